@@ -1,0 +1,7 @@
+//! tickrelay relays the ticks of WhatsApp messages from the providers to whoever needs them.
+//!
+//! The line through the house, in reading order: a webhook's bytes come in, [`provider`] says
+//! what they mean.
+
+pub mod model;
+pub mod provider;

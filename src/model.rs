@@ -1,0 +1,22 @@
+//! The nouns of the house: what a report, a message, a subscriber and a forward are.
+//!
+//! Pure: no I/O, no clock, no SQL, no HTTP types. Everything else is built on these words;
+//! the next stage is [`crate::provider`], which turns a webhook's bytes into [`Report`]s.
+
+mod filter;
+mod forward;
+mod message;
+mod number;
+mod report;
+mod status;
+mod subscriber;
+
+pub use filter::{Filter, FilterError, Refusal, Rule};
+pub use forward::{ErrorCode, ForwardState, GaveUp, Outcome};
+pub use message::{Change, Message, Registration, Standing, TypeRule};
+pub use number::{digits, is_phone_number};
+pub use report::{Echo, Identity, Kind, Pricing, ProviderTime, Report, ReportError};
+pub use status::{MessageType, Status, UnknownWord};
+pub use subscriber::{
+    ErrorFormat, NumberFormat, PayloadOptions, Subscriber, SubscriberState, TimestampFormat,
+};

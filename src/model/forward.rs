@@ -1,0 +1,148 @@
+//! A forward: one report owed to one subscriber, and how an attempt at it can end.
+
+use serde::{Deserialize, Serialize};
+
+/// Where a forward stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardState {
+    /// Owed: due now or later.
+    Pending,
+    /// The subscriber answered 2xx.
+    Delivered,
+    /// It will not be tried again by itself.
+    GaveUp,
+}
+
+impl ForwardState {
+    /// The word in the table, the CLI and the metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::GaveUp => "gave-up",
+        }
+    }
+
+    /// Reads the table's word; `None` for any other.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Pending, Self::Delivered, Self::GaveUp]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+    }
+}
+
+/// Why a forward was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GaveUp {
+    /// Every attempt of the schedule failed.
+    AttemptsExhausted,
+    /// It waited longer than a forward may (an outage, a pause).
+    Expired,
+    /// Its subscriber was removed.
+    SubscriberRemoved,
+}
+
+impl GaveUp {
+    /// The word in the table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AttemptsExhausted => "attempts-exhausted",
+            Self::Expired => "expired",
+            Self::SubscriberRemoved => "subscriber-removed",
+        }
+    }
+}
+
+/// The stable code of a failed attempt, for people to branch on and analysts to group by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The host's name could not be resolved.
+    Dns,
+    /// No connection: refused, unreachable, reset before an answer.
+    Connect,
+    /// The TLS handshake failed.
+    Tls,
+    /// The whole exchange took too long.
+    Timeout,
+    /// The target is an address that may not be sent to.
+    Blocked,
+    /// A 4xx answer.
+    #[serde(rename = "http_4xx")]
+    Http4xx,
+    /// A 5xx answer, or one that is no HTTP status of today.
+    #[serde(rename = "http_5xx")]
+    Http5xx,
+    /// A 3xx answer: redirects are not followed.
+    Redirect,
+}
+
+impl ErrorCode {
+    /// The word in the table, the CLI and the metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Blocked => "blocked",
+            Self::Http4xx => "http_4xx",
+            Self::Http5xx => "http_5xx",
+            Self::Redirect => "redirect",
+        }
+    }
+}
+
+/// How one attempt ended: a value, never an error of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The HTTP status, when there was an answer.
+    pub http_status: Option<u16>,
+    /// Why it counts as failed; `None` for a 2xx.
+    pub error: Option<ErrorCode>,
+    /// What went wrong in words, for people (`connection refused`); empty for a 2xx.
+    pub detail: String,
+    /// The first 2 KiB of the answer's body, text as far as it is text; empty for a 2xx.
+    pub excerpt: String,
+    /// When the subscriber asked to wait until (`Retry-After` on 429 and 503), ms since 1970 UTC.
+    pub retry_at_ms: Option<i64>,
+    /// How long the exchange took, in ms.
+    pub duration_ms: u32,
+}
+
+impl Outcome {
+    /// Whether the subscriber took it.
+    #[must_use]
+    pub const fn is_delivered(&self) -> bool {
+        self.error.is_none()
+    }
+
+    /// Whether the subscriber said it is gone for good (410).
+    #[must_use]
+    pub const fn is_gone(&self) -> bool {
+        matches!(self.http_status, Some(410))
+    }
+
+    /// Whether this says something of the subscriber as a whole rather than of one forward:
+    /// no connection, no answer in time, 5xx, 429. These open its breaker.
+    #[must_use]
+    pub const fn counts_against_subscriber(&self) -> bool {
+        match self.error {
+            Some(
+                ErrorCode::Dns
+                | ErrorCode::Connect
+                | ErrorCode::Tls
+                | ErrorCode::Timeout
+                | ErrorCode::Http5xx,
+            ) => true,
+            Some(ErrorCode::Http4xx) => matches!(self.http_status, Some(429)),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! A report: one statement by a provider about one message.
+
+use sha2::{Digest, Sha256};
+
+use super::{MessageType, Registration, Status};
+
+/// What sort of statement a report is; the word stands in the table and on the timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A status webhook of Meta (Cloud API and On-Premises).
+    Status,
+    /// A delivery report of Infobip, on whatever channel.
+    Delivery,
+    /// A seen report of Infobip.
+    Seen,
+    /// A deleted report of Infobip.
+    Deleted,
+    /// A click on a tracked link; a report of the message, never a status.
+    Click,
+}
+
+impl Kind {
+    /// The word in the table, the CLI and the fixtures.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Delivery => "delivery",
+            Self::Seen => "seen",
+            Self::Deleted => "deleted",
+            Self::Click => "click",
+        }
+    }
+}
+
+/// When the provider says it happened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProviderTime {
+    /// The provider's own text, as received; part of the report's identity.
+    pub text: Option<String>,
+    /// Milliseconds since 1970 UTC; `None` when the text is missing or unusable.
+    pub ms: Option<i64>,
+}
+
+/// What a report says of price and conversation; kept as columns for analysts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Pricing {
+    /// Meta `pricing.category`, lower case, `_` turned to `-` (`authentication-international`).
+    pub category: Option<String>,
+    /// Meta `pricing.pricing_model`: `PMP`, `CBP`, `NBP`.
+    pub model: Option<String>,
+    /// Meta `pricing.type`: `regular`, `free_customer_service`, `free_entry_point`.
+    pub kind: Option<String>,
+    /// Meta `pricing.billable`.
+    pub billable: Option<bool>,
+    /// Meta `conversation.id`.
+    pub conversation_id: Option<String>,
+    /// Meta `conversation.origin.type`, normalised like [`Pricing::category`].
+    pub conversation_origin: Option<String>,
+    /// Meta `conversation.expiration_timestamp`, in milliseconds since 1970 UTC.
+    pub conversation_expires_ms: Option<i64>,
+    /// Infobip `price.pricePerMessage`, in [`Pricing::currency`].
+    pub price: Option<f64>,
+    /// Infobip `price.currency`.
+    pub currency: Option<String>,
+}
+
+/// One error as the provider stated it, with the key that the catalogue knows it by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportError {
+    /// Joins the catalogue: `meta:131026`, `meta:structure_unavailable`, `infobip:7008`
+    /// (an Infobip `error.id`), `infobip-status:8` (an Infobip `status.id`).
+    pub key: String,
+    /// The provider's number.
+    pub code: Option<i64>,
+    /// The provider's short name of it: Meta `title`, Infobip `error.name`.
+    pub title: Option<String>,
+    /// The provider's longer text: Meta `error_data.details`, Infobip `error.description`.
+    pub details: Option<String>,
+    /// Meta `href`.
+    pub href: Option<String>,
+    /// Infobip `error.permanent`: sending the same again fails again.
+    pub permanent: Option<bool>,
+}
+
+/// What the sender put into the request and the provider returned with the report
+/// (Infobip `callbackData`, Meta `biz_opaque_callback_data`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Echo {
+    /// The text as received.
+    pub text: String,
+    /// What it tells of the message, when it holds our JSON.
+    pub registration: Option<Registration>,
+}
+
+impl Echo {
+    /// Reads the echoed text; any text is an echo, our JSON or not.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        let registration = Registration::from_echo(&text);
+        Self { text, registration }
+    }
+}
+
+/// One statement by a provider about one message, in the words of this house.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The provider's message id, opaque and case-sensitive.
+    ///
+    /// `None` when the provider gave none; such a report is told by [`Report::element_hash`].
+    pub message: Option<String>,
+    /// What sort of statement this is.
+    pub kind: Kind,
+    /// The provider's own status word, as received (Infobip: `status.name`, else the group's name).
+    pub provider_status: String,
+    /// What it means; `None` when it is none of our statuses: stored and shown, never forwarded.
+    pub status: Option<Status>,
+    /// When the provider says it happened.
+    pub time: ProviderTime,
+    /// Who should receive the message: a phone number as received, else a business-scoped user id.
+    pub recipient: Option<String>,
+    /// Meta `recipient_user_id`, Infobip `contact.userId`: the business-scoped user id.
+    pub recipient_user_id: Option<String>,
+    /// Meta `recipient_parent_user_id` under each of its names, Infobip `contact.parentUserId`.
+    pub recipient_parent_user_id: Option<String>,
+    /// The group the message went to, when it went to one.
+    pub group: Option<String>,
+    /// Which member of the group this is about; part of the report's identity.
+    pub participant: Option<String>,
+    /// The business side's number as received (Meta `display_phone_number`, Infobip `sender`).
+    pub sender: Option<String>,
+    /// Meta `metadata.phone_number_id`.
+    pub sender_id: Option<String>,
+    /// The channel the report names, lower case, when it is not plain WhatsApp (`sms`).
+    pub channel: Option<String>,
+    /// The errors, the primary one first.
+    pub errors: Vec<ReportError>,
+    /// The type that the report's own facts prove (pricing category, conversation origin, shape).
+    pub evidence: Option<MessageType>,
+    /// What the sender had the provider return.
+    pub echo: Option<Echo>,
+    /// Price and conversation.
+    pub pricing: Pricing,
+    /// Infobip `bulkId`: the broadcast.
+    pub bulk_id: Option<String>,
+    /// Infobip `entityId`.
+    pub entity_id: Option<String>,
+    /// Infobip `applicationId`.
+    pub application_id: Option<String>,
+    /// Infobip click report `url`.
+    pub url: Option<String>,
+    /// Meta account id (`entry[].id`), the WABA.
+    pub account_id: Option<String>,
+    /// What was odd about the element, as stable words (`time-unusable`, `status-conflict`).
+    pub oddities: Vec<&'static str>,
+    /// SHA-256 over the element's bytes as received.
+    pub element_hash: [u8; 32],
+}
+
+impl Report {
+    /// A report with nothing but its kind, its word and the bytes it was read from.
+    #[must_use]
+    pub fn new(kind: Kind, provider_status: impl Into<String>, element: &[u8]) -> Self {
+        Self {
+            message: None,
+            kind,
+            provider_status: provider_status.into(),
+            status: None,
+            time: ProviderTime::default(),
+            recipient: None,
+            recipient_user_id: None,
+            recipient_parent_user_id: None,
+            group: None,
+            participant: None,
+            sender: None,
+            sender_id: None,
+            channel: None,
+            errors: Vec::new(),
+            evidence: None,
+            echo: None,
+            pricing: Pricing::default(),
+            bulk_id: None,
+            entity_id: None,
+            application_id: None,
+            url: None,
+            account_id: None,
+            oddities: Vec::new(),
+            element_hash: Sha256::digest(element).into(),
+        }
+    }
+
+    /// What makes two reports the same: see [`Identity`].
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity::of(self)
+    }
+
+    /// The primary error.
+    #[must_use]
+    pub fn error(&self) -> Option<&ReportError> {
+        self.errors.first()
+    }
+}
+
+/// What tells two reports of one message apart, as 64 bits that fit an integer column.
+///
+/// Two reports are the same when kind, the provider's own status word, participant, channel,
+/// the provider's time as received (or none) and the error code are the same. A report
+/// without a message id is told by its element's hash instead. 64 bits are enough because
+/// only the reports of one message are ever compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Identity(pub i64);
+
+impl Identity {
+    fn of(report: &Report) -> Self {
+        let mut hash = Sha256::new();
+        if report.message.is_none() {
+            hash.update(report.element_hash);
+        } else {
+            let code = report.error().map(|error| error.key.as_str());
+            let parts = [
+                Some(report.kind.as_str()),
+                Some(report.provider_status.as_str()),
+                report.participant.as_deref(),
+                report.channel.as_deref(),
+                report.time.text.as_deref(),
+                code,
+                // Two clicks differ by nothing else but the link.
+                report.url.as_deref(),
+            ];
+            for part in parts {
+                // Length-prefixed, so that no two lists of parts run into one text.
+                let length = part.map_or(u64::MAX, |part| part.len() as u64);
+                hash.update(length.to_le_bytes());
+                hash.update(part.unwrap_or_default().as_bytes());
+            }
+        }
+        let digest = hash.finalize();
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest[..8]);
+        Self(i64::from_le_bytes(first))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivered() -> Report {
+        let mut report = Report::new(Kind::Status, "delivered", b"{}");
+        report.message = Some("wamid.1".to_owned());
+        report.time.text = Some("1760000000".to_owned());
+        report
+    }
+
+    #[test]
+    fn what_is_not_part_of_the_identity_does_not_change_it() {
+        let mut other = delivered();
+        other.recipient = Some("34600000001".to_owned());
+        other.pricing.category = Some("utility".to_owned());
+        other.element_hash = [7; 32];
+        assert_eq!(delivered().identity(), other.identity());
+    }
+
+    #[test]
+    fn each_part_of_the_identity_changes_it() {
+        let changes: [fn(&mut Report); 6] = [
+            |report| report.kind = Kind::Seen,
+            |report| report.provider_status = "read".to_owned(),
+            |report| report.participant = Some("34600000005".to_owned()),
+            |report| report.channel = Some("sms".to_owned()),
+            |report| report.time.text = None,
+            |report| {
+                report.errors.push(ReportError {
+                    key: "meta:1".to_owned(),
+                    code: Some(1),
+                    title: None,
+                    details: None,
+                    href: None,
+                    permanent: None,
+                });
+            },
+        ];
+        for change in changes {
+            let mut other = delivered();
+            change(&mut other);
+            assert_ne!(delivered().identity(), other.identity());
+        }
+    }
+
+    #[test]
+    fn a_report_without_a_message_id_is_told_by_its_element() {
+        let mut one = delivered();
+        one.message = None;
+        let mut two = one.clone();
+        assert_eq!(one.identity(), two.identity());
+        two.element_hash = [7; 32];
+        assert_ne!(one.identity(), two.identity());
+    }
+}

@@ -1,0 +1,140 @@
+//! A subscriber: who wants to be told, and how its payloads look.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Filter, UnknownWord};
+
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident ($what:literal) { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$doc])* #[serde(rename = $word)] $variant,)+
+        }
+
+        impl $name {
+            /// Every value, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The word in the table, the CLI and the API.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(word: &str) -> Result<Self, UnknownWord> {
+                match word {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(UnknownWord {
+                        what: $what,
+                        word: word.to_owned(),
+                        expected: concat!($($word, " ",)+).trim_ascii_end(),
+                    }),
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// How the payload's `ErrorDetails` is written.
+    ErrorFormat ("error format") {
+        /// An array of WhatsApp error objects, as WhatsApp sends it.
+        #[default]
+        WhatsappArray = "whatsapp_array",
+        /// The primary error alone, as one object.
+        WhatsappObject = "whatsapp_object",
+        /// One line of text.
+        String = "string",
+    }
+}
+
+words! {
+    /// How the payload's numbers are written.
+    NumberFormat ("phone format") {
+        /// E.164 with a leading `+`.
+        #[default]
+        Plus = "plus",
+        /// Digits alone.
+        Digits = "digits",
+        /// As the provider wrote it.
+        AsReceived = "as_received",
+    }
+}
+
+words! {
+    /// How the payload's `timestamp` is written; always a JSON string.
+    TimestampFormat ("timestamp format") {
+        /// RFC 3339 in UTC with milliseconds.
+        #[default]
+        Rfc3339 = "rfc3339",
+        /// Seconds since 1970 UTC.
+        EpochSeconds = "epoch_seconds",
+        /// Milliseconds since 1970 UTC.
+        EpochMillis = "epoch_millis",
+    }
+}
+
+words! {
+    /// Whether a subscriber is sent to.
+    SubscriberState ("subscriber state") {
+        /// It is.
+        #[default]
+        Active = "active",
+        /// An operator said to wait: what is owed is kept until it is resumed or expires.
+        Paused = "paused",
+        /// It answered 410, or failed without pause for days: kept likewise, until resumed.
+        Disabled = "disabled",
+    }
+}
+
+/// What decides a payload's bytes beside the report; subscribers with equal options share them.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+pub struct PayloadOptions {
+    /// See [`ErrorFormat`].
+    #[serde(default)]
+    pub error_format: ErrorFormat,
+    /// See [`NumberFormat`].
+    #[serde(default)]
+    pub phone_format: NumberFormat,
+    /// See [`TimestampFormat`].
+    #[serde(default)]
+    pub timestamp_format: TimestampFormat,
+}
+
+/// Who wants to be told. Its secrets live in another file and another type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscriber {
+    /// Integer key in the store.
+    pub id: i64,
+    /// What people call it: unique, lower case, `[a-z0-9-]`.
+    pub name: String,
+    /// Where its payloads go: an absolute `https` (or, where allowed, `http`) URL.
+    pub url: String,
+    /// Whether it is sent to.
+    pub state: SubscriberState,
+    /// Why it is not, when the relay decided so (`http 410`, `failing for 5 days`).
+    pub state_reason: Option<String>,
+    /// Which reports it wants.
+    pub filter: Filter,
+    /// How its payloads look.
+    pub options: PayloadOptions,
+    /// How many forwards may be in flight to it at once.
+    pub concurrency: u16,
+    /// When it was added, ms since 1970 UTC.
+    pub created_at_ms: i64,
+    /// Since when every attempt failed, ms since 1970 UTC; `None` while it answers.
+    pub failing_since_ms: Option<i64>,
+}

@@ -1,0 +1,136 @@
+//! What the providers send: who may send it, and what it means.
+//!
+//! Pure and synchronous: bytes in, [`Report`]s out; no clock, no store. One file per
+//! provider holds its words and shapes. The next stage is [`crate::receive`].
+
+pub mod authentication;
+mod body;
+mod infobip;
+mod json;
+mod meta;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::model::{Report, UnknownWord};
+
+/// Who sends to a source: the closed set of formats we read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Provider {
+    /// Meta's Cloud API.
+    MetaCloud,
+    /// Meta's On-Premises API, and what still speaks its format.
+    MetaOnPremises,
+    /// 360dialog, which relays both of Meta's formats.
+    Dialog360,
+    /// Infobip.
+    Infobip,
+}
+
+impl Provider {
+    /// Every provider, in the order of the documentation.
+    pub const ALL: [Self; 4] = [
+        Self::MetaCloud,
+        Self::MetaOnPremises,
+        Self::Dialog360,
+        Self::Infobip,
+    ];
+
+    /// The word in the configuration and the tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MetaCloud => "meta-cloud",
+            Self::MetaOnPremises => "meta-on-premises",
+            Self::Dialog360 => "360dialog",
+            Self::Infobip => "infobip",
+        }
+    }
+
+    /// Reads an authenticated body: every report in it, and what else there was.
+    ///
+    /// One odd element never hurts its neighbours. Meta's two envelopes are told apart by
+    /// the body, not by the source, since relays mix them.
+    ///
+    /// # Errors
+    /// When the body as a whole cannot be read (no JSON, no known shape of compression).
+    pub fn parse(
+        self,
+        body: &[u8],
+        content_encoding: Option<&str>,
+        hints: &Hints,
+    ) -> Result<Parsed, ParseError> {
+        let text = body::decode(body, content_encoding)?;
+        match self {
+            Self::MetaCloud | Self::MetaOnPremises | Self::Dialog360 => meta::parse(&text),
+            Self::Infobip => infobip::parse(&text, hints),
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Provider {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        Self::ALL
+            .into_iter()
+            .find(|provider| provider.as_str() == word)
+            .ok_or_else(|| UnknownWord {
+                what: "provider",
+                word: word.to_owned(),
+                expected: "meta-cloud, meta-on-premises, 360dialog, infobip",
+            })
+    }
+}
+
+/// What the source's configuration knows that a body does not say.
+#[derive(Debug, Clone, Default)]
+pub struct Hints {
+    /// The business's own numbers, digits only: they tell which side of an Infobip seen
+    /// report is the recipient.
+    pub senders: Vec<String>,
+}
+
+/// What a body holds, element by element, in the order of the body.
+#[derive(Debug, Default, PartialEq)]
+pub struct Parsed {
+    /// One item for each thing found; empty for an empty batch.
+    pub items: Vec<Item>,
+}
+
+/// One thing found in a body.
+#[derive(Debug, PartialEq)]
+pub enum Item {
+    /// A report of a message.
+    Report(Box<Report>),
+    /// Not a report: acknowledged and counted under this name (`inbound`,
+    /// `field:account_update`, `channel-error:130429`), 64 characters at most.
+    Ignored(Cow<'static, str>),
+    /// An element that should be a report and cannot be read as one; its bytes stay with
+    /// the webhook. The text says what is wrong, without repeating personal data.
+    Unreadable(String),
+}
+
+/// Why a whole body cannot be read; its bytes are kept as `unparsed`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// It is not JSON.
+    #[error("not JSON: {0}")]
+    NotJson(String),
+    /// It is XML, which Infobip sends when a profile's content type says so.
+    #[error("XML: set the content type of the notification profile to application/json")]
+    Xml,
+    /// Its `Content-Encoding` is not known or its compressed bytes are broken.
+    #[error("cannot decode content-encoding {0}")]
+    Encoding(String),
+    /// Decompressed, it is larger than the limit.
+    #[error("larger than {0} bytes when decompressed")]
+    TooLarge(usize),
+}

@@ -1,0 +1,1 @@
+//! Whether a webhook comes from whom it says.
