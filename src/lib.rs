@@ -1,7 +1,8 @@
 //! tickrelay relays the ticks of WhatsApp messages from the providers to whoever needs them.
 //!
 //! The line through the house, in reading order: a webhook's bytes come in, [`provider`] says
-//! what they mean.
+//! what they mean. [`clock`] tells the time.
 
+pub mod clock;
 pub mod model;
 pub mod provider;

@@ -1,0 +1,146 @@
+//! The time of day: the one file that asks the system for it.
+//!
+//! What decides takes `now_ms` as an argument; only what waits holds a [`Clock`]. Tests hold
+//! its [`Hand`] and move it, so that a retry after 24 h needs no sleep.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+/// How long a sleep trusts the wall clock: after a jump of it, a sleeper is late by this much
+/// at most.
+const RECHECK: Duration = Duration::from_secs(30);
+
+/// Tells the time and waits for it; a clone shows the same time.
+#[derive(Debug, Clone)]
+pub struct Clock(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    System,
+    Manual(watch::Receiver<i64>),
+}
+
+/// Moves a manual [`Clock`] and wakes whoever waits on it.
+#[derive(Debug)]
+pub struct Hand(watch::Sender<i64>);
+
+impl Clock {
+    /// The system's wall clock.
+    #[must_use]
+    pub const fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands at `start_ms` (ms since 1970 UTC) until its hand is moved.
+    ///
+    /// Once the hand is dropped the clock stands still: who sleeps then, sleeps for good.
+    #[must_use]
+    pub fn manual(start_ms: i64) -> (Self, Hand) {
+        let (hand, face) = watch::channel(start_ms);
+        (Self(Source::Manual(face)), Hand(hand))
+    }
+
+    /// Now, in ms since 1970 UTC.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        match &self.0 {
+            Source::System => system_now_ms(),
+            Source::Manual(face) => *face.borrow(),
+        }
+    }
+
+    /// Waits until `due_ms` (ms since 1970 UTC); returns at once when that is past.
+    ///
+    /// May be dropped at any time. It follows the wall clock, not the time that has passed,
+    /// since what is due was written down as a time of day.
+    pub async fn sleep_until(&self, due_ms: i64) {
+        match &self.0 {
+            Source::System => loop {
+                let left_ms = due_ms.saturating_sub(system_now_ms());
+                let Ok(left_ms @ 1..) = u64::try_from(left_ms) else {
+                    return;
+                };
+                tokio::time::sleep(Duration::from_millis(left_ms).min(RECHECK)).await;
+            },
+            Source::Manual(face) => {
+                let mut face = face.clone();
+                if face.wait_for(|now_ms| *now_ms >= due_ms).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+}
+
+impl Hand {
+    /// Sets the time, backwards too, to `now_ms` since 1970 UTC.
+    pub fn set_ms(&self, now_ms: i64) {
+        self.0.send_replace(now_ms);
+    }
+
+    /// Moves the time on.
+    pub fn advance(&self, by: Duration) {
+        let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.0
+            .send_modify(|now_ms| *now_ms = now_ms.saturating_add(by_ms));
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the system's clock"
+)]
+fn system_now_ms() -> i64 {
+    // A clock before 1970 is a clock that was never set: it counts as 1970.
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| {
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Clock;
+
+    #[test]
+    fn a_manual_clock_shows_what_its_hand_was_set_to() {
+        let (clock, hand) = Clock::manual(1_000);
+        let other = clock.clone();
+        assert_eq!(clock.now_ms(), 1_000);
+        hand.advance(Duration::from_secs(2));
+        assert_eq!(other.now_ms(), 3_000);
+        hand.set_ms(500);
+        assert_eq!(clock.now_ms(), 500);
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_when_the_hand_reaches_its_time() {
+        let (clock, hand) = Clock::manual(0);
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move {
+                clock.sleep_until(10).await;
+                clock.now_ms()
+            }
+        });
+        tokio::task::yield_now().await;
+        hand.set_ms(9);
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        hand.set_ms(11);
+        assert_eq!(sleeper.await.unwrap(), 11);
+    }
+
+    #[tokio::test]
+    async fn the_system_clock_sleeps_until_its_time_and_not_when_it_is_past() {
+        let clock = Clock::system();
+        clock.sleep_until(i64::MIN).await;
+        let due_ms = clock.now_ms() + 20;
+        clock.sleep_until(due_ms).await;
+        assert!(clock.now_ms() >= due_ms);
+    }
+}
