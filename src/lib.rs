@@ -1,8 +1,9 @@
 //! tickrelay relays the ticks of WhatsApp messages from the providers to whoever needs them.
 //!
 //! The line through the house, in reading order: a webhook's bytes come in, [`provider`] says
-//! what they mean. [`clock`] tells the time.
+//! what they mean, and [`forward`] sends on what is owed. [`clock`] tells the time.
 
 pub mod clock;
+pub mod forward;
 pub mod model;
 pub mod provider;

@@ -1,0 +1,7 @@
+//! Stage 2: what was stored and is owed is sent to its subscriber.
+//!
+//! A payload's stored bytes are signed ([`envelope`]), sent to a target that may be sent to
+//! ([`sender`], [`guard`]), and the [`Outcome`](crate::model::Outcome) decides what happens
+//! next ([`schedule`], [`breaker`]). Only `sender` does I/O; none of these knows the store.
+
+pub mod envelope;
