@@ -5,3 +5,4 @@
 //! next ([`schedule`], [`breaker`]). Only `sender` does I/O; none of these knows the store.
 
 pub mod envelope;
+pub mod guard;
