@@ -6,3 +6,4 @@
 
 pub mod envelope;
 pub mod guard;
+pub mod schedule;
