@@ -4,6 +4,7 @@
 //! ([`sender`], [`guard`]), and the [`Outcome`](crate::model::Outcome) decides what happens
 //! next ([`schedule`], [`breaker`]). Only `sender` does I/O; none of these knows the store.
 
+pub mod breaker;
 pub mod envelope;
 pub mod guard;
 pub mod schedule;
