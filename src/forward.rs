@@ -8,3 +8,4 @@ pub mod breaker;
 pub mod envelope;
 pub mod guard;
 pub mod schedule;
+pub mod sender;

@@ -1,0 +1,413 @@
+//! One attempt over the network: bytes and headers in, an [`Outcome`] out.
+//!
+//! The only file that sends anything, and the only one that knows the HTTP client. It decides
+//! nothing about what follows: that is [`super::schedule`]'s and [`super::breaker`]'s.
+
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use ipnet::IpNet;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use reqwest::{Client, Proxy, Response, StatusCode};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::time::timeout;
+
+use super::guard::{BlockedAddress, Guard};
+use crate::model::{ErrorCode, Outcome};
+
+#[cfg(test)]
+pub(crate) mod scripted;
+#[cfg(test)]
+mod tests;
+
+/// How much of a failed attempt's answer is kept, in bytes.
+const EXCERPT: usize = 2 * 1024;
+
+/// How much of an answer's body is read so that its connection can serve the next attempt; a
+/// longer one costs the connection.
+const DRAIN: usize = 64 * 1024;
+
+/// How long that reading may take within the attempt's time. The status has decided by then,
+/// and a body that never ends must not hold the subscriber's next forward for long.
+const BODY_TIME: Duration = Duration::from_secs(2);
+
+/// How long a connection is kept for the next attempt: less than the usual servers and load
+/// balancers keep theirs, since one that closes as we send costs an attempt.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// The longest `Retry-After` that is honoured.
+const MAX_RETRY_AFTER_MS: i64 = 24 * 3_600_000;
+
+/// The longest part of a `Location` that is repeated to people, in characters.
+const MAX_LOCATION: usize = 200;
+
+/// What the configuration says about sending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SenderConfig {
+    /// Whether a subscriber's URL may be plain `http`.
+    pub allow_http: bool,
+    /// Networks outside the public internet that may be sent to.
+    pub allow_networks: Vec<IpNet>,
+    /// URL of the HTTP proxy through which everything goes. The environment's proxies are
+    /// never used.
+    pub proxy: Option<String>,
+    /// PEM file of certificate authorities that are trusted beside the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// The limit for an attempt from resolving the name to reading the answer's body.
+    pub timeout: Duration,
+}
+
+impl Default for SenderConfig {
+    fn default() -> Self {
+        Self {
+            allow_http: false,
+            allow_networks: Vec::new(),
+            proxy: None,
+            ca_file: None,
+            timeout: Duration::from_secs(15),
+        }
+    }
+}
+
+/// Why a sender cannot be built: the configuration or the machine is at fault.
+#[derive(Debug, thiserror::Error)]
+pub enum SenderError {
+    /// The file of certificate authorities cannot be read.
+    #[error("cannot read certificates from {path}")]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: pem::Error,
+    },
+    /// The file of certificate authorities holds none that can be used.
+    #[error("no usable certificate in {0}")]
+    NoCertificate(PathBuf),
+    /// The proxy's URL is not one.
+    #[error("cannot use the configured proxy")]
+    Proxy(#[source] reqwest::Error),
+    /// TLS cannot be set up.
+    #[error("cannot set up TLS")]
+    Tls(#[from] rustls::Error),
+    /// The HTTP client cannot be set up.
+    #[error("cannot set up the HTTP client")]
+    Client(#[source] reqwest::Error),
+}
+
+/// One attempt to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The subscriber's URL; it goes through the guard on every attempt, since the
+    /// configuration may have changed after it was stored.
+    pub url: &'a str,
+    /// The envelope's headers, and any others but `Content-Type` and `User-Agent`.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// The payload's stored bytes, JSON.
+    pub body: &'a [u8],
+    /// When the attempt starts, ms since 1970 UTC; `Retry-After` is reckoned from it.
+    pub now_ms: i64,
+}
+
+/// Sends; one for the whole process, so that connections are reused.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    client: Client,
+    guard: Guard,
+    timeout: Duration,
+}
+
+impl Sender {
+    /// Builds the one HTTP client: no redirects, no proxies but the configured one, no
+    /// retries of its own, and no connection to an address that the guard refuses.
+    pub fn new(config: &SenderConfig) -> Result<Self, SenderError> {
+        let guard = Guard::new(config.allow_http, config.allow_networks.clone());
+        let resolver = Resolver {
+            // All that is resolved with a proxy is the proxy's own name, which the operator
+            // has chosen. The proxy resolves the subscriber's, and has to guard it.
+            guard: config.proxy.is_none().then(|| guard.clone()),
+        };
+        let agent = concat!("tickrelay/", env!("CARGO_PKG_VERSION"));
+        let json = HeaderValue::from_static("application/json; charset=utf-8");
+        let mut client = Client::builder()
+            .tls_backend_preconfigured(tls(config.ca_file.as_deref())?)
+            .http1_only()
+            .default_headers(HeaderMap::from_iter([
+                (USER_AGENT, HeaderValue::from_static(agent)),
+                (CONTENT_TYPE, json),
+            ]))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .dns_resolver(resolver)
+            // Leaves time for a second address when the first swallows packets.
+            .connect_timeout(config.timeout.mul_f32(0.7))
+            .pool_idle_timeout(IDLE);
+        if let Some(proxy) = &config.proxy {
+            let proxy = Proxy::all(proxy).map_err(|error| SenderError::Proxy(error.without_url()));
+            client = client.proxy(proxy?);
+        }
+        Ok(Self {
+            client: client.build().map_err(SenderError::Client)?,
+            guard,
+            timeout: config.timeout,
+        })
+    }
+
+    /// The guard that judges targets, for whoever takes a new subscriber's URL.
+    #[must_use]
+    pub const fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// Makes one attempt. Whatever goes wrong is in the outcome.
+    ///
+    /// The status alone decides: a 2xx is delivered even when its body breaks off. May be
+    /// dropped at any time; then it is unknown whether the subscriber has got the payload.
+    pub async fn send(&self, request: &Request<'_>) -> Outcome {
+        let started = Instant::now();
+        let answer = timeout(self.timeout, self.ask(request)).await;
+        let mut outcome = match answer {
+            Ok(Ok(response)) => {
+                let left = self.timeout.saturating_sub(started.elapsed());
+                let answered_ms = request.now_ms.saturating_add(millis(started).into());
+                judge(response, answered_ms, left.min(BODY_TIME)).await
+            }
+            Ok(Err((error, detail))) => failed(error, detail),
+            Err(_) => failed(
+                ErrorCode::Timeout,
+                format!("no answer within {:?}", self.timeout),
+            ),
+        };
+        outcome.duration_ms = millis(started);
+        outcome
+    }
+
+    async fn ask(&self, request: &Request<'_>) -> Result<Response, (ErrorCode, String)> {
+        let target = self
+            .guard
+            .target(request.url)
+            .map_err(|error| (ErrorCode::Blocked, error.to_string()))?;
+        let mut post = self.client.post(target.url().clone());
+        for (name, value) in request.headers {
+            post = post.header(*name, *value);
+        }
+        let answer = post.body(request.body.to_vec()).send().await;
+        answer.map_err(|error| classify(&error))
+    }
+}
+
+fn millis(since: Instant) -> u32 {
+    u32::try_from(since.elapsed().as_millis()).unwrap_or(u32::MAX)
+}
+
+/// An attempt without an answer.
+const fn failed(error: ErrorCode, detail: String) -> Outcome {
+    Outcome {
+        http_status: None,
+        error: Some(error),
+        detail,
+        excerpt: String::new(),
+        retry_at_ms: None,
+        duration_ms: 0,
+    }
+}
+
+/// The outcome of an answer that came at `now_ms`, whose body is read for at most `time`.
+async fn judge(response: Response, now_ms: i64, time: Duration) -> Outcome {
+    let status = response.status();
+    let error = match status.as_u16() {
+        200..=299 => None,
+        300..=399 => Some(ErrorCode::Redirect),
+        400..=499 => Some(ErrorCode::Http4xx),
+        _ => Some(ErrorCode::Http5xx),
+    };
+    let header = |name| response.headers().get(name)?.to_str().ok();
+    let retry_at_ms = match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            header(RETRY_AFTER).and_then(|value| retry_at(value, now_ms))
+        }
+        _ => None,
+    };
+    let detail = match error {
+        None => String::new(),
+        Some(ErrorCode::Redirect) => {
+            let location = header(LOCATION).unwrap_or("nowhere");
+            let location: String = location.chars().take(MAX_LOCATION).collect();
+            format!("{status} to {location}: redirects are not followed")
+        }
+        Some(_) => status.to_string(),
+    };
+    let keep = if error.is_some() { EXCERPT } else { 0 };
+    Outcome {
+        http_status: Some(status.as_u16()),
+        error,
+        detail,
+        excerpt: read_excerpt(response, keep, time).await,
+        retry_at_ms,
+        duration_ms: 0,
+    }
+}
+
+/// The first `keep` bytes of the body as text, NUL and what is no text replaced; reads on for
+/// the connection's sake where that is cheap.
+async fn read_excerpt(mut response: Response, keep: usize, time: Duration) -> String {
+    let long = response
+        .content_length()
+        .is_some_and(|length| length > DRAIN as u64);
+    let limit = if long { keep } else { DRAIN };
+    let mut kept = Vec::new();
+    let reading = async {
+        let mut read = 0;
+        while read <= limit {
+            // A body that breaks off is a short body: the status has come.
+            let Ok(Some(chunk)) = response.chunk().await else {
+                break;
+            };
+            read += chunk.len();
+            kept.extend(chunk.iter().take(keep - kept.len()));
+        }
+    };
+    // What was read in time is what there is.
+    timeout(time, reading).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&kept).replace('\0', "\u{fffd}");
+    if kept.len() == keep {
+        // The cut may have gone through a character.
+        return text.trim_end_matches('\u{fffd}').to_owned();
+    }
+    text
+}
+
+/// When a `Retry-After` (seconds or an HTTP date) says to come back, ms since 1970 UTC; `None`
+/// when it cannot be read or is past, at most 24 h from now.
+fn retry_at(value: &str, now_ms: i64) -> Option<i64> {
+    let value = value.trim();
+    let asked_ms = if let Ok(date) = httpdate::parse_http_date(value) {
+        i64::try_from(date.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()?
+    } else if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        let seconds: i64 = value.parse().unwrap_or(i64::MAX);
+        now_ms.saturating_add(seconds.saturating_mul(1000))
+    } else {
+        return None;
+    };
+    (asked_ms > now_ms).then(|| asked_ms.min(now_ms.saturating_add(MAX_RETRY_AFTER_MS)))
+}
+
+/// The code of a failed exchange, by the types of its causes, and the innermost cause in words.
+fn classify(error: &reqwest::Error) -> (ErrorCode, String) {
+    let mut code = None;
+    let mut innermost: &(dyn Error + 'static) = error;
+    loop {
+        code = code.or_else(|| code_of(innermost));
+        match cause(innermost) {
+            Some(inner) => innermost = inner,
+            None => break,
+        }
+    }
+    let code = code.unwrap_or(if error.is_timeout() {
+        ErrorCode::Timeout
+    } else {
+        // Refused, unreachable, reset, closed before an answer, or an answer that is no HTTP.
+        ErrorCode::Connect
+    });
+    (code, innermost.to_string())
+}
+
+fn code_of(error: &(dyn Error + 'static)) -> Option<ErrorCode> {
+    if error.is::<BlockedAddress>() {
+        return Some(ErrorCode::Blocked);
+    }
+    if error.is::<ResolveError>() {
+        return Some(ErrorCode::Dns);
+    }
+    error.is::<rustls::Error>().then_some(ErrorCode::Tls)
+}
+
+/// `source()`, but an `io::Error` that wraps another error answers with that, not its source.
+fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().map(io::Error::get_ref) {
+        Some(Some(inner)) => Some(inner),
+        _ => error.source(),
+    }
+}
+
+/// Resolves names with the system's resolver, and hands on what the guard lets through: the
+/// address that was judged is the address that is connected to.
+struct Resolver {
+    guard: Option<Guard>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ResolveError {
+    #[error("cannot resolve {0}")]
+    Lookup(String, #[source] io::Error),
+    #[error("{0} has no address")]
+    Empty(String),
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.guard.clone();
+        Box::pin(async move {
+            let name = name.as_str();
+            // Port 0 stands for the URL's.
+            let found = tokio::net::lookup_host((name, 0))
+                .await
+                .map_err(|error| ResolveError::Lookup(name.to_owned(), error))?;
+            let mut blocked = None;
+            let mut allowed = Vec::new();
+            for address in found {
+                match guard.as_ref().map_or(Ok(()), |it| it.check(address.ip())) {
+                    Ok(()) => allowed.push(address),
+                    Err(refusal) => blocked = Some(refusal),
+                }
+            }
+            match (allowed.is_empty(), blocked) {
+                (false, _) => Ok(Box::new(allowed.into_iter()) as Addrs),
+                (true, Some(refusal)) => Err(refusal.into()),
+                (true, None) => Err(ResolveError::Empty(name.to_owned()).into()),
+            }
+        })
+    }
+}
+
+/// Trust: the public authorities as shipped, the system's, and the operator's own.
+fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, SenderError> {
+    let mut roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    let system = rustls_native_certs::load_native_certs();
+    if !system.errors.is_empty() {
+        // A container often has none; the shipped ones serve there.
+        tracing::debug!(
+            errors = system.errors.len(),
+            "some of the system's certificates cannot be read"
+        );
+    }
+    roots.add_parsable_certificates(system.certs);
+    if let Some(path) = ca_file {
+        let unreadable = |source| SenderError::CaFile {
+            path: path.to_owned(),
+            source,
+        };
+        let certificates = CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(unreadable)?;
+        let (added, _) = roots.add_parsable_certificates(certificates);
+        if added == 0 {
+            return Err(SenderError::NoCertificate(path.to_owned()));
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
