@@ -1,1 +1,309 @@
-//! Whether a webhook comes from whom it says.
+//! Whether a webhook comes from whom it says: the methods a source can ask for, checked.
+//!
+//! Pure: headers, URL token and body in, yes or no out. Every comparison with a secret takes
+//! the same time wherever the two differ. What is refused says which method refused it and
+//! never what was given or expected. The next stage is [`Provider::parse`](super::Provider::parse).
+
+mod handshake;
+mod signature;
+
+use std::fmt;
+
+use base64::Engine as _;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+pub use handshake::{ChallengeError, answer_challenge};
+pub use signature::{Algorithm, Encoding, Signature};
+
+/// The headers of a request, their names in lower case.
+#[derive(Clone, Default)]
+pub struct Headers(Vec<(String, Vec<u8>)>);
+
+impl Headers {
+    /// The value of that header, whatever the case of `name`; of a repeated one the first.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_slice())
+    }
+}
+
+impl<N: AsRef<str>, V: Into<Vec<u8>>> FromIterator<(N, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(headers: I) -> Self {
+        let lower = |(name, value): (N, V)| (name.as_ref().to_ascii_lowercase(), value.into());
+        Self(headers.into_iter().map(lower).collect())
+    }
+}
+
+/// The names alone: among the values are credentials.
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|(name, _)| name))
+            .finish()
+    }
+}
+
+/// How a source's webhooks prove where they come from.
+#[derive(Debug, Clone, Default)]
+pub struct Authentication {
+    /// All of these must hold; none at all means that anybody is believed.
+    pub methods: Vec<Method>,
+}
+
+/// One proof of origin.
+#[derive(Debug, Clone)]
+pub enum Method {
+    /// A header with a fixed value.
+    Header {
+        /// Its name, in any case.
+        name: String,
+        /// Its whole value, a scheme such as `Bearer` included.
+        value: SecretString,
+    },
+    /// HTTP basic authentication.
+    Basic {
+        /// The user name, without a colon.
+        username: String,
+        /// The password.
+        password: SecretString,
+    },
+    /// A secret last segment of the URL's path, for callers that can send nothing else.
+    UrlToken(SecretString),
+    /// A keyed hash of the body in a header.
+    Signature(Signature),
+}
+
+/// Why a request is not believed; names the method, as in `header x-api-key`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// What should prove the origin is not there.
+    #[error("missing {0}")]
+    Missing(String),
+    /// It is there and is not right.
+    #[error("wrong {0}")]
+    Wrong(String),
+}
+
+impl Authentication {
+    /// Checks everything that can be told before the body is read, so that a stranger's
+    /// body need not be: also that a signature is there and well-formed.
+    ///
+    /// `url_token` is the path's last segment, percent-decoded. A request is believed when
+    /// [`Self::check_body`] accepts it too.
+    ///
+    /// # Errors
+    /// The first method that does not hold.
+    pub fn check_head(&self, headers: &Headers, url_token: Option<&str>) -> Result<(), Refused> {
+        self.methods
+            .iter()
+            .try_for_each(|method| method.check_head(headers, url_token))
+    }
+
+    /// Checks what needs the body: its signatures, over the bytes as they came.
+    ///
+    /// # Errors
+    /// The first signature that does not hold.
+    pub fn check_body(&self, headers: &Headers, body: &[u8]) -> Result<(), Refused> {
+        self.methods.iter().try_for_each(|method| match method {
+            Method::Signature(signature) => signature.check(headers, body),
+            _ => Ok(()),
+        })
+    }
+}
+
+impl Method {
+    fn check_head(&self, headers: &Headers, url_token: Option<&str>) -> Result<(), Refused> {
+        let holds = match self {
+            Self::Header { name, value } => headers.get(name).map(|given| same(given, value)),
+            Self::Basic { username, password } => headers
+                .get("authorization")
+                .map(|given| is_basic(given, username, password)),
+            Self::UrlToken(token) => url_token.map(|given| same(given.as_bytes(), token)),
+            Self::Signature(signature) => return signature.check_form(headers),
+        };
+        match holds {
+            Some(true) => Ok(()),
+            Some(false) => Err(Refused::Wrong(self.to_string())),
+            None => Err(Refused::Missing(self.to_string())),
+        }
+    }
+}
+
+/// What it is, for people and logs; never a secret.
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header { name, .. } => write!(f, "header {}", name.to_ascii_lowercase()),
+            Self::Basic { .. } => f.write_str("basic authentication"),
+            Self::UrlToken(_) => f.write_str("token in the URL"),
+            Self::Signature(signature) => signature.fmt(f),
+        }
+    }
+}
+
+/// Whether `given` is the secret. Hashes are compared, so that the time taken tells neither
+/// where the two differ nor how long the secret is. An empty secret is nobody's.
+fn same(given: &[u8], secret: &SecretString) -> bool {
+    let secret = secret.expose_secret().trim().as_bytes();
+    let given = Sha256::digest(given.trim_ascii());
+    let equal = given.ct_eq(&Sha256::digest(secret));
+    bool::from(equal) && !secret.is_empty()
+}
+
+fn is_basic(authorization: &[u8], username: &str, password: &SecretString) -> bool {
+    let Some((scheme, credentials)) = authorization.trim_ascii().split_at_checked(6) else {
+        return false;
+    };
+    let Ok(pair) = signature::BASE64.decode(credentials.trim_ascii()) else {
+        return false;
+    };
+    let Some(colon) = pair.iter().position(|byte| *byte == b':') else {
+        return false;
+    };
+    // Both are compared in any case: the time must not tell a right user name.
+    let user = Sha256::digest(&pair[..colon]).ct_eq(&Sha256::digest(username));
+    let secret = same(&pair[colon + 1..], password);
+    scheme.eq_ignore_ascii_case(b"basic ") & bool::from(user) & secret
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(method: Method, header: (&str, &str), token: Option<&str>) -> Result<(), Refused> {
+        let headers = Headers::from_iter([header]);
+        let authentication = Authentication {
+            methods: vec![method],
+        };
+        authentication.check_head(&headers, token)?;
+        authentication.check_body(&headers, b"{}")
+    }
+
+    fn wrong(what: &str) -> Result<(), Refused> {
+        Err(Refused::Wrong(what.to_owned()))
+    }
+
+    fn missing(what: &str) -> Result<(), Refused> {
+        Err(Refused::Missing(what.to_owned()))
+    }
+
+    #[test]
+    fn a_header_must_have_the_very_value() {
+        let cases = [
+            (("X-Api-Key", "s3cret"), Ok(())),
+            (("x-api-key", " s3cret "), Ok(())),
+            (("x-api-key", "S3cret"), wrong("header x-api-key")),
+            (("x-api-key", "s3cre"), wrong("header x-api-key")),
+            (("x-api-key", ""), wrong("header x-api-key")),
+            (("authorization", "s3cret"), missing("header x-api-key")),
+        ];
+        for (header, expected) in cases {
+            let method = Method::Header {
+                name: "X-API-Key".to_owned(),
+                value: "s3cret".into(),
+            };
+            assert_eq!(check(method, header, None), expected, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn basic_authentication_compares_user_and_password() {
+        // In this order: relay:pa:ss, the same without padding, relay:pass, other:pa:ss, relay.
+        let cases = [
+            (("Authorization", "Basic cmVsYXk6cGE6c3M="), Ok(())),
+            (("authorization", "basic cmVsYXk6cGE6c3M"), Ok(())),
+            (
+                ("authorization", "Basic cmVsYXk6cGFzcw=="),
+                wrong("basic authentication"),
+            ),
+            (
+                ("authorization", "Basic b3RoZXI6cGE6c3M="),
+                wrong("basic authentication"),
+            ),
+            (
+                ("authorization", "Basic cmVsYXk="),
+                wrong("basic authentication"),
+            ),
+            (
+                ("authorization", "Bearer cmVsYXk6cGE6c3M="),
+                wrong("basic authentication"),
+            ),
+            (("authorization", "Basic"), wrong("basic authentication")),
+            (
+                ("authorization", "Basic ###"),
+                wrong("basic authentication"),
+            ),
+            (("x-other", ""), missing("basic authentication")),
+        ];
+        for (header, expected) in cases {
+            let method = Method::Basic {
+                username: "relay".to_owned(),
+                password: "pa:ss".into(),
+            };
+            assert_eq!(check(method, header, None), expected, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_in_the_url_must_be_there_and_right() {
+        let cases = [
+            (Some("t0ken"), Ok(())),
+            (Some("t0ken2"), wrong("token in the URL")),
+            (Some(""), wrong("token in the URL")),
+            (None, missing("token in the URL")),
+        ];
+        for (token, expected) in cases {
+            let method = Method::UrlToken("t0ken".into());
+            assert_eq!(check(method, ("a", "b"), token), expected, "{token:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_secret_lets_nobody_in() {
+        let token = Method::UrlToken("".into());
+        assert!(check(token, ("a", "b"), Some("")).is_err());
+        let header = Method::Header {
+            name: "x-api-key".to_owned(),
+            value: " ".into(),
+        };
+        assert!(check(header, ("x-api-key", ""), None).is_err());
+    }
+
+    #[test]
+    fn all_methods_must_hold() {
+        let authentication = Authentication {
+            methods: vec![
+                Method::UrlToken("t0ken".into()),
+                Method::Header {
+                    name: "x-api-key".to_owned(),
+                    value: "s3cret".into(),
+                },
+            ],
+        };
+        let headers = Headers::from_iter([("X-Api-Key", "s3cret")]);
+        let none = Headers::default();
+        assert_eq!(authentication.check_head(&headers, Some("t0ken")), Ok(()));
+        assert_eq!(
+            authentication.check_head(&none, Some("t0ken")),
+            missing("header x-api-key")
+        );
+        assert_eq!(
+            authentication.check_head(&headers, None),
+            missing("token in the URL")
+        );
+        assert_eq!(Authentication::default().check_head(&none, None), Ok(()));
+    }
+
+    #[test]
+    fn nothing_printed_holds_a_credential() {
+        let headers = Headers::from_iter([("Authorization", "Basic c2VjcmV0")]);
+        let method = Method::UrlToken("secret".into());
+        let printed = format!("{headers:?} {method:?} {method}");
+        assert!(!printed.contains("c2VjcmV0") && !printed.contains("secret"));
+    }
+}
