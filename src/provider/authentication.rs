@@ -4,6 +4,7 @@
 //! the same time wherever the two differ. What is refused says which method refused it and
 //! never what was given or expected. The next stage is [`Provider::parse`](super::Provider::parse).
 
+mod algorithm;
 mod handshake;
 mod signature;
 
@@ -14,8 +15,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+pub use algorithm::{Algorithm, Encoding};
 pub use handshake::{ChallengeError, answer_challenge};
-pub use signature::{Algorithm, Encoding, Signature};
+pub use signature::Signature;
 
 /// The headers of a request, their names in lower case.
 #[derive(Clone, Default)]
@@ -159,7 +161,7 @@ fn is_basic(authorization: &[u8], username: &str, password: &SecretString) -> bo
     let Some((scheme, credentials)) = authorization.trim_ascii().split_at_checked(6) else {
         return false;
     };
-    let Ok(pair) = signature::BASE64.decode(credentials.trim_ascii()) else {
+    let Ok(pair) = algorithm::BASE64.decode(credentials.trim_ascii()) else {
         return false;
     };
     let Some(colon) = pair.iter().position(|byte| *byte == b':') else {
@@ -176,7 +178,7 @@ mod tests {
     use super::*;
 
     fn check(method: Method, header: (&str, &str), token: Option<&str>) -> Result<(), Refused> {
-        let headers = Headers::from_iter([header]);
+        let headers = [header].into_iter().collect::<Headers>();
         let authentication = Authentication {
             methods: vec![method],
         };
@@ -285,7 +287,7 @@ mod tests {
                 },
             ],
         };
-        let headers = Headers::from_iter([("X-Api-Key", "s3cret")]);
+        let headers = [("X-Api-Key", "s3cret")].into_iter().collect::<Headers>();
         let none = Headers::default();
         assert_eq!(authentication.check_head(&headers, Some("t0ken")), Ok(()));
         assert_eq!(
@@ -301,7 +303,9 @@ mod tests {
 
     #[test]
     fn nothing_printed_holds_a_credential() {
-        let headers = Headers::from_iter([("Authorization", "Basic c2VjcmV0")]);
+        let headers = [("Authorization", "Basic c2VjcmV0")]
+            .into_iter()
+            .collect::<Headers>();
         let method = Method::UrlToken("secret".into());
         let printed = format!("{headers:?} {method:?} {method}");
         assert!(!printed.contains("c2VjcmV0") && !printed.contains("secret"));
