@@ -1,0 +1,456 @@
+//! One element of `statuses`: what it says of one message.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::super::Item;
+use super::super::json::{self, Node};
+use super::{Surroundings, error, named, pricing};
+use crate::model::{Echo, Kind, ProviderTime, Report, Status};
+
+/// The end of the year 2100 in seconds since 1970 UTC: what is later is no time of ours.
+const LATEST_SECOND: f64 = 4_133_980_799.0;
+
+/// From here on (in seconds the year 33658) a timestamp is in milliseconds, as some relays
+/// send it. Between the two lies nothing that WhatsApp was there for.
+const FIRST_MILLISECOND: f64 = 1e12;
+
+/// Reads an element of `statuses`.
+pub(super) fn read(element: Node, surroundings: &Surroundings) -> Item {
+    if !element.is_object() {
+        return Item::Unreadable("a status is no object".to_owned());
+    }
+    let status = match element.value() {
+        Ok(status) => status,
+        // The error of serde_json says what and where, and repeats no content.
+        Err(error) => return Item::Unreadable(format!("a status cannot be read: {error}")),
+    };
+    if let Some(name) = other_type(&status) {
+        return Item::Ignored(name);
+    }
+    let Some(word) = json::text(&status, "status") else {
+        return Item::Unreadable("a status has no status word".to_owned());
+    };
+    Item::Report(Box::new(report(&status, word, element, surroundings)))
+}
+
+fn report(status: &Value, word: String, element: Node, surroundings: &Surroundings) -> Report {
+    let mut report = Report::new(Kind::Status, word, element.text().as_bytes());
+    report.status = meaning(&report.provider_status);
+    report.message = json::text(status, "id");
+    if report.message.is_none() {
+        report.oddities.push("id-missing");
+    }
+    set_time(&mut report, status);
+    set_recipient(&mut report, status, surroundings.contact.as_ref());
+    report.errors = error::all(status.get("errors"));
+    report.pricing = pricing::read(status);
+    report.evidence = pricing::evidence(&report.pricing);
+    report.echo = echo(status).map(Echo::new);
+    report.sender.clone_from(&surroundings.sender);
+    report.sender_id.clone_from(&surroundings.sender_id);
+    report.account_id.clone_from(&surroundings.account_id);
+    report
+}
+
+/// The name of what this is when `type` says it is not about a message: a call, a payment
+/// (whose `failed` is no failed delivery).
+fn other_type(status: &Value) -> Option<Cow<'static, str>> {
+    let kind = json::text(status, "type")?.trim().to_ascii_lowercase();
+    match kind.as_str() {
+        "message" => None,
+        "payment" => Some(Cow::Borrowed("payment")),
+        "call" => Some(Cow::Borrowed("call")),
+        _ => Some(named("type", &kind)),
+    }
+}
+
+/// `played` and `warning` are no statuses of ours: the first comes after `read`, the second
+/// says that a part of a delivered message was missing.
+fn meaning(word: &str) -> Option<Status> {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "sent" => Some(Status::Sent),
+        "delivered" => Some(Status::Delivered),
+        "read" => Some(Status::Read),
+        "failed" => Some(Status::Failed),
+        "deleted" => Some(Status::Deleted),
+        _ => None,
+    }
+}
+
+fn set_time(report: &mut Report, status: &Value) {
+    let text = json::text(status, "timestamp");
+    let ms = json::number(status, "timestamp").and_then(milliseconds);
+    if text.is_none() {
+        report.oddities.push("time-missing");
+    } else if ms.is_none() {
+        report.oddities.push("time-unusable");
+    }
+    report.time = ProviderTime { text, ms };
+}
+
+/// A timestamp in milliseconds since 1970 UTC, from seconds or milliseconds by its size;
+/// `None` for what is no time up to the year 2100.
+pub(super) fn milliseconds(timestamp: f64) -> Option<i64> {
+    let ms = if timestamp > 0.0 && timestamp <= LATEST_SECOND {
+        timestamp * 1000.0
+    } else if (FIRST_MILLISECOND..=LATEST_SECOND * 1000.0).contains(&timestamp) {
+        timestamp
+    } else {
+        return None;
+    };
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "at most 4.2e12, which both types hold exactly"
+    )]
+    Some(ms.round() as i64)
+}
+
+/// The one recipient that `contacts` names.
+#[derive(Debug, PartialEq)]
+pub(super) struct Contact {
+    phone: Option<String>,
+    user_id: Option<String>,
+    parent_user_id: Option<String>,
+}
+
+impl Contact {
+    /// The contact, when there is exactly one: of several none can be told to be the
+    /// recipient.
+    pub(super) fn only(contacts: Node) -> Option<Self> {
+        let contact = match contacts.elements()?.as_slice() {
+            [contact] => contact.value().ok()?,
+            _ => return None,
+        };
+        Some(Self {
+            phone: id(&contact, &["wa_id"]),
+            user_id: id(&contact, &["user_id"]),
+            parent_user_id: id(&contact, &["parent_user_id"]),
+        })
+    }
+
+    /// Whether this may be the recipient whose business-scoped user id is `user_id`.
+    fn fits(&self, user_id: Option<&str>) -> bool {
+        match (self.user_id.as_deref(), user_id) {
+            (Some(own), Some(other)) => own == other,
+            _ => true,
+        }
+    }
+}
+
+/// Who should receive the message: `recipient_id`, which from client 2.45 of the
+/// On-Premises API is found inside `message` only, and which is missing when a message
+/// went to a business-scoped user id and the number may not be shown.
+fn set_recipient(report: &mut Report, status: &Value, contact: Option<&Contact>) {
+    let addressee = id(status, &["recipient_id"])
+        .or_else(|| id(json::object(status, "message")?, &["recipient_id"]));
+    // The spellings of earlier drafts are still around.
+    let participant = id(
+        status,
+        &["recipient_participant_id", "participant_recipient_id"],
+    );
+    let participant_user_id = id(status, &["recipient_participant_user_id"]);
+    let is_group = json::text(status, "recipient_type")
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("group"));
+    report.recipient_user_id = id(status, &["recipient_user_id"]);
+    report.recipient_parent_user_id = id(
+        status,
+        &[
+            "recipient_parent_user_id",
+            "parent_recipient_user_id",
+            "parent_user_id",
+        ],
+    );
+
+    if is_group || participant.is_some() || participant_user_id.is_some() {
+        report.group = addressee;
+        report.participant = participant.or_else(|| participant_user_id.clone());
+        report.recipient.clone_from(&report.participant);
+        let user_id = report.recipient_user_id.take();
+        report.recipient_user_id = participant_user_id.or(user_id);
+        let parent = id(status, &["recipient_participant_parent_user_id"]);
+        report.recipient_parent_user_id = parent.or(report.recipient_parent_user_id.take());
+        return;
+    }
+    report.recipient = addressee;
+    if report.recipient.is_none()
+        && let Some(contact) =
+            contact.filter(|contact| contact.fits(report.recipient_user_id.as_deref()))
+    {
+        report.recipient.clone_from(&contact.phone);
+        learn(&mut report.recipient_user_id, contact.user_id.as_ref());
+        learn(
+            &mut report.recipient_parent_user_id,
+            contact.parent_user_id.as_ref(),
+        );
+    }
+    if report.recipient.is_none() {
+        report.recipient.clone_from(&report.recipient_user_id);
+    }
+}
+
+fn learn(known: &mut Option<String>, new: Option<&String>) {
+    if known.is_none() {
+        *known = new.cloned();
+    }
+}
+
+/// The first of these members that has a text, trimmed.
+fn id(value: &Value, names: &[&str]) -> Option<String> {
+    let text = names.iter().find_map(|name| json::text(value, name))?;
+    let trimmed = text.trim();
+    Some(if trimmed.len() == text.len() {
+        text
+    } else {
+        trimmed.to_owned()
+    })
+}
+
+/// What the sender gave along: any text; an object, which a relay may have made of it, as
+/// its JSON.
+fn echo(status: &Value) -> Option<String> {
+    let name = "biz_opaque_callback_data";
+    json::text(status, name).or_else(|| json::object(status, name).map(Value::to_string))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read_report(status: &Value, surroundings: &Surroundings) -> Report {
+        let text = status.to_string();
+        match read(Node::body(&text).unwrap(), surroundings) {
+            Item::Report(report) => *report,
+            other => panic!("{other:?} of {text}"),
+        }
+    }
+
+    #[test]
+    fn words_are_told_in_any_case_and_kept_as_received() {
+        let cases = [
+            (json!("sent"), "sent", Some(Status::Sent)),
+            (json!("Delivered"), "Delivered", Some(Status::Delivered)),
+            (json!(" READ "), " READ ", Some(Status::Read)),
+            (json!("failed"), "failed", Some(Status::Failed)),
+            (json!("deleted"), "deleted", Some(Status::Deleted)),
+            (json!("played"), "played", None),
+            (json!("warning"), "warning", None),
+            (json!("queued"), "queued", None),
+            (json!(3), "3", None),
+        ];
+        for (word, received, expected) in cases {
+            let report = read_report(&json!({"status": word}), &Surroundings::default());
+            assert_eq!(report.provider_status, received);
+            assert_eq!(report.status, expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn times_are_seconds_or_milliseconds_by_their_size() {
+        let seconds = Some(1_760_000_000_000);
+        let cases = [
+            (json!("1760000000"), Some("1760000000"), seconds, None),
+            (json!(1_760_000_000), Some("1760000000"), seconds, None),
+            (
+                json!(1_760_000_000.5),
+                Some("1760000000.5"),
+                Some(1_760_000_000_500),
+                None,
+            ),
+            (
+                json!("1760000000123"),
+                Some("1760000000123"),
+                Some(1_760_000_000_123),
+                None,
+            ),
+            (
+                json!(1_760_000_000_123_i64),
+                Some("1760000000123"),
+                Some(1_760_000_000_123),
+                None,
+            ),
+            (
+                json!("253402300799"),
+                Some("253402300799"),
+                None,
+                Some("time-unusable"),
+            ),
+            (
+                json!("4133980800"),
+                Some("4133980800"),
+                None,
+                Some("time-unusable"),
+            ),
+            (
+                json!("1760000000123456"),
+                Some("1760000000123456"),
+                None,
+                Some("time-unusable"),
+            ),
+            (json!(-5), Some("-5"), None, Some("time-unusable")),
+            (json!("0"), Some("0"), None, Some("time-unusable")),
+            (json!("NaN"), Some("NaN"), None, Some("time-unusable")),
+            (json!("soon"), Some("soon"), None, Some("time-unusable")),
+            (json!(""), None, None, Some("time-missing")),
+            (json!(null), None, None, Some("time-missing")),
+        ];
+        for (timestamp, text, ms, oddity) in cases {
+            let status = json!({"id": "m", "status": "sent", "timestamp": timestamp});
+            let report = read_report(&status, &Surroundings::default());
+            assert_eq!(report.time.text.as_deref(), text, "{timestamp}");
+            assert_eq!(report.time.ms, ms, "{timestamp}");
+            assert_eq!(report.oddities, Vec::from_iter(oddity), "{timestamp}");
+        }
+    }
+
+    #[test]
+    fn the_recipient_is_looked_for_in_four_places() {
+        let contact = |wa_id: &str, user_id: Option<&str>| {
+            let contacts = json!([{"wa_id": wa_id, "user_id": user_id}]).to_string();
+            Contact::only(Node::body(&contacts).unwrap())
+        };
+        let outer = "34600000001";
+        let cases = [
+            (
+                json!({"recipient_id": outer, "message": {"recipient_id": "+1"}}),
+                None,
+                Some(outer),
+            ),
+            (
+                json!({"recipient_id": "", "message": {"recipient_id": " +1 "}}),
+                None,
+                Some("+1"),
+            ),
+            (
+                json!({"recipient_id": outer}),
+                contact("2", None),
+                Some(outer),
+            ),
+            (json!({}), contact("2", None), Some("2")),
+            (
+                json!({"recipient_user_id": "ES.1"}),
+                contact("2", Some("ES.1")),
+                Some("2"),
+            ),
+            (
+                json!({"recipient_user_id": "ES.1"}),
+                contact("2", Some("ES.2")),
+                Some("ES.1"),
+            ),
+            (json!({"recipient_user_id": "ES.1"}), None, Some("ES.1")),
+            (json!({}), contact("", Some("ES.3")), Some("ES.3")),
+            (
+                json!({"recipient_id": 34_600_000_001_i64}),
+                None,
+                Some(outer),
+            ),
+            (json!({}), None, None),
+        ];
+        for (mut status, contact, expected) in cases {
+            status["status"] = json!("read");
+            let surroundings = Surroundings {
+                contact,
+                ..Surroundings::default()
+            };
+            let report = read_report(&status, &surroundings);
+            assert_eq!(report.recipient.as_deref(), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn of_several_contacts_none_is_the_recipient() {
+        let contacts = r#"[{"wa_id":"1"},{"wa_id":"2"}]"#;
+        assert_eq!(Contact::only(Node::body(contacts).unwrap()), None);
+        assert_eq!(Contact::only(Node::body(r#"{"wa_id":"1"}"#).unwrap()), None);
+    }
+
+    #[test]
+    fn a_parent_user_id_is_known_under_each_of_its_names() {
+        for name in [
+            "recipient_parent_user_id",
+            "parent_recipient_user_id",
+            "parent_user_id",
+        ] {
+            let status = json!({"status": "read", "recipient_user_id": "ES.1", name: "ES.ENT.1"});
+            let report = read_report(&status, &Surroundings::default());
+            assert_eq!(report.recipient_user_id.as_deref(), Some("ES.1"));
+            assert_eq!(
+                report.recipient_parent_user_id.as_deref(),
+                Some("ES.ENT.1"),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn in_a_group_the_recipient_is_the_member() {
+        let check =
+            |status: Value, group: &str, participant: Option<&str>, user_id: Option<&str>| {
+                let report = read_report(&status, &Surroundings::default());
+                assert_eq!(report.group.as_deref(), Some(group), "{status}");
+                assert_eq!(report.participant.as_deref(), participant, "{status}");
+                assert_eq!(report.recipient.as_deref(), participant, "{status}");
+                assert_eq!(report.recipient_user_id.as_deref(), user_id, "{status}");
+            };
+        let group = |member: Value| {
+            let mut status =
+                json!({"status": "read", "recipient_id": "g1", "recipient_type": "group"});
+            status
+                .as_object_mut()
+                .unwrap()
+                .extend(member.as_object().unwrap().clone());
+            status
+        };
+        check(
+            group(json!({"recipient_participant_id": "346"})),
+            "g1",
+            Some("346"),
+            None,
+        );
+        check(
+            group(json!({"participant_recipient_id": "346"})),
+            "g1",
+            Some("346"),
+            None,
+        );
+        check(
+            group(json!({"recipient_participant_user_id": "ES.1"})),
+            "g1",
+            Some("ES.1"),
+            Some("ES.1"),
+        );
+        check(
+            group(
+                json!({"recipient_participant_id": "346", "recipient_participant_user_id": "ES.1"}),
+            ),
+            "g1",
+            Some("346"),
+            Some("ES.1"),
+        );
+        check(group(json!({})), "g1", None, None);
+    }
+
+    #[test]
+    fn an_echo_is_text_whatever_it_looks_like() {
+        let cases = [
+            (json!("12345"), Some("12345")),
+            (json!(12345), Some("12345")),
+            (
+                json!("{\"type\":\"regular\"}"),
+                Some("{\"type\":\"regular\"}"),
+            ),
+            (json!({"order": 7}), Some("{\"order\":7}")),
+            (json!(""), None),
+            (json!(null), None),
+        ];
+        for (data, expected) in cases {
+            let status = json!({"status": "sent", "biz_opaque_callback_data": data});
+            let report = read_report(&status, &Surroundings::default());
+            let text = report.echo.as_ref().map(|echo| echo.text.as_str());
+            assert_eq!(text, expected, "{data}");
+        }
+    }
+}
