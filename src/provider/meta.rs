@@ -48,6 +48,16 @@ impl<'a> Members<'a> {
         (!node.is_null()).then_some(*node)
     }
 
+    /// The trimmed text of a string member, of any other its JSON; an empty one is absent.
+    fn word(&self, name: &str) -> Option<String> {
+        let node = self.get(name)?;
+        let word = match node.string() {
+            Some(text) => text.trim().to_owned(),
+            None => node.text().chars().take(NAME_LIMIT).collect(),
+        };
+        (!word.is_empty()).then_some(word)
+    }
+
     fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(key, _)| key == name)
     }
@@ -80,11 +90,10 @@ impl Walk {
         if !members.has("object") && !members.has("entry") {
             return self.value(&members, None);
         }
-        if let Some(object) = members.get("object") {
-            let name = word(object);
-            if name != WHATSAPP_OBJECT {
-                return self.ignore(named("object", &name));
-            }
+        if let Some(object) = members.word("object")
+            && object != WHATSAPP_OBJECT
+        {
+            return self.ignore(named("object", &object));
         }
         self.each(members.get("entry"), "entry", Self::entry);
     }
@@ -93,7 +102,7 @@ impl Walk {
         let Some(members) = Members::of(entry) else {
             return self.unreadable("an entry is no object");
         };
-        let account_id = members.get("id").map(word).filter(|id| !id.is_empty());
+        let account_id = members.word("id");
         self.each(members.get("changes"), "changes", |walk, change| {
             walk.change(change, account_id.as_deref());
         });
@@ -104,7 +113,7 @@ impl Walk {
             return self.unreadable("a change is no object");
         };
         // A relay that drops `field` still means messages when there are statuses.
-        if let Some(field) = members.get("field").map(word)
+        if let Some(field) = members.word("field")
             && field != MESSAGES_FIELD
         {
             return self.ignore(named("field", &field));
@@ -222,14 +231,6 @@ fn bare_failure(item: &mut Item) -> Option<&mut Report> {
 fn channel_error(error: &ReportError) -> Cow<'static, str> {
     let code = error.code.map(|code| code.to_string());
     named("channel-error", code.as_deref().unwrap_or("unknown"))
-}
-
-/// The trimmed text of a string; of anything else its JSON.
-fn word(node: Node) -> String {
-    match node.string() {
-        Some(text) => text.trim().to_owned(),
-        None => node.text().chars().take(NAME_LIMIT).collect(),
-    }
 }
 
 /// `prefix:word` in printable ASCII, cut to [`NAME_LIMIT`].

@@ -155,6 +155,10 @@ fn what_is_no_status_is_named() {
             change(json!({"field": "messages", "value": "x"})),
             &["(unknown-shape)"],
         ),
+        (
+            change(json!({"field": "", "value": {"statuses": [status("a", "read")]}})),
+            &["read a"],
+        ),
         (change(json!({"field": "messages"})), &["(unknown-shape)"]),
         (change(json!({})), &["(unknown-shape)"]),
         (
