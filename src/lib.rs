@@ -1,8 +1,10 @@
 //! tickrelay relays the ticks of WhatsApp messages from the providers to whoever needs them.
 //!
 //! The line through the house, in reading order: a webhook's bytes come in, [`provider`] says
-//! what they mean, and [`forward`] sends on what is owed. [`clock`] tells the time.
+//! what they mean, [`catalogue`] what an error means in plain words, and [`forward`] sends on
+//! what is owed. [`clock`] tells the time.
 
+pub mod catalogue;
 pub mod clock;
 pub mod forward;
 pub mod model;
