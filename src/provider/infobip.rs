@@ -1,5 +1,190 @@
-//! stub
-use super::{Hints, ParseError, Parsed};
-pub(super) fn parse(_t: &str, _h: &Hints) -> Result<Parsed, ParseError> {
-    Ok(Parsed::default())
+//! Infobip's formats: which elements a body holds, each read for itself.
+//!
+//! One URL receives everything Infobip has to say, mixed in any way: delivery, seen, deleted
+//! and click reports of several APIs, inbound messages, account notices. `shape` tells them
+//! apart, `report` reads those that speak of a message, with `status` for what they mean
+//! and `time` for when. How a request proves where it comes from is
+//! [`super::authentication`]'s business.
+
+mod report;
+mod shape;
+mod status;
+mod time;
+
+use serde_json::Value;
+
+use super::json::Node;
+use super::{Hints, Item, ParseError, Parsed};
+use crate::model::Kind;
+use shape::Shape;
+
+/// Reads a body: `{"results": […]}` as documented, one bare object (clicks and notices come
+/// so), or a bare array, which no page documents but which says the same.
+///
+/// # Errors
+/// When the body is no JSON; XML, which a notification profile can ask for, is named.
+pub(super) fn parse(text: &str, hints: &Hints) -> Result<Parsed, ParseError> {
+    let body = Node::body(text)?;
+    let results = body.get("results").filter(|results| !results.is_null());
+    let items = if let Some(elements) = results.unwrap_or(body).elements() {
+        let bare = results.is_none();
+        elements
+            .into_iter()
+            .map(|element| item(element, bare, hints))
+            .collect()
+    } else if results.is_none() && body.is_object() {
+        vec![item(body, true, hints)]
+    } else {
+        vec![Item::Ignored(shape::UNKNOWN.into())]
+    };
+    Ok(Parsed { items })
+}
+
+/// Reads one element; `bare` when it did not stand in `results`.
+fn item(node: Node<'_>, bare: bool, hints: &Hints) -> Item {
+    if !node.is_object() {
+        let problem = format!("{} where a report belongs", json_type(node.text()));
+        return Item::Unreadable(problem);
+    }
+    let element = match node.value() {
+        Ok(element) => element,
+        // The error of serde_json names line and column, and no content.
+        Err(error) => return Item::Unreadable(error.to_string()),
+    };
+    let raw = node.text().as_bytes();
+    let mut report = match Shape::of(&element) {
+        Shape::Delivery => report::delivery(&element, raw),
+        Shape::Seen => report::seen(&element, raw, hints),
+        Shape::Deleted => report::deleted(&element, raw, hints),
+        Shape::Click => report::click(&element, raw),
+        Shape::Other(name) => return Item::Ignored(name),
+    };
+    // A bare click is as documented; any other bare report is worth knowing of.
+    if bare && report.kind != Kind::Click {
+        report.oddities.push("no-results-envelope");
+    }
+    Item::Report(Box::new(report))
+}
+
+/// What a piece of JSON that is no object is, by its first character.
+fn json_type(text: &str) -> &'static str {
+    match text.as_bytes().first() {
+        Some(b'"') => "a string",
+        Some(b'[') => "an array",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
+}
+
+/// The member's text as it stands, without a copy; `None` for anything but a string.
+fn word<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    value.get(name)?.as_str().map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::provider::Provider;
+
+    fn items(body: &str) -> Vec<Item> {
+        parse(body, &Hints::default()).unwrap().items
+    }
+
+    #[test]
+    fn the_envelope_may_be_a_batch_an_array_or_one_object() {
+        let one =
+            r#"{"messageId":"m","status":{"groupId":3,"id":5},"doneAt":"2026-02-11T08:00:00Z"}"#;
+        let unknown = [Item::Ignored(shape::UNKNOWN.into())];
+        assert_eq!(items(r#"{"results":[]}"#), []);
+        assert_eq!(items("[]"), []);
+        for body in ["{}", r#"{"results":null}"#, r#"{"results":7}"#, "7", "null"] {
+            assert_eq!(items(body), unknown, "{body}");
+        }
+        let cases = [
+            (format!(r#"{{"results":[{one}]}}"#), vec![]),
+            (format!("[{one}]"), vec!["no-results-envelope"]),
+            (one.to_owned(), vec!["no-results-envelope"]),
+        ];
+        for (body, oddities) in cases {
+            match &items(&body)[..] {
+                [Item::Report(report)] => assert_eq!(report.oddities, oddities, "{body}"),
+                other => panic!("{body}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_odd_element_never_hurts_its_neighbours() {
+        let good = r#"{"messageId":"m","doneAt":"x","callbackData":"\ud800"}"#;
+        let body =
+            format!(r#"{{"results":[{good},null,7,"x",[{good}],true,{{"n":1e999}},{good}]}}"#);
+        let items = items(&body);
+        let kinds: Vec<_> = items
+            .iter()
+            .map(|item| match item {
+                Item::Report(_) => "report",
+                Item::Ignored(name) => name,
+                Item::Unreadable(problem) => problem.split(" where").next().unwrap(),
+            })
+            .collect();
+        assert_eq!(
+            kinds[..6],
+            [
+                "report",
+                "null",
+                "a number",
+                "a string",
+                "an array",
+                "a boolean"
+            ]
+        );
+        assert!(matches!(items[6], Item::Unreadable(_)));
+        assert!(matches!(items[7], Item::Report(_)));
+    }
+
+    /// The folders of `fixtures/infobip`, in order.
+    fn fixtures() -> Vec<PathBuf> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/infobip");
+        let entries = std::fs::read_dir(root).unwrap();
+        let mut folders: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        folders.sort();
+        folders
+    }
+
+    /// The bodies of one case with their encoding.
+    fn bodies(folder: &Path) -> (Vec<Vec<u8>>, Option<String>) {
+        let case = std::fs::read_to_string(folder.join("case.toml")).unwrap();
+        let case: toml::Table = case.parse().unwrap();
+        let request = case.get("request").and_then(toml::Value::as_table);
+        let encoding = request.and_then(|request| request.get("content_encoding")?.as_str());
+        let files = std::fs::read_dir(folder).unwrap();
+        let bodies = files.map(|file| file.unwrap().path()).filter(|path| {
+            let stem = path.file_stem().unwrap().to_str().unwrap();
+            stem.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        let bodies = bodies.map(|path| std::fs::read(path).unwrap()).collect();
+        (bodies, encoding.map(str::to_owned))
+    }
+
+    #[test]
+    fn every_fixture_is_read() {
+        const WITH_UNREADABLE: [&str; 1] = ["elements-that-are-no-objects"];
+        const UNPARSED: [&str; 2] = ["truncated-json", "xml-labelled-as-json"];
+        for folder in fixtures() {
+            let case = folder.file_name().unwrap().to_str().unwrap();
+            let (bodies, encoding) = bodies(&folder);
+            assert!(!bodies.is_empty(), "{case} has no body");
+            for body in bodies {
+                let parsed = Provider::Infobip.parse(&body, encoding.as_deref(), &Hints::default());
+                assert_eq!(parsed.is_err(), UNPARSED.contains(&case), "{case}");
+                let items = parsed.map(|parsed| parsed.items).unwrap_or_default();
+                let is_unreadable = |item| matches!(item, &Item::Unreadable(_));
+                let unreadable = items.iter().any(is_unreadable);
+                assert_eq!(unreadable, WITH_UNREADABLE.contains(&case), "{case}");
+            }
+        }
+    }
 }

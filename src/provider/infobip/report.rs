@@ -1,0 +1,278 @@
+//! From an element that speaks of a message to a [`Report`], field by field.
+//!
+//! Nothing here fails: what an element does not say stays `None`, what it says oddly is
+//! named in [`Report::oddities`].
+
+use serde_json::Value;
+
+use super::super::Hints;
+use super::super::json::{boolean, integer, number, object, text};
+use super::status::Group;
+use super::{time, word};
+use crate::model::{Echo, Kind, MessageType, Report, ReportError, Status, digits, is_phone_number};
+
+/// The two ends of a message, whatever a format calls them.
+#[derive(Default)]
+struct Parties {
+    business: Option<String>,
+    user: Option<String>,
+}
+
+impl Parties {
+    /// As delivery reports and the Messages API name them: from the business to the user.
+    fn forth(element: &Value) -> Self {
+        Self {
+            business: text(element, "sender").or_else(|| text(element, "from")),
+            user: text(element, "to").or_else(|| text(element, "destination")),
+        }
+    }
+
+    /// As seen and deleted reports name them: `from` is who saw it, `to` the business,
+    /// unless only `from` is one of the business's own numbers. The Messages API keeps to
+    /// the direction of the message.
+    fn back(element: &Value, hints: &Hints) -> Self {
+        let names = |name| word(element, name).is_some_and(|number| !number.is_empty());
+        if names("sender") || names("destination") {
+            return Self::forth(element);
+        }
+        let from = text(element, "from");
+        let to = text(element, "to");
+        let ours = |number: &Option<String>| {
+            number
+                .as_deref()
+                .is_some_and(|number| hints.senders.contains(&digits(number)))
+        };
+        let (business, user) = if ours(&from) && !ours(&to) {
+            (from, to)
+        } else {
+            (to, from)
+        };
+        Self { business, user }
+    }
+
+    /// As click reports name the only one they know: whose device it was.
+    fn recipient(element: &Value) -> Self {
+        Self {
+            business: None,
+            user: text(element, "recipient"),
+        }
+    }
+}
+
+/// Reads a delivery report.
+pub(super) fn delivery(element: &Value, raw: &[u8]) -> Report {
+    let state = object(element, "status").unwrap_or(&Value::Null);
+    let (group, conflict) = Group::of(state);
+    let provider_status = text(state, "name")
+        .or_else(|| text(state, "groupName"))
+        .unwrap_or_else(|| group.map_or("UNKNOWN", Group::as_str).to_owned());
+    let mut report = Report::new(Kind::Delivery, provider_status, raw);
+    if conflict {
+        report.oddities.push("status-conflict");
+    }
+    report.errors.extend(stated_error(element));
+    report.status = match group {
+        Some(group) => Some(group.meaning(state)),
+        // A group from the future, but an error that repeating would not mend.
+        None => report
+            .error()
+            .is_some_and(|error| error.code > Some(0) && error.permanent == Some(true))
+            .then_some(Status::Failed),
+    };
+    match (report.status, report.error().is_some()) {
+        (None, _) => report.oddities.push("unknown-status"),
+        // The first channel failed and the next is being tried: not the last word.
+        (Some(Status::Queued | Status::Sent), true) if group == Some(Group::Pending) => {
+            report.status = Some(Status::Sent);
+            report.oddities.push("failover-pending");
+        }
+        (Some(Status::Delivered | Status::Sent), true) => {
+            report.oddities.push("delivered-with-error");
+        }
+        (Some(Status::Failed), false) => report.errors.extend(error_of_status(state, group)),
+        _ => {}
+    }
+    report.channel = channel(element);
+    if report.channel.as_deref() == Some("sms") {
+        become_sms_leg(&mut report, element);
+    }
+    let names: &[&str] = match report.status {
+        Some(Status::Queued | Status::Sent) => &["sentAt", "sendAt", "doneAt"],
+        _ => &["doneAt", "sentAt", "sendAt"],
+    };
+    tell_time(&mut report, element, names);
+    tell_rest(&mut report, element, Parties::forth(element));
+    report
+}
+
+/// Reads a seen report.
+pub(super) fn seen(element: &Value, raw: &[u8], hints: &Hints) -> Report {
+    let mut report = Report::new(Kind::Seen, "SEEN", raw);
+    report.status = Some(Status::Read);
+    report.channel = channel(element);
+    tell_time(&mut report, element, &["seenAt"]);
+    tell_rest(&mut report, element, Parties::back(element, hints));
+    report
+}
+
+/// Reads a deleted report.
+pub(super) fn deleted(element: &Value, raw: &[u8], hints: &Hints) -> Report {
+    let mut report = Report::new(Kind::Deleted, "DELETED", raw);
+    report.status = Some(Status::Deleted);
+    report.channel = channel(element);
+    tell_time(&mut report, element, &["deletedAt"]);
+    tell_rest(&mut report, element, Parties::back(element, hints));
+    report
+}
+
+/// Reads a click report: kept with its message, but no status.
+pub(super) fn click(element: &Value, raw: &[u8]) -> Report {
+    let mut report = Report::new(Kind::Click, "CLICKED", raw);
+    report.url = text(element, "url");
+    // Despite its name this is when the click was received.
+    tell_time(&mut report, element, &["sendDateTime"]);
+    tell_rest(&mut report, element, Parties::recipient(element));
+    report
+}
+
+/// The channel that a report is about, lower case, unless it is WhatsApp.
+///
+/// A report that names none is an SMS when it has what only telephone networks have. What
+/// the error says is no sign: WhatsApp reports carry the general codes too.
+fn channel(element: &Value) -> Option<String> {
+    if let Some(channel) = word(element, "channel").filter(|channel| !channel.is_empty()) {
+        let channel = channel.to_ascii_lowercase();
+        return (channel != "whatsapp").then_some(channel);
+    }
+    if object(element, "conversation").is_some() || word(element, "interactionType").is_some() {
+        return Some("rcs".to_owned());
+    }
+    let is_sms = ["smsCount", "mccMnc"]
+        .into_iter()
+        .any(|name| text(element, name).is_some());
+    is_sms.then(|| "sms".to_owned())
+}
+
+/// An SMS that stands in for a WhatsApp message under the same id: delivered, it tells that
+/// nobody will find the message in WhatsApp.
+fn become_sms_leg(report: &mut Report, element: &Value) {
+    if report.status == Some(Status::Delivered) {
+        report.status = Some(Status::Failed);
+        let fallback = ReportError {
+            key: "infobip:sms_fallback".to_owned(),
+            code: None,
+            title: Some("Delivered by SMS fallback".to_owned()),
+            details: Some(
+                "WhatsApp did not deliver the message; this report does not say why".to_owned(),
+            ),
+            href: None,
+            permanent: None,
+        };
+        report.errors.insert(0, fallback);
+    }
+    // Only sends of templates can ask for it; the Messages API offers it for everything.
+    if element.get("event").is_none() {
+        report.evidence = Some(MessageType::Template);
+    }
+}
+
+/// The `error`, unless it says that there is none.
+fn stated_error(element: &Value) -> Option<ReportError> {
+    let error = object(element, "error")?;
+    let id = integer(error, "id").filter(|id| *id != 0)?;
+    Some(ReportError {
+        key: format!("infobip:{id}"),
+        code: Some(id),
+        title: text(error, "name"),
+        details: text(error, "description"),
+        href: None,
+        permanent: boolean(error, "permanent"),
+    })
+}
+
+/// What a failure without an error has to say: its status.
+fn error_of_status(state: &Value, group: Option<Group>) -> Option<ReportError> {
+    let group = group.filter(|group| group.is_failure())?;
+    let id = integer(state, "id");
+    let title = text(state, "name").unwrap_or_else(|| group.as_str().to_owned());
+    Some(ReportError {
+        key: match id {
+            Some(id) => format!("infobip-status:{id}"),
+            None => format!("infobip-status:{title}"),
+        },
+        code: id,
+        title: Some(title),
+        details: text(state, "description"),
+        href: None,
+        permanent: None,
+    })
+}
+
+fn tell_time(report: &mut Report, element: &Value, names: &[&str]) {
+    let reading = time::read(element, names);
+    report.time = reading.time;
+    report.oddities.extend(reading.oddity);
+}
+
+/// What every kind of report may tell.
+fn tell_rest(report: &mut Report, element: &Value, parties: Parties) {
+    report.message = text(element, "messageId");
+    if report.message.is_none() {
+        report.oddities.push("message-id-missing");
+    }
+    tell_recipient(report, element, &parties);
+    // Another channel's sender is not the business's WhatsApp number.
+    if report.channel.is_none() {
+        report.sender = parties.business;
+    }
+    let platform = object(element, "platform").unwrap_or(&Value::Null);
+    let tenant = |name| text(element, name).or_else(|| text(platform, name));
+    report.entity_id = tenant("entityId");
+    report.application_id = tenant("applicationId");
+    report.bulk_id = text(element, "bulkId");
+    if let Some(price) = object(element, "price") {
+        report.pricing.price = number(price, "pricePerMessage");
+        report.pricing.currency = text(price, "currency");
+    }
+    report.echo = match element.get("callbackData") {
+        // Documented as a string; whoever sent our JSON may get it back as such.
+        Some(data) if data.is_object() => Some(Echo::new(data.to_string())),
+        _ => text(element, "callbackData").map(Echo::new),
+    };
+}
+
+/// A phone number where there is one: Meta's usernames let `to` be a business-scoped user
+/// id (`HR.1349…`), and put the number into `contact` where the business may know it.
+fn tell_recipient(report: &mut Report, element: &Value, parties: &Parties) {
+    let contact = object(element, "contact").unwrap_or(&Value::Null);
+    report.recipient_user_id = text(contact, "userId");
+    report.recipient_parent_user_id = text(contact, "parentUserId");
+    let user = parties.user.as_deref();
+    if report.recipient_user_id.is_none() {
+        report.recipient_user_id = user.filter(|user| is_user_id(user)).map(str::to_owned);
+    }
+    if user.is_some_and(is_phone_number) {
+        report.recipient.clone_from(&parties.user);
+        return;
+    }
+    // Infobip's own sample of a seen report repeats the business's number here.
+    let business = parties.business.as_deref().map(digits);
+    let phone = text(contact, "phoneNumber")
+        .filter(|phone| business.as_deref() != Some(digits(phone).as_str()));
+    report.recipient = phone
+        .or_else(|| parties.user.clone())
+        .or_else(|| report.recipient_user_id.clone());
+}
+
+/// Whether this is a business-scoped user id: a country's two letters, a dot, an id.
+fn is_user_id(text: &str) -> bool {
+    text.split_once('.').is_some_and(|(country, rest)| {
+        country.len() == 2
+            && country.bytes().all(|byte| byte.is_ascii_uppercase())
+            && !rest.is_empty()
+            && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
+#[cfg(test)]
+mod tests;
