@@ -1,0 +1,440 @@
+//! What the operator decided: one TOML file, overridden by the environment and by flags.
+//!
+//! [`Config::load`] reads it all once and answers types that cannot be wrong, or every
+//! fault with its place and remedy. Nothing else reads the environment, nothing is looked
+//! up again later, and no secret leaves through `Debug`, an error or `config show`.
+
+mod file;
+mod finding;
+mod resolve;
+mod secret;
+mod show;
+mod source;
+mod starter;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::model::{MessageType, UnknownWord, digits};
+use crate::provider::authentication::{Authentication, Method};
+use crate::provider::{Hints, Provider};
+
+pub use finding::{Finding, LoadError, Origin, Warning};
+pub use starter::starter;
+pub use value::ProxyUrl;
+
+/// Every key with its default and a comment: `config.example.toml`.
+pub const EXAMPLE: &str = include_str!("../config.example.toml");
+
+/// How a variable of the environment is read; injected, so that tests need not set any.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Everything that was decided. [`Default`] is what an empty file means.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// How webhooks are received.
+    pub server: Server,
+    /// Where everything is kept, and for how long.
+    pub store: Store,
+    /// How subscribers are called.
+    pub forward: Forward,
+    /// What the log looks like.
+    pub log: Log,
+    /// The inlets; their names are unique.
+    pub sources: Vec<Source>,
+}
+
+/// `[server]`: how webhooks are received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// The address to listen on; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Threads that serve HTTP.
+    pub workers: usize,
+    /// The largest body of a webhook, also when decompressed.
+    pub body_limit_bytes: usize,
+    /// How long a shutdown waits for what is in flight.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            workers: 2,
+            // Infobip's largest batch of reports, with an echo in each, has about 10 MB.
+            body_limit_bytes: 16 << 20,
+            shutdown_grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// `[store]`: where everything is kept, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// The SQLite file, from `url = "sqlite://…"`.
+    pub path: PathBuf,
+    /// What a commit waits for.
+    pub durability: Durability,
+    /// The write-ahead log beyond which checkpoints are forced.
+    pub wal_limit_bytes: u64,
+    /// Free space on the disk below which webhooks are refused with 503.
+    pub disk_reserve_bytes: u64,
+    /// When rows are pruned.
+    pub retention: Retention,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("tickrelay.db"),
+            durability: Durability::Full,
+            wal_limit_bytes: 256 << 20,
+            disk_reserve_bytes: 256 << 20,
+            retention: Retention::default(),
+        }
+    }
+}
+
+/// What a commit waits for before a webhook is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// The disk: nothing acknowledged is lost, not even in a power cut.
+    #[default]
+    Full,
+    /// The operating system: a crash of the process loses nothing, a power cut may.
+    Os,
+}
+
+impl Durability {
+    /// The word in the configuration, the log and `/readyz`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Os => "os",
+        }
+    }
+}
+
+impl FromStr for Durability {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        match word {
+            "full" => Ok(Self::Full),
+            "os" => Ok(Self::Os),
+            _ => Err(UnknownWord {
+                what: "durability",
+                word: word.to_owned(),
+                expected: "full, os",
+            }),
+        }
+    }
+}
+
+/// `[store.retention]`: days after which rows are pruned, at least [`Retention::LEAST_DAYS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Raw webhooks.
+    pub webhooks_days: u32,
+    /// Attempts at forwarding.
+    pub attempts_days: u32,
+    /// Messages with their reports and forwards.
+    pub messages_days: u32,
+}
+
+impl Retention {
+    /// Meta redelivers for seven days, and what was pruned before that would be taken as new.
+    pub const LEAST_DAYS: u32 = 8;
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            webhooks_days: 30,
+            attempts_days: 30,
+            messages_days: 400,
+        }
+    }
+}
+
+/// `[forward]`: how subscribers are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// Whether `http://` targets are allowed beside `https://`.
+    pub allow_http: bool,
+    /// Networks that may be called although they are private, loopback or the like.
+    pub allow_networks: Vec<IpNet>,
+    /// The proxy all calls go through; those of the environment are never used.
+    pub proxy: Option<ProxyUrl>,
+    /// PEM certificates to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The limit on one whole attempt, from the look-up of the name to the last byte.
+    pub timeout: Duration,
+    /// The delay before each retry, counted from the attempt before it, jitter aside.
+    pub schedule: Vec<Duration>,
+    /// The age at which a forward is given up.
+    pub max_age: Duration,
+    /// How long a subscriber may fail without a single success before it is disabled.
+    pub disable_after: Duration,
+}
+
+impl Default for Forward {
+    fn default() -> Self {
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        let hours = |hours: u64| minutes(hours * 60);
+        Self {
+            allow_http: false,
+            allow_networks: Vec::new(),
+            proxy: None,
+            ca_file: None,
+            timeout: Duration::from_secs(15),
+            schedule: vec![
+                Duration::from_secs(5),
+                minutes(5),
+                minutes(30),
+                hours(2),
+                hours(5),
+                hours(10),
+                hours(14),
+                hours(20),
+                hours(24),
+            ],
+            max_age: hours(7 * 24),
+            disable_after: hours(5 * 24),
+        }
+    }
+}
+
+/// `[log]`: what the log looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Its form.
+    pub format: LogFormat,
+    /// What is logged, as `tracing_subscriber::EnvFilter` reads it.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Text,
+            filter: "info".to_owned(),
+        }
+    }
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// The word in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+impl FromStr for LogFormat {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        match word {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(UnknownWord {
+                what: "log format",
+                word: word.to_owned(),
+                expected: "text, json",
+            }),
+        }
+    }
+}
+
+/// `[[source]]`: an inlet, reachable as `/webhooks/{name}`.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// 1 to 64 of `a-z`, `0-9` and `-`.
+    pub name: String,
+    /// Whose format its webhooks have.
+    pub provider: Provider,
+    /// What a webhook must prove; no methods only when that was asked for.
+    pub authentication: Authentication,
+    /// What Meta's GET handshake must present, any one of them.
+    pub verify_tokens: Vec<SecretString>,
+    /// The type of a message when nothing else tells it.
+    pub default_type: MessageType,
+    /// The business's number when no report tells it, as it was written.
+    pub sender: Option<String>,
+    /// More numbers of the business.
+    pub senders: Vec<String>,
+}
+
+impl Source {
+    /// The secret last segment of its URL, if it has one: `/webhooks/{name}/{token}`.
+    #[must_use]
+    pub fn url_token(&self) -> Option<&SecretString> {
+        self.authentication
+            .methods
+            .iter()
+            .find_map(|method| match method {
+                Method::UrlToken(token) => Some(token),
+                _ => None,
+            })
+    }
+
+    /// What the parser of its webhooks has to know.
+    #[must_use]
+    pub fn hints(&self) -> Hints {
+        let numbers = self.sender.iter().chain(&self.senders);
+        Hints {
+            senders: numbers.map(|number| digits(number)).collect(),
+        }
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = &SecretString> {
+        let methods = self.authentication.methods.iter();
+        let of_methods = methods.flat_map(|method| match method {
+            Method::Header { value, .. } => std::slice::from_ref(value),
+            Method::Basic { password, .. } => std::slice::from_ref(password),
+            Method::UrlToken(token) => std::slice::from_ref(token),
+            Method::Signature(signature) => signature.secrets.as_slice(),
+        });
+        of_methods.chain(&self.verify_tokens)
+    }
+}
+
+/// What [`Config::load`] reads.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The file; without one everything has its default.
+    pub file: Option<&'a Path>,
+    /// What was said on the command line.
+    pub flags: &'a [Flag],
+    /// What the environment says: `TICKRELAY_LISTEN`, `TICKRELAY_STORE_URL` and so on.
+    pub environment: Environment<'a>,
+}
+
+/// One setting given on the command line.
+#[derive(Debug, Clone)]
+pub struct Flag {
+    /// The flag as messages call it, e.g. `--listen`.
+    pub flag: String,
+    /// The setting's full key, e.g. `server.listen`.
+    pub key: String,
+    /// Its value, written as in the file but without quotes; lists with commas.
+    pub value: String,
+}
+
+/// A configuration and where it came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What was decided.
+    pub config: Config,
+    /// Who decided each setting, by its full key; sources as `source.{name}`.
+    pub origins: BTreeMap<String, Origin>,
+}
+
+impl Loaded {
+    /// [`Config::warnings`], each with its place.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Finding> {
+        let warnings = self.config.warnings().into_iter();
+        warnings
+            .map(|Warning { key, text }| Finding {
+                origin: self.origins.get(&key).cloned().unwrap_or(Origin::Default),
+                key,
+                text,
+            })
+            .collect()
+    }
+}
+
+impl Config {
+    /// Reads the file, the environment and the flags; the later of these in the order
+    /// default, file, environment, flag decides.
+    pub fn load(inputs: Inputs<'_>) -> Result<Loaded, LoadError> {
+        let Some(path) = inputs.file else {
+            return resolve::resolve("", inputs);
+        };
+        let text = std::fs::read_to_string(path).map_err(|source| LoadError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        resolve::resolve(&text, inputs)
+    }
+
+    /// What works and should be known at every start.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        let warning = |key: &str, text: &str| Warning {
+            key: key.to_owned(),
+            text: text.to_owned(),
+        };
+        let mut warnings = Vec::new();
+        if self.store.durability == Durability::Os {
+            warnings.push(warning(
+                "store.durability",
+                "a power cut may lose webhooks that were acknowledged; \"full\" prevents it",
+            ));
+        }
+        if self.forward.allow_http {
+            warnings.push(warning(
+                "forward.allow_http",
+                "phone numbers may travel unencrypted; false prevents it",
+            ));
+        }
+        for source in &self.sources {
+            let key = format!("source.{}", source.name);
+            if source.authentication.methods.is_empty() {
+                warnings.push(warning(
+                    &key,
+                    "unauthenticated: whoever knows its URL can invent reports",
+                ));
+            }
+            if source.provider == Provider::MetaCloud && source.verify_tokens.is_empty() {
+                warnings.push(warning(
+                    &key,
+                    "no verify_token: Meta's GET handshake will be refused, so the callback URL cannot be set in its dashboard",
+                ));
+            }
+            if source
+                .secrets()
+                .any(|secret| secret.expose_secret().starts_with(starter::PLACEHOLDER))
+            {
+                warnings.push(warning(
+                    &key,
+                    "a secret is still the placeholder of `tickrelay init`: fill in the provider's",
+                ));
+            }
+        }
+        warnings
+    }
+
+    /// The configuration as TOML with every secret shown as `***`, and as comments who
+    /// decided each setting. What was left out of the sources is not repeated.
+    #[must_use]
+    pub fn show(&self, origins: &BTreeMap<String, Origin>) -> String {
+        show::show(self, origins)
+    }
+}

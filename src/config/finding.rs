@@ -1,0 +1,87 @@
+//! What is wrong or odd in a configuration, and who decided it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Who decided a setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody.
+    Default,
+    /// A line of the file.
+    File {
+        /// The file as it was named.
+        file: String,
+        /// Counted from 1.
+        line: usize,
+    },
+    /// This variable.
+    Environment(String),
+    /// This flag.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { file, line } => write!(f, "{file}:{line}"),
+            Self::Environment(name) => f.write_str(name),
+            Self::Flag(flag) => f.write_str(flag),
+        }
+    }
+}
+
+/// Something to mend or to know, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Where it was read.
+    pub origin: Origin,
+    /// The full key; empty when the file as a whole is meant.
+    pub key: String,
+    /// What is wrong and what to do about it; never a secret.
+    pub text: String,
+}
+
+impl fmt::Display for Finding {
+    /// As compilers write it: `tickrelay.toml:3: server.listen: …`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.origin)?;
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        f.write_str(&self.text)
+    }
+}
+
+/// Something that works and that the operator should know at every start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The full key, sources as `source.{name}`.
+    pub key: String,
+    /// What it means and what to do about it.
+    pub text: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.text)
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something in it, in the environment or in the flags is wrong; every fault is listed.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Invalid(Vec<Finding>),
+}

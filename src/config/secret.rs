@@ -1,0 +1,93 @@
+//! Where secrets come from: in place, a variable of the environment, a file.
+//!
+//! A secret is a [`SecretString`] from here on and no message repeats one.
+
+use std::path::Path;
+
+use secrecy::SecretString;
+
+use super::Environment;
+use super::file::{Item, Table};
+
+/// Reads the secrets of one configuration file.
+pub(super) struct Secrets<'a> {
+    /// What relative paths are relative to.
+    pub(super) folder: &'a Path,
+    pub(super) environment: Environment<'a>,
+}
+
+impl Secrets<'_> {
+    /// A secret that must be written; `None` after a fault.
+    pub(super) fn required(&self, table: &Table<'_>, key: &str) -> Option<SecretString> {
+        let item = table.get(key);
+        if item.is_none() {
+            table.fault(format!("{key} is missing"));
+        }
+        self.read(&item?)
+    }
+
+    /// A secret that may be left out.
+    pub(super) fn optional(&self, table: &Table<'_>, key: &str) -> Option<SecretString> {
+        self.read(&table.get(key)?)
+    }
+
+    /// The secrets under the singular and the plural key together, in this order.
+    pub(super) fn all(&self, table: &Table<'_>, one: &str, many: &str) -> Vec<SecretString> {
+        let single = table.get(one).into_iter();
+        let plural = table.get(many).map(|list| list.elements());
+        single
+            .chain(plural.into_iter().flatten())
+            .filter_map(|item| self.read(&item))
+            .collect()
+    }
+
+    fn read(&self, item: &Item<'_>) -> Option<SecretString> {
+        let secret = match item.as_str() {
+            Some(text) => text.to_owned(),
+            None => self.fetch(item)?,
+        };
+        if secret.trim().is_empty() {
+            item.fault("the secret is empty");
+            return None;
+        }
+        Some(SecretString::from(secret))
+    }
+
+    /// A secret that stands elsewhere: `{ env = "NAME" }` or `{ file = "path" }`.
+    fn fetch(&self, item: &Item<'_>) -> Option<String> {
+        const SHAPES: &str = "write the secret as \"…\", { env = \"NAME\" } or { file = \"path\" }";
+        let Some(table) = item.is_table().then(|| item.table()).flatten() else {
+            item.fault(SHAPES);
+            return None;
+        };
+        let (env, file) = (table.get("env"), table.get("file"));
+        table.finish();
+        let fetched = match (env, file) {
+            (Some(env), None) => self.variable(env.as_str().unwrap_or_default()),
+            (None, Some(file)) => self.file(file.as_str().unwrap_or_default()),
+            _ => Err(SHAPES.to_owned()),
+        };
+        fetched.map_err(|refusal| item.fault(refusal)).ok()
+    }
+
+    fn variable(&self, name: &str) -> Result<String, String> {
+        // Somebody may have put the secret itself here, so a bad name is not repeated.
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        if name.is_empty() || !name.bytes().all(legal) {
+            return Err("env must be the name of an environment variable".to_owned());
+        }
+        (self.environment)(name)
+            .ok_or_else(|| format!("the environment variable {name} is not set"))
+    }
+
+    /// The content of a file, without the line end that editors put behind it.
+    fn file(&self, path: &str) -> Result<String, String> {
+        if path.is_empty() {
+            return Err("file must be the path of a file".to_owned());
+        }
+        let path = self.folder.join(path);
+        std::fs::read_to_string(&path)
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            .map_err(|error| format!("cannot read {}: {error}", path.display()))
+    }
+}

@@ -1,0 +1,269 @@
+//! The configuration as a whole: precedence, secrets, the example and what is shown.
+
+mod refusals;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+const FILE: &str = "t.toml";
+
+/// Variables for a test instead of those of the process.
+fn variables<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+    |name| {
+        let pair = pairs.iter().find(|(known, _)| *known == name);
+        pair.map(|(_, value)| (*value).to_owned())
+    }
+}
+
+fn resolve_with(
+    text: &str,
+    environment: &[(&str, &str)],
+    flags: &[(&str, &str, &str)],
+) -> Result<Loaded, LoadError> {
+    let flag = |(flag, key, value): &(&str, &str, &str)| Flag {
+        flag: (*flag).to_owned(),
+        key: (*key).to_owned(),
+        value: (*value).to_owned(),
+    };
+    let flags: Vec<Flag> = flags.iter().map(flag).collect();
+    resolve::resolve(
+        text,
+        Inputs {
+            file: Some(Path::new(FILE)),
+            flags: &flags,
+            environment: &variables(environment),
+        },
+    )
+}
+
+fn resolve(text: &str) -> Result<Loaded, LoadError> {
+    resolve_with(text, &[], &[])
+}
+
+fn source(text: &str) -> Source {
+    resolve(text).unwrap().config.sources.remove(0)
+}
+
+/// The settings, sources aside, in a form that can be compared.
+fn settings(config: &Config) -> (Server, Store, Forward, Log) {
+    let Config {
+        server,
+        store,
+        forward,
+        log,
+        sources: _,
+    } = config.clone();
+    (server, store, forward, log)
+}
+
+#[test]
+fn an_empty_file_is_the_default() {
+    let config = resolve("").unwrap().config;
+    assert_eq!(settings(&config), settings(&Config::default()));
+    assert!(config.sources.is_empty());
+    assert_eq!(config.warnings(), []);
+}
+
+/// In the example what has no default stands behind a `#` without a blank.
+fn uncommented_example() -> String {
+    EXAMPLE.lines().fold(String::new(), |mut text, line| {
+        let setting = line.strip_prefix('#');
+        let setting = setting.filter(|rest| !rest.starts_with(' ') && !rest.is_empty());
+        let _ = writeln!(text, "{}", setting.unwrap_or(line));
+        text
+    })
+}
+
+#[test]
+fn the_example_is_the_default() {
+    let loaded = resolve(EXAMPLE).unwrap();
+    assert_eq!(settings(&loaded.config), settings(&Config::default()));
+}
+
+#[test]
+fn the_example_names_every_setting() {
+    let secrets = [
+        "META_APP_SECRET",
+        "META_VERIFY_TOKEN",
+        "DIALOG360_AUTHORIZATION",
+        "INFOBIP_PASSWORD",
+        "INFOBIP_HMAC",
+        "INFOBIP_URL_TOKEN",
+    ];
+    let environment = secrets.map(|name| (name, "s3cret"));
+    let loaded = resolve_with(&uncommented_example(), &environment, &[]).unwrap();
+    for (key, origin) in &loaded.origins {
+        assert!(matches!(origin, Origin::File { .. }), "{key}: {origin}");
+    }
+    let names: Vec<&str> = loaded.config.sources.iter().map(|s| &*s.name).collect();
+    assert_eq!(
+        names,
+        [
+            "acme-cloud",
+            "acme-360",
+            "acme-infobip",
+            "acme-infobip-signed",
+            "acme-notify",
+            "acme-test"
+        ]
+    );
+}
+
+#[test]
+fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
+    let text = "server.listen = '127.0.0.1:2'\nforward.allow_networks = ['10.0.0.0/8']";
+    let environment: &[(&str, &str)] = &[
+        ("TICKRELAY_LISTEN", "127.0.0.1:3"),
+        ("TICKRELAY_FORWARD_ALLOW_NETWORKS", "127.0.0.0/8, ::1/128"),
+    ];
+    let flags: &[(&str, &str, &str)] = &[("--listen", "server.listen", "127.0.0.1:4")];
+    for (text, environment, flags, port, origin, networks) in [
+        ("", &[][..], &[][..], 8080, "default", 0),
+        (text, &[], &[], 2, "t.toml:1", 1),
+        (text, environment, &[], 3, "TICKRELAY_LISTEN", 2),
+        (text, environment, flags, 4, "--listen", 2),
+        (text, &[("TICKRELAY_LISTEN", "")], &[], 2, "t.toml:1", 1),
+    ] {
+        let loaded = resolve_with(text, environment, flags).unwrap();
+        assert_eq!(loaded.config.server.listen.port(), port);
+        assert_eq!(loaded.origins["server.listen"].to_string(), origin);
+        assert_eq!(loaded.config.forward.allow_networks.len(), networks);
+    }
+}
+
+#[test]
+fn a_wrong_variable_or_flag_is_called_by_its_name() {
+    let error = resolve_with(
+        "",
+        &[("TICKRELAY_STORE_DURABILITY", "maybe")],
+        &[
+            ("--listen", "server.listen", "8080"),
+            ("--set", "forward.timeot", "20s"),
+        ],
+    );
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "--listen: server.listen: \"8080\" is not an address with a port: write e.g. \"127.0.0.1:8080\" or \"[::]:8080\"\n\
+         TICKRELAY_STORE_DURABILITY: store.durability: unknown durability \"maybe\": expected one of full, os\n\
+         --set: forward.timeot: unknown setting: did you mean forward.timeout?"
+    );
+}
+
+#[test]
+fn a_path_of_the_file_is_relative_to_its_folder() {
+    let text = "store.url = 'sqlite://a.db'\nforward.ca_file = 'ca.pem'";
+    let inputs = |flags| Inputs {
+        file: Some(Path::new("/etc/tickrelay/t.toml")),
+        flags,
+        environment: &|_| None,
+    };
+    let config = resolve::resolve(text, inputs(&[])).unwrap().config;
+    assert_eq!(config.store.path, Path::new("/etc/tickrelay/a.db"));
+    let ca_file = config.forward.ca_file.unwrap();
+    assert_eq!(ca_file, Path::new("/etc/tickrelay/ca.pem"));
+
+    let flags = [Flag {
+        flag: "--store".to_owned(),
+        key: "store.url".to_owned(),
+        value: "sqlite://b.db".to_owned(),
+    }];
+    let config = resolve::resolve(text, inputs(&flags)).unwrap().config;
+    assert_eq!(config.store.path, Path::new("b.db"));
+}
+
+#[test]
+fn methods_that_are_given_together_must_all_hold() {
+    let source = source(
+        "[[source]]\nname = 'a'\nprovider = 'infobip'\nurl_token = 't'\nsender = '+385 91 000'\n\
+         senders = ['00385910001']\nheader = { name = 'X-Key', value = 'v' }\n\
+         basic_auth = { username = 'u', password = 'p' }\n\
+         hmac = { header = 'X-Sig', algorithm = 'HMAC_SHA_256', encoding = 'base64', secrets = ['s1', 's2'] }",
+    );
+    let methods = source.authentication.methods.iter();
+    assert_eq!(
+        methods.map(ToString::to_string).count(),
+        4,
+        "header, basic, signature, token"
+    );
+    assert_eq!(source.url_token().unwrap().expose_secret(), "t");
+    assert_eq!(source.hints().senders, ["38591000", "385910001"]);
+    assert_eq!(source.default_type, MessageType::Template);
+}
+
+#[test]
+fn secrets_come_from_the_text_a_variable_or_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), "from-file\n").unwrap();
+    let file = folder.path().join(FILE);
+    let text = "[[source]]\nname = 'a'\nprovider = 'meta-cloud'\napp_secret = 'in-place'\n\
+                app_secrets = [{ env = 'APP' }, { file = 'secret' }]\nverify_token = { env = 'APP' }";
+    std::fs::write(&file, text).unwrap();
+    let loaded = Config::load(Inputs {
+        file: Some(&file),
+        flags: &[],
+        environment: &variables(&[("APP", "from-env")]),
+    });
+    let source = loaded.unwrap().config.sources.remove(0);
+    let Method::Signature(signature) = &source.authentication.methods[0] else {
+        panic!("a meta-cloud source is signed");
+    };
+    let secrets = signature.secrets.iter();
+    let secrets: Vec<&str> = secrets.map(ExposeSecret::expose_secret).collect();
+    assert_eq!(secrets, ["in-place", "from-env", "from-file"]);
+    assert_eq!(source.verify_tokens[0].expose_secret(), "from-env");
+}
+
+#[test]
+fn what_is_risky_is_warned_about() {
+    let loaded = resolve(
+        "[store]\ndurability = 'os'\n[forward]\nallow_http = true\n\
+         [[source]]\nname = 'open'\nprovider = 'infobip'\nunauthenticated = true\n\
+         [[source]]\nname = 'mute'\nprovider = 'meta-cloud'\napp_secret = 'x'\n",
+    )
+    .unwrap();
+    let warnings: Vec<String> = loaded.warnings().iter().map(ToString::to_string).collect();
+    let places = [
+        "t.toml:2: store.durability: ",
+        "t.toml:4: forward.allow_http: ",
+        "t.toml:5: source.open: unauthenticated",
+        "t.toml:9: source.mute: no verify_token",
+    ];
+    assert_eq!(warnings.len(), places.len(), "{warnings:?}");
+    for (warning, place) in warnings.iter().zip(places) {
+        assert!(warning.starts_with(place), "{warning}");
+    }
+}
+
+#[test]
+fn no_secret_is_shown_and_what_is_shown_can_be_read_again() {
+    let text = "[forward]\nproxy = 'http://user:hunter2@proxy:3128'\n\
+                [[source]]\nname = 'c'\nprovider = 'meta-cloud'\napp_secret = 'hunter2'\nverify_token = 'hunter2'\n\
+                [[source]]\nname = 'i'\nprovider = 'infobip'\nurl_token = 'hunter2'\n\
+                header = { name = 'X-Key', value = 'hunter2' }\nsender = '+1'\nsenders = ['2']\n\
+                basic_auth = { username = 'u', password = 'hunter2' }\n\
+                hmac = { header = 'X-Sig', algorithm = 'md5', encoding = 'hex', secret = 'hunter2', prefix = 'p' }\n\
+                [[source]]\nname = 'o'\nprovider = '360dialog'\nunauthenticated = true\n";
+    let loaded = resolve(text).unwrap();
+    let shown = loaded.config.show(&loaded.origins);
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(!format!("{loaded:?}").contains("hunter2"));
+    assert!(shown.contains("# t.toml:2"), "{shown}");
+
+    let again = resolve(&shown).expect(&shown);
+    assert_eq!(again.config.sources.len(), 3);
+    let origins = BTreeMap::new();
+    assert_eq!(again.config.show(&origins), loaded.config.show(&origins));
+    for key in loaded
+        .origins
+        .keys()
+        .filter(|key| !key.starts_with("source."))
+    {
+        let name = key.rsplit('.').next().unwrap();
+        assert!(shown.contains(name), "{key} is not shown");
+    }
+}

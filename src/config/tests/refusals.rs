@@ -1,0 +1,246 @@
+//! What is refused, and the line, key and remedy that the operator reads.
+
+use super::resolve;
+
+/// Asserts the faults of a file, each as it is printed.
+fn refuses(text: &str, faults: &[&str]) {
+    let error = resolve(text).expect_err(text).to_string();
+    assert_eq!(error.lines().collect::<Vec<_>>(), faults, "{text}");
+}
+
+/// A wrong setting, and how it is refused.
+const WRONG_SETTINGS: &[(&str, &str)] = &[
+    (
+        "[server]\nlisen = 'x'",
+        "t.toml:2: server.lisen: unknown key: did you mean listen?",
+    ),
+    (
+        "listen = 'x'",
+        "t.toml:1: listen: unknown key here: it belongs in [server]",
+    ),
+    (
+        "[sources]",
+        "t.toml:1: sources: unknown key: did you mean source?",
+    ),
+    (
+        "[log]\ncolour = true",
+        "t.toml:2: log.colour: unknown key: known here are filter, format",
+    ),
+    (
+        "server = 1",
+        "t.toml:1: server: integer given where a table is expected: { … }",
+    ),
+    (
+        "[server]\nworkers = [1]",
+        "t.toml:2: server.workers: array given where one plain value is expected",
+    ),
+    (
+        "[server]\nworkers = 0",
+        "t.toml:2: server.workers: \"0\" is not a whole number from 1 to 256",
+    ),
+    (
+        "[server]\nbody_limit = '16MB'",
+        "t.toml:2: server.body_limit: \"16MB\" is not a size: write bytes, or a whole number with KiB, MiB or GiB, e.g. \"16MiB\"",
+    ),
+    (
+        "[server]\nbody_limit = 1",
+        "t.toml:2: server.body_limit: \"1\" is too small: at least 64KiB",
+    ),
+    (
+        "[forward]\n\ntimeout = 15",
+        "t.toml:3: forward.timeout: \"15\" is not a duration: write a whole number and its unit, e.g. \"500ms\", \"15s\", \"5m\", \"2h\" or \"7d\"",
+    ),
+    (
+        "[forward]\ntimeout = '0s'",
+        "t.toml:2: forward.timeout: must be longer than nothing",
+    ),
+    (
+        "[forward]\nschedule = [\n'5s',\n'soon']",
+        "t.toml:4: forward.schedule[1]: \"soon\" is not a duration: write a whole number and its unit, e.g. \"500ms\", \"15s\", \"5m\", \"2h\" or \"7d\"",
+    ),
+    (
+        "[forward]\nallow_http = 'si'",
+        "t.toml:2: forward.allow_http: \"si\" is neither true nor false",
+    ),
+    (
+        "[forward]\nallow_networks = ['localhost']",
+        "t.toml:2: forward.allow_networks[0]: \"localhost\" is not a network: write e.g. \"127.0.0.0/8\" or \"fd00::/8\"",
+    ),
+    (
+        "[forward]\nproxy = 'socks5://u:hunter2@p'",
+        "t.toml:2: forward.proxy: is not the URL of a proxy: write http://host:port or https://host:port",
+    ),
+    (
+        "[store.retention]\nwebhooks_days = 7",
+        "t.toml:2: store.retention.webhooks_days: 7 days are too few: a provider may deliver a webhook again for 7 days, and what is pruned by then would be taken as new; write 8 or more",
+    ),
+    (
+        "[store]\nurl = 'postgres://u:hunter2@db/x'",
+        "t.toml:2: store.url: PostgreSQL is not built yet: write \"sqlite://tickrelay.db\"",
+    ),
+    (
+        "[store]\nurl = 'mysql://db'",
+        "t.toml:2: store.url: unknown scheme \"mysql\": write \"sqlite://tickrelay.db\"",
+    ),
+    (
+        "[store]\nurl = 'sqlite://'",
+        "t.toml:2: store.url: \"sqlite://\" names no file: write \"sqlite://tickrelay.db\"",
+    ),
+    (
+        "[store]\nurl = 'sqlite://:memory:'",
+        "t.toml:2: store.url: a store in memory would lose what it acknowledged: name a file",
+    ),
+    (
+        "[log]\nformat = 'xml'",
+        "t.toml:2: log.format: unknown log format \"xml\": expected one of text, json",
+    ),
+];
+
+#[test]
+fn a_wrong_setting_is_refused_with_its_line_and_a_remedy() {
+    for (text, fault) in WRONG_SETTINGS {
+        refuses(text, &[fault]);
+    }
+}
+
+/// What stands after `provider =` in a wrong source, and how it is refused.
+const WRONG_SOURCES: &[(&str, &str)] = &[
+    (
+        "'twilio'\nurl_token = 't'",
+        "t.toml:3: source.a.provider: unknown provider \"twilio\": expected one of meta-cloud, meta-on-premises, 360dialog, infobip",
+    ),
+    (
+        "'meta-cloud'",
+        "t.toml:1: source.a: app_secrets is missing: copy the app secret from Meta's dashboard (App settings, Basic)",
+    ),
+    (
+        "'meta-cloud'\napp_secrets = []",
+        "t.toml:1: source.a: app_secrets is missing: copy the app secret from Meta's dashboard (App settings, Basic)",
+    ),
+    (
+        "'meta-cloud'\napp_secret = ' '",
+        "t.toml:4: source.a.app_secret: the secret is empty",
+    ),
+    (
+        "'meta-cloud'\napp_secrets = ['x', 5]",
+        "t.toml:4: source.a.app_secrets[1]: write the secret as \"…\", { env = \"NAME\" } or { file = \"path\" }",
+    ),
+    (
+        "'meta-cloud'\napp_secret = 'x'\nheader = { name = 'h', value = 'v' }",
+        "t.toml:5: source.a.header: not with provider meta-cloud: Meta sends no header of yours: give app_secrets, with which it signs",
+    ),
+    (
+        "'meta-cloud'\napp_secret = { env = 'NONE' }",
+        "t.toml:4: source.a.app_secret: the environment variable NONE is not set",
+    ),
+    (
+        "'meta-cloud'\napp_secret = { env = 'hunter-2' }",
+        "t.toml:4: source.a.app_secret: env must be the name of an environment variable",
+    ),
+    (
+        "'meta-cloud'\napp_secret = { file = 'none/such' }",
+        "t.toml:4: source.a.app_secret: cannot read none/such: No such file or directory (os error 2)",
+    ),
+    (
+        "'meta-cloud'\napp_secret = { env = 'A', file = 'b' }",
+        "t.toml:4: source.a.app_secret: write the secret as \"…\", { env = \"NAME\" } or { file = \"path\" }",
+    ),
+    (
+        "'infobip'",
+        "t.toml:1: source.a: nothing authenticates its webhooks: give header, basic_auth, hmac or url_token, or write unauthenticated = true",
+    ),
+    (
+        "'infobip'\nurl_token = 't'\nunauthenticated = true",
+        "t.toml:1: source.a: unauthenticated = true contradicts what else is given: remove one of them",
+    ),
+    (
+        "'infobip'\nurl_token = 't'\napp_secrets = ['x']",
+        "t.toml:5: source.a.app_secrets: not with provider infobip: an app secret belongs to meta-cloud: if Infobip signs, give hmac = { header, algorithm, encoding, secret }",
+    ),
+    (
+        "'infobip'\nurl_token = 'hunter2/'",
+        "t.toml:4: source.a.url_token: a token stands in a URL: use letters, digits, - and _ alone",
+    ),
+    (
+        "'infobip'\nbasic_auth = { username = 'a:b', password = 'p' }",
+        "t.toml:4: source.a.basic_auth.username: a user name cannot hold a colon",
+    ),
+    (
+        "'infobip'\nbasic_auth = { username = 'a', pasword = 'p', password = 'p' }",
+        "t.toml:4: source.a.basic_auth.pasword: unknown key: did you mean password?",
+    ),
+    (
+        "'infobip'\nheader = { name = 'X-Key:', value = 'v' }",
+        "t.toml:4: source.a.header.name: \"X-Key:\" is not the name of a header: write it without a colon, e.g. \"Authorization\"",
+    ),
+    (
+        "'infobip'\nheader = { name = 'X-Key' }",
+        "t.toml:4: source.a.header: value is missing",
+    ),
+    (
+        "'infobip'\nhmac = { header = 'h', algorithm = 'crc', encoding = 'hex', secret = 's' }",
+        "t.toml:4: source.a.hmac.algorithm: unknown algorithm \"crc\": expected one of md5, sha1, sha224, sha256, sha384, sha512",
+    ),
+    (
+        "'infobip'\nhmac = { header = 'h', algorithm = 'md5', encoding = 'hex' }",
+        "t.toml:4: source.a.hmac: secret is missing",
+    ),
+    (
+        "'360dialog'\nurl_token = 't'\nverify_token = 'v'",
+        "t.toml:5: source.a.verify_token: not with provider 360dialog: only meta-cloud asks for it: remove it",
+    ),
+    (
+        "'360dialog'\nurl_token = 't'\ndefault_type = 'Letter'",
+        "t.toml:5: source.a.default_type: unknown message type \"Letter\": expected one of Template-Message, Regular-Message",
+    ),
+    (
+        "'360dialog'\nurl_token = 't'\nsender = ''",
+        "t.toml:5: source.a.sender: is empty: give a value or remove the key",
+    ),
+    (
+        "'360dialog'\nurl_token = 't'\nsendr = '1'",
+        "t.toml:5: source.a.sendr: unknown key: did you mean sender?",
+    ),
+    (
+        "'360dialog'\nurl_token = 't'\n[[source]]\nname = 'a'\nprovider = 'infobip'\nurl_token = 't'",
+        "t.toml:5: source[1]: the name \"a\" is taken by the source at t.toml:1: names make URLs and must differ",
+    ),
+];
+
+#[test]
+fn a_wrong_source_is_refused_with_what_to_do() {
+    const ID: &str = "[[source]]\nname = 'a'\nprovider = ";
+    for (rest, fault) in WRONG_SOURCES {
+        refuses(&format!("{ID}{rest}"), &[fault]);
+    }
+    refuses(
+        "[[source]]\nname = 'A b'\nprovider = 'infobip'\nurl_token = 't'",
+        &[
+            "t.toml:2: source[0].name: \"A b\" cannot be a name: it makes the URL /webhooks/{name}, so write 1 to 64 of a-z, 0-9 and -",
+        ],
+    );
+    refuses(
+        "[source]\nname = 'a'",
+        &["t.toml:1: source: write [[source]], in two brackets: there may be several"],
+    );
+}
+
+#[test]
+fn every_fault_is_listed_in_the_order_of_the_file() {
+    refuses(
+        "[log]\nformat = 1\n[server]\nworkers = 'x'\nlisen = 1\n",
+        &[
+            "t.toml:2: log.format: unknown log format \"1\": expected one of text, json",
+            "t.toml:4: server.workers: \"x\" is not a whole number from 1 to 256",
+            "t.toml:5: server.lisen: unknown key: did you mean listen?",
+        ],
+    );
+}
+
+#[test]
+fn broken_syntax_is_refused_without_repeating_the_line() {
+    let error = resolve("[[source]]\nverify_token = \"hunter2\n").unwrap_err();
+    let error = error.to_string();
+    assert!(error.starts_with("t.toml:2: not TOML: "), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+}

@@ -1,0 +1,315 @@
+//! What a setting's text means: durations, sizes, the store's URL, header names.
+//!
+//! Each function takes the text as it was written, in the file, a variable or a flag, and
+//! answers a refusal in words that name the remedy.
+
+use std::fmt::{self, Display};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+/// Units of time with their milliseconds, the largest first.
+const TIMES: [(&str, u64); 5] = [
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+    ("ms", 1),
+];
+
+/// Units of size with their bytes, the largest first.
+const SIZES: [(&str, u64); 4] = [
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("", 1),
+];
+
+/// A word of a closed set, e.g. [`crate::model::MessageType`].
+pub(super) fn word<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// Yes or no.
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is neither true nor false"))
+}
+
+/// A whole number within bounds.
+pub(super) fn number<T>(bounds: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String>
+where
+    T: FromStr + PartialOrd + Display,
+{
+    move |text| {
+        text.parse()
+            .ok()
+            .filter(|number| bounds.contains(number))
+            .ok_or_else(|| {
+                let (low, high) = (bounds.start(), bounds.end());
+                format!("{text:?} is not a whole number from {low} to {high}")
+            })
+    }
+}
+
+/// A span of time such as `15s`, zero included.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    measure(text, &TIMES)
+        .map(Duration::from_millis)
+        .ok_or_else(|| {
+            format!("{text:?} is not a duration: write a whole number and its unit, e.g. \"500ms\", \"15s\", \"5m\", \"2h\" or \"7d\"")
+        })
+}
+
+/// A span of time that is longer than nothing.
+pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("must be longer than nothing".to_owned()),
+        positive => Ok(positive),
+    }
+}
+
+/// A number of bytes such as `16MiB` or `1048576`, at least `least`.
+pub(super) fn size(least: u64) -> impl Fn(&str) -> Result<u64, String> {
+    move |text| {
+        let bytes = measure(text, &SIZES).ok_or_else(|| {
+            format!("{text:?} is not a size: write bytes, or a whole number with KiB, MiB or GiB, e.g. \"16MiB\"")
+        })?;
+        if bytes < least {
+            return Err(format!(
+                "{text:?} is too small: at least {}",
+                spell_size(least)
+            ));
+        }
+        Ok(bytes)
+    }
+}
+
+/// Reads `<whole number><unit>`; `None` when it is anything else or overflows.
+fn measure(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let text = text.trim();
+    let end = text
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let (_, scale) = units.iter().find(|(name, _)| *name == unit.trim_start())?;
+    number.parse::<u64>().ok()?.checked_mul(*scale)
+}
+
+/// Writes a span of time so that [`duration`] reads it back; below a millisecond is cut off.
+pub(super) fn spell_duration(duration: Duration) -> String {
+    let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    if milliseconds == 0 {
+        return "0s".to_owned();
+    }
+    spell(milliseconds, &TIMES)
+}
+
+/// Writes a size so that [`size`] reads it back.
+pub(super) fn spell_size(bytes: u64) -> String {
+    spell(bytes, &SIZES)
+}
+
+fn spell(amount: u64, units: &[(&str, u64)]) -> String {
+    units
+        .iter()
+        .find(|(_, scale)| amount != 0 && amount.is_multiple_of(*scale))
+        .map_or_else(
+            || amount.to_string(),
+            |(unit, scale)| format!("{}{unit}", amount / scale),
+        )
+}
+
+/// The file behind `sqlite://…`, as it is written; the caller says what it is relative to.
+pub(super) fn store_path(url: &str) -> Result<PathBuf, String> {
+    let Some((scheme, path)) = url.split_once("://") else {
+        return Err(format!(
+            "{url:?} has no scheme: write \"sqlite://tickrelay.db\" or \"sqlite:///var/lib/tickrelay/tickrelay.db\""
+        ));
+    };
+    match scheme {
+        "sqlite" if path.is_empty() || path.ends_with('/') => Err(format!(
+            "{url:?} names no file: write \"sqlite://tickrelay.db\""
+        )),
+        "sqlite" if path == ":memory:" => {
+            Err("a store in memory would lose what it acknowledged: name a file".to_owned())
+        }
+        "sqlite" if path.contains('?') => Err(format!(
+            "{url:?} carries options: the settings stand in [store], write the path alone"
+        )),
+        "sqlite" => Ok(PathBuf::from(path)),
+        // The rest of such a URL may hold a password, so it is not repeated.
+        "postgres" | "postgresql" => {
+            Err("PostgreSQL is not built yet: write \"sqlite://tickrelay.db\"".to_owned())
+        }
+        _ => Err(format!(
+            "unknown scheme {scheme:?}: write \"sqlite://tickrelay.db\""
+        )),
+    }
+}
+
+/// The URL of a proxy, `http://` or `https://`; shown without the user and password in it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProxyUrl(String);
+
+impl ProxyUrl {
+    /// The whole URL, user and password included.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ProxyUrl {
+    type Err = &'static str;
+
+    /// Refuses without repeating the URL, which may hold a password.
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        url.strip_prefix("http://")
+            .or_else(|| url.strip_prefix("https://"))
+            .map(|rest| rest.rsplit_once('@').map_or(rest, |(_, host)| host))
+            .filter(|host| !host.is_empty() && !host.contains(char::is_whitespace))
+            .map(|_| Self(url.to_owned()))
+            .ok_or("is not the URL of a proxy: write http://host:port or https://host:port")
+    }
+}
+
+impl fmt::Display for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.split_once("://"), self.0.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, host))) => write!(f, "{scheme}://***@{host}"),
+            _ => f.write_str(&self.0),
+        }
+    }
+}
+
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProxyUrl({self})")
+    }
+}
+
+/// The name of an HTTP header: a token of RFC 9110.
+pub(super) fn header_name(text: &str) -> Result<String, String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if text.is_empty() || !text.bytes().all(legal) {
+        return Err(format!(
+            "{text:?} is not the name of a header: write it without a colon, e.g. \"Authorization\""
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// Directives for the log, e.g. `info,tickrelay=debug`.
+pub(super) fn log_filter(text: &str) -> Result<String, String> {
+    EnvFilter::builder()
+        .parse(text)
+        .map(|_| text.to_owned())
+        .map_err(|error| {
+            format!(
+                "{text:?} is not a filter ({error}): write \"info\", or \"info,tickrelay=debug\""
+            )
+        })
+}
+
+/// Any text that is not blank.
+pub(super) fn text(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("is empty: give a value or remove the key".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// The candidate a mistyped word was most likely meant to be.
+pub(super) fn nearest<'k>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'k str>,
+) -> Option<&'k str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(2))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// How many characters must be added, removed or changed to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for (line, a) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (column, b) in other.chars().enumerate() {
+            let changed = diagonal + usize::from(!a.eq_ignore_ascii_case(&b));
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.chars().count()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_sizes_are_read_and_written_alike() {
+        for (text, milliseconds) in [
+            ("0s", 0),
+            ("500ms", 500),
+            ("15s", 15_000),
+            ("5m", 300_000),
+            ("2h", 7_200_000),
+            ("7d", 604_800_000),
+        ] {
+            let expected = Duration::from_millis(milliseconds);
+            assert_eq!(duration(text), Ok(expected), "{text}");
+            assert_eq!(spell_duration(expected), text);
+        }
+        for (text, bytes) in [
+            ("0", 0),
+            ("1000", 1000),
+            ("1KiB", 1024),
+            ("16MiB", 16 << 20),
+            ("2GiB", 2 << 30),
+        ] {
+            assert_eq!(size(0)(text), Ok(bytes), "{text}");
+            assert_eq!(spell_size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_measure_is_refused() {
+        for text in [
+            "",
+            "s",
+            "15",
+            "-1s",
+            "1.5h",
+            "1 week",
+            "99999999999999999999d",
+        ] {
+            assert!(duration(text).is_err(), "{text:?}");
+        }
+        for text in ["", "MiB", "16MB", "-1", "99999999999999999999GiB"] {
+            assert!(size(0)(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_mistyped_word_finds_its_neighbour() {
+        let words = ["listen", "workers", "body_limit", "shutdown_grace"];
+        for (typed, meant) in [
+            ("lisen", Some("listen")),
+            ("Workers", Some("workers")),
+            ("body-limit", Some("body_limit")),
+            ("colour", None),
+        ] {
+            assert_eq!(nearest(typed, words), meant, "{typed}");
+        }
+    }
+}
