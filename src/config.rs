@@ -2,7 +2,8 @@
 //!
 //! [`Config::load`] reads it all once and answers types that cannot be wrong, or every
 //! fault with its place and remedy. Nothing else reads the environment, nothing is looked
-//! up again later, and no secret leaves through `Debug`, an error or `config show`.
+//! up again later, and no secret leaves through `Debug`, an error or `config show`. What the
+//! command line knows of it is in [`crate::cli`].
 
 mod file;
 mod finding;

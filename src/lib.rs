@@ -5,6 +5,7 @@
 //! words, and [`forward`] sends on what is owed. [`clock`] tells the time.
 
 pub mod catalogue;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod forward;

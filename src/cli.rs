@@ -1,0 +1,244 @@
+//! The command line: noun, then verb, each a thin call in a file of its own.
+//!
+//! Data goes to stdout and talk to stderr, so that a pipe gets data alone. The exit code is
+//! 0 when it is done, 1 when nothing was found or something was refused, 2 when it is broken.
+
+mod config;
+mod init;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Flag, Inputs, LoadError, Loaded};
+
+/// The file that is read when none is named and it is there.
+const DEFAULT_FILE: &str = "tickrelay.toml";
+
+/// Relays the ticks of WhatsApp messages from the providers to whoever needs them.
+#[derive(Debug, Parser)]
+#[command(name = "tickrelay", version, propagate_version = true)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a starter configuration with generated secrets
+    Init(init::Init),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(config::Verb),
+}
+
+/// The flags that decide the configuration, understood by every command.
+#[derive(Debug, Default, Args)]
+#[allow(clippy::doc_markdown, reason = "these comments are the text of --help")]
+#[command(next_help_heading = "Settings")]
+pub struct Settings {
+    /// The configuration file [default: tickrelay.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(env = "TICKRELAY_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
+    /// The address to listen on [env: TICKRELAY_LISTEN]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// The store, as in sqlite://tickrelay.db [env: TICKRELAY_STORE_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    store: Option<String>,
+    /// What a commit waits for: full or os [env: TICKRELAY_STORE_DURABILITY]
+    #[arg(long, global = true, value_name = "WORD")]
+    durability: Option<String>,
+    /// Allow subscribers with http:// [env: TICKRELAY_FORWARD_ALLOW_HTTP]
+    #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1)]
+    #[arg(require_equals = true, default_missing_value = "true")]
+    allow_http: Option<String>,
+    /// Private networks that may be called, with commas [env: TICKRELAY_FORWARD_ALLOW_NETWORKS]
+    #[arg(long, global = true, value_name = "NETWORKS")]
+    allow_networks: Option<String>,
+    /// The form of the log: text or json [env: TICKRELAY_LOG_FORMAT]
+    #[arg(long, global = true, value_name = "WORD")]
+    log_format: Option<String>,
+    /// What is logged, as in info,tickrelay=debug [env: TICKRELAY_LOG_FILTER]
+    #[arg(long, global = true, value_name = "FILTER")]
+    log_filter: Option<String>,
+    /// Any other setting by its key, as in forward.timeout=20s; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    set: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// Reads the configuration that these flags and the environment lead to.
+    pub fn load(&self) -> Result<Loaded, LoadError> {
+        Config::load(Inputs {
+            file: self.file(),
+            flags: &self.flags(),
+            environment: &environment,
+        })
+    }
+
+    /// The file that is read, if there is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        let default = || Some(Path::new(DEFAULT_FILE)).filter(|file| file.exists());
+        self.config.as_deref().or_else(default)
+    }
+
+    /// What was said, setting by setting.
+    fn flags(&self) -> Vec<Flag> {
+        let named = [
+            ("--listen", "server.listen", &self.listen),
+            ("--store", "store.url", &self.store),
+            ("--durability", "store.durability", &self.durability),
+            ("--allow-http", "forward.allow_http", &self.allow_http),
+            (
+                "--allow-networks",
+                "forward.allow_networks",
+                &self.allow_networks,
+            ),
+            ("--log-format", "log.format", &self.log_format),
+            ("--log-filter", "log.filter", &self.log_filter),
+        ];
+        let named = named.into_iter().filter_map(|(flag, key, value)| {
+            let value = value.clone()?;
+            Some((flag, key.to_owned(), value))
+        });
+        // A flag of its own is more deliberate than --set, and the last one wins.
+        let set = self.set.iter().cloned();
+        set.map(|(key, value)| ("--set", key, value))
+            .chain(named)
+            .map(|(flag, key, value)| Flag {
+                flag: flag.to_owned(),
+                key,
+                value,
+            })
+            .collect()
+    }
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
+    text.split_once('=')
+        .map(|(key, value)| (key.trim().to_owned(), value.to_owned()))
+        .ok_or("write KEY=VALUE, e.g. forward.timeout=20s")
+}
+
+/// The process's environment, for [`Inputs`].
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads it"
+)]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// How a command ended that is not broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what it was asked.
+    Done,
+    /// There was nothing to be found, or it refused.
+    Refused,
+}
+
+/// Where a command writes.
+pub struct Terminal<'a> {
+    /// What was asked for: stdout.
+    pub data: &'a mut dyn Write,
+    /// Everything else that people should read: stderr.
+    pub talk: &'a mut dyn Write,
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut terminal = Terminal {
+        data: &mut io::stdout().lock(),
+        talk: &mut io::stderr(),
+    };
+    match cli.run(&mut terminal) {
+        Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::Refused) => ExitCode::from(1),
+        // Whoever reads has seen enough, as `head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // When even this cannot be said, the exit code still says it.
+            let _ = writeln!(terminal.talk, "error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+impl Cli {
+    fn run(self, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let exit = match self.command {
+            Command::Init(init) => init.run(terminal),
+            Command::Config(verb) => verb.run(&self.settings, terminal),
+        }?;
+        terminal.data.flush().context("cannot write the answer")?;
+        Ok(exit)
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+    causes.any(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// What `tickrelay` with these arguments answers: how it ended, data, talk.
+    pub(super) fn run(arguments: &[&str]) -> (Exit, String, String) {
+        let (mut data, mut talk) = (Vec::new(), Vec::new());
+        let mut terminal = Terminal {
+            data: &mut data,
+            talk: &mut talk,
+        };
+        let cli = Cli::try_parse_from([&["tickrelay"], arguments].concat()).unwrap();
+        let exit = cli.run(&mut terminal).unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (exit, text(data), text(talk))
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_flag_of_its_own_wins_over_set() {
+        let (exit, data, _) = run(&[
+            "config",
+            "show",
+            "--config",
+            "config.example.toml",
+            "--listen",
+            "[::1]:1",
+            "--set",
+            "server.listen=[::1]:2",
+            "--allow-http",
+            "--set",
+            "forward.timeout=20s",
+        ]);
+        assert_eq!(exit, Exit::Done);
+        for (setting, origin) in [
+            ("listen = \"[::1]:1\"", "# --listen"),
+            ("allow_http = true", "# --allow-http"),
+            ("timeout = \"20s\"", "# --set"),
+        ] {
+            let line = data.lines().find(|line| line.starts_with(setting));
+            assert!(line.is_some_and(|line| line.ends_with(origin)), "{data}");
+        }
+    }
+}
