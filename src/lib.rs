@@ -1,8 +1,11 @@
 //! tickrelay relays the ticks of WhatsApp messages from the providers to whoever needs them.
 //!
 //! The line through the house, in reading order: [`config`] says who may send, a webhook's
-//! bytes come in, [`provider`] says what they mean, [`catalogue`] what an error means in plain
-//! words, and [`forward`] sends on what is owed. [`clock`] tells the time.
+//! bytes come in over [`web`], [`receive`] hands them to the [`provider`] that says what they
+//! mean, [`store`] writes them down with what [`mod@plan`] makes of them, and [`forward`] sends
+//! on what is owed. [`catalogue`] knows what an error means in plain words, [`clock`] tells the
+//! time, [`server`] builds the whole, [`operations`] is what an operator may ask of it, and
+//! [`cli`] is how people ask.
 
 pub mod catalogue;
 pub mod cli;
@@ -10,4 +13,5 @@ pub mod clock;
 pub mod config;
 pub mod forward;
 pub mod model;
+pub mod plan;
 pub mod provider;

@@ -130,6 +130,9 @@ pub enum ParseError {
     /// Its `Content-Encoding` is not known or its compressed bytes are broken.
     #[error("cannot decode content-encoding {0}")]
     Encoding(String),
+    /// The parser panicked: a bug of ours, to be mended and the webhook read again.
+    #[error("the parser failed on it: please report this, then reprocess after an upgrade")]
+    Panicked,
     /// Decompressed, it is larger than the limit.
     #[error("larger than {0} bytes when decompressed")]
     TooLarge(usize),

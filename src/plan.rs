@@ -1,0 +1,119 @@
+//! What a new report means: the message's new state, who is told, and in which bytes.
+//!
+//! Pure, but called inside the writer's transaction, because the meaning depends on what is
+//! stored and on the report's neighbours in the same batch. The next stage is
+//! [`crate::store`], which writes it down.
+
+mod payload;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::catalogue;
+use crate::model::{
+    Change, Message, MessageType, PayloadOptions, Refusal, Report, Standing, Status, Subscriber,
+};
+
+/// What the webhook's source knows beside the report.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The source's name, for filters.
+    pub source: &'a str,
+    /// The type of its messages when nothing tells; a guess.
+    pub default_type: MessageType,
+    /// Its own number, for reports that name none.
+    pub default_sender: Option<&'a str>,
+    /// When the webhook arrived, ms since 1970 UTC.
+    pub received_ms: i64,
+}
+
+/// What a report means, ready to be written down.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The message with the report taken in.
+    pub message: Message,
+    /// What the report changed.
+    pub change: Change,
+    /// The place of its forwards among those of the message: earlier goes first.
+    pub place: (i64, u8),
+    /// The rendered payloads, each with the ids of the subscribers owed it.
+    pub payloads: Vec<(Vec<u8>, Vec<i64>)>,
+    /// Who is not told, and why.
+    pub refusals: Vec<(i64, Refusal)>,
+}
+
+/// Puts the reports of one webhook in the order in which they happened, so that a batch
+/// holding `read` before `delivered` tells a subscriber of both.
+pub fn in_order_of_events(reports: &mut [&Report], received_ms: i64) {
+    reports.sort_by_key(|report| place(report, received_ms));
+}
+
+fn place(report: &Report, received_ms: i64) -> (i64, u8) {
+    let rank = report.status.map_or(u8::MAX, Status::order);
+    (report.time.ms.unwrap_or(received_ms), rank)
+}
+
+/// Decides what `report` means for a message of which `known` is known.
+///
+/// `standing` is what was reported before of the one this report is about: the message, or
+/// in a group its participant.
+#[must_use]
+pub fn plan(
+    known: &Message,
+    standing: &Standing,
+    report: &Report,
+    context: Context<'_>,
+    subscribers: &[Arc<Subscriber>],
+) -> Plan {
+    let implied = report
+        .error()
+        .and_then(|error| catalogue::find(&error.key))
+        .and_then(|entry| entry.implies);
+    let mut message = known.clone();
+    message.absorb(report, context.received_ms, implied, context.default_type);
+    let place = place(report, context.received_ms);
+    let change = report
+        .status
+        .map_or(Change::NotAStatus, |status| standing.change(status));
+    let mut plan = Plan {
+        message,
+        change,
+        place,
+        payloads: Vec::new(),
+        refusals: Vec::new(),
+    };
+    let (Change::New, Some(status)) = (change, report.status) else {
+        let refusal = match change {
+            Change::Superseded => Refusal::Superseded,
+            Change::Contradicts => Refusal::Contradicts,
+            Change::Repeated | Change::New => Refusal::Repeated,
+            Change::NotAStatus => Refusal::NotAStatus,
+        };
+        plan.refusals.extend(
+            subscribers
+                .iter()
+                .map(|subscriber| (subscriber.id, refusal)),
+        );
+        return plan;
+    };
+    let facts = payload::Facts::new(&plan.message, report, status, context);
+    let mut wanted: BTreeMap<PayloadOptions, Vec<i64>> = BTreeMap::new();
+    for subscriber in subscribers {
+        let admitted =
+            subscriber
+                .filter
+                .admit(context.source, facts.sender(), facts.message_type(), status);
+        match admitted {
+            Ok(()) => wanted
+                .entry(subscriber.options)
+                .or_default()
+                .push(subscriber.id),
+            Err(refusal) => plan.refusals.push((subscriber.id, refusal)),
+        }
+    }
+    plan.payloads = wanted
+        .into_iter()
+        .map(|(options, owed)| (facts.render(options), owed))
+        .collect();
+    plan
+}

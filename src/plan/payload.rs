@@ -1,0 +1,191 @@
+//! The payload a subscriber receives: Rocket.Chat's eight keys, rendered once.
+
+use chrono::{DateTime, SecondsFormat};
+use serde::Serialize;
+
+use super::Context;
+use crate::catalogue;
+use crate::model::{
+    ErrorFormat, Message, MessageType, NumberFormat, PayloadOptions, Report, ReportError, Status,
+    TimestampFormat, digits, is_phone_number,
+};
+
+/// The eight keys in the order of Rocket.Chat's documentation; a key that is not known is
+/// left out, never null.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ms_id: Option<&'a str>,
+    message: &'a str,
+    mobile_no: String,
+    #[serde(rename = "connectedWhatsAppNo")]
+    connected_whatsapp_no: String,
+    #[serde(rename = "MessageStatus")]
+    message_status: Status,
+    #[serde(rename = "ErrorDetails", skip_serializing_if = "Option::is_none")]
+    error_details: Option<ErrorDetails<'a>>,
+    #[serde(rename = "type")]
+    message_type: MessageType,
+    timestamp: String,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ErrorDetails<'a> {
+    Array(Vec<ErrorObject<'a>>),
+    Object(ErrorObject<'a>),
+    Text(String),
+}
+
+/// WhatsApp's error object, as its On-Premises API sends it.
+#[derive(Serialize)]
+struct ErrorObject<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<i64>,
+    title: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    href: Option<&'a str>,
+}
+
+impl<'a> ErrorObject<'a> {
+    fn new(error: &'a ReportError) -> Self {
+        Self {
+            code: error.code,
+            title: title(error),
+            details: error.details.as_deref(),
+            href: error.href.as_deref(),
+        }
+    }
+}
+
+/// The provider's title, else the catalogue's name for it, else the number itself.
+fn title(error: &ReportError) -> String {
+    if let Some(title) = &error.title {
+        return title.clone();
+    }
+    catalogue::find(&error.key).map_or_else(
+        || format!("Error {}", error.code.unwrap_or_default()),
+        |entry| entry.name.clone(),
+    )
+}
+
+/// One line of text: `title (code): details`.
+fn sentence(error: &ReportError) -> String {
+    let mut text = title(error);
+    if let Some(code) = error.code {
+        text = format!("{text} ({code})");
+    }
+    match &error.details {
+        Some(details) if error.title.as_ref() != Some(details) => format!("{text}: {details}"),
+        _ => text,
+    }
+}
+
+/// Everything a payload is made of, before anybody's formats are applied.
+pub(super) struct Facts<'a> {
+    report: &'a Report,
+    status: Status,
+    message_type: MessageType,
+    text: &'a str,
+    recipient: &'a str,
+    sender: Option<&'a str>,
+    at_ms: i64,
+}
+
+impl<'a> Facts<'a> {
+    /// Gathers them: from the report, else what is known of the message, else the source.
+    pub(super) fn new(
+        message: &'a Message,
+        report: &'a Report,
+        status: Status,
+        context: Context<'a>,
+    ) -> Self {
+        let recipient = report
+            .participant
+            .as_deref()
+            .or(report.recipient.as_deref())
+            .or(message.recipient.as_deref())
+            .or(report.recipient_user_id.as_deref())
+            .unwrap_or_default();
+        let sender = report
+            .sender
+            .as_deref()
+            .or(message.sender.as_deref())
+            .or(context.default_sender)
+            .or(report.sender_id.as_deref());
+        Self {
+            report,
+            status,
+            message_type: message
+                .message_type
+                .map_or(context.default_type, |(_, message_type)| message_type),
+            text: message.text.as_deref().unwrap_or_default(),
+            recipient,
+            sender,
+            at_ms: report.time.ms.unwrap_or(context.received_ms),
+        }
+    }
+
+    /// The business's number, as filters compare it.
+    pub(super) const fn sender(&self) -> Option<&str> {
+        self.sender
+    }
+
+    /// The type, as filters compare it.
+    pub(super) const fn message_type(&self) -> MessageType {
+        self.message_type
+    }
+
+    /// The payload's bytes.
+    pub(super) fn render(&self, options: PayloadOptions) -> Vec<u8> {
+        let payload = Payload {
+            ms_id: self.report.message.as_deref(),
+            message: self.text,
+            mobile_no: number(self.recipient, options.phone_format),
+            connected_whatsapp_no: number(self.sender.unwrap_or_default(), options.phone_format),
+            message_status: self.status,
+            error_details: self.error_details(options.error_format),
+            message_type: self.message_type,
+            timestamp: timestamp(self.at_ms, options.timestamp_format),
+        };
+        // Strings and integers alone: serialising cannot fail, and an empty payload would
+        // be seen by every test that validates one.
+        serde_json::to_vec(&payload).unwrap_or_default()
+    }
+
+    /// Only a `failed` carries its errors; on any other status they would mislead.
+    fn error_details(&self, format: ErrorFormat) -> Option<ErrorDetails<'a>> {
+        let errors = &self.report.errors;
+        let first = errors.first().filter(|_| self.status == Status::Failed)?;
+        Some(match format {
+            ErrorFormat::WhatsappArray => {
+                ErrorDetails::Array(errors.iter().map(ErrorObject::new).collect())
+            }
+            ErrorFormat::WhatsappObject => ErrorDetails::Object(ErrorObject::new(first)),
+            ErrorFormat::String => ErrorDetails::Text(sentence(first)),
+        })
+    }
+}
+
+/// What is no phone number (a business-scoped user id, a group) goes out as it came in.
+fn number(text: &str, format: NumberFormat) -> String {
+    let digits = digits(text);
+    match format {
+        NumberFormat::Plus if is_phone_number(&digits) => format!("+{digits}"),
+        NumberFormat::Digits if is_phone_number(&digits) => digits,
+        _ => text.to_owned(),
+    }
+}
+
+fn timestamp(at_ms: i64, format: TimestampFormat) -> String {
+    match format {
+        TimestampFormat::Rfc3339 => DateTime::from_timestamp_millis(at_ms)
+            .unwrap_or_default()
+            .to_rfc3339_opts(SecondsFormat::Millis, true),
+        TimestampFormat::EpochSeconds => at_ms.div_euclid(1000).to_string(),
+        TimestampFormat::EpochMillis => at_ms.to_string(),
+    }
+}
