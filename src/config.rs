@@ -28,6 +28,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::model::{MessageType, UnknownWord, digits};
 use crate::provider::authentication::{Authentication, Method};
 use crate::provider::{Hints, Provider};
+pub use crate::store::Durability;
 
 pub use finding::{Finding, LoadError, Origin, Warning};
 pub use starter::starter;
@@ -102,43 +103,6 @@ impl Default for Store {
             wal_limit_bytes: 256 << 20,
             disk_reserve_bytes: 256 << 20,
             retention: Retention::default(),
-        }
-    }
-}
-
-/// What a commit waits for before a webhook is acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Durability {
-    /// The disk: nothing acknowledged is lost, not even in a power cut.
-    #[default]
-    Full,
-    /// The operating system: a crash of the process loses nothing, a power cut may.
-    Os,
-}
-
-impl Durability {
-    /// The word in the configuration, the log and `/readyz`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Os => "os",
-        }
-    }
-}
-
-impl FromStr for Durability {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        match word {
-            "full" => Ok(Self::Full),
-            "os" => Ok(Self::Os),
-            _ => Err(UnknownWord {
-                what: "durability",
-                word: word.to_owned(),
-                expected: "full, os",
-            }),
         }
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! A payload's stored bytes are signed ([`envelope`]), sent to a target that may be sent to
 //! ([`sender`], [`guard`]), and the [`Outcome`](crate::model::Outcome) decides what happens
-//! next ([`schedule`], [`breaker`]). Only `sender` does I/O; none of these knows the store.
+//! next ([`schedule`], [`breaker`]). The [`lanes`] put these together: one task per subscriber,
+//! whose memory is a [`lane`]. Only `sender` talks to the world, only `lanes` to the store.
 
 pub mod breaker;
 pub mod envelope;
 pub mod guard;
+pub mod lane;
 pub mod schedule;
 pub mod sender;

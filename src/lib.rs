@@ -12,6 +12,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod forward;
+pub mod metrics;
 pub mod model;
 pub mod plan;
 pub mod provider;
+pub mod store;

@@ -1,0 +1,320 @@
+//! The store's contract: whole transactions in the words of the product.
+//!
+//! One process owns a store ([`Error::Locked`] for a second one). One writer thread groups
+//! what waits into one transaction and one fsync; readers have connections of their own and
+//! never hold the writer up. A struct until PostgreSQL is the second engine; then a trait,
+//! which is why no type of SQLite's stands in a signature here.
+//!
+//! What is atomic: [`Store::accept`] commits the raw webhook, its new reports, the new state
+//! of their messages, the payloads and every forward owed, or nothing. Only after the fsync
+//! does the caller get its answer and do the lanes get their forwards.
+
+mod sqlite;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, watch};
+use uuid::Uuid;
+
+use crate::model::{GaveUp, MessageType, Outcome, Subscriber, SubscriberState, UnknownWord};
+use crate::provider::{ParseError, Parsed, Provider};
+
+pub use sqlite::Store;
+pub use sqlite::reader::Reader;
+pub use sqlite::subscribers::{NewSubscriber, SubscriberSecret};
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The SQLite file; secrets, lock and WAL stand beside it.
+    pub path: PathBuf,
+    /// Whether a commit waits for the disk (`full`) or for the operating system only.
+    pub durability: Durability,
+    /// Above this many bytes of WAL an alarm is raised and a checkpoint is forced.
+    pub wal_limit_bytes: u64,
+    /// Nothing is accepted while less than this many bytes of the disk are free.
+    pub disk_reserve_bytes: u64,
+}
+
+/// What a commit waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// The disk: a power cut loses nothing that was acknowledged.
+    #[default]
+    Full,
+    /// The operating system: a crash of the process loses nothing, a power cut may.
+    Os,
+}
+
+impl Durability {
+    /// The word in the configuration, the log and `/readyz`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Os => "os",
+        }
+    }
+}
+
+/// Why the store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process owns the store.
+    #[error("{0} is in use by another tickrelay: stop it, or let the command go through it")]
+    Locked(PathBuf),
+    /// A newer tickrelay wrote it.
+    #[error("{path} has schema version {found}, this tickrelay knows {known}: use a newer one")]
+    TooNew {
+        /// The store's file.
+        path: PathBuf,
+        /// The version found.
+        found: i64,
+        /// The newest version this build knows.
+        known: i64,
+    },
+    /// There is no such thing.
+    #[error("no {0}")]
+    NotFound(String),
+    /// It would contradict what is there.
+    #[error("{0}")]
+    Conflict(String),
+    /// The ingest queue is full.
+    #[error("too many webhooks wait to be stored")]
+    QueueFull,
+    /// The disk is full, or its reserve is used up.
+    #[error("the disk is full, or its reserve of free space is used up")]
+    DiskFull,
+    /// The query took longer than a reader may.
+    #[error("the query took longer than {0:?}")]
+    Timeout(Duration),
+    /// The writer is gone: the process is ending.
+    #[error("the store is shutting down")]
+    Closed,
+    /// The engine's own error.
+    #[error("{attempted}: {source}")]
+    Backend {
+        /// What was attempted on what.
+        attempted: String,
+        /// The engine's error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl FromStr for Durability {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        match word {
+            "full" => Ok(Self::Full),
+            "os" => Ok(Self::Os),
+            _ => Err(UnknownWord {
+                what: "durability",
+                word: word.to_owned(),
+                expected: "full, os",
+            }),
+        }
+    }
+}
+
+/// A webhook that was authenticated and read, on its way into the store.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The source's name.
+    pub source: Arc<str>,
+    /// The source's provider.
+    pub provider: Provider,
+    /// The type of the source's messages when nothing tells, the URL's override included.
+    pub default_type: MessageType,
+    /// The source's own number, the URL's override included.
+    pub default_sender: Option<String>,
+    /// When it arrived, ms since 1970 UTC.
+    pub received_ms: i64,
+    /// `Content-Type`, as received.
+    pub content_type: Option<String>,
+    /// `Content-Encoding`, as received.
+    pub content_encoding: Option<String>,
+    /// `User-Agent`, as received.
+    pub user_agent: Option<String>,
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
+    /// What the provider's parser found in it.
+    pub parsed: Result<Parsed, ParseError>,
+}
+
+/// How a webhook ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WebhookOutcome {
+    /// At least one report in it was new.
+    Processed,
+    /// Every report in it was known.
+    Duplicate,
+    /// There was no report in it.
+    Ignored,
+    /// It, or all that should have been a report in it, could not be read.
+    Unparsed,
+}
+
+impl WebhookOutcome {
+    /// The word in the table, the CLI and the metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Processed => "processed",
+            Self::Duplicate => "duplicate",
+            Self::Ignored => "ignored",
+            Self::Unparsed => "unparsed",
+        }
+    }
+}
+
+/// What became of an accepted webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its key.
+    pub webhook_id: i64,
+    /// How it ended.
+    pub outcome: WebhookOutcome,
+    /// Reports found in it, new or known.
+    pub reports: usize,
+    /// Those that were new.
+    pub new_reports: usize,
+    /// Forwards now owed because of it.
+    pub forwards: usize,
+}
+
+/// A forward that is owed: all a lane needs to send it.
+#[derive(Debug, Clone)]
+pub struct Owed {
+    /// Its key.
+    pub forward_id: i64,
+    /// The `webhook-id` that the subscriber sees on every attempt.
+    pub uid: Uuid,
+    /// The message it is about.
+    pub message_id: i64,
+    /// The payload, in the bytes it was rendered in.
+    pub payload: Arc<[u8]>,
+    /// Its place among the forwards of the message: provider time, then rank, then key.
+    pub place: (i64, u8, i64),
+    /// Attempts used up.
+    pub attempts: u32,
+    /// Since when it is owed, ms since 1970 UTC; a retry by hand begins anew.
+    pub owed_since_ms: i64,
+    /// When it is to be sent, ms since 1970 UTC.
+    pub due_at_ms: i64,
+    /// When it was last tried, ms since 1970 UTC.
+    pub last_attempt_ms: Option<i64>,
+}
+
+/// What an attempt did to its forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Delivered: nothing is owed any more.
+    Delivered,
+    /// To be tried again at this time, ms since 1970 UTC.
+    RetryAt(i64),
+    /// Given up.
+    GaveUp(GaveUp),
+    /// Left as it is: a breaker's probe uses up no attempt.
+    Untouched,
+}
+
+/// The end of an attempt, to be written down with the next group.
+#[derive(Debug)]
+pub struct Settlement {
+    /// The forward.
+    pub forward_id: i64,
+    /// The attempt, unless the forward ended without one (it expired).
+    pub attempt: Option<Attempt>,
+    /// What becomes of the forward.
+    pub verdict: Verdict,
+}
+
+/// One HTTP try, as it is written down.
+#[derive(Debug)]
+pub struct Attempt {
+    /// 1 for the first; `None` for a breaker's probe.
+    pub number: Option<u32>,
+    /// When it began, ms since 1970 UTC.
+    pub started_at_ms: i64,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// The store's end of a subscriber's lane: forwards are handed over after their commit.
+#[derive(Debug)]
+pub struct Feed {
+    /// Forwards handed over while the lane is live.
+    pub owed: mpsc::UnboundedReceiver<Owed>,
+    /// How full the lane is, and whether it is live.
+    pub gauge: Arc<LaneGauge>,
+}
+
+/// What writer and lane share.
+#[derive(Debug, Default)]
+pub struct LaneGauge {
+    /// Pending forwards in the lane's memory or on their way to it.
+    pub held: AtomicUsize,
+    /// Whether memory holds every pending forward of the subscriber. The writer alone sets it.
+    pub live: AtomicBool,
+    /// Told when a forward was left in the table instead of handed over.
+    pub spilled: Notify,
+}
+
+/// What a refill brings.
+#[derive(Debug)]
+pub struct Refill {
+    /// Pending forwards that were not in memory.
+    pub owed: Vec<Owed>,
+    /// Whether memory now holds all that is pending.
+    pub live: bool,
+    /// When the next one comes due, if that is later than now, ms since 1970 UTC.
+    pub next_due_ms: Option<i64>,
+}
+
+/// The subscribers as of the last commit; changes are published.
+pub type Subscribers = watch::Receiver<Arc<[Arc<Subscriber>]>>;
+
+/// A change of a subscriber's state that the relay itself decided.
+#[derive(Debug, Clone)]
+pub struct StateChange {
+    /// The new state.
+    pub state: SubscriberState,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Which forwards to owe again.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+pub struct RetrySelection {
+    /// These forwards; any when empty.
+    pub forward_ids: Vec<i64>,
+    /// Those of this subscriber.
+    pub subscriber_id: Option<i64>,
+    /// Only those given up.
+    pub gave_up_only: bool,
+    /// Those owed at or after, ms since 1970 UTC.
+    pub since_ms: Option<i64>,
+    /// Give them a new `webhook-id`, so that the subscriber does not drop them as repeats.
+    pub new_id: bool,
+}
+
+/// The writer as a health check sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Health {
+    /// For how long the writer has been busy with one group, ms; 0 when idle.
+    pub busy_ms: i64,
+    /// Webhooks that wait to be stored.
+    pub queued: usize,
+    /// Whether the disk's reserve is free.
+    pub disk_ok: bool,
+    /// Whether the last commit succeeded.
+    pub commit_ok: bool,
+    /// Bytes of the WAL file.
+    pub wal_bytes: u64,
+}

@@ -1,0 +1,347 @@
+//! The SQLite engine: one file, one writer thread, readers beside it.
+//!
+//! Here is how the file is opened, owned and migrated; each part of the contract has a file
+//! of its own below. SQL stands beside the function that runs it.
+
+mod accept;
+mod forwards;
+pub(super) mod reader;
+mod rows;
+mod secrets;
+pub(super) mod subscribers;
+mod writer;
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+use tokio::sync::oneshot;
+
+use super::{
+    Accepted, Arrival, Durability, Error, Feed, Health, Options, Refill, RetrySelection,
+    Settlement, StateChange, Subscribers,
+};
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use secrets::Secrets;
+use writer::{Core, Job, Writer};
+
+/// Marks the file as ours, for `file(1)` and for our own refusal to open another's.
+const APPLICATION_ID: i32 = 0x7469_636B;
+
+/// In the order of their numbers; never edited once released.
+const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../schema/sqlite/0001_initial.sql"))];
+
+/// The newest schema version this build knows.
+pub(super) const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// The open store. Cheap to clone; the writer ends when the last clone is dropped.
+#[derive(Clone)]
+pub struct Store {
+    writer: Arc<Writer>,
+    secrets: Arc<Secrets>,
+    path: Arc<Path>,
+    durability: Durability,
+    clock: Clock,
+    /// Held for as long as the store is open.
+    _lock: Arc<File>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store, making the file or migrating it (after a backup) where needed.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when another process owns it, [`Error::TooNew`] when a newer
+    /// tickrelay wrote it, [`Error::Backend`] when the file cannot be opened or written.
+    pub fn open(options: &Options, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, Error> {
+        let lock = lock(&options.path)?;
+        let mut connection = connect(&options.path, options.durability)?;
+        migrate(&mut connection, &options.path, clock.now_ms())?;
+        fill_error_codes(&mut connection)?;
+        let secrets = Secrets::open(&beside(&options.path, "secrets"))?;
+        let core = Core::new(connection, options, clock.clone(), metrics)?;
+        Ok(Self {
+            writer: Arc::new(Writer::start(core)?),
+            secrets: Arc::new(secrets),
+            path: Arc::from(options.path.as_path()),
+            durability: options.durability,
+            clock,
+            _lock: Arc::new(lock),
+        })
+    }
+
+    /// The SQLite file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What a commit waits for.
+    #[must_use]
+    pub const fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// Stores a webhook and all that follows from it; returns after the fsync.
+    ///
+    /// # Errors
+    /// [`Error::QueueFull`] or [`Error::DiskFull`] at once, any other when the commit
+    /// failed. Nothing of the webhook is stored then.
+    pub async fn accept(&self, arrival: Arrival) -> Result<Accepted, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.writer.accept(Box::new(arrival), reply)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Writes down the end of an attempt with the next group, 20 ms from now at most.
+    ///
+    /// Owes no fsync of its own: when the process dies first, the forward is sent again.
+    pub fn settle(&self, settlement: Settlement) {
+        self.writer.send(Job::Settle(settlement));
+    }
+
+    /// Opens a subscriber's lane; it begins spilled, so its first act is a refill.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn open_lane(&self, subscriber_id: i64) -> Result<Feed, Error> {
+        self.run(move |core| Ok(core.open_lane(subscriber_id)))
+            .await
+    }
+
+    /// Reads what is due of a subscriber's forwards and is not `held` in memory already,
+    /// and switches the lane to live when that is all there is.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn refill(&self, subscriber_id: i64, held: Vec<i64>) -> Result<Refill, Error> {
+        self.run(move |core| core.refill(subscriber_id, &held))
+            .await
+    }
+
+    /// Owes forwards again: those given up or delivered become pending and due now.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn retry(&self, selection: RetrySelection) -> Result<usize, Error> {
+        self.run(move |core| core.retry(&selection)).await
+    }
+
+    /// Gives up what has been pending for longer than a forward may wait; returns how many.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn expire(&self, owed_before_ms: i64) -> Result<usize, Error> {
+        self.run(move |core| core.expire(owed_before_ms)).await
+    }
+
+    /// Changes a subscriber's state because of what it answered.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Backend`], [`Error::Closed`].
+    pub async fn change_state(&self, subscriber_id: i64, change: StateChange) -> Result<(), Error> {
+        self.run(move |core| core.change_state(subscriber_id, &change))
+            .await
+    }
+
+    /// Notes since when a subscriber has been failing; `None` when it answered.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn note_failing(
+        &self,
+        subscriber_id: i64,
+        since_ms: Option<i64>,
+    ) -> Result<(), Error> {
+        self.run(move |core| core.note_failing(subscriber_id, since_ms))
+            .await
+    }
+
+    /// The subscribers, removed ones aside, as of the last commit, and every later change.
+    #[must_use]
+    pub fn subscribers(&self) -> Subscribers {
+        self.writer.subscribers()
+    }
+
+    /// The writer as a health check sees it.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.writer.health(self.clock.now_ms())
+    }
+
+    /// A reader with connections of its own to the same file.
+    #[must_use]
+    pub fn reader(&self) -> reader::Reader {
+        reader::Reader::new(self.path.to_path_buf())
+    }
+
+    /// Commits what waits, moves the WAL into the file and ends the writer.
+    pub async fn close(&self) {
+        self.writer.close().await;
+    }
+
+    /// Runs `act` on the writer's thread, alone in its turn: everything sent before it is
+    /// committed when it begins.
+    async fn run<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Core) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.writer.send(Job::Run(Box::new(move |core| {
+            // The asker may be gone; what was done stays done.
+            let _ = reply.send(act(core));
+        })));
+        answer.await.map_err(|_| Error::Closed)?
+    }
+}
+
+/// `tickrelay.db` → `tickrelay.secrets.db`: what stands beside the store is named after it.
+fn beside(path: &Path, what: &str) -> PathBuf {
+    let extension = path.extension().map_or_else(
+        || what.to_owned(),
+        |extension| format!("{what}.{}", extension.to_string_lossy()),
+    );
+    path.with_extension(extension)
+}
+
+/// Takes the instance lock, which the operating system drops when the process ends.
+fn lock(path: &Path) -> Result<File, Error> {
+    let lock_path = beside(path, "lock");
+    let attempted = || format!("cannot lock {}", lock_path.display());
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path)
+        .map_err(|error| backend(attempted(), error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked(path.to_path_buf())),
+        Err(TryLockError::Error(error)) => Err(backend(attempted(), error)),
+    }
+}
+
+fn connect(path: &Path, durability: Durability) -> Result<Connection, Error> {
+    let attempted = || format!("cannot open {}", path.display());
+    let open = || -> rusqlite::Result<Connection> {
+        let connection = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE
+                | OpenFlags::SQLITE_OPEN_CREATE
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        // A foreign writer is not foreseen, but must not fail a commit at once either.
+        connection.busy_timeout(std::time::Duration::from_secs(2))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // The writer checkpoints when it chooses to.
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        connection.pragma_update(None, "cache_size", -32_768)?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        set_durability(&connection, durability)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(connection)
+    };
+    open().map_err(|error| backend(attempted(), error))
+}
+
+/// `FULL` syncs the WAL on each commit; `NORMAL` leaves that to the checkpoint.
+fn set_durability(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
+    let level = match durability {
+        Durability::Full => "FULL",
+        Durability::Os => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", level)
+}
+
+/// Brings the schema up to date; a file with data is copied aside first.
+fn migrate(connection: &mut Connection, path: &Path, now_ms: i64) -> Result<(), Error> {
+    let attempted = || format!("cannot migrate {}", path.display());
+    let read = |error| backend(format!("cannot read {}", path.display()), error);
+    let found: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(read)?;
+    let application: i32 = connection
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(read)?;
+    if found > SCHEMA_VERSION && application == APPLICATION_ID {
+        return Err(Error::TooNew {
+            path: path.to_path_buf(),
+            found,
+            known: SCHEMA_VERSION,
+        });
+    }
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(read)?;
+    if tables > 0 && application != APPLICATION_ID {
+        return Err(Error::Conflict(format!(
+            "{} is a SQLite file of another program: choose another path in store.url",
+            path.display()
+        )));
+    }
+    if found > 0 && found < SCHEMA_VERSION {
+        let copy = beside(path, &format!("before-v{SCHEMA_VERSION}-{now_ms}"));
+        connection
+            .execute("VACUUM INTO ?1", [copy.to_string_lossy()])
+            .map_err(|error| backend(format!("cannot back up to {}", copy.display()), error))?;
+        tracing::info!(backup = %copy.display(), from = found, to = SCHEMA_VERSION, "store.migrating");
+    }
+    Migrations::from_slice(MIGRATIONS)
+        .to_latest(connection)
+        .map_err(|error| backend(attempted(), error))?;
+    connection
+        .pragma_update(None, "application_id", APPLICATION_ID)
+        .map_err(|error| backend(attempted(), error))
+}
+
+/// Writes the catalogue into `error_code`, for analysts to join; a new build brings new words.
+fn fill_error_codes(connection: &mut Connection) -> Result<(), Error> {
+    let fill = |connection: &mut Connection| -> rusqlite::Result<()> {
+        let transaction = connection.transaction()?;
+        transaction.execute("DELETE FROM error_code", [])?;
+        {
+            let mut insert = transaction.prepare(
+                "INSERT INTO error_code (error_key, provider, code, name, meaning, remedy, \
+                 fixed_by, resend, implies_type, whatsapp_code) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?;
+            for entry in crate::catalogue::all() {
+                insert.execute(rusqlite::params![
+                    entry.key,
+                    entry.provider,
+                    entry.code,
+                    entry.name,
+                    entry.meaning,
+                    entry.remedy,
+                    entry.fix.as_str(),
+                    entry.resend.as_str(),
+                    entry.implies.map(crate::model::MessageType::as_str),
+                    entry.whatsapp_code,
+                ])?;
+            }
+        }
+        transaction.commit()
+    };
+    fill(connection).map_err(|error| backend("cannot write the table error_code".to_owned(), error))
+}
+
+/// Wraps the engine's error with what was attempted on what.
+fn backend(
+    attempted: String,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Error {
+    Error::Backend {
+        attempted,
+        source: source.into(),
+    }
+}

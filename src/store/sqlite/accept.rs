@@ -1,0 +1,393 @@
+//! Accepting a webhook: de-duplication, the plan of each new report, and all it owes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::{NoContext, Timestamp, Uuid};
+
+use super::rows;
+use crate::model::{Change, Message, Report, Standing, Status, Subscriber};
+use crate::plan::{self, Context, Plan};
+use crate::provider::Item;
+use crate::store::{Accepted, Arrival, Owed, WebhookOutcome};
+
+/// The key of the arrival's source, made on its first webhook.
+pub(super) fn source_id(connection: &Connection, arrival: &Arrival) -> rusqlite::Result<i64> {
+    connection.query_row(
+        "INSERT INTO source (name, provider) VALUES (?1, ?2) \
+         ON CONFLICT (name) DO UPDATE SET provider = excluded.provider RETURNING source_id",
+        params![&*arrival.source, arrival.provider.as_str()],
+        |row| row.get(0),
+    )
+}
+
+/// What a stored body is read again for; a reprocess keeps the webhook it came with.
+#[derive(Clone, Copy)]
+enum Webhook {
+    New(i64),
+    Again(i64),
+}
+
+impl Webhook {
+    const fn id(self) -> i64 {
+        match self {
+            Self::New(id) | Self::Again(id) => id,
+        }
+    }
+}
+
+/// Accepts the webhooks of one group inside the writer's transaction.
+pub(super) struct Accepting<'a> {
+    connection: &'a Connection,
+    subscribers: &'a [Arc<Subscriber>],
+    next_webhook: i64,
+}
+
+/// Counts what one webhook brought.
+#[derive(Default)]
+struct Tally {
+    reports: usize,
+    new_reports: usize,
+    unreadable: usize,
+    first_unreadable: Option<String>,
+    ignored: BTreeMap<String, usize>,
+    owed: Vec<(i64, Owed)>,
+}
+
+impl Tally {
+    fn outcome(&self, parsed: bool) -> WebhookOutcome {
+        if !parsed {
+            WebhookOutcome::Unparsed
+        } else if self.new_reports > 0 {
+            WebhookOutcome::Processed
+        } else if self.unreadable > 0 {
+            WebhookOutcome::Unparsed
+        } else if self.reports > 0 {
+            WebhookOutcome::Duplicate
+        } else {
+            WebhookOutcome::Ignored
+        }
+    }
+}
+
+impl<'a> Accepting<'a> {
+    pub(super) fn begin(
+        connection: &'a Connection,
+        subscribers: &'a [Arc<Subscriber>],
+    ) -> rusqlite::Result<Self> {
+        // Ids are given out here, so that reports can name their webhook before it is
+        // written with its outcome.
+        let last: Option<i64> = connection
+            .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'webhook'")?
+            .query_row([], |row| row.get(0))
+            .optional()?;
+        Ok(Self {
+            connection,
+            subscribers,
+            next_webhook: last.unwrap_or(0) + 1,
+        })
+    }
+
+    /// Stores a webhook that arrived; returns what to tell the waiter and the lanes.
+    pub(super) fn accept(
+        &mut self,
+        source_id: i64,
+        arrival: &Arrival,
+    ) -> rusqlite::Result<(Accepted, Vec<(i64, Owed)>)> {
+        let webhook = Webhook::New(self.next_webhook);
+        self.next_webhook += 1;
+        let (tally, outcome) = self.take_in(source_id, webhook, arrival)?;
+        self.write_webhook(source_id, webhook.id(), arrival, &tally, outcome)?;
+        Ok(conclude(webhook, tally, outcome))
+    }
+
+    /// Reads a stored webhook again: what is new in it is stored and owed as if it had just
+    /// arrived, what is known changes nothing.
+    pub(super) fn accept_again(
+        &mut self,
+        source_id: i64,
+        webhook_id: i64,
+        arrival: &Arrival,
+    ) -> rusqlite::Result<(Accepted, Vec<(i64, Owed)>)> {
+        let webhook = Webhook::Again(webhook_id);
+        let (tally, outcome) = self.take_in(source_id, webhook, arrival)?;
+        self.connection
+            .prepare_cached(
+                "UPDATE webhook SET unreadable = ?2, reports = ?3, new_reports = new_reports + ?4, \
+                 outcome = CASE WHEN outcome IN ('unparsed', 'ignored') THEN ?5 ELSE outcome END, \
+                 outcome_detail = ?6 WHERE webhook_id = ?1",
+            )?
+            .execute(params![
+                webhook_id,
+                unreadable(&tally, arrival),
+                tally.reports,
+                tally.new_reports,
+                outcome.as_str(),
+                detail(&tally, arrival),
+            ])?;
+        Ok(conclude(webhook, tally, outcome))
+    }
+
+    fn take_in(
+        &self,
+        source_id: i64,
+        webhook: Webhook,
+        arrival: &Arrival,
+    ) -> rusqlite::Result<(Tally, WebhookOutcome)> {
+        let mut tally = Tally::default();
+        let mut reports: Vec<&Report> = Vec::new();
+        for item in arrival.parsed.iter().flat_map(|parsed| &parsed.items) {
+            match item {
+                Item::Report(report) => reports.push(report),
+                Item::Ignored(what) => *tally.ignored.entry(what.to_string()).or_default() += 1,
+                Item::Unreadable(why) => {
+                    tally.unreadable += 1;
+                    tally.first_unreadable.get_or_insert_with(|| why.clone());
+                }
+            }
+        }
+        plan::in_order_of_events(&mut reports, arrival.received_ms);
+        tally.reports = reports.len();
+        for report in reports {
+            self.take_in_report(source_id, webhook, arrival, report, &mut tally)?;
+        }
+        if matches!(webhook, Webhook::New(_)) {
+            for (what, count) in &tally.ignored {
+                self.connection
+                    .prepare_cached(
+                        "INSERT INTO ignored (source_id, what, count, first_seen_ms, last_seen_ms) \
+                         VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT (source_id, what) DO UPDATE SET \
+                         count = count + excluded.count, last_seen_ms = excluded.last_seen_ms",
+                    )?
+                    .execute(params![source_id, what, count, arrival.received_ms])?;
+            }
+        }
+        let outcome = tally.outcome(arrival.parsed.is_ok());
+        Ok((tally, outcome))
+    }
+
+    fn take_in_report(
+        &self,
+        source_id: i64,
+        webhook: Webhook,
+        arrival: &Arrival,
+        report: &Report,
+        tally: &mut Tally,
+    ) -> rusqlite::Result<()> {
+        let known = rows::find_message(self.connection, source_id, report)?;
+        let identity = report.identity().0;
+        if let Some((message_id, _)) = &known
+            && let Some((report_id, status)) =
+                rows::find_report(self.connection, *message_id, identity)?
+        {
+            let learned = status.is_none() && report.status.is_some();
+            if !learned {
+                if matches!(webhook, Webhook::New(_)) {
+                    rows::count_repeat(self.connection, report_id, arrival.received_ms)?;
+                }
+                return Ok(());
+            }
+            // A word that an earlier version did not know: the report is read anew.
+            rows::forget_report(self.connection, report_id)?;
+        }
+        tally.new_reports += 1;
+        let context = Context {
+            source: &arrival.source,
+            default_type: arrival.default_type,
+            default_sender: arrival.default_sender.as_deref(),
+            received_ms: arrival.received_ms,
+        };
+        let fresh = Message::default();
+        let message = known.as_ref().map_or(&fresh, |(_, message)| message);
+        let standing = self.standing(known.as_ref(), report)?;
+        let standing = standing.as_ref().unwrap_or(&message.standing);
+        let plan = plan::plan(message, standing, report, context, self.subscribers);
+        let received_ms = arrival.received_ms;
+        let message_id = match &known {
+            Some((message_id, before)) => {
+                let changed = plan.message != *before;
+                rows::update_message(
+                    self.connection,
+                    *message_id,
+                    &plan.message,
+                    changed,
+                    received_ms,
+                )?;
+                *message_id
+            }
+            None => rows::insert_message(
+                self.connection,
+                source_id,
+                report,
+                &plan.message,
+                received_ms,
+            )?,
+        };
+        let keys = rows::ReportKeys {
+            message_id,
+            webhook_id: webhook.id(),
+            identity,
+            received_ms,
+        };
+        let report_id = rows::insert_report(self.connection, keys, report, &plan)?;
+        self.owe(message_id, report_id, received_ms, plan, &mut tally.owed)
+    }
+
+    /// In a group each participant has a standing of its own, joined from its reports.
+    fn standing(
+        &self,
+        known: Option<&(i64, Message)>,
+        report: &Report,
+    ) -> rusqlite::Result<Option<Standing>> {
+        let (Some((message_id, _)), Some(participant)) = (known, &report.participant) else {
+            return Ok(None);
+        };
+        let mut standing = Standing::new();
+        let mut statement = self.connection.prepare_cached(
+            "SELECT status, coalesce(provider_time_ms, received_at_ms) FROM report \
+             WHERE message_id = ?1 AND participant = ?2 AND status IS NOT NULL",
+        )?;
+        let mut found = statement.query(params![message_id, participant])?;
+        while let Some(row) = found.next()? {
+            let word: String = row.get(0)?;
+            if let Ok(status) = word.parse::<Status>() {
+                standing.absorb(status, row.get(1)?);
+            }
+        }
+        Ok(Some(standing))
+    }
+
+    /// Writes the payloads and the forwards owed.
+    fn owe(
+        &self,
+        message_id: i64,
+        report_id: i64,
+        now_ms: i64,
+        plan: Plan,
+        owed: &mut Vec<(i64, Owed)>,
+    ) -> rusqlite::Result<()> {
+        debug_assert!(plan.payloads.is_empty() || plan.change == Change::New);
+        let (place_ms, place_rank) = plan.place;
+        for (payload, subscribers) in plan.payloads {
+            let payload_id: i64 = self
+                .connection
+                .prepare_cached("INSERT INTO payload (report_id, body) VALUES (?1, ?2)")?
+                .insert(params![report_id, payload])?;
+            let payload: Arc<[u8]> = payload.into();
+            for subscriber_id in subscribers {
+                let uid = new_uid(now_ms);
+                let forward_id = self
+                    .connection
+                    .prepare_cached(
+                        "INSERT INTO forward (uid, subscriber_id, message_id, report_id, payload_id, \
+                         place_ms, place_rank, state, attempts, owed_since_ms, due_at_ms) \
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8, ?8)",
+                    )?
+                    .insert(params![
+                        uid.as_bytes(),
+                        subscriber_id,
+                        message_id,
+                        report_id,
+                        payload_id,
+                        place_ms,
+                        place_rank,
+                        now_ms,
+                    ])?;
+                owed.push((
+                    subscriber_id,
+                    Owed {
+                        forward_id,
+                        uid,
+                        message_id,
+                        payload: Arc::clone(&payload),
+                        place: (place_ms, place_rank, forward_id),
+                        attempts: 0,
+                        owed_since_ms: now_ms,
+                        due_at_ms: now_ms,
+                        last_attempt_ms: None,
+                    },
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn write_webhook(
+        &self,
+        source_id: i64,
+        webhook_id: i64,
+        arrival: &Arrival,
+        tally: &Tally,
+        outcome: WebhookOutcome,
+    ) -> rusqlite::Result<()> {
+        // What was known already is on the disk with the webhook that brought it first.
+        let body = (outcome != WebhookOutcome::Duplicate).then_some(&arrival.body);
+        self.connection
+            .prepare_cached(
+                "INSERT INTO webhook (webhook_id, source_id, received_at_ms, outcome, \
+                 outcome_detail, reports, new_reports, unreadable, default_type, default_sender, \
+                 content_type, content_encoding, user_agent, body) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            )?
+            .execute(params![
+                webhook_id,
+                source_id,
+                arrival.received_ms,
+                outcome.as_str(),
+                detail(tally, arrival),
+                tally.reports,
+                tally.new_reports,
+                unreadable(tally, arrival),
+                arrival.default_type.as_str(),
+                arrival.default_sender,
+                arrival.content_type,
+                arrival.content_encoding,
+                arrival.user_agent,
+                body,
+            ])?;
+        Ok(())
+    }
+}
+
+fn conclude(
+    webhook: Webhook,
+    tally: Tally,
+    outcome: WebhookOutcome,
+) -> (Accepted, Vec<(i64, Owed)>) {
+    let accepted = Accepted {
+        webhook_id: webhook.id(),
+        outcome,
+        reports: tally.reports,
+        new_reports: tally.new_reports,
+        forwards: tally.owed.len(),
+    };
+    (accepted, tally.owed)
+}
+
+/// Elements that could not be read; the body itself counts as one.
+fn unreadable(tally: &Tally, arrival: &Arrival) -> usize {
+    tally.unreadable + usize::from(arrival.parsed.is_err())
+}
+
+/// Why it could not be read, or what it was instead of reports.
+fn detail(tally: &Tally, arrival: &Arrival) -> Option<String> {
+    if let Err(error) = &arrival.parsed {
+        return Some(error.to_string());
+    }
+    if let Some(why) = &tally.first_unreadable {
+        return Some(why.clone());
+    }
+    if tally.ignored.is_empty() {
+        return (tally.reports == 0).then(|| "empty".to_owned());
+    }
+    let names: Vec<&str> = tally.ignored.keys().map(String::as_str).collect();
+    Some(names.join(", "))
+}
+
+/// A new public id; ordered by time, so that its index grows at the end.
+pub(super) fn new_uid(now_ms: i64) -> Uuid {
+    let now_ms = u64::try_from(now_ms).unwrap_or_default();
+    let nanos = u32::try_from(now_ms % 1000).unwrap_or_default() * 1_000_000;
+    Uuid::new_v7(Timestamp::from_unix(NoContext, now_ms / 1000, nanos))
+}

@@ -1,0 +1,250 @@
+//! What is owed: settling, refilling a lane, owing again, giving up by age.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, Row, params};
+use uuid::Uuid;
+
+use super::accept::new_uid;
+use super::backend;
+use super::writer::{Core, LANE_WINDOW};
+use crate::store::{Error, Owed, Refill, RetrySelection, Settlement, Verdict};
+
+/// Writes down the end of an attempt; a forward that is no longer pending stays as it is.
+pub(super) fn settle(connection: &Connection, settlement: &Settlement) -> rusqlite::Result<()> {
+    let forward_id = settlement.forward_id;
+    let attempt = settlement.attempt.as_ref();
+    let started = attempt.map(|attempt| attempt.started_at_ms);
+    let ended =
+        attempt.map(|attempt| attempt.started_at_ms + i64::from(attempt.outcome.duration_ms));
+    let error = attempt
+        .and_then(|attempt| attempt.outcome.error)
+        .map(|code| code.as_str());
+    let tried = i64::from(attempt.is_some());
+    match settlement.verdict {
+        Verdict::Delivered => connection
+            .prepare_cached(
+                "UPDATE forward SET state = 'delivered', attempts = attempts + ?2, \
+                 last_attempt_ms = ?3, settled_at_ms = ?4, last_error = NULL \
+                 WHERE forward_id = ?1 AND state = 'pending'",
+            )?
+            .execute(params![forward_id, tried, started, ended])?,
+        Verdict::RetryAt(due_ms) => connection
+            .prepare_cached(
+                "UPDATE forward SET attempts = attempts + ?2, last_attempt_ms = ?3, due_at_ms = ?4, \
+                 last_error = ?5 WHERE forward_id = ?1 AND state = 'pending'",
+            )?
+            .execute(params![forward_id, tried, started, due_ms, error])?,
+        Verdict::GaveUp(reason) => connection
+            .prepare_cached(
+                "UPDATE forward SET state = 'gave-up', gave_up = ?2, attempts = attempts + ?3, \
+                 last_attempt_ms = coalesce(?4, last_attempt_ms), settled_at_ms = coalesce(?5, due_at_ms), \
+                 last_error = coalesce(?6, last_error) WHERE forward_id = ?1 AND state = 'pending'",
+            )?
+            .execute(params![forward_id, reason.as_str(), tried, started, ended, error])?,
+        Verdict::Untouched => 0,
+    };
+    if let Some(attempt) = attempt {
+        let outcome = &attempt.outcome;
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        connection
+            .prepare_cached(
+                "INSERT INTO attempt (forward_id, number, started_at_ms, duration_ms, http_status, \
+                 error_code, detail, excerpt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                forward_id,
+                attempt.number,
+                attempt.started_at_ms,
+                outcome.duration_ms,
+                outcome.http_status,
+                error,
+                text(&outcome.detail),
+                text(&outcome.excerpt),
+            ])?;
+    }
+    Ok(())
+}
+
+const OWED_COLUMNS: &str = "forward.forward_id, forward.uid, forward.message_id, payload.body, \
+     forward.place_ms, forward.place_rank, forward.attempts, forward.owed_since_ms, \
+     forward.due_at_ms, forward.last_attempt_ms";
+
+fn read_owed(row: &Row<'_>) -> rusqlite::Result<Owed> {
+    let forward_id = row.get(0)?;
+    let uid: [u8; 16] = row.get(1)?;
+    let payload: Vec<u8> = row.get(3)?;
+    Ok(Owed {
+        forward_id,
+        uid: Uuid::from_bytes(uid),
+        message_id: row.get(2)?,
+        payload: payload.into(),
+        place: (row.get(4)?, row.get(5)?, forward_id),
+        attempts: row.get(6)?,
+        owed_since_ms: row.get(7)?,
+        due_at_ms: row.get(8)?,
+        last_attempt_ms: row.get(9)?,
+    })
+}
+
+impl Core {
+    /// Everything that is pending when it fits the window (the lane is live then); else what
+    /// is due, oldest first, with the earlier forwards of the same messages.
+    pub(super) fn refill(&mut self, subscriber_id: i64, held: &[i64]) -> Result<Refill, Error> {
+        let now_ms = self.clock.now_ms();
+        let refill = || -> rusqlite::Result<Refill> {
+            let pending: usize = self
+                .connection
+                .prepare_cached(
+                    "SELECT count(*) FROM (SELECT 1 FROM forward WHERE state = 'pending' \
+                     AND subscriber_id = ?1 LIMIT ?2)",
+                )?
+                .query_row(params![subscriber_id, LANE_WINDOW + 1], |row| row.get(0))?;
+            let live = pending <= LANE_WINDOW;
+            let due_before = if live { i64::MAX } else { now_ms };
+            let held: HashSet<i64> = held.iter().copied().collect();
+            let mut owed = self.read_due(subscriber_id, due_before, &held)?;
+            if !live {
+                self.add_siblings(subscriber_id, &held, &mut owed)?;
+            }
+            let next_due_ms = self
+                .connection
+                .prepare_cached(
+                    "SELECT min(due_at_ms) FROM forward WHERE state = 'pending' \
+                     AND subscriber_id = ?1 AND due_at_ms > ?2",
+                )?
+                .query_row(params![subscriber_id, now_ms], |row| row.get(0))?;
+            Ok(Refill {
+                owed,
+                live,
+                next_due_ms,
+            })
+        };
+        let refill =
+            refill().map_err(|error| backend("cannot read what is owed".to_owned(), error))?;
+        if let Some(gauge) = self.gauge(subscriber_id) {
+            let held = held.len() + refill.owed.len();
+            gauge.held.store(held, std::sync::atomic::Ordering::Release);
+        }
+        self.set_live(subscriber_id, refill.live);
+        Ok(refill)
+    }
+
+    fn read_due(
+        &self,
+        subscriber_id: i64,
+        due_before_ms: i64,
+        held: &HashSet<i64>,
+    ) -> rusqlite::Result<Vec<Owed>> {
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT {OWED_COLUMNS} FROM forward JOIN payload USING (payload_id) \
+             WHERE forward.state = 'pending' AND forward.subscriber_id = ?1 \
+             AND forward.due_at_ms <= ?2 ORDER BY forward.due_at_ms, forward.forward_id LIMIT ?3"
+        ))?;
+        let limit = LANE_WINDOW + held.len();
+        let mut found = statement.query(params![subscriber_id, due_before_ms, limit])?;
+        let mut owed = Vec::new();
+        while let Some(row) = found.next()? {
+            if held.contains(&row.get(0)?) {
+                continue;
+            }
+            owed.push(read_owed(row)?);
+            if owed.len() >= LANE_WINDOW {
+                break;
+            }
+        }
+        Ok(owed)
+    }
+
+    /// Earlier forwards of the same messages that wait for a retry: they go first.
+    fn add_siblings(
+        &self,
+        subscriber_id: i64,
+        held: &HashSet<i64>,
+        owed: &mut Vec<Owed>,
+    ) -> rusqlite::Result<()> {
+        let mut known: HashSet<i64> = owed.iter().map(|owed| owed.forward_id).collect();
+        known.extend(held);
+        let messages: HashSet<i64> = owed.iter().map(|owed| owed.message_id).collect();
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT {OWED_COLUMNS} FROM forward JOIN payload USING (payload_id) \
+             WHERE forward.message_id = ?1 AND forward.subscriber_id = ?2 \
+             AND forward.state = 'pending'"
+        ))?;
+        for message_id in messages {
+            let mut found = statement.query(params![message_id, subscriber_id])?;
+            while let Some(row) = found.next()? {
+                if known.insert(row.get(0)?) {
+                    owed.push(read_owed(row)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn retry(&mut self, selection: &RetrySelection) -> Result<usize, Error> {
+        let changed = self.change("owe the forwards again", |connection, now_ms| {
+            retry(connection, selection, now_ms)
+                .map_err(|error| backend("cannot owe the forwards again".to_owned(), error))
+        })?;
+        let mut subscribers: Vec<i64> = changed.iter().map(|(_, subscriber)| *subscriber).collect();
+        subscribers.sort_unstable();
+        subscribers.dedup();
+        for subscriber_id in subscribers {
+            self.set_live(subscriber_id, false);
+        }
+        self.publish()?;
+        Ok(changed.len())
+    }
+
+    pub(super) fn expire(&mut self, owed_before_ms: i64) -> Result<usize, Error> {
+        self.change("give up what is too old", |connection, now_ms| {
+            connection
+                .prepare_cached(
+                    "UPDATE forward SET state = 'gave-up', gave_up = 'expired', settled_at_ms = ?2 \
+                     WHERE forward_id IN (SELECT forward_id FROM forward WHERE state = 'pending' \
+                     AND owed_since_ms < ?1 LIMIT 1000)",
+                )
+                .and_then(|mut statement| statement.execute(params![owed_before_ms, now_ms]))
+                .map_err(|error| backend("cannot give up what is too old".to_owned(), error))
+        })
+    }
+}
+
+/// Marks the selected forwards pending and due; returns their keys with their subscribers'.
+fn retry(
+    connection: &Connection,
+    selection: &RetrySelection,
+    now_ms: i64,
+) -> rusqlite::Result<Vec<(i64, i64)>> {
+    let state = if selection.gave_up_only {
+        "gave-up"
+    } else {
+        ""
+    };
+    let any = selection.forward_ids.is_empty();
+    let mut select = connection.prepare_cached(
+        "SELECT forward_id, subscriber_id FROM forward \
+         WHERE (?1 OR forward_id IN (SELECT value FROM json_each(?2))) \
+         AND (?3 IS NULL OR subscriber_id = ?3) AND (?4 = '' OR state = ?4) \
+         AND (?5 IS NULL OR owed_since_ms >= ?5) \
+         AND subscriber_id IN (SELECT subscriber_id FROM subscriber WHERE removed_at_ms IS NULL)",
+    )?;
+    let ids = serde_json::to_string(&selection.forward_ids).unwrap_or_else(|_| "[]".to_owned());
+    let found: Vec<(i64, i64)> = select
+        .query_map(
+            params![any, ids, selection.subscriber_id, state, selection.since_ms],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut update = connection.prepare_cached(
+        "UPDATE forward SET state = 'pending', gave_up = NULL, attempts = 0, due_at_ms = ?2, \
+         owed_since_ms = ?2, settled_at_ms = NULL, uid = coalesce(?3, uid) WHERE forward_id = ?1",
+    )?;
+    for (forward_id, _) in &found {
+        let uid = selection.new_id.then(|| new_uid(now_ms));
+        let uid = uid.as_ref().map(Uuid::as_bytes);
+        update.execute(params![forward_id, now_ms, uid])?;
+    }
+    Ok(found)
+}

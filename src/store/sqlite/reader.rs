@@ -1,0 +1,79 @@
+//! Reading the store: connections of their own, read-only, each query under a time limit.
+//!
+//! Works beside a running service and without one; a reader never holds the writer up.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::backend;
+use crate::store::Error;
+
+/// How long a query of ours may run: a long read keeps the WAL from starting over.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// Reads a store's file.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    path: PathBuf,
+}
+
+impl Reader {
+    /// A reader of that file; nothing is opened yet.
+    #[must_use]
+    pub const fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Runs a read on a connection of its own.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no file yet, [`Error::Timeout`] when it took too
+    /// long, [`Error::Backend`] otherwise.
+    pub(super) fn read<T>(
+        &self,
+        attempted: &str,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
+        if !self.path.exists() {
+            return Err(Error::NotFound(format!(
+                "store at {}: it is made by the first `tickrelay serve`",
+                self.path.display()
+            )));
+        }
+        let wrap = |error: rusqlite::Error| match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::OperationInterrupted) => Error::Timeout(TIME_LIMIT),
+            _ => backend(format!("cannot {attempted}"), error),
+        };
+        let connection = Connection::open_with_flags(
+            &self.path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )
+        .map_err(wrap)?;
+        connection
+            .busy_timeout(Duration::from_secs(2))
+            .map_err(wrap)?;
+        let deadline = Instant::now() + TIME_LIMIT;
+        connection
+            .progress_handler(10_000, Some(move || Instant::now() > deadline))
+            .map_err(wrap)?;
+        read(&connection).map_err(wrap)
+    }
+
+    /// Pending forwards by subscriber: key, how many, and since when the oldest is owed.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn backlog(&self) -> Result<Vec<(i64, u64, i64)>, Error> {
+        self.read("read the backlog", |connection| {
+            connection
+                .prepare(
+                    "SELECT subscriber_id, count(*), min(owed_since_ms) FROM forward \
+                     WHERE state = 'pending' GROUP BY subscriber_id",
+                )?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect()
+        })
+    }
+}

@@ -1,0 +1,335 @@
+//! Messages and reports as rows: one function reads or writes each shape.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::model::{Change, Message, Report, ReportError, Standing, Status, TypeRule};
+use crate::plan::Plan;
+
+const MESSAGE_COLUMNS: &str = "message_id, type, type_rule, recipient, sender, text, bulk_id, \
+     category, queued_at_ms, sent_at_ms, delivered_at_ms, read_at_ms, failed_at_ms, \
+     deleted_at_ms, error_key, error_code, error_title, error_details, error_at_ms";
+
+/// The message a report is about, when it is known: by the provider's id, or by the
+/// element's hash where the provider gave none.
+pub(super) fn find_message(
+    connection: &Connection,
+    source_id: i64,
+    report: &Report,
+) -> rusqlite::Result<Option<(i64, Message)>> {
+    match &report.message {
+        Some(id) => connection
+            .prepare_cached(&format!(
+                "SELECT {MESSAGE_COLUMNS} FROM message \
+                 WHERE provider_message_id = ?1 AND source_id = ?2"
+            ))?
+            .query_row(params![id, source_id], read_message),
+        None => connection
+            .prepare_cached(&format!(
+                "SELECT {MESSAGE_COLUMNS} FROM message WHERE element_hash = ?1 AND source_id = ?2"
+            ))?
+            .query_row(params![report.element_hash, source_id], read_message),
+    }
+    .optional()
+}
+
+fn read_message(row: &Row<'_>) -> rusqlite::Result<(i64, Message)> {
+    let message_type: String = row.get("type")?;
+    let rule: String = row.get("type_rule")?;
+    let mut standing = Standing::new();
+    for (status, column) in STATUS_COLUMNS {
+        if let Some(ms) = row.get(column)? {
+            standing.absorb(status, ms);
+        }
+    }
+    let failure = match row.get::<_, Option<String>>("error_key")? {
+        Some(key) => Some((
+            row.get("error_at_ms")?,
+            ReportError {
+                key,
+                code: row.get("error_code")?,
+                title: row.get("error_title")?,
+                details: row.get("error_details")?,
+                href: None,
+                permanent: None,
+            },
+        )),
+        None => None,
+    };
+    let message = Message {
+        standing,
+        message_type: TypeRule::from_word(&rule).zip(message_type.parse().ok()),
+        recipient: row.get("recipient")?,
+        sender: row.get("sender")?,
+        text: row.get("text")?,
+        bulk_id: row.get("bulk_id")?,
+        failure,
+        category: row.get("category")?,
+    };
+    Ok((row.get("message_id")?, message))
+}
+
+const STATUS_COLUMNS: [(Status, &str); 6] = [
+    (Status::Queued, "queued_at_ms"),
+    (Status::Sent, "sent_at_ms"),
+    (Status::Delivered, "delivered_at_ms"),
+    (Status::Read, "read_at_ms"),
+    (Status::Failed, "failed_at_ms"),
+    (Status::Deleted, "deleted_at_ms"),
+];
+
+/// Writes a message that was not known; returns its key.
+pub(super) fn insert_message(
+    connection: &Connection,
+    source_id: i64,
+    report: &Report,
+    message: &Message,
+    received_ms: i64,
+) -> rusqlite::Result<i64> {
+    let standing = &message.standing;
+    let (rule, message_type) = type_words(message);
+    let failure = message.failure.as_ref();
+    let element_hash = report.message.is_none().then_some(report.element_hash);
+    connection
+        .prepare_cached(
+            "INSERT INTO message (source_id, provider_message_id, element_hash, status, conflict, \
+             type, type_rule, recipient, sender, text, bulk_id, category, queued_at_ms, sent_at_ms, \
+             delivered_at_ms, read_at_ms, failed_at_ms, deleted_at_ms, error_key, error_code, \
+             error_title, error_details, error_at_ms, first_report_at_ms, last_report_at_ms) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
+             ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?24)",
+        )?
+        .insert(params![
+            source_id,
+            report.message,
+            element_hash,
+            standing.status().map(Status::as_str),
+            standing.is_conflict(),
+            message_type,
+            rule,
+            message.recipient,
+            message.sender,
+            message.text,
+            message.bulk_id,
+            message.category,
+            standing.first_ms(Status::Queued),
+            standing.first_ms(Status::Sent),
+            standing.first_ms(Status::Delivered),
+            standing.first_ms(Status::Read),
+            standing.first_ms(Status::Failed),
+            standing.first_ms(Status::Deleted),
+            failure.map(|(_, error)| &error.key),
+            failure.and_then(|(_, error)| error.code),
+            failure.and_then(|(_, error)| error.title.as_ref()),
+            failure.and_then(|(_, error)| error.details.as_ref()),
+            failure.map(|(at_ms, _)| at_ms),
+            received_ms,
+        ])
+}
+
+/// Writes what a report changed of a known message; most reports change something.
+pub(super) fn update_message(
+    connection: &Connection,
+    message_id: i64,
+    message: &Message,
+    changed: bool,
+    received_ms: i64,
+) -> rusqlite::Result<()> {
+    if !changed {
+        connection
+            .prepare_cached("UPDATE message SET last_report_at_ms = ?2 WHERE message_id = ?1")?
+            .execute(params![message_id, received_ms])?;
+        return Ok(());
+    }
+    let standing = &message.standing;
+    let (rule, message_type) = type_words(message);
+    let failure = message.failure.as_ref();
+    connection
+        .prepare_cached(
+            "UPDATE message SET status = ?2, conflict = ?3, type = ?4, type_rule = ?5, \
+             recipient = ?6, sender = ?7, text = ?8, bulk_id = ?9, category = ?10, \
+             queued_at_ms = ?11, sent_at_ms = ?12, delivered_at_ms = ?13, read_at_ms = ?14, \
+             failed_at_ms = ?15, deleted_at_ms = ?16, error_key = ?17, error_code = ?18, \
+             error_title = ?19, error_details = ?20, error_at_ms = ?21, last_report_at_ms = ?22 \
+             WHERE message_id = ?1",
+        )?
+        .execute(params![
+            message_id,
+            standing.status().map(Status::as_str),
+            standing.is_conflict(),
+            message_type,
+            rule,
+            message.recipient,
+            message.sender,
+            message.text,
+            message.bulk_id,
+            message.category,
+            standing.first_ms(Status::Queued),
+            standing.first_ms(Status::Sent),
+            standing.first_ms(Status::Delivered),
+            standing.first_ms(Status::Read),
+            standing.first_ms(Status::Failed),
+            standing.first_ms(Status::Deleted),
+            failure.map(|(_, error)| &error.key),
+            failure.and_then(|(_, error)| error.code),
+            failure.and_then(|(_, error)| error.title.as_ref()),
+            failure.and_then(|(_, error)| error.details.as_ref()),
+            failure.map(|(at_ms, _)| at_ms),
+            received_ms,
+        ])?;
+    Ok(())
+}
+
+/// Rule and type; every absorbed report brings at least the source's default.
+fn type_words(message: &Message) -> (&'static str, &'static str) {
+    let (rule, message_type) = message
+        .message_type
+        .unwrap_or((TypeRule::Default, crate::model::MessageType::Template));
+    (rule.as_str(), message_type.as_str())
+}
+
+/// The report of that identity, when it is known: its key and its status.
+pub(super) fn find_report(
+    connection: &Connection,
+    message_id: i64,
+    identity: i64,
+) -> rusqlite::Result<Option<(i64, Option<String>)>> {
+    connection
+        .prepare_cached(
+            "SELECT report_id, status FROM report WHERE message_id = ?1 AND identity = ?2",
+        )?
+        .query_row(params![message_id, identity], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()
+}
+
+/// Counts that a provider said the same again.
+pub(super) fn count_repeat(
+    connection: &Connection,
+    report_id: i64,
+    received_ms: i64,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE report SET repeats = repeats + 1, last_repeat_ms = ?2 WHERE report_id = ?1",
+        )?
+        .execute(params![report_id, received_ms])?;
+    Ok(())
+}
+
+/// Makes room for the same report read anew; it was never forwarded, having had no status.
+pub(super) fn forget_report(connection: &Connection, report_id: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM report WHERE report_id = ?1")?
+        .execute([report_id])?;
+    Ok(())
+}
+
+/// The keys of a report's row.
+#[derive(Clone, Copy)]
+pub(super) struct ReportKeys {
+    pub(super) message_id: i64,
+    pub(super) webhook_id: i64,
+    pub(super) identity: i64,
+    pub(super) received_ms: i64,
+}
+
+/// Writes a report; returns its key.
+pub(super) fn insert_report(
+    connection: &Connection,
+    keys: ReportKeys,
+    report: &Report,
+    plan: &Plan,
+) -> rusqlite::Result<i64> {
+    let error = report.error();
+    let pricing = &report.pricing;
+    connection
+        .prepare_cached(
+            "INSERT INTO report (message_id, webhook_id, identity, kind, provider_status, status, \
+             change, provider_time, provider_time_ms, received_at_ms, recipient, recipient_user_id, \
+             recipient_parent_user_id, group_id, participant, sender, sender_id, account_id, \
+             channel, error_key, error_code, error_title, error_details, errors, echo, \
+             pricing_category, pricing_model, pricing_type, billable, conversation_id, \
+             conversation_origin, conversation_expires_ms, price, currency, bulk_id, entity_id, \
+             application_id, url, oddities, refusals) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, \
+             ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, \
+             ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40)",
+        )?
+        .insert(params![
+            keys.message_id,
+            keys.webhook_id,
+            keys.identity,
+            report.kind.as_str(),
+            report.provider_status,
+            report.status.map(Status::as_str),
+            plan.change.as_str(),
+            report.time.text,
+            report.time.ms,
+            keys.received_ms,
+            report.recipient,
+            report.recipient_user_id,
+            report.recipient_parent_user_id,
+            report.group,
+            report.participant,
+            report.sender,
+            report.sender_id,
+            report.account_id,
+            report.channel,
+            error.map(|error| &error.key),
+            error.and_then(|error| error.code),
+            error.and_then(|error| error.title.as_ref()),
+            error.and_then(|error| error.details.as_ref()),
+            all_errors(report),
+            report.echo.as_ref().map(|echo| &echo.text),
+            pricing.category,
+            pricing.model,
+            pricing.kind,
+            pricing.billable,
+            pricing.conversation_id,
+            pricing.conversation_origin,
+            pricing.conversation_expires_ms,
+            pricing.price,
+            pricing.currency,
+            report.bulk_id,
+            report.entity_id,
+            report.application_id,
+            report.url,
+            (!report.oddities.is_empty()).then(|| report.oddities.join(", ")),
+            refusals(plan),
+        ])
+}
+
+/// Every error as JSON, where there is more than the one that has columns.
+fn all_errors(report: &Report) -> Option<String> {
+    if report.errors.len() < 2 {
+        return None;
+    }
+    let errors: Vec<_> = report
+        .errors
+        .iter()
+        .map(|error| {
+            serde_json::json!({
+                "error_key": error.key,
+                "code": error.code,
+                "title": error.title,
+                "details": error.details,
+            })
+        })
+        .collect();
+    serde_json::to_string(&errors).ok()
+}
+
+/// Which subscribers' filters refused it, as JSON; `change` tells the other reasons.
+fn refusals(plan: &Plan) -> Option<String> {
+    if plan.change != Change::New || plan.refusals.is_empty() {
+        return None;
+    }
+    let refusals: Vec<_> = plan
+        .refusals
+        .iter()
+        .map(|(subscriber_id, refusal)| {
+            serde_json::json!({"subscriber_id": subscriber_id, "reason": refusal.as_str()})
+        })
+        .collect();
+    serde_json::to_string(&refusals).ok()
+}

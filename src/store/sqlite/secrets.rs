@@ -1,0 +1,134 @@
+//! The second file: what analysts must not see. Mode 0600, made by us.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, params};
+
+use super::backend;
+use crate::forward::envelope::SigningSecret;
+use crate::store::{Error, SubscriberSecret};
+
+/// The open file; few rows, rarely read, so one connection behind a lock will do.
+pub(super) struct Secrets {
+    connection: Mutex<Connection>,
+}
+
+impl Secrets {
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let attempted = || format!("cannot open {}", path.display());
+        restrict(path).map_err(|error| backend(attempted(), error))?;
+        let open = || -> rusqlite::Result<Connection> {
+            let connection = Connection::open(path)?;
+            connection.execute_batch(
+                "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
+                 CREATE TABLE IF NOT EXISTS subscriber_secret (
+                     secret_id     INTEGER PRIMARY KEY AUTOINCREMENT,
+                     subscriber_id INTEGER NOT NULL,
+                     secret        TEXT NOT NULL,
+                     expires_at_ms INTEGER
+                 ) STRICT;",
+            )?;
+            Ok(connection)
+        };
+        let connection = open().map_err(|error| backend(attempted(), error))?;
+        Ok(Self {
+            connection: Mutex::new(connection),
+        })
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // Every write below is one statement or one transaction, so a panic elsewhere
+        // leaves nothing half done.
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The one secret of a new subscriber.
+    pub(super) fn set(&self, subscriber_id: i64, secret: &SigningSecret) -> Result<(), Error> {
+        self.connection()
+            .execute(
+                "INSERT INTO subscriber_secret (subscriber_id, secret) VALUES (?1, ?2)",
+                params![subscriber_id, secret.expose()],
+            )
+            .map_err(|error| backend("cannot keep the secret".to_owned(), error))?;
+        Ok(())
+    }
+
+    /// A new secret; the current one expires, those expired before are forgotten.
+    pub(super) fn rotate(
+        &self,
+        subscriber_id: i64,
+        secret: &SigningSecret,
+        old_until_ms: i64,
+    ) -> Result<(), Error> {
+        let mut connection = self.connection();
+        let rotate = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction()?;
+            transaction.execute(
+                "DELETE FROM subscriber_secret WHERE subscriber_id = ?1 AND expires_at_ms IS NOT NULL",
+                [subscriber_id],
+            )?;
+            transaction.execute(
+                "UPDATE subscriber_secret SET expires_at_ms = ?2 WHERE subscriber_id = ?1",
+                params![subscriber_id, old_until_ms],
+            )?;
+            transaction.execute(
+                "INSERT INTO subscriber_secret (subscriber_id, secret) VALUES (?1, ?2)",
+                params![subscriber_id, secret.expose()],
+            )?;
+            transaction.commit()
+        };
+        rotate(&mut connection)
+            .map_err(|error| backend("cannot rotate the secret".to_owned(), error))
+    }
+
+    pub(super) fn remove(&self, subscriber_id: i64) -> Result<(), Error> {
+        self.connection()
+            .execute(
+                "DELETE FROM subscriber_secret WHERE subscriber_id = ?1",
+                [subscriber_id],
+            )
+            .map_err(|error| backend("cannot forget the secret".to_owned(), error))?;
+        Ok(())
+    }
+
+    /// Newest first.
+    pub(super) fn of(&self, subscriber_id: i64) -> Result<Vec<SubscriberSecret>, Error> {
+        let connection = self.connection();
+        let read = || -> rusqlite::Result<Vec<(String, Option<i64>)>> {
+            connection
+                .prepare(
+                    "SELECT secret, expires_at_ms FROM subscriber_secret \
+                     WHERE subscriber_id = ?1 ORDER BY secret_id DESC",
+                )?
+                .query_map([subscriber_id], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        };
+        let rows = read().map_err(|error| backend("cannot read the secrets".to_owned(), error))?;
+        rows.into_iter()
+            .map(|(secret, expires_at_ms)| {
+                let secret = secret
+                    .parse()
+                    .map_err(|error| backend("cannot read a secret".to_owned(), error))?;
+                Ok(SubscriberSecret {
+                    secret,
+                    expires_at_ms,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Makes the file before SQLite does, so that it is never readable by others.
+fn restrict(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    std::fs::File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+}

@@ -1,0 +1,255 @@
+//! Subscribers: adding, changing and removing them, and the secrets they verify with.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::sync::Arc;
+
+use super::writer::Core;
+use super::{Store, backend};
+use crate::forward::envelope::SigningSecret;
+use crate::model::{Filter, PayloadOptions, Subscriber, SubscriberState};
+use crate::store::{Error, StateChange};
+
+/// A subscriber to be added.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct NewSubscriber {
+    /// Unique among those that are not removed; `[a-z0-9-]`, 64 characters at most.
+    pub name: String,
+    /// Where its payloads go; checked by the caller.
+    pub url: String,
+    /// Which reports it wants.
+    pub filter: Filter,
+    /// How its payloads look.
+    pub options: PayloadOptions,
+    /// How many forwards may be in flight to it at once.
+    pub concurrency: u16,
+}
+
+/// A secret that a subscriber's payloads are signed with.
+#[derive(Debug, Clone)]
+pub struct SubscriberSecret {
+    /// The secret.
+    pub secret: SigningSecret,
+    /// Until when the payloads are signed with it, ms since 1970 UTC; `None` for the current one.
+    pub expires_at_ms: Option<i64>,
+}
+
+const COLUMNS: &str = "subscriber_id, name, url, state, state_reason, filter, error_format, \
+     phone_format, timestamp_format, concurrency, created_at_ms, failing_since_ms";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
+    let filter: String = row.get("filter")?;
+    let state: String = row.get("state")?;
+    let error_format: String = row.get("error_format")?;
+    let phone_format: String = row.get("phone_format")?;
+    let timestamp_format: String = row.get("timestamp_format")?;
+    Ok(Subscriber {
+        id: row.get("subscriber_id")?,
+        name: row.get("name")?,
+        url: row.get("url")?,
+        state: word(&state)?,
+        state_reason: row.get("state_reason")?,
+        filter: serde_json::from_str(&filter).map_err(unreadable)?,
+        options: PayloadOptions {
+            error_format: word(&error_format)?,
+            phone_format: word(&phone_format)?,
+            timestamp_format: word(&timestamp_format)?,
+        },
+        concurrency: row.get("concurrency")?,
+        created_at_ms: row.get("created_at_ms")?,
+        failing_since_ms: row.get("failing_since_ms")?,
+    })
+}
+
+fn word<T: std::str::FromStr<Err = crate::model::UnknownWord>>(text: &str) -> rusqlite::Result<T> {
+    text.parse().map_err(unreadable)
+}
+
+fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
+}
+
+/// Every subscriber that is not removed, in the order they were added.
+pub(super) fn load(connection: &Connection) -> rusqlite::Result<Vec<Arc<Subscriber>>> {
+    connection
+        .prepare(&format!(
+            "SELECT {COLUMNS} FROM subscriber WHERE removed_at_ms IS NULL ORDER BY subscriber_id"
+        ))?
+        .query_map([], |row| read(row).map(Arc::new))?
+        .collect()
+}
+
+impl Store {
+    /// Adds a subscriber with a fresh secret, which is returned here and shown nowhere else.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the name is taken.
+    pub async fn add_subscriber(
+        &self,
+        new: NewSubscriber,
+    ) -> Result<(Arc<Subscriber>, SigningSecret), Error> {
+        let secret = SigningSecret::generate();
+        let name = new.name.clone();
+        let id = self.run(move |core| core.add_subscriber(&new)).await?;
+        // A crash here leaves a subscriber without a secret, to be mended by rotate-secret;
+        // it would not be sent to until then.
+        self.secrets.set(id, &secret)?;
+        self.run(Core::publish).await?;
+        Ok((self.subscriber(&name)?, secret))
+    }
+
+    /// The subscriber of that name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn subscriber(&self, name: &str) -> Result<Arc<Subscriber>, Error> {
+        let subscribers = Arc::clone(&self.subscribers().borrow());
+        subscribers
+            .iter()
+            .find(|subscriber| subscriber.name == name)
+            .cloned()
+            .ok_or_else(|| Error::NotFound(format!("subscriber is named {name:?}")))
+    }
+
+    /// Pauses or resumes a subscriber; resuming forgets that it was failing.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn set_state(
+        &self,
+        name: &str,
+        state: SubscriberState,
+    ) -> Result<Arc<Subscriber>, Error> {
+        let id = self.subscriber(name)?.id;
+        let change = StateChange {
+            state,
+            reason: None,
+        };
+        self.change_state(id, change).await?;
+        self.subscriber(name)
+    }
+
+    /// Removes a subscriber: what it is owed is given up, its name is free again.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn remove_subscriber(&self, name: &str) -> Result<usize, Error> {
+        let id = self.subscriber(name)?.id;
+        let given_up = self.run(move |core| core.remove_subscriber(id)).await?;
+        self.secrets.remove(id)?;
+        Ok(given_up)
+    }
+
+    /// Gives a subscriber a new secret; the old one signs beside it until `old_until_ms`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn rotate_secret(
+        &self,
+        name: &str,
+        old_until_ms: i64,
+    ) -> Result<SigningSecret, Error> {
+        let id = self.subscriber(name)?.id;
+        let secret = SigningSecret::generate();
+        self.secrets.rotate(id, &secret, old_until_ms)?;
+        self.run(Core::publish).await?;
+        Ok(secret)
+    }
+
+    /// The secrets to sign a subscriber's payloads with, the newest first.
+    ///
+    /// # Errors
+    /// [`Error::Backend`].
+    pub fn signing_secrets(&self, subscriber_id: i64) -> Result<Vec<SubscriberSecret>, Error> {
+        self.secrets.of(subscriber_id)
+    }
+}
+
+impl Core {
+    fn add_subscriber(&mut self, new: &NewSubscriber) -> Result<i64, Error> {
+        self.change("add the subscriber", |connection, now_ms| {
+            let add = || -> rusqlite::Result<Option<i64>> {
+                let taken: Option<i64> = connection
+                    .query_row(
+                        "SELECT 1 FROM subscriber WHERE name = ?1 AND removed_at_ms IS NULL",
+                        [&new.name],
+                        |row| row.get(0),
+                    )
+                    .optional()?;
+                if taken.is_some() {
+                    return Ok(None);
+                }
+                let filter = serde_json::to_string(&new.filter).map_err(unreadable)?;
+                connection.query_row(
+                    "INSERT INTO subscriber (name, url, state, filter, error_format, phone_format, \
+                     timestamp_format, concurrency, created_at_ms) \
+                     VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6, ?7, ?8) RETURNING subscriber_id",
+                    params![
+                        new.name,
+                        new.url,
+                        filter,
+                        new.options.error_format.as_str(),
+                        new.options.phone_format.as_str(),
+                        new.options.timestamp_format.as_str(),
+                        new.concurrency,
+                        now_ms,
+                    ],
+                    |row| row.get(0).map(Some),
+                )
+            };
+            add()
+                .map_err(|error| backend("cannot add the subscriber".to_owned(), error))?
+                .ok_or_else(|| {
+                    Error::Conflict(format!("a subscriber is already named {:?}", new.name))
+                })
+        })
+    }
+
+    pub(super) fn change_state(&mut self, id: i64, change: &StateChange) -> Result<(), Error> {
+        self.change("change the subscriber's state", |connection, _| {
+            let changed = connection
+                .execute(
+                    "UPDATE subscriber SET state = ?2, state_reason = ?3, \
+                     failing_since_ms = CASE WHEN ?2 = 'active' THEN NULL ELSE failing_since_ms END \
+                     WHERE subscriber_id = ?1 AND removed_at_ms IS NULL",
+                    params![id, change.state.as_str(), change.reason],
+                )
+                .map_err(|error| backend("cannot change the subscriber's state".to_owned(), error))?;
+            if changed == 0 {
+                return Err(Error::NotFound(format!("subscriber has the key {id}")));
+            }
+            Ok(())
+        })?;
+        self.publish()
+    }
+
+    pub(super) fn note_failing(&mut self, id: i64, since_ms: Option<i64>) -> Result<(), Error> {
+        self.change("note that the subscriber fails", |connection, _| {
+            connection
+                .execute(
+                    "UPDATE subscriber SET failing_since_ms = ?2 WHERE subscriber_id = ?1",
+                    params![id, since_ms],
+                )
+                .map_err(|error| backend("cannot note that the subscriber fails".to_owned(), error))
+        })?;
+        self.publish()
+    }
+
+    fn remove_subscriber(&mut self, id: i64) -> Result<usize, Error> {
+        let given_up = self.change("remove the subscriber", |connection, now_ms| {
+            let remove = || -> rusqlite::Result<usize> {
+                connection.execute(
+                    "UPDATE subscriber SET removed_at_ms = ?2 WHERE subscriber_id = ?1",
+                    params![id, now_ms],
+                )?;
+                connection.execute(
+                    "UPDATE forward SET state = 'gave-up', gave_up = 'subscriber-removed', \
+                     settled_at_ms = ?2 WHERE subscriber_id = ?1 AND state = 'pending'",
+                    params![id, now_ms],
+                )
+            };
+            remove().map_err(|error| backend("cannot remove the subscriber".to_owned(), error))
+        })?;
+        self.publish()?;
+        Ok(given_up)
+    }
+}

@@ -1,0 +1,590 @@
+//! The writer: one thread, one connection, groups of work with one fsync each.
+//!
+//! Webhooks and settlements that wait together are committed together. A settlement alone
+//! waits up to [`SETTLE_DELAY`] for company and is committed without an fsync, since losing
+//! it only repeats a send. The writer owns the checkpoints too.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{accept, backend, forwards, set_durability, subscribers};
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::model::Subscriber;
+use crate::store::{
+    Accepted, Arrival, Durability, Error, Feed, Health, LaneGauge, Options, Owed, Settlement,
+    Subscribers,
+};
+
+/// Webhooks that may wait to be stored; above it the answer is 503.
+const QUEUE_LIMIT: usize = 8192;
+/// Bytes of bodies that may wait to be stored; above it the answer is 503.
+const QUEUE_BYTES_LIMIT: usize = 64 * 1024 * 1024;
+/// Jobs in one group.
+const GROUP_LIMIT: usize = 256;
+/// Bytes of bodies in one group.
+const GROUP_BYTES_LIMIT: usize = 4 * 1024 * 1024;
+/// How long settlements wait for a webhook to ride with.
+const SETTLE_DELAY: Duration = Duration::from_millis(20);
+/// How often the writer looks after WAL and disk when nothing comes.
+const TICK: Duration = Duration::from_secs(1);
+/// The WAL is moved into the file each time it has grown by this many pages (8 MiB).
+const CHECKPOINT_PAGES: u32 = 2048;
+/// Forwards that a lane holds in memory; above it they wait in the table.
+pub(super) const LANE_WINDOW: usize = 1024;
+
+thread_local! {
+    /// Pages in the WAL after the writer's last commit; SQLite's hook takes no context, and
+    /// the writer is one thread.
+    static WAL_PAGES: Cell<u32> = const { Cell::new(0) };
+}
+
+type Reply = oneshot::Sender<Result<Accepted, Error>>;
+
+/// One piece of work for the writer.
+pub(super) enum Job {
+    Accept(Box<Arrival>, Reply),
+    Settle(Settlement),
+    /// Alone in its turn, in a transaction of its own.
+    Run(Box<dyn FnOnce(&mut Core) + Send>),
+    Stop,
+}
+
+/// What others see of the writer.
+#[derive(Debug, Default)]
+struct Shared {
+    queued: AtomicUsize,
+    queued_bytes: AtomicUsize,
+    busy_since_ms: AtomicI64,
+    disk_low: AtomicBool,
+    commit_failed: AtomicBool,
+    wal_bytes: AtomicU64,
+}
+
+/// The handle to the writer's thread.
+pub(super) struct Writer {
+    jobs: Sender<Job>,
+    shared: Arc<Shared>,
+    subscribers: watch::Sender<Arc<[Arc<Subscriber>]>>,
+    thread: std::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(super) fn start(core: Core) -> Result<Self, Error> {
+        let (jobs, inbox) = channel();
+        let shared = Arc::clone(&core.shared);
+        let subscribers = core.published.clone();
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || core.work(&inbox))
+            .map_err(|error| backend("cannot start the writer".to_owned(), error))?;
+        Ok(Self {
+            jobs,
+            shared,
+            subscribers,
+            thread: std::sync::Mutex::new(Some(thread)),
+        })
+    }
+
+    pub(super) fn accept(&self, arrival: Box<Arrival>, reply: Reply) -> Result<(), Error> {
+        if self.shared.disk_low.load(Ordering::Relaxed) {
+            return Err(Error::DiskFull);
+        }
+        let bytes = arrival.body.len();
+        let queued = self.shared.queued.fetch_add(1, Ordering::Relaxed);
+        let queued_bytes = self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let full = queued >= QUEUE_LIMIT
+            || (queued_bytes > 0 && queued_bytes.saturating_add(bytes) > QUEUE_BYTES_LIMIT);
+        if full || self.jobs.send(Job::Accept(arrival, reply)).is_err() {
+            self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+            self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(if full {
+                Error::QueueFull
+            } else {
+                Error::Closed
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn send(&self, job: Job) {
+        // A writer that is gone has dropped the reply, which tells the asker; a settlement
+        // that is lost is a send repeated after the restart.
+        let _ = self.jobs.send(job);
+    }
+
+    pub(super) fn subscribers(&self) -> Subscribers {
+        self.subscribers.subscribe()
+    }
+
+    pub(super) fn health(&self, now_ms: i64) -> Health {
+        let since = self.shared.busy_since_ms.load(Ordering::Relaxed);
+        Health {
+            busy_ms: if since == 0 {
+                0
+            } else {
+                (now_ms - since).max(0)
+            },
+            queued: self.shared.queued.load(Ordering::Relaxed),
+            disk_ok: !self.shared.disk_low.load(Ordering::Relaxed),
+            commit_ok: !self.shared.commit_failed.load(Ordering::Relaxed),
+            wal_bytes: self.shared.wal_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        self.send(Job::Stop);
+        let thread = match self.thread.lock() {
+            Ok(mut thread) => thread.take(),
+            Err(poisoned) => poisoned.into_inner().take(),
+        };
+        if let Some(thread) = thread {
+            // A writer that panicked has nothing left to commit.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+/// The writer's end of a lane.
+struct Door {
+    feed: mpsc::UnboundedSender<Owed>,
+    gauge: Arc<LaneGauge>,
+}
+
+/// What the writer's thread owns.
+pub(super) struct Core {
+    pub(super) connection: Connection,
+    pub(super) clock: Clock,
+    pub(super) subscribers: Arc<[Arc<Subscriber>]>,
+    pub(super) metrics: Arc<Metrics>,
+    sources: HashMap<Arc<str>, i64>,
+    doors: HashMap<i64, Door>,
+    published: watch::Sender<Arc<[Arc<Subscriber>]>>,
+    shared: Arc<Shared>,
+    durability: Durability,
+    wal_path: PathBuf,
+    wal_limit_bytes: u64,
+    disk_reserve_bytes: u64,
+    wal_alarmed: bool,
+    checkpoint_at: u32,
+    tended: Instant,
+}
+
+impl Core {
+    pub(super) fn new(
+        connection: Connection,
+        options: &Options,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Error> {
+        let subscribers: Arc<[Arc<Subscriber>]> = subscribers::load(&connection)
+            .map_err(|error| backend("cannot read the subscribers".to_owned(), error))?
+            .into();
+        let mut wal_path = options.path.clone().into_os_string();
+        wal_path.push("-wal");
+        let core = Self {
+            connection,
+            clock,
+            published: watch::Sender::new(Arc::clone(&subscribers)),
+            subscribers,
+            metrics,
+            sources: HashMap::new(),
+            doors: HashMap::new(),
+            shared: Arc::default(),
+            durability: options.durability,
+            wal_path: PathBuf::from(wal_path),
+            wal_limit_bytes: options.wal_limit_bytes,
+            disk_reserve_bytes: options.disk_reserve_bytes,
+            wal_alarmed: false,
+            checkpoint_at: CHECKPOINT_PAGES,
+            tended: Instant::now(),
+        };
+        core.connection.wal_hook(Some(|_, pages| {
+            WAL_PAGES.set(u32::try_from(pages).unwrap_or_default());
+            Ok(())
+        }));
+        core.look_at_disk();
+        Ok(core)
+    }
+
+    fn work(mut self, inbox: &Receiver<Job>) {
+        let mut waiting = None;
+        loop {
+            let first = match waiting.take() {
+                Some(job) => job,
+                None => match inbox.recv_timeout(TICK) {
+                    Ok(job) => job,
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.tend();
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => break,
+                },
+            };
+            self.shared
+                .busy_since_ms
+                .store(self.clock.now_ms(), Ordering::Relaxed);
+            match first {
+                Job::Stop => break,
+                Job::Run(act) => act(&mut self),
+                first => {
+                    let (group, next) = gather(first, inbox);
+                    waiting = next;
+                    self.commit(group);
+                }
+            }
+            self.tend();
+            self.shared.busy_since_ms.store(0, Ordering::Relaxed);
+        }
+        self.checkpoint("TRUNCATE");
+    }
+
+    /// Commits a group and tells everybody; one poisoned item costs only itself.
+    fn commit(&mut self, group: Vec<Job>) {
+        let started = Instant::now();
+        self.metrics.group_size.observe(small(group.len()));
+        let synced = group.iter().any(|job| matches!(job, Job::Accept(..)));
+        if !synced && self.durability == Durability::Full {
+            self.set_synchronous(Durability::Os);
+        }
+        let done = self.transact(&group);
+        match done {
+            Ok(effects) => self.conclude(group, effects),
+            Err(error) if group.len() == 1 => self.fail(group, &error),
+            Err(error) => {
+                tracing::warn!(%error, jobs = group.len(), "store.group_failed");
+                for job in group {
+                    let single = vec![job];
+                    match self.transact(&single) {
+                        Ok(effects) => self.conclude(single, effects),
+                        Err(error) => self.fail(single, &error),
+                    }
+                }
+            }
+        }
+        if !synced && self.durability == Durability::Full {
+            self.set_synchronous(Durability::Full);
+        }
+        self.metrics
+            .commit_seconds
+            .observe(started.elapsed().as_secs_f64());
+    }
+
+    fn set_synchronous(&self, durability: Durability) {
+        if let Err(error) = set_durability(&self.connection, durability) {
+            // Without it acknowledgements might outrun the disk.
+            tracing::error!(%error, "store.synchronous_failed");
+            std::process::exit(70);
+        }
+    }
+
+    fn transact(&mut self, group: &[Job]) -> rusqlite::Result<Vec<Effect>> {
+        let transaction =
+            rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+        let mut new_sources = Vec::new();
+        let mut accepting = accept::Accepting::begin(&transaction, &self.subscribers)?;
+        let mut effects = Vec::with_capacity(group.len());
+        for job in group {
+            effects.push(match job {
+                Job::Accept(arrival, _) => {
+                    let source_id = match self.sources.get(&arrival.source) {
+                        Some(id) => *id,
+                        None => {
+                            let id = accept::source_id(&transaction, arrival)?;
+                            new_sources.push((Arc::clone(&arrival.source), id));
+                            id
+                        }
+                    };
+                    let (accepted, owed) = accepting.accept(source_id, arrival)?;
+                    Effect::Accepted(accepted, owed)
+                }
+                Job::Settle(settlement) => {
+                    forwards::settle(&transaction, settlement)?;
+                    Effect::Settled
+                }
+                Job::Run(_) | Job::Stop => Effect::Settled,
+            });
+        }
+        drop(accepting);
+        transaction.commit()?;
+        self.sources.extend(new_sources);
+        Ok(effects)
+    }
+
+    /// After the commit: answers to the waiters, forwards to the lanes.
+    fn conclude(&mut self, group: Vec<Job>, effects: Vec<Effect>) {
+        self.shared.commit_failed.store(false, Ordering::Relaxed);
+        for (job, effect) in group.into_iter().zip(effects) {
+            if let (Job::Accept(arrival, reply), Effect::Accepted(accepted, owed)) = (job, effect) {
+                self.leave_queue(&arrival);
+                // The waiter may have gone; what is committed stays committed.
+                let _ = reply.send(Ok(accepted));
+                for (subscriber_id, owed) in owed {
+                    self.hand_over(subscriber_id, owed);
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, group: Vec<Job>, error: &rusqlite::Error) {
+        end_if_unsynced(error);
+        self.shared.commit_failed.store(true, Ordering::Relaxed);
+        tracing::error!(%error, "store.commit_failed");
+        for job in group {
+            match job {
+                Job::Accept(arrival, reply) => {
+                    self.leave_queue(&arrival);
+                    let error = if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+                        Error::DiskFull
+                    } else {
+                        backend("cannot store the webhook".to_owned(), error.to_string())
+                    };
+                    let _ = reply.send(Err(error));
+                }
+                // The forward stays pending in the table and leaves the lane's memory: the
+                // next refill brings it back, and it is sent again.
+                Job::Settle(_) | Job::Run(_) | Job::Stop => {
+                    for door in self.doors.values() {
+                        door.gauge.live.store(false, Ordering::Release);
+                    }
+                }
+            }
+        }
+    }
+
+    fn leave_queue(&self, arrival: &Arrival) {
+        self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+        self.shared
+            .queued_bytes
+            .fetch_sub(arrival.body.len(), Ordering::Relaxed);
+    }
+
+    fn hand_over(&mut self, subscriber_id: i64, owed: Owed) {
+        let Some(door) = self.doors.get(&subscriber_id) else {
+            return;
+        };
+        if !door.gauge.live.load(Ordering::Acquire) {
+            door.gauge.spilled.notify_one();
+            return;
+        }
+        if door.gauge.held.fetch_add(1, Ordering::AcqRel) >= LANE_WINDOW {
+            // From here on its forwards wait in the table until a refill has caught up.
+            door.gauge.held.fetch_sub(1, Ordering::AcqRel);
+            door.gauge.live.store(false, Ordering::Release);
+            door.gauge.spilled.notify_one();
+        } else if door.feed.send(owed).is_err() {
+            self.doors.remove(&subscriber_id);
+        }
+    }
+
+    pub(super) fn open_lane(&mut self, subscriber_id: i64) -> Feed {
+        let (feed, owed) = mpsc::unbounded_channel();
+        let gauge = Arc::new(LaneGauge::default());
+        let door = Door {
+            feed,
+            gauge: Arc::clone(&gauge),
+        };
+        self.doors.insert(subscriber_id, door);
+        Feed { owed, gauge }
+    }
+
+    pub(super) fn gauge(&self, subscriber_id: i64) -> Option<&Arc<LaneGauge>> {
+        self.doors.get(&subscriber_id).map(|door| &door.gauge)
+    }
+
+    /// Says whether the lane's memory now holds all that is pending.
+    pub(super) fn set_live(&self, subscriber_id: i64, live: bool) {
+        if let Some(door) = self.doors.get(&subscriber_id) {
+            door.gauge.live.store(live, Ordering::Release);
+        }
+    }
+
+    /// Runs `act` in a transaction of its own, then publishes the subscribers.
+    pub(super) fn change<T>(
+        &mut self,
+        attempted: &str,
+        act: impl FnOnce(&Connection, i64) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let now_ms = self.clock.now_ms();
+        let wrap = |error: rusqlite::Error| {
+            end_if_unsynced(&error);
+            backend(format!("cannot {attempted}"), error)
+        };
+        let transaction =
+            rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
+                .map_err(wrap)?;
+        let answer = act(&transaction, now_ms)?;
+        transaction.commit().map_err(wrap)?;
+        Ok(answer)
+    }
+
+    /// Reads the subscribers anew and tells the lanes.
+    pub(super) fn publish(&mut self) -> Result<(), Error> {
+        self.subscribers = subscribers::load(&self.connection)
+            .map_err(|error| backend("cannot read the subscribers".to_owned(), error))?
+            .into();
+        self.published.send_replace(Arc::clone(&self.subscribers));
+        Ok(())
+    }
+
+    /// Looks after the WAL on every turn, after the disk once a second.
+    fn tend(&mut self) {
+        let pages = WAL_PAGES.get();
+        if pages < self.checkpoint_at {
+            // It started over since, so the next checkpoint is a full stretch away.
+            self.checkpoint_at = self.checkpoint_at.min(pages + CHECKPOINT_PAGES);
+        } else {
+            self.checkpoint("PASSIVE");
+            self.checkpoint_at = pages + CHECKPOINT_PAGES;
+        }
+        if self.tended.elapsed() < TICK {
+            return;
+        }
+        self.tended = Instant::now();
+        let size = || std::fs::metadata(&self.wal_path).map_or(0, |metadata| metadata.len());
+        if size() > self.wal_limit_bytes {
+            // Readers are waited for (2 s at most), so that the WAL starts over.
+            self.checkpoint("TRUNCATE");
+        }
+        let wal_bytes = size();
+        if wal_bytes > self.wal_limit_bytes && !self.wal_alarmed {
+            let readers = foreign_readers(&self.wal_path);
+            tracing::warn!(
+                wal_bytes,
+                limit = self.wal_limit_bytes,
+                ?readers,
+                "store.wal_pinned"
+            );
+        }
+        self.wal_alarmed = wal_bytes > self.wal_limit_bytes;
+        self.shared.wal_bytes.store(wal_bytes, Ordering::Relaxed);
+        self.metrics
+            .wal_bytes
+            .set(i64::try_from(wal_bytes).unwrap_or(i64::MAX));
+        let queued = self.shared.queued.load(Ordering::Relaxed);
+        self.metrics
+            .accept_queue
+            .set(i64::try_from(queued).unwrap_or(i64::MAX));
+        self.look_at_disk();
+    }
+
+    fn checkpoint(&self, mode: &str) {
+        let started = Instant::now();
+        let result =
+            self.connection
+                .query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+                    row.get::<_, i64>(0)
+                });
+        if let Err(error) = result {
+            end_if_unsynced(&error);
+            tracing::warn!(%error, mode, "store.checkpoint_failed");
+        }
+        self.metrics
+            .checkpoint_seconds
+            .observe(started.elapsed().as_secs_f64());
+    }
+
+    fn look_at_disk(&self) {
+        let folder = self
+            .wal_path
+            .parent()
+            .filter(|path| !path.as_os_str().is_empty());
+        // When the question fails, the commit itself will tell.
+        let low = rustix::fs::statvfs(folder.unwrap_or(Path::new("."))).is_ok_and(|disk| {
+            disk.f_bavail.saturating_mul(disk.f_frsize) < self.disk_reserve_bytes
+        });
+        if low && !self.shared.disk_low.swap(low, Ordering::Relaxed) {
+            tracing::error!(reserve = self.disk_reserve_bytes, "store.disk_reserve_used");
+        }
+        self.shared.disk_low.store(low, Ordering::Relaxed);
+    }
+}
+
+/// What a job did, to be told after the commit.
+enum Effect {
+    Accepted(Accepted, Vec<(i64, Owed)>),
+    Settled,
+}
+
+/// Takes what waits, up to a group; settlements alone wait a little for company. A job that
+/// wants to be alone comes back as the next one.
+fn gather(first: Job, inbox: &Receiver<Job>) -> (Vec<Job>, Option<Job>) {
+    let weight = |job: &Job| match job {
+        Job::Accept(arrival, _) => arrival.body.len(),
+        _ => 0,
+    };
+    let mut bytes = weight(&first);
+    let mut urgent = matches!(first, Job::Accept(..));
+    let mut group = vec![first];
+    let deadline = Instant::now() + SETTLE_DELAY;
+    while group.len() < GROUP_LIMIT && bytes < GROUP_BYTES_LIMIT {
+        let wait = if urgent {
+            Duration::ZERO
+        } else {
+            deadline.saturating_duration_since(Instant::now())
+        };
+        match inbox.recv_timeout(wait) {
+            Ok(job @ (Job::Run(_) | Job::Stop)) => return (group, Some(job)),
+            Ok(job) => {
+                bytes += weight(&job);
+                urgent |= matches!(job, Job::Accept(..));
+                group.push(job);
+            }
+            Err(_) => break,
+        }
+    }
+    (group, None)
+}
+
+/// A failed fsync ends the process: the kernel may have dropped the pages, so a second try
+/// could succeed without the data being on the disk.
+fn end_if_unsynced(error: &rusqlite::Error) {
+    if let rusqlite::Error::SqliteFailure(failure, _) = error
+        && matches!(
+            failure.extended_code,
+            rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC
+        )
+    {
+        tracing::error!(%error, "store.fsync_failed");
+        std::process::exit(70);
+    }
+}
+
+/// Process ids of others that have the WAL's index open: one of them pins the WAL.
+fn foreign_readers(wal_path: &Path) -> Vec<u32> {
+    let shm = wal_path.to_string_lossy().replace("-wal", "-shm");
+    let own = std::process::id();
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pid = |entry: std::io::Result<std::fs::DirEntry>| -> Option<u32> {
+        entry.ok()?.file_name().to_str()?.parse().ok()
+    };
+    let holds = |pid: &u32| {
+        std::fs::read_dir(format!("/proc/{pid}/fd")).is_ok_and(|files| {
+            files.flatten().any(|file| {
+                std::fs::read_link(file.path())
+                    .is_ok_and(|target| target.to_string_lossy().ends_with(&*shm))
+            })
+        })
+    };
+    processes
+        .filter_map(pid)
+        .filter(|pid| *pid != own)
+        .filter(holds)
+        .collect()
+}
+
+/// A count as a histogram takes it.
+fn small(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
