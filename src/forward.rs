@@ -9,5 +9,6 @@ pub mod breaker;
 pub mod envelope;
 pub mod guard;
 pub mod lane;
+pub mod lanes;
 pub mod schedule;
 pub mod sender;
