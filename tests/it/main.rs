@@ -1,1 +1,12 @@
+//! The true service over real HTTP and a real SQLite file. Each file is a chapter:
+//!
+//! - `forwarding`: what was stored reaches the subscriber, signed, in order, once settled never again.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set its scene has failed"
+)]
+
+mod forwarding;
+mod support;

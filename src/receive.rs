@@ -1,0 +1,301 @@
+//! Stage 1: is it from whom it says, what does it mean, is it on the disk.
+//!
+//! Knows no HTTP framework: [`crate::web`] hands in head and body and turns the answer into
+//! a status code. The next stage is [`crate::store`].
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::config::Source;
+use crate::metrics::{Metrics, ProviderLabel, source_labels};
+use crate::model::{MessageType, Status, UnknownWord, digits};
+use crate::provider::authentication::{ChallengeError, Headers, Refused, answer_challenge};
+use crate::provider::{Hints, Item, ParseError, Parsed, Provider};
+use crate::store::{Accepted, Arrival, Error, Store};
+
+/// A body is parsed off the request's thread from this size on, in bytes.
+const LARGE_BODY: usize = 256 * 1024;
+
+/// The sources by name, and the way into the store.
+pub struct Reception {
+    store: Store,
+    sources: HashMap<String, Arc<Inlet>>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
+
+/// A configured source, ready to receive.
+pub struct Inlet {
+    source: Source,
+    name: Arc<str>,
+    hints: Hints,
+}
+
+/// Why a webhook was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// It is not from whom it says.
+    #[error(transparent)]
+    Authentication(#[from] Refused),
+    /// The URL's `?type=` is no type.
+    #[error(transparent)]
+    Type(#[from] UnknownWord),
+    /// It could not be stored: the provider is to send it again.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// What the URL says of this one kind of message, over the source's defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `?type=`: `regular` or `template`.
+    pub default_type: Option<MessageType>,
+    /// `?sender=`: the business's number.
+    pub sender: Option<String>,
+}
+
+impl Overrides {
+    /// Reads them from the URL's decoded query.
+    ///
+    /// # Errors
+    /// When `type` is no type of message.
+    pub fn from_query(query: &[(String, String)]) -> Result<Self, UnknownWord> {
+        let parameter = |name: &str| {
+            query
+                .iter()
+                .find(|(key, value)| key == name && !value.is_empty())
+                .map(|(_, value)| value.as_str())
+        };
+        Ok(Self {
+            default_type: parameter("type").map(str::parse).transpose()?,
+            // A `+` that was not percent-encoded arrives as a blank.
+            sender: parameter("sender").map(|sender| sender.trim().to_owned()),
+        })
+    }
+}
+
+impl Reception {
+    /// Receives for these sources into that store.
+    #[must_use]
+    pub fn new(sources: Vec<Source>, store: Store, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        let inlet = |source: Source| {
+            let inlet = Inlet {
+                name: Arc::from(source.name.as_str()),
+                hints: source.hints(),
+                source,
+            };
+            (inlet.source.name.clone(), Arc::new(inlet))
+        };
+        Self {
+            sources: sources.into_iter().map(inlet).collect(),
+            store,
+            clock,
+            metrics,
+        }
+    }
+
+    /// The source of that name.
+    #[must_use]
+    pub fn inlet(&self, name: &str) -> Option<Arc<Inlet>> {
+        self.sources.get(name).cloned()
+    }
+
+    /// Counts what a source was sent and was not stored.
+    pub fn count_refused(&self, inlet: &Inlet, outcome: &str) {
+        self.metrics.webhook(&inlet.name, outcome);
+    }
+
+    /// Checks the body's signature, reads it and stores it; returns after the fsync.
+    ///
+    /// # Errors
+    /// [`Refusal::Authentication`] for a wrong signature, [`Refusal::Store`] when it could
+    /// not be stored. A body that cannot be read is no error: it is kept as `unparsed`.
+    pub async fn receive(
+        &self,
+        inlet: &Arc<Inlet>,
+        headers: &Headers,
+        overrides: Overrides,
+        body: Vec<u8>,
+    ) -> Result<Accepted, Refusal> {
+        let started = std::time::Instant::now();
+        let received_ms = self.clock.now_ms();
+        inlet.source.authentication.check_body(headers, &body)?;
+        let text = |name: &str| {
+            let value = headers.get(name)?;
+            Some(
+                String::from_utf8_lossy(value)
+                    .chars()
+                    .take(256)
+                    .collect::<String>(),
+            )
+        };
+        let content_encoding = text("content-encoding");
+        let hints = inlet.hints(&overrides);
+        let (body, parsed) = if body.len() < LARGE_BODY {
+            let parsed = read(
+                inlet.source.provider,
+                &body,
+                content_encoding.as_deref(),
+                &hints,
+            );
+            (body, parsed)
+        } else {
+            let provider = inlet.source.provider;
+            let encoding = content_encoding.clone();
+            tokio::task::spawn_blocking(move || {
+                let parsed = read(provider, &body, encoding.as_deref(), &hints);
+                (body, parsed)
+            })
+            .await
+            .map_err(|_| Error::Closed)?
+        };
+        let arrival = Arrival {
+            source: Arc::clone(&inlet.name),
+            provider: inlet.source.provider,
+            default_type: overrides.default_type.unwrap_or(inlet.source.default_type),
+            default_sender: overrides.sender.or_else(|| inlet.source.sender.clone()),
+            received_ms,
+            content_type: text("content-type"),
+            content_encoding,
+            user_agent: text("user-agent"),
+            body,
+            parsed,
+        };
+        let counts = Counts::of(&arrival);
+        let bytes = arrival.body.len();
+        let accepted = self.store.accept(arrival).await?;
+        counts.add(&self.metrics, inlet, &accepted);
+        self.metrics
+            .ack_seconds
+            .observe(started.elapsed().as_secs_f64());
+        tracing::debug!(
+            source = %inlet.name,
+            webhook = accepted.webhook_id,
+            outcome = accepted.outcome.as_str(),
+            reports = accepted.reports,
+            new_reports = accepted.new_reports,
+            forwards = accepted.forwards,
+            bytes,
+            duration_ms = started.elapsed().as_millis(),
+            "webhook.received"
+        );
+        Ok(accepted)
+    }
+}
+
+impl Inlet {
+    /// Checks all that can be told before the body is read.
+    ///
+    /// # Errors
+    /// The first method of authentication that does not hold.
+    pub fn check_head(&self, headers: &Headers, url_token: Option<&str>) -> Result<(), Refused> {
+        self.source.authentication.check_head(headers, url_token)
+    }
+
+    /// Whether Meta's GET handshake is answered here.
+    #[must_use]
+    pub fn has_handshake(&self) -> bool {
+        !self.source.verify_tokens.is_empty()
+    }
+
+    /// Answers Meta's GET handshake.
+    ///
+    /// # Errors
+    /// When it is no handshake, or not with one of our tokens.
+    pub fn answer_challenge(&self, query: &[(String, String)]) -> Result<String, ChallengeError> {
+        answer_challenge(query, &self.source.verify_tokens)
+    }
+
+    /// The URL's last segment, when the source wants one there.
+    #[must_use]
+    pub fn wants_url_token(&self) -> bool {
+        self.source.url_token().is_some()
+    }
+
+    fn hints(&self, overrides: &Overrides) -> Hints {
+        let mut hints = self.hints.clone();
+        hints
+            .senders
+            .extend(overrides.sender.as_deref().map(digits));
+        hints
+    }
+}
+
+/// Parses a body; a panic in a parser is a bug of ours that must not cost the bytes.
+pub(crate) fn read(
+    provider: Provider,
+    body: &[u8],
+    content_encoding: Option<&str>,
+    hints: &Hints,
+) -> Result<Parsed, ParseError> {
+    catch_unwind(AssertUnwindSafe(|| {
+        provider.parse(body, content_encoding, hints)
+    }))
+    .unwrap_or_else(|_| {
+        tracing::error!(%provider, bytes = body.len(), "webhook.parser_panicked");
+        Err(ParseError::Panicked)
+    })
+}
+
+/// What a webhook adds to the metrics once it is stored.
+struct Counts {
+    statuses: Vec<(&'static str, usize)>,
+    ignored: Vec<String>,
+    unknown_codes: usize,
+}
+
+impl Counts {
+    fn of(arrival: &Arrival) -> Self {
+        let mut counts = Self {
+            statuses: Vec::new(),
+            ignored: Vec::new(),
+            unknown_codes: 0,
+        };
+        for item in arrival.parsed.iter().flat_map(|parsed| &parsed.items) {
+            match item {
+                Item::Report(report) => {
+                    let status = report.status.map_or("other", Status::as_str);
+                    match counts
+                        .statuses
+                        .iter_mut()
+                        .find(|(known, _)| *known == status)
+                    {
+                        Some((_, count)) => *count += 1,
+                        None => counts.statuses.push((status, 1)),
+                    }
+                    let known = |key: &str| crate::catalogue::find(key).is_some();
+                    if report.error().is_some_and(|error| !known(&error.key)) {
+                        counts.unknown_codes += 1;
+                    }
+                }
+                Item::Ignored(what) => counts.ignored.push(what.to_string()),
+                Item::Unreadable(_) => {}
+            }
+        }
+        counts
+    }
+
+    /// A batch in which some reports were known already counts all of them as they are told.
+    fn add(self, metrics: &Metrics, inlet: &Inlet, accepted: &Accepted) {
+        metrics.webhook(&inlet.name, accepted.outcome.as_str());
+        if accepted.new_reports > 0 {
+            for (status, count) in self.statuses {
+                let labels = source_labels(&inlet.name, status);
+                metrics.reports.get_or_create(&labels).inc_by(count as u64);
+            }
+            let provider = inlet.source.provider.as_str().to_owned();
+            metrics
+                .unknown_error_codes
+                .get_or_create(&ProviderLabel { provider })
+                .inc_by(self.unknown_codes as u64);
+        }
+        for what in self.ignored {
+            metrics
+                .ignored
+                .get_or_create(&source_labels(&inlet.name, &what))
+                .inc();
+        }
+    }
+}

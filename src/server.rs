@@ -1,0 +1,204 @@
+//! The application as a value: build it, ask its port, run it until a future resolves.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::web::Data;
+use actix_web::{App, HttpServer};
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control;
+use crate::forward::lanes::Forwarding;
+use crate::forward::schedule::Schedule;
+use crate::forward::sender::{Sender, SenderConfig};
+use crate::housekeeping;
+use crate::metrics::Metrics;
+use crate::operations::Operations;
+use crate::receive::Reception;
+use crate::store::{Options, Store};
+use crate::web::{self, Web};
+
+/// How long a commit may take before the provider is told to come again; 360dialog waits 5 s.
+const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The built service: its port is bound, nothing runs yet but the store's writer.
+pub struct Server {
+    listener: TcpListener,
+    workers: usize,
+    grace: Duration,
+    shared: Data<Web>,
+    forwarding: Forwarding,
+    operations: Operations,
+    housekeeping: housekeeping::Plan,
+    socket: PathBuf,
+}
+
+/// Opens the store and binds the port.
+///
+/// # Errors
+/// When the store cannot be opened, the port is taken, or a TLS file cannot be read.
+pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
+    let metrics = Arc::new(Metrics::new());
+    let store = Store::open(&store_options(&config), clock.clone(), Arc::clone(&metrics))?;
+    let sender = Arc::new(Sender::new(&sender_config(&config))?);
+    let listener = TcpListener::bind(config.server.listen)
+        .with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    let operations = Operations::new(&config, store.clone(), Arc::clone(&sender), clock.clone());
+    let forwarding = Forwarding {
+        store: store.clone(),
+        sender,
+        schedule: Arc::new(Schedule {
+            delays: config.forward.schedule.clone(),
+            max_age: config.forward.max_age,
+        }),
+        disable_after: config.forward.disable_after,
+        timeout: config.forward.timeout,
+        clock: clock.clone(),
+        metrics: Arc::clone(&metrics),
+    };
+    let housekeeping = housekeeping::Plan {
+        store: store.clone(),
+        clock: clock.clone(),
+        retention: config.store.retention,
+        max_age: config.forward.max_age,
+    };
+    for warning in config.warnings() {
+        tracing::warn!(key = %warning.key, "{}", warning.text);
+    }
+    let socket = control::socket_path(&config.store.path);
+    let shared = Data::new(Web {
+        reception: Reception::new(
+            config.sources,
+            store.clone(),
+            clock.clone(),
+            Arc::clone(&metrics),
+        ),
+        store,
+        clock,
+        metrics,
+        body_limit: config.server.body_limit_bytes,
+        accept_timeout: ACCEPT_TIMEOUT,
+    });
+    Ok(Server {
+        listener,
+        workers: config.server.workers,
+        grace: config.server.shutdown_grace,
+        shared,
+        forwarding,
+        operations,
+        housekeeping,
+        socket,
+    })
+}
+
+/// How the store of this configuration is opened.
+#[must_use]
+pub fn store_options(config: &Config) -> Options {
+    Options {
+        path: config.store.path.clone(),
+        durability: config.store.durability,
+        wal_limit_bytes: config.store.wal_limit_bytes,
+        disk_reserve_bytes: config.store.disk_reserve_bytes,
+    }
+}
+
+/// How forwards of this configuration are sent.
+#[must_use]
+pub fn sender_config(config: &Config) -> SenderConfig {
+    let forward = &config.forward;
+    SenderConfig {
+        allow_http: forward.allow_http,
+        allow_networks: forward.allow_networks.clone(),
+        proxy: forward
+            .proxy
+            .as_ref()
+            .map(|proxy| proxy.expose().to_owned()),
+        ca_file: forward.ca_file.clone(),
+        timeout: forward.timeout,
+    }
+}
+
+impl Server {
+    /// The port it listens on.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn port(&self) -> std::io::Result<u16> {
+        Ok(self.listener.local_addr()?.port())
+    }
+
+    /// The store, for whoever wants to look into it.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// What an operator may ask for.
+    #[must_use]
+    pub fn operations(&self) -> &Operations {
+        &self.operations
+    }
+
+    /// Runs until `shutdown` resolves; then stops accepting, lets what is in flight end
+    /// (for the configured grace at most), settles and closes the store.
+    ///
+    /// # Errors
+    /// When the HTTP server cannot start or ends with an error.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let (stop, stopped) = watch::channel(false);
+        let store = self.shared.store.clone();
+        let address = self.listener.local_addr()?;
+        let forwarding = tokio::spawn(self.forwarding.run(stopped.clone()));
+        let housekeeping = tokio::spawn(self.housekeeping.run(stopped.clone()));
+        let control = control::serve(&self.socket, self.operations, stopped)?;
+        let shared = self.shared;
+        let http = HttpServer::new(move || App::new().configure(web::routes(shared.clone())))
+            .workers(self.workers)
+            .shutdown_timeout(self.grace.as_secs().max(1))
+            .disable_signals()
+            .listen(self.listener)?
+            .run();
+        let handle = http.handle();
+        let http = tokio::spawn(http);
+        tracing::info!(%address, store = %store.path().display(), durability = store.durability().as_str(), "serving");
+        shutdown.await;
+        tracing::info!("stopping");
+        let ended = stop_all(handle, http, self.grace, async move {
+            stop.send_replace(true);
+            for task in [forwarding, housekeeping, control] {
+                // A task that panicked has nothing left to drain.
+                let _ = task.await;
+            }
+        })
+        .await;
+        store.close().await;
+        tracing::info!("stopped");
+        ended
+    }
+}
+
+/// First no new request, then no new attempt, each within the grace.
+async fn stop_all(
+    handle: ServerHandle,
+    http: JoinHandle<std::io::Result<()>>,
+    grace: Duration,
+    drain: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    handle.stop(true).await;
+    if tokio::time::timeout(grace, drain).await.is_err() {
+        tracing::warn!(
+            grace_s = grace.as_secs(),
+            "attempts in flight were left for the next start"
+        );
+    }
+    http.await
+        .context("the HTTP server panicked")?
+        .context("the HTTP server failed")
+}

@@ -1,0 +1,59 @@
+//! The only place that knows actix: every URL on one screen.
+
+mod error;
+mod health;
+mod webhooks;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::{self, Data, ServiceConfig};
+
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::receive::Reception;
+use crate::store::Store;
+
+/// What the handlers share.
+pub struct Web {
+    /// The way in for webhooks.
+    pub reception: Reception,
+    /// For health checks.
+    pub store: Store,
+    /// For health checks.
+    pub clock: Clock,
+    /// For `/metrics`.
+    pub metrics: Arc<Metrics>,
+    /// The largest body, in bytes.
+    pub body_limit: usize,
+    /// How long a commit may take before the provider is told to come again.
+    pub accept_timeout: Duration,
+}
+
+/// Every URL of the service.
+///
+/// | URL | method | for |
+/// |---|---|---|
+/// | `/webhooks/{source}[/{token}]` | POST | a provider's webhook |
+/// | `/webhooks/{source}[/{token}]` | GET | Meta's handshake |
+/// | `/livez` | GET | is the process alive |
+/// | `/readyz` | GET | can it take webhooks |
+/// | `/metrics` | GET | Prometheus |
+pub fn routes(shared: Data<Web>) -> impl Fn(&mut ServiceConfig) + Clone {
+    move |config| {
+        config
+            .app_data(shared.clone())
+            .service(webhooks::resource("/webhooks/{source}"))
+            .service(webhooks::resource("/webhooks/{source}/{token}"))
+            .service(get("/livez", web::get().to(health::livez)))
+            .service(get("/readyz", web::get().to(health::readyz)))
+            .service(get("/metrics", web::get().to(health::metrics)))
+            .default_service(web::to(error::no_such_url));
+    }
+}
+
+fn get(path: &str, route: actix_web::Route) -> actix_web::Resource {
+    web::resource(path)
+        .route(route)
+        .default_service(web::to(|| error::method_not_allowed("GET")))
+}

@@ -1,0 +1,104 @@
+//! The one place where errors become status codes: RFC 9457 problem details.
+//!
+//! Internal detail goes to the log; the caller gets what it can act on.
+
+use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
+use serde::Serialize;
+
+use crate::provider::authentication::ChallengeError;
+use crate::receive::Refusal;
+use crate::store::Error;
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+}
+
+/// A problem document.
+pub(super) fn problem(status: StatusCode, detail: &str) -> HttpResponse {
+    let problem = Problem {
+        title: status.canonical_reason().unwrap_or("Error"),
+        status: status.as_u16(),
+        detail,
+    };
+    let mut response = HttpResponse::build(status);
+    match status {
+        // RFC 9110 wants a challenge beside a 401; the credentials are the source's own.
+        StatusCode::UNAUTHORIZED => {
+            response.insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"webhooks\""));
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            response.insert_header((header::RETRY_AFTER, "5"));
+        }
+        _ => {}
+    }
+    response
+        .content_type("application/problem+json")
+        .body(serde_json::to_vec(&problem).unwrap_or_default())
+}
+
+/// What a provider is answered when its webhook was not stored.
+pub(super) fn refused(refusal: &Refusal) -> HttpResponse {
+    match refusal {
+        Refusal::Authentication(reason) => problem(StatusCode::UNAUTHORIZED, &reason.to_string()),
+        Refusal::Type(reason) => problem(StatusCode::BAD_REQUEST, &reason.to_string()),
+        Refusal::Store(error) => not_stored(error),
+    }
+}
+
+fn not_stored(error: &Error) -> HttpResponse {
+    let detail = match error {
+        Error::QueueFull => "too many webhooks wait to be stored: send it again later",
+        Error::DiskFull => "the disk is full: send it again later",
+        _ => "it could not be stored: send it again later",
+    };
+    problem(StatusCode::SERVICE_UNAVAILABLE, detail)
+}
+
+/// The commit took too long; it may still succeed, and the repeat is then a duplicate.
+pub(super) fn too_slow() -> HttpResponse {
+    problem(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "storing takes too long: send it again later",
+    )
+}
+
+pub(super) fn challenge_refused(error: ChallengeError) -> HttpResponse {
+    let status = match error {
+        ChallengeError::WrongToken => StatusCode::FORBIDDEN,
+        ChallengeError::NotAHandshake | ChallengeError::UnsafeChallenge => StatusCode::BAD_REQUEST,
+    };
+    problem(status, &error.to_string())
+}
+
+pub(super) fn unknown_source() -> HttpResponse {
+    problem(
+        StatusCode::NOT_FOUND,
+        "no such source: its name is the part of the URL after /webhooks/",
+    )
+}
+
+pub(super) fn too_large(limit: usize) -> HttpResponse {
+    problem(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        &format!("the body is larger than {limit} bytes"),
+    )
+}
+
+pub(super) async fn method_not_allowed(allowed: &'static str) -> HttpResponse {
+    let mut response = problem(
+        StatusCode::METHOD_NOT_ALLOWED,
+        &format!("this URL takes {allowed}"),
+    );
+    response
+        .headers_mut()
+        .insert(header::ALLOW, header::HeaderValue::from_static(allowed));
+    response
+}
+
+pub(super) async fn no_such_url() -> HttpResponse {
+    problem(StatusCode::NOT_FOUND, "no such URL")
+}

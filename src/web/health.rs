@@ -1,0 +1,66 @@
+//! `/livez`, `/readyz`, `/metrics`: what machines ask of a service.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::{self, Data};
+use serde::Serialize;
+
+use super::Web;
+
+/// A writer busy for longer than this with one group is stalled, in ms.
+const STALLED_MS: i64 = 30_000;
+
+/// The process answers, whatever else is wrong.
+pub(super) async fn livez() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain").body("ok\n")
+}
+
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    durability: &'static str,
+    store_writable: bool,
+    writer_busy_ms: i64,
+    accept_queue: usize,
+    disk_reserve_free: bool,
+    wal_bytes: u64,
+    pending_forwards: u64,
+    oldest_pending_forward_age_ms: i64,
+}
+
+/// Whether webhooks can be taken: the store is writable, the writer moves, the disk has room.
+pub(super) async fn readyz(shared: Data<Web>) -> HttpResponse {
+    let health = shared.store.health();
+    let reader = shared.store.reader();
+    let backlog = web::block(move || reader.backlog()).await;
+    let (readable, backlog) = match backlog {
+        Ok(Ok(backlog)) => (true, backlog),
+        _ => (false, Vec::new()),
+    };
+    let now_ms = shared.clock.now_ms();
+    let oldest_ms = backlog.iter().map(|(_, _, since_ms)| *since_ms).min();
+    let readiness = Readiness {
+        ready: readable && health.commit_ok && health.disk_ok && health.busy_ms < STALLED_MS,
+        durability: shared.store.durability().as_str(),
+        store_writable: readable && health.commit_ok && health.disk_ok,
+        writer_busy_ms: health.busy_ms,
+        accept_queue: health.queued,
+        disk_reserve_free: health.disk_ok,
+        wal_bytes: health.wal_bytes,
+        pending_forwards: backlog.iter().map(|(_, pending, _)| pending).sum(),
+        oldest_pending_forward_age_ms: oldest_ms.map_or(0, |since_ms| (now_ms - since_ms).max(0)),
+    };
+    let status = if readiness.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    HttpResponse::build(status).json(readiness)
+}
+
+/// Everything counted, for Prometheus.
+pub(super) async fn metrics(shared: Data<Web>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        .body(shared.metrics.render())
+}

@@ -1,0 +1,144 @@
+//! `/webhooks/{source}[/{token}]`: where the providers come in.
+
+use actix_web::web::{self, Data, Payload, Query};
+use actix_web::{HttpRequest, HttpResponse, Resource};
+use futures_util::StreamExt;
+
+use super::{Web, error};
+use crate::provider::authentication::{Headers, Refused};
+use crate::receive::{Overrides, Refusal};
+
+type Parameters = Query<Vec<(String, String)>>;
+
+pub(super) fn resource(path: &str) -> Resource {
+    web::resource(path)
+        .route(web::post().to(receive))
+        .route(web::get().to(handshake))
+        .default_service(web::to(|| error::method_not_allowed("GET, POST")))
+}
+
+/// Verifies, stores, answers 200 with an empty body. Credentials that stand in the head are
+/// checked before the body is read.
+async fn receive(
+    request: HttpRequest,
+    shared: Data<Web>,
+    query: Parameters,
+    payload: Payload,
+) -> HttpResponse {
+    let (name, token) = path(&request);
+    let reception = &shared.reception;
+    let Some(inlet) = reception.inlet(name) else {
+        return error::unknown_source();
+    };
+    let headers: Headers = request
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .collect();
+    let refuse = |refusal: &Refusal| {
+        if matches!(refusal, Refusal::Authentication(_)) {
+            reception.count_refused(&inlet, "unauthorized");
+            tracing::warn!(source = name, reason = %refusal, "webhook.refused");
+        }
+        error::refused(refusal)
+    };
+    // A token where none is wanted is a URL that was mistyped, not a better proof.
+    let stray = token.is_some() && !inlet.wants_url_token();
+    let head = if stray {
+        Err(Refused::Wrong("url token".to_owned()))
+    } else {
+        inlet.check_head(&headers, token)
+    };
+    if let Err(reason) = head {
+        return refuse(&Refusal::Authentication(reason));
+    }
+    let overrides = match Overrides::from_query(&query) {
+        Ok(overrides) => overrides,
+        Err(reason) => return refuse(&Refusal::Type(reason)),
+    };
+    let body = match read(&request, payload, shared.body_limit).await {
+        Ok(body) => body,
+        Err(Unread::TooLarge) => {
+            reception.count_refused(&inlet, "too-large");
+            return error::too_large(shared.body_limit);
+        }
+        Err(Unread::Broken) => {
+            return error::problem(
+                actix_web::http::StatusCode::BAD_REQUEST,
+                "the body ended before its announced length",
+            );
+        }
+    };
+    let stored = reception.receive(&inlet, &headers, overrides, body);
+    match tokio::time::timeout(shared.accept_timeout, stored).await {
+        Ok(Ok(_)) => HttpResponse::Ok().finish(),
+        Ok(Err(refusal)) => {
+            if let Refusal::Store(error) = &refusal {
+                reception.count_refused(&inlet, "not-stored");
+                tracing::error!(source = name, %error, "webhook.not_stored");
+            }
+            refuse(&refusal)
+        }
+        Err(_) => {
+            reception.count_refused(&inlet, "not-stored");
+            tracing::error!(source = name, "webhook.commit_too_slow");
+            error::too_slow()
+        }
+    }
+}
+
+/// Answers Meta's handshake with the challenge and nothing else.
+async fn handshake(request: HttpRequest, shared: Data<Web>, query: Parameters) -> HttpResponse {
+    let (name, _) = path(&request);
+    let Some(inlet) = shared.reception.inlet(name) else {
+        return error::unknown_source();
+    };
+    if !inlet.has_handshake() {
+        return error::method_not_allowed("POST").await;
+    }
+    match inlet.answer_challenge(&query) {
+        Ok(challenge) => HttpResponse::Ok()
+            .content_type("text/plain; charset=utf-8")
+            .insert_header(("X-Content-Type-Options", "nosniff"))
+            .body(challenge),
+        Err(reason) => {
+            tracing::warn!(source = name, %reason, "webhook.handshake_refused");
+            error::challenge_refused(reason)
+        }
+    }
+}
+
+fn path(request: &HttpRequest) -> (&str, Option<&str>) {
+    let path = request.match_info();
+    (path.get("source").unwrap_or_default(), path.get("token"))
+}
+
+enum Unread {
+    TooLarge,
+    Broken,
+}
+
+/// The body, byte for byte as it came.
+async fn read(
+    request: &HttpRequest,
+    mut payload: Payload,
+    limit: usize,
+) -> Result<Vec<u8>, Unread> {
+    let announced = request
+        .headers()
+        .get(actix_web::http::header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|announced| announced > limit) {
+        return Err(Unread::TooLarge);
+    }
+    // What is announced is not yet there: no more than 64 KiB are set aside for it.
+    let mut body = Vec::with_capacity(announced.unwrap_or_default().min(64 * 1024));
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Unread::Broken)?;
+        if body.len() + chunk.len() > limit {
+            return Err(Unread::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}

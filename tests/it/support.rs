@@ -1,0 +1,251 @@
+//! The harness: the true server on a port and a store of its own, and what stands around it.
+
+pub(crate) mod receiver;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine as _;
+use hmac::{Hmac, Mac};
+use rusqlite::Connection;
+use secrecy::SecretString;
+use sha2::Sha256;
+use tempfile::TempDir;
+use tickrelay::clock::Clock;
+use tickrelay::config::{Config, Source};
+use tickrelay::model::{Filter, MessageType, PayloadOptions};
+use tickrelay::operations::{Answer, Failure, Request};
+use tickrelay::provider::Provider;
+use tickrelay::provider::authentication::{Authentication, Method, Signature};
+use tickrelay::server;
+use tickrelay::store::NewSubscriber;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// The app secret of the test's Cloud API source.
+pub(crate) const APP_SECRET: &str = "test-app-secret";
+/// What the test's other sources want in the header `x-api-key`.
+pub(crate) const API_KEY: &str = "test-api-key";
+
+/// How long a condition may take to come true before a test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running service.
+pub(crate) struct TestApp {
+    pub(crate) url: String,
+    pub(crate) store: tickrelay::store::Store,
+    pub(crate) operations: tickrelay::operations::Operations,
+    pub(crate) http: reqwest::Client,
+    config: Config,
+    clock: Clock,
+    folder: Option<TempDir>,
+    stop: Option<oneshot::Sender<()>>,
+    running: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl TestApp {
+    /// The four sources, a fresh store, the system's clock.
+    pub(crate) async fn boot() -> Self {
+        Self::boot_with(Clock::system(), |_| {}).await
+    }
+
+    /// As `boot`, on that clock and with the configuration changed.
+    pub(crate) async fn boot_with(clock: Clock, change: impl FnOnce(&mut Config)) -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut config = config(&folder.path().join("tickrelay.db"));
+        change(&mut config);
+        Self::start(config, clock, Some(folder)).await
+    }
+
+    async fn start(config: Config, clock: Clock, folder: Option<TempDir>) -> Self {
+        let server = server::build(config.clone(), clock.clone()).unwrap();
+        let url = format!("http://127.0.0.1:{}", server.port().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let store = server.store().clone();
+        let operations = server.operations().clone();
+        let running = tokio::spawn(server.run_until(async {
+            let _ = stopped.await;
+        }));
+        Self {
+            url,
+            store,
+            operations,
+            http: client(),
+            config,
+            clock,
+            folder,
+            stop: Some(stop),
+            running: Some(running),
+        }
+    }
+
+    /// Stops the service as SIGTERM does and starts it again on the same store.
+    pub(crate) async fn restart(mut self) -> Self {
+        let folder = self.folder.take();
+        let (config, clock) = (self.config.clone(), self.clock.clone());
+        self.stop().await;
+        Self::start(config, clock, folder).await
+    }
+
+    /// Stops the service as SIGTERM does; the folder stays until the app is dropped.
+    pub(crate) async fn stop(mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        self.running.take().unwrap().await.unwrap().unwrap();
+    }
+
+    /// The SQLite file.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.config.store.path.clone()
+    }
+
+    /// The file as an analyst opens it, while the service runs.
+    pub(crate) fn sqlite(&self) -> Connection {
+        let connection = Connection::open(self.path()).unwrap();
+        connection.busy_timeout(Duration::from_secs(5)).unwrap();
+        connection
+    }
+
+    /// One value of one row.
+    pub(crate) fn value<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
+        self.sqlite().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    /// Posts a body as the source's provider would, correctly signed.
+    pub(crate) async fn post(&self, source: &str, body: impl Into<Vec<u8>>) -> u16 {
+        let body = body.into();
+        let request = self.http.post(format!("{}/webhooks/{source}", self.url));
+        let request = match source {
+            "cloud" => request.header("X-Hub-Signature-256", hub_signature(APP_SECRET, &body)),
+            _ => request.header("x-api-key", API_KEY),
+        };
+        let request = request
+            .header("Content-Type", "application/json")
+            .body(body);
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    /// Adds a subscriber that wants everything.
+    pub(crate) async fn subscribe(&self, name: &str, url: &str) -> String {
+        self.subscribe_with(name, url, |_| {}).await
+    }
+
+    /// Adds a subscriber; returns its secret.
+    pub(crate) async fn subscribe_with(
+        &self,
+        name: &str,
+        url: &str,
+        change: impl FnOnce(&mut NewSubscriber),
+    ) -> String {
+        let mut new = NewSubscriber {
+            name: name.to_owned(),
+            url: url.to_owned(),
+            filter: Filter::default(),
+            options: PayloadOptions::default(),
+            concurrency: 8,
+        };
+        change(&mut new);
+        match self.perform(Request::AddSubscriber(new)).await.unwrap() {
+            Answer::Secret { secret, .. } => secret,
+            other => panic!("not a secret: {other:?}"),
+        }
+    }
+
+    /// Does what an operator may ask for.
+    pub(crate) async fn perform(&self, request: Request) -> Result<Answer, Failure> {
+        let (progress, _reports) = tokio::sync::mpsc::unbounded_channel();
+        self.operations.perform(request, &progress).await
+    }
+
+    /// Waits until no forward is pending.
+    pub(crate) async fn settled(&self) {
+        let pending = || self.value::<i64>("SELECT count(*) FROM forward WHERE state = 'pending'");
+        until("every forward is settled", || pending() == 0).await;
+    }
+}
+
+/// Waits until a condition holds; fails the test when it does not come true.
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(std::time::Instant::now() < deadline, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Four sources as their providers are usually set up, targets on loopback allowed.
+pub(crate) fn config(path: &Path) -> Config {
+    let mut config = Config::default();
+    config.server.listen = "127.0.0.1:0".parse().unwrap();
+    config.server.shutdown_grace = Duration::from_secs(2);
+    config.store.path = path.to_path_buf();
+    config.store.disk_reserve_bytes = 0;
+    config.forward.allow_http = true;
+    config.forward.allow_networks = vec!["127.0.0.0/8".parse().unwrap()];
+    config.forward.timeout = Duration::from_secs(5);
+    config.sources = vec![
+        source("cloud", Provider::MetaCloud),
+        source("onprem", Provider::MetaOnPremises),
+        source("d360", Provider::Dialog360),
+        source("infobip", Provider::Infobip),
+    ];
+    config
+}
+
+fn source(name: &str, provider: Provider) -> Source {
+    let secret = |text: &str| SecretString::from(text.to_owned());
+    let method = match provider {
+        Provider::MetaCloud => Method::Signature(Signature::hub_sha256(vec![secret(APP_SECRET)])),
+        _ => Method::Header {
+            name: "x-api-key".to_owned(),
+            value: secret(API_KEY),
+        },
+    };
+    Source {
+        name: name.to_owned(),
+        provider,
+        authentication: Authentication {
+            methods: vec![method],
+        },
+        verify_tokens: match provider {
+            Provider::MetaCloud => vec![secret("test-verify-token")],
+            _ => Vec::new(),
+        },
+        default_type: MessageType::Template,
+        sender: (provider == Provider::Infobip).then(|| "+385910009999".to_owned()),
+        senders: Vec::new(),
+    }
+}
+
+/// What Meta puts into `X-Hub-Signature-256`.
+pub(crate) fn hub_signature(secret: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(body);
+    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+}
+
+/// The signature that a subscriber expects, made by another implementation than ours.
+pub(crate) fn verify(secret: &str, request: &receiver::Received) -> bool {
+    let raw = secret.strip_prefix("whsec_").unwrap();
+    assert!(
+        base64::engine::general_purpose::STANDARD
+            .decode(raw)
+            .unwrap()
+            .len()
+            >= 24
+    );
+    let webhook = standardwebhooks::Webhook::new(secret).unwrap();
+    webhook.verify(&request.body, &request.header_map()).is_ok()
+}
+
+fn client() -> reqwest::Client {
+    // The service installs the TLS provider too; whoever is first wins.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// A Cloud API webhook with one status.
+pub(crate) fn cloud_status(id: &str, status: &str, timestamp: i64) -> String {
+    format!(
+        r#"{{"object":"whatsapp_business_account","entry":[{{"id":"1","changes":[{{"field":"messages","value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"34910000000","phone_number_id":"4400"}},"statuses":[{{"id":"{id}","status":"{status}","timestamp":"{timestamp}","recipient_id":"34600000001"}}]}}}}]}}]}}"#
+    )
+}

@@ -1,0 +1,161 @@
+//! A subscriber on loopback that records what it gets and answers as it is told.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Bytes, Data};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+
+/// One request as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Received {
+    /// The payload.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The payload's `MessageStatus`.
+    pub(crate) fn status(&self) -> String {
+        self.json()["MessageStatus"].as_str().unwrap().to_owned()
+    }
+
+    /// A header's value.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    /// The headers as the verifying crate wants them.
+    pub(crate) fn header_map(&self) -> HeaderMap {
+        self.headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    name.parse::<http::HeaderName>().unwrap(),
+                    value.parse().unwrap(),
+                )
+            })
+            .collect()
+    }
+}
+
+type HeaderMap = http::HeaderMap;
+
+/// How it answers a request, given how many came before.
+pub(crate) type Script = Arc<dyn Fn(usize, &Received) -> Reply + Send + Sync>;
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) after: Duration,
+}
+
+impl Reply {
+    /// At once, with that status.
+    pub(crate) fn status(status: u16) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            after: Duration::ZERO,
+        }
+    }
+}
+
+struct Shared {
+    received: Mutex<Vec<Received>>,
+    script: Mutex<Script>,
+}
+
+/// The running subscriber; it ends with the test.
+#[derive(Clone)]
+pub(crate) struct Receiver {
+    pub(crate) url: String,
+    shared: Arc<Shared>,
+}
+
+impl Receiver {
+    /// One that takes everything.
+    pub(crate) fn start() -> Self {
+        Self::scripted(|_, _| Reply::status(200))
+    }
+
+    /// One that answers as the script says.
+    pub(crate) fn scripted(
+        script: impl Fn(usize, &Received) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            received: Mutex::default(),
+            script: Mutex::new(Arc::new(script)),
+        });
+        let data = Data::from(Arc::clone(&shared));
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(data.clone())
+                .default_service(web::to(take))
+        })
+        .workers(1)
+        .disable_signals()
+        .bind("127.0.0.1:0")
+        .unwrap();
+        let url = format!("http://{}/status", server.addrs()[0]);
+        tokio::spawn(server.run());
+        Self { url, shared }
+    }
+
+    /// Changes how it answers from here on.
+    pub(crate) fn answer(
+        &self,
+        script: impl Fn(usize, &Received) -> Reply + Send + Sync + 'static,
+    ) {
+        *self.shared.script.lock().unwrap() = Arc::new(script);
+    }
+
+    /// All it got, in the order of arrival.
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.shared.received.lock().unwrap().clone()
+    }
+
+    /// How much it got.
+    pub(crate) fn count(&self) -> usize {
+        self.shared.received.lock().unwrap().len()
+    }
+
+    /// The statuses it got, in the order of arrival.
+    pub(crate) fn statuses(&self) -> Vec<String> {
+        self.received().iter().map(Received::status).collect()
+    }
+}
+
+async fn take(shared: Data<Shared>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let received = Received {
+        headers: request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect(),
+        body: body.to_vec(),
+    };
+    let before = {
+        let mut all = shared.received.lock().unwrap();
+        all.push(received.clone());
+        all.len() - 1
+    };
+    let script = Arc::clone(&shared.script.lock().unwrap());
+    let reply = script(before, &received);
+    if !reply.after.is_zero() {
+        tokio::time::sleep(reply.after).await;
+    }
+    let mut response = HttpResponse::build(StatusCode::from_u16(reply.status).unwrap());
+    for (name, value) in reply.headers {
+        response.insert_header((name, value));
+    }
+    response.body("scripted")
+}
