@@ -3,8 +3,10 @@
 //! Data goes to stdout and talk to stderr, so that a pipe gets data alone. The exit code is
 //! 0 when it is done, 1 when nothing was found or something was refused, 2 when it is broken.
 
+mod ask;
 mod config;
 mod init;
+mod serve;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -31,6 +33,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the service until SIGTERM or SIGINT
+    Serve(serve::Serve),
     /// Write a starter configuration with generated secrets
     Init(init::Init),
     /// Look at the configuration
@@ -179,6 +183,7 @@ pub fn main() -> ExitCode {
 impl Cli {
     fn run(self, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let exit = match self.command {
+            Command::Serve(serve) => serve.run(&self.settings, terminal),
             Command::Init(init) => init.run(terminal),
             Command::Config(verb) => verb.run(&self.settings, terminal),
         }?;

@@ -1,0 +1,44 @@
+//! How a command changes something: through the service that runs, else by itself.
+
+use std::sync::Arc;
+
+use super::{Settings, serve};
+use crate::clock::Clock;
+use crate::control;
+use crate::forward::sender::Sender;
+use crate::metrics::Metrics;
+use crate::operations::{Answer, Failure, Operations, Progress, Request};
+use crate::server;
+use crate::store::Store;
+
+/// Asks the service that owns the store; when none runs, opens the store and does the same.
+///
+/// # Errors
+/// When the configuration, the store or the service cannot be used.
+pub(super) fn perform(
+    settings: &Settings,
+    request: Request,
+    mut on_progress: impl FnMut(Progress),
+) -> anyhow::Result<Result<Answer, Failure>> {
+    let config = settings.load()?.config;
+    if let Some(answer) = control::ask(&config.store.path, &request, &mut on_progress)? {
+        return Ok(answer);
+    }
+    serve::runtime()?.block_on(async {
+        let clock = Clock::system();
+        let metrics = Arc::new(Metrics::new());
+        let store = Store::open(&server::store_options(&config), clock.clone(), metrics)?;
+        let sender = Arc::new(Sender::new(&server::sender_config(&config))?);
+        let operations = Operations::new(&config, store.clone(), sender, clock);
+        let (progress, mut reports) = tokio::sync::mpsc::unbounded_channel();
+        let mut work = std::pin::pin!(operations.perform(request, &progress));
+        let answer = loop {
+            tokio::select! {
+                answer = &mut work => break answer,
+                Some(report) = reports.recv() => on_progress(report),
+            }
+        };
+        store.close().await;
+        Ok(answer)
+    })
+}

@@ -1,0 +1,61 @@
+//! `tickrelay serve`: the service, until SIGTERM or SIGINT.
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::{Exit, Settings, Terminal};
+use crate::clock::Clock;
+use crate::config::{Log, LogFormat};
+use crate::server;
+
+/// Run the service until SIGTERM or SIGINT.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Serve {}
+
+impl Serve {
+    /// The log goes to stderr, as the talk it is.
+    pub(super) fn run(self, settings: &Settings, _: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let loaded = settings.load()?;
+        start_log(&loaded.config.log)?;
+        runtime()?.block_on(async {
+            let mut terminated = signal(SignalKind::terminate())?;
+            let mut interrupted = signal(SignalKind::interrupt())?;
+            let server = server::build(loaded.config, Clock::system())?;
+            server
+                .run_until(async {
+                    tokio::select! {
+                        _ = terminated.recv() => {}
+                        _ = interrupted.recv() => {}
+                    }
+                })
+                .await
+        })?;
+        Ok(Exit::Done)
+    }
+}
+
+/// The runtime of lanes, readers and sockets; the HTTP server brings its own threads.
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+/// Sends the log to stderr, as text or as JSON lines.
+fn start_log(log: &Log) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&log.filter)
+        .with_context(|| format!("log.filter {:?} cannot be read", log.filter))?;
+    let log_line = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_writer(std::io::stderr);
+    let started = match log.format {
+        LogFormat::Text => log_line.try_init(),
+        LogFormat::Json => log_line.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
+}
