@@ -34,7 +34,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the service until SIGTERM or SIGINT
-    Serve(serve::Serve),
+    Serve,
     /// Write a starter configuration with generated secrets
     Init(init::Init),
     /// Look at the configuration
@@ -183,7 +183,7 @@ pub fn main() -> ExitCode {
 impl Cli {
     fn run(self, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let exit = match self.command {
-            Command::Serve(serve) => serve.run(&self.settings, terminal),
+            Command::Serve => serve::run(&self.settings),
             Command::Init(init) => init.run(terminal),
             Command::Config(verb) => verb.run(&self.settings, terminal),
         }?;

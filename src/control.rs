@@ -130,7 +130,7 @@ pub fn ask(
         }
     };
     // A reprocess reports its progress all along; silence is a service that hangs.
-    stream.set_read_timeout(Some(Duration::from_secs(120)))?;
+    stream.set_read_timeout(Some(Duration::from_mins(2)))?;
     let mut text = serde_json::to_vec(request)?;
     text.push(b'\n');
     stream.write_all(&text)?;

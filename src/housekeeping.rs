@@ -9,7 +9,7 @@ use crate::config::Retention;
 use crate::store::Store;
 
 /// How often it is looked after.
-const INTERVAL: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_mins(1);
 /// Between two small steps, so that webhooks come first.
 const PAUSE: Duration = Duration::from_millis(50);
 

@@ -196,7 +196,7 @@ impl Metrics {
         );
     }
 
-    /// All of it in the text format of OpenMetrics, which Prometheus reads.
+    /// All of it in the text format of `OpenMetrics`, which Prometheus reads.
     #[must_use]
     pub fn render(&self) -> String {
         let mut page = String::new();

@@ -18,7 +18,7 @@ use crate::store::{Error, NewSubscriber, RetrySelection, Store};
 pub use samples::SampleAnswer;
 
 /// How long a rotated secret goes on signing beside the new one.
-const ROTATION: Duration = Duration::from_secs(24 * 3600);
+const ROTATION: Duration = Duration::from_hours(24);
 
 /// Something to be done.
 #[derive(Debug, Serialize, Deserialize)]

@@ -133,24 +133,7 @@ impl Reception {
         };
         let content_encoding = text("content-encoding");
         let hints = inlet.hints(&overrides);
-        let (body, parsed) = if body.len() < LARGE_BODY {
-            let parsed = read(
-                inlet.source.provider,
-                &body,
-                content_encoding.as_deref(),
-                &hints,
-            );
-            (body, parsed)
-        } else {
-            let provider = inlet.source.provider;
-            let encoding = content_encoding.clone();
-            tokio::task::spawn_blocking(move || {
-                let parsed = read(provider, &body, encoding.as_deref(), &hints);
-                (body, parsed)
-            })
-            .await
-            .map_err(|_| Error::Closed)?
-        };
+        let (body, parsed) = inlet.read(body, content_encoding.clone(), hints).await?;
         let arrival = Arrival {
             source: Arc::clone(&inlet.name),
             provider: inlet.source.provider,
@@ -186,6 +169,12 @@ impl Reception {
 }
 
 impl Inlet {
+    /// The source's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Checks all that can be told before the body is read.
     ///
     /// # Errors
@@ -212,6 +201,27 @@ impl Inlet {
     #[must_use]
     pub fn wants_url_token(&self) -> bool {
         self.source.url_token().is_some()
+    }
+
+    /// Parses a body, a large one off the request's thread.
+    async fn read(
+        &self,
+        body: Vec<u8>,
+        content_encoding: Option<String>,
+        hints: Hints,
+    ) -> Result<(Vec<u8>, Result<Parsed, ParseError>), Error> {
+        let provider = self.source.provider;
+        let small = body.len() < LARGE_BODY;
+        let parse = move || {
+            let parsed = read(provider, &body, content_encoding.as_deref(), &hints);
+            (body, parsed)
+        };
+        if small {
+            return Ok(parse());
+        }
+        tokio::task::spawn_blocking(parse)
+            .await
+            .map_err(|_| Error::Closed)
     }
 
     fn hints(&self, overrides: &Overrides) -> Hints {

@@ -48,12 +48,12 @@ pub fn routes(shared: Data<Web>) -> impl Fn(&mut ServiceConfig) + Clone {
             .service(get("/livez", web::get().to(health::livez)))
             .service(get("/readyz", web::get().to(health::readyz)))
             .service(get("/metrics", web::get().to(health::metrics)))
-            .default_service(web::to(error::no_such_url));
+            .default_service(web::to(async || error::no_such_url()));
     }
 }
 
 fn get(path: &str, route: actix_web::Route) -> actix_web::Resource {
     web::resource(path)
         .route(route)
-        .default_service(web::to(|| error::method_not_allowed("GET")))
+        .default_service(web::to(async || error::method_not_allowed("GET")))
 }

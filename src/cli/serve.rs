@@ -1,39 +1,32 @@
 //! `tickrelay serve`: the service, until SIGTERM or SIGINT.
 
 use anyhow::Context as _;
-use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use super::{Exit, Settings, Terminal};
+use super::{Exit, Settings};
 use crate::clock::Clock;
 use crate::config::{Log, LogFormat};
 use crate::server;
 
-/// Run the service until SIGTERM or SIGINT.
-#[derive(Debug, Clone, Copy, Args)]
-pub(super) struct Serve {}
-
-impl Serve {
-    /// The log goes to stderr, as the talk it is.
-    pub(super) fn run(self, settings: &Settings, _: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let loaded = settings.load()?;
-        start_log(&loaded.config.log)?;
-        runtime()?.block_on(async {
-            let mut terminated = signal(SignalKind::terminate())?;
-            let mut interrupted = signal(SignalKind::interrupt())?;
-            let server = server::build(loaded.config, Clock::system())?;
-            server
-                .run_until(async {
-                    tokio::select! {
-                        _ = terminated.recv() => {}
-                        _ = interrupted.recv() => {}
-                    }
-                })
-                .await
-        })?;
-        Ok(Exit::Done)
-    }
+/// The service runs in the foreground; its log goes to stderr, as the talk it is.
+pub(super) fn run(settings: &Settings) -> anyhow::Result<Exit> {
+    let loaded = settings.load()?;
+    start_log(&loaded.config.log)?;
+    runtime()?.block_on(async {
+        let mut terminated = signal(SignalKind::terminate())?;
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        let server = server::build(loaded.config, Clock::system())?;
+        server
+            .run_until(async {
+                tokio::select! {
+                    _ = terminated.recv() => {}
+                    _ = interrupted.recv() => {}
+                }
+            })
+            .await
+    })?;
+    Ok(Exit::Done)
 }
 
 /// The runtime of lanes, readers and sockets; the HTTP server brings its own threads.

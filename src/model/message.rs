@@ -166,9 +166,8 @@ impl Standing {
         }
         let current = self.status().filter(|current| *current != Status::Deleted);
         match (status, current) {
-            (_, None) => Change::New,
             (Status::Failed, Some(Status::Delivered | Status::Read)) => Change::Contradicts,
-            (Status::Failed, Some(_)) => Change::New,
+            (_, None) | (Status::Failed, Some(_)) => Change::New,
             (_, Some(Status::Failed)) => match status {
                 Status::Delivered | Status::Read => Change::New,
                 _ => Change::Superseded,

@@ -220,14 +220,6 @@ pub(super) fn object<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     value.get(name).filter(|member| member.is_object())
 }
 
-/// The member's elements, when it is an array; none otherwise.
-pub(super) fn array<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    value
-        .get(name)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -35,6 +35,7 @@ const APPLICATION_ID: i32 = 0x7469_636B;
 const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../schema/sqlite/0001_initial.sql"))];
 
 /// The newest schema version this build knows.
+#[expect(clippy::cast_possible_wrap, reason = "there are not 2^63 migrations")]
 pub(super) const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// The open store. Cheap to clone; the writer ends when the last clone is dropped.

@@ -88,7 +88,7 @@ pub(super) fn too_large(limit: usize) -> HttpResponse {
     )
 }
 
-pub(super) async fn method_not_allowed(allowed: &'static str) -> HttpResponse {
+pub(super) fn method_not_allowed(allowed: &'static str) -> HttpResponse {
     let mut response = problem(
         StatusCode::METHOD_NOT_ALLOWED,
         &format!("this URL takes {allowed}"),
@@ -99,6 +99,6 @@ pub(super) async fn method_not_allowed(allowed: &'static str) -> HttpResponse {
     response
 }
 
-pub(super) async fn no_such_url() -> HttpResponse {
+pub(super) fn no_such_url() -> HttpResponse {
     problem(StatusCode::NOT_FOUND, "no such URL")
 }

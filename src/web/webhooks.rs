@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 
 use super::{Web, error};
 use crate::provider::authentication::{Headers, Refused};
-use crate::receive::{Overrides, Refusal};
+use crate::receive::{Inlet, Overrides, Refusal};
 
 type Parameters = Query<Vec<(String, String)>>;
 
@@ -14,7 +14,7 @@ pub(super) fn resource(path: &str) -> Resource {
     web::resource(path)
         .route(web::post().to(receive))
         .route(web::get().to(handshake))
-        .default_service(web::to(|| error::method_not_allowed("GET, POST")))
+        .default_service(web::to(async || error::method_not_allowed("GET, POST")))
 }
 
 /// Verifies, stores, answers 200 with an empty body. Credentials that stand in the head are
@@ -70,21 +70,24 @@ async fn receive(
         }
     };
     let stored = reception.receive(&inlet, &headers, overrides, body);
-    match tokio::time::timeout(shared.accept_timeout, stored).await {
+    let stored = tokio::time::timeout(shared.accept_timeout, stored).await;
+    match stored {
         Ok(Ok(_)) => HttpResponse::Ok().finish(),
-        Ok(Err(refusal)) => {
-            if let Refusal::Store(error) = &refusal {
-                reception.count_refused(&inlet, "not-stored");
-                tracing::error!(source = name, %error, "webhook.not_stored");
-            }
-            refuse(&refusal)
-        }
-        Err(_) => {
-            reception.count_refused(&inlet, "not-stored");
-            tracing::error!(source = name, "webhook.commit_too_slow");
-            error::too_slow()
-        }
+        Ok(Err(refusal @ Refusal::Store(_))) => not_stored(&shared, &inlet, Some(&refusal)),
+        Ok(Err(refusal)) => refuse(&refusal),
+        Err(_) => not_stored(&shared, &inlet, None),
     }
+}
+
+/// The provider is to come again: the store failed, or (`None`) takes too long.
+fn not_stored(shared: &Web, inlet: &Inlet, refusal: Option<&Refusal>) -> HttpResponse {
+    shared.reception.count_refused(inlet, "not-stored");
+    if let Some(refusal) = refusal {
+        tracing::error!(source = inlet.name(), reason = %refusal, "webhook.not_stored");
+        return error::refused(refusal);
+    }
+    tracing::error!(source = inlet.name(), "webhook.commit_too_slow");
+    error::too_slow()
 }
 
 /// Answers Meta's handshake with the challenge and nothing else.
@@ -94,7 +97,7 @@ async fn handshake(request: HttpRequest, shared: Data<Web>, query: Parameters) -
         return error::unknown_source();
     };
     if !inlet.has_handshake() {
-        return error::method_not_allowed("POST").await;
+        return error::method_not_allowed("POST");
     }
     match inlet.answer_challenge(&query) {
         Ok(challenge) => HttpResponse::Ok()
