@@ -57,6 +57,10 @@ pub struct Metrics {
     pub forwards: Family<SubscriberLabels, Counter>,
     /// Attempts by subscriber and outcome.
     pub attempts: Family<SubscriberLabels, Counter>,
+    /// Forwards that are owed, in memory or not; read from the store when asked.
+    pub pending_forwards: Family<SubscriberLabel, Gauge>,
+    /// How long the oldest pending forward has been owed, in seconds.
+    pub oldest_pending_forward: Gauge,
     /// Forwards in a lane's memory.
     pub lane_held: Family<SubscriberLabel, Gauge>,
     /// 1 while a subscriber's breaker is open.
@@ -93,6 +97,8 @@ impl Metrics {
             unknown_error_codes: Family::default(),
             forwards: Family::default(),
             attempts: Family::default(),
+            pending_forwards: Family::default(),
+            oldest_pending_forward: Gauge::default(),
             lane_held: Family::default(),
             breaker_open: Family::default(),
             ack_seconds: Histogram::new(SECONDS),
@@ -139,6 +145,17 @@ impl Metrics {
             "attempts",
             "Attempts by subscriber and outcome",
             self.attempts.clone(),
+        );
+        registry.register(
+            "pending_forwards",
+            "Forwards that are owed, by subscriber",
+            self.pending_forwards.clone(),
+        );
+        registry.register_with_unit(
+            "oldest_pending_forward_age",
+            "How long the oldest pending forward has been owed",
+            Unit::Seconds,
+            self.oldest_pending_forward.clone(),
         );
         registry.register(
             "lane_held",

@@ -277,6 +277,17 @@ pub struct Refill {
     pub next_due_ms: Option<i64>,
 }
 
+/// What is owed to one subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// The subscriber's key.
+    pub subscriber_id: i64,
+    /// Forwards that are pending.
+    pub pending: u64,
+    /// Since when the oldest of them is owed, ms since 1970 UTC.
+    pub oldest_owed_since_ms: i64,
+}
+
 /// The subscribers as of the last commit; changes are published.
 pub type Subscribers = watch::Receiver<Arc<[Arc<Subscriber>]>>;
 

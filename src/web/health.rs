@@ -6,6 +6,8 @@ use actix_web::web::{self, Data};
 use serde::Serialize;
 
 use super::Web;
+use crate::metrics::SubscriberLabel;
+use crate::store::Backlog;
 
 /// A writer busy for longer than this with one group is stalled, in ms.
 const STALLED_MS: i64 = 30_000;
@@ -37,8 +39,6 @@ pub(super) async fn readyz(shared: Data<Web>) -> HttpResponse {
         Ok(Ok(backlog)) => (true, backlog),
         _ => (false, Vec::new()),
     };
-    let now_ms = shared.clock.now_ms();
-    let oldest_ms = backlog.iter().map(|(_, _, since_ms)| *since_ms).min();
     let readiness = Readiness {
         ready: readable && health.commit_ok && health.disk_ok && health.busy_ms < STALLED_MS,
         durability: shared.store.durability().as_str(),
@@ -47,8 +47,8 @@ pub(super) async fn readyz(shared: Data<Web>) -> HttpResponse {
         accept_queue: health.queued,
         disk_reserve_free: health.disk_ok,
         wal_bytes: health.wal_bytes,
-        pending_forwards: backlog.iter().map(|(_, pending, _)| pending).sum(),
-        oldest_pending_forward_age_ms: oldest_ms.map_or(0, |since_ms| (now_ms - since_ms).max(0)),
+        pending_forwards: backlog.iter().map(|owed| owed.pending).sum(),
+        oldest_pending_forward_age_ms: oldest_age_ms(&backlog, shared.clock.now_ms()),
     };
     let status = if readiness.ready {
         StatusCode::OK
@@ -60,7 +60,35 @@ pub(super) async fn readyz(shared: Data<Web>) -> HttpResponse {
 
 /// Everything counted, for Prometheus.
 pub(super) async fn metrics(shared: Data<Web>) -> HttpResponse {
+    let reader = shared.store.reader();
+    if let Ok(Ok(backlog)) = web::block(move || reader.backlog()).await {
+        count_backlog(&shared, &backlog);
+    }
     HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(shared.metrics.render())
+}
+
+/// What is owed is counted where it is kept, at the moment somebody asks.
+fn count_backlog(shared: &Web, backlog: &[Backlog]) {
+    let metrics = &shared.metrics;
+    metrics.pending_forwards.clear();
+    for subscriber in shared.store.subscribers().borrow().iter() {
+        let of_subscriber = backlog
+            .iter()
+            .find(|owed| owed.subscriber_id == subscriber.id);
+        let label = SubscriberLabel {
+            subscriber: subscriber.name.clone(),
+        };
+        let pending = of_subscriber.map_or(0, |owed| owed.pending);
+        let gauge = metrics.pending_forwards.get_or_create(&label);
+        gauge.set(i64::try_from(pending).unwrap_or(i64::MAX));
+    }
+    let age_ms = oldest_age_ms(backlog, shared.clock.now_ms());
+    metrics.oldest_pending_forward.set(age_ms / 1000);
+}
+
+fn oldest_age_ms(backlog: &[Backlog], now_ms: i64) -> i64 {
+    let oldest_ms = backlog.iter().map(|owed| owed.oldest_owed_since_ms).min();
+    oldest_ms.map_or(0, |since_ms| (now_ms - since_ms).max(0))
 }

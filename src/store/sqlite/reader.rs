@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags};
 
 use super::backend;
-use crate::store::Error;
+use crate::store::{Backlog, Error};
 
 /// How long a query of ours may run: a long read keeps the WAL from starting over.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -61,18 +61,24 @@ impl Reader {
         read(&connection).map_err(wrap)
     }
 
-    /// Pending forwards by subscriber: key, how many, and since when the oldest is owed.
+    /// What is owed to each subscriber that is owed anything.
     ///
     /// # Errors
     /// As every read.
-    pub fn backlog(&self) -> Result<Vec<(i64, u64, i64)>, Error> {
+    pub fn backlog(&self) -> Result<Vec<Backlog>, Error> {
         self.read("read the backlog", |connection| {
             connection
                 .prepare(
                     "SELECT subscriber_id, count(*), min(owed_since_ms) FROM forward \
                      WHERE state = 'pending' GROUP BY subscriber_id",
                 )?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .query_map([], |row| {
+                    Ok(Backlog {
+                        subscriber_id: row.get(0)?,
+                        pending: row.get(1)?,
+                        oldest_owed_since_ms: row.get(2)?,
+                    })
+                })?
                 .collect()
         })
     }
