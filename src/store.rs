@@ -9,7 +9,9 @@
 //! of their messages, the payloads and every forward owed, or nothing. Only after the fsync
 //! does the caller get its answer and do the lanes get their forwards.
 
+pub mod overview;
 mod sqlite;
+pub mod timeline;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, watch};
 use uuid::Uuid;
 
@@ -148,7 +151,8 @@ pub struct Arrival {
 }
 
 /// How a webhook ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum WebhookOutcome {
     /// At least one report in it was new.
     Processed,
@@ -158,6 +162,26 @@ pub enum WebhookOutcome {
     Ignored,
     /// It, or all that should have been a report in it, could not be read.
     Unparsed,
+}
+
+impl FromStr for WebhookOutcome {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        [
+            Self::Processed,
+            Self::Duplicate,
+            Self::Ignored,
+            Self::Unparsed,
+        ]
+        .into_iter()
+        .find(|outcome| outcome.as_str() == word)
+        .ok_or_else(|| UnknownWord {
+            what: "outcome",
+            word: word.to_owned(),
+            expected: "processed, duplicate, ignored, unparsed",
+        })
+    }
 }
 
 impl WebhookOutcome {
@@ -301,7 +325,7 @@ pub struct StateChange {
 }
 
 /// Which forwards to owe again.
-#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RetrySelection {
     /// These forwards; any when empty.
     pub forward_ids: Vec<i64>,

@@ -1,6 +1,10 @@
 //! A forward: one report owed to one subscriber, and how an attempt at it can end.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
+
+use super::UnknownWord;
 
 /// Where a forward stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,13 +28,20 @@ impl ForwardState {
             Self::GaveUp => "gave-up",
         }
     }
+}
 
-    /// Reads the table's word; `None` for any other.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
+impl FromStr for ForwardState {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
         [Self::Pending, Self::Delivered, Self::GaveUp]
             .into_iter()
             .find(|state| state.as_str() == word)
+            .ok_or_else(|| UnknownWord {
+                what: "state of a forward",
+                word: word.to_owned(),
+                expected: "pending, delivered, gave-up",
+            })
     }
 }
 
@@ -54,6 +65,16 @@ impl GaveUp {
             Self::AttemptsExhausted => "attempts-exhausted",
             Self::Expired => "expired",
             Self::SubscriberRemoved => "subscriber-removed",
+        }
+    }
+
+    /// One clause for the timeline: why it is not tried any more.
+    #[must_use]
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::AttemptsExhausted => "every attempt failed",
+            Self::Expired => "it waited for too long",
+            Self::SubscriberRemoved => "the subscriber was removed",
         }
     }
 }

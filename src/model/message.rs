@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{MessageType, Report, ReportError, Status, digits};
 
 /// Where a message's type came from; the later in this list, the more it is believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TypeRule {
     /// The source's default: a guess, shown as one.
     Default,
@@ -179,7 +180,8 @@ impl Standing {
 }
 
 /// What a report changes in what is known of its message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Change {
     /// The message's status changes: subscribers are told.
     New,

@@ -4,11 +4,15 @@
 //! of its own below. SQL stands beside the function that runs it.
 
 mod accept;
+mod errors;
 mod forwards;
+mod histories;
+mod messages;
 pub(super) mod reader;
 mod rows;
 mod secrets;
 pub(super) mod subscribers;
+mod webhooks;
 mod writer;
 
 use std::fs::{File, TryLockError};

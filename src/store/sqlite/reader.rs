@@ -5,9 +5,12 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, OpenFlags};
+use serde::de::value::{Error as UnknownWord, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer};
 
-use super::backend;
+use super::{SCHEMA_VERSION, backend};
 use crate::store::{Backlog, Error};
 
 /// How long a query of ours may run: a long read keeps the WAL from starting over.
@@ -26,11 +29,12 @@ impl Reader {
         Self { path }
     }
 
-    /// Runs a read on a connection of its own.
+    /// Runs a read on a connection of its own; all its queries see the same commit.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no file yet, [`Error::Timeout`] when it took too
-    /// long, [`Error::Backend`] otherwise.
+    /// [`Error::NotFound`] when there is no file yet, [`Error::TooNew`] or
+    /// [`Error::Conflict`] when another version wrote it, [`Error::Timeout`] when it took
+    /// too long, [`Error::Backend`] otherwise.
     pub(super) fn read<T>(
         &self,
         attempted: &str,
@@ -58,7 +62,31 @@ impl Reader {
         connection
             .progress_handler(10_000, Some(move || Instant::now() > deadline))
             .map_err(wrap)?;
+        self.check_version(&connection)?;
+        connection.execute_batch("BEGIN").map_err(wrap)?;
         read(&connection).map_err(wrap)
+    }
+
+    /// Another version's tables would be misread, or fail in words that help nobody.
+    fn check_version(&self, connection: &Connection) -> Result<(), Error> {
+        let found: i64 = connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(|error| backend(format!("cannot read {}", self.path.display()), error))?;
+        if found > SCHEMA_VERSION {
+            return Err(Error::TooNew {
+                path: self.path.clone(),
+                found,
+                known: SCHEMA_VERSION,
+            });
+        }
+        if found < SCHEMA_VERSION {
+            return Err(Error::Conflict(format!(
+                "{} has schema version {found}, this tickrelay reads {SCHEMA_VERSION}: \
+                 start `tickrelay serve` once, it brings the store up to date",
+                self.path.display()
+            )));
+        }
+        Ok(())
     }
 
     /// What is owed to each subscriber that is owed anything.
@@ -82,4 +110,33 @@ impl Reader {
                 .collect()
         })
     }
+}
+
+/// A word of a closed set in a TEXT column, read by the words that serde writes.
+pub(super) struct Word<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromSql for Word<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let word: StrDeserializer<'_, UnknownWord> = value.as_str()?.into_deserializer();
+        T::deserialize(word)
+            .map(Self)
+            .map_err(|error| FromSqlError::Other(Box::new(error)))
+    }
+}
+
+/// Reads a word column.
+pub(super) fn word<T: DeserializeOwned>(
+    row: &rusqlite::Row<'_>,
+    column: &str,
+) -> rusqlite::Result<T> {
+    row.get(column).map(|Word(word)| word)
+}
+
+/// Reads a word column that may be NULL.
+pub(super) fn maybe_word<T: DeserializeOwned>(
+    row: &rusqlite::Row<'_>,
+    column: &str,
+) -> rusqlite::Result<Option<T>> {
+    let word: Option<Word<T>> = row.get(column)?;
+    Ok(word.map(|Word(word)| word))
 }

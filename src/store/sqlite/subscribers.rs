@@ -3,10 +3,12 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::sync::Arc;
 
+use super::reader::Reader;
 use super::writer::Core;
 use super::{Store, backend};
 use crate::forward::envelope::SigningSecret;
 use crate::model::{Filter, PayloadOptions, Subscriber, SubscriberState};
+use crate::store::overview::SubscriberOverview;
 use crate::store::{Error, StateChange};
 
 /// A subscriber to be added.
@@ -64,7 +66,7 @@ fn word<T: std::str::FromStr<Err = crate::model::UnknownWord>>(text: &str) -> ru
     text.parse().map_err(unreadable)
 }
 
-fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+pub(super) fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
 }
 
@@ -76,6 +78,75 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Vec<Arc<Subscrib
         ))?
         .query_map([], |row| read(row).map(Arc::new))?
         .collect()
+}
+
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+/// How far back a forward may have been made that ended today: the longest wait and some.
+const LOOK_BACK_MS: i64 = 30 * DAY_MS;
+
+impl Reader {
+    /// Every subscriber that is not removed with how it fares at `now_ms`, in the order they
+    /// were added.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn subscribers(&self, now_ms: i64) -> Result<Vec<SubscriberOverview>, Error> {
+        self.read("read the subscribers", |connection| {
+            let mut pending = connection.prepare(
+                "SELECT count(*), min(owed_since_ms) FROM forward \
+                 WHERE state = 'pending' AND subscriber_id = ?1",
+            )?;
+            let mut ended = connection.prepare(
+                "SELECT coalesce(sum(state = 'delivered'), 0), coalesce(sum(state = 'gave-up'), 0) \
+                 FROM forward WHERE subscriber_id = ?1 AND settled_at_ms >= ?2 AND forward_id >= ?3",
+            )?;
+            let first = first_forward_since(connection, now_ms - LOOK_BACK_MS)?;
+            let mut overviews = Vec::new();
+            for subscriber in load(connection)? {
+                let id = subscriber.id;
+                let (pending, oldest_pending_ms) =
+                    pending.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let since_ms = now_ms - DAY_MS;
+                let (delivered_24h, gave_up_24h) = ended
+                    .query_row([id, since_ms, first], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                overviews.push(SubscriberOverview {
+                    subscriber: Arc::unwrap_or_clone(subscriber),
+                    pending,
+                    oldest_pending_ms,
+                    delivered_24h,
+                    gave_up_24h,
+                });
+            }
+            Ok(overviews)
+        })
+    }
+
+    /// The subscriber of that name with how it fares at `now_ms`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], and as every read.
+    pub fn subscriber(&self, name: &str, now_ms: i64) -> Result<SubscriberOverview, Error> {
+        self.subscribers(now_ms)?
+            .into_iter()
+            .find(|overview| overview.subscriber.name == name)
+            .ok_or_else(|| Error::NotFound(format!("subscriber is named {name:?}")))
+    }
+}
+
+/// The key of the first forward made at `since_ms` or later: public ids begin with the time,
+/// so the index on them tells, and no other index has to.
+fn first_forward_since(connection: &Connection, since_ms: i64) -> rusqlite::Result<i64> {
+    let mut least = [0; 16];
+    least[..6].copy_from_slice(&since_ms.max(0).to_be_bytes()[2..]);
+    connection
+        .query_row(
+            "SELECT forward_id FROM forward WHERE uid >= ?1 ORDER BY uid LIMIT 1",
+            [least],
+            |row| row.get(0),
+        )
+        .optional()
+        .map(|found| found.unwrap_or(i64::MAX))
 }
 
 impl Store {

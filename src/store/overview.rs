@@ -1,0 +1,97 @@
+//! What a reader is told beside messages: webhooks as they came, subscribers with what they
+//! are owed, errors that nobody has explained yet. [`super::Reader`] fills these.
+
+use serde::Serialize;
+
+use super::WebhookOutcome;
+use crate::model::{MessageType, Subscriber};
+
+/// One webhook, its body aside.
+#[derive(Debug, Clone, Serialize)]
+pub struct WebhookRecord {
+    /// Its key in the store.
+    pub webhook_id: i64,
+    /// The name of the source it came to.
+    pub source: String,
+    /// The provider of that source.
+    pub provider: String,
+    /// When it arrived, ms since 1970 UTC.
+    pub received_at_ms: i64,
+    /// How it ended.
+    pub outcome: WebhookOutcome,
+    /// Why it could not be read, or what it was instead of reports.
+    pub outcome_detail: Option<String>,
+    /// Reports found in it.
+    pub reports: u64,
+    /// Those that were new.
+    pub new_reports: u64,
+    /// Elements that could not be read; a body that could not be read counts as one.
+    pub unreadable: u64,
+    /// The type its messages had by default.
+    pub default_type: Option<MessageType>,
+    /// The sender its messages had by default.
+    pub default_sender: Option<String>,
+    /// `Content-Type`, as received.
+    pub content_type: Option<String>,
+    /// `Content-Encoding`, as received.
+    pub content_encoding: Option<String>,
+    /// `User-Agent`, as received.
+    pub user_agent: Option<String>,
+    /// The body's length; `None` when it is not kept: it was a duplicate, or it was pruned.
+    pub body_bytes: Option<u64>,
+}
+
+/// One webhook with its body.
+#[derive(Debug, Clone)]
+pub struct WebhookDetail {
+    /// What is known of it.
+    pub webhook: WebhookRecord,
+    /// The body byte for byte; `None` when it is not kept.
+    pub body: Option<Vec<u8>>,
+}
+
+/// Which webhooks to list.
+#[derive(Debug, Clone, Default)]
+pub struct WebhookQuery {
+    /// Those that ended so; `Unparsed` includes each with an element that could not be read.
+    pub outcome: Option<WebhookOutcome>,
+    /// Those of this source.
+    pub source: Option<String>,
+    /// At most this many, the newest first.
+    pub limit: usize,
+}
+
+/// A subscriber and how it fares.
+#[derive(Debug, Clone, Serialize)]
+pub struct SubscriberOverview {
+    /// The subscriber.
+    #[serde(flatten)]
+    pub subscriber: Subscriber,
+    /// Forwards it is owed.
+    pub pending: u64,
+    /// Since when the oldest of those is owed, ms since 1970 UTC.
+    pub oldest_pending_ms: Option<i64>,
+    /// Forwards it took within 24 h.
+    pub delivered_24h: u64,
+    /// Forwards given up within 24 h.
+    pub gave_up_24h: u64,
+}
+
+/// An error that the catalogue does not know.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnknownError {
+    /// The key it would have, as in `meta:139999`.
+    pub error_key: String,
+    /// The provider's number.
+    pub code: Option<i64>,
+    /// The provider's short name of it, as one of the reports has it.
+    pub title: Option<String>,
+    /// The provider's longer text, from the same report.
+    pub details: Option<String>,
+    /// In how many reports it stands.
+    pub reports: u64,
+    /// When the first of those arrived, ms since 1970 UTC.
+    pub first_seen_ms: i64,
+    /// When the latest of those arrived, ms since 1970 UTC.
+    pub last_seen_ms: i64,
+}

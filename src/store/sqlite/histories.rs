@@ -1,0 +1,157 @@
+//! Reading forwards: how each came to its end, attempt by attempt.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+use super::reader::{Reader, maybe_word, word};
+use crate::model::ForwardState;
+use crate::store::Error;
+use crate::store::timeline::{
+    AttemptRecord, ForwardDetail, ForwardHistory, ForwardQuery, ForwardRecord,
+};
+
+const SELECT_FORWARD: &str = "SELECT forward.*, subscriber.name AS subscriber, subscriber.url, \
+     subscriber.state AS subscriber_state, subscriber.failing_since_ms, \
+     subscriber.removed_at_ms IS NOT NULL AS removed, \
+     message.provider_message_id, message.recipient, report.status \
+     FROM forward JOIN subscriber USING (subscriber_id) \
+     LEFT JOIN message ON message.message_id = forward.message_id \
+     LEFT JOIN report ON report.report_id = forward.report_id";
+
+impl Reader {
+    /// The forwards that match, the newest first.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn forwards(&self, query: &ForwardQuery) -> Result<Vec<ForwardRecord>, Error> {
+        self.read("list forwards", |connection| {
+            connection
+                .prepare(&format!(
+                    "{SELECT_FORWARD} WHERE {} AND (?1 IS NULL OR forward.subscriber_id = ?1) \
+                     AND (?2 IS NULL OR forward.owed_since_ms >= ?2) \
+                     ORDER BY forward.forward_id DESC LIMIT ?3",
+                    in_state(query.state)
+                ))?
+                .query_map(
+                    params![query.subscriber_id, query.since_ms, query.limit],
+                    read_forward,
+                )?
+                .collect()
+        })
+    }
+
+    /// The forward with this `webhook-id` or this key; `None` when there is none.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn forward(&self, id: &str) -> Result<Option<ForwardDetail>, Error> {
+        self.read("read the forward", |connection| {
+            let (column, key) = match (Uuid::parse_str(id.trim()), id.trim().parse::<i64>()) {
+                (Ok(uid), _) => ("uid", rusqlite::types::Value::Blob(uid.into_bytes().into())),
+                (_, Ok(key)) => ("forward_id", key.into()),
+                _ => return Ok(None),
+            };
+            let found = connection
+                .query_row(
+                    &format!("{SELECT_FORWARD} WHERE forward.{column} = ?1"),
+                    [key],
+                    |row| {
+                        let payload_id: i64 = row.get("payload_id")?;
+                        Ok((read_forward(row)?, row.get("url")?, payload_id))
+                    },
+                )
+                .optional()?;
+            let Some((forward, url, payload_id)) = found else {
+                return Ok(None);
+            };
+            let payload: Option<Vec<u8>> = connection
+                .query_row(
+                    "SELECT body FROM payload WHERE payload_id = ?1",
+                    [payload_id],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            Ok(Some(ForwardDetail {
+                forward: with_history(connection, forward)?,
+                url,
+                payload: String::from_utf8_lossy(&payload.unwrap_or_default()).into_owned(),
+            }))
+        })
+    }
+}
+
+/// As literal text, so that the index of what is pending can be used.
+fn in_state(state: Option<ForwardState>) -> String {
+    state.map_or_else(
+        || "1".to_owned(),
+        |state| format!("forward.state = '{}'", state.as_str()),
+    )
+}
+
+/// The forwards of one message with their attempts, in the order they were made.
+pub(super) fn of_message(
+    connection: &Connection,
+    message_id: i64,
+) -> rusqlite::Result<Vec<ForwardHistory>> {
+    let forwards: Vec<ForwardRecord> = connection
+        .prepare(&format!(
+            "{SELECT_FORWARD} WHERE forward.message_id = ?1 ORDER BY forward.forward_id"
+        ))?
+        .query_map([message_id], read_forward)?
+        .collect::<rusqlite::Result<_>>()?;
+    forwards
+        .into_iter()
+        .map(|forward| with_history(connection, forward))
+        .collect()
+}
+
+fn with_history(
+    connection: &Connection,
+    forward: ForwardRecord,
+) -> rusqlite::Result<ForwardHistory> {
+    let history = connection
+        .prepare_cached(
+            "SELECT number, started_at_ms, duration_ms, http_status, error_code, detail, excerpt \
+             FROM attempt WHERE forward_id = ?1 ORDER BY attempt_id",
+        )?
+        .query_map([forward.forward_id], read_attempt)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(ForwardHistory { forward, history })
+}
+
+fn read_forward(row: &Row<'_>) -> rusqlite::Result<ForwardRecord> {
+    let uid: [u8; 16] = row.get("uid")?;
+    Ok(ForwardRecord {
+        forward_id: row.get("forward_id")?,
+        uid: Uuid::from_bytes(uid),
+        subscriber: row.get("subscriber")?,
+        subscriber_state: word(row, "subscriber_state")?,
+        subscriber_failing_since_ms: row.get("failing_since_ms")?,
+        subscriber_removed: row.get("removed")?,
+        message_id: row.get("message_id")?,
+        provider_message_id: row.get("provider_message_id")?,
+        recipient: row.get("recipient")?,
+        report_id: row.get("report_id")?,
+        status: maybe_word(row, "status")?,
+        state: word(row, "state")?,
+        gave_up: maybe_word(row, "gave_up")?,
+        attempts: row.get("attempts")?,
+        owed_since_ms: row.get("owed_since_ms")?,
+        due_at_ms: row.get("due_at_ms")?,
+        last_attempt_ms: row.get("last_attempt_ms")?,
+        settled_at_ms: row.get("settled_at_ms")?,
+        last_error: maybe_word(row, "last_error")?,
+    })
+}
+
+fn read_attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRecord> {
+    Ok(AttemptRecord {
+        number: row.get("number")?,
+        started_at_ms: row.get("started_at_ms")?,
+        duration_ms: row.get("duration_ms")?,
+        http_status: row.get("http_status")?,
+        error_code: maybe_word(row, "error_code")?,
+        detail: row.get("detail")?,
+        excerpt: row.get("excerpt")?,
+    })
+}

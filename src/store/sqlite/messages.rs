@@ -1,0 +1,246 @@
+//! Reading messages: finding them by id or by number, and their timelines.
+
+use std::collections::BTreeSet;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::histories;
+use super::reader::{Reader, maybe_word, word};
+use crate::model::{Refusal, Status, digits, is_phone_number};
+use crate::store::Error;
+use crate::store::timeline::{
+    ErrorRecord, MessageRecord, RefusalRecord, ReportRecord, StatusTimes, Timeline,
+};
+
+const SELECT_MESSAGE: &str = "SELECT message.*, source.name AS source, source.provider \
+     FROM message JOIN source USING (source_id)";
+
+impl Reader {
+    /// The messages that a person means by `term`, the newest first, `limit` at most: those
+    /// with exactly this provider's id; else those of this recipient, a phone number in any
+    /// spelling or a business-scoped user id; or the one with this key, written `key:17`.
+    ///
+    /// Numbers have no index, because each report would pay for it: this reads the tables
+    /// through, which takes seconds where there are millions.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn find_messages(&self, term: &str, limit: usize) -> Result<Vec<MessageRecord>, Error> {
+        self.read("look for messages", |connection| {
+            let term = term.trim();
+            if let Some(key) = term.strip_prefix("key:").and_then(|key| key.parse().ok()) {
+                return Ok(message(connection, key)?.into_iter().collect());
+            }
+            let found: Vec<MessageRecord> = connection
+                .prepare(&format!(
+                    "{SELECT_MESSAGE} WHERE provider_message_id = ?1 \
+                     ORDER BY message_id DESC LIMIT ?2"
+                ))?
+                .query_map(params![term, limit], read_message)?
+                .collect::<rusqlite::Result<_>>()?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            let wanted = digits(term);
+            if !is_phone_number(&wanted) && !wanted.contains(char::is_alphabetic) {
+                return Ok(Vec::new());
+            }
+            let keys = of_recipient(connection, &wanted, limit)?;
+            keys.into_iter()
+                .filter_map(|key| message(connection, key).transpose())
+                .collect()
+        })
+    }
+
+    /// The messages in this status (any when `None`), the newest first, `limit` at most.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn messages(
+        &self,
+        status: Option<Status>,
+        limit: usize,
+    ) -> Result<Vec<MessageRecord>, Error> {
+        self.read("list messages", |connection| {
+            connection
+                .prepare(&format!(
+                    "{SELECT_MESSAGE} WHERE ?1 IS NULL OR status = ?1 \
+                     ORDER BY message_id DESC LIMIT ?2"
+                ))?
+                .query_map(params![status.map(Status::as_str), limit], read_message)?
+                .collect()
+        })
+    }
+
+    /// All that is known of the message with this key; `None` when there is none.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn timeline(&self, message_id: i64) -> Result<Option<Timeline>, Error> {
+        self.read("read the timeline", |connection| {
+            let Some(message) = message(connection, message_id)? else {
+                return Ok(None);
+            };
+            let mut reports = reports(connection, message_id)?;
+            for forward in histories::of_message(connection, message_id)? {
+                let report_id = forward.forward.report_id;
+                if let Some(report) = reports
+                    .iter_mut()
+                    .find(|report| report.report_id == report_id)
+                {
+                    report.forwards.push(forward);
+                }
+            }
+            Ok(Some(Timeline { message, reports }))
+        })
+    }
+}
+
+fn message(connection: &Connection, message_id: i64) -> rusqlite::Result<Option<MessageRecord>> {
+    connection
+        .prepare_cached(&format!("{SELECT_MESSAGE} WHERE message_id = ?1"))?
+        .query_row([message_id], read_message)
+        .optional()
+}
+
+/// The keys of the newest messages of a recipient, whom the message or any of its reports
+/// may name, as a number, as a user id or as the member of a group.
+fn of_recipient(connection: &Connection, wanted: &str, limit: usize) -> rusqlite::Result<Vec<i64>> {
+    const SOURCES: [&str; 2] = [
+        "SELECT message_id, recipient FROM message ORDER BY message_id DESC",
+        "SELECT message_id, recipient, recipient_user_id, recipient_parent_user_id, participant \
+         FROM report ORDER BY report_id DESC",
+    ];
+    let mut keys = BTreeSet::new();
+    for source in SOURCES {
+        let mut statement = connection.prepare(source)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query([])?;
+        let mut found = BTreeSet::new();
+        while found.len() < limit
+            && let Some(row) = rows.next()?
+        {
+            for column in 1..columns {
+                if let ValueRef::Text(text) = row.get_ref(column)?
+                    && digits(&String::from_utf8_lossy(text)) == wanted
+                {
+                    found.insert(row.get(0)?);
+                }
+            }
+        }
+        keys.append(&mut found);
+    }
+    Ok(keys.into_iter().rev().take(limit).collect())
+}
+
+fn read_message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
+    Ok(MessageRecord {
+        message_id: row.get("message_id")?,
+        provider_message_id: row.get("provider_message_id")?,
+        source: row.get("source")?,
+        provider: row.get("provider")?,
+        status: maybe_word(row, "status")?,
+        conflict: row.get("conflict")?,
+        message_type: word(row, "type")?,
+        type_rule: word(row, "type_rule")?,
+        recipient: row.get("recipient")?,
+        sender: row.get("sender")?,
+        text: row.get("text")?,
+        bulk_id: row.get("bulk_id")?,
+        category: row.get("category")?,
+        times: StatusTimes {
+            queued_at_ms: row.get("queued_at_ms")?,
+            sent_at_ms: row.get("sent_at_ms")?,
+            delivered_at_ms: row.get("delivered_at_ms")?,
+            read_at_ms: row.get("read_at_ms")?,
+            failed_at_ms: row.get("failed_at_ms")?,
+            deleted_at_ms: row.get("deleted_at_ms")?,
+        },
+        error: read_error(row)?,
+        first_report_at_ms: row.get("first_report_at_ms")?,
+        last_report_at_ms: row.get("last_report_at_ms")?,
+    })
+}
+
+/// The primary error, which messages and reports keep in columns of the same names.
+fn read_error(row: &Row<'_>) -> rusqlite::Result<Option<ErrorRecord>> {
+    let Some(error_key) = row.get("error_key")? else {
+        return Ok(None);
+    };
+    Ok(Some(ErrorRecord {
+        error_key,
+        code: row.get("error_code")?,
+        title: row.get("error_title")?,
+        details: row.get("error_details")?,
+    }))
+}
+
+fn reports(connection: &Connection, message_id: i64) -> rusqlite::Result<Vec<ReportRecord>> {
+    let mut reports: Vec<ReportRecord> = connection
+        .prepare("SELECT * FROM report WHERE message_id = ?1 ORDER BY report_id")?
+        .query_map([message_id], |row| read_report(connection, row))?
+        .collect::<rusqlite::Result<_>>()?;
+    reports.sort_by_key(|report| {
+        let at_ms = report.provider_time_ms.unwrap_or(report.received_at_ms);
+        (at_ms, report.status.map_or(u8::MAX, Status::order))
+    });
+    Ok(reports)
+}
+
+fn read_report(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<ReportRecord> {
+    let errors = match row.get::<_, Option<String>>("errors")? {
+        Some(several) => serde_json::from_str(&several).map_err(super::subscribers::unreadable)?,
+        None => read_error(row)?.into_iter().collect(),
+    };
+    let oddities: Option<String> = row.get("oddities")?;
+    let oddities = oddities.iter().flat_map(|words| words.split(", "));
+    let refusals: Option<String> = row.get("refusals")?;
+    Ok(ReportRecord {
+        report_id: row.get("report_id")?,
+        webhook_id: row.get("webhook_id")?,
+        kind: word(row, "kind")?,
+        provider_status: row.get("provider_status")?,
+        status: maybe_word(row, "status")?,
+        change: word(row, "change")?,
+        provider_time: row.get("provider_time")?,
+        provider_time_ms: row.get("provider_time_ms")?,
+        received_at_ms: row.get("received_at_ms")?,
+        repeats: row.get("repeats")?,
+        last_repeat_ms: row.get("last_repeat_ms")?,
+        recipient: row.get("recipient")?,
+        recipient_user_id: row.get("recipient_user_id")?,
+        participant: row.get("participant")?,
+        channel: row.get("channel")?,
+        url: row.get("url")?,
+        errors,
+        oddities: oddities.map(str::to_owned).collect(),
+        refusals: refusals
+            .map(|json| read_refusals(connection, &json))
+            .transpose()?
+            .unwrap_or_default(),
+        forwards: Vec::new(),
+    })
+}
+
+/// Subscribers by name; removed ones still have theirs.
+fn read_refusals(connection: &Connection, json: &str) -> rusqlite::Result<Vec<RefusalRecord>> {
+    #[derive(serde::Deserialize)]
+    struct Refused {
+        subscriber_id: i64,
+        reason: Refusal,
+    }
+    let refused: Vec<Refused> =
+        serde_json::from_str(json).map_err(super::subscribers::unreadable)?;
+    let mut name =
+        connection.prepare_cached("SELECT name FROM subscriber WHERE subscriber_id = ?1")?;
+    refused
+        .into_iter()
+        .map(|refused| {
+            Ok(RefusalRecord {
+                subscriber: name.query_row([refused.subscriber_id], |row| row.get(0))?,
+                reason: refused.reason,
+            })
+        })
+        .collect()
+}

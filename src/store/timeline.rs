@@ -1,0 +1,244 @@
+//! What a reader is told of messages: their state, their reports, and what became of each
+//! forward. Plain values in the words of the product; [`super::Reader`] fills them.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::model::{
+    Change, ErrorCode, ForwardState, GaveUp, Kind, MessageType, Refusal, Status, SubscriberState,
+    TypeRule,
+};
+
+/// One message as it stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct MessageRecord {
+    /// Its key in the store.
+    pub message_id: i64,
+    /// The provider's id; `None` when the provider gave none.
+    pub provider_message_id: Option<String>,
+    /// The name of the source that reported it.
+    pub source: String,
+    /// The provider of that source.
+    pub provider: String,
+    /// Its status; `None` when nothing that was reported is a status.
+    pub status: Option<Status>,
+    /// Whether a delivered or read contradicts a failed.
+    pub conflict: bool,
+    /// Template or regular.
+    #[serde(rename = "type")]
+    pub message_type: MessageType,
+    /// What said so.
+    pub type_rule: TypeRule,
+    /// The recipient as received: a number, a business-scoped user id, or a group.
+    pub recipient: Option<String>,
+    /// The business's number as received.
+    pub sender: Option<String>,
+    /// The text, when somebody told us.
+    pub text: Option<String>,
+    /// The broadcast it belongs to.
+    pub bulk_id: Option<String>,
+    /// The pricing category.
+    pub category: Option<String>,
+    /// When each status was first reported for, ms since 1970 UTC.
+    #[serde(flatten)]
+    pub times: StatusTimes,
+    /// The primary error of the latest `failed`.
+    pub error: Option<ErrorRecord>,
+    /// When the first report of it arrived, ms since 1970 UTC.
+    pub first_report_at_ms: i64,
+    /// When the latest report of it arrived, ms since 1970 UTC.
+    pub last_report_at_ms: i64,
+}
+
+/// When each status was first reported for: the provider's time where it gave one, ms since
+/// 1970 UTC.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct StatusTimes {
+    /// Queued.
+    pub queued_at_ms: Option<i64>,
+    /// Sent.
+    pub sent_at_ms: Option<i64>,
+    /// Delivered.
+    pub delivered_at_ms: Option<i64>,
+    /// Read.
+    pub read_at_ms: Option<i64>,
+    /// Failed.
+    pub failed_at_ms: Option<i64>,
+    /// Deleted.
+    pub deleted_at_ms: Option<i64>,
+}
+
+/// One error as the provider stated it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct ErrorRecord {
+    /// Joins the catalogue, as in `meta:131026`.
+    pub error_key: String,
+    /// The provider's number.
+    pub code: Option<i64>,
+    /// The provider's short name of it.
+    pub title: Option<String>,
+    /// The provider's longer text.
+    pub details: Option<String>,
+}
+
+/// All that is known of one message.
+#[derive(Debug, Clone, Serialize)]
+pub struct Timeline {
+    /// The message.
+    pub message: MessageRecord,
+    /// Its reports in the order of events: the provider's time, else that of arrival.
+    pub reports: Vec<ReportRecord>,
+}
+
+/// One report and what became of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReportRecord {
+    /// Its key in the store.
+    pub report_id: i64,
+    /// The webhook that brought it first.
+    pub webhook_id: i64,
+    /// What sort of statement it is.
+    pub kind: Kind,
+    /// The provider's own word.
+    pub provider_status: String,
+    /// What it means; `None` when it is none of the six statuses.
+    pub status: Option<Status>,
+    /// What it changed.
+    pub change: Change,
+    /// The provider's time as received.
+    pub provider_time: Option<String>,
+    /// The same, ms since 1970 UTC; `None` when missing or unusable.
+    pub provider_time_ms: Option<i64>,
+    /// When it arrived, ms since 1970 UTC.
+    pub received_at_ms: i64,
+    /// How often the provider said the same again.
+    pub repeats: u32,
+    /// When it last did, ms since 1970 UTC.
+    pub last_repeat_ms: Option<i64>,
+    /// The recipient as this report has it.
+    pub recipient: Option<String>,
+    /// The business-scoped user id.
+    pub recipient_user_id: Option<String>,
+    /// Which member of a group it is about.
+    pub participant: Option<String>,
+    /// The channel, when it is not plain WhatsApp.
+    pub channel: Option<String>,
+    /// The link of a click.
+    pub url: Option<String>,
+    /// Its errors, the primary one first.
+    pub errors: Vec<ErrorRecord>,
+    /// What was odd about it, as stable words.
+    pub oddities: Vec<String>,
+    /// The subscribers whose filter refused it. What changed nothing ([`ReportRecord::change`])
+    /// goes to nobody and names nobody here.
+    pub refusals: Vec<RefusalRecord>,
+    /// The forwards owed for it.
+    pub forwards: Vec<ForwardHistory>,
+}
+
+/// A subscriber that was not told of a report.
+#[derive(Debug, Clone, Serialize)]
+pub struct RefusalRecord {
+    /// Its name.
+    pub subscriber: String,
+    /// Which part of its filter refused.
+    pub reason: Refusal,
+}
+
+/// One forward.
+#[derive(Debug, Clone, Serialize)]
+pub struct ForwardRecord {
+    /// Its key in the store.
+    pub forward_id: i64,
+    /// The `webhook-id` that the subscriber sees.
+    pub uid: Uuid,
+    /// The subscriber's name.
+    pub subscriber: String,
+    /// Whether the subscriber is sent to; what is pending waits until it is.
+    pub subscriber_state: SubscriberState,
+    /// Since when every attempt at the subscriber failed, ms since 1970 UTC; what is due then
+    /// waits until a probe is answered.
+    pub subscriber_failing_since_ms: Option<i64>,
+    /// Whether the subscriber was removed.
+    pub subscriber_removed: bool,
+    /// The message it is about, by its key.
+    pub message_id: i64,
+    /// The message by the provider's id.
+    pub provider_message_id: Option<String>,
+    /// The message's recipient.
+    pub recipient: Option<String>,
+    /// The report it passes on, by its key.
+    pub report_id: i64,
+    /// The status it tells; `None` when the report was pruned.
+    pub status: Option<Status>,
+    /// Where it stands.
+    pub state: ForwardState,
+    /// Why it was given up.
+    pub gave_up: Option<GaveUp>,
+    /// Attempts used up since it is owed; a breaker's probes use up none.
+    pub attempts: u32,
+    /// Since when it is owed, ms since 1970 UTC.
+    pub owed_since_ms: i64,
+    /// When it is to be tried (again) while pending, ms since 1970 UTC.
+    pub due_at_ms: i64,
+    /// When it was last tried, ms since 1970 UTC.
+    pub last_attempt_ms: Option<i64>,
+    /// When it ended, ms since 1970 UTC.
+    pub settled_at_ms: Option<i64>,
+    /// Why the last attempt failed.
+    pub last_error: Option<ErrorCode>,
+}
+
+/// A forward with its attempts.
+#[derive(Debug, Clone, Serialize)]
+pub struct ForwardHistory {
+    /// The forward.
+    #[serde(flatten)]
+    pub forward: ForwardRecord,
+    /// Its attempts, the first one first; old ones are pruned.
+    pub history: Vec<AttemptRecord>,
+}
+
+/// A forward with all there is to it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ForwardDetail {
+    /// The forward and its attempts.
+    #[serde(flatten)]
+    pub forward: ForwardHistory,
+    /// Where the subscriber is today.
+    pub url: String,
+    /// The JSON text that is sent on each attempt.
+    pub payload: String,
+}
+
+/// One HTTP try.
+#[derive(Debug, Clone, Serialize)]
+pub struct AttemptRecord {
+    /// 1 for the first; `None` for a breaker's probe.
+    pub number: Option<u32>,
+    /// When it began, ms since 1970 UTC.
+    pub started_at_ms: i64,
+    /// How long the exchange took, ms.
+    pub duration_ms: u32,
+    /// The HTTP status, when there was an answer.
+    pub http_status: Option<u16>,
+    /// Why it failed; `None` when the subscriber took it.
+    pub error_code: Option<ErrorCode>,
+    /// What went wrong, in words.
+    pub detail: Option<String>,
+    /// The beginning of the answer's body, when it failed.
+    pub excerpt: Option<String>,
+}
+
+/// Which forwards to list.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ForwardQuery {
+    /// In this state only.
+    pub state: Option<ForwardState>,
+    /// Owed to the subscriber with this key only.
+    pub subscriber_id: Option<i64>,
+    /// Owed at or after, ms since 1970 UTC.
+    pub since_ms: Option<i64>,
+    /// At most this many, the newest first.
+    pub limit: usize,
+}
