@@ -5,17 +5,27 @@
 
 mod ask;
 mod config;
+mod explain;
+mod forward;
 mod init;
+mod message;
 mod serve;
+mod subscriber;
+mod table;
+mod time;
+mod webhook;
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
 
 use crate::config::{Config, Flag, Inputs, LoadError, Loaded};
+use crate::store::{Error, Reader};
 
 /// The file that is read when none is named and it is there.
 const DEFAULT_FILE: &str = "tickrelay.toml";
@@ -40,6 +50,20 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::Verb),
+    /// Say who is told of what, and where
+    #[command(subcommand)]
+    Subscriber(subscriber::Verb),
+    /// Find out what became of a message
+    #[command(subcommand)]
+    Message(message::Verb),
+    /// Look at the providers' requests as they came
+    #[command(subcommand)]
+    Webhook(webhook::Verb),
+    /// Look at what is owed to subscribers, and owe it again
+    #[command(subcommand)]
+    Forward(forward::Verb),
+    /// Say in plain words what an error code means
+    Explain(explain::Explain),
 }
 
 /// The flags that decide the configuration, understood by every command.
@@ -93,6 +117,11 @@ impl Settings {
     pub fn file(&self) -> Option<&Path> {
         let default = || Some(Path::new(DEFAULT_FILE)).filter(|file| file.exists());
         self.config.as_deref().or_else(default)
+    }
+
+    /// Reads the store of the configuration, whether a service runs or not.
+    fn reader(&self) -> anyhow::Result<Reader> {
+        Ok(Reader::new(self.load()?.config.store.path))
     }
 
     /// What was said, setting by setting.
@@ -159,6 +188,21 @@ pub struct Terminal<'a> {
     pub talk: &'a mut dyn Write,
 }
 
+impl Terminal<'_> {
+    /// Writes what was asked for as JSON.
+    fn json(&mut self, value: &impl Serialize) -> anyhow::Result<Exit> {
+        serde_json::to_writer_pretty(&mut self.data, value).map_err(io::Error::from)?;
+        writeln!(self.data)?;
+        Ok(Exit::Done)
+    }
+
+    /// Says that there is nothing, or why not.
+    fn refuse(&mut self, why: impl Display) -> anyhow::Result<Exit> {
+        writeln!(self.talk, "{why}")?;
+        Ok(Exit::Refused)
+    }
+}
+
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -186,10 +230,24 @@ impl Cli {
             Command::Serve => serve::run(&self.settings),
             Command::Init(init) => init.run(terminal),
             Command::Config(verb) => verb.run(&self.settings, terminal),
-        }?;
+            Command::Subscriber(verb) => verb.run(&self.settings, terminal),
+            Command::Message(verb) => verb.run(&self.settings, terminal),
+            Command::Webhook(verb) => verb.run(&self.settings, terminal),
+            Command::Forward(verb) => verb.run(&self.settings, terminal),
+            Command::Explain(explain) => explain.run(&self.settings, terminal),
+        };
+        let exit = match exit {
+            Err(error) if is_not_found(&error) => terminal.refuse(error)?,
+            exit => exit?,
+        };
         terminal.data.flush().context("cannot write the answer")?;
         Ok(exit)
     }
+}
+
+/// No such thing, or no store yet: nothing is broken.
+fn is_not_found(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Error::NotFound(_)))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Settings, serve};
+use super::{Settings, Terminal, serve};
 use crate::clock::Clock;
 use crate::control;
 use crate::forward::sender::Sender;
@@ -41,4 +41,28 @@ pub(super) fn perform(
         store.close().await;
         Ok(answer)
     })
+}
+
+/// As [`perform`], for what is done at once: what was refused is said and gives `None`.
+///
+/// # Errors
+/// As [`perform`], and when it is broken.
+pub(super) fn perform_now(
+    settings: &Settings,
+    request: Request,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<Option<Answer>> {
+    match perform(settings, request, |_| ())? {
+        Ok(answer) => Ok(Some(answer)),
+        Err(Failure::Refused(why)) => {
+            terminal.refuse(why)?;
+            Ok(None)
+        }
+        Err(broken @ Failure::Broken(_)) => Err(broken.into()),
+    }
+}
+
+/// The service answered something else than it was asked: it is of another version.
+pub(super) fn unexpected(answer: &Answer) -> anyhow::Error {
+    anyhow::anyhow!("the service is of another version: unexpected answer {answer:?}")
 }

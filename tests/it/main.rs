@@ -1,5 +1,6 @@
 //! The true service over real HTTP and a real SQLite file. Each file is a chapter:
 //!
+//! - `cli`: what operators and support staff ask the binary, and how it answers.
 //! - `forwarding`: what was stored reaches the subscriber, signed, in order, once settled never again.
 
 #![allow(
@@ -8,5 +9,6 @@
     reason = "a test that cannot set its scene has failed"
 )]
 
+mod cli;
 mod forwarding;
 mod support;

@@ -1,5 +1,6 @@
 //! The harness: the true server on a port and a store of its own, and what stands around it.
 
+pub(crate) mod cli;
 pub(crate) mod receiver;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,178 @@
+//! `tickrelay explain`: what an error code means, in plain words.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::table::{facts, item, prose, shorten, table};
+use super::time::stamp;
+use super::{Exit, Settings, Terminal};
+use crate::catalogue::{self, Entry};
+use crate::store::overview::UnknownError;
+
+/// More hits than this are listed, not told at length.
+const TOLD: usize = 3;
+
+/// Say in plain words what an error code means.
+#[derive(Debug, Args)]
+#[allow(clippy::doc_markdown, reason = "these comments are the text of --help")]
+pub(super) struct Explain {
+    /// A code (131026), a key (infobip:8), a word (structure_unavailable) or any words
+    #[arg(required_unless_present = "unknown", conflicts_with = "unknown")]
+    term: Vec<String>,
+    /// List the codes in the store that the catalogue does not know
+    #[arg(long)]
+    unknown: bool,
+    /// Answer with a JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+impl Explain {
+    pub(super) fn run(
+        &self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        if self.unknown {
+            let unknown = settings.reader()?.unknown_errors()?;
+            return list_unknown(&unknown, self.json, terminal);
+        }
+        let term = self.term.join(" ");
+        let entries = catalogue::search(&term);
+        if entries.is_empty() {
+            return terminal.refuse(format!(
+                "the catalogue knows no {term:?}: look it up at the provider; \
+                 `tickrelay explain --unknown` lists what was seen of such codes"
+            ));
+        }
+        if self.json {
+            let entries: Vec<Value> = entries.iter().map(|entry| as_json(entry)).collect();
+            return terminal.json(&entries);
+        }
+        if entries.len() <= TOLD {
+            let told: Vec<String> = entries.iter().map(|entry| tell(entry)).collect();
+            write!(terminal.data, "{}", told.join("\n"))?;
+            return Ok(Exit::Done);
+        }
+        let rows = entries.iter().map(|entry| {
+            let name = shorten(&entry.name, 30);
+            vec![entry.key.clone(), name, shorten(&entry.meaning, 38)]
+        });
+        let text = table(&["KEY", "NAME", "MEANING"], rows);
+        write!(terminal.data, "{text}")?;
+        writeln!(
+            terminal.talk,
+            "\n{} fit {term:?}; `tickrelay explain KEY` tells one at length",
+            entries.len()
+        )?;
+        Ok(Exit::Done)
+    }
+}
+
+fn tell(entry: &Entry) -> String {
+    let code = entry
+        .code
+        .map_or_else(|| entry.key.clone(), |code| code.to_string());
+    let doubt = (!entry.confirmed).then(|| {
+        "The provider's present documents do not list this code; these words are our reading of it."
+            .to_owned()
+    });
+    let proves = entry
+        .implies
+        .map(|implied| format!("The message was a {implied}."));
+    let nearest = entry
+        .whatsapp_code
+        .map(|code| format!("{code} comes nearest among WhatsApp's codes."));
+    let head = item(&format!("{code}: {} ({})", entry.name, entry.provider), 0);
+    let facts = facts([
+        ("  What happened", Some(entry.meaning.clone())),
+        ("  Who can fix it", Some(entry.fix.who().to_owned())),
+        ("  What to do", Some(entry.remedy.clone())),
+        ("  Send again?", Some(entry.resend.explain().to_owned())),
+        ("  It proves", proves),
+        ("  Nearest", nearest),
+        ("  Note", doubt),
+    ]);
+    let article = entry.article.as_ref();
+    let article = article.map_or_else(String::new, |article| format!("\n{}", prose(article, 2)));
+    head + &facts + &article
+}
+
+fn as_json(entry: &Entry) -> Value {
+    json!({
+        "error_key": entry.key,
+        "provider": entry.provider,
+        "code": entry.code,
+        "name": entry.name,
+        "meaning": entry.meaning,
+        "remedy": entry.remedy,
+        "fixed_by": entry.fix.as_str(),
+        "resend": entry.resend.as_str(),
+        "implies_type": entry.implies,
+        "whatsapp_code": entry.whatsapp_code,
+        "confirmed": entry.confirmed,
+        "article": entry.article,
+    })
+}
+
+fn list_unknown(
+    unknown: &[UnknownError],
+    as_json: bool,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<Exit> {
+    if as_json {
+        return terminal.json(&unknown);
+    }
+    if unknown.is_empty() {
+        return terminal.refuse("the catalogue knows every error code in the store");
+    }
+    let rows = unknown.iter().map(|error| {
+        let texts = [&error.title, &error.details];
+        let texts: Vec<&str> = texts.into_iter().flatten().map(String::as_str).collect();
+        vec![
+            error.error_key.clone(),
+            error.reports.to_string(),
+            stamp(error.last_seen_ms),
+            shorten(&texts.join(": "), 48),
+        ]
+    });
+    let text = table(
+        &["KEY", "REPORTS", "LAST SEEN (UTC)", "THE PROVIDER SAYS"],
+        rows,
+    );
+    write!(terminal.data, "{text}")?;
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::run;
+    use super::*;
+
+    #[test]
+    fn a_code_is_told_at_length_and_words_find_many() {
+        let cases = [
+            (&["131026"][..], Exit::Done, "131026: "),
+            (&["structure_unavailable"], Exit::Done, "language"),
+            (&["message", "undeliverable"], Exit::Done, "131026"),
+            (&["no-such-thing-at-all"], Exit::Refused, ""),
+        ];
+        for (term, exit, part) in cases {
+            let (ended, data, talk) = run(&[&["explain"], term].concat());
+            assert_eq!(ended, exit, "{term:?}: {talk}");
+            assert!(data.contains(part), "{term:?}: {data}");
+            assert!(
+                data.lines().all(|line| line.chars().count() <= 100),
+                "{data}"
+            );
+        }
+    }
+
+    #[test]
+    fn json_holds_the_whole_entry() {
+        let (_, data, _) = run(&["explain", "131026", "--json"]);
+        let entries: Value = serde_json::from_str(&data).unwrap();
+        assert_eq!(entries[0]["error_key"], "meta:131026");
+        assert_eq!(entries[0]["fixed_by"], "recipient");
+    }
+}

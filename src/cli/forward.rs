@@ -1,0 +1,307 @@
+//! `tickrelay forward`: what is owed to subscribers, how the sending went, and owing it again.
+
+use clap::{ArgGroup, Args, Subcommand};
+
+use super::table::{facts, item, shorten, table};
+use super::time::{Since, day_and_time, span, stamp};
+use super::{Exit, Settings, Terminal, ask};
+use crate::clock::Clock;
+use crate::model::{ForwardState, SubscriberState};
+use crate::operations::{Answer, Request};
+use crate::store::RetrySelection;
+use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardQuery, ForwardRecord};
+
+/// The verbs of `forward`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// List forwards, the newest first
+    List(List),
+    /// Show one forward with its attempts and its payload
+    Show(Show),
+    /// Owe forwards again: they are sent at once, with the whole schedule before them
+    Retry(Retry),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Only those that are pending, delivered or gave-up
+    #[arg(long, value_name = "WORD")]
+    state: Option<ForwardState>,
+    /// Only those owed to this subscriber
+    #[arg(long, value_name = "NAME")]
+    subscriber: Option<String>,
+    /// Only those owed since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+    /// At most this many
+    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    limit: usize,
+    /// Answer with a JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// Its id, or the `webhook-id` that the subscriber saw
+    id: String,
+    /// Answer with a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").required(true).multiple(true).args(["ids", "gave_up"]))]
+pub(super) struct Retry {
+    /// Their ids, or the `webhook-id`s that the subscriber saw
+    #[arg(conflicts_with_all = ["gave_up", "subscriber", "since"])]
+    ids: Vec<String>,
+    /// All that were given up
+    #[arg(long)]
+    gave_up: bool,
+    /// With --gave-up: only those of this subscriber
+    #[arg(long, value_name = "NAME", requires = "gave_up")]
+    subscriber: Option<String>,
+    /// With --gave-up: only those owed since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
+    #[arg(long, value_name = "TIME", requires = "gave_up")]
+    since: Option<Since>,
+    /// Send them with a new `webhook-id`, so that a subscriber that drops repeats takes them
+    #[arg(long)]
+    new_id: bool,
+}
+
+impl Verb {
+    pub(super) fn run(
+        self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        let now_ms = Clock::system().now_ms();
+        match self {
+            Self::List(list) => list.run(settings, terminal, now_ms),
+            Self::Show(show) => show.run(settings, terminal, now_ms),
+            Self::Retry(retry) => retry.run(settings, terminal, now_ms),
+        }
+    }
+}
+
+impl List {
+    fn run(
+        &self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+        now_ms: i64,
+    ) -> anyhow::Result<Exit> {
+        let reader = settings.reader()?;
+        let forwards = reader.forwards(&ForwardQuery {
+            state: self.state,
+            subscriber_id: subscriber_id(settings, self.subscriber.as_deref(), now_ms)?,
+            since_ms: self.since.map(|since| since.ms(now_ms)),
+            limit: self.limit,
+        })?;
+        if self.json {
+            return terminal.json(&forwards);
+        }
+        if forwards.is_empty() {
+            return terminal.refuse("no forward is like that");
+        }
+        let rows = forwards.iter().map(|forward| {
+            vec![
+                forward.forward_id.to_string(),
+                stamp(forward.owed_since_ms),
+                shorten(&forward.subscriber, 16),
+                forward
+                    .status
+                    .map(|status| status.to_string())
+                    .unwrap_or_default(),
+                forward.recipient.as_deref().map(number).unwrap_or_default(),
+                fate(forward, now_ms),
+            ]
+        });
+        let headings = [
+            "ID",
+            "OWED SINCE (UTC)",
+            "SUBSCRIBER",
+            "STATUS",
+            "RECIPIENT",
+            "STATE",
+        ];
+        write!(terminal.data, "{}", table(&headings, rows))?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Show {
+    fn run(
+        &self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+        now_ms: i64,
+    ) -> anyhow::Result<Exit> {
+        let Some(detail) = settings.reader()?.forward(&self.id)? else {
+            return terminal.refuse(no_forward(&self.id));
+        };
+        if self.json {
+            return terminal.json(&detail);
+        }
+        write!(terminal.data, "{}", show(&detail, now_ms))?;
+        Ok(Exit::Done)
+    }
+}
+
+fn no_forward(id: &str) -> String {
+    format!("there is no forward {id:?}: give its id or its whole webhook-id")
+}
+
+fn show(detail: &ForwardDetail, now_ms: i64) -> String {
+    let forward = &detail.forward.forward;
+    let status = forward.status.map(|status| status.to_string());
+    let id = forward.provider_message_id.clone();
+    let message = id.unwrap_or_else(|| format!("key:{}", forward.message_id));
+    let facts = facts([
+        ("Forward", Some(forward.forward_id.to_string())),
+        ("webhook-id", Some(forward.uid.to_string())),
+        (
+            "Subscriber",
+            Some(format!("{} at {}", forward.subscriber, detail.url)),
+        ),
+        ("Message", Some(message)),
+        ("Recipient", forward.recipient.as_deref().map(number)),
+        ("Status", status),
+        ("Owed since", Some(day_and_time(forward.owed_since_ms))),
+        ("State", Some(fate(forward, now_ms))),
+        ("Payload", Some(detail.payload.clone())),
+    ]);
+    let attempts: String = detail
+        .forward
+        .history
+        .iter()
+        .map(|attempt| item(&tell_attempt(attempt, usize::MAX), 0))
+        .collect();
+    if attempts.is_empty() {
+        return facts;
+    }
+    format!("{facts}\n{attempts}")
+}
+
+impl Retry {
+    fn run(
+        &self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+        now_ms: i64,
+    ) -> anyhow::Result<Exit> {
+        let reader = settings.reader()?;
+        let mut forward_ids = Vec::new();
+        for id in &self.ids {
+            match reader.forward(id)? {
+                Some(found) => forward_ids.push(found.forward.forward.forward_id),
+                None => return terminal.refuse(no_forward(id)),
+            }
+        }
+        let selection = RetrySelection {
+            forward_ids,
+            subscriber_id: subscriber_id(settings, self.subscriber.as_deref(), now_ms)?,
+            gave_up_only: self.gave_up,
+            since_ms: self.since.map(|since| since.ms(now_ms)),
+            new_id: self.new_id,
+        };
+        let request = Request::RetryForwards(selection);
+        match ask::perform_now(settings, request, terminal)? {
+            None => Ok(Exit::Refused),
+            Some(Answer::Retried { forwards: 0 }) => terminal.refuse(
+                "nothing to send again: no forward is like that, or its subscriber was removed",
+            ),
+            Some(Answer::Retried { forwards }) => {
+                let what = if forwards == 1 {
+                    "forward is"
+                } else {
+                    "forwards are"
+                };
+                writeln!(terminal.talk, "{forwards} {what} owed again")?;
+                Ok(Exit::Done)
+            }
+            Some(other) => Err(ask::unexpected(&other)),
+        }
+    }
+}
+
+/// The key of the subscriber with that name; `None` when none was named.
+fn subscriber_id(
+    settings: &Settings,
+    name: Option<&str>,
+    now_ms: i64,
+) -> anyhow::Result<Option<i64>> {
+    let Some(name) = name else { return Ok(None) };
+    let overview = settings.reader()?.subscriber(name, now_ms)?;
+    Ok(Some(overview.subscriber.id))
+}
+
+/// Where a forward stands and what comes next, in one clause.
+pub(super) fn fate(forward: &ForwardRecord, now_ms: i64) -> String {
+    let attempts = match forward.attempts {
+        0 => "no attempt".to_owned(),
+        1 => "1 attempt".to_owned(),
+        attempts => format!("{attempts} attempts"),
+    };
+    let last = forward
+        .last_error
+        .map_or_else(String::new, |code| format!(", last {}", code.as_str()));
+    let ended = forward.settled_at_ms.map(stamp).unwrap_or_default();
+    match (forward.state, forward.subscriber_state) {
+        (ForwardState::Delivered, _) if forward.attempts <= 1 => format!("delivered {ended}"),
+        (ForwardState::Delivered, _) => format!("delivered {ended} after {attempts}"),
+        (ForwardState::GaveUp, _) => {
+            let why = forward.gave_up.map_or("", |reason| reason.explain());
+            format!("gave up {ended}: {why} ({attempts}{last})")
+        }
+        (ForwardState::Pending, SubscriberState::Active) => {
+            let due_ms = forward.due_at_ms;
+            let when = match forward.subscriber_failing_since_ms {
+                _ if due_ms > now_ms => {
+                    format!("next try in {} at {}", span(due_ms - now_ms), stamp(due_ms))
+                }
+                Some(since_ms) => {
+                    format!("the subscriber has been failing since {}", stamp(since_ms))
+                }
+                None => "due now".to_owned(),
+            };
+            format!("pending: {when} ({attempts}{last})")
+        }
+        (ForwardState::Pending, state) => {
+            format!("pending: the subscriber is {state} ({attempts}{last})")
+        }
+    }
+}
+
+/// One attempt, with so many letters of the subscriber's answer.
+pub(super) fn tell_attempt(attempt: &AttemptRecord, letters: usize) -> String {
+    let what = attempt
+        .number
+        .map_or_else(|| "probe".to_owned(), |number| format!("attempt {number}"));
+    let code = attempt.error_code.map(|code| code.as_str().to_owned());
+    let status = attempt.http_status.map(|status| format!("HTTP {status}"));
+    let ended: Vec<String> = code.into_iter().chain(status).collect();
+    let detail = attempt.detail.as_ref();
+    let detail = detail.map(|detail| format!("; {}", shorten(detail, letters)));
+    let excerpt = attempt.excerpt.as_ref();
+    let excerpt = excerpt.map(|text| format!("; it answered: {}", shorten(text, letters)));
+    format!(
+        "{what} at {}: {} in {}{}{}",
+        stamp(attempt.started_at_ms),
+        ended.join(", "),
+        span(attempt.duration_ms.into()),
+        detail.unwrap_or_default(),
+        excerpt.unwrap_or_default(),
+    )
+}
+
+/// A phone number with its `+`, anything else as it is.
+pub(super) fn number(text: &str) -> String {
+    let digits = crate::model::digits(text);
+    if crate::model::is_phone_number(&digits) {
+        format!("+{digits}")
+    } else {
+        text.to_owned()
+    }
+}

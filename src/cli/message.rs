@@ -1,0 +1,166 @@
+//! `tickrelay message`: what became of a message, for whoever is asked on the phone.
+//!
+//! One sentence first, which can be read out; then the timeline that proves it.
+
+mod answer;
+mod events;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::forward::number;
+use super::table::{prose, shorten, table};
+use super::time::stamp;
+use super::{Exit, Settings, Terminal};
+use crate::clock::Clock;
+use crate::model::Status;
+use crate::store::timeline::{MessageRecord, Timeline};
+
+/// The verbs of `message`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Say in one sentence what became of a message, then show its timeline
+    Show(Show),
+    /// List messages, the newest first; ! marks a delivery that a failure contradicts
+    List(List),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// The provider's message id, or the recipient's phone number or user id, or key:17 where
+    /// the provider gave no id
+    #[arg(required = true, value_name = "ID OR NUMBER")]
+    term: Vec<String>,
+    /// Of a number, list at most this many messages
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    limit: usize,
+    /// Answer with a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Only those in this status
+    #[arg(long)]
+    status: Option<Status>,
+    /// At most this many
+    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    limit: usize,
+    /// Answer with a JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+/// The answer of `message show --json`: the newest message found, and all that were found.
+#[derive(Serialize)]
+struct Shown<'a> {
+    answer: String,
+    #[serde(flatten)]
+    timeline: &'a Timeline,
+    found: &'a [MessageRecord],
+}
+
+impl Verb {
+    pub(super) fn run(
+        self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        match self {
+            Self::Show(show) => show.run(settings, terminal),
+            Self::List(list) => list.run(settings, terminal),
+        }
+    }
+}
+
+impl Show {
+    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        // A number may be typed with blanks and without quotes.
+        let term = self.term.join(" ");
+        let reader = settings.reader()?;
+        let found = reader.find_messages(&term, self.limit.max(1))?;
+        let newest = match found.first() {
+            Some(newest) => reader.timeline(newest.message_id)?,
+            None => None,
+        };
+        let Some(timeline) = newest else {
+            return terminal.refuse(format!(
+                "nothing was reported of {term:?}: check the id, or the number with its country code"
+            ));
+        };
+        let answer = answer::answer(&timeline);
+        if self.json {
+            return terminal.json(&Shown {
+                answer,
+                timeline: &timeline,
+                found: &found,
+            });
+        }
+        if found.len() > 1 {
+            let whose = number(&term);
+            writeln!(
+                terminal.data,
+                "{} messages of {whose}, the newest first:\n\n{}\nThe newest:\n",
+                found.len(),
+                list(&found)
+            )?;
+        }
+        let now_ms = Clock::system().now_ms();
+        write!(
+            terminal.data,
+            "{}\n{}",
+            prose(&answer, 0),
+            events::timeline(&timeline, now_ms)
+        )?;
+        Ok(Exit::Done)
+    }
+}
+
+impl List {
+    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let messages = settings.reader()?.messages(self.status, self.limit)?;
+        if self.json {
+            return terminal.json(&messages);
+        }
+        if messages.is_empty() {
+            return terminal.refuse("no message is like that");
+        }
+        write!(terminal.data, "{}", list(&messages))?;
+        Ok(Exit::Done)
+    }
+}
+
+fn list(messages: &[MessageRecord]) -> String {
+    let rows = messages.iter().map(|message| {
+        let code = message.error.as_ref().map(|error| {
+            let known = error.code.map(|code| code.to_string());
+            known.unwrap_or_else(|| error.error_key.clone())
+        });
+        let conflict = if message.conflict { "!" } else { "" };
+        let status = message.status.map_or("-", Status::as_str);
+        vec![
+            stamp(message.last_report_at_ms),
+            format!("{status}{conflict}"),
+            message.recipient.as_deref().map(number).unwrap_or_default(),
+            code.unwrap_or_default(),
+            shorten(&message.source, 20),
+            message_id(message),
+        ]
+    });
+    let headings = [
+        "LAST REPORT (UTC)",
+        "STATUS",
+        "RECIPIENT",
+        "ERROR",
+        "SOURCE",
+        "MESSAGE",
+    ];
+    table(&headings, rows)
+}
+
+/// What `message show` finds it by.
+fn message_id(message: &MessageRecord) -> String {
+    let id = message.provider_message_id.clone();
+    id.unwrap_or_else(|| format!("key:{}", message.message_id))
+}

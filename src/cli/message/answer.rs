@@ -1,0 +1,222 @@
+//! The one sentence about a message that a support agent reads out.
+//!
+//! Pure: decides from what is known, and knows no clock.
+
+use crate::catalogue;
+use crate::cli::forward::number;
+use crate::cli::time::day_and_time;
+use crate::model::{Kind, Status};
+use crate::store::timeline::{ErrorRecord, MessageRecord, Timeline};
+
+/// What became of the message.
+pub(super) fn answer(timeline: &Timeline) -> String {
+    let message = &timeline.message;
+    let times = &message.times;
+    let group = timeline
+        .reports
+        .iter()
+        .any(|report| report.participant.is_some());
+    let recipient = message.recipient.as_deref().map(number);
+    let recipient = recipient.unwrap_or_else(|| "the recipient".to_owned());
+    let to = if group {
+        format!("at least one member of the group {recipient}")
+    } else {
+        recipient
+    };
+    let on =
+        |ms: Option<i64>| ms.map_or_else(String::new, |ms| format!(" on {}", day_and_time(ms)));
+    let standing = match message.status {
+        Some(Status::Read) => format!("Read by {to}{}.", on(times.read_at_ms)),
+        Some(Status::Delivered) => {
+            format!(
+                "Delivered to {to}{}; no read report so far.",
+                on(times.delivered_at_ms)
+            )
+        }
+        Some(Status::Sent) => format!(
+            "Waiting: sent to {to}{}, no delivery report yet.",
+            on(times.sent_at_ms)
+        ),
+        Some(Status::Queued) => format!(
+            "Waiting: taken by the provider{}, not sent to {to} yet.",
+            on(times.queued_at_ms)
+        ),
+        Some(Status::Failed) => format!(
+            "Failed{}: {}",
+            on(times.failed_at_ms),
+            message
+                .error
+                .as_ref()
+                .map_or_else(|| "the provider gave no reason.".to_owned(), explain)
+        ),
+        Some(Status::Deleted) => {
+            return format!(
+                "Deleted{}; nothing else was reported.",
+                on(times.deleted_at_ms)
+            );
+        }
+        None => no_status(timeline),
+    };
+    let contradicted = message.conflict.then(|| contradiction(message));
+    let deleted = times.deleted_at_ms;
+    let deleted = deleted.map(|_| format!(" It was deleted{}.", on(deleted)));
+    let added = contradicted.into_iter().chain(deleted);
+    std::iter::once(standing).chain(added).collect()
+}
+
+/// The error with who can fix it and what to do.
+fn explain(error: &ErrorRecord) -> String {
+    let called = called(error);
+    if let Some(entry) = catalogue::find(&error.error_key) {
+        return format!("{} {} ({called})", entry.sentence(), entry.remedy);
+    }
+    let details = error.details.as_deref();
+    let details = details.map_or_else(String::new, |text| format!(", \"{text}\""));
+    format!("{called}{details}. The catalogue does not know this error: ask the provider.")
+}
+
+/// An error as the provider calls it: `error 131026, Message undeliverable`.
+pub(super) fn called(error: &ErrorRecord) -> String {
+    let code = error
+        .code
+        .map_or_else(|| error.error_key.clone(), |code| code.to_string());
+    let title = error.title.as_deref().unwrap_or_default();
+    match title.trim_end_matches('.') {
+        "" => format!("error {code}"),
+        title if title == code => format!("error {code}"),
+        title => format!("error {code}, {title}"),
+    }
+}
+
+fn contradiction(message: &MessageRecord) -> String {
+    let on = message.times.failed_at_ms.map(day_and_time);
+    let on = on.map_or_else(String::new, |on| format!(" on {on}"));
+    let error = message.error.as_ref().map(called);
+    let error = error.map_or_else(String::new, |error| format!(" ({error})"));
+    format!(" The provider also reported a failure{on}{error}; a delivery outweighs it.")
+}
+
+fn no_status(timeline: &Timeline) -> String {
+    let clicked = timeline
+        .reports
+        .iter()
+        .find(|report| report.kind == Kind::Click);
+    if let Some(click) = clicked {
+        let at_ms = click.provider_time_ms.unwrap_or(click.received_at_ms);
+        return format!(
+            "A link in it was clicked on {}; no status was reported.",
+            day_and_time(at_ms)
+        );
+    }
+    "No status was reported, only what the timeline shows.".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{MessageType, TypeRule};
+    use crate::store::timeline::StatusTimes;
+
+    const AT: i64 = 1_760_000_000_000;
+
+    fn check(change: impl FnOnce(&mut MessageRecord), expected: &[&str]) {
+        let mut message = MessageRecord {
+            message_id: 1,
+            provider_message_id: Some("wamid.1".to_owned()),
+            source: "cloud".to_owned(),
+            provider: "meta-cloud".to_owned(),
+            status: None,
+            conflict: false,
+            message_type: MessageType::Template,
+            type_rule: TypeRule::Default,
+            recipient: Some("34600000001".to_owned()),
+            sender: None,
+            text: None,
+            bulk_id: None,
+            category: None,
+            times: StatusTimes {
+                sent_at_ms: Some(AT),
+                delivered_at_ms: Some(AT),
+                failed_at_ms: Some(AT),
+                ..StatusTimes::default()
+            },
+            error: None,
+            first_report_at_ms: AT,
+            last_report_at_ms: AT,
+        };
+        change(&mut message);
+        let told = answer(&Timeline {
+            message,
+            reports: Vec::new(),
+        });
+        for part in expected {
+            assert!(told.contains(part), "{part:?} is not in {told:?}");
+        }
+    }
+
+    fn error(key: &str, code: i64) -> ErrorRecord {
+        ErrorRecord {
+            error_key: key.to_owned(),
+            code: Some(code),
+            title: Some("Message undeliverable".to_owned()),
+            details: None,
+        }
+    }
+
+    #[test]
+    fn each_status_has_its_sentence() {
+        check(
+            |message| message.status = Some(Status::Delivered),
+            &["Delivered to +34600000001 on 2025-10-09 at 08:53:20 UTC; no read report so far."],
+        );
+        check(
+            |message| message.status = Some(Status::Sent),
+            &[
+                "Waiting: sent to +34600000001 on ",
+                "no delivery report yet",
+            ],
+        );
+        check(
+            |message| message.status = Some(Status::Failed),
+            &["Failed on 2025-10-09 at 08:53:20 UTC: the provider gave no reason."],
+        );
+        check(|_| (), &["No status was reported"]);
+    }
+
+    #[test]
+    fn a_failure_says_who_can_fix_it_and_how() {
+        check(
+            |message| {
+                message.status = Some(Status::Failed);
+                message.error = Some(error("meta:131026", 131_026));
+            },
+            &[
+                "Can be fixed by the recipient.",
+                "(error 131026, Message undeliverable)",
+            ],
+        );
+        check(
+            |message| {
+                message.status = Some(Status::Failed);
+                message.error = Some(error("meta:139999", 139_999));
+            },
+            &["error 139999, Message undeliverable", "ask the provider"],
+        );
+    }
+
+    #[test]
+    fn a_contradiction_and_a_deletion_are_added() {
+        check(
+            |message| {
+                message.status = Some(Status::Delivered);
+                message.conflict = true;
+                message.error = Some(error("meta:131026", 131_026));
+                message.times.deleted_at_ms = Some(AT);
+            },
+            &[
+                "also reported a failure on 2025-10-09",
+                "It was deleted on 2025-10-09",
+            ],
+        );
+    }
+}

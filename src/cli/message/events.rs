@@ -1,0 +1,171 @@
+//! The timeline of a message: each report in the order of events, and what became of it.
+
+use super::answer::called;
+use super::message_id;
+use crate::catalogue;
+use crate::cli::forward::{fate, number, tell_attempt};
+use crate::cli::table::{clean, facts, item};
+use crate::cli::time::{span, stamp};
+use crate::model::{Change, ForwardState, Kind, TypeRule};
+use crate::store::timeline::{ForwardHistory, MessageRecord, ReportRecord, Timeline};
+
+/// What stands under a report is indented by this.
+const INDENT: usize = 4;
+
+/// An arrival is remarkable when it comes this long after the event, ms.
+const REMARKABLE_MS: i64 = 60_000;
+
+/// Letters of a subscriber's answer that a timeline has room for.
+const EXCERPT: usize = 80;
+
+/// The whole timeline.
+pub(super) fn timeline(timeline: &Timeline, now_ms: i64) -> String {
+    let mut text = head(&timeline.message);
+    text.push_str("\nAll times are UTC.\n");
+    for report in &timeline.reports {
+        text.push('\n');
+        text.push_str(&event(report, &timeline.message, now_ms));
+    }
+    text
+}
+
+fn head(message: &MessageRecord) -> String {
+    let rule = match message.type_rule {
+        TypeRule::Default => "a guess: the default of its source",
+        TypeRule::ErrorCode => "as its error code tells",
+        TypeRule::Evidence => "as the provider's report tells",
+        TypeRule::Echo => "as the sender's echo says",
+        TypeRule::Registered => "as the sender registered",
+    };
+    facts([
+        ("Message", Some(message_id(message))),
+        (
+            "Source",
+            Some(format!("{} ({})", message.source, message.provider)),
+        ),
+        ("To", message.recipient.as_deref().map(number)),
+        ("From", message.sender.as_deref().map(number)),
+        ("Type", Some(format!("{} ({rule})", message.message_type))),
+        ("Category", message.category.clone()),
+        ("Broadcast", message.bulk_id.clone()),
+        ("Text", message.text.clone()),
+    ])
+}
+
+fn event(report: &ReportRecord, message: &MessageRecord, now_ms: i64) -> String {
+    let at_ms = report.provider_time_ms.unwrap_or(report.received_at_ms);
+    let mut text = clean(&format!("{}  {}", stamp(at_ms), what(report)));
+    text.push('\n');
+    let mut line = |words: &str| text.push_str(&item(words, INDENT));
+    line(&arrival(report));
+    if let Some(remark) = remark(report.change) {
+        line(remark);
+    }
+    for error in &report.errors {
+        let details = error.details.as_deref();
+        let details = details.map_or_else(String::new, |details| format!(": {details}"));
+        line(&format!("{}{details}", called(error)));
+        // The message's own error is explained in the answer above.
+        let answered = message.error.as_ref().map(|error| &error.error_key);
+        if answered != Some(&error.error_key)
+            && let Some(entry) = catalogue::find(&error.error_key)
+        {
+            line(&entry.sentence());
+        }
+    }
+    if !report.oddities.is_empty() {
+        line(&format!("odd: {}", report.oddities.join(", ")));
+    }
+    for forward in &report.forwards {
+        for words in forwarded(forward, now_ms) {
+            line(&words);
+        }
+    }
+    for refusal in &report.refusals {
+        let (subscriber, why) = (&refusal.subscriber, refusal.reason.explain());
+        line(&format!("{subscriber}: not told, {why}"));
+    }
+    if report.change == Change::New && report.forwards.is_empty() && report.refusals.is_empty() {
+        line("there was no subscriber to tell");
+    }
+    text
+}
+
+/// The status, with the provider's own word where that says more.
+fn what(report: &ReportRecord) -> String {
+    let word = &report.provider_status;
+    let mut parts = vec![match report.status {
+        Some(status) if status.as_str().eq_ignore_ascii_case(word) => status.to_string(),
+        Some(status) => format!("{status} ({word})"),
+        None if report.kind == Kind::Click => "click".to_owned(),
+        None => format!("{word} (not a status)"),
+    }];
+    if let Some(channel) = &report.channel {
+        parts.push(format!("over {channel}"));
+    }
+    if let Some(participant) = &report.participant {
+        parts.push(format!("for {}", number(participant)));
+    }
+    if let Some(url) = &report.url {
+        parts.push(format!("on {url}"));
+    }
+    parts.join(" ")
+}
+
+/// When it arrived, how long that took, and how often it came again.
+fn arrival(report: &ReportRecord) -> String {
+    let arrived = stamp(report.received_at_ms);
+    let webhook = report.webhook_id;
+    let arrival = match report.provider_time_ms {
+        None => format!("arrived {arrived} in webhook {webhook}; the provider gave no usable time"),
+        Some(at_ms) if report.received_at_ms - at_ms >= REMARKABLE_MS => {
+            let lag = span(report.received_at_ms - at_ms);
+            format!("arrived {arrived}, {lag} later, in webhook {webhook}")
+        }
+        Some(at_ms) if at_ms - report.received_at_ms >= REMARKABLE_MS => {
+            let ahead = span(at_ms - report.received_at_ms);
+            format!("arrived {arrived} in webhook {webhook}; the provider's time is {ahead} ahead")
+        }
+        Some(_) => format!("arrived {arrived} in webhook {webhook}"),
+    };
+    let times = match report.repeats {
+        0 => return arrival,
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        repeats => format!("{repeats} times"),
+    };
+    let last = report.last_repeat_ms.map(stamp);
+    let last = last.map_or_else(String::new, |last| format!(", last {last}"));
+    format!("{arrival}; repeated {times}{last}")
+}
+
+/// Why nobody is told, where the report itself is the reason.
+fn remark(change: Change) -> Option<&'static str> {
+    match change {
+        Change::New => None,
+        Change::Superseded => Some("LATE: nobody is told, a later status was already known"),
+        Change::Contradicts => {
+            Some("CONTRADICTS: nobody is told, the message had already been reported as delivered")
+        }
+        Change::Repeated => Some("AGAIN: nobody is told, this status was already known"),
+        Change::NotAStatus => Some("nobody is told, it is none of the six statuses"),
+    }
+}
+
+/// The forward's fate; its attempts too, unless the first one did it.
+fn forwarded(forward: &ForwardHistory, now_ms: i64) -> Vec<String> {
+    let record = &forward.forward;
+    let removed = if record.subscriber_removed {
+        " (removed)"
+    } else {
+        ""
+    };
+    let name = &record.subscriber;
+    let mut lines = vec![format!("{name}{removed}: {}", fate(record, now_ms))];
+    let at_once = record.state == ForwardState::Delivered && forward.history.len() <= 1;
+    if !at_once {
+        let attempts = forward.history.iter();
+        lines.extend(attempts.map(|attempt| format!("- {}", tell_attempt(attempt, EXCERPT))));
+    }
+    lines
+}

@@ -1,0 +1,319 @@
+//! `tickrelay subscriber`: who is told of what, and where.
+
+mod add;
+
+use clap::{Args, Subcommand};
+
+use super::forward::number;
+use super::table::{facts, shorten, table};
+use super::time::{day_and_time, span};
+use super::{Exit, Settings, Terminal, ask};
+use crate::clock::Clock;
+use crate::model::{Filter, Rule, SubscriberState};
+use crate::operations::{Answer, Request, SampleAnswer};
+use crate::store::overview::SubscriberOverview;
+
+/// The verbs of `subscriber`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Add one; its secret is written to stdout, this once
+    Add(add::Add),
+    /// List all with what they are owed
+    List(List),
+    /// Show one
+    Show(Show),
+    /// Send nothing to it until it is resumed; what it is owed is kept
+    Pause(Named),
+    /// Send to it again, all that is still owed included
+    Resume(Named),
+    /// Remove it; what it is owed is given up
+    Remove(Named),
+    /// Give it a new secret, written to stdout; the old one stays valid for 24 h
+    RotateSecret(Named),
+    /// Send it one sample of each status and show its answers; exit 1 unless it takes all
+    Test(Test),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    /// Its name
+    name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Answer with a JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// Its name
+    name: String,
+    /// Answer with a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Test {
+    /// Its name
+    name: String,
+    /// Answer with a JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verb {
+    pub(super) fn run(
+        self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        let request = match self {
+            Self::List(list) => return list.run(settings, terminal),
+            Self::Show(show) => return show.run(settings, terminal),
+            Self::Test(test) => return test.run(settings, terminal),
+            Self::Add(add) => Request::AddSubscriber(add.subscriber()),
+            Self::Pause(Named { name }) => Request::PauseSubscriber { name },
+            Self::Resume(Named { name }) => Request::ResumeSubscriber { name },
+            Self::Remove(Named { name }) => Request::RemoveSubscriber { name },
+            Self::RotateSecret(Named { name }) => Request::RotateSecret { name },
+        };
+        match ask::perform_now(settings, request, terminal)? {
+            Some(answer) => tell(answer, terminal),
+            None => Ok(Exit::Refused),
+        }
+    }
+}
+
+/// The secret is what was asked for; all else is talk.
+fn tell(answer: Answer, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+    match answer {
+        Answer::Secret {
+            subscriber,
+            secret,
+            old_until_ms,
+        } => {
+            let name = &subscriber.name;
+            if let Some(until_ms) = old_until_ms {
+                let until = day_and_time(until_ms);
+                writeln!(
+                    terminal.talk,
+                    "{name} has a new secret; until {until} both sign."
+                )?;
+            } else {
+                let wants = wants(&subscriber.filter);
+                writeln!(
+                    terminal.talk,
+                    "{name} is added: {} gets {wants}.",
+                    subscriber.url
+                )?;
+            }
+            writeln!(terminal.talk, "This secret is shown once:\n")?;
+            writeln!(terminal.data, "{secret}")?;
+            terminal.data.flush()?;
+            writeln!(
+                terminal.talk,
+                "\nVerify each request with it as Standard Webhooks says (standardwebhooks.com has \
+                 libraries):\nwebhook-signature holds \"v1,\" and the base64 of HMAC-SHA256 over\n\
+                 {{webhook-id}}.{{webhook-timestamp}}.{{body}}, keyed with what follows whsec_, base64-decoded.\n\
+                 Try it: tickrelay subscriber test {name}"
+            )?;
+        }
+        Answer::Subscriber(subscriber) => {
+            let name = &subscriber.name;
+            match subscriber.state {
+                SubscriberState::Active => {
+                    writeln!(terminal.talk, "{name} is active: what it is owed is sent")?;
+                }
+                state => writeln!(
+                    terminal.talk,
+                    "{name} is {state}: what it is owed is kept until it is resumed, \
+                     or grows too old (forward.max_age)"
+                )?,
+            }
+        }
+        Answer::Removed { given_up } => {
+            writeln!(
+                terminal.talk,
+                "removed; forwards given up with it: {given_up}"
+            )?;
+        }
+        other => return Err(ask::unexpected(&other)),
+    }
+    Ok(Exit::Done)
+}
+
+/// A filter in words.
+fn wants(filter: &Filter) -> String {
+    if *filter == Filter::default() {
+        "every status of every message".to_owned()
+    } else {
+        filter.to_string()
+    }
+}
+
+impl List {
+    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let overviews = settings.reader()?.subscribers(Clock::system().now_ms())?;
+        if self.json {
+            return terminal.json(&overviews);
+        }
+        if overviews.is_empty() {
+            return terminal
+                .refuse("no subscriber yet: tickrelay subscriber add --name crm --url https://…");
+        }
+        let rows = overviews.iter().map(|overview| {
+            let subscriber = &overview.subscriber;
+            vec![
+                subscriber.name.clone(),
+                subscriber.state.to_string(),
+                overview.pending.to_string(),
+                overview.delivered_24h.to_string(),
+                overview.gave_up_24h.to_string(),
+                shorten(&subscriber.filter.to_string(), 32),
+                subscriber.url.clone(),
+            ]
+        });
+        let headings = [
+            "NAME",
+            "STATE",
+            "PENDING",
+            "DELIVERED 24H",
+            "GAVE UP 24H",
+            "WANTS",
+            "URL",
+        ];
+        write!(terminal.data, "{}", table(&headings, rows))?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Show {
+    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let now_ms = Clock::system().now_ms();
+        let overview = settings.reader()?.subscriber(&self.name, now_ms)?;
+        if self.json {
+            return terminal.json(&overview);
+        }
+        write!(terminal.data, "{}", show(&overview, now_ms))?;
+        Ok(Exit::Done)
+    }
+}
+
+fn show(overview: &SubscriberOverview, now_ms: i64) -> String {
+    let subscriber = &overview.subscriber;
+    let state = match &subscriber.state_reason {
+        Some(reason) => format!("{}: {reason}", subscriber.state),
+        None => subscriber.state.to_string(),
+    };
+    let failing = subscriber.failing_since_ms.map(|since_ms| {
+        format!(
+            "every attempt since {} ({})",
+            day_and_time(since_ms),
+            span(now_ms - since_ms)
+        )
+    });
+    let pending = match overview.oldest_pending_ms {
+        Some(since_ms) => format!(
+            "{}, the oldest for {}",
+            overview.pending,
+            span(now_ms - since_ms)
+        ),
+        None => "0".to_owned(),
+    };
+    let options = subscriber.options;
+    let formats = format!(
+        "errors {}, numbers {}, times {}",
+        options.error_format, options.phone_format, options.timestamp_format
+    );
+    let senders = subscriber.filter.senders.iter();
+    let senders: Vec<String> = senders.map(|sender| number(sender)).collect();
+    let rules: Vec<String> = subscriber
+        .filter
+        .rules
+        .iter()
+        .map(Rule::to_string)
+        .collect();
+    let list = |items: Vec<String>| (!items.is_empty()).then(|| items.join(", "));
+    let any = subscriber.filter == Filter::default();
+    facts([
+        ("Subscriber", Some(subscriber.name.clone())),
+        ("URL", Some(subscriber.url.clone())),
+        ("State", Some(state)),
+        ("Failing", failing),
+        ("Wants", any.then(|| wants(&subscriber.filter))),
+        ("Rules", list(rules)),
+        ("Sources", list(subscriber.filter.sources.clone())),
+        ("Senders", list(senders)),
+        ("Payload", Some(formats)),
+        ("At once", Some(subscriber.concurrency.to_string())),
+        ("Added", Some(day_and_time(subscriber.created_at_ms))),
+        ("Pending", Some(pending)),
+        (
+            "Delivered",
+            Some(format!("{} within 24 h", overview.delivered_24h)),
+        ),
+        (
+            "Gave up",
+            Some(format!("{} within 24 h", overview.gave_up_24h)),
+        ),
+    ])
+}
+
+impl Test {
+    fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let request = Request::TestSubscriber { name: self.name };
+        let samples = match ask::perform_now(settings, request, terminal)? {
+            Some(Answer::Samples(samples)) => samples,
+            Some(other) => return Err(ask::unexpected(&other)),
+            None => return Ok(Exit::Refused),
+        };
+        if self.json {
+            terminal.json(&samples)?;
+        } else {
+            let rows = samples.iter().map(sample);
+            let text = table(&["SAMPLE", "ANSWER", "TIME", "ERROR"], rows);
+            write!(terminal.data, "{text}")?;
+        }
+        let refused = samples.iter().filter(|sample| sample.error.is_some());
+        match refused.count() {
+            0 => Ok(Exit::Done),
+            count => terminal.refuse(format!("{count} of {} were not taken", samples.len())),
+        }
+    }
+}
+
+fn sample(sample: &SampleAnswer) -> Vec<String> {
+    let error = sample.error.as_deref().unwrap_or_default();
+    let texts = [error, &sample.detail, &sample.excerpt];
+    let texts: Vec<&str> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+    vec![
+        sample.status.to_string(),
+        sample
+            .http_status
+            .map_or_else(|| "none".to_owned(), |status| format!("HTTP {status}")),
+        span(sample.duration_ms.into()),
+        shorten(&texts.join("; "), 100),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Exit;
+    use super::super::tests::run;
+
+    #[test]
+    fn without_a_store_a_read_says_how_to_make_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = format!("sqlite://{}/none.db", folder.path().display());
+        let (exit, data, talk) = run(&["subscriber", "list", "--store", &store]);
+        assert_eq!((exit, data.as_str()), (Exit::Refused, ""));
+        assert!(
+            talk.contains("made by the first `tickrelay serve`"),
+            "{talk}"
+        );
+    }
+}

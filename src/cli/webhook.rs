@@ -1,0 +1,198 @@
+//! `tickrelay webhook`: the providers' requests as they came.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::table::{facts, shorten, table};
+use super::time::{day_and_time, stamp};
+use super::{Exit, Settings, Terminal};
+use crate::store::WebhookOutcome;
+use crate::store::overview::{WebhookDetail, WebhookQuery, WebhookRecord};
+
+/// The verbs of `webhook`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Show one request: what is known of it, and its body
+    Show(Show),
+    /// List requests, the newest first
+    List(List),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// Its id, as `webhook list` and `message show` have it
+    id: i64,
+    /// Write the bytes of the body and nothing else
+    #[arg(long, conflicts_with = "json")]
+    raw: bool,
+    /// Answer with a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Only those that ended so: processed, duplicate, ignored or unparsed; unparsed has all
+    /// with any element that could not be read
+    #[arg(long, value_name = "WORD")]
+    outcome: Option<WebhookOutcome>,
+    /// Only those of this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// At most this many
+    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    limit: usize,
+    /// Answer with a JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verb {
+    pub(super) fn run(
+        self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        match self {
+            Self::Show(show) => show.run(settings, terminal),
+            Self::List(list) => list.run(settings, terminal),
+        }
+    }
+}
+
+impl Show {
+    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let id = self.id;
+        let Some(WebhookDetail { webhook, body }) = settings.reader()?.webhook(id)? else {
+            return terminal.refuse(format!("there is no webhook {id}; it may have been pruned"));
+        };
+        if self.json {
+            return show_json(&webhook, body.as_deref(), terminal);
+        }
+        if self.raw {
+            let Some(body) = body else {
+                return terminal.refuse(not_kept(&webhook));
+            };
+            terminal.data.write_all(&body)?;
+            return Ok(Exit::Done);
+        }
+        write!(terminal.data, "{}", head(&webhook))?;
+        match body.as_deref().map(str::from_utf8) {
+            None => writeln!(terminal.talk, "\n{}", not_kept(&webhook))?,
+            Some(Ok(text)) => writeln!(terminal.data, "\n{}", visible(text))?,
+            Some(Err(_)) => writeln!(
+                terminal.talk,
+                "\nthe body is not plain text; `tickrelay webhook show {id} --raw` writes its bytes"
+            )?,
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn head(webhook: &WebhookRecord) -> String {
+    let outcome = match &webhook.outcome_detail {
+        Some(detail) => format!("{}: {detail}", webhook.outcome.as_str()),
+        None => webhook.outcome.as_str().to_owned(),
+    };
+    let reports = format!("{}, {} of them new", webhook.reports, webhook.new_reports);
+    let unreadable = (webhook.unreadable > 0).then(|| webhook.unreadable.to_string());
+    facts([
+        ("Webhook", Some(webhook.webhook_id.to_string())),
+        (
+            "Source",
+            Some(format!("{} ({})", webhook.source, webhook.provider)),
+        ),
+        ("Arrived", Some(day_and_time(webhook.received_at_ms))),
+        ("Outcome", Some(outcome)),
+        ("Reports", Some(reports)),
+        ("Unreadable", unreadable),
+        ("Content-Type", webhook.content_type.clone()),
+        ("Content-Encoding", webhook.content_encoding.clone()),
+        ("User-Agent", webhook.user_agent.clone()),
+        (
+            "Type by default",
+            webhook.default_type.map(|word| word.to_string()),
+        ),
+        ("Sender by default", webhook.default_sender.clone()),
+        (
+            "Body",
+            webhook.body_bytes.map(|bytes| format!("{bytes} bytes")),
+        ),
+    ])
+}
+
+fn not_kept(webhook: &WebhookRecord) -> String {
+    let id = webhook.webhook_id;
+    if webhook.outcome == WebhookOutcome::Duplicate {
+        return format!("the body of webhook {id} is not kept: every report in it was known");
+    }
+    format!("the body of webhook {id} is no longer kept")
+}
+
+/// The body as it is, but for what a terminal would obey.
+fn visible(text: &str) -> String {
+    text.chars()
+        .map(|letter| match letter {
+            '\n' | '\t' => letter,
+            letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
+            letter => letter,
+        })
+        .collect()
+}
+
+/// The body as text where it is text, else in base64.
+fn show_json(
+    webhook: &WebhookRecord,
+    body: Option<&[u8]>,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<Exit> {
+    use base64::Engine as _;
+    let mut object = serde_json::to_value(webhook)?;
+    let text = body.and_then(|body| str::from_utf8(body).ok());
+    object["body"] = json!(text);
+    if let (Some(bytes), None) = (body, text) {
+        object["body_base64"] = json!(base64::engine::general_purpose::STANDARD.encode(bytes));
+    }
+    terminal.json(&object)
+}
+
+impl List {
+    fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let webhooks = settings.reader()?.webhooks(&WebhookQuery {
+            outcome: self.outcome,
+            source: self.source,
+            limit: self.limit,
+        })?;
+        if self.json {
+            return terminal.json(&webhooks);
+        }
+        if webhooks.is_empty() {
+            return terminal.refuse("no webhook is like that");
+        }
+        let rows = webhooks.iter().map(|webhook| {
+            let detail = webhook.outcome_detail.as_deref().unwrap_or_default();
+            vec![
+                webhook.webhook_id.to_string(),
+                stamp(webhook.received_at_ms),
+                shorten(&webhook.source, 20),
+                webhook.outcome.as_str().to_owned(),
+                webhook.reports.to_string(),
+                webhook.new_reports.to_string(),
+                webhook.unreadable.to_string(),
+                shorten(detail, 28),
+            ]
+        });
+        let headings = [
+            "ID",
+            "ARRIVED (UTC)",
+            "SOURCE",
+            "OUTCOME",
+            "REPORTS",
+            "NEW",
+            "UNREADABLE",
+            "DETAIL",
+        ];
+        write!(terminal.data, "{}", table(&headings, rows))?;
+        Ok(Exit::Done)
+    }
+}

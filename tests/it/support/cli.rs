@@ -1,0 +1,158 @@
+//! The true binary in a folder of its own: what it is told, what it answers, how it exits.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use tempfile::TempDir;
+
+use super::{PATIENCE, hub_signature};
+
+/// The app secret of the folder's source `cloud`.
+const APP_SECRET: &str = "an-app-secret-of-the-folder";
+
+/// A folder with a configuration and a store to be.
+pub(crate) struct Folder {
+    folder: TempDir,
+    http: reqwest::Client,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) exit: i32,
+    pub(crate) data: String,
+    pub(crate) talk: String,
+}
+
+impl Answer {
+    /// What it wrote to stdout, as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.data).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// `tickrelay serve`; killed when dropped.
+pub(crate) struct Service {
+    child: Child,
+    url: String,
+    http: reqwest::Client,
+}
+
+impl Folder {
+    /// One source `cloud`, targets on loopback allowed, two attempts in quick succession.
+    pub(crate) fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let config = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n\
+             [store]\nurl = \"sqlite://tickrelay.db\"\n\
+             [forward]\nallow_http = true\nallow_networks = [\"127.0.0.0/8\"]\n\
+             schedule = [\"50ms\"]\n\
+             [[source]]\nname = \"cloud\"\nprovider = \"meta-cloud\"\n\
+             app_secrets = [\"{APP_SECRET}\"]\nverify_token = \"a-verify-token-of-the-folder\"\n"
+        );
+        std::fs::write(folder.path().join("tickrelay.toml"), config).unwrap();
+        Self {
+            folder,
+            http: super::client(),
+        }
+    }
+
+    /// A path in the folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs a command to its end; subscribers of this test answer meanwhile.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Answer {
+        let mut command = self.command(arguments);
+        let output = tokio::task::spawn_blocking(move || command.output());
+        let output = output.await.unwrap().unwrap();
+        Answer {
+            exit: output.status.code().unwrap(),
+            data: String::from_utf8(output.stdout).unwrap(),
+            talk: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs a command that must do what it is asked; returns what it wrote to stdout.
+    pub(crate) async fn done(&self, arguments: &[&str]) -> String {
+        let answer = self.run(arguments).await;
+        assert_eq!(answer.exit, 0, "{arguments:?}: {answer:?}");
+        answer.data
+    }
+
+    /// Runs a command again and again until it writes this to stdout.
+    pub(crate) async fn answers(&self, arguments: &[&str], text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.run(arguments).await;
+            if answer.data.contains(text) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{text:?} is not in {answer:?}");
+        }
+    }
+
+    /// Starts the service and waits until it listens.
+    pub(crate) fn serve(&self) -> Service {
+        let mut child = self
+            .command(&["serve"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let line = log
+            .find(|line| line.as_ref().unwrap().contains("serving address="))
+            .expect("it says where it serves")
+            .unwrap();
+        let address = line.split("address=").nth(1).unwrap();
+        let address = address.split(' ').next().unwrap();
+        let url = format!("http://{address}/webhooks/cloud");
+        // Read on, or its log would have nowhere to go.
+        std::thread::spawn(move || log.for_each(drop));
+        Service {
+            child,
+            url,
+            http: self.http.clone(),
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tickrelay"));
+        command
+            .current_dir(self.folder.path())
+            .args(arguments)
+            .stdin(Stdio::null());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("TICKRELAY_") {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+}
+
+impl Service {
+    /// Posts a webhook to `cloud` as Meta would.
+    pub(crate) async fn post(&self, body: impl Into<Vec<u8>>) {
+        let body = body.into();
+        let response = self
+            .http
+            .post(&self.url)
+            .header("X-Hub-Signature-256", hub_signature(APP_SECRET, &body))
+            .header("Content-Type", "application/json")
+            .body(body)
+            .send();
+        assert_eq!(response.await.unwrap().status(), 200);
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Whether it ended by itself before is for the test to judge.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
