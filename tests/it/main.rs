@@ -1,6 +1,7 @@
 //! The true service over real HTTP and a real SQLite file. Each file is a chapter:
 //!
 //! - `cli`: what operators and support staff ask the binary, and how it answers.
+//! - `normalise`: what each provider sends becomes what the folders of `fixtures/` expect.
 //! - `forwarding`: what was stored reaches the subscriber, signed, in order, once settled never again.
 
 #![allow(
@@ -11,4 +12,5 @@
 
 mod cli;
 mod forwarding;
+mod normalise;
 mod support;

@@ -1,6 +1,7 @@
 //! The harness: the true server on a port and a store of its own, and what stands around it.
 
 pub(crate) mod cli;
+pub(crate) mod fixtures;
 pub(crate) mod receiver;
 
 use std::path::{Path, PathBuf};
@@ -114,12 +115,12 @@ impl TestApp {
     /// Posts a body as the source's provider would, correctly signed.
     pub(crate) async fn post(&self, source: &str, body: impl Into<Vec<u8>>) -> u16 {
         let body = body.into();
-        let request = self.http.post(format!("{}/webhooks/{source}", self.url));
-        let request = match source {
-            "cloud" => request.header("X-Hub-Signature-256", hub_signature(APP_SECRET, &body)),
-            _ => request.header("x-api-key", API_KEY),
+        let provider = match source {
+            "cloud" => Provider::MetaCloud,
+            _ => Provider::Infobip,
         };
-        let request = request
+        let request = self.http.post(format!("{}/webhooks/{source}", self.url));
+        let request = authenticated(request, provider, &body)
             .header("Content-Type", "application/json")
             .body(body);
         request.send().await.unwrap().status().as_u16()
@@ -192,7 +193,8 @@ pub(crate) fn config(path: &Path) -> Config {
     config
 }
 
-fn source(name: &str, provider: Provider) -> Source {
+/// A source as its provider is usually set up.
+pub(crate) fn source(name: &str, provider: Provider) -> Source {
     let secret = |text: &str| SecretString::from(text.to_owned());
     let method = match provider {
         Provider::MetaCloud => Method::Signature(Signature::hub_sha256(vec![secret(APP_SECRET)])),
@@ -214,6 +216,20 @@ fn source(name: &str, provider: Provider) -> Source {
         default_type: MessageType::Template,
         sender: (provider == Provider::Infobip).then(|| "+385910009999".to_owned()),
         senders: Vec::new(),
+    }
+}
+
+/// Proves where a body comes from, as [`source`] wants it.
+pub(crate) fn authenticated(
+    request: reqwest::RequestBuilder,
+    provider: Provider,
+    body: &[u8],
+) -> reqwest::RequestBuilder {
+    match provider {
+        Provider::MetaCloud => {
+            request.header("X-Hub-Signature-256", hub_signature(APP_SECRET, body))
+        }
+        _ => request.header("x-api-key", API_KEY),
     }
 }
 

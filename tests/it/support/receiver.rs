@@ -1,12 +1,18 @@
 //! A subscriber on loopback that records what it gets and answers as it is told.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+
+/// What every payload must look like.
+static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+    let schema = include_str!("../../../schema/payload.schema.json");
+    jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap()
+});
 
 /// One request as it came.
 #[derive(Debug, Clone)]
@@ -19,6 +25,18 @@ impl Received {
     /// The payload.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// What keeps this from being a payload.
+    fn fault(&self) -> Option<String> {
+        let error = match serde_json::from_slice(&self.body) {
+            Ok(payload) => SCHEMA.validate(&payload).err()?.to_string(),
+            Err(error) => error.to_string(),
+        };
+        Some(format!(
+            "{error} in {}",
+            String::from_utf8_lossy(&self.body)
+        ))
     }
 
     /// The payload's `MessageStatus`.
@@ -71,6 +89,7 @@ impl Reply {
 
 struct Shared {
     received: Mutex<Vec<Received>>,
+    faults: Mutex<Vec<String>>,
     script: Mutex<Script>,
 }
 
@@ -93,6 +112,7 @@ impl Receiver {
     ) -> Self {
         let shared = Arc::new(Shared {
             received: Mutex::default(),
+            faults: Mutex::default(),
             script: Mutex::new(Arc::new(script)),
         });
         let data = Data::from(Arc::clone(&shared));
@@ -120,12 +140,19 @@ impl Receiver {
 
     /// All it got, in the order of arrival.
     pub(crate) fn received(&self) -> Vec<Received> {
-        self.shared.received.lock().unwrap().clone()
+        self.look().clone()
     }
 
     /// How much it got.
     pub(crate) fn count(&self) -> usize {
-        self.shared.received.lock().unwrap().len()
+        self.look().len()
+    }
+
+    /// Whoever looks at what came fails when any of it was no payload.
+    fn look(&self) -> MutexGuard<'_, Vec<Received>> {
+        let faults = self.shared.faults.lock().unwrap().clone();
+        assert_eq!(faults, [String::new(); 0], "against the payload's schema");
+        self.shared.received.lock().unwrap()
     }
 
     /// The statuses it got, in the order of arrival.
@@ -143,6 +170,8 @@ async fn take(shared: Data<Shared>, request: HttpRequest, body: Bytes) -> HttpRe
             .collect(),
         body: body.to_vec(),
     };
+    let fault = received.fault();
+    shared.faults.lock().unwrap().extend(fault);
     let before = {
         let mut all = shared.received.lock().unwrap();
         all.push(received.clone());
