@@ -103,13 +103,7 @@ impl<'a> Facts<'a> {
         status: Status,
         context: Context<'a>,
     ) -> Self {
-        let recipient = report
-            .participant
-            .as_deref()
-            .or(report.recipient.as_deref())
-            .or(message.recipient.as_deref())
-            .or(report.recipient_user_id.as_deref())
-            .unwrap_or_default();
+        let recipient = recipient(message, report);
         let sender = report
             .sender
             .as_deref()
@@ -167,6 +161,24 @@ impl<'a> Facts<'a> {
             ErrorFormat::WhatsappObject => ErrorDetails::Object(ErrorObject::new(first)),
             ErrorFormat::String => ErrorDetails::Text(sentence(first)),
         })
+    }
+}
+
+/// Whom the report is about: its own word, unless that is a business-scoped user id and the
+/// phone number is known from elsewhere. Of a group, only the member counts.
+fn recipient<'a>(message: &'a Message, report: &'a Report) -> &'a str {
+    let known = message.recipient.as_deref();
+    let told = report
+        .participant
+        .as_deref()
+        .or(report.recipient.as_deref());
+    let number = known.filter(|known| report.group.is_none() && is_phone_number(&digits(known)));
+    match (told, number) {
+        (Some(told), Some(number)) if !is_phone_number(&digits(told)) => number,
+        _ => told
+            .or(known)
+            .or(report.recipient_user_id.as_deref())
+            .unwrap_or_default(),
     }
 }
 

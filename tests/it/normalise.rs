@@ -221,6 +221,7 @@ fn rows(app: &TestApp, source: &str, sql: &str, left_out: &[&str]) -> Vec<Value>
                 ValueRef::Integer(0) if by_default => continue,
                 ValueRef::Integer(number) => json!(number),
                 ValueRef::Real(number) => json!(number),
+                ValueRef::Text(text) if name == "errors" => serde_json::from_slice(text).unwrap(),
                 ValueRef::Text(text) => shortened(std::str::from_utf8(text).unwrap()),
                 ValueRef::Blob(bytes) => json!(hex::encode(bytes)),
             };
