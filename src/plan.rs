@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use crate::catalogue;
 use crate::model::{
-    Change, Message, MessageType, PayloadOptions, Refusal, Report, Standing, Status, Subscriber,
+    Change, Message, MessageType, PayloadOptions, Refusal, Report, ReportError, Standing, Status,
+    Subscriber,
 };
 
 /// What the webhook's source knows beside the report.
@@ -25,6 +26,9 @@ pub struct Context<'a> {
     pub default_sender: Option<&'a str>,
     /// When the webhook arrived, ms since 1970 UTC.
     pub received_ms: i64,
+    /// For the report of an SMS that stands in for the message: what an earlier report gave
+    /// as WhatsApp's own reason.
+    pub first_failure: Option<&'a ReportError>,
 }
 
 /// What a report means, ready to be written down.

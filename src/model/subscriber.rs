@@ -54,7 +54,7 @@ words! {
         WhatsappArray = "whatsapp_array",
         /// The primary error alone, as one object.
         WhatsappObject = "whatsapp_object",
-        /// One line of text.
+        /// One line of text, several errors joined by ` / `.
         String = "string",
     }
 }

@@ -95,6 +95,7 @@ fn sample(subscriber: &Subscriber, status: Status, now_ms: i64) -> Vec<u8> {
         default_type: MessageType::Template,
         default_sender: None,
         received_ms: now_ms,
+        first_failure: None,
     };
     let mut unfiltered = subscriber.clone();
     unfiltered.filter = crate::model::Filter::default();

@@ -92,6 +92,7 @@ pub(super) struct Facts<'a> {
     text: &'a str,
     recipient: &'a str,
     sender: Option<&'a str>,
+    first_failure: Option<&'a ReportError>,
     at_ms: i64,
 }
 
@@ -119,6 +120,7 @@ impl<'a> Facts<'a> {
             text: message.text.as_deref().unwrap_or_default(),
             recipient,
             sender,
+            first_failure: context.first_failure,
             at_ms: report.time.ms.unwrap_or(context.received_ms),
         }
     }
@@ -152,14 +154,20 @@ impl<'a> Facts<'a> {
 
     /// Only a `failed` carries its errors; on any other status they would mislead.
     fn error_details(&self, format: ErrorFormat) -> Option<ErrorDetails<'a>> {
-        let errors = &self.report.errors;
-        let first = errors.first().filter(|_| self.status == Status::Failed)?;
+        if self.status != Status::Failed {
+            return None;
+        }
+        let errors = || self.report.errors.iter().chain(self.first_failure);
+        let first = errors().next()?;
         Some(match format {
             ErrorFormat::WhatsappArray => {
-                ErrorDetails::Array(errors.iter().map(ErrorObject::new).collect())
+                ErrorDetails::Array(errors().map(ErrorObject::new).collect())
             }
             ErrorFormat::WhatsappObject => ErrorDetails::Object(ErrorObject::new(first)),
-            ErrorFormat::String => ErrorDetails::Text(sentence(first)),
+            ErrorFormat::String => {
+                let sentences: Vec<String> = errors().map(sentence).collect();
+                ErrorDetails::Text(sentences.join(" / "))
+            }
         })
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::rows;
-use crate::model::{Change, Message, Report, Standing, Status, Subscriber};
+use crate::model::{Change, Message, Report, ReportError, Standing, Status, Subscriber};
 use crate::plan::{self, Context, Plan};
 use crate::provider::Item;
 use crate::store::{Accepted, Arrival, Owed, WebhookOutcome};
@@ -192,11 +192,13 @@ impl<'a> Accepting<'a> {
             rows::forget_report(self.connection, report_id)?;
         }
         tally.new_reports += 1;
+        let first_failure = self.first_failure(known.as_ref(), report)?;
         let context = Context {
             source: &arrival.source,
             default_type: arrival.default_type,
             default_sender: arrival.default_sender.as_deref(),
             received_ms: arrival.received_ms,
+            first_failure: first_failure.as_ref(),
         };
         let fresh = Message::default();
         let message = known.as_ref().map_or(&fresh, |(_, message)| message);
@@ -256,6 +258,20 @@ impl<'a> Accepting<'a> {
             }
         }
         Ok(Some(standing))
+    }
+
+    /// An SMS that stands in says nothing of WhatsApp: why that failed, an earlier report said.
+    fn first_failure(
+        &self,
+        known: Option<&(i64, Message)>,
+        report: &Report,
+    ) -> rusqlite::Result<Option<ReportError>> {
+        match known {
+            Some((message_id, _)) if report.channel.as_deref() == Some("sms") => {
+                rows::find_first_failure(self.connection, *message_id)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Writes the payloads and the forwards owed.

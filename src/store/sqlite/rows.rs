@@ -203,6 +203,30 @@ pub(super) fn find_report(
         .optional()
 }
 
+/// The first error that was reported of a message on WhatsApp itself.
+pub(super) fn find_first_failure(
+    connection: &Connection,
+    message_id: i64,
+) -> rusqlite::Result<Option<ReportError>> {
+    connection
+        .prepare_cached(
+            "SELECT error_key, error_code, error_title, error_details FROM report \
+             WHERE message_id = ?1 AND channel IS NULL AND error_key IS NOT NULL \
+             ORDER BY coalesce(provider_time_ms, received_at_ms), report_id LIMIT 1",
+        )?
+        .query_row([message_id], |row| {
+            Ok(ReportError {
+                key: row.get(0)?,
+                code: row.get(1)?,
+                title: row.get(2)?,
+                details: row.get(3)?,
+                href: None,
+                permanent: None,
+            })
+        })
+        .optional()
+}
+
 /// Counts that a provider said the same again.
 pub(super) fn count_repeat(
     connection: &Connection,
