@@ -250,13 +250,14 @@ impl Message {
             if status == Status::Failed
                 && let Some(error) = report.error()
             {
-                let candidate = (at_ms, error.clone());
+                // By all of it: two members of a group can fail in the same second, with the
+                // same code and other words.
                 let newer = self
                     .failure
                     .as_ref()
-                    .is_none_or(|known| (candidate.0, &candidate.1.key) > (known.0, &known.1.key));
+                    .is_none_or(|(known_ms, known)| (at_ms, error) > (*known_ms, known));
                 if newer {
-                    self.failure = Some(candidate);
+                    self.failure = Some((at_ms, error.clone()));
                 }
             }
         }

@@ -68,7 +68,7 @@ pub struct Pricing {
 }
 
 /// One error as the provider stated it, with the key that the catalogue knows it by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReportError {
     /// Joins the catalogue: `meta:131026`, `meta:structure_unavailable`, `infobip:7008`
     /// (an Infobip `error.id`), `infobip-status:8` (an Infobip `status.id`).
