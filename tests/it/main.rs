@@ -1,6 +1,8 @@
 //! The true service over real HTTP and a real SQLite file. Each file is a chapter:
 //!
 //! - `cli`: what operators and support staff ask the binary, and how it answers.
+//! - `origin`: who is believed: every proof of origin a source can ask for.
+//! - `ingest`: bytes in, answer out: what is taken, what is refused, and that 200 means stored.
 //! - `normalise`: what each provider sends becomes what the folders of `fixtures/` expect.
 //! - `forwarding`: what was stored reaches the subscriber, signed, in order, once settled never again.
 
@@ -12,5 +14,7 @@
 
 mod cli;
 mod forwarding;
+mod ingest;
 mod normalise;
+mod origin;
 mod support;

@@ -1,6 +1,7 @@
 //! The harness: the true server on a port and a store of its own, and what stands around it.
 
 pub(crate) mod cli;
+pub(crate) mod answer;
 pub(crate) mod fixtures;
 pub(crate) mod receiver;
 
@@ -82,9 +83,15 @@ impl TestApp {
     }
 
     /// Stops the service as SIGTERM does and starts it again on the same store.
-    pub(crate) async fn restart(mut self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
+        self.restart_with(|_| {}).await
+    }
+
+    /// As `restart`, with the configuration changed.
+    pub(crate) async fn restart_with(mut self, change: impl FnOnce(&mut Config)) -> Self {
         let folder = self.folder.take();
-        let (config, clock) = (self.config.clone(), self.clock.clone());
+        let (mut config, clock) = (self.config.clone(), self.clock.clone());
+        change(&mut config);
         self.stop().await;
         Self::start(config, clock, folder).await
     }

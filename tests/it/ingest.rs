@@ -1,0 +1,302 @@
+//! Bytes in, answer out: what is taken, what is refused, and that 200 means stored.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use futures_util::stream;
+use reqwest::Method as Verb;
+use tickrelay::clock::Clock;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::answer::{Answer, HUB, check, post, signed};
+use crate::support::receiver::Receiver;
+use crate::support::{API_KEY, APP_SECRET, TestApp, cloud_status, hub_signature, until};
+
+fn a_status() -> String {
+    cloud_status("wamid.1", "sent", 1_760_000_000)
+}
+
+fn reports(app: &TestApp) -> i64 {
+    app.value("SELECT count(*) FROM report")
+}
+
+// URLs and methods.
+
+#[actix_web::test]
+async fn an_unknown_source_is_not_found() {
+    let app = TestApp::boot().await;
+    for path in ["nobody", "Cloud", "cloud%20", "a/b/c", ""] {
+        let body = a_status();
+        let signature = hub_signature(APP_SECRET, body.as_bytes());
+        check(&app, post(&app, path, body).header(HUB, signature), 404).await;
+    }
+}
+
+#[actix_web::test]
+async fn other_methods_are_not_allowed() {
+    let app = TestApp::boot().await;
+    for verb in [Verb::PUT, Verb::PATCH, Verb::DELETE, Verb::OPTIONS] {
+        let url = format!("{}/webhooks/cloud", app.url);
+        let answer = check(&app, app.http.request(verb, url), 405).await;
+        assert_eq!(answer.header("allow"), "GET, POST");
+    }
+    let head = Answer::to(app.http.head(format!("{}/webhooks/cloud", app.url))).await;
+    assert_eq!(head.status, 405);
+}
+
+#[actix_web::test]
+async fn get_and_head_are_not_allowed_on_an_infobip_source() {
+    let app = TestApp::boot().await;
+    let url = format!("{}/webhooks/infobip", app.url);
+    for verb in [Verb::GET, Verb::HEAD] {
+        let answer = Answer::to(app.http.request(verb, &url)).await;
+        assert_eq!(answer.status, 405);
+        assert!(answer.header("allow").contains("POST"));
+    }
+}
+
+const INFOBIP_BODY: &str =
+    r#"{"results":[{"messageId":"demo-0001","status":{"groupName":"DELIVERED"}}]}"#;
+
+// Bodies.
+
+#[actix_web::test]
+async fn a_body_sent_in_chunks_is_read() {
+    let app = TestApp::boot().await;
+    let chunks: Vec<std::io::Result<Vec<u8>>> = INFOBIP_BODY
+        .as_bytes()
+        .chunks(7)
+        .map(|chunk| Ok(chunk.to_vec()))
+        .collect();
+    let body = reqwest::Body::wrap_stream(stream::iter(chunks));
+    check(
+        &app,
+        post(&app, "infobip", body).header("x-api-key", API_KEY),
+        200,
+    )
+    .await;
+    assert_eq!(reports(&app), 1);
+}
+
+#[actix_web::test]
+async fn a_body_that_cannot_be_read_is_kept_and_acknowledged() {
+    let app = TestApp::boot().await;
+    for body in ["", "{", "no JSON", "<a/>", "\u{0}"] {
+        check(
+            &app,
+            post(&app, "infobip", body).header("x-api-key", API_KEY),
+            200,
+        )
+        .await;
+        let kept = "SELECT body FROM webhook WHERE outcome = 'unparsed' ORDER BY webhook_id DESC";
+        assert_eq!(app.value::<Vec<u8>>(kept), body.as_bytes());
+    }
+}
+
+#[actix_web::test]
+async fn a_body_over_the_limit_is_refused() {
+    let app = TestApp::boot_with(Clock::system(), |config| {
+        config.server.body_limit_bytes = 1024
+    })
+    .await;
+    for (length, expected) in [(1024, 200), (1025, 413)] {
+        let body = " ".repeat(length);
+        let signature = hub_signature(APP_SECRET, body.as_bytes());
+        check(&app, signed(&app, HUB, &signature, &body), expected).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_body_of_sixteen_mebibytes_and_one_byte_is_too_large() {
+    let app = TestApp::boot().await;
+    let limit = 16 << 20;
+    let request = |body: reqwest::Body| post(&app, "infobip", body).header("x-api-key", API_KEY);
+    let padded = |length: usize| {
+        let frame = r#"{"results":[],"pad":""}"#;
+        frame.replace("\"\"", &format!("\"{}\"", "x".repeat(length - frame.len())))
+    };
+    check(&app, request(padded(limit).into()), 200).await;
+    check(&app, request(padded(limit + 1).into()), 413).await;
+    // Without an announced length it is found out on the way.
+    let chunks: Vec<std::io::Result<Vec<u8>>> = padded(limit + 1)
+        .into_bytes()
+        .chunks(1 << 20)
+        .map(|chunk| Ok(chunk.to_vec()))
+        .collect();
+    check(
+        &app,
+        request(reqwest::Body::wrap_stream(stream::iter(chunks))),
+        413,
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn a_body_that_ends_before_its_announced_length_is_not_acknowledged() {
+    let app = TestApp::boot().await;
+    let address = app.url.strip_prefix("http://").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /webhooks/infobip HTTP/1.1\r\nHost: x\r\nx-api-key: {API_KEY}\r\n\
+         Content-Length: 4096\r\n\r\n{{\"results\":["
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(!answer.starts_with(b"HTTP/1.1 200"));
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM webhook"), 0);
+}
+
+#[actix_web::test]
+async fn a_body_of_a_thousand_statuses_is_stored_within_a_second() {
+    let app = TestApp::boot().await;
+    // Just under the three megabytes that Meta announces as its most.
+    let echo = "e".repeat(2_800);
+    let statuses: Vec<String> = (0..1000)
+        .map(|n| {
+            format!(
+                r#"{{"id":"wamid.{n}","status":"sent","timestamp":"1760000000","recipient_id":"34600000001","biz_opaque_callback_data":"{echo}"}}"#
+            )
+        })
+        .collect();
+    let body = a_status();
+    let (head, rest) = body.split_once("\"statuses\":[").unwrap();
+    let tail = rest.split_once(']').unwrap().1;
+    let body = format!("{head}\"statuses\":[{}]{tail}", statuses.join(","));
+    assert!(body.len() > 2_900_000);
+    let signature = hub_signature(APP_SECRET, body.as_bytes());
+    let started = Instant::now();
+    check(&app, signed(&app, HUB, &signature, &body), 200).await;
+    // A build without optimisation on a busy machine gets some grace.
+    assert!(started.elapsed() < Duration::from_secs(if cfg!(debug_assertions) { 3 } else { 1 }));
+    assert_eq!(reports(&app), 1000);
+}
+
+#[actix_web::test]
+async fn a_batch_of_ten_thousand_reports_is_stored_whole() {
+    let app = TestApp::boot().await;
+    let results: Vec<String> = (0..10_000)
+        .map(|n| {
+            format!(
+                r#"{{"messageId":"ib-{n}","to":"385990001122","doneAt":"2026-02-11T08:15:32.904+0000","status":{{"groupId":3,"groupName":"DELIVERED","id":5}}}}"#
+            )
+        })
+        .collect();
+    let body = format!(r#"{{"results":[{}]}}"#, results.join(","));
+    // A commit that takes too long on this machine is answered 503, and the provider repeats.
+    for repeat in 0.. {
+        let request = post(&app, "infobip", body.clone()).header("x-api-key", API_KEY);
+        match Answer::to(request).await.status {
+            200 => break,
+            status => assert!(status == 503 && repeat < 10, "{status}"),
+        }
+    }
+    assert_eq!(reports(&app), 10_000);
+    assert_eq!(
+        app.value::<i64>("SELECT count(*) FROM message WHERE status = 'delivered'"),
+        10_000
+    );
+}
+
+// What the store makes of it.
+
+#[actix_web::test]
+async fn fifty_identical_webhooks_at_once_make_one_report() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    let answers = join_all((0..50).map(|_| app.post("cloud", a_status()))).await;
+    assert_eq!(answers, [200; 50]);
+    assert_eq!(reports(&app), 1);
+    assert_eq!(app.value::<i64>("SELECT repeats FROM report"), 49);
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM forward"), 1);
+    let kept = "SELECT count(*) FROM webhook WHERE body IS NOT NULL";
+    assert_eq!(app.value::<i64>(kept), 1);
+    app.settled().await;
+    assert_eq!(receiver.count(), 1);
+}
+
+#[actix_web::test]
+async fn a_report_of_an_unannounced_message_is_joined_later() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    app.post("cloud", a_status()).await;
+    app.settled().await;
+    let delivered = cloud_status("wamid.1", "delivered", 1_760_000_002);
+    let told =
+        r#""biz_opaque_callback_data":"{\"message\":\"Hello\",\"type\":\"regular\"}","status""#;
+    app.post("cloud", delivered.replace("\"status\"", told))
+        .await;
+    app.settled().await;
+    let told: Vec<_> = receiver
+        .received()
+        .iter()
+        .map(|request| {
+            (
+                request.json()["message"].clone(),
+                request.json()["type"].clone(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("".into(), "Template-Message".into()),
+            ("Hello".into(), "Regular-Message".into()),
+        ]
+    );
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM message"), 1);
+    assert_eq!(app.value::<String>("SELECT type_rule FROM message"), "echo");
+}
+
+#[actix_web::test]
+async fn a_webhook_refused_by_the_store_makes_one_report_later() {
+    let app = TestApp::boot_with(Clock::system(), |config| {
+        config.store.disk_reserve_bytes = u64::MAX
+    })
+    .await;
+    let body = a_status();
+    let signature = hub_signature(APP_SECRET, body.as_bytes());
+    let answer = check(&app, signed(&app, HUB, &signature, &body), 503).await;
+    assert_eq!(answer.header("retry-after"), "5");
+    let ready = Answer::to(app.http.get(format!("{}/readyz", app.url))).await;
+    assert_eq!(ready.status, 503);
+    let app = app
+        .restart_with(|config| config.store.disk_reserve_bytes = 0)
+        .await;
+    for _ in 0..2 {
+        check(&app, signed(&app, HUB, &signature, &body), 200).await;
+    }
+    assert_eq!(reports(&app), 1);
+}
+
+#[actix_web::test]
+async fn a_slow_store_is_answered_within_five_seconds() {
+    let app = TestApp::boot().await;
+    let other_process = app.sqlite();
+    other_process.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let post = |id: &'static str| {
+        let body = cloud_status(id, "sent", 1_760_000_000);
+        let signature = hub_signature(APP_SECRET, body.as_bytes());
+        let request = signed(&app, HUB, &signature, &body);
+        async move {
+            let started = Instant::now();
+            (Answer::to(request).await, started.elapsed())
+        }
+    };
+    // The later ones wait behind the first, and would for longer than a provider does.
+    let answers = join_all(["wamid.1", "wamid.2", "wamid.3"].map(post)).await;
+    for (answer, took) in answers {
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "5"));
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+    other_process.execute_batch("ROLLBACK").unwrap();
+    for id in ["wamid.1", "wamid.2", "wamid.3"] {
+        // What was given up on may still be waiting its turn: either way it counts once.
+        let (answer, _) = post(id).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    until("each is stored once", || reports(&app) == 3).await;
+}
