@@ -300,3 +300,50 @@ async fn a_slow_store_is_answered_within_five_seconds() {
     }
     until("each is stored once", || reports(&app) == 3).await;
 }
+
+#[actix_web::test]
+async fn a_shutdown_in_mid_request_acknowledges_only_what_is_stored() {
+    let app = TestApp::boot().await;
+    let (http, url) = (app.http.clone(), app.url.clone());
+    // Each sender goes on until the service is gone; many are in mid-request just then.
+    let sender = move |number: usize| {
+        let (http, url) = (http.clone(), url.clone());
+        actix_web::rt::spawn(async move {
+            let mut acknowledged = Vec::new();
+            for count in 0.. {
+                let id = format!("wamid.{number}-{count}");
+                let body = cloud_status(&id, "sent", 1_760_000_000);
+                let request = http
+                    .post(format!("{url}/webhooks/cloud"))
+                    .header(HUB, hub_signature(APP_SECRET, body.as_bytes()))
+                    .body(body);
+                match request.send().await {
+                    Ok(answer) if answer.status() == 200 => acknowledged.push(id),
+                    Ok(answer) => assert_eq!(answer.status(), 503),
+                    Err(_) => break,
+                }
+            }
+            acknowledged
+        })
+    };
+    let senders: Vec<_> = (0..32).map(sender).collect();
+    until("webhooks are under way", || reports(&app) > 100).await;
+    let app = app.restart().await;
+    let mut acknowledged = Vec::new();
+    for sender in senders {
+        acknowledged.extend(sender.await.unwrap());
+    }
+    assert!(acknowledged.len() > 100);
+    let connection = app.sqlite();
+    let mut stored = connection
+        .prepare(
+            "SELECT 1 FROM message JOIN report USING (message_id) WHERE provider_message_id = ?1",
+        )
+        .unwrap();
+    for id in acknowledged {
+        assert!(
+            stored.exists([&id]).unwrap(),
+            "{id} was acknowledged and is not stored"
+        );
+    }
+}

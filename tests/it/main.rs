@@ -4,7 +4,9 @@
 //! - `origin`: who is believed: every proof of origin a source can ask for.
 //! - `ingest`: bytes in, answer out: what is taken, what is refused, and that 200 means stored.
 //! - `normalise`: what each provider sends becomes what the folders of `fixtures/` expect.
+//! - `manifest`: every numbered edge case of a provider has a proof that exists.
 //! - `forwarding`: what was stored reaches the subscriber, signed, in order, once settled never again.
+//! - `tidy`: which way the source depends, how long its files are, what they may not hold.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,6 +17,8 @@
 mod cli;
 mod forwarding;
 mod ingest;
+mod manifest;
 mod normalise;
 mod origin;
 mod support;
+mod tidy;

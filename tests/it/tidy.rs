@@ -1,0 +1,246 @@
+//! What a machine can hold of how the source looks: which way it depends, how long a file is,
+//! what it may not hold.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// Files over 400 lines, each with why it is not two.
+const LONG_FILES: &[(&str, &str)] = &[
+    (
+        "src/config.rs",
+        "every key of the configuration with its default, read as one list",
+    ),
+    (
+        "src/forward/guard.rs",
+        "half of it is the table of networks and its tests",
+    ),
+    (
+        "src/forward/lanes.rs",
+        "one state machine: who holds which forward, and when it is handed over",
+    ),
+    (
+        "src/forward/sender.rs",
+        "one exchange from resolving the name to reading the answer",
+    ),
+    (
+        "src/forward/sender/tests.rs",
+        "one loopback server, one case for each way an exchange can end",
+    ),
+    (
+        "src/provider/meta/status.rs",
+        "half of it is tables of cases",
+    ),
+    (
+        "src/store/sqlite/accept.rs",
+        "what one webhook does to the store, in the order in which it is done",
+    ),
+    (
+        "src/store/sqlite/writer.rs",
+        "the one thread: its queue, its groups, its checkpoints",
+    ),
+];
+
+/// Which crate or type may be named where; everything else goes through these files.
+const CONFINED: &[(&str, &[&str])] = &[
+    ("actix_web", &["src/web.rs", "src/web/", "src/server.rs"]),
+    ("rusqlite", &["src/store/sqlite.rs", "src/store/sqlite/"]),
+    ("reqwest", &["src/forward/sender.rs", "src/forward/sender/"]),
+    ("SystemTime", &["src/clock.rs"]),
+];
+
+/// Names that say nothing about what is in a file.
+const EMPTY_NAMES: &[&str] = &[
+    "utils", "util", "helpers", "helper", "common", "manager", "misc",
+];
+
+/// The text of every Rust file, by its path from the root.
+fn sources(folders: &[&str]) -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = BTreeMap::new();
+    let mut folders: Vec<_> = folders.iter().map(|folder| root.join(folder)).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path
+                    .strip_prefix(root)
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned();
+                files.insert(name, fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+/// The lines of every file in src/, with their numbers, without tests and comments.
+fn code() -> Vec<(String, usize, String)> {
+    let sources = sources(&["src"]);
+    let mut code = Vec::new();
+    for (path, text) in &sources {
+        if is_test(path, &sources) {
+            continue;
+        }
+        // Tests beside the code are the last item of a file.
+        let end = text
+            .find("\n#[cfg(test)]\nmod tests {")
+            .unwrap_or(text.len());
+        for (index, line) in text[..end].lines().enumerate() {
+            if !line.trim_start().starts_with("//") {
+                code.push((path.clone(), index + 1, line.to_owned()));
+            }
+        }
+    }
+    code
+}
+
+/// Whether a file is, or is in, a module that its parent declares for tests alone.
+fn is_test(path: &str, sources: &BTreeMap<String, String>) -> bool {
+    let Some((folder, file)) = path.rsplit_once('/') else {
+        return false;
+    };
+    let parent = format!("{folder}.rs");
+    let Some(text) = sources.get(&parent) else {
+        return false;
+    };
+    let module = file.trim_end_matches(".rs");
+    ["", "pub(crate) "]
+        .map(|visible| format!("#[cfg(test)]\n{visible}mod {module};"))
+        .iter()
+        .any(|declared| text.contains(declared))
+        || is_test(&parent, sources)
+}
+
+/// Fails with every place at once.
+#[track_caller]
+fn none(faults: &[String]) {
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn each_foreign_crate_has_one_home() {
+    let mut faults = Vec::new();
+    for (path, line, text) in code() {
+        for (word, homes) in CONFINED {
+            let at_home = homes.iter().any(|home| path.starts_with(home));
+            if text.contains(word) && !at_home {
+                faults.push(format!("{path}:{line}: {word} belongs in {homes:?}"));
+            }
+        }
+    }
+    none(&faults);
+}
+
+#[test]
+fn the_model_knows_nobody_and_a_provider_only_the_model() {
+    let may_name: &[(&str, &[&str])] = &[
+        ("src/model", &["model"]),
+        ("src/provider", &["provider", "model"]),
+        ("src/catalogue", &["catalogue", "model", "provider"]),
+        ("src/plan", &["plan", "model", "catalogue"]),
+    ];
+    let mut faults = Vec::new();
+    for (path, line, text) in code() {
+        let Some((_, modules)) = may_name.iter().find(|(home, _)| path.starts_with(home)) else {
+            continue;
+        };
+        let word = |rest: &str| -> String {
+            let is_word = |letter: &char| letter.is_alphanumeric() || *letter == '_';
+            rest.chars().take_while(is_word).collect()
+        };
+        for module in text.split("crate::").skip(1).map(word) {
+            if !modules.contains(&module.as_str()) {
+                faults.push(format!("{path}:{line}: must not know {module:?}"));
+            }
+        }
+    }
+    none(&faults);
+}
+
+#[test]
+fn nothing_is_left_to_do_and_nothing_panics_on_purpose() {
+    let banned = ["todo!", "unimplemented!", "dbg!", ".unwrap()", ".expect("];
+    let mut faults = Vec::new();
+    let mut reasoned = false;
+    for (path, line, text) in code() {
+        // An allow with its reason covers the one place that follows it.
+        reasoned |= text.contains("clippy::unwrap_used") || text.contains("clippy::expect_used");
+        for word in banned {
+            if text.contains(word) && !std::mem::take(&mut reasoned) {
+                faults.push(format!("{path}:{line}: {word}"));
+            }
+        }
+    }
+    none(&faults);
+}
+
+#[test]
+fn a_long_file_has_a_reason_and_none_is_too_long() {
+    let sources = sources(&["src", "tests"]);
+    let mut faults = Vec::new();
+    for (path, text) in &sources {
+        let lines = text.lines().count();
+        let listed = LONG_FILES.iter().any(|(known, _)| known == path);
+        match lines {
+            601.. => faults.push(format!("{path}: {lines} lines, split it")),
+            401.. if !listed => faults.push(format!("{path}: {lines} lines, and no reason listed")),
+            _ => {}
+        }
+    }
+    for (path, reason) in LONG_FILES {
+        let lines = sources.get(*path).map_or(0, |text| text.lines().count());
+        if lines <= 400 || reason.is_empty() {
+            faults.push(format!("{path}: {lines} lines, needs no reason any more"));
+        }
+    }
+    none(&faults);
+}
+
+#[test]
+fn every_file_says_what_it_holds() {
+    let mut faults = Vec::new();
+    for (path, text) in sources(&["src", "tests"]) {
+        if !text.starts_with("//! ") {
+            faults.push(format!("{path}: begins without //!"));
+        }
+        // src/a.rs, src/a/b.rs and src/a/b/c.rs, and no deeper.
+        if path.matches('/').count() > 3 && !path.ends_with("/tests.rs") {
+            faults.push(format!("{path}: modules are three deep at most"));
+        }
+        let mut names = path.trim_end_matches(".rs").split('/');
+        if let Some(name) = names.find(|name| EMPTY_NAMES.contains(name)) {
+            faults.push(format!("{path}: {name} says nothing"));
+        }
+    }
+    none(&faults);
+}
+
+#[test]
+fn every_chapter_is_in_the_table_of_contents() {
+    let sources = sources(&["tests/it"]);
+    let contents = &sources["tests/it/main.rs"];
+    for path in sources.keys() {
+        let name = path.trim_start_matches("tests/it/").trim_end_matches(".rs");
+        if !name.contains('/') && !["main", "support"].contains(&name) {
+            assert!(
+                contents.contains(&format!("//! - `{name}`: ")),
+                "{name} has no sentence"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_changelog_has_an_unreleased_section() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("CHANGELOG.md");
+    assert!(
+        fs::read_to_string(path)
+            .unwrap()
+            .contains("\n## Unreleased\n")
+    );
+}
