@@ -5,6 +5,7 @@
 //! - `ingest`: bytes in, answer out: what is taken, what is refused, and that 200 means stored.
 //! - `normalise`: what each provider sends becomes what the folders of `fixtures/` expect.
 //! - `manifest`: every numbered edge case of a provider has a proof that exists.
+//! - `order`: any order, repeats, batches and a restart leave a message in one state.
 //! - `forwarding`: what was stored reaches the subscriber, signed, in order, once settled never again.
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
 
@@ -19,6 +20,7 @@ mod forwarding;
 mod ingest;
 mod manifest;
 mod normalise;
+mod order;
 mod origin;
 mod support;
 mod tidy;
