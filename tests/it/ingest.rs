@@ -96,7 +96,7 @@ async fn a_body_that_cannot_be_read_is_kept_and_acknowledged() {
 #[actix_web::test]
 async fn a_body_over_the_limit_is_refused() {
     let app = TestApp::boot_with(Clock::system(), |config| {
-        config.server.body_limit_bytes = 1024
+        config.server.body_limit_bytes = 1024;
     })
     .await;
     for (length, expected) in [(1024, 200), (1025, 413)] {
@@ -254,7 +254,7 @@ async fn a_report_of_an_unannounced_message_is_joined_later() {
 #[actix_web::test]
 async fn a_webhook_refused_by_the_store_makes_one_report_later() {
     let app = TestApp::boot_with(Clock::system(), |config| {
-        config.store.disk_reserve_bytes = u64::MAX
+        config.store.disk_reserve_bytes = u64::MAX;
     })
     .await;
     let body = a_status();

@@ -102,7 +102,7 @@ async fn every_fixture_posted_again_brings_nothing_new() {
         };
         post_all().await;
         let stored = state(&app, &source);
-        hand.advance(std::time::Duration::from_secs(60));
+        hand.advance(std::time::Duration::from_mins(1));
         post_all().await;
         assert_eq!(state(&app, &source), stored, "{}", case.path());
     }
@@ -305,11 +305,8 @@ fn difference(expected: &str, found: &str) -> Option<String> {
         .zip(&found)
         .take_while(|(one, two)| one == two)
         .count();
-    let marked = |mark: &str, lines: &[&str]| -> String {
-        lines
-            .iter()
-            .map(|line| format!("  {mark} {line}\n"))
-            .collect()
-    };
-    Some(marked("-", &expected[equal..]) + &marked("+", &found[equal..]))
+    let marked = |mark: &'static str, line: &&str| format!("  {mark} {line}");
+    let gone = expected[equal..].iter().map(|line| marked("-", line));
+    let new = found[equal..].iter().map(|line| marked("+", line));
+    Some(gone.chain(new).collect::<Vec<_>>().join("\n"))
 }

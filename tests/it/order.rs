@@ -191,8 +191,8 @@ fn join(reports: &[&Report]) -> String {
 
 /// What a table with a status column and no thought does.
 fn last_write_wins(reports: &[&Report]) -> String {
-    let known = reports.iter().filter_map(|report| report.status);
-    format!("{:?}", known.last())
+    let last = reports.iter().rev().find_map(|report| report.status);
+    format!("{last:?}")
 }
 
 #[test]

@@ -271,7 +271,9 @@ async fn boot_with_hmac(encoding: Encoding, timestamp_header: Option<&str>) -> T
 
 fn infobip_mac(parts: &[&str]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(INFOBIP_SECRET.as_bytes()).unwrap();
-    parts.iter().for_each(|part| mac.update(part.as_bytes()));
+    for part in parts {
+        mac.update(part.as_bytes());
+    }
     mac.finalize().into_bytes().to_vec()
 }
 

@@ -60,6 +60,10 @@ impl TestApp {
         Self::start(config, clock, Some(folder)).await
     }
 
+    #[expect(
+        clippy::unused_async,
+        reason = "it spawns, so it must be called in a runtime"
+    )]
     async fn start(config: Config, clock: Clock, folder: Option<TempDir>) -> Self {
         let server = server::build(config.clone(), clock.clone()).unwrap();
         let url = format!("http://127.0.0.1:{}", server.port().unwrap());
