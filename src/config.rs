@@ -369,6 +369,12 @@ impl Config {
                 "phone numbers may travel unencrypted; false prevents it",
             ));
         }
+        if self.sources.is_empty() {
+            warnings.push(warning(
+                "source",
+                "there is none, so every webhook is answered 404; `tickrelay init` writes a start",
+            ));
+        }
         for source in &self.sources {
             let key = format!("source.{}", source.name);
             if source.authentication.methods.is_empty() {

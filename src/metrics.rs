@@ -110,6 +110,7 @@ impl Metrics {
             wal_bytes: Gauge::default(),
         };
         metrics.register_traffic();
+        metrics.register_forwarding();
         metrics.register_store();
         metrics
     }
@@ -136,6 +137,10 @@ impl Metrics {
             "Reports whose error code the catalogue does not know",
             self.unknown_error_codes.clone(),
         );
+    }
+
+    fn register_forwarding(&mut self) {
+        let registry = &mut self.registry;
         registry.register(
             "forwards",
             "Forwards that ended, by subscriber and outcome",

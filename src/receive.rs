@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::config::Source;
 use crate::metrics::{Metrics, ProviderLabel, source_labels};
-use crate::model::{MessageType, Status, UnknownWord, digits};
+use crate::model::{MessageType, Status, digits};
 use crate::provider::authentication::{ChallengeError, Headers, Refused, answer_challenge};
 use crate::provider::{Hints, Item, ParseError, Parsed, Provider};
 use crate::store::{Accepted, Arrival, Error, Store};
@@ -39,9 +39,6 @@ pub enum Refusal {
     /// It is not from whom it says.
     #[error(transparent)]
     Authentication(#[from] Refused),
-    /// The URL's `?type=` is no type.
-    #[error(transparent)]
-    Type(#[from] UnknownWord),
     /// It could not be stored: the provider is to send it again.
     #[error(transparent)]
     Store(#[from] Error),
@@ -59,20 +56,26 @@ pub struct Overrides {
 impl Overrides {
     /// Reads them from the URL's decoded query.
     ///
-    /// # Errors
-    /// When `type` is no type of message.
-    pub fn from_query(query: &[(String, String)]) -> Result<Self, UnknownWord> {
+    /// A `type` that is none is left out, with a line in the log: a misspelt URL must not
+    /// cost the reports that come over it, the provider would not send them for ever.
+    #[must_use]
+    pub fn from_query(query: &[(String, String)]) -> Self {
         let parameter = |name: &str| {
             query
                 .iter()
                 .find(|(key, value)| key == name && !value.is_empty())
                 .map(|(_, value)| value.as_str())
         };
-        Ok(Self {
-            default_type: parameter("type").map(str::parse).transpose()?,
+        let default_type = parameter("type").and_then(|word| {
+            word.parse()
+                .inspect_err(|error| tracing::warn!(%error, "webhook.url_type_ignored"))
+                .ok()
+        });
+        Self {
+            default_type,
             // A `+` that was not percent-encoded arrives as a blank.
             sender: parameter("sender").map(|sender| sender.trim().to_owned()),
-        })
+        }
     }
 }
 

@@ -44,7 +44,6 @@ pub(super) fn problem(status: StatusCode, detail: &str) -> HttpResponse {
 pub(super) fn refused(refusal: &Refusal) -> HttpResponse {
     match refusal {
         Refusal::Authentication(reason) => problem(StatusCode::UNAUTHORIZED, &reason.to_string()),
-        Refusal::Type(reason) => problem(StatusCode::BAD_REQUEST, &reason.to_string()),
         Refusal::Store(error) => not_stored(error),
     }
 }

@@ -52,10 +52,7 @@ async fn receive(
     if let Err(reason) = head {
         return refuse(&Refusal::Authentication(reason));
     }
-    let overrides = match Overrides::from_query(&query) {
-        Ok(overrides) => overrides,
-        Err(reason) => return refuse(&Refusal::Type(reason)),
-    };
+    let overrides = Overrides::from_query(&query);
     let body = match read(&request, payload, shared.body_limit).await {
         Ok(body) => body,
         Err(Unread::TooLarge) => {

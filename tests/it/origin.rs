@@ -237,6 +237,8 @@ async fn a_wrong_token_in_the_url_is_refused() {
     let request = |path: &str| post(&app, path, r#"{"results":[]}"#);
     check(&app, request("other/t0ken-of-the-url"), 200).await;
     check(&app, request("other/t0ken-of-the-url?type=regular"), 200).await;
+    // A misspelt default costs no report.
+    check(&app, request("other/t0ken-of-the-url?type=rglr"), 200).await;
     check(&app, request("other/t0ken-of-the-ur"), 401).await;
     check(&app, request("other/"), 404).await;
     check(&app, request("other"), 401).await;

@@ -1,7 +1,7 @@
 //! The harness: the true server on a port and a store of its own, and what stands around it.
 
-pub(crate) mod cli;
 pub(crate) mod answer;
+pub(crate) mod cli;
 pub(crate) mod fixtures;
 pub(crate) mod receiver;
 
