@@ -9,6 +9,7 @@ use super::histories;
 use super::reader::{Reader, maybe_word, word};
 use crate::model::{Refusal, Status, digits, is_phone_number};
 use crate::store::Error;
+use crate::store::overview::WebhookRecord;
 use crate::store::timeline::{
     ErrorRecord, MessageRecord, RefusalRecord, ReportRecord, StatusTimes, Timeline,
 };
@@ -83,18 +84,51 @@ impl Reader {
                 return Ok(None);
             };
             let mut reports = reports(connection, message_id)?;
-            for forward in histories::of_message(connection, message_id)? {
-                let report_id = forward.forward.report_id;
-                if let Some(report) = reports
-                    .iter_mut()
-                    .find(|report| report.report_id == report_id)
-                {
-                    report.forwards.push(forward);
-                }
-            }
+            add_forwards(connection, message_id, &mut reports)?;
             Ok(Some(Timeline { message, reports }))
         })
     }
+
+    /// The reports that this webhook brought first, in the order they were taken in.
+    ///
+    /// Reports have no index on their webhook: this reads from the newest one backwards, and
+    /// so is quick for a webhook that just arrived.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn reports_of(&self, webhook: &WebhookRecord) -> Result<Vec<ReportRecord>, Error> {
+        self.read("read the webhook's reports", |connection| {
+            let mut reports: Vec<ReportRecord> = connection
+                .prepare(
+                    "SELECT * FROM report WHERE webhook_id = ?1 ORDER BY report_id DESC LIMIT ?2",
+                )?
+                .query_map(params![webhook.webhook_id, webhook.new_reports], |row| {
+                    let mut report = read_report(connection, row)?;
+                    let message_id = row.get("message_id")?;
+                    add_forwards(connection, message_id, std::slice::from_mut(&mut report))?;
+                    Ok(report)
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            reports.reverse();
+            Ok(reports)
+        })
+    }
+}
+
+/// Gives each of a message's reports the forwards owed for it.
+fn add_forwards(
+    connection: &Connection,
+    message_id: i64,
+    reports: &mut [ReportRecord],
+) -> rusqlite::Result<()> {
+    for forward in histories::of_message(connection, message_id)? {
+        let report_id = forward.forward.report_id;
+        let mut reports = reports.iter_mut();
+        if let Some(report) = reports.find(|report| report.report_id == report_id) {
+            report.forwards.push(forward);
+        }
+    }
+    Ok(())
 }
 
 fn message(connection: &Connection, message_id: i64) -> rusqlite::Result<Option<MessageRecord>> {
