@@ -5,6 +5,7 @@
 
 mod ask;
 mod config;
+mod demo;
 mod explain;
 mod forward;
 mod init;
@@ -45,6 +46,8 @@ pub struct Cli {
 enum Command {
     /// Run the service until SIGTERM or SIGINT
     Serve,
+    /// Show the main job on a throw-away store, with the providers' fixtures
+    Demo(demo::Demo),
     /// Write a starter configuration with generated secrets
     Init(init::Init),
     /// Look at the configuration
@@ -228,6 +231,7 @@ impl Cli {
     fn run(self, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let exit = match self.command {
             Command::Serve => serve::run(&self.settings),
+            Command::Demo(demo) => demo.run(terminal),
             Command::Init(init) => init.run(terminal),
             Command::Config(verb) => verb.run(&self.settings, terminal),
             Command::Subscriber(verb) => verb.run(&self.settings, terminal),

@@ -39,7 +39,7 @@ impl Init {
 
 /// Writes the whole file or nothing, readable by its owner alone; `false` when another is in
 /// the way.
-fn write(path: &Path, text: &str, replace: bool) -> std::io::Result<bool> {
+pub(super) fn write(path: &Path, text: &str, replace: bool) -> std::io::Result<bool> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());

@@ -39,7 +39,7 @@ pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 /// Sends the log to stderr, as text or as JSON lines.
-fn start_log(log: &Log) -> anyhow::Result<()> {
+pub(super) fn start_log(log: &Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&log.filter)
         .with_context(|| format!("log.filter {:?} cannot be read", log.filter))?;
     let log_line = tracing_subscriber::fmt()

@@ -1,0 +1,235 @@
+//! The true service on a store of its own, with a subscriber on loopback.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use super::super::init;
+use super::case::{Body, Case, Program};
+use super::scene::Scene;
+use super::subscriber::{Received, Subscriber};
+use super::wire;
+use crate::clock::Clock;
+use crate::config::{Config, Inputs};
+use crate::model::{Filter, PayloadOptions};
+use crate::operations::{Answer, Operations, Request};
+use crate::server;
+use crate::store::overview::{WebhookQuery, WebhookRecord};
+use crate::store::timeline::ReportRecord;
+use crate::store::{NewSubscriber, Reader};
+
+/// How long a payload may take from the provider's 200 to the subscriber; then it is a bug.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The running service and what stands around it.
+pub(super) struct Stage {
+    /// Where the service listens.
+    pub(super) address: SocketAddr,
+    /// The subscriber's URL.
+    pub(super) subscriber_url: String,
+    /// The configuration's file.
+    pub(super) configuration: PathBuf,
+    /// The SQLite file.
+    pub(super) store: PathBuf,
+    pub(super) scene: Scene,
+    subscriber: Subscriber,
+    reader: Reader,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+/// A webhook that was sent, and all that came of it.
+pub(super) struct Step {
+    /// How long the provider waited for its 200.
+    pub(super) answered_in: Duration,
+    /// The webhook as it was stored.
+    pub(super) webhook: WebhookRecord,
+    /// The reports in it that were new.
+    pub(super) reports: Vec<ReportRecord>,
+    /// What arrived at the subscriber, by `webhook-id`.
+    payloads: HashMap<Uuid, Received>,
+}
+
+impl Step {
+    /// What the subscriber got for a report; `None` when it was owed nothing.
+    pub(super) fn payload(&self, report: &ReportRecord) -> Option<&Received> {
+        let mut ids = report.forwards.iter().map(|owed| owed.forward.uid);
+        ids.find_map(|id| self.payloads.get(&id))
+    }
+}
+
+impl Stage {
+    /// Starts the service in `folder` with the sources that `program` needs.
+    pub(super) async fn set(folder: &Path, program: &[Program]) -> anyhow::Result<Self> {
+        let scene = Scene::new(program.iter().flat_map(Program::cases));
+        let configuration = folder.join("tickrelay.toml");
+        let write = |port: u16| {
+            init::write(&configuration, &scene.configuration(port), true)
+                .with_context(|| format!("cannot write {}", configuration.display()))
+        };
+        write(0)?;
+        let config = Config::load(Inputs {
+            file: Some(&configuration),
+            flags: &[],
+            // The demo is to be the same on every machine.
+            environment: &|_| None,
+        })?
+        .config;
+        let store = config.store.path.clone();
+        let server = server::build(config, Clock::system())?;
+        // Now that the port is known, other commands and a later `serve` can be told.
+        write(server.port()?)?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()?));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .context("cannot listen for the subscriber")?;
+        let subscriber_url = format!("http://{}/status", listener.local_addr()?);
+        let secret = subscribe(server.operations(), &subscriber_url).await?;
+        let subscriber = Subscriber::start(listener, &secret)?;
+        let reader = server.store().reader();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(server.run_until(async {
+            // A stage that was dropped stops the service too.
+            let _ = stopped.await;
+        }));
+        Ok(Self {
+            address,
+            subscriber_url,
+            configuration,
+            store,
+            scene,
+            subscriber,
+            reader,
+            stop,
+            running,
+        })
+    }
+
+    /// Sends a body as its provider would and waits for all that is owed because of it.
+    ///
+    /// # Errors
+    /// When it is not answered with 200, or a payload does not arrive.
+    pub(super) async fn send(&mut self, case: &Case, body: &Body) -> anyhow::Result<Step> {
+        let proof = self.scene.proof(case.provider, body.bytes)?;
+        let mut headers = vec![(proof.0, proof.1.as_str())];
+        match case.request.content_type.as_deref() {
+            Some("") => {}
+            given => headers.push(("Content-Type", given.unwrap_or("application/json"))),
+        }
+        if let Some(encoding) = &case.request.content_encoding {
+            headers.push(("Content-Encoding", encoding));
+        }
+        let mut path = format!("/webhooks/{}", case.source_name());
+        if let Some(query) = &case.request.query {
+            path = format!("{path}?{query}");
+        }
+        let began = Instant::now();
+        let status = wire::post(self.address, &path, &headers, body.bytes)
+            .await
+            .with_context(|| format!("cannot send {}/{}", case.name, body.file))?;
+        let answered_in = began.elapsed();
+        ensure!(
+            status == 200,
+            "{}/{} was answered with {status}, not 200",
+            case.name,
+            body.file
+        );
+        let newest = self.newest()?;
+        let (webhook, reports) =
+            newest.context("a webhook was acknowledged and is not in the store")?;
+        let owed = reports.iter().flat_map(|report| &report.forwards);
+        let owed: Vec<Uuid> = owed.map(|owed| owed.forward.uid).collect();
+        let mut payloads = HashMap::new();
+        while owed.iter().any(|id| !payloads.contains_key(id)) {
+            let received = tokio::time::timeout(PATIENCE, self.receive()).await;
+            let received = received.context("a payload did not arrive in time")?;
+            payloads.insert(received.id, received);
+        }
+        Ok(Step {
+            answered_in,
+            webhook,
+            reports,
+            payloads,
+        })
+    }
+
+    /// The next payload that arrives.
+    pub(super) async fn receive(&mut self) -> Received {
+        match self.subscriber.received.recv().await {
+            Some(received) => received,
+            // The subscriber ends with the stage.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The report that a payload tells of, if the newest webhook brought it.
+    pub(super) fn newest_report_behind(
+        &self,
+        received: &Received,
+    ) -> anyhow::Result<Option<ReportRecord>> {
+        let reports = self.newest()?.map(|(_, reports)| reports);
+        Ok(reports.into_iter().flatten().find(|report| {
+            let mut forwards = report.forwards.iter();
+            forwards.any(|owed| owed.forward.uid == received.id)
+        }))
+    }
+
+    /// The newest webhook, and the reports in it that were new.
+    fn newest(&self) -> anyhow::Result<Option<(WebhookRecord, Vec<ReportRecord>)>> {
+        let query = WebhookQuery {
+            limit: 1,
+            ..WebhookQuery::default()
+        };
+        let Some(webhook) = self.reader.webhooks(&query)?.into_iter().next() else {
+            return Ok(None);
+        };
+        let reports = self.reader.reports_of(&webhook)?;
+        Ok(Some((webhook, reports)))
+    }
+
+    /// Waits until the store knows that nothing is owed any more.
+    pub(super) async fn settled(&self) -> anyhow::Result<()> {
+        let began = Instant::now();
+        while !self.reader.backlog()?.is_empty() {
+            ensure!(began.elapsed() < PATIENCE, "a forward is still pending");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    }
+
+    /// Stops everything as SIGTERM would.
+    ///
+    /// # Errors
+    /// When the service failed, now or before.
+    pub(super) async fn strike(self) -> anyhow::Result<()> {
+        // A service that has failed does not listen any more, and says why below.
+        let _ = self.stop.send(());
+        let ended = self.running.await.context("the service panicked")?;
+        self.subscriber.stop().await;
+        ended
+    }
+}
+
+/// Adds the subscriber as an operator would; returns its secret.
+async fn subscribe(operations: &Operations, url: &str) -> anyhow::Result<String> {
+    let new = NewSubscriber {
+        name: "demo".to_owned(),
+        url: url.to_owned(),
+        filter: Filter::default(),
+        options: PayloadOptions::default(),
+        concurrency: 8,
+    };
+    let (progress, _) = tokio::sync::mpsc::unbounded_channel();
+    match operations
+        .perform(Request::AddSubscriber(new), &progress)
+        .await?
+    {
+        Answer::Secret { secret, .. } => Ok(secret),
+        other => bail!("adding a subscriber was answered with {other:?}"),
+    }
+}

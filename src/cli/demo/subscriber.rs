@@ -1,0 +1,139 @@
+//! A subscriber on loopback: all that somebody who receives payloads has to do.
+//!
+//! It checks the Standard Webhooks signature with code of its own, so that the demo does not
+//! take the service's word for it, and answers 204. It stands outside `web` although it uses
+//! the same framework, because it plays a program that is not ours.
+
+use std::net::TcpListener;
+
+use actix_web::dev::ServerHandle;
+use actix_web::web::{self, Bytes, Data};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use uuid::Uuid;
+
+/// Something that was posted to the subscriber.
+#[derive(Debug)]
+pub(super) struct Received {
+    /// `webhook-id`: the same on every attempt, so that repeats can be dropped.
+    pub(super) id: Uuid,
+    /// Whether the signature is that of our secret.
+    pub(super) verified: bool,
+    /// The body.
+    pub(super) payload: Vec<u8>,
+}
+
+/// The running subscriber.
+pub(super) struct Subscriber {
+    /// What it receives, in the order of arrival.
+    pub(super) received: UnboundedReceiver<Received>,
+    handle: ServerHandle,
+}
+
+struct Shared {
+    key: Vec<u8>,
+    received: UnboundedSender<Received>,
+}
+
+impl Subscriber {
+    /// Starts it on `listener` with the secret that `subscriber add` shows, `whsec_…`.
+    pub(super) fn start(listener: TcpListener, secret: &str) -> anyhow::Result<Self> {
+        let key = secret.strip_prefix("whsec_").unwrap_or(secret);
+        let key = STANDARD.decode(key).context("the secret is no base64")?;
+        let (sender, received) = unbounded_channel();
+        let shared = Data::new(Shared {
+            key,
+            received: sender,
+        });
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(shared.clone())
+                .default_service(web::to(take))
+        })
+        .workers(1)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+        let handle = server.handle();
+        tokio::spawn(server);
+        Ok(Self { received, handle })
+    }
+
+    /// Ends it; what is in flight is cut off.
+    pub(super) async fn stop(self) {
+        self.handle.stop(false).await;
+    }
+}
+
+async fn take(request: HttpRequest, body: Bytes, shared: Data<Shared>) -> HttpResponse {
+    let header = |name: &str| request.headers().get(name)?.to_str().ok();
+    let Some(id) = header("webhook-id") else {
+        return HttpResponse::BadRequest().finish();
+    };
+    let timestamp = header("webhook-timestamp").unwrap_or_default();
+    let signatures = header("webhook-signature").unwrap_or_default();
+    let verified = is_signed(&shared.key, id, timestamp, &body, signatures);
+    let received = Received {
+        id: id.parse().unwrap_or_default(),
+        verified,
+        payload: body.to_vec(),
+    };
+    // Nobody listens any more while the demo is ending.
+    let _ = shared.received.send(received);
+    if verified {
+        HttpResponse::NoContent().finish()
+    } else {
+        HttpResponse::Unauthorized().finish()
+    }
+}
+
+/// Whether one of the `v1,<base64>` in `signatures` is the HMAC-SHA256 of `id.timestamp.body`.
+///
+/// A real subscriber also refuses a timestamp that is minutes old.
+fn is_signed(key: &[u8], id: &str, timestamp: &str, body: &[u8], signatures: &str) -> bool {
+    signatures.split(' ').any(|signature| {
+        let claimed = signature.strip_prefix("v1,").unwrap_or_default();
+        let (Ok(claimed), Ok(mut mac)) = (
+            STANDARD.decode(claimed),
+            Hmac::<Sha256>::new_from_slice(key),
+        ) else {
+            return false;
+        };
+        mac.update(format!("{id}.{timestamp}.").as_bytes());
+        mac.update(body);
+        mac.verify_slice(&claimed).is_ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forward::envelope::{SigningSecret, sign};
+
+    #[test]
+    fn only_what_was_signed_with_its_secret_is_believed() {
+        let secret = SigningSecret::generate();
+        let key = STANDARD
+            .decode(secret.expose().trim_start_matches("whsec_"))
+            .unwrap();
+        let other = SigningSecret::generate();
+        let cases = [
+            (sign(std::slice::from_ref(&secret), "a", 7, b"{}"), true),
+            (sign(&[other.clone(), secret.clone()], "a", 7, b"{}"), true),
+            (sign(std::slice::from_ref(&secret), "b", 7, b"{}"), false),
+            (sign(std::slice::from_ref(&secret), "a", 8, b"{}"), false),
+            (sign(std::slice::from_ref(&secret), "a", 7, b"[]"), false),
+            (sign(&[other], "a", 7, b"{}"), false),
+            (String::new(), false),
+        ];
+        for (signatures, expected) in cases {
+            let found = is_signed(&key, "a", "7", b"{}", &signatures);
+            assert_eq!(found, expected, "{signatures}");
+        }
+    }
+}
