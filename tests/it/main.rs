@@ -6,6 +6,7 @@
 //! - `normalise`: what each provider sends becomes what the folders of `fixtures/` expect.
 //! - `manifest`: every numbered edge case of a provider has a proof that exists.
 //! - `order`: any order, repeats, batches and a restart leave a message in one state.
+//! - `demo`: what a newcomer sees first ends well, leaves nothing, and can be pasted.
 //! - `forwarding`: what was stored reaches the subscriber, signed, in order, once settled never again.
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
 
@@ -16,6 +17,7 @@
 )]
 
 mod cli;
+mod demo;
 mod forwarding;
 mod ingest;
 mod manifest;

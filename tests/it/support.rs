@@ -265,7 +265,7 @@ pub(crate) fn verify(secret: &str, request: &receiver::Received) -> bool {
     webhook.verify(&request.body, &request.header_map()).is_ok()
 }
 
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     // The service installs the TLS provider too; whoever is first wins.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()
