@@ -10,6 +10,7 @@ mod histories;
 mod messages;
 pub(super) mod reader;
 mod rows;
+mod schema;
 mod secrets;
 pub(super) mod subscribers;
 mod webhooks;
@@ -20,7 +21,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
-use rusqlite_migration::{M, Migrations};
 use tokio::sync::oneshot;
 
 use super::{
@@ -31,16 +31,6 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use secrets::Secrets;
 use writer::{Core, Job, Writer};
-
-/// Marks the file as ours, for `file(1)` and for our own refusal to open another's.
-const APPLICATION_ID: i32 = 0x7469_636B;
-
-/// In the order of their numbers; never edited once released.
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../schema/sqlite/0001_initial.sql"))];
-
-/// The newest schema version this build knows.
-#[expect(clippy::cast_possible_wrap, reason = "there are not 2^63 migrations")]
-pub(super) const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// The open store. Cheap to clone; the writer ends when the last clone is dropped.
 #[derive(Clone)]
@@ -70,8 +60,10 @@ impl Store {
     /// tickrelay wrote it, [`Error::Backend`] when the file cannot be opened or written.
     pub fn open(options: &Options, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, Error> {
         let lock = lock(&options.path)?;
-        let mut connection = connect(&options.path, options.durability)?;
-        migrate(&mut connection, &options.path, clock.now_ms())?;
+        let mut connection = connect(&options.path)?;
+        let found = schema::recognise(&connection, &options.path)?;
+        configure(&connection, &options.path, options.durability)?;
+        schema::migrate(&mut connection, &options.path, found, clock.now_ms())?;
         fill_error_codes(&mut connection)?;
         let secrets = Secrets::open(&beside(&options.path, "secrets"))?;
         let core = Core::new(connection, options, clock.clone(), metrics)?;
@@ -236,8 +228,8 @@ fn lock(path: &Path) -> Result<File, Error> {
     }
 }
 
-fn connect(path: &Path, durability: Durability) -> Result<Connection, Error> {
-    let attempted = || format!("cannot open {}", path.display());
+/// Opens the file and leaves it as it is: it may be another program's.
+fn connect(path: &Path) -> Result<Connection, Error> {
     let open = || -> rusqlite::Result<Connection> {
         let connection = Connection::open_with_flags(
             path,
@@ -247,16 +239,24 @@ fn connect(path: &Path, durability: Durability) -> Result<Connection, Error> {
         )?;
         // A foreign writer is not foreseen, but must not fail a commit at once either.
         connection.busy_timeout(std::time::Duration::from_secs(2))?;
+        Ok(connection)
+    };
+    open().map_err(|error| backend(format!("cannot open {}", path.display()), error))
+}
+
+/// Sets up the writer's connection; the journal's mode is written into the file.
+fn configure(connection: &Connection, path: &Path, durability: Durability) -> Result<(), Error> {
+    let configure = || -> rusqlite::Result<()> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // The writer checkpoints when it chooses to.
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.pragma_update(None, "cache_size", -32_768)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
-        set_durability(&connection, durability)?;
+        set_durability(connection, durability)?;
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(connection)
+        Ok(())
     };
-    open().map_err(|error| backend(attempted(), error))
+    configure().map_err(|error| backend(format!("cannot write to {}", path.display()), error))
 }
 
 /// `FULL` syncs the WAL on each commit; `NORMAL` leaves that to the checkpoint.
@@ -266,47 +266,6 @@ fn set_durability(connection: &Connection, durability: Durability) -> rusqlite::
         Durability::Os => "NORMAL",
     };
     connection.pragma_update(None, "synchronous", level)
-}
-
-/// Brings the schema up to date; a file with data is copied aside first.
-fn migrate(connection: &mut Connection, path: &Path, now_ms: i64) -> Result<(), Error> {
-    let attempted = || format!("cannot migrate {}", path.display());
-    let read = |error| backend(format!("cannot read {}", path.display()), error);
-    let found: i64 = connection
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(read)?;
-    let application: i32 = connection
-        .pragma_query_value(None, "application_id", |row| row.get(0))
-        .map_err(read)?;
-    if found > SCHEMA_VERSION && application == APPLICATION_ID {
-        return Err(Error::TooNew {
-            path: path.to_path_buf(),
-            found,
-            known: SCHEMA_VERSION,
-        });
-    }
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(read)?;
-    if tables > 0 && application != APPLICATION_ID {
-        return Err(Error::Conflict(format!(
-            "{} is a SQLite file of another program: choose another path in store.url",
-            path.display()
-        )));
-    }
-    if found > 0 && found < SCHEMA_VERSION {
-        let copy = beside(path, &format!("before-v{SCHEMA_VERSION}-{now_ms}"));
-        connection
-            .execute("VACUUM INTO ?1", [copy.to_string_lossy()])
-            .map_err(|error| backend(format!("cannot back up to {}", copy.display()), error))?;
-        tracing::info!(backup = %copy.display(), from = found, to = SCHEMA_VERSION, "store.migrating");
-    }
-    Migrations::from_slice(MIGRATIONS)
-        .to_latest(connection)
-        .map_err(|error| backend(attempted(), error))?;
-    connection
-        .pragma_update(None, "application_id", APPLICATION_ID)
-        .map_err(|error| backend(attempted(), error))
 }
 
 /// Writes the catalogue into `error_code`, for analysts to join; a new build brings new words.

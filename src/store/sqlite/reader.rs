@@ -10,7 +10,8 @@ use rusqlite::{Connection, OpenFlags};
 use serde::de::value::{Error as UnknownWord, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
-use super::{SCHEMA_VERSION, backend};
+use super::backend;
+use super::schema::SCHEMA_VERSION;
 use crate::store::{Backlog, Error};
 
 /// How long a query of ours may run: a long read keeps the WAL from starting over.

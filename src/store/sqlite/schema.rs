@@ -1,0 +1,168 @@
+//! Whose file it is, which version its schema has, and how it becomes ours.
+//!
+//! A kill at any point leaves a file that the next start takes up again: our mark goes in
+//! before the first table, and each migration comes with its version in one transaction.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use rusqlite_migration::{M, Migrations};
+
+use super::{backend, beside};
+use crate::store::Error;
+
+/// Marks the file as ours, for `file(1)` and for our own refusal to open another's.
+const APPLICATION_ID: i32 = 0x7469_636B;
+
+/// In the order of their numbers; never edited once released.
+const MIGRATIONS: &[M<'static>] = &[M::up(include_str!(
+    "../../../schema/sqlite/0001_initial.sql"
+))];
+
+/// The newest schema version this build knows.
+pub(super) const SCHEMA_VERSION: i64 = version(MIGRATIONS);
+
+#[expect(clippy::cast_possible_wrap, reason = "there are not 2^63 migrations")]
+const fn version(migrations: &[M<'_>]) -> i64 {
+    migrations.len() as i64
+}
+
+/// The file's schema version, 0 for a new file; changes nothing in it.
+///
+/// # Errors
+/// [`Error::Conflict`] for another program's file, [`Error::TooNew`] when a newer tickrelay
+/// wrote it, [`Error::Backend`] when it is no database or cannot be read.
+pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<i64, Error> {
+    let read = |error| backend(format!("cannot read {}", path.display()), error);
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(read)?;
+    let application: i32 = connection
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(read)?;
+    if application != APPLICATION_ID && (tables > 0 || application != 0) {
+        return Err(Error::Conflict(format!(
+            "{} is a SQLite file of another program: choose another path in store.url",
+            path.display()
+        )));
+    }
+    let found = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(read)?;
+    if found > SCHEMA_VERSION {
+        return Err(Error::TooNew {
+            path: path.to_path_buf(),
+            found,
+            known: SCHEMA_VERSION,
+        });
+    }
+    Ok(found)
+}
+
+/// Brings the schema up to date from version `found`; a file with data is copied aside first.
+///
+/// # Errors
+/// [`Error::Backend`] when the copy or the migration fails; the file is as it was then.
+pub(super) fn migrate(
+    connection: &mut Connection,
+    path: &Path,
+    found: i64,
+    now_ms: i64,
+) -> Result<(), Error> {
+    migrate_by(MIGRATIONS, connection, path, found, now_ms)
+}
+
+fn migrate_by(
+    migrations: &[M<'_>],
+    connection: &mut Connection,
+    path: &Path,
+    found: i64,
+    now_ms: i64,
+) -> Result<(), Error> {
+    let failed = |error| backend(format!("cannot migrate {}", path.display()), error);
+    let known = version(migrations);
+    if found == 0 {
+        connection
+            .pragma_update(None, "application_id", APPLICATION_ID)
+            .map_err(|error| failed(error.into()))?;
+    } else if found < known {
+        let copy = beside(path, &format!("before-v{known}-{now_ms}"));
+        connection
+            .execute("VACUUM INTO ?1", [copy.to_string_lossy()])
+            .map_err(|error| backend(format!("cannot back up to {}", copy.display()), error))?;
+        tracing::info!(backup = %copy.display(), from = found, to = known, "store.migrating");
+    }
+    Migrations::from_slice(migrations)
+        .to_latest(connection)
+        .map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Opens the file as `Store::open` does and migrates it by these statements.
+    fn open(path: &Path, migrations: &[&'static str]) -> Result<Connection, Error> {
+        let mut connection = Connection::open(path).unwrap();
+        let found = connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap();
+        let migrations: Vec<M> = migrations.iter().copied().map(M::up).collect();
+        migrate_by(&migrations, &mut connection, path, found, 7)?;
+        Ok(connection)
+    }
+
+    const FIRST: &str = "CREATE TABLE kept (value TEXT) STRICT;";
+
+    #[test]
+    fn a_migration_makes_a_backup_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tickrelay.db");
+        let first = open(&path, &[FIRST]).unwrap();
+        first
+            .execute("INSERT INTO kept VALUES ('before')", [])
+            .unwrap();
+        drop(first);
+        let backup = folder.path().join("tickrelay.before-v2-7.db");
+        drop(open(&path, &[FIRST]).unwrap());
+        assert!(!backup.exists(), "nothing was migrated");
+        let second = "UPDATE kept SET value = 'after';";
+        let connection = open(&path, &[FIRST, second]).unwrap();
+        let value = |connection: &Connection| -> String {
+            connection
+                .query_row("SELECT value FROM kept", [], |row| row.get(0))
+                .unwrap()
+        };
+        assert_eq!(value(&connection), "after");
+        let backup = Connection::open(&backup).unwrap();
+        assert_eq!(value(&backup), "before");
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_file_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tickrelay.db");
+        drop(open(&path, &[FIRST]).unwrap());
+        let broken = "CREATE TABLE new (value TEXT) STRICT; INSERT INTO missing VALUES (1);";
+        let error = open(&path, &[FIRST, broken]).unwrap_err();
+        assert!(error.to_string().starts_with("cannot migrate "), "{error}");
+        let connection = open(&path, &[FIRST]).unwrap();
+        let tables: i64 = connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(tables, 1);
+    }
+
+    #[test]
+    fn a_file_that_was_marked_and_got_no_table_yet_is_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tickrelay.db");
+        open(&path, &["INSERT INTO missing VALUES (1);"]).unwrap_err();
+        let connection = Connection::open(&path).unwrap();
+        let mark: i32 = connection
+            .pragma_query_value(None, "application_id", |row| row.get(0))
+            .unwrap();
+        assert_eq!(mark, APPLICATION_ID);
+        assert_eq!(recognise(&connection, &path).unwrap(), 0);
+    }
+}
