@@ -166,10 +166,12 @@ impl Core {
         let mut known: HashSet<i64> = owed.iter().map(|owed| owed.forward_id).collect();
         known.extend(held);
         let messages: HashSet<i64> = owed.iter().map(|owed| owed.message_id).collect();
+        // Left to choose, SQLite takes the smaller index of what is pending, and reads all that
+        // is pending for each message.
         let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT {OWED_COLUMNS} FROM forward JOIN payload USING (payload_id) \
-             WHERE forward.message_id = ?1 AND forward.subscriber_id = ?2 \
-             AND forward.state = 'pending'"
+            "SELECT {OWED_COLUMNS} FROM forward INDEXED BY forward_message \
+             JOIN payload USING (payload_id) WHERE forward.message_id = ?1 \
+             AND forward.subscriber_id = ?2 AND forward.state = 'pending'"
         ))?;
         for message_id in messages {
             let mut found = statement.query(params![message_id, subscriber_id])?;
