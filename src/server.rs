@@ -1,6 +1,6 @@
 //! The application as a value: build it, ask its port, run it until a future resolves.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,9 @@ use crate::web::{self, Web};
 /// How long a commit may take before the provider is told to come again; 360dialog waits 5 s.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// New connections that may wait to be accepted; the system may allow fewer.
+const BACKLOG: i32 = 4096;
+
 /// The built service: its port is bound, nothing runs yet but the store's writer.
 pub struct Server {
     listener: TcpListener,
@@ -48,7 +51,7 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
     let metrics = Arc::new(Metrics::new());
     let store = Store::open(&store_options(&config), clock.clone(), Arc::clone(&metrics))?;
     let sender = Arc::new(Sender::new(&sender_config(&config))?);
-    let listener = TcpListener::bind(config.server.listen)
+    let listener = listen(config.server.listen)
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let operations = Operations::new(&config, store.clone(), Arc::clone(&sender), clock.clone());
     let forwarding = Forwarding {
@@ -96,6 +99,15 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
         housekeeping,
         socket,
     })
+}
+
+/// Binds the port, with room for a burst of new connections.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    // The library's own room is for 128; one more has its first packet dropped and comes
+    // again after a second.
+    rustix::net::listen(&listener, BACKLOG)?;
+    Ok(listener)
 }
 
 /// How the store of this configuration is opened.
