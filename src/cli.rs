@@ -221,7 +221,7 @@ pub fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // When even this cannot be said, the exit code still says it.
-            let _ = writeln!(terminal.talk, "error: {error:#}");
+            let _ = writeln!(terminal.talk, "error: {}", whole(&error));
             ExitCode::from(2)
         }
     }
@@ -252,6 +252,18 @@ impl Cli {
 /// No such thing, or no store yet: nothing is broken.
 fn is_not_found(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(Error::NotFound(_)))
+}
+
+/// An error with its causes, but for those that it has told already.
+fn whole(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

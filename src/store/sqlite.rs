@@ -241,7 +241,16 @@ fn connect(path: &Path) -> Result<Connection, Error> {
         connection.busy_timeout(std::time::Duration::from_secs(2))?;
         Ok(connection)
     };
-    open().map_err(|error| backend(format!("cannot open {}", path.display()), error))
+    let failed = |error| backend(format!("cannot open {}", path.display()), error);
+    let connection = open().map_err(failed)?;
+    // SQLite falls back to reading what it may not write.
+    if connection.is_readonly(rusqlite::MAIN_DB).map_err(failed)? {
+        return Err(backend(
+            format!("cannot write to {}", path.display()),
+            std::io::Error::from(std::io::ErrorKind::PermissionDenied),
+        ));
+    }
+    Ok(connection)
 }
 
 /// Sets up the writer's connection; the journal's mode is written into the file.
