@@ -8,6 +8,8 @@
 //! - `order`: any order, repeats, batches and a restart leave a message in one state.
 //! - `demo`: what a newcomer sees first ends well, leaves nothing, and can be pasted.
 //! - `forwarding`: what was stored reaches the subscriber, signed, in order, once settled never again.
+//! - `crash`: killed at any moment it loses nothing that it acknowledged, stores nothing twice.
+//! - `start`: what the service starts on, and what it refuses to start on.
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
 
 #![allow(
@@ -17,6 +19,7 @@
 )]
 
 mod cli;
+mod crash;
 mod demo;
 mod forwarding;
 mod ingest;
@@ -24,5 +27,6 @@ mod manifest;
 mod normalise;
 mod order;
 mod origin;
+mod start;
 mod support;
 mod tidy;

@@ -4,6 +4,8 @@ pub(crate) mod answer;
 pub(crate) mod cli;
 pub(crate) mod fixtures;
 pub(crate) mod receiver;
+pub(crate) mod service;
+pub(crate) mod traffic;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,7 +33,7 @@ pub(crate) const APP_SECRET: &str = "test-app-secret";
 pub(crate) const API_KEY: &str = "test-api-key";
 
 /// How long a condition may take to come true before a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running service.
 pub(crate) struct TestApp {

@@ -1,0 +1,141 @@
+//! What the service starts on, and what it refuses to start on: in plain words, and without
+//! touching what is not its own.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use crate::support::PATIENCE;
+use crate::support::service::Home;
+
+/// What `serve` must say when it refuses; exit code 2 goes with it.
+fn check_refused(home: &Home, expected: &[&str]) {
+    let (code, said) = home.refused();
+    assert_eq!(code, Some(2), "{said}");
+    let error = said.lines().find_map(|line| line.strip_prefix("error: "));
+    let error = error.unwrap_or_else(|| panic!("no error: {said}"));
+    for part in expected {
+        assert!(error.contains(part), "{part:?} is not in {error:?}");
+    }
+}
+
+/// A home with a store that was made and closed.
+fn with_store() -> Home {
+    let home = Home::new();
+    home.start().stop();
+    home
+}
+
+#[test]
+fn a_second_serve_on_one_store_is_refused() {
+    let home = Home::new();
+    let first = home.start();
+    let path = home.store();
+    let path = path.to_str().unwrap();
+    check_refused(&home, &[path, "is in use by another tickrelay"]);
+    first.stop();
+    home.start().stop();
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let home = with_store();
+    let newer = Connection::open(home.store()).unwrap();
+    newer.pragma_update(None, "user_version", 4711).unwrap();
+    drop(newer);
+    check_refused(&home, &["has schema version 4711", "use a newer one"]);
+}
+
+#[test]
+fn a_store_of_another_program_is_refused_and_left_as_it_is() {
+    let home = Home::new();
+    let other = Connection::open(home.store()).unwrap();
+    other
+        .execute_batch("CREATE TABLE recipe (name TEXT)")
+        .unwrap();
+    drop(other);
+    let before = std::fs::read(home.store()).unwrap();
+    check_refused(&home, &["is a SQLite file of another program"]);
+    assert_eq!(std::fs::read(home.store()).unwrap(), before);
+    assert!(!home.file("tickrelay.secrets.db").exists());
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
+    let home = Home::new();
+    let before = b"Dear diary, ".repeat(1_000);
+    std::fs::write(home.store(), &before).unwrap();
+    check_refused(&home, &["cannot read ", "file is not a database"]);
+    assert_eq!(std::fs::read(home.store()).unwrap(), before);
+}
+
+#[test]
+fn a_store_that_is_damaged_is_refused() {
+    let home = with_store();
+    let mut bytes = std::fs::read(home.store()).unwrap();
+    // The first page's header stays; the list of tables behind it does not.
+    bytes[100..4096].fill(0xA5);
+    std::fs::write(home.store(), &bytes).unwrap();
+    let path = home.store();
+    let path = path.to_str().unwrap();
+    check_refused(&home, &[path, "database disk image is malformed"]);
+}
+
+#[test]
+fn a_store_that_may_not_be_written_is_refused() {
+    let home = with_store();
+    std::fs::set_permissions(home.store(), std::fs::Permissions::from_mode(0o444)).unwrap();
+    let write = std::fs::File::options().write(true).open(home.store());
+    if write.is_ok() {
+        // The superuser may write everything: there is nothing to be refused.
+        return;
+    }
+    check_refused(&home, &["cannot write to ", "permission denied"]);
+}
+
+#[test]
+fn a_store_in_a_folder_that_is_not_there_is_refused() {
+    let home = Home::new();
+    let config = std::fs::read_to_string(home.file("tickrelay.toml")).unwrap();
+    let config = config.replace("tickrelay.db", "missing/tickrelay.db");
+    std::fs::write(home.file("tickrelay.toml"), config).unwrap();
+    check_refused(&home, &["missing/tickrelay.lock.db", "No such file"]);
+}
+
+/// Bytes of the store and all that stands beside it.
+fn bytes_of(folder: &Path) -> u64 {
+    std::fs::read_dir(folder)
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.metadata().ok())
+        .map(|metadata| metadata.len())
+        .sum()
+}
+
+#[test]
+fn a_kill_at_any_moment_of_the_first_start_leaves_a_store_that_opens() {
+    let whole = Home::new();
+    let service = whole.start();
+    let bytes = bytes_of(whole.store().parent().unwrap());
+    service.stop();
+    for step in 1..=16 {
+        let home = Home::new();
+        let folder = home.store();
+        let folder = folder.parent().unwrap();
+        let configuration = bytes_of(folder);
+        let threshold = configuration + (bytes - configuration) * step / 16;
+        let mut child = home.spawn();
+        let deadline = Instant::now() + PATIENCE;
+        while bytes_of(folder) < threshold {
+            assert!(
+                Instant::now() < deadline,
+                "it does not write {threshold} bytes"
+            );
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        home.start().stop();
+    }
+}

@@ -1,0 +1,180 @@
+//! The true binary as a process of its own: started, asked, killed, stopped, refused.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tickrelay::control;
+use tickrelay::operations::{Answer, Request};
+
+use super::{APP_SECRET, PATIENCE};
+
+/// A folder with a configuration and, once the service was started, a store.
+pub(crate) struct Home {
+    folder: TempDir,
+}
+
+impl Home {
+    /// One Cloud API source named `cloud`, targets on loopback allowed.
+    pub(crate) fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let config = format!(
+            r#"
+[server]
+listen = "127.0.0.1:0"
+[store]
+url = "sqlite://{}"
+disk_reserve = 0
+[forward]
+allow_http = true
+allow_networks = ["127.0.0.0/8"]
+[log]
+format = "json"
+filter = "warn,tickrelay::server=info"
+[[source]]
+name = "cloud"
+provider = "meta-cloud"
+app_secrets = ["{APP_SECRET}"]
+verify_token = "test-verify-token"
+"#,
+            folder.path().join("tickrelay.db").display(),
+        );
+        std::fs::write(folder.path().join("tickrelay.toml"), config).unwrap();
+        Self { folder }
+    }
+
+    /// A file of the folder.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The SQLite file.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.file("tickrelay.db")
+    }
+
+    /// Starts `tickrelay serve` without waiting for it.
+    pub(crate) fn spawn(&self) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_tickrelay"))
+            .arg("serve")
+            .arg("--config")
+            .arg(self.file("tickrelay.toml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Starts `tickrelay serve`; returns when it serves.
+    pub(crate) fn start(&self) -> Service {
+        let mut child = self.spawn();
+        let stderr = child.stderr.take().unwrap();
+        let (serving, address) = channel();
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if let Some(address) = serving_address(&line) {
+                    // The starter may have lost its patience.
+                    let _ = serving.send(address);
+                }
+                log.push_str(&line);
+                log.push('\n');
+            }
+            log
+        });
+        let mut service = Service {
+            address: SocketAddr::from(([0; 4], 0)),
+            store: self.store(),
+            child,
+            log: Some(log),
+        };
+        service.address = service.wait_for(&address);
+        service
+    }
+
+    /// Starts `tickrelay serve` where it must refuse; returns its exit code and what it said.
+    pub(crate) fn refused(&self) -> (Option<i32>, String) {
+        let mut child = self.spawn();
+        let mut said = String::new();
+        let mut stderr = child.stderr.take().unwrap();
+        // Ends when the process does; one that serves after all says so on its log.
+        let mut lines = BufReader::new(&mut stderr);
+        loop {
+            let mut line = String::new();
+            let ended = lines.read_line(&mut line).unwrap() == 0;
+            if serving_address(&line).is_some() {
+                child.kill().unwrap();
+            }
+            said.push_str(&line);
+            if ended {
+                break;
+            }
+        }
+        (child.wait().unwrap().code(), said)
+    }
+}
+
+/// The address in the log's line that says it serves.
+fn serving_address(line: &str) -> Option<SocketAddr> {
+    let event: serde_json::Value = serde_json::from_str(line).ok()?;
+    (event["message"] == "serving").then(|| event["address"].as_str()?.parse().ok())?
+}
+
+/// The service as a running process; one that is dropped is killed.
+pub(crate) struct Service {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    store: PathBuf,
+    child: Child,
+    log: Option<JoinHandle<String>>,
+}
+
+impl Service {
+    fn wait_for(&mut self, address: &Receiver<SocketAddr>) -> SocketAddr {
+        address.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let _ = self.child.kill();
+            panic!("it does not serve: {}", self.end().1);
+        })
+    }
+
+    /// Its process, to be signalled from another thread.
+    pub(crate) fn process(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Asks it over its local socket, as the CLI does.
+    pub(crate) fn ask(&self, request: &Request) -> Answer {
+        control::ask(&self.store, request, |_| {})
+            .unwrap()
+            .unwrap()
+            .unwrap()
+    }
+
+    /// Waits until the process is gone; returns how it ended and its log.
+    pub(crate) fn end(&mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().unwrap();
+        let log = self.log.take().map(|log| log.join().unwrap());
+        (status, log.unwrap_or_default())
+    }
+
+    /// Stops it by SIGTERM; fails the test when it does not end well.
+    pub(crate) fn stop(mut self) {
+        kill_process(self.process(), Signal::TERM).unwrap();
+        let (status, log) = self.end();
+        assert!(status.success(), "{status}: {log}");
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Both fail when it is gone already, which is as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
