@@ -41,7 +41,7 @@ pub struct Store {
     durability: Durability,
     clock: Clock,
     /// Held for as long as the store is open.
-    _lock: Arc<File>,
+    _lock: Arc<InstanceLock>,
 }
 
 impl std::fmt::Debug for Store {
@@ -211,8 +211,20 @@ fn beside(path: &Path, what: &str) -> PathBuf {
     path.with_extension(extension)
 }
 
-/// Takes the instance lock, which the operating system drops when the process ends.
-fn lock(path: &Path) -> Result<File, Error> {
+/// Ownership of a store; the operating system takes it back when the process is killed.
+struct InstanceLock(File);
+
+impl Drop for InstanceLock {
+    fn drop(&mut self) {
+        // Closing is not enough while a child that is being spawned holds a copy of the file.
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "store.unlock_failed");
+        }
+    }
+}
+
+/// Takes the instance lock.
+fn lock(path: &Path) -> Result<InstanceLock, Error> {
     let lock_path = beside(path, "lock");
     let attempted = || format!("cannot lock {}", lock_path.display());
     let file = File::options()
@@ -222,7 +234,7 @@ fn lock(path: &Path) -> Result<File, Error> {
         .open(&lock_path)
         .map_err(|error| backend(attempted(), error))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(InstanceLock(file)),
         Err(TryLockError::WouldBlock) => Err(Error::Locked(path.to_path_buf())),
         Err(TryLockError::Error(error)) => Err(backend(attempted(), error)),
     }
