@@ -46,10 +46,10 @@ pub enum Fate {
         /// Attempts used up so far.
         attempts: u32,
     },
-    /// A probe that failed: nothing changes but its turn, so that the next probe tries
-    /// another forward.
+    /// A probe that failed: nothing changes but the turn of its message, so that the next
+    /// probe tries another one, and none of this message overtakes it.
     Requeues {
-        /// Its turn, ms since 1970 UTC.
+        /// Their turn, ms since 1970 UTC.
         due_at_ms: i64,
     },
 }
@@ -76,38 +76,42 @@ impl Lane {
         );
     }
 
-    /// Whether a forward could be sent at `now_ms`.
-    #[must_use]
-    pub fn is_due(&self, now_ms: i64) -> bool {
-        self.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms)
-    }
-
     /// When the next forward may be sent, ms since 1970 UTC.
     #[must_use]
     pub fn next_due_ms(&self) -> Option<i64> {
         self.ready.first().map(|(due_ms, _)| *due_ms)
     }
 
+    /// The forward that goes next at `now_ms`.
+    #[must_use]
+    pub fn next(&self, now_ms: i64) -> Option<&Owed> {
+        let (_, chosen) = self.choose(now_ms)?;
+        self.items.get(&chosen.2).map(|item| &item.owed)
+    }
+
     /// Takes the forward that goes next at `now_ms`; it is in flight until [`Lane::finish`].
     pub fn take(&mut self, now_ms: i64) -> Option<Owed> {
-        let (due_ms, candidate) = *self.ready.first()?;
-        if due_ms > now_ms {
-            return None;
+        let (candidate, chosen) = self.choose(now_ms)?;
+        let owed = self.items.get(&chosen.2)?.owed.clone();
+        if candidate != chosen.2 {
+            self.items.get_mut(&candidate)?.cleared = Some(chosen);
         }
-        let chosen = self.first_of_message(candidate)?;
-        let owed = self.items.get(&chosen)?.owed.clone();
-        self.in_flight.insert(owed.message_id, chosen);
+        self.in_flight.insert(owed.message_id, chosen.2);
         for key in self.keys_of(owed.message_id) {
             self.ready.remove(&key);
         }
         Some(owed)
     }
 
-    /// The earliest sibling that has not been tried since the candidate came due, else the
-    /// candidate itself.
-    fn first_of_message(&mut self, candidate: i64) -> Option<i64> {
+    /// The forward that is due first, and the earliest sibling that has not been tried since
+    /// that came due, else the forward itself.
+    fn choose(&self, now_ms: i64) -> Option<(i64, Place)> {
+        let (due_ms, candidate) = *self.ready.first()?;
+        if due_ms > now_ms {
+            return None;
+        }
         let item = self.items.get(&candidate)?;
-        let (due_ms, place, cleared) = (item.owed.due_at_ms, item.owed.place, item.cleared);
+        let (place, cleared) = (item.owed.place, item.cleared);
         let siblings = self.messages.get(&item.owed.message_id)?;
         let earlier = siblings.iter().find(|sibling| {
             let tried = self
@@ -116,23 +120,24 @@ impl Lane {
                 .and_then(|sibling| sibling.owed.last_attempt_ms);
             **sibling < place
                 && cleared.is_none_or(|cleared| **sibling > cleared)
-                && tried.is_none_or(|tried| tried <= due_ms)
+                && tried.is_none_or(|tried| tried < due_ms)
         });
-        let Some(earlier) = earlier.copied() else {
-            return Some(candidate);
-        };
-        self.items.get_mut(&candidate)?.cleared = Some(earlier);
-        Some(earlier.2)
+        Some((candidate, earlier.copied().unwrap_or(place)))
+    }
+
+    fn ids_of(&self, message_id: i64) -> Vec<i64> {
+        let siblings = self.messages.get(&message_id);
+        siblings
+            .into_iter()
+            .flatten()
+            .map(|(_, _, id)| *id)
+            .collect()
     }
 
     fn keys_of(&self, message_id: i64) -> Vec<(i64, i64)> {
-        let siblings = self
-            .messages
-            .get(&message_id)
-            .map_or(&[][..], Vec::as_slice);
-        siblings
-            .iter()
-            .filter_map(|(_, _, id)| Some((self.items.get(id)?.owed.due_at_ms, *id)))
+        self.ids_of(message_id)
+            .into_iter()
+            .filter_map(|id| Some((self.items.get(&id)?.owed.due_at_ms, id)))
             .collect()
     }
 
@@ -153,11 +158,37 @@ impl Lane {
                 item.owed.last_attempt_ms = Some(last_attempt_ms);
                 item.owed.attempts = attempts;
             }
-            Fate::Requeues { due_at_ms } => item.owed.due_at_ms = due_at_ms,
+            Fate::Requeues { due_at_ms } => self.line_up(message_id, due_at_ms),
         }
         self.in_flight.remove(&message_id);
         for key in self.keys_of(message_id) {
             self.ready.insert(key);
+        }
+    }
+
+    /// Lets what is due of a message line up anew at `now_ms`: behind other messages, and in
+    /// its own order, whatever was tried before.
+    fn line_up(&mut self, message_id: i64, now_ms: i64) {
+        for id in self.ids_of(message_id) {
+            if let Some(item) = self.items.get_mut(&id)
+                && item.owed.due_at_ms <= now_ms
+            {
+                self.ready.remove(&(item.owed.due_at_ms, id));
+                item.owed.due_at_ms = now_ms;
+                item.cleared = None;
+            }
+        }
+    }
+
+    /// The subscriber is back at `now_ms`: what is due goes in its order, and what failed
+    /// while it was down goes before its later siblings once more.
+    pub fn start_over(&mut self, now_ms: i64) {
+        let messages: Vec<i64> = self.messages.keys().copied().collect();
+        for message_id in messages {
+            self.line_up(message_id, now_ms);
+            if !self.in_flight.contains_key(&message_id) {
+                self.ready.extend(self.keys_of(message_id));
+            }
         }
     }
 
@@ -186,6 +217,27 @@ impl Lane {
         for forward_id in idle {
             self.remove(forward_id);
         }
+    }
+
+    /// Forgets the messages of which nothing is due at `now_ms` nor in flight: they wait in
+    /// the table. Returns when the first of them comes due, ms since 1970 UTC.
+    pub fn forget_waiting(&mut self, now_ms: i64) -> Option<i64> {
+        let messages: Vec<i64> = self.messages.keys().copied().collect();
+        let due_ms = |message_id| self.forget_waiting_of(message_id, now_ms);
+        messages.into_iter().filter_map(due_ms).min()
+    }
+
+    /// As [`Lane::forget_waiting`], for one message.
+    pub fn forget_waiting_of(&mut self, message_id: i64, now_ms: i64) -> Option<i64> {
+        let keys = self.keys_of(message_id);
+        let first_ms = keys.iter().map(|(due_ms, _)| *due_ms).min()?;
+        if first_ms <= now_ms || self.in_flight.contains_key(&message_id) {
+            return None;
+        }
+        for (_, forward_id) in keys {
+            self.remove(forward_id);
+        }
+        Some(first_ms)
     }
 
     /// Forwards held, those in flight included.
@@ -244,6 +296,12 @@ mod tests {
         }
     }
 
+    fn sorted(lane: &Lane) -> Vec<i64> {
+        let mut held = lane.held();
+        held.sort_unstable();
+        held
+    }
+
     fn take(lane: &mut Lane, now_ms: i64) -> Option<i64> {
         lane.take(now_ms).map(|owed| owed.forward_id)
     }
@@ -284,6 +342,75 @@ mod tests {
         assert_eq!(take(&mut lane, 10), Some(1));
         lane.finish(1, Fate::Requeues { due_at_ms: 10 });
         assert_eq!(take(&mut lane, 10), Some(2));
+    }
+
+    #[test]
+    fn a_failed_probe_is_not_overtaken_by_its_later_siblings() {
+        let mut lane = lane(&[(1, 7, 0), (2, 7, 1), (3, 8, 2)]);
+        assert_eq!(take(&mut lane, 10), Some(1));
+        lane.finish(1, Fate::Requeues { due_at_ms: 10 });
+        assert_eq!(take(&mut lane, 11), Some(3));
+        lane.finish(3, Fate::Requeues { due_at_ms: 11 });
+        // The next probe, and the next after it, are of the first message's first again.
+        assert_eq!(take(&mut lane, 12), Some(1));
+        lane.finish(1, Fate::Requeues { due_at_ms: 12 });
+        assert_eq!(take(&mut lane, 13), Some(3));
+        lane.finish(3, Fate::Leaves);
+        assert_eq!(take(&mut lane, 14), Some(1));
+        lane.finish(1, Fate::Leaves);
+        assert_eq!(take(&mut lane, 14), Some(2));
+    }
+
+    #[test]
+    fn what_failed_during_an_outage_goes_before_its_siblings_after_it() {
+        let mut lane = lane(&[(1, 7, 0), (2, 7, 0), (3, 7, 0)]);
+        assert_eq!(take(&mut lane, 5), Some(1));
+        lane.finish(1, retry(5_000, 5));
+        assert_eq!(take(&mut lane, 6), Some(2));
+        lane.finish(2, retry(5_000, 6));
+        lane.start_over(100);
+        for id in [1, 2, 3] {
+            assert_eq!(take(&mut lane, 100), Some(id));
+            lane.finish(id, Fate::Leaves);
+        }
+        assert!(lane.is_empty());
+    }
+
+    #[test]
+    fn an_attempt_in_the_millisecond_a_sibling_came_due_is_not_repeated() {
+        let mut lane = lane(&[(1, 7, 50), (2, 7, 50)]);
+        assert_eq!(take(&mut lane, 50), Some(1));
+        lane.finish(1, retry(5_050, 50));
+        assert_eq!(take(&mut lane, 50), Some(2));
+    }
+
+    #[test]
+    fn looking_at_the_next_changes_nothing() {
+        let mut lane = lane(&[(2, 7, 0), (1, 7, 1)]);
+        for _ in 0..2 {
+            assert_eq!(lane.next(5).map(|owed| owed.forward_id), Some(1));
+        }
+        assert_eq!(take(&mut lane, 5), Some(1));
+        assert_eq!(lane.next(5).map(|owed| owed.forward_id), None);
+    }
+
+    #[test]
+    fn what_waits_is_forgotten_unless_a_sibling_is_due_or_in_flight() {
+        let items = [(1, 7, 900), (2, 7, 0), (3, 8, 700), (4, 8, 800), (5, 9, 0)];
+        let mut lane = lane(&items);
+        lane.push(owed(6, 9, 600));
+        lane.finish(5, Fate::Leaves);
+        lane.push(owed(5, 9, 0));
+        assert_eq!(lane.forget_waiting(10), Some(700));
+        assert_eq!(sorted(&lane), [1, 2, 5, 6]);
+        assert_eq!(take(&mut lane, 10), Some(1));
+        lane.finish(1, retry(900, 10));
+        assert_eq!(take(&mut lane, 10), Some(2));
+        assert_eq!(lane.forget_waiting(10), None);
+        lane.finish(2, retry(500, 10));
+        assert_eq!(lane.forget_waiting_of(7, 10), Some(500));
+        assert_eq!(sorted(&lane), [5, 6]);
+        assert_eq!(take(&mut lane, 10), Some(5));
     }
 
     #[test]

@@ -205,7 +205,15 @@ impl LaneTask {
         if !self.is_open_for_business() {
             return poll_ms;
         }
-        while sending.len() < usize::from(self.subscriber.concurrency) && self.lane.is_due(now_ms) {
+        while sending.len() < usize::from(self.subscriber.concurrency)
+            && let Some(next) = self.lane.next(now_ms)
+        {
+            // Before the gate: a probe is given out once, and must not end here.
+            if self.shared.schedule.is_expired(next.owed_since_ms, now_ms) {
+                let forward_id = next.forward_id;
+                self.give_up_by_age(forward_id);
+                continue;
+            }
             let probe = match self.breaker.gate(now_ms) {
                 Gate::Open { until_ms } => return until_ms,
                 Gate::Probe => true,
@@ -214,10 +222,6 @@ impl LaneTask {
             let Some(owed) = self.lane.take(now_ms) else {
                 break;
             };
-            if self.shared.schedule.is_expired(owed.owed_since_ms, now_ms) {
-                self.give_up_by_age(&owed);
-                continue;
-            }
             sending.push(self.attempt(owed, probe, now_ms));
             if probe {
                 break;
@@ -264,11 +268,11 @@ impl LaneTask {
         })
     }
 
-    fn give_up_by_age(&mut self, owed: &Owed) {
-        self.lane.finish(owed.forward_id, Fate::Leaves);
+    fn give_up_by_age(&mut self, forward_id: i64) {
+        self.lane.finish(forward_id, Fate::Leaves);
         self.count("gave-up");
         self.shared.store.settle(Settlement {
-            forward_id: owed.forward_id,
+            forward_id,
             attempt: None,
             verdict: Verdict::GaveUp(GaveUp::Expired),
         });
