@@ -227,6 +227,12 @@ impl Metrics {
         page
     }
 
+    /// Forgets what is shown of a subscriber's lane that has ended.
+    pub fn forget_lane(&self, label: &SubscriberLabel) {
+        self.lane_held.remove(label);
+        self.breaker_open.remove(label);
+    }
+
     /// Counts one webhook.
     pub fn webhook(&self, source: &str, outcome: &str) {
         self.webhooks

@@ -23,7 +23,9 @@ use super::sender::{Request, Sender};
 use crate::clock::Clock;
 use crate::metrics::{Metrics, SubscriberLabel, subscriber_labels};
 use crate::model::{GaveUp, Outcome, Subscriber, SubscriberState};
-use crate::store::{Attempt, Error, Feed, Owed, Refill, Settlement, StateChange, Store, Verdict};
+use crate::store::{
+    Attempt, Error, Feed, Owed, Refill, Settlement, StateChange, Store, SubscriberSecret, Verdict,
+};
 
 /// What every lane shares.
 #[derive(Clone)]
@@ -44,8 +46,10 @@ pub struct Forwarding {
     pub metrics: Arc<Metrics>,
 }
 
-/// A lane asks the table again after this long, even when nobody told it to.
+/// A lane looks around after this long, even when nobody told it to.
 const POLL: Duration = Duration::from_secs(1);
+/// How long a subscriber fails before the store is told.
+const NOTE_AFTER: Duration = Duration::from_mins(1);
 /// A spilled lane reads on when it holds fewer than this.
 const LOW_WATER: usize = 512;
 
@@ -58,11 +62,23 @@ impl Forwarding {
             HashMap::new();
         loop {
             let current = Arc::clone(&subscribers.borrow_and_update());
-            // A subscriber that is gone drops its sender, which ends its lane.
-            lanes.retain(|id, _| current.iter().any(|subscriber| subscriber.id == *id));
+            lanes.retain(|id, (_, handle)| {
+                if handle.is_finished() {
+                    // A bug of ours; what it is owed is in the table, and a new lane reads it.
+                    tracing::error!(subscriber = id, "forward.lane_ended");
+                    return false;
+                }
+                // A subscriber that is gone drops its sender, which ends its lane.
+                current.iter().any(|subscriber| subscriber.id == *id)
+            });
             for subscriber in current.iter() {
                 if let Some((settings, _)) = lanes.get(&subscriber.id) {
-                    settings.send_replace(Arc::clone(subscriber));
+                    // The store publishes the same value while nothing concerns this one:
+                    // what happens to one subscriber does not disturb the others.
+                    let known = Arc::ptr_eq(&settings.borrow(), subscriber);
+                    if !known {
+                        settings.send_replace(Arc::clone(subscriber));
+                    }
                     continue;
                 }
                 let (settings, seen) = watch::channel(Arc::clone(subscriber));
@@ -72,6 +88,7 @@ impl Forwarding {
             }
             tokio::select! {
                 changed = subscribers.changed() => if changed.is_err() { break },
+                () = tokio::time::sleep(POLL) => {}
                 _ = stop.wait_for(|stop| *stop) => break,
             }
         }
@@ -91,21 +108,45 @@ struct Ended {
 }
 
 type Sending = FuturesUnordered<Pin<Box<dyn Future<Output = Ended> + Send>>>;
-type Refilling = Pin<Box<dyn Future<Output = Result<Refill, Error>> + Send>>;
+/// What is read of a subscriber from time to time: what is due, and when it is to be taken
+/// over anew, its secrets.
+type Refilling = Pin<Box<dyn Future<Output = Result<Fresh, Error>> + Send>>;
+
+struct Fresh {
+    secrets: Option<Vec<SubscriberSecret>>,
+    refill: Refill,
+}
 
 /// The task of one subscriber's lane.
 struct LaneTask {
     shared: Forwarding,
     settings: watch::Receiver<Arc<Subscriber>>,
     subscriber: Arc<Subscriber>,
-    secrets: Vec<crate::store::SubscriberSecret>,
+    secrets: Vec<SubscriberSecret>,
     lane: Lane,
     breaker: Breaker,
-    failing_since_ms: Option<i64>,
+    failing: Failing,
+    /// Whether memory held all that was pending when the lane last looked.
+    live: bool,
     /// When the table is to be read next, ms since 1970 UTC.
     refill_at_ms: i64,
-    /// Whether the table may know better than memory: an operator changed something.
-    resync: bool,
+    resync: Resync,
+}
+
+/// Whether the table may know better than memory, because an operator changed something.
+/// Nothing is sent until it has been read: a later status might overtake an earlier one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Resync {
+    No,
+    Wanted,
+    UnderWay,
+}
+
+/// Since when the subscriber has been failing.
+struct Failing {
+    since_ms: Option<i64>,
+    /// Whether the store knows.
+    noted: bool,
 }
 
 impl LaneTask {
@@ -113,14 +154,18 @@ impl LaneTask {
         let subscriber = Arc::clone(&settings.borrow());
         Self {
             breaker: Breaker::new(subscriber.id, shared.timeout),
-            failing_since_ms: subscriber.failing_since_ms,
+            failing: Failing {
+                since_ms: subscriber.failing_since_ms,
+                noted: subscriber.failing_since_ms.is_some(),
+            },
             shared,
             settings,
             subscriber,
             secrets: Vec::new(),
             lane: Lane::default(),
+            live: false,
             refill_at_ms: 0,
-            resync: true,
+            resync: Resync::Wanted,
         }
     }
 
@@ -128,34 +173,28 @@ impl LaneTask {
         let Ok(mut feed) = self.shared.store.open_lane(self.subscriber.id).await else {
             return;
         };
-        self.take_settings();
         let mut sending = Sending::new();
+        // While it is under way neither the feed nor `spilled` is looked at: the feed may be
+        // ahead of what is being read, and the answer says when to read again.
         let mut refilling: Option<Refilling> = None;
         loop {
-            while let Ok(owed) = feed.owed.try_recv() {
-                self.lane.push(owed);
-            }
-            if refilling.is_none() && self.wants_refill(&feed) {
-                if std::mem::take(&mut self.resync) {
-                    self.lane.forget_idle();
-                }
-                let (store, id) = (self.shared.store.clone(), self.subscriber.id);
-                let held = self.lane.held();
-                refilling = Some(Box::pin(async move { store.refill(id, held).await }));
+            if refilling.is_none() {
+                refilling = self.begin_refill(&mut feed);
             }
             let wake_ms = self.send_what_is_due(&mut sending);
+            self.show_held(&feed);
             let clock = self.shared.clock.clone();
             tokio::select! {
                 Some(ended) = sending.next(), if !sending.is_empty() => {
-                    let keep = feed.gauge.live.load(Ordering::Acquire) || refilling.is_some();
-                    self.conclude(ended, keep, &feed);
+                    let keep = self.live || refilling.is_some();
+                    self.conclude(ended, keep);
                 }
-                refill = async { refilling.as_mut().map(Pin::as_mut)?.await.into() }, if refilling.is_some() => {
+                Some(fresh) = answer(&mut refilling), if refilling.is_some() => {
                     refilling = None;
-                    self.take_refill(refill, &feed);
+                    self.take_refill(fresh, &mut feed);
                 }
-                Some(owed) = feed.owed.recv() => self.lane.push(owed),
-                () = feed.gauge.spilled.notified() => self.refill_at_ms = 0,
+                Some(owed) = feed.owed.recv(), if refilling.is_none() => self.lane.push(owed),
+                () = feed.gauge.spilled.notified(), if refilling.is_none() => self.refill_at_ms = 0,
                 changed = self.settings.changed() => {
                     if changed.is_err() {
                         break;
@@ -167,42 +206,132 @@ impl LaneTask {
             }
         }
         while let Some(ended) = sending.next().await {
-            self.conclude(ended, true, &feed);
+            self.conclude(ended, true);
         }
+        self.shared.metrics.forget_lane(&self.label());
     }
 
     /// Takes over what an operator changed, and whatever a replay made due.
     fn take_settings(&mut self) {
+        let before = self.subscriber.state;
         self.subscriber = Arc::clone(&self.settings.borrow_and_update());
         self.refill_at_ms = 0;
-        self.resync = true;
-        if self.subscriber.failing_since_ms.is_none() {
-            self.failing_since_ms = None;
+        self.resync = Resync::Wanted;
+        let noted = self.subscriber.failing_since_ms.is_some();
+        let resumed =
+            before != SubscriberState::Active && self.subscriber.state == SubscriberState::Active;
+        if resumed || (self.failing.noted && !noted) {
+            self.failing.since_ms = None;
         }
-        match self.shared.store.signing_secrets(self.subscriber.id) {
-            Ok(secrets) => self.secrets = secrets,
+        self.failing.noted = noted;
+        if resumed {
+            // Who resumes it has reason to think that it is back.
+            self.breaker = Breaker::new(self.subscriber.id, self.shared.timeout);
+            self.show_breaker(false);
+        }
+    }
+
+    fn is_active(&self) -> bool {
+        self.subscriber.state == SubscriberState::Active
+    }
+
+    /// Starts to read the table when memory may lack something that is due.
+    fn begin_refill(&mut self, feed: &mut Feed) -> Option<Refilling> {
+        let now_ms = self.shared.clock.now_ms();
+        let live = feed.gauge.live.load(Ordering::Acquire);
+        // What was handed over before the lane spilled is in memory from here on, so the
+        // refill leaves it out and it is not sent twice.
+        while let Ok(owed) = feed.owed.try_recv() {
+            self.lane.push(owed);
+        }
+        if self.live && !live {
+            // What waits for its retry must not keep what is due out of memory.
+            self.live = false;
+            self.leave_waiting_to_the_table(now_ms);
+        }
+        let behind = !live && self.lane.len() < LOW_WATER;
+        let resync = self.resync == Resync::Wanted;
+        if !self.is_active() || self.refill_at_ms > now_ms || !(resync || behind) {
+            return None;
+        }
+        if resync {
+            self.resync = Resync::UnderWay;
+            self.lane.forget_idle();
+        }
+        let (store, id, held) = (
+            self.shared.store.clone(),
+            self.subscriber.id,
+            self.lane.held(),
+        );
+        Some(Box::pin(async move {
+            let secrets = if resync {
+                let store = store.clone();
+                let read = tokio::task::spawn_blocking(move || store.signing_secrets(id));
+                Some(read.await.map_err(|_| Error::Closed)??)
+            } else {
+                None
+            };
+            let refill = store.refill(id, held).await?;
+            Ok(Fresh { secrets, refill })
+        }))
+    }
+
+    fn take_refill(&mut self, fresh: Result<Fresh, Error>, feed: &mut Feed) {
+        let now_ms = self.shared.clock.now_ms();
+        match fresh {
+            Ok(Fresh { secrets, refill }) => {
+                self.refill_at_ms = match refill.next_due_ms {
+                    _ if !refill.owed.is_empty() => now_ms,
+                    Some(due_ms) => due_ms,
+                    None => i64::MAX,
+                };
+                for owed in refill.owed {
+                    self.lane.push(owed);
+                }
+                // Some of it was handed over as well while it was read.
+                while let Ok(owed) = feed.owed.try_recv() {
+                    self.lane.push(owed);
+                }
+                self.live = refill.live;
+                if !self.live {
+                    self.leave_waiting_to_the_table(now_ms);
+                }
+                if let Some(secrets) = secrets {
+                    if secrets.is_empty() {
+                        tracing::error!(subscriber = %self.subscriber.name, "forward.no_secret");
+                    }
+                    self.secrets = secrets;
+                }
+                if self.resync == Resync::UnderWay {
+                    self.resync = Resync::No;
+                }
+            }
             Err(error) => {
-                tracing::error!(subscriber = %self.subscriber.name, %error, "forward.no_secrets");
+                tracing::error!(subscriber = %self.subscriber.name, %error, "forward.refill_failed");
+                self.refill_at_ms = now_ms.saturating_add(millis(POLL));
+                if self.resync == Resync::UnderWay {
+                    self.resync = Resync::Wanted;
+                }
+                return;
             }
         }
+        if self.resync == Resync::Wanted {
+            // Something changed while this was read.
+            self.refill_at_ms = now_ms;
+        }
     }
 
-    fn is_open_for_business(&self) -> bool {
-        self.subscriber.state == SubscriberState::Active && !self.secrets.is_empty()
-    }
-
-    fn wants_refill(&self, feed: &Feed) -> bool {
-        let behind = !feed.gauge.live.load(Ordering::Acquire)
-            && self.lane.len() < LOW_WATER
-            && self.refill_at_ms <= self.shared.clock.now_ms();
-        self.is_open_for_business() && (self.resync || behind)
+    fn leave_waiting_to_the_table(&mut self, now_ms: i64) {
+        if let Some(due_ms) = self.lane.forget_waiting(now_ms) {
+            self.refill_at_ms = self.refill_at_ms.min(due_ms);
+        }
     }
 
     /// Starts what may be sent; returns when to look again, ms since 1970 UTC.
     fn send_what_is_due(&mut self, sending: &mut Sending) -> i64 {
         let now_ms = self.shared.clock.now_ms();
-        let poll_ms = now_ms + i64::try_from(POLL.as_millis()).unwrap_or(i64::MAX);
-        if !self.is_open_for_business() {
+        let poll_ms = now_ms.saturating_add(millis(POLL));
+        if !self.is_active() || self.resync != Resync::No || self.secrets.is_empty() {
             return poll_ms;
         }
         while sending.len() < usize::from(self.subscriber.concurrency)
@@ -278,60 +407,24 @@ impl LaneTask {
         });
     }
 
-    /// Settles an attempt; a forward that waits stays in memory when `keep`, else in the
+    /// Settles an attempt; a message that waits stays in memory when `keep`, else in the
     /// table alone.
-    fn conclude(&mut self, ended: Ended, keep: bool, feed: &Feed) {
+    fn conclude(&mut self, ended: Ended, keep: bool) {
         let now_ms = self.shared.clock.now_ms();
+        let (verdict, fate) = self.decide(&ended, now_ms);
         let Ended {
             owed,
             probe,
             started_at_ms,
             outcome,
         } = ended;
-        self.note(&outcome, now_ms);
-        let attempts = owed.attempts + 1;
-        let next = self.shared.schedule.next(Attempted {
-            forward: owed.uid,
-            attempt: attempts,
-            outcome: &outcome,
-            owed_since_ms: owed.owed_since_ms,
-            now_ms,
-        });
-        let spared = probe && outcome.counts_against_subscriber();
-        let (verdict, fate) = match next {
-            Next::Done => (Verdict::Delivered, Fate::Leaves),
-            Next::GaveUp(reason) if !spared => (Verdict::GaveUp(reason), Fate::Leaves),
-            Next::RetryAt(due_at_ms) if !spared => {
-                let waits = Fate::Waits {
-                    due_at_ms,
-                    last_attempt_ms: started_at_ms,
-                    attempts,
-                };
-                (
-                    Verdict::RetryAt(due_at_ms),
-                    if keep { waits } else { Fate::Leaves },
-                )
-            }
-            Next::Disable => {
-                self.disable("answered 410 Gone");
-                (
-                    Verdict::Untouched,
-                    Fate::Requeues {
-                        due_at_ms: owed.due_at_ms,
-                    },
-                )
-            }
-            _ => (Verdict::Untouched, Fate::Requeues { due_at_ms: now_ms }),
-        };
-        if let (Fate::Leaves, Verdict::RetryAt(due_at_ms)) = (fate, verdict) {
-            self.refill_at_ms = self.refill_at_ms.min(due_at_ms);
-        }
         self.lane.finish(owed.forward_id, fate);
-        feed.gauge
-            .held
-            .store(self.lane.len() + feed.owed.len(), Ordering::Release);
+        if !keep && let Some(due_ms) = self.lane.forget_waiting_of(owed.message_id, now_ms) {
+            self.refill_at_ms = self.refill_at_ms.min(due_ms);
+        }
+        self.note(&outcome, now_ms);
         self.log(&owed, &outcome, probe, verdict);
-        if attempts == 1 && outcome.is_delivered() {
+        if owed.attempts == 0 && outcome.is_delivered() {
             let waited_ms = u32::try_from((now_ms - owed.owed_since_ms).max(0)).unwrap_or(u32::MAX);
             self.shared
                 .metrics
@@ -341,7 +434,7 @@ impl LaneTask {
         self.shared.store.settle(Settlement {
             forward_id: owed.forward_id,
             attempt: Some(Attempt {
-                number: (!(spared || verdict == Verdict::Untouched)).then_some(attempts),
+                number: (verdict != Verdict::Untouched).then_some(owed.attempts + 1),
                 started_at_ms,
                 outcome,
             }),
@@ -349,33 +442,69 @@ impl LaneTask {
         });
     }
 
+    /// What becomes of a forward after an attempt, in the table and in memory.
+    fn decide(&self, ended: &Ended, now_ms: i64) -> (Verdict, Fate) {
+        let owed = &ended.owed;
+        let attempts = owed.attempts + 1;
+        let next = self.shared.schedule.next(Attempted {
+            forward: owed.uid,
+            attempt: attempts,
+            outcome: &ended.outcome,
+            owed_since_ms: owed.owed_since_ms,
+            now_ms,
+        });
+        // A probe that finds the subscriber still failing says nothing of its forward.
+        let spared = ended.probe && ended.outcome.counts_against_subscriber();
+        match next {
+            Next::Done => (Verdict::Delivered, Fate::Leaves),
+            Next::Disable => {
+                let due_at_ms = owed.due_at_ms;
+                (Verdict::Untouched, Fate::Requeues { due_at_ms })
+            }
+            Next::GaveUp(_) | Next::RetryAt(_) if spared => {
+                let due_at_ms = now_ms;
+                (Verdict::Untouched, Fate::Requeues { due_at_ms })
+            }
+            Next::GaveUp(reason) => (Verdict::GaveUp(reason), Fate::Leaves),
+            Next::RetryAt(due_at_ms) => (
+                Verdict::RetryAt(due_at_ms),
+                Fate::Waits {
+                    due_at_ms,
+                    last_attempt_ms: ended.started_at_ms,
+                    attempts,
+                },
+            ),
+        }
+    }
+
     /// Breaker, and since when the subscriber has been failing.
     fn note(&mut self, outcome: &Outcome, now_ms: i64) {
-        let transition = self.breaker.on_outcome(outcome, now_ms);
-        if let Some(transition) = transition {
+        if let Some(transition) = self.breaker.on_outcome(outcome, now_ms) {
             let open = transition == Transition::Opened;
             tracing::warn!(subscriber = %self.subscriber.name, open, "forward.breaker");
-            let label = SubscriberLabel {
-                subscriber: self.subscriber.name.clone(),
-            };
-            self.shared
-                .metrics
-                .breaker_open
-                .get_or_create(&label)
-                .set(i64::from(open));
+            self.show_breaker(open);
+            if !open {
+                self.lane.start_over(now_ms);
+            }
+        }
+        if outcome.is_gone() {
+            self.disable("answered 410 Gone");
         }
         if outcome.is_delivered() {
-            if self.failing_since_ms.take().is_some() {
+            self.failing.since_ms = None;
+            if std::mem::take(&mut self.failing.noted) {
                 self.note_failing(None);
             }
             return;
         }
-        let since_ms = *self.failing_since_ms.get_or_insert(now_ms);
-        if since_ms == now_ms {
+        let since_ms = *self.failing.since_ms.get_or_insert(now_ms);
+        let failing_ms = now_ms.saturating_sub(since_ms);
+        // One that fails now and then costs no commit each time.
+        if !self.failing.noted && failing_ms >= millis(NOTE_AFTER) {
+            self.failing.noted = true;
             self.note_failing(Some(since_ms));
         }
-        let limit_ms = i64::try_from(self.shared.disable_after.as_millis()).unwrap_or(i64::MAX);
-        if now_ms.saturating_sub(since_ms) >= limit_ms {
+        if failing_ms >= millis(self.shared.disable_after) {
             let days = self.shared.disable_after.as_secs() / 86_400;
             self.disable(&format!("every attempt failed for {days} days"));
         }
@@ -391,7 +520,7 @@ impl LaneTask {
     }
 
     fn disable(&mut self, reason: &str) {
-        if self.subscriber.state != SubscriberState::Active {
+        if !self.is_active() {
             return;
         }
         tracing::error!(subscriber = %self.subscriber.name, reason, "forward.subscriber_disabled");
@@ -405,34 +534,34 @@ impl LaneTask {
             reason: Some(reason.to_owned()),
         };
         tokio::spawn(async move {
-            if let Err(error) = store.change_state(id, change).await {
+            while let Err(error) = store.change_state(id, change.clone()).await {
+                if matches!(error, Error::NotFound(_) | Error::Closed) {
+                    return;
+                }
                 tracing::error!(%error, "forward.disable_failed");
+                tokio::time::sleep(POLL).await;
             }
         });
     }
 
-    fn take_refill(&mut self, refill: Option<Result<Refill, Error>>, feed: &Feed) {
-        let now_ms = self.shared.clock.now_ms();
-        match refill {
-            Some(Ok(refill)) => {
-                self.refill_at_ms = match refill.next_due_ms {
-                    _ if !refill.owed.is_empty() => now_ms,
-                    Some(due_ms) => due_ms,
-                    None => i64::MAX,
-                };
-                for owed in refill.owed {
-                    self.lane.push(owed);
-                }
-                feed.gauge
-                    .held
-                    .store(self.lane.len() + feed.owed.len(), Ordering::Release);
-            }
-            Some(Err(error)) => {
-                tracing::error!(subscriber = %self.subscriber.name, %error, "forward.refill_failed");
-                self.refill_at_ms = now_ms + 1_000;
-            }
-            None => {}
+    fn label(&self) -> SubscriberLabel {
+        SubscriberLabel {
+            subscriber: self.subscriber.name.clone(),
         }
+    }
+
+    fn show_breaker(&self, open: bool) {
+        let gauge = &self.shared.metrics.breaker_open;
+        gauge.get_or_create(&self.label()).set(i64::from(open));
+    }
+
+    /// Tells the writer and the metrics how much is held. The writer adds what it hands over
+    /// meanwhile, so the count is off by a few until the next turn.
+    fn show_held(&self, feed: &Feed) {
+        let held = self.lane.len() + feed.owed.len();
+        feed.gauge.held.store(held, Ordering::Release);
+        let gauge = self.shared.metrics.lane_held.get_or_create(&self.label());
+        gauge.set(i64::try_from(held).unwrap_or(i64::MAX));
     }
 
     fn count(&self, outcome: &str) {
@@ -473,4 +602,13 @@ impl LaneTask {
             "forward.attempted"
         );
     }
+}
+
+/// The answer of the refill under way; none is awaited when there is none.
+async fn answer(refilling: &mut Option<Refilling>) -> Option<Result<Fresh, Error>> {
+    Some(refilling.as_mut()?.await)
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

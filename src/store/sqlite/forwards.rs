@@ -192,10 +192,10 @@ impl Core {
         let mut subscribers: Vec<i64> = changed.iter().map(|(_, subscriber)| *subscriber).collect();
         subscribers.sort_unstable();
         subscribers.dedup();
-        for subscriber_id in subscribers {
-            self.set_live(subscriber_id, false);
+        for subscriber_id in &subscribers {
+            self.set_live(*subscriber_id, false);
         }
-        self.publish()?;
+        self.publish(&subscribers)?;
         Ok(changed.len())
     }
 

@@ -164,7 +164,7 @@ impl Store {
         // A crash here leaves a subscriber without a secret, to be mended by rotate-secret;
         // it would not be sent to until then.
         self.secrets.set(id, &secret)?;
-        self.run(Core::publish).await?;
+        self.run(move |core| core.publish(&[id])).await?;
         Ok((self.subscriber(&name)?, secret))
     }
 
@@ -222,7 +222,7 @@ impl Store {
         let id = self.subscriber(name)?.id;
         let secret = SigningSecret::generate();
         self.secrets.rotate(id, &secret, old_until_ms)?;
-        self.run(Core::publish).await?;
+        self.run(move |core| core.publish(&[id])).await?;
         Ok(secret)
     }
 
@@ -290,7 +290,7 @@ impl Core {
             }
             Ok(())
         })?;
-        self.publish()
+        self.publish(&[])
     }
 
     pub(super) fn note_failing(&mut self, id: i64, since_ms: Option<i64>) -> Result<(), Error> {
@@ -302,7 +302,7 @@ impl Core {
                 )
                 .map_err(|error| backend("cannot note that the subscriber fails".to_owned(), error))
         })?;
-        self.publish()
+        self.publish(&[])
     }
 
     fn remove_subscriber(&mut self, id: i64) -> Result<usize, Error> {
@@ -320,7 +320,7 @@ impl Core {
             };
             remove().map_err(|error| backend("cannot remove the subscriber".to_owned(), error))
         })?;
-        self.publish()?;
+        self.publish(&[])?;
         Ok(given_up)
     }
 }

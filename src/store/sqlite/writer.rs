@@ -428,10 +428,22 @@ impl Core {
     }
 
     /// Reads the subscribers anew and tells the lanes.
-    pub(super) fn publish(&mut self) -> Result<(), Error> {
-        self.subscribers = subscribers::load(&self.connection)
-            .map_err(|error| backend("cannot read the subscribers".to_owned(), error))?
-            .into();
+    ///
+    /// One that is as it was stays the same `Arc`, so that its lane is left alone, unless it
+    /// is `touched`: something that concerns it changed elsewhere.
+    pub(super) fn publish(&mut self, touched: &[i64]) -> Result<(), Error> {
+        let found = subscribers::load(&self.connection)
+            .map_err(|error| backend("cannot read the subscribers".to_owned(), error))?;
+        let known = |subscriber: Arc<Subscriber>| {
+            let as_before = self
+                .subscribers
+                .iter()
+                .find(|before| **before == subscriber && !touched.contains(&before.id));
+            as_before.map_or(subscriber, Arc::clone)
+        };
+        self.subscribers = found.into_iter().map(known).collect();
+        self.doors
+            .retain(|id, _| self.subscribers.iter().any(|known| known.id == *id));
         self.published.send_replace(Arc::clone(&self.subscribers));
         Ok(())
     }
