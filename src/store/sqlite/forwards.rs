@@ -11,7 +11,11 @@ use super::writer::{Core, LANE_WINDOW};
 use crate::store::{Error, Owed, Refill, RetrySelection, Settlement, Verdict};
 
 /// Writes down the end of an attempt; a forward that is no longer pending stays as it is.
-pub(super) fn settle(connection: &Connection, settlement: &Settlement) -> rusqlite::Result<()> {
+pub(super) fn settle(
+    connection: &Connection,
+    settlement: &Settlement,
+    now_ms: i64,
+) -> rusqlite::Result<()> {
     let forward_id = settlement.forward_id;
     let attempt = settlement.attempt.as_ref();
     let started = attempt.map(|attempt| attempt.started_at_ms);
@@ -38,10 +42,10 @@ pub(super) fn settle(connection: &Connection, settlement: &Settlement) -> rusqli
         Verdict::GaveUp(reason) => connection
             .prepare_cached(
                 "UPDATE forward SET state = 'gave-up', gave_up = ?2, attempts = attempts + ?3, \
-                 last_attempt_ms = coalesce(?4, last_attempt_ms), settled_at_ms = coalesce(?5, due_at_ms), \
+                 last_attempt_ms = coalesce(?4, last_attempt_ms), settled_at_ms = ?5, \
                  last_error = coalesce(?6, last_error) WHERE forward_id = ?1 AND state = 'pending'",
             )?
-            .execute(params![forward_id, reason.as_str(), tried, started, ended, error])?,
+            .execute(params![forward_id, reason.as_str(), tried, started, ended.unwrap_or(now_ms), error])?,
         Verdict::Untouched => 0,
     };
     if let Some(attempt) = attempt {
@@ -91,6 +95,12 @@ impl Core {
     /// Everything that is pending when it fits the window (the lane is live then); else what
     /// is due, oldest first, with the earlier forwards of the same messages.
     pub(super) fn refill(&mut self, subscriber_id: i64, held: &[i64]) -> Result<Refill, Error> {
+        if !self.is_settled() {
+            return Err(backend(
+                "cannot read what is owed".to_owned(),
+                "attempts that ended are not written down yet",
+            ));
+        }
         let now_ms = self.clock.now_ms();
         let refill = || -> rusqlite::Result<Refill> {
             let pending: usize = self

@@ -168,6 +168,8 @@ pub(super) struct Core {
     pub(super) metrics: Arc<Metrics>,
     sources: HashMap<Arc<str>, i64>,
     doors: HashMap<i64, Door>,
+    /// Settlements that could not be written down, to be tried again with the next group.
+    unsettled: Vec<Settlement>,
     published: watch::Sender<Arc<[Arc<Subscriber>]>>,
     shared: Arc<Shared>,
     durability: Durability,
@@ -199,6 +201,7 @@ impl Core {
             metrics,
             sources: HashMap::new(),
             doors: HashMap::new(),
+            unsettled: Vec::new(),
             shared: Arc::default(),
             durability: options.durability,
             wal_path: PathBuf::from(wal_path),
@@ -245,12 +248,16 @@ impl Core {
             self.tend();
             self.shared.busy_since_ms.store(0, Ordering::Relaxed);
         }
+        if !self.unsettled.is_empty() {
+            self.commit(Vec::new());
+        }
         self.checkpoint("TRUNCATE");
     }
 
     /// Commits a group and tells everybody; one poisoned item costs only itself.
-    fn commit(&mut self, group: Vec<Job>) {
+    fn commit(&mut self, mut group: Vec<Job>) {
         let started = Instant::now();
+        group.splice(0..0, self.unsettled.drain(..).map(Job::Settle));
         self.metrics.group_size.observe(small(group.len()));
         let synced = group.iter().any(|job| matches!(job, Job::Accept(..)));
         if !synced && self.durability == Durability::Full {
@@ -259,7 +266,10 @@ impl Core {
         let done = self.transact(&group);
         match done {
             Ok(effects) => self.conclude(group, effects),
-            Err(error) if group.len() == 1 => self.fail(group, &error),
+            // Item by item it would fail as well, after waiting as long for each.
+            Err(error) if group.len() == 1 || is_of_the_surroundings(&error) => {
+                self.fail(group, &error);
+            }
             Err(error) => {
                 tracing::warn!(%error, jobs = group.len(), "store.group_failed");
                 for job in group {
@@ -290,6 +300,7 @@ impl Core {
     fn transact(&mut self, group: &[Job]) -> rusqlite::Result<Vec<Effect>> {
         let transaction =
             rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+        let now_ms = self.clock.now_ms();
         let mut new_sources = Vec::new();
         let mut accepting = accept::Accepting::begin(&transaction, &self.subscribers)?;
         let mut effects = Vec::with_capacity(group.len());
@@ -308,7 +319,7 @@ impl Core {
                     Effect::Accepted(accepted, owed)
                 }
                 Job::Settle(settlement) => {
-                    forwards::settle(&transaction, settlement)?;
+                    forwards::settle(&transaction, settlement, now_ms)?;
                     Effect::Settled
                 }
                 Job::Run(_) | Job::Stop => Effect::Settled,
@@ -350,13 +361,13 @@ impl Core {
                     };
                     let _ = reply.send(Err(error));
                 }
-                // The forward stays pending in the table and leaves the lane's memory: the
-                // next refill brings it back, and it is sent again.
-                Job::Settle(_) | Job::Run(_) | Job::Stop => {
-                    for door in self.doors.values() {
-                        door.gauge.live.store(false, Ordering::Release);
-                    }
+                // Nobody may read its forward as pending until this is written down, or it
+                // would be sent over and over while the disk is full.
+                Job::Settle(settlement) if is_of_the_surroundings(error) => {
+                    self.unsettled.push(settlement);
                 }
+                // Left pending in the table, out of memory: sent again after the next start.
+                Job::Settle(_) | Job::Run(_) | Job::Stop => {}
             }
         }
     }
@@ -395,6 +406,11 @@ impl Core {
         };
         self.doors.insert(subscriber_id, door);
         Feed { owed, gauge }
+    }
+
+    /// Whether the table says of every attempt that ended how it ended.
+    pub(super) const fn is_settled(&self) -> bool {
+        self.unsettled.is_empty()
     }
 
     pub(super) fn gauge(&self, subscriber_id: i64) -> Option<&Arc<LaneGauge>> {
@@ -462,6 +478,9 @@ impl Core {
             return;
         }
         self.tended = Instant::now();
+        if !self.unsettled.is_empty() {
+            self.commit(Vec::new());
+        }
         let size = || std::fs::metadata(&self.wal_path).map_or(0, |metadata| metadata.len());
         if size() > self.wal_limit_bytes {
             // Readers are waited for (2 s at most), so that the WAL starts over.
@@ -555,6 +574,22 @@ fn gather(first: Job, inbox: &Receiver<Job>) -> (Vec<Job>, Option<Job>) {
         }
     }
     (group, None)
+}
+
+/// Whether any write would fail now: what is to be written is not at fault.
+fn is_of_the_surroundings(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::OutOfMemory
+                | ErrorCode::ReadOnly
+        )
+    )
 }
 
 /// A failed fsync ends the process: the kernel may have dropped the pages, so a second try
