@@ -200,3 +200,217 @@ CREATE TABLE error_code (
     implies_type  TEXT,
     whatsapp_code INTEGER
 ) STRICT, WITHOUT ROWID;
+
+-- Views: what analysts read. Times are ISO 8601 in UTC with milliseconds, words are plain, and
+-- none of them needs JSON to be dug into. They cost nothing until they are asked.
+
+CREATE VIEW v_messages AS
+SELECT message.message_id,
+       source.name AS source,
+       source.provider,
+       message.provider_message_id,
+       message.status,
+       message.conflict,
+       message.type,
+       message.type_rule,
+       message.recipient,
+       message.sender,
+       message.text,
+       message.bulk_id,
+       message.category,
+       strftime('%Y-%m-%dT%H:%M:%fZ', message.queued_at_ms / 1000.0, 'unixepoch') AS queued_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', message.sent_at_ms / 1000.0, 'unixepoch') AS sent_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', message.delivered_at_ms / 1000.0, 'unixepoch') AS delivered_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', message.read_at_ms / 1000.0, 'unixepoch') AS read_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', message.failed_at_ms / 1000.0, 'unixepoch') AS failed_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', message.deleted_at_ms / 1000.0, 'unixepoch') AS deleted_at,
+       (message.delivered_at_ms - message.sent_at_ms) / 1000.0 AS delivered_after_s,
+       (message.read_at_ms - message.sent_at_ms) / 1000.0 AS read_after_s,
+       message.error_key,
+       message.error_code,
+       message.error_title,
+       message.error_details,
+       strftime('%Y-%m-%dT%H:%M:%fZ', message.first_report_at_ms / 1000.0, 'unixepoch') AS first_report_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', message.last_report_at_ms / 1000.0, 'unixepoch') AS last_report_at
+FROM message JOIN source USING (source_id);
+
+-- Each part joins the message by itself, so that one message is looked up by its index.
+CREATE VIEW v_timeline AS
+SELECT message.message_id,
+       source.name AS source,
+       message.provider_message_id,
+       strftime('%Y-%m-%dT%H:%M:%fZ', report.received_at_ms / 1000.0, 'unixepoch') AS at,
+       'report' AS event,
+       report.status,
+       report.provider_status,
+       strftime('%Y-%m-%dT%H:%M:%fZ', report.provider_time_ms / 1000.0, 'unixepoch') AS provider_at,
+       NULL AS subscriber,
+       report.change AS outcome,
+       coalesce(report.error_title || coalesce(': ' || report.error_details, ''),
+                report.error_details, report.oddities) AS detail,
+       report.repeats AS repeats,
+       report.webhook_id,
+       report.report_id,
+       NULL AS forward_id,
+       NULL AS attempt_id
+FROM message JOIN source USING (source_id) JOIN report USING (message_id)
+UNION ALL
+SELECT message.message_id,
+       source.name,
+       message.provider_message_id,
+       strftime('%Y-%m-%dT%H:%M:%fZ', report.received_at_ms / 1000.0, 'unixepoch'),
+       'not-forwarded',
+       report.status,
+       report.provider_status,
+       strftime('%Y-%m-%dT%H:%M:%fZ', report.provider_time_ms / 1000.0, 'unixepoch'),
+       subscriber.name,
+       json_extract(refusal.value, '$.reason'),
+       NULL,
+       NULL,
+       report.webhook_id,
+       report.report_id,
+       NULL,
+       NULL
+FROM message JOIN source USING (source_id) JOIN report USING (message_id)
+JOIN json_each(report.refusals) AS refusal
+LEFT JOIN subscriber ON subscriber.subscriber_id = json_extract(refusal.value, '$.subscriber_id')
+UNION ALL
+SELECT message.message_id,
+       source.name,
+       message.provider_message_id,
+       strftime('%Y-%m-%dT%H:%M:%fZ', forward.owed_since_ms / 1000.0, 'unixepoch'),
+       'forward',
+       report.status,
+       report.provider_status,
+       strftime('%Y-%m-%dT%H:%M:%fZ', report.provider_time_ms / 1000.0, 'unixepoch'),
+       subscriber.name,
+       forward.state,
+       coalesce(forward.gave_up, forward.last_error),
+       NULL,
+       report.webhook_id,
+       forward.report_id,
+       forward.forward_id,
+       NULL
+FROM message JOIN source USING (source_id) JOIN forward USING (message_id)
+LEFT JOIN report ON report.report_id = forward.report_id
+LEFT JOIN subscriber ON subscriber.subscriber_id = forward.subscriber_id
+UNION ALL
+SELECT message.message_id,
+       source.name,
+       message.provider_message_id,
+       strftime('%Y-%m-%dT%H:%M:%fZ', attempt.started_at_ms / 1000.0, 'unixepoch'),
+       'attempt',
+       report.status,
+       report.provider_status,
+       strftime('%Y-%m-%dT%H:%M:%fZ', report.provider_time_ms / 1000.0, 'unixepoch'),
+       subscriber.name,
+       coalesce(attempt.error_code, 'delivered'),
+       coalesce('HTTP ' || attempt.http_status || coalesce(': ' || attempt.detail, ''), attempt.detail),
+       NULL,
+       report.webhook_id,
+       forward.report_id,
+       forward.forward_id,
+       attempt.attempt_id
+FROM message JOIN source USING (source_id) JOIN forward USING (message_id) JOIN attempt USING (forward_id)
+LEFT JOIN report ON report.report_id = forward.report_id
+LEFT JOIN subscriber ON subscriber.subscriber_id = forward.subscriber_id;
+
+CREATE VIEW v_failures AS
+SELECT message.message_id,
+       source.name AS source,
+       source.provider,
+       message.provider_message_id,
+       message.status,
+       message.conflict,
+       message.type,
+       message.recipient,
+       message.sender,
+       message.bulk_id,
+       strftime('%Y-%m-%dT%H:%M:%fZ', message.failed_at_ms / 1000.0, 'unixepoch') AS failed_at,
+       message.error_key,
+       message.error_code,
+       message.error_title,
+       message.error_details,
+       error_code.error_key IS NOT NULL AS is_known,
+       error_code.name AS error_name,
+       error_code.meaning,
+       error_code.fixed_by,
+       error_code.remedy,
+       error_code.resend
+FROM message
+JOIN source USING (source_id)
+LEFT JOIN error_code ON error_code.error_key = message.error_key
+WHERE message.failed_at_ms IS NOT NULL;
+
+CREATE VIEW v_forwards AS
+SELECT forward.forward_id,
+       lower(substr(hex(forward.uid), 1, 8) || '-' || substr(hex(forward.uid), 9, 4) || '-' || substr(hex(forward.uid), 13, 4)
+        || '-' || substr(hex(forward.uid), 17, 4) || '-' || substr(hex(forward.uid), 21)) AS forward_uid,
+       subscriber.name AS subscriber,
+       source.name AS source,
+       forward.message_id,
+       message.provider_message_id,
+       message.type,
+       message.recipient,
+       forward.report_id,
+       report.status,
+       forward.state,
+       forward.gave_up,
+       forward.attempts,
+       forward.last_error,
+       strftime('%Y-%m-%dT%H:%M:%fZ', forward.owed_since_ms / 1000.0, 'unixepoch') AS owed_since,
+       CASE forward.state WHEN 'pending' THEN strftime('%Y-%m-%dT%H:%M:%fZ', forward.due_at_ms / 1000.0, 'unixepoch') END AS due_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', forward.last_attempt_ms / 1000.0, 'unixepoch') AS last_attempt_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', forward.settled_at_ms / 1000.0, 'unixepoch') AS settled_at,
+       (forward.settled_at_ms - forward.owed_since_ms) / 1000.0 AS settled_after_s,
+       CAST(payload.body AS TEXT) AS payload
+FROM forward
+JOIN message ON message.message_id = forward.message_id
+JOIN source USING (source_id)
+LEFT JOIN subscriber ON subscriber.subscriber_id = forward.subscriber_id
+LEFT JOIN report ON report.report_id = forward.report_id
+LEFT JOIN payload ON payload.payload_id = forward.payload_id;
+
+CREATE VIEW v_broadcasts AS
+SELECT message.bulk_id,
+       source.name AS source,
+       count(*) AS total,
+       count(*) FILTER (WHERE message.status IN ('delivered', 'read', 'deleted')) AS success,
+       count(*) FILTER (WHERE message.status = 'failed') AS failure,
+       count(*) FILTER (WHERE message.status IS NULL OR message.status IN ('queued', 'sent')) AS pending,
+       strftime('%Y-%m-%dT%H:%M:%fZ', min(message.first_report_at_ms) / 1000.0, 'unixepoch') AS first_report_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', max(message.last_report_at_ms) / 1000.0, 'unixepoch') AS last_report_at
+FROM message JOIN source USING (source_id)
+WHERE message.bulk_id IS NOT NULL
+GROUP BY message.bulk_id, message.source_id;
+
+CREATE VIEW v_webhooks AS
+SELECT webhook.webhook_id,
+       source.name AS source,
+       source.provider,
+       strftime('%Y-%m-%dT%H:%M:%fZ', webhook.received_at_ms / 1000.0, 'unixepoch') AS received_at,
+       webhook.outcome,
+       webhook.outcome_detail,
+       webhook.reports,
+       webhook.new_reports,
+       webhook.unreadable,
+       webhook.content_type,
+       webhook.content_encoding,
+       webhook.user_agent,
+       length(webhook.body) AS body_bytes
+FROM webhook JOIN source USING (source_id);
+
+CREATE VIEW v_subscribers AS
+SELECT subscriber.subscriber_id,
+       subscriber.name,
+       subscriber.url,
+       subscriber.state,
+       subscriber.state_reason,
+       strftime('%Y-%m-%dT%H:%M:%fZ', subscriber.created_at_ms / 1000.0, 'unixepoch') AS created_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', subscriber.failing_since_ms / 1000.0, 'unixepoch') AS failing_since,
+       strftime('%Y-%m-%dT%H:%M:%fZ', subscriber.removed_at_ms / 1000.0, 'unixepoch') AS removed_at,
+       count(forward.forward_id) AS pending,
+       strftime('%Y-%m-%dT%H:%M:%fZ', min(forward.owed_since_ms) / 1000.0, 'unixepoch') AS oldest_pending_since
+FROM subscriber
+LEFT JOIN forward ON forward.subscriber_id = subscriber.subscriber_id AND forward.state = 'pending'
+GROUP BY subscriber.subscriber_id;

@@ -1,0 +1,11 @@
+-- How each broadcast went, the newest first.
+SELECT bulk_id,
+       source,
+       total,
+       success,
+       failure,
+       pending,
+       round(100.0 * success / total, 1) AS success_percent,
+       first_report_at
+FROM v_broadcasts
+ORDER BY first_report_at DESC, bulk_id;
