@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Retention;
-use crate::store::Store;
+use crate::store::{Error, Prunable, Store};
 
 /// How often it is looked after.
 const INTERVAL: Duration = Duration::from_mins(1);
@@ -29,24 +29,70 @@ impl Plan {
     /// Looks after the store until `stop` turns true.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         loop {
+            let next_ms = after(self.clock.now_ms(), INTERVAL);
             if let Err(error) = self.round(&stop).await {
                 tracing::warn!(%error, "housekeeping.failed");
             }
             tokio::select! {
-                () = tokio::time::sleep(INTERVAL) => {}
+                () = self.clock.sleep_until(next_ms) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
         }
     }
 
     /// One round: steps until nothing is left to do.
-    async fn round(&self, stop: &watch::Receiver<bool>) -> Result<(), crate::store::Error> {
+    async fn round(&self, stop: &watch::Receiver<bool>) -> Result<(), Error> {
         let now_ms = self.clock.now_ms();
         while self.store.expire(before(now_ms, self.max_age)).await? > 0 && !*stop.borrow() {
             tokio::time::sleep(PAUSE).await;
         }
+        for what in Prunable::ALL {
+            let before_ms = before(now_ms, days(self.days(what)));
+            let removed = self.prune(what, before_ms, stop).await?;
+            if removed > 0 {
+                tracing::info!(what = what.as_str(), removed, "housekeeping.pruned");
+            }
+        }
+        let removed_before_ms = before(now_ms, days(self.retention.messages_days));
+        self.store.prune_subscribers(removed_before_ms).await?;
         Ok(())
     }
+
+    /// Steps through one kind of row, oldest first, until what follows is too young.
+    async fn prune(
+        &self,
+        what: Prunable,
+        before_ms: i64,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<usize, Error> {
+        let (mut removed, mut after) = (0, 0);
+        loop {
+            let step = self.store.prune(what, before_ms, after).await?;
+            removed += step.removed;
+            match step.next {
+                Some(next) if !*stop.borrow() => after = next,
+                _ => return Ok(removed),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    const fn days(&self, what: Prunable) -> u32 {
+        match what {
+            Prunable::Webhooks => self.retention.webhooks_days,
+            // A payload that can still be looked at explains its attempts, and no more.
+            Prunable::Attempts | Prunable::Payloads => self.retention.attempts_days,
+            Prunable::Messages => self.retention.messages_days,
+        }
+    }
+}
+
+fn days(days: u32) -> Duration {
+    Duration::from_secs(u64::from(days) * 86_400)
+}
+
+fn after(now_ms: i64, wait: Duration) -> i64 {
+    now_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn before(now_ms: i64, age: Duration) -> i64 {

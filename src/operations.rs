@@ -1,6 +1,8 @@
 //! What an operator may ask for, by whatever way: the CLI over the local socket, the CLI
 //! with the store to itself, later the API. The checks stand here, once.
 
+mod erase;
+mod reprocess;
 mod samples;
 
 use std::sync::Arc;
@@ -10,11 +12,14 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::clock::Clock;
-use crate::config::{Config, Source};
+use crate::config::{Config, Retention, Source};
 use crate::forward::sender::Sender;
 use crate::model::{Subscriber, SubscriberState};
-use crate::store::{Error, NewSubscriber, RetrySelection, Store};
+use crate::store::{
+    Erased, Error, NewSubscriber, ReprocessSelection, Reread, RetrySelection, Store,
+};
 
+pub use erase::EraseOptions;
 pub use samples::SampleAnswer;
 
 /// How long a rotated secret goes on signing beside the new one.
@@ -53,6 +58,20 @@ pub enum Request {
     },
     /// Owe forwards again.
     RetryForwards(RetrySelection),
+    /// Parse stored webhooks again and take in what is new in them.
+    Reprocess {
+        /// Which.
+        selection: ReprocessSelection,
+        /// Only show what would be found.
+        dry_run: bool,
+    },
+    /// Remove a person from every table.
+    Erase {
+        /// A phone number in any spelling, or a business-scoped user id.
+        person: String,
+        /// How.
+        options: EraseOptions,
+    },
 }
 
 /// What was done.
@@ -82,6 +101,15 @@ pub enum Answer {
         /// How many.
         forwards: usize,
     },
+    /// What a second reading found.
+    Reprocessed {
+        /// Webhooks that were read.
+        examined: u64,
+        /// Those that ended differently, and those that still cannot be read.
+        webhooks: Vec<Reread>,
+    },
+    /// What was removed of a person.
+    Erased(Erased),
 }
 
 /// How far a long piece of work has come.
@@ -122,6 +150,7 @@ pub struct Operations {
     sender: Arc<Sender>,
     clock: Clock,
     sources: Arc<[Source]>,
+    retention: Retention,
 }
 
 impl Operations {
@@ -133,6 +162,7 @@ impl Operations {
             sender,
             clock,
             sources: config.sources.clone().into(),
+            retention: config.store.retention,
         }
     }
 
@@ -145,7 +175,6 @@ impl Operations {
         request: Request,
         progress: &UnboundedSender<Progress>,
     ) -> Result<Answer, Failure> {
-        let _ = progress;
         match request {
             Request::AddSubscriber(new) => self.add_subscriber(new).await,
             Request::PauseSubscriber { name } => {
@@ -165,6 +194,10 @@ impl Operations {
             Request::RetryForwards(selection) => Ok(Answer::Retried {
                 forwards: self.store.retry(selection).await?,
             }),
+            Request::Reprocess { selection, dry_run } => {
+                self.reprocess(selection, dry_run, progress).await
+            }
+            Request::Erase { person, options } => self.erase(&person, options, progress).await,
         }
     }
 
@@ -180,17 +213,7 @@ impl Operations {
             ));
         }
         for wanted in &new.filter.sources {
-            if !self.sources.iter().any(|source| source.name == *wanted) {
-                let known: Vec<&str> = self
-                    .sources
-                    .iter()
-                    .map(|source| source.name.as_str())
-                    .collect();
-                return Err(Failure::Refused(format!(
-                    "no source is named {wanted:?}; the configuration has: {}",
-                    known.join(", ")
-                )));
-            }
+            self.check_source(wanted)?;
         }
         let (subscriber, secret) = self.store.add_subscriber(new).await?;
         tracing::info!(subscriber = %subscriber.name, "subscriber.added");
@@ -199,6 +222,21 @@ impl Operations {
             secret: secret.expose(),
             old_until_ms: None,
         })
+    }
+
+    fn check_source(&self, wanted: &str) -> Result<(), Failure> {
+        if self.sources.iter().any(|source| source.name == wanted) {
+            return Ok(());
+        }
+        let known: Vec<&str> = self
+            .sources
+            .iter()
+            .map(|source| source.name.as_str())
+            .collect();
+        Err(Failure::Refused(format!(
+            "no source is named {wanted:?}; the configuration has: {}",
+            known.join(", ")
+        )))
     }
 
     async fn set_state(&self, name: &str, state: SubscriberState) -> Result<Answer, Failure> {

@@ -15,6 +15,8 @@ use std::str::FromStr;
 
 use crate::model::{Report, UnknownWord};
 
+pub(crate) use body::decode;
+
 /// Who sends to a source: the closed set of formats we read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Provider {

@@ -12,6 +12,7 @@
 pub mod overview;
 mod sqlite;
 pub mod timeline;
+mod upkeep;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -29,6 +30,9 @@ use crate::provider::{ParseError, Parsed, Provider};
 pub use sqlite::Store;
 pub use sqlite::reader::Reader;
 pub use sqlite::subscribers::{NewSubscriber, SubscriberSecret};
+pub use upkeep::{
+    Erased, FoundReport, Person, Prunable, PruneStep, ReprocessSelection, Reread, StoredWebhook,
+};
 
 /// How a store is opened.
 #[derive(Debug, Clone)]

@@ -13,7 +13,7 @@ const DECOMPRESSED_LIMIT: usize = 16 * 1024 * 1024;
 ///
 /// # Errors
 /// When `content_encoding` is none we know, or its bytes are broken or too many.
-pub(super) fn decode<'a>(
+pub(crate) fn decode<'a>(
     body: &'a [u8],
     content_encoding: Option<&str>,
 ) -> Result<Cow<'a, str>, ParseError> {

@@ -4,11 +4,14 @@
 //! of its own below. SQL stands beside the function that runs it.
 
 mod accept;
+mod erase;
 mod errors;
 mod forwards;
 mod histories;
 mod messages;
 pub(super) mod reader;
+mod reprocess;
+mod retention;
 mod rows;
 mod schema;
 mod secrets;
@@ -187,6 +190,18 @@ impl Store {
         self.writer.close().await;
     }
 
+    /// Reads beside the writer, off the asker's thread; see [`reader::Reader::read`].
+    async fn look<T: Send + 'static>(
+        &self,
+        attempted: &'static str,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let reader = self.reader();
+        tokio::task::spawn_blocking(move || reader.read(attempted, read))
+            .await
+            .map_err(|_| Error::Closed)?
+    }
+
     /// Runs `act` on the writer's thread, alone in its turn: everything sent before it is
     /// committed when it begins.
     async fn run<T: Send + 'static>(
@@ -273,6 +288,9 @@ fn configure(connection: &Connection, path: &Path, durability: Durability) -> Re
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.pragma_update(None, "cache_size", -32_768)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
+        // What is deleted is overwritten at once. Were it only switched on to erase, what
+        // rows left behind when their pages were rearranged before would stay.
+        connection.pragma_update(None, "secure_delete", "ON")?;
         set_durability(connection, durability)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(())

@@ -11,6 +11,7 @@
 //! - `crash`: killed at any moment it loses nothing that it acknowledged, stores nothing twice.
 //! - `start`: what the service starts on, and what it refuses to start on.
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
+//! - `upkeep`: pruning by age, erasing a person, reading stored webhooks again.
 
 #![allow(
     clippy::unwrap_used,
@@ -30,3 +31,4 @@ mod origin;
 mod start;
 mod support;
 mod tidy;
+mod upkeep;

@@ -10,7 +10,7 @@ use super::rows;
 use crate::model::{Change, Message, Report, ReportError, Standing, Status, Subscriber};
 use crate::plan::{self, Context, Plan};
 use crate::provider::Item;
-use crate::store::{Accepted, Arrival, Owed, WebhookOutcome};
+use crate::store::{Accepted, Arrival, FoundReport, Owed, WebhookOutcome};
 
 /// The key of the arrival's source, made on its first webhook.
 pub(super) fn source_id(connection: &Connection, arrival: &Arrival) -> rusqlite::Result<i64> {
@@ -22,17 +22,26 @@ pub(super) fn source_id(connection: &Connection, arrival: &Arrival) -> rusqlite:
     )
 }
 
-/// What a stored body is read again for; a reprocess keeps the webhook it came with.
+/// What a stored body is read again for; a reprocess keeps the webhook it came with, and what
+/// it finds is owed since then.
 #[derive(Clone, Copy)]
 enum Webhook {
     New(i64),
-    Again(i64),
+    Again { id: i64, now_ms: i64 },
 }
 
 impl Webhook {
     const fn id(self) -> i64 {
         match self {
-            Self::New(id) | Self::Again(id) => id,
+            Self::New(id) | Self::Again { id, .. } => id,
+        }
+    }
+
+    /// Since when its forwards are owed, ms since 1970 UTC.
+    const fn owed_since_ms(self, received_ms: i64) -> i64 {
+        match self {
+            Self::New(_) => received_ms,
+            Self::Again { now_ms, .. } => now_ms,
         }
     }
 }
@@ -53,6 +62,8 @@ struct Tally {
     first_unreadable: Option<String>,
     ignored: BTreeMap<String, usize>,
     owed: Vec<(i64, Owed)>,
+    /// What a second reading found; nobody asks after the first.
+    found: Vec<FoundReport>,
 }
 
 impl Tally {
@@ -99,24 +110,37 @@ impl<'a> Accepting<'a> {
         self.next_webhook += 1;
         let (tally, outcome) = self.take_in(source_id, webhook, arrival)?;
         self.write_webhook(source_id, webhook.id(), arrival, &tally, outcome)?;
-        Ok(conclude(webhook, tally, outcome))
+        let accepted = Accepted {
+            webhook_id: webhook.id(),
+            outcome,
+            reports: tally.reports,
+            new_reports: tally.new_reports,
+            forwards: tally.owed.len(),
+        };
+        Ok((accepted, tally.owed))
     }
 
-    /// Reads a stored webhook again: what is new in it is stored and owed as if it had just
-    /// arrived, what is known changes nothing.
+    /// Reads a stored webhook again: what is new in it is stored, and owed as if it had come
+    /// at `now_ms`; what is known changes nothing. Returns what was new.
     pub(super) fn accept_again(
         &mut self,
         source_id: i64,
         webhook_id: i64,
         arrival: &Arrival,
-    ) -> rusqlite::Result<(Accepted, Vec<(i64, Owed)>)> {
-        let webhook = Webhook::Again(webhook_id);
+        now_ms: i64,
+    ) -> rusqlite::Result<(Vec<FoundReport>, Vec<(i64, Owed)>)> {
+        let webhook = Webhook::Again {
+            id: webhook_id,
+            now_ms,
+        };
         let (tally, outcome) = self.take_in(source_id, webhook, arrival)?;
+        // What an earlier version could read and this one cannot stays as it was told.
         self.connection
             .prepare_cached(
-                "UPDATE webhook SET unreadable = ?2, reports = ?3, new_reports = new_reports + ?4, \
+                "UPDATE webhook SET unreadable = ?2, reports = ?3, \
+                 new_reports = min(?3, new_reports + ?4), \
                  outcome = CASE WHEN outcome IN ('unparsed', 'ignored') THEN ?5 ELSE outcome END, \
-                 outcome_detail = ?6 WHERE webhook_id = ?1",
+                 outcome_detail = ?6 WHERE webhook_id = ?1 AND (?7 OR outcome = 'unparsed')",
             )?
             .execute(params![
                 webhook_id,
@@ -125,8 +149,9 @@ impl<'a> Accepting<'a> {
                 tally.new_reports,
                 outcome.as_str(),
                 detail(&tally, arrival),
+                arrival.parsed.is_ok(),
             ])?;
-        Ok(conclude(webhook, tally, outcome))
+        Ok((tally.found, tally.owed))
     }
 
     fn take_in(
@@ -233,7 +258,15 @@ impl<'a> Accepting<'a> {
             received_ms,
         };
         let report_id = rows::insert_report(self.connection, keys, report, &plan)?;
-        self.owe(message_id, report_id, received_ms, plan, &mut tally.owed)
+        if matches!(webhook, Webhook::Again { .. }) {
+            tally.found.push(FoundReport {
+                provider_message_id: report.message.clone(),
+                provider_status: report.provider_status.clone(),
+                status: report.status,
+            });
+        }
+        let owed_since_ms = webhook.owed_since_ms(received_ms);
+        self.owe(message_id, report_id, owed_since_ms, plan, &mut tally.owed)
     }
 
     /// In a group each participant has a standing of its own, joined from its reports.
@@ -364,21 +397,6 @@ impl<'a> Accepting<'a> {
             ])?;
         Ok(())
     }
-}
-
-fn conclude(
-    webhook: Webhook,
-    tally: Tally,
-    outcome: WebhookOutcome,
-) -> (Accepted, Vec<(i64, Owed)>) {
-    let accepted = Accepted {
-        webhook_id: webhook.id(),
-        outcome,
-        reports: tally.reports,
-        new_reports: tally.new_reports,
-        forwards: tally.owed.len(),
-    };
-    (accepted, tally.owed)
 }
 
 /// Elements that could not be read; the body itself counts as one.

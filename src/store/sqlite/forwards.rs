@@ -11,11 +11,12 @@ use super::writer::{Core, LANE_WINDOW};
 use crate::store::{Error, Owed, Refill, RetrySelection, Settlement, Verdict};
 
 /// Writes down the end of an attempt; a forward that is no longer pending stays as it is.
+/// Returns whether there still is such a forward: it may have been erased while in flight.
 pub(super) fn settle(
     connection: &Connection,
     settlement: &Settlement,
     now_ms: i64,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let forward_id = settlement.forward_id;
     let attempt = settlement.attempt.as_ref();
     let started = attempt.map(|attempt| attempt.started_at_ms);
@@ -25,7 +26,7 @@ pub(super) fn settle(
         .and_then(|attempt| attempt.outcome.error)
         .map(|code| code.as_str());
     let tried = i64::from(attempt.is_some());
-    match settlement.verdict {
+    let settled = match settlement.verdict {
         Verdict::Delivered => connection
             .prepare_cached(
                 "UPDATE forward SET state = 'delivered', attempts = attempts + ?2, \
@@ -48,7 +49,11 @@ pub(super) fn settle(
             .execute(params![forward_id, reason.as_str(), tried, started, ended.unwrap_or(now_ms), error])?,
         Verdict::Untouched => 0,
     };
-    if let Some(attempt) = attempt {
+    let exists = settled > 0
+        || connection
+            .prepare_cached("SELECT 1 FROM forward WHERE forward_id = ?1")?
+            .exists([forward_id])?;
+    if let Some(attempt) = attempt.filter(|_| exists) {
         let outcome = &attempt.outcome;
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         connection
@@ -67,7 +72,7 @@ pub(super) fn settle(
                 text(&outcome.excerpt),
             ])?;
     }
-    Ok(())
+    Ok(exists)
 }
 
 const OWED_COLUMNS: &str = "forward.forward_id, forward.uid, forward.message_id, payload.body, \
@@ -240,6 +245,7 @@ fn retry(
          WHERE (?1 OR forward_id IN (SELECT value FROM json_each(?2))) \
          AND (?3 IS NULL OR subscriber_id = ?3) AND (?4 = '' OR state = ?4) \
          AND (?5 IS NULL OR owed_since_ms >= ?5) \
+         AND payload_id IN (SELECT payload_id FROM payload) \
          AND subscriber_id IN (SELECT subscriber_id FROM subscriber WHERE removed_at_ms IS NULL)",
     )?;
     let ids = serde_json::to_string(&selection.forward_ids).unwrap_or_else(|_| "[]".to_owned());

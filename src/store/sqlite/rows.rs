@@ -136,7 +136,10 @@ pub(super) fn update_message(
 ) -> rusqlite::Result<()> {
     if !changed {
         connection
-            .prepare_cached("UPDATE message SET last_report_at_ms = ?2 WHERE message_id = ?1")?
+            .prepare_cached(
+                "UPDATE message SET last_report_at_ms = max(last_report_at_ms, ?2), \
+                 first_report_at_ms = min(first_report_at_ms, ?2) WHERE message_id = ?1",
+            )?
             .execute(params![message_id, received_ms])?;
         return Ok(());
     }
@@ -149,7 +152,9 @@ pub(super) fn update_message(
              recipient = ?6, sender = ?7, text = ?8, bulk_id = ?9, category = ?10, \
              queued_at_ms = ?11, sent_at_ms = ?12, delivered_at_ms = ?13, read_at_ms = ?14, \
              failed_at_ms = ?15, deleted_at_ms = ?16, error_key = ?17, error_code = ?18, \
-             error_title = ?19, error_details = ?20, error_at_ms = ?21, last_report_at_ms = ?22 \
+             error_title = ?19, error_details = ?20, error_at_ms = ?21, \
+             last_report_at_ms = max(last_report_at_ms, ?22), \
+             first_report_at_ms = min(first_report_at_ms, ?22) \
              WHERE message_id = ?1",
         )?
         .execute(params![

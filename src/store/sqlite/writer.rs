@@ -319,8 +319,11 @@ impl Core {
                     Effect::Accepted(accepted, owed)
                 }
                 Job::Settle(settlement) => {
-                    forwards::settle(&transaction, settlement, now_ms)?;
-                    Effect::Settled
+                    if forwards::settle(&transaction, settlement, now_ms)? {
+                        Effect::Settled
+                    } else {
+                        Effect::Missing
+                    }
                 }
                 Job::Run(_) | Job::Stop => Effect::Settled,
             });
@@ -334,6 +337,9 @@ impl Core {
     /// After the commit: answers to the waiters, forwards to the lanes.
     fn conclude(&mut self, group: Vec<Job>, effects: Vec<Effect>) {
         self.shared.commit_failed.store(false, Ordering::Relaxed);
+        let erased = effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Missing));
         for (job, effect) in group.into_iter().zip(effects) {
             if let (Job::Accept(arrival, reply), Effect::Accepted(accepted, owed)) = (job, effect) {
                 self.leave_queue(&arrival);
@@ -343,6 +349,9 @@ impl Core {
                     self.hand_over(subscriber_id, owed);
                 }
             }
+        }
+        if erased && let Err(error) = self.resync() {
+            tracing::warn!(%error, "store.resync_failed");
         }
     }
 
@@ -379,7 +388,7 @@ impl Core {
             .fetch_sub(arrival.body.len(), Ordering::Relaxed);
     }
 
-    fn hand_over(&mut self, subscriber_id: i64, owed: Owed) {
+    pub(super) fn hand_over(&mut self, subscriber_id: i64, owed: Owed) {
         let Some(door) = self.doors.get(&subscriber_id) else {
             return;
         };
@@ -422,6 +431,15 @@ impl Core {
         if let Some(door) = self.doors.get(&subscriber_id) {
             door.gauge.live.store(live, Ordering::Release);
         }
+    }
+
+    /// Has every lane forget what it holds and read the table instead.
+    pub(super) fn resync(&mut self) -> Result<(), Error> {
+        let lanes: Vec<i64> = self.doors.keys().copied().collect();
+        for subscriber_id in &lanes {
+            self.set_live(*subscriber_id, false);
+        }
+        self.publish(&lanes)
     }
 
     /// Runs `act` in a transaction of its own, then publishes the subscribers.
@@ -544,6 +562,8 @@ impl Core {
 enum Effect {
     Accepted(Accepted, Vec<(i64, Owed)>),
     Settled,
+    /// The forward is gone: it was erased while in flight.
+    Missing,
 }
 
 /// Takes what waits, up to a group; settlements alone wait a little for company. A job that

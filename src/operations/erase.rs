@@ -1,0 +1,52 @@
+//! Erasing a person, with a line in the log that does not name them.
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{Answer, Failure, Operations, Progress};
+use crate::store::Person;
+
+impl Operations {
+    /// Removes a person from every table.
+    pub(super) async fn erase(
+        &self,
+        person: &str,
+        options: EraseOptions,
+        progress: &UnboundedSender<Progress>,
+    ) -> Result<Answer, Failure> {
+        let person = Person::new(person).ok_or_else(|| {
+            Failure::Refused(format!(
+                "{person:?} does not tell one person: give a phone number with its country \
+                 code, or a business-scoped user id"
+            ))
+        })?;
+        let EraseOptions { dry_run, vacuum } = options;
+        let on_progress = |done, total| {
+            // Nobody may be listening.
+            let _ = progress.send(Progress { done, total });
+        };
+        let erased = self.store.erase(&person, dry_run, on_progress).await?;
+        if vacuum && !dry_run {
+            self.store.vacuum().await?;
+        }
+        tracing::info!(
+            messages = erased.messages,
+            reports = erased.reports,
+            forwards = erased.forwards,
+            pending = erased.pending,
+            bodies = erased.bodies,
+            answers = erased.answers,
+            dry_run,
+            "person.erased"
+        );
+        Ok(Answer::Erased(erased))
+    }
+}
+
+/// How to erase.
+#[derive(Debug, Clone, Copy, Default, serde::Serialize, serde::Deserialize)]
+pub struct EraseOptions {
+    /// Only count.
+    pub dry_run: bool,
+    /// Write the whole file anew afterwards; webhooks wait meanwhile.
+    pub vacuum: bool,
+}

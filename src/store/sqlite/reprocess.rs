@@ -1,0 +1,167 @@
+//! Reading stored webhooks again: which, and what came of it.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+
+use super::writer::Core;
+use super::{Store, accept, backend};
+use crate::store::{
+    Arrival, Error, Owed, ReprocessSelection, Reread, StoredWebhook, WebhookOutcome,
+};
+
+impl Store {
+    /// The keys of the webhooks that the selection is about and that still have a body, in
+    /// the order of arrival; none from before `not_before_ms`.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Timeout`].
+    pub async fn find_webhooks(
+        &self,
+        selection: ReprocessSelection,
+        not_before_ms: i64,
+    ) -> Result<Vec<i64>, Error> {
+        self.look("look for webhooks to read again", move |connection| {
+            let everything = selection.all || !selection.webhook_ids.is_empty();
+            let since_ms = selection.since_ms.unwrap_or(i64::MIN).max(not_before_ms);
+            // Written out, so that the index of those that could not be read is used.
+            let unreadable = if everything { "" } else { "AND unreadable > 0" };
+            let sql = format!(
+                "SELECT webhook_id FROM webhook WHERE body IS NOT NULL {unreadable} \
+                 AND received_at_ms >= ?1 AND (?2 IS NULL OR source_id = \
+                 (SELECT source_id FROM source WHERE name = ?2)) ORDER BY webhook_id"
+            );
+            let ids = &selection.webhook_ids;
+            let mut select = connection.prepare(&sql)?;
+            let found = select.query_map(params![since_ms, selection.source], |row| row.get(0))?;
+            found
+                .filter(|id| ids.is_empty() || id.as_ref().is_ok_and(|id| ids.contains(id)))
+                .collect()
+        })
+        .await
+    }
+
+    /// The stored webhooks of these keys; those that were pruned meanwhile are missing.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Timeout`].
+    pub async fn stored_webhooks(&self, ids: Vec<i64>) -> Result<Vec<StoredWebhook>, Error> {
+        self.look("read the stored webhooks", move |connection| {
+            let marks = vec!["?"; ids.len()].join(", ");
+            connection
+                .prepare(&format!(
+                    "SELECT webhook_id, source.name, provider, received_at_ms, default_type, \
+                     default_sender, content_encoding, body \
+                     FROM webhook JOIN source USING (source_id) \
+                     WHERE webhook_id IN ({marks}) AND body IS NOT NULL ORDER BY webhook_id"
+                ))?
+                .query_map(params_from_iter(ids), read_stored)?
+                .collect()
+        })
+        .await
+    }
+
+    /// Takes in what a second reading of stored webhooks found, in one commit: what is new
+    /// is stored and owed from now on, what is known changes nothing. `dry_run` commits
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Closed`]; nothing of these webhooks is changed then.
+    pub async fn accept_again(
+        &self,
+        webhooks: Vec<(i64, Arrival)>,
+        dry_run: bool,
+    ) -> Result<Vec<Reread>, Error> {
+        self.run(move |core| core.accept_again(&webhooks, dry_run))
+            .await
+    }
+}
+
+fn read_stored(row: &Row<'_>) -> rusqlite::Result<StoredWebhook> {
+    let default_type: Option<String> = row.get(4)?;
+    Ok(StoredWebhook {
+        webhook_id: row.get(0)?,
+        source: row.get(1)?,
+        provider: row.get(2)?,
+        received_ms: row.get(3)?,
+        default_type: default_type.and_then(|word| word.parse().ok()),
+        default_sender: row.get(5)?,
+        content_encoding: row.get(6)?,
+        body: row.get(7)?,
+    })
+}
+
+impl Core {
+    fn accept_again(
+        &mut self,
+        webhooks: &[(i64, Arrival)],
+        dry_run: bool,
+    ) -> Result<Vec<Reread>, Error> {
+        let subscribers = Arc::clone(&self.subscribers);
+        let (rereads, owed) = self.change("read webhooks again", |connection, now_ms| {
+            let again = || -> rusqlite::Result<(Vec<Reread>, Vec<(i64, Owed)>)> {
+                connection.execute_batch("SAVEPOINT again")?;
+                let mut accepting = accept::Accepting::begin(connection, &subscribers)?;
+                let (mut rereads, mut all_owed) = (Vec::new(), Vec::new());
+                for (webhook_id, arrival) in webhooks {
+                    let Some((source_id, before, unreadable_before)) =
+                        state(connection, *webhook_id)?
+                    else {
+                        continue;
+                    };
+                    let (found, owed) =
+                        accepting.accept_again(source_id, *webhook_id, arrival, now_ms)?;
+                    let Some((_, after, unreadable)) = state(connection, *webhook_id)? else {
+                        continue;
+                    };
+                    rereads.push(Reread {
+                        webhook_id: *webhook_id,
+                        source: arrival.source.to_string(),
+                        before,
+                        after,
+                        unreadable_before,
+                        unreadable,
+                        detail: detail(connection, *webhook_id)?,
+                        found,
+                        forwards: owed.len() as u64,
+                    });
+                    all_owed.extend(owed);
+                }
+                connection.execute_batch(if dry_run {
+                    "ROLLBACK TO again; RELEASE again"
+                } else {
+                    "RELEASE again"
+                })?;
+                Ok((rereads, all_owed))
+            };
+            again().map_err(|error| backend("cannot read webhooks again".to_owned(), error))
+        })?;
+        if !dry_run {
+            for (subscriber_id, owed) in owed {
+                self.hand_over(subscriber_id, owed);
+            }
+        }
+        Ok(rereads)
+    }
+}
+
+/// Source, outcome and unreadable elements of a webhook, as stored.
+fn state(
+    connection: &Connection,
+    webhook_id: i64,
+) -> rusqlite::Result<Option<(i64, WebhookOutcome, u64)>> {
+    connection
+        .prepare_cached("SELECT source_id, outcome, unreadable FROM webhook WHERE webhook_id = ?1")?
+        .query_row([webhook_id], |row| {
+            let word: String = row.get(1)?;
+            let outcome = word.parse().unwrap_or(WebhookOutcome::Unparsed);
+            Ok((row.get(0)?, outcome, row.get(2)?))
+        })
+        .optional()
+}
+
+fn detail(connection: &Connection, webhook_id: i64) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached("SELECT outcome_detail FROM webhook WHERE webhook_id = ?1")?
+        .query_row([webhook_id], |row| row.get(0))
+}

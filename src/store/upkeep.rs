@@ -1,0 +1,199 @@
+//! What is said of looking after a store: pruning, erasing a person, reading bodies again.
+
+use serde::{Deserialize, Serialize};
+
+use super::WebhookOutcome;
+use crate::model::{MessageType, Status, digits, is_phone_number};
+
+/// What goes by age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prunable {
+    /// Raw webhooks; reports keep the key of the webhook that brought them.
+    Webhooks,
+    /// Attempts of forwards that are settled.
+    Attempts,
+    /// Payloads of which every forward has been settled for so long.
+    Payloads,
+    /// Messages with their reports, forwards, payloads and attempts, when nothing is pending.
+    Messages,
+}
+
+impl Prunable {
+    /// Everything, in an order in which little is looked at twice.
+    pub const ALL: [Self; 4] = [
+        Self::Webhooks,
+        Self::Attempts,
+        Self::Payloads,
+        Self::Messages,
+    ];
+
+    /// The word in the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhooks => "webhooks",
+            Self::Attempts => "attempts",
+            Self::Payloads => "payloads",
+            Self::Messages => "messages",
+        }
+    }
+}
+
+/// One small step of pruning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PruneStep {
+    /// Rows removed, those that hang on them aside.
+    pub removed: usize,
+    /// Where the next step begins; `None` when what follows is too young.
+    pub next: Option<i64>,
+}
+
+/// The person to be erased: a phone number or a business-scoped user id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person(String);
+
+impl Person {
+    /// Reads a number in any spelling, or an id such as `ES.1349`; `None` for what is too
+    /// short to tell one person from others.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let name = digits(text);
+        let is_id = name.len() >= 6
+            && name.chars().any(char::is_alphabetic)
+            && !name.chars().any(char::is_whitespace);
+        // Below seven digits it is no number that a country code begins.
+        let is_number = name.len() >= 7 && is_phone_number(&name);
+        (is_id || is_number).then_some(Self(name))
+    }
+
+    /// Digits alone, or the id.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What an erasure removed, or would remove.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erased {
+    /// Messages, with everything that hangs on them.
+    pub messages: u64,
+    /// Reports, those of these messages and those of the person in group messages.
+    pub reports: u64,
+    /// Forwards, with their payloads and attempts.
+    pub forwards: u64,
+    /// Those of them that were still pending and are not sent any more.
+    pub pending: u64,
+    /// Raw bodies; the webhooks' rows stay, without them.
+    pub bodies: u64,
+    /// Answers of subscribers to other forwards, which named the person.
+    pub answers: u64,
+}
+
+impl Erased {
+    /// Whether nothing was found.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.messages == 0 && self.reports == 0 && self.bodies == 0 && self.answers == 0
+    }
+}
+
+/// Which stored webhooks to read again.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ReprocessSelection {
+    /// These, whatever became of them; those that could not be read when empty.
+    pub webhook_ids: Vec<i64>,
+    /// Only those that arrived at or after, ms since 1970 UTC.
+    pub since_ms: Option<i64>,
+    /// Only those of this source.
+    pub source: Option<String>,
+    /// Those that could be read too.
+    pub all: bool,
+}
+
+/// A stored webhook with its body.
+#[derive(Debug, Clone)]
+pub struct StoredWebhook {
+    /// Its key.
+    pub webhook_id: i64,
+    /// The source's name.
+    pub source: String,
+    /// The source's provider, as the table has it.
+    pub provider: String,
+    /// When it arrived, ms since 1970 UTC.
+    pub received_ms: i64,
+    /// The type of its messages when nothing tells.
+    pub default_type: Option<MessageType>,
+    /// The source's own number.
+    pub default_sender: Option<String>,
+    /// `Content-Encoding`, as received.
+    pub content_encoding: Option<String>,
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
+}
+
+/// A report that only the second reading found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundReport {
+    /// The provider's id of the message, when it gave one.
+    pub provider_message_id: Option<String>,
+    /// The provider's own word.
+    pub provider_status: String,
+    /// What it means; `None` when it is none of our statuses.
+    pub status: Option<Status>,
+}
+
+/// What came of reading one webhook again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reread {
+    /// Its key.
+    pub webhook_id: i64,
+    /// The source's name.
+    pub source: String,
+    /// How it had ended.
+    pub before: WebhookOutcome,
+    /// How it ends now.
+    pub after: WebhookOutcome,
+    /// Elements that could not be read before; the body itself counts as one.
+    pub unreadable_before: u64,
+    /// Elements that cannot be read now.
+    pub unreadable: u64,
+    /// What it is instead of reports, or why it cannot be read.
+    pub detail: Option<String>,
+    /// Reports that are new.
+    pub found: Vec<FoundReport>,
+    /// Forwards that are owed because of them.
+    pub forwards: u64,
+}
+
+impl Reread {
+    /// Whether anything is different from before.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        self.before != self.after
+            || self.unreadable_before != self.unreadable
+            || !self.found.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Person;
+
+    #[test]
+    fn a_person_is_told_by_a_number_in_any_spelling_or_an_id() {
+        let cases = [
+            ("+385 99 000-1122", Some("385990001122")),
+            ("00385990001122", Some("385990001122")),
+            ("ES.1349abc", Some("ES.1349abc")),
+            ("123456", None),
+            ("a", None),
+            ("two words", None),
+            ("", None),
+        ];
+        for (given, expected) in cases {
+            let person = Person::new(given);
+            assert_eq!(person.as_ref().map(Person::name), expected, "{given:?}");
+        }
+    }
+}
