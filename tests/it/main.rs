@@ -11,6 +11,7 @@
 //! - `crash`: killed at any moment it loses nothing that it acknowledged, stores nothing twice.
 //! - `start`: what the service starts on, and what it refuses to start on.
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
+//! - `queries`: the rows that views and ready queries give, and the words that explain them.
 //! - `upkeep`: pruning by age, erasing a person, reading stored webhooks again.
 
 #![allow(
@@ -28,6 +29,7 @@ mod manifest;
 mod normalise;
 mod order;
 mod origin;
+mod queries;
 mod start;
 mod support;
 mod tidy;

@@ -1,0 +1,254 @@
+//! The store as analysts meet it: every view and every ready query gives the rows it should,
+//! and schema/README.md explains every column.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use tickrelay::clock::Clock;
+use tickrelay::operations::Request;
+
+use crate::support::receiver::{Receiver, Reply};
+use crate::support::{TestApp, until};
+
+/// 2025-10-09T08:55:00Z
+const START_MS: i64 = 1_760_000_100_000;
+
+fn cloud(elements: &str) -> String {
+    format!(
+        r#"{{"object":"whatsapp_business_account","entry":[{{"id":"1","changes":[{{"field":"messages","value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"34910000000","phone_number_id":"4400"}},"statuses":[{elements}]}}}}]}}]}}"#
+    )
+}
+
+fn status(id: &str, word: &str, second: i64, more: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","status":"{word}","timestamp":"{}","recipient_id":"34600000001"{more}}}"#,
+        1_760_000_000 + second
+    )
+}
+
+/// A small store that went through the true service: four messages of Meta's, two of
+/// Infobip's; a subscriber that takes all and one that wants failures and refuses them.
+async fn fill() -> TestApp {
+    let app = TestApp::boot_with(Clock::manual(START_MS).0, |_| {}).await;
+    let (takes, refuses) = (
+        Receiver::start(),
+        Receiver::scripted(|_, _| Reply::status(422)),
+    );
+    app.subscribe("crm", &takes.url).await;
+    app.subscribe_with("alarm", &refuses.url, |new| {
+        new.filter.rules = vec!["*=failed".parse().unwrap()];
+    })
+    .await;
+    let pricing = r#","pricing":{"billable":true,"pricing_model":"PMP","category":"utility"}"#;
+    let error = |code: u32, title: &str| {
+        format!(
+            r#","errors":[{{"code":{code},"title":"{title}","error_data":{{"details":"Why {code}"}}}}]"#
+        )
+    };
+    let delivered = status("wamid.1", "delivered", 4, pricing);
+    let infobip = |id: &str, group: &str, price: &str| {
+        format!(
+            r#"{{"results":[{{"bulkId":"summer","messageId":"{id}","to":"385990000001","sender":"385910009999","sentAt":"2025-10-09T08:53:20.000+0000","doneAt":"2025-10-09T08:53:22.000+0000","price":{{"pricePerMessage":{price},"currency":"EUR"}},"status":{{"groupId":{group}}},"error":{{"groupId":0,"groupName":"OK","id":0,"name":"NO_ERROR"}}}}]}}"#
+        )
+    };
+    for (source, body) in [
+        ("cloud", cloud(&status("wamid.1", "sent", 0, pricing))),
+        ("cloud", cloud(&delivered)),
+        ("cloud", cloud(&delivered)),
+        ("cloud", cloud(&status("wamid.1", "read", 60, ""))),
+        (
+            "cloud",
+            cloud(&status(
+                "wamid.2",
+                "failed",
+                1,
+                &error(131_026, "Message undeliverable"),
+            )),
+        ),
+        (
+            "cloud",
+            cloud(&status(
+                "wamid.3",
+                "failed",
+                2,
+                &error(999_999, "Brand new"),
+            )),
+        ),
+        ("cloud", cloud(&status("wamid.4", "sent", 3, ""))),
+        ("cloud", cloud("").replace("messages", "account_update")),
+        (
+            "infobip",
+            infobip(
+                "ib-1",
+                r#"3,"groupName":"DELIVERED","id":5,"name":"DELIVERED_TO_HANDSET""#,
+                "0.05",
+            ),
+        ),
+        (
+            "infobip",
+            infobip(
+                "ib-2",
+                r#"1,"groupName":"PENDING","id":7,"name":"PENDING_ENROUTE""#,
+                "0.05",
+            ),
+        ),
+        ("infobip", "{broken".to_owned()),
+    ] {
+        assert_eq!(app.post(source, body).await, 200);
+    }
+    until("every forward was tried", || {
+        app.value::<i64>("SELECT count(*) FROM forward WHERE attempts = 0") == 0
+    })
+    .await;
+    for name in ["crm", "alarm"] {
+        let name = name.to_owned();
+        app.perform(Request::PauseSubscriber { name })
+            .await
+            .unwrap();
+    }
+    // How long things took is the only thing that differs from run to run.
+    app.sqlite()
+        .execute_batch(
+            "UPDATE attempt SET duration_ms = 20;
+             UPDATE forward SET settled_at_ms = owed_since_ms + 20 WHERE settled_at_ms IS NOT NULL;
+             UPDATE forward SET due_at_ms = owed_since_ms + 5000 WHERE state = 'pending';",
+        )
+        .unwrap();
+    app
+}
+
+/// The rows of a query, a line each, columns between bars; the first line has their names.
+fn rows(connection: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = connection.prepare(sql).unwrap();
+    let names = statement.column_names().join("|");
+    let columns = statement.column_count();
+    let found = statement.query_map([], |row| {
+        let cell = |index| {
+            Ok(match row.get(index)? {
+                Value::Null => String::new(),
+                Value::Integer(number) => number.to_string(),
+                Value::Real(number) => number.to_string(),
+                Value::Text(text) => text,
+                Value::Blob(bytes) => hex::encode(bytes),
+            })
+        };
+        let cells: rusqlite::Result<Vec<String>> = (0..columns).map(cell).collect();
+        Ok(cells?.join("|"))
+    });
+    let found = found.unwrap().map(Result::unwrap);
+    std::iter::once(names).chain(found).collect()
+}
+
+fn schema() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("schema")
+}
+
+#[actix_web::test]
+async fn every_ready_query_gives_the_rows_it_should() {
+    let app = fill().await;
+    let connection = app.sqlite();
+    let mut answers = String::new();
+    let mut files: Vec<_> = std::fs::read_dir(schema().join("queries"))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    assert!(files.len() >= 10);
+    for file in files {
+        let sql = std::fs::read_to_string(&file).unwrap();
+        let name = file.file_name().unwrap().to_string_lossy();
+        assert!(sql.starts_with("-- "), "{name} says what it answers");
+        answers += &format!("{name}\n  {}\n\n", rows(&connection, &sql).join("\n  "));
+    }
+    insta::assert_snapshot!(answers);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn every_view_gives_the_rows_it_should() {
+    let app = fill().await;
+    let connection = app.sqlite();
+    let mut answers = String::new();
+    for (view, order) in [
+        ("v_broadcasts", "bulk_id"),
+        ("v_failures", "message_id"),
+        ("v_forwards", "forward_id"),
+        ("v_messages", "message_id"),
+        ("v_webhooks", "webhook_id"),
+    ] {
+        let sql = format!("SELECT * FROM {view} ORDER BY {order}");
+        let rows = rows(&connection, &sql).join("\n  ");
+        answers += &format!("{view}\n  {rows}\n\n");
+    }
+    // Which of two subscribers answered first is chance.
+    let timeline = "SELECT message_id, source, provider_message_id, at, event, status, \
+                    provider_status, provider_at, subscriber, outcome, detail, repeats, \
+                    webhook_id, report_id, forward_id, attempt_id > 0 AS attempt_id \
+                    FROM v_timeline ORDER BY report_id, event DESC, subscriber";
+    answers += &format!(
+        "v_timeline\n  {}\n\n",
+        rows(&connection, timeline).join("\n  ")
+    );
+    let pending = "SELECT name, state, state_reason, created_at, pending, oldest_pending_since \
+                   FROM v_subscribers ORDER BY name";
+    answers += &format!(
+        "v_subscribers\n  {}\n",
+        rows(&connection, pending).join("\n  ")
+    );
+    // Ids that leave the house hold chance.
+    for (index, uid) in rows(
+        &connection,
+        "SELECT forward_uid FROM v_forwards ORDER BY forward_id",
+    )
+    .iter()
+    .enumerate()
+    .skip(1)
+    {
+        assert_eq!(uid.parse::<uuid::Uuid>().unwrap().get_version_num(), 7);
+        answers = answers.replace(uid, &format!("UID-{index}"));
+    }
+    insta::assert_snapshot!(answers);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn the_readme_explains_every_column_and_no_other() {
+    let app = fill().await;
+    let connection = app.sqlite();
+    let text = std::fs::read_to_string(schema().join("README.md")).unwrap();
+    let mut explained: Vec<String> = Vec::new();
+    let mut of = None;
+    for line in text.lines() {
+        if let Some(heading) = line.strip_prefix('#') {
+            let heading = heading.trim_start_matches('#').trim();
+            of = heading
+                .strip_prefix('`')
+                .and_then(|name| name.strip_suffix('`'));
+        } else if let (Some(of), Some(row)) = (of, line.strip_prefix("| `")) {
+            let (columns, explanation) = row.split_once('|').unwrap();
+            assert!(explanation.len() > 4, "{line}");
+            for column in columns.split(',') {
+                explained.push(format!("{of}.{}", column.trim().trim_matches('`')));
+            }
+        }
+    }
+    let mut existing = rows(
+        &connection,
+        "SELECT entity.name || '.' || column.name FROM sqlite_schema AS entity, \
+         pragma_table_xinfo(entity.name) AS column \
+         WHERE entity.type IN ('table', 'view') AND entity.name NOT LIKE 'sqlite_%'",
+    )
+    .split_off(1);
+    existing.sort();
+    explained.sort();
+    assert_eq!(explained, existing);
+    for file in std::fs::read_dir(schema().join("queries")).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        assert!(
+            text.contains(&format!("queries/{name}")),
+            "{name} is listed"
+        );
+    }
+    app.stop().await;
+}
