@@ -6,10 +6,12 @@
 mod ask;
 mod config;
 mod demo;
+mod erase;
 mod explain;
 mod forward;
 mod init;
 mod message;
+mod reprocess;
 mod serve;
 mod subscriber;
 mod table;
@@ -65,6 +67,10 @@ enum Command {
     /// Look at what is owed to subscribers, and owe it again
     #[command(subcommand)]
     Forward(forward::Verb),
+    /// Parse stored requests again, after an upgrade that understands more
+    Reprocess(reprocess::Reprocess),
+    /// Remove a person from the store, for good
+    Erase(erase::Erase),
     /// Say in plain words what an error code means
     Explain(explain::Explain),
 }
@@ -238,6 +244,8 @@ impl Cli {
             Command::Message(verb) => verb.run(&self.settings, terminal),
             Command::Webhook(verb) => verb.run(&self.settings, terminal),
             Command::Forward(verb) => verb.run(&self.settings, terminal),
+            Command::Reprocess(reprocess) => reprocess.run(&self.settings, terminal),
+            Command::Erase(erase) => erase.run(&self.settings, terminal),
             Command::Explain(explain) => explain.run(&self.settings, terminal),
         };
         let exit = match exit {

@@ -67,9 +67,9 @@ impl Plan {
     ) -> Result<usize, Error> {
         let (mut removed, mut after) = (0, 0);
         loop {
-            let step = self.store.prune(what, before_ms, after).await?;
-            removed += step.removed;
-            match step.next {
+            let pruned = self.store.prune(what, before_ms, after).await?;
+            removed += pruned.removed;
+            match pruned.next {
                 Some(next) if !*stop.borrow() => after = next,
                 _ => return Ok(removed),
             }

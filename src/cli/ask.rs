@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use indicatif::ProgressBar;
+
 use super::{Settings, Terminal, serve};
 use crate::clock::Clock;
 use crate::control;
@@ -52,7 +54,32 @@ pub(super) fn perform_now(
     request: Request,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Option<Answer>> {
-    match perform(settings, request, |_| ())? {
+    say_refusal(perform(settings, request, |_| ())?, terminal)
+}
+
+/// As [`perform_now`], for long work: shows how far it has come where stderr is a terminal.
+///
+/// # Errors
+/// As [`perform_now`].
+pub(super) fn perform_with_bar(
+    settings: &Settings,
+    request: Request,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<Option<Answer>> {
+    let bar = ProgressBar::new(0);
+    let outcome = perform(settings, request, |Progress { done, total }| {
+        bar.set_length(total);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    say_refusal(outcome?, terminal)
+}
+
+fn say_refusal(
+    outcome: Result<Answer, Failure>,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<Option<Answer>> {
+    match outcome {
         Ok(answer) => Ok(Some(answer)),
         Err(Failure::Refused(why)) => {
             terminal.refuse(why)?;

@@ -27,19 +27,9 @@ fn status(id: &str, word: &str, second: i64, more: &str) -> String {
     )
 }
 
-/// A small store that went through the true service: four messages of Meta's, two of
-/// Infobip's; a subscriber that takes all and one that wants failures and refuses them.
-async fn fill() -> TestApp {
-    let app = TestApp::boot_with(Clock::manual(START_MS).0, |_| {}).await;
-    let (takes, refuses) = (
-        Receiver::start(),
-        Receiver::scripted(|_, _| Reply::status(422)),
-    );
-    app.subscribe("crm", &takes.url).await;
-    app.subscribe_with("alarm", &refuses.url, |new| {
-        new.filter.rules = vec!["*=failed".parse().unwrap()];
-    })
-    .await;
+/// What comes in: four messages of Meta's, two of Infobip's, a repeat, what is no report and
+/// what cannot be read.
+fn bodies() -> Vec<(&'static str, String)> {
     let pricing = r#","pricing":{"billable":true,"pricing_model":"PMP","category":"utility"}"#;
     let error = |code: u32, title: &str| {
         format!(
@@ -52,7 +42,7 @@ async fn fill() -> TestApp {
             r#"{{"results":[{{"bulkId":"summer","messageId":"{id}","to":"385990000001","sender":"385910009999","sentAt":"2025-10-09T08:53:20.000+0000","doneAt":"2025-10-09T08:53:22.000+0000","price":{{"pricePerMessage":{price},"currency":"EUR"}},"status":{{"groupId":{group}}},"error":{{"groupId":0,"groupName":"OK","id":0,"name":"NO_ERROR"}}}}]}}"#
         )
     };
-    for (source, body) in [
+    vec![
         ("cloud", cloud(&status("wamid.1", "sent", 0, pricing))),
         ("cloud", cloud(&delivered)),
         ("cloud", cloud(&delivered)),
@@ -94,7 +84,23 @@ async fn fill() -> TestApp {
             ),
         ),
         ("infobip", "{broken".to_owned()),
-    ] {
+    ]
+}
+
+/// A small store that went through the true service, with a subscriber that takes all and one
+/// that wants failures and refuses them.
+async fn fill() -> TestApp {
+    let app = TestApp::boot_with(Clock::manual(START_MS).0, |_| {}).await;
+    let (takes, refuses) = (
+        Receiver::start(),
+        Receiver::scripted(|_, _| Reply::status(422)),
+    );
+    app.subscribe("crm", &takes.url).await;
+    app.subscribe_with("alarm", &refuses.url, |new| {
+        new.filter.rules = vec!["*=failed".parse().unwrap()];
+    })
+    .await;
+    for (source, body) in bodies() {
         assert_eq!(app.post(source, body).await, 200);
     }
     until("every forward was tried", || {
@@ -148,7 +154,7 @@ fn schema() -> std::path::PathBuf {
 async fn every_ready_query_gives_the_rows_it_should() {
     let app = fill().await;
     let connection = app.sqlite();
-    let mut answers = String::new();
+    let mut answers = Vec::new();
     let mut files: Vec<_> = std::fs::read_dir(schema().join("queries"))
         .unwrap()
         .map(|file| file.unwrap().path())
@@ -159,9 +165,12 @@ async fn every_ready_query_gives_the_rows_it_should() {
         let sql = std::fs::read_to_string(&file).unwrap();
         let name = file.file_name().unwrap().to_string_lossy();
         assert!(sql.starts_with("-- "), "{name} says what it answers");
-        answers += &format!("{name}\n  {}\n\n", rows(&connection, &sql).join("\n  "));
+        answers.push(format!(
+            "{name}\n  {}",
+            rows(&connection, &sql).join("\n  ")
+        ));
     }
-    insta::assert_snapshot!(answers);
+    insta::assert_snapshot!(answers.join("\n\n"));
     app.stop().await;
 }
 
@@ -169,7 +178,7 @@ async fn every_ready_query_gives_the_rows_it_should() {
 async fn every_view_gives_the_rows_it_should() {
     let app = fill().await;
     let connection = app.sqlite();
-    let mut answers = String::new();
+    let mut answers = Vec::new();
     for (view, order) in [
         ("v_broadcasts", "bulk_id"),
         ("v_failures", "message_id"),
@@ -179,23 +188,19 @@ async fn every_view_gives_the_rows_it_should() {
     ] {
         let sql = format!("SELECT * FROM {view} ORDER BY {order}");
         let rows = rows(&connection, &sql).join("\n  ");
-        answers += &format!("{view}\n  {rows}\n\n");
+        answers.push(format!("{view}\n  {rows}"));
     }
     // Which of two subscribers answered first is chance.
     let timeline = "SELECT message_id, source, provider_message_id, at, event, status, \
                     provider_status, provider_at, subscriber, outcome, detail, repeats, \
                     webhook_id, report_id, forward_id, attempt_id > 0 AS attempt_id \
                     FROM v_timeline ORDER BY report_id, event DESC, subscriber";
-    answers += &format!(
-        "v_timeline\n  {}\n\n",
-        rows(&connection, timeline).join("\n  ")
-    );
+    let rows_of = |sql| rows(&connection, sql).join("\n  ");
+    answers.push(format!("v_timeline\n  {}", rows_of(timeline)));
     let pending = "SELECT name, state, state_reason, created_at, pending, oldest_pending_since \
                    FROM v_subscribers ORDER BY name";
-    answers += &format!(
-        "v_subscribers\n  {}\n",
-        rows(&connection, pending).join("\n  ")
-    );
+    answers.push(format!("v_subscribers\n  {}", rows_of(pending)));
+    let mut answers = answers.join("\n\n");
     // Ids that leave the house hold chance.
     for (index, uid) in rows(
         &connection,

@@ -36,6 +36,10 @@ const LONG_FILES: &[(&str, &str)] = &[
         "what one webhook does to the store, in the order in which it is done",
     ),
     (
+        "src/store/sqlite/erase.rs",
+        "every place where a person may be, found, counted and removed in one order",
+    ),
+    (
         "src/store/sqlite/writer.rs",
         "the one thread: its queue, its groups, its checkpoints",
     ),

@@ -9,6 +9,7 @@ use tickrelay::clock::Clock;
 use tickrelay::operations::{Answer, EraseOptions, Failure, Request};
 use tickrelay::store::{Erased, ReprocessSelection, Reread, WebhookOutcome};
 
+use crate::support::cli::Folder;
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::{TestApp, cloud_status, until};
 
@@ -367,4 +368,59 @@ async fn a_word_that_was_unknown_and_is_understood_now_is_forwarded() {
         Err(Failure::Refused(_))
     ));
     app.stop().await;
+}
+
+#[actix_web::test]
+async fn the_command_line_reprocesses_and_erases_with_and_without_a_service() {
+    let folder = Folder::new();
+    let service = folder.serve();
+    service
+        .post(cloud_status("wamid.1", "sent", 1_760_000_000))
+        .await;
+    service.post("{not json").await;
+    let store = rusqlite::Connection::open(folder.path("tickrelay.db")).unwrap();
+    store
+        .execute(
+            "UPDATE webhook SET body = ?1 WHERE outcome = 'unparsed'",
+            [cloud_status("wamid.1", "read", 1_760_000_010).into_bytes()],
+        )
+        .unwrap();
+    drop(store);
+    for (arguments, found) in [
+        (&["reprocess", "--since", "1h", "--dry-run"][..], true),
+        (&["reprocess", "2"], true),
+        (&["reprocess"], false),
+    ] {
+        let data = folder.done(arguments).await;
+        assert_eq!(data.contains("unparsed → processed"), found, "{data}");
+        assert_eq!(data.contains("wamid.1: read → read"), found, "{data}");
+    }
+    let answer = folder.run(&["reprocess", "--source", "nobody"]).await;
+    assert_eq!((answer.exit, answer.data.as_str()), (1, ""));
+    assert_eq!(folder.run(&["erase", PERSON]).await.exit, 1, "it must ask");
+
+    let json = folder
+        .run(&["erase", PERSON, "--dry-run", "--json"])
+        .await
+        .json();
+    assert_eq!(json["removed"]["messages"], 1);
+    assert_eq!(json["traces"], serde_json::Value::Null);
+    let json = folder
+        .run(&["erase", PERSON, "--yes", "--json"])
+        .await
+        .json();
+    assert_eq!(
+        (&json["removed"]["reports"], &json["traces"]),
+        (&2.into(), &0.into())
+    );
+    service
+        .post(cloud_status("wamid.2", "sent", 1_760_000_000))
+        .await;
+    drop(service);
+    let data = folder.done(&["erase", PERSON, "--yes", "--vacuum"]).await;
+    assert!(data.contains("Raw bodies     1"), "{data}");
+    assert_eq!(
+        files_with(folder.path("tickrelay.db").parent().unwrap(), PERSON),
+        [""; 0]
+    );
 }

@@ -53,6 +53,9 @@ pub(super) struct Accepting<'a> {
     next_webhook: i64,
 }
 
+/// What is now owed, each with the subscriber it is owed to.
+pub(super) type Owing = Vec<(i64, Owed)>;
+
 /// Counts what one webhook brought.
 #[derive(Default)]
 struct Tally {
@@ -128,7 +131,7 @@ impl<'a> Accepting<'a> {
         webhook_id: i64,
         arrival: &Arrival,
         now_ms: i64,
-    ) -> rusqlite::Result<(Vec<FoundReport>, Vec<(i64, Owed)>)> {
+    ) -> rusqlite::Result<(Vec<FoundReport>, Owing)> {
         let webhook = Webhook::Again {
             id: webhook_id,
             now_ms,
@@ -201,20 +204,10 @@ impl<'a> Accepting<'a> {
         tally: &mut Tally,
     ) -> rusqlite::Result<()> {
         let known = rows::find_message(self.connection, source_id, report)?;
-        let identity = report.identity().0;
         if let Some((message_id, _)) = &known
-            && let Some((report_id, status)) =
-                rows::find_report(self.connection, *message_id, identity)?
+            && self.is_repeat(webhook, *message_id, arrival.received_ms, report)?
         {
-            let learned = status.is_none() && report.status.is_some();
-            if !learned {
-                if matches!(webhook, Webhook::New(_)) {
-                    rows::count_repeat(self.connection, report_id, arrival.received_ms)?;
-                }
-                return Ok(());
-            }
-            // A word that an earlier version did not know: the report is read anew.
-            rows::forget_report(self.connection, report_id)?;
+            return Ok(());
         }
         tally.new_reports += 1;
         let first_failure = self.first_failure(known.as_ref(), report)?;
@@ -254,7 +247,7 @@ impl<'a> Accepting<'a> {
         let keys = rows::ReportKeys {
             message_id,
             webhook_id: webhook.id(),
-            identity,
+            identity: report.identity().0,
             received_ms,
         };
         let report_id = rows::insert_report(self.connection, keys, report, &plan)?;
@@ -267,6 +260,30 @@ impl<'a> Accepting<'a> {
         }
         let owed_since_ms = webhook.owed_since_ms(received_ms);
         self.owe(message_id, report_id, owed_since_ms, plan, &mut tally.owed)
+    }
+
+    /// Whether the report is known, which is counted unless the bytes are ours.
+    fn is_repeat(
+        &self,
+        webhook: Webhook,
+        message_id: i64,
+        received_ms: i64,
+        report: &Report,
+    ) -> rusqlite::Result<bool> {
+        let identity = report.identity().0;
+        let Some((report_id, status)) = rows::find_report(self.connection, message_id, identity)?
+        else {
+            return Ok(false);
+        };
+        if status.is_none() && report.status.is_some() {
+            // A word that an earlier version did not know: the report is read anew.
+            rows::forget_report(self.connection, report_id)?;
+            return Ok(false);
+        }
+        if matches!(webhook, Webhook::New(_)) {
+            rows::count_repeat(self.connection, report_id, received_ms)?;
+        }
+        Ok(true)
     }
 
     /// In a group each participant has a standing of its own, joined from its reports.

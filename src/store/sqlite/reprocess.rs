@@ -6,9 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::writer::Core;
 use super::{Store, accept, backend};
-use crate::store::{
-    Arrival, Error, Owed, ReprocessSelection, Reread, StoredWebhook, WebhookOutcome,
-};
+use crate::store::{Arrival, Error, ReprocessSelection, Reread, StoredWebhook, WebhookOutcome};
 
 impl Store {
     /// The keys of the webhooks that the selection is about and that still have a body, in
@@ -99,7 +97,7 @@ impl Core {
     ) -> Result<Vec<Reread>, Error> {
         let subscribers = Arc::clone(&self.subscribers);
         let (rereads, owed) = self.change("read webhooks again", |connection, now_ms| {
-            let again = || -> rusqlite::Result<(Vec<Reread>, Vec<(i64, Owed)>)> {
+            let again = || -> rusqlite::Result<(Vec<Reread>, accept::Owing)> {
                 connection.execute_batch("SAVEPOINT again")?;
                 let mut accepting = accept::Accepting::begin(connection, &subscribers)?;
                 let (mut rereads, mut all_owed) = (Vec::new(), Vec::new());

@@ -1,0 +1,134 @@
+//! `tickrelay reprocess`: parse stored requests again, after an upgrade that understands more.
+
+use clap::Args;
+use serde_json::json;
+
+use super::table::{item, table};
+use super::time::Since;
+use super::{Exit, Settings, Terminal, ask};
+use crate::clock::Clock;
+use crate::model::Status;
+use crate::operations::{Answer, Request};
+use crate::store::{ReprocessSelection, Reread};
+
+/// Parses stored requests again; what is new in them is stored and forwarded.
+#[derive(Debug, Args)]
+pub(super) struct Reprocess {
+    /// These requests, whatever became of them [default: all that could not be read in full]
+    #[arg(value_name = "WEBHOOK")]
+    ids: Vec<i64>,
+    /// Only those that arrived since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+    /// Only those of this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Those that could be read too: an upgrade may know more words
+    #[arg(long)]
+    all: bool,
+    /// Show what would be found and change nothing; each request for itself, so that a report
+    /// that stands in two of them is shown twice
+    #[arg(long)]
+    dry_run: bool,
+    /// Answer with a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Reprocess {
+    pub(super) fn run(
+        self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        let now_ms = Clock::system().now_ms();
+        let request = Request::Reprocess {
+            selection: ReprocessSelection {
+                webhook_ids: self.ids,
+                since_ms: self.since.map(|since| since.ms(now_ms)),
+                source: self.source,
+                all: self.all,
+            },
+            dry_run: self.dry_run,
+        };
+        let Some(answer) = ask::perform_with_bar(settings, request, terminal)? else {
+            return Ok(Exit::Refused);
+        };
+        let Answer::Reprocessed { examined, webhooks } = answer else {
+            return Err(ask::unexpected(&answer));
+        };
+        if self.json {
+            return terminal.json(&json!({
+                "dry_run": self.dry_run,
+                "examined": examined,
+                "webhooks": webhooks,
+            }));
+        }
+        if !webhooks.is_empty() {
+            let rows = webhooks.iter().flat_map(rows);
+            let headings = ["WEBHOOK", "SOURCE", "OUTCOME", "UNREADABLE", "FOUND"];
+            write!(terminal.data, "{}", table(&headings, rows))?;
+        }
+        let summary = summary(examined, &webhooks, self.dry_run);
+        write!(terminal.talk, "{}", item(&summary, 0))?;
+        Ok(Exit::Done)
+    }
+}
+
+/// A line for the request, then one for each further report in it.
+fn rows(reread: &Reread) -> Vec<Vec<String>> {
+    let mut found: Vec<String> = reread
+        .found
+        .iter()
+        .map(|report| {
+            let meaning = report.status.map_or("no status of ours", Status::as_str);
+            let id = report.provider_message_id.as_deref().unwrap_or("no id");
+            format!("{id}: {} → {meaning}", report.provider_status)
+        })
+        .collect();
+    if found.is_empty() {
+        found.push(reread.detail.clone().unwrap_or_default());
+    }
+    let change = |before: &str, after: &str| {
+        if before == after {
+            before.to_owned()
+        } else {
+            format!("{before} → {after}")
+        }
+    };
+    let mut head = vec![
+        reread.webhook_id.to_string(),
+        reread.source.clone(),
+        change(reread.before.as_str(), reread.after.as_str()),
+        change(
+            &reread.unreadable_before.to_string(),
+            &reread.unreadable.to_string(),
+        ),
+    ];
+    found
+        .into_iter()
+        .map(|report| {
+            let mut row = std::mem::replace(&mut head, vec![String::new(); 4]);
+            row.push(report);
+            row
+        })
+        .collect()
+}
+
+fn summary(examined: u64, webhooks: &[Reread], dry_run: bool) -> String {
+    let reports: usize = webhooks.iter().map(|reread| reread.found.len()).sum();
+    let forwards: u64 = webhooks.iter().map(|reread| reread.forwards).sum();
+    let unreadable = webhooks
+        .iter()
+        .filter(|reread| reread.unreadable > 0)
+        .count();
+    let (found, owed) = if dry_run {
+        ("would be found", "would be owed")
+    } else {
+        ("were found", "are owed")
+    };
+    format!(
+        "Requests read again: {examined}. New reports that {found}: {reports}. \
+         Forwards that {owed}: {forwards}. Still not readable in full: {unreadable}."
+    )
+}
