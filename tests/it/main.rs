@@ -12,7 +12,8 @@
 //! - `start`: what the service starts on, and what it refuses to start on.
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
 //! - `queries`: the rows that views and ready queries give, and the words that explain them.
-//! - `upkeep`: pruning by age, erasing a person, reading stored webhooks again.
+//! - `upkeep`: pruning by age, reading stored webhooks again.
+//! - `erase`: a person who wants to be forgotten leaves no trace.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,6 +24,7 @@
 mod cli;
 mod crash;
 mod demo;
+mod erase;
 mod forwarding;
 mod ingest;
 mod manifest;

@@ -1,0 +1,235 @@
+//! A person who wants to be forgotten is: in every table, in raw bodies, in the files' bytes.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tickrelay::clock::Clock;
+use tickrelay::operations::{Answer, EraseOptions, Failure, Request};
+use tickrelay::store::Erased;
+
+use crate::support::cli::Folder;
+use crate::support::receiver::{Receiver, Reply};
+use crate::support::{TestApp, cloud_status, until};
+
+const START_MS: i64 = 1_760_000_100_000;
+const DAY: Duration = Duration::from_hours(24);
+/// The recipient of [`cloud_status`].
+const PERSON: &str = "34600000001";
+const OTHER: &str = "34600000002";
+
+/// A Cloud API webhook with these elements of `statuses`.
+fn statuses(elements: &[serde_json::Value]) -> String {
+    let mut body: serde_json::Value =
+        serde_json::from_str(&cloud_status("unused", "sent", 0)).unwrap();
+    body["entry"][0]["changes"][0]["value"]["statuses"] = elements.into();
+    body.to_string()
+}
+
+fn status(id: &str, recipient: &serde_json::Value) -> serde_json::Value {
+    let mut status = serde_json::json!({"id": id, "status": "sent", "timestamp": "1760000000"});
+    for (key, value) in recipient.as_object().unwrap() {
+        status[key] = value.clone();
+    }
+    status
+}
+
+/// A person in every corner: alone, in a batch, by user id, in a group, as the sender of a
+/// message, still owed, and in a subscriber's answer.
+async fn fill(app: &TestApp) {
+    let to = |number: &str| serde_json::json!({"recipient_id": number});
+    let in_group = |number: &str| {
+        serde_json::json!({
+            "recipient_id": "group-1", "recipient_type": "group", "recipient_participant_id": number
+        })
+    };
+    let user = "ES.13491208655302741918";
+    for body in [
+        statuses(&[
+            status(
+                "wamid.1",
+                &serde_json::json!({"recipient_id": PERSON, "recipient_user_id": user}),
+            ),
+            status("wamid.2", &to(OTHER)),
+        ]),
+        statuses(&[status(
+            "wamid.3",
+            &serde_json::json!({"recipient_user_id": user}),
+        )]),
+        statuses(&[
+            status("wamid.4", &in_group(PERSON)),
+            status("wamid.4", &in_group(OTHER)),
+        ]),
+        cloud_status("wamid.5", "sent", 1_760_000_000).replace(
+            r#""statuses":"#,
+            &format!(
+                r#""messages":[{{"from":"{PERSON}","id":"wamid.in","type":"text"}}],"other":"#
+            ),
+        ),
+        statuses(&[status("wamid.6", &to(OTHER))]),
+    ] {
+        assert_eq!(app.post("cloud", body).await, 200);
+    }
+}
+
+async fn erase(app: &TestApp, person: &str, dry_run: bool) -> Result<Erased, Failure> {
+    let options = EraseOptions {
+        dry_run,
+        vacuum: false,
+    };
+    let person = person.to_owned();
+    match app.perform(Request::Erase { person, options }).await? {
+        Answer::Erased(erased) => Ok(erased),
+        other => panic!("not erased: {other:?}"),
+    }
+}
+
+/// The files in the folder that hold the text.
+fn files_with(folder: &Path, text: &str) -> Vec<String> {
+    let files = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    files
+        .filter(|file| file.file_type().unwrap().is_file())
+        .filter(|file| {
+            let bytes = std::fs::read(file.path()).unwrap();
+            bytes
+                .windows(text.len())
+                .any(|part| part == text.as_bytes())
+        })
+        .map(|file| file.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+#[actix_web::test]
+async fn a_person_who_is_erased_leaves_no_trace_and_others_stay() {
+    let folder = TempDir::new().unwrap();
+    let (clock, hand) = Clock::manual(START_MS);
+    let app = TestApp::boot_with(clock, |config| {
+        config.store.path = folder.path().join("tickrelay.db");
+    })
+    .await;
+    let receiver = Receiver::start();
+    receiver.answer(|_, request| {
+        let text = String::from_utf8_lossy(&request.body).into_owned();
+        Reply::status(if text.contains(PERSON) { 400 } else { 200 })
+    });
+    app.subscribe("crm", &receiver.url).await;
+    fill(&app).await;
+    let count = |sql: &str| app.value::<i64>(&format!("SELECT count(*) FROM {sql}"));
+    until("everything was tried", || {
+        count("forward WHERE attempts = 0") == 0
+    })
+    .await;
+    app.sqlite()
+        .execute(
+            &format!(
+                "UPDATE attempt SET excerpt = 'seen after {PERSON}' WHERE forward_id = \
+                 (SELECT forward_id FROM v_forwards WHERE provider_message_id = 'wamid.6')"
+            ),
+            [],
+        )
+        .unwrap();
+    let before = (
+        count("message"),
+        count("report"),
+        count("forward"),
+        count("webhook"),
+    );
+
+    let found = erase(&app, "+34 600-000-001", true).await.unwrap();
+    assert_eq!(
+        found,
+        Erased {
+            messages: 2,
+            reports: 3,
+            forwards: 3,
+            pending: 2,
+            bodies: 4,
+            answers: 1,
+        }
+    );
+    assert_eq!(
+        (
+            count("message"),
+            count("report"),
+            count("forward"),
+            count("webhook")
+        ),
+        before
+    );
+    assert_eq!(erase(&app, "0034600000001", false).await.unwrap(), found);
+    assert!(erase(&app, PERSON, false).await.unwrap().is_nothing());
+    assert!(matches!(
+        erase(&app, "600", false).await,
+        Err(Failure::Refused(_))
+    ));
+
+    assert_eq!(
+        app.value::<String>("SELECT group_concat(provider_message_id) FROM message"),
+        "wamid.2,wamid.4,wamid.6"
+    );
+    assert_eq!(
+        (count("report"), count("forward"), count("payload")),
+        (3, 3, 3)
+    );
+    assert_eq!(
+        (count("webhook"), count("webhook WHERE body IS NOT NULL")),
+        (5, 1)
+    );
+    let sent = receiver.count();
+    hand.advance(DAY);
+    app.post(
+        "cloud",
+        statuses(&[status(
+            "wamid.7",
+            &serde_json::json!({"recipient_id": OTHER}),
+        )]),
+    )
+    .await;
+    until("another payload arrives", || receiver.count() > sent).await;
+    app.settled().await;
+    assert_eq!(receiver.count(), sent + 1, "what was erased is not sent");
+    app.stop().await;
+    assert_eq!(files_with(folder.path(), OTHER), ["tickrelay.db"]);
+    assert_eq!(files_with(folder.path(), PERSON), [""; 0]);
+    assert_eq!(
+        files_with(folder.path(), "ES.13491208655302741918"),
+        [""; 0]
+    );
+}
+
+#[actix_web::test]
+async fn the_command_line_erases_with_and_without_a_service_and_asks_first() {
+    let folder = Folder::new();
+    let service = folder.serve();
+    for status in ["sent", "read"] {
+        service
+            .post(cloud_status("wamid.1", status, 1_760_000_000))
+            .await;
+    }
+    assert_eq!(folder.run(&["erase", PERSON]).await.exit, 1, "it must ask");
+
+    let json = folder
+        .run(&["erase", PERSON, "--dry-run", "--json"])
+        .await
+        .json();
+    assert_eq!(json["removed"]["messages"], 1);
+    assert_eq!(json["traces"], serde_json::Value::Null);
+    let json = folder
+        .run(&["erase", PERSON, "--yes", "--json"])
+        .await
+        .json();
+    assert_eq!(
+        (&json["removed"]["reports"], &json["traces"]),
+        (&2.into(), &0.into())
+    );
+    service
+        .post(cloud_status("wamid.2", "sent", 1_760_000_000))
+        .await;
+    drop(service);
+    let data = folder.done(&["erase", PERSON, "--yes", "--vacuum"]).await;
+    assert!(data.contains("Raw bodies     1"), "{data}");
+    assert_eq!(
+        files_with(folder.path("tickrelay.db").parent().unwrap(), PERSON),
+        [""; 0]
+    );
+}
