@@ -56,6 +56,14 @@ pub(super) struct Accepting<'a> {
 /// What is now owed, each with the subscriber it is owed to.
 pub(super) type Owing = Vec<(i64, Owed)>;
 
+/// A webhook on its way into the tables.
+#[derive(Clone, Copy)]
+struct Bringing<'a> {
+    source_id: i64,
+    webhook: Webhook,
+    arrival: &'a Arrival,
+}
+
 /// Counts what one webhook brought.
 #[derive(Default)]
 struct Tally {
@@ -111,8 +119,13 @@ impl<'a> Accepting<'a> {
     ) -> rusqlite::Result<(Accepted, Vec<(i64, Owed)>)> {
         let webhook = Webhook::New(self.next_webhook);
         self.next_webhook += 1;
-        let (tally, outcome) = self.take_in(source_id, webhook, arrival)?;
-        self.write_webhook(source_id, webhook.id(), arrival, &tally, outcome)?;
+        let bringing = Bringing {
+            source_id,
+            webhook,
+            arrival,
+        };
+        let (tally, outcome) = self.take_in(bringing)?;
+        self.write_webhook(bringing, &tally, outcome)?;
         let accepted = Accepted {
             webhook_id: webhook.id(),
             outcome,
@@ -136,7 +149,11 @@ impl<'a> Accepting<'a> {
             id: webhook_id,
             now_ms,
         };
-        let (tally, outcome) = self.take_in(source_id, webhook, arrival)?;
+        let (tally, outcome) = self.take_in(Bringing {
+            source_id,
+            webhook,
+            arrival,
+        })?;
         // What an earlier version could read and this one cannot stays as it was told.
         self.connection
             .prepare_cached(
@@ -157,12 +174,8 @@ impl<'a> Accepting<'a> {
         Ok((tally.found, tally.owed))
     }
 
-    fn take_in(
-        &self,
-        source_id: i64,
-        webhook: Webhook,
-        arrival: &Arrival,
-    ) -> rusqlite::Result<(Tally, WebhookOutcome)> {
+    fn take_in(&self, bringing: Bringing<'_>) -> rusqlite::Result<(Tally, WebhookOutcome)> {
+        let arrival = bringing.arrival;
         let mut tally = Tally::default();
         let mut reports: Vec<&Report> = Vec::new();
         for item in arrival.parsed.iter().flat_map(|parsed| &parsed.items) {
@@ -178,9 +191,9 @@ impl<'a> Accepting<'a> {
         plan::in_order_of_events(&mut reports, arrival.received_ms);
         tally.reports = reports.len();
         for report in reports {
-            self.take_in_report(source_id, webhook, arrival, report, &mut tally)?;
+            self.take_in_report(bringing, report, &mut tally)?;
         }
-        if matches!(webhook, Webhook::New(_)) {
+        if matches!(bringing.webhook, Webhook::New(_)) {
             for (what, count) in &tally.ignored {
                 self.connection
                     .prepare_cached(
@@ -188,7 +201,12 @@ impl<'a> Accepting<'a> {
                          VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT (source_id, what) DO UPDATE SET \
                          count = count + excluded.count, last_seen_ms = excluded.last_seen_ms",
                     )?
-                    .execute(params![source_id, what, count, arrival.received_ms])?;
+                    .execute(params![
+                        bringing.source_id,
+                        what,
+                        count,
+                        arrival.received_ms
+                    ])?;
             }
         }
         let outcome = tally.outcome(arrival.parsed.is_ok());
@@ -197,15 +215,18 @@ impl<'a> Accepting<'a> {
 
     fn take_in_report(
         &self,
-        source_id: i64,
-        webhook: Webhook,
-        arrival: &Arrival,
+        bringing: Bringing<'_>,
         report: &Report,
         tally: &mut Tally,
     ) -> rusqlite::Result<()> {
+        let Bringing {
+            source_id,
+            webhook,
+            arrival,
+        } = bringing;
         let known = rows::find_message(self.connection, source_id, report)?;
         if let Some((message_id, _)) = &known
-            && self.is_repeat(webhook, *message_id, arrival.received_ms, report)?
+            && self.is_repeat(bringing, *message_id, report)?
         {
             return Ok(());
         }
@@ -223,32 +244,12 @@ impl<'a> Accepting<'a> {
         let standing = self.standing(known.as_ref(), report)?;
         let standing = standing.as_ref().unwrap_or(&message.standing);
         let plan = plan::plan(message, standing, report, context, self.subscribers);
-        let received_ms = arrival.received_ms;
-        let message_id = match &known {
-            Some((message_id, before)) => {
-                let changed = plan.message != *before;
-                rows::update_message(
-                    self.connection,
-                    *message_id,
-                    &plan.message,
-                    changed,
-                    received_ms,
-                )?;
-                *message_id
-            }
-            None => rows::insert_message(
-                self.connection,
-                source_id,
-                report,
-                &plan.message,
-                received_ms,
-            )?,
-        };
+        let message_id = self.save(bringing, known.as_ref(), report, &plan.message)?;
         let keys = rows::ReportKeys {
             message_id,
             webhook_id: webhook.id(),
             identity: report.identity().0,
-            received_ms,
+            received_ms: arrival.received_ms,
         };
         let report_id = rows::insert_report(self.connection, keys, report, &plan)?;
         if matches!(webhook, Webhook::Again { .. }) {
@@ -258,16 +259,35 @@ impl<'a> Accepting<'a> {
                 status: report.status,
             });
         }
-        let owed_since_ms = webhook.owed_since_ms(received_ms);
-        self.owe(message_id, report_id, owed_since_ms, plan, &mut tally.owed)
+        let owed_since_ms = webhook.owed_since_ms(arrival.received_ms);
+        let owed = self.owe(message_id, report_id, owed_since_ms, plan)?;
+        tally.owed.extend(owed);
+        Ok(())
+    }
+
+    /// Writes the message as the report leaves it; returns its key.
+    fn save(
+        &self,
+        bringing: Bringing<'_>,
+        known: Option<&(i64, Message)>,
+        report: &Report,
+        after: &Message,
+    ) -> rusqlite::Result<i64> {
+        let received_ms = bringing.arrival.received_ms;
+        let Some((message_id, before)) = known else {
+            let source_id = bringing.source_id;
+            return rows::insert_message(self.connection, source_id, report, after, received_ms);
+        };
+        let changed = after != before;
+        rows::update_message(self.connection, *message_id, after, changed, received_ms)?;
+        Ok(*message_id)
     }
 
     /// Whether the report is known, which is counted unless the bytes are ours.
     fn is_repeat(
         &self,
-        webhook: Webhook,
+        bringing: Bringing<'_>,
         message_id: i64,
-        received_ms: i64,
         report: &Report,
     ) -> rusqlite::Result<bool> {
         let identity = report.identity().0;
@@ -280,8 +300,8 @@ impl<'a> Accepting<'a> {
             rows::forget_report(self.connection, report_id)?;
             return Ok(false);
         }
-        if matches!(webhook, Webhook::New(_)) {
-            rows::count_repeat(self.connection, report_id, received_ms)?;
+        if matches!(bringing.webhook, Webhook::New(_)) {
+            rows::count_repeat(self.connection, report_id, bringing.arrival.received_ms)?;
         }
         Ok(true)
     }
@@ -331,9 +351,9 @@ impl<'a> Accepting<'a> {
         report_id: i64,
         now_ms: i64,
         plan: Plan,
-        owed: &mut Vec<(i64, Owed)>,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<Vec<(i64, Owed)>> {
         debug_assert!(plan.payloads.is_empty() || plan.change == Change::New);
+        let mut owed = Vec::new();
         let (place_ms, place_rank) = plan.place;
         for (payload, subscribers) in plan.payloads {
             let payload_id: i64 = self
@@ -376,17 +396,16 @@ impl<'a> Accepting<'a> {
                 ));
             }
         }
-        Ok(())
+        Ok(owed)
     }
 
     fn write_webhook(
         &self,
-        source_id: i64,
-        webhook_id: i64,
-        arrival: &Arrival,
+        bringing: Bringing<'_>,
         tally: &Tally,
         outcome: WebhookOutcome,
     ) -> rusqlite::Result<()> {
+        let arrival = bringing.arrival;
         // What was known already is on the disk with the webhook that brought it first.
         let body = (outcome != WebhookOutcome::Duplicate).then_some(&arrival.body);
         self.connection
@@ -397,8 +416,8 @@ impl<'a> Accepting<'a> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             )?
             .execute(params![
-                webhook_id,
-                source_id,
+                bringing.webhook.id(),
+                bringing.source_id,
                 arrival.received_ms,
                 outcome.as_str(),
                 detail(tally, arrival),
