@@ -175,7 +175,7 @@ impl Default for Forward {
                 hours(20),
                 hours(24),
             ],
-            max_age: hours(7 * 24),
+            max_age: hours(8 * 24),
             disable_after: hours(5 * 24),
         }
     }
