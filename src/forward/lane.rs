@@ -20,6 +20,8 @@ pub struct Lane {
     in_flight: HashMap<i64, i64>,
     /// What may be sent from when on; holds no forward of a message that is in flight.
     ready: BTreeSet<(i64, i64)>,
+    /// Attempts before this were made while the subscriber was down, ms since 1970 UTC.
+    discounted_ms: i64,
 }
 
 /// Provider time, rank, key: the order within a message; the key is the last part.
@@ -113,6 +115,7 @@ impl Lane {
         let item = self.items.get(&candidate)?;
         let (place, cleared) = (item.owed.place, item.cleared);
         let siblings = self.messages.get(&item.owed.message_id)?;
+        let since_ms = due_ms.max(self.discounted_ms);
         let earlier = siblings.iter().find(|sibling| {
             let tried = self
                 .items
@@ -120,7 +123,7 @@ impl Lane {
                 .and_then(|sibling| sibling.owed.last_attempt_ms);
             **sibling < place
                 && cleared.is_none_or(|cleared| **sibling > cleared)
-                && tried.is_none_or(|tried| tried < due_ms)
+                && tried.is_none_or(|tried| tried < since_ms)
         });
         Some((candidate, earlier.copied().unwrap_or(place)))
     }
@@ -180,15 +183,12 @@ impl Lane {
         }
     }
 
-    /// The subscriber is back at `now_ms`: what is due goes in its order, and what failed
-    /// while it was down goes before its later siblings once more.
-    pub fn start_over(&mut self, now_ms: i64) {
-        let messages: Vec<i64> = self.messages.keys().copied().collect();
-        for message_id in messages {
-            self.line_up(message_id, now_ms);
-            if !self.in_flight.contains_key(&message_id) {
-                self.ready.extend(self.keys_of(message_id));
-            }
+    /// The subscriber is looked for at `now_ms` after it was down: attempts before that count
+    /// as no turn, so that what failed then goes before its later siblings once more.
+    pub fn discount_attempts(&mut self, now_ms: i64) {
+        self.discounted_ms = now_ms;
+        for item in self.items.values_mut() {
+            item.cleared = None;
         }
     }
 
@@ -368,7 +368,7 @@ mod tests {
         lane.finish(1, retry(5_000, 5));
         assert_eq!(take(&mut lane, 6), Some(2));
         lane.finish(2, retry(5_000, 6));
-        lane.start_over(100);
+        lane.discount_attempts(100);
         for id in [1, 2, 3] {
             assert_eq!(take(&mut lane, 100), Some(id));
             lane.finish(id, Fate::Leaves);

@@ -345,7 +345,10 @@ impl LaneTask {
             }
             let probe = match self.breaker.gate(now_ms) {
                 Gate::Open { until_ms } => return until_ms,
-                Gate::Probe => true,
+                Gate::Probe => {
+                    self.lane.discount_attempts(now_ms);
+                    true
+                }
                 Gate::Closed => false,
             };
             let Some(owed) = self.lane.take(now_ms) else {
@@ -483,9 +486,6 @@ impl LaneTask {
             let open = transition == Transition::Opened;
             tracing::warn!(subscriber = %self.subscriber.name, open, "forward.breaker");
             self.show_breaker(open);
-            if !open {
-                self.lane.start_over(now_ms);
-            }
         }
         if outcome.is_gone() {
             self.disable("answered 410 Gone");

@@ -1,7 +1,20 @@
-//! What was stored reaches the subscriber: signed, in order, and once settled never again.
+//! What was stored reaches the subscriber: filtered, signed, in order, once settled never again.
 
-use crate::support::receiver::Receiver;
-use crate::support::{TestApp, cloud_status, until, verify};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tickrelay::model::{
+    ErrorFormat, Filter, MessageType, NumberFormat, PayloadOptions, TimestampFormat,
+};
+use tickrelay::operations::{Answer, Request};
+
+use crate::support::receiver::{Received, Receiver, Reply};
+use crate::support::{TestApp, cloud, cloud_status, until, verify};
+
+/// The provider's time of the first report of a test, in s since 1970 UTC.
+const T0: i64 = 1_760_000_000;
 
 #[actix_web::test]
 async fn a_status_is_stored_then_forwarded_signed() {
@@ -9,15 +22,14 @@ async fn a_status_is_stored_then_forwarded_signed() {
     let receiver = Receiver::start();
     let secret = app.subscribe("crm", &receiver.url).await;
     assert_eq!(
-        app.post("cloud", cloud_status("wamid.1", "sent", 1_760_000_000))
-            .await,
+        app.post("cloud", cloud_status("wamid.1", "sent", T0)).await,
         200
     );
     until("the payload arrives", || receiver.count() == 1).await;
     let request = &receiver.received()[0];
     assert_eq!(
         request.json(),
-        serde_json::json!({
+        json!({
             "msId": "wamid.1",
             "message": "",
             "mobileNo": "+34600000001",
@@ -31,17 +43,455 @@ async fn a_status_is_stored_then_forwarded_signed() {
     app.settled().await;
     let app = app.restart().await;
     assert_eq!(
-        app.post("cloud", cloud_status("wamid.1", "sent", 1_760_000_000))
-            .await,
+        app.post("cloud", cloud_status("wamid.1", "sent", T0)).await,
         200
     );
     assert_eq!(
-        app.post("cloud", cloud_status("wamid.1", "read", 1_760_000_009))
+        app.post("cloud", cloud_status("wamid.1", "read", T0 + 9))
             .await,
         200
     );
     until("the next payload arrives", || receiver.count() == 2).await;
     assert_eq!(receiver.statuses(), ["sent", "read"]);
     assert_eq!(app.value::<i64>("SELECT sum(repeats) FROM report"), 1);
+    app.stop().await;
+}
+
+/// What Infobip reports of a message it has delivered.
+fn infobip_delivered(id: &str) -> String {
+    json!({"results": [{
+        "messageId": id,
+        "to": "34600000002",
+        "sentAt": "2025-10-09T08:53:20.000+0000",
+        "doneAt": "2025-10-09T08:53:21.000+0000",
+        "messageCount": 1,
+        "status": {"groupId": 3, "groupName": "DELIVERED", "id": 5, "name": "DELIVERED_TO_HANDSET", "description": "delivered"},
+        "error": {"groupId": 0, "groupName": "OK", "id": 0, "name": "NO_ERROR", "description": "", "permanent": false},
+    }]})
+    .to_string()
+}
+
+fn filter(rules: &[&str], sources: &[&str], senders: &[&str]) -> Filter {
+    let owned = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect();
+    Filter {
+        rules: rules.iter().map(|rule| rule.parse().unwrap()).collect(),
+        sources: owned(sources),
+        senders: owned(senders),
+    }
+}
+
+#[actix_web::test]
+async fn a_filter_decides_by_type_status_source_and_sender_and_says_so() {
+    // Template sent, regular read and a regular failure on one source, a template delivered
+    // on the other; what each filter lets through of these four, and why not the rest.
+    let cases = [
+        ("all", filter(&[], &[], &[]), "SRFD", ""),
+        (
+            "template",
+            filter(&["Template-Message=*"], &[], &[]),
+            "SD",
+            "R:type F:type",
+        ),
+        (
+            "mixed",
+            filter(
+                &["Template-Message=sent", "Regular-Message=failed"],
+                &[],
+                &[],
+            ),
+            "SF",
+            "R:status D:status",
+        ),
+        (
+            "read",
+            filter(&["*=read"], &[], &[]),
+            "R",
+            "S:status F:status D:status",
+        ),
+        (
+            "one-source",
+            filter(&[], &["infobip"], &[]),
+            "D",
+            "S:source R:source F:source",
+        ),
+        (
+            "one-sender",
+            filter(&[], &[], &["+34 910 000 000"]),
+            "SRF",
+            "D:sender",
+        ),
+    ];
+    let app = TestApp::boot().await;
+    let mut receivers = Vec::new();
+    for (name, filter, ..) in &cases {
+        let receiver = Receiver::start();
+        app.subscribe_with(name, &receiver.url, |new| new.filter = filter.clone())
+            .await;
+        receivers.push(receiver);
+    }
+    app.report(&[cloud::status("S", "sent", T0)]).await;
+    app.report(&[cloud::regular("R", "read", T0)]).await;
+    // The failure carries no price: its type comes from the report before it.
+    app.report(&[cloud::regular("F", "sent", T0)]).await;
+    app.report(&[cloud::failed("F", T0 + 1)]).await;
+    assert_eq!(app.post("infobip", infobip_delivered("D")).await, 200);
+    app.settled().await;
+    let reports = app.rows(
+        "SELECT provider_message_id, coalesce(refusals, '[]') FROM report JOIN message USING (message_id) \
+         WHERE NOT (provider_message_id = 'F' AND report.status = 'sent') ORDER BY report_id",
+    );
+    for ((name, _, wanted, refused), receiver) in cases.iter().zip(&receivers) {
+        let arrived: BTreeSet<String> = receiver
+            .received()
+            .iter()
+            .filter(|request| !(request.message() == "F" && request.status() == "sent"))
+            .map(Received::message)
+            .collect();
+        let wanted: BTreeSet<String> = wanted.chars().map(String::from).collect();
+        assert_eq!(arrived, wanted, "{name}");
+        let id = app.store.subscriber(name).unwrap().id;
+        let reasons: Vec<String> = reports
+            .iter()
+            .filter_map(|row| {
+                let refusals: Vec<serde_json::Value> = serde_json::from_str(&row[1]).unwrap();
+                let own = refusals.iter().find(|it| it["subscriber_id"] == id)?;
+                Some(format!("{}:{}", row[0], own["reason"].as_str()?))
+            })
+            .collect();
+        assert_eq!(reasons.join(" "), *refused, "{name}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn each_subscriber_gets_the_payload_in_its_own_formats() {
+    let app = TestApp::boot().await;
+    let cases = [
+        (
+            PayloadOptions::default(),
+            json!([{"code": 131_026, "title": "Message undeliverable", "details": "The phone is switched off."}]),
+            "+34600000001",
+            "2025-10-09T08:53:20.000Z",
+        ),
+        (
+            PayloadOptions {
+                error_format: ErrorFormat::WhatsappObject,
+                phone_format: NumberFormat::Digits,
+                timestamp_format: TimestampFormat::EpochSeconds,
+            },
+            json!({"code": 131_026, "title": "Message undeliverable", "details": "The phone is switched off."}),
+            "34600000001",
+            "1760000000",
+        ),
+        (
+            PayloadOptions {
+                error_format: ErrorFormat::String,
+                phone_format: NumberFormat::AsReceived,
+                timestamp_format: TimestampFormat::EpochMillis,
+            },
+            json!("131026"),
+            "34600000001",
+            "1760000000000",
+        ),
+    ];
+    let mut receivers = Vec::new();
+    for (index, (options, ..)) in cases.iter().enumerate() {
+        let receiver = Receiver::start();
+        app.subscribe_with(&format!("s{index}"), &receiver.url, |new| {
+            new.options = *options;
+        })
+        .await;
+        receivers.push(receiver);
+    }
+    app.report(&[cloud::failed("wamid.f", T0)]).await;
+    app.settled().await;
+    for ((options, error, mobile, timestamp), receiver) in cases.iter().zip(&receivers) {
+        let payload = receiver.received()[0].json();
+        if let Some(text) = error.as_str() {
+            let details = payload["ErrorDetails"].as_str().unwrap();
+            assert!(details.contains(text), "{details}");
+        } else {
+            assert_eq!(payload["ErrorDetails"], *error, "{options:?}");
+        }
+        assert_eq!(payload["mobileNo"], *mobile, "{options:?}");
+        assert_eq!(payload["timestamp"], *timestamp, "{options:?}");
+        assert_eq!(payload["type"], MessageType::Template.as_str());
+    }
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM payload"), 3);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn while_a_secret_rotates_both_verify_and_no_other_does() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    let old = app.subscribe("crm", &receiver.url).await;
+    let stranger = app.subscribe("other", &Receiver::start().url).await;
+    let name = "crm".to_owned();
+    let Answer::Secret { secret: new, .. } = app.order(Request::RotateSecret { name }).await else {
+        panic!("no secret");
+    };
+    app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
+    until("it arrives", || receiver.count() == 1).await;
+    let request = &receiver.received()[0];
+    assert!(verify(&old, request));
+    assert!(verify(&new, request));
+    assert!(!verify(&stranger, request));
+    let mut forged = request.clone();
+    forged.body = forged.body.to_ascii_uppercase();
+    assert!(!verify(&new, &forged));
+    app.settled().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn connections_are_kept_for_the_next_forward() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 2)
+        .await;
+    for index in 0..30 {
+        app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
+            .await;
+    }
+    app.settled().await;
+    let ports: BTreeSet<u16> = receiver.received().iter().map(|it| it.from_port).collect();
+    assert!(ports.len() <= 2, "{} connections", ports.len());
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn only_changes_are_forwarded_and_the_rest_is_stored() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    app.report(&[cloud::status("late", "read", T0 + 9)]).await;
+    app.report(&[cloud::status("late", "sent", T0)]).await;
+    app.report(&[cloud::status("late", "delivered", T0 + 5)])
+        .await;
+    app.report(&[cloud::status("contra", "delivered", T0)])
+        .await;
+    app.report(&[cloud::failed("contra", T0 + 1)]).await;
+    app.report(&[cloud::failed("mended", T0)]).await;
+    app.report(&[cloud::status("mended", "delivered", T0 + 1)])
+        .await;
+    app.settled().await;
+    let expected = [
+        ("contra", vec!["delivered"]),
+        ("late", vec!["read"]),
+        ("mended", vec!["failed", "delivered"]),
+    ];
+    let expected: BTreeMap<String, Vec<String>> = expected
+        .into_iter()
+        .map(|(id, words)| (id.to_owned(), words.into_iter().map(String::from).collect()))
+        .collect();
+    assert_eq!(receiver.by_message(), expected);
+    let changes = app.rows("SELECT status, change FROM report ORDER BY report_id");
+    let changes: Vec<String> = changes.iter().map(|row| row.join(" ")).collect();
+    assert_eq!(
+        changes,
+        [
+            "read new",
+            "sent superseded",
+            "delivered superseded",
+            "delivered new",
+            "failed contradicts",
+            "failed new",
+            "delivered new",
+        ]
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn each_member_of_a_group_is_told_of() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    let members = ["34600000011", "34600000012", "34600000013"];
+    for word in ["delivered", "read"] {
+        let statuses: Vec<_> = members
+            .iter()
+            .map(|member| cloud::in_group("wamid.g", word, T0, member))
+            .collect();
+        app.report(&statuses).await;
+    }
+    app.settled().await;
+    let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for request in receiver.received() {
+        let member = request.json()["mobileNo"].as_str().unwrap().to_owned();
+        told.entry(member).or_default().push(request.status());
+    }
+    for member in members {
+        assert_eq!(told[&format!("+{member}")], ["delivered", "read"]);
+    }
+    assert_eq!(receiver.count(), 6);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_batch_with_read_before_delivered_tells_of_both_in_order() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    app.report(&[
+        cloud::status("wamid.1", "read", T0 + 2),
+        cloud::status("wamid.1", "delivered", T0 + 2),
+        cloud::status("wamid.1", "sent", T0),
+    ])
+    .await;
+    app.settled().await;
+    assert_eq!(receiver.statuses(), ["sent", "delivered", "read"]);
+    app.stop().await;
+}
+
+/// A delay in ms that looks random and is the same in every run.
+fn whim(index: usize) -> u64 {
+    let mixed = (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 40) % 25
+}
+
+#[actix_web::test]
+async fn a_message_keeps_its_order_while_others_overtake_it() {
+    const MESSAGES: usize = 250;
+    const WORDS: [&str; 3] = ["sent", "delivered", "read"];
+    let app = TestApp::boot().await;
+    // When the answer to the last request about a message was given.
+    let answered: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
+    let overlaps: Arc<Mutex<Vec<String>>> = Arc::default();
+    let abreast: Arc<Mutex<usize>> = Arc::default();
+    let (answering, overlapping) = (Arc::clone(&answered), Arc::clone(&overlaps));
+    let running = Arc::clone(&abreast);
+    let receiver = Receiver::scripted(move |index, request| {
+        let after = Duration::from_millis(whim(index));
+        let mut answered = answering.lock().unwrap();
+        let before = answered.insert(request.message(), request.at + after);
+        if before.is_some_and(|before| before > request.at) {
+            overlapping.lock().unwrap().push(request.message());
+        }
+        let unanswered = answered.values().filter(|it| **it > request.at).count();
+        let mut most = running.lock().unwrap();
+        *most = unanswered.max(*most);
+        Reply::status(200).after(after)
+    });
+    app.subscribe("crm", &receiver.url).await;
+    for (index, word) in WORDS.iter().enumerate() {
+        let posts = (0..MESSAGES).map(|message| {
+            let timestamp = T0 + i64::try_from(index).unwrap();
+            app.post(
+                "cloud",
+                cloud_status(&format!("wamid.{message}"), word, timestamp),
+            )
+        });
+        for answer in futures_util::future::join_all(posts).await {
+            assert_eq!(answer, 200);
+        }
+    }
+    app.settled().await;
+    let messages = receiver.by_message();
+    assert_eq!(messages.len(), MESSAGES);
+    for (message, words) in messages {
+        assert_eq!(words, WORDS, "{message}");
+    }
+    assert_eq!(*overlaps.lock().unwrap(), Vec::<String>::new());
+    // The lanes did run abreast, or the order would say nothing.
+    assert!(*abreast.lock().unwrap() >= 4);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_redirect_is_a_failure_and_is_not_followed() {
+    let app = TestApp::boot().await;
+    let elsewhere = Receiver::start();
+    let location = elsewhere.url.clone();
+    let receiver = Receiver::scripted(move |index, _| match index {
+        0 => Reply::status(307).header("Location", &location),
+        _ => Reply::status(200),
+    });
+    app.subscribe("crm", &receiver.url).await;
+    app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
+    until("the attempt is written down", || {
+        app.value::<i64>("SELECT count(*) FROM attempt") == 1
+    })
+    .await;
+    assert_eq!(
+        app.rows(
+            "SELECT http_status, error_code, state FROM attempt JOIN forward USING (forward_id)"
+        ),
+        [["307", "redirect", "pending"]]
+    );
+    assert_eq!(elsewhere.count(), 0);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_private_target_is_refused_unless_its_network_is_allowed() {
+    let app = TestApp::boot_with(tickrelay::clock::Clock::system(), |config| {
+        config.forward.allow_networks = Vec::new();
+    })
+    .await;
+    let receiver = Receiver::start();
+    let refused = app
+        .perform(Request::AddSubscriber(tickrelay::store::NewSubscriber {
+            name: "literal".to_owned(),
+            url: receiver.url.clone(),
+            filter: Filter::default(),
+            options: PayloadOptions::default(),
+            concurrency: 1,
+        }))
+        .await;
+    assert!(
+        refused.unwrap_err().to_string().contains("allow_networks"),
+        "says what to do"
+    );
+    // A name is judged by what it resolves to, at each attempt.
+    let by_name = receiver.url.replace("127.0.0.1", "localhost");
+    app.subscribe("name", &by_name).await;
+    app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
+    until("the attempt is written down", || {
+        app.value::<i64>("SELECT count(*) FROM attempt") == 1
+    })
+    .await;
+    assert_eq!(
+        app.rows("SELECT http_status, error_code FROM attempt"),
+        [["-", "blocked"]]
+    );
+    assert_eq!(receiver.count(), 0);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn samples_of_each_status_are_sent_and_nothing_is_stored() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::scripted(|_, request| match request.status().as_str() {
+        "read" => Reply::status(422),
+        _ => Reply::status(200),
+    });
+    let secret = app
+        .subscribe_with("crm", &receiver.url, |new| {
+            new.filter = filter(&["Regular-Message=failed"], &[], &[]);
+        })
+        .await;
+    let name = "crm".to_owned();
+    let Answer::Samples(answers) = app.order(Request::TestSubscriber { name }).await else {
+        panic!("no samples");
+    };
+    let seen: Vec<String> = answers.iter().map(|it| it.status.to_string()).collect();
+    assert_eq!(
+        seen,
+        ["queued", "sent", "delivered", "read", "failed", "deleted"]
+    );
+    assert_eq!(receiver.statuses(), seen);
+    for (answer, request) in answers.iter().zip(receiver.received()) {
+        assert!(verify(&secret, &request));
+        assert_eq!(answer.payload.as_bytes(), request.body);
+        let (status, error) = match request.status().as_str() {
+            "read" => (Some(422), Some("http_4xx".to_owned())),
+            _ => (Some(200), None),
+        };
+        assert_eq!((answer.http_status, answer.error.clone()), (status, error));
+    }
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM forward"), 0);
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM report"), 0);
     app.stop().await;
 }

@@ -8,6 +8,10 @@
 //! - `order`: any order, repeats, batches and a restart leave a message in one state.
 //! - `demo`: what a newcomer sees first ends well, leaves nothing, and can be pasted.
 //! - `forwarding`: what was stored reaches the subscriber, signed, in order, once settled never again.
+//! - `retrying`: what was not taken: when it is tried again, by whom it is stopped, what is kept.
+//! - `spilled`: a backlog larger than memory, and lanes that read the table.
+//! - `subscribers`: who comes, changes and goes while the service runs, and who is not disturbed.
+//! - `isolation`: a bad subscriber costs a good one nothing.
 //! - `crash`: killed at any moment it loses nothing that it acknowledged, stores nothing twice.
 //! - `start`: what the service starts on, and what it refuses to start on.
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
@@ -27,12 +31,16 @@ mod demo;
 mod erase;
 mod forwarding;
 mod ingest;
+mod isolation;
 mod manifest;
 mod normalise;
 mod order;
 mod origin;
 mod queries;
+mod retrying;
+mod spilled;
 mod start;
+mod subscribers;
 mod support;
 mod tidy;
 mod upkeep;

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod cli;
+pub(crate) mod cloud;
 pub(crate) mod fixtures;
 pub(crate) mod receiver;
 pub(crate) mod service;
@@ -125,6 +126,40 @@ impl TestApp {
         self.sqlite().query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
+    /// The rows of a query whose columns are all made text, for whole comparisons.
+    pub(crate) fn rows(&self, sql: &str) -> Vec<Vec<String>> {
+        use rusqlite::types::ValueRef;
+        let connection = self.sqlite();
+        let mut statement = connection.prepare(sql).unwrap();
+        let columns = statement.column_count();
+        let text = |value: ValueRef<'_>| match value {
+            ValueRef::Null => "-".to_owned(),
+            ValueRef::Integer(number) => number.to_string(),
+            ValueRef::Real(number) => number.to_string(),
+            ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8_lossy(text).into(),
+        };
+        let row = |row: &rusqlite::Row<'_>| {
+            (0..columns)
+                .map(|column| row.get_ref(column).map(text))
+                .collect()
+        };
+        let found = statement.query_map([], row).unwrap();
+        found.map(Result::unwrap).collect()
+    }
+
+    /// Posts a webhook of the Cloud API with these statuses; it must be taken.
+    pub(crate) async fn report(&self, statuses: &[serde_json::Value]) {
+        assert_eq!(self.post("cloud", cloud::webhook(statuses)).await, 200);
+    }
+
+    /// One series of `/metrics`; 0 when it is not there.
+    pub(crate) async fn metric(&self, series: &str) -> f64 {
+        let page = self.http.get(format!("{}/metrics", self.url));
+        let page = page.send().await.unwrap().text().await.unwrap();
+        let value = |line: &str| line.strip_prefix(series)?.trim().parse().ok();
+        page.lines().find_map(value).unwrap_or_default()
+    }
+
     /// Posts a body as the source's provider would, correctly signed.
     pub(crate) async fn post(&self, source: &str, body: impl Into<Vec<u8>>) -> u16 {
         let body = body.into();
@@ -163,6 +198,11 @@ impl TestApp {
             Answer::Secret { secret, .. } => secret,
             other => panic!("not a secret: {other:?}"),
         }
+    }
+
+    /// As `perform`, for what must be done.
+    pub(crate) async fn order(&self, request: Request) -> Answer {
+        self.perform(request).await.unwrap()
     }
 
     /// Does what an operator may ask for.

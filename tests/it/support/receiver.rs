@@ -1,8 +1,8 @@
 //! A subscriber on loopback that records what it gets and answers as it is told.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data};
@@ -17,6 +17,10 @@ static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
 /// One request as it came.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
+    /// When.
+    pub(crate) at: Instant,
+    /// The port it came from: the same for all that came over one connection.
+    pub(crate) from_port: u16,
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: Vec<u8>,
 }
@@ -37,6 +41,11 @@ impl Received {
             "{error} in {}",
             String::from_utf8_lossy(&self.body)
         ))
+    }
+
+    /// The payload's `msId`.
+    pub(crate) fn message(&self) -> String {
+        self.json()["msId"].as_str().unwrap().to_owned()
     }
 
     /// The payload's `MessageStatus`.
@@ -77,6 +86,17 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// The same after a while.
+    pub(crate) fn after(self, after: Duration) -> Self {
+        Self { after, ..self }
+    }
+
+    /// The same with that header.
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
     /// At once, with that status.
     pub(crate) fn status(status: u16) -> Self {
         Self {
@@ -155,6 +175,16 @@ impl Receiver {
         self.shared.received.lock().unwrap()
     }
 
+    /// The statuses it got of each message, in the order of arrival.
+    pub(crate) fn by_message(&self) -> BTreeMap<String, Vec<String>> {
+        let mut messages: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for request in self.received() {
+            let statuses = messages.entry(request.message()).or_default();
+            statuses.push(request.status());
+        }
+        messages
+    }
+
     /// The statuses it got, in the order of arrival.
     pub(crate) fn statuses(&self) -> Vec<String> {
         self.received().iter().map(Received::status).collect()
@@ -163,6 +193,8 @@ impl Receiver {
 
 async fn take(shared: Data<Shared>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let received = Received {
+        at: Instant::now(),
+        from_port: request.peer_addr().unwrap().port(),
         headers: request
             .headers()
             .iter()

@@ -1,0 +1,572 @@
+//! What was not taken: when it is tried again, by whom it is stopped, and what is kept of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use tickrelay::clock::{Clock, Hand};
+use tickrelay::operations::{Answer, Request};
+use tickrelay::store::RetrySelection;
+
+use crate::support::receiver::{Received, Receiver, Reply};
+use crate::support::{TestApp, cloud, until};
+
+/// Where the hands of these tests start, ms since 1970 UTC.
+const START_MS: i64 = 1_760_000_000_000;
+const T0: i64 = START_MS / 1000;
+const DAY: Duration = Duration::from_hours(24);
+
+async fn stopped_clock() -> (TestApp, Hand) {
+    let (clock, hand) = Clock::manual(START_MS);
+    (TestApp::boot_with(clock, |_| {}).await, hand)
+}
+
+/// A receiver whose answer is the status that is set.
+fn switched(status: u16) -> (Receiver, Arc<AtomicU16>) {
+    let switch = Arc::new(AtomicU16::new(status));
+    let set = Arc::clone(&switch);
+    let receiver = Receiver::scripted(move |_, _| Reply::status(set.load(Ordering::SeqCst)));
+    (receiver, switch)
+}
+
+/// Waits until so many attempts are written down.
+async fn attempts(app: &TestApp, count: i64) {
+    until(&format!("{count} attempts"), || {
+        app.value::<i64>("SELECT count(*) FROM attempt") == count
+    })
+    .await;
+}
+
+async fn state(app: &TestApp, name: &str, state: &str) {
+    until(&format!("{name} is {state}"), || {
+        let sql = format!("SELECT state FROM subscriber WHERE name = '{name}'");
+        app.value::<String>(&sql) == state
+    })
+    .await;
+}
+
+async fn resume(app: &TestApp) {
+    let name = "crm".to_owned();
+    app.order(Request::ResumeSubscriber { name }).await;
+}
+
+async fn pause(app: &TestApp) {
+    let name = "crm".to_owned();
+    app.order(Request::PauseSubscriber { name }).await;
+}
+
+#[actix_web::test]
+async fn ten_attempts_are_made_on_schedule_with_one_id_and_then_it_is_given_up() {
+    let waits_s = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+    let (app, hand) = stopped_clock().await;
+    // A refusal of this one forward: it opens no breaker.
+    let (receiver, _) = switched(400);
+    app.subscribe("crm", &receiver.url).await;
+    app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
+    let mut now_ms = START_MS;
+    for (made, wait_s) in (1..).zip(waits_s) {
+        attempts(&app, made).await;
+        let due_ms: i64 = app.value("SELECT due_at_ms FROM forward");
+        let (wait_ms, around_ms) = (due_ms - now_ms, wait_s * 1000);
+        assert!(
+            (wait_ms - around_ms).abs() * 5 <= around_ms,
+            "{wait_ms} ms after attempt {made}"
+        );
+        // Not a moment too early.
+        hand.set_ms(due_ms - 1);
+        hand.set_ms(due_ms);
+        now_ms = due_ms;
+    }
+    attempts(&app, 10).await;
+    assert_eq!(
+        app.rows("SELECT state, gave_up, attempts, last_error, settled_at_ms FROM forward"),
+        [["gave-up", "attempts-exhausted", "10", "http_4xx"]
+            .map(String::from)
+            .into_iter()
+            .chain([app
+                .value::<i64>("SELECT max(started_at_ms + duration_ms) FROM attempt")
+                .to_string()])
+            .collect::<Vec<_>>()]
+    );
+    assert_eq!(
+        app.rows("SELECT group_concat(number ORDER BY attempt_id) FROM attempt"),
+        [["1,2,3,4,5,6,7,8,9,10"]]
+    );
+    let ids: Vec<Received> = receiver.received();
+    assert_eq!(ids.len(), 10);
+    for request in &ids {
+        assert_eq!(request.header("webhook-id"), ids[0].header("webhook-id"));
+        assert_eq!(request.body, ids[0].body);
+    }
+    // Signed anew for each attempt.
+    assert_ne!(
+        ids[0].header("webhook-timestamp"),
+        ids[9].header("webhook-timestamp")
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn retry_after_is_honoured_on_429_and_503_and_on_nothing_else() {
+    for (status, asked) in [(429, true), (503, true), (500, false), (400, false)] {
+        let (app, _hand) = stopped_clock().await;
+        let receiver =
+            Receiver::scripted(move |_, _| Reply::status(status).header("Retry-After", "3600"));
+        app.subscribe("crm", &receiver.url).await;
+        app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
+        attempts(&app, 1).await;
+        let due_ms: i64 = app.value("SELECT due_at_ms FROM forward");
+        assert_eq!(due_ms >= START_MS + 3_600_000, asked, "{status}");
+        app.stop().await;
+    }
+}
+
+#[actix_web::test]
+async fn gone_disables_the_subscriber_until_it_is_resumed() {
+    let app = TestApp::boot().await;
+    let (receiver, switch) = switched(410);
+    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
+        .await;
+    for index in 0..3 {
+        app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
+            .await;
+    }
+    state(&app, "crm", "disabled").await;
+    app.report(&[cloud::status("wamid.3", "sent", T0)]).await;
+    attempts(&app, 1).await;
+    assert_eq!(receiver.count(), 1);
+    assert_eq!(
+        app.rows("SELECT state_reason FROM subscriber"),
+        [["answered 410 Gone"]]
+    );
+    assert_eq!(
+        app.rows("SELECT DISTINCT state, attempts FROM forward"),
+        [["pending", "0"]]
+    );
+    // A restart does not wake it.
+    let app = app.restart().await;
+    assert_eq!(receiver.count(), 1);
+    switch.store(200, Ordering::SeqCst);
+    resume(&app).await;
+    app.settled().await;
+    assert_eq!(receiver.count(), 1 + 4);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn five_days_of_failures_disable_the_subscriber_restarts_included() {
+    let (app, hand) = stopped_clock().await;
+    let (receiver, _) = switched(400);
+    app.subscribe("crm", &receiver.url).await;
+    app.report(&[cloud::status("wamid.0", "sent", T0)]).await;
+    attempts(&app, 1).await;
+    hand.advance(Duration::from_mins(2));
+    attempts(&app, 2).await;
+    until("the store knows since when", || {
+        app.value::<Option<i64>>("SELECT failing_since_ms FROM subscriber") == Some(START_MS)
+    })
+    .await;
+    let app = app.restart().await;
+    hand.set_ms(START_MS + 4 * 86_400_000);
+    attempts(&app, 3).await;
+    assert_eq!(
+        app.value::<String>("SELECT state FROM subscriber"),
+        "active"
+    );
+    hand.set_ms(START_MS + 5 * 86_400_000);
+    app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
+    state(&app, "crm", "disabled").await;
+    assert_eq!(
+        app.rows("SELECT state_reason FROM subscriber"),
+        [["every attempt failed for 5 days"]]
+    );
+    // Resumed, it has five days again.
+    resume(&app).await;
+    let made = receiver.count();
+    app.report(&[cloud::status("wamid.2", "sent", T0)]).await;
+    until("it is tried", || receiver.count() > made).await;
+    assert_eq!(
+        app.value::<String>("SELECT state FROM subscriber"),
+        "active"
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn one_success_in_between_begins_the_five_days_anew() {
+    let (app, hand) = stopped_clock().await;
+    let (receiver, switch) = switched(400);
+    app.subscribe("crm", &receiver.url).await;
+    for day in 0..8 {
+        hand.set_ms(START_MS + day * 86_400_000);
+        switch.store(if day == 4 { 200 } else { 400 }, Ordering::SeqCst);
+        let made = receiver.count();
+        app.report(&[cloud::status(&format!("wamid.{day}"), "sent", T0)])
+            .await;
+        until("it is tried", || receiver.count() > made).await;
+    }
+    assert_eq!(
+        app.value::<String>("SELECT state FROM subscriber"),
+        "active"
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_pause_keeps_everything_and_uses_up_nothing() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    pause(&app).await;
+    for index in 0..20 {
+        app.report(&[
+            cloud::status(&format!("wamid.{index}"), "sent", T0),
+            cloud::status(&format!("wamid.{index}"), "read", T0 + 1),
+        ])
+        .await;
+    }
+    assert_eq!(
+        app.rows("SELECT state, attempts, count(*) FROM forward GROUP BY 1, 2"),
+        [["pending", "0", "40"]]
+    );
+    assert_eq!(receiver.count(), 0);
+    let app = app.restart().await;
+    resume(&app).await;
+    app.settled().await;
+    assert_eq!(receiver.count(), 40);
+    for (message, words) in receiver.by_message() {
+        assert_eq!(words, ["sent", "read"], "{message}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_waited_for_more_than_eight_days_expires_and_costs_no_probe() {
+    let (app, hand) = stopped_clock().await;
+    let (receiver, switch) = switched(503);
+    app.subscribe("crm", &receiver.url).await;
+    for index in 0..30 {
+        app.report(&[cloud::status(&format!("old.{index}"), "sent", T0)])
+            .await;
+    }
+    until("the breaker is open", || receiver.count() >= 5).await;
+    hand.advance(DAY * 9);
+    switch.store(200, Ordering::SeqCst);
+    app.report(&[cloud::status("new", "sent", T0)]).await;
+    app.settled().await;
+    assert_eq!(
+        app.rows("SELECT state, gave_up, count(*) FROM forward GROUP BY 1, 2"),
+        [["delivered", "-", "1"], ["gave-up", "expired", "30"]]
+    );
+    assert_eq!(receiver.received().last().unwrap().message(), "new");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_breaker_spares_the_attempts_of_an_outage_and_then_all_arrives_in_order() {
+    let (app, hand) = stopped_clock().await;
+    let (receiver, switch) = switched(503);
+    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
+        .await;
+    for index in 0..5 {
+        app.report(&[cloud::status(&format!("first.{index}"), "sent", T0)])
+            .await;
+    }
+    attempts(&app, 5).await;
+    for index in 0..40 {
+        let id = format!("wamid.{index}");
+        app.report(&[cloud::status(&id, "sent", T0)]).await;
+        app.report(&[
+            cloud::status(&id, "read", T0 + 2),
+            cloud::status(&id, "delivered", T0 + 1),
+        ])
+        .await;
+    }
+    // An outage of hours: one probe each minute, and none in between.
+    for probe in 1..=12 {
+        hand.advance(Duration::from_secs(66));
+        attempts(&app, 5 + probe).await;
+    }
+    assert_eq!(
+        app.rows("SELECT attempts, count(*) FROM forward GROUP BY 1"),
+        [["0", "120"], ["1", "5"]]
+    );
+    assert_eq!(
+        app.rows("SELECT number IS NULL, count(*) FROM attempt GROUP BY 1"),
+        [["0", "5"], ["1", "12"]]
+    );
+    assert!(
+        app.metric("tickrelay_breaker_open{subscriber=\"crm\"}")
+            .await
+            > 0.0
+    );
+    switch.store(200, Ordering::SeqCst);
+    receiver.answer(|_, _| Reply::status(200));
+    let before = receiver.count();
+    hand.advance(Duration::from_secs(66));
+    app.settled().await;
+    assert_eq!(receiver.count() - before, 125);
+    let mut after: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for request in &receiver.received()[before..] {
+        let words = after.entry(request.message()).or_default();
+        words.push(request.status());
+    }
+    for (message, words) in after {
+        let expected: &[&str] = if message.starts_with("first") {
+            &["sent"]
+        } else {
+            &["sent", "delivered", "read"]
+        };
+        assert_eq!(words, expected, "{message}");
+    }
+    assert!(
+        app.metric("tickrelay_breaker_open{subscriber=\"crm\"}")
+            .await
+            < 1.0
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_batch_that_met_an_outage_arrives_in_order_after_it() {
+    let (app, hand) = stopped_clock().await;
+    let (receiver, _) = switched(503);
+    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
+        .await;
+    let words = ["sent", "delivered", "read"];
+    for index in 0..3 {
+        let batch: Vec<_> = (0..3)
+            .map(|at| {
+                cloud::status(
+                    &format!("wamid.{index}"),
+                    words[at],
+                    T0 + i64::try_from(at).unwrap(),
+                )
+            })
+            .collect();
+        app.report(&batch).await;
+    }
+    attempts(&app, 5).await;
+    receiver.answer(|_, _| Reply::status(200));
+    // The probe is of the second message, whose first two had failed; the first message, of
+    // which all had their attempt, waits for its retry.
+    hand.advance(Duration::from_secs(2));
+    until("what is due arrives", || receiver.count() == 5 + 6).await;
+    hand.advance(Duration::from_secs(5));
+    app.settled().await;
+    let mut after: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for request in &receiver.received()[5..] {
+        let words = after.entry(request.message()).or_default();
+        words.push(request.status());
+    }
+    for (message, arrived) in after {
+        assert_eq!(arrived, words, "{message}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn resuming_does_not_wait_for_the_breaker() {
+    let (app, _hand) = stopped_clock().await;
+    let (receiver, switch) = switched(503);
+    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
+        .await;
+    for index in 0..8 {
+        app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
+            .await;
+    }
+    attempts(&app, 5).await;
+    switch.store(200, Ordering::SeqCst);
+    pause(&app).await;
+    resume(&app).await;
+    // Three had no attempt yet; the others wait for their retry on a clock that stands.
+    until("what is due arrives", || receiver.count() == 5 + 3).await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_failed_attempt_keeps_the_answer_and_a_stable_code() {
+    let app = TestApp::boot_with(Clock::system(), |config| {
+        config.forward.timeout = Duration::from_millis(300);
+    })
+    .await;
+    let refusing = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}/", listener.local_addr().unwrap())
+    };
+    let answering = |status| Receiver::scripted(move |_, _| Reply::status(status));
+    let (refuses, breaks) = (answering(404), answering(500));
+    let hangs = Receiver::scripted(|_, _| Reply::status(200).after(Duration::from_secs(3)));
+    let https = refuses.url.replace("http://", "https://");
+    let cases = [
+        ("connect", refusing.as_str(), "connect", "-", "-"),
+        ("dns", "http://no-such-host.invalid/", "dns", "-", "-"),
+        ("tls", https.as_str(), "tls", "-", "-"),
+        ("timeout", hangs.url.as_str(), "timeout", "-", "-"),
+        (
+            "http-404",
+            refuses.url.as_str(),
+            "http_4xx",
+            "404",
+            "scripted",
+        ),
+        (
+            "http-500",
+            breaks.url.as_str(),
+            "http_5xx",
+            "500",
+            "scripted",
+        ),
+    ];
+    for (name, url, ..) in cases {
+        app.subscribe(name, url).await;
+    }
+    app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
+    attempts(&app, 6).await;
+    for (name, _, code, status, excerpt) in cases {
+        let sql = format!(
+            "SELECT error_code, http_status, excerpt, detail != '' FROM attempt \
+             JOIN forward USING (forward_id) JOIN subscriber USING (subscriber_id) WHERE name = '{name}'"
+        );
+        assert_eq!(app.rows(&sql), [[code, status, excerpt, "1"]], "{name}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn after_a_restart_what_is_due_is_sent_and_what_was_settled_is_not() {
+    let app = TestApp::boot().await;
+    // Every third message is refused; the rest is taken.
+    let refuses = |request: &Received| request.message().ends_with(['0', '3', '6', '9']);
+    let receiver = Receiver::scripted(move |_, request| {
+        Reply::status(if refuses(request) { 500 } else { 200 })
+    });
+    app.subscribe("crm", &receiver.url).await;
+    pause(&app).await;
+    for index in 0..20 {
+        app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
+            .await;
+    }
+    resume(&app).await;
+    until("some are settled", || receiver.count() >= 12).await;
+    let app = app.restart().await;
+    let settled: Vec<String> = app
+        .rows(
+            "SELECT provider_message_id FROM forward JOIN message USING (message_id) \
+             WHERE state = 'delivered'",
+        )
+        .concat();
+    assert!(!settled.is_empty());
+    let before = receiver.count();
+    receiver.answer(|_, _| Reply::status(200));
+    app.settled().await;
+    let again: Vec<String> = receiver.received()[before..]
+        .iter()
+        .map(Received::message)
+        .collect();
+    assert!(again.iter().all(|message| !settled.contains(message)));
+    let mut taken: Vec<String> = settled.into_iter().chain(again).collect();
+    taken.sort();
+    taken.dedup();
+    assert_eq!(taken.len(), 20);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_retry_by_hand_keeps_the_id_unless_a_new_one_is_asked_for() {
+    let app = TestApp::boot_with(Clock::system(), |config| {
+        config.forward.schedule = Vec::new();
+    })
+    .await;
+    let (receiver, switch) = switched(400);
+    app.subscribe("crm", &receiver.url).await;
+    for id in ["wamid.1", "wamid.2"] {
+        app.report(&[cloud::status(id, "sent", T0)]).await;
+    }
+    app.settled().await;
+    assert_eq!(
+        app.rows("SELECT state, count(*) FROM forward GROUP BY 1"),
+        [["gave-up", "2"]]
+    );
+    switch.store(200, Ordering::SeqCst);
+    let select = |new_id| RetrySelection {
+        forward_ids: vec![1],
+        new_id,
+        ..RetrySelection::default()
+    };
+    for (new_id, same) in [(false, true), (true, false)] {
+        let before = receiver.count();
+        let answer = app.order(Request::RetryForwards(select(new_id))).await;
+        assert!(matches!(answer, Answer::Retried { forwards: 1 }));
+        until("it is sent", || receiver.count() == before + 1).await;
+        app.settled().await;
+        let all = receiver.received();
+        let first = all.iter().find(|it| it.message() == "wamid.1").unwrap();
+        let last = all.last().unwrap();
+        assert_eq!(last.message(), "wamid.1");
+        assert_eq!(last.body, first.body);
+        assert_eq!(
+            last.header("webhook-id") == first.header("webhook-id"),
+            same,
+            "new id: {new_id}"
+        );
+    }
+    // Those given up, whichever they are; what is delivered stays as it is.
+    let given_up = RetrySelection {
+        gave_up_only: true,
+        ..RetrySelection::default()
+    };
+    let answer = app.order(Request::RetryForwards(given_up)).await;
+    assert!(matches!(answer, Answer::Retried { forwards: 1 }));
+    until("it is sent", || receiver.count() == 2 + 2 + 1).await;
+    assert_eq!(receiver.received().last().unwrap().message(), "wamid.2");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_retry_by_hand_moves_what_waits_in_memory() {
+    let (app, _hand) = stopped_clock().await;
+    let (receiver, switch) = switched(400);
+    app.subscribe("crm", &receiver.url).await;
+    app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
+    attempts(&app, 1).await;
+    switch.store(200, Ordering::SeqCst);
+    let one = RetrySelection {
+        forward_ids: vec![1],
+        ..RetrySelection::default()
+    };
+    app.order(Request::RetryForwards(one)).await;
+    app.settled().await;
+    assert_eq!(receiver.count(), 2);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn an_attempt_that_cannot_be_written_down_is_not_repeated_meanwhile() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::scripted(|_, _| Reply::status(200).after(Duration::from_millis(300)));
+    app.subscribe("crm", &receiver.url).await;
+    app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
+    until("it is on its way", || receiver.count() == 1).await;
+    // A foreign process takes the write lock while the answer is awaited.
+    let foreign = app.sqlite();
+    foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let page = || async {
+        let answer = app.http.get(format!("{}/readyz", app.url)).send().await;
+        answer.unwrap().status().as_u16()
+    };
+    let deadline = std::time::Instant::now() + Duration::from_secs(15);
+    while page().await == 200 {
+        assert!(std::time::Instant::now() < deadline, "no commit failed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    foreign.execute_batch("ROLLBACK").unwrap();
+    app.settled().await;
+    assert_eq!(receiver.count(), 1);
+    assert_eq!(
+        app.rows("SELECT state, attempts FROM forward"),
+        [["delivered", "1"]]
+    );
+    app.stop().await;
+}

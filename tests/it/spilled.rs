@@ -1,0 +1,143 @@
+//! A backlog larger than memory: the lane reads the table, and nothing is lost, repeated or
+//! held up by it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::time::Duration;
+
+use tickrelay::clock::Clock;
+
+use crate::support::receiver::{Receiver, Reply};
+use crate::support::{TestApp, cloud, until};
+
+const T0: i64 = 1_760_000_000;
+const WORDS: [&str; 3] = ["sent", "delivered", "read"];
+/// Forwards in a lane's memory: a window of 1024, what a refill adds to half of it, and what
+/// is in flight.
+const MEMORY: f64 = 1_700.0;
+
+/// Posts one webhook for each message and status, in batches, the statuses of a message in
+/// webhooks of their own.
+async fn pour(app: &TestApp, name: &str, messages: usize) {
+    for (at, word) in (0..).zip(WORDS) {
+        for from in (0..messages).step_by(50) {
+            let batch: Vec<_> = (from..messages.min(from + 50))
+                .map(|message| cloud::status(&format!("{name}.{message}"), word, T0 + at))
+                .collect();
+            app.report(&batch).await;
+        }
+    }
+}
+
+async fn held(app: &TestApp) -> f64 {
+    app.metric("tickrelay_lane_held{subscriber=\"crm\"}").await
+}
+
+#[actix_web::test]
+async fn a_backlog_larger_than_memory_arrives_once_and_in_order() {
+    const BEFORE: usize = 1_700;
+    const MEANWHILE: usize = 100;
+    let app = TestApp::boot().await;
+    let up = Arc::new(AtomicBool::new(false));
+    let switch = Arc::clone(&up);
+    let receiver = Receiver::scripted(move |_, _| {
+        Reply::status(if switch.load(Ordering::SeqCst) {
+            200
+        } else {
+            503
+        })
+    });
+    app.subscribe("crm", &receiver.url).await;
+    pour(&app, "early", BEFORE).await;
+    let pending: i64 = app.value("SELECT count(*) FROM forward WHERE state = 'pending'");
+    assert_eq!(pending, 3 * i64::try_from(BEFORE).unwrap());
+    assert!(held(&app).await <= MEMORY, "{} held", held(&app).await);
+    let failed = receiver.count();
+    up.store(true, Ordering::SeqCst);
+    until("it is known to be back", || receiver.count() > failed + 50).await;
+    pour(&app, "late", MEANWHILE).await;
+    assert!(held(&app).await <= MEMORY, "{} held", held(&app).await);
+    app.settled().await;
+    // Exactly once each after it was back; the first few had failed before.
+    let delivered: i64 = app.value("SELECT count(*) FROM forward WHERE state = 'delivered'");
+    assert_eq!(delivered, 3 * i64::try_from(BEFORE + MEANWHILE).unwrap());
+    let taken: i64 = app.value("SELECT count(*) FROM attempt WHERE http_status = 200");
+    assert_eq!(taken, delivered, "sent twice");
+    let all = receiver.received();
+    let refused: i64 = app.value("SELECT count(*) FROM attempt WHERE http_status = 503");
+    assert_eq!(i64::try_from(all.len()).unwrap(), delivered + refused);
+    let mut taken: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in app.rows(
+        "SELECT provider_message_id, report.status FROM attempt JOIN forward USING (forward_id) \
+         JOIN report USING (report_id) JOIN message ON message.message_id = report.message_id \
+         WHERE http_status = 200 ORDER BY attempt_id",
+    ) {
+        taken
+            .entry(row[0].clone())
+            .or_default()
+            .push(row[1].clone());
+    }
+    for (message, words) in taken {
+        assert_eq!(words, WORDS, "{message}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_waits_for_a_retry_does_not_hold_up_what_is_new() {
+    const REFUSED: usize = 1_500;
+    let (clock, hand) = Clock::manual(T0 * 1000);
+    let app = TestApp::boot_with(clock, |_| {}).await;
+    let answer = Arc::new(AtomicU16::new(400));
+    let switch = Arc::clone(&answer);
+    let receiver = Receiver::scripted(move |_, _| Reply::status(switch.load(Ordering::SeqCst)));
+    app.subscribe("crm", &receiver.url).await;
+    pour(&app, "refused", REFUSED / 3).await;
+    until("all are refused", || receiver.count() >= REFUSED).await;
+    answer.store(200, Ordering::SeqCst);
+    // The clock stands: every one of those waits for its second attempt.
+    for round in 0..30 {
+        let before = receiver.count();
+        app.report(&[cloud::status(&format!("new.{round}"), "sent", T0)])
+            .await;
+        until("the new one arrives", || receiver.count() > before).await;
+        let last = receiver.received().pop().unwrap();
+        assert_eq!(last.message(), format!("new.{round}"));
+    }
+    hand.advance(Duration::from_secs(10));
+    app.settled().await;
+    assert_eq!(
+        app.rows("SELECT state, attempts, count(*) FROM forward GROUP BY 1, 2"),
+        [["delivered", "1", "30"], ["delivered", "2", "1500"]]
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_lane_that_caught_up_is_live_again() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    app.order(tickrelay::operations::Request::PauseSubscriber {
+        name: "crm".to_owned(),
+    })
+    .await;
+    pour(&app, "paused", 500).await;
+    app.order(tickrelay::operations::Request::ResumeSubscriber {
+        name: "crm".to_owned(),
+    })
+    .await;
+    app.settled().await;
+    // Spilling and catching up again and again loses none and repeats none.
+    for round in 0..5 {
+        pour(&app, &format!("burst-{round}"), 500).await;
+    }
+    app.settled().await;
+    assert_eq!(receiver.count(), 6 * 1_500);
+    for (message, words) in receiver.by_message() {
+        assert_eq!(words, WORDS, "{message}");
+    }
+    assert!(held(&app).await < 1.0);
+    app.stop().await;
+}

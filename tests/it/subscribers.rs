@@ -1,0 +1,144 @@
+//! Who comes, changes and goes while the service runs, and who is not disturbed by it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tickrelay::operations::{Answer, Request};
+
+use crate::support::receiver::{Receiver, Reply};
+use crate::support::{TestApp, cloud, until, verify};
+
+const T0: i64 = 1_760_000_000;
+
+#[actix_web::test]
+async fn one_that_is_added_is_sent_to_within_a_second() {
+    let app = TestApp::boot().await;
+    app.report(&[cloud::status("before", "sent", T0)]).await;
+    let receiver = Receiver::start();
+    let secret = app.subscribe("crm", &receiver.url).await;
+    let added = Instant::now();
+    app.report(&[cloud::status("after", "sent", T0)]).await;
+    until("it arrives", || receiver.count() == 1).await;
+    assert!(
+        added.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        added.elapsed()
+    );
+    assert_eq!(receiver.received()[0].message(), "after");
+    assert!(verify(&secret, &receiver.received()[0]));
+    app.settled().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_a_removed_one_is_owed_is_given_up_whatever_is_on_its_way() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::scripted(|_, _| Reply::status(500).after(Duration::from_millis(200)));
+    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 2)
+        .await;
+    let other = Receiver::start();
+    app.subscribe("other", &other.url).await;
+    for index in 0..10 {
+        app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
+            .await;
+    }
+    until("two are on their way", || receiver.count() == 2).await;
+    let name = "crm".to_owned();
+    let answer = app.order(Request::RemoveSubscriber { name }).await;
+    assert!(matches!(answer, Answer::Removed { given_up: 10 }));
+    app.settled().await;
+    until("what was on its way is written down", || {
+        app.value::<i64>("SELECT count(*) FROM attempt WHERE http_status = 500") == 2
+    })
+    .await;
+    assert_eq!(
+        app.rows("SELECT state, gave_up, count(*) FROM forward GROUP BY 1, 2"),
+        [
+            ["delivered", "-", "10"],
+            ["gave-up", "subscriber-removed", "10"]
+        ]
+    );
+    // Its name is free, and who has it now gets nothing of the old.
+    let successor = Receiver::start();
+    app.subscribe("crm", &successor.url).await;
+    app.report(&[cloud::status("wamid.new", "sent", T0)]).await;
+    app.settled().await;
+    assert_eq!(successor.count(), 1);
+    assert_eq!(receiver.count(), 2);
+    assert_eq!(other.count(), 11);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_change_of_one_leaves_the_others_alone() {
+    let app = TestApp::boot().await;
+    let (crm, other) = (Receiver::start(), Receiver::start());
+    app.subscribe("crm", &crm.url).await;
+    app.subscribe("other", &other.url).await;
+    let before = [
+        app.store.subscriber("crm").unwrap(),
+        app.store.subscriber("other").unwrap(),
+    ];
+    let name = "crm".to_owned();
+    app.order(Request::RotateSecret { name }).await;
+    // The store says by identity whom a change concerns; a lane reads the table only then.
+    let crm = app.store.subscriber("crm").unwrap();
+    let other = app.store.subscriber("other").unwrap();
+    assert!(!Arc::ptr_eq(&before[0], &crm));
+    assert!(Arc::ptr_eq(&before[1], &other));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn one_that_fails_now_and_then_costs_no_commits_of_its_own() {
+    let app = TestApp::boot().await;
+    let receiver =
+        Receiver::scripted(|index, _| Reply::status(if index % 2 == 0 { 400 } else { 200 }));
+    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
+        .await;
+    let mut published = app.store.subscribers();
+    published.borrow_and_update();
+    for index in 0..60 {
+        app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
+            .await;
+    }
+    until("all had an attempt", || receiver.count() >= 60).await;
+    assert!(!published.has_changed().unwrap(), "the lanes were told");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn changes_under_load_lose_nothing_repeat_nothing_and_keep_the_order() {
+    const MESSAGES: usize = 120;
+    const WORDS: [&str; 3] = ["sent", "delivered", "read"];
+    let app = TestApp::boot().await;
+    let receiver = Receiver::scripted(|index, _| {
+        Reply::status(200).after(Duration::from_millis(index as u64 % 4))
+    });
+    app.subscribe("crm", &receiver.url).await;
+    let load = async {
+        for (at, word) in (0..).zip(WORDS) {
+            for message in 0..MESSAGES {
+                app.report(&[cloud::status(&format!("wamid.{message}"), word, T0 + at)])
+                    .await;
+            }
+        }
+    };
+    let changes = async {
+        for round in 0..40 {
+            let name = "crm".to_owned();
+            match round % 4 {
+                0 => app.order(Request::PauseSubscriber { name }).await,
+                1 => app.order(Request::ResumeSubscriber { name }).await,
+                _ => app.order(Request::RotateSecret { name }).await,
+            };
+        }
+    };
+    futures_util::future::join(load, changes).await;
+    app.settled().await;
+    assert_eq!(receiver.count(), 3 * MESSAGES, "lost or repeated");
+    for (message, words) in receiver.by_message() {
+        assert_eq!(words, WORDS, "{message}");
+    }
+    app.stop().await;
+}
