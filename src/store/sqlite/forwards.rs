@@ -117,11 +117,7 @@ impl Core {
                 .query_row(params![subscriber_id, LANE_WINDOW + 1], |row| row.get(0))?;
             let live = pending <= LANE_WINDOW;
             let due_before = if live { i64::MAX } else { now_ms };
-            let held: HashSet<i64> = held.iter().copied().collect();
-            let mut owed = self.read_due(subscriber_id, due_before, &held)?;
-            if !live {
-                self.add_siblings(subscriber_id, &held, &mut owed)?;
-            }
+            let owed = self.read_due(subscriber_id, due_before, held)?;
             let next_due_ms = self
                 .connection
                 .prepare_cached(
@@ -145,58 +141,45 @@ impl Core {
         Ok(refill)
     }
 
+    /// What is due by then and not held, oldest first and message by message: earlier
+    /// forwards of a message go first, even those that wait for a retry.
     fn read_due(
         &self,
         subscriber_id: i64,
         due_before_ms: i64,
-        held: &HashSet<i64>,
+        held: &[i64],
     ) -> rusqlite::Result<Vec<Owed>> {
-        let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT {OWED_COLUMNS} FROM forward JOIN payload USING (payload_id) \
-             WHERE forward.state = 'pending' AND forward.subscriber_id = ?1 \
-             AND forward.due_at_ms <= ?2 ORDER BY forward.due_at_ms, forward.forward_id LIMIT ?3"
-        ))?;
-        let limit = LANE_WINDOW + held.len();
-        let mut found = statement.query(params![subscriber_id, due_before_ms, limit])?;
-        let mut owed = Vec::new();
-        while let Some(row) = found.next()? {
-            if held.contains(&row.get(0)?) {
-                continue;
-            }
-            owed.push(read_owed(row)?);
-            if owed.len() >= LANE_WINDOW {
-                break;
-            }
-        }
-        Ok(owed)
-    }
-
-    /// Earlier forwards of the same messages that wait for a retry: they go first.
-    fn add_siblings(
-        &self,
-        subscriber_id: i64,
-        held: &HashSet<i64>,
-        owed: &mut Vec<Owed>,
-    ) -> rusqlite::Result<()> {
-        let mut known: HashSet<i64> = owed.iter().map(|owed| owed.forward_id).collect();
-        known.extend(held);
-        let messages: HashSet<i64> = owed.iter().map(|owed| owed.message_id).collect();
+        let mut due = self.connection.prepare_cached(
+            "SELECT forward_id, message_id FROM forward INDEXED BY forward_due \
+             WHERE state = 'pending' AND subscriber_id = ?1 AND due_at_ms <= ?2 \
+             ORDER BY due_at_ms, forward_id LIMIT ?3",
+        )?;
         // Left to choose, SQLite takes the smaller index of what is pending, and reads all that
         // is pending for each message.
-        let mut statement = self.connection.prepare_cached(&format!(
+        let mut of_message = self.connection.prepare_cached(&format!(
             "SELECT {OWED_COLUMNS} FROM forward INDEXED BY forward_message \
              JOIN payload USING (payload_id) WHERE forward.message_id = ?1 \
              AND forward.subscriber_id = ?2 AND forward.state = 'pending'"
         ))?;
-        for message_id in messages {
-            let mut found = statement.query(params![message_id, subscriber_id])?;
-            while let Some(row) = found.next()? {
-                if known.insert(row.get(0)?) {
-                    owed.push(read_owed(row)?);
+        let mut known: HashSet<i64> = held.iter().copied().collect();
+        let limit = LANE_WINDOW + known.len();
+        let mut found = due.query(params![subscriber_id, due_before_ms, limit])?;
+        let mut owed = Vec::new();
+        while owed.len() < LANE_WINDOW
+            && let Some(row) = found.next()?
+        {
+            if known.contains(&row.get(0)?) {
+                continue;
+            }
+            let message_id: i64 = row.get(1)?;
+            let mut siblings = of_message.query(params![message_id, subscriber_id])?;
+            while let Some(sibling) = siblings.next()? {
+                if known.insert(sibling.get(0)?) {
+                    owed.push(read_owed(sibling)?);
                 }
             }
         }
-        Ok(())
+        Ok(owed)
     }
 
     pub(super) fn retry(&mut self, selection: &RetrySelection) -> Result<usize, Error> {
