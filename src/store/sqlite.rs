@@ -4,6 +4,8 @@
 //! of its own below. SQL stands beside the function that runs it.
 
 mod accept;
+mod disk;
+mod doors;
 mod erase;
 mod errors;
 mod forwards;
@@ -115,7 +117,7 @@ impl Store {
     /// # Errors
     /// [`Error::Closed`].
     pub async fn open_lane(&self, subscriber_id: i64) -> Result<Feed, Error> {
-        self.run(move |core| Ok(core.open_lane(subscriber_id)))
+        self.run(move |core| Ok(core.doors.open(subscriber_id)))
             .await
     }
 

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::accept::new_uid;
 use super::backend;
-use super::writer::{Core, LANE_WINDOW};
+use super::doors::LANE_WINDOW;
+use super::writer::Core;
 use crate::store::{Error, Owed, Refill, RetrySelection, Settlement, Verdict};
 
 /// Writes down the end of an attempt; a forward that is no longer pending stays as it is.
@@ -133,11 +134,8 @@ impl Core {
         };
         let refill =
             refill().map_err(|error| backend("cannot read what is owed".to_owned(), error))?;
-        if let Some(gauge) = self.gauge(subscriber_id) {
-            let held = held.len() + refill.owed.len();
-            gauge.held.store(held, std::sync::atomic::Ordering::Release);
-        }
-        self.set_live(subscriber_id, refill.live);
+        let held = held.len() + refill.owed.len();
+        self.doors.refilled(subscriber_id, held, refill.live);
         Ok(refill)
     }
 
@@ -190,9 +188,7 @@ impl Core {
         let mut subscribers: Vec<i64> = changed.iter().map(|(_, subscriber)| *subscriber).collect();
         subscribers.sort_unstable();
         subscribers.dedup();
-        for subscriber_id in &subscribers {
-            self.set_live(*subscriber_id, false);
-        }
+        self.doors.spill(&subscribers);
         self.publish(&subscribers)?;
         Ok(changed.len())
     }

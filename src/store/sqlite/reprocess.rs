@@ -136,7 +136,7 @@ impl Core {
         })?;
         if !dry_run {
             for (subscriber_id, owed) in owed {
-                self.hand_over(subscriber_id, owed);
+                self.doors.hand_over(subscriber_id, owed);
             }
         }
         Ok(rereads)

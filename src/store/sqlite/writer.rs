@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -14,15 +14,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
-use super::{accept, backend, forwards, set_durability, subscribers};
+use super::doors::Doors;
+use super::{accept, backend, disk, forwards, set_durability, subscribers};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Subscriber;
 use crate::store::{
-    Accepted, Arrival, Durability, Error, Feed, Health, LaneGauge, Options, Owed, Settlement,
-    Subscribers,
+    Accepted, Arrival, Durability, Error, Health, Options, Owed, Settlement, Subscribers,
 };
 
 /// Webhooks that may wait to be stored; above it the answer is 503.
@@ -39,8 +39,6 @@ const SETTLE_DELAY: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_secs(1);
 /// The WAL is moved into the file each time it has grown by this many pages (8 MiB).
 const CHECKPOINT_PAGES: u32 = 2048;
-/// Forwards that a lane holds in memory; above it they wait in the table.
-pub(super) const LANE_WINDOW: usize = 1024;
 
 thread_local! {
     /// Pages in the WAL after the writer's last commit; SQLite's hook takes no context, and
@@ -154,12 +152,6 @@ impl Writer {
     }
 }
 
-/// The writer's end of a lane.
-struct Door {
-    feed: mpsc::UnboundedSender<Owed>,
-    gauge: Arc<LaneGauge>,
-}
-
 /// What the writer's thread owns.
 pub(super) struct Core {
     pub(super) connection: Connection,
@@ -167,7 +159,7 @@ pub(super) struct Core {
     pub(super) subscribers: Arc<[Arc<Subscriber>]>,
     pub(super) metrics: Arc<Metrics>,
     sources: HashMap<Arc<str>, i64>,
-    doors: HashMap<i64, Door>,
+    pub(super) doors: Doors,
     /// Settlements that could not be written down, to be tried again with the next group.
     unsettled: Vec<Settlement>,
     published: watch::Sender<Arc<[Arc<Subscriber>]>>,
@@ -200,7 +192,7 @@ impl Core {
             subscribers,
             metrics,
             sources: HashMap::new(),
-            doors: HashMap::new(),
+            doors: Doors::default(),
             unsettled: Vec::new(),
             shared: Arc::default(),
             durability: options.durability,
@@ -346,7 +338,7 @@ impl Core {
                 // The waiter may have gone; what is committed stays committed.
                 let _ = reply.send(Ok(accepted));
                 for (subscriber_id, owed) in owed {
-                    self.hand_over(subscriber_id, owed);
+                    self.doors.hand_over(subscriber_id, owed);
                 }
             }
         }
@@ -388,57 +380,15 @@ impl Core {
             .fetch_sub(arrival.body.len(), Ordering::Relaxed);
     }
 
-    pub(super) fn hand_over(&mut self, subscriber_id: i64, owed: Owed) {
-        let Some(door) = self.doors.get(&subscriber_id) else {
-            return;
-        };
-        if !door.gauge.live.load(Ordering::Acquire) {
-            door.gauge.spilled.notify_one();
-            return;
-        }
-        if door.gauge.held.fetch_add(1, Ordering::AcqRel) >= LANE_WINDOW {
-            // From here on its forwards wait in the table until a refill has caught up.
-            door.gauge.held.fetch_sub(1, Ordering::AcqRel);
-            door.gauge.live.store(false, Ordering::Release);
-            door.gauge.spilled.notify_one();
-        } else if door.feed.send(owed).is_err() {
-            self.doors.remove(&subscriber_id);
-        }
-    }
-
-    pub(super) fn open_lane(&mut self, subscriber_id: i64) -> Feed {
-        let (feed, owed) = mpsc::unbounded_channel();
-        let gauge = Arc::new(LaneGauge::default());
-        let door = Door {
-            feed,
-            gauge: Arc::clone(&gauge),
-        };
-        self.doors.insert(subscriber_id, door);
-        Feed { owed, gauge }
-    }
-
     /// Whether the table says of every attempt that ended how it ended.
     pub(super) const fn is_settled(&self) -> bool {
         self.unsettled.is_empty()
     }
 
-    pub(super) fn gauge(&self, subscriber_id: i64) -> Option<&Arc<LaneGauge>> {
-        self.doors.get(&subscriber_id).map(|door| &door.gauge)
-    }
-
-    /// Says whether the lane's memory now holds all that is pending.
-    pub(super) fn set_live(&self, subscriber_id: i64, live: bool) {
-        if let Some(door) = self.doors.get(&subscriber_id) {
-            door.gauge.live.store(live, Ordering::Release);
-        }
-    }
-
     /// Has every lane forget what it holds and read the table instead.
     pub(super) fn resync(&mut self) -> Result<(), Error> {
-        let lanes: Vec<i64> = self.doors.keys().copied().collect();
-        for subscriber_id in &lanes {
-            self.set_live(*subscriber_id, false);
-        }
+        let lanes: Vec<i64> = self.subscribers.iter().map(|known| known.id).collect();
+        self.doors.spill(&lanes);
         self.publish(&lanes)
     }
 
@@ -476,8 +426,7 @@ impl Core {
             as_before.map_or(subscriber, Arc::clone)
         };
         self.subscribers = found.into_iter().map(known).collect();
-        self.doors
-            .retain(|id, _| self.subscribers.iter().any(|known| known.id == *id));
+        self.doors.keep(&self.subscribers);
         self.published.send_replace(Arc::clone(&self.subscribers));
         Ok(())
     }
@@ -506,7 +455,7 @@ impl Core {
         }
         let wal_bytes = size();
         if wal_bytes > self.wal_limit_bytes && !self.wal_alarmed {
-            let readers = foreign_readers(&self.wal_path);
+            let readers = disk::foreign_readers(&self.wal_path);
             tracing::warn!(
                 wal_bytes,
                 limit = self.wal_limit_bytes,
@@ -543,14 +492,9 @@ impl Core {
     }
 
     fn look_at_disk(&self) {
-        let folder = self
-            .wal_path
-            .parent()
-            .filter(|path| !path.as_os_str().is_empty());
         // When the question fails, the commit itself will tell.
-        let low = rustix::fs::statvfs(folder.unwrap_or(Path::new("."))).is_ok_and(|disk| {
-            disk.f_bavail.saturating_mul(disk.f_frsize) < self.disk_reserve_bytes
-        });
+        let low =
+            disk::free_bytes(&self.wal_path).is_some_and(|free| free < self.disk_reserve_bytes);
         if low && !self.shared.disk_low.swap(low, Ordering::Relaxed) {
             tracing::error!(reserve = self.disk_reserve_bytes, "store.disk_reserve_used");
         }
@@ -624,31 +568,6 @@ fn end_if_unsynced(error: &rusqlite::Error) {
         tracing::error!(%error, "store.fsync_failed");
         std::process::exit(70);
     }
-}
-
-/// Process ids of others that have the WAL's index open: one of them pins the WAL.
-fn foreign_readers(wal_path: &Path) -> Vec<u32> {
-    let shm = wal_path.to_string_lossy().replace("-wal", "-shm");
-    let own = std::process::id();
-    let Ok(processes) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let pid = |entry: std::io::Result<std::fs::DirEntry>| -> Option<u32> {
-        entry.ok()?.file_name().to_str()?.parse().ok()
-    };
-    let holds = |pid: &u32| {
-        std::fs::read_dir(format!("/proc/{pid}/fd")).is_ok_and(|files| {
-            files.flatten().any(|file| {
-                std::fs::read_link(file.path())
-                    .is_ok_and(|target| target.to_string_lossy().ends_with(&*shm))
-            })
-        })
-    };
-    processes
-        .filter_map(pid)
-        .filter(|pid| *pid != own)
-        .filter(holds)
-        .collect()
 }
 
 /// A count as a histogram takes it.

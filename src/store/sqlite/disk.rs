@@ -1,0 +1,35 @@
+//! What the operating system says of the store's files: room, and who else has them open.
+
+use std::path::Path;
+
+/// Bytes that are free for us where that file is; `None` when nobody can tell.
+pub(super) fn free_bytes(path: &Path) -> Option<u64> {
+    let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
+    let disk = rustix::fs::statvfs(folder.unwrap_or(Path::new("."))).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Process ids of others that have the WAL's index open: one of them pins the WAL.
+pub(super) fn foreign_readers(wal_path: &Path) -> Vec<u32> {
+    let shm = wal_path.to_string_lossy().replace("-wal", "-shm");
+    let own = std::process::id();
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pid = |entry: std::io::Result<std::fs::DirEntry>| -> Option<u32> {
+        entry.ok()?.file_name().to_str()?.parse().ok()
+    };
+    let holds = |pid: &u32| {
+        std::fs::read_dir(format!("/proc/{pid}/fd")).is_ok_and(|files| {
+            files.flatten().any(|file| {
+                std::fs::read_link(file.path())
+                    .is_ok_and(|target| target.to_string_lossy().ends_with(&*shm))
+            })
+        })
+    };
+    processes
+        .filter_map(pid)
+        .filter(|pid| *pid != own)
+        .filter(holds)
+        .collect()
+}
