@@ -8,7 +8,9 @@
 //! - `order`: any order, repeats, batches and a restart leave a message in one state.
 //! - `demo`: what a newcomer sees first ends well, leaves nothing, and can be pasted.
 //! - `forwarding`: what was stored reaches the subscriber, signed, in order, once settled never again.
+//! - `filtering`: who is told of which report, in which words, and why the others are not.
 //! - `retrying`: what was not taken: when it is tried again, by whom it is stopped, what is kept.
+//! - `outage`: a subscriber that is down as a whole uses up nothing, and then all arrives.
 //! - `spilled`: a backlog larger than memory, and lanes that read the table.
 //! - `subscribers`: who comes, changes and goes while the service runs, and who is not disturbed.
 //! - `isolation`: a bad subscriber costs a good one nothing.
@@ -29,6 +31,7 @@ mod cli;
 mod crash;
 mod demo;
 mod erase;
+mod filtering;
 mod forwarding;
 mod ingest;
 mod isolation;
@@ -36,6 +39,7 @@ mod manifest;
 mod normalise;
 mod order;
 mod origin;
+mod outage;
 mod queries;
 mod retrying;
 mod spilled;

@@ -16,7 +16,11 @@ const LONG_FILES: &[(&str, &str)] = &[
         "half of it is the table of networks and its tests",
     ),
     (
-        "src/forward/lanes.rs",
+        "src/forward/lane.rs",
+        "half of it is the tests of its order",
+    ),
+    (
+        "src/forward/lanes/task.rs",
         "one state machine: who holds which forward, and when it is handed over",
     ),
     (

@@ -1,0 +1,546 @@
+//! The task of one subscriber's lane: reads what is owed, sends it, settles it.
+//!
+//! It owns the lane's memory ([`Lane`]) and its breaker; the decisions are theirs and the
+//! schedule's. The store is asked and told here, nowhere else in stage 2.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::watch;
+
+use super::{Forwarding, POLL};
+use crate::forward::breaker::{Breaker, Gate, Transition};
+use crate::forward::envelope::{Envelope, SigningSecret};
+use crate::forward::lane::{Fate, Lane};
+use crate::forward::schedule::{Attempted, Next};
+use crate::forward::sender::Request;
+use crate::metrics::{SubscriberLabel, subscriber_labels};
+use crate::model::{GaveUp, Outcome, Subscriber, SubscriberState};
+use crate::store::{
+    Attempt, Error, Feed, Owed, Refill, Settlement, StateChange, SubscriberSecret, Verdict,
+};
+
+/// How long a subscriber fails before the store is told.
+const NOTE_AFTER: Duration = Duration::from_mins(1);
+/// A spilled lane reads on when it holds fewer than this.
+const LOW_WATER: usize = 512;
+
+/// One attempt that ended.
+struct Ended {
+    owed: Owed,
+    probe: bool,
+    started_at_ms: i64,
+    outcome: Outcome,
+}
+
+type Sending = FuturesUnordered<Pin<Box<dyn Future<Output = Ended> + Send>>>;
+/// What is read of a subscriber from time to time: what is due, and when it is to be taken
+/// over anew, its secrets.
+type Refilling = Pin<Box<dyn Future<Output = Result<Fresh, Error>> + Send>>;
+
+struct Fresh {
+    secrets: Option<Vec<SubscriberSecret>>,
+    refill: Refill,
+}
+
+/// The task of one subscriber's lane.
+pub(super) struct LaneTask {
+    shared: Forwarding,
+    settings: watch::Receiver<Arc<Subscriber>>,
+    subscriber: Arc<Subscriber>,
+    secrets: Vec<SubscriberSecret>,
+    lane: Lane,
+    breaker: Breaker,
+    failing: Failing,
+    /// Whether memory held all that was pending when the lane last looked.
+    live: bool,
+    /// When the table is to be read next, ms since 1970 UTC.
+    refill_at_ms: i64,
+    resync: Resync,
+}
+
+/// Whether the table may know better than memory, because an operator changed something.
+/// Nothing is sent until it has been read: a later status might overtake an earlier one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Resync {
+    No,
+    Wanted,
+    UnderWay,
+}
+
+/// Since when the subscriber has been failing.
+struct Failing {
+    since_ms: Option<i64>,
+    /// Whether the store knows.
+    noted: bool,
+}
+
+impl LaneTask {
+    pub(super) fn new(shared: Forwarding, settings: watch::Receiver<Arc<Subscriber>>) -> Self {
+        let subscriber = Arc::clone(&settings.borrow());
+        Self {
+            breaker: Breaker::new(subscriber.id, shared.timeout),
+            failing: Failing {
+                since_ms: subscriber.failing_since_ms,
+                noted: subscriber.failing_since_ms.is_some(),
+            },
+            shared,
+            settings,
+            subscriber,
+            secrets: Vec::new(),
+            lane: Lane::default(),
+            live: false,
+            refill_at_ms: 0,
+            resync: Resync::Wanted,
+        }
+    }
+
+    /// Runs until `stop` turns true or the subscriber is gone, then waits for what is in
+    /// flight.
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let Ok(mut feed) = self.shared.store.open_lane(self.subscriber.id).await else {
+            return;
+        };
+        let mut sending = Sending::new();
+        // While it is under way neither the feed nor `spilled` is looked at: the feed may be
+        // ahead of what is being read, and the answer says when to read again.
+        let mut refilling: Option<Refilling> = None;
+        loop {
+            if refilling.is_none() {
+                refilling = self.begin_refill(&mut feed);
+            }
+            let wake_ms = self.send_what_is_due(&mut sending);
+            self.show_held(&feed);
+            let clock = self.shared.clock.clone();
+            tokio::select! {
+                Some(ended) = sending.next(), if !sending.is_empty() => {
+                    let keep = self.live || refilling.is_some();
+                    self.conclude(ended, keep);
+                }
+                Some(fresh) = answer(&mut refilling), if refilling.is_some() => {
+                    refilling = None;
+                    self.take_refill(fresh, &mut feed);
+                }
+                Some(owed) = feed.owed.recv(), if refilling.is_none() => self.lane.push(owed),
+                () = feed.gauge.spilled.notified(), if refilling.is_none() => self.refill_at_ms = 0,
+                changed = self.settings.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    self.take_settings();
+                }
+                () = clock.sleep_until(wake_ms) => {}
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
+        }
+        while let Some(ended) = sending.next().await {
+            self.conclude(ended, true);
+        }
+        self.shared.metrics.forget_lane(&self.label());
+    }
+
+    /// Takes over what an operator changed, and whatever a replay made due.
+    fn take_settings(&mut self) {
+        let before = self.subscriber.state;
+        self.subscriber = Arc::clone(&self.settings.borrow_and_update());
+        self.refill_at_ms = 0;
+        self.resync = Resync::Wanted;
+        let noted = self.subscriber.failing_since_ms.is_some();
+        let resumed =
+            before != SubscriberState::Active && self.subscriber.state == SubscriberState::Active;
+        if resumed || (self.failing.noted && !noted) {
+            self.failing.since_ms = None;
+        }
+        self.failing.noted = noted;
+        if resumed {
+            // Who resumes it has reason to think that it is back.
+            self.breaker = Breaker::new(self.subscriber.id, self.shared.timeout);
+            self.show_breaker(false);
+        }
+    }
+
+    fn is_active(&self) -> bool {
+        self.subscriber.state == SubscriberState::Active
+    }
+
+    /// Starts to read the table when memory may lack something that is due.
+    fn begin_refill(&mut self, feed: &mut Feed) -> Option<Refilling> {
+        let now_ms = self.shared.clock.now_ms();
+        let live = feed.gauge.live.load(Ordering::Acquire);
+        // What was handed over before the lane spilled is in memory from here on, so the
+        // refill leaves it out and it is not sent twice.
+        while let Ok(owed) = feed.owed.try_recv() {
+            self.lane.push(owed);
+        }
+        if self.live && !live {
+            // What waits for its retry must not keep what is due out of memory.
+            self.live = false;
+            self.leave_waiting_to_the_table(now_ms);
+        }
+        let behind = !live && self.lane.len() < LOW_WATER;
+        let resync = self.resync == Resync::Wanted;
+        if !self.is_active() || self.refill_at_ms > now_ms || !(resync || behind) {
+            return None;
+        }
+        if resync {
+            self.resync = Resync::UnderWay;
+            self.lane.forget_idle();
+        }
+        let (store, id, held) = (
+            self.shared.store.clone(),
+            self.subscriber.id,
+            self.lane.held(),
+        );
+        Some(Box::pin(async move {
+            let secrets = if resync {
+                let store = store.clone();
+                let read = tokio::task::spawn_blocking(move || store.signing_secrets(id));
+                Some(read.await.map_err(|_| Error::Closed)??)
+            } else {
+                None
+            };
+            let refill = store.refill(id, held).await?;
+            Ok(Fresh { secrets, refill })
+        }))
+    }
+
+    fn take_refill(&mut self, fresh: Result<Fresh, Error>, feed: &mut Feed) {
+        let now_ms = self.shared.clock.now_ms();
+        match fresh {
+            Ok(Fresh { secrets, refill }) => {
+                self.refill_at_ms = match refill.next_due_ms {
+                    _ if !refill.owed.is_empty() => now_ms,
+                    Some(due_ms) => due_ms,
+                    None => i64::MAX,
+                };
+                for owed in refill.owed {
+                    self.lane.push(owed);
+                }
+                // Some of it was handed over as well while it was read.
+                while let Ok(owed) = feed.owed.try_recv() {
+                    self.lane.push(owed);
+                }
+                self.live = refill.live;
+                if !self.live {
+                    self.leave_waiting_to_the_table(now_ms);
+                }
+                if let Some(secrets) = secrets {
+                    if secrets.is_empty() {
+                        tracing::error!(subscriber = %self.subscriber.name, "forward.no_secret");
+                    }
+                    self.secrets = secrets;
+                }
+                if self.resync == Resync::UnderWay {
+                    self.resync = Resync::No;
+                }
+            }
+            Err(error) => {
+                tracing::error!(subscriber = %self.subscriber.name, %error, "forward.refill_failed");
+                self.refill_at_ms = now_ms.saturating_add(millis(POLL));
+                if self.resync == Resync::UnderWay {
+                    self.resync = Resync::Wanted;
+                }
+                return;
+            }
+        }
+        if self.resync == Resync::Wanted {
+            // Something changed while this was read.
+            self.refill_at_ms = now_ms;
+        }
+    }
+
+    fn leave_waiting_to_the_table(&mut self, now_ms: i64) {
+        if let Some(due_ms) = self.lane.forget_waiting(now_ms) {
+            self.refill_at_ms = self.refill_at_ms.min(due_ms);
+        }
+    }
+
+    /// Starts what may be sent; returns when to look again, ms since 1970 UTC.
+    fn send_what_is_due(&mut self, sending: &mut Sending) -> i64 {
+        let now_ms = self.shared.clock.now_ms();
+        let poll_ms = now_ms.saturating_add(millis(POLL));
+        if !self.is_active() || self.resync != Resync::No || self.secrets.is_empty() {
+            return poll_ms;
+        }
+        while sending.len() < usize::from(self.subscriber.concurrency)
+            && let Some(next) = self.lane.next(now_ms)
+        {
+            // Before the gate: a probe is given out once, and must not end here.
+            if self.shared.schedule.is_expired(next.owed_since_ms, now_ms) {
+                let forward_id = next.forward_id;
+                self.give_up_by_age(forward_id);
+                continue;
+            }
+            let probe = match self.breaker.gate(now_ms) {
+                Gate::Open { until_ms } => return until_ms,
+                Gate::Probe => {
+                    self.lane.discount_attempts(now_ms);
+                    true
+                }
+                Gate::Closed => false,
+            };
+            let Some(owed) = self.lane.take(now_ms) else {
+                break;
+            };
+            sending.push(self.attempt(owed, probe, now_ms));
+            if probe {
+                break;
+            }
+        }
+        let next_ms = self.lane.next_due_ms().filter(|due_ms| *due_ms > now_ms);
+        next_ms.unwrap_or(i64::MAX).min(poll_ms).max(now_ms + 1)
+    }
+
+    fn attempt(
+        &self,
+        owed: Owed,
+        probe: bool,
+        now_ms: i64,
+    ) -> Pin<Box<dyn Future<Output = Ended> + Send>> {
+        let secrets: Vec<SigningSecret> = self
+            .secrets
+            .iter()
+            .filter(|secret| {
+                secret
+                    .expires_at_ms
+                    .is_none_or(|expires_ms| now_ms < expires_ms)
+            })
+            .map(|secret| secret.secret.clone())
+            .collect();
+        let envelope = Envelope::seal(&secrets, &owed.uid.to_string(), now_ms, &owed.payload);
+        let subscriber = Arc::clone(&self.subscriber);
+        let sender = Arc::clone(&self.shared.sender);
+        Box::pin(async move {
+            let headers = envelope.headers();
+            let request = Request {
+                url: &subscriber.url,
+                headers: &headers,
+                body: &owed.payload,
+                now_ms,
+            };
+            let outcome = sender.send(&request).await;
+            Ended {
+                owed,
+                probe,
+                started_at_ms: now_ms,
+                outcome,
+            }
+        })
+    }
+
+    fn give_up_by_age(&mut self, forward_id: i64) {
+        self.lane.finish(forward_id, Fate::Leaves);
+        self.count("gave-up");
+        self.shared.store.settle(Settlement {
+            forward_id,
+            attempt: None,
+            verdict: Verdict::GaveUp(GaveUp::Expired),
+        });
+    }
+
+    /// Settles an attempt; a message that waits stays in memory when `keep`, else in the
+    /// table alone.
+    fn conclude(&mut self, ended: Ended, keep: bool) {
+        let now_ms = self.shared.clock.now_ms();
+        let (verdict, fate) = self.decide(&ended, now_ms);
+        let Ended {
+            owed,
+            probe,
+            started_at_ms,
+            outcome,
+        } = ended;
+        self.lane.finish(owed.forward_id, fate);
+        if !keep && let Some(due_ms) = self.lane.forget_waiting_of(owed.message_id, now_ms) {
+            self.refill_at_ms = self.refill_at_ms.min(due_ms);
+        }
+        self.note(&outcome, now_ms);
+        self.log(&owed, &outcome, probe, verdict);
+        if owed.attempts == 0 && outcome.is_delivered() {
+            let waited_ms = u32::try_from((now_ms - owed.owed_since_ms).max(0)).unwrap_or(u32::MAX);
+            self.shared
+                .metrics
+                .receive_to_forward_seconds
+                .observe(f64::from(waited_ms) / 1000.0);
+        }
+        self.shared.store.settle(Settlement {
+            forward_id: owed.forward_id,
+            attempt: Some(Attempt {
+                number: (verdict != Verdict::Untouched).then_some(owed.attempts + 1),
+                started_at_ms,
+                outcome,
+            }),
+            verdict,
+        });
+    }
+
+    /// What becomes of a forward after an attempt, in the table and in memory.
+    fn decide(&self, ended: &Ended, now_ms: i64) -> (Verdict, Fate) {
+        let owed = &ended.owed;
+        let attempts = owed.attempts + 1;
+        let next = self.shared.schedule.next(Attempted {
+            forward: owed.uid,
+            attempt: attempts,
+            outcome: &ended.outcome,
+            owed_since_ms: owed.owed_since_ms,
+            now_ms,
+        });
+        // A probe that finds the subscriber still failing says nothing of its forward.
+        let spared = ended.probe && ended.outcome.counts_against_subscriber();
+        match next {
+            Next::Done => (Verdict::Delivered, Fate::Leaves),
+            Next::Disable => {
+                let due_at_ms = owed.due_at_ms;
+                (Verdict::Untouched, Fate::Requeues { due_at_ms })
+            }
+            Next::GaveUp(_) | Next::RetryAt(_) if spared => {
+                let due_at_ms = now_ms;
+                (Verdict::Untouched, Fate::Requeues { due_at_ms })
+            }
+            Next::GaveUp(reason) => (Verdict::GaveUp(reason), Fate::Leaves),
+            Next::RetryAt(due_at_ms) => (
+                Verdict::RetryAt(due_at_ms),
+                Fate::Waits {
+                    due_at_ms,
+                    last_attempt_ms: ended.started_at_ms,
+                    attempts,
+                },
+            ),
+        }
+    }
+
+    /// Breaker, and since when the subscriber has been failing.
+    fn note(&mut self, outcome: &Outcome, now_ms: i64) {
+        if let Some(transition) = self.breaker.on_outcome(outcome, now_ms) {
+            let open = transition == Transition::Opened;
+            tracing::warn!(subscriber = %self.subscriber.name, open, "forward.breaker");
+            self.show_breaker(open);
+        }
+        if outcome.is_gone() {
+            self.disable("answered 410 Gone");
+        }
+        if outcome.is_delivered() {
+            self.failing.since_ms = None;
+            if std::mem::take(&mut self.failing.noted) {
+                self.note_failing(None);
+            }
+            return;
+        }
+        let since_ms = *self.failing.since_ms.get_or_insert(now_ms);
+        let failing_ms = now_ms.saturating_sub(since_ms);
+        // One that fails now and then costs no commit each time.
+        if !self.failing.noted && failing_ms >= millis(NOTE_AFTER) {
+            self.failing.noted = true;
+            self.note_failing(Some(since_ms));
+        }
+        if failing_ms >= millis(self.shared.disable_after) {
+            let days = self.shared.disable_after.as_secs() / 86_400;
+            self.disable(&format!("every attempt failed for {days} days"));
+        }
+    }
+
+    fn note_failing(&self, since_ms: Option<i64>) {
+        let (store, id) = (self.shared.store.clone(), self.subscriber.id);
+        tokio::spawn(async move {
+            if let Err(error) = store.note_failing(id, since_ms).await {
+                tracing::warn!(%error, "forward.note_failing");
+            }
+        });
+    }
+
+    fn disable(&mut self, reason: &str) {
+        if !self.is_active() {
+            return;
+        }
+        tracing::error!(subscriber = %self.subscriber.name, reason, "forward.subscriber_disabled");
+        // Nothing more is sent from here on, whenever the store gets to it.
+        let mut subscriber = (*self.subscriber).clone();
+        subscriber.state = SubscriberState::Disabled;
+        self.subscriber = Arc::new(subscriber);
+        let (store, id) = (self.shared.store.clone(), self.subscriber.id);
+        let change = StateChange {
+            state: SubscriberState::Disabled,
+            reason: Some(reason.to_owned()),
+        };
+        tokio::spawn(async move {
+            while let Err(error) = store.change_state(id, change.clone()).await {
+                if matches!(error, Error::NotFound(_) | Error::Closed) {
+                    return;
+                }
+                tracing::error!(%error, "forward.disable_failed");
+                tokio::time::sleep(POLL).await;
+            }
+        });
+    }
+
+    fn label(&self) -> SubscriberLabel {
+        SubscriberLabel {
+            subscriber: self.subscriber.name.clone(),
+        }
+    }
+
+    fn show_breaker(&self, open: bool) {
+        let gauge = &self.shared.metrics.breaker_open;
+        gauge.get_or_create(&self.label()).set(i64::from(open));
+    }
+
+    /// Tells the writer and the metrics how much is held. The writer adds what it hands over
+    /// meanwhile, so the count is off by a few until the next turn.
+    fn show_held(&self, feed: &Feed) {
+        let held = self.lane.len() + feed.owed.len();
+        feed.gauge.held.store(held, Ordering::Release);
+        let gauge = self.shared.metrics.lane_held.get_or_create(&self.label());
+        gauge.set(i64::try_from(held).unwrap_or(i64::MAX));
+    }
+
+    fn count(&self, outcome: &str) {
+        let labels = subscriber_labels(&self.subscriber.name, outcome);
+        self.shared.metrics.forwards.get_or_create(&labels).inc();
+    }
+
+    /// One wide event for each attempt; no body, no number.
+    fn log(&self, owed: &Owed, outcome: &Outcome, probe: bool, verdict: Verdict) {
+        let code = outcome.error.map_or("delivered", |code| code.as_str());
+        let labels = subscriber_labels(&self.subscriber.name, code);
+        self.shared.metrics.attempts.get_or_create(&labels).inc();
+        match verdict {
+            Verdict::Delivered => self.count("delivered"),
+            Verdict::GaveUp(_) => self.count("gave-up"),
+            Verdict::RetryAt(_) | Verdict::Untouched => {}
+        }
+        if outcome.is_delivered() {
+            tracing::debug!(
+                subscriber = %self.subscriber.name,
+                forward = %owed.uid,
+                outcome = code,
+                duration_ms = outcome.duration_ms,
+                "forward.attempted"
+            );
+            return;
+        }
+        tracing::warn!(
+            subscriber = %self.subscriber.name,
+            forward = %owed.uid,
+            attempt = owed.attempts + 1,
+            probe,
+            outcome = code,
+            http_status = outcome.http_status,
+            detail = outcome.detail,
+            duration_ms = outcome.duration_ms,
+            next = ?verdict,
+            "forward.attempted"
+        );
+    }
+}
+
+/// The answer of the refill under way; none is awaited when there is none.
+async fn answer(refilling: &mut Option<Refilling>) -> Option<Result<Fresh, Error>> {
+    Some(refilling.as_mut()?.await)
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,247 @@
+//! Who is told of which report, in which words, and why the others are not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+use tickrelay::model::{
+    ErrorFormat, Filter, MessageType, NumberFormat, PayloadOptions, TimestampFormat,
+};
+
+use crate::support::receiver::{Received, Receiver};
+use crate::support::{TestApp, cloud};
+
+/// The provider's time of the first report of a test, in s since 1970 UTC.
+const T0: i64 = 1_760_000_000;
+
+/// What Infobip reports of a message it has delivered.
+fn infobip_delivered(id: &str) -> String {
+    json!({"results": [{
+        "messageId": id,
+        "to": "34600000002",
+        "sentAt": "2025-10-09T08:53:20.000+0000",
+        "doneAt": "2025-10-09T08:53:21.000+0000",
+        "messageCount": 1,
+        "status": {"groupId": 3, "groupName": "DELIVERED", "id": 5, "name": "DELIVERED_TO_HANDSET", "description": "delivered"},
+        "error": {"groupId": 0, "groupName": "OK", "id": 0, "name": "NO_ERROR", "description": "", "permanent": false},
+    }]})
+    .to_string()
+}
+
+fn filter(rules: &[&str], sources: &[&str], senders: &[&str]) -> Filter {
+    let owned = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect();
+    Filter {
+        rules: rules.iter().map(|rule| rule.parse().unwrap()).collect(),
+        sources: owned(sources),
+        senders: owned(senders),
+    }
+}
+
+#[actix_web::test]
+async fn a_filter_decides_by_type_status_source_and_sender_and_says_so() {
+    // Template sent, regular read and a regular failure on one source, a template delivered
+    // on the other; what each filter lets through of these four, and why not the rest.
+    let cases = [
+        ("all", filter(&[], &[], &[]), "SRFD", ""),
+        (
+            "template",
+            filter(&["Template-Message=*"], &[], &[]),
+            "SD",
+            "R:type F:type",
+        ),
+        (
+            "mixed",
+            filter(
+                &["Template-Message=sent", "Regular-Message=failed"],
+                &[],
+                &[],
+            ),
+            "SF",
+            "R:status D:status",
+        ),
+        (
+            "read",
+            filter(&["*=read"], &[], &[]),
+            "R",
+            "S:status F:status D:status",
+        ),
+        (
+            "one-source",
+            filter(&[], &["infobip"], &[]),
+            "D",
+            "S:source R:source F:source",
+        ),
+        (
+            "one-sender",
+            filter(&[], &[], &["+34 910 000 000"]),
+            "SRF",
+            "D:sender",
+        ),
+    ];
+    let app = TestApp::boot().await;
+    let mut receivers = Vec::new();
+    for (name, filter, ..) in &cases {
+        let receiver = Receiver::start();
+        app.subscribe_with(name, &receiver.url, |new| new.filter = filter.clone())
+            .await;
+        receivers.push(receiver);
+    }
+    app.report(&[cloud::status("S", "sent", T0)]).await;
+    app.report(&[cloud::regular("R", "read", T0)]).await;
+    // The failure carries no price: its type comes from the report before it.
+    app.report(&[cloud::regular("F", "sent", T0)]).await;
+    app.report(&[cloud::failed("F", T0 + 1)]).await;
+    assert_eq!(app.post("infobip", infobip_delivered("D")).await, 200);
+    app.settled().await;
+    let reports = app.rows(
+        "SELECT provider_message_id, coalesce(refusals, '[]') FROM report JOIN message USING (message_id) \
+         WHERE NOT (provider_message_id = 'F' AND report.status = 'sent') ORDER BY report_id",
+    );
+    for ((name, _, wanted, refused), receiver) in cases.iter().zip(&receivers) {
+        let arrived: BTreeSet<String> = receiver
+            .received()
+            .iter()
+            .filter(|request| !(request.message() == "F" && request.status() == "sent"))
+            .map(Received::message)
+            .collect();
+        let wanted: BTreeSet<String> = wanted.chars().map(String::from).collect();
+        assert_eq!(arrived, wanted, "{name}");
+        let id = app.store.subscriber(name).unwrap().id;
+        let reasons: Vec<String> = reports
+            .iter()
+            .filter_map(|row| {
+                let refusals: Vec<serde_json::Value> = serde_json::from_str(&row[1]).unwrap();
+                let own = refusals.iter().find(|it| it["subscriber_id"] == id)?;
+                Some(format!("{}:{}", row[0], own["reason"].as_str()?))
+            })
+            .collect();
+        assert_eq!(reasons.join(" "), *refused, "{name}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn each_subscriber_gets_the_payload_in_its_own_formats() {
+    let app = TestApp::boot().await;
+    let cases = [
+        (
+            PayloadOptions::default(),
+            json!([{"code": 131_026, "title": "Message undeliverable", "details": "The phone is switched off."}]),
+            "+34600000001",
+            "2025-10-09T08:53:20.000Z",
+        ),
+        (
+            PayloadOptions {
+                error_format: ErrorFormat::WhatsappObject,
+                phone_format: NumberFormat::Digits,
+                timestamp_format: TimestampFormat::EpochSeconds,
+            },
+            json!({"code": 131_026, "title": "Message undeliverable", "details": "The phone is switched off."}),
+            "34600000001",
+            "1760000000",
+        ),
+        (
+            PayloadOptions {
+                error_format: ErrorFormat::String,
+                phone_format: NumberFormat::AsReceived,
+                timestamp_format: TimestampFormat::EpochMillis,
+            },
+            json!("131026"),
+            "34600000001",
+            "1760000000000",
+        ),
+    ];
+    let mut receivers = Vec::new();
+    for (index, (options, ..)) in cases.iter().enumerate() {
+        let receiver = Receiver::start();
+        app.subscribe_with(&format!("s{index}"), &receiver.url, |new| {
+            new.options = *options;
+        })
+        .await;
+        receivers.push(receiver);
+    }
+    app.report(&[cloud::failed("wamid.f", T0)]).await;
+    app.settled().await;
+    for ((options, error, mobile, timestamp), receiver) in cases.iter().zip(&receivers) {
+        let payload = receiver.received()[0].json();
+        if let Some(text) = error.as_str() {
+            let details = payload["ErrorDetails"].as_str().unwrap();
+            assert!(details.contains(text), "{details}");
+        } else {
+            assert_eq!(payload["ErrorDetails"], *error, "{options:?}");
+        }
+        assert_eq!(payload["mobileNo"], *mobile, "{options:?}");
+        assert_eq!(payload["timestamp"], *timestamp, "{options:?}");
+        assert_eq!(payload["type"], MessageType::Template.as_str());
+    }
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM payload"), 3);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn only_changes_are_forwarded_and_the_rest_is_stored() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    app.report(&[cloud::status("late", "read", T0 + 9)]).await;
+    app.report(&[cloud::status("late", "sent", T0)]).await;
+    app.report(&[cloud::status("late", "delivered", T0 + 5)])
+        .await;
+    app.report(&[cloud::status("contra", "delivered", T0)])
+        .await;
+    app.report(&[cloud::failed("contra", T0 + 1)]).await;
+    app.report(&[cloud::failed("mended", T0)]).await;
+    app.report(&[cloud::status("mended", "delivered", T0 + 1)])
+        .await;
+    app.settled().await;
+    let expected = [
+        ("contra", vec!["delivered"]),
+        ("late", vec!["read"]),
+        ("mended", vec!["failed", "delivered"]),
+    ];
+    let expected: BTreeMap<String, Vec<String>> = expected
+        .into_iter()
+        .map(|(id, words)| (id.to_owned(), words.into_iter().map(String::from).collect()))
+        .collect();
+    assert_eq!(receiver.by_message(), expected);
+    let changes = app.rows("SELECT status, change FROM report ORDER BY report_id");
+    let changes: Vec<String> = changes.iter().map(|row| row.join(" ")).collect();
+    assert_eq!(
+        changes,
+        [
+            "read new",
+            "sent superseded",
+            "delivered superseded",
+            "delivered new",
+            "failed contradicts",
+            "failed new",
+            "delivered new",
+        ]
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn each_member_of_a_group_is_told_of() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    let members = ["34600000011", "34600000012", "34600000013"];
+    for word in ["delivered", "read"] {
+        let statuses: Vec<_> = members
+            .iter()
+            .map(|member| cloud::in_group("wamid.g", word, T0, member))
+            .collect();
+        app.report(&statuses).await;
+    }
+    app.settled().await;
+    let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for request in receiver.received() {
+        let member = request.json()["mobileNo"].as_str().unwrap().to_owned();
+        told.entry(member).or_default().push(request.status());
+    }
+    for member in members {
+        assert_eq!(told[&format!("+{member}")], ["delivered", "read"]);
+    }
+    assert_eq!(receiver.count(), 6);
+    app.stop().await;
+}

@@ -1,0 +1,213 @@
+//! A subscriber that is down as a whole, or made to wait, or a store that cannot be written:
+//! nothing is used up by it, and afterwards all arrives in order.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::retrying::{T0, attempts, pause, resume, stopped_clock, switched};
+use crate::support::receiver::{Receiver, Reply};
+use crate::support::{TestApp, cloud, until};
+
+const DAY: Duration = Duration::from_hours(24);
+
+#[actix_web::test]
+async fn a_breaker_spares_the_attempts_of_an_outage_and_then_all_arrives_in_order() {
+    let (app, hand) = stopped_clock().await;
+    let (receiver, switch) = switched(503);
+    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
+        .await;
+    for index in 0..5 {
+        app.report(&[cloud::status(&format!("first.{index}"), "sent", T0)])
+            .await;
+    }
+    attempts(&app, 5).await;
+    for index in 0..40 {
+        let id = format!("wamid.{index}");
+        app.report(&[cloud::status(&id, "sent", T0)]).await;
+        app.report(&[
+            cloud::status(&id, "read", T0 + 2),
+            cloud::status(&id, "delivered", T0 + 1),
+        ])
+        .await;
+    }
+    // An outage of hours: one probe each minute, and none in between.
+    for probe in 1..=12 {
+        hand.advance(Duration::from_secs(66));
+        attempts(&app, 5 + probe).await;
+    }
+    assert_eq!(
+        app.rows("SELECT attempts, count(*) FROM forward GROUP BY 1"),
+        [["0", "120"], ["1", "5"]]
+    );
+    assert_eq!(
+        app.rows("SELECT number IS NULL, count(*) FROM attempt GROUP BY 1"),
+        [["0", "5"], ["1", "12"]]
+    );
+    assert!(
+        app.metric("tickrelay_breaker_open{subscriber=\"crm\"}")
+            .await
+            > 0.0
+    );
+    switch.store(200, Ordering::SeqCst);
+    receiver.answer(|_, _| Reply::status(200));
+    let before = receiver.count();
+    hand.advance(Duration::from_secs(66));
+    app.settled().await;
+    assert_eq!(receiver.count() - before, 125);
+    let mut after: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for request in &receiver.received()[before..] {
+        let words = after.entry(request.message()).or_default();
+        words.push(request.status());
+    }
+    for (message, words) in after {
+        let expected: &[&str] = if message.starts_with("first") {
+            &["sent"]
+        } else {
+            &["sent", "delivered", "read"]
+        };
+        assert_eq!(words, expected, "{message}");
+    }
+    assert!(
+        app.metric("tickrelay_breaker_open{subscriber=\"crm\"}")
+            .await
+            < 1.0
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_batch_that_met_an_outage_arrives_in_order_after_it() {
+    let (app, hand) = stopped_clock().await;
+    let (receiver, _) = switched(503);
+    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
+        .await;
+    let words = ["sent", "delivered", "read"];
+    for index in 0..3 {
+        let batch: Vec<_> = (0..3)
+            .map(|at| {
+                cloud::status(
+                    &format!("wamid.{index}"),
+                    words[at],
+                    T0 + i64::try_from(at).unwrap(),
+                )
+            })
+            .collect();
+        app.report(&batch).await;
+    }
+    attempts(&app, 5).await;
+    receiver.answer(|_, _| Reply::status(200));
+    // The probe is of the second message, whose first two had failed; the first message, of
+    // which all had their attempt, waits for its retry.
+    hand.advance(Duration::from_secs(2));
+    until("what is due arrives", || receiver.count() == 5 + 6).await;
+    hand.advance(Duration::from_secs(5));
+    app.settled().await;
+    let mut after: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for request in &receiver.received()[5..] {
+        let words = after.entry(request.message()).or_default();
+        words.push(request.status());
+    }
+    for (message, arrived) in after {
+        assert_eq!(arrived, words, "{message}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn resuming_does_not_wait_for_the_breaker() {
+    let (app, _hand) = stopped_clock().await;
+    let (receiver, switch) = switched(503);
+    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
+        .await;
+    for index in 0..8 {
+        app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
+            .await;
+    }
+    attempts(&app, 5).await;
+    switch.store(200, Ordering::SeqCst);
+    pause(&app).await;
+    resume(&app).await;
+    // Three had no attempt yet; the others wait for their retry on a clock that stands.
+    until("what is due arrives", || receiver.count() == 5 + 3).await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_waited_for_more_than_eight_days_expires_and_costs_no_probe() {
+    let (app, hand) = stopped_clock().await;
+    let (receiver, switch) = switched(503);
+    app.subscribe("crm", &receiver.url).await;
+    for index in 0..30 {
+        app.report(&[cloud::status(&format!("old.{index}"), "sent", T0)])
+            .await;
+    }
+    until("the breaker is open", || receiver.count() >= 5).await;
+    hand.advance(DAY * 9);
+    switch.store(200, Ordering::SeqCst);
+    app.report(&[cloud::status("new", "sent", T0)]).await;
+    app.settled().await;
+    assert_eq!(
+        app.rows("SELECT state, gave_up, count(*) FROM forward GROUP BY 1, 2"),
+        [["delivered", "-", "1"], ["gave-up", "expired", "30"]]
+    );
+    assert_eq!(receiver.received().last().unwrap().message(), "new");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_pause_keeps_everything_and_uses_up_nothing() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    pause(&app).await;
+    for index in 0..20 {
+        app.report(&[
+            cloud::status(&format!("wamid.{index}"), "sent", T0),
+            cloud::status(&format!("wamid.{index}"), "read", T0 + 1),
+        ])
+        .await;
+    }
+    assert_eq!(
+        app.rows("SELECT state, attempts, count(*) FROM forward GROUP BY 1, 2"),
+        [["pending", "0", "40"]]
+    );
+    assert_eq!(receiver.count(), 0);
+    let app = app.restart().await;
+    resume(&app).await;
+    app.settled().await;
+    assert_eq!(receiver.count(), 40);
+    for (message, words) in receiver.by_message() {
+        assert_eq!(words, ["sent", "read"], "{message}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn an_attempt_that_cannot_be_written_down_is_not_repeated_meanwhile() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::scripted(|_, _| Reply::status(200).after(Duration::from_millis(300)));
+    app.subscribe("crm", &receiver.url).await;
+    app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
+    until("it is on its way", || receiver.count() == 1).await;
+    // A foreign process takes the write lock while the answer is awaited.
+    let foreign = app.sqlite();
+    foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let page = || async {
+        let answer = app.http.get(format!("{}/readyz", app.url)).send().await;
+        answer.unwrap().status().as_u16()
+    };
+    let deadline = std::time::Instant::now() + Duration::from_secs(15);
+    while page().await == 200 {
+        assert!(std::time::Instant::now() < deadline, "no commit failed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    foreign.execute_batch("ROLLBACK").unwrap();
+    app.settled().await;
+    assert_eq!(receiver.count(), 1);
+    assert_eq!(
+        app.rows("SELECT state, attempts FROM forward"),
+        [["delivered", "1"]]
+    );
+    app.stop().await;
+}
