@@ -9,6 +9,7 @@ use super::accept::new_uid;
 use super::backend;
 use super::doors::LANE_WINDOW;
 use super::writer::Core;
+use crate::model::ErrorCode;
 use crate::store::{Error, Owed, Refill, RetrySelection, Settlement, Verdict};
 
 /// Writes down the end of an attempt; a forward that is no longer pending stays as it is.
@@ -25,7 +26,7 @@ pub(super) fn settle(
         attempt.map(|attempt| attempt.started_at_ms + i64::from(attempt.outcome.duration_ms));
     let error = attempt
         .and_then(|attempt| attempt.outcome.error)
-        .map(|code| code.as_str());
+        .map(ErrorCode::as_str);
     let tried = i64::from(attempt.is_some());
     let settled = match settlement.verdict {
         Verdict::Delivered => connection

@@ -299,13 +299,12 @@ impl Core {
         for job in group {
             effects.push(match job {
                 Job::Accept(arrival, _) => {
-                    let source_id = match self.sources.get(&arrival.source) {
-                        Some(id) => *id,
-                        None => {
-                            let id = accept::source_id(&transaction, arrival)?;
-                            new_sources.push((Arc::clone(&arrival.source), id));
-                            id
-                        }
+                    let source_id = if let Some(id) = self.sources.get(&arrival.source) {
+                        *id
+                    } else {
+                        let id = accept::source_id(&transaction, arrival)?;
+                        new_sources.push((Arc::clone(&arrival.source), id));
+                        id
                     };
                     let (accepted, owed) = accepting.accept(source_id, arrival)?;
                     Effect::Accepted(accepted, owed)
@@ -320,7 +319,6 @@ impl Core {
                 Job::Run(_) | Job::Stop => Effect::Settled,
             });
         }
-        drop(accepting);
         transaction.commit()?;
         self.sources.extend(new_sources);
         Ok(effects)
