@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -83,7 +84,14 @@ impl Writer {
         let subscribers = core.published.clone();
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || core.work(&inbox))
+            .spawn(move || {
+                // A service whose writer is gone could only answer 503 for ever; whoever
+                // supervises it starts it again, and nothing acknowledged is lost.
+                if catch_unwind(AssertUnwindSafe(|| core.work(&inbox))).is_err() {
+                    tracing::error!("store.writer_panicked");
+                    std::process::exit(70);
+                }
+            })
             .map_err(|error| backend("cannot start the writer".to_owned(), error))?;
         Ok(Self {
             jobs,
