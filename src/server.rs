@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::operations::Operations;
 use crate::receive::Reception;
 use crate::store::{Options, Store};
-use crate::web::{self, Web};
+use crate::web::{self, Bodies, Web};
 
 /// How long a commit may take before the provider is told to come again; 360dialog waits 5 s.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -86,7 +86,7 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
         store,
         clock,
         metrics,
-        body_limit: config.server.body_limit_bytes,
+        bodies: Bodies::new(config.server.body_limit_bytes),
         accept_timeout: ACCEPT_TIMEOUT,
     });
     Ok(Server {

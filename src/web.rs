@@ -1,5 +1,6 @@
 //! The only place that knows actix: every URL on one screen.
 
+mod body;
 mod error;
 mod health;
 mod webhooks;
@@ -14,6 +15,8 @@ use crate::metrics::Metrics;
 use crate::receive::Reception;
 use crate::store::Store;
 
+pub use body::Bodies;
+
 /// What the handlers share.
 pub struct Web {
     /// The way in for webhooks.
@@ -24,8 +27,8 @@ pub struct Web {
     pub clock: Clock,
     /// For `/metrics`.
     pub metrics: Arc<Metrics>,
-    /// The largest body, in bytes.
-    pub body_limit: usize,
+    /// What webhooks may take of the memory.
+    pub bodies: Bodies,
     /// How long a commit may take before the provider is told to come again.
     pub accept_timeout: Duration,
 }

@@ -87,6 +87,21 @@ pub(super) fn too_large(limit: usize) -> HttpResponse {
     )
 }
 
+/// All that are in flight together are more than the process may hold.
+pub(super) fn too_many_bytes() -> HttpResponse {
+    problem(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too many webhooks are being read: send it again later",
+    )
+}
+
+pub(super) fn body_too_slow() -> HttpResponse {
+    problem(
+        StatusCode::REQUEST_TIMEOUT,
+        "the body took too long to arrive: send it again",
+    )
+}
+
 pub(super) fn method_not_allowed(allowed: &'static str) -> HttpResponse {
     let mut response = problem(
         StatusCode::METHOD_NOT_ALLOWED,

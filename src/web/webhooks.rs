@@ -2,8 +2,8 @@
 
 use actix_web::web::{self, Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse, Resource};
-use futures_util::StreamExt;
 
+use super::body::{Body, Unread};
 use super::{Web, error};
 use crate::provider::authentication::{Headers, Refused};
 use crate::receive::{Inlet, Overrides, Refusal};
@@ -53,26 +53,39 @@ async fn receive(
         return refuse(&Refusal::Authentication(reason));
     }
     let overrides = Overrides::from_query(&query);
-    let body = match read(&request, payload, shared.body_limit).await {
+    let Body { bytes, held } = match shared.bodies.read(&request, payload).await {
         Ok(body) => body,
-        Err(Unread::TooLarge) => {
-            reception.count_refused(&inlet, "too-large");
-            return error::too_large(shared.body_limit);
-        }
-        Err(Unread::Broken) => {
-            return error::problem(
-                actix_web::http::StatusCode::BAD_REQUEST,
-                "the body ended before its announced length",
-            );
-        }
+        Err(unread) => return not_read(&shared, &inlet, unread),
     };
-    let stored = reception.receive(&inlet, &headers, overrides, body);
+    let stored = reception.receive(&inlet, &headers, overrides, bytes);
     let stored = tokio::time::timeout(shared.accept_timeout, stored).await;
+    drop(held);
     match stored {
         Ok(Ok(_)) => HttpResponse::Ok().finish(),
         Ok(Err(refusal @ Refusal::Store(_))) => not_stored(&shared, &inlet, Some(&refusal)),
         Ok(Err(refusal)) => refuse(&refusal),
         Err(_) => not_stored(&shared, &inlet, None),
+    }
+}
+
+/// The body was not read to its end.
+fn not_read(shared: &Web, inlet: &Inlet, unread: Unread) -> HttpResponse {
+    let count = |outcome| shared.reception.count_refused(inlet, outcome);
+    match unread {
+        Unread::TooLarge => {
+            count("too-large");
+            error::too_large(shared.bodies.limit())
+        }
+        Unread::TooMany => {
+            count("not-stored");
+            tracing::error!(source = inlet.name(), "webhook.too_many_bytes_in_flight");
+            error::too_many_bytes()
+        }
+        Unread::TooSlow => error::body_too_slow(),
+        Unread::Broken => error::problem(
+            actix_web::http::StatusCode::BAD_REQUEST,
+            "the body ended before its announced length",
+        ),
     }
 }
 
@@ -111,34 +124,4 @@ async fn handshake(request: HttpRequest, shared: Data<Web>, query: Parameters) -
 fn path(request: &HttpRequest) -> (&str, Option<&str>) {
     let path = request.match_info();
     (path.get("source").unwrap_or_default(), path.get("token"))
-}
-
-enum Unread {
-    TooLarge,
-    Broken,
-}
-
-/// The body, byte for byte as it came.
-async fn read(
-    request: &HttpRequest,
-    mut payload: Payload,
-    limit: usize,
-) -> Result<Vec<u8>, Unread> {
-    let announced = request
-        .headers()
-        .get(actix_web::http::header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|announced| announced > limit) {
-        return Err(Unread::TooLarge);
-    }
-    // What is announced is not yet there: no more than 64 KiB are set aside for it.
-    let mut body = Vec::with_capacity(announced.unwrap_or_default().min(64 * 1024));
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Unread::Broken)?;
-        if body.len() + chunk.len() > limit {
-            return Err(Unread::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
