@@ -248,7 +248,7 @@ pub enum Verdict {
     RetryAt(i64),
     /// Given up.
     GaveUp(GaveUp),
-    /// Left as it is: a breaker's probe uses up no attempt.
+    /// Left as it is: a breaker's probe, and a turn ahead of a later status, use up no attempt.
     Untouched,
 }
 
@@ -266,7 +266,7 @@ pub struct Settlement {
 /// One HTTP try, as it is written down.
 #[derive(Debug)]
 pub struct Attempt {
-    /// 1 for the first; `None` for a breaker's probe.
+    /// 1 for the first; `None` for one that used up none.
     pub number: Option<u32>,
     /// When it began, ms since 1970 UTC.
     pub started_at_ms: i64,

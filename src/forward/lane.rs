@@ -4,7 +4,7 @@
 //! earlier goes first: a forward that comes due sends its earlier siblings before it, even
 //! those that were waiting for a retry, so that a subscriber that was down for a moment
 //! still sees sent, delivered, read in that order. It waits for one attempt of each, not for
-//! their success.
+//! their success, and an attempt before its time uses up none of the schedule's.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -47,6 +47,11 @@ pub enum Fate {
         last_attempt_ms: i64,
         /// Attempts used up so far.
         attempts: u32,
+    },
+    /// It went ahead of a sibling before its own time, and failed: it waits as it did.
+    WentAhead {
+        /// When that was, ms since 1970 UTC.
+        last_attempt_ms: i64,
     },
     /// A probe that failed: nothing changes but the turn of its message, so that the next
     /// probe tries another one, and none of this message overtakes it.
@@ -160,6 +165,11 @@ impl Lane {
                 item.owed.due_at_ms = due_at_ms;
                 item.owed.last_attempt_ms = Some(last_attempt_ms);
                 item.owed.attempts = attempts;
+                // The next time it comes due, its siblings go first once more.
+                item.cleared = None;
+            }
+            Fate::WentAhead { last_attempt_ms } => {
+                item.owed.last_attempt_ms = Some(last_attempt_ms);
             }
             Fate::Requeues { due_at_ms } => self.line_up(message_id, due_at_ms),
         }
@@ -334,6 +344,29 @@ mod tests {
         lane.finish(2, Fate::Leaves);
         assert_eq!(take(&mut lane, 299_999), None);
         assert_eq!(take(&mut lane, 300_000), Some(1));
+    }
+
+    #[test]
+    fn siblings_go_first_each_time_a_forward_comes_due() {
+        let mut lane = lane(&[(1, 7, 0), (2, 7, 0)]);
+        for forward in [1, 2] {
+            assert_eq!(take(&mut lane, 0), Some(forward));
+            let due_at_ms = 10_000 / forward;
+            lane.finish(forward, retry(due_at_ms, 0));
+        }
+        // The later one is due first, twice; the earlier goes ahead of it each time.
+        for due_ms in [5_000, 7_000] {
+            assert_eq!(take(&mut lane, due_ms), Some(1));
+            lane.finish(
+                1,
+                Fate::WentAhead {
+                    last_attempt_ms: due_ms,
+                },
+            );
+            assert_eq!(take(&mut lane, due_ms), Some(2));
+            lane.finish(2, retry(7_000, due_ms));
+        }
+        assert_eq!(lane.next_due_ms(), Some(7_000));
     }
 
     #[test]

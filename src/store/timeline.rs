@@ -175,7 +175,8 @@ pub struct ForwardRecord {
     pub state: ForwardState,
     /// Why it was given up.
     pub gave_up: Option<GaveUp>,
-    /// Attempts used up since it is owed; a breaker's probes use up none.
+    /// Attempts used up since it is owed; extra ones (a breaker's probe, a turn ahead of a
+    /// later status) use up none.
     pub attempts: u32,
     /// Since when it is owed, ms since 1970 UTC.
     pub owed_since_ms: i64,
@@ -214,7 +215,7 @@ pub struct ForwardDetail {
 /// One HTTP try.
 #[derive(Debug, Clone, Serialize)]
 pub struct AttemptRecord {
-    /// 1 for the first; `None` for a breaker's probe.
+    /// 1 for the first; `None` for an extra one that used up none.
     pub number: Option<u32>,
     /// When it began, ms since 1970 UTC.
     pub started_at_ms: i64,

@@ -2,8 +2,11 @@
 //! nothing is used up by it, and afterwards all arrives in order.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use tickrelay::clock::Clock;
 
 use crate::retrying::{T0, attempts, pause, resume, stopped_clock, switched};
 use crate::support::receiver::{Receiver, Reply};
@@ -112,6 +115,75 @@ async fn a_batch_that_met_an_outage_arrives_in_order_after_it() {
         assert_eq!(arrived, words, "{message}");
     }
     app.stop().await;
+}
+
+/// A 4xx opens no breaker, so each forward keeps a schedule of its own.
+#[actix_web::test]
+async fn while_each_is_refused_the_earlier_goes_first_each_time_and_uses_up_nothing() {
+    let app = TestApp::boot_with(Clock::system(), |config| {
+        config.forward.schedule = (3..12)
+            .map(|step| Duration::from_millis(100 * step))
+            .collect();
+    })
+    .await;
+    let answers = Arc::new(Mutex::new(BTreeMap::<String, Vec<(String, bool)>>::new()));
+    let open = Arc::new(AtomicBool::new(false));
+    let (log, gate) = (Arc::clone(&answers), Arc::clone(&open));
+    let receiver = Receiver::scripted(move |_, request| {
+        let taken = gate.load(Ordering::SeqCst);
+        let mut log = log.lock().unwrap();
+        let of_message = log.entry(request.message()).or_default();
+        of_message.push((request.status(), taken));
+        Reply::status(if taken { 200 } else { 404 })
+    });
+    app.subscribe("crm", &receiver.url).await;
+    for (step, word) in WORDS.into_iter().enumerate() {
+        for index in 0..20 {
+            let at = T0 + i64::try_from(step).unwrap();
+            app.report(&[cloud::status(&format!("wamid.{index}"), word, at)])
+                .await;
+        }
+        let tried = || app.value::<i64>("SELECT count(*) FROM attempt WHERE number = 1");
+        let expected = 20 * i64::try_from(step + 1).unwrap();
+        until("each status was refused once", || tried() == expected).await;
+    }
+    let often = || app.value::<i64>("SELECT count(*) FROM forward WHERE attempts >= 3");
+    until("retries overlap", || often() >= 30).await;
+    open.store(true, Ordering::SeqCst);
+    app.settled().await;
+    let answers = answers.lock().unwrap();
+    assert_eq!(answers.len(), 20);
+    for (message, requests) in answers.iter() {
+        assert_earlier_went_first(message, requests);
+    }
+    let extra = "SELECT count(*) FROM attempt WHERE number IS NULL";
+    assert!(app.value::<i64>(extra) > 0);
+    let doubled = "SELECT count(*) FROM (SELECT 1 FROM attempt WHERE number IS NOT NULL \
+                   GROUP BY forward_id, number HAVING count(*) > 1)";
+    assert_eq!(app.value::<i64>(doubled), 0);
+}
+
+const WORDS: [&str; 3] = ["sent", "delivered", "read"];
+
+/// Between two attempts of a status each earlier one that was still owed had its turn.
+fn assert_earlier_went_first(message: &str, requests: &[(String, bool)]) {
+    for (at, (word, _)) in requests.iter().enumerate() {
+        let rank = |word: &str| WORDS.iter().position(|known| *known == word).unwrap();
+        let before = &requests[..at];
+        let since = before
+            .iter()
+            .rposition(|(earlier, _)| earlier == word)
+            .map_or(0, |last| last + 1);
+        for earlier in &WORDS[..rank(word)] {
+            let is = |(other, _): &&(String, bool)| other == earlier;
+            let taken = before.iter().filter(is).any(|(_, taken)| *taken);
+            let had_its_turn = before[since..].iter().any(|request| is(&request));
+            assert!(
+                taken || had_its_turn,
+                "{message} {word} before {earlier}: {requests:?}"
+            );
+        }
+    }
 }
 
 #[actix_web::test]

@@ -390,6 +390,8 @@ impl LaneTask {
         });
         // A probe that finds the subscriber still failing says nothing of its forward.
         let spared = ended.probe && ended.outcome.counts_against_subscriber();
+        // One that went ahead for a sibling's sake would use up its attempts before its time.
+        let ahead = owed.due_at_ms > ended.started_at_ms;
         match next {
             Next::Done => (Verdict::Delivered, Fate::Leaves),
             Next::Disable => {
@@ -399,6 +401,10 @@ impl LaneTask {
             Next::GaveUp(_) | Next::RetryAt(_) if spared => {
                 let due_at_ms = now_ms;
                 (Verdict::Untouched, Fate::Requeues { due_at_ms })
+            }
+            Next::GaveUp(_) | Next::RetryAt(_) if ahead => {
+                let last_attempt_ms = ended.started_at_ms;
+                (Verdict::Untouched, Fate::WentAhead { last_attempt_ms })
             }
             Next::GaveUp(reason) => (Verdict::GaveUp(reason), Fate::Leaves),
             Next::RetryAt(due_at_ms) => (
