@@ -89,7 +89,9 @@ impl Breaker {
     pub fn gate(&mut self, now_ms: i64) -> Gate {
         match self.state {
             State::Closed { .. } => Gate::Closed,
-            State::Open { until_ms, .. } | State::Probing { until_ms, .. } if now_ms < until_ms => {
+            State::Open { until_ms, .. } | State::Probing { until_ms, .. }
+                if self.is_ahead(until_ms, now_ms) =>
+            {
                 Gate::Open { until_ms }
             }
             State::Open { probes, .. } | State::Probing { probes, .. } => {
@@ -100,6 +102,13 @@ impl Breaker {
                 Gate::Probe
             }
         }
+    }
+
+    /// Whether that time is still to come; one that is further away than any wait was set
+    /// before the clock was set back, and is past.
+    fn is_ahead(&self, until_ms: i64, now_ms: i64) -> bool {
+        let longest_ms = self.probe_lease_ms.max(MAX_ASKED_MS);
+        now_ms < until_ms && until_ms.saturating_sub(now_ms) <= longest_ms
     }
 
     /// Whether nothing but probes is sent; for display.
@@ -260,6 +269,12 @@ mod tests {
             assert_eq!(breaker.on_outcome(&bad(), due_ms), None);
             now_ms = due_ms;
         }
+    }
+
+    #[test]
+    fn a_wait_that_was_set_before_the_clock_was_set_back_is_over() {
+        let mut breaker = opened();
+        assert_eq!(breaker.gate(-86_400_000), Gate::Probe);
     }
 
     #[test]
