@@ -53,19 +53,31 @@ impl Clock {
     /// Waits until `due_ms` (ms since 1970 UTC); returns at once when that is past.
     ///
     /// May be dropped at any time. It follows the wall clock, not the time that has passed,
-    /// since what is due was written down as a time of day.
+    /// since what is due was written down as a time of day. When the clock is set back while
+    /// it waits, it returns early: what was reckoned before has to be reckoned anew.
     pub async fn sleep_until(&self, due_ms: i64) {
         match &self.0 {
-            Source::System => loop {
-                let left_ms = due_ms.saturating_sub(system_now_ms());
-                let Ok(left_ms @ 1..) = u64::try_from(left_ms) else {
-                    return;
-                };
-                tokio::time::sleep(Duration::from_millis(left_ms).min(RECHECK)).await;
-            },
+            Source::System => {
+                let mut latest_ms = i64::MIN;
+                loop {
+                    let now_ms = system_now_ms();
+                    let left_ms = u64::try_from(due_ms.saturating_sub(now_ms)).unwrap_or(0);
+                    if left_ms == 0 || now_ms < latest_ms {
+                        return;
+                    }
+                    latest_ms = now_ms;
+                    tokio::time::sleep(Duration::from_millis(left_ms).min(RECHECK)).await;
+                }
+            }
             Source::Manual(face) => {
                 let mut face = face.clone();
-                if face.wait_for(|now_ms| *now_ms >= due_ms).await.is_err() {
+                let mut latest_ms = i64::MIN;
+                let woken = face.wait_for(|now_ms| {
+                    let set_back = *now_ms < latest_ms;
+                    latest_ms = *now_ms;
+                    *now_ms >= due_ms || set_back
+                });
+                if woken.await.is_err() {
                     std::future::pending::<()>().await;
                 }
             }
@@ -133,6 +145,18 @@ mod tests {
         assert!(!sleeper.is_finished());
         hand.set_ms(11);
         assert_eq!(sleeper.await.unwrap(), 11);
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_when_the_clock_is_set_back() {
+        let (clock, hand) = Clock::manual(1_000);
+        let sleeper = tokio::spawn(async move { clock.sleep_until(2_000).await });
+        tokio::task::yield_now().await;
+        hand.set_ms(1_500);
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        hand.set_ms(1_400);
+        sleeper.await.unwrap();
     }
 
     #[tokio::test]
