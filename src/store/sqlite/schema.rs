@@ -82,9 +82,7 @@ fn migrate_by(
     let failed = |error| backend(format!("cannot migrate {}", path.display()), error);
     let known = version(migrations);
     if found == 0 {
-        connection
-            .pragma_update(None, "application_id", APPLICATION_ID)
-            .map_err(|error| failed(error.into()))?;
+        mark(connection).map_err(|error| failed(error.into()))?;
     } else if found < known {
         let copy = beside(path, &format!("before-v{known}-{now_ms}"));
         connection
@@ -95,6 +93,11 @@ fn migrate_by(
     Migrations::from_slice(migrations)
         .to_latest(connection)
         .map_err(failed)
+}
+
+/// Writes into the file that it is ours.
+pub(super) fn mark(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "application_id", APPLICATION_ID)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
 use super::doors::Doors;
-use super::{accept, backend, disk, forwards, set_durability, subscribers};
+use super::{accept, backend, disk, forwards, schema, set_durability, subscribers};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Subscriber;
@@ -177,6 +177,8 @@ pub(super) struct Core {
     wal_limit_bytes: u64,
     disk_reserve_bytes: u64,
     wal_alarmed: bool,
+    /// The last commit failed by what any other would fail by.
+    surroundings_failed: bool,
     checkpoint_at: u32,
     tended: Instant,
 }
@@ -208,6 +210,7 @@ impl Core {
             wal_limit_bytes: options.wal_limit_bytes,
             disk_reserve_bytes: options.disk_reserve_bytes,
             wal_alarmed: false,
+            surroundings_failed: false,
             checkpoint_at: CHECKPOINT_PAGES,
             tended: Instant::now(),
         };
@@ -335,6 +338,7 @@ impl Core {
     /// After the commit: answers to the waiters, forwards to the lanes.
     fn conclude(&mut self, group: Vec<Job>, effects: Vec<Effect>) {
         self.shared.commit_failed.store(false, Ordering::Relaxed);
+        self.surroundings_failed = false;
         let erased = effects
             .iter()
             .any(|effect| matches!(effect, Effect::Missing));
@@ -356,6 +360,7 @@ impl Core {
     fn fail(&mut self, group: Vec<Job>, error: &rusqlite::Error) {
         end_if_unsynced(error);
         self.shared.commit_failed.store(true, Ordering::Relaxed);
+        self.surroundings_failed = is_of_the_surroundings(error);
         tracing::error!(%error, "store.commit_failed");
         for job in group {
             match job {
@@ -453,6 +458,8 @@ impl Core {
         self.tended = Instant::now();
         if !self.unsettled.is_empty() {
             self.commit(Vec::new());
+        } else if self.surroundings_failed {
+            self.probe();
         }
         let size = || std::fs::metadata(&self.wal_path).map_or(0, |metadata| metadata.len());
         if size() > self.wal_limit_bytes {
@@ -479,6 +486,20 @@ impl Core {
             .accept_queue
             .set(i64::try_from(queued).unwrap_or(i64::MAX));
         self.look_at_disk();
+    }
+
+    /// Whether a commit succeeds again. Who asks `/readyz` before sending would otherwise never
+    /// send what would find out.
+    fn probe(&mut self) {
+        // It writes a page, though nothing changes.
+        match schema::mark(&self.connection) {
+            Ok(()) => {
+                self.surroundings_failed = false;
+                self.shared.commit_failed.store(false, Ordering::Relaxed);
+                tracing::info!("store.commit_works_again");
+            }
+            Err(error) => end_if_unsynced(&error),
+        }
     }
 
     fn checkpoint(&self, mode: &str) {
