@@ -1,6 +1,7 @@
 //! `tickrelay serve`: the service, until SIGTERM or SIGINT.
 
 use anyhow::Context as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -13,6 +14,7 @@ use crate::server;
 pub(super) fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let loaded = settings.load()?;
     start_log(&loaded.config.log)?;
+    raise_open_files();
     runtime()?.block_on(async {
         let mut terminated = signal(SignalKind::terminate())?;
         let mut interrupted = signal(SignalKind::interrupt())?;
@@ -36,6 +38,19 @@ pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .enable_all()
         .build()
         .context("cannot start the runtime")
+}
+
+/// Takes as many open files as the system allows: the usual 1024 are fewer than a stranger can
+/// hold open as idle connections.
+fn raise_open_files() {
+    let allowed = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: allowed.maximum,
+        ..allowed
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
 }
 
 /// Sends the log to stderr, as text or as JSON lines.
