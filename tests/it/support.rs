@@ -174,6 +174,13 @@ impl TestApp {
         request.send().await.unwrap().status().as_u16()
     }
 
+    /// As `post` of a Cloud API webhook, to be awaited elsewhere.
+    pub(crate) fn post_later(&self, body: String) -> impl Future<Output = u16> + Send + 'static {
+        let request = self.http.post(format!("{}/webhooks/cloud", self.url));
+        let request = authenticated(request, Provider::MetaCloud, body.as_bytes()).body(body);
+        async move { request.send().await.unwrap().status().as_u16() }
+    }
+
     /// Adds a subscriber that wants everything.
     pub(crate) async fn subscribe(&self, name: &str, url: &str) -> String {
         self.subscribe_with(name, url, |_| {}).await

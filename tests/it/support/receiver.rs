@@ -21,6 +21,8 @@ pub(crate) struct Received {
     pub(crate) at: Instant,
     /// The port it came from: the same for all that came over one connection.
     pub(crate) from_port: u16,
+    /// The path it was sent to.
+    pub(crate) path: String,
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: Vec<u8>,
 }
@@ -111,6 +113,8 @@ struct Shared {
     received: Mutex<Vec<Received>>,
     faults: Mutex<Vec<String>>,
     script: Mutex<Script>,
+    /// Held while a request is served, where one is served at a time.
+    turn: Option<tokio::sync::Mutex<()>>,
 }
 
 /// The running subscriber; it ends with the test.
@@ -130,10 +134,22 @@ impl Receiver {
     pub(crate) fn scripted(
         script: impl Fn(usize, &Received) -> Reply + Send + Sync + 'static,
     ) -> Self {
+        Self::serve(Arc::new(script), None)
+    }
+
+    /// The same, but it serves one request at a time, whoever it is from.
+    pub(crate) fn one_at_a_time(
+        script: impl Fn(usize, &Received) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::serve(Arc::new(script), Some(tokio::sync::Mutex::default()))
+    }
+
+    fn serve(script: Script, turn: Option<tokio::sync::Mutex<()>>) -> Self {
         let shared = Arc::new(Shared {
             received: Mutex::default(),
             faults: Mutex::default(),
-            script: Mutex::new(Arc::new(script)),
+            script: Mutex::new(script),
+            turn,
         });
         let data = Data::from(Arc::clone(&shared));
         let server = HttpServer::new(move || {
@@ -192,9 +208,14 @@ impl Receiver {
 }
 
 async fn take(shared: Data<Shared>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let _turn = match &shared.turn {
+        Some(turn) => Some(turn.lock().await),
+        None => None,
+    };
     let received = Received {
         at: Instant::now(),
         from_port: request.peer_addr().unwrap().port(),
+        path: request.path().to_owned(),
         headers: request
             .headers()
             .iter()
