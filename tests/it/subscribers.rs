@@ -112,22 +112,22 @@ async fn changes_under_load_lose_nothing_repeat_nothing_and_keep_the_order() {
     const MESSAGES: usize = 120;
     const WORDS: [&str; 3] = ["sent", "delivered", "read"];
     let app = TestApp::boot().await;
-    let receiver = Receiver::scripted(|index, _| {
-        Reply::status(200).after(Duration::from_millis(index as u64 % 4))
-    });
-    app.subscribe("crm", &receiver.url).await;
+    // Slower than what comes, so that earlier statuses wait while later ones are handed over.
+    let receiver = Receiver::scripted(|_, _| Reply::status(200).after(Duration::from_millis(2)));
+    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 2)
+        .await;
     let load = async {
-        for (at, word) in (0..).zip(WORDS) {
-            for message in 0..MESSAGES {
+        for message in 0..MESSAGES {
+            for (at, word) in (0..).zip(WORDS) {
                 app.report(&[cloud::status(&format!("wamid.{message}"), word, T0 + at)])
                     .await;
             }
         }
     };
     let changes = async {
-        for round in 0..40 {
+        for round in 0..120 {
             let name = "crm".to_owned();
-            match round % 4 {
+            match round % 12 {
                 0 => app.order(Request::PauseSubscriber { name }).await,
                 1 => app.order(Request::ResumeSubscriber { name }).await,
                 _ => app.order(Request::RotateSecret { name }).await,
