@@ -27,29 +27,47 @@ enum Line {
     Failure(Failure),
 }
 
-/// Where the socket of the store at `store` stands.
-#[must_use]
-pub fn socket_path(store: &Path) -> PathBuf {
-    store.with_extension("sock")
+/// The longest path a socket may have, in bytes: the kernel's limit without its closing NUL.
+const PATH_LIMIT: usize = 107;
+
+/// Where the socket of the store at `store` stands: beside it, `.sock` after its whole name.
+///
+/// # Errors
+/// When that is longer than the path of a socket may be.
+pub fn socket_path(store: &Path) -> anyhow::Result<PathBuf> {
+    let mut path = crate::store::resolve(store).into_os_string();
+    path.push(".sock");
+    anyhow::ensure!(
+        path.len() <= PATH_LIMIT,
+        "the control socket beside the store would have a path of {} bytes, {PATH_LIMIT} at most \
+         are possible: choose a shorter path in store.url",
+        path.len()
+    );
+    Ok(path.into())
+}
+
+/// Removes the socket of a process that died; the instance lock says that it is nobody's.
+fn remove_stale(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::FileTypeExt;
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path),
+        Ok(_) => Err(std::io::Error::other("there is a file that is no socket")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Answers the socket until `stop` turns true.
 ///
 /// # Errors
-/// When the socket cannot be made; a stale one of a process that died is replaced, since
-/// the instance lock is ours.
+/// When the socket cannot be made.
 pub fn serve(
     path: &Path,
     operations: Operations,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<JoinHandle<()>> {
     let attempted = || format!("cannot make the control socket {}", path.display());
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(error).with_context(attempted);
-        }
-        _ => {}
-    }
+    remove_stale(path).with_context(attempted)?;
     let listener = UnixListener::bind(path).with_context(attempted)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
         .with_context(attempted)?;
@@ -112,7 +130,7 @@ pub fn ask(
     request: &Request,
     mut on_progress: impl FnMut(Progress),
 ) -> anyhow::Result<Option<Result<Answer, Failure>>> {
-    let path = socket_path(store);
+    let path = socket_path(store)?;
     let mut stream = match BlockingStream::connect(&path) {
         Ok(stream) => stream,
         // No socket, or one left behind by a process that died.

@@ -48,6 +48,8 @@ pub struct Server {
 /// # Errors
 /// When the store cannot be opened, the port is taken, or a TLS file cannot be read.
 pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
+    // Before the store is made: a path that is too long must leave nothing behind.
+    let socket = control::socket_path(&config.store.path)?;
     let metrics = Arc::new(Metrics::new());
     let store = Store::open(&store_options(&config), clock.clone(), Arc::clone(&metrics))?;
     let sender = Arc::new(Sender::new(&sender_config(&config))?);
@@ -75,7 +77,6 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
     for warning in config.warnings() {
         tracing::warn!(key = %warning.key, "{}", warning.text);
     }
-    let socket = control::socket_path(&config.store.path);
     let shared = Data::new(Web {
         reception: Reception::new(
             config.sources,

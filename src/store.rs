@@ -29,6 +29,7 @@ use crate::provider::{ParseError, Parsed, Provider};
 
 pub use sqlite::Store;
 pub use sqlite::reader::Reader;
+pub(crate) use sqlite::resolve;
 pub use sqlite::subscribers::{NewSubscriber, SubscriberSecret};
 pub use upkeep::{
     Erased, FoundReport, Person, Prunable, PruneStep, ReprocessSelection, Reread, StoredWebhook,
@@ -93,8 +94,8 @@ pub enum Error {
     /// The ingest queue is full.
     #[error("too many webhooks wait to be stored")]
     QueueFull,
-    /// The disk is full, or its reserve is used up.
-    #[error("the disk is full, or its reserve of free space is used up")]
+    /// The disk is full, its reserve is used up, or the store's file was taken away.
+    #[error("the disk is full, its reserve of free space is used up, or the store's file is gone")]
     DiskFull,
     /// The query took longer than a reader may.
     #[error("the query took longer than {0:?}")]

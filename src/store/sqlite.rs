@@ -64,6 +64,11 @@ impl Store {
     /// [`Error::Locked`] when another process owns it, [`Error::TooNew`] when a newer
     /// tickrelay wrote it, [`Error::Backend`] when the file cannot be opened or written.
     pub fn open(options: &Options, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, Error> {
+        // What stands beside the store must be the same by whatever link it is opened.
+        let options = &Options {
+            path: resolve(&options.path),
+            ..options.clone()
+        };
         let lock = lock(&options.path)?;
         let mut connection = connect(&options.path)?;
         let found = schema::recognise(&connection, &options.path)?;
@@ -217,6 +222,20 @@ impl Store {
         })));
         answer.await.map_err(|_| Error::Closed)?
     }
+}
+
+/// The path with its links followed; as it is where there is nothing yet.
+pub(crate) fn resolve(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+        match (folder, path.file_name()) {
+            (Ok(folder), Some(name)) => folder.join(name),
+            _ => path.to_path_buf(),
+        }
+    })
 }
 
 /// `tickrelay.db` → `tickrelay.secrets.db`: what stands beside the store is named after it.

@@ -139,3 +139,22 @@ fn a_kill_at_any_moment_of_the_first_start_leaves_a_store_that_opens() {
         home.start().stop();
     }
 }
+
+#[test]
+fn a_store_is_owned_by_whoever_came_first_through_whatever_link() {
+    let (home, other) = (Home::new(), Home::new());
+    let first = home.start();
+    std::os::unix::fs::symlink(home.store(), other.store()).unwrap();
+    check_refused(&other, &["is in use by another tickrelay"]);
+    assert!(!other.file("tickrelay.secrets.db").exists());
+    first.stop();
+}
+
+#[test]
+fn a_file_where_the_control_socket_belongs_is_left_alone() {
+    let home = Home::new();
+    let path = home.file("tickrelay.db.sock");
+    std::fs::write(&path, "not a socket").unwrap();
+    check_refused(&home, &["control socket", "no socket"]);
+    assert_eq!(std::fs::read(&path).unwrap(), b"not a socket");
+}

@@ -173,6 +173,8 @@ pub(super) struct Core {
     published: watch::Sender<Arc<[Arc<Subscriber>]>>,
     shared: Arc<Shared>,
     durability: Durability,
+    path: PathBuf,
+    inode: Option<u64>,
     wal_path: PathBuf,
     wal_limit_bytes: u64,
     disk_reserve_bytes: u64,
@@ -206,6 +208,8 @@ impl Core {
             unsettled: Vec::new(),
             shared: Arc::default(),
             durability: options.durability,
+            inode: disk::inode(&options.path),
+            path: options.path.clone(),
             wal_path: PathBuf::from(wal_path),
             wal_limit_bytes: options.wal_limit_bytes,
             disk_reserve_bytes: options.disk_reserve_bytes,
@@ -522,10 +526,13 @@ impl Core {
         // When the question fails, the commit itself will tell.
         let low =
             disk::free_bytes(&self.wal_path).is_some_and(|free| free < self.disk_reserve_bytes);
-        if low && !self.shared.disk_low.swap(low, Ordering::Relaxed) {
-            tracing::error!(reserve = self.disk_reserve_bytes, "store.disk_reserve_used");
+        // What is written into a file without a name is lost when the process ends.
+        let gone = disk::inode(&self.path) != self.inode;
+        if (low || gone) && !self.shared.disk_low.swap(true, Ordering::Relaxed) {
+            let reserve = self.disk_reserve_bytes;
+            tracing::error!(reserve, file_gone = gone, "store.disk_refuses");
         }
-        self.shared.disk_low.store(low, Ordering::Relaxed);
+        self.shared.disk_low.store(low || gone, Ordering::Relaxed);
     }
 }
 
