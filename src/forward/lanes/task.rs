@@ -230,7 +230,8 @@ impl LaneTask {
                 }
                 if let Some(secrets) = secrets {
                     if secrets.is_empty() {
-                        tracing::error!(subscriber = %self.subscriber.name, "forward.no_secret");
+                        // Lost with its file, or a crash came between the two files.
+                        self.disable("it has no secret: rotate-secret, then resume");
                     }
                     self.secrets = secrets;
                 }

@@ -47,33 +47,44 @@ impl Secrets {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The one secret of a new subscriber.
+    /// The one secret of a new subscriber; what stands there is another store's, whose file
+    /// was taken away and whose keys begin anew.
     pub(super) fn set(&self, subscriber_id: i64, secret: &SigningSecret) -> Result<(), Error> {
-        self.connection()
-            .execute(
+        let mut connection = self.connection();
+        let set = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction()?;
+            transaction.execute(
+                "DELETE FROM subscriber_secret WHERE subscriber_id = ?1",
+                [subscriber_id],
+            )?;
+            transaction.execute(
                 "INSERT INTO subscriber_secret (subscriber_id, secret) VALUES (?1, ?2)",
                 params![subscriber_id, secret.expose()],
-            )
-            .map_err(|error| backend("cannot keep the secret".to_owned(), error))?;
-        Ok(())
+            )?;
+            transaction.commit()
+        };
+        set(&mut connection).map_err(|error| backend("cannot keep the secret".to_owned(), error))
     }
 
-    /// A new secret; the current one expires, those expired before are forgotten.
+    /// A new secret; the current one expires at `old_until_ms`, those that were rotated out
+    /// before keep their time.
     pub(super) fn rotate(
         &self,
         subscriber_id: i64,
         secret: &SigningSecret,
+        now_ms: i64,
         old_until_ms: i64,
     ) -> Result<(), Error> {
         let mut connection = self.connection();
         let rotate = |connection: &mut Connection| -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
             transaction.execute(
-                "DELETE FROM subscriber_secret WHERE subscriber_id = ?1 AND expires_at_ms IS NOT NULL",
-                [subscriber_id],
+                "DELETE FROM subscriber_secret WHERE subscriber_id = ?1 AND expires_at_ms <= ?2",
+                params![subscriber_id, now_ms],
             )?;
             transaction.execute(
-                "UPDATE subscriber_secret SET expires_at_ms = ?2 WHERE subscriber_id = ?1",
+                "UPDATE subscriber_secret SET expires_at_ms = ?2 \
+                 WHERE subscriber_id = ?1 AND expires_at_ms IS NULL",
                 params![subscriber_id, old_until_ms],
             )?;
             transaction.execute(

@@ -221,7 +221,8 @@ impl Store {
     ) -> Result<SigningSecret, Error> {
         let id = self.subscriber(name)?.id;
         let secret = SigningSecret::generate();
-        self.secrets.rotate(id, &secret, old_until_ms)?;
+        self.secrets
+            .rotate(id, &secret, self.clock.now_ms(), old_until_ms)?;
         self.run(move |core| core.publish(&[id])).await?;
         Ok(secret)
     }
