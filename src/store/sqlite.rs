@@ -18,12 +18,14 @@ mod rows;
 mod schema;
 mod secrets;
 pub(super) mod subscribers;
+mod tending;
 mod webhooks;
 mod writer;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
@@ -36,6 +38,9 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use secrets::Secrets;
 use writer::{Core, Job, Writer};
+
+/// How long a commit waits for a foreign writer; none is foreseen, but it must not fail at once.
+const BUSY_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The open store. Cheap to clone; the writer ends when the last clone is dropped.
 #[derive(Clone)]
@@ -286,7 +291,7 @@ fn connect(path: &Path) -> Result<Connection, Error> {
                 | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         // A foreign writer is not foreseen, but must not fail a commit at once either.
-        connection.busy_timeout(std::time::Duration::from_secs(2))?;
+        connection.busy_timeout(BUSY_PATIENCE)?;
         Ok(connection)
     };
     let failed = |error| backend(format!("cannot open {}", path.display()), error);

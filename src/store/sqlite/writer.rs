@@ -4,7 +4,6 @@
 //! waits up to [`SETTLE_DELAY`] for company and is committed without an fsync, since losing
 //! it only repeats a send. The writer owns the checkpoints too.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -18,7 +17,8 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
 use super::doors::Doors;
-use super::{accept, backend, disk, forwards, schema, set_durability, subscribers};
+use super::tending::{CHECKPOINT_PAGES, WAL_PAGES};
+use super::{accept, backend, disk, forwards, set_durability, subscribers};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Subscriber;
@@ -37,15 +37,7 @@ const GROUP_BYTES_LIMIT: usize = 4 * 1024 * 1024;
 /// How long settlements wait for a webhook to ride with.
 const SETTLE_DELAY: Duration = Duration::from_millis(20);
 /// How often the writer looks after WAL and disk when nothing comes.
-const TICK: Duration = Duration::from_secs(1);
-/// The WAL is moved into the file each time it has grown by this many pages (8 MiB).
-const CHECKPOINT_PAGES: u32 = 2048;
-
-thread_local! {
-    /// Pages in the WAL after the writer's last commit; SQLite's hook takes no context, and
-    /// the writer is one thread.
-    static WAL_PAGES: Cell<u32> = const { Cell::new(0) };
-}
+pub(super) const TICK: Duration = Duration::from_secs(1);
 
 type Reply = oneshot::Sender<Result<Accepted, Error>>;
 
@@ -60,13 +52,13 @@ pub(super) enum Job {
 
 /// What others see of the writer.
 #[derive(Debug, Default)]
-struct Shared {
-    queued: AtomicUsize,
-    queued_bytes: AtomicUsize,
-    busy_since_ms: AtomicI64,
-    disk_low: AtomicBool,
-    commit_failed: AtomicBool,
-    wal_bytes: AtomicU64,
+pub(super) struct Shared {
+    pub(super) queued: AtomicUsize,
+    pub(super) queued_bytes: AtomicUsize,
+    pub(super) busy_since_ms: AtomicI64,
+    pub(super) disk_low: AtomicBool,
+    pub(super) commit_failed: AtomicBool,
+    pub(super) wal_bytes: AtomicU64,
 }
 
 /// The handle to the writer's thread.
@@ -169,20 +161,21 @@ pub(super) struct Core {
     sources: HashMap<Arc<str>, i64>,
     pub(super) doors: Doors,
     /// Settlements that could not be written down, to be tried again with the next group.
-    unsettled: Vec<Settlement>,
+    pub(super) unsettled: Vec<Settlement>,
     published: watch::Sender<Arc<[Arc<Subscriber>]>>,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     durability: Durability,
-    path: PathBuf,
-    inode: Option<u64>,
-    wal_path: PathBuf,
-    wal_limit_bytes: u64,
-    disk_reserve_bytes: u64,
-    wal_alarmed: bool,
+    pub(super) path: PathBuf,
+    pub(super) inode: Option<u64>,
+    pub(super) wal_path: PathBuf,
+    pub(super) wal_limit_bytes: u64,
+    pub(super) disk_reserve_bytes: u64,
+    pub(super) wal_alarmed: bool,
     /// The last commit failed by what any other would fail by.
-    surroundings_failed: bool,
-    checkpoint_at: u32,
-    tended: Instant,
+    pub(super) surroundings_failed: bool,
+    pub(super) checkpoint_at: u32,
+    pub(super) tended: Instant,
+    pub(super) truncated: Instant,
 }
 
 impl Core {
@@ -217,6 +210,7 @@ impl Core {
             surroundings_failed: false,
             checkpoint_at: CHECKPOINT_PAGES,
             tended: Instant::now(),
+            truncated: Instant::now(),
         };
         core.connection.wal_hook(Some(|_, pages| {
             WAL_PAGES.set(u32::try_from(pages).unwrap_or_default());
@@ -262,7 +256,7 @@ impl Core {
     }
 
     /// Commits a group and tells everybody; one poisoned item costs only itself.
-    fn commit(&mut self, mut group: Vec<Job>) {
+    pub(super) fn commit(&mut self, mut group: Vec<Job>) {
         let started = Instant::now();
         group.splice(0..0, self.unsettled.drain(..).map(Job::Settle));
         self.metrics.group_size.observe(small(group.len()));
@@ -445,95 +439,6 @@ impl Core {
         self.published.send_replace(Arc::clone(&self.subscribers));
         Ok(())
     }
-
-    /// Looks after the WAL on every turn, after the disk once a second.
-    fn tend(&mut self) {
-        let pages = WAL_PAGES.get();
-        if pages < self.checkpoint_at {
-            // It started over since, so the next checkpoint is a full stretch away.
-            self.checkpoint_at = self.checkpoint_at.min(pages + CHECKPOINT_PAGES);
-        } else {
-            self.checkpoint("PASSIVE");
-            self.checkpoint_at = pages + CHECKPOINT_PAGES;
-        }
-        if self.tended.elapsed() < TICK {
-            return;
-        }
-        self.tended = Instant::now();
-        if !self.unsettled.is_empty() {
-            self.commit(Vec::new());
-        } else if self.surroundings_failed {
-            self.probe();
-        }
-        let size = || std::fs::metadata(&self.wal_path).map_or(0, |metadata| metadata.len());
-        if size() > self.wal_limit_bytes {
-            // Readers are waited for (2 s at most), so that the WAL starts over.
-            self.checkpoint("TRUNCATE");
-        }
-        let wal_bytes = size();
-        if wal_bytes > self.wal_limit_bytes && !self.wal_alarmed {
-            let readers = disk::foreign_readers(&self.wal_path);
-            tracing::warn!(
-                wal_bytes,
-                limit = self.wal_limit_bytes,
-                ?readers,
-                "store.wal_pinned"
-            );
-        }
-        self.wal_alarmed = wal_bytes > self.wal_limit_bytes;
-        self.shared.wal_bytes.store(wal_bytes, Ordering::Relaxed);
-        self.metrics
-            .wal_bytes
-            .set(i64::try_from(wal_bytes).unwrap_or(i64::MAX));
-        let queued = self.shared.queued.load(Ordering::Relaxed);
-        self.metrics
-            .accept_queue
-            .set(i64::try_from(queued).unwrap_or(i64::MAX));
-        self.look_at_disk();
-    }
-
-    /// Whether a commit succeeds again. Who asks `/readyz` before sending would otherwise never
-    /// send what would find out.
-    fn probe(&mut self) {
-        // It writes a page, though nothing changes.
-        match schema::mark(&self.connection) {
-            Ok(()) => {
-                self.surroundings_failed = false;
-                self.shared.commit_failed.store(false, Ordering::Relaxed);
-                tracing::info!("store.commit_works_again");
-            }
-            Err(error) => end_if_unsynced(&error),
-        }
-    }
-
-    fn checkpoint(&self, mode: &str) {
-        let started = Instant::now();
-        let result =
-            self.connection
-                .query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-                    row.get::<_, i64>(0)
-                });
-        if let Err(error) = result {
-            end_if_unsynced(&error);
-            tracing::warn!(%error, mode, "store.checkpoint_failed");
-        }
-        self.metrics
-            .checkpoint_seconds
-            .observe(started.elapsed().as_secs_f64());
-    }
-
-    fn look_at_disk(&self) {
-        // When the question fails, the commit itself will tell.
-        let low =
-            disk::free_bytes(&self.wal_path).is_some_and(|free| free < self.disk_reserve_bytes);
-        // What is written into a file without a name is lost when the process ends.
-        let gone = disk::inode(&self.path) != self.inode;
-        if (low || gone) && !self.shared.disk_low.swap(true, Ordering::Relaxed) {
-            let reserve = self.disk_reserve_bytes;
-            tracing::error!(reserve, file_gone = gone, "store.disk_refuses");
-        }
-        self.shared.disk_low.store(low || gone, Ordering::Relaxed);
-    }
 }
 
 /// What a job did, to be told after the commit.
@@ -592,7 +497,7 @@ fn is_of_the_surroundings(error: &rusqlite::Error) -> bool {
 
 /// A failed fsync ends the process: the kernel may have dropped the pages, so a second try
 /// could succeed without the data being on the disk.
-fn end_if_unsynced(error: &rusqlite::Error) {
+pub(super) fn end_if_unsynced(error: &rusqlite::Error) {
     if let rusqlite::Error::SqliteFailure(failure, _) = error
         && matches!(
             failure.extended_code,

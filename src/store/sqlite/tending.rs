@@ -1,0 +1,127 @@
+//! What the writer looks after between two groups: the size of the WAL, room on the disk, and
+//! whether a store that failed works again.
+
+use std::cell::Cell;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::writer::{Core, TICK, end_if_unsynced};
+use super::{BUSY_PATIENCE, disk, schema};
+
+/// How often a WAL above its limit is tried to be emptied while somebody reads.
+const TRUNCATE_EVERY: Duration = Duration::from_secs(10);
+/// How long readers are waited for then.
+const READERS_PATIENCE: Duration = Duration::from_millis(50);
+
+/// The WAL is moved into the file each time it has grown by this many pages (8 MiB).
+pub(super) const CHECKPOINT_PAGES: u32 = 2048;
+
+thread_local! {
+    /// Pages in the WAL after the writer's last commit; SQLite's hook takes no context, and
+    /// the writer is one thread.
+    pub(super) static WAL_PAGES: Cell<u32> = const { Cell::new(0) };
+}
+
+impl Core {
+    /// Looks after the WAL on every turn, after the disk once a second.
+    pub(super) fn tend(&mut self) {
+        let pages = WAL_PAGES.get();
+        if pages < self.checkpoint_at {
+            // It started over since, so the next checkpoint is a full stretch away.
+            self.checkpoint_at = self.checkpoint_at.min(pages + CHECKPOINT_PAGES);
+        } else {
+            self.checkpoint("PASSIVE");
+            self.checkpoint_at = pages + CHECKPOINT_PAGES;
+        }
+        if self.tended.elapsed() < TICK {
+            return;
+        }
+        self.tended = Instant::now();
+        if !self.unsettled.is_empty() {
+            self.commit(Vec::new());
+        } else if self.surroundings_failed {
+            self.probe();
+        }
+        let size = || std::fs::metadata(&self.wal_path).map_or(0, |metadata| metadata.len());
+        if size() > self.wal_limit_bytes && self.truncated.elapsed() >= TRUNCATE_EVERY {
+            self.truncated = Instant::now();
+            self.truncate();
+        }
+        let wal_bytes = size();
+        if wal_bytes > self.wal_limit_bytes && !self.wal_alarmed {
+            let readers = disk::foreign_readers(&self.wal_path);
+            tracing::warn!(
+                wal_bytes,
+                limit = self.wal_limit_bytes,
+                ?readers,
+                "store.wal_pinned"
+            );
+        }
+        self.wal_alarmed = wal_bytes > self.wal_limit_bytes;
+        self.shared.wal_bytes.store(wal_bytes, Ordering::Relaxed);
+        self.metrics
+            .wal_bytes
+            .set(i64::try_from(wal_bytes).unwrap_or(i64::MAX));
+        let queued = self.shared.queued.load(Ordering::Relaxed);
+        self.metrics
+            .accept_queue
+            .set(i64::try_from(queued).unwrap_or(i64::MAX));
+        self.look_at_disk();
+    }
+
+    /// Makes the WAL start over; readers are waited for, but not for long: every webhook waits
+    /// with the writer.
+    fn truncate(&self) {
+        let wait = |wait| {
+            if let Err(error) = self.connection.busy_timeout(wait) {
+                tracing::warn!(%error, "store.busy_timeout_failed");
+            }
+        };
+        wait(READERS_PATIENCE);
+        self.checkpoint("TRUNCATE");
+        wait(BUSY_PATIENCE);
+    }
+
+    /// Whether a commit succeeds again. Who asks `/readyz` before sending would otherwise never
+    /// send what would find out.
+    fn probe(&mut self) {
+        // It writes a page, though nothing changes.
+        match schema::mark(&self.connection) {
+            Ok(()) => {
+                self.surroundings_failed = false;
+                self.shared.commit_failed.store(false, Ordering::Relaxed);
+                tracing::info!("store.commit_works_again");
+            }
+            Err(error) => end_if_unsynced(&error),
+        }
+    }
+
+    pub(super) fn checkpoint(&self, mode: &str) {
+        let started = Instant::now();
+        let result =
+            self.connection
+                .query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+                    row.get::<_, i64>(0)
+                });
+        if let Err(error) = result {
+            end_if_unsynced(&error);
+            tracing::warn!(%error, mode, "store.checkpoint_failed");
+        }
+        self.metrics
+            .checkpoint_seconds
+            .observe(started.elapsed().as_secs_f64());
+    }
+
+    pub(super) fn look_at_disk(&self) {
+        // When the question fails, the commit itself will tell.
+        let low =
+            disk::free_bytes(&self.wal_path).is_some_and(|free| free < self.disk_reserve_bytes);
+        // What is written into a file without a name is lost when the process ends.
+        let gone = disk::inode(&self.path) != self.inode;
+        if (low || gone) && !self.shared.disk_low.swap(true, Ordering::Relaxed) {
+            let reserve = self.disk_reserve_bytes;
+            tracing::error!(reserve, file_gone = gone, "store.disk_refuses");
+        }
+        self.shared.disk_low.store(low || gone, Ordering::Relaxed);
+    }
+}
