@@ -183,7 +183,18 @@ impl Inlet {
     /// # Errors
     /// The first method of authentication that does not hold.
     pub fn check_head(&self, headers: &Headers, url_token: Option<&str>) -> Result<(), Refused> {
-        self.source.authentication.check_head(headers, url_token)
+        let authentication = &self.source.authentication;
+        authentication.check_url_token(url_token)?;
+        authentication.check_head(headers, url_token)
+    }
+
+    /// Checks the URL's token alone: Meta's GET handshake carries no other credential, and a
+    /// URL whose every POST is refused must not pass it.
+    ///
+    /// # Errors
+    /// When it is missing, wrong, or stands where none is wanted.
+    pub fn check_url_token(&self, url_token: Option<&str>) -> Result<(), Refused> {
+        self.source.authentication.check_url_token(url_token)
     }
 
     /// Whether Meta's GET handshake is answered here.
@@ -198,12 +209,6 @@ impl Inlet {
     /// When it is no handshake, or not with one of our tokens.
     pub fn answer_challenge(&self, query: &[(String, String)]) -> Result<String, ChallengeError> {
         answer_challenge(query, &self.source.verify_tokens)
-    }
-
-    /// The URL's last segment, when the source wants one there.
-    #[must_use]
-    pub fn wants_url_token(&self) -> bool {
-        self.source.url_token().is_some()
     }
 
     /// Parses a body, a large one off the request's thread.

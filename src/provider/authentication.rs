@@ -106,6 +106,23 @@ impl Authentication {
             .try_for_each(|method| method.check_head(headers, url_token))
     }
 
+    /// Checks the token in the URL alone, all that a request without credentials can prove.
+    ///
+    /// # Errors
+    /// When it is missing or wrong, or stands where none is wanted: such a URL was mistyped,
+    /// which is no better proof.
+    pub fn check_url_token(&self, url_token: Option<&str>) -> Result<(), Refused> {
+        let mut tokens = self
+            .methods
+            .iter()
+            .filter(|method| matches!(method, Method::UrlToken(_)))
+            .peekable();
+        if tokens.peek().is_none() && url_token.is_some() {
+            return Err(Refused::Wrong("token in the URL".to_owned()));
+        }
+        tokens.try_for_each(|method| method.check_head(&Headers::default(), url_token))
+    }
+
     /// Checks what needs the body: its signatures, over the bytes as they came.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource};
 
 use super::body::{Body, Unread};
 use super::{Web, error};
-use crate::provider::authentication::{Headers, Refused};
+use crate::provider::authentication::Headers;
 use crate::receive::{Inlet, Overrides, Refusal};
 
 type Parameters = Query<Vec<(String, String)>>;
@@ -42,14 +42,7 @@ async fn receive(
         }
         error::refused(refusal)
     };
-    // A token where none is wanted is a URL that was mistyped, not a better proof.
-    let stray = token.is_some() && !inlet.wants_url_token();
-    let head = if stray {
-        Err(Refused::Wrong("url token".to_owned()))
-    } else {
-        inlet.check_head(&headers, token)
-    };
-    if let Err(reason) = head {
+    if let Err(reason) = inlet.check_head(&headers, token) {
         return refuse(&Refusal::Authentication(reason));
     }
     let overrides = Overrides::from_query(&query);
@@ -102,12 +95,16 @@ fn not_stored(shared: &Web, inlet: &Inlet, refusal: Option<&Refusal>) -> HttpRes
 
 /// Answers Meta's handshake with the challenge and nothing else.
 async fn handshake(request: HttpRequest, shared: Data<Web>, query: Parameters) -> HttpResponse {
-    let (name, _) = path(&request);
+    let (name, token) = path(&request);
     let Some(inlet) = shared.reception.inlet(name) else {
         return error::unknown_source();
     };
     if !inlet.has_handshake() {
         return error::method_not_allowed("POST");
+    }
+    if let Err(reason) = inlet.check_url_token(token) {
+        tracing::warn!(source = name, %reason, "webhook.handshake_refused");
+        return error::refused(&Refusal::Authentication(reason));
     }
     match inlet.answer_challenge(&query) {
         Ok(challenge) => HttpResponse::Ok()

@@ -186,6 +186,31 @@ async fn a_handshake_without_a_mode_is_refused() {
     }
 }
 
+#[actix_web::test]
+async fn a_handshake_needs_the_same_url_as_a_webhook() {
+    const QUERY: &str =
+        "hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=test-verify-token";
+    for (wanted, cases) in [
+        (
+            Some("tok"),
+            [("/tok", 200), ("", 401), ("/wrong", 401)].as_slice(),
+        ),
+        (None, [("", 200), ("/stray", 401)].as_slice()),
+    ] {
+        let app = TestApp::boot_with(Clock::system(), |config| {
+            let token = wanted.map(|token| Method::UrlToken(token.into()));
+            config.sources[0].authentication.methods.extend(token);
+        })
+        .await;
+        for (end, status) in cases {
+            let url = format!("{}/webhooks/cloud{end}?{QUERY}", app.url);
+            let answer = Answer::to(app.http.get(url)).await;
+            assert_eq!(answer.status, *status, "{wanted:?} at {end:?}");
+            assert_eq!(answer.body == "1158201444", *status == 200, "{end:?}");
+        }
+    }
+}
+
 // Other proofs of origin.
 
 fn with_header(app: &TestApp, value: Option<&str>) -> RequestBuilder {
