@@ -23,6 +23,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::model::{MessageType, UnknownWord, digits};
@@ -335,18 +338,50 @@ impl Loaded {
     }
 }
 
+impl Loaded {
+    /// Refuses a `ca_file` that would end the start.
+    fn check_ca_file(&self) -> Result<(), LoadError> {
+        let Some(path) = &self.config.forward.ca_file else {
+            return Ok(());
+        };
+        let certificates =
+            CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let shown = path.display();
+        let text = match certificates {
+            Ok(certificates) => {
+                let mut roots = RootCertStore::empty();
+                if roots.add_parsable_certificates(certificates).0 > 0 {
+                    return Ok(());
+                }
+                format!("{shown} holds no PEM certificate")
+            }
+            Err(error) => format!("cannot read {shown}: {error}"),
+        };
+        let key = "forward.ca_file".to_owned();
+        Err(LoadError::Invalid(vec![Finding {
+            origin: self.origins.get(&key).cloned().unwrap_or(Origin::Default),
+            key,
+            text,
+        }]))
+    }
+}
+
 impl Config {
     /// Reads the file, the environment and the flags; the later of these in the order
     /// default, file, environment, flag decides.
     pub fn load(inputs: Inputs<'_>) -> Result<Loaded, LoadError> {
         let Some(path) = inputs.file else {
-            return resolve::resolve("", inputs);
+            let loaded = resolve::resolve("", inputs)?;
+            loaded.check_ca_file()?;
+            return Ok(loaded);
         };
         let text = std::fs::read_to_string(path).map_err(|source| LoadError::Unreadable {
             path: path.to_owned(),
             source,
         })?;
-        resolve::resolve(&text, inputs)
+        let loaded = resolve::resolve(&text, inputs)?;
+        loaded.check_ca_file()?;
+        Ok(loaded)
     }
 
     /// What works and should be known at every start.
@@ -367,6 +402,13 @@ impl Config {
             warnings.push(warning(
                 "forward.allow_http",
                 "phone numbers may travel unencrypted; false prevents it",
+            ));
+        }
+        let networks = self.forward.allow_networks.iter();
+        for network in networks.filter(|network| network.prefix_len() == 0) {
+            warnings.push(warning(
+                "forward.allow_networks",
+                &format!("{network} lets payloads go to any address, the relay's own network and the cloud's metadata included"),
             ));
         }
         if self.sources.is_empty() {

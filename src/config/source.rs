@@ -11,7 +11,7 @@ use super::file::Table;
 use super::secret::Secrets;
 use super::value::{boolean, header_name, text, word};
 use super::{Origin, Source};
-use crate::model::MessageType;
+use crate::model::{MessageType, digits, is_phone_number};
 use crate::provider::Provider;
 use crate::provider::authentication::{Algorithm, Authentication, Encoding, Method, Signature};
 
@@ -69,11 +69,10 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
     let methods = methods(&table, secrets);
     let verify_tokens = secrets.all(&table, "verify_token", "verify_tokens");
     let default_type = table.parsed("default_type", word);
-    // A number or, for an SMS that stands in for a message, a name of the business.
-    let sender = table.parsed("sender", text);
+    let sender = table.parsed("sender", number);
     let senders = table.get("senders").map(|item| item.elements());
     let senders = senders.into_iter().flatten();
-    let senders = senders.filter_map(|item| item.parsed(text)).collect();
+    let senders = senders.filter_map(|item| item.parsed(number)).collect();
     let unauthenticated = table.parsed("unauthenticated", boolean);
     if let Some(provider) = provider {
         refuse_misfits(&table, provider);
@@ -112,6 +111,8 @@ fn header(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
     let header = table.get("header")?.table()?;
     let name = header.required("name", header_name);
     let value = secrets.required(&header, "value");
+    // What no request can carry would refuse every webhook.
+    let value = value.filter(|value| fits_header(&header, "value", value.expose_secret()));
     header.finish();
     Some(Method::Header {
         name: name?,
@@ -125,14 +126,34 @@ fn basic_auth(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
         "" => Err("is empty".to_owned()),
         // RFC 7617: the first colon ends the user name.
         _ if username.contains(':') => Err("a user name cannot hold a colon".to_owned()),
+        _ if username.contains(char::is_control) => {
+            Err("a user name cannot hold control characters".to_owned())
+        }
         _ => Ok(username.to_owned()),
     });
-    let password = secrets.required(&basic, "password");
+    let password = secrets.required(&basic, "password").filter(|password| {
+        let fits = !password.expose_secret().contains(char::is_control);
+        if !fits && let Some(item) = basic.get("password") {
+            item.fault("a password cannot hold control characters, a line end included");
+        }
+        fits
+    });
     basic.finish();
     Some(Method::Basic {
         username: username?,
         password: password?,
     })
+}
+
+/// Whether a header can have this value; a fault where not.
+fn fits_header(table: &Table<'_>, key: &str, value: &str) -> bool {
+    let fits = !value.contains(char::is_control) && value.trim() == value;
+    if !fits && let Some(item) = table.get(key) {
+        item.fault(
+            "no header can have this value: remove control characters, line ends and outer blanks",
+        );
+    }
+    fits
 }
 
 fn hmac(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
@@ -162,10 +183,15 @@ fn hmac(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
 
 fn url_token(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
     let token = secrets.optional(table, "url_token")?;
-    let legal = |byte: u8| byte.is_ascii_graphic() && !b"/?#%\\".contains(&byte);
-    if !token.expose_secret().bytes().all(legal) {
+    // The unreserved characters of RFC 3986: all others a client may encode in its own way.
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let text = token.expose_secret();
+    // Clients take these two segments out of a path.
+    if !text.bytes().all(legal) || [".", ".."].contains(&text) {
         let item = table.get("url_token")?;
-        item.fault("a token stands in a URL: use letters, digits, - and _ alone");
+        item.fault(
+            "a token stands in a URL: use letters, digits, -, _, . and ~ alone, and more than dots",
+        );
         return None;
     }
     Some(Method::UrlToken(token))
@@ -260,5 +286,16 @@ fn name(text: &str) -> Result<String, String> {
     }
     Err(format!(
         "{text:?} cannot be a name: it makes the URL /webhooks/{{name}}, so write 1 to 64 of a-z, 0-9 and -"
+    ))
+}
+
+/// A number of the business, in any spelling; Meta's id of a number, of digits too, passes.
+fn number(given: &str) -> Result<String, String> {
+    let given = text(given)?;
+    if is_phone_number(&digits(&given)) {
+        return Ok(given);
+    }
+    Err(format!(
+        "{given:?} is not a phone number: write it with its country code, e.g. \"+385910009999\""
     ))
 }

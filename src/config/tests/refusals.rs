@@ -159,7 +159,39 @@ const WRONG_SOURCES: &[(&str, &str)] = &[
     ),
     (
         "'infobip'\nurl_token = 'hunter2/'",
-        "t.toml:4: source.a.url_token: a token stands in a URL: use letters, digits, - and _ alone",
+        "t.toml:4: source.a.url_token: a token stands in a URL: use letters, digits, -, _, . and ~ alone, and more than dots",
+    ),
+    (
+        "'infobip'\nurl_token = '..'",
+        "t.toml:4: source.a.url_token: a token stands in a URL: use letters, digits, -, _, . and ~ alone, and more than dots",
+    ),
+    (
+        "'infobip'\nurl_token = 'hunter2\"'",
+        "t.toml:4: source.a.url_token: a token stands in a URL: use letters, digits, -, _, . and ~ alone, and more than dots",
+    ),
+    (
+        "'infobip'\nbasic_auth = { username = \"a\\u0000\", password = 'p' }",
+        "t.toml:4: source.a.basic_auth.username: a user name cannot hold control characters",
+    ),
+    (
+        "'infobip'\nbasic_auth = { username = 'a', password = \"hunter2\\n\" }",
+        "t.toml:4: source.a.basic_auth.password: a password cannot hold control characters, a line end included",
+    ),
+    (
+        "'infobip'\nheader = { name = 'X-Key', value = \"hunter2\\r\" }",
+        "t.toml:4: source.a.header.value: no header can have this value: remove control characters, line ends and outer blanks",
+    ),
+    (
+        "'infobip'\nheader = { name = 'X-Key', value = ' hunter2' }",
+        "t.toml:4: source.a.header.value: no header can have this value: remove control characters, line ends and outer blanks",
+    ),
+    (
+        "'infobip'\nurl_token = 't'\nsender = 'ACME'",
+        "t.toml:5: source.a.sender: \"ACME\" is not a phone number: write it with its country code, e.g. \"+385910009999\"",
+    ),
+    (
+        "'infobip'\nurl_token = 't'\nsenders = ['123456789012345', '12']",
+        "t.toml:5: source.a.senders[1]: \"12\" is not a phone number: write it with its country code, e.g. \"+385910009999\"",
     ),
     (
         "'infobip'\nbasic_auth = { username = 'a:b', password = 'p' }",
