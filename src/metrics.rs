@@ -1,6 +1,8 @@
 //! What the service counts, in Prometheus' words.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicI64;
+use std::sync::{Mutex, PoisonError};
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -45,6 +47,8 @@ pub struct ProviderLabel {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// Names of what was ignored, by source: they come from outside and are bounded.
+    ignored_names: Mutex<HashMap<String, HashSet<String>>>,
     /// Webhooks by source and outcome; `unauthorized` and `too-large` ones are not stored.
     pub webhooks: Family<SourceLabels, Counter>,
     /// What was acknowledged without being a report, by source and name.
@@ -81,6 +85,9 @@ pub struct Metrics {
     pub wal_bytes: Gauge<i64, AtomicI64>,
 }
 
+/// Names of what was ignored that one source may have as labels.
+const IGNORED_NAMES: usize = 100;
+
 const SECONDS: [f64; 14] = [
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0, 30.0,
 ];
@@ -91,6 +98,7 @@ impl Metrics {
     pub fn new() -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("tickrelay"),
+            ignored_names: Mutex::default(),
             webhooks: Family::default(),
             ignored: Family::default(),
             reports: Family::default(),
@@ -231,6 +239,23 @@ impl Metrics {
     pub fn forget_lane(&self, label: &SubscriberLabel) {
         self.lane_held.remove(label);
         self.breaker_open.remove(label);
+    }
+
+    /// The name under which a source's ignored thing is counted: its own, or `other` when
+    /// that source has named too many.
+    #[must_use]
+    pub fn bounded_name(&self, source: &str, name: String) -> String {
+        // Whatever panicked with it in hand left a set of names.
+        let mut sources = self
+            .ignored_names
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let names = sources.entry(source.to_owned()).or_default();
+        if names.len() < IGNORED_NAMES || names.contains(&name) {
+            names.insert(name.clone());
+            return name;
+        }
+        "other".to_owned()
     }
 
     /// Counts one webhook.

@@ -313,6 +313,7 @@ impl Counts {
                 .inc_by(self.unknown_codes as u64);
         }
         for what in self.ignored {
+            let what = metrics.bounded_name(&inlet.name, what);
             metrics
                 .ignored
                 .get_or_create(&source_labels(&inlet.name, &what))

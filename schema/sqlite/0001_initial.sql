@@ -124,6 +124,9 @@ CREATE TABLE report (
 ) STRICT;
 -- De-duplication and the timeline; close to append order, since messages are young when reported.
 CREATE UNIQUE INDEX report_identity ON report (message_id, identity);
+-- What was said of one member of a group; only messages to groups pay for it.
+CREATE INDEX report_participant ON report (message_id, participant)
+    WHERE participant IS NOT NULL;
 
 CREATE TABLE payload (
     payload_id INTEGER PRIMARY KEY AUTOINCREMENT,

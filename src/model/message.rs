@@ -1,6 +1,7 @@
 //! What is known of one message, as a join over its reports: any order, any repeats, one answer.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{MessageType, Report, ReportError, Status, digits};
 
@@ -49,31 +50,39 @@ impl TypeRule {
 }
 
 /// What a sender tells of a message beside the provider: the payload's own keys.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Registration {
     /// The text of the message.
-    #[serde(default)]
     pub message: Option<String>,
     /// Template or regular; the key may be shortened to `t` where the echo is short of room.
-    #[serde(default, rename = "type", alias = "t")]
     pub message_type: Option<String>,
     /// The recipient's number.
-    #[serde(default, rename = "mobileNo")]
     pub mobile_no: Option<String>,
     /// The business's number.
-    #[serde(default, rename = "connectedWhatsAppNo")]
     pub connected_whatsapp_no: Option<String>,
 }
 
 impl Registration {
     /// Reads an echo that holds our JSON: an object with at least one of the payload's keys
-    /// `message`, `type` (or `t`), `mobileNo`, `connectedWhatsAppNo`, all of them strings.
+    /// `message`, `type` (or `t`), `mobileNo`, `connectedWhatsAppNo`. A value of another sort
+    /// costs that value alone; a number may be written as one.
     #[must_use]
     pub fn from_echo(text: &str) -> Option<Self> {
         if !text.trim_start().starts_with('{') {
             return None;
         }
-        let registration: Self = serde_json::from_str(text).ok()?;
+        let echo: Value = serde_json::from_str(text).ok()?;
+        let string = |key: &str| echo.get(key)?.as_str().map(str::to_owned);
+        let number = |key: &str| match echo.get(key)? {
+            Value::Number(number) => Some(number.to_string()),
+            _ => string(key),
+        };
+        let registration = Self {
+            message: string("message"),
+            message_type: string("type").or_else(|| string("t")),
+            mobile_no: number("mobileNo"),
+            connected_whatsapp_no: number("connectedWhatsAppNo"),
+        };
         (registration != Self::default()).then_some(registration)
     }
 
@@ -312,5 +321,54 @@ fn learn(known: &mut Option<String>, new: Option<&str>) {
         && known.as_deref().is_none_or(|known| new > known)
     {
         *known = Some(new.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(echo: &str, message: Option<&str>, number: Option<&str>) {
+        let read = Registration::from_echo(echo);
+        let read = read.as_ref();
+        let text = |field: fn(&Registration) -> &Option<String>| {
+            read.and_then(|registration| field(registration).as_deref())
+        };
+        assert_eq!(text(|it| &it.message), message, "{echo}");
+        assert_eq!(text(|it| &it.connected_whatsapp_no), number, "{echo}");
+    }
+
+    #[test]
+    fn an_echo_is_read_key_by_key() {
+        check(
+            r#"{"message":"Hi","connectedWhatsAppNo":"+385"}"#,
+            Some("Hi"),
+            Some("+385"),
+        );
+        check(
+            r#"{"message":"Hi","connectedWhatsAppNo":385}"#,
+            Some("Hi"),
+            Some("385"),
+        );
+        check(
+            r#"{"message":7,"connectedWhatsAppNo":"385"}"#,
+            None,
+            Some("385"),
+        );
+        check(
+            r#"{"message":"Hi","connectedWhatsAppNo":null}"#,
+            Some("Hi"),
+            None,
+        );
+        for none_of_ours in ["order-77", "12345", "{\"order\":77}", "{", "[]", ""] {
+            check(none_of_ours, None, None);
+        }
+    }
+
+    #[test]
+    fn the_type_may_be_shortened() {
+        let echo = Registration::from_echo(r#"{"t":"template"}"#);
+        let message_type = echo.as_ref().and_then(Registration::message_type);
+        assert_eq!(message_type, Some(MessageType::Template));
     }
 }

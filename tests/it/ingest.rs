@@ -347,3 +347,51 @@ async fn a_shutdown_in_mid_request_acknowledges_only_what_is_stored() {
         );
     }
 }
+
+#[actix_web::test]
+async fn a_webhook_that_names_ten_thousand_fields_adds_few_names() {
+    let app = TestApp::boot().await;
+    let changes: Vec<String> = (0..10_000)
+        .map(|index| format!(r#"{{"field":"f{index}","value":{{}}}}"#))
+        .collect();
+    let body = format!(
+        r#"{{"object":"whatsapp_business_account","entry":[{{"id":"1","changes":[{}]}}]}}"#,
+        changes.join(",")
+    );
+    assert_eq!(app.post("cloud", body).await, 200);
+    assert_eq!(app.value::<i64>("SELECT sum(count) FROM ignored"), 10_000);
+    assert!(app.value::<i64>("SELECT count(*) FROM ignored") <= 21);
+    let detail: String = app.value("SELECT outcome_detail FROM webhook");
+    assert!(detail.ends_with("more") && detail.len() < 300, "{detail}");
+    let metrics = app
+        .http
+        .get(format!("{}/metrics", app.url))
+        .send()
+        .await
+        .unwrap();
+    let series = metrics.text().await.unwrap();
+    assert!(series.matches("tickrelay_ignored_total{").count() <= 101);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_group_of_two_thousand_is_stored_without_stalling_others() {
+    let app = TestApp::boot().await;
+    let statuses: Vec<String> = (0..4_000)
+        .map(|index| {
+            let (status, member) = (["delivered", "read"][index % 2], index / 2);
+            format!(
+                r#"{{"id":"wamid.group","status":"{status}","timestamp":"1760000005","recipient_id":"g1","recipient_type":"group","recipient_participant_id":"3460000{member:04}"}}"#
+            )
+        })
+        .collect();
+    let body = format!(
+        r#"{{"object":"whatsapp_business_account","entry":[{{"id":"1","changes":[{{"field":"messages","value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"34910000000","phone_number_id":"4400"}},"statuses":[{}]}}}}]}}]}}"#,
+        statuses.join(",")
+    );
+    // Quadratic work in the writer's transaction took longer than the 3 s after which this
+    // is answered 503.
+    assert_eq!(app.post("cloud", body).await, 200);
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM report"), 4_000);
+    app.stop().await;
+}

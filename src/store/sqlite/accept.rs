@@ -56,6 +56,11 @@ pub(super) struct Accepting<'a> {
 /// What is now owed, each with the subscriber it is owed to.
 pub(super) type Owing = Vec<(i64, Owed)>;
 
+/// Names of what was ignored that one webhook may bring; the rest counts as `other`.
+const IGNORED_NAMES: usize = 20;
+/// Names of what was ignored that a webhook's detail lists.
+const DETAIL_NAMES: usize = 10;
+
 /// A webhook on its way into the tables.
 #[derive(Clone, Copy)]
 struct Bringing<'a> {
@@ -78,6 +83,13 @@ struct Tally {
 }
 
 impl Tally {
+    /// A body may name as many things as it likes; beyond the first they are one.
+    fn ignore(&mut self, what: &str) {
+        let room = self.ignored.len() < IGNORED_NAMES || self.ignored.contains_key(what);
+        let name = if room { what } else { "other" };
+        *self.ignored.entry(name.to_owned()).or_default() += 1;
+    }
+
     fn outcome(&self, parsed: bool) -> WebhookOutcome {
         if !parsed {
             WebhookOutcome::Unparsed
@@ -181,7 +193,7 @@ impl<'a> Accepting<'a> {
         for item in arrival.parsed.iter().flat_map(|parsed| &parsed.items) {
             match item {
                 Item::Report(report) => reports.push(report),
-                Item::Ignored(what) => *tally.ignored.entry(what.to_string()).or_default() += 1,
+                Item::Ignored(what) => tally.ignore(what),
                 Item::Unreadable(why) => {
                     tally.unreadable += 1;
                     tally.first_unreadable.get_or_insert_with(|| why.clone());
@@ -452,7 +464,12 @@ fn detail(tally: &Tally, arrival: &Arrival) -> Option<String> {
         return (tally.reports == 0).then(|| "empty".to_owned());
     }
     let names: Vec<&str> = tally.ignored.keys().map(String::as_str).collect();
-    Some(names.join(", "))
+    let (first, more) = names.split_at(names.len().min(DETAIL_NAMES));
+    let list = first.join(", ");
+    Some(match more.len() {
+        0 => list,
+        more => format!("{list} and {more} more"),
+    })
 }
 
 /// A new public id; ordered by time, so that its index grows at the end.
