@@ -201,12 +201,13 @@ impl Operations {
         }
     }
 
-    async fn add_subscriber(&self, new: NewSubscriber) -> Result<Answer, Failure> {
+    async fn add_subscriber(&self, mut new: NewSubscriber) -> Result<Answer, Failure> {
         check_name(&new.name)?;
-        self.sender
-            .guard()
-            .target(&new.url)
-            .map_err(|error| Failure::Refused(format!("url {:?}: {error}", new.url)))?;
+        let target = self.sender.guard().target(&new.url);
+        let target =
+            target.map_err(|error| Failure::Refused(format!("url {:?}: {error}", new.url)))?;
+        // What was judged is what is kept and shown, not how it was typed.
+        target.as_str().clone_into(&mut new.url);
         if new.concurrency == 0 {
             return Err(Failure::Refused(
                 "concurrency must be at least 1".to_owned(),

@@ -3,13 +3,14 @@
 mod add;
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
 use super::forward::number;
 use super::table::{facts, shorten, table};
 use super::time::{day_and_time, span};
 use super::{Exit, Settings, Terminal, ask};
 use crate::clock::Clock;
-use crate::model::{Filter, Rule, SubscriberState};
+use crate::model::{Filter, Rule, Subscriber, SubscriberState};
 use crate::operations::{Answer, Request, SampleAnswer};
 use crate::store::overview::SubscriberOverview;
 
@@ -29,7 +30,7 @@ pub(super) enum Verb {
     /// Remove it; what it is owed is given up
     Remove(Named),
     /// Give it a new secret, written to stdout; the old one stays valid for 24 h
-    RotateSecret(Named),
+    RotateSecret(RotateSecret),
     /// Send it one sample of each status and show its answers; exit 1 unless it takes all
     Test(Test),
 }
@@ -38,6 +39,25 @@ pub(super) enum Verb {
 pub(super) struct Named {
     /// Its name
     name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RotateSecret {
+    /// Its name
+    name: String,
+    /// Answer with a JSON object, the secret in it
+    #[arg(long)]
+    json: bool,
+}
+
+/// The answer of `--json` where a secret is given.
+#[derive(Serialize)]
+struct Given<'a> {
+    #[serde(flatten)]
+    subscriber: &'a Subscriber,
+    secret: &'a str,
+    /// Until when the old secret signs too, ms since 1970 UTC.
+    old_until_ms: Option<i64>,
 }
 
 #[derive(Debug, Args)]
@@ -71,6 +91,11 @@ impl Verb {
         settings: &Settings,
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
+        let json = match &self {
+            Self::Add(add) => add.json,
+            Self::RotateSecret(rotate) => rotate.json,
+            _ => false,
+        };
         let request = match self {
             Self::List(list) => return list.run(settings, terminal),
             Self::Show(show) => return show.run(settings, terminal),
@@ -79,9 +104,18 @@ impl Verb {
             Self::Pause(Named { name }) => Request::PauseSubscriber { name },
             Self::Resume(Named { name }) => Request::ResumeSubscriber { name },
             Self::Remove(Named { name }) => Request::RemoveSubscriber { name },
-            Self::RotateSecret(Named { name }) => Request::RotateSecret { name },
+            Self::RotateSecret(RotateSecret { name, .. }) => Request::RotateSecret { name },
         };
         match ask::perform_now(settings, request, terminal)? {
+            Some(Answer::Secret {
+                subscriber,
+                secret,
+                old_until_ms,
+            }) if json => terminal.json(&Given {
+                subscriber: &subscriber,
+                secret: &secret,
+                old_until_ms,
+            }),
             Some(answer) => tell(answer, terminal),
             None => Ok(Exit::Refused),
         }
@@ -304,6 +338,31 @@ fn sample(sample: &SampleAnswer) -> Vec<String> {
 mod tests {
     use super::super::Exit;
     use super::super::tests::run;
+
+    #[test]
+    fn a_secret_is_given_as_json_with_the_url_in_its_normal_spelling() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = format!("sqlite://{}/t.db", folder.path().display());
+        let ask = |verb: &[&str]| {
+            let (exit, data, talk) =
+                run(&[&["subscriber"], verb, &["--json", "--store", &store]].concat());
+            assert_eq!((exit, talk.as_str()), (Exit::Done, ""));
+            let answer: serde_json::Value = serde_json::from_str(&data).unwrap();
+            assert!(
+                answer["secret"].as_str().unwrap().starts_with("whsec_"),
+                "{data}"
+            );
+            answer
+        };
+        let added = ask(&["add", "--name", "crm", "--url", "https://Example\t.com/a b"]);
+        assert_eq!(added["name"], "crm");
+        assert_eq!(added["url"], "https://example.com/a%20b");
+        assert!(added["old_until_ms"].is_null());
+
+        let rotated = ask(&["rotate-secret", "crm"]);
+        assert!(rotated["old_until_ms"].is_i64());
+        assert_ne!(rotated["secret"], added["secret"]);
+    }
 
     #[test]
     fn without_a_store_a_read_says_how_to_make_one() {

@@ -47,6 +47,9 @@ pub(in crate::cli) struct Add {
     #[arg(long, value_name = "NUMBER", default_value_t = 8)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
+    /// Answer with a JSON object, the secret in it
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 fn sender(text: &str) -> Result<String, &'static str> {
