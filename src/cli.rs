@@ -18,9 +18,10 @@ mod table;
 mod time;
 mod webhook;
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -80,9 +81,8 @@ enum Command {
 #[allow(clippy::doc_markdown, reason = "these comments are the text of --help")]
 #[command(next_help_heading = "Settings")]
 pub struct Settings {
-    /// The configuration file [default: tickrelay.toml, if there is one]
+    /// The configuration file [env: TICKRELAY_CONFIG] [default: tickrelay.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE")]
-    #[arg(env = "TICKRELAY_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
     /// The address to listen on [env: TICKRELAY_LISTEN]
     #[arg(long, global = true, value_name = "ADDRESS")]
@@ -115,7 +115,7 @@ impl Settings {
     /// Reads the configuration that these flags and the environment lead to.
     pub fn load(&self) -> Result<Loaded, LoadError> {
         Config::load(Inputs {
-            file: self.file(),
+            file: self.file().as_deref(),
             flags: &self.flags(),
             environment: &environment,
         })
@@ -123,9 +123,14 @@ impl Settings {
 
     /// The file that is read, if there is one.
     #[must_use]
-    pub fn file(&self) -> Option<&Path> {
-        let default = || Some(Path::new(DEFAULT_FILE)).filter(|file| file.exists());
-        self.config.as_deref().or_else(default)
+    pub fn file(&self) -> Option<PathBuf> {
+        let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists());
+        self.named_file().or_else(default)
+    }
+
+    /// The file that was named, whether it is there or not.
+    fn named_file(&self) -> Option<PathBuf> {
+        self.config.clone().or_else(|| path_of(named_by_variable()))
     }
 
     /// Reads the store of the configuration, whether a service runs or not.
@@ -178,6 +183,22 @@ fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
 )]
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// What `TICKRELAY_CONFIG` says, in whatever bytes a path may have.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one variable that says where the others' file is"
+)]
+fn named_by_variable() -> Option<OsString> {
+    std::env::var_os("TICKRELAY_CONFIG")
+}
+
+/// An empty variable says nothing, as with every other setting.
+fn path_of(variable: Option<OsString>) -> Option<PathBuf> {
+    variable
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
 }
 
 /// How a command ended that is not broken.
@@ -238,7 +259,7 @@ impl Cli {
         let exit = match self.command {
             Command::Serve => serve::run(&self.settings),
             Command::Demo(demo) => demo.run(terminal),
-            Command::Init(init) => init.run(terminal),
+            Command::Init(init) => init.run(&self.settings, terminal),
             Command::Config(verb) => verb.run(&self.settings, terminal),
             Command::Subscriber(verb) => verb.run(&self.settings, terminal),
             Command::Message(verb) => verb.run(&self.settings, terminal),
@@ -301,6 +322,17 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_empty_variable_names_no_file() {
+        let check = |variable: Option<&str>, expected: Option<&str>| {
+            let file = path_of(variable.map(OsString::from));
+            assert_eq!(file, expected.map(PathBuf::from), "{variable:?}");
+        };
+        check(None, None);
+        check(Some(""), None);
+        check(Some("a.toml"), Some("a.toml"));
     }
 
     #[test]

@@ -6,25 +6,31 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
-use super::{DEFAULT_FILE, Exit, Terminal};
+use super::{DEFAULT_FILE, Exit, Settings, Terminal};
 use crate::config::starter;
 
 /// Writes a starter configuration.
 #[derive(Debug, Args)]
 pub(super) struct Init {
-    /// The file to write
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
-    path: PathBuf,
+    /// The file to write [default: that of --config, else tickrelay.toml]
+    #[arg(long, value_name = "FILE")]
+    path: Option<PathBuf>,
     /// Replace the file if it is there; its secrets are lost
     #[arg(long)]
     force: bool,
 }
 
 impl Init {
-    pub(super) fn run(&self, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let path = self.path.display();
+    pub(super) fn run(
+        self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        let file = self.path.or_else(|| settings.named_file());
+        let file = file.unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
+        let path = file.display();
         let text = starter().context("cannot generate secrets")?;
-        if !write(&self.path, &text, self.force).with_context(|| format!("cannot write {path}"))? {
+        if !write(&file, &text, self.force).with_context(|| format!("cannot write {path}"))? {
             writeln!(
                 terminal.talk,
                 "{path} is there already: name another --path, or replace it with --force"
@@ -92,6 +98,17 @@ mod tests {
         assert_eq!(data.lines().count(), 1, "{data}");
         assert!(data.contains("placeholder of `tickrelay init`"), "{data}");
         assert_eq!(talk, format!("{name} is fine; sources: meta, infobip\n"));
+    }
+
+    #[test]
+    fn the_file_that_config_names_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let [config, path] = ["a.toml", "b.toml"].map(|name| folder.path().join(name));
+        let [config_flag, path_flag] = [&config, &path].map(|file| file.to_str().unwrap());
+        assert_eq!(run(&["init", "--config", config_flag]).0, Exit::Done);
+        assert!(config.exists());
+        run(&["init", "--config", config_flag, "--path", path_flag]);
+        assert!(path.exists());
     }
 
     #[test]
