@@ -276,9 +276,12 @@ pub(super) fn fate(forward: &ForwardRecord, now_ms: i64) -> String {
 
 /// One attempt, with so many letters of the subscriber's answer.
 pub(super) fn tell_attempt(attempt: &AttemptRecord, letters: usize) -> String {
-    let what = attempt
-        .number
-        .map_or_else(|| "probe".to_owned(), |number| format!("attempt {number}"));
+    // Without a number it used up none of the schedule: a probe of a failing subscriber, a turn
+    // taken first for order's sake, an answer of 410.
+    let what = attempt.number.map_or_else(
+        || "extra attempt (not counted)".to_owned(),
+        |number| format!("attempt {number}"),
+    );
     let code = attempt.error_code.map(|code| code.as_str().to_owned());
     let status = attempt.http_status.map(|status| format!("HTTP {status}"));
     let ended: Vec<String> = code.into_iter().chain(status).collect();

@@ -59,6 +59,8 @@ struct Shown<'a> {
     #[serde(flatten)]
     timeline: &'a Timeline,
     found: &'a [MessageRecord],
+    /// Whether `--limit` cut the list.
+    more: bool,
 }
 
 impl Verb {
@@ -79,7 +81,11 @@ impl Show {
         // A number may be typed with blanks and without quotes.
         let term = self.term.join(" ");
         let reader = settings.reader()?;
-        let found = reader.find_messages(&term, self.limit.max(1))?;
+        let limit = self.limit.max(1);
+        // One more than is shown tells whether there are more.
+        let mut found = reader.find_messages(&term, limit.saturating_add(1))?;
+        let more = found.len() > limit;
+        found.truncate(limit);
         let newest = match found.first() {
             Some(newest) => reader.timeline(newest.message_id)?,
             None => None,
@@ -95,16 +101,17 @@ impl Show {
                 answer,
                 timeline: &timeline,
                 found: &found,
+                more,
             });
         }
-        if found.len() > 1 {
-            let whose = number(&term);
-            writeln!(
-                terminal.data,
-                "{} messages of {whose}, the newest first:\n\n{}\nThe newest:\n",
-                found.len(),
-                list(&found)
-            )?;
+        if found.len() > 1 || more {
+            let (whose, count) = (number(&term), found.len());
+            let which = if more {
+                format!("The newest {count} of more messages of {whose}; --limit shows more")
+            } else {
+                format!("{count} messages of {whose}, the newest first")
+            };
+            writeln!(terminal.data, "{which}:\n\n{}\nThe newest:\n", list(&found))?;
         }
         let now_ms = Clock::system().now_ms();
         write!(

@@ -88,6 +88,13 @@ async fn a_number_in_any_spelling_finds_its_messages() {
             "{shown}"
         );
     }
+    let cut = ["message", "show", "34600000001", "--limit", "1"];
+    let shown = folder.done(&cut).await;
+    let said = "The newest 1 of more messages of +34600000001; --limit shows more:";
+    assert!(shown.starts_with(said), "{shown}");
+    let json = folder.run(&[&cut[..], &["--json"]].concat()).await.json();
+    assert_eq!(json["found"].as_array().unwrap().len(), 1);
+    assert_eq!(json["more"], true);
     let json = folder
         .run(&["message", "show", "34600000001", "--json"])
         .await
