@@ -1,4 +1,4 @@
-//! `tickrelay serve`: the service, until SIGTERM or SIGINT.
+//! `tickrelay serve`: the service, until SIGTERM or SIGINT; a second one ends it at once.
 
 use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -25,6 +25,15 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Exit> {
                     _ = terminated.recv() => {}
                     _ = interrupted.recv() => {}
                 }
+                // Whoever signals again will not wait; what is stored is safe, as in a crash.
+                tokio::spawn(async move {
+                    let code = tokio::select! {
+                        _ = terminated.recv() => 128 + SignalKind::terminate().as_raw_value(),
+                        _ = interrupted.recv() => 128 + SignalKind::interrupt().as_raw_value(),
+                    };
+                    tracing::warn!("stopped by a second signal");
+                    std::process::exit(code);
+                });
             })
             .await
     })?;

@@ -1,11 +1,13 @@
 //! What the service starts on, and what it refuses to start on: in plain words, and without
 //! touching what is not its own.
 
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use rustix::process::{Signal, kill_process};
 
 use crate::support::PATIENCE;
 use crate::support::service::Home;
@@ -102,6 +104,27 @@ fn a_store_in_a_folder_that_is_not_there_is_refused() {
     let config = config.replace("tickrelay.db", "missing/tickrelay.db");
     std::fs::write(home.file("tickrelay.toml"), config).unwrap();
     check_refused(&home, &["missing/tickrelay.lock.db", "No such file"]);
+}
+
+#[test]
+fn a_second_signal_ends_the_drain_at_once() {
+    let home = Home::new();
+    let mut service = home.start();
+    // A webhook that never ends keeps the drain waiting for the whole grace.
+    let mut stream = std::net::TcpStream::connect(service.address).unwrap();
+    let head = "POST /webhooks/cloud HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\
+                X-Hub-Signature-256: sha256=";
+    write!(stream, "{head}{}\r\n\r\n{{", "0".repeat(64)).unwrap();
+    let process = service.process();
+    let signals = std::thread::spawn(move || {
+        // Two that come together count as one.
+        while kill_process(process, Signal::TERM).is_ok() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    let (status, log) = service.end();
+    assert_eq!(status.code(), Some(143), "{log}");
+    signals.join().unwrap();
 }
 
 /// Bytes of the store and all that stands beside it.
