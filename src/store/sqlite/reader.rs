@@ -2,11 +2,13 @@
 //!
 //! Works beside a running service and without one; a reader never holds the writer up.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use serde::de::value::{Error as UnknownWord, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
@@ -48,14 +50,12 @@ impl Reader {
             )));
         }
         let wrap = |error: rusqlite::Error| match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::OperationInterrupted) => Error::Timeout(TIME_LIMIT),
+            Some(ErrorCode::OperationInterrupted) => Error::Timeout(TIME_LIMIT),
             _ => backend(format!("cannot {attempted}"), error),
         };
-        let connection = Connection::open_with_flags(
-            &self.path,
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )
-        .map_err(wrap)?;
+        let connection = self
+            .open()
+            .map_err(|error| backend(format!("cannot read {}", self.path.display()), error))?;
         connection
             .busy_timeout(Duration::from_secs(2))
             .map_err(wrap)?;
@@ -66,6 +66,40 @@ impl Reader {
         self.check_version(&connection)?;
         connection.execute_batch("BEGIN").map_err(wrap)?;
         read(&connection).map_err(wrap)
+    }
+
+    /// A connection that was read from once.
+    ///
+    /// A store in WAL mode needs files beside it, which a reader makes where they are not.
+    /// Where it may not make them and the log holds nothing, nobody writes either, and the
+    /// store's own file can be read as it is: <https://sqlite.org/wal.html#readonly>.
+    fn open(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let plain = Connection::open_with_flags(&self.path, flags).and_then(|connection| {
+            connection.pragma_query_value(None, "schema_version", |_| Ok(()))?;
+            Ok(connection)
+        });
+        let refused = plain
+            .as_ref()
+            .err()
+            .and_then(rusqlite::Error::sqlite_error_code);
+        match refused {
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) if self.is_at_rest() => {
+                let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+                Connection::open_with_flags(immutable(&self.path), flags)
+            }
+            _ => plain,
+        }
+    }
+
+    /// Whether no write-ahead log holds a commit that the store's own file lacks.
+    fn is_at_rest(&self) -> bool {
+        let mut wal = self.path.clone().into_os_string();
+        wal.push("-wal");
+        std::fs::metadata(wal).map_or_else(
+            |error| error.kind() == std::io::ErrorKind::NotFound,
+            |wal| wal.len() == 0,
+        )
     }
 
     /// Another version's tables would be misread, or fail in words that help nobody.
@@ -113,6 +147,26 @@ impl Reader {
     }
 }
 
+/// The file as a URI that says nobody writes to it.
+fn immutable(path: &Path) -> OsString {
+    let mut uri = b"file:".to_vec();
+    // An authority would stand behind two slashes.
+    let path = path.as_os_str().as_bytes();
+    if path.starts_with(b"/") {
+        uri.extend_from_slice(b"//");
+    }
+    for byte in path {
+        match byte {
+            b'%' => uri.extend_from_slice(b"%25"),
+            b'?' => uri.extend_from_slice(b"%3f"),
+            b'#' => uri.extend_from_slice(b"%23"),
+            other => uri.push(*other),
+        }
+    }
+    uri.extend_from_slice(b"?immutable=1");
+    OsString::from_vec(uri)
+}
+
 /// A word of a closed set in a TEXT column, read by the words that serde writes.
 pub(super) struct Word<T>(pub(super) T);
 
@@ -140,4 +194,45 @@ pub(super) fn maybe_word<T: DeserializeOwned>(
 ) -> rusqlite::Result<Option<T>> {
     let word: Option<Word<T>> = row.get(column)?;
     Ok(word.map(|Word(word)| word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A store in WAL mode, closed, whose log's index cannot be made: a link to nowhere stands in
+    /// its place, which stops even the superuser.
+    fn closed_copy(name: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        let store = Connection::open(&path).unwrap();
+        store.pragma_update(None, "journal_mode", "wal").unwrap();
+        store
+            .pragma_update(None, "user_version", SCHEMA_VERSION)
+            .unwrap();
+        drop(store);
+        let index = folder.path().join(format!("{name}-shm"));
+        std::os::unix::fs::symlink("/missing/index", index).unwrap();
+        (folder, path)
+    }
+
+    fn one(path: PathBuf) -> Result<i64, Error> {
+        let one = |connection: &Connection| connection.query_row("SELECT 1", [], |row| row.get(0));
+        Reader::new(path).read("count", one)
+    }
+
+    #[test]
+    fn a_closed_copy_is_read_where_nothing_can_be_made_beside_it() {
+        for name in ["t.db", "a b%20?#.db"] {
+            let (_folder, path) = closed_copy(name);
+            assert_eq!(one(path).unwrap(), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_log_that_holds_something_is_not_passed_over() {
+        let (folder, path) = closed_copy("t.db");
+        std::fs::write(folder.path().join("t.db-wal"), [0; 32]).unwrap();
+        assert!(one(path).is_err());
+    }
 }
