@@ -57,7 +57,7 @@ pub(super) struct Accepting<'a> {
 pub(super) type Owing = Vec<(i64, Owed)>;
 
 /// Names of what was ignored that one webhook may bring; the rest counts as `other`.
-const IGNORED_NAMES: usize = 20;
+const IGNORED_NAMES: usize = 64;
 /// Names of what was ignored that a webhook's detail lists.
 const DETAIL_NAMES: usize = 10;
 
