@@ -1,6 +1,9 @@
-//! What the operating system says of the store's files: room, and who else has them open.
+//! What the operating system says of the store's files: room, who else has them open, and
+//! whether a write failed for its sake.
 
 use std::path::Path;
+
+use rusqlite::ErrorCode;
 
 /// Bytes that are free for us where that file is; `None` when nobody can tell.
 pub(super) fn free_bytes(path: &Path) -> Option<u64> {
@@ -38,4 +41,20 @@ pub(super) fn foreign_readers(wal_path: &Path) -> Vec<u32> {
         .filter(|pid| *pid != own)
         .filter(holds)
         .collect()
+}
+
+/// Whether any write would fail now: what is to be written is not at fault.
+pub(super) fn is_of_the_surroundings(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::OutOfMemory
+                | ErrorCode::ReadOnly
+        )
+    )
 }

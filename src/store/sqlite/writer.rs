@@ -268,7 +268,7 @@ impl Core {
         match done {
             Ok(effects) => self.conclude(group, effects),
             // Item by item it would fail as well, after waiting as long for each.
-            Err(error) if group.len() == 1 || is_of_the_surroundings(&error) => {
+            Err(error) if group.len() == 1 || disk::is_of_the_surroundings(&error) => {
                 self.fail(group, &error);
             }
             Err(error) => {
@@ -358,7 +358,7 @@ impl Core {
     fn fail(&mut self, group: Vec<Job>, error: &rusqlite::Error) {
         end_if_unsynced(error);
         self.shared.commit_failed.store(true, Ordering::Relaxed);
-        self.surroundings_failed = is_of_the_surroundings(error);
+        self.surroundings_failed = disk::is_of_the_surroundings(error);
         tracing::error!(%error, "store.commit_failed");
         for job in group {
             match job {
@@ -373,7 +373,7 @@ impl Core {
                 }
                 // Nobody may read its forward as pending until this is written down, or it
                 // would be sent over and over while the disk is full.
-                Job::Settle(settlement) if is_of_the_surroundings(error) => {
+                Job::Settle(settlement) if disk::is_of_the_surroundings(error) => {
                     self.unsettled.push(settlement);
                 }
                 // Left pending in the table, out of memory: sent again after the next start.
@@ -477,22 +477,6 @@ fn gather(first: Job, inbox: &Receiver<Job>) -> (Vec<Job>, Option<Job>) {
         }
     }
     (group, None)
-}
-
-/// Whether any write would fail now: what is to be written is not at fault.
-fn is_of_the_surroundings(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::DiskFull
-                | ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::CannotOpen
-                | ErrorCode::OutOfMemory
-                | ErrorCode::ReadOnly
-        )
-    )
 }
 
 /// A failed fsync ends the process: the kernel may have dropped the pages, so a second try
