@@ -15,6 +15,7 @@
 //! - `subscribers`: who comes, changes and goes while the service runs, and who is not disturbed.
 //! - `isolation`: a bad subscriber costs a good one nothing.
 //! - `crash`: killed at any moment it loses nothing that it acknowledged, stores nothing twice.
+//! - `power`: the power goes at any moment; what was acknowledged is on the disk.
 //! - `start`: what the service starts on, and what it refuses to start on.
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
 //! - `queries`: the rows that views and ready queries give, and the words that explain them.
@@ -40,6 +41,7 @@ mod normalise;
 mod order;
 mod origin;
 mod outage;
+mod power;
 mod queries;
 mod retrying;
 mod spilled;

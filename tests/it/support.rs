@@ -6,6 +6,7 @@ pub(crate) mod cloud;
 pub(crate) mod fixtures;
 pub(crate) mod receiver;
 pub(crate) mod service;
+pub(crate) mod shim;
 pub(crate) mod traffic;
 
 use std::path::{Path, PathBuf};

@@ -6,9 +6,6 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tickrelay::model::{Filter, PayloadOptions};
-use tickrelay::operations::Request;
-use tickrelay::store::NewSubscriber;
 
 use super::checker::{Findings, Holdings, Settled, look};
 use super::hasty::Front;
@@ -60,13 +57,7 @@ impl Trial {
             stored_before: BTreeSet::new(),
         };
         let service = trial.home.start();
-        service.ask(&Request::AddSubscriber(NewSubscriber {
-            name: "crm".to_owned(),
-            url: trial.subscriber.url.clone(),
-            filter: Filter::default(),
-            options: PayloadOptions::default(),
-            concurrency: 32,
-        }));
+        service.subscribe("crm", &trial.subscriber.url);
         service.stop();
         trial
     }

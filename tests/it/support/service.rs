@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
@@ -10,13 +10,20 @@ use std::thread::JoinHandle;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tickrelay::control;
+use tickrelay::model::{Filter, PayloadOptions};
 use tickrelay::operations::{Answer, Request};
+use tickrelay::store::NewSubscriber;
 
 use super::{APP_SECRET, PATIENCE};
 
 /// A folder with a configuration and, once the service was started, a store.
 pub(crate) struct Home {
     folder: TempDir,
+    /// `KEY=VALUE` each, over what the file says.
+    settings: Vec<String>,
+    environment: Vec<(&'static str, PathBuf)>,
+    /// How many files it may open unless it asks for more.
+    open_files: Option<u32>,
 }
 
 impl Home {
@@ -45,7 +52,35 @@ verify_token = "test-verify-token"
             folder.path().join("tickrelay.db").display(),
         );
         std::fs::write(folder.path().join("tickrelay.toml"), config).unwrap();
-        Self { folder }
+        Self {
+            folder,
+            settings: Vec::new(),
+            environment: Vec::new(),
+            open_files: None,
+        }
+    }
+
+    /// Changes one setting, as in `forward.timeout=1s`.
+    pub(crate) fn set(mut self, setting: &str) -> Self {
+        self.settings.push(setting.to_owned());
+        self
+    }
+
+    /// Sets a variable of the service's environment.
+    pub(crate) fn environment(mut self, name: &'static str, value: impl Into<PathBuf>) -> Self {
+        self.environment.push((name, value.into()));
+        self
+    }
+
+    /// Sets how many files the service may open unless it asks for more.
+    pub(crate) fn open_files(mut self, limit: u32) -> Self {
+        self.open_files = Some(limit);
+        self
+    }
+
+    /// The folder that holds all of it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A file of the folder.
@@ -60,10 +95,20 @@ verify_token = "test-verify-token"
 
     /// Starts `tickrelay serve` without waiting for it.
     pub(crate) fn spawn(&self) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_tickrelay"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tickrelay"));
+        if let Some(limit) = self.open_files {
+            command = Command::new("sh");
+            command
+                .args(["-c", "ulimit -Sn \"$0\" && exec \"$@\""])
+                .arg(limit.to_string())
+                .arg(env!("CARGO_BIN_EXE_tickrelay"));
+        }
+        command
             .arg("serve")
             .arg("--config")
             .arg(self.file("tickrelay.toml"))
+            .args(self.settings.iter().flat_map(|setting| ["--set", setting]))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -148,12 +193,32 @@ impl Service {
         Pid::from_child(&self.child)
     }
 
+    /// The most memory that it ever held, in bytes.
+    pub(crate) fn peak_memory(&self) -> usize {
+        let status = format!("/proc/{}/status", self.process().as_raw_nonzero());
+        let status = std::fs::read_to_string(status).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.unwrap().trim().trim_end_matches(" kB");
+        kib.parse::<usize>().unwrap() * 1024
+    }
+
     /// Asks it over its local socket, as the CLI does.
     pub(crate) fn ask(&self, request: &Request) -> Answer {
         control::ask(&self.store, request, |_| {})
             .unwrap()
             .unwrap()
             .unwrap()
+    }
+
+    /// Adds a subscriber that wants everything.
+    pub(crate) fn subscribe(&self, name: &str, url: &str) {
+        self.ask(&Request::AddSubscriber(NewSubscriber {
+            name: name.to_owned(),
+            url: url.to_owned(),
+            filter: Filter::default(),
+            options: PayloadOptions::default(),
+            concurrency: 32,
+        }));
     }
 
     /// Waits until the process is gone; returns how it ended and its log.

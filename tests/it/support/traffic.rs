@@ -44,7 +44,7 @@ fn body(number: usize) -> String {
 }
 
 /// The whole request of webhook `number`, correctly signed.
-fn request(number: usize) -> String {
+pub(crate) fn request(number: usize) -> String {
     let body = body(number);
     let signature = hub_signature(APP_SECRET, body.as_bytes());
     format!(
@@ -179,6 +179,20 @@ impl Traffic {
     pub(crate) fn begun(&self) -> usize {
         self.books().next
     }
+}
+
+/// Posts webhooks one after the other over one connection; each must be taken. Returns the
+/// connection's own port.
+pub(crate) async fn post_each(
+    address: SocketAddr,
+    numbers: impl IntoIterator<Item = usize>,
+) -> u16 {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    for number in numbers {
+        stream.write_all(request(number).as_bytes()).await.unwrap();
+        assert!(answered_200(&mut stream).await.unwrap(), "webhook {number}");
+    }
+    stream.local_addr().unwrap().port()
 }
 
 /// Reads one answer without a body; `false` when it is another than 200.
