@@ -17,6 +17,7 @@
 //! - `crash`: killed at any moment it loses nothing that it acknowledged, stores nothing twice.
 //! - `power`: the power goes at any moment; what was acknowledged is on the disk.
 //! - `start`: what the service starts on, and what it refuses to start on.
+//! - `faults`: a disk, a clock, a subscriber or a client that misbehaves does no lasting harm.
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
 //! - `queries`: the rows that views and ready queries give, and the words that explain them.
 //! - `upkeep`: pruning by age, reading stored webhooks again.
@@ -32,6 +33,7 @@ mod cli;
 mod crash;
 mod demo;
 mod erase;
+mod faults;
 mod filtering;
 mod forwarding;
 mod ingest;

@@ -1,0 +1,296 @@
+//! Clients that mean harm: huge bodies, endless heads, idle connections, no HTTP at all.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use super::MEMORY;
+use crate::support::service::Home;
+use crate::support::traffic::{answered_200, request};
+use crate::support::{APP_SECRET, PATIENCE, hub_signature, until};
+
+const MIB: usize = 1024 * 1024;
+/// How long a stranger waits for an answer; shorter than the service waits for its body.
+const HOLD: Duration = Duration::from_secs(5);
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one setting of these tests that comes from the environment"
+)]
+fn is_long() -> bool {
+    std::env::var("FAULTS").is_ok_and(|form| form == "long")
+}
+
+/// Fails unless the service takes webhook `number` now, at once.
+async fn check_taken(address: SocketAddr, number: usize) {
+    let post = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(request(number).as_bytes()).await?;
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await?;
+        std::io::Result::Ok(String::from_utf8_lossy(&answer).into_owned())
+    };
+    let answer = tokio::time::timeout(PATIENCE, post).await;
+    let answer = answer.map(|answer| answer.map_err(|error| error.to_string()));
+    assert_eq!(
+        answer,
+        Ok(Ok("HTTP/1.1 200".to_owned())),
+        "webhook {number}"
+    );
+}
+
+/// Posts 16 MiB that only seem to be signed, all but the last byte, and waits for an answer;
+/// returns the connection when it is not refused.
+async fn post_all_but_the_end(address: SocketAddr) -> Option<TcpStream> {
+    let length = 16 * MIB;
+    let head = format!(
+        "POST /webhooks/cloud HTTP/1.1\r\nHost: relay\r\nContent-Length: {length}\r\n\
+         X-Hub-Signature-256: sha256={}\r\n\r\n",
+        "0".repeat(64)
+    );
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let chunk = vec![b' '; 64 * 1024];
+    let post = async {
+        stream.write_all(head.as_bytes()).await?;
+        let mut left = length - 1;
+        while left > 0 {
+            let part = left.min(chunk.len());
+            stream.write_all(&chunk[..part]).await?;
+            left -= part;
+        }
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    match tokio::time::timeout(HOLD, post).await {
+        Ok(Ok(answer)) => assert_eq!(&answer, b"HTTP/1.1 503"),
+        // Cut off while it went on sending.
+        Ok(Err(_)) => {}
+        Err(_) => return Some(stream),
+    }
+    None
+}
+
+/// A body of many MiB that is signed and says little.
+fn large_request(number: usize, bytes: usize) -> Vec<u8> {
+    let small = request(number);
+    let (_, body) = small.split_once("\r\n\r\n").unwrap();
+    let body = format!("{body}{}", " ".repeat(bytes));
+    let head = format!(
+        "POST /webhooks/cloud HTTP/1.1\r\nHost: relay\r\nContent-Type: application/json\r\n\
+         X-Hub-Signature-256: {}\r\nContent-Length: {}\r\n\r\n",
+        hub_signature(APP_SECRET, body.as_bytes()),
+        body.len()
+    );
+    [head.into_bytes(), body.into_bytes()].concat()
+}
+
+#[actix_web::test]
+async fn many_huge_bodies_at_once_take_a_bounded_part_of_the_memory() {
+    let home = Home::new();
+    let service = home.start();
+    let address = service.address;
+    let mut strangers = JoinSet::new();
+    for _ in 0..64 {
+        strangers.spawn(post_all_but_the_end(address));
+    }
+    let held = strangers.join_all().await;
+    let held: Vec<TcpStream> = held.into_iter().flatten().collect();
+    // Some hold what they can; the others were refused for their sake.
+    assert!((1..=8).contains(&held.len()), "{} are held", held.len());
+    check_taken(address, 1).await;
+    let peak = service.peak_memory();
+    assert!(peak < MEMORY, "{} MiB", peak / MIB);
+    drop(held);
+    let large = large_request(2, 12 * MIB);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        if stream.write_all(&large).await.is_ok()
+            && answered_200(&mut stream).await.is_ok_and(|taken| taken)
+        {
+            break;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "a large webhook is still refused"
+        );
+    }
+    service.stop();
+}
+
+#[actix_web::test]
+async fn idle_connections_and_endless_heads_are_cut_and_hold_nobody_up() {
+    let (idle, endless) = if is_long() {
+        (10_000, 500)
+    } else {
+        (1_000, 50)
+    };
+    // Room for the other ends of the connections, which are here.
+    let allowed = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: allowed.maximum,
+        ..allowed
+    };
+    setrlimit(Resource::Nofile, raised).unwrap();
+    let home = Home::new().open_files(256);
+    let service = home.start();
+    let address = service.address;
+    let mut clients = JoinSet::new();
+    for number in 0..idle + endless {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        clients.spawn(async move {
+            if number >= idle {
+                // A header a second: it never ends by itself.
+                let head = b"POST /webhooks/cloud HTTP/1.1\r\n";
+                let mut sent = stream.write_all(head).await;
+                let deadline = Instant::now() + PATIENCE;
+                while sent.is_ok() && Instant::now() < deadline {
+                    let mut byte = [0];
+                    let next = Duration::from_millis(200);
+                    match tokio::time::timeout(next, stream.read(&mut byte)).await {
+                        Ok(_) => return true,
+                        Err(_) => sent = stream.write_all(b"X-More: 1\r\n").await,
+                    }
+                }
+                return sent.is_err();
+            }
+            let mut rest = Vec::new();
+            let cut = stream.read_to_end(&mut rest);
+            tokio::time::timeout(PATIENCE, cut).await.is_ok()
+        });
+    }
+    for number in 0..20 {
+        check_taken(address, number).await;
+    }
+    let mut cut = 0;
+    while let Some(client) = clients.join_next().await {
+        cut += usize::from(client.unwrap());
+    }
+    assert_eq!(cut, idle + endless, "some are held for good");
+    let peak = service.peak_memory();
+    assert!(peak < MEMORY, "{} MiB", peak / MIB);
+    check_taken(address, 21).await;
+    service.stop();
+}
+
+#[actix_web::test]
+async fn a_stranger_is_refused_before_its_body_is_read() {
+    let home = Home::new();
+    let service = home.start();
+    let mut stream = TcpStream::connect(service.address).await.unwrap();
+    // The body is announced and never sent.
+    let head = "POST /webhooks/cloud HTTP/1.1\r\nHost: relay\r\nContent-Length: 16000000\r\n\
+                X-Hub-Signature-256: none\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    let answered = stream.read_exact(&mut answer);
+    tokio::time::timeout(PATIENCE, answered)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 401");
+    service.stop();
+}
+
+/// Bytes that are no request of ours, each with what is wrong with them.
+#[allow(clippy::too_many_lines, reason = "it is a table")]
+fn malformed() -> Vec<(&'static str, Vec<u8>)> {
+    let signed = |head: &str| {
+        let webhook = request(7);
+        let (_, rest) = webhook.split_once("\r\n").unwrap();
+        format!("{head}\r\n{rest}").into_bytes()
+    };
+    let with = |header: &str| {
+        format!("POST /webhooks/cloud HTTP/1.1\r\nHost: relay\r\n{header}\r\n\r\n").into_bytes()
+    };
+    vec![
+        ("no HTTP", b"\x00\xff\xfe\x80garbage\r\n\r\n".to_vec()),
+        (
+            "a TLS greeting",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".repeat(40),
+        ),
+        (
+            "HTTP/2",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04".to_vec(),
+        ),
+        (
+            "a version of its own",
+            signed("POST /webhooks/cloud HTTP/9.9"),
+        ),
+        ("no version", signed("POST /webhooks/cloud")),
+        (
+            "a blank in the method",
+            signed("PO ST /webhooks/cloud HTTP/1.1"),
+        ),
+        (
+            "two lengths",
+            with("Content-Length: 3\r\nContent-Length: 4"),
+        ),
+        (
+            "length and chunks",
+            with("Content-Length: 3\r\nTransfer-Encoding: chunked"),
+        ),
+        ("a negative length", with("Content-Length: -1")),
+        (
+            "a length of twenty digits",
+            with("Content-Length: 99999999999999999999"),
+        ),
+        ("an unknown coding", with("Transfer-Encoding: nonsense")),
+        (
+            "a chunk without a size",
+            with("Transfer-Encoding: chunked\r\n\r\nxyz"),
+        ),
+        (
+            "a chunk of 2^64",
+            with("Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n"),
+        ),
+        ("NUL in a header", with("X-A: a\0b")),
+        ("a header without a colon", with("nonsense")),
+        ("a folded header", with("X-A: a\r\n b")),
+        (
+            "a head of a megabyte",
+            with(&format!("X-A: {}", "a".repeat(MIB))),
+        ),
+        ("ten thousand headers", with(&"X-A: a\r\n".repeat(10_000))),
+        (
+            "a path of a megabyte",
+            signed(&format!("POST /{} HTTP/1.1", "a".repeat(MIB))),
+        ),
+        ("a body that never comes", with("Content-Length: 10")),
+    ]
+}
+
+#[actix_web::test]
+async fn what_is_no_http_is_never_answered_200_and_never_stored() {
+    let home = Home::new();
+    let service = home.start();
+    for (what, bytes) in malformed() {
+        let mut stream = TcpStream::connect(service.address).await.unwrap();
+        // It may be refused before its end.
+        let _ = stream.write_all(&bytes).await;
+        let _ = stream.shutdown().await;
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer);
+        let read = tokio::time::timeout(PATIENCE, read).await;
+        assert!(read.is_ok(), "{what}: the connection stays");
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(!answer.starts_with("HTTP/1.1 2"), "{what}: {answer}");
+    }
+    let store = rusqlite::Connection::open(home.store()).unwrap();
+    let stored = || -> i64 {
+        let sql = "SELECT count(*) FROM webhook";
+        store.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(stored(), 0);
+    // The same request in its right form is taken: the table is about the form alone.
+    check_taken(service.address, 7).await;
+    until("it is stored", || stored() == 1).await;
+    let peak = service.peak_memory();
+    assert!(peak < MEMORY, "{} MiB", peak / MIB);
+    service.stop();
+}

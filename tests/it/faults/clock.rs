@@ -1,0 +1,102 @@
+//! The clock jumps a day, forwards and back: what comes is stored and forwarded at once, what
+//! waits is neither lost nor given up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tickrelay::clock::Clock;
+
+use crate::support::receiver::{Receiver, Reply};
+use crate::support::{TestApp, cloud_status, until};
+
+const START_MS: i64 = 1_760_000_000_000;
+const DAY: Duration = Duration::from_hours(24);
+const DAY_MS: i64 = 86_400_000;
+
+/// Posts a webhook about a message of its own and waits until each receiver has got it.
+async fn post(app: &TestApp, id: &str, receivers: &[&Receiver]) {
+    let before: Vec<usize> = receivers.iter().map(|receiver| receiver.count()).collect();
+    let body = cloud_status(id, "sent", START_MS / 1000);
+    assert_eq!(app.post("cloud", body).await, 200);
+    for (receiver, before) in receivers.iter().zip(before) {
+        until("it is forwarded at once", || receiver.count() > before).await;
+    }
+}
+
+#[actix_web::test]
+async fn after_a_jump_of_a_day_reports_are_stored_and_forwarded_at_once() {
+    let (clock, hand) = Clock::manual(START_MS);
+    let app = TestApp::boot_with(clock, |_| {}).await;
+    let healthy = Receiver::start();
+    let failing = Receiver::scripted(|_, _| Reply::status(500));
+    app.subscribe("healthy", &healthy.url).await;
+    app.subscribe("failing", &failing.url).await;
+    post(&app, "wamid.before", &[&healthy, &failing]).await;
+
+    hand.set_ms(START_MS - DAY_MS);
+    post(&app, "wamid.back", &[&healthy, &failing]).await;
+    hand.set_ms(START_MS + 1_000);
+    hand.advance(DAY);
+    post(&app, "wamid.forth", &[&healthy, &failing]).await;
+
+    assert_eq!(healthy.count(), 3);
+    let of_failing = |state: &str| -> i64 {
+        app.value(&format!(
+            "SELECT count(*) FROM forward WHERE state = '{state}' AND subscriber_id = 2"
+        ))
+    };
+    until("healthy has all", || {
+        app.value::<i64>("SELECT count(*) FROM forward WHERE state = 'delivered'") == 3
+    })
+    .await;
+    assert_eq!((of_failing("pending"), of_failing("gave-up")), (3, 0));
+
+    // Two of the first and the second, whose retries came due, one of the third.
+    let failed = || {
+        app.value::<i64>(
+            "SELECT count(*) FROM attempt JOIN forward USING (forward_id) WHERE subscriber_id = 2",
+        )
+    };
+    until("what came due was tried again", || failed() == 5).await;
+    failing.answer(|_, _| Reply::status(200));
+    // The schedule's second delay and its spread.
+    hand.advance(Duration::from_mins(10));
+    until("what waited is forwarded", || of_failing("delivered") == 3).await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_breaker_that_opened_before_the_clock_was_set_back_closes_all_the_same() {
+    let (clock, hand) = Clock::manual(START_MS);
+    let app = TestApp::boot_with(clock, |_| {}).await;
+    let down = Arc::new(AtomicBool::new(true));
+    let state = Arc::clone(&down);
+    let receiver = Receiver::scripted(move |_, _| {
+        Reply::status(if state.load(Ordering::SeqCst) {
+            500
+        } else {
+            200
+        })
+    });
+    app.subscribe("crm", &receiver.url).await;
+    for number in 0..5 {
+        post(&app, &format!("wamid.{number}"), &[&receiver]).await;
+    }
+    let attempts = || app.value::<i64>("SELECT count(*) FROM attempt");
+    until("five attempts failed", || attempts() == 5).await;
+    // Open: nothing is sent any more.
+    let body = cloud_status("wamid.waits", "sent", START_MS / 1000);
+    assert_eq!(app.post("cloud", body).await, 200);
+
+    hand.set_ms(START_MS - DAY_MS);
+    down.store(false, Ordering::SeqCst);
+    post(&app, "wamid.after", &[&receiver]).await;
+    until("it is delivered", || {
+        app.value::<i64>("SELECT count(*) FROM forward WHERE state = 'delivered'") >= 1
+    })
+    .await;
+    hand.set_ms(START_MS + 600_000);
+    app.settled().await;
+    app.stop().await;
+}

@@ -1,0 +1,199 @@
+//! A disk that is full, read-only, that cannot sync, or that holds a page of nonsense.
+//!
+//! A library beneath the service makes its calls fail (`tests/shim/record.c`); the service
+//! itself is the true one.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::MEMORY;
+use crate::support::receiver::Receiver;
+use crate::support::service::Home;
+use crate::support::shim::{self, Disk, Switch};
+use crate::support::traffic::{message_id, number, post_each, request};
+use crate::support::{PATIENCE, until};
+
+/// A home whose service has a disk with a switch; `None` where there is no C compiler.
+fn with_switch() -> Option<(Home, Switch)> {
+    let library = shim::library()?;
+    let home = Home::new();
+    let switch = Switch::new(home.file("switch"));
+    let folder = home.folder().to_path_buf();
+    let home = home
+        .environment("LD_PRELOAD", library)
+        .environment("SHIM_FOLDER", folder)
+        .environment("SHIM_SWITCH", switch.path());
+    Some((home, switch))
+}
+
+/// The status that a request is answered with; `None` when the connection is cut.
+async fn ask(address: SocketAddr, request: &str) -> Option<u16> {
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await.ok()?;
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.ok()?;
+        std::str::from_utf8(&head[9..]).ok()?.parse().ok()
+    };
+    let answer = tokio::time::timeout(PATIENCE, exchange).await;
+    answer.expect("a request is neither answered nor cut")
+}
+
+async fn get(address: SocketAddr, path: &str) -> Option<u16> {
+    ask(
+        address,
+        &format!("GET {path} HTTP/1.1\r\nHost: relay\r\n\r\n"),
+    )
+    .await
+}
+
+/// Posts each webhook once; returns those that were answered 200.
+async fn post_some(address: SocketAddr, numbers: std::ops::Range<usize>) -> BTreeSet<usize> {
+    let mut taken = BTreeSet::new();
+    for number in numbers {
+        match ask(address, &request(number)).await {
+            Some(200) => {
+                taken.insert(number);
+            }
+            Some(503) | None => {}
+            other => panic!("webhook {number} is answered {other:?}"),
+        }
+    }
+    taken
+}
+
+/// The webhooks that the store holds, when it is intact.
+fn stored(home: &Home) -> BTreeSet<usize> {
+    let store = Connection::open(home.store()).unwrap();
+    let answer: String = store
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(answer, "ok");
+    let mut statement = store
+        .prepare("SELECT provider_message_id FROM message")
+        .unwrap();
+    let ids = statement.query_map([], |row| row.get::<_, String>(0));
+    ids.unwrap().map(|id| number(&id.unwrap())).collect()
+}
+
+/// The disk fails while webhooks come, and works again.
+async fn check(fault: Disk) {
+    let Some((home, switch)) = with_switch() else {
+        return;
+    };
+    let receiver = Receiver::start();
+    let service = home.start();
+    service.subscribe("crm", &receiver.url);
+    let address = service.address;
+    post_each(address, 0..20).await;
+
+    switch.set(fault);
+    let taken = post_some(address, 20..120).await;
+    // The control: the fault was there.
+    assert!(taken.len() < 100, "nothing was refused");
+    assert_eq!(get(address, "/livez").await, Some(200));
+    assert_eq!(get(address, "/readyz").await, Some(503));
+
+    switch.set(Disk::Works);
+    let deadline = Instant::now() + PATIENCE;
+    while get(address, "/readyz").await != Some(200) {
+        assert!(Instant::now() < deadline, "it does not find out by itself");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    post_each(address, 20..130).await;
+    until("all of it is forwarded", || {
+        let about: BTreeSet<String> = receiver
+            .received()
+            .iter()
+            .map(|forward| forward.json()["msId"].as_str().unwrap().to_owned())
+            .collect();
+        (0..130).all(|number| about.contains(&message_id(number)))
+    })
+    .await;
+    assert!(service.peak_memory() < MEMORY);
+    service.stop();
+    assert_eq!(stored(&home), (0..130).collect());
+}
+
+#[actix_web::test]
+async fn a_full_disk_refuses_webhooks_until_there_is_room() {
+    check(Disk::Full).await;
+}
+
+#[actix_web::test]
+async fn a_read_only_disk_refuses_webhooks_until_it_can_be_written() {
+    check(Disk::ReadOnly).await;
+}
+
+#[actix_web::test]
+async fn what_was_answered_200_on_a_full_disk_is_stored() {
+    let Some((home, switch)) = with_switch() else {
+        return;
+    };
+    let mut service = home.start();
+    let mut taken = post_some(service.address, 0..50).await;
+    switch.set(Disk::Full);
+    taken.extend(post_some(service.address, 50..100).await);
+    rustix::process::kill_process(service.process(), rustix::process::Signal::KILL).unwrap();
+    service.end();
+    let stored = stored(&home);
+    assert!(taken.is_subset(&stored), "{taken:?} {stored:?}");
+}
+
+#[actix_web::test]
+async fn a_sync_that_fails_ends_the_process_and_the_next_one_has_all_that_was_answered() {
+    let Some((home, switch)) = with_switch() else {
+        return;
+    };
+    let mut service = home.start();
+    let mut taken = post_some(service.address, 0..20).await;
+    assert_eq!(taken.len(), 20);
+    switch.set(Disk::FailsToSync);
+    taken.extend(post_some(service.address, 20..22).await);
+    assert_eq!(taken.len(), 20, "answered without a sync");
+    let (status, log) = service.end();
+    assert_eq!(status.code(), Some(70), "{log}");
+    switch.set(Disk::Works);
+    let service = home.start();
+    post_each(service.address, 20..30).await;
+    service.stop();
+    assert_eq!(stored(&home), (0..30).collect());
+}
+
+#[actix_web::test]
+async fn a_damaged_page_makes_no_false_answer_and_no_crash() {
+    let home = Home::new();
+    let service = home.start();
+    post_each(service.address, 0..300).await;
+    service.stop();
+    let store = Connection::open(home.store()).unwrap();
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'message_provider_id'";
+    let page: u64 = store.query_row(sql, [], |row| row.get(0)).unwrap();
+    let size: u64 = store
+        .pragma_query_value(None, "page_size", |row| row.get(0))
+        .unwrap();
+    drop(store);
+    let file = std::fs::File::options()
+        .write(true)
+        .open(home.store())
+        .unwrap();
+    let nonsense = vec![0xA5; usize::try_from(size).unwrap()];
+    file.write_all_at(&nonsense, (page - 1) * size).unwrap();
+    drop(file);
+
+    let service = home.start();
+    let address = service.address;
+    let taken = post_some(address, 290..320).await;
+    // Every one of them needs that page.
+    assert!(taken.is_empty(), "{taken:?}");
+    assert_eq!(get(address, "/livez").await, Some(200));
+    assert_eq!(get(address, "/readyz").await, Some(503));
+    assert!(service.peak_memory() < MEMORY);
+    service.stop();
+}
