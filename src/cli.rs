@@ -13,6 +13,7 @@ mod init;
 mod message;
 mod reprocess;
 mod serve;
+mod simulate;
 mod subscriber;
 mod table;
 mod time;
@@ -74,6 +75,8 @@ enum Command {
     Erase(erase::Erase),
     /// Say in plain words what an error code means
     Explain(explain::Explain),
+    /// Send invented, signed webhooks to a running service, to test or to size it
+    Simulate(simulate::Simulate),
 }
 
 /// The flags that decide the configuration, understood by every command.
@@ -268,6 +271,7 @@ impl Cli {
             Command::Reprocess(reprocess) => reprocess.run(&self.settings, terminal),
             Command::Erase(erase) => erase.run(&self.settings, terminal),
             Command::Explain(explain) => explain.run(&self.settings, terminal),
+            Command::Simulate(simulate) => simulate.run(&self.settings, terminal),
         };
         let exit = match exit {
             Err(error) if is_not_found(&error) => terminal.refuse(error)?,

@@ -15,6 +15,15 @@ const RECHECK: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct Clock(Source);
 
+/// Microseconds since the machine started: never set back, and the same for all its processes.
+#[must_use]
+pub fn monotonic_us() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    let nanoseconds = u64::try_from(now.tv_nsec).unwrap_or_default();
+    seconds * 1_000_000 + nanoseconds / 1_000
+}
+
 #[derive(Debug, Clone)]
 enum Source {
     System,

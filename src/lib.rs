@@ -5,7 +5,7 @@
 //! mean, [`store`] writes them down with what [`mod@plan`] makes of them, and [`forward`] sends
 //! on what is owed. [`catalogue`] knows what an error means in plain words, [`clock`] tells the
 //! time, [`server`] builds the whole, [`operations`] is what an operator may ask of it, and
-//! [`cli`] is how people ask.
+//! [`cli`] is how people ask. [`simulate`] plays the providers for those who test or measure.
 
 pub mod catalogue;
 pub mod cli;
@@ -21,5 +21,6 @@ pub mod plan;
 pub mod provider;
 pub mod receive;
 pub mod server;
+pub mod simulate;
 pub mod store;
 pub mod web;

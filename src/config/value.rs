@@ -56,7 +56,7 @@ where
 }
 
 /// A span of time such as `15s`, zero included.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     measure(text, &TIMES)
         .map(Duration::from_millis)
         .ok_or_else(|| {

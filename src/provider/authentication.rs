@@ -6,6 +6,7 @@
 
 mod algorithm;
 mod handshake;
+mod proof;
 mod signature;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use subtle::ConstantTimeEq;
 
 pub use algorithm::{Algorithm, Encoding};
 pub use handshake::{ChallengeError, answer_challenge};
+pub use proof::Proof;
 pub use signature::Signature;
 
 /// The headers of a request, their names in lower case.

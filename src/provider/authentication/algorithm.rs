@@ -71,6 +71,19 @@ impl Algorithm {
         }
     }
 
+    /// The signature of `parts`, one after the other.
+    pub(super) fn sign(self, secret: &SecretString, parts: [&[u8]; 2]) -> Vec<u8> {
+        let key = secret.expose_secret().as_bytes();
+        match self {
+            Self::Md5 => sign::<Hmac<md5::Md5>>(key, parts),
+            Self::Sha1 => sign::<Hmac<sha1::Sha1>>(key, parts),
+            Self::Sha224 => sign::<Hmac<sha2::Sha224>>(key, parts),
+            Self::Sha256 => sign::<Hmac<sha2::Sha256>>(key, parts),
+            Self::Sha384 => sign::<Hmac<sha2::Sha384>>(key, parts),
+            Self::Sha512 => sign::<Hmac<sha2::Sha512>>(key, parts),
+        }
+    }
+
     /// Whether `claimed` is the signature of `parts`, one after the other, in constant time.
     pub(super) fn signs(self, secret: &SecretString, parts: [&[u8]; 2], claimed: &[u8]) -> bool {
         let key = secret.expose_secret().as_bytes();
@@ -90,14 +103,20 @@ impl Algorithm {
 }
 
 fn signs<M: Mac + KeyInit>(key: &[u8], parts: [&[u8]; 2], claimed: &[u8]) -> bool {
-    // An HMAC takes keys of any length.
-    let Ok(mut mac) = <M as Mac>::new_from_slice(key) else {
-        return false;
-    };
+    keyed::<M>(key, parts).is_some_and(|mac| mac.verify_slice(claimed).is_ok())
+}
+
+fn sign<M: Mac + KeyInit>(key: &[u8], parts: [&[u8]; 2]) -> Vec<u8> {
+    keyed::<M>(key, parts).map_or_else(Vec::new, |mac| mac.finalize().into_bytes().to_vec())
+}
+
+/// Always there: an HMAC takes keys of any length.
+fn keyed<M: Mac + KeyInit>(key: &[u8], parts: [&[u8]; 2]) -> Option<M> {
+    let mut mac = <M as Mac>::new_from_slice(key).ok()?;
     for part in parts {
         mac.update(part);
     }
-    mac.verify_slice(claimed).is_ok()
+    Some(mac)
 }
 
 impl fmt::Display for Algorithm {
@@ -141,6 +160,13 @@ impl Encoding {
         match self {
             Self::Hex => "hex",
             Self::Base64 => "base64",
+        }
+    }
+
+    pub(super) fn encode(self, bytes: &[u8]) -> String {
+        match self {
+            Self::Hex => hex::encode(bytes),
+            Self::Base64 => BASE64.encode(bytes),
         }
     }
 

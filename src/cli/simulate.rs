@@ -1,0 +1,357 @@
+//! `tickrelay simulate`: invented, signed webhooks for a running service.
+//!
+//! How an integrator tests an endpoint and an operator sizes a machine, without WhatsApp.
+//! What it sends ends in the store like any report, so it keeps to this machine unless told
+//! otherwise, and it always ends.
+
+use std::io::IsTerminal as _;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use url::Url;
+
+use super::{Exit, Settings, Terminal};
+use crate::clock::Clock;
+use crate::config::Source;
+use crate::provider::Provider;
+use crate::simulate::load::{self, Load, Pace, Summary};
+use crate::simulate::{Mishaps, Scenario, Traffic};
+
+/// The longest simulation.
+const LONGEST: Duration = Duration::from_hours(24);
+
+/// The arguments of `tickrelay simulate`.
+#[derive(Debug, Args)]
+pub(super) struct Simulate {
+    /// Play the provider of this source; may be repeated [default: every source]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    source: Vec<String>,
+    /// Only sources of these providers
+    #[arg(long, value_name = "PROVIDER", value_delimiter = ',')]
+    providers: Vec<Provider>,
+    /// Where the service listens
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    url: Url,
+    /// Reports a second, or max: as fast as the answers come
+    #[arg(long, value_name = "N", default_value = "100")]
+    rate: Rate,
+    /// For how long, as in 60s or 5m; 24h at most
+    #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = duration)]
+    duration: Duration,
+    /// End after this many reports
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    /// Reports in each webhook
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
+    batch: u16,
+    /// Connections to the service
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    connections: u16,
+    /// Send reports in any order
+    #[arg(long)]
+    shuffle: bool,
+    /// Share of reports that come twice, as in 5%
+    #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = share)]
+    duplicates: f64,
+    /// Share of messages that fail, with true error codes
+    #[arg(long, value_name = "SHARE", default_value = "3%", value_parser = share)]
+    failures: f64,
+    /// Repeat the traffic of that seed [default: another one each time]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Send to another machine: invented reports end in its store and reach its subscribers
+    #[arg(long)]
+    allow_remote: bool,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `--rate`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Rate {
+    Reports(f64),
+    Max,
+}
+
+impl FromStr for Rate {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "max" {
+            return Ok(Self::Max);
+        }
+        text.parse()
+            .ok()
+            .filter(|rate| (0.01..=1_000_000.0).contains(rate))
+            .map(Self::Reports)
+            .ok_or("write reports a second, e.g. 500, or max")
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = crate::config::duration(text)?;
+    if duration.is_zero() || duration > LONGEST {
+        return Err("from 1ms to 24h".to_owned());
+    }
+    Ok(duration)
+}
+
+/// A share from 0 to 1, written `5%` or `0.05`.
+fn share(text: &str) -> Result<f64, &'static str> {
+    let (number, scale) = match text.strip_suffix('%') {
+        Some(number) => (number, 100.0),
+        None => (text, 1.0),
+    };
+    number
+        .trim()
+        .parse::<f64>()
+        .ok()
+        .map(|number| number / scale)
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or("write a share, e.g. 5%")
+}
+
+impl Simulate {
+    pub(super) fn run(
+        self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        let sources = self.sources(settings.load()?.config.sources)?;
+        let address = self.address()?;
+        let now_ms = Clock::system().now_ms();
+        let seed = self.seed.unwrap_or_else(|| now_ms.unsigned_abs());
+        let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+        writeln!(
+            terminal.talk,
+            "playing the providers of {} for {}, seed {seed}",
+            names.join(", "),
+            self.url
+        )?;
+        let scenario = Scenario {
+            target: self.url.clone(),
+            batch: usize::from(self.batch),
+            // Between two steps of a message there is about a second.
+            spread: match self.rate {
+                Rate::Max => 4_096,
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "from 16 to 4096"
+                )]
+                Rate::Reports(rate) => rate.clamp(16.0, 4_096.0) as usize,
+            },
+            mishaps: Mishaps {
+                duplicates: self.duplicates,
+                failures: self.failures,
+                shuffle: self.shuffle,
+            },
+            seed,
+            run: u32::try_from(seed & 0xffff).unwrap_or_default(),
+            sources,
+        };
+        let summary = self.send(&scenario, address)?;
+        self.print(&summary, terminal)?;
+        Ok(
+            if summary.accepted > 0 && summary.accepted == summary.sent() {
+                Exit::Done
+            } else {
+                Exit::Refused
+            },
+        )
+    }
+
+    /// Those that were asked for.
+    fn sources(&self, configured: Vec<Source>) -> anyhow::Result<Vec<Source>> {
+        for name in &self.source {
+            ensure!(
+                configured.iter().any(|source| source.name == *name),
+                "no source is named {name:?} in the configuration"
+            );
+        }
+        let wanted: Vec<Source> = configured
+            .into_iter()
+            .filter(|source| self.source.is_empty() || self.source.contains(&source.name))
+            .filter(|source| self.providers.is_empty() || self.providers.contains(&source.provider))
+            .collect();
+        ensure!(
+            !wanted.is_empty(),
+            "the configuration has no such source: the secrets to sign with stand there"
+        );
+        Ok(wanted)
+    }
+
+    /// Where to connect; this machine unless another was allowed.
+    fn address(&self) -> anyhow::Result<SocketAddr> {
+        ensure!(
+            self.url.scheme() == "http",
+            "{}: only http:// is spoken; name the address the service itself listens on",
+            self.url
+        );
+        let host = self.url.host_str().unwrap_or_default();
+        let port = self.url.port_or_known_default().unwrap_or(80);
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let address = (host, port)
+            .to_socket_addrs()
+            .with_context(|| format!("cannot find {host}"))?
+            .next()
+            .with_context(|| format!("{host} has no address"))?;
+        if !address.ip().is_loopback() && !self.allow_remote {
+            bail!(
+                "{host} is another machine: what is invented here would end in its store and \
+                 reach its subscribers; --allow-remote sends it all the same"
+            );
+        }
+        Ok(address)
+    }
+
+    fn send(&self, scenario: &Scenario, address: SocketAddr) -> anyhow::Result<Summary> {
+        let load = Load {
+            address,
+            connections: usize::from(self.connections),
+            pace: match self.rate {
+                Rate::Max => Pace::AnswerByAnswer,
+                Rate::Reports(rate) => Pace::Rate(rate / f64::from(self.batch)),
+            },
+            duration: self.duration,
+            reports: self.count,
+        };
+        let bar = self.bar();
+        let stop = Arc::new(AtomicBool::new(false));
+        let sent = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")?
+            .block_on(async {
+                let flag = Arc::clone(&stop);
+                tokio::spawn(async move {
+                    // Without a signal to wait for there is no early end.
+                    if tokio::signal::ctrl_c().await.is_ok() {
+                        flag.store(true, Ordering::Relaxed);
+                    }
+                });
+                let traffic = Traffic::new(scenario);
+                load::run(&load, traffic, &stop, |exchange| {
+                    bar.inc(exchange.told.len() as u64);
+                })
+                .await
+            });
+        bar.finish_and_clear();
+        Ok(sent?)
+    }
+
+    /// Drawn on a terminal only.
+    fn bar(&self) -> ProgressBar {
+        if !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let by_time = match self.rate {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "2^53 reports are enough for a bar"
+            )]
+            Rate::Reports(rate) => Some((rate * self.duration.as_secs_f64()) as u64),
+            Rate::Max => None,
+        };
+        let total = by_time.into_iter().chain(self.count).min();
+        let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
+        let style = if total.is_some() {
+            "{bar:40} {human_pos}/{human_len} reports, {per_sec}, {eta} left"
+        } else {
+            "{spinner} {human_pos} reports, {per_sec}, {elapsed}"
+        };
+        match ProgressStyle::with_template(style) {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        }
+    }
+
+    fn print(&self, summary: &Summary, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
+        let seconds = summary.elapsed.as_secs_f64().max(0.001);
+        let latency = &summary.latency_us;
+        if self.json {
+            let answer = json!({
+                "sent": summary.sent(),
+                "accepted": summary.accepted,
+                "reports": summary.reports,
+                "refused": summary.refused,
+                "broken": summary.broken,
+                "elapsed_s": seconds,
+                "ack_us": {
+                    "p50": latency.value_at_quantile(0.5),
+                    "p99": latency.value_at_quantile(0.99),
+                    "p99_9": latency.value_at_quantile(0.999),
+                    "max": latency.max(),
+                },
+            });
+            writeln!(terminal.data, "{answer:#}")?;
+            return Ok(());
+        }
+        #[expect(clippy::cast_precision_loss, reason = "for people")]
+        let per_second = |count: u64| count as f64 / seconds;
+        let out = &mut *terminal.data;
+        writeln!(
+            out,
+            "sent      {} webhooks in {seconds:.1} s",
+            summary.sent()
+        )?;
+        writeln!(
+            out,
+            "accepted  {} webhooks, {} reports ({:.0} reports/s)",
+            summary.accepted,
+            summary.reports,
+            per_second(summary.reports)
+        )?;
+        for (status, count) in &summary.refused {
+            writeln!(out, "refused   {count} with {status}")?;
+        }
+        for (kind, count) in &summary.broken {
+            writeln!(out, "broken    {count}: {kind}")?;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "for people")]
+        let ms = |us: u64| us as f64 / 1000.0;
+        writeln!(
+            out,
+            "answered  p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms, at most {:.2} ms",
+            ms(latency.value_at_quantile(0.5)),
+            ms(latency.value_at_quantile(0.99)),
+            ms(latency.value_at_quantile(0.999)),
+            ms(latency.max())
+        )?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_and_rates_are_read_as_people_write_them() {
+        for (text, expected) in [
+            ("5%", Some(0.05)),
+            ("0.05", Some(0.05)),
+            ("100%", Some(1.0)),
+            ("0", Some(0.0)),
+            ("101%", None),
+            ("-1%", None),
+            ("many", None),
+        ] {
+            assert_eq!(share(text).ok(), expected, "{text}");
+        }
+        assert_eq!("max".parse(), Ok(Rate::Max));
+        assert_eq!("500".parse(), Ok(Rate::Reports(500.0)));
+        assert!("0".parse::<Rate>().is_err() && "NaN".parse::<Rate>().is_err());
+    }
+}
