@@ -173,7 +173,7 @@ mod tests {
                     panic!("{provider}: {item:?}");
                 };
                 assert_eq!(report.status, Some(event.status), "{provider}");
-                assert_eq!(report.provider_time_ms, Some(event.at_ms), "{provider}");
+                assert_eq!(report.time.ms, Some(event.at_ms), "{provider}");
                 let recipient = report.recipient.as_deref();
                 assert_eq!(recipient, Some(&*event.message.recipient()), "{provider}");
                 let failed = event.status == Status::Failed;

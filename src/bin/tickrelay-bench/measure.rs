@@ -1,0 +1,108 @@
+//! What the logs of player and subscribers say together: lost, repeated, out of order, late.
+
+use std::collections::{HashMap, HashSet};
+
+use tickrelay::simulate::load::latencies;
+
+use super::player::Entry;
+
+/// What became of the reports that were acknowledged; latencies in µs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// Forwards that arrived, repeats included.
+    pub(super) forwards: u64,
+    /// Acknowledged reports that a subscriber never got.
+    pub(super) lost: u64,
+    /// Forwards that a subscriber got again.
+    pub(super) repeated: u64,
+    /// Forwards that came after a later one of the same message.
+    pub(super) reordered: u64,
+    /// From the webhook's leaving to the forward's arrival.
+    pub(super) transit_p50: u64,
+    pub(super) transit_p99: u64,
+    /// From the first webhook's leaving to the last forward's arrival.
+    pub(super) span_us: u64,
+}
+
+/// Joins what was told and acknowledged with what these subscribers took.
+pub(super) fn join(told: &[Entry], taken: &[Entry], subscribers: &[u64]) -> Outcome {
+    let mut left: HashMap<u64, u64> = HashMap::with_capacity(told.len());
+    for entry in told {
+        left.entry(entry.key).or_insert(entry.at_us);
+    }
+    let mut seen: HashSet<(u64, u64)> = HashSet::with_capacity(taken.len());
+    let mut latest: HashMap<(u64, u64), u64> = HashMap::new();
+    let mut transit = latencies();
+    let mut outcome = Outcome::default();
+    let mut last_us = 0;
+    for entry in taken {
+        if !subscribers.contains(&entry.subscriber) {
+            continue;
+        }
+        // Reports of other windows, or of a webhook that was stored and not acknowledged.
+        let Some(left_us) = left.get(&entry.key) else {
+            continue;
+        };
+        outcome.forwards += 1;
+        last_us = last_us.max(entry.at_us);
+        if !seen.insert((entry.key, entry.subscriber)) {
+            outcome.repeated += 1;
+            continue;
+        }
+        transit.saturating_record(entry.at_us.saturating_sub(*left_us));
+        // The key's last three bits are the status, in the order of a message's life.
+        let (message, rank) = (entry.key >> 3, entry.key & 7);
+        let before = latest.entry((message, entry.subscriber)).or_insert(rank);
+        outcome.reordered += u64::from(rank < *before);
+        *before = rank.max(*before);
+    }
+    outcome.lost = (left.len() * subscribers.len()).saturating_sub(seen.len()) as u64;
+    outcome.transit_p50 = transit.value_at_quantile(0.5);
+    outcome.transit_p99 = transit.value_at_quantile(0.99);
+    let first_us = told.iter().map(|entry| entry.at_us).min();
+    outcome.span_us = last_us.saturating_sub(first_us.unwrap_or_default());
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(message: u64, rank: u64, subscriber: u64, at_us: u64) -> Entry {
+        Entry {
+            key: (message << 3) | rank,
+            subscriber,
+            at_us,
+        }
+    }
+
+    #[test]
+    fn what_is_lost_repeated_and_out_of_order_is_counted_by_subscriber() {
+        let told = [
+            entry(1, 1, 0, 100),
+            entry(1, 2, 0, 200),
+            entry(2, 1, 0, 300),
+        ];
+        let taken = [
+            entry(1, 2, 0, 1_200),
+            entry(1, 1, 0, 1_300),
+            entry(1, 1, 0, 1_400),
+            entry(2, 1, 1, 1_500),
+            entry(2, 1, 7, 1_600),
+            entry(9, 1, 0, 1_700),
+        ];
+        let outcome = join(&told, &taken, &[0, 1]);
+        assert_eq!(
+            outcome,
+            Outcome {
+                forwards: 4,
+                lost: 3,
+                repeated: 1,
+                reordered: 1,
+                transit_p50: 1_200,
+                transit_p99: 1_200,
+                span_us: 1_400,
+            }
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! The load generator's role: plays the provider, and writes down what was acknowledged when.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use tickrelay::config::Source;
+use tickrelay::model::{MessageType, Status};
+use tickrelay::provider::Provider;
+use tickrelay::provider::authentication::{Authentication, Method, Signature};
+use tickrelay::simulate::load::{self, Load, Pace};
+use tickrelay::simulate::{Message, Mishaps, Scenario, Traffic};
+
+use super::process::{self, SECRET};
+
+/// Messages between two of their steps: far enough apart that the reports of one message are
+/// never under way at once.
+const SPREAD: usize = 4_096;
+
+/// What is to be played.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Part {
+    pub(super) port: u16,
+    pub(super) connections: usize,
+    /// Webhooks a second; as fast as the answers come when `None`.
+    pub(super) rate: Option<f64>,
+    pub(super) seconds: f64,
+    /// Reports after which it ends earlier.
+    pub(super) reports: Option<u64>,
+    pub(super) batch: usize,
+    pub(super) infobip: bool,
+    /// Tells the windows on one store apart.
+    pub(super) run: u32,
+    /// Where the acknowledged reports are written down, if they are needed.
+    pub(super) log: Option<PathBuf>,
+}
+
+/// What came of it; latencies in µs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Played {
+    pub(super) accepted: u64,
+    pub(super) reports: u64,
+    pub(super) refused: BTreeMap<u16, u64>,
+    pub(super) broken: BTreeMap<String, u64>,
+    pub(super) elapsed_s: f64,
+    pub(super) ack_p50: u64,
+    pub(super) ack_p99: u64,
+    pub(super) ack_p999: u64,
+}
+
+/// One report in a log: which, and when it left or arrived (µs of the machine's clock).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) key: u64,
+    /// The number of the subscriber; 0 in the player's log.
+    pub(super) subscriber: u64,
+    pub(super) at_us: u64,
+}
+
+/// One number for a report: run, message and status.
+pub(super) fn key(message: Message, status: Status) -> u64 {
+    let rank = Status::ALL.iter().position(|known| *known == status);
+    (u64::from(message.run & 0xffff) << 48)
+        | ((message.number & ((1 << 45) - 1)) << 3)
+        | rank.unwrap_or_default() as u64
+}
+
+pub(super) fn write_log(path: &Path, entries: &[Entry]) -> anyhow::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    for entry in entries {
+        for number in [entry.key, entry.subscriber, entry.at_us] {
+            file.write_all(&number.to_le_bytes())?;
+        }
+    }
+    Ok(file.flush()?)
+}
+
+pub(super) fn read_log(path: &Path) -> anyhow::Result<Vec<Entry>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.read_to_end(&mut bytes)?;
+    let number = |bytes: &[u8], at: usize| -> anyhow::Result<u64> {
+        Ok(u64::from_le_bytes(bytes[8 * at..8 * at + 8].try_into()?))
+    };
+    bytes
+        .chunks_exact(24)
+        .map(|entry| {
+            Ok(Entry {
+                key: number(entry, 0)?,
+                subscriber: number(entry, 1)?,
+                at_us: number(entry, 2)?,
+            })
+        })
+        .collect()
+}
+
+/// Plays the parts that are ordered, one after the other.
+pub(super) fn act() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    while let Some(part) = process::order::<Part>()? {
+        let played = runtime.block_on(play(&part))?;
+        process::answer(&played)?;
+    }
+    Ok(())
+}
+
+async fn play(part: &Part) -> anyhow::Result<Played> {
+    let target = format!("http://127.0.0.1:{}", part.port);
+    let traffic = Traffic::new(&Scenario {
+        sources: vec![source(part.infobip)],
+        target: target.parse().context("a URL of our own")?,
+        batch: part.batch,
+        spread: SPREAD,
+        mishaps: Mishaps {
+            failures: 0.03,
+            ..Mishaps::default()
+        },
+        seed: u64::from(part.run),
+        run: part.run,
+    });
+    let load = Load {
+        address: SocketAddr::from(([127, 0, 0, 1], part.port)),
+        connections: part.connections,
+        pace: part.rate.map_or(Pace::AnswerByAnswer, Pace::Rate),
+        duration: Duration::from_secs_f64(part.seconds),
+        reports: part.reports,
+    };
+    let mut log = Vec::new();
+    let summary = load::run(&load, traffic, &Arc::default(), |exchange| {
+        if part.log.is_some() && matches!(exchange.answer, Ok(200..=299)) {
+            log.extend(exchange.told.iter().map(|told| Entry {
+                key: key(told.message, told.status),
+                subscriber: 0,
+                at_us: exchange.left_us,
+            }));
+        }
+    })
+    .await?;
+    if let Some(path) = &part.log {
+        write_log(path, &log)?;
+    }
+    let ack = |quantile| summary.latency_us.value_at_quantile(quantile);
+    Ok(Played {
+        accepted: summary.accepted,
+        reports: summary.reports,
+        refused: summary.refused.clone(),
+        broken: summary.broken.clone(),
+        elapsed_s: summary.elapsed.as_secs_f64(),
+        ack_p50: ack(0.5),
+        ack_p99: ack(0.99),
+        ack_p999: ack(0.999),
+    })
+}
+
+/// The sources of the benchmark's configuration.
+fn source(infobip: bool) -> Source {
+    let (name, provider, method) = if infobip {
+        let method = Method::Basic {
+            username: "infobip".to_owned(),
+            password: SECRET.into(),
+        };
+        ("infobip", Provider::Infobip, method)
+    } else {
+        let method = Method::Signature(Signature::hub_sha256(vec![SECRET.into()]));
+        ("meta", Provider::MetaCloud, method)
+    };
+    Source {
+        name: name.to_owned(),
+        provider,
+        authentication: Authentication {
+            methods: vec![method],
+        },
+        verify_tokens: Vec::new(),
+        default_type: MessageType::Template,
+        sender: infobip.then(|| "385910009999".to_owned()),
+        senders: Vec::new(),
+    }
+}

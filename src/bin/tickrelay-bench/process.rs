@@ -1,0 +1,272 @@
+//! The processes that take part: how they are started, asked, looked at and ended.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Durability;
+
+/// How long a process may take to be ready or to end.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// The app secret of the benchmark's Cloud API source.
+pub(super) const SECRET: &str = "benchmark-secret";
+
+/// The binary to measure: the one given, else the one that was built beside this one.
+pub(super) fn service_binary(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(given) = given {
+        ensure!(given.is_file(), "{} is no file", given.display());
+        return Ok(given.to_owned());
+    }
+    let own = std::env::current_exe().context("cannot find my own binary")?;
+    let service = own.with_file_name("tickrelay");
+    let remedy = "build it first, with the same profile: cargo build --release";
+    ensure!(service.is_file(), "{}: {remedy}", service.display());
+    // `cargo run --bin` builds the library anew and leaves the service as it was.
+    let built = |path: &Path| path.metadata().and_then(|about| about.modified()).ok();
+    let library = built(&own.with_file_name("libtickrelay.rlib"));
+    if library.is_some() && built(&service) < library {
+        bail!("{} is older than the library: {remedy}", service.display());
+    }
+    Ok(service)
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// The running service.
+pub(super) struct Service {
+    child: Child,
+    pub(super) port: u16,
+    pub(super) store: PathBuf,
+    /// From the start of the process to its first `200` of `/readyz`.
+    pub(super) ready_after: Duration,
+}
+
+impl Service {
+    /// Starts it on the store in `folder`, which is made if it is not there.
+    pub(super) fn start(
+        binary: &Path,
+        folder: &Path,
+        durability: Durability,
+    ) -> anyhow::Result<Self> {
+        let port = free_port()?;
+        let file = folder.join("tickrelay.toml");
+        std::fs::write(&file, configuration(port, durability))?;
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(folder.join("service.log"))?;
+        let started = Instant::now();
+        let child = Command::new(binary)
+            .arg("serve")
+            .arg("--config")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let mut service = Self {
+            child,
+            port,
+            store: folder.join("tickrelay.db"),
+            ready_after: Duration::ZERO,
+        };
+        while !service.is_ready() {
+            if let Some(status) = service.child.try_wait()? {
+                let log = std::fs::read_to_string(folder.join("service.log"))?;
+                bail!("the service ended with {status}: {log}");
+            }
+            ensure!(started.elapsed() < PATIENCE, "the service is not ready");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        service.ready_after = started.elapsed();
+        Ok(service)
+    }
+
+    fn is_ready(&self) -> bool {
+        let asked = || -> std::io::Result<String> {
+            let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.port))?;
+            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+            stream.write_all(
+                b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+            )?;
+            let mut line = String::new();
+            BufReader::new(stream).read_line(&mut line)?;
+            Ok(line)
+        };
+        asked().is_ok_and(|line| line.contains(" 200 "))
+    }
+
+    /// What it has used so far.
+    pub(super) fn usage(&self) -> Usage {
+        Usage::of(self.child.id())
+    }
+
+    /// Ends it as an operator does; what it wrote is in the file then.
+    pub(super) fn stop(mut self) -> anyhow::Result<()> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.context("a process without an id")?, Signal::TERM)?;
+        let asked = Instant::now();
+        while self.child.try_wait()?.is_none() {
+            ensure!(asked.elapsed() < PATIENCE, "the service does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn configuration(port: u16, durability: Durability) -> String {
+    format!(
+        r#"[server]
+listen = "127.0.0.1:{port}"
+[store]
+url = "sqlite://tickrelay.db"
+durability = "{}"
+[forward]
+allow_http = true
+allow_networks = ["127.0.0.0/8"]
+[[source]]
+name = "meta"
+provider = "meta-cloud"
+app_secret = "{SECRET}"
+verify_token = "{SECRET}"
+[[source]]
+name = "infobip"
+provider = "infobip"
+basic_auth = {{ username = "infobip", password = "{SECRET}" }}
+sender = "+385910009999"
+"#,
+        durability.as_str()
+    )
+}
+
+/// What a process has used, as far as the system tells (`/proc`, on Linux).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Usage {
+    /// Processor time.
+    pub(super) cpu: Duration,
+    /// Resident memory, bytes.
+    pub(super) resident: u64,
+    /// The most resident memory so far, bytes.
+    pub(super) peak: u64,
+}
+
+impl Usage {
+    fn of(pid: u32) -> Self {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let kib = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key));
+            let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+            number.unwrap_or_default() * 1024
+        };
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // After the name, which may hold blanks, user and system time are the 12th and 13th.
+        let ticks: u64 = stat
+            .rsplit_once(')')
+            .map_or("", |(_, rest)| rest)
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .filter_map(|ticks| ticks.parse::<u64>().ok())
+            .sum();
+        Self {
+            // The kernel tells it in hundredths of a second whatever its own clock is.
+            cpu: Duration::from_millis(ticks * 10),
+            resident: kib("VmRSS:"),
+            peak: kib("VmHWM:"),
+        }
+    }
+}
+
+/// This binary in another role: one line of JSON in, one line of JSON out.
+pub(super) struct Actor {
+    child: Child,
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Actor {
+    pub(super) fn start(role: &str) -> anyhow::Result<Self> {
+        let own = std::env::current_exe().context("cannot find my own binary")?;
+        let mut child = Command::new(own)
+            .arg(role)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {role}"))?;
+        let orders = child.stdin.take();
+        let answers = child.stdout.take().context("an actor without a voice")?;
+        Ok(Self {
+            child,
+            orders,
+            answers: BufReader::new(answers),
+        })
+    }
+
+    pub(super) fn tell(&mut self, order: &impl Serialize) -> anyhow::Result<()> {
+        let mut line = serde_json::to_string(order)?;
+        line.push('\n');
+        let orders = self.orders.as_mut().context("the orders have ended")?;
+        orders.write_all(line.as_bytes())?;
+        Ok(orders.flush()?)
+    }
+
+    pub(super) fn hear<T: DeserializeOwned>(&mut self) -> anyhow::Result<T> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        serde_json::from_str(&line).with_context(|| format!("an actor said {line:?}"))
+    }
+
+    pub(super) fn ask<T: DeserializeOwned>(&mut self, order: &impl Serialize) -> anyhow::Result<T> {
+        self.tell(order)?;
+        self.hear()
+    }
+
+    /// Ends the orders: most actors end their work then.
+    pub(super) fn end_orders(&mut self) {
+        self.orders = None;
+    }
+}
+
+impl Drop for Actor {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The next order of an actor, from stdin; `None` when they have ended.
+pub(super) fn order<T: DeserializeOwned>() -> anyhow::Result<Option<T>> {
+    let mut line = String::new();
+    if std::io::stdin().read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    Ok(Some(serde_json::from_str(&line)?))
+}
+
+/// An actor's answer, to stdout.
+pub(super) fn answer(answer: &impl Serialize) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", serde_json::to_string(answer)?)?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,248 @@
+//! The scenarios: what is sent, who is to be told.
+
+use super::player::{Part, Played};
+use super::process::Usage;
+use super::stage::{Bench, Stage};
+use super::table::Row;
+use super::{Durability, special};
+
+/// One scenario of the table.
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    /// Whether it runs only when it is named, because it takes long.
+    pub(super) on_request: bool,
+    course: Course,
+}
+
+/// How a scenario goes.
+enum Course {
+    /// One window on a fresh store, then everything is drained.
+    Window(Shape),
+    /// Windows with and without a subscriber that hangs.
+    Hanging,
+    /// A paused subscriber, a backlog, and everything at once.
+    Outage,
+    /// Windows on a store that holds a lot already.
+    Stored,
+    /// A window with an analyst at the same file.
+    Analyst,
+}
+
+/// What is sent in a window.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    connections: usize,
+    /// Webhooks a second; as fast as the answers come when `None`.
+    rate: Option<f64>,
+    batch: usize,
+    infobip: bool,
+    subscribers: u64,
+}
+
+/// 256 connections, one report in a webhook, one subscriber.
+const SATURATED: Shape = Shape {
+    connections: 256,
+    rate: None,
+    batch: 1,
+    infobip: false,
+    subscribers: 1,
+};
+
+const fn closed(connections: usize, subscribers: u64) -> Course {
+    Course::Window(Shape {
+        connections,
+        subscribers,
+        ..SATURATED
+    })
+}
+
+const fn open(rate: f64, subscribers: u64) -> Course {
+    Course::Window(Shape {
+        rate: Some(rate),
+        subscribers,
+        ..SATURATED
+    })
+}
+
+const fn batches(batch: usize, infobip: bool) -> Course {
+    Course::Window(Shape {
+        connections: 8,
+        batch,
+        infobip,
+        subscribers: 0,
+        ..SATURATED
+    })
+}
+
+const fn scenario(name: &'static str, course: Course, about: &'static str) -> Scenario {
+    Scenario {
+        name,
+        about,
+        on_request: false,
+        course,
+    }
+}
+
+const fn long(name: &'static str, course: Course, about: &'static str) -> Scenario {
+    Scenario {
+        on_request: true,
+        ..scenario(name, course, about)
+    }
+}
+
+/// Every scenario, in the order of the table.
+pub(super) const SCENARIOS: &[Scenario] = &[
+    scenario("closed-1", closed(1, 1), "one connection, one subscriber"),
+    scenario("closed-32", closed(32, 1), "32 connections, one subscriber"),
+    scenario(
+        "closed-256",
+        closed(256, 1),
+        "256 connections, one subscriber",
+    ),
+    scenario(
+        "ingest-256",
+        closed(256, 0),
+        "256 connections, no subscriber",
+    ),
+    scenario(
+        "open-200",
+        open(200.0, 1),
+        "200 webhooks a second, one subscriber",
+    ),
+    scenario(
+        "open-1000",
+        open(1000.0, 1),
+        "1000 webhooks a second, one subscriber",
+    ),
+    scenario(
+        "open-3000",
+        open(3000.0, 1),
+        "3000 webhooks a second, one subscriber",
+    ),
+    scenario(
+        "batch-100",
+        batches(100, true),
+        "100 Infobip reports in a webhook, no subscriber",
+    ),
+    scenario(
+        "batch-1000",
+        batches(1000, false),
+        "1000 Meta statuses in a webhook, no subscriber",
+    ),
+    scenario(
+        "fan-10",
+        open(300.0, 10),
+        "300 webhooks a second, 10 subscribers",
+    ),
+    scenario(
+        "fan-100",
+        open(30.0, 100),
+        "30 webhooks a second, 100 subscribers",
+    ),
+    scenario(
+        "analyst",
+        Course::Analyst,
+        "1000 webhooks a second beside an analyst's queries",
+    ),
+    long(
+        "hanging",
+        Course::Hanging,
+        "200 webhooks a second, one of ten subscribers hanging, in pairs of windows",
+    ),
+    long(
+        "outage",
+        Course::Outage,
+        "a backlog drains while 200 webhooks a second come",
+    ),
+    long(
+        "stored",
+        Course::Stored,
+        "saturated, then 3000 a second, on a store that holds a lot",
+    ),
+];
+
+/// Runs a scenario; returns its rows.
+pub(super) fn run(
+    bench: &Bench,
+    scenario: &Scenario,
+    durability: Durability,
+) -> anyhow::Result<Vec<Row>> {
+    match scenario.course {
+        Course::Window(shape) => {
+            let mut stage = Stage::open(bench, durability)?;
+            subscribe(&stage, shape)?;
+            let row = window(&mut stage, scenario.name, shape)?;
+            Ok(vec![weighed(&mut stage, row, 0)?])
+        }
+        Course::Hanging => special::hanging(bench, durability),
+        Course::Outage => special::outage(bench, durability),
+        Course::Stored => special::stored(bench, durability),
+        Course::Analyst => special::analyst(bench, durability),
+    }
+    .map(|mut rows| {
+        for row in &mut rows {
+            row.durability = durability.as_str();
+        }
+        rows
+    })
+}
+
+/// 3000 or 1000 webhooks a second, one subscriber.
+pub(super) const fn steady(rate: f64) -> Shape {
+    Shape {
+        rate: Some(rate),
+        ..SATURATED
+    }
+}
+
+/// As fast as the answers come, one subscriber.
+pub(super) const fn saturated() -> Shape {
+    SATURATED
+}
+
+pub(super) fn subscribe(stage: &Stage<'_>, shape: Shape) -> anyhow::Result<()> {
+    for number in 0..shape.subscribers {
+        stage.subscribe(&format!("subscriber-{number}"), &number.to_string())?;
+    }
+    Ok(())
+}
+
+/// One window, then everything is drained.
+pub(super) fn window(stage: &mut Stage<'_>, name: &str, shape: Shape) -> anyhow::Result<Row> {
+    let part = Part {
+        connections: shape.connections,
+        rate: shape.rate,
+        batch: shape.batch,
+        infobip: shape.infobip,
+        ..stage.part()?
+    };
+    let before = stage.service()?.usage();
+    let played = stage.play(&part)?;
+    stage.drain(played.reports * shape.subscribers)?;
+    let after = stage.service()?.usage();
+    let subscribers: Vec<u64> = (0..shape.subscribers).collect();
+    let outcome = stage.outcome(&part, &subscribers)?;
+    let mut row = row(name, &played);
+    row.forwards(&outcome, !subscribers.is_empty());
+    row.usage(stage.idle, before, after);
+    Ok(row)
+}
+
+fn row(name: &str, played: &Played) -> Row {
+    let mut row = Row::new(name);
+    row.acks(played);
+    row
+}
+
+/// Stops the service and adds what the store's file has grown by since `bytes`.
+pub(super) fn weighed(stage: &mut Stage<'_>, mut row: Row, bytes: u64) -> anyhow::Result<Row> {
+    stage.stop()?;
+    row.disk(stage.store_bytes().saturating_sub(bytes));
+    Ok(row)
+}
+
+/// The sum of what two looks differ by is a window's own.
+pub(super) fn spent(before: Usage, after: Usage) -> std::time::Duration {
+    after.cpu.saturating_sub(before.cpu)
+}
