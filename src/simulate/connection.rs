@@ -35,7 +35,7 @@ impl Connection {
 
     /// Sends a whole request; returns the answer's status.
     pub(super) async fn exchange(&mut self, request: &[u8]) -> io::Result<u16> {
-        let mut stream = if let Some(stream) = self.stream.take() {
+        let mut stream = if let Some(stream) = self.stream.take().filter(is_open) {
             stream
         } else {
             let stream = TcpStream::connect(self.address).await?;
@@ -49,6 +49,11 @@ impl Connection {
         self.stream = reusable.then_some(stream);
         Ok(status)
     }
+}
+
+/// Whether the other side has not closed it meanwhile, as servers do with what lies idle.
+fn is_open(stream: &TcpStream) -> bool {
+    matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
 async fn exchange(

@@ -66,6 +66,9 @@ struct Cli {
     /// Leave out the floors and the ceiling
     #[arg(long)]
     no_floors: bool,
+    /// Leave the stores where they are, with the service's log, and say where
+    #[arg(long)]
+    keep: bool,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -157,6 +160,7 @@ fn bench(cli: &Cli) -> anyhow::Result<()> {
         concurrency: cli.concurrency.max(1),
         stored: cli.stored,
         backlog: cli.backlog,
+        keep: cli.keep,
     };
     ensure!(
         bench.folder.is_dir(),

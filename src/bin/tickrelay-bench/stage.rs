@@ -10,11 +10,11 @@ use tickrelay::model::{Filter, PayloadOptions};
 use tickrelay::operations::{Answer, Request};
 use tickrelay::store::NewSubscriber;
 
-use super::Durability;
 use super::measure::{self, Outcome};
 use super::player::{Part, Played, read_log};
 use super::process::{Actor, Service, Usage};
 use super::subscriber::{Listening, Order};
+use super::{Durability, talk};
 
 /// What is still owed is given up as lost when nothing has come for this long: longer than
 /// the first retry takes.
@@ -30,6 +30,8 @@ pub(super) struct Bench {
     pub(super) concurrency: u16,
     pub(super) stored: u64,
     pub(super) backlog: u64,
+    /// Whether stores are left where they are.
+    pub(super) keep: bool,
 }
 
 /// The stage of one scenario.
@@ -50,7 +52,11 @@ pub(super) struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     pub(super) fn open(bench: &'a Bench, durability: Durability) -> anyhow::Result<Self> {
-        let folder = folder(&bench.folder)?;
+        let mut folder = folder(&bench.folder)?;
+        if bench.keep {
+            folder.disable_cleanup(true);
+            talk(&format!("  the store is in {}", folder.path().display()))?;
+        }
         let service = Service::start(&bench.service, folder.path(), durability)?;
         let mut subscriber = Actor::start("role-subscriber")?;
         let Listening { port } = subscriber.hear()?;

@@ -114,7 +114,7 @@ impl Row {
 
 /// The columns of the table: what they are called and what they show.
 type Column = (&'static str, fn(&Row) -> String);
-const COLUMNS: [Column; 19] = [
+const COLUMNS: [Column; 18] = [
     ("scenario", |row| row.scenario.clone()),
     ("durability", |row| row.durability.to_owned()),
     ("webhooks/s", |row| number(row.webhooks_per_s, 0)),
@@ -133,7 +133,6 @@ const COLUMNS: [Column; 19] = [
     ("peak MiB", |row| number(row.peak_mib, 0)),
     ("CPU s/1000", |row| number(row.cpu_s_per_1000, 3)),
     ("B/report", |row| count(row.disk_per_report)),
-    ("note", |row| row.note.clone()),
 ];
 
 fn number(value: Option<f64>, digits: usize) -> String {
@@ -188,6 +187,9 @@ impl Answer {
             )?;
         }
         writeln!(out, "{}", self.table())?;
+        for row in self.rows.iter().filter(|row| !row.note.is_empty()) {
+            writeln!(out, "{} ({}): {}", row.scenario, row.durability, row.note)?;
+        }
         Ok(())
     }
 
