@@ -21,6 +21,7 @@
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
 //! - `queries`: the rows that views and ready queries give, and the words that explain them.
 //! - `upkeep`: pruning by age, reading stored webhooks again.
+//! - `simulate`: what is played for every kind of source is believed, understood and counted.
 //! - `erase`: a person who wants to be forgotten leaves no trace.
 
 #![allow(
@@ -46,6 +47,7 @@ mod outage;
 mod power;
 mod queries;
 mod retrying;
+mod simulate;
 mod spilled;
 mod start;
 mod subscribers;

@@ -32,6 +32,7 @@ use stage::Bench;
     version,
     args_conflicts_with_subcommands = true
 )]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 struct Cli {
     /// The scenarios to run [default: all that need no large store]
     #[arg(value_name = "SCENARIO")]
