@@ -74,7 +74,7 @@ impl Registration {
         let echo: Value = serde_json::from_str(text).ok()?;
         let string = |key: &str| echo.get(key)?.as_str().map(str::to_owned);
         let number = |key: &str| match echo.get(key)? {
-            Value::Number(number) => Some(number.to_string()),
+            Value::Number(number) => Some(number.as_u64()?.to_string()),
             _ => string(key),
         };
         let registration = Self {

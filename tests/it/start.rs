@@ -1,7 +1,7 @@
 //! What the service starts on, and what it refuses to start on: in plain words, and without
 //! touching what is not its own.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -113,8 +113,12 @@ fn a_second_signal_ends_the_drain_at_once() {
     // A webhook that never ends keeps the drain waiting for the whole grace.
     let mut stream = std::net::TcpStream::connect(service.address).unwrap();
     let head = "POST /webhooks/cloud HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\
-                X-Hub-Signature-256: sha256=";
-    write!(stream, "{head}{}\r\n\r\n{{", "0".repeat(64)).unwrap();
+                Expect: 100-continue\r\nX-Hub-Signature-256: sha256=";
+    write!(stream, "{head}{}\r\n\r\n", "0".repeat(64)).unwrap();
+    // The service says so once it waits for the body.
+    let mut asked = [0; 12];
+    stream.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100");
     let process = service.process();
     let signals = std::thread::spawn(move || {
         // Two that come together count as one.
