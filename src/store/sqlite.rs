@@ -333,16 +333,33 @@ fn set_durability(connection: &Connection, durability: Durability) -> rusqlite::
     connection.pragma_update(None, "synchronous", level)
 }
 
-/// Writes the catalogue into `error_code`, for analysts to join; a new build brings new words.
+/// Brings the table `error_code`, for analysts to join, up to this build's catalogue; what
+/// stands there already is not written again, nor synced.
 fn fill_error_codes(connection: &mut Connection) -> Result<(), Error> {
     let fill = |connection: &mut Connection| -> rusqlite::Result<()> {
         let transaction = connection.transaction()?;
-        transaction.execute("DELETE FROM error_code", [])?;
+        let keys: Vec<&str> = crate::catalogue::all()
+            .iter()
+            .map(|entry| entry.key.as_str())
+            .collect();
+        transaction.execute(
+            "DELETE FROM error_code WHERE error_key NOT IN (SELECT value FROM json_each(?1))",
+            [serde_json::to_string(&keys).unwrap_or_else(|_| "[]".to_owned())],
+        )?;
         {
             let mut insert = transaction.prepare(
                 "INSERT INTO error_code (error_key, provider, code, name, meaning, remedy, \
                  fixed_by, resend, implies_type, whatsapp_code) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+                 ON CONFLICT (error_key) DO UPDATE SET provider = excluded.provider, \
+                 code = excluded.code, name = excluded.name, meaning = excluded.meaning, \
+                 remedy = excluded.remedy, fixed_by = excluded.fixed_by, \
+                 resend = excluded.resend, implies_type = excluded.implies_type, \
+                 whatsapp_code = excluded.whatsapp_code \
+                 WHERE (provider, code, name, meaning, remedy, fixed_by, resend, implies_type, \
+                 whatsapp_code) IS NOT (excluded.provider, excluded.code, excluded.name, \
+                 excluded.meaning, excluded.remedy, excluded.fixed_by, excluded.resend, \
+                 excluded.implies_type, excluded.whatsapp_code)",
             )?;
             for entry in crate::catalogue::all() {
                 insert.execute(rusqlite::params![
