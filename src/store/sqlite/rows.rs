@@ -1,13 +1,19 @@
 //! Messages and reports as rows: one function reads or writes each shape.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql, params};
 
-use crate::model::{Change, Message, Report, ReportError, Standing, Status, TypeRule};
+use crate::model::{Change, Message, Report, ReportError, Status, TypeRule};
 use crate::plan::Plan;
 
-const MESSAGE_COLUMNS: &str = "message_id, type, type_rule, recipient, sender, text, bulk_id, \
-     category, queued_at_ms, sent_at_ms, delivered_at_ms, read_at_ms, failed_at_ms, \
-     deleted_at_ms, error_key, error_code, error_title, error_details, error_at_ms";
+/// What is known of a message, in the order in which [`read_message`] takes and
+/// [`bind_message`] gives it.
+macro_rules! known_columns {
+    () => {
+        "type, type_rule, recipient, sender, text, bulk_id, category, queued_at_ms, sent_at_ms, \
+         delivered_at_ms, read_at_ms, failed_at_ms, deleted_at_ms, error_key, error_code, \
+         error_title, error_details, error_at_ms"
+    };
+}
 
 /// The message a report is about, when it is known: by the provider's id, or by the
 /// element's hash where the provider gave none.
@@ -16,66 +22,109 @@ pub(super) fn find_message(
     source_id: i64,
     report: &Report,
 ) -> rusqlite::Result<Option<(i64, Message)>> {
+    const BY_ID: &str = concat!(
+        "SELECT message_id, ",
+        known_columns!(),
+        " FROM message WHERE provider_message_id = ?1 AND source_id = ?2"
+    );
+    const BY_ELEMENT: &str = concat!(
+        "SELECT message_id, ",
+        known_columns!(),
+        " FROM message WHERE element_hash = ?1 AND source_id = ?2"
+    );
     match &report.message {
         Some(id) => connection
-            .prepare_cached(&format!(
-                "SELECT {MESSAGE_COLUMNS} FROM message \
-                 WHERE provider_message_id = ?1 AND source_id = ?2"
-            ))?
+            .prepare_cached(BY_ID)?
             .query_row(params![id, source_id], read_message),
         None => connection
-            .prepare_cached(&format!(
-                "SELECT {MESSAGE_COLUMNS} FROM message WHERE element_hash = ?1 AND source_id = ?2"
-            ))?
+            .prepare_cached(BY_ELEMENT)?
             .query_row(params![report.element_hash, source_id], read_message),
     }
     .optional()
 }
 
+/// By position: this runs for every report, and finding a column by its name compares names.
 fn read_message(row: &Row<'_>) -> rusqlite::Result<(i64, Message)> {
-    let message_type: String = row.get("type")?;
-    let rule: String = row.get("type_rule")?;
-    let mut standing = Standing::new();
-    for (status, column) in STATUS_COLUMNS {
-        if let Some(ms) = row.get(column)? {
-            standing.absorb(status, ms);
+    let mut next = 0..;
+    macro_rules! take {
+        () => {
+            row.get(next.next().unwrap_or_default())?
+        };
+    }
+    let message_id = take!();
+    let message_type: String = take!();
+    let rule: String = take!();
+    let mut message = Message {
+        message_type: TypeRule::from_word(&rule).zip(message_type.parse().ok()),
+        recipient: take!(),
+        sender: take!(),
+        text: take!(),
+        bulk_id: take!(),
+        category: take!(),
+        ..Message::default()
+    };
+    for status in STATUSES {
+        if let Some(ms) = take!() {
+            message.standing.absorb(status, ms);
         }
     }
-    let failure = match row.get::<_, Option<String>>("error_key")? {
-        Some(key) => Some((
-            row.get("error_at_ms")?,
-            ReportError {
-                key,
-                code: row.get("error_code")?,
-                title: row.get("error_title")?,
-                details: row.get("error_details")?,
-                href: None,
-                permanent: None,
-            },
-        )),
-        None => None,
-    };
-    let message = Message {
-        standing,
-        message_type: TypeRule::from_word(&rule).zip(message_type.parse().ok()),
-        recipient: row.get("recipient")?,
-        sender: row.get("sender")?,
-        text: row.get("text")?,
-        bulk_id: row.get("bulk_id")?,
-        failure,
-        category: row.get("category")?,
-    };
-    Ok((row.get("message_id")?, message))
+    let key: Option<String> = take!();
+    if let Some(key) = key {
+        let error = ReportError {
+            key,
+            code: take!(),
+            title: take!(),
+            details: take!(),
+            href: None,
+            permanent: None,
+        };
+        message.failure = Some((take!(), error));
+    }
+    Ok((message_id, message))
 }
 
-const STATUS_COLUMNS: [(Status, &str); 6] = [
-    (Status::Queued, "queued_at_ms"),
-    (Status::Sent, "sent_at_ms"),
-    (Status::Delivered, "delivered_at_ms"),
-    (Status::Read, "read_at_ms"),
-    (Status::Failed, "failed_at_ms"),
-    (Status::Deleted, "deleted_at_ms"),
+/// The statuses whose first times stand with a message, in the order of their columns.
+const STATUSES: [Status; 6] = [
+    Status::Queued,
+    Status::Sent,
+    Status::Delivered,
+    Status::Read,
+    Status::Failed,
+    Status::Deleted,
 ];
+
+/// Binds what is known of a message as the parameters from `?1` on, and last what follows
+/// from it: status and conflict. Returns the number of the next one.
+fn bind_message(statement: &mut Statement<'_>, message: &Message) -> rusqlite::Result<usize> {
+    let standing = &message.standing;
+    let (rule, message_type) = type_words(message);
+    let failure = message.failure.as_ref();
+    let error = failure.map(|(_, error)| error);
+    let mut next = 1;
+    let mut bind = |value: &dyn ToSql| -> rusqlite::Result<()> {
+        statement.raw_bind_parameter(next, value)?;
+        next += 1;
+        Ok(())
+    };
+    bind(&message_type)?;
+    bind(&rule)?;
+    bind(&message.recipient)?;
+    bind(&message.sender)?;
+    bind(&message.text)?;
+    bind(&message.bulk_id)?;
+    bind(&message.category)?;
+    for status in STATUSES {
+        bind(&standing.first_ms(status))?;
+    }
+    bind(&error.map(|error| &error.key))?;
+    bind(&error.and_then(|error| error.code))?;
+    bind(&error.and_then(|error| error.title.as_ref()))?;
+    bind(&error.and_then(|error| error.details.as_ref()))?;
+    bind(&failure.map(|(at_ms, _)| at_ms))?;
+    bind(&standing.status().map(Status::as_str))?;
+    bind(&standing.is_conflict())?;
+    Ok(next)
+}
 
 /// Writes a message that was not known; returns its key.
 pub(super) fn insert_message(
@@ -85,45 +134,21 @@ pub(super) fn insert_message(
     message: &Message,
     received_ms: i64,
 ) -> rusqlite::Result<i64> {
-    let standing = &message.standing;
-    let (rule, message_type) = type_words(message);
-    let failure = message.failure.as_ref();
+    let mut statement = connection.prepare_cached(concat!(
+        "INSERT INTO message (",
+        known_columns!(),
+        ", status, conflict, source_id, provider_message_id, element_hash, first_report_at_ms, \
+         last_report_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
+         ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?24)"
+    ))?;
+    let next = bind_message(&mut statement, message)?;
+    statement.raw_bind_parameter(next, source_id)?;
+    statement.raw_bind_parameter(next + 1, &report.message)?;
     let element_hash = report.message.is_none().then_some(report.element_hash);
-    connection
-        .prepare_cached(
-            "INSERT INTO message (source_id, provider_message_id, element_hash, status, conflict, \
-             type, type_rule, recipient, sender, text, bulk_id, category, queued_at_ms, sent_at_ms, \
-             delivered_at_ms, read_at_ms, failed_at_ms, deleted_at_ms, error_key, error_code, \
-             error_title, error_details, error_at_ms, first_report_at_ms, last_report_at_ms) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-             ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?24)",
-        )?
-        .insert(params![
-            source_id,
-            report.message,
-            element_hash,
-            standing.status().map(Status::as_str),
-            standing.is_conflict(),
-            message_type,
-            rule,
-            message.recipient,
-            message.sender,
-            message.text,
-            message.bulk_id,
-            message.category,
-            standing.first_ms(Status::Queued),
-            standing.first_ms(Status::Sent),
-            standing.first_ms(Status::Delivered),
-            standing.first_ms(Status::Read),
-            standing.first_ms(Status::Failed),
-            standing.first_ms(Status::Deleted),
-            failure.map(|(_, error)| &error.key),
-            failure.and_then(|(_, error)| error.code),
-            failure.and_then(|(_, error)| error.title.as_ref()),
-            failure.and_then(|(_, error)| error.details.as_ref()),
-            failure.map(|(at_ms, _)| at_ms),
-            received_ms,
-        ])
+    statement.raw_bind_parameter(next + 2, element_hash)?;
+    statement.raw_bind_parameter(next + 3, received_ms)?;
+    statement.raw_execute()?;
+    Ok(connection.last_insert_rowid())
 }
 
 /// Writes what a report changed of a known message; most reports change something.
@@ -143,44 +168,17 @@ pub(super) fn update_message(
             .execute(params![message_id, received_ms])?;
         return Ok(());
     }
-    let standing = &message.standing;
-    let (rule, message_type) = type_words(message);
-    let failure = message.failure.as_ref();
-    connection
-        .prepare_cached(
-            "UPDATE message SET status = ?2, conflict = ?3, type = ?4, type_rule = ?5, \
-             recipient = ?6, sender = ?7, text = ?8, bulk_id = ?9, category = ?10, \
-             queued_at_ms = ?11, sent_at_ms = ?12, delivered_at_ms = ?13, read_at_ms = ?14, \
-             failed_at_ms = ?15, deleted_at_ms = ?16, error_key = ?17, error_code = ?18, \
-             error_title = ?19, error_details = ?20, error_at_ms = ?21, \
-             last_report_at_ms = max(last_report_at_ms, ?22), \
-             first_report_at_ms = min(first_report_at_ms, ?22) \
-             WHERE message_id = ?1",
-        )?
-        .execute(params![
-            message_id,
-            standing.status().map(Status::as_str),
-            standing.is_conflict(),
-            message_type,
-            rule,
-            message.recipient,
-            message.sender,
-            message.text,
-            message.bulk_id,
-            message.category,
-            standing.first_ms(Status::Queued),
-            standing.first_ms(Status::Sent),
-            standing.first_ms(Status::Delivered),
-            standing.first_ms(Status::Read),
-            standing.first_ms(Status::Failed),
-            standing.first_ms(Status::Deleted),
-            failure.map(|(_, error)| &error.key),
-            failure.and_then(|(_, error)| error.code),
-            failure.and_then(|(_, error)| error.title.as_ref()),
-            failure.and_then(|(_, error)| error.details.as_ref()),
-            failure.map(|(at_ms, _)| at_ms),
-            received_ms,
-        ])?;
+    let mut statement = connection.prepare_cached(concat!(
+        "UPDATE message SET (",
+        known_columns!(),
+        ", status, conflict) = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
+         ?16, ?17, ?18, ?19, ?20), last_report_at_ms = max(last_report_at_ms, ?22), \
+         first_report_at_ms = min(first_report_at_ms, ?22) WHERE message_id = ?21"
+    ))?;
+    let next = bind_message(&mut statement, message)?;
+    statement.raw_bind_parameter(next, message_id)?;
+    statement.raw_bind_parameter(next + 1, received_ms)?;
+    statement.raw_execute()?;
     Ok(())
 }
 
