@@ -190,7 +190,7 @@ impl Default for Forward {
 pub struct Log {
     /// Its form.
     pub format: LogFormat,
-    /// What is logged, as `tracing_subscriber::EnvFilter` reads it.
+    /// What is logged, as `tracing_subscriber::filter::Targets` reads it.
     pub filter: String,
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 /// Units of time with their milliseconds, the largest first.
 const TIMES: [(&str, u64); 5] = [
@@ -205,8 +205,7 @@ pub(super) fn header_name(text: &str) -> Result<String, String> {
 
 /// Directives for the log, e.g. `info,tickrelay=debug`.
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
-    EnvFilter::builder()
-        .parse(text)
+    text.parse::<Targets>()
         .map(|_| text.to_owned())
         .map_err(|error| {
             format!(
