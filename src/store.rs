@@ -9,6 +9,7 @@
 //! of their messages, the payloads and every forward owed, or nothing. Only after the fsync
 //! does the caller get its answer and do the lanes get their forwards.
 
+mod feed;
 pub mod overview;
 mod sqlite;
 pub mod timeline;
@@ -17,16 +18,16 @@ mod upkeep;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::model::{GaveUp, MessageType, Outcome, Subscriber, SubscriberState, UnknownWord};
 use crate::provider::{ParseError, Parsed, Provider};
 
+pub use feed::{Feed, Taken};
 pub use sqlite::Store;
 pub use sqlite::reader::Reader;
 pub(crate) use sqlite::resolve;
@@ -273,26 +274,6 @@ pub struct Attempt {
     pub started_at_ms: i64,
     /// How it ended.
     pub outcome: Outcome,
-}
-
-/// The store's end of a subscriber's lane: forwards are handed over after their commit.
-#[derive(Debug)]
-pub struct Feed {
-    /// Forwards handed over while the lane is live.
-    pub owed: mpsc::UnboundedReceiver<Owed>,
-    /// How full the lane is, and whether it is live.
-    pub gauge: Arc<LaneGauge>,
-}
-
-/// What writer and lane share.
-#[derive(Debug, Default)]
-pub struct LaneGauge {
-    /// Pending forwards in the lane's memory or on their way to it.
-    pub held: AtomicUsize,
-    /// Whether memory holds every pending forward of the subscriber. The writer alone sets it.
-    pub live: AtomicBool,
-    /// Told when a forward was left in the table instead of handed over.
-    pub spilled: Notify,
 }
 
 /// What a refill brings.

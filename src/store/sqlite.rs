@@ -126,7 +126,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Closed`].
-    pub async fn open_lane(&self, subscriber_id: i64) -> Result<Feed, Error> {
+    pub async fn open_lane(&self, subscriber_id: i64) -> Result<Arc<Feed>, Error> {
         self.run(move |core| Ok(core.doors.open(subscriber_id)))
             .await
     }

@@ -5,7 +5,6 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -21,7 +20,7 @@ use crate::forward::sender::Request;
 use crate::metrics::{SubscriberLabel, subscriber_labels};
 use crate::model::{GaveUp, Outcome, Subscriber, SubscriberState};
 use crate::store::{
-    Attempt, Error, Feed, Owed, Refill, Settlement, StateChange, SubscriberSecret, Verdict,
+    Attempt, Error, Feed, Owed, Refill, Settlement, StateChange, SubscriberSecret, Taken, Verdict,
 };
 
 /// How long a subscriber fails before the store is told.
@@ -102,16 +101,16 @@ impl LaneTask {
     /// Runs until `stop` turns true or the subscriber is gone, then waits for what is in
     /// flight.
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let Ok(mut feed) = self.shared.store.open_lane(self.subscriber.id).await else {
+        let Ok(feed) = self.shared.store.open_lane(self.subscriber.id).await else {
             return;
         };
         let mut sending = Sending::new();
-        // While it is under way neither the feed nor `spilled` is looked at: the feed may be
-        // ahead of what is being read, and the answer says when to read again.
+        // While it is under way the feed is not looked at: it may be ahead of what is being
+        // read, and the answer says when to read again.
         let mut refilling: Option<Refilling> = None;
         loop {
             if refilling.is_none() {
-                refilling = self.begin_refill(&mut feed);
+                refilling = self.begin_refill(&feed);
             }
             let wake_ms = self.send_what_is_due(&mut sending);
             self.show_held(&feed);
@@ -123,10 +122,9 @@ impl LaneTask {
                 }
                 Some(fresh) = answer(&mut refilling), if refilling.is_some() => {
                     refilling = None;
-                    self.take_refill(fresh, &mut feed);
+                    self.take_refill(fresh, &feed);
                 }
-                Some(owed) = feed.owed.recv(), if refilling.is_none() => self.lane.push(owed),
-                () = feed.gauge.spilled.notified(), if refilling.is_none() => self.refill_at_ms = 0,
+                () = feed.stirred(), if refilling.is_none() => {}
                 changed = self.settings.changed() => {
                     if changed.is_err() {
                         break;
@@ -168,13 +166,16 @@ impl LaneTask {
     }
 
     /// Starts to read the table when memory may lack something that is due.
-    fn begin_refill(&mut self, feed: &mut Feed) -> Option<Refilling> {
+    fn begin_refill(&mut self, feed: &Feed) -> Option<Refilling> {
         let now_ms = self.shared.clock.now_ms();
-        let live = feed.gauge.live.load(Ordering::Acquire);
+        let Taken { owed, live, left } = feed.take();
         // What was handed over before the lane spilled is in memory from here on, so the
         // refill leaves it out and it is not sent twice.
-        while let Ok(owed) = feed.owed.try_recv() {
+        for owed in owed {
             self.lane.push(owed);
+        }
+        if left {
+            self.refill_at_ms = 0;
         }
         if self.live && !live {
             // What waits for its retry must not keep what is due out of memory.
@@ -208,7 +209,7 @@ impl LaneTask {
         }))
     }
 
-    fn take_refill(&mut self, fresh: Result<Fresh, Error>, feed: &mut Feed) {
+    fn take_refill(&mut self, fresh: Result<Fresh, Error>, feed: &Feed) {
         let now_ms = self.shared.clock.now_ms();
         match fresh {
             Ok(Fresh { secrets, refill }) => {
@@ -221,7 +222,7 @@ impl LaneTask {
                     self.lane.push(owed);
                 }
                 // Some of it was handed over as well while it was read.
-                while let Ok(owed) = feed.owed.try_recv() {
+                for owed in feed.take_owed() {
                     self.lane.push(owed);
                 }
                 self.live = refill.live;
@@ -494,11 +495,9 @@ impl LaneTask {
         gauge.get_or_create(&self.label()).set(i64::from(open));
     }
 
-    /// Tells the writer and the metrics how much is held. The writer adds what it hands over
-    /// meanwhile, so the count is off by a few until the next turn.
+    /// Tells the writer and the metrics how much is held.
     fn show_held(&self, feed: &Feed) {
-        let held = self.lane.len() + feed.owed.len();
-        feed.gauge.held.store(held, Ordering::Release);
+        let held = feed.set_held(self.lane.len());
         let gauge = self.shared.metrics.lane_held.get_or_create(&self.label());
         gauge.set(i64::try_from(held).unwrap_or(i64::MAX));
     }

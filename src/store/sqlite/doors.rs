@@ -3,12 +3,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-use tokio::sync::mpsc;
 
 use crate::model::Subscriber;
-use crate::store::{Feed, LaneGauge, Owed};
+use crate::store::{Feed, Owed};
 
 /// Forwards that a lane holds in memory; above it they wait in the table.
 pub(super) const LANE_WINDOW: usize = 1024;
@@ -18,55 +15,47 @@ pub(super) const LANE_WINDOW: usize = 1024;
 pub(super) struct Doors(HashMap<i64, Door>);
 
 struct Door {
-    feed: mpsc::UnboundedSender<Owed>,
-    gauge: Arc<LaneGauge>,
+    feed: Arc<Feed>,
+    /// Room in which what one group owes is gathered; empty between groups.
+    owed: Vec<Owed>,
 }
 
 impl Doors {
     /// Opens a lane, in the place of one that ended; it begins spilled.
-    pub(super) fn open(&mut self, subscriber_id: i64) -> Feed {
-        let (feed, owed) = mpsc::unbounded_channel();
-        let gauge = Arc::new(LaneGauge::default());
+    pub(super) fn open(&mut self, subscriber_id: i64) -> Arc<Feed> {
+        let feed = Arc::new(Feed::default());
         let door = Door {
-            feed,
-            gauge: Arc::clone(&gauge),
+            feed: Arc::clone(&feed),
+            owed: Vec::new(),
         };
         self.0.insert(subscriber_id, door);
-        Feed { owed, gauge }
+        feed
     }
 
-    /// Hands a forward over, or tells the lane that one was left in the table.
-    pub(super) fn hand_over(&mut self, subscriber_id: i64, owed: Owed) {
-        let Some(door) = self.0.get(&subscriber_id) else {
-            return;
-        };
-        let gauge = &door.gauge;
-        if !gauge.live.load(Ordering::Acquire) {
-            gauge.spilled.notify_one();
-            return;
+    /// Hands forwards over, each lane's together, so that it is woken once for all of them;
+    /// or tells the lane that some were left in the table.
+    pub(super) fn hand_over(&mut self, owed: impl IntoIterator<Item = (i64, Owed)>) {
+        for (subscriber_id, owed) in owed {
+            if let Some(door) = self.0.get_mut(&subscriber_id) {
+                door.owed.push(owed);
+            }
         }
-        if gauge.held.fetch_add(1, Ordering::AcqRel) >= LANE_WINDOW {
-            // From here on its forwards wait in the table until a refill has caught up.
-            gauge.held.fetch_sub(1, Ordering::AcqRel);
-            gauge.live.store(false, Ordering::Release);
-            gauge.spilled.notify_one();
-        } else if door.feed.send(owed).is_err() {
-            self.0.remove(&subscriber_id);
+        for door in self.0.values_mut().filter(|door| !door.owed.is_empty()) {
+            door.feed.hand_over(door.owed.drain(..), LANE_WINDOW);
         }
     }
 
     /// A lane has read the table: it holds so many now, and `live` when that is all there is.
     pub(super) fn refilled(&self, subscriber_id: i64, held: usize, live: bool) {
         if let Some(door) = self.0.get(&subscriber_id) {
-            door.gauge.held.store(held, Ordering::Release);
-            door.gauge.live.store(live, Ordering::Release);
+            door.feed.refilled(held, live);
         }
     }
 
     /// The table knows of these lanes' forwards what memory does not.
     pub(super) fn spill(&self, subscribers: &[i64]) {
         for door in subscribers.iter().filter_map(|id| self.0.get(id)) {
-            door.gauge.live.store(false, Ordering::Release);
+            door.feed.spill();
         }
     }
 

@@ -135,9 +135,7 @@ impl Core {
             again().map_err(|error| backend("cannot read webhooks again".to_owned(), error))
         })?;
         if !dry_run {
-            for (subscriber_id, owed) in owed {
-                self.doors.hand_over(subscriber_id, owed);
-            }
+            self.doors.hand_over(owed);
         }
         Ok(rereads)
     }

@@ -340,16 +340,16 @@ impl Core {
         let erased = effects
             .iter()
             .any(|effect| matches!(effect, Effect::Missing));
+        let mut all_owed = Vec::new();
         for (job, effect) in group.into_iter().zip(effects) {
             if let (Job::Accept(arrival, reply), Effect::Accepted(accepted, owed)) = (job, effect) {
                 self.leave_queue(&arrival);
                 // The waiter may have gone; what is committed stays committed.
                 let _ = reply.send(Ok(accepted));
-                for (subscriber_id, owed) in owed {
-                    self.doors.hand_over(subscriber_id, owed);
-                }
+                all_owed.extend(owed);
             }
         }
+        self.doors.hand_over(all_owed);
         if erased && let Err(error) = self.resync() {
             tracing::warn!(%error, "store.resync_failed");
         }
