@@ -20,6 +20,7 @@ use crate::model::Subscriber;
 use crate::store::Store;
 use task::LaneTask;
 
+mod shown;
 mod task;
 
 /// What every lane shares.

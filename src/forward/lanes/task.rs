@@ -3,21 +3,21 @@
 //! It owns the lane's memory ([`Lane`]) and its breaker; the decisions are theirs and the
 //! schedule's. The store is asked and told here, nowhere else in stage 2.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 
+use super::shown::Shown;
 use super::{Forwarding, POLL};
 use crate::forward::breaker::{Breaker, Gate, Transition};
 use crate::forward::envelope::{Envelope, SigningSecret};
 use crate::forward::lane::{Fate, Lane};
 use crate::forward::schedule::{Attempted, Next};
 use crate::forward::sender::Request;
-use crate::metrics::{SubscriberLabel, subscriber_labels};
 use crate::model::{GaveUp, Outcome, Subscriber, SubscriberState};
 use crate::store::{
     Attempt, Error, Feed, Owed, Refill, Settlement, StateChange, SubscriberSecret, Taken, Verdict,
@@ -59,7 +59,10 @@ pub(super) struct LaneTask {
     live: bool,
     /// When the table is to be read next, ms since 1970 UTC.
     refill_at_ms: i64,
+    /// When it looks around although nobody told it to, ms since 1970 UTC.
+    poll_at_ms: i64,
     resync: Resync,
+    shown: Shown,
 }
 
 /// Whether the table may know better than memory, because an operator changed something.
@@ -87,6 +90,7 @@ impl LaneTask {
                 since_ms: subscriber.failing_since_ms,
                 noted: subscriber.failing_since_ms.is_some(),
             },
+            shown: Shown::new(Arc::clone(&shared.metrics), &subscriber.name),
             shared,
             settings,
             subscriber,
@@ -94,6 +98,7 @@ impl LaneTask {
             lane: Lane::default(),
             live: false,
             refill_at_ms: 0,
+            poll_at_ms: 0,
             resync: Resync::Wanted,
         }
     }
@@ -104,21 +109,33 @@ impl LaneTask {
         let Ok(feed) = self.shared.store.open_lane(self.subscriber.id).await else {
             return;
         };
+        let clock = self.shared.clock.clone();
         let mut sending = Sending::new();
         // While it is under way the feed is not looked at: it may be ahead of what is being
         // read, and the answer says when to read again.
         let mut refilling: Option<Refilling> = None;
+        let mut stopped = pin!(stop.wait_for(|stop| *stop));
+        // Made anew only for another time: most turns come before it.
+        let mut alarm_ms = i64::MIN;
+        let mut alarm = pin!(clock.sleep_until(alarm_ms));
         loop {
             if refilling.is_none() {
                 refilling = self.begin_refill(&feed);
             }
             let wake_ms = self.send_what_is_due(&mut sending);
-            self.show_held(&feed);
-            let clock = self.shared.clock.clone();
+            if wake_ms != alarm_ms {
+                alarm_ms = wake_ms;
+                alarm.set(clock.sleep_until(alarm_ms));
+            }
+            self.shown.held(feed.set_held(self.lane.len()));
             tokio::select! {
                 Some(ended) = sending.next(), if !sending.is_empty() => {
                     let keep = self.live || refilling.is_some();
                     self.conclude(ended, keep);
+                    // Whatever else has ended shares the turn.
+                    while let Some(Some(ended)) = sending.next().now_or_never() {
+                        self.conclude(ended, keep);
+                    }
                 }
                 Some(fresh) = answer(&mut refilling), if refilling.is_some() => {
                     refilling = None;
@@ -131,14 +148,14 @@ impl LaneTask {
                     }
                     self.take_settings();
                 }
-                () = clock.sleep_until(wake_ms) => {}
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = &mut alarm => alarm_ms = i64::MIN,
+                _ = &mut stopped => break,
             }
         }
         while let Some(ended) = sending.next().await {
             self.conclude(ended, true);
         }
-        self.shared.metrics.forget_lane(&self.label());
+        self.shown.forget();
     }
 
     /// Takes over what an operator changed, and whatever a replay made due.
@@ -157,7 +174,7 @@ impl LaneTask {
         if resumed {
             // Who resumes it has reason to think that it is back.
             self.breaker = Breaker::new(self.subscriber.id, self.shared.timeout);
-            self.show_breaker(false);
+            self.shown.breaker(false);
         }
     }
 
@@ -264,7 +281,7 @@ impl LaneTask {
     /// Starts what may be sent; returns when to look again, ms since 1970 UTC.
     fn send_what_is_due(&mut self, sending: &mut Sending) -> i64 {
         let now_ms = self.shared.clock.now_ms();
-        let poll_ms = now_ms.saturating_add(millis(POLL));
+        let poll_ms = self.poll_ms(now_ms);
         if !self.is_active() || self.resync != Resync::No || self.secrets.is_empty() {
             return poll_ms;
         }
@@ -295,6 +312,16 @@ impl LaneTask {
         }
         let next_ms = self.lane.next_due_ms().filter(|due_ms| *due_ms > now_ms);
         next_ms.unwrap_or(i64::MAX).min(poll_ms).max(now_ms + 1)
+    }
+
+    /// When to look around whatever happens, ms since 1970 UTC: the same time until it has come.
+    fn poll_ms(&mut self, now_ms: i64) -> i64 {
+        let poll_ms = millis(POLL);
+        // Further off than that it lies only when the clock was set back.
+        if self.poll_at_ms <= now_ms || self.poll_at_ms > now_ms.saturating_add(poll_ms) {
+            self.poll_at_ms = now_ms.saturating_add(poll_ms);
+        }
+        self.poll_at_ms
     }
 
     fn attempt(
@@ -336,7 +363,7 @@ impl LaneTask {
 
     fn give_up_by_age(&mut self, forward_id: i64) {
         self.lane.finish(forward_id, Fate::Leaves);
-        self.count("gave-up");
+        self.shown.gave_up();
         self.shared.store.settle(Settlement {
             forward_id,
             attempt: None,
@@ -360,13 +387,13 @@ impl LaneTask {
             self.refill_at_ms = self.refill_at_ms.min(due_ms);
         }
         self.note(&outcome, now_ms);
+        self.shown.attempted(&outcome);
+        if matches!(verdict, Verdict::GaveUp(_)) {
+            self.shown.gave_up();
+        }
         self.log(&owed, &outcome, probe, verdict);
         if owed.attempts == 0 && outcome.is_delivered() {
-            let waited_ms = u32::try_from((now_ms - owed.owed_since_ms).max(0)).unwrap_or(u32::MAX);
-            self.shared
-                .metrics
-                .receive_to_forward_seconds
-                .observe(f64::from(waited_ms) / 1000.0);
+            self.shown.waited(now_ms - owed.owed_since_ms);
         }
         self.shared.store.settle(Settlement {
             forward_id: owed.forward_id,
@@ -425,7 +452,7 @@ impl LaneTask {
         if let Some(transition) = self.breaker.on_outcome(outcome, now_ms) {
             let open = transition == Transition::Opened;
             tracing::warn!(subscriber = %self.subscriber.name, open, "forward.breaker");
-            self.show_breaker(open);
+            self.shown.breaker(open);
         }
         if outcome.is_gone() {
             self.disable("answered 410 Gone");
@@ -484,39 +511,9 @@ impl LaneTask {
         });
     }
 
-    fn label(&self) -> SubscriberLabel {
-        SubscriberLabel {
-            subscriber: self.subscriber.name.clone(),
-        }
-    }
-
-    fn show_breaker(&self, open: bool) {
-        let gauge = &self.shared.metrics.breaker_open;
-        gauge.get_or_create(&self.label()).set(i64::from(open));
-    }
-
-    /// Tells the writer and the metrics how much is held.
-    fn show_held(&self, feed: &Feed) {
-        let held = feed.set_held(self.lane.len());
-        let gauge = self.shared.metrics.lane_held.get_or_create(&self.label());
-        gauge.set(i64::try_from(held).unwrap_or(i64::MAX));
-    }
-
-    fn count(&self, outcome: &str) {
-        let labels = subscriber_labels(&self.subscriber.name, outcome);
-        self.shared.metrics.forwards.get_or_create(&labels).inc();
-    }
-
     /// One wide event for each attempt; no body, no number.
     fn log(&self, owed: &Owed, outcome: &Outcome, probe: bool, verdict: Verdict) {
         let code = outcome.error.map_or("delivered", |code| code.as_str());
-        let labels = subscriber_labels(&self.subscriber.name, code);
-        self.shared.metrics.attempts.get_or_create(&labels).inc();
-        match verdict {
-            Verdict::Delivered => self.count("delivered"),
-            Verdict::GaveUp(_) => self.count("gave-up"),
-            Verdict::RetryAt(_) | Verdict::Untouched => {}
-        }
         if outcome.is_delivered() {
             tracing::debug!(
                 subscriber = %self.subscriber.name,

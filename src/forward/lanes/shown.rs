@@ -1,0 +1,75 @@
+//! What a lane shows of itself in the metrics.
+//!
+//! What changes with every turn or delivery is found once and kept; the rest is looked up.
+
+use std::sync::Arc;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+
+use crate::metrics::{Metrics, SubscriberLabel, subscriber_labels};
+use crate::model::Outcome;
+
+/// The metrics of one subscriber's lane.
+pub(super) struct Shown {
+    metrics: Arc<Metrics>,
+    label: SubscriberLabel,
+    held: Gauge,
+    delivered_attempts: Counter,
+    delivered: Counter,
+}
+
+impl Shown {
+    pub(super) fn new(metrics: Arc<Metrics>, subscriber: &str) -> Self {
+        let label = SubscriberLabel {
+            subscriber: subscriber.to_owned(),
+        };
+        let delivered = subscriber_labels(subscriber, "delivered");
+        Self {
+            held: metrics.lane_held.get_or_create_owned(&label),
+            delivered_attempts: metrics.attempts.get_or_create_owned(&delivered),
+            delivered: metrics.forwards.get_or_create_owned(&delivered),
+            metrics,
+            label,
+        }
+    }
+
+    /// So many forwards are in memory or on their way to it.
+    pub(super) fn held(&self, held: usize) {
+        self.held.set(i64::try_from(held).unwrap_or(i64::MAX));
+    }
+
+    pub(super) fn breaker(&self, open: bool) {
+        let gauge = &self.metrics.breaker_open;
+        gauge.get_or_create(&self.label).set(i64::from(open));
+    }
+
+    /// A first attempt was delivered so long after its webhook had come, ms.
+    pub(super) fn waited(&self, waited_ms: i64) {
+        let waited_ms = u32::try_from(waited_ms.max(0)).unwrap_or(u32::MAX);
+        self.metrics
+            .receive_to_forward_seconds
+            .observe(f64::from(waited_ms) / 1000.0);
+    }
+
+    /// An attempt ended, and with it its forward when that was delivered.
+    pub(super) fn attempted(&self, outcome: &Outcome) {
+        if let Some(code) = outcome.error {
+            let labels = subscriber_labels(&self.label.subscriber, code.as_str());
+            self.metrics.attempts.get_or_create(&labels).inc();
+        } else {
+            self.delivered_attempts.inc();
+            self.delivered.inc();
+        }
+    }
+
+    pub(super) fn gave_up(&self) {
+        let labels = subscriber_labels(&self.label.subscriber, "gave-up");
+        self.metrics.forwards.get_or_create(&labels).inc();
+    }
+
+    /// The lane has ended: what is shown of its state goes, the counts stay.
+    pub(super) fn forget(&self) {
+        self.metrics.forget_lane(&self.label);
+    }
+}
