@@ -58,8 +58,8 @@ impl SigningSecret {
         format!("{PREFIX}{}", STANDARD.encode(self.0.expose_secret()))
     }
 
-    /// The HMAC-SHA256 of `id.timestamp.body` in base64.
-    fn mac(&self, id: &str, timestamp_s: i64, body: &[u8]) -> String {
+    /// Writes the HMAC-SHA256 of `id.timestamp.body` in base64.
+    fn write_mac(&self, id: &str, timestamp_s: i64, body: &[u8], to: &mut String) {
         // HMAC fills a key up to the block with zeros. Keys are 64 bytes at most, so doing
         // it here is the same, and this constructor cannot fail.
         let mut block = [0; BLOCK];
@@ -72,7 +72,7 @@ impl SigningSecret {
         mac.update(timestamp_s.to_string().as_bytes());
         mac.update(b".");
         mac.update(body);
-        STANDARD.encode(mac.finalize().into_bytes())
+        STANDARD.encode_string(mac.finalize().into_bytes(), to);
     }
 }
 
@@ -100,12 +100,21 @@ impl fmt::Debug for SigningSecret {
 /// While a secret rotates there are two, and the receiver takes either. Without a secret the
 /// value is empty, and a receiver that checks refuses it.
 #[must_use]
-pub fn sign(secrets: &[SigningSecret], id: &str, timestamp_s: i64, body: &[u8]) -> String {
-    let signatures: Vec<String> = secrets
-        .iter()
-        .map(|secret| format!("v1,{}", secret.mac(id, timestamp_s, body)))
-        .collect();
-    signatures.join(" ")
+pub fn sign<'a>(
+    secrets: impl IntoIterator<Item = &'a SigningSecret>,
+    id: &str,
+    timestamp_s: i64,
+    body: &[u8],
+) -> String {
+    let mut signatures = String::new();
+    for secret in secrets {
+        if !signatures.is_empty() {
+            signatures.push(' ');
+        }
+        signatures.push_str("v1,");
+        secret.write_mac(id, timestamp_s, body, &mut signatures);
+    }
+    signatures
 }
 
 /// The three headers that seal one attempt.
@@ -121,12 +130,18 @@ impl Envelope {
     ///
     /// `id` is the same on every attempt of a forward, so that a subscriber can drop repeats.
     #[must_use]
-    pub fn seal(secrets: &[SigningSecret], id: &str, now_ms: i64, body: &[u8]) -> Self {
+    pub fn seal<'a>(
+        secrets: impl IntoIterator<Item = &'a SigningSecret>,
+        id: impl Into<String>,
+        now_ms: i64,
+        body: &[u8],
+    ) -> Self {
+        let id = id.into();
         let timestamp_s = now_ms.div_euclid(1000);
         Self {
-            id: id.to_owned(),
             timestamp: timestamp_s.to_string(),
-            signature: sign(secrets, id, timestamp_s, body),
+            signature: sign(secrets, &id, timestamp_s, body),
+            id,
         }
     }
 

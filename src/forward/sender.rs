@@ -18,7 +18,7 @@ use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 
-use super::guard::{BlockedAddress, Guard};
+use super::guard::{BlockedAddress, Guard, Target, TargetError};
 use crate::model::{ErrorCode, Outcome};
 
 #[cfg(test)]
@@ -103,11 +103,11 @@ pub enum SenderError {
 /// One attempt to be made.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// The subscriber's URL; it goes through the guard on every attempt, since the
-    /// configuration may have changed after it was stored.
-    pub url: &'a str,
+    /// The subscriber's URL as [`Sender::guard`] judged it: since this process began, as the
+    /// configuration may have changed after it was stored. One that was refused is blocked.
+    pub target: Result<&'a Target, &'a TargetError>,
     /// The envelope's headers, and any others but `Content-Type` and `User-Agent`.
-    pub headers: &'a [(&'a str, &'a str)],
+    pub headers: &'a [(&'static str, &'a str)],
     /// The payload's stored bytes, JSON.
     pub body: &'a [u8],
     /// When the attempt starts, ms since 1970 UTC; `Retry-After` is reckoned from it.
@@ -189,9 +189,8 @@ impl Sender {
     }
 
     async fn ask(&self, request: &Request<'_>) -> Result<Response, (ErrorCode, String)> {
-        let target = self
-            .guard
-            .target(request.url)
+        let target = request
+            .target
             .map_err(|error| (ErrorCode::Blocked, error.to_string()))?;
         let mut post = self.client.post(target.url().clone());
         for (name, value) in request.headers {

@@ -41,14 +41,15 @@ impl Operations {
             .into_iter()
             .map(|secret| secret.secret)
             .collect();
+        let target = self.sender.guard().target(&subscriber.url);
         let mut answers = Vec::new();
         for status in Status::ALL {
             let now_ms = self.clock.now_ms();
             let payload = sample(subscriber, status, now_ms);
-            let envelope = Envelope::seal(&secrets, &sample_id(now_ms), now_ms, &payload);
+            let envelope = Envelope::seal(&secrets, sample_id(now_ms), now_ms, &payload);
             let headers = envelope.headers();
             let request = Request {
-                url: &subscriber.url,
+                target: target.as_ref(),
                 headers: &headers,
                 body: &payload,
                 now_ms,

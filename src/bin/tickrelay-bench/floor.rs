@@ -185,6 +185,7 @@ pub(super) fn post() -> anyhow::Result<()> {
         allow_networks: vec!["127.0.0.0/8".parse()?],
         ..SenderConfig::default()
     })?;
+    let target = poster.guard().target(&posting.url);
     let secrets = [SigningSecret::generate()];
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -192,10 +193,9 @@ pub(super) fn post() -> anyhow::Result<()> {
         .build()?;
     let send = async || {
         let now_ms = Clock::system().now_ms();
-        let id = uuid::Uuid::now_v7().to_string();
-        let envelope = Envelope::seal(&secrets, &id, now_ms, PAYLOAD);
+        let envelope = Envelope::seal(&secrets, uuid::Uuid::now_v7(), now_ms, PAYLOAD);
         let request = Request {
-            url: &posting.url,
+            target: target.as_ref(),
             headers: &envelope.headers(),
             body: PAYLOAD,
             now_ms,

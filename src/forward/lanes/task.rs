@@ -14,7 +14,8 @@ use tokio::sync::watch;
 use super::shown::Shown;
 use super::{Forwarding, POLL};
 use crate::forward::breaker::{Breaker, Gate, Transition};
-use crate::forward::envelope::{Envelope, SigningSecret};
+use crate::forward::envelope::Envelope;
+use crate::forward::guard::{Target, TargetError};
 use crate::forward::lane::{Fate, Lane};
 use crate::forward::schedule::{Attempted, Next};
 use crate::forward::sender::Request;
@@ -51,6 +52,8 @@ pub(super) struct LaneTask {
     shared: Forwarding,
     settings: watch::Receiver<Arc<Subscriber>>,
     subscriber: Arc<Subscriber>,
+    /// The subscriber's URL, judged anew whenever the subscriber changes.
+    target: Arc<Result<Target, TargetError>>,
     secrets: Vec<SubscriberSecret>,
     lane: Lane,
     breaker: Breaker,
@@ -90,6 +93,7 @@ impl LaneTask {
                 since_ms: subscriber.failing_since_ms,
                 noted: subscriber.failing_since_ms.is_some(),
             },
+            target: Arc::new(shared.sender.guard().target(&subscriber.url)),
             shown: Shown::new(Arc::clone(&shared.metrics), &subscriber.name),
             shared,
             settings,
@@ -162,6 +166,7 @@ impl LaneTask {
     fn take_settings(&mut self) {
         let before = self.subscriber.state;
         self.subscriber = Arc::clone(&self.settings.borrow_and_update());
+        self.target = Arc::new(self.shared.sender.guard().target(&self.subscriber.url));
         self.refill_at_ms = 0;
         self.resync = Resync::Wanted;
         let noted = self.subscriber.failing_since_ms.is_some();
@@ -330,23 +335,19 @@ impl LaneTask {
         probe: bool,
         now_ms: i64,
     ) -> Pin<Box<dyn Future<Output = Ended> + Send>> {
-        let secrets: Vec<SigningSecret> = self
-            .secrets
-            .iter()
-            .filter(|secret| {
-                secret
-                    .expires_at_ms
-                    .is_none_or(|expires_ms| now_ms < expires_ms)
-            })
-            .map(|secret| secret.secret.clone())
-            .collect();
-        let envelope = Envelope::seal(&secrets, &owed.uid.to_string(), now_ms, &owed.payload);
-        let subscriber = Arc::clone(&self.subscriber);
+        let valid = |secret: &&SubscriberSecret| {
+            let expires_ms = secret.expires_at_ms;
+            expires_ms.is_none_or(|expires_ms| now_ms < expires_ms)
+        };
+        let secrets = self.secrets.iter().filter(valid);
+        let secrets = secrets.map(|secret| &secret.secret);
+        let envelope = Envelope::seal(secrets, owed.uid, now_ms, &owed.payload);
+        let target = self.target.clone();
         let sender = Arc::clone(&self.shared.sender);
         Box::pin(async move {
             let headers = envelope.headers();
             let request = Request {
-                url: &subscriber.url,
+                target: target.as_ref().as_ref(),
                 headers: &headers,
                 body: &owed.payload,
                 now_ms,

@@ -31,8 +31,9 @@ async fn send(config: &SenderConfig, url: &str) -> Outcome {
 }
 
 async fn send_with(sender: &Sender, url: &str) -> Outcome {
+    let target = sender.guard().target(url);
     let request = Request {
-        url,
+        target: target.as_ref(),
         headers: &[("webhook-id", "0199-a")],
         body: BODY,
         now_ms: NOW_MS,
@@ -315,8 +316,9 @@ async fn a_configured_proxy_is_used_and_the_target_not_looked_up() {
 #[tokio::test]
 async fn a_header_that_cannot_be_sent_fails_the_attempt_and_nothing_else() {
     let sender = Sender::new(&config()).unwrap();
+    let target = sender.guard().target("http://127.0.0.1:1/");
     let request = Request {
-        url: "http://127.0.0.1:1/",
+        target: target.as_ref(),
         headers: &[("webhook-id", "a\nb")],
         body: BODY,
         now_ms: NOW_MS,
