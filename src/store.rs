@@ -174,23 +174,26 @@ impl FromStr for WebhookOutcome {
     type Err = UnknownWord;
 
     fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        [
-            Self::Processed,
-            Self::Duplicate,
-            Self::Ignored,
-            Self::Unparsed,
-        ]
-        .into_iter()
-        .find(|outcome| outcome.as_str() == word)
-        .ok_or_else(|| UnknownWord {
-            what: "outcome",
-            word: word.to_owned(),
-            expected: "processed, duplicate, ignored, unparsed",
-        })
+        Self::ALL
+            .into_iter()
+            .find(|outcome| outcome.as_str() == word)
+            .ok_or_else(|| UnknownWord {
+                what: "outcome",
+                word: word.to_owned(),
+                expected: "processed, duplicate, ignored, unparsed",
+            })
     }
 }
 
 impl WebhookOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 4] = [
+        Self::Processed,
+        Self::Duplicate,
+        Self::Ignored,
+        Self::Unparsed,
+    ];
+
     /// The word in the table, the CLI and the metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

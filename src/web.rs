@@ -46,8 +46,7 @@ pub fn routes(shared: Data<Web>) -> impl Fn(&mut ServiceConfig) + Clone {
     move |config| {
         config
             .app_data(shared.clone())
-            .service(webhooks::resource("/webhooks/{source}"))
-            .service(webhooks::resource("/webhooks/{source}/{token}"))
+            .service(webhooks::scope("/webhooks"))
             .service(get("/livez", web::get().to(health::livez)))
             .service(get("/readyz", web::get().to(health::readyz)))
             .service(get("/metrics", web::get().to(health::metrics)))

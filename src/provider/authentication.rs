@@ -21,30 +21,30 @@ pub use handshake::{ChallengeError, answer_challenge};
 pub use proof::Proof;
 pub use signature::Signature;
 
-/// The headers of a request, their names in lower case.
+/// The headers of a request, borrowed from it.
 #[derive(Clone, Default)]
-pub struct Headers(Vec<(String, Vec<u8>)>);
+pub struct Headers<'a>(Vec<(&'a str, &'a [u8])>);
 
-impl Headers {
+impl<'a> Headers<'a> {
     /// The value of that header, whatever the case of `name`; of a repeated one the first.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&[u8]> {
+    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
         self.0
             .iter()
             .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_slice())
+            .map(|(_, value)| *value)
     }
 }
 
-impl<N: AsRef<str>, V: Into<Vec<u8>>> FromIterator<(N, V)> for Headers {
-    fn from_iter<I: IntoIterator<Item = (N, V)>>(headers: I) -> Self {
-        let lower = |(name, value): (N, V)| (name.as_ref().to_ascii_lowercase(), value.into());
-        Self(headers.into_iter().map(lower).collect())
+impl<'a, V: AsRef<[u8]> + ?Sized> FromIterator<(&'a str, &'a V)> for Headers<'a> {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a V)>>(headers: I) -> Self {
+        let bytes = |(name, value): (&'a str, &'a V)| (name, value.as_ref());
+        Self(headers.into_iter().map(bytes).collect())
     }
 }
 
 /// The names alone: among the values are credentials.
-impl fmt::Debug for Headers {
+impl fmt::Debug for Headers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
             .entries(self.0.iter().map(|(name, _)| name))

@@ -1,7 +1,8 @@
 //! `/webhooks/{source}[/{token}]`: where the providers come in.
 
+use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, Query};
-use actix_web::{HttpRequest, HttpResponse, Resource};
+use actix_web::{HttpRequest, HttpResponse, Scope};
 
 use super::body::{Body, Unread};
 use super::{Web, error};
@@ -10,22 +11,61 @@ use crate::receive::{Inlet, Overrides, Refusal};
 
 type Parameters = Query<Vec<(String, String)>>;
 
-pub(super) fn resource(path: &str) -> Resource {
-    web::resource(path)
-        .route(web::post().to(receive))
-        .route(web::get().to(handshake))
-        .default_service(web::to(async || error::method_not_allowed("GET, POST")))
+/// What follows the prefix is split by hand: a pattern would be a regular expression, run for
+/// each webhook.
+pub(super) fn scope(prefix: &str) -> Scope {
+    web::scope(prefix).default_service(web::to(answer))
 }
 
-/// Verifies, stores, answers 200 with an empty body. Credentials that stand in the head are
-/// checked before the body is read.
-async fn receive(
+async fn answer(
     request: HttpRequest,
     shared: Data<Web>,
     query: Parameters,
     payload: Payload,
 ) -> HttpResponse {
-    let (name, token) = path(&request);
+    let Some(path) = Path::of(request.match_info().unprocessed()) else {
+        return error::no_such_url();
+    };
+    match *request.method() {
+        Method::POST => receive(&request, path, &shared, &query, payload).await,
+        Method::GET => handshake(path, &shared, &query),
+        _ => error::method_not_allowed("GET, POST"),
+    }
+}
+
+/// What the URL says after the prefix: `/{source}[/{token}]`, percent-decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Path<'a> {
+    source: &'a str,
+    token: Option<&'a str>,
+}
+
+impl<'a> Path<'a> {
+    /// Neither part may be empty or hold a slash.
+    fn of(rest: &'a str) -> Option<Self> {
+        let rest = rest.strip_prefix('/')?;
+        let (source, token) = match rest.split_once('/') {
+            Some((source, token)) => (source, Some(token)),
+            None => (rest, None),
+        };
+        let is_part = |part: &str| !part.is_empty() && !part.contains('/');
+        (is_part(source) && token.is_none_or(is_part)).then_some(Self { source, token })
+    }
+}
+
+/// Verifies, stores, answers 200 with an empty body. Credentials that stand in the head are
+/// checked before the body is read.
+async fn receive(
+    request: &HttpRequest,
+    path: Path<'_>,
+    shared: &Web,
+    query: &[(String, String)],
+    payload: Payload,
+) -> HttpResponse {
+    let Path {
+        source: name,
+        token,
+    } = path;
     let reception = &shared.reception;
     let Some(inlet) = reception.inlet(name) else {
         return error::unknown_source();
@@ -45,19 +85,19 @@ async fn receive(
     if let Err(reason) = inlet.check_head(&headers, token) {
         return refuse(&Refusal::Authentication(reason));
     }
-    let overrides = Overrides::from_query(&query);
-    let Body { bytes, held } = match shared.bodies.read(&request, payload).await {
+    let overrides = Overrides::from_query(query);
+    let Body { bytes, held } = match shared.bodies.read(request, payload).await {
         Ok(body) => body,
-        Err(unread) => return not_read(&shared, &inlet, unread),
+        Err(unread) => return not_read(shared, &inlet, unread),
     };
     let stored = reception.receive(&inlet, &headers, overrides, bytes);
     let stored = tokio::time::timeout(shared.accept_timeout, stored).await;
     drop(held);
     match stored {
         Ok(Ok(_)) => HttpResponse::Ok().finish(),
-        Ok(Err(refusal @ Refusal::Store(_))) => not_stored(&shared, &inlet, Some(&refusal)),
+        Ok(Err(refusal @ Refusal::Store(_))) => not_stored(shared, &inlet, Some(&refusal)),
         Ok(Err(refusal)) => refuse(&refusal),
-        Err(_) => not_stored(&shared, &inlet, None),
+        Err(_) => not_stored(shared, &inlet, None),
     }
 }
 
@@ -94,8 +134,11 @@ fn not_stored(shared: &Web, inlet: &Inlet, refusal: Option<&Refusal>) -> HttpRes
 }
 
 /// Answers Meta's handshake with the challenge and nothing else.
-async fn handshake(request: HttpRequest, shared: Data<Web>, query: Parameters) -> HttpResponse {
-    let (name, token) = path(&request);
+fn handshake(path: Path<'_>, shared: &Web, query: &[(String, String)]) -> HttpResponse {
+    let Path {
+        source: name,
+        token,
+    } = path;
     let Some(inlet) = shared.reception.inlet(name) else {
         return error::unknown_source();
     };
@@ -106,7 +149,7 @@ async fn handshake(request: HttpRequest, shared: Data<Web>, query: Parameters) -
         tracing::warn!(source = name, %reason, "webhook.handshake_refused");
         return error::refused(&Refusal::Authentication(reason));
     }
-    match inlet.answer_challenge(&query) {
+    match inlet.answer_challenge(query) {
         Ok(challenge) => HttpResponse::Ok()
             .content_type("text/plain; charset=utf-8")
             .insert_header(("X-Content-Type-Options", "nosniff"))
@@ -118,7 +161,26 @@ async fn handshake(request: HttpRequest, shared: Data<Web>, query: Parameters) -
     }
 }
 
-fn path(request: &HttpRequest) -> (&str, Option<&str>) {
-    let path = request.match_info();
-    (path.get("source").unwrap_or_default(), path.get("token"))
+#[cfg(test)]
+mod tests {
+    use super::Path;
+
+    #[test]
+    fn a_path_is_a_source_and_perhaps_a_token() {
+        let path = |source, token| Some(Path { source, token });
+        let cases = [
+            ("/acme", path("acme", None)),
+            ("/acme/t0ken", path("acme", Some("t0ken"))),
+            ("", None),
+            ("/", None),
+            ("/acme/", None),
+            ("//t0ken", None),
+            ("/acme//t0ken", None),
+            ("/acme/t0ken/", None),
+            ("/acme/t0ken/more", None),
+        ];
+        for (rest, expected) in cases {
+            assert_eq!(Path::of(rest), expected, "{rest}");
+        }
+    }
 }

@@ -80,7 +80,7 @@ impl Signature {
         Some(rest.unwrap_or(given))
     }
 
-    fn timestamp<'a>(&self, headers: &'a Headers) -> Result<&'a [u8], Refused> {
+    fn timestamp<'a>(&self, headers: &Headers<'a>) -> Result<&'a [u8], Refused> {
         match &self.timestamp_header {
             Some(name) => headers
                 .get(name)
