@@ -26,14 +26,14 @@ use shape::Shape;
 pub(super) fn parse(text: &str, hints: &Hints) -> Result<Parsed, ParseError> {
     let body = Node::body(text)?;
     let results = body.get("results").filter(|results| !results.is_null());
-    let items = if let Some(elements) = results.unwrap_or(body).elements() {
+    let items = if let Some(elements) = results.as_ref().unwrap_or(&body).elements() {
         let bare = results.is_none();
         elements
-            .into_iter()
+            .iter()
             .map(|element| item(element, bare, hints))
             .collect()
     } else if results.is_none() && body.is_object() {
-        vec![item(body, true, hints)]
+        vec![item(&body, true, hints)]
     } else {
         vec![Item::Ignored(shape::UNKNOWN.into())]
     };
@@ -41,7 +41,7 @@ pub(super) fn parse(text: &str, hints: &Hints) -> Result<Parsed, ParseError> {
 }
 
 /// Reads one element; `bare` when it did not stand in `results`.
-fn item(node: Node<'_>, bare: bool, hints: &Hints) -> Item {
+fn item(node: &Node<'_>, bare: bool, hints: &Hints) -> Item {
     if !node.is_object() {
         let problem = format!("{} where a report belongs", json_type(node.text()));
         return Item::Unreadable(problem);

@@ -1,22 +1,34 @@
 //! Reading foreign JSON leniently: one odd value costs that value, never its neighbours.
 //!
 //! A body is walked as [`Node`]s, slices of the received text, so that an element that
-//! cannot be read leaves the others readable and its exact bytes are at hand. An element
+//! cannot be read leaves the others readable and its exact bytes are at hand; what is around
+//! the elements may be opened in one go when it is as it should be. An element
 //! itself becomes a [`Value`], read through the functions below: `""` and `null` are
 //! absent, numbers may stand where text belongs and the other way round.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserializer;
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::ParseError;
 
-/// A JSON value as it stands in the received text, not yet looked into.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Node<'a>(&'a str);
+/// A JSON value of the received text.
+#[derive(Debug, Clone)]
+pub(super) enum Node<'a> {
+    /// As it stands in the text, not yet looked into.
+    Slice(&'a str),
+    /// An object that was opened with what is around it.
+    Object(Vec<Member<'a>>),
+    /// An array that was opened with what is around it.
+    Array(Vec<Node<'a>>),
+}
+
+/// Name and value.
+pub(super) type Member<'a> = (Cow<'a, str>, Node<'a>);
 
 impl<'a> Node<'a> {
     /// The whole body.
@@ -28,74 +40,96 @@ impl<'a> Node<'a> {
             return Err(ParseError::Xml);
         }
         match serde_json::from_str::<&RawValue>(text) {
-            Ok(raw) => Ok(Self(raw.get())),
+            Ok(raw) => Ok(Self::Slice(raw.get())),
             // The error of serde_json names line and column, and no content.
             Err(error) => Err(ParseError::NotJson(error.to_string())),
         }
     }
 
-    /// The exact text of this value.
-    pub(super) const fn text(self) -> &'a str {
-        self.0
+    /// The whole body, in it the members of these names, and in those, opened on the way: a
+    /// slice is read once more for each level that is opened in it.
+    ///
+    /// Only what is as it should be is opened so; any other body is a slice.
+    ///
+    /// # Errors
+    /// As [`Node::body`].
+    pub(super) fn opened(text: &'a str, names: &[&str]) -> Result<Self, ParseError> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let opened = Opening(names).deserialize(&mut json);
+        match (opened, json.end()) {
+            (Ok(node), Ok(())) => Ok(node),
+            _ => Self::body(text),
+        }
+    }
+
+    /// The exact text of a slice; none of what is open.
+    pub(super) const fn text(&self) -> &'a str {
+        match self {
+            Self::Slice(text) => text,
+            Self::Object(_) | Self::Array(_) => "",
+        }
     }
 
     /// Whether this is an object.
-    pub(super) fn is_object(self) -> bool {
-        self.0.starts_with('{')
+    pub(super) fn is_object(&self) -> bool {
+        matches!(self, Self::Object(_)) || self.text().starts_with('{')
     }
 
     /// Whether this is `null`.
-    pub(super) fn is_null(self) -> bool {
-        self.0 == "null"
+    pub(super) fn is_null(&self) -> bool {
+        self.text() == "null"
     }
 
     /// The member of that name; of several, the last. `None` when this is no object.
-    pub(super) fn get(self, name: &str) -> Option<Self> {
-        self.members()?
-            .into_iter()
-            .rev()
-            .find(|(key, _)| key == name)
-            .map(|(_, node)| node)
+    pub(super) fn get(&self, name: &str) -> Option<Self> {
+        let members = self.members()?;
+        let (_, node) = members.iter().rev().find(|(key, _)| key == name)?;
+        Some(node.clone())
     }
 
     /// The members in the order of the text, repeated ones included; `None` when this is
     /// no object.
-    pub(super) fn members(self) -> Option<Vec<(String, Self)>> {
-        if !self.is_object() {
-            return None;
+    pub(super) fn members(&self) -> Option<Cow<'_, [Member<'a>]>> {
+        match self {
+            Self::Object(members) => Some(Cow::Borrowed(members)),
+            Self::Slice(text) if text.starts_with('{') => serde_json::Deserializer::from_str(text)
+                .deserialize_map(Members)
+                .ok()
+                .map(Cow::Owned),
+            Self::Slice(_) | Self::Array(_) => None,
         }
-        serde_json::Deserializer::from_str(self.0)
-            .deserialize_map(Members)
-            .ok()
     }
 
     /// The elements; `None` when this is no array.
-    pub(super) fn elements(self) -> Option<Vec<Self>> {
-        if !self.0.starts_with('[') {
-            return None;
+    pub(super) fn elements(&self) -> Option<Cow<'_, [Self]>> {
+        match self {
+            Self::Array(elements) => Some(Cow::Borrowed(elements)),
+            Self::Slice(text) if text.starts_with('[') => serde_json::Deserializer::from_str(text)
+                .deserialize_seq(Elements)
+                .ok()
+                .map(Cow::Owned),
+            Self::Slice(_) | Self::Object(_) => None,
         }
-        serde_json::Deserializer::from_str(self.0)
-            .deserialize_seq(Elements)
-            .ok()
     }
 
     /// The string this is; `None` when it is anything else.
-    pub(super) fn string(self) -> Option<String> {
+    pub(super) fn string(&self) -> Option<String> {
         match self.value().ok()? {
             Value::String(text) => Some(text),
             _ => None,
         }
     }
 
-    /// The value, fully read. A lone surrogate (`\ud800`), which no Rust string can hold,
-    /// becomes U+FFFD.
+    /// The value of a slice, fully read. A lone surrogate (`\ud800`), which no Rust string
+    /// can hold, becomes U+FFFD.
     ///
     /// # Errors
     /// When it is nested too deep, or a number in it is out of all range.
-    pub(super) fn value(self) -> Result<Value, serde_json::Error> {
-        serde_json::from_str(self.0).or_else(|error| {
-            let mended = mend_lone_surrogates(self.0);
-            if mended == self.0 {
+    pub(super) fn value(&self) -> Result<Value, serde_json::Error> {
+        let text = self.text();
+        serde_json::from_str(text).or_else(|error| {
+            let mended = mend_lone_surrogates(text);
+            if mended == text {
                 return Err(error);
             }
             serde_json::from_str(&mended)
@@ -103,10 +137,55 @@ impl<'a> Node<'a> {
     }
 }
 
+/// Opens an object or array, and in it the members of these names; fails on anything odd.
+#[derive(Clone, Copy)]
+struct Opening<'n>(&'n [&'n str]);
+
+impl<'de> DeserializeSeed<'de> for Opening<'_> {
+    type Value = Node<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Node<'de>, D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Opening<'_> {
+    type Value = Node<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or array")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node<'de>, A::Error> {
+        let mut members = Vec::with_capacity(8);
+        while let Some(Name(name)) = map.next_key()? {
+            let node = if self.0.contains(&name.as_ref()) {
+                map.next_value_seed(self)?
+            } else {
+                Node::Slice(map.next_value::<&RawValue>()?.get())
+            };
+            members.push((name, node));
+        }
+        Ok(Node::Object(members))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node<'de>, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = seq.next_element_seed(self)? {
+            elements.push(element);
+        }
+        Ok(Node::Array(elements))
+    }
+}
+
+/// A member's name, borrowed when there is no escape in it.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
 struct Members;
 
 impl<'de> Visitor<'de> for Members {
-    type Value = Vec<(String, Node<'de>)>;
+    type Value = Vec<Member<'de>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -117,8 +196,8 @@ impl<'de> Visitor<'de> for Members {
         // Keys are read raw too: a lone surrogate in one must not lose the others.
         while let Some(key) = map.next_key::<&RawValue>()? {
             let value: &RawValue = map.next_value()?;
-            let name = Node(key.get()).string().unwrap_or_default();
-            members.push((name, Node(value.get())));
+            let name = Node::Slice(key.get()).string().unwrap_or_default();
+            members.push((Cow::Owned(name), Node::Slice(value.get())));
         }
         Ok(members)
     }
@@ -136,7 +215,7 @@ impl<'de> Visitor<'de> for Elements {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut elements = Vec::new();
         while let Some(value) = seq.next_element::<&RawValue>()? {
-            elements.push(Node(value.get()));
+            elements.push(Node::Slice(value.get()));
         }
         Ok(elements)
     }
@@ -246,9 +325,48 @@ mod tests {
     fn an_odd_element_leaves_its_neighbours_readable() {
         let body = Node::body(r#"{"a":1,"results":[{"x":"\ud800"},7,{"x":"y"}],"a":2}"#).unwrap();
         assert_eq!(body.get("a").unwrap().text(), "2");
-        let elements = body.get("results").unwrap().elements().unwrap();
+        let results = body.get("results").unwrap();
+        let elements = results.elements().unwrap();
         assert_eq!(elements.len(), 3);
         assert_eq!(elements[2].value().unwrap(), json!({"x": "y"}));
+    }
+
+    /// Everything in it, opened to the last.
+    fn all(node: &Node) -> String {
+        if let Some(members) = node.members() {
+            let member = |(name, node): &Member| format!("{name:?}:{}", all(node));
+            return format!("{{{}}}", members.iter().map(member).collect::<String>());
+        }
+        match node.elements() {
+            Some(elements) => format!("[{}]", elements.iter().map(all).collect::<String>()),
+            None => node.text().to_owned(),
+        }
+    }
+
+    #[test]
+    fn opening_in_one_go_finds_what_opening_step_by_step_finds() {
+        let deep = format!("{}{}", r#"{"a":"#.repeat(200), "}".repeat(200));
+        let deep = deep.replace(r#"{"a":}"#, "{}");
+        let cases = [
+            (r#"{"a":[{"a":{"b":[1,{"a":2}]}}],"c":"d"}"#, true),
+            (r#"[{"a":[]},{"b":null}]"#, true),
+            (r#" {"\u0061":{"x":1},"a":{"x":2},"b":"\ud800"} "#, true),
+            (r#"{"a":7,"b":8}"#, false),
+            (r#"{"a":"\ud800"}"#, false),
+            (r#"{"a":[{"b":1},null]}"#, false),
+            (r#"{"\ud800":1,"a":{"b":2}}"#, false),
+            ("7", false),
+            (&deep, false),
+        ];
+        for (text, opens) in cases {
+            let opened = Node::opened(text, &["a"]).unwrap();
+            assert_eq!(!matches!(opened, Node::Slice(_)), opens, "{text}");
+            assert_eq!(all(&opened), all(&Node::body(text).unwrap()), "{text}");
+        }
+        for text in ["", "{", "{\"a\":}", "[1,]", "{\"a\":{}}}", "<a/>"] {
+            let opened = Node::opened(text, &["a"]).unwrap_err();
+            assert_eq!(opened, Node::body(text).unwrap_err(), "{text}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod status;
 
 use std::borrow::Cow;
 
-use super::json::{self, Node};
+use super::json::{self, Member, Node};
 use super::{Item, ParseError, Parsed};
 use crate::model::{Report, ReportError, Status};
 
@@ -20,6 +20,9 @@ const WHATSAPP_OBJECT: &str = "whatsapp_business_account";
 
 /// The only `field` whose statuses are those of messages; `calls` has statuses of calls.
 const MESSAGES_FIELD: &str = "messages";
+
+/// The names on the way to `statuses`, to be opened in one go.
+const AROUND: [&str; 3] = ["entry", "changes", "value"];
 
 /// The longest name of something ignored; names come from the body and end up in metrics.
 const NAME_LIMIT: usize = 64;
@@ -30,22 +33,22 @@ const NAME_LIMIT: usize = 64;
 /// When it is no JSON.
 pub(super) fn parse(text: &str) -> Result<Parsed, ParseError> {
     let mut walk = Walk::default();
-    walk.root(Node::body(text)?);
+    walk.root(&Node::opened(text, &AROUND)?);
     Ok(Parsed { items: walk.items })
 }
 
 /// An object's members, scanned once because each is asked for by name several times.
-struct Members<'a>(Vec<(String, Node<'a>)>);
+struct Members<'n, 'a>(Cow<'n, [Member<'a>]>);
 
-impl<'a> Members<'a> {
-    fn of(node: Node<'a>) -> Option<Self> {
+impl<'n, 'a> Members<'n, 'a> {
+    fn of(node: &'n Node<'a>) -> Option<Self> {
         node.members().map(Self)
     }
 
     /// The member of that name, of several the last; `null` is absent.
-    fn get(&self, name: &str) -> Option<Node<'a>> {
+    fn get(&self, name: &str) -> Option<&Node<'a>> {
         let (_, node) = self.0.iter().rev().find(|(key, _)| key == name)?;
-        (!node.is_null()).then_some(*node)
+        (!node.is_null()).then_some(node)
     }
 
     /// The trimmed text of a string member, of any other its JSON; an empty one is absent.
@@ -83,7 +86,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn root(&mut self, root: Node) {
+    fn root(&mut self, root: &Node) {
         let Some(members) = Members::of(root) else {
             return self.unknown_shape();
         };
@@ -98,7 +101,7 @@ impl Walk {
         self.each(members.get("entry"), "entry", Self::entry);
     }
 
-    fn entry(&mut self, entry: Node) {
+    fn entry(&mut self, entry: &Node) {
         let Some(members) = Members::of(entry) else {
             return self.unreadable("an entry is no object");
         };
@@ -108,7 +111,7 @@ impl Walk {
         });
     }
 
-    fn change(&mut self, change: Node, account_id: Option<&str>) {
+    fn change(&mut self, change: &Node, account_id: Option<&str>) {
         let Some(members) = Members::of(change) else {
             return self.unreadable("a change is no object");
         };
@@ -151,7 +154,7 @@ impl Walk {
     /// Errors beside the statuses (which start at item `first`): some On-Premises builds
     /// put the error of a failed status there. They are its own only when exactly one
     /// failed status has none itself; otherwise they are about the channel.
-    fn errors(&mut self, errors: Option<Node>, first: usize) {
+    fn errors(&mut self, errors: Option<&Node>, first: usize) {
         let errors = errors
             .and_then(|node| node.value().ok())
             .map(|value| error::all(Some(&value)))
@@ -170,13 +173,13 @@ impl Walk {
 
     /// Hands each element of an array to `read`; an array that is none is unreadable, since
     /// there may be reports in it.
-    fn each(&mut self, array: Option<Node>, name: &str, mut read: impl FnMut(&mut Self, Node)) {
+    fn each(&mut self, array: Option<&Node>, name: &str, mut read: impl FnMut(&mut Self, &Node)) {
         let Some(array) = array else {
             return self.unknown_shape();
         };
         match array.elements() {
             Some(elements) => {
-                for element in elements {
+                for element in elements.iter() {
                     read(self, element);
                 }
             }

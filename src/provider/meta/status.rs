@@ -17,7 +17,7 @@ const LATEST_SECOND: f64 = 4_133_980_799.0;
 const FIRST_MILLISECOND: f64 = 1e12;
 
 /// Reads an element of `statuses`.
-pub(super) fn read(element: Node, surroundings: &Surroundings) -> Item {
+pub(super) fn read(element: &Node, surroundings: &Surroundings) -> Item {
     if !element.is_object() {
         return Item::Unreadable("a status is no object".to_owned());
     }
@@ -35,7 +35,7 @@ pub(super) fn read(element: Node, surroundings: &Surroundings) -> Item {
     Item::Report(Box::new(report(&status, word, element, surroundings)))
 }
 
-fn report(status: &Value, word: String, element: Node, surroundings: &Surroundings) -> Report {
+fn report(status: &Value, word: String, element: &Node, surroundings: &Surroundings) -> Report {
     let mut report = Report::new(Kind::Status, word, element.text().as_bytes());
     report.status = meaning(&report.provider_status);
     report.message = json::text(status, "id");
@@ -118,8 +118,8 @@ pub(super) struct Contact {
 impl Contact {
     /// The contact, when there is exactly one: of several none can be told to be the
     /// recipient.
-    pub(super) fn only(contacts: Node) -> Option<Self> {
-        let contact = match contacts.elements()?.as_slice() {
+    pub(super) fn only(contacts: &Node) -> Option<Self> {
+        let contact = match contacts.elements()?.as_ref() {
             [contact] => contact.value().ok()?,
             _ => return None,
         };
@@ -222,7 +222,7 @@ mod tests {
 
     fn read_report(status: &Value, surroundings: &Surroundings) -> Report {
         let text = status.to_string();
-        match read(Node::body(&text).unwrap(), surroundings) {
+        match read(&Node::body(&text).unwrap(), surroundings) {
             Item::Report(report) => *report,
             other => panic!("{other:?} of {text}"),
         }
@@ -310,7 +310,7 @@ mod tests {
     fn the_recipient_is_looked_for_in_four_places() {
         let contact = |wa_id: &str, user_id: Option<&str>| {
             let contacts = json!([{"wa_id": wa_id, "user_id": user_id}]).to_string();
-            Contact::only(Node::body(&contacts).unwrap())
+            Contact::only(&Node::body(&contacts).unwrap())
         };
         let outer = "34600000001";
         let cases = [
@@ -363,8 +363,11 @@ mod tests {
     #[test]
     fn of_several_contacts_none_is_the_recipient() {
         let contacts = r#"[{"wa_id":"1"},{"wa_id":"2"}]"#;
-        assert_eq!(Contact::only(Node::body(contacts).unwrap()), None);
-        assert_eq!(Contact::only(Node::body(r#"{"wa_id":"1"}"#).unwrap()), None);
+        assert_eq!(Contact::only(&Node::body(contacts).unwrap()), None);
+        assert_eq!(
+            Contact::only(&Node::body(r#"{"wa_id":"1"}"#).unwrap()),
+            None
+        );
     }
 
     #[test]
