@@ -77,11 +77,7 @@ fn meta_status(body: &mut String, provider: Provider, _sender: &str, event: &Eve
             );
         }
         Status::Sent | Status::Delivered => {
-            let category = if event.message.is_template() {
-                "utility"
-            } else {
-                "service"
-            };
+            let category = event.message.category();
             let (billable, model) = (event.message.is_template(), model(on_premises));
             let _ = write!(
                 body,

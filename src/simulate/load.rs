@@ -56,6 +56,8 @@ pub struct Exchange<'a> {
     pub told: &'a [Told],
     /// When it left, µs of [`monotonic_us`].
     pub left_us: u64,
+    /// From when it should have left to the answer.
+    pub latency: Duration,
     /// The answer's status, or why there was none.
     pub answer: &'a io::Result<u16>,
 }
@@ -231,6 +233,7 @@ impl<O: FnMut(&Exchange<'_>)> Work<'_, O> {
         (shared.observe)(&Exchange {
             told: &webhook.told,
             left_us,
+            latency,
             answer,
         });
     }

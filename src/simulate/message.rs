@@ -37,6 +37,15 @@ impl Message {
         !self.key().is_multiple_of(4)
     }
 
+    /// What Meta bills it as.
+    pub(super) const fn category(self) -> &'static str {
+        match (self.is_template(), (self.key() >> 4).is_multiple_of(3)) {
+            (false, _) => "service",
+            (true, true) => "marketing",
+            (true, false) => "utility",
+        }
+    }
+
     /// Whether its recipient will open it.
     pub(super) const fn is_read(self) -> bool {
         (self.key() >> 8) % 10 < 7
