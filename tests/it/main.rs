@@ -22,6 +22,7 @@
 //! - `queries`: the rows that views and ready queries give, and the words that explain them.
 //! - `upkeep`: pruning by age, reading stored webhooks again.
 //! - `simulate`: what is played for every kind of source is believed, understood and counted.
+//! - `benchmarks`: the page of figures shows what was measured and nothing else.
 //! - `erase`: a person who wants to be forgotten leaves no trace.
 
 #![allow(
@@ -30,6 +31,7 @@
     reason = "a test that cannot set its scene has failed"
 )]
 
+mod benchmarks;
 mod cli;
 mod crash;
 mod demo;

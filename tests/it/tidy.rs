@@ -70,7 +70,7 @@ const CONFINED: &[(&str, &[&str])] = &[
             "src/store/sqlite/",
             // The same floor with a commit, and an analyst who reads the file.
             "src/bin/tickrelay-bench/floor.rs",
-            "src/bin/tickrelay-bench/special.rs",
+            "src/bin/tickrelay-bench/readers.rs",
         ],
     ),
     ("reqwest", &["src/forward/sender.rs", "src/forward/sender/"]),

@@ -28,13 +28,15 @@ use super::{Durability, talk};
 
 /// Bodies in one commit, as in the relay.
 const GROUP: usize = 256;
+/// Seconds of each.
+const WINDOW_S: u64 = 10;
 /// About what a subscriber is sent.
 const PAYLOAD: &[u8] = br#"{"msId":"wamid.HBgLMzQ2MDAwMDAwMDEVAgARGBIyODVGRTEzMUVGM0REQTU0QzAA","message":"","mobileNo":"34600000001","connectedWhatsAppNo":"34910000000","MessageStatus":"delivered","type":"Template-Message","timestamp":"1784800000"}"#;
 
 /// Floors and ceiling with one durability, each per second.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Floors {
-    pub(super) durability: &'static str,
+    pub(super) durability: String,
     /// Webhooks that a bare HTTP server answers.
     pub(super) bare_per_s: f64,
     /// Webhooks whose raw body is committed before the answer.
@@ -46,7 +48,7 @@ pub(super) struct Floors {
 pub(super) fn measure(bench: &Bench, durability: Durability) -> anyhow::Result<Floors> {
     let folder = folder(&bench.folder)?;
     let floors = Floors {
-        durability: durability.as_str(),
+        durability: durability.as_str().to_owned(),
         bare_per_s: served(bench, None)?,
         stored_per_s: served(
             bench,
@@ -79,17 +81,8 @@ struct Storing {
 fn served(bench: &Bench, storing: Option<Storing>) -> anyhow::Result<f64> {
     let mut server = Actor::start("role-server")?;
     let Listening { port } = server.ask(&Serving { storing })?;
-    let played: Played = Actor::start("role-player")?.ask(&Part {
-        port,
-        connections: 256,
-        rate: None,
-        seconds: bench.window.as_secs_f64(),
-        reports: None,
-        batch: 1,
-        infobip: false,
-        run: 0,
-        log: None,
-    })?;
+    let part = Part::saturated(port, bench.seconds(WINDOW_S));
+    let played: Played = Actor::start("role-player")?.ask(&part)?;
     #[expect(clippy::cast_precision_loss, reason = "there are not 2^52 of anything")]
     Ok(played.accepted as f64 / played.elapsed_s)
 }
@@ -173,7 +166,7 @@ fn posted(bench: &Bench) -> anyhow::Result<f64> {
     Actor::start("role-poster")?.ask(&Posting {
         url: format!("http://127.0.0.1:{port}/0"),
         concurrency: usize::from(bench.concurrency),
-        seconds: bench.window.as_secs_f64(),
+        seconds: bench.seconds(WINDOW_S),
     })
 }
 

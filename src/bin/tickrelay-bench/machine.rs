@@ -5,13 +5,13 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How often the disk is asked to sync.
 const SYNCS: usize = 50;
 
 /// What stands above the table.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Machine {
     pub(super) processor: String,
     pub(super) cores: usize,

@@ -4,26 +4,35 @@
 //! of its own on loopback, and prints one table. Floors and ceilings are measured in the same
 //! run, so that every figure is also a ratio. Not part of the service: it never ships with it.
 
+mod answer;
+mod figure;
 mod floor;
+mod hanging;
 mod machine;
 mod measure;
+mod outage;
+mod page;
 mod player;
 mod process;
+mod readers;
 mod scenario;
-mod special;
 mod stage;
+mod stored;
 mod subscriber;
 mod table;
+mod targets;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 
+use answer::Answer;
 use scenario::{SCENARIOS, Scenario};
 use stage::Bench;
+use tickrelay::clock::Clock;
 
 /// Measures tickrelay on this machine, beside what the machine could do.
 #[derive(Debug, Parser)]
@@ -37,6 +46,9 @@ struct Cli {
     /// The scenarios to run [default: all that need no large store]
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<String>,
+    /// Run every scenario: about an hour for each durability and three repeats
+    #[arg(long, conflicts_with = "scenarios")]
+    all: bool,
     /// What commits wait for: full (the disk), os (the operating system)
     #[arg(long, value_delimiter = ',', default_value = "full,os")]
     durability: Vec<Durability>,
@@ -46,13 +58,14 @@ struct Cli {
     /// Seconds of one window
     #[arg(long, value_name = "SECONDS", conflicts_with = "quick")]
     window: Option<u64>,
-    /// Runs of each scenario; the table shows them all
+    /// Rounds: each measures floors and scenarios again, but for those of many windows
     #[arg(long, value_name = "N", default_value_t = 1)]
     repeat: usize,
     /// Forwards in flight at once, for each subscriber
     #[arg(long, value_name = "N", default_value_t = 32)]
     concurrency: u16,
-    /// Reports that the store of the scenarios `stored-…` holds already
+    /// Reports that the store of the scenario `stored` holds already; for starting it is filled
+    /// on to 1000 bytes for each of them
     #[arg(long, value_name = "N", default_value_t = 5_000_000)]
     stored: u64,
     /// Forwards that wait in the scenario `outage`
@@ -94,11 +107,20 @@ impl Durability {
 }
 
 /// What this binary does when it is started by itself; each reads its orders from stdin.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 #[command(disable_help_subcommand = true)]
 enum Role {
     /// List the scenarios
     List,
+    /// Turn answers that were kept with --json into the page docs/benchmarks.md
+    Report {
+        /// The answers; those of several runs are joined
+        #[arg(value_name = "FILE", required = true)]
+        answers: Vec<PathBuf>,
+        /// What is said by hand [default: notes.md beside the first answer]
+        #[arg(long, value_name = "FILE")]
+        notes: Option<PathBuf>,
+    },
     #[command(name = "role-player", hide = true)]
     Player,
     #[command(name = "role-subscriber", hide = true)]
@@ -107,8 +129,8 @@ enum Role {
     Server,
     #[command(name = "role-poster", hide = true)]
     Poster,
-    #[command(name = "role-analyst", hide = true)]
-    Analyst,
+    #[command(name = "role-reader", hide = true)]
+    Reader,
 }
 
 fn main() -> ExitCode {
@@ -123,14 +145,15 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
-    match cli.role {
+    match &cli.role {
         None => bench(cli),
         Some(Role::List) => list(),
+        Some(Role::Report { answers, notes }) => report(answers, notes.as_deref()),
         Some(Role::Player) => player::act(),
         Some(Role::Subscriber) => subscriber::act(),
         Some(Role::Server) => floor::serve(),
         Some(Role::Poster) => floor::post(),
-        Some(Role::Analyst) => special::analyse(),
+        Some(Role::Reader) => readers::act(),
     }
 }
 
@@ -147,20 +170,37 @@ fn list() -> anyhow::Result<()> {
     Ok(())
 }
 
+fn report(files: &[PathBuf], notes: Option<&Path>) -> anyhow::Result<()> {
+    let read = |file: &PathBuf| -> anyhow::Result<Answer> {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        serde_json::from_str(&text)
+            .with_context(|| format!("{} is no answer of this version", file.display()))
+    };
+    let answers: Vec<Answer> = files.iter().map(read).collect::<Result<_, _>>()?;
+    let notes = match (notes, files.first()) {
+        (Some(notes), _) => std::fs::read_to_string(notes)
+            .with_context(|| format!("cannot read {}", notes.display()))?,
+        // They are welcome, but not needed.
+        (None, Some(first)) => {
+            std::fs::read_to_string(first.with_file_name("notes.md")).unwrap_or_default()
+        }
+        (None, None) => String::new(),
+    };
+    let page = page::write(&answers, &notes);
+    Ok(std::io::stdout().lock().write_all(page.as_bytes())?)
+}
+
 fn bench(cli: &Cli) -> anyhow::Result<()> {
-    let wanted = wanted(&cli.scenarios)?;
+    let wanted = wanted(cli)?;
     let bench = Bench {
         service: process::service_binary(cli.service.as_deref())?,
         folder: cli.folder.clone().unwrap_or_else(std::env::temp_dir),
-        window: match (cli.window, cli.quick) {
-            (Some(seconds), _) => std::time::Duration::from_secs(seconds.max(1)),
-            (None, true) => std::time::Duration::from_secs(2),
-            (None, false) => std::time::Duration::from_secs(10),
-        },
+        window: cli.window.map(|seconds| seconds.max(1)),
         quick: cli.quick,
         concurrency: cli.concurrency.max(1),
-        stored: cli.stored,
-        backlog: cli.backlog,
+        stored: cli.stored.min(if cli.quick { 200_000 } else { u64::MAX }),
+        backlog: cli.backlog.min(if cli.quick { 50_000 } else { u64::MAX }),
         keep: cli.keep,
     };
     ensure!(
@@ -168,37 +208,83 @@ fn bench(cli: &Cli) -> anyhow::Result<()> {
         "{} is no folder",
         bench.folder.display()
     );
-    let mut answer = table::Answer::new(machine::describe(&bench.folder)?, bench.window);
+    let day = chrono::DateTime::from_timestamp_millis(Clock::system().now_ms());
+    let mut answer = Answer {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        day: day.unwrap_or_default().format("%Y-%m-%d").to_string(),
+        command: command(),
+        quick: cli.quick || cli.window.is_some(),
+        machine: machine::describe(&bench.folder)?,
+        floors: Vec::new(),
+        rows: Vec::new(),
+        failed: Vec::new(),
+    };
     for durability in &cli.durability {
-        if !cli.no_floors {
-            talk(&format!(
-                "floors and ceiling, durability {}",
-                durability.as_str()
-            ))?;
-            answer
-                .floors
-                .push(floor::measure(&bench, *durability).context("cannot measure the floors")?);
-        }
-        for scenario in &wanted {
-            for _ in 0..cli.repeat.max(1) {
-                talk(&format!(
-                    "{}, durability {}: {}",
-                    scenario.name,
-                    durability.as_str(),
-                    scenario.about
-                ))?;
-                let rows = scenario::run(&bench, scenario, *durability)
-                    .with_context(|| format!("scenario {} failed", scenario.name))?;
-                answer.rows.extend(rows);
-            }
+        for round in 0..cli.repeat.max(1) {
+            let scenarios = wanted.iter().filter(|known| round == 0 || !known.once);
+            play(&bench, scenarios, *durability, cli, &mut answer)?;
         }
     }
-    answer.print(&mut std::io::stdout().lock(), cli.json)
+    let mut out = std::io::stdout().lock();
+    if cli.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&answer)?)?;
+    } else {
+        table::print(&answer, &mut out)?;
+    }
+    // What was measured is worth an hour, so it is told before this.
+    ensure!(answer.failed.is_empty(), "{}", answer.failed.join("; "));
+    Ok(())
 }
 
-fn wanted(names: &[String]) -> anyhow::Result<Vec<&'static Scenario>> {
-    if names.is_empty() {
-        return Ok(SCENARIOS.iter().filter(|known| !known.on_request).collect());
+/// One round: floors, then the scenarios.
+fn play<'a>(
+    bench: &Bench,
+    scenarios: impl Iterator<Item = &'a &'static Scenario>,
+    durability: Durability,
+    cli: &Cli,
+    answer: &mut Answer,
+) -> anyhow::Result<()> {
+    let word = durability.as_str();
+    let mut floors = None;
+    if !cli.no_floors {
+        talk(&format!("floors and ceiling, durability {word}"))?;
+        floors = Some(floor::measure(bench, durability).context("cannot measure the floors")?);
+    }
+    for scenario in scenarios {
+        let (name, about) = (scenario.name, scenario.about);
+        talk(&format!("{name}, durability {word}: {about}"))?;
+        let rows = match scenario::run(bench, scenario, durability) {
+            Ok(rows) => rows,
+            Err(error) => {
+                let failure = format!("{name}, durability {word}: {error:#}");
+                talk(&format!("  FAILED: {failure}"))?;
+                answer.failed.push(failure);
+                continue;
+            }
+        };
+        for mut row in rows {
+            if let Some(floors) = &floors {
+                row.compare(floors);
+            }
+            talk(&format!("  {}", table::line(&row)))?;
+            answer.rows.push(row);
+        }
+    }
+    answer.floors.extend(floors);
+    Ok(())
+}
+
+/// How this was called, without the way to the binary.
+fn command() -> String {
+    let words = std::env::args_os().skip(1);
+    let words = words.map(|word| format!(" {}", word.to_string_lossy()));
+    format!("tickrelay-bench{}", words.collect::<String>())
+}
+
+fn wanted(cli: &Cli) -> anyhow::Result<Vec<&'static Scenario>> {
+    if cli.scenarios.is_empty() {
+        let by_itself = |known: &&Scenario| cli.all || !known.on_request;
+        return Ok(SCENARIOS.iter().filter(by_itself).collect());
     }
     let find = |name: &String| {
         SCENARIOS
@@ -206,7 +292,7 @@ fn wanted(names: &[String]) -> anyhow::Result<Vec<&'static Scenario>> {
             .find(|known| known.name == name)
             .with_context(|| format!("no scenario {name:?}: `tickrelay-bench list` has them all"))
     };
-    names.iter().map(find).collect()
+    cli.scenarios.iter().map(find).collect()
 }
 
 /// Says what is going on, on stderr.

@@ -6,9 +6,11 @@ use std::io::{BufWriter, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use tickrelay::config::Source;
 use tickrelay::model::{MessageType, Status};
@@ -23,6 +25,18 @@ use super::process::{self, SECRET};
 /// never under way at once.
 const SPREAD: usize = 4_096;
 
+/// The stretch of which the worst is told.
+const STRETCH: Duration = Duration::from_secs(2);
+
+/// Whose webhooks are played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Cast {
+    Meta,
+    Infobip,
+    /// In turns.
+    Both,
+}
+
 /// What is to be played.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Part {
@@ -34,7 +48,11 @@ pub(super) struct Part {
     /// Reports after which it ends earlier.
     pub(super) reports: Option<u64>,
     pub(super) batch: usize,
-    pub(super) infobip: bool,
+    pub(super) cast: Cast,
+    /// The share of reports that are told twice.
+    pub(super) duplicates: f64,
+    /// Whether it goes on until it is told to end, by an order that is `()`.
+    pub(super) until_told: bool,
     /// Tells the windows on one store apart.
     pub(super) run: u32,
     /// Where the acknowledged reports are written down, if they are needed.
@@ -52,6 +70,35 @@ pub(super) struct Played {
     pub(super) ack_p50: u64,
     pub(super) ack_p99: u64,
     pub(super) ack_p999: u64,
+    /// The p99 of the worst two seconds.
+    pub(super) ack_worst: u64,
+}
+
+impl Part {
+    /// Cloud API webhooks over 256 connections, one report in each, as fast as they are
+    /// answered.
+    pub(super) fn saturated(port: u16, seconds: f64) -> Self {
+        Self {
+            port,
+            connections: 256,
+            rate: None,
+            seconds,
+            reports: None,
+            batch: 1,
+            cast: Cast::Meta,
+            duplicates: 0.0,
+            until_told: false,
+            run: 0,
+            log: None,
+        }
+    }
+}
+
+impl Played {
+    /// Webhooks that were answered otherwise than 2xx, or not at all.
+    pub(super) fn unaccepted(&self) -> u64 {
+        self.refused.values().chain(self.broken.values()).sum()
+    }
 }
 
 /// One report in a log: which, and when it left or arrived (µs of the machine's clock).
@@ -66,8 +113,10 @@ pub(super) struct Entry {
 /// One number for a report: run, message and status.
 pub(super) fn key(message: Message, status: Status) -> u64 {
     let rank = Status::ALL.iter().position(|known| *known == status);
+    // The upper bits of a message's run are its source.
     (u64::from(message.run & 0xffff) << 48)
-        | ((message.number & ((1 << 45) - 1)) << 3)
+        | (u64::from((message.run >> 16) & 0x1f) << 43)
+        | ((message.number & ((1 << 40) - 1)) << 3)
         | rank.unwrap_or_default() as u64
 }
 
@@ -105,21 +154,33 @@ pub(super) fn act() -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     while let Some(part) = process::order::<Part>()? {
-        let played = runtime.block_on(play(&part))?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let end = part.until_told.then(|| {
+            let stop = Arc::clone(&stop);
+            std::thread::spawn(move || {
+                // When the orders have ended, so has the part.
+                let _ = process::order::<()>();
+                stop.store(true, Ordering::Relaxed);
+            })
+        });
+        let played = runtime.block_on(play(&part, &stop))?;
+        // An end that comes late is not to be taken for the next part.
+        end.map(std::thread::JoinHandle::join);
         process::answer(&played)?;
     }
     Ok(())
 }
 
-async fn play(part: &Part) -> anyhow::Result<Played> {
+async fn play(part: &Part, stop: &Arc<AtomicBool>) -> anyhow::Result<Played> {
     let target = format!("http://127.0.0.1:{}", part.port);
     let traffic = Traffic::new(&Scenario {
-        sources: vec![source(part.infobip)],
+        sources: sources(part.cast),
         target: target.parse().context("a URL of our own")?,
         batch: part.batch,
         spread: SPREAD,
         mishaps: Mishaps {
             failures: 0.03,
+            duplicates: part.duplicates,
             ..Mishaps::default()
         },
         seed: u64::from(part.run),
@@ -133,7 +194,11 @@ async fn play(part: &Part) -> anyhow::Result<Played> {
         reports: part.reports,
     };
     let mut log = Vec::new();
-    let summary = load::run(&load, traffic, &Arc::default(), |exchange| {
+    let mut stretches = Stretches::new();
+    let summary = load::run(&load, traffic, stop, |exchange| {
+        if matches!(exchange.answer, Ok(200..=299)) {
+            stretches.record(exchange.latency);
+        }
         if part.log.is_some() && matches!(exchange.answer, Ok(200..=299)) {
             log.extend(exchange.told.iter().map(|told| Entry {
                 key: key(told.message, told.status),
@@ -156,7 +221,55 @@ async fn play(part: &Part) -> anyhow::Result<Played> {
         ack_p50: ack(0.5),
         ack_p99: ack(0.99),
         ack_p999: ack(0.999),
+        ack_worst: stretches.worst(),
     })
+}
+
+/// The latencies of one stretch after the other.
+struct Stretches {
+    begun: Instant,
+    latency_us: Histogram<u64>,
+    worst: u64,
+}
+
+impl Stretches {
+    fn new() -> Self {
+        Self {
+            begun: Instant::now(),
+            latency_us: load::latencies(),
+            worst: 0,
+        }
+    }
+
+    fn record(&mut self, latency: Duration) {
+        if self.begun.elapsed() >= STRETCH {
+            self.close();
+        }
+        let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.latency_us.saturating_record(us);
+    }
+
+    fn close(&mut self) {
+        self.worst = self.worst.max(self.latency_us.value_at_quantile(0.99));
+        self.latency_us.reset();
+        self.begun = Instant::now();
+    }
+
+    fn worst(mut self) -> u64 {
+        // A last stretch of a few webhooks has no p99 to speak of, but it may be the only one.
+        if self.worst == 0 || self.latency_us.len() >= 100 {
+            self.close();
+        }
+        self.worst
+    }
+}
+
+fn sources(cast: Cast) -> Vec<Source> {
+    match cast {
+        Cast::Meta => vec![source(false)],
+        Cast::Infobip => vec![source(true)],
+        Cast::Both => vec![source(false), source(true)],
+    }
 }
 
 /// The sources of the benchmark's configuration.

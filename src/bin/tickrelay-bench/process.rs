@@ -43,29 +43,32 @@ fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
+/// What the benchmark decides of the service's configuration.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settings {
+    pub(super) durability: Durability,
+    /// `wal_limit`, MiB.
+    pub(super) wal_limit_mib: u64,
+}
+
 /// The running service.
 pub(super) struct Service {
     child: Child,
     pub(super) port: u16,
     pub(super) store: PathBuf,
+    log: PathBuf,
     /// From the start of the process to its first `200` of `/readyz`.
     pub(super) ready_after: Duration,
 }
 
 impl Service {
     /// Starts it on the store in `folder`, which is made if it is not there.
-    pub(super) fn start(
-        binary: &Path,
-        folder: &Path,
-        durability: Durability,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn start(binary: &Path, folder: &Path, settings: Settings) -> anyhow::Result<Self> {
         let port = free_port()?;
         let file = folder.join("tickrelay.toml");
-        std::fs::write(&file, configuration(port, durability))?;
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(folder.join("service.log"))?;
+        std::fs::write(&file, configuration(port, settings))?;
+        let log_file = folder.join("service.log");
+        let log = File::options().create(true).append(true).open(&log_file)?;
         let started = Instant::now();
         let child = Command::new(binary)
             .arg("serve")
@@ -80,11 +83,12 @@ impl Service {
             child,
             port,
             store: folder.join("tickrelay.db"),
+            log: log_file,
             ready_after: Duration::ZERO,
         };
         while !service.is_ready() {
             if let Some(status) = service.child.try_wait()? {
-                let log = std::fs::read_to_string(folder.join("service.log"))?;
+                let log = service.log()?;
                 bail!("the service ended with {status}: {log}");
             }
             ensure!(started.elapsed() < PATIENCE, "the service is not ready");
@@ -113,6 +117,25 @@ impl Service {
         Usage::of(self.child.id())
     }
 
+    /// What it and those before it on the same store have logged.
+    pub(super) fn log(&self) -> anyhow::Result<String> {
+        Ok(std::fs::read_to_string(&self.log)?)
+    }
+
+    /// Where its write-ahead log is.
+    pub(super) fn wal(&self) -> PathBuf {
+        let mut name = self.store.clone().into_os_string();
+        name.push("-wal");
+        name.into()
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(super) fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Ends it as an operator does; what it wrote is in the file then.
     pub(super) fn stop(mut self) -> anyhow::Result<()> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
@@ -134,13 +157,16 @@ impl Drop for Service {
     }
 }
 
-fn configuration(port: u16, durability: Durability) -> String {
+fn configuration(port: u16, settings: Settings) -> String {
+    let durability = settings.durability.as_str();
+    let wal_limit_mib = settings.wal_limit_mib;
     format!(
         r#"[server]
 listen = "127.0.0.1:{port}"
 [store]
 url = "sqlite://tickrelay.db"
-durability = "{}"
+durability = "{durability}"
+wal_limit = "{wal_limit_mib}MiB"
 [forward]
 allow_http = true
 allow_networks = ["127.0.0.0/8"]
@@ -154,8 +180,7 @@ name = "infobip"
 provider = "infobip"
 basic_auth = {{ username = "infobip", password = "{SECRET}" }}
 sender = "+385910009999"
-"#,
-        durability.as_str()
+"#
     )
 }
 
@@ -220,6 +245,10 @@ impl Actor {
             orders,
             answers: BufReader::new(answers),
         })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(super) fn tell(&mut self, order: &impl Serialize) -> anyhow::Result<()> {

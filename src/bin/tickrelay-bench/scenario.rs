@@ -1,10 +1,9 @@
 //! The scenarios: what is sent, who is to be told.
 
-use super::player::{Part, Played};
-use super::process::Usage;
+use super::answer::Row;
+use super::player::{Cast, Part};
 use super::stage::{Bench, Stage};
-use super::table::Row;
-use super::{Durability, special};
+use super::{Durability, hanging, outage, readers, stored};
 
 /// One scenario of the table.
 pub(super) struct Scenario {
@@ -12,6 +11,8 @@ pub(super) struct Scenario {
     pub(super) about: &'static str,
     /// Whether it runs only when it is named, because it takes long.
     pub(super) on_request: bool,
+    /// Whether it repeats itself enough, or is too long to be run again.
+    pub(super) once: bool,
     course: Course,
 }
 
@@ -27,6 +28,8 @@ enum Course {
     Stored,
     /// A window with an analyst at the same file.
     Analyst,
+    /// A window with a reading transaction left open.
+    Pinned,
 }
 
 /// What is sent in a window.
@@ -35,8 +38,10 @@ pub(super) struct Shape {
     connections: usize,
     /// Webhooks a second; as fast as the answers come when `None`.
     rate: Option<f64>,
+    /// How long, when it is not cut short.
+    seconds: u64,
     batch: usize,
-    infobip: bool,
+    cast: Cast,
     subscribers: u64,
 }
 
@@ -44,8 +49,9 @@ pub(super) struct Shape {
 const SATURATED: Shape = Shape {
     connections: 256,
     rate: None,
+    seconds: 10,
     batch: 1,
-    infobip: false,
+    cast: Cast::Meta,
     subscribers: 1,
 };
 
@@ -65,11 +71,11 @@ const fn open(rate: f64, subscribers: u64) -> Course {
     })
 }
 
-const fn batches(batch: usize, infobip: bool) -> Course {
+const fn batches(batch: usize, cast: Cast) -> Course {
     Course::Window(Shape {
         connections: 8,
         batch,
-        infobip,
+        cast,
         subscribers: 0,
         ..SATURATED
     })
@@ -80,6 +86,7 @@ const fn scenario(name: &'static str, course: Course, about: &'static str) -> Sc
         name,
         about,
         on_request: false,
+        once: false,
         course,
     }
 }
@@ -88,6 +95,13 @@ const fn long(name: &'static str, course: Course, about: &'static str) -> Scenar
     Scenario {
         on_request: true,
         ..scenario(name, course, about)
+    }
+}
+
+const fn once(name: &'static str, course: Course, about: &'static str) -> Scenario {
+    Scenario {
+        once: true,
+        ..long(name, course, about)
     }
 }
 
@@ -117,17 +131,17 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     scenario(
         "open-3000",
-        open(3000.0, 1),
-        "3000 webhooks a second, one subscriber",
+        Course::Window(steady(3000.0, 60)),
+        "3000 webhooks a second for a minute, one subscriber",
     ),
     scenario(
         "batch-100",
-        batches(100, true),
+        batches(100, Cast::Infobip),
         "100 Infobip reports in a webhook, no subscriber",
     ),
     scenario(
         "batch-1000",
-        batches(1000, false),
+        batches(1000, Cast::Meta),
         "1000 Meta statuses in a webhook, no subscriber",
     ),
     scenario(
@@ -145,7 +159,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         Course::Analyst,
         "1000 webhooks a second beside an analyst's queries",
     ),
-    long(
+    once(
         "hanging",
         Course::Hanging,
         "200 webhooks a second, one of ten subscribers hanging, in pairs of windows",
@@ -158,7 +172,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     long(
         "stored",
         Course::Stored,
-        "saturated, then 3000 a second, on a store that holds a lot",
+        "a store that holds a lot: saturated, 3000 a second, the ready queries, starting",
+    ),
+    once(
+        "pinned",
+        Course::Pinned,
+        "1000 webhooks a second beside a reading transaction that is left open",
     ),
 ];
 
@@ -175,23 +194,25 @@ pub(super) fn run(
             let row = window(&mut stage, scenario.name, shape)?;
             Ok(vec![weighed(&mut stage, row, 0)?])
         }
-        Course::Hanging => special::hanging(bench, durability),
-        Course::Outage => special::outage(bench, durability),
-        Course::Stored => special::stored(bench, durability),
-        Course::Analyst => special::analyst(bench, durability),
+        Course::Hanging => hanging::run(bench, durability),
+        Course::Outage => outage::run(bench, durability),
+        Course::Stored => stored::run(bench, durability),
+        Course::Analyst => readers::analyst(bench, durability),
+        Course::Pinned => readers::pinned(bench, durability),
     }
     .map(|mut rows| {
         for row in &mut rows {
-            row.durability = durability.as_str();
+            durability.as_str().clone_into(&mut row.durability);
         }
         rows
     })
 }
 
-/// 3000 or 1000 webhooks a second, one subscriber.
-pub(super) const fn steady(rate: f64) -> Shape {
+/// So many webhooks a second, one subscriber.
+pub(super) const fn steady(rate: f64, seconds: u64) -> Shape {
     Shape {
         rate: Some(rate),
+        seconds,
         ..SATURATED
     }
 }
@@ -213,26 +234,25 @@ pub(super) fn window(stage: &mut Stage<'_>, name: &str, shape: Shape) -> anyhow:
     let part = Part {
         connections: shape.connections,
         rate: shape.rate,
+        seconds: stage.bench.seconds(shape.seconds),
         batch: shape.batch,
-        infobip: shape.infobip,
+        cast: shape.cast,
         ..stage.part()?
     };
     let before = stage.service()?.usage();
     let played = stage.play(&part)?;
-    stage.drain(played.reports * shape.subscribers)?;
+    stage.drain(&part, played.reports * shape.subscribers)?;
     let after = stage.service()?.usage();
-    let subscribers: Vec<u64> = (0..shape.subscribers).collect();
-    let outcome = stage.outcome(&part, &subscribers)?;
-    let mut row = row(name, &played);
-    row.forwards(&outcome, !subscribers.is_empty());
-    row.usage(stage.idle, before, after);
-    Ok(row)
-}
-
-fn row(name: &str, played: &Played) -> Row {
     let mut row = Row::new(name);
-    row.acks(played);
-    row
+    row.acks(&played);
+    let subscribers: Vec<u64> = (0..shape.subscribers).collect();
+    for outcome in stage.outcomes(&[&part], &subscribers)? {
+        if !subscribers.is_empty() {
+            row.forwards(played.reports, &outcome);
+        }
+    }
+    row.usage(stage.idle, before, after, played.reports);
+    Ok(row)
 }
 
 /// Stops the service and adds what the store's file has grown by since `bytes`.
@@ -240,9 +260,4 @@ pub(super) fn weighed(stage: &mut Stage<'_>, mut row: Row, bytes: u64) -> anyhow
     stage.stop()?;
     row.disk(stage.store_bytes().saturating_sub(bytes));
     Ok(row)
-}
-
-/// The sum of what two looks differ by is a window's own.
-pub(super) fn spent(before: Usage, after: Usage) -> std::time::Duration {
-    after.cpu.saturating_sub(before.cpu)
 }

@@ -12,7 +12,7 @@ use tickrelay::store::NewSubscriber;
 
 use super::measure::{self, Outcome};
 use super::player::{Part, Played, read_log};
-use super::process::{Actor, Service, Usage};
+use super::process::{Actor, Service, Settings, Usage};
 use super::subscriber::{Listening, Order};
 use super::{Durability, talk};
 
@@ -20,12 +20,17 @@ use super::{Durability, talk};
 /// the first retry takes.
 const SILENCE: Duration = Duration::from_secs(15);
 
+/// The longest that a part may take which is not ended by the clock.
+pub(super) const WITHIN: Duration = Duration::from_hours(2);
+/// `wal_limit` as the service has it by default, MiB.
+pub(super) const WAL_LIMIT_MIB: u64 = 256;
+
 /// What holds for all scenarios of a run.
 pub(super) struct Bench {
     pub(super) service: PathBuf,
     pub(super) folder: PathBuf,
-    /// How long a scenario sends.
-    pub(super) window: Duration,
+    /// How long a scenario sends, when that was said.
+    pub(super) window: Option<u64>,
     pub(super) quick: bool,
     pub(super) concurrency: u16,
     pub(super) stored: u64,
@@ -34,16 +39,22 @@ pub(super) struct Bench {
     pub(super) keep: bool,
 }
 
+impl Bench {
+    /// The length of a window that is this long in the full form.
+    pub(super) fn seconds(&self, full: u64) -> f64 {
+        let short = if self.quick { 2 } else { full };
+        Duration::from_secs(self.window.unwrap_or(short)).as_secs_f64()
+    }
+}
+
 /// The stage of one scenario.
 pub(super) struct Stage<'a> {
-    bench: &'a Bench,
-    durability: Durability,
+    pub(super) bench: &'a Bench,
+    settings: Settings,
     service: Option<Service>,
     player: Actor,
     subscriber: Actor,
     subscriber_port: u16,
-    /// How many forwards had come when the logs were last read.
-    counted: u64,
     next_run: u32,
     /// Right after the start, before anything was sent.
     pub(super) idle: Usage,
@@ -52,23 +63,35 @@ pub(super) struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     pub(super) fn open(bench: &'a Bench, durability: Durability) -> anyhow::Result<Self> {
+        Self::open_with(bench, durability, WAL_LIMIT_MIB)
+    }
+
+    /// Like [`Stage::open`], with a limit of the write-ahead log.
+    pub(super) fn open_with(
+        bench: &'a Bench,
+        durability: Durability,
+        wal_limit_mib: u64,
+    ) -> anyhow::Result<Self> {
+        let settings = Settings {
+            durability,
+            wal_limit_mib,
+        };
         let mut folder = folder(&bench.folder)?;
         if bench.keep {
             folder.disable_cleanup(true);
             talk(&format!("  the store is in {}", folder.path().display()))?;
         }
-        let service = Service::start(&bench.service, folder.path(), durability)?;
+        let service = Service::start(&bench.service, folder.path(), settings)?;
         let mut subscriber = Actor::start("role-subscriber")?;
         let Listening { port } = subscriber.hear()?;
         Ok(Self {
             bench,
-            durability,
+            settings,
             idle: service.usage(),
             service: Some(service),
             player: Actor::start("role-player")?,
             subscriber,
             subscriber_port: port,
-            counted: 0,
             next_run: 0,
             folder,
         })
@@ -104,37 +127,35 @@ impl<'a> Stage<'a> {
         let run = self.next_run;
         self.next_run += 1;
         Ok(Part {
-            port: self.service()?.port,
-            connections: 256,
-            rate: None,
-            seconds: self.bench.window.as_secs_f64(),
-            reports: None,
-            batch: 1,
-            infobip: false,
             run,
-            log: Some(self.log_of(run)),
+            log: Some(self.folder.path().join(format!("told-{run}"))),
+            ..Part::saturated(self.service()?.port, self.bench.seconds(10))
         })
-    }
-
-    fn log_of(&self, run: u32) -> PathBuf {
-        self.folder.path().join(format!("told-{run}"))
     }
 
     pub(super) fn play(&mut self, part: &Part) -> anyhow::Result<Played> {
         self.player.ask(part)
     }
 
-    /// Forwards that have come since the logs were last read.
-    pub(super) fn count(&mut self) -> anyhow::Result<u64> {
-        let count: u64 = self.subscriber.ask(&Order::Count)?;
-        Ok(count - self.counted)
+    /// Plays a part until [`Stage::finish`].
+    pub(super) fn begin(&mut self, part: &Part) -> anyhow::Result<()> {
+        self.player.tell(&Part {
+            until_told: true,
+            seconds: WITHIN.as_secs_f64(),
+            ..part.clone()
+        })
     }
 
-    /// Waits until this many forwards have come, or none any more.
-    pub(super) fn drain(&mut self, expected: u64) -> anyhow::Result<()> {
+    /// Ends the part that was begun.
+    pub(super) fn finish(&mut self) -> anyhow::Result<Played> {
+        self.player.ask(&())
+    }
+
+    /// Waits until this many forwards of a part have come, or none any more.
+    pub(super) fn drain(&mut self, part: &Part, expected: u64) -> anyhow::Result<()> {
         let mut last = (0, Instant::now());
         loop {
-            let count = self.count()?;
+            let count: u64 = self.subscriber.ask(&Order::Count(part.run))?;
             if count >= expected || last.1.elapsed() > SILENCE {
                 return Ok(());
             }
@@ -145,27 +166,48 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// What became of a part, for these subscribers; forgets what they took.
-    pub(super) fn outcome(&mut self, part: &Part, subscribers: &[u64]) -> anyhow::Result<Outcome> {
+    /// What became of each part, for these subscribers; forgets what they took.
+    pub(super) fn outcomes(
+        &mut self,
+        parts: &[&Part],
+        subscribers: &[u64],
+    ) -> anyhow::Result<Vec<Outcome>> {
         let taken = self.folder.path().join("taken");
-        self.counted = self.subscriber.ask(&Order::Log(taken.clone()))?;
-        let told = part.log.as_deref().map(read_log).transpose()?;
-        Ok(measure::join(
-            &told.unwrap_or_default(),
-            &read_log(&taken)?,
-            subscribers,
-        ))
+        let _: u64 = self.subscriber.ask(&Order::Log(taken.clone()))?;
+        let taken = read_log(&taken)?;
+        let outcome = |part: &&Part| {
+            let told = part.log.as_deref().map(read_log).transpose()?;
+            Ok(measure::join(
+                &told.unwrap_or_default(),
+                &taken,
+                subscribers,
+            ))
+        };
+        parts.iter().map(outcome).collect()
     }
 
-    /// Stops the service and starts it again on the same store.
-    pub(super) fn restart(&mut self) -> anyhow::Result<()> {
-        if let Some(service) = self.service.take() {
-            service.stop()?;
+    /// Stops the service and starts it again on the same store; says how long it took to be
+    /// ready.
+    pub(super) fn restart(&mut self) -> anyhow::Result<Duration> {
+        self.stop()?;
+        self.start()
+    }
+
+    /// Kills the service as a crash does.
+    pub(super) fn kill(&mut self) -> anyhow::Result<()> {
+        match self.service.take() {
+            Some(service) => service.kill(),
+            None => Ok(()),
         }
-        let service = Service::start(&self.bench.service, self.folder.path(), self.durability)?;
+    }
+
+    /// Starts the service on the store that is there; says how long it took to be ready.
+    pub(super) fn start(&mut self) -> anyhow::Result<Duration> {
+        let service = Service::start(&self.bench.service, self.folder.path(), self.settings)?;
         self.idle = service.usage();
+        let ready_after = service.ready_after;
         self.service = Some(service);
-        Ok(())
+        Ok(ready_after)
     }
 
     /// Bytes of the store's file, what is still in its WAL aside.

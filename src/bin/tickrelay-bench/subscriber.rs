@@ -4,6 +4,7 @@
 //! A minimal HTTP/1.1 server of our own, so that the processor time goes to what is measured.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -21,8 +22,8 @@ use super::process;
 /// What it can be asked.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Order {
-    /// How many forwards have come.
-    Count,
+    /// How many forwards of that run have come.
+    Count(u32),
     /// Write down those that came since the last time.
     Log(PathBuf),
 }
@@ -35,13 +36,14 @@ pub(super) struct Listening {
 
 #[derive(Debug, Default)]
 struct Taken {
-    count: u64,
+    /// By the run, which is the upper end of a key.
+    counts: HashMap<u64, u64>,
     entries: Vec<Entry>,
 }
 
 impl Taken {
     fn take(&mut self, entry: Entry) {
-        self.count += 1;
+        *self.counts.entry(entry.key >> 48).or_default() += 1;
         self.entries.push(entry);
     }
 }
@@ -58,12 +60,18 @@ pub(super) fn act() -> anyhow::Result<()> {
         let taken = Rc::new(RefCell::new(Taken::default()));
         spawn_local(accept(listener, Rc::clone(&taken)));
         while let Some(order) = spawn_blocking(process::order::<Order>).await?? {
-            if let Order::Log(path) = order {
-                let entries = std::mem::take(&mut taken.borrow_mut().entries);
-                write_log(&path, &entries)?;
-            }
-            let count = taken.borrow().count;
-            process::answer(&count)?;
+            let answer = match order {
+                Order::Count(run) => {
+                    let taken = taken.borrow();
+                    taken.counts.get(&u64::from(run)).copied()
+                }
+                Order::Log(path) => {
+                    let entries = std::mem::take(&mut taken.borrow_mut().entries);
+                    write_log(&path, &entries)?;
+                    Some(entries.len() as u64)
+                }
+            };
+            process::answer(&answer.unwrap_or_default())?;
         }
         Ok(())
     })

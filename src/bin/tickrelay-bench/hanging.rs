@@ -1,0 +1,62 @@
+//! Nine subscribers that are well, a tenth that hangs or does not: what it costs the nine.
+
+use super::Durability;
+use super::answer::{Row, count, ms};
+use super::figure;
+use super::player::Part;
+use super::stage::{Bench, Stage};
+use super::targets::Sample;
+use tickrelay::operations::Request;
+
+/// Subscribers that are well in every window.
+const WELL: u64 = 9;
+
+/// Pairs of windows, the tenth subscriber well in one and hanging in the other.
+pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<Row>> {
+    let pairs: u32 = if bench.quick { 2 } else { 10 };
+    let mut stage = Stage::open(bench, durability)?;
+    let others: Vec<u64> = (0..WELL).collect();
+    for number in &others {
+        stage.subscribe(&format!("subscriber-{number}"), &number.to_string())?;
+    }
+    let mut p99 = [Vec::new(), Vec::new()];
+    let (mut outcomes, mut refused) = (Vec::new(), 0);
+    for pair in 0..pairs {
+        // The order changes from pair to pair, so that what grows with time falls on both.
+        for hangs in [pair % 2 == 0, pair % 2 != 0] {
+            let name = format!("tenth-{pair}-{hangs}");
+            stage.subscribe(&name, if hangs { "hang" } else { "9" })?;
+            let part = Part {
+                rate: Some(200.0),
+                ..stage.part()?
+            };
+            let played = stage.play(&part)?;
+            stage.drain(&part, played.reports * (WELL + u64::from(!hangs)))?;
+            stage.ask(&Request::RemoveSubscriber { name })?;
+            for outcome in stage.outcomes(&[&part], &others)? {
+                p99[usize::from(hangs)].push(ms(outcome.transit_p99));
+                outcomes.push(outcome);
+            }
+            refused += played.unaccepted();
+        }
+    }
+    let mut row = Row::new("hanging");
+    row.set(figure::PAIRS, f64::from(pairs));
+    row.set(figure::REFUSED, count(refused));
+    row.faults(&outcomes);
+    let [well, hung] = p99.map(|p99| Sample::of(p99.into_iter()));
+    if let Some((well, hung)) = well.zip(hung) {
+        row.set(figure::OTHERS_WELL_MS, well.median);
+        row.set(figure::OTHERS_HUNG_MS, hung.median);
+        row.set(
+            figure::OTHERS_RATIO,
+            hung.median / well.median.max(f64::EPSILON),
+        );
+        row.note = format!(
+            "the others' p99 lay between {:.2} and {:.2} ms beside a well one, \
+             {:.2} and {:.2} ms beside a hanging one",
+            well.low, well.high, hung.low, hung.high
+        );
+    }
+    Ok(vec![row])
+}

@@ -1,0 +1,185 @@
+//! A store that holds a lot: how fast it still is, how fast it is ready, what the ready queries
+//! take.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use tickrelay::operations::Request;
+
+use super::answer::{Row, count, per_second};
+use super::figure;
+use super::player::{Cast, Part, Played};
+use super::readers::{Reader, Task};
+use super::scenario::{saturated, steady, subscribe, window};
+use super::stage::{Bench, Stage, WITHIN};
+use super::{Durability, talk};
+
+/// Reports in the webhooks that fill a store.
+const FILLING: usize = 1000;
+/// How often starting is measured.
+const STARTS: usize = 3;
+/// The store is filled to this many bytes for each report of `--stored` before starting is
+/// measured: 5 million make 5 GB.
+const BYTES_PER_STORED: u64 = 1000;
+
+/// Everything that is measured on one large store, which takes long to make.
+pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<Row>> {
+    let mut stage = Stage::open(bench, durability)?;
+    let filled = fill(
+        &mut stage,
+        Filling {
+            // One of 500 is told twice.
+            reports: bench.stored + bench.stored / 400,
+            is_mixed: true,
+        },
+    )?;
+    stage.restart()?;
+    let bytes = stage.store_bytes();
+    subscribe(&stage, saturated())?;
+    let mut rows = vec![
+        window(&mut stage, "stored-256", saturated())?,
+        window(&mut stage, "stored-3000", steady(3000.0, 60))?,
+    ];
+    rows.push(queries(&mut stage)?);
+    stage.stop()?;
+    let grown = count(stage.store_bytes().saturating_sub(bytes));
+    let all: f64 = rows.iter().filter_map(|row| row.get(figure::REPORTS)).sum();
+    for row in &mut rows {
+        // The windows share what the file has grown by.
+        row.set(figure::DISK_PER_REPORT, grown / all.max(1.0));
+        row.set(figure::STORED, count(filled.played.reports));
+        row.set(figure::STORE_MB, count(bytes) / 1e6);
+    }
+    rows[0].set(
+        figure::STORED_PER_S,
+        per_second(filled.played.reports, filled.played.elapsed_s),
+    );
+    rows.push(ready(&mut stage)?);
+    Ok(rows)
+}
+
+/// How a store is filled.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Filling {
+    pub(super) reports: u64,
+    /// Two providers in turns, broadcasts, and some told twice, as analysts meet it; else
+    /// what one subscriber can be told of, each once.
+    pub(super) is_mixed: bool,
+}
+
+/// What filled a store.
+pub(super) struct Filled {
+    pub(super) part: Part,
+    pub(super) played: Played,
+}
+
+/// Fills the store through the service, in large webhooks.
+pub(super) fn fill(stage: &mut Stage<'_>, filling: Filling) -> anyhow::Result<Filled> {
+    let part = stage.part()?;
+    let part = Part {
+        connections: 4,
+        batch: FILLING,
+        seconds: WITHIN.as_secs_f64(),
+        reports: Some(filling.reports),
+        cast: if filling.is_mixed {
+            Cast::Both
+        } else {
+            Cast::Meta
+        },
+        duplicates: if filling.is_mixed { 0.002 } else { 0.0 },
+        log: part.log.clone().filter(|_| !filling.is_mixed),
+        ..part
+    };
+    let played = stage.play(&part)?;
+    ensure!(
+        played.unaccepted() == 0 && played.reports >= filling.reports,
+        "the store could not be filled: {played:?}"
+    );
+    Ok(Filled { part, played })
+}
+
+/// The ready queries beside 3000 webhooks a second.
+fn queries(stage: &mut Stage<'_>) -> anyhow::Result<Row> {
+    let part = Part {
+        rate: Some(3000.0),
+        ..stage.part()?
+    };
+    let before = stage.service()?.usage();
+    let mut reader = Reader::start(&stage.service()?.store, Task::ReadyQueries)?;
+    stage.begin(&part)?;
+    let read = reader.hear();
+    let played = stage.finish()?;
+    let read = read?;
+    stage.drain(&part, played.reports)?;
+    let after = stage.service()?.usage();
+    let mut row = Row::new("queries");
+    row.acks(&played);
+    for outcome in stage.outcomes(&[&part], &[0])? {
+        row.forwards(played.reports, &outcome);
+    }
+    row.usage(stage.idle, before, after, played.reports);
+    row.set(figure::QUERIES, count(read.queries));
+    row.set(figure::SLOWEST_MS, read.slowest_ms());
+    row.queries_ms = read.by_name;
+    Ok(row)
+}
+
+/// How long it takes to be ready on a store of 5 GB, after a stop and after a crash under load.
+fn ready(stage: &mut Stage<'_>) -> anyhow::Result<Row> {
+    stage.start()?;
+    let name = "subscriber-0".to_owned();
+    stage.ask(&Request::RemoveSubscriber { name })?;
+    let wanted = stage.bench.stored * BYTES_PER_STORED;
+    let step = Filling {
+        reports: (stage.bench.stored / 20).max(1),
+        is_mixed: true,
+    };
+    let mut bytes = stage.store_bytes();
+    while bytes < wanted {
+        talk(&format!(
+            "  {} of {} MB",
+            bytes / 1_000_000,
+            wanted / 1_000_000
+        ))?;
+        fill(stage, step)?;
+        let grown = stage.store_bytes();
+        ensure!(grown > bytes, "the store does not grow");
+        bytes = grown;
+    }
+    subscribe(stage, saturated())?;
+
+    let mut row = Row::new("ready");
+    let mut clean = Duration::ZERO;
+    for _ in 0..STARTS {
+        clean = clean.max(stage.restart()?);
+    }
+    row.set(figure::READY_CLEAN_MS, 1000.0 * clean.as_secs_f64());
+    row.set(figure::STORE_MB, count(stage.store_bytes()) / 1e6);
+
+    let (mut killed, mut parts, mut accepted) = (Duration::ZERO, Vec::new(), 0);
+    for _ in 0..STARTS {
+        let part = stage.part()?;
+        stage.begin(&part)?;
+        let begun = Instant::now();
+        let load = Duration::from_secs_f64(stage.bench.seconds(5));
+        std::thread::sleep(load.saturating_sub(begun.elapsed()));
+        stage.kill()?;
+        // Nobody is to hammer at the door while the time is taken.
+        let played = stage.finish()?;
+        accepted += played.reports;
+        killed = killed.max(stage.start()?);
+        parts.push(part);
+    }
+    row.set(figure::READY_KILLED_MS, 1000.0 * killed.as_secs_f64());
+    row.set(figure::REPORTS, count(accepted));
+    // What was stored and not acknowledged arrives too, so only silence tells the end.
+    for part in &parts {
+        stage.drain(part, u64::MAX)?;
+    }
+    let parts: Vec<&Part> = parts.iter().collect();
+    row.faults(&stage.outcomes(&parts, &[0])?);
+    "reports are those that were acknowledged before the kills; what was in flight at a kill may \
+     arrive again"
+        .clone_into(&mut row.note);
+    Ok(row)
+}

@@ -1,0 +1,177 @@
+//! What is to be reached, P1 to P12, as data, and whether it was.
+//!
+//! Everything holds with `durability = "full"`, on two cores that generator and subscribers
+//! share.
+
+use super::answer::Row;
+use super::figure::{self, Figure};
+
+/// One condition of a target.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) id: &'static str,
+    pub(super) measure: &'static str,
+    pub(super) shown_by: ShownBy,
+}
+
+/// Where the answer comes from.
+#[derive(Debug)]
+pub(super) enum ShownBy {
+    /// A figure of a row.
+    Row(&'static str, Figure, Bound),
+    /// Tests, which fail when it does not hold.
+    Tests(&'static str),
+}
+
+/// How a figure is compared.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Bound {
+    /// The median over the runs is at least this.
+    AtLeast(f64),
+    /// The median over the runs is at most this.
+    AtMost(f64),
+    /// It is 0 in every run.
+    Never,
+}
+
+use Bound::{AtLeast, AtMost, Never};
+
+const fn row(
+    id: &'static str,
+    measure: &'static str,
+    scenario: &'static str,
+    figure: Figure,
+    bound: Bound,
+) -> Target {
+    Target {
+        id,
+        measure,
+        shown_by: ShownBy::Row(scenario, figure, bound),
+    }
+}
+
+/// The conditions, in the order of the page.
+#[rustfmt::skip]
+pub(super) const TARGETS: &[Target] = &[
+    row("P1", "received, stored and forwarded, saturated, one subscriber: reports/s", "closed-256", figure::REPORTS_PER_S, AtLeast(12_000.0)),
+    row("P2", "ingest alone, 256 connections: % of the raw group-commit floor", "ingest-256", figure::FLOOR_PERCENT, AtLeast(35.0)),
+    row("P3", "batches of 1000: reports/s stored", "batch-1000", figure::REPORTS_PER_S, AtLeast(40_000.0)),
+    row("P4", "3000/s, empty store: ack p50, ms", "open-3000", figure::ACK_P50_MS, AtMost(3.0)),
+    row("P4", "3000/s, empty store: ack p99, ms", "open-3000", figure::ACK_P99_MS, AtMost(20.0)),
+    row("P4", "3000/s, empty store: lost", "open-3000", figure::LOST, Never),
+    row("P4", "3000/s, empty store: refused", "open-3000", figure::REFUSED, Never),
+    row("P4", "3000/s, filled store: ack p50, ms", "stored-3000", figure::ACK_P50_MS, AtMost(3.0)),
+    row("P4", "3000/s, filled store: ack p99, ms", "stored-3000", figure::ACK_P99_MS, AtMost(50.0)),
+    row("P4", "3000/s, filled store: lost", "stored-3000", figure::LOST, Never),
+    row("P4", "3000/s, filled store: refused", "stored-3000", figure::REFUSED, Never),
+    row("P4", "filled store: reports in it", "stored-3000", figure::STORED, AtLeast(5_000_000.0)),
+    row("P5", "200/s: receive to subscriber p50, ms", "open-200", figure::TRANSIT_P50_MS, AtMost(1.5)),
+    row("P5", "200/s: receive to subscriber p99, ms", "open-200", figure::TRANSIT_P99_MS, AtMost(5.0)),
+    row("P6", "as P1 on the filled store: reports/s", "stored-256", figure::REPORTS_PER_S, AtLeast(8_000.0)),
+    row("P7", "resident memory, idle: MiB", "closed-256", figure::IDLE_MIB, AtMost(12.0)),
+    row("P7", "resident memory at P1: MiB", "closed-256", figure::PEAK_MIB, AtMost(90.0)),
+    row("P7", "resident memory that a backlog adds: MiB", "outage", figure::BACKLOG_MIB, AtMost(30.0)),
+    Target {
+        id: "P7",
+        measure: "resident memory under every hostile client: <= 256 MiB",
+        shown_by: ShownBy::Tests("tests/it/faults"),
+    },
+    row("P8", "one of ten hanging: the others' median p99, ratio", "hanging", figure::OTHERS_RATIO, AtMost(1.2)),
+    row("P9", "backlog after an outage: forwards in it", "outage", figure::BACKLOG, AtLeast(1_000_000.0)),
+    row("P9", "backlog after an outage: drained per second", "outage", figure::FORWARDS_PER_S, AtLeast(5_000.0)),
+    row("P9", "ack p99 of the 200/s that come meanwhile, ms", "outage", figure::ACK_P99_MS, AtMost(20.0)),
+    row("P10", "ready after a clean stop, ms", "ready", figure::READY_CLEAN_MS, AtMost(1_000.0)),
+    row("P10", "ready after `kill -9` under load, ms", "ready", figure::READY_KILLED_MS, AtMost(1_000.0)),
+    row("P10", "the store's file, MB", "ready", figure::STORE_MB, AtLeast(5_000.0)),
+    row("P10", "lost by the kills", "ready", figure::LOST, Never),
+    row("P11", "a reading transaction left open: WAL within its limit, or the reader named", "pinned", figure::WAL_HELD, AtLeast(1.0)),
+    row("P11", "ack p99 meanwhile, ms", "pinned", figure::ACK_P99_MS, AtMost(100.0)),
+    row("P11", "how long it was left open, s", "pinned", figure::WINDOW_S, AtLeast(600.0)),
+    row("P12", "filled store: reports in it", "queries", figure::STORED, AtLeast(5_000_000.0)),
+    row("P12", "the slowest ready query beside 3000/s on the filled store, ms", "queries", figure::SLOWEST_MS, AtMost(1_000.0)),
+];
+
+/// The runs of one figure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Sample {
+    pub(super) median: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
+impl Sample {
+    /// Of the runs that have it; `None` when none has.
+    pub(super) fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
+        let mut values: Vec<f64> = values.collect();
+        values.sort_unstable_by(f64::total_cmp);
+        let (low, high) = (*values.first()?, *values.last()?);
+        let (upper, lower) = (values[values.len() / 2], values[(values.len() - 1) / 2]);
+        Some(Self {
+            median: f64::midpoint(lower, upper),
+            low,
+            high,
+        })
+    }
+
+    /// That figure in the runs of that scenario.
+    pub(super) fn in_rows<'a>(
+        rows: impl IntoIterator<Item = &'a Row>,
+        scenario: &str,
+        figure: Figure,
+    ) -> Option<Self> {
+        let runs = rows.into_iter().filter(|row| row.scenario == scenario);
+        Self::of(runs.filter_map(|row| row.get(figure)))
+    }
+}
+
+impl Bound {
+    pub(super) fn is_met(self, sample: Sample) -> bool {
+        match self {
+            AtLeast(bound) => sample.median >= bound,
+            AtMost(bound) => sample.median <= bound,
+            Never => sample.high == 0.0,
+        }
+    }
+
+    pub(super) fn describe(self) -> String {
+        match self {
+            AtLeast(bound) => format!(">= {bound}"),
+            AtMost(bound) => format!("<= {bound}"),
+            Never => "0 in every run".to_owned(),
+        }
+    }
+
+    /// The median as a share of the bound.
+    pub(super) fn closeness(self, sample: Sample) -> String {
+        match self {
+            AtLeast(bound) => format!("{:.0} % of what is asked", 100.0 * sample.median / bound),
+            AtMost(bound) => format!("{:.0} % of what is allowed", 100.0 * sample.median / bound),
+            Never => String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_decides_but_a_loss_counts_in_any_run() {
+        let sample = |values: &[f64]| Sample::of(values.iter().copied()).unwrap();
+        assert!(AtLeast(10.0).is_met(sample(&[4.0, 30.0, 10.0])));
+        assert!(!AtLeast(10.0).is_met(sample(&[4.0, 15.0])));
+        assert!(AtMost(10.0).is_met(sample(&[4.0, 30.0, 10.0])));
+        assert!(!AtMost(10.0).is_met(sample(&[11.0])));
+        assert!(Never.is_met(sample(&[0.0, 0.0])));
+        assert!(!Never.is_met(sample(&[0.0, 0.0, 1.0])));
+        assert_eq!(Sample::of(std::iter::empty()), None);
+    }
+
+    #[test]
+    fn every_number_has_a_target() {
+        for number in 1..=12 {
+            let id = format!("P{number}");
+            assert!(TARGETS.iter().any(|target| target.id == id), "{id}");
+        }
+    }
+}

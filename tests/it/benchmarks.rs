@@ -1,0 +1,86 @@
+//! The page of figures: what stands in docs/benchmarks.md is what the committed answers say.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
+}
+
+/// The committed answers, in the order in which a shell lists them.
+fn answers() -> Vec<PathBuf> {
+    let files = fs::read_dir(docs().join("benchmarks")).unwrap();
+    let mut answers: Vec<PathBuf> = files
+        .map(|file| file.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .collect();
+    answers.sort();
+    answers
+}
+
+fn page(answers: &[PathBuf]) -> String {
+    let written = Command::new(env!("CARGO_BIN_EXE_tickrelay-bench"))
+        .arg("report")
+        .args(answers)
+        .output()
+        .unwrap();
+    let talk = String::from_utf8_lossy(&written.stderr);
+    assert!(written.status.success(), "{talk}");
+    String::from_utf8(written.stdout).unwrap()
+}
+
+#[test]
+fn the_page_of_figures_is_what_the_committed_answers_say() {
+    let committed = fs::read_to_string(docs().join("benchmarks.md")).unwrap();
+    let page = page(&answers());
+    let differs = page.lines().zip(committed.lines()).find(|(a, b)| a != b);
+    assert!(
+        page == committed,
+        "tickrelay-bench report docs/benchmarks/*.json > docs/benchmarks.md\nfirst at {differs:?}"
+    );
+}
+
+#[test]
+fn a_figure_that_misses_its_target_is_called_missed() {
+    let mut answer: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&answers()[0]).unwrap()).unwrap();
+    let row = |reports_per_s: f64, lost: f64| {
+        serde_json::json!({
+            "scenario": "closed-256",
+            "durability": "full",
+            "figures": {"reports_per_s": reports_per_s, "lost": lost},
+        })
+    };
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("answer.json");
+    let mut verdict = |rows: Vec<serde_json::Value>| {
+        answer["rows"] = rows.into();
+        fs::write(&file, answer.to_string()).unwrap();
+        let page = page(std::slice::from_ref(&file));
+        let line = page.lines().find(|line| line.starts_with("| P1 |"));
+        line.unwrap().to_owned()
+    };
+    let reached = verdict(vec![
+        row(9_000.0, 0.0),
+        row(15_000.0, 0.0),
+        row(12_600.0, 0.0),
+    ]);
+    assert!(
+        reached.contains("| >= 12000 | 12600 (9000–15000)"),
+        "{reached}"
+    );
+    assert!(
+        reached.contains("| reached | 105 % of what is asked |"),
+        "{reached}"
+    );
+    let missed = verdict(vec![row(11_400.0, 0.0)]);
+    assert!(
+        missed.contains("| **missed** | 95 % of what is asked |"),
+        "{missed}"
+    );
+    assert!(verdict(vec![]).contains("| not measured |"));
+}
