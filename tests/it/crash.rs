@@ -4,7 +4,6 @@
 //! what was written survives a kill in the system's cache, a power cut it may not.
 
 mod checker;
-mod hasty;
 mod subscriber;
 mod tampering;
 mod trial;

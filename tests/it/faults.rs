@@ -6,12 +6,24 @@
 //! without hands. Where a check could pass because nothing happened, a control shows that it
 //! would not.
 //!
-//! `FAULTS=long` asks for ten times as many idle connections.
+//! `FAULTS=long` asks for ten thousand idle connections instead of a thousand, for damage to
+//! every page of a store instead of each table's and index's first, for a backlog that is
+//! larger than a lane's memory, for more webhooks on a failing disk, and for more jumps.
 
 mod clients;
 mod clock;
 mod disk;
+mod pages;
 mod subscribers;
 
 /// What the service may hold under every fault, in bytes.
 const MEMORY: usize = 256 * 1024 * 1024;
+
+/// Whether the long form is asked for.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one setting of these tests that comes from the environment"
+)]
+fn is_long() -> bool {
+    std::env::var("FAULTS").is_ok_and(|form| form == "long")
+}

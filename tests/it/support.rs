@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod cli;
 pub(crate) mod cloud;
 pub(crate) mod fixtures;
+pub(crate) mod hasty;
 pub(crate) mod hostile;
 pub(crate) mod receiver;
 pub(crate) mod service;

@@ -5,8 +5,11 @@
  * SHIM_FOLDER  the store's folder; files in it whose name contains ".db" are watched, the
  *              shared-memory index (-shm) aside, which is of no use after a power cut.
  * SHIM_RECORD  the file that the record is appended to; nothing is recorded without it.
- * SHIM_SWITCH  a file whose first byte says what fails, see `enum fault`; it may be
- *              rewritten at any time.
+ * SHIM_SWITCH  a file that may be rewritten at any time: its first byte says how the disk
+ *              fails, see `enum fault`; its second, unless 0, that names do not resolve; its
+ *              third by how many days the time of day is off, as a signed number.
+ *
+ * With a switch, names that end in ".test" are this machine's, as long as names resolve.
  *
  * A record is a header of five little-endian 64-bit numbers (kind, file, a, b, length of
  * what follows) and its bytes. The order of the records is the order of the events: a lock
@@ -19,6 +22,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -29,6 +33,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum kind {
@@ -56,7 +61,7 @@ enum fault {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t records;
 static int record_fd = -1;
-static const volatile char *fault_switch;
+static const volatile signed char *fault_switch;
 static const char *folder;
 static size_t folder_length;
 
@@ -73,7 +78,7 @@ static uint32_t files;
 DECLARE(open); DECLARE(open64); DECLARE(openat); DECLARE(openat64); DECLARE(close);
 DECLARE(write); DECLARE(pwrite); DECLARE(pwrite64); DECLARE(writev); DECLARE(send);
 DECLARE(ftruncate); DECLARE(ftruncate64); DECLARE(fsync); DECLARE(fdatasync);
-DECLARE(unlink); DECLARE(rename);
+DECLARE(unlink); DECLARE(rename); DECLARE(getaddrinfo); DECLARE(clock_gettime);
 
 static void *real(void **slot, const char *name) {
     if (!*slot)
@@ -91,7 +96,7 @@ __attribute__((constructor)) static void begin(void) {
     path = getenv("SHIM_SWITCH");
     int fd = path ? (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0) : -1;
     if (fd >= 0) {
-        void *page = mmap(NULL, 1, PROT_READ, MAP_SHARED, fd, 0);
+        void *page = mmap(NULL, 3, PROT_READ, MAP_SHARED, fd, 0);
         fault_switch = page == MAP_FAILED ? NULL : page;
         syscall(SYS_close, fd);
     }
@@ -399,5 +404,21 @@ int rename(const char *from, const char *to) {
     }
     pthread_mutex_unlock(&lock);
     errno = error;
+    return result;
+}
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **found) {
+    size_t length = name ? strlen(name) : 0;
+    int ours = fault_switch && length > 5 && !strcmp(name + length - 5, ".test");
+    if (ours && fault_switch[1])
+        return EAI_AGAIN;
+    return REAL(getaddrinfo)(ours ? "127.0.0.1" : name, service, hints, found);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    int result = REAL(clock_gettime)(clock, now);
+    if (!result && fault_switch && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
+        now->tv_sec += (time_t)fault_switch[2] * 86400;
     return result;
 }

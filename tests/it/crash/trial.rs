@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::checker::{Findings, Holdings, Settled, look};
-use super::hasty::Front;
+
 use super::subscriber::Subscriber;
 use super::window::{Backfill, Moment, Tally, Window};
+use crate::support::hasty::Front;
 use crate::support::service::Home;
 use crate::support::traffic::Traffic;
 use crate::support::{PATIENCE, until};

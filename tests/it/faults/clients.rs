@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::MEMORY;
+use super::{MEMORY, is_long};
 use crate::support::service::Home;
 use crate::support::traffic::{answered_200, request};
 use crate::support::{APP_SECRET, PATIENCE, hub_signature, until};
@@ -16,14 +17,6 @@ use crate::support::{APP_SECRET, PATIENCE, hub_signature, until};
 const MIB: usize = 1024 * 1024;
 /// How long a stranger waits for an answer; shorter than the service waits for its body.
 const HOLD: Duration = Duration::from_secs(5);
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the one setting of these tests that comes from the environment"
-)]
-fn is_long() -> bool {
-    std::env::var("FAULTS").is_ok_and(|form| form == "long")
-}
 
 /// Fails unless the service takes webhook `number` now, at once.
 async fn check_taken(address: SocketAddr, number: usize) {
@@ -43,10 +36,9 @@ async fn check_taken(address: SocketAddr, number: usize) {
     );
 }
 
-/// Posts 16 MiB that only seem to be signed, all but the last byte, and waits for an answer;
+/// Posts a body that only seems to be signed, all but the last byte, and waits for an answer;
 /// returns the connection when it is not refused.
-async fn post_all_but_the_end(address: SocketAddr) -> Option<TcpStream> {
-    let length = 16 * MIB;
+async fn post_all_but_the_end(address: SocketAddr, length: usize) -> Option<TcpStream> {
     let head = format!(
         "POST /webhooks/cloud HTTP/1.1\r\nHost: relay\r\nContent-Length: {length}\r\n\
          X-Hub-Signature-256: sha256={}\r\n\r\n",
@@ -96,7 +88,7 @@ async fn many_huge_bodies_at_once_take_a_bounded_part_of_the_memory() {
     let address = service.address;
     let mut strangers = JoinSet::new();
     for _ in 0..64 {
-        strangers.spawn(post_all_but_the_end(address));
+        strangers.spawn(post_all_but_the_end(address, 16 * MIB));
     }
     let held = strangers.join_all().await;
     let held: Vec<TcpStream> = held.into_iter().flatten().collect();
@@ -124,6 +116,41 @@ async fn many_huge_bodies_at_once_take_a_bounded_part_of_the_memory() {
 }
 
 #[actix_web::test]
+async fn a_larger_share_for_bodies_is_caught_by_the_same_measurement() {
+    // One body may take all that all bodies may: the limit of one moves the bound of all.
+    let home = Home::new().set("server.body_limit=512MiB");
+    let service = home.start();
+    let stranger = tokio::spawn(post_all_but_the_end(service.address, MEMORY + 16 * MIB));
+    until("it holds more than it may", || {
+        service.peak_memory() > MEMORY
+    })
+    .await;
+    stranger.abort();
+    service.stop();
+}
+
+/// A client that does nothing (or, `endless`, sends one header after the other) on an open
+/// connection; whether that is cut while it has patience.
+async fn is_cut(mut stream: TcpStream, endless: bool, patience: Duration) -> bool {
+    if !endless {
+        let mut rest = Vec::new();
+        let cut = stream.read_to_end(&mut rest);
+        return tokio::time::timeout(patience, cut).await.is_ok();
+    }
+    let mut sent = stream.write_all(b"POST /webhooks/cloud HTTP/1.1\r\n").await;
+    let deadline = Instant::now() + patience;
+    while sent.is_ok() && Instant::now() < deadline {
+        let mut byte = [0];
+        let next = Duration::from_millis(200);
+        match tokio::time::timeout(next, stream.read(&mut byte)).await {
+            Ok(_) => return true,
+            Err(_) => sent = stream.write_all(b"X-More: 1\r\n").await,
+        }
+    }
+    sent.is_err()
+}
+
+#[actix_web::test]
 async fn idle_connections_and_endless_heads_are_cut_and_hold_nobody_up() {
     let (idle, endless) = if is_long() {
         (10_000, 500)
@@ -142,36 +169,14 @@ async fn idle_connections_and_endless_heads_are_cut_and_hold_nobody_up() {
     let address = service.address;
     let mut clients = JoinSet::new();
     for number in 0..idle + endless {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        clients.spawn(async move {
-            if number >= idle {
-                // A header a second: it never ends by itself.
-                let head = b"POST /webhooks/cloud HTTP/1.1\r\n";
-                let mut sent = stream.write_all(head).await;
-                let deadline = Instant::now() + PATIENCE;
-                while sent.is_ok() && Instant::now() < deadline {
-                    let mut byte = [0];
-                    let next = Duration::from_millis(200);
-                    match tokio::time::timeout(next, stream.read(&mut byte)).await {
-                        Ok(_) => return true,
-                        Err(_) => sent = stream.write_all(b"X-More: 1\r\n").await,
-                    }
-                }
-                return sent.is_err();
-            }
-            let mut rest = Vec::new();
-            let cut = stream.read_to_end(&mut rest);
-            tokio::time::timeout(PATIENCE, cut).await.is_ok()
-        });
+        let stream = TcpStream::connect(address).await.unwrap();
+        clients.spawn(is_cut(stream, number >= idle, PATIENCE));
     }
     for number in 0..20 {
         check_taken(address, number).await;
     }
-    let mut cut = 0;
-    while let Some(client) = clients.join_next().await {
-        cut += usize::from(client.unwrap());
-    }
-    assert_eq!(cut, idle + endless, "some are held for good");
+    let cut = clients.join_all().await;
+    assert!(cut.iter().all(|cut| *cut), "some are held for good");
     let peak = service.peak_memory();
     assert!(peak < MEMORY, "{} MiB", peak / MIB);
     check_taken(address, 21).await;
@@ -179,21 +184,88 @@ async fn idle_connections_and_endless_heads_are_cut_and_hold_nobody_up() {
 }
 
 #[actix_web::test]
+async fn a_server_that_never_cuts_is_caught_by_the_same_clients() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    for endless in [false, true] {
+        let stream = TcpStream::connect(listener.local_addr().unwrap());
+        let (stream, held) = tokio::join!(stream, listener.accept());
+        let cut = is_cut(stream.unwrap(), endless, Duration::from_secs(1)).await;
+        assert!(!cut, "{endless}");
+        drop(held);
+    }
+}
+
+/// A source for each kind of credentials that stand in a request's head.
+const SOURCES: &str = r#"
+[[source]]
+name = "keyed"
+provider = "360dialog"
+header = { name = "X-Key", value = "a-key-of-the-right-length" }
+[[source]]
+name = "basic"
+provider = "infobip"
+basic_auth = { username = "infobip", password = "a-password-of-length" }
+[[source]]
+name = "url"
+provider = "infobip"
+url_token = "a-token-of-the-right-length"
+"#;
+
+/// What is answered to a head whose body is announced and never sent; `ends` says so.
+async fn answer_to_the_head(address: SocketAddr, path: &str, header: &str, ends: bool) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /webhooks/{path} HTTP/1.1\r\nHost: relay\r\nContent-Length: 16000000\r\n{header}\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    if ends {
+        stream.shutdown().await.unwrap();
+    }
+    let mut answer = [0; 12];
+    let answered = tokio::time::timeout(PATIENCE, stream.read_exact(&mut answer)).await;
+    match answered {
+        Ok(Ok(_)) => String::from_utf8_lossy(&answer).into_owned(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it waits for the body".to_owned(),
+    }
+}
+
+#[actix_web::test]
 async fn a_stranger_is_refused_before_its_body_is_read() {
     let home = Home::new();
+    let config = std::fs::read_to_string(home.file("tickrelay.toml")).unwrap();
+    std::fs::write(home.file("tickrelay.toml"), config + SOURCES).unwrap();
     let service = home.start();
-    let mut stream = TcpStream::connect(service.address).await.unwrap();
-    // The body is announced and never sent.
-    let head = "POST /webhooks/cloud HTTP/1.1\r\nHost: relay\r\nContent-Length: 16000000\r\n\
-                X-Hub-Signature-256: none\r\n\r\n";
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = [0; 12];
-    let answered = stream.read_exact(&mut answer);
-    tokio::time::timeout(PATIENCE, answered)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 401");
+    let basic = base64::engine::general_purpose::STANDARD.encode("infobip:a-password-of-length");
+    let (basic, signature) = (
+        format!("Authorization: Basic {basic}\r\n"),
+        format!("X-Hub-Signature-256: sha256={}\r\n", "0".repeat(64)),
+    );
+    let cases = [
+        ("cloud", ""),
+        ("cloud", "X-Hub-Signature-256: none\r\n"),
+        ("keyed", ""),
+        ("keyed", "X-Key: another\r\n"),
+        ("basic", ""),
+        ("basic", "Authorization: Basic bm9ib2R5OmVsc2U=\r\n"),
+        ("url", ""),
+        ("url/another-token", ""),
+    ];
+    for (path, header) in cases {
+        let answer = answer_to_the_head(service.address, path, header, false).await;
+        assert_eq!(answer, "HTTP/1.1 401", "{path} {header}");
+    }
+    // The control: the body of who may be believed is waited for.
+    let controls = [
+        ("cloud", signature.as_str()),
+        ("keyed", "X-Key: a-key-of-the-right-length\r\n"),
+        ("basic", &basic),
+        ("url/a-token-of-the-right-length", ""),
+    ];
+    for (path, header) in controls {
+        let answer = answer_to_the_head(service.address, path, header, true).await;
+        assert_ne!(answer, "HTTP/1.1 401", "{path} {header}");
+    }
     service.stop();
 }
 

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use tickrelay::clock::Clock;
 
+use super::is_long;
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::{TestApp, cloud_status, until};
+use crate::support::traffic::post_each;
+use crate::support::{TestApp, cloud_status, shim, until};
 
 const START_MS: i64 = 1_760_000_000_000;
 const DAY_MS: i64 = 86_400_000;
@@ -101,4 +103,53 @@ async fn a_breaker_that_opened_before_the_clock_was_set_back_closes_all_the_same
     hand.set_ms(START_MS + 600_000);
     app.settled().await;
     app.stop().await;
+}
+
+#[actix_web::test]
+async fn the_true_service_takes_and_forwards_while_its_clock_jumps() {
+    let Some((home, switch)) = shim::with_switch() else {
+        return;
+    };
+    let home = home
+        .set("forward.schedule=1h,1h,1h,1h,1h,1h")
+        .set("forward.max_age=10d");
+    let down = Arc::new(AtomicBool::new(true));
+    let state = Arc::clone(&down);
+    let failing = Receiver::scripted(move |_, _| {
+        Reply::status(if state.load(Ordering::SeqCst) {
+            500
+        } else {
+            200
+        })
+    });
+    let healthy = Receiver::start();
+    let service = home.start();
+    service.subscribe("healthy", &healthy.url);
+    service.subscribe("failing", &failing.url);
+    let mut posted = 0;
+    let rounds = if is_long() { 50 } else { 2 };
+    for days in [0, 1, 0, -1].repeat(rounds) {
+        switch.move_clock(days);
+        // One report each: their numbers are threefold.
+        post_each(service.address, (3 * posted..3 * posted + 12).step_by(3)).await;
+        posted += 4;
+        until("it is forwarded at once", || healthy.count() == posted).await;
+    }
+    down.store(false, Ordering::SeqCst);
+    // Every retry and the breaker's next probe are due by then.
+    switch.move_clock(2);
+    // Who sleeps finds out about a jump within half a minute; what comes wakes it at once.
+    post_each(service.address, [3 * posted]).await;
+    posted += 1;
+    let store = rusqlite::Connection::open(home.store()).unwrap();
+    store.busy_timeout(Duration::from_secs(5)).unwrap();
+    let number = |sql: &str| -> usize { store.query_row(sql, [], |row| row.get(0)).unwrap() };
+    until("what waited is forwarded", || {
+        number("SELECT count(*) FROM forward WHERE state = 'delivered'") == 2 * posted
+    })
+    .await;
+    // The control: the service saw the jumps.
+    let seen = "SELECT (max(received_at_ms) - min(received_at_ms)) / 86400000 FROM webhook";
+    assert!(number(seen) >= 2, "{} days", number(seen));
+    service.stop();
 }

@@ -3,16 +3,23 @@
 use rusqlite::Connection;
 use tickrelay::operations::Request;
 
-use super::MEMORY;
+use super::{MEMORY, is_long};
 use crate::support::hostile::{Hostile, Vice};
 use crate::support::receiver::Receiver;
 use crate::support::service::{Home, Service};
+use crate::support::shim;
 use crate::support::traffic::post_each;
 use crate::support::until;
 
-/// Webhooks that are posted, and the reports in them.
-const WEBHOOKS: usize = 150;
-const REPORTS: usize = 300;
+/// Webhooks that are posted, of two reports each in the mean; in the long form they are more
+/// than a lane's memory holds.
+fn webhooks() -> usize {
+    if is_long() { 1_200 } else { 150 }
+}
+
+fn reports() -> usize {
+    2 * webhooks()
+}
 
 /// A service with short times, so that every failure is seen soon.
 fn start() -> (Home, Service) {
@@ -56,11 +63,11 @@ async fn hostile_subscribers_hold_nobody_up_and_are_served_once_they_behave() {
         service.subscribe(vice.name(), &subscriber.url);
         hostile.push((vice, subscriber));
     }
-    post_each(service.address, 0..WEBHOOKS).await;
+    post_each(service.address, 0..webhooks()).await;
 
     let store = store(&home);
     until("the healthy one has all", || {
-        count(&store, "forward WHERE state = 'delivered'", "healthy") == REPORTS
+        count(&store, "forward WHERE state = 'delivered'", "healthy") == reports()
     })
     .await;
     for (vice, subscriber) in &hostile {
@@ -87,7 +94,7 @@ async fn hostile_subscribers_hold_nobody_up_and_are_served_once_they_behave() {
         until("nothing is owed any more", || pending() == 0).await;
         let delivered = count(&store, "forward WHERE state = 'delivered'", vice.name());
         // A schedule of seconds gives some up; the breaker spared the others.
-        assert!(delivered > REPORTS / 2, "{vice:?}: {delivered}");
+        assert!(delivered > reports() / 2, "{vice:?}: {delivered}");
     }
     service.stop();
 }
@@ -98,10 +105,10 @@ async fn a_name_that_does_not_resolve_holds_nobody_up() {
     let healthy = Receiver::start();
     service.subscribe("healthy", &healthy.url);
     service.subscribe("nowhere", "http://nonexistent.invalid/status");
-    post_each(service.address, 0..WEBHOOKS).await;
+    post_each(service.address, 0..webhooks()).await;
     let store = store(&home);
     until("the healthy one has all", || {
-        count(&store, "forward WHERE state = 'delivered'", "healthy") == REPORTS
+        count(&store, "forward WHERE state = 'delivered'", "healthy") == reports()
     })
     .await;
     until("attempts failed", || {
@@ -114,5 +121,37 @@ async fn a_name_that_does_not_resolve_holds_nobody_up() {
         name: "nowhere".to_owned(),
     });
     assert!(format!("{removed:?}").contains("given_up"), "{removed:?}");
+    service.stop();
+}
+
+#[actix_web::test]
+async fn a_name_that_resolves_again_is_served_without_hands() {
+    let Some((home, switch)) = shim::with_switch() else {
+        return;
+    };
+    let home = home.set("forward.timeout=1s").set("forward.schedule=1s,1s");
+    let service = home.start();
+    let (near, far) = (Receiver::start(), Receiver::start());
+    service.subscribe("near", &near.url);
+    service.subscribe("far", &far.url.replace("127.0.0.1", "far.test"));
+    switch.resolve_names(false);
+    post_each(service.address, 0..webhooks()).await;
+    let store = store(&home);
+    until("the one with an address has all", || {
+        near.count() == reports()
+    })
+    .await;
+    until("attempts failed", || {
+        count(&store, &failed("dns"), "far") >= 5
+    })
+    .await;
+    assert_eq!(far.count(), 0);
+    switch.resolve_names(true);
+    until("nothing is owed any more", || {
+        count(&store, "forward WHERE state = 'pending'", "far") == 0
+    })
+    .await;
+    // The breaker spared the attempts of all but the first few.
+    assert!(far.count() > reports() - 10, "{}", far.count());
     service.stop();
 }

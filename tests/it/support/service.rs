@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -118,6 +118,12 @@ verify_token = "test-verify-token"
 
     /// Starts `tickrelay serve`; returns when it serves.
     pub(crate) fn start(&self) -> Service {
+        self.try_start()
+            .unwrap_or_else(|(status, log)| panic!("it does not serve, {status}: {log}"))
+    }
+
+    /// Starts `tickrelay serve`; returns when it serves, or how it ended and its log.
+    pub(crate) fn try_start(&self) -> Result<Service, (ExitStatus, String)> {
         let mut child = self.spawn();
         let stderr = child.stderr.take().unwrap();
         let (serving, address) = channel();
@@ -139,8 +145,13 @@ verify_token = "test-verify-token"
             child,
             log: Some(log),
         };
-        service.address = service.wait_for(&address);
-        service
+        if let Ok(address) = address.recv_timeout(PATIENCE) {
+            service.address = address;
+            return Ok(service);
+        }
+        // It ended by itself, or is killed here.
+        let _ = service.child.kill();
+        Err(service.end())
     }
 
     /// Starts `tickrelay serve` where it must refuse; returns its exit code and what it said.
@@ -181,13 +192,6 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    fn wait_for(&mut self, address: &Receiver<SocketAddr>) -> SocketAddr {
-        address.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-            let _ = self.child.kill();
-            panic!("it does not serve: {}", self.end().1);
-        })
-    }
-
     /// Its process, to be signalled from another thread.
     pub(crate) fn process(&self) -> Pid {
         Pid::from_child(&self.child)

@@ -1,8 +1,11 @@
 //! The library of `tests/shim/record.c`, compiled once for all tests.
 
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+
+use super::service::Home;
 
 /// What the service's calls to its disk do from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,32 +52,52 @@ fn compile() -> Option<PathBuf> {
     }
 }
 
-/// The switch of one service, in a file that its library has mapped.
+/// A home whose service has a switch beneath it; `None` where there is no C compiler.
+pub(crate) fn with_switch() -> Option<(Home, Switch)> {
+    let library = library()?;
+    let home = Home::new();
+    let switch = Switch::new(home.file("switch"));
+    let folder = home.folder().to_path_buf();
+    let home = home
+        .environment("LD_PRELOAD", library)
+        .environment("SHIM_FOLDER", folder)
+        .environment("SHIM_SWITCH", switch.path());
+    Some((home, switch))
+}
+
+/// The switch of one service, in a file that its library has mapped; it acts at once.
 pub(crate) struct Switch(PathBuf);
 
 impl Switch {
-    /// A disk that works.
-    pub(crate) fn new(path: PathBuf) -> Self {
-        let switch = Self(path);
-        switch.set(Disk::Works);
-        switch
+    /// A disk that works, names that resolve, a clock that is right.
+    fn new(path: PathBuf) -> Self {
+        std::fs::write(&path, [0; 3]).unwrap();
+        Self(path)
     }
 
     /// The file to be named in `SHIM_SWITCH`.
-    pub(crate) fn path(&self) -> &Path {
+    fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Changes what the disk does, at once.
+    /// Changes what the disk does.
     pub(crate) fn set(&self, disk: Disk) {
-        use std::io::Write;
+        self.write(disk as u8, 0);
+    }
+
+    /// Names resolve (those in `.test` to this machine) or do not.
+    pub(crate) fn resolve_names(&self, resolve: bool) {
+        self.write(u8::from(!resolve), 1);
+    }
+
+    /// The time of day is off by so many days.
+    pub(crate) fn move_clock(&self, days: i8) {
+        self.write(days.to_ne_bytes()[0], 2);
+    }
+
+    fn write(&self, byte: u8, place: u64) {
         // Not `fs::write`: a file that is cut to nothing is no longer mapped.
-        let mut file = std::fs::File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&self.0)
-            .unwrap();
-        file.write_all(&[disk as u8]).unwrap();
+        let file = std::fs::File::options().write(true).open(&self.0).unwrap();
+        file.write_all_at(&[byte], place).unwrap();
     }
 }

@@ -8,20 +8,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
-use crate::support::traffic::answered_200;
+use super::traffic::answered_200;
 
 /// Connections over which it passes on.
 const CONNECTIONS: usize = 8;
 
 /// The running front; dropping it forgets what it has not passed on, as a kill does.
-pub(super) struct Front {
+pub(crate) struct Front {
     address: SocketAddr,
     _tasks: JoinSet<()>,
 }
 
 impl Front {
     /// One that passes on to the service at `address`.
-    pub(super) fn start(address: SocketAddr) -> Self {
+    pub(crate) fn start(address: SocketAddr) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let front = listener.local_addr().unwrap();
@@ -57,7 +57,7 @@ impl Front {
     }
 
     /// Where it listens.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 }
