@@ -5,7 +5,7 @@
 //! otherwise, and it always ends.
 
 use std::io::IsTerminal as _;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +24,8 @@ use crate::provider::Provider;
 use crate::simulate::load::{self, Load, Pace, Summary};
 use crate::simulate::{Mishaps, Scenario, Traffic};
 
+/// How long the service may take to accept a connection before it counts as away.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest simulation.
 const LONGEST: Duration = Duration::from_hours(24);
 
@@ -37,7 +39,7 @@ pub(super) struct Simulate {
     #[arg(long, value_name = "PROVIDER", value_delimiter = ',')]
     providers: Vec<Provider>,
     /// Where the service listens
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = url)]
     url: Url,
     /// Reports a second, or max: as fast as the answers come
     #[arg(long, value_name = "N", default_value = "100")]
@@ -106,6 +108,13 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+fn url(text: &str) -> Result<Url, &'static str> {
+    text.parse()
+        .ok()
+        .filter(|url: &Url| url.has_host())
+        .ok_or("write it as http://127.0.0.1:8080")
+}
+
 /// A share from 0 to 1, written `5%` or `0.05`.
 fn share(text: &str) -> Result<f64, &'static str> {
     let (number, scale) = match text.strip_suffix('%') {
@@ -129,6 +138,10 @@ impl Simulate {
     ) -> anyhow::Result<Exit> {
         let sources = self.sources(settings.load()?.config.sources)?;
         let address = self.address()?;
+        // Without it a whole run would say of each webhook that it was refused.
+        TcpStream::connect_timeout(&address, PATIENCE).with_context(|| {
+            format!("cannot reach {address}, where tickrelay serve should listen")
+        })?;
         let now_ms = Clock::system().now_ms();
         let seed = self.seed.unwrap_or_else(|| now_ms.unsigned_abs());
         let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
@@ -161,7 +174,7 @@ impl Simulate {
             sources,
         };
         let summary = self.send(&scenario, address)?;
-        self.print(&summary, terminal)?;
+        self.print(&summary, seed, terminal)?;
         Ok(
             if summary.accepted > 0 && summary.accepted == summary.sent() {
                 Exit::Done
@@ -173,10 +186,19 @@ impl Simulate {
 
     /// Those that were asked for.
     fn sources(&self, configured: Vec<Source>) -> anyhow::Result<Vec<Source>> {
+        let names: Vec<&str> = configured
+            .iter()
+            .map(|source| source.name.as_str())
+            .collect();
+        ensure!(
+            !names.is_empty(),
+            "the configuration has no source: what is sent is signed with its secrets"
+        );
         for name in &self.source {
             ensure!(
-                configured.iter().any(|source| source.name == *name),
-                "no source is named {name:?} in the configuration"
+                names.contains(&name.as_str()),
+                "no source is named {name:?} in the configuration, which has {}",
+                names.join(", ")
             );
         }
         let wanted: Vec<Source> = configured
@@ -186,7 +208,7 @@ impl Simulate {
             .collect();
         ensure!(
             !wanted.is_empty(),
-            "the configuration has no such source: the secrets to sign with stand there"
+            "no source is of such a provider: see tickrelay config show"
         );
         Ok(wanted)
     }
@@ -277,11 +299,17 @@ impl Simulate {
         }
     }
 
-    fn print(&self, summary: &Summary, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
+    fn print(
+        &self,
+        summary: &Summary,
+        seed: u64,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<()> {
         let seconds = summary.elapsed.as_secs_f64().max(0.001);
         let latency = &summary.latency_us;
         if self.json {
             let answer = json!({
+                "seed": seed,
                 "sent": summary.sent(),
                 "accepted": summary.accepted,
                 "reports": summary.reports,
@@ -314,10 +342,13 @@ impl Simulate {
             per_second(summary.reports)
         )?;
         for (status, count) in &summary.refused {
-            writeln!(out, "refused   {count} with {status}")?;
+            writeln!(out, "refused   {count} with {status}{}", meaning(*status))?;
         }
         for (kind, count) in &summary.broken {
             writeln!(out, "broken    {count}: {kind}")?;
+        }
+        if latency.is_empty() {
+            return Ok(());
         }
         #[expect(clippy::cast_precision_loss, reason = "for people")]
         let ms = |us: u64| us as f64 / 1000.0;
@@ -330,6 +361,16 @@ impl Simulate {
             ms(latency.max())
         )?;
         Ok(())
+    }
+}
+
+/// What a refusal says about the two configurations or the service.
+const fn meaning(status: u16) -> &'static str {
+    match status {
+        401 => ": the service has another secret for that source than this configuration",
+        404 => ": the service has no source of that name, or the URL has a path too many",
+        503 => ": the service could not store it",
+        _ => "",
     }
 }
 

@@ -1,4 +1,5 @@
-//! What is played for every kind of source is believed, understood and counted.
+//! What is played for every kind of source is believed, understood and counted; the command
+//! does it as an integrator asks, and says why when it cannot.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +7,7 @@ use std::time::Duration;
 use tickrelay::simulate::load::{self, Load, Pace, Summary};
 use tickrelay::simulate::{Mishaps, Scenario, Traffic};
 
+use crate::support::cli::Folder;
 use crate::support::{self, TestApp};
 
 /// Plays all four providers, `reports` in all, three in a webhook.
@@ -66,4 +68,125 @@ async fn at_a_steady_pace_duplicates_are_told_and_stored_once() {
     assert_eq!(summary.latency_us.len(), summary.accepted);
     let stored = app.value::<u64>("SELECT count(*) FROM report");
     assert!(stored < summary.reports, "{stored} of {}", summary.reports);
+}
+
+#[actix_web::test]
+async fn an_integrator_plays_a_provider_and_finds_what_was_played() {
+    let folder = Folder::new();
+    let service = folder.serve();
+    let answer = folder
+        .run(&[
+            "simulate",
+            "--url",
+            service.base(),
+            "--source",
+            "cloud",
+            "--providers",
+            "meta-cloud,infobip",
+            "--rate",
+            "400",
+            "--for",
+            "20s",
+            "--count",
+            "80",
+            "--shuffle",
+            "--duplicates",
+            "50%",
+            "--failures",
+            "100%",
+            "--seed",
+            "7",
+            "--json",
+        ])
+        .await;
+    assert_eq!(answer.exit, 0, "{answer:?}");
+    assert!(
+        answer.talk.contains("playing the provider") && answer.talk.contains("seed 7"),
+        "{answer:?}"
+    );
+    let told = answer.json();
+    assert_eq!(told["seed"], 7);
+    assert_eq!(told["sent"], told["accepted"]);
+    let reports = told["reports"].as_u64().unwrap();
+    assert!((80..90).contains(&reports), "{told}");
+    assert!(told["ack_us"]["p50"].as_u64().unwrap() > 0);
+    for search in [
+        ["message", "list", "--status", "failed"],
+        ["webhook", "list", "--outcome", "duplicate"],
+    ] {
+        folder.done(&search).await;
+    }
+}
+
+#[actix_web::test]
+async fn as_fast_as_the_answers_come_it_says_so_in_words() {
+    let folder = Folder::new();
+    let service = folder.serve();
+    let url = service.base();
+    let said = folder
+        .done(&[
+            "simulate", "--url", url, "--rate", "max", "--batch", "10", "--count", "40",
+        ])
+        .await;
+    for part in [
+        "webhooks in ",
+        "accepted  ",
+        " reports/s)",
+        "answered  p50 ",
+    ] {
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+    assert!(!said.contains("refused"), "{said}");
+}
+
+#[actix_web::test]
+async fn what_the_service_refuses_is_counted_with_a_reason() {
+    let folder = Folder::new();
+    let service = folder.serve();
+    let config = std::fs::read_to_string(folder.path("tickrelay.toml")).unwrap();
+    let other = config.replace("an-app-secret", "another-app-secret");
+    std::fs::write(folder.path("other.toml"), other).unwrap();
+    let arguments = ["--config", "other.toml", "simulate", "--count", "3"];
+    let elsewhere = format!("{}/elsewhere", service.base());
+    for (url, reason) in [
+        (service.base(), " with 401: the service has another secret"),
+        (&elsewhere, " with 404: the service has no source"),
+    ] {
+        let answer = folder
+            .run(&[&arguments[..], &["--url", url]].concat())
+            .await;
+        assert_eq!(answer.exit, 1, "{answer:?}");
+        assert!(answer.data.contains(reason), "{answer:?}");
+        assert!(!answer.data.contains("answered"), "{answer:?}");
+    }
+}
+
+#[actix_web::test]
+async fn what_cannot_be_played_is_refused_before_anything_is_sent() {
+    let folder = Folder::new();
+    // Bound and never accepted from by anybody once it is dropped.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let away = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    let cases: &[(&[&str], &str)] = &[
+        (&["--url", &away], "where tickrelay serve should listen"),
+        (&["--source", "crm"], "which has cloud"),
+        (
+            &["--providers", "infobip"],
+            "no source is of such a provider",
+        ),
+        (&["--providers", "meta"], "meta-on-premises, 360dialog"),
+        (&["--url", "https://127.0.0.1"], "only http:// is spoken"),
+        (&["--url", "127.0.0.1:8080"], "write it as http://"),
+        (&["--url", "http://192.0.2.7"], "--allow-remote sends it"),
+        (&["--rate", "0"], "write reports a second"),
+        (&["--for", "25h"], "from 1ms to 24h"),
+        (&["--duplicates", "150%"], "write a share"),
+    ];
+    for (arguments, reason) in cases {
+        let answer = folder.run(&[&["simulate"], *arguments].concat()).await;
+        assert_eq!(answer.exit, 2, "{arguments:?}: {answer:?}");
+        assert!(answer.talk.contains(reason), "{arguments:?}: {answer:?}");
+        assert_eq!(answer.data, "", "{arguments:?}");
+    }
 }

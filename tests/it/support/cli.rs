@@ -135,6 +135,11 @@ impl Folder {
 }
 
 impl Service {
+    /// Where it listens, as a URL without a path.
+    pub(crate) fn base(&self) -> &str {
+        self.url.trim_end_matches("/webhooks/cloud")
+    }
+
     /// Posts a webhook to `cloud` as Meta would.
     pub(crate) async fn post(&self, body: impl Into<Vec<u8>>) {
         let body = body.into();
