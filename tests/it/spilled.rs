@@ -2,13 +2,19 @@
 //! held up by it.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use tickrelay::clock::Clock;
+use tickrelay::clock::{Clock, Hand};
 
 use crate::support::receiver::{Receiver, Reply};
+use crate::support::traffic::request;
 use crate::support::{TestApp, cloud, until};
 
 const T0: i64 = 1_760_000_000;
@@ -84,9 +90,12 @@ async fn a_backlog_larger_than_memory_arrives_once_and_in_order() {
     app.stop().await;
 }
 
-#[actix_web::test]
-async fn what_waits_for_a_retry_does_not_hold_up_what_is_new() {
-    const REFUSED: usize = 1_500;
+/// More forwards than a lane's memory holds, each refused once.
+const REFUSED: usize = 1_500;
+
+/// A lane that reads the table because so many wait in it: the clock stands, every one of
+/// them waits for its second attempt. From here on the subscriber takes all.
+async fn with_many_that_wait() -> (TestApp, Receiver, Hand) {
     let (clock, hand) = Clock::manual(T0 * 1000);
     let app = TestApp::boot_with(clock, |_| {}).await;
     let answer = Arc::new(AtomicU16::new(400));
@@ -96,7 +105,12 @@ async fn what_waits_for_a_retry_does_not_hold_up_what_is_new() {
     pour(&app, "refused", REFUSED / 3).await;
     until("all are refused", || receiver.count() >= REFUSED).await;
     answer.store(200, Ordering::SeqCst);
-    // The clock stands: every one of those waits for its second attempt.
+    (app, receiver, hand)
+}
+
+#[actix_web::test]
+async fn what_waits_for_a_retry_does_not_hold_up_what_is_new() {
+    let (app, receiver, hand) = with_many_that_wait().await;
     for round in 0..30 {
         let before = receiver.count();
         app.report(&[cloud::status(&format!("new.{round}"), "sent", T0)])
@@ -139,5 +153,58 @@ async fn a_lane_that_caught_up_is_live_again() {
         assert_eq!(words, WORDS, "{message}");
     }
     assert!(held(&app).await < 1.0);
+    app.stop().await;
+}
+
+/// Lets the lanes run, which share this thread, until they wait for somebody else.
+async fn let_lanes_run() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Posts a webhook while this thread, and with it the lanes, stands still.
+fn post_while_lanes_stand(app: &TestApp, number: usize) {
+    let mut stream = TcpStream::connect(&app.url["http://".len()..]).unwrap();
+    stream.write_all(request(number).as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+}
+
+/// Waits for all that the writer was asked so far, while the lanes stand still.
+fn wait_for_writer(app: &TestApp) {
+    let store = app.store.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let wait = std::thread::spawn(move || runtime.unwrap().block_on(store.expire(0)));
+    wait.join().unwrap().unwrap();
+}
+
+/// A forward is left in the table after a refill read it and before the lane has the answer,
+/// which says that there is nothing: the notice of the one must outlive the other.
+#[actix_web::test]
+async fn what_is_left_in_the_table_while_a_refill_is_under_way_is_not_forgotten() {
+    let (app, receiver, _hand) = with_many_that_wait().await;
+    let outsider = rusqlite::Connection::open(app.path()).unwrap();
+    // Of two that are ready at once the lane takes either first.
+    for round in 0..60 {
+        let before = receiver.count();
+        post_while_lanes_stand(&app, 6 * round);
+        // The lane asks for what it was told of; the answer waits for it.
+        let_lanes_run().await;
+        wait_for_writer(&app);
+        // The writer waits for the outsider, and behind that work the lane's next refill for
+        // the writer.
+        outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let mut work = pin!(app.store.expire(0));
+        let begun = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+        assert!(begun.is_pending());
+        let_lanes_run().await;
+        outsider.execute_batch("ROLLBACK").unwrap();
+        post_while_lanes_stand(&app, 6 * round + 3);
+        wait_for_writer(&app);
+        until("both arrive", || receiver.count() == before + 2).await;
+        work.await.unwrap();
+    }
     app.stop().await;
 }
