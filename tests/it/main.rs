@@ -18,6 +18,7 @@
 //! - `power`: the power goes at any moment; what was acknowledged is on the disk.
 //! - `start`: what the service starts on, and what it refuses to start on.
 //! - `faults`: a disk, a clock, a subscriber or a client that misbehaves does no lasting harm.
+//! - `reliability`: each promise of the README has a fault that attacks it, a test and a control.
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
 //! - `queries`: the rows that views and ready queries give, and the words that explain them.
 //! - `upkeep`: pruning by age, reading stored webhooks again.
@@ -48,6 +49,7 @@ mod origin;
 mod outage;
 mod power;
 mod queries;
+mod reliability;
 mod retrying;
 mod simulate;
 mod spilled;

@@ -186,7 +186,7 @@ fn wait_for_writer(app: &TestApp) {
 async fn what_is_left_in_the_table_while_a_refill_is_under_way_is_not_forgotten() {
     let (app, receiver, _hand) = with_many_that_wait().await;
     let outsider = rusqlite::Connection::open(app.path()).unwrap();
-    // Of two that are ready at once the lane takes either first.
+    // Which of two that are ready at once the lane sees first is not ours to say.
     for round in 0..60 {
         let before = receiver.count();
         post_while_lanes_stand(&app, 6 * round);
