@@ -4,6 +4,7 @@
 //! of its own below. SQL stands beside the function that runs it.
 
 mod accept;
+mod checkpointer;
 mod disk;
 mod doors;
 mod erase;

@@ -24,6 +24,7 @@
 //! - `upkeep`: pruning by age, reading stored webhooks again.
 //! - `simulate`: what is played for every kind of source is believed, understood and counted.
 //! - `benchmarks`: the page of figures shows what was measured and nothing else.
+//! - `wal`: the write-ahead log starts over under load, and says who keeps it from doing so.
 //! - `erase`: a person who wants to be forgotten leaves no trace.
 
 #![allow(
@@ -58,3 +59,4 @@ mod subscribers;
 mod support;
 mod tidy;
 mod upkeep;
+mod wal;

@@ -25,14 +25,7 @@ thread_local! {
 impl Core {
     /// Looks after the WAL on every turn, after the disk once a second.
     pub(super) fn tend(&mut self) {
-        let pages = WAL_PAGES.get();
-        if pages < self.checkpoint_at {
-            // It started over since, so the next checkpoint is a full stretch away.
-            self.checkpoint_at = self.checkpoint_at.min(pages + CHECKPOINT_PAGES);
-        } else {
-            self.checkpoint("PASSIVE");
-            self.checkpoint_at = pages + CHECKPOINT_PAGES;
-        }
+        self.move_wal();
         if self.tended.elapsed() < TICK {
             return;
         }
@@ -43,7 +36,10 @@ impl Core {
             self.probe();
         }
         let size = || std::fs::metadata(&self.wal_path).map_or(0, |metadata| metadata.len());
-        if size() > self.wal_limit_bytes && self.truncated.elapsed() >= TRUNCATE_EVERY {
+        if size() > self.wal_limit_bytes
+            && self.truncated.elapsed() >= TRUNCATE_EVERY
+            && !self.checkpointer.is_under_way()
+        {
             self.truncated = Instant::now();
             self.truncate();
         }
@@ -67,6 +63,25 @@ impl Core {
             .accept_queue
             .set(i64::try_from(queued).unwrap_or(i64::MAX));
         self.look_at_disk();
+    }
+
+    /// Has the WAL moved into the file when it has grown, and moves the rest.
+    fn move_wal(&mut self) {
+        let pages = WAL_PAGES.get();
+        if self.checkpointer.is_under_way() {
+            return;
+        }
+        if self.moving {
+            self.moving = false;
+            self.checkpoint("PASSIVE");
+            self.checkpoint_at = pages + CHECKPOINT_PAGES;
+        } else if pages >= self.checkpoint_at {
+            self.moving = true;
+            self.checkpointer.begin();
+        } else {
+            // It started over since, so the next checkpoint is a full stretch away.
+            self.checkpoint_at = self.checkpoint_at.min(pages + CHECKPOINT_PAGES);
+        }
     }
 
     /// Makes the WAL start over; readers are waited for, but not for long: every webhook waits

@@ -2,7 +2,7 @@
 //!
 //! Webhooks and settlements that wait together are committed together. A settlement alone
 //! waits up to [`SETTLE_DELAY`] for company and is committed without an fsync, since losing
-//! it only repeats a send. The writer owns the checkpoints too.
+//! it only repeats a send. The writer decides on the checkpoints too.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
+use super::checkpointer::Checkpointer;
 use super::doors::Doors;
 use super::tending::{CHECKPOINT_PAGES, WAL_PAGES};
 use super::{accept, backend, disk, forwards, set_durability, subscribers};
@@ -174,6 +175,9 @@ pub(super) struct Core {
     /// The last commit failed by what any other would fail by.
     pub(super) surroundings_failed: bool,
     pub(super) checkpoint_at: u32,
+    pub(super) checkpointer: Checkpointer,
+    /// The checkpointer was sent for, and the rest is the writer's.
+    pub(super) moving: bool,
     pub(super) tended: Instant,
     pub(super) truncated: Instant,
 }
@@ -209,6 +213,8 @@ impl Core {
             wal_alarmed: false,
             surroundings_failed: false,
             checkpoint_at: CHECKPOINT_PAGES,
+            checkpointer: Checkpointer::start(&options.path, options.durability)?,
+            moving: false,
             tended: Instant::now(),
             truncated: Instant::now(),
         };
@@ -252,6 +258,7 @@ impl Core {
         if !self.unsettled.is_empty() {
             self.commit(Vec::new());
         }
+        self.checkpointer.stop();
         self.checkpoint("TRUNCATE");
     }
 

@@ -1,0 +1,110 @@
+//! The checkpointer: moves the WAL into the file beside the writer, on a thread of its own.
+//!
+//! A checkpoint writes pages all over the file and waits for the disk; with millions of
+//! reports in it that takes a tenth of a second, and every webhook would wait with the
+//! writer. What is committed meanwhile is little, and the writer moves that itself: only when
+//! all of it is in the file can the WAL start over.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+
+use super::writer::end_if_unsynced;
+use super::{backend, connect, set_durability};
+use crate::store::{Durability, Error};
+
+/// Passes over the WAL in one go: each is shorter than the one before, in the same measure as
+/// less was committed during that.
+const PASSES: usize = 4;
+/// A pass that moved fewer pages than this leaves too little for another.
+const FEW_PAGES: i64 = 256;
+
+/// The handle to the checkpointer's thread.
+pub(super) struct Checkpointer {
+    wake: Option<SyncSender<()>>,
+    under_way: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Checkpointer {
+    /// Opens a connection of its own to the store at `path`.
+    pub(super) fn start(path: &Path, durability: Durability) -> Result<Self, Error> {
+        let connection = connect(path)?;
+        let configure = || -> rusqlite::Result<()> {
+            connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+            set_durability(&connection, durability)
+        };
+        configure().map_err(|error| backend("cannot set up checkpoints".to_owned(), error))?;
+        let (wake, woken) = sync_channel(1);
+        let under_way = Arc::new(AtomicBool::new(false));
+        let state = Arc::clone(&under_way);
+        let work = move || {
+            while woken.recv().is_ok() {
+                move_pages(&connection);
+                state.store(false, Ordering::Release);
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("store-checkpoint".to_owned())
+            .spawn(move || {
+                // Without it the WAL would grow for ever; see the writer's own.
+                if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                    tracing::error!("store.checkpointer_panicked");
+                    std::process::exit(70);
+                }
+            })
+            .map_err(|error| backend("cannot start the checkpointer".to_owned(), error))?;
+        Ok(Self {
+            wake: Some(wake),
+            under_way,
+            thread: Some(thread),
+        })
+    }
+
+    /// Begins to move what the WAL holds.
+    pub(super) fn begin(&self) {
+        if let Some(wake) = &self.wake
+            && !self.under_way.swap(true, Ordering::AcqRel)
+        {
+            // It is idle, so there is room; when its thread is gone, so is the process.
+            let _ = wake.try_send(());
+        }
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        self.under_way.load(Ordering::Acquire)
+    }
+
+    /// Ends it, and waits for what is under way.
+    pub(super) fn stop(&mut self) {
+        drop(self.wake.take());
+        if let Some(thread) = self.thread.take() {
+            // One that panicked has ended the process.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Moves pages until few are left or a reader keeps them.
+fn move_pages(connection: &Connection) {
+    let mut moved_before = 0;
+    for _ in 0..PASSES {
+        let pass = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+            row.get::<_, i64>(2)
+        });
+        match pass {
+            Ok(moved) if moved - moved_before >= FEW_PAGES => moved_before = moved,
+            Ok(_) => return,
+            Err(error) => {
+                end_if_unsynced(&error);
+                tracing::warn!(%error, "store.checkpoint_failed");
+                return;
+            }
+        }
+    }
+}
