@@ -6,7 +6,7 @@
 //! all of it is in the file can the WAL start over.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -24,56 +24,40 @@ const PASSES: usize = 4;
 /// A pass that moved fewer pages than this leaves too little for another.
 const FEW_PAGES: i64 = 256;
 
-/// The handle to the checkpointer's thread.
+/// The checkpointer, whose thread and connection begin with its first work: an idle service
+/// does without them.
 pub(super) struct Checkpointer {
-    wake: Option<SyncSender<()>>,
+    path: PathBuf,
+    durability: Durability,
     under_way: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    running: Option<(SyncSender<()>, JoinHandle<()>)>,
 }
 
 impl Checkpointer {
-    /// Opens a connection of its own to the store at `path`.
-    pub(super) fn start(path: &Path, durability: Durability) -> Result<Self, Error> {
-        let connection = connect(path)?;
-        let configure = || -> rusqlite::Result<()> {
-            connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-            set_durability(&connection, durability)
-        };
-        configure().map_err(|error| backend("cannot set up checkpoints".to_owned(), error))?;
-        let (wake, woken) = sync_channel(1);
-        let under_way = Arc::new(AtomicBool::new(false));
-        let state = Arc::clone(&under_way);
-        let work = move || {
-            while woken.recv().is_ok() {
-                move_pages(&connection);
-                state.store(false, Ordering::Release);
-            }
-        };
-        let thread = std::thread::Builder::new()
-            .name("store-checkpoint".to_owned())
-            .spawn(move || {
-                // Without it the WAL would grow for ever; see the writer's own.
-                if catch_unwind(AssertUnwindSafe(work)).is_err() {
-                    tracing::error!("store.checkpointer_panicked");
-                    std::process::exit(70);
-                }
-            })
-            .map_err(|error| backend("cannot start the checkpointer".to_owned(), error))?;
-        Ok(Self {
-            wake: Some(wake),
-            under_way,
-            thread: Some(thread),
-        })
+    /// That of the store at `path`.
+    pub(super) fn new(path: &Path, durability: Durability) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            durability,
+            under_way: Arc::default(),
+            running: None,
+        }
     }
 
     /// Begins to move what the WAL holds.
-    pub(super) fn begin(&self) {
-        if let Some(wake) = &self.wake
-            && !self.under_way.swap(true, Ordering::AcqRel)
-        {
+    ///
+    /// # Errors
+    /// [`Error::Backend`] when thread or connection cannot be had; nothing is under way then.
+    pub(super) fn begin(&mut self) -> Result<(), Error> {
+        let (wake, _) = match &mut self.running {
+            Some(running) => running,
+            none => none.insert(start(&self.path, self.durability, &self.under_way)?),
+        };
+        if !self.under_way.swap(true, Ordering::AcqRel) {
             // It is idle, so there is room; when its thread is gone, so is the process.
             let _ = wake.try_send(());
         }
+        Ok(())
     }
 
     pub(super) fn is_under_way(&self) -> bool {
@@ -82,12 +66,45 @@ impl Checkpointer {
 
     /// Ends it, and waits for what is under way.
     pub(super) fn stop(&mut self) {
-        drop(self.wake.take());
-        if let Some(thread) = self.thread.take() {
+        if let Some((wake, thread)) = self.running.take() {
+            drop(wake);
             // One that panicked has ended the process.
             let _ = thread.join();
         }
     }
+}
+
+/// Starts the thread, with a connection of its own.
+fn start(
+    path: &Path,
+    durability: Durability,
+    under_way: &Arc<AtomicBool>,
+) -> Result<(SyncSender<()>, JoinHandle<()>), Error> {
+    let connection = connect(path)?;
+    let configure = || -> rusqlite::Result<()> {
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        set_durability(&connection, durability)
+    };
+    configure().map_err(|error| backend("cannot set up checkpoints".to_owned(), error))?;
+    let (wake, woken) = sync_channel(1);
+    let under_way = Arc::clone(under_way);
+    let work = move || {
+        while woken.recv().is_ok() {
+            move_pages(&connection);
+            under_way.store(false, Ordering::Release);
+        }
+    };
+    let thread = std::thread::Builder::new()
+        .name("store-checkpoint".to_owned())
+        .spawn(move || {
+            // Without it the WAL would grow for ever; see the writer's own.
+            if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                tracing::error!("store.checkpointer_panicked");
+                std::process::exit(70);
+            }
+        })
+        .map_err(|error| backend("cannot start the checkpointer".to_owned(), error))?;
+    Ok((wake, thread))
 }
 
 /// Moves pages until few are left or a reader keeps them.

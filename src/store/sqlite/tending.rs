@@ -76,8 +76,11 @@ impl Core {
             self.checkpoint("PASSIVE");
             self.checkpoint_at = pages + CHECKPOINT_PAGES;
         } else if pages >= self.checkpoint_at {
+            // On the next turn all of it is the rest when there is no checkpointer.
             self.moving = true;
-            self.checkpointer.begin();
+            if let Err(error) = self.checkpointer.begin() {
+                tracing::warn!(%error, "store.checkpointer_failed");
+            }
         } else {
             // It started over since, so the next checkpoint is a full stretch away.
             self.checkpoint_at = self.checkpoint_at.min(pages + CHECKPOINT_PAGES);

@@ -213,7 +213,7 @@ impl Core {
             wal_alarmed: false,
             surroundings_failed: false,
             checkpoint_at: CHECKPOINT_PAGES,
-            checkpointer: Checkpointer::start(&options.path, options.durability)?,
+            checkpointer: Checkpointer::new(&options.path, options.durability),
             moving: false,
             tended: Instant::now(),
             truncated: Instant::now(),
