@@ -194,13 +194,19 @@ impl Core {
         Ok(changed.len())
     }
 
+    /// Gives up some of what was owed before that time; returns how many.
+    ///
+    /// Found by when it came due, through the index: to look at when each was owed would read
+    /// a whole backlog while every webhook waits. What waits for a retry beyond its age is
+    /// given up when that comes due, by its lane or here.
     pub(super) fn expire(&mut self, owed_before_ms: i64) -> Result<usize, Error> {
         self.change("give up what is too old", |connection, now_ms| {
             connection
                 .prepare_cached(
                     "UPDATE forward SET state = 'gave-up', gave_up = 'expired', settled_at_ms = ?2 \
                      WHERE forward_id IN (SELECT forward_id FROM forward WHERE state = 'pending' \
-                     AND owed_since_ms < ?1 LIMIT 1000)",
+                     AND subscriber_id IN (SELECT subscriber_id FROM subscriber) \
+                     AND due_at_ms < ?1 AND owed_since_ms < ?1 LIMIT 1000)",
                 )
                 .and_then(|mut statement| statement.execute(params![owed_before_ms, now_ms]))
                 .map_err(|error| backend("cannot give up what is too old".to_owned(), error))
