@@ -1,4 +1,6 @@
 -- How each broadcast went, the newest first.
+--
+-- Reads all there is: of millions of messages, run it on a copy (schema/README.md).
 SELECT bulk_id,
        source,
        total,

@@ -2,6 +2,8 @@
 --
 -- Infobip reports a price with each report of a message: the highest counts, once. Meta
 -- reports the category and whether it is billable, but no price: cost is empty there.
+--
+-- Reads all there is: of millions of messages, run it on a copy (schema/README.md).
 WITH priced AS (
     SELECT message_id,
            max(price) AS price,

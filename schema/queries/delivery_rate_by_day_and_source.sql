@@ -2,6 +2,8 @@
 --
 -- A message counts as delivered when its status is delivered or read. What was reported
 -- within the last hours is still on its way, so today's rate is always too low.
+--
+-- Reads all there is: of millions of messages, run it on a copy (schema/README.md).
 SELECT substr(first_report_at, 1, 10) AS day,
        source,
        count(*) AS messages,

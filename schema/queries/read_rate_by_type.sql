@@ -2,6 +2,8 @@
 --
 -- Recipients who have switched read receipts off never show as read, so the true rate is
 -- higher. `guessed` counts the messages whose type is only the source's default.
+--
+-- Reads all there is: of millions of messages, run it on a copy (schema/README.md).
 SELECT source,
        type,
        count(*) AS arrived,

@@ -3,6 +3,8 @@
 --
 -- Infobip's reports have no moment of sending, so its messages appear only where a sent was
 -- reported. A phone that was switched off counts with all the time it was.
+--
+-- Reads all there is: of millions of messages, run it on a copy (schema/README.md).
 WITH taken AS (
     SELECT source,
            delivered_after_s,

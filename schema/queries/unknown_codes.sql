@@ -1,5 +1,7 @@
 -- Errors that the catalogue does not know, as the provider worded them. They were forwarded
 -- as they are; a newer tickrelay may explain them.
+--
+-- Reads all there is: of millions of messages, run it on a copy (schema/README.md).
 SELECT error_key,
        max(error_title) AS title,
        max(error_details) AS details,

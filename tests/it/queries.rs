@@ -248,12 +248,21 @@ async fn the_readme_explains_every_column_and_no_other() {
     existing.sort();
     explained.sort();
     assert_eq!(explained, existing);
-    for file in std::fs::read_dir(schema().join("queries")).unwrap() {
-        let name = file.unwrap().file_name().into_string().unwrap();
-        assert!(
-            text.contains(&format!("queries/{name}")),
-            "{name} is listed"
-        );
-    }
     app.stop().await;
+}
+
+#[test]
+fn the_readmes_list_every_query_and_say_which_are_for_a_copy() {
+    let text = std::fs::read_to_string(schema().join("README.md")).unwrap();
+    let front = std::fs::read_to_string(schema().join("../README.md")).unwrap();
+    for file in std::fs::read_dir(schema().join("queries")).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let row = format!("| [queries/{name}.sql](");
+        let row = text.lines().find(|line| line.starts_with(&row)).unwrap();
+        let query = std::fs::read_to_string(&path).unwrap();
+        let for_a_copy = query.contains("run it on a copy");
+        assert_eq!(row.ends_with("| on a copy |"), for_a_copy, "{row}");
+        assert_eq!(front.contains(&format!("`{name}`")), for_a_copy, "{name}");
+    }
 }

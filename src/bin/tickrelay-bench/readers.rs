@@ -21,6 +21,16 @@ use super::stored::{Filling, fill};
 
 /// The queries that analysts find ready.
 static READY: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/schema/queries");
+/// What those say that read all messages or reports.
+const FOR_A_COPY: &str = "run it on a copy";
+
+/// Whether that ready query says that it is not for a large running store.
+pub(super) fn is_for_a_copy(name: &str) -> bool {
+    let query = READY.get_file(format!("{name}.sql"));
+    query
+        .and_then(|query| query.contents_utf8())
+        .is_some_and(|text| text.contains(FOR_A_COPY))
+}
 /// How often each of them is asked; the slowest counts.
 const TIMES: usize = 2;
 /// What an analyst asks, again and again: each reads a table from end to end.

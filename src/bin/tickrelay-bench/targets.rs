@@ -5,6 +5,7 @@
 
 use super::answer::Row;
 use super::figure::{self, Figure};
+use super::readers::is_for_a_copy;
 
 /// One condition of a target.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Target {
 pub(super) enum ShownBy {
     /// A figure of a row.
     Row(&'static str, Figure, Bound),
+    /// The slowest ready query that is asked of the running store, ms.
+    Queries(Bound),
     /// Tests, which fail when it does not hold.
     Tests(&'static str),
 }
@@ -88,7 +91,11 @@ pub(super) const TARGETS: &[Target] = &[
     row("P11", "ack p99 meanwhile, ms", "pinned", figure::ACK_P99_MS, AtMost(100.0)),
     row("P11", "how long it was left open, s", "pinned", figure::WINDOW_S, AtLeast(600.0)),
     row("P12", "filled store: reports in it", "queries", figure::STORED, AtLeast(5_000_000.0)),
-    row("P12", "the slowest ready query beside 3000/s on the filled store, ms", "queries", figure::SLOWEST_MS, AtMost(1_000.0)),
+    Target {
+        id: "P12",
+        measure: "the slowest ready query that is not for a copy, beside 3000/s on the filled store, ms",
+        shown_by: ShownBy::Queries(AtMost(1_000.0)),
+    },
 ];
 
 /// The runs of one figure.
@@ -111,6 +118,18 @@ impl Sample {
             low,
             high,
         })
+    }
+
+    /// The slowest ready query of each run, those aside that are to be run on a copy.
+    pub(super) fn of_queries<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Option<Self> {
+        let slowest = |row: &Row| {
+            let asked = row
+                .queries_ms
+                .iter()
+                .filter(|(name, _)| !is_for_a_copy(name));
+            asked.map(|(_, ms)| *ms).max_by(f64::total_cmp)
+        };
+        Self::of(rows.into_iter().filter_map(slowest))
     }
 
     /// That figure in the runs of that scenario.
