@@ -81,7 +81,9 @@ impl Entry {
 }
 
 /// Who can fix an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, serde::Serialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fix {
     /// The person who should have received the message.
@@ -127,7 +129,9 @@ impl Fix {
 }
 
 /// Whether sending the message again can help.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, serde::Serialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resend {
     /// The same message to the same person will not get through, or need not be sent.

@@ -17,6 +17,7 @@ mod simulate;
 mod subscriber;
 mod table;
 mod time;
+mod token;
 mod webhook;
 
 use std::ffi::OsString;
@@ -69,6 +70,9 @@ enum Command {
     /// Look at what is owed to subscribers, and owe it again
     #[command(subcommand)]
     Forward(forward::Verb),
+    /// Say who may use the management API, and what for
+    #[command(subcommand)]
+    Token(token::Verb),
     /// Parse stored requests again, after an upgrade that understands more
     Reprocess(reprocess::Reprocess),
     /// Remove a person from the store, for good
@@ -268,6 +272,7 @@ impl Cli {
             Command::Message(verb) => verb.run(&self.settings, terminal),
             Command::Webhook(verb) => verb.run(&self.settings, terminal),
             Command::Forward(verb) => verb.run(&self.settings, terminal),
+            Command::Token(verb) => verb.run(&self.settings, terminal),
             Command::Reprocess(reprocess) => reprocess.run(&self.settings, terminal),
             Command::Erase(erase) => erase.run(&self.settings, terminal),
             Command::Explain(explain) => explain.run(&self.settings, terminal),

@@ -16,6 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::access::Caller;
 use crate::operations::{Answer, Failure, Operations, Progress, Request};
 
 /// A line of the socket, from the service.
@@ -100,8 +101,10 @@ async fn answer(stream: UnixStream, operations: &Operations) -> anyhow::Result<(
         return Ok(());
     };
     let request: Request = serde_json::from_str(&line).context("unreadable request")?;
+    // Who may open the socket may open the store.
+    let caller = Caller::cli();
     let (progress, mut reports) = mpsc::unbounded_channel();
-    let mut work = std::pin::pin!(operations.perform(request, &progress));
+    let mut work = std::pin::pin!(operations.perform(&caller, request, &progress));
     let outcome = loop {
         tokio::select! {
             outcome = &mut work => break outcome,

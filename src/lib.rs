@@ -4,9 +4,11 @@
 //! bytes come in over [`web`], [`receive`] hands them to the [`provider`] that says what they
 //! mean, [`store`] writes them down with what [`mod@plan`] makes of them, and [`forward`] sends
 //! on what is owed. [`catalogue`] knows what an error means in plain words, [`clock`] tells the
-//! time, [`server`] builds the whole, [`operations`] is what an operator may ask of it, and
+//! time, [`server`] builds the whole, [`operations`] is what an operator may ask of it,
+//! [`access`] says who may, and
 //! [`cli`] is how people ask. [`simulate`] plays the providers for those who test or measure.
 
+pub mod access;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;

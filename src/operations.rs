@@ -1,29 +1,32 @@
 //! What an operator may ask for, by whatever way: the CLI over the local socket, the CLI
-//! with the store to itself, later the API. The checks stand here, once.
+//! with the store to itself, the API. The checks stand here, once.
 
+mod audit;
 mod erase;
 mod reprocess;
 mod samples;
+mod subscribers;
+mod tokens;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::access::token::{NewToken, TokenRecord};
+use crate::access::{Caller, Permission};
 use crate::clock::Clock;
 use crate::config::{Config, Retention, Source};
 use crate::forward::sender::Sender;
 use crate::model::{Subscriber, SubscriberState};
+use crate::store::query::Scope;
 use crate::store::{
     Erased, Error, NewSubscriber, ReprocessSelection, Reread, RetrySelection, Store,
+    SubscriberChange,
 };
 
 pub use erase::EraseOptions;
 pub use samples::SampleAnswer;
-
-/// How long a rotated secret goes on signing beside the new one.
-const ROTATION: Duration = Duration::from_hours(24);
 
 /// Something to be done.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,6 +34,13 @@ const ROTATION: Duration = Duration::from_hours(24);
 pub enum Request {
     /// Add a subscriber.
     AddSubscriber(NewSubscriber),
+    /// Change how a subscriber is sent to.
+    UpdateSubscriber {
+        /// Its name.
+        name: String,
+        /// What is to be different.
+        change: SubscriberChange,
+    },
     /// Send nothing to it until it is resumed.
     PauseSubscriber {
         /// Its name.
@@ -72,6 +82,15 @@ pub enum Request {
         /// How.
         options: EraseOptions,
     },
+    /// Make a token of the management API.
+    CreateToken(NewToken),
+    /// Show every token.
+    ListTokens,
+    /// End a token.
+    RevokeToken {
+        /// Its key.
+        id: i64,
+    },
 }
 
 /// What was done.
@@ -110,6 +129,17 @@ pub enum Answer {
     },
     /// What was removed of a person.
     Erased(Erased),
+    /// A token and its text, which is shown this once.
+    Token {
+        /// What is known of it.
+        token: TokenRecord,
+        /// `tr_…`
+        text: String,
+    },
+    /// A token that was ended.
+    Revoked(TokenRecord),
+    /// Tokens, the revoked and the expired ones too.
+    Tokens(Vec<TokenRecord>),
 }
 
 /// How far a long piece of work has come.
@@ -121,23 +151,66 @@ pub struct Progress {
     pub total: u64,
 }
 
+/// What is wrong with one field of what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Which field, as a JSON pointer into what was asked, as in `/filter/sources/0`.
+    pub field: String,
+    /// What is wrong with it and what to write instead.
+    pub detail: String,
+}
+
 /// Why it was not done.
 #[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum Failure {
-    /// What was asked makes no sense, there is no such thing, or it contradicts what is
-    /// there; says what to do.
+    /// These fields cannot be as they are.
+    #[error("{}", sentence(.0))]
+    Invalid(Vec<Fault>),
+    /// There is no such thing, or not for this caller.
+    #[error("{0}")]
+    Missing(String),
+    /// It contradicts what is there.
+    #[error("{0}")]
+    Conflict(String),
+    /// The caller may not.
+    #[error("{0}")]
+    Forbidden(String),
+    /// What was asked makes no sense; says what to do.
     #[error("{0}")]
     Refused(String),
+    /// The store cannot do it now, but may soon.
+    #[error("{0}")]
+    Busy(String),
     /// It could not be done; the log has more.
     #[error("{0}")]
     Broken(String),
 }
 
+impl Failure {
+    /// One field that cannot be as it is.
+    #[must_use]
+    pub fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Invalid(vec![Fault {
+            field: field.into(),
+            detail: detail.into(),
+        }])
+    }
+}
+
+fn sentence(faults: &[Fault]) -> String {
+    let details: Vec<&str> = faults.iter().map(|fault| fault.detail.as_str()).collect();
+    details.join("; ")
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound(_) | Error::Conflict(_) => Self::Refused(error.to_string()),
+            Error::NotFound(_) => Self::Missing(error.to_string()),
+            Error::Conflict(_) => Self::Conflict(error.to_string()),
+            Error::QueueFull | Error::DiskFull | Error::Timeout(_) | Error::Closed => {
+                Self::Busy(error.to_string())
+            }
             _ => Self::Broken(format!("{:#}", anyhow::Error::from(error))),
         }
     }
@@ -166,66 +239,107 @@ impl Operations {
         }
     }
 
-    /// Does what is asked; long work reports its progress.
+    /// Does what is asked, if the caller may, and writes into the audit what was changed;
+    /// long work reports its progress.
     ///
     /// # Errors
-    /// [`Failure::Refused`] for what makes no sense, [`Failure::Broken`] otherwise.
+    /// [`Failure::Broken`] and [`Failure::Busy`] are ours, every other is the caller's.
     pub async fn perform(
         &self,
+        caller: &Caller,
+        request: Request,
+        progress: &UnboundedSender<Progress>,
+    ) -> Result<Answer, Failure> {
+        let needed = request.needs();
+        if !caller.role.may(needed) {
+            return Err(Failure::Forbidden(format!(
+                "the role {} may not do this ({needed:?})",
+                caller.role
+            )));
+        }
+        let note = audit::note(&request);
+        let answer = self.dispatch(caller, request, progress).await?;
+        if let Some(note) = note {
+            self.store.audit(note.of(caller, &answer)).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn dispatch(
+        &self,
+        caller: &Caller,
         request: Request,
         progress: &UnboundedSender<Progress>,
     ) -> Result<Answer, Failure> {
         match request {
-            Request::AddSubscriber(new) => self.add_subscriber(new).await,
+            Request::AddSubscriber(new) => self.add_subscriber(caller, new).await,
+            Request::UpdateSubscriber { name, change } => {
+                self.update_subscriber(caller, &name, change).await
+            }
             Request::PauseSubscriber { name } => {
-                self.set_state(&name, SubscriberState::Paused).await
+                self.set_state(caller, &name, SubscriberState::Paused).await
             }
             Request::ResumeSubscriber { name } => {
-                self.set_state(&name, SubscriberState::Active).await
+                self.set_state(caller, &name, SubscriberState::Active).await
             }
-            Request::RemoveSubscriber { name } => Ok(Answer::Removed {
-                given_up: self.store.remove_subscriber(&name).await?,
-            }),
-            Request::RotateSecret { name } => self.rotate_secret(&name).await,
+            Request::RemoveSubscriber { name } => {
+                self.subscriber_of(caller, &name)?;
+                let given_up = self.store.remove_subscriber(&name).await?;
+                Ok(Answer::Removed { given_up })
+            }
+            Request::RotateSecret { name } => self.rotate_secret(caller, &name).await,
             Request::TestSubscriber { name } => {
-                let subscriber = self.store.subscriber(&name)?;
+                let subscriber = self.subscriber_of(caller, &name)?;
                 Ok(Answer::Samples(self.send_samples(&subscriber).await?))
             }
-            Request::RetryForwards(selection) => Ok(Answer::Retried {
-                forwards: self.store.retry(selection).await?,
-            }),
+            Request::RetryForwards(selection) => self.retry_forwards(caller, selection).await,
             Request::Reprocess { selection, dry_run } => {
                 self.reprocess(selection, dry_run, progress).await
             }
             Request::Erase { person, options } => self.erase(&person, options, progress).await,
+            Request::CreateToken(new) => self.create_token(new).await,
+            Request::ListTokens => Ok(Answer::Tokens(self.store.tokens())),
+            Request::RevokeToken { id } => self.revoke_token(id).await,
         }
     }
 
-    async fn add_subscriber(&self, mut new: NewSubscriber) -> Result<Answer, Failure> {
-        check_name(&new.name)?;
-        let target = self.sender.guard().target(&new.url);
-        let target =
-            target.map_err(|error| Failure::Refused(format!("url {:?}: {error}", new.url)))?;
-        // What was judged is what is kept and shown, not how it was typed.
-        target.as_str().clone_into(&mut new.url);
-        if new.concurrency == 0 {
-            return Err(Failure::Refused(
-                "concurrency must be at least 1".to_owned(),
-            ));
+    /// Owes forwards again; a caller that sees only a part has to name them, and each must be
+    /// of that part.
+    async fn retry_forwards(
+        &self,
+        caller: &Caller,
+        selection: RetrySelection,
+    ) -> Result<Answer, Failure> {
+        let scope = Scope::from(caller);
+        if scope != Scope::default() {
+            if selection.forward_ids.is_empty() {
+                return Err(Failure::Forbidden(
+                    "this token sees a part of the forwards only: name those to send again"
+                        .to_owned(),
+                ));
+            }
+            let (reader, ids) = (self.store.reader(), selection.forward_ids.clone());
+            let look = move || -> Result<Option<i64>, Error> {
+                for id in ids {
+                    if reader.forward(&id.to_string(), &scope)?.is_none() {
+                        return Ok(Some(id));
+                    }
+                }
+                Ok(None)
+            };
+            let looked = tokio::task::spawn_blocking(look).await;
+            let unseen =
+                looked.map_err(|_| Failure::Busy("the service is ending".to_owned()))??;
+            if let Some(id) = unseen {
+                return Err(Failure::Missing(format!("no forward {id}")));
+            }
         }
-        for wanted in &new.filter.sources {
-            self.check_source(wanted)?;
-        }
-        let (subscriber, secret) = self.store.add_subscriber(new).await?;
-        tracing::info!(subscriber = %subscriber.name, "subscriber.added");
-        Ok(Answer::Secret {
-            subscriber: (*subscriber).clone(),
-            secret: secret.expose(),
-            old_until_ms: None,
-        })
+        let forwards = self.store.retry(selection).await?;
+        Ok(Answer::Retried { forwards })
     }
 
-    fn check_source(&self, wanted: &str) -> Result<(), Failure> {
+    /// The source of that name must be in the configuration.
+    fn check_source(&self, wanted: &str) -> Result<(), String> {
         if self.sources.iter().any(|source| source.name == wanted) {
             return Ok(());
         }
@@ -234,42 +348,43 @@ impl Operations {
             .iter()
             .map(|source| source.name.as_str())
             .collect();
-        Err(Failure::Refused(format!(
+        Err(format!(
             "no source is named {wanted:?}; the configuration has: {}",
             known.join(", ")
-        )))
-    }
-
-    async fn set_state(&self, name: &str, state: SubscriberState) -> Result<Answer, Failure> {
-        let subscriber = self.store.set_state(name, state).await?;
-        tracing::info!(
-            subscriber = name,
-            state = state.as_str(),
-            "subscriber.state"
-        );
-        Ok(Answer::Subscriber((*subscriber).clone()))
-    }
-
-    async fn rotate_secret(&self, name: &str) -> Result<Answer, Failure> {
-        let rotation_ms = i64::try_from(ROTATION.as_millis()).unwrap_or(i64::MAX);
-        let old_until_ms = self.clock.now_ms().saturating_add(rotation_ms);
-        let secret = self.store.rotate_secret(name, old_until_ms).await?;
-        let subscriber = self.store.subscriber(name)?;
-        tracing::info!(subscriber = name, "subscriber.secret_rotated");
-        Ok(Answer::Secret {
-            subscriber: (*subscriber).clone(),
-            secret: secret.expose(),
-            old_until_ms: Some(old_until_ms),
-        })
+        ))
     }
 }
 
-fn check_name(name: &str) -> Result<(), Failure> {
+impl Request {
+    /// What a caller must be allowed.
+    const fn needs(&self) -> Permission {
+        match self {
+            Self::AddSubscriber(_)
+            | Self::UpdateSubscriber { .. }
+            | Self::PauseSubscriber { .. }
+            | Self::ResumeSubscriber { .. }
+            | Self::RemoveSubscriber { .. }
+            | Self::RotateSecret { .. }
+            | Self::TestSubscriber { .. } => Permission::WriteSubscribers,
+            Self::RetryForwards(_) => Permission::RetryForwards,
+            Self::Reprocess { .. } => Permission::Reprocess,
+            Self::Erase { .. } => Permission::Erase,
+            Self::CreateToken(_) | Self::ListTokens | Self::RevokeToken { .. } => {
+                Permission::ManageTokens
+            }
+        }
+    }
+}
+
+/// A name that people give: of a subscriber, an owner, a token.
+fn check_name(field: &str, name: &str) -> Result<(), Fault> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || name.len() > 64 || !name.bytes().all(allowed) {
-        return Err(Failure::Refused(format!(
-            "name {name:?}: use 1 to 64 of a-z, 0-9 and '-'"
-        )));
+        let what = field.trim_start_matches('/');
+        return Err(Fault {
+            field: field.to_owned(),
+            detail: format!("{what} {name:?}: use 1 to 64 of a-z, 0-9 and '-'"),
+        });
     }
     Ok(())
 }

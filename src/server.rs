@@ -23,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::operations::Operations;
 use crate::receive::Reception;
 use crate::store::{Options, Store};
+use crate::web::api::Api;
 use crate::web::{self, Bodies, Web};
 
 /// How long a commit may take before the provider is told to come again; 360dialog waits 5 s.
@@ -77,7 +78,15 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
     for warning in config.warnings() {
         tracing::warn!(key = %warning.key, "{}", warning.text);
     }
+    let api = Api::new(&config, operations.clone());
+    if !store.wants_token() {
+        tracing::warn!(
+            "there is no token: the management API answers this machine alone, without asking who it is; \
+             `tickrelay token create` makes one"
+        );
+    }
     let shared = Data::new(Web {
+        api,
         reception: Reception::new(
             config.sources,
             store.clone(),

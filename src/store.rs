@@ -9,8 +9,10 @@
 //! of their messages, the payloads and every forward owed, or nothing. Only after the fsync
 //! does the caller get its answer and do the lanes get their forwards.
 
+pub mod audit;
 mod feed;
 pub mod overview;
+pub mod query;
 mod sqlite;
 pub mod timeline;
 mod upkeep;
@@ -29,9 +31,10 @@ use crate::provider::{ParseError, Parsed, Provider};
 
 pub use feed::{Feed, Taken};
 pub use sqlite::Store;
+pub use sqlite::idempotency::Remembered;
 pub use sqlite::reader::Reader;
 pub(crate) use sqlite::resolve;
-pub use sqlite::subscribers::{NewSubscriber, SubscriberSecret};
+pub use sqlite::subscribers::{NewSubscriber, SubscriberChange, SubscriberSecret};
 pub use upkeep::{
     Erased, FoundReport, Person, Prunable, PruneStep, ReprocessSelection, Reread, StoredWebhook,
 };
@@ -157,7 +160,19 @@ pub struct Arrival {
 }
 
 /// How a webhook ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum WebhookOutcome {
     /// At least one report in it was new.

@@ -1,5 +1,6 @@
 //! The only place that knows actix: every URL on one screen.
 
+pub mod api;
 mod body;
 mod error;
 mod health;
@@ -27,6 +28,8 @@ pub struct Web {
     pub clock: Clock,
     /// For `/metrics`.
     pub metrics: Arc<Metrics>,
+    /// For the management API.
+    pub api: api::Api,
     /// What webhooks may take of the memory.
     pub bodies: Bodies,
     /// How long a commit may take before the provider is told to come again.
@@ -42,6 +45,7 @@ pub struct Web {
 /// | `/livez` | GET | is the process alive |
 /// | `/readyz` | GET | can it take webhooks |
 /// | `/metrics` | GET | Prometheus |
+/// | `/api/v1/…` | | the management API: [`api::endpoints`] has its table |
 pub fn routes(shared: Data<Web>) -> impl Fn(&mut ServiceConfig) + Clone {
     move |config| {
         config
@@ -50,6 +54,7 @@ pub fn routes(shared: Data<Web>) -> impl Fn(&mut ServiceConfig) + Clone {
             .service(get("/livez", web::get().to(health::livez)))
             .service(get("/readyz", web::get().to(health::readyz)))
             .service(get("/metrics", web::get().to(health::metrics)))
+            .configure(api::configure)
             .default_service(web::to(async || error::no_such_url()));
     }
 }

@@ -137,6 +137,7 @@ CREATE TABLE payload (
 CREATE TABLE subscriber (
     subscriber_id    INTEGER PRIMARY KEY AUTOINCREMENT,
     name             TEXT NOT NULL,
+    owner            TEXT,
     url              TEXT NOT NULL,
     state            TEXT NOT NULL CHECK (state IN ('active', 'paused', 'disabled')),
     state_reason     TEXT,
@@ -190,6 +191,18 @@ CREATE TABLE attempt (
 ) STRICT;
 -- The attempts of one forward; grows at its end but for retries.
 CREATE INDEX attempt_forward ON attempt (forward_id);
+
+-- Who changed what; a row for each change that somebody asked for, so there are few.
+CREATE TABLE audit (
+    audit_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms    INTEGER NOT NULL,
+    caller   TEXT NOT NULL,
+    role     TEXT NOT NULL,
+    action   TEXT NOT NULL,
+    kind     TEXT NOT NULL,
+    id       TEXT,
+    detail   TEXT NOT NULL
+) STRICT;
 
 CREATE TABLE error_code (
     error_key     TEXT PRIMARY KEY,
@@ -406,6 +419,7 @@ FROM webhook JOIN source USING (source_id);
 CREATE VIEW v_subscribers AS
 SELECT subscriber.subscriber_id,
        subscriber.name,
+       subscriber.owner,
        subscriber.url,
        subscriber.state,
        subscriber.state_reason,
@@ -417,3 +431,14 @@ SELECT subscriber.subscriber_id,
 FROM subscriber
 LEFT JOIN forward ON forward.subscriber_id = subscriber.subscriber_id AND forward.state = 'pending'
 GROUP BY subscriber.subscriber_id;
+
+CREATE VIEW v_audit AS
+SELECT audit.audit_id,
+       strftime('%Y-%m-%dT%H:%M:%fZ', audit.at_ms / 1000.0, 'unixepoch') AS at,
+       audit.caller,
+       audit.role,
+       audit.action,
+       audit.kind,
+       audit.id,
+       audit.detail
+FROM audit;

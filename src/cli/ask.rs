@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indicatif::ProgressBar;
 
 use super::{Settings, Terminal, serve};
+use crate::access::Caller;
 use crate::clock::Clock;
 use crate::control;
 use crate::forward::sender::Sender;
@@ -32,8 +33,9 @@ pub(super) fn perform(
         let store = Store::open(&server::store_options(&config), clock.clone(), metrics)?;
         let sender = Arc::new(Sender::new(&server::sender_config(&config))?);
         let operations = Operations::new(&config, store.clone(), sender, clock);
+        let caller = Caller::cli();
         let (progress, mut reports) = tokio::sync::mpsc::unbounded_channel();
-        let mut work = std::pin::pin!(operations.perform(request, &progress));
+        let mut work = std::pin::pin!(operations.perform(&caller, request, &progress));
         let answer = loop {
             tokio::select! {
                 answer = &mut work => break answer,
@@ -81,11 +83,11 @@ fn say_refusal(
 ) -> anyhow::Result<Option<Answer>> {
     match outcome {
         Ok(answer) => Ok(Some(answer)),
-        Err(Failure::Refused(why)) => {
-            terminal.refuse(why)?;
+        Err(broken @ Failure::Broken(_)) => Err(broken.into()),
+        Err(refused) => {
+            terminal.refuse(refused)?;
             Ok(None)
         }
-        Err(broken @ Failure::Broken(_)) => Err(broken.into()),
     }
 }
 

@@ -9,7 +9,8 @@ use crate::clock::Clock;
 use crate::model::{ForwardState, SubscriberState};
 use crate::operations::{Answer, Request};
 use crate::store::RetrySelection;
-use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardQuery, ForwardRecord};
+use crate::store::query::{ForwardQuery, Scope, Window};
+use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardRecord};
 
 /// The verbs of `forward`.
 #[derive(Debug, Subcommand)]
@@ -97,7 +98,8 @@ impl List {
             state: self.state,
             subscriber_id: subscriber_id(settings, self.subscriber.as_deref(), now_ms)?,
             since_ms: self.since.map(|since| since.ms(now_ms)),
-            limit: self.limit,
+            window: Window::newest(self.limit),
+            ..ForwardQuery::default()
         })?;
         if self.json {
             return terminal.json(&forwards);
@@ -138,7 +140,7 @@ impl Show {
         terminal: &mut Terminal<'_>,
         now_ms: i64,
     ) -> anyhow::Result<Exit> {
-        let Some(detail) = settings.reader()?.forward(&self.id)? else {
+        let Some(detail) = settings.reader()?.forward(&self.id, &Scope::default())? else {
             return terminal.refuse(no_forward(&self.id));
         };
         if self.json {
@@ -194,7 +196,7 @@ impl Retry {
         let reader = settings.reader()?;
         let mut forward_ids = Vec::new();
         for id in &self.ids {
-            match reader.forward(id)? {
+            match reader.forward(id, &Scope::default())? {
                 Some(found) => forward_ids.push(found.forward.forward.forward_id),
                 None => return terminal.refuse(no_forward(id)),
             }

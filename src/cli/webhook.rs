@@ -7,7 +7,8 @@ use super::table::{facts, shorten, table};
 use super::time::{day_and_time, stamp};
 use super::{Exit, Settings, Terminal};
 use crate::store::WebhookOutcome;
-use crate::store::overview::{WebhookDetail, WebhookQuery, WebhookRecord};
+use crate::store::overview::{WebhookDetail, WebhookRecord};
+use crate::store::query::{Scope, WebhookQuery, Window};
 
 /// The verbs of `webhook`.
 #[derive(Debug, Subcommand)]
@@ -63,7 +64,9 @@ impl Verb {
 impl Show {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let id = self.id;
-        let Some(WebhookDetail { webhook, body }) = settings.reader()?.webhook(id)? else {
+        let Some(WebhookDetail { webhook, body }) =
+            settings.reader()?.webhook(id, &Scope::default())?
+        else {
             return terminal.refuse(format!("there is no webhook {id}; it may have been pruned"));
         };
         if self.json {
@@ -161,7 +164,8 @@ impl List {
         let webhooks = settings.reader()?.webhooks(&WebhookQuery {
             outcome: self.outcome,
             source: self.source,
-            limit: self.limit,
+            window: Window::newest(self.limit),
+            ..WebhookQuery::default()
         })?;
         if self.json {
             return terminal.json(&webhooks);

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{MessageType, Status, UnknownWord, digits};
 
 /// One combination of type and statuses; an empty list of either means any.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Rule {
     /// The type this rule is about; any when `None`.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
@@ -86,7 +87,8 @@ impl FromStr for Rule {
 ///
 /// A report passes when its source and its sender are wanted and one of the rules matches
 /// (or there is no rule).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Filter {
     /// Alternatives; any report passes when there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -100,7 +102,7 @@ pub struct Filter {
 }
 
 /// Why a report does not go to a subscriber; the word stands on the timeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// The message's type is not wanted.

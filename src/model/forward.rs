@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::UnknownWord;
 
 /// Where a forward stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForwardState {
     /// Owed: due now or later.
@@ -46,7 +46,7 @@ impl FromStr for ForwardState {
 }
 
 /// Why a forward was given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GaveUp {
     /// Every attempt of the schedule failed.
@@ -80,7 +80,7 @@ impl GaveUp {
 }
 
 /// The stable code of a failed attempt, for people to branch on and analysts to group by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// The host's name could not be resolved.

@@ -6,7 +6,19 @@ use serde_json::Value;
 use super::{MessageType, Report, ReportError, Status, digits};
 
 /// Where a message's type came from; the later in this list, the more it is believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum TypeRule {
     /// The source's default: a guess, shown as one.
@@ -189,7 +201,7 @@ impl Standing {
 }
 
 /// What a report changes in what is known of its message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
     /// The message's status changes: subscribers are told.

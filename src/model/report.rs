@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::{MessageType, Registration, Status};
 
 /// What sort of statement a report is; the word stands in the table and on the timeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// A status webhook of Meta (Cloud API and On-Premises).

@@ -18,7 +18,19 @@ pub struct UnknownWord {
 }
 
 /// A status as the payload's `MessageStatus` spells it, always lower case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Accepted by the provider, not yet with WhatsApp.
@@ -110,7 +122,19 @@ impl FromStr for Status {
 }
 
 /// Whether a message was made from a template (the payload's `type`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 pub enum MessageType {
     /// A free-form message inside the 24 h window.
     #[serde(rename = "Regular-Message")]

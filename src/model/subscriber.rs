@@ -7,7 +7,7 @@ use super::{Filter, UnknownWord};
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident ($what:literal) { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, utoipa::ToSchema)]
         pub enum $name {
             $($(#[$doc])* #[serde(rename = $word)] $variant,)+
         }
@@ -100,8 +100,20 @@ words! {
 
 /// What decides a payload's bytes beside the report; subscribers with equal options share them.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
+#[serde(deny_unknown_fields)]
 pub struct PayloadOptions {
     /// See [`ErrorFormat`].
     #[serde(default)]
@@ -121,6 +133,9 @@ pub struct Subscriber {
     pub id: i64,
     /// What people call it: unique, lower case, `[a-z0-9-]`.
     pub name: String,
+    /// Whose it is: a word that tokens of integrators name; the operator's own when `None`.
+    #[serde(default)]
+    pub owner: Option<String>,
     /// Where its payloads go: an absolute `https` (or, where allowed, `http`) URL.
     pub url: String,
     /// Whether it is sent to.

@@ -25,7 +25,8 @@ impl Operations {
         progress: &UnboundedSender<Progress>,
     ) -> Result<Answer, Failure> {
         if let Some(source) = &selection.source {
-            self.check_source(source)?;
+            self.check_source(source)
+                .map_err(|detail| Failure::invalid("/source", detail))?;
         }
         let asked = selection.webhook_ids.clone();
         // Reports of messages that were pruned would come back as new and be forwarded.

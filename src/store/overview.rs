@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::WebhookOutcome;
-use crate::model::{MessageType, Subscriber};
+use crate::model::{ErrorCode, MessageType, Subscriber};
 
 /// One webhook, its body aside.
 #[derive(Debug, Clone, Serialize)]
@@ -50,17 +50,6 @@ pub struct WebhookDetail {
     pub body: Option<Vec<u8>>,
 }
 
-/// Which webhooks to list.
-#[derive(Debug, Clone, Default)]
-pub struct WebhookQuery {
-    /// Those that ended so; `Unparsed` includes each with an element that could not be read.
-    pub outcome: Option<WebhookOutcome>,
-    /// Those of this source.
-    pub source: Option<String>,
-    /// At most this many, the newest first.
-    pub limit: usize,
-}
-
 /// A subscriber and how it fares.
 #[derive(Debug, Clone, Serialize)]
 pub struct SubscriberOverview {
@@ -74,6 +63,28 @@ pub struct SubscriberOverview {
     /// Forwards it took within 24 h.
     pub delivered_24h: u64,
     /// Forwards given up within 24 h.
+    pub gave_up_24h: u64,
+}
+
+/// How a subscriber fares.
+#[derive(Debug, Clone, Default)]
+pub struct SubscriberHealth {
+    /// Forwards it is owed.
+    pub pending: u64,
+    /// Since when the oldest of those is owed, ms since 1970 UTC.
+    pub oldest_pending_ms: Option<i64>,
+    /// When the next of those is, or was, to be tried, ms since 1970 UTC.
+    pub next_due_ms: Option<i64>,
+    /// When it last took a forward made within 24 h, ms since 1970 UTC.
+    pub last_success_ms: Option<i64>,
+    /// When an attempt at one that is pending or was made within 24 h last failed, ms since 1970
+    /// UTC.
+    pub last_failure_ms: Option<i64>,
+    /// Why that attempt failed.
+    pub last_failure: Option<ErrorCode>,
+    /// Of the forwards made within 24 h, those it took.
+    pub delivered_24h: u64,
+    /// Of the forwards made within 24 h, those given up.
     pub gave_up_24h: u64,
 }
 

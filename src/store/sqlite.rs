@@ -4,6 +4,7 @@
 //! of its own below. SQL stands beside the function that runs it.
 
 mod accept;
+mod audit;
 mod checkpointer;
 mod disk;
 mod doors;
@@ -11,6 +12,7 @@ mod erase;
 mod errors;
 mod forwards;
 mod histories;
+pub(super) mod idempotency;
 mod messages;
 pub(super) mod reader;
 mod reprocess;
@@ -18,8 +20,10 @@ mod retention;
 mod rows;
 mod schema;
 mod secrets;
+mod standing;
 pub(super) mod subscribers;
 mod tending;
+mod tokens;
 mod webhooks;
 mod writer;
 
@@ -48,6 +52,7 @@ const BUSY_PATIENCE: Duration = Duration::from_secs(2);
 pub struct Store {
     writer: Arc<Writer>,
     secrets: Arc<Secrets>,
+    tokens: Arc<tokens::Tokens>,
     path: Arc<Path>,
     durability: Durability,
     clock: Clock,
@@ -82,10 +87,12 @@ impl Store {
         schema::migrate(&mut connection, &options.path, found, clock.now_ms())?;
         fill_error_codes(&mut connection)?;
         let secrets = Secrets::open(&beside(&options.path, "secrets"))?;
+        let tokens = tokens::Tokens::load(&secrets)?;
         let core = Core::new(connection, options, clock.clone(), metrics)?;
         Ok(Self {
             writer: Arc::new(Writer::start(core)?),
             secrets: Arc::new(secrets),
+            tokens: Arc::new(tokens),
             path: Arc::from(options.path.as_path()),
             durability: options.durability,
             clock,

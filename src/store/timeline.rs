@@ -230,16 +230,3 @@ pub struct AttemptRecord {
     /// The beginning of the answer's body, when it failed.
     pub excerpt: Option<String>,
 }
-
-/// Which forwards to list.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ForwardQuery {
-    /// In this state only.
-    pub state: Option<ForwardState>,
-    /// Owed to the subscriber with this key only.
-    pub subscriber_id: Option<i64>,
-    /// Owed at or after, ms since 1970 UTC.
-    pub since_ms: Option<i64>,
-    /// At most this many, the newest first.
-    pub limit: usize,
-}

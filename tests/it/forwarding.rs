@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tickrelay::model::{Filter, PayloadOptions};
 use tickrelay::operations::{Answer, Request};
 
 use crate::support::receiver::{Receiver, Reply};
@@ -236,11 +235,8 @@ async fn a_private_target_is_refused_unless_its_network_is_allowed() {
     let receiver = Receiver::start();
     let refused = app
         .perform(Request::AddSubscriber(tickrelay::store::NewSubscriber {
-            name: "literal".to_owned(),
-            url: receiver.url.clone(),
-            filter: Filter::default(),
-            options: PayloadOptions::default(),
             concurrency: 1,
+            ..tickrelay::store::NewSubscriber::new("literal", &receiver.url)
         }))
         .await;
     assert!(

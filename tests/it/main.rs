@@ -22,6 +22,7 @@
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
 //! - `queries`: the rows that views and ready queries give, and the words that explain them.
 //! - `upkeep`: pruning by age, reading stored webhooks again.
+//! - `api`: who may ask what over HTTP, what is answered, and how it is refused.
 //! - `simulate`: what is played for every kind of source is believed, understood and counted.
 //! - `benchmarks`: the page of figures shows what was measured and nothing else.
 //! - `wal`: the write-ahead log starts over under load, and says who keeps it from doing so.
@@ -33,6 +34,7 @@
     reason = "a test that cannot set its scene has failed"
 )]
 
+mod api;
 mod benchmarks;
 mod cli;
 mod crash;

@@ -200,6 +200,9 @@ async fn every_view_gives_the_rows_it_should() {
     let pending = "SELECT name, state, state_reason, created_at, pending, oldest_pending_since \
                    FROM v_subscribers ORDER BY name";
     answers.push(format!("v_subscribers\n  {}", rows_of(pending)));
+    let audit = "SELECT audit_id, at, caller, role, action, kind, id, detail FROM v_audit \
+                 ORDER BY audit_id";
+    answers.push(format!("v_audit\n  {}", rows_of(audit)));
     let mut answers = answers.join("\n\n");
     // Ids that leave the house hold chance.
     for (index, uid) in rows(

@@ -1,6 +1,7 @@
 //! The harness: the true server on a port and a store of its own, and what stands around it.
 
 pub(crate) mod answer;
+pub(crate) mod api;
 pub(crate) mod cli;
 pub(crate) mod cloud;
 pub(crate) mod fixtures;
@@ -20,9 +21,10 @@ use rusqlite::Connection;
 use secrecy::SecretString;
 use sha2::Sha256;
 use tempfile::TempDir;
+use tickrelay::access::Caller;
 use tickrelay::clock::Clock;
 use tickrelay::config::{Config, Source};
-use tickrelay::model::{Filter, MessageType, PayloadOptions};
+use tickrelay::model::MessageType;
 use tickrelay::operations::{Answer, Failure, Request};
 use tickrelay::provider::Provider;
 use tickrelay::provider::authentication::{Authentication, Method, Signature};
@@ -196,13 +198,7 @@ impl TestApp {
         url: &str,
         change: impl FnOnce(&mut NewSubscriber),
     ) -> String {
-        let mut new = NewSubscriber {
-            name: name.to_owned(),
-            url: url.to_owned(),
-            filter: Filter::default(),
-            options: PayloadOptions::default(),
-            concurrency: 8,
-        };
+        let mut new = NewSubscriber::new(name, url);
         change(&mut new);
         match self.perform(Request::AddSubscriber(new)).await.unwrap() {
             Answer::Secret { secret, .. } => secret,
@@ -218,7 +214,9 @@ impl TestApp {
     /// Does what an operator may ask for.
     pub(crate) async fn perform(&self, request: Request) -> Result<Answer, Failure> {
         let (progress, _reports) = tokio::sync::mpsc::unbounded_channel();
-        self.operations.perform(request, &progress).await
+        self.operations
+            .perform(&Caller::cli(), request, &progress)
+            .await
     }
 
     /// Waits until no forward is pending.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use tempfile::TempDir;
 use tickrelay::control;
-use tickrelay::model::{Filter, PayloadOptions};
+
 use tickrelay::operations::{Answer, Request};
 use tickrelay::store::NewSubscriber;
 
@@ -104,11 +104,11 @@ impl<'a> Stage<'a> {
     /// Adds a subscriber that is called at that path of the subscriber's process.
     pub(super) fn subscribe(&self, name: &str, path: &str) -> anyhow::Result<()> {
         self.ask(&Request::AddSubscriber(NewSubscriber {
-            name: name.to_owned(),
-            url: format!("http://127.0.0.1:{}/{path}", self.subscriber_port),
-            filter: Filter::default(),
-            options: PayloadOptions::default(),
             concurrency: self.bench.concurrency,
+            ..NewSubscriber::new(
+                name,
+                &format!("http://127.0.0.1:{}/{path}", self.subscriber_port),
+            )
         }))
         .map(drop)
     }

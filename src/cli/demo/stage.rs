@@ -15,12 +15,13 @@ use super::case::{Body, Case, Program};
 use super::scene::Scene;
 use super::subscriber::{Received, Subscriber};
 use super::wire;
+use crate::access::Caller;
 use crate::clock::Clock;
 use crate::config::{Config, Inputs};
-use crate::model::{Filter, PayloadOptions};
 use crate::operations::{Answer, Operations, Request};
 use crate::server;
-use crate::store::overview::{WebhookQuery, WebhookRecord};
+use crate::store::overview::WebhookRecord;
+use crate::store::query::{WebhookQuery, Window};
 use crate::store::timeline::ReportRecord;
 use crate::store::{NewSubscriber, Reader};
 
@@ -182,7 +183,7 @@ impl Stage {
     /// The newest webhook, and the reports in it that were new.
     fn newest(&self) -> anyhow::Result<Option<(WebhookRecord, Vec<ReportRecord>)>> {
         let query = WebhookQuery {
-            limit: 1,
+            window: Window::newest(1),
             ..WebhookQuery::default()
         };
         let Some(webhook) = self.reader.webhooks(&query)?.into_iter().next() else {
@@ -217,16 +218,10 @@ impl Stage {
 
 /// Adds the subscriber as an operator would; returns its secret.
 async fn subscribe(operations: &Operations, url: &str) -> anyhow::Result<String> {
-    let new = NewSubscriber {
-        name: "demo".to_owned(),
-        url: url.to_owned(),
-        filter: Filter::default(),
-        options: PayloadOptions::default(),
-        concurrency: 8,
-    };
+    let new = NewSubscriber::new("demo", url);
     let (progress, _) = tokio::sync::mpsc::unbounded_channel();
     match operations
-        .perform(Request::AddSubscriber(new), &progress)
+        .perform(&Caller::cli(), Request::AddSubscriber(new), &progress)
         .await?
     {
         Answer::Secret { secret, .. } => Ok(secret),

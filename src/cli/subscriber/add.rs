@@ -18,6 +18,9 @@ pub(in crate::cli) struct Add {
     /// Where its payloads go
     #[arg(long)]
     url: String,
+    /// Whose it is: what the tokens of those who may see and change it name as their owner
+    #[arg(long, value_name = "WORD")]
+    owner: Option<String>,
     /// Only this type of message: Template-Message or Regular-Message
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
     types: Vec<MessageType>,
@@ -77,6 +80,7 @@ impl Add {
         rules.extend(self.rules);
         NewSubscriber {
             name: self.name,
+            owner: self.owner,
             url: self.url,
             filter: Filter {
                 rules,

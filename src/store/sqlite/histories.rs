@@ -4,11 +4,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::reader::{Reader, maybe_word, word};
-use crate::model::ForwardState;
+use crate::model::{ErrorCode, ForwardState};
 use crate::store::Error;
-use crate::store::timeline::{
-    AttemptRecord, ForwardDetail, ForwardHistory, ForwardQuery, ForwardRecord,
-};
+use crate::store::query::{ForwardQuery, Scope};
+use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardHistory, ForwardRecord};
 
 const SELECT_FORWARD: &str = "SELECT forward.*, subscriber.name AS subscriber, subscriber.url, \
      subscriber.state AS subscriber_state, subscriber.failing_since_ms, \
@@ -29,22 +28,35 @@ impl Reader {
                 .prepare(&format!(
                     "{SELECT_FORWARD} WHERE {} AND (?1 IS NULL OR forward.subscriber_id = ?1) \
                      AND (?2 IS NULL OR forward.owed_since_ms >= ?2) \
-                     ORDER BY forward.forward_id DESC LIMIT ?3",
-                    in_state(query.state)
+                     AND (?3 IS NULL OR forward.owed_since_ms < ?3) \
+                     AND (?4 IS NULL OR forward.last_error = ?4) \
+                     AND forward.forward_id < ?5 AND {} \
+                     ORDER BY forward.forward_id DESC LIMIT ?6",
+                    in_state(query.state),
+                    seen("?7", "?8"),
                 ))?
                 .query_map(
-                    params![query.subscriber_id, query.since_ms, query.limit],
+                    params![
+                        query.subscriber_id,
+                        query.since_ms,
+                        query.until_ms,
+                        query.error.map(ErrorCode::as_str),
+                        query.window.before.unwrap_or(i64::MAX),
+                        query.window.limit,
+                        query.scope.owner,
+                        json_list(&query.scope.sources),
+                    ],
                     read_forward,
                 )?
                 .collect()
         })
     }
 
-    /// The forward with this `webhook-id` or this key; `None` when there is none.
+    /// The forward with this `webhook-id` or this key; `None` when there is none to be seen.
     ///
     /// # Errors
     /// As every read.
-    pub fn forward(&self, id: &str) -> Result<Option<ForwardDetail>, Error> {
+    pub fn forward(&self, id: &str, scope: &Scope) -> Result<Option<ForwardDetail>, Error> {
         self.read("read the forward", |connection| {
             let (column, key) = match (Uuid::parse_str(id.trim()), id.trim().parse::<i64>()) {
                 (Ok(uid), _) => ("uid", rusqlite::types::Value::Blob(uid.into_bytes().into())),
@@ -53,8 +65,11 @@ impl Reader {
             };
             let found = connection
                 .query_row(
-                    &format!("{SELECT_FORWARD} WHERE forward.{column} = ?1"),
-                    [key],
+                    &format!(
+                        "{SELECT_FORWARD} WHERE forward.{column} = ?1 AND {}",
+                        seen("?2", "?3")
+                    ),
+                    params![key, scope.owner, json_list(&scope.sources)],
                     |row| {
                         let payload_id: i64 = row.get("payload_id")?;
                         Ok((read_forward(row)?, row.get("url")?, payload_id))
@@ -78,6 +93,21 @@ impl Reader {
             }))
         })
     }
+}
+
+/// Whether a forward may be seen by who has that owner (or none) and those sources (or any).
+fn seen(owner: &str, sources: &str) -> String {
+    format!(
+        "({owner} IS NULL OR subscriber.owner = {owner}) \
+         AND ({sources} IS NULL OR message.source_id IN (SELECT source_id FROM source \
+         WHERE name IN (SELECT value FROM json_each({sources}))))"
+    )
+}
+
+/// A list as SQL takes it in; `None` for an empty one, which means any.
+pub(super) fn json_list(words: &[String]) -> Option<String> {
+    let list = serde_json::to_string(words).unwrap_or_default();
+    (!words.is_empty()).then_some(list)
 }
 
 /// As literal text, so that the index of what is pending can be used.

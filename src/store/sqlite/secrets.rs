@@ -29,6 +29,27 @@ impl Secrets {
                      subscriber_id INTEGER NOT NULL,
                      secret        TEXT NOT NULL,
                      expires_at_ms INTEGER
+                 ) STRICT;
+                 CREATE TABLE IF NOT EXISTS token (
+                     token_id      INTEGER PRIMARY KEY AUTOINCREMENT,
+                     hash          BLOB NOT NULL UNIQUE,
+                     name          TEXT NOT NULL,
+                     role          TEXT NOT NULL,
+                     owner         TEXT,
+                     sources       TEXT NOT NULL,
+                     created_at_ms INTEGER NOT NULL,
+                     expires_at_ms INTEGER,
+                     last_used_ms  INTEGER,
+                     revoked_at_ms INTEGER
+                 ) STRICT;
+                 CREATE TABLE IF NOT EXISTS idempotency (
+                     caller        TEXT NOT NULL,
+                     key           TEXT NOT NULL,
+                     request       BLOB NOT NULL,
+                     answered_ms   INTEGER NOT NULL,
+                     status        INTEGER NOT NULL,
+                     body          BLOB NOT NULL,
+                     PRIMARY KEY (caller, key)
                  ) STRICT;",
             )?;
             Ok(connection)
@@ -39,7 +60,7 @@ impl Secrets {
         })
     }
 
-    fn connection(&self) -> MutexGuard<'_, Connection> {
+    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
         // Every write below is one statement or one transaction, so a panic elsewhere
         // leaves nothing half done.
         self.connection

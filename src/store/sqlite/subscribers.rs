@@ -3,12 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::sync::Arc;
 
-use super::reader::Reader;
 use super::writer::Core;
 use super::{Store, backend};
 use crate::forward::envelope::SigningSecret;
 use crate::model::{Filter, PayloadOptions, Subscriber, SubscriberState};
-use crate::store::overview::SubscriberOverview;
 use crate::store::{Error, StateChange};
 
 /// A subscriber to be added.
@@ -16,6 +14,9 @@ use crate::store::{Error, StateChange};
 pub struct NewSubscriber {
     /// Unique among those that are not removed; `[a-z0-9-]`, 64 characters at most.
     pub name: String,
+    /// Whose it is; the operator's own when `None`.
+    #[serde(default)]
+    pub owner: Option<String>,
     /// Where its payloads go; checked by the caller.
     pub url: String,
     /// Which reports it wants.
@@ -26,6 +27,37 @@ pub struct NewSubscriber {
     pub concurrency: u16,
 }
 
+impl NewSubscriber {
+    /// One that wants everything, in the usual formats.
+    #[must_use]
+    pub fn new(name: &str, url: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            owner: None,
+            url: url.to_owned(),
+            filter: Filter::default(),
+            options: PayloadOptions::default(),
+            concurrency: DEFAULT_CONCURRENCY,
+        }
+    }
+}
+
+/// What is to be different about a subscriber; `None` leaves it as it is.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+pub struct SubscriberChange {
+    /// Where its payloads go; checked by the caller.
+    pub url: Option<String>,
+    /// Which reports it wants.
+    pub filter: Option<Filter>,
+    /// How its payloads look, those that are rendered from now on.
+    pub options: Option<PayloadOptions>,
+    /// How many forwards may be in flight to it at once.
+    pub concurrency: Option<u16>,
+}
+
+/// How many forwards may be in flight to a subscriber at once, unless it says otherwise.
+const DEFAULT_CONCURRENCY: u16 = 8;
+
 /// A secret that a subscriber's payloads are signed with.
 #[derive(Debug, Clone)]
 pub struct SubscriberSecret {
@@ -35,7 +67,7 @@ pub struct SubscriberSecret {
     pub expires_at_ms: Option<i64>,
 }
 
-const COLUMNS: &str = "subscriber_id, name, url, state, state_reason, filter, error_format, \
+const COLUMNS: &str = "subscriber_id, name, owner, url, state, state_reason, filter, error_format, \
      phone_format, timestamp_format, concurrency, created_at_ms, failing_since_ms";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
@@ -47,6 +79,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
     Ok(Subscriber {
         id: row.get("subscriber_id")?,
         name: row.get("name")?,
+        owner: row.get("owner")?,
         url: row.get("url")?,
         state: word(&state)?,
         state_reason: row.get("state_reason")?,
@@ -78,75 +111,6 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Vec<Arc<Subscrib
         ))?
         .query_map([], |row| read(row).map(Arc::new))?
         .collect()
-}
-
-const DAY_MS: i64 = 24 * 3600 * 1000;
-
-/// How far back a forward may have been made that ended today: the longest wait and some.
-const LOOK_BACK_MS: i64 = 30 * DAY_MS;
-
-impl Reader {
-    /// Every subscriber that is not removed with how it fares at `now_ms`, in the order they
-    /// were added.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn subscribers(&self, now_ms: i64) -> Result<Vec<SubscriberOverview>, Error> {
-        self.read("read the subscribers", |connection| {
-            let mut pending = connection.prepare(
-                "SELECT count(*), min(owed_since_ms) FROM forward \
-                 WHERE state = 'pending' AND subscriber_id = ?1",
-            )?;
-            let mut ended = connection.prepare(
-                "SELECT coalesce(sum(state = 'delivered'), 0), coalesce(sum(state = 'gave-up'), 0) \
-                 FROM forward WHERE subscriber_id = ?1 AND settled_at_ms >= ?2 AND forward_id >= ?3",
-            )?;
-            let first = first_forward_since(connection, now_ms - LOOK_BACK_MS)?;
-            let mut overviews = Vec::new();
-            for subscriber in load(connection)? {
-                let id = subscriber.id;
-                let (pending, oldest_pending_ms) =
-                    pending.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-                let since_ms = now_ms - DAY_MS;
-                let (delivered_24h, gave_up_24h) = ended
-                    .query_row([id, since_ms, first], |row| Ok((row.get(0)?, row.get(1)?)))?;
-                overviews.push(SubscriberOverview {
-                    subscriber: Arc::unwrap_or_clone(subscriber),
-                    pending,
-                    oldest_pending_ms,
-                    delivered_24h,
-                    gave_up_24h,
-                });
-            }
-            Ok(overviews)
-        })
-    }
-
-    /// The subscriber of that name with how it fares at `now_ms`.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], and as every read.
-    pub fn subscriber(&self, name: &str, now_ms: i64) -> Result<SubscriberOverview, Error> {
-        self.subscribers(now_ms)?
-            .into_iter()
-            .find(|overview| overview.subscriber.name == name)
-            .ok_or_else(|| Error::NotFound(format!("subscriber is named {name:?}")))
-    }
-}
-
-/// The key of the first forward made at `since_ms` or later: public ids begin with the time,
-/// so the index on them tells, and no other index has to.
-fn first_forward_since(connection: &Connection, since_ms: i64) -> rusqlite::Result<i64> {
-    let mut least = [0; 16];
-    least[..6].copy_from_slice(&since_ms.max(0).to_be_bytes()[2..]);
-    connection
-        .query_row(
-            "SELECT forward_id FROM forward WHERE uid >= ?1 ORDER BY uid LIMIT 1",
-            [least],
-            |row| row.get(0),
-        )
-        .optional()
-        .map(|found| found.unwrap_or(i64::MAX))
 }
 
 impl Store {
@@ -196,6 +160,21 @@ impl Store {
             reason: None,
         };
         self.change_state(id, change).await?;
+        self.subscriber(name)
+    }
+
+    /// Changes how a subscriber is sent to; what is owed already keeps its payload.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn update_subscriber(
+        &self,
+        name: &str,
+        change: SubscriberChange,
+    ) -> Result<Arc<Subscriber>, Error> {
+        let id = self.subscriber(name)?.id;
+        self.run(move |core| core.update_subscriber(id, &change))
+            .await?;
         self.subscriber(name)
     }
 
@@ -253,8 +232,8 @@ impl Core {
                 let filter = serde_json::to_string(&new.filter).map_err(unreadable)?;
                 connection.query_row(
                     "INSERT INTO subscriber (name, url, state, filter, error_format, phone_format, \
-                     timestamp_format, concurrency, created_at_ms) \
-                     VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6, ?7, ?8) RETURNING subscriber_id",
+                     timestamp_format, concurrency, created_at_ms, owner) \
+                     VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING subscriber_id",
                     params![
                         new.name,
                         new.url,
@@ -264,6 +243,7 @@ impl Core {
                         new.options.timestamp_format.as_str(),
                         new.concurrency,
                         now_ms,
+                        new.owner,
                     ],
                     |row| row.get(0).map(Some),
                 )
@@ -274,6 +254,40 @@ impl Core {
                     Error::Conflict(format!("a subscriber is already named {:?}", new.name))
                 })
         })
+    }
+
+    fn update_subscriber(&mut self, id: i64, change: &SubscriberChange) -> Result<(), Error> {
+        self.change("change the subscriber", |connection, _| {
+            let update = || -> rusqlite::Result<usize> {
+                let filter = change.filter.as_ref().map(serde_json::to_string);
+                let filter = filter.transpose().map_err(unreadable)?;
+                let options = change.options.as_ref();
+                connection.execute(
+                    "UPDATE subscriber SET url = coalesce(?2, url), filter = coalesce(?3, filter), \
+                     error_format = coalesce(?4, error_format), \
+                     phone_format = coalesce(?5, phone_format), \
+                     timestamp_format = coalesce(?6, timestamp_format), \
+                     concurrency = coalesce(?7, concurrency) \
+                     WHERE subscriber_id = ?1 AND removed_at_ms IS NULL",
+                    params![
+                        id,
+                        change.url,
+                        filter,
+                        options.map(|options| options.error_format.as_str()),
+                        options.map(|options| options.phone_format.as_str()),
+                        options.map(|options| options.timestamp_format.as_str()),
+                        change.concurrency,
+                    ],
+                )
+            };
+            let changed = update()
+                .map_err(|error| backend("cannot change the subscriber".to_owned(), error))?;
+            if changed == 0 {
+                return Err(Error::NotFound(format!("subscriber has the key {id}")));
+            }
+            Ok(())
+        })?;
+        self.publish(&[])
     }
 
     pub(super) fn change_state(&mut self, id: i64, change: &StateChange) -> Result<(), Error> {

@@ -2,8 +2,10 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::histories::json_list;
 use super::reader::{Reader, maybe_word, word};
-use crate::store::overview::{WebhookDetail, WebhookQuery, WebhookRecord};
+use crate::store::overview::{WebhookDetail, WebhookRecord};
+use crate::store::query::{Scope, WebhookQuery};
 use crate::store::{Error, WebhookOutcome};
 
 const SELECT_WEBHOOK: &str = "SELECT webhook_id, name AS source, provider, received_at_ms, outcome, \
@@ -27,23 +29,40 @@ impl Reader {
             connection
                 .prepare(&format!(
                     "{SELECT_WEBHOOK} WHERE {outcome} AND (?1 IS NULL OR name = ?1) \
-                     ORDER BY webhook_id DESC LIMIT ?2"
+                     AND (?2 IS NULL OR received_at_ms >= ?2) \
+                     AND (?3 IS NULL OR received_at_ms < ?3) \
+                     AND (?4 IS NULL OR name IN (SELECT value FROM json_each(?4))) \
+                     AND webhook_id < ?5 ORDER BY webhook_id DESC LIMIT ?6"
                 ))?
-                .query_map(params![query.source, query.limit], read_webhook)?
+                .query_map(
+                    params![
+                        query.source,
+                        query.since_ms,
+                        query.until_ms,
+                        json_list(&query.scope.sources),
+                        query.window.before.unwrap_or(i64::MAX),
+                        query.window.limit,
+                    ],
+                    read_webhook,
+                )?
                 .collect()
         })
     }
 
-    /// The webhook with this key, with its body where that is kept; `None` when there is none.
+    /// The webhook with this key, with its body where that is kept; `None` when there is
+    /// none to be seen.
     ///
     /// # Errors
     /// As every read.
-    pub fn webhook(&self, webhook_id: i64) -> Result<Option<WebhookDetail>, Error> {
+    pub fn webhook(&self, webhook_id: i64, scope: &Scope) -> Result<Option<WebhookDetail>, Error> {
         self.read("read the webhook", |connection| {
             let Some(webhook) = connection
                 .query_row(
-                    &format!("{SELECT_WEBHOOK} WHERE webhook_id = ?1"),
-                    [webhook_id],
+                    &format!(
+                        "{SELECT_WEBHOOK} WHERE webhook_id = ?1 \
+                         AND (?2 IS NULL OR name IN (SELECT value FROM json_each(?2)))"
+                    ),
+                    params![webhook_id, json_list(&scope.sources)],
                     read_webhook,
                 )
                 .optional()?

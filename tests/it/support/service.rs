@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tickrelay::control;
-use tickrelay::model::{Filter, PayloadOptions};
+
 use tickrelay::operations::{Answer, Request};
 use tickrelay::store::NewSubscriber;
 
@@ -217,11 +217,8 @@ impl Service {
     /// Adds a subscriber that wants everything.
     pub(crate) fn subscribe(&self, name: &str, url: &str) {
         self.ask(&Request::AddSubscriber(NewSubscriber {
-            name: name.to_owned(),
-            url: url.to_owned(),
-            filter: Filter::default(),
-            options: PayloadOptions::default(),
             concurrency: 32,
+            ..NewSubscriber::new(name, url)
         }));
     }
 

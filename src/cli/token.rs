@@ -1,0 +1,196 @@
+//! `tickrelay token`: who may use the management API, and what for.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::table::{shorten, table};
+use super::time::{day_and_time, stamp};
+use super::{Exit, Settings, Terminal, ask};
+use crate::access::Role;
+use crate::access::token::{NewToken, TokenRecord};
+use crate::clock::Clock;
+use crate::operations::{Answer, Request};
+
+/// The verbs of `token`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Make one; it is written to stdout, this once
+    Create(Create),
+    /// List all, the revoked and the expired ones too
+    List(List),
+    /// End one now
+    Revoke(Revoke),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// What its bearer may do: admin, integrator, support or analyst; the README has the table
+    #[arg(long, value_name = "ROLE")]
+    role: Role,
+    /// What to call it: a-z, 0-9 and '-' [default: its role]
+    #[arg(long)]
+    name: Option<String>,
+    /// Of an integrator: whose subscribers it sees and changes
+    #[arg(long, value_name = "WORD")]
+    owner: Option<String>,
+    /// Only what concerns these sources; may be repeated, or written with commas
+    #[arg(long = "source", value_name = "NAME", value_delimiter = ',')]
+    sources: Vec<String>,
+    /// How long it holds, as in 90d or 12h [default: until it is revoked]
+    #[arg(long, value_name = "TIME", value_parser = crate::config::duration)]
+    expires: Option<std::time::Duration>,
+    /// Answer with a JSON object, the token in it
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Answer with a JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Revoke {
+    /// Its id, as `token list` has it
+    id: i64,
+}
+
+/// The answer of `token create --json`.
+#[derive(Serialize)]
+struct Given<'a> {
+    #[serde(flatten)]
+    token: &'a TokenRecord,
+    /// `tr_…`
+    text: &'a str,
+}
+
+impl Verb {
+    pub(super) fn run(
+        self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        match self {
+            Self::Create(create) => create.run(settings, terminal),
+            Self::List(list) => list.run(settings, terminal),
+            Self::Revoke(revoke) => revoke.run(settings, terminal),
+        }
+    }
+}
+
+impl Create {
+    fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let now_ms = Clock::system().now_ms();
+        let expires_at_ms = self.expires.map(|expires| {
+            let expires_ms = i64::try_from(expires.as_millis()).unwrap_or(i64::MAX);
+            now_ms.saturating_add(expires_ms)
+        });
+        let request = Request::CreateToken(NewToken {
+            name: self.name.unwrap_or_else(|| self.role.to_string()),
+            role: self.role,
+            owner: self.owner,
+            sources: self.sources,
+            expires_at_ms,
+        });
+        let (token, text) = match ask::perform_now(settings, request, terminal)? {
+            Some(Answer::Token { token, text }) => (token, text),
+            Some(other) => return Err(ask::unexpected(&other)),
+            None => return Ok(Exit::Refused),
+        };
+        if self.json {
+            return terminal.json(&Given {
+                token: &token,
+                text: &text,
+            });
+        }
+        let until = token.token.expires_at_ms.map(day_and_time);
+        let until = until.map_or_else(
+            || "until it is revoked".to_owned(),
+            |until| format!("until {until}"),
+        );
+        let (id, role) = (token.token_id, token.token.role);
+        writeln!(
+            terminal.talk,
+            "token {id} is made: role {role}, {until}. It is shown once:\n"
+        )?;
+        writeln!(terminal.data, "{text}")?;
+        terminal.data.flush()?;
+        writeln!(
+            terminal.talk,
+            "\nSend it as Authorization: Bearer tr_…; end it with `tickrelay token revoke {id}`."
+        )?;
+        Ok(Exit::Done)
+    }
+}
+
+impl List {
+    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let tokens = match ask::perform_now(settings, Request::ListTokens, terminal)? {
+            Some(Answer::Tokens(tokens)) => tokens,
+            Some(other) => return Err(ask::unexpected(&other)),
+            None => return Ok(Exit::Refused),
+        };
+        if self.json {
+            return terminal.json(&tokens);
+        }
+        if tokens.is_empty() {
+            return terminal.refuse(
+                "no token yet: the management API answers this machine alone; \
+                 tickrelay token create --role admin makes one",
+            );
+        }
+        let now_ms = Clock::system().now_ms();
+        let rows = tokens.iter().map(|record| {
+            let token = &record.token;
+            vec![
+                record.token_id.to_string(),
+                shorten(&token.name, 24),
+                token.role.to_string(),
+                token.owner.clone().unwrap_or_default(),
+                shorten(&token.sources.join(","), 24),
+                standing(record, now_ms),
+                record.last_used_ms.map(stamp).unwrap_or_default(),
+            ]
+        });
+        let headings = [
+            "ID",
+            "NAME",
+            "ROLE",
+            "OWNER",
+            "SOURCES",
+            "HOLDS",
+            "LAST USED (UTC)",
+        ];
+        write!(terminal.data, "{}", table(&headings, rows))?;
+        Ok(Exit::Done)
+    }
+}
+
+fn standing(record: &TokenRecord, now_ms: i64) -> String {
+    match (record.revoked_at_ms, record.token.expires_at_ms) {
+        (Some(ms), _) => format!("revoked {}", stamp(ms)),
+        (None, Some(ms)) if ms <= now_ms => format!("expired {}", stamp(ms)),
+        (None, Some(ms)) => format!("until {}", stamp(ms)),
+        (None, None) => "until revoked".to_owned(),
+    }
+}
+
+impl Revoke {
+    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let request = Request::RevokeToken { id: self.id };
+        match ask::perform_now(settings, request, terminal)? {
+            Some(Answer::Revoked(token)) => {
+                writeln!(
+                    terminal.talk,
+                    "token {} ({}) holds no more",
+                    token.token_id, token.token.name
+                )?;
+                Ok(Exit::Done)
+            }
+            Some(other) => Err(ask::unexpected(&other)),
+            None => Ok(Exit::Refused),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What is written into the audit of each request: one match, so that none is forgotten.
+
+use serde_json::{Value, json};
+
+use super::{Answer, Request};
+use crate::access::Caller;
+use crate::store::SubscriberChange;
+use crate::store::audit::Change;
+
+/// What a request says of the change it asks for.
+pub(super) struct Note {
+    kind: &'static str,
+    done: &'static str,
+    id: Option<String>,
+    detail: Value,
+}
+
+/// The note of a request; `None` for one that changes nothing.
+pub(super) fn note(request: &Request) -> Option<Note> {
+    let note = match request {
+        Request::AddSubscriber(new) => {
+            Note::of_subscriber("added", &new.name, json!({ "owner": new.owner }))
+        }
+        Request::UpdateSubscriber { name, change } => {
+            Note::of_subscriber("changed", name, json!({ "changed": fields(change) }))
+        }
+        Request::PauseSubscriber { name } => Note::of_subscriber("paused", name, json!({})),
+        Request::ResumeSubscriber { name } => Note::of_subscriber("resumed", name, json!({})),
+        Request::RemoveSubscriber { name } => Note::of_subscriber("removed", name, json!({})),
+        Request::RotateSecret { name } => Note::of_subscriber("secret-rotated", name, json!({})),
+        Request::TestSubscriber { name } => Note::of_subscriber("tested", name, json!({})),
+        Request::RetryForwards(selection) => {
+            let id = single(&selection.forward_ids);
+            Note::new("forward", "retried", id, json!(selection))
+        }
+        Request::Reprocess { dry_run: true, .. } | Request::ListTokens => return None,
+        Request::Reprocess { selection, .. } => {
+            let id = single(&selection.webhook_ids);
+            Note::new("webhook", "reprocessed", id, json!(selection))
+        }
+        Request::Erase { options, .. } if options.dry_run => return None,
+        // Whom, must not be told.
+        Request::Erase { .. } => Note::new("person", "erased", None, json!({})),
+        Request::CreateToken(new) => Note::new("token", "created", None, json!(new)),
+        Request::RevokeToken { id } => {
+            Note::new("token", "revoked", Some(id.to_string()), json!({}))
+        }
+    };
+    Some(note)
+}
+
+/// The one that was named, where it was one.
+fn single(ids: &[i64]) -> Option<String> {
+    match ids {
+        [id] => Some(id.to_string()),
+        _ => None,
+    }
+}
+
+/// The names of the fields that change; what they hold may be a secret.
+fn fields(change: &SubscriberChange) -> Vec<&'static str> {
+    [
+        ("url", change.url.is_some()),
+        ("filter", change.filter.is_some()),
+        ("options", change.options.is_some()),
+        ("concurrency", change.concurrency.is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(field, is_changed)| is_changed.then_some(field))
+    .collect()
+}
+
+impl Note {
+    const fn new(
+        kind: &'static str,
+        done: &'static str,
+        id: Option<String>,
+        detail: Value,
+    ) -> Self {
+        Self {
+            kind,
+            done,
+            id,
+            detail,
+        }
+    }
+
+    fn of_subscriber(done: &'static str, name: &str, detail: Value) -> Self {
+        Self::new("subscriber", done, Some(name.to_owned()), detail)
+    }
+
+    /// The change as it came about.
+    pub(super) fn of(mut self, caller: &Caller, answer: &Answer) -> Change {
+        match answer {
+            Answer::Token { token, .. } => self.id = Some(token.token_id.to_string()),
+            Answer::Removed { given_up } => self.detail["given_up"] = json!(given_up),
+            Answer::Retried { forwards } => self.detail["forwards"] = json!(forwards),
+            _ => {}
+        }
+        Change {
+            caller: caller.called(),
+            role: caller.role,
+            action: format!("{}.{}", self.kind, self.done),
+            kind: self.kind.to_owned(),
+            id: self.id,
+            detail: self.detail,
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Adding and changing subscribers: what each field must be, and whose it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Answer, Failure, Fault, Operations, check_name};
+use crate::access::{Caller, Role};
+use crate::model::{Filter, Subscriber, SubscriberState, digits, is_phone_number};
+use crate::store::{NewSubscriber, SubscriberChange};
+
+/// How long a rotated secret goes on signing beside the new one.
+const ROTATION: Duration = Duration::from_hours(24);
+/// The most forwards that may be in flight to one subscriber at once.
+const MOST_AT_ONCE: u16 = 256;
+
+impl Operations {
+    pub(super) async fn add_subscriber(
+        &self,
+        caller: &Caller,
+        mut new: NewSubscriber,
+    ) -> Result<Answer, Failure> {
+        let mut faults = Vec::new();
+        faults.extend(check_name("/name", &new.name).err());
+        faults.extend(settle_owner(caller, &mut new.owner).err());
+        self.check_url(&mut new.url, &mut faults);
+        self.check_filter(caller, &new.filter, &mut faults);
+        faults.extend(check_concurrency(new.concurrency).err());
+        none(faults)?;
+        let (subscriber, secret) = self.store.add_subscriber(new).await?;
+        tracing::info!(subscriber = %subscriber.name, "subscriber.added");
+        Ok(Answer::Secret {
+            subscriber: (*subscriber).clone(),
+            secret: secret.expose(),
+            old_until_ms: None,
+        })
+    }
+
+    pub(super) async fn update_subscriber(
+        &self,
+        caller: &Caller,
+        name: &str,
+        mut change: SubscriberChange,
+    ) -> Result<Answer, Failure> {
+        self.subscriber_of(caller, name)?;
+        let mut faults = Vec::new();
+        if let Some(url) = &mut change.url {
+            self.check_url(url, &mut faults);
+        }
+        if let Some(filter) = &change.filter {
+            self.check_filter(caller, filter, &mut faults);
+        }
+        if let Some(concurrency) = change.concurrency {
+            faults.extend(check_concurrency(concurrency).err());
+        }
+        none(faults)?;
+        let subscriber = self.store.update_subscriber(name, change).await?;
+        tracing::info!(subscriber = name, "subscriber.changed");
+        Ok(Answer::Subscriber((*subscriber).clone()))
+    }
+
+    /// The subscriber of that name, if the caller sees it.
+    pub(super) fn subscriber_of(
+        &self,
+        caller: &Caller,
+        name: &str,
+    ) -> Result<Arc<Subscriber>, Failure> {
+        let found = self.store.subscriber(name).ok();
+        found
+            .filter(|subscriber| caller.sees(subscriber))
+            .ok_or_else(|| Failure::Missing(format!("no subscriber is named {name:?}")))
+    }
+
+    pub(super) async fn set_state(
+        &self,
+        caller: &Caller,
+        name: &str,
+        state: SubscriberState,
+    ) -> Result<Answer, Failure> {
+        self.subscriber_of(caller, name)?;
+        let subscriber = self.store.set_state(name, state).await?;
+        tracing::info!(
+            subscriber = name,
+            state = state.as_str(),
+            "subscriber.state"
+        );
+        Ok(Answer::Subscriber((*subscriber).clone()))
+    }
+
+    pub(super) async fn rotate_secret(
+        &self,
+        caller: &Caller,
+        name: &str,
+    ) -> Result<Answer, Failure> {
+        self.subscriber_of(caller, name)?;
+        let rotation_ms = i64::try_from(ROTATION.as_millis()).unwrap_or(i64::MAX);
+        let old_until_ms = self.clock.now_ms().saturating_add(rotation_ms);
+        let secret = self.store.rotate_secret(name, old_until_ms).await?;
+        let subscriber = self.store.subscriber(name)?;
+        tracing::info!(subscriber = name, "subscriber.secret_rotated");
+        Ok(Answer::Secret {
+            subscriber: (*subscriber).clone(),
+            secret: secret.expose(),
+            old_until_ms: Some(old_until_ms),
+        })
+    }
+
+    /// What was judged is what is kept and shown, not how it was typed.
+    fn check_url(&self, url: &mut String, faults: &mut Vec<Fault>) {
+        match self.sender.guard().target(url) {
+            Ok(target) => target.as_str().clone_into(url),
+            Err(error) => faults.push(fault("/url", format!("url {url:?}: {error}"))),
+        }
+    }
+
+    fn check_filter(&self, caller: &Caller, filter: &Filter, faults: &mut Vec<Fault>) {
+        for (index, wanted) in filter.sources.iter().enumerate() {
+            let field = || format!("/filter/sources/{index}");
+            if let Err(detail) = self.check_source(wanted) {
+                faults.push(fault(field(), detail));
+            } else if !caller.sees_source(wanted) {
+                faults.push(fault(
+                    field(),
+                    format!("this token does not see {wanted:?}"),
+                ));
+            }
+        }
+        if filter.sources.is_empty() && !caller.sources.is_empty() {
+            let seen = caller.sources.join(", ");
+            let detail = format!("this token sees some sources only: name those wanted, of {seen}");
+            faults.push(fault("/filter/sources", detail));
+        }
+        for (index, sender) in filter.senders.iter().enumerate() {
+            if !is_phone_number(&digits(sender)) {
+                let detail = format!(
+                    "sender {sender:?}: write a phone number with its country code, \
+                     e.g. +385910009999"
+                );
+                faults.push(fault(format!("/filter/senders/{index}"), detail));
+            }
+        }
+    }
+}
+
+/// An integrator's subscribers are its owner's.
+fn settle_owner(caller: &Caller, owner: &mut Option<String>) -> Result<(), Fault> {
+    if let Some(own) = &caller.owner {
+        if owner.as_ref().is_some_and(|owner| owner != own) {
+            let detail = format!("this token adds subscribers of {own:?}: leave it out");
+            return Err(fault("/owner", detail));
+        }
+        *owner = Some(own.clone());
+    } else if caller.role == Role::Integrator {
+        return Err(fault("/owner", "this token has no owner".to_owned()));
+    }
+    owner
+        .as_ref()
+        .map_or(Ok(()), |owner| check_name("/owner", owner))
+}
+
+fn check_concurrency(concurrency: u16) -> Result<(), Fault> {
+    if (1..=MOST_AT_ONCE).contains(&concurrency) {
+        return Ok(());
+    }
+    let detail = format!("concurrency must be at least 1 and at most {MOST_AT_ONCE}");
+    Err(fault("/concurrency", detail))
+}
+
+fn fault(field: impl Into<String>, detail: String) -> Fault {
+    Fault {
+        field: field.into(),
+        detail,
+    }
+}
+
+fn none(faults: Vec<Fault>) -> Result<(), Failure> {
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Invalid(faults))
+    }
+}

@@ -1,0 +1,105 @@
+//! What a reader is asked: which rows, seen by whom, and which page of them.
+
+use super::WebhookOutcome;
+use crate::access::Caller;
+use crate::model::{ErrorCode, ForwardState, Status};
+
+/// What somebody may see; the default sees everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Only what concerns subscribers of this owner.
+    pub owner: Option<String>,
+    /// Only what came from these sources; from any when empty.
+    pub sources: Vec<String>,
+}
+
+impl From<&Caller> for Scope {
+    fn from(caller: &Caller) -> Self {
+        Self {
+            owner: caller.owner.clone(),
+            sources: caller.sources.clone(),
+        }
+    }
+}
+
+/// A page of a list that has the newest first: by key, so that what comes meanwhile moves
+/// nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Window {
+    /// Only keys below this one; from the newest when `None`.
+    pub before: Option<i64>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+impl Window {
+    /// The newest `limit`.
+    #[must_use]
+    pub const fn newest(limit: usize) -> Self {
+        Self {
+            before: None,
+            limit,
+        }
+    }
+}
+
+/// Which forwards to list, the newest first.
+#[derive(Debug, Clone, Default)]
+pub struct ForwardQuery {
+    /// In this state only.
+    pub state: Option<ForwardState>,
+    /// Owed to the subscriber with this key only.
+    pub subscriber_id: Option<i64>,
+    /// Whose latest attempt failed with this code.
+    pub error: Option<ErrorCode>,
+    /// Owed at or after, ms since 1970 UTC.
+    pub since_ms: Option<i64>,
+    /// Owed before, ms since 1970 UTC.
+    pub until_ms: Option<i64>,
+    /// What may be seen.
+    pub scope: Scope,
+    /// Which page.
+    pub window: Window,
+}
+
+/// Which webhooks to list, the newest first.
+#[derive(Debug, Clone, Default)]
+pub struct WebhookQuery {
+    /// Those that ended so; `Unparsed` includes each with an element that could not be read.
+    pub outcome: Option<WebhookOutcome>,
+    /// Those of this source.
+    pub source: Option<String>,
+    /// Received at or after, ms since 1970 UTC.
+    pub since_ms: Option<i64>,
+    /// Received before, ms since 1970 UTC.
+    pub until_ms: Option<i64>,
+    /// What may be seen; the owner does not matter.
+    pub scope: Scope,
+    /// Which page.
+    pub window: Window,
+}
+
+/// Which messages to list, the newest first.
+#[derive(Debug, Clone, Default)]
+pub struct MessageQuery {
+    /// With exactly this id of the provider's.
+    pub provider_message_id: Option<String>,
+    /// Whom the message or a report of it names as its recipient, in any spelling.
+    pub recipient: Option<String>,
+    /// In this status.
+    pub status: Option<Status>,
+    /// Whose primary error has this key (`meta:131026`) or this number (`131026`).
+    pub error: Option<String>,
+    /// Of this source.
+    pub source: Option<String>,
+    /// Of this broadcast.
+    pub bulk_id: Option<String>,
+    /// First reported at or after, ms since 1970 UTC.
+    pub since_ms: Option<i64>,
+    /// First reported before, ms since 1970 UTC.
+    pub until_ms: Option<i64>,
+    /// What may be seen.
+    pub scope: Scope,
+    /// Which page.
+    pub window: Window,
+}

@@ -1,0 +1,206 @@
+//! Tokens: kept in the second file, hashed; looked up in memory.
+
+use std::sync::{PoisonError, RwLock};
+
+use rusqlite::{Row, params};
+use subtle::ConstantTimeEq as _;
+
+use super::secrets::Secrets;
+use super::{Store, backend};
+use crate::access::token::{self, Hash, NewToken, TokenRecord};
+use crate::store::Error;
+
+/// How exactly the time of a token's last use is kept, ms: a write for each use would cost a
+/// sync of the disk each.
+const USE_KEPT_MS: i64 = 60_000;
+
+/// The tokens as they stand in the file.
+pub(super) struct Tokens(RwLock<Vec<(Hash, TokenRecord)>>);
+
+impl Tokens {
+    pub(super) fn load(secrets: &Secrets) -> Result<Self, Error> {
+        Ok(Self(RwLock::new(load(secrets)?)))
+    }
+
+    fn reload(&self, secrets: &Secrets) -> Result<(), Error> {
+        let tokens = load(secrets)?;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+        Ok(())
+    }
+
+    fn read(&self) -> Vec<TokenRecord> {
+        let tokens = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        tokens.iter().map(|(_, token)| token.clone()).collect()
+    }
+}
+
+fn load(secrets: &Secrets) -> Result<Vec<(Hash, TokenRecord)>, Error> {
+    let connection = secrets.connection();
+    let read = || -> rusqlite::Result<Vec<(Hash, TokenRecord)>> {
+        connection
+            .prepare("SELECT * FROM token ORDER BY token_id")?
+            .query_map([], read_token)?
+            .collect()
+    };
+    read().map_err(|error| backend("cannot read the tokens".to_owned(), error))
+}
+
+fn read_token(row: &Row<'_>) -> rusqlite::Result<(Hash, TokenRecord)> {
+    let sources: String = row.get("sources")?;
+    let token = NewToken {
+        name: row.get("name")?,
+        role: super::reader::word(row, "role")?,
+        owner: row.get("owner")?,
+        sources: serde_json::from_str(&sources).map_err(super::subscribers::unreadable)?,
+        expires_at_ms: row.get("expires_at_ms")?,
+    };
+    let record = TokenRecord {
+        token_id: row.get("token_id")?,
+        token,
+        created_at_ms: row.get("created_at_ms")?,
+        last_used_ms: row.get("last_used_ms")?,
+        revoked_at_ms: row.get("revoked_at_ms")?,
+    };
+    Ok((row.get("hash")?, record))
+}
+
+impl Store {
+    /// Keeps a new token; its text is returned here and shown nowhere else.
+    ///
+    /// # Errors
+    /// [`Error::Backend`].
+    pub async fn create_token(&self, new: NewToken) -> Result<(TokenRecord, String), Error> {
+        let text = token::generate();
+        // It was just made, so it is one.
+        let hash = token::hash(&text).unwrap_or_default();
+        let now_ms = self.clock.now_ms();
+        let record = self
+            .with_secrets(move |store| {
+                let sources = serde_json::to_string(&new.sources).unwrap_or_default();
+                let insert = store.secrets.connection().query_row(
+                    "INSERT INTO token (hash, name, role, owner, sources, created_at_ms, \
+                     expires_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING *",
+                    params![
+                        hash,
+                        new.name,
+                        new.role.as_str(),
+                        new.owner,
+                        sources,
+                        now_ms,
+                        new.expires_at_ms
+                    ],
+                    read_token,
+                );
+                let (_, record) =
+                    insert.map_err(|error| backend("cannot keep the token".to_owned(), error))?;
+                store.tokens.reload(&store.secrets)?;
+                Ok(record)
+            })
+            .await?;
+        Ok((record, text))
+    }
+
+    /// Every token, the revoked and the expired ones too.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<TokenRecord> {
+        self.tokens.read()
+    }
+
+    /// Ends a token now; one that was revoked stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Backend`].
+    pub async fn revoke_token(&self, token_id: i64) -> Result<TokenRecord, Error> {
+        let now_ms = self.clock.now_ms();
+        self.with_secrets(move |store| {
+            store
+                .secrets
+                .connection()
+                .execute(
+                    "UPDATE token SET revoked_at_ms = ?2 \
+                     WHERE token_id = ?1 AND revoked_at_ms IS NULL",
+                    [token_id, now_ms],
+                )
+                .map_err(|error| backend("cannot revoke the token".to_owned(), error))?;
+            store.tokens.reload(&store.secrets)?;
+            let mut tokens = store.tokens().into_iter();
+            tokens
+                .find(|token| token.token_id == token_id)
+                .ok_or_else(|| Error::NotFound(format!("token has the key {token_id}")))
+        })
+        .await
+    }
+
+    /// Whether a token is wanted of whoever asks: there is one that was not revoked. One that
+    /// expired counts, so that time alone opens nothing.
+    #[must_use]
+    pub fn wants_token(&self) -> bool {
+        let tokens = self.tokens.0.read().unwrap_or_else(PoisonError::into_inner);
+        tokens
+            .iter()
+            .any(|(_, token)| token.revoked_at_ms.is_none())
+    }
+
+    /// The token with this text, whether it still holds or not; every one is compared, each in
+    /// constant time.
+    #[must_use]
+    pub fn find_token(&self, text: &str) -> Option<TokenRecord> {
+        let hash = token::hash(text)?;
+        let tokens = self.tokens.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found = None;
+        for (kept, token) in tokens.iter() {
+            if bool::from(kept.ct_eq(&hash)) {
+                found = Some(token);
+            }
+        }
+        found.cloned()
+    }
+
+    /// Notes that a token was used, at most once a minute.
+    ///
+    /// # Errors
+    /// [`Error::Backend`].
+    pub async fn note_token_used(&self, token_id: i64) -> Result<(), Error> {
+        let now_ms = self.clock.now_ms();
+        let is_new = {
+            let mut tokens = self
+                .tokens
+                .0
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            let mut tokens = tokens.iter_mut().map(|(_, token)| token);
+            let token = tokens.find(|token| token.token_id == token_id);
+            token.is_some_and(|token| {
+                let before_ms = token.last_used_ms.replace(now_ms);
+                let is_new = before_ms.is_none_or(|ms| now_ms - ms >= USE_KEPT_MS);
+                if !is_new {
+                    token.last_used_ms = before_ms;
+                }
+                is_new
+            })
+        };
+        if !is_new {
+            return Ok(());
+        }
+        self.with_secrets(move |store| {
+            let update = store.secrets.connection().execute(
+                "UPDATE token SET last_used_ms = ?2 WHERE token_id = ?1",
+                [token_id, now_ms],
+            );
+            update.map_err(|error| backend("cannot note the token's use".to_owned(), error))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Works on the second file, off the asker's thread: it waits for the disk.
+    pub(super) async fn with_secrets<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let store = self.clone();
+        tokio::task::spawn_blocking(move || work(&store))
+            .await
+            .map_err(|_| Error::Closed)?
+    }
+}

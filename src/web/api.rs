@@ -1,0 +1,247 @@
+//! `/api/v1`: the management API. One table of routes, one way in, one way to answer.
+//!
+//! A handler reads its input, asks [`Operations`] or a reader, and shapes the answer; rules stand
+//! in [`crate::operations`]. A new route is one line of the table below.
+
+mod document;
+mod gate;
+mod input;
+mod once;
+mod page;
+mod problem;
+mod subscribers;
+mod time;
+
+use std::sync::Arc;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::middleware::{Next, from_fn};
+use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
+use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, Route};
+use futures_util::future::{Ready, ready};
+use serde::Serialize;
+
+use crate::access::{Caller, Permission};
+use crate::config::Config;
+use crate::model::Subscriber;
+use crate::operations::{Answer, Operations, Request};
+use crate::store::Reader;
+use crate::web::Web;
+use problem::Problem;
+
+pub use document::openapi;
+
+/// Where it is.
+const BASE: &str = "/api/v1";
+/// The largest body, in bytes.
+const BODY_LIMIT: usize = 1 << 20;
+
+/// What the API's handlers share beside [`Web`].
+pub struct Api {
+    /// What may be asked.
+    operations: Operations,
+    failures: gate::Failures,
+    under_way: once::UnderWay,
+}
+
+impl Api {
+    /// Nobody has asked yet.
+    #[must_use]
+    pub fn new(_config: &Config, operations: Operations) -> Self {
+        Self {
+            operations,
+            failures: gate::Failures::default(),
+            under_way: once::UnderWay::default(),
+        }
+    }
+}
+
+/// What a handler answers.
+type Reply = Result<HttpResponse, Problem>;
+
+/// One way to ask something.
+pub struct Endpoint {
+    /// The method.
+    pub method: Method,
+    /// The path below `/api/v1`, with `{…}` for what names something.
+    pub path: &'static str,
+    /// What the caller must be allowed.
+    pub permission: Permission,
+    route: Route,
+}
+
+/// Makes [`endpoints`] and the list of what is documented from one table.
+macro_rules! table {
+    ($($method:ident $path:literal $permission:ident $module:ident::$handler:ident;)+) => {
+        /// Every way to ask something.
+        #[must_use]
+        pub fn endpoints() -> Vec<Endpoint> {
+            vec![$(Endpoint {
+                method: Method::$method,
+                path: $path,
+                permission: Permission::$permission,
+                route: guarded(
+                    Permission::$permission,
+                    web::method(Method::$method).to($module::$handler),
+                ),
+            },)+]
+        }
+
+        #[derive(utoipa::OpenApi)]
+        #[openapi(paths($($module::$handler),+))]
+        struct Paths;
+    };
+}
+
+table! {
+    GET    "/subscribers"                      ReadSubscribers  subscribers::list;
+    POST   "/subscribers"                      WriteSubscribers subscribers::create;
+    GET    "/subscribers/{name}"               ReadSubscribers  subscribers::read;
+    PATCH  "/subscribers/{name}"               WriteSubscribers subscribers::update;
+    DELETE "/subscribers/{name}"               WriteSubscribers subscribers::remove;
+    POST   "/subscribers/{name}/pause"         WriteSubscribers subscribers::pause;
+    POST   "/subscribers/{name}/resume"        WriteSubscribers subscribers::resume;
+    POST   "/subscribers/{name}/rotate-secret" WriteSubscribers subscribers::rotate_secret;
+    POST   "/subscribers/{name}/test"          WriteSubscribers subscribers::test;
+    GET    "/subscribers/{name}/health"        ReadSubscribers  subscribers::health;
+}
+
+/// A route that lets in who may come, and answers a repeated POST as before.
+fn guarded(permission: Permission, route: Route) -> Route {
+    route.wrap(from_fn(move |request, next| {
+        admit(permission, request, next)
+    }))
+}
+
+async fn admit<B: MessageBody + 'static>(
+    permission: Permission,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(shared) = request.app_data::<Data<Web>>().cloned() else {
+        return Err(Problem::internal(&"the API was not set up").into());
+    };
+    let (store, api) = (&shared.store, &shared.api);
+    let now_ms = shared.clock.now_ms();
+    let caller = gate::caller(request.request(), store, &api.failures, now_ms).await?;
+    if !caller.role.may(permission) {
+        return Err(Problem::forbidden(format!(
+            "the role {} may not do this; the README says what each role may",
+            caller.role
+        ))
+        .into());
+    }
+    request.extensions_mut().insert(caller.clone());
+    if request.method() == Method::POST {
+        return once::answer(request, &caller, (store, &api.under_way), next).await;
+    }
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+/// Everything below `/api/v1`.
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config.service(document::page());
+    let mut scope = web::scope(BASE)
+        .app_data(PayloadConfig::new(BODY_LIMIT))
+        .service(
+            web::resource("/openapi.json")
+                .route(web::get().to(document::show))
+                .default_service(web::to(async || refuse_method(&[Method::GET]))),
+        );
+    let mut endpoints = endpoints();
+    while let Some(path) = endpoints.first().map(|endpoint| endpoint.path) {
+        let (here, others) = endpoints
+            .into_iter()
+            .partition(|endpoint| endpoint.path == path);
+        endpoints = others;
+        scope = scope.service(resource(path, here));
+    }
+    config.service(scope.default_service(web::to(async || -> Reply {
+        Err(Problem::missing("such URL; see /api/v1/openapi.json"))
+    })));
+}
+
+fn resource(path: &str, endpoints: Vec<Endpoint>) -> actix_web::Resource {
+    let methods: Vec<Method> = endpoints
+        .iter()
+        .map(|endpoint| endpoint.method.clone())
+        .collect();
+    let mut resource = web::resource(path);
+    for endpoint in endpoints {
+        resource = resource.route(endpoint.route);
+    }
+    resource.default_service(web::to(move || ready(refuse_method(&methods))))
+}
+
+fn refuse_method(methods: &[Method]) -> Reply {
+    let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    Err(Problem::method_not_allowed(&methods.join(", ")))
+}
+
+/// What a handler works with: who asks, and what there is to ask.
+struct Asked {
+    caller: Caller,
+    shared: Data<Web>,
+}
+
+impl FromRequest for Asked {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let shared = request.app_data::<Data<Web>>().cloned();
+        let caller = request.extensions().get::<Caller>().cloned();
+        let asked = caller
+            .zip(shared)
+            .map(|(caller, shared)| Self { caller, shared });
+        ready(asked.ok_or_else(|| Problem::internal(&"a route lets in anybody")))
+    }
+}
+
+impl Asked {
+    /// Does something, as the command line would.
+    async fn perform(&self, request: Request) -> Result<Answer, Problem> {
+        // Nobody listens: what takes long is a job, not a request.
+        let (progress, _) = tokio::sync::mpsc::unbounded_channel();
+        let operations = &self.shared.api.operations;
+        Ok(operations.perform(&self.caller, request, &progress).await?)
+    }
+
+    /// Reads the store, off the thread that serves others.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, crate::store::Error> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let reader = self.shared.store.reader();
+        let read = web::block(move || read(&reader)).await;
+        Ok(read.map_err(|error| Problem::internal(&error))??)
+    }
+
+    /// The subscriber of that name, if the caller sees it.
+    fn subscriber(&self, name: &str) -> Result<Arc<Subscriber>, Problem> {
+        let found = self.shared.store.subscriber(name).ok();
+        found
+            .filter(|subscriber| self.caller.sees(subscriber))
+            .ok_or_else(|| Problem::missing(format_args!("subscriber named {name:?}")))
+    }
+}
+
+/// 200 with what was asked for.
+#[expect(clippy::unnecessary_wraps, reason = "it is the last line of handlers")]
+fn done(body: &impl Serialize) -> Reply {
+    Ok(HttpResponse::Ok().json(body))
+}
+
+/// 201 with what there is now.
+#[expect(clippy::unnecessary_wraps, reason = "it is the last line of handlers")]
+fn created(body: &impl Serialize) -> Reply {
+    Ok(HttpResponse::Created().json(body))
+}
+
+fn unexpected(answer: &Answer) -> Problem {
+    // Its words may hold a secret.
+    let _ = answer;
+    Problem::internal(&"an operation gave another answer than it does")
+}

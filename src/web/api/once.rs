@@ -1,0 +1,147 @@
+//! `Idempotency-Key`: a POST that is sent again within 24 h gets the answer it got before.
+//!
+//! An answer is kept when something was done. What was refused changed nothing and may be tried
+//! again, mended, under the same key.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use actix_web::body::{BoxBody, MessageBody, to_bytes};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::middleware::Next;
+use actix_web::web::Bytes;
+use actix_web::{Error, HttpResponse, ResponseError as _};
+use sha2::{Digest as _, Sha256};
+
+use super::input;
+use super::problem::Problem;
+use crate::access::Caller;
+use crate::store::{Remembered, Store};
+
+/// The request header.
+pub(super) const HEADER: &str = "Idempotency-Key";
+/// The header of an answer that was given before.
+pub(super) const REPLAYED: &str = "Idempotent-Replayed";
+/// The longest key.
+const LONGEST: usize = 255;
+
+type Key = (String, String);
+
+/// The keys of requests that are being answered.
+#[derive(Default)]
+pub(super) struct UnderWay(Mutex<HashSet<Key>>);
+
+/// A key, for as long as its request is being answered.
+struct Turn<'a> {
+    under_way: &'a UnderWay,
+    key: Key,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.under_way.keys().remove(&self.key);
+    }
+}
+
+impl UnderWay {
+    fn keys(&self) -> std::sync::MutexGuard<'_, HashSet<Key>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, key: &Key) -> Option<Turn<'_>> {
+        self.keys().insert(key.clone()).then(|| Turn {
+            under_way: self,
+            key: key.clone(),
+        })
+    }
+}
+
+/// Answers a POST; when it has a key, once.
+pub(super) async fn answer<B: MessageBody + 'static>(
+    mut request: ServiceRequest,
+    caller: &Caller,
+    (store, under_way): (&Store, &UnderWay),
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(key) = request.headers().get(HEADER) else {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    };
+    let key = match key.to_str() {
+        Ok(key) if (1..=LONGEST).contains(&key.len()) => key.to_owned(),
+        _ => {
+            let detail = format!("use 1 to {LONGEST} visible ASCII characters, a UUID is usual");
+            return Err(Problem::field(HEADER, detail).into());
+        }
+    };
+    let body = request.extract::<Bytes>().await;
+    let body = body.map_err(|error| input::not_read(&error))?;
+    let asked = hash(&request, &body);
+    let (who, key) = (caller.called(), key);
+    let Some(_turn) = under_way.take(&(who.clone(), key.clone())) else {
+        return Err(
+            Problem::conflict("a request with this key is being answered: wait for it").into(),
+        );
+    };
+    let known = store.recall(who.clone(), key.clone()).await;
+    if let Some(known) = known.map_err(Problem::from)? {
+        return replay(request, &known, asked);
+    }
+    request.set_payload(body.into());
+    let response = next.call(request).await?.map_into_boxed_body();
+    if !response.status().is_success() {
+        return Ok(response);
+    }
+    let (request, response) = response.into_parts();
+    let (head, body) = response.into_parts();
+    let body = to_bytes(body)
+        .await
+        .map_err(|error| Problem::internal(&error))?;
+    let answer = Remembered {
+        request: asked,
+        status: head.status().as_u16(),
+        body: body.to_vec(),
+    };
+    // It is done: not to answer now would be worse than not to know the answer later.
+    if let Err(error) = store.remember(who, key, answer).await {
+        tracing::error!(%error, "api.answer_not_kept");
+    }
+    Ok(ServiceResponse::new(request, head.set_body(body)).map_into_boxed_body())
+}
+
+/// What makes two requests the same, the caller aside: method, URL, body.
+fn hash(request: &ServiceRequest, body: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let target = request.uri().path_and_query();
+    for part in [
+        request.method().as_str(),
+        target.map_or("", |target| target.as_str()),
+    ] {
+        hash.update(part);
+        hash.update([0]);
+    }
+    hash.update(body);
+    hash.finalize().into()
+}
+
+fn replay(
+    request: ServiceRequest,
+    known: &Remembered,
+    asked: [u8; 32],
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if known.request != asked {
+        let detail = "this key was used for another request: take a new one for each request";
+        return Err(Problem::field(HEADER, detail).into());
+    }
+    let status = StatusCode::from_u16(known.status);
+    let response = status.map_or_else(
+        |error| Problem::internal(&error).error_response(),
+        |status| {
+            HttpResponse::build(status)
+                .insert_header((REPLAYED, "true"))
+                .content_type("application/json")
+                .body(known.body.clone())
+        },
+    );
+    Ok(request.into_response(response))
+}

@@ -1,0 +1,399 @@
+//! `/subscribers`: who is told of what, and where.
+
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::input::{Body, Query, Segment};
+use super::page::{Page, Paging};
+use super::problem::Problem;
+use super::time::Time;
+use super::{Asked, Reply, created, done};
+use crate::metrics::SubscriberLabel;
+use crate::model::{ErrorCode, Filter, PayloadOptions, Status, Subscriber, SubscriberState};
+use crate::operations::{Answer, Request, SampleAnswer};
+use crate::store::overview::SubscriberHealth;
+use crate::store::{NewSubscriber, SubscriberChange};
+
+/// A subscriber.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Subscriber)]
+pub(crate) struct View {
+    /// Its key, never used again.
+    id: i64,
+    /// What people call it; its part of the URL.
+    #[schema(example = "crm")]
+    name: String,
+    /// Whose it is; null for the operator's own.
+    owner: Option<String>,
+    /// Where its payloads go.
+    #[schema(example = "https://crm.example/whatsapp")]
+    url: String,
+    /// Whether it is sent to.
+    state: SubscriberState,
+    /// Why it is not, where the relay decided so.
+    state_reason: Option<String>,
+    /// Which reports it wants.
+    filter: Filter,
+    /// How its payloads look.
+    options: PayloadOptions,
+    /// How many forwards may be in flight to it at once.
+    concurrency: u16,
+    /// When it was added.
+    created_at: Time,
+    /// Since when every attempt has failed; null while it answers.
+    failing_since: Option<Time>,
+}
+
+impl From<&Subscriber> for View {
+    fn from(subscriber: &Subscriber) -> Self {
+        Self {
+            id: subscriber.id,
+            name: subscriber.name.clone(),
+            owner: subscriber.owner.clone(),
+            url: subscriber.url.clone(),
+            state: subscriber.state,
+            state_reason: subscriber.state_reason.clone(),
+            filter: subscriber.filter.clone(),
+            options: subscriber.options,
+            concurrency: subscriber.concurrency,
+            created_at: Time(subscriber.created_at_ms),
+            failing_since: subscriber.failing_since_ms.map(Time),
+        }
+    }
+}
+
+/// Which page of the subscribers.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// At most this many; 50 when left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// The subscribers, the oldest first.
+#[utoipa::path(get, path = "/subscribers", tag = "subscribers", params(ListQuery),
+    responses((status = 200, description = "One page.", body = Page<View>)))]
+pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
+    let paging = Paging::new("subscribers", query.limit, query.cursor.as_deref())?;
+    let subscribers = Arc::clone(&asked.shared.store.subscribers().borrow());
+    let rows: Vec<&Arc<Subscriber>> = subscribers
+        .iter()
+        .filter(|subscriber| paging.after().is_none_or(|after| subscriber.id > after))
+        .filter(|subscriber| asked.caller.sees(subscriber))
+        .take(paging.window().limit)
+        .collect();
+    done(&paging.page(
+        rows,
+        |subscriber| subscriber.id,
+        |subscriber| View::from(&**subscriber),
+    ))
+}
+
+/// A subscriber to be added.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewView {
+    /// Unique; 1 to 64 of a-z, 0-9 and '-'.
+    #[schema(
+        example = "crm",
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[a-z0-9-]+$"
+    )]
+    name: String,
+    /// Whose it is: an integrator's token sees the subscribers of its owner alone. A token with an
+    /// owner gives its own.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+$")]
+    owner: Option<String>,
+    /// Where its payloads go.
+    #[schema(example = "https://crm.example/whatsapp")]
+    url: String,
+    /// Which reports it wants; all when left out.
+    #[serde(default)]
+    filter: Filter,
+    /// How its payloads look.
+    #[serde(default)]
+    options: PayloadOptions,
+    /// How many forwards may be in flight to it at once; 8 when left out.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 256)]
+    concurrency: Option<u16>,
+}
+
+/// A subscriber and the secret that its payloads are signed with, which is shown this once.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SecretView {
+    /// The subscriber.
+    #[serde(flatten)]
+    subscriber: View,
+    /// Verifies payloads after Standard Webhooks.
+    #[schema(example = "whsec_A455RXq7mT6Clt4bQvoiBleqwc9QHSGIJwhU+CVTIEo=")]
+    secret: String,
+    /// Until when the secret before it signs too; null for a new subscriber.
+    old_secret_until: Option<Time>,
+}
+
+fn with_secret(answer: Answer) -> Result<SecretView, Problem> {
+    match answer {
+        Answer::Secret {
+            subscriber,
+            secret,
+            old_until_ms,
+        } => Ok(SecretView {
+            subscriber: View::from(&subscriber),
+            secret,
+            old_secret_until: old_until_ms.map(Time),
+        }),
+        other => Err(super::unexpected(&other)),
+    }
+}
+
+fn changed(answer: Answer) -> Reply {
+    match answer {
+        Answer::Subscriber(subscriber) => done(&View::from(&subscriber)),
+        other => Err(super::unexpected(&other)),
+    }
+}
+
+/// Add a subscriber. Its secret is in the answer, this once.
+#[utoipa::path(post, path = "/subscribers", tag = "subscribers", request_body = NewView,
+    responses((status = 201, description = "It is added and sent to from now on.", body = SecretView)))]
+pub(super) async fn create(asked: Asked, Body(body): Body<NewView>) -> Reply {
+    let usual = NewSubscriber::new(&body.name, &body.url);
+    let new = NewSubscriber {
+        owner: body.owner,
+        filter: body.filter,
+        options: body.options,
+        concurrency: body.concurrency.unwrap_or(usual.concurrency),
+        ..usual
+    };
+    let answer = asked.perform(Request::AddSubscriber(new)).await?;
+    created(&with_secret(answer)?)
+}
+
+/// One subscriber.
+#[utoipa::path(get, path = "/subscribers/{name}", tag = "subscribers",
+    params(("name" = String, Path, description = "Its name.")),
+    responses((status = 200, description = "It.", body = View)))]
+pub(super) async fn read(asked: Asked, Segment(name): Segment) -> Reply {
+    done(&View::from(&*asked.subscriber(&name)?))
+}
+
+/// What is to be different; what is left out stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangeView {
+    /// Where its payloads go.
+    url: Option<String>,
+    /// Which reports it wants, as a whole.
+    filter: Option<Filter>,
+    /// How its payloads look, as a whole; those that are owed already stay as they are.
+    options: Option<PayloadOptions>,
+    /// How many forwards may be in flight to it at once.
+    #[schema(minimum = 1, maximum = 256)]
+    concurrency: Option<u16>,
+}
+
+/// Change a subscriber.
+#[utoipa::path(patch, path = "/subscribers/{name}", tag = "subscribers", request_body = ChangeView,
+    params(("name" = String, Path, description = "Its name.")),
+    responses((status = 200, description = "As it is now.", body = View)))]
+pub(super) async fn update(
+    asked: Asked,
+    Segment(name): Segment,
+    Body(body): Body<ChangeView>,
+) -> Reply {
+    let change = SubscriberChange {
+        url: body.url,
+        filter: body.filter,
+        options: body.options,
+        concurrency: body.concurrency,
+    };
+    changed(
+        asked
+            .perform(Request::UpdateSubscriber { name, change })
+            .await?,
+    )
+}
+
+/// Send nothing to it until it is resumed; what it is owed is kept.
+#[utoipa::path(post, path = "/subscribers/{name}/pause", tag = "subscribers",
+    params(("name" = String, Path, description = "Its name.")),
+    responses((status = 200, description = "As it is now.", body = View)))]
+pub(super) async fn pause(asked: Asked, Segment(name): Segment) -> Reply {
+    changed(asked.perform(Request::PauseSubscriber { name }).await?)
+}
+
+/// Send to it again, all that is still owed included.
+#[utoipa::path(post, path = "/subscribers/{name}/resume", tag = "subscribers",
+    params(("name" = String, Path, description = "Its name.")),
+    responses((status = 200, description = "As it is now.", body = View)))]
+pub(super) async fn resume(asked: Asked, Segment(name): Segment) -> Reply {
+    changed(asked.perform(Request::ResumeSubscriber { name }).await?)
+}
+
+/// Remove it; what it is owed is given up, its name is free again.
+#[utoipa::path(delete, path = "/subscribers/{name}", tag = "subscribers",
+    params(("name" = String, Path, description = "Its name.")),
+    responses((status = 204, description = "It is removed.")))]
+pub(super) async fn remove(asked: Asked, Segment(name): Segment) -> Reply {
+    asked.perform(Request::RemoveSubscriber { name }).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Give it a new secret, which is in the answer, this once; the old one signs too for 24 h.
+#[utoipa::path(post, path = "/subscribers/{name}/rotate-secret", tag = "subscribers",
+    params(("name" = String, Path, description = "Its name.")),
+    responses((status = 200, description = "With its new secret.", body = SecretView)))]
+pub(super) async fn rotate_secret(asked: Asked, Segment(name): Segment) -> Reply {
+    let answer = asked.perform(Request::RotateSecret { name }).await?;
+    done(&with_secret(answer)?)
+}
+
+/// What the subscriber answered to each sample.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TestView {
+    /// Whether it took every sample.
+    taken: bool,
+    /// Each sample with its answer.
+    samples: Vec<SampleView>,
+}
+
+/// One sample and its answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SampleView {
+    /// The sample's status.
+    status: Status,
+    /// The payload that was sent.
+    payload: String,
+    /// The HTTP status; null when there was no answer.
+    http_status: Option<u16>,
+    /// Why it was not taken; null when it was.
+    error: Option<String>,
+    /// What went wrong, in words.
+    detail: String,
+    /// The first 2 KiB of the answer to a sample that was not taken.
+    excerpt: String,
+    /// How long the exchange took, ms.
+    duration_ms: u32,
+}
+
+impl From<SampleAnswer> for SampleView {
+    fn from(answer: SampleAnswer) -> Self {
+        Self {
+            status: answer.status,
+            payload: answer.payload,
+            http_status: answer.http_status,
+            error: answer.error,
+            detail: answer.detail,
+            excerpt: answer.excerpt,
+            duration_ms: answer.duration_ms,
+        }
+    }
+}
+
+/// Send it one sample of each status and show its answers.
+#[utoipa::path(post, path = "/subscribers/{name}/test", tag = "subscribers",
+    params(("name" = String, Path, description = "Its name.")),
+    responses((status = 200, description = "What it answered.", body = TestView)))]
+pub(super) async fn test(asked: Asked, Segment(name): Segment) -> Reply {
+    match asked.perform(Request::TestSubscriber { name }).await? {
+        Answer::Samples(samples) => done(&TestView {
+            taken: samples.iter().all(|sample| sample.error.is_none()),
+            samples: samples.into_iter().map(SampleView::from).collect(),
+        }),
+        other => Err(super::unexpected(&other)),
+    }
+}
+
+/// How a subscriber fares.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HealthView {
+    /// Whether it is sent to.
+    state: SubscriberState,
+    /// Why it is not, where the relay decided so.
+    state_reason: Option<String>,
+    /// Open: it failed several times in a row and is only probed.
+    breaker: Breaker,
+    /// Since when every attempt has failed; null while it answers.
+    failing_since: Option<Time>,
+    /// Forwards it is owed.
+    pending: u64,
+    /// Since when the oldest of those has been owed.
+    oldest_pending_since: Option<Time>,
+    /// When the next of those is, or was, to be tried.
+    next_due_at: Option<Time>,
+    /// When it last took one, within 24 h.
+    last_success_at: Option<Time>,
+    /// When an attempt last failed, of those pending or made within 24 h.
+    last_failure_at: Option<Time>,
+    /// Why.
+    last_failure: Option<ErrorCode>,
+    /// Of the forwards made within 24 h, those it took.
+    delivered_24h: u64,
+    /// Of the forwards made within 24 h, those given up.
+    gave_up_24h: u64,
+    /// Taken of those that ended, 0 to 1; null when none did.
+    success_rate_24h: Option<f64>,
+}
+
+/// Whether a subscriber is sent to or only probed.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Breaker {
+    /// It is sent to.
+    Closed,
+    /// It is probed.
+    Open,
+}
+
+/// How it fares: state, breaker, what it is owed, and how the last day went.
+#[utoipa::path(get, path = "/subscribers/{name}/health", tag = "subscribers",
+    params(("name" = String, Path, description = "Its name.")),
+    responses((status = 200, description = "How it fares.", body = HealthView)))]
+pub(super) async fn health(asked: Asked, Segment(name): Segment) -> Reply {
+    let subscriber = asked.subscriber(&name)?;
+    let (id, now_ms) = (subscriber.id, asked.shared.clock.now_ms());
+    let health = asked
+        .read(move |reader| reader.subscriber_health(id, now_ms))
+        .await?;
+    let label = SubscriberLabel { subscriber: name };
+    let gauge = asked.shared.metrics.breaker_open.get(&label);
+    let is_open = gauge.is_some_and(|gauge| gauge.get() == 1);
+    done(&HealthView::new(&subscriber, &health, is_open))
+}
+
+impl HealthView {
+    fn new(subscriber: &Subscriber, health: &SubscriberHealth, is_open: bool) -> Self {
+        let ended = health.delivered_24h + health.gave_up_24h;
+        #[expect(clippy::cast_precision_loss, reason = "a rate has no use for 52 bits")]
+        let rate = (ended > 0).then(|| health.delivered_24h as f64 / ended as f64);
+        Self {
+            state: subscriber.state,
+            state_reason: subscriber.state_reason.clone(),
+            breaker: if is_open {
+                Breaker::Open
+            } else {
+                Breaker::Closed
+            },
+            failing_since: subscriber.failing_since_ms.map(Time),
+            pending: health.pending,
+            oldest_pending_since: health.oldest_pending_ms.map(Time),
+            next_due_at: health.next_due_ms.map(Time),
+            last_success_at: health.last_success_ms.map(Time),
+            last_failure_at: health.last_failure_ms.map(Time),
+            last_failure: health.last_failure,
+            delivered_24h: health.delivered_24h,
+            gave_up_24h: health.gave_up_24h,
+            success_rate_24h: rate,
+        }
+    }
+}

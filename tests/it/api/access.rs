@@ -1,0 +1,232 @@
+//! Who is let in, what each role may, and what is kept of a token.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::json;
+use tickrelay::access::{Role, TABLE};
+use tickrelay::clock::Clock;
+use tickrelay::operations::{Answer, Request};
+use tickrelay::web::api::endpoints;
+
+use crate::support::TestApp;
+
+#[actix_web::test]
+async fn each_role_may_what_the_table_says_on_every_route() {
+    let app = TestApp::boot().await;
+    for role in Role::ALL {
+        let caller = app.caller(role).await;
+        for endpoint in endpoints() {
+            let path = endpoint.path.replace("{name}", "none").replace("{id}", "0");
+            let answer = caller
+                .ask(endpoint.method.as_str().parse().unwrap(), &path, None)
+                .await;
+            let is_allowed = answer.status != 403;
+            let expected = role.may(endpoint.permission);
+            assert_eq!(
+                is_allowed, expected,
+                "{role} {} {path}: {answer:?}",
+                endpoint.method
+            );
+            assert!(answer.status < 500, "{answer:?}");
+        }
+    }
+    app.stop().await;
+}
+
+#[test]
+fn the_readme_has_the_table() {
+    let readme = include_str!("../../../README.md");
+    for (_, words, roles) in TABLE {
+        let marks = Role::ALL.map(|role| if roles.contains(&role) { " yes " } else { "  " });
+        let line = format!("| {words} |{}|", marks.join("|"));
+        assert!(readme.contains(&line), "the README lacks: {line}");
+    }
+}
+
+#[actix_web::test]
+async fn without_a_token_only_this_machine_is_answered() {
+    let app = TestApp::boot().await;
+    let anyone = app.anyone();
+    anyone.get("/subscribers").await.with(200);
+    let new = json!({"name": "crm", "url": "http://127.0.0.1:9/"});
+    anyone.post("/subscribers", &new).await.with(201);
+    assert_eq!(app.value::<String>("SELECT caller FROM audit"), "loopback");
+    for (name, value) in [
+        ("X-Forwarded-For", "127.0.0.1"),
+        ("Forwarded", "for=127.0.0.1"),
+        ("X-Real-IP", "127.0.0.1"),
+        ("Host", "relay.example"),
+        ("Host", "localhost.evil.example"),
+        ("Origin", "https://evil.example"),
+        ("Origin", "null"),
+        ("Sec-Fetch-Site", "cross-site"),
+    ] {
+        let answer = anyone.clone().header(name, value).get("/subscribers").await;
+        answer.problem(403);
+        assert!(answer.text.contains("there is no token"), "{answer:?}");
+    }
+    // A token that was made ends it, and an expired one does not bring it back.
+    app.caller(Role::Analyst).await;
+    let answer = anyone.get("/subscribers").await;
+    answer.problem(401);
+    assert!(answer.header("www-authenticate").starts_with("Bearer"));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_token_holds_until_it_expires_or_is_revoked() {
+    let (clock, hand) = Clock::manual(1_760_000_000_000);
+    let app = TestApp::boot_with(clock, |_| {}).await;
+    let lasting = app.caller(Role::Admin).await;
+    let brief = app
+        .caller_with(Role::Support, |token| {
+            token.expires_at_ms = Some(1_760_000_000_000 + 60_000);
+        })
+        .await;
+    brief.get("/subscribers").await.with(200);
+    hand.advance(Duration::from_mins(1));
+    brief.get("/subscribers").await.problem(401);
+    lasting.get("/subscribers").await.with(200);
+    let app = app.restart().await;
+    let lasting = app.anyone().header("Authorization", "Bearer tr_nonsense");
+    lasting.get("/subscribers").await.problem(401);
+    let Answer::Tokens(tokens) = app.order(Request::ListTokens).await else {
+        panic!("no tokens")
+    };
+    assert_eq!(tokens[0].last_used_ms, Some(1_760_000_060_000));
+    for token in &tokens {
+        let id = token.token_id;
+        app.order(Request::RevokeToken { id }).await;
+    }
+    // Nothing is left to ask for.
+    app.anyone().get("/subscribers").await.with(200);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_revoked_token_is_refused_at_once() {
+    let app = TestApp::boot().await;
+    let (admin, other) = (app.caller(Role::Admin).await, app.caller(Role::Admin).await);
+    admin.get("/subscribers").await.with(200);
+    app.order(Request::RevokeToken { id: 1 }).await;
+    admin.get("/subscribers").await.problem(401);
+    other.get("/subscribers").await.with(200);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn many_failures_are_put_off_and_a_good_token_is_not() {
+    let (clock, hand) = Clock::manual(1_760_000_000_000);
+    let app = TestApp::boot_with(clock, |_| {}).await;
+    let admin = app.caller(Role::Admin).await;
+    let stranger = app.anyone().header("Authorization", "Bearer tr_no");
+    for _ in 0..20 {
+        stranger.get("/subscribers").await.problem(401);
+    }
+    let answer = stranger.get("/subscribers").await;
+    answer.problem(429);
+    assert_eq!(answer.header("retry-after"), "60");
+    admin.get("/subscribers").await.with(200);
+    hand.advance(Duration::from_mins(1));
+    stranger.get("/subscribers").await.problem(401);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn an_integrator_sees_and_changes_its_owners_subscribers_alone() {
+    let app = TestApp::boot().await;
+    let acme = app.caller(Role::Integrator).await;
+    let beta = app
+        .caller_with(Role::Integrator, |token| {
+            token.owner = Some("beta".to_owned());
+        })
+        .await;
+    app.subscribe("operators", "http://127.0.0.1:9/").await;
+    let new = |name: &str| json!({"name": name, "url": "http://127.0.0.1:9/"});
+    let added = acme.post("/subscribers", &new("crm")).await.with(201);
+    assert_eq!(added["owner"], "acme");
+    let foreign = json!({"name": "x", "url": "http://127.0.0.1:9/", "owner": "beta"});
+    assert_eq!(
+        acme.post("/subscribers", &foreign).await.problem(422),
+        ["/owner"]
+    );
+    for name in ["crm", "operators"] {
+        let path = format!("/subscribers/{name}");
+        for (method, path, body) in [
+            (Method::GET, path.clone(), None),
+            (Method::PATCH, path.clone(), Some("{}".to_owned())),
+            (Method::DELETE, path.clone(), None),
+            (Method::GET, format!("{path}/health"), None),
+            (Method::POST, format!("{path}/pause"), None),
+            (Method::POST, format!("{path}/resume"), None),
+            (Method::POST, format!("{path}/rotate-secret"), None),
+            (Method::POST, format!("{path}/test"), None),
+        ] {
+            beta.ask(method, &path, body).await.problem(404);
+        }
+    }
+    assert_eq!(beta.all("/subscribers", 50).await.len(), 0);
+    assert_eq!(acme.all("/subscribers", 50).await.len(), 1);
+    acme.patch("/subscribers/crm", &json!({"concurrency": 2}))
+        .await
+        .with(200);
+    assert_eq!(app.store.subscriber("operators").unwrap().concurrency, 8);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_token_of_some_sources_adds_no_subscriber_of_others() {
+    let app = TestApp::boot().await;
+    let limited = app
+        .caller_with(Role::Integrator, |token| {
+            token.sources = vec!["cloud".to_owned()];
+        })
+        .await;
+    let new = |sources: serde_json::Value| json!({"name": "crm", "url": "http://127.0.0.1:9/", "filter": {"sources": sources}});
+    let answer = limited.post("/subscribers", &new(json!([]))).await;
+    assert_eq!(answer.problem(422), ["/filter/sources"]);
+    let answer = limited
+        .post("/subscribers", &new(json!(["cloud", "infobip"])))
+        .await;
+    assert_eq!(answer.problem(422), ["/filter/sources/1"]);
+    limited
+        .post("/subscribers", &new(json!(["cloud"])))
+        .await
+        .with(201);
+    let widen = json!({"filter": {"sources": ["infobip"]}});
+    assert_eq!(
+        limited.patch("/subscribers/crm", &widen).await.problem(422),
+        ["/filter/sources/0"]
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn no_secret_stands_in_the_store() {
+    let app = TestApp::boot().await;
+    let token = app.token(Role::Admin, |_| {}).await;
+    let admin = app
+        .anyone()
+        .header("Authorization", &format!("Bearer {token}"));
+    let new = json!({"name": "crm", "url": "http://127.0.0.1:9/"});
+    let admin = admin.header("Idempotency-Key", "k-1");
+    let added = admin.post("/subscribers", &new).await.with(201);
+    let secret = added["secret"].as_str().unwrap().to_owned();
+    let path = app.path();
+    for file in [path.clone(), path.with_extension("db-wal")] {
+        let bytes = std::fs::read(file).unwrap_or_default();
+        for text in [&token, &secret] {
+            let found = bytes
+                .windows(text.len())
+                .any(|window| window == text.as_bytes());
+            assert!(!found, "{text} is in the store");
+        }
+    }
+    let beside = std::fs::read(path.with_extension("secrets.db")).unwrap();
+    let found = beside
+        .windows(token.len())
+        .any(|window| window == token.as_bytes());
+    assert!(!found, "the token's text is kept");
+    app.stop().await;
+}
