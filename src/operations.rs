@@ -239,6 +239,12 @@ impl Operations {
         }
     }
 
+    /// The sources of the configuration.
+    #[must_use]
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
     /// Does what is asked, if the caller may, and writes into the audit what was changed;
     /// long work reports its progress.
     ///

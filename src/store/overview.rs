@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::WebhookOutcome;
-use crate::model::{ErrorCode, MessageType, Subscriber};
+use crate::model::{ErrorCode, MessageType, Status, Subscriber};
 
 /// One webhook, its body aside.
 #[derive(Debug, Clone, Serialize)]
@@ -64,6 +64,34 @@ pub struct SubscriberOverview {
     pub delivered_24h: u64,
     /// Forwards given up within 24 h.
     pub gave_up_24h: u64,
+}
+
+/// Messages of one source in one status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageCount {
+    /// The source's name.
+    pub source: String,
+    /// The status; `None` where nothing that was reported is one.
+    pub status: Option<Status>,
+    /// How many.
+    pub messages: u64,
+}
+
+/// What came in by one source since some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceActivity {
+    /// The source's name.
+    pub source: String,
+    /// Webhooks.
+    pub webhooks: u64,
+    /// Reports found in them.
+    pub reports: u64,
+    /// Those that were new.
+    pub new_reports: u64,
+    /// Elements that could not be read.
+    pub unreadable: u64,
+    /// When the last webhook arrived, however long ago, ms since 1970 UTC.
+    pub last_seen_ms: Option<i64>,
 }
 
 /// How a subscriber fares.

@@ -19,6 +19,7 @@ mod reprocess;
 mod retention;
 mod rows;
 mod schema;
+mod search;
 mod secrets;
 mod standing;
 pub(super) mod subscribers;
@@ -85,7 +86,7 @@ impl Store {
         let found = schema::recognise(&connection, &options.path)?;
         configure(&connection, &options.path, options.durability)?;
         schema::migrate(&mut connection, &options.path, found, clock.now_ms())?;
-        fill_error_codes(&mut connection)?;
+        errors::fill(&mut connection)?;
         let secrets = Secrets::open(&beside(&options.path, "secrets"))?;
         let tokens = tokens::Tokens::load(&secrets)?;
         let core = Core::new(connection, options, clock.clone(), metrics)?;
@@ -339,54 +340,6 @@ fn set_durability(connection: &Connection, durability: Durability) -> rusqlite::
         Durability::Os => "NORMAL",
     };
     connection.pragma_update(None, "synchronous", level)
-}
-
-/// Brings the table `error_code`, for analysts to join, up to this build's catalogue; what
-/// stands there already is not written again, nor synced.
-fn fill_error_codes(connection: &mut Connection) -> Result<(), Error> {
-    let fill = |connection: &mut Connection| -> rusqlite::Result<()> {
-        let transaction = connection.transaction()?;
-        let keys: Vec<&str> = crate::catalogue::all()
-            .iter()
-            .map(|entry| entry.key.as_str())
-            .collect();
-        transaction.execute(
-            "DELETE FROM error_code WHERE error_key NOT IN (SELECT value FROM json_each(?1))",
-            [serde_json::to_string(&keys).unwrap_or_else(|_| "[]".to_owned())],
-        )?;
-        {
-            let mut insert = transaction.prepare(
-                "INSERT INTO error_code (error_key, provider, code, name, meaning, remedy, \
-                 fixed_by, resend, implies_type, whatsapp_code) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
-                 ON CONFLICT (error_key) DO UPDATE SET provider = excluded.provider, \
-                 code = excluded.code, name = excluded.name, meaning = excluded.meaning, \
-                 remedy = excluded.remedy, fixed_by = excluded.fixed_by, \
-                 resend = excluded.resend, implies_type = excluded.implies_type, \
-                 whatsapp_code = excluded.whatsapp_code \
-                 WHERE (provider, code, name, meaning, remedy, fixed_by, resend, implies_type, \
-                 whatsapp_code) IS NOT (excluded.provider, excluded.code, excluded.name, \
-                 excluded.meaning, excluded.remedy, excluded.fixed_by, excluded.resend, \
-                 excluded.implies_type, excluded.whatsapp_code)",
-            )?;
-            for entry in crate::catalogue::all() {
-                insert.execute(rusqlite::params![
-                    entry.key,
-                    entry.provider,
-                    entry.code,
-                    entry.name,
-                    entry.meaning,
-                    entry.remedy,
-                    entry.fix.as_str(),
-                    entry.resend.as_str(),
-                    entry.implies.map(crate::model::MessageType::as_str),
-                    entry.whatsapp_code,
-                ])?;
-            }
-        }
-        transaction.commit()
-    };
-    fill(connection).map_err(|error| backend("cannot write the table error_code".to_owned(), error))
 }
 
 /// Wraps the engine's error with what was attempted on what.

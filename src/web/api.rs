@@ -3,14 +3,21 @@
 //! A handler reads its input, asks [`Operations`] or a reader, and shapes the answer; rules stand
 //! in [`crate::operations`]. A new route is one line of the table below.
 
+mod audit;
 mod document;
+mod errors;
+mod forwards;
 mod gate;
 mod input;
+mod messages;
 mod once;
 mod page;
 mod problem;
+mod sources;
+mod stats;
 mod subscribers;
 mod time;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -106,6 +113,23 @@ table! {
     POST   "/subscribers/{name}/rotate-secret" WriteSubscribers subscribers::rotate_secret;
     POST   "/subscribers/{name}/test"          WriteSubscribers subscribers::test;
     GET    "/subscribers/{name}/health"        ReadSubscribers  subscribers::health;
+    GET    "/forwards"                         ReadForwards     forwards::list;
+    GET    "/forwards/{id}"                    ReadForwards     forwards::read;
+    GET    "/forwards/{id}/attempts"           ReadForwards     forwards::attempts;
+    POST   "/forwards/{id}/retry"              RetryForwards    forwards::retry;
+    GET    "/messages"                         ReadMessages     messages::list;
+    GET    "/messages/{id}"                    ReadMessages     messages::read;
+    GET    "/messages/{id}/timeline"           ReadMessages     messages::timeline;
+    GET    "/webhooks"                         ReadWebhooks     webhooks::list;
+    GET    "/webhooks/{id}"                    ReadWebhooks     webhooks::read;
+    GET    "/webhooks/{id}/body"               ReadRawWebhooks  webhooks::body;
+    POST   "/webhooks/{id}/reprocess"          Reprocess        webhooks::reprocess;
+    GET    "/sources"                          ReadSources      sources::list;
+    GET    "/sources/{name}"                   ReadSources      sources::read;
+    GET    "/errors"                           ReadErrors       errors::list;
+    GET    "/errors/{key}"                     ReadErrors       errors::read;
+    GET    "/stats"                            ReadStats        stats::read;
+    GET    "/audit"                            ReadAudit        audit::list;
 }
 
 /// A route that lets in who may come, and answers a repeated POST as before.

@@ -2,6 +2,7 @@
 
 mod access;
 mod once;
+mod reads;
 
 use reqwest::Method;
 use serde_json::json;

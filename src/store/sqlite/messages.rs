@@ -14,7 +14,7 @@ use crate::store::timeline::{
     ErrorRecord, MessageRecord, RefusalRecord, ReportRecord, StatusTimes, Timeline,
 };
 
-const SELECT_MESSAGE: &str = "SELECT message.*, source.name AS source, source.provider \
+pub(super) const SELECT_MESSAGE: &str = "SELECT message.*, source.name AS source, source.provider \
      FROM message JOIN source USING (source_id)";
 
 impl Reader {
@@ -168,7 +168,7 @@ fn of_recipient(connection: &Connection, wanted: &str, limit: usize) -> rusqlite
     Ok(keys.into_iter().rev().take(limit).collect())
 }
 
-fn read_message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
+pub(super) fn read_message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
     Ok(MessageRecord {
         message_id: row.get("message_id")?,
         provider_message_id: row.get("provider_message_id")?,

@@ -135,3 +135,12 @@ impl FromRequest for Segment {
         )
     }
 }
+
+impl Segment {
+    /// The segment as a number.
+    pub(super) fn number(&self, what: &str) -> Result<i64, Problem> {
+        let Self(text) = self;
+        text.parse()
+            .map_err(|_| Problem::missing(format_args!("{what} {text:?}: its id is a number")))
+    }
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
-use tickrelay::access::{Role, TABLE};
+use tickrelay::access::{Permission, Role, TABLE};
 use tickrelay::clock::Clock;
 use tickrelay::operations::{Answer, Request};
 use tickrelay::web::api::endpoints;
@@ -17,7 +17,8 @@ async fn each_role_may_what_the_table_says_on_every_route() {
     for role in Role::ALL {
         let caller = app.caller(role).await;
         for endpoint in endpoints() {
-            let path = endpoint.path.replace("{name}", "none").replace("{id}", "0");
+            let path = endpoint.path.replace("{name}", "none");
+            let path = path.replace("{id}", "0").replace("{key}", "none");
             let answer = caller
                 .ask(endpoint.method.as_str().parse().unwrap(), &path, None)
                 .await;
@@ -41,6 +42,17 @@ fn the_readme_has_the_table() {
         let marks = Role::ALL.map(|role| if roles.contains(&role) { " yes " } else { "  " });
         let line = format!("| {words} |{}|", marks.join("|"));
         assert!(readme.contains(&line), "the README lacks: {line}");
+    }
+}
+
+#[test]
+fn every_permission_guards_a_route_or_is_the_command_lines() {
+    let of_cli = [Permission::ManageTokens, Permission::Erase];
+    for (permission, ..) in TABLE {
+        let guards = endpoints()
+            .iter()
+            .any(|endpoint| endpoint.permission == *permission);
+        assert!(guards || of_cli.contains(permission), "{permission:?}");
     }
 }
 

@@ -1,0 +1,80 @@
+//! `/audit`: who changed what.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::input::Query;
+use super::page::{Page, Paging};
+use super::problem::Problem;
+use super::time::Time;
+use super::{Asked, Reply, done};
+use crate::access::Role;
+use crate::store::audit::AuditRecord;
+
+/// One change.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
+pub(super) struct View {
+    /// Its key.
+    id: i64,
+    /// When.
+    at: Time,
+    /// `cli`, `loopback`, or the token's key and name.
+    #[schema(example = "token 3 (crm-team)")]
+    caller: String,
+    /// What the caller was.
+    role: Role,
+    /// What was done.
+    #[schema(example = "subscriber.paused")]
+    action: String,
+    /// What sort of thing it was done to.
+    kind: String,
+    /// Which one, where it was one and is no person.
+    object_id: Option<String>,
+    /// More about it; never a secret.
+    #[schema(value_type = Object)]
+    detail: serde_json::Value,
+}
+
+impl From<AuditRecord> for View {
+    fn from(record: AuditRecord) -> Self {
+        let change = record.change;
+        Self {
+            id: record.audit_id,
+            at: Time(record.at_ms),
+            caller: change.caller,
+            role: change.role,
+            action: change.action,
+            kind: change.kind,
+            object_id: change.id,
+            detail: change.detail,
+        }
+    }
+}
+
+/// Which page of the audit.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// At most this many; 50 when left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// What was changed, the newest first, by the API and by the command line.
+#[utoipa::path(get, path = "/audit", tag = "audit", params(ListQuery),
+    responses((status = 200, description = "One page.", body = Page<View>)))]
+pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
+    if !asked.caller.sources.is_empty() {
+        return Err(Problem::forbidden(
+            "this token sees some sources only, and the audit is about all",
+        ));
+    }
+    let paging = Paging::new("audit", query.limit, query.cursor.as_deref())?;
+    let window = paging.window();
+    let rows = asked.read(move |reader| reader.audit(window)).await?;
+    done(&paging.page(rows, |row| row.audit_id, View::from))
+}

@@ -1,0 +1,102 @@
+//! `/errors`: the catalogue of the providers' error codes.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::input::{Query, Segment};
+use super::page::{Page, Paging};
+use super::problem::Problem;
+use super::{Asked, Reply, done};
+use crate::catalogue::{self, Entry, Fix, Resend};
+use crate::model::MessageType;
+
+/// What an error code means, in plain words.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(super) struct View {
+    /// Its key.
+    #[schema(example = "meta:131026")]
+    key: &'static str,
+    /// meta or infobip.
+    provider: &'static str,
+    /// The provider's number.
+    code: Option<i64>,
+    /// The provider's own name for it.
+    name: &'static str,
+    /// What happened.
+    meaning: &'static str,
+    /// What to do.
+    remedy: &'static str,
+    /// Who can fix it.
+    fixed_by: Fix,
+    /// Whether sending the message again can help.
+    resend: Resend,
+    /// The type of message that alone can have it.
+    implies_type: Option<MessageType>,
+    /// The WhatsApp code nearest to an Infobip error; our judgement.
+    whatsapp_code: Option<i64>,
+    /// Whether the provider's present documents list the code.
+    confirmed: bool,
+    /// The longer story.
+    article: Option<&'static str>,
+}
+
+impl From<&'static Entry> for View {
+    fn from(entry: &'static Entry) -> Self {
+        Self {
+            key: &entry.key,
+            provider: entry.provider,
+            code: entry.code,
+            name: &entry.name,
+            meaning: &entry.meaning,
+            remedy: &entry.remedy,
+            fixed_by: entry.fix,
+            resend: entry.resend,
+            implies_type: entry.implies,
+            whatsapp_code: entry.whatsapp_code,
+            confirmed: entry.confirmed,
+            article: entry.article.as_deref(),
+        }
+    }
+}
+
+/// Which errors.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// A code, a key, a word or any words.
+    search: Option<String>,
+    /// At most this many; 50 when left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// The catalogue, or what fits a search, the best first.
+#[utoipa::path(get, path = "/errors", tag = "errors", params(ListQuery),
+    responses((status = 200, description = "One page.", body = Page<View>)))]
+pub(super) async fn list(_: Asked, Query(query): Query<ListQuery>) -> Reply {
+    let paging = Paging::new("errors", query.limit, query.cursor.as_deref())?;
+    let entries = match query.search.as_deref() {
+        Some(term) => catalogue::search(term),
+        None => catalogue::all().iter().collect(),
+    };
+    let rows = (0_i64..)
+        .zip(entries)
+        .filter(|(place, _)| paging.after().is_none_or(|after| *place > after))
+        .take(paging.window().limit)
+        .collect();
+    done(&paging.page(rows, |(place, _)| *place, |(_, entry)| View::from(entry)))
+}
+
+/// One error.
+#[utoipa::path(get, path = "/errors/{key}", tag = "errors",
+    params(("key" = String, Path, description = "Its key, as in `meta:131026`.")),
+    responses((status = 200, description = "It.", body = View)))]
+pub(super) async fn read(_: Asked, Segment(key): Segment) -> Reply {
+    let entry = catalogue::find(&key);
+    let entry = entry.ok_or_else(|| Problem::missing(format_args!("error {key:?} known")))?;
+    done(&View::from(entry))
+}

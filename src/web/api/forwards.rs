@@ -1,0 +1,268 @@
+//! `/forwards`: what is owed to subscribers, how the sending went, and owing it again.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::input::{Query, Segment};
+use super::page::{Page, Paging};
+use super::problem::Problem;
+use super::time::Time;
+use super::{Asked, Reply, done};
+use crate::model::{ErrorCode, ForwardState, GaveUp, Status};
+use crate::operations::{Answer, Request};
+use crate::store::RetrySelection;
+use crate::store::query::{ForwardQuery, Scope};
+use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardHistory, ForwardRecord};
+
+/// One report owed to one subscriber.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Forward)]
+pub(super) struct View {
+    /// The `webhook-id` that the subscriber sees.
+    #[schema(example = "0199c9a4-64ba-7a06-a3ef-9a5c3f0d0c11")]
+    id: String,
+    /// The subscriber's name.
+    subscriber: String,
+    /// The message it is about.
+    message_id: i64,
+    /// The message by the provider's id.
+    provider_message_id: Option<String>,
+    /// The message's recipient, as received.
+    recipient: Option<String>,
+    /// The report it passes on.
+    report_id: i64,
+    /// The status it tells; null when the report was pruned.
+    status: Option<Status>,
+    /// Where it stands.
+    state: ForwardState,
+    /// Why it was given up.
+    gave_up: Option<GaveUp>,
+    /// Attempts used up; a breaker's probe and the like use up none.
+    attempts: u32,
+    /// Since when it is owed.
+    owed_since: Time,
+    /// When it is to be tried; null unless it is pending.
+    due_at: Option<Time>,
+    /// When it was last tried.
+    last_attempt_at: Option<Time>,
+    /// When it ended.
+    settled_at: Option<Time>,
+    /// Why the last attempt failed.
+    last_error: Option<ErrorCode>,
+}
+
+impl From<ForwardRecord> for View {
+    fn from(record: ForwardRecord) -> Self {
+        let is_pending = record.state == ForwardState::Pending;
+        Self {
+            id: record.uid.to_string(),
+            subscriber: record.subscriber,
+            message_id: record.message_id,
+            provider_message_id: record.provider_message_id,
+            recipient: record.recipient,
+            report_id: record.report_id,
+            status: record.status,
+            state: record.state,
+            gave_up: record.gave_up,
+            attempts: record.attempts,
+            owed_since: Time(record.owed_since_ms),
+            due_at: is_pending.then_some(Time(record.due_at_ms)),
+            last_attempt_at: record.last_attempt_ms.map(Time),
+            settled_at: record.settled_at_ms.map(Time),
+            last_error: record.last_error,
+        }
+    }
+}
+
+/// One HTTP try.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Attempt)]
+pub(super) struct AttemptView {
+    /// 1 for the first; null for an extra one that used up none.
+    number: Option<u32>,
+    /// When it began.
+    started_at: Time,
+    /// How long the exchange took, ms.
+    duration_ms: u32,
+    /// The HTTP status; null when there was no answer.
+    http_status: Option<u16>,
+    /// Why it failed; null when the subscriber took it.
+    error: Option<ErrorCode>,
+    /// What went wrong, in words.
+    detail: Option<String>,
+    /// The beginning of the answer's body, when it failed.
+    excerpt: Option<String>,
+}
+
+impl From<AttemptRecord> for AttemptView {
+    fn from(record: AttemptRecord) -> Self {
+        Self {
+            number: record.number,
+            started_at: Time(record.started_at_ms),
+            duration_ms: record.duration_ms,
+            http_status: record.http_status,
+            error: record.error_code,
+            detail: record.detail,
+            excerpt: record.excerpt,
+        }
+    }
+}
+
+/// A forward with its attempts.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ForwardHistory)]
+pub(super) struct HistoryView {
+    /// The forward.
+    #[serde(flatten)]
+    forward: View,
+    /// Its attempts, the first one first; old ones are pruned.
+    history: Vec<AttemptView>,
+}
+
+impl From<ForwardHistory> for HistoryView {
+    fn from(history: ForwardHistory) -> Self {
+        Self {
+            forward: View::from(history.forward),
+            history: history.history.into_iter().map(AttemptView::from).collect(),
+        }
+    }
+}
+
+/// A forward with all there is to it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ForwardDetail)]
+pub(super) struct DetailView {
+    /// The forward and its attempts.
+    #[serde(flatten)]
+    forward: HistoryView,
+    /// Where the subscriber is today.
+    url: String,
+    /// The JSON text that is sent on each attempt; empty when it was pruned.
+    payload: String,
+}
+
+impl From<ForwardDetail> for DetailView {
+    fn from(detail: ForwardDetail) -> Self {
+        Self {
+            forward: HistoryView::from(detail.forward),
+            url: detail.url,
+            payload: detail.payload,
+        }
+    }
+}
+
+/// Which forwards.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// Only those in this state.
+    #[param(inline)]
+    state: Option<ForwardState>,
+    /// Only those owed to this subscriber, by its name.
+    subscriber: Option<String>,
+    /// Only those whose latest attempt failed so.
+    #[param(inline)]
+    error: Option<ErrorCode>,
+    /// Only those owed at or after.
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<Time>,
+    /// Only those owed before.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<Time>,
+    /// At most this many; 50 when left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Forwards, the newest first.
+#[utoipa::path(get, path = "/forwards", tag = "forwards", params(ListQuery),
+    responses((status = 200, description = "One page.", body = Page<View>)))]
+pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
+    let paging = Paging::new("forwards", query.limit, query.cursor.as_deref())?;
+    let subscriber = query.subscriber.as_deref();
+    let subscriber = subscriber.map(|name| asked.subscriber(name)).transpose()?;
+    let query = ForwardQuery {
+        state: query.state,
+        subscriber_id: subscriber.map(|subscriber| subscriber.id),
+        error: query.error,
+        since_ms: query.since.map(|Time(ms)| ms),
+        until_ms: query.until.map(|Time(ms)| ms),
+        scope: Scope::from(&asked.caller),
+        window: paging.window(),
+    };
+    let rows = asked.read(move |reader| reader.forwards(&query)).await?;
+    done(&paging.page(rows, |row| row.forward_id, View::from))
+}
+
+async fn find(asked: &Asked, id: String) -> Result<ForwardDetail, Problem> {
+    let scope = Scope::from(&asked.caller);
+    let missing = Problem::missing(format_args!("forward {id:?}"));
+    let found = asked
+        .read(move |reader| reader.forward(&id, &scope))
+        .await?;
+    found.ok_or(missing)
+}
+
+/// One forward with its payload and its attempts.
+#[utoipa::path(get, path = "/forwards/{id}", tag = "forwards",
+    params(("id" = String, Path, description = "The `webhook-id` that the subscriber saw.")),
+    responses((status = 200, description = "It.", body = DetailView)))]
+pub(super) async fn read(asked: Asked, Segment(id): Segment) -> Reply {
+    done(&DetailView::from(find(&asked, id).await?))
+}
+
+/// The attempts of a forward.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AttemptsView {
+    /// The first one first; old ones are pruned.
+    data: Vec<AttemptView>,
+}
+
+/// The attempts of one forward.
+#[utoipa::path(get, path = "/forwards/{id}/attempts", tag = "forwards",
+    params(("id" = String, Path, description = "The `webhook-id` that the subscriber saw.")),
+    responses((status = 200, description = "They.", body = AttemptsView)))]
+pub(super) async fn attempts(asked: Asked, Segment(id): Segment) -> Reply {
+    let history = find(&asked, id).await?.forward.history;
+    done(&AttemptsView {
+        data: history.into_iter().map(AttemptView::from).collect(),
+    })
+}
+
+/// How to send again.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RetryQuery {
+    /// With a new `webhook-id`, so that a subscriber that drops repeats takes it.
+    new_id: Option<bool>,
+}
+
+/// Send one again, with the whole schedule before it.
+#[utoipa::path(post, path = "/forwards/{id}/retry", tag = "forwards", params(
+    ("id" = String, Path, description = "The `webhook-id` that the subscriber saw."), RetryQuery),
+    responses((status = 200, description = "As it is now.", body = DetailView)))]
+pub(super) async fn retry(
+    asked: Asked,
+    Segment(id): Segment,
+    Query(query): Query<RetryQuery>,
+) -> Reply {
+    let forward_id = find(&asked, id).await?.forward.forward.forward_id;
+    let selection = RetrySelection {
+        forward_ids: vec![forward_id],
+        new_id: query.new_id.unwrap_or_default(),
+        ..RetrySelection::default()
+    };
+    match asked.perform(Request::RetryForwards(selection)).await? {
+        Answer::Retried { forwards: 0 } => Err(Problem::conflict(
+            "it cannot be sent again: its subscriber was removed or its payload pruned",
+        )),
+        Answer::Retried { .. } => done(&DetailView::from(
+            find(&asked, forward_id.to_string()).await?,
+        )),
+        other => Err(super::unexpected(&other)),
+    }
+}

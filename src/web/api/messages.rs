@@ -1,0 +1,293 @@
+//! `/messages`: what became of a message.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::forwards::HistoryView;
+use super::input::{Query, Segment};
+use super::page::{Page, Paging};
+use super::problem::Problem;
+use super::time::Time;
+use super::{Asked, Reply, done};
+use crate::catalogue;
+use crate::model::{Change, Kind, MessageType, Refusal, Status, TypeRule};
+use crate::store::query::{MessageQuery, Scope};
+use crate::store::timeline::{ErrorRecord, MessageRecord, ReportRecord, Timeline};
+
+/// One message as it stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Message)]
+pub(super) struct View {
+    /// Its key.
+    id: i64,
+    /// The provider's id; null when it gave none.
+    provider_message_id: Option<String>,
+    /// The source that reported it.
+    source: String,
+    /// The provider of that source.
+    provider: String,
+    /// Its status; null when nothing that was reported is one.
+    status: Option<Status>,
+    /// Whether a delivered or read contradicts a failed.
+    conflict: bool,
+    /// Template or regular.
+    #[serde(rename = "type")]
+    message_type: MessageType,
+    /// What said so.
+    type_rule: TypeRule,
+    /// The recipient as received.
+    recipient: Option<String>,
+    /// The business's number as received.
+    sender: Option<String>,
+    /// The text, when somebody told us.
+    text: Option<String>,
+    /// The broadcast it belongs to.
+    bulk_id: Option<String>,
+    /// The pricing category.
+    category: Option<String>,
+    /// When it was first reported as queued.
+    queued_at: Option<Time>,
+    /// When it was first reported as sent.
+    sent_at: Option<Time>,
+    /// When it was first reported as delivered.
+    delivered_at: Option<Time>,
+    /// When it was first reported as read.
+    read_at: Option<Time>,
+    /// When it was first reported as failed.
+    failed_at: Option<Time>,
+    /// When it was first reported as deleted.
+    deleted_at: Option<Time>,
+    /// The primary error of the latest failure.
+    error: Option<ErrorView>,
+    /// When the first report of it arrived.
+    first_report_at: Time,
+    /// When the latest report of it arrived.
+    last_report_at: Time,
+}
+
+/// An error as the provider stated it, and in plain words.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReportedError)]
+pub(super) struct ErrorView {
+    /// Its key in the catalogue.
+    #[schema(example = "meta:131026")]
+    key: String,
+    /// The provider's number.
+    code: Option<i64>,
+    /// The provider's short name of it.
+    title: Option<String>,
+    /// The provider's longer text.
+    details: Option<String>,
+    /// What it means and who can fix it; null when the catalogue does not know it.
+    explanation: Option<String>,
+}
+
+impl From<ErrorRecord> for ErrorView {
+    fn from(record: ErrorRecord) -> Self {
+        let entry = catalogue::find(&record.error_key);
+        Self {
+            explanation: entry.map(catalogue::Entry::sentence),
+            key: record.error_key,
+            code: record.code,
+            title: record.title,
+            details: record.details,
+        }
+    }
+}
+
+impl From<MessageRecord> for View {
+    fn from(record: MessageRecord) -> Self {
+        let times = record.times;
+        Self {
+            id: record.message_id,
+            provider_message_id: record.provider_message_id,
+            source: record.source,
+            provider: record.provider,
+            status: record.status,
+            conflict: record.conflict,
+            message_type: record.message_type,
+            type_rule: record.type_rule,
+            recipient: record.recipient,
+            sender: record.sender,
+            text: record.text,
+            bulk_id: record.bulk_id,
+            category: record.category,
+            queued_at: times.queued_at_ms.map(Time),
+            sent_at: times.sent_at_ms.map(Time),
+            delivered_at: times.delivered_at_ms.map(Time),
+            read_at: times.read_at_ms.map(Time),
+            failed_at: times.failed_at_ms.map(Time),
+            deleted_at: times.deleted_at_ms.map(Time),
+            error: record.error.map(ErrorView::from),
+            first_report_at: Time(record.first_report_at_ms),
+            last_report_at: Time(record.last_report_at_ms),
+        }
+    }
+}
+
+/// One report of a message and what became of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Report)]
+pub(super) struct ReportView {
+    /// Its key.
+    id: i64,
+    /// The webhook that brought it first.
+    webhook_id: i64,
+    /// What sort of statement it is.
+    kind: Kind,
+    /// The provider's own word.
+    provider_status: String,
+    /// What it means; null when it is none of the six statuses.
+    status: Option<Status>,
+    /// What it changed.
+    change: Change,
+    /// The provider's time, understood; null when missing or unusable.
+    provider_time: Option<Time>,
+    /// When it arrived.
+    received_at: Time,
+    /// How often the provider said the same again.
+    repeats: u32,
+    /// Which member of a group it is about.
+    participant: Option<String>,
+    /// The channel, when it is not plain WhatsApp.
+    channel: Option<String>,
+    /// The link of a click.
+    url: Option<String>,
+    /// Its errors, the primary one first.
+    errors: Vec<ErrorView>,
+    /// What was odd about it, as stable words.
+    oddities: Vec<String>,
+    /// The subscribers whose filter refused it.
+    refusals: Vec<RefusalView>,
+    /// The forwards owed for it.
+    forwards: Vec<HistoryView>,
+}
+
+/// A subscriber that was not told of a report.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Refused)]
+pub(super) struct RefusalView {
+    /// Its name.
+    subscriber: String,
+    /// Which part of its filter refused.
+    reason: Refusal,
+}
+
+impl From<ReportRecord> for ReportView {
+    fn from(record: ReportRecord) -> Self {
+        let refusals = record.refusals.into_iter().map(|refusal| RefusalView {
+            subscriber: refusal.subscriber,
+            reason: refusal.reason,
+        });
+        Self {
+            id: record.report_id,
+            webhook_id: record.webhook_id,
+            kind: record.kind,
+            provider_status: record.provider_status,
+            status: record.status,
+            change: record.change,
+            provider_time: record.provider_time_ms.map(Time),
+            received_at: Time(record.received_at_ms),
+            repeats: record.repeats,
+            participant: record.participant,
+            channel: record.channel,
+            url: record.url,
+            errors: record.errors.into_iter().map(ErrorView::from).collect(),
+            oddities: record.oddities,
+            refusals: refusals.collect(),
+            forwards: record.forwards.into_iter().map(HistoryView::from).collect(),
+        }
+    }
+}
+
+/// All that is known of one message.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Timeline)]
+pub(super) struct TimelineView {
+    /// The message.
+    message: View,
+    /// Its reports in the order of events.
+    reports: Vec<ReportView>,
+}
+
+/// Which messages.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// With exactly this id of the provider's.
+    provider_message_id: Option<String>,
+    /// To this phone number, in any spelling, or business-scoped user id. Numbers have no index:
+    /// with `since` it is quick.
+    recipient: Option<String>,
+    /// In this status.
+    #[param(inline)]
+    status: Option<Status>,
+    /// With this error, by its key (`meta:131026`) or number (`131026`).
+    error: Option<String>,
+    /// Of this source.
+    source: Option<String>,
+    /// Of this broadcast.
+    bulk_id: Option<String>,
+    /// First reported at or after.
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<Time>,
+    /// First reported before.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<Time>,
+    /// At most this many; 50 when left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Messages, the newest first. An integrator sees those that its subscribers were to be told of.
+#[utoipa::path(get, path = "/messages", tag = "messages", params(ListQuery),
+    responses((status = 200, description = "One page.", body = Page<View>)))]
+pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
+    let paging = Paging::new("messages", query.limit, query.cursor.as_deref())?;
+    let query = MessageQuery {
+        provider_message_id: query.provider_message_id,
+        recipient: query.recipient,
+        status: query.status,
+        error: query.error,
+        source: query.source,
+        bulk_id: query.bulk_id,
+        since_ms: query.since.map(|Time(ms)| ms),
+        until_ms: query.until.map(|Time(ms)| ms),
+        scope: Scope::from(&asked.caller),
+        window: paging.window(),
+    };
+    let rows = asked.read(move |reader| reader.search(&query)).await?;
+    done(&paging.page(rows, |row| row.message_id, View::from))
+}
+
+async fn find(asked: &Asked, id: String) -> Result<Timeline, Problem> {
+    let scope = Scope::from(&asked.caller);
+    let missing = Problem::missing(format_args!("message {id:?}"));
+    let found = asked
+        .read(move |reader| reader.timeline_of(&id, &scope))
+        .await?;
+    found.ok_or(missing)
+}
+
+/// One message as it stands.
+#[utoipa::path(get, path = "/messages/{id}", tag = "messages",
+    params(("id" = String, Path, description = "The provider's id, or its key.")),
+    responses((status = 200, description = "It.", body = View)))]
+pub(super) async fn read(asked: Asked, Segment(id): Segment) -> Reply {
+    done(&View::from(find(&asked, id).await?.message))
+}
+
+/// One message with its reports, and what became of each.
+#[utoipa::path(get, path = "/messages/{id}/timeline", tag = "messages",
+    params(("id" = String, Path, description = "The provider's id, or its key.")),
+    responses((status = 200, description = "It.", body = TimelineView)))]
+pub(super) async fn timeline(asked: Asked, Segment(id): Segment) -> Reply {
+    let timeline = find(&asked, id).await?;
+    done(&TimelineView {
+        message: View::from(timeline.message),
+        reports: timeline.reports.into_iter().map(ReportView::from).collect(),
+    })
+}

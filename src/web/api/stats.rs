@@ -1,0 +1,126 @@
+//! `/stats`: counts, and how queue and store fare.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::input::Query;
+use super::time::Time;
+use super::{Asked, Reply, done};
+use crate::model::{Status, SubscriberState};
+use crate::store::overview::MessageCount;
+use crate::store::query::Scope;
+
+/// Since when to count.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct StatsQuery {
+    /// Count messages first reported at or after; the last 24 h when left out.
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<Time>,
+}
+
+/// Counts, and how queue and store fare.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Stats)]
+pub(super) struct View {
+    /// Since when messages are counted.
+    since: Time,
+    /// Messages by source and status.
+    messages: Vec<CountView>,
+    /// Subscribers by state.
+    subscribers: Vec<StateView>,
+    /// Forwards that are pending.
+    pending_forwards: u64,
+    /// Since when the oldest of them is owed.
+    oldest_pending_since: Option<Time>,
+    /// Webhooks that wait to be stored.
+    accept_queue: usize,
+    /// For how long the writer has been busy with one group, ms.
+    writer_busy_ms: i64,
+    /// Bytes of the write-ahead log.
+    wal_bytes: u64,
+    /// Whether the disk's reserve is free.
+    disk_reserve_free: bool,
+    /// Whether the last commit succeeded.
+    commit_ok: bool,
+}
+
+/// Messages of one source in one status.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MessageCount)]
+pub(super) struct CountView {
+    /// The source.
+    source: String,
+    /// The status; null where nothing that was reported is one.
+    status: Option<Status>,
+    /// How many.
+    messages: u64,
+}
+
+impl From<MessageCount> for CountView {
+    fn from(count: MessageCount) -> Self {
+        Self {
+            source: count.source,
+            status: count.status,
+            messages: count.messages,
+        }
+    }
+}
+
+/// Subscribers in one state.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SubscriberCount)]
+pub(super) struct StateView {
+    /// The state.
+    state: SubscriberState,
+    /// How many.
+    subscribers: usize,
+}
+
+/// Counts, and how queue and store fare.
+#[utoipa::path(get, path = "/stats", tag = "stats", params(StatsQuery),
+    responses((status = 200, description = "They.", body = View)))]
+pub(super) async fn read(asked: Asked, Query(query): Query<StatsQuery>) -> Reply {
+    let day_ago_ms = asked.shared.clock.now_ms() - 24 * 3600 * 1000;
+    let since = query.since.unwrap_or(Time(day_ago_ms));
+    let (Time(since_ms), scope) = (since, Scope::from(&asked.caller));
+    let (messages, backlog) = asked
+        .read(move |reader| Ok((reader.count_messages(since_ms, &scope)?, reader.backlog()?)))
+        .await?;
+    let health = asked.shared.store.health();
+    let subscribers = Arc::clone(&asked.shared.store.subscribers().borrow());
+    let seen: Vec<_> = subscribers
+        .iter()
+        .filter(|subscriber| asked.caller.sees(subscriber))
+        .collect();
+    let owed: Vec<_> = backlog
+        .iter()
+        .filter(|owed| {
+            seen.iter()
+                .any(|subscriber| subscriber.id == owed.subscriber_id)
+        })
+        .collect();
+    let states = SubscriberState::ALL.iter().map(|state| StateView {
+        state: *state,
+        subscribers: seen.iter().filter(|one| one.state == *state).count(),
+    });
+    done(&View {
+        since,
+        messages: messages.into_iter().map(CountView::from).collect(),
+        subscribers: states.collect(),
+        pending_forwards: owed.iter().map(|owed| owed.pending).sum(),
+        oldest_pending_since: owed
+            .iter()
+            .map(|owed| owed.oldest_owed_since_ms)
+            .min()
+            .map(Time),
+        accept_queue: health.queued,
+        writer_busy_ms: health.busy_ms,
+        wal_bytes: health.wal_bytes,
+        disk_reserve_free: health.disk_ok,
+        commit_ok: health.commit_ok,
+    })
+}
