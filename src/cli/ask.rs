@@ -83,7 +83,7 @@ fn say_refusal(
 ) -> anyhow::Result<Option<Answer>> {
     match outcome {
         Ok(answer) => Ok(Some(answer)),
-        Err(broken @ Failure::Broken(_)) => Err(broken.into()),
+        Err(broken @ (Failure::Broken(_) | Failure::Busy(_))) => Err(broken.into()),
         Err(refused) => {
             terminal.refuse(refused)?;
             Ok(None)

@@ -174,6 +174,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
                 .route(web::get().to(document::show))
                 .default_service(web::to(async || refuse_method(&[Method::GET]))),
         );
+    scope = scope.service(web::redirect("/docs", "docs/"));
     let mut endpoints = endpoints();
     while let Some(path) = endpoints.first().map(|endpoint| endpoint.path) {
         let (here, others) = endpoints

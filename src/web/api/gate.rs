@@ -116,6 +116,9 @@ fn from_this_machine(request: &HttpRequest) -> Result<(), Problem> {
 
 /// Whether a `Host` names this machine: a name that leads here may be anybody's.
 fn is_loopback_host(host: &str) -> bool {
+    if host.contains(['@', '/', '\\', '?', '#']) {
+        return false;
+    }
     let Ok(url) = Url::parse(&format!("http://{host}/")) else {
         return false;
     };
@@ -184,7 +187,8 @@ mod tests {
             ("localhost.evil.example", false),
             ("evil.example", false),
             ("10.0.0.1", false),
-            ("a@localhost.evil", false),
+            ("a@localhost", false),
+            ("evil.example#@localhost", false),
             ("", false),
         ] {
             assert_eq!(is_loopback_host(host), expected, "{host}");

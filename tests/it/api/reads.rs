@@ -316,7 +316,7 @@ async fn the_document_is_served_as_it_is_committed() {
         "UPDATE_OPENAPI=1 cargo test --test it the_document_is_served"
     );
     assert_eq!(served["openapi"], "3.1.0");
-    let page = app.anyone().get("/docs/").await;
+    let page = app.anyone().get("/docs").await;
     assert!(
         page.status == 200 && page.text.contains("swagger-ui"),
         "{page:?}"
