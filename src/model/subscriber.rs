@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{Filter, UnknownWord};
 
 macro_rules! words {
-    ($(#[$meta:meta])* $name:ident ($what:literal) { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+    ($(#[$meta:meta])* $name:ident ($what:literal) { $($(#[$doc:meta])* $variant:ident = $word:tt,)+ }) => {
+        // `tt`, not `literal`: the derive of the schema looks into its attribute.
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, utoipa::ToSchema)]
         pub enum $name {

@@ -67,8 +67,9 @@ pub(super) async fn answer<B: MessageBody + 'static>(
     let Some(key) = request.headers().get(HEADER) else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
+    let is_visible = key.as_bytes().iter().all(u8::is_ascii_graphic);
     let key = match key.to_str() {
-        Ok(key) if (1..=LONGEST).contains(&key.len()) => key.to_owned(),
+        Ok(key) if is_visible && (1..=LONGEST).contains(&key.len()) => key.to_owned(),
         _ => {
             let detail = format!("use 1 to {LONGEST} visible ASCII characters, a UUID is usual");
             return Err(Problem::field(HEADER, detail).into());

@@ -35,6 +35,20 @@ async fn each_role_may_what_the_table_says_on_every_route() {
     app.stop().await;
 }
 
+#[actix_web::test]
+async fn no_route_is_open_to_anybody() {
+    let (clock, hand) = Clock::manual(1_760_000_000_000);
+    let app = TestApp::boot_with(clock, |_| {}).await;
+    app.caller(Role::Admin).await;
+    for endpoint in endpoints() {
+        let path = endpoint.path.replace(['{', '}'], "");
+        let method = endpoint.method.as_str().parse().unwrap();
+        app.anyone().ask(method, &path, None).await.problem(401);
+        hand.advance(Duration::from_mins(1));
+    }
+    app.stop().await;
+}
+
 #[test]
 fn the_readme_has_the_table() {
     let readme = include_str!("../../../README.md");
