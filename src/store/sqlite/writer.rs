@@ -37,6 +37,9 @@ const GROUP_LIMIT: usize = 256;
 const GROUP_BYTES_LIMIT: usize = 4 * 1024 * 1024;
 /// How long settlements wait for a webhook to ride with.
 const SETTLE_DELAY: Duration = Duration::from_millis(20);
+/// How long webhooks wait for company while somebody pins a WAL that is above its limit: it
+/// grows by the pages of each commit, which are nearly the same few for one report or fifty.
+const PINNED_DELAY: Duration = Duration::from_millis(50);
 /// How often the writer looks after WAL and disk when nothing comes.
 pub(super) const TICK: Duration = Duration::from_secs(1);
 
@@ -247,7 +250,12 @@ impl Core {
                 Job::Stop => break,
                 Job::Run(act) => act(&mut self),
                 first => {
-                    let (group, next) = gather(first, inbox);
+                    let patience = if self.wal_alarmed {
+                        PINNED_DELAY
+                    } else {
+                        Duration::ZERO
+                    };
+                    let (group, next) = gather(first, inbox, patience);
                     waiting = next;
                     self.commit(group);
                 }
@@ -456,9 +464,9 @@ enum Effect {
     Missing,
 }
 
-/// Takes what waits, up to a group; settlements alone wait a little for company. A job that
-/// wants to be alone comes back as the next one.
-fn gather(first: Job, inbox: &Receiver<Job>) -> (Vec<Job>, Option<Job>) {
+/// Takes what waits, up to a group; webhooks have that much patience for more, settlements alone
+/// wait a little for company. A job that wants to be alone comes back as the next one.
+fn gather(first: Job, inbox: &Receiver<Job>, patience: Duration) -> (Vec<Job>, Option<Job>) {
     let weight = |job: &Job| match job {
         Job::Accept(arrival, _) => arrival.body.len(),
         _ => 0,
@@ -466,14 +474,14 @@ fn gather(first: Job, inbox: &Receiver<Job>) -> (Vec<Job>, Option<Job>) {
     let mut bytes = weight(&first);
     let mut urgent = matches!(first, Job::Accept(..));
     let mut group = vec![first];
-    let deadline = Instant::now() + SETTLE_DELAY;
+    let begun = Instant::now();
     while group.len() < GROUP_LIMIT && bytes < GROUP_BYTES_LIMIT {
         let wait = if urgent {
-            Duration::ZERO
+            patience
         } else {
-            deadline.saturating_duration_since(Instant::now())
+            SETTLE_DELAY.max(patience)
         };
-        match inbox.recv_timeout(wait) {
+        match inbox.recv_timeout(wait.saturating_sub(begun.elapsed())) {
             Ok(job @ (Job::Run(_) | Job::Stop)) => return (group, Some(job)),
             Ok(job) => {
                 bytes += weight(&job);
