@@ -1,28 +1,31 @@
 //! `tickrelay subscriber`: who is told of what, and where.
 
 mod add;
+mod flags;
+mod show;
+mod update;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::forward::number;
-use super::table::{facts, shorten, table};
+use super::table::{shorten, table};
 use super::time::{day_and_time, span};
 use super::{Exit, Settings, Terminal, ask};
 use crate::clock::Clock;
-use crate::model::{Filter, Rule, Subscriber, SubscriberState};
+use crate::model::{Filter, Subscriber, SubscriberState};
 use crate::operations::{Answer, Request, SampleAnswer};
-use crate::store::overview::SubscriberOverview;
 
 /// The verbs of `subscriber`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Add one; its secret is written to stdout, this once
     Add(add::Add),
+    /// Change one: what is given changes, all else stays as it is
+    Update(update::Update),
     /// List all with what they are owed
     List(List),
     /// Show one
-    Show(Show),
+    Show(show::Show),
     /// Send nothing to it until it is resumed; what it is owed is kept
     Pause(Named),
     /// Send to it again, all that is still owed included
@@ -68,15 +71,6 @@ pub(super) struct List {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Show {
-    /// Its name
-    name: String,
-    /// Answer with a JSON object
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct Test {
     /// Its name
     name: String,
@@ -93,6 +87,7 @@ impl Verb {
     ) -> anyhow::Result<Exit> {
         let json = match &self {
             Self::Add(add) => add.json,
+            Self::Update(update) => update.json,
             Self::RotateSecret(rotate) => rotate.json,
             _ => false,
         };
@@ -101,12 +96,19 @@ impl Verb {
             Self::Show(show) => return show.run(settings, terminal),
             Self::Test(test) => return test.run(settings, terminal),
             Self::Add(add) => Request::AddSubscriber(add.subscriber()),
+            Self::Update(update) => update.request(),
             Self::Pause(Named { name }) => Request::PauseSubscriber { name },
             Self::Resume(Named { name }) => Request::ResumeSubscriber { name },
             Self::Remove(Named { name }) => Request::RemoveSubscriber { name },
             Self::RotateSecret(RotateSecret { name, .. }) => Request::RotateSecret { name },
         };
+        let updated = matches!(request, Request::UpdateSubscriber { .. });
         match ask::perform_now(settings, request, terminal)? {
+            Some(Answer::Subscriber(subscriber)) if json => terminal.json(&subscriber),
+            Some(Answer::Subscriber(subscriber)) if updated => {
+                show::changed(&subscriber, terminal)?;
+                Ok(Exit::Done)
+            }
             Some(Answer::Secret {
                 subscriber,
                 secret,
@@ -223,78 +225,6 @@ impl List {
         write!(terminal.data, "{}", table(&headings, rows))?;
         Ok(Exit::Done)
     }
-}
-
-impl Show {
-    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let now_ms = Clock::system().now_ms();
-        let overview = settings.reader()?.subscriber(&self.name, now_ms)?;
-        if self.json {
-            return terminal.json(&overview);
-        }
-        write!(terminal.data, "{}", show(&overview, now_ms))?;
-        Ok(Exit::Done)
-    }
-}
-
-fn show(overview: &SubscriberOverview, now_ms: i64) -> String {
-    let subscriber = &overview.subscriber;
-    let state = match &subscriber.state_reason {
-        Some(reason) => format!("{}: {reason}", subscriber.state),
-        None => subscriber.state.to_string(),
-    };
-    let failing = subscriber.failing_since_ms.map(|since_ms| {
-        format!(
-            "every attempt since {} ({})",
-            day_and_time(since_ms),
-            span(now_ms - since_ms)
-        )
-    });
-    let pending = match overview.oldest_pending_ms {
-        Some(since_ms) => format!(
-            "{}, the oldest for {}",
-            overview.pending,
-            span(now_ms - since_ms)
-        ),
-        None => "0".to_owned(),
-    };
-    let options = subscriber.options;
-    let formats = format!(
-        "errors {}, numbers {}, times {}",
-        options.error_format, options.phone_format, options.timestamp_format
-    );
-    let senders = subscriber.filter.senders.iter();
-    let senders: Vec<String> = senders.map(|sender| number(sender)).collect();
-    let rules: Vec<String> = subscriber
-        .filter
-        .rules
-        .iter()
-        .map(Rule::to_string)
-        .collect();
-    let list = |items: Vec<String>| (!items.is_empty()).then(|| items.join(", "));
-    let any = subscriber.filter == Filter::default();
-    facts([
-        ("Subscriber", Some(subscriber.name.clone())),
-        ("URL", Some(subscriber.url.clone())),
-        ("State", Some(state)),
-        ("Failing", failing),
-        ("Wants", any.then(|| wants(&subscriber.filter))),
-        ("Rules", list(rules)),
-        ("Sources", list(subscriber.filter.sources.clone())),
-        ("Senders", list(senders)),
-        ("Payload", Some(formats)),
-        ("At once", Some(subscriber.concurrency.to_string())),
-        ("Added", Some(day_and_time(subscriber.created_at_ms))),
-        ("Pending", Some(pending)),
-        (
-            "Delivered",
-            Some(format!("{} within 24 h", overview.delivered_24h)),
-        ),
-        (
-            "Gave up",
-            Some(format!("{} within 24 h", overview.gave_up_24h)),
-        ),
-    ])
 }
 
 impl Test {

@@ -127,6 +127,29 @@ pub struct PayloadOptions {
     pub timestamp_format: TimestampFormat,
 }
 
+/// What is to be different about payload options; `None` leaves it as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PayloadOptionsChange {
+    /// See [`ErrorFormat`].
+    #[serde(default)]
+    pub error_format: Option<ErrorFormat>,
+    /// See [`NumberFormat`].
+    #[serde(default)]
+    pub phone_format: Option<NumberFormat>,
+    /// See [`TimestampFormat`].
+    #[serde(default)]
+    pub timestamp_format: Option<TimestampFormat>,
+}
+
+impl PayloadOptionsChange {
+    /// Whether nothing is to be different.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Who wants to be told. Its secrets live in another file and another type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscriber {

@@ -62,7 +62,7 @@ fn fields(change: &SubscriberChange) -> Vec<&'static str> {
     [
         ("url", change.url.is_some()),
         ("filter", change.filter.is_some()),
-        ("options", change.options.is_some()),
+        ("options", !change.options.is_empty()),
         ("concurrency", change.concurrency.is_some()),
     ]
     .into_iter()

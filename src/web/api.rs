@@ -8,6 +8,7 @@ mod document;
 mod errors;
 mod forwards;
 mod gate;
+mod health;
 mod input;
 mod messages;
 mod once;
@@ -112,7 +113,7 @@ table! {
     POST   "/subscribers/{name}/resume"        WriteSubscribers subscribers::resume;
     POST   "/subscribers/{name}/rotate-secret" WriteSubscribers subscribers::rotate_secret;
     POST   "/subscribers/{name}/test"          WriteSubscribers subscribers::test;
-    GET    "/subscribers/{name}/health"        ReadSubscribers  subscribers::health;
+    GET    "/subscribers/{name}/health"        ReadSubscribers  health::health;
     GET    "/forwards"                         ReadForwards     forwards::list;
     GET    "/forwards/{id}"                    ReadForwards     forwards::read;
     GET    "/forwards/{id}/attempts"           ReadForwards     forwards::attempts;

@@ -13,6 +13,7 @@
 //! - `outage`: a subscriber that is down as a whole uses up nothing, and then all arrives.
 //! - `spilled`: a backlog larger than memory, and lanes that read the table.
 //! - `subscribers`: who comes, changes and goes while the service runs, and who is not disturbed.
+//! - `settings`: what can be set for a subscriber, by API, command line and table alike.
 //! - `isolation`: a bad subscriber costs a good one nothing.
 //! - `crash`: killed at any moment it loses nothing that it acknowledged, stores nothing twice.
 //! - `power`: the power goes at any moment; what was acknowledged is on the disk.
@@ -54,6 +55,7 @@ mod power;
 mod queries;
 mod reliability;
 mod retrying;
+mod settings;
 mod simulate;
 mod spilled;
 mod start;

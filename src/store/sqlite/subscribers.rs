@@ -6,7 +6,10 @@ use std::sync::Arc;
 use super::writer::Core;
 use super::{Store, backend};
 use crate::forward::envelope::SigningSecret;
-use crate::model::{Filter, PayloadOptions, Subscriber, SubscriberState};
+use crate::model::{
+    ErrorFormat, Filter, NumberFormat, PayloadOptions, PayloadOptionsChange, Subscriber,
+    SubscriberState, TimestampFormat,
+};
 use crate::store::{Error, StateChange};
 
 /// A subscriber to be added.
@@ -40,6 +43,26 @@ impl NewSubscriber {
             concurrency: DEFAULT_CONCURRENCY,
         }
     }
+
+    /// The same with that difference.
+    #[must_use]
+    pub fn with(mut self, change: SubscriberChange) -> Self {
+        fn set<T>(value: &mut T, change: Option<T>) {
+            if let Some(change) = change {
+                *value = change;
+            }
+        }
+        set(&mut self.url, change.url);
+        set(&mut self.filter, change.filter);
+        set(&mut self.options.error_format, change.options.error_format);
+        set(&mut self.options.phone_format, change.options.phone_format);
+        set(
+            &mut self.options.timestamp_format,
+            change.options.timestamp_format,
+        );
+        set(&mut self.concurrency, change.concurrency);
+        self
+    }
 }
 
 /// What is to be different about a subscriber; `None` leaves it as it is.
@@ -50,7 +73,8 @@ pub struct SubscriberChange {
     /// Which reports it wants.
     pub filter: Option<Filter>,
     /// How its payloads look, those that are rendered from now on.
-    pub options: Option<PayloadOptions>,
+    #[serde(default)]
+    pub options: PayloadOptionsChange,
     /// How many forwards may be in flight to it at once.
     pub concurrency: Option<u16>,
 }
@@ -261,7 +285,7 @@ impl Core {
             let update = || -> rusqlite::Result<usize> {
                 let filter = change.filter.as_ref().map(serde_json::to_string);
                 let filter = filter.transpose().map_err(unreadable)?;
-                let options = change.options.as_ref();
+                let options = change.options;
                 connection.execute(
                     "UPDATE subscriber SET url = coalesce(?2, url), filter = coalesce(?3, filter), \
                      error_format = coalesce(?4, error_format), \
@@ -273,9 +297,9 @@ impl Core {
                         id,
                         change.url,
                         filter,
-                        options.map(|options| options.error_format.as_str()),
-                        options.map(|options| options.phone_format.as_str()),
-                        options.map(|options| options.timestamp_format.as_str()),
+                        options.error_format.map(ErrorFormat::as_str),
+                        options.phone_format.map(NumberFormat::as_str),
+                        options.timestamp_format.map(TimestampFormat::as_str),
                         change.concurrency,
                     ],
                 )

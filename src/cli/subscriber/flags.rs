@@ -1,0 +1,160 @@
+//! What `subscriber add` and `subscriber update` can say of a subscriber alike.
+
+use clap::Args;
+
+use crate::model::{
+    ErrorFormat, Filter, MessageType, NumberFormat, PayloadOptionsChange, Rule, Status,
+    TimestampFormat, digits, is_phone_number,
+};
+use crate::store::SubscriberChange;
+
+/// Which reports; lists are written with commas, or by repeating the flag.
+#[derive(Debug, Args)]
+#[allow(clippy::doc_markdown, reason = "these comments are the text of --help")]
+pub(super) struct FilterFlags {
+    /// Only this type of message: Template-Message or Regular-Message
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
+    types: Vec<MessageType>,
+    /// Only these statuses: queued, sent, delivered, read, failed, deleted
+    #[arg(long = "status", value_name = "STATUS", value_delimiter = ',')]
+    statuses: Vec<Status>,
+    /// Only what comes from these sources
+    #[arg(long = "source", value_name = "NAME", value_delimiter = ',')]
+    sources: Vec<String>,
+    /// Only what was sent from these numbers
+    #[arg(long = "sender", value_name = "NUMBER", value_delimiter = ',', value_parser = sender)]
+    senders: Vec<String>,
+    /// A type with its statuses, as in Regular-Message=failed,read or *=read; each one given,
+    /// and --type with --status, lets more through
+    #[arg(long = "rule", value_name = "TYPE=STATUS")]
+    rules: Vec<Rule>,
+}
+
+/// How its payloads look and how it is sent to.
+#[derive(Debug, Args)]
+#[allow(clippy::doc_markdown, reason = "these comments are the text of --help")]
+pub(super) struct SendingFlags {
+    /// How errors are written: whatsapp_array (unless you say otherwise), whatsapp_object or string
+    #[arg(long, value_name = "WORD")]
+    error_format: Option<ErrorFormat>,
+    /// How numbers are written: plus (unless you say otherwise), digits or as_received
+    #[arg(long, value_name = "WORD")]
+    phone_format: Option<NumberFormat>,
+    /// How times are written: rfc3339 (unless you say otherwise), epoch_seconds or epoch_millis
+    #[arg(long, value_name = "WORD")]
+    timestamp_format: Option<TimestampFormat>,
+    /// How many requests it may get at once, 1 to 256: 8 unless you say otherwise
+    #[arg(long, value_name = "NUMBER")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    concurrency: Option<u16>,
+}
+
+fn sender(text: &str) -> Result<String, &'static str> {
+    if is_phone_number(&digits(text)) {
+        Ok(text.trim().to_owned())
+    } else {
+        Err("write a phone number with its country code, e.g. +385910009999")
+    }
+}
+
+impl FilterFlags {
+    /// What the flags mean.
+    pub(super) fn filter(self) -> Filter {
+        let mut rules = Vec::new();
+        if self.types.is_empty() && !self.statuses.is_empty() {
+            rules.push(Rule {
+                message_type: None,
+                statuses: self.statuses.clone(),
+            });
+        }
+        rules.extend(self.types.iter().map(|message_type| Rule {
+            message_type: Some(*message_type),
+            statuses: self.statuses.clone(),
+        }));
+        rules.extend(self.rules);
+        Filter {
+            rules,
+            sources: self.sources,
+            senders: self.senders,
+        }
+    }
+}
+
+impl SendingFlags {
+    /// What the flags change.
+    pub(super) fn change(self) -> SubscriberChange {
+        SubscriberChange {
+            options: PayloadOptionsChange {
+                error_format: self.error_format,
+                phone_format: self.phone_format,
+                timestamp_format: self.timestamp_format,
+            },
+            concurrency: self.concurrency,
+            ..SubscriberChange::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::Verb;
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn filter(flags: &[&str]) -> Filter {
+        let base = [
+            "tickrelay",
+            "subscriber",
+            "add",
+            "--name",
+            "a",
+            "--url",
+            "b",
+        ];
+        let cli = Cli::try_parse_from([&base, flags].concat()).unwrap();
+        match cli.command {
+            Command::Subscriber(Verb::Add(add)) => add.subscriber().filter,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn flags_become_a_filter() {
+        let cases: [(&[&str], &str); 6] = [
+            (&[], "all"),
+            (&["--type", "template"], "Template-Message=*"),
+            (&["--status", "failed,read"], "*=failed,read"),
+            (
+                &[
+                    "--type",
+                    "Regular-Message",
+                    "--status",
+                    "read",
+                    "--status",
+                    "sent",
+                ],
+                "Regular-Message=read,sent",
+            ),
+            (
+                &[
+                    "--type",
+                    "template",
+                    "--rule",
+                    "Regular-Message=failed",
+                    "--rule",
+                    "*=read",
+                ],
+                "Template-Message=* Regular-Message=failed *=read",
+            ),
+            (
+                &["--source", "a,b", "--sender", "+34 910 000 000"],
+                "source in a,b sender in +34 910 000 000",
+            ),
+        ];
+        for (flags, expected) in cases {
+            assert_eq!(filter(flags).to_string(), expected, "{flags:?}");
+        }
+    }
+}

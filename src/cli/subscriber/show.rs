@@ -1,0 +1,116 @@
+//! `tickrelay subscriber show`: one subscriber, what it wants and how it fares.
+
+use clap::Args;
+
+use super::super::forward::number;
+use super::super::table::facts;
+use super::super::time::{day_and_time, span};
+use super::super::{Exit, Settings, Terminal};
+use super::wants;
+use crate::clock::Clock;
+use crate::model::{Filter, Rule, Subscriber};
+use crate::store::overview::SubscriberOverview;
+
+/// Which.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Show {
+    /// Its name
+    name: String,
+    /// Answer with a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Show {
+    pub(super) fn run(
+        &self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        let now_ms = Clock::system().now_ms();
+        let overview = settings.reader()?.subscriber(&self.name, now_ms)?;
+        if self.json {
+            return terminal.json(&overview);
+        }
+        write!(terminal.data, "{}", show(&overview, now_ms))?;
+        Ok(Exit::Done)
+    }
+}
+
+fn show(overview: &SubscriberOverview, now_ms: i64) -> String {
+    let subscriber = &overview.subscriber;
+    let state = match &subscriber.state_reason {
+        Some(reason) => format!("{}: {reason}", subscriber.state),
+        None => subscriber.state.to_string(),
+    };
+    let failing = subscriber.failing_since_ms.map(|since_ms| {
+        format!(
+            "every attempt since {} ({})",
+            day_and_time(since_ms),
+            span(now_ms - since_ms)
+        )
+    });
+    let pending = match overview.oldest_pending_ms {
+        Some(since_ms) => format!(
+            "{}, the oldest for {}",
+            overview.pending,
+            span(now_ms - since_ms)
+        ),
+        None => "0".to_owned(),
+    };
+    let mut all = vec![
+        ("Subscriber", Some(subscriber.name.clone())),
+        ("URL", Some(subscriber.url.clone())),
+        ("State", Some(state)),
+        ("Failing", failing),
+    ];
+    all.extend(settings(subscriber));
+    all.extend([
+        ("Added", Some(day_and_time(subscriber.created_at_ms))),
+        ("Pending", Some(pending)),
+        (
+            "Delivered",
+            Some(format!("{} within 24 h", overview.delivered_24h)),
+        ),
+        (
+            "Gave up",
+            Some(format!("{} within 24 h", overview.gave_up_24h)),
+        ),
+    ]);
+    facts(all)
+}
+
+/// What can be changed about it.
+fn settings(subscriber: &Subscriber) -> Vec<(&'static str, Option<String>)> {
+    let options = subscriber.options;
+    let formats = format!(
+        "errors {}, numbers {}, times {}",
+        options.error_format, options.phone_format, options.timestamp_format
+    );
+    let senders = subscriber.filter.senders.iter();
+    let senders: Vec<String> = senders.map(|sender| number(sender)).collect();
+    let rules: Vec<String> = subscriber
+        .filter
+        .rules
+        .iter()
+        .map(Rule::to_string)
+        .collect();
+    let list = |items: Vec<String>| (!items.is_empty()).then(|| items.join(", "));
+    let any = subscriber.filter == Filter::default();
+    vec![
+        ("Wants", any.then(|| wants(&subscriber.filter))),
+        ("Rules", list(rules)),
+        ("Sources", list(subscriber.filter.sources.clone())),
+        ("Senders", list(senders)),
+        ("Payload", Some(formats)),
+        ("At once", Some(subscriber.concurrency.to_string())),
+    ]
+}
+
+/// After a change: what it gets now, and how.
+pub(super) fn changed(subscriber: &Subscriber, terminal: &mut Terminal<'_>) -> std::io::Result<()> {
+    let name = ("Subscriber", Some(subscriber.name.clone()));
+    let url = ("URL", Some(subscriber.url.clone()));
+    let all = [name, url].into_iter().chain(settings(subscriber));
+    write!(terminal.talk, "{}", facts(all))
+}
