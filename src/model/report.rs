@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use uuid::{Builder, Uuid};
 
 use super::{MessageType, Registration, Status};
 
@@ -197,6 +198,23 @@ impl Report {
         Identity::of(self)
     }
 
+    /// The report's id outside the house, the same for every subscriber and on every reading of
+    /// the same bytes: made of what makes the report one, not of chance.
+    #[must_use]
+    pub fn event_id(&self, source: &str) -> Uuid {
+        let mut hash = Sha256::new();
+        // Length-prefixed, so that no name and id run into another name and id.
+        for part in [source, self.message.as_deref().unwrap_or_default()] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part.as_bytes());
+        }
+        hash.update(self.identity().0.to_le_bytes());
+        let digest = hash.finalize();
+        let mut first = [0; 16];
+        first.copy_from_slice(&digest[..16]);
+        Builder::from_custom_bytes(first).into_uuid()
+    }
+
     /// The primary error.
     #[must_use]
     pub fn error(&self) -> Option<&ReportError> {
@@ -288,6 +306,20 @@ mod tests {
             change(&mut other);
             assert_ne!(delivered().identity(), other.identity());
         }
+    }
+
+    #[test]
+    fn an_event_id_is_of_one_report_of_one_message_of_one_source() {
+        let id = delivered().event_id("acme");
+        assert_eq!(delivered().event_id("acme"), id);
+        assert_eq!(id.get_version_num(), 8);
+        assert_ne!(delivered().event_id("other"), id);
+        let mut other = delivered();
+        other.message = Some("wamid.2".to_owned());
+        assert_ne!(other.event_id("acme"), id);
+        let mut other = delivered();
+        other.provider_status = "read".to_owned();
+        assert_ne!(other.event_id("acme"), id);
     }
 
     #[test]

@@ -48,6 +48,17 @@ macro_rules! words {
 }
 
 words! {
+    /// Which keys a payload has.
+    PayloadFormat ("format") {
+        /// Rocket.Chat's eight.
+        #[default]
+        Rocketchat = "rocketchat",
+        /// The same eight, and what else is known of the report.
+        Extended = "extended",
+    }
+}
+
+words! {
     /// How the payload's `ErrorDetails` is written.
     ErrorFormat ("error format") {
         /// An array of WhatsApp error objects, as WhatsApp sends it.
@@ -116,6 +127,9 @@ words! {
 )]
 #[serde(deny_unknown_fields)]
 pub struct PayloadOptions {
+    /// See [`PayloadFormat`].
+    #[serde(default)]
+    pub format: PayloadFormat,
     /// See [`ErrorFormat`].
     #[serde(default)]
     pub error_format: ErrorFormat,
@@ -131,6 +145,9 @@ pub struct PayloadOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PayloadOptionsChange {
+    /// See [`PayloadFormat`].
+    #[serde(default)]
+    pub format: Option<PayloadFormat>,
     /// See [`ErrorFormat`].
     #[serde(default)]
     pub error_format: Option<ErrorFormat>,

@@ -1,13 +1,15 @@
-//! The payload a subscriber receives: Rocket.Chat's eight keys, rendered once.
+//! The payload a subscriber receives, rendered once: Rocket.Chat's eight keys, and in the
+//! extended format what else is known of the report.
 
 use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::Context;
-use crate::catalogue;
+use crate::catalogue::{self, Entry, Fix, Resend};
 use crate::model::{
-    ErrorFormat, Message, MessageType, NumberFormat, PayloadOptions, Report, ReportError, Status,
-    TimestampFormat, digits, is_phone_number,
+    ErrorFormat, Message, MessageType, NumberFormat, PayloadFormat, PayloadOptions, Report,
+    ReportError, Status, TimestampFormat, digits, is_phone_number,
 };
 
 /// The eight keys in the order of Rocket.Chat's documentation; a key that is not known is
@@ -28,6 +30,46 @@ struct Payload<'a> {
     #[serde(rename = "type")]
     message_type: MessageType,
     timestamp: String,
+}
+
+/// The eight keys, and what else is known; a key that is not known is left out here too.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Extended<'a> {
+    #[serde(flatten)]
+    payload: Payload<'a>,
+    event_id: Uuid,
+    source: &'a str,
+    provider_status: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_time: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<Explanation<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broadcast_id: Option<&'a str>,
+}
+
+/// The catalogue's words for the primary error.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Explanation<'a> {
+    error_key: &'a str,
+    meaning: &'a str,
+    fixed_by: Fix,
+    remedy: &'a str,
+    resend: Resend,
+}
+
+impl<'a> From<&'a Entry> for Explanation<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        Self {
+            error_key: &entry.key,
+            meaning: &entry.meaning,
+            fixed_by: entry.fix,
+            remedy: &entry.remedy,
+            resend: entry.resend,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -87,12 +129,14 @@ fn sentence(error: &ReportError) -> String {
 /// Everything a payload is made of, before anybody's formats are applied.
 pub(super) struct Facts<'a> {
     report: &'a Report,
+    source: &'a str,
     status: Status,
     message_type: MessageType,
     text: &'a str,
     recipient: &'a str,
     sender: Option<&'a str>,
     first_failure: Option<&'a ReportError>,
+    broadcast: Option<&'a str>,
     at_ms: i64,
 }
 
@@ -113,6 +157,7 @@ impl<'a> Facts<'a> {
             .or(report.sender_id.as_deref());
         Self {
             report,
+            source: context.source,
             status,
             message_type: message
                 .message_type
@@ -121,6 +166,7 @@ impl<'a> Facts<'a> {
             recipient,
             sender,
             first_failure: context.first_failure,
+            broadcast: message.bulk_id.as_deref(),
             at_ms: report.time.ms.unwrap_or(context.received_ms),
         }
     }
@@ -147,25 +193,47 @@ impl<'a> Facts<'a> {
             message_type: self.message_type,
             timestamp: timestamp(self.at_ms, options.timestamp_format),
         };
+        let bytes = match options.format {
+            PayloadFormat::Rocketchat => serde_json::to_vec(&payload),
+            PayloadFormat::Extended => serde_json::to_vec(&self.extended(payload)),
+        };
         // Strings and integers alone: serialising cannot fail, and an empty payload would
         // be seen by every test that validates one.
-        serde_json::to_vec(&payload).unwrap_or_default()
+        bytes.unwrap_or_default()
     }
 
-    /// Only a `failed` carries its errors; on any other status they would mislead.
-    fn error_details(&self, format: ErrorFormat) -> Option<ErrorDetails<'a>> {
-        if self.status != Status::Failed {
-            return None;
+    fn extended(&self, payload: Payload<'a>) -> Extended<'a> {
+        let entry = self
+            .errors()
+            .next()
+            .and_then(|error| catalogue::find(&error.key));
+        Extended {
+            payload,
+            event_id: self.report.event_id(self.source),
+            source: self.source,
+            provider_status: &self.report.provider_status,
+            provider_time: self.report.time.text.as_deref(),
+            explanation: entry.map(Explanation::from),
+            broadcast_id: self.broadcast,
         }
-        let errors = || self.report.errors.iter().chain(self.first_failure);
-        let first = errors().next()?;
+    }
+
+    /// Only a `failed` has its errors told; on any other status they would mislead.
+    fn errors(&self) -> impl Iterator<Item = &'a ReportError> + use<'a> {
+        let failed = (self.status == Status::Failed).then_some(self.report);
+        let errors = failed.map_or(&[][..], |report| report.errors.as_slice());
+        errors.iter().chain(failed.and(self.first_failure))
+    }
+
+    fn error_details(&self, format: ErrorFormat) -> Option<ErrorDetails<'a>> {
+        let first = self.errors().next()?;
         Some(match format {
             ErrorFormat::WhatsappArray => {
-                ErrorDetails::Array(errors().map(ErrorObject::new).collect())
+                ErrorDetails::Array(self.errors().map(ErrorObject::new).collect())
             }
             ErrorFormat::WhatsappObject => ErrorDetails::Object(ErrorObject::new(first)),
             ErrorFormat::String => {
-                let sentences: Vec<String> = errors().map(sentence).collect();
+                let sentences: Vec<String> = self.errors().map(sentence).collect();
                 ErrorDetails::Text(sentences.join(" / "))
             }
         })

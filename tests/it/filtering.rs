@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use tickrelay::model::{
-    ErrorFormat, Filter, MessageType, NumberFormat, PayloadOptions, TimestampFormat,
+    ErrorFormat, Filter, MessageType, NumberFormat, PayloadFormat, PayloadOptions, TimestampFormat,
 };
 
 use crate::support::receiver::{Received, Receiver};
@@ -131,6 +131,7 @@ async fn each_subscriber_gets_the_payload_in_its_own_formats() {
         ),
         (
             PayloadOptions {
+                format: PayloadFormat::Rocketchat,
                 error_format: ErrorFormat::WhatsappObject,
                 phone_format: NumberFormat::Digits,
                 timestamp_format: TimestampFormat::EpochSeconds,
@@ -141,6 +142,7 @@ async fn each_subscriber_gets_the_payload_in_its_own_formats() {
         ),
         (
             PayloadOptions {
+                format: PayloadFormat::Rocketchat,
                 error_format: ErrorFormat::String,
                 phone_format: NumberFormat::AsReceived,
                 timestamp_format: TimestampFormat::EpochMillis,

@@ -7,7 +7,7 @@
 use rusqlite::types::ValueRef;
 use serde_json::{Map, Value, json};
 use tickrelay::clock::{Clock, Hand};
-use tickrelay::model::{ErrorFormat, NumberFormat, PayloadOptions, TimestampFormat};
+use tickrelay::model::{ErrorFormat, NumberFormat, PayloadFormat, PayloadOptions, TimestampFormat};
 
 use crate::support::TestApp;
 use crate::support::fixtures::{self, Case};
@@ -28,10 +28,12 @@ async fn boot(cases: &[Case]) -> (TestApp, Hand) {
     (app, hand)
 }
 
-/// Two subscribers that take everything: one with the default formats, one with the others.
+/// Subscribers that take everything: one with the default formats, one with the others, one
+/// with the extended payload.
 struct Listeners {
     default: Receiver,
     other: Receiver,
+    extended: Receiver,
 }
 
 impl Listeners {
@@ -39,14 +41,20 @@ impl Listeners {
         let listeners = Self {
             default: Receiver::start(),
             other: Receiver::start(),
+            extended: Receiver::start(),
         };
         app.subscribe("default", &listeners.default.url).await;
         app.subscribe_with("other", &listeners.other.url, |new| {
             new.options = PayloadOptions {
+                format: PayloadFormat::Rocketchat,
                 error_format: ErrorFormat::String,
                 phone_format: NumberFormat::Digits,
                 timestamp_format: TimestampFormat::EpochSeconds,
             };
+        })
+        .await;
+        app.subscribe_with("extended", &listeners.extended.url, |new| {
+            new.options.format = PayloadFormat::Extended;
         })
         .await;
         listeners
@@ -61,7 +69,11 @@ async fn every_fixture_becomes_what_its_folder_expects() {
     let update = std::env::var_os("UPDATE_FIXTURES").is_some();
     let mut faults = Vec::new();
     for case in &cases {
-        let before = (listeners.default.count(), listeners.other.count());
+        let before = (
+            listeners.default.count(),
+            listeners.other.count(),
+            listeners.extended.count(),
+        );
         let mut answers = Vec::new();
         hand.set_ms(ARRIVAL_MS);
         for body in &case.bodies {
@@ -72,6 +84,15 @@ async fn every_fixture_becomes_what_its_folder_expects() {
         }
         let default = payloads(&listeners.default, before.0);
         let other = payloads(&listeners.other, before.1);
+        let extended = payloads(&listeners.extended, before.2);
+        assert_eq!(extended.len(), default.len(), "{}", case.path());
+        for payload in &default {
+            assert!(
+                extended.iter().any(|extended| extends(extended, payload)),
+                "{}: {payload}",
+                case.path()
+            );
+        }
         let found = outcome(&app, case, &answers, &default, &other);
         let path = case.folder.join("expected.json");
         let text = serde_json::to_string_pretty(&found).unwrap() + "\n";
@@ -168,6 +189,12 @@ fn outcome(
             || value.as_array().is_none_or(|rows| !rows.is_empty())
     });
     outcome
+}
+
+/// Whether the one has all that the other has.
+fn extends(extended: &Value, payload: &Value) -> bool {
+    let mut all = payload.as_object().unwrap().iter();
+    all.all(|(key, value)| extended.get(key) == Some(value))
 }
 
 fn is_worth_another_format(payload: &Value) -> bool {

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use crate::model::{
-    ErrorFormat, Filter, MessageType, NumberFormat, PayloadOptionsChange, Rule, Status,
-    TimestampFormat, digits, is_phone_number,
+    ErrorFormat, Filter, MessageType, NumberFormat, PayloadFormat, PayloadOptionsChange, Rule,
+    Status, TimestampFormat, digits, is_phone_number,
 };
 use crate::store::SubscriberChange;
 
@@ -34,6 +34,9 @@ pub(super) struct FilterFlags {
 #[derive(Debug, Args)]
 #[allow(clippy::doc_markdown, reason = "these comments are the text of --help")]
 pub(super) struct SendingFlags {
+    /// Which keys a payload has: rocketchat (the eight, unless you say otherwise) or extended
+    #[arg(long, value_name = "WORD")]
+    format: Option<PayloadFormat>,
     /// How errors are written: whatsapp_array (unless you say otherwise), whatsapp_object or string
     #[arg(long, value_name = "WORD")]
     error_format: Option<ErrorFormat>,
@@ -85,6 +88,7 @@ impl SendingFlags {
     pub(super) fn change(self) -> SubscriberChange {
         SubscriberChange {
             options: PayloadOptionsChange {
+                format: self.format,
                 error_format: self.error_format,
                 phone_format: self.phone_format,
                 timestamp_format: self.timestamp_format,

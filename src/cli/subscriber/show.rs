@@ -84,8 +84,8 @@ fn show(overview: &SubscriberOverview, now_ms: i64) -> String {
 fn settings(subscriber: &Subscriber) -> Vec<(&'static str, Option<String>)> {
     let options = subscriber.options;
     let formats = format!(
-        "errors {}, numbers {}, times {}",
-        options.error_format, options.phone_format, options.timestamp_format
+        "{}, errors {}, numbers {}, times {}",
+        options.format, options.error_format, options.phone_format, options.timestamp_format
     );
     let senders = subscriber.filter.senders.iter();
     let senders: Vec<String> = senders.map(|sender| number(sender)).collect();

@@ -7,8 +7,8 @@ use super::writer::Core;
 use super::{Store, backend};
 use crate::forward::envelope::SigningSecret;
 use crate::model::{
-    ErrorFormat, Filter, NumberFormat, PayloadOptions, PayloadOptionsChange, Subscriber,
-    SubscriberState, TimestampFormat,
+    ErrorFormat, Filter, NumberFormat, PayloadFormat, PayloadOptions, PayloadOptionsChange,
+    Subscriber, SubscriberState, TimestampFormat,
 };
 use crate::store::{Error, StateChange};
 
@@ -54,6 +54,7 @@ impl NewSubscriber {
         }
         set(&mut self.url, change.url);
         set(&mut self.filter, change.filter);
+        set(&mut self.options.format, change.options.format);
         set(&mut self.options.error_format, change.options.error_format);
         set(&mut self.options.phone_format, change.options.phone_format);
         set(
@@ -91,12 +92,13 @@ pub struct SubscriberSecret {
     pub expires_at_ms: Option<i64>,
 }
 
-const COLUMNS: &str = "subscriber_id, name, owner, url, state, state_reason, filter, error_format, \
-     phone_format, timestamp_format, concurrency, created_at_ms, failing_since_ms";
+const COLUMNS: &str = "subscriber_id, name, owner, url, state, state_reason, filter, format, \
+     error_format, phone_format, timestamp_format, concurrency, created_at_ms, failing_since_ms";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
     let filter: String = row.get("filter")?;
     let state: String = row.get("state")?;
+    let format: String = row.get("format")?;
     let error_format: String = row.get("error_format")?;
     let phone_format: String = row.get("phone_format")?;
     let timestamp_format: String = row.get("timestamp_format")?;
@@ -109,6 +111,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
         state_reason: row.get("state_reason")?,
         filter: serde_json::from_str(&filter).map_err(unreadable)?,
         options: PayloadOptions {
+            format: word(&format)?,
             error_format: word(&error_format)?,
             phone_format: word(&phone_format)?,
             timestamp_format: word(&timestamp_format)?,
@@ -256,8 +259,8 @@ impl Core {
                 let filter = serde_json::to_string(&new.filter).map_err(unreadable)?;
                 connection.query_row(
                     "INSERT INTO subscriber (name, url, state, filter, error_format, phone_format, \
-                     timestamp_format, concurrency, created_at_ms, owner) \
-                     VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING subscriber_id",
+                     timestamp_format, concurrency, created_at_ms, owner, format) \
+                     VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING subscriber_id",
                     params![
                         new.name,
                         new.url,
@@ -268,6 +271,7 @@ impl Core {
                         new.concurrency,
                         now_ms,
                         new.owner,
+                        new.options.format.as_str(),
                     ],
                     |row| row.get(0).map(Some),
                 )
@@ -291,7 +295,8 @@ impl Core {
                      error_format = coalesce(?4, error_format), \
                      phone_format = coalesce(?5, phone_format), \
                      timestamp_format = coalesce(?6, timestamp_format), \
-                     concurrency = coalesce(?7, concurrency) \
+                     concurrency = coalesce(?7, concurrency), \
+                     format = coalesce(?8, format) \
                      WHERE subscriber_id = ?1 AND removed_at_ms IS NULL",
                     params![
                         id,
@@ -301,6 +306,7 @@ impl Core {
                         options.phone_format.map(NumberFormat::as_str),
                         options.timestamp_format.map(TimestampFormat::as_str),
                         change.concurrency,
+                        options.format.map(PayloadFormat::as_str),
                     ],
                 )
             };

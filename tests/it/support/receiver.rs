@@ -9,10 +9,15 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 
 /// What every payload must look like.
-static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
-    let schema = include_str!("../../../schema/payload.schema.json");
+static ROCKETCHAT: LazyLock<jsonschema::Validator> =
+    LazyLock::new(|| validator(include_str!("../../../schema/payload.schema.json")));
+/// The same in the extended format.
+static EXTENDED: LazyLock<jsonschema::Validator> =
+    LazyLock::new(|| validator(include_str!("../../../schema/payload-extended.schema.json")));
+
+fn validator(schema: &str) -> jsonschema::Validator {
     jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap()
-});
+}
 
 /// One request as it came.
 #[derive(Debug, Clone)]
@@ -35,8 +40,12 @@ impl Received {
 
     /// What keeps this from being a payload.
     fn fault(&self) -> Option<String> {
-        let error = match serde_json::from_slice(&self.body) {
-            Ok(payload) => SCHEMA.validate(&payload).err()?.to_string(),
+        let error = match serde_json::from_slice::<serde_json::Value>(&self.body) {
+            Ok(payload) => {
+                let extended = payload.get("eventId").is_some();
+                let schema = if extended { &EXTENDED } else { &ROCKETCHAT };
+                schema.validate(&payload).err()?.to_string()
+            }
             Err(error) => error.to_string(),
         };
         Some(format!(
