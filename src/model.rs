@@ -11,7 +11,7 @@ mod report;
 mod status;
 mod subscriber;
 
-pub use filter::{Filter, FilterError, Refusal, Rule};
+pub use filter::{Filter, FilterError, Offer, Refusal, Rule};
 pub use forward::{ErrorCode, ForwardState, GaveUp, Outcome};
 pub use message::{Change, Message, Registration, Standing, TypeRule};
 pub use number::{digits, is_phone_number};

@@ -101,13 +101,11 @@ pub fn plan(
         return plan;
     };
     let facts = payload::Facts::new(&plan.message, report, status, context);
+    let errors: Vec<&str> = facts.errors().map(|error| error.key.as_str()).collect();
+    let offer = facts.offer(&errors);
     let mut wanted: BTreeMap<PayloadOptions, Vec<i64>> = BTreeMap::new();
     for subscriber in subscribers {
-        let admitted =
-            subscriber
-                .filter
-                .admit(context.source, facts.sender(), facts.message_type(), status);
-        match admitted {
+        match subscriber.filter.admit(offer) {
             Ok(()) => wanted
                 .entry(subscriber.options)
                 .or_default()

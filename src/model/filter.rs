@@ -1,4 +1,4 @@
-//! Which reports a subscriber wants: by type and status, by source, by sender.
+//! Which reports a subscriber wants: by type, status and error, by source, by sender.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{MessageType, Status, UnknownWord, digits};
 
-/// One combination of type and statuses; an empty list of either means any.
+/// One combination of type, statuses and errors; an empty list of any means any.
+///
+/// Errors are of failures: a rule that names errors lets nothing through but failed reports with
+/// one of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
@@ -17,6 +20,10 @@ pub struct Rule {
     /// The statuses it lets through; any when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub statuses: Vec<Status>,
+    /// The errors of failed reports it lets through, as keys of the catalogue (`meta:131026`) or
+    /// bare codes (`131026`); any report, failed or not, when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<String>,
 }
 
 impl Rule {
@@ -26,7 +33,17 @@ impl Rule {
     }
 
     fn matches_status(&self, status: Status) -> bool {
-        self.statuses.is_empty() || self.statuses.contains(&status)
+        let is_named = self.statuses.is_empty() || self.statuses.contains(&status);
+        is_named && (self.errors.is_empty() || status == Status::Failed)
+    }
+
+    fn matches_error(&self, keys: &[&str]) -> bool {
+        let bare = |key: &str, wanted: &str| key.split_once(':').is_some_and(|it| it.1 == wanted);
+        self.errors.is_empty()
+            || self
+                .errors
+                .iter()
+                .any(|wanted| keys.iter().any(|key| key == wanted || bare(key, wanted)))
     }
 }
 
@@ -34,16 +51,14 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.message_type.map_or("*", MessageType::as_str))?;
         f.write_str("=")?;
+        if !self.errors.is_empty() {
+            return write!(f, "failed({})", self.errors.join(","));
+        }
         if self.statuses.is_empty() {
             return f.write_str("*");
         }
-        for (index, status) in self.statuses.iter().enumerate() {
-            if index > 0 {
-                f.write_str(",")?;
-            }
-            f.write_str(status.as_str())?;
-        }
-        Ok(())
+        let statuses: Vec<&str> = self.statuses.iter().map(|status| status.as_str()).collect();
+        f.write_str(&statuses.join(","))
     }
 }
 
@@ -55,6 +70,9 @@ pub enum FilterError {
         "rule {0:?} has no '=': write TYPE=STATUS[,STATUS], e.g. Regular-Message=failed or *=read"
     )]
     NoEquals(String),
+    /// The errors stand behind something else than `failed`, or are not closed.
+    #[error("rule {0:?}: errors stand behind failed alone, as in *=failed(131026,meta:131047)")]
+    Errors(String),
     /// One of its words is unknown.
     #[error(transparent)]
     Word(#[from] UnknownWord),
@@ -63,7 +81,8 @@ pub enum FilterError {
 impl FromStr for Rule {
     type Err = FilterError;
 
-    /// Reads `TYPE=STATUS[,STATUS]`, `*` meaning any on either side.
+    /// Reads `TYPE=STATUS[,STATUS]` or `TYPE=failed(ERROR[,ERROR])`, `*` meaning any type or any
+    /// status.
     fn from_str(text: &str) -> Result<Self, FilterError> {
         let (message_type, statuses) = text
             .split_once('=')
@@ -72,6 +91,16 @@ impl FromStr for Rule {
             "*" => None,
             word => Some(word.parse()?),
         };
+        if let Some((status, errors)) = statuses.split_once('(') {
+            let errors = errors.trim_end().strip_suffix(')');
+            let errors = errors.filter(|_| status.trim() == Status::Failed.as_str());
+            let errors = errors.ok_or_else(|| FilterError::Errors(text.to_owned()))?;
+            return Ok(Self {
+                message_type,
+                statuses: vec![Status::Failed],
+                errors: errors.split(',').map(|it| it.trim().to_owned()).collect(),
+            });
+        }
         let statuses = match statuses.trim() {
             "*" => Vec::new(),
             list => list.split(',').map(str::parse).collect::<Result<_, _>>()?,
@@ -79,6 +108,7 @@ impl FromStr for Rule {
         Ok(Self {
             message_type,
             statuses,
+            errors: Vec::new(),
         })
     }
 }
@@ -113,6 +143,8 @@ pub enum Refusal {
     Source,
     /// The sender is not wanted, or not known.
     Sender,
+    /// It failed, but with none of the wanted errors.
+    Error,
     /// A later status was already known.
     Superseded,
     /// A delivered or read was already known.
@@ -132,6 +164,7 @@ impl Refusal {
             Self::Status => "status",
             Self::Source => "source",
             Self::Sender => "sender",
+            Self::Error => "error",
             Self::Superseded => "superseded",
             Self::Contradicts => "contradicts",
             Self::Repeated => "repeated",
@@ -147,6 +180,7 @@ impl Refusal {
             Self::Status => "its filter does not want this status",
             Self::Source => "its filter does not want this source",
             Self::Sender => "its filter does not want this sender",
+            Self::Error => "its filter does not want this error",
             Self::Superseded => "a later status was already known",
             Self::Contradicts => "the message had already been reported as delivered",
             Self::Repeated => "this status was already known",
@@ -155,23 +189,32 @@ impl Refusal {
     }
 }
 
+/// A report as filters see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer<'a> {
+    /// The name of its source.
+    pub source: &'a str,
+    /// The business's number, when it is known.
+    pub sender: Option<&'a str>,
+    /// The type of its message.
+    pub message_type: MessageType,
+    /// Its status.
+    pub status: Status,
+    /// The catalogue's keys of its errors; none unless it failed.
+    pub errors: &'a [&'a str],
+}
+
 impl Filter {
     /// Whether a report passes, and if not, which part of the filter refused it.
     ///
     /// # Errors
-    /// The first part that refuses: source, sender, type, status.
-    pub fn admit(
-        &self,
-        source: &str,
-        sender: Option<&str>,
-        message_type: MessageType,
-        status: Status,
-    ) -> Result<(), Refusal> {
-        if !self.sources.is_empty() && !self.sources.iter().any(|wanted| wanted == source) {
+    /// The first part that refuses: source, sender, type, status, error.
+    pub fn admit(&self, offer: Offer<'_>) -> Result<(), Refusal> {
+        if !self.sources.is_empty() && !self.sources.iter().any(|wanted| wanted == offer.source) {
             return Err(Refusal::Source);
         }
         if !self.senders.is_empty() {
-            let sender = sender.map(digits);
+            let sender = offer.sender.map(digits);
             let wanted = |wanted: &String| Some(digits(wanted)) == sender;
             if !self.senders.iter().any(wanted) {
                 return Err(Refusal::Sender);
@@ -180,19 +223,23 @@ impl Filter {
         if self.rules.is_empty() {
             return Ok(());
         }
-        let mut of_type = self
-            .rules
-            .iter()
-            .filter(|rule| rule.matches_type(message_type))
-            .peekable();
-        if of_type.peek().is_none() {
-            return Err(Refusal::Type);
+        let mut refusal = Refusal::Type;
+        for rule in &self.rules {
+            if !rule.matches_type(offer.message_type) {
+                continue;
+            }
+            if !rule.matches_status(offer.status) {
+                if refusal == Refusal::Type {
+                    refusal = Refusal::Status;
+                }
+                continue;
+            }
+            if rule.matches_error(offer.errors) {
+                return Ok(());
+            }
+            refusal = Refusal::Error;
         }
-        if of_type.any(|rule| rule.matches_status(status)) {
-            Ok(())
-        } else {
-            Err(Refusal::Status)
-        }
+        Err(refusal)
     }
 }
 
@@ -226,7 +273,13 @@ mod tests {
             rules: rules.iter().map(|rule| rule.parse().unwrap()).collect(),
             ..Filter::default()
         };
-        let answer = filter.admit("acme", None, message_type, status);
+        let answer = filter.admit(Offer {
+            source: "acme",
+            sender: None,
+            message_type,
+            status,
+            errors: &["meta:131026"],
+        });
         assert_eq!(answer, expected, "{rules:?} {message_type} {status}");
     }
 
@@ -255,14 +308,42 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_that_names_errors_lets_failures_with_one_of_them_through_and_nothing_else() {
+        use MessageType::{Regular, Template};
+        for errors in ["131026", "meta:131026", "1, meta:131026"] {
+            let rule = format!("*=failed({errors})");
+            check(&[&rule], Template, Status::Failed, Ok(()));
+            for status in [Status::Sent, Status::Delivered, Status::Deleted] {
+                check(&[&rule], Template, status, Err(Refusal::Status));
+            }
+        }
+        for errors in ["infobip:131026", "13102", "meta", "meta:1310267"] {
+            let rule = format!("*=failed({errors})");
+            check(&[&rule], Template, Status::Failed, Err(Refusal::Error));
+            check(&[&rule, "*=failed"], Template, Status::Failed, Ok(()));
+        }
+        let mixed = ["*=delivered", "Regular-Message=failed(131026)"];
+        check(&mixed, Regular, Status::Failed, Ok(()));
+        check(&mixed, Regular, Status::Delivered, Ok(()));
+        check(&mixed, Template, Status::Failed, Err(Refusal::Status));
+    }
+
+    #[test]
     fn sources_and_senders_are_compared_as_people_write_them() {
         let filter = Filter {
             sources: vec!["acme".to_owned()],
             senders: vec!["+385 91 000".to_owned()],
             ..Filter::default()
         };
-        let admit =
-            |source, sender| filter.admit(source, sender, MessageType::Template, Status::Read);
+        let admit = |source, sender| {
+            filter.admit(Offer {
+                source,
+                sender,
+                message_type: MessageType::Template,
+                status: Status::Read,
+                errors: &[],
+            })
+        };
         assert_eq!(admit("acme", Some("38591000")), Ok(()));
         assert_eq!(admit("other", Some("38591000")), Err(Refusal::Source));
         assert_eq!(admit("acme", Some("38591001")), Err(Refusal::Sender));
@@ -275,6 +356,12 @@ mod tests {
         assert!(error.to_string().contains("no '='"), "{error}");
         let error = "Template=seen".parse::<Rule>().unwrap_err();
         assert!(error.to_string().contains("\"seen\""), "{error}");
+        for text in ["*=sent(131026)", "*=failed(131026", "*=sent,failed(1)"] {
+            let error = text.parse::<Rule>().unwrap_err();
+            assert!(error.to_string().contains("failed alone"), "{error}");
+        }
+        let rule: Rule = "regular = failed( 1, meta:2 )".parse().unwrap();
+        assert_eq!(rule.to_string(), "Regular-Message=failed(1,meta:2)");
         let rule: Rule = "*=failed, read".parse().unwrap();
         assert_eq!(rule.to_string(), "*=failed,read");
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{Answer, Failure, Fault, Operations, check_name};
 use crate::access::{Caller, Role};
-use crate::model::{Filter, Subscriber, SubscriberState, digits, is_phone_number};
+use crate::catalogue;
+use crate::model::{Filter, Rule, Status, Subscriber, SubscriberState, digits, is_phone_number};
 use crate::store::{NewSubscriber, SubscriberChange};
 
 /// How long a rotated secret goes on signing beside the new one.
@@ -129,6 +130,9 @@ impl Operations {
             let detail = format!("this token sees some sources only: name those wanted, of {seen}");
             faults.push(fault("/filter/sources", detail));
         }
+        for (index, rule) in filter.rules.iter().enumerate() {
+            check_errors(index, rule, faults);
+        }
         for (index, sender) in filter.senders.iter().enumerate() {
             if !is_phone_number(&digits(sender)) {
                 let detail = format!(
@@ -155,6 +159,50 @@ fn settle_owner(caller: &Caller, owner: &mut Option<String>) -> Result<(), Fault
     owner
         .as_ref()
         .map_or(Ok(()), |owner| check_name("/owner", owner))
+}
+
+/// Errors are of failures, and must be such that a failure can have one of them.
+fn check_errors(index: usize, rule: &Rule, faults: &mut Vec<Fault>) {
+    if rule.errors.is_empty() {
+        return;
+    }
+    if rule.statuses.iter().any(|status| *status != Status::Failed) {
+        let detail = "errors are of failed reports: leave the other statuses of this rule to a \
+                      rule of their own";
+        faults.push(fault(
+            format!("/filter/rules/{index}/statuses"),
+            detail.to_owned(),
+        ));
+    }
+    for (at, error) in rule.errors.iter().enumerate() {
+        if !is_error(error) {
+            let detail = format!(
+                "error {error:?}: write a code (131026) or a key of the catalogue (meta:131026), \
+                 which `tickrelay explain` and /api/v1/errors find"
+            );
+            faults.push(fault(format!("/filter/rules/{index}/errors/{at}"), detail));
+        }
+    }
+}
+
+/// A code that is new to the catalogue is one all the same; a word has to be known.
+fn is_error(text: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (provider, word) = text
+        .split_once(':')
+        .map_or((None, text), |(provider, word)| (Some(provider), word));
+    let keys = || {
+        catalogue::all()
+            .iter()
+            .filter_map(|entry| entry.key.split_once(':'))
+    };
+    match provider {
+        Some(provider) => {
+            let mut known = keys().filter(|key| key.0 == provider);
+            known.any(|key| is_number(word) || key.1 == word)
+        }
+        None => is_number(word) || keys().any(|key| key.1 == word),
+    }
 }
 
 fn check_concurrency(concurrency: u16) -> Result<(), Fault> {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Context;
 use crate::catalogue::{self, Entry, Fix, Resend};
 use crate::model::{
-    ErrorFormat, Message, MessageType, NumberFormat, PayloadFormat, PayloadOptions, Report,
+    ErrorFormat, Message, MessageType, NumberFormat, Offer, PayloadFormat, PayloadOptions, Report,
     ReportError, Status, TimestampFormat, digits, is_phone_number,
 };
 
@@ -171,14 +171,15 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The business's number, as filters compare it.
-    pub(super) const fn sender(&self) -> Option<&str> {
-        self.sender
-    }
-
-    /// The type, as filters compare it.
-    pub(super) const fn message_type(&self) -> MessageType {
-        self.message_type
+    /// The report as filters see it; `errors` are the keys of [`Facts::errors`].
+    pub(super) const fn offer<'o>(&'o self, errors: &'o [&'o str]) -> Offer<'o> {
+        Offer {
+            source: self.source,
+            sender: self.sender,
+            message_type: self.message_type,
+            status: self.status,
+            errors,
+        }
     }
 
     /// The payload's bytes.
@@ -219,7 +220,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Only a `failed` has its errors told; on any other status they would mislead.
-    fn errors(&self) -> impl Iterator<Item = &'a ReportError> + use<'a> {
+    pub(super) fn errors(&self) -> impl Iterator<Item = &'a ReportError> + use<'a> {
         let failed = (self.status == Status::Failed).then_some(self.report);
         let errors = failed.map_or(&[][..], |report| report.errors.as_slice());
         errors.iter().chain(failed.and(self.first_failure))

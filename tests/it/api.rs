@@ -128,6 +128,19 @@ async fn what_is_wrong_is_named() {
             &["/filter/rules/0/status"],
         ),
         (
+            json!({"name": "crm", "url": url, "filter": {"rules": [
+                {"errors": ["131026", "nonsense", "meta:", "acme:7", "", "meta:999999"]},
+                {"statuses": ["failed", "read"], "errors": ["structure_unavailable"]},
+            ]}}),
+            &[
+                "/filter/rules/0/errors/1",
+                "/filter/rules/0/errors/2",
+                "/filter/rules/0/errors/3",
+                "/filter/rules/0/errors/4",
+                "/filter/rules/1/statuses",
+            ],
+        ),
+        (
             json!({"name": "crm", "url": url, "filter": {"senders": ["x"]}}),
             &["/filter/senders/0"],
         ),

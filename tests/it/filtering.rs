@@ -120,6 +120,57 @@ async fn a_filter_decides_by_type_status_source_and_sender_and_says_so() {
 }
 
 #[actix_web::test]
+async fn a_filter_by_error_lets_failures_with_it_through_and_nothing_else() {
+    // What each gets of a failure with 131026, one with 131047, which a template cannot have, and
+    // a delivery; and why not the rest.
+    let cases = [
+        ("key", "*=failed(meta:131026)", "A", "B:error C:status"),
+        ("code", "*=failed(131026,131047)", "AB", "C:status"),
+        (
+            "other",
+            "*=failed(infobip:131026)",
+            "",
+            "A:error B:error C:status",
+        ),
+        (
+            "typed",
+            "Regular-Message=failed(131026)",
+            "",
+            "A:type B:error C:type",
+        ),
+    ];
+    let app = TestApp::boot().await;
+    let mut receivers = Vec::new();
+    for (name, rule, ..) in cases {
+        let receiver = Receiver::start();
+        app.subscribe_with(name, &receiver.url, |new| {
+            new.filter.rules = vec![rule.parse().unwrap()];
+        })
+        .await;
+        receivers.push(receiver);
+    }
+    let other = json!({"errors": [{"code": 131_047, "title": "Re-engagement message"}]});
+    app.report(&[
+        cloud::failed("A", T0),
+        cloud::with(cloud::failed("B", T0), &other),
+        cloud::status("C", "delivered", T0),
+    ])
+    .await;
+    app.settled().await;
+    for ((name, _, wanted, refused), receiver) in cases.iter().zip(&receivers) {
+        let mut arrived: Vec<String> = receiver.received().iter().map(Received::message).collect();
+        arrived.sort();
+        assert_eq!(arrived.concat(), *wanted, "{name}");
+        let reasons = app.rows(&format!(
+            "SELECT provider_message_id || ':' || outcome FROM v_timeline \
+             WHERE event = 'not-forwarded' AND subscriber = '{name}' ORDER BY 1"
+        ));
+        assert_eq!(reasons.concat().join(" "), *refused, "{name}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn each_subscriber_gets_the_payload_in_its_own_formats() {
     let app = TestApp::boot().await;
     let cases = [

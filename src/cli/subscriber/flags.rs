@@ -18,14 +18,18 @@ pub(super) struct FilterFlags {
     /// Only these statuses: queued, sent, delivered, read, failed, deleted
     #[arg(long = "status", value_name = "STATUS", value_delimiter = ',')]
     statuses: Vec<Status>,
+    /// Of the failures only those with these errors: codes (131026) or keys of the catalogue
+    /// (meta:131026). Alone it lets failures through and nothing else
+    #[arg(long = "error", value_name = "CODE", value_delimiter = ',')]
+    errors: Vec<String>,
     /// Only what comes from these sources
     #[arg(long = "source", value_name = "NAME", value_delimiter = ',')]
     sources: Vec<String>,
     /// Only what was sent from these numbers
     #[arg(long = "sender", value_name = "NUMBER", value_delimiter = ',', value_parser = sender)]
     senders: Vec<String>,
-    /// A type with its statuses, as in Regular-Message=failed,read or *=read; each one given,
-    /// and --type with --status, lets more through
+    /// A type with its statuses, as in Regular-Message=failed,read, *=read or *=failed(131026);
+    /// each one given, and --type with --status and --error, lets more through
     #[arg(long = "rule", value_name = "TYPE=STATUS")]
     rules: Vec<Rule>,
 }
@@ -63,17 +67,28 @@ fn sender(text: &str) -> Result<String, &'static str> {
 impl FilterFlags {
     /// What the flags mean.
     pub(super) fn filter(self) -> Filter {
-        let mut rules = Vec::new();
-        if self.types.is_empty() && !self.statuses.is_empty() {
-            rules.push(Rule {
-                message_type: None,
-                statuses: self.statuses.clone(),
-            });
+        let mut types: Vec<Option<MessageType>> = self.types.iter().copied().map(Some).collect();
+        if types.is_empty() && !(self.statuses.is_empty() && self.errors.is_empty()) {
+            types.push(None);
         }
-        rules.extend(self.types.iter().map(|message_type| Rule {
-            message_type: Some(*message_type),
-            statuses: self.statuses.clone(),
-        }));
+        let mut rules = Vec::new();
+        for message_type in types {
+            let rule = |statuses, errors| Rule {
+                message_type,
+                statuses,
+                errors,
+            };
+            if self.errors.is_empty() {
+                rules.push(rule(self.statuses.clone(), Vec::new()));
+                continue;
+            }
+            let mut others = self.statuses.clone();
+            others.retain(|status| *status != Status::Failed);
+            if !others.is_empty() {
+                rules.push(rule(others, Vec::new()));
+            }
+            rules.push(rule(vec![Status::Failed], self.errors.clone()));
+        }
         rules.extend(self.rules);
         Filter {
             rules,
@@ -126,7 +141,7 @@ mod tests {
 
     #[test]
     fn flags_become_a_filter() {
-        let cases: [(&[&str], &str); 6] = [
+        let cases: [(&[&str], &str); 9] = [
             (&[], "all"),
             (&["--type", "template"], "Template-Message=*"),
             (&["--status", "failed,read"], "*=failed,read"),
@@ -151,6 +166,15 @@ mod tests {
                     "*=read",
                 ],
                 "Template-Message=* Regular-Message=failed *=read",
+            ),
+            (&["--error", "131026,meta:1"], "*=failed(131026,meta:1)"),
+            (
+                &["--status", "failed,read", "--error", "1"],
+                "*=read *=failed(1)",
+            ),
+            (
+                &["--type", "template", "--error", "1", "--rule", "*=sent"],
+                "Template-Message=failed(1) *=sent",
             ),
             (
                 &["--source", "a,b", "--sender", "+34 910 000 000"],

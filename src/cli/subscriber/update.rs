@@ -16,7 +16,7 @@ pub(in crate::cli) struct Update {
     #[arg(long)]
     url: Option<String>,
     /// Every report again; the flags below that say which reports replace all that was said before
-    #[arg(long, conflicts_with_all = ["types", "statuses", "sources", "senders", "rules"])]
+    #[arg(long, conflicts_with_all = ["types", "statuses", "errors", "sources", "senders", "rules"])]
     everything: bool,
     #[command(flatten)]
     filter: FilterFlags,
