@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use crate::catalogue;
 use crate::model::{
-    Change, Message, MessageType, PayloadOptions, Refusal, Report, ReportError, Standing, Status,
-    Subscriber,
+    Change, Message, MessageType, PayloadOptions, Refusal, Report, ReportError, Reports, Standing,
+    Status, Subscriber,
 };
 
 /// What the webhook's source knows beside the report.
@@ -86,26 +86,23 @@ pub fn plan(
         payloads: Vec::new(),
         refusals: Vec::new(),
     };
-    let (Change::New, Some(status)) = (change, report.status) else {
-        let refusal = match change {
-            Change::Superseded => Refusal::Superseded,
-            Change::Contradicts => Refusal::Contradicts,
-            Change::Repeated | Change::New => Refusal::Repeated,
-            Change::NotAStatus => Refusal::NotAStatus,
-        };
-        plan.refusals.extend(
-            subscribers
-                .iter()
-                .map(|subscriber| (subscriber.id, refusal)),
-        );
+    let untold = |subscriber: &Subscriber| refusal(change, subscriber.reports);
+    let told = subscribers
+        .iter()
+        .any(|subscriber| untold(subscriber).is_none());
+    let Some(status) = report.status.filter(|_| told) else {
+        let refusals = subscribers.iter();
+        let refusals = refusals.filter_map(|it| Some((it.id, untold(it)?)));
+        plan.refusals.extend(refusals);
         return plan;
     };
-    let facts = payload::Facts::new(&plan.message, report, status, context);
+    let facts = payload::Facts::new(&plan.message, report, (status, change), context);
     let errors: Vec<&str> = facts.errors().map(|error| error.key.as_str()).collect();
     let offer = facts.offer(&errors);
     let mut wanted: BTreeMap<PayloadOptions, Vec<i64>> = BTreeMap::new();
     for subscriber in subscribers {
-        match subscriber.filter.admit(offer) {
+        let admitted = untold(subscriber).map_or_else(|| subscriber.filter.admit(offer), Err);
+        match admitted {
             Ok(()) => wanted
                 .entry(subscriber.options)
                 .or_default()
@@ -118,4 +115,15 @@ pub fn plan(
         .map(|(options, owed)| (facts.render(options), owed))
         .collect();
     plan
+}
+
+/// Why a subscriber is not told of a report that changes so much, whatever its filter wants.
+const fn refusal(change: Change, reports: Reports) -> Option<Refusal> {
+    match (change, reports) {
+        (Change::New, _) | (Change::Superseded | Change::Contradicts, Reports::All) => None,
+        (Change::Superseded, Reports::Changes) => Some(Refusal::Superseded),
+        (Change::Contradicts, Reports::Changes) => Some(Refusal::Contradicts),
+        (Change::Repeated, _) => Some(Refusal::Repeated),
+        (Change::NotAStatus, _) => Some(Refusal::NotAStatus),
+    }
 }

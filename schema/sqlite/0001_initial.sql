@@ -142,6 +142,7 @@ CREATE TABLE subscriber (
     state            TEXT NOT NULL CHECK (state IN ('active', 'paused', 'disabled')),
     state_reason     TEXT,
     filter           TEXT NOT NULL,
+    reports          TEXT NOT NULL CHECK (reports IN ('changes', 'all')),
     format           TEXT NOT NULL CHECK (format IN ('rocketchat', 'extended')),
     error_format     TEXT NOT NULL,
     phone_format     TEXT NOT NULL,

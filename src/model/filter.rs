@@ -172,6 +172,15 @@ impl Refusal {
         }
     }
 
+    /// Whether this follows from what the report changed, so that `change` tells it already.
+    #[must_use]
+    pub const fn is_of_change(self) -> bool {
+        matches!(
+            self,
+            Self::Superseded | Self::Contradicts | Self::Repeated | Self::NotAStatus
+        )
+    }
+
     /// One clause for the timeline: why this was not forwarded.
     #[must_use]
     pub const fn explain(self) -> &'static str {

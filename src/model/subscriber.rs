@@ -48,6 +48,18 @@ macro_rules! words {
 }
 
 words! {
+    /// Which new reports a subscriber is told of, its filter aside. The same status again is
+    /// told to nobody.
+    Reports ("choice of reports") {
+        /// Those that change a message's status.
+        #[default]
+        Changes = "changes",
+        /// Those too that came late or contradict what is known.
+        All = "all",
+    }
+}
+
+words! {
     /// Which keys a payload has.
     PayloadFormat ("format") {
         /// Rocket.Chat's eight.
@@ -185,6 +197,8 @@ pub struct Subscriber {
     pub state_reason: Option<String>,
     /// Which reports it wants.
     pub filter: Filter,
+    /// Whether late and contradicting reports are among them.
+    pub reports: Reports,
     /// How its payloads look.
     pub options: PayloadOptions,
     /// How many forwards may be in flight to it at once.

@@ -62,6 +62,7 @@ fn fields(change: &SubscriberChange) -> Vec<&'static str> {
     [
         ("url", change.url.is_some()),
         ("filter", change.filter.is_some()),
+        ("reports", change.reports.is_some()),
         ("options", !change.options.is_empty()),
         ("concurrency", change.concurrency.is_some()),
     ]

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::Context;
 use crate::catalogue::{self, Entry, Fix, Resend};
 use crate::model::{
-    ErrorFormat, Message, MessageType, NumberFormat, Offer, PayloadFormat, PayloadOptions, Report,
-    ReportError, Status, TimestampFormat, digits, is_phone_number,
+    Change, ErrorFormat, Message, MessageType, NumberFormat, Offer, PayloadFormat, PayloadOptions,
+    Report, ReportError, Status, TimestampFormat, digits, is_phone_number,
 };
 
 /// The eight keys in the order of Rocket.Chat's documentation; a key that is not known is
@@ -39,6 +39,7 @@ struct Extended<'a> {
     #[serde(flatten)]
     payload: Payload<'a>,
     event_id: Uuid,
+    change: Change,
     source: &'a str,
     provider_status: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,6 +132,7 @@ pub(super) struct Facts<'a> {
     report: &'a Report,
     source: &'a str,
     status: Status,
+    change: Change,
     message_type: MessageType,
     text: &'a str,
     recipient: &'a str,
@@ -145,7 +147,7 @@ impl<'a> Facts<'a> {
     pub(super) fn new(
         message: &'a Message,
         report: &'a Report,
-        status: Status,
+        (status, change): (Status, Change),
         context: Context<'a>,
     ) -> Self {
         let recipient = recipient(message, report);
@@ -159,6 +161,7 @@ impl<'a> Facts<'a> {
             report,
             source: context.source,
             status,
+            change,
             message_type: message
                 .message_type
                 .map_or(context.default_type, |(_, message_type)| message_type),
@@ -210,6 +213,7 @@ impl<'a> Facts<'a> {
             .and_then(|error| catalogue::find(&error.key));
         Extended {
             payload,
+            change: self.change,
             event_id: self.report.event_id(self.source),
             source: self.source,
             provider_status: &self.report.provider_status,

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use tickrelay::model::{
-    ErrorFormat, Filter, MessageType, NumberFormat, PayloadFormat, PayloadOptions, TimestampFormat,
+    ErrorFormat, Filter, MessageType, NumberFormat, PayloadFormat, PayloadOptions, Reports,
+    TimestampFormat,
 };
 
 use crate::support::receiver::{Received, Receiver};
@@ -296,5 +297,66 @@ async fn each_member_of_a_group_is_told_of() {
         assert_eq!(told[&format!("+{member}")], ["delivered", "read"]);
     }
     assert_eq!(receiver.count(), 6);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn who_wants_all_reports_is_told_of_late_and_contradicting_ones_and_of_no_repeat() {
+    let app = TestApp::boot().await;
+    let [changes, all, some] = [(); 3].map(|()| Receiver::start());
+    app.subscribe("changes", &changes.url).await;
+    app.subscribe_with("all", &all.url, |new| {
+        new.reports = Reports::All;
+        new.options.format = PayloadFormat::Extended;
+    })
+    .await;
+    app.subscribe_with("some", &some.url, |new| {
+        new.reports = Reports::All;
+        new.filter.rules = vec!["*=failed".parse().unwrap()];
+    })
+    .await;
+    for status in [
+        cloud::status("late", "read", T0 + 9),
+        cloud::status("late", "sent", T0),
+        // The same status with another time, and the same report again.
+        cloud::status("late", "read", T0 + 10),
+        cloud::status("late", "sent", T0),
+        cloud::status("contra", "delivered", T0),
+        cloud::failed("contra", T0 + 1),
+        cloud::status("none", "warning", T0),
+    ] {
+        app.report(&[status]).await;
+        app.settled().await;
+    }
+    let told = |receiver: &Receiver| -> Vec<String> {
+        let received = receiver.received();
+        let words = |it: &Received| format!("{} {}", it.message(), it.status());
+        received.iter().map(words).collect()
+    };
+    assert_eq!(told(&changes), ["late read", "contra delivered"]);
+    assert_eq!(
+        told(&all),
+        [
+            "late read",
+            "late sent",
+            "contra delivered",
+            "contra failed"
+        ]
+    );
+    assert_eq!(told(&some), ["contra failed"]);
+    let received = all.received();
+    let words: Vec<_> = received
+        .iter()
+        .map(|it| it.json()["change"].clone())
+        .collect();
+    assert_eq!(words, ["new", "superseded", "new", "contradicts"]);
+    // Why the filter of one that wants all refused a late report is told as of any other.
+    assert_eq!(
+        app.rows(
+            "SELECT provider_message_id, status, subscriber, outcome FROM v_timeline \
+             WHERE event = 'not-forwarded' AND status = 'sent'"
+        ),
+        [["late", "sent", "some", "status"]]
+    );
     app.stop().await;
 }

@@ -90,7 +90,10 @@ async fn an_extended_payload_has_the_eight_keys_and_what_else_is_known() {
     let explanation = more.as_object_mut().unwrap().remove("explanation").unwrap();
     assert_eq!(
         more,
-        json!({"source": "cloud", "providerStatus": "failed", "providerTime": T0.to_string()})
+        json!({
+            "change": "new", "source": "cloud", "providerStatus": "failed",
+            "providerTime": T0.to_string(),
+        })
     );
     assert_eq!(explanation["errorKey"], "meta:131026");
     assert_eq!(explanation["fixedBy"], "recipient");

@@ -58,7 +58,7 @@ fn event(report: &ReportRecord, message: &MessageRecord, now_ms: i64) -> String 
     text.push('\n');
     let mut line = |words: &str| text.push_str(&item(words, INDENT));
     line(&arrival(report));
-    if let Some(remark) = remark(report.change) {
+    if let Some(remark) = remark(report.change, !report.forwards.is_empty()) {
         line(remark);
     }
     for error in &report.errors {
@@ -139,11 +139,18 @@ fn arrival(report: &ReportRecord) -> String {
     format!("{arrival}; repeated {times}{last}")
 }
 
-/// Why nobody is told, where the report itself is the reason.
-fn remark(change: Change) -> Option<&'static str> {
+/// Why nobody is told, or only those who want all reports, where the report itself is the reason.
+fn remark(change: Change, is_told: bool) -> Option<&'static str> {
     match change {
         Change::New => None,
+        Change::Superseded if is_told => {
+            Some("LATE: a later status was already known; told to those who want all reports")
+        }
         Change::Superseded => Some("LATE: nobody is told, a later status was already known"),
+        Change::Contradicts if is_told => Some(
+            "CONTRADICTS: the message had already been reported as delivered; told to those who \
+             want all reports",
+        ),
         Change::Contradicts => {
             Some("CONTRADICTS: nobody is told, the message had already been reported as delivered")
         }

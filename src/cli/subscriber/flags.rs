@@ -3,8 +3,8 @@
 use clap::Args;
 
 use crate::model::{
-    ErrorFormat, Filter, MessageType, NumberFormat, PayloadFormat, PayloadOptionsChange, Rule,
-    Status, TimestampFormat, digits, is_phone_number,
+    ErrorFormat, Filter, MessageType, NumberFormat, PayloadFormat, PayloadOptionsChange, Reports,
+    Rule, Status, TimestampFormat, digits, is_phone_number,
 };
 use crate::store::SubscriberChange;
 
@@ -38,6 +38,10 @@ pub(super) struct FilterFlags {
 #[derive(Debug, Args)]
 #[allow(clippy::doc_markdown, reason = "these comments are the text of --help")]
 pub(super) struct SendingFlags {
+    /// Which new reports: changes (of a message's status, unless you say otherwise) or all (those
+    /// too that came late or contradict what is known)
+    #[arg(long, value_name = "WORD")]
+    reports: Option<Reports>,
     /// Which keys a payload has: rocketchat (the eight, unless you say otherwise) or extended
     #[arg(long, value_name = "WORD")]
     format: Option<PayloadFormat>,
@@ -102,6 +106,7 @@ impl SendingFlags {
     /// What the flags change.
     pub(super) fn change(self) -> SubscriberChange {
         SubscriberChange {
+            reports: self.reports,
             options: PayloadOptionsChange {
                 format: self.format,
                 error_format: self.error_format,

@@ -102,6 +102,7 @@ fn settings(subscriber: &Subscriber) -> Vec<(&'static str, Option<String>)> {
         ("Rules", list(rules)),
         ("Sources", list(subscriber.filter.sources.clone())),
         ("Senders", list(senders)),
+        ("Reports", Some(subscriber.reports.to_string())),
         ("Payload", Some(formats)),
         ("At once", Some(subscriber.concurrency.to_string())),
     ]

@@ -364,7 +364,7 @@ impl<'a> Accepting<'a> {
         now_ms: i64,
         plan: Plan,
     ) -> rusqlite::Result<Vec<(i64, Owed)>> {
-        debug_assert!(plan.payloads.is_empty() || plan.change == Change::New);
+        debug_assert!(plan.payloads.is_empty() || plan.change != Change::Repeated);
         let mut owed = Vec::new();
         let (place_ms, place_rank) = plan.place;
         for (payload, subscribers) in plan.payloads {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql, params};
 
-use crate::model::{Change, Message, Report, ReportError, Status, TypeRule};
+use crate::model::{Message, Report, ReportError, Status, TypeRule};
 use crate::plan::Plan;
 
 /// What is known of a message, in the order in which [`read_message`] takes and
@@ -348,15 +348,16 @@ fn all_errors(report: &Report) -> Option<String> {
 
 /// Which subscribers' filters refused it, as JSON; `change` tells the other reasons.
 fn refusals(plan: &Plan) -> Option<String> {
-    if plan.change != Change::New || plan.refusals.is_empty() {
-        return None;
-    }
     let refusals: Vec<_> = plan
         .refusals
         .iter()
+        .filter(|(_, refusal)| !refusal.is_of_change())
         .map(|(subscriber_id, refusal)| {
             serde_json::json!({"subscriber_id": subscriber_id, "reason": refusal.as_str()})
         })
         .collect();
+    if refusals.is_empty() {
+        return None;
+    }
     serde_json::to_string(&refusals).ok()
 }

@@ -8,7 +8,7 @@ use super::{Store, backend};
 use crate::forward::envelope::SigningSecret;
 use crate::model::{
     ErrorFormat, Filter, NumberFormat, PayloadFormat, PayloadOptions, PayloadOptionsChange,
-    Subscriber, SubscriberState, TimestampFormat,
+    Reports, Subscriber, SubscriberState, TimestampFormat,
 };
 use crate::store::{Error, StateChange};
 
@@ -24,6 +24,9 @@ pub struct NewSubscriber {
     pub url: String,
     /// Which reports it wants.
     pub filter: Filter,
+    /// Whether late and contradicting reports are among them.
+    #[serde(default)]
+    pub reports: Reports,
     /// How its payloads look.
     pub options: PayloadOptions,
     /// How many forwards may be in flight to it at once.
@@ -39,6 +42,7 @@ impl NewSubscriber {
             owner: None,
             url: url.to_owned(),
             filter: Filter::default(),
+            reports: Reports::default(),
             options: PayloadOptions::default(),
             concurrency: DEFAULT_CONCURRENCY,
         }
@@ -54,6 +58,7 @@ impl NewSubscriber {
         }
         set(&mut self.url, change.url);
         set(&mut self.filter, change.filter);
+        set(&mut self.reports, change.reports);
         set(&mut self.options.format, change.options.format);
         set(&mut self.options.error_format, change.options.error_format);
         set(&mut self.options.phone_format, change.options.phone_format);
@@ -73,6 +78,9 @@ pub struct SubscriberChange {
     pub url: Option<String>,
     /// Which reports it wants.
     pub filter: Option<Filter>,
+    /// Whether late and contradicting reports are among them.
+    #[serde(default)]
+    pub reports: Option<Reports>,
     /// How its payloads look, those that are rendered from now on.
     #[serde(default)]
     pub options: PayloadOptionsChange,
@@ -92,12 +100,13 @@ pub struct SubscriberSecret {
     pub expires_at_ms: Option<i64>,
 }
 
-const COLUMNS: &str = "subscriber_id, name, owner, url, state, state_reason, filter, format, \
+const COLUMNS: &str = "subscriber_id, name, owner, url, state, state_reason, filter, reports, format, \
      error_format, phone_format, timestamp_format, concurrency, created_at_ms, failing_since_ms";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
     let filter: String = row.get("filter")?;
     let state: String = row.get("state")?;
+    let reports: String = row.get("reports")?;
     let format: String = row.get("format")?;
     let error_format: String = row.get("error_format")?;
     let phone_format: String = row.get("phone_format")?;
@@ -110,6 +119,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
         state: word(&state)?,
         state_reason: row.get("state_reason")?,
         filter: serde_json::from_str(&filter).map_err(unreadable)?,
+        reports: word(&reports)?,
         options: PayloadOptions {
             format: word(&format)?,
             error_format: word(&error_format)?,
@@ -259,8 +269,8 @@ impl Core {
                 let filter = serde_json::to_string(&new.filter).map_err(unreadable)?;
                 connection.query_row(
                     "INSERT INTO subscriber (name, url, state, filter, error_format, phone_format, \
-                     timestamp_format, concurrency, created_at_ms, owner, format) \
-                     VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING subscriber_id",
+                     timestamp_format, concurrency, created_at_ms, owner, format, reports) \
+                     VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) RETURNING subscriber_id",
                     params![
                         new.name,
                         new.url,
@@ -272,6 +282,7 @@ impl Core {
                         now_ms,
                         new.owner,
                         new.options.format.as_str(),
+                        new.reports.as_str(),
                     ],
                     |row| row.get(0).map(Some),
                 )
@@ -296,7 +307,7 @@ impl Core {
                      phone_format = coalesce(?5, phone_format), \
                      timestamp_format = coalesce(?6, timestamp_format), \
                      concurrency = coalesce(?7, concurrency), \
-                     format = coalesce(?8, format) \
+                     format = coalesce(?8, format), reports = coalesce(?9, reports) \
                      WHERE subscriber_id = ?1 AND removed_at_ms IS NULL",
                     params![
                         id,
@@ -307,6 +318,7 @@ impl Core {
                         options.timestamp_format.map(TimestampFormat::as_str),
                         change.concurrency,
                         options.format.map(PayloadFormat::as_str),
+                        change.reports.map(Reports::as_str),
                     ],
                 )
             };

@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::time::Time;
 use super::{Asked, Reply, created, done};
 use crate::model::{
-    Filter, PayloadOptions, PayloadOptionsChange, Status, Subscriber, SubscriberState,
+    Filter, PayloadOptions, PayloadOptionsChange, Reports, Status, Subscriber, SubscriberState,
 };
 use crate::operations::{Answer, Request, SampleAnswer};
 use crate::store::{NewSubscriber, SubscriberChange};
@@ -37,6 +37,8 @@ pub(crate) struct View {
     state_reason: Option<String>,
     /// Which reports it wants.
     filter: Filter,
+    /// Whether late and contradicting reports are among them.
+    reports: Reports,
     /// How its payloads look.
     options: PayloadOptions,
     /// How many forwards may be in flight to it at once.
@@ -57,6 +59,7 @@ impl From<&Subscriber> for View {
             state: subscriber.state,
             state_reason: subscriber.state_reason.clone(),
             filter: subscriber.filter.clone(),
+            reports: subscriber.reports,
             options: subscriber.options,
             concurrency: subscriber.concurrency,
             created_at: Time(subscriber.created_at_ms),
@@ -119,6 +122,9 @@ pub(crate) struct NewView {
     /// Which reports it wants; all when left out.
     #[serde(default)]
     filter: Filter,
+    /// Whether late and contradicting reports are among them; `changes` when left out.
+    #[serde(default)]
+    reports: Reports,
     /// How its payloads look.
     #[serde(default)]
     options: PayloadOptions,
@@ -171,6 +177,7 @@ pub(super) async fn create(asked: Asked, Body(body): Body<NewView>) -> Reply {
     let new = NewSubscriber {
         owner: body.owner,
         filter: body.filter,
+        reports: body.reports,
         options: body.options,
         concurrency: body.concurrency.unwrap_or(usual.concurrency),
         ..usual
@@ -195,6 +202,8 @@ pub(crate) struct ChangeView {
     url: Option<String>,
     /// Which reports it wants, as a whole.
     filter: Option<Filter>,
+    /// Whether late and contradicting reports are among them.
+    reports: Option<Reports>,
     /// How its payloads look; those that are owed already stay as they are.
     #[serde(default)]
     options: PayloadOptionsChange,
@@ -215,6 +224,7 @@ pub(super) async fn update(
     let change = SubscriberChange {
         url: body.url,
         filter: body.filter,
+        reports: body.reports,
         options: body.options,
         concurrency: body.concurrency,
     };
