@@ -18,6 +18,6 @@ pub use number::{digits, is_phone_number};
 pub use report::{Echo, Identity, Kind, Pricing, ProviderTime, Report, ReportError};
 pub use status::{MessageType, Status, UnknownWord};
 pub use subscriber::{
-    ErrorFormat, NumberFormat, PayloadFormat, PayloadOptions, PayloadOptionsChange, Reports,
-    Subscriber, SubscriberState, TimestampFormat,
+    ErrorFormat, NumberFormat, Ordering, PayloadFormat, PayloadOptions, PayloadOptionsChange,
+    Reports, Subscriber, SubscriberState, TimestampFormat,
 };

@@ -147,6 +147,7 @@ CREATE TABLE subscriber (
     error_format     TEXT NOT NULL,
     phone_format     TEXT NOT NULL,
     timestamp_format TEXT NOT NULL,
+    ordering         TEXT NOT NULL CHECK (ordering IN ('relaxed', 'strict')),
     concurrency      INTEGER NOT NULL,
     created_at_ms    INTEGER NOT NULL,
     failing_since_ms INTEGER,

@@ -5,20 +5,26 @@
 //! those that were waiting for a retry, so that a subscriber that was down for a moment
 //! still sees sent, delivered, read in that order. It waits for one attempt of each, not for
 //! their success, and an attempt before its time uses up none of the schedule's.
+//!
+//! In strict order it does wait for their success, or for their being given up: of each
+//! message only the earliest is looked at, and the others are due when it is gone.
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::model::Ordering;
 use crate::store::Owed;
 
 /// What is owed to one subscriber and held in memory.
 #[derive(Debug, Default)]
 pub struct Lane {
+    ordering: Ordering,
     items: HashMap<i64, Item>,
     /// The forwards of each message, in their order.
     messages: HashMap<i64, Vec<Place>>,
     /// The message of each forward in flight, and the forward.
     in_flight: HashMap<i64, i64>,
-    /// What may be sent from when on; holds no forward of a message that is in flight.
+    /// What may be sent from when on; holds no forward of a message that is in flight, and in
+    /// strict order of each other message the earliest alone.
     ready: BTreeSet<(i64, i64)>,
     /// Attempts before this were made while the subscriber was down, ms since 1970 UTC.
     discounted_ms: i64,
@@ -63,17 +69,27 @@ pub enum Fate {
 
 impl Lane {
     /// Takes in a forward; one that is here already changes nothing.
-    pub fn push(&mut self, owed: Owed) {
+    pub fn push(&mut self, mut owed: Owed) {
         let (forward_id, message_id, place) = (owed.forward_id, owed.message_id, owed.place);
         if self.items.contains_key(&forward_id) {
             return;
         }
-        if !self.in_flight.contains_key(&message_id) {
-            self.ready.insert((owed.due_at_ms, forward_id));
+        let is_strict = self.ordering == Ordering::Strict;
+        if is_strict && owed.attempts == 0 {
+            // It was never tried: the table has put it off for the sake of an earlier one.
+            owed.due_at_ms = owed.due_at_ms.min(owed.owed_since_ms);
         }
         let siblings = self.messages.entry(message_id).or_default();
         let at = siblings.partition_point(|sibling| *sibling < place);
         siblings.insert(at, place);
+        if !self.in_flight.contains_key(&message_id) && (at == 0 || !is_strict) {
+            let second = siblings.get(1).filter(|_| is_strict);
+            if let Some(item) = second.and_then(|second| self.items.get(&second.2)) {
+                let key = (item.owed.due_at_ms, item.owed.forward_id);
+                self.ready.remove(&key);
+            }
+            self.ready.insert((owed.due_at_ms, forward_id));
+        }
         self.items.insert(
             forward_id,
             Item {
@@ -81,6 +97,21 @@ impl Lane {
                 cleared: None,
             },
         );
+    }
+
+    /// Sends what it holds, and all that comes, in that order from here on.
+    pub fn set_ordering(&mut self, ordering: Ordering) {
+        if self.ordering == ordering {
+            return;
+        }
+        self.ordering = ordering;
+        self.ready.clear();
+        let messages: Vec<i64> = self.messages.keys().copied().collect();
+        for message_id in messages {
+            if !self.in_flight.contains_key(&message_id) {
+                self.make_ready(message_id);
+            }
+        }
     }
 
     /// When the next forward may be sent, ms since 1970 UTC.
@@ -149,6 +180,21 @@ impl Lane {
             .collect()
     }
 
+    /// As [`Lane::keys_of`], those that may go next.
+    fn open_keys_of(&self, message_id: i64) -> Vec<(i64, i64)> {
+        let mut keys = self.keys_of(message_id);
+        if self.ordering == Ordering::Strict {
+            keys.truncate(1);
+        }
+        keys
+    }
+
+    fn make_ready(&mut self, message_id: i64) {
+        for key in self.open_keys_of(message_id) {
+            self.ready.insert(key);
+        }
+    }
+
     /// Ends a forward's time in flight; its siblings may go again.
     pub fn finish(&mut self, forward_id: i64, fate: Fate) {
         let Some(item) = self.items.get_mut(&forward_id) else {
@@ -174,9 +220,7 @@ impl Lane {
             Fate::Requeues { due_at_ms } => self.line_up(message_id, due_at_ms),
         }
         self.in_flight.remove(&message_id);
-        for key in self.keys_of(message_id) {
-            self.ready.insert(key);
-        }
+        self.make_ready(message_id);
     }
 
     /// Lets what is due of a message line up anew at `now_ms`: behind other messages, and in
@@ -240,7 +284,8 @@ impl Lane {
     /// As [`Lane::forget_waiting`], for one message.
     pub fn forget_waiting_of(&mut self, message_id: i64, now_ms: i64) -> Option<i64> {
         let keys = self.keys_of(message_id);
-        let first_ms = keys.iter().map(|(due_ms, _)| *due_ms).min()?;
+        let open = self.open_keys_of(message_id);
+        let first_ms = open.iter().map(|(due_ms, _)| *due_ms).min()?;
         if first_ms <= now_ms || self.in_flight.contains_key(&message_id) {
             return None;
         }
@@ -270,199 +315,4 @@ impl Lane {
 }
 
 #[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-
-    /// Forward `id` of `message`, due at `due`; its key is its place.
-    fn owed(id: i64, message: i64, due: i64) -> Owed {
-        Owed {
-            forward_id: id,
-            uid: Uuid::nil(),
-            message_id: message,
-            payload: std::sync::Arc::from(&b"{}"[..]),
-            place: (id, 0, id),
-            attempts: 0,
-            owed_since_ms: 0,
-            due_at_ms: due,
-            last_attempt_ms: None,
-        }
-    }
-
-    fn lane(items: &[(i64, i64, i64)]) -> Lane {
-        let mut lane = Lane::default();
-        for (id, message, due) in items {
-            lane.push(owed(*id, *message, *due));
-        }
-        lane
-    }
-
-    fn retry(due_at_ms: i64, last_attempt_ms: i64) -> Fate {
-        Fate::Waits {
-            due_at_ms,
-            last_attempt_ms,
-            attempts: 1,
-        }
-    }
-
-    fn sorted(lane: &Lane) -> Vec<i64> {
-        let mut held = lane.held();
-        held.sort_unstable();
-        held
-    }
-
-    fn take(lane: &mut Lane, now_ms: i64) -> Option<i64> {
-        lane.take(now_ms).map(|owed| owed.forward_id)
-    }
-
-    #[test]
-    fn one_forward_of_a_message_is_in_flight_and_the_earlier_goes_first() {
-        // The later status was handed over first.
-        let mut lane = lane(&[(2, 7, 0), (1, 7, 0), (3, 8, 0)]);
-        assert_eq!(take(&mut lane, 0), Some(1));
-        assert_eq!(take(&mut lane, 0), Some(3));
-        assert_eq!(take(&mut lane, 0), None);
-        lane.finish(1, Fate::Leaves);
-        assert_eq!(take(&mut lane, 0), Some(2));
-        lane.finish(2, Fate::Leaves);
-        lane.finish(3, Fate::Leaves);
-        assert!(lane.is_empty());
-    }
-
-    #[test]
-    fn a_forward_that_comes_due_sends_its_waiting_siblings_first() {
-        let mut lane = lane(&[(1, 7, 0)]);
-        assert_eq!(take(&mut lane, 0), Some(1));
-        lane.finish(1, retry(5_000, 0));
-        lane.push(owed(2, 7, 1_000));
-        assert_eq!(take(&mut lane, 500), None);
-        assert_eq!(take(&mut lane, 1_000), Some(1));
-        // It failed again: the later one waited for one attempt, not for its success.
-        lane.finish(1, retry(300_000, 1_000));
-        assert_eq!(take(&mut lane, 1_000), Some(2));
-        lane.finish(2, Fate::Leaves);
-        assert_eq!(take(&mut lane, 299_999), None);
-        assert_eq!(take(&mut lane, 300_000), Some(1));
-    }
-
-    #[test]
-    fn siblings_go_first_each_time_a_forward_comes_due() {
-        let mut lane = lane(&[(1, 7, 0), (2, 7, 0)]);
-        for forward in [1, 2] {
-            assert_eq!(take(&mut lane, 0), Some(forward));
-            let due_at_ms = 10_000 / forward;
-            lane.finish(forward, retry(due_at_ms, 0));
-        }
-        // The later one is due first, twice; the earlier goes ahead of it each time.
-        for due_ms in [5_000, 7_000] {
-            assert_eq!(take(&mut lane, due_ms), Some(1));
-            lane.finish(
-                1,
-                Fate::WentAhead {
-                    last_attempt_ms: due_ms,
-                },
-            );
-            assert_eq!(take(&mut lane, due_ms), Some(2));
-            lane.finish(2, retry(7_000, due_ms));
-        }
-        assert_eq!(lane.next_due_ms(), Some(7_000));
-    }
-
-    #[test]
-    fn a_failed_probe_lets_another_forward_be_the_next() {
-        let mut lane = lane(&[(1, 7, 0), (2, 8, 1)]);
-        assert_eq!(take(&mut lane, 10), Some(1));
-        lane.finish(1, Fate::Requeues { due_at_ms: 10 });
-        assert_eq!(take(&mut lane, 10), Some(2));
-    }
-
-    #[test]
-    fn a_failed_probe_is_not_overtaken_by_its_later_siblings() {
-        let mut lane = lane(&[(1, 7, 0), (2, 7, 1), (3, 8, 2)]);
-        assert_eq!(take(&mut lane, 10), Some(1));
-        lane.finish(1, Fate::Requeues { due_at_ms: 10 });
-        assert_eq!(take(&mut lane, 11), Some(3));
-        lane.finish(3, Fate::Requeues { due_at_ms: 11 });
-        // The next probe, and the next after it, are of the first message's first again.
-        assert_eq!(take(&mut lane, 12), Some(1));
-        lane.finish(1, Fate::Requeues { due_at_ms: 12 });
-        assert_eq!(take(&mut lane, 13), Some(3));
-        lane.finish(3, Fate::Leaves);
-        assert_eq!(take(&mut lane, 14), Some(1));
-        lane.finish(1, Fate::Leaves);
-        assert_eq!(take(&mut lane, 14), Some(2));
-    }
-
-    #[test]
-    fn what_failed_during_an_outage_goes_before_its_siblings_after_it() {
-        let mut lane = lane(&[(1, 7, 0), (2, 7, 0), (3, 7, 0)]);
-        assert_eq!(take(&mut lane, 5), Some(1));
-        lane.finish(1, retry(5_000, 5));
-        assert_eq!(take(&mut lane, 6), Some(2));
-        lane.finish(2, retry(5_000, 6));
-        lane.discount_attempts(100);
-        for id in [1, 2, 3] {
-            assert_eq!(take(&mut lane, 100), Some(id));
-            lane.finish(id, Fate::Leaves);
-        }
-        assert!(lane.is_empty());
-    }
-
-    #[test]
-    fn an_attempt_in_the_millisecond_a_sibling_came_due_is_not_repeated() {
-        let mut lane = lane(&[(1, 7, 50), (2, 7, 50)]);
-        assert_eq!(take(&mut lane, 50), Some(1));
-        lane.finish(1, retry(5_050, 50));
-        assert_eq!(take(&mut lane, 50), Some(2));
-    }
-
-    #[test]
-    fn looking_at_the_next_changes_nothing() {
-        let mut lane = lane(&[(2, 7, 0), (1, 7, 1)]);
-        for _ in 0..2 {
-            assert_eq!(lane.next(5).map(|owed| owed.forward_id), Some(1));
-        }
-        assert_eq!(take(&mut lane, 5), Some(1));
-        assert_eq!(lane.next(5).map(|owed| owed.forward_id), None);
-    }
-
-    #[test]
-    fn what_waits_is_forgotten_unless_a_sibling_is_due_or_in_flight() {
-        let items = [(1, 7, 900), (2, 7, 0), (3, 8, 700), (4, 8, 800), (5, 9, 0)];
-        let mut lane = lane(&items);
-        lane.push(owed(6, 9, 600));
-        lane.finish(5, Fate::Leaves);
-        lane.push(owed(5, 9, 0));
-        assert_eq!(lane.forget_waiting(10), Some(700));
-        assert_eq!(sorted(&lane), [1, 2, 5, 6]);
-        assert_eq!(take(&mut lane, 10), Some(1));
-        lane.finish(1, retry(900, 10));
-        assert_eq!(take(&mut lane, 10), Some(2));
-        assert_eq!(lane.forget_waiting(10), None);
-        lane.finish(2, retry(500, 10));
-        assert_eq!(lane.forget_waiting_of(7, 10), Some(500));
-        assert_eq!(sorted(&lane), [5, 6]);
-        assert_eq!(take(&mut lane, 10), Some(5));
-    }
-
-    #[test]
-    fn a_forward_that_is_handed_over_twice_is_sent_once() {
-        let mut lane = lane(&[(1, 7, 0), (1, 7, 0)]);
-        assert_eq!(lane.len(), 1);
-        assert_eq!(take(&mut lane, 0), Some(1));
-        lane.push(owed(1, 7, 0));
-        assert_eq!(take(&mut lane, 0), None);
-    }
-
-    #[test]
-    fn forgetting_keeps_what_is_in_flight() {
-        let mut lane = lane(&[(1, 7, 0), (2, 7, 0), (3, 8, 0)]);
-        assert_eq!(take(&mut lane, 0), Some(1));
-        lane.forget_idle();
-        assert_eq!(lane.held(), [1]);
-        lane.finish(1, Fate::Leaves);
-        assert!(lane.is_empty());
-        assert_eq!(lane.next_due_ms(), None);
-    }
-}
+mod tests;

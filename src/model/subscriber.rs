@@ -60,6 +60,17 @@ words! {
 }
 
 words! {
+    /// What a later status of a message waits for. At most one of a message is in flight.
+    Ordering ("ordering") {
+        /// For an attempt of each earlier one that is pending too, not for its success.
+        #[default]
+        Relaxed = "relaxed",
+        /// Until the earlier is delivered or given up.
+        Strict = "strict",
+    }
+}
+
+words! {
     /// Which keys a payload has.
     PayloadFormat ("format") {
         /// Rocket.Chat's eight.
@@ -201,6 +212,8 @@ pub struct Subscriber {
     pub reports: Reports,
     /// How its payloads look.
     pub options: PayloadOptions,
+    /// What a later status of a message waits for.
+    pub ordering: Ordering,
     /// How many forwards may be in flight to it at once.
     pub concurrency: u16,
     /// When it was added, ms since 1970 UTC.

@@ -64,6 +64,7 @@ fn fields(change: &SubscriberChange) -> Vec<&'static str> {
         ("filter", change.filter.is_some()),
         ("reports", change.reports.is_some()),
         ("options", !change.options.is_empty()),
+        ("ordering", change.ordering.is_some()),
         ("concurrency", change.concurrency.is_some()),
     ]
     .into_iter()

@@ -13,6 +13,7 @@
 //! - `outage`: a subscriber that is down as a whole uses up nothing, and then all arrives.
 //! - `spilled`: a backlog larger than memory, and lanes that read the table.
 //! - `subscribers`: who comes, changes and goes while the service runs, and who is not disturbed.
+//! - `strict`: a later status of a message waits until the earlier is settled, where asked for.
 //! - `settings`: what can be set for a subscriber, by API, command line and table alike.
 //! - `isolation`: a bad subscriber costs a good one nothing.
 //! - `crash`: killed at any moment it loses nothing that it acknowledged, stores nothing twice.
@@ -59,6 +60,7 @@ mod settings;
 mod simulate;
 mod spilled;
 mod start;
+mod strict;
 mod subscribers;
 mod support;
 mod tidy;

@@ -16,8 +16,8 @@ const LONG_FILES: &[(&str, &str)] = &[
         "half of it is the table of networks and its tests",
     ),
     (
-        "src/forward/lane.rs",
-        "half of it is the tests of its order",
+        "src/forward/lane/tests.rs",
+        "one table of events for each rule of the order, and a lane that is played against a table",
     ),
     (
         "src/forward/lanes/task.rs",

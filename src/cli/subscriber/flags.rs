@@ -3,8 +3,8 @@
 use clap::Args;
 
 use crate::model::{
-    ErrorFormat, Filter, MessageType, NumberFormat, PayloadFormat, PayloadOptionsChange, Reports,
-    Rule, Status, TimestampFormat, digits, is_phone_number,
+    ErrorFormat, Filter, MessageType, NumberFormat, Ordering, PayloadFormat, PayloadOptionsChange,
+    Reports, Rule, Status, TimestampFormat, digits, is_phone_number,
 };
 use crate::store::SubscriberChange;
 
@@ -54,6 +54,10 @@ pub(super) struct SendingFlags {
     /// How times are written: rfc3339 (unless you say otherwise), epoch_seconds or epoch_millis
     #[arg(long, value_name = "WORD")]
     timestamp_format: Option<TimestampFormat>,
+    /// What a later status of a message waits for: relaxed (an attempt of the earlier, unless you
+    /// say otherwise) or strict (until the earlier is delivered or given up)
+    #[arg(long, value_name = "WORD")]
+    ordering: Option<Ordering>,
     /// How many requests it may get at once, 1 to 256: 8 unless you say otherwise
     #[arg(long, value_name = "NUMBER")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -113,6 +117,7 @@ impl SendingFlags {
                 phone_format: self.phone_format,
                 timestamp_format: self.timestamp_format,
             },
+            ordering: self.ordering,
             concurrency: self.concurrency,
             ..SubscriberChange::default()
         }

@@ -104,6 +104,7 @@ fn settings(subscriber: &Subscriber) -> Vec<(&'static str, Option<String>)> {
         ("Senders", list(senders)),
         ("Reports", Some(subscriber.reports.to_string())),
         ("Payload", Some(formats)),
+        ("Ordering", Some(subscriber.ordering.to_string())),
         ("At once", Some(subscriber.concurrency.to_string())),
     ]
 }

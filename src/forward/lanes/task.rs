@@ -87,6 +87,8 @@ struct Failing {
 impl LaneTask {
     pub(super) fn new(shared: Forwarding, settings: watch::Receiver<Arc<Subscriber>>) -> Self {
         let subscriber = Arc::clone(&settings.borrow());
+        let mut lane = Lane::default();
+        lane.set_ordering(subscriber.ordering);
         Self {
             breaker: Breaker::new(subscriber.id, shared.timeout),
             failing: Failing {
@@ -99,7 +101,7 @@ impl LaneTask {
             settings,
             subscriber,
             secrets: Vec::new(),
-            lane: Lane::default(),
+            lane,
             live: false,
             refill_at_ms: 0,
             poll_at_ms: 0,
@@ -167,6 +169,7 @@ impl LaneTask {
         let before = self.subscriber.state;
         self.subscriber = Arc::clone(&self.settings.borrow_and_update());
         self.target = Arc::new(self.shared.sender.guard().target(&self.subscriber.url));
+        self.lane.set_ordering(self.subscriber.ordering);
         self.refill_at_ms = 0;
         self.resync = Resync::Wanted;
         let noted = self.subscriber.failing_since_ms.is_some();

@@ -1,5 +1,6 @@
 //! What is owed: settling, refilling a lane, owing again, giving up by age.
 
+use std::cmp::min;
 use std::collections::HashSet;
 
 use rusqlite::{Connection, Row, params};
@@ -9,7 +10,7 @@ use super::accept::new_uid;
 use super::backend;
 use super::doors::LANE_WINDOW;
 use super::writer::Core;
-use crate::model::ErrorCode;
+use crate::model::{ErrorCode, Ordering};
 use crate::store::{Error, Owed, Refill, RetrySelection, Settlement, Verdict};
 
 /// Writes down the end of an attempt; a forward that is no longer pending stays as it is.
@@ -98,6 +99,18 @@ fn read_owed(row: &Row<'_>) -> rusqlite::Result<Owed> {
     })
 }
 
+/// In strict order a forward that waits for an earlier one is looked at again after this long
+/// at the latest, whatever became of that one.
+const PUT_OFF_MS: i64 = 600_000;
+
+/// What a look into the table found to be due.
+#[derive(Default)]
+struct Due {
+    owed: Vec<Owed>,
+    /// Messages whose later forwards wait for the first, and until when.
+    put_off: Vec<(i64, i64)>,
+}
+
 impl Core {
     /// Everything that is pending when it fits the window (the lane is live then); else what
     /// is due, oldest first, with the earlier forwards of the same messages.
@@ -109,7 +122,10 @@ impl Core {
             ));
         }
         let now_ms = self.clock.now_ms();
-        let refill = || -> rusqlite::Result<Refill> {
+        let mut subscribers = self.subscribers.iter();
+        let subscriber = subscribers.find(|subscriber| subscriber.id == subscriber_id);
+        let ordering = subscriber.map_or_else(Ordering::default, |known| known.ordering);
+        let refill = || -> rusqlite::Result<(Refill, Vec<(i64, i64)>)> {
             let pending: usize = self
                 .connection
                 .prepare_cached(
@@ -118,8 +134,11 @@ impl Core {
                 )?
                 .query_row(params![subscriber_id, LANE_WINDOW + 1], |row| row.get(0))?;
             let live = pending <= LANE_WINDOW;
-            let due_before = if live { i64::MAX } else { now_ms };
-            let owed = self.read_due(subscriber_id, due_before, held)?;
+            let due = if live {
+                self.read_due(subscriber_id, (i64::MAX, Ordering::Relaxed), held)?
+            } else {
+                self.read_due(subscriber_id, (now_ms, ordering), held)?
+            };
             let next_due_ms = self
                 .connection
                 .prepare_cached(
@@ -127,14 +146,23 @@ impl Core {
                      AND subscriber_id = ?1 AND due_at_ms > ?2",
                 )?
                 .query_row(params![subscriber_id, now_ms], |row| row.get(0))?;
-            Ok(Refill {
-                owed,
+            let refill = Refill {
+                owed: due.owed,
                 live,
-                next_due_ms,
-            })
+                // Behind what was put off there may be more that is due.
+                next_due_ms: if due.put_off.is_empty() {
+                    next_due_ms
+                } else {
+                    Some(now_ms)
+                },
+            };
+            Ok((refill, due.put_off))
         };
-        let refill =
+        let (refill, put_off) =
             refill().map_err(|error| backend("cannot read what is owed".to_owned(), error))?;
+        if !put_off.is_empty() {
+            self.put_off(subscriber_id, &put_off)?;
+        }
         let held = held.len() + refill.owed.len();
         self.doors.refilled(subscriber_id, held, refill.live);
         Ok(refill)
@@ -142,12 +170,14 @@ impl Core {
 
     /// What is due by then and not held, oldest first and message by message: earlier
     /// forwards of a message go first, even those that wait for a retry.
+    ///
+    /// In strict order a message whose earliest forward waits is left out as a whole.
     fn read_due(
         &self,
         subscriber_id: i64,
-        due_before_ms: i64,
+        (due_before_ms, ordering): (i64, Ordering),
         held: &[i64],
-    ) -> rusqlite::Result<Vec<Owed>> {
+    ) -> rusqlite::Result<Due> {
         let mut due = self.connection.prepare_cached(
             "SELECT forward_id, message_id FROM forward INDEXED BY forward_due \
              WHERE state = 'pending' AND subscriber_id = ?1 AND due_at_ms <= ?2 \
@@ -163,22 +193,58 @@ impl Core {
         let mut known: HashSet<i64> = held.iter().copied().collect();
         let limit = LANE_WINDOW + known.len();
         let mut found = due.query(params![subscriber_id, due_before_ms, limit])?;
-        let mut owed = Vec::new();
-        while owed.len() < LANE_WINDOW
+        let mut due = Due::default();
+        while due.owed.len() + due.put_off.len() < LANE_WINDOW
             && let Some(row) = found.next()?
         {
             if known.contains(&row.get(0)?) {
                 continue;
             }
             let message_id: i64 = row.get(1)?;
-            let mut siblings = of_message.query(params![message_id, subscriber_id])?;
-            while let Some(sibling) = siblings.next()? {
-                if known.insert(sibling.get(0)?) {
-                    owed.push(read_owed(sibling)?);
-                }
+            let mut siblings = of_message
+                .query_map(params![message_id, subscriber_id], read_owed)?
+                .collect::<rusqlite::Result<Vec<Owed>>>()?;
+            let first = siblings.iter().min_by_key(|sibling| sibling.place);
+            let waits_until_ms = first
+                .filter(|first| ordering == Ordering::Strict && !known.contains(&first.forward_id))
+                .map(|first| first.due_at_ms)
+                .filter(|due_ms| *due_ms > due_before_ms);
+            siblings.retain(|sibling| known.insert(sibling.forward_id));
+            match waits_until_ms {
+                Some(until_ms) => due.put_off.push((message_id, until_ms)),
+                None => due.owed.append(&mut siblings),
             }
         }
-        Ok(owed)
+        Ok(due)
+    }
+
+    /// Puts off what waits for an earlier forward of its message, so that the next look does
+    /// not find it again: of a subscriber that refuses the first status of each message, all
+    /// the others would stand before what can be sent.
+    fn put_off(&mut self, subscriber_id: i64, messages: &[(i64, i64)]) -> Result<(), Error> {
+        self.change(
+            "put off what waits for an earlier forward",
+            |connection, now_ms| {
+                let put_off = || -> rusqlite::Result<()> {
+                    let mut update = connection.prepare_cached(
+                        "UPDATE forward INDEXED BY forward_message SET due_at_ms = ?3 \
+                     WHERE message_id = ?1 AND subscriber_id = ?2 AND state = 'pending' \
+                     AND due_at_ms < ?3",
+                    )?;
+                    for (message_id, until_ms) in messages {
+                        let until_ms = min(*until_ms, now_ms.saturating_add(PUT_OFF_MS));
+                        update.execute(params![message_id, subscriber_id, until_ms])?;
+                    }
+                    Ok(())
+                };
+                put_off().map_err(|error| {
+                    backend(
+                        "cannot put off what waits for an earlier forward".to_owned(),
+                        error,
+                    )
+                })
+            },
+        )
     }
 
     pub(super) fn retry(&mut self, selection: &RetrySelection) -> Result<usize, Error> {

@@ -7,8 +7,8 @@ use super::writer::Core;
 use super::{Store, backend};
 use crate::forward::envelope::SigningSecret;
 use crate::model::{
-    ErrorFormat, Filter, NumberFormat, PayloadFormat, PayloadOptions, PayloadOptionsChange,
-    Reports, Subscriber, SubscriberState, TimestampFormat,
+    ErrorFormat, Filter, NumberFormat, Ordering, PayloadFormat, PayloadOptions,
+    PayloadOptionsChange, Reports, Subscriber, SubscriberState, TimestampFormat,
 };
 use crate::store::{Error, StateChange};
 
@@ -29,6 +29,9 @@ pub struct NewSubscriber {
     pub reports: Reports,
     /// How its payloads look.
     pub options: PayloadOptions,
+    /// What a later status of a message waits for.
+    #[serde(default)]
+    pub ordering: Ordering,
     /// How many forwards may be in flight to it at once.
     pub concurrency: u16,
 }
@@ -44,6 +47,7 @@ impl NewSubscriber {
             filter: Filter::default(),
             reports: Reports::default(),
             options: PayloadOptions::default(),
+            ordering: Ordering::default(),
             concurrency: DEFAULT_CONCURRENCY,
         }
     }
@@ -66,6 +70,7 @@ impl NewSubscriber {
             &mut self.options.timestamp_format,
             change.options.timestamp_format,
         );
+        set(&mut self.ordering, change.ordering);
         set(&mut self.concurrency, change.concurrency);
         self
     }
@@ -84,6 +89,9 @@ pub struct SubscriberChange {
     /// How its payloads look, those that are rendered from now on.
     #[serde(default)]
     pub options: PayloadOptionsChange,
+    /// What a later status of a message waits for.
+    #[serde(default)]
+    pub ordering: Option<Ordering>,
     /// How many forwards may be in flight to it at once.
     pub concurrency: Option<u16>,
 }
@@ -101,12 +109,13 @@ pub struct SubscriberSecret {
 }
 
 const COLUMNS: &str = "subscriber_id, name, owner, url, state, state_reason, filter, reports, format, \
-     error_format, phone_format, timestamp_format, concurrency, created_at_ms, failing_since_ms";
+     ordering, error_format, phone_format, timestamp_format, concurrency, created_at_ms, failing_since_ms";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
     let filter: String = row.get("filter")?;
     let state: String = row.get("state")?;
     let reports: String = row.get("reports")?;
+    let ordering: String = row.get("ordering")?;
     let format: String = row.get("format")?;
     let error_format: String = row.get("error_format")?;
     let phone_format: String = row.get("phone_format")?;
@@ -126,6 +135,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
             phone_format: word(&phone_format)?,
             timestamp_format: word(&timestamp_format)?,
         },
+        ordering: word(&ordering)?,
         concurrency: row.get("concurrency")?,
         created_at_ms: row.get("created_at_ms")?,
         failing_since_ms: row.get("failing_since_ms")?,
@@ -269,8 +279,9 @@ impl Core {
                 let filter = serde_json::to_string(&new.filter).map_err(unreadable)?;
                 connection.query_row(
                     "INSERT INTO subscriber (name, url, state, filter, error_format, phone_format, \
-                     timestamp_format, concurrency, created_at_ms, owner, format, reports) \
-                     VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) RETURNING subscriber_id",
+                     timestamp_format, concurrency, created_at_ms, owner, format, reports, \
+                     ordering) VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+                     RETURNING subscriber_id",
                     params![
                         new.name,
                         new.url,
@@ -283,6 +294,7 @@ impl Core {
                         new.owner,
                         new.options.format.as_str(),
                         new.reports.as_str(),
+                        new.ordering.as_str(),
                     ],
                     |row| row.get(0).map(Some),
                 )
@@ -307,7 +319,8 @@ impl Core {
                      phone_format = coalesce(?5, phone_format), \
                      timestamp_format = coalesce(?6, timestamp_format), \
                      concurrency = coalesce(?7, concurrency), \
-                     format = coalesce(?8, format), reports = coalesce(?9, reports) \
+                     format = coalesce(?8, format), reports = coalesce(?9, reports), \
+                     ordering = coalesce(?10, ordering) \
                      WHERE subscriber_id = ?1 AND removed_at_ms IS NULL",
                     params![
                         id,
@@ -319,6 +332,7 @@ impl Core {
                         change.concurrency,
                         options.format.map(PayloadFormat::as_str),
                         change.reports.map(Reports::as_str),
+                        change.ordering.map(Ordering::as_str),
                     ],
                 )
             };

@@ -12,7 +12,8 @@ use super::problem::Problem;
 use super::time::Time;
 use super::{Asked, Reply, created, done};
 use crate::model::{
-    Filter, PayloadOptions, PayloadOptionsChange, Reports, Status, Subscriber, SubscriberState,
+    Filter, Ordering, PayloadOptions, PayloadOptionsChange, Reports, Status, Subscriber,
+    SubscriberState,
 };
 use crate::operations::{Answer, Request, SampleAnswer};
 use crate::store::{NewSubscriber, SubscriberChange};
@@ -41,6 +42,8 @@ pub(crate) struct View {
     reports: Reports,
     /// How its payloads look.
     options: PayloadOptions,
+    /// What a later status of a message waits for.
+    ordering: Ordering,
     /// How many forwards may be in flight to it at once.
     concurrency: u16,
     /// When it was added.
@@ -61,6 +64,7 @@ impl From<&Subscriber> for View {
             filter: subscriber.filter.clone(),
             reports: subscriber.reports,
             options: subscriber.options,
+            ordering: subscriber.ordering,
             concurrency: subscriber.concurrency,
             created_at: Time(subscriber.created_at_ms),
             failing_since: subscriber.failing_since_ms.map(Time),
@@ -128,6 +132,9 @@ pub(crate) struct NewView {
     /// How its payloads look.
     #[serde(default)]
     options: PayloadOptions,
+    /// What a later status of a message waits for; `relaxed` when left out.
+    #[serde(default)]
+    ordering: Ordering,
     /// How many forwards may be in flight to it at once; 8 when left out.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 256)]
@@ -179,6 +186,7 @@ pub(super) async fn create(asked: Asked, Body(body): Body<NewView>) -> Reply {
         filter: body.filter,
         reports: body.reports,
         options: body.options,
+        ordering: body.ordering,
         concurrency: body.concurrency.unwrap_or(usual.concurrency),
         ..usual
     };
@@ -207,6 +215,8 @@ pub(crate) struct ChangeView {
     /// How its payloads look; those that are owed already stay as they are.
     #[serde(default)]
     options: PayloadOptionsChange,
+    /// What a later status of a message waits for.
+    ordering: Option<Ordering>,
     /// How many forwards may be in flight to it at once.
     #[schema(minimum = 1, maximum = 256)]
     concurrency: Option<u16>,
@@ -226,6 +236,7 @@ pub(super) async fn update(
         filter: body.filter,
         reports: body.reports,
         options: body.options,
+        ordering: body.ordering,
         concurrency: body.concurrency,
     };
     changed(

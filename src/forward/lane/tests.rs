@@ -1,0 +1,456 @@
+//! The order of a lane, as tables of what happens, and strict order whatever happens.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+
+/// Forward `id` of `message`, due at `due`; its key is its place.
+fn owed(id: i64, message: i64, due: i64) -> Owed {
+    Owed {
+        forward_id: id,
+        uid: Uuid::nil(),
+        message_id: message,
+        payload: std::sync::Arc::from(&b"{}"[..]),
+        place: (id, 0, id),
+        attempts: 0,
+        owed_since_ms: 0,
+        due_at_ms: due,
+        last_attempt_ms: None,
+    }
+}
+
+fn lane(items: &[(i64, i64, i64)]) -> Lane {
+    let mut lane = Lane::default();
+    for (id, message, due) in items {
+        lane.push(owed(*id, *message, *due));
+    }
+    lane
+}
+
+fn retry(due_at_ms: i64, last_attempt_ms: i64) -> Fate {
+    Fate::Waits {
+        due_at_ms,
+        last_attempt_ms,
+        attempts: 1,
+    }
+}
+
+fn sorted(lane: &Lane) -> Vec<i64> {
+    let mut held = lane.held();
+    held.sort_unstable();
+    held
+}
+
+fn take(lane: &mut Lane, now_ms: i64) -> Option<i64> {
+    lane.take(now_ms).map(|owed| owed.forward_id)
+}
+
+#[test]
+fn one_forward_of_a_message_is_in_flight_and_the_earlier_goes_first() {
+    // The later status was handed over first.
+    let mut lane = lane(&[(2, 7, 0), (1, 7, 0), (3, 8, 0)]);
+    assert_eq!(take(&mut lane, 0), Some(1));
+    assert_eq!(take(&mut lane, 0), Some(3));
+    assert_eq!(take(&mut lane, 0), None);
+    lane.finish(1, Fate::Leaves);
+    assert_eq!(take(&mut lane, 0), Some(2));
+    lane.finish(2, Fate::Leaves);
+    lane.finish(3, Fate::Leaves);
+    assert!(lane.is_empty());
+}
+
+#[test]
+fn a_forward_that_comes_due_sends_its_waiting_siblings_first() {
+    let mut lane = lane(&[(1, 7, 0)]);
+    assert_eq!(take(&mut lane, 0), Some(1));
+    lane.finish(1, retry(5_000, 0));
+    lane.push(owed(2, 7, 1_000));
+    assert_eq!(take(&mut lane, 500), None);
+    assert_eq!(take(&mut lane, 1_000), Some(1));
+    // It failed again: the later one waited for one attempt, not for its success.
+    lane.finish(1, retry(300_000, 1_000));
+    assert_eq!(take(&mut lane, 1_000), Some(2));
+    lane.finish(2, Fate::Leaves);
+    assert_eq!(take(&mut lane, 299_999), None);
+    assert_eq!(take(&mut lane, 300_000), Some(1));
+}
+
+#[test]
+fn siblings_go_first_each_time_a_forward_comes_due() {
+    let mut lane = lane(&[(1, 7, 0), (2, 7, 0)]);
+    for forward in [1, 2] {
+        assert_eq!(take(&mut lane, 0), Some(forward));
+        let due_at_ms = 10_000 / forward;
+        lane.finish(forward, retry(due_at_ms, 0));
+    }
+    // The later one is due first, twice; the earlier goes ahead of it each time.
+    for due_ms in [5_000, 7_000] {
+        assert_eq!(take(&mut lane, due_ms), Some(1));
+        lane.finish(
+            1,
+            Fate::WentAhead {
+                last_attempt_ms: due_ms,
+            },
+        );
+        assert_eq!(take(&mut lane, due_ms), Some(2));
+        lane.finish(2, retry(7_000, due_ms));
+    }
+    assert_eq!(lane.next_due_ms(), Some(7_000));
+}
+
+#[test]
+fn a_failed_probe_lets_another_forward_be_the_next() {
+    let mut lane = lane(&[(1, 7, 0), (2, 8, 1)]);
+    assert_eq!(take(&mut lane, 10), Some(1));
+    lane.finish(1, Fate::Requeues { due_at_ms: 10 });
+    assert_eq!(take(&mut lane, 10), Some(2));
+}
+
+#[test]
+fn a_failed_probe_is_not_overtaken_by_its_later_siblings() {
+    let mut lane = lane(&[(1, 7, 0), (2, 7, 1), (3, 8, 2)]);
+    assert_eq!(take(&mut lane, 10), Some(1));
+    lane.finish(1, Fate::Requeues { due_at_ms: 10 });
+    assert_eq!(take(&mut lane, 11), Some(3));
+    lane.finish(3, Fate::Requeues { due_at_ms: 11 });
+    // The next probe, and the next after it, are of the first message's first again.
+    assert_eq!(take(&mut lane, 12), Some(1));
+    lane.finish(1, Fate::Requeues { due_at_ms: 12 });
+    assert_eq!(take(&mut lane, 13), Some(3));
+    lane.finish(3, Fate::Leaves);
+    assert_eq!(take(&mut lane, 14), Some(1));
+    lane.finish(1, Fate::Leaves);
+    assert_eq!(take(&mut lane, 14), Some(2));
+}
+
+#[test]
+fn what_failed_during_an_outage_goes_before_its_siblings_after_it() {
+    let mut lane = lane(&[(1, 7, 0), (2, 7, 0), (3, 7, 0)]);
+    assert_eq!(take(&mut lane, 5), Some(1));
+    lane.finish(1, retry(5_000, 5));
+    assert_eq!(take(&mut lane, 6), Some(2));
+    lane.finish(2, retry(5_000, 6));
+    lane.discount_attempts(100);
+    for id in [1, 2, 3] {
+        assert_eq!(take(&mut lane, 100), Some(id));
+        lane.finish(id, Fate::Leaves);
+    }
+    assert!(lane.is_empty());
+}
+
+#[test]
+fn an_attempt_in_the_millisecond_a_sibling_came_due_is_not_repeated() {
+    let mut lane = lane(&[(1, 7, 50), (2, 7, 50)]);
+    assert_eq!(take(&mut lane, 50), Some(1));
+    lane.finish(1, retry(5_050, 50));
+    assert_eq!(take(&mut lane, 50), Some(2));
+}
+
+#[test]
+fn looking_at_the_next_changes_nothing() {
+    let mut lane = lane(&[(2, 7, 0), (1, 7, 1)]);
+    for _ in 0..2 {
+        assert_eq!(lane.next(5).map(|owed| owed.forward_id), Some(1));
+    }
+    assert_eq!(take(&mut lane, 5), Some(1));
+    assert_eq!(lane.next(5).map(|owed| owed.forward_id), None);
+}
+
+#[test]
+fn what_waits_is_forgotten_unless_a_sibling_is_due_or_in_flight() {
+    let items = [(1, 7, 900), (2, 7, 0), (3, 8, 700), (4, 8, 800), (5, 9, 0)];
+    let mut lane = lane(&items);
+    lane.push(owed(6, 9, 600));
+    lane.finish(5, Fate::Leaves);
+    lane.push(owed(5, 9, 0));
+    assert_eq!(lane.forget_waiting(10), Some(700));
+    assert_eq!(sorted(&lane), [1, 2, 5, 6]);
+    assert_eq!(take(&mut lane, 10), Some(1));
+    lane.finish(1, retry(900, 10));
+    assert_eq!(take(&mut lane, 10), Some(2));
+    assert_eq!(lane.forget_waiting(10), None);
+    lane.finish(2, retry(500, 10));
+    assert_eq!(lane.forget_waiting_of(7, 10), Some(500));
+    assert_eq!(sorted(&lane), [5, 6]);
+    assert_eq!(take(&mut lane, 10), Some(5));
+}
+
+#[test]
+fn a_forward_that_is_handed_over_twice_is_sent_once() {
+    let mut lane = lane(&[(1, 7, 0), (1, 7, 0)]);
+    assert_eq!(lane.len(), 1);
+    assert_eq!(take(&mut lane, 0), Some(1));
+    lane.push(owed(1, 7, 0));
+    assert_eq!(take(&mut lane, 0), None);
+}
+
+#[test]
+fn forgetting_keeps_what_is_in_flight() {
+    let mut lane = lane(&[(1, 7, 0), (2, 7, 0), (3, 8, 0)]);
+    assert_eq!(take(&mut lane, 0), Some(1));
+    lane.forget_idle();
+    assert_eq!(lane.held(), [1]);
+    lane.finish(1, Fate::Leaves);
+    assert!(lane.is_empty());
+    assert_eq!(lane.next_due_ms(), None);
+}
+
+fn strict(items: &[(i64, i64, i64)]) -> Lane {
+    let mut lane = lane(items);
+    lane.set_ordering(Ordering::Strict);
+    lane
+}
+
+#[test]
+fn in_strict_order_a_later_status_waits_until_the_earlier_is_settled() {
+    let mut lane = strict(&[(1, 7, 0), (2, 7, 0), (3, 8, 0)]);
+    assert_eq!(take(&mut lane, 0), Some(1));
+    assert_eq!(take(&mut lane, 0), Some(3));
+    lane.finish(1, retry(5_000, 0));
+    lane.finish(3, Fate::Leaves);
+    // One that comes meanwhile waits too, and nobody is woken for it.
+    lane.push(owed(4, 7, 1_000));
+    assert_eq!(lane.next_due_ms(), Some(5_000));
+    assert_eq!(take(&mut lane, 4_999), None);
+    assert_eq!(take(&mut lane, 5_000), Some(1));
+    lane.finish(1, Fate::Leaves);
+    assert_eq!(take(&mut lane, 5_000), Some(2));
+    assert_eq!(take(&mut lane, 5_000), None);
+    lane.finish(2, Fate::Leaves);
+    assert_eq!(take(&mut lane, 5_000), Some(4));
+}
+
+#[test]
+fn in_strict_order_an_earlier_status_that_comes_late_goes_first() {
+    let mut lane = strict(&[(2, 7, 10)]);
+    lane.push(owed(1, 7, 20));
+    assert_eq!(lane.next_due_ms(), Some(0));
+    assert_eq!(take(&mut lane, 20), Some(1));
+    lane.push(owed(0, 7, 20));
+    lane.finish(1, retry(5_000, 20));
+    assert_eq!(take(&mut lane, 20), Some(0));
+}
+
+#[test]
+fn in_strict_order_what_was_put_off_for_an_earlier_one_is_due_when_that_is_gone() {
+    let mut lane = strict(&[]);
+    lane.push(owed(1, 7, 0));
+    // The table put it off until the earlier one's retry; it was never tried itself.
+    lane.push(owed(2, 7, 900_000));
+    assert_eq!(take(&mut lane, 10), Some(1));
+    lane.finish(1, Fate::Leaves);
+    assert_eq!(take(&mut lane, 10), Some(2));
+    lane.finish(2, retry(900_000, 10));
+    assert_eq!(take(&mut lane, 10), None);
+}
+
+#[test]
+fn in_strict_order_a_message_waits_as_its_first_does() {
+    let mut lane = strict(&[(1, 7, 0), (2, 7, 0), (3, 8, 0)]);
+    assert_eq!(take(&mut lane, 0), Some(1));
+    lane.finish(1, retry(900, 0));
+    assert_eq!(lane.forget_waiting_of(7, 10), Some(900));
+    assert_eq!(lane.held(), [3]);
+}
+
+#[test]
+fn the_ordering_may_change_while_some_are_in_flight() {
+    let mut lane = lane(&[(1, 7, 0), (2, 7, 0), (3, 8, 0), (4, 8, 5)]);
+    assert_eq!(take(&mut lane, 0), Some(1));
+    assert_eq!(take(&mut lane, 0), Some(3));
+    lane.finish(3, retry(900, 0));
+    lane.set_ordering(Ordering::Strict);
+    lane.finish(1, retry(800, 0));
+    assert_eq!(take(&mut lane, 10), None);
+    lane.set_ordering(Ordering::Relaxed);
+    // Each waits for one attempt of the earlier since it came due, which one of them had.
+    assert_eq!(take(&mut lane, 10), Some(2));
+    assert_eq!(take(&mut lane, 10), Some(3));
+}
+
+/// Something that happens to a lane; numbers choose among what there is.
+#[derive(Debug, Clone)]
+enum Event {
+    /// A forward of that message comes: to a live lane with that place among its siblings, to
+    /// the table of a spilled one as the last of them.
+    Comes(i64, i64),
+    /// As many as can go are sent.
+    Sends,
+    /// One in flight ends so.
+    Ends(usize, u8),
+    /// Time passes, ms.
+    Passes(i64),
+    /// The lane spills: what waits goes to the table.
+    Spills,
+    /// The lane reads the table: all of it, and is live; or what is due, with its siblings.
+    Refills(bool),
+    /// The subscriber is probed anew.
+    Probes,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => (0_i64..4, 0_i64..50).prop_map(|(message, place)| Event::Comes(message, place)),
+        4 => Just(Event::Sends),
+        4 => (any::<usize>(), 0_u8..4).prop_map(|(which, how)| Event::Ends(which, how)),
+        2 => (1_i64..2_000).prop_map(Event::Passes),
+        1 => Just(Event::Spills),
+        2 => any::<bool>().prop_map(Event::Refills),
+        1 => Just(Event::Probes),
+    ]
+}
+
+/// A strict lane beside what the table holds of its subscriber.
+struct Played {
+    lane: Lane,
+    table: BTreeMap<i64, Owed>,
+    in_flight: BTreeSet<i64>,
+    live: bool,
+    next_id: i64,
+    now_ms: i64,
+}
+
+impl Played {
+    fn play(&mut self, event: &Event) {
+        match *event {
+            Event::Comes(message, place) => {
+                let id = self.next_id;
+                self.next_id += 1;
+                let mut owed = owed(id, message, self.now_ms);
+                owed.owed_since_ms = self.now_ms;
+                owed.place = (if self.live { place } else { 50 }, 0, id);
+                self.table.insert(id, owed.clone());
+                if self.live {
+                    self.lane.push(owed);
+                }
+            }
+            Event::Sends => while self.send() {},
+            Event::Ends(which, how) => {
+                let of = self.in_flight.len().max(1);
+                let Some(id) = self.in_flight.iter().copied().nth(which % of) else {
+                    return;
+                };
+                self.in_flight.remove(&id);
+                self.end(id, how);
+            }
+            Event::Passes(ms) => self.now_ms += ms,
+            Event::Spills => {
+                self.live = false;
+                self.lane.forget_waiting(self.now_ms);
+            }
+            Event::Refills(true) => {
+                self.live = true;
+                for owed in self.table.values() {
+                    self.lane.push(owed.clone());
+                }
+            }
+            Event::Refills(false) if !self.live => self.refill(),
+            Event::Refills(false) => {}
+            Event::Probes => self.lane.discount_attempts(self.now_ms),
+        }
+    }
+
+    /// Sends one, which must be the earliest of its message that is owed at all.
+    fn send(&mut self) -> bool {
+        let Some(owed) = self.lane.take(self.now_ms) else {
+            return false;
+        };
+        let siblings = self
+            .table
+            .values()
+            .filter(|it| it.message_id == owed.message_id);
+        let first = siblings.min_by_key(|it| it.place).unwrap();
+        assert_eq!(
+            first.forward_id, owed.forward_id,
+            "it overtook an earlier one"
+        );
+        assert!(owed.due_at_ms <= self.now_ms, "before its time");
+        assert!(self.in_flight.insert(owed.forward_id), "sent twice");
+        true
+    }
+
+    fn end(&mut self, id: i64, how: u8) {
+        let (now_ms, message_id) = (self.now_ms, self.table[&id].message_id);
+        let fate = match how {
+            0 | 1 => {
+                self.table.remove(&id);
+                Fate::Leaves
+            }
+            2 => {
+                let due_at_ms = now_ms + 1_000;
+                let owed = self.table.get_mut(&id).unwrap();
+                (owed.due_at_ms, owed.attempts) = (due_at_ms, owed.attempts + 1);
+                Fate::Waits {
+                    due_at_ms,
+                    last_attempt_ms: now_ms,
+                    attempts: owed.attempts,
+                }
+            }
+            _ => Fate::Requeues { due_at_ms: now_ms },
+        };
+        self.lane.finish(id, fate);
+        if !self.live {
+            self.lane.forget_waiting_of(message_id, now_ms);
+        }
+    }
+
+    /// As the store does it: a message of which anything is due comes whole, unless its
+    /// earliest waits; then the others are put off.
+    fn refill(&mut self) {
+        let held = self.lane.held();
+        let due = self.table.values().filter(|it| it.due_at_ms <= self.now_ms);
+        let messages: BTreeSet<i64> = due.map(|it| it.message_id).collect();
+        for message in messages {
+            let siblings = self
+                .table
+                .values_mut()
+                .filter(|it| it.message_id == message);
+            let mut siblings: Vec<&mut Owed> = siblings.collect();
+            siblings.sort_by_key(|it| it.place);
+            let (first_ms, is_held) = (
+                siblings[0].due_at_ms,
+                held.contains(&siblings[0].forward_id),
+            );
+            for owed in siblings {
+                if first_ms > self.now_ms && !is_held {
+                    owed.due_at_ms = owed.due_at_ms.max(first_ms);
+                } else {
+                    self.lane.push(owed.clone());
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn in_strict_order_none_overtakes_an_earlier_one_and_all_arrive(
+        events in proptest::collection::vec(event(), 1..200)
+    ) {
+        let mut played = Played {
+            lane: strict(&[]),
+            table: BTreeMap::new(),
+            in_flight: BTreeSet::new(),
+            live: true,
+            next_id: 1,
+            now_ms: 0,
+        };
+        for event in &events {
+            played.play(event);
+        }
+        // Whatever happened, once everything is taken all of it goes.
+        for _ in 0..=2 * events.len() {
+            for id in std::mem::take(&mut played.in_flight) {
+                played.end(id, 0);
+            }
+            played.play(&Event::Passes(2_000));
+            played.play(&Event::Refills(false));
+            played.play(&Event::Sends);
+        }
+        prop_assert!(played.table.is_empty(), "{:?}", played.table);
+        prop_assert!(played.lane.is_empty());
+    }
+}
