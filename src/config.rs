@@ -36,7 +36,7 @@ pub use crate::store::Durability;
 pub use finding::{Finding, LoadError, Origin, Warning};
 pub use starter::starter;
 pub use value::ProxyUrl;
-pub(crate) use value::duration;
+pub(crate) use value::{duration, spell_duration};
 
 /// Every key with its default and a comment: `config.example.toml`.
 pub const EXAMPLE: &str = include_str!("../config.example.toml");

@@ -19,5 +19,5 @@ pub use report::{Echo, Identity, Kind, Pricing, ProviderTime, Report, ReportErro
 pub use status::{MessageType, Status, UnknownWord};
 pub use subscriber::{
     ErrorFormat, NumberFormat, Ordering, PayloadFormat, PayloadOptions, PayloadOptionsChange,
-    Reports, Subscriber, SubscriberState, TimestampFormat,
+    Reports, Setting, Subscriber, SubscriberState, TimestampFormat,
 };

@@ -14,6 +14,7 @@ mod feed;
 pub mod overview;
 pub mod query;
 mod sqlite;
+mod subscribers;
 pub mod timeline;
 mod upkeep;
 
@@ -34,7 +35,7 @@ pub use sqlite::Store;
 pub use sqlite::idempotency::Remembered;
 pub use sqlite::reader::Reader;
 pub(crate) use sqlite::resolve;
-pub use sqlite::subscribers::{NewSubscriber, SubscriberChange, SubscriberSecret};
+pub use subscribers::{NewSubscriber, SubscriberChange, SubscriberSecret};
 pub use upkeep::{
     Erased, FoundReport, Person, Prunable, PruneStep, ReprocessSelection, Reread, StoredWebhook,
 };

@@ -149,6 +149,9 @@ CREATE TABLE subscriber (
     timestamp_format TEXT NOT NULL,
     ordering         TEXT NOT NULL CHECK (ordering IN ('relaxed', 'strict')),
     concurrency      INTEGER NOT NULL,
+    timeout_ms       INTEGER,
+    rate_limit       INTEGER,
+    schedule         TEXT,
     created_at_ms    INTEGER NOT NULL,
     failing_since_ms INTEGER,
     removed_at_ms    INTEGER

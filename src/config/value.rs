@@ -100,7 +100,7 @@ fn measure(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 }
 
 /// Writes a span of time so that [`duration`] reads it back; below a millisecond is cut off.
-pub(super) fn spell_duration(duration: Duration) -> String {
+pub(crate) fn spell_duration(duration: Duration) -> String {
     let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     if milliseconds == 0 {
         return "0s".to_owned();

@@ -112,6 +112,8 @@ pub struct Request<'a> {
     pub body: &'a [u8],
     /// When the attempt starts, ms since 1970 UTC; `Retry-After` is reckoned from it.
     pub now_ms: i64,
+    /// The limit for the attempt; the configuration's when `None`.
+    pub timeout: Option<Duration>,
 }
 
 /// Sends; one for the whole process, so that connections are reused.
@@ -171,18 +173,16 @@ impl Sender {
     /// dropped at any time; then it is unknown whether the subscriber has got the payload.
     pub async fn send(&self, request: &Request<'_>) -> Outcome {
         let started = Instant::now();
-        let answer = timeout(self.timeout, self.ask(request)).await;
+        let limit = request.timeout.unwrap_or(self.timeout);
+        let answer = timeout(limit, self.ask(request)).await;
         let mut outcome = match answer {
             Ok(Ok(response)) => {
-                let left = self.timeout.saturating_sub(started.elapsed());
+                let left = limit.saturating_sub(started.elapsed());
                 let answered_ms = request.now_ms.saturating_add(millis(started).into());
                 judge(response, answered_ms, left.min(BODY_TIME)).await
             }
             Ok(Err((error, detail))) => failed(error, detail),
-            Err(_) => failed(
-                ErrorCode::Timeout,
-                format!("no answer within {:?}", self.timeout),
-            ),
+            Err(_) => failed(ErrorCode::Timeout, format!("no answer within {limit:?}")),
         };
         outcome.duration_ms = millis(started);
         outcome

@@ -1,5 +1,7 @@
 //! A subscriber: who wants to be told, and how its payloads look.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Filter, UnknownWord};
@@ -190,6 +192,37 @@ impl PayloadOptionsChange {
     }
 }
 
+/// A change of something that a subscriber may have of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Setting<T> {
+    /// None of its own: what holds for everybody.
+    Usual,
+    /// This.
+    Own(T),
+}
+
+impl<T> Setting<T> {
+    /// The same with what is its own made another.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Setting<U> {
+        self.own().map(make).into()
+    }
+
+    /// What the subscriber then has of its own.
+    pub fn own(self) -> Option<T> {
+        match self {
+            Self::Usual => None,
+            Self::Own(own) => Some(own),
+        }
+    }
+}
+
+impl<T> From<Option<T>> for Setting<T> {
+    fn from(own: Option<T>) -> Self {
+        own.map_or(Self::Usual, Self::Own)
+    }
+}
+
 /// Who wants to be told. Its secrets live in another file and another type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscriber {
@@ -216,8 +249,30 @@ pub struct Subscriber {
     pub ordering: Ordering,
     /// How many forwards may be in flight to it at once.
     pub concurrency: u16,
+    /// How long an attempt may take, ms; the configuration's timeout when `None`.
+    pub timeout_ms: Option<u32>,
+    /// How many attempts may begin within a second; any number when `None`.
+    pub rate_limit: Option<u32>,
+    /// The waits between attempts, ms; the configuration's when `None`.
+    pub schedule_ms: Option<Vec<u64>>,
     /// When it was added, ms since 1970 UTC.
     pub created_at_ms: i64,
     /// Since when every attempt failed, ms since 1970 UTC; `None` while it answers.
     pub failing_since_ms: Option<i64>,
+}
+
+impl Subscriber {
+    /// How long an attempt may take; the configuration's timeout when `None`.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout_ms
+            .map(|timeout_ms| Duration::from_millis(timeout_ms.into()))
+    }
+
+    /// The waits between attempts; the configuration's when `None`.
+    #[must_use]
+    pub fn schedule(&self) -> Option<Vec<Duration>> {
+        let delays = self.schedule_ms.as_ref()?;
+        Some(delays.iter().copied().map(Duration::from_millis).collect())
+    }
 }

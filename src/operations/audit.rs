@@ -66,6 +66,9 @@ fn fields(change: &SubscriberChange) -> Vec<&'static str> {
         ("options", !change.options.is_empty()),
         ("ordering", change.ordering.is_some()),
         ("concurrency", change.concurrency.is_some()),
+        ("timeout", change.timeout_ms.is_some()),
+        ("rate_limit", change.rate_limit.is_some()),
+        ("schedule", change.schedule_ms.is_some()),
     ]
     .into_iter()
     .filter_map(|(field, is_changed)| is_changed.then_some(field))

@@ -53,6 +53,7 @@ impl Operations {
                 headers: &headers,
                 body: &payload,
                 now_ms,
+                timeout: subscriber.timeout(),
             };
             let outcome = self.sender.send(&request).await;
             answers.push(SampleAnswer {

@@ -1,18 +1,29 @@
 //! Adding and changing subscribers: what each field must be, and whose it is.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Answer, Failure, Fault, Operations, check_name};
 use crate::access::{Caller, Role};
 use crate::catalogue;
-use crate::model::{Filter, Rule, Status, Subscriber, SubscriberState, digits, is_phone_number};
+use crate::model::{
+    Filter, Rule, Setting, Status, Subscriber, SubscriberState, digits, is_phone_number,
+};
 use crate::store::{NewSubscriber, SubscriberChange};
 
 /// How long a rotated secret goes on signing beside the new one.
 const ROTATION: Duration = Duration::from_hours(24);
 /// The most forwards that may be in flight to one subscriber at once.
 const MOST_AT_ONCE: u16 = 256;
+/// How long an attempt may be made to take, ms. A probe of the breaker counts as lost a minute
+/// after the configuration's timeout.
+const TIMEOUT_MS: RangeInclusive<u32> = 100..=60_000;
+/// How many attempts a second a subscriber may be held to.
+const RATE: RangeInclusive<u32> = 1..=10_000;
+/// How many waits between attempts there may be, and how long each.
+const WAITS: usize = 100;
+const LONGEST_WAIT: Duration = Duration::from_hours(7 * 24);
 
 impl Operations {
     pub(super) async fn add_subscriber(
@@ -26,6 +37,10 @@ impl Operations {
         self.check_url(&mut new.url, &mut faults);
         self.check_filter(caller, &new.filter, &mut faults);
         faults.extend(check_concurrency(new.concurrency).err());
+        check_limits(
+            (new.timeout_ms, new.rate_limit, new.schedule_ms.as_deref()),
+            &mut faults,
+        );
         none(faults)?;
         let (subscriber, secret) = self.store.add_subscriber(new).await?;
         tracing::info!(subscriber = %subscriber.name, "subscriber.added");
@@ -53,6 +68,15 @@ impl Operations {
         if let Some(concurrency) = change.concurrency {
             faults.extend(check_concurrency(concurrency).err());
         }
+        let schedule = change.schedule_ms.clone().and_then(Setting::own);
+        check_limits(
+            (
+                change.timeout_ms.and_then(Setting::own),
+                change.rate_limit.and_then(Setting::own),
+                schedule.as_deref(),
+            ),
+            &mut faults,
+        );
         none(faults)?;
         let subscriber = self.store.update_subscriber(name, change).await?;
         tracing::info!(subscriber = name, "subscriber.changed");
@@ -211,6 +235,33 @@ fn check_concurrency(concurrency: u16) -> Result<(), Fault> {
     }
     let detail = format!("concurrency must be at least 1 and at most {MOST_AT_ONCE}");
     Err(fault("/concurrency", detail))
+}
+
+/// Timeout in ms, attempts per second, waits between attempts in ms, each where it is its own.
+fn check_limits(
+    (timeout_ms, rate_limit, schedule_ms): (Option<u32>, Option<u32>, Option<&[u64]>),
+    faults: &mut Vec<Fault>,
+) {
+    if timeout_ms.is_some_and(|timeout_ms| !TIMEOUT_MS.contains(&timeout_ms)) {
+        let detail = "timeout must be at least 100ms and at most 60s".to_owned();
+        faults.push(fault("/timeout", detail));
+    }
+    if rate_limit.is_some_and(|rate_limit| !RATE.contains(&rate_limit)) {
+        let (least, most) = (RATE.start(), RATE.end());
+        let detail = format!("rate_limit must be at least {least} and at most {most} per second");
+        faults.push(fault("/rate_limit", detail));
+    }
+    let schedule_ms = schedule_ms.unwrap_or_default();
+    if schedule_ms.len() > WAITS {
+        let detail = format!("schedule has more than {WAITS} waits: leave some out");
+        faults.push(fault("/schedule", detail));
+    }
+    for (index, wait_ms) in schedule_ms.iter().enumerate() {
+        if *wait_ms == 0 || Duration::from_millis(*wait_ms) > LONGEST_WAIT {
+            let detail = "each wait of the schedule must be longer than nothing and at most 7d";
+            faults.push(fault(format!("/schedule/{index}"), detail.to_owned()));
+        }
+    }
 }
 
 fn fault(field: impl Into<String>, detail: String) -> Fault {

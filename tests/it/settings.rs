@@ -1,11 +1,17 @@
 //! What can be set for a subscriber: over the API, on the command line and in the table alike.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tickrelay::access::Role;
+use tickrelay::clock::Clock;
+use tickrelay::model::Setting;
+use tickrelay::operations::Request;
+use tickrelay::store::{RetrySelection, SubscriberChange};
 
 use crate::support::cli::Folder;
-use crate::support::receiver::Receiver;
-use crate::support::{TestApp, cloud};
+use crate::support::receiver::{Receiver, Reply};
+use crate::support::{TestApp, cloud, until};
 
 /// The provider's time of the first report of a test, in s since 1970 UTC.
 const T0: i64 = 1_760_000_000;
@@ -98,12 +104,10 @@ async fn an_extended_payload_has_the_eight_keys_and_what_else_is_known() {
     assert_eq!(explanation["errorKey"], "meta:131026");
     assert_eq!(explanation["fixedBy"], "recipient");
     // A replay under a new webhook-id is the same event, and another report another one.
-    app.order(tickrelay::operations::Request::RetryForwards(
-        tickrelay::store::RetrySelection {
-            new_id: true,
-            ..Default::default()
-        },
-    ))
+    app.order(Request::RetryForwards(RetrySelection {
+        new_id: true,
+        ..RetrySelection::default()
+    }))
     .await;
     app.settled().await;
     let again = receivers[1].received().pop().unwrap();
@@ -136,4 +140,206 @@ fn both_schemas_of_the_payload_say_the_same_of_the_eight_keys() {
         assert_eq!(extended["properties"][key], *schema, "{key}");
     }
     assert_eq!(extended["$defs"], usual["$defs"]);
+}
+
+/// Reports so many messages that were sent.
+async fn report_messages(app: &TestApp, count: usize) {
+    let statuses: Vec<_> = (0..count)
+        .map(|message| cloud::status(&format!("wamid.{message}"), "sent", T0))
+        .collect();
+    app.report(&statuses).await;
+}
+
+#[actix_web::test]
+async fn no_second_sees_more_attempts_than_a_subscriber_wants() {
+    let (clock, hand) = Clock::manual(T0 * 1000);
+    let app = TestApp::boot_with(clock, |_| {}).await;
+    let [slow, usual] = [(); 2].map(|()| Receiver::start());
+    app.subscribe("usual", &usual.url).await;
+    app.subscribe_with("slow", &slow.url, |new| new.rate_limit = Some(10))
+        .await;
+    report_messages(&app, 35).await;
+    // The control: without a limit all go at once.
+    until("the other has all", || usual.count() == 35).await;
+    for second in 1..=3 {
+        until("it gets its share", || slow.count() == 10 * second).await;
+        hand.advance(Duration::from_millis(999));
+        // A change of the subscriber has its lane look around.
+        let update = |rate| Request::UpdateSubscriber {
+            name: "slow".to_owned(),
+            change: SubscriberChange {
+                rate_limit: Some(Setting::Own(rate)),
+                ..SubscriberChange::default()
+            },
+        };
+        app.order(update(9)).await;
+        app.order(update(10)).await;
+        assert_eq!(slow.count(), 10 * second);
+        hand.advance(Duration::from_millis(1));
+    }
+    app.settled().await;
+    assert_eq!(slow.count(), 35);
+    let most = "SELECT max(attempts) FROM (SELECT count(*) AS attempts FROM attempt \
+                JOIN forward USING (forward_id) JOIN subscriber USING (subscriber_id) \
+                WHERE name = 'slow' GROUP BY started_at_ms)";
+    assert_eq!(app.value::<i64>(most), 10);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn an_attempt_takes_no_longer_than_its_subscriber_wants() {
+    let app = TestApp::boot().await;
+    let slow = Receiver::scripted(|_, _| Reply::status(200).after(Duration::from_millis(1_500)));
+    app.subscribe_with("hasty", &slow.url, |new| new.timeout_ms = Some(200))
+        .await;
+    app.subscribe("patient", &slow.url).await;
+    report_messages(&app, 1).await;
+    until("both had an attempt", || {
+        app.value::<i64>("SELECT count(*) FROM attempt") == 2
+    })
+    .await;
+    assert_eq!(
+        app.rows(
+            "SELECT name, http_status, error_code, duration_ms < 1500 FROM attempt \
+             JOIN forward USING (forward_id) JOIN subscriber USING (subscriber_id) ORDER BY name"
+        ),
+        [["hasty", "-", "timeout", "1"], ["patient", "200", "-", "0"]]
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_subscriber_is_tried_again_on_a_schedule_of_its_own() {
+    let (clock, hand) = Clock::manual(T0 * 1000);
+    let app = TestApp::boot_with(clock, |_| {}).await;
+    let refuses = Receiver::scripted(|_, _| Reply::status(400));
+    let waits = |schedule: &[u64]| Some(schedule.to_vec());
+    for (name, schedule) in [
+        ("own", waits(&[60_000])),
+        ("once", waits(&[])),
+        ("usual", None),
+    ] {
+        app.subscribe_with(name, &refuses.url, |new| new.schedule_ms = schedule)
+            .await;
+    }
+    report_messages(&app, 1).await;
+    let attempts = async |count: i64| {
+        until(&format!("{count} attempts"), || {
+            app.value::<i64>("SELECT count(*) FROM attempt") == count
+        })
+        .await;
+    };
+    let standing = || {
+        app.rows(
+            "SELECT name, forward.state, attempts, due_at_ms - last_attempt_ms > 40000 \
+             FROM forward JOIN subscriber USING (subscriber_id) ORDER BY name",
+        )
+    };
+    attempts(3).await;
+    assert_eq!(
+        standing(),
+        [
+            ["once", "gave-up", "1", "0"],
+            ["own", "pending", "1", "1"],
+            ["usual", "pending", "1", "0"],
+        ]
+    );
+    hand.advance(Duration::from_secs(7));
+    attempts(4).await;
+    hand.advance(Duration::from_secs(70));
+    attempts(5).await;
+    let own = &standing()[1];
+    assert_eq!(own[..3], ["own", "gave-up", "2"]);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_a_subscriber_has_of_its_own_is_set_and_taken_back() {
+    let app = TestApp::boot().await;
+    let admin = app.caller(Role::Admin).await;
+    let fields = ["timeout", "rate_limit", "schedule"];
+    let url = "http://127.0.0.1:9/";
+    let new = json!({"name": "crm", "url": url});
+    let added = admin.post("/subscribers", &new).await.with(201);
+    assert!(fields.iter().all(|field| added[field].is_null()), "{added}");
+    let own = json!({"timeout": "2500ms", "rate_limit": 20, "schedule": ["5s", "5m", "120m"]});
+    let changed = admin.patch("/subscribers/crm", &own).await.with(200);
+    assert_eq!(changed["schedule"], json!(["5s", "5m", "2h"]));
+    assert_eq!(
+        (&changed["timeout"], &changed["rate_limit"]),
+        (&json!("2500ms"), &json!(20))
+    );
+    let untouched = admin
+        .patch("/subscribers/crm", &json!({"concurrency": 2}))
+        .await;
+    assert_eq!(untouched.with(200)["schedule"], changed["schedule"]);
+    let back = json!({"timeout": null, "rate_limit": null, "schedule": null});
+    let back = admin.patch("/subscribers/crm", &back).await.with(200);
+    assert!(fields.iter().all(|field| back[field].is_null()), "{back}");
+    for (change, field) in [
+        (json!({"timeout": "99ms"}), "/timeout"),
+        (json!({"timeout": "2m"}), "/timeout"),
+        (json!({"timeout": "9999999d"}), "/timeout"),
+        (json!({"timeout": 5}), "/timeout"),
+        (json!({"timeout": "soon"}), "/timeout"),
+        (json!({"rate_limit": 0}), "/rate_limit"),
+        (json!({"rate_limit": 10_001}), "/rate_limit"),
+        (json!({"schedule": ["5s", "0s"]}), "/schedule/1"),
+        (json!({"schedule": ["8d"]}), "/schedule/0"),
+        (json!({"schedule": vec!["1s"; 101]}), "/schedule"),
+        (json!({"schedule": "5s"}), "/schedule"),
+    ] {
+        let answer = admin.patch("/subscribers/crm", &change).await;
+        assert_eq!(answer.problem(422), [field], "{change}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn the_command_line_sets_and_takes_back_the_same() {
+    let folder = Folder::new();
+    let url = "http://127.0.0.1:9/";
+    let add = [
+        "subscriber",
+        "add",
+        "--name",
+        "crm",
+        "--url",
+        url,
+        "--timeout",
+        "2s",
+    ];
+    folder.done(&add).await;
+    let update = async |flags: &[&str]| {
+        let verb = ["subscriber", "update", "crm", "--json"];
+        folder.run(&[&verb, flags].concat()).await
+    };
+    let own = update(&["--schedule", "5s, 2h", "--rate-limit", "7"])
+        .await
+        .json();
+    assert_eq!(
+        (&own["timeout_ms"], &own["rate_limit"], &own["schedule_ms"]),
+        (&json!(2_000), &json!(7), &json!([5_000, 7_200_000]))
+    );
+    let shown = folder.done(&["subscriber", "show", "crm"]).await;
+    for text in ["Timeout      2s", "7 a second", "after 5s, 2h"] {
+        assert!(shown.contains(text), "{text}: {shown}");
+    }
+    let once = update(&["--schedule", "none"]).await.json();
+    assert_eq!(once["schedule_ms"], json!([]));
+    let flags = [
+        "--schedule",
+        "default",
+        "--rate-limit",
+        "default",
+        "--timeout",
+        "default",
+    ];
+    let back = update(&flags).await.json();
+    for field in ["timeout_ms", "rate_limit", "schedule_ms"] {
+        assert!(back[field].is_null(), "{back}");
+    }
+    let refused = update(&["--timeout", "5m"]).await;
+    assert_eq!((refused.exit, refused.data.as_str()), (1, ""));
+    assert!(refused.talk.contains("at most 60s"), "{refused:?}");
 }

@@ -192,6 +192,7 @@ pub(super) fn post() -> anyhow::Result<()> {
             headers: &envelope.headers(),
             body: PAYLOAD,
             now_ms,
+            timeout: None,
         };
         poster.send(&request).await.is_delivered()
     };

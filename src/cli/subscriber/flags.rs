@@ -2,9 +2,10 @@
 
 use clap::Args;
 
+use crate::config::duration;
 use crate::model::{
     ErrorFormat, Filter, MessageType, NumberFormat, Ordering, PayloadFormat, PayloadOptionsChange,
-    Reports, Rule, Status, TimestampFormat, digits, is_phone_number,
+    Reports, Rule, Setting, Status, TimestampFormat, digits, is_phone_number,
 };
 use crate::store::SubscriberChange;
 
@@ -62,6 +63,61 @@ pub(super) struct SendingFlags {
     #[arg(long, value_name = "NUMBER")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: Option<u16>,
+    /// How long a request may take, 100ms to 60s; default: as the configuration says
+    #[arg(long, value_name = "TIME", value_parser = timeout)]
+    timeout: Option<Setting<u32>>,
+    /// How many requests a second it may get; default: any number
+    #[arg(long, value_name = "NUMBER", value_parser = rate_limit)]
+    rate_limit: Option<Setting<u32>>,
+    /// The waits between attempts, as in 5s,5m,2h; none: a single attempt; default: as the
+    /// configuration says
+    #[arg(long, value_name = "TIMES", value_parser = schedule)]
+    schedule: Option<Setting<Schedule>>,
+}
+
+/// The waits between attempts, ms.
+#[derive(Debug, Clone)]
+struct Schedule(Vec<u64>);
+
+/// The word that takes back what a subscriber has of its own.
+const DEFAULT: &str = "default";
+
+fn setting<T>(
+    text: &str,
+    read: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Setting<T>, String> {
+    match text {
+        DEFAULT => Ok(Setting::Usual),
+        own => read(own).map(Setting::Own),
+    }
+}
+
+fn milliseconds(text: &str) -> Result<u64, String> {
+    let span = duration(text)?;
+    u64::try_from(span.as_millis()).map_err(|error| error.to_string())
+}
+
+fn timeout(text: &str) -> Result<Setting<u32>, String> {
+    let read = |text: &str| u32::try_from(milliseconds(text)?).map_err(|error| error.to_string());
+    setting(text, read)
+}
+
+fn rate_limit(text: &str) -> Result<Setting<u32>, String> {
+    let read = |text: &str| {
+        text.parse()
+            .map_err(|_| format!("write a whole number of requests a second, or {DEFAULT}"))
+    };
+    setting(text, read)
+}
+
+fn schedule(text: &str) -> Result<Setting<Schedule>, String> {
+    setting(text, |text| match text {
+        "none" => Ok(Schedule(Vec::new())),
+        list => {
+            let waits = list.split(',').map(|wait| milliseconds(wait.trim()));
+            Ok(Schedule(waits.collect::<Result<_, _>>()?))
+        }
+    })
 }
 
 fn sender(text: &str) -> Result<String, &'static str> {
@@ -119,6 +175,11 @@ impl SendingFlags {
             },
             ordering: self.ordering,
             concurrency: self.concurrency,
+            timeout_ms: self.timeout,
+            rate_limit: self.rate_limit,
+            schedule_ms: self
+                .schedule
+                .map(|schedule| schedule.map(|Schedule(waits)| waits)),
             ..SubscriberChange::default()
         }
     }

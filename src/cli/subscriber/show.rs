@@ -8,6 +8,7 @@ use super::super::time::{day_and_time, span};
 use super::super::{Exit, Settings, Terminal};
 use super::wants;
 use crate::clock::Clock;
+use crate::config::spell_duration;
 use crate::model::{Filter, Rule, Subscriber};
 use crate::store::overview::SubscriberOverview;
 
@@ -97,6 +98,13 @@ fn settings(subscriber: &Subscriber) -> Vec<(&'static str, Option<String>)> {
         .collect();
     let list = |items: Vec<String>| (!items.is_empty()).then(|| items.join(", "));
     let any = subscriber.filter == Filter::default();
+    let tried_again = subscriber.schedule().map(|waits| {
+        let waits: Vec<String> = waits.into_iter().map(spell_duration).collect();
+        if waits.is_empty() {
+            return "never".to_owned();
+        }
+        format!("after {}", waits.join(", "))
+    });
     vec![
         ("Wants", any.then(|| wants(&subscriber.filter))),
         ("Rules", list(rules)),
@@ -106,6 +114,12 @@ fn settings(subscriber: &Subscriber) -> Vec<(&'static str, Option<String>)> {
         ("Payload", Some(formats)),
         ("Ordering", Some(subscriber.ordering.to_string())),
         ("At once", Some(subscriber.concurrency.to_string())),
+        ("Timeout", subscriber.timeout().map(spell_duration)),
+        (
+            "At most",
+            subscriber.rate_limit.map(|rate| format!("{rate} a second")),
+        ),
+        ("Tried again", tried_again),
     ]
 }
 

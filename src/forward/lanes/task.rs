@@ -17,7 +17,8 @@ use crate::forward::breaker::{Breaker, Gate, Transition};
 use crate::forward::envelope::Envelope;
 use crate::forward::guard::{Target, TargetError};
 use crate::forward::lane::{Fate, Lane};
-use crate::forward::schedule::{Attempted, Next};
+use crate::forward::pace::Pace;
+use crate::forward::schedule::{Attempted, Next, Schedule};
 use crate::forward::sender::Request;
 use crate::model::{GaveUp, Outcome, Subscriber, SubscriberState};
 use crate::store::{
@@ -57,6 +58,8 @@ pub(super) struct LaneTask {
     secrets: Vec<SubscriberSecret>,
     lane: Lane,
     breaker: Breaker,
+    pace: Pace,
+    schedule: Arc<Schedule>,
     failing: Failing,
     /// Whether memory held all that was pending when the lane last looked.
     live: bool,
@@ -87,10 +90,9 @@ struct Failing {
 impl LaneTask {
     pub(super) fn new(shared: Forwarding, settings: watch::Receiver<Arc<Subscriber>>) -> Self {
         let subscriber = Arc::clone(&settings.borrow());
-        let mut lane = Lane::default();
-        lane.set_ordering(subscriber.ordering);
-        Self {
+        let mut task = Self {
             breaker: Breaker::new(subscriber.id, shared.timeout),
+            schedule: Arc::clone(&shared.schedule),
             failing: Failing {
                 since_ms: subscriber.failing_since_ms,
                 noted: subscriber.failing_since_ms.is_some(),
@@ -101,12 +103,31 @@ impl LaneTask {
             settings,
             subscriber,
             secrets: Vec::new(),
-            lane,
+            lane: Lane::default(),
+            pace: Pace::default(),
             live: false,
             refill_at_ms: 0,
             poll_at_ms: 0,
             resync: Resync::Wanted,
-        }
+        };
+        task.obey();
+        task
+    }
+
+    /// Takes over what the subscriber has of its own.
+    fn obey(&mut self) {
+        let Self {
+            shared, subscriber, ..
+        } = self;
+        self.lane.set_ordering(subscriber.ordering);
+        self.pace.set_limit(subscriber.rate_limit);
+        self.schedule = subscriber.schedule().map_or_else(
+            || Arc::clone(&shared.schedule),
+            |delays| {
+                let max_age = shared.schedule.max_age;
+                Arc::new(Schedule { delays, max_age })
+            },
+        );
     }
 
     /// Runs until `stop` turns true or the subscriber is gone, then waits for what is in
@@ -169,7 +190,7 @@ impl LaneTask {
         let before = self.subscriber.state;
         self.subscriber = Arc::clone(&self.settings.borrow_and_update());
         self.target = Arc::new(self.shared.sender.guard().target(&self.subscriber.url));
-        self.lane.set_ordering(self.subscriber.ordering);
+        self.obey();
         self.refill_at_ms = 0;
         self.resync = Resync::Wanted;
         let noted = self.subscriber.failing_since_ms.is_some();
@@ -297,10 +318,13 @@ impl LaneTask {
             && let Some(next) = self.lane.next(now_ms)
         {
             // Before the gate: a probe is given out once, and must not end here.
-            if self.shared.schedule.is_expired(next.owed_since_ms, now_ms) {
+            if self.schedule.is_expired(next.owed_since_ms, now_ms) {
                 let forward_id = next.forward_id;
                 self.give_up_by_age(forward_id);
                 continue;
+            }
+            if let Some(until_ms) = self.pace.wait_until_ms(now_ms) {
+                return until_ms.min(poll_ms);
             }
             let probe = match self.breaker.gate(now_ms) {
                 Gate::Open { until_ms } => return until_ms,
@@ -313,6 +337,7 @@ impl LaneTask {
             let Some(owed) = self.lane.take(now_ms) else {
                 break;
             };
+            self.pace.begin(now_ms);
             sending.push(self.attempt(owed, probe, now_ms));
             if probe {
                 break;
@@ -347,6 +372,7 @@ impl LaneTask {
         let envelope = Envelope::seal(secrets, owed.uid, now_ms, &owed.payload);
         let target = self.target.clone();
         let sender = Arc::clone(&self.shared.sender);
+        let timeout = self.subscriber.timeout();
         Box::pin(async move {
             let headers = envelope.headers();
             let request = Request {
@@ -354,6 +380,7 @@ impl LaneTask {
                 headers: &headers,
                 body: &owed.payload,
                 now_ms,
+                timeout,
             };
             let outcome = sender.send(&request).await;
             Ended {
@@ -414,7 +441,7 @@ impl LaneTask {
     fn decide(&self, ended: &Ended, now_ms: i64) -> (Verdict, Fate) {
         let owed = &ended.owed;
         let attempts = owed.attempts + 1;
-        let next = self.shared.schedule.next(Attempted {
+        let next = self.schedule.next(Attempted {
             forward: owed.uid,
             attempt: attempts,
             outcome: &ended.outcome,

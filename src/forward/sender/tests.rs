@@ -37,6 +37,7 @@ async fn send_with(sender: &Sender, url: &str) -> Outcome {
         headers: &[("webhook-id", "0199-a")],
         body: BODY,
         now_ms: NOW_MS,
+        timeout: None,
     };
     sender.send(&request).await
 }
@@ -322,6 +323,7 @@ async fn a_header_that_cannot_be_sent_fails_the_attempt_and_nothing_else() {
         headers: &[("webhook-id", "a\nb")],
         body: BODY,
         now_ms: NOW_MS,
+        timeout: None,
     };
     assert!(!sender.send(&request).await.is_delivered());
 }

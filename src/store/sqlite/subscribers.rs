@@ -7,115 +7,20 @@ use super::writer::Core;
 use super::{Store, backend};
 use crate::forward::envelope::SigningSecret;
 use crate::model::{
-    ErrorFormat, Filter, NumberFormat, Ordering, PayloadFormat, PayloadOptions,
-    PayloadOptionsChange, Reports, Subscriber, SubscriberState, TimestampFormat,
+    ErrorFormat, NumberFormat, Ordering, PayloadFormat, PayloadOptions, Reports, Setting,
+    Subscriber, SubscriberState, TimestampFormat,
 };
-use crate::store::{Error, StateChange};
-
-/// A subscriber to be added.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub struct NewSubscriber {
-    /// Unique among those that are not removed; `[a-z0-9-]`, 64 characters at most.
-    pub name: String,
-    /// Whose it is; the operator's own when `None`.
-    #[serde(default)]
-    pub owner: Option<String>,
-    /// Where its payloads go; checked by the caller.
-    pub url: String,
-    /// Which reports it wants.
-    pub filter: Filter,
-    /// Whether late and contradicting reports are among them.
-    #[serde(default)]
-    pub reports: Reports,
-    /// How its payloads look.
-    pub options: PayloadOptions,
-    /// What a later status of a message waits for.
-    #[serde(default)]
-    pub ordering: Ordering,
-    /// How many forwards may be in flight to it at once.
-    pub concurrency: u16,
-}
-
-impl NewSubscriber {
-    /// One that wants everything, in the usual formats.
-    #[must_use]
-    pub fn new(name: &str, url: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            owner: None,
-            url: url.to_owned(),
-            filter: Filter::default(),
-            reports: Reports::default(),
-            options: PayloadOptions::default(),
-            ordering: Ordering::default(),
-            concurrency: DEFAULT_CONCURRENCY,
-        }
-    }
-
-    /// The same with that difference.
-    #[must_use]
-    pub fn with(mut self, change: SubscriberChange) -> Self {
-        fn set<T>(value: &mut T, change: Option<T>) {
-            if let Some(change) = change {
-                *value = change;
-            }
-        }
-        set(&mut self.url, change.url);
-        set(&mut self.filter, change.filter);
-        set(&mut self.reports, change.reports);
-        set(&mut self.options.format, change.options.format);
-        set(&mut self.options.error_format, change.options.error_format);
-        set(&mut self.options.phone_format, change.options.phone_format);
-        set(
-            &mut self.options.timestamp_format,
-            change.options.timestamp_format,
-        );
-        set(&mut self.ordering, change.ordering);
-        set(&mut self.concurrency, change.concurrency);
-        self
-    }
-}
-
-/// What is to be different about a subscriber; `None` leaves it as it is.
-#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
-pub struct SubscriberChange {
-    /// Where its payloads go; checked by the caller.
-    pub url: Option<String>,
-    /// Which reports it wants.
-    pub filter: Option<Filter>,
-    /// Whether late and contradicting reports are among them.
-    #[serde(default)]
-    pub reports: Option<Reports>,
-    /// How its payloads look, those that are rendered from now on.
-    #[serde(default)]
-    pub options: PayloadOptionsChange,
-    /// What a later status of a message waits for.
-    #[serde(default)]
-    pub ordering: Option<Ordering>,
-    /// How many forwards may be in flight to it at once.
-    pub concurrency: Option<u16>,
-}
-
-/// How many forwards may be in flight to a subscriber at once, unless it says otherwise.
-const DEFAULT_CONCURRENCY: u16 = 8;
-
-/// A secret that a subscriber's payloads are signed with.
-#[derive(Debug, Clone)]
-pub struct SubscriberSecret {
-    /// The secret.
-    pub secret: SigningSecret,
-    /// Until when the payloads are signed with it, ms since 1970 UTC; `None` for the current one.
-    pub expires_at_ms: Option<i64>,
-}
+use crate::store::{Error, NewSubscriber, StateChange, SubscriberChange, SubscriberSecret};
 
 const COLUMNS: &str = "subscriber_id, name, owner, url, state, state_reason, filter, reports, format, \
-     ordering, error_format, phone_format, timestamp_format, concurrency, created_at_ms, failing_since_ms";
+     ordering, timeout_ms, rate_limit, schedule, error_format, phone_format, timestamp_format, concurrency, created_at_ms, failing_since_ms";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
     let filter: String = row.get("filter")?;
     let state: String = row.get("state")?;
     let reports: String = row.get("reports")?;
     let ordering: String = row.get("ordering")?;
+    let schedule: Option<String> = row.get("schedule")?;
     let format: String = row.get("format")?;
     let error_format: String = row.get("error_format")?;
     let phone_format: String = row.get("phone_format")?;
@@ -137,9 +42,20 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
         },
         ordering: word(&ordering)?,
         concurrency: row.get("concurrency")?,
+        timeout_ms: row.get("timeout_ms")?,
+        rate_limit: row.get("rate_limit")?,
+        schedule_ms: schedule
+            .map(|schedule| serde_json::from_str(&schedule).map_err(unreadable))
+            .transpose()?,
         created_at_ms: row.get("created_at_ms")?,
         failing_since_ms: row.get("failing_since_ms")?,
     })
+}
+
+fn schedule_text(schedule_ms: Option<&Vec<u64>>) -> rusqlite::Result<Option<String>> {
+    schedule_ms
+        .map(|schedule| serde_json::to_string(schedule).map_err(unreadable))
+        .transpose()
 }
 
 fn word<T: std::str::FromStr<Err = crate::model::UnknownWord>>(text: &str) -> rusqlite::Result<T> {
@@ -280,8 +196,8 @@ impl Core {
                 connection.query_row(
                     "INSERT INTO subscriber (name, url, state, filter, error_format, phone_format, \
                      timestamp_format, concurrency, created_at_ms, owner, format, reports, \
-                     ordering) VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
-                     RETURNING subscriber_id",
+                     ordering, timeout_ms, rate_limit, schedule) VALUES (?1, ?2, 'active', ?3, ?4, \
+                     ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) RETURNING subscriber_id",
                     params![
                         new.name,
                         new.url,
@@ -295,6 +211,9 @@ impl Core {
                         new.options.format.as_str(),
                         new.reports.as_str(),
                         new.ordering.as_str(),
+                        new.timeout_ms,
+                        new.rate_limit,
+                        schedule_text(new.schedule_ms.as_ref())?,
                     ],
                     |row| row.get(0).map(Some),
                 )
@@ -313,6 +232,7 @@ impl Core {
                 let filter = change.filter.as_ref().map(serde_json::to_string);
                 let filter = filter.transpose().map_err(unreadable)?;
                 let options = change.options;
+                let schedule = change.schedule_ms.clone().and_then(Setting::own);
                 connection.execute(
                     "UPDATE subscriber SET url = coalesce(?2, url), filter = coalesce(?3, filter), \
                      error_format = coalesce(?4, error_format), \
@@ -320,7 +240,10 @@ impl Core {
                      timestamp_format = coalesce(?6, timestamp_format), \
                      concurrency = coalesce(?7, concurrency), \
                      format = coalesce(?8, format), reports = coalesce(?9, reports), \
-                     ordering = coalesce(?10, ordering) \
+                     ordering = coalesce(?10, ordering), \
+                     timeout_ms = CASE WHEN ?11 THEN ?12 ELSE timeout_ms END, \
+                     rate_limit = CASE WHEN ?13 THEN ?14 ELSE rate_limit END, \
+                     schedule = CASE WHEN ?15 THEN ?16 ELSE schedule END \
                      WHERE subscriber_id = ?1 AND removed_at_ms IS NULL",
                     params![
                         id,
@@ -333,6 +256,12 @@ impl Core {
                         options.format.map(PayloadFormat::as_str),
                         change.reports.map(Reports::as_str),
                         change.ordering.map(Ordering::as_str),
+                        change.timeout_ms.is_some(),
+                        change.timeout_ms.and_then(Setting::own),
+                        change.rate_limit.is_some(),
+                        change.rate_limit.and_then(Setting::own),
+                        change.schedule_ms.is_some(),
+                        schedule_text(schedule.as_ref())?,
                     ],
                 )
             };

@@ -7,9 +7,11 @@ use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::{LocalBoxFuture, Ready, ready};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use url::form_urlencoded;
 
 use super::problem::Problem;
+use crate::model::Setting;
 
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
@@ -38,6 +40,16 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             parse(&bytes).map(Self)
         })
     }
+}
+
+/// Tells a field that is null, which takes back what was set, from one that is left out.
+pub(super) fn setting<'de, D, T>(deserializer: D) -> Result<Option<Setting<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let own = Option::deserialize(deserializer)?;
+    Ok(Some(Setting::from(own)))
 }
 
 fn is_json(request: &HttpRequest) -> bool {

@@ -6,13 +6,13 @@ use actix_web::HttpResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::{Body, Query, Segment};
+use super::input::{Body, Query, Segment, setting};
 use super::page::{Page, Paging};
 use super::problem::Problem;
-use super::time::Time;
+use super::time::{Span, Time};
 use super::{Asked, Reply, created, done};
 use crate::model::{
-    Filter, Ordering, PayloadOptions, PayloadOptionsChange, Reports, Status, Subscriber,
+    Filter, Ordering, PayloadOptions, PayloadOptionsChange, Reports, Setting, Status, Subscriber,
     SubscriberState,
 };
 use crate::operations::{Answer, Request, SampleAnswer};
@@ -46,6 +46,12 @@ pub(crate) struct View {
     ordering: Ordering,
     /// How many forwards may be in flight to it at once.
     concurrency: u16,
+    /// How long an attempt may take; null where the service's configuration says.
+    timeout: Option<Span>,
+    /// How many attempts may begin within a second; null for any number.
+    rate_limit: Option<u32>,
+    /// The waits between attempts, one fewer than attempts; null where the configuration says.
+    schedule: Option<Vec<Span>>,
     /// When it was added.
     created_at: Time,
     /// Since when every attempt has failed; null while it answers.
@@ -66,10 +72,26 @@ impl From<&Subscriber> for View {
             options: subscriber.options,
             ordering: subscriber.ordering,
             concurrency: subscriber.concurrency,
+            timeout: subscriber.timeout_ms.map(|ms| Span(ms.into())),
+            rate_limit: subscriber.rate_limit,
+            schedule: subscriber.schedule_ms.as_deref().map(spans),
             created_at: Time(subscriber.created_at_ms),
             failing_since: subscriber.failing_since_ms.map(Time),
         }
     }
+}
+
+fn spans(schedule_ms: &[u64]) -> Vec<Span> {
+    schedule_ms.iter().copied().map(Span).collect()
+}
+
+/// What is no number of ms in 32 bits is refused as too long.
+fn timeout_ms(timeout: Span) -> u32 {
+    u32::try_from(timeout.0).unwrap_or(u32::MAX)
+}
+
+fn schedule_ms(schedule: Vec<Span>) -> Vec<u64> {
+    schedule.into_iter().map(|span| span.0).collect()
 }
 
 /// Which page of the subscribers.
@@ -139,6 +161,17 @@ pub(crate) struct NewView {
     #[serde(default)]
     #[schema(minimum = 1, maximum = 256)]
     concurrency: Option<u16>,
+    /// How long an attempt may take, 100ms to 60s; the service's configuration says when left out.
+    #[serde(default)]
+    timeout: Option<Span>,
+    /// How many attempts may begin within a second; any number when left out.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 10000)]
+    rate_limit: Option<u32>,
+    /// The waits between attempts, one fewer than attempts; the configuration says when left out.
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    schedule: Option<Vec<Span>>,
 }
 
 /// A subscriber and the secret that its payloads are signed with, which is shown this once.
@@ -188,6 +221,9 @@ pub(super) async fn create(asked: Asked, Body(body): Body<NewView>) -> Reply {
         options: body.options,
         ordering: body.ordering,
         concurrency: body.concurrency.unwrap_or(usual.concurrency),
+        timeout_ms: body.timeout.map(timeout_ms),
+        rate_limit: body.rate_limit,
+        schedule_ms: body.schedule.map(schedule_ms),
         ..usual
     };
     let answer = asked.perform(Request::AddSubscriber(new)).await?;
@@ -220,6 +256,18 @@ pub(crate) struct ChangeView {
     /// How many forwards may be in flight to it at once.
     #[schema(minimum = 1, maximum = 256)]
     concurrency: Option<u16>,
+    /// How long an attempt may take, 100ms to 60s; null: as the service's configuration says.
+    #[serde(default, deserialize_with = "setting")]
+    #[schema(value_type = Option<Span>)]
+    timeout: Option<Setting<Span>>,
+    /// How many attempts may begin within a second; null: any number.
+    #[serde(default, deserialize_with = "setting")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 10000)]
+    rate_limit: Option<Setting<u32>>,
+    /// The waits between attempts, one fewer than attempts; null: as the configuration says.
+    #[serde(default, deserialize_with = "setting")]
+    #[schema(value_type = Option<Vec<Span>>, max_items = 100)]
+    schedule: Option<Setting<Vec<Span>>>,
 }
 
 /// Change a subscriber.
@@ -238,6 +286,9 @@ pub(super) async fn update(
         options: body.options,
         ordering: body.ordering,
         concurrency: body.concurrency,
+        timeout_ms: body.timeout.map(|own| own.map(timeout_ms)),
+        rate_limit: body.rate_limit,
+        schedule_ms: body.schedule.map(|own| own.map(schedule_ms)),
     };
     changed(
         asked

@@ -1,0 +1,124 @@
+//! What is said of a subscriber when it is added or changed, and the secrets it verifies with.
+
+use crate::forward::envelope::SigningSecret;
+use crate::model::{Filter, Ordering, PayloadOptions, PayloadOptionsChange, Reports, Setting};
+
+/// A subscriber to be added.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct NewSubscriber {
+    /// Unique among those that are not removed; `[a-z0-9-]`, 64 characters at most.
+    pub name: String,
+    /// Whose it is; the operator's own when `None`.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// Where its payloads go; checked by the caller.
+    pub url: String,
+    /// Which reports it wants.
+    pub filter: Filter,
+    /// Whether late and contradicting reports are among them.
+    #[serde(default)]
+    pub reports: Reports,
+    /// How its payloads look.
+    pub options: PayloadOptions,
+    /// What a later status of a message waits for.
+    #[serde(default)]
+    pub ordering: Ordering,
+    /// How many forwards may be in flight to it at once.
+    pub concurrency: u16,
+    /// How long an attempt may take, ms; the configuration's timeout when `None`.
+    #[serde(default)]
+    pub timeout_ms: Option<u32>,
+    /// How many attempts may begin within a second; any number when `None`.
+    #[serde(default)]
+    pub rate_limit: Option<u32>,
+    /// The waits between attempts, ms; the configuration's when `None`.
+    #[serde(default)]
+    pub schedule_ms: Option<Vec<u64>>,
+}
+
+impl NewSubscriber {
+    /// One that wants everything, in the usual formats.
+    #[must_use]
+    pub fn new(name: &str, url: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            owner: None,
+            url: url.to_owned(),
+            filter: Filter::default(),
+            reports: Reports::default(),
+            options: PayloadOptions::default(),
+            ordering: Ordering::default(),
+            concurrency: DEFAULT_CONCURRENCY,
+            timeout_ms: None,
+            rate_limit: None,
+            schedule_ms: None,
+        }
+    }
+
+    /// The same with that difference.
+    #[must_use]
+    pub fn with(mut self, change: SubscriberChange) -> Self {
+        fn set<T>(value: &mut T, change: Option<T>) {
+            if let Some(change) = change {
+                *value = change;
+            }
+        }
+        set(&mut self.url, change.url);
+        set(&mut self.filter, change.filter);
+        set(&mut self.reports, change.reports);
+        set(&mut self.options.format, change.options.format);
+        set(&mut self.options.error_format, change.options.error_format);
+        set(&mut self.options.phone_format, change.options.phone_format);
+        set(
+            &mut self.options.timestamp_format,
+            change.options.timestamp_format,
+        );
+        set(&mut self.ordering, change.ordering);
+        set(&mut self.concurrency, change.concurrency);
+        set(&mut self.timeout_ms, change.timeout_ms.map(Setting::own));
+        set(&mut self.rate_limit, change.rate_limit.map(Setting::own));
+        set(&mut self.schedule_ms, change.schedule_ms.map(Setting::own));
+        self
+    }
+}
+
+/// What is to be different about a subscriber; `None` leaves it as it is.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+pub struct SubscriberChange {
+    /// Where its payloads go; checked by the caller.
+    pub url: Option<String>,
+    /// Which reports it wants.
+    pub filter: Option<Filter>,
+    /// Whether late and contradicting reports are among them.
+    #[serde(default)]
+    pub reports: Option<Reports>,
+    /// How its payloads look, those that are rendered from now on.
+    #[serde(default)]
+    pub options: PayloadOptionsChange,
+    /// What a later status of a message waits for.
+    #[serde(default)]
+    pub ordering: Option<Ordering>,
+    /// How many forwards may be in flight to it at once.
+    pub concurrency: Option<u16>,
+    /// How long an attempt may take, ms.
+    #[serde(default)]
+    pub timeout_ms: Option<Setting<u32>>,
+    /// How many attempts may begin within a second.
+    #[serde(default)]
+    pub rate_limit: Option<Setting<u32>>,
+    /// The waits between attempts, ms.
+    #[serde(default)]
+    pub schedule_ms: Option<Setting<Vec<u64>>>,
+}
+
+/// How many forwards may be in flight to a subscriber at once, unless it says otherwise.
+const DEFAULT_CONCURRENCY: u16 = 8;
+
+/// A secret that a subscriber's payloads are signed with.
+#[derive(Debug, Clone)]
+pub struct SubscriberSecret {
+    /// The secret.
+    pub secret: SigningSecret,
+    /// Until when the payloads are signed with it, ms since 1970 UTC; `None` for the current one.
+    pub expires_at_ms: Option<i64>,
+}
