@@ -8,6 +8,7 @@ mod forward;
 mod message;
 mod number;
 mod report;
+mod secret;
 mod status;
 mod subscriber;
 
@@ -16,8 +17,11 @@ pub use forward::{ErrorCode, ForwardState, GaveUp, Outcome};
 pub use message::{Change, Message, Registration, Standing, TypeRule};
 pub use number::{digits, is_phone_number};
 pub use report::{Echo, Identity, Kind, Pricing, ProviderTime, Report, ReportError};
+pub use secret::{
+    AUTHORIZATION, Credentials, Headers, SecretText, check_header_name, check_header_value,
+};
 pub use status::{MessageType, Status, UnknownWord};
 pub use subscriber::{
-    ErrorFormat, NumberFormat, Ordering, PayloadFormat, PayloadOptions, PayloadOptionsChange,
-    Reports, Setting, Subscriber, SubscriberState, TimestampFormat,
+    AuthKind, ErrorFormat, NumberFormat, Ordering, PayloadFormat, PayloadOptions,
+    PayloadOptionsChange, Reports, Setting, Subscriber, SubscriberState, TimestampFormat,
 };

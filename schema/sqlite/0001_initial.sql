@@ -152,6 +152,8 @@ CREATE TABLE subscriber (
     timeout_ms       INTEGER,
     rate_limit       INTEGER,
     schedule         TEXT,
+    headers          TEXT,
+    auth             TEXT CHECK (auth IN ('basic', 'bearer')),
     created_at_ms    INTEGER NOT NULL,
     failing_since_ms INTEGER,
     removed_at_ms    INTEGER

@@ -19,7 +19,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 
 use super::guard::{BlockedAddress, Guard, Target, TargetError};
-use crate::model::{ErrorCode, Outcome};
+use crate::model::{ErrorCode, Headers, Outcome};
 
 #[cfg(test)]
 pub(crate) mod scripted;
@@ -108,6 +108,8 @@ pub struct Request<'a> {
     pub target: Result<&'a Target, &'a TargetError>,
     /// The envelope's headers, and any others but `Content-Type` and `User-Agent`.
     pub headers: &'a [(&'static str, &'a str)],
+    /// The subscriber's own, which no log may show.
+    pub own_headers: &'a Headers,
     /// The payload's stored bytes, JSON.
     pub body: &'a [u8],
     /// When the attempt starts, ms since 1970 UTC; `Retry-After` is reckoned from it.
@@ -195,6 +197,16 @@ impl Sender {
         let mut post = self.client.post(target.url().clone());
         for (name, value) in request.headers {
             post = post.header(*name, *value);
+        }
+        for (name, value) in request.own_headers {
+            let value = HeaderValue::from_str(value.expose()).map(|mut value| {
+                value.set_sensitive(true);
+                value
+            });
+            // They were checked when they were set; one that cannot be sent says so without
+            // its value.
+            let value = value.map_err(|_| (ErrorCode::Blocked, format!("cannot send {name}")))?;
+            post = post.header(name, value);
         }
         let answer = post.body(request.body.to_vec()).send().await;
         answer.map_err(|error| classify(&error))

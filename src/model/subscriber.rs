@@ -123,6 +123,17 @@ words! {
 }
 
 words! {
+    /// What a subscriber has in `Authorization`.
+    AuthKind ("kind of credentials") {
+        /// A user and its password.
+        #[default]
+        Basic = "basic",
+        /// A token.
+        Bearer = "bearer",
+    }
+}
+
+words! {
     /// Whether a subscriber is sent to.
     SubscriberState ("subscriber state") {
         /// It is.
@@ -255,6 +266,10 @@ pub struct Subscriber {
     pub rate_limit: Option<u32>,
     /// The waits between attempts, ms; the configuration's when `None`.
     pub schedule_ms: Option<Vec<u64>>,
+    /// Names of the headers of its own that are sent to it; the values are in another file.
+    pub headers: Vec<String>,
+    /// Which credentials are sent to it; they are in another file.
+    pub auth: Option<AuthKind>,
     /// When it was added, ms since 1970 UTC.
     pub created_at_ms: i64,
     /// Since when every attempt failed, ms since 1970 UTC; `None` while it answers.

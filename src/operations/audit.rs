@@ -69,6 +69,8 @@ fn fields(change: &SubscriberChange) -> Vec<&'static str> {
         ("timeout", change.timeout_ms.is_some()),
         ("rate_limit", change.rate_limit.is_some()),
         ("schedule", change.schedule_ms.is_some()),
+        ("headers", !change.headers.is_empty()),
+        ("auth", change.auth.is_some()),
     ]
     .into_iter()
     .filter_map(|(field, is_changed)| is_changed.then_some(field))

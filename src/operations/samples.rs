@@ -1,12 +1,16 @@
 //! `subscriber test`: one sample of each status, signed and sent as a real one would be.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::{Failure, Operations};
 use crate::forward::envelope::Envelope;
 use crate::forward::sender::Request;
-use crate::model::{Kind, Message, MessageType, Report, ReportError, Standing, Status, Subscriber};
+use crate::model::{
+    Headers, Kind, Message, MessageType, Report, ReportError, Standing, Status, Subscriber,
+};
 use crate::plan::{self, Context};
 
 /// What the subscriber answered to one sample.
@@ -14,6 +18,8 @@ use crate::plan::{self, Context};
 pub struct SampleAnswer {
     /// The sample's status.
     pub status: Status,
+    /// The headers it was sent with; what the subscriber has of its own shows as `[redacted]`.
+    pub headers: BTreeMap<String, String>,
     /// The payload that was sent.
     pub payload: String,
     /// The HTTP status, when there was an answer.
@@ -41,6 +47,7 @@ impl Operations {
             .into_iter()
             .map(|secret| secret.secret)
             .collect();
+        let own = self.store.own_headers(subscriber.id)?;
         let target = self.sender.guard().target(&subscriber.url);
         let mut answers = Vec::new();
         for status in Status::ALL {
@@ -51,6 +58,7 @@ impl Operations {
             let request = Request {
                 target: target.as_ref(),
                 headers: &headers,
+                own_headers: &own,
                 body: &payload,
                 now_ms,
                 timeout: subscriber.timeout(),
@@ -58,6 +66,7 @@ impl Operations {
             let outcome = self.sender.send(&request).await;
             answers.push(SampleAnswer {
                 status,
+                headers: shown(&headers, &own),
                 payload: String::from_utf8_lossy(&payload).into_owned(),
                 http_status: outcome.http_status,
                 error: outcome.error.map(|code| code.as_str().to_owned()),
@@ -68,6 +77,16 @@ impl Operations {
         }
         Ok(answers)
     }
+}
+
+fn shown(headers: &[(&str, &str)], own: &Headers) -> BTreeMap<String, String> {
+    let ours = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let own = own
+        .keys()
+        .map(|name| (name.clone(), "[redacted]".to_owned()));
+    ours.chain(own).collect()
 }
 
 /// A payload as the plan renders it for this subscriber, its filter aside.

@@ -1,5 +1,6 @@
 //! Adding and changing subscribers: what each field must be, and whose it is.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use super::{Answer, Failure, Fault, Operations, check_name};
 use crate::access::{Caller, Role};
 use crate::catalogue;
 use crate::model::{
-    Filter, Rule, Setting, Status, Subscriber, SubscriberState, digits, is_phone_number,
+    Credentials, Filter, Rule, SecretText, Setting, Status, Subscriber, SubscriberState,
+    check_header_name, check_header_value, digits, is_phone_number,
 };
 use crate::store::{NewSubscriber, SubscriberChange};
 
@@ -21,6 +23,8 @@ const MOST_AT_ONCE: u16 = 256;
 const TIMEOUT_MS: RangeInclusive<u32> = 100..=60_000;
 /// How many attempts a second a subscriber may be held to.
 const RATE: RangeInclusive<u32> = 1..=10_000;
+/// The most headers of its own that a subscriber may have.
+const MOST_HEADERS: usize = 20;
 /// How many waits between attempts there may be, and how long each.
 const WAITS: usize = 100;
 const LONGEST_WAIT: Duration = Duration::from_hours(7 * 24);
@@ -41,6 +45,16 @@ impl Operations {
             (new.timeout_ms, new.rate_limit, new.schedule_ms.as_deref()),
             &mut faults,
         );
+        let headers = new
+            .headers
+            .into_iter()
+            .map(|(name, value)| (name, Some(value)));
+        let headers = own_headers(headers.collect(), &mut faults).into_iter();
+        new.headers = headers
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect();
+        check_count(new.headers.len(), &mut faults);
+        check_auth(new.auth.as_ref(), &mut faults);
         none(faults)?;
         let (subscriber, secret) = self.store.add_subscriber(new).await?;
         tracing::info!(subscriber = %subscriber.name, "subscriber.added");
@@ -57,7 +71,7 @@ impl Operations {
         name: &str,
         mut change: SubscriberChange,
     ) -> Result<Answer, Failure> {
-        self.subscriber_of(caller, name)?;
+        let before = self.subscriber_of(caller, name)?;
         let mut faults = Vec::new();
         if let Some(url) = &mut change.url {
             self.check_url(url, &mut faults);
@@ -77,6 +91,18 @@ impl Operations {
             ),
             &mut faults,
         );
+        change.headers = own_headers(change.headers, &mut faults);
+        let mut names: BTreeSet<&String> = before.headers.iter().collect();
+        for (name, value) in &change.headers {
+            if value.is_some() {
+                names.insert(name);
+            } else {
+                names.remove(name);
+            }
+        }
+        check_count(names.len(), &mut faults);
+        let auth = change.auth.clone().and_then(Setting::own);
+        check_auth(auth.as_ref(), &mut faults);
         none(faults)?;
         let subscriber = self.store.update_subscriber(name, change).await?;
         tracing::info!(subscriber = name, "subscriber.changed");
@@ -235,6 +261,39 @@ fn check_concurrency(concurrency: u16) -> Result<(), Fault> {
     }
     let detail = format!("concurrency must be at least 1 and at most {MOST_AT_ONCE}");
     Err(fault("/concurrency", detail))
+}
+
+/// Headers of a subscriber's own by their names in lower case; without a value, to be taken away.
+fn own_headers(
+    headers: BTreeMap<String, Option<SecretText>>,
+    faults: &mut Vec<Fault>,
+) -> BTreeMap<String, Option<SecretText>> {
+    let mut own = BTreeMap::new();
+    for (name, value) in headers {
+        let value_checked = value.as_ref().map_or(Ok(()), check_header_value);
+        let mut checked = check_header_name(&name).and(value_checked);
+        if own.insert(name.to_ascii_lowercase(), value).is_some() {
+            checked = Err(format!("header {name:?} is there twice: leave one out"));
+        }
+        if let Err(detail) = checked {
+            let field = name.replace('~', "~0").replace('/', "~1");
+            faults.push(fault(format!("/headers/{field}"), detail));
+        }
+    }
+    own
+}
+
+fn check_count(headers: usize, faults: &mut Vec<Fault>) {
+    if headers > MOST_HEADERS {
+        let detail = format!("headers: a subscriber has at most {MOST_HEADERS} of its own");
+        faults.push(fault("/headers", detail));
+    }
+}
+
+fn check_auth(auth: Option<&Credentials>, faults: &mut Vec<Fault>) {
+    if let Some(Err(detail)) = auth.map(Credentials::check) {
+        faults.push(fault("/auth", detail));
+    }
 }
 
 /// Timeout in ms, attempts per second, waits between attempts in ms, each where it is its own.

@@ -1,7 +1,12 @@
 //! What is said of a subscriber when it is added or changed, and the secrets it verifies with.
 
+use std::collections::BTreeMap;
+
 use crate::forward::envelope::SigningSecret;
-use crate::model::{Filter, Ordering, PayloadOptions, PayloadOptionsChange, Reports, Setting};
+use crate::model::{
+    AUTHORIZATION, Credentials, Filter, Headers, Ordering, PayloadOptions, PayloadOptionsChange,
+    Reports, SecretText, Setting,
+};
 
 /// A subscriber to be added.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -34,6 +39,12 @@ pub struct NewSubscriber {
     /// The waits between attempts, ms; the configuration's when `None`.
     #[serde(default)]
     pub schedule_ms: Option<Vec<u64>>,
+    /// Headers that are sent to it beside ours; checked by the caller.
+    #[serde(default)]
+    pub headers: Headers,
+    /// What is sent to it in `Authorization`; checked by the caller.
+    #[serde(default)]
+    pub auth: Option<Credentials>,
 }
 
 impl NewSubscriber {
@@ -52,6 +63,8 @@ impl NewSubscriber {
             timeout_ms: None,
             rate_limit: None,
             schedule_ms: None,
+            headers: Headers::new(),
+            auth: None,
         }
     }
 
@@ -78,7 +91,22 @@ impl NewSubscriber {
         set(&mut self.timeout_ms, change.timeout_ms.map(Setting::own));
         set(&mut self.rate_limit, change.rate_limit.map(Setting::own));
         set(&mut self.schedule_ms, change.schedule_ms.map(Setting::own));
+        for (name, value) in change.headers {
+            match value {
+                Some(value) => self.headers.insert(name, value),
+                None => self.headers.remove(&name),
+            };
+        }
+        set(&mut self.auth, change.auth.map(Setting::own));
         self
+    }
+
+    /// All that is sent to it beside our own headers, its credentials among them.
+    #[must_use]
+    pub(super) fn own_headers(&self) -> Headers {
+        let auth = self.auth.as_ref();
+        let auth = auth.map(|auth| (AUTHORIZATION.to_owned(), auth.header()));
+        self.headers.clone().into_iter().chain(auth).collect()
     }
 }
 
@@ -109,6 +137,25 @@ pub struct SubscriberChange {
     /// The waits between attempts, ms.
     #[serde(default)]
     pub schedule_ms: Option<Setting<Vec<u64>>>,
+    /// Headers to be set, and with no value to be taken away; the others stay.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Option<SecretText>>,
+    /// What is sent to it in `Authorization`.
+    #[serde(default)]
+    pub auth: Option<Setting<Credentials>>,
+}
+
+impl SubscriberChange {
+    /// What changes of all that is sent to it beside our own headers.
+    #[must_use]
+    pub(super) fn own_headers(&self) -> BTreeMap<String, Option<SecretText>> {
+        let auth = self.auth.as_ref().map(|auth| match auth {
+            Setting::Usual => None,
+            Setting::Own(auth) => Some(auth.header()),
+        });
+        let auth = auth.map(|auth| (AUTHORIZATION.to_owned(), auth));
+        self.headers.clone().into_iter().chain(auth).collect()
+    }
 }
 
 /// How many forwards may be in flight to a subscriber at once, unless it says otherwise.

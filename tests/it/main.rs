@@ -14,6 +14,7 @@
 //! - `spilled`: a backlog larger than memory, and lanes that read the table.
 //! - `subscribers`: who comes, changes and goes while the service runs, and who is not disturbed.
 //! - `strict`: a later status of a message waits until the earlier is settled, where asked for.
+//! - `credentials`: headers and credentials of a subscriber's own: sent, and shown to nobody.
 //! - `settings`: what can be set for a subscriber, by API, command line and table alike.
 //! - `isolation`: a bad subscriber costs a good one nothing.
 //! - `crash`: killed at any moment it loses nothing that it acknowledged, stores nothing twice.
@@ -40,6 +41,7 @@ mod api;
 mod benchmarks;
 mod cli;
 mod crash;
+mod credentials;
 mod demo;
 mod erase;
 mod faults;

@@ -4,6 +4,7 @@
 //! first, in groups with one commit each, and nothing else. The poster signs and sends and
 //! stores nothing. They are the relay with everything taken out that makes it a relay.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -190,6 +191,7 @@ pub(super) fn post() -> anyhow::Result<()> {
         let request = Request {
             target: target.as_ref(),
             headers: &envelope.headers(),
+            own_headers: &BTreeMap::new(),
             body: PAYLOAD,
             now_ms,
             timeout: None,

@@ -4,8 +4,9 @@ use clap::Args;
 
 use crate::config::duration;
 use crate::model::{
-    ErrorFormat, Filter, MessageType, NumberFormat, Ordering, PayloadFormat, PayloadOptionsChange,
-    Reports, Rule, Setting, Status, TimestampFormat, digits, is_phone_number,
+    Credentials, ErrorFormat, Filter, MessageType, NumberFormat, Ordering, PayloadFormat,
+    PayloadOptionsChange, Reports, Rule, SecretText, Setting, Status, TimestampFormat, digits,
+    is_phone_number,
 };
 use crate::store::SubscriberChange;
 
@@ -73,6 +74,59 @@ pub(super) struct SendingFlags {
     /// configuration says
     #[arg(long, value_name = "TIMES", value_parser = schedule)]
     schedule: Option<Setting<Schedule>>,
+    /// A header of its own to send to it, as in 'X-Api-Key: …', or @FILE with one in each line;
+    /// what it holds is never shown
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = headers)]
+    headers: Vec<Pairs>,
+    /// Send it this user and password, or what stands in @FILE
+    #[arg(long, value_name = "USER:PASSWORD", value_parser = basic)]
+    basic: Option<Credentials>,
+    /// Send it this token, or what stands in @FILE
+    #[arg(long, value_name = "TOKEN", value_parser = bearer, conflicts_with = "basic")]
+    bearer: Option<Credentials>,
+}
+
+/// Headers with their values.
+#[derive(Debug, Clone)]
+struct Pairs(Vec<(String, SecretText)>);
+
+/// What was given, or what stands in the file that was.
+fn given(text: &str) -> Result<String, String> {
+    let Some(path) = text.strip_prefix('@') else {
+        return Ok(text.to_owned());
+    };
+    let text = std::fs::read_to_string(path);
+    text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+        .map_err(|error| format!("cannot read {path}: {error}"))
+}
+
+// What is wrong with a secret is told by clap together with the argument; so all but its shape is
+// left to the service, which never repeats it.
+
+fn headers(text: &str) -> Result<Pairs, String> {
+    let pair = |line: &str| {
+        let (name, value) = line.split_once(':')?;
+        Some((name.trim().to_owned(), value.trim().to_owned().into()))
+    };
+    let text = given(text)?;
+    let pairs: Option<Vec<_>> = text.lines().map(pair).collect();
+    pairs
+        .map(Pairs)
+        .ok_or_else(|| "write 'NAME: VALUE'".to_owned())
+}
+
+fn basic(text: &str) -> Result<Credentials, String> {
+    let text = given(text)?;
+    let (username, password) = text.split_once(':').ok_or("write USER:PASSWORD")?;
+    Ok(Credentials::Basic {
+        username: username.to_owned(),
+        password: password.to_owned().into(),
+    })
+}
+
+fn bearer(text: &str) -> Result<Credentials, String> {
+    let token = given(text)?.into();
+    Ok(Credentials::Bearer { token })
 }
 
 /// The waits between attempts, ms.
@@ -180,6 +234,13 @@ impl SendingFlags {
             schedule_ms: self
                 .schedule
                 .map(|schedule| schedule.map(|Schedule(waits)| waits)),
+            headers: self
+                .headers
+                .into_iter()
+                .flat_map(|Pairs(pairs)| pairs)
+                .map(|(name, value)| (name, Some(value)))
+                .collect(),
+            auth: self.basic.or(self.bearer).map(Setting::Own),
             ..SubscriberChange::default()
         }
     }

@@ -120,6 +120,8 @@ fn settings(subscriber: &Subscriber) -> Vec<(&'static str, Option<String>)> {
             subscriber.rate_limit.map(|rate| format!("{rate} a second")),
         ),
         ("Tried again", tried_again),
+        ("Headers", list(subscriber.headers.clone())),
+        ("Credentials", subscriber.auth.map(|auth| auth.to_string())),
     ]
 }
 

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::flags::{FilterFlags, SendingFlags};
-use crate::model::Filter;
+use crate::model::{Filter, Setting};
 use crate::operations::Request;
 
 /// What is to be different.
@@ -22,6 +22,12 @@ pub(in crate::cli) struct Update {
     filter: FilterFlags,
     #[command(flatten)]
     sending: SendingFlags,
+    /// Do not send it this header of its own any more
+    #[arg(long = "remove-header", value_name = "NAME")]
+    removed_headers: Vec<String>,
+    /// Do not send it credentials any more
+    #[arg(long, conflicts_with_all = ["basic", "bearer"])]
+    no_auth: bool,
     /// Answer with a JSON object
     #[arg(long)]
     pub(super) json: bool,
@@ -34,6 +40,11 @@ impl Update {
         let is_said = self.everything || filter != Filter::default();
         let mut change = self.sending.change();
         change.url = self.url;
+        let removed = self.removed_headers.into_iter();
+        change.headers.extend(removed.map(|name| (name, None)));
+        if self.no_auth {
+            change.auth = Some(Setting::Usual);
+        }
         change.filter = is_said.then_some(filter);
         Request::UpdateSubscriber {
             name: self.name,

@@ -20,7 +20,7 @@ use crate::forward::lane::{Fate, Lane};
 use crate::forward::pace::Pace;
 use crate::forward::schedule::{Attempted, Next, Schedule};
 use crate::forward::sender::Request;
-use crate::model::{GaveUp, Outcome, Subscriber, SubscriberState};
+use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberState};
 use crate::store::{
     Attempt, Error, Feed, Owed, Refill, Settlement, StateChange, SubscriberSecret, Taken, Verdict,
 };
@@ -44,7 +44,7 @@ type Sending = FuturesUnordered<Pin<Box<dyn Future<Output = Ended> + Send>>>;
 type Refilling = Pin<Box<dyn Future<Output = Result<Fresh, Error>> + Send>>;
 
 struct Fresh {
-    secrets: Option<Vec<SubscriberSecret>>,
+    secrets: Option<(Vec<SubscriberSecret>, Headers)>,
     refill: Refill,
 }
 
@@ -56,6 +56,7 @@ pub(super) struct LaneTask {
     /// The subscriber's URL, judged anew whenever the subscriber changes.
     target: Arc<Result<Target, TargetError>>,
     secrets: Vec<SubscriberSecret>,
+    headers: Arc<Headers>,
     lane: Lane,
     breaker: Breaker,
     pace: Pace,
@@ -103,6 +104,7 @@ impl LaneTask {
             settings,
             subscriber,
             secrets: Vec::new(),
+            headers: Arc::default(),
             lane: Lane::default(),
             pace: Pace::default(),
             live: false,
@@ -245,7 +247,9 @@ impl LaneTask {
         Some(Box::pin(async move {
             let secrets = if resync {
                 let store = store.clone();
-                let read = tokio::task::spawn_blocking(move || store.signing_secrets(id));
+                let read = tokio::task::spawn_blocking(move || {
+                    Ok((store.signing_secrets(id)?, store.own_headers(id)?))
+                });
                 Some(read.await.map_err(|_| Error::Closed)??)
             } else {
                 None
@@ -275,12 +279,13 @@ impl LaneTask {
                 if !self.live {
                     self.leave_waiting_to_the_table(now_ms);
                 }
-                if let Some(secrets) = secrets {
+                if let Some((secrets, headers)) = secrets {
                     if secrets.is_empty() {
                         // Lost with its file, or a crash came between the two files.
                         self.disable("it has no secret: rotate-secret, then resume");
                     }
                     self.secrets = secrets;
+                    self.headers = Arc::new(headers);
                 }
                 if self.resync == Resync::UnderWay {
                     self.resync = Resync::No;
@@ -373,11 +378,13 @@ impl LaneTask {
         let target = self.target.clone();
         let sender = Arc::clone(&self.shared.sender);
         let timeout = self.subscriber.timeout();
+        let own_headers = Arc::clone(&self.headers);
         Box::pin(async move {
             let headers = envelope.headers();
             let request = Request {
                 target: target.as_ref().as_ref(),
                 headers: &headers,
+                own_headers: &own_headers,
                 body: &owed.payload,
                 now_ms,
                 timeout,

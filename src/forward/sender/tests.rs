@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::scripted::{Script, Subscriber, answer};
 use super::{Request, Sender, SenderConfig, SenderError, retry_at};
-use crate::model::{ErrorCode, Outcome};
+use crate::model::{ErrorCode, Headers, Outcome};
 
 const NOW_MS: i64 = 1_800_000_000_000;
 const BODY: &[u8] = br#"{"MessageStatus":"read"}"#;
@@ -35,6 +35,7 @@ async fn send_with(sender: &Sender, url: &str) -> Outcome {
     let request = Request {
         target: target.as_ref(),
         headers: &[("webhook-id", "0199-a")],
+        own_headers: &Headers::new(),
         body: BODY,
         now_ms: NOW_MS,
         timeout: None,
@@ -321,6 +322,7 @@ async fn a_header_that_cannot_be_sent_fails_the_attempt_and_nothing_else() {
     let request = Request {
         target: target.as_ref(),
         headers: &[("webhook-id", "a\nb")],
+        own_headers: &Headers::new(),
         body: BODY,
         now_ms: NOW_MS,
         timeout: None,

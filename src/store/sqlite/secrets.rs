@@ -1,12 +1,14 @@
 //! The second file: what analysts must not see. Mode 0600, made by us.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::backend;
 use crate::forward::envelope::SigningSecret;
+use crate::model::{Headers, SecretText};
 use crate::store::{Error, SubscriberSecret};
 
 /// The open file; few rows, rarely read, so one connection behind a lock will do.
@@ -30,6 +32,12 @@ impl Secrets {
                      secret        TEXT NOT NULL,
                      expires_at_ms INTEGER
                  ) STRICT;
+                 CREATE TABLE IF NOT EXISTS subscriber_header (
+                     subscriber_id INTEGER NOT NULL,
+                     name          TEXT NOT NULL,
+                     value         TEXT NOT NULL,
+                     PRIMARY KEY (subscriber_id, name)
+                 ) STRICT, WITHOUT ROWID;
                  CREATE TABLE IF NOT EXISTS token (
                      token_id      INTEGER PRIMARY KEY AUTOINCREMENT,
                      hash          BLOB NOT NULL UNIQUE,
@@ -68,9 +76,14 @@ impl Secrets {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The one secret of a new subscriber; what stands there is another store's, whose file
-    /// was taken away and whose keys begin anew.
-    pub(super) fn set(&self, subscriber_id: i64, secret: &SigningSecret) -> Result<(), Error> {
+    /// The one secret of a new subscriber, and its own headers; what stands there is another
+    /// store's, whose file was taken away and whose keys begin anew.
+    pub(super) fn set(
+        &self,
+        subscriber_id: i64,
+        secret: &SigningSecret,
+        headers: &Headers,
+    ) -> Result<(), Error> {
         let mut connection = self.connection();
         let set = |connection: &mut Connection| -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
@@ -82,6 +95,13 @@ impl Secrets {
                 "INSERT INTO subscriber_secret (subscriber_id, secret) VALUES (?1, ?2)",
                 params![subscriber_id, secret.expose()],
             )?;
+            transaction.execute(
+                "DELETE FROM subscriber_header WHERE subscriber_id = ?1",
+                [subscriber_id],
+            )?;
+            for (name, value) in headers {
+                set_header(&transaction, subscriber_id, name, Some(value))?;
+            }
             transaction.commit()
         };
         set(&mut connection).map_err(|error| backend("cannot keep the secret".to_owned(), error))
@@ -119,13 +139,46 @@ impl Secrets {
     }
 
     pub(super) fn remove(&self, subscriber_id: i64) -> Result<(), Error> {
-        self.connection()
-            .execute(
-                "DELETE FROM subscriber_secret WHERE subscriber_id = ?1",
-                [subscriber_id],
-            )
-            .map_err(|error| backend("cannot forget the secret".to_owned(), error))?;
+        let connection = self.connection();
+        for table in ["subscriber_secret", "subscriber_header"] {
+            connection
+                .execute(
+                    &format!("DELETE FROM {table} WHERE subscriber_id = ?1"),
+                    [subscriber_id],
+                )
+                .map_err(|error| backend("cannot forget the secret".to_owned(), error))?;
+        }
         Ok(())
+    }
+
+    /// Sets headers of a subscriber's own, and takes those away that have no value.
+    pub(super) fn change_headers(
+        &self,
+        subscriber_id: i64,
+        headers: &BTreeMap<String, Option<SecretText>>,
+    ) -> Result<(), Error> {
+        let mut connection = self.connection();
+        let change = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction()?;
+            for (name, value) in headers {
+                set_header(&transaction, subscriber_id, name, value.as_ref())?;
+            }
+            transaction.commit()
+        };
+        change(&mut connection)
+            .map_err(|error| backend("cannot keep the headers".to_owned(), error))
+    }
+
+    /// A subscriber's own headers, its credentials among them.
+    pub(super) fn headers_of(&self, subscriber_id: i64) -> Result<Headers, Error> {
+        let connection = self.connection();
+        let read = || -> rusqlite::Result<Headers> {
+            let mut found = connection
+                .prepare("SELECT name, value FROM subscriber_header WHERE subscriber_id = ?1")?;
+            let pair = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?.into()));
+            found.query_map([subscriber_id], pair)?.collect()
+        };
+        read().map_err(|error| backend("cannot read the headers".to_owned(), error))
     }
 
     /// Newest first.
@@ -152,6 +205,25 @@ impl Secrets {
                 })
             })
             .collect()
+    }
+}
+
+fn set_header(
+    connection: &Connection,
+    subscriber_id: i64,
+    name: &str,
+    value: Option<&SecretText>,
+) -> rusqlite::Result<usize> {
+    match value {
+        Some(value) => connection.execute(
+            "INSERT INTO subscriber_header (subscriber_id, name, value) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (subscriber_id, name) DO UPDATE SET value = excluded.value",
+            params![subscriber_id, name, value.expose()],
+        ),
+        None => connection.execute(
+            "DELETE FROM subscriber_header WHERE subscriber_id = ?1 AND name = ?2",
+            params![subscriber_id, name],
+        ),
     }
 }
 

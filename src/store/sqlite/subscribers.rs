@@ -7,13 +7,14 @@ use super::writer::Core;
 use super::{Store, backend};
 use crate::forward::envelope::SigningSecret;
 use crate::model::{
-    ErrorFormat, NumberFormat, Ordering, PayloadFormat, PayloadOptions, Reports, Setting,
-    Subscriber, SubscriberState, TimestampFormat,
+    AUTHORIZATION, AuthKind, ErrorFormat, Headers, NumberFormat, Ordering, PayloadFormat,
+    PayloadOptions, Reports, Setting, Subscriber, SubscriberState, TimestampFormat,
 };
 use crate::store::{Error, NewSubscriber, StateChange, SubscriberChange, SubscriberSecret};
 
-const COLUMNS: &str = "subscriber_id, name, owner, url, state, state_reason, filter, reports, format, \
-     ordering, timeout_ms, rate_limit, schedule, error_format, phone_format, timestamp_format, concurrency, created_at_ms, failing_since_ms";
+const COLUMNS: &str = "subscriber_id, name, owner, url, state, state_reason, filter, reports, \
+     format, error_format, phone_format, timestamp_format, ordering, concurrency, timeout_ms, \
+     rate_limit, schedule, headers, auth, created_at_ms, failing_since_ms";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
     let filter: String = row.get("filter")?;
@@ -21,6 +22,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
     let reports: String = row.get("reports")?;
     let ordering: String = row.get("ordering")?;
     let schedule: Option<String> = row.get("schedule")?;
+    let headers: Option<String> = row.get("headers")?;
+    let auth: Option<String> = row.get("auth")?;
     let format: String = row.get("format")?;
     let error_format: String = row.get("error_format")?;
     let phone_format: String = row.get("phone_format")?;
@@ -47,9 +50,20 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
         schedule_ms: schedule
             .map(|schedule| serde_json::from_str(&schedule).map_err(unreadable))
             .transpose()?,
+        headers: headers
+            .map(|headers| headers.split(", ").map(str::to_owned).collect())
+            .unwrap_or_default(),
+        auth: auth.as_deref().map(word).transpose()?,
         created_at_ms: row.get("created_at_ms")?,
         failing_since_ms: row.get("failing_since_ms")?,
     })
+}
+
+/// The names of a subscriber's own headers, its credentials aside.
+fn header_names(headers: &Headers) -> String {
+    let names = headers.keys().map(String::as_str);
+    let names: Vec<&str> = names.filter(|name| *name != AUTHORIZATION).collect();
+    names.join(", ")
 }
 
 fn schedule_text(schedule_ms: Option<&Vec<u64>>) -> rusqlite::Result<Option<String>> {
@@ -86,11 +100,11 @@ impl Store {
         new: NewSubscriber,
     ) -> Result<(Arc<Subscriber>, SigningSecret), Error> {
         let secret = SigningSecret::generate();
-        let name = new.name.clone();
+        let (name, headers) = (new.name.clone(), new.own_headers());
         let id = self.run(move |core| core.add_subscriber(&new)).await?;
         // A crash here leaves a subscriber without a secret, to be mended by rotate-secret;
         // it would not be sent to until then.
-        self.secrets.set(id, &secret)?;
+        self.secrets.set(id, &secret, &headers)?;
         self.run(move |core| core.publish(&[id])).await?;
         Ok((self.subscriber(&name)?, secret))
     }
@@ -136,7 +150,15 @@ impl Store {
         change: SubscriberChange,
     ) -> Result<Arc<Subscriber>, Error> {
         let id = self.subscriber(name)?.id;
-        self.run(move |core| core.update_subscriber(id, &change))
+        let headers = change.own_headers();
+        let names = if headers.is_empty() {
+            None
+        } else {
+            // First the file that decides what is sent, then what is shown of it.
+            self.secrets.change_headers(id, &headers)?;
+            Some(header_names(&self.secrets.headers_of(id)?))
+        };
+        self.run(move |core| core.update_subscriber(id, &change, names.as_deref()))
             .await?;
         self.subscriber(name)
     }
@@ -176,6 +198,14 @@ impl Store {
     pub fn signing_secrets(&self, subscriber_id: i64) -> Result<Vec<SubscriberSecret>, Error> {
         self.secrets.of(subscriber_id)
     }
+
+    /// The headers that are sent to a subscriber beside ours, its credentials among them.
+    ///
+    /// # Errors
+    /// [`Error::Backend`].
+    pub fn own_headers(&self, subscriber_id: i64) -> Result<Headers, Error> {
+        self.secrets.headers_of(subscriber_id)
+    }
 }
 
 impl Core {
@@ -196,8 +226,9 @@ impl Core {
                 connection.query_row(
                     "INSERT INTO subscriber (name, url, state, filter, error_format, phone_format, \
                      timestamp_format, concurrency, created_at_ms, owner, format, reports, \
-                     ordering, timeout_ms, rate_limit, schedule) VALUES (?1, ?2, 'active', ?3, ?4, \
-                     ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) RETURNING subscriber_id",
+                     ordering, timeout_ms, rate_limit, schedule, headers, auth) VALUES (?1, ?2, \
+                     'active', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, nullif(?16, ''), ?17) \
+                     RETURNING subscriber_id",
                     params![
                         new.name,
                         new.url,
@@ -214,6 +245,8 @@ impl Core {
                         new.timeout_ms,
                         new.rate_limit,
                         schedule_text(new.schedule_ms.as_ref())?,
+                        header_names(&new.headers),
+                        new.auth.as_ref().map(|auth| auth.kind().as_str()),
                     ],
                     |row| row.get(0).map(Some),
                 )
@@ -226,13 +259,21 @@ impl Core {
         })
     }
 
-    fn update_subscriber(&mut self, id: i64, change: &SubscriberChange) -> Result<(), Error> {
+    /// `names` are those of its own headers where these change.
+    fn update_subscriber(
+        &mut self,
+        id: i64,
+        change: &SubscriberChange,
+        names: Option<&str>,
+    ) -> Result<(), Error> {
         self.change("change the subscriber", |connection, _| {
             let update = || -> rusqlite::Result<usize> {
                 let filter = change.filter.as_ref().map(serde_json::to_string);
                 let filter = filter.transpose().map_err(unreadable)?;
                 let options = change.options;
                 let schedule = change.schedule_ms.clone().and_then(Setting::own);
+                let auth = change.auth.clone().and_then(Setting::own);
+                let auth = auth.map(|auth| auth.kind());
                 connection.execute(
                     "UPDATE subscriber SET url = coalesce(?2, url), filter = coalesce(?3, filter), \
                      error_format = coalesce(?4, error_format), \
@@ -243,7 +284,9 @@ impl Core {
                      ordering = coalesce(?10, ordering), \
                      timeout_ms = CASE WHEN ?11 THEN ?12 ELSE timeout_ms END, \
                      rate_limit = CASE WHEN ?13 THEN ?14 ELSE rate_limit END, \
-                     schedule = CASE WHEN ?15 THEN ?16 ELSE schedule END \
+                     schedule = CASE WHEN ?15 THEN ?16 ELSE schedule END, \
+                     headers = CASE WHEN ?17 IS NULL THEN headers ELSE nullif(?17, '') END, \
+                     auth = CASE WHEN ?18 THEN ?19 ELSE auth END \
                      WHERE subscriber_id = ?1 AND removed_at_ms IS NULL",
                     params![
                         id,
@@ -262,6 +305,9 @@ impl Core {
                         change.rate_limit.and_then(Setting::own),
                         change.schedule_ms.is_some(),
                         schedule_text(schedule.as_ref())?,
+                        names,
+                        change.auth.is_some(),
+                        auth.map(AuthKind::as_str),
                     ],
                 )
             };
@@ -272,7 +318,9 @@ impl Core {
             }
             Ok(())
         })?;
-        self.publish(&[])
+        // A header's new value is not in the row: its lane is told all the same.
+        let touched = [id];
+        self.publish(if names.is_some() { &touched } else { &[] })
     }
 
     pub(super) fn change_state(&mut self, id: i64, change: &StateChange) -> Result<(), Error> {

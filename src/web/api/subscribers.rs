@@ -1,5 +1,6 @@
 //! `/subscribers`: who is told of what, and where.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
@@ -12,8 +13,8 @@ use super::problem::Problem;
 use super::time::{Span, Time};
 use super::{Asked, Reply, created, done};
 use crate::model::{
-    Filter, Ordering, PayloadOptions, PayloadOptionsChange, Reports, Setting, Status, Subscriber,
-    SubscriberState,
+    AuthKind, Credentials, Filter, Headers, Ordering, PayloadOptions, PayloadOptionsChange,
+    Reports, SecretText, Setting, Status, Subscriber, SubscriberState,
 };
 use crate::operations::{Answer, Request, SampleAnswer};
 use crate::store::{NewSubscriber, SubscriberChange};
@@ -52,6 +53,10 @@ pub(crate) struct View {
     rate_limit: Option<u32>,
     /// The waits between attempts, one fewer than attempts; null where the configuration says.
     schedule: Option<Vec<Span>>,
+    /// Names of the headers of its own that are sent to it; their values are never shown.
+    headers: Vec<String>,
+    /// Which credentials are sent to it; they are never shown.
+    auth: Option<AuthKind>,
     /// When it was added.
     created_at: Time,
     /// Since when every attempt has failed; null while it answers.
@@ -75,6 +80,8 @@ impl From<&Subscriber> for View {
             timeout: subscriber.timeout_ms.map(|ms| Span(ms.into())),
             rate_limit: subscriber.rate_limit,
             schedule: subscriber.schedule_ms.as_deref().map(spans),
+            headers: subscriber.headers.clone(),
+            auth: subscriber.auth,
             created_at: Time(subscriber.created_at_ms),
             failing_since: subscriber.failing_since_ms.map(Time),
         }
@@ -172,6 +179,44 @@ pub(crate) struct NewView {
     #[serde(default)]
     #[schema(max_items = 100)]
     schedule: Option<Vec<Span>>,
+    /// Headers of its own to send to it, by name; their values are never shown again.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>, write_only, example = json!({"X-Api-Key": "…"}))]
+    headers: Headers,
+    /// What to send to it in `Authorization`; never shown again.
+    #[serde(default)]
+    #[schema(write_only)]
+    auth: Option<AuthView>,
+}
+
+/// What to send in `Authorization`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
+#[schema(as = Credentials)]
+pub(crate) enum AuthView {
+    /// A user and its password.
+    Basic {
+        /// Without a colon.
+        username: String,
+        /// One line of text.
+        #[schema(value_type = String, format = Password)]
+        password: SecretText,
+    },
+    /// A token.
+    Bearer {
+        /// Letters, digits and `-._~+/=`, without the word Bearer.
+        #[schema(value_type = String, format = Password)]
+        token: SecretText,
+    },
+}
+
+impl From<AuthView> for Credentials {
+    fn from(auth: AuthView) -> Self {
+        match auth {
+            AuthView::Basic { username, password } => Self::Basic { username, password },
+            AuthView::Bearer { token } => Self::Bearer { token },
+        }
+    }
 }
 
 /// A subscriber and the secret that its payloads are signed with, which is shown this once.
@@ -224,6 +269,8 @@ pub(super) async fn create(asked: Asked, Body(body): Body<NewView>) -> Reply {
         timeout_ms: body.timeout.map(timeout_ms),
         rate_limit: body.rate_limit,
         schedule_ms: body.schedule.map(schedule_ms),
+        headers: body.headers,
+        auth: body.auth.map(Credentials::from),
         ..usual
     };
     let answer = asked.perform(Request::AddSubscriber(new)).await?;
@@ -268,6 +315,14 @@ pub(crate) struct ChangeView {
     #[serde(default, deserialize_with = "setting")]
     #[schema(value_type = Option<Vec<Span>>, max_items = 100)]
     schedule: Option<Setting<Vec<Span>>>,
+    /// Headers of its own to set, by name, or with null to take away; the others stay.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Option<String>>, write_only)]
+    headers: BTreeMap<String, Option<SecretText>>,
+    /// What to send to it in `Authorization`; null: nothing.
+    #[serde(default, deserialize_with = "setting")]
+    #[schema(value_type = Option<AuthView>, write_only)]
+    auth: Option<Setting<AuthView>>,
 }
 
 /// Change a subscriber.
@@ -289,6 +344,8 @@ pub(super) async fn update(
         timeout_ms: body.timeout.map(|own| own.map(timeout_ms)),
         rate_limit: body.rate_limit,
         schedule_ms: body.schedule.map(|own| own.map(schedule_ms)),
+        headers: body.headers,
+        auth: body.auth.map(|own| own.map(Credentials::from)),
     };
     changed(
         asked
@@ -345,6 +402,8 @@ pub(crate) struct TestView {
 pub(crate) struct SampleView {
     /// The sample's status.
     status: Status,
+    /// The headers it was sent with; what the subscriber has of its own shows as `[redacted]`.
+    headers: BTreeMap<String, String>,
     /// The payload that was sent.
     payload: String,
     /// The HTTP status; null when there was no answer.
@@ -363,6 +422,7 @@ impl From<SampleAnswer> for SampleView {
     fn from(answer: SampleAnswer) -> Self {
         Self {
             status: answer.status,
+            headers: answer.headers,
             payload: answer.payload,
             http_status: answer.http_status,
             error: answer.error,
