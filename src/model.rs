@@ -7,6 +7,8 @@ mod filter;
 mod forward;
 mod message;
 mod number;
+mod registered;
+mod registration;
 mod report;
 mod secret;
 mod status;
@@ -14,8 +16,10 @@ mod subscriber;
 
 pub use filter::{Filter, FilterError, Offer, Refusal, Rule};
 pub use forward::{ErrorCode, ForwardState, GaveUp, Outcome};
-pub use message::{Change, Message, Registration, Standing, TypeRule};
+pub use message::{Change, Message, Standing, TypeRule};
 pub use number::{digits, is_phone_number};
+pub use registered::RegisteredFields;
+pub use registration::{FilledTemplate, Parameters, Registration, read_time, read_ttl};
 pub use report::{Echo, Identity, Kind, Pricing, ProviderTime, Report, ReportError};
 pub use secret::{
     AUTHORIZATION, Credentials, Headers, SecretText, check_header_name, check_header_value,

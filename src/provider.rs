@@ -8,6 +8,7 @@ mod body;
 mod infobip;
 mod json;
 mod meta;
+mod sent;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,6 +17,7 @@ use std::str::FromStr;
 use crate::model::{Report, UnknownWord};
 
 pub(crate) use body::decode;
+pub use sent::{Sent, SentFault};
 
 /// Who sends to a source: the closed set of formats we read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,9 +1,8 @@
 //! What is known of one message, as a join over its reports: any order, any repeats, one answer.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{MessageType, Report, ReportError, Status, digits};
+use super::{MessageType, RegisteredFields, Registration, Report, ReportError, Status, digits};
 
 /// Where a message's type came from; the later in this list, the more it is believed.
 #[derive(
@@ -58,50 +57,6 @@ impl TypeRule {
         ]
         .into_iter()
         .find(|rule| rule.as_str() == word)
-    }
-}
-
-/// What a sender tells of a message beside the provider: the payload's own keys.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Registration {
-    /// The text of the message.
-    pub message: Option<String>,
-    /// Template or regular; the key may be shortened to `t` where the echo is short of room.
-    pub message_type: Option<String>,
-    /// The recipient's number.
-    pub mobile_no: Option<String>,
-    /// The business's number.
-    pub connected_whatsapp_no: Option<String>,
-}
-
-impl Registration {
-    /// Reads an echo that holds our JSON: an object with at least one of the payload's keys
-    /// `message`, `type` (or `t`), `mobileNo`, `connectedWhatsAppNo`. A value of another sort
-    /// costs that value alone; a number may be written as one.
-    #[must_use]
-    pub fn from_echo(text: &str) -> Option<Self> {
-        if !text.trim_start().starts_with('{') {
-            return None;
-        }
-        let echo: Value = serde_json::from_str(text).ok()?;
-        let string = |key: &str| echo.get(key)?.as_str().map(str::to_owned);
-        let number = |key: &str| match echo.get(key)? {
-            Value::Number(number) => Some(number.as_u64()?.to_string()),
-            _ => string(key),
-        };
-        let registration = Self {
-            message: string("message"),
-            message_type: string("type").or_else(|| string("t")),
-            mobile_no: number("mobileNo"),
-            connected_whatsapp_no: number("connectedWhatsAppNo"),
-        };
-        (registration != Self::default()).then_some(registration)
-    }
-
-    /// The type it names, when it names one we know.
-    #[must_use]
-    pub fn message_type(&self) -> Option<MessageType> {
-        self.message_type.as_deref()?.parse().ok()
     }
 }
 
@@ -252,6 +207,9 @@ pub struct Message {
     pub failure: Option<(i64, ReportError)>,
     /// Price and conversation: Meta `pricing.category`.
     pub category: Option<String>,
+    /// What of this the sender registered by a call, and reports do not change any more;
+    /// `None` when it registered nothing.
+    pub registered: Option<RegisteredFields>,
 }
 
 impl Message {
@@ -282,6 +240,7 @@ impl Message {
                 }
             }
         }
+        let registered = self.registered.map(|fields| (fields, self.clone()));
         let echo = report
             .echo
             .as_ref()
@@ -290,7 +249,7 @@ impl Message {
             (TypeRule::Default, Some(default_type)),
             (TypeRule::ErrorCode, by_error),
             (TypeRule::Evidence, report.evidence),
-            (TypeRule::Echo, echo.and_then(Registration::message_type)),
+            (TypeRule::Echo, echo.and_then(|echo| echo.message_type)),
         ];
         for (rule, claim) in claims {
             self.message_type = self.message_type.max(claim.map(|claim| (rule, claim)));
@@ -304,13 +263,40 @@ impl Message {
         learn(&mut self.bulk_id, report.bulk_id.as_deref());
         learn(&mut self.category, report.pricing.category.as_deref());
         if let Some(registration) = echo {
-            learn(&mut self.text, registration.message.as_deref());
-            learn(
-                &mut self.sender,
-                registration.connected_whatsapp_no.as_deref(),
-            );
-            self.learn_recipient(registration.mobile_no.as_deref());
+            learn(&mut self.text, registration.text.as_deref());
+            learn(&mut self.sender, registration.sender.as_deref());
+            learn(&mut self.bulk_id, registration.bulk_id.as_deref());
+            self.learn_recipient(registration.recipient.as_deref());
         }
+        if let Some((fields, mut before)) = registered {
+            for field in RegisteredFields::ALL
+                .into_iter()
+                .filter(|it| fields.has(*it))
+            {
+                *field.of(self) = field.of(&mut before).take();
+            }
+        }
+    }
+
+    /// Takes in what the sender registered by a call: it is believed before all else, and of
+    /// two calls the later one where both tell something.
+    pub fn register(&mut self, registration: &Registration) {
+        let mut fields = self.registered.unwrap_or_default();
+        for (field, told) in [
+            (RegisteredFields::TEXT, &registration.text),
+            (RegisteredFields::RECIPIENT, &registration.recipient),
+            (RegisteredFields::SENDER, &registration.sender),
+            (RegisteredFields::BULK_ID, &registration.bulk_id),
+        ] {
+            if told.is_some() {
+                field.of(self).clone_from(told);
+                fields = fields.and(field);
+            }
+        }
+        if let Some(message_type) = registration.message_type {
+            self.message_type = Some((TypeRule::Registered, message_type));
+        }
+        self.registered = Some(fields);
     }
 
     /// A phone number is preferred over an id, since it is what people search by.
@@ -339,48 +325,30 @@ fn learn(known: &mut Option<String>, new: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(echo: &str, message: Option<&str>, number: Option<&str>) {
-        let read = Registration::from_echo(echo);
-        let read = read.as_ref();
-        let text = |field: fn(&Registration) -> &Option<String>| {
-            read.and_then(|registration| field(registration).as_deref())
-        };
-        assert_eq!(text(|it| &it.message), message, "{echo}");
-        assert_eq!(text(|it| &it.connected_whatsapp_no), number, "{echo}");
-    }
+    use crate::model::{Echo, Kind};
 
     #[test]
-    fn an_echo_is_read_key_by_key() {
-        check(
-            r#"{"message":"Hi","connectedWhatsAppNo":"+385"}"#,
-            Some("Hi"),
-            Some("+385"),
+    fn what_was_registered_stays_whatever_is_reported() {
+        let mut message = Message::default();
+        message.register(&Registration {
+            text: Some("Hi".to_owned()),
+            message_type: Some(MessageType::Regular),
+            ..Registration::default()
+        });
+        let mut report = Report::new(Kind::Status, "sent", b"{}");
+        report.evidence = Some(MessageType::Template);
+        report.echo = Some(Echo::new(
+            r#"{"message":"zz","mobileNo":"385990001122"}"#.to_owned(),
+        ));
+        message.absorb(&report, 0, None, MessageType::Template);
+        assert_eq!(message.text.as_deref(), Some("Hi"));
+        assert_eq!(message.recipient.as_deref(), Some("385990001122"));
+        assert_eq!(
+            message.message_type,
+            Some((TypeRule::Registered, MessageType::Regular))
         );
-        check(
-            r#"{"message":"Hi","connectedWhatsAppNo":385}"#,
-            Some("Hi"),
-            Some("385"),
-        );
-        check(
-            r#"{"message":7,"connectedWhatsAppNo":"385"}"#,
-            None,
-            Some("385"),
-        );
-        check(
-            r#"{"message":"Hi","connectedWhatsAppNo":null}"#,
-            Some("Hi"),
-            None,
-        );
-        for none_of_ours in ["order-77", "12345", "{\"order\":77}", "{", "[]", ""] {
-            check(none_of_ours, None, None);
-        }
-    }
-
-    #[test]
-    fn the_type_may_be_shortened() {
-        let echo = Registration::from_echo(r#"{"t":"template"}"#);
-        let message_type = echo.as_ref().and_then(Registration::message_type);
-        assert_eq!(message_type, Some(MessageType::Template));
+        let fields = message.registered.unwrap();
+        assert_eq!(RegisteredFields::from_words(&fields.words()), fields);
+        assert_eq!(fields.words(), "text");
     }
 }

@@ -20,6 +20,8 @@ pub enum Kind {
     Deleted,
     /// A click on a tracked link; a report of the message, never a status.
     Click,
+    /// Ours, not the provider's: the sender registered the message.
+    Registration,
 }
 
 impl Kind {
@@ -32,6 +34,7 @@ impl Kind {
             Self::Seen => "seen",
             Self::Deleted => "deleted",
             Self::Click => "click",
+            Self::Registration => "registration",
         }
     }
 }

@@ -7,6 +7,7 @@
 //! [`super::authentication`]'s business.
 
 mod report;
+pub(super) mod sent;
 mod shape;
 mod status;
 mod time;

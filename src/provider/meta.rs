@@ -7,6 +7,7 @@
 
 mod error;
 mod pricing;
+pub(super) mod sent;
 mod status;
 
 use std::borrow::Cow;

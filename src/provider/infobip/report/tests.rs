@@ -73,7 +73,7 @@ fn a_full_report_is_read_field_by_field() {
     assert_eq!(report.pricing.price, Some(1e-7));
     assert_eq!(report.pricing.currency.as_deref(), Some("EUR"));
     let echo = report.echo.unwrap().registration.unwrap();
-    assert_eq!(echo.message_type(), Some(MessageType::Template));
+    assert_eq!(echo.message_type, Some(MessageType::Template));
     assert!(report.errors.is_empty() && report.oddities.is_empty());
 }
 
