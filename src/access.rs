@@ -83,6 +83,9 @@ pub enum Permission {
     ReadForwards,
     RetryForwards,
     ReadMessages,
+    RegisterMessages,
+    ReadTemplates,
+    WriteTemplates,
     ReadWebhooks,
     ReadRawWebhooks,
     Reprocess,
@@ -122,6 +125,21 @@ pub const TABLE: &[(Permission, &str, &[Role])] = &[
         Permission::ReadMessages,
         "find messages and read their timelines",
         &[Admin, Integrator, Support, Analyst],
+    ),
+    (
+        Permission::RegisterMessages,
+        "register what was sent",
+        &[Admin, Integrator],
+    ),
+    (
+        Permission::ReadTemplates,
+        "see templates",
+        &[Admin, Integrator, Support, Analyst],
+    ),
+    (
+        Permission::WriteTemplates,
+        "write and remove templates, which all share",
+        &[Admin],
     ),
     (
         Permission::ReadWebhooks,

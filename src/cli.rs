@@ -16,6 +16,7 @@ mod serve;
 mod simulate;
 mod subscriber;
 mod table;
+mod template;
 mod time;
 mod token;
 mod webhook;
@@ -70,6 +71,9 @@ enum Command {
     /// Look at what is owed to subscribers, and owe it again
     #[command(subcommand)]
     Forward(forward::Verb),
+    /// Keep the bodies that texts of registered messages are rendered from
+    #[command(subcommand)]
+    Template(template::Verb),
     /// Say who may use the management API, and what for
     #[command(subcommand)]
     Token(token::Verb),
@@ -272,6 +276,7 @@ impl Cli {
             Command::Message(verb) => verb.run(&self.settings, terminal),
             Command::Webhook(verb) => verb.run(&self.settings, terminal),
             Command::Forward(verb) => verb.run(&self.settings, terminal),
+            Command::Template(verb) => verb.run(&self.settings, terminal),
             Command::Token(verb) => verb.run(&self.settings, terminal),
             Command::Reprocess(reprocess) => reprocess.run(&self.settings, terminal),
             Command::Erase(erase) => erase.run(&self.settings, terminal),

@@ -3,6 +3,9 @@
 
 mod audit;
 mod erase;
+pub(crate) mod items;
+pub(crate) mod json;
+mod register;
 mod reprocess;
 mod samples;
 mod subscribers;
@@ -22,10 +25,11 @@ use crate::model::{Subscriber, SubscriberState};
 use crate::store::query::Scope;
 use crate::store::{
     Erased, Error, NewSubscriber, ReprocessSelection, Reread, RetrySelection, Store,
-    SubscriberChange,
+    SubscriberChange, TemplateRecord,
 };
 
 pub use erase::EraseOptions;
+pub use register::{Receipt, SentExchange, SentMessage, SentTemplate, Ttl};
 pub use samples::SampleAnswer;
 
 /// Something to be done.
@@ -82,6 +86,34 @@ pub enum Request {
         /// How.
         options: EraseOptions,
     },
+    /// Tell of messages that were sent.
+    Register {
+        /// Each the JSON text of a [`SentMessage`].
+        messages: Vec<String>,
+    },
+    /// Tell of messages that were sent, in the provider's own words.
+    RegisterExchange {
+        /// The source that reports of them come by.
+        source: String,
+        /// The provider's words.
+        exchange: SentExchange,
+    },
+    /// Write a template's body.
+    PutTemplate {
+        /// Its name.
+        name: String,
+        /// The code of its language.
+        language: String,
+        /// The text, with placeholders as in `{{1}}` or `{{name}}`.
+        body: String,
+    },
+    /// Remove a template.
+    RemoveTemplate {
+        /// Its name.
+        name: String,
+        /// The code of its language.
+        language: String,
+    },
     /// Make a token of the management API.
     CreateToken(NewToken),
     /// Show every token.
@@ -127,6 +159,12 @@ pub enum Answer {
         /// Those that ended differently, and those that still cannot be read.
         webhooks: Vec<Reread>,
     },
+    /// What came of each message, in their order.
+    Registered(Vec<Receipt>),
+    /// A template as it is now.
+    Template(TemplateRecord),
+    /// The template is removed.
+    TemplateRemoved,
     /// What was removed of a person.
     Erased(Erased),
     /// A token and its text, which is shown this once.
@@ -303,6 +341,19 @@ impl Operations {
                 self.reprocess(selection, dry_run, progress).await
             }
             Request::Erase { person, options } => self.erase(&person, options, progress).await,
+            Request::Register { messages } => self.register(caller, messages).await,
+            Request::RegisterExchange { source, exchange } => {
+                self.register_exchange(caller, &source, &exchange).await
+            }
+            Request::PutTemplate {
+                name,
+                language,
+                body,
+            } => self.put_template(name, language, body).await,
+            Request::RemoveTemplate { name, language } => {
+                self.store.remove_template(name, language).await?;
+                Ok(Answer::TemplateRemoved)
+            }
             Request::CreateToken(new) => self.create_token(new).await,
             Request::ListTokens => Ok(Answer::Tokens(self.store.tokens())),
             Request::RevokeToken { id } => self.revoke_token(id).await,
@@ -374,6 +425,8 @@ impl Request {
             | Self::TestSubscriber { .. } => Permission::WriteSubscribers,
             Self::RetryForwards(_) => Permission::RetryForwards,
             Self::Reprocess { .. } => Permission::Reprocess,
+            Self::Register { .. } | Self::RegisterExchange { .. } => Permission::RegisterMessages,
+            Self::PutTemplate { .. } | Self::RemoveTemplate { .. } => Permission::WriteTemplates,
             Self::Erase { .. } => Permission::Erase,
             Self::CreateToken(_) | Self::ListTokens | Self::RevokeToken { .. } => {
                 Permission::ManageTokens

@@ -13,6 +13,7 @@ pub mod audit;
 mod feed;
 pub mod overview;
 pub mod query;
+mod registration;
 mod sqlite;
 mod subscribers;
 pub mod timeline;
@@ -31,6 +32,7 @@ use crate::model::{GaveUp, MessageType, Outcome, Subscriber, SubscriberState, Un
 use crate::provider::{ParseError, Parsed, Provider};
 
 pub use feed::{Feed, Taken};
+pub use registration::{Registered, Registering, TemplateRecord};
 pub use sqlite::Store;
 pub use sqlite::idempotency::Remembered;
 pub use sqlite::reader::Reader;

@@ -54,6 +54,7 @@ CREATE TABLE message (
     text                TEXT,
     bulk_id             TEXT,
     category            TEXT,
+    registered          TEXT,
     queued_at_ms        INTEGER,
     sent_at_ms          INTEGER,
     delivered_at_ms     INTEGER,
@@ -77,10 +78,37 @@ CREATE UNIQUE INDEX message_element ON message (element_hash, source_id)
 -- v_broadcasts; only messages of a broadcast pay for it.
 CREATE INDEX message_bulk ON message (bulk_id) WHERE bulk_id IS NOT NULL;
 
+-- What a sender told of a message that does not stand with the message itself.
+CREATE TABLE registration (
+    message_id          INTEGER PRIMARY KEY,
+    origin              TEXT NOT NULL CHECK (origin IN ('call', 'echo')),
+    owner               TEXT,
+    template_name       TEXT,
+    template_language   TEXT,
+    template_parameters TEXT,
+    metadata            TEXT,
+    sent_at_ms          INTEGER,
+    ttl_s               INTEGER,
+    silent_after_ms     INTEGER,
+    registered_at_ms    INTEGER NOT NULL
+) STRICT;
+-- v_silent; only messages with a time to live pay for it, close to append order.
+CREATE INDEX registration_silent ON registration (silent_after_ms) WHERE silent_after_ms IS NOT NULL;
+
+-- The bodies that texts are rendered from when a message is registered.
+CREATE TABLE template (
+    template_id   INTEGER PRIMARY KEY AUTOINCREMENT,
+    name          TEXT NOT NULL,
+    language      TEXT NOT NULL,
+    body          TEXT NOT NULL,
+    updated_at_ms INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX template_name ON template (name, language);
+
 CREATE TABLE report (
     report_id                INTEGER PRIMARY KEY AUTOINCREMENT,
     message_id               INTEGER NOT NULL,
-    webhook_id               INTEGER NOT NULL,
+    webhook_id               INTEGER,
     identity                 INTEGER NOT NULL,
     kind                     TEXT NOT NULL,
     provider_status          TEXT NOT NULL,
@@ -242,6 +270,10 @@ SELECT message.message_id,
        message.text,
        message.bulk_id,
        message.category,
+       registration.template_name,
+       registration.template_language,
+       registration.template_parameters,
+       registration.metadata,
        strftime('%Y-%m-%dT%H:%M:%fZ', message.queued_at_ms / 1000.0, 'unixepoch') AS queued_at,
        strftime('%Y-%m-%dT%H:%M:%fZ', message.sent_at_ms / 1000.0, 'unixepoch') AS sent_at,
        strftime('%Y-%m-%dT%H:%M:%fZ', message.delivered_at_ms / 1000.0, 'unixepoch') AS delivered_at,
@@ -256,7 +288,28 @@ SELECT message.message_id,
        message.error_details,
        strftime('%Y-%m-%dT%H:%M:%fZ', message.first_report_at_ms / 1000.0, 'unixepoch') AS first_report_at,
        strftime('%Y-%m-%dT%H:%M:%fZ', message.last_report_at_ms / 1000.0, 'unixepoch') AS last_report_at
-FROM message JOIN source USING (source_id);
+FROM message JOIN source USING (source_id)
+LEFT JOIN registration ON registration.message_id = message.message_id;
+
+-- A message is silent by the clock of whoever asks: no row is written for it.
+CREATE VIEW v_silent AS
+SELECT message.message_id,
+       source.name AS source,
+       message.provider_message_id,
+       message.status,
+       message.type,
+       message.recipient,
+       message.sender,
+       message.text,
+       message.bulk_id,
+       registration.template_name,
+       registration.metadata,
+       strftime('%Y-%m-%dT%H:%M:%fZ', registration.sent_at_ms / 1000.0, 'unixepoch') AS sent_at,
+       registration.ttl_s,
+       strftime('%Y-%m-%dT%H:%M:%fZ', registration.silent_after_ms / 1000.0, 'unixepoch') AS silent_since
+FROM registration JOIN message USING (message_id) JOIN source USING (source_id)
+WHERE registration.silent_after_ms < strftime('%s', 'now') * 1000
+  AND coalesce(message.delivered_at_ms, message.read_at_ms, message.failed_at_ms, message.deleted_at_ms) IS NULL;
 
 -- Each part joins the message by itself, so that one message is looked up by its index.
 CREATE VIEW v_timeline AS

@@ -4,6 +4,7 @@
 
 mod answer;
 mod events;
+mod register;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -23,6 +24,8 @@ pub(super) enum Verb {
     Show(Show),
     /// List messages, the newest first; ! marks a delivery that a failure contradicts
     List(List),
+    /// Tell of messages that were sent: their text, type, numbers, template, broadcast
+    Register(register::Register),
 }
 
 #[derive(Debug, Args)]
@@ -72,6 +75,7 @@ impl Verb {
         match self {
             Self::Show(show) => show.run(settings, terminal),
             Self::List(list) => list.run(settings, terminal),
+            Self::Register(register) => register.run(settings, terminal),
         }
     }
 }

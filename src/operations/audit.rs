@@ -33,7 +33,13 @@ pub(super) fn note(request: &Request) -> Option<Note> {
             let id = single(&selection.forward_ids);
             Note::new("forward", "retried", id, json!(selection))
         }
-        Request::Reprocess { dry_run: true, .. } | Request::ListTokens => return None,
+        // What was sent is data, and may come by the thousand: it is kept with its owner.
+        Request::Register { .. }
+        | Request::RegisterExchange { .. }
+        | Request::Reprocess { dry_run: true, .. }
+        | Request::ListTokens => return None,
+        Request::PutTemplate { name, language, .. } => Note::of_template("written", name, language),
+        Request::RemoveTemplate { name, language } => Note::of_template("removed", name, language),
         Request::Reprocess { selection, .. } => {
             let id = single(&selection.webhook_ids);
             Note::new("webhook", "reprocessed", id, json!(selection))
@@ -94,6 +100,15 @@ impl Note {
 
     fn of_subscriber(done: &'static str, name: &str, detail: Value) -> Self {
         Self::new("subscriber", done, Some(name.to_owned()), detail)
+    }
+
+    fn of_template(done: &'static str, name: &str, language: &str) -> Self {
+        Self::new(
+            "template",
+            done,
+            Some(format!("{name}/{language}")),
+            json!({}),
+        )
     }
 
     /// The change as it came about.

@@ -98,6 +98,9 @@ pub struct MessageQuery {
     pub since_ms: Option<i64>,
     /// First reported before, ms since 1970 UTC.
     pub until_ms: Option<i64>,
+    /// Silent at this time, ms since 1970 UTC: its time to live has passed without a final
+    /// report.
+    pub silent_at_ms: Option<i64>,
     /// What may be seen.
     pub scope: Scope,
     /// Which page.

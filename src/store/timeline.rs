@@ -5,8 +5,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::model::{
-    Change, ErrorCode, ForwardState, GaveUp, Kind, MessageType, Refusal, Status, SubscriberState,
-    TypeRule,
+    Change, ErrorCode, ForwardState, GaveUp, Kind, MessageType, Parameters, Refusal, Status,
+    SubscriberState, TypeRule,
 };
 
 /// One message as it stands.
@@ -44,10 +44,64 @@ pub struct MessageRecord {
     pub times: StatusTimes,
     /// The primary error of the latest `failed`.
     pub error: Option<ErrorRecord>,
+    /// What the sender told of it beside the fields above.
+    pub registration: Option<RegistrationRecord>,
     /// When the first report of it arrived, ms since 1970 UTC.
     pub first_report_at_ms: i64,
     /// When the latest report of it arrived, ms since 1970 UTC.
     pub last_report_at_ms: i64,
+}
+
+impl MessageRecord {
+    /// Whether its time to live has passed at `now_ms` without a final report.
+    #[must_use]
+    pub fn is_silent(&self, now_ms: i64) -> bool {
+        let times = &self.times;
+        let final_ms = [
+            times.delivered_at_ms,
+            times.read_at_ms,
+            times.failed_at_ms,
+            times.deleted_at_ms,
+        ];
+        let registration = self.registration.as_ref();
+        let after_ms = registration.and_then(|told| told.silent_after_ms);
+        after_ms.is_some_and(|ms| ms < now_ms) && final_ms.iter().all(Option::is_none)
+    }
+}
+
+/// What the sender told of a message, by a call or in an echo.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RegistrationRecord {
+    /// How it was told.
+    pub origin: Origin,
+    /// Whose token told it; `None` for the operator's.
+    pub owner: Option<String>,
+    /// The template's name.
+    pub template_name: Option<String>,
+    /// The template's language.
+    pub template_language: Option<String>,
+    /// What its placeholders stood for.
+    pub template_parameters: Option<Parameters>,
+    /// Whatever the sender wants to find with it: a JSON object.
+    pub metadata: Option<serde_json::Value>,
+    /// When it was sent, ms since 1970 UTC.
+    pub sent_at_ms: Option<i64>,
+    /// For how long a final report may take, in seconds.
+    pub ttl_s: Option<i64>,
+    /// When that has passed, ms since 1970 UTC.
+    pub silent_after_ms: Option<i64>,
+    /// When it was told first, ms since 1970 UTC.
+    pub registered_at_ms: i64,
+}
+
+/// How a sender told something of its message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// By a call.
+    Call,
+    /// In what the provider returned with a report.
+    Echo,
 }
 
 /// When each status was first reported for: the provider's time where it gave one, ms since
@@ -95,8 +149,8 @@ pub struct Timeline {
 pub struct ReportRecord {
     /// Its key in the store.
     pub report_id: i64,
-    /// The webhook that brought it first.
-    pub webhook_id: i64,
+    /// The webhook that brought it first; `None` for what was registered.
+    pub webhook_id: Option<i64>,
     /// What sort of statement it is.
     pub kind: Kind,
     /// The provider's own word.

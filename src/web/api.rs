@@ -14,9 +14,11 @@ mod messages;
 mod once;
 mod page;
 mod problem;
+mod sent;
 mod sources;
 mod stats;
 mod subscribers;
+mod templates;
 mod time;
 mod webhooks;
 
@@ -45,6 +47,10 @@ pub use document::openapi;
 const BASE: &str = "/api/v1";
 /// The largest body, in bytes.
 const BODY_LIMIT: usize = 1 << 20;
+/// The largest body of what comes in bulk, in bytes.
+const BULK_LIMIT: usize = 16 << 20;
+/// What may come in bulk.
+const BULK: [&str; 2] = ["/messages", "/sources/{name}/sent"];
 
 /// What the API's handlers share beside [`Web`].
 pub struct Api {
@@ -119,6 +125,7 @@ table! {
     GET    "/forwards/{id}/attempts"           ReadForwards     forwards::attempts;
     POST   "/forwards/{id}/retry"              RetryForwards    forwards::retry;
     GET    "/messages"                         ReadMessages     messages::list;
+    POST   "/messages"                         RegisterMessages sent::register;
     GET    "/messages/{id}"                    ReadMessages     messages::read;
     GET    "/messages/{id}/timeline"           ReadMessages     messages::timeline;
     GET    "/webhooks"                         ReadWebhooks     webhooks::list;
@@ -127,6 +134,11 @@ table! {
     POST   "/webhooks/{id}/reprocess"          Reprocess        webhooks::reprocess;
     GET    "/sources"                          ReadSources      sources::list;
     GET    "/sources/{name}"                   ReadSources      sources::read;
+    POST   "/sources/{name}/sent"              RegisterMessages sent::exchange;
+    GET    "/templates"                        ReadTemplates    templates::list;
+    GET    "/templates/{name}/{language}"      ReadTemplates    templates::read;
+    PUT    "/templates/{name}/{language}"      WriteTemplates   templates::write;
+    DELETE "/templates/{name}/{language}"      WriteTemplates   templates::remove;
     GET    "/errors"                           ReadErrors       errors::list;
     GET    "/errors/{key}"                     ReadErrors       errors::read;
     GET    "/stats"                            ReadStats        stats::read;
@@ -195,6 +207,9 @@ fn resource(path: &str, endpoints: Vec<Endpoint>) -> actix_web::Resource {
         .map(|endpoint| endpoint.method.clone())
         .collect();
     let mut resource = web::resource(path);
+    if BULK.contains(&path) {
+        resource = resource.app_data(PayloadConfig::new(BULK_LIMIT));
+    }
     for endpoint in endpoints {
         resource = resource.route(endpoint.route);
     }

@@ -26,6 +26,7 @@
 //! - `queries`: the rows that views and ready queries give, and the words that explain them.
 //! - `upkeep`: pruning by age, reading stored webhooks again.
 //! - `api`: who may ask what over HTTP, what is answered, and how it is refused.
+//! - `registering`: what the sender tells joins what is reported, whichever comes first.
 //! - `simulate`: what is played for every kind of source is believed, understood and counted.
 //! - `benchmarks`: the page of figures shows what was measured and nothing else.
 //! - `wal`: the write-ahead log starts over under load, and says who keeps it from doing so.
@@ -56,6 +57,7 @@ mod origin;
 mod outage;
 mod power;
 mod queries;
+mod registering;
 mod reliability;
 mod retrying;
 mod settings;

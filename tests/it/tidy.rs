@@ -32,6 +32,10 @@ const LONG_FILES: &[(&str, &str)] = &[
         "one loopback server, one case for each way an exchange can end",
     ),
     (
+        "src/operations.rs",
+        "all that may be asked and answered, as two lists, and who may",
+    ),
+    (
         "src/provider/meta/status.rs",
         "half of it is tables of cases",
     ),

@@ -141,6 +141,7 @@ mod tests {
                 ..StatusTimes::default()
             },
             error: None,
+            registration: None,
             first_report_at_ms: AT,
             last_report_at_ms: AT,
         };

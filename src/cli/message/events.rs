@@ -115,7 +115,9 @@ fn what(report: &ReportRecord) -> String {
 /// When it arrived, how long that took, and how often it came again.
 fn arrival(report: &ReportRecord) -> String {
     let arrived = stamp(report.received_at_ms);
-    let webhook = report.webhook_id;
+    let Some(webhook) = report.webhook_id else {
+        return format!("registered {arrived}");
+    };
     let arrival = match report.provider_time_ms {
         None => format!("arrived {arrived} in webhook {webhook}; the provider gave no usable time"),
         Some(at_ms) if report.received_at_ms - at_ms >= REMARKABLE_MS => {

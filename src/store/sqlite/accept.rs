@@ -6,21 +6,11 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::{NoContext, Timestamp, Uuid};
 
-use super::rows;
+use super::{registrations, rows};
 use crate::model::{Change, Message, Report, ReportError, Standing, Status, Subscriber};
 use crate::plan::{self, Context, Plan};
 use crate::provider::Item;
 use crate::store::{Accepted, Arrival, FoundReport, Owed, WebhookOutcome};
-
-/// The key of the arrival's source, made on its first webhook.
-pub(super) fn source_id(connection: &Connection, arrival: &Arrival) -> rusqlite::Result<i64> {
-    connection.query_row(
-        "INSERT INTO source (name, provider) VALUES (?1, ?2) \
-         ON CONFLICT (name) DO UPDATE SET provider = excluded.provider RETURNING source_id",
-        params![&*arrival.source, arrival.provider.as_str()],
-        |row| row.get(0),
-    )
-}
 
 /// What a stored body is read again for; a reprocess keeps the webhook it came with, and what
 /// it finds is owed since then.
@@ -48,8 +38,8 @@ impl Webhook {
 
 /// Accepts the webhooks of one group inside the writer's transaction.
 pub(super) struct Accepting<'a> {
-    connection: &'a Connection,
-    subscribers: &'a [Arc<Subscriber>],
+    pub(super) connection: &'a Connection,
+    pub(super) subscribers: &'a [Arc<Subscriber>],
     next_webhook: i64,
 }
 
@@ -243,6 +233,7 @@ impl<'a> Accepting<'a> {
             return Ok(());
         }
         tally.new_reports += 1;
+        let report = &*registrations::with_echo_text(self.connection, report)?;
         let first_failure = self.first_failure(known.as_ref(), report)?;
         let context = Context {
             source: &arrival.source,
@@ -257,9 +248,16 @@ impl<'a> Accepting<'a> {
         let standing = standing.as_ref().unwrap_or(&message.standing);
         let plan = plan::plan(message, standing, report, context, self.subscribers);
         let message_id = self.save(bringing, known.as_ref(), report, &plan.message)?;
+        let echo = report.echo.as_ref();
+        if let Some(told) = echo.and_then(|echo| echo.registration.as_ref())
+            && told.has_details()
+        {
+            let at_ms = report.time.ms.unwrap_or(arrival.received_ms);
+            registrations::learn(self.connection, message_id, told, at_ms)?;
+        }
         let keys = rows::ReportKeys {
             message_id,
-            webhook_id: webhook.id(),
+            webhook_id: Some(webhook.id()),
             identity: report.identity().0,
             received_ms: arrival.received_ms,
         };
@@ -357,7 +355,7 @@ impl<'a> Accepting<'a> {
     }
 
     /// Writes the payloads and the forwards owed.
-    fn owe(
+    pub(super) fn owe(
         &self,
         message_id: i64,
         report_id: i64,

@@ -41,7 +41,7 @@ struct Found {
 struct Sighting {
     report_id: i64,
     message_id: i64,
-    webhook_id: i64,
+    webhook_id: Option<i64>,
     in_group: bool,
     numbers: [Option<String>; 2],
     user_ids: [Option<String>; 2],
@@ -75,7 +75,7 @@ impl Found {
         {
             return;
         }
-        self.webhooks.insert(sighting.webhook_id);
+        self.webhooks.extend(sighting.webhook_id);
         self.names.extend(user_ids.iter().flatten().cloned());
         if sighting.in_group {
             self.shared.insert(sighting.report_id, sighting.message_id);
@@ -401,6 +401,7 @@ pub(super) fn delete_message(connection: &Connection, message_id: i64) -> rusqli
     delete_forwards(connection, message_id, None)?;
     for sql in [
         "DELETE FROM report WHERE message_id = ?1",
+        "DELETE FROM registration WHERE message_id = ?1",
         "DELETE FROM message WHERE message_id = ?1",
     ] {
         connection.prepare_cached(sql)?.execute([message_id])?;
@@ -418,6 +419,12 @@ fn delete_report(connection: &Connection, message_id: i64, report_id: i64) -> ru
         .prepare_cached(
             "DELETE FROM message WHERE message_id = ?1 \
              AND NOT EXISTS (SELECT 1 FROM report WHERE message_id = ?1)",
+        )?
+        .execute([message_id])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM registration WHERE message_id = ?1 \
+             AND NOT EXISTS (SELECT 1 FROM message WHERE message_id = ?1)",
         )?
         .execute([message_id])?;
     Ok(())

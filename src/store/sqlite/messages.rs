@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::histories;
 use super::reader::{Reader, maybe_word, word};
+use super::{histories, registrations};
 use crate::model::{Refusal, Status, digits, is_phone_number};
 use crate::store::Error;
 use crate::store::overview::WebhookRecord;
@@ -14,8 +14,13 @@ use crate::store::timeline::{
     ErrorRecord, MessageRecord, RefusalRecord, ReportRecord, StatusTimes, Timeline,
 };
 
-pub(super) const SELECT_MESSAGE: &str = "SELECT message.*, source.name AS source, source.provider \
-     FROM message JOIN source USING (source_id)";
+pub(super) const SELECT_MESSAGE: &str = "SELECT message.*, source.name AS source, source.provider, \
+     registration.origin, registration.owner, registration.template_name, \
+     registration.template_language, registration.template_parameters, registration.metadata, \
+     registration.sent_at_ms AS told_sent_at_ms, registration.ttl_s, \
+     registration.silent_after_ms, registration.registered_at_ms \
+     FROM message JOIN source USING (source_id) \
+     LEFT JOIN registration ON registration.message_id = message.message_id";
 
 impl Reader {
     /// The messages that a person means by `term`, the newest first, `limit` at most: those
@@ -36,7 +41,7 @@ impl Reader {
             let found: Vec<MessageRecord> = connection
                 .prepare(&format!(
                     "{SELECT_MESSAGE} WHERE provider_message_id = ?1 \
-                     ORDER BY message_id DESC LIMIT ?2"
+                     ORDER BY message.message_id DESC LIMIT ?2"
                 ))?
                 .query_map(params![term, limit], read_message)?
                 .collect::<rusqlite::Result<_>>()?;
@@ -67,7 +72,7 @@ impl Reader {
             connection
                 .prepare(&format!(
                     "{SELECT_MESSAGE} WHERE ?1 IS NULL OR status = ?1 \
-                     ORDER BY message_id DESC LIMIT ?2"
+                     ORDER BY message.message_id DESC LIMIT ?2"
                 ))?
                 .query_map(params![status.map(Status::as_str), limit], read_message)?
                 .collect()
@@ -133,7 +138,7 @@ fn add_forwards(
 
 fn message(connection: &Connection, message_id: i64) -> rusqlite::Result<Option<MessageRecord>> {
     connection
-        .prepare_cached(&format!("{SELECT_MESSAGE} WHERE message_id = ?1"))?
+        .prepare_cached(&format!("{SELECT_MESSAGE} WHERE message.message_id = ?1"))?
         .query_row([message_id], read_message)
         .optional()
 }
@@ -192,6 +197,7 @@ pub(super) fn read_message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
             deleted_at_ms: row.get("deleted_at_ms")?,
         },
         error: read_error(row)?,
+        registration: registrations::read_record(row)?,
         first_report_at_ms: row.get("first_report_at_ms")?,
         last_report_at_ms: row.get("last_report_at_ms")?,
     })

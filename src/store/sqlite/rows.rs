@@ -2,16 +2,16 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql, params};
 
-use crate::model::{Message, Report, ReportError, Status, TypeRule};
+use crate::model::{Message, RegisteredFields, Report, ReportError, Status, TypeRule};
 use crate::plan::Plan;
 
 /// What is known of a message, in the order in which [`read_message`] takes and
 /// [`bind_message`] gives it.
 macro_rules! known_columns {
     () => {
-        "type, type_rule, recipient, sender, text, bulk_id, category, queued_at_ms, sent_at_ms, \
-         delivered_at_ms, read_at_ms, failed_at_ms, deleted_at_ms, error_key, error_code, \
-         error_title, error_details, error_at_ms"
+        "type, type_rule, recipient, sender, text, bulk_id, category, registered, queued_at_ms, \
+         sent_at_ms, delivered_at_ms, read_at_ms, failed_at_ms, deleted_at_ms, error_key, \
+         error_code, error_title, error_details, error_at_ms"
     };
 }
 
@@ -63,6 +63,8 @@ fn read_message(row: &Row<'_>) -> rusqlite::Result<(i64, Message)> {
         category: take!(),
         ..Message::default()
     };
+    let registered: Option<String> = take!();
+    message.registered = registered.map(|words| RegisteredFields::from_words(&words));
     for status in STATUSES {
         if let Some(ms) = take!() {
             message.standing.absorb(status, ms);
@@ -113,6 +115,7 @@ fn bind_message(statement: &mut Statement<'_>, message: &Message) -> rusqlite::R
     bind(&message.text)?;
     bind(&message.bulk_id)?;
     bind(&message.category)?;
+    bind(&message.registered.map(RegisteredFields::words))?;
     for status in STATUSES {
         bind(&standing.first_ms(status))?;
     }
@@ -139,7 +142,7 @@ pub(super) fn insert_message(
         known_columns!(),
         ", status, conflict, source_id, provider_message_id, element_hash, first_report_at_ms, \
          last_report_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
-         ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?24)"
+         ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?25)"
     ))?;
     let next = bind_message(&mut statement, message)?;
     statement.raw_bind_parameter(next, source_id)?;
@@ -172,13 +175,38 @@ pub(super) fn update_message(
         "UPDATE message SET (",
         known_columns!(),
         ", status, conflict) = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-         ?16, ?17, ?18, ?19, ?20), last_report_at_ms = max(last_report_at_ms, ?22), \
-         first_report_at_ms = min(first_report_at_ms, ?22) WHERE message_id = ?21"
+         ?16, ?17, ?18, ?19, ?20, ?21), last_report_at_ms = max(last_report_at_ms, ?23), \
+         first_report_at_ms = min(first_report_at_ms, ?23) WHERE message_id = ?22"
     ))?;
     let next = bind_message(&mut statement, message)?;
     statement.raw_bind_parameter(next, message_id)?;
     statement.raw_bind_parameter(next + 1, received_ms)?;
     statement.raw_execute()?;
+    Ok(())
+}
+
+/// Writes what the sender registered anew of a known message: nothing was reported.
+pub(super) fn change_message(
+    connection: &Connection,
+    message_id: i64,
+    message: &Message,
+) -> rusqlite::Result<()> {
+    let (rule, message_type) = type_words(message);
+    connection
+        .prepare_cached(
+            "UPDATE message SET type = ?2, type_rule = ?3, recipient = ?4, sender = ?5, text = ?6, \
+             bulk_id = ?7, registered = ?8 WHERE message_id = ?1",
+        )?
+        .execute(params![
+            message_id,
+            message_type,
+            rule,
+            message.recipient,
+            message.sender,
+            message.text,
+            message.bulk_id,
+            message.registered.map(RegisteredFields::words),
+        ])?;
     Ok(())
 }
 
@@ -256,7 +284,8 @@ pub(super) fn forget_report(connection: &Connection, report_id: i64) -> rusqlite
 #[derive(Clone, Copy)]
 pub(super) struct ReportKeys {
     pub(super) message_id: i64,
-    pub(super) webhook_id: i64,
+    /// `None` for what was registered.
+    pub(super) webhook_id: Option<i64>,
     pub(super) identity: i64,
     pub(super) received_ms: i64,
 }

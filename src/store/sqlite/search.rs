@@ -15,11 +15,12 @@ use crate::store::timeline::{MessageRecord, Timeline};
 /// has done: this much of that is allowed for, ms.
 const CLOCK_MS: i64 = 3_600_000;
 
-/// Whether a message may be seen: one of those that a subscriber of the owner was to be told of,
-/// from one of the sources.
+/// Whether a message may be seen: one of those that the owner registered or that a subscriber of
+/// the owner was to be told of, from one of the sources.
 const SEEN: &str = "(?1 IS NULL OR EXISTS (SELECT 1 FROM forward JOIN subscriber \
      USING (subscriber_id) WHERE forward.message_id = message.message_id \
-     AND subscriber.owner = ?1)) \
+     AND subscriber.owner = ?1) OR EXISTS (SELECT 1 FROM registration AS own \
+     WHERE own.message_id = message.message_id AND own.owner = ?1)) \
      AND (?2 IS NULL OR source.name IN (SELECT value FROM json_each(?2)))";
 
 impl Reader {
@@ -56,8 +57,10 @@ impl Reader {
                      AND (?9 IS NULL OR message.bulk_id = ?9) \
                      AND (?10 IS NULL OR first_report_at_ms >= ?10) \
                      AND (?11 IS NULL OR first_report_at_ms < ?11) \
-                     AND message_id < ?12 AND message_id >= ?13 \
-                     ORDER BY message_id DESC LIMIT ?14",
+                     AND message.message_id < ?12 AND message.message_id >= ?13 \
+                     AND (?15 IS NULL OR (silent_after_ms < ?15 AND coalesce(delivered_at_ms, \
+                     read_at_ms, failed_at_ms, deleted_at_ms) IS NULL)) \
+                     ORDER BY message.message_id DESC LIMIT ?14",
                     plain("message.recipient")
                 ))?
                 .query_map(
@@ -76,6 +79,7 @@ impl Reader {
                         query.window.before.unwrap_or(i64::MAX),
                         first,
                         query.window.limit,
+                        query.silent_at_ms,
                     ],
                     read_message,
                 )?

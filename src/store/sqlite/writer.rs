@@ -18,13 +18,15 @@ use tokio::sync::{oneshot, watch};
 
 use super::checkpointer::Checkpointer;
 use super::doors::Doors;
+use super::sources::Sources;
 use super::tending::{CHECKPOINT_PAGES, WAL_PAGES};
 use super::{accept, backend, disk, forwards, set_durability, subscribers};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Subscriber;
 use crate::store::{
-    Accepted, Arrival, Durability, Error, Health, Options, Owed, Settlement, Subscribers,
+    Accepted, Arrival, Durability, Error, Health, Options, Owed, Registered, Registering,
+    Settlement, Subscribers,
 };
 
 /// Webhooks that may wait to be stored; above it the answer is 503.
@@ -35,6 +37,8 @@ const QUEUE_BYTES_LIMIT: usize = 64 * 1024 * 1024;
 const GROUP_LIMIT: usize = 256;
 /// Bytes of bodies in one group.
 const GROUP_BYTES_LIMIT: usize = 4 * 1024 * 1024;
+/// What a message to be registered counts for in a group, in bytes.
+const REGISTERED_BYTES: usize = 1024;
 /// How long settlements wait for a webhook to ride with.
 const SETTLE_DELAY: Duration = Duration::from_millis(20);
 /// How long webhooks wait for company while somebody pins a WAL that is above its limit: it
@@ -44,14 +48,23 @@ const PINNED_DELAY: Duration = Duration::from_millis(50);
 pub(super) const TICK: Duration = Duration::from_secs(1);
 
 type Reply = oneshot::Sender<Result<Accepted, Error>>;
+type Answers = oneshot::Sender<Result<Vec<Registered>, Error>>;
 
 /// One piece of work for the writer.
 pub(super) enum Job {
     Accept(Box<Arrival>, Reply),
+    Register(Vec<Registering>, Answers),
     Settle(Settlement),
     /// Alone in its turn, in a transaction of its own.
     Run(Box<dyn FnOnce(&mut Core) + Send>),
     Stop,
+}
+
+impl Job {
+    /// Whether somebody waits for it to be on the disk.
+    const fn is_awaited(&self) -> bool {
+        matches!(self, Self::Accept(..) | Self::Register(..))
+    }
 }
 
 /// What others see of the writer.
@@ -115,6 +128,15 @@ impl Writer {
                 Error::Closed
             });
         }
+        Ok(())
+    }
+
+    /// Whoever registers waits for the answer before it sends more, so no queue is bounded here.
+    pub(super) fn register(&self, messages: Vec<Registering>, reply: Answers) -> Result<(), Error> {
+        if self.shared.disk_low.load(Ordering::Relaxed) {
+            return Err(Error::DiskFull);
+        }
+        self.send(Job::Register(messages, reply));
         Ok(())
     }
 
@@ -275,7 +297,7 @@ impl Core {
         let started = Instant::now();
         group.splice(0..0, self.unsettled.drain(..).map(Job::Settle));
         self.metrics.group_size.observe(small(group.len()));
-        let synced = group.iter().any(|job| matches!(job, Job::Accept(..)));
+        let synced = group.iter().any(Job::is_awaited);
         if !synced && self.durability == Durability::Full {
             self.set_synchronous(Durability::Os);
         }
@@ -317,21 +339,25 @@ impl Core {
         let transaction =
             rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
         let now_ms = self.clock.now_ms();
-        let mut new_sources = Vec::new();
+        let mut sources = Sources::new(&transaction, &self.sources);
         let mut accepting = accept::Accepting::begin(&transaction, &self.subscribers)?;
         let mut effects = Vec::with_capacity(group.len());
         for job in group {
             effects.push(match job {
                 Job::Accept(arrival, _) => {
-                    let source_id = if let Some(id) = self.sources.get(&arrival.source) {
-                        *id
-                    } else {
-                        let id = accept::source_id(&transaction, arrival)?;
-                        new_sources.push((Arc::clone(&arrival.source), id));
-                        id
-                    };
+                    let source_id = sources.id(&arrival.source, arrival.provider)?;
                     let (accepted, owed) = accepting.accept(source_id, arrival)?;
                     Effect::Accepted(accepted, owed)
+                }
+                Job::Register(messages, _) => {
+                    let (mut answers, mut all_owed) = (Vec::new(), Vec::new());
+                    for message in messages {
+                        let source_id = sources.id(&message.source, message.provider)?;
+                        let (answer, owed) = accepting.register(source_id, message, now_ms)?;
+                        answers.push(answer);
+                        all_owed.extend(owed);
+                    }
+                    Effect::Registered(answers, all_owed)
                 }
                 Job::Settle(settlement) => {
                     if forwards::settle(&transaction, settlement, now_ms)? {
@@ -343,6 +369,7 @@ impl Core {
                 Job::Run(_) | Job::Stop => Effect::Settled,
             });
         }
+        let new_sources = sources.found();
         transaction.commit()?;
         self.sources.extend(new_sources);
         Ok(effects)
@@ -357,11 +384,18 @@ impl Core {
             .any(|effect| matches!(effect, Effect::Missing));
         let mut all_owed = Vec::new();
         for (job, effect) in group.into_iter().zip(effects) {
-            if let (Job::Accept(arrival, reply), Effect::Accepted(accepted, owed)) = (job, effect) {
-                self.leave_queue(&arrival);
-                // The waiter may have gone; what is committed stays committed.
-                let _ = reply.send(Ok(accepted));
-                all_owed.extend(owed);
+            // The waiter may have gone; what is committed stays committed.
+            match (job, effect) {
+                (Job::Accept(arrival, reply), Effect::Accepted(accepted, owed)) => {
+                    self.leave_queue(&arrival);
+                    let _ = reply.send(Ok(accepted));
+                    all_owed.extend(owed);
+                }
+                (Job::Register(_, reply), Effect::Registered(answers, owed)) => {
+                    let _ = reply.send(Ok(answers));
+                    all_owed.extend(owed);
+                }
+                _ => {}
             }
         }
         self.doors.hand_over(all_owed);
@@ -379,12 +413,10 @@ impl Core {
             match job {
                 Job::Accept(arrival, reply) => {
                     self.leave_queue(&arrival);
-                    let error = if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
-                        Error::DiskFull
-                    } else {
-                        backend("cannot store the webhook".to_owned(), error.to_string())
-                    };
-                    let _ = reply.send(Err(error));
+                    let _ = reply.send(Err(not_stored("cannot store the webhook", error)));
+                }
+                Job::Register(_, reply) => {
+                    let _ = reply.send(Err(not_stored("cannot register messages", error)));
                 }
                 // Nobody may read its forward as pending until this is written down, or it
                 // would be sent over and over while the disk is full.
@@ -459,6 +491,7 @@ impl Core {
 /// What a job did, to be told after the commit.
 enum Effect {
     Accepted(Accepted, Vec<(i64, Owed)>),
+    Registered(Vec<Registered>, Vec<(i64, Owed)>),
     Settled,
     /// The forward is gone: it was erased while in flight.
     Missing,
@@ -469,10 +502,11 @@ enum Effect {
 fn gather(first: Job, inbox: &Receiver<Job>, patience: Duration) -> (Vec<Job>, Option<Job>) {
     let weight = |job: &Job| match job {
         Job::Accept(arrival, _) => arrival.body.len(),
+        Job::Register(messages, _) => messages.len() * REGISTERED_BYTES,
         _ => 0,
     };
     let mut bytes = weight(&first);
-    let mut urgent = matches!(first, Job::Accept(..));
+    let mut urgent = first.is_awaited();
     let mut group = vec![first];
     let begun = Instant::now();
     while group.len() < GROUP_LIMIT && bytes < GROUP_BYTES_LIMIT {
@@ -485,7 +519,7 @@ fn gather(first: Job, inbox: &Receiver<Job>, patience: Duration) -> (Vec<Job>, O
             Ok(job @ (Job::Run(_) | Job::Stop)) => return (group, Some(job)),
             Ok(job) => {
                 bytes += weight(&job);
-                urgent |= matches!(job, Job::Accept(..));
+                urgent |= job.is_awaited();
                 group.push(job);
             }
             Err(_) => break,
@@ -505,6 +539,14 @@ pub(super) fn end_if_unsynced(error: &rusqlite::Error) {
     {
         tracing::error!(%error, "store.fsync_failed");
         std::process::exit(70);
+    }
+}
+
+fn not_stored(attempted: &str, error: &rusqlite::Error) -> Error {
+    if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+        Error::DiskFull
+    } else {
+        backend(attempted.to_owned(), error.to_string())
     }
 }
 

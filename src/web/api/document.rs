@@ -130,11 +130,11 @@ fn complete(operation: &mut Operation, endpoint: &Endpoint) {
             }
         }
     }
-    add_failures(operation, is_post);
+    add_failures(operation, is_post, super::BULK.contains(&endpoint.path));
 }
 
 /// Adds how an operation can fail.
-fn add_failures(operation: &mut Operation, is_post: bool) {
+fn add_failures(operation: &mut Operation, is_post: bool, is_bulk: bool) {
     let takes_body = operation.request_body.is_some();
     let failures = [
         ("401", "No token, or one that does not hold.", true),
@@ -147,7 +147,11 @@ fn add_failures(operation: &mut Operation, is_post: bool) {
         ("409", "It contradicts what is there.", is_post),
         (
             "413",
-            "The body is larger than 1 MiB.",
+            if is_bulk {
+                "The body is larger than 16 MiB."
+            } else {
+                "The body is larger than 1 MiB."
+            },
             is_post || takes_body,
         ),
         ("415", "The body is not said to be JSON.", takes_body),

@@ -12,9 +12,21 @@ use url::form_urlencoded;
 
 use super::problem::Problem;
 use crate::model::Setting;
+use crate::operations::{items, json};
+
+const JSON: &str = "application/json";
+/// JSON, one value a line.
+pub(super) const NDJSON: &str = "application/x-ndjson";
 
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
+
+/// A body of one JSON object, of an array of them, or of one a line: the text of each.
+pub(super) struct Items {
+    pub(super) texts: Vec<String>,
+    /// Whether it was one object alone.
+    pub(super) is_single: bool,
+}
 
 /// The query, every parameter known.
 pub(super) struct Query<T>(pub(super) T);
@@ -22,13 +34,16 @@ pub(super) struct Query<T>(pub(super) T);
 /// The one segment of the path that names something, decoded.
 pub(super) struct Segment(pub(super) String);
 
+/// The two segments of the path that name something together, decoded.
+pub(super) struct Segments(pub(super) String, pub(super) String);
+
 impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let bytes = Bytes::from_request(request, payload);
-        let is_json = is_json(request);
+        let is_json = is(request, JSON);
         Box::pin(async move {
             let bytes = bytes.await.map_err(|error| not_read(&error))?;
             if !is_json {
@@ -37,7 +52,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
                     "send JSON, and say so: Content-Type: application/json",
                 ));
             }
-            parse(&bytes).map(Self)
+            let body = json::read(&bytes).map_err(|fault| Problem::fields(vec![fault.into()]));
+            body.map(Self)
         })
     }
 }
@@ -52,11 +68,12 @@ where
     Ok(Some(Setting::from(own)))
 }
 
-fn is_json(request: &HttpRequest) -> bool {
+/// Whether the body is said to be of this media type.
+fn is(request: &HttpRequest, media_type: &str) -> bool {
     let value = request.headers().get(CONTENT_TYPE);
     let value = value.and_then(|value| value.to_str().ok());
     let essence = value.and_then(|value| value.split(';').next());
-    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(media_type))
 }
 
 /// A body that could not be read to its end.
@@ -69,52 +86,29 @@ pub(super) fn not_read(error: &actix_web::Error) -> Problem {
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let inner = error.inner();
-        if inner.classify() != serde_json::error::Category::Data {
-            return Problem::field("", format!("the body is no JSON: {inner}"));
-        }
-        let (pointer, detail) = (pointer(error.path()), told(inner));
-        // Of a field that is unknown the path ends at the field itself.
-        let name = named(&detail).filter(|_| !detail.starts_with("unknown"));
-        let name = name.map_or_else(String::new, |name| format!("/{}", escape(name)));
-        Problem::field(format!("{pointer}{name}"), detail)
-    })?;
-    let end = json.end();
-    end.map_err(|error| Problem::field("", format!("the body is no JSON: {error}")))?;
-    Ok(parsed)
-}
+impl FromRequest for Items {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
-/// The error without its place, which the pointer tells better.
-fn told(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).unwrap_or(&text).to_owned()
-}
-
-/// The field that serde speaks of where its path ends at what holds the field.
-fn named(detail: &str) -> Option<&str> {
-    ["unknown field `", "missing field `", "duplicate field `"]
-        .iter()
-        .find_map(|start| detail.strip_prefix(start)?.split('`').next())
-}
-
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment as Part;
-    path.iter()
-        .filter_map(|part| match part {
-            Part::Seq { index } => Some(format!("/{index}")),
-            Part::Map { key } => Some(format!("/{}", escape(key))),
-            Part::Enum { .. } | Part::Unknown => None,
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = Bytes::from_request(request, payload);
+        let (is_json, is_lines) = (is(request, JSON), is(request, NDJSON));
+        Box::pin(async move {
+            let bytes = bytes.await.map_err(|error| not_read(&error))?;
+            let read = match (is_json, is_lines) {
+                (true, _) => items::read(&bytes),
+                (_, true) => items::read_lines(&bytes),
+                _ => {
+                    return Err(Problem::new(
+                        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                        format!("send JSON, and say so: Content-Type: {JSON} or {NDJSON}"),
+                    ));
+                }
+            };
+            let (texts, is_single) = read.map_err(|fault| Problem::fields(vec![fault.into()]))?;
+            Ok(Self { texts, is_single })
         })
-        .collect()
-}
-
-/// As RFC 6901 has it.
-fn escape(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+    }
 }
 
 impl<T: DeserializeOwned> FromRequest for Query<T> {
@@ -127,10 +121,27 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
         let parsed = serde_path_to_error::deserialize(query).map_err(|error| {
             let detail = error.inner().to_string();
             let path = error.path().to_string();
-            let field = named(&detail).map_or(path, str::to_owned);
+            let field = json::named(&detail).map_or(path, str::to_owned);
             Problem::field(field, detail.replace(" field `", " parameter `"))
         });
         ready(parsed.map(Self))
+    }
+}
+
+impl FromRequest for Segments {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let segments = actix_web::web::Path::<(String, String)>::extract(request).into_inner();
+        ready(
+            segments
+                .map(|segments| {
+                    let (first, second) = segments.into_inner();
+                    Self(first, second)
+                })
+                .map_err(|_| Problem::missing("such thing: its name in the URL cannot be read")),
+        )
     }
 }
 

@@ -10,9 +10,11 @@ use super::problem::Problem;
 use super::time::Time;
 use super::{Asked, Reply, done};
 use crate::catalogue;
-use crate::model::{Change, Kind, MessageType, Refusal, Status, TypeRule};
+use crate::model::{Change, Kind, MessageType, Parameters, Refusal, Status, TypeRule};
 use crate::store::query::{MessageQuery, Scope};
-use crate::store::timeline::{ErrorRecord, MessageRecord, ReportRecord, Timeline};
+use crate::store::timeline::{
+    ErrorRecord, MessageRecord, Origin, RegistrationRecord, ReportRecord, Timeline,
+};
 
 /// One message as it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,10 +61,69 @@ pub(super) struct View {
     deleted_at: Option<Time>,
     /// The primary error of the latest failure.
     error: Option<ErrorView>,
+    /// Whether its `ttl` has passed without a final report.
+    silent: bool,
+    /// What the sender told of it beside the above; null when nothing.
+    registration: Option<RegistrationView>,
     /// When the first report of it arrived.
     first_report_at: Time,
     /// When the latest report of it arrived.
     last_report_at: Time,
+}
+
+/// What the sender told of a message beside what stands with it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Registration)]
+pub(super) struct RegistrationView {
+    /// By a call, or in what the provider returned with a report.
+    origin: Origin,
+    /// Whose token told it; null for the operator's.
+    owner: Option<String>,
+    /// The template it was made from.
+    template: Option<TemplateView>,
+    /// Whatever the sender wants to find with it.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<serde_json::Value>,
+    /// When it was sent, where the sender said so.
+    sent_at: Option<Time>,
+    /// For how long a final report may take, in seconds.
+    ttl: Option<i64>,
+    /// When that has passed.
+    silent_after: Option<Time>,
+    /// When it was told first.
+    registered_at: Time,
+}
+
+/// A template as a message was made from it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FilledTemplate)]
+pub(super) struct TemplateView {
+    /// Its name.
+    name: String,
+    /// The code of its language.
+    language: Option<String>,
+    /// What its placeholders stood for.
+    parameters: Parameters,
+}
+
+impl From<RegistrationRecord> for RegistrationView {
+    fn from(record: RegistrationRecord) -> Self {
+        let (language, parameters) = (record.template_language, record.template_parameters);
+        Self {
+            origin: record.origin,
+            owner: record.owner,
+            template: record.template_name.map(|name| TemplateView {
+                name,
+                language,
+                parameters: parameters.unwrap_or_default(),
+            }),
+            metadata: record.metadata,
+            sent_at: record.sent_at_ms.map(Time),
+            ttl: record.ttl_s,
+            silent_after: record.silent_after_ms.map(Time),
+            registered_at: Time(record.registered_at_ms),
+        }
+    }
 }
 
 /// An error as the provider stated it, and in plain words.
@@ -95,8 +156,10 @@ impl From<ErrorRecord> for ErrorView {
     }
 }
 
-impl From<MessageRecord> for View {
-    fn from(record: MessageRecord) -> Self {
+impl View {
+    /// As it stands at `now_ms`.
+    fn new(record: MessageRecord, now_ms: i64) -> Self {
+        let silent = record.is_silent(now_ms);
         let times = record.times;
         Self {
             id: record.message_id,
@@ -119,6 +182,8 @@ impl From<MessageRecord> for View {
             failed_at: times.failed_at_ms.map(Time),
             deleted_at: times.deleted_at_ms.map(Time),
             error: record.error.map(ErrorView::from),
+            silent,
+            registration: record.registration.map(RegistrationView::from),
             first_report_at: Time(record.first_report_at_ms),
             last_report_at: Time(record.last_report_at_ms),
         }
@@ -131,8 +196,8 @@ impl From<MessageRecord> for View {
 pub(super) struct ReportView {
     /// Its key.
     id: i64,
-    /// The webhook that brought it first.
-    webhook_id: i64,
+    /// The webhook that brought it first; null for what was registered.
+    webhook_id: Option<i64>,
     /// What sort of statement it is.
     kind: Kind,
     /// The provider's own word.
@@ -235,6 +300,8 @@ pub(super) struct ListQuery {
     /// First reported before.
     #[param(value_type = Option<String>, format = DateTime)]
     until: Option<Time>,
+    /// With `true` only the silent ones: their `ttl` has passed without a final report.
+    silent: Option<bool>,
     /// At most this many; 50 when left out.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<usize>,
@@ -242,11 +309,13 @@ pub(super) struct ListQuery {
     cursor: Option<String>,
 }
 
-/// Messages, the newest first. An integrator sees those that its subscribers were to be told of.
+/// Messages, the newest first. An integrator sees those that it registered or that its
+/// subscribers were to be told of.
 #[utoipa::path(get, path = "/messages", tag = "messages", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<View>)))]
 pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
     let paging = Paging::new("messages", query.limit, query.cursor.as_deref())?;
+    let now_ms = asked.shared.clock.now_ms();
     let query = MessageQuery {
         provider_message_id: query.provider_message_id,
         recipient: query.recipient,
@@ -256,11 +325,12 @@ pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply 
         bulk_id: query.bulk_id,
         since_ms: query.since.map(|Time(ms)| ms),
         until_ms: query.until.map(|Time(ms)| ms),
+        silent_at_ms: (query.silent == Some(true)).then_some(now_ms),
         scope: Scope::from(&asked.caller),
         window: paging.window(),
     };
     let rows = asked.read(move |reader| reader.search(&query)).await?;
-    done(&paging.page(rows, |row| row.message_id, View::from))
+    done(&paging.page(rows, |row| row.message_id, |row| View::new(row, now_ms)))
 }
 
 async fn find(asked: &Asked, id: String) -> Result<Timeline, Problem> {
@@ -277,7 +347,8 @@ async fn find(asked: &Asked, id: String) -> Result<Timeline, Problem> {
     params(("id" = String, Path, description = "The provider's id, or its key.")),
     responses((status = 200, description = "It.", body = View)))]
 pub(super) async fn read(asked: Asked, Segment(id): Segment) -> Reply {
-    done(&View::from(find(&asked, id).await?.message))
+    let now_ms = asked.shared.clock.now_ms();
+    done(&View::new(find(&asked, id).await?.message, now_ms))
 }
 
 /// One message with its reports, and what became of each.
@@ -285,9 +356,10 @@ pub(super) async fn read(asked: Asked, Segment(id): Segment) -> Reply {
     params(("id" = String, Path, description = "The provider's id, or its key.")),
     responses((status = 200, description = "It.", body = TimelineView)))]
 pub(super) async fn timeline(asked: Asked, Segment(id): Segment) -> Reply {
+    let now_ms = asked.shared.clock.now_ms();
     let timeline = find(&asked, id).await?;
     done(&TimelineView {
-        message: View::from(timeline.message),
+        message: View::new(timeline.message, now_ms),
         reports: timeline.reports.into_iter().map(ReportView::from).collect(),
     })
 }

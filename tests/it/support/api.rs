@@ -123,6 +123,10 @@ impl Caller {
         self.ask(Method::POST, path, Some(body.to_string())).await
     }
 
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answered {
+        self.ask(Method::PUT, path, Some(body.to_string())).await
+    }
+
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answered {
         self.ask(Method::PATCH, path, Some(body.to_string())).await
     }
@@ -133,14 +137,23 @@ impl Caller {
 
     /// Asks, with a body said to be JSON.
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<String>) -> Answered {
+        let body = body.map(|body| ("application/json", body));
+        self.ask_as(method, path, body).await
+    }
+
+    /// Asks, with a body said to be of that media type.
+    pub(crate) async fn ask_as(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, String)>,
+    ) -> Answered {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         for (name, value) in &self.headers {
             request = request.header(*name, value);
         }
-        if let Some(body) = body {
-            request = request
-                .header("Content-Type", "application/json")
-                .body(body);
+        if let Some((media_type, body)) = body {
+            request = request.header("Content-Type", media_type).body(body);
         }
         let response = request.send().await.unwrap();
         Answered {

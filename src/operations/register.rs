@@ -1,0 +1,360 @@
+//! Registering what was sent: what each field must be, whose message it may be, and what the
+//! provider's own words of a send amount to.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Answer, Failure, Fault, Operations, json};
+use crate::access::Caller;
+use crate::config::Source;
+use crate::model::{FilledTemplate, MessageType, Parameters, Registration, read_time, read_ttl};
+use crate::store::{Registered, Registering, TemplateRecord};
+
+/// Messages that are registered in one commit; webhooks wait meanwhile.
+const AT_ONCE: usize = 256;
+/// The longest id, number, name or language, in bytes.
+const LONGEST_NAME: usize = 512;
+/// The longest text, in bytes; WhatsApp's own limit is far below.
+const LONGEST_TEXT: usize = 64 * 1024;
+/// The longest body of a template, in bytes.
+const LONGEST_BODY: usize = 16 * 1024;
+/// The most that parameters or metadata may have, in bytes of JSON.
+const LONGEST_JSON: usize = 16 * 1024;
+/// The longest time to live: a year, in seconds.
+const LONGEST_TTL: i64 = 366 * 24 * 3600;
+
+/// A message that was sent, in the payload's own keys.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SentMessage {
+    /// The source that its reports come by.
+    #[schema(example = "infobip")]
+    pub source: String,
+    /// The provider's id of the message.
+    #[schema(example = "wa-7f31-0001", min_length = 1, max_length = 512)]
+    pub ms_id: String,
+    /// Its text; rendered from the template when left out.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// Template or regular; a template when `template` is there.
+    #[serde(default, rename = "type")]
+    pub message_type: Option<MessageType>,
+    /// The recipient's number.
+    #[serde(default)]
+    #[schema(example = "+385990001122")]
+    pub mobile_no: Option<String>,
+    /// The business's number.
+    #[serde(default, rename = "connectedWhatsAppNo")]
+    #[schema(example = "+385910009999")]
+    pub connected_whatsapp_no: Option<String>,
+    /// When it was sent, as in 2026-02-11T08:15:32Z; now when left out.
+    #[serde(default)]
+    #[schema(example = "2026-02-11T08:15:32Z")]
+    pub timestamp: Option<String>,
+    /// The template it was made from.
+    #[serde(default)]
+    pub template: Option<SentTemplate>,
+    /// For how long a final report may take: seconds, or as in `PT1H`. After it the message is
+    /// silent.
+    #[serde(default)]
+    #[schema(value_type = Option<Ttl>)]
+    pub ttl: Option<Value>,
+    /// The broadcast it belongs to; `bulkId` says the same.
+    #[serde(default, alias = "bulkId")]
+    pub broadcast_id: Option<String>,
+    /// Whatever you want to find with it.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<serde_json::Map<String, Value>>,
+}
+
+/// For how long a final report may take: seconds, or an ISO 8601 duration.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum Ttl {
+    /// Seconds.
+    Seconds(u32),
+    /// As in `P4D` or `PT1H`.
+    Duration(String),
+}
+
+/// A template as a message was made from it.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SentTemplate {
+    /// Its name.
+    #[schema(example = "order_update", min_length = 1)]
+    pub name: String,
+    /// The code of its language.
+    #[serde(default)]
+    #[schema(example = "en")]
+    pub language: Option<String>,
+    /// What its placeholders stand for: a list for `{{1}}`, an object for `{{name}}`.
+    #[serde(default)]
+    pub parameters: Parameters,
+}
+
+/// A send request and the provider's response to it, as they went over the wire.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SentExchange {
+    /// The body that was sent to the provider.
+    #[schema(value_type = Object)]
+    pub request: Value,
+    /// The body that the provider answered with.
+    #[schema(value_type = Object)]
+    pub response: Value,
+}
+
+/// What came of one message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The provider's id, where it could be read.
+    pub provider_message_id: Option<String>,
+    /// What was done, or each field that cannot be as it is.
+    pub outcome: Result<Registered, Vec<Fault>>,
+}
+
+/// The provider's id of a message, where it could be read, and what is to be registered.
+type Read = (Option<String>, Result<Registering, Vec<Fault>>);
+
+impl Operations {
+    /// Registers messages, each the JSON text of a [`SentMessage`]; one that cannot be as it is
+    /// costs no other.
+    pub(super) async fn register(
+        &self,
+        caller: &Caller,
+        texts: Vec<String>,
+    ) -> Result<Answer, Failure> {
+        let read = texts.into_iter().map(|text| {
+            let sent: SentMessage = match json::read(text.as_bytes()) {
+                Ok(sent) => sent,
+                Err(fault) => return (None, Err(vec![fault])),
+            };
+            let id = sent.ms_id.clone();
+            (Some(id), self.check(caller, sent))
+        });
+        self.register_all(read.collect()).await
+    }
+
+    /// Registers what a provider was asked to send by that source, and answered.
+    pub(super) async fn register_exchange(
+        &self,
+        caller: &Caller,
+        source: &str,
+        exchange: &SentExchange,
+    ) -> Result<Answer, Failure> {
+        let missing = || Failure::Missing(format!("no source is named {source:?}"));
+        let source = self.source_for(caller, source).ok_or_else(missing)?;
+        let sent = source
+            .provider
+            .read_sent(&exchange.request, &exchange.response)
+            .map_err(|fault| Failure::invalid(fault.field, fault.detail))?;
+        let read = sent.into_iter().map(|(id, registration)| {
+            let registering = limit(&registration, |field| match field {
+                "/ttl" => "/request/ttl".to_owned(),
+                _ => "/request".to_owned(),
+            })
+            .map(|()| registering(source, caller, id.clone(), registration));
+            (Some(id), registering)
+        });
+        self.register_all(read.collect()).await
+    }
+
+    async fn register_all(&self, read: Vec<Read>) -> Result<Answer, Failure> {
+        let mut receipts = Vec::with_capacity(read.len());
+        let mut read = read.into_iter().peekable();
+        while read.peek().is_some() {
+            let mut step = Vec::new();
+            let first = receipts.len();
+            for (provider_message_id, registering) in read.by_ref().take(AT_ONCE) {
+                let outcome = registering.map(|registering| {
+                    step.push(registering);
+                    Registered::Created
+                });
+                receipts.push(Receipt {
+                    provider_message_id,
+                    outcome,
+                });
+            }
+            if step.is_empty() {
+                continue;
+            }
+            let mut answers = self.store.register(step).await?.into_iter();
+            for receipt in &mut receipts[first..] {
+                if receipt.outcome.is_ok()
+                    && let Some(registered) = answers.next()
+                {
+                    let refusal = refusal(registered).map(|fault| vec![fault]);
+                    receipt.outcome = refusal.map_or(Ok(registered), Err);
+                }
+            }
+        }
+        let refused = receipts.iter().filter(|receipt| receipt.outcome.is_err());
+        let (count, refused) = (receipts.len(), refused.count());
+        tracing::info!(messages = count - refused, refused, "messages.registered");
+        Ok(Answer::Registered(receipts))
+    }
+
+    /// The source of that name, if the caller sees it.
+    fn source_for(&self, caller: &Caller, name: &str) -> Option<&Source> {
+        let mut sources = self.sources.iter();
+        let found = sources.find(|source| source.name == name);
+        found.filter(|source| caller.sees_source(&source.name))
+    }
+
+    fn check(&self, caller: &Caller, sent: SentMessage) -> Result<Registering, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let source = self.source_for(caller, &sent.source);
+        if source.is_none() {
+            let detail = format!("no source of this token is named {:?}", sent.source);
+            faults.push(fault("/source", detail));
+        }
+        if sent.ms_id.is_empty() || sent.ms_id.len() > LONGEST_NAME {
+            let detail = format!("msId has 1 to {LONGEST_NAME} bytes: the provider's id");
+            faults.push(fault("/msId", detail));
+        }
+        let sent_ms = sent.timestamp.as_deref().and_then(read_time);
+        if sent.timestamp.is_some() && sent_ms.is_none() {
+            let detail = "write the time as in 2026-02-11T08:15:32Z".to_owned();
+            faults.push(fault("/timestamp", detail));
+        }
+        let ttl_s = sent.ttl.as_ref().and_then(read_ttl);
+        if sent.ttl.is_some() && ttl_s.is_none() {
+            let detail = "write seconds, or a duration as in PT1H".to_owned();
+            faults.push(fault("/ttl", detail));
+        }
+        let metadata = sent
+            .metadata
+            .map(|metadata| Value::Object(metadata).to_string());
+        let registration = Registration {
+            text: sent.message,
+            message_type: sent.message_type,
+            recipient: sent.mobile_no,
+            sender: sent.connected_whatsapp_no,
+            template: sent.template.map(|template| FilledTemplate {
+                name: template.name,
+                language: template.language,
+                parameters: template.parameters,
+            }),
+            bulk_id: sent.broadcast_id,
+            sent_ms,
+            ttl_s,
+            metadata,
+        };
+        let limits = limit(&registration, str::to_owned);
+        faults.extend(limits.err().into_iter().flatten());
+        match source {
+            Some(source) if faults.is_empty() => {
+                Ok(registering(source, caller, sent.ms_id, registration))
+            }
+            _ => Err(faults),
+        }
+    }
+
+    pub(super) async fn put_template(
+        &self,
+        name: String,
+        language: String,
+        body: String,
+    ) -> Result<Answer, Failure> {
+        let mut faults = Vec::new();
+        for (field, text, most) in [
+            ("name", &name, LONGEST_NAME),
+            ("language", &language, LONGEST_NAME),
+            ("/body", &body, LONGEST_BODY),
+        ] {
+            faults.extend(too_long(field, text, most));
+        }
+        if !faults.is_empty() {
+            return Err(Failure::Invalid(faults));
+        }
+        let template: TemplateRecord = self.store.put_template(name, language, body).await?;
+        Ok(Answer::Template(template))
+    }
+}
+
+fn registering(
+    source: &Source,
+    caller: &Caller,
+    provider_message_id: String,
+    registration: Registration,
+) -> Registering {
+    Registering {
+        source: Arc::from(source.name.as_str()),
+        provider: source.provider,
+        default_type: source.default_type,
+        default_sender: source.sender.clone(),
+        provider_message_id,
+        registration: registration.with_type(),
+        owner: caller.owner.clone(),
+    }
+}
+
+/// What the store refuses, as the field that is to blame.
+fn refusal(registered: Registered) -> Option<Fault> {
+    let detail = match registered {
+        Registered::OfAnotherSource => "this is the id of a message of another source",
+        Registered::OfAnotherOwner => "this message was registered by somebody else",
+        _ => return None,
+    };
+    Some(fault("/msId", detail.to_owned()))
+}
+
+/// What is told may not be larger than what anybody needs; `place` says where a field was.
+fn limit(told: &Registration, place: impl Fn(&str) -> String) -> Result<(), Vec<Fault>> {
+    let mut faults = Vec::new();
+    let template = told.template.as_ref();
+    for (field, text, most) in [
+        ("/message", told.text.as_ref(), LONGEST_TEXT),
+        ("/mobileNo", told.recipient.as_ref(), LONGEST_NAME),
+        ("/connectedWhatsAppNo", told.sender.as_ref(), LONGEST_NAME),
+        ("/broadcastId", told.bulk_id.as_ref(), LONGEST_NAME),
+        ("/template/name", template.map(|it| &it.name), LONGEST_NAME),
+        (
+            "/template/language",
+            template.and_then(|it| it.language.as_ref()),
+            LONGEST_NAME,
+        ),
+        ("/metadata", told.metadata.as_ref(), LONGEST_JSON),
+    ] {
+        // An empty text is a text.
+        let text = text.filter(|text| field != "/message" || !text.is_empty());
+        faults.extend(text.and_then(|text| too_long(&place(field), text, most)));
+    }
+    let parameters = template.map(|template| serde_json::to_string(&template.parameters));
+    if let Some(Ok(parameters)) = parameters {
+        faults.extend(too_long(
+            &place("/template/parameters"),
+            &parameters,
+            LONGEST_JSON,
+        ));
+    }
+    if told.ttl_s.is_some_and(|seconds| seconds > LONGEST_TTL) {
+        let detail = format!("ttl is at most {LONGEST_TTL} seconds");
+        faults.push(fault(place("/ttl"), detail));
+    }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults)
+    }
+}
+
+fn too_long(field: &str, text: &str, most: usize) -> Option<Fault> {
+    if (1..=most).contains(&text.len()) {
+        return None;
+    }
+    let name = field.rsplit('/').next().unwrap_or(field);
+    let detail = format!("{name} has 1 to {most} bytes");
+    Some(fault(field, detail))
+}
+
+fn fault(field: impl Into<String>, detail: String) -> Fault {
+    Fault {
+        field: field.into(),
+        detail,
+    }
+}

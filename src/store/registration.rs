@@ -1,0 +1,60 @@
+//! What is said of registering messages: what is handed in, and what came of it; templates.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{MessageType, Registration};
+use crate::provider::Provider;
+
+/// A message to be registered; checked by the caller.
+#[derive(Debug, Clone)]
+pub struct Registering {
+    /// The source's name.
+    pub source: Arc<str>,
+    /// The source's provider.
+    pub provider: Provider,
+    /// The type of the source's messages when nothing tells.
+    pub default_type: MessageType,
+    /// The source's own number.
+    pub default_sender: Option<String>,
+    /// The provider's id of the message.
+    pub provider_message_id: String,
+    /// What is told of it.
+    pub registration: Registration,
+    /// Whose token tells it; `None` for the operator's.
+    pub owner: Option<String>,
+}
+
+/// What came of registering a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Registered {
+    /// Nothing was known of it.
+    Created,
+    /// Something had been reported of it.
+    Joined,
+    /// It was registered before, and what is known of it changed.
+    Updated,
+    /// It was registered before with the same.
+    Unchanged,
+    /// Refused: the id is known as that of a message of another source.
+    OfAnotherSource,
+    /// Refused: it was registered by somebody else.
+    OfAnotherOwner,
+}
+
+/// A template's body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateRecord {
+    /// Its key in the store.
+    pub template_id: i64,
+    /// Its name.
+    pub name: String,
+    /// The code of its language.
+    pub language: String,
+    /// The text, with placeholders as in `{{1}}` or `{{name}}`.
+    pub body: String,
+    /// When it was written last, ms since 1970 UTC.
+    pub updated_at_ms: i64,
+}

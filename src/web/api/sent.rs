@@ -1,0 +1,147 @@
+//! Registering what was sent: in the payload's keys, or in the provider's own words.
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::input::{Body, Items, Segment};
+use super::problem::{FieldError, Problem};
+use super::{Asked, Reply, created, done, unexpected};
+use crate::operations::{Answer, Receipt, Request, SentExchange, SentMessage};
+use crate::store::Registered;
+
+/// What came of one message.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Receipt)]
+pub(super) struct View {
+    /// Its place among those that were sent, from 0.
+    index: usize,
+    /// The provider's id; null where it could not be read.
+    #[serde(rename = "msId")]
+    ms_id: Option<String>,
+    /// What was done.
+    result: Outcome,
+    /// Each field that cannot be as it is; empty when it was accepted.
+    errors: Vec<FieldError>,
+}
+
+/// What was done with one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Outcome {
+    /// Nothing was known of it.
+    Created,
+    /// Something had been reported of it.
+    Joined,
+    /// It was registered before, and what is known of it changed.
+    Updated,
+    /// It was registered before with the same.
+    Unchanged,
+    /// Nothing: see `errors`.
+    Refused,
+}
+
+impl View {
+    fn new((index, receipt): (usize, Receipt)) -> Self {
+        let (result, faults) = match receipt.outcome {
+            Ok(Registered::Created) => (Outcome::Created, Vec::new()),
+            Ok(Registered::Joined) => (Outcome::Joined, Vec::new()),
+            Ok(Registered::Updated) => (Outcome::Updated, Vec::new()),
+            Ok(Registered::Unchanged) => (Outcome::Unchanged, Vec::new()),
+            Ok(Registered::OfAnotherSource | Registered::OfAnotherOwner) => {
+                (Outcome::Refused, Vec::new())
+            }
+            Err(faults) => (Outcome::Refused, faults),
+        };
+        Self {
+            index,
+            ms_id: receipt.provider_message_id,
+            result,
+            errors: faults.into_iter().map(FieldError::from).collect(),
+        }
+    }
+}
+
+/// What came of all that were sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BulkView {
+    /// Messages that are registered now.
+    accepted: usize,
+    /// Messages that are not.
+    refused: usize,
+    /// What came of each, in the order in which they were sent.
+    results: Vec<View>,
+}
+
+/// One message, or many.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it is there to be documented")]
+pub(super) enum OneOrMany {
+    /// One.
+    One(Box<SentMessage>),
+    /// Many; an element that is none is refused, and costs no other.
+    Many(Vec<serde_json::Value>),
+}
+
+async fn receipts(asked: &Asked, request: Request) -> Result<Vec<View>, Problem> {
+    match asked.perform(request).await? {
+        Answer::Registered(receipts) => {
+            Ok(receipts.into_iter().enumerate().map(View::new).collect())
+        }
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn bulk(results: Vec<View>) -> BulkView {
+    let is_refused = |view: &&View| view.result == Outcome::Refused;
+    let refused = results.iter().filter(is_refused).count();
+    BulkView {
+        accepted: results.len() - refused,
+        refused,
+        results,
+    }
+}
+
+/// Tell of messages that were sent, before, between or after their reports.
+///
+/// One object is answered 201 when nothing was known of it, else 200, or 422 when it cannot be
+/// as it is. Of an array, or of one object a line, each is answered for itself, and one that is
+/// refused costs no other. Sent again it changes only what is told differently.
+#[utoipa::path(post, path = "/messages", tag = "messages",
+    request_body(content((OneOrMany = "application/json"), (String = "application/x-ndjson"))),
+    responses(
+        (status = 200, description = "What came of each, or of the one that was known.", body = BulkView),
+        (status = 201, description = "It is registered.", body = BulkView)))]
+pub(super) async fn register(asked: Asked, items: Items) -> Reply {
+    let is_single = items.is_single;
+    let messages = items.texts;
+    let mut results = receipts(&asked, Request::Register { messages }).await?;
+    if !is_single {
+        return done(&bulk(results));
+    }
+    match results.first_mut() {
+        Some(view) if view.result == Outcome::Refused => {
+            Err(Problem::fields(std::mem::take(&mut view.errors)))
+        }
+        Some(view) if view.result == Outcome::Created => created(&bulk(results)),
+        _ => done(&bulk(results)),
+    }
+}
+
+/// Tell of messages that were sent, in the provider's own words: the request and its response.
+///
+/// Infobip's sends with one or many messages; On-Premises `/v1/messages` and Cloud API
+/// `/messages`, `template` and `hsm` among them. 360dialog's are like Meta's.
+#[utoipa::path(post, path = "/sources/{name}/sent", tag = "sources",
+    params(("name" = String, Path, description = "The source that its reports come by.")),
+    request_body = SentExchange,
+    responses((status = 200, description = "What came of each.", body = BulkView)))]
+pub(super) async fn exchange(
+    asked: Asked,
+    Segment(source): Segment,
+    Body(exchange): Body<SentExchange>,
+) -> Result<HttpResponse, Problem> {
+    let request = Request::RegisterExchange { source, exchange };
+    done(&bulk(receipts(&asked, request).await?))
+}

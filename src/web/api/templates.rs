@@ -1,0 +1,123 @@
+//! `/templates`: the bodies that texts are rendered from.
+
+use actix_web::HttpResponse;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::input::{Body, Query, Segments};
+use super::page::{Page, Paging};
+use super::problem::Problem;
+use super::time::Time;
+use super::{Asked, Reply, done, unexpected};
+use crate::operations::{Answer, Request};
+use crate::store::TemplateRecord;
+
+/// A template.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Template)]
+pub(super) struct View {
+    /// Its name.
+    #[schema(example = "order_update")]
+    name: String,
+    /// The code of its language.
+    #[schema(example = "en")]
+    language: String,
+    /// The text, with placeholders.
+    #[schema(example = "Hello {{1}}, your order {{2}} is on its way.")]
+    body: String,
+    /// When it was written last.
+    updated_at: Time,
+}
+
+impl From<TemplateRecord> for View {
+    fn from(record: TemplateRecord) -> Self {
+        Self {
+            name: record.name,
+            language: record.language,
+            body: record.body,
+            updated_at: Time(record.updated_at_ms),
+        }
+    }
+}
+
+/// A template's body.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewBody {
+    /// The text, with placeholders as in `{{1}}` or `{{name}}`.
+    #[schema(
+        min_length = 1,
+        example = "Hello {{1}}, your order {{2}} is on its way."
+    )]
+    body: String,
+}
+
+/// Which page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// At most this many; 50 when left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Templates, the newest first.
+#[utoipa::path(get, path = "/templates", tag = "templates", params(ListQuery),
+    responses((status = 200, description = "One page.", body = Page<View>)))]
+pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
+    let paging = Paging::new("templates", query.limit, query.cursor.as_deref())?;
+    let window = paging.window();
+    let rows = asked.read(move |reader| reader.templates(window)).await?;
+    done(&paging.page(rows, |row| row.template_id, View::from))
+}
+
+/// One template.
+#[utoipa::path(get, path = "/templates/{name}/{language}", tag = "templates",
+    params(("name" = String, Path, description = "Its name."),
+        ("language" = String, Path, description = "The code of its language.")),
+    responses((status = 200, description = "It.", body = View)))]
+pub(super) async fn read(asked: Asked, Segments(name, language): Segments) -> Reply {
+    let missing = Problem::missing(format_args!("template {name:?} in {language:?}"));
+    let found = asked
+        .read(move |reader| reader.template(&name, &language))
+        .await?;
+    done(&View::from(found.ok_or(missing)?))
+}
+
+/// Write a template's body, over the one before. Texts that were rendered stay as they are.
+#[utoipa::path(put, path = "/templates/{name}/{language}", tag = "templates",
+    params(("name" = String, Path, description = "Its name."),
+        ("language" = String, Path, description = "The code of its language.")),
+    request_body = NewBody,
+    responses((status = 200, description = "As it is now.", body = View)))]
+pub(super) async fn write(
+    asked: Asked,
+    Segments(name, language): Segments,
+    Body(NewBody { body }): Body<NewBody>,
+) -> Reply {
+    let request = Request::PutTemplate {
+        name,
+        language,
+        body,
+    };
+    match asked.perform(request).await? {
+        Answer::Template(template) => done(&View::from(template)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Remove a template. Texts that were rendered stay as they are.
+#[utoipa::path(delete, path = "/templates/{name}/{language}", tag = "templates",
+    params(("name" = String, Path, description = "Its name."),
+        ("language" = String, Path, description = "The code of its language.")),
+    responses((status = 204, description = "It is removed.")))]
+pub(super) async fn remove(asked: Asked, Segments(name, language): Segments) -> Reply {
+    let request = Request::RemoveTemplate { name, language };
+    match asked.perform(request).await? {
+        Answer::TemplateRemoved => Ok(HttpResponse::NoContent().finish()),
+        other => Err(unexpected(&other)),
+    }
+}
