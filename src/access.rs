@@ -123,7 +123,7 @@ pub const TABLE: &[(Permission, &str, &[Role])] = &[
     ),
     (
         Permission::ReadMessages,
-        "find messages and read their timelines",
+        "find messages and broadcasts, read their timelines",
         &[Admin, Integrator, Support, Analyst],
     ),
     (

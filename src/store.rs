@@ -10,6 +10,7 @@
 //! does the caller get its answer and do the lanes get their forwards.
 
 pub mod audit;
+pub mod broadcast;
 mod feed;
 pub mod overview;
 pub mod query;

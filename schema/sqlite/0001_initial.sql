@@ -75,8 +75,8 @@ CREATE UNIQUE INDEX message_provider_id ON message (provider_message_id, source_
 -- A report without a message id is told by its bytes; rare.
 CREATE UNIQUE INDEX message_element ON message (element_hash, source_id)
     WHERE element_hash IS NOT NULL;
--- v_broadcasts; only messages of a broadcast pay for it.
-CREATE INDEX message_bulk ON message (bulk_id) WHERE bulk_id IS NOT NULL;
+-- Broadcasts, their messages and their list; only messages of a broadcast pay for it.
+CREATE INDEX message_bulk ON message (bulk_id, source_id) WHERE bulk_id IS NOT NULL;
 
 -- What a sender told of a message that does not stand with the message itself.
 CREATE TABLE registration (

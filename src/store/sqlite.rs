@@ -5,6 +5,7 @@
 
 mod accept;
 mod audit;
+mod broadcasts;
 mod checkpointer;
 mod disk;
 mod doors;

@@ -4,6 +4,7 @@
 //! in [`crate::operations`]. A new route is one line of the table below.
 
 mod audit;
+mod broadcasts;
 mod document;
 mod errors;
 mod forwards;
@@ -128,6 +129,8 @@ table! {
     POST   "/messages"                         RegisterMessages sent::register;
     GET    "/messages/{id}"                    ReadMessages     messages::read;
     GET    "/messages/{id}/timeline"           ReadMessages     messages::timeline;
+    GET    "/broadcasts"                       ReadMessages     broadcasts::list;
+    GET    "/broadcasts/{id}"                  ReadMessages     broadcasts::read;
     GET    "/webhooks"                         ReadWebhooks     webhooks::list;
     GET    "/webhooks/{id}"                    ReadWebhooks     webhooks::read;
     GET    "/webhooks/{id}/body"               ReadRawWebhooks  webhooks::body;

@@ -27,6 +27,7 @@
 //! - `upkeep`: pruning by age, reading stored webhooks again.
 //! - `api`: who may ask what over HTTP, what is answered, and how it is refused.
 //! - `registering`: what the sender tells joins what is reported, whichever comes first.
+//! - `broadcasts`: many messages sent as one, told of in Botsquad's shape.
 //! - `simulate`: what is played for every kind of source is believed, understood and counted.
 //! - `benchmarks`: the page of figures shows what was measured and nothing else.
 //! - `wal`: the write-ahead log starts over under load, and says who keeps it from doing so.
@@ -40,6 +41,7 @@
 
 mod api;
 mod benchmarks;
+mod broadcasts;
 mod cli;
 mod crash;
 mod credentials;

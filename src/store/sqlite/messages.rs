@@ -204,7 +204,7 @@ pub(super) fn read_message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
 }
 
 /// The primary error, which messages and reports keep in columns of the same names.
-fn read_error(row: &Row<'_>) -> rusqlite::Result<Option<ErrorRecord>> {
+pub(super) fn read_error(row: &Row<'_>) -> rusqlite::Result<Option<ErrorRecord>> {
     let Some(error_key) = row.get("error_key")? else {
         return Ok(None);
     };

@@ -17,7 +17,7 @@ const CLOCK_MS: i64 = 3_600_000;
 
 /// Whether a message may be seen: one of those that the owner registered or that a subscriber of
 /// the owner was to be told of, from one of the sources.
-const SEEN: &str = "(?1 IS NULL OR EXISTS (SELECT 1 FROM forward JOIN subscriber \
+pub(super) const SEEN: &str = "(?1 IS NULL OR EXISTS (SELECT 1 FROM forward JOIN subscriber \
      USING (subscriber_id) WHERE forward.message_id = message.message_id \
      AND subscriber.owner = ?1) OR EXISTS (SELECT 1 FROM registration AS own \
      WHERE own.message_id = message.message_id AND own.owner = ?1)) \

@@ -23,6 +23,13 @@ pub(crate) struct Page<T> {
     next_cursor: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// The rows and the next page's cursor.
+    pub(super) fn into_parts(self) -> (Vec<T>, Option<String>) {
+        (self.data, self.next_cursor)
+    }
+}
+
 /// Which page of which list is asked for.
 pub(super) struct Paging {
     list: &'static str,
@@ -37,9 +44,19 @@ impl Paging {
         limit: Option<usize>,
         cursor: Option<&str>,
     ) -> Result<Self, Problem> {
+        Self::up_to(MOST, list, limit, cursor)
+    }
+
+    /// As [`Paging::new`], of a list whose pages may have up to `most` rows.
+    pub(super) fn up_to(
+        most: usize,
+        list: &'static str,
+        limit: Option<usize>,
+        cursor: Option<&str>,
+    ) -> Result<Self, Problem> {
         let limit = limit.unwrap_or(USUAL);
-        if !(1..=MOST).contains(&limit) {
-            return Err(Problem::field("limit", format!("limit is 1 to {MOST}")));
+        if !(1..=most).contains(&limit) {
+            return Err(Problem::field("limit", format!("limit is 1 to {most}")));
         }
         let after = cursor.map(|cursor| {
             read(list, cursor).ok_or_else(|| {

@@ -1,0 +1,52 @@
+//! What a reader is told of broadcasts: many messages that were sent as one.
+
+use crate::model::Status;
+
+use super::timeline::ErrorRecord;
+
+/// How the messages of a broadcast stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BroadcastCounts {
+    /// Messages that were registered, or of which anything was reported.
+    pub total: u64,
+    /// Those delivered, read or deleted.
+    pub success: u64,
+    /// Those failed.
+    pub failure: u64,
+    /// The rest.
+    pub pending: u64,
+}
+
+/// A broadcast of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BroadcastRecord {
+    /// The key of its first message.
+    pub first_message_id: i64,
+    /// Its id: Infobip's bulk id, or the one that was registered.
+    pub bulk_id: String,
+    /// The name of its source.
+    pub source: String,
+    /// How its messages stand.
+    pub counts: BroadcastCounts,
+    /// When it was first heard of, ms since 1970 UTC.
+    pub first_report_at_ms: i64,
+    /// When it was last heard of, ms since 1970 UTC.
+    pub last_report_at_ms: i64,
+}
+
+/// One message of a broadcast.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BroadcastMessage {
+    /// Its key.
+    pub message_id: i64,
+    /// The recipient as received.
+    pub recipient: Option<String>,
+    /// The provider's id.
+    pub provider_message_id: Option<String>,
+    /// Where it stands.
+    pub status: Option<Status>,
+    /// Why it failed last.
+    pub error: Option<ErrorRecord>,
+    /// When it was last heard of, ms since 1970 UTC.
+    pub last_report_at_ms: i64,
+}

@@ -1,0 +1,149 @@
+//! Reading broadcasts: their list, how each stands, and its messages page by page.
+//!
+//! The index on bulk ids holds them by id and source and then in order of arrival, so a page of
+//! messages costs what it shows; how a broadcast stands costs a look at each of its messages.
+
+use rusqlite::{Connection, Row, params};
+
+use super::histories::json_list;
+use super::messages::read_error;
+use super::reader::{Reader, maybe_word};
+use super::search::SEEN;
+use crate::store::Error;
+use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
+use crate::store::query::{Scope, Window};
+
+/// As `v_broadcasts` counts.
+const COUNTS: &str = "min(message_id) AS first_message_id, bulk_id, source.name AS source, \
+     count(*) AS total, \
+     count(*) FILTER (WHERE status IN ('delivered', 'read', 'deleted')) AS success, \
+     count(*) FILTER (WHERE status = 'failed') AS failure, \
+     count(*) FILTER (WHERE status IS NULL OR status IN ('queued', 'sent')) AS pending, \
+     min(first_report_at_ms) AS first_report_at_ms, max(last_report_at_ms) AS last_report_at_ms";
+
+impl Reader {
+    /// Broadcasts, the newest first, by the keys of their first messages.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn broadcasts(&self, scope: &Scope, window: Window) -> Result<Vec<BroadcastRecord>, Error> {
+        self.read("list broadcasts", |connection| {
+            // For who sees everything the index alone is read.
+            let (join, seen) = if *scope == Scope::default() {
+                ("", "?1 IS NULL AND ?2 IS NULL")
+            } else {
+                ("JOIN source USING (source_id)", SEEN)
+            };
+            let found: Vec<(String, i64)> = connection
+                .prepare(&format!(
+                    "SELECT bulk_id, message.source_id FROM message {join} \
+                     WHERE bulk_id IS NOT NULL AND {seen} GROUP BY bulk_id, message.source_id \
+                     HAVING min(message_id) < ?3 ORDER BY min(message_id) DESC LIMIT ?4"
+                ))?
+                .query_map(
+                    params![
+                        scope.owner,
+                        json_list(&scope.sources),
+                        window.before.unwrap_or(i64::MAX),
+                        window.limit
+                    ],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )?
+                .collect::<rusqlite::Result<_>>()?;
+            let mut broadcasts = Vec::with_capacity(found.len());
+            for (bulk_id, source_id) in found {
+                broadcasts.extend(counted(connection, scope, &bulk_id, Some(source_id))?);
+            }
+            Ok(broadcasts)
+        })
+    }
+
+    /// How the broadcasts of this id stand: one for each source that has it.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn broadcast(&self, bulk_id: &str, scope: &Scope) -> Result<Vec<BroadcastRecord>, Error> {
+        self.read("read the broadcast", |connection| {
+            counted(connection, scope, bulk_id, None)
+        })
+    }
+
+    /// The messages of a broadcast that follow the key `after`, in the order of arrival.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn broadcast_messages(
+        &self,
+        broadcast: &BroadcastRecord,
+        scope: &Scope,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<BroadcastMessage>, Error> {
+        self.read("read the messages of the broadcast", |connection| {
+            connection
+                .prepare(&format!(
+                    "SELECT message_id, recipient, provider_message_id, status, error_key, \
+                     error_code, error_title, error_details, last_report_at_ms \
+                     FROM message JOIN source USING (source_id) WHERE {SEEN} AND bulk_id = ?3 \
+                     AND message.source_id = (SELECT source_id FROM source WHERE name = ?4) \
+                     AND message_id > ?5 ORDER BY message_id LIMIT ?6"
+                ))?
+                .query_map(
+                    params![
+                        scope.owner,
+                        json_list(&scope.sources),
+                        broadcast.bulk_id,
+                        broadcast.source,
+                        after.unwrap_or_default(),
+                        limit
+                    ],
+                    |row| {
+                        Ok(BroadcastMessage {
+                            message_id: row.get("message_id")?,
+                            recipient: row.get("recipient")?,
+                            provider_message_id: row.get("provider_message_id")?,
+                            status: maybe_word(row, "status")?,
+                            error: read_error(row)?,
+                            last_report_at_ms: row.get("last_report_at_ms")?,
+                        })
+                    },
+                )?
+                .collect()
+        })
+    }
+}
+
+fn counted(
+    connection: &Connection,
+    scope: &Scope,
+    bulk_id: &str,
+    source_id: Option<i64>,
+) -> rusqlite::Result<Vec<BroadcastRecord>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COUNTS} FROM message JOIN source USING (source_id) \
+             WHERE {SEEN} AND bulk_id = ?3 AND (?4 IS NULL OR message.source_id = ?4) \
+             GROUP BY message.source_id ORDER BY source.name"
+        ))?
+        .query_map(
+            params![scope.owner, json_list(&scope.sources), bulk_id, source_id],
+            read_broadcast,
+        )?
+        .collect()
+}
+
+fn read_broadcast(row: &Row<'_>) -> rusqlite::Result<BroadcastRecord> {
+    Ok(BroadcastRecord {
+        first_message_id: row.get("first_message_id")?,
+        bulk_id: row.get("bulk_id")?,
+        source: row.get("source")?,
+        counts: BroadcastCounts {
+            total: row.get("total")?,
+            success: row.get("success")?,
+            failure: row.get("failure")?,
+            pending: row.get("pending")?,
+        },
+        first_report_at_ms: row.get("first_report_at_ms")?,
+        last_report_at_ms: row.get("last_report_at_ms")?,
+    })
+}

@@ -1,0 +1,238 @@
+//! `/broadcasts`: many messages that were sent as one, in the shape in which Botsquad's API tells
+//! of them.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::input::{Query, Segment};
+use super::page::{Page, Paging};
+use super::problem::Problem;
+use super::time::Time;
+use super::{Asked, Reply, done};
+use crate::catalogue;
+use crate::model::Status;
+use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
+use crate::store::query::Scope;
+
+/// The most entries of a page of statuses.
+const MOST_STATUSES: usize = 1000;
+
+/// How the messages of a broadcast stand, all of them.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BroadcastStatistics)]
+pub(super) struct Statistics {
+    /// Messages that were registered, or of which anything was reported.
+    total: u64,
+    /// Those delivered, read or deleted.
+    success: u64,
+    /// Those failed.
+    failure: u64,
+    /// The rest: queued, sent, or nothing we have a word for.
+    pending: u64,
+    /// Deprecated: always 0.
+    #[schema(minimum = 0, maximum = 0)]
+    cancelled: u64,
+}
+
+impl From<BroadcastCounts> for Statistics {
+    fn from(counts: BroadcastCounts) -> Self {
+        Self {
+            total: counts.total,
+            success: counts.success,
+            failure: counts.failure,
+            pending: counts.pending,
+            cancelled: 0,
+        }
+    }
+}
+
+/// A broadcast in the list.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Broadcast)]
+pub(super) struct View {
+    /// Infobip's bulk id, or the one that was registered.
+    id: String,
+    /// Its source.
+    source: String,
+    /// How its messages stand.
+    statistics: Statistics,
+    /// When it was first heard of.
+    first_report_at: Time,
+    /// When it was last heard of.
+    last_report_at: Time,
+}
+
+impl From<BroadcastRecord> for View {
+    fn from(record: BroadcastRecord) -> Self {
+        Self {
+            id: record.bulk_id,
+            source: record.source,
+            statistics: record.counts.into(),
+            first_report_at: Time(record.first_report_at_ms),
+            last_report_at: Time(record.last_report_at_ms),
+        }
+    }
+}
+
+/// How far a message of a broadcast is from its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Bucket {
+    /// Delivered, read or deleted.
+    Success,
+    /// Failed.
+    Failure,
+    /// Anything else.
+    Pending,
+}
+
+/// One targeted user; a number that was written to twice has two.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = BroadcastStatus)]
+pub(super) struct Entry {
+    /// The recipient as received.
+    user: Option<String>,
+    /// The provider's id of the message.
+    #[serde(rename = "msId")]
+    ms_id: Option<String>,
+    /// Where it stands.
+    status: Bucket,
+    /// Its status in our words; null when nothing that was reported is one.
+    detail_status: Option<Status>,
+    /// Why it failed; null unless it did.
+    reason: Option<String>,
+    /// The provider's longer text, else what the catalogue says; null unless it failed.
+    details: Option<String>,
+    /// When it was last heard of.
+    updated_at: Time,
+}
+
+impl From<BroadcastMessage> for Entry {
+    fn from(message: BroadcastMessage) -> Self {
+        let status = match message.status {
+            Some(Status::Delivered | Status::Read | Status::Deleted) => Bucket::Success,
+            Some(Status::Failed) => Bucket::Failure,
+            Some(Status::Queued | Status::Sent) | None => Bucket::Pending,
+        };
+        // What failed and arrived after all has an error too.
+        let error = message.error.filter(|_| status == Bucket::Failure);
+        let known = error.as_ref();
+        let known = known.and_then(|error| catalogue::find(&error.error_key));
+        let (reason, details) = error.map_or((None, None), |error| {
+            let name = known.map(|entry| entry.name.clone());
+            (
+                error.title.or(name).or(Some(error.error_key)),
+                error.details.or(known.map(catalogue::Entry::sentence)),
+            )
+        });
+        Self {
+            user: message.recipient,
+            ms_id: message.provider_message_id,
+            status,
+            detail_status: message.status,
+            reason,
+            details,
+            updated_at: Time(message.last_report_at_ms),
+        }
+    }
+}
+
+/// A broadcast with a page of its messages.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BroadcastDetail)]
+pub(super) struct Detail {
+    /// The broadcast; its statistics count all messages, not those of the page.
+    #[serde(flatten)]
+    broadcast: View,
+    /// One entry for each targeted user, in order of arrival.
+    statuses: Vec<Entry>,
+    /// Deprecated: those of `statuses` that failed, the same again.
+    failures: Vec<Entry>,
+    /// The `cursor` of the next page; null on the last one.
+    next_cursor: Option<String>,
+}
+
+/// Which page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// At most this many; 50 when left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Broadcasts, the newest first.
+#[utoipa::path(get, path = "/broadcasts", tag = "broadcasts", params(ListQuery),
+    responses((status = 200, description = "One page.", body = Page<View>)))]
+pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
+    let paging = Paging::new("broadcasts", query.limit, query.cursor.as_deref())?;
+    let (scope, window) = (Scope::from(&asked.caller), paging.window());
+    let rows = asked
+        .read(move |reader| reader.broadcasts(&scope, window))
+        .await?;
+    done(&paging.page(rows, |row| row.first_message_id, View::from))
+}
+
+/// Which page of which source's.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DetailQuery {
+    /// Of this source; needed when several sources have a broadcast of this id.
+    source: Option<String>,
+    /// At most this many statuses; 50 when left out.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// One broadcast as Botsquad's API tells of it, its statuses page by page.
+#[utoipa::path(get, path = "/broadcasts/{id}", tag = "broadcasts",
+    params(("id" = String, Path, description = "Its id."), DetailQuery),
+    responses((status = 200, description = "It.", body = Detail)))]
+pub(super) async fn read(
+    asked: Asked,
+    Segment(id): Segment,
+    Query(query): Query<DetailQuery>,
+) -> Reply {
+    let (limit, cursor) = (query.limit, query.cursor.as_deref());
+    let paging = Paging::up_to(MOST_STATUSES, "broadcast", limit, cursor)?;
+    let missing = Problem::missing(format_args!("broadcast {id:?}"));
+    let scope = Scope::from(&asked.caller);
+    let (after, limit) = (paging.after(), paging.window().limit);
+    let found = asked
+        .read(move |reader| {
+            let mut found = reader.broadcast(&id, &scope)?;
+            found.retain(|broadcast| {
+                query
+                    .source
+                    .as_ref()
+                    .is_none_or(|it| *it == broadcast.source)
+            });
+            let messages = match &found[..] {
+                [broadcast] => reader.broadcast_messages(broadcast, &scope, after, limit)?,
+                _ => Vec::new(),
+            };
+            Ok((found, messages))
+        })
+        .await?;
+    let (mut broadcasts, messages) = found;
+    let broadcast = broadcasts.pop().ok_or(missing)?;
+    if !broadcasts.is_empty() {
+        let detail = "several sources have a broadcast of this id: say which source";
+        return Err(Problem::field("source", detail));
+    }
+    let page = paging.page(messages, |message| message.message_id, Entry::from);
+    let (statuses, next_cursor) = page.into_parts();
+    let is_failure = |entry: &&Entry| entry.status == Bucket::Failure;
+    done(&Detail {
+        broadcast: View::from(broadcast),
+        failures: statuses.iter().filter(is_failure).cloned().collect(),
+        statuses,
+        next_cursor,
+    })
+}
