@@ -99,7 +99,11 @@ impl Feed {
 
     /// The table knows of the lane's forwards what memory does not.
     pub(super) fn spill(&self) {
-        self.state().live = false;
+        let mut state = self.state();
+        state.live = false;
+        state.left = true;
+        drop(state);
+        self.stirred.notify_one();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -170,8 +174,10 @@ mod tests {
         feed.refilled(0, true);
         feed.hand_over(owed(0..1), 4);
         feed.spill();
-        feed.hand_over(owed(1..2), 4);
         assert_eq!(feed.take_owed().len(), 1);
+        // The lane learns of it even when nothing comes after.
+        check(&feed, 0..0, false, true);
+        feed.hand_over(owed(1..2), 4);
         check(&feed, 0..0, false, true);
     }
 }

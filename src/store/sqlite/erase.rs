@@ -22,7 +22,7 @@ const LOOK_BYTES: usize = 16 * 1024 * 1024;
 /// Messages, reports or bodies that one step of the writer removes.
 const STEP: usize = 100;
 /// How often the WAL is tried to be emptied while a reader holds it.
-const CHECKPOINT_TRIES: u32 = 30;
+const CHECKPOINT_TRIES: u32 = 100;
 
 /// Where a person was found.
 #[derive(Debug, Default)]
@@ -377,10 +377,7 @@ impl Store {
         for _ in 0..CHECKPOINT_TRIES {
             let busy = self
                 .run(|core| {
-                    core.connection
-                        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
-                            row.get::<_, bool>(0)
-                        })
+                    core.empty_wal()
                         .map_err(|error| backend("cannot empty the WAL".to_owned(), error))
                 })
                 .await?;

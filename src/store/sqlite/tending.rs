@@ -87,6 +87,16 @@ impl Core {
         }
     }
 
+    /// Makes the WAL start over at once; returns whether somebody prevented it.
+    pub(super) fn empty_wal(&self) -> rusqlite::Result<bool> {
+        self.connection.busy_timeout(READERS_PATIENCE)?;
+        let busy = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        self.connection.busy_timeout(BUSY_PATIENCE)?;
+        busy
+    }
+
     /// Makes the WAL start over; readers are waited for, but not for long: every webhook waits
     /// with the writer.
     fn truncate(&self) {
