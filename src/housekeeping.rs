@@ -53,6 +53,10 @@ impl Plan {
                 tracing::info!(what = what.as_str(), removed, "housekeeping.pruned");
             }
         }
+        let events_before_ms = before(now_ms, days(self.retention.attempts_days));
+        while self.store.prune_events(events_before_ms).await? > 0 && !*stop.borrow() {
+            tokio::time::sleep(PAUSE).await;
+        }
         let removed_before_ms = before(now_ms, days(self.retention.messages_days));
         self.store.prune_subscribers(removed_before_ms).await?;
         Ok(())

@@ -13,6 +13,7 @@ mod report;
 mod secret;
 mod status;
 mod subscriber;
+mod wording;
 
 pub use filter::{Filter, FilterError, Offer, Refusal, Rule};
 pub use forward::{ErrorCode, ForwardState, GaveUp, Outcome};
@@ -26,6 +27,8 @@ pub use secret::{
 };
 pub use status::{MessageType, Status, UnknownWord};
 pub use subscriber::{
-    AuthKind, ErrorFormat, NumberFormat, Ordering, PayloadFormat, PayloadOptions,
-    PayloadOptionsChange, Reports, Setting, Subscriber, SubscriberState, TimestampFormat,
+    AlertOptions, AuthKind, ErrorFormat, NumberFormat, Ordering, PayloadFormat, PayloadOptions,
+    PayloadOptionsChange, Reports, Setting, Subscriber, SubscriberKind, SubscriberState,
+    TimestampFormat,
 };
+pub use wording::{Wording, WordingError};

@@ -4,6 +4,7 @@
 //! stored and on the report's neighbours in the same batch. The next stage is
 //! [`crate::store`], which writes it down.
 
+pub(crate) mod alert;
 mod payload;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use crate::catalogue;
 use crate::model::{
     Change, Message, MessageType, PayloadOptions, Refusal, Report, ReportError, Reports, Standing,
-    Status, Subscriber,
+    Status, Subscriber, SubscriberKind,
 };
 
 /// What the webhook's source knows beside the report.
@@ -42,6 +43,8 @@ pub struct Plan {
     pub place: (i64, u8),
     /// The rendered payloads, each with the ids of the subscribers owed it.
     pub payloads: Vec<(Vec<u8>, Vec<i64>)>,
+    /// The ids of the chats that are to be alerted.
+    pub alerts: Vec<i64>,
     /// Who is not told, and why.
     pub refusals: Vec<(i64, Refusal)>,
 }
@@ -84,6 +87,7 @@ pub fn plan(
         change,
         place,
         payloads: Vec::new(),
+        alerts: Vec::new(),
         refusals: Vec::new(),
     };
     let untold = |subscriber: &Subscriber| refusal(change, subscriber.reports);
@@ -103,6 +107,15 @@ pub fn plan(
     for subscriber in subscribers {
         let admitted = untold(subscriber).map_or_else(|| subscriber.filter.admit(offer), Err);
         match admitted {
+            Ok(()) if subscriber.kind == SubscriberKind::Chat => {
+                let refusal = if status == Status::Failed {
+                    plan.alerts.push(subscriber.id);
+                    Refusal::Gathered
+                } else {
+                    Refusal::NoFailure
+                };
+                plan.refusals.push((subscriber.id, refusal));
+            }
             Ok(()) => wanted
                 .entry(subscriber.options)
                 .or_default()

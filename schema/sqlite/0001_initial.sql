@@ -167,6 +167,9 @@ CREATE TABLE subscriber (
     name             TEXT NOT NULL,
     owner            TEXT,
     url              TEXT NOT NULL,
+    kind             TEXT NOT NULL CHECK (kind IN ('callback', 'chat')),
+    wording          TEXT,
+    link             TEXT,
     state            TEXT NOT NULL CHECK (state IN ('active', 'paused', 'disabled')),
     state_reason     TEXT,
     filter           TEXT NOT NULL,
@@ -227,6 +230,17 @@ CREATE TABLE attempt (
 ) STRICT;
 -- The attempts of one forward; grows at its end but for retries.
 CREATE INDEX attempt_forward ON attempt (forward_id);
+
+-- Failures that a chat is still to be told of, by error; a row while a minute runs, so there are few.
+CREATE TABLE alert (
+    subscriber_id INTEGER NOT NULL,
+    error_key     TEXT NOT NULL,
+    failures      INTEGER NOT NULL,
+    message_id    INTEGER NOT NULL,
+    report_id     INTEGER NOT NULL,
+    due_at_ms     INTEGER NOT NULL,
+    PRIMARY KEY (subscriber_id, error_key)
+) STRICT, WITHOUT ROWID;
 
 -- Who changed what; a row for each change that somebody asked for, so there are few.
 CREATE TABLE audit (
@@ -442,8 +456,8 @@ SELECT forward.forward_id,
        (forward.settled_at_ms - forward.owed_since_ms) / 1000.0 AS settled_after_s,
        CAST(payload.body AS TEXT) AS payload
 FROM forward
-JOIN message ON message.message_id = forward.message_id
-JOIN source USING (source_id)
+LEFT JOIN message ON message.message_id = forward.message_id
+LEFT JOIN source USING (source_id)
 LEFT JOIN subscriber ON subscriber.subscriber_id = forward.subscriber_id
 LEFT JOIN report ON report.report_id = forward.report_id
 LEFT JOIN payload ON payload.payload_id = forward.payload_id;
@@ -482,6 +496,7 @@ SELECT subscriber.subscriber_id,
        subscriber.name,
        subscriber.owner,
        subscriber.url,
+       subscriber.kind,
        subscriber.state,
        subscriber.state_reason,
        strftime('%Y-%m-%dT%H:%M:%fZ', subscriber.created_at_ms / 1000.0, 'unixepoch') AS created_at,

@@ -159,7 +159,9 @@ fn show(detail: &ForwardDetail, now_ms: i64) -> String {
     let forward = &detail.forward.forward;
     let status = forward.status.map(|status| status.to_string());
     let id = forward.provider_message_id.clone();
-    let message = id.unwrap_or_else(|| format!("key:{}", forward.message_id));
+    // The message of an alert may have been erased.
+    let key = || (forward.message_id > 0).then(|| format!("key:{}", forward.message_id));
+    let message = id.or_else(key);
     let facts = facts([
         ("Forward", Some(forward.forward_id.to_string())),
         ("webhook-id", Some(forward.uid.to_string())),
@@ -167,7 +169,7 @@ fn show(detail: &ForwardDetail, now_ms: i64) -> String {
             "Subscriber",
             Some(format!("{} at {}", forward.subscriber, detail.url)),
         ),
-        ("Message", Some(message)),
+        ("Message", message),
         ("Recipient", forward.recipient.as_deref().map(number)),
         ("Status", status),
         ("Owed since", Some(day_and_time(forward.owed_since_ms))),

@@ -12,16 +12,16 @@ use super::table::{shorten, table};
 use super::time::{day_and_time, span};
 use super::{Exit, Settings, Terminal, ask};
 use crate::clock::Clock;
-use crate::model::{Filter, Subscriber, SubscriberState};
+use crate::model::{Filter, Subscriber, SubscriberKind, SubscriberState};
 use crate::operations::{Answer, Request, SampleAnswer};
 
 /// The verbs of `subscriber`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Add one; its secret is written to stdout, this once
-    Add(add::Add),
+    Add(Box<add::Add>),
     /// Change one: what is given changes, all else stays as it is
-    Update(update::Update),
+    Update(Box<update::Update>),
     /// List all with what they are owed
     List(List),
     /// Show one
@@ -140,7 +140,7 @@ fn tell(answer: Answer, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
                     "{name} has a new secret; until {until} both sign."
                 )?;
             } else {
-                let wants = wants(&subscriber.filter);
+                let wants = gets(&subscriber);
                 writeln!(
                     terminal.talk,
                     "{name} is added: {} gets {wants}.",
@@ -180,6 +180,15 @@ fn tell(answer: Answer, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         other => return Err(ask::unexpected(&other)),
     }
     Ok(Exit::Done)
+}
+
+/// What it is told, in words.
+fn gets(subscriber: &Subscriber) -> String {
+    let wants = wants(&subscriber.filter);
+    match subscriber.kind {
+        SubscriberKind::Callback => wants,
+        SubscriberKind::Chat => format!("alerts of what failed among {wants}"),
+    }
 }
 
 /// A filter in words.

@@ -153,6 +153,10 @@ pub enum Refusal {
     Repeated,
     /// It is none of the six statuses.
     NotAStatus,
+    /// A chat is told of failures alone.
+    NoFailure,
+    /// A chat is told of it in an alert, together with others of the same error.
+    Gathered,
 }
 
 impl Refusal {
@@ -169,6 +173,8 @@ impl Refusal {
             Self::Contradicts => "contradicts",
             Self::Repeated => "repeated",
             Self::NotAStatus => "not-a-status",
+            Self::NoFailure => "no-failure",
+            Self::Gathered => "gathered",
         }
     }
 
@@ -194,6 +200,8 @@ impl Refusal {
             Self::Contradicts => "the message had already been reported as delivered",
             Self::Repeated => "this status was already known",
             Self::NotAStatus => "it is none of the six statuses",
+            Self::NoFailure => "a chat is told of failures alone",
+            Self::Gathered => "it is told in an alert, together with others of the same error",
         }
     }
 }

@@ -146,6 +146,31 @@ words! {
     }
 }
 
+words! {
+    /// What a subscriber is told.
+    SubscriberKind ("subscriber kind") {
+        /// Each report it wants, in a payload of its own.
+        #[default]
+        Callback = "callback",
+        /// The failures it wants, as messages to people in a chat, those of one error together.
+        Chat = "chat",
+    }
+}
+
+/// How a subscriber of the kind `chat` is addressed; means nothing to the others.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AlertOptions {
+    /// The text, with placeholders in braces; our own words when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "{count} not delivered: {reason} {link}")]
+    pub wording: Option<String>,
+    /// What `{link}` stands for: a URL with placeholders in braces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://dashboard.example/messages?error={code}")]
+    pub link: Option<String>,
+}
+
 /// What decides a payload's bytes beside the report; subscribers with equal options share them.
 #[derive(
     Debug,
@@ -246,6 +271,12 @@ pub struct Subscriber {
     pub owner: Option<String>,
     /// Where its payloads go: an absolute `https` (or, where allowed, `http`) URL.
     pub url: String,
+    /// What it is told.
+    #[serde(default)]
+    pub kind: SubscriberKind,
+    /// How, when it is told in a chat.
+    #[serde(default)]
+    pub alert: AlertOptions,
     /// Whether it is sent to.
     pub state: SubscriberState,
     /// Why it is not, when the relay decided so (`http 410`, `failing for 5 days`).

@@ -67,6 +67,7 @@ fn single(ids: &[i64]) -> Option<String> {
 fn fields(change: &SubscriberChange) -> Vec<&'static str> {
     [
         ("url", change.url.is_some()),
+        ("alert", change.alert.is_some()),
         ("filter", change.filter.is_some()),
         ("reports", change.reports.is_some()),
         ("options", !change.options.is_empty()),

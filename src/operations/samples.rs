@@ -10,7 +10,9 @@ use crate::forward::envelope::Envelope;
 use crate::forward::sender::Request;
 use crate::model::{
     Headers, Kind, Message, MessageType, Report, ReportError, Standing, Status, Subscriber,
+    SubscriberKind,
 };
+use crate::plan::alert::Alert;
 use crate::plan::{self, Context};
 
 /// What the subscriber answered to one sample.
@@ -50,9 +52,17 @@ impl Operations {
         let own = self.store.own_headers(subscriber.id)?;
         let target = self.sender.guard().target(&subscriber.url);
         let mut answers = Vec::new();
-        for status in Status::ALL {
+        // Who is told of failures alone gets a sample of one.
+        let statuses: &[Status] = match subscriber.kind {
+            SubscriberKind::Callback => &Status::ALL,
+            SubscriberKind::Chat => &[Status::Failed],
+        };
+        for status in statuses.iter().copied() {
             let now_ms = self.clock.now_ms();
-            let payload = sample(subscriber, status, now_ms);
+            let payload = match subscriber.kind {
+                SubscriberKind::Callback => sample(subscriber, status, now_ms),
+                SubscriberKind::Chat => sample_alert(subscriber),
+            };
             let envelope = Envelope::seal(&secrets, sample_id(now_ms), now_ms, &payload);
             let headers = envelope.headers();
             let request = Request {
@@ -132,6 +142,21 @@ fn sample(subscriber: &Subscriber, status: Status, now_ms: i64) -> Vec<u8> {
         .next()
         .map(|(payload, _)| payload)
         .unwrap_or_default()
+}
+
+/// An alert of the same failure.
+fn sample_alert(subscriber: &Subscriber) -> Vec<u8> {
+    let alert = Alert {
+        subscriber: subscriber.name.clone(),
+        failures: 1,
+        error_key: "meta:131026".to_owned(),
+        title: Some("Message undeliverable".to_owned()),
+        source: Some("sample".to_owned()),
+        message: Some("tickrelay-sample".to_owned()),
+        recipient: Some("15550100001".to_owned()),
+        message_key: None,
+    };
+    alert.render(&subscriber.alert)
 }
 
 fn sample_id(now_ms: i64) -> String {

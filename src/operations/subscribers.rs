@@ -9,9 +9,11 @@ use super::{Answer, Failure, Fault, Operations, check_name};
 use crate::access::{Caller, Role};
 use crate::catalogue;
 use crate::model::{
-    Credentials, Filter, Rule, SecretText, Setting, Status, Subscriber, SubscriberState,
-    check_header_name, check_header_value, digits, is_phone_number,
+    AlertOptions, Credentials, Filter, Rule, SecretText, Setting, Status, Subscriber,
+    SubscriberKind, SubscriberState, check_header_name, check_header_value, digits,
+    is_phone_number,
 };
+use crate::plan::alert;
 use crate::store::{NewSubscriber, SubscriberChange};
 
 /// How long a rotated secret goes on signing beside the new one.
@@ -39,6 +41,7 @@ impl Operations {
         faults.extend(check_name("/name", &new.name).err());
         faults.extend(settle_owner(caller, &mut new.owner).err());
         self.check_url(&mut new.url, &mut faults);
+        check_alert(new.kind, &new.alert, &mut faults);
         self.check_filter(caller, &new.filter, &mut faults);
         faults.extend(check_concurrency(new.concurrency).err());
         check_limits(
@@ -73,6 +76,9 @@ impl Operations {
     ) -> Result<Answer, Failure> {
         let before = self.subscriber_of(caller, name)?;
         let mut faults = Vec::new();
+        if let Some(alert) = &change.alert {
+            check_alert(before.kind, alert, &mut faults);
+        }
         if let Some(url) = &mut change.url {
             self.check_url(url, &mut faults);
         }
@@ -253,6 +259,20 @@ fn is_error(text: &str) -> bool {
         }
         None => is_number(word) || keys().any(|key| key.1 == word),
     }
+}
+
+fn check_alert(kind: SubscriberKind, options: &AlertOptions, faults: &mut Vec<Fault>) {
+    if kind != SubscriberKind::Chat && *options != AlertOptions::default() {
+        let detail = format!("wording and link are for the kind chat, this one is {kind}");
+        faults.push(fault("/alert", detail));
+        return;
+    }
+    let refused = alert::check(options).err().unwrap_or_default();
+    faults.extend(
+        refused
+            .into_iter()
+            .map(|(field, error)| fault(format!("/alert/{field}"), format!("{field}: {error}"))),
+    );
 }
 
 fn check_concurrency(concurrency: u16) -> Result<(), Fault> {

@@ -4,6 +4,7 @@
 //! of its own below. SQL stands beside the function that runs it.
 
 mod accept;
+mod alerts;
 mod audit;
 mod broadcasts;
 mod checkpointer;
@@ -29,6 +30,7 @@ pub(super) mod subscribers;
 mod templates;
 mod tending;
 mod tokens;
+mod watching;
 mod webhooks;
 mod writer;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::forward::envelope::SigningSecret;
 use crate::model::{
-    AUTHORIZATION, Credentials, Filter, Headers, Ordering, PayloadOptions, PayloadOptionsChange,
-    Reports, SecretText, Setting,
+    AUTHORIZATION, AlertOptions, Credentials, Filter, Headers, Ordering, PayloadOptions,
+    PayloadOptionsChange, Reports, SecretText, Setting, SubscriberKind,
 };
 
 /// A subscriber to be added.
@@ -18,6 +18,12 @@ pub struct NewSubscriber {
     pub owner: Option<String>,
     /// Where its payloads go; checked by the caller.
     pub url: String,
+    /// What it is told.
+    #[serde(default)]
+    pub kind: SubscriberKind,
+    /// How, when it is told in a chat.
+    #[serde(default)]
+    pub alert: AlertOptions,
     /// Which reports it wants.
     pub filter: Filter,
     /// Whether late and contradicting reports are among them.
@@ -55,6 +61,8 @@ impl NewSubscriber {
             name: name.to_owned(),
             owner: None,
             url: url.to_owned(),
+            kind: SubscriberKind::default(),
+            alert: AlertOptions::default(),
             filter: Filter::default(),
             reports: Reports::default(),
             options: PayloadOptions::default(),
@@ -77,6 +85,7 @@ impl NewSubscriber {
             }
         }
         set(&mut self.url, change.url);
+        set(&mut self.alert, change.alert);
         set(&mut self.filter, change.filter);
         set(&mut self.reports, change.reports);
         set(&mut self.options.format, change.options.format);
@@ -115,6 +124,9 @@ impl NewSubscriber {
 pub struct SubscriberChange {
     /// Where its payloads go; checked by the caller.
     pub url: Option<String>,
+    /// How it is told in a chat, as a whole.
+    #[serde(default)]
+    pub alert: Option<AlertOptions>,
     /// Which reports it wants.
     pub filter: Option<Filter>,
     /// Whether late and contradicting reports are among them.

@@ -17,6 +17,7 @@
 //! - `credentials`: headers and credentials of a subscriber's own: sent, and shown to nobody.
 //! - `settings`: what can be set for a subscriber, by API, command line and table alike.
 //! - `isolation`: a bad subscriber costs a good one nothing.
+//! - `alerts`: what a chat is told of failures, when, and that none is lost.
 //! - `crash`: killed at any moment it loses nothing that it acknowledged, stores nothing twice.
 //! - `power`: the power goes at any moment; what was acknowledged is on the disk.
 //! - `start`: what the service starts on, and what it refuses to start on.
@@ -39,6 +40,7 @@
     reason = "a test that cannot set its scene has failed"
 )]
 
+mod alerts;
 mod api;
 mod benchmarks;
 mod broadcasts;

@@ -40,6 +40,10 @@ const LONG_FILES: &[(&str, &str)] = &[
         "half of it is tables of cases",
     ),
     (
+        "src/web/api/subscribers.rs",
+        "each field of a subscriber in three shapes: shown, new, changed",
+    ),
+    (
         "src/store/sqlite/accept.rs",
         "what one webhook does to the store, in the order in which it is done",
     ),

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::flags::{FilterFlags, SendingFlags};
+use crate::model::{AlertOptions, SubscriberKind};
 use crate::store::NewSubscriber;
 
 /// A subscriber to be.
@@ -18,6 +19,18 @@ pub(in crate::cli) struct Add {
     /// Whose it is: what the tokens of those who may see and change it name as their owner
     #[arg(long, value_name = "WORD")]
     owner: Option<String>,
+    /// What it is told: callback (each report) or chat (alerts of failures, as Rocket.Chat and
+    /// Slack take them)
+    #[arg(long, value_name = "WORD", default_value_t)]
+    kind: SubscriberKind,
+    /// The text of a chat's alerts, with placeholders: {count}, {messages}, {reason}, {remedy},
+    /// {who}, {code}, {title}, {source}, {message}, {recipient} (its last digits), {link}
+    #[arg(long, value_name = "TEXT")]
+    wording: Option<String>,
+    /// What {link} stands for, a URL with placeholders: {subscriber}, {source}, {message}, {code},
+    /// {key}
+    #[arg(long, value_name = "URL")]
+    link: Option<String>,
     #[command(flatten)]
     filter: FilterFlags,
     #[command(flatten)]
@@ -32,6 +45,11 @@ impl Add {
     pub(super) fn subscriber(self) -> NewSubscriber {
         let mut new = NewSubscriber::new(&self.name, &self.url);
         new.owner = self.owner;
+        new.kind = self.kind;
+        new.alert = AlertOptions {
+            wording: self.wording,
+            link: self.link,
+        };
         new.filter = self.filter.filter();
         new.with(self.sending.change())
     }

@@ -62,6 +62,9 @@ fn show(overview: &SubscriberOverview, now_ms: i64) -> String {
     let mut all = vec![
         ("Subscriber", Some(subscriber.name.clone())),
         ("URL", Some(subscriber.url.clone())),
+        ("Kind", Some(subscriber.kind.to_string())),
+        ("Wording", subscriber.alert.wording.clone()),
+        ("Link", subscriber.alert.link.clone()),
         ("State", Some(state)),
         ("Failing", failing),
     ];

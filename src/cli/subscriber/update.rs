@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::flags::{FilterFlags, SendingFlags};
-use crate::model::{Filter, Setting};
+use crate::model::{AlertOptions, Filter, Setting};
 use crate::operations::Request;
 
 /// What is to be different.
@@ -15,6 +15,12 @@ pub(in crate::cli) struct Update {
     /// Where its payloads go
     #[arg(long)]
     url: Option<String>,
+    /// The text of a chat's alerts; it and --link replace all that was said of both before
+    #[arg(long, value_name = "TEXT")]
+    wording: Option<String>,
+    /// What {link} stands for in it
+    #[arg(long, value_name = "URL")]
+    link: Option<String>,
     /// Every report again; the flags below that say which reports replace all that was said before
     #[arg(long, conflicts_with_all = ["types", "statuses", "errors", "sources", "senders", "rules"])]
     everything: bool,
@@ -40,6 +46,11 @@ impl Update {
         let is_said = self.everything || filter != Filter::default();
         let mut change = self.sending.change();
         change.url = self.url;
+        let is_addressed = self.wording.is_some() || self.link.is_some();
+        change.alert = is_addressed.then_some(AlertOptions {
+            wording: self.wording,
+            link: self.link,
+        });
         let removed = self.removed_headers.into_iter();
         change.headers.extend(removed.map(|name| (name, None)));
         if self.no_auth {

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use uuid::{NoContext, Timestamp, Uuid};
 
-use super::{registrations, rows};
+use super::{alerts, forwards, registrations, rows};
 use crate::model::{Change, Message, Report, ReportError, Standing, Status, Subscriber};
 use crate::plan::{self, Context, Plan};
 use crate::provider::Item;
@@ -68,6 +67,8 @@ struct Tally {
     first_unreadable: Option<String>,
     ignored: BTreeMap<String, usize>,
     owed: Vec<(i64, Owed)>,
+    /// Failures that chats want to be told of.
+    failures: alerts::Failures,
     /// What a second reading found; nobody asks after the first.
     found: Vec<FoundReport>,
 }
@@ -195,6 +196,10 @@ impl<'a> Accepting<'a> {
         for report in reports {
             self.take_in_report(bringing, report, &mut tally)?;
         }
+        let now_ms = bringing.webhook.owed_since_ms(arrival.received_ms);
+        let failures = std::mem::take(&mut tally.failures);
+        let owed = alerts::gather(self.connection, failures, self.subscribers, now_ms)?;
+        tally.owed.extend(owed);
         if matches!(bringing.webhook, Webhook::New(_)) {
             for (what, count) in &tally.ignored {
                 self.connection
@@ -268,6 +273,12 @@ impl<'a> Accepting<'a> {
                 provider_status: report.provider_status.clone(),
                 status: report.status,
             });
+        }
+        let error = report.error().map(|error| error.key.as_str());
+        for subscriber_id in &plan.alerts {
+            tally
+                .failures
+                .add(*subscriber_id, error, message_id, report_id);
         }
         let owed_since_ms = webhook.owed_since_ms(arrival.received_ms);
         let owed = self.owe(message_id, report_id, owed_since_ms, plan)?;
@@ -366,44 +377,19 @@ impl<'a> Accepting<'a> {
         let mut owed = Vec::new();
         let (place_ms, place_rank) = plan.place;
         for (payload, subscribers) in plan.payloads {
-            let payload_id: i64 = self
-                .connection
-                .prepare_cached("INSERT INTO payload (report_id, body) VALUES (?1, ?2)")?
-                .insert(params![report_id, payload])?;
+            let payload_id = forwards::insert_payload(self.connection, report_id, &payload)?;
             let payload: Arc<[u8]> = payload.into();
             for subscriber_id in subscribers {
-                let uid = new_uid(now_ms);
-                let forward_id = self
-                    .connection
-                    .prepare_cached(
-                        "INSERT INTO forward (uid, subscriber_id, message_id, report_id, payload_id, \
-                         place_ms, place_rank, state, attempts, owed_since_ms, due_at_ms) \
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8, ?8)",
-                    )?
-                    .insert(params![
-                        uid.as_bytes(),
-                        subscriber_id,
-                        message_id,
-                        report_id,
-                        payload_id,
-                        place_ms,
-                        place_rank,
-                        now_ms,
-                    ])?;
-                owed.push((
+                let forward = forwards::NewForward {
                     subscriber_id,
-                    Owed {
-                        forward_id,
-                        uid,
-                        message_id,
-                        payload: Arc::clone(&payload),
-                        place: (place_ms, place_rank, forward_id),
-                        attempts: 0,
-                        owed_since_ms: now_ms,
-                        due_at_ms: now_ms,
-                        last_attempt_ms: None,
-                    },
-                ));
+                    message_id,
+                    report_id,
+                    payload_id,
+                    payload: &payload,
+                    place: (place_ms, place_rank),
+                    now_ms,
+                };
+                owed.push(forwards::insert(self.connection, &forward)?);
             }
         }
         Ok(owed)
@@ -468,11 +454,4 @@ fn detail(tally: &Tally, arrival: &Arrival) -> Option<String> {
         0 => list,
         more => format!("{list} and {more} more"),
     })
-}
-
-/// A new public id; ordered by time, so that its index grows at the end.
-pub(super) fn new_uid(now_ms: i64) -> Uuid {
-    let now_ms = u64::try_from(now_ms).unwrap_or_default();
-    let nanos = u32::try_from(now_ms % 1000).unwrap_or_default() * 1_000_000;
-    Uuid::new_v7(Timestamp::from_unix(NoContext, now_ms / 1000, nanos))
 }

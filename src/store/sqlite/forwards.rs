@@ -4,14 +4,80 @@ use std::cmp::min;
 use std::collections::HashSet;
 
 use rusqlite::{Connection, Row, params};
-use uuid::Uuid;
+use std::sync::Arc;
+use uuid::{NoContext, Timestamp, Uuid};
 
-use super::accept::new_uid;
 use super::backend;
 use super::doors::LANE_WINDOW;
 use super::writer::Core;
 use crate::model::{ErrorCode, Ordering};
 use crate::store::{Error, Owed, Refill, RetrySelection, Settlement, Verdict};
+
+/// A forward to be owed.
+pub(super) struct NewForward<'a> {
+    pub(super) subscriber_id: i64,
+    pub(super) message_id: i64,
+    pub(super) report_id: i64,
+    pub(super) payload_id: i64,
+    pub(super) payload: &'a Arc<[u8]>,
+    pub(super) place: (i64, u8),
+    pub(super) now_ms: i64,
+}
+
+/// Writes a payload; returns its key.
+pub(super) fn insert_payload(
+    connection: &Connection,
+    report_id: i64,
+    body: &[u8],
+) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached("INSERT INTO payload (report_id, body) VALUES (?1, ?2)")?
+        .insert(params![report_id, body])
+}
+
+/// Writes a forward that is due now; returns it with the subscriber it is owed to.
+pub(super) fn insert(
+    connection: &Connection,
+    new: &NewForward<'_>,
+) -> rusqlite::Result<(i64, Owed)> {
+    let uid = new_uid(new.now_ms);
+    let (place_ms, place_rank) = new.place;
+    let forward_id = connection
+        .prepare_cached(
+            "INSERT INTO forward (uid, subscriber_id, message_id, report_id, payload_id, \
+             place_ms, place_rank, state, attempts, owed_since_ms, due_at_ms) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8, ?8)",
+        )?
+        .insert(params![
+            uid.as_bytes(),
+            new.subscriber_id,
+            new.message_id,
+            new.report_id,
+            new.payload_id,
+            place_ms,
+            place_rank,
+            new.now_ms,
+        ])?;
+    let owed = Owed {
+        forward_id,
+        uid,
+        message_id: new.message_id,
+        payload: Arc::clone(new.payload),
+        place: (place_ms, place_rank, forward_id),
+        attempts: 0,
+        owed_since_ms: new.now_ms,
+        due_at_ms: new.now_ms,
+        last_attempt_ms: None,
+    };
+    Ok((new.subscriber_id, owed))
+}
+
+/// A new public id; ordered by time, so that its index grows at the end.
+fn new_uid(now_ms: i64) -> Uuid {
+    let now_ms = u64::try_from(now_ms).unwrap_or_default();
+    let nanos = u32::try_from(now_ms % 1000).unwrap_or_default() * 1_000_000;
+    Uuid::new_v7(Timestamp::from_unix(NoContext, now_ms / 1000, nanos))
+}
 
 /// Writes down the end of an attempt; a forward that is no longer pending stays as it is.
 /// Returns whether there still is such a forward: it may have been erased while in flight.

@@ -95,7 +95,8 @@ const fn candidates(what: Prunable) -> &'static str {
         // A retry by hand settles a forward anew: its payload stays for as long again.
         Prunable::Payloads => {
             "SELECT payload_id, report.received_at_ms IS NULL OR report.received_at_ms < ?1, \
-             NOT EXISTS (SELECT 1 FROM forward WHERE forward.message_id = report.message_id \
+             payload.report_id > 0 \
+             AND NOT EXISTS (SELECT 1 FROM forward WHERE forward.message_id = report.message_id \
              AND forward.payload_id = payload.payload_id \
              AND (forward.state = 'pending' OR forward.settled_at_ms >= ?1)) \
              FROM payload LEFT JOIN report USING (report_id) \

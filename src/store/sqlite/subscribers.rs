@@ -7,17 +7,18 @@ use super::writer::Core;
 use super::{Store, backend};
 use crate::forward::envelope::SigningSecret;
 use crate::model::{
-    AUTHORIZATION, AuthKind, ErrorFormat, Headers, NumberFormat, Ordering, PayloadFormat,
-    PayloadOptions, Reports, Setting, Subscriber, SubscriberState, TimestampFormat,
+    AUTHORIZATION, AlertOptions, AuthKind, ErrorFormat, Headers, NumberFormat, Ordering,
+    PayloadFormat, PayloadOptions, Reports, Setting, Subscriber, SubscriberState, TimestampFormat,
 };
 use crate::store::{Error, NewSubscriber, StateChange, SubscriberChange, SubscriberSecret};
 
-const COLUMNS: &str = "subscriber_id, name, owner, url, state, state_reason, filter, reports, \
-     format, error_format, phone_format, timestamp_format, ordering, concurrency, timeout_ms, \
+const COLUMNS: &str = "subscriber_id, name, owner, url, kind, wording, link, state, \
+     state_reason, filter, reports, format, error_format, phone_format, timestamp_format, ordering, concurrency, timeout_ms, \
      rate_limit, schedule, headers, auth, created_at_ms, failing_since_ms";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
     let filter: String = row.get("filter")?;
+    let kind: String = row.get("kind")?;
     let state: String = row.get("state")?;
     let reports: String = row.get("reports")?;
     let ordering: String = row.get("ordering")?;
@@ -33,6 +34,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
         name: row.get("name")?,
         owner: row.get("owner")?,
         url: row.get("url")?,
+        kind: word(&kind)?,
+        alert: AlertOptions {
+            wording: row.get("wording")?,
+            link: row.get("link")?,
+        },
         state: word(&state)?,
         state_reason: row.get("state_reason")?,
         filter: serde_json::from_str(&filter).map_err(unreadable)?,
@@ -226,8 +232,9 @@ impl Core {
                 connection.query_row(
                     "INSERT INTO subscriber (name, url, state, filter, error_format, phone_format, \
                      timestamp_format, concurrency, created_at_ms, owner, format, reports, \
-                     ordering, timeout_ms, rate_limit, schedule, headers, auth) VALUES (?1, ?2, \
-                     'active', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, nullif(?16, ''), ?17) \
+                     ordering, timeout_ms, rate_limit, schedule, headers, auth, kind, \
+                     wording, link) VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
+                     ?11, ?12, ?13, ?14, ?15, nullif(?16, ''), ?17, ?18, ?19, ?20) \
                      RETURNING subscriber_id",
                     params![
                         new.name,
@@ -247,6 +254,9 @@ impl Core {
                         schedule_text(new.schedule_ms.as_ref())?,
                         header_names(&new.headers),
                         new.auth.as_ref().map(|auth| auth.kind().as_str()),
+                        new.kind.as_str(),
+                        new.alert.wording,
+                        new.alert.link,
                     ],
                     |row| row.get(0).map(Some),
                 )
@@ -267,14 +277,15 @@ impl Core {
         names: Option<&str>,
     ) -> Result<(), Error> {
         self.change("change the subscriber", |connection, _| {
-            let update = || -> rusqlite::Result<usize> {
-                let filter = change.filter.as_ref().map(serde_json::to_string);
-                let filter = filter.transpose().map_err(unreadable)?;
-                let options = change.options;
-                let schedule = change.schedule_ms.clone().and_then(Setting::own);
-                let auth = change.auth.clone().and_then(Setting::own);
-                let auth = auth.map(|auth| auth.kind());
-                connection.execute(
+            let update =
+                || -> rusqlite::Result<usize> {
+                    let filter = change.filter.as_ref().map(serde_json::to_string);
+                    let filter = filter.transpose().map_err(unreadable)?;
+                    let options = change.options;
+                    let schedule = change.schedule_ms.clone().and_then(Setting::own);
+                    let auth = change.auth.clone().and_then(Setting::own);
+                    let auth = auth.map(|auth| auth.kind());
+                    connection.execute(
                     "UPDATE subscriber SET url = coalesce(?2, url), filter = coalesce(?3, filter), \
                      error_format = coalesce(?4, error_format), \
                      phone_format = coalesce(?5, phone_format), \
@@ -286,7 +297,9 @@ impl Core {
                      rate_limit = CASE WHEN ?13 THEN ?14 ELSE rate_limit END, \
                      schedule = CASE WHEN ?15 THEN ?16 ELSE schedule END, \
                      headers = CASE WHEN ?17 IS NULL THEN headers ELSE nullif(?17, '') END, \
-                     auth = CASE WHEN ?18 THEN ?19 ELSE auth END \
+                     auth = CASE WHEN ?18 THEN ?19 ELSE auth END, \
+                     wording = CASE WHEN ?20 THEN ?21 ELSE wording END, \
+                     link = CASE WHEN ?20 THEN ?22 ELSE link END \
                      WHERE subscriber_id = ?1 AND removed_at_ms IS NULL",
                     params![
                         id,
@@ -308,9 +321,12 @@ impl Core {
                         names,
                         change.auth.is_some(),
                         auth.map(AuthKind::as_str),
+                        change.alert.is_some(),
+                        change.alert.as_ref().and_then(|alert| alert.wording.as_ref()),
+                        change.alert.as_ref().and_then(|alert| alert.link.as_ref()),
                     ],
                 )
-            };
+                };
             let changed = update()
                 .map_err(|error| backend("cannot change the subscriber".to_owned(), error))?;
             if changed == 0 {

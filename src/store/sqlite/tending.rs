@@ -35,6 +35,9 @@ impl Core {
         } else if self.surroundings_failed {
             self.probe();
         }
+        if let Err(error) = self.tell_alerts() {
+            tracing::warn!(%error, "store.tell_alerts_failed");
+        }
         let size = || std::fs::metadata(&self.wal_path).map_or(0, |metadata| metadata.len());
         if size() > self.wal_limit_bytes
             && self.truncated.elapsed() >= TRUNCATE_EVERY

@@ -23,15 +23,15 @@ pub(super) struct View {
     id: String,
     /// The subscriber's name.
     subscriber: String,
-    /// The message it is about.
-    message_id: i64,
+    /// The message it is about; null for an alert whose message was erased.
+    message_id: Option<i64>,
     /// The message by the provider's id.
     provider_message_id: Option<String>,
     /// The message's recipient, as received.
     recipient: Option<String>,
-    /// The report it passes on.
-    report_id: i64,
-    /// The status it tells; null when the report was pruned.
+    /// The report it passes on, or the latest that an alert tells of; null when it was erased.
+    report_id: Option<i64>,
+    /// The status it tells; null when the report was pruned or erased.
     status: Option<Status>,
     /// Where it stands.
     state: ForwardState,
@@ -57,10 +57,10 @@ impl From<ForwardRecord> for View {
         Self {
             id: record.uid.to_string(),
             subscriber: record.subscriber,
-            message_id: record.message_id,
+            message_id: Some(record.message_id).filter(|id| *id > 0),
             provider_message_id: record.provider_message_id,
             recipient: record.recipient,
-            report_id: record.report_id,
+            report_id: Some(record.report_id).filter(|id| *id > 0),
             status: record.status,
             state: record.state,
             gave_up: record.gave_up,

@@ -13,8 +13,9 @@ use super::problem::Problem;
 use super::time::{Span, Time};
 use super::{Asked, Reply, created, done};
 use crate::model::{
-    AuthKind, Credentials, Filter, Headers, Ordering, PayloadOptions, PayloadOptionsChange,
-    Reports, SecretText, Setting, Status, Subscriber, SubscriberState,
+    AlertOptions, AuthKind, Credentials, Filter, Headers, Ordering, PayloadOptions,
+    PayloadOptionsChange, Reports, SecretText, Setting, Status, Subscriber, SubscriberKind,
+    SubscriberState,
 };
 use crate::operations::{Answer, Request, SampleAnswer};
 use crate::store::{NewSubscriber, SubscriberChange};
@@ -33,6 +34,10 @@ pub(crate) struct View {
     /// Where its payloads go.
     #[schema(example = "https://crm.example/whatsapp")]
     url: String,
+    /// What it is told.
+    kind: SubscriberKind,
+    /// How, when it is told in a chat.
+    alert: AlertOptions,
     /// Whether it is sent to.
     state: SubscriberState,
     /// Why it is not, where the relay decided so.
@@ -70,6 +75,8 @@ impl From<&Subscriber> for View {
             name: subscriber.name.clone(),
             owner: subscriber.owner.clone(),
             url: subscriber.url.clone(),
+            kind: subscriber.kind,
+            alert: subscriber.alert.clone(),
             state: subscriber.state,
             state_reason: subscriber.state_reason.clone(),
             filter: subscriber.filter.clone(),
@@ -152,6 +159,12 @@ pub(crate) struct NewView {
     /// Where its payloads go.
     #[schema(example = "https://crm.example/whatsapp")]
     url: String,
+    /// What it is told; each report when left out. It cannot be changed later.
+    #[serde(default)]
+    kind: SubscriberKind,
+    /// How, when it is told in a chat.
+    #[serde(default)]
+    alert: AlertOptions,
     /// Which reports it wants; all when left out.
     #[serde(default)]
     filter: Filter,
@@ -261,6 +274,8 @@ pub(super) async fn create(asked: Asked, Body(body): Body<NewView>) -> Reply {
     let usual = NewSubscriber::new(&body.name, &body.url);
     let new = NewSubscriber {
         owner: body.owner,
+        kind: body.kind,
+        alert: body.alert,
         filter: body.filter,
         reports: body.reports,
         options: body.options,
@@ -291,6 +306,8 @@ pub(super) async fn read(asked: Asked, Segment(name): Segment) -> Reply {
 pub(crate) struct ChangeView {
     /// Where its payloads go.
     url: Option<String>,
+    /// How it is told in a chat, as a whole.
+    alert: Option<AlertOptions>,
     /// Which reports it wants, as a whole.
     filter: Option<Filter>,
     /// Whether late and contradicting reports are among them.
@@ -336,6 +353,7 @@ pub(super) async fn update(
 ) -> Reply {
     let change = SubscriberChange {
         url: body.url,
+        alert: body.alert,
         filter: body.filter,
         reports: body.reports,
         options: body.options,

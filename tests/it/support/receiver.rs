@@ -14,9 +14,23 @@ static ROCKETCHAT: LazyLock<jsonschema::Validator> =
 /// The same in the extended format.
 static EXTENDED: LazyLock<jsonschema::Validator> =
     LazyLock::new(|| validator(include_str!("../../../schema/payload-extended.schema.json")));
+/// What every alert must look like.
+static ALERT: LazyLock<jsonschema::Validator> =
+    LazyLock::new(|| validator(include_str!("../../../schema/alert.schema.json")));
 
 fn validator(schema: &str) -> jsonschema::Validator {
     jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap()
+}
+
+/// The schema for a body with these keys.
+fn schema(body: &serde_json::Value) -> &'static jsonschema::Validator {
+    if body.get("text").is_some() {
+        &ALERT
+    } else if body.get("eventId").is_some() {
+        &EXTENDED
+    } else {
+        &ROCKETCHAT
+    }
 }
 
 /// One request as it came.
@@ -40,18 +54,19 @@ impl Received {
 
     /// What keeps this from being a payload.
     fn fault(&self) -> Option<String> {
-        let error = match serde_json::from_slice::<serde_json::Value>(&self.body) {
-            Ok(payload) => {
-                let extended = payload.get("eventId").is_some();
-                let schema = if extended { &EXTENDED } else { &ROCKETCHAT };
-                schema.validate(&payload).err()?.to_string()
-            }
+        let error = match serde_json::from_slice(&self.body) {
+            Ok(body) => schema(&body).validate(&body).err()?.to_string(),
             Err(error) => error.to_string(),
         };
         Some(format!(
             "{error} in {}",
             String::from_utf8_lossy(&self.body)
         ))
+    }
+
+    /// An alert's sentence.
+    pub(crate) fn text(&self) -> String {
+        self.json()["text"].as_str().unwrap().to_owned()
     }
 
     /// The payload's `msId`.
