@@ -53,6 +53,8 @@ pub struct Config {
     pub store: Store,
     /// How subscribers are called.
     pub forward: Forward,
+    /// What counts as an event that the operator is told of.
+    pub events: Events,
     /// What the log looks like.
     pub log: Log,
     /// The inlets; their names are unique.
@@ -181,6 +183,34 @@ impl Default for Forward {
             ],
             max_age: hours(8 * 24),
             disable_after: hours(5 * 24),
+        }
+    }
+}
+
+/// `[events]`: what the operator is told of the service, in the log and by subscribers of the
+/// kind `events`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Events {
+    /// How long lies between two tellings that the same thing began, at least.
+    pub repeat_after: Duration,
+    /// A source that is silent for less than this is not.
+    pub silence: Duration,
+    /// It is when it is silent for this many times its longest silence of eight days.
+    pub silence_factor: u32,
+    /// An error with fewer failures than this in ten to twenty minutes has not jumped.
+    pub failures: u64,
+    /// It has when its share is this many times that of the 24 hours before.
+    pub failure_factor: u64,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self {
+            repeat_after: Duration::from_mins(10),
+            silence: Duration::from_hours(1),
+            silence_factor: 2,
+            failures: 20,
+            failure_factor: 5,
         }
     }
 }

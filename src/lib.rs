@@ -5,7 +5,7 @@
 //! mean, [`store`] writes them down with what [`mod@plan`] makes of them, and [`forward`] sends
 //! on what is owed. [`catalogue`] knows what an error means in plain words, [`clock`] tells the
 //! time, [`server`] builds the whole, [`operations`] is what an operator may ask of it,
-//! [`access`] says who may, and
+//! [`access`] says who may, [`watch`] tells what is wrong with it, and
 //! [`cli`] is how people ask. [`simulate`] plays the providers for those who test or measure.
 
 pub mod access;
@@ -25,4 +25,5 @@ pub mod receive;
 pub mod server;
 pub mod simulate;
 pub mod store;
+pub mod watch;
 pub mod web;

@@ -5,6 +5,7 @@
 //! [`crate::store`], which writes it down.
 
 pub(crate) mod alert;
+pub(crate) mod event;
 mod payload;
 
 use std::collections::BTreeMap;
@@ -90,13 +91,16 @@ pub fn plan(
         alerts: Vec::new(),
         refusals: Vec::new(),
     };
+    // Of no report is told who wants to know of the service itself.
+    let subscribers = subscribers
+        .iter()
+        .filter(|subscriber| subscriber.kind != SubscriberKind::Events);
     let untold = |subscriber: &Subscriber| refusal(change, subscriber.reports);
     let told = subscribers
-        .iter()
+        .clone()
         .any(|subscriber| untold(subscriber).is_none());
     let Some(status) = report.status.filter(|_| told) else {
-        let refusals = subscribers.iter();
-        let refusals = refusals.filter_map(|it| Some((it.id, untold(it)?)));
+        let refusals = subscribers.filter_map(|it| Some((it.id, untold(it)?)));
         plan.refusals.extend(refusals);
         return plan;
     };

@@ -23,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::operations::Operations;
 use crate::receive::Reception;
 use crate::store::{Options, Store};
+use crate::watch::Watch;
 use crate::web::api::Api;
 use crate::web::{self, Bodies, Web};
 
@@ -41,6 +42,7 @@ pub struct Server {
     forwarding: Forwarding,
     operations: Operations,
     housekeeping: housekeeping::Plan,
+    watch: Watch,
     socket: PathBuf,
 }
 
@@ -56,6 +58,7 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
     let sender = Arc::new(Sender::new(&sender_config(&config))?);
     let listener = listen(config.server.listen)
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    let watch = watch(&config, &store, &clock, &metrics);
     let operations = Operations::new(&config, store.clone(), Arc::clone(&sender), clock.clone());
     let forwarding = Forwarding {
         store: store.clone(),
@@ -75,16 +78,8 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
         retention: config.store.retention,
         max_age: config.forward.max_age,
     };
-    for warning in config.warnings() {
-        tracing::warn!(key = %warning.key, "{}", warning.text);
-    }
+    warn(&config, &store);
     let api = Api::new(&config, operations.clone());
-    if !store.wants_token() {
-        tracing::warn!(
-            "there is no token: the management API answers this machine alone, without asking who it is; \
-             `tickrelay token create` makes one"
-        );
-    }
     let shared = Data::new(Web {
         api,
         reception: Reception::new(
@@ -107,8 +102,35 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
         forwarding,
         operations,
         housekeeping,
+        watch,
         socket,
     })
+}
+
+/// Says at the start what is legal and unwise.
+fn warn(config: &Config, store: &Store) {
+    for warning in config.warnings() {
+        tracing::warn!(key = %warning.key, "{}", warning.text);
+    }
+    if !store.wants_token() {
+        tracing::warn!(
+            "there is no token: the management API answers this machine alone, without asking who it is; \
+             `tickrelay token create` makes one"
+        );
+    }
+}
+
+fn watch(config: &Config, store: &Store, clock: &Clock, metrics: &Arc<Metrics>) -> Watch {
+    let sources = config.sources.iter();
+    Watch {
+        store: store.clone(),
+        clock: clock.clone(),
+        metrics: Arc::clone(metrics),
+        events: config.events.clone(),
+        sources: sources.map(|source| source.name.clone()).collect(),
+        wal_limit_bytes: config.store.wal_limit_bytes,
+        disk_reserve_bytes: config.store.disk_reserve_bytes,
+    }
 }
 
 /// Binds the port, with room for a burst of new connections.
@@ -179,6 +201,7 @@ impl Server {
         let address = self.listener.local_addr()?;
         let forwarding = tokio::spawn(self.forwarding.run(stopped.clone()));
         let housekeeping = tokio::spawn(self.housekeeping.run(stopped.clone()));
+        let watching = tokio::spawn(self.watch.run(stopped.clone()));
         let control = control::serve(&self.socket, self.operations, stopped)?;
         let shared = self.shared;
         let http = HttpServer::new(move || App::new().configure(web::routes(shared.clone())))
@@ -194,7 +217,7 @@ impl Server {
         tracing::info!("stopping");
         let ended = stop_all(handle, http, self.grace, async move {
             stop.send_replace(true);
-            for task in [forwarding, housekeeping, control] {
+            for task in [forwarding, housekeeping, watching, control] {
                 // A task that panicked has nothing left to drain.
                 let _ = task.await;
             }

@@ -19,6 +19,7 @@ mod sqlite;
 mod subscribers;
 pub mod timeline;
 mod upkeep;
+pub mod watching;
 
 use std::path::PathBuf;
 use std::str::FromStr;

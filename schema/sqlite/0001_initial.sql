@@ -167,7 +167,7 @@ CREATE TABLE subscriber (
     name             TEXT NOT NULL,
     owner            TEXT,
     url              TEXT NOT NULL,
-    kind             TEXT NOT NULL CHECK (kind IN ('callback', 'chat')),
+    kind             TEXT NOT NULL CHECK (kind IN ('callback', 'chat', 'events')),
     wording          TEXT,
     link             TEXT,
     state            TEXT NOT NULL CHECK (state IN ('active', 'paused', 'disabled')),
@@ -240,6 +240,27 @@ CREATE TABLE alert (
     report_id     INTEGER NOT NULL,
     due_at_ms     INTEGER NOT NULL,
     PRIMARY KEY (subscriber_id, error_key)
+) STRICT, WITHOUT ROWID;
+
+-- What was said of the service itself: a row for each thing that can be wrong, once it was.
+CREATE TABLE condition (
+    condition_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    what         TEXT NOT NULL,
+    subject      TEXT NOT NULL,
+    holds        INTEGER NOT NULL,
+    began_at_ms  INTEGER NOT NULL,
+    told_at_ms   INTEGER NOT NULL,
+    text         TEXT NOT NULL,
+    UNIQUE (what, subject)
+) STRICT;
+
+-- What came in, counted in steps of ten minutes for eight days: what is usual.
+CREATE TABLE pulse (
+    begins_at_ms INTEGER NOT NULL,
+    what         TEXT NOT NULL CHECK (what IN ('webhooks', 'unreadable', 'reports', 'failures')),
+    subject      TEXT NOT NULL,
+    count        INTEGER NOT NULL,
+    PRIMARY KEY (begins_at_ms, what, subject)
 ) STRICT, WITHOUT ROWID;
 
 -- Who changed what; a row for each change that somebody asked for, so there are few.
@@ -507,6 +528,16 @@ SELECT subscriber.subscriber_id,
 FROM subscriber
 LEFT JOIN forward ON forward.subscriber_id = subscriber.subscriber_id AND forward.state = 'pending'
 GROUP BY subscriber.subscriber_id;
+
+CREATE VIEW v_conditions AS
+SELECT condition.condition_id,
+       condition.what,
+       condition.subject,
+       condition.holds,
+       strftime('%Y-%m-%dT%H:%M:%fZ', condition.began_at_ms / 1000.0, 'unixepoch') AS began_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', condition.told_at_ms / 1000.0, 'unixepoch') AS told_at,
+       condition.text
+FROM condition;
 
 CREATE VIEW v_audit AS
 SELECT audit.audit_id,

@@ -159,7 +159,7 @@ fn show(detail: &ForwardDetail, now_ms: i64) -> String {
     let forward = &detail.forward.forward;
     let status = forward.status.map(|status| status.to_string());
     let id = forward.provider_message_id.clone();
-    // The message of an alert may have been erased.
+    // An event of the service is about no message.
     let key = || (forward.message_id > 0).then(|| format!("key:{}", forward.message_id));
     let message = id.or_else(key);
     let facts = facts([

@@ -188,6 +188,7 @@ fn gets(subscriber: &Subscriber) -> String {
     match subscriber.kind {
         SubscriberKind::Callback => wants,
         SubscriberKind::Chat => format!("alerts of what failed among {wants}"),
+        SubscriberKind::Events => "the events of the service".to_owned(),
     }
 }
 

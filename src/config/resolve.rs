@@ -13,7 +13,8 @@ use super::value::{
     boolean, duration, log_filter, nearest, number, positive_duration, size, store_path, text, word,
 };
 use super::{
-    Config, Flag, Forward, Inputs, LoadError, Loaded, Log, Origin, Retention, Server, Store, source,
+    Config, Events, Flag, Forward, Inputs, LoadError, Loaded, Log, Origin, Retention, Server,
+    Store, source,
 };
 
 /// Resolves the text of a file together with the environment and the flags.
@@ -58,6 +59,7 @@ impl Layers<'_> {
             server: self.server(root.table("server")),
             store: self.store(root.table("store")),
             forward: self.forward(root.table("forward")),
+            events: self.events(root.table("events")),
             log: self.log(root.table("log")),
             sources: Vec::new(),
         };
@@ -159,6 +161,34 @@ impl Layers<'_> {
         };
         table.finish();
         forward
+    }
+
+    fn events(&self, table: Table<'_>) -> Events {
+        let default = Events::default();
+        let events = Events {
+            repeat_after: self.scalar(&table, "repeat_after", default.repeat_after, duration),
+            silence: self.scalar(&table, "silence", default.silence, positive_duration),
+            silence_factor: self.scalar(
+                &table,
+                "silence_factor",
+                default.silence_factor,
+                number(1..=1000),
+            ),
+            failures: self.scalar(
+                &table,
+                "failures",
+                default.failures,
+                number(1..=1_000_000_000),
+            ),
+            failure_factor: self.scalar(
+                &table,
+                "failure_factor",
+                default.failure_factor,
+                number(1..=1000),
+            ),
+        };
+        table.finish();
+        events
     }
 
     fn log(&self, table: Table<'_>) -> Log {

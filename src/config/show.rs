@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::Value;
 
 use super::value::{spell_duration, spell_size};
-use super::{Config, Forward, Log, Origin, Retention, Server, Source, Store};
+use super::{Config, Events, Forward, Log, Origin, Retention, Server, Source, Store};
 use crate::provider::Provider;
 use crate::provider::authentication::{Method, Signature};
 
@@ -34,12 +34,13 @@ pub(super) fn show(config: &Config, origins: &BTreeMap<String, Origin>) -> Strin
 type Settings = Vec<(&'static str, Option<Value>)>;
 
 /// Every setting by section; `None` for one that is not set and has no default.
-fn sections(config: &Config) -> [(&'static str, Settings); 5] {
+fn sections(config: &Config) -> [(&'static str, Settings); 6] {
     [
         ("server", server(&config.server)),
         ("store", store(&config.store)),
         ("store.retention", retention(config.store.retention)),
         ("forward", forward(&config.forward)),
+        ("events", events(&config.events)),
         ("log", log(&config.log)),
     ]
 }
@@ -87,6 +88,16 @@ fn forward(forward: &Forward) -> Settings {
         ("max_age", Some(time(forward.max_age))),
         ("disable_after", Some(time(forward.disable_after))),
     ]
+}
+
+fn events(events: &Events) -> Settings {
+    all_set([
+        ("repeat_after", time(events.repeat_after)),
+        ("silence", time(events.silence)),
+        ("silence_factor", number(events.silence_factor)),
+        ("failures", number(events.failures)),
+        ("failure_factor", number(events.failure_factor)),
+    ])
 }
 
 fn log(log: &Log) -> Settings {

@@ -50,15 +50,16 @@ fn source(text: &str) -> Source {
 }
 
 /// The settings, sources aside, in a form that can be compared.
-fn settings(config: &Config) -> (Server, Store, Forward, Log) {
+fn settings(config: &Config) -> (Server, Store, Forward, Events, Log) {
     let Config {
         server,
         store,
         forward,
+        events,
         log,
         sources: _,
     } = config.clone();
-    (server, store, forward, log)
+    (server, store, forward, events, log)
 }
 
 #[test]

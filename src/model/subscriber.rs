@@ -154,6 +154,8 @@ words! {
         Callback = "callback",
         /// The failures it wants, as messages to people in a chat, those of one error together.
         Chat = "chat",
+        /// What befalls the service itself; no report.
+        Events = "events",
     }
 }
 

@@ -13,6 +13,7 @@ use crate::model::{
     SubscriberKind,
 };
 use crate::plan::alert::Alert;
+use crate::plan::event::Event;
 use crate::plan::{self, Context};
 
 /// What the subscriber answered to one sample.
@@ -55,13 +56,14 @@ impl Operations {
         // Who is told of failures alone gets a sample of one.
         let statuses: &[Status] = match subscriber.kind {
             SubscriberKind::Callback => &Status::ALL,
-            SubscriberKind::Chat => &[Status::Failed],
+            SubscriberKind::Chat | SubscriberKind::Events => &[Status::Failed],
         };
         for status in statuses.iter().copied() {
             let now_ms = self.clock.now_ms();
             let payload = match subscriber.kind {
                 SubscriberKind::Callback => sample(subscriber, status, now_ms),
                 SubscriberKind::Chat => sample_alert(subscriber),
+                SubscriberKind::Events => sample_event(now_ms),
             };
             let envelope = Envelope::seal(&secrets, sample_id(now_ms), now_ms, &payload);
             let headers = envelope.headers();
@@ -157,6 +159,17 @@ fn sample_alert(subscriber: &Subscriber) -> Vec<u8> {
         message_key: None,
     };
     alert.render(&subscriber.alert)
+}
+
+/// An event that tells of nothing.
+fn sample_event(now_ms: i64) -> Vec<u8> {
+    let event = Event {
+        name: "sample",
+        subject: "",
+        text: "A sample sent by `tickrelay subscriber test`",
+        data: &serde_json::Map::new(),
+    };
+    event.render(now_ms)
 }
 
 fn sample_id(now_ms: i64) -> String {

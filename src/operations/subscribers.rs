@@ -41,6 +41,7 @@ impl Operations {
         faults.extend(check_name("/name", &new.name).err());
         faults.extend(settle_owner(caller, &mut new.owner).err());
         self.check_url(&mut new.url, &mut faults);
+        faults.extend(check_kind(caller, new.kind).err());
         check_alert(new.kind, &new.alert, &mut faults);
         self.check_filter(caller, &new.filter, &mut faults);
         faults.extend(check_concurrency(new.concurrency).err());
@@ -259,6 +260,16 @@ fn is_error(text: &str) -> bool {
         }
         None => is_number(word) || keys().any(|key| key.1 == word),
     }
+}
+
+/// What befalls the service is for whoever may see all of it.
+fn check_kind(caller: &Caller, kind: SubscriberKind) -> Result<(), Fault> {
+    let sees_a_part = caller.owner.is_some() || !caller.sources.is_empty();
+    if kind == SubscriberKind::Events && sees_a_part {
+        let detail = "this token sees a part of the service only: events are about all of it";
+        return Err(fault("/kind", detail.to_owned()));
+    }
+    Ok(())
 }
 
 fn check_alert(kind: SubscriberKind, options: &AlertOptions, faults: &mut Vec<Fault>) {

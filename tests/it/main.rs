@@ -18,6 +18,7 @@
 //! - `settings`: what can be set for a subscriber, by API, command line and table alike.
 //! - `isolation`: a bad subscriber costs a good one nothing.
 //! - `alerts`: what a chat is told of failures, when, and that none is lost.
+//! - `events`: what an operator is told of the service itself.
 //! - `crash`: killed at any moment it loses nothing that it acknowledged, stores nothing twice.
 //! - `power`: the power goes at any moment; what was acknowledged is on the disk.
 //! - `start`: what the service starts on, and what it refuses to start on.
@@ -49,6 +50,7 @@ mod crash;
 mod credentials;
 mod demo;
 mod erase;
+mod events;
 mod faults;
 mod filtering;
 mod forwarding;

@@ -52,10 +52,6 @@ const LONG_FILES: &[(&str, &str)] = &[
         "every place where a person may be, found, counted and removed in one order",
     ),
     (
-        "src/web/api/subscribers.rs",
-        "each field of a subscriber in three shapes: shown, new, changed",
-    ),
-    (
         "src/store/sqlite/writer.rs",
         "the one thread: its queue, its groups, its checkpoints",
     ),

@@ -19,8 +19,8 @@ pub(in crate::cli) struct Add {
     /// Whose it is: what the tokens of those who may see and change it name as their owner
     #[arg(long, value_name = "WORD")]
     owner: Option<String>,
-    /// What it is told: callback (each report) or chat (alerts of failures, as Rocket.Chat and
-    /// Slack take them)
+    /// What it is told: callback (each report), chat (alerts of failures, as Rocket.Chat and Slack
+    /// take them) or events (what befalls the service)
     #[arg(long, value_name = "WORD", default_value_t)]
     kind: SubscriberKind,
     /// The text of a chat's alerts, with placeholders: {count}, {messages}, {reason}, {remedy},

@@ -1,14 +1,183 @@
-//! Forwards that are about no message: nothing else takes them along when they are old.
+//! Watching the service: counting what came in by ranges of keys, keeping what was told of
+//! conditions, and owing each event to those who want to know.
+
+use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::{Store, backend};
-use crate::store::Error;
+use super::forwards::{self, NewForward};
+use super::reader::Reader;
+use super::writer::Core;
+use super::{Store, backend, disk};
+use crate::model::{Subscriber, SubscriberKind};
+use crate::plan::event::Event;
+use crate::store::watching::{Arrived, Change, Count, Counted, Position, Told};
+use crate::store::{Error, Owed};
 
-/// Forwards that were settled, removed in one go.
+/// Rows of a kind that are counted in one go.
+const STEP: i64 = 100_000;
+/// Events that were settled, removed in one go.
 const PRUNE_STEP: usize = 500;
 
+impl Reader {
+    /// What came in after that position; from now on when there is none. Reads no more rows
+    /// than came, by their keys.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn arrived(&self, after: Option<Position>) -> Result<Arrived, Error> {
+        self.read("count what came in", |connection| {
+            let last = connection.query_row(
+                "SELECT coalesce((SELECT max(webhook_id) FROM webhook), 0), \
+                 coalesce((SELECT max(report_id) FROM report), 0)",
+                [],
+                |row| {
+                    Ok(Position {
+                        webhook_id: row.get(0)?,
+                        report_id: row.get(1)?,
+                    })
+                },
+            )?;
+            let Some(after) = after else {
+                return Ok(Arrived {
+                    position: last,
+                    ..Arrived::default()
+                });
+            };
+            let position = Position {
+                webhook_id: last.webhook_id.min(after.webhook_id + STEP),
+                report_id: last.report_id.min(after.report_id + STEP),
+            };
+            let mut counts = Vec::new();
+            count_webhooks(connection, after, position, &mut counts)?;
+            count_reports(connection, after, position, &mut counts)?;
+            Ok(Arrived {
+                position,
+                counts,
+                more: position != last,
+            })
+        })
+    }
+
+    /// The counts that are kept.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn counts(&self) -> Result<Vec<Count>, Error> {
+        self.read("read what came in", |connection| {
+            let mut rows =
+                connection.prepare("SELECT begins_at_ms, what, subject, count FROM pulse")?;
+            let rows = rows.query_map([], |row| {
+                let word: String = row.get(1)?;
+                let what = Counted::ALL.into_iter().find(|what| what.as_str() == word);
+                Ok(what.zip(Some((row.get(0)?, row.get(2)?, row.get(3)?))))
+            })?;
+            let mut counts = Vec::new();
+            for row in rows {
+                counts.extend(row?.map(|(what, (begins_at_ms, subject, count))| Count {
+                    begins_at_ms,
+                    what,
+                    subject,
+                    count,
+                }));
+            }
+            Ok(counts)
+        })
+    }
+
+    /// What was told last of each condition.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn told(&self) -> Result<Vec<Told>, Error> {
+        self.read("read what was told", |connection| {
+            connection
+                .prepare("SELECT condition_id, what, subject, holds, began_at_ms FROM condition")?
+                .query_map([], |row| {
+                    Ok(Told {
+                        condition_id: row.get(0)?,
+                        what: row.get(1)?,
+                        subject: row.get(2)?,
+                        holds: row.get(3)?,
+                        began_at_ms: row.get(4)?,
+                    })
+                })?
+                .collect()
+        })
+    }
+}
+
+fn count_webhooks(
+    connection: &Connection,
+    after: Position,
+    until: Position,
+    counts: &mut Vec<(Counted, String, u64)>,
+) -> rusqlite::Result<()> {
+    let mut rows = connection.prepare(
+        "SELECT source.name, count(*), sum(unreadable > 0) FROM webhook JOIN source \
+         USING (source_id) WHERE webhook_id > ?1 AND webhook_id <= ?2 GROUP BY source_id",
+    )?;
+    let mut rows = rows.query([after.webhook_id, until.webhook_id])?;
+    while let Some(row) = rows.next()? {
+        let source: String = row.get(0)?;
+        let unreadable: u64 = row.get(2)?;
+        if unreadable > 0 {
+            counts.push((Counted::Unreadable, source.clone(), unreadable));
+        }
+        counts.push((Counted::Webhooks, source, row.get(1)?));
+    }
+    Ok(())
+}
+
+fn count_reports(
+    connection: &Connection,
+    after: Position,
+    until: Position,
+    counts: &mut Vec<(Counted, String, u64)>,
+) -> rusqlite::Result<()> {
+    let mut rows = connection.prepare(
+        "SELECT CASE WHEN status = 'failed' AND change = 'new' \
+         THEN coalesce(error_key, 'unknown') END AS failure, count(*) FROM report \
+         WHERE report_id > ?1 AND report_id <= ?2 GROUP BY failure",
+    )?;
+    let mut rows = rows.query([after.report_id, until.report_id])?;
+    let mut reports = 0;
+    while let Some(row) = rows.next()? {
+        let (failure, count): (Option<String>, u64) = (row.get(0)?, row.get(1)?);
+        reports += count;
+        counts.extend(failure.map(|failure| (Counted::Failures, failure, count)));
+    }
+    if reports > 0 {
+        counts.push((Counted::Reports, String::new(), reports));
+    }
+    Ok(())
+}
+
 impl Store {
+    /// Keeps counts, each in the place of what was kept of its step, and forgets those of steps
+    /// that begin before that time.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn keep_counts(&self, counts: Vec<Count>, before_ms: i64) -> Result<(), Error> {
+        self.run(move |core| {
+            core.change("keep what came in", |connection, _| {
+                keep_counts(connection, &counts, before_ms)
+                    .map_err(|error| backend("cannot keep what came in".to_owned(), error))
+            })
+        })
+        .await
+    }
+
+    /// Notes changes of conditions and owes their events to every subscriber of the kind
+    /// `events`, in one transaction; forgets the conditions with the keys `gone`.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn tell(&self, changes: Vec<Change>, gone: Vec<i64>) -> Result<(), Error> {
+        self.run(move |core| core.tell(&changes, &gone)).await
+    }
+
     /// Removes a few of the forwards that are about no message and were settled before that
     /// time, with all that hangs on them; returns how many.
     ///
@@ -23,6 +192,108 @@ impl Store {
         })
         .await
     }
+
+    /// Bytes that are free for the store; `None` when nobody can tell.
+    #[must_use]
+    pub fn free_bytes(&self) -> Option<u64> {
+        disk::free_bytes(&self.path)
+    }
+}
+
+impl Core {
+    fn tell(&mut self, changes: &[Change], gone: &[i64]) -> Result<(), Error> {
+        let subscribers = Arc::clone(&self.subscribers);
+        let owed = self.change("tell events", |connection, now_ms| {
+            tell(connection, changes, gone, &subscribers, now_ms)
+                .map_err(|error| backend("cannot tell events".to_owned(), error))
+        })?;
+        self.doors.hand_over(owed);
+        Ok(())
+    }
+}
+
+fn tell(
+    connection: &Connection,
+    changes: &[Change],
+    gone: &[i64],
+    subscribers: &[Arc<Subscriber>],
+    now_ms: i64,
+) -> rusqlite::Result<Vec<(i64, Owed)>> {
+    for condition_id in gone {
+        connection
+            .prepare_cached("DELETE FROM condition WHERE condition_id = ?1")?
+            .execute([condition_id])?;
+    }
+    let mut owed = Vec::new();
+    for change in changes {
+        let condition_id: i64 = connection
+            .prepare_cached(
+                "INSERT INTO condition (what, subject, holds, began_at_ms, told_at_ms, text) \
+                 VALUES (?1, ?2, ?3, ?4, ?4, ?5) ON CONFLICT (what, subject) DO UPDATE SET \
+                 holds = excluded.holds, told_at_ms = excluded.told_at_ms, text = excluded.text, \
+                 began_at_ms = CASE WHEN excluded.holds THEN excluded.began_at_ms \
+                 ELSE began_at_ms END RETURNING condition_id",
+            )?
+            .query_row(
+                params![
+                    change.what,
+                    change.subject,
+                    change.holds,
+                    now_ms,
+                    change.text
+                ],
+                |row| row.get(0),
+            )?;
+        let Some(name) = change.event else { continue };
+        let event = Event {
+            name,
+            subject: &change.subject,
+            text: &change.text,
+            data: &change.data,
+        };
+        let body: Arc<[u8]> = event.render(now_ms).into();
+        let mut payload_id = None;
+        for subscriber in subscribers {
+            if subscriber.kind != SubscriberKind::Events {
+                continue;
+            }
+            let payload_id = match payload_id {
+                Some(payload_id) => payload_id,
+                None => *payload_id.insert(forwards::insert_payload(connection, 0, &body)?),
+            };
+            let forward = NewForward {
+                subscriber_id: subscriber.id,
+                // Below zero there is no message: the events of one condition go out in order.
+                message_id: -condition_id,
+                report_id: 0,
+                payload_id,
+                payload: &body,
+                place: (now_ms, 0),
+                now_ms,
+            };
+            owed.push(forwards::insert(connection, &forward)?);
+        }
+    }
+    Ok(owed)
+}
+
+fn keep_counts(connection: &Connection, counts: &[Count], before_ms: i64) -> rusqlite::Result<()> {
+    let mut keep = connection.prepare_cached(
+        "INSERT INTO pulse (begins_at_ms, what, subject, count) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT DO UPDATE SET count = excluded.count",
+    )?;
+    for count in counts {
+        keep.execute(params![
+            count.begins_at_ms,
+            count.what.as_str(),
+            count.subject,
+            count.count,
+        ])?;
+    }
+    connection
+        .prepare_cached("DELETE FROM pulse WHERE begins_at_ms < ?1")?
+        .execute([before_ms])?;
+    Ok(())
 }
 
 fn prune_events(connection: &Connection, before_ms: i64) -> rusqlite::Result<usize> {

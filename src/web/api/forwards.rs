@@ -23,15 +23,15 @@ pub(super) struct View {
     id: String,
     /// The subscriber's name.
     subscriber: String,
-    /// The message it is about; null for an alert whose message was erased.
+    /// The message it is about; null for an event of the service.
     message_id: Option<i64>,
     /// The message by the provider's id.
     provider_message_id: Option<String>,
     /// The message's recipient, as received.
     recipient: Option<String>,
-    /// The report it passes on, or the latest that an alert tells of; null when it was erased.
+    /// The report it passes on, or the latest that an alert tells of; null for an event.
     report_id: Option<i64>,
-    /// The status it tells; null when the report was pruned or erased.
+    /// The status it tells; null when the report was pruned, and for an event.
     status: Option<Status>,
     /// Where it stands.
     state: ForwardState,

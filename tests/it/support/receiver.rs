@@ -17,6 +17,9 @@ static EXTENDED: LazyLock<jsonschema::Validator> =
 /// What every alert must look like.
 static ALERT: LazyLock<jsonschema::Validator> =
     LazyLock::new(|| validator(include_str!("../../../schema/alert.schema.json")));
+/// What every event of the service must look like.
+static EVENT: LazyLock<jsonschema::Validator> =
+    LazyLock::new(|| validator(include_str!("../../../schema/event.schema.json")));
 
 fn validator(schema: &str) -> jsonschema::Validator {
     jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap()
@@ -24,7 +27,9 @@ fn validator(schema: &str) -> jsonschema::Validator {
 
 /// The schema for a body with these keys.
 fn schema(body: &serde_json::Value) -> &'static jsonschema::Validator {
-    if body.get("text").is_some() {
+    if body.get("data").is_some() {
+        &EVENT
+    } else if body.get("text").is_some() {
         &ALERT
     } else if body.get("eventId").is_some() {
         &EXTENDED
@@ -64,7 +69,7 @@ impl Received {
         ))
     }
 
-    /// An alert's sentence.
+    /// An alert's or event's sentence.
     pub(crate) fn text(&self) -> String {
         self.json()["text"].as_str().unwrap().to_owned()
     }

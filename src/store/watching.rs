@@ -1,0 +1,103 @@
+//! What is said of watching the service: counts of what came in, conditions and what was told
+//! of them.
+
+use serde_json::{Map, Value};
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Counted {
+    /// Webhooks of a source.
+    Webhooks,
+    /// Those of them that could not be read, or not all of it.
+    Unreadable,
+    /// New reports.
+    Reports,
+    /// Those of them that failed, by their error.
+    Failures,
+}
+
+impl Counted {
+    /// Everything that is counted.
+    pub const ALL: [Self; 4] = [
+        Self::Webhooks,
+        Self::Unreadable,
+        Self::Reports,
+        Self::Failures,
+    ];
+
+    /// The word in the table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhooks => "webhooks",
+            Self::Unreadable => "unreadable",
+            Self::Reports => "reports",
+            Self::Failures => "failures",
+        }
+    }
+}
+
+/// How many of something came in one step of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// When the step begins, ms since 1970 UTC.
+    pub begins_at_ms: i64,
+    /// What was counted.
+    pub what: Counted,
+    /// Of whom: a source's name, an error's key, or nobody.
+    pub subject: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// Up to where what came in was counted: the keys of the last webhook and report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Position {
+    /// Of the last webhook.
+    pub webhook_id: i64,
+    /// Of the last report.
+    pub report_id: i64,
+}
+
+/// What came in after a position.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Arrived {
+    /// Up to where it was counted.
+    pub position: Position,
+    /// How many of what, of whom.
+    pub counts: Vec<(Counted, String, u64)>,
+    /// Whether more came in than was counted in one go.
+    pub more: bool,
+}
+
+/// What was told last of a condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Its key.
+    pub condition_id: i64,
+    /// Which condition.
+    pub what: String,
+    /// Of what.
+    pub subject: String,
+    /// Whether it was told that it holds.
+    pub holds: bool,
+    /// When it was last told that it began, ms since 1970 UTC.
+    pub began_at_ms: i64,
+}
+
+/// A change of a condition, to be noted and told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Which condition.
+    pub what: &'static str,
+    /// Of what.
+    pub subject: String,
+    /// Whether it holds now.
+    pub holds: bool,
+    /// The event's name; `None` when it is noted and not told.
+    pub event: Option<&'static str>,
+    /// One sentence for people.
+    pub text: String,
+    /// The figures behind it.
+    pub data: Map<String, Value>,
+}

@@ -1,0 +1,322 @@
+//! Watches the service for its operator: what is wrong is logged, and told to the subscribers of
+//! the kind `events`.
+//!
+//! Looks around every few seconds at what memory knows, counts what came in once a minute by the
+//! keys of the rows. What is worth telling is decided by `condition` and `pulse`, which are
+//! pure; what is told becomes forwards in the store, like any other.
+
+mod condition;
+mod pulse;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+
+use crate::catalogue;
+use crate::clock::Clock;
+use crate::config::Events;
+use crate::metrics::{Metrics, SubscriberLabel};
+use crate::model::SubscriberState;
+use crate::store::watching::{Count, Counted, Position, Told};
+use crate::store::{Error, Store};
+use condition::{Condition, Seen, State, changes};
+use pulse::{Jump, KEPT_MS, Pulse, STEP_MS};
+
+/// How often it looks around.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How often what came in is counted, ms.
+const COUNT_EVERY_MS: i64 = 60_000;
+/// For how long after the start no silence is told, ms: providers come again in their own time
+/// after we were away.
+const SETTLING_MS: i64 = STEP_MS;
+
+/// What is watched.
+pub struct Watch {
+    /// The store.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// Who knows of breakers.
+    pub metrics: Arc<Metrics>,
+    /// What counts as wrong.
+    pub events: Events,
+    /// The names of the sources.
+    pub sources: Vec<String>,
+    /// Bytes beyond which the write-ahead log is emptied by force.
+    pub wal_limit_bytes: u64,
+    /// Bytes of free disk below which nothing is accepted.
+    pub disk_reserve_bytes: u64,
+}
+
+/// What is known from one look to the next.
+struct Watching {
+    watch: Watch,
+    pulse: Pulse,
+    position: Option<Position>,
+    started_ms: i64,
+    counted_ms: i64,
+}
+
+impl Watch {
+    /// Watches until `stop` turns true.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let clock = self.clock.clone();
+        let mut watching = Watching {
+            started_ms: clock.now_ms(),
+            counted_ms: i64::MIN,
+            watch: self,
+            pulse: Pulse::default(),
+            position: None,
+        };
+        loop {
+            let look_ms = i64::try_from(LOOK_EVERY.as_millis()).unwrap_or(i64::MAX);
+            let next_ms = clock.now_ms().saturating_add(look_ms);
+            if let Err(error) = watching.look().await {
+                tracing::warn!(%error, "watch.failed");
+            }
+            tokio::select! {
+                () = clock.sleep_until(next_ms) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+}
+
+impl Watching {
+    async fn look(&mut self) -> Result<(), Error> {
+        let now_ms = self.watch.clock.now_ms();
+        if self.position.is_none() {
+            self.begin().await?;
+        }
+        // Also when the clock was set back.
+        if !(self.counted_ms..self.counted_ms.saturating_add(COUNT_EVERY_MS)).contains(&now_ms) {
+            self.count(now_ms).await?;
+            self.counted_ms = now_ms;
+        }
+        let store = &self.watch.store;
+        let reader = store.reader();
+        let told = off_thread(move || reader.told()).await?;
+        let mut seen = self.subscribers();
+        seen.extend(self.sources(now_ms));
+        seen.extend(self.disk());
+        seen.extend(self.errors(&told, now_ms));
+        let (changes, gone) = changes(seen, &told, now_ms, self.watch.events.repeat_after);
+        if changes.is_empty() && gone.is_empty() {
+            return Ok(());
+        }
+        let events: Vec<_> = changes
+            .iter()
+            .filter_map(|change| Some((change.event?, change.subject.clone(), change.text.clone())))
+            .collect();
+        store.tell(changes, gone).await?;
+        for (event, subject, text) in events {
+            tracing::warn!(event, subject, "{text}");
+        }
+        Ok(())
+    }
+
+    /// Takes over what an earlier run counted.
+    async fn begin(&mut self) -> Result<(), Error> {
+        let reader = self.watch.store.reader();
+        let (counts, arrived) =
+            off_thread(move || Ok((reader.counts()?, reader.arrived(None)?))).await?;
+        self.pulse.restore(counts);
+        self.position = Some(arrived.position);
+        Ok(())
+    }
+
+    async fn count(&mut self, now_ms: i64) -> Result<(), Error> {
+        let mut counts: Vec<Count> = Vec::new();
+        loop {
+            let (reader, position) = (self.watch.store.reader(), self.position);
+            let arrived = off_thread(move || reader.arrived(position)).await?;
+            self.position = Some(arrived.position);
+            for (what, subject, more) in arrived.counts {
+                counts.push(self.pulse.add(what, &subject, more, now_ms));
+            }
+            if !arrived.more {
+                break;
+            }
+        }
+        self.pulse.forget(now_ms);
+        if counts.is_empty() {
+            return Ok(());
+        }
+        self.watch.store.keep_counts(counts, now_ms - KEPT_MS).await
+    }
+
+    fn subscribers(&self) -> Vec<Seen> {
+        let subscribers = Arc::clone(&self.watch.store.subscribers().borrow());
+        let mut seen = Vec::new();
+        for subscriber in subscribers.iter() {
+            let name = &subscriber.name;
+            let label = SubscriberLabel {
+                subscriber: name.clone(),
+            };
+            let gauge = self.watch.metrics.breaker_open.get(&label);
+            let open = gauge.is_some_and(|gauge| gauge.get() == 1);
+            let failing = match subscriber.state {
+                SubscriberState::Active if open => holds(
+                    format!("Subscriber {name} fails: it is only probed until it answers."),
+                    json!({ "pending_kept": true }),
+                ),
+                // A breaker that a restart closed has proved nothing.
+                SubscriberState::Active if subscriber.failing_since_ms.is_none() => {
+                    State::Ended(format!("Subscriber {name} answers again."))
+                }
+                _ => State::Unclear,
+            };
+            seen.push(saw(Condition::Failing, name, failing));
+            let reason = subscriber.state_reason.as_deref().unwrap_or("unknown");
+            let disabled = match subscriber.state {
+                SubscriberState::Disabled => holds(
+                    format!("Subscriber {name} is disabled, what it is owed is kept: {reason}."),
+                    json!({ "reason": reason }),
+                ),
+                SubscriberState::Active | SubscriberState::Paused => {
+                    State::Ended(format!("Subscriber {name} is no longer disabled."))
+                }
+            };
+            seen.push(saw(Condition::Disabled, name, disabled));
+        }
+        seen
+    }
+
+    fn sources(&self, now_ms: i64) -> Vec<Seen> {
+        let events = &self.watch.events;
+        let mut seen = Vec::new();
+        for source in &self.watch.sources {
+            let silent_ms =
+                self.pulse
+                    .silent_ms(source, now_ms, events.silence, events.silence_factor);
+            let silent = match silent_ms {
+                _ if now_ms.saturating_sub(self.started_ms) < SETTLING_MS => State::Unclear,
+                Some(silent_ms) => {
+                    let minutes = silent_ms / 60_000;
+                    holds(
+                        format!(
+                            "Source {source} has sent nothing for {minutes} minutes, longer than usual."
+                        ),
+                        json!({ "silent_minutes": minutes }),
+                    )
+                }
+                None => State::Ended(format!("Source {source} sends again.")),
+            };
+            seen.push(saw(Condition::Silent, source, silent));
+            let webhooks = self.pulse.unreadable(source, now_ms);
+            let unparsed = if webhooks > 0 {
+                holds(
+                    format!(
+                        "Webhooks of source {source} could not be read: {webhooks} lately. \
+                         They are kept: see `tickrelay webhook list --outcome unparsed`."
+                    ),
+                    json!({ "webhooks": webhooks }),
+                )
+            } else {
+                State::Ended(String::new())
+            };
+            seen.push(saw(Condition::Unparsed, source, unparsed));
+        }
+        seen
+    }
+
+    fn errors(&self, told: &[Told], now_ms: i64) -> Vec<Seen> {
+        let jumped = |told: &&Told| told.what == Condition::Jumped.as_str();
+        let events = &self.watch.events;
+        let jump = Jump {
+            least: events.failures,
+            factor: events.failure_factor,
+        };
+        let mut keys: Vec<&str> = self.pulse.subjects(Counted::Failures).collect();
+        keys.extend(told.iter().filter(jumped).map(|told| told.subject.as_str()));
+        keys.sort_unstable();
+        keys.dedup();
+        let look = |key: &str| {
+            let mut told = told.iter().filter(jumped);
+            let held = told.any(|told| told.subject == key && told.holds);
+            let rate = self.pulse.rate(key, now_ms);
+            let state = if rate.has_jumped(if held { jump.half() } else { jump }) {
+                let name = catalogue::find(key).map(|entry| format!(" ({})", entry.name));
+                holds(
+                    format!(
+                        "Error {key}{} jumped: {} of the last {} reports, {} of {} in the 24 hours before.",
+                        name.unwrap_or_default(),
+                        rate.failures,
+                        rate.reports,
+                        rate.failures_before,
+                        rate.reports_before,
+                    ),
+                    json!({
+                        "failures": rate.failures,
+                        "reports": rate.reports,
+                        "failures_before": rate.failures_before,
+                        "reports_before": rate.reports_before,
+                    }),
+                )
+            } else {
+                State::Ended(format!("Error {key} is as rare as before."))
+            };
+            saw(Condition::Jumped, key, state)
+        };
+        keys.into_iter().map(look).collect()
+    }
+
+    fn disk(&self) -> [Seen; 2] {
+        let reserve = self.watch.disk_reserve_bytes;
+        let health = self.watch.store.health();
+        let disk = match self.watch.store.free_bytes() {
+            // Twice the reserve is the last moment to do something about it in peace.
+            Some(free) if free < reserve.saturating_mul(2) || !health.disk_ok => holds(
+                format!(
+                    "The disk is nearly full: {free} bytes are free, below {reserve} webhooks are refused."
+                ),
+                json!({ "free_bytes": free, "reserve_bytes": reserve }),
+            ),
+            Some(_) => State::Ended("The disk has room again.".to_owned()),
+            None => State::Unclear,
+        };
+        let (wal, limit) = (health.wal_bytes, self.watch.wal_limit_bytes);
+        let large = if wal > limit / 5 * 4 {
+            holds(
+                format!(
+                    "The write-ahead log has {wal} of {limit} bytes: another process most likely reads the store \
+                     and keeps it from starting over."
+                ),
+                json!({ "wal_bytes": wal, "limit_bytes": limit }),
+            )
+        } else {
+            State::Ended("The write-ahead log is small again.".to_owned())
+        };
+        [
+            saw(Condition::Disk, "", disk),
+            saw(Condition::Wal, "", large),
+        ]
+    }
+}
+
+fn saw(condition: Condition, subject: &str, state: State) -> Seen {
+    Seen {
+        condition,
+        subject: subject.to_owned(),
+        state,
+    }
+}
+
+fn holds(text: String, data: Value) -> State {
+    let data = match data {
+        Value::Object(data) => data,
+        _ => Map::new(),
+    };
+    State::Holds(text, data)
+}
+
+/// Reads of the store block.
+async fn off_thread<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(read)
+        .await
+        .map_err(|_| Error::Closed)?
+}

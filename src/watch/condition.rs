@@ -1,0 +1,214 @@
+//! What can be wrong with the service, what is said when it begins and ends, and when it is said.
+//!
+//! Conditions are looked at, not waited for: what holds now is compared with what was told last.
+//! So an event that a crash swallowed is told after it, what comes and goes between two looks is
+//! not told at all, and what goes on coming and going is told now and then.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::store::watching::{Change, Told};
+
+macro_rules! conditions {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal, $began:literal, $ended:expr;)+) => {
+        /// What can be wrong.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub(super) enum Condition {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl Condition {
+            /// The word in the table.
+            pub(super) const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            /// The event that tells of its beginning.
+            pub(super) const fn began(self) -> &'static str {
+                match self { $(Self::$variant => $began,)+ }
+            }
+
+            /// The event that tells of its end, where that is worth one.
+            pub(super) const fn ended(self) -> Option<&'static str> {
+                match self { $(Self::$variant => $ended,)+ }
+            }
+        }
+    };
+}
+
+conditions! {
+    /// A subscriber's breaker is open.
+    Failing = "subscriber-failing", "subscriber.breaker_opened", Some("subscriber.recovered");
+    /// A subscriber was disabled.
+    Disabled = "subscriber-disabled", "subscriber.disabled", Some("subscriber.resumed");
+    /// A source has been silent for longer than usual.
+    Silent = "source-silent", "source.silent", Some("source.heard");
+    /// Webhooks of a source could not be read.
+    Unparsed = "webhooks-unparsed", "webhooks.unparsed", None;
+    /// The share of an error jumped.
+    Jumped = "error-jumped", "errors.jumped", Some("errors.settled");
+    /// The disk is nearly full.
+    Disk = "disk-low", "disk.low", Some("disk.recovered");
+    /// The write-ahead log is nearly as large as it may be.
+    Wal = "wal-large", "wal.large", Some("wal.recovered");
+}
+
+/// What a look at one thing found.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Seen {
+    pub(super) condition: Condition,
+    /// Of what: a subscriber, a source, an error key; empty for the service as a whole.
+    pub(super) subject: String,
+    pub(super) state: State,
+}
+
+/// Whether a condition holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum State {
+    /// It does: one sentence, and the figures behind it.
+    Holds(String, Map<String, Value>),
+    /// It does not: one sentence.
+    Ended(String),
+    /// Nobody can tell now; what was told stands.
+    Unclear,
+}
+
+/// What is to be told, given what was. `apart` lies between two tellings of a beginning at least.
+///
+/// What was told of a thing that is not looked at any more (it was removed) comes back with it,
+/// to be forgotten.
+pub(super) fn changes(
+    seen: Vec<Seen>,
+    told: &[Told],
+    now_ms: i64,
+    apart: Duration,
+) -> (Vec<Change>, Vec<i64>) {
+    let gone = told.iter().filter(|told| {
+        !seen
+            .iter()
+            .any(|seen| seen.condition.as_str() == told.what && seen.subject == told.subject)
+    });
+    let gone = gone.map(|told| told.condition_id).collect();
+    let changes = seen
+        .into_iter()
+        .filter_map(|seen| {
+            let told = told
+                .iter()
+                .find(|told| told.what == seen.condition.as_str() && told.subject == seen.subject);
+            change(seen, told, now_ms, apart)
+        })
+        .collect();
+    (changes, gone)
+}
+
+fn change(seen: Seen, told: Option<&Told>, now_ms: i64, apart: Duration) -> Option<Change> {
+    let held = told.is_some_and(|told| told.holds);
+    let Seen {
+        condition,
+        subject,
+        state,
+    } = seen;
+    let (holds, event, text, data) = match state {
+        State::Holds(text, data) if !held => {
+            let apart_ms = i64::try_from(apart.as_millis()).unwrap_or(i64::MAX);
+            // A time that is still to come was set before the clock was set back.
+            let since_ms = told.map_or(i64::MAX, |told| now_ms - told.began_at_ms);
+            if (0..apart_ms).contains(&since_ms) {
+                return None;
+            }
+            (true, Some(condition.began()), text, data)
+        }
+        State::Ended(text) if held => (false, condition.ended(), text, Map::new()),
+        State::Holds(..) | State::Ended(_) | State::Unclear => return None,
+    };
+    Some(Change {
+        what: condition.as_str(),
+        subject,
+        holds,
+        event,
+        text,
+        data,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const APART: Duration = Duration::from_mins(10);
+
+    fn told(holds: bool, began_at_ms: i64) -> Told {
+        Told {
+            condition_id: 1,
+            what: "subscriber-failing".to_owned(),
+            subject: "crm".to_owned(),
+            holds,
+            began_at_ms,
+        }
+    }
+
+    fn check(state: &State, told: &[Told], now_ms: i64, expected: Option<&str>) {
+        let seen = vec![Seen {
+            condition: Condition::Failing,
+            subject: "crm".to_owned(),
+            state: state.clone(),
+        }];
+        let (changes, gone) = changes(seen, told, now_ms, APART);
+        let events: Vec<_> = changes.iter().filter_map(|change| change.event).collect();
+        assert_eq!(events, Vec::from_iter(expected), "{state:?} after {told:?}");
+        assert_eq!(gone, Vec::<i64>::new());
+    }
+
+    fn holds() -> State {
+        State::Holds("it fails".to_owned(), Map::new())
+    }
+
+    fn ended() -> State {
+        State::Ended("it answers".to_owned())
+    }
+
+    #[test]
+    fn a_change_is_told_once() {
+        let opened = Some("subscriber.breaker_opened");
+        let recovered = Some("subscriber.recovered");
+        check(&holds(), &[], 0, opened);
+        check(&holds(), &[told(true, 0)], 1, None);
+        check(&ended(), &[told(true, 0)], 1, recovered);
+        check(&ended(), &[told(false, 0)], 1, None);
+        check(&ended(), &[], 1, None);
+        check(&State::Unclear, &[told(true, 0)], 1, None);
+        check(&State::Unclear, &[], 1, None);
+    }
+
+    #[test]
+    fn what_flaps_is_told_now_and_then() {
+        let apart_ms = 600_000;
+        let opened = Some("subscriber.breaker_opened");
+        check(&holds(), &[told(false, 0)], apart_ms - 1, None);
+        check(&holds(), &[told(false, 0)], apart_ms, opened);
+        // The clock was set back.
+        check(&holds(), &[told(false, apart_ms)], 0, opened);
+    }
+
+    #[test]
+    fn an_end_that_is_worth_no_event_is_noted_without_one() {
+        let seen = vec![Seen {
+            condition: Condition::Unparsed,
+            subject: "crm".to_owned(),
+            state: ended(),
+        }];
+        let told = Told {
+            what: "webhooks-unparsed".to_owned(),
+            ..told(true, 0)
+        };
+        let (changes, _) = changes(seen, &[told], 1, APART);
+        assert_eq!((changes.len(), changes[0].event), (1, None));
+    }
+
+    #[test]
+    fn what_is_gone_is_forgotten() {
+        let (changes, gone) = changes(Vec::new(), &[told(true, 0)], 1, APART);
+        assert_eq!((changes.len(), gone), (0, vec![1]));
+    }
+}

@@ -1,0 +1,235 @@
+//! What an operator is told of the service itself, over the same way as everybody else.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tickrelay::access::Role;
+use tickrelay::clock::{Clock, Hand};
+use tickrelay::model::SubscriberKind;
+use tickrelay::operations::Request;
+
+use crate::retrying::{T0, attempts, resume, stopped_clock, switched};
+use crate::support::receiver::Receiver;
+use crate::support::{PATIENCE, TestApp, cloud, until};
+
+const LOOK: Duration = Duration::from_secs(10);
+const HOUR_MS: i64 = 3_600_000;
+
+async fn operator(app: &TestApp) -> Receiver {
+    let receiver = Receiver::start();
+    app.subscribe_with("ops", &receiver.url, |new| {
+        new.kind = SubscriberKind::Events;
+    })
+    .await;
+    receiver
+}
+
+fn events(receiver: &Receiver) -> Vec<(String, Value)> {
+    let requests = receiver.received();
+    let events = requests.iter().map(|request| {
+        let event = request.json();
+        let name = event["type"].as_str().unwrap().to_owned();
+        (name, event["data"].clone())
+    });
+    events.collect()
+}
+
+/// Moves the time on, look by look, until so many events have come; returns the last.
+async fn told(hand: &Hand, receiver: &Receiver, count: usize) -> (String, Value) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while receiver.count() < count {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "only {:?}",
+            events(receiver)
+        );
+        hand.advance(LOOK);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let events = events(receiver);
+    assert_eq!(events.len(), count, "{events:?}");
+    events.last().unwrap().clone()
+}
+
+#[actix_web::test]
+async fn a_breaker_that_opens_and_a_subscriber_that_recovers_are_told_in_order() {
+    let (app, hand) = stopped_clock().await;
+    let ops = operator(&app).await;
+    let (crm, answer) = switched(500);
+    app.subscribe("crm", &crm.url).await;
+    for id in 0..5 {
+        app.report(&[cloud::status(&format!("wamid.{id}"), "sent", T0)])
+            .await;
+    }
+    attempts(&app, 5).await;
+    let (event, data) = told(&hand, &ops, 1).await;
+    assert_eq!(event, "subscriber.breaker_opened");
+    assert_eq!(data["subject"], "crm");
+    answer.store(200, Ordering::SeqCst);
+    let (event, data) = told(&hand, &ops, 2).await;
+    assert_eq!(event, "subscriber.recovered");
+    assert_eq!(data, json!({"subject": "crm"}));
+    // No report is told to it, and nothing says that one was not.
+    let sql = "SELECT count(*) FROM report WHERE refusals IS NOT NULL";
+    assert_eq!(app.value::<i64>(sql), 0);
+    app.settled().await;
+    let sql = "SELECT what, subject, holds, text FROM v_conditions WHERE told_at > began_at";
+    assert_eq!(
+        app.rows(sql),
+        [[
+            "subscriber-failing",
+            "crm",
+            "0",
+            "Subscriber crm answers again."
+        ]]
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_subscriber_that_is_disabled_and_resumed_is_told_of_with_the_reason() {
+    let (app, hand) = stopped_clock().await;
+    let ops = operator(&app).await;
+    let (crm, answer) = switched(410);
+    app.subscribe("crm", &crm.url).await;
+    app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
+    until("it is disabled", || {
+        let sql = "SELECT count(*) FROM subscriber WHERE state = 'disabled'";
+        app.value::<i64>(sql) == 1
+    })
+    .await;
+    let (event, data) = told(&hand, &ops, 1).await;
+    assert_eq!(event, "subscriber.disabled");
+    assert_eq!(
+        data,
+        json!({"subject": "crm", "reason": "answered 410 Gone"})
+    );
+    answer.store(200, Ordering::SeqCst);
+    resume(&app).await;
+    let (event, _) = told(&hand, &ops, 2).await;
+    assert_eq!(event, "subscriber.resumed");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_was_told_is_not_told_again_after_a_restart() {
+    let (app, hand) = stopped_clock().await;
+    let ops = operator(&app).await;
+    let (crm, _) = switched(410);
+    app.subscribe("crm", &crm.url).await;
+    app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
+    told(&hand, &ops, 1).await;
+    let app = app.restart().await;
+    assert_eq!(app.post("cloud", "{broken").await, 200);
+    let (event, data) = told(&hand, &ops, 2).await;
+    assert_eq!(event, "webhooks.unparsed");
+    assert_eq!(data, json!({"subject": "cloud", "webhooks": 1}));
+    app.stop().await;
+}
+
+/// Puts counts of so many hours ago into the store, as an earlier run would have.
+fn counted(app: &TestApp, rows: &[(&str, &str, i64, i64)]) {
+    let now_ms = T0 * 1000;
+    let store = app.sqlite();
+    for (what, subject, hours_ago, count) in rows {
+        let begins_at_ms = now_ms - now_ms % 600_000 - hours_ago * HOUR_MS;
+        let sql = "INSERT INTO pulse (begins_at_ms, what, subject, count) VALUES (?1, ?2, ?3, ?4)";
+        let row = rusqlite::params![begins_at_ms, what, subject, count];
+        store.execute(sql, row).unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn a_source_that_is_silent_for_longer_than_usual_is_told_of_once() {
+    let (app, hand) = stopped_clock().await;
+    let ops = operator(&app).await;
+    counted(
+        &app,
+        &[
+            ("webhooks", "cloud", 50, 9),
+            ("webhooks", "cloud", 39, 9),
+            ("webhooks", "cloud", 30, 9),
+            ("webhooks", "cloud", 19, 9),
+            // Its longest silence is eleven hours, and this one is nineteen.
+            ("webhooks", "infobip", 40, 9),
+            ("webhooks", "infobip", 2, 9),
+        ],
+    );
+    let app = app.restart().await;
+    hand.advance(Duration::from_hours(4));
+    let (event, data) = told(&hand, &ops, 1).await;
+    assert_eq!(event, "source.silent");
+    assert_eq!(data["subject"], "cloud");
+    let minutes = data["silent_minutes"].as_i64().unwrap();
+    assert!((22 * 60..24 * 60).contains(&minutes), "{minutes}");
+    app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
+    let (event, _) = told(&hand, &ops, 2).await;
+    assert_eq!(event, "source.heard");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn an_error_whose_share_jumps_is_told_of_and_when_it_settles_too() {
+    let (app, hand) = stopped_clock().await;
+    let ops = operator(&app).await;
+    counted(
+        &app,
+        &[("reports", "", 3, 1000), ("failures", "meta:131026", 3, 10)],
+    );
+    let app = app.restart().await;
+    let failed: Vec<Value> = (0..20)
+        .map(|id| cloud::failed(&format!("wamid.{id}"), T0))
+        .collect();
+    app.report(&failed[..19]).await;
+    hand.advance(Duration::from_mins(2));
+    app.report(&failed[19..]).await;
+    let (event, data) = told(&hand, &ops, 1).await;
+    assert_eq!(event, "errors.jumped");
+    assert_eq!(
+        data,
+        json!({
+            "subject": "meta:131026", "failures": 20, "reports": 20,
+            "failures_before": 10, "reports_before": 1000,
+        })
+    );
+    let (event, _) = told(&hand, &ops, 2).await;
+    assert_eq!(event, "errors.settled");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_disk_and_a_log_near_their_limits_are_told_of() {
+    let (clock, hand) = Clock::manual(T0 * 1000);
+    let app = TestApp::boot_with(clock, |config| config.store.wal_limit_bytes = 1).await;
+    let ops = operator(&app).await;
+    let (event, data) = told(&hand, &ops, 1).await;
+    assert_eq!(event, "wal.large");
+    assert_eq!(data["limit_bytes"], 1);
+    let app = app
+        .restart_with(|config| {
+            config.store.wal_limit_bytes = 1 << 40;
+            config.store.disk_reserve_bytes = 1 << 62;
+        })
+        .await;
+    told(&hand, &ops, 3).await;
+    let names: Vec<String> = events(&ops).into_iter().map(|(name, _)| name).collect();
+    assert!(names.contains(&"disk.low".to_owned()), "{names:?}");
+    assert!(names.contains(&"wal.recovered".to_owned()), "{names:?}");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn events_are_for_who_sees_all_of_the_service() {
+    let (app, _hand) = stopped_clock().await;
+    let ops = operator(&app).await;
+    let acme = app.caller(Role::Integrator).await;
+    let body = json!({"name": "acme", "url": ops.url, "kind": "events"});
+    let refused = acme.post("/subscribers", &body).await;
+    assert_eq!(refused.problem(422), ["/kind"]);
+    // A sample tells that it is one.
+    let name = "ops".to_owned();
+    app.order(Request::TestSubscriber { name }).await;
+    assert_eq!(events(&ops), [("sample".to_owned(), json!({}))]);
+    app.stop().await;
+}
