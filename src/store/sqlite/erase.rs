@@ -377,7 +377,7 @@ impl Store {
         for _ in 0..CHECKPOINT_TRIES {
             let busy = self
                 .run(|core| {
-                    core.empty_wal()
+                    core.truncate()
                         .map_err(|error| backend("cannot empty the WAL".to_owned(), error))
                 })
                 .await?;

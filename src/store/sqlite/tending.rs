@@ -44,7 +44,9 @@ impl Core {
             && !self.checkpointer.is_under_way()
         {
             self.truncated = Instant::now();
-            self.truncate();
+            if let Err(error) = self.truncate() {
+                tracing::warn!(%error, "store.checkpoint_failed");
+            }
         }
         let wal_bytes = size();
         if wal_bytes > self.wal_limit_bytes && !self.wal_alarmed {
@@ -90,27 +92,13 @@ impl Core {
         }
     }
 
-    /// Makes the WAL start over at once; returns whether somebody prevented it.
-    pub(super) fn empty_wal(&self) -> rusqlite::Result<bool> {
+    /// Makes the WAL start over at once; returns whether somebody prevented it. Readers are
+    /// waited for, but not for long: every webhook waits with the writer.
+    pub(super) fn truncate(&self) -> rusqlite::Result<bool> {
         self.connection.busy_timeout(READERS_PATIENCE)?;
-        let busy = self
-            .connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        let prevented = self.try_checkpoint("TRUNCATE");
         self.connection.busy_timeout(BUSY_PATIENCE)?;
-        busy
-    }
-
-    /// Makes the WAL start over; readers are waited for, but not for long: every webhook waits
-    /// with the writer.
-    fn truncate(&self) {
-        let wait = |wait| {
-            if let Err(error) = self.connection.busy_timeout(wait) {
-                tracing::warn!(%error, "store.busy_timeout_failed");
-            }
-        };
-        wait(READERS_PATIENCE);
-        self.checkpoint("TRUNCATE");
-        wait(BUSY_PATIENCE);
+        prevented
     }
 
     /// Whether a commit succeeds again. Who asks `/readyz` before sending would otherwise never
@@ -128,19 +116,23 @@ impl Core {
     }
 
     pub(super) fn checkpoint(&self, mode: &str) {
-        let started = Instant::now();
-        let result =
-            self.connection
-                .query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-                    row.get::<_, i64>(0)
-                });
-        if let Err(error) = result {
-            end_if_unsynced(&error);
+        if let Err(error) = self.try_checkpoint(mode) {
             tracing::warn!(%error, mode, "store.checkpoint_failed");
+        }
+    }
+
+    /// Returns whether somebody prevented that all of it was done.
+    fn try_checkpoint(&self, mode: &str) -> rusqlite::Result<bool> {
+        let started = Instant::now();
+        let pragma = format!("PRAGMA wal_checkpoint({mode})");
+        let result = self.connection.query_row(&pragma, [], |row| row.get(0));
+        if let Err(error) = &result {
+            end_if_unsynced(error);
         }
         self.metrics
             .checkpoint_seconds
             .observe(started.elapsed().as_secs_f64());
+        result
     }
 
     pub(super) fn look_at_disk(&self) {
