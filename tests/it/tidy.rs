@@ -69,6 +69,7 @@ const CONFINED: &[(&str, &[&str])] = &[
             "src/cli/demo/subscriber.rs",
             // A floor is the relay without all that makes it one.
             "src/bin/tickrelay-bench/floor.rs",
+            "src/bin/tickrelay-bench/raw.rs",
         ],
     ),
     (
@@ -76,8 +77,8 @@ const CONFINED: &[(&str, &[&str])] = &[
         &[
             "src/store/sqlite.rs",
             "src/store/sqlite/",
-            // The same floor with a commit, and an analyst who reads the file.
-            "src/bin/tickrelay-bench/floor.rs",
+            // The same floor's commit, and an analyst who reads the file.
+            "src/bin/tickrelay-bench/raw.rs",
             "src/bin/tickrelay-bench/readers.rs",
         ],
     ),

@@ -1,12 +1,11 @@
 //! What this machine can do at best: the floors that receiving stands on, the ceiling of sending.
 //!
 //! The bare server reads a body and answers; the storing one puts the raw body into SQLite
-//! first, in groups with one commit each, and nothing else. The poster signs and sends and
+//! first, in groups with one commit each (see [`super::raw`]). The poster signs and sends and
 //! stores nothing. They are the relay with everything taken out that makes it a relay.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use actix_web::web::{self, Bytes, Data};
@@ -14,7 +13,6 @@ use actix_web::{App, HttpResponse, HttpServer};
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use tickrelay::clock::Clock;
 use tickrelay::forward::envelope::{Envelope, SigningSecret};
@@ -23,12 +21,11 @@ use tokio::sync::oneshot;
 
 use super::player::{Part, Played};
 use super::process::{self, Actor};
+use super::raw::{self, Job, Storing};
 use super::stage::{Bench, folder};
 use super::subscriber::Listening;
 use super::{Durability, talk};
 
-/// Bodies in one commit, as in the relay.
-const GROUP: usize = 256;
 /// Seconds of each.
 const WINDOW_S: u64 = 10;
 /// About what a subscriber is sent.
@@ -73,12 +70,6 @@ struct Serving {
     storing: Option<Storing>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Storing {
-    file: PathBuf,
-    full: bool,
-}
-
 fn served(bench: &Bench, storing: Option<Storing>) -> anyhow::Result<f64> {
     let mut server = Actor::start("role-server")?;
     let Listening { port } = server.ask(&Serving { storing })?;
@@ -88,13 +79,10 @@ fn served(bench: &Bench, storing: Option<Storing>) -> anyhow::Result<f64> {
     Ok(played.accepted as f64 / played.elapsed_s)
 }
 
-/// A body and who waits for it.
-type Job = (Bytes, oneshot::Sender<()>);
-
 /// The server's role: as many threads as the relay has by default.
 pub(super) fn serve() -> anyhow::Result<()> {
     let serving: Serving = process::order()?.context("no order")?;
-    let storer = serving.storing.as_ref().map(store).transpose()?;
+    let storer = serving.storing.as_ref().map(raw::store).transpose()?;
     let storer = Data::new(storer);
     actix_web::rt::System::new().block_on(async move {
         let server = HttpServer::new(move || {
@@ -119,38 +107,6 @@ async fn take(body: Bytes, storer: Data<Option<Sender<Job>>>) -> HttpResponse {
         }
     }
     HttpResponse::Ok().finish()
-}
-
-fn store(storing: &Storing) -> anyhow::Result<Sender<Job>> {
-    let connection = Connection::open(&storing.file)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    let synchronous = if storing.full { "FULL" } else { "NORMAL" };
-    connection.pragma_update(None, "synchronous", synchronous)?;
-    connection.execute("CREATE TABLE raw (id INTEGER PRIMARY KEY, body BLOB)", ())?;
-    let (jobs, inbox) = channel();
-    std::thread::spawn(move || commit_all(&connection, &inbox));
-    Ok(jobs)
-}
-
-/// Commits what waits together, then tells everybody; ends when a commit fails, and whoever
-/// waits is answered 503.
-fn commit_all(connection: &Connection, inbox: &Receiver<Job>) -> rusqlite::Result<()> {
-    while let Ok(first) = inbox.recv() {
-        let mut group = vec![first];
-        group.extend(inbox.try_iter().take(GROUP - 1));
-        let transaction = connection.unchecked_transaction()?;
-        for (body, _) in &group {
-            transaction
-                .prepare_cached("INSERT INTO raw (body) VALUES (?1)")?
-                .execute([body.as_ref()])?;
-        }
-        transaction.commit()?;
-        for (_, done) in group {
-            // Whoever waited may have gone.
-            let _ = done.send(());
-        }
-    }
-    Ok(())
 }
 
 /// What a poster is to do.

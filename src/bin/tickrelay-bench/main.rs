@@ -14,6 +14,7 @@ mod outage;
 mod page;
 mod player;
 mod process;
+mod raw;
 mod readers;
 mod scenario;
 mod stage;
