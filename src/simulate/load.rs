@@ -54,8 +54,8 @@ pub enum Pace {
 pub struct Exchange<'a> {
     /// The reports in it.
     pub told: &'a [Told],
-    /// When it left, µs of [`monotonic_us`].
-    pub left_us: u64,
+    /// When it should have left, µs of [`monotonic_us`].
+    pub due_us: u64,
     /// From when it should have left to the answer.
     pub latency: Duration,
     /// The answer's status, or why there was none.
@@ -96,8 +96,7 @@ impl Summary {
             Ok(200..=299) => {
                 self.accepted += 1;
                 self.reports += webhook.told.len() as u64;
-                let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-                self.latency_us.saturating_record(us);
+                self.latency_us.saturating_record(us(latency));
             }
             Ok(status) => *self.refused.entry(*status).or_default() += 1,
             Err(error) => {
@@ -119,6 +118,12 @@ impl Summary {
 pub fn latencies() -> Histogram<u64> {
     // The only refusals are of bounds that overlap and of more than five digits.
     Histogram::new_with_bounds(1, LONGEST_US, 3).unwrap_or_else(|_| unreachable!())
+}
+
+/// A time in µs, as histograms and logs have it.
+#[must_use]
+pub fn us(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Sends the traffic until the load is done or `stop` turns true; tells `observe` of each.
@@ -211,10 +216,10 @@ impl<O: FnMut(&Exchange<'_>)> Work<'_, O> {
     async fn use_connection(&self) {
         let mut connection = Connection::new(self.load.address);
         while let Some((webhook, intended)) = self.next().await {
-            let left_us = monotonic_us();
+            let due_us = monotonic_us().saturating_sub(us(intended.elapsed()));
             let answer = connection.exchange(&webhook.request).await;
             let latency = intended.elapsed();
-            self.conclude(&webhook, left_us, &answer, latency);
+            self.conclude(&webhook, due_us, &answer, latency);
             if answer.is_err() {
                 tokio::time::sleep(AFTER_FAILURE).await;
             }
@@ -224,7 +229,7 @@ impl<O: FnMut(&Exchange<'_>)> Work<'_, O> {
     fn conclude(
         &self,
         webhook: &Webhook,
-        left_us: u64,
+        due_us: u64,
         answer: &io::Result<u16>,
         latency: Duration,
     ) {
@@ -232,7 +237,7 @@ impl<O: FnMut(&Exchange<'_>)> Work<'_, O> {
         shared.summary.count(webhook, answer, latency);
         (shared.observe)(&Exchange {
             told: &webhook.told,
-            left_us,
+            due_us,
             latency,
             answer,
         });

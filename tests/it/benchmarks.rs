@@ -84,3 +84,18 @@ fn a_figure_that_misses_its_target_is_called_missed() {
     );
     assert!(verdict(vec![]).contains("| not measured |"));
 }
+
+#[test]
+fn answers_of_earlier_instruments_are_marked_and_those_of_today_are_not() {
+    let mut answer: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&answers()[0]).unwrap()).unwrap();
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("answer.json");
+    let mut is_marked = |instruments: u64| {
+        answer["instruments"] = instruments.into();
+        fs::write(&file, answer.to_string()).unwrap();
+        page(std::slice::from_ref(&file)).contains(", earlier instruments:")
+    };
+    assert!(is_marked(1));
+    assert!(!is_marked(2));
+}

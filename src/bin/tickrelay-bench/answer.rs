@@ -11,10 +11,17 @@ use super::measure::Outcome;
 use super::player::Played;
 use super::process::Usage;
 
+/// Counts the changes of what figures mean: answers of an older form are not comparable, and
+/// the page says so ([`super::page`]).
+pub(super) const INSTRUMENTS: u32 = 2;
+
 /// Everything that one run measured.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Answer {
     pub(super) version: String,
+    /// The [`INSTRUMENTS`] it was measured with; 1 had no number.
+    #[serde(default = "first_instruments")]
+    pub(super) instruments: u32,
     /// The day it began (UTC).
     pub(super) day: String,
     /// How the benchmark was called.
@@ -26,6 +33,10 @@ pub(super) struct Answer {
     pub(super) rows: Vec<Row>,
     /// Scenarios that could not be measured, and why.
     pub(super) failed: Vec<String>,
+}
+
+const fn first_instruments() -> u32 {
+    1
 }
 
 /// One run of a scenario, or of a part of it; figures that do not apply are not there.

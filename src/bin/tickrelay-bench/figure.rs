@@ -46,7 +46,7 @@ figures! {
     ACK_P99_MS = "ack_p99_ms", "p99", 2, "the same for 99 of 100";
     ACK_P999_MS = "ack_p999_ms", "p99.9", 2, "the same for 999 of 1000";
     ACK_WORST_MS = "ack_worst_ms", "worst 2 s", 2, "the ack p99 of the worst two seconds";
-    TRANSIT_P50_MS = "transit_p50_ms", "transit p50", 2, "ms from a webhook's leaving to its forward's arrival at the subscriber: half of them";
+    TRANSIT_P50_MS = "transit_p50_ms", "transit p50", 2, "ms from when a webhook should have left, as for the ack, to its forward's arrival at the subscriber: half of them took at most this";
     TRANSIT_P99_MS = "transit_p99_ms", "p99", 2, "the same for 99 of 100";
     FORWARDS_PER_S = "forwards_per_s", "forwards/s", 0, "forwards in a second, until the last had arrived";
     FLOOR_PERCENT = "floor_percent", "% floor", 0, "webhooks/s as a share of the floor of the same round: a bare server that commits the raw body before it answers";

@@ -212,6 +212,7 @@ fn bench(cli: &Cli) -> anyhow::Result<()> {
     let day = chrono::DateTime::from_timestamp_millis(Clock::system().now_ms());
     let mut answer = Answer {
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        instruments: answer::INSTRUMENTS,
         day: day.unwrap_or_default().format("%Y-%m-%d").to_string(),
         command: command(),
         quick: cli.quick || cli.window.is_some(),

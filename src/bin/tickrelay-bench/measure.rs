@@ -17,18 +17,18 @@ pub(super) struct Outcome {
     pub(super) repeated: u64,
     /// Forwards that came after a later one of the same message.
     pub(super) reordered: u64,
-    /// From the webhook's leaving to the forward's arrival.
+    /// From when the webhook should have left to the forward's arrival.
     pub(super) transit_p50: u64,
     pub(super) transit_p99: u64,
-    /// From the first webhook's leaving to the last forward's arrival.
+    /// From when the first webhook should have left to the last forward's arrival.
     pub(super) span_us: u64,
 }
 
 /// Joins what was told and acknowledged with what these subscribers took.
 pub(super) fn join(told: &[Entry], taken: &[Entry], subscribers: &[u64]) -> Outcome {
-    let mut left: HashMap<u64, u64> = HashMap::with_capacity(told.len());
+    let mut due: HashMap<u64, u64> = HashMap::with_capacity(told.len());
     for entry in told {
-        left.entry(entry.key).or_insert(entry.at_us);
+        due.entry(entry.key).or_insert(entry.at_us);
     }
     let mut seen: HashSet<(u64, u64)> = HashSet::with_capacity(taken.len());
     let mut latest: HashMap<(u64, u64), u64> = HashMap::new();
@@ -40,7 +40,7 @@ pub(super) fn join(told: &[Entry], taken: &[Entry], subscribers: &[u64]) -> Outc
             continue;
         }
         // Reports of other windows, or of a webhook that was stored and not acknowledged.
-        let Some(left_us) = left.get(&entry.key) else {
+        let Some(due_us) = due.get(&entry.key) else {
             continue;
         };
         outcome.forwards += 1;
@@ -49,14 +49,14 @@ pub(super) fn join(told: &[Entry], taken: &[Entry], subscribers: &[u64]) -> Outc
             outcome.repeated += 1;
             continue;
         }
-        transit.saturating_record(entry.at_us.saturating_sub(*left_us));
+        transit.saturating_record(entry.at_us.saturating_sub(*due_us));
         // The key's last three bits are the status, in the order of a message's life.
         let (message, rank) = (entry.key >> 3, entry.key & 7);
         let before = latest.entry((message, entry.subscriber)).or_insert(rank);
         outcome.reordered += u64::from(rank < *before);
         *before = rank.max(*before);
     }
-    outcome.lost = (left.len() * subscribers.len()).saturating_sub(seen.len()) as u64;
+    outcome.lost = (due.len() * subscribers.len()).saturating_sub(seen.len()) as u64;
     outcome.transit_p50 = transit.value_at_quantile(0.5);
     outcome.transit_p99 = transit.value_at_quantile(0.99);
     let first_us = told.iter().map(|entry| entry.at_us).min();

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::answer::{Answer, Row};
+use super::answer::{Answer, INSTRUMENTS, Row};
 use super::figure::{self, Figure};
 use super::floor::Floors;
 use super::readers::is_for_a_copy;
@@ -43,6 +43,17 @@ const COST: &[Figure] = &[
     figure::DISK_PER_REPORT,
 ];
 
+/// What is to be known of answers from before [`INSTRUMENTS`] was 2.
+const OLD_INSTRUMENTS: &str = "\
+**Runs that are marked \"earlier instruments\" were made before the columns meant what stands below, and are to be\n\
+taken anew.** In them transit counts from the actual sending; the floor moves its WAL within its committing\n\
+thread; the windows of `hanging` end before the timeout; the outage is a pause, and its memory is compared with that of\n\
+a process that already held the start of the backlog.";
+
+fn is_old(answer: &Answer) -> bool {
+    answer.instruments < INSTRUMENTS
+}
+
 /// The whole page.
 pub(super) fn write(answers: &[Answer], notes: &str) -> String {
     let mut page = String::new();
@@ -60,6 +71,9 @@ pub(super) fn write(answers: &[Answer], notes: &str) -> String {
     }
     if answers.iter().any(|answer| !answer.machine.optimised) {
         say!(page, "**Some of these runs were not built for speed.**\n");
+    }
+    if answers.iter().any(is_old) {
+        say!(page, "{OLD_INSTRUMENTS}\n");
     }
     let rows: Vec<&Row> = answers.iter().flat_map(|answer| &answer.rows).collect();
     let of = |durability: &str| -> Vec<&Row> {
@@ -168,10 +182,15 @@ fn runs(page: &mut String, answers: &[Answer]) {
     for answer in answers {
         say!(
             page,
-            "- `{}`, {}, tickrelay {}: {}",
+            "- `{}`, {}, tickrelay {}{}: {}",
             answer.command,
             answer.day,
             answer.version,
+            if is_old(answer) {
+                ", earlier instruments"
+            } else {
+                ""
+            },
             table::machine(&answer.machine)
         );
         for failed in &answer.failed {
@@ -228,7 +247,12 @@ fn floors(page: &mut String, answers: &[Answer], durability: &str) {
             say!(page, "| {name} | {} |", spread(sample, 0));
         }
     }
-    say!(page, "");
+    say!(
+        page,
+        "\n\
+         The floor commits as the relay does: groups of 256 at most, the same pragmas, page size and cache, its\n\
+         WAL moved into the file by a second thread once it has 2048 pages, the rest by the committing one.\n"
+    );
 }
 
 /// A table: one line for each scenario, its runs together.

@@ -101,7 +101,8 @@ impl Played {
     }
 }
 
-/// One report in a log: which, and when it left or arrived (µs of the machine's clock).
+/// One report in a log: which, and when it should have left or when it arrived (µs of the
+/// machine's clock).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) key: u64,
@@ -203,7 +204,7 @@ async fn play(part: &Part, stop: &Arc<AtomicBool>) -> anyhow::Result<Played> {
             log.extend(exchange.told.iter().map(|told| Entry {
                 key: key(told.message, told.status),
                 subscriber: 0,
-                at_us: exchange.left_us,
+                at_us: exchange.due_us,
             }));
         }
     })
@@ -245,8 +246,7 @@ impl Stretches {
         if self.begun.elapsed() >= STRETCH {
             self.close();
         }
-        let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        self.latency_us.saturating_record(us);
+        self.latency_us.saturating_record(load::us(latency));
     }
 
     fn close(&mut self) {
@@ -294,5 +294,69 @@ fn source(infobip: bool) -> Source {
         default_type: MessageType::Template,
         sender: infobip.then(|| "385910009999".to_owned()),
         senders: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// How long the first answer of the relay in this test takes.
+    const STALL: Duration = Duration::from_millis(300);
+
+    /// Answers each request with 200, the first one late.
+    fn answer_late(stream: TcpStream) {
+        let mut requests = BufReader::new(stream.try_clone().unwrap());
+        let mut stream = stream;
+        let mut wait = STALL;
+        loop {
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                if requests.read_line(&mut line).unwrap() == 0 {
+                    return;
+                }
+                let line = line.trim_end().to_ascii_lowercase();
+                if let Some(value) = line.strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                if line.is_empty() {
+                    break;
+                }
+            }
+            requests.read_exact(&mut vec![0; length]).unwrap();
+            std::thread::sleep(std::mem::take(&mut wait));
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                .unwrap();
+        }
+    }
+
+    #[test]
+    fn a_report_is_written_down_with_the_time_at_which_it_should_have_left() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let folder = tempfile::TempDir::new().unwrap();
+        let log = folder.path().join("told");
+        let part = Part {
+            connections: 1,
+            rate: Some(100.0),
+            log: Some(log.clone()),
+            ..Part::saturated(listener.local_addr().unwrap().port(), 0.1)
+        };
+        let relay = std::thread::spawn(move || answer_late(listener.accept().unwrap().0));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let played = runtime.block_on(play(&part, &Arc::default())).unwrap();
+        relay.join().unwrap();
+        assert_eq!((played.accepted, played.unaccepted()), (10, 0));
+        let told = read_log(&log).unwrap();
+        // The last nine all left after the stall, one hundredth of a second apart in the plan.
+        let last = told.last().unwrap().at_us - told[0].at_us;
+        assert!((85_000..95_000).contains(&last), "{last} µs");
     }
 }
