@@ -63,6 +63,7 @@ figures! {
     OTHERS_WELL_MS = "others_well_ms", "others beside a well one", 2, "their median transit p99 (ms) when the tenth is well";
     OTHERS_HUNG_MS = "others_hung_ms", "others beside a hanging one", 2, "their median transit p99 (ms) when the tenth hangs";
     PAIRS = "pairs", "pairs", 0, "pairs of windows, interleaved";
+    TIMEOUTS = "timeouts", "timed out", 0, "attempts of the hanging subscriber that had timed out when a window ended, in the window with the fewest";
     BACKLOG = "backlog", "backlog", 0, "forwards that waited for the subscriber";
     DRAINED_S = "drained_s", "drained s", 1, "seconds until the last of them had arrived";
     BACKLOG_MIB = "backlog_mib", "backlog MiB", 1, "the most resident memory while it drained, less that of the same process before it began";

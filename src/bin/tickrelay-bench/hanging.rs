@@ -7,9 +7,14 @@ use super::player::Part;
 use super::stage::{Bench, Stage};
 use super::targets::Sample;
 use tickrelay::operations::Request;
+use tickrelay::store::NewSubscriber;
 
 /// Subscribers that are well in every window.
 const WELL: u64 = 9;
+/// The tenth's own timeout, whether it hangs or not: a tenth of a window, so that attempts do not
+/// only hang but time out, and what follows on that (the record, the breaker, its probes) falls
+/// within the window too.
+const TIMEOUT_MS: u32 = 1_000;
 
 /// Pairs of windows, the tenth subscriber well in one and hanging in the other.
 pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<Row>> {
@@ -20,17 +25,25 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
         stage.subscribe(&format!("subscriber-{number}"), &number.to_string())?;
     }
     let mut p99 = [Vec::new(), Vec::new()];
-    let (mut outcomes, mut refused) = (Vec::new(), 0);
+    let (mut outcomes, mut refused, mut timeouts) = (Vec::new(), 0, f64::INFINITY);
     for pair in 0..pairs {
         // The order changes from pair to pair, so that what grows with time falls on both.
         for hangs in [pair % 2 == 0, pair % 2 != 0] {
             let name = format!("tenth-{pair}-{hangs}");
-            stage.subscribe(&name, if hangs { "hang" } else { "9" })?;
+            stage.ask(&Request::AddSubscriber(NewSubscriber {
+                timeout_ms: Some(TIMEOUT_MS),
+                ..stage.subscriber(&name, if hangs { "hang" } else { "9" })
+            }))?;
             let part = Part {
                 rate: Some(200.0),
                 ..stage.part()?
             };
             let played = stage.play(&part)?;
+            if hangs {
+                let labels = format!("subscriber=\"{name}\",outcome=\"timeout\"");
+                let series = format!("tickrelay_attempts_total{{{labels}}}");
+                timeouts = timeouts.min(stage.service()?.metric(&series)?);
+            }
             stage.drain(&part, played.reports * (WELL + u64::from(!hangs)))?;
             stage.ask(&Request::RemoveSubscriber { name })?;
             for outcome in stage.outcomes(&[&part], &others)? {
@@ -42,6 +55,7 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
     }
     let mut row = Row::new("hanging");
     row.set(figure::PAIRS, f64::from(pairs));
+    row.set(figure::TIMEOUTS, timeouts);
     row.set(figure::REFUSED, count(refused));
     row.faults(&outcomes);
     let [well, hung] = p99.map(|p99| Sample::of(p99.into_iter()));
@@ -54,8 +68,13 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
         );
         row.note = format!(
             "the others' p99 lay between {:.2} and {:.2} ms beside a well one, \
-             {:.2} and {:.2} ms beside a hanging one",
-            well.low, well.high, hung.low, hung.high
+             {:.2} and {:.2} ms beside a hanging one, whose attempts time out after {} s: those in \
+             flight together, then the breaker's probes",
+            well.low,
+            well.high,
+            hung.low,
+            hung.high,
+            TIMEOUT_MS / 1000
         );
     }
     Ok(vec![row])

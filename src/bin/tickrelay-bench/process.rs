@@ -1,8 +1,8 @@
 //! The processes that take part: how they are started, asked, looked at and ended.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -99,17 +99,31 @@ impl Service {
     }
 
     fn is_ready(&self) -> bool {
-        let asked = || -> std::io::Result<String> {
-            let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.port))?;
-            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-            stream.write_all(
-                b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-            )?;
-            let mut line = String::new();
-            BufReader::new(stream).read_line(&mut line)?;
-            Ok(line)
-        };
-        asked().is_ok_and(|line| line.contains(" 200 "))
+        let answer = self.get("/readyz");
+        answer.is_ok_and(|answer| {
+            answer
+                .lines()
+                .next()
+                .is_some_and(|line| line.contains(" 200 "))
+        })
+    }
+
+    /// The whole answer, its head included.
+    fn get(&self, path: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    /// What `/metrics` says of one series, named with its labels; 0 when it has none such.
+    pub(super) fn metric(&self, series: &str) -> anyhow::Result<f64> {
+        let page = self.get("/metrics").context("cannot read /metrics")?;
+        Ok(value_of(&page, series))
     }
 
     /// What it has used so far.
@@ -155,6 +169,14 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The value of a series on a page of metrics.
+fn value_of(page: &str, series: &str) -> f64 {
+    let value = page.lines().find_map(|line| line.strip_prefix(series));
+    value
+        .and_then(|value| value.strip_prefix(' ')?.trim().parse().ok())
+        .unwrap_or_default()
 }
 
 fn configuration(port: u16, settings: Settings) -> String {
@@ -298,4 +320,18 @@ pub(super) fn answer(answer: &impl Serialize) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", serde_json::to_string(answer)?)?;
     Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_is_found_by_its_whole_name() {
+        let page = "HTTP/1.1 200 OK\r\n\r\n# TYPE up gauge\nup{of=\"a\"} 1\nup{of=\"ab\"} 7\n";
+        assert!((value_of(page, "up{of=\"ab\"}") - 7.0).abs() < f64::EPSILON);
+        assert!((value_of(page, "up{of=\"a\"}") - 1.0).abs() < f64::EPSILON);
+        assert!(value_of(page, "up{of=\"b\"}").abs() < f64::EPSILON);
+        assert!(value_of(page, "up").abs() < f64::EPSILON);
+    }
 }

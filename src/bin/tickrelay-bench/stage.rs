@@ -101,16 +101,19 @@ impl<'a> Stage<'a> {
         self.service.as_ref().context("the service is stopped")
     }
 
-    /// Adds a subscriber that is called at that path of the subscriber's process.
-    pub(super) fn subscribe(&self, name: &str, path: &str) -> anyhow::Result<()> {
-        self.ask(&Request::AddSubscriber(NewSubscriber {
+    /// A subscriber that is called at that path of the subscriber's process.
+    pub(super) fn subscriber(&self, name: &str, path: &str) -> NewSubscriber {
+        let url = format!("http://127.0.0.1:{}/{path}", self.subscriber_port);
+        NewSubscriber {
             concurrency: self.bench.concurrency,
-            ..NewSubscriber::new(
-                name,
-                &format!("http://127.0.0.1:{}/{path}", self.subscriber_port),
-            )
-        }))
-        .map(drop)
+            ..NewSubscriber::new(name, &url)
+        }
+    }
+
+    /// Adds such a subscriber.
+    pub(super) fn subscribe(&self, name: &str, path: &str) -> anyhow::Result<()> {
+        let new = self.subscriber(name, path);
+        self.ask(&Request::AddSubscriber(new)).map(drop)
     }
 
     /// Asks the service as the CLI does.
