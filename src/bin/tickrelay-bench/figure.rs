@@ -64,9 +64,12 @@ figures! {
     OTHERS_HUNG_MS = "others_hung_ms", "others beside a hanging one", 2, "their median transit p99 (ms) when the tenth hangs";
     PAIRS = "pairs", "pairs", 0, "pairs of windows, interleaved";
     TIMEOUTS = "timeouts", "timed out", 0, "attempts of the hanging subscriber that had timed out when a window ended, in the window with the fewest";
-    BACKLOG = "backlog", "backlog", 0, "forwards that waited for the subscriber";
-    DRAINED_S = "drained_s", "drained s", 1, "seconds until the last of them had arrived";
-    BACKLOG_MIB = "backlog_mib", "backlog MiB", 1, "the most resident memory while it drained, less that of the same process before it began";
+    BACKLOG = "backlog", "backlog", 0, "forwards that waited for the subscriber when it came back";
+    DRAINED_S = "drained_s", "drained s", 1, "seconds from the first forward after the outage until the last of the backlog had arrived";
+    NOTICED_S = "noticed_s", "noticed s", 1, "seconds from the subscriber's return until the breaker's probe found it: the first forward's arrival";
+    OUTAGE_S = "outage_s", "outage s", 1, "seconds that the subscriber was away: its connections cut, its port closed";
+    CALM_PEAK_MIB = "calm_peak_mib", "calm peak MiB", 1, "the most resident memory of the same service, freshly started on an empty store, under the same 200 webhooks a second to one subscriber";
+    BACKLOG_MIB = "backlog_mib", "backlog MiB", 1, "the most resident memory of a freshly started service while it holds the backlog through the rest of the outage and drains it beside 200 webhooks a second, less that of the same without a backlog (calm peak)";
     STORED = "stored", "stored", 0, "reports that the store was told before, one of 500 of them twice";
     STORED_PER_S = "stored_per_s", "stored/s", 0, "reports in a second while the store was filled, 1000 in a webhook";
     STORE_MB = "store_mb", "store MB", 0, "the store's file, in millions of bytes";

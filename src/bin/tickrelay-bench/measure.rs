@@ -22,6 +22,9 @@ pub(super) struct Outcome {
     pub(super) transit_p99: u64,
     /// From when the first webhook should have left to the last forward's arrival.
     pub(super) span_us: u64,
+    /// When the first forward arrived, and when the last, µs of the machine's clock.
+    pub(super) first_us: u64,
+    pub(super) last_us: u64,
 }
 
 /// Joins what was told and acknowledged with what these subscribers took.
@@ -33,8 +36,10 @@ pub(super) fn join(told: &[Entry], taken: &[Entry], subscribers: &[u64]) -> Outc
     let mut seen: HashSet<(u64, u64)> = HashSet::with_capacity(taken.len());
     let mut latest: HashMap<(u64, u64), u64> = HashMap::new();
     let mut transit = latencies();
-    let mut outcome = Outcome::default();
-    let mut last_us = 0;
+    let mut outcome = Outcome {
+        first_us: u64::MAX,
+        ..Outcome::default()
+    };
     for entry in taken {
         if !subscribers.contains(&entry.subscriber) {
             continue;
@@ -44,7 +49,8 @@ pub(super) fn join(told: &[Entry], taken: &[Entry], subscribers: &[u64]) -> Outc
             continue;
         };
         outcome.forwards += 1;
-        last_us = last_us.max(entry.at_us);
+        outcome.first_us = outcome.first_us.min(entry.at_us);
+        outcome.last_us = outcome.last_us.max(entry.at_us);
         if !seen.insert((entry.key, entry.subscriber)) {
             outcome.repeated += 1;
             continue;
@@ -59,8 +65,8 @@ pub(super) fn join(told: &[Entry], taken: &[Entry], subscribers: &[u64]) -> Outc
     outcome.lost = (due.len() * subscribers.len()).saturating_sub(seen.len()) as u64;
     outcome.transit_p50 = transit.value_at_quantile(0.5);
     outcome.transit_p99 = transit.value_at_quantile(0.99);
-    let first_us = told.iter().map(|entry| entry.at_us).min();
-    outcome.span_us = last_us.saturating_sub(first_us.unwrap_or_default());
+    let begun_us = told.iter().map(|entry| entry.at_us).min();
+    outcome.span_us = outcome.last_us.saturating_sub(begun_us.unwrap_or_default());
     outcome
 }
 
@@ -102,6 +108,8 @@ mod tests {
                 transit_p50: 1_200,
                 transit_p99: 1_200,
                 span_us: 1_400,
+                first_us: 1_200,
+                last_us: 1_500,
             }
         );
     }

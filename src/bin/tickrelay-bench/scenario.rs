@@ -22,7 +22,7 @@ enum Course {
     Window(Shape),
     /// Windows with and without a subscriber that hangs.
     Hanging,
-    /// A paused subscriber, a backlog, and everything at once.
+    /// A subscriber that is away, a backlog, and everything at once.
     Outage,
     /// Windows on a store that holds a lot already.
     Stored,
@@ -167,7 +167,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     long(
         "outage",
         Course::Outage,
-        "a backlog drains while 200 webhooks a second come",
+        "a subscriber is away; its backlog drains while 200 webhooks a second come",
     ),
     long(
         "stored",

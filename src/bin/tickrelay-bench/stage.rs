@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use tempfile::TempDir;
 use tickrelay::control;
 
@@ -19,6 +19,9 @@ use super::{Durability, talk};
 /// What is still owed is given up as lost when nothing has come for this long: longer than
 /// the first retry takes.
 const SILENCE: Duration = Duration::from_secs(15);
+
+/// How often it is asked what has come.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// The longest that a part may take which is not ended by the clock.
 pub(super) const WITHIN: Duration = Duration::from_hours(2);
@@ -165,8 +168,32 @@ impl<'a> Stage<'a> {
             if count > last.0 {
                 last = (count, Instant::now());
             }
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// The subscribers go away: their connections are cut, new ones refused.
+    pub(super) fn leave(&mut self) -> anyhow::Result<()> {
+        let _: u64 = self.subscriber.ask(&Order::Leave)?;
+        Ok(())
+    }
+
+    /// They are back; says when (µs of the machine's clock).
+    pub(super) fn come_back(&mut self) -> anyhow::Result<u64> {
+        self.subscriber.ask(&Order::Return)
+    }
+
+    /// Waits for the first forward of a part.
+    pub(super) fn await_first(&mut self, part: &Part, within: Duration) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while self.subscriber.ask::<u64>(&Order::Count(part.run))? == 0 {
+            ensure!(
+                begun.elapsed() < within,
+                "nothing was forwarded for {within:?} to a subscriber that is back"
+            );
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
     }
 
     /// What became of each part, for these subscribers; forgets what they took.

@@ -5,6 +5,8 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -13,8 +15,8 @@ use tickrelay::clock::monotonic_us;
 use tickrelay::model::Status;
 use tickrelay::simulate::{Head, Message};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{LocalSet, spawn_blocking, spawn_local};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::{JoinHandle, JoinSet, LocalSet, spawn_blocking, spawn_local};
 
 use super::player::{Entry, key, write_log};
 use super::process;
@@ -26,6 +28,10 @@ pub(super) enum Order {
     Count(u32),
     /// Write down those that came since the last time.
     Log(PathBuf),
+    /// Be away: connections are cut, new ones refused.
+    Leave,
+    /// Be there again; answered with the time of it, µs of the machine's clock.
+    Return,
 }
 
 /// Its first word: the port it listens on.
@@ -53,12 +59,9 @@ pub(super) fn act() -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     LocalSet::new().block_on(&runtime, async {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        process::answer(&Listening {
-            port: listener.local_addr()?.port(),
-        })?;
         let taken = Rc::new(RefCell::new(Taken::default()));
-        spawn_local(accept(listener, Rc::clone(&taken)));
+        let mut door = Door::open(TcpListener::bind("127.0.0.1:0").await?, &taken)?;
+        process::answer(&Listening { port: door.port() })?;
         while let Some(order) = spawn_blocking(process::order::<Order>).await?? {
             let answer = match order {
                 Order::Count(run) => {
@@ -70,6 +73,14 @@ pub(super) fn act() -> anyhow::Result<()> {
                     write_log(&path, &entries)?;
                     Some(entries.len() as u64)
                 }
+                Order::Leave => {
+                    door = door.shut().await?;
+                    None
+                }
+                Order::Return => {
+                    door = door.open_again(&taken)?;
+                    Some(monotonic_us())
+                }
             };
             process::answer(&answer.unwrap_or_default())?;
         }
@@ -77,18 +88,70 @@ pub(super) fn act() -> anyhow::Result<()> {
     })
 }
 
-async fn accept(listener: TcpListener, taken: Rc<RefCell<Taken>>) {
-    // When nothing can be accepted any more, the parent sees that nothing comes.
-    while let Ok((stream, _)) = listener.accept().await {
-        let taken = Rc::clone(&taken);
-        spawn_local(async move {
-            // A connection that breaks is the sender's business.
-            let _ = serve(stream, &taken).await;
-        });
+/// Where forwards come in.
+enum Door {
+    Open {
+        address: SocketAddr,
+        accepting: JoinHandle<()>,
+    },
+    /// The port stays ours, but nobody listens: whoever comes is refused.
+    Shut {
+        address: SocketAddr,
+        socket: TcpSocket,
+    },
+}
+
+impl Door {
+    fn open(listener: TcpListener, taken: &Rc<RefCell<Taken>>) -> io::Result<Self> {
+        Ok(Self::Open {
+            address: listener.local_addr()?,
+            accepting: spawn_local(accept(listener, Rc::clone(taken))),
+        })
+    }
+
+    const fn port(&self) -> u16 {
+        match self {
+            Self::Open { address, .. } | Self::Shut { address, .. } => address.port(),
+        }
+    }
+
+    async fn shut(self) -> io::Result<Self> {
+        let Self::Open { address, accepting } = self else {
+            return Ok(self);
+        };
+        accepting.abort();
+        // Its connections and its listener are gone when it has ended; being cut off is no
+        // failure of it.
+        let _ = accepting.await;
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(Self::Shut { address, socket })
+    }
+
+    fn open_again(self, taken: &Rc<RefCell<Taken>>) -> io::Result<Self> {
+        match self {
+            Self::Open { .. } => Ok(self),
+            Self::Shut { socket, .. } => Self::open(socket.listen(1024)?, taken),
+        }
     }
 }
 
-async fn serve(mut stream: TcpStream, taken: &RefCell<Taken>) -> std::io::Result<()> {
+async fn accept(listener: TcpListener, taken: Rc<RefCell<Taken>>) {
+    // They end with it.
+    let mut connections = JoinSet::new();
+    // When nothing can be accepted any more, the parent sees that nothing comes.
+    while let Ok((stream, _)) = listener.accept().await {
+        let taken = Rc::clone(&taken);
+        connections.spawn_local(async move {
+            // A connection that breaks is the sender's business.
+            let _ = serve(stream, &taken).await;
+        });
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn serve(mut stream: TcpStream, taken: &RefCell<Taken>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut bytes = Vec::with_capacity(4096);
     loop {
@@ -143,4 +206,33 @@ fn read_key(payload: &[u8]) -> u64 {
         .ok()
         .and_then(|payload| Some(key(Message::of_id(payload.ms_id)?, payload.status)))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_away_refuses_and_who_is_back_listens_at_the_same_port() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let taken = Rc::new(RefCell::new(Taken::default()));
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let door = Door::open(listener, &taken).unwrap();
+            let port = door.port();
+            let connect = || TcpStream::connect(("127.0.0.1", port));
+            let mut before = connect().await.unwrap();
+            let door = door.shut().await.unwrap();
+            // The connection that was there ends, one way or the other.
+            assert!(!matches!(before.read_u8().await, Ok(_)));
+            let refused = connect().await.unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+            let door = door.open_again(&taken).unwrap();
+            assert_eq!(door.port(), port);
+            assert!(connect().await.is_ok());
+        });
+    }
 }
