@@ -8,6 +8,7 @@ mod answer;
 mod figure;
 mod floor;
 mod hanging;
+mod interrupt;
 mod machine;
 mod measure;
 mod outage;
@@ -27,7 +28,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use answer::Answer;
@@ -137,6 +138,10 @@ enum Role {
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(_) if interrupt::is_interrupted() => {
+            let _ = talk("interrupted; all that was started is ended");
+            ExitCode::from(interrupt::EXIT_CODE)
+        }
         Err(error) => {
             // When even this cannot be said, the exit code still says it.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
@@ -146,6 +151,12 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
+    if matches!(
+        cli.role,
+        Some(Role::Player | Role::Subscriber | Role::Server | Role::Poster | Role::Reader)
+    ) {
+        process::end_with_parent()?;
+    }
     match &cli.role {
         None => bench(cli),
         Some(Role::List) => list(),
@@ -194,6 +205,7 @@ fn report(files: &[PathBuf], notes: Option<&Path>) -> anyhow::Result<()> {
 
 fn bench(cli: &Cli) -> anyhow::Result<()> {
     let wanted = wanted(cli)?;
+    interrupt::watch()?;
     let bench = Bench {
         service: process::service_binary(cli.service.as_deref())?,
         folder: cli.folder.clone().unwrap_or_else(std::env::temp_dir),
@@ -227,13 +239,22 @@ fn bench(cli: &Cli) -> anyhow::Result<()> {
             play(&bench, scenarios, *durability, cli, &mut answer)?;
         }
     }
-    let mut out = std::io::stdout().lock();
-    if cli.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&answer)?)?;
-    } else {
-        table::print(&answer, &mut out)?;
+    tell(&answer, cli.json)
+}
+
+/// What was measured is worth an hour, so it is told even when not all of it could be.
+fn tell(answer: &Answer, json: bool) -> anyhow::Result<()> {
+    let is_cut = interrupt::is_interrupted();
+    if is_cut && answer.rows.is_empty() {
+        bail!("interrupted");
     }
-    // What was measured is worth an hour, so it is told before this.
+    let mut out = std::io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(answer)?)?;
+    } else {
+        table::print(answer, &mut out)?;
+    }
+    ensure!(!is_cut, "interrupted");
     ensure!(answer.failed.is_empty(), "{}", answer.failed.join("; "));
     Ok(())
 }
@@ -248,19 +269,23 @@ fn play<'a>(
 ) -> anyhow::Result<()> {
     let word = durability.as_str();
     let mut floors = None;
-    if !cli.no_floors {
+    if !cli.no_floors && !interrupt::is_interrupted() {
         talk(&format!("floors and ceiling, durability {word}"))?;
-        floors = Some(floor::measure(bench, durability).context("cannot measure the floors")?);
+        match floor::measure(bench, durability) {
+            Ok(measured) => floors = Some(measured),
+            Err(error) => fail(answer, "floors", word, &error)?,
+        }
     }
     for scenario in scenarios {
+        if interrupt::is_interrupted() {
+            break;
+        }
         let (name, about) = (scenario.name, scenario.about);
         talk(&format!("{name}, durability {word}: {about}"))?;
         let rows = match scenario::run(bench, scenario, durability) {
             Ok(rows) => rows,
             Err(error) => {
-                let failure = format!("{name}, durability {word}: {error:#}");
-                talk(&format!("  FAILED: {failure}"))?;
-                answer.failed.push(failure);
+                fail(answer, name, word, &error)?;
                 continue;
             }
         };
@@ -273,6 +298,24 @@ fn play<'a>(
         }
     }
     answer.floors.extend(floors);
+    Ok(())
+}
+
+/// What could not be measured does not keep the rest from being.
+fn fail(
+    answer: &mut Answer,
+    name: &str,
+    durability: &str,
+    error: &anyhow::Error,
+) -> anyhow::Result<()> {
+    let why = if interrupt::is_interrupted() {
+        "interrupted".to_owned()
+    } else {
+        format!("{error:#}")
+    };
+    let failure = format!("{name}, durability {durability}: {why}");
+    talk(&format!("  FAILED: {failure}"))?;
+    answer.failed.push(failure);
     Ok(())
 }
 

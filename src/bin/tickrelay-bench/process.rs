@@ -4,15 +4,16 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Durability;
+use super::interrupt::Process;
 
 /// How long a process may take to be ready or to end.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -53,7 +54,7 @@ pub(super) struct Settings {
 
 /// The running service.
 pub(super) struct Service {
-    child: Child,
+    process: Process,
     pub(super) port: u16,
     pub(super) store: PathBuf,
     log: PathBuf,
@@ -70,24 +71,24 @@ impl Service {
         let log_file = folder.join("service.log");
         let log = File::options().create(true).append(true).open(&log_file)?;
         let started = Instant::now();
-        let child = Command::new(binary)
-            .arg("serve")
-            .arg("--config")
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let process = Process::start(
+            Command::new(binary)
+                .arg("serve")
+                .arg("--config")
+                .arg(&file)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log),
+        )?;
         let mut service = Self {
-            child,
+            process,
             port,
             store: folder.join("tickrelay.db"),
             log: log_file,
             ready_after: Duration::ZERO,
         };
         while !service.is_ready() {
-            if let Some(status) = service.child.try_wait()? {
+            if let Some(status) = service.process.try_wait()? {
                 let log = service.log()?;
                 bail!("the service ended with {status}: {log}");
             }
@@ -128,7 +129,7 @@ impl Service {
 
     /// What it has used so far.
     pub(super) fn usage(&self) -> Usage {
-        Usage::of(self.child.id())
+        Usage::of(self.process.id())
     }
 
     /// What it and those before it on the same store have logged.
@@ -145,29 +146,18 @@ impl Service {
 
     /// Ends it as `kill -9` does.
     pub(super) fn kill(mut self) -> anyhow::Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
+        Ok(self.process.kill()?)
     }
 
     /// Ends it as an operator does; what it wrote is in the file then.
     pub(super) fn stop(mut self) -> anyhow::Result<()> {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.context("a process without an id")?, Signal::TERM)?;
+        self.process.signal(Signal::TERM)?;
         let asked = Instant::now();
-        while self.child.try_wait()?.is_none() {
+        while self.process.try_wait()?.is_none() {
             ensure!(asked.elapsed() < PATIENCE, "the service does not end");
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(())
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -246,7 +236,8 @@ impl Usage {
 
 /// This binary in another role: one line of JSON in, one line of JSON out.
 pub(super) struct Actor {
-    child: Child,
+    role: String,
+    process: Process,
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
@@ -254,23 +245,25 @@ pub(super) struct Actor {
 impl Actor {
     pub(super) fn start(role: &str) -> anyhow::Result<Self> {
         let own = std::env::current_exe().context("cannot find my own binary")?;
-        let mut child = Command::new(own)
-            .arg(role)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start {role}"))?;
-        let orders = child.stdin.take();
-        let answers = child.stdout.take().context("an actor without a voice")?;
+        let mut process = Process::start(
+            Command::new(own)
+                .arg(role)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped()),
+        )
+        .with_context(|| format!("for the {role}"))?;
+        let orders = process.child.stdin.take();
+        let answers = process.child.stdout.take();
         Ok(Self {
-            child,
+            role: role.to_owned(),
             orders,
-            answers: BufReader::new(answers),
+            answers: BufReader::new(answers.context("an actor without a voice")?),
+            process,
         })
     }
 
     pub(super) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 
     pub(super) fn tell(&mut self, order: &impl Serialize) -> anyhow::Result<()> {
@@ -283,7 +276,11 @@ impl Actor {
 
     pub(super) fn hear<T: DeserializeOwned>(&mut self) -> anyhow::Result<T> {
         let mut line = String::new();
-        self.answers.read_line(&mut line)?;
+        let role = &self.role;
+        ensure!(
+            self.answers.read_line(&mut line)? > 0,
+            "the {role} ended before it was done"
+        );
         serde_json::from_str(&line).with_context(|| format!("an actor said {line:?}"))
     }
 
@@ -298,12 +295,11 @@ impl Actor {
     }
 }
 
-impl Drop for Actor {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// An actor whose parent was killed is not to stay behind.
+pub(super) fn end_with_parent() -> anyhow::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    Ok(())
 }
 
 /// The next order of an actor, from stdin; `None` when they have ended.
