@@ -3,6 +3,7 @@
 use super::Durability;
 use super::answer::{Row, count, ms};
 use super::figure;
+use super::plan::{Needs, Scale};
 use super::player::Part;
 use super::stage::{Bench, Stage};
 use super::targets::Sample;
@@ -16,9 +17,17 @@ const WELL: u64 = 9;
 /// within the window too.
 const TIMEOUT_MS: u32 = 1_000;
 
+const fn pairs(scale: &Scale) -> u64 {
+    if scale.quick { 2 } else { 10 }
+}
+
+pub(super) const fn needs(scale: &Scale) -> Needs {
+    Needs::of_window(scale, 10, 200 * (WELL + 1)).times(2 * pairs(scale))
+}
+
 /// Pairs of windows, the tenth subscriber well in one and hanging in the other.
 pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<Row>> {
-    let pairs: u32 = if bench.quick { 2 } else { 10 };
+    let pairs = pairs(&bench.scale);
     let mut stage = Stage::open(bench, durability)?;
     let others: Vec<u64> = (0..WELL).collect();
     for number in &others {
@@ -54,7 +63,7 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
         }
     }
     let mut row = Row::new("hanging");
-    row.set(figure::PAIRS, f64::from(pairs));
+    row.set(figure::PAIRS, count(pairs));
     row.set(figure::TIMEOUTS, timeouts);
     row.set(figure::REFUSED, count(refused));
     row.faults(&outcomes);

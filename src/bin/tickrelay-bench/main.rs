@@ -13,6 +13,7 @@ mod machine;
 mod measure;
 mod outage;
 mod page;
+mod plan;
 mod player;
 mod process;
 mod raw;
@@ -32,6 +33,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use answer::Answer;
+use plan::{Needs, Scale};
 use scenario::{SCENARIOS, Scenario};
 use stage::Bench;
 use tickrelay::clock::Clock;
@@ -48,13 +50,13 @@ struct Cli {
     /// The scenarios to run [default: all that need no large store]
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<String>,
-    /// Run every scenario: about an hour for each durability and three repeats
+    /// Run every scenario; `list` says how long each takes
     #[arg(long, conflicts_with = "scenarios")]
     all: bool,
     /// What commits wait for: full (the disk), os (the operating system)
     #[arg(long, value_delimiter = ',', default_value = "full,os")]
     durability: Vec<Durability>,
-    /// Windows of 2 s instead of 10 s: a look, not a measurement
+    /// Windows of 2 s and small stores: a look, not a measurement
     #[arg(long)]
     quick: bool,
     /// Seconds of one window
@@ -68,12 +70,13 @@ struct Cli {
     concurrency: u16,
     /// Reports that the store of the scenario `stored` holds already; for starting it is filled
     /// on to 1000 bytes for each of them
-    #[arg(long, value_name = "N", default_value_t = 5_000_000)]
+    #[arg(long, value_name = "N", default_value_t = Scale::FULL.stored)]
     stored: u64,
     /// Forwards that wait in the scenario `outage`
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    #[arg(long, value_name = "N", default_value_t = Scale::FULL.backlog)]
     backlog: u64,
-    /// Where stores are made: a folder on the disk that is to be measured
+    /// Where stores are made: a folder on the disk that is to be measured [default: the system's
+    /// for temporary files]
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
     /// The service's binary [default: the one beside this]
@@ -171,15 +174,34 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
 
 fn list() -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "{:<12} {:>7} {:>7}  WHAT",
+        "SCENARIO", "TAKES", "QUICK"
+    )?;
     for scenario in SCENARIOS {
-        let extra = if scenario.on_request {
-            " (by name only)"
-        } else {
-            ""
+        let takes = |scale: &Scale| plan::about(scenario.needs(scale).seconds);
+        let (full, quick) = (takes(&Scale::FULL), takes(&Scale::FULL.quick()));
+        let extra = match (scenario.on_request, scenario.once) {
+            (true, true) => " (by name or --all; once for all rounds)",
+            (true, false) => " (by name or --all)",
+            (false, _) => "",
         };
-        writeln!(out, "{:<14} {}{extra}", scenario.name, scenario.about)?;
+        let (name, about) = (scenario.name, scenario.about);
+        writeln!(out, "{name:<12} {full:>7} {quick:>7}  {about}{extra}")?;
     }
-    Ok(())
+    let floors = |scale: &Scale| plan::about(Needs::of_floors(scale).seconds);
+    let (full, quick) = (floors(&Scale::FULL), floors(&Scale::FULL.quick()));
+    writeln!(
+        out,
+        "{:<12} {full:>7} {quick:>7}  before each round, unless --no-floors",
+        "(floors)"
+    )?;
+    Ok(writeln!(
+        out,
+        "\nEach for one round and one durability, about, in a release build. Both durabilities are measured\n\
+         unless --durability names one; --window changes the length of every window."
+    )?)
 }
 
 fn report(files: &[PathBuf], notes: Option<&Path>) -> anyhow::Result<()> {
@@ -209,11 +231,8 @@ fn bench(cli: &Cli) -> anyhow::Result<()> {
     let bench = Bench {
         service: process::service_binary(cli.service.as_deref())?,
         folder: cli.folder.clone().unwrap_or_else(std::env::temp_dir),
-        window: cli.window.map(|seconds| seconds.max(1)),
-        quick: cli.quick,
+        scale: scale(cli),
         concurrency: cli.concurrency.max(1),
-        stored: cli.stored.min(if cli.quick { 200_000 } else { u64::MAX }),
-        backlog: cli.backlog.min(if cli.quick { 50_000 } else { u64::MAX }),
         keep: cli.keep,
     };
     ensure!(
@@ -221,6 +240,7 @@ fn bench(cli: &Cli) -> anyhow::Result<()> {
         "{} is no folder",
         bench.folder.display()
     );
+    foretell(&bench, &wanted, cli)?;
     let day = chrono::DateTime::from_timestamp_millis(Clock::system().now_ms());
     let mut answer = Answer {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -240,6 +260,41 @@ fn bench(cli: &Cli) -> anyhow::Result<()> {
         }
     }
     tell(&answer, cli.json)
+}
+
+fn scale(cli: &Cli) -> Scale {
+    let scale = Scale {
+        window: cli.window.map(|seconds| seconds.max(1)),
+        stored: cli.stored,
+        backlog: cli.backlog,
+        ..Scale::FULL
+    };
+    if cli.quick { scale.quick() } else { scale }
+}
+
+/// How long it will take, and whether there is room for it.
+fn foretell(bench: &Bench, wanted: &[&Scenario], cli: &Cli) -> anyhow::Result<()> {
+    let rounds = cli.repeat.max(1) as u64;
+    let floors = Needs::of_floors(&bench.scale);
+    let mut seconds = if cli.no_floors {
+        0
+    } else {
+        rounds * floors.seconds
+    };
+    let mut most = if cli.no_floors { 0 } else { floors.bytes };
+    for scenario in wanted {
+        let needs = scenario.needs(&bench.scale);
+        seconds += needs.seconds * if scenario.once { 1 } else { rounds };
+        most = most.max(needs.bytes);
+    }
+    seconds *= cli.durability.len() as u64;
+    talk(&format!(
+        "{} scenarios, rounds: {rounds}, durabilities: {}; about {}",
+        wanted.len(),
+        cli.durability.len(),
+        plan::about(seconds)
+    ))?;
+    plan::check_room(bench, most)
 }
 
 /// What was measured is worth an hour, so it is told even when not all of it could be.
@@ -281,7 +336,10 @@ fn play<'a>(
             break;
         }
         let (name, about) = (scenario.name, scenario.about);
-        talk(&format!("{name}, durability {word}: {about}"))?;
+        let takes = plan::about(scenario.needs(&bench.scale).seconds);
+        talk(&format!(
+            "{name}, durability {word}, about {takes}: {about}"
+        ))?;
         let rows = match scenario::run(bench, scenario, durability) {
             Ok(rows) => rows,
             Err(error) => {

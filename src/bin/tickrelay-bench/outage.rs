@@ -10,6 +10,7 @@ use super::Durability;
 use super::answer::{Row, count, mib, ms, per_second};
 use super::figure;
 use super::measure::Outcome;
+use super::plan::{Needs, Scale};
 use super::player::{Part, Played};
 use super::process::Usage;
 use super::scenario::{steady, subscribe, window};
@@ -30,6 +31,15 @@ const OPENS_WITHIN: Duration = Duration::from_secs(30);
 /// How long the breaker may take to see that the subscriber is back: more than its longest
 /// wait, of a minute and a tenth.
 const NOTICES_WITHIN: Duration = Duration::from_secs(90);
+
+pub(super) const fn needs(scale: &Scale) -> Needs {
+    Needs::of_window(scale, CALM_S, 200)
+        .and(Needs::of_window(scale, WELL_S, 200))
+        .and(Needs::of_filling(scale.backlog))
+        // Until the breaker has opened, failed a few times, and looked again.
+        .and(Needs::wait(3 * scale.window_s(HOLD_S)))
+        .and(Needs::of_draining(scale.backlog))
+}
 
 /// A backlog of forwards, then everything at once.
 pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<Row>> {
@@ -107,7 +117,7 @@ fn suffer(stage: &mut Stage<'_>) -> anyhow::Result<Outage> {
     let filled = fill(
         stage,
         Filling {
-            reports: stage.bench.backlog,
+            reports: stage.bench.scale.backlog,
             ..Filling::default()
         },
     )?;

@@ -28,6 +28,9 @@ const SPREAD: usize = 4_096;
 /// The stretch of which the worst is told.
 const STRETCH: Duration = Duration::from_secs(2);
 
+/// How long after its end a part waits for the last answers.
+const ANSWERS_WITHIN: Duration = Duration::from_mins(2);
+
 /// Whose webhooks are played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Cast {
@@ -164,7 +167,12 @@ pub(super) fn act() -> anyhow::Result<()> {
                 stop.store(true, Ordering::Relaxed);
             })
         });
-        let played = runtime.block_on(play(&part, &stop))?;
+        let within = Duration::from_secs_f64(part.seconds) + ANSWERS_WITHIN;
+        let played = runtime.block_on(async {
+            tokio::time::timeout(within, play(&part, &stop))
+                .await
+                .context("the service left a webhook without an answer")?
+        })?;
         // An end that comes late is not to be taken for the next part.
         end.map(std::thread::JoinHandle::join);
         process::answer(&played)?;

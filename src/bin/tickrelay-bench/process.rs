@@ -92,7 +92,13 @@ impl Service {
                 let log = service.log()?;
                 bail!("the service ended with {status}: {log}");
             }
-            ensure!(started.elapsed() < PATIENCE, "the service is not ready");
+            ensure!(
+                started.elapsed() < PATIENCE,
+                "the service is not ready after {PATIENCE:?}; /readyz says: {}",
+                service
+                    .get("/readyz")
+                    .unwrap_or_else(|error| error.to_string())
+            );
             std::thread::sleep(Duration::from_millis(2));
         }
         service.ready_after = started.elapsed();

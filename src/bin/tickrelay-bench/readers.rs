@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Durability;
 use super::answer::{Row, count, mib};
 use super::figure;
+use super::plan::{Needs, Scale};
 use super::process::{self, Actor};
 use super::scenario::{saturated, steady, subscribe, weighed, window};
 use super::stage::{Bench, Stage, WAL_LIMIT_MIB};
@@ -173,14 +174,22 @@ fn end_of_orders() -> Receiver<()> {
     end
 }
 
+/// Reports that an analyst finds.
+const fn scanned(scale: &Scale) -> u64 {
+    if scale.quick { 20_000 } else { 200_000 }
+}
+
+pub(super) const fn analyst_needs(scale: &Scale) -> Needs {
+    Needs::of_filling(scanned(scale)).and(Needs::of_window(scale, 10, 1_000))
+}
+
 /// A steady window beside an analyst who never stops asking.
 pub(super) fn analyst(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<Row>> {
     let mut stage = Stage::open(bench, durability)?;
-    let reports = if bench.quick { 20_000 } else { 200_000 };
     fill(
         &mut stage,
         Filling {
-            reports,
+            reports: scanned(&bench.scale),
             is_mixed: true,
         },
     )?;
@@ -194,10 +203,15 @@ pub(super) fn analyst(bench: &Bench, durability: Durability) -> anyhow::Result<V
     Ok(vec![row])
 }
 
+pub(super) const fn pinned_needs(scale: &Scale) -> Needs {
+    // The WAL takes several times as much as the reports.
+    Needs::of_window(scale, 600, 5_000).and(Needs::wait(SHRINKS_WITHIN.as_secs()))
+}
+
 /// A steady window beside a reading transaction that is left open.
 pub(super) fn pinned(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<Row>> {
     // A short window would never come to the limit that holds by default.
-    let limit_mib = if bench.quick { 4 } else { WAL_LIMIT_MIB };
+    let limit_mib = if bench.scale.quick { 4 } else { WAL_LIMIT_MIB };
     let mut stage = Stage::open_with(bench, durability, limit_mib)?;
     subscribe(&stage, saturated())?;
     let wal = stage.service()?.wal();

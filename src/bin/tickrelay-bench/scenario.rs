@@ -1,6 +1,7 @@
 //! The scenarios: what is sent, who is to be told.
 
 use super::answer::Row;
+use super::plan::{Needs, Scale};
 use super::player::{Cast, Part};
 use super::stage::{Bench, Stage};
 use super::{Durability, hanging, outage, readers, stored};
@@ -32,6 +33,20 @@ enum Course {
     Pinned,
 }
 
+impl Scenario {
+    /// How long it takes and how much disk, about.
+    pub(super) const fn needs(&self, scale: &Scale) -> Needs {
+        match self.course {
+            Course::Window(shape) => shape.needs(scale),
+            Course::Hanging => hanging::needs(scale),
+            Course::Outage => outage::needs(scale),
+            Course::Stored => stored::needs(scale),
+            Course::Analyst => readers::analyst_needs(scale),
+            Course::Pinned => readers::pinned_needs(scale),
+        }
+    }
+}
+
 /// What is sent in a window.
 #[derive(Clone, Copy)]
 pub(super) struct Shape {
@@ -43,6 +58,17 @@ pub(super) struct Shape {
     batch: usize,
     cast: Cast,
     subscribers: u64,
+}
+
+impl Shape {
+    const fn needs(&self, scale: &Scale) -> Needs {
+        let most_per_s = match (self.rate, self.batch) {
+            (Some(_), _) => 3_000,
+            (None, 1) => 30_000,
+            (None, _) => 80_000,
+        };
+        Needs::of_window(scale, self.seconds, most_per_s)
+    }
 }
 
 /// 256 connections, one report in a webhook, one subscriber.

@@ -11,6 +11,7 @@ use tickrelay::operations::{Answer, Request};
 use tickrelay::store::NewSubscriber;
 
 use super::measure::{self, Outcome};
+use super::plan::Scale;
 use super::player::{Part, Played, read_log};
 use super::process::{Actor, Service, Settings, Usage};
 use super::subscriber::{Listening, Order};
@@ -18,8 +19,10 @@ use super::{Durability, talk};
 
 /// What is still owed is given up as lost when nothing has come for this long: longer than
 /// the first retry takes.
-const SILENCE: Duration = Duration::from_secs(15);
+pub(super) const SILENCE: Duration = Duration::from_secs(15);
 
+/// The same for what comes so slowly that a run would not end.
+const DRAINED_WITHIN: Duration = Duration::from_hours(1);
 /// How often it is asked what has come.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -32,12 +35,8 @@ pub(super) const WAL_LIMIT_MIB: u64 = 256;
 pub(super) struct Bench {
     pub(super) service: PathBuf,
     pub(super) folder: PathBuf,
-    /// How long a scenario sends, when that was said.
-    pub(super) window: Option<u64>,
-    pub(super) quick: bool,
+    pub(super) scale: Scale,
     pub(super) concurrency: u16,
-    pub(super) stored: u64,
-    pub(super) backlog: u64,
     /// Whether stores are left where they are.
     pub(super) keep: bool,
 }
@@ -45,8 +44,7 @@ pub(super) struct Bench {
 impl Bench {
     /// The length of a window that is this long in the full form.
     pub(super) fn seconds(&self, full: u64) -> f64 {
-        let short = if self.quick { 2 } else { full };
-        Duration::from_secs(self.window.unwrap_or(short)).as_secs_f64()
+        Duration::from_secs(self.scale.window_s(full)).as_secs_f64()
     }
 }
 
@@ -159,10 +157,12 @@ impl<'a> Stage<'a> {
 
     /// Waits until this many forwards of a part have come, or none any more.
     pub(super) fn drain(&mut self, part: &Part, expected: u64) -> anyhow::Result<()> {
-        let mut last = (0, Instant::now());
+        let begun = Instant::now();
+        let mut last = (0, begun);
         loop {
             let count: u64 = self.subscriber.ask(&Order::Count(part.run))?;
-            if count >= expected || last.1.elapsed() > SILENCE {
+            let is_over = last.1.elapsed() > SILENCE || begun.elapsed() > DRAINED_WITHIN;
+            if count >= expected || is_over {
                 return Ok(());
             }
             if count > last.0 {

@@ -8,19 +8,41 @@ use tickrelay::operations::Request;
 
 use super::answer::{Row, count, per_second};
 use super::figure;
+use super::plan::{Needs, Scale};
 use super::player::{Cast, Part, Played};
 use super::readers::{Reader, Task};
 use super::scenario::{saturated, steady, subscribe, window};
-use super::stage::{Bench, Stage, WITHIN};
+use super::stage::{Bench, SILENCE, Stage, WITHIN};
 use super::{Durability, talk};
 
 /// Reports in the webhooks that fill a store.
 const FILLING: usize = 1000;
+/// Bytes of a report without a forward, in the copy of the filled store.
+const COPIED_BYTES: u64 = 700;
+/// Reports that the ready queries get through in a second, all of them twice.
+const READ_PER_S: u64 = 100_000;
 /// How often starting is measured.
 const STARTS: usize = 3;
 /// The store is filled to this many bytes for each report of `--stored` before starting is
 /// measured: 5 million make 5 GB.
 const BYTES_PER_STORED: u64 = 1000;
+
+pub(super) const fn needs(scale: &Scale) -> Needs {
+    let filling = Needs {
+        // Filled, and on to about twice as much for starting.
+        seconds: 2 * Needs::of_filling(scale.stored).seconds,
+        // Without forwards; with the copy that further rounds begin with.
+        bytes: scale.stored * (BYTES_PER_STORED + COPIED_BYTES),
+    };
+    filling
+        .and(Needs::of_window(scale, 10, 30_000))
+        .and(Needs::of_window(scale, 60, 3_000))
+        .and(Needs::of_draining(scale.stored / 4))
+        .and(Needs::wait(scale.stored / READ_PER_S))
+        .and(Needs::wait(
+            STARTS as u64 * (scale.window_s(5) + SILENCE.as_secs()),
+        ))
+}
 
 /// Everything that is measured on one large store, which takes long to make.
 pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<Row>> {
@@ -29,7 +51,7 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
         &mut stage,
         Filling {
             // One of 500 is told twice.
-            reports: bench.stored + bench.stored / 400,
+            reports: bench.scale.stored + bench.scale.stored / 400,
             is_mixed: true,
         },
     )?;
@@ -129,9 +151,9 @@ fn ready(stage: &mut Stage<'_>) -> anyhow::Result<Row> {
     stage.start()?;
     let name = "subscriber-0".to_owned();
     stage.ask(&Request::RemoveSubscriber { name })?;
-    let wanted = stage.bench.stored * BYTES_PER_STORED;
+    let wanted = stage.bench.scale.stored * BYTES_PER_STORED;
     let step = Filling {
-        reports: (stage.bench.stored / 20).max(1),
+        reports: (stage.bench.scale.stored / 20).max(1),
         is_mixed: true,
     };
     let mut bytes = stage.store_bytes();
