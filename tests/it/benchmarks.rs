@@ -99,3 +99,20 @@ fn answers_of_earlier_instruments_are_marked_and_those_of_today_are_not() {
     assert!(is_marked(1));
     assert!(!is_marked(2));
 }
+
+#[test]
+fn the_tests_that_the_page_names_are_there() {
+    let page = fs::read_to_string(docs().join("benchmarks.md")).unwrap();
+    let named: Vec<&str> = page
+        .split('`')
+        .filter(|word| word.starts_with("faults::"))
+        .collect();
+    assert!(!named.is_empty());
+    for name in named {
+        let (chapter, test) = name.rsplit_once("::").unwrap();
+        let chapter = format!("tests/it/{}.rs", chapter.replace("::", "/"));
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&chapter));
+        let text = text.unwrap_or_else(|error| panic!("{chapter}: {error}"));
+        assert!(text.contains(&format!("fn {test}(")), "{name}");
+    }
+}

@@ -289,7 +289,7 @@ fn foretell(bench: &Bench, wanted: &[&Scenario], cli: &Cli) -> anyhow::Result<()
     }
     seconds *= cli.durability.len() as u64;
     talk(&format!(
-        "{} scenarios, rounds: {rounds}, durabilities: {}; about {}",
+        "scenarios: {}, rounds: {rounds}, durabilities: {}; about {}",
         wanted.len(),
         cli.durability.len(),
         plan::about(seconds)

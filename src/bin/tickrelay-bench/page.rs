@@ -137,8 +137,9 @@ fn verdicts(page: &mut String, rows: &[&Row]) {
 
 fn verdict(target: &Target, rows: &[&Row]) -> (String, String, &'static str, String) {
     match target.shown_by {
-        ShownBy::Tests(tests) => {
-            let measured = format!("held by the tests `{tests}`");
+        ShownBy::Tests { names, measure } => {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            let measured = format!("by tests alone: {measure}: {}", names.join(", "));
             (String::new(), measured, "tested", String::new())
         }
         ShownBy::Queries(bound) => {
