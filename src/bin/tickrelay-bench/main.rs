@@ -25,6 +25,7 @@ mod subscriber;
 mod table;
 mod targets;
 
+use std::cell::OnceCell;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -234,6 +235,8 @@ fn bench(cli: &Cli) -> anyhow::Result<()> {
         scale: scale(cli),
         concurrency: cli.concurrency.max(1),
         keep: cli.keep,
+        is_repeated: cli.repeat.max(1) * cli.durability.len() > 1,
+        filled: OnceCell::new(),
     };
     ensure!(
         bench.folder.is_dir(),

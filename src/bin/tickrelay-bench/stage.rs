@@ -1,5 +1,6 @@
 //! A fresh store with everybody around it: service, player, subscriber.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use super::measure::{self, Outcome};
 use super::plan::Scale;
 use super::player::{Part, Played, read_log};
 use super::process::{Actor, Service, Settings, Usage};
+use super::stored::Kept;
 use super::subscriber::{Listening, Order};
 use super::{Durability, talk};
 
@@ -39,6 +41,10 @@ pub(super) struct Bench {
     pub(super) concurrency: u16,
     /// Whether stores are left where they are.
     pub(super) keep: bool,
+    /// Whether scenarios are run more than once, in rounds or durabilities.
+    pub(super) is_repeated: bool,
+    /// The large store, once it was filled.
+    pub(super) filled: OnceCell<Kept>,
 }
 
 impl Bench {
@@ -135,6 +141,11 @@ impl<'a> Stage<'a> {
             log: Some(self.folder.path().join(format!("told-{run}"))),
             ..Part::saturated(self.service()?.port, self.bench.seconds(10))
         })
+    }
+
+    /// Leaves out a run: its webhooks are in the store already.
+    pub(super) const fn skip_run(&mut self) {
+        self.next_run += 1;
     }
 
     pub(super) fn play(&mut self, part: &Part) -> anyhow::Result<Played> {
@@ -238,6 +249,10 @@ impl<'a> Stage<'a> {
         let ready_after = service.ready_after;
         self.service = Some(service);
         Ok(ready_after)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Bytes of the store's file, what is still in its WAL aside.

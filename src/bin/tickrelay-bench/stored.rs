@@ -1,9 +1,12 @@
 //! A store that holds a lot: how fast it still is, how fast it is ready, what the ready queries
 //! take.
 
+use std::fs::File;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
+use tempfile::TempDir;
 use tickrelay::operations::Request;
 
 use super::answer::{Row, count, per_second};
@@ -12,11 +15,13 @@ use super::plan::{Needs, Scale};
 use super::player::{Cast, Part, Played};
 use super::readers::{Reader, Task};
 use super::scenario::{saturated, steady, subscribe, window};
-use super::stage::{Bench, SILENCE, Stage, WITHIN};
+use super::stage::{Bench, SILENCE, Stage, WITHIN, folder};
 use super::{Durability, talk};
 
 /// Reports in the webhooks that fill a store.
 const FILLING: usize = 1000;
+/// What a store is, once its service is stopped.
+const STORE_FILES: [&str; 2] = ["tickrelay.db", "tickrelay.secrets.db"];
 /// Bytes of a report without a forward, in the copy of the filled store.
 const COPIED_BYTES: u64 = 700;
 /// Reports that the ready queries get through in a second, all of them twice.
@@ -47,15 +52,14 @@ pub(super) const fn needs(scale: &Scale) -> Needs {
 /// Everything that is measured on one large store, which takes long to make.
 pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<Row>> {
     let mut stage = Stage::open(bench, durability)?;
-    let filled = fill(
-        &mut stage,
-        Filling {
-            // One of 500 is told twice.
-            reports: bench.scale.stored + bench.scale.stored / 400,
-            is_mixed: true,
-        },
-    )?;
-    stage.restart()?;
+    let (stored, filled) = match bench.filled.get() {
+        Some(kept) => (kept.take_over(&mut stage)?, None),
+        None => {
+            let filled = fill_mixed(&mut stage)?;
+            (filled.played.reports, Some(filled))
+        }
+    };
+    stage.start()?;
     let bytes = stage.store_bytes();
     subscribe(&stage, saturated())?;
     let mut rows = vec![
@@ -69,15 +73,70 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
     for row in &mut rows {
         // The windows share what the file has grown by.
         row.set(figure::DISK_PER_REPORT, grown / all.max(1.0));
-        row.set(figure::STORED, count(filled.played.reports));
+        row.set(figure::STORED, count(stored));
         row.set(figure::STORE_MB, count(bytes) / 1e6);
     }
-    rows[0].set(
-        figure::STORED_PER_S,
-        per_second(filled.played.reports, filled.played.elapsed_s),
-    );
+    if let Some(Filled { played, .. }) = filled {
+        let per_second = per_second(played.reports, played.elapsed_s);
+        rows[0].set(figure::STORED_PER_S, per_second);
+    }
     rows.push(ready(&mut stage)?);
     Ok(rows)
+}
+
+/// Fills the store as analysts meet it and stops the service; keeps a copy when further rounds
+/// will want the same.
+fn fill_mixed(stage: &mut Stage<'_>) -> anyhow::Result<Filled> {
+    let bench = stage.bench;
+    let filled = fill(
+        stage,
+        Filling {
+            // One of 500 is told twice.
+            reports: bench.scale.stored + bench.scale.stored / 400,
+            is_mixed: true,
+        },
+    )?;
+    stage.stop()?;
+    if bench.is_repeated {
+        let kept = Kept {
+            folder: folder(&bench.folder)?,
+            reports: filled.played.reports,
+        };
+        copy(stage.folder(), kept.folder.path())?;
+        // It was not there when this began, and nothing runs beside this.
+        let _ = bench.filled.set(kept);
+    }
+    Ok(filled)
+}
+
+/// The store as it was once filled, for the rounds to come: the same pages in the same order,
+/// whatever the durability, so filling it again would measure nothing new.
+pub(super) struct Kept {
+    folder: TempDir,
+    reports: u64,
+}
+
+impl Kept {
+    /// Puts it in the place of a fresh store, and stops the service; returns the reports in it.
+    fn take_over(&self, stage: &mut Stage<'_>) -> anyhow::Result<u64> {
+        stage.stop()?;
+        // Its webhooks were those of the first run.
+        stage.skip_run();
+        copy(self.folder.path(), stage.folder())?;
+        Ok(self.reports)
+    }
+}
+
+/// Copies the files of a stopped service's store, and waits for the disk: what is written back
+/// late would disturb what is measured next.
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    for name in STORE_FILES {
+        let (from, to) = (from.join(name), to.join(name));
+        std::fs::copy(&from, &to)
+            .and_then(|_| File::options().write(true).open(&to)?.sync_all())
+            .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    }
+    Ok(())
 }
 
 /// How a store is filled.
