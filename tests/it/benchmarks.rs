@@ -109,10 +109,10 @@ fn the_tests_that_the_page_names_are_there() {
         .collect();
     assert!(!named.is_empty());
     for name in named {
-        let (chapter, test) = name.rsplit_once("::").unwrap();
-        let chapter = format!("tests/it/{}.rs", chapter.replace("::", "/"));
-        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&chapter));
-        let text = text.unwrap_or_else(|error| panic!("{chapter}: {error}"));
-        assert!(text.contains(&format!("fn {test}(")), "{name}");
+        let (chapter, claim) = name.rsplit_once("::").unwrap();
+        let file = format!("tests/it/{}.rs", chapter.replace("::", "/"));
+        let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&file));
+        let source = source.unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(source.contains(&format!("fn {claim}(")), "{name}");
     }
 }

@@ -129,10 +129,10 @@ fn suffer(stage: &mut Stage<'_>) -> anyhow::Result<Outage> {
         ..stage.part()?
     };
     stage.begin(&meanwhile)?;
-    let held = Instant::now();
+    let restarted = Instant::now();
     await_breaker(stage)?;
     let hold = Duration::from_secs_f64(stage.bench.seconds(HOLD_S));
-    std::thread::sleep(hold.saturating_sub(held.elapsed()));
+    std::thread::sleep(hold.saturating_sub(restarted.elapsed()));
     Ok(Outage {
         well,
         filled: filled.part,

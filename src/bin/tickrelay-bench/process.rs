@@ -17,6 +17,10 @@ use super::interrupt::Process;
 
 /// How long a process may take to be ready or to end.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How many ports are tried: one that was free may be somebody's a moment later.
+const PORTS: usize = 3;
+/// What the service says then.
+const PORT_TAKEN: &str = "Address already in use";
 /// The app secret of the benchmark's Cloud API source.
 pub(super) const SECRET: &str = "benchmark-secret";
 
@@ -65,7 +69,22 @@ pub(super) struct Service {
 impl Service {
     /// Starts it on the store in `folder`, which is made if it is not there.
     pub(super) fn start(binary: &Path, folder: &Path, settings: Settings) -> anyhow::Result<Self> {
-        let port = free_port()?;
+        let mut tries = 1;
+        loop {
+            let service = Self::start_at(free_port()?, binary, folder, settings);
+            match service {
+                Err(error) if tries < PORTS && error.to_string().contains(PORT_TAKEN) => tries += 1,
+                service => return service,
+            }
+        }
+    }
+
+    fn start_at(
+        port: u16,
+        binary: &Path,
+        folder: &Path,
+        settings: Settings,
+    ) -> anyhow::Result<Self> {
         let file = folder.join("tickrelay.toml");
         std::fs::write(&file, configuration(port, settings))?;
         let log_file = folder.join("service.log");

@@ -52,12 +52,11 @@ pub(super) const fn needs(scale: &Scale) -> Needs {
 /// Everything that is measured on one large store, which takes long to make.
 pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<Row>> {
     let mut stage = Stage::open(bench, durability)?;
-    let (stored, filled) = match bench.filled.get() {
-        Some(kept) => (kept.take_over(&mut stage)?, None),
-        None => {
-            let filled = fill_mixed(&mut stage)?;
-            (filled.played.reports, Some(filled))
-        }
+    let (stored, filled) = if let Some(kept) = bench.filled.get() {
+        (kept.take_over(&mut stage)?, None)
+    } else {
+        let filled = fill_mixed(&mut stage)?;
+        (filled.played.reports, Some(filled))
     };
     stage.start()?;
     let bytes = stage.store_bytes();
