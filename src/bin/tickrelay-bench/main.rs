@@ -163,7 +163,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     }
     match &cli.role {
         None => bench(cli),
-        Some(Role::List) => list(),
+        Some(Role::List) => plan::list(&mut std::io::stdout().lock()),
         Some(Role::Report { answers, notes }) => report(answers, notes.as_deref()),
         Some(Role::Player) => player::act(),
         Some(Role::Subscriber) => subscriber::act(),
@@ -171,38 +171,6 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Role::Poster) => floor::post(),
         Some(Role::Reader) => readers::act(),
     }
-}
-
-fn list() -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(
-        out,
-        "{:<12} {:>7} {:>7}  WHAT",
-        "SCENARIO", "TAKES", "QUICK"
-    )?;
-    for scenario in SCENARIOS {
-        let takes = |scale: &Scale| plan::about(scenario.needs(scale).seconds);
-        let (full, quick) = (takes(&Scale::FULL), takes(&Scale::FULL.quick()));
-        let extra = match (scenario.on_request, scenario.once) {
-            (true, true) => " (by name or --all; once for all rounds)",
-            (true, false) => " (by name or --all)",
-            (false, _) => "",
-        };
-        let (name, about) = (scenario.name, scenario.about);
-        writeln!(out, "{name:<12} {full:>7} {quick:>7}  {about}{extra}")?;
-    }
-    let floors = |scale: &Scale| plan::about(Needs::of_floors(scale).seconds);
-    let (full, quick) = (floors(&Scale::FULL), floors(&Scale::FULL.quick()));
-    writeln!(
-        out,
-        "{:<12} {full:>7} {quick:>7}  before each round, unless --no-floors",
-        "(floors)"
-    )?;
-    Ok(writeln!(
-        out,
-        "\nEach for one round and one durability, about, in a release build. Both durabilities are measured\n\
-         unless --durability names one; --window changes the length of every window."
-    )?)
 }
 
 fn report(files: &[PathBuf], notes: Option<&Path>) -> anyhow::Result<()> {

@@ -3,10 +3,12 @@
 //!
 //! Rough figures, of the machine on which the page was measured; a slower disk takes longer.
 
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
+use super::scenario::SCENARIOS;
 use super::stage::Bench;
 
 /// How much of everything.
@@ -156,6 +158,38 @@ pub(super) fn about(seconds: u64) -> String {
         seconds @ 100..6_000 => format!("{} min", seconds.div_ceil(60)),
         seconds => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
     }
+}
+
+/// The scenarios, and how long each takes.
+pub(super) fn list(out: &mut impl Write) -> anyhow::Result<()> {
+    writeln!(
+        out,
+        "{:<12} {:>7} {:>7}  WHAT",
+        "SCENARIO", "TAKES", "QUICK"
+    )?;
+    for scenario in SCENARIOS {
+        let takes = |scale: &Scale| about(scenario.needs(scale).seconds);
+        let (full, quick) = (takes(&Scale::FULL), takes(&Scale::FULL.quick()));
+        let extra = match (scenario.on_request, scenario.once) {
+            (true, true) => " (by name or --all; once for all rounds)",
+            (true, false) => " (by name or --all)",
+            (false, _) => "",
+        };
+        let (name, what) = (scenario.name, scenario.about);
+        writeln!(out, "{name:<12} {full:>7} {quick:>7}  {what}{extra}")?;
+    }
+    let floors = |scale: &Scale| about(Needs::of_floors(scale).seconds);
+    let (full, quick) = (floors(&Scale::FULL), floors(&Scale::FULL.quick()));
+    writeln!(
+        out,
+        "{:<12} {full:>7} {quick:>7}  before each round, unless --no-floors",
+        "(floors)"
+    )?;
+    Ok(writeln!(
+        out,
+        "\nEach for one round and one durability, about, in a release build. Both durabilities are measured\n\
+         unless --durability names one; --window changes the length of every window."
+    )?)
 }
 
 #[cfg(test)]
