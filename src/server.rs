@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
-use actix_web::{App, HttpServer};
 use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -204,12 +203,7 @@ impl Server {
         let watching = tokio::spawn(self.watch.run(stopped.clone()));
         let control = control::serve(&self.socket, self.operations, stopped)?;
         let shared = self.shared;
-        let http = HttpServer::new(move || App::new().configure(web::routes(shared.clone())))
-            .workers(self.workers)
-            .shutdown_timeout(self.grace.as_secs().max(1))
-            .disable_signals()
-            .listen(self.listener)?
-            .run();
+        let http = web::serve(self.listener, self.workers, self.grace, shared)?;
         let handle = http.handle();
         let http = tokio::spawn(http);
         tracing::info!(%address, store = %store.path().display(), durability = store.durability().as_str(), "serving");

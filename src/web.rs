@@ -2,8 +2,10 @@
 
 pub mod api;
 mod body;
+mod connection;
 mod error;
 mod health;
+mod listener;
 mod webhooks;
 
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use crate::receive::Reception;
 use crate::store::Store;
 
 pub use body::Bodies;
+pub use listener::serve;
 
 /// What the handlers share.
 pub struct Web {

@@ -3,7 +3,9 @@
 //!
 //! Who sends a signed body is known only when all of it was read, so strangers can make us
 //! hold bodies. What they share is bounded, and small bodies have a share of their own: a
-//! stranger with a few huge ones cannot keep the usual ones out.
+//! stranger with a few huge ones cannot keep the usual ones out. The bytes that one report takes
+//! come from no share, so that thousands of strangers cannot either; how many there are at once
+//! is bounded in [`super::connection`].
 
 use std::time::Duration;
 
@@ -13,12 +15,14 @@ use actix_web::web::Payload;
 use futures_util::StreamExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+/// The part of a body that comes from no share, in bytes.
+const TINY: usize = 4 * 1024;
 /// The part of a body that comes from the share of the small ones, in bytes.
 const SMALL: usize = 64 * 1024;
 /// What the small parts of all bodies may take together, in bytes.
 const SMALL_SHARE: usize = 16 * 1024 * 1024;
 /// What the rest of all bodies may take together, in bytes, unless one alone may be larger.
-const LARGE_SHARE: usize = 48 * 1024 * 1024;
+const LARGE_SHARE: usize = 40 * 1024 * 1024;
 /// A body that takes longer than this does not come from a provider.
 const TIME: Duration = Duration::from_secs(30);
 
@@ -92,7 +96,7 @@ impl Bodies {
     async fn collect(&self, announced: usize, mut payload: Payload) -> Result<Body<'_>, Unread> {
         let mut held = Held::default();
         // What is announced is not yet there: little is set aside for it.
-        let mut bytes = Vec::with_capacity(announced.min(SMALL));
+        let mut bytes = Vec::with_capacity(announced.min(TINY));
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|_| Unread::Broken)?;
             if bytes.len() + chunk.len() > self.limit {
@@ -106,6 +110,9 @@ impl Bodies {
 
     /// Takes `more` bytes for a body that has `read`.
     fn take<'a>(&'a self, held: &mut Held<'a>, read: usize, more: usize) -> Result<(), Unread> {
+        if read + more <= TINY {
+            return Ok(());
+        }
         let (share, part) = if read + more <= SMALL {
             (&self.small, &mut held.small)
         } else {
@@ -136,10 +143,12 @@ mod tests {
                 Err(refused) => break refused,
             }
         };
-        assert_eq!((greedy.len(), refused), (3, Unread::TooMany));
+        assert_eq!((greedy.len(), refused), (2, Unread::TooMany));
         let mut small = Held::default();
-        assert_eq!(bodies.take(&mut small, 0, 1_000), Ok(()));
-        assert_eq!(bodies.take(&mut small, 1_000, SMALL), Ok(()));
+        assert_eq!(bodies.take(&mut small, 0, TINY), Ok(()));
+        assert_eq!(bodies.small.available_permits(), SMALL_SHARE);
+        assert_eq!(bodies.take(&mut small, TINY, SMALL - TINY), Ok(()));
+        assert_eq!(bodies.take(&mut small, SMALL, 1_000), Ok(()));
         drop((greedy, small));
         assert_eq!(bodies.small.available_permits(), SMALL_SHARE);
         assert_eq!(bodies.large.available_permits(), LARGE_SHARE);

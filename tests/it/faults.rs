@@ -6,12 +6,13 @@
 //! without hands. Where a check could pass because nothing happened, a control shows that it
 //! would not.
 //!
-//! `FAULTS=long` asks for ten thousand idle connections instead of a thousand, for damage to
+//! `FAULTS=long` asks for ten thousand connections instead of one to three thousand, for damage to
 //! every page of a store instead of each table's and index's first, for a backlog that is
 //! larger than a lane's memory, for more webhooks on a failing disk, and for more jumps.
 
 mod clients;
 mod clock;
+mod connections;
 mod disk;
 mod pages;
 mod subscribers;

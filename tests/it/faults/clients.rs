@@ -4,22 +4,22 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use super::connections::allow_many_connections;
 use super::{MEMORY, is_long};
 use crate::support::service::Home;
 use crate::support::traffic::{answered_200, request};
 use crate::support::{APP_SECRET, PATIENCE, hub_signature, until};
 
-const MIB: usize = 1024 * 1024;
+pub(super) const MIB: usize = 1024 * 1024;
 /// How long a stranger waits for an answer; shorter than the service waits for its body.
 const HOLD: Duration = Duration::from_secs(5);
 
 /// Fails unless the service takes webhook `number` now, at once.
-async fn check_taken(address: SocketAddr, number: usize) {
+pub(super) async fn check_taken(address: SocketAddr, number: usize) {
     let post = async {
         let mut stream = TcpStream::connect(address).await?;
         stream.write_all(request(number).as_bytes()).await?;
@@ -158,12 +158,7 @@ async fn idle_connections_and_endless_heads_are_cut_and_hold_nobody_up() {
         (1_000, 50)
     };
     // Room for the other ends of the connections, which are here.
-    let allowed = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: allowed.maximum,
-        ..allowed
-    };
-    setrlimit(Resource::Nofile, raised).unwrap();
+    allow_many_connections();
     let home = Home::new().open_files(256);
     let service = home.start();
     let address = service.address;

@@ -182,6 +182,15 @@ fn serving_address(line: &str) -> Option<SocketAddr> {
     (event["message"] == "serving").then(|| event["address"].as_str()?.parse().ok())?
 }
 
+/// The most memory that a process ever held, in bytes.
+pub(crate) fn peak_memory(process: Pid) -> usize {
+    let status = format!("/proc/{}/status", process.as_raw_nonzero());
+    let status = std::fs::read_to_string(status).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = peak.unwrap().trim().trim_end_matches(" kB");
+    kib.parse::<usize>().unwrap() * 1024
+}
+
 /// The service as a running process; one that is dropped is killed.
 pub(crate) struct Service {
     /// Where it listens.
@@ -199,11 +208,7 @@ impl Service {
 
     /// The most memory that it ever held, in bytes.
     pub(crate) fn peak_memory(&self) -> usize {
-        let status = format!("/proc/{}/status", self.process().as_raw_nonzero());
-        let status = std::fs::read_to_string(status).unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = peak.unwrap().trim().trim_end_matches(" kB");
-        kib.parse::<usize>().unwrap() * 1024
+        peak_memory(self.process())
     }
 
     /// Asks it over its local socket, as the CLI does.

@@ -1,0 +1,71 @@
+//! From a listening socket to the handlers: as the HTTP library's own server has it, but for
+//! the meter that each connection is read through.
+
+use std::future::ready;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_http::{HttpService, Protocol};
+use actix_server::Server;
+use actix_service::{ServiceFactoryExt, fn_service, map_config};
+use actix_web::App;
+use actix_web::dev::{AppConfig, Service};
+use actix_web::rt::net::TcpStream;
+use actix_web::web::Data;
+
+use super::connection::{Crowd, Handled, Metered, Share};
+use super::{Web, routes};
+
+/// How long a closing connection is waited for.
+const DISCONNECT: Duration = Duration::from_secs(1);
+
+/// Serves every URL; what is in flight at the end has `grace`.
+///
+/// # Errors
+/// When the socket cannot be listened on.
+pub fn serve(
+    listener: TcpListener,
+    threads: usize,
+    grace: Duration,
+    shared: Data<Web>,
+) -> io::Result<Server> {
+    let builder = Server::build()
+        .workers(threads)
+        .shutdown_timeout(grace.as_secs().max(1))
+        .disable_signals();
+    let stopping = builder.graceful_shutdown_signal();
+    let share = Share::default();
+    let builder = builder.listen("http", listener, move || {
+        let crowd = Rc::new(Crowd::new(share.clone(), threads));
+        let stopping = stopping.clone();
+        let app = App::new()
+            .wrap_fn(|mut request, service| {
+                let handled = Handled::begin(&mut request);
+                let answered = service.call(request);
+                async move {
+                    let mut response = answered.await?;
+                    handled.end(&mut response);
+                    Ok(response)
+                }
+            })
+            .configure(routes(shared.clone()));
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .client_disconnect_timeout(DISCONNECT)
+            .on_connect_ext(|connection: &Metered, data| {
+                data.insert(connection.meter());
+            })
+            .finish(map_config(app, |()| AppConfig::default()));
+        fn_service(move |io: TcpStream| {
+            let peer = io.peer_addr().ok();
+            ready(Ok((crowd.meter(io), Protocol::Http1, peer)))
+        })
+        .and_then(http)
+    })?;
+    Ok(builder.run())
+}
