@@ -87,6 +87,8 @@ impl Watch {
 impl Watching {
     async fn look(&mut self) -> Result<(), Error> {
         let now_ms = self.watch.clock.now_ms();
+        // Later than now it lies only when the clock was set back.
+        self.started_ms = self.started_ms.min(now_ms);
         if self.position.is_none() {
             self.begin().await?;
         }

@@ -24,6 +24,7 @@ mod rows;
 mod schema;
 mod search;
 mod secrets;
+mod setback;
 mod sources;
 mod standing;
 pub(super) mod subscribers;

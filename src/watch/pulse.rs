@@ -92,11 +92,13 @@ impl Pulse {
         }
     }
 
-    /// Forgets what is too old to say what is usual.
+    /// Forgets what is too old to say what is usual, and what was counted later than now, before
+    /// the clock was set back: a source would not be missed until that time comes.
     pub(super) fn forget(&mut self, now_ms: i64) {
         let first_ms = step(now_ms - KEPT_MS);
         self.0.retain(|_, steps| {
             *steps = steps.split_off(&first_ms);
+            steps.split_off(&(step(now_ms) + STEP_MS));
             !steps.is_empty()
         });
     }

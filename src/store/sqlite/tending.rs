@@ -26,6 +26,9 @@ impl Core {
     /// Looks after the WAL on every turn, after the disk once a second.
     pub(super) fn tend(&mut self) {
         self.move_wal();
+        if let Err(error) = self.follow_clock() {
+            tracing::warn!(%error, "store.follow_clock_failed");
+        }
         if self.tended.elapsed() < TICK {
             return;
         }

@@ -18,6 +18,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::checkpointer::Checkpointer;
 use super::doors::Doors;
+use super::setback::Setback;
 use super::sources::Sources;
 use super::tending::{CHECKPOINT_PAGES, WAL_PAGES};
 use super::{accept, backend, disk, forwards, set_durability, subscribers};
@@ -205,6 +206,7 @@ pub(super) struct Core {
     pub(super) moving: bool,
     pub(super) tended: Instant,
     pub(super) truncated: Instant,
+    pub(super) setback: Setback,
 }
 
 impl Core {
@@ -217,6 +219,8 @@ impl Core {
         let subscribers: Arc<[Arc<Subscriber>]> = subscribers::load(&connection)
             .map_err(|error| backend("cannot read the subscribers".to_owned(), error))?
             .into();
+        let setback = Setback::new(&connection, clock.now_ms())
+            .map_err(|error| backend("cannot read what was written last".to_owned(), error))?;
         let mut wal_path = options.path.clone().into_os_string();
         wal_path.push("-wal");
         let core = Self {
@@ -242,6 +246,7 @@ impl Core {
             moving: false,
             tended: Instant::now(),
             truncated: Instant::now(),
+            setback,
         };
         core.connection.wal_hook(Some(|_, pages| {
             WAL_PAGES.set(u32::try_from(pages).unwrap_or_default());
@@ -256,7 +261,7 @@ impl Core {
         loop {
             let first = match waiting.take() {
                 Some(job) => job,
-                None => match inbox.recv_timeout(TICK) {
+                None => match inbox.recv_timeout(self.idle()) {
                     Ok(job) => job,
                     Err(RecvTimeoutError::Timeout) => {
                         self.tend();
@@ -290,6 +295,15 @@ impl Core {
         }
         self.checkpointer.stop();
         self.checkpoint("TRUNCATE");
+    }
+
+    /// How long it waits for work before it looks around.
+    const fn idle(&self) -> Duration {
+        if self.setback.is_moving() {
+            Duration::ZERO
+        } else {
+            TICK
+        }
     }
 
     /// Commits a group and tells everybody; one poisoned item costs only itself.

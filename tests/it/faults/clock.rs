@@ -25,6 +25,20 @@ async fn post(app: &TestApp, id: &str, receivers: &[&Receiver]) {
     }
 }
 
+/// A receiver that refuses while that is true.
+fn refusing() -> (Receiver, Arc<AtomicBool>) {
+    let down = Arc::new(AtomicBool::new(true));
+    let state = Arc::clone(&down);
+    let receiver = Receiver::scripted(move |_, _| {
+        Reply::status(if state.load(Ordering::SeqCst) {
+            500
+        } else {
+            200
+        })
+    });
+    (receiver, down)
+}
+
 #[actix_web::test]
 async fn after_a_jump_of_a_day_reports_are_stored_and_forwarded_at_once() {
     let (clock, hand) = Clock::manual(START_MS);
@@ -74,15 +88,7 @@ async fn after_a_jump_of_a_day_reports_are_stored_and_forwarded_at_once() {
 async fn a_breaker_that_opened_before_the_clock_was_set_back_closes_all_the_same() {
     let (clock, hand) = Clock::manual(START_MS);
     let app = TestApp::boot_with(clock, |_| {}).await;
-    let down = Arc::new(AtomicBool::new(true));
-    let state = Arc::clone(&down);
-    let receiver = Receiver::scripted(move |_, _| {
-        Reply::status(if state.load(Ordering::SeqCst) {
-            500
-        } else {
-            200
-        })
-    });
+    let (receiver, down) = refusing();
     app.subscribe("crm", &receiver.url).await;
     for number in 0..5 {
         post(&app, &format!("wamid.{number}"), &[&receiver]).await;
@@ -106,6 +112,68 @@ async fn a_breaker_that_opened_before_the_clock_was_set_back_closes_all_the_same
 }
 
 #[actix_web::test]
+async fn after_the_clock_was_set_back_a_day_what_was_due_does_not_wait_a_day() {
+    let (clock, hand) = Clock::manual(START_MS);
+    let app = TestApp::boot_with(clock, |_| {}).await;
+    let (receiver, down) = refusing();
+    app.subscribe("failing", &receiver.url).await;
+    post(&app, "wamid.one", &[&receiver]).await;
+    let number = |sql: &str| app.value::<i64>(sql);
+    let due = "SELECT max(due_at_ms) FROM forward WHERE attempts = 1";
+    until("it waits", || {
+        number("SELECT max(attempts) FROM forward") == 1
+    })
+    .await;
+    assert!(number(due) > START_MS);
+    down.store(false, Ordering::SeqCst);
+
+    hand.set_ms(START_MS - DAY_MS);
+    // What it waits for is as far ahead as it was, and no report comes to help it.
+    until("it is moved", || number(due) < START_MS - DAY_MS + 10_000).await;
+    assert!(number(due) > START_MS - DAY_MS);
+    hand.advance(Duration::from_secs(10));
+    app.settled().await;
+    assert_eq!(receiver.count(), 2);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn the_true_service_sends_what_waits_after_its_clock_was_set_back_running_or_not() {
+    for running in [true, false] {
+        let Some((home, switch)) = shim::with_switch() else {
+            return;
+        };
+        let home = home.set("forward.schedule=3s,3s,3s,3s");
+        let (receiver, down) = refusing();
+        let service = home.start();
+        service.subscribe("failing", &receiver.url);
+        // One report: its number is threefold.
+        post_each(service.address, [3]).await;
+        let store = rusqlite::Connection::open(home.store()).unwrap();
+        let waits = "SELECT count(*) FROM forward WHERE attempts = 1";
+        until("it waits", || {
+            store.query_row(waits, [], |row| row.get(0)) == Ok(1)
+        })
+        .await;
+        down.store(false, Ordering::SeqCst);
+        let service = if running {
+            switch.move_clock(-1);
+            service
+        } else {
+            service.stop();
+            switch.move_clock(-1);
+            home.start()
+        };
+        let delivered = "SELECT count(*) FROM forward WHERE state = 'delivered'";
+        until("it is sent again", || {
+            store.query_row(delivered, [], |row| row.get(0)) == Ok(1)
+        })
+        .await;
+        service.stop();
+    }
+}
+
+#[actix_web::test]
 async fn the_true_service_takes_and_forwards_while_its_clock_jumps() {
     let Some((home, switch)) = shim::with_switch() else {
         return;
@@ -113,15 +181,7 @@ async fn the_true_service_takes_and_forwards_while_its_clock_jumps() {
     let home = home
         .set("forward.schedule=1h,1h,1h,1h,1h,1h")
         .set("forward.max_age=10d");
-    let down = Arc::new(AtomicBool::new(true));
-    let state = Arc::clone(&down);
-    let failing = Receiver::scripted(move |_, _| {
-        Reply::status(if state.load(Ordering::SeqCst) {
-            500
-        } else {
-            200
-        })
-    });
+    let (failing, down) = refusing();
     let healthy = Receiver::start();
     let service = home.start();
     service.subscribe("healthy", &healthy.url);
