@@ -64,8 +64,8 @@ pub struct Store {
     path: Arc<Path>,
     durability: Durability,
     clock: Clock,
-    /// Held for as long as the store is open.
-    _lock: Arc<InstanceLock>,
+    /// Held until the store is closed, or its last clone dropped.
+    lock: Arc<InstanceLock>,
 }
 
 impl std::fmt::Debug for Store {
@@ -104,7 +104,7 @@ impl Store {
             path: Arc::from(options.path.as_path()),
             durability: options.durability,
             clock,
-            _lock: Arc::new(lock),
+            lock: Arc::new(lock),
         })
     }
 
@@ -213,9 +213,11 @@ impl Store {
         reader::Reader::new(self.path.to_path_buf())
     }
 
-    /// Commits what waits, moves the WAL into the file and ends the writer.
+    /// Commits what waits, moves the WAL into the file, ends the writer and gives the store up:
+    /// clones that a thread of the HTTP server still holds must not keep the next owner out.
     pub async fn close(&self) {
         self.writer.close().await;
+        self.lock.release();
     }
 
     /// Reads beside the writer, off the asker's thread; see [`reader::Reader::read`].
@@ -271,12 +273,19 @@ fn beside(path: &Path, what: &str) -> PathBuf {
 /// Ownership of a store; the operating system takes it back when the process is killed.
 struct InstanceLock(File);
 
-impl Drop for InstanceLock {
-    fn drop(&mut self) {
+impl InstanceLock {
+    /// Gives it up; a second time changes nothing.
+    fn release(&self) {
         // Closing is not enough while a child that is being spawned holds a copy of the file.
         if let Err(error) = self.0.unlock() {
             tracing::warn!(%error, "store.unlock_failed");
         }
+    }
+}
+
+impl Drop for InstanceLock {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 
