@@ -76,6 +76,14 @@ async fn each_kind_of_fault_in_a_store_is_found() {
 }
 
 #[actix_web::test]
+async fn a_shutdown_of_a_service_that_acknowledges_before_it_stores_is_caught() {
+    let mut trial = Trial::new(Answers::HastyFront);
+    trial.end_at(Signal::TERM, Moment::Received(100)).await;
+    let findings = trial.findings.kinds();
+    assert_eq!(findings, [Fault::Lost], "{:?}", trial.findings);
+}
+
+#[actix_web::test]
 async fn a_shutdown_in_mid_request_acknowledges_only_what_is_stored() {
     let mut trial = Trial::new(Answers::Service);
     let (status, stored_unanswered) = trial.end_at(Signal::TERM, Moment::Answered(500)).await;

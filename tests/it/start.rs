@@ -168,6 +168,20 @@ fn a_kill_at_any_moment_of_the_first_start_leaves_a_store_that_opens() {
 }
 
 #[test]
+fn a_store_that_were_made_from_front_to_back_is_caught_half_made() {
+    let whole = Home::new();
+    whole.start().stop();
+    let bytes = std::fs::read(whole.store()).unwrap();
+    let opens = |step: usize| {
+        let home = Home::new();
+        std::fs::write(home.store(), &bytes[..bytes.len() * step / 16]).unwrap();
+        home.try_start().map(super::support::service::Service::stop)
+    };
+    assert!((1..16).any(|step| opens(step).is_err()));
+    assert!(opens(16).is_ok());
+}
+
+#[test]
 fn a_store_is_owned_by_whoever_came_first_through_whatever_link() {
     let (home, other) = (Home::new(), Home::new());
     let first = home.start();

@@ -52,6 +52,8 @@ enum fault {
     DISK_FULL = 'F', /* what makes a file longer fails with ENOSPC */
     READ_ONLY = 'R', /* every write fails with EROFS */
     SYNC_FAILS = 'S', /* fsync and fdatasync fail with EIO */
+    SYNC_OMITTED = 'O', /* fsync and fdatasync do nothing and say that they did */
+    STORE_FAILS = 'C', /* every write to the store's own file, not its log, fails with EIO */
 };
 
 #define DESCRIPTORS 65536
@@ -62,6 +64,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t records;
 static int record_fd = -1;
 static const volatile signed char *fault_switch;
+static int omits_syncs;
 static const char *folder;
 static size_t folder_length;
 
@@ -89,6 +92,7 @@ static void *real(void **slot, const char *name) {
 __attribute__((constructor)) static void begin(void) {
     folder = getenv("SHIM_FOLDER");
     folder_length = folder ? strlen(folder) : 0;
+    omits_syncs = getenv("SHIM_OMITS_SYNCS") != NULL;
     const char *path = getenv("SHIM_RECORD");
     if (path)
         record_fd = (int)syscall(SYS_openat, AT_FDCWD, path,
@@ -254,6 +258,12 @@ static ssize_t write_at(int fd, uint32_t file, const void *data, size_t length, 
     if (refused(fd, offset, length))
         return -1;
     pthread_mutex_lock(&lock);
+    uint32_t *store = find("tickrelay.db");
+    if (fails(STORE_FAILS) && store && *store == file) {
+        pthread_mutex_unlock(&lock);
+        errno = EIO;
+        return -1;
+    }
     ssize_t written = REAL(pwrite)(fd, data, length, offset);
     int error = errno;
     if (written > 0)
@@ -342,6 +352,8 @@ static int sync_file(int fd, int (*sync)(int)) {
     uint32_t file = fd >= 0 && fd < DESCRIPTORS ? file_of[fd] : 0;
     if (!file)
         return sync(fd);
+    if (omits_syncs || fails(SYNC_OMITTED))
+        return 0;
     if (fails(SYNC_FAILS)) {
         errno = EIO;
         return -1;

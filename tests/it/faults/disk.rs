@@ -15,7 +15,7 @@ use super::{MEMORY, is_long};
 use crate::support::hasty::Front;
 use crate::support::receiver::Receiver;
 use crate::support::service::Home;
-use crate::support::shim::{self, Disk};
+use crate::support::shim::{self, Disk, Switch};
 use crate::support::traffic::{message_id, number, post_each, request};
 use crate::support::{PATIENCE, until};
 
@@ -79,9 +79,7 @@ fn meanwhile() -> usize {
 
 /// The disk fails while webhooks come, and works again.
 async fn check(fault: Disk) {
-    let Some((home, switch)) = shim::with_switch() else {
-        return;
-    };
+    let (home, switch) = shim::with_switch();
     let receiver = Receiver::start();
     let service = home.start();
     service.subscribe("crm", &receiver.url);
@@ -130,9 +128,9 @@ async fn a_read_only_disk_refuses_webhooks_until_it_can_be_written() {
 }
 
 /// What was answered 200 by the service, or a front before it, and is not in the store after
-/// the disk was full and the process killed; `None` where there is no C compiler.
-async fn lost_on_a_full_disk(hasty: bool) -> Option<BTreeSet<usize>> {
-    let (home, switch) = shim::with_switch()?;
+/// the disk was full and the process killed.
+async fn lost_on_a_full_disk(hasty: bool) -> BTreeSet<usize> {
+    let (home, switch) = shim::with_switch();
     let mut service = home.start();
     let front = hasty.then(|| Front::start(service.address));
     let address = front.as_ref().map_or(service.address, Front::address);
@@ -141,33 +139,27 @@ async fn lost_on_a_full_disk(hasty: bool) -> Option<BTreeSet<usize>> {
     taken.extend(post_some(address, 50..50 + meanwhile()).await);
     rustix::process::kill_process(service.process(), rustix::process::Signal::KILL).unwrap();
     service.end();
-    Some(&taken - &stored(&home))
+    &taken - &stored(&home)
 }
 
 #[actix_web::test]
 async fn what_was_answered_200_on_a_full_disk_is_stored() {
-    if let Some(lost) = lost_on_a_full_disk(false).await {
-        assert!(lost.is_empty(), "{lost:?}");
-    }
+    let lost = lost_on_a_full_disk(false).await;
+    assert!(lost.is_empty(), "{lost:?}");
 }
 
 #[actix_web::test]
 async fn a_front_that_answers_before_it_stores_is_caught_on_a_full_disk() {
-    if let Some(lost) = lost_on_a_full_disk(true).await {
-        assert!(!lost.is_empty());
-    }
+    assert!(!lost_on_a_full_disk(true).await.is_empty());
 }
 
 #[actix_web::test]
 async fn a_sync_that_fails_ends_the_process_and_the_next_one_has_all_that_was_answered() {
-    let Some((home, switch)) = shim::with_switch() else {
-        return;
-    };
+    let (home, switch) = shim::with_switch();
     let mut service = home.start();
     let mut taken = post_some(service.address, 0..20).await;
     assert_eq!(taken.len(), 20);
-    switch.set(Disk::FailsToSync);
-    taken.extend(post_some(service.address, 20..22).await);
+    taken.extend(taken_with(&switch, Disk::FailsToSync, service.address).await);
     assert_eq!(taken.len(), 20, "answered without a sync");
     let (status, log) = service.end();
     assert_eq!(status.code(), Some(70), "{log}");
@@ -176,4 +168,19 @@ async fn a_sync_that_fails_ends_the_process_and_the_next_one_has_all_that_was_an
     post_each(service.address, 20..30).await;
     service.stop();
     assert_eq!(stored(&home), (0..30).collect());
+}
+
+/// What is answered 200 while the disk is so.
+async fn taken_with(switch: &Switch, disk: Disk, address: SocketAddr) -> BTreeSet<usize> {
+    switch.set(disk);
+    post_some(address, 20..22).await
+}
+
+#[actix_web::test]
+async fn a_sync_that_fails_and_says_nothing_is_caught_by_what_is_answered() {
+    let (home, switch) = shim::with_switch();
+    let service = home.start();
+    let taken = taken_with(&switch, Disk::OmitsSyncs, service.address).await;
+    assert!(!taken.is_empty(), "nothing was answered without a sync");
+    service.stop();
 }

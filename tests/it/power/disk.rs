@@ -19,6 +19,8 @@ pub(super) enum Syncs {
     Count,
     /// As if the service had asked for none.
     AreIgnored,
+    /// The service's own calls do nothing, so that it does ask for none.
+    AreOmitted,
 }
 
 /// The disk as of the events so far.

@@ -18,16 +18,20 @@ pub(crate) enum Disk {
     ReadOnly = b'R',
     /// A sync fails once everything before it was written.
     FailsToSync = b'S',
+    /// A sync does nothing and says that it did.
+    OmitsSyncs = b'O',
+    /// The store's own file cannot be written, its log can.
+    FailsToCheckpoint = b'C',
 }
 
-/// The library, ready to be loaded; `None`, and said so, where there is no C compiler.
-pub(crate) fn library() -> Option<&'static Path> {
-    static LIBRARY: OnceLock<Option<PathBuf>> = OnceLock::new();
-    LIBRARY.get_or_init(compile).as_deref()
+/// The library, ready to be loaded.
+pub(crate) fn library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(compile)
 }
 
-#[allow(clippy::print_stderr, reason = "a test that skips itself says so")]
-fn compile() -> Option<PathBuf> {
+/// Who has no C compiler could not have built SQLite: nothing is skipped for want of one.
+fn compile() -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shim/record.c");
     // Another run of the tests may be loading it: each makes its own.
     let name = format!("record-{}.so", std::process::id());
@@ -40,21 +44,14 @@ fn compile() -> Option<PathBuf> {
         .arg(source)
         .args(["-ldl", "-lpthread"])
         .status();
-    match compiled {
-        Ok(status) => {
-            assert!(status.success(), "tests/shim/record.c does not compile");
-            Some(library)
-        }
-        Err(error) => {
-            eprintln!("SKIPPED: no C compiler (cc) for tests/shim/record.c: {error}");
-            None
-        }
-    }
+    let status = compiled.unwrap_or_else(|error| panic!("no C compiler (cc): {error}"));
+    assert!(status.success(), "tests/shim/record.c does not compile");
+    library
 }
 
-/// A home whose service has a switch beneath it; `None` where there is no C compiler.
-pub(crate) fn with_switch() -> Option<(Home, Switch)> {
-    let library = library()?;
+/// A home whose service has a switch beneath it.
+pub(crate) fn with_switch() -> (Home, Switch) {
+    let library = library();
     let home = Home::new();
     let switch = Switch::new(home.file("switch"));
     let folder = home.folder().to_path_buf();
@@ -62,7 +59,7 @@ pub(crate) fn with_switch() -> Option<(Home, Switch)> {
         .environment("LD_PRELOAD", library)
         .environment("SHIM_FOLDER", folder)
         .environment("SHIM_SWITCH", switch.path());
-    Some((home, switch))
+    (home, switch)
 }
 
 /// The switch of one service, in a file that its library has mapped; it acts at once.
