@@ -81,6 +81,8 @@ pub struct Metrics {
     pub commit_seconds: Histogram,
     /// How long a checkpoint held the writer.
     pub checkpoint_seconds: Histogram,
+    /// Checkpoints that failed; a sync that fails ends the process instead.
+    pub checkpoint_failures: Counter,
     /// Size of the WAL file.
     pub wal_bytes: Gauge<i64, AtomicI64>,
 }
@@ -115,6 +117,7 @@ impl Metrics {
             group_size: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]),
             commit_seconds: Histogram::new(SECONDS),
             checkpoint_seconds: Histogram::new(SECONDS),
+            checkpoint_failures: Counter::default(),
             wal_bytes: Gauge::default(),
         };
         metrics.register_traffic();
@@ -200,6 +203,11 @@ impl Metrics {
             "accept_queue",
             "Webhooks that wait to be stored",
             self.accept_queue.clone(),
+        );
+        registry.register(
+            "checkpoint_failures",
+            "Checkpoints that failed and are tried again",
+            self.checkpoint_failures.clone(),
         );
         registry.register(
             "commit_group_size",

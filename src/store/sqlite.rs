@@ -64,6 +64,7 @@ pub struct Store {
     path: Arc<Path>,
     durability: Durability,
     clock: Clock,
+    readings: Arc<reader::Readings>,
     /// Held until the store is closed, or its last clone dropped.
     lock: Arc<InstanceLock>,
 }
@@ -97,7 +98,9 @@ impl Store {
         let secrets = Secrets::open(&beside(&options.path, "secrets"))?;
         let tokens = tokens::Tokens::load(&secrets)?;
         let core = Core::new(connection, options, clock.clone(), metrics)?;
+        let readings = Arc::clone(&core.readings);
         Ok(Self {
+            readings,
             writer: Arc::new(Writer::start(core)?),
             secrets: Arc::new(secrets),
             tokens: Arc::new(tokens),
@@ -210,7 +213,7 @@ impl Store {
     /// A reader with connections of its own to the same file.
     #[must_use]
     pub fn reader(&self) -> reader::Reader {
-        reader::Reader::new(self.path.to_path_buf())
+        reader::Reader::noted(self.path.to_path_buf(), Arc::clone(&self.readings))
     }
 
     /// Commits what waits, moves the WAL into the file, ends the writer and gives the store up:

@@ -5,6 +5,7 @@ use rustix::process::{Signal, kill_process};
 use tokio::task::JoinSet;
 
 use crate::support::service::Home;
+use crate::support::shim::{self, Disk};
 use crate::support::{APP_SECRET, PATIENCE, client, cloud, hub_signature, until};
 
 const MIB: u64 = 1024 * 1024;
@@ -21,7 +22,9 @@ fn body(number: usize) -> String {
 
 #[actix_web::test]
 async fn it_starts_over_while_webhooks_never_pause_and_names_who_keeps_it() {
-    let home = Home::new().set("store.wal_limit=16MiB");
+    let home = Home::new()
+        .set("store.wal_limit=16MiB")
+        .set("log.filter=info");
     let mut service = home.start();
     let address = service.address;
     let wal = home.file("tickrelay.db-wal");
@@ -86,9 +89,56 @@ async fn it_starts_over_while_webhooks_never_pause_and_names_who_keeps_it() {
     let (status, log) = service.end();
     assert!(status.success(), "{log}");
     let alarm = log.lines().find(|line| line.contains("store.wal_pinned"));
-    let named = std::process::id().to_string();
+    // This process by number and name, and when it let go.
+    let named = format!("{} (", std::process::id());
     assert!(alarm.is_some_and(|line| line.contains(&named)), "{log}");
+    assert!(log.contains("store.wal_free_again"), "{log}");
     let stored = Connection::open(home.store()).unwrap();
     let count = |sql: &str| -> usize { stored.query_row(sql, [], |row| row.get(0)).unwrap() };
     assert_eq!(count("SELECT count(*) FROM report"), next * BATCH);
+}
+
+#[actix_web::test]
+async fn a_checkpoint_that_fails_costs_no_webhook_and_is_tried_again_without_haste() {
+    let (home, switch) = shim::with_switch();
+    let service = home.start();
+    let address = service.address;
+    let http = client();
+    let post = async |number: usize| {
+        let body = body(number);
+        let signature = hub_signature(APP_SECRET, body.as_bytes());
+        let url = format!("http://{address}/webhooks/cloud");
+        let request = http.post(url).header("X-Hub-Signature-256", signature);
+        assert_eq!(request.body(body).send().await.unwrap().status(), 200);
+    };
+    let failures = async || -> u64 {
+        let page = http.get(format!("http://{address}/metrics")).send();
+        let page = page.await.unwrap().text().await.unwrap();
+        let count = |line: &str| {
+            line.strip_prefix("tickrelay_checkpoint_failures_total ")?
+                .parse()
+                .ok()
+        };
+        page.lines().find_map(count).unwrap()
+    };
+    let wal = home.file("tickrelay.db-wal");
+    let mut next = 0;
+    switch.set(Disk::FailsToCheckpoint);
+    while failures().await < 2 || wal.metadata().unwrap().len() < 24 * MIB {
+        post(next).await;
+        next += 1;
+    }
+    // Two for each 8 MiB: the checkpointer's, and the writer's for the rest.
+    let tried = failures().await;
+    assert!(tried < 16, "{tried} failures");
+    let small = home.store().metadata().unwrap().len();
+    switch.set(Disk::Works);
+    while home.store().metadata().unwrap().len() < small + 8 * MIB {
+        post(next).await;
+        next += 1;
+    }
+    service.stop();
+    let stored = Connection::open(home.store()).unwrap();
+    let reports = stored.query_row("SELECT count(*) FROM report", [], |row| row.get(0));
+    assert_eq!(reports, Ok(next * BATCH));
 }

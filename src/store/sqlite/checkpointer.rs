@@ -8,7 +8,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -16,7 +16,8 @@ use rusqlite::Connection;
 
 use super::writer::end_if_unsynced;
 use super::{backend, connect, set_durability};
-use crate::store::{Durability, Error};
+use crate::metrics::Metrics;
+use crate::store::{Durability, Error, Options};
 
 /// Passes over the WAL in one go: each is shorter than the one before, in the same measure as
 /// less was committed during that.
@@ -29,17 +30,26 @@ const FEW_PAGES: i64 = 256;
 pub(super) struct Checkpointer {
     path: PathBuf,
     durability: Durability,
-    under_way: Arc<AtomicBool>,
+    metrics: Arc<Metrics>,
+    state: Arc<State>,
     running: Option<(SyncSender<()>, JoinHandle<()>)>,
 }
 
+#[derive(Default)]
+struct State {
+    under_way: AtomicBool,
+    /// Pages that it left in the WAL the last time.
+    left: AtomicI64,
+}
+
 impl Checkpointer {
-    /// That of the store at `path`.
-    pub(super) fn new(path: &Path, durability: Durability) -> Self {
+    /// That of a store.
+    pub(super) fn new(options: &Options, metrics: Arc<Metrics>) -> Self {
         Self {
-            path: path.to_path_buf(),
-            durability,
-            under_way: Arc::default(),
+            path: options.path.clone(),
+            durability: options.durability,
+            metrics,
+            state: Arc::default(),
             running: None,
         }
     }
@@ -51,9 +61,12 @@ impl Checkpointer {
     pub(super) fn begin(&mut self) -> Result<(), Error> {
         let (wake, _) = match &mut self.running {
             Some(running) => running,
-            none => none.insert(start(&self.path, self.durability, &self.under_way)?),
+            none => {
+                let (state, metrics) = (Arc::clone(&self.state), Arc::clone(&self.metrics));
+                none.insert(start(&self.path, self.durability, state, metrics)?)
+            }
         };
-        if !self.under_way.swap(true, Ordering::AcqRel) {
+        if !self.state.under_way.swap(true, Ordering::AcqRel) {
             // It is idle, so there is room; when its thread is gone, so is the process.
             let _ = wake.try_send(());
         }
@@ -61,7 +74,12 @@ impl Checkpointer {
     }
 
     pub(super) fn is_under_way(&self) -> bool {
-        self.under_way.load(Ordering::Acquire)
+        self.state.under_way.load(Ordering::Acquire)
+    }
+
+    /// Pages that were left in the WAL after its last work: a reader kept them.
+    pub(super) fn left(&self) -> i64 {
+        self.state.left.load(Ordering::Acquire)
     }
 
     /// Ends it, and waits for what is under way.
@@ -78,7 +96,8 @@ impl Checkpointer {
 fn start(
     path: &Path,
     durability: Durability,
-    under_way: &Arc<AtomicBool>,
+    state: Arc<State>,
+    metrics: Arc<Metrics>,
 ) -> Result<(SyncSender<()>, JoinHandle<()>), Error> {
     let connection = connect(path)?;
     let configure = || -> rusqlite::Result<()> {
@@ -87,11 +106,17 @@ fn start(
     };
     configure().map_err(|error| backend("cannot set up checkpoints".to_owned(), error))?;
     let (wake, woken) = sync_channel(1);
-    let under_way = Arc::clone(under_way);
     let work = move || {
         while woken.recv().is_ok() {
-            move_pages(&connection);
-            under_way.store(false, Ordering::Release);
+            // What could not be asked may be little: the writer finds out.
+            let left = move_pages(&connection).unwrap_or_else(|error| {
+                end_if_unsynced(&error);
+                metrics.checkpoint_failures.inc();
+                tracing::warn!(%error, "store.checkpoint_failed");
+                0
+            });
+            state.left.store(left, Ordering::Release);
+            state.under_way.store(false, Ordering::Release);
         }
     };
     let thread = std::thread::Builder::new()
@@ -107,21 +132,19 @@ fn start(
     Ok((wake, thread))
 }
 
-/// Moves pages until few are left or a reader keeps them.
-fn move_pages(connection: &Connection) {
-    let mut moved_before = 0;
+/// Moves pages until few are left or a reader keeps them; returns how many are left.
+fn move_pages(connection: &Connection) -> rusqlite::Result<i64> {
+    let (mut left, mut moved_before) = (0, 0);
     for _ in 0..PASSES {
-        let pass = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-            row.get::<_, i64>(2)
-        });
-        match pass {
-            Ok(moved) if moved - moved_before >= FEW_PAGES => moved_before = moved,
-            Ok(_) => return,
-            Err(error) => {
-                end_if_unsynced(&error);
-                tracing::warn!(%error, "store.checkpoint_failed");
-                return;
-            }
+        let (pages, moved): (i64, i64) =
+            connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+                Ok((row.get(1)?, row.get(2)?))
+            })?;
+        left = pages - moved;
+        if moved - moved_before < FEW_PAGES {
+            break;
         }
+        moved_before = moved;
     }
+    Ok(left)
 }

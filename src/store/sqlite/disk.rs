@@ -18,8 +18,8 @@ pub(super) fn inode(path: &Path) -> Option<u64> {
     std::fs::metadata(path).ok().map(|metadata| metadata.ino())
 }
 
-/// Process ids of others that have the WAL's index open: one of them pins the WAL.
-pub(super) fn foreign_readers(wal_path: &Path) -> Vec<u32> {
+/// Others that have the WAL's index open, by process id and name: one of them pins the WAL.
+pub(super) fn foreign_readers(wal_path: &Path) -> Vec<String> {
     let shm = wal_path.to_string_lossy().replace("-wal", "-shm");
     let own = std::process::id();
     let Ok(processes) = std::fs::read_dir("/proc") else {
@@ -40,6 +40,10 @@ pub(super) fn foreign_readers(wal_path: &Path) -> Vec<u32> {
         .filter_map(pid)
         .filter(|pid| *pid != own)
         .filter(holds)
+        .map(|pid| {
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            format!("{pid} ({})", name.trim_end())
+        })
         .collect()
 }
 

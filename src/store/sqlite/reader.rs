@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
@@ -23,13 +24,68 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct Reader {
     path: PathBuf,
+    readings: Arc<Readings>,
+}
+
+/// What our own readers read now: each of them keeps the WAL from starting over.
+#[derive(Debug, Default)]
+pub(super) struct Readings(Mutex<Vec<(String, Instant)>>);
+
+/// A read under way; it is over when dropped.
+struct Reading<'a> {
+    readings: &'a Readings,
+    begun: Instant,
+}
+
+impl Readings {
+    fn begin(&self, attempted: &str) -> Reading<'_> {
+        let begun = Instant::now();
+        self.locked().push((attempted.to_owned(), begun));
+        Reading {
+            readings: self,
+            begun,
+        }
+    }
+
+    /// What has been read for that long, and how long, the longest first.
+    pub(super) fn longer_than(&self, least: Duration) -> Vec<String> {
+        let locked = self.locked();
+        let mut long: Vec<_> = locked
+            .iter()
+            .map(|(attempted, begun)| (begun.elapsed(), attempted))
+            .filter(|(elapsed, _)| *elapsed >= least)
+            .collect();
+        long.sort_unstable_by(|one, other| other.cmp(one));
+        let shown = |(elapsed, attempted): (Duration, &String)| {
+            format!("{attempted}, for {} ms", elapsed.as_millis())
+        };
+        long.into_iter().map(shown).collect()
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Vec<(String, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        let mut locked = self.readings.locked();
+        if let Some(at) = locked.iter().position(|(_, begun)| *begun == self.begun) {
+            locked.swap_remove(at);
+        }
+    }
 }
 
 impl Reader {
     /// A reader of that file; nothing is opened yet.
     #[must_use]
-    pub const fn new(path: PathBuf) -> Self {
-        Self { path }
+    pub fn new(path: PathBuf) -> Self {
+        Self::noted(path, Arc::default())
+    }
+
+    /// The same; its reads are noted there.
+    pub(super) const fn noted(path: PathBuf, readings: Arc<Readings>) -> Self {
+        Self { path, readings }
     }
 
     /// Runs a read on a connection of its own; all its queries see the same commit.
@@ -53,6 +109,7 @@ impl Reader {
             Some(ErrorCode::OperationInterrupted) => Error::Timeout(TIME_LIMIT),
             _ => backend(format!("cannot {attempted}"), error),
         };
+        let _reading = self.readings.begin(attempted);
         let connection = self
             .open()
             .map_err(|error| backend(format!("cannot read {}", self.path.display()), error))?;
@@ -219,6 +276,22 @@ mod tests {
     fn one(path: PathBuf) -> Result<i64, Error> {
         let one = |connection: &Connection| connection.query_row("SELECT 1", [], |row| row.get(0));
         Reader::new(path).read("count", one)
+    }
+
+    #[test]
+    fn a_read_is_named_while_it_lasts() {
+        let readings = Readings::default();
+        let reading = readings.begin("count reports");
+        let other = readings.begin("list webhooks");
+        drop(other);
+        let named = readings.longer_than(Duration::ZERO);
+        assert!(
+            named.len() == 1 && named[0].starts_with("count reports, for "),
+            "{named:?}"
+        );
+        assert!(readings.longer_than(Duration::from_mins(1)).is_empty());
+        drop(reading);
+        assert!(readings.longer_than(Duration::ZERO).is_empty());
     }
 
     #[test]

@@ -9,9 +9,20 @@ use super::writer::{Core, TICK, end_if_unsynced};
 use super::{BUSY_PATIENCE, disk, schema};
 
 /// How often a WAL above its limit is tried to be emptied while somebody reads.
-const TRUNCATE_EVERY: Duration = Duration::from_secs(10);
+pub(super) const TRUNCATE_EVERY: Duration = Duration::from_secs(10);
 /// How long readers are waited for then.
 const READERS_PATIENCE: Duration = Duration::from_millis(50);
+
+/// How often the log says anew who keeps it.
+const TELL_EVERY: Duration = Duration::from_mins(10);
+/// A read of ours that takes longer than this is named with it.
+const LONG_READ: Duration = Duration::from_millis(100);
+
+/// A WAL that somebody keeps above its limit.
+pub(super) struct Pinned {
+    since: Instant,
+    told: Option<Instant>,
+}
 
 /// The WAL is moved into the file each time it has grown by this many pages (8 MiB).
 pub(super) const CHECKPOINT_PAGES: u32 = 2048;
@@ -29,6 +40,10 @@ impl Core {
         if let Err(error) = self.follow_clock() {
             tracing::warn!(%error, "store.follow_clock_failed");
         }
+        if self.emptying {
+            // At once when the checkpointer is done, while little is left.
+            self.empty_wal();
+        }
         if self.tended.elapsed() < TICK {
             return;
         }
@@ -41,27 +56,9 @@ impl Core {
         if let Err(error) = self.tell_alerts() {
             tracing::warn!(%error, "store.tell_alerts_failed");
         }
-        let size = || std::fs::metadata(&self.wal_path).map_or(0, |metadata| metadata.len());
-        if size() > self.wal_limit_bytes
-            && self.truncated.elapsed() >= TRUNCATE_EVERY
-            && !self.checkpointer.is_under_way()
-        {
-            self.truncated = Instant::now();
-            if let Err(error) = self.truncate() {
-                tracing::warn!(%error, "store.checkpoint_failed");
-            }
-        }
-        let wal_bytes = size();
-        if wal_bytes > self.wal_limit_bytes && !self.wal_alarmed {
-            let readers = disk::foreign_readers(&self.wal_path);
-            tracing::warn!(
-                wal_bytes,
-                limit = self.wal_limit_bytes,
-                ?readers,
-                "store.wal_pinned"
-            );
-        }
-        self.wal_alarmed = wal_bytes > self.wal_limit_bytes;
+        self.empty_wal();
+        let wal_bytes = self.wal_bytes();
+        self.look_at_wal(wal_bytes);
         self.shared.wal_bytes.store(wal_bytes, Ordering::Relaxed);
         self.metrics
             .wal_bytes
@@ -71,6 +68,78 @@ impl Core {
             .accept_queue
             .set(i64::try_from(queued).unwrap_or(i64::MAX));
         self.look_at_disk();
+    }
+
+    fn wal_bytes(&self) -> u64 {
+        std::fs::metadata(&self.wal_path).map_or(0, |metadata| metadata.len())
+    }
+
+    /// Empties a WAL above its limit. After a reader has kept it, a gigabyte may be left to move:
+    /// that is the checkpointer's, beside the writer; the writer truncates when little is left,
+    /// and while much is left a reader would prevent it anyway.
+    fn empty_wal(&mut self) {
+        if self.wal_bytes() <= self.wal_limit_bytes
+            || self.truncated.elapsed() < self.truncate_after
+            || self.checkpointer.is_under_way()
+        {
+            return;
+        }
+        if !std::mem::replace(&mut self.emptying, true) {
+            match self.checkpointer.begin() {
+                Ok(()) => return,
+                Err(error) => self.note_checkpoint_failed(&error),
+            }
+        }
+        self.emptying = false;
+        self.truncated = Instant::now();
+        if self.checkpointer.left() > i64::from(CHECKPOINT_PAGES) {
+            return;
+        }
+        if let Err(error) = self.truncate() {
+            self.note_checkpoint_failed(&error);
+        }
+    }
+
+    /// A checkpoint failed by something else than a sync: what is committed is safe in the WAL, so
+    /// it is tried again, each time after a longer pause.
+    fn note_checkpoint_failed(&mut self, error: &dyn std::error::Error) {
+        self.metrics.checkpoint_failures.inc();
+        self.truncate_after = (self.truncate_after * 2).min(TRUNCATE_EVERY * 32);
+        let again_s = self.truncate_after.as_secs();
+        tracing::warn!(%error, again_s, "store.checkpoint_failed");
+    }
+
+    /// Says who keeps a WAL above its limit, when that begins, now and then, and when it ends.
+    fn look_at_wal(&mut self, wal_bytes: u64) {
+        let limit = self.wal_limit_bytes;
+        if wal_bytes <= limit {
+            self.truncate_after = TRUNCATE_EVERY;
+            if let Some(pinned) = self.pinned.take() {
+                let lasted_s = pinned.since.elapsed().as_secs();
+                tracing::info!(wal_bytes, limit, lasted_s, "store.wal_free_again");
+            }
+            return;
+        }
+        let now = Instant::now();
+        let pinned = self.pinned.get_or_insert(Pinned {
+            since: now,
+            told: None,
+        });
+        if pinned.told.is_some_and(|told| told.elapsed() < TELL_EVERY) {
+            return;
+        }
+        pinned.told = Some(now);
+        let lasted_s = pinned.since.elapsed().as_secs();
+        let readers = disk::foreign_readers(&self.wal_path);
+        let own = self.readings.longer_than(LONG_READ);
+        tracing::warn!(
+            wal_bytes,
+            limit,
+            lasted_s,
+            ?readers,
+            ?own,
+            "store.wal_pinned"
+        );
     }
 
     /// Has the WAL moved into the file when it has grown, and moves the rest.
@@ -87,7 +156,7 @@ impl Core {
             // On the next turn all of it is the rest when there is no checkpointer.
             self.moving = true;
             if let Err(error) = self.checkpointer.begin() {
-                tracing::warn!(%error, "store.checkpointer_failed");
+                self.note_checkpoint_failed(&error);
             }
         } else {
             // It started over since, so the next checkpoint is a full stretch away.
@@ -118,9 +187,9 @@ impl Core {
         }
     }
 
-    pub(super) fn checkpoint(&self, mode: &str) {
+    pub(super) fn checkpoint(&mut self, mode: &str) {
         if let Err(error) = self.try_checkpoint(mode) {
-            tracing::warn!(%error, mode, "store.checkpoint_failed");
+            self.note_checkpoint_failed(&error);
         }
     }
 

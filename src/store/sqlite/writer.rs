@@ -18,9 +18,10 @@ use tokio::sync::{oneshot, watch};
 
 use super::checkpointer::Checkpointer;
 use super::doors::Doors;
+use super::reader::Readings;
 use super::setback::Setback;
 use super::sources::Sources;
-use super::tending::{CHECKPOINT_PAGES, WAL_PAGES};
+use super::tending::{CHECKPOINT_PAGES, Pinned, TRUNCATE_EVERY, WAL_PAGES};
 use super::{accept, backend, disk, forwards, set_durability, subscribers};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -197,7 +198,8 @@ pub(super) struct Core {
     pub(super) wal_path: PathBuf,
     pub(super) wal_limit_bytes: u64,
     pub(super) disk_reserve_bytes: u64,
-    pub(super) wal_alarmed: bool,
+    pub(super) pinned: Option<Pinned>,
+    pub(super) readings: Arc<Readings>,
     /// The last commit failed by what any other would fail by.
     pub(super) surroundings_failed: bool,
     pub(super) checkpoint_at: u32,
@@ -206,6 +208,10 @@ pub(super) struct Core {
     pub(super) moving: bool,
     pub(super) tended: Instant,
     pub(super) truncated: Instant,
+    /// How long after that it is tried again.
+    pub(super) truncate_after: Duration,
+    /// The checkpointer was sent for before the WAL is truncated.
+    pub(super) emptying: bool,
     pub(super) setback: Setback,
 }
 
@@ -228,7 +234,6 @@ impl Core {
             clock,
             published: watch::Sender::new(Arc::clone(&subscribers)),
             subscribers,
-            metrics,
             sources: HashMap::new(),
             doors: Doors::default(),
             unsettled: Vec::new(),
@@ -239,13 +244,17 @@ impl Core {
             wal_path: PathBuf::from(wal_path),
             wal_limit_bytes: options.wal_limit_bytes,
             disk_reserve_bytes: options.disk_reserve_bytes,
-            wal_alarmed: false,
+            pinned: None,
+            readings: Arc::default(),
             surroundings_failed: false,
             checkpoint_at: CHECKPOINT_PAGES,
-            checkpointer: Checkpointer::new(&options.path, options.durability),
+            checkpointer: Checkpointer::new(options, Arc::clone(&metrics)),
             moving: false,
+            metrics,
             tended: Instant::now(),
             truncated: Instant::now(),
+            truncate_after: TRUNCATE_EVERY,
+            emptying: false,
             setback,
         };
         core.connection.wal_hook(Some(|_, pages| {
@@ -277,7 +286,7 @@ impl Core {
                 Job::Stop => break,
                 Job::Run(act) => act(&mut self),
                 first => {
-                    let patience = if self.wal_alarmed {
+                    let patience = if self.pinned.is_some() {
                         PINNED_DELAY
                     } else {
                         Duration::ZERO
