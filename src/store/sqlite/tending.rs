@@ -150,7 +150,11 @@ impl Core {
         }
         if self.moving {
             self.moving = false;
-            self.checkpoint("PASSIVE");
+            // Much is left while a reader keeps it; were that to let go just now, all of it
+            // would be moved here.
+            if self.checkpointer.left() <= i64::from(CHECKPOINT_PAGES) {
+                self.checkpoint("PASSIVE");
+            }
             self.checkpoint_at = pages + CHECKPOINT_PAGES;
         } else if pages >= self.checkpoint_at {
             // On the next turn all of it is the rest when there is no checkpointer.
