@@ -118,7 +118,7 @@ pub const TABLE: &[(Permission, &str, &[Role])] = &[
     ),
     (
         Permission::RetryForwards,
-        "send forwards again",
+        "send forwards again, one or many",
         &[Admin, Integrator, Support],
     ),
     (

@@ -11,6 +11,7 @@ mod explain;
 mod forward;
 mod init;
 mod message;
+mod replay;
 mod reprocess;
 mod serve;
 mod simulate;
@@ -71,6 +72,9 @@ enum Command {
     /// Look at what is owed to subscribers, and owe it again
     #[command(subcommand)]
     Forward(forward::Verb),
+    /// Watch and stop what `forward retry --subscriber` began
+    #[command(subcommand)]
+    Replay(replay::Verb),
     /// Keep the bodies that texts of registered messages are rendered from
     #[command(subcommand)]
     Template(template::Verb),
@@ -276,6 +280,7 @@ impl Cli {
             Command::Message(verb) => verb.run(&self.settings, terminal),
             Command::Webhook(verb) => verb.run(&self.settings, terminal),
             Command::Forward(verb) => verb.run(&self.settings, terminal),
+            Command::Replay(verb) => verb.run(&self.settings, terminal),
             Command::Template(verb) => verb.run(&self.settings, terminal),
             Command::Token(verb) => verb.run(&self.settings, terminal),
             Command::Reprocess(reprocess) => reprocess.run(&self.settings, terminal),

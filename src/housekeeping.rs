@@ -57,8 +57,9 @@ impl Plan {
         while self.store.prune_events(events_before_ms).await? > 0 && !*stop.borrow() {
             tokio::time::sleep(PAUSE).await;
         }
-        let removed_before_ms = before(now_ms, days(self.retention.messages_days));
-        self.store.prune_subscribers(removed_before_ms).await?;
+        let gone_before_ms = before(now_ms, days(self.retention.messages_days));
+        self.store.prune_replays(gone_before_ms).await?;
+        self.store.prune_subscribers(gone_before_ms).await?;
         Ok(())
     }
 

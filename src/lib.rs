@@ -5,7 +5,7 @@
 //! mean, [`store`] writes them down with what [`mod@plan`] makes of them, and [`forward`] sends
 //! on what is owed. [`catalogue`] knows what an error means in plain words, [`clock`] tells the
 //! time, [`server`] builds the whole, [`operations`] is what an operator may ask of it,
-//! [`access`] says who may, [`watch`] tells what is wrong with it, and
+//! [`access`] says who may, [`replay`] sends again what is to be, [`watch`] tells what is wrong with it, and
 //! [`cli`] is how people ask. [`simulate`] plays the providers for those who test or measure.
 
 pub mod access;
@@ -22,6 +22,7 @@ pub mod operations;
 pub mod plan;
 pub mod provider;
 pub mod receive;
+pub mod replay;
 pub mod server;
 pub mod simulate;
 pub mod store;

@@ -6,6 +6,7 @@ mod erase;
 pub(crate) mod items;
 pub(crate) mod json;
 mod register;
+mod replays;
 mod reprocess;
 mod samples;
 mod subscribers;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
+use uuid::Uuid;
 
 use crate::access::token::{NewToken, TokenRecord};
 use crate::access::{Caller, Permission};
@@ -23,6 +25,7 @@ use crate::config::{Config, Retention, Source};
 use crate::forward::sender::Sender;
 use crate::model::{Subscriber, SubscriberState};
 use crate::store::query::Scope;
+use crate::store::replay::ReplayRecord;
 use crate::store::{
     Erased, Error, NewSubscriber, ReprocessSelection, Reread, RetrySelection, Store,
     SubscriberChange, TemplateRecord,
@@ -30,6 +33,7 @@ use crate::store::{
 
 pub use erase::EraseOptions;
 pub use register::{Receipt, SentExchange, SentMessage, SentTemplate, Ttl};
+pub use replays::ReplayOrder;
 pub use samples::SampleAnswer;
 
 /// Something to be done.
@@ -72,6 +76,13 @@ pub enum Request {
     },
     /// Owe forwards again.
     RetryForwards(RetrySelection),
+    /// Owe many forwards of a subscriber again, in the background.
+    StartReplay(ReplayOrder),
+    /// Stop a replay.
+    CancelReplay {
+        /// Its id outside.
+        id: Uuid,
+    },
     /// Parse stored webhooks again and take in what is new in them.
     Reprocess {
         /// Which.
@@ -152,6 +163,8 @@ pub enum Answer {
         /// How many.
         forwards: usize,
     },
+    /// A replay as it is now.
+    Replay(ReplayRecord),
     /// What a second reading found.
     Reprocessed {
         /// Webhooks that were read.
@@ -337,6 +350,8 @@ impl Operations {
                 Ok(Answer::Samples(self.send_samples(&subscriber).await?))
             }
             Request::RetryForwards(selection) => self.retry_forwards(caller, selection).await,
+            Request::StartReplay(order) => self.start_replay(caller, order).await,
+            Request::CancelReplay { id } => self.cancel_replay(caller, id).await,
             Request::Reprocess { selection, dry_run } => {
                 self.reprocess(selection, dry_run, progress).await
             }
@@ -360,8 +375,7 @@ impl Operations {
         }
     }
 
-    /// Owes forwards again; a caller that sees only a part has to name them, and each must be
-    /// of that part.
+    /// Owes forwards again; to a caller that sees only a part, each must be of that part.
     async fn retry_forwards(
         &self,
         caller: &Caller,
@@ -369,12 +383,6 @@ impl Operations {
     ) -> Result<Answer, Failure> {
         let scope = Scope::from(caller);
         if scope != Scope::default() {
-            if selection.forward_ids.is_empty() {
-                return Err(Failure::Forbidden(
-                    "this token sees a part of the forwards only: name those to send again"
-                        .to_owned(),
-                ));
-            }
             let (reader, ids) = (self.store.reader(), selection.forward_ids.clone());
             let look = move || -> Result<Option<i64>, Error> {
                 for id in ids {
@@ -423,7 +431,9 @@ impl Request {
             | Self::RemoveSubscriber { .. }
             | Self::RotateSecret { .. }
             | Self::TestSubscriber { .. } => Permission::WriteSubscribers,
-            Self::RetryForwards(_) => Permission::RetryForwards,
+            Self::RetryForwards(_) | Self::StartReplay(_) | Self::CancelReplay { .. } => {
+                Permission::RetryForwards
+            }
             Self::Reprocess { .. } => Permission::Reprocess,
             Self::Register { .. } | Self::RegisterExchange { .. } => Permission::RegisterMessages,
             Self::PutTemplate { .. } | Self::RemoveTemplate { .. } => Permission::WriteTemplates,

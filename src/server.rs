@@ -21,6 +21,7 @@ use crate::housekeeping;
 use crate::metrics::Metrics;
 use crate::operations::Operations;
 use crate::receive::Reception;
+use crate::replay::Replaying;
 use crate::store::{Options, Store};
 use crate::watch::Watch;
 use crate::web::api::Api;
@@ -201,6 +202,10 @@ impl Server {
         let forwarding = tokio::spawn(self.forwarding.run(stopped.clone()));
         let housekeeping = tokio::spawn(self.housekeeping.run(stopped.clone()));
         let watching = tokio::spawn(self.watch.run(stopped.clone()));
+        let replaying = Replaying {
+            store: store.clone(),
+        };
+        let replaying = tokio::spawn(replaying.run(stopped.clone()));
         let control = control::serve(&self.socket, self.operations, stopped)?;
         let shared = self.shared;
         let http = web::serve(self.listener, self.workers, self.grace, shared)?;
@@ -211,7 +216,7 @@ impl Server {
         tracing::info!("stopping");
         let ended = stop_all(handle, http, self.grace, async move {
             stop.send_replace(true);
-            for task in [forwarding, housekeeping, watching, control] {
+            for task in [forwarding, housekeeping, watching, replaying, control] {
                 // A task that panicked has nothing left to drain.
                 let _ = task.await;
             }

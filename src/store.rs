@@ -15,6 +15,7 @@ mod feed;
 pub mod overview;
 pub mod query;
 mod registration;
+pub mod replay;
 mod sqlite;
 mod subscribers;
 pub mod timeline;
@@ -336,14 +337,8 @@ pub struct StateChange {
 /// Which forwards to owe again.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RetrySelection {
-    /// These forwards; any when empty.
+    /// These forwards.
     pub forward_ids: Vec<i64>,
-    /// Those of this subscriber.
-    pub subscriber_id: Option<i64>,
-    /// Only those given up.
-    pub gave_up_only: bool,
-    /// Those owed at or after, ms since 1970 UTC.
-    pub since_ms: Option<i64>,
     /// Give them a new `webhook-id`, so that the subscriber does not drop them as repeats.
     pub new_id: bool,
 }

@@ -208,7 +208,8 @@ CREATE TABLE forward (
     due_at_ms       INTEGER NOT NULL,
     last_attempt_ms INTEGER,
     settled_at_ms   INTEGER,
-    last_error      TEXT
+    last_error      TEXT,
+    replay_id       INTEGER
 ) STRICT;
 -- A subscriber asks about a `webhook-id`; grows at its end, the ids being ordered by time.
 CREATE UNIQUE INDEX forward_uid ON forward (uid);
@@ -230,6 +231,29 @@ CREATE TABLE attempt (
 ) STRICT;
 -- The attempts of one forward; grows at its end but for retries.
 CREATE INDEX attempt_forward ON attempt (forward_id);
+
+-- What is owed again to one subscriber, a few hundred forwards at a time: a row for each replay that
+-- somebody asked for, so there are few.
+CREATE TABLE replay (
+    replay_id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    uid            BLOB NOT NULL UNIQUE,
+    subscriber_id  INTEGER NOT NULL,
+    state          TEXT NOT NULL CHECK (state IN ('running', 'done', 'cancelled')),
+    states         TEXT NOT NULL,
+    since_ms       INTEGER,
+    until_ms       INTEGER,
+    error_code     TEXT,
+    source         TEXT,
+    sources        TEXT,
+    status         TEXT,
+    new_id         INTEGER NOT NULL,
+    first_id       INTEGER NOT NULL,
+    next_id        INTEGER NOT NULL,
+    last_id        INTEGER NOT NULL,
+    marked         INTEGER NOT NULL,
+    created_at_ms  INTEGER NOT NULL,
+    finished_at_ms INTEGER
+) STRICT;
 
 -- Failures that a chat is still to be told of, by error; a row while a minute runs, so there are few.
 CREATE TABLE alert (
@@ -475,6 +499,7 @@ SELECT forward.forward_id,
        strftime('%Y-%m-%dT%H:%M:%fZ', forward.last_attempt_ms / 1000.0, 'unixepoch') AS last_attempt_at,
        strftime('%Y-%m-%dT%H:%M:%fZ', forward.settled_at_ms / 1000.0, 'unixepoch') AS settled_at,
        (forward.settled_at_ms - forward.owed_since_ms) / 1000.0 AS settled_after_s,
+       forward.replay_id,
        CAST(payload.body AS TEXT) AS payload
 FROM forward
 LEFT JOIN message ON message.message_id = forward.message_id
@@ -482,6 +507,26 @@ LEFT JOIN source USING (source_id)
 LEFT JOIN subscriber ON subscriber.subscriber_id = forward.subscriber_id
 LEFT JOIN report ON report.report_id = forward.report_id
 LEFT JOIN payload ON payload.payload_id = forward.payload_id;
+
+CREATE VIEW v_replays AS
+SELECT replay.replay_id,
+       lower(substr(hex(replay.uid), 1, 8) || '-' || substr(hex(replay.uid), 9, 4) || '-' || substr(hex(replay.uid), 13, 4)
+        || '-' || substr(hex(replay.uid), 17, 4) || '-' || substr(hex(replay.uid), 21)) AS replay_uid,
+       subscriber.name AS subscriber,
+       replay.state,
+       replay.states,
+       strftime('%Y-%m-%dT%H:%M:%fZ', replay.since_ms / 1000.0, 'unixepoch') AS since,
+       strftime('%Y-%m-%dT%H:%M:%fZ', replay.until_ms / 1000.0, 'unixepoch') AS until,
+       replay.error_code,
+       replay.source,
+       replay.status,
+       replay.new_id,
+       replay.next_id - replay.first_id AS examined,
+       replay.last_id - replay.first_id + 1 AS total,
+       replay.marked,
+       strftime('%Y-%m-%dT%H:%M:%fZ', replay.created_at_ms / 1000.0, 'unixepoch') AS created_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', replay.finished_at_ms / 1000.0, 'unixepoch') AS finished_at
+FROM replay LEFT JOIN subscriber USING (subscriber_id);
 
 CREATE VIEW v_broadcasts AS
 SELECT message.bulk_id,

@@ -11,6 +11,7 @@ use crate::control;
 use crate::forward::sender::Sender;
 use crate::metrics::Metrics;
 use crate::operations::{Answer, Failure, Operations, Progress, Request};
+use crate::replay::Replaying;
 use crate::server;
 use crate::store::Store;
 
@@ -42,6 +43,13 @@ pub(super) fn perform(
                 Some(report) = reports.recv() => on_progress(report),
             }
         };
+        if let Ok(Answer::Replay(_)) = &answer {
+            // Nobody else goes on with it; what finds no room waits for the service.
+            let replaying = Replaying {
+                store: store.clone(),
+            };
+            replaying.go_on().await?;
+        }
         store.close().await;
         Ok(answer)
     })

@@ -4,9 +4,9 @@ use clap::{ArgGroup, Args, Subcommand};
 
 use super::table::{facts, item, shorten, table};
 use super::time::{Since, day_and_time, span, stamp};
-use super::{Exit, Settings, Terminal, ask};
+use super::{Exit, Settings, Terminal, ask, replay};
 use crate::clock::Clock;
-use crate::model::{ForwardState, SubscriberState};
+use crate::model::{ErrorCode, ForwardState, SubscriberState};
 use crate::operations::{Answer, Request};
 use crate::store::RetrySelection;
 use crate::store::query::{ForwardQuery, Scope, Window};
@@ -31,9 +31,15 @@ pub(super) struct List {
     /// Only those owed to this subscriber
     #[arg(long, value_name = "NAME")]
     subscriber: Option<String>,
+    /// Only those whose latest attempt failed so, as in `timeout` or `http_5xx`
+    #[arg(long, value_name = "CODE")]
+    error: Option<ErrorCode>,
     /// Only those owed since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
+    /// Only those owed before; written as --since is
+    #[arg(long, value_name = "TIME")]
+    until: Option<Since>,
     /// At most this many
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     limit: usize,
@@ -52,20 +58,16 @@ pub(super) struct Show {
 }
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("which").required(true).multiple(true).args(["ids", "gave_up"]))]
+#[command(group = ArgGroup::new("which").required(true).args(["ids", "subscriber"]))]
 pub(super) struct Retry {
     /// Their ids, or the `webhook-id`s that the subscriber saw
-    #[arg(conflicts_with_all = ["gave_up", "subscriber", "since"])]
+    #[arg(conflicts_with_all = ["missed", "state", "since", "until", "error", "source", "status"])]
     ids: Vec<String>,
-    /// All that were given up
-    #[arg(long)]
-    gave_up: bool,
-    /// With --gave-up: only those of this subscriber
-    #[arg(long, value_name = "NAME", requires = "gave_up")]
+    /// Many of this subscriber, in the background: say which with the flags below
+    #[arg(long, value_name = "NAME")]
     subscriber: Option<String>,
-    /// With --gave-up: only those owed since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
-    #[arg(long, value_name = "TIME", requires = "gave_up")]
-    since: Option<Since>,
+    #[command(flatten)]
+    many: replay::Many,
     /// Send them with a new `webhook-id`, so that a subscriber that drops repeats takes them
     #[arg(long)]
     new_id: bool,
@@ -96,8 +98,10 @@ impl List {
         let reader = settings.reader()?;
         let forwards = reader.forwards(&ForwardQuery {
             state: self.state,
-            subscriber_id: subscriber_id(settings, self.subscriber.as_deref(), now_ms)?,
+            subscriber_id: subscriber_id(settings, self.subscriber.as_deref())?,
+            error: self.error,
             since_ms: self.since.map(|since| since.ms(now_ms)),
+            until_ms: self.until.map(|until| until.ms(now_ms)),
             window: Window::newest(self.limit),
             ..ForwardQuery::default()
         })?;
@@ -190,11 +194,15 @@ fn show(detail: &ForwardDetail, now_ms: i64) -> String {
 
 impl Retry {
     fn run(
-        &self,
+        self,
         settings: &Settings,
         terminal: &mut Terminal<'_>,
         now_ms: i64,
     ) -> anyhow::Result<Exit> {
+        if let Some(subscriber) = self.subscriber {
+            let order = self.many.order(subscriber, self.new_id, now_ms);
+            return replay::start(settings, order, terminal);
+        }
         let reader = settings.reader()?;
         let mut forward_ids = Vec::new();
         for id in &self.ids {
@@ -203,26 +211,16 @@ impl Retry {
                 None => return terminal.refuse(no_forward(id)),
             }
         }
-        let selection = RetrySelection {
+        let request = Request::RetryForwards(RetrySelection {
             forward_ids,
-            subscriber_id: subscriber_id(settings, self.subscriber.as_deref(), now_ms)?,
-            gave_up_only: self.gave_up,
-            since_ms: self.since.map(|since| since.ms(now_ms)),
             new_id: self.new_id,
-        };
-        let request = Request::RetryForwards(selection);
+        });
         match ask::perform_now(settings, request, terminal)? {
             None => Ok(Exit::Refused),
-            Some(Answer::Retried { forwards: 0 }) => terminal.refuse(
-                "nothing to send again: no forward is like that, or its subscriber was removed",
-            ),
+            Some(Answer::Retried { forwards: 0 }) => terminal
+                .refuse("nothing to send again: its payload was pruned, or its subscriber removed"),
             Some(Answer::Retried { forwards }) => {
-                let what = if forwards == 1 {
-                    "forward is"
-                } else {
-                    "forwards are"
-                };
-                writeln!(terminal.talk, "{forwards} {what} owed again")?;
+                writeln!(terminal.talk, "{} again", owed(forwards))?;
                 Ok(Exit::Done)
             }
             Some(other) => Err(ask::unexpected(&other)),
@@ -230,13 +228,23 @@ impl Retry {
     }
 }
 
+/// So many forwards are owed.
+pub(super) fn owed(forwards: usize) -> String {
+    let what = if forwards == 1 {
+        "forward is"
+    } else {
+        "forwards are"
+    };
+    format!("{forwards} {what} owed")
+}
+
 /// The key of the subscriber with that name; `None` when none was named.
-fn subscriber_id(
+pub(super) fn subscriber_id(
     settings: &Settings,
     name: Option<&str>,
-    now_ms: i64,
 ) -> anyhow::Result<Option<i64>> {
     let Some(name) = name else { return Ok(None) };
+    let now_ms = Clock::system().now_ms();
     let overview = settings.reader()?.subscriber(name, now_ms)?;
     Ok(Some(overview.subscriber.id))
 }

@@ -104,6 +104,18 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// Every code.
+    pub const ALL: [Self; 8] = [
+        Self::Dns,
+        Self::Connect,
+        Self::Tls,
+        Self::Timeout,
+        Self::Blocked,
+        Self::Http4xx,
+        Self::Http5xx,
+        Self::Redirect,
+    ];
+
     /// The word in the table, the CLI and the metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -117,6 +129,21 @@ impl ErrorCode {
             Self::Http5xx => "http_5xx",
             Self::Redirect => "redirect",
         }
+    }
+}
+
+impl FromStr for ErrorCode {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        Self::ALL
+            .into_iter()
+            .find(|code| code.as_str() == word)
+            .ok_or_else(|| UnknownWord {
+                what: "error of an attempt",
+                word: word.to_owned(),
+                expected: "dns, connect, tls, timeout, blocked, http_4xx, http_5xx, redirect",
+            })
     }
 }
 

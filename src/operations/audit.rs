@@ -33,6 +33,10 @@ pub(super) fn note(request: &Request) -> Option<Note> {
             let id = single(&selection.forward_ids);
             Note::new("forward", "retried", id, json!(selection))
         }
+        Request::StartReplay(order) => Note::new("replay", "started", None, json!(order)),
+        Request::CancelReplay { id } => {
+            Note::new("replay", "cancelled", Some(id.to_string()), json!({}))
+        }
         // What was sent is data, and may come by the thousand: it is kept with its owner.
         Request::Register { .. }
         | Request::RegisterExchange { .. }
@@ -116,6 +120,7 @@ impl Note {
     pub(super) fn of(mut self, caller: &Caller, answer: &Answer) -> Change {
         match answer {
             Answer::Token { token, .. } => self.id = Some(token.token_id.to_string()),
+            Answer::Replay(replay) => self.id = Some(replay.uid.to_string()),
             Answer::Removed { given_up } => self.detail["given_up"] = json!(given_up),
             Answer::Retried { forwards } => self.detail["forwards"] = json!(forwards),
             _ => {}

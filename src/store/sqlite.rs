@@ -18,8 +18,10 @@ pub(super) mod idempotency;
 mod messages;
 pub(super) mod reader;
 mod registrations;
+mod replays;
 mod reprocess;
 mod retention;
+mod retries;
 mod rows;
 mod schema;
 mod search;
@@ -41,7 +43,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::{
     Accepted, Arrival, Durability, Error, Feed, Health, Options, Refill, RetrySelection,
@@ -61,6 +63,8 @@ pub struct Store {
     writer: Arc<Writer>,
     secrets: Arc<Secrets>,
     tokens: Arc<tokens::Tokens>,
+    /// Told when a replay was begun.
+    replays: Arc<Notify>,
     path: Arc<Path>,
     durability: Durability,
     clock: Clock,
@@ -104,6 +108,7 @@ impl Store {
             writer: Arc::new(Writer::start(core)?),
             secrets: Arc::new(secrets),
             tokens: Arc::new(tokens),
+            replays: Arc::default(),
             path: Arc::from(options.path.as_path()),
             durability: options.durability,
             clock,

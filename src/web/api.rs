@@ -15,6 +15,7 @@ mod messages;
 mod once;
 mod page;
 mod problem;
+mod replays;
 mod sent;
 mod sources;
 mod stats;
@@ -125,6 +126,10 @@ table! {
     GET    "/forwards/{id}"                    ReadForwards     forwards::read;
     GET    "/forwards/{id}/attempts"           ReadForwards     forwards::attempts;
     POST   "/forwards/{id}/retry"              RetryForwards    forwards::retry;
+    GET    "/replays"                          ReadForwards     replays::list;
+    POST   "/replays"                          RetryForwards    replays::create;
+    GET    "/replays/{id}"                     ReadForwards     replays::read;
+    POST   "/replays/{id}/cancel"              RetryForwards    replays::cancel;
     GET    "/messages"                         ReadMessages     messages::list;
     POST   "/messages"                         RegisterMessages sent::register;
     GET    "/messages/{id}"                    ReadMessages     messages::read;

@@ -222,7 +222,7 @@ async fn a_forward_that_was_given_up_is_found_and_owed_again() {
 
     receiver.answer(|_, _| Reply::status(200));
     let retried = folder
-        .run(&["forward", "retry", "--gave-up", "--subscriber", "crm"])
+        .run(&["forward", "retry", "--missed", "--subscriber", "crm"])
         .await;
     assert_eq!(
         (retried.exit, retried.talk.as_str()),
@@ -248,7 +248,7 @@ async fn a_forward_that_was_given_up_is_found_and_owed_again() {
     let all = folder
         .run(&["forward", "retry", "--subscriber", "crm"])
         .await;
-    assert!(all.exit == 2 && all.talk.contains("--gave-up"), "{all:?}");
+    assert!(all.exit == 1 && all.talk.contains("missed"), "{all:?}");
 }
 
 #[actix_web::test]

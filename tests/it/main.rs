@@ -10,6 +10,7 @@
 //! - `forwarding`: what was stored reaches the subscriber, signed, in order, once settled never again.
 //! - `filtering`: who is told of which report, in which words, and why the others are not.
 //! - `retrying`: what was not taken: when it is tried again, by whom it is stopped, what is kept.
+//! - `replays`: many forwards sent again as a job that can be watched, stopped and killed.
 //! - `outage`: a subscriber that is down as a whole uses up nothing, and then all arrives.
 //! - `spilled`: a backlog larger than memory, and lanes that read the table.
 //! - `subscribers`: who comes, changes and goes while the service runs, and who is not disturbed.
@@ -65,6 +66,7 @@ mod power;
 mod queries;
 mod registering;
 mod reliability;
+mod replays;
 mod retrying;
 mod settings;
 mod simulate;

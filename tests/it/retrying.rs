@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tickrelay::clock::{Clock, Hand};
-use tickrelay::operations::{Answer, Request};
+use tickrelay::operations::{Answer, ReplayOrder, Request};
 use tickrelay::store::RetrySelection;
 
 use crate::support::receiver::{Received, Receiver, Reply};
 use crate::support::{TestApp, cloud, until};
 
 /// Where the hands of these tests start, ms since 1970 UTC.
-const START_MS: i64 = 1_760_000_000_000;
+pub(crate) const START_MS: i64 = 1_760_000_000_000;
 pub(crate) const T0: i64 = START_MS / 1000;
 
 pub(crate) async fn stopped_clock() -> (TestApp, Hand) {
@@ -319,7 +319,6 @@ async fn a_retry_by_hand_keeps_the_id_unless_a_new_one_is_asked_for() {
     let select = |new_id| RetrySelection {
         forward_ids: vec![1],
         new_id,
-        ..RetrySelection::default()
     };
     for (new_id, same) in [(false, true), (true, false)] {
         let before = receiver.count();
@@ -339,12 +338,12 @@ async fn a_retry_by_hand_keeps_the_id_unless_a_new_one_is_asked_for() {
         );
     }
     // Those given up, whichever they are; what is delivered stays as it is.
-    let given_up = RetrySelection {
-        gave_up_only: true,
-        ..RetrySelection::default()
-    };
-    let answer = app.order(Request::RetryForwards(given_up)).await;
-    assert!(matches!(answer, Answer::Retried { forwards: 1 }));
+    app.order(Request::StartReplay(ReplayOrder {
+        subscriber: "crm".to_owned(),
+        missed: true,
+        ..ReplayOrder::default()
+    }))
+    .await;
     until("it is sent", || receiver.count() == 2 + 2 + 1).await;
     assert_eq!(receiver.received().last().unwrap().message(), "wamid.2");
     app.stop().await;

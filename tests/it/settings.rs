@@ -105,8 +105,8 @@ async fn an_extended_payload_has_the_eight_keys_and_what_else_is_known() {
     assert_eq!(explanation["fixedBy"], "recipient");
     // A replay under a new webhook-id is the same event, and another report another one.
     app.order(Request::RetryForwards(RetrySelection {
+        forward_ids: vec![1, 2, 3],
         new_id: true,
-        ..RetrySelection::default()
     }))
     .await;
     app.settled().await;

@@ -1,4 +1,4 @@
-//! What is owed: settling, refilling a lane, owing again, giving up by age.
+//! What is owed: settling, refilling a lane, giving up by age.
 
 use std::cmp::min;
 use std::collections::HashSet;
@@ -11,7 +11,7 @@ use super::backend;
 use super::doors::LANE_WINDOW;
 use super::writer::Core;
 use crate::model::{ErrorCode, Ordering};
-use crate::store::{Error, Owed, Refill, RetrySelection, Settlement, Verdict};
+use crate::store::{Error, Owed, Refill, Settlement, Verdict};
 
 /// A forward to be owed.
 pub(super) struct NewForward<'a> {
@@ -73,7 +73,7 @@ pub(super) fn insert(
 }
 
 /// A new public id; ordered by time, so that its index grows at the end.
-fn new_uid(now_ms: i64) -> Uuid {
+pub(super) fn new_uid(now_ms: i64) -> Uuid {
     let now_ms = u64::try_from(now_ms).unwrap_or_default();
     let nanos = u32::try_from(now_ms % 1000).unwrap_or_default() * 1_000_000;
     Uuid::new_v7(Timestamp::from_unix(NoContext, now_ms / 1000, nanos))
@@ -313,19 +313,6 @@ impl Core {
         )
     }
 
-    pub(super) fn retry(&mut self, selection: &RetrySelection) -> Result<usize, Error> {
-        let changed = self.change("owe the forwards again", |connection, now_ms| {
-            retry(connection, selection, now_ms)
-                .map_err(|error| backend("cannot owe the forwards again".to_owned(), error))
-        })?;
-        let mut subscribers: Vec<i64> = changed.iter().map(|(_, subscriber)| *subscriber).collect();
-        subscribers.sort_unstable();
-        subscribers.dedup();
-        self.doors.spill(&subscribers);
-        self.publish(&subscribers)?;
-        Ok(changed.len())
-    }
-
     /// Gives up some of what was owed before that time; returns how many.
     ///
     /// Found by when it came due, through the index: to look at when each was owed would read
@@ -344,43 +331,4 @@ impl Core {
                 .map_err(|error| backend("cannot give up what is too old".to_owned(), error))
         })
     }
-}
-
-/// Marks the selected forwards pending and due; returns their keys with their subscribers'.
-fn retry(
-    connection: &Connection,
-    selection: &RetrySelection,
-    now_ms: i64,
-) -> rusqlite::Result<Vec<(i64, i64)>> {
-    let state = if selection.gave_up_only {
-        "gave-up"
-    } else {
-        ""
-    };
-    let any = selection.forward_ids.is_empty();
-    let mut select = connection.prepare_cached(
-        "SELECT forward_id, subscriber_id FROM forward \
-         WHERE (?1 OR forward_id IN (SELECT value FROM json_each(?2))) \
-         AND (?3 IS NULL OR subscriber_id = ?3) AND (?4 = '' OR state = ?4) \
-         AND (?5 IS NULL OR owed_since_ms >= ?5) \
-         AND payload_id IN (SELECT payload_id FROM payload) \
-         AND subscriber_id IN (SELECT subscriber_id FROM subscriber WHERE removed_at_ms IS NULL)",
-    )?;
-    let ids = serde_json::to_string(&selection.forward_ids).unwrap_or_else(|_| "[]".to_owned());
-    let found: Vec<(i64, i64)> = select
-        .query_map(
-            params![any, ids, selection.subscriber_id, state, selection.since_ms],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut update = connection.prepare_cached(
-        "UPDATE forward SET state = 'pending', gave_up = NULL, attempts = 0, due_at_ms = ?2, \
-         owed_since_ms = ?2, settled_at_ms = NULL, uid = coalesce(?3, uid) WHERE forward_id = ?1",
-    )?;
-    for (forward_id, _) in &found {
-        let uid = selection.new_id.then(|| new_uid(now_ms));
-        let uid = uid.as_ref().map(Uuid::as_bytes);
-        update.execute(params![forward_id, now_ms, uid])?;
-    }
-    Ok(found)
 }

@@ -18,6 +18,8 @@ pub struct Remembered {
     pub status: u16,
     /// The body.
     pub body: Vec<u8>,
+    /// `Location`, when it had one.
+    pub location: Option<String>,
 }
 
 impl Store {
@@ -32,7 +34,7 @@ impl Store {
                 .secrets
                 .connection()
                 .query_row(
-                    "SELECT request, status, body FROM idempotency \
+                    "SELECT request, status, body, location FROM idempotency \
                      WHERE caller = ?1 AND key = ?2 AND answered_ms > ?3",
                     params![caller, key, since_ms],
                     |row| {
@@ -40,6 +42,7 @@ impl Store {
                             request: row.get(0)?,
                             status: row.get(1)?,
                             body: row.get(2)?,
+                            location: row.get(3)?,
                         })
                     },
                 )
@@ -70,15 +73,16 @@ impl Store {
                 )?;
                 transaction.execute(
                     "INSERT OR REPLACE INTO idempotency \
-                     (caller, key, request, answered_ms, status, body) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                     (caller, key, request, answered_ms, status, body, location) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                     params![
                         caller,
                         key,
                         answer.request,
                         now_ms,
                         answer.status,
-                        answer.body
+                        answer.body,
+                        answer.location
                     ],
                 )?;
                 transaction.commit()

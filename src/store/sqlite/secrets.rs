@@ -57,6 +57,7 @@ impl Secrets {
                      answered_ms   INTEGER NOT NULL,
                      status        INTEGER NOT NULL,
                      body          BLOB NOT NULL,
+                     location      TEXT,
                      PRIMARY KEY (caller, key)
                  ) STRICT;",
             )?;

@@ -254,7 +254,6 @@ pub(super) async fn retry(
     let selection = RetrySelection {
         forward_ids: vec![forward_id],
         new_id: query.new_id.unwrap_or_default(),
-        ..RetrySelection::default()
     };
     match asked.perform(Request::RetryForwards(selection)).await? {
         Answer::Retried { forwards: 0 } => Err(Problem::conflict(

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use actix_web::body::{BoxBody, MessageBody, to_bytes};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{Error, HttpResponse, ResponseError as _};
@@ -98,10 +99,13 @@ pub(super) async fn answer<B: MessageBody + 'static>(
     let body = to_bytes(body)
         .await
         .map_err(|error| Problem::internal(&error))?;
+    let location = head.headers().get(LOCATION);
+    let location = location.and_then(|url| url.to_str().ok());
     let answer = Remembered {
         request: asked,
         status: head.status().as_u16(),
         body: body.to_vec(),
+        location: location.map(str::to_owned),
     };
     // It is done: not to answer now would be worse than not to know the answer later.
     if let Err(error) = store.remember(who, key, answer).await {
@@ -138,7 +142,11 @@ fn replay(
     let response = status.map_or_else(
         |error| Problem::internal(&error).error_response(),
         |status| {
-            HttpResponse::build(status)
+            let mut response = HttpResponse::build(status);
+            if let Some(url) = &known.location {
+                response.insert_header((LOCATION, url.as_str()));
+            }
+            response
                 .insert_header((REPLAYED, "true"))
                 .content_type("application/json")
                 .body(known.body.clone())

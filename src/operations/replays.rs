@@ -1,0 +1,168 @@
+//! Replays: what may be replayed to whom, and stopping one.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Answer, Failure, Fault, Operations};
+use crate::access::Caller;
+use crate::model::{ErrorCode, ForwardState, Status};
+use crate::store::Error;
+use crate::store::query::Scope;
+use crate::store::replay::{ReplayRecord, ReplaySelection};
+
+/// What is to be sent again to a subscriber, as it is asked for.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ReplayOrder {
+    /// The subscriber's name.
+    pub subscriber: String,
+    /// All that it did not get: what was given up, for whatever reason.
+    pub missed: bool,
+    /// What is in these states; `gave-up` and `delivered` when left out.
+    pub states: Option<Vec<ForwardState>>,
+    /// What was owed at or after, ms since 1970 UTC.
+    pub since_ms: Option<i64>,
+    /// What was owed before, ms since 1970 UTC.
+    pub until_ms: Option<i64>,
+    /// What failed so the last time.
+    pub error: Option<ErrorCode>,
+    /// What is about messages of this source.
+    pub source: Option<String>,
+    /// What tells this status.
+    pub status: Option<Status>,
+    /// With a new `webhook-id` each.
+    pub new_id: bool,
+}
+
+impl ReplayOrder {
+    /// Whether it says more than to whom: all that a subscriber ever got is asked for by name.
+    const fn is_narrowed(&self) -> bool {
+        self.missed
+            || self.states.is_some()
+            || self.since_ms.is_some()
+            || self.until_ms.is_some()
+            || self.error.is_some()
+            || self.source.is_some()
+            || self.status.is_some()
+    }
+
+    fn check_states(&self, faults: &mut Vec<Fault>) {
+        let Some(states) = &self.states else { return };
+        if self.missed {
+            faults.push(fault(
+                "/states",
+                "missed stands for the state gave-up: leave one of the two out",
+            ));
+        }
+        if states.is_empty() {
+            faults.push(fault(
+                "/states",
+                "name gave-up, delivered or both, or leave states out, which means both",
+            ));
+        }
+        for (index, state) in states.iter().enumerate() {
+            if *state == ForwardState::Pending {
+                faults.push(fault(
+                    format!("/states/{index}"),
+                    "what is pending is sent by itself: a replay is of gave-up and delivered",
+                ));
+            }
+        }
+    }
+}
+
+impl Operations {
+    pub(super) async fn start_replay(
+        &self,
+        caller: &Caller,
+        order: ReplayOrder,
+    ) -> Result<Answer, Failure> {
+        let mut faults = Vec::new();
+        if let Err(failure) = self.subscriber_of(caller, &order.subscriber) {
+            faults.push(fault("/subscriber", failure.to_string()));
+        }
+        order.check_states(&mut faults);
+        if !order.is_narrowed() {
+            faults.push(fault(
+                "/missed",
+                "say what to replay: missed, states, since, until, error, source or status",
+            ));
+        }
+        if let (Some(since_ms), Some(until_ms)) = (order.since_ms, order.until_ms)
+            && until_ms <= since_ms
+        {
+            faults.push(fault("/until", "until is to be later than since"));
+        }
+        if let Some(source) = &order.source {
+            let known = self.check_source(source);
+            let seen = known.and_then(|()| {
+                let sees = caller.sees_source(source);
+                sees.then_some(())
+                    .ok_or_else(|| format!("this token does not see the source {source:?}"))
+            });
+            faults.extend(seen.err().map(|detail| fault("/source", detail)));
+        }
+        if !faults.is_empty() {
+            return Err(Failure::Invalid(faults));
+        }
+        let both = vec![ForwardState::GaveUp, ForwardState::Delivered];
+        let states = if order.missed {
+            vec![ForwardState::GaveUp]
+        } else {
+            order.states.unwrap_or(both)
+        };
+        let selection = ReplaySelection {
+            states,
+            since_ms: order.since_ms,
+            until_ms: order.until_ms,
+            error: order.error,
+            source: order.source,
+            sources: caller.sources.clone(),
+            status: order.status,
+            new_id: order.new_id,
+        };
+        let replay = self
+            .store
+            .begin_replay(&order.subscriber, selection)
+            .await?;
+        tracing::info!(replay = %replay.uid, subscriber = %replay.subscriber, "replay.begun");
+        Ok(Answer::Replay(replay))
+    }
+
+    pub(super) async fn cancel_replay(&self, caller: &Caller, id: Uuid) -> Result<Answer, Failure> {
+        let found = self.replay_of(caller, id).await?;
+        let replay = self.store.cancel_replay(found.replay_id).await?;
+        tracing::info!(replay = %replay.uid, marked = replay.marked, "replay.cancelled");
+        Ok(Answer::Replay(replay))
+    }
+
+    /// The keys of the subscribers that a caller sees; `None` when it sees everything.
+    pub(crate) fn seen_subscribers(&self, caller: &Caller) -> Option<Vec<i64>> {
+        if Scope::from(caller) == Scope::default() {
+            return None;
+        }
+        let subscribers = Arc::clone(&self.store.subscribers().borrow());
+        let seen = subscribers.iter().filter(|it| caller.sees(it));
+        Some(seen.map(|subscriber| subscriber.id).collect())
+    }
+
+    /// The replay with that id, if the caller sees its subscriber.
+    async fn replay_of(&self, caller: &Caller, id: Uuid) -> Result<ReplayRecord, Failure> {
+        let reader = self.store.reader();
+        let found = tokio::task::spawn_blocking(move || reader.replay(id))
+            .await
+            .map_err(|_| Failure::from(Error::Closed))??;
+        let seen = self.seen_subscribers(caller);
+        found
+            .filter(|replay| seen.is_none_or(|ids| ids.contains(&replay.subscriber_id)))
+            .ok_or_else(|| Failure::Missing(format!("no replay has the id {id}")))
+    }
+}
+
+fn fault(field: impl Into<String>, detail: impl Into<String>) -> Fault {
+    Fault {
+        field: field.into(),
+        detail: detail.into(),
+    }
+}

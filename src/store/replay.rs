@@ -1,0 +1,98 @@
+//! What is said of replays: forwards of one subscriber that are owed again, in the background.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::{ErrorCode, ForwardState, Status};
+
+/// Which forwards of a subscriber a replay owes again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplaySelection {
+    /// In one of these states; what is pending is sent by itself and in no replay.
+    pub states: Vec<ForwardState>,
+    /// Owed at or after, ms since 1970 UTC.
+    pub since_ms: Option<i64>,
+    /// Owed before, ms since 1970 UTC.
+    pub until_ms: Option<i64>,
+    /// Whose latest attempt failed with this code.
+    pub error: Option<ErrorCode>,
+    /// Of messages of this source.
+    pub source: Option<String>,
+    /// Of messages of these sources, which are all that the asker sees; of any when empty.
+    pub sources: Vec<String>,
+    /// That tell this status.
+    pub status: Option<Status>,
+    /// Give them a new `webhook-id`, so that the subscriber does not drop them as repeats.
+    pub new_id: bool,
+}
+
+/// Where a replay stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReplayState {
+    /// It goes on by itself, also after a restart.
+    Running,
+    /// It has looked at every forward that there was when it was asked for.
+    Done,
+    /// It was stopped, or its subscriber removed; what it owed until then stays owed.
+    Cancelled,
+}
+
+impl ReplayState {
+    /// The word in the table, the CLI and the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A replay as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayRecord {
+    /// Its key.
+    pub replay_id: i64,
+    /// Its id outside.
+    pub uid: Uuid,
+    /// The subscriber's key.
+    pub subscriber_id: i64,
+    /// The subscriber's name.
+    pub subscriber: String,
+    /// Where it stands.
+    pub state: ReplayState,
+    /// What it owes again.
+    pub selection: ReplaySelection,
+    /// Forwards looked at, those of other subscribers among them.
+    pub examined: u64,
+    /// Forwards to be looked at, in the end as many as were examined.
+    pub total: u64,
+    /// Forwards that it owed again.
+    pub marked: u64,
+    /// When it was asked for, ms since 1970 UTC.
+    pub created_at_ms: i64,
+    /// When it ended, ms since 1970 UTC.
+    pub finished_at_ms: Option<i64>,
+}
+
+/// A replay that is under way, and how far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunningReplay {
+    /// Its key.
+    pub replay_id: i64,
+    /// The subscriber's key.
+    pub subscriber_id: i64,
+    /// The key of the forward it looks at next.
+    pub next_id: i64,
+}
+
+/// What one step of a replay came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplayStep {
+    /// It is so much further, or over.
+    Went,
+    /// The subscriber is owed so much already that it waits.
+    NoRoom,
+}

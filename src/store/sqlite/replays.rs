@@ -1,0 +1,260 @@
+//! Replays: forwards of one subscriber owed again, a chunk at a time.
+//!
+//! Here they begin, end and are read; how one goes on is in `step`.
+
+mod step;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+use super::reader::{Reader, maybe_word, word};
+use super::{Store, backend, forwards};
+use crate::model::ErrorCode;
+use crate::store::Error;
+use crate::store::query::Window;
+use crate::store::replay::{ReplayRecord, ReplaySelection, ReplayState, RunningReplay};
+
+const SELECT: &str = "SELECT replay.*, subscriber.name AS subscriber \
+     FROM replay JOIN subscriber USING (subscriber_id)";
+
+impl Store {
+    /// Begins a replay of what a subscriber was owed up to now.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Backend`], [`Error::Closed`].
+    pub async fn begin_replay(
+        &self,
+        subscriber: &str,
+        selection: ReplaySelection,
+    ) -> Result<ReplayRecord, Error> {
+        let subscriber_id = self.subscriber(subscriber)?.id;
+        let replay = self
+            .run(move |core| {
+                core.change("begin a replay", |connection, now_ms| {
+                    begin(connection, subscriber_id, &selection, now_ms)
+                        .map_err(|error| backend("cannot begin a replay".to_owned(), error))
+                })
+            })
+            .await?;
+        self.replays.notify_one();
+        Ok(replay)
+    }
+
+    /// Stops a replay; one that has ended stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Backend`], [`Error::Closed`].
+    pub async fn cancel_replay(&self, replay_id: i64) -> Result<ReplayRecord, Error> {
+        self.run(move |core| {
+            core.change("cancel the replay", |connection, now_ms| {
+                let cancel = || {
+                    end(connection, replay_id, ReplayState::Cancelled, now_ms)?;
+                    find(connection, replay_id)
+                };
+                cancel()
+                    .map_err(|error| backend("cannot cancel the replay".to_owned(), error))?
+                    .ok_or_else(|| Error::NotFound(format!("replay has the key {replay_id}")))
+            })
+        })
+        .await
+    }
+
+    /// The replays that are under way, the first one first.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Timeout`].
+    pub async fn running_replays(&self) -> Result<Vec<RunningReplay>, Error> {
+        self.look("look for replays", |connection| {
+            connection
+                .prepare(
+                    "SELECT replay_id, subscriber_id, next_id FROM replay \
+                     WHERE state = 'running' ORDER BY replay_id",
+                )?
+                .query_map([], |row| {
+                    Ok(RunningReplay {
+                        replay_id: row.get(0)?,
+                        subscriber_id: row.get(1)?,
+                        next_id: row.get(2)?,
+                    })
+                })?
+                .collect()
+        })
+        .await
+    }
+
+    /// Waits until a replay was begun since this was last asked.
+    pub async fn replay_begun(&self) {
+        self.replays.notified().await;
+    }
+
+    /// Removes the replays that ended before that time.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn prune_replays(&self, ended_before_ms: i64) -> Result<usize, Error> {
+        self.run(move |core| {
+            core.change("prune replays", |connection, _| {
+                let sql = "DELETE FROM replay WHERE finished_at_ms < ?1";
+                connection
+                    .execute(sql, [ended_before_ms])
+                    .map_err(|error| backend("cannot prune replays".to_owned(), error))
+            })
+        })
+        .await
+    }
+}
+
+impl Reader {
+    /// The replays for these subscribers, or for all, the newest first.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn replays(
+        &self,
+        subscribers: Option<&[i64]>,
+        window: Window,
+    ) -> Result<Vec<ReplayRecord>, Error> {
+        let subscribers = subscribers.map(|ids| serde_json::to_string(ids).unwrap_or_default());
+        self.read("list replays", |connection| {
+            connection
+                .prepare(&format!(
+                    "{SELECT} WHERE replay_id < ?1 AND (?2 IS NULL OR subscriber_id IN \
+                     (SELECT value FROM json_each(?2))) ORDER BY replay_id DESC LIMIT ?3"
+                ))?
+                .query_map(
+                    params![window.before.unwrap_or(i64::MAX), subscribers, window.limit],
+                    read_replay,
+                )?
+                .collect()
+        })
+    }
+
+    /// The replay with this id.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn replay(&self, uid: Uuid) -> Result<Option<ReplayRecord>, Error> {
+        self.read("read the replay", |connection| {
+            connection
+                .query_row(
+                    &format!("{SELECT} WHERE uid = ?1"),
+                    [uid.as_bytes()],
+                    read_replay,
+                )
+                .optional()
+        })
+    }
+}
+
+fn begin(
+    connection: &Connection,
+    subscriber_id: i64,
+    selection: &ReplaySelection,
+    now_ms: i64,
+) -> rusqlite::Result<ReplayRecord> {
+    let list = |words: &[String]| super::histories::json_list(words);
+    let states: Vec<String> = selection
+        .states
+        .iter()
+        .map(|state| state.as_str().to_owned())
+        .collect();
+    // What comes from now on is no part of it. The last key ever given out also tells where an
+    // empty store stands.
+    let (first_id, last_id): (i64, i64) = connection.query_row(
+        "SELECT coalesce(min(forward_id), 1), coalesce(max(forward_id), 0) FROM forward",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let is_empty = last_id < first_id;
+    let state = if is_empty {
+        ReplayState::Done
+    } else {
+        ReplayState::Running
+    };
+    let replay_id: i64 = connection.query_row(
+        "INSERT INTO replay (uid, subscriber_id, state, states, since_ms, until_ms, error_code, \
+         source, sources, status, new_id, first_id, next_id, last_id, marked, created_at_ms, \
+         finished_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, 0, \
+         ?14, ?15) RETURNING replay_id",
+        params![
+            forwards::new_uid(now_ms).as_bytes(),
+            subscriber_id,
+            state.as_str(),
+            list(&states).unwrap_or_else(|| "[]".to_owned()),
+            selection.since_ms,
+            selection.until_ms,
+            selection.error.map(ErrorCode::as_str),
+            selection.source,
+            list(&selection.sources),
+            selection.status.map(crate::model::Status::as_str),
+            selection.new_id,
+            first_id,
+            last_id,
+            now_ms,
+            is_empty.then_some(now_ms),
+        ],
+        |row| row.get(0),
+    )?;
+    find(connection, replay_id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+}
+
+fn find(connection: &Connection, replay_id: i64) -> rusqlite::Result<Option<ReplayRecord>> {
+    connection
+        .query_row(
+            &format!("{SELECT} WHERE replay_id = ?1"),
+            [replay_id],
+            read_replay,
+        )
+        .optional()
+}
+
+fn end(
+    connection: &Connection,
+    replay_id: i64,
+    state: ReplayState,
+    now_ms: i64,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE replay SET state = ?2, finished_at_ms = ?3 \
+             WHERE replay_id = ?1 AND state = 'running'",
+        )?
+        .execute(params![replay_id, state.as_str(), now_ms])?;
+    Ok(())
+}
+
+fn read_replay(row: &Row<'_>) -> rusqlite::Result<ReplayRecord> {
+    let uid: [u8; 16] = row.get("uid")?;
+    let states: String = row.get("states")?;
+    let sources: Option<String> = row.get("sources")?;
+    let unreadable = super::subscribers::unreadable;
+    let sources = sources.map(|sources| serde_json::from_str(&sources).map_err(unreadable));
+    let (first_id, next_id, last_id): (i64, i64, i64) = (
+        row.get("first_id")?,
+        row.get("next_id")?,
+        row.get("last_id")?,
+    );
+    let count = |keys: i64| u64::try_from(keys).unwrap_or_default();
+    Ok(ReplayRecord {
+        replay_id: row.get("replay_id")?,
+        uid: Uuid::from_bytes(uid),
+        subscriber_id: row.get("subscriber_id")?,
+        subscriber: row.get("subscriber")?,
+        state: word(row, "state")?,
+        selection: ReplaySelection {
+            states: serde_json::from_str(&states).map_err(unreadable)?,
+            since_ms: row.get("since_ms")?,
+            until_ms: row.get("until_ms")?,
+            error: maybe_word(row, "error_code")?,
+            source: row.get("source")?,
+            sources: sources.transpose()?.unwrap_or_default(),
+            status: maybe_word(row, "status")?,
+            new_id: row.get("new_id")?,
+        },
+        examined: count(next_id - first_id),
+        total: count(last_id - first_id + 1),
+        marked: row.get("marked")?,
+        created_at_ms: row.get("created_at_ms")?,
+        finished_at_ms: row.get("finished_at_ms")?,
+    })
+}

@@ -1,0 +1,188 @@
+//! One step of a replay.
+//!
+//! A reader looks for a chunk beside the writer, which then owes it in one small commit together
+//! with the place where the next one begins. So a crash at any moment neither skips nor repeats a
+//! forward. What a replay owed bears its key: earlier statuses of a message are owed in the same
+//! commit as later ones, and the replay passes over them when it comes to their place.
+
+use rusqlite::{Connection, params};
+
+use super::super::retries::Owe;
+use super::super::writer::Core;
+use super::super::{Store, backend};
+use super::end;
+use crate::store::Error;
+use crate::store::replay::{ReplayState, ReplayStep, RunningReplay};
+
+/// A replay owes no more while its subscriber is owed this many: what is new waits behind so
+/// few, and its lane holds all of it in memory.
+const ROOM: usize = 512;
+/// Forwards that one step owes, their messages' others aside.
+const CHUNK: usize = 256;
+/// Keys that one step looks at.
+const SPAN: i64 = 20_000;
+
+/// Whether a `forward` is one that a `replay` is to owe. Of two replays the later one goes over
+/// what the earlier one owed, not the other way round.
+const WANTED: &str = "forward.subscriber_id = replay.subscriber_id AND forward.state != 'pending' \
+     AND forward.state IN (SELECT value FROM json_each(replay.states)) \
+     AND coalesce(forward.replay_id, 0) < replay.replay_id \
+     AND (replay.since_ms IS NULL OR forward.owed_since_ms >= replay.since_ms) \
+     AND (replay.until_ms IS NULL OR forward.owed_since_ms < replay.until_ms) \
+     AND (replay.error_code IS NULL OR forward.last_error = replay.error_code) \
+     AND (replay.status IS NULL OR replay.status = \
+     (SELECT status FROM report WHERE report.report_id = forward.report_id)) \
+     AND (coalesce(replay.source, replay.sources) IS NULL OR EXISTS \
+     (SELECT 1 FROM message JOIN source USING (source_id) \
+     WHERE message.message_id = forward.message_id \
+     AND (replay.source IS NULL OR source.name = replay.source) \
+     AND (replay.sources IS NULL OR source.name IN (SELECT value FROM json_each(replay.sources))))) \
+     AND EXISTS (SELECT 1 FROM payload WHERE payload.payload_id = forward.payload_id)";
+
+impl Store {
+    /// Takes a replay one step further, where its subscriber has room.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Timeout`], [`Error::Closed`].
+    pub async fn step_replay(&self, replay: RunningReplay) -> Result<ReplayStep, Error> {
+        let found = self
+            .look("look for what to replay", move |connection| {
+                if !has_room(connection, replay.subscriber_id)? {
+                    return Ok(None);
+                }
+                look(connection, replay).map(Some)
+            })
+            .await?;
+        let Some((ids, next_id)) = found else {
+            return Ok(ReplayStep::NoRoom);
+        };
+        self.run(move |core| core.step_replay(replay, &ids, next_id))
+            .await?;
+        Ok(ReplayStep::Went)
+    }
+}
+
+impl Core {
+    /// Owes what was found again and notes where the next step begins, unless the replay was
+    /// stopped, or taken further, since it was looked at.
+    fn step_replay(
+        &mut self,
+        replay: RunningReplay,
+        ids: &[i64],
+        next_id: i64,
+    ) -> Result<(), Error> {
+        let marked = self.change("take a replay further", |connection, now_ms| {
+            step(connection, replay, (ids, next_id), now_ms)
+                .map_err(|error| backend("cannot take a replay further".to_owned(), error))
+        })?;
+        if marked > 0 {
+            let touched = [replay.subscriber_id];
+            self.doors.spill(&touched);
+            self.publish(&touched)?;
+        }
+        Ok(())
+    }
+}
+
+fn has_room(connection: &Connection, subscriber_id: i64) -> rusqlite::Result<bool> {
+    let pending: usize = connection.query_row(
+        "SELECT count(*) FROM (SELECT 1 FROM forward INDEXED BY forward_due \
+         WHERE state = 'pending' AND subscriber_id = ?1 LIMIT ?2)",
+        params![subscriber_id, ROOM],
+        |row| row.get(0),
+    )?;
+    Ok(pending < ROOM)
+}
+
+/// The next forwards to be owed, and where to look after them.
+fn look(connection: &Connection, replay: RunningReplay) -> rusqlite::Result<(Vec<i64>, i64)> {
+    let until_id = replay.next_id.saturating_add(SPAN);
+    let found: Vec<i64> = connection
+        .prepare(&format!(
+            "SELECT forward.forward_id FROM replay CROSS JOIN forward \
+             WHERE replay.replay_id = ?1 AND forward.forward_id >= ?2 AND forward.forward_id < ?3 \
+             AND forward.forward_id <= replay.last_id AND {WANTED} \
+             ORDER BY forward.forward_id LIMIT ?4"
+        ))?
+        .query_map(
+            params![replay.replay_id, replay.next_id, until_id, CHUNK],
+            |row| row.get(0),
+        )?
+        .collect::<rusqlite::Result<_>>()?;
+    let next_id = match found.last() {
+        Some(last_id) if found.len() == CHUNK => last_id + 1,
+        _ => until_id,
+    };
+    Ok((found, next_id))
+}
+
+/// Owes the forwards of that chunk, each with the others of its message that are to be owed, so
+/// that none of them overtakes another; returns how many.
+fn step(
+    connection: &Connection,
+    replay: RunningReplay,
+    (ids, next_id): (&[i64], i64),
+    now_ms: i64,
+) -> rusqlite::Result<usize> {
+    let RunningReplay { replay_id, .. } = replay;
+    let went = connection
+        .prepare_cached(
+            "UPDATE replay SET next_id = min(?3, last_id + 1) \
+             WHERE replay_id = ?1 AND next_id = ?2 AND state = 'running'",
+        )?
+        .execute([replay_id, replay.next_id, next_id])?;
+    if went == 0 {
+        return Ok(0);
+    }
+    let is_removed = connection
+        .prepare_cached(
+            "SELECT 1 FROM subscriber WHERE subscriber_id = ?1 AND removed_at_ms IS NULL",
+        )?
+        .exists([replay.subscriber_id])
+        .map(|is_there| !is_there)?;
+    if is_removed {
+        end(connection, replay_id, ReplayState::Cancelled, now_ms)?;
+        return Ok(0);
+    }
+    let marked = mark(connection, replay_id, ids, now_ms)?;
+    let is_over = connection
+        .prepare_cached(
+            "UPDATE replay SET marked = marked + ?2 WHERE replay_id = ?1 \
+             RETURNING next_id > last_id",
+        )?
+        .query_row(params![replay_id, marked], |row| row.get(0))?;
+    if is_over {
+        end(connection, replay_id, ReplayState::Done, now_ms)?;
+    }
+    Ok(marked)
+}
+
+fn mark(
+    connection: &Connection,
+    replay_id: i64,
+    ids: &[i64],
+    now_ms: i64,
+) -> rusqlite::Result<usize> {
+    let mut of_message = connection.prepare_cached(&format!(
+        "SELECT forward.forward_id FROM replay CROSS JOIN forward AS found \
+         CROSS JOIN forward INDEXED BY forward_message \
+         WHERE replay.replay_id = ?1 AND found.forward_id = ?2 \
+         AND forward.message_id = found.message_id AND forward.forward_id <= replay.last_id \
+         AND {WANTED}"
+    ))?;
+    let new_id = connection
+        .prepare_cached("SELECT new_id FROM replay WHERE replay_id = ?1")?
+        .query_row([replay_id], |row| row.get(0))?;
+    let mut owe = Owe::again(connection, new_id, now_ms)?;
+    let mut marked = 0;
+    for id in ids {
+        let together: Vec<i64> = of_message
+            .query_map([replay_id, *id], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        marked += together.len();
+        for forward_id in together {
+            owe.forward(forward_id, Some(replay_id))?;
+        }
+    }
+    Ok(marked)
+}

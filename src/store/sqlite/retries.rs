@@ -1,0 +1,86 @@
+//! Owing forwards again, as an operator asks.
+
+use rusqlite::{CachedStatement, Connection, params};
+use uuid::Uuid;
+
+use super::backend;
+use super::forwards::new_uid;
+use super::writer::Core;
+use crate::store::{Error, RetrySelection};
+
+impl Core {
+    pub(super) fn retry(&mut self, selection: &RetrySelection) -> Result<usize, Error> {
+        let changed = self.change("owe the forwards again", |connection, now_ms| {
+            retry(connection, selection, now_ms)
+                .map_err(|error| backend("cannot owe the forwards again".to_owned(), error))
+        })?;
+        let mut subscribers: Vec<i64> = changed.iter().map(|(_, subscriber)| *subscriber).collect();
+        subscribers.sort_unstable();
+        subscribers.dedup();
+        self.doors.spill(&subscribers);
+        self.publish(&subscribers)?;
+        Ok(changed.len())
+    }
+}
+
+/// Marks the selected forwards pending and due; returns their keys with their subscribers'.
+fn retry(
+    connection: &Connection,
+    selection: &RetrySelection,
+    now_ms: i64,
+) -> rusqlite::Result<Vec<(i64, i64)>> {
+    let mut select = connection.prepare_cached(
+        "SELECT forward_id, subscriber_id FROM forward \
+         WHERE forward_id IN (SELECT value FROM json_each(?1)) \
+         AND payload_id IN (SELECT payload_id FROM payload) \
+         AND subscriber_id IN (SELECT subscriber_id FROM subscriber WHERE removed_at_ms IS NULL)",
+    )?;
+    let ids = serde_json::to_string(&selection.forward_ids).unwrap_or_else(|_| "[]".to_owned());
+    let found: Vec<(i64, i64)> = select
+        .query_map([ids], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut owe = Owe::again(connection, selection.new_id, now_ms)?;
+    for (forward_id, _) in &found {
+        owe.forward(*forward_id, None)?;
+    }
+    Ok(found)
+}
+
+/// Makes forwards pending and due, with the whole schedule before them.
+pub(super) struct Owe<'a> {
+    update: CachedStatement<'a>,
+    new_id: bool,
+    now_ms: i64,
+}
+
+impl<'a> Owe<'a> {
+    pub(super) fn again(
+        connection: &'a Connection,
+        new_id: bool,
+        now_ms: i64,
+    ) -> rusqlite::Result<Self> {
+        let update = connection.prepare_cached(
+            "UPDATE forward SET state = 'pending', gave_up = NULL, attempts = 0, due_at_ms = ?2, \
+             owed_since_ms = ?2, settled_at_ms = NULL, uid = coalesce(?3, uid), \
+             replay_id = coalesce(?4, replay_id) WHERE forward_id = ?1",
+        )?;
+        Ok(Self {
+            update,
+            new_id,
+            now_ms,
+        })
+    }
+
+    /// Owes this one, for a replay when one is named.
+    pub(super) fn forward(
+        &mut self,
+        forward_id: i64,
+        replay_id: Option<i64>,
+    ) -> rusqlite::Result<()> {
+        let uid = self.new_id.then(|| new_uid(self.now_ms));
+        let uid = uid.as_ref().map(Uuid::as_bytes);
+        self.update
+            .execute(params![forward_id, self.now_ms, uid, replay_id])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! `/replays`: many forwards of a subscriber sent again, as a job that can be watched and stopped.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::LOCATION;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::input::{Body, Query, Segment};
+use super::page::{Page, Paging};
+use super::problem::Problem;
+use super::time::Time;
+use super::{Asked, BASE, Reply, done};
+use crate::model::{ErrorCode, ForwardState, Status};
+use crate::operations::{Answer, ReplayOrder, Request};
+use crate::store::replay::{ReplayRecord, ReplayState};
+
+/// A replay: forwards of a subscriber that are owed again.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Replay)]
+pub(super) struct View {
+    /// Its id.
+    #[schema(value_type = String, example = "0199c9a4-64ba-7a06-a3ef-9a5c3f0d0c11")]
+    id: Uuid,
+    /// The subscriber's name.
+    subscriber: String,
+    /// Where it stands.
+    state: ReplayState,
+    /// Forwards looked at so far, those of other subscribers among them.
+    examined: u64,
+    /// Forwards to be looked at: all that there were when it was asked for.
+    total: u64,
+    /// Forwards that it owed again so far; they are sent like any other.
+    marked: u64,
+    /// The states that it replays.
+    states: Vec<ForwardState>,
+    /// Only what was owed at or after.
+    since: Option<Time>,
+    /// Only what was owed before.
+    until: Option<Time>,
+    /// Only what failed so the last time.
+    error: Option<ErrorCode>,
+    /// Only what is about messages of this source.
+    source: Option<String>,
+    /// Only what tells this status.
+    status: Option<Status>,
+    /// Whether each is sent with a new `webhook-id`.
+    new_id: bool,
+    /// When it was asked for.
+    created_at: Time,
+    /// When it was done or cancelled.
+    finished_at: Option<Time>,
+}
+
+impl From<ReplayRecord> for View {
+    fn from(record: ReplayRecord) -> Self {
+        let selection = record.selection;
+        Self {
+            id: record.uid,
+            subscriber: record.subscriber,
+            state: record.state,
+            examined: record.examined,
+            total: record.total,
+            marked: record.marked,
+            states: selection.states,
+            since: selection.since_ms.map(Time),
+            until: selection.until_ms.map(Time),
+            error: selection.error,
+            source: selection.source,
+            status: selection.status,
+            new_id: selection.new_id,
+            created_at: Time(record.created_at_ms),
+            finished_at: record.finished_at_ms.map(Time),
+        }
+    }
+}
+
+/// What to send again, and to whom; beside the subscriber at least one of the others is wanted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewReplay)]
+pub(super) struct Order {
+    /// The subscriber's name.
+    #[schema(example = "crm")]
+    subscriber: String,
+    /// All that it did not get: what was given up because every attempt failed, or because it
+    /// waited too long while the subscriber was paused or disabled. What is pending comes by itself.
+    #[serde(default)]
+    missed: bool,
+    /// What is in these states; both when left out.
+    #[schema(inline, min_items = 1)]
+    states: Option<Vec<ForwardState>>,
+    /// Only what was owed at or after.
+    since: Option<Time>,
+    /// Only what was owed before.
+    until: Option<Time>,
+    /// Only what failed so the last time.
+    error: Option<ErrorCode>,
+    /// Only what is about messages of this source.
+    source: Option<String>,
+    /// Only what tells this status.
+    status: Option<Status>,
+    /// With a new `webhook-id` each, so that a subscriber that drops repeats takes them.
+    #[serde(default)]
+    new_id: bool,
+}
+
+impl From<Order> for ReplayOrder {
+    fn from(order: Order) -> Self {
+        let ms = |time: Option<Time>| time.map(|Time(ms)| ms);
+        Self {
+            subscriber: order.subscriber,
+            missed: order.missed,
+            states: order.states,
+            since_ms: ms(order.since),
+            until_ms: ms(order.until),
+            error: order.error,
+            source: order.source,
+            status: order.status,
+            new_id: order.new_id,
+        }
+    }
+}
+
+/// Send again what a subscriber missed, or all that a filter wants, in the background. It goes on
+/// after a restart. At most some hundred forwards of it are owed at a time, so what is new hardly waits.
+#[utoipa::path(post, path = "/replays", tag = "replays", request_body = Order,
+    responses((status = 202, description = "It begins; its URL tells how far it is.", body = View,
+        headers(("Location" = String, description = "Its URL.")))))]
+pub(super) async fn create(asked: Asked, Body(order): Body<Order>) -> Reply {
+    match asked.perform(Request::StartReplay(order.into())).await? {
+        Answer::Replay(replay) => Ok(HttpResponse::Accepted()
+            .insert_header((LOCATION, format!("{BASE}/replays/{}", replay.uid)))
+            .json(View::from(replay))),
+        other => Err(super::unexpected(&other)),
+    }
+}
+
+/// Which page of the replays.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// Only those for this subscriber, by its name.
+    subscriber: Option<String>,
+    /// At most this many; 50 when left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Replays, the newest first.
+#[utoipa::path(get, path = "/replays", tag = "replays", params(ListQuery),
+    responses((status = 200, description = "One page.", body = Page<View>)))]
+pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
+    let paging = Paging::new("replays", query.limit, query.cursor.as_deref())?;
+    let subscribers = match query.subscriber.as_deref() {
+        Some(name) => Some(vec![asked.subscriber(name)?.id]),
+        None => asked.shared.api.operations.seen_subscribers(&asked.caller),
+    };
+    let window = paging.window();
+    let rows = asked
+        .read(move |reader| reader.replays(subscribers.as_deref(), window))
+        .await?;
+    done(&paging.page(rows, |row| row.replay_id, View::from))
+}
+
+/// One replay and how far it is.
+#[utoipa::path(get, path = "/replays/{id}", tag = "replays",
+    params(("id" = String, Path, description = "Its id.")),
+    responses((status = 200, description = "It.", body = View)))]
+pub(super) async fn read(asked: Asked, id: Segment) -> Reply {
+    let uid = uid(&id)?;
+    let found = asked.read(move |reader| reader.replay(uid)).await?;
+    let seen = asked.shared.api.operations.seen_subscribers(&asked.caller);
+    let seen = found.filter(|replay| seen.is_none_or(|ids| ids.contains(&replay.subscriber_id)));
+    let missing = || Problem::missing(format_args!("replay {uid}"));
+    done(&View::from(seen.ok_or_else(missing)?))
+}
+
+/// Stop one. What it owed until now stays owed; one that has ended stays as it is.
+#[utoipa::path(post, path = "/replays/{id}/cancel", tag = "replays",
+    params(("id" = String, Path, description = "Its id.")),
+    responses((status = 200, description = "As it is now.", body = View)))]
+pub(super) async fn cancel(asked: Asked, id: Segment) -> Reply {
+    let id = uid(&id)?;
+    match asked.perform(Request::CancelReplay { id }).await? {
+        Answer::Replay(replay) => done(&View::from(replay)),
+        other => Err(super::unexpected(&other)),
+    }
+}
+
+fn uid(Segment(text): &Segment) -> Result<Uuid, Problem> {
+    text.parse()
+        .map_err(|_| Problem::missing(format_args!("replay {text:?}: its id is a UUID")))
+}

@@ -1,0 +1,184 @@
+//! How fast a replay is, what stops it, and what does not wait for it.
+
+use serde_json::{Value, json};
+use tickrelay::access::Role;
+use tickrelay::model::Reports;
+use tickrelay::operations::Request;
+
+use super::{begin, ended, pour};
+use crate::retrying::{T0, pause, resume};
+use crate::support::receiver::{Receiver, Reply};
+use crate::support::{TestApp, cloud, until};
+
+/// Forwards that a subscriber is owed while a replay waits for it, and what one step may add.
+const ROOM: i64 = 512 + 256;
+
+/// Waits until no replay goes on because the subscriber is owed so much.
+async fn stalled(app: &TestApp) -> i64 {
+    let pending = || app.value::<i64>("SELECT count(*) FROM forward WHERE state = 'pending'");
+    until("it waits for its subscriber", || pending() >= 512).await;
+    let marked: i64 = app.value("SELECT sum(marked) FROM replay");
+    assert!((512..=ROOM).contains(&marked), "{marked}");
+    marked
+}
+
+#[actix_web::test]
+async fn one_that_is_cancelled_owes_no_more() {
+    const MESSAGES: usize = 1_500;
+    let app = TestApp::boot().await;
+    let admin = app.caller(Role::Admin).await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    pour(&app, "m", MESSAGES).await;
+    app.settled().await;
+    pause(&app).await;
+    let path = begin(
+        &admin,
+        &json!({"subscriber": "crm", "states": ["delivered"]}),
+    )
+    .await;
+    let marked = stalled(&app).await;
+    let shown = admin.get(&path).await.with(200);
+    assert_eq!(
+        (&shown["state"], &shown["marked"], &shown["total"]),
+        (&json!("running"), &json!(marked), &json!(MESSAGES))
+    );
+    assert_eq!(shown["examined"], shown["marked"]);
+    let first = admin
+        .post(&format!("{path}/cancel"), &json!({}))
+        .await
+        .with(200);
+    assert_eq!(
+        (&first["state"], &first["marked"]),
+        (&json!("cancelled"), &json!(marked))
+    );
+    let again = admin
+        .post(&format!("{path}/cancel"), &json!({}))
+        .await
+        .with(200);
+    assert_eq!(again, first);
+    resume(&app).await;
+    app.settled().await;
+    // A second one is done when the first one would be too.
+    let next = begin(&admin, &json!({"subscriber": "crm", "missed": true})).await;
+    ended(&app, &admin, &next).await;
+    assert_eq!(admin.get(&path).await.with(200), first);
+    let sent = i64::try_from(receiver.count() - MESSAGES).unwrap();
+    assert_eq!(sent, marked);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn of_two_for_one_subscriber_each_looks_at_everything() {
+    const MESSAGES: usize = 1_200;
+    let app = TestApp::boot().await;
+    let admin = app.caller(Role::Admin).await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    pour(&app, "m", MESSAGES).await;
+    app.settled().await;
+    pause(&app).await;
+    let order = json!({"subscriber": "crm", "states": ["delivered"]});
+    let (one, two) = (begin(&admin, &order).await, begin(&admin, &order).await);
+    stalled(&app).await;
+    resume(&app).await;
+    let one = ended(&app, &admin, &one).await;
+    let two = admin.get(&two).await.with(200);
+    app.settled().await;
+    let count = |replay: &Value| replay["marked"].as_u64().unwrap();
+    for replay in [&one, &two] {
+        assert_eq!(
+            (&replay["state"], &replay["examined"]),
+            (&json!("done"), &json!(MESSAGES))
+        );
+    }
+    // What the other had just owed is not owed twice at once, and nothing is left out.
+    let sent = receiver.count() - MESSAGES;
+    assert_eq!(u64::try_from(sent).unwrap(), count(&one) + count(&two));
+    assert!((MESSAGES..=2 * MESSAGES).contains(&sent), "{sent}");
+    let left = app.value::<i64>("SELECT count(*) FROM forward WHERE replay_id IS NULL");
+    assert_eq!(left, 0);
+    app.stop().await;
+}
+
+/// A `sent` that came late stands far behind the `delivered` of its message.
+#[actix_web::test]
+async fn statuses_of_a_message_keep_their_order() {
+    let app = TestApp::boot().await;
+    let admin = app.caller(Role::Admin).await;
+    let receiver = Receiver::one_at_a_time(|_, _| Reply::status(200));
+    app.subscribe_with("crm", &receiver.url, |new| new.reports = Reports::All)
+        .await;
+    app.report(&[cloud::status("late", "delivered", T0 + 5)])
+        .await;
+    pour(&app, "m", 700).await;
+    app.report(&[cloud::status("late", "sent", T0)]).await;
+    app.settled().await;
+    assert_eq!(receiver.by_message()["late"], ["delivered", "sent"]);
+    let path = begin(
+        &admin,
+        &json!({"subscriber": "crm", "states": ["delivered"]}),
+    )
+    .await;
+    let replay = ended(&app, &admin, &path).await;
+    assert_eq!(replay["marked"], 702);
+    app.settled().await;
+    assert_eq!(
+        receiver.by_message()["late"],
+        ["delivered", "sent", "sent", "delivered"]
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_is_new_does_not_wait_behind_a_large_replay() {
+    const MESSAGES: usize = 2_500;
+    let app = TestApp::boot().await;
+    let admin = app.caller(Role::Admin).await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    pour(&app, "m", MESSAGES).await;
+    app.settled().await;
+    pause(&app).await;
+    let path = begin(
+        &admin,
+        &json!({"subscriber": "crm", "states": ["delivered"]}),
+    )
+    .await;
+    let before = receiver.count();
+    let marked = stalled(&app).await;
+    pour(&app, "new", 1).await;
+    resume(&app).await;
+    ended(&app, &admin, &path).await;
+    app.settled().await;
+    let all = receiver.received();
+    let place = all.iter().position(|it| it.message() == "new.0").unwrap() - before;
+    // Behind what was owed when it came, and what was on its way beside it.
+    assert!(
+        place <= usize::try_from(marked).unwrap() + 64,
+        "{place} of {MESSAGES}"
+    );
+    assert_eq!(all.len(), 2 * MESSAGES + 1);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn one_for_a_subscriber_that_is_removed_ends() {
+    let app = TestApp::boot().await;
+    let admin = app.caller(Role::Admin).await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    pour(&app, "m", 1_000).await;
+    app.settled().await;
+    pause(&app).await;
+    let path = begin(
+        &admin,
+        &json!({"subscriber": "crm", "states": ["delivered"]}),
+    )
+    .await;
+    stalled(&app).await;
+    let name = "crm".to_owned();
+    app.order(Request::RemoveSubscriber { name }).await;
+    assert_eq!(ended(&app, &admin, &path).await["state"], "cancelled");
+    app.stop().await;
+}

@@ -1,0 +1,172 @@
+//! A replay over kills and restarts, and from the command line.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+use serde_json::Value;
+use tickrelay::operations::{Answer, ReplayOrder, Request};
+use tickrelay::provider::Provider;
+
+use crate::retrying::T0;
+use crate::support::receiver::Receiver;
+use crate::support::service::{Home, Service};
+use crate::support::{authenticated, client, cloud, until};
+
+/// What the store of a service that may be killed says.
+fn look<T: rusqlite::types::FromSql>(home: &Home, sql: &str) -> T {
+    let store = Connection::open(home.store()).unwrap();
+    store
+        .busy_timeout(std::time::Duration::from_secs(5))
+        .unwrap();
+    store.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+async fn fill(service: &Service, messages: usize) {
+    let (http, url) = (
+        client(),
+        format!("http://{}/webhooks/cloud", service.address),
+    );
+    for from in (0..messages).step_by(100) {
+        let numbers = from..messages.min(from + 100);
+        let batch: Vec<Value> = numbers
+            .map(|number| cloud::status(&format!("m.{number}"), "sent", T0))
+            .collect();
+        let body = cloud::webhook(&batch);
+        let request = authenticated(http.post(&url), Provider::MetaCloud, body.as_bytes());
+        assert_eq!(request.body(body).send().await.unwrap().status(), 200);
+    }
+}
+
+#[actix_web::test]
+async fn a_kill_at_any_moment_neither_skips_nor_repeats_a_row() {
+    const MESSAGES: usize = 3_000;
+    let home = Home::new();
+    let receiver = Receiver::start();
+    let service = home.start();
+    service.subscribe("crm", &receiver.url);
+    fill(&service, MESSAGES).await;
+    let delivered = "SELECT count(*) FROM forward WHERE state = 'delivered'";
+    let all = i64::try_from(MESSAGES).unwrap();
+    until("all are taken", || look::<i64>(&home, delivered) == all).await;
+    let answer = service.ask(&Request::StartReplay(ReplayOrder {
+        subscriber: "crm".to_owned(),
+        since_ms: Some(0),
+        ..ReplayOrder::default()
+    }));
+    assert!(matches!(answer, Answer::Replay(_)));
+    let mut running = Some(service);
+    let mut kills = 0;
+    // Each time it has come further, until it is done.
+    while let Some(service) = running.take() {
+        let marked: i64 = look(&home, "SELECT marked FROM replay");
+        until("it goes on or is done", || {
+            let sql = "SELECT marked > ?1 OR state = 'done' FROM replay";
+            look::<bool>(&home, &sql.replace("?1", &marked.to_string()))
+        })
+        .await;
+        // Killed, not stopped.
+        drop(service);
+        kills += 1;
+        let state: String = look(&home, "SELECT state FROM replay");
+        if state == "running" {
+            running = Some(home.start());
+        }
+    }
+    assert!(kills > 2, "it was done before it was killed");
+    let service = home.start();
+    until("all are taken again", || {
+        look::<i64>(&home, delivered) == all
+    })
+    .await;
+    assert_eq!(
+        look::<String>(
+            &home,
+            "SELECT state || ' ' || marked || ' ' || (next_id > last_id) FROM replay"
+        ),
+        format!("done {MESSAGES} 1")
+    );
+    let owed = "SELECT count(*) FROM forward WHERE replay_id = 1";
+    assert_eq!(look::<i64>(&home, owed), all);
+    let received: BTreeSet<String> = receiver.received()[MESSAGES..]
+        .iter()
+        .map(crate::support::receiver::Received::message)
+        .collect();
+    assert_eq!(received.len(), MESSAGES, "some were not sent again");
+    service.stop();
+}
+
+#[actix_web::test]
+async fn the_command_line_begins_watches_and_stops_one_with_and_without_a_service() {
+    let folder = crate::support::cli::Folder::new();
+    let receiver = Receiver::start();
+    let service = folder.serve();
+    let url = &receiver.url;
+    folder
+        .done(&["subscriber", "add", "--name", "crm", "--url", url])
+        .await;
+    for id in ["wamid.1", "wamid.2"] {
+        service
+            .post(cloud::webhook(&[cloud::status(id, "sent", T0)]))
+            .await;
+    }
+    until("both arrive", || receiver.count() == 2).await;
+    let retry = ["forward", "retry", "--subscriber", "crm"];
+    let again = folder.run(&[&retry[..], &["--since", "1h"]].concat()).await;
+    assert_eq!(
+        (again.exit, again.talk.as_str()),
+        (0, "2 forwards are owed again\n")
+    );
+    until("both come again", || receiver.count() == 4).await;
+    let nothing = folder.run(&[&retry[..], &["--missed"]].concat()).await;
+    assert_eq!(nothing.exit, 1, "{nothing:?}");
+    let wrong = folder
+        .run(&[&retry[..], &["--state", "pending"]].concat())
+        .await;
+    assert!(
+        wrong.exit == 1 && wrong.talk.contains("sent by itself"),
+        "{wrong:?}"
+    );
+    for (flags, named) in [
+        (&["forward", "retry", "--since", "1h"][..], "--subscriber"),
+        (&["forward", "retry", "1", "--missed"], "--missed"),
+        (
+            &["forward", "retry", "--subscriber", "crm", "--error", "x"],
+            "http_5xx",
+        ),
+    ] {
+        let wrong = folder.run(flags).await;
+        assert!(wrong.exit == 2 && wrong.talk.contains(named), "{wrong:?}");
+    }
+    let listed = folder.run(&["replay", "list", "--json"]).await.json();
+    let ids: Vec<&str> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["uid"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids.len(), 2);
+    let shown = folder.done(&["replay", "show", ids[1]]).await;
+    assert!(
+        shown.contains("2 of 2") && shown.contains("done"),
+        "{shown}"
+    );
+    let cancelled = folder.run(&["replay", "cancel", ids[1]]).await;
+    assert!(
+        cancelled.exit == 0 && cancelled.talk.contains("is done"),
+        "{cancelled:?}"
+    );
+
+    drop(service);
+    let offline = folder
+        .run(&[&retry[..], &["--since", "1h", "--new-id"]].concat())
+        .await;
+    assert_eq!(
+        (offline.exit, offline.talk.as_str()),
+        (0, "2 forwards are owed again\n")
+    );
+    assert_eq!(receiver.count(), 4);
+    let _service = folder.serve();
+    until("both come once more", || receiver.count() == 6).await;
+    let table = folder.done(&["replay", "list"]).await;
+    assert_eq!(table.lines().count(), 1 + 3, "{table}");
+}
