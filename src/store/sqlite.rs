@@ -18,6 +18,7 @@ pub(super) mod idempotency;
 mod messages;
 pub(super) mod reader;
 mod registrations;
+mod replaying;
 mod replays;
 mod reprocess;
 mod retention;

@@ -1,8 +1,6 @@
 //! Replays: forwards of one subscriber owed again, a chunk at a time.
 //!
-//! Here they begin, end and are read; how one goes on is in `step`.
-
-mod step;
+//! Here they begin, end and are read; how one goes on is in `replaying`.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -208,7 +206,7 @@ fn find(connection: &Connection, replay_id: i64) -> rusqlite::Result<Option<Repl
         .optional()
 }
 
-fn end(
+pub(super) fn end(
     connection: &Connection,
     replay_id: i64,
     state: ReplayState,

@@ -1,4 +1,4 @@
-//! One step of a replay.
+//! How a replay goes on, a chunk at a time.
 //!
 //! A reader looks for a chunk beside the writer, which then owes it in one small commit together
 //! with the place where the next one begins. So a crash at any moment neither skips nor repeats a
@@ -7,10 +7,10 @@
 
 use rusqlite::{Connection, params};
 
-use super::super::retries::Owe;
-use super::super::writer::Core;
-use super::super::{Store, backend};
-use super::end;
+use super::replays::end;
+use super::retries::Owe;
+use super::writer::Core;
+use super::{Store, backend};
 use crate::store::Error;
 use crate::store::replay::{ReplayState, ReplayStep, RunningReplay};
 
