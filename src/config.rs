@@ -66,6 +66,8 @@ pub struct Config {
 pub struct Server {
     /// The address to listen on; port 0 takes any free one.
     pub listen: SocketAddr,
+    /// Where providers reach it, without a slash at the end; `None` when nobody said.
+    pub public_url: Option<String>,
     /// Threads that serve HTTP.
     pub workers: usize,
     /// The largest body of a webhook, also when decompressed.
@@ -78,6 +80,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            public_url: None,
             workers: 2,
             // Infobip's largest batch of reports, with an echo in each, has about 10 MB.
             body_limit_bytes: 16 << 20,
@@ -201,6 +204,8 @@ pub struct Events {
     pub failures: u64,
     /// It has when its share is this many times that of the 24 hours before.
     pub failure_factor: u64,
+    /// So many messages that fell silent within `repeat_after` are told of; of none when 0.
+    pub silent_messages: u64,
 }
 
 impl Default for Events {
@@ -211,6 +216,7 @@ impl Default for Events {
             silence_factor: 2,
             failures: 20,
             failure_factor: 5,
+            silent_messages: 0,
         }
     }
 }
@@ -300,6 +306,13 @@ impl Source {
                 Method::UrlToken(token) => Some(token),
                 _ => None,
             })
+    }
+
+    /// The callback URL to give to its provider; of a secret last segment the place alone is shown.
+    #[must_use]
+    pub fn callback_url(&self, public_url: &str) -> String {
+        let token = self.url_token().map_or("", |_| "/{url_token}");
+        format!("{public_url}/webhooks/{}{token}", self.name)
     }
 
     /// What the parser of its webhooks has to know.

@@ -7,6 +7,7 @@
 
 mod condition;
 mod pulse;
+mod silence;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,7 +105,14 @@ impl Watching {
         seen.extend(self.sources(now_ms));
         seen.extend(self.disk());
         seen.extend(self.errors(&told, now_ms));
-        let (changes, gone) = changes(seen, &told, now_ms, self.watch.events.repeat_after);
+        let (mut changes, mut gone) = changes(seen, &told, now_ms, self.watch.events.repeat_after);
+        changes.extend(self.fallen_silent(&told, now_ms).await?);
+        if self.watch.events.silent_messages > 0 {
+            // It is no condition that is looked at, and stays.
+            let kept = told.iter().filter(|told| told.what == silence::WHAT);
+            let kept: Vec<i64> = kept.map(|told| told.condition_id).collect();
+            gone.retain(|id| !kept.contains(id));
+        }
         if changes.is_empty() && gone.is_empty() {
             return Ok(());
         }

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use super::file::{Document, Table};
 use super::secret::Secrets;
 use super::value::{
-    boolean, duration, log_filter, nearest, number, positive_duration, size, store_path, text, word,
+    boolean, duration, log_filter, nearest, number, positive_duration, public_url, size,
+    store_path, text, word,
 };
 use super::{
     Config, Events, Flag, Forward, Inputs, LoadError, Loaded, Log, Origin, Retention, Server,
@@ -77,6 +78,9 @@ impl Layers<'_> {
                 text.parse().map_err(|_| {
                     format!("{text:?} is not an address with a port: write e.g. \"127.0.0.1:8080\" or \"[::]:8080\"")
                 })
+            }),
+            public_url: self.scalar(&table, "public_url", default.public_url, |text| {
+                public_url(text).map(Some)
             }),
             workers: self.scalar(&table, "workers", default.workers, number(1..=256)),
             body_limit_bytes: self.scalar(&table, "body_limit", default.body_limit_bytes, |text| {
@@ -185,6 +189,12 @@ impl Layers<'_> {
                 "failure_factor",
                 default.failure_factor,
                 number(1..=1000),
+            ),
+            silent_messages: self.scalar(
+                &table,
+                "silent_messages",
+                default.silent_messages,
+                number(0..=1_000_000_000),
             ),
         };
         table.finish();

@@ -46,12 +46,13 @@ fn sections(config: &Config) -> [(&'static str, Settings); 6] {
 }
 
 fn server(server: &Server) -> Settings {
-    all_set([
-        ("listen", word(server.listen)),
-        ("workers", number(server.workers)),
-        ("body_limit", size(server.body_limit_bytes)),
-        ("shutdown_grace", time(server.shutdown_grace)),
-    ])
+    vec![
+        ("listen", Some(word(server.listen))),
+        ("public_url", server.public_url.as_ref().map(word)),
+        ("workers", Some(number(server.workers))),
+        ("body_limit", Some(size(server.body_limit_bytes))),
+        ("shutdown_grace", Some(time(server.shutdown_grace))),
+    ]
 }
 
 fn store(store: &Store) -> Settings {
@@ -97,6 +98,7 @@ fn events(events: &Events) -> Settings {
         ("silence_factor", number(events.silence_factor)),
         ("failures", number(events.failures)),
         ("failure_factor", number(events.failure_factor)),
+        ("silent_messages", number(events.silent_messages)),
     ])
 }
 

@@ -151,6 +151,25 @@ pub(super) fn store_path(url: &str) -> Result<PathBuf, String> {
     }
 }
 
+/// Where the service is reached from outside: `http://` or `https://`, a host, perhaps a path.
+pub(super) fn public_url(text: &str) -> Result<String, String> {
+    let refused = || {
+        format!(
+            "{text:?} is not where providers reach this service: write e.g. \"https://relay.example.com\""
+        )
+    };
+    let url = url::Url::parse(text).map_err(|_| refused())?;
+    let is_plain = matches!(url.scheme(), "http" | "https")
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if !is_plain {
+        return Err(refused());
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
 /// The URL of a proxy, `http://` or `https://`; shown without the user and password in it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProxyUrl(String);

@@ -83,6 +83,8 @@ pub struct Told {
     pub holds: bool,
     /// When it was last told that it began, ms since 1970 UTC.
     pub began_at_ms: i64,
+    /// When anything was last told or noted of it, ms since 1970 UTC.
+    pub told_at_ms: i64,
 }
 
 /// A change of a condition, to be noted and told.
@@ -100,4 +102,6 @@ pub struct Change {
     pub text: String,
     /// The figures behind it.
     pub data: Map<String, Value>,
+    /// When it was looked, ms since 1970 UTC.
+    pub at_ms: i64,
 }

@@ -129,6 +129,7 @@ fn change(seen: Seen, told: Option<&Told>, now_ms: i64, apart: Duration) -> Opti
         event,
         text,
         data,
+        at_ms: now_ms,
     })
 }
 
@@ -145,6 +146,7 @@ mod tests {
             subject: "crm".to_owned(),
             holds,
             began_at_ms,
+            told_at_ms: began_at_ms,
         }
     }
 

@@ -169,6 +169,72 @@ async fn a_source_that_is_silent_for_longer_than_usual_is_told_of_once() {
     app.stop().await;
 }
 
+/// Registers messages of the source `cloud` that fall silent after so many minutes.
+async fn register(app: &TestApp, name: &str, messages: usize, minutes: u32) {
+    let admin = app.caller(Role::Admin).await;
+    let told = |number: usize| {
+        json!({
+            "source": "cloud", "msId": format!("{name}.{number}"), "mobileNo": "34600000001",
+            "message": "Hello", "ttl": format!("PT{minutes}M"),
+        })
+    };
+    let messages: Vec<Value> = (0..messages).map(told).collect();
+    admin.post("/messages", &json!(messages)).await.with(200);
+}
+
+async fn noted(app: &TestApp, hand: &Hand, at_ms: i64) {
+    let sql = "SELECT max(told_at_ms) FROM condition WHERE what = 'messages-silent'";
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while app
+        .value::<Option<i64>>(sql)
+        .is_none_or(|noted_ms| noted_ms < at_ms)
+    {
+        assert!(std::time::Instant::now() < deadline, "not looked at");
+        hand.advance(LOOK);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[actix_web::test]
+async fn messages_that_fall_silent_are_told_of_together_once_and_only_where_asked_for() {
+    let (clock, hand) = Clock::manual(T0 * 1000);
+    let app = TestApp::boot_with(clock, |config| config.events.silent_messages = 3).await;
+    let ops = operator(&app).await;
+    noted(&app, &hand, T0 * 1000).await;
+    register(&app, "early", 4, 15).await;
+    register(&app, "few", 2, 120).await;
+    register(&app, "late", 5, 200).await;
+    app.report(&[cloud::status("early.0", "sent", T0)]).await;
+    // A final report is what none of the others has.
+    app.report(&[cloud::status("early.1", "delivered", T0)])
+        .await;
+    let (event, data) = told(&hand, &ops, 1).await;
+    assert_eq!(event, "messages.silent");
+    assert_eq!(data, json!({"messages": 3, "sources": {"cloud": 3}}));
+    // Two are fewer than three; nothing is told again, not after a restart either.
+    noted(&app, &hand, T0 * 1000 + 140 * 60_000).await;
+    let app = app.restart().await;
+    noted(&app, &hand, T0 * 1000 + 150 * 60_000).await;
+    assert_eq!(ops.count(), 1);
+    // What falls silent while it is away is told of after it; then nobody asks any more.
+    let app = app
+        .restart_with(|_| hand.advance(Duration::from_hours(5)))
+        .await;
+    let (_, data) = told(&hand, &ops, 2).await;
+    assert_eq!(data, json!({"messages": 5, "sources": {"cloud": 5}}));
+    let app = app
+        .restart_with(|config| config.events.silent_messages = 0)
+        .await;
+    until("what was noted is forgotten", || {
+        let sql = "SELECT count(*) FROM condition WHERE what = 'messages-silent'";
+        hand.advance(LOOK);
+        app.value::<i64>(sql) == 0
+    })
+    .await;
+    assert_eq!(ops.count(), 2);
+    app.stop().await;
+}
+
 #[actix_web::test]
 async fn an_error_whose_share_jumps_is_told_of_and_when_it_settles_too() {
     let (app, hand) = stopped_clock().await;

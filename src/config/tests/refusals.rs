@@ -39,6 +39,14 @@ const WRONG_SETTINGS: &[(&str, &str)] = &[
         "t.toml:2: server.workers: \"0\" is not a whole number from 1 to 256",
     ),
     (
+        "[server]\npublic_url = 'relay.example.com'",
+        "t.toml:2: server.public_url: \"relay.example.com\" is not where providers reach this service: write e.g. \"https://relay.example.com\"",
+    ),
+    (
+        "[server]\npublic_url = 'https://relay.example.com/?a=1'",
+        "t.toml:2: server.public_url: \"https://relay.example.com/?a=1\" is not where providers reach this service: write e.g. \"https://relay.example.com\"",
+    ),
+    (
         "[server]\nbody_limit = '16MB'",
         "t.toml:2: server.body_limit: \"16MB\" is not a size: write bytes, or a whole number with KiB, MiB or GiB, e.g. \"16MiB\"",
     ),

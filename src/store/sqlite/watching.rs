@@ -85,6 +85,26 @@ impl Reader {
         })
     }
 
+    /// How many messages of each source fell silent after `from_ms` and until `until_ms`, and
+    /// are silent still.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn fallen_silent(&self, from_ms: i64, until_ms: i64) -> Result<Vec<(String, u64)>, Error> {
+        self.read("count what fell silent", |connection| {
+            connection
+                .prepare(
+                    "SELECT source.name, count(*) FROM registration INDEXED BY registration_silent \
+                     CROSS JOIN message USING (message_id) CROSS JOIN source USING (source_id) \
+                     WHERE silent_after_ms > ?1 AND silent_after_ms <= ?2 \
+                     AND coalesce(delivered_at_ms, read_at_ms, failed_at_ms, deleted_at_ms) IS NULL \
+                     GROUP BY source.source_id",
+                )?
+                .query_map([from_ms, until_ms], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })
+    }
+
     /// What was told last of each condition.
     ///
     /// # Errors
@@ -92,7 +112,7 @@ impl Reader {
     pub fn told(&self) -> Result<Vec<Told>, Error> {
         self.read("read what was told", |connection| {
             connection
-                .prepare("SELECT condition_id, what, subject, holds, began_at_ms FROM condition")?
+                .prepare("SELECT condition_id, what, subject, holds, began_at_ms, told_at_ms FROM condition")?
                 .query_map([], |row| {
                     Ok(Told {
                         condition_id: row.get(0)?,
@@ -100,6 +120,7 @@ impl Reader {
                         subject: row.get(2)?,
                         holds: row.get(3)?,
                         began_at_ms: row.get(4)?,
+                        told_at_ms: row.get(5)?,
                     })
                 })?
                 .collect()
@@ -239,7 +260,7 @@ fn tell(
                     change.what,
                     change.subject,
                     change.holds,
-                    now_ms,
+                    change.at_ms,
                     change.text
                 ],
                 |row| row.get(0),
@@ -251,7 +272,7 @@ fn tell(
             text: &change.text,
             data: &change.data,
         };
-        let body: Arc<[u8]> = event.render(now_ms).into();
+        let body: Arc<[u8]> = event.render(change.at_ms).into();
         let mut payload_id = None;
         for subscriber in subscribers {
             if subscriber.kind != SubscriberKind::Events {

@@ -1,0 +1,85 @@
+//! Messages that fell silent: their time to live passed without a final report.
+//!
+//! Told of together, once for each stretch of time, never one by one. Up to when it was looked is
+//! kept with what was told, so no restart tells of a message twice or passes one over; each
+//! registration is read once, by the index on when it falls silent.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, json};
+
+use super::{Watching, off_thread};
+use crate::store::Error;
+use crate::store::watching::{Change, Told};
+
+/// The word in the table.
+pub(super) const WHAT: &str = "messages-silent";
+/// The event.
+const EVENT: &str = "messages.silent";
+
+impl Watching {
+    /// What is to be noted of messages that fell silent since that was last noted, and told if
+    /// there are enough of them; `None` when it is not asked for, or too early.
+    pub(super) async fn fallen_silent(
+        &self,
+        told: &[Told],
+        now_ms: i64,
+    ) -> Result<Option<Change>, Error> {
+        let events = &self.watch.events;
+        if events.silent_messages == 0 {
+            return Ok(None);
+        }
+        let apart_ms = i64::try_from(events.repeat_after.as_millis()).unwrap_or(i64::MAX);
+        // A stretch that takes no time would be looked at for ever.
+        let apart_ms = apart_ms.max(1_000);
+        let noted = told.iter().find(|told| told.what == WHAT);
+        // From now on when it was not asked for before, and when the clock was set back.
+        let noted_ms = noted.map_or(now_ms, |told| told.told_at_ms.min(now_ms));
+        let is_first = noted.is_none_or(|told| told.told_at_ms > now_ms);
+        if !is_first && now_ms - noted_ms < apart_ms {
+            return Ok(None);
+        }
+        let mut silent: BTreeMap<String, u64> = BTreeMap::new();
+        let mut from_ms = noted_ms;
+        while from_ms < now_ms {
+            let until_ms = now_ms.min(from_ms.saturating_add(apart_ms));
+            let reader = self.watch.store.reader();
+            let found = off_thread(move || reader.fallen_silent(from_ms, until_ms)).await?;
+            for (source, count) in found {
+                *silent.entry(source).or_default() += count;
+            }
+            from_ms = until_ms;
+        }
+        Ok(Some(change(&silent, events.silent_messages, now_ms)))
+    }
+}
+
+fn change(silent: &BTreeMap<String, u64>, least: u64, now_ms: i64) -> Change {
+    let count: u64 = silent.values().sum();
+    let of_each: Vec<String> = silent
+        .iter()
+        .map(|(source, count)| format!("{count} of {source}"))
+        .collect();
+    let mut data = Map::new();
+    data.insert("messages".to_owned(), json!(count));
+    data.insert("sources".to_owned(), json!(silent));
+    let is_told = count >= least;
+    let text = if is_told {
+        format!(
+            "Messages without a final report within their time to live: {count} ({}). They are \
+             listed by /api/v1/messages?silent=true.",
+            of_each.join(", ")
+        )
+    } else {
+        String::new()
+    };
+    Change {
+        what: WHAT,
+        subject: String::new(),
+        holds: is_told,
+        event: is_told.then_some(EVENT),
+        text,
+        data,
+        at_ms: now_ms,
+    }
+}
