@@ -4,6 +4,7 @@
 //! 0 when it is done, 1 when nothing was found or something was refused, 2 when it is broken.
 
 mod ask;
+mod attempt;
 mod config;
 mod demo;
 mod erase;
@@ -15,6 +16,7 @@ mod replay;
 mod reprocess;
 mod serve;
 mod simulate;
+mod source;
 mod subscriber;
 mod table;
 mod template;
@@ -72,6 +74,12 @@ enum Command {
     /// Look at what is owed to subscribers, and owe it again
     #[command(subcommand)]
     Forward(forward::Verb),
+    /// Look at how each try at a subscriber ended
+    #[command(subcommand)]
+    Attempt(attempt::Verb),
+    /// See where providers send to, and what came
+    #[command(subcommand)]
+    Source(source::Verb),
     /// Watch and stop what `forward retry --subscriber` began
     #[command(subcommand)]
     Replay(replay::Verb),
@@ -280,6 +288,8 @@ impl Cli {
             Command::Message(verb) => verb.run(&self.settings, terminal),
             Command::Webhook(verb) => verb.run(&self.settings, terminal),
             Command::Forward(verb) => verb.run(&self.settings, terminal),
+            Command::Attempt(verb) => verb.run(&self.settings, terminal),
+            Command::Source(verb) => verb.run(&self.settings, terminal),
             Command::Replay(verb) => verb.run(&self.settings, terminal),
             Command::Template(verb) => verb.run(&self.settings, terminal),
             Command::Token(verb) => verb.run(&self.settings, terminal),

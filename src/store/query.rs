@@ -1,8 +1,12 @@
 //! What a reader is asked: which rows, seen by whom, and which page of them.
 
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
 use super::WebhookOutcome;
 use crate::access::Caller;
-use crate::model::{ErrorCode, ForwardState, Status};
+use crate::model::{ErrorCode, ForwardState, Status, UnknownWord};
 
 /// What somebody may see; the default sees everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +59,51 @@ pub struct ForwardQuery {
     /// Owed at or after, ms since 1970 UTC.
     pub since_ms: Option<i64>,
     /// Owed before, ms since 1970 UTC.
+    pub until_ms: Option<i64>,
+    /// What may be seen.
+    pub scope: Scope,
+    /// Which page.
+    pub window: Window,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttemptOutcome {
+    /// The subscriber answered 2xx.
+    Delivered,
+    /// It did not.
+    Failed,
+}
+
+impl FromStr for AttemptOutcome {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        match word {
+            "delivered" => Ok(Self::Delivered),
+            "failed" => Ok(Self::Failed),
+            _ => Err(UnknownWord {
+                what: "outcome of an attempt",
+                word: word.to_owned(),
+                expected: "delivered, failed",
+            }),
+        }
+    }
+}
+
+/// Which attempts to list, the newest first.
+#[derive(Debug, Clone, Default)]
+pub struct AttemptQuery {
+    /// At the subscriber with this key only.
+    pub subscriber_id: Option<i64>,
+    /// That ended so.
+    pub outcome: Option<AttemptOutcome>,
+    /// That failed with this code.
+    pub error: Option<ErrorCode>,
+    /// Begun at or after, ms since 1970 UTC.
+    pub since_ms: Option<i64>,
+    /// Begun before, ms since 1970 UTC.
     pub until_ms: Option<i64>,
     /// What may be seen.
     pub scope: Scope,

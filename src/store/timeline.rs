@@ -284,3 +284,19 @@ pub struct AttemptRecord {
     /// The beginning of the answer's body, when it failed.
     pub excerpt: Option<String>,
 }
+
+/// One HTTP try with the forward it was about.
+#[derive(Debug, Clone, Serialize)]
+pub struct AttemptAt {
+    /// Its key.
+    pub attempt_id: i64,
+    /// The key of its forward.
+    pub forward_id: i64,
+    /// The `webhook-id` that the subscriber sees.
+    pub uid: Uuid,
+    /// The subscriber's name.
+    pub subscriber: String,
+    /// The try.
+    #[serde(flatten)]
+    pub attempt: AttemptRecord,
+}

@@ -3,6 +3,7 @@
 //! A handler reads its input, asks [`Operations`] or a reader, and shapes the answer; rules stand
 //! in [`crate::operations`]. A new route is one line of the table below.
 
+mod attempts;
 mod audit;
 mod broadcasts;
 mod document;
@@ -58,6 +59,8 @@ const BULK: [&str; 2] = ["/messages", "/sources/{name}/sent"];
 pub struct Api {
     /// What may be asked.
     operations: Operations,
+    /// Where providers reach the service.
+    public_url: Option<String>,
     failures: gate::Failures,
     under_way: once::UnderWay,
 }
@@ -65,9 +68,10 @@ pub struct Api {
 impl Api {
     /// Nobody has asked yet.
     #[must_use]
-    pub fn new(_config: &Config, operations: Operations) -> Self {
+    pub fn new(config: &Config, operations: Operations) -> Self {
         Self {
             operations,
+            public_url: config.server.public_url.clone(),
             failures: gate::Failures::default(),
             under_way: once::UnderWay::default(),
         }
@@ -126,6 +130,7 @@ table! {
     GET    "/forwards/{id}"                    ReadForwards     forwards::read;
     GET    "/forwards/{id}/attempts"           ReadForwards     forwards::attempts;
     POST   "/forwards/{id}/retry"              RetryForwards    forwards::retry;
+    GET    "/attempts"                         ReadForwards     attempts::list;
     GET    "/replays"                          ReadForwards     replays::list;
     POST   "/replays"                          RetryForwards    replays::create;
     GET    "/replays/{id}"                     ReadForwards     replays::read;

@@ -1,6 +1,7 @@
 //! The management API over real HTTP: what is answered, and how it is refused.
 
 mod access;
+mod attempts;
 mod once;
 mod reads;
 

@@ -6,8 +6,10 @@ use uuid::Uuid;
 use super::reader::{Reader, maybe_word, word};
 use crate::model::{ErrorCode, ForwardState};
 use crate::store::Error;
-use crate::store::query::{ForwardQuery, Scope};
-use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardHistory, ForwardRecord};
+use crate::store::query::{AttemptOutcome, AttemptQuery, ForwardQuery, Scope};
+use crate::store::timeline::{
+    AttemptAt, AttemptRecord, ForwardDetail, ForwardHistory, ForwardRecord,
+};
 
 const SELECT_FORWARD: &str = "SELECT forward.*, subscriber.name AS subscriber, subscriber.url, \
      subscriber.state AS subscriber_state, subscriber.failing_since_ms, \
@@ -47,6 +49,54 @@ impl Reader {
                         json_list(&query.scope.sources),
                     ],
                     read_forward,
+                )?
+                .collect()
+        })
+    }
+
+    /// The attempts that match, the newest first.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn attempts(&self, query: &AttemptQuery) -> Result<Vec<AttemptAt>, Error> {
+        self.read("list attempts", |connection| {
+            connection
+                .prepare(&format!(
+                    "SELECT attempt.*, forward.uid, subscriber.name AS subscriber \
+                     FROM attempt CROSS JOIN forward USING (forward_id) \
+                     CROSS JOIN subscriber USING (subscriber_id) \
+                     LEFT JOIN message ON message.message_id = forward.message_id \
+                     WHERE (?1 IS NULL OR forward.subscriber_id = ?1) \
+                     AND (?2 IS NULL OR attempt.started_at_ms >= ?2) \
+                     AND (?3 IS NULL OR attempt.started_at_ms < ?3) \
+                     AND (?4 IS NULL OR attempt.error_code = ?4) \
+                     AND (?5 IS NULL OR (attempt.error_code IS NULL) = ?5) \
+                     AND attempt.attempt_id < ?6 AND {} \
+                     ORDER BY attempt.attempt_id DESC LIMIT ?7",
+                    seen("?8", "?9"),
+                ))?
+                .query_map(
+                    params![
+                        query.subscriber_id,
+                        query.since_ms,
+                        query.until_ms,
+                        query.error.map(ErrorCode::as_str),
+                        query.outcome.map(|it| it == AttemptOutcome::Delivered),
+                        query.window.before.unwrap_or(i64::MAX),
+                        query.window.limit,
+                        query.scope.owner,
+                        json_list(&query.scope.sources),
+                    ],
+                    |row| {
+                        let uid: [u8; 16] = row.get("uid")?;
+                        Ok(AttemptAt {
+                            attempt_id: row.get("attempt_id")?,
+                            forward_id: row.get("forward_id")?,
+                            uid: Uuid::from_bytes(uid),
+                            subscriber: row.get("subscriber")?,
+                            attempt: read_attempt(row)?,
+                        })
+                    },
                 )?
                 .collect()
         })

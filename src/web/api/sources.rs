@@ -22,6 +22,10 @@ pub(super) struct View {
     /// The path of its callback URL, behind your host; a secret last segment is left out.
     #[schema(example = "/webhooks/meta")]
     callback_path: String,
+    /// The whole callback URL to give to the provider, where `server.public_url` says what stands
+    /// before the path; `{url_token}` stands for a secret last segment.
+    #[schema(example = "https://relay.example.com/webhooks/meta")]
+    callback_url: Option<String>,
     /// Whether its callback URL ends in a secret segment more.
     has_url_token: bool,
     /// The type of a message when nothing else tells it.
@@ -39,13 +43,14 @@ pub(super) struct View {
 }
 
 impl View {
-    fn new(source: &Source, activity: &[SourceActivity]) -> Self {
+    fn new(source: &Source, public_url: Option<&str>, activity: &[SourceActivity]) -> Self {
         let found = activity.iter().find(|found| found.source == source.name);
         let count = |of: fn(&SourceActivity) -> u64| found.map_or(0, of);
         Self {
             name: source.name.clone(),
             provider: source.provider.as_str(),
             callback_path: format!("/webhooks/{}", source.name),
+            callback_url: public_url.map(|url| source.callback_url(url)),
             has_url_token: source.url_token().is_some(),
             default_type: source.default_type,
             last_seen_at: found.and_then(|found| found.last_seen_ms).map(Time),
@@ -69,10 +74,12 @@ async fn views(asked: &Asked) -> Result<Vec<View>, Problem> {
     let activity = asked
         .read(move |reader| reader.source_activity(since_ms))
         .await?;
-    let sources = asked.shared.api.operations.sources().iter();
+    let api = &asked.shared.api;
+    let public_url = api.public_url.as_deref();
+    let sources = api.operations.sources().iter();
     Ok(sources
         .filter(|source| asked.caller.sees_source(&source.name))
-        .map(|source| View::new(source, &activity))
+        .map(|source| View::new(source, public_url, &activity))
         .collect())
 }
 

@@ -1,0 +1,88 @@
+//! `tickrelay attempt`: every HTTP try at a subscriber, whatever it was about.
+
+use clap::{Args, Subcommand};
+
+use super::forward::{subscriber_id, tell_attempt};
+use super::table::{shorten, table};
+use super::time::Since;
+use super::{Exit, Settings, Terminal};
+use crate::clock::Clock;
+use crate::model::ErrorCode;
+use crate::store::query::{AttemptOutcome, AttemptQuery, Window};
+
+/// The verbs of `attempt`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// List attempts, the latest to end first
+    List(List),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Only those at this subscriber
+    #[arg(long, value_name = "NAME")]
+    subscriber: Option<String>,
+    /// Only those that were delivered or failed
+    #[arg(long, value_name = "WORD")]
+    outcome: Option<AttemptOutcome>,
+    /// Only those that failed so, as in `timeout` or `http_5xx`
+    #[arg(long, value_name = "CODE")]
+    error: Option<ErrorCode>,
+    /// Only those begun since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+    /// Only those begun before; written as --since is
+    #[arg(long, value_name = "TIME")]
+    until: Option<Since>,
+    /// At most this many
+    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    limit: usize,
+    /// Answer with a JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verb {
+    pub(super) fn run(
+        self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        let Self::List(list) = self;
+        list.run(settings, terminal)
+    }
+}
+
+impl List {
+    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let now_ms = Clock::system().now_ms();
+        let attempts = settings.reader()?.attempts(&AttemptQuery {
+            subscriber_id: subscriber_id(settings, self.subscriber.as_deref())?,
+            outcome: self.outcome,
+            error: self.error,
+            since_ms: self.since.map(|since| since.ms(now_ms)),
+            until_ms: self.until.map(|until| until.ms(now_ms)),
+            window: Window::newest(self.limit),
+            ..AttemptQuery::default()
+        })?;
+        if self.json {
+            return terminal.json(&attempts);
+        }
+        if attempts.is_empty() {
+            return terminal.refuse("no attempt is like that");
+        }
+        let rows = attempts.iter().map(|found| {
+            vec![
+                found.forward_id.to_string(),
+                shorten(&found.subscriber, 16),
+                tell_attempt(&found.attempt, 80),
+            ]
+        });
+        write!(
+            terminal.data,
+            "{}",
+            table(&["FORWARD", "SUBSCRIBER", "ATTEMPT (UTC)"], rows)
+        )?;
+        Ok(Exit::Done)
+    }
+}

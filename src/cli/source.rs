@@ -1,0 +1,103 @@
+//! `tickrelay source`: where providers send to, and what came.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::table::table;
+use super::time::stamp;
+use super::{Exit, Settings, Terminal};
+use crate::clock::Clock;
+use crate::store::overview::SourceActivity;
+
+/// What is counted, in ms.
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+/// The verbs of `source`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// List the sources of the configuration: callback URL, when it was last sent to, counts of 24 h
+    List(List),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Answer with a JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verb {
+    pub(super) fn run(
+        self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        let Self::List(list) = self;
+        list.run(settings, terminal)
+    }
+}
+
+impl List {
+    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let config = settings.load()?.config;
+        let since_ms = Clock::system().now_ms() - DAY_MS;
+        let activity = settings.reader()?.source_activity(since_ms)?;
+        if config.sources.is_empty() {
+            return terminal.refuse("no source yet: the configuration has no [[source]]");
+        }
+        // Without a host the path is still what to give to the provider behind it.
+        let public_url = config.server.public_url.as_deref().unwrap_or_default();
+        let sources = config.sources.iter().map(|source| {
+            let mut found = activity.iter().filter(|found| found.source == source.name);
+            (source, source.callback_url(public_url), found.next())
+        });
+        if self.json {
+            let sources: Vec<_> = sources
+                .map(|(source, callback_url, found)| {
+                    let count = |of: fn(&SourceActivity) -> u64| found.map_or(0, of);
+                    json!({
+                        "name": source.name,
+                        "provider": source.provider.as_str(),
+                        "callback_url": callback_url,
+                        "last_seen_ms": found.and_then(|found| found.last_seen_ms),
+                        "webhooks_24h": count(|found| found.webhooks),
+                        "reports_24h": count(|found| found.reports),
+                        "new_reports_24h": count(|found| found.new_reports),
+                        "unreadable_24h": count(|found| found.unreadable),
+                    })
+                })
+                .collect();
+            return terminal.json(&sources);
+        }
+        let rows = sources.map(|(source, callback_url, found)| {
+            let count = |of: fn(&SourceActivity) -> u64| found.map_or(0, of).to_string();
+            let seen = found.and_then(|found| found.last_seen_ms);
+            vec![
+                source.name.clone(),
+                source.provider.as_str().to_owned(),
+                callback_url,
+                seen.map_or_else(|| "never".to_owned(), stamp),
+                count(|found| found.webhooks),
+                count(|found| found.reports),
+                count(|found| found.unreadable),
+            ]
+        });
+        let headings = [
+            "NAME",
+            "PROVIDER",
+            "CALLBACK URL",
+            "LAST SEEN (UTC)",
+            "WEBHOOKS 24H",
+            "REPORTS",
+            "UNREADABLE",
+        ];
+        write!(terminal.data, "{}", table(&headings, rows))?;
+        if config.server.public_url.is_none() {
+            writeln!(
+                terminal.talk,
+                "server.public_url says nothing: put your host before the URLs"
+            )?;
+        }
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,83 @@
+//! `/attempts`: every HTTP try, whatever forward it was about.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::forwards::AttemptView;
+use super::input::Query;
+use super::page::{Page, Paging};
+use super::time::Time;
+use super::{Asked, Reply, done};
+use crate::model::ErrorCode;
+use crate::store::query::{AttemptOutcome, AttemptQuery, Scope};
+use crate::store::timeline::AttemptAt;
+
+/// One HTTP try with the forward it was about.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AttemptAt)]
+pub(super) struct View {
+    /// The forward, by the `webhook-id` that the subscriber sees.
+    #[schema(example = "0199c9a4-64ba-7a06-a3ef-9a5c3f0d0c11")]
+    forward_id: String,
+    /// The subscriber's name.
+    subscriber: String,
+    /// The try.
+    #[serde(flatten)]
+    attempt: AttemptView,
+}
+
+impl From<AttemptAt> for View {
+    fn from(record: AttemptAt) -> Self {
+        Self {
+            forward_id: record.uid.to_string(),
+            subscriber: record.subscriber,
+            attempt: record.attempt.into(),
+        }
+    }
+}
+
+/// Which attempts.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// Only those at this subscriber, by its name.
+    subscriber: Option<String>,
+    /// Only those that ended so.
+    #[param(inline)]
+    outcome: Option<AttemptOutcome>,
+    /// Only those that failed so.
+    #[param(inline)]
+    error: Option<ErrorCode>,
+    /// Only those begun at or after.
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<Time>,
+    /// Only those begun before.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<Time>,
+    /// At most this many; 50 when left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Attempts, the latest to end first; old ones are pruned.
+#[utoipa::path(get, path = "/attempts", tag = "attempts", params(ListQuery),
+    responses((status = 200, description = "One page.", body = Page<View>)))]
+pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
+    let paging = Paging::new("attempts", query.limit, query.cursor.as_deref())?;
+    let subscriber = query.subscriber.as_deref();
+    let subscriber = subscriber.map(|name| asked.subscriber(name)).transpose()?;
+    let query = AttemptQuery {
+        subscriber_id: subscriber.map(|subscriber| subscriber.id),
+        outcome: query.outcome,
+        error: query.error,
+        since_ms: query.since.map(|Time(ms)| ms),
+        until_ms: query.until.map(|Time(ms)| ms),
+        scope: Scope::from(&asked.caller),
+        window: paging.window(),
+    };
+    let rows = asked.read(move |reader| reader.attempts(&query)).await?;
+    done(&paging.page(rows, |row| row.attempt_id, View::from))
+}
