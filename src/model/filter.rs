@@ -122,6 +122,7 @@ impl FromStr for Rule {
 pub struct Filter {
     /// Alternatives; any report passes when there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "super::object::objects")]
     pub rules: Vec<Rule>,
     /// Names of the wanted sources; any when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

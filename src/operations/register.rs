@@ -54,7 +54,7 @@ pub struct SentMessage {
     #[schema(example = "2026-02-11T08:15:32Z")]
     pub timestamp: Option<String>,
     /// The template it was made from.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::model::maybe_object")]
     pub template: Option<SentTemplate>,
     /// For how long a final report may take: seconds, or as in `PT1H`. After it the message is
     /// silent.

@@ -149,6 +149,14 @@ async fn what_is_wrong_is_named() {
             json!({"name": "crm", "url": url, "options": {"phone_format": "dots"}}),
             &["/options/phone_format"],
         ),
+        (
+            json!({"name": "crm", "url": url, "options": [null, null]}),
+            &["/options"],
+        ),
+        (
+            json!({"name": "crm", "url": url, "filter": {"rules": [[]]}}),
+            &["/filter/rules/0"],
+        ),
         (json!([]), &[""]),
     ];
     for (body, fields) in cases {

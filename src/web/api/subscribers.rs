@@ -15,7 +15,7 @@ use super::{Asked, Reply, created, done};
 use crate::model::{
     AlertOptions, AuthKind, Credentials, Filter, Headers, Ordering, PayloadOptions,
     PayloadOptionsChange, Reports, SecretText, Setting, Status, Subscriber, SubscriberKind,
-    SubscriberState,
+    SubscriberState, maybe_object, object,
 };
 use crate::operations::{Answer, Request, SampleAnswer};
 use crate::store::{NewSubscriber, SubscriberChange};
@@ -163,16 +163,16 @@ pub(crate) struct NewView {
     #[serde(default)]
     kind: SubscriberKind,
     /// How, when it is told in a chat.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     alert: AlertOptions,
     /// Which reports it wants; all when left out.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     filter: Filter,
     /// Whether late and contradicting reports are among them; `changes` when left out.
     #[serde(default)]
     reports: Reports,
     /// How its payloads look.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     options: PayloadOptions,
     /// What a later status of a message waits for; `relaxed` when left out.
     #[serde(default)]
@@ -307,13 +307,15 @@ pub(crate) struct ChangeView {
     /// Where its payloads go.
     url: Option<String>,
     /// How it is told in a chat, as a whole.
+    #[serde(default, deserialize_with = "maybe_object")]
     alert: Option<AlertOptions>,
     /// Which reports it wants, as a whole.
+    #[serde(default, deserialize_with = "maybe_object")]
     filter: Option<Filter>,
     /// Whether late and contradicting reports are among them.
     reports: Option<Reports>,
     /// How its payloads look; those that are owed already stay as they are.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     options: PayloadOptionsChange,
     /// What a later status of a message waits for.
     ordering: Option<Ordering>,
