@@ -34,7 +34,7 @@ use crate::store::{
 pub use erase::EraseOptions;
 pub use register::{Receipt, SentExchange, SentMessage, SentTemplate, Ttl};
 pub use replays::ReplayOrder;
-pub use samples::SampleAnswer;
+pub use samples::{Sample, SampleAnswer, SampleRequest, SampleResponse, Tested};
 
 /// Something to be done.
 #[derive(Debug, Serialize, Deserialize)]
@@ -69,10 +69,13 @@ pub enum Request {
         /// Its name.
         name: String,
     },
-    /// Send it one sample of each status.
+    /// Send it what a provider's report would have caused.
     TestSubscriber {
         /// Its name.
         name: String,
+        /// Which.
+        #[serde(default)]
+        sample: Sample,
     },
     /// Owe forwards again.
     RetryForwards(RetrySelection),
@@ -157,7 +160,7 @@ pub enum Answer {
         given_up: usize,
     },
     /// What the subscriber answered to each sample.
-    Samples(Vec<SampleAnswer>),
+    Tested(Tested),
     /// Forwards that are owed again.
     Retried {
         /// How many.
@@ -345,9 +348,9 @@ impl Operations {
                 Ok(Answer::Removed { given_up })
             }
             Request::RotateSecret { name } => self.rotate_secret(caller, &name).await,
-            Request::TestSubscriber { name } => {
-                let subscriber = self.subscriber_of(caller, &name)?;
-                Ok(Answer::Samples(self.send_samples(&subscriber).await?))
+            Request::TestSubscriber { name, sample } => {
+                let tested = self.test_subscriber(caller, &name, &sample).await?;
+                Ok(Answer::Tested(tested))
             }
             Request::RetryForwards(selection) => self.retry_forwards(caller, selection).await,
             Request::StartReplay(order) => self.start_replay(caller, order).await,

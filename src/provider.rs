@@ -52,6 +52,15 @@ impl Provider {
         }
     }
 
+    /// By which of the catalogue's providers its errors are known.
+    #[must_use]
+    pub const fn errors(self) -> &'static str {
+        match self {
+            Self::MetaCloud | Self::MetaOnPremises | Self::Dialog360 => "meta",
+            Self::Infobip => "infobip",
+        }
+    }
+
     /// Reads an authenticated body: every report in it, and what else there was.
     ///
     /// One odd element never hurts its neighbours. Meta's two envelopes are told apart by

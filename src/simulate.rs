@@ -4,7 +4,7 @@
 //! pure: the same seed gives the same webhooks. [`load`] sends them. Nothing here is part of
 //! the line that a true webhook takes.
 
-mod body;
+pub(crate) mod body;
 mod connection;
 mod lifecycle;
 pub mod load;
@@ -17,6 +17,7 @@ use url::Url;
 
 use crate::config::Source;
 use crate::model::Status;
+use body::Element;
 use lifecycle::Lifecycle;
 
 pub use connection::Head;
@@ -107,7 +108,8 @@ impl Traffic {
         let index = self.next_inlet;
         self.next_inlet = (index + 1) % self.inlets.len().max(1);
         let (inlet, lifecycle) = (&self.inlets[index], &mut self.lifecycles[index]);
-        let (events, told): (Vec<_>, Vec<_>) = (0..self.batch)
+        let provider = inlet.source.provider;
+        let (elements, told): (Vec<_>, Vec<_>) = (0..self.batch)
             .map(|_| {
                 let (event, again) = lifecycle.next(now_ms);
                 let told = Told {
@@ -115,14 +117,10 @@ impl Traffic {
                     status: event.status,
                     again,
                 };
-                (event, told)
+                (Element::new(provider, &event), told)
             })
             .unzip();
-        let body = body::write(
-            inlet.source.provider,
-            inlet.source.sender.as_deref(),
-            &events,
-        );
+        let body = body::write(provider, inlet.source.sender.as_deref(), &elements);
         Webhook {
             request: inlet.request(&body, now_ms / 1000),
             told,

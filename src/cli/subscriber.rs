@@ -3,17 +3,18 @@
 mod add;
 mod flags;
 mod show;
+mod test;
 mod update;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::table::{shorten, table};
-use super::time::{day_and_time, span};
+use super::time::day_and_time;
 use super::{Exit, Settings, Terminal, ask};
 use crate::clock::Clock;
 use crate::model::{Filter, Subscriber, SubscriberKind, SubscriberState};
-use crate::operations::{Answer, Request, SampleAnswer};
+use crate::operations::{Answer, Request};
 
 /// The verbs of `subscriber`.
 #[derive(Debug, Subcommand)]
@@ -34,8 +35,9 @@ pub(super) enum Verb {
     Remove(Named),
     /// Give it a new secret, written to stdout; the old one stays valid for 24 h
     RotateSecret(RotateSecret),
-    /// Send it one sample of each status and show its answers; exit 1 unless it takes all
-    Test(Test),
+    /// Send it what a provider would have caused, any status with any error, and show all that
+    /// went over the wire; exit 1 unless it takes all
+    Test(Box<test::Test>),
 }
 
 #[derive(Debug, Args)]
@@ -65,15 +67,6 @@ struct Given<'a> {
 
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// Answer with a JSON array
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Test {
-    /// Its name
-    name: String,
     /// Answer with a JSON array
     #[arg(long)]
     json: bool,
@@ -235,43 +228,6 @@ impl List {
         write!(terminal.data, "{}", table(&headings, rows))?;
         Ok(Exit::Done)
     }
-}
-
-impl Test {
-    fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let request = Request::TestSubscriber { name: self.name };
-        let samples = match ask::perform_now(settings, request, terminal)? {
-            Some(Answer::Samples(samples)) => samples,
-            Some(other) => return Err(ask::unexpected(&other)),
-            None => return Ok(Exit::Refused),
-        };
-        if self.json {
-            terminal.json(&samples)?;
-        } else {
-            let rows = samples.iter().map(sample);
-            let text = table(&["SAMPLE", "ANSWER", "TIME", "ERROR"], rows);
-            write!(terminal.data, "{text}")?;
-        }
-        let refused = samples.iter().filter(|sample| sample.error.is_some());
-        match refused.count() {
-            0 => Ok(Exit::Done),
-            count => terminal.refuse(format!("{count} of {} were not taken", samples.len())),
-        }
-    }
-}
-
-fn sample(sample: &SampleAnswer) -> Vec<String> {
-    let error = sample.error.as_deref().unwrap_or_default();
-    let texts = [error, &sample.detail, &sample.excerpt];
-    let texts: Vec<&str> = texts.into_iter().filter(|text| !text.is_empty()).collect();
-    vec![
-        sample.status.to_string(),
-        sample
-            .http_status
-            .map_or_else(|| "none".to_owned(), |status| format!("HTTP {status}")),
-        span(sample.duration_ms.into()),
-        shorten(&texts.join("; "), 100),
-    ]
 }
 
 #[cfg(test)]

@@ -95,6 +95,17 @@ pub(super) fn clean(text: &str) -> String {
         .collect()
 }
 
+/// A text of several lines as it is, but for what a terminal would obey.
+pub(super) fn visible(text: &str) -> String {
+    text.chars()
+        .map(|letter| match letter {
+            '\n' | '\t' => letter,
+            letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
+            letter => letter,
+        })
+        .collect()
+}
+
 /// Breaks at blanks; a word longer than a line stays whole.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::table::{facts, shorten, table};
+use super::table::{facts, shorten, table, visible};
 use super::time::{day_and_time, stamp};
 use super::{Exit, Settings, Terminal};
 use crate::store::WebhookOutcome;
@@ -130,17 +130,6 @@ fn not_kept(webhook: &WebhookRecord) -> String {
         return format!("the body of webhook {id} is not kept: every report in it was known");
     }
     format!("the body of webhook {id} is no longer kept")
-}
-
-/// The body as it is, but for what a terminal would obey.
-fn visible(text: &str) -> String {
-    text.chars()
-        .map(|letter| match letter {
-            '\n' | '\t' => letter,
-            letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
-            letter => letter,
-        })
-        .collect()
 }
 
 /// The body as text where it is text, else in base64.

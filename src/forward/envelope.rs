@@ -145,6 +145,12 @@ impl Envelope {
         }
     }
 
+    /// What the signature is over: `{webhook-id}.{webhook-timestamp}.{body}`.
+    #[must_use]
+    pub fn signed(&self, body: &str) -> String {
+        format!("{}.{}.{body}", self.id, self.timestamp)
+    }
+
     /// Names and values, as they go on the wire.
     #[must_use]
     pub fn headers(&self) -> [(&'static str, &str); 3] {

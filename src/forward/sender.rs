@@ -3,6 +3,7 @@
 //! The only file that sends anything, and the only one that knows the HTTP client. It decides
 //! nothing about what follows: that is [`super::schedule`]'s and [`super::breaker`]'s.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,10 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use reqwest::header::{
+    CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, SERVER,
+    USER_AGENT, VIA, WWW_AUTHENTICATE,
+};
 use reqwest::{Client, Proxy, Response, StatusCode};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject as _};
@@ -25,6 +29,10 @@ use crate::model::{ErrorCode, Headers, Outcome};
 pub(crate) mod scripted;
 #[cfg(test)]
 mod tests;
+
+/// Who sends, and what.
+const AGENT: &str = concat!("tickrelay/", env!("CARGO_PKG_VERSION"));
+const JSON: &str = "application/json; charset=utf-8";
 
 /// How much of a failed attempt's answer is kept, in bytes.
 const EXCERPT: usize = 2 * 1024;
@@ -43,6 +51,17 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// The longest `Retry-After` that is honoured.
 const MAX_RETRY_AFTER_MS: i64 = 24 * 3_600_000;
+
+/// The headers of an answer that people are shown: what was answered, by whom, and what to do.
+const SHOWN: [HeaderName; 7] = [
+    CONTENT_TYPE,
+    DATE,
+    LOCATION,
+    RETRY_AFTER,
+    SERVER,
+    VIA,
+    WWW_AUTHENTICATE,
+];
 
 /// The longest part of a `Location` that is repeated to people, in characters.
 const MAX_LOCATION: usize = 200;
@@ -136,14 +155,12 @@ impl Sender {
             // has chosen. The proxy resolves the subscriber's, and has to guard it.
             guard: config.proxy.is_none().then(|| guard.clone()),
         };
-        let agent = concat!("tickrelay/", env!("CARGO_PKG_VERSION"));
-        let json = HeaderValue::from_static("application/json; charset=utf-8");
         let mut client = Client::builder()
             .tls_backend_preconfigured(tls(config.ca_file.as_deref())?)
             .http1_only()
             .default_headers(HeaderMap::from_iter([
-                (USER_AGENT, HeaderValue::from_static(agent)),
-                (CONTENT_TYPE, json),
+                (USER_AGENT, HeaderValue::from_static(AGENT)),
+                (CONTENT_TYPE, HeaderValue::from_static(JSON)),
             ]))
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -174,6 +191,52 @@ impl Sender {
     /// The status alone decides: a 2xx is delivered even when its body breaks off. May be
     /// dropped at any time; then it is unknown whether the subscriber has got the payload.
     pub async fn send(&self, request: &Request<'_>) -> Outcome {
+        self.exchange(request, None).await
+    }
+
+    /// As [`Sender::send`], for people to look at: keeps the answer's beginning whatever its
+    /// status, and the headers that tell something, in `shown`.
+    pub async fn send_and_show(
+        &self,
+        request: &Request<'_>,
+        shown: &mut Vec<(String, String)>,
+    ) -> Outcome {
+        self.exchange(request, Some(shown)).await
+    }
+
+    /// Every header of the request by its name, as it goes over the wire; what the subscriber has
+    /// of its own is `[redacted]`.
+    #[must_use]
+    pub fn headers_sent(&self, request: &Request<'_>) -> BTreeMap<String, String> {
+        let fixed = [
+            ("accept", "*/*"),
+            (CONTENT_TYPE.as_str(), JSON),
+            (USER_AGENT.as_str(), AGENT),
+        ];
+        let fixed = fixed.iter().chain(request.headers);
+        let mut headers: BTreeMap<String, String> = fixed
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        headers.insert("content-length".to_owned(), request.body.len().to_string());
+        if let Ok(target) = request.target {
+            let url = target.url();
+            let port = url
+                .port()
+                .map_or_else(String::new, |port| format!(":{port}"));
+            let host = url.host_str().unwrap_or_default();
+            headers.insert("host".to_owned(), format!("{host}{port}"));
+        }
+        for name in request.own_headers.keys() {
+            headers.insert(name.clone(), "[redacted]".to_owned());
+        }
+        headers
+    }
+
+    async fn exchange(
+        &self,
+        request: &Request<'_>,
+        mut shown: Option<&mut Vec<(String, String)>>,
+    ) -> Outcome {
         let started = Instant::now();
         let limit = request.timeout.unwrap_or(self.timeout);
         let answer = timeout(limit, self.ask(request)).await;
@@ -181,7 +244,11 @@ impl Sender {
             Ok(Ok(response)) => {
                 let left = limit.saturating_sub(started.elapsed());
                 let answered_ms = request.now_ms.saturating_add(millis(started).into());
-                judge(response, answered_ms, left.min(BODY_TIME)).await
+                let is_shown = shown.is_some();
+                if let Some(shown) = &mut shown {
+                    shown.extend(told(response.headers()));
+                }
+                judge(response, answered_ms, left.min(BODY_TIME), is_shown).await
             }
             Ok(Err((error, detail))) => failed(error, detail),
             Err(_) => failed(ErrorCode::Timeout, format!("no answer within {limit:?}")),
@@ -229,8 +296,18 @@ const fn failed(error: ErrorCode, detail: String) -> Outcome {
     }
 }
 
-/// The outcome of an answer that came at `now_ms`, whose body is read for at most `time`.
-async fn judge(response: Response, now_ms: i64, time: Duration) -> Outcome {
+/// The headers of an answer that tell people something.
+fn told(headers: &HeaderMap) -> impl Iterator<Item = (String, String)> {
+    SHOWN.into_iter().filter_map(|name| {
+        let value = headers.get(&name)?.as_bytes();
+        let value = String::from_utf8_lossy(value).into_owned();
+        Some((name.as_str().to_owned(), value))
+    })
+}
+
+/// The outcome of an answer that came at `now_ms`, whose body is read for at most `time`; of a
+/// yes it is kept only to be shown.
+async fn judge(response: Response, now_ms: i64, time: Duration, is_shown: bool) -> Outcome {
     let status = response.status();
     let error = match status.as_u16() {
         200..=299 => None,
@@ -254,7 +331,11 @@ async fn judge(response: Response, now_ms: i64, time: Duration) -> Outcome {
         }
         Some(_) => status.to_string(),
     };
-    let keep = if error.is_some() { EXCERPT } else { 0 };
+    let keep = if error.is_some() || is_shown {
+        EXCERPT
+    } else {
+        0
+    };
     Outcome {
         http_status: Some(status.as_u16()),
         error,

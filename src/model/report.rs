@@ -164,6 +164,18 @@ pub struct Report {
 }
 
 impl Report {
+    /// The report that a registration of the message with that id is.
+    #[must_use]
+    pub fn registered(id: &str, registration: &Registration) -> Self {
+        let mut report = Self::new(Kind::Registration, "registered", id.as_bytes());
+        report.message = Some(id.to_owned());
+        report.status = Some(Status::Queued);
+        report.time.ms = registration.sent_ms;
+        report.recipient.clone_from(&registration.recipient);
+        report.sender.clone_from(&registration.sender);
+        report
+    }
+
     /// A report with nothing but its kind, its word and the bytes it was read from.
     #[must_use]
     pub fn new(kind: Kind, provider_status: impl Into<String>, element: &[u8]) -> Self {

@@ -28,7 +28,12 @@ pub(super) fn note(request: &Request) -> Option<Note> {
         Request::ResumeSubscriber { name } => Note::of_subscriber("resumed", name, json!({})),
         Request::RemoveSubscriber { name } => Note::of_subscriber("removed", name, json!({})),
         Request::RotateSecret { name } => Note::of_subscriber("secret-rotated", name, json!({})),
-        Request::TestSubscriber { name } => Note::of_subscriber("tested", name, json!({})),
+        // To whose number, must not be told.
+        Request::TestSubscriber { name, sample } => Note::of_subscriber(
+            "tested",
+            name,
+            json!({ "status": sample.status, "error": sample.error }),
+        ),
         Request::RetryForwards(selection) => {
             let id = single(&selection.forward_ids);
             Note::new("forward", "retried", id, json!(selection))

@@ -199,7 +199,7 @@ impl Operations {
     }
 
     /// The source of that name, if the caller sees it.
-    fn source_for(&self, caller: &Caller, name: &str) -> Option<&Source> {
+    pub(super) fn source_for(&self, caller: &Caller, name: &str) -> Option<&Source> {
         let mut sources = self.sources.iter();
         let found = sources.find(|source| source.name == name);
         found.filter(|source| caller.sees_source(&source.name))

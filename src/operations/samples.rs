@@ -1,4 +1,8 @@
-//! `subscriber test`: one sample of each status, signed and sent as a real one would be.
+//! `subscriber test`: what a provider would have caused, rendered, signed and sent as a real
+//! report would be, and everything that went over the wire.
+
+mod asked;
+mod rendered;
 
 use std::collections::BTreeMap;
 
@@ -6,173 +10,163 @@ use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::{Failure, Operations};
-use crate::forward::envelope::Envelope;
+use crate::access::Caller;
+use crate::forward::envelope::{Envelope, SigningSecret};
 use crate::forward::sender::Request;
-use crate::model::{
-    Headers, Kind, Message, MessageType, Report, ReportError, Standing, Status, Subscriber,
-    SubscriberKind,
-};
-use crate::plan::alert::Alert;
-use crate::plan::event::Event;
-use crate::plan::{self, Context};
+use crate::model::{Headers, Refusal, Status, Subscriber, SubscriberKind};
+use asked::Case;
+use rendered::Rendered;
 
-/// What the subscriber answered to one sample.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+pub use asked::Sample;
+
+/// What the subscriber answered to the samples.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Tested {
+    /// Whether it took every sample.
+    pub taken: bool,
+    /// Each sample with its answer.
+    pub samples: Vec<SampleAnswer>,
+}
+
+/// One sample and its answer.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SampleAnswer {
-    /// The sample's status.
-    pub status: Status,
-    /// The headers it was sent with; what the subscriber has of its own shows as `[redacted]`.
-    pub headers: BTreeMap<String, String>,
-    /// The payload that was sent.
-    pub payload: String,
-    /// The HTTP status, when there was an answer.
-    pub http_status: Option<u16>,
-    /// The error code, when it was not taken.
+    /// The sample's status; null for an event of the service.
+    pub status: Option<Status>,
+    /// The catalogue's key of its error; null unless it failed.
+    pub error_key: Option<String>,
+    /// The source it would have come by, `sample` where it is none of the configuration's; null for
+    /// an event of the service.
+    pub source: Option<String>,
+    /// Who would have reported it.
+    pub provider: Option<String>,
+    /// Why the subscriber would not have been told of such a report; null when it would. The sample
+    /// was sent all the same.
+    pub refusal: Option<Refusal>,
+    /// What was sent.
+    pub request: SampleRequest,
+    /// The text that the signatures are over: `{webhook-id}.{webhook-timestamp}.{body}`.
+    pub signed: String,
+    /// What was answered; null when there was no answer.
+    pub response: Option<SampleResponse>,
+    /// Why it was not taken; null when it was.
     pub error: Option<String>,
     /// What went wrong, in words.
     pub detail: String,
-    /// The first 2 KiB of the answer to a sample that was not taken.
-    pub excerpt: String,
     /// How long the exchange took, ms.
     pub duration_ms: u32,
+}
+
+/// A sample as it went over the wire.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SampleRequest {
+    /// `POST`.
+    pub method: String,
+    /// Where it went.
+    pub url: String,
+    /// Every header; what the subscriber has of its own shows as `[redacted]`.
+    pub headers: BTreeMap<String, String>,
+    /// The payload.
+    pub body: String,
+}
+
+/// The answer to a sample.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SampleResponse {
+    /// The HTTP status.
+    pub status: u16,
+    /// Those headers that tell something.
+    pub headers: BTreeMap<String, String>,
+    /// The first 2 KiB of the body.
+    pub body: String,
+}
+
+/// What all samples of a test have in common.
+struct Test<'a> {
+    subscriber: &'a Subscriber,
+    secrets: Vec<SigningSecret>,
+    own: Headers,
+    /// The provider's id of the message that they are about.
+    message: String,
 }
 
 impl Operations {
     /// Sends the samples one after the other, whatever the subscriber's filter wants; they
     /// are not stored, and not tried again.
-    pub(super) async fn send_samples(
+    ///
+    /// # Errors
+    /// [`Failure::Invalid`] when no report can be as it is asked; then nothing was sent.
+    pub(super) async fn test_subscriber(
         &self,
-        subscriber: &Subscriber,
-    ) -> Result<Vec<SampleAnswer>, Failure> {
-        let secrets: Vec<_> = self
-            .store
-            .signing_secrets(subscriber.id)?
-            .into_iter()
-            .map(|secret| secret.secret)
-            .collect();
-        let own = self.store.own_headers(subscriber.id)?;
-        let target = self.sender.guard().target(&subscriber.url);
-        let mut answers = Vec::new();
-        // Who is told of failures alone gets a sample of one.
-        let statuses: &[Status] = match subscriber.kind {
-            SubscriberKind::Callback => &Status::ALL,
-            SubscriberKind::Chat | SubscriberKind::Events => &[Status::Failed],
+        caller: &Caller,
+        name: &str,
+        asked: &Sample,
+    ) -> Result<Tested, Failure> {
+        let subscriber = self.subscriber_of(caller, name)?;
+        let cases = self.settle(caller, &subscriber, asked)?;
+        let secrets = self.store.signing_secrets(subscriber.id)?.into_iter();
+        let test = Test {
+            secrets: secrets.map(|secret| secret.secret).collect(),
+            own: self.store.own_headers(subscriber.id)?,
+            message: format!("tickrelay-sample-{}", fresh_id(self.clock.now_ms())),
+            subscriber: &subscriber,
         };
-        for status in statuses.iter().copied() {
-            let now_ms = self.clock.now_ms();
-            let payload = match subscriber.kind {
-                SubscriberKind::Callback => sample(subscriber, status, now_ms),
-                SubscriberKind::Chat => sample_alert(subscriber),
-                SubscriberKind::Events => sample_event(now_ms),
-            };
-            let envelope = Envelope::seal(&secrets, sample_id(now_ms), now_ms, &payload);
-            let headers = envelope.headers();
-            let request = Request {
-                target: target.as_ref(),
-                headers: &headers,
-                own_headers: &own,
-                body: &payload,
-                now_ms,
-                timeout: subscriber.timeout(),
-            };
-            let outcome = self.sender.send(&request).await;
-            answers.push(SampleAnswer {
-                status,
-                headers: shown(&headers, &own),
-                payload: String::from_utf8_lossy(&payload).into_owned(),
-                http_status: outcome.http_status,
-                error: outcome.error.map(|code| code.as_str().to_owned()),
-                detail: outcome.detail,
-                excerpt: outcome.excerpt,
-                duration_ms: outcome.duration_ms,
-            });
+        let mut samples = Vec::with_capacity(cases.len());
+        for case in cases {
+            samples.push(self.send_sample(&test, &case).await?);
         }
-        Ok(answers)
+        Ok(Tested {
+            taken: samples.iter().all(|sample| sample.error.is_none()),
+            samples,
+        })
+    }
+
+    async fn send_sample(&self, test: &Test<'_>, case: &Case) -> Result<SampleAnswer, Failure> {
+        let (subscriber, now_ms) = (test.subscriber, self.clock.now_ms());
+        let Rendered { payload, refusal } =
+            rendered::render(subscriber, case, &test.message, now_ms)?;
+        let envelope = Envelope::seal(&test.secrets, fresh_id(now_ms), now_ms, &payload);
+        let headers = envelope.headers();
+        let target = self.sender.guard().target(&subscriber.url);
+        let request = Request {
+            target: target.as_ref(),
+            headers: &headers,
+            own_headers: &test.own,
+            body: &payload,
+            now_ms,
+            timeout: subscriber.timeout(),
+        };
+        let mut answered = Vec::new();
+        let outcome = self.sender.send_and_show(&request, &mut answered).await;
+        let headers = self.sender.headers_sent(&request);
+        let body = String::from_utf8_lossy(&payload).into_owned();
+        let of_message = (subscriber.kind != SubscriberKind::Events).then_some(case);
+        Ok(SampleAnswer {
+            status: of_message.map(|case| case.status),
+            error_key: of_message.and_then(|case| Some(case.error?.key.clone())),
+            source: of_message.map(|case| case.origin.source.clone()),
+            provider: of_message.map(|case| case.origin.provider.to_string()),
+            refusal,
+            signed: envelope.signed(&body),
+            request: SampleRequest {
+                method: "POST".to_owned(),
+                url: subscriber.url.clone(),
+                headers,
+                body,
+            },
+            response: outcome.http_status.map(|status| SampleResponse {
+                status,
+                headers: answered.into_iter().collect(),
+                body: outcome.excerpt,
+            }),
+            error: outcome.error.map(|code| code.as_str().to_owned()),
+            detail: outcome.detail,
+            duration_ms: outcome.duration_ms,
+        })
     }
 }
 
-fn shown(headers: &[(&str, &str)], own: &Headers) -> BTreeMap<String, String> {
-    let ours = headers
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let own = own
-        .keys()
-        .map(|name| (name.clone(), "[redacted]".to_owned()));
-    ours.chain(own).collect()
-}
-
-/// A payload as the plan renders it for this subscriber, its filter aside.
-fn sample(subscriber: &Subscriber, status: Status, now_ms: i64) -> Vec<u8> {
-    let mut report = Report::new(Kind::Status, status.as_str(), b"sample");
-    report.message = Some("tickrelay-sample".to_owned());
-    report.status = Some(status);
-    report.time.ms = Some(now_ms);
-    report.recipient = Some("15550100001".to_owned());
-    report.sender = Some("15550100000".to_owned());
-    if status == Status::Failed {
-        report.errors.push(ReportError {
-            key: "meta:131026".to_owned(),
-            code: Some(131_026),
-            title: Some("Message undeliverable".to_owned()),
-            details: Some("A sample of a failure, sent by `tickrelay subscriber test`".to_owned()),
-            href: None,
-            permanent: None,
-        });
-    }
-    let message = Message {
-        text: Some("A sample sent by `tickrelay subscriber test`".to_owned()),
-        ..Message::default()
-    };
-    let context = Context {
-        source: "sample",
-        default_type: MessageType::Template,
-        default_sender: None,
-        received_ms: now_ms,
-        first_failure: None,
-    };
-    let mut unfiltered = subscriber.clone();
-    unfiltered.filter = crate::model::Filter::default();
-    let plan = plan::plan(
-        &message,
-        &Standing::new(),
-        &report,
-        context,
-        &[unfiltered.into()],
-    );
-    plan.payloads
-        .into_iter()
-        .next()
-        .map(|(payload, _)| payload)
-        .unwrap_or_default()
-}
-
-/// An alert of the same failure.
-fn sample_alert(subscriber: &Subscriber) -> Vec<u8> {
-    let alert = Alert {
-        subscriber: subscriber.name.clone(),
-        failures: 1,
-        error_key: "meta:131026".to_owned(),
-        title: Some("Message undeliverable".to_owned()),
-        source: Some("sample".to_owned()),
-        message: Some("tickrelay-sample".to_owned()),
-        recipient: Some("15550100001".to_owned()),
-        message_key: None,
-    };
-    alert.render(&subscriber.alert)
-}
-
-/// An event that tells of nothing.
-fn sample_event(now_ms: i64) -> Vec<u8> {
-    let event = Event {
-        name: "sample",
-        subject: "",
-        text: "A sample sent by `tickrelay subscriber test`",
-        data: &serde_json::Map::new(),
-    };
-    event.render(now_ms)
-}
-
-fn sample_id(now_ms: i64) -> String {
+fn fresh_id(now_ms: i64) -> String {
     let seconds = u64::try_from(now_ms / 1000).unwrap_or_default();
     Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, 0)).to_string()
 }

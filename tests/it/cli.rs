@@ -297,7 +297,7 @@ async fn subscribers_are_managed_without_a_service_too() {
 
     let tested = folder.run(&["subscriber", "test", "crm", "--json"]).await;
     assert_eq!((tested.exit, receiver.count()), (0, 6), "{tested:?}");
-    assert_eq!(tested.json()[5]["http_status"], 200);
+    assert_eq!(tested.json()["samples"][5]["response"]["status"], 200);
     receiver.answer(|_, _| Reply::status(500));
     assert_eq!(folder.run(&["subscriber", "test", "crm"]).await.exit, 1);
 

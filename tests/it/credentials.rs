@@ -3,7 +3,7 @@
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use tickrelay::access::Role;
-use tickrelay::operations::{Answer, Request};
+use tickrelay::operations::{Answer, Request, Sample};
 
 use crate::support::cli::Folder;
 use crate::support::receiver::{Receiver, Reply};
@@ -99,7 +99,7 @@ async fn nothing_that_is_shown_or_given_to_analysts_tells_them() {
     let receiver = Receiver::start();
     let added = admin.post("/subscribers", &new(&receiver.url)).await;
     let tested = admin.post("/subscribers/crm/test", &json!({})).await;
-    let headers = &tested.with(200)["samples"][0]["headers"];
+    let headers = &tested.with(200)["samples"][0]["request"]["headers"];
     for own in ["x-api-key", "x-tenant", "authorization"] {
         assert_eq!(headers[own], "[redacted]", "{headers}");
     }
@@ -122,7 +122,8 @@ async fn nothing_that_is_shown_or_given_to_analysts_tells_them() {
         shown.push(admin.get(path).await.text);
     }
     let name = "crm".to_owned();
-    let Answer::Samples(samples) = app.order(Request::TestSubscriber { name }).await else {
+    let sample = Sample::default();
+    let Answer::Tested(samples) = app.order(Request::TestSubscriber { name, sample }).await else {
         panic!("no samples");
     };
     shown.push(format!("{samples:?}"));

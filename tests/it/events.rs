@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::clock::{Clock, Hand};
 use tickrelay::model::SubscriberKind;
-use tickrelay::operations::Request;
+use tickrelay::operations::{Request, Sample};
 
 use crate::retrying::{T0, attempts, resume, stopped_clock, switched};
 use crate::support::receiver::Receiver;
@@ -295,7 +295,11 @@ async fn events_are_for_who_sees_all_of_the_service() {
     assert_eq!(refused.problem(422), ["/kind"]);
     // A sample tells that it is one.
     let name = "ops".to_owned();
-    app.order(Request::TestSubscriber { name }).await;
+    app.order(Request::TestSubscriber {
+        name,
+        sample: Sample::default(),
+    })
+    .await;
     assert_eq!(events(&ops), [("sample".to_owned(), json!({}))]);
     app.stop().await;
 }

@@ -258,39 +258,3 @@ async fn a_private_target_is_refused_unless_its_network_is_allowed() {
     assert_eq!(receiver.count(), 0);
     app.stop().await;
 }
-
-#[actix_web::test]
-async fn samples_of_each_status_are_sent_and_nothing_is_stored() {
-    let app = TestApp::boot().await;
-    let receiver = Receiver::scripted(|_, request| match request.status().as_str() {
-        "read" => Reply::status(422),
-        _ => Reply::status(200),
-    });
-    let secret = app
-        .subscribe_with("crm", &receiver.url, |new| {
-            new.filter.rules = vec!["Regular-Message=failed".parse().unwrap()];
-        })
-        .await;
-    let name = "crm".to_owned();
-    let Answer::Samples(answers) = app.order(Request::TestSubscriber { name }).await else {
-        panic!("no samples");
-    };
-    let seen: Vec<String> = answers.iter().map(|it| it.status.to_string()).collect();
-    assert_eq!(
-        seen,
-        ["queued", "sent", "delivered", "read", "failed", "deleted"]
-    );
-    assert_eq!(receiver.statuses(), seen);
-    for (answer, request) in answers.iter().zip(receiver.received()) {
-        assert!(verify(&secret, &request));
-        assert_eq!(answer.payload.as_bytes(), request.body);
-        let (status, error) = match request.status().as_str() {
-            "read" => (Some(422), Some("http_4xx".to_owned())),
-            _ => (Some(200), None),
-        };
-        assert_eq!((answer.http_status, answer.error.clone()), (status, error));
-    }
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM forward"), 0);
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM report"), 0);
-    app.stop().await;
-}

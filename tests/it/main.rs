@@ -14,6 +14,7 @@
 //! - `outage`: a subscriber that is down as a whole uses up nothing, and then all arrives.
 //! - `spilled`: a backlog larger than memory, and lanes that read the table.
 //! - `subscribers`: who comes, changes and goes while the service runs, and who is not disturbed.
+//! - `samples`: what a test sends is what a true report would have caused, and all of it is shown.
 //! - `strict`: a later status of a message waits until the earlier is settled, where asked for.
 //! - `credentials`: headers and credentials of a subscriber's own: sent, and shown to nobody.
 //! - `settings`: what can be set for a subscriber, by API, command line and table alike.
@@ -68,6 +69,7 @@ mod registering;
 mod reliability;
 mod replays;
 mod retrying;
+mod samples;
 mod settings;
 mod simulate;
 mod spilled;

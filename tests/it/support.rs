@@ -302,6 +302,16 @@ pub(crate) fn hub_signature(secret: &str, body: &[u8]) -> String {
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
 
+/// What signs this text, keyed with that secret.
+pub(crate) fn mac(secret: &str, text: &str) -> String {
+    let key = base64::engine::general_purpose::STANDARD
+        .decode(secret.trim_start_matches("whsec_"))
+        .unwrap();
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+    mac.update(text.as_bytes());
+    base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes())
+}
+
 /// The signature that a subscriber expects, made by another implementation than ours.
 pub(crate) fn verify(secret: &str, request: &receiver::Received) -> bool {
     let raw = secret.strip_prefix("whsec_").unwrap();

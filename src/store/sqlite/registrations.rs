@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::accept::{Accepting, Owing};
 use super::{Store, rows, templates};
-use crate::model::{FilledTemplate, Kind, Message, Registration, Report, Status};
+use crate::model::{FilledTemplate, Message, Registration, Report, Status};
 use crate::plan::{self, Context};
 use crate::store::timeline::{Origin, RegistrationRecord};
 use crate::store::{Error, Registered, Registering};
@@ -50,7 +50,7 @@ impl Accepting<'_> {
     ) -> rusqlite::Result<(Registered, Owing)> {
         let connection = self.connection;
         let told = with_text(connection, &registering.registration)?;
-        let report = queued(&registering.provider_message_id, &told);
+        let report = Report::registered(&registering.provider_message_id, &told);
         let known = rows::find_message(connection, source_id, &report)?;
         if known.is_none() && is_known(connection, &registering.provider_message_id)? {
             return Ok((Registered::OfAnotherSource, Vec::new()));
@@ -171,17 +171,6 @@ impl Details {
             registered_ms: before.registered_ms,
         }
     }
-}
-
-/// The report that a registration is.
-fn queued(id: &str, registration: &Registration) -> Report {
-    let mut report = Report::new(Kind::Registration, "registered", id.as_bytes());
-    report.message = Some(id.to_owned());
-    report.status = Some(Status::Queued);
-    report.time.ms = registration.sent_ms;
-    report.recipient.clone_from(&registration.recipient);
-    report.sender.clone_from(&registration.sender);
-    report
 }
 
 /// When the message was first known to be on its way, ms since 1970 UTC.

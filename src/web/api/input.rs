@@ -21,6 +21,9 @@ pub(super) const NDJSON: &str = "application/x-ndjson";
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
 
+/// A JSON body that may be left out, or be null.
+pub(super) struct MaybeBody<T>(pub(super) T);
+
 /// A body of one JSON object, of an array of them, or of one a line: the text of each.
 pub(super) struct Items {
     pub(super) texts: Vec<String>,
@@ -46,16 +49,37 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
         let is_json = is(request, JSON);
         Box::pin(async move {
             let bytes = bytes.await.map_err(|error| not_read(&error))?;
-            if !is_json {
-                return Err(Problem::new(
-                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                    "send JSON, and say so: Content-Type: application/json",
-                ));
-            }
-            let body = json::read(&bytes).map_err(|fault| Problem::fields(vec![fault.into()]));
-            body.map(Self)
+            read(&bytes, is_json).map(Self)
         })
     }
+}
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeBody<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = Bytes::from_request(request, payload);
+        let is_json = is(request, JSON);
+        Box::pin(async move {
+            let bytes = bytes.await.map_err(|error| not_read(&error))?;
+            if bytes.is_empty() {
+                return Ok(Self(T::default()));
+            }
+            let body: Option<T> = read(&bytes, is_json)?;
+            Ok(Self(body.unwrap_or_default()))
+        })
+    }
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8], is_json: bool) -> Result<T, Problem> {
+    if !is_json {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "send JSON, and say so: Content-Type: application/json",
+        ));
+    }
+    json::read(bytes).map_err(|fault| Problem::fields(vec![fault.into()]))
 }
 
 /// Tells a field that is null, which takes back what was set, from one that is left out.

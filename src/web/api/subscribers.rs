@@ -7,17 +7,17 @@ use actix_web::HttpResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::{Body, Query, Segment, setting};
+use super::input::{Body, MaybeBody, Query, Segment, setting};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::{Span, Time};
 use super::{Asked, Reply, created, done};
 use crate::model::{
     AlertOptions, AuthKind, Credentials, Filter, Headers, Ordering, PayloadOptions,
-    PayloadOptionsChange, Reports, SecretText, Setting, Status, Subscriber, SubscriberKind,
+    PayloadOptionsChange, Reports, SecretText, Setting, Subscriber, SubscriberKind,
     SubscriberState, maybe_object, object,
 };
-use crate::operations::{Answer, Request, SampleAnswer};
+use crate::operations::{Answer, Request, Sample, Tested};
 use crate::store::{NewSubscriber, SubscriberChange};
 
 /// A subscriber.
@@ -408,61 +408,22 @@ pub(super) async fn rotate_secret(asked: Asked, Segment(name): Segment) -> Reply
     done(&with_secret(answer)?)
 }
 
-/// What the subscriber answered to each sample.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TestView {
-    /// Whether it took every sample.
-    taken: bool,
-    /// Each sample with its answer.
-    samples: Vec<SampleView>,
-}
-
-/// One sample and its answer.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SampleView {
-    /// The sample's status.
-    status: Status,
-    /// The headers it was sent with; what the subscriber has of its own shows as `[redacted]`.
-    headers: BTreeMap<String, String>,
-    /// The payload that was sent.
-    payload: String,
-    /// The HTTP status; null when there was no answer.
-    http_status: Option<u16>,
-    /// Why it was not taken; null when it was.
-    error: Option<String>,
-    /// What went wrong, in words.
-    detail: String,
-    /// The first 2 KiB of the answer to a sample that was not taken.
-    excerpt: String,
-    /// How long the exchange took, ms.
-    duration_ms: u32,
-}
-
-impl From<SampleAnswer> for SampleView {
-    fn from(answer: SampleAnswer) -> Self {
-        Self {
-            status: answer.status,
-            headers: answer.headers,
-            payload: answer.payload,
-            http_status: answer.http_status,
-            error: answer.error,
-            detail: answer.detail,
-            excerpt: answer.excerpt,
-            duration_ms: answer.duration_ms,
-        }
-    }
-}
-
-/// Send it one sample of each status and show its answers.
+/// Send it what a provider's report would have caused, and show all that went over the wire; one
+/// sample of each status when the body does not say which.
 #[utoipa::path(post, path = "/subscribers/{name}/test", tag = "subscribers",
+    request_body = Option<Sample>,
     params(("name" = String, Path, description = "Its name.")),
-    responses((status = 200, description = "What it answered.", body = TestView)))]
-pub(super) async fn test(asked: Asked, Segment(name): Segment) -> Reply {
-    match asked.perform(Request::TestSubscriber { name }).await? {
-        Answer::Samples(samples) => done(&TestView {
-            taken: samples.iter().all(|sample| sample.error.is_none()),
-            samples: samples.into_iter().map(SampleView::from).collect(),
-        }),
+    responses((status = 200, description = "What was sent and answered.", body = Tested)))]
+pub(super) async fn test(
+    asked: Asked,
+    Segment(name): Segment,
+    MaybeBody(sample): MaybeBody<Sample>,
+) -> Reply {
+    match asked
+        .perform(Request::TestSubscriber { name, sample })
+        .await?
+    {
+        Answer::Tested(tested) => done(&tested),
         other => Err(super::unexpected(&other)),
     }
 }
