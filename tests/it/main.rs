@@ -28,6 +28,7 @@
 //! - `reliability`: each promise of the README has a fault that attacks it, a test and a control.
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
 //! - `queries`: the rows that views and ready queries give, and the words that explain them.
+//! - `verifying`: who has the secret tells our requests from anybody else's, with our programs and others'.
 //! - `upkeep`: pruning by age, reading stored webhooks again.
 //! - `api`: who may ask what over HTTP, what is answered, and how it is refused.
 //! - `registering`: what the sender tells joins what is reported, whichever comes first.
@@ -79,4 +80,5 @@ mod subscribers;
 mod support;
 mod tidy;
 mod upkeep;
+mod verifying;
 mod wal;

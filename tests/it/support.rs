@@ -7,6 +7,7 @@ pub(crate) mod cloud;
 pub(crate) mod fixtures;
 pub(crate) mod hasty;
 pub(crate) mod hostile;
+pub(crate) mod program;
 pub(crate) mod receiver;
 pub(crate) mod service;
 pub(crate) mod shim;

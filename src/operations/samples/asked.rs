@@ -216,11 +216,14 @@ fn refuse_all(asked: &Sample) -> Result<(), Failure> {
 }
 
 fn recipient(asked: Option<&str>) -> Result<String, Failure> {
-    let recipient = digits(asked.unwrap_or(RECIPIENT));
+    let asked = asked.unwrap_or(RECIPIENT);
+    let recipient = digits(asked);
     if is_phone_number(&recipient) {
         return Ok(recipient);
     }
-    let detail = "write a phone number with its country code, e.g. +15550100001";
+    let detail = format!(
+        "recipient {asked:?}: write a phone number with its country code, e.g. +15550100001"
+    );
     Err(Failure::invalid("/recipient", detail))
 }
 
