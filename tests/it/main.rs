@@ -15,6 +15,7 @@
 //! - `spilled`: a backlog larger than memory, and lanes that read the table.
 //! - `subscribers`: who comes, changes and goes while the service runs, and who is not disturbed.
 //! - `samples`: what a test sends is what a true report would have caused, and all of it is shown.
+//! - `guide`: every line of `docs/integrating.md` does what is written beside it.
 //! - `strict`: a later status of a message waits until the earlier is settled, where asked for.
 //! - `credentials`: headers and credentials of a subscriber's own: sent, and shown to nobody.
 //! - `settings`: what can be set for a subscriber, by API, command line and table alike.
@@ -57,6 +58,7 @@ mod events;
 mod faults;
 mod filtering;
 mod forwarding;
+mod guide;
 mod ingest;
 mod isolation;
 mod manifest;

@@ -97,8 +97,13 @@ impl Folder {
 
     /// Starts the service and waits until it listens.
     pub(crate) fn serve(&self) -> Service {
+        self.serve_with(&[])
+    }
+
+    /// As `serve`, with these arguments more.
+    pub(crate) fn serve_with(&self, arguments: &[&str]) -> Service {
         let mut child = self
-            .command(&["serve"])
+            .command(&[&["serve"], arguments].concat())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
