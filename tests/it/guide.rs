@@ -63,10 +63,11 @@ impl Answered {
         if self.status != found.status {
             return Some(format!("{} instead of {}", found.status, self.status));
         }
-        let missing = self
-            .headers
-            .iter()
-            .find(|header| !found.headers.contains(header));
+        let is_there = |(name, value): &&(String, String)| {
+            let mut headers = found.headers.iter();
+            headers.any(|(other, found)| name == other && fits(value, found))
+        };
+        let missing = self.headers.iter().find(|header| !is_there(header));
         if let Some(header) = missing {
             return Some(format!("no {header:?} in {:?}", found.headers));
         }
@@ -210,11 +211,12 @@ impl Scene {
     async fn settled(&self) {
         let store = Connection::open(self.folder.path("tickrelay.db")).unwrap();
         let owed = || -> i64 {
-            let sql = "SELECT count(*) FROM forward JOIN subscriber USING (subscriber_id) \
+            let sql = "SELECT (SELECT count(*) FROM replay WHERE state = 'running') + count(*) \
+                 FROM forward JOIN subscriber USING (subscriber_id) \
                  WHERE forward.state = 'pending' AND subscriber.state = 'active'";
             store.query_row(sql, [], |row| row.get(0)).unwrap()
         };
-        until("nothing is owed", || owed() == 0).await;
+        until("nothing is owed and no replay runs", || owed() == 0).await;
     }
 
     /// Runs a command of the page.
@@ -232,9 +234,18 @@ impl Scene {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());
         }
         let answered = Answered::read(&text)?;
-        if let Some(id) = answered.body["data"][0]["id"].as_str() {
-            self.variables.retain(|(name, _)| *name != "FORWARD");
-            self.variables.push(("FORWARD", id.to_owned()));
+        let body = &answered.body;
+        for (name, id) in [
+            ("FORWARD", &body["data"][0]["id"]),
+            (
+                "REPLAY",
+                body.get("total").map_or(&Value::Null, |_| &body["id"]),
+            ),
+        ] {
+            if let Some(id) = id.as_str() {
+                self.variables.retain(|(known, _)| *known != name);
+                self.variables.push((name, id.to_owned()));
+            }
         }
         self.settled().await;
         Ok(answered)
