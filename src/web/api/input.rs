@@ -45,10 +45,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let bytes = Bytes::from_request(request, payload);
-        let is_json = is(request, JSON);
+        let body = whole(request, payload);
         Box::pin(async move {
-            let bytes = bytes.await.map_err(|error| not_read(&error))?;
+            let (bytes, is_json) = body.await?;
             read(&bytes, is_json).map(Self)
         })
     }
@@ -59,16 +58,28 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeBody<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let bytes = Bytes::from_request(request, payload);
-        let is_json = is(request, JSON);
+        let body = whole(request, payload);
         Box::pin(async move {
-            let bytes = bytes.await.map_err(|error| not_read(&error))?;
+            let (bytes, is_json) = body.await?;
             if bytes.is_empty() {
                 return Ok(Self(T::default()));
             }
             let body: Option<T> = read(&bytes, is_json)?;
             Ok(Self(body.unwrap_or_default()))
         })
+    }
+}
+
+/// The whole body, and whether it is said to be JSON.
+fn whole(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> impl Future<Output = Result<(Bytes, bool), Problem>> + use<> {
+    let bytes = Bytes::from_request(request, payload);
+    let is_json = is(request, JSON);
+    async move {
+        let bytes = bytes.await.map_err(|error| not_read(&error))?;
+        Ok((bytes, is_json))
     }
 }
 
