@@ -7,6 +7,7 @@
 
 mod file;
 mod finding;
+mod polled;
 mod resolve;
 mod secret;
 mod show;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -28,12 +30,14 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::forward::guard::Guard;
 use crate::model::{MessageType, UnknownWord, digits};
 use crate::provider::authentication::{Authentication, Method};
 use crate::provider::{Hints, Provider};
 pub use crate::store::Durability;
 
 pub use finding::{Finding, LoadError, Origin, Warning};
+pub use polled::Polled;
 pub use starter::starter;
 pub use value::ProxyUrl;
 pub(crate) use value::{duration, spell_duration};
@@ -293,6 +297,8 @@ pub struct Source {
     pub sender: Option<String>,
     /// More numbers of the business.
     pub senders: Vec<String>,
+    /// How it is asked, for a provider that sends nothing.
+    pub polled: Option<Polled>,
 }
 
 impl Source {
@@ -321,6 +327,11 @@ impl Source {
         let numbers = self.sender.iter().chain(&self.senders);
         Hints {
             senders: numbers.map(|number| digits(number)).collect(),
+            dialect: self
+                .polled
+                .as_ref()
+                .map_or_else(Arc::default, |polled| Arc::new(polled.dialect.clone())),
+            broadcast: None,
         }
     }
 
@@ -332,7 +343,10 @@ impl Source {
             Method::UrlToken(token) => std::slice::from_ref(token),
             Method::Signature(signature) => signature.secrets.as_slice(),
         });
-        of_methods.chain(&self.verify_tokens)
+        let asked_with = self.polled.iter().flat_map(|polled| &polled.authorization);
+        of_methods
+            .chain(&self.verify_tokens)
+            .chain(asked_with.map(|(_, value)| value))
     }
 }
 
@@ -463,7 +477,16 @@ impl Config {
         }
         for source in &self.sources {
             let key = format!("source.{}", source.name);
-            if source.authentication.methods.is_empty() {
+            if let Some(polled) = &source.polled {
+                let guard =
+                    Guard::new(self.forward.allow_http, self.forward.allow_networks.clone());
+                if let Err(error) = guard.target(&polled.url_of("id")) {
+                    warnings.push(warning(
+                        &key,
+                        &format!("nothing can be asked of url: {error}"),
+                    ));
+                }
+            } else if source.authentication.methods.is_empty() {
                 warnings.push(warning(
                     &key,
                     "unauthenticated: whoever knows its URL can invent reports",

@@ -5,6 +5,7 @@
 
 pub mod authentication;
 mod body;
+pub mod botsquad;
 mod infobip;
 mod json;
 mod meta;
@@ -13,10 +14,12 @@ mod sent;
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::model::{Report, UnknownWord};
 
 pub(crate) use body::decode;
+use botsquad::Dialect;
 pub use sent::{Sent, SentFault};
 
 /// Who sends to a source: the closed set of formats we read.
@@ -30,11 +33,22 @@ pub enum Provider {
     Dialog360,
     /// Infobip.
     Infobip,
+    /// Botsquad, and what answers like it: nothing is sent to us, its API is asked.
+    Botsquad,
 }
 
 impl Provider {
     /// Every provider, in the order of the documentation.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
+        Self::MetaCloud,
+        Self::MetaOnPremises,
+        Self::Dialog360,
+        Self::Infobip,
+        Self::Botsquad,
+    ];
+
+    /// Those that send us webhooks; the others are asked.
+    pub const SENDING: [Self; 4] = [
         Self::MetaCloud,
         Self::MetaOnPremises,
         Self::Dialog360,
@@ -49,6 +63,7 @@ impl Provider {
             Self::MetaOnPremises => "meta-on-premises",
             Self::Dialog360 => "360dialog",
             Self::Infobip => "infobip",
+            Self::Botsquad => "botsquad",
         }
     }
 
@@ -78,6 +93,7 @@ impl Provider {
         match self {
             Self::MetaCloud | Self::MetaOnPremises | Self::Dialog360 => meta::parse(&text),
             Self::Infobip => infobip::parse(&text, hints),
+            Self::Botsquad => botsquad::parse(&text, hints),
         }
     }
 }
@@ -98,7 +114,7 @@ impl FromStr for Provider {
             .ok_or_else(|| UnknownWord {
                 what: "provider",
                 word: word.to_owned(),
-                expected: "meta-cloud, meta-on-premises, 360dialog, infobip",
+                expected: "meta-cloud, meta-on-premises, 360dialog, infobip, botsquad",
             })
     }
 }
@@ -109,6 +125,10 @@ pub struct Hints {
     /// The business's own numbers, digits only: they tell which side of an Infobip seen
     /// report is the recipient.
     pub senders: Vec<String>,
+    /// How a Botsquad-like API speaks.
+    pub dialect: Arc<Dialect>,
+    /// The broadcast that was asked for, since its answer may not say.
+    pub broadcast: Option<String>,
 }
 
 /// What a body holds, element by element, in the order of the body.
@@ -146,6 +166,9 @@ pub enum ParseError {
     /// The parser panicked: a bug of ours, to be mended and the webhook read again.
     #[error("the parser failed on it: please report this, then reprocess after an upgrade")]
     Panicked,
+    /// It is JSON in which nothing is known.
+    #[error("no known shape: {0}")]
+    Shape(&'static str),
     /// Decompressed, it is larger than the limit.
     #[error("larger than {0} bytes when decompressed")]
     TooLarge(usize),

@@ -99,7 +99,12 @@ impl Demo {
     async fn perform(&self, folder: &Folder, page: &mut Page<'_>) -> anyhow::Result<Exit> {
         let mut interrupted = signal(SignalKind::interrupt())?;
         let mut terminated = signal(SignalKind::terminate())?;
-        let program: Vec<Program> = Provider::ALL
+        ensure!(
+            self.provider
+                .is_none_or(|only| Provider::SENDING.contains(&only)),
+            "nothing is sent by such a provider, its API is asked: show meta-cloud, meta-on-premises, 360dialog or infobip"
+        );
+        let program: Vec<Program> = Provider::SENDING
             .into_iter()
             .filter(|provider| self.provider.is_none_or(|only| only == *provider))
             .map(case::program)

@@ -204,6 +204,8 @@ impl Simulate {
         let wanted: Vec<Source> = configured
             .into_iter()
             .filter(|source| self.source.is_empty() || self.source.contains(&source.name))
+            // What is asked sends nothing that could be played.
+            .filter(|source| source.polled.is_none())
             .filter(|source| self.providers.is_empty() || self.providers.contains(&source.provider))
             .collect();
         ensure!(

@@ -278,6 +278,16 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// The entries of a table whose keys are the operator's own words; a fault for all else.
+    pub(super) fn entries(&self) -> Option<Vec<(String, Item<'a>)>> {
+        let table = self.table()?;
+        let keys = table.entries?.keys().map(|key| key.get_ref().to_string());
+        Some(
+            keys.filter_map(|key| Some((key.clone(), table.get(&key)?)))
+                .collect(),
+        )
+    }
+
     /// The table it is; a fault for all else.
     pub(super) fn table(&self) -> Option<Table<'a>> {
         let DeValue::Table(entries) = self.value.get_ref() else {

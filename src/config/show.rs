@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::Value;
 
 use super::value::{spell_duration, spell_size};
-use super::{Config, Events, Forward, Log, Origin, Retention, Server, Source, Store};
+use super::{Config, Events, Forward, Log, Origin, Polled, Retention, Server, Source, Store};
 use crate::provider::Provider;
 use crate::provider::authentication::{Method, Signature};
 
@@ -164,7 +164,9 @@ fn source_settings(source: &Source) -> Vec<(&'static str, Value)> {
             .iter()
             .map(|method| method_setting(source.provider, method)),
     );
-    if methods.is_empty() {
+    if let Some(polled) = &source.polled {
+        settings.extend(polled_settings(polled));
+    } else if methods.is_empty() {
         settings.push(("unauthenticated", Value::from(true)));
     }
     if !source.verify_tokens.is_empty() {
@@ -176,6 +178,37 @@ fn source_settings(source: &Source) -> Vec<(&'static str, Value)> {
     }
     if !source.senders.is_empty() {
         settings.push(("senders", Value::from(source.senders.clone())));
+    }
+    settings
+}
+
+fn polled_settings(polled: &Polled) -> Vec<(&'static str, Value)> {
+    let proof = match &polled.authorization {
+        Some((name, _)) => (
+            "authorization",
+            table([("name", name.as_str().into()), ("value", MASK.into())]),
+        ),
+        None => ("unauthenticated", Value::from(true)),
+    };
+    let mut settings = vec![
+        ("url", word(&polled.url)),
+        proof,
+        ("poll_every", time(polled.every)),
+        ("poll_at_most", time(polled.at_most)),
+        ("poll_for", time(polled.give_up_after)),
+        ("answer_limit", size(polled.answer_limit_bytes)),
+        ("success_at", word(polled.dialect.success_at)),
+    ];
+    let fields: toml::Table = (polled.dialect.fields.own())
+        .map(|(field, names)| (field.to_string(), names.to_vec().into()))
+        .collect();
+    let words: toml::Table = (polled.dialect.words.iter())
+        .map(|(word, status)| (word.clone(), status.as_str().into()))
+        .collect();
+    for (key, table) in [("fields", fields), ("statuses", words)] {
+        if !table.is_empty() {
+            settings.push((key, Value::Table(table)));
+        }
     }
     settings
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use secrecy::ExposeSecret;
 
 use super::file::Table;
+use super::polled::polled;
 use super::secret::Secrets;
 use super::value::{boolean, header_name, text, word};
 use super::{Origin, Source};
@@ -20,6 +21,22 @@ const SIGNED_BY_META: [&str; 2] = ["app_secret", "app_secrets"];
 
 /// Keys that authenticate with any provider but Meta's Cloud API.
 const CONFIGURED: [&str; 4] = ["header", "basic_auth", "hmac", "url_token"];
+
+/// Keys of Meta's handshake.
+const VERIFY: [&str; 2] = ["verify_token", "verify_tokens"];
+
+/// Keys of a source that is asked instead of sending.
+const POLLED: [&str; 9] = [
+    "url",
+    "authorization",
+    "poll_every",
+    "poll_at_most",
+    "poll_for",
+    "answer_limit",
+    "success_at",
+    "fields",
+    "statuses",
+];
 
 /// Every `[[source]]` of the file; notes where each stands.
 pub(super) fn sources(
@@ -74,6 +91,10 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
     let senders = senders.into_iter().flatten();
     let senders = senders.filter_map(|item| item.parsed(number)).collect();
     let unauthenticated = table.parsed("unauthenticated", boolean);
+    let polled = match provider {
+        Some(Provider::Botsquad) => Some(polled(&table, secrets)),
+        _ => None,
+    };
     if let Some(provider) = provider {
         refuse_misfits(&table, provider);
         require_authentication(&table, provider, unauthenticated.unwrap_or(false));
@@ -87,6 +108,8 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
         default_type: default_type.unwrap_or(MessageType::Template),
         sender,
         senders,
+        // A source that cannot be asked has a fault, which ends it all.
+        polled: polled.flatten(),
     })
 }
 
@@ -146,7 +169,7 @@ fn basic_auth(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
 }
 
 /// Whether a header can have this value; a fault where not.
-fn fits_header(table: &Table<'_>, key: &str, value: &str) -> bool {
+pub(super) fn fits_header(table: &Table<'_>, key: &str, value: &str) -> bool {
     let fits = !value.contains(char::is_control) && value.trim() == value;
     if !fits && let Some(item) = table.get(key) {
         item.fault(
@@ -199,7 +222,34 @@ fn url_token(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
 
 /// Refuses what the provider would never present.
 fn refuse_misfits(table: &Table<'_>, provider: Provider) {
-    let misfits: &[(&str, &str)] = match provider {
+    if provider == Provider::Botsquad {
+        for key in SIGNED_BY_META.iter().chain(&CONFIGURED).chain(&VERIFY) {
+            if let Some(item) = table.get(key) {
+                item.fault(
+                    "not with provider botsquad: it sends nothing, it is asked; give url and authorization",
+                );
+            }
+        }
+        return;
+    }
+    for key in POLLED {
+        if let Some(item) = table.get(key) {
+            item.fault(format!(
+                "not with provider {provider}: it sends by itself, only botsquad is asked; remove it"
+            ));
+        }
+    }
+    for (key, remedy) in misfits(provider) {
+        if let Some(item) = table.get(key) {
+            item.fault(format!("not with provider {provider}: {remedy}"));
+        }
+    }
+}
+
+/// Keys that this provider has no use for, each with what to give instead.
+const fn misfits(provider: Provider) -> &'static [(&'static str, &'static str)] {
+    match provider {
+        Provider::Botsquad => &[],
         Provider::MetaCloud => &[
             (
                 "header",
@@ -244,11 +294,6 @@ fn refuse_misfits(table: &Table<'_>, provider: Provider) {
                 "only meta-cloud asks for it; for a secret in the URL give url_token",
             ),
         ],
-    };
-    for (key, remedy) in misfits {
-        if let Some(item) = table.get(key) {
-            item.fault(format!("not with provider {provider}: {remedy}"));
-        }
     }
 }
 
@@ -260,17 +305,18 @@ fn require_authentication(table: &Table<'_>, provider: Provider, unauthenticated
             SIGNED_BY_META.as_slice(),
             "app_secrets is missing: copy the app secret from Meta's dashboard (App settings, Basic)",
         ),
+        Provider::Botsquad => (
+            ["authorization"].as_slice(),
+            "authorization is missing: give { name, value } as the provider's API wants it, or write unauthenticated = true",
+        ),
         _ => (
             CONFIGURED.as_slice(),
             "nothing authenticates its webhooks: give header, basic_auth, hmac or url_token, or write unauthenticated = true",
         ),
     };
     if unauthenticated {
-        if SIGNED_BY_META
-            .iter()
-            .chain(&CONFIGURED)
-            .any(|key| table.has(key))
-        {
+        let all = SIGNED_BY_META.iter().chain(&CONFIGURED);
+        if all.chain(means).any(|key| table.has(key)) {
             table
                 .fault("unauthenticated = true contradicts what else is given: remove one of them");
         }

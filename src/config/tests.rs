@@ -101,6 +101,7 @@ fn the_example_names_every_setting() {
         "INFOBIP_PASSWORD",
         "INFOBIP_HMAC",
         "INFOBIP_URL_TOKEN",
+        "BOTSQUAD_AUTHORIZATION",
     ];
     let environment = secrets.map(|name| (name, "s3cret"));
     let loaded = resolve_with(&uncommented_example(), &environment, &[]).unwrap();
@@ -116,8 +117,65 @@ fn the_example_names_every_setting() {
             "acme-infobip",
             "acme-infobip-signed",
             "acme-notify",
+            "acme-botsquad",
             "acme-test"
         ]
+    );
+    let polled = loaded.config.sources.iter().find_map(|s| s.polled.as_ref());
+    let (polled, usual) = (polled.unwrap(), Polled::default());
+    assert_eq!(
+        (polled.every, polled.at_most, polled.give_up_after),
+        (usual.every, usual.at_most, usual.give_up_after)
+    );
+    assert_eq!(polled.answer_limit_bytes, usual.answer_limit_bytes);
+    assert_eq!(polled.dialect.success_at, usual.dialect.success_at);
+    for (field, names) in polled.dialect.fields.own() {
+        assert_eq!(names, field.usual(), "{field}");
+    }
+}
+
+#[test]
+fn a_source_that_is_asked_is_read_and_shown_without_its_secret() {
+    let text = "[[source]]\nname = 'a'\nprovider = 'botsquad'\nurl = 'https://api.example.com/v1/'\n\
+         authorization = { value = 'hunter2' }\npoll_every = '5s'\nsuccess_at = 'delivered'\n\
+         fields = { to = ['/user/phone', 'wa_id'] }\nstatuses = { OptOut = 'failed' }";
+    let loaded = resolve(text).unwrap();
+    let polled = loaded.config.sources[0].polled.as_ref().unwrap();
+    assert_eq!(
+        polled.url_of("bc/1 é"),
+        "https://api.example.com/v1/bc%2F1%20%C3%A9"
+    );
+    let shown = loaded.config.show(&loaded.origins);
+    for line in [
+        "url = \"https://api.example.com/v1/{id}\"",
+        "authorization = { name = \"Authorization\", value = \"***\" }",
+        "poll_every = \"5s\"",
+        "poll_for = \"3d\"",
+        "success_at = \"delivered\"",
+        "fields = { to = [\"/user/phone\", \"wa_id\"] }",
+        "statuses = { optout = \"failed\" }",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
+    }
+    assert!(!shown.contains("unauthenticated") && !shown.contains("hunter2"));
+    assert!(loaded.config.warnings().is_empty());
+    // What is shown is what was written.
+    let again = resolve(&shown.replace("***", "hunter2")).unwrap();
+    let again = again.config.sources[0].polled.as_ref().unwrap();
+    assert_eq!((&again.url, &again.dialect), (&polled.url, &polled.dialect));
+}
+
+#[test]
+fn a_url_that_may_not_be_asked_is_warned_of() {
+    let text = "[[source]]\nname = 'a'\nprovider = 'botsquad'\nunauthenticated = true\n\
+         url = 'http://127.0.0.1/{id}'";
+    let warnings = resolve(text).unwrap().config.warnings();
+    assert!(
+        warnings.iter().any(|warning| warning.key == "source.a"
+            && warning
+                .text
+                .starts_with("nothing can be asked of url: http is not encrypted")),
+        "{warnings:?}"
     );
 }
 

@@ -150,7 +150,7 @@ impl Operations {
         let source = self.source_for(caller, source).ok_or_else(missing)?;
         let sent = source
             .provider
-            .read_sent(&exchange.request, &exchange.response)
+            .read_sent(&exchange.request, &exchange.response, &source.hints())
             .map_err(|fault| Failure::invalid(fault.field, fault.detail))?;
         let read = sent.into_iter().map(|(id, registration)| {
             let registering = limit(&registration, |field| match field {

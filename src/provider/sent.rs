@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::json::text;
-use super::{Provider, infobip, meta};
+use super::{Hints, Provider, botsquad, infobip, meta};
 use crate::model::Registration;
 
 /// A message and what is told of it.
@@ -34,12 +34,18 @@ impl Provider {
     ///
     /// Infobip's template and other WhatsApp sends with one or many messages; Meta's On-Premises
     /// `/v1/messages` and Cloud API `/messages` of any type, `template` and `hsm` with what they
-    /// were made from.
+    /// were made from; Botsquad's broadcast, with a message for each of its users.
     ///
     /// # Errors
     /// When it is not the send of a message, or no id was given.
-    pub fn read_sent(self, request: &Value, response: &Value) -> Result<Vec<Sent>, SentFault> {
+    pub fn read_sent(
+        self,
+        request: &Value,
+        response: &Value,
+        hints: &Hints,
+    ) -> Result<Vec<Sent>, SentFault> {
         match self {
+            Self::Botsquad => botsquad::sent::read(request, response, &hints.dialect),
             Self::Infobip => infobip::sent::read(request, response),
             Self::MetaCloud | Self::MetaOnPremises | Self::Dialog360 => {
                 meta::sent::read(request, response)

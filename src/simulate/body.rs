@@ -102,7 +102,8 @@ pub(crate) fn write(provider: Provider, sender: Option<&str>, elements: &[Elemen
             );
             meta_status
         }
-        Provider::MetaOnPremises => {
+        // Whoever sends nothing is not played; see `Simulate`.
+        Provider::MetaOnPremises | Provider::Botsquad => {
             body.push_str(r#"{"statuses":["#);
             meta_status
         }
@@ -119,7 +120,7 @@ pub(crate) fn write(provider: Provider, sender: Option<&str>, elements: &[Elemen
     }
     body.push_str(match provider {
         Provider::MetaCloud | Provider::Dialog360 => r#"]},"field":"messages"}]}]}"#,
-        Provider::MetaOnPremises | Provider::Infobip => "]}",
+        Provider::MetaOnPremises | Provider::Infobip | Provider::Botsquad => "]}",
     });
     body
 }
@@ -306,7 +307,7 @@ mod tests {
                 at_ms: 1_784_800_000_000,
             })
             .collect();
-        for provider in Provider::ALL {
+        for provider in Provider::SENDING {
             let elements: Vec<_> = events
                 .iter()
                 .map(|event| Element::new(provider, event))
@@ -314,6 +315,7 @@ mod tests {
             let body = write(provider, None, &elements);
             let hints = Hints {
                 senders: vec![SENDER.to_owned()],
+                ..Hints::default()
             };
             let parsed = provider.parse(body.as_bytes(), None, &hints).unwrap();
             assert_eq!(parsed.items.len(), events.len(), "{provider}");

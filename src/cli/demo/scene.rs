@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
@@ -31,7 +31,7 @@ impl Scene {
         let mut sources = String::new();
         // The reports of the other providers name the business's number themselves.
         let usual = |provider| (provider == Provider::Infobip).then_some("+385910009999");
-        for provider in Provider::ALL {
+        for provider in Provider::SENDING {
             let name = provider.as_str();
             sources += &source(name, provider, &secret, usual(provider), None);
         }
@@ -87,6 +87,7 @@ impl Scene {
                 let credentials = STANDARD.encode(format!("infobip:{}", self.secret));
                 ("Authorization", format!("Basic {credentials}"))
             }
+            Provider::Botsquad => bail!("{provider} sends nothing"),
         })
     }
 }
@@ -97,6 +98,7 @@ pub(super) const fn means(provider: Provider) -> &'static str {
         Provider::MetaCloud => "signed with the app secret",
         Provider::MetaOnPremises | Provider::Dialog360 => "with a header of its own",
         Provider::Infobip => "with user name and password",
+        Provider::Botsquad => "asked by us",
     }
 }
 
@@ -117,6 +119,9 @@ fn source(
         }
         Provider::Infobip => {
             format!("basic_auth = {{ username = \"infobip\", password = \"{secret}\" }}")
+        }
+        Provider::Botsquad => {
+            "url = \"https://api.example.com\"\nunauthenticated = true".to_owned()
         }
     };
     let mut table =

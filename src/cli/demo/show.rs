@@ -103,6 +103,7 @@ const fn name(provider: Provider) -> &'static str {
         Provider::MetaOnPremises => "Meta's On-Premises API",
         Provider::Dialog360 => "360dialog",
         Provider::Infobip => "Infobip",
+        Provider::Botsquad => "Botsquad",
     }
 }
 

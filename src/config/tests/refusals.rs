@@ -115,7 +115,7 @@ fn a_wrong_setting_is_refused_with_its_line_and_a_remedy() {
 const WRONG_SOURCES: &[(&str, &str)] = &[
     (
         "'twilio'\nurl_token = 't'",
-        "t.toml:3: source.a.provider: unknown provider \"twilio\": expected one of meta-cloud, meta-on-premises, 360dialog, infobip",
+        "t.toml:3: source.a.provider: unknown provider \"twilio\": expected one of meta-cloud, meta-on-premises, 360dialog, infobip, botsquad",
     ),
     (
         "'meta-cloud'",
@@ -152,6 +152,58 @@ const WRONG_SOURCES: &[(&str, &str)] = &[
     (
         "'meta-cloud'\napp_secret = { env = 'A', file = 'b' }",
         "t.toml:4: source.a.app_secret: write the secret as \"…\", { env = \"NAME\" } or { file = \"path\" }",
+    ),
+    (
+        "'botsquad'\nurl = 'https://api.example.com'",
+        "t.toml:1: source.a: authorization is missing: give { name, value } as the provider's API wants it, or write unauthenticated = true",
+    ),
+    (
+        "'botsquad'\nunauthenticated = true",
+        "t.toml:1: source.a: url is missing",
+    ),
+    (
+        "'botsquad'\nunauthenticated = true\nurl = 'api.example.com'",
+        "t.toml:5: source.a.url: is not the URL of a broadcast: write e.g. \"https://api.example.com/broadcast/{id}\"",
+    ),
+    (
+        "'botsquad'\nunauthenticated = true\nurl = 'https://me:hunter2@api.example.com'",
+        "t.toml:5: source.a.url: holds a user name: give it as authorization",
+    ),
+    (
+        "'botsquad'\nurl = 'https://a.example'\nauthorization = { value = \"hunter2\\n\" }",
+        "t.toml:5: source.a.authorization.value: no header can have this value: remove control characters, line ends and outer blanks",
+    ),
+    (
+        "'botsquad'\nunauthenticated = true\nurl = 'https://a.example'\npoll_every = '1h'\npoll_at_most = '1m'",
+        "t.toml:7: source.a.poll_at_most: is shorter than poll_every, which it is the upper bound of",
+    ),
+    (
+        "'botsquad'\nunauthenticated = true\nurl = 'https://a.example'\npoll_evry = '1h'",
+        "t.toml:6: source.a.poll_evry: unknown key: did you mean poll_every?",
+    ),
+    (
+        "'botsquad'\nunauthenticated = true\nurl = 'https://a.example'\nsuccess_at = 'read'",
+        "t.toml:6: source.a.success_at: \"read\" is neither \"sent\" nor \"delivered\"",
+    ),
+    (
+        "'botsquad'\nunauthenticated = true\nurl = 'https://a.example'\nfields = { two = 'x' }",
+        "t.toml:6: source.a.fields.two: unknown key: did you mean to?",
+    ),
+    (
+        "'botsquad'\nunauthenticated = true\nurl = 'https://a.example'\nfields = { to = [] }",
+        "t.toml:6: source.a.fields.to: names nothing: give a name, a JSON pointer, or a list of them",
+    ),
+    (
+        "'botsquad'\nunauthenticated = true\nurl = 'https://a.example'\nstatuses = { ok = 'done' }",
+        "t.toml:6: source.a.statuses.ok: unknown status \"done\": expected one of queued, sent, delivered, read, failed, deleted",
+    ),
+    (
+        "'botsquad'\nurl = 'https://a.example'\nheader = { name = 'X-Key', value = 'v' }\nauthorization = { value = 'v' }",
+        "t.toml:5: source.a.header: not with provider botsquad: it sends nothing, it is asked; give url and authorization",
+    ),
+    (
+        "'infobip'\nurl_token = 't'\npoll_every = '1m'",
+        "t.toml:5: source.a.poll_every: not with provider infobip: it sends by itself, only botsquad is asked; remove it",
     ),
     (
         "'infobip'",

@@ -50,7 +50,8 @@ pub(in crate::provider) fn read(request: &Value, response: &Value) -> Result<Vec
     Ok(vec![(id, told)])
 }
 
-fn template(content: &Value) -> Option<FilledTemplate> {
+/// A template as WhatsApp writes it, filled.
+pub(in crate::provider) fn template(content: &Value) -> Option<FilledTemplate> {
     let components = content.get("components").and_then(Value::as_array);
     let is_body = |component: &&Value| {
         text(component, "type").is_some_and(|kind| kind.eq_ignore_ascii_case("body"))

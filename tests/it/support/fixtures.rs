@@ -53,7 +53,7 @@ struct RequestChange {
 
 /// Every case, by provider and name.
 pub(crate) fn all() -> Vec<Case> {
-    Provider::ALL
+    Provider::SENDING
         .into_iter()
         .flat_map(|provider| {
             let folder = root().join(provider.as_str());

@@ -12,6 +12,7 @@ const USER: &str = "385990001122";
 fn hints() -> Hints {
     Hints {
         senders: vec![OURS.to_owned()],
+        ..Hints::default()
     }
 }
 

@@ -1,0 +1,165 @@
+//! A source that is asked instead of sending: where, as whom, how often, and how it speaks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::file::{Item, Table};
+use super::secret::Secrets;
+use super::source::fits_header;
+use super::value::{header_name, positive_duration, size, text, word};
+use crate::model::Status;
+use crate::provider::botsquad::{Aliases, Dialect, Field};
+
+/// What stands for the broadcast's id in a URL.
+const ID: &str = "{id}";
+
+/// How the broadcasts of a source are asked for.
+#[derive(Debug, Clone)]
+pub struct Polled {
+    /// The URL, `{id}` in it where the broadcast's id belongs.
+    pub url: String,
+    /// The header that proves who asks: its name and value.
+    pub authorization: Option<(String, SecretString)>,
+    /// How long after an answer that brought something new the next is asked for.
+    pub every: Duration,
+    /// How long that wait may grow while nothing is new or nothing is answered.
+    pub at_most: Duration,
+    /// The age at which a broadcast is asked for no more, whatever is pending.
+    pub give_up_after: Duration,
+    /// The largest answer that is read, in bytes.
+    pub answer_limit_bytes: usize,
+    /// How its answers are read.
+    pub dialect: Dialect,
+}
+
+impl Default for Polled {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            authorization: None,
+            every: Duration::from_secs(30),
+            at_most: Duration::from_mins(15),
+            give_up_after: Duration::from_hours(3 * 24),
+            // A hundred thousand users, each twice with a reason, have about 30 MB.
+            answer_limit_bytes: 64 << 20,
+            dialect: Dialect::default(),
+        }
+    }
+}
+
+impl Polled {
+    /// The URL of one broadcast.
+    #[must_use]
+    pub fn url_of(&self, broadcast: &str) -> String {
+        let mut encoded = String::with_capacity(broadcast.len());
+        for byte in broadcast.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-_~.".contains(&byte) {
+                encoded.push(char::from(byte));
+            } else {
+                encoded.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        self.url.replace(ID, &encoded)
+    }
+}
+
+/// The keys of a source that is asked.
+pub(super) fn polled(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Polled> {
+    let default = Polled::default();
+    let url = table.required("url", url);
+    let authorization = authorization(table, secrets);
+    let time = |key, default| table.parsed(key, positive_duration).unwrap_or(default);
+    let every = time("poll_every", default.every);
+    let at_most = time("poll_at_most", default.at_most.max(every));
+    if at_most < every
+        && let Some(item) = table.get("poll_at_most")
+    {
+        item.fault("is shorter than poll_every, which it is the upper bound of");
+    }
+    let limit = table.parsed("answer_limit", |text| {
+        usize::try_from(size(64 << 10)(text)?).map_err(|error| error.to_string())
+    });
+    let success_at = table.parsed("success_at", |text| match text.parse() {
+        Ok(status @ (Status::Sent | Status::Delivered)) => Ok(status),
+        _ => Err(format!("{text:?} is neither \"sent\" nor \"delivered\"")),
+    });
+    let dialect = Dialect {
+        fields: fields(table),
+        words: words(table),
+        success_at: success_at.unwrap_or(default.dialect.success_at),
+    };
+    Some(Polled {
+        url: url?,
+        authorization,
+        every,
+        at_most,
+        give_up_after: time("poll_for", default.give_up_after),
+        answer_limit_bytes: limit.unwrap_or(default.answer_limit_bytes),
+        dialect,
+    })
+}
+
+/// An absolute URL with one `{id}`; where there is none it is the last segment.
+fn url(given: &str) -> Result<String, String> {
+    const SHAPE: &str =
+        "is not the URL of a broadcast: write e.g. \"https://api.example.com/broadcast/{id}\"";
+    let given = text(given)?;
+    let given = match given.matches(ID).count() {
+        0 if given.contains('?') => return Err(SHAPE.to_owned()),
+        0 => format!("{}/{ID}", given.trim_end_matches('/')),
+        _ => given,
+    };
+    // Not repeated: it may hold a password.
+    let parsed = Url::parse(&given.replace(ID, "0")).map_err(|_| SHAPE.to_owned())?;
+    let plain = ["http", "https"].contains(&parsed.scheme()) && parsed.fragment().is_none();
+    if !plain || parsed.host_str().is_none_or(|host| host.is_empty()) {
+        return Err(SHAPE.to_owned());
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err("holds a user name: give it as authorization".to_owned());
+    }
+    Ok(given)
+}
+
+fn authorization(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<(String, SecretString)> {
+    let header = table.get("authorization")?.table()?;
+    let name = header.parsed("name", header_name);
+    let value = secrets.required(&header, "value");
+    let value = value.filter(|value| fits_header(&header, "value", value.expose_secret()));
+    header.finish();
+    Some((name.unwrap_or_else(|| "Authorization".to_owned()), value?))
+}
+
+fn fields(table: &Table<'_>) -> Aliases {
+    let mut aliases = Aliases::default();
+    let Some(table) = table.get("fields").and_then(|item| item.table()) else {
+        return aliases;
+    };
+    for field in Field::ALL {
+        if let Some(item) = table.get(field.as_str()) {
+            let elements = item.elements();
+            let names: Vec<String> = elements
+                .iter()
+                .filter_map(|name| name.parsed(text))
+                .collect();
+            if names.is_empty() {
+                item.fault("names nothing: give a name, a JSON pointer, or a list of them");
+            }
+            aliases.set(field, names);
+        }
+    }
+    table.finish();
+    aliases
+}
+
+fn words(table: &Table<'_>) -> BTreeMap<String, Status> {
+    let entries = table.get("statuses").and_then(|item| item.entries());
+    let read = |(word, item): (String, Item<'_>)| {
+        let status = item.parsed(self::word)?;
+        Some((word.trim().to_lowercase(), status))
+    };
+    entries.into_iter().flatten().filter_map(read).collect()
+}

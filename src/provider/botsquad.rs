@@ -1,0 +1,263 @@
+//! Botsquad's broadcasts: the answer of the GET that tells how each targeted user fares.
+//!
+//! Nothing public shows the answer, so every name in it is a list of aliases and every word a
+//! line of a table, both in the source's configuration ([`Dialect`]). An answer is a state and
+//! not an event: it says of all users at once what is so, and gives its messages no ids, so they
+//! are told by broadcast, number and how often the number came before. Who asks, and when, is
+//! [`crate::poll`]'s business.
+
+mod dialect;
+pub(super) mod sent;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use serde_json::Value;
+
+use super::json::Node;
+use super::{Hints, Item, ParseError, Parsed};
+use crate::model::{Kind, MessageType, Report, ReportError, Status, digits};
+pub use dialect::{Aliases, Dialect, Field};
+
+/// The longest text of a reason or of details that is kept, in characters.
+const LONGEST_TEXT: usize = 1024;
+/// The longest reason that makes a key of its own; a longer one is a sentence.
+const LONGEST_WORD: usize = 64;
+
+/// The codes of WhatsApp's Cloud API that are nobody else's.
+const OF_WHATSAPP: RangeInclusive<i64> = 130_000..=139_999;
+
+/// An answer, not yet looked into entry by entry.
+pub(crate) struct Answer<'a> {
+    /// Its counters, as the server has them.
+    pub(crate) statistics: Statistics,
+    /// The broadcast's id, where the answer tells it.
+    id: Option<String>,
+    entries: Vec<Node<'a>>,
+    /// An old server: only who failed is listed, all others are as yet unknown.
+    only_failures: bool,
+}
+
+/// The counters of an answer; each may be missing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Statistics {
+    /// Targeted users.
+    pub(crate) total: Option<u64>,
+    /// Those whose sending succeeded.
+    pub(crate) success: Option<u64>,
+    /// Those whose sending failed.
+    pub(crate) failure: Option<u64>,
+    /// Those still to come; reckoned where an old server does not say.
+    pub(crate) pending: Option<u64>,
+    /// Deprecated: always 0, and read only to say so when it is not.
+    pub(crate) cancelled: Option<u64>,
+}
+
+impl Statistics {
+    fn read(node: Option<&Node<'_>>, aliases: &Aliases) -> Self {
+        let value = node.and_then(|node| node.value().ok()).unwrap_or_default();
+        let count = |field| {
+            let found = aliases.first(field, &value, |value| match value {
+                Value::Number(number) => number.as_u64(),
+                Value::String(text) => text.trim().parse().ok(),
+                _ => None,
+            });
+            found.filter(|count| i64::try_from(*count).is_ok())
+        };
+        let (total, success, failure) = (
+            count(Field::Total),
+            count(Field::Success),
+            count(Field::Failure),
+        );
+        let rest = || total?.checked_sub(success?.checked_add(failure?)?);
+        Self {
+            total,
+            success,
+            failure,
+            pending: count(Field::Pending).or_else(rest),
+            cancelled: count(Field::Cancelled),
+        }
+    }
+
+    /// Whether the server's own numbers contradict each other.
+    pub(crate) fn disagree(self) -> bool {
+        let parts = [self.success, self.failure, self.pending];
+        let sum = parts
+            .into_iter()
+            .try_fold(0_u64, |sum, part| part.map(|part| sum.saturating_add(part)));
+        sum.is_some() && self.total.is_some() && sum != self.total
+    }
+}
+
+impl<'a> Answer<'a> {
+    /// Finds the parts of an answer. Where there are `statuses` the `failures` are copies of some
+    /// of them and are left alone, or they would count twice.
+    ///
+    /// # Errors
+    /// When it is no JSON, or nothing in it is known.
+    pub(crate) fn open(text: &'a str, dialect: &Dialect) -> Result<Self, ParseError> {
+        let body = Node::body(text).map_err(|error| match error {
+            ParseError::Xml => ParseError::NotJson("it is HTML or XML".to_owned()),
+            error => error,
+        })?;
+        let aliases = &dialect.fields;
+        let list = |field| {
+            aliases
+                .find(field, &body)
+                .and_then(|node| node.elements().map(Into::into))
+        };
+        let statuses: Option<Vec<Node<'a>>> = list(Field::Statuses);
+        let only_failures = statuses.is_none();
+        let failures = || list(Field::Failures);
+        let entries = statuses.or_else(failures);
+        let statistics = aliases.find(Field::Statistics, &body);
+        let statistics = statistics.filter(Node::is_object);
+        if entries.is_none() && statistics.is_none() {
+            return Err(ParseError::Shape(
+                "neither statuses, failures nor statistics: name them in the source's fields",
+            ));
+        }
+        let id = aliases
+            .find(Field::Id, &body)
+            .and_then(|node| node.value().ok());
+        Ok(Self {
+            statistics: Statistics::read(statistics.as_ref(), aliases),
+            id: id.as_ref().and_then(plain),
+            entries: entries.unwrap_or_default(),
+            only_failures,
+        })
+    }
+
+    /// How many users it lists.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// What it says of each user, read one at a time: a hundred thousand reports at once are a
+    /// hundred megabytes.
+    pub(crate) fn items(
+        self,
+        broadcast: &'a str,
+        dialect: &'a Dialect,
+    ) -> impl Iterator<Item = Item> + 'a {
+        let mut seen: HashMap<String, u32> = HashMap::new();
+        let only_failures = self.only_failures;
+        self.entries.into_iter().map(move |node| {
+            let entry = match node.value() {
+                Ok(entry) if entry.is_object() => entry,
+                Ok(_) => return Item::Unreadable("an entry that is no object".to_owned()),
+                // The error of serde_json names line and column, and no content.
+                Err(error) => return Item::Unreadable(error.to_string()),
+            };
+            let Some(to) = dialect.fields.text(Field::To, &entry) else {
+                return Item::Unreadable(
+                    "an entry without a number: name it in fields.to".to_owned(),
+                );
+            };
+            let times = seen.entry(told_by(&to)).or_default();
+            *times += 1;
+            let id = message_id(broadcast, &to, *times);
+            let word = dialect.fields.text(Field::Status, &entry);
+            let Some(word) = word.or_else(|| only_failures.then(|| "failure".to_owned())) else {
+                return Item::Unreadable(
+                    "an entry without a status: name it in fields.status".to_owned(),
+                );
+            };
+            let mut report = Report::new(Kind::Status, word, node.text().as_bytes());
+            report.message = Some(id);
+            report.recipient = Some(to);
+            report.bulk_id = Some(broadcast.to_owned());
+            // A broadcast is the sending of a template.
+            report.evidence = Some(MessageType::Template);
+            report.status = dialect.meaning(&report.provider_status);
+            match report.status {
+                Some(Status::Failed) => report.errors.push(error(&entry, dialect)),
+                Some(_) => {}
+                None => report.oddities.push("unknown-status"),
+            }
+            Item::Report(Box::new(report))
+        })
+    }
+}
+
+/// Reads an answer as a whole, as stored bytes are read again.
+///
+/// # Errors
+/// As [`Answer::open`], and when nothing says which broadcast it is of.
+pub(super) fn parse(text: &str, hints: &Hints) -> Result<Parsed, ParseError> {
+    let dialect = &hints.dialect;
+    let answer = Answer::open(text, dialect)?;
+    let broadcast = hints.broadcast.clone().or_else(|| answer.id.clone());
+    let broadcast = broadcast.ok_or(ParseError::Shape(
+        "no id of the broadcast: name it in the source's fields",
+    ))?;
+    let items = answer.items(&broadcast, dialect).collect();
+    Ok(Parsed { items })
+}
+
+/// The id of a message that its provider gives none: the broadcast, the number in digits, and
+/// which of its messages it is where the same number was written to more than once.
+///
+/// Not its place in the list: a server may list its users in another order next time.
+pub(crate) fn message_id(broadcast: &str, to: &str, times: u32) -> String {
+    let number = told_by(to);
+    match times {
+        0 | 1 => format!("{broadcast}:{number}"),
+        _ => format!("{broadcast}:{number}.{times}"),
+    }
+}
+
+/// What tells a recipient, however the number is written.
+fn told_by(to: &str) -> String {
+    digits(to)
+}
+
+/// Why an entry failed. Six digits that begin with 13 are WhatsApp's; a shorter number may be
+/// anybody's, and counts as Botsquad's own.
+fn error(entry: &Value, dialect: &Dialect) -> ReportError {
+    let reason = dialect.fields.text(Field::Reason, entry);
+    let details = dialect
+        .fields
+        .first(Field::Details, entry, |value| match value {
+            Value::Object(_) | Value::Array(_) => Some(value.to_string()),
+            value => plain(value),
+        });
+    let number = |text: &Option<String>| text.as_deref()?.trim().parse::<i64>().ok();
+    let code = number(&details).or_else(|| number(&reason));
+    let of_whatsapp = code.filter(|code| OF_WHATSAPP.contains(code));
+    let of_whatsapp = of_whatsapp.map(|code| format!("meta:{code}"));
+    let is_word = |text: &&String| {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        text.len() <= LONGEST_WORD && text.bytes().all(legal)
+    };
+    let own = || match (code, reason.as_ref().filter(is_word)) {
+        (Some(code), _) => format!("botsquad:{code}"),
+        (None, Some(word)) => format!("botsquad:{}", word.to_ascii_lowercase()),
+        (None, None) => "botsquad:failure".to_owned(),
+    };
+    // A number alone explains nothing to anybody; the catalogue does.
+    let words = |text: Option<String>| {
+        let text = text.filter(|text| text.trim().parse::<i64>().is_err());
+        text.map(|text| text.chars().take(LONGEST_TEXT).collect::<String>())
+    };
+    ReportError {
+        key: of_whatsapp.unwrap_or_else(own),
+        code,
+        title: words(reason),
+        details: words(details),
+        href: None,
+        permanent: None,
+    }
+}
+
+/// A text that is not blank, or a number or bool written out.
+fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}

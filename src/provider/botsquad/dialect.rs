@@ -1,0 +1,223 @@
+//! What a source's API calls things, and what its words mean.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::Value;
+
+use super::super::json::Node;
+use super::plain;
+use crate::model::{Status, UnknownWord};
+
+/// How one Botsquad-like API speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialect {
+    /// What it calls each part of its answers.
+    pub fields: Aliases,
+    /// Words for statuses beside, or in place of, the three that are known; in lower case.
+    pub words: BTreeMap<String, Status>,
+    /// What `success` means.
+    ///
+    /// Sent unless said otherwise: Botsquad calls it the status of the sending. Of a message that
+    /// was sent it is true in any case, and what was told cannot be taken back.
+    pub success_at: Status,
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Self {
+            fields: Aliases::default(),
+            words: BTreeMap::new(),
+            success_at: Status::Sent,
+        }
+    }
+}
+
+impl Dialect {
+    /// What a word for a status means; `None` for one that nobody explained.
+    pub(super) fn meaning(&self, word: &str) -> Option<Status> {
+        let word = word.trim().to_lowercase();
+        let known = || match word.as_str() {
+            "success" => Some(self.success_at),
+            "failure" => Some(Status::Failed),
+            "pending" => Some(Status::Queued),
+            _ => None,
+        };
+        self.words.get(&word).copied().or_else(known)
+    }
+}
+
+/// A part of an answer or of a send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    /// Of an entry, and of a targeted user: the number.
+    To,
+    /// Of an entry: its status.
+    Status,
+    /// Of an entry: why it failed.
+    Reason,
+    /// Of an entry: more about why it failed.
+    Details,
+    /// The broadcast's id.
+    Id,
+    /// The list of all entries.
+    Statuses,
+    /// The older list of those that failed.
+    Failures,
+    /// The object of counters.
+    Statistics,
+    /// Of the counters: all users.
+    Total,
+    /// Of the counters: those that succeeded.
+    Success,
+    /// Of the counters: those that failed.
+    Failure,
+    /// Of the counters: those still to come.
+    Pending,
+    /// Of the counters: the deprecated one.
+    Cancelled,
+}
+
+impl Field {
+    /// Every field, in the order of the example configuration.
+    pub const ALL: [Self; 13] = [
+        Self::To,
+        Self::Status,
+        Self::Reason,
+        Self::Details,
+        Self::Id,
+        Self::Statuses,
+        Self::Failures,
+        Self::Statistics,
+        Self::Total,
+        Self::Success,
+        Self::Failure,
+        Self::Pending,
+        Self::Cancelled,
+    ];
+
+    /// The key in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::To => "to",
+            Self::Status => "status",
+            Self::Reason => "reason",
+            Self::Details => "details",
+            Self::Id => "id",
+            Self::Statuses => "statuses",
+            Self::Failures => "failures",
+            Self::Statistics => "statistics",
+            Self::Total => "total",
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Pending => "pending",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// What it is called unless the configuration says otherwise.
+    #[must_use]
+    pub const fn usual(self) -> &'static [&'static str] {
+        match self {
+            Self::To => &["to", "phone", "user", "number", "wa_id"],
+            Self::Status => &["status"],
+            Self::Reason => &["reason", "error", "code", "message"],
+            Self::Details => &["details"],
+            Self::Id => &["id", "broadcast_id"],
+            Self::Statuses => &["statuses"],
+            Self::Failures => &["failures"],
+            Self::Statistics => &["statistics"],
+            Self::Total => &["total"],
+            Self::Success => &["success"],
+            Self::Failure => &["failure"],
+            Self::Pending => &["pending"],
+            Self::Cancelled => &["cancelled"],
+        }
+    }
+}
+
+/// The names under which each field is looked for, the first that is there counts: a member's
+/// name, or a JSON pointer that begins with a slash.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Aliases(BTreeMap<Field, Vec<String>>);
+
+impl Aliases {
+    /// Sets what a field is called, in place of what is usual.
+    pub fn set(&mut self, field: Field, names: Vec<String>) {
+        self.0.insert(field, names);
+    }
+
+    /// What was set, field by field.
+    pub fn own(&self) -> impl Iterator<Item = (Field, &[String])> {
+        self.0
+            .iter()
+            .map(|(field, names)| (*field, names.as_slice()))
+    }
+
+    /// The first of a field's places of which something is made.
+    pub(super) fn first<T>(
+        &self,
+        field: Field,
+        value: &Value,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Option<T> {
+        let at = |name: &str| {
+            let found = if name.starts_with('/') {
+                value.pointer(name)
+            } else {
+                value.get(name)
+            };
+            found.and_then(&read)
+        };
+        match self.0.get(&field) {
+            Some(names) => names.iter().find_map(|name| at(name)),
+            None => field.usual().iter().find_map(|name| at(name)),
+        }
+    }
+
+    /// The first of a field's places that holds a plain text or number.
+    pub(super) fn text(&self, field: Field, value: &Value) -> Option<String> {
+        self.first(field, value, plain)
+    }
+
+    /// The first of a field's places in an answer that is not read yet; `null` is nothing.
+    pub(super) fn find<'a>(&self, field: Field, body: &Node<'a>) -> Option<Node<'a>> {
+        let at = |name: &str| {
+            let found = match name.strip_prefix('/') {
+                Some(path) => path.split('/').try_fold(body.clone(), |node, part| {
+                    node.get(&part.replace("~1", "/").replace("~0", "~"))
+                }),
+                None => body.get(name),
+            };
+            found.filter(|node| !node.is_null())
+        };
+        match self.0.get(&field) {
+            Some(names) => names.iter().find_map(|name| at(name)),
+            None => field.usual().iter().find_map(|name| at(name)),
+        }
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Field {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        Self::ALL
+            .into_iter()
+            .find(|field| field.as_str() == word)
+            .ok_or_else(|| UnknownWord {
+                what: "field",
+                word: word.to_owned(),
+                expected: "to, status, reason, details, id, statuses, failures, statistics, total, \
+                           success, failure, pending, cancelled",
+            })
+    }
+}

@@ -1,0 +1,226 @@
+//! Answers and sends as they are, and as they might be.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::provider::Provider;
+
+fn hints(dialect: Dialect) -> Hints {
+    Hints {
+        dialect: dialect.into(),
+        broadcast: Some("bc-1".to_owned()),
+        ..Hints::default()
+    }
+}
+
+/// What each entry becomes: id, word, status and error key.
+fn check(answer: &Value, dialect: Dialect) -> Vec<String> {
+    let text = answer.to_string();
+    let parsed = Provider::Botsquad.parse(text.as_bytes(), None, &hints(dialect));
+    let told = |item: &Item| match item {
+        Item::Report(report) => {
+            let status = report.status.map_or("-", Status::as_str);
+            let error = report.error().map_or("-", |error| &*error.key);
+            let id = report.message.as_deref().unwrap_or("-");
+            format!("{id} {} {status} {error}", report.provider_status)
+        }
+        Item::Ignored(what) => format!("ignored {what}"),
+        Item::Unreadable(why) => format!("unreadable {why}"),
+    };
+    parsed.unwrap().items.iter().map(told).collect()
+}
+
+fn statistics(answer: &Value) -> Statistics {
+    let text = answer.to_string();
+    Answer::open(&text, &Dialect::default()).unwrap().statistics
+}
+
+#[test]
+fn each_entry_is_a_report_told_by_its_number_and_occurrence() {
+    let answer = json!({"id": "bc-1", "statuses": [
+        {"to": "+31 600 000 001", "status": "success"},
+        {"phone": 31_600_000_002_u64, "status": "failure", "reason": "Not_On_WhatsApp", "details": "131026"},
+        {"user": "0031600000003", "status": "failure", "reason": "optout", "details": null},
+        {"wa_id": "31600000001", "status": "pending"},
+        {"to": "", "number": "31600000004", "status": "Zapped"},
+        {"to": "31600000005"}, 7, {"status": "success"},
+        {"to": "31600000006", "status": "failure", "reason": "It did not work, sorry", "code": 9},
+        {"to": "31600000007", "status": "failure", "code": 9},
+        {"to": "31600000008", "status": "failure"},
+    ], "failures": [{"to": "31600000002", "status": "failure"}]});
+    assert_eq!(
+        check(&answer, Dialect::default()),
+        [
+            "bc-1:31600000001 success sent -",
+            "bc-1:31600000002 failure failed meta:131026",
+            "bc-1:31600000003 failure failed botsquad:optout",
+            "bc-1:31600000001.2 pending queued -",
+            "bc-1:31600000004 Zapped - -",
+            "unreadable an entry without a status: name it in fields.status",
+            "unreadable an entry that is no object",
+            "unreadable an entry without a number: name it in fields.to",
+            "bc-1:31600000006 failure failed botsquad:failure",
+            "bc-1:31600000007 failure failed botsquad:9",
+            "bc-1:31600000008 failure failed botsquad:failure",
+        ]
+    );
+}
+
+#[test]
+fn the_order_of_the_list_tells_nothing() {
+    let entry = |to: &str, status: &str| json!({"to": to, "status": status});
+    let one =
+        json!({"statuses": [entry("31600000001", "success"), entry("31600000002", "pending")]});
+    let other =
+        json!({"statuses": [entry("31600000002", "pending"), entry("31600000001", "success")]});
+    let sorted = |answer: &Value| {
+        let mut told = check(answer, Dialect::default());
+        told.sort();
+        told
+    };
+    assert_eq!(sorted(&one), sorted(&other));
+}
+
+#[test]
+fn an_old_server_lists_its_failures_alone() {
+    let answer = json!({"statistics": {"total": 3, "success": 1, "failure": 1},
+        "failures": [{"to": "31600000001", "reason": "optout"}]});
+    assert_eq!(
+        check(&answer, Dialect::default()),
+        ["bc-1:31600000001 failure failed botsquad:optout"]
+    );
+    assert_eq!(statistics(&answer).pending, Some(1));
+}
+
+#[test]
+fn the_servers_numbers_are_kept_and_judged() {
+    for (numbers, pending, disagree) in [
+        (
+            json!({"total": 3, "success": 1, "failure": 1, "pending": 1}),
+            Some(1),
+            false,
+        ),
+        (
+            json!({"total": 3, "success": 1, "failure": 1, "pending": 2}),
+            Some(2),
+            true,
+        ),
+        (
+            json!({"total": "3", "success": "3", "failure": 0}),
+            Some(0),
+            false,
+        ),
+        (json!({"total": 1, "success": 1, "failure": 1}), None, false),
+        (
+            json!({"success": u64::MAX, "failure": 1, "pending": -1}),
+            None,
+            false,
+        ),
+        (json!({}), None, false),
+    ] {
+        let statistics = statistics(&json!({ "statistics": numbers }));
+        assert_eq!(
+            (statistics.pending, statistics.disagree()),
+            (pending, disagree),
+            "{numbers}"
+        );
+    }
+    let cancelled = statistics(&json!({"statistics": {"cancelled": 2}})).cancelled;
+    assert_eq!(cancelled, Some(2));
+}
+
+#[test]
+fn a_dialect_changes_names_places_and_words() {
+    let mut fields = Aliases::default();
+    fields.set(Field::Statuses, vec!["/data/users".to_owned()]);
+    fields.set(
+        Field::To,
+        vec!["/contact/phone".to_owned(), "msisdn".to_owned()],
+    );
+    fields.set(Field::Status, vec!["state".to_owned()]);
+    fields.set(Field::Reason, vec!["/why/code".to_owned()]);
+    let dialect = Dialect {
+        fields,
+        words: [("opened".to_owned(), Status::Read)].into(),
+        success_at: Status::Delivered,
+    };
+    let answer = json!({"data": {"users": [
+        {"contact": {"phone": "31600000001"}, "state": "SUCCESS"},
+        {"msisdn": "31600000002", "state": "Opened"},
+        {"msisdn": "31600000003", "state": "failure", "why": {"code": 131_026}},
+    ]}});
+    assert_eq!(
+        check(&answer, dialect),
+        [
+            "bc-1:31600000001 SUCCESS delivered -",
+            "bc-1:31600000002 Opened read -",
+            "bc-1:31600000003 failure failed meta:131026",
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_answer_says_why() {
+    let parse = |text: &str, hints: &Hints| {
+        let parsed = Provider::Botsquad.parse(text.as_bytes(), None, hints);
+        parsed.unwrap_err().to_string()
+    };
+    let known = hints(Dialect::default());
+    assert!(parse("<!doctype html>", &known).starts_with("not JSON: it is HTML"));
+    assert!(parse("{\"statuses\":", &known).starts_with("not JSON"));
+    for text in ["{}", "[]", "7", "{\"statuses\":null}", "{\"statistics\":7}"] {
+        let error = parse(text, &known);
+        assert!(error.starts_with("no known shape"), "{text}: {error}");
+    }
+    let unknown = Hints::default();
+    let error = parse("{\"statuses\":[]}", &unknown);
+    assert!(error.contains("no id of the broadcast"), "{error}");
+    // Where the answer says it, nothing else has to.
+    let text = r#"{"broadcast_id":7,"statuses":[{"to":"31600000001","status":"success"}]}"#;
+    let parsed = Provider::Botsquad
+        .parse(text.as_bytes(), None, &unknown)
+        .unwrap();
+    let Item::Report(report) = &parsed.items[0] else {
+        panic!("{parsed:?}");
+    };
+    assert_eq!(report.message.as_deref(), Some("7:31600000001"));
+}
+
+#[test]
+fn a_send_has_a_message_for_each_user_with_its_own_parameters() {
+    let request = json!({
+        "template": {"name": "spring", "language": {"code": "nl"}, "components": [
+            {"type": "body", "parameters": [
+                {"type": "text", "text": "{{ name }}"}, {"type": "text", "text": "{{city}}!"}]}]},
+        "params": {"name": "friend", "city": "Delft"},
+        "users": [{"phone": "+31600000001", "params": {"name": "Ana"}}, "31600000002",
+            {"to": "31600000001"}],
+    });
+    let read = |request: &Value, response: &Value| {
+        Provider::Botsquad.read_sent(request, response, &Hints::default())
+    };
+    let sent = read(&request, &json!({"id": "bc-1"})).unwrap();
+    let told: Vec<String> = sent
+        .iter()
+        .map(|(id, told)| {
+            let template = told.template.as_ref().unwrap().described();
+            format!("{id} {} {template}", told.bulk_id.as_ref().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "bc-1:31600000001 bc-1 spring (nl): Ana, Delft!",
+            "bc-1:31600000002 bc-1 spring (nl): friend, Delft!",
+            "bc-1:31600000001.2 bc-1 spring (nl): friend, Delft!",
+        ]
+    );
+    let field = |request, response| read(&request, &response).unwrap_err().field;
+    assert_eq!(field(request.clone(), json!({})), "/response/id");
+    assert_eq!(
+        field(json!({"users": []}), json!({"id": 1})),
+        "/request/users"
+    );
+    let nobody = json!({"users": ["31600000001", {"name": "Ana"}]});
+    assert_eq!(field(nobody, json!({"id": 1})), "/request/users/1");
+}
