@@ -5,6 +5,7 @@
 
 mod ask;
 mod attempt;
+mod broadcast;
 mod config;
 mod demo;
 mod erase;
@@ -83,6 +84,9 @@ enum Command {
     /// Watch and stop what `forward retry --subscriber` began
     #[command(subcommand)]
     Replay(replay::Verb),
+    /// Look at what is asked for at sources that send nothing, and ask for more
+    #[command(subcommand)]
+    Broadcast(broadcast::Verb),
     /// Keep the bodies that texts of registered messages are rendered from
     #[command(subcommand)]
     Template(template::Verb),
@@ -291,6 +295,7 @@ impl Cli {
             Command::Attempt(verb) => verb.run(&self.settings, terminal),
             Command::Source(verb) => verb.run(&self.settings, terminal),
             Command::Replay(verb) => verb.run(&self.settings, terminal),
+            Command::Broadcast(verb) => verb.run(&self.settings, terminal),
             Command::Template(verb) => verb.run(&self.settings, terminal),
             Command::Token(verb) => verb.run(&self.settings, terminal),
             Command::Reprocess(reprocess) => reprocess.run(&self.settings, terminal),

@@ -60,6 +60,7 @@ impl Plan {
         let gone_before_ms = before(now_ms, days(self.retention.messages_days));
         self.store.prune_replays(gone_before_ms).await?;
         self.store.prune_subscribers(gone_before_ms).await?;
+        self.store.prune_polls(gone_before_ms).await?;
         Ok(())
     }
 

@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod model;
 pub mod operations;
 pub mod plan;
+pub mod poll;
 pub mod provider;
 pub mod receive;
 pub mod replay;

@@ -57,6 +57,8 @@ pub struct Metrics {
     pub reports: Family<SourceLabels, Counter>,
     /// Reports whose error code the catalogue does not know.
     pub unknown_error_codes: Family<ProviderLabel, Counter>,
+    /// Questions to sources that are asked, by source and how they went.
+    pub polls: Family<SourceLabels, Counter>,
     /// Forwards that ended, by subscriber and outcome.
     pub forwards: Family<SubscriberLabels, Counter>,
     /// Attempts by subscriber and outcome.
@@ -105,6 +107,7 @@ impl Metrics {
             ignored: Family::default(),
             reports: Family::default(),
             unknown_error_codes: Family::default(),
+            polls: Family::default(),
             forwards: Family::default(),
             attempts: Family::default(),
             pending_forwards: Family::default(),
@@ -147,6 +150,11 @@ impl Metrics {
             "unknown_error_codes",
             "Reports whose error code the catalogue does not know",
             self.unknown_error_codes.clone(),
+        );
+        registry.register(
+            "polls",
+            "Questions to sources that are asked, by source and how they went",
+            self.polls.clone(),
         );
     }
 

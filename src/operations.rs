@@ -5,6 +5,7 @@ mod audit;
 mod erase;
 pub(crate) mod items;
 pub(crate) mod json;
+mod polls;
 mod register;
 mod replays;
 mod reprocess;
@@ -24,6 +25,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Retention, Source};
 use crate::forward::sender::Sender;
 use crate::model::{Subscriber, SubscriberState};
+use crate::store::poll::PollRecord;
 use crate::store::query::Scope;
 use crate::store::replay::ReplayRecord;
 use crate::store::{
@@ -112,6 +114,13 @@ pub enum Request {
         /// The provider's words.
         exchange: SentExchange,
     },
+    /// Ask for a broadcast of a source that sends nothing by itself.
+    PollBroadcast {
+        /// The source.
+        source: String,
+        /// The broadcast's id.
+        broadcast: String,
+    },
     /// Write a template's body.
     PutTemplate {
         /// Its name.
@@ -177,6 +186,8 @@ pub enum Answer {
     },
     /// What came of each message, in their order.
     Registered(Vec<Receipt>),
+    /// A broadcast that is asked for.
+    Poll(PollRecord),
     /// A template as it is now.
     Template(TemplateRecord),
     /// The template is removed.
@@ -363,6 +374,9 @@ impl Operations {
             Request::RegisterExchange { source, exchange } => {
                 self.register_exchange(caller, &source, &exchange).await
             }
+            Request::PollBroadcast { source, broadcast } => {
+                self.poll_broadcast(caller, &source, broadcast).await
+            }
             Request::PutTemplate {
                 name,
                 language,
@@ -438,7 +452,9 @@ impl Request {
                 Permission::RetryForwards
             }
             Self::Reprocess { .. } => Permission::Reprocess,
-            Self::Register { .. } | Self::RegisterExchange { .. } => Permission::RegisterMessages,
+            Self::Register { .. } | Self::RegisterExchange { .. } | Self::PollBroadcast { .. } => {
+                Permission::RegisterMessages
+            }
             Self::PutTemplate { .. } | Self::RemoveTemplate { .. } => Permission::WriteTemplates,
             Self::Erase { .. } => Permission::Erase,
             Self::CreateToken(_) | Self::ListTokens | Self::RevokeToken { .. } => {

@@ -71,7 +71,7 @@ impl Provider {
     #[must_use]
     pub const fn errors(self) -> &'static str {
         match self {
-            Self::MetaCloud | Self::MetaOnPremises | Self::Dialog360 => "meta",
+            Self::MetaCloud | Self::MetaOnPremises | Self::Dialog360 | Self::Botsquad => "meta",
             Self::Infobip => "infobip",
         }
     }

@@ -3,6 +3,8 @@
 //! Knows no HTTP framework: [`crate::web`] hands in head and body and turns the answer into
 //! a status code. The next stage is [`crate::store`].
 
+mod answer;
+
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use crate::model::{MessageType, Status, digits};
 use crate::provider::authentication::{ChallengeError, Headers, Refused, answer_challenge};
 use crate::provider::{Hints, Item, ParseError, Parsed, Provider};
 use crate::store::{Accepted, Arrival, Error, Store, WebhookOutcome};
+
+pub(crate) use answer::{Answered, Told};
 
 /// A body is parsed off the request's thread from this size on, in bytes.
 const LARGE_BODY: usize = 256 * 1024;
@@ -151,6 +155,8 @@ impl Reception {
             content_type: text("content-type"),
             content_encoding,
             user_agent: text("user-agent"),
+            broadcast: None,
+            known: 0,
             body,
             parsed,
         };
@@ -181,6 +187,12 @@ impl Inlet {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether nothing is sent to it, because it is asked.
+    #[must_use]
+    pub const fn is_polled(&self) -> bool {
+        self.source.polled.is_some()
     }
 
     /// Checks all that can be told before the body is read.
@@ -265,7 +277,7 @@ pub(crate) fn read(
 }
 
 /// A parser borrows what it reads and owns what it makes, so a panic leaves nothing broken.
-fn survive(parse: impl FnOnce() -> Result<Parsed, ParseError>) -> Result<Parsed, ParseError> {
+fn survive<T>(parse: impl FnOnce() -> Result<T, ParseError>) -> Result<T, ParseError> {
     catch_unwind(AssertUnwindSafe(parse)).unwrap_or(Err(ParseError::Panicked))
 }
 
@@ -294,6 +306,12 @@ impl Counters {
             unknown_codes: (metrics.unknown_error_codes)
                 .get_or_create_owned(&ProviderLabel { provider }),
         }
+    }
+}
+
+impl Counters {
+    fn count_webhook(&self, accepted: &Accepted) {
+        add(&self.webhooks, accepted.outcome.as_str(), 1);
     }
 }
 
@@ -346,8 +364,12 @@ impl Counts {
 
     /// A batch in which some reports were known already counts all of them as they are told.
     fn add(self, metrics: &Metrics, inlet: &Inlet, accepted: &Accepted) {
+        inlet.counters.count_webhook(accepted);
+        self.add_reports(metrics, inlet, accepted);
+    }
+
+    fn add_reports(self, metrics: &Metrics, inlet: &Inlet, accepted: &Accepted) {
         let counters = &inlet.counters;
-        add(&counters.webhooks, accepted.outcome.as_str(), 1);
         if accepted.new_reports > 0 {
             for (status, count) in self.statuses {
                 add(&counters.reports, status, count);
@@ -371,7 +393,8 @@ mod tests {
     #[test]
     fn a_panic_in_a_parser_ends_there() {
         let panicking = || panic!("an invented bug: this message in the test's output is meant");
-        assert_eq!(survive(panicking), Err(ParseError::Panicked));
+        let ended: Result<(), _> = survive(panicking);
+        assert_eq!(ended, Err(ParseError::Panicked));
         assert_eq!(survive(|| Ok(Parsed::default())), Ok(Parsed::default()));
     }
 }

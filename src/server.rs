@@ -20,6 +20,7 @@ use crate::forward::sender::{Sender, SenderConfig};
 use crate::housekeeping;
 use crate::metrics::Metrics;
 use crate::operations::Operations;
+use crate::poll::Polling;
 use crate::receive::Reception;
 use crate::replay::Replaying;
 use crate::store::{Options, Store};
@@ -43,6 +44,7 @@ pub struct Server {
     operations: Operations,
     housekeeping: housekeeping::Plan,
     watch: Watch,
+    polling: Polling,
     socket: PathBuf,
 }
 
@@ -56,6 +58,18 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
     let metrics = Arc::new(Metrics::new());
     let store = Store::open(&store_options(&config), clock.clone(), Arc::clone(&metrics))?;
     let sender = Arc::new(Sender::new(&sender_config(&config))?);
+    let reception = Arc::new(Reception::new(
+        config.sources.clone(),
+        store.clone(),
+        clock.clone(),
+        Arc::clone(&metrics),
+    ));
+    let polling = Polling::new(
+        &config.sources,
+        (store.clone(), Arc::clone(&sender)),
+        Arc::clone(&reception),
+        (clock.clone(), Arc::clone(&metrics)),
+    );
     let listener = listen(config.server.listen)
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let watch = watch(&config, &store, &clock, &metrics);
@@ -82,12 +96,7 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
     let api = Api::new(&config, operations.clone());
     let shared = Data::new(Web {
         api,
-        reception: Reception::new(
-            config.sources,
-            store.clone(),
-            clock.clone(),
-            Arc::clone(&metrics),
-        ),
+        reception,
         store,
         clock,
         metrics,
@@ -103,6 +112,7 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
         operations,
         housekeeping,
         watch,
+        polling,
         socket,
     })
 }
@@ -127,7 +137,11 @@ fn watch(config: &Config, store: &Store, clock: &Clock, metrics: &Arc<Metrics>) 
         clock: clock.clone(),
         metrics: Arc::clone(metrics),
         events: config.events.clone(),
-        sources: sources.map(|source| source.name.clone()).collect(),
+        sources: sources.clone().map(|source| source.name.clone()).collect(),
+        polled: sources
+            .filter(|source| source.polled.is_some())
+            .map(|source| source.name.clone())
+            .collect(),
         wal_limit_bytes: config.store.wal_limit_bytes,
         disk_reserve_bytes: config.store.disk_reserve_bytes,
     }
@@ -206,6 +220,7 @@ impl Server {
             store: store.clone(),
         };
         let replaying = tokio::spawn(replaying.run(stopped.clone()));
+        let polling = tokio::spawn(self.polling.run(stopped.clone()));
         let control = control::serve(&self.socket, self.operations, stopped)?;
         let shared = self.shared;
         let http = web::serve(self.listener, self.workers, self.grace, shared)?;
@@ -216,7 +231,14 @@ impl Server {
         tracing::info!("stopping");
         let ended = stop_all(handle, http, self.grace, async move {
             stop.send_replace(true);
-            for task in [forwarding, housekeeping, watching, replaying, control] {
+            for task in [
+                forwarding,
+                housekeeping,
+                watching,
+                replaying,
+                polling,
+                control,
+            ] {
                 // A task that panicked has nothing left to drain.
                 let _ = task.await;
             }

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod broadcast;
 mod feed;
 pub mod overview;
+pub mod poll;
 pub mod query;
 mod registration;
 pub mod replay;
@@ -159,6 +160,10 @@ pub struct Arrival {
     pub content_encoding: Option<String>,
     /// `User-Agent`, as received.
     pub user_agent: Option<String>,
+    /// The broadcast that was asked for, where this is an answer.
+    pub broadcast: Option<String>,
+    /// Reports in it beside those of `parsed` of which the store is known to have each.
+    pub known: usize,
     /// The body, byte for byte.
     pub body: Vec<u8>,
     /// What the provider's parser found in it.

@@ -45,6 +45,8 @@ pub struct Watch {
     pub events: Events,
     /// The names of the sources.
     pub sources: Vec<String>,
+    /// Those of them that are asked, and so are silent when nothing is to be asked.
+    pub polled: Vec<String>,
     /// Bytes beyond which the write-ahead log is emptied by force.
     pub wal_limit_bytes: u64,
     /// Bytes of free disk below which nothing is accepted.
@@ -203,6 +205,7 @@ impl Watching {
                     .silent_ms(source, now_ms, events.silence, events.silence_factor);
             let silent = match silent_ms {
                 _ if now_ms.saturating_sub(self.started_ms) < SETTLING_MS => State::Unclear,
+                _ if self.watch.polled.contains(source) => State::Unclear,
                 Some(silent_ms) => {
                     let minutes = silent_ms / 60_000;
                     holds(

@@ -24,7 +24,7 @@ pub use listener::serve;
 /// What the handlers share.
 pub struct Web {
     /// The way in for webhooks.
-    pub reception: Reception,
+    pub reception: Arc<Reception>,
     /// For health checks.
     pub store: Store,
     /// For health checks.

@@ -26,6 +26,7 @@ CREATE TABLE webhook (
     content_type     TEXT,
     content_encoding TEXT,
     user_agent       TEXT,
+    broadcast        TEXT,
     body             BLOB
 ) STRICT;
 -- `webhook list --outcome unparsed` and `reprocess`; empty on a good day.
@@ -104,6 +105,35 @@ CREATE TABLE template (
     updated_at_ms INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX template_name ON template (name, language);
+
+-- The broadcasts of a source that sends nothing and is asked: a row for each, so there are few.
+CREATE TABLE poll (
+    poll_id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    source_id        INTEGER NOT NULL,
+    broadcast        TEXT NOT NULL,
+    state            TEXT NOT NULL CHECK (state IN ('open', 'done', 'gave-up')),
+    gave_up          TEXT CHECK (gave_up IN ('expired', 'gone')),
+    registered_at_ms INTEGER NOT NULL,
+    due_at_ms        INTEGER NOT NULL,
+    polls            INTEGER NOT NULL DEFAULT 0,
+    unchanged        INTEGER NOT NULL DEFAULT 0,
+    failures         INTEGER NOT NULL DEFAULT 0,
+    gone_since_ms    INTEGER,
+    answered_at_ms   INTEGER,
+    changed_at_ms    INTEGER,
+    settled_at_ms    INTEGER,
+    error_code       TEXT,
+    error_detail     TEXT,
+    answer_hash      BLOB,
+    total            INTEGER,
+    success          INTEGER,
+    failure          INTEGER,
+    pending          INTEGER
+) STRICT;
+-- Registering one finds it.
+CREATE UNIQUE INDEX poll_broadcast ON poll (source_id, broadcast);
+-- What is to be asked next; holds only what is open.
+CREATE INDEX poll_due ON poll (source_id, due_at_ms) WHERE state = 'open';
 
 CREATE TABLE report (
     report_id                INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -532,9 +562,11 @@ CREATE VIEW v_broadcasts AS
 SELECT message.bulk_id,
        source.name AS source,
        count(*) AS total,
-       count(*) FILTER (WHERE message.status IN ('delivered', 'read', 'deleted')) AS success,
+       count(*) FILTER (WHERE message.status IN ('delivered', 'read', 'deleted')
+           OR (message.status = 'sent' AND source.provider = 'botsquad')) AS success,
        count(*) FILTER (WHERE message.status = 'failed') AS failure,
-       count(*) FILTER (WHERE message.status IS NULL OR message.status IN ('queued', 'sent')) AS pending,
+       count(*) FILTER (WHERE message.status IS NULL OR message.status = 'queued'
+           OR (message.status = 'sent' AND source.provider <> 'botsquad')) AS pending,
        strftime('%Y-%m-%dT%H:%M:%fZ', min(message.first_report_at_ms) / 1000.0, 'unixepoch') AS first_report_at,
        strftime('%Y-%m-%dT%H:%M:%fZ', max(message.last_report_at_ms) / 1000.0, 'unixepoch') AS last_report_at
 FROM message JOIN source USING (source_id)
@@ -554,6 +586,7 @@ SELECT webhook.webhook_id,
        webhook.content_type,
        webhook.content_encoding,
        webhook.user_agent,
+       webhook.broadcast,
        length(webhook.body) AS body_bytes
 FROM webhook JOIN source USING (source_id);
 

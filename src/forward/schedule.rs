@@ -128,7 +128,7 @@ fn seed(forward: Uuid, attempt: u32) -> u64 {
 }
 
 /// `wait_ms` moved by up to `thousandths` of itself to either side, as the seed decides.
-pub(super) fn spread(wait_ms: i64, thousandths: u64, seed: u64) -> i64 {
+pub(crate) fn spread(wait_ms: i64, thousandths: u64, seed: u64) -> i64 {
     // The finaliser of SplitMix64: neighbouring seeds give unrelated results.
     let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,6 +1,7 @@
 //! One attempt over the network: bytes and headers in, an [`Outcome`] out.
 //!
-//! The only file that sends anything, and the only one that knows the HTTP client. It decides
+//! The only place that sends anything, and the only one that knows the HTTP client; [`fetch`] asks
+//! instead. It decides
 //! nothing about what follows: that is [`super::schedule`]'s and [`super::breaker`]'s.
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use reqwest::header::{
     CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, SERVER,
     USER_AGENT, VIA, WWW_AUTHENTICATE,
 };
-use reqwest::{Client, Proxy, Response, StatusCode};
+use reqwest::{Client, Proxy, RequestBuilder, Response, StatusCode};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::{ClientConfig, RootCertStore};
@@ -25,6 +26,7 @@ use tokio::time::timeout;
 use super::guard::{BlockedAddress, Guard, Target, TargetError};
 use crate::model::{ErrorCode, Headers, Outcome};
 
+pub mod fetch;
 #[cfg(test)]
 pub(crate) mod scripted;
 #[cfg(test)]
@@ -265,19 +267,28 @@ impl Sender {
         for (name, value) in request.headers {
             post = post.header(*name, *value);
         }
-        for (name, value) in request.own_headers {
-            let value = HeaderValue::from_str(value.expose()).map(|mut value| {
-                value.set_sensitive(true);
-                value
-            });
-            // They were checked when they were set; one that cannot be sent says so without
-            // its value.
-            let value = value.map_err(|_| (ErrorCode::Blocked, format!("cannot send {name}")))?;
-            post = post.header(name, value);
-        }
+        let post = with_own(post, request.own_headers)?;
         let answer = post.body(request.body.to_vec()).send().await;
         answer.map_err(|error| classify(&error))
     }
+}
+
+/// Adds headers whose values no log may show.
+fn with_own(
+    mut request: RequestBuilder,
+    headers: &Headers,
+) -> Result<RequestBuilder, (ErrorCode, String)> {
+    for (name, value) in headers {
+        let value = HeaderValue::from_str(value.expose()).map(|mut value| {
+            value.set_sensitive(true);
+            value
+        });
+        // They were checked when they were set; one that cannot be sent says so without
+        // its value.
+        let value = value.map_err(|_| (ErrorCode::Blocked, format!("cannot send {name}")))?;
+        request = request.header(name, value);
+    }
+    Ok(request)
 }
 
 fn millis(since: Instant) -> u32 {

@@ -47,6 +47,12 @@ pub(super) fn note(request: &Request) -> Option<Note> {
         | Request::RegisterExchange { .. }
         | Request::Reprocess { dry_run: true, .. }
         | Request::ListTokens => return None,
+        Request::PollBroadcast { source, broadcast } => Note::new(
+            "broadcast",
+            "polled",
+            Some(broadcast.clone()),
+            json!({ "source": source }),
+        ),
         Request::PutTemplate { name, language, .. } => Note::of_template("written", name, language),
         Request::RemoveTemplate { name, language } => Note::of_template("removed", name, language),
         Request::Reprocess { selection, .. } => {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::polls::{LONGEST_ID, check_id};
 use super::{Answer, Failure, Fault, Operations, json};
 use crate::access::Caller;
 use crate::config::Source;
 use crate::model::{FilledTemplate, MessageType, Parameters, Registration, read_time, read_ttl};
+use crate::provider::botsquad;
 use crate::store::{Registered, Registering, TemplateRecord};
 
 /// Messages that are registered in one commit; webhooks wait meanwhile.
@@ -32,9 +34,11 @@ pub struct SentMessage {
     /// The source that its reports come by.
     #[schema(example = "infobip")]
     pub source: String,
-    /// The provider's id of the message.
+    /// The provider's id of the message. Left out for a source of Botsquad's, which gives none:
+    /// it is made of `broadcastId` and `mobileNo`.
+    #[serde(default)]
     #[schema(example = "wa-7f31-0001", min_length = 1, max_length = 512)]
-    pub ms_id: String,
+    pub ms_id: Option<String>,
     /// Its text; rendered from the template when left out.
     #[serde(default)]
     pub message: Option<String>,
@@ -134,7 +138,13 @@ impl Operations {
                 Err(fault) => return (None, Err(vec![fault])),
             };
             let id = sent.ms_id.clone();
-            (Some(id), self.check(caller, sent))
+            match self.check(caller, sent) {
+                Ok(registering) => {
+                    let id = registering.provider_message_id.clone();
+                    (Some(id), Ok(registering))
+                }
+                Err(faults) => (id, Err(faults)),
+            }
         });
         self.register_all(read.collect()).await
     }
@@ -152,6 +162,9 @@ impl Operations {
             .provider
             .read_sent(&exchange.request, &exchange.response, &source.hints())
             .map_err(|fault| Failure::invalid(fault.field, fault.detail))?;
+        if let (Some(_), Some((_, first))) = (&source.polled, sent.first()) {
+            check_id("/response/id", first.bulk_id.as_deref().unwrap_or_default())?;
+        }
         let read = sent.into_iter().map(|(id, registration)| {
             let registering = limit(&registration, |field| match field {
                 "/ttl" => "/request/ttl".to_owned(),
@@ -212,10 +225,11 @@ impl Operations {
             let detail = format!("no source of this token is named {:?}", sent.source);
             faults.push(fault("/source", detail));
         }
-        if sent.ms_id.is_empty() || sent.ms_id.len() > LONGEST_NAME {
-            let detail = format!("msId has 1 to {LONGEST_NAME} bytes: the provider's id");
-            faults.push(fault("/msId", detail));
-        }
+        let id = match source {
+            Some(source) if source.polled.is_some() => made_id(&sent),
+            _ => given_id(sent.ms_id.as_deref()),
+        };
+        let id = id.map_err(|fault| faults.push(fault)).unwrap_or_default();
         let sent_ms = sent.timestamp.as_deref().and_then(read_time);
         if sent.timestamp.is_some() && sent_ms.is_none() {
             let detail = "write the time as in 2026-02-11T08:15:32Z".to_owned();
@@ -247,9 +261,7 @@ impl Operations {
         let limits = limit(&registration, str::to_owned);
         faults.extend(limits.err().into_iter().flatten());
         match source {
-            Some(source) if faults.is_empty() => {
-                Ok(registering(source, caller, sent.ms_id, registration))
-            }
+            Some(source) if faults.is_empty() => Ok(registering(source, caller, id, registration)),
             _ => Err(faults),
         }
     }
@@ -290,6 +302,55 @@ fn registering(
         provider_message_id,
         registration: registration.with_type(),
         owner: caller.owner.clone(),
+    }
+}
+
+/// The provider's id.
+fn given_id(id: Option<&str>) -> Result<String, Fault> {
+    let id = id.unwrap_or_default();
+    if (1..=LONGEST_NAME).contains(&id.len()) {
+        return Ok(id.to_owned());
+    }
+    let detail = format!("msId has 1 to {LONGEST_NAME} bytes: the provider's id");
+    Err(fault("/msId", detail))
+}
+
+/// The id of a message whose provider gives none. The second one to the same number in a broadcast
+/// has to be told from the first, so there the id is given as we would make it.
+fn made_id(sent: &SentMessage) -> Result<String, Fault> {
+    let told = |field: &str, text: &Option<String>| {
+        let name = field.trim_start_matches('/');
+        let detail = format!("{name} is missing: Botsquad gives no ids, so it tells the message");
+        text.clone().ok_or_else(|| fault(field, detail))
+    };
+    let broadcast = told("/broadcastId", &sent.broadcast_id)?;
+    let to = told("/mobileNo", &sent.mobile_no)?;
+    if check_id("/broadcastId", &broadcast).is_err() {
+        let detail = format!("broadcastId has 1 to {LONGEST_ID} bytes, none of control");
+        return Err(fault("/broadcastId", detail));
+    }
+    let first = botsquad::message_id(&broadcast, &to, 1);
+    let Some(given) = &sent.ms_id else {
+        return Ok(first);
+    };
+    let times = given.strip_prefix(&first).and_then(|rest| match rest {
+        "" => Some(1),
+        rest => rest
+            .strip_prefix('.')?
+            .parse()
+            .ok()
+            .filter(|times| *times > 1),
+    });
+    match times {
+        Some(times) => Ok(botsquad::message_id(&broadcast, &to, times)),
+        None => Err(fault(
+            "/msId",
+            format!(
+                "Botsquad gives no ids: leave msId out for {first:?}, or write {:?} for a second \
+                 message of the broadcast to the same number",
+                botsquad::message_id(&broadcast, &to, 2)
+            ),
+        )),
     }
 }
 

@@ -81,6 +81,7 @@ fn read_again(sources: &[Source], stored: StoredWebhook) -> Option<(i64, Arrival
     hints
         .senders
         .extend(stored.default_sender.as_deref().map(digits));
+    hints.broadcast.clone_from(&stored.broadcast);
     let encoding = stored.content_encoding.as_deref();
     let parsed = receive::read(provider, &stored.body, encoding, &hints);
     let default_type = stored
@@ -96,6 +97,8 @@ fn read_again(sources: &[Source], stored: StoredWebhook) -> Option<(i64, Arrival
         content_type: None,
         content_encoding: stored.content_encoding,
         user_agent: None,
+        broadcast: stored.broadcast,
+        known: 0,
         body: stored.body,
         parsed,
     };

@@ -17,7 +17,7 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 
 use super::json::Node;
-use super::{Hints, Item, ParseError, Parsed};
+use super::{Hints, Item, ParseError, Parsed, decode};
 use crate::model::{Kind, MessageType, Report, ReportError, Status, digits};
 pub use dialect::{Aliases, Dialect, Field};
 
@@ -130,9 +130,9 @@ impl<'a> Answer<'a> {
         })
     }
 
-    /// How many users it lists.
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+    /// Whether it lists all users, not only those that failed.
+    pub(crate) const fn is_whole(&self) -> bool {
+        !self.only_failures
     }
 
     /// What it says of each user, read one at a time: a hundred thousand reports at once are a
@@ -180,6 +180,19 @@ impl<'a> Answer<'a> {
             Item::Report(Box::new(report))
         })
     }
+}
+
+/// Whether this is an answer that can be read.
+///
+/// # Errors
+/// As [`Answer::open`], and when it cannot be decoded.
+pub(crate) fn check(
+    body: &[u8],
+    content_encoding: Option<&str>,
+    dialect: &Dialect,
+) -> Result<(), ParseError> {
+    let text = decode(body, content_encoding)?;
+    Answer::open(&text, dialect).map(|_| ())
 }
 
 /// Reads an answer as a whole, as stored bytes are read again.

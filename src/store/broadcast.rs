@@ -9,7 +9,7 @@ use super::timeline::ErrorRecord;
 pub struct BroadcastCounts {
     /// Messages that were registered, or of which anything was reported.
     pub total: u64,
-    /// Those delivered, read or deleted.
+    /// Those delivered, read or deleted, or sent where nothing later is heard.
     pub success: u64,
     /// Those failed.
     pub failure: u64,
@@ -26,6 +26,8 @@ pub struct BroadcastRecord {
     pub bulk_id: String,
     /// The name of its source.
     pub source: String,
+    /// Whether nothing is heard after `sent`, which then is success: of Botsquad's sending.
+    pub ends_at_sent: bool,
     /// How its messages stand.
     pub counts: BroadcastCounts,
     /// When it was first heard of, ms since 1970 UTC.

@@ -16,6 +16,7 @@ mod forwards;
 mod histories;
 pub(super) mod idempotency;
 mod messages;
+mod polls;
 pub(super) mod reader;
 mod registrations;
 mod replaying;
@@ -70,6 +71,8 @@ pub struct Store {
     durability: Durability,
     clock: Clock,
     readings: Arc<reader::Readings>,
+    /// Woken when there may be something to ask for.
+    polls: Arc<Notify>,
     /// Held until the store is closed, or its last clone dropped.
     lock: Arc<InstanceLock>,
 }
@@ -113,6 +116,7 @@ impl Store {
             path: Arc::from(options.path.as_path()),
             durability: options.durability,
             clock,
+            polls: Arc::default(),
             lock: Arc::new(lock),
         })
     }

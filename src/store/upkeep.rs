@@ -128,6 +128,8 @@ pub struct StoredWebhook {
     pub default_sender: Option<String>,
     /// `Content-Encoding`, as received.
     pub content_encoding: Option<String>,
+    /// The broadcast that was asked for, where it is an answer.
+    pub broadcast: Option<String>,
     /// The body, byte for byte.
     pub body: Vec<u8>,
 }

@@ -15,6 +15,7 @@ mod input;
 mod messages;
 mod once;
 mod page;
+mod polls;
 mod problem;
 mod replays;
 mod sent;
@@ -147,6 +148,8 @@ table! {
     POST   "/webhooks/{id}/reprocess"          Reprocess        webhooks::reprocess;
     GET    "/sources"                          ReadSources      sources::list;
     GET    "/sources/{name}"                   ReadSources      sources::read;
+    GET    "/sources/{name}/broadcasts"        ReadSources      polls::list;
+    POST   "/sources/{name}/broadcasts"        RegisterMessages polls::open;
     POST   "/sources/{name}/sent"              RegisterMessages sent::exchange;
     GET    "/templates"                        ReadTemplates    templates::list;
     GET    "/templates/{name}/{language}"      ReadTemplates    templates::read;

@@ -113,6 +113,18 @@ pub(super) fn method_not_allowed(allowed: &'static str) -> HttpResponse {
     response
 }
 
+/// Nobody sends to a source whose API is asked.
+pub(super) fn is_polled() -> HttpResponse {
+    let mut response = problem(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this source takes no webhooks: it is asked for its broadcasts; register one with \
+         POST /api/v1/sources/{name}/broadcasts",
+    );
+    let nothing = header::HeaderValue::from_static("");
+    response.headers_mut().insert(header::ALLOW, nothing);
+    response
+}
+
 pub(super) fn no_such_url() -> HttpResponse {
     problem(StatusCode::NOT_FOUND, "no such URL")
 }

@@ -70,6 +70,9 @@ async fn receive(
     let Some(inlet) = reception.inlet(name) else {
         return error::unknown_source();
     };
+    if inlet.is_polled() {
+        return error::is_polled();
+    }
     let headers: Headers = request
         .headers()
         .iter()
@@ -142,6 +145,9 @@ fn handshake(path: Path<'_>, shared: &Web, query: &[(String, String)]) -> HttpRe
     let Some(inlet) = shared.reception.inlet(name) else {
         return error::unknown_source();
     };
+    if inlet.is_polled() {
+        return error::is_polled();
+    }
     if !inlet.has_handshake() {
         return error::method_not_allowed("POST");
     }

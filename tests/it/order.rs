@@ -48,6 +48,8 @@ fn arrival(id: &str, reports: &[Report]) -> Arrival {
         content_type: None,
         content_encoding: None,
         user_agent: None,
+        broadcast: None,
+        known: 0,
         body: Vec::new(),
         parsed: Ok(Parsed {
             items: reports.iter().map(of_message).collect(),

@@ -89,10 +89,7 @@ impl Operations {
         let named = self.named_origin(caller, asked)?;
         let provider = match (&named, &asked.provider) {
             (Some(source), _) => Some(source.provider),
-            (None, Some(word)) => {
-                let provider = word.parse::<Provider>();
-                Some(provider.map_err(|error| Failure::invalid("/provider", error.to_string()))?)
-            }
+            (None, Some(word)) => Some(named_provider(word)?),
             (None, None) => None,
         };
         let error = asked.error.as_deref();
@@ -131,6 +128,13 @@ impl Operations {
         let source = self.source_for(caller, name).ok_or_else(|| {
             Failure::invalid("/source", format!("this token does not see {name:?}"))
         })?;
+        if source.polled.is_some() {
+            let detail = format!(
+                "{name} is asked by us, in words of its own configuration: name a source that sends, or \
+                 leave it out"
+            );
+            return Err(Failure::invalid("/source", detail));
+        }
         if let Some(provider) = &asked.provider
             && provider != source.provider.as_str()
         {
@@ -152,6 +156,7 @@ impl Operations {
     ) -> Option<&Source> {
         let fits = |source: &&Source| {
             caller.sees_source(&source.name)
+                && source.polled.is_none()
                 && errors.is_none_or(|errors| errors == source.provider.errors())
         };
         let wanted = &subscriber.filter.sources;
@@ -213,6 +218,19 @@ fn refuse_all(asked: &Sample) -> Result<(), Failure> {
     } else {
         Err(Failure::Invalid(faults))
     }
+}
+
+/// A provider that sends: what another answers depends on the source that asks it.
+fn named_provider(word: &str) -> Result<Provider, Failure> {
+    let sending = Provider::SENDING.into_iter();
+    sending
+        .clone()
+        .find(|provider| provider.as_str() == word)
+        .ok_or_else(|| {
+            let known: Vec<&str> = sending.map(Provider::as_str).collect();
+            let detail = format!("{word:?} sends no webhooks: write one of {}", known.join(", "));
+            Failure::invalid("/provider", detail)
+        })
 }
 
 fn recipient(asked: Option<&str>) -> Result<String, Failure> {
@@ -291,7 +309,7 @@ fn origin(
             hints: source.hints(),
         };
     }
-    let mut providers = Provider::ALL.into_iter();
+    let mut providers = Provider::SENDING.into_iter();
     let provider = provider
         .or_else(|| providers.find(|it| errors.is_none_or(|errors| errors == it.errors())))
         .unwrap_or(Provider::MetaCloud);
@@ -303,6 +321,7 @@ fn origin(
         default_sender: Some(sender.clone()),
         hints: Hints {
             senders: vec![sender.clone()],
+            ..Hints::default()
         },
         sender,
     }

@@ -139,6 +139,42 @@ impl<'a> Accepting<'a> {
         Ok((accepted, tally.owed))
     }
 
+    /// Takes in more of a webhook that is stored already: a large answer comes in parts, so that
+    /// what else arrives meanwhile need not wait for all of it.
+    pub(super) fn accept_more(
+        &self,
+        source_id: i64,
+        webhook_id: i64,
+        arrival: &Arrival,
+    ) -> rusqlite::Result<(Accepted, Owing)> {
+        let (tally, outcome) = self.take_in(Bringing {
+            source_id,
+            webhook: Webhook::New(webhook_id),
+            arrival,
+        })?;
+        self.connection
+            .prepare_cached(
+                "UPDATE webhook SET reports = reports + ?2, new_reports = new_reports + ?3, \
+                 unreadable = unreadable + ?4, outcome_detail = coalesce(outcome_detail, ?5) \
+                 WHERE webhook_id = ?1",
+            )?
+            .execute(params![
+                webhook_id,
+                tally.reports,
+                tally.new_reports,
+                tally.unreadable,
+                tally.first_unreadable,
+            ])?;
+        let accepted = Accepted {
+            webhook_id,
+            outcome,
+            reports: tally.reports,
+            new_reports: tally.new_reports,
+            forwards: tally.owed.len(),
+        };
+        Ok((accepted, tally.owed))
+    }
+
     /// Reads a stored webhook again: what is new in it is stored, and owed as if it had come
     /// at `now_ms`; what is known changes nothing. Returns what was new.
     pub(super) fn accept_again(
@@ -192,7 +228,7 @@ impl<'a> Accepting<'a> {
             }
         }
         plan::in_order_of_events(&mut reports, arrival.received_ms);
-        tally.reports = reports.len();
+        tally.reports = reports.len() + arrival.known;
         for report in reports {
             self.take_in_report(bringing, report, &mut tally)?;
         }
@@ -408,8 +444,8 @@ impl<'a> Accepting<'a> {
             .prepare_cached(
                 "INSERT INTO webhook (webhook_id, source_id, received_at_ms, outcome, \
                  outcome_detail, reports, new_reports, unreadable, default_type, default_sender, \
-                 content_type, content_encoding, user_agent, body) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                 content_type, content_encoding, user_agent, broadcast, body) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             )?
             .execute(params![
                 bringing.webhook.id(),
@@ -425,6 +461,7 @@ impl<'a> Accepting<'a> {
                 arrival.content_type,
                 arrival.content_encoding,
                 arrival.user_agent,
+                arrival.broadcast,
                 body,
             ])?;
         Ok(())

@@ -9,6 +9,7 @@ use super::histories::json_list;
 use super::messages::read_error;
 use super::reader::{Reader, maybe_word};
 use super::search::SEEN;
+use crate::provider::Provider;
 use crate::store::Error;
 use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
 use crate::store::query::{Scope, Window};
@@ -16,9 +17,12 @@ use crate::store::query::{Scope, Window};
 /// As `v_broadcasts` counts.
 const COUNTS: &str = "min(message_id) AS first_message_id, bulk_id, source.name AS source, \
      count(*) AS total, \
-     count(*) FILTER (WHERE status IN ('delivered', 'read', 'deleted')) AS success, \
+     count(*) FILTER (WHERE status IN ('delivered', 'read', 'deleted') \
+         OR (status = 'sent' AND source.provider = 'botsquad')) AS success, \
      count(*) FILTER (WHERE status = 'failed') AS failure, \
-     count(*) FILTER (WHERE status IS NULL OR status IN ('queued', 'sent')) AS pending, \
+     count(*) FILTER (WHERE status IS NULL OR status = 'queued' \
+         OR (status = 'sent' AND source.provider <> 'botsquad')) AS pending, \
+     source.provider AS provider, \
      min(first_report_at_ms) AS first_report_at_ms, max(last_report_at_ms) AS last_report_at_ms";
 
 impl Reader {
@@ -137,6 +141,7 @@ fn read_broadcast(row: &Row<'_>) -> rusqlite::Result<BroadcastRecord> {
         first_message_id: row.get("first_message_id")?,
         bulk_id: row.get("bulk_id")?,
         source: row.get("source")?,
+        ends_at_sent: row.get_ref("provider")?.as_str()? == Provider::Botsquad.as_str(),
         counts: BroadcastCounts {
             total: row.get("total")?,
             success: row.get("success")?,

@@ -9,9 +9,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::oneshot;
 
 use super::accept::{Accepting, Owing};
-use super::{Store, rows, templates};
+use super::{Store, polls, rows, templates};
 use crate::model::{FilledTemplate, Message, Registration, Report, Status};
 use crate::plan::{self, Context};
+use crate::provider::Provider;
 use crate::store::timeline::{Origin, RegistrationRecord};
 use crate::store::{Error, Registered, Registering};
 
@@ -36,7 +37,10 @@ impl Store {
     pub async fn register(&self, messages: Vec<Registering>) -> Result<Vec<Registered>, Error> {
         let (reply, answer) = oneshot::channel();
         self.writer.register(messages, reply)?;
-        answer.await.map_err(|_| Error::Closed)?
+        let registered = answer.await.map_err(|_| Error::Closed)?;
+        // There may be a broadcast to ask for.
+        self.polls.notify_one();
+        registered
     }
 }
 
@@ -130,6 +134,11 @@ impl Accepting<'_> {
             received_ms: now_ms,
         };
         let report_id = rows::insert_report(connection, keys, report, &plan)?;
+        let broadcast = registering.registration.bulk_id.as_deref();
+        if let (Provider::Botsquad, Some(broadcast)) = (registering.provider, broadcast) {
+            let is_news = registered == Registered::Created;
+            polls::open(connection, (telling.source_id, broadcast), is_news, now_ms)?;
+        }
         let owing = self.owe(message_id, report_id, now_ms, plan)?;
         Ok((registered, owing))
     }

@@ -49,7 +49,7 @@ impl Store {
             connection
                 .prepare(&format!(
                     "SELECT webhook_id, source.name, provider, received_at_ms, default_type, \
-                     default_sender, content_encoding, body \
+                     default_sender, content_encoding, broadcast, body \
                      FROM webhook JOIN source USING (source_id) \
                      WHERE webhook_id IN ({marks}) AND body IS NOT NULL ORDER BY webhook_id"
                 ))?
@@ -85,7 +85,8 @@ fn read_stored(row: &Row<'_>) -> rusqlite::Result<StoredWebhook> {
         default_type: default_type.and_then(|word| word.parse().ok()),
         default_sender: row.get(5)?,
         content_encoding: row.get(6)?,
-        body: row.get(7)?,
+        broadcast: row.get(7)?,
+        body: row.get(8)?,
     })
 }
 

@@ -23,7 +23,8 @@ const MOST_STATUSES: usize = 1000;
 pub(super) struct Statistics {
     /// Messages that were registered, or of which anything was reported.
     total: u64,
-    /// Those delivered, read or deleted.
+    /// Those delivered, read or deleted; of a source of Botsquad's, which tells no more than the
+    /// sending, also those sent.
     success: u64,
     /// Those failed.
     failure: u64,
@@ -78,7 +79,7 @@ impl From<BroadcastRecord> for View {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Bucket {
-    /// Delivered, read or deleted.
+    /// Delivered, read or deleted, or sent where no more is told.
     Success,
     /// Failed.
     Failure,
@@ -107,9 +108,10 @@ pub(super) struct Entry {
     updated_at: Time,
 }
 
-impl From<BroadcastMessage> for Entry {
-    fn from(message: BroadcastMessage) -> Self {
+impl Entry {
+    fn new(message: BroadcastMessage, ends_at_sent: bool) -> Self {
         let status = match message.status {
+            Some(Status::Sent) if ends_at_sent => Bucket::Success,
             Some(Status::Delivered | Status::Read | Status::Deleted) => Bucket::Success,
             Some(Status::Failed) => Bucket::Failure,
             Some(Status::Queued | Status::Sent) | None => Bucket::Pending,
@@ -226,7 +228,11 @@ pub(super) async fn read(
         let detail = "several sources have a broadcast of this id: say which source";
         return Err(Problem::field("source", detail));
     }
-    let page = paging.page(messages, |message| message.message_id, Entry::from);
+    let page = paging.page(
+        messages,
+        |message| message.message_id,
+        |message| Entry::new(message, broadcast.ends_at_sent),
+    );
     let (statuses, next_cursor) = page.into_parts();
     let is_failure = |entry: &&Entry| entry.status == Bucket::Failure;
     done(&Detail {

@@ -10,6 +10,7 @@ use super::{Asked, Reply, done};
 use crate::config::Source;
 use crate::model::MessageType;
 use crate::store::overview::SourceActivity;
+use crate::store::poll::PollOverview;
 
 /// A source.
 #[derive(Debug, Serialize, ToSchema)]
@@ -19,11 +20,13 @@ pub(super) struct View {
     name: String,
     /// Whose format it speaks.
     provider: &'static str,
-    /// The path of its callback URL, behind your host; a secret last segment is left out.
+    /// The path of its callback URL, behind your host; a secret last segment is left out. Null
+    /// for a source that is asked.
     #[schema(example = "/webhooks/meta")]
-    callback_path: String,
+    callback_path: Option<String>,
     /// The whole callback URL to give to the provider, where `server.public_url` says what stands
-    /// before the path; `{url_token}` stands for a secret last segment.
+    /// before the path; `{url_token}` stands for a secret last segment. Null for a source that
+    /// is asked.
     #[schema(example = "https://relay.example.com/webhooks/meta")]
     callback_url: Option<String>,
     /// Whether its callback URL ends in a secret segment more.
@@ -40,17 +43,61 @@ pub(super) struct View {
     new_reports_24h: u64,
     /// Elements of those that could not be read.
     unreadable_24h: u64,
+    /// How its broadcasts are asked for; null for a source that sends by itself.
+    polls: Option<Polls>,
+}
+
+/// The broadcasts of a source that is asked.
+#[derive(Debug, Serialize, ToSchema)]
+struct Polls {
+    /// Those that are asked for.
+    open: u64,
+    /// Those of them whose last question failed.
+    failing: u64,
+    /// Those in which nothing is pending any more.
+    done: u64,
+    /// Those that were given up.
+    gave_up: u64,
+    /// When any was last answered.
+    answered_at: Option<Time>,
+    /// What is wrong with one of the failing, as a stable word.
+    error_code: Option<String>,
+    /// The same in words.
+    error_detail: Option<String>,
+}
+
+impl From<PollOverview> for Polls {
+    fn from(polls: PollOverview) -> Self {
+        let (error_code, error_detail) = polls.trouble.unzip();
+        Self {
+            open: polls.open,
+            failing: polls.failing,
+            done: polls.done,
+            gave_up: polls.gave_up,
+            answered_at: polls.answered_at_ms.map(Time),
+            error_code,
+            error_detail,
+        }
+    }
 }
 
 impl View {
-    fn new(source: &Source, public_url: Option<&str>, activity: &[SourceActivity]) -> Self {
+    fn new(
+        source: &Source,
+        public_url: Option<&str>,
+        activity: &[SourceActivity],
+        polls: &[PollOverview],
+    ) -> Self {
         let found = activity.iter().find(|found| found.source == source.name);
         let count = |of: fn(&SourceActivity) -> u64| found.map_or(0, of);
+        let receives = source.polled.is_none();
         Self {
             name: source.name.clone(),
             provider: source.provider.as_str(),
-            callback_path: format!("/webhooks/{}", source.name),
-            callback_url: public_url.map(|url| source.callback_url(url)),
+            callback_path: receives.then(|| format!("/webhooks/{}", source.name)),
+            callback_url: public_url
+                .filter(|_| receives)
+                .map(|url| source.callback_url(url)),
             has_url_token: source.url_token().is_some(),
             default_type: source.default_type,
             last_seen_at: found.and_then(|found| found.last_seen_ms).map(Time),
@@ -58,6 +105,10 @@ impl View {
             reports_24h: count(|found| found.reports),
             new_reports_24h: count(|found| found.new_reports),
             unreadable_24h: count(|found| found.unreadable),
+            polls: source.polled.as_ref().map(|_| {
+                let found = polls.iter().find(|found| found.source == source.name);
+                found.cloned().unwrap_or_default().into()
+            }),
         }
     }
 }
@@ -71,15 +122,15 @@ pub(super) struct SourcesView {
 
 async fn views(asked: &Asked) -> Result<Vec<View>, Problem> {
     let since_ms = asked.shared.clock.now_ms() - 24 * 3600 * 1000;
-    let activity = asked
-        .read(move |reader| reader.source_activity(since_ms))
+    let (activity, polls) = asked
+        .read(move |reader| Ok((reader.source_activity(since_ms)?, reader.poll_overviews()?)))
         .await?;
     let api = &asked.shared.api;
     let public_url = api.public_url.as_deref();
     let sources = api.operations.sources().iter();
     Ok(sources
         .filter(|source| asked.caller.sees_source(&source.name))
-        .map(|source| View::new(source, public_url, &activity))
+        .map(|source| View::new(source, public_url, &activity, &polls))
         .collect())
 }
 

@@ -1,0 +1,311 @@
+//! The broadcasts that are asked for: which are due, and how it went.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::accept::Accepting;
+use super::reader::{Reader, maybe_word, word};
+use super::sources::Sources;
+use super::writer::Core;
+use super::{Store, backend};
+use crate::provider::Provider;
+use crate::store::poll::{PollCounts, PollGaveUp, PollOverview, PollRecord};
+use crate::store::query::Window;
+use crate::store::{Accepted, Arrival, Error};
+
+impl Store {
+    /// Waits until there may be a broadcast that was not asked for before.
+    pub async fn polls_opened(&self) {
+        self.polls.notified().await;
+    }
+
+    /// Asks for a broadcast from now on, again where it was done or given up.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn open_poll(
+        &self,
+        source: Arc<str>,
+        provider: Provider,
+        broadcast: String,
+    ) -> Result<PollRecord, Error> {
+        let opened = self
+            .run(move |core| {
+                core.change("open a poll", |connection, now_ms| {
+                    let open = || -> rusqlite::Result<PollRecord> {
+                        let nothing = HashMap::new();
+                        let source_id = Sources::new(connection, &nothing).id(&source, provider)?;
+                        let poll_id = open(connection, (source_id, &broadcast), true, now_ms)?;
+                        connection.query_row(
+                            &format!("{SELECT} WHERE poll_id = ?1"),
+                            [poll_id],
+                            read,
+                        )
+                    };
+                    open().map_err(|error| backend("cannot open a poll".to_owned(), error))
+                })
+            })
+            .await;
+        self.polls.notify_one();
+        opened
+    }
+
+    /// Writes down how a question went that was due at `was_due_ms`; one that was opened anew
+    /// meanwhile stays open and due.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn settle_poll(&self, poll: PollRecord, was_due_ms: i64) -> Result<(), Error> {
+        self.run(move |core| {
+            core.change("settle a poll", |connection, now_ms| {
+                settle(connection, &poll, was_due_ms, now_ms)
+                    .map_err(|error| backend("cannot settle a poll".to_owned(), error))
+            })
+        })
+        .await
+    }
+
+    /// Takes in more of a webhook that [`Store::accept`] stored; returns after the fsync.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Closed`]; nothing of this part is stored then.
+    pub async fn accept_more(&self, webhook_id: i64, arrival: Arrival) -> Result<Accepted, Error> {
+        self.run(move |core| core.accept_more(webhook_id, &arrival))
+            .await
+    }
+
+    /// Removes broadcasts that are asked for no more since before that time.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn prune_polls(&self, settled_before_ms: i64) -> Result<usize, Error> {
+        self.run(move |core| {
+            core.change("prune polls", |connection, _| {
+                connection
+                    .execute(
+                        "DELETE FROM poll WHERE settled_at_ms < ?1",
+                        [settled_before_ms],
+                    )
+                    .map_err(|error| backend("cannot prune polls".to_owned(), error))
+            })
+        })
+        .await
+    }
+}
+
+impl Core {
+    fn accept_more(&mut self, webhook_id: i64, arrival: &Arrival) -> Result<Accepted, Error> {
+        let subscribers = Arc::clone(&self.subscribers);
+        let (accepted, owed) = self.change("take in more of a webhook", |connection, _| {
+            let more = || {
+                let nothing = HashMap::new();
+                let mut sources = Sources::new(connection, &nothing);
+                let source_id = sources.id(&arrival.source, arrival.provider)?;
+                Accepting::begin(connection, &subscribers)?
+                    .accept_more(source_id, webhook_id, arrival)
+            };
+            more().map_err(|error| backend("cannot take in more of a webhook".to_owned(), error))
+        })?;
+        self.doors.hand_over(owed);
+        Ok(accepted)
+    }
+}
+
+const SELECT: &str = "SELECT poll.*, source.name AS source FROM poll JOIN source USING (source_id)";
+
+impl Reader {
+    /// The broadcasts of a source that are asked for, the one that is due first first.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn open_polls(&self, source: &str, limit: usize) -> Result<Vec<PollRecord>, Error> {
+        self.read("look for what is to be asked", |connection| {
+            connection
+                .prepare(&format!(
+                    "{SELECT} WHERE source_id = (SELECT source_id FROM source WHERE name = ?1) \
+                     AND state = 'open' ORDER BY due_at_ms LIMIT ?2"
+                ))?
+                .query_map(params![source, limit], read)?
+                .collect()
+        })
+    }
+
+    /// Broadcasts that are or were asked for, the newest first.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn polls(&self, source: Option<&str>, window: Window) -> Result<Vec<PollRecord>, Error> {
+        self.read("list polls", |connection| {
+            connection
+                .prepare(&format!(
+                    "{SELECT} WHERE (?1 IS NULL OR source.name = ?1) AND poll_id < ?2 \
+                     ORDER BY poll_id DESC LIMIT ?3"
+                ))?
+                .query_map(
+                    params![source, window.before.unwrap_or(i64::MAX), window.limit],
+                    read,
+                )?
+                .collect()
+        })
+    }
+
+    /// How the broadcasts of each source stand.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn poll_overviews(&self) -> Result<Vec<PollOverview>, Error> {
+        self.read("count polls", |connection| {
+            connection
+                .prepare(
+                    "SELECT source.name, count(*) FILTER (WHERE state = 'open'), \
+                     count(*) FILTER (WHERE state = 'open' AND error_code IS NOT NULL), \
+                     count(*) FILTER (WHERE state = 'done'), \
+                     count(*) FILTER (WHERE state = 'gave-up'), max(answered_at_ms), \
+                     min(error_code || ' ' || error_detail) FILTER (WHERE state = 'open') \
+                     FROM poll JOIN source USING (source_id) GROUP BY source_id ORDER BY 1",
+                )?
+                .query_map([], |row| {
+                    let trouble: Option<String> = row.get(6)?;
+                    let trouble = trouble.as_deref().and_then(|text| text.split_once(' '));
+                    Ok(PollOverview {
+                        source: row.get(0)?,
+                        open: row.get(1)?,
+                        failing: row.get(2)?,
+                        done: row.get(3)?,
+                        gave_up: row.get(4)?,
+                        answered_at_ms: row.get(5)?,
+                        trouble: trouble.map(|(code, words)| (code.to_owned(), words.to_owned())),
+                    })
+                })?
+                .collect()
+        })
+    }
+
+    /// Of each report, by message id and identity, whether it is stored and would not be read
+    /// anew; `has_status` says that it has one of our statuses.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn known_reports(
+        &self,
+        source: &str,
+        reports: &[(String, i64, bool)],
+    ) -> Result<Vec<bool>, Error> {
+        self.read("look for known reports", |connection| {
+            let mut find = connection.prepare(
+                "SELECT report.status IS NOT NULL FROM message \
+                 JOIN report ON report.message_id = message.message_id AND report.identity = ?2 \
+                 WHERE provider_message_id = ?1 AND source_id = ?3",
+            )?;
+            let source_id: Option<i64> = connection
+                .query_row(
+                    "SELECT source_id FROM source WHERE name = ?1",
+                    [source],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            let mut known = |(id, identity, has_status): &(String, i64, bool)| {
+                let found: Option<bool> = find
+                    .query_row(params![id, identity, source_id], |row| row.get(0))
+                    .optional()?;
+                Ok(found.is_some_and(|stored| stored || !has_status))
+            };
+            reports.iter().map(&mut known).collect()
+        })
+    }
+}
+
+/// Has a broadcast asked for from now on; one that is open or finished already only when
+/// there is news of it. Returns its key.
+pub(super) fn open(
+    connection: &Connection,
+    (source_id, broadcast): (i64, &str),
+    is_news: bool,
+    now_ms: i64,
+) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached(
+            "INSERT INTO poll (source_id, broadcast, state, registered_at_ms, due_at_ms) \
+             VALUES (?1, ?2, 'open', ?3, ?3) ON CONFLICT (source_id, broadcast) DO UPDATE SET \
+             registered_at_ms = CASE WHEN ?4 AND state <> 'open' THEN ?3 ELSE registered_at_ms END, \
+             due_at_ms = CASE WHEN ?4 THEN ?3 ELSE due_at_ms END, \
+             gone_since_ms = CASE WHEN ?4 THEN NULL ELSE gone_since_ms END, \
+             gave_up = CASE WHEN ?4 THEN NULL ELSE gave_up END, \
+             settled_at_ms = CASE WHEN ?4 THEN NULL ELSE settled_at_ms END, \
+             state = CASE WHEN ?4 THEN 'open' ELSE state END RETURNING poll_id",
+        )?
+        .query_row(params![source_id, broadcast, now_ms, is_news], |row| row.get(0))
+}
+
+fn settle(
+    connection: &Connection,
+    poll: &PollRecord,
+    was_due_ms: i64,
+    now_ms: i64,
+) -> rusqlite::Result<()> {
+    let counts = poll.counts;
+    connection.execute(
+        "UPDATE poll SET polls = ?2, unchanged = ?3, failures = ?4, answered_at_ms = ?5, \
+         changed_at_ms = ?6, error_code = ?7, error_detail = ?8, answer_hash = ?9, \
+         total = ?10, success = ?11, failure = ?12, pending = ?13 WHERE poll_id = ?1",
+        params![
+            poll.poll_id,
+            poll.polls,
+            poll.unchanged,
+            poll.failures,
+            poll.answered_at_ms,
+            poll.changed_at_ms,
+            poll.error_code,
+            poll.error_detail,
+            poll.answer_hash,
+            counts.total,
+            counts.success,
+            counts.failure,
+            counts.pending,
+        ],
+    )?;
+    connection.execute(
+        "UPDATE poll SET state = ?3, gave_up = ?4, due_at_ms = ?5, gone_since_ms = ?6, \
+         settled_at_ms = CASE WHEN ?3 = 'open' THEN NULL ELSE ?7 END \
+         WHERE poll_id = ?1 AND due_at_ms = ?2 AND state = 'open'",
+        params![
+            poll.poll_id,
+            was_due_ms,
+            poll.state.as_str(),
+            poll.gave_up.map(PollGaveUp::as_str),
+            poll.due_at_ms,
+            poll.gone_since_ms,
+            now_ms,
+        ],
+    )?;
+    Ok(())
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<PollRecord> {
+    Ok(PollRecord {
+        poll_id: row.get("poll_id")?,
+        source: row.get("source")?,
+        broadcast: row.get("broadcast")?,
+        state: word(row, "state")?,
+        gave_up: maybe_word(row, "gave_up")?,
+        registered_at_ms: row.get("registered_at_ms")?,
+        due_at_ms: row.get("due_at_ms")?,
+        polls: row.get("polls")?,
+        unchanged: row.get("unchanged")?,
+        failures: row.get("failures")?,
+        gone_since_ms: row.get("gone_since_ms")?,
+        answered_at_ms: row.get("answered_at_ms")?,
+        changed_at_ms: row.get("changed_at_ms")?,
+        error_code: row.get("error_code")?,
+        error_detail: row.get("error_detail")?,
+        answer_hash: row.get("answer_hash")?,
+        counts: PollCounts {
+            total: row.get("total")?,
+            success: row.get("success")?,
+            failure: row.get("failure")?,
+            pending: row.get("pending")?,
+        },
+    })
+}

@@ -1,0 +1,147 @@
+//! `/sources/{name}/broadcasts`: what is asked for at a source that sends nothing by itself.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::input::{Body, Query, Segment};
+use super::page::{Page, Paging};
+use super::problem::Problem;
+use super::time::Time;
+use super::{Asked, Reply, done, unexpected};
+use crate::operations::{Answer, Request};
+use crate::store::poll::{PollGaveUp, PollRecord, PollState};
+
+/// A broadcast that is or was asked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Poll)]
+pub(super) struct View {
+    /// The broadcast's id.
+    id: String,
+    /// Its source.
+    source: String,
+    /// Whether it is still asked for.
+    state: PollState,
+    /// Why not, when it was given up.
+    gave_up: Option<PollGaveUp>,
+    /// Since when it is asked for.
+    registered_at: Time,
+    /// When it is asked for next; null when it is no more.
+    next_at: Option<Time>,
+    /// How often it was asked for.
+    polls: u64,
+    /// When it was last answered.
+    answered_at: Option<Time>,
+    /// When an answer last differed from the one before.
+    changed_at: Option<Time>,
+    /// What went wrong last, as a stable word (`refused`, `gone`, `timeout`, `unreadable` and so
+    /// on); null when it was answered.
+    error_code: Option<String>,
+    /// The same in words.
+    error_detail: Option<String>,
+    /// Its counters as its server has them, as of the last answer.
+    statistics: Counts,
+}
+
+/// Counters of a server; null where it does not count.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PollCounts)]
+struct Counts {
+    /// Targeted users.
+    total: Option<u64>,
+    /// Those whose sending succeeded.
+    success: Option<u64>,
+    /// Those whose sending failed.
+    failure: Option<u64>,
+    /// Those still to come, by its counter or by its list, whichever are more.
+    pending: Option<u64>,
+}
+
+impl From<PollRecord> for View {
+    fn from(poll: PollRecord) -> Self {
+        Self {
+            id: poll.broadcast,
+            source: poll.source,
+            state: poll.state,
+            gave_up: poll.gave_up,
+            registered_at: Time(poll.registered_at_ms),
+            next_at: (poll.state == PollState::Open).then_some(Time(poll.due_at_ms)),
+            polls: poll.polls,
+            answered_at: poll.answered_at_ms.map(Time),
+            changed_at: poll.changed_at_ms.map(Time),
+            error_code: poll.error_code,
+            error_detail: poll.error_detail,
+            statistics: Counts {
+                total: poll.counts.total,
+                success: poll.counts.success,
+                failure: poll.counts.failure,
+                pending: poll.counts.pending,
+            },
+        }
+    }
+}
+
+/// Which broadcast.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewPoll)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPoll {
+    /// Its id, as the response to its sending has it.
+    #[schema(example = "bc-1", min_length = 1, max_length = 256)]
+    id: String,
+}
+
+/// Which page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// At most this many; 50 when left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Ask for a broadcast from now on, until nothing in it is pending; for one of which nobody
+/// registered who was written to. One that is asked for already is asked for at once, one that
+/// was done or given up again.
+#[utoipa::path(post, path = "/sources/{name}/broadcasts", tag = "sources",
+    params(("name" = String, Path, description = "The source that is asked.")),
+    request_body = NewPoll,
+    responses((status = 200, description = "It is asked for.", body = View)))]
+pub(super) async fn open(
+    asked: Asked,
+    Segment(source): Segment,
+    Body(NewPoll { id }): Body<NewPoll>,
+) -> Reply {
+    let request = Request::PollBroadcast {
+        source,
+        broadcast: id,
+    };
+    match asked.perform(request).await? {
+        Answer::Poll(poll) => done(&View::from(poll)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// What is or was asked for at a source, the newest first.
+#[utoipa::path(get, path = "/sources/{name}/broadcasts", tag = "sources",
+    params(("name" = String, Path, description = "The source."), ListQuery),
+    responses((status = 200, description = "One page.", body = Page<View>)))]
+pub(super) async fn list(
+    asked: Asked,
+    Segment(source): Segment,
+    Query(query): Query<ListQuery>,
+) -> Reply {
+    let mut sources = asked.shared.api.operations.sources().iter();
+    let known = sources.any(|known| known.name == source && asked.caller.sees_source(&source));
+    if !known {
+        return Err(Problem::missing(format_args!("source named {source:?}")));
+    }
+    let paging = Paging::new("polls", query.limit, query.cursor.as_deref())?;
+    let window = paging.window();
+    let rows = asked
+        .read(move |reader| reader.polls(Some(&source), window))
+        .await?;
+    done(&paging.page(rows, |row| row.poll_id, View::from))
+}
