@@ -476,37 +476,39 @@ impl Config {
             ));
         }
         for source in &self.sources {
-            let key = format!("source.{}", source.name);
-            if let Some(polled) = &source.polled {
-                let guard =
-                    Guard::new(self.forward.allow_http, self.forward.allow_networks.clone());
-                if let Err(error) = guard.target(&polled.url_of("id")) {
-                    warnings.push(warning(
-                        &key,
-                        &format!("nothing can be asked of url: {error}"),
-                    ));
-                }
-            } else if source.authentication.methods.is_empty() {
-                warnings.push(warning(
-                    &key,
-                    "unauthenticated: whoever knows its URL can invent reports",
-                ));
+            warnings.extend(self.warnings_of(source));
+        }
+        warnings
+    }
+
+    /// What works of a source and should be known.
+    fn warnings_of(&self, source: &Source) -> Vec<Warning> {
+        let warning = |text: &str| Warning {
+            key: format!("source.{}", source.name),
+            text: text.to_owned(),
+        };
+        let mut warnings = Vec::new();
+        if let Some(polled) = &source.polled {
+            let guard = Guard::new(self.forward.allow_http, self.forward.allow_networks.clone());
+            if let Err(error) = guard.target(&polled.url_of("id")) {
+                warnings.push(warning(&format!("nothing can be asked of url: {error}")));
             }
-            if source.provider == Provider::MetaCloud && source.verify_tokens.is_empty() {
-                warnings.push(warning(
-                    &key,
-                    "no verify_token: Meta's GET handshake will be refused, so the callback URL cannot be set in its dashboard",
-                ));
-            }
-            if source
-                .secrets()
-                .any(|secret| secret.expose_secret().starts_with(starter::PLACEHOLDER))
-            {
-                warnings.push(warning(
-                    &key,
-                    "a secret is still the placeholder of `tickrelay init`: fill in the provider's",
-                ));
-            }
+        } else if source.authentication.methods.is_empty() {
+            warnings.push(warning(
+                "unauthenticated: whoever knows its URL can invent reports",
+            ));
+        }
+        if source.provider == Provider::MetaCloud && source.verify_tokens.is_empty() {
+            warnings.push(warning("no verify_token: Meta's GET handshake will be refused, so the callback URL cannot be set in its dashboard",
+            ));
+        }
+        if source
+            .secrets()
+            .any(|secret| secret.expose_secret().starts_with(starter::PLACEHOLDER))
+        {
+            warnings.push(warning(
+                "a secret is still the placeholder of `tickrelay init`: fill in the provider's",
+            ));
         }
         warnings
     }

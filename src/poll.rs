@@ -6,26 +6,29 @@
 //! down the one line of the house ([`crate::receive`]).
 
 mod schedule;
+mod trouble;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
+use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::config::{Polled, Source};
+use crate::config::Polled;
 use crate::forward::sender::Sender;
 use crate::forward::sender::fetch::{Fetched, Question, Unfetched};
 use crate::metrics::{Metrics, source_labels};
-use crate::model::{ErrorCode, Headers, Outcome, SecretText};
+use crate::model::{Headers, SecretText};
 use crate::provider::botsquad;
 use crate::receive::{Answered, Inlet, Reception, Told};
-use crate::store::poll::{PollCounts, PollRecord, PollState};
+use crate::store::poll::{PollCounts, PollRecord};
 use crate::store::{Error, Store};
 use schedule::{Heard, Pace, Trouble};
-use secrecy::ExposeSecret as _;
+use trouble::{Failed, UNREADABLE, tell};
 
 /// Broadcasts of one source that are asked for at once; those of others need not wait for them.
 const AT_ONCE: usize = 4;
@@ -53,40 +56,30 @@ struct Asked {
     pace: Pace,
 }
 
-/// What went wrong with a question: of what sort, as a stable word, and in words.
-struct Failed {
-    trouble: Trouble,
-    code: &'static str,
-    detail: String,
-    retry_at_ms: Option<i64>,
-}
-
 impl Polling {
-    /// Asks for what these sources of the reception have.
+    /// Asks for what the sources of this reception have that send nothing.
     #[must_use]
     pub fn new(
-        sources: &[Source],
         (store, sender): (Store, Arc<Sender>),
         reception: Arc<Reception>,
         (clock, metrics): (Clock, Arc<Metrics>),
     ) -> Self {
-        let asked = sources.iter().filter_map(|source| {
-            let polled = source.polled.clone()?;
+        let asked = reception.polled().map(|(inlet, polled)| {
             let header = polled.authorization.as_ref().map(|(name, value)| {
                 let value = SecretText::from(value.expose_secret().to_owned());
                 (name.to_ascii_lowercase(), value)
             });
-            Some(Arc::new(Asked {
-                name: source.name.clone(),
-                inlet: reception.inlet(&source.name)?,
+            Arc::new(Asked {
+                name: inlet.name().to_owned(),
+                inlet: Arc::clone(inlet),
                 headers: header.into_iter().collect(),
                 pace: Pace {
                     every: polled.every,
                     at_most: polled.at_most,
                     give_up_after: polled.give_up_after,
                 },
-                polled,
-            }))
+                polled: polled.clone(),
+            })
         });
         Self {
             sources: asked.collect(),
@@ -125,34 +118,29 @@ impl Polling {
     }
 
     /// Asks for one broadcast and writes down how it went.
-    async fn ask(&self, asked: &Asked, poll: PollRecord) {
+    async fn ask(&self, asked: &Asked, mut poll: PollRecord) {
         let was_due_ms = poll.due_at_ms;
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let fetched = self.fetch(asked, &poll).await;
         let now_ms = self.clock.now_ms();
         let heard = match fetched {
-            Ok(fetched) => self.hear(asked, &poll, fetched, now_ms).await,
-            Err(failed) => Ok(Err(failed)),
+            Ok(fetched) => self.hear(asked, &mut poll, fetched, now_ms).await,
+            Err(failed) => Err(failed),
         };
-        let (poll, outcome) = match heard {
-            Ok(Ok((poll, heard))) => {
-                let word = match heard {
-                    Heard::Answer { is_news: true, .. } => "changed",
-                    _ => "unchanged",
-                };
-                (asked.pace.after(poll, heard, now_ms), word)
-            }
-            Ok(Err(failed)) => failed.write(asked.pace, poll, now_ms),
-            Err(error) => {
-                let failed = Failed {
-                    trouble: Trouble::Passing,
-                    code: "not-stored",
-                    detail: error.to_string(),
-                    retry_at_ms: None,
-                };
-                failed.write(asked.pace, poll, now_ms)
-            }
+        let outcome = match &heard {
+            Ok(Heard::Answer { is_news: true, .. }) => "changed",
+            Ok(_) => "unchanged",
+            Err(failed) => failed.code,
         };
+        let heard = heard.unwrap_or_else(|failed| {
+            poll.error_code = Some(failed.code.to_owned());
+            poll.error_detail = Some(failed.detail);
+            Heard::Trouble {
+                trouble: failed.trouble,
+                retry_at_ms: failed.retry_at_ms,
+            }
+        });
+        let poll = asked.pace.after(poll, heard, now_ms);
         let labels = source_labels(&asked.name, outcome);
         self.metrics.polls.get_or_create(&labels).inc();
         tell(&poll, outcome, started.elapsed(), now_ms);
@@ -191,12 +179,11 @@ impl Polling {
     async fn hear(
         &self,
         asked: &Asked,
-        poll: &PollRecord,
+        poll: &mut PollRecord,
         fetched: Fetched,
         now_ms: i64,
-    ) -> Result<Result<(PollRecord, Heard), Failed>, Error> {
+    ) -> Result<Heard, Failed> {
         let hash = Sha256::digest(&fetched.body).to_vec();
-        let mut poll = poll.clone();
         let is_news = poll.answer_hash.as_ref() != Some(&hash);
         if is_news {
             let answered = Answered {
@@ -206,24 +193,21 @@ impl Polling {
                 content_type: fetched.content_type,
                 content_encoding: fetched.content_encoding,
             };
+            let taken = self.reception.take_answer(&asked.inlet, answered).await;
+            let told = taken.map_err(|error| Failed::of_ours("not-stored", &error))?;
             poll.answer_hash = Some(hash);
-            match self.reception.take_answer(&asked.inlet, answered).await? {
-                Ok(told) => {
-                    self.remark(&poll, told);
-                    poll.counts = counts(told);
-                }
-                Err(error) => return Ok(Err(Failed::unreadable(&error.to_string()))),
-            }
+            let told = told.map_err(|error| Failed::of_ours(UNREADABLE, &error))?;
+            poll.counts = counts(told);
+            self.remark(poll, told);
         } else if poll.failures > 0 {
             // It may be the one that could not be read, come again after other trouble.
             let (body, encoding) = (&fetched.body, fetched.content_encoding.as_deref());
-            if let Err(error) = botsquad::check(body, encoding, &asked.polled.dialect) {
-                return Ok(Err(Failed::unreadable(&error.to_string())));
-            }
+            botsquad::check(body, encoding, &asked.polled.dialect)
+                .map_err(|error| Failed::of_ours(UNREADABLE, &error))?;
         }
         (poll.error_code, poll.error_detail) = (None, None);
         let is_done = poll.counts.pending == Some(0);
-        Ok(Ok((poll, Heard::Answer { is_news, is_done })))
+        Ok(Heard::Answer { is_news, is_done })
     }
 
     /// Says once what is odd about the numbers of a broadcast; the server's are kept.
@@ -246,9 +230,6 @@ impl Polling {
     }
 }
 
-/// The word for an answer that is none.
-const UNREADABLE: &str = "unreadable";
-
 /// What an answer says of the broadcast as a whole. Nothing is known to be pending, or not to be,
 /// while nobody is listed or counted: sending has not begun.
 fn counts(told: Told) -> PollCounts {
@@ -265,103 +246,6 @@ fn counts(told: Told) -> PollCounts {
         success: statistics.success,
         failure: statistics.failure,
         pending: pending.filter(|_| is_begun),
-    }
-}
-
-impl Failed {
-    fn unreadable(detail: &str) -> Self {
-        Self {
-            trouble: Trouble::Passing,
-            code: UNREADABLE,
-            detail: detail.to_owned(),
-            retry_at_ms: None,
-        }
-    }
-
-    /// The poll after it, and its word.
-    fn write(self, pace: Pace, mut poll: PollRecord, now_ms: i64) -> (PollRecord, &'static str) {
-        let heard = Heard::Trouble {
-            trouble: self.trouble,
-            retry_at_ms: self.retry_at_ms,
-        };
-        poll.error_code = Some(self.code.to_owned());
-        poll.error_detail = Some(self.detail);
-        (pace.after(poll, heard, now_ms), self.code)
-    }
-}
-
-impl From<Outcome> for Failed {
-    /// What the answer's body says is left out: it may name people.
-    fn from(outcome: Outcome) -> Self {
-        let (trouble, code) = match (outcome.http_status, outcome.error) {
-            (Some(401 | 403), _) => (Trouble::Refused, "refused"),
-            (Some(404 | 410), _) => (Trouble::Gone, "gone"),
-            (_, error) => (
-                Trouble::Passing,
-                error.map_or(UNREADABLE, ErrorCode::as_str),
-            ),
-        };
-        Self {
-            trouble,
-            code,
-            detail: outcome.detail,
-            retry_at_ms: outcome.retry_at_ms,
-        }
-    }
-}
-
-/// One line for each question.
-fn tell(poll: &PollRecord, outcome: &str, took: std::time::Duration, now_ms: i64) {
-    let (source, broadcast) = (poll.source.as_str(), poll.broadcast.as_str());
-    let state = poll.state.as_str();
-    let duration_ms = took.as_millis();
-    let next_in_ms = (poll.state == PollState::Open).then(|| poll.due_at_ms - now_ms);
-    let pending = poll.counts.pending;
-    if let Some(detail) = &poll.error_detail {
-        if outcome == "refused" {
-            tracing::error!(
-                source,
-                broadcast,
-                outcome,
-                detail,
-                state,
-                duration_ms,
-                next_in_ms,
-                "poll.refused: check the source's authorization"
-            );
-        } else {
-            tracing::warn!(
-                source,
-                broadcast,
-                outcome,
-                detail,
-                state,
-                duration_ms,
-                next_in_ms,
-                "poll.asked"
-            );
-        }
-    } else if poll.state == PollState::GaveUp {
-        tracing::warn!(
-            source,
-            broadcast,
-            outcome,
-            pending,
-            state,
-            duration_ms,
-            "poll.asked"
-        );
-    } else {
-        tracing::info!(
-            source,
-            broadcast,
-            outcome,
-            pending,
-            state,
-            duration_ms,
-            next_in_ms,
-            "poll.asked"
-        );
     }
 }
 

@@ -58,18 +58,6 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
     let metrics = Arc::new(Metrics::new());
     let store = Store::open(&store_options(&config), clock.clone(), Arc::clone(&metrics))?;
     let sender = Arc::new(Sender::new(&sender_config(&config))?);
-    let reception = Arc::new(Reception::new(
-        config.sources.clone(),
-        store.clone(),
-        clock.clone(),
-        Arc::clone(&metrics),
-    ));
-    let polling = Polling::new(
-        &config.sources,
-        (store.clone(), Arc::clone(&sender)),
-        Arc::clone(&reception),
-        (clock.clone(), Arc::clone(&metrics)),
-    );
     let listener = listen(config.server.listen)
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let watch = watch(&config, &store, &clock, &metrics);
@@ -94,6 +82,17 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
     };
     warn(&config, &store);
     let api = Api::new(&config, operations.clone());
+    let reception = Arc::new(Reception::new(
+        config.sources,
+        store.clone(),
+        clock.clone(),
+        Arc::clone(&metrics),
+    ));
+    let polling = Polling::new(
+        (store.clone(), forwarding.sender.clone()),
+        Arc::clone(&reception),
+        (clock.clone(), Arc::clone(&metrics)),
+    );
     let shared = Data::new(Web {
         api,
         reception,

@@ -104,6 +104,7 @@ impl Demo {
                 .is_none_or(|only| Provider::SENDING.contains(&only)),
             "nothing is sent by such a provider, its API is asked: show meta-cloud, meta-on-premises, 360dialog or infobip"
         );
+        // What is asked for needs somebody to answer, whom no newcomer has.
         let program: Vec<Program> = Provider::SENDING
             .into_iter()
             .filter(|provider| self.provider.is_none_or(|only| only == *provider))

@@ -1,6 +1,7 @@
 //! A source that is asked instead of sending: where, as whom, how often, and how it speaks.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -59,7 +60,8 @@ impl Polled {
             if byte.is_ascii_alphanumeric() || b"-_~.".contains(&byte) {
                 encoded.push(char::from(byte));
             } else {
-                encoded.push_str(&format!("%{byte:02X}"));
+                // Writing into a string cannot fail.
+                let _ = write!(encoded, "%{byte:02X}");
             }
         }
         self.url.replace(ID, &encoded)
@@ -115,7 +117,7 @@ fn url(given: &str) -> Result<String, String> {
     // Not repeated: it may hold a password.
     let parsed = Url::parse(&given.replace(ID, "0")).map_err(|_| SHAPE.to_owned())?;
     let plain = ["http", "https"].contains(&parsed.scheme()) && parsed.fragment().is_none();
-    if !plain || parsed.host_str().is_none_or(|host| host.is_empty()) {
+    if !plain || parsed.host_str().is_none_or(str::is_empty) {
         return Err(SHAPE.to_owned());
     }
     if !parsed.username().is_empty() || parsed.password().is_some() {

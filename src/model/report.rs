@@ -10,7 +10,7 @@ use super::{MessageType, Registration, Status};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// A status webhook of Meta (Cloud API and On-Premises).
+    /// A status webhook of Meta (Cloud API and On-Premises), or an entry of Botsquad's answer.
     Status,
     /// A delivery report of Infobip, on whatever channel.
     Delivery,
@@ -147,7 +147,7 @@ pub struct Report {
     pub echo: Option<Echo>,
     /// Price and conversation.
     pub pricing: Pricing,
-    /// Infobip `bulkId`: the broadcast.
+    /// The broadcast: Infobip `bulkId`, or the id that was asked for.
     pub bulk_id: Option<String>,
     /// Infobip `entityId`.
     pub entity_id: Option<String>,

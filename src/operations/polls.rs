@@ -1,13 +1,15 @@
-//! Having a broadcast asked for of which nobody told who was written to.
+//! Broadcasts that are asked for: having one asked for of which nobody told who was written to, and
+//! the ids of messages whose provider gives none.
 
 use std::sync::Arc;
 
-use super::{Answer, Failure, Operations};
+use super::register::{SentMessage, fault};
+use super::{Answer, Failure, Fault, Operations};
 use crate::access::Caller;
-use crate::provider::Provider;
+use crate::provider::{Provider, botsquad};
 
 /// The longest id of a broadcast, in bytes; the ids of its messages begin with it.
-pub(super) const LONGEST_ID: usize = 256;
+const LONGEST_ID: usize = 256;
 
 impl Operations {
     /// Asks that source for that broadcast, until nothing in it is pending.
@@ -43,4 +45,43 @@ pub(super) fn check_id(field: &str, id: &str) -> Result<(), Failure> {
     }
     let detail = format!("the id of a broadcast has 1 to {LONGEST_ID} bytes, none of control");
     Err(Failure::invalid(field, detail))
+}
+
+/// The id of a message whose provider gives none. The second one to the same number in a broadcast
+/// has to be told from the first, so there the id is given as we would make it.
+pub(super) fn made_id(sent: &SentMessage) -> Result<String, Fault> {
+    let told = |field: &str, text: &Option<String>| {
+        let name = field.trim_start_matches('/');
+        let detail = format!("{name} is missing: Botsquad gives no ids, so it tells the message");
+        text.clone().ok_or_else(|| fault(field, detail))
+    };
+    let broadcast = told("/broadcastId", &sent.broadcast_id)?;
+    let to = told("/mobileNo", &sent.mobile_no)?;
+    if check_id("/broadcastId", &broadcast).is_err() {
+        let detail = format!("broadcastId has 1 to {LONGEST_ID} bytes, none of control");
+        return Err(fault("/broadcastId", detail));
+    }
+    let first = botsquad::message_id(&broadcast, &to, 1);
+    let Some(given) = &sent.ms_id else {
+        return Ok(first);
+    };
+    let times = given.strip_prefix(&first).and_then(|rest| match rest {
+        "" => Some(1),
+        rest => rest
+            .strip_prefix('.')?
+            .parse()
+            .ok()
+            .filter(|times| *times > 1),
+    });
+    match times {
+        Some(times) => Ok(botsquad::message_id(&broadcast, &to, times)),
+        None => Err(fault(
+            "/msId",
+            format!(
+                "Botsquad gives no ids: leave msId out for {first:?}, or write {:?} for a second \
+                 message of the broadcast to the same number",
+                botsquad::message_id(&broadcast, &to, 2)
+            ),
+        )),
+    }
 }

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::polls::{LONGEST_ID, check_id};
+use super::polls::{check_id, made_id};
 use super::{Answer, Failure, Fault, Operations, json};
 use crate::access::Caller;
 use crate::config::Source;
 use crate::model::{FilledTemplate, MessageType, Parameters, Registration, read_time, read_ttl};
-use crate::provider::botsquad;
 use crate::store::{Registered, Registering, TemplateRecord};
 
 /// Messages that are registered in one commit; webhooks wait meanwhile.
@@ -315,45 +314,6 @@ fn given_id(id: Option<&str>) -> Result<String, Fault> {
     Err(fault("/msId", detail))
 }
 
-/// The id of a message whose provider gives none. The second one to the same number in a broadcast
-/// has to be told from the first, so there the id is given as we would make it.
-fn made_id(sent: &SentMessage) -> Result<String, Fault> {
-    let told = |field: &str, text: &Option<String>| {
-        let name = field.trim_start_matches('/');
-        let detail = format!("{name} is missing: Botsquad gives no ids, so it tells the message");
-        text.clone().ok_or_else(|| fault(field, detail))
-    };
-    let broadcast = told("/broadcastId", &sent.broadcast_id)?;
-    let to = told("/mobileNo", &sent.mobile_no)?;
-    if check_id("/broadcastId", &broadcast).is_err() {
-        let detail = format!("broadcastId has 1 to {LONGEST_ID} bytes, none of control");
-        return Err(fault("/broadcastId", detail));
-    }
-    let first = botsquad::message_id(&broadcast, &to, 1);
-    let Some(given) = &sent.ms_id else {
-        return Ok(first);
-    };
-    let times = given.strip_prefix(&first).and_then(|rest| match rest {
-        "" => Some(1),
-        rest => rest
-            .strip_prefix('.')?
-            .parse()
-            .ok()
-            .filter(|times| *times > 1),
-    });
-    match times {
-        Some(times) => Ok(botsquad::message_id(&broadcast, &to, times)),
-        None => Err(fault(
-            "/msId",
-            format!(
-                "Botsquad gives no ids: leave msId out for {first:?}, or write {:?} for a second \
-                 message of the broadcast to the same number",
-                botsquad::message_id(&broadcast, &to, 2)
-            ),
-        )),
-    }
-}
-
 /// What the store refuses, as the field that is to blame.
 fn refusal(registered: Registered) -> Option<Fault> {
     let detail = match registered {
@@ -413,7 +373,7 @@ fn too_long(field: &str, text: &str, most: usize) -> Option<Fault> {
     Some(fault(field, detail))
 }
 
-fn fault(field: impl Into<String>, detail: String) -> Fault {
+pub(super) fn fault(field: impl Into<String>, detail: String) -> Fault {
     Fault {
         field: field.into(),
         detail,

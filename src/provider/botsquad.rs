@@ -172,10 +172,13 @@ impl<'a> Answer<'a> {
             // A broadcast is the sending of a template.
             report.evidence = Some(MessageType::Template);
             report.status = dialect.meaning(&report.provider_status);
-            match report.status {
-                Some(Status::Failed) => report.errors.push(error(&entry, dialect)),
-                Some(_) => {}
-                None => report.oddities.push("unknown-status"),
+            if report.status.is_none() {
+                report.oddities.push("unknown-status");
+            }
+            // A word that is explained later must stay the same report, so what nobody explained
+            // has its reason too.
+            if matches!(report.status, None | Some(Status::Failed)) {
+                report.errors.extend(error(&entry, dialect));
             }
             Item::Report(Box::new(report))
         })
@@ -229,7 +232,7 @@ fn told_by(to: &str) -> String {
 
 /// Why an entry failed. Six digits that begin with 13 are WhatsApp's; a shorter number may be
 /// anybody's, and counts as Botsquad's own.
-fn error(entry: &Value, dialect: &Dialect) -> ReportError {
+fn error(entry: &Value, dialect: &Dialect) -> Option<ReportError> {
     let reason = dialect.fields.text(Field::Reason, entry);
     let details = dialect
         .fields
@@ -237,6 +240,9 @@ fn error(entry: &Value, dialect: &Dialect) -> ReportError {
             Value::Object(_) | Value::Array(_) => Some(value.to_string()),
             value => plain(value),
         });
+    if reason.is_none() && details.is_none() {
+        return None;
+    }
     let number = |text: &Option<String>| text.as_deref()?.trim().parse::<i64>().ok();
     let code = number(&details).or_else(|| number(&reason));
     let of_whatsapp = code.filter(|code| OF_WHATSAPP.contains(code));
@@ -255,14 +261,14 @@ fn error(entry: &Value, dialect: &Dialect) -> ReportError {
         let text = text.filter(|text| text.trim().parse::<i64>().is_err());
         text.map(|text| text.chars().take(LONGEST_TEXT).collect::<String>())
     };
-    ReportError {
+    Some(ReportError {
         key: of_whatsapp.unwrap_or_else(own),
         code,
         title: words(reason),
         details: words(details),
         href: None,
         permanent: None,
-    }
+    })
 }
 
 /// A text that is not blank, or a number or bool written out.

@@ -34,6 +34,7 @@
 //! - `api`: who may ask what over HTTP, what is answered, and how it is refused.
 //! - `registering`: what the sender tells joins what is reported, whichever comes first.
 //! - `broadcasts`: many messages sent as one, told of in Botsquad's shape.
+//! - `polling`: a source that sends nothing is asked until nothing is pending, and what changes is told.
 //! - `simulate`: what is played for every kind of source is believed, understood and counted.
 //! - `benchmarks`: the page of figures shows what was measured and nothing else.
 //! - `wal`: the write-ahead log starts over under load, and says who keeps it from doing so.
@@ -66,6 +67,7 @@ mod normalise;
 mod order;
 mod origin;
 mod outage;
+mod polling;
 mod power;
 mod queries;
 mod registering;

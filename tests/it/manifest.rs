@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use tickrelay::provider::Provider;
 
 use crate::support::fixtures::{self, Case};
 
@@ -29,10 +30,14 @@ fn read(name: &str) -> (Manifest, Vec<Case>) {
         .join(name)
         .with_extension("toml");
     let manifest = toml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-    let of_infobip = |case: &Case| case.provider == tickrelay::provider::Provider::Infobip;
+    let manifest_of = |case: &Case| match case.provider {
+        Provider::Infobip => "infobip",
+        Provider::Botsquad => "botsquad",
+        _ => "meta",
+    };
     let cases = fixtures::all()
         .into_iter()
-        .filter(|case| of_infobip(case) == (name == "infobip"))
+        .filter(|case| manifest_of(case) == name)
         .collect();
     (manifest, cases)
 }
@@ -56,11 +61,12 @@ fn every_edge_case_has_a_line() {
     };
     check("meta", 50, &[47]);
     check("infobip", 42, &[]);
+    check("botsquad", 8, &[]);
 }
 
 #[test]
 fn every_proof_exists() {
-    for name in ["meta", "infobip"] {
+    for name in ["meta", "infobip", "botsquad"] {
         let (manifest, cases) = read(name);
         let folders: BTreeSet<String> = cases.iter().map(Case::path).collect();
         let proofs = manifest.line.iter().flat_map(|line| {
@@ -81,7 +87,7 @@ fn every_proof_exists() {
 
 #[test]
 fn a_case_and_the_manifest_agree_on_the_lines_it_proves() {
-    for name in ["meta", "infobip"] {
+    for name in ["meta", "infobip", "botsquad"] {
         let (manifest, cases) = read(name);
         for case in &cases {
             let proof = format!("fixture {}", case.path());

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod api;
+pub(crate) mod botsquad;
 pub(crate) mod cli;
 pub(crate) mod cloud;
 pub(crate) mod fixtures;

@@ -61,7 +61,7 @@ fn each_entry_is_a_report_told_by_its_number_and_occurrence() {
             "unreadable an entry without a number: name it in fields.to",
             "bc-1:31600000006 failure failed botsquad:failure",
             "bc-1:31600000007 failure failed botsquad:9",
-            "bc-1:31600000008 failure failed botsquad:failure",
+            "bc-1:31600000008 failure failed -",
         ]
     );
 }

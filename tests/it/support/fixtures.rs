@@ -1,6 +1,7 @@
 //! The folders of `fixtures/`: what each claims, what it posts, and as whom.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
@@ -8,7 +9,14 @@ use tickrelay::config::Source;
 use tickrelay::model::MessageType;
 use tickrelay::provider::Provider;
 
-use super::{TestApp, source};
+use super::botsquad::{Answer, Api};
+use super::{TestApp, source, until};
+
+/// What the sources of Botsquad's cases ask.
+static API: LazyLock<Api> = LazyLock::new(Api::start);
+
+/// The broadcast that they ask for.
+const BROADCAST: &str = "bc-1";
 
 /// One folder: one behaviour.
 pub(crate) struct Case {
@@ -53,7 +61,7 @@ struct RequestChange {
 
 /// Every case, by provider and name.
 pub(crate) fn all() -> Vec<Case> {
-    Provider::SENDING
+    Provider::ALL
         .into_iter()
         .flat_map(|provider| {
             let folder = root().join(provider.as_str());
@@ -112,7 +120,12 @@ impl Case {
     /// As [`Case::source`], under another name.
     pub(crate) fn source_named(&self, name: &str) -> Source {
         let change = &self.claim.source;
-        let mut source = source(name, self.provider);
+        let mut source = match self.provider {
+            Provider::Botsquad => API.source_with(name, |polled| {
+                polled.url = polled.url.replace("{id}", &place(name, "{id}"));
+            }),
+            provider => source(name, provider),
+        };
         if let Some(sender) = &change.sender {
             source.sender = Some(sender.clone());
         }
@@ -127,8 +140,12 @@ impl Case {
         self.path().replace('/', "-")
     }
 
-    /// Posts a body as the case describes the request; fails on a 200 that says something.
+    /// Posts a body as the case describes the request, or has it asked for where nothing is sent;
+    /// fails on a 200 that says something.
     pub(crate) async fn post(&self, app: &TestApp, source: &str, body: &[u8]) -> u16 {
+        if self.provider == Provider::Botsquad {
+            return answer(app, source, body).await;
+        }
         let change = &self.claim.request;
         let query = change.query.as_deref().map_or(String::new(), |query| {
             assert!(!query.starts_with('?'), "{}", self.path());
@@ -151,4 +168,29 @@ impl Case {
         assert!(status != 200 || said.is_empty(), "{}", self.path());
         status
     }
+}
+
+/// Where the answer of a source's broadcast stands: each test has a thread, and its own answers.
+fn place(source: &str, broadcast: &str) -> String {
+    let thread = format!("{:?}", std::thread::current().id());
+    let thread: String = thread.chars().filter(char::is_ascii_digit).collect();
+    format!("{thread}-{source}-{broadcast}")
+}
+
+/// Has the source's broadcast asked for, and answered so.
+async fn answer(app: &TestApp, source: &str, body: &[u8]) -> u16 {
+    let body = Answer::bytes(body).header("Content-Type", "application/json");
+    API.answer(&place(source, BROADCAST), body);
+    let polls = || {
+        let rows = app.rows(&format!(
+            "SELECT polls FROM poll JOIN source USING (source_id) WHERE name = '{source}'"
+        ));
+        rows.first().map_or(0, |row| row[0].parse::<u32>().unwrap())
+    };
+    let before = polls();
+    let path = format!("/sources/{source}/broadcasts");
+    let body = serde_json::json!({ "id": BROADCAST });
+    let status = app.anyone().post(&path, &body).await.status;
+    until("it was asked for", || polls() > before).await;
+    status
 }

@@ -1,0 +1,323 @@
+//! A source that sends nothing is asked for its broadcasts until nothing in them is pending, and
+//! what changes is told like what any other source sends.
+
+mod large;
+mod reading;
+mod registered;
+mod trouble;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tickrelay::clock::{Clock, Hand};
+use tickrelay::config::Polled;
+
+use crate::support::botsquad::{Answer, Api, KEY, statuses};
+use crate::support::receiver::Receiver;
+use crate::support::{TestApp, until};
+
+const T0_MS: i64 = 1_760_000_000_000;
+
+/// A service on a clock of its own that asks that API as source `bq`.
+async fn boot(api: &Api) -> (TestApp, Hand) {
+    boot_with(api, |_| {}).await
+}
+
+/// As `boot`, with how it asks changed.
+async fn boot_with(api: &Api, change: impl FnOnce(&mut Polled)) -> (TestApp, Hand) {
+    let (clock, hand) = Clock::manual(T0_MS);
+    let source = api.source_with("bq", change);
+    let app = TestApp::boot_with(clock, |config| config.sources.push(source)).await;
+    (app, hand)
+}
+
+/// Has a broadcast asked for.
+async fn poll(app: &TestApp, broadcast: &str) {
+    let caller = app.anyone();
+    let body = json!({ "id": broadcast });
+    caller.post("/sources/bq/broadcasts", &body).await.with(200);
+}
+
+/// Waits until a broadcast was asked for so often and how it went is written down.
+async fn asked(app: &TestApp, broadcast: &str, times: usize) {
+    let times = times.to_string();
+    until("it was asked", || app.poll(broadcast, "polls") == times).await;
+}
+
+/// Moves the time to when the broadcast is asked for next, and waits until it was.
+async fn ask_again(app: &TestApp, hand: &Hand, broadcast: &str) {
+    let times: usize = app.poll(broadcast, "polls").parse().unwrap();
+    hand.set_ms(app.poll(broadcast, "due_at_ms").parse().unwrap());
+    asked(app, broadcast, times + 1).await;
+}
+
+/// Messages as they stand: id, status, error, recipient.
+fn messages(app: &TestApp) -> Vec<Vec<String>> {
+    app.rows(
+        "SELECT provider_message_id, status, error_key, recipient FROM message \
+         ORDER BY provider_message_id",
+    )
+}
+
+#[actix_web::test]
+async fn from_pending_to_done_each_change_is_told_once() {
+    let api = Api::start();
+    let (app, hand) = boot(&api).await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    api.answer(
+        "bc-1",
+        statuses(&[("+31600000001", "pending"), ("+31600000002", "pending")]),
+    );
+    poll(&app, "bc-1").await;
+    asked(&app, "bc-1", 1).await;
+    // An answer that says the same is not stored, and changes nothing.
+    ask_again(&app, &hand, "bc-1").await;
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM webhook"), 1);
+    assert_eq!(app.value::<i64>("SELECT sum(repeats) FROM report"), 0);
+    let half = statuses(&[("+31600000001", "success"), ("+31600000002", "pending")]);
+    api.answer("bc-1", half.clone());
+    ask_again(&app, &hand, "bc-1").await;
+    api.answer(
+        "bc-1",
+        statuses(&[("+31600000001", "success"), ("+31600000002", "failure")]),
+    );
+    ask_again(&app, &hand, "bc-1").await;
+    assert_eq!(app.poll("bc-1", "state"), "done");
+    assert_eq!(app.poll("bc-1", "pending"), "0");
+    app.settled().await;
+    let told = |id: &str| receiver.by_message()[id].join(" ");
+    assert_eq!(receiver.count(), 4);
+    assert_eq!(told("bc-1:31600000001"), "queued sent");
+    assert_eq!(told("bc-1:31600000002"), "queued failed");
+    let failed = receiver.received().into_iter().map(|it| it.json());
+    let failed = failed
+        .into_iter()
+        .find(|it| it["MessageStatus"] == "failed")
+        .unwrap();
+    assert_eq!(failed["mobileNo"], "+31600000002");
+    assert_eq!(failed["type"], "Template-Message");
+    assert!(
+        failed["ErrorDetails"]
+            .to_string()
+            .contains("not_on_whatsapp"),
+        "{failed}"
+    );
+    // The answers are kept byte for byte, by the broadcast they are of.
+    let stored = app.rows("SELECT outcome, reports, new_reports, broadcast, body FROM webhook");
+    assert_eq!(stored.len(), 3);
+    assert_eq!(
+        stored[1][..4],
+        ["processed", "2", "1", "bc-1"].map(str::to_owned)
+    );
+    assert_eq!(stored[1][4], half.to_string());
+    // It is over: no time that passes brings another question.
+    hand.advance(Duration::from_hours(48));
+    poll(&app, "bc-2").await;
+    asked(&app, "bc-2", 1).await;
+    assert_eq!(api.asked("bc-1"), 4);
+    assert!(
+        api.credentials()
+            .iter()
+            .all(|credentials| credentials == KEY)
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn its_own_view_counts_what_was_sent_as_the_server_does() {
+    let api = Api::start();
+    let (app, _hand) = boot(&api).await;
+    let entries = [
+        ("31600000001", "success"),
+        ("31600000002", "failure"),
+        ("31600000003", "pending"),
+    ];
+    let answer = statuses(&entries);
+    api.answer("bc-1", answer.clone());
+    poll(&app, "bc-1").await;
+    asked(&app, "bc-1", 1).await;
+    let told = app.anyone().get("/broadcasts/bc-1").await.with(200);
+    assert_eq!(told["statistics"], answer["statistics"]);
+    let words = |list: &Value| -> Vec<Value> {
+        let list = list.as_array().unwrap().iter();
+        list.map(|entry| entry["status"].clone()).collect()
+    };
+    let mut ours = words(&told["statuses"]);
+    ours.sort_by_key(Value::to_string);
+    assert_eq!(ours, ["failure", "pending", "success"]);
+    assert_eq!(told["failures"].as_array().unwrap().len(), 1);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_restart_in_the_middle_goes_on_where_it_was() {
+    let api = Api::start();
+    let (app, hand) = boot(&api).await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    api.answer(
+        "bc-1",
+        statuses(&[("31600000001", "success"), ("31600000002", "pending")]),
+    );
+    poll(&app, "bc-1").await;
+    asked(&app, "bc-1", 1).await;
+    app.settled().await;
+    let due: i64 = app.poll("bc-1", "due_at_ms").parse().unwrap();
+    let app = app.restart().await;
+    assert_eq!(app.poll("bc-1", "due_at_ms"), due.to_string());
+    api.answer(
+        "bc-1",
+        statuses(&[("31600000001", "success"), ("31600000002", "success")]),
+    );
+    ask_again(&app, &hand, "bc-1").await;
+    app.settled().await;
+    assert_eq!(app.poll("bc-1", "state"), "done");
+    let told = receiver.by_message();
+    assert_eq!(told["bc-1:31600000001"], ["sent"]);
+    assert_eq!(told["bc-1:31600000002"], ["queued", "sent"]);
+    assert_eq!(api.asked("bc-1"), 2);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_question_that_a_stop_cuts_off_is_asked_after_the_start() {
+    let api = Api::start();
+    let (app, _hand) = boot(&api).await;
+    api.answer("bc-1", Answer::held());
+    poll(&app, "bc-1").await;
+    until("it is being asked", || api.asked("bc-1") == 1).await;
+    let app = app.restart().await;
+    until("it is asked again", || api.asked("bc-1") == 2).await;
+    assert_eq!(app.poll("bc-1", "polls"), "0");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_failed_after_it_was_sent_is_told() {
+    let api = Api::start();
+    let (app, hand) = boot(&api).await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    let other = ("31600000002", "pending");
+    for status in ["success", "failure", "success"] {
+        api.answer("bc-1", statuses(&[("31600000001", status), other]));
+        if app.poll("bc-1", "polls") == "-" {
+            poll(&app, "bc-1").await;
+            asked(&app, "bc-1", 1).await;
+        } else {
+            ask_again(&app, &hand, "bc-1").await;
+        }
+    }
+    app.settled().await;
+    // What was told of it before is no news, whatever came between.
+    assert_eq!(
+        receiver.by_message()["bc-1:31600000001"],
+        ["sent", "failed"]
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn the_same_number_twice_is_two_messages_in_whatever_order() {
+    let api = Api::start();
+    let (app, hand) = boot(&api).await;
+    let (one, two) = ("31600000001", "31600000002");
+    api.answer(
+        "bc-1",
+        statuses(&[(one, "success"), (two, "pending"), (one, "success")]),
+    );
+    poll(&app, "bc-1").await;
+    asked(&app, "bc-1", 1).await;
+    let expected = |last: &str| {
+        vec![
+            ["bc-1:31600000001", "sent", "-", one]
+                .map(str::to_owned)
+                .to_vec(),
+            ["bc-1:31600000001.2", "sent", "-", one]
+                .map(str::to_owned)
+                .to_vec(),
+            ["bc-1:31600000002", last, "-", two]
+                .map(str::to_owned)
+                .to_vec(),
+        ]
+    };
+    assert_eq!(messages(&app), expected("queued"));
+    api.answer(
+        "bc-1",
+        statuses(&[(two, "success"), (one, "success"), (one, "success")]),
+    );
+    ask_again(&app, &hand, "bc-1").await;
+    assert_eq!(messages(&app), expected("sent"));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn an_old_server_tells_its_failures_and_the_rest_is_reckoned() {
+    let api = Api::start();
+    let (app, hand) = boot(&api).await;
+    let answer = |success: u64, failures: &[&str]| {
+        let failures: Vec<Value> = failures
+            .iter()
+            .map(|to| json!({"to": to, "reason": "optout"}))
+            .collect();
+        json!({"id": "bc-1", "failures": failures,
+            "statistics": {"total": 3, "success": success, "failure": failures.len(), "cancelled": 0}})
+    };
+    api.answer("bc-1", answer(1, &["31600000001"]));
+    poll(&app, "bc-1").await;
+    asked(&app, "bc-1", 1).await;
+    assert_eq!(
+        (app.poll("bc-1", "state"), app.poll("bc-1", "pending")),
+        ("open".into(), "1".into())
+    );
+    api.answer("bc-1", answer(2, &["31600000001"]));
+    ask_again(&app, &hand, "bc-1").await;
+    assert_eq!(app.poll("bc-1", "state"), "done");
+    assert_eq!(
+        messages(&app),
+        [[
+            "bc-1:31600000001",
+            "failed",
+            "botsquad:optout",
+            "31600000001"
+        ]]
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn nothing_is_done_while_nobody_is_listed_or_counted() {
+    let api = Api::start();
+    let (app, hand) = boot(&api).await;
+    api.answer("bc-1", statuses(&[]));
+    poll(&app, "bc-1").await;
+    asked(&app, "bc-1", 1).await;
+    assert_eq!(
+        (app.poll("bc-1", "state"), app.poll("bc-1", "pending")),
+        ("open".into(), "-".into())
+    );
+    api.answer("bc-1", statuses(&[("31600000001", "success")]));
+    ask_again(&app, &hand, "bc-1").await;
+    assert_eq!(app.poll("bc-1", "state"), "done");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn odd_numbers_are_kept_and_end_nothing() {
+    let api = Api::start();
+    let (app, hand) = boot(&api).await;
+    let mut answer = statuses(&[("31600000001", "success"), ("31600000002", "pending")]);
+    answer["statistics"] =
+        json!({"total": 9, "success": 1, "failure": 0, "pending": 0, "cancelled": 4});
+    api.answer("bc-1", answer.clone());
+    poll(&app, "bc-1").await;
+    asked(&app, "bc-1", 1).await;
+    let counts = app.rows("SELECT state, total, success, failure, pending FROM poll");
+    assert_eq!(counts, [["open", "9", "1", "0", "1"]]);
+    answer["statuses"][1]["status"] = json!("success");
+    api.answer("bc-1", answer);
+    ask_again(&app, &hand, "bc-1").await;
+    assert_eq!(app.poll("bc-1", "state"), "done");
+    app.stop().await;
+}

@@ -1,0 +1,94 @@
+//! Answers in other words than the known ones, and answers that are read again.
+
+use serde_json::json;
+use tickrelay::model::Status;
+use tickrelay::operations::Request;
+use tickrelay::provider::botsquad::Field;
+use tickrelay::store::ReprocessSelection;
+
+use super::{ask_again, asked, boot, boot_with, messages, poll};
+use crate::support::botsquad::{Api, statuses};
+use crate::support::receiver::Receiver;
+
+#[actix_web::test]
+async fn a_dialect_is_understood_and_an_unknown_word_kept_shown_and_counted() {
+    let api = Api::start();
+    let (app, hand) = boot_with(&api, |polled| {
+        let fields = &mut polled.dialect.fields;
+        fields.set(Field::Statuses, vec!["/data/users".to_owned()]);
+        fields.set(Field::To, vec!["/contact/phone".to_owned()]);
+        fields.set(Field::Statistics, vec!["/data/counts".to_owned()]);
+        fields.set(Field::Pending, vec!["todo".to_owned()]);
+        polled
+            .dialect
+            .words
+            .insert("opened".to_owned(), Status::Read);
+        polled.dialect.success_at = Status::Delivered;
+    })
+    .await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    let entry = |to: &str, status: &str| json!({"contact": {"phone": to}, "status": status});
+    let answer = |last: &str, todo: u64| {
+        json!({"data": {"counts": {"todo": todo}, "users": [entry("31600000001", "success"),
+            entry("31600000002", "Opened"), entry("31600000003", last)]}})
+    };
+    api.answer("bc-1", answer("Zapped", 1));
+    poll(&app, "bc-1").await;
+    asked(&app, "bc-1", 1).await;
+    let words = app.rows("SELECT provider_status, status, oddities FROM report ORDER BY 1");
+    assert_eq!(
+        words,
+        [
+            ["Opened", "read", "-"],
+            ["Zapped", "-", "unknown-status"],
+            ["success", "delivered", "-"]
+        ]
+    );
+    let counted = "tickrelay_reports_total{source=\"bq\",outcome=\"other\"}";
+    assert!((app.metric(counted).await - 1.0).abs() < f64::EPSILON);
+    // What nobody explained may change yet.
+    assert_eq!(app.poll("bc-1", "state"), "open");
+    api.answer("bc-1", answer("failure", 0));
+    ask_again(&app, &hand, "bc-1").await;
+    assert_eq!(app.poll("bc-1", "state"), "done");
+    app.settled().await;
+    let mut told = receiver.statuses();
+    told.sort();
+    assert_eq!(told, ["delivered", "failed", "read"]);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_stored_answer_read_again_brings_what_it_lacked_and_nothing_else() {
+    let api = Api::start();
+    let (app, _hand) = boot(&api).await;
+    let mut answer = statuses(&[("31600000001", "success"), ("31600000002", "Zapped")]);
+    answer.as_object_mut().unwrap().remove("id");
+    api.answer("bc-1", answer);
+    poll(&app, "bc-1").await;
+    asked(&app, "bc-1", 1).await;
+    let again = || Request::Reprocess {
+        selection: ReprocessSelection {
+            all: true,
+            ..ReprocessSelection::default()
+        },
+        dry_run: false,
+    };
+    let before = messages(&app);
+    app.order(again()).await;
+    assert_eq!(messages(&app), before);
+    let app = app
+        .restart_with(|config| {
+            let polled = config.sources.last_mut().unwrap().polled.as_mut().unwrap();
+            polled
+                .dialect
+                .words
+                .insert("zapped".to_owned(), Status::Failed);
+        })
+        .await;
+    app.order(again()).await;
+    assert_eq!(messages(&app)[1][..2], ["bc-1:31600000002", "failed"]);
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM report"), 2);
+    app.stop().await;
+}

@@ -1,0 +1,222 @@
+//! How a broadcast comes to be asked for, and how what was registered joins what is answered.
+
+use serde_json::{Value, json};
+use tickrelay::access::Role;
+
+use super::{ask_again, asked, boot, poll};
+use crate::support::botsquad::{Api, statuses};
+use crate::support::receiver::Receiver;
+
+fn send() -> Value {
+    json!({
+        "request": {
+            "template": {"name": "spring", "language": {"code": "nl"}, "components": [
+                {"type": "body", "parameters": [{"type": "text", "text": "{{name}}"}]}]},
+            "params": {"name": "friend"},
+            "users": [{"phone": "+31 600000001", "params": {"name": "Ana"}}, {"phone": "+31600000002"}],
+        },
+        "response": {"id": "bc-1"},
+    })
+}
+
+#[actix_web::test]
+async fn a_send_as_it_was_is_asked_for_and_its_words_join_the_answers() {
+    let api = Api::start();
+    let (app, hand) = boot(&api).await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    api.answer(
+        "bc-1",
+        statuses(&[("31600000001", "pending"), ("31600000002", "pending")]),
+    );
+    let caller = app.anyone();
+    let receipts = caller.post("/sources/bq/sent", &send()).await.with(200);
+    assert_eq!(receipts["accepted"], 2);
+    assert_eq!(receipts["results"][0]["msId"], "bc-1:31600000001");
+    asked(&app, "bc-1", 1).await;
+    api.answer(
+        "bc-1",
+        statuses(&[("31600000001", "success"), ("31600000002", "failure")]),
+    );
+    ask_again(&app, &hand, "bc-1").await;
+    app.settled().await;
+    assert_eq!(app.poll("bc-1", "state"), "done");
+    // Queued was told when it was registered, and is no news when it is answered.
+    let told = receiver.by_message();
+    assert_eq!(told["bc-1:31600000001"], ["queued", "sent"]);
+    assert_eq!(told["bc-1:31600000002"], ["queued", "failed"]);
+    let texts: Vec<String> = receiver
+        .received()
+        .iter()
+        .map(|it| it.json()["message"].to_string())
+        .collect();
+    assert!(
+        texts.iter().all(|text| text.contains("spring (nl): ")),
+        "{texts:?}"
+    );
+    assert!(texts.iter().any(|text| text.contains("Ana")), "{texts:?}");
+    // Told again it changes nothing, and opens nothing.
+    let again = caller.post("/sources/bq/sent", &send()).await.with(200);
+    assert_eq!(again["results"][0]["result"], "unchanged");
+    assert_eq!(app.poll("bc-1", "state"), "done");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn messages_of_a_broadcast_have_it_asked_for_before_or_after_the_answer() {
+    let api = Api::start();
+    let (app, _hand) = boot(&api).await;
+    api.answer(
+        "bc-1",
+        statuses(&[("31600000001", "success"), ("31600000001", "success")]),
+    );
+    let caller = app.anyone();
+    let mut message = json!({"source": "bq", "broadcastId": "bc-1", "mobileNo": "+31 600-000-001",
+        "message": "Hello"});
+    let created = caller.post("/messages", &message).await.with(201);
+    assert_eq!(created["results"][0]["msId"], "bc-1:31600000001");
+    asked(&app, "bc-1", 1).await;
+    message["msId"] = json!("bc-1:31600000001.2");
+    message["message"] = json!("Hello again");
+    let joined = caller.post("/messages", &message).await.with(200);
+    assert_eq!(joined["results"][0]["result"], "joined");
+    let rows = app.rows("SELECT provider_message_id, status, text FROM message ORDER BY 1");
+    assert_eq!(
+        rows,
+        [
+            ["bc-1:31600000001", "sent", "Hello"],
+            ["bc-1:31600000001.2", "sent", "Hello again"]
+        ]
+    );
+    assert_eq!(app.poll("bc-1", "polls"), "1");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_cannot_be_asked_for_is_refused_with_the_field_and_the_remedy() {
+    let api = Api::start();
+    let (app, _hand) = boot(&api).await;
+    let caller = app.anyone();
+    let refuses = async |message: Value, field: &str, says: &str| {
+        let answer = caller.post("/messages", &message).await;
+        assert_eq!(answer.problem(422), [field], "{message}");
+        assert!(answer.text.contains(says), "{}", answer.text);
+    };
+    let to = "+31600000001";
+    refuses(
+        json!({"source": "bq", "mobileNo": to}),
+        "/broadcastId",
+        "gives no ids",
+    )
+    .await;
+    refuses(
+        json!({"source": "bq", "broadcastId": "b"}),
+        "/mobileNo",
+        "gives no ids",
+    )
+    .await;
+    let own = json!({"source": "bq", "broadcastId": "b", "mobileNo": to, "msId": "mine"});
+    refuses(own, "/msId", "b:31600000001.2").await;
+    let long = json!({"source": "bq", "broadcastId": "b".repeat(257), "mobileNo": to});
+    refuses(long, "/broadcastId", "1 to 256 bytes").await;
+    refuses(json!({"source": "cloud"}), "/msId", "the provider's id").await;
+    let sent = |response: Value| json!({"request": send()["request"], "response": response});
+    let answer = caller
+        .post("/sources/bq/sent", &sent(json!({"ok": true})))
+        .await;
+    assert_eq!(answer.problem(422), ["/response/id"]);
+    for (id, field) in [("", "/id"), ("a\nb", "/id")] {
+        let answer = caller
+            .post("/sources/bq/broadcasts", &json!({ "id": id }))
+            .await;
+        assert_eq!(answer.problem(422), [field], "{id:?}");
+    }
+    let answer = caller
+        .post("/sources/cloud/broadcasts", &json!({"id": "b"}))
+        .await;
+    assert!(
+        answer.text.contains("sends its reports by itself"),
+        "{}",
+        answer.text
+    );
+    caller
+        .post("/sources/none/broadcasts", &json!({"id": "b"}))
+        .await
+        .problem(404);
+    caller.get("/sources/none/broadcasts").await.problem(404);
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM poll"), 0);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_source_that_is_asked_takes_no_webhooks_and_says_so() {
+    let api = Api::start();
+    let (app, _hand) = boot(&api).await;
+    let url = format!("{}/webhooks/bq", app.url);
+    for request in [app.http.post(&url).body("{}"), app.http.get(&url)] {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 405);
+        assert_eq!(answer.headers()["allow"], "");
+        assert!(
+            answer
+                .text()
+                .await
+                .unwrap()
+                .contains("it is asked for its broadcasts")
+        );
+    }
+    let source = app.anyone().get("/sources/bq").await.with(200);
+    assert_eq!(
+        (&source["callback_path"], &source["polls"]["open"]),
+        (&Value::Null, &json!(0))
+    );
+    let source = app.anyone().get("/sources/cloud").await.with(200);
+    assert_eq!(source["polls"], Value::Null);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn polls_are_listed_page_by_page_and_by_who_may_see_them() {
+    let api = Api::start();
+    let (app, _hand) = boot(&api).await;
+    for broadcast in ["bc-1", "bc-2", "bc-3"] {
+        api.answer(broadcast, statuses(&[("31600000001", "pending")]));
+        poll(&app, broadcast).await;
+        asked(&app, broadcast, 1).await;
+    }
+    let admin = app.caller(Role::Admin).await;
+    let first = admin.get("/sources/bq/broadcasts?limit=2").await.with(200);
+    let ids = |page: &Value| -> Vec<String> {
+        let data = page["data"].as_array().unwrap().iter();
+        data.map(|poll| poll["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(ids(&first), ["bc-3", "bc-2"]);
+    assert_eq!(first["data"][0]["statistics"]["pending"], 1);
+    let next = first["next_cursor"].as_str().unwrap();
+    let next = admin
+        .get(&format!("/sources/bq/broadcasts?cursor={next}"))
+        .await
+        .with(200);
+    assert_eq!(ids(&next), ["bc-1"]);
+    // One that sees another source does not see this one.
+    let other = app
+        .caller_with(Role::Integrator, |new| {
+            new.sources = vec!["cloud".to_owned()];
+        })
+        .await;
+    other.get("/sources/bq/broadcasts").await.problem(404);
+    other
+        .post("/sources/bq/broadcasts", &json!({"id": "x"}))
+        .await
+        .problem(404);
+    let analyst = app.caller(Role::Analyst).await;
+    analyst
+        .post("/sources/bq/broadcasts", &json!({"id": "x"}))
+        .await
+        .problem(403);
+    let audit = app.rows("SELECT action, id FROM audit WHERE kind = 'broadcast'");
+    assert_eq!(audit.len(), 3);
+    assert_eq!(audit[0], ["broadcast.polled", "bc-1"]);
+    app.stop().await;
+}
