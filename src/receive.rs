@@ -13,7 +13,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
 use crate::clock::Clock;
-use crate::config::{Polled, Source};
+use crate::config::Source;
 use crate::metrics::{Metrics, ProviderLabel, SourceLabels, source_labels};
 use crate::model::{MessageType, Status, digits};
 use crate::provider::authentication::{ChallengeError, Headers, Refused, answer_challenge};
@@ -112,12 +112,6 @@ impl Reception {
     #[must_use]
     pub fn inlet(&self, name: &str) -> Option<Arc<Inlet>> {
         self.sources.get(name).cloned()
-    }
-
-    /// The sources that send nothing and are asked.
-    pub(crate) fn polled(&self) -> impl Iterator<Item = (&Arc<Inlet>, &Polled)> {
-        let inlets = self.sources.values();
-        inlets.filter_map(|inlet| Some((inlet, inlet.source.polled.as_ref()?)))
     }
 
     /// Counts what a source was sent and was not stored.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::{Counts, Inlet, Reception, survive};
+use crate::config::Polled;
 use crate::model::Status;
 use crate::provider::botsquad::{Answer, Statistics};
 use crate::provider::{Hints, Item, ParseError, Parsed, decode};
@@ -54,6 +55,12 @@ struct Part {
 type Parts = mpsc::Sender<Result<Part, ParseError>>;
 
 impl Reception {
+    /// The sources that send nothing and are asked.
+    pub(crate) fn polled(&self) -> impl Iterator<Item = (&Arc<Inlet>, &Polled)> {
+        let inlets = self.sources.values();
+        inlets.filter_map(|inlet| Some((inlet, inlet.source.polled.as_ref()?)))
+    }
+
     /// Stores an answer and what is new in it. What it says as a whole is in the answer of this;
     /// or why it cannot be read, in which case it is kept as it is.
     pub(crate) async fn take_answer(
