@@ -38,6 +38,9 @@ impl Store {
                         let nothing = HashMap::new();
                         let source_id = Sources::new(connection, &nothing).id(&source, provider)?;
                         let poll_id = open(connection, (source_id, &broadcast), true, now_ms)?;
+                        // Who asks for it wants to know now.
+                        let sql = "UPDATE poll SET due_at_ms = ?2, gone_since_ms = NULL WHERE poll_id = ?1";
+                        connection.execute(sql, [poll_id, now_ms])?;
                         connection.query_row(
                             &format!("{SELECT} WHERE poll_id = ?1"),
                             [poll_id],
@@ -217,8 +220,9 @@ impl Reader {
     }
 }
 
-/// Has a broadcast asked for from now on; one that is open or finished already only when
-/// there is news of it. Returns its key.
+/// Has a broadcast asked for from now on; one that is finished only when there is news of it, one
+/// that is open in its own time: a hundred thousand registrations are no reason to ask as often.
+/// Returns its key.
 pub(super) fn open(
     connection: &Connection,
     (source_id, broadcast): (i64, &str),
@@ -230,8 +234,8 @@ pub(super) fn open(
             "INSERT INTO poll (source_id, broadcast, state, registered_at_ms, due_at_ms) \
              VALUES (?1, ?2, 'open', ?3, ?3) ON CONFLICT (source_id, broadcast) DO UPDATE SET \
              registered_at_ms = CASE WHEN ?4 AND state <> 'open' THEN ?3 ELSE registered_at_ms END, \
-             due_at_ms = CASE WHEN ?4 THEN ?3 ELSE due_at_ms END, \
-             gone_since_ms = CASE WHEN ?4 THEN NULL ELSE gone_since_ms END, \
+             due_at_ms = CASE WHEN ?4 AND state <> 'open' THEN ?3 ELSE due_at_ms END, \
+             gone_since_ms = CASE WHEN ?4 AND state <> 'open' THEN NULL ELSE gone_since_ms END, \
              gave_up = CASE WHEN ?4 THEN NULL ELSE gave_up END, \
              settled_at_ms = CASE WHEN ?4 THEN NULL ELSE settled_at_ms END, \
              state = CASE WHEN ?4 THEN 'open' ELSE state END RETURNING poll_id",

@@ -93,6 +93,24 @@ async fn messages_of_a_broadcast_have_it_asked_for_before_or_after_the_answer() 
 }
 
 #[actix_web::test]
+async fn further_registrations_do_not_have_an_open_broadcast_asked_for_sooner() {
+    let api = Api::start();
+    let (app, _hand) = boot(&api).await;
+    api.answer("bc-1", statuses(&[("31600000001", "pending")]));
+    let caller = app.anyone();
+    for number in ["31600000001", "31600000002", "31600000003"] {
+        let message = json!({"source": "bq", "broadcastId": "bc-1", "mobileNo": number});
+        caller.post("/messages", &message).await.with(201);
+        asked(&app, "bc-1", 1).await;
+    }
+    // Another one is asked for meanwhile, so the first would have been.
+    poll(&app, "bc-2").await;
+    asked(&app, "bc-2", 1).await;
+    assert_eq!(api.asked("bc-1"), 1);
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn what_cannot_be_asked_for_is_refused_with_the_field_and_the_remedy() {
     let api = Api::start();
     let (app, _hand) = boot(&api).await;
