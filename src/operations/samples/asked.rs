@@ -228,7 +228,10 @@ fn named_provider(word: &str) -> Result<Provider, Failure> {
         .find(|provider| provider.as_str() == word)
         .ok_or_else(|| {
             let known: Vec<&str> = sending.map(Provider::as_str).collect();
-            let detail = format!("{word:?} sends no webhooks: write one of {}", known.join(", "));
+            let detail = format!(
+                "{word:?} sends no webhooks: write one of {}",
+                known.join(", ")
+            );
             Failure::invalid("/provider", detail)
         })
 }
