@@ -7,6 +7,7 @@ use tickrelay::operations::Request;
 
 use super::{begin, ended, pour};
 use crate::retrying::{T0, pause, resume};
+use crate::support::api::Caller;
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::{TestApp, cloud, until};
 
@@ -22,16 +23,22 @@ async fn stalled(app: &TestApp) -> i64 {
     marked
 }
 
-#[actix_web::test]
-async fn one_that_is_cancelled_owes_no_more() {
-    const MESSAGES: usize = 1_500;
+/// A subscriber that took so many forwards and is paused; a replay has room for some of them.
+async fn taken_and_paused(messages: usize) -> (TestApp, Caller, Receiver) {
     let app = TestApp::boot().await;
     let admin = app.caller(Role::Admin).await;
     let receiver = Receiver::start();
     app.subscribe("crm", &receiver.url).await;
-    pour(&app, "m", MESSAGES).await;
+    pour(&app, "m", messages).await;
     app.settled().await;
     pause(&app).await;
+    (app, admin, receiver)
+}
+
+#[actix_web::test]
+async fn one_that_is_cancelled_owes_no_more() {
+    const MESSAGES: usize = 1_500;
+    let (app, admin, receiver) = taken_and_paused(MESSAGES).await;
     let path = begin(
         &admin,
         &json!({"subscriber": "crm", "states": ["delivered"]}),
@@ -71,13 +78,7 @@ async fn one_that_is_cancelled_owes_no_more() {
 #[actix_web::test]
 async fn of_two_for_one_subscriber_each_looks_at_everything() {
     const MESSAGES: usize = 1_200;
-    let app = TestApp::boot().await;
-    let admin = app.caller(Role::Admin).await;
-    let receiver = Receiver::start();
-    app.subscribe("crm", &receiver.url).await;
-    pour(&app, "m", MESSAGES).await;
-    app.settled().await;
-    pause(&app).await;
+    let (app, admin, receiver) = taken_and_paused(MESSAGES).await;
     let order = json!({"subscriber": "crm", "states": ["delivered"]});
     let (one, two) = (begin(&admin, &order).await, begin(&admin, &order).await);
     stalled(&app).await;
@@ -133,13 +134,7 @@ async fn statuses_of_a_message_keep_their_order() {
 #[actix_web::test]
 async fn what_is_new_does_not_wait_behind_a_large_replay() {
     const MESSAGES: usize = 2_500;
-    let app = TestApp::boot().await;
-    let admin = app.caller(Role::Admin).await;
-    let receiver = Receiver::start();
-    app.subscribe("crm", &receiver.url).await;
-    pour(&app, "m", MESSAGES).await;
-    app.settled().await;
-    pause(&app).await;
+    let (app, admin, receiver) = taken_and_paused(MESSAGES).await;
     let path = begin(
         &admin,
         &json!({"subscriber": "crm", "states": ["delivered"]}),
@@ -164,13 +159,7 @@ async fn what_is_new_does_not_wait_behind_a_large_replay() {
 
 #[actix_web::test]
 async fn one_for_a_subscriber_that_is_removed_ends() {
-    let app = TestApp::boot().await;
-    let admin = app.caller(Role::Admin).await;
-    let receiver = Receiver::start();
-    app.subscribe("crm", &receiver.url).await;
-    pour(&app, "m", 1_000).await;
-    app.settled().await;
-    pause(&app).await;
+    let (app, admin, _receiver) = taken_and_paused(1_000).await;
     let path = begin(
         &admin,
         &json!({"subscriber": "crm", "states": ["delivered"]}),
