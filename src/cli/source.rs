@@ -7,6 +7,7 @@ use super::table::table;
 use super::time::stamp;
 use super::{Exit, Settings, Terminal};
 use crate::clock::Clock;
+use crate::store::Error;
 use crate::store::overview::SourceActivity;
 
 /// What is counted, in ms.
@@ -41,7 +42,11 @@ impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let config = settings.load()?.config;
         let since_ms = Clock::system().now_ms() - DAY_MS;
-        let activity = settings.reader()?.source_activity(since_ms)?;
+        // The URLs are wanted before anything came.
+        let activity = match settings.reader()?.source_activity(since_ms) {
+            Err(Error::NotFound(_)) => Vec::new(),
+            found => found?,
+        };
         if config.sources.is_empty() {
             return terminal.refuse("no source yet: the configuration has no [[source]]");
         }

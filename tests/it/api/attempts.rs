@@ -134,6 +134,9 @@ async fn a_source_shows_its_whole_callback_url_and_no_secret_of_it() {
 #[actix_web::test]
 async fn the_command_line_lists_attempts_and_sources() {
     let folder = Folder::new();
+    // Before there is a store.
+    let first = folder.done(&["source", "list"]).await;
+    assert!(first.contains("never"), "{first}");
     let receiver = Receiver::scripted(|_, _| Reply::status(404));
     let service = folder.serve();
     let url = &receiver.url;
