@@ -42,11 +42,7 @@ impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let config = settings.load()?.config;
         let since_ms = Clock::system().now_ms() - DAY_MS;
-        // The URLs are wanted before anything came.
-        let activity = match settings.reader()?.source_activity(since_ms) {
-            Err(Error::NotFound(_)) => Vec::new(),
-            found => found?,
-        };
+        let activity = activity(settings, since_ms)?;
         if config.sources.is_empty() {
             return terminal.refuse("no source yet: the configuration has no [[source]]");
         }
@@ -104,5 +100,13 @@ impl List {
             )?;
         }
         Ok(Exit::Done)
+    }
+}
+
+/// What came since then; nothing before there is a store, when the URLs are wanted most.
+fn activity(settings: &Settings, since_ms: i64) -> anyhow::Result<Vec<SourceActivity>> {
+    match settings.reader()?.source_activity(since_ms) {
+        Err(Error::NotFound(_)) => Ok(Vec::new()),
+        found => Ok(found?),
     }
 }
