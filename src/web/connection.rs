@@ -15,12 +15,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use actix_web::HttpMessage;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
-use actix_web::http::ConnectionType;
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::rt::net::TcpStream;
 use actix_web::web::Bytes;
+use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -335,15 +335,19 @@ impl Handled {
         Self(Some(meter))
     }
 
-    /// It is answered; who borrowed, or has not sent all, sends no other.
-    pub(super) fn end<B>(self, response: &mut ServiceResponse<B>) {
-        let Some(meter) = &self.0 else {
-            return;
-        };
-        if meter.has_body.get() || meter.borrowed.borrow().is_some() {
-            let head = response.response_mut().head_mut();
-            head.set_connection_type(ConnectionType::Close);
+    /// It is answered; who borrowed, or has not sent all, sends no other and is told so.
+    pub(super) fn end<B>(
+        self,
+        answered: Result<ServiceResponse<B>, Error>,
+    ) -> Result<ServiceResponse<B>, Error> {
+        let is_last = |meter: &Rc<Meter>| meter.has_body.get() || meter.borrowed.borrow().is_some();
+        if !self.0.as_ref().is_some_and(is_last) {
+            return answered;
         }
+        let mut response = answered.map_err(Closing)?;
+        let head = response.response_mut().head_mut();
+        head.set_connection_type(ConnectionType::Close);
+        Ok(response)
     }
 }
 
@@ -356,6 +360,29 @@ impl Drop for Handled {
         if meter.has_body.get() && meter.state.get() == State::Open {
             meter.state.set(State::Draining);
         }
+    }
+}
+
+/// A refusal that ends the connection; the library makes the answer of it.
+#[derive(Debug)]
+struct Closing(Error);
+
+impl std::fmt::Display for Closing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ResponseError for Closing {
+    fn status_code(&self) -> StatusCode {
+        self.0.as_response_error().status_code()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = self.0.error_response();
+        let head = response.head_mut();
+        head.set_connection_type(ConnectionType::Close);
+        response
     }
 }
 

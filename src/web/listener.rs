@@ -44,11 +44,7 @@ pub fn serve(
             .wrap_fn(|mut request, service| {
                 let handled = Handled::begin(&mut request);
                 let answered = service.call(request);
-                async move {
-                    let mut response = answered.await?;
-                    handled.end(&mut response);
-                    Ok(response)
-                }
+                async move { handled.end(answered.await) }
             })
             .configure(routes(shared.clone()));
         let http = HttpService::build()

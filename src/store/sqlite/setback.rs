@@ -34,18 +34,23 @@ struct Moving {
 
 impl Setback {
     /// The clock may have been set back while nobody ran: what was written last tells.
-    pub(super) fn new(connection: &Connection, now_ms: i64) -> rusqlite::Result<Self> {
-        let written_ms: Option<i64> = connection.query_row(
+    /// A table that cannot be read does not tell, and is met by whoever needs it.
+    pub(super) fn new(connection: &Connection, now_ms: i64) -> Self {
+        let written_ms: rusqlite::Result<Option<i64>> = connection.query_row(
             "SELECT max(latest_ms) FROM (\
              SELECT (SELECT received_at_ms FROM webhook ORDER BY webhook_id DESC LIMIT 1) AS latest_ms \
              UNION ALL SELECT (SELECT started_at_ms FROM attempt ORDER BY attempt_id DESC LIMIT 1))",
             [],
             |row| row.get(0),
-        )?;
-        Ok(Self {
+        );
+        let written_ms = written_ms.unwrap_or_else(|error| {
+            tracing::error!(%error, "store.last_write_unknown");
+            None
+        });
+        Self {
             seen_ms: written_ms.unwrap_or(now_ms).max(now_ms),
             moving: None,
-        })
+        }
     }
 
     /// Whether the next turn has something to do.

@@ -225,8 +225,7 @@ impl Core {
         let subscribers: Arc<[Arc<Subscriber>]> = subscribers::load(&connection)
             .map_err(|error| backend("cannot read the subscribers".to_owned(), error))?
             .into();
-        let setback = Setback::new(&connection, clock.now_ms())
-            .map_err(|error| backend("cannot read what was written last".to_owned(), error))?;
+        let setback = Setback::new(&connection, clock.now_ms());
         let mut wal_path = options.path.clone().into_os_string();
         wal_path.push("-wal");
         let core = Self {
