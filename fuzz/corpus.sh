@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-for provider in meta-cloud meta-on-premises 360dialog infobip; do
+for provider in meta-cloud meta-on-premises 360dialog infobip botsquad; do
     target="corpus/parse_${provider//-/_}"
     mkdir -p "$target"
     for body in ../fixtures/"$provider"/*/[0-9]*; do

@@ -9,6 +9,8 @@ use tickrelay::provider::{Hints, Item, Provider};
 pub fn parse(provider: Provider, body: &[u8]) {
     let hints = Hints {
         senders: vec!["385910009999".to_owned()],
+        broadcast: Some("bc-1".to_owned()),
+        ..Hints::default()
     };
     for encoding in [None, Some("gzip"), Some("deflate")] {
         let parsed = provider.parse(body, encoding, &hints);
