@@ -70,7 +70,8 @@ fn next_steps(path: &str) -> String {
         "\nWritten with generated secrets, readable by you alone. Next:\n\
          \n\
          1. Edit {path}: fill in what is marked FILL IN, remove the sources you do not use.\n\
-         2. Put a server with TLS in front of 127.0.0.1:8080 and give the providers these URLs:\n\
+         2. Put a server with TLS in front of 127.0.0.1:8080, for /webhooks/ alone until there is a\n\
+         \x20  token (tickrelay token create), and give the providers these URLs:\n\
          \x20    Meta     https://YOUR-HOST/webhooks/meta     with the file's verify_token; field \"messages\"\n\
          \x20    Infobip  https://YOUR-HOST/webhooks/infobip  with the file's basic_auth\n\
          3. tickrelay config check --config {path}\n\

@@ -316,12 +316,17 @@ fn given_id(id: Option<&str>) -> Result<String, Fault> {
 
 /// What the store refuses, as the field that is to blame.
 fn refusal(registered: Registered) -> Option<Fault> {
-    let detail = match registered {
-        Registered::OfAnotherSource => "this is the id of a message of another source",
-        Registered::OfAnotherOwner => "this message was registered by somebody else",
+    let (field, detail) = match registered {
+        Registered::OfAnotherSource => ("/msId", "this is the id of a message of another source"),
+        Registered::OfAnotherOwner => ("/msId", "this message was registered by somebody else"),
+        Registered::ForAnotherRecipient => (
+            "/mobileNo",
+            "something was reported of this message already: tell the recipient it was sent to, \
+             as the provider has it",
+        ),
         _ => return None,
     };
-    Some(fault("/msId", detail.to_owned()))
+    Some(fault(field, detail.to_owned()))
 }
 
 /// What is told may not be larger than what anybody needs; `place` says where a field was.

@@ -42,6 +42,8 @@ pub enum Registered {
     OfAnotherSource,
     /// Refused: it was registered by somebody else.
     OfAnotherOwner,
+    /// Refused: who may speak for one owner alone did not tell the recipient that was reported.
+    ForAnotherRecipient,
 }
 
 /// A template's body.

@@ -335,6 +335,14 @@ async fn an_id_belongs_to_its_source_and_a_registration_to_its_owner() {
         .await
         .problem(403);
     acme.get("/messages/wamid.1").await.problem(404);
+    // An id alone is no proof of having sent it.
+    for recipient in [Some("+34600000009"), None] {
+        let mut told = sent("wamid.1");
+        told["mobileNo"] = json!(recipient);
+        let refused = acme.post("/messages", &told).await;
+        assert_eq!(refused.problem(422), ["/mobileNo"]);
+    }
+    acme.get("/messages/wamid.1").await.problem(404);
     register(&acme, &sent("wamid.1"), 200).await;
     acme.get("/messages/wamid.1").await.with(200);
     narrow.get("/messages/wamid.1").await.problem(404);

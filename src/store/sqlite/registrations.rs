@@ -10,7 +10,9 @@ use tokio::sync::oneshot;
 
 use super::accept::{Accepting, Owing};
 use super::{Store, polls, rows, templates};
-use crate::model::{FilledTemplate, Message, Registration, Report, Status};
+use crate::model::{
+    FilledTemplate, Message, Registration, Report, Status, digits, is_phone_number,
+};
 use crate::plan::{self, Context};
 use crate::provider::Provider;
 use crate::store::timeline::{Origin, RegistrationRecord};
@@ -76,6 +78,11 @@ impl Accepting<'_> {
             rows::change_message(connection, *message_id, &after)?;
             write(connection, *message_id, &details, &after)?;
             return Ok((Registered::Updated, Vec::new()));
+        }
+        if let (Some(_), Some((_, message))) = (&registering.owner, &known)
+            && !is_to_same(message, &told)
+        {
+            return Ok((Registered::ForAnotherRecipient, Vec::new()));
         }
         let telling = Telling {
             source_id,
@@ -180,6 +187,14 @@ impl Details {
             registered_ms: before.registered_ms,
         }
     }
+}
+
+/// Whether what is told names the recipient that was reported: whoever sent a message knows whom
+/// to, and an id alone is in many a log.
+fn is_to_same(message: &Message, told: &Registration) -> bool {
+    let number = |text: &Option<String>| text.as_deref().map(digits);
+    let reported = number(&message.recipient).filter(|number| is_phone_number(number));
+    reported.is_none_or(|reported| number(&told.recipient) == Some(reported))
 }
 
 /// When the message was first known to be on its way, ms since 1970 UTC.

@@ -93,10 +93,24 @@ pub(super) async fn list(_: Asked, Query(query): Query<ListQuery>) -> Reply {
 
 /// One error.
 #[utoipa::path(get, path = "/errors/{key}", tag = "errors",
-    params(("key" = String, Path, description = "Its key, as in `meta:131026`.")),
+    params(("key" = String, Path, description = "Its key, as in `meta:131026`, or a code or name \
+     that is one error's alone.")),
     responses((status = 200, description = "It.", body = View)))]
 pub(super) async fn read(_: Asked, Segment(key): Segment) -> Reply {
-    let entry = catalogue::find(&key);
-    let entry = entry.ok_or_else(|| Problem::missing(format_args!("error {key:?} known")))?;
-    done(&View::from(entry))
+    if let Some(entry) = catalogue::find(&key).or_else(|| only(&key)) {
+        return done(&View::from(entry));
+    }
+    Err(Problem::missing(format_args!(
+        "single error {key:?} known; /api/v1/errors?search= finds what is like it"
+    )))
+}
+
+/// The only error with that code or name.
+fn only(term: &str) -> Option<&'static Entry> {
+    let is_named = |entry: &&Entry| {
+        let code = entry.code.map(|code| code.to_string());
+        code.as_deref() == Some(term) || entry.name.eq_ignore_ascii_case(term)
+    };
+    let mut named = catalogue::all().iter().filter(is_named);
+    named.next().filter(|_| named.next().is_none())
 }

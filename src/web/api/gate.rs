@@ -9,7 +9,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderName, ORIGIN};
+use actix_web::http::Version;
+use actix_web::http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderName, ORIGIN, VIA};
 use url::Url;
 
 use super::problem::Problem;
@@ -17,10 +18,12 @@ use crate::access::{Caller, Way};
 use crate::store::Store;
 
 /// Headers by which a proxy gives itself away.
-const PROXY: [HeaderName; 4] = [
+const PROXY: [HeaderName; 6] = [
     FORWARDED,
+    VIA,
     HeaderName::from_static("x-forwarded-for"),
     HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
     HeaderName::from_static("x-real-ip"),
 ];
 /// Failures of one address within [`PERIOD_MS`] that are answered 401; the next ones 429.
@@ -87,7 +90,9 @@ fn from_this_machine(request: &HttpRequest) -> Result<(), Problem> {
     let is_local = request
         .peer_addr()
         .is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    let is_proxied = PROXY.iter().any(|name| headers.contains_key(name));
+    // Clients speak HTTP/1.1 for decades; a proxy that was told nothing still speaks 1.0 to us.
+    let is_proxied =
+        request.version() < Version::HTTP_11 || PROXY.iter().any(|name| headers.contains_key(name));
     if !is_local || is_proxied {
         return Err(Problem::forbidden(
             "there is no token yet, so only requests from this machine itself, not through a \

@@ -9,6 +9,7 @@ use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::Time;
 use super::{Asked, Reply, done};
+use crate::access::Caller;
 use crate::catalogue;
 use crate::model::{Change, Kind, MessageType, Parameters, Refusal, Status, TypeRule};
 use crate::store::query::{MessageQuery, Scope};
@@ -157,8 +158,9 @@ impl From<ErrorRecord> for ErrorView {
 }
 
 impl View {
-    /// As it stands at `now_ms`.
-    fn new(record: MessageRecord, now_ms: i64) -> Self {
+    /// As it stands at `now_ms`. What another owner told of it beside the payload's own fields is
+    /// none of the caller's business.
+    fn new(record: MessageRecord, caller: &Caller, now_ms: i64) -> Self {
         let silent = record.is_silent(now_ms);
         let times = record.times;
         Self {
@@ -183,7 +185,10 @@ impl View {
             deleted_at: times.deleted_at_ms.map(Time),
             error: record.error.map(ErrorView::from),
             silent,
-            registration: record.registration.map(RegistrationView::from),
+            registration: record
+                .registration
+                .filter(|told| caller.owner.is_none() || caller.owner == told.owner)
+                .map(RegistrationView::from),
             first_report_at: Time(record.first_report_at_ms),
             last_report_at: Time(record.last_report_at_ms),
         }
@@ -330,7 +335,11 @@ pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply 
         window: paging.window(),
     };
     let rows = asked.read(move |reader| reader.search(&query)).await?;
-    done(&paging.page(rows, |row| row.message_id, |row| View::new(row, now_ms)))
+    done(&paging.page(
+        rows,
+        |row| row.message_id,
+        |row| View::new(row, &asked.caller, now_ms),
+    ))
 }
 
 async fn find(asked: &Asked, id: String) -> Result<Timeline, Problem> {
@@ -348,7 +357,8 @@ async fn find(asked: &Asked, id: String) -> Result<Timeline, Problem> {
     responses((status = 200, description = "It.", body = View)))]
 pub(super) async fn read(asked: Asked, Segment(id): Segment) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
-    done(&View::new(find(&asked, id).await?.message, now_ms))
+    let message = find(&asked, id).await?.message;
+    done(&View::new(message, &asked.caller, now_ms))
 }
 
 /// One message with its reports, and what became of each.
@@ -359,7 +369,7 @@ pub(super) async fn timeline(asked: Asked, Segment(id): Segment) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
     let timeline = find(&asked, id).await?;
     done(&TimelineView {
-        message: View::new(timeline.message, now_ms),
+        message: View::new(timeline.message, &asked.caller, now_ms),
         reports: timeline.reports.into_iter().map(ReportView::from).collect(),
     })
 }

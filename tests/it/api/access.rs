@@ -1,5 +1,6 @@
 //! Who is let in, what each role may, and what is kept of a token.
 
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -82,6 +83,8 @@ async fn without_a_token_only_this_machine_is_answered() {
         ("X-Forwarded-For", "127.0.0.1"),
         ("Forwarded", "for=127.0.0.1"),
         ("X-Real-IP", "127.0.0.1"),
+        ("X-Forwarded-Proto", "https"),
+        ("Via", "1.1 proxy"),
         ("Host", "relay.example"),
         ("Host", "localhost.evil.example"),
         ("Origin", "https://evil.example"),
@@ -92,6 +95,14 @@ async fn without_a_token_only_this_machine_is_answered() {
         answer.problem(403);
         assert!(answer.text.contains("there is no token"), "{answer:?}");
     }
+    // As a proxy speaks that was told nothing else: 1.0, and the Host of where it asks.
+    let address = app.url.trim_start_matches("http://").to_owned();
+    let mut stream = std::net::TcpStream::connect(&address).unwrap();
+    let request = format!("GET /api/v1/subscribers HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 403"), "{answer}");
     // A token that was made ends it, and an expired one does not bring it back.
     app.caller(Role::Analyst).await;
     let answer = anyone.get("/subscribers").await;

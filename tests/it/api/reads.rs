@@ -272,6 +272,11 @@ async fn webhooks_sources_errors_stats_and_audit_are_read() {
         (&json!(3), &json!("/webhooks/cloud"))
     );
     assert!(source["last_seen_at"].is_string());
+    admin.get("/errors/no-such-error").await.problem(404);
+    assert_eq!(
+        admin.get("/errors/131026").await.with(200)["key"],
+        "meta:131026"
+    );
     let error = admin.get("/errors/meta:131026").await.with(200);
     assert_eq!(error["fixed_by"], "recipient");
     let all = admin.all("/errors", 100).await;
