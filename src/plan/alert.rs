@@ -28,6 +28,9 @@ const NAMES: [&str; 11] = [
 /// The names an operator's link may use.
 const LINK_NAMES: [&str; 5] = ["subscriber", "source", "message", "code", "key"];
 
+/// Digits in a row in a provider's words that may be a phone number; its error codes have six.
+const SHORTEST_NUMBER: usize = 7;
+/// The usual words.
 const USUAL: &str = "Not delivered: {messages}. {reason} {who} (error {code}, source {source}, latest message {message}) {link}";
 
 /// Failures of one error, as a chat is told of them.
@@ -99,6 +102,7 @@ impl Alert {
         let code = self.error_key.rsplit_once(':');
         let code = code.map_or("unknown", |(_, code)| code);
         let title = self.title.as_deref().map(harmless);
+        let title = title.as_deref().map(without_numbers);
         let title = title.or_else(|| entry.map(|entry| entry.name.clone()));
         let reason = entry.map(|entry| entry.meaning.clone());
         let reason = reason.or_else(|| title.as_deref().map(|title| format!("{title}.")));
@@ -125,10 +129,13 @@ impl Alert {
         ]
     }
 
-    /// By what support finds the latest message.
+    /// By what support finds the latest message: the provider's id, unless that names the person.
     fn message(&self) -> String {
         let key = || self.message_key.map(|key| key.to_string());
-        let id = self.message.clone().or_else(key);
+        let number = self.recipient.as_deref().map(digits);
+        let number = number.filter(|number| is_phone_number(number));
+        let names = |id: &String| number.as_ref().is_some_and(|it| digits(id).contains(it));
+        let id = self.message.clone().filter(|id| !names(id)).or_else(key);
         id.unwrap_or_else(|| "erased".to_owned())
     }
 
@@ -151,10 +158,31 @@ fn harmless(text: &str) -> String {
         '<' => '‹',
         '>' => '›',
         '@' => '＠',
+        '[' => '［',
+        ']' => '］',
+        '`' => '´',
         sign if sign.is_control() => ' ',
         sign => sign,
     };
     text.chars().map(sign).collect()
+}
+
+/// What a provider wrote, with all but the last digits of what may be a phone number left out.
+fn without_numbers(text: &str) -> String {
+    let is_digit = |sign: char| sign.is_ascii_digit();
+    let mut rest = text;
+    let mut kept = String::with_capacity(text.len());
+    while let Some(start) = rest.find(is_digit) {
+        let run = &rest[start..];
+        let length = run.find(|sign| !is_digit(sign)).unwrap_or(run.len());
+        kept.push_str(&rest[..start]);
+        kept.push_str(&match length {
+            0..SHORTEST_NUMBER => run[..length].to_owned(),
+            _ => masked(&run[..length]),
+        });
+        rest = &run[length..];
+    }
+    kept + rest
 }
 
 /// The last digits of a number: enough to tell two customers apart, too few to call one.
@@ -246,8 +274,29 @@ mod tests {
             text(&unknown, Some("{reason} {who}"), None),
             "‹!channel› ＠all now. Ask the provider."
         );
+        let named = Alert {
+            title: Some("[Could](https://x.example) not reach +38123456789 `now` (470)".to_owned()),
+            ..unknown
+        };
+        assert_eq!(
+            text(&named, Some("{title}"), None),
+            "［Could］(https://x.example) not reach +…789 ´now´ (470)"
+        );
         let nothing = Alert::default();
         assert!(text(&nothing, None, None).contains("no reason that is known"));
+    }
+
+    #[test]
+    fn an_id_that_is_made_of_the_number_gives_way_to_the_key() {
+        let made = Alert {
+            message: Some("bc-1:34600000001.2".to_owned()),
+            ..alert(1)
+        };
+        let link = Some("https://a.example/{message}");
+        assert_eq!(
+            text(&made, Some("{message} {link}"), link),
+            "7 https://a.example/7"
+        );
     }
 
     #[test]
