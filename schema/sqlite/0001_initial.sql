@@ -248,6 +248,15 @@ CREATE INDEX forward_message ON forward (message_id);
 -- What is owed; holds only what is pending, so it is small in good times.
 CREATE INDEX forward_due ON forward (subscriber_id, due_at_ms) WHERE state = 'pending';
 
+-- The ids that a forward had before it was sent again with a new one: what a subscriber's log holds stays
+-- findable. No row unless somebody asked for new ids.
+CREATE TABLE former_uid (
+    uid            BLOB PRIMARY KEY,
+    forward_id     INTEGER NOT NULL,
+    replaced_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX former_uid_forward ON former_uid (forward_id);
+
 CREATE TABLE attempt (
     attempt_id    INTEGER PRIMARY KEY AUTOINCREMENT,
     forward_id    INTEGER NOT NULL,

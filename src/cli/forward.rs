@@ -166,9 +166,11 @@ fn show(detail: &ForwardDetail, now_ms: i64) -> String {
     // An event of the service is about no message.
     let key = || (forward.message_id > 0).then(|| format!("key:{}", forward.message_id));
     let message = id.or_else(key);
+    let former: Vec<String> = detail.former_uids.iter().map(ToString::to_string).collect();
     let facts = facts([
         ("Forward", Some(forward.forward_id.to_string())),
         ("webhook-id", Some(forward.uid.to_string())),
+        ("Formerly", (!former.is_empty()).then(|| former.join(", "))),
         (
             "Subscriber",
             Some(format!("{} at {}", forward.subscriber, detail.url)),

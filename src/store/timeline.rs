@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::model::{
     Change, ErrorCode, ForwardState, GaveUp, Kind, MessageType, Parameters, Refusal, Status,
-    SubscriberState, TypeRule,
+    SubscriberKind, SubscriberState, TypeRule,
 };
 
 /// One message as it stands.
@@ -260,8 +260,12 @@ pub struct ForwardDetail {
     /// The forward and its attempts.
     #[serde(flatten)]
     pub forward: ForwardHistory,
+    /// The `webhook-id`s that it had before it was sent again with a new one, the first one first.
+    pub former_uids: Vec<Uuid>,
     /// Where the subscriber is today.
     pub url: String,
+    /// What the subscriber is told: a chat's URL is a secret.
+    pub subscriber_kind: SubscriberKind,
     /// The JSON text that is sent on each attempt.
     pub payload: String,
 }

@@ -240,10 +240,17 @@ async fn a_forward_that_was_given_up_is_found_and_owed_again() {
 
     folder.done(&["forward", "retry", &uid, "--new-id"]).await;
     until("it comes again", || receiver.count() == attempts.len() + 1).await;
-    assert_ne!(
-        receiver.received().last().unwrap().header("webhook-id"),
-        uid
-    );
+    let renewed = receiver.received();
+    let renewed = renewed.last().unwrap().header("webhook-id");
+    assert_ne!(renewed, uid);
+    // The subscriber's log holds the old one.
+    let shown = folder.done(&["forward", "show", &uid]).await;
+    for part in [
+        format!("webhook-id  {renewed}"),
+        format!("Formerly    {uid}"),
+    ] {
+        assert!(shown.contains(&part), "{part}: {shown}");
+    }
     assert_eq!(folder.run(&gave_up).await.exit, 1);
     let all = folder
         .run(&["forward", "retry", "--subscriber", "crm"])

@@ -177,6 +177,12 @@ async fn a_replay_is_of_what_its_filter_wants() {
         last.iter()
             .all(|it| !known.contains(it.header("webhook-id")))
     );
+    // What they were is kept, as long as their forwards.
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM former_uid"), 3);
+    for it in before {
+        let path = format!("/forwards/{}", it.header("webhook-id"));
+        admin.get(&path).await.with(200);
+    }
     app.stop().await;
 }
 

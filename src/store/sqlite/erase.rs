@@ -436,6 +436,8 @@ fn delete_forwards(
     for sql in [
         "DELETE FROM attempt WHERE forward_id IN (SELECT forward_id FROM forward \
          WHERE message_id = ?1 AND (?2 IS NULL OR report_id = ?2))",
+        "DELETE FROM former_uid WHERE forward_id IN (SELECT forward_id FROM forward \
+         WHERE message_id = ?1 AND (?2 IS NULL OR report_id = ?2))",
         "DELETE FROM payload WHERE payload_id IN (SELECT payload_id FROM forward \
          WHERE message_id = ?1 AND (?2 IS NULL OR report_id = ?2))",
         "DELETE FROM forward WHERE message_id = ?1 AND (?2 IS NULL OR report_id = ?2)",

@@ -12,6 +12,7 @@ use crate::store::timeline::{
 };
 
 const SELECT_FORWARD: &str = "SELECT forward.*, subscriber.name AS subscriber, subscriber.url, \
+     subscriber.kind AS subscriber_kind, \
      subscriber.state AS subscriber_state, subscriber.failing_since_ms, \
      subscriber.removed_at_ms IS NOT NULL AS removed, \
      message.provider_message_id, message.recipient, report.status \
@@ -102,31 +103,34 @@ impl Reader {
         })
     }
 
-    /// The forward with this `webhook-id` or this key; `None` when there is none to be seen.
+    /// The forward with this `webhook-id`, now or formerly, or this key; `None` when there is
+    /// none to be seen.
     ///
     /// # Errors
     /// As every read.
     pub fn forward(&self, id: &str, scope: &Scope) -> Result<Option<ForwardDetail>, Error> {
         self.read("read the forward", |connection| {
-            let (column, key) = match (Uuid::parse_str(id.trim()), id.trim().parse::<i64>()) {
-                (Ok(uid), _) => ("uid", rusqlite::types::Value::Blob(uid.into_bytes().into())),
-                (_, Ok(key)) => ("forward_id", key.into()),
-                _ => return Ok(None),
+            let key = match (Uuid::parse_str(id.trim()), id.trim().parse::<i64>()) {
+                (Ok(uid), _) => key_of(connection, uid)?,
+                (_, Ok(key)) => Some(key),
+                _ => None,
             };
+            let Some(key) = key else { return Ok(None) };
             let found = connection
                 .query_row(
                     &format!(
-                        "{SELECT_FORWARD} WHERE forward.{column} = ?1 AND {}",
+                        "{SELECT_FORWARD} WHERE forward.forward_id = ?1 AND {}",
                         seen("?2", "?3")
                     ),
                     params![key, scope.owner, json_list(&scope.sources)],
                     |row| {
                         let payload_id: i64 = row.get("payload_id")?;
-                        Ok((read_forward(row)?, row.get("url")?, payload_id))
+                        let address = (row.get("url")?, word(row, "subscriber_kind")?);
+                        Ok((read_forward(row)?, address, payload_id))
                     },
                 )
                 .optional()?;
-            let Some((forward, url, payload_id)) = found else {
+            let Some((forward, (url, subscriber_kind), payload_id)) = found else {
                 return Ok(None);
             };
             let payload: Option<Vec<u8>> = connection
@@ -137,12 +141,39 @@ impl Reader {
                 )
                 .optional()?;
             Ok(Some(ForwardDetail {
+                former_uids: former_uids(connection, key)?,
                 forward: with_history(connection, forward)?,
                 url,
+                subscriber_kind,
                 payload: String::from_utf8_lossy(&payload.unwrap_or_default()).into_owned(),
             }))
         })
     }
+}
+
+/// The key of the forward that has this id, or had it before it was sent again with a new one.
+fn key_of(connection: &Connection, uid: Uuid) -> rusqlite::Result<Option<i64>> {
+    for table in ["forward", "former_uid"] {
+        let found = connection
+            .query_row(
+                &format!("SELECT forward_id FROM {table} WHERE uid = ?1"),
+                [uid.as_bytes()],
+                |row| row.get(0),
+            )
+            .optional()?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// The ids that a forward had, the first one first.
+fn former_uids(connection: &Connection, forward_id: i64) -> rusqlite::Result<Vec<Uuid>> {
+    connection
+        .prepare("SELECT uid FROM former_uid WHERE forward_id = ?1 ORDER BY replaced_at_ms, uid")?
+        .query_map([forward_id], |row| Ok(Uuid::from_bytes(row.get(0)?)))?
+        .collect()
 }
 
 /// Whether a forward may be seen by who has that owner (or none) and those sources (or any).

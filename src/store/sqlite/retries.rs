@@ -49,7 +49,8 @@ fn retry(
 /// Makes forwards pending and due, with the whole schedule before them.
 pub(super) struct Owe<'a> {
     update: CachedStatement<'a>,
-    new_id: bool,
+    /// Keeps the id that is replaced, where each gets a new one.
+    keep: Option<CachedStatement<'a>>,
     now_ms: i64,
 }
 
@@ -64,9 +65,14 @@ impl<'a> Owe<'a> {
              owed_since_ms = ?2, settled_at_ms = NULL, uid = coalesce(?3, uid), \
              replay_id = coalesce(?4, replay_id) WHERE forward_id = ?1",
         )?;
+        let keep = "INSERT INTO former_uid (uid, forward_id, replaced_at_ms) \
+             SELECT uid, forward_id, ?2 FROM forward WHERE forward_id = ?1";
+        let keep = new_id
+            .then(|| connection.prepare_cached(keep))
+            .transpose()?;
         Ok(Self {
             update,
-            new_id,
+            keep,
             now_ms,
         })
     }
@@ -77,7 +83,10 @@ impl<'a> Owe<'a> {
         forward_id: i64,
         replay_id: Option<i64>,
     ) -> rusqlite::Result<()> {
-        let uid = self.new_id.then(|| new_uid(self.now_ms));
+        let uid = self.keep.as_ref().map(|_| new_uid(self.now_ms));
+        if let Some(keep) = &mut self.keep {
+            keep.execute([forward_id, self.now_ms])?;
+        }
         let uid = uid.as_ref().map(Uuid::as_bytes);
         self.update
             .execute(params![forward_id, self.now_ms, uid, replay_id])?;

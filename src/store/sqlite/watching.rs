@@ -330,6 +330,7 @@ fn prune_events(connection: &Connection, before_ms: i64) -> rusqlite::Result<usi
     for (forward_id, payload_id) in &old {
         for sql in [
             "DELETE FROM attempt WHERE forward_id = ?1",
+            "DELETE FROM former_uid WHERE forward_id = ?1",
             "DELETE FROM forward WHERE forward_id = ?1",
         ] {
             connection.prepare_cached(sql)?.execute([forward_id])?;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use super::input::{Query, Segment};
 use super::page::{Page, Paging};
@@ -135,6 +136,9 @@ pub(super) struct DetailView {
     /// The forward and its attempts.
     #[serde(flatten)]
     forward: HistoryView,
+    /// The ids that it had before it was sent again with a new one, the first one first; it is
+    /// found by each of them.
+    former_ids: Vec<String>,
     /// Where the subscriber is today.
     url: String,
     /// The JSON text that is sent on each attempt; empty when it was pruned.
@@ -145,6 +149,7 @@ impl From<ForwardDetail> for DetailView {
     fn from(detail: ForwardDetail) -> Self {
         Self {
             forward: HistoryView::from(detail.forward),
+            former_ids: detail.former_uids.iter().map(Uuid::to_string).collect(),
             url: detail.url,
             payload: detail.payload,
         }
@@ -208,7 +213,7 @@ async fn find(asked: &Asked, id: String) -> Result<ForwardDetail, Problem> {
 
 /// One forward with its payload and its attempts.
 #[utoipa::path(get, path = "/forwards/{id}", tag = "forwards",
-    params(("id" = String, Path, description = "The `webhook-id` that the subscriber saw.")),
+    params(("id" = String, Path, description = "A `webhook-id` that the subscriber saw, former ones too.")),
     responses((status = 200, description = "It.", body = DetailView)))]
 pub(super) async fn read(asked: Asked, Segment(id): Segment) -> Reply {
     done(&DetailView::from(find(&asked, id).await?))
@@ -223,7 +228,7 @@ pub(super) struct AttemptsView {
 
 /// The attempts of one forward.
 #[utoipa::path(get, path = "/forwards/{id}/attempts", tag = "forwards",
-    params(("id" = String, Path, description = "The `webhook-id` that the subscriber saw.")),
+    params(("id" = String, Path, description = "A `webhook-id` that the subscriber saw, former ones too.")),
     responses((status = 200, description = "They.", body = AttemptsView)))]
 pub(super) async fn attempts(asked: Asked, Segment(id): Segment) -> Reply {
     let history = find(&asked, id).await?.forward.history;
@@ -243,7 +248,7 @@ pub(super) struct RetryQuery {
 
 /// Send one again, with the whole schedule before it.
 #[utoipa::path(post, path = "/forwards/{id}/retry", tag = "forwards", params(
-    ("id" = String, Path, description = "The `webhook-id` that the subscriber saw."), RetryQuery),
+    ("id" = String, Path, description = "A `webhook-id` that the subscriber saw, former ones too."), RetryQuery),
     responses((status = 200, description = "As it is now.", body = DetailView)))]
 pub(super) async fn retry(
     asked: Asked,

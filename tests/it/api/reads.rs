@@ -195,6 +195,21 @@ async fn a_forward_is_read_with_its_attempts_and_sent_again() {
         .with(200);
     assert_ne!(renewed["id"], pending[0]["id"]);
     app.settled().await;
+    // By the id that stands in the subscriber's log it is found, shown and sent again all the same.
+    let found = support.get(&path).await.with(200);
+    assert_eq!(found["id"], renewed["id"]);
+    assert_eq!(found["former_ids"], json!([pending[0]["id"]]));
+    let tries = support.get(&format!("{path}/attempts")).await.with(200);
+    assert_eq!(tries["data"].as_array().unwrap().len(), 3);
+    let again = support
+        .post(&format!("{path}/retry?new_id=true"), &json!({}))
+        .await
+        .with(200);
+    assert_eq!(
+        again["former_ids"],
+        json!([pending[0]["id"], renewed["id"]])
+    );
+    app.settled().await;
     app.order(Request::RemoveSubscriber {
         name: "crm".to_owned(),
     })
