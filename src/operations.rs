@@ -392,7 +392,8 @@ impl Operations {
         }
     }
 
-    /// Owes forwards again; to a caller that sees only a part, each must be of that part.
+    /// Owes forwards again; to a caller that sees only a part, each must be of that part, and so
+    /// must the subscriber that it goes to.
     async fn retry_forwards(
         &self,
         caller: &Caller,
@@ -401,19 +402,23 @@ impl Operations {
         let scope = Scope::from(caller);
         if scope != Scope::default() {
             let (reader, ids) = (self.store.reader(), selection.forward_ids.clone());
-            let look = move || -> Result<Option<i64>, Error> {
-                for id in ids {
-                    if reader.forward(&id.to_string(), &scope)?.is_none() {
-                        return Ok(Some(id));
-                    }
-                }
-                Ok(None)
+            let look = move || -> Result<Vec<_>, Error> {
+                let find = |id: i64| Ok((id, reader.forward(&id.to_string(), &scope)?));
+                ids.into_iter().map(find).collect()
             };
             let looked = tokio::task::spawn_blocking(look).await;
-            let unseen =
-                looked.map_err(|_| Failure::Busy("the service is ending".to_owned()))??;
-            if let Some(id) = unseen {
-                return Err(Failure::Missing(format!("no forward {id}")));
+            let found = looked.map_err(|_| Failure::Busy("the service is ending".to_owned()))??;
+            for (id, found) in found {
+                let missing = || Failure::Missing(format!("no forward {id}"));
+                let forward = found.ok_or_else(missing)?.forward.forward;
+                // One that was removed is sent nothing.
+                let name = &forward.subscriber;
+                if !forward.subscriber_removed && self.subscriber_of(caller, name).is_err() {
+                    return Err(Failure::Forbidden(format!(
+                        "this token does not see the subscriber {name:?}, which gets other sources \
+                         too: it may see this forward, not send it again"
+                    )));
+                }
             }
         }
         let forwards = self.store.retry(selection).await?;

@@ -139,18 +139,24 @@ pub(super) struct DetailView {
     /// The ids that it had before it was sent again with a new one, the first one first; it is
     /// found by each of them.
     former_ids: Vec<String>,
-    /// Where the subscriber is today.
-    url: String,
+    /// Where the subscriber is today; null for who does not see the subscriber, and of a chat's only
+    /// the beginning for who may not change it.
+    url: Option<String>,
     /// The JSON text that is sent on each attempt; empty when it was pruned.
     payload: String,
 }
 
-impl From<ForwardDetail> for DetailView {
-    fn from(detail: ForwardDetail) -> Self {
+impl DetailView {
+    fn shown(asked: &Asked, detail: ForwardDetail) -> Self {
+        let forward = &detail.forward.forward;
+        // Who sees all sources sees the subscriber of each forward that it sees.
+        let is_seen =
+            asked.caller.sources.is_empty() || asked.subscriber(&forward.subscriber).is_ok();
+        let url = || asked.caller.shown_url(detail.subscriber_kind, &detail.url);
         Self {
-            forward: HistoryView::from(detail.forward),
+            url: is_seen.then(url),
             former_ids: detail.former_uids.iter().map(Uuid::to_string).collect(),
-            url: detail.url,
+            forward: HistoryView::from(detail.forward),
             payload: detail.payload,
         }
     }
@@ -216,7 +222,8 @@ async fn find(asked: &Asked, id: String) -> Result<ForwardDetail, Problem> {
     params(("id" = String, Path, description = "A `webhook-id` that the subscriber saw, former ones too.")),
     responses((status = 200, description = "It.", body = DetailView)))]
 pub(super) async fn read(asked: Asked, Segment(id): Segment) -> Reply {
-    done(&DetailView::from(find(&asked, id).await?))
+    let detail = find(&asked, id).await?;
+    done(&DetailView::shown(&asked, detail))
 }
 
 /// The attempts of a forward.
@@ -264,9 +271,10 @@ pub(super) async fn retry(
         Answer::Retried { forwards: 0 } => Err(Problem::conflict(
             "it cannot be sent again: its subscriber was removed or its payload pruned",
         )),
-        Answer::Retried { .. } => done(&DetailView::from(
-            find(&asked, forward_id.to_string()).await?,
-        )),
+        Answer::Retried { .. } => {
+            let detail = find(&asked, forward_id.to_string()).await?;
+            done(&DetailView::shown(&asked, detail))
+        }
         other => Err(super::unexpected(&other)),
     }
 }

@@ -12,6 +12,7 @@ use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::{Span, Time};
 use super::{Asked, Reply, created, done};
+use crate::access::Caller;
 use crate::model::{
     AlertOptions, AuthKind, Credentials, Filter, Headers, Ordering, PayloadOptions,
     PayloadOptionsChange, Reports, SecretText, Setting, Subscriber, SubscriberKind,
@@ -31,7 +32,8 @@ pub(crate) struct View {
     name: String,
     /// Whose it is; null for the operator's own.
     owner: Option<String>,
-    /// Where its payloads go.
+    /// Where its payloads go; of a chat's only the beginning for who may not change it, because
+    /// whoever has it may post there.
     #[schema(example = "https://crm.example/whatsapp")]
     url: String,
     /// What it is told.
@@ -95,6 +97,16 @@ impl From<&Subscriber> for View {
     }
 }
 
+impl View {
+    /// As this caller may see it.
+    fn shown(caller: &Caller, subscriber: &Subscriber) -> Self {
+        Self {
+            url: caller.shown_url(subscriber.kind, &subscriber.url),
+            ..Self::from(subscriber)
+        }
+    }
+}
+
 fn spans(schedule_ms: &[u64]) -> Vec<Span> {
     schedule_ms.iter().copied().map(Span).collect()
 }
@@ -135,7 +147,7 @@ pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply 
     done(&paging.page(
         rows,
         |subscriber| subscriber.id,
-        |subscriber| View::from(&**subscriber),
+        |subscriber| View::shown(&asked.caller, subscriber),
     ))
 }
 
@@ -297,7 +309,8 @@ pub(super) async fn create(asked: Asked, Body(body): Body<NewView>) -> Reply {
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "It.", body = View)))]
 pub(super) async fn read(asked: Asked, Segment(name): Segment) -> Reply {
-    done(&View::from(&*asked.subscriber(&name)?))
+    let subscriber = asked.subscriber(&name)?;
+    done(&View::shown(&asked.caller, &subscriber))
 }
 
 /// What is to be different; what is left out stays as it is.
