@@ -177,6 +177,8 @@ pub enum Answer {
     },
     /// A replay as it is now.
     Replay(ReplayRecord),
+    /// A replay that was to be stopped and had ended before: it stays as it is.
+    ReplayEnded(ReplayRecord),
     /// What a second reading found.
     Reprocessed {
         /// Webhooks that were read.
@@ -330,6 +332,8 @@ impl Operations {
         }
         let note = audit::note(&request);
         let answer = self.dispatch(caller, request, progress).await?;
+        // Of what stayed as it was there is nothing to tell.
+        let note = note.filter(|_| !matches!(answer, Answer::ReplayEnded(_)));
         if let Some(note) = note {
             self.store.audit(note.of(caller, &answer)).await?;
         }

@@ -170,7 +170,7 @@ fn ask_for(
 ) -> anyhow::Result<Option<ReplayRecord>> {
     match ask::perform_now(settings, request, terminal)? {
         None => Ok(None),
-        Some(Answer::Replay(replay)) => Ok(Some(replay)),
+        Some(Answer::Replay(replay) | Answer::ReplayEnded(replay)) => Ok(Some(replay)),
         Some(other) => Err(ask::unexpected(&other)),
     }
 }

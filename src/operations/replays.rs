@@ -132,7 +132,10 @@ impl Operations {
 
     pub(super) async fn cancel_replay(&self, caller: &Caller, id: Uuid) -> Result<Answer, Failure> {
         let found = self.replay_of(caller, id).await?;
-        let replay = self.store.cancel_replay(found.replay_id).await?;
+        let (replay, is_stopped) = self.store.cancel_replay(found.replay_id).await?;
+        if !is_stopped {
+            return Ok(Answer::ReplayEnded(replay));
+        }
         tracing::info!(replay = %replay.uid, marked = replay.marked, "replay.cancelled");
         Ok(Answer::Replay(replay))
     }

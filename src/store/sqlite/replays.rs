@@ -38,16 +38,17 @@ impl Store {
         Ok(replay)
     }
 
-    /// Stops a replay; one that has ended stays as it is.
+    /// Stops a replay; one that has ended stays as it is. Says whether it was stopped.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Backend`], [`Error::Closed`].
-    pub async fn cancel_replay(&self, replay_id: i64) -> Result<ReplayRecord, Error> {
+    pub async fn cancel_replay(&self, replay_id: i64) -> Result<(ReplayRecord, bool), Error> {
         self.run(move |core| {
             core.change("cancel the replay", |connection, now_ms| {
-                let cancel = || {
-                    end(connection, replay_id, ReplayState::Cancelled, now_ms)?;
-                    find(connection, replay_id)
+                let cancel = || -> rusqlite::Result<_> {
+                    let is_stopped = end(connection, replay_id, ReplayState::Cancelled, now_ms)?;
+                    let replay = find(connection, replay_id)?;
+                    Ok(replay.map(|replay| (replay, is_stopped)))
                 };
                 cancel()
                     .map_err(|error| backend("cannot cancel the replay".to_owned(), error))?
@@ -206,19 +207,20 @@ fn find(connection: &Connection, replay_id: i64) -> rusqlite::Result<Option<Repl
         .optional()
 }
 
+/// Ends a replay that is under way; returns whether it was.
 pub(super) fn end(
     connection: &Connection,
     replay_id: i64,
     state: ReplayState,
     now_ms: i64,
-) -> rusqlite::Result<()> {
-    connection
+) -> rusqlite::Result<bool> {
+    let ended = connection
         .prepare_cached(
             "UPDATE replay SET state = ?2, finished_at_ms = ?3 \
              WHERE replay_id = ?1 AND state = 'running'",
         )?
         .execute(params![replay_id, state.as_str(), now_ms])?;
-    Ok(())
+    Ok(ended > 0)
 }
 
 fn read_replay(row: &Row<'_>) -> rusqlite::Result<ReplayRecord> {

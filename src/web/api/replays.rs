@@ -186,7 +186,7 @@ pub(super) async fn read(asked: Asked, id: Segment) -> Reply {
 pub(super) async fn cancel(asked: Asked, id: Segment) -> Reply {
     let id = uid(&id)?;
     match asked.perform(Request::CancelReplay { id }).await? {
-        Answer::Replay(replay) => done(&View::from(replay)),
+        Answer::Replay(replay) | Answer::ReplayEnded(replay) => done(&View::from(replay)),
         other => Err(super::unexpected(&other)),
     }
 }
