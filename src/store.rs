@@ -38,7 +38,7 @@ use crate::provider::{ParseError, Parsed, Provider};
 pub use feed::{Feed, Taken};
 pub use registration::{Registered, Registering, TemplateRecord};
 pub use sqlite::Store;
-pub use sqlite::idempotency::Remembered;
+pub use sqlite::idempotency::{KeptAnswer, Remembered};
 pub use sqlite::reader::Reader;
 pub(crate) use sqlite::resolve;
 pub use subscribers::{NewSubscriber, SubscriberChange, SubscriberSecret};

@@ -54,9 +54,9 @@ impl Secrets {
                      caller        TEXT NOT NULL,
                      key           TEXT NOT NULL,
                      request       BLOB NOT NULL,
-                     answered_ms   INTEGER NOT NULL,
-                     status        INTEGER NOT NULL,
-                     body          BLOB NOT NULL,
+                     begun_ms      INTEGER NOT NULL,
+                     status        INTEGER,
+                     body          BLOB,
                      location      TEXT,
                      PRIMARY KEY (caller, key)
                  ) STRICT;",

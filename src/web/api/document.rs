@@ -188,7 +188,8 @@ fn idempotency_key() -> utoipa::openapi::path::Parameter {
         .required(Required::False)
         .description(Some(
             "Any text of your own, a UUID is usual: sent again with it, the request is not done \
-             again and gets the same answer.",
+             again and gets the same answer. When the service ended before the first was answered, \
+             a repeat is answered 409: look whether it was done, then use a new key.",
         ))
         .schema(Some(schema))
         .build()

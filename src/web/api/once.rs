@@ -1,7 +1,8 @@
 //! `Idempotency-Key`: a POST that is sent again within 24 h gets the answer it got before.
 //!
-//! An answer is kept when something was done. What was refused changed nothing and may be tried
-//! again, mended, under the same key.
+//! The key is written before anything is done, and its answer after it: of what a crash left
+//! between the two nobody knows whether it was done, so it is not done again, and the caller is
+//! told so. What was refused changed nothing and may be tried again, mended, under the same key.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use super::input;
 use super::problem::Problem;
 use crate::access::Caller;
-use crate::store::{Remembered, Store};
+use crate::store::{KeptAnswer, Remembered, Store};
 
 /// The request header.
 pub(super) const HEADER: &str = "Idempotency-Key";
@@ -26,6 +27,9 @@ pub(super) const HEADER: &str = "Idempotency-Key";
 pub(super) const REPLAYED: &str = "Idempotent-Replayed";
 /// The longest key.
 const LONGEST: usize = 255;
+/// What a repeat is told whose first was begun and is neither answered nor under way.
+const UNANSWERED: &str = "the first request with this key was begun, and the service ended before \
+     it was answered: look whether it was done (list what it was to make), then use a new key";
 
 type Key = (String, String);
 
@@ -79,30 +83,34 @@ pub(super) async fn answer<B: MessageBody + 'static>(
     let body = request.extract::<Bytes>().await;
     let body = body.map_err(|error| input::not_read(&error))?;
     let asked = hash(&request, &body);
-    let (who, key) = (caller.called(), key);
+    let who = caller.called();
     let Some(_turn) = under_way.take(&(who.clone(), key.clone())) else {
         return Err(
             Problem::conflict("a request with this key is being answered: wait for it").into(),
         );
     };
-    let known = store.recall(who.clone(), key.clone()).await;
+    let known = store.begin(who.clone(), key.clone(), asked).await;
     if let Some(known) = known.map_err(Problem::from)? {
-        return replay(request, &known, asked);
+        return replay(request, known, asked);
     }
     request.set_payload(body.into());
-    let response = next.call(request).await?.map_into_boxed_body();
-    if !response.status().is_success() {
-        return Ok(response);
+    let response = next.call(request).await;
+    let response = response.map(ServiceResponse::map_into_boxed_body);
+    let is_done = |response: &ServiceResponse| response.status().is_success();
+    if !response.as_ref().is_ok_and(is_done) {
+        if let Err(error) = store.forget_key(who, key).await {
+            tracing::error!(%error, "api.key_not_forgotten");
+        }
+        return response;
     }
-    let (request, response) = response.into_parts();
+    let (request, response) = response?.into_parts();
     let (head, body) = response.into_parts();
     let body = to_bytes(body)
         .await
         .map_err(|error| Problem::internal(&error))?;
     let location = head.headers().get(LOCATION);
     let location = location.and_then(|url| url.to_str().ok());
-    let answer = Remembered {
-        request: asked,
+    let answer = KeptAnswer {
         status: head.status().as_u16(),
         body: body.to_vec(),
         location: location.map(str::to_owned),
@@ -131,25 +139,28 @@ fn hash(request: &ServiceRequest, body: &[u8]) -> [u8; 32] {
 
 fn replay(
     request: ServiceRequest,
-    known: &Remembered,
+    known: Remembered,
     asked: [u8; 32],
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     if known.request != asked {
         let detail = "this key was used for another request: take a new one for each request";
         return Err(Problem::field(HEADER, detail).into());
     }
-    let status = StatusCode::from_u16(known.status);
+    let Some(answer) = known.answer else {
+        return Err(Problem::conflict(UNANSWERED).into());
+    };
+    let status = StatusCode::from_u16(answer.status);
     let response = status.map_or_else(
         |error| Problem::internal(&error).error_response(),
         |status| {
             let mut response = HttpResponse::build(status);
-            if let Some(url) = &known.location {
+            if let Some(url) = &answer.location {
                 response.insert_header((LOCATION, url.as_str()));
             }
             response
                 .insert_header((REPLAYED, "true"))
                 .content_type("application/json")
-                .body(known.body.clone())
+                .body(answer.body)
         },
     );
     Ok(request.into_response(response))

@@ -5,8 +5,9 @@ use std::time::Duration;
 use tickrelay::access::Role;
 use tickrelay::clock::Clock;
 
-use crate::support::TestApp;
 use crate::support::receiver::{Receiver, Reply};
+use crate::support::service::{Home, Service};
+use crate::support::{TestApp, until};
 
 #[actix_web::test]
 async fn the_same_request_again_gets_the_same_answer_also_after_a_restart() {
@@ -61,6 +62,58 @@ async fn what_was_refused_may_be_mended_under_its_key() {
     let right = json!({"name": "crm", "url": "http://127.0.0.1:9/"});
     admin.post("/subscribers", &right).await.with(201);
     app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_was_begun_and_never_answered_is_not_done_again() {
+    let (clock, hand) = Clock::manual(1_760_000_000_000);
+    let app = TestApp::boot_with(clock, |_| {}).await;
+    let admin = app.caller(Role::Admin).await.header("Idempotency-Key", "a");
+    let new = json!({"name": "crm", "url": "http://127.0.0.1:9/"});
+    admin.post("/subscribers", &new).await.with(201);
+    app.subscribe("other", "http://127.0.0.1:9/").await;
+    // As a kill between the work and the answer's commit leaves it.
+    let secrets = rusqlite::Connection::open(app.path().with_extension("secrets.db")).unwrap();
+    let taken = "UPDATE idempotency SET status = NULL, body = NULL, location = NULL";
+    assert_eq!(secrets.execute(taken, []).unwrap(), 1);
+    app.order(tickrelay::operations::Request::RemoveSubscriber {
+        name: "crm".to_owned(),
+    })
+    .await;
+    let repeat = admin.post("/subscribers", &new).await;
+    assert_eq!(repeat.problem(409), Vec::<String>::new());
+    assert!(repeat.text.contains("new key"), "{}", repeat.text);
+    assert_eq!(repeat.header("idempotent-replayed"), "");
+    let names = "SELECT group_concat(name) FROM subscriber WHERE removed_at_ms IS NULL";
+    assert_eq!(app.value::<String>(names), "other");
+    hand.advance(Duration::from_hours(24));
+    admin.post("/subscribers", &new).await.with(201);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_kill_in_the_midst_of_a_request_leaves_its_key_begun() {
+    // It holds its answer back for as long as the test lasts.
+    let receiver = Receiver::scripted(|_, _| Reply::status(200).after(Duration::from_secs(20)));
+    let home = Home::new().set("forward.timeout=30s");
+    let service = home.start();
+    service.subscribe("crm", &receiver.url);
+    let ask = |service: &Service| {
+        let url = format!("http://{}/api/v1/subscribers/crm/test", service.address);
+        let request = reqwest::Client::new().post(url);
+        request.header("Idempotency-Key", "a").send()
+    };
+    let asked = actix_web::rt::spawn(ask(&service));
+    until("it is under way", || receiver.count() > 0).await;
+    drop(service);
+    assert!(asked.await.unwrap().is_err(), "it was killed unanswered");
+    let count = receiver.count();
+    let service = home.start();
+    let repeat = ask(&service).await.unwrap();
+    assert_eq!(repeat.status(), 409);
+    let problem = repeat.text().await.unwrap();
+    assert!(problem.contains("the service ended before"), "{problem}");
+    assert_eq!(receiver.count(), count, "it was not done again");
 }
 
 #[actix_web::test]
