@@ -10,10 +10,13 @@
 use std::time::Duration;
 
 use actix_web::HttpRequest;
+use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::Payload;
 use futures_util::StreamExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::connection::CUT;
 
 /// The part of a body that comes from no share, in bytes.
 const TINY: usize = 4 * 1024;
@@ -51,12 +54,21 @@ pub(super) struct Held<'a> {
 pub(super) enum Unread {
     /// It is larger than one body may be.
     TooLarge,
-    /// Too many bytes of bodies are in flight.
+    /// Too many bytes of bodies are in flight, or its connection was one too many.
     TooMany,
     /// It took too long.
     TooSlow,
     /// It ended before its announced length, or is broken in another way.
     Broken,
+}
+
+impl Unread {
+    fn of(error: &PayloadError) -> Self {
+        match error {
+            PayloadError::Io(error) if error.kind() == CUT => Self::TooMany,
+            _ => Self::Broken,
+        }
+    }
 }
 
 impl Bodies {
@@ -98,7 +110,7 @@ impl Bodies {
         // What is announced is not yet there: little is set aside for it.
         let mut bytes = Vec::with_capacity(announced.min(TINY));
         while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|_| Unread::Broken)?;
+            let chunk = chunk.map_err(|error| Unread::of(&error))?;
             if bytes.len() + chunk.len() > self.limit {
                 return Err(Unread::TooLarge);
             }

@@ -3,11 +3,11 @@
 //!
 //! The HTTP library keeps what it reads until a head is whole, and what it answers until the
 //! client reads that. So its connections are read through a meter. Who holds more than its own
-//! part borrows from the share, keeps that, and is closed after the answer: large buffers
-//! are not given back before. Who can borrow no more is cut.
+//! part borrows from the share. What a request borrows is given back at its end; a buffer that
+//! has grown stays with the library, so that connection is closed after the answer. Who can
+//! borrow no more is cut.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
@@ -24,7 +24,7 @@ use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 /// Bytes that are read from a connection before what they say is looked at.
 const TURN: usize = 4 * 1024;
@@ -41,6 +41,12 @@ const UNREAD: usize = 256 * 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long what nobody wants is read, so that the client sees its answer.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long the head of a later request may take; the library times only the first.
+const HEAD: Duration = Duration::from_secs(5);
+/// From this many bytes that are not parsed on, the library may no longer read.
+const FULL: usize = 120 * 1024;
+/// What a body ends with when its connection was cut by us, rather than by its client.
+pub(super) const CUT: io::ErrorKind = io::ErrorKind::ResourceBusy;
 /// Open connections; for one more, that which has kept us waiting longest is cut.
 const CONNECTIONS: usize = 4_096;
 
@@ -48,12 +54,17 @@ const CONNECTIONS: usize = 4_096;
 #[derive(Clone)]
 pub(super) struct Share(Arc<Semaphore>);
 
-/// The connections of one thread, in the order in which they came.
+/// The connections of one thread.
 pub(super) struct Crowd {
     share: Share,
     limit: usize,
-    connections: RefCell<VecDeque<Weak<Meter>>>,
+    connections: RefCell<Vec<Weak<Meter>>>,
+    turns: Turns,
 }
+
+/// Counts what connections did, to say who did it earlier.
+#[derive(Clone, Default)]
+struct Turns(Rc<Cell<u64>>);
 
 /// A connection that is read through its meter.
 pub(super) struct Metered {
@@ -64,6 +75,8 @@ pub(super) struct Metered {
     /// The answer waits for the client.
     is_stuck: bool,
     timer: Option<Pin<Box<Sleep>>>,
+    /// For a head that does not end, and how many had ended when it was set.
+    late: Option<(Pin<Box<Sleep>>, u64)>,
 }
 
 /// What a connection holds.
@@ -71,12 +84,27 @@ pub(super) struct Meter {
     share: Share,
     /// Bytes of which no request was made yet.
     unparsed: Cell<usize>,
+    /// Those of them that can be left of what was read last.
+    recent: Cell<usize>,
+    /// No request was handled, and so none waited, when that was read.
+    is_fresh: Cell<bool>,
+    /// What the library's buffer has grown by; it stays so.
+    buffer: Cell<usize>,
+    /// Requests that began to be handled.
+    heads: Cell<u64>,
     /// Bytes of the request that is handled.
     handled: Cell<usize>,
     /// Bytes of the answer that waits.
     unread: Cell<usize>,
     /// More of the request's body is to come.
     has_body: Cell<bool>,
+    /// That was asked for, and did not come yet.
+    wants_body: Cell<bool>,
+    /// The answer says that it is the last.
+    is_last: Cell<bool>,
+    /// Since when the client is to do something.
+    waiting_since: Cell<u64>,
+    turns: Turns,
     state: Cell<State>,
     borrowed: RefCell<Option<OwnedSemaphorePermit>>,
     reader: RefCell<Option<Waker>>,
@@ -89,10 +117,22 @@ enum State {
     Draining,
     /// Nothing is read any more.
     Cut,
+    /// Nothing is written either.
+    Gone,
 }
 
 /// A request while it is handled.
 pub(super) struct Handled(Option<Rc<Meter>>);
+
+/// A request that came after the last answer.
+pub(super) struct Over(Rc<Meter>);
+
+impl Turns {
+    fn next(&self) -> u64 {
+        self.0.set(self.0.get() + 1);
+        self.0.get()
+    }
+}
 
 impl Default for Share {
     fn default() -> Self {
@@ -108,34 +148,37 @@ impl Crowd {
             share,
             limit: CONNECTIONS / threads.max(1),
             connections: RefCell::default(),
+            turns: Turns::default(),
         }
     }
 
     /// Takes in a connection, in place of another when there are too many.
     pub(super) fn meter(&self, io: TcpStream) -> Metered {
-        let meter = Rc::new(Meter::new(self.share.clone()));
+        let meter = Rc::new(Meter::new(self.share.clone(), self.turns.clone()));
         let mut connections = self.connections.borrow_mut();
         if connections.len() >= self.limit {
             connections.retain(|one| one.strong_count() > 0);
         }
         if connections.len() >= self.limit {
             let waiting = |one: &Weak<Meter>| one.upgrade().filter(|one| one.is_waiting());
-            if let Some((at, oldest)) = connections
+            if let Some((at, longest)) = connections
                 .iter()
                 .enumerate()
-                .find_map(|(at, one)| Some((at, waiting(one)?)))
+                .filter_map(|(at, one)| Some((at, waiting(one)?)))
+                .min_by_key(|(_, one)| one.waiting_since.get())
             {
-                connections.remove(at);
-                oldest.cut();
+                connections.swap_remove(at);
+                longest.cut();
             }
         }
-        connections.push_back(Rc::downgrade(&meter));
+        connections.push(Rc::downgrade(&meter));
         Metered {
             io,
             meter,
             turn: 0,
             is_stuck: false,
             timer: None,
+            late: None,
         }
     }
 }
@@ -162,6 +205,38 @@ impl Metered {
         }
     }
 
+    /// Ends this turn: the library looks at what was read.
+    fn pause(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.turn = 0;
+        if self.is_late(cx) {
+            self.meter.cut();
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Pending
+    }
+
+    /// Whether a head has not ended in time. The timer is not set anew for each: when it
+    /// fires, it is told from the count whether this one was there when it was set.
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let meter = &self.meter;
+        let heads = meter.heads.get();
+        if heads == 0 || meter.handled.get() > 0 || meter.unparsed.get() == 0 {
+            return false;
+        }
+        let (timer, seen) = self
+            .late
+            .get_or_insert_with(|| (Box::pin(tokio::time::sleep(HEAD)), heads));
+        if timer.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        if *seen == heads {
+            return true;
+        }
+        *seen = heads;
+        timer.as_mut().reset(Instant::now() + HEAD);
+        timer.as_mut().poll(cx).is_ready()
+    }
+
     fn poll_timer(&mut self, patience: Duration, cx: &mut Context<'_>) -> Poll<()> {
         let timer = self
             .timer
@@ -182,7 +257,7 @@ impl AsyncRead for Metered {
             State::Open => {}
             State::Draining => return this.drain(cx),
             // As if the client had gone.
-            State::Cut => return Poll::Ready(Ok(())),
+            State::Cut | State::Gone => return Poll::Ready(Ok(())),
         }
         // Who does not read is not read from; what is written wakes the reader.
         if this.is_stuck {
@@ -190,18 +265,20 @@ impl AsyncRead for Metered {
         }
         let left = TURN - this.turn;
         if left == 0 {
-            this.turn = 0;
             cx.waker().wake_by_ref();
-            return Poll::Pending;
+            return this.pause(cx);
+        }
+        if this.turn == 0 {
+            this.meter.begin_turn();
         }
         let mut part = ReadBuf::new(buffer.initialize_unfilled_to(left.min(buffer.remaining())));
         let Poll::Ready(read) = Pin::new(&mut this.io).poll_read(cx, &mut part) else {
-            this.turn = 0;
-            return Poll::Pending;
+            return this.pause(cx);
         };
         let read = read.map(|()| part.filled().len())?;
         buffer.advance(read);
         this.turn += read;
+        this.meter.recent.set(this.meter.recent.get() + read);
         this.meter.add(&this.meter.unparsed, read);
         Poll::Ready(Ok(()))
     }
@@ -214,6 +291,9 @@ impl AsyncWrite for Metered {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.meter.state.get() == State::Gone {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         if let Poll::Ready(written) = Pin::new(&mut this.io).poll_write(cx, bytes) {
             if std::mem::take(&mut this.is_stuck) {
                 this.timer = None;
@@ -239,13 +319,21 @@ impl AsyncWrite for Metered {
 }
 
 impl Meter {
-    fn new(share: Share) -> Self {
+    fn new(share: Share, turns: Turns) -> Self {
         Self {
             share,
             unparsed: Cell::new(0),
+            recent: Cell::new(0),
+            is_fresh: Cell::new(true),
+            buffer: Cell::new(0),
+            heads: Cell::new(0),
             handled: Cell::new(0),
             unread: Cell::new(0),
             has_body: Cell::new(false),
+            wants_body: Cell::new(false),
+            is_last: Cell::new(false),
+            waiting_since: Cell::new(turns.next()),
+            turns,
             state: Cell::new(State::Open),
             borrowed: RefCell::new(None),
             reader: RefCell::new(None),
@@ -262,8 +350,9 @@ impl Meter {
 
     /// Whether what it holds beyond its own part is, or could be, borrowed.
     fn borrow_what_is_held(&self) -> bool {
-        let beyond = |count: &Cell<usize>| count.get().saturating_sub(FREE);
-        let needed = beyond(&self.unparsed) + beyond(&self.handled) + self.unread.get();
+        let grown = self.unparsed.get().saturating_sub(FREE);
+        self.buffer.set(self.buffer.get().max(grown));
+        let needed = self.needed();
         let mut borrowed = self.borrowed.borrow_mut();
         let has = borrowed
             .as_ref()
@@ -282,6 +371,39 @@ impl Meter {
             none => *none = Some(permit),
         }
         true
+    }
+
+    /// What it holds beyond its own part.
+    fn needed(&self) -> usize {
+        self.buffer.get() + self.handled.get().saturating_sub(FREE) + self.unread.get()
+    }
+
+    /// Gives back what was borrowed for a request that is over.
+    fn give_back(&self) {
+        let needed = self.needed();
+        let mut borrowed = self.borrowed.borrow_mut();
+        if needed == 0 {
+            *borrowed = None;
+        } else if let Some(borrowed) = &mut *borrowed {
+            let unneeded = borrowed.num_permits().saturating_sub(needed);
+            drop(borrowed.split(unneeded));
+        }
+    }
+
+    /// Whether the library goes on holding, or a client not reading, what was borrowed.
+    fn has_large_buffer(&self) -> bool {
+        self.buffer.get() > 0 || self.unread.get() > 0
+    }
+
+    /// More is to be read. The library has by now made what it could of what was read before:
+    /// who waits for more of a body has been given all there was, and what is left of it is
+    /// the chunks' framing, which nobody holds.
+    fn begin_turn(&self) {
+        self.recent.set(0);
+        self.is_fresh.set(self.handled.get() == 0);
+        if self.has_body.get() && self.wants_body.get() {
+            self.unparsed.set(0);
+        }
     }
 
     /// Whether the client is to do something.
@@ -313,13 +435,26 @@ impl Meter {
 
 impl Handled {
     /// A request begins to be handled; its body is counted as it is read.
-    #[must_use]
-    pub(super) fn begin(request: &mut ServiceRequest) -> Self {
+    ///
+    /// # Errors
+    /// When the last answer of its connection was given: the request is not to be handled.
+    pub(super) fn begin(request: &mut ServiceRequest) -> Result<Self, Over> {
         let Some(meter) = request.conn_data::<Rc<Meter>>().map(Rc::clone) else {
-            return Self(None);
+            return Ok(Self(None));
         };
+        if meter.is_last.get() {
+            return Err(Over(meter));
+        }
+        let asks_to_close = request.head().connection_type() == ConnectionType::Close;
+        meter.is_last.set(asks_to_close);
+        meter.heads.set(meter.heads.get() + 1);
         let (text, headers) = size(request);
         meter.hand_on(text);
+        if meter.is_fresh.get() {
+            // What came before the last turn was this head, or framing that nobody holds.
+            let left = meter.unparsed.get().min(meter.recent.get());
+            meter.unparsed.set(left);
+        }
         meter.add(&meter.handled, text + headers * HEADER);
         match request.take_payload() {
             Payload::None => {}
@@ -332,18 +467,19 @@ impl Handled {
                 request.set_payload(Payload::Stream { payload });
             }
         }
-        Self(Some(meter))
+        Ok(Self(Some(meter)))
     }
 
-    /// It is answered; who borrowed, or has not sent all, sends no other and is told so.
+    /// It is answered; whose buffer has grown, or who has not sent all, sends no other and is told so.
     pub(super) fn end<B>(
         self,
         answered: Result<ServiceResponse<B>, Error>,
     ) -> Result<ServiceResponse<B>, Error> {
-        let is_last = |meter: &Rc<Meter>| meter.has_body.get() || meter.borrowed.borrow().is_some();
-        if !self.0.as_ref().is_some_and(is_last) {
+        let closes = |meter: &&Rc<Meter>| meter.has_body.get() || meter.has_large_buffer();
+        let Some(meter) = self.0.as_ref().filter(closes) else {
             return answered;
-        }
+        };
+        meter.is_last.set(true);
         let mut response = answered.map_err(Closing)?;
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);
@@ -357,9 +493,34 @@ impl Drop for Handled {
             return;
         };
         meter.handled.set(0);
+        meter.wants_body.set(false);
+        meter.waiting_since.set(meter.turns.next());
+        meter.give_back();
         if meter.has_body.get() && meter.state.get() == State::Open {
             meter.state.set(State::Draining);
         }
+    }
+}
+
+impl Over {
+    /// Ends the connection once its client had time to see the last answer. The library
+    /// writes after that answer what it makes of the error; nothing of it is sent.
+    pub(super) async fn hang_up(self) -> Error {
+        let Self(meter) = self;
+        if meter.state.get() == State::Open {
+            meter.state.set(State::Draining);
+        }
+        if let Some(reader) = meter.reader.borrow_mut().take() {
+            reader.wake();
+        }
+        if meter.unparsed.get() < FULL {
+            tokio::time::sleep(LINGER).await;
+        } else {
+            // It would only be asked again and again whether it reads.
+            tokio::task::yield_now().await;
+        }
+        meter.state.set(State::Gone);
+        actix_web::error::ErrorServiceUnavailable("the connection has ended")
     }
 }
 
@@ -396,9 +557,16 @@ impl Stream for Body {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = ready!(self.payload.poll_next_unpin(cx));
+        let next = self.payload.poll_next_unpin(cx);
+        self.meter.wants_body.set(next.is_pending());
+        let next = ready!(next);
         match &next {
             Some(Ok(chunk)) => self.meter.hand_on(chunk.len()),
+            // The client could not help it.
+            Some(Err(_)) if self.meter.state.get() == State::Cut => {
+                let cut = io::Error::from(CUT);
+                return Poll::Ready(Some(Err(PayloadError::Io(cut))));
+            }
             Some(Err(_)) => {}
             None => self.meter.has_body.set(false),
         }

@@ -42,9 +42,14 @@ pub fn serve(
         let stopping = stopping.clone();
         let app = App::new()
             .wrap_fn(|mut request, service| {
-                let handled = Handled::begin(&mut request);
-                let answered = service.call(request);
-                async move { handled.end(answered.await) }
+                let handled =
+                    Handled::begin(&mut request).map(|handled| (handled, service.call(request)));
+                async move {
+                    match handled {
+                        Ok((handled, answered)) => handled.end(answered.await),
+                        Err(over) => Err(over.hang_up().await),
+                    }
+                }
             })
             .configure(routes(shared.clone()));
         let http = HttpService::build()
