@@ -53,7 +53,10 @@ pub struct FilledTemplate {
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
 )]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "write a list of texts, or an object of texts by their names"
+)]
 pub enum Parameters {
     /// `{{1}}`, `{{2}}`, … in this order.
     Positional(Vec<String>),

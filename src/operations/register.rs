@@ -75,7 +75,10 @@ pub struct SentMessage {
 
 /// For how long a final report may take: seconds, or an ISO 8601 duration.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "write whole seconds, or a duration as in \"P4D\" or \"PT1H\""
+)]
 pub enum Ttl {
     /// Seconds.
     Seconds(u32),

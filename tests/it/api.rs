@@ -158,6 +158,15 @@ async fn what_is_wrong_is_named() {
             &["/filter/rules/0"],
         ),
         (json!([]), &[""]),
+        (json!(["crm", url]), &[""]),
+        (
+            json!({"name": "crm", "url": url, "ordering": 5}),
+            &["/ordering"],
+        ),
+        (
+            json!({"name": "crm", "url": url, "filter": {"rules": [{"statuses": [5]}]}}),
+            &["/filter/rules/0/statuses/0"],
+        ),
     ];
     for (body, fields) in cases {
         let answer = admin.post("/subscribers", &body).await;
@@ -197,6 +206,37 @@ async fn what_is_wrong_is_named() {
         .await;
     wrong.problem(405);
     assert_eq!(wrong.header("allow"), "GET, POST");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_value_of_another_type_is_named_and_a_list_is_no_object() {
+    let app = TestApp::boot().await;
+    let admin = app.caller(Role::Admin).await;
+    app.subscribe("crm", "http://127.0.0.1:9/").await;
+    for (path, body, field) in [
+        ("/replays", json!(["crm", true, [], null]), ""),
+        (
+            "/replays",
+            json!({"subscriber": "crm", "states": [5]}),
+            "/states/0",
+        ),
+        ("/subscribers/crm/test", json!(["sent", null]), ""),
+        ("/subscribers/crm/test", json!({"status": 5}), "/status"),
+        ("/subscribers/crm/test", json!({"status": {}}), "/status"),
+    ] {
+        let answer = admin.post(path, &body).await;
+        assert_eq!(answer.problem(422), [field], "{body} {}", answer.text);
+        for word in ["struct", "variant", "expected value", "line 1"] {
+            assert!(!answer.text.contains(word), "{body} {}", answer.text);
+        }
+    }
+    let ordering = json!({"ordering": 5});
+    let answer = admin.patch("/subscribers/crm", &ordering).await;
+    assert_eq!(answer.problem(422), ["/ordering"]);
+    let answer = admin.put("/templates/hello/en", &json!(["Hello"])).await;
+    assert_eq!(answer.problem(422), [""], "{}", answer.text);
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM replay"), 0);
     app.stop().await;
 }
 
