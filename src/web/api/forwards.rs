@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::input::{Query, Segment};
+use super::input::{MaybeBody, Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::Time;
@@ -253,19 +253,31 @@ pub(super) struct RetryQuery {
     new_id: Option<bool>,
 }
 
+/// How to send again; the body may be left out.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Retry {
+    /// With a new `webhook-id`, so that a subscriber that drops repeats takes it; the query may
+    /// ask for it too.
+    #[serde(default)]
+    new_id: bool,
+}
+
 /// Send one again, with the whole schedule before it.
-#[utoipa::path(post, path = "/forwards/{id}/retry", tag = "forwards", params(
+#[utoipa::path(post, path = "/forwards/{id}/retry", tag = "forwards",
+    request_body = Option<Retry>, params(
     ("id" = String, Path, description = "A `webhook-id` that the subscriber saw, former ones too."), RetryQuery),
     responses((status = 200, description = "As it is now.", body = DetailView)))]
 pub(super) async fn retry(
     asked: Asked,
     Segment(id): Segment,
     Query(query): Query<RetryQuery>,
+    MaybeBody(retry): MaybeBody<Retry>,
 ) -> Reply {
     let forward_id = find(&asked, id).await?.forward.forward.forward_id;
     let selection = RetrySelection {
         forward_ids: vec![forward_id],
-        new_id: query.new_id.unwrap_or_default(),
+        new_id: retry.new_id || query.new_id.unwrap_or_default(),
     };
     match asked.perform(Request::RetryForwards(selection)).await? {
         Answer::Retried { forwards: 0 } => Err(Problem::conflict(

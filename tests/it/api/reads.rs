@@ -201,20 +201,19 @@ async fn a_forward_is_read_with_its_attempts_and_sent_again() {
     assert_eq!(found["former_ids"], json!([pending[0]["id"]]));
     let tries = support.get(&format!("{path}/attempts")).await.with(200);
     assert_eq!(tries["data"].as_array().unwrap().len(), 3);
-    let again = support
-        .post(&format!("{path}/retry?new_id=true"), &json!({}))
-        .await
-        .with(200);
+    let retry = format!("{path}/retry");
+    let again = support.post(&retry, &json!({"new_id": true})).await;
     assert_eq!(
-        again["former_ids"],
+        again.with(200)["former_ids"],
         json!([pending[0]["id"], renewed["id"]])
     );
     app.settled().await;
+    let answer = support.post(&retry, &json!({"newid": true})).await;
+    assert_eq!(answer.problem(422), ["/newid"]);
     app.order(Request::RemoveSubscriber {
         name: "crm".to_owned(),
     })
     .await;
-    let path = format!("/forwards/{}", renewed["id"].as_str().unwrap());
     support
         .post(&format!("{path}/retry"), &json!({}))
         .await
