@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::model::Reports;
-use tickrelay::operations::Request;
+use tickrelay::operations::{Answer, Request};
 
 use super::{begin, ended, pour};
 use crate::retrying::{T0, pause, resume};
@@ -64,6 +64,9 @@ async fn one_that_is_cancelled_owes_no_more() {
         .await
         .with(200);
     assert_eq!(again, first);
+    // That one changed nothing, and nothing is told of it.
+    let told = "SELECT count(*) FROM audit WHERE action = 'replay.cancelled'";
+    assert_eq!(app.value::<i64>(told), 1);
     resume(&app).await;
     app.settled().await;
     // A second one is done when the first one would be too.
@@ -166,8 +169,21 @@ async fn one_for_a_subscriber_that_is_removed_ends() {
     )
     .await;
     stalled(&app).await;
+    pour(&app, "new", 1).await;
     let name = "crm".to_owned();
-    app.order(Request::RemoveSubscriber { name }).await;
+    let answer = app.order(Request::RemoveSubscriber { name }).await;
+    assert!(matches!(answer, Answer::Removed { given_up: 1 }));
     assert_eq!(ended(&app, &admin, &path).await["state"], "cancelled");
+    // What it had taken was taken, whether the replay came to it or not.
+    assert_eq!(
+        app.rows("SELECT state, gave_up, count(*) FROM forward GROUP BY 1, 2 ORDER BY 1"),
+        [
+            ["delivered", "-", "1000"],
+            ["gave-up", "subscriber-removed", "1"]
+        ]
+    );
+    let untrue = "SELECT count(*) FROM forward JOIN attempt USING (forward_id) \
+                  WHERE settled_at_ms != started_at_ms + duration_ms";
+    assert_eq!(app.value::<i64>(untrue), 0);
     app.stop().await;
 }
