@@ -371,7 +371,7 @@ impl Operations {
             Request::StartReplay(order) => self.start_replay(caller, order).await,
             Request::CancelReplay { id } => self.cancel_replay(caller, id).await,
             Request::Reprocess { selection, dry_run } => {
-                self.reprocess(selection, dry_run, progress).await
+                self.reprocess(caller, selection, dry_run, progress).await
             }
             Request::Erase { person, options } => self.erase(&person, options, progress).await,
             Request::Register { messages } => self.register(caller, messages).await,
@@ -390,7 +390,7 @@ impl Operations {
                 self.store.remove_template(name, language).await?;
                 Ok(Answer::TemplateRemoved)
             }
-            Request::CreateToken(new) => self.create_token(new).await,
+            Request::CreateToken(new) => self.create_token(caller, new).await,
             Request::ListTokens => Ok(Answer::Tokens(self.store.tokens())),
             Request::RevokeToken { id } => self.revoke_token(id).await,
         }
@@ -429,20 +429,21 @@ impl Operations {
         Ok(Answer::Retried { forwards })
     }
 
-    /// The source of that name must be in the configuration.
-    fn check_source(&self, wanted: &str) -> Result<(), String> {
-        if self.sources.iter().any(|source| source.name == wanted) {
-            return Ok(());
-        }
-        let known: Vec<&str> = self
-            .sources
-            .iter()
-            .map(|source| source.name.as_str())
-            .collect();
-        Err(format!(
-            "no source is named {wanted:?}; the configuration has: {}",
-            known.join(", ")
-        ))
+    /// The source of that name; one that the caller does not see is told of as one that is not there.
+    fn known_source(&self, caller: &Caller, wanted: &str) -> Result<&Source, String> {
+        self.source_for(caller, wanted).ok_or_else(|| {
+            let seen = self.sources.iter().map(|source| source.name.as_str());
+            let seen: Vec<&str> = seen.filter(|name| caller.sees_source(name)).collect();
+            let whose = if caller.sources.is_empty() {
+                "the configuration has"
+            } else {
+                "this token sees"
+            };
+            format!(
+                "no source is named {wanted:?}; {whose}: {}",
+                seen.join(", ")
+            )
+        })
     }
 }
 

@@ -95,13 +95,8 @@ impl Operations {
             faults.push(fault("/until", "until is to be later than since"));
         }
         if let Some(source) = &order.source {
-            let known = self.check_source(source);
-            let seen = known.and_then(|()| {
-                let sees = caller.sees_source(source);
-                sees.then_some(())
-                    .ok_or_else(|| format!("this token does not see the source {source:?}"))
-            });
-            faults.extend(seen.err().map(|detail| fault("/source", detail)));
+            let known = self.known_source(caller, source);
+            faults.extend(known.err().map(|detail| fault("/source", detail)));
         }
         if !faults.is_empty() {
             return Err(Failure::Invalid(faults));

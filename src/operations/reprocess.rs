@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{Answer, Failure, Operations, Progress};
+use crate::access::Caller;
 use crate::config::Source;
 use crate::model::{MessageType, digits};
 use crate::provider::Provider;
@@ -20,12 +21,13 @@ impl Operations {
     /// Parses the selected webhooks again and takes in what is new in them.
     pub(super) async fn reprocess(
         &self,
+        caller: &Caller,
         selection: ReprocessSelection,
         dry_run: bool,
         progress: &UnboundedSender<Progress>,
     ) -> Result<Answer, Failure> {
         if let Some(source) = &selection.source {
-            self.check_source(source)
+            self.known_source(caller, source)
                 .map_err(|detail| Failure::invalid("/source", detail))?;
         }
         let asked = selection.webhook_ids.clone();

@@ -172,14 +172,8 @@ impl Operations {
 
     fn check_filter(&self, caller: &Caller, filter: &Filter, faults: &mut Vec<Fault>) {
         for (index, wanted) in filter.sources.iter().enumerate() {
-            let field = || format!("/filter/sources/{index}");
-            if let Err(detail) = self.check_source(wanted) {
-                faults.push(fault(field(), detail));
-            } else if !caller.sees_source(wanted) {
-                faults.push(fault(
-                    field(),
-                    format!("this token does not see {wanted:?}"),
-                ));
+            if let Err(detail) = self.known_source(caller, wanted) {
+                faults.push(fault(format!("/filter/sources/{index}"), detail));
             }
         }
         if filter.sources.is_empty() && !caller.sources.is_empty() {

@@ -1,11 +1,15 @@
 //! Creating and ending tokens of the management API.
 
 use super::{Answer, Failure, Operations, check_name};
-use crate::access::Role;
 use crate::access::token::NewToken;
+use crate::access::{Caller, Role};
 
 impl Operations {
-    pub(super) async fn create_token(&self, new: NewToken) -> Result<Answer, Failure> {
+    pub(super) async fn create_token(
+        &self,
+        caller: &Caller,
+        new: NewToken,
+    ) -> Result<Answer, Failure> {
         let invalid = |fault| Failure::Invalid(vec![fault]);
         check_name("/name", &new.name).map_err(invalid)?;
         match (&new.owner, new.role) {
@@ -25,7 +29,7 @@ impl Operations {
             (None, _) => {}
         }
         for (index, source) in new.sources.iter().enumerate() {
-            self.check_source(source)
+            self.known_source(caller, source)
                 .map_err(|detail| Failure::invalid(format!("/sources/{index}"), detail))?;
         }
         if new

@@ -327,6 +327,9 @@ async fn a_caller_replays_to_its_own_subscribers_alone() {
     let elsewhere = json!({"subscriber": "ours", "source": "cloud"});
     let refused = narrow.post("/replays", &elsewhere).await;
     assert_eq!(refused.problem(422), ["/source"]);
+    let nowhere = json!({"subscriber": "ours", "source": "none"});
+    let none = narrow.post("/replays", &nowhere).await;
+    assert_eq!(refused.text.replace("cloud", "none"), none.text);
     app.stop().await;
 }
 

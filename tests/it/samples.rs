@@ -294,6 +294,9 @@ async fn what_no_report_can_be_is_refused_by_its_field_and_nothing_is_sent() {
     let asked = json!({"source": "infobip"});
     let refused = integrator.post("/subscribers/own/test", &asked).await;
     assert_eq!(refused.problem(422), ["/source"]);
+    let asked = json!({"source": "none"});
+    let none = integrator.post("/subscribers/own/test", &asked).await;
+    assert_eq!(refused.text.replace("infobip", "none"), none.text);
     assert_eq!(receiver.count(), 0);
     app.stop().await;
 }

@@ -123,11 +123,9 @@ impl Operations {
         let Some(name) = &asked.source else {
             return Ok(None);
         };
-        self.check_source(name)
+        let source = self
+            .known_source(caller, name)
             .map_err(|detail| Failure::invalid("/source", detail))?;
-        let source = self.source_for(caller, name).ok_or_else(|| {
-            Failure::invalid("/source", format!("this token does not see {name:?}"))
-        })?;
         if source.polled.is_some() {
             let detail = format!(
                 "{name} is asked by us, in words of its own configuration: name a source that sends, or \

@@ -227,6 +227,12 @@ async fn a_token_of_some_sources_adds_no_subscriber_of_others() {
         .post("/subscribers", &new(json!(["cloud", "infobip"])))
         .await;
     assert_eq!(answer.problem(422), ["/filter/sources/1"]);
+    // One that it does not see is answered like one that is not there, and no other is named.
+    let none = limited
+        .post("/subscribers", &new(json!(["cloud", "none"])))
+        .await;
+    assert_eq!(answer.text.replace("infobip", "none"), none.text);
+    assert!(none.text.contains("this token sees: cloud") && !none.text.contains("onprem"));
     limited
         .post("/subscribers", &new(json!(["cloud"])))
         .await
