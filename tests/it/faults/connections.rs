@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use super::clients::{MIB, check_taken};
 use super::{MEMORY, is_long};
 use crate::support::service::{Home, peak_memory};
+use crate::support::traffic::request;
 use crate::support::{PATIENCE, until};
 
 /// How long a client goes on; the service waits as long for a head.
@@ -169,6 +170,154 @@ async fn answers_that_nobody_reads_are_bounded_and_so_is_what_is_sent_all_the_sa
         sending: SENDING,
     })
     .await;
+}
+
+/// Reads one answer, without a body or with one that stands in the same packet; nothing when
+/// the connection has ended.
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut answer = vec![0; 4096];
+    let read = tokio::time::timeout(2 * PATIENCE, stream.read(&mut answer)).await;
+    answer.truncate(read.unwrap().unwrap_or(0));
+    String::from_utf8(answer).unwrap()
+}
+
+/// Posts webhook `number` on an open connection; its answer.
+async fn post(stream: &mut TcpStream, number: usize) -> String {
+    // Whether it was cut is said by the answer.
+    let _ = stream.write_all(request(number).as_bytes()).await;
+    answer(stream).await
+}
+
+/// A webhook with so many more headers.
+fn with_headers(number: usize, headers: usize) -> String {
+    let headers: Vec<String> = (0..headers)
+        .map(|n| format!("\r\nX-Forwarded-{n}: value-{n}"))
+        .collect();
+    let host = "HTTP/1.1";
+    request(number).replacen(host, &(host.to_owned() + &headers.concat()), 1)
+}
+
+/// A webhook whose body is sent in chunks of so many bytes.
+fn in_chunks(number: usize, size: usize) -> Vec<u8> {
+    let webhook = request(number);
+    let (head, body) = webhook.split_once("\r\n\r\n").unwrap();
+    let head: Vec<&str> = head
+        .split("\r\n")
+        .filter(|line| !line.to_lowercase().starts_with("content-length"))
+        .collect();
+    let mut bytes = head.join("\r\n").into_bytes();
+    bytes.extend(b"\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for chunk in body.as_bytes().chunks(size) {
+        bytes.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
+        bytes.extend([chunk, b"\r\n"].concat());
+    }
+    bytes.extend(b"0\r\n\r\n");
+    bytes
+}
+
+/// Fails unless that was taken, and more may follow.
+fn check_kept(answer: &str) {
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(!answer.to_lowercase().contains("close"), "{answer}");
+}
+
+#[actix_web::test]
+async fn a_second_head_that_never_ends_is_cut() {
+    let home = Home::new();
+    let service = home.start();
+    let mut stream = TcpStream::connect(service.address).await.unwrap();
+    check_kept(&post(&mut stream, 1).await);
+    let head = head("POST /webhooks/cloud", 1, PART);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(answer(&mut stream).await, "", "it is cut without an answer");
+    check_taken(service.address, 2).await;
+    service.stop();
+}
+
+#[actix_web::test]
+async fn chunks_of_one_byte_leave_the_share_to_others() {
+    let home = Home::new();
+    let service = home.start();
+    let mut stranger = TcpStream::connect(service.address).await.unwrap();
+    let head = webhook(0, 0).replace("Content-Length: 0", "Transfer-Encoding: chunked");
+    stranger.write_all(head.as_bytes()).await.unwrap();
+    // 30 MiB on the wire, more than the share, of which 5 are body.
+    let chunks = b"1\r\nx\r\n".repeat(64 * 1024);
+    for _ in 0..80 {
+        stranger.write_all(&chunks).await.unwrap();
+    }
+    let mut other = TcpStream::connect(service.address).await.unwrap();
+    let webhook = with_headers(1, 80);
+    other.write_all(webhook.as_bytes()).await.unwrap();
+    check_kept(&answer(&mut other).await);
+    service.stop();
+}
+
+#[actix_web::test]
+async fn many_headers_and_chunked_bodies_keep_the_connection() {
+    let home = Home::new();
+    let service = home.start();
+    let mut stream = TcpStream::connect(service.address).await.unwrap();
+    for number in 0..20 {
+        let webhook = with_headers(number, 30);
+        stream.write_all(webhook.as_bytes()).await.unwrap();
+        check_kept(&answer(&mut stream).await);
+    }
+    for number in 20..60 {
+        stream.write_all(&in_chunks(number, 1)).await.unwrap();
+        check_kept(&answer(&mut stream).await);
+    }
+    service.stop();
+}
+
+#[actix_web::test]
+async fn of_too_many_connections_the_longest_idle_is_cut_and_its_body_answered_503() {
+    allow_many_connections();
+    let home = Home::new();
+    let service = home.start();
+    let mut unfinished = TcpStream::connect(service.address).await.unwrap();
+    let part = webhook(1, 1_000) + &" ".repeat(500);
+    unfinished.write_all(part.as_bytes()).await.unwrap();
+    let mut busy = TcpStream::connect(service.address).await.unwrap();
+    check_kept(&post(&mut busy, 0).await);
+    let cut = tokio::spawn(async move { answer(&mut unfinished).await });
+    let mut idle = Vec::new();
+    while idle.len() < 5_000 || !cut.is_finished() {
+        idle.push(TcpStream::connect(service.address).await.unwrap());
+        if idle.len().is_multiple_of(100) {
+            check_kept(&post(&mut busy, idle.len()).await);
+        }
+        assert!(idle.len() < 20_000, "nobody was cut");
+    }
+    let cut = cut.await.unwrap();
+    assert!(cut.starts_with("HTTP/1.1 503"), "{cut}");
+    assert!(cut.to_lowercase().contains("retry-after: "), "{cut}");
+    drop(idle);
+    service.stop();
+}
+
+#[actix_web::test]
+async fn after_the_last_answer_of_a_connection_nothing_is_handled() {
+    let home = Home::new();
+    let service = home.start();
+    let mut stream = TcpStream::connect(service.address).await.unwrap();
+    let first = request(0).replacen("HTTP/1.1", "HTTP/1.1\r\nConnection: close", 1);
+    let rest: String = (1..40).map(request).collect();
+    stream.write_all((first + &rest).as_bytes()).await.unwrap();
+    let mut answers = Vec::new();
+    let end = stream.read_to_end(&mut answers);
+    // It may end with a reset: what was sent is not read.
+    let _ = tokio::time::timeout(PATIENCE, end).await.unwrap();
+    let answers = String::from_utf8(answers).unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
+    check_taken(service.address, 100).await;
+    let store = rusqlite::Connection::open(home.store()).unwrap();
+    let stored = || -> i64 {
+        let sql = "SELECT count(*) FROM webhook";
+        store.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(stored(), 2);
+    service.stop();
 }
 
 /// The HTTP library alone, as the benchmark's floor has it.
