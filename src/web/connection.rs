@@ -7,34 +7,31 @@
 //! has grown stays with the library, so that connection is closed after the answer. Who can
 //! borrow no more is cut.
 
+mod crowd;
+mod request;
+
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::error::PayloadError;
-use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::rt::net::TcpStream;
-use actix_web::web::Bytes;
-use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
-use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
+
+use crowd::Turns;
+pub(super) use crowd::{Crowd, Share};
+pub(super) use request::{CUT, Handled};
 
 /// Bytes that are read from a connection before what they say is looked at.
 const TURN: usize = 4 * 1024;
 /// What a connection holds without asking, in bytes: once of what no request was made of yet,
 /// once of the request that is handled.
 const FREE: usize = 8 * 1024;
-/// What all connections may hold beyond that, in bytes.
-const SHARE: usize = 24 * 1024 * 1024;
-/// What a header takes beside its text, once it can be looked up.
-const HEADER: usize = 256;
 /// What may stand behind an answer that is not read, in bytes: requests sent all the same.
 const UNREAD: usize = 256 * 1024;
 /// How long an answer may wait for its client to read more of it.
@@ -43,28 +40,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LINGER: Duration = Duration::from_secs(1);
 /// How long the head of a later request may take; the library times only the first.
 const HEAD: Duration = Duration::from_secs(5);
-/// From this many bytes that are not parsed on, the library may no longer read.
-const FULL: usize = 120 * 1024;
-/// What a body ends with when its connection was cut by us, rather than by its client.
-pub(super) const CUT: io::ErrorKind = io::ErrorKind::ResourceBusy;
-/// Open connections; for one more, that which has kept us waiting longest is cut.
-const CONNECTIONS: usize = 4_096;
-
-/// What the connections of all threads share. A permit is a byte.
-#[derive(Clone)]
-pub(super) struct Share(Arc<Semaphore>);
-
-/// The connections of one thread.
-pub(super) struct Crowd {
-    share: Share,
-    limit: usize,
-    connections: RefCell<Vec<Weak<Meter>>>,
-    turns: Turns,
-}
-
-/// Counts what connections did, to say who did it earlier.
-#[derive(Clone, Default)]
-struct Turns(Rc<Cell<u64>>);
 
 /// A connection that is read through its meter.
 pub(super) struct Metered {
@@ -119,68 +94,6 @@ enum State {
     Cut,
     /// Nothing is written either.
     Gone,
-}
-
-/// A request while it is handled.
-pub(super) struct Handled(Option<Rc<Meter>>);
-
-/// A request that came after the last answer.
-pub(super) struct Over(Rc<Meter>);
-
-impl Turns {
-    fn next(&self) -> u64 {
-        self.0.set(self.0.get() + 1);
-        self.0.get()
-    }
-}
-
-impl Default for Share {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(SHARE)))
-    }
-}
-
-impl Crowd {
-    /// No connections yet, on one of `threads`.
-    #[must_use]
-    pub(super) fn new(share: Share, threads: usize) -> Self {
-        Self {
-            share,
-            limit: CONNECTIONS / threads.max(1),
-            connections: RefCell::default(),
-            turns: Turns::default(),
-        }
-    }
-
-    /// Takes in a connection, in place of another when there are too many.
-    pub(super) fn meter(&self, io: TcpStream) -> Metered {
-        let meter = Rc::new(Meter::new(self.share.clone(), self.turns.clone()));
-        let mut connections = self.connections.borrow_mut();
-        if connections.len() >= self.limit {
-            connections.retain(|one| one.strong_count() > 0);
-        }
-        if connections.len() >= self.limit {
-            let waiting = |one: &Weak<Meter>| one.upgrade().filter(|one| one.is_waiting());
-            if let Some((at, longest)) = connections
-                .iter()
-                .enumerate()
-                .filter_map(|(at, one)| Some((at, waiting(one)?)))
-                .min_by_key(|(_, one)| one.waiting_since.get())
-            {
-                connections.swap_remove(at);
-                longest.cut();
-            }
-        }
-        connections.push(Rc::downgrade(&meter));
-        Metered {
-            io,
-            meter,
-            turn: 0,
-            is_stuck: false,
-            timer: None,
-            late: None,
-        }
-    }
 }
 
 impl Metered {
@@ -431,159 +344,4 @@ impl Meter {
     fn hand_on(&self, bytes: usize) {
         self.unparsed.set(self.unparsed.get().saturating_sub(bytes));
     }
-}
-
-impl Handled {
-    /// A request begins to be handled; its body is counted as it is read.
-    ///
-    /// # Errors
-    /// When the last answer of its connection was given: the request is not to be handled.
-    pub(super) fn begin(request: &mut ServiceRequest) -> Result<Self, Over> {
-        let Some(meter) = request.conn_data::<Rc<Meter>>().map(Rc::clone) else {
-            return Ok(Self(None));
-        };
-        if meter.is_last.get() {
-            return Err(Over(meter));
-        }
-        let asks_to_close = request.head().connection_type() == ConnectionType::Close;
-        meter.is_last.set(asks_to_close);
-        meter.heads.set(meter.heads.get() + 1);
-        let (text, headers) = size(request);
-        meter.hand_on(text);
-        if meter.is_fresh.get() {
-            // What came before the last turn was this head, or framing that nobody holds.
-            let left = meter.unparsed.get().min(meter.recent.get());
-            meter.unparsed.set(left);
-        }
-        meter.add(&meter.handled, text + headers * HEADER);
-        match request.take_payload() {
-            Payload::None => {}
-            payload => {
-                meter.has_body.set(true);
-                let payload = Box::pin(Body {
-                    payload,
-                    meter: Rc::clone(&meter),
-                });
-                request.set_payload(Payload::Stream { payload });
-            }
-        }
-        Ok(Self(Some(meter)))
-    }
-
-    /// It is answered; whose buffer has grown, or who has not sent all, sends no other and is told so.
-    pub(super) fn end<B>(
-        self,
-        answered: Result<ServiceResponse<B>, Error>,
-    ) -> Result<ServiceResponse<B>, Error> {
-        let closes = |meter: &&Rc<Meter>| meter.has_body.get() || meter.has_large_buffer();
-        let Some(meter) = self.0.as_ref().filter(closes) else {
-            return answered;
-        };
-        meter.is_last.set(true);
-        let mut response = answered.map_err(Closing)?;
-        let head = response.response_mut().head_mut();
-        head.set_connection_type(ConnectionType::Close);
-        Ok(response)
-    }
-}
-
-impl Drop for Handled {
-    fn drop(&mut self) {
-        let Some(meter) = &self.0 else {
-            return;
-        };
-        meter.handled.set(0);
-        meter.wants_body.set(false);
-        meter.waiting_since.set(meter.turns.next());
-        meter.give_back();
-        if meter.has_body.get() && meter.state.get() == State::Open {
-            meter.state.set(State::Draining);
-        }
-    }
-}
-
-impl Over {
-    /// Ends the connection once its client had time to see the last answer. The library
-    /// writes after that answer what it makes of the error; nothing of it is sent.
-    pub(super) async fn hang_up(self) -> Error {
-        let Self(meter) = self;
-        if meter.state.get() == State::Open {
-            meter.state.set(State::Draining);
-        }
-        if let Some(reader) = meter.reader.borrow_mut().take() {
-            reader.wake();
-        }
-        if meter.unparsed.get() < FULL {
-            tokio::time::sleep(LINGER).await;
-        } else {
-            // It would only be asked again and again whether it reads.
-            tokio::task::yield_now().await;
-        }
-        meter.state.set(State::Gone);
-        actix_web::error::ErrorServiceUnavailable("the connection has ended")
-    }
-}
-
-/// A refusal that ends the connection; the library makes the answer of it.
-#[derive(Debug)]
-struct Closing(Error);
-
-impl std::fmt::Display for Closing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl ResponseError for Closing {
-    fn status_code(&self) -> StatusCode {
-        self.0.as_response_error().status_code()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let mut response = self.0.error_response();
-        let head = response.head_mut();
-        head.set_connection_type(ConnectionType::Close);
-        response
-    }
-}
-
-/// A request's body; what was read of it is no longer the connection's.
-struct Body {
-    payload: Payload,
-    meter: Rc<Meter>,
-}
-
-impl Stream for Body {
-    type Item = Result<Bytes, PayloadError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = self.payload.poll_next_unpin(cx);
-        self.meter.wants_body.set(next.is_pending());
-        let next = ready!(next);
-        match &next {
-            Some(Ok(chunk)) => self.meter.hand_on(chunk.len()),
-            // The client could not help it.
-            Some(Err(_)) if self.meter.state.get() == State::Cut => {
-                let cut = io::Error::from(CUT);
-                return Poll::Ready(Some(Err(PayloadError::Io(cut))));
-            }
-            Some(Err(_)) => {}
-            None => self.meter.has_body.set(false),
-        }
-        Poll::Ready(next)
-    }
-}
-
-/// The bytes of a request's head, and how many headers it has.
-fn size(request: &ServiceRequest) -> (usize, usize) {
-    let headers = request.headers();
-    let text: usize = headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
-        .sum();
-    let path = request.uri().path_and_query();
-    let line = request.method().as_str().len()
-        + path.map_or(0, |path| path.as_str().len())
-        + "  HTTP/1.1\r\n\r\n".len();
-    (text + line, headers.len())
 }

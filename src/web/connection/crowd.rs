@@ -1,0 +1,87 @@
+//! All connections of a thread, and what those of all threads share.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use actix_web::rt::net::TcpStream;
+use tokio::sync::Semaphore;
+
+use super::{Meter, Metered};
+
+/// What all connections may hold beyond that, in bytes.
+const SHARE: usize = 24 * 1024 * 1024;
+/// Open connections; for one more, that which has kept us waiting longest is cut.
+const CONNECTIONS: usize = 4_096;
+
+/// What the connections of all threads share. A permit is a byte.
+#[derive(Clone)]
+pub(in crate::web) struct Share(pub(super) Arc<Semaphore>);
+
+/// The connections of one thread.
+pub(in crate::web) struct Crowd {
+    share: Share,
+    limit: usize,
+    connections: RefCell<Vec<Weak<Meter>>>,
+    turns: Turns,
+}
+
+/// Counts what connections did, to say who did it earlier.
+#[derive(Clone, Default)]
+pub(super) struct Turns(Rc<Cell<u64>>);
+
+impl Turns {
+    pub(super) fn next(&self) -> u64 {
+        self.0.set(self.0.get() + 1);
+        self.0.get()
+    }
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(SHARE)))
+    }
+}
+
+impl Crowd {
+    /// No connections yet, on one of `threads`.
+    #[must_use]
+    pub(in crate::web) fn new(share: Share, threads: usize) -> Self {
+        Self {
+            share,
+            limit: CONNECTIONS / threads.max(1),
+            connections: RefCell::default(),
+            turns: Turns::default(),
+        }
+    }
+
+    /// Takes in a connection, in place of another when there are too many.
+    pub(in crate::web) fn meter(&self, io: TcpStream) -> Metered {
+        let meter = Rc::new(Meter::new(self.share.clone(), self.turns.clone()));
+        let mut connections = self.connections.borrow_mut();
+        if connections.len() >= self.limit {
+            connections.retain(|one| one.strong_count() > 0);
+        }
+        if connections.len() >= self.limit {
+            let waiting = |one: &Weak<Meter>| one.upgrade().filter(|one| one.is_waiting());
+            if let Some((at, longest)) = connections
+                .iter()
+                .enumerate()
+                .filter_map(|(at, one)| Some((at, waiting(one)?)))
+                .min_by_key(|(_, one)| one.waiting_since.get())
+            {
+                connections.swap_remove(at);
+                longest.cut();
+            }
+        }
+        connections.push(Rc::downgrade(&meter));
+        Metered {
+            io,
+            meter,
+            turn: 0,
+            is_stuck: false,
+            timer: None,
+            late: None,
+        }
+    }
+}
