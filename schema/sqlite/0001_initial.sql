@@ -326,6 +326,23 @@ CREATE TABLE pulse (
     PRIMARY KEY (begins_at_ms, what, subject)
 ) STRICT, WITHOUT ROWID;
 
+-- What the clock showed last; one row.
+CREATE TABLE clock (
+    clock_id INTEGER PRIMARY KEY CHECK (clock_id = 1),
+    shown_ms INTEGER NOT NULL
+) STRICT;
+
+-- The clock was set back, and what waits is still to be moved: a row for each time, gone when done.
+CREATE TABLE setback (
+    setback_id    INTEGER PRIMARY KEY AUTOINCREMENT,
+    by_ms         INTEGER NOT NULL,
+    since_ms      INTEGER NOT NULL,
+    until_ms      INTEGER,
+    subscriber_id INTEGER NOT NULL,
+    after_ms      INTEGER NOT NULL,
+    after_id      INTEGER NOT NULL
+) STRICT;
+
 -- Who changed what; a row for each change that somebody asked for, so there are few.
 CREATE TABLE audit (
     audit_id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -106,7 +106,7 @@ impl Store {
         let secrets = Secrets::open(&beside(&options.path, "secrets"))?;
         let tokens = tokens::Tokens::load(&secrets)?;
         let core = Core::new(connection, options, clock.clone(), metrics)?;
-        let readings = Arc::clone(&core.readings);
+        let (readings, polls) = (Arc::clone(&core.readings), Arc::clone(&core.polls));
         Ok(Self {
             readings,
             writer: Arc::new(Writer::start(core)?),
@@ -116,7 +116,7 @@ impl Store {
             path: Arc::from(options.path.as_path()),
             durability: options.durability,
             clock,
-            polls: Arc::default(),
+            polls,
             lock: Arc::new(lock),
         })
     }

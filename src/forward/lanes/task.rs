@@ -437,7 +437,8 @@ impl LaneTask {
             forward_id: owed.forward_id,
             attempt: Some(Attempt {
                 number: (verdict != Verdict::Untouched).then_some(owed.attempts + 1),
-                started_at_ms,
+                // Later than its end it began only when the clock was set back meanwhile.
+                started_at_ms: started_at_ms.min(now_ms),
                 outcome,
             }),
             verdict,

@@ -11,7 +11,7 @@ use super::backend;
 use super::doors::LANE_WINDOW;
 use super::writer::Core;
 use crate::model::{ErrorCode, Ordering};
-use crate::store::{Error, Owed, Refill, Settlement, Verdict};
+use crate::store::{Attempt, Error, Owed, Refill, Settlement, Verdict};
 
 /// A forward to be owed.
 pub(super) struct NewForward<'a> {
@@ -95,6 +95,7 @@ pub(super) fn settle(
         .and_then(|attempt| attempt.outcome.error)
         .map(ErrorCode::as_str);
     let tried = i64::from(attempt.is_some());
+    let ahead_ms = started.map_or(0, |started_ms| (started_ms - now_ms).max(0));
     let settled = match settlement.verdict {
         Verdict::Delivered => connection
             .prepare_cached(
@@ -103,12 +104,20 @@ pub(super) fn settle(
                  WHERE forward_id = ?1 AND state = 'pending'",
             )?
             .execute(params![forward_id, tried, started, ended])?,
+        // Told by a clock that was set back since: as long a wait, and tried since then, so that
+        // it is not moved once more with what waits.
         Verdict::RetryAt(due_ms) => connection
             .prepare_cached(
                 "UPDATE forward SET attempts = attempts + ?2, last_attempt_ms = ?3, due_at_ms = ?4, \
                  last_error = ?5 WHERE forward_id = ?1 AND state = 'pending'",
             )?
-            .execute(params![forward_id, tried, started, due_ms, error])?,
+            .execute(params![
+                forward_id,
+                tried,
+                started.map(|started_ms| started_ms.min(now_ms)),
+                due_ms - ahead_ms,
+                error,
+            ])?,
         Verdict::GaveUp(reason) => connection
             .prepare_cached(
                 "UPDATE forward SET state = 'gave-up', gave_up = ?2, attempts = attempts + ?3, \
@@ -123,25 +132,34 @@ pub(super) fn settle(
             .prepare_cached("SELECT 1 FROM forward WHERE forward_id = ?1")?
             .exists([forward_id])?;
     if let Some(attempt) = attempt.filter(|_| exists) {
-        let outcome = &attempt.outcome;
-        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        connection
-            .prepare_cached(
-                "INSERT INTO attempt (forward_id, number, started_at_ms, duration_ms, http_status, \
-                 error_code, detail, excerpt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute(params![
-                forward_id,
-                attempt.number,
-                attempt.started_at_ms,
-                outcome.duration_ms,
-                outcome.http_status,
-                error,
-                text(&outcome.detail),
-                text(&outcome.excerpt),
-            ])?;
+        insert_attempt(connection, forward_id, attempt)?;
     }
     Ok(exists)
+}
+
+fn insert_attempt(
+    connection: &Connection,
+    forward_id: i64,
+    attempt: &Attempt,
+) -> rusqlite::Result<()> {
+    let outcome = &attempt.outcome;
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    connection
+        .prepare_cached(
+            "INSERT INTO attempt (forward_id, number, started_at_ms, duration_ms, http_status, \
+             error_code, detail, excerpt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            forward_id,
+            attempt.number,
+            attempt.started_at_ms,
+            outcome.duration_ms,
+            outcome.http_status,
+            outcome.error.map(ErrorCode::as_str),
+            text(&outcome.detail),
+            text(&outcome.excerpt),
+        ])?;
+    Ok(())
 }
 
 const OWED_COLUMNS: &str = "forward.forward_id, forward.uid, forward.message_id, payload.body, \

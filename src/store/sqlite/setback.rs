@@ -2,136 +2,437 @@
 //!
 //! What is due was written down as a time of day. When the clock is found to be behind what it
 //! showed before, everything pending that is due later is moved by as much, a part on each
-//! of the writer's turns, and the lanes read it anew.
+//! of the writer's turns, and the lanes read it anew. What the clock showed and how far a move
+//! has come stands in the store, so that a restart goes on where it was and begins nothing twice.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
-use super::writer::Core;
-use crate::store::Error;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::backend;
+use super::writer::{Core, TICK};
+use crate::store::{Error, Settlement, Verdict};
 
 /// A clock that is merely corrected is not set back by more than this.
 const LEAST_MS: i64 = 1_000;
 /// Forwards that are moved on one turn.
 const PART: i64 = 1_000;
+/// How often what the clock shows is written down beside other work: after a crash a wait is
+/// longer by this at most.
+const NOTE_EVERY: Duration = Duration::from_mins(1);
+/// How often the log says anew that a move fails.
+const TELL_EVERY: Duration = Duration::from_mins(10);
 
 /// What the clock showed, and what is still to be moved for it.
 #[derive(Debug)]
 pub(super) struct Setback {
     seen_ms: i64,
-    moving: Option<Moving>,
+    noted: Option<Instant>,
+    /// One for each time that it was set back, in that order.
+    moves: VecDeque<Moving>,
+    /// When a move failed last.
+    failed: Option<Instant>,
+    /// When that was told last.
+    told: Option<Instant>,
 }
 
 #[derive(Debug, Clone)]
 struct Moving {
+    /// Its key, once it is written down.
+    id: Option<i64>,
     by_ms: i64,
     /// What the clock showed after it was set back: what was tried since is due rightly.
     since_ms: i64,
-    /// Subscribers whose forwards are still to be moved.
-    subscribers: Vec<i64>,
-    /// Those of the last one are moved that were due up to here.
-    after_ms: i64,
+    /// What it showed before it was set back once more.
+    until_ms: Option<i64>,
+    /// The forwards of this subscriber are moved, or of the next below it.
+    subscriber_id: i64,
+    /// Of that one those are moved that were due up to here, by time and key.
+    after: (i64, i64),
 }
 
 impl Setback {
     /// The clock may have been set back while nobody ran: what was written last tells.
     /// A table that cannot be read does not tell, and is met by whoever needs it.
     pub(super) fn new(connection: &Connection, now_ms: i64) -> Self {
-        let written_ms: rusqlite::Result<Option<i64>> = connection.query_row(
-            "SELECT max(latest_ms) FROM (\
-             SELECT (SELECT received_at_ms FROM webhook ORDER BY webhook_id DESC LIMIT 1) AS latest_ms \
-             UNION ALL SELECT (SELECT started_at_ms FROM attempt ORDER BY attempt_id DESC LIMIT 1))",
-            [],
-            |row| row.get(0),
-        );
-        let written_ms = written_ms.unwrap_or_else(|error| {
-            tracing::error!(%error, "store.last_write_unknown");
-            None
+        let read = || -> rusqlite::Result<(Option<i64>, VecDeque<Moving>)> {
+            let shown_ms = connection
+                .query_row("SELECT shown_ms FROM clock", [], |row| row.get(0))
+                .optional()?;
+            let moves = connection
+                .prepare("SELECT * FROM setback ORDER BY setback_id")?
+                .query_map([], Moving::read)?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok((shown_ms, moves))
+        };
+        let (shown_ms, moves) = read().unwrap_or_else(|error| {
+            tracing::error!(%error, "store.clock_unknown");
+            (None, VecDeque::new())
         });
         Self {
-            seen_ms: written_ms.unwrap_or(now_ms).max(now_ms),
-            moving: None,
+            seen_ms: shown_ms.unwrap_or(now_ms).max(now_ms),
+            noted: None,
+            moves,
+            failed: None,
+            told: None,
         }
     }
 
     /// Whether the next turn has something to do.
-    pub(super) const fn is_moving(&self) -> bool {
-        self.moving.is_some()
+    pub(super) fn is_moving(&self) -> bool {
+        !self.moves.is_empty() && self.failed.is_none()
+    }
+
+    /// Whether a move is not written down yet.
+    fn has_new(&self) -> bool {
+        self.moves.iter().any(|moving| moving.id.is_none())
+    }
+
+    /// Writes down what the clock showed, when it was not for a while; in the transaction of
+    /// whatever is written.
+    pub(super) fn note_now_and_then(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        // A move that is not written down yet could not be told after a crash.
+        let is_due = !self.has_new() && self.noted.is_none_or(|at| at.elapsed() >= NOTE_EVERY);
+        if is_due {
+            note(connection, self.seen_ms)?;
+        }
+        Ok(is_due)
+    }
+
+    pub(super) fn noted(&mut self) {
+        self.noted = Some(Instant::now());
+    }
+}
+
+impl Moving {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get("setback_id")?,
+            by_ms: row.get("by_ms")?,
+            since_ms: row.get("since_ms")?,
+            until_ms: row.get("until_ms")?,
+            subscriber_id: row.get("subscriber_id")?,
+            after: (row.get("after_ms")?, row.get("after_id")?),
+        })
+    }
+
+    /// Goes on with the next subscriber.
+    const fn next_below(&mut self, subscriber_id: i64) {
+        self.subscriber_id = subscriber_id - 1;
+        self.after = (self.since_ms, i64::MAX);
     }
 }
 
 impl Core {
-    /// Looks whether the clock was set back, and moves a part of what waits.
-    pub(super) fn follow_clock(&mut self) -> Result<(), Error> {
+    /// Looks whether the clock was set back, and moves a part of what waits. What fails is
+    /// tried again a while later.
+    pub(super) fn follow_clock(&mut self) {
+        self.look_at_clock();
+        if self.setback.moves.is_empty()
+            || self.setback.failed.is_some_and(|at| at.elapsed() < TICK)
+        {
+            return;
+        }
+        match self.go_on_moving() {
+            Ok(()) => (self.setback.failed, self.setback.told) = (None, None),
+            Err(error) => {
+                let now = Instant::now();
+                self.setback.failed = Some(now);
+                if self
+                    .setback
+                    .told
+                    .is_none_or(|at| at.elapsed() >= TELL_EVERY)
+                {
+                    self.setback.told = Some(now);
+                    tracing::warn!(%error, "store.follow_clock_failed");
+                }
+            }
+        }
+    }
+
+    fn look_at_clock(&mut self) {
         let now_ms = self.clock.now_ms();
-        let back_ms = std::mem::replace(&mut self.setback.seen_ms, now_ms) - now_ms;
-        if back_ms >= LEAST_MS {
-            tracing::warn!(back_ms, "store.clock_set_back");
-            self.setback.moving = Some(Moving {
-                by_ms: back_ms,
-                since_ms: now_ms,
-                subscribers: self.subscribers.iter().map(|known| known.id).collect(),
-                after_ms: now_ms,
-            });
+        let seen_ms = std::mem::replace(&mut self.setback.seen_ms, now_ms);
+        let back_ms = seen_ms - now_ms;
+        if back_ms < LEAST_MS {
+            return;
         }
-        let Some(mut moving) = self.setback.moving.clone() else {
+        tracing::warn!(back_ms, "store.clock_set_back");
+        for settlement in &mut self.unsettled {
+            set_back(settlement, back_ms, now_ms);
+        }
+        for moving in &mut self.setback.moves {
+            moving.until_ms.get_or_insert(seen_ms);
+        }
+        self.setback.moves.push_back(Moving {
+            id: None,
+            by_ms: back_ms,
+            since_ms: now_ms,
+            until_ms: None,
+            subscriber_id: self
+                .subscribers
+                .iter()
+                .map(|known| known.id)
+                .max()
+                .unwrap_or(0),
+            after: (now_ms, i64::MAX),
+        });
+    }
+
+    /// Writes down a move that is new, or takes the first one a part further.
+    fn go_on_moving(&mut self) -> Result<(), Error> {
+        if self.setback.has_new() {
+            return self.begin_moves();
+        }
+        let Some(mut moving) = self.setback.moves.front().cloned() else {
             return Ok(());
         };
-        let Some(id) = moving.subscribers.last().copied() else {
-            self.setback.moving = None;
-            return Ok(());
-        };
-        let to_ms = self.change("move what waits", |connection, now_ms| {
-            move_part(connection, id, &moving, now_ms)
-                .map_err(|error| super::backend("cannot move what waits".to_owned(), error))
+        let left = self.subscribers.iter().map(|known| known.id);
+        let subscriber_id = left.filter(|id| *id <= moving.subscriber_id).max();
+        let seen_ms = self.setback.seen_ms;
+        let is_through = self.change("move what waits", |connection, now_ms| {
+            let mut part = || -> rusqlite::Result<bool> {
+                let Some(subscriber_id) = subscriber_id else {
+                    connection.execute("DELETE FROM setback WHERE setback_id = ?1", [moving.id])?;
+                    return Ok(true);
+                };
+                moving.subscriber_id = subscriber_id;
+                let is_through = !move_part(connection, &mut moving, now_ms)?;
+                if is_through {
+                    moving.next_below(subscriber_id);
+                }
+                update(connection, &moving)?;
+                note(connection, seen_ms)?;
+                Ok(is_through)
+            };
+            part().map_err(|error| backend("cannot move what waits".to_owned(), error))
         })?;
-        if let Some(to_ms) = to_ms {
-            moving.after_ms = to_ms;
-        } else {
-            moving.subscribers.pop();
-            moving.after_ms = moving.since_ms;
-            self.doors.spill(&[id]);
-            self.publish(&[id])?;
+        let Some(subscriber_id) = subscriber_id else {
+            self.setback.moves.pop_front();
+            return Ok(());
+        };
+        if let Some(first) = self.setback.moves.front_mut() {
+            *first = moving;
         }
-        self.setback.moving = Some(moving);
+        if is_through {
+            self.doors.spill(&[subscriber_id]);
+            self.publish(&[subscriber_id])?;
+        }
         Ok(())
+    }
+
+    /// Writes down the moves that are new, and moves the broadcasts that are asked for, which
+    /// are few, at the same time.
+    fn begin_moves(&mut self) -> Result<(), Error> {
+        let mut moves = self.setback.moves.clone();
+        let seen_ms = self.setback.seen_ms;
+        self.change("begin to move what waits", |connection, _| {
+            let mut begin = || -> rusqlite::Result<()> {
+                for moving in &mut moves {
+                    if moving.id.is_some() {
+                        update(connection, moving)?;
+                        continue;
+                    }
+                    moving.id = Some(insert(connection, moving)?);
+                    connection.execute(
+                        "UPDATE poll SET due_at_ms = due_at_ms - ?1 \
+                         WHERE state = 'open' AND due_at_ms > ?2",
+                        [moving.by_ms, moving.since_ms],
+                    )?;
+                }
+                note(connection, seen_ms)
+            };
+            begin().map_err(|error| backend("cannot begin to move what waits".to_owned(), error))
+        })?;
+        self.setback.moves = moves;
+        self.polls.notify_one();
+        Ok(())
+    }
+
+    /// Writes down what the clock shows before the writer ends.
+    pub(super) fn note_clock(&mut self) {
+        self.look_at_clock();
+        let seen_ms = self.setback.seen_ms;
+        let noted = if self.setback.has_new() {
+            self.begin_moves()
+        } else {
+            self.change("write down the clock", |connection, _| {
+                note(connection, seen_ms)
+                    .map_err(|error| backend("cannot write down the clock".to_owned(), error))
+            })
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, "store.clock_not_noted");
+        }
     }
 }
 
-/// Moves the next part of a subscriber's forwards; returns up to when those were due, `None`
-/// when nothing was left. What is moved comes to lie before that, so it is not met again.
-fn move_part(
-    connection: &Connection,
-    subscriber_id: i64,
-    moving: &Moving,
-    now_ms: i64,
-) -> rusqlite::Result<Option<i64>> {
-    let to_ms: Option<i64> = connection
-        .prepare_cached(
-            "SELECT max(due_at_ms) FROM (SELECT due_at_ms FROM forward INDEXED BY forward_due \
-             WHERE state = 'pending' AND subscriber_id = ?1 AND due_at_ms > ?2 \
-             ORDER BY due_at_ms LIMIT ?3)",
-        )?
-        .query_row(params![subscriber_id, moving.after_ms, PART], |row| {
-            row.get(0)
-        })
-        .optional()?
-        .flatten();
-    let Some(to_ms) = to_ms else {
-        return Ok(None);
-    };
+/// How an attempt ended that is still in memory: when it is due again is told by the clock as it
+/// is now, and it counts as tried since, so that it is not moved once more with the others.
+fn set_back(settlement: &mut Settlement, back_ms: i64, now_ms: i64) {
+    if let Verdict::RetryAt(due_ms) = &mut settlement.verdict {
+        *due_ms -= back_ms;
+        if let Some(attempt) = &mut settlement.attempt {
+            attempt.started_at_ms = now_ms;
+        }
+    }
+}
+
+fn note(connection: &Connection, shown_ms: i64) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "UPDATE forward INDEXED BY forward_due SET due_at_ms = due_at_ms - ?4 \
-             WHERE state = 'pending' AND subscriber_id = ?1 AND due_at_ms > ?2 AND due_at_ms <= ?3 \
-             AND coalesce(last_attempt_ms, owed_since_ms) NOT BETWEEN ?5 AND ?6",
+            "INSERT INTO clock (clock_id, shown_ms) VALUES (1, ?1) \
+             ON CONFLICT (clock_id) DO UPDATE SET shown_ms = excluded.shown_ms",
         )?
-        .execute(params![
-            subscriber_id,
-            moving.after_ms,
-            to_ms,
+        .execute([shown_ms])?;
+    Ok(())
+}
+
+fn insert(connection: &Connection, moving: &Moving) -> rusqlite::Result<i64> {
+    connection
+        .prepare(
+            "INSERT INTO setback (by_ms, since_ms, until_ms, subscriber_id, after_ms, after_id) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .insert(params![
             moving.by_ms,
             moving.since_ms,
-            now_ms
+            moving.until_ms,
+            moving.subscriber_id,
+            moving.after.0,
+            moving.after.1,
+        ])
+}
+
+fn update(connection: &Connection, moving: &Moving) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE setback SET until_ms = ?2, subscriber_id = ?3, after_ms = ?4, after_id = ?5 \
+             WHERE setback_id = ?1",
+        )?
+        .execute(params![
+            moving.id,
+            moving.until_ms,
+            moving.subscriber_id,
+            moving.after.0,
+            moving.after.1,
         ])?;
-    Ok(Some(to_ms))
+    Ok(())
+}
+
+/// Moves the next part of a subscriber's forwards; returns whether there were any. What is moved
+/// comes to lie before them, so it is not met again. However many are due at one time, a
+/// part is no more than that: every webhook waits with it.
+fn move_part(connection: &Connection, moving: &mut Moving, now_ms: i64) -> rusqlite::Result<bool> {
+    let part: Vec<(i64, i64, bool)> = connection
+        .prepare_cached(
+            "SELECT due_at_ms, forward_id, \
+             coalesce(last_attempt_ms, owed_since_ms) BETWEEN ?5 AND ?6 \
+             FROM forward INDEXED BY forward_due WHERE state = 'pending' AND subscriber_id = ?1 \
+             AND (due_at_ms, forward_id) > (?2, ?3) ORDER BY due_at_ms, forward_id LIMIT ?4",
+        )?
+        .query_map(
+            params![
+                moving.subscriber_id,
+                moving.after.0,
+                moving.after.1,
+                PART,
+                moving.since_ms,
+                moving.until_ms.unwrap_or(now_ms),
+            ],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut update =
+        connection.prepare_cached("UPDATE forward SET due_at_ms = ?2 WHERE forward_id = ?1")?;
+    for (due_ms, forward_id, is_due_rightly) in &part {
+        if !is_due_rightly {
+            update.execute([*forward_id, due_ms - moving.by_ms])?;
+        }
+        moving.after = (*due_ms, *forward_id);
+    }
+    Ok(!part.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::store::sqlite::schema;
+
+    const DUE_MS: i64 = 90_000_000;
+    const BY_MS: i64 = 86_400_000;
+
+    /// A store in which so many forwards are due at the same time.
+    fn store(forwards: i64) -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection, Path::new("memory"), 0, 0).unwrap();
+        let mut insert = connection
+            .prepare(
+                "INSERT INTO forward (uid, subscriber_id, message_id, report_id, payload_id, \
+                 place_ms, place_rank, state, attempts, owed_since_ms, due_at_ms) \
+                 VALUES (?1, 1, 1, 1, 1, 0, 0, 'pending', 0, ?2, ?2)",
+            )
+            .unwrap();
+        for number in 0..forwards {
+            insert
+                .execute(params![number.to_be_bytes(), DUE_MS])
+                .unwrap();
+        }
+        drop(insert);
+        connection
+    }
+
+    fn moving(since_ms: i64) -> Moving {
+        Moving {
+            id: None,
+            by_ms: BY_MS,
+            since_ms,
+            until_ms: None,
+            subscriber_id: 1,
+            after: (since_ms, i64::MAX),
+        }
+    }
+
+    #[test]
+    fn a_part_is_bounded_however_many_are_due_at_one_time() {
+        let connection = store(2 * PART + 500);
+        let mut moving = moving(DUE_MS - BY_MS);
+        let mut parts = Vec::new();
+        loop {
+            let before = connection.total_changes();
+            if !move_part(&connection, &mut moving, DUE_MS - BY_MS).unwrap() {
+                break;
+            }
+            parts.push(connection.total_changes() - before);
+        }
+        assert_eq!(parts, [1_000, 1_000, 500]);
+        let due = "SELECT count(*) FROM forward WHERE due_at_ms = ?1";
+        let moved: i64 = connection
+            .query_row(due, [DUE_MS - BY_MS], |row| row.get(0))
+            .unwrap();
+        assert_eq!(moved, 2 * PART + 500);
+    }
+
+    #[test]
+    fn a_start_goes_on_with_a_move_and_begins_none() {
+        let connection = store(PART + 1);
+        let now_ms = DUE_MS - BY_MS;
+        let mut begun = moving(now_ms);
+        begun.id = Some(insert(&connection, &begun).unwrap());
+        assert!(move_part(&connection, &mut begun, now_ms).unwrap());
+        update(&connection, &begun).unwrap();
+        note(&connection, now_ms).unwrap();
+
+        let found = Setback::new(&connection, now_ms + 5);
+        assert_eq!(found.seen_ms, now_ms + 5);
+        assert_eq!(found.moves.len(), 1);
+        let found = &found.moves[0];
+        assert_eq!((found.id, found.after), (begun.id, (DUE_MS, PART)));
+        assert!(found.by_ms == BY_MS && found.since_ms == now_ms);
+        // One that was set back while nobody ran is seen.
+        assert_eq!(Setback::new(&connection, now_ms - 5_000).seen_ms, now_ms);
+    }
 }

@@ -37,9 +37,7 @@ impl Core {
     /// Looks after the WAL on every turn, after the disk once a second.
     pub(super) fn tend(&mut self) {
         self.move_wal();
-        if let Err(error) = self.follow_clock() {
-            tracing::warn!(%error, "store.follow_clock_failed");
-        }
+        self.follow_clock();
         if self.emptying {
             // At once when the checkpointer is done, while little is left.
             self.empty_wal();

@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::checkpointer::Checkpointer;
 use super::doors::Doors;
@@ -213,6 +213,8 @@ pub(super) struct Core {
     /// The checkpointer was sent for before the WAL is truncated.
     pub(super) emptying: bool,
     pub(super) setback: Setback,
+    /// Woken when what is to be asked for is due otherwise.
+    pub(super) polls: Arc<Notify>,
 }
 
 impl Core {
@@ -255,6 +257,7 @@ impl Core {
             truncate_after: TRUNCATE_EVERY,
             emptying: false,
             setback,
+            polls: Arc::default(),
         };
         core.connection.wal_hook(Some(|_, pages| {
             WAL_PAGES.set(u32::try_from(pages).unwrap_or_default());
@@ -301,12 +304,13 @@ impl Core {
         if !self.unsettled.is_empty() {
             self.commit(Vec::new());
         }
+        self.note_clock();
         self.checkpointer.stop();
         self.checkpoint("TRUNCATE");
     }
 
     /// How long it waits for work before it looks around.
-    const fn idle(&self) -> Duration {
+    fn idle(&self) -> Duration {
         if self.setback.is_moving() {
             Duration::ZERO
         } else {
@@ -392,7 +396,11 @@ impl Core {
             });
         }
         let new_sources = sources.found();
+        let noted = self.setback.note_now_and_then(&transaction)?;
         transaction.commit()?;
+        if noted {
+            self.setback.noted();
+        }
         self.sources.extend(new_sources);
         Ok(effects)
     }

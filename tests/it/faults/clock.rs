@@ -138,6 +138,38 @@ async fn after_the_clock_was_set_back_a_day_what_was_due_does_not_wait_a_day() {
 }
 
 #[actix_web::test]
+async fn what_was_moved_once_is_not_moved_again_by_a_restart() {
+    let (clock, hand) = Clock::manual(START_MS);
+    let app = TestApp::boot_with(clock, |_| {}).await;
+    let (receiver, _down) = refusing();
+    app.subscribe("failing", &receiver.url).await;
+    post(&app, "wamid.one", &[&receiver]).await;
+    let tried = "SELECT min(attempts) FROM forward";
+    until("it waits", || app.value::<i64>(tried) == 1).await;
+    let due =
+        |app: &TestApp| app.value::<i64>("SELECT due_at_ms FROM forward WHERE forward_id = 1");
+    let waits_ms = due(&app) - START_MS;
+
+    hand.set_ms(START_MS - DAY_MS);
+    let rightly_ms = START_MS - DAY_MS + waits_ms;
+    until("it is moved", || due(&app) == rightly_ms).await;
+    // The webhook and the attempt are still of a time to come.
+    let app = app.restart().await;
+    for number in 0..3 {
+        // Each is a turn of the writer, on which it looks at the clock.
+        post(&app, &format!("wamid.{number}"), &[&receiver]).await;
+    }
+    assert_eq!(due(&app), rightly_ms);
+    hand.set_ms(START_MS - 2 * DAY_MS);
+    until("it is moved", || due(&app) == rightly_ms - DAY_MS).await;
+    until("all of it is moved", || {
+        app.value::<i64>("SELECT count(*) FROM setback") == 0
+    })
+    .await;
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn the_true_service_sends_what_waits_after_its_clock_was_set_back_running_or_not() {
     for running in [true, false] {
         let (home, switch) = shim::with_switch();

@@ -213,3 +213,22 @@ async fn a_hanging_or_private_target_is_a_trouble_like_any_other() {
     assert_eq!(api.asked("bc-1"), 1);
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn after_the_clock_was_set_back_a_day_a_broadcast_does_not_wait_a_day() {
+    let api = Api::start();
+    let (app, hand) = boot(&api).await;
+    api.answer("bc-1", statuses(&[("31600000001", "pending")]));
+    poll(&app, "bc-1").await;
+    asked(&app, "bc-1", 1).await;
+    let due = || app.poll("bc-1", "due_at_ms").parse::<i64>().unwrap();
+    let waits_ms = due() - T0_MS;
+
+    let back_ms = 24 * 60 * MINUTE_MS;
+    hand.set_ms(T0_MS - back_ms);
+    until("it is moved", || due() == T0_MS - back_ms + waits_ms).await;
+    api.answer("bc-1", done());
+    ask_again(&app, &hand, "bc-1").await;
+    assert_eq!(app.poll("bc-1", "state"), "done");
+    app.stop().await;
+}
