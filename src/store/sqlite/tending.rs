@@ -83,10 +83,14 @@ impl Core {
             return;
         }
         if !std::mem::replace(&mut self.emptying, true) {
-            match self.checkpointer.begin() {
-                Ok(()) => return,
-                Err(error) => self.note_checkpoint_failed(&error),
+            if let Err(error) = self.checkpointer.begin() {
+                // Nobody knows how much is left: it may be a gigabyte, which webhooks would
+                // wait for.
+                self.emptying = false;
+                self.truncated = Instant::now();
+                self.note_checkpoint_failed(&error);
             }
+            return;
         }
         self.emptying = false;
         self.truncated = Instant::now();
