@@ -4,11 +4,12 @@
 //! So it is as fast as its subscriber, what is new waits behind little of it, and what was
 //! cancelled is not owed.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::store::replay::ReplayStep;
+use crate::store::replay::{ReplayStep, RunningReplay};
 use crate::store::{Error, Store};
 
 /// Between two rounds, so that webhooks come first.
@@ -16,18 +17,24 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The longest pause while no subscriber has room.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a replay rests whose step failed; the others go on meanwhile.
+const FAILED_PAUSE: Duration = Duration::from_secs(10);
+
 /// The replays of a store.
 pub struct Replaying {
     /// Where.
     pub store: Store,
 }
 
+/// Replays whose last step failed: since when, and why.
+type Resting = HashMap<i64, (Instant, Error)>;
+
 /// What a round came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Round {
     /// No replay is under way.
     Nothing,
-    /// Every one that is waits for its subscriber.
+    /// Every one that is waits for its subscriber, or rests.
     NoRoom,
     /// Some went on.
     Went,
@@ -37,8 +44,9 @@ impl Replaying {
     /// Goes on until `stop` turns true.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut pause = PAUSE;
+        let mut resting = Resting::default();
         loop {
-            let round = self.round().await;
+            let round = self.round(&mut resting).await;
             pause = match round {
                 Ok(Round::NoRoom) => (2 * pause).min(LONGEST_PAUSE),
                 Ok(_) => PAUSE,
@@ -61,24 +69,45 @@ impl Replaying {
         }
     }
 
-    /// Goes on until every replay is over or waits for its subscriber.
+    /// Goes on until every replay is over, waits for its subscriber or has failed.
     ///
     /// # Errors
-    /// As the store's.
+    /// As the store's; of those that failed, one's.
     pub async fn go_on(&self) -> Result<(), Error> {
-        while self.round().await? == Round::Went {}
-        Ok(())
+        let mut resting = Resting::default();
+        while self.round(&mut resting).await? == Round::Went {}
+        resting
+            .into_values()
+            .next()
+            .map_or(Ok(()), |(_, error)| Err(error))
     }
 
-    async fn round(&self) -> Result<Round, Error> {
+    /// Takes each replay a step further. One that fails costs the others nothing: it rests.
+    async fn round(&self, resting: &mut Resting) -> Result<Round, Error> {
+        resting.retain(|_, (since, _)| since.elapsed() < FAILED_PAUSE);
         let mut round = Round::Nothing;
         for replay in self.store.running_replays().await? {
-            match self.store.step_replay(replay).await? {
+            match self.step(replay, resting).await {
                 ReplayStep::Went => round = Round::Went,
                 ReplayStep::NoRoom if round == Round::Nothing => round = Round::NoRoom,
                 ReplayStep::NoRoom => {}
             }
         }
         Ok(round)
+    }
+
+    async fn step(&self, replay: RunningReplay, resting: &mut Resting) -> ReplayStep {
+        let replay_id = replay.replay_id;
+        if resting.contains_key(&replay_id) {
+            return ReplayStep::NoRoom;
+        }
+        match self.store.step_replay(replay).await {
+            Ok(step) => step,
+            Err(error) => {
+                tracing::warn!(replay_id, %error, "replay.failed");
+                resting.insert(replay_id, (Instant::now(), error));
+                ReplayStep::NoRoom
+            }
+        }
     }
 }
