@@ -8,14 +8,14 @@
 mod schedule;
 mod trouble;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::clock::Clock;
 use crate::config::Polled;
@@ -24,7 +24,7 @@ use crate::forward::sender::fetch::{Fetched, Question, Unfetched};
 use crate::metrics::{Metrics, source_labels};
 use crate::model::{Headers, SecretText};
 use crate::provider::botsquad;
-use crate::receive::{Answered, Inlet, Reception, Told};
+use crate::receive::{Answered, Inlet, Reception, Told, survive};
 use crate::store::poll::{PollCounts, PollRecord};
 use crate::store::{Error, Store};
 use schedule::{Heard, Pace, Trouble};
@@ -111,7 +111,7 @@ impl Polling {
             tokio::select! {
                 () = polling.clock.sleep_until(next_ms) => {}
                 () = polling.store.polls_opened() => {}
-                ended = asking.tasks.join_next(), if !asking.tasks.is_empty() => asking.end(ended),
+                ended = asking.tasks.join_next_with_id(), if !asking.tasks.is_empty() => asking.end(ended),
                 _ = stop.wait_for(|stop| *stop) => return,
             }
         }
@@ -202,7 +202,7 @@ impl Polling {
         } else if poll.failures > 0 {
             // It may be the one that could not be read, come again after other trouble.
             let (body, encoding) = (&fetched.body, fetched.content_encoding.as_deref());
-            botsquad::check(body, encoding, &asked.polled.dialect)
+            survive(|| botsquad::check(body, encoding, &asked.polled.dialect))
                 .map_err(|error| Failed::of_ours(UNREADABLE, &error))?;
         }
         (poll.error_code, poll.error_detail) = (None, None);
@@ -252,8 +252,9 @@ fn counts(told: Told) -> PollCounts {
 /// What is being asked.
 #[derive(Default)]
 struct Asking {
-    tasks: JoinSet<(String, i64)>,
-    busy: BTreeSet<(String, i64)>,
+    tasks: JoinSet<()>,
+    /// Of which source and which broadcast.
+    busy: HashMap<Id, (String, i64)>,
 }
 
 impl Asking {
@@ -263,7 +264,7 @@ impl Asking {
         let mut next_ms = i64::MAX;
         for asked in &polling.sources {
             let is_of = |busy: &&(String, i64)| busy.0 == asked.name;
-            let busy = self.busy.iter().filter(is_of).count();
+            let busy = self.busy.values().filter(is_of).count();
             let (reader, name) = (polling.store.reader(), asked.name.clone());
             let looked = move || reader.open_polls(&name, busy + AT_ONCE);
             let open = tokio::task::spawn_blocking(looked).await;
@@ -271,7 +272,7 @@ impl Asking {
             let mut room = AT_ONCE.saturating_sub(busy);
             for poll in open {
                 let key = (asked.name.clone(), poll.poll_id);
-                if self.busy.contains(&key) {
+                if self.busy.values().any(|busy| *busy == key) {
                     continue;
                 }
                 // Where all is being asked, the end of one is what to wait for.
@@ -283,29 +284,26 @@ impl Asking {
                     break;
                 }
                 room -= 1;
-                self.busy.insert(key.clone());
                 let (polling, asked) = (Arc::clone(polling), Arc::clone(asked));
-                self.tasks.spawn(async move {
-                    polling.ask(&asked, poll).await;
-                    key
-                });
+                let task = self
+                    .tasks
+                    .spawn(async move { polling.ask(&asked, poll).await });
+                self.busy.insert(task.id(), key);
             }
         }
         Ok(next_ms)
     }
 
-    fn end(&mut self, ended: Option<Result<(String, i64), tokio::task::JoinError>>) {
-        match ended {
-            Some(Ok(key)) => {
-                self.busy.remove(&key);
-            }
-            // Which one panicked is not told; all that is not being asked is looked at anew.
+    /// One that panicked is looked at anew as one that ended; it costs the others nothing.
+    fn end(&mut self, ended: Option<Result<(Id, ()), JoinError>>) {
+        let id = match ended {
+            Some(Ok((id, ()))) => id,
             Some(Err(error)) => {
                 tracing::error!(%error, "poll.panicked");
-                self.tasks.abort_all();
-                self.busy.clear();
+                error.id()
             }
-            None => {}
-        }
+            None => return,
+        };
+        self.busy.remove(&id);
     }
 }

@@ -277,7 +277,7 @@ pub(crate) fn read(
 }
 
 /// A parser borrows what it reads and owns what it makes, so a panic leaves nothing broken.
-fn survive<T>(parse: impl FnOnce() -> Result<T, ParseError>) -> Result<T, ParseError> {
+pub(crate) fn survive<T>(parse: impl FnOnce() -> Result<T, ParseError>) -> Result<T, ParseError> {
     catch_unwind(AssertUnwindSafe(parse)).unwrap_or(Err(ParseError::Panicked))
 }
 
