@@ -2,6 +2,7 @@
 
 mod access;
 mod attempts;
+mod narrowed;
 mod once;
 mod reads;
 

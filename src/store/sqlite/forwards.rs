@@ -162,6 +162,32 @@ fn insert_attempt(
     Ok(())
 }
 
+/// When a forward was last taken, as far as its attempts are still there.
+const TAKEN: &str = "SELECT max(started_at_ms + duration_ms) FROM attempt \
+     WHERE attempt.forward_id = forward.forward_id AND error_code IS NULL";
+
+/// Gives up what a removed subscriber is owed; returns how many. What it took once stays
+/// delivered, though a retry or a replay owes it again.
+pub(super) fn give_up(
+    connection: &Connection,
+    subscriber_id: i64,
+    now_ms: i64,
+) -> rusqlite::Result<usize> {
+    connection.execute(
+        &format!(
+            "UPDATE forward SET state = 'delivered', last_error = NULL, settled_at_ms = ({TAKEN}) \
+             WHERE subscriber_id = ?1 AND state = 'pending' AND last_attempt_ms IS NOT NULL \
+             AND ({TAKEN}) IS NOT NULL"
+        ),
+        [subscriber_id],
+    )?;
+    connection.execute(
+        "UPDATE forward SET state = 'gave-up', gave_up = 'subscriber-removed', \
+         settled_at_ms = ?2 WHERE subscriber_id = ?1 AND state = 'pending'",
+        params![subscriber_id, now_ms],
+    )
+}
+
 const OWED_COLUMNS: &str = "forward.forward_id, forward.uid, forward.message_id, payload.body, \
      forward.place_ms, forward.place_rank, forward.attempts, forward.owed_since_ms, \
      forward.due_at_ms, forward.last_attempt_ms";

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::sync::Arc;
 
 use super::writer::Core;
-use super::{Store, backend};
+use super::{Store, backend, forwards};
 use crate::forward::envelope::SigningSecret;
 use crate::model::{
     AUTHORIZATION, AlertOptions, AuthKind, ErrorFormat, Headers, NumberFormat, Ordering,
@@ -214,10 +214,6 @@ impl Store {
     }
 }
 
-/// When a forward was last taken, as far as its attempts are still there.
-const TAKEN: &str = "SELECT max(started_at_ms + duration_ms) FROM attempt \
-     WHERE attempt.forward_id = forward.forward_id AND error_code IS NULL";
-
 impl Core {
     fn add_subscriber(&mut self, new: &NewSubscriber) -> Result<i64, Error> {
         self.change("add the subscriber", |connection, now_ms| {
@@ -380,21 +376,7 @@ impl Core {
                     "UPDATE subscriber SET removed_at_ms = ?2 WHERE subscriber_id = ?1",
                     params![id, now_ms],
                 )?;
-                // What it took once stays delivered, though a retry or a replay owes it again.
-                connection.execute(
-                    &format!(
-                        "UPDATE forward SET state = 'delivered', last_error = NULL, \
-                         settled_at_ms = ({TAKEN}) WHERE subscriber_id = ?1 \
-                         AND state = 'pending' AND last_attempt_ms IS NOT NULL \
-                         AND ({TAKEN}) IS NOT NULL"
-                    ),
-                    [id],
-                )?;
-                connection.execute(
-                    "UPDATE forward SET state = 'gave-up', gave_up = 'subscriber-removed', \
-                     settled_at_ms = ?2 WHERE subscriber_id = ?1 AND state = 'pending'",
-                    params![id, now_ms],
-                )
+                forwards::give_up(connection, id, now_ms)
             };
             remove().map_err(|error| backend("cannot remove the subscriber".to_owned(), error))
         })?;
