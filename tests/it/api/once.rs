@@ -7,7 +7,7 @@ use tickrelay::clock::Clock;
 
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::service::{Home, Service};
-use crate::support::{TestApp, until};
+use crate::support::{TestApp, client, until};
 
 #[actix_web::test]
 async fn the_same_request_again_gets_the_same_answer_also_after_a_restart() {
@@ -100,7 +100,7 @@ async fn a_kill_in_the_midst_of_a_request_leaves_its_key_begun() {
     service.subscribe("crm", &receiver.url);
     let ask = |service: &Service| {
         let url = format!("http://{}/api/v1/subscribers/crm/test", service.address);
-        let request = reqwest::Client::new().post(url);
+        let request = client().post(url);
         request.header("Idempotency-Key", "a").send()
     };
     let asked = actix_web::rt::spawn(ask(&service));
