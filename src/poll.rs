@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use secrecy::ExposeSecret as _;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
@@ -23,8 +22,8 @@ use crate::forward::sender::Sender;
 use crate::forward::sender::fetch::{Fetched, Question, Unfetched};
 use crate::metrics::{Metrics, source_labels};
 use crate::model::{Headers, SecretText};
-use crate::provider::botsquad;
-use crate::receive::{Answered, Inlet, Reception, Told, survive};
+use crate::provider::botsquad::{self, Told};
+use crate::receive::{Answered, Inlet, Reception, survive};
 use crate::store::poll::{PollCounts, PollRecord};
 use crate::store::{Error, Store};
 use schedule::{Heard, Pace, Trouble};
@@ -175,16 +174,22 @@ impl Polling {
             })
     }
 
-    /// Takes in an answer unless it is the same as the one before.
+    /// Takes in an answer unless it says the same as the one before.
     async fn hear(
         &self,
         asked: &Asked,
         poll: &mut PollRecord,
-        fetched: Fetched,
+        mut fetched: Fetched,
         now_ms: i64,
     ) -> Result<Heard, Failed> {
-        let hash = Sha256::digest(&fetched.body).to_vec();
-        let is_news = poll.answer_hash.as_ref() != Some(&hash);
+        let as_it_came = (fetched.body, fetched.content_encoding.clone());
+        let weighed = self
+            .reception
+            .weigh_answer(&asked.inlet, &poll.broadcast, as_it_came)
+            .await;
+        let (body, meaning) = weighed.map_err(|error| Failed::of_ours("not-stored", &error))?;
+        fetched.body = body;
+        let is_news = poll.answer_hash.as_ref() != Some(&meaning.hash);
         if is_news {
             let answered = Answered {
                 broadcast: poll.broadcast.clone(),
@@ -194,17 +199,19 @@ impl Polling {
                 content_encoding: fetched.content_encoding,
             };
             let taken = self.reception.take_answer(&asked.inlet, answered).await;
-            let told = taken.map_err(|error| Failed::of_ours("not-stored", &error))?;
-            poll.answer_hash = Some(hash);
-            let told = told.map_err(|error| Failed::of_ours(UNREADABLE, &error))?;
-            poll.counts = counts(told);
-            self.remark(poll, told);
+            let read = taken.map_err(|error| Failed::of_ours("not-stored", &error))?;
+            poll.answer_hash = Some(meaning.hash);
+            read.map_err(|error| Failed::of_ours(UNREADABLE, &error))?;
         } else if poll.failures > 0 {
             // It may be the one that could not be read, come again after other trouble.
             let (body, encoding) = (&fetched.body, fetched.content_encoding.as_deref());
             survive(|| botsquad::check(body, encoding, &asked.polled.dialect))
                 .map_err(|error| Failed::of_ours(UNREADABLE, &error))?;
         }
+        let told = meaning.told;
+        let told = told.map_err(|error| Failed::of_ours(UNREADABLE, &error))?;
+        poll.counts = counts(told);
+        self.remark(poll, told);
         (poll.error_code, poll.error_detail) = (None, None);
         let is_done = poll.counts.pending == Some(0);
         Ok(Heard::Answer { is_news, is_done })
@@ -227,6 +234,7 @@ impl Polling {
         let cancelled = told.statistics.cancelled.is_some_and(|count| count > 0);
         remark("poll.cancelled_is_not_zero", cancelled);
         remark("poll.numbers_disagree", told.statistics.disagree());
+        remark("poll.entries_unreadable", told.unreadable > 0);
     }
 }
 
@@ -236,7 +244,8 @@ fn counts(told: Told) -> PollCounts {
     let statistics = told.statistics;
     let is_begun = told.entries > 0 || statistics.total.is_some_and(|total| total > 0);
     // A server that counts and lists may do one of them later than the other.
-    let listed = told.is_whole.then_some(told.pending);
+    let unlisted = statistics.total.unwrap_or(0).saturating_sub(told.entries);
+    let listed = told.is_whole.then(|| told.pending.saturating_add(unlisted));
     let pending = match (statistics.pending, listed) {
         (Some(counted), Some(listed)) => Some(counted.max(listed)),
         (counted, listed) => counted.or(listed),

@@ -169,6 +169,9 @@ pub enum ParseError {
     /// It is JSON in which nothing is known.
     #[error("no known shape: {0}")]
     Shape(&'static str),
+    /// Its list is there, and none of the list's entries can be read; why the first cannot.
+    #[error("none of its entries can be read: {0}; see the source's fields")]
+    Entries(String),
     /// Decompressed, it is larger than the limit.
     #[error("larger than {0} bytes when decompressed")]
     TooLarge(usize),

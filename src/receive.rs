@@ -20,7 +20,7 @@ use crate::provider::authentication::{ChallengeError, Headers, Refused, answer_c
 use crate::provider::{Hints, Item, ParseError, Parsed, Provider};
 use crate::store::{Accepted, Arrival, Error, Store, WebhookOutcome};
 
-pub(crate) use answer::{Answered, Told};
+pub(crate) use answer::Answered;
 
 /// A body is parsed off the request's thread from this size on, in bytes.
 const LARGE_BODY: usize = 256 * 1024;

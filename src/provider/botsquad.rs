@@ -3,23 +3,26 @@
 //! Nothing public shows the answer, so every name in it is a list of aliases and every word a
 //! line of a table, both in the source's configuration ([`Dialect`]). An answer is a state and
 //! not an event: it says of all users at once what is so, and gives its messages no ids, so they
-//! are told by broadcast, number and how often the number came before. Who asks, and when, is
+//! are told by broadcast, number and which of the number's messages it is. Who asks, and when, is
 //! [`crate::poll`]'s business.
 
 mod dialect;
+mod meaning;
 pub(super) mod sent;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
 use super::json::Node;
-use super::{Hints, Item, ParseError, Parsed, decode};
+use super::{Hints, Item, ParseError, Parsed};
 use crate::model::{Kind, MessageType, Report, ReportError, Status, digits};
 pub use dialect::{Aliases, Dialect, Field};
+pub(crate) use meaning::{Meaning, Told};
 
 /// The longest text of a reason or of details that is kept, in characters.
 const LONGEST_TEXT: usize = 1024;
@@ -96,7 +99,7 @@ impl<'a> Answer<'a> {
     /// of them and are left alone, or they would count twice.
     ///
     /// # Errors
-    /// When it is no JSON, or nothing in it is known.
+    /// When it is no JSON, nothing in it is known, or users are counted that nothing lists.
     pub(crate) fn open(text: &'a str, dialect: &Dialect) -> Result<Self, ParseError> {
         let body = Node::body(text).map_err(|error| match error {
             ParseError::Xml => ParseError::NotJson("it is HTML or XML".to_owned()),
@@ -104,14 +107,20 @@ impl<'a> Answer<'a> {
         })?;
         let aliases = &dialect.fields;
         let list = |field| {
-            aliases
-                .find(field, &body)
-                .and_then(|node| node.elements().map(Into::into))
+            let Some(node) = aliases.find(field, &body) else {
+                return Ok(None);
+            };
+            let elements = node.elements().map(Cow::into_owned);
+            elements.map(Some).ok_or(ParseError::Shape(
+                "statuses or failures is no list: name the list in the source's fields",
+            ))
         };
-        let statuses: Option<Vec<Node<'a>>> = list(Field::Statuses);
+        let statuses: Option<Vec<Node<'a>>> = list(Field::Statuses)?;
         let only_failures = statuses.is_none();
-        let failures = || list(Field::Failures);
-        let entries = statuses.or_else(failures);
+        let entries = match statuses {
+            None => list(Field::Failures)?,
+            statuses => statuses,
+        };
         let statistics = aliases.find(Field::Statistics, &body);
         let statistics = statistics.filter(Node::is_object);
         if entries.is_none() && statistics.is_none() {
@@ -119,11 +128,17 @@ impl<'a> Answer<'a> {
                 "neither statuses, failures nor statistics: name them in the source's fields",
             ));
         }
+        let statistics = Statistics::read(statistics.as_ref(), aliases);
+        if entries.is_none() && statistics.total.is_some_and(|total| total > 0) {
+            return Err(ParseError::Shape(
+                "it counts users and lists none: name statuses or failures in the source's fields",
+            ));
+        }
         let id = aliases
             .find(Field::Id, &body)
             .and_then(|node| node.value().ok());
         Ok(Self {
-            statistics: Statistics::read(statistics.as_ref(), aliases),
+            statistics,
             id: id.as_ref().and_then(plain),
             entries: entries.unwrap_or_default(),
             only_failures,
@@ -142,60 +157,110 @@ impl<'a> Answer<'a> {
         broadcast: &'a str,
         dialect: &'a Dialect,
     ) -> impl Iterator<Item = Item> + 'a {
-        let mut seen: HashMap<String, u32> = HashMap::new();
+        let places = self.places(dialect);
         let only_failures = self.only_failures;
-        self.entries.into_iter().map(move |node| {
-            let entry = match node.value() {
-                Ok(entry) if entry.is_object() => entry,
-                Ok(_) => return Item::Unreadable("an entry that is no object".to_owned()),
-                // The error of serde_json names line and column, and no content.
-                Err(error) => return Item::Unreadable(error.to_string()),
-            };
-            let Some(to) = dialect.fields.text(Field::To, &entry) else {
-                return Item::Unreadable(
-                    "an entry without a number: name it in fields.to".to_owned(),
-                );
-            };
-            let times = seen.entry(told_by(&to)).or_default();
-            *times += 1;
-            let id = message_id(broadcast, &to, *times);
-            let word = dialect.fields.text(Field::Status, &entry);
-            let Some(word) = word.or_else(|| only_failures.then(|| "failure".to_owned())) else {
-                return Item::Unreadable(
-                    "an entry without a status: name it in fields.status".to_owned(),
-                );
-            };
-            let mut report = Report::new(Kind::Status, word, node.text().as_bytes());
-            report.message = Some(id);
-            report.recipient = Some(to);
-            report.bulk_id = Some(broadcast.to_owned());
-            // A broadcast is the sending of a template.
-            report.evidence = Some(MessageType::Template);
-            report.status = dialect.meaning(&report.provider_status);
-            if report.status.is_none() {
-                report.oddities.push("unknown-status");
-            }
-            // A word that is explained later must stay the same report, so what nobody explained
-            // has its reason too.
-            if matches!(report.status, None | Some(Status::Failed)) {
-                report.errors.extend(error(&entry, dialect));
-            }
-            Item::Report(Box::new(report))
-        })
+        self.entries
+            .into_iter()
+            .enumerate()
+            .map(move |(index, node)| {
+                let entry = match node.value() {
+                    Ok(entry) if entry.is_object() => entry,
+                    Ok(_) => return Item::Unreadable("an entry that is no object".to_owned()),
+                    // The error of serde_json names line and column, and no content.
+                    Err(error) => return Item::Unreadable(error.to_string()),
+                };
+                let Some(to) = dialect.fields.text(Field::To, &entry) else {
+                    return Item::Unreadable(
+                        "an entry without a number: name it in fields.to".to_owned(),
+                    );
+                };
+                let place = places.get(&index).copied().unwrap_or(1);
+                let id = message_id(broadcast, &to, place);
+                let Some(word) = word(&entry, dialect, only_failures) else {
+                    return Item::Unreadable(
+                        "an entry without a status: name it in fields.status".to_owned(),
+                    );
+                };
+                let mut report = Report::new(Kind::Status, word, node.text().as_bytes());
+                report.message = Some(id);
+                report.recipient = Some(to);
+                report.bulk_id = Some(broadcast.to_owned());
+                // A broadcast is the sending of a template.
+                report.evidence = Some(MessageType::Template);
+                report.status = dialect.meaning(&report.provider_status);
+                if report.status.is_none() {
+                    report.oddities.push("unknown-status");
+                }
+                // A word that is explained later must stay the same report, so what nobody explained
+                // has its reason too.
+                if matches!(report.status, None | Some(Status::Failed)) {
+                    report.errors.extend(error(&entry, dialect));
+                }
+                Item::Report(Box::new(report))
+            })
     }
+
+    /// Which of its number's messages an entry is, by its index in the list, where the number is
+    /// listed more than once.
+    ///
+    /// The number's entries are told by how far they are and not by their order: what succeeded
+    /// fills the places from the front, what failed from the back, and what is pending is between
+    /// them. So a message never takes back what was told of it while the others go on.
+    fn places(&self, dialect: &Dialect) -> HashMap<usize, u32> {
+        let mut listed: HashMap<String, (usize, Vec<usize>)> = HashMap::new();
+        for (index, node) in self.entries.iter().enumerate() {
+            let entry = node.value().unwrap_or_default();
+            if let Some(to) = dialect.fields.text(Field::To, &entry) {
+                let first = listed.entry(told_by(&to));
+                first
+                    .and_modify(|(_, others)| others.push(index))
+                    .or_insert((index, Vec::new()));
+            }
+        }
+        let mut places = HashMap::new();
+        for (first, mut same) in listed.into_values().filter(|(_, same)| !same.is_empty()) {
+            same.push(first);
+            same.sort_by_cached_key(|index| self.rank(*index, dialect));
+            places.extend(same.into_iter().zip(1..));
+        }
+        places
+    }
+
+    /// By what the entries of one number are put in order.
+    fn rank(&self, index: usize, dialect: &Dialect) -> (u8, Option<ReportError>, String, &'a str) {
+        let node = &self.entries[index];
+        let entry = node.value().unwrap_or_default();
+        let word = word(&entry, dialect, self.only_failures).unwrap_or_default();
+        let rank = match dialect.meaning(&word) {
+            Some(Status::Deleted) => 0,
+            Some(Status::Read) => 1,
+            Some(Status::Delivered) => 2,
+            Some(Status::Sent) => 3,
+            Some(Status::Queued) | None => 4,
+            Some(Status::Failed) => 5,
+        };
+        let error = (rank == 5).then(|| error(&entry, dialect)).flatten();
+        (rank, error, word, node.text())
+    }
+}
+
+/// An entry's word for its status; in a list of those that failed it need not be said.
+fn word(entry: &Value, dialect: &Dialect, only_failures: bool) -> Option<String> {
+    let word = dialect.fields.text(Field::Status, entry);
+    word.or_else(|| only_failures.then(|| "failure".to_owned()))
 }
 
 /// Whether this is an answer that can be read.
 ///
 /// # Errors
-/// As [`Answer::open`], and when it cannot be decoded.
+/// As [`Answer::open`], when it cannot be decoded, and when none of its entries can be read.
 pub(crate) fn check(
     body: &[u8],
     content_encoding: Option<&str>,
     dialect: &Dialect,
 ) -> Result<(), ParseError> {
-    let text = decode(body, content_encoding)?;
-    Answer::open(&text, dialect).map(|_| ())
+    let meaning = Meaning::of(body, content_encoding, "", dialect);
+    meaning.told.map(|_| ())
 }
 
 /// Reads an answer as a whole, as stored bytes are read again.
@@ -216,7 +281,8 @@ pub(super) fn parse(text: &str, hints: &Hints) -> Result<Parsed, ParseError> {
 /// The id of a message that its provider gives none: the broadcast, the number in digits, and
 /// which of its messages it is where the same number was written to more than once.
 ///
-/// Not its place in the list: a server may list its users in another order next time.
+/// Not its place in the list, since a server may list its users in another order next time: of
+/// one number's entries those that got furthest come first and those that failed last.
 pub(crate) fn message_id(broadcast: &str, to: &str, times: u32) -> String {
     let number = told_by(to);
     match times {

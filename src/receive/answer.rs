@@ -10,8 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{Counts, Inlet, Reception, survive};
 use crate::config::Polled;
-use crate::model::Status;
-use crate::provider::botsquad::{Answer, Statistics};
+use crate::provider::botsquad::{Answer, Meaning};
 use crate::provider::{Hints, Item, ParseError, Parsed, decode};
 use crate::store::{Arrival, Error, Reader};
 
@@ -32,19 +31,6 @@ pub(crate) struct Answered {
     pub(crate) content_encoding: Option<String>,
 }
 
-/// What an answer says as a whole.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Told {
-    /// Its counters.
-    pub(crate) statistics: Statistics,
-    /// Users it lists.
-    pub(crate) entries: u64,
-    /// Those of them that are to come, or in a state that nobody explained.
-    pub(crate) pending: u64,
-    /// Whether it lists all users, not only those that failed.
-    pub(crate) is_whole: bool,
-}
-
 /// Some of an answer's elements, those that the store has left out.
 #[derive(Default)]
 struct Part {
@@ -61,13 +47,30 @@ impl Reception {
         inlets.filter_map(|inlet| Some((inlet, inlet.source.polled.as_ref()?)))
     }
 
-    /// Stores an answer and what is new in it. What it says as a whole is in the answer of this;
-    /// or why it cannot be read, in which case it is kept as it is.
+    /// What an answer says, found beside the writer; the body comes back.
+    pub(crate) async fn weigh_answer(
+        &self,
+        inlet: &Inlet,
+        broadcast: &str,
+        (body, encoding): (Vec<u8>, Option<String>),
+    ) -> Result<(Vec<u8>, Meaning), Error> {
+        let (hints, broadcast) = (Arc::clone(&inlet.hints), broadcast.to_owned());
+        let weighed = tokio::task::spawn_blocking(move || {
+            let encoding = encoding.as_deref();
+            let meaning = survive(|| Ok(Meaning::of(&body, encoding, &broadcast, &hints.dialect)));
+            let meaning = meaning.unwrap_or_else(|error| Meaning::of_bytes(&body, error));
+            (body, meaning)
+        });
+        weighed.await.map_err(|_| Error::Closed)
+    }
+
+    /// Stores an answer and what is new in it; one that cannot be read is kept as it is, and why
+    /// is in the answer of this.
     pub(crate) async fn take_answer(
         &self,
         inlet: &Arc<Inlet>,
         answered: Answered,
-    ) -> Result<Result<Told, ParseError>, Error> {
+    ) -> Result<Result<(), ParseError>, Error> {
         let (parts, mut inbox) = mpsc::channel(1);
         let reading = Reading {
             reader: self.store.reader(),
@@ -160,23 +163,16 @@ struct Reading {
 
 impl Reading {
     /// Hands over part by part; the last one may be empty, so that there is at least one.
-    fn read(&self, body: &[u8], encoding: Option<&str>) -> Result<Result<Told, Error>, ParseError> {
+    fn read(&self, body: &[u8], encoding: Option<&str>) -> Result<Result<(), Error>, ParseError> {
         let dialect = &self.hints.dialect;
         let text = decode(body, encoding).inspect_err(|error| self.send(Err(error.clone())))?;
         let answer = Answer::open(&text, dialect);
         let answer = answer.inspect_err(|error| self.send(Err(error.clone())))?;
-        let mut told = Told {
-            statistics: answer.statistics,
-            is_whole: answer.is_whole(),
-            ..Told::default()
-        };
         let broadcast = self.hints.broadcast.clone().unwrap_or_default();
         let mut items = answer.items(&broadcast, dialect).peekable();
         let mut part = Part::default();
         while items.peek().is_some() {
             let some: Vec<Item> = items.by_ref().take(PART).collect();
-            told.entries += some.len() as u64;
-            told.pending += some.iter().filter(|item| is_pending(item)).count() as u64;
             match self.leave_out_known(some) {
                 Ok(more) => {
                     part.known += more.known;
@@ -189,7 +185,7 @@ impl Reading {
             }
         }
         self.send(Ok(part));
-        Ok(Ok(told))
+        Ok(Ok(()))
     }
 
     fn leave_out_known(&self, items: Vec<Item>) -> Result<Part, Error> {
@@ -219,11 +215,4 @@ fn key(item: &Item) -> Option<(String, i64, bool)> {
     };
     let id = report.message.clone()?;
     Some((id, report.identity().0, report.status.is_some()))
-}
-
-fn is_pending(item: &Item) -> bool {
-    match item {
-        Item::Report(report) => matches!(report.status, None | Some(Status::Queued)),
-        Item::Ignored(_) | Item::Unreadable(_) => false,
-    }
 }

@@ -95,7 +95,7 @@ pub struct PollRecord {
     pub error_code: Option<String>,
     /// The same in words.
     pub error_detail: Option<String>,
-    /// SHA-256 of the last answer that was stored.
+    /// SHA-256 of what the last answer that was stored says.
     #[serde(skip)]
     pub answer_hash: Option<Vec<u8>>,
     /// Its counters, as of that answer.

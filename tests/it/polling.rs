@@ -253,6 +253,30 @@ async fn the_same_number_twice_is_two_messages_in_whatever_order() {
 }
 
 #[actix_web::test]
+async fn entries_of_one_number_that_change_places_fail_nobody() {
+    let api = Api::start();
+    let (app, hand) = boot(&api).await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    let one = "31600000001";
+    let other = ("31600000002", "pending");
+    let (sent, failed) = ((one, "success"), (one, "failure"));
+    api.answer("bc-1", statuses(&[sent, failed, other]));
+    poll(&app, "bc-1").await;
+    asked(&app, "bc-1", 1).await;
+    api.answer("bc-1", statuses(&[failed, sent, other]));
+    ask_again(&app, &hand, "bc-1").await;
+    let done = ("31600000002", "success");
+    api.answer("bc-1", statuses(&[done, failed, sent]));
+    ask_again(&app, &hand, "bc-1").await;
+    app.settled().await;
+    let told = receiver.by_message();
+    assert_eq!(told["bc-1:31600000001"], ["sent"]);
+    assert_eq!(told["bc-1:31600000001.2"], ["failed"]);
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn an_old_server_tells_its_failures_and_the_rest_is_reckoned() {
     let api = Api::start();
     let (app, hand) = boot(&api).await;

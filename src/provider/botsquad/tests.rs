@@ -31,6 +31,8 @@ fn check(answer: &Value, dialect: Dialect) -> Vec<String> {
 }
 
 fn statistics(answer: &Value) -> Statistics {
+    let mut answer = answer.clone();
+    answer["failures"] = json!([]);
     let text = answer.to_string();
     Answer::open(&text, &Dialect::default()).unwrap().statistics
 }
@@ -79,6 +81,83 @@ fn the_order_of_the_list_tells_nothing() {
         told
     };
     assert_eq!(sorted(&one), sorted(&other));
+}
+
+#[test]
+fn of_one_number_the_states_decide_and_no_message_takes_back_what_was_told() {
+    let (a, b) = ("31600000001", "+31 600000001");
+    let entry = |to: &str, status: &str, reason: Option<&str>| json!({"to": to, "status": status, "reason": reason});
+    let told = |entries: &[Value]| {
+        let mut told = check(&json!({ "statuses": entries }), Dialect::default());
+        told.sort();
+        told
+    };
+    let (sent, pending) = (entry(a, "success", None), entry(a, "pending", None));
+    let (optout, unknown) = (
+        entry(b, "failure", Some("optout")),
+        entry(a, "failure", Some("not_on_whatsapp")),
+    );
+    let id = |place: &str, rest: &str| format!("bc-1:31600000001{place} {rest}");
+    let steps = [
+        (
+            [pending.clone(), sent.clone()],
+            ["success sent -", "pending queued -"],
+        ),
+        (
+            [sent, optout.clone()],
+            ["success sent -", "failure failed botsquad:optout"],
+        ),
+        (
+            [pending, optout.clone()],
+            ["pending queued -", "failure failed botsquad:optout"],
+        ),
+        (
+            [optout, unknown],
+            [
+                "failure failed botsquad:not_on_whatsapp",
+                "failure failed botsquad:optout",
+            ],
+        ),
+    ];
+    for ([one, other], [first, second]) in steps {
+        let expected = [id("", first), id(".2", second)];
+        assert_eq!(told(&[one.clone(), other.clone()]), expected);
+        assert_eq!(told(&[other, one]), expected);
+    }
+}
+
+#[test]
+fn what_says_the_same_has_one_meaning() {
+    let meaning = |answer: &Value| {
+        Meaning::of(
+            answer.to_string().as_bytes(),
+            None,
+            "bc-1",
+            &Dialect::default(),
+        )
+    };
+    let entry = |to: &str, status: &str| json!({"to": to, "status": status});
+    let (one, two) = (
+        entry("31600000001", "success"),
+        entry("31600000002", "pending"),
+    );
+    let first = meaning(&json!({"statuses": [one, two]}));
+    let swapped = json!({"now": 7, "statuses": [two, one]});
+    assert_eq!(first.hash, meaning(&swapped).hash);
+    for other in [
+        json!({"statuses": [one]}),
+        json!({"statuses": [one, entry("31600000002", "success")]}),
+        json!({"statuses": [one, two], "statistics": {"total": 2}}),
+        json!({"failures": [one, two]}),
+    ] {
+        assert_ne!(first.hash, meaning(&other).hash, "{other}");
+    }
+    let told = meaning(&json!({"statuses": [one, two, 7, {"to": "31600000003", "status": null}]}));
+    let told = told.told.unwrap();
+    assert_eq!((told.entries, told.pending, told.unreadable), (4, 3, 2));
+    let none = meaning(&json!({"statuses": [{"msisdn": "31600000001", "status": "pending"}]}));
+    let error = none.told.unwrap_err().to_string();
+    assert!(error.contains("name it in fields.to"), "{error}");
 }
 
 #[test]
@@ -168,9 +247,19 @@ fn what_is_no_answer_says_why() {
     let known = hints(Dialect::default());
     assert!(parse("<!doctype html>", &known).starts_with("not JSON: it is HTML"));
     assert!(parse("{\"statuses\":", &known).starts_with("not JSON"));
-    for text in ["{}", "[]", "7", "{\"statuses\":null}", "{\"statistics\":7}"] {
+    for text in [
+        "{}",
+        "[]",
+        "7",
+        "{\"statuses\":null}",
+        "{\"statistics\":7}",
+        "{\"statuses\":{\"a\":{}},\"failures\":[]}",
+        "{\"failures\":\"none\"}",
+        "{\"statistics\":{\"total\":1},\"recipients\":[]}",
+    ] {
         let error = parse(text, &known);
         assert!(error.starts_with("no known shape"), "{text}: {error}");
+        assert!(error.contains("in the source's fields"), "{text}: {error}");
     }
     let unknown = Hints::default();
     let error = parse("{\"statuses\":[]}", &unknown);

@@ -232,3 +232,79 @@ async fn after_the_clock_was_set_back_a_day_a_broadcast_does_not_wait_a_day() {
     assert_eq!(app.poll("bc-1", "state"), "done");
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn an_answer_in_which_nothing_is_understood_is_a_trouble_and_ends_nothing() {
+    let api = Api::start();
+    let (app, hand) = boot(&api).await;
+    let deep = format!("{}1{}", "[".repeat(300), "]".repeat(300));
+    let deep = format!(r#"{{"statuses":[{{"to":"31600000001","status":{deep}}}]}}"#);
+    let counted = json!({"total": 1, "success": 1, "failure": 0, "pending": 0});
+    let cases: [Answer; 6] = [
+        json!({"statuses": [{"msisdn": "31600000001", "status": "pending"}]}).into(),
+        json!({"statuses": [{"to": "31600000001", "status": null}], "statistics": counted}).into(),
+        json!({"recipients": [{"to": "31600000001"}], "statistics": counted}).into(),
+        json!({"statuses": {"31600000001": "pending"}, "statistics": counted}).into(),
+        json!({"statuses": {"31600000001": "pending"}, "failures": []}).into(),
+        Answer::bytes(deep),
+    ];
+    for (index, answer) in cases.into_iter().enumerate() {
+        let broadcast = format!("bc-{index}");
+        api.answer(&broadcast, answer);
+        poll(&app, &broadcast).await;
+        asked(&app, &broadcast, 1).await;
+        ask_again(&app, &hand, &broadcast).await;
+        assert_eq!(app.poll(&broadcast, "state"), "open", "{broadcast}");
+        assert_eq!(app.poll(&broadcast, "error_code"), "unreadable");
+        let detail = app.poll(&broadcast, "error_detail");
+        assert!(detail.contains("fields"), "{broadcast}: {detail}");
+        let list = app.anyone().get("/sources/bq/broadcasts").await.with(200);
+        assert!(list["data"][0].to_string().contains("fields"), "{list}");
+        let sql = format!("SELECT count(*) FROM webhook WHERE broadcast = '{broadcast}'");
+        assert_eq!(app.value::<i64>(&sql), 1, "{broadcast}");
+        api.answer(&broadcast, done());
+        ask_again(&app, &hand, &broadcast).await;
+        assert_eq!(app.poll(&broadcast, "state"), "done", "{broadcast}");
+    }
+    // One that cannot be read among others is yet to come, and so is one that is counted alone.
+    let mut entries = done();
+    entries["statuses"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"to": "31600000002"}));
+    api.answer("bc-odd", entries);
+    let mut counted = done();
+    counted["statistics"]["total"] = json!(3);
+    api.answer("bc-more", counted);
+    for (broadcast, pending) in [("bc-odd", "1"), ("bc-more", "2")] {
+        poll(&app, broadcast).await;
+        asked(&app, broadcast, 1).await;
+        let stands = [app.poll(broadcast, "state"), app.poll(broadcast, "pending")];
+        assert_eq!(stands, ["open", pending], "{broadcast}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_says_the_same_in_other_bytes_is_no_news() {
+    let api = Api::start();
+    let (app, hand) = boot(&api).await;
+    let (one, two) = (("31600000001", "success"), ("31600000002", "pending"));
+    let zipped = |seconds: u32, answer: &serde_json::Value| {
+        let mut zip = flate2::GzBuilder::new()
+            .mtime(seconds)
+            .write(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut zip, answer.to_string().as_bytes()).unwrap();
+        Answer::bytes(zip.finish().unwrap()).header("Content-Encoding", "gzip")
+    };
+    api.answer("bc-1", zipped(1, &statuses(&[one, two])));
+    poll(&app, "bc-1").await;
+    asked(&app, "bc-1", 1).await;
+    api.answer("bc-1", zipped(2, &statuses(&[one, two])));
+    ask_again(&app, &hand, "bc-1").await;
+    api.answer("bc-1", statuses(&[two, one]));
+    ask_again(&app, &hand, "bc-1").await;
+    assert_eq!(app.poll("bc-1", "unchanged"), "2");
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM webhook"), 1);
+    app.stop().await;
+}
