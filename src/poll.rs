@@ -212,9 +212,22 @@ impl Polling {
         let told = told.map_err(|error| Failed::of_ours(UNREADABLE, &error))?;
         poll.counts = counts(told);
         self.remark(poll, told);
+        // An old server says of nobody that it succeeded, so there its counters are all there is.
+        if told.is_whole && poll.counts.pending == Some(0) {
+            poll.counts.pending = Some(self.unheard(poll).await?);
+        }
         (poll.error_code, poll.error_detail) = (None, None);
         let is_done = poll.counts.pending == Some(0);
         Ok(Heard::Answer { is_news, is_done })
+    }
+
+    /// Who was registered and is not listed: the server may learn of its users later than we do.
+    async fn unheard(&self, poll: &PollRecord) -> Result<u64, Failed> {
+        let (reader, source) = (self.store.reader(), poll.source.clone());
+        let broadcast = poll.broadcast.clone();
+        let counted = tokio::task::spawn_blocking(move || reader.unheard(&source, &broadcast));
+        let counted = counted.await.unwrap_or(Err(Error::Closed));
+        counted.map_err(|error| Failed::of_ours("not-stored", &error))
     }
 
     /// Says once what is odd about the numbers of a broadcast; the server's are kept.
@@ -244,7 +257,9 @@ fn counts(told: Told) -> PollCounts {
     let statistics = told.statistics;
     let is_begun = told.entries > 0 || statistics.total.is_some_and(|total| total > 0);
     // A server that counts and lists may do one of them later than the other.
-    let unlisted = statistics.total.unwrap_or(0).saturating_sub(told.entries);
+    // Numbers that contradict each other say nothing of who is not listed.
+    let total = statistics.total.filter(|_| !statistics.disagree());
+    let unlisted = total.unwrap_or(0).saturating_sub(told.entries);
     let listed = told.is_whole.then(|| told.pending.saturating_add(unlisted));
     let pending = match (statistics.pending, listed) {
         (Some(counted), Some(listed)) => Some(counted.max(listed)),

@@ -58,7 +58,7 @@ pub struct PollCounts {
     pub success: Option<u64>,
     /// Those whose sending failed.
     pub failure: Option<u64>,
-    /// Those still to come, by counter or by entries, whichever are more.
+    /// Those still to come, by counter or by entries, whichever are more, or by registrations.
     pub pending: Option<u64>,
 }
 

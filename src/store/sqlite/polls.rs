@@ -186,6 +186,23 @@ impl Reader {
         })
     }
 
+    /// How many messages of that broadcast of that source wait to be heard of: nothing is reported
+    /// of them, or no more than that they are queued.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn unheard(&self, source: &str, broadcast: &str) -> Result<u64, Error> {
+        self.read("count who is not heard of", |connection| {
+            connection.query_row(
+                "SELECT count(*) FROM message WHERE bulk_id = ?1 \
+                 AND source_id = (SELECT source_id FROM source WHERE name = ?2) \
+                 AND (status IS NULL OR status = 'queued')",
+                [broadcast, source],
+                |row| row.get(0),
+            )
+        })
+    }
+
     /// Of each report, by message id and identity, whether it is stored and would not be read
     /// anew; `has_status` says that it has one of our statuses.
     ///

@@ -93,6 +93,35 @@ async fn messages_of_a_broadcast_have_it_asked_for_before_or_after_the_answer() 
 }
 
 #[actix_web::test]
+async fn who_is_registered_and_not_listed_yet_keeps_a_broadcast_open() {
+    let api = Api::start();
+    let (app, hand) = boot(&api).await;
+    let (one, two) = (("31600000001", "success"), ("31600000002", "success"));
+    api.answer("bc-1", statuses(&[one]));
+    let caller = app.anyone();
+    // The same id at another source is another broadcast.
+    let other = json!({"source": "cloud", "msId": "wamid.1", "broadcastId": "bc-1"});
+    caller.post("/messages", &other).await.with(201);
+    caller.post("/sources/bq/sent", &send()).await.with(200);
+    asked(&app, "bc-1", 1).await;
+    for unchanged in ["0", "1"] {
+        let stands = ["state", "pending", "unchanged"].map(|column| app.poll("bc-1", column));
+        assert_eq!(stands, ["open", "1", unchanged]);
+        ask_again(&app, &hand, "bc-1").await;
+    }
+    api.answer("bc-1", statuses(&[one, two]));
+    ask_again(&app, &hand, "bc-1").await;
+    let stands = ["state", "pending"].map(|column| app.poll("bc-1", column));
+    assert_eq!(stands, ["done", "0"]);
+    // One that is registered later has it asked for until it is listed.
+    let late = json!({"source": "bq", "broadcastId": "bc-1", "mobileNo": "31600000003"});
+    caller.post("/messages", &late).await.with(201);
+    asked(&app, "bc-1", 5).await;
+    assert_eq!(app.poll("bc-1", "state"), "open");
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn further_registrations_do_not_have_an_open_broadcast_asked_for_sooner() {
     let api = Api::start();
     let (app, _hand) = boot(&api).await;

@@ -275,6 +275,7 @@ async fn an_answer_in_which_nothing_is_understood_is_a_trouble_and_ends_nothing(
     api.answer("bc-odd", entries);
     let mut counted = done();
     counted["statistics"]["total"] = json!(3);
+    counted["statistics"]["success"] = json!(3);
     api.answer("bc-more", counted);
     for (broadcast, pending) in [("bc-odd", "1"), ("bc-more", "2")] {
         poll(&app, broadcast).await;
