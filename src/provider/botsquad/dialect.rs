@@ -186,9 +186,9 @@ impl Aliases {
     pub(super) fn find<'a>(&self, field: Field, body: &Node<'a>) -> Option<Node<'a>> {
         let at = |name: &str| {
             let found = match name.strip_prefix('/') {
-                Some(path) => path.split('/').try_fold(body.clone(), |node, part| {
-                    node.get(&part.replace("~1", "/").replace("~0", "~"))
-                }),
+                Some(path) => path
+                    .split('/')
+                    .try_fold(body.clone(), |node, part| step(&node, part)),
                 None => body.get(name),
             };
             found.filter(|node| !node.is_null())
@@ -198,6 +198,18 @@ impl Aliases {
             None => field.usual().iter().find_map(|name| at(name)),
         }
     }
+}
+
+/// The member or the element that a part of a JSON pointer names.
+fn step<'a>(node: &Node<'a>, part: &str) -> Option<Node<'a>> {
+    if let Some(elements) = node.elements() {
+        // As serde_json's own pointers: digits alone, and no zero before others.
+        let is_index = part.bytes().all(|byte| byte.is_ascii_digit())
+            && (part == "0" || !part.starts_with('0'));
+        let index: usize = part.parse().ok().filter(|_| is_index)?;
+        return elements.get(index).cloned();
+    }
+    node.get(&part.replace("~1", "/").replace("~0", "~"))
 }
 
 impl fmt::Display for Field {

@@ -239,6 +239,43 @@ fn a_dialect_changes_names_places_and_words() {
 }
 
 #[test]
+fn a_pointer_steps_into_arrays_everywhere() {
+    let mut fields = Aliases::default();
+    let places = [
+        (Field::Statuses, "/0/lists/1"),
+        (Field::Statistics, "/0/a~1b"),
+        (Field::Id, "/1"),
+        (Field::To, "/to/0"),
+    ];
+    for (field, place) in places {
+        fields.set(field, vec![place.to_owned()]);
+    }
+    let dialect = Dialect {
+        fields,
+        ..Dialect::default()
+    };
+    let list = json!([{"to": ["31600000001"], "status": "success"}]);
+    let text = json!([{"lists": [7, list], "a/b": {"total": 1}}, "bc-9"]).to_string();
+    let answer = Answer::open(&text, &dialect).unwrap();
+    assert_eq!(answer.statistics.total, Some(1));
+    assert_eq!(answer.id.as_deref(), Some("bc-9"));
+    assert_eq!(answer.items("bc-9", &dialect).count(), 1);
+    for place in [
+        "/00/lists/1",
+        "/+0/lists/1",
+        "/2",
+        "/-",
+        "/0/lists/1/0/to/x",
+    ] {
+        let mut dialect = dialect.clone();
+        let place = vec![place.to_owned()];
+        dialect.fields.set(Field::Statuses, place.clone());
+        dialect.fields.set(Field::Statistics, place.clone());
+        assert!(Answer::open(&text, &dialect).is_err(), "{place:?}");
+    }
+}
+
+#[test]
 fn what_is_no_answer_says_why() {
     let parse = |text: &str, hints: &Hints| {
         let parsed = Provider::Botsquad.parse(text.as_bytes(), None, hints);
