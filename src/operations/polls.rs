@@ -40,6 +40,10 @@ impl Operations {
 
 /// The id of a broadcast, which becomes a part of a URL and of its messages' ids.
 pub(super) fn check_id(field: &str, id: &str) -> Result<(), Failure> {
+    if [".", ".."].contains(&id) {
+        let detail = format!("{id:?} is a step in a path and no id of a broadcast");
+        return Err(Failure::invalid(field, detail));
+    }
     if (1..=LONGEST_ID).contains(&id.len()) && !id.contains(char::is_control) {
         return Ok(());
     }
@@ -58,7 +62,8 @@ pub(super) fn made_id(sent: &SentMessage) -> Result<String, Fault> {
     let broadcast = told("/broadcastId", &sent.broadcast_id)?;
     let to = told("/mobileNo", &sent.mobile_no)?;
     if check_id("/broadcastId", &broadcast).is_err() {
-        let detail = format!("broadcastId has 1 to {LONGEST_ID} bytes, none of control");
+        let detail =
+            format!("broadcastId has 1 to {LONGEST_ID} bytes, none of control, and is no . or ..");
         return Err(fault("/broadcastId", detail));
     }
     let first = botsquad::message_id(&broadcast, &to, 1);

@@ -172,7 +172,11 @@ async fn what_cannot_be_asked_for_is_refused_with_the_field_and_the_remedy() {
         .post("/sources/bq/sent", &sent(json!({"ok": true})))
         .await;
     assert_eq!(answer.problem(422), ["/response/id"]);
-    for (id, field) in [("", "/id"), ("a\nb", "/id")] {
+    for id in [".", ".."] {
+        let dots = json!({"source": "bq", "broadcastId": id, "mobileNo": to});
+        refuses(dots, "/broadcastId", "no . or ..").await;
+    }
+    for (id, field) in [("", "/id"), ("a\nb", "/id"), (".", "/id"), ("..", "/id")] {
         let answer = caller
             .post("/sources/bq/broadcasts", &json!({ "id": id }))
             .await;
