@@ -50,7 +50,10 @@ impl List {
         let public_url = config.server.public_url.as_deref().unwrap_or_default();
         let sources = config.sources.iter().map(|source| {
             let mut found = activity.iter().filter(|found| found.source == source.name);
-            (source, source.callback_url(public_url), found.next())
+            // Nobody sends to a source that is asked.
+            let receives = source.polled.is_none();
+            let callback_url = receives.then(|| source.callback_url(public_url));
+            (source, callback_url, found.next())
         });
         if self.json {
             let sources: Vec<_> = sources
@@ -76,7 +79,7 @@ impl List {
             vec![
                 source.name.clone(),
                 source.provider.as_str().to_owned(),
-                callback_url,
+                callback_url.unwrap_or_else(|| "- (it is asked)".to_owned()),
                 seen.map_or_else(|| "never".to_owned(), stamp),
                 count(|found| found.webhooks),
                 count(|found| found.reports),
