@@ -202,3 +202,19 @@ async fn the_command_line_lists_attempts_and_sources() {
         "{wrong:?}"
     );
 }
+
+#[actix_web::test]
+async fn a_source_that_is_asked_is_listed_without_a_callback_url() {
+    let folder = Folder::new();
+    let path = folder.path("tickrelay.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let asked = "[[source]]\nname = \"bq\"\nprovider = \"botsquad\"\n\
+         url = \"https://api.example.com/broadcast/{id}\"\nunauthenticated = true\n";
+    std::fs::write(&path, config + asked).unwrap();
+    let listed = folder.done(&["source", "list"]).await;
+    assert!(listed.contains("(it is asked)"), "{listed}");
+    assert!(!listed.contains("/webhooks/bq"), "{listed}");
+    let sources = folder.run(&["source", "list", "--json"]).await.json();
+    assert_eq!(sources[0]["callback_url"], "/webhooks/cloud");
+    assert_eq!(sources[1]["callback_url"], Value::Null);
+}
