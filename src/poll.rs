@@ -191,6 +191,10 @@ impl Polling {
         fetched.body = body;
         let is_news = poll.answer_hash.as_ref() != Some(&meaning.hash);
         if is_news {
+            if let Ok(told) = meaning.told {
+                let counted = self.store.count_poll(poll.poll_id, counts(told)).await;
+                counted.map_err(|error| Failed::of_ours("not-stored", &error))?;
+            }
             let answered = Answered {
                 broadcast: poll.broadcast.clone(),
                 at_ms: now_ms,

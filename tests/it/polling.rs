@@ -9,6 +9,7 @@ mod trouble;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tickrelay::access::Role;
 use tickrelay::clock::{Clock, Hand};
 use tickrelay::config::Polled;
 
@@ -147,6 +148,39 @@ async fn its_own_view_counts_what_was_sent_as_the_server_does() {
     ours.sort_by_key(Value::to_string);
     assert_eq!(ours, ["failure", "pending", "success"]);
     assert_eq!(told["failures"].as_array().unwrap().len(), 1);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn its_own_view_shows_what_is_registered_alone_and_counts_what_is_not_listed() {
+    let api = Api::start();
+    let (app, hand) = boot(&api).await;
+    let caller = app.anyone();
+    let stands = async || {
+        let told = caller.get("/broadcasts/bc-1").await.with(200);
+        let numbers = &told["statistics"];
+        let numbers = ["total", "success", "failure", "pending"].map(|key| numbers[key].as_u64());
+        (
+            numbers.map(Option::unwrap),
+            told["statuses"].as_array().unwrap().len(),
+        )
+    };
+    caller.get("/broadcasts/bc-1").await.problem(404);
+    poll(&app, "bc-1").await;
+    assert_eq!(stands().await, ([0, 0, 0, 0], 0));
+    asked(&app, "bc-1", 1).await;
+    let mut answer = statuses(&[("31600000001", "success")]);
+    answer["statistics"] = json!({"total": 5, "success": 1, "failure": 0, "pending": 4});
+    api.answer("bc-1", answer);
+    ask_again(&app, &hand, "bc-1").await;
+    assert_eq!(stands().await, ([5, 1, 0, 4], 1));
+    // Who sees some messages of it is told of those alone.
+    let other = app
+        .caller_with(Role::Integrator, |new| {
+            new.owner = Some("acme".to_owned());
+        })
+        .await;
+    other.get("/broadcasts/bc-1").await.problem(404);
     app.stop().await;
 }
 

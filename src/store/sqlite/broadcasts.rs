@@ -7,11 +7,13 @@ use rusqlite::{Connection, Row, params};
 
 use super::histories::json_list;
 use super::messages::read_error;
+use super::polls::polls_of;
 use super::reader::{Reader, maybe_word};
 use super::search::SEEN;
 use crate::provider::Provider;
 use crate::store::Error;
 use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
+use crate::store::poll::{PollRecord, PollState};
 use crate::store::query::{Scope, Window};
 
 /// As `v_broadcasts` counts.
@@ -68,7 +70,16 @@ impl Reader {
     /// As every read.
     pub fn broadcast(&self, bulk_id: &str, scope: &Scope) -> Result<Vec<BroadcastRecord>, Error> {
         self.read("read the broadcast", |connection| {
-            counted(connection, scope, bulk_id, None)
+            let mut found = counted(connection, scope, bulk_id, None)?;
+            for poll in polls(connection, scope, bulk_id)? {
+                if !found
+                    .iter()
+                    .any(|broadcast| broadcast.source == poll.source)
+                {
+                    found.push(registered(poll));
+                }
+            }
+            Ok(found)
         })
     }
 
@@ -123,7 +134,7 @@ fn counted(
     bulk_id: &str,
     source_id: Option<i64>,
 ) -> rusqlite::Result<Vec<BroadcastRecord>> {
-    connection
+    let mut found: Vec<BroadcastRecord> = connection
         .prepare_cached(&format!(
             "SELECT {COUNTS} FROM message JOIN source USING (source_id) \
              WHERE {SEEN} AND bulk_id = ?3 AND (?4 IS NULL OR message.source_id = ?4) \
@@ -133,7 +144,61 @@ fn counted(
             params![scope.owner, json_list(&scope.sources), bulk_id, source_id],
             read_broadcast,
         )?
-        .collect()
+        .collect::<rusqlite::Result<_>>()?;
+    for poll in polls(connection, scope, bulk_id)? {
+        let mut ours = found.iter_mut();
+        if let Some(ours) = ours.find(|broadcast| broadcast.source == poll.source) {
+            cover(&mut ours.counts, &poll);
+        }
+    }
+    Ok(found)
+}
+
+/// What is asked for by that id. Who sees but some messages of a broadcast is told of those alone.
+fn polls(
+    connection: &Connection,
+    scope: &Scope,
+    broadcast: &str,
+) -> rusqlite::Result<Vec<PollRecord>> {
+    if scope.owner.is_some() {
+        return Ok(Vec::new());
+    }
+    let mut found = polls_of(connection, broadcast)?;
+    found.retain(|poll| scope.sources.is_empty() || scope.sources.contains(&poll.source));
+    Ok(found)
+}
+
+/// Users whom the server counts and of whom nothing is taken in yet are pending, until it is done.
+fn cover(counts: &mut BroadcastCounts, poll: &PollRecord) {
+    let of_server = poll.counts;
+    counts.total = counts.total.max(of_server.total.unwrap_or(0));
+    if poll.state == PollState::Done {
+        // An old server says of nobody that it succeeded.
+        counts.success = counts.success.max(of_server.success.unwrap_or(0));
+    } else {
+        let ended = counts.success.saturating_add(counts.failure);
+        let rest = counts.total.saturating_sub(ended);
+        counts.pending = counts.pending.max(rest);
+    }
+    let sum = [counts.success, counts.failure, counts.pending]
+        .iter()
+        .sum();
+    counts.total = counts.total.max(sum);
+}
+
+/// A broadcast of which no message is known yet.
+fn registered(poll: PollRecord) -> BroadcastRecord {
+    let mut counts = BroadcastCounts::default();
+    cover(&mut counts, &poll);
+    BroadcastRecord {
+        first_message_id: 0,
+        counts,
+        bulk_id: poll.broadcast,
+        source: poll.source,
+        ends_at_sent: true,
+        first_report_at_ms: poll.registered_at_ms,
+        last_report_at_ms: poll.answered_at_ms.unwrap_or(poll.registered_at_ms),
+    }
 }
 
 fn read_broadcast(row: &Row<'_>) -> rusqlite::Result<BroadcastRecord> {

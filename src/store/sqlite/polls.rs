@@ -70,6 +70,33 @@ impl Store {
         .await
     }
 
+    /// Writes down how a broadcast stands before what an answer says of it is taken in, which may
+    /// last.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn count_poll(&self, poll_id: i64, counts: PollCounts) -> Result<(), Error> {
+        self.run(move |core| {
+            core.change("count a poll", |connection, _| {
+                connection
+                    .execute(
+                        "UPDATE poll SET total = ?2, success = ?3, failure = ?4, pending = ?5 \
+                         WHERE poll_id = ?1",
+                        params![
+                            poll_id,
+                            counts.total,
+                            counts.success,
+                            counts.failure,
+                            counts.pending
+                        ],
+                    )
+                    .map(|_| ())
+                    .map_err(|error| backend("cannot count a poll".to_owned(), error))
+            })
+        })
+        .await
+    }
+
     /// Takes in more of a webhook that [`Store::accept`] stored; returns after the fsync.
     ///
     /// # Errors
@@ -235,6 +262,20 @@ impl Reader {
             reports.iter().map(&mut known).collect()
         })
     }
+}
+
+/// The broadcasts of that id that are or were asked for, of whichever source.
+pub(super) fn polls_of(
+    connection: &Connection,
+    broadcast: &str,
+) -> rusqlite::Result<Vec<PollRecord>> {
+    connection
+        .prepare_cached(&format!(
+            "{SELECT} WHERE broadcast = ?1 AND source_id IN (SELECT source_id FROM source) \
+             ORDER BY source.name"
+        ))?
+        .query_map([broadcast], read)?
+        .collect()
 }
 
 /// Has a broadcast asked for from now on; one that is finished only when there is news of it, one
