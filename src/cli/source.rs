@@ -13,6 +13,17 @@ use crate::store::overview::SourceActivity;
 /// What is counted, in ms.
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
+/// Above the columns of the list.
+const HEADINGS: [&str; 7] = [
+    "NAME",
+    "PROVIDER",
+    "CALLBACK URL",
+    "LAST SEEN (UTC)",
+    "WEBHOOKS 24H",
+    "REPORTS",
+    "UNREADABLE",
+];
+
 /// The verbs of `source`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -86,16 +97,7 @@ impl List {
                 count(|found| found.unreadable),
             ]
         });
-        let headings = [
-            "NAME",
-            "PROVIDER",
-            "CALLBACK URL",
-            "LAST SEEN (UTC)",
-            "WEBHOOKS 24H",
-            "REPORTS",
-            "UNREADABLE",
-        ];
-        write!(terminal.data, "{}", table(&headings, rows))?;
+        write!(terminal.data, "{}", table(&HEADINGS, rows))?;
         if config.server.public_url.is_none() {
             writeln!(
                 terminal.talk,
