@@ -22,8 +22,8 @@ use crate::forward::sender::Sender;
 use crate::forward::sender::fetch::{Fetched, Question, Unfetched};
 use crate::metrics::{Metrics, source_labels};
 use crate::model::{Headers, SecretText};
-use crate::provider::botsquad::{self, Told};
-use crate::receive::{Answered, Inlet, Reception, survive};
+use crate::provider::botsquad::Told;
+use crate::receive::{Answered, Inlet, Reception};
 use crate::store::poll::{PollCounts, PollRecord};
 use crate::store::{Error, Store};
 use schedule::{Heard, Pace, Trouble};
@@ -206,11 +206,6 @@ impl Polling {
             let read = taken.map_err(|error| Failed::of_ours("not-stored", &error))?;
             poll.answer_hash = Some(meaning.hash);
             read.map_err(|error| Failed::of_ours(UNREADABLE, &error))?;
-        } else if poll.failures > 0 {
-            // It may be the one that could not be read, come again after other trouble.
-            let (body, encoding) = (&fetched.body, fetched.content_encoding.as_deref());
-            survive(|| botsquad::check(body, encoding, &asked.polled.dialect))
-                .map_err(|error| Failed::of_ours(UNREADABLE, &error))?;
         }
         let told = meaning.told;
         let told = told.map_err(|error| Failed::of_ours(UNREADABLE, &error))?;

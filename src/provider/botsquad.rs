@@ -250,19 +250,6 @@ fn word(entry: &Value, dialect: &Dialect, only_failures: bool) -> Option<String>
     word.or_else(|| only_failures.then(|| "failure".to_owned()))
 }
 
-/// Whether this is an answer that can be read.
-///
-/// # Errors
-/// As [`Answer::open`], when it cannot be decoded, and when none of its entries can be read.
-pub(crate) fn check(
-    body: &[u8],
-    content_encoding: Option<&str>,
-    dialect: &Dialect,
-) -> Result<(), ParseError> {
-    let meaning = Meaning::of(body, content_encoding, "", dialect);
-    meaning.told.map(|_| ())
-}
-
 /// Reads an answer as a whole, as stored bytes are read again.
 ///
 /// # Errors

@@ -44,6 +44,10 @@ const LONG_FILES: &[(&str, &str)] = &[
         "each field of a subscriber in three shapes: shown, new, changed",
     ),
     (
+        "src/store/sqlite/setback.rs",
+        "one mechanism from noticing to the last part moved; a third of it is its tests",
+    ),
+    (
         "src/store/sqlite/accept.rs",
         "what one webhook does to the store, in the order in which it is done",
     ),
