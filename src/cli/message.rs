@@ -11,10 +11,11 @@ use serde::Serialize;
 
 use super::forward::number;
 use super::table::{prose, shorten, table};
-use super::time::stamp;
+use super::time::{Since, stamp};
 use super::{Exit, Settings, Terminal};
 use crate::clock::Clock;
 use crate::model::Status;
+use crate::store::query::{MessageQuery, Window};
 use crate::store::timeline::{MessageRecord, Timeline};
 
 /// The verbs of `message`.
@@ -47,6 +48,24 @@ pub(super) struct List {
     /// Only those in this status
     #[arg(long)]
     status: Option<Status>,
+    /// Only those that failed so: a key (meta:131026) or a code
+    #[arg(long, value_name = "ERROR")]
+    error: Option<String>,
+    /// Only those of this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Only those of this broadcast or bulk id
+    #[arg(long, value_name = "ID")]
+    broadcast: Option<String>,
+    /// Only those first reported since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+    /// Only those first reported before; written as --since is
+    #[arg(long, value_name = "TIME")]
+    until: Option<Since>,
+    /// Only those whose time to live has passed without a final report
+    #[arg(long)]
+    silent: bool,
     /// At most this many
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     limit: usize,
@@ -130,7 +149,22 @@ impl Show {
 
 impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let messages = settings.reader()?.messages(self.status, self.limit)?;
+        let now_ms = Clock::system().now_ms();
+        let query = MessageQuery {
+            status: self.status,
+            error: self.error.clone(),
+            source: self.source.clone(),
+            bulk_id: self.broadcast.clone(),
+            since_ms: self.since.as_ref().map(|since| since.ms(now_ms)),
+            until_ms: self.until.as_ref().map(|until| until.ms(now_ms)),
+            silent_at_ms: self.silent.then_some(now_ms),
+            window: Window {
+                before: None,
+                limit: self.limit,
+            },
+            ..MessageQuery::default()
+        };
+        let messages = settings.reader()?.search(&query)?;
         if self.json {
             return terminal.json(&messages);
         }

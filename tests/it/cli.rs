@@ -115,6 +115,26 @@ async fn a_number_in_any_spelling_finds_its_messages() {
         .await
         .json();
     assert_eq!(list.as_array().unwrap().len(), 1);
+    for (filter, ids) in [
+        (["--error", "131026"], &["wamid.B"][..]),
+        (["--error", "meta:131047"], &[]),
+        (["--source", "cloud"], &["wamid.B", "wamid.A"]),
+        (["--broadcast", "spring"], &[]),
+        (["--since", "1h"], &["wamid.B", "wamid.A"]),
+        (["--until", "1h"], &[]),
+    ] {
+        let found = folder
+            .run(&[&["message", "list", "--json"][..], &filter].concat())
+            .await
+            .json();
+        let found: Vec<&str> = found
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|message| message["provider_message_id"].as_str().unwrap())
+            .collect();
+        assert_eq!(found, ids, "{filter:?}");
+    }
     let nothing = folder.run(&["message", "show", "+34600000002"]).await;
     assert_eq!((nothing.exit, nothing.data.as_str()), (1, ""));
     assert!(nothing.talk.contains("country code"), "{nothing:?}");

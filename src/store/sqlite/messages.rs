@@ -59,26 +59,6 @@ impl Reader {
         })
     }
 
-    /// The messages in this status (any when `None`), the newest first, `limit` at most.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn messages(
-        &self,
-        status: Option<Status>,
-        limit: usize,
-    ) -> Result<Vec<MessageRecord>, Error> {
-        self.read("list messages", |connection| {
-            connection
-                .prepare(&format!(
-                    "{SELECT_MESSAGE} WHERE ?1 IS NULL OR status = ?1 \
-                     ORDER BY message.message_id DESC LIMIT ?2"
-                ))?
-                .query_map(params![status.map(Status::as_str), limit], read_message)?
-                .collect()
-        })
-    }
-
     /// All that is known of the message with this key; `None` when there is none.
     ///
     /// # Errors
