@@ -47,9 +47,9 @@ const DRAIN: usize = 64 * 1024;
 /// and a body that never ends must not hold the subscriber's next forward for long.
 const BODY_TIME: Duration = Duration::from_secs(2);
 
-/// How long a connection is kept for the next attempt: less than the usual servers and load
-/// balancers keep theirs, since one that closes as we send costs an attempt.
-const IDLE: Duration = Duration::from_secs(30);
+/// How long a connection is kept for the next attempt: less than servers keep theirs, since one
+/// that closes as we send costs an attempt. Node, Apache, uvicorn and actix close after 5 s.
+const IDLE: Duration = Duration::from_secs(4);
 
 /// The longest `Retry-After` that is honoured.
 const MAX_RETRY_AFTER_MS: i64 = 24 * 3_600_000;
