@@ -224,16 +224,30 @@ impl TestApp {
     /// Waits until no forward is pending.
     pub(crate) async fn settled(&self) {
         let pending = || self.value::<i64>("SELECT count(*) FROM forward WHERE state = 'pending'");
-        until("every forward is settled", || pending() == 0).await;
+        // What became of them so far tells a forward that waits from one that was forgotten.
+        let attempts = || {
+            let sql = "SELECT count(*) || ' pending, attempts: ' || json_group_array(\
+                 json_object('forward', forward_id, 'due_at_ms', due_at_ms, 'at', started_at_ms, \
+                 'error', error_code, 'detail', detail)) \
+                 FROM forward LEFT JOIN attempt USING (forward_id) WHERE state = 'pending'";
+            format!("every forward is settled; {}", self.value::<String>(sql))
+        };
+        until_or(attempts, || pending() == 0).await;
     }
 }
 
 /// Waits until a condition holds; fails the test when it does not come true.
-pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, holds: impl FnMut() -> bool) {
+    until_or(|| what.to_owned(), holds).await;
+}
+
+/// As [`until`], where what failed is found out only then.
+async fn until_or(what: impl Fn() -> String, mut holds: impl FnMut() -> bool) {
     // It costs nothing where it comes true, and the machine may be busy.
     let deadline = std::time::Instant::now() + 3 * PATIENCE;
     while !holds() {
-        assert!(std::time::Instant::now() < deadline, "not in time: {what}");
+        let late = std::time::Instant::now() >= deadline;
+        assert!(!late, "not in time: {}", what());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
