@@ -12,6 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tickrelay::clock::{Clock, Hand};
+use tickrelay::operations::Request::{PauseSubscriber, ResumeSubscriber};
 
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::traffic::request;
@@ -66,13 +67,18 @@ async fn a_backlog_larger_than_memory_arrives_once_and_in_order() {
     assert!(held(&app).await <= MEMORY, "{} held", held(&app).await);
     app.settled().await;
     // Exactly once each after it was back; the first few had failed before.
+    assert_eq!(faults(&app, BEFORE + MEANWHILE), Vec::<String>::new());
     let delivered: i64 = app.value("SELECT count(*) FROM forward WHERE state = 'delivered'");
     assert_eq!(delivered, 3 * i64::try_from(BEFORE + MEANWHILE).unwrap());
-    let taken: i64 = app.value("SELECT count(*) FROM attempt WHERE http_status = 200");
-    assert_eq!(taken, delivered, "sent twice");
     let all = receiver.received();
     let refused: i64 = app.value("SELECT count(*) FROM attempt WHERE http_status = 503");
     assert_eq!(i64::try_from(all.len()).unwrap(), delivered + refused);
+    app.stop().await;
+}
+
+/// The messages of which the subscriber took not each status, once and in order, and what it
+/// took instead.
+fn faults(app: &TestApp, messages: usize) -> Vec<String> {
     let mut taken: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in app.rows(
         "SELECT provider_message_id, report.status FROM attempt JOIN forward USING (forward_id) \
@@ -84,9 +90,45 @@ async fn a_backlog_larger_than_memory_arrives_once_and_in_order() {
             .or_default()
             .push(row[1].clone());
     }
-    for (message, words) in taken {
-        assert_eq!(words, WORDS, "{message}");
-    }
+    let missing = messages.abs_diff(taken.len());
+    let missing = (missing > 0).then(|| format!("{missing} messages missing"));
+    let wrong = taken.iter().filter(|(_, words)| **words != WORDS);
+    let wrong = wrong.map(|(message, words)| format!("{message}: {}", words.join(", ")));
+    wrong.chain(missing).collect()
+}
+
+#[actix_web::test]
+async fn a_backlog_of_which_one_is_lost_repeated_or_swapped_is_caught() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    let name = || "crm".to_owned();
+    app.order(PauseSubscriber { name: name() }).await;
+    pour(&app, "paused", 9).await;
+    let outsider = rusqlite::Connection::open(app.path()).unwrap();
+    let meddle = |change: &str, message: usize, status: &str| {
+        let forward = "SELECT forward_id FROM forward JOIN message USING (message_id) \
+             JOIN report USING (report_id) WHERE provider_message_id = ?1 AND report.status = ?2";
+        let sql = format!("UPDATE forward SET {change} WHERE forward_id = ({forward})");
+        let changed = outsider.execute(&sql, (format!("paused.{message}"), status));
+        assert_eq!(changed.unwrap(), 1, "{change}");
+    };
+    meddle("state = 'delivered'", 2, "delivered");
+    meddle("place_ms = place_ms + 1500", 5, "sent");
+    app.order(ResumeSubscriber { name: name() }).await;
+    app.settled().await;
+    app.order(PauseSubscriber { name: name() }).await;
+    meddle("state = 'pending'", 7, "read");
+    app.order(ResumeSubscriber { name: name() }).await;
+    app.settled().await;
+    assert_eq!(
+        faults(&app, 9),
+        [
+            "paused.2: sent, read",
+            "paused.5: delivered, sent, read",
+            "paused.7: sent, delivered, read, read"
+        ]
+    );
     app.stop().await;
 }
 
@@ -133,15 +175,10 @@ async fn a_lane_that_caught_up_is_live_again() {
     let app = TestApp::boot().await;
     let receiver = Receiver::start();
     app.subscribe("crm", &receiver.url).await;
-    app.order(tickrelay::operations::Request::PauseSubscriber {
-        name: "crm".to_owned(),
-    })
-    .await;
+    let name = || "crm".to_owned();
+    app.order(PauseSubscriber { name: name() }).await;
     pour(&app, "paused", 500).await;
-    app.order(tickrelay::operations::Request::ResumeSubscriber {
-        name: "crm".to_owned(),
-    })
-    .await;
+    app.order(ResumeSubscriber { name: name() }).await;
     app.settled().await;
     // Spilling and catching up again and again loses none and repeats none.
     for round in 0..5 {
