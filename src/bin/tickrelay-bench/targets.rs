@@ -57,12 +57,20 @@ const fn row(
 }
 
 /// The tests that hold a hostile client's part of the memory: huge bodies, idle connections and
-/// endless heads, what is no HTTP; the last is their control.
+/// endless heads, what is no HTTP, thousands of connections that each hold what they may; the
+/// controls stand last.
 const HOSTILE_CLIENTS: &[&str] = &[
     "faults::clients::many_huge_bodies_at_once_take_a_bounded_part_of_the_memory",
     "faults::clients::idle_connections_and_endless_heads_are_cut_and_hold_nobody_up",
     "faults::clients::what_is_no_http_is_never_answered_200_and_never_stored",
+    "faults::connections::unfinished_heads_of_thousands_take_a_bounded_part_of_the_memory",
+    "faults::connections::heads_of_many_headers_whose_bodies_never_come_are_bounded",
+    "faults::connections::unfinished_bodies_of_thousands_are_bounded",
+    "faults::connections::bodies_that_arrive_whole_and_are_refused_leave_nothing_behind",
+    "faults::connections::answers_that_nobody_reads_are_bounded_and_so_is_what_is_sent_all_the_same",
     "faults::clients::a_larger_share_for_bodies_is_caught_by_the_same_measurement",
+    "faults::clients::a_server_that_never_cuts_is_caught_by_the_same_clients",
+    "faults::connections::a_server_without_the_bound_is_caught_by_as_many_bodies",
 ];
 
 /// The conditions, in the order of the page.
