@@ -16,7 +16,9 @@ CREATE TABLE webhook (
     webhook_id       INTEGER PRIMARY KEY AUTOINCREMENT,
     source_id        INTEGER NOT NULL,
     received_at_ms   INTEGER NOT NULL,
-    outcome          TEXT NOT NULL CHECK (outcome IN ('processed', 'duplicate', 'ignored', 'unparsed')),
+    -- Not a list: SQLite would make a table of more than two words, for every row that is written.
+    outcome          TEXT NOT NULL CHECK (outcome = 'processed' OR outcome = 'duplicate'
+                                          OR outcome = 'ignored' OR outcome = 'unparsed'),
     outcome_detail   TEXT,
     reports          INTEGER NOT NULL,
     new_reports      INTEGER NOT NULL,
@@ -231,7 +233,9 @@ CREATE TABLE forward (
     payload_id      INTEGER NOT NULL,
     place_ms        INTEGER NOT NULL,
     place_rank      INTEGER NOT NULL,
-    state           TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'gave-up')),
+    -- Not a list, as in `webhook`.
+    state           TEXT NOT NULL
+                    CHECK (state = 'pending' OR state = 'delivered' OR state = 'gave-up'),
     gave_up         TEXT,
     attempts        INTEGER NOT NULL,
     owed_since_ms   INTEGER NOT NULL,
