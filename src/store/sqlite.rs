@@ -350,7 +350,7 @@ fn configure(connection: &Connection, path: &Path, durability: Durability) -> Re
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // The writer checkpoints when it chooses to.
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        connection.pragma_update(None, "cache_size", -32_768)?;
+        connection.pragma_update(None, "cache_size", -16_384)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         // What is deleted is overwritten at once. Were it only switched on to erase, what
         // rows left behind when their pages were rearranged before would stay.
