@@ -116,3 +116,59 @@ fn the_tests_that_the_page_names_are_there() {
         assert!(source.contains(&format!("fn {claim}(")), "{name}");
     }
 }
+
+/// The service that answers 200 and stores no report: it takes the Cloud API's webhooks for
+/// those of Infobip, and finds nothing in them.
+fn forgetful_service(folder: &Path) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let script = folder.join("forgetful");
+    let service = env!("CARGO_BIN_EXE_tickrelay");
+    let text = format!(
+        "#!/bin/sh\n\
+         sed -i 's/\"meta-cloud\"/\"infobip\"/; s/^app_secret.*/unauthenticated = true/; /^verify_token/d' \"$3\"\n\
+         exec '{service}' \"$@\"\n"
+    );
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    script
+}
+
+#[test]
+fn what_is_acknowledged_and_not_in_the_store_is_lost_without_a_subscriber_too() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let service = forgetful_service(folder.path());
+    let figures = |service: &Path| {
+        let answer = Command::new(env!("CARGO_BIN_EXE_tickrelay-bench"))
+            .args([
+                "batch-100",
+                "batch-1000",
+                "--window",
+                "1",
+                "--durability",
+                "os",
+            ])
+            .args(["--no-floors", "--json", "--folder"])
+            .arg(folder.path())
+            .arg("--service")
+            .arg(service)
+            .output()
+            .unwrap();
+        let talk = String::from_utf8_lossy(&answer.stderr).into_owned();
+        let answer: serde_json::Value =
+            serde_json::from_slice(&answer.stdout).unwrap_or_else(|_| panic!("{talk}"));
+        assert_eq!(answer["failed"], serde_json::json!([]), "{talk}");
+        // Those of Infobip itself are understood.
+        assert_eq!(answer["rows"][0]["figures"]["lost"], 0.0, "{talk}");
+        answer["rows"][1]["figures"].clone()
+    };
+    let kept = figures(Path::new(env!("CARGO_BIN_EXE_tickrelay")));
+    assert_eq!(
+        (&kept["lost"], &kept["refused"]),
+        (&0.0.into(), &0.0.into())
+    );
+    assert!(kept["reports_per_s"].as_f64().unwrap() > 0.0, "{kept}");
+    let forgotten = figures(&service);
+    assert_eq!(forgotten["lost"], forgotten["reports"], "{forgotten}");
+    assert!(forgotten["reports"].as_f64().unwrap() > 0.0, "{forgotten}");
+    assert_eq!(forgotten["reports_per_s"], 0.0, "{forgotten}");
+}

@@ -88,6 +88,11 @@ impl Row {
         self.figures.insert(figure.key.to_owned(), value);
     }
 
+    /// Adds to what is there.
+    pub(super) fn add(&mut self, figure: Figure, value: f64) {
+        self.set(figure, self.get(figure).unwrap_or_default() + value);
+    }
+
     pub(super) fn get(&self, figure: Figure) -> Option<f64> {
         self.figures.get(figure.key).copied()
     }
@@ -104,6 +109,20 @@ impl Row {
         self.set(figure::ACK_P999_MS, ms(played.ack_p999));
         self.set(figure::ACK_WORST_MS, ms(played.ack_worst));
         self.set(figure::REFUSED, count(played.unaccepted()));
+    }
+
+    /// What is in the store, of these that were acknowledged.
+    pub(super) fn stored(&mut self, played: &Played, stored: u64) {
+        let unstored = played.distinct.saturating_sub(stored);
+        self.set(figure::UNSTORED, count(unstored));
+    }
+
+    /// What became of the reports, when there is no subscriber.
+    pub(super) fn ingest(&mut self, played: &Played, stored: u64) {
+        // The store may have some that were not acknowledged; they are not to be counted.
+        let kept = stored.min(played.distinct);
+        self.set(figure::REPORTS_PER_S, per_second(kept, played.elapsed_s));
+        self.set(figure::LOST, count(played.distinct - kept));
     }
 
     /// What became of the reports, when there is a subscriber.

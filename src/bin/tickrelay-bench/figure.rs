@@ -41,7 +41,7 @@ figures! {
     WEBHOOKS = "webhooks", "webhooks", 0, "webhooks that were acknowledged";
     REPORTS = "reports", "reports", 0, "reports in them";
     WEBHOOKS_PER_S = "webhooks_per_s", "webhooks/s", 0, "webhooks acknowledged in a second";
-    REPORTS_PER_S = "reports_per_s", "reports/s", 0, "reports in a second, until the last of their forwards had arrived";
+    REPORTS_PER_S = "reports_per_s", "reports/s", 0, "reports in a second, until the last of their forwards had arrived; without a subscriber, those that are in the store";
     ACK_P50_MS = "ack_p50_ms", "ack p50", 2, "ms from when a webhook should have left to its 200: half of them took at most this";
     ACK_P99_MS = "ack_p99_ms", "p99", 2, "the same for 99 of 100";
     ACK_P999_MS = "ack_p999_ms", "p99.9", 2, "the same for 999 of 1000";
@@ -52,7 +52,8 @@ figures! {
     FLOOR_PERCENT = "floor_percent", "% floor", 0, "webhooks/s as a share of the floor of the same round: a bare server that commits the raw body before it answers";
     CEILING_PERCENT = "ceiling_percent", "% ceil.", 0, "forwards/s as a share of the ceiling of the same round: signed posts without a store";
     REFUSED = "refused", "refused", 0, "webhooks answered otherwise than 2xx, or not at all";
-    LOST = "lost", "lost", 0, "forwards of acknowledged reports that never arrived";
+    LOST = "lost", "lost", 0, "forwards of acknowledged reports that never arrived; without a subscriber, acknowledged reports that are not in the store";
+    UNSTORED = "unstored", "unstored", 0, "acknowledged reports, those that filled the store included, that the store's file does not hold when it is counted afterwards";
     REPEATED = "repeated", "repeated", 0, "forwards that arrived again";
     REORDERED = "reordered", "reordered", 0, "forwards that arrived after a later one of the same message";
     IDLE_MIB = "idle_mib", "idle MiB", 1, "resident memory right after the start";
@@ -70,8 +71,8 @@ figures! {
     OUTAGE_S = "outage_s", "outage s", 1, "seconds that the subscriber was away: its connections cut, its port closed";
     CALM_PEAK_MIB = "calm_peak_mib", "calm peak MiB", 1, "the most resident memory of the same service, freshly started on an empty store, under the same 200 webhooks a second to one subscriber";
     BACKLOG_MIB = "backlog_mib", "backlog MiB", 1, "the most resident memory of a freshly started service while it holds the backlog through the rest of the outage and drains it beside 200 webhooks a second, less that of the same without a backlog (calm peak)";
-    STORED = "stored", "stored", 0, "reports that the store was told before, one of 500 of them twice";
-    STORED_PER_S = "stored_per_s", "stored/s", 0, "reports in a second while the store was filled, 1000 in a webhook";
+    STORED = "stored", "stored", 0, "reports that the store held before, counted in its file";
+    STORED_PER_S = "stored_per_s", "stored/s", 0, "reports that got into the store in a second while it was filled, 1000 in a webhook, one of 500 told twice";
     STORE_MB = "store_mb", "store MB", 0, "the store's file, in millions of bytes";
     READY_CLEAN_MS = "ready_clean_ms", "ready after a stop", 0, "ms from the process's start to its first 200 of /readyz, the worst of three";
     READY_KILLED_MS = "ready_killed_ms", "ready after kill -9", 0, "the same after `kill -9` while saturated, the worst of three";

@@ -35,6 +35,7 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
     }
     let mut p99 = [Vec::new(), Vec::new()];
     let (mut outcomes, mut refused, mut timeouts) = (Vec::new(), 0, f64::INFINITY);
+    let mut told = 0;
     for pair in 0..pairs {
         // The order changes from pair to pair, so that what grows with time falls on both.
         for hangs in [pair % 2 == 0, pair % 2 != 0] {
@@ -60,12 +61,15 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
                 outcomes.push(outcome);
             }
             refused += played.unaccepted();
+            told += played.distinct;
         }
     }
     let mut row = Row::new("hanging");
     row.set(figure::PAIRS, count(pairs));
     row.set(figure::TIMEOUTS, timeouts);
     row.set(figure::REFUSED, count(refused));
+    let stored = stage.reports_after(0)?;
+    row.set(figure::UNSTORED, count(told.saturating_sub(stored)));
     row.faults(&outcomes);
     let [well, hung] = p99.map(|p99| Sample::of(p99.into_iter()));
     if let Some((well, hung)) = well.zip(hung) {

@@ -48,6 +48,8 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
     stage.subscribe("subscriber-0", "0")?;
     let outage = suffer(&mut stage)?;
     let recovery = recover(&mut stage, &outage)?;
+    // Nothing was in the store when it began.
+    let stored = stage.reports_after(0)?;
     let parts = [
         &outage.filled,
         &outage.meanwhile,
@@ -59,7 +61,9 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
     row.acks(&recovery.played);
     row.forwards(recovery.played.reports, &outcomes[2]);
     row.faults(&outcomes);
-    row.set(figure::REFUSED, count(recovery.refused));
+    row.set(figure::REFUSED, count(outage.refused + recovery.refused));
+    let told = outage.told + recovery.told;
+    row.set(figure::UNSTORED, count(told.saturating_sub(stored)));
     drained(&mut row, &outage, &recovery, &outcomes[..2]);
     let all = recovery.backlog + recovery.played.reports;
     row.usage(stage.idle, outage.before, recovery.after, all);
@@ -98,6 +102,9 @@ struct Outage {
     filled: Part,
     filled_reports: u64,
     meanwhile: Part,
+    /// Reports of all that came before this process, and webhooks of it that were refused.
+    told: u64,
+    refused: u64,
     begun_us: u64,
     /// Of the process that is to drain it, at its start.
     before: Usage,
@@ -135,6 +142,8 @@ fn suffer(stage: &mut Stage<'_>) -> anyhow::Result<Outage> {
     std::thread::sleep(hold.saturating_sub(restarted.elapsed()));
     Ok(Outage {
         well,
+        told: played.distinct + filled.played.distinct,
+        refused: played.unaccepted(),
         filled: filled.part,
         filled_reports: filled.played.reports,
         meanwhile,
@@ -165,6 +174,8 @@ struct Recovery {
     played: Played,
     /// Of all webhooks since the service was started anew.
     refused: u64,
+    /// Reports in them.
+    told: u64,
     /// Forwards that waited.
     backlog: u64,
     after: Usage,
@@ -191,6 +202,7 @@ fn recover(stage: &mut Stage<'_>, outage: &Outage) -> anyhow::Result<Recovery> {
     Ok(Recovery {
         returned_us,
         refused: meanwhile.unaccepted() + played.unaccepted(),
+        told: meanwhile.distinct + played.distinct,
         backlog: outage.filled_reports + meanwhile.reports,
         fresh,
         played,

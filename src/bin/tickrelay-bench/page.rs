@@ -35,6 +35,7 @@ const COST: &[Figure] = &[
     figure::REPORTS,
     figure::REFUSED,
     figure::LOST,
+    figure::UNSTORED,
     figure::REPEATED,
     figure::REORDERED,
     figure::IDLE_MIB,

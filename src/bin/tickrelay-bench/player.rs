@@ -67,6 +67,8 @@ pub(super) struct Part {
 pub(super) struct Played {
     pub(super) accepted: u64,
     pub(super) reports: u64,
+    /// Those of them that were not told before: each is one in the store.
+    pub(super) distinct: u64,
     pub(super) refused: BTreeMap<u16, u64>,
     pub(super) broken: BTreeMap<String, u64>,
     pub(super) elapsed_s: f64,
@@ -202,11 +204,12 @@ async fn play(part: &Part, stop: &Arc<AtomicBool>) -> anyhow::Result<Played> {
         duration: Duration::from_secs_f64(part.seconds),
         reports: part.reports,
     };
-    let mut log = Vec::new();
+    let (mut log, mut distinct) = (Vec::new(), 0);
     let mut stretches = Stretches::new();
     let summary = load::run(&load, traffic, stop, |exchange| {
         if matches!(exchange.answer, Ok(200..=299)) {
             stretches.record(exchange.latency);
+            distinct += exchange.told.iter().filter(|told| !told.again).count() as u64;
         }
         if part.log.is_some() && matches!(exchange.answer, Ok(200..=299)) {
             log.extend(exchange.told.iter().map(|told| Entry {
@@ -224,6 +227,7 @@ async fn play(part: &Part, stop: &Arc<AtomicBool>) -> anyhow::Result<Played> {
     Ok(Played {
         accepted: summary.accepted,
         reports: summary.reports,
+        distinct,
         refused: summary.refused.clone(),
         broken: summary.broken.clone(),
         elapsed_s: summary.elapsed.as_secs_f64(),

@@ -59,6 +59,25 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// within it all the time.
 const SHRINKS_WITHIN: Duration = Duration::from_mins(1);
 
+fn connect(store: &Path) -> anyhow::Result<Connection> {
+    let connection = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .with_context(|| format!("cannot open {}", store.display()))?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    Ok(connection)
+}
+
+/// The number of the last report in a store; those that come later have higher ones.
+pub(super) fn last_report(store: &Path) -> anyhow::Result<i64> {
+    let last = "SELECT coalesce(max(report_id), 0) FROM report";
+    Ok(connect(store)?.query_row(last, (), |row| row.get(0))?)
+}
+
+/// How many reports came after that one, by the store's file and nobody's word.
+pub(super) fn reports_after(store: &Path, last: i64) -> anyhow::Result<u64> {
+    let after = "SELECT count(*) FROM report WHERE report_id > ?1";
+    Ok(connect(store)?.query_row(after, [last], |row| row.get(0))?)
+}
+
 /// What a reader does.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) enum Task {
@@ -129,8 +148,7 @@ impl Reader {
 /// The reader's role.
 pub(super) fn act() -> anyhow::Result<()> {
     let study: Study = process::order()?.context("no order")?;
-    let connection = Connection::open_with_flags(&study.store, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    let connection = connect(&study.store)?;
     let mut read = Read::default();
     match study.task {
         Task::Scan => {
@@ -186,7 +204,7 @@ pub(super) const fn analyst_needs(scale: &Scale) -> Needs {
 /// A steady window beside an analyst who never stops asking.
 pub(super) fn analyst(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<Row>> {
     let mut stage = Stage::open(bench, durability)?;
-    fill(
+    let filled = fill(
         &mut stage,
         Filling {
             reports: scanned(&bench.scale),
@@ -198,6 +216,7 @@ pub(super) fn analyst(bench: &Bench, durability: Durability) -> anyhow::Result<V
     let mut row = window(&mut stage, "analyst", steady(1000.0, 10))?;
     analyst.end();
     let read = analyst.hear()?;
+    row.add(figure::UNSTORED, count(filled.unstored()));
     row.set(figure::QUERIES, count(read.queries));
     row.set(figure::SLOWEST_MS, read.slowest_ms());
     Ok(vec![row])

@@ -2,7 +2,8 @@
 
 use super::answer::Row;
 use super::plan::{Needs, Scale};
-use super::player::{Cast, Part};
+use super::player::{Cast, Part, Played};
+use super::process::Usage;
 use super::stage::{Bench, Stage};
 use super::{Durability, hanging, outage, readers, stored};
 
@@ -257,28 +258,63 @@ pub(super) fn subscribe(stage: &Stage<'_>, shape: Shape) -> anyhow::Result<()> {
 
 /// One window, then everything is drained.
 pub(super) fn window(stage: &mut Stage<'_>, name: &str, shape: Shape) -> anyhow::Result<Row> {
+    let part = stage.part()?;
     let part = Part {
         connections: shape.connections,
         rate: shape.rate,
         seconds: stage.bench.seconds(shape.seconds),
         batch: shape.batch,
         cast: shape.cast,
-        ..stage.part()?
+        // Without a subscriber nothing is compared with it.
+        log: part.log.clone().filter(|_| shape.subscribers > 0),
+        ..part
     };
-    let before = stage.service()?.usage();
-    let played = stage.play(&part)?;
-    stage.drain(&part, played.reports * shape.subscribers)?;
-    let after = stage.service()?.usage();
-    let mut row = Row::new(name);
-    row.acks(&played);
-    let subscribers: Vec<u64> = (0..shape.subscribers).collect();
-    for outcome in stage.outcomes(&[&part], &subscribers)? {
-        if !subscribers.is_empty() {
+    let window = Window::begin(stage, part)?;
+    let played = stage.play(&window.part)?;
+    window.end(stage, name, &played, shape.subscribers)
+}
+
+/// A window that has begun: what is sent in it, and how things stood before.
+pub(super) struct Window {
+    pub(super) part: Part,
+    before: Usage,
+    last_report: i64,
+}
+
+impl Window {
+    pub(super) fn begin(stage: &Stage<'_>, part: Part) -> anyhow::Result<Self> {
+        Ok(Self {
+            part,
+            last_report: stage.last_report()?,
+            before: stage.service()?.usage(),
+        })
+    }
+
+    /// Drains everything, and tells what became of it.
+    pub(super) fn end(
+        self,
+        stage: &mut Stage<'_>,
+        name: &str,
+        played: &Played,
+        subscribers: u64,
+    ) -> anyhow::Result<Row> {
+        stage.drain(&self.part, played.distinct * subscribers)?;
+        let after = stage.service()?.usage();
+        let mut row = Row::new(name);
+        row.acks(played);
+        row.usage(stage.idle, self.before, after, played.reports);
+        let stored = stage.reports_after(self.last_report)?;
+        row.stored(played, stored);
+        if subscribers == 0 {
+            row.ingest(played, stored);
+            return Ok(row);
+        }
+        let subscribers: Vec<u64> = (0..subscribers).collect();
+        for outcome in stage.outcomes(&[&self.part], &subscribers)? {
             row.forwards(played.reports, &outcome);
         }
+        Ok(row)
     }
-    row.usage(stage.idle, before, after, played.reports);
-    Ok(row)
 }
 
 /// Stops the service and adds what the store's file has grown by since `bytes`.

@@ -15,6 +15,7 @@ use super::measure::{self, Outcome};
 use super::plan::Scale;
 use super::player::{Part, Played, read_log};
 use super::process::{Actor, Service, Settings, Usage};
+use super::readers;
 use super::stored::Kept;
 use super::subscriber::{Listening, Order};
 use super::{Durability, talk};
@@ -121,6 +122,16 @@ impl<'a> Stage<'a> {
     pub(super) fn subscribe(&self, name: &str, path: &str) -> anyhow::Result<()> {
         let new = self.subscriber(name, path);
         self.ask(&Request::AddSubscriber(new)).map(drop)
+    }
+
+    /// The number of the last report in the store.
+    pub(super) fn last_report(&self) -> anyhow::Result<i64> {
+        readers::last_report(&self.service()?.store)
+    }
+
+    /// How many reports the store has got since that one was its last.
+    pub(super) fn reports_after(&self, last: i64) -> anyhow::Result<u64> {
+        readers::reports_after(&self.service()?.store, last)
     }
 
     /// Asks the service as the CLI does.

@@ -14,7 +14,7 @@ use super::figure;
 use super::plan::{Needs, Scale};
 use super::player::{Cast, Part, Played};
 use super::readers::{Reader, Task};
-use super::scenario::{saturated, steady, subscribe, window};
+use super::scenario::{Window, saturated, steady, subscribe, window};
 use super::stage::{Bench, SILENCE, Stage, WITHIN, folder};
 use super::{Durability, talk};
 
@@ -52,13 +52,14 @@ pub(super) const fn needs(scale: &Scale) -> Needs {
 /// Everything that is measured on one large store, which takes long to make.
 pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<Row>> {
     let mut stage = Stage::open(bench, durability)?;
-    let (stored, filled) = if let Some(kept) = bench.filled.get() {
-        (kept.take_over(&mut stage)?, None)
+    let filled = if let Some(kept) = bench.filled.get() {
+        kept.take_over(&mut stage)?;
+        None
     } else {
-        let filled = fill_mixed(&mut stage)?;
-        (filled.played.reports, Some(filled))
+        Some(fill_mixed(&mut stage)?)
     };
     stage.start()?;
+    let stored = stage.reports_after(0)?;
     let bytes = stage.store_bytes();
     subscribe(&stage, saturated())?;
     let mut rows = vec![
@@ -75,9 +76,13 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
         row.set(figure::STORED, count(stored));
         row.set(figure::STORE_MB, count(bytes) / 1e6);
     }
-    if let Some(Filled { played, .. }) = filled {
-        let per_second = per_second(played.reports, played.elapsed_s);
+    if let Some(filled) = filled {
+        let per_second = per_second(filled.stored, filled.played.elapsed_s);
         rows[0].set(figure::STORED_PER_S, per_second);
+        // All that follows stands on it.
+        for row in &mut rows {
+            row.add(figure::UNSTORED, count(filled.unstored()));
+        }
     }
     rows.push(ready(&mut stage)?);
     Ok(rows)
@@ -99,7 +104,6 @@ fn fill_mixed(stage: &mut Stage<'_>) -> anyhow::Result<Filled> {
     if bench.is_repeated {
         let kept = Kept {
             folder: folder(&bench.folder)?,
-            reports: filled.played.reports,
         };
         copy(stage.folder(), kept.folder.path())?;
         // It was not there when this began, and nothing runs beside this.
@@ -112,17 +116,15 @@ fn fill_mixed(stage: &mut Stage<'_>) -> anyhow::Result<Filled> {
 /// whatever the durability, so filling it again would measure nothing new.
 pub(super) struct Kept {
     folder: TempDir,
-    reports: u64,
 }
 
 impl Kept {
-    /// Puts it in the place of a fresh store, and stops the service; returns the reports in it.
-    fn take_over(&self, stage: &mut Stage<'_>) -> anyhow::Result<u64> {
+    /// Puts it in the place of a fresh store, and stops the service.
+    fn take_over(&self, stage: &mut Stage<'_>) -> anyhow::Result<()> {
         stage.stop()?;
         // Its webhooks were those of the first run.
         stage.skip_run();
-        copy(self.folder.path(), stage.folder())?;
-        Ok(self.reports)
+        copy(self.folder.path(), stage.folder())
     }
 }
 
@@ -151,6 +153,15 @@ pub(super) struct Filling {
 pub(super) struct Filled {
     pub(super) part: Part,
     pub(super) played: Played,
+    /// Reports that the store holds of it, counted in its file.
+    stored: u64,
+}
+
+impl Filled {
+    /// Those that were acknowledged and are not there.
+    pub(super) const fn unstored(&self) -> u64 {
+        self.played.distinct.saturating_sub(self.stored)
+    }
 }
 
 /// Fills the store through the service, in large webhooks.
@@ -170,12 +181,17 @@ pub(super) fn fill(stage: &mut Stage<'_>, filling: Filling) -> anyhow::Result<Fi
         log: part.log.clone().filter(|_| !filling.is_mixed),
         ..part
     };
+    let last = stage.last_report()?;
     let played = stage.play(&part)?;
     ensure!(
         played.unaccepted() == 0 && played.reports >= filling.reports,
         "the store could not be filled: {played:?}"
     );
-    Ok(Filled { part, played })
+    Ok(Filled {
+        stored: stage.reports_after(last)?,
+        part,
+        played,
+    })
 }
 
 /// The ready queries beside 3000 webhooks a second.
@@ -184,20 +200,13 @@ fn queries(stage: &mut Stage<'_>) -> anyhow::Result<Row> {
         rate: Some(3000.0),
         ..stage.part()?
     };
-    let before = stage.service()?.usage();
+    let window = Window::begin(stage, part)?;
     let mut reader = Reader::start(&stage.service()?.store, Task::ReadyQueries)?;
-    stage.begin(&part)?;
+    stage.begin(&window.part)?;
     let read = reader.hear();
     let played = stage.finish()?;
     let read = read?;
-    stage.drain(&part, played.reports)?;
-    let after = stage.service()?.usage();
-    let mut row = Row::new("queries");
-    row.acks(&played);
-    for outcome in stage.outcomes(&[&part], &[0])? {
-        row.forwards(played.reports, &outcome);
-    }
-    row.usage(stage.idle, before, after, played.reports);
+    let mut row = window.end(stage, "queries", &played, 1)?;
     row.set(figure::QUERIES, count(read.queries));
     row.set(figure::SLOWEST_MS, read.slowest_ms());
     row.queries_ms = read.by_name;
@@ -214,14 +223,14 @@ fn ready(stage: &mut Stage<'_>) -> anyhow::Result<Row> {
         reports: (stage.bench.scale.stored / 20).max(1),
         is_mixed: true,
     };
-    let mut bytes = stage.store_bytes();
+    let (mut bytes, mut unstored) = (stage.store_bytes(), 0);
     while bytes < wanted {
         talk(&format!(
             "  {} of {} MB",
             bytes / 1_000_000,
             wanted / 1_000_000
         ))?;
-        fill(stage, step)?;
+        unstored += fill(stage, step)?.unstored();
         let grown = stage.store_bytes();
         ensure!(grown > bytes, "the store does not grow");
         bytes = grown;
@@ -256,6 +265,7 @@ fn ready(stage: &mut Stage<'_>) -> anyhow::Result<Row> {
     for part in &parts {
         stage.drain(part, u64::MAX)?;
     }
+    row.set(figure::UNSTORED, count(unstored));
     let parts: Vec<&Part> = parts.iter().collect();
     row.faults(&stage.outcomes(&parts, &[0])?);
     "reports are those that were acknowledged before the kills; what was in flight at a kill may \

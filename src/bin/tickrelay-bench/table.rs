@@ -9,7 +9,7 @@ use super::figure::{self, Figure};
 use super::machine::Machine;
 
 /// The columns beside the scenario: what every window has.
-const COLUMNS: [Figure; 18] = [
+const COLUMNS: [Figure; 19] = [
     figure::WEBHOOKS_PER_S,
     figure::REPORTS_PER_S,
     figure::ACK_P50_MS,
@@ -22,6 +22,7 @@ const COLUMNS: [Figure; 18] = [
     figure::CEILING_PERCENT,
     figure::REFUSED,
     figure::LOST,
+    figure::UNSTORED,
     figure::REPEATED,
     figure::REORDERED,
     figure::IDLE_MIB,
