@@ -126,13 +126,11 @@ impl Row {
     }
 
     /// What became of the reports, when there is a subscriber.
-    pub(super) fn forwards(&mut self, reports: u64, outcome: &Outcome) {
-        let seconds = ms(outcome.span_us) / 1000.0;
-        self.set(
-            figure::FORWARDS_PER_S,
-            per_second(outcome.forwards, seconds),
-        );
-        self.set(figure::REPORTS_PER_S, per_second(reports, seconds));
+    pub(super) fn forwards(&mut self, outcome: &Outcome) {
+        let forwards_per_s = per_second(outcome.forwards, ms(outcome.span_us) / 1000.0);
+        let reports_per_s = forwards_per_s / count(outcome.subscribers.max(1));
+        self.set(figure::FORWARDS_PER_S, forwards_per_s);
+        self.set(figure::REPORTS_PER_S, reports_per_s);
         self.set(figure::TRANSIT_P50_MS, ms(outcome.transit_p50));
         self.set(figure::TRANSIT_P99_MS, ms(outcome.transit_p99));
         self.faults(std::slice::from_ref(outcome));

@@ -41,14 +41,14 @@ figures! {
     WEBHOOKS = "webhooks", "webhooks", 0, "webhooks that were acknowledged";
     REPORTS = "reports", "reports", 0, "reports in them";
     WEBHOOKS_PER_S = "webhooks_per_s", "webhooks/s", 0, "webhooks acknowledged in a second";
-    REPORTS_PER_S = "reports_per_s", "reports/s", 0, "reports in a second, until the last of their forwards had arrived; without a subscriber, those that are in the store";
+    REPORTS_PER_S = "reports_per_s", "reports/s", 0, "reports in a second that arrived, until the last of their forwards had; without a subscriber, those that are in the store";
     ACK_P50_MS = "ack_p50_ms", "ack p50", 2, "ms from when a webhook should have left to its 200: half of them took at most this";
     ACK_P99_MS = "ack_p99_ms", "p99", 2, "the same for 99 of 100";
     ACK_P999_MS = "ack_p999_ms", "p99.9", 2, "the same for 999 of 1000";
     ACK_WORST_MS = "ack_worst_ms", "worst 2 s", 2, "the ack p99 of the worst two seconds";
     TRANSIT_P50_MS = "transit_p50_ms", "transit p50", 2, "ms from when a webhook should have left, as for the ack, to its forward's arrival at the subscriber: half of them took at most this";
     TRANSIT_P99_MS = "transit_p99_ms", "p99", 2, "the same for 99 of 100";
-    FORWARDS_PER_S = "forwards_per_s", "forwards/s", 0, "forwards in a second, until the last had arrived";
+    FORWARDS_PER_S = "forwards_per_s", "forwards/s", 0, "forwards in a second that arrived, each once, until the last had";
     FLOOR_PERCENT = "floor_percent", "% floor", 0, "webhooks/s as a share of the floor of the same round: a bare server that commits the raw body before it answers";
     CEILING_PERCENT = "ceiling_percent", "% ceil.", 0, "forwards/s as a share of the ceiling of the same round: signed posts without a store";
     REFUSED = "refused", "refused", 0, "webhooks answered otherwise than 2xx, or not at all";

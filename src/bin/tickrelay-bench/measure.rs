@@ -9,8 +9,10 @@ use super::player::Entry;
 /// What became of the reports that were acknowledged; latencies in µs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
-    /// Forwards that arrived, repeats included.
+    /// Forwards that arrived, each once.
     pub(super) forwards: u64,
+    /// To how many subscribers each report was owed.
+    pub(super) subscribers: u64,
     /// Acknowledged reports that a subscriber never got.
     pub(super) lost: u64,
     /// Forwards that a subscriber got again.
@@ -20,7 +22,8 @@ pub(super) struct Outcome {
     /// From when the webhook should have left to the forward's arrival.
     pub(super) transit_p50: u64,
     pub(super) transit_p99: u64,
-    /// From when the first webhook should have left to the last forward's arrival.
+    /// From when the first webhook should have left to the last forward's arrival; what came
+    /// again does not count, here and below.
     pub(super) span_us: u64,
     /// When the first forward arrived, and when the last, µs of the machine's clock.
     pub(super) first_us: u64,
@@ -38,6 +41,7 @@ pub(super) fn join(told: &[Entry], taken: &[Entry], subscribers: &[u64]) -> Outc
     let mut transit = latencies();
     let mut outcome = Outcome {
         first_us: u64::MAX,
+        subscribers: subscribers.len() as u64,
         ..Outcome::default()
     };
     for entry in taken {
@@ -48,13 +52,13 @@ pub(super) fn join(told: &[Entry], taken: &[Entry], subscribers: &[u64]) -> Outc
         let Some(due_us) = due.get(&entry.key) else {
             continue;
         };
-        outcome.forwards += 1;
-        outcome.first_us = outcome.first_us.min(entry.at_us);
-        outcome.last_us = outcome.last_us.max(entry.at_us);
         if !seen.insert((entry.key, entry.subscriber)) {
             outcome.repeated += 1;
             continue;
         }
+        outcome.forwards += 1;
+        outcome.first_us = outcome.first_us.min(entry.at_us);
+        outcome.last_us = outcome.last_us.max(entry.at_us);
         transit.saturating_record(entry.at_us.saturating_sub(*due_us));
         // The key's last three bits are the status, in the order of a message's life.
         let (message, rank) = (entry.key >> 3, entry.key & 7);
@@ -96,14 +100,16 @@ mod tests {
             entry(2, 1, 1, 1_500),
             entry(2, 1, 7, 1_600),
             entry(9, 1, 0, 1_700),
+            entry(2, 1, 1, 900_000),
         ];
         let outcome = join(&told, &taken, &[0, 1]);
         assert_eq!(
             outcome,
             Outcome {
-                forwards: 4,
+                forwards: 3,
+                subscribers: 2,
                 lost: 3,
-                repeated: 1,
+                repeated: 2,
                 reordered: 1,
                 transit_p50: 1_200,
                 transit_p99: 1_200,

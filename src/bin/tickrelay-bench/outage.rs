@@ -59,7 +59,7 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
     let outcomes = stage.outcomes(&parts, &[0])?;
     let mut row = Row::new("outage");
     row.acks(&recovery.played);
-    row.forwards(recovery.played.reports, &outcomes[2]);
+    row.forwards(&outcomes[2]);
     row.faults(&outcomes);
     row.set(figure::REFUSED, count(outage.refused + recovery.refused));
     let told = outage.told + recovery.told;
@@ -222,5 +222,6 @@ fn drained(row: &mut Row, outage: &Outage, recovery: &Recovery, backlog: &[Outco
     row.set(figure::OUTAGE_S, seconds(outage.begun_us, returned_us));
     row.set(figure::NOTICED_S, seconds(returned_us, first_us));
     row.set(figure::DRAINED_S, took);
-    row.set(figure::FORWARDS_PER_S, per_second(recovery.backlog, took));
+    let arrived = backlog.iter().map(|outcome| outcome.forwards).sum();
+    row.set(figure::FORWARDS_PER_S, per_second(arrived, took));
 }

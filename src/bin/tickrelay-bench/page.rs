@@ -9,7 +9,7 @@ use super::figure::{self, Figure};
 use super::floor::Floors;
 use super::readers::is_for_a_copy;
 use super::table;
-use super::targets::{Bound, Sample, ShownBy, TARGETS, Target};
+use super::targets::{Bound, Faults, Sample, ShownBy, TARGETS, Target};
 
 /// Writing into a string cannot fail; what `write!` returns is dropped everywhere here.
 macro_rules! say {
@@ -121,7 +121,7 @@ fn verdicts(page: &mut String, rows: &[&Row]) {
         page,
         "## What was to be reached\n\n\
          On two cores, generator and subscribers on the same two, `durability = \"full\"`. The median of the runs\n\
-         decides; what must never happen may not happen in any.\n\n\
+         decides; what must never happen may not happen in any, and counts as not measured when a run did not look for it.\n\n\
          | # | measure | wanted | measured | verdict | how close |\n\
          | --- | --- | --- | --- | --- | --- |"
     );
@@ -151,7 +151,35 @@ fn verdict(target: &Target, rows: &[&Row]) -> (String, String, &'static str, Str
             let sample = Sample::in_rows(rows.iter().copied(), scenario, figure);
             judged(scenario, bound, sample, figure.digits)
         }
+        ShownBy::Nothing(scenario, kinds) => {
+            let faults = Faults::in_rows(rows.iter().copied(), scenario, kinds);
+            without(scenario, faults)
+        }
     }
+}
+
+/// Whether there was nothing that must not happen.
+fn without(scenario: &str, faults: Option<Faults>) -> (String, String, &'static str, String) {
+    let (what, verdict) = match faults {
+        None => (String::new(), "not measured"),
+        Some(Faults { found, .. }) if !found.is_empty() => {
+            let found = found.iter().map(|(what, worst)| format!("{what} {worst}"));
+            (found.collect::<Vec<_>>().join(", "), "**missed**")
+        }
+        Some(Faults { unknown, .. }) if !unknown.is_empty() => (
+            format!("no figure for {}", unknown.join(", ")),
+            "not measured",
+        ),
+        Some(_) => ("0".to_owned(), "reached"),
+    };
+    let measured = format!("{what} (`{scenario}`)");
+    let wanted = "0 in every run".to_owned();
+    (
+        wanted,
+        measured.trim_start().to_owned(),
+        verdict,
+        String::new(),
+    )
 }
 
 fn judged(

@@ -311,7 +311,7 @@ impl Window {
         }
         let subscribers: Vec<u64> = (0..subscribers).collect();
         for outcome in stage.outcomes(&[&self.part], &subscribers)? {
-            row.forwards(played.reports, &outcome);
+            row.forwards(&outcome);
         }
         Ok(row)
     }

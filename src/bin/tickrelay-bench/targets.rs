@@ -20,6 +20,8 @@ pub(super) struct Target {
 pub(super) enum ShownBy {
     /// A figure of a row.
     Row(&'static str, Figure, Bound),
+    /// Figures of a row that are 0 in every run; it says nothing when one of them is not there.
+    Nothing(&'static str, &'static [Figure]),
     /// The slowest ready query that is asked of the running store, ms.
     Queries(Bound),
     /// Tests, which fail when it does not hold, and what they measure.
@@ -36,11 +38,31 @@ pub(super) enum Bound {
     AtLeast(f64),
     /// The median over the runs is at most this.
     AtMost(f64),
-    /// It is 0 in every run.
-    Never,
+    /// Every run has at least this.
+    Always(f64),
 }
 
-use Bound::{AtLeast, AtMost, Never};
+use Bound::{Always, AtLeast, AtMost};
+
+/// What is not to happen where nothing fails.
+const FAULTS: &[Figure] = &[
+    figure::REFUSED,
+    figure::LOST,
+    figure::UNSTORED,
+    figure::REPEATED,
+    figure::REORDERED,
+];
+/// What is left of it without a subscriber.
+const INGEST_FAULTS: &[Figure] = &[figure::REFUSED, figure::LOST, figure::UNSTORED];
+/// And where connections are cut: what was on its way may come again.
+const OUTAGE_FAULTS: &[Figure] = &[
+    figure::REFUSED,
+    figure::LOST,
+    figure::UNSTORED,
+    figure::REORDERED,
+];
+/// And where the service is killed, so that webhooks break.
+const KILL_FAULTS: &[Figure] = &[figure::LOST, figure::UNSTORED];
 
 const fn row(
     id: &'static str,
@@ -53,6 +75,19 @@ const fn row(
         id,
         measure,
         shown_by: ShownBy::Row(scenario, figure, bound),
+    }
+}
+
+const fn nothing(
+    id: &'static str,
+    measure: &'static str,
+    scenario: &'static str,
+    faults: &'static [Figure],
+) -> Target {
+    Target {
+        id,
+        measure,
+        shown_by: ShownBy::Nothing(scenario, faults),
     }
 }
 
@@ -77,20 +112,26 @@ const HOSTILE_CLIENTS: &[&str] = &[
 #[rustfmt::skip]
 pub(super) const TARGETS: &[Target] = &[
     row("P1", "received, stored and forwarded, saturated, one subscriber: reports/s", "closed-256", figure::REPORTS_PER_S, AtLeast(12_000.0)),
+    nothing("P1", "refused, lost, unstored, repeated, reordered", "closed-256", FAULTS),
     row("P2", "ingest alone, 256 connections: % of the raw group-commit floor", "ingest-256", figure::FLOOR_PERCENT, AtLeast(35.0)),
+    nothing("P2", "refused, lost, unstored", "ingest-256", INGEST_FAULTS),
     row("P3", "batches of 1000: reports/s stored", "batch-1000", figure::REPORTS_PER_S, AtLeast(40_000.0)),
+    nothing("P3", "refused, lost, unstored", "batch-1000", INGEST_FAULTS),
     row("P4", "3000/s, empty store: ack p50, ms", "open-3000", figure::ACK_P50_MS, AtMost(3.0)),
     row("P4", "3000/s, empty store: ack p99, ms", "open-3000", figure::ACK_P99_MS, AtMost(20.0)),
-    row("P4", "3000/s, empty store: lost", "open-3000", figure::LOST, Never),
-    row("P4", "3000/s, empty store: refused", "open-3000", figure::REFUSED, Never),
+    row("P4", "3000/s, empty store: how long, s", "open-3000", figure::WINDOW_S, Always(60.0)),
+    nothing("P4", "3000/s, empty store: refused, lost, unstored, repeated, reordered", "open-3000", FAULTS),
     row("P4", "3000/s, filled store: ack p50, ms", "stored-3000", figure::ACK_P50_MS, AtMost(3.0)),
     row("P4", "3000/s, filled store: ack p99, ms", "stored-3000", figure::ACK_P99_MS, AtMost(50.0)),
-    row("P4", "3000/s, filled store: lost", "stored-3000", figure::LOST, Never),
-    row("P4", "3000/s, filled store: refused", "stored-3000", figure::REFUSED, Never),
-    row("P4", "filled store: reports in it", "stored-3000", figure::STORED, AtLeast(5_000_000.0)),
+    row("P4", "3000/s, filled store: how long, s", "stored-3000", figure::WINDOW_S, Always(60.0)),
+    nothing("P4", "3000/s, filled store: refused, lost, unstored, repeated, reordered", "stored-3000", FAULTS),
+    row("P4", "filled store: reports in it", "stored-3000", figure::STORED, Always(5_000_000.0)),
     row("P5", "200/s: receive to subscriber p50, ms", "open-200", figure::TRANSIT_P50_MS, AtMost(1.5)),
     row("P5", "200/s: receive to subscriber p99, ms", "open-200", figure::TRANSIT_P99_MS, AtMost(5.0)),
+    nothing("P5", "refused, lost, unstored, repeated, reordered", "open-200", FAULTS),
     row("P6", "as P1 on the filled store: reports/s", "stored-256", figure::REPORTS_PER_S, AtLeast(8_000.0)),
+    row("P6", "filled store: reports in it", "stored-256", figure::STORED, Always(5_000_000.0)),
+    nothing("P6", "refused, lost, unstored, repeated, reordered", "stored-256", FAULTS),
     row("P7", "resident memory, idle: MiB", "closed-256", figure::IDLE_MIB, AtMost(12.0)),
     row("P7", "resident memory at P1: MiB", "closed-256", figure::PEAK_MIB, AtMost(90.0)),
     row("P7", "resident memory that a backlog adds: MiB", "outage", figure::BACKLOG_MIB, AtMost(30.0)),
@@ -103,17 +144,23 @@ pub(super) const TARGETS: &[Target] = &[
         },
     },
     row("P8", "one of ten hanging: the others' median p99, ratio", "hanging", figure::OTHERS_RATIO, AtMost(1.2)),
-    row("P9", "backlog after an outage: forwards in it", "outage", figure::BACKLOG, AtLeast(1_000_000.0)),
+    row("P8", "pairs of windows", "hanging", figure::PAIRS, Always(10.0)),
+    row("P8", "attempts that had timed out in each window", "hanging", figure::TIMEOUTS, Always(1.0)),
+    nothing("P8", "refused, lost, unstored, repeated, reordered", "hanging", FAULTS),
+    row("P9", "backlog after an outage: forwards in it", "outage", figure::BACKLOG, Always(1_000_000.0)),
     row("P9", "backlog after an outage: drained per second", "outage", figure::FORWARDS_PER_S, AtLeast(5_000.0)),
     row("P9", "ack p99 of the 200/s that come meanwhile, ms", "outage", figure::ACK_P99_MS, AtMost(20.0)),
+    nothing("P9", "refused, lost, unstored, reordered", "outage", OUTAGE_FAULTS),
     row("P10", "ready after a clean stop, ms", "ready", figure::READY_CLEAN_MS, AtMost(1_000.0)),
     row("P10", "ready after `kill -9` under load, ms", "ready", figure::READY_KILLED_MS, AtMost(1_000.0)),
-    row("P10", "the store's file, MB", "ready", figure::STORE_MB, AtLeast(5_000.0)),
-    row("P10", "lost by the kills", "ready", figure::LOST, Never),
-    row("P11", "a reading transaction left open: WAL within its limit, or the reader named", "pinned", figure::WAL_HELD, AtLeast(1.0)),
+    row("P10", "the store's file, MB", "ready", figure::STORE_MB, Always(5_000.0)),
+    nothing("P10", "lost by the kills, unstored", "ready", KILL_FAULTS),
+    row("P11", "a reading transaction left open: WAL within its limit, or the reader named", "pinned", figure::WAL_HELD, Always(1.0)),
     row("P11", "ack p99 meanwhile, ms", "pinned", figure::ACK_P99_MS, AtMost(100.0)),
-    row("P11", "how long it was left open, s", "pinned", figure::WINDOW_S, AtLeast(600.0)),
-    row("P12", "filled store: reports in it", "queries", figure::STORED, AtLeast(5_000_000.0)),
+    row("P11", "how long it was left open, s", "pinned", figure::WINDOW_S, Always(600.0)),
+    nothing("P11", "refused, lost, unstored, repeated, reordered", "pinned", FAULTS),
+    row("P12", "filled store: reports in it", "queries", figure::STORED, Always(5_000_000.0)),
+    nothing("P12", "refused, lost, unstored, repeated, reordered", "queries", FAULTS),
     Target {
         id: "P12",
         measure: "the slowest ready query that is not for a copy, beside 3000/s on the filled store, ms",
@@ -166,12 +213,45 @@ impl Sample {
     }
 }
 
+/// Faults in the runs of one scenario.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Faults {
+    /// Which there were, and how many in the worst run.
+    pub(super) found: Vec<(&'static str, f64)>,
+    /// Which were not looked for in some run.
+    pub(super) unknown: Vec<&'static str>,
+}
+
+impl Faults {
+    /// Of these kinds; `None` when there is no run.
+    pub(super) fn in_rows<'a>(
+        rows: impl IntoIterator<Item = &'a Row>,
+        scenario: &str,
+        kinds: &'static [Figure],
+    ) -> Option<Self> {
+        let rows = rows.into_iter().filter(|row| row.scenario == scenario);
+        let runs: Vec<&Row> = rows.collect();
+        let mut faults = Self::default();
+        for kind in kinds {
+            let counts = || runs.iter().map(|row| row.get(*kind));
+            let worst = counts().flatten().fold(0.0, f64::max);
+            if worst > 0.0 {
+                faults.found.push((kind.title, worst));
+            }
+            if counts().any(|count| count.is_none()) {
+                faults.unknown.push(kind.title);
+            }
+        }
+        (!runs.is_empty()).then_some(faults)
+    }
+}
+
 impl Bound {
     pub(super) fn is_met(self, sample: Sample) -> bool {
         match self {
             AtLeast(bound) => sample.median >= bound,
             AtMost(bound) => sample.median <= bound,
-            Never => sample.high == 0.0,
+            Always(bound) => sample.low >= bound,
         }
     }
 
@@ -179,7 +259,7 @@ impl Bound {
         match self {
             AtLeast(bound) => format!(">= {bound}"),
             AtMost(bound) => format!("<= {bound}"),
-            Never => "0 in every run".to_owned(),
+            Always(bound) => format!(">= {bound} in every run"),
         }
     }
 
@@ -188,7 +268,7 @@ impl Bound {
         match self {
             AtLeast(bound) => format!("{:.0} % of what is asked", 100.0 * sample.median / bound),
             AtMost(bound) => format!("{:.0} % of what is allowed", 100.0 * sample.median / bound),
-            Never => String::new(),
+            Always(bound) => format!("{:.0} % of what is asked", 100.0 * sample.low / bound),
         }
     }
 }
@@ -198,15 +278,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_decides_but_a_loss_counts_in_any_run() {
+    fn the_median_decides_but_what_is_asked_of_every_run_is() {
         let sample = |values: &[f64]| Sample::of(values.iter().copied()).unwrap();
         assert!(AtLeast(10.0).is_met(sample(&[4.0, 30.0, 10.0])));
         assert!(!AtLeast(10.0).is_met(sample(&[4.0, 15.0])));
         assert!(AtMost(10.0).is_met(sample(&[4.0, 30.0, 10.0])));
         assert!(!AtMost(10.0).is_met(sample(&[11.0])));
-        assert!(Never.is_met(sample(&[0.0, 0.0])));
-        assert!(!Never.is_met(sample(&[0.0, 0.0, 1.0])));
+        assert!(Always(10.0).is_met(sample(&[10.0, 11.0])));
+        assert!(!Always(10.0).is_met(sample(&[11.0, 9.0, 12.0])));
         assert_eq!(Sample::of(std::iter::empty()), None);
+    }
+
+    #[test]
+    fn a_fault_counts_in_any_run_and_none_is_taken_for_granted() {
+        let run = |figures: &[(Figure, f64)]| {
+            let mut row = Row::new("a");
+            for (figure, value) in figures {
+                row.set(*figure, *value);
+            }
+            row
+        };
+        let lost = |lost| run(&[(figure::LOST, lost), (figure::UNSTORED, 0.0)]);
+        let faults = |rows: &[Row]| Faults::in_rows(rows, "a", KILL_FAULTS);
+        assert_eq!(faults(&[]), None);
+        assert_eq!(faults(&[lost(0.0), lost(0.0)]), Some(Faults::default()));
+        let found = faults(&[lost(0.0), lost(3.0), lost(2.0)]).unwrap();
+        assert_eq!(found.found, [("lost", 3.0)]);
+        let unknown = faults(&[lost(0.0), run(&[(figure::LOST, 0.0)])]).unwrap();
+        assert_eq!(unknown.unknown, ["unstored"]);
     }
 
     #[test]
