@@ -54,7 +54,7 @@ figures! {
     REFUSED = "refused", "refused", 0, "webhooks answered otherwise than 2xx, or not at all";
     LOST = "lost", "lost", 0, "forwards of acknowledged reports that never arrived; without a subscriber, acknowledged reports that are not in the store";
     UNSTORED = "unstored", "unstored", 0, "acknowledged reports, those that filled the store included, that the store's file does not hold when it is counted afterwards";
-    REPEATED = "repeated", "repeated", 0, "forwards that arrived again";
+    REPEATED = "repeated", "repeated", 0, "forwards that arrived again, until nothing had come for a second";
     REORDERED = "reordered", "reordered", 0, "forwards that arrived after a later one of the same message";
     IDLE_MIB = "idle_mib", "idle MiB", 1, "resident memory right after the start";
     PEAK_MIB = "peak_mib", "peak MiB", 1, "the most resident memory until then";

@@ -12,6 +12,8 @@ use tickrelay::store::NewSubscriber;
 
 /// Subscribers that are well in every window.
 const WELL: u64 = 9;
+/// Where the tenth is called when it is well: the first number after theirs.
+const TENTH: &str = "9";
 /// The tenth's own timeout, whether it hangs or not: a tenth of a window, so that attempts do not
 /// only hang but time out, and what follows on that (the record, the breaker, its probes) falls
 /// within the window too.
@@ -42,7 +44,7 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
             let name = format!("tenth-{pair}-{hangs}");
             stage.ask(&Request::AddSubscriber(NewSubscriber {
                 timeout_ms: Some(TIMEOUT_MS),
-                ..stage.subscriber(&name, if hangs { "hang" } else { "9" })
+                ..stage.subscriber(&name, if hangs { "hang" } else { TENTH })
             }))?;
             let part = Part {
                 rate: Some(200.0),
@@ -54,11 +56,14 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
                 let series = format!("tickrelay_attempts_total{{{labels}}}");
                 timeouts = timeouts.min(stage.service()?.metric(&series)?);
             }
-            stage.drain(&part, played.reports * (WELL + u64::from(!hangs)))?;
+            stage.drain(&part, played.distinct * (WELL + u64::from(!hangs)))?;
+            let taken = stage.taken()?;
             stage.ask(&Request::RemoveSubscriber { name })?;
-            for outcome in stage.outcomes(&[&part], &others)? {
-                p99[usize::from(hangs)].push(ms(outcome.transit_p99));
-                outcomes.push(outcome);
+            let outcome = part.outcome(&taken, &others)?;
+            p99[usize::from(hangs)].push(ms(outcome.transit_p99));
+            outcomes.push(outcome);
+            if !hangs {
+                outcomes.push(part.outcome(&taken, &[WELL])?);
             }
             refused += played.unaccepted();
             told += played.distinct;

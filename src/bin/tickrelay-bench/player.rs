@@ -19,6 +19,7 @@ use tickrelay::provider::authentication::{Authentication, Method, Signature};
 use tickrelay::simulate::load::{self, Load, Pace};
 use tickrelay::simulate::{Message, Mishaps, Scenario, Traffic};
 
+use super::measure::{self, Outcome};
 use super::process::{self, SECRET};
 
 /// Messages between two of their steps: far enough apart that the reports of one message are
@@ -96,6 +97,12 @@ impl Part {
             run: 0,
             log: None,
         }
+    }
+
+    /// What became of what was acknowledged, for these subscribers.
+    pub(super) fn outcome(&self, taken: &[Entry], subscribers: &[u64]) -> anyhow::Result<Outcome> {
+        let told = self.log.as_deref().map(read_log).transpose()?;
+        Ok(measure::join(&told.unwrap_or_default(), taken, subscribers))
     }
 }
 

@@ -11,9 +11,9 @@ use tickrelay::control;
 use tickrelay::operations::{Answer, Request};
 use tickrelay::store::NewSubscriber;
 
-use super::measure::{self, Outcome};
+use super::measure::Outcome;
 use super::plan::Scale;
-use super::player::{Part, Played, read_log};
+use super::player::{Entry, Part, Played, read_log};
 use super::process::{Actor, Service, Settings, Usage};
 use super::readers;
 use super::stored::Kept;
@@ -26,6 +26,10 @@ pub(super) const SILENCE: Duration = Duration::from_secs(15);
 
 /// The same for what comes so slowly that a run would not end.
 const DRAINED_WITHIN: Duration = Duration::from_hours(1);
+/// A forward that comes again, or late, does so within this time after the last one: the logs
+/// are joined when it was quiet for so long, or when it never is.
+const QUIET: Duration = Duration::from_secs(1);
+const QUIET_WITHIN: Duration = Duration::from_secs(30);
 /// How often it is asked what has come.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -177,7 +181,7 @@ impl<'a> Stage<'a> {
         self.player.ask(&())
     }
 
-    /// Waits until this many forwards of a part have come, or none any more.
+    /// Waits until this many forwards of a part have come, each counted once, or none any more.
     pub(super) fn drain(&mut self, part: &Part, expected: u64) -> anyhow::Result<()> {
         let begun = Instant::now();
         let mut last = (0, begun);
@@ -218,23 +222,30 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// What became of each part, for these subscribers; forgets what they took.
+    /// What all subscribers took, once nothing comes any more; forgets it.
+    pub(super) fn taken(&mut self) -> anyhow::Result<Vec<Entry>> {
+        let begun = Instant::now();
+        let mut last = (0, begun);
+        while last.1.elapsed() < QUIET && begun.elapsed() < QUIET_WITHIN {
+            let arrivals: u64 = self.subscriber.ask(&Order::Arrivals)?;
+            if arrivals != last.0 {
+                last = (arrivals, Instant::now());
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        let taken = self.folder.path().join("taken");
+        let _: u64 = self.subscriber.ask(&Order::Log(taken.clone()))?;
+        read_log(&taken)
+    }
+
+    /// What became of each part, for these subscribers.
     pub(super) fn outcomes(
         &mut self,
         parts: &[&Part],
         subscribers: &[u64],
     ) -> anyhow::Result<Vec<Outcome>> {
-        let taken = self.folder.path().join("taken");
-        let _: u64 = self.subscriber.ask(&Order::Log(taken.clone()))?;
-        let taken = read_log(&taken)?;
-        let outcome = |part: &&Part| {
-            let told = part.log.as_deref().map(read_log).transpose()?;
-            Ok(measure::join(
-                &told.unwrap_or_default(),
-                &taken,
-                subscribers,
-            ))
-        };
+        let taken = self.taken()?;
+        let outcome = |part: &&Part| part.outcome(&taken, subscribers);
         parts.iter().map(outcome).collect()
     }
 

@@ -24,8 +24,10 @@ use super::process;
 /// What it can be asked.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Order {
-    /// How many forwards of that run have come.
+    /// How many forwards of that run have come, each once.
     Count(u32),
+    /// How many have come since the last log, of any run, repeats included.
+    Arrivals,
     /// Write down those that came since the last time.
     Log(PathBuf),
     /// Be away: connections are cut, new ones refused.
@@ -40,16 +42,38 @@ pub(super) struct Listening {
     pub(super) port: u16,
 }
 
+/// The keys that stand in one word of [`Seen`], as bits of it.
+const KEYS: u64 = 64;
+
+/// Which keys have come to which subscriber. Keys count upwards, so that many share a word: no
+/// forward waits for a large table to grow.
+#[derive(Debug, Default)]
+struct Seen(HashMap<(u64, u64), u64>);
+
+impl Seen {
+    /// Whether it is there for the first time.
+    fn insert(&mut self, key: u64, subscriber: u64) -> bool {
+        let word = self.0.entry((key / KEYS, subscriber)).or_default();
+        let bit = 1 << (key % KEYS);
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+}
+
 #[derive(Debug, Default)]
 struct Taken {
     /// By the run, which is the upper end of a key.
     counts: HashMap<u64, u64>,
+    seen: Seen,
     entries: Vec<Entry>,
 }
 
 impl Taken {
     fn take(&mut self, entry: Entry) {
-        *self.counts.entry(entry.key >> 48).or_default() += 1;
+        if self.seen.insert(entry.key, entry.subscriber) {
+            *self.counts.entry(entry.key >> 48).or_default() += 1;
+        }
         self.entries.push(entry);
     }
 }
@@ -68,6 +92,7 @@ pub(super) fn act() -> anyhow::Result<()> {
                     let taken = taken.borrow();
                     taken.counts.get(&u64::from(run)).copied()
                 }
+                Order::Arrivals => Some(taken.borrow().entries.len() as u64),
                 Order::Log(path) => {
                     let entries = std::mem::take(&mut taken.borrow_mut().entries);
                     write_log(&path, &entries)?;
@@ -211,6 +236,20 @@ fn read_key(payload: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_comes_again_is_written_down_and_not_counted() {
+        let mut taken = Taken::default();
+        for (run, number, subscriber) in [(1, 7, 0), (1, 8, 0), (1, 7, 0), (1, 7, 1), (2, 7, 0)] {
+            taken.take(Entry {
+                key: key(Message { run, number }, Status::Read),
+                subscriber,
+                at_us: 0,
+            });
+        }
+        assert_eq!((taken.counts[&1], taken.counts[&2]), (3, 1));
+        assert_eq!(taken.entries.len(), 5);
+    }
 
     #[test]
     fn who_is_away_refuses_and_who_is_back_listens_at_the_same_port() {
