@@ -174,7 +174,7 @@ impl Written {
 }
 
 /// The instruments of today.
-const TODAY: u64 = 2;
+const TODAY: u64 = 3;
 
 /// Those that end in that word.
 fn judged<'a>(verdicts: &'a [String], word: &str) -> Vec<&'a str> {
@@ -289,7 +289,39 @@ fn answers_of_earlier_instruments_are_marked_and_those_of_today_are_not() {
         page.contains(", earlier instruments:")
     };
     assert!(is_marked(1));
+    assert!(is_marked(TODAY - 1));
     assert!(!is_marked(TODAY));
+}
+
+#[test]
+fn earlier_instruments_judge_only_what_todays_did_not_measure() {
+    let written = Written::new();
+    let run = |scenario, reports_per_s| vec![row(scenario, [("reports_per_s", reports_per_s)])];
+    let earlier = [run("closed-256", 90_000.0), run("batch-1000", 90_000.0)].concat();
+    let page = written.page(&[(1, earlier), (TODAY, run("closed-256", 500.0))]);
+    let lines = |start: &str| {
+        let lines = page.lines().filter(|line| line.starts_with(start));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let p1 = &lines("| P1 |")[0];
+    assert!(p1.contains("| 500 (`closed-256`) | **missed** |"), "{p1}");
+    let p3 = &lines("| P3 |")[0];
+    assert!(
+        p3.contains("| 90000 (`batch-1000`, earlier instruments) | reached |"),
+        "{p3}"
+    );
+    // Nor does the table join them: one run of today, and the marked one.
+    for (start, runs) in [
+        ("| closed-256 | 1 |", 2),
+        ("| batch-1000, earlier instruments | 1 |", 2),
+        ("| closed-256, earlier", 0),
+    ] {
+        assert_eq!(lines(start).len(), runs, "{start}");
+    }
+    assert!(
+        !page.contains("at best, earlier"),
+        "the floors are of today"
+    );
 }
 
 #[test]

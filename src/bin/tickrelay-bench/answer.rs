@@ -13,7 +13,7 @@ use super::process::Usage;
 
 /// Counts the changes of what figures mean: answers of an older form are not comparable, and
 /// the page says so ([`super::page`]).
-pub(super) const INSTRUMENTS: u32 = 2;
+pub(super) const INSTRUMENTS: u32 = 3;
 
 /// Everything that one run measured.
 #[derive(Debug, Serialize, Deserialize)]

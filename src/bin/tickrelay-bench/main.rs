@@ -19,6 +19,7 @@ mod process;
 mod raw;
 mod readers;
 mod scenario;
+mod shown;
 mod stage;
 mod stored;
 mod subscriber;

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::answer::{Answer, INSTRUMENTS, Row};
+use super::answer::{Answer, Row};
 use super::figure::{self, Figure};
 use super::floor::Floors;
 use super::readers::is_for_a_copy;
+use super::shown::{Shown, is_old, mark};
 use super::table;
 use super::targets::{Bound, Faults, Sample, ShownBy, TARGETS, Target};
 
@@ -44,16 +45,14 @@ const COST: &[Figure] = &[
     figure::DISK_PER_REPORT,
 ];
 
-/// What is to be known of answers from before [`INSTRUMENTS`] was 2.
+/// What is to be known of answers from before the instruments had the number 3.
 const OLD_INSTRUMENTS: &str = "\
 **Runs that are marked \"earlier instruments\" were made before the columns meant what stands below, and are to be\n\
-taken anew.** In them transit counts from the actual sending; the floor moves its WAL within its committing\n\
-thread; the windows of `hanging` end before the timeout; the outage is a pause, and its memory is compared with that of\n\
-a process that already held the start of the backlog.";
-
-fn is_old(answer: &Answer) -> bool {
-    answer.instruments < INSTRUMENTS
-}
+taken anew.** In them reports/s are those that were acknowledged, whether they arrived or were stored or not, and\n\
+nothing that comes after the last forward that was waited for is seen. In the first of them transit counts from the\n\
+actual sending; the floor moves its WAL within its committing thread; the windows of `hanging` end before the timeout;\n\
+the outage is a pause, and its memory is compared with that of a process that already held the start of the backlog.\n\
+A scenario that was measured with later instruments too is shown and judged by those alone, and so are the floors.";
 
 /// The whole page.
 pub(super) fn write(answers: &[Answer], notes: &str) -> String {
@@ -76,12 +75,7 @@ pub(super) fn write(answers: &[Answer], notes: &str) -> String {
     if answers.iter().any(is_old) {
         say!(page, "{OLD_INSTRUMENTS}\n");
     }
-    let rows: Vec<&Row> = answers.iter().flat_map(|answer| &answer.rows).collect();
-    let of = |durability: &str| -> Vec<&Row> {
-        let rows = rows.iter().copied();
-        rows.filter(|row| row.durability == durability).collect()
-    };
-    verdicts(&mut page, &of("full"));
+    verdicts(&mut page, &Shown::of(answers, "full"));
     runs(&mut page, answers);
     columns(&mut page);
     for (durability, waits) in [
@@ -94,18 +88,18 @@ pub(super) fn write(answers: &[Answer], notes: &str) -> String {
             "commits wait for the operating system (`synchronous=NORMAL`): a power cut may lose the last moments",
         ),
     ] {
-        let rows = of(durability);
-        if rows.is_empty() {
+        let shown = Shown::of(answers, durability);
+        if shown.rows.is_empty() {
             continue;
         }
         say!(page, "## Durability `{durability}`: {waits}\n");
-        floors(&mut page, answers, durability);
+        floors(&mut page, &shown);
         say!(page, "### Speed\n");
-        runs_of(&mut page, &rows, SPEED);
+        runs_of(&mut page, &shown, SPEED);
         say!(page, "### Losses and costs\n");
-        runs_of(&mut page, &rows, COST);
-        further(&mut page, &rows);
-        queries(&mut page, &rows);
+        runs_of(&mut page, &shown, COST);
+        further(&mut page, &shown);
+        queries(&mut page, &shown.rows);
     }
     let notes = notes.trim();
     if !notes.is_empty() {
@@ -116,7 +110,7 @@ pub(super) fn write(answers: &[Answer], notes: &str) -> String {
     page
 }
 
-fn verdicts(page: &mut String, rows: &[&Row]) {
+fn verdicts(page: &mut String, shown: &Shown<'_>) {
     say!(
         page,
         "## What was to be reached\n\n\
@@ -126,7 +120,7 @@ fn verdicts(page: &mut String, rows: &[&Row]) {
          | --- | --- | --- | --- | --- | --- |"
     );
     for target in TARGETS {
-        let (wanted, measured, verdict, close) = verdict(target, rows);
+        let (wanted, measured, verdict, close) = verdict(target, shown);
         let (id, measure) = (target.id, target.measure);
         say!(
             page,
@@ -136,7 +130,7 @@ fn verdicts(page: &mut String, rows: &[&Row]) {
     say!(page, "");
 }
 
-fn verdict(target: &Target, rows: &[&Row]) -> (String, String, &'static str, String) {
+fn verdict(target: &Target, shown: &Shown<'_>) -> (String, String, &'static str, String) {
     match target.shown_by {
         ShownBy::Tests { names, measure } => {
             let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
@@ -144,22 +138,27 @@ fn verdict(target: &Target, rows: &[&Row]) -> (String, String, &'static str, Str
             (String::new(), measured, "tested", String::new())
         }
         ShownBy::Queries(bound) => {
-            let sample = Sample::of_queries(rows.iter().copied());
-            judged("queries", bound, sample, 0)
+            let sample = Sample::of_queries(shown.rows());
+            judged(&whose(shown, "queries"), bound, sample, 0)
         }
         ShownBy::Row(scenario, figure, bound) => {
-            let sample = Sample::in_rows(rows.iter().copied(), scenario, figure);
-            judged(scenario, bound, sample, figure.digits)
+            let sample = Sample::in_rows(shown.rows(), scenario, figure);
+            judged(&whose(shown, scenario), bound, sample, figure.digits)
         }
         ShownBy::Nothing(scenario, kinds) => {
-            let faults = Faults::in_rows(rows.iter().copied(), scenario, kinds);
-            without(scenario, faults)
+            let faults = Faults::in_rows(shown.rows(), scenario, kinds);
+            without(&whose(shown, scenario), faults)
         }
     }
 }
 
+/// Where a figure stands.
+fn whose(shown: &Shown<'_>, scenario: &str) -> String {
+    format!("(`{scenario}`{})", shown.mark(scenario))
+}
+
 /// Whether there was nothing that must not happen.
-fn without(scenario: &str, faults: Option<Faults>) -> (String, String, &'static str, String) {
+fn without(whose: &str, faults: Option<Faults>) -> (String, String, &'static str, String) {
     let (what, verdict) = match faults {
         None => (String::new(), "not measured"),
         Some(Faults { found, .. }) if !found.is_empty() => {
@@ -172,7 +171,7 @@ fn without(scenario: &str, faults: Option<Faults>) -> (String, String, &'static 
         ),
         Some(_) => ("0".to_owned(), "reached"),
     };
-    let measured = format!("{what} (`{scenario}`)");
+    let measured = format!("{what} {whose}");
     let wanted = "0 in every run".to_owned();
     (
         wanted,
@@ -183,17 +182,17 @@ fn without(scenario: &str, faults: Option<Faults>) -> (String, String, &'static 
 }
 
 fn judged(
-    scenario: &str,
+    whose: &str,
     bound: Bound,
     sample: Option<Sample>,
     digits: usize,
 ) -> (String, String, &'static str, String) {
     let wanted = bound.describe();
     let Some(sample) = sample else {
-        let measured = format!("(`{scenario}`)");
+        let measured = whose.to_owned();
         return (wanted, measured, "not measured", String::new());
     };
-    let measured = format!("{} (`{scenario}`)", spread(sample, digits));
+    let measured = format!("{} {whose}", spread(sample, digits));
     let verdict = if bound.is_met(sample) {
         "reached"
     } else {
@@ -217,11 +216,7 @@ fn runs(page: &mut String, answers: &[Answer]) {
             answer.command,
             answer.day,
             answer.version,
-            if is_old(answer) {
-                ", earlier instruments"
-            } else {
-                ""
-            },
+            mark(is_old(answer)),
             table::machine(&answer.machine)
         );
         for failed in &answer.failed {
@@ -266,15 +261,18 @@ const FLOORS: [Floor; 3] = [
     ),
 ];
 
-fn floors(page: &mut String, answers: &[Answer], durability: &str) {
-    let of = || answers.iter().flat_map(|answer| &answer.floors);
-    let of = || of().filter(|floors| floors.durability == durability);
-    if of().next().is_none() {
+fn floors(page: &mut String, shown: &Shown<'_>) {
+    let floors = || shown.floors.iter().copied();
+    if floors().next().is_none() {
         return;
     }
-    say!(page, "| what the machine does at best | |\n| --- | ---: |");
+    let mark = mark(shown.are_floors_old);
+    say!(
+        page,
+        "| what the machine does at best{mark} | |\n| --- | ---: |"
+    );
     for (name, value) in FLOORS {
-        if let Some(sample) = Sample::of(of().map(value)) {
+        if let Some(sample) = Sample::of(floors().map(value)) {
             say!(page, "| {name} | {} |", spread(sample, 0));
         }
     }
@@ -287,7 +285,7 @@ fn floors(page: &mut String, answers: &[Answer], durability: &str) {
 }
 
 /// A table: one line for each scenario, its runs together.
-fn runs_of(page: &mut String, rows: &[&Row], figures: &[Figure]) {
+fn runs_of(page: &mut String, shown: &Shown<'_>, figures: &[Figure]) {
     let titles = figures.iter().map(|figure| figure.title);
     say!(
         page,
@@ -295,15 +293,16 @@ fn runs_of(page: &mut String, rows: &[&Row], figures: &[Figure]) {
         titles.collect::<Vec<_>>().join(" | ")
     );
     say!(page, "| --- | ---: |{}", " ---: |".repeat(figures.len()));
-    for scenario in scenarios(rows) {
-        let of_it = || rows.iter().copied().filter(|row| row.scenario == scenario);
+    for scenario in scenarios(&shown.rows) {
+        let of_it = || shown.rows().filter(|row| row.scenario == scenario);
         let cells = figures.iter().map(|figure| {
             let sample = Sample::in_rows(of_it(), scenario, *figure);
             sample.map_or_else(String::new, |sample| spread(sample, figure.digits))
         });
         say!(
             page,
-            "| {scenario} | {} | {} |",
+            "| {scenario}{} | {} | {} |",
+            shown.mark(scenario),
             of_it().count(),
             cells.collect::<Vec<_>>().join(" | ")
         );
@@ -312,17 +311,18 @@ fn runs_of(page: &mut String, rows: &[&Row], figures: &[Figure]) {
 }
 
 /// What only some scenarios have.
-fn further(page: &mut String, rows: &[&Row]) {
+fn further(page: &mut String, shown: &Shown<'_>) {
     let is_shown = |figure: &&Figure| {
         let mut shown = SPEED.iter().chain(COST);
         !shown.any(|shown| shown.key == figure.key)
     };
     let mut lines = String::new();
-    for scenario in scenarios(rows) {
+    for scenario in scenarios(&shown.rows) {
+        let mark = shown.mark(scenario);
         for figure in figure::ALL.iter().filter(is_shown) {
-            if let Some(sample) = Sample::in_rows(rows.iter().copied(), scenario, *figure) {
+            if let Some(sample) = Sample::in_rows(shown.rows(), scenario, *figure) {
                 let (title, value) = (figure.title, spread(sample, figure.digits));
-                say!(lines, "| {scenario} | {title} | {value} |");
+                say!(lines, "| {scenario}{mark} | {title} | {value} |");
             }
         }
     }
@@ -332,8 +332,8 @@ fn further(page: &mut String, rows: &[&Row]) {
             "### Further figures\n\n| scenario | figure | value |\n| --- | --- | ---: |\n{lines}"
         );
     }
-    let mut notes: Vec<String> = rows
-        .iter()
+    let mut notes: Vec<String> = shown
+        .rows()
         .filter(|row| !row.note.is_empty())
         .map(|row| format!("- {}: {}", row.scenario, row.note))
         .collect();
