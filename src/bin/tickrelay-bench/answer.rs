@@ -159,15 +159,49 @@ impl Row {
         }
     }
 
-    /// What it is of what this machine could do at best.
+    /// What it is of what this machine could do at best; no more than what is in the store.
     pub(super) fn compare(&mut self, floors: &Floors) {
-        if let Some(webhooks) = self.get(figure::WEBHOOKS_PER_S) {
-            let percent = 100.0 * webhooks / floors.stored_per_s;
+        let (webhooks, reports) = (self.get(figure::WEBHOOKS), self.get(figure::REPORTS));
+        // The floor commits one small body for each webhook, so it says nothing about batches.
+        if let (Some(reports), Some(per_s)) = (reports, self.get(figure::WEBHOOKS_PER_S))
+            && webhooks == Some(reports)
+        {
+            let unstored = self.get(figure::UNSTORED).unwrap_or_default();
+            let kept = 1.0 - (unstored / reports.max(1.0)).min(1.0);
+            let percent = 100.0 * kept * per_s / floors.stored_per_s;
             self.set(figure::FLOOR_PERCENT, percent);
         }
         if let Some(forwards) = self.get(figure::FORWARDS_PER_S) {
             let percent = 100.0 * forwards / floors.posts_per_s;
             self.set(figure::CEILING_PERCENT, percent);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_floor_is_for_single_reports_that_are_in_the_store() {
+        let floors = Floors {
+            durability: "full".to_owned(),
+            bare_per_s: 100_000.0,
+            stored_per_s: 50_000.0,
+            posts_per_s: 40_000.0,
+        };
+        let percent = |reports: f64, unstored: f64| {
+            let mut row = Row::new("ingest");
+            row.set(figure::WEBHOOKS, 1_000.0);
+            row.set(figure::WEBHOOKS_PER_S, 20_000.0);
+            row.set(figure::REPORTS, reports);
+            row.set(figure::UNSTORED, unstored);
+            row.compare(&floors);
+            row.get(figure::FLOOR_PERCENT)
+        };
+        assert_eq!(percent(1_000.0, 0.0), Some(40.0));
+        assert_eq!(percent(1_000.0, 750.0), Some(10.0));
+        assert_eq!(percent(1_000.0, 1_000.0), Some(0.0));
+        assert_eq!(percent(100_000.0, 0.0), None);
     }
 }

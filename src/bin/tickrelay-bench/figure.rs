@@ -49,7 +49,7 @@ figures! {
     TRANSIT_P50_MS = "transit_p50_ms", "transit p50", 2, "ms from when a webhook should have left, as for the ack, to its forward's arrival at the subscriber: half of them took at most this";
     TRANSIT_P99_MS = "transit_p99_ms", "p99", 2, "the same for 99 of 100";
     FORWARDS_PER_S = "forwards_per_s", "forwards/s", 0, "forwards in a second that arrived, each once, until the last had";
-    FLOOR_PERCENT = "floor_percent", "% floor", 0, "webhooks/s as a share of the floor of the same round: a bare server that commits the raw body before it answers";
+    FLOOR_PERCENT = "floor_percent", "% floor", 0, "webhooks/s whose report is in the store, as a share of the floor of the same round: a bare server that commits the raw body before it answers; not for batches, whose webhooks are few and large";
     CEILING_PERCENT = "ceiling_percent", "% ceil.", 0, "forwards/s as a share of the ceiling of the same round: signed posts without a store";
     REFUSED = "refused", "refused", 0, "webhooks answered otherwise than 2xx, or not at all";
     LOST = "lost", "lost", 0, "forwards of acknowledged reports that never arrived; without a subscriber, acknowledged reports that are not in the store";

@@ -247,7 +247,7 @@ fn columns(page: &mut String) {
 
 /// What is told of the floors: its name, and where it stands.
 type Floor = (&'static str, fn(&Floors) -> f64);
-const FLOORS: [Floor; 3] = [
+const FLOORS: [Floor; 4] = [
     ("a bare HTTP server answers, webhooks/s", |floors| {
         floors.bare_per_s
     }),
@@ -255,6 +255,9 @@ const FLOORS: [Floor; 3] = [
         "the same with a group commit of the raw body first (the floor), webhooks/s",
         |floors| floors.stored_per_s,
     ),
+    ("the floor as a share of the bare server, %", |floors| {
+        100.0 * floors.stored_per_s / floors.bare_per_s
+    }),
     (
         "signed posts without a store (the ceiling), forwards/s",
         |floors| floors.posts_per_s,
