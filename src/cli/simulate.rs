@@ -48,7 +48,7 @@ pub(super) struct Simulate {
     #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = duration)]
     duration: Duration,
     /// End after this many reports
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     count: Option<u64>,
     /// Reports in each webhook
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -108,6 +108,11 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+fn count(text: &str) -> Result<u64, &'static str> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or("write how many reports, 1 or more")
+}
+
 fn url(text: &str) -> Result<Url, &'static str> {
     text.parse()
         .ok()
@@ -144,26 +149,16 @@ impl Simulate {
         })?;
         let now_ms = Clock::system().now_ms();
         let seed = self.seed.unwrap_or_else(|| now_ms.unsigned_abs());
-        let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
         writeln!(
             terminal.talk,
             "playing the providers of {} for {}, seed {seed}",
-            names.join(", "),
+            names_of(&sources),
             self.url
         )?;
         let scenario = Scenario {
             target: self.url.clone(),
             batch: usize::from(self.batch),
-            // Between two steps of a message there is about a second.
-            spread: match self.rate {
-                Rate::Max => 4_096,
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "from 16 to 4096"
-                )]
-                Rate::Reports(rate) => rate.clamp(16.0, 4_096.0) as usize,
-            },
+            spread: self.spread(sources.len()),
             mishaps: Mishaps {
                 duplicates: self.duplicates,
                 failures: self.failures,
@@ -184,30 +179,46 @@ impl Simulate {
         )
     }
 
+    /// Messages of each source that are on their way between two steps of one, so that these
+    /// are about a second apart.
+    fn spread(&self, sources: usize) -> usize {
+        let of_all = match self.rate {
+            Rate::Max => 4_096,
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "from 16 to 4096"
+            )]
+            Rate::Reports(rate) => rate.clamp(16.0, 4_096.0) as usize,
+        };
+        // They take turns.
+        (of_all / sources.max(1)).max(1)
+    }
+
     /// Those that were asked for.
     fn sources(&self, configured: Vec<Source>) -> anyhow::Result<Vec<Source>> {
-        let names: Vec<&str> = configured
-            .iter()
-            .map(|source| source.name.as_str())
-            .collect();
         ensure!(
-            !names.is_empty(),
+            !configured.is_empty(),
             "the configuration has no source: what is sent is signed with its secrets"
         );
         for name in &self.source {
             ensure!(
-                names.contains(&name.as_str()),
+                configured.iter().any(|source| source.name == *name),
                 "no source is named {name:?} in the configuration, which has {}",
-                names.join(", ")
+                names_of(&configured)
             );
         }
-        let wanted: Vec<Source> = configured
+        let (polled, wanted): (Vec<Source>, Vec<Source>) = configured
             .into_iter()
             .filter(|source| self.source.is_empty() || self.source.contains(&source.name))
-            // What is asked sends nothing that could be played.
-            .filter(|source| source.polled.is_none())
             .filter(|source| self.providers.is_empty() || self.providers.contains(&source.provider))
-            .collect();
+            .partition(|source| source.polled.is_some());
+        // Left out without a word only where nobody asked for them.
+        ensure!(
+            polled.is_empty() || (self.source.is_empty() && !wanted.is_empty()),
+            "{}: tickrelay asks such a source itself, nothing can be sent to it; name others with --source",
+            names_of(&polled)
+        );
         ensure!(
             !wanted.is_empty(),
             "no source is of such a provider: see tickrelay config show"
@@ -243,10 +254,9 @@ impl Simulate {
         let load = Load {
             address,
             connections: usize::from(self.connections),
-            pace: match self.rate {
-                Rate::Max => Pace::AnswerByAnswer,
-                Rate::Reports(rate) => Pace::Rate(rate / f64::from(self.batch)),
-            },
+            pace: self
+                .webhooks_per_s()
+                .map_or(Pace::AnswerByAnswer, Pace::Rate),
             duration: self.duration,
             reports: self.count,
         };
@@ -272,6 +282,26 @@ impl Simulate {
             });
         bar.finish_and_clear();
         Ok(sent?)
+    }
+
+    /// `None` when they leave as fast as the answers come.
+    fn webhooks_per_s(&self) -> Option<f64> {
+        match self.rate {
+            Rate::Max => None,
+            Rate::Reports(rate) => Some(rate / f64::from(self.batch)),
+        }
+    }
+
+    /// Reports a second, over the time that they should have taken if they took less: the last
+    /// one leaves before its second is over.
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    fn reports_per_s(&self, summary: &Summary) -> f64 {
+        let planned = self.webhooks_per_s().map_or(0.0, |webhooks_per_s| {
+            let whole = self.duration.as_secs_f64();
+            whole.min(summary.sent() as f64 / webhooks_per_s)
+        });
+        let seconds = summary.elapsed.as_secs_f64().max(planned).max(0.001);
+        summary.reports as f64 / seconds
     }
 
     /// Drawn on a terminal only.
@@ -308,6 +338,7 @@ impl Simulate {
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<()> {
         let seconds = summary.elapsed.as_secs_f64().max(0.001);
+        let reports_per_s = self.reports_per_s(summary);
         let latency = &summary.latency_us;
         if self.json {
             let answer = json!({
@@ -315,6 +346,7 @@ impl Simulate {
                 "sent": summary.sent(),
                 "accepted": summary.accepted,
                 "reports": summary.reports,
+                "reports_per_s": reports_per_s,
                 "refused": summary.refused,
                 "broken": summary.broken,
                 "elapsed_s": seconds,
@@ -328,8 +360,6 @@ impl Simulate {
             writeln!(terminal.data, "{answer:#}")?;
             return Ok(());
         }
-        #[expect(clippy::cast_precision_loss, reason = "for people")]
-        let per_second = |count: u64| count as f64 / seconds;
         let out = &mut *terminal.data;
         writeln!(
             out,
@@ -338,10 +368,10 @@ impl Simulate {
         )?;
         writeln!(
             out,
-            "accepted  {} webhooks, {} reports ({:.0} reports/s)",
+            "accepted  {} webhooks, {} reports ({reports_per_s:.digits$} reports/s)",
             summary.accepted,
             summary.reports,
-            per_second(summary.reports)
+            digits = usize::from(reports_per_s < 10.0),
         )?;
         for (status, count) in &summary.refused {
             writeln!(out, "refused   {count} with {status}{}", meaning(*status))?;
@@ -364,6 +394,12 @@ impl Simulate {
         )?;
         Ok(())
     }
+}
+
+/// The names of sources, for people.
+fn names_of(sources: &[Source]) -> String {
+    let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    names.join(", ")
 }
 
 /// What a refusal says about the two configurations or the service.

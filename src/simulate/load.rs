@@ -154,9 +154,7 @@ pub async fn run(
         keep_pace(rate, load, begun, Arc::clone(&work.turns), Arc::clone(stop))?;
     }
     join_all((0..load.connections).map(|_| work.use_connection())).await;
-    let mut summary = work.shared.into_inner().summary;
-    summary.elapsed = begun.elapsed();
-    Ok(summary)
+    Ok(work.shared.into_inner().summary)
 }
 
 /// Gives a turn to a connection whenever one is due. A thread of its own, since the
@@ -235,6 +233,8 @@ impl<O: FnMut(&Exchange<'_>)> Work<'_, O> {
     ) {
         let shared = &mut *self.shared.borrow_mut();
         shared.summary.count(webhook, answer, latency);
+        // Whoever waits for a turn sees only later that it is over.
+        shared.summary.elapsed = self.begun.elapsed();
         (shared.observe)(&Exchange {
             told: &webhook.told,
             due_us,

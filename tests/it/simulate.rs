@@ -10,6 +10,14 @@ use tickrelay::simulate::{Mishaps, Scenario, Traffic};
 use crate::support::cli::Folder;
 use crate::support::{self, TestApp};
 
+/// Adds a source to the configuration.
+fn add_source(folder: &Folder, name: &str, settings: &str) {
+    let file = folder.path("tickrelay.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    let source = format!("[[source]]\nname = \"{name}\"\n{settings}\n");
+    std::fs::write(file, config + &source).unwrap();
+}
+
 /// Plays all four providers, `reports` in all, three in a webhook.
 async fn play(app: &TestApp, pace: Pace, reports: u64, mishaps: Mishaps) -> Summary {
     let folder = app.path();
@@ -109,12 +117,64 @@ async fn an_integrator_plays_a_provider_and_finds_what_was_played() {
     assert_eq!(told["sent"], told["accepted"]);
     let reports = told["reports"].as_u64().unwrap();
     assert!((80..90).contains(&reports), "{told}");
+    let reports_per_s = told["reports_per_s"].as_f64().unwrap();
+    assert!(reports_per_s <= 401.0, "{told}");
     assert!(told["ack_us"]["p50"].as_u64().unwrap() > 0);
     for search in [
         ["message", "list", "--status", "failed"],
         ["webhook", "list", "--outcome", "duplicate"],
     ] {
         folder.done(&search).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_message_is_read_within_seconds_however_many_sources_take_turns() {
+    let folder = Folder::new();
+    for name in ["second", "third", "fourth"] {
+        let infobip = "provider = \"infobip\"\nunauthenticated = true";
+        add_source(&folder, name, infobip);
+    }
+    let service = folder.serve();
+    let url = service.base();
+    let told = folder
+        .done(&["simulate", "--url", url, "--rate", "200", "--for", "6s"])
+        .await;
+    assert!(told.contains(" 1200 reports ("), "{told}");
+    let search = [
+        "message", "list", "--status", "read", "--limit", "1200", "--json",
+    ];
+    let read = folder.run(&search).await.json();
+    // A second between two steps of a message: reading begins after about four.
+    let read = read.as_array().unwrap().len();
+    assert!((60..300).contains(&read), "{read}");
+}
+
+#[actix_web::test]
+async fn few_webhooks_are_counted_over_the_time_that_was_asked_for() {
+    let folder = Folder::new();
+    let service = folder.serve();
+    let url = service.base();
+    for (arguments, said) in [
+        // One webhook of a hundred, of which the next would leave after 33 s.
+        (
+            ["--rate", "3", "--batch", "100", "--for", "2s"],
+            "(50 reports/s)",
+        ),
+        (
+            ["--rate", "0.5", "--batch", "1", "--for", "1s"],
+            "(1.0 reports/s)",
+        ),
+        // Connections that wait for a turn do not count.
+        (
+            ["--rate", "2", "--batch", "1", "--count", "2"],
+            "(2.0 reports/s)",
+        ),
+    ] {
+        let told = folder
+            .done(&[&["simulate", "--url", url], &arguments[..]].concat())
+            .await;
+        assert!(told.contains(said), "{told}");
     }
 }
 
@@ -164,13 +224,24 @@ async fn what_the_service_refuses_is_counted_with_a_reason() {
 #[actix_web::test]
 async fn what_cannot_be_played_is_refused_before_anything_is_sent() {
     let folder = Folder::new();
+    add_source(
+        &folder,
+        "bots",
+        "provider = \"botsquad\"\nunauthenticated = true\nurl = \"https://api.example.com/broadcast/{id}\"",
+    );
     // Bound and never accepted from by anybody once it is dropped.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let away = format!("http://{}", free.local_addr().unwrap());
     drop(free);
     let cases: &[(&[&str], &str)] = &[
         (&["--url", &away], "where tickrelay serve should listen"),
-        (&["--source", "crm"], "which has cloud"),
+        (&["--source", "crm"], "which has cloud, bots"),
+        (
+            &["--source", "cloud,bots"],
+            "bots: tickrelay asks such a source itself, nothing can be sent to it",
+        ),
+        (&["--providers", "botsquad"], "bots: tickrelay asks such"),
+        (&["--count", "0"], "write how many reports, 1 or more"),
         (
             &["--providers", "infobip"],
             "no source is of such a provider",
