@@ -3,6 +3,7 @@
 use super::Durability;
 use super::answer::{Row, count, ms};
 use super::figure;
+use super::measure::Outcome;
 use super::plan::{Needs, Scale};
 use super::player::Part;
 use super::stage::{Bench, Stage};
@@ -31,52 +32,25 @@ pub(super) const fn needs(scale: &Scale) -> Needs {
 pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<Row>> {
     let pairs = pairs(&bench.scale);
     let mut stage = Stage::open(bench, durability)?;
-    let others: Vec<u64> = (0..WELL).collect();
-    for number in &others {
+    for number in 0..WELL {
         stage.subscribe(&format!("subscriber-{number}"), &number.to_string())?;
     }
-    let mut p99 = [Vec::new(), Vec::new()];
-    let (mut outcomes, mut refused, mut timeouts) = (Vec::new(), 0, f64::INFINITY);
-    let mut told = 0;
+    let mut windows = Windows::default();
     for pair in 0..pairs {
         // The order changes from pair to pair, so that what grows with time falls on both.
         for hangs in [pair % 2 == 0, pair % 2 != 0] {
-            let name = format!("tenth-{pair}-{hangs}");
-            stage.ask(&Request::AddSubscriber(NewSubscriber {
-                timeout_ms: Some(TIMEOUT_MS),
-                ..stage.subscriber(&name, if hangs { "hang" } else { TENTH })
-            }))?;
-            let part = Part {
-                rate: Some(200.0),
-                ..stage.part()?
-            };
-            let played = stage.play(&part)?;
-            if hangs {
-                let labels = format!("subscriber=\"{name}\",outcome=\"timeout\"");
-                let series = format!("tickrelay_attempts_total{{{labels}}}");
-                timeouts = timeouts.min(stage.service()?.metric(&series)?);
-            }
-            stage.drain(&part, played.distinct * (WELL + u64::from(!hangs)))?;
-            let taken = stage.taken()?;
-            stage.ask(&Request::RemoveSubscriber { name })?;
-            let outcome = part.outcome(&taken, &others)?;
-            p99[usize::from(hangs)].push(ms(outcome.transit_p99));
-            outcomes.push(outcome);
-            if !hangs {
-                outcomes.push(part.outcome(&taken, &[WELL])?);
-            }
-            refused += played.unaccepted();
-            told += played.distinct;
+            windows.add(&mut stage, &format!("tenth-{pair}-{hangs}"), hangs)?;
         }
     }
     let mut row = Row::new("hanging");
     row.set(figure::PAIRS, count(pairs));
-    row.set(figure::TIMEOUTS, timeouts);
-    row.set(figure::REFUSED, count(refused));
+    let fewest = windows.timeouts.iter().copied().min_by(f64::total_cmp);
+    row.set(figure::TIMEOUTS, fewest.unwrap_or_default());
+    row.set(figure::REFUSED, count(windows.refused));
     let stored = stage.reports_after(0)?;
-    row.set(figure::UNSTORED, count(told.saturating_sub(stored)));
-    row.faults(&outcomes);
-    let [well, hung] = p99.map(|p99| Sample::of(p99.into_iter()));
+    row.set(figure::UNSTORED, count(windows.told.saturating_sub(stored)));
+    row.faults(&windows.outcomes);
+    let [well, hung] = windows.p99.map(|p99| Sample::of(p99.into_iter()));
     if let Some((well, hung)) = well.zip(hung) {
         row.set(figure::OTHERS_WELL_MS, well.median);
         row.set(figure::OTHERS_HUNG_MS, hung.median);
@@ -96,4 +70,51 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
         );
     }
     Ok(vec![row])
+}
+
+/// What came of the windows so far.
+#[derive(Default)]
+struct Windows {
+    /// Of the nine, beside a well tenth and beside a hanging one, ms.
+    p99: [Vec<f64>; 2],
+    /// Of the nine, and of the tenth while it is well.
+    outcomes: Vec<Outcome>,
+    /// Reports that were acknowledged, webhooks that were not.
+    told: u64,
+    refused: u64,
+    /// Attempts that had timed out when a window with a hanging tenth ended.
+    timeouts: Vec<f64>,
+}
+
+impl Windows {
+    fn add(&mut self, stage: &mut Stage<'_>, name: &str, hangs: bool) -> anyhow::Result<()> {
+        stage.ask(&Request::AddSubscriber(NewSubscriber {
+            timeout_ms: Some(TIMEOUT_MS),
+            ..stage.subscriber(name, if hangs { "hang" } else { TENTH })
+        }))?;
+        let part = Part {
+            rate: Some(200.0),
+            ..stage.part()?
+        };
+        let played = stage.play(&part)?;
+        if hangs {
+            let labels = format!("subscriber=\"{name}\",outcome=\"timeout\"");
+            let series = format!("tickrelay_attempts_total{{{labels}}}");
+            self.timeouts.push(stage.service()?.metric(&series)?);
+        }
+        stage.drain(&part, played.distinct * (WELL + u64::from(!hangs)))?;
+        let taken = stage.taken()?;
+        let name = name.to_owned();
+        stage.ask(&Request::RemoveSubscriber { name })?;
+        let others: Vec<u64> = (0..WELL).collect();
+        let outcome = part.outcome(&taken, &others)?;
+        self.p99[usize::from(hangs)].push(ms(outcome.transit_p99));
+        self.outcomes.push(outcome);
+        if !hangs {
+            self.outcomes.push(part.outcome(&taken, &[WELL])?);
+        }
+        self.told += played.distinct;
+        self.refused += played.unaccepted();
+        Ok(())
+    }
 }
