@@ -296,7 +296,7 @@ fn runs_of(page: &mut String, shown: &Shown<'_>, figures: &[Figure]) {
         titles.collect::<Vec<_>>().join(" | ")
     );
     say!(page, "| --- | ---: |{}", " ---: |".repeat(figures.len()));
-    for scenario in scenarios(&shown.rows) {
+    for scenario in shown.scenarios() {
         let of_it = || shown.rows().filter(|row| row.scenario == scenario);
         let cells = figures.iter().map(|figure| {
             let sample = Sample::in_rows(of_it(), scenario, *figure);
@@ -320,7 +320,7 @@ fn further(page: &mut String, shown: &Shown<'_>) {
         !shown.any(|shown| shown.key == figure.key)
     };
     let mut lines = String::new();
-    for scenario in scenarios(&shown.rows) {
+    for scenario in shown.scenarios() {
         let mark = shown.mark(scenario);
         for figure in figure::ALL.iter().filter(is_shown) {
             if let Some(sample) = Sample::in_rows(shown.rows(), scenario, *figure) {
@@ -377,17 +377,6 @@ fn queries(page: &mut String, rows: &[&Row]) {
         }
     }
     say!(page, "");
-}
-
-/// The scenarios that were run, in the order in which they were.
-fn scenarios<'a>(rows: &[&'a Row]) -> Vec<&'a str> {
-    let mut names: Vec<&str> = Vec::new();
-    for row in rows {
-        if !names.contains(&row.scenario.as_str()) {
-            names.push(&row.scenario);
-        }
-    }
-    names
 }
 
 /// The median, and where the runs lay when they differ.

@@ -71,4 +71,15 @@ impl<'a> Shown<'a> {
     pub(super) fn rows(&self) -> impl Iterator<Item = &'a Row> {
         self.rows.iter().copied()
     }
+
+    /// The scenarios that were run, in the order in which they were.
+    pub(super) fn scenarios(&self) -> Vec<&'a str> {
+        let mut names: Vec<&str> = Vec::new();
+        for row in self.rows() {
+            if !names.contains(&row.scenario.as_str()) {
+                names.push(&row.scenario);
+            }
+        }
+        names
+    }
 }
