@@ -98,7 +98,7 @@ impl Row {
     }
 
     pub(super) fn acks(&mut self, played: &Played) {
-        self.set(figure::WINDOW_S, played.elapsed_s.round());
+        self.set(figure::WINDOW_S, played.sent_s.round());
         self.set(figure::WEBHOOKS, count(played.accepted));
         self.set(figure::REPORTS, count(played.reports));
         let seconds = played.elapsed_s;

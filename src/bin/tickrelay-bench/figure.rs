@@ -37,7 +37,7 @@ macro_rules! figures {
 }
 
 figures! {
-    WINDOW_S = "window_s", "window s", 0, "how long was sent";
+    WINDOW_S = "window_s", "window s", 0, "from when the first webhook should have left until the last should, to a second";
     WEBHOOKS = "webhooks", "webhooks", 0, "webhooks that were acknowledged";
     REPORTS = "reports", "reports", 0, "reports in them";
     WEBHOOKS_PER_S = "webhooks_per_s", "webhooks/s", 0, "webhooks acknowledged in a second";

@@ -73,6 +73,9 @@ pub(super) struct Played {
     pub(super) refused: BTreeMap<u16, u64>,
     pub(super) broken: BTreeMap<String, u64>,
     pub(super) elapsed_s: f64,
+    /// From when the first webhook should have left until the last should; how late its answer
+    /// came does not lengthen that.
+    pub(super) sent_s: f64,
     pub(super) ack_p50: u64,
     pub(super) ack_p99: u64,
     pub(super) ack_p999: u64,
@@ -213,7 +216,10 @@ async fn play(part: &Part, stop: &Arc<AtomicBool>) -> anyhow::Result<Played> {
     };
     let (mut log, mut distinct) = (Vec::new(), 0);
     let mut stretches = Stretches::new();
+    let (mut first_us, mut last_us) = (u64::MAX, 0);
     let summary = load::run(&load, traffic, stop, |exchange| {
+        first_us = first_us.min(exchange.due_us);
+        last_us = last_us.max(exchange.due_us);
         if matches!(exchange.answer, Ok(200..=299)) {
             stretches.record(exchange.latency);
             distinct += exchange.told.iter().filter(|told| !told.again).count() as u64;
@@ -238,6 +244,7 @@ async fn play(part: &Part, stop: &Arc<AtomicBool>) -> anyhow::Result<Played> {
         refused: summary.refused.clone(),
         broken: summary.broken.clone(),
         elapsed_s: summary.elapsed.as_secs_f64(),
+        sent_s: Duration::from_micros(last_us.saturating_sub(first_us)).as_secs_f64(),
         ack_p50: ack(0.5),
         ack_p99: ack(0.99),
         ack_p999: ack(0.999),
@@ -374,6 +381,9 @@ mod tests {
         let played = runtime.block_on(play(&part, &Arc::default())).unwrap();
         relay.join().unwrap();
         assert_eq!((played.accepted, played.unaccepted()), (10, 0));
+        // The stall is in the time that it took, not in that in which webhooks were due.
+        assert!(played.elapsed_s >= STALL.as_secs_f64(), "{played:?}");
+        assert!((0.085..0.095).contains(&played.sent_s), "{played:?}");
         let told = read_log(&log).unwrap();
         // The last nine all left after the stall, one hundredth of a second apart in the plan.
         let last = told.last().unwrap().at_us - told[0].at_us;
