@@ -4,6 +4,8 @@
 //! the folder's `expected.json`. `UPDATE_FIXTURES=1` writes that file: read it then as if
 //! somebody else had written it.
 
+use std::path::PathBuf;
+
 use rusqlite::types::ValueRef;
 use serde_json::{Map, Value, json};
 use tickrelay::clock::{Clock, Hand};
@@ -72,13 +74,11 @@ async fn set_back(app: &TestApp, hand: &Hand) {
     until("what waits is moved", || app.value::<bool>(&moved)).await;
 }
 
-#[actix_web::test]
-async fn every_fixture_becomes_what_its_folder_expects() {
-    let cases = fixtures::all();
-    let (app, hand) = boot(&cases).await;
+/// Posts each case; returns what came of it, as it stands in `expected.json`.
+async fn found(cases: &[Case]) -> Vec<String> {
+    let (app, hand) = boot(cases).await;
     let listeners = Listeners::subscribe(&app).await;
-    let update = std::env::var_os("UPDATE_FIXTURES").is_some();
-    let mut faults = Vec::new();
+    let mut found = Vec::new();
     for (number, case) in cases.iter().enumerate() {
         let before = (
             listeners.default.count(),
@@ -106,20 +106,62 @@ async fn every_fixture_becomes_what_its_folder_expects() {
                 case.path()
             );
         }
-        let found = outcome(&app, case, &answers, &default, &other);
-        let path = case.folder.join("expected.json");
-        let text = serde_json::to_string_pretty(&found).unwrap() + "\n";
-        if update {
-            std::fs::write(&path, text).unwrap();
-        } else {
-            let expected = std::fs::read_to_string(&path).unwrap_or_default();
-            faults.extend(
-                difference(&expected, &text)
-                    .map(|lines| format!("{} ({})\n{lines}", case.path(), case.claim.title)),
-            );
+        let outcome = outcome(&app, case, &answers, &default, &other);
+        found.push(serde_json::to_string_pretty(&outcome).unwrap() + "\n");
+    }
+    found
+}
+
+/// The cases of which something else was expected, and what.
+fn faults(cases: &[Case], expected: &[String], found: &[String]) -> Vec<String> {
+    let pairs = cases.iter().zip(expected.iter().zip(found));
+    let fault = |(case, (expected, found)): (&Case, (&String, &String))| {
+        difference(expected, found)
+            .map(|lines| format!("{} ({})\n{lines}", case.path(), case.claim.title))
+    };
+    pairs.filter_map(fault).collect()
+}
+
+fn expected_file(case: &Case) -> PathBuf {
+    case.folder.join("expected.json")
+}
+
+fn expected(cases: &[Case]) -> Vec<String> {
+    let read = |case: &Case| std::fs::read_to_string(expected_file(case)).unwrap_or_default();
+    cases.iter().map(read).collect()
+}
+
+#[actix_web::test]
+async fn every_fixture_becomes_what_its_folder_expects() {
+    let cases = fixtures::all();
+    let found = found(&cases).await;
+    if std::env::var_os("UPDATE_FIXTURES").is_some() {
+        for (case, text) in cases.iter().zip(&found) {
+            std::fs::write(expected_file(case), text).unwrap();
         }
     }
+    let faults = faults(&cases, &expected(&cases), &found);
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[actix_web::test]
+async fn a_fixture_of_which_anything_else_is_expected_is_caught_by_its_name() {
+    let mut cases = fixtures::all();
+    cases.retain(|case| case.name == "failed-not-on-whatsapp" || case.name == "echo-of-the-sender");
+    let (found, expected) = (found(&cases).await, expected(&cases));
+    assert_eq!(faults(&cases, &expected, &found), Vec::<String>::new());
+    // An answer, a webhook's outcome, a report's value, a payload's: each line by itself.
+    for (number, case) in cases.iter().enumerate() {
+        for line in 0..expected[number].lines().count() {
+            let mut changed: Vec<&str> = expected[number].lines().collect();
+            let gone = changed.remove(line);
+            let mut expected = expected.clone();
+            expected[number] = changed.join("\n") + "\n";
+            let faults = faults(&cases, &expected, &found);
+            assert_eq!(faults.len(), 1, "without {gone:?}: {faults:?}");
+            assert!(faults[0].starts_with(&case.path()), "{faults:?}");
+        }
+    }
 }
 
 #[actix_web::test]
