@@ -1,14 +1,17 @@
-//! Subscribers that mean harm, and one whose name does not resolve, beside one that does not.
+//! Subscribers that mean harm, and one whose name does not resolve, beside one that does not:
+//! it waits for none of them, which is measured, with a control in which it has to.
+
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tickrelay::operations::Request;
 
 use super::{MEMORY, is_long};
 use crate::support::hostile::{Hostile, Vice};
-use crate::support::receiver::Receiver;
+use crate::support::receiver::{Receiver, Reply};
 use crate::support::service::{Home, Service};
 use crate::support::shim;
-use crate::support::traffic::post_each;
+use crate::support::traffic::{number, post_each};
 use crate::support::until;
 
 /// Webhooks that are posted, of two reports each in the mean; in the long form they are more
@@ -21,20 +24,61 @@ fn reports() -> usize {
     2 * webhooks()
 }
 
-/// A service with short times, so that every failure is seen soon.
+/// How long an attempt may take: who waits for one that hangs, waits for that long.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest that a report of the healthy one may be on its way.
+const SOON: Duration = Duration::from_secs(2);
+
+/// Short waits, so that every failure is seen soon.
+fn impatient(home: Home) -> Home {
+    home.set(&format!("forward.timeout={}s", TIMEOUT.as_secs()))
+        .set("forward.schedule=1s,1s,1s,1s,1s,1s,1s,1s")
+}
+
 fn start() -> (Home, Service) {
-    let home = Home::new()
-        .set("forward.timeout=1s")
-        .set("forward.schedule=1s,1s,1s,1s,1s,1s,1s,1s");
+    let home = impatient(Home::new());
     let service = home.start();
     (home, service)
 }
 
+/// Posts webhooks one after the other; when each was answered, by its number.
+async fn post(service: &Service, webhooks: usize) -> Vec<Instant> {
+    let mut answered = Vec::new();
+    for number in 0..webhooks {
+        post_each(service.address, [number]).await;
+        answered.push(Instant::now());
+    }
+    answered
+}
+
+/// The longest that anything was on its way to it after its webhook was answered.
+fn slowest(healthy: &Receiver, answered: &[Instant]) -> Duration {
+    let received = healthy.received();
+    let arrived = received
+        .iter()
+        .filter(|request| request.path == "/status")
+        .map(|request| {
+            request
+                .at
+                .saturating_duration_since(answered[number(&request.message())])
+        });
+    arrived.max().unwrap()
+}
+
+/// Fails unless the healthy one gets all, each report soon.
+#[allow(clippy::print_stdout, reason = "what was measured, for --nocapture")]
+async fn check_soon(healthy: &Receiver, answered: &[Instant]) {
+    until("the healthy one has all", || healthy.count() >= reports()).await;
+    let slowest = slowest(healthy, answered);
+    println!("the slowest report of the healthy one took {slowest:?}");
+    assert!(slowest < SOON, "{slowest:?}");
+    assert_eq!(healthy.count(), reports());
+}
+
 fn store(home: &Home) -> Connection {
     let store = Connection::open(home.store()).unwrap();
-    store
-        .busy_timeout(std::time::Duration::from_secs(5))
-        .unwrap();
+    store.busy_timeout(Duration::from_secs(5)).unwrap();
     store
 }
 
@@ -63,13 +107,10 @@ async fn hostile_subscribers_hold_nobody_up_and_are_served_once_they_behave() {
         service.subscribe(vice.name(), &subscriber.url);
         hostile.push((vice, subscriber));
     }
-    post_each(service.address, 0..webhooks()).await;
+    let answered = post(&service, webhooks()).await;
+    check_soon(&healthy, &answered).await;
 
     let store = store(&home);
-    until("the healthy one has all", || {
-        count(&store, "forward WHERE state = 'delivered'", "healthy") == reports()
-    })
-    .await;
     for (vice, subscriber) in &hostile {
         let failures = failed(vice.code());
         until("five attempts failed", || {
@@ -93,8 +134,8 @@ async fn hostile_subscribers_hold_nobody_up_and_are_served_once_they_behave() {
         let pending = || count(&store, "forward WHERE state = 'pending'", vice.name());
         until("nothing is owed any more", || pending() == 0).await;
         let delivered = count(&store, "forward WHERE state = 'delivered'", vice.name());
-        // A schedule of seconds gives some up; the breaker spared the others.
-        assert!(delivered > reports() / 2, "{vice:?}: {delivered}");
+        // The breaker spared the attempts of a schedule that lasts for seconds.
+        assert_eq!(delivered, reports(), "{vice:?}");
     }
     service.stop();
 }
@@ -105,12 +146,9 @@ async fn a_name_that_does_not_resolve_holds_nobody_up() {
     let healthy = Receiver::start();
     service.subscribe("healthy", &healthy.url);
     service.subscribe("nowhere", "http://nonexistent.invalid/status");
-    post_each(service.address, 0..webhooks()).await;
+    let answered = post(&service, webhooks()).await;
+    check_soon(&healthy, &answered).await;
     let store = store(&home);
-    until("the healthy one has all", || {
-        count(&store, "forward WHERE state = 'delivered'", "healthy") == reports()
-    })
-    .await;
     until("attempts failed", || {
         count(&store, &failed("dns"), "nowhere") >= 5
     })
@@ -127,18 +165,15 @@ async fn a_name_that_does_not_resolve_holds_nobody_up() {
 #[actix_web::test]
 async fn a_name_that_resolves_again_is_served_without_hands() {
     let (home, switch) = shim::with_switch();
-    let home = home.set("forward.timeout=1s").set("forward.schedule=1s,1s");
+    let home = impatient(home);
     let service = home.start();
     let (near, far) = (Receiver::start(), Receiver::start());
     service.subscribe("near", &near.url);
     service.subscribe("far", &far.url.replace("127.0.0.1", "far.test"));
     switch.resolve_names(false);
-    post_each(service.address, 0..webhooks()).await;
+    let answered = post(&service, webhooks()).await;
+    check_soon(&near, &answered).await;
     let store = store(&home);
-    until("the one with an address has all", || {
-        near.count() == reports()
-    })
-    .await;
     until("attempts failed", || {
         count(&store, &failed("dns"), "far") >= 5
     })
@@ -149,7 +184,33 @@ async fn a_name_that_resolves_again_is_served_without_hands() {
         count(&store, "forward WHERE state = 'pending'", "far") == 0
     })
     .await;
-    // The breaker spared the attempts of all but the first few.
-    assert!(far.count() > reports() - 10, "{}", far.count());
+    // The breaker spared the attempts, and none came there before.
+    assert_eq!(far.count(), reports());
+    service.stop();
+}
+
+#[actix_web::test]
+async fn one_that_shares_a_slot_with_one_that_hangs_is_caught_by_its_slowest_report() {
+    let (_home, service) = start();
+    let gateway = Receiver::one_at_a_time(|_, request| {
+        let hangs = request.path == "/hangs";
+        Reply::status(200).after(if hangs { TIMEOUT } else { Duration::ZERO })
+    });
+    service.subscribe("hangs", &gateway.url.replace("/status", "/hangs"));
+    // One report each: their numbers are threefold.
+    post_each(service.address, [0]).await;
+    until("the slot is taken", || gateway.count() == 1).await;
+    service.subscribe("healthy", &gateway.url);
+    post_each(service.address, [3]).await;
+    let answered = vec![Instant::now(); 4];
+    let came = || {
+        gateway
+            .received()
+            .iter()
+            .any(|request| request.path == "/status")
+    };
+    until("it comes after all", came).await;
+    let slowest = slowest(&gateway, &answered);
+    assert!(slowest > SOON, "{slowest:?}");
     service.stop();
 }
