@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
-use super::writer::end_if_unsynced;
+use super::disk::end_if_unsynced;
 use super::{backend, connect, set_durability};
 use crate::metrics::Metrics;
 use crate::store::{Durability, Error, Options};

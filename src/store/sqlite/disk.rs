@@ -62,3 +62,17 @@ pub(super) fn is_of_the_surroundings(error: &rusqlite::Error) -> bool {
         )
     )
 }
+
+/// A failed fsync ends the process: the kernel may have dropped the pages, so a second try
+/// could succeed without the data being on the disk.
+pub(super) fn end_if_unsynced(error: &rusqlite::Error) {
+    if let rusqlite::Error::SqliteFailure(failure, _) = error
+        && matches!(
+            failure.extended_code,
+            rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC
+        )
+    {
+        tracing::error!(%error, "store.fsync_failed");
+        std::process::exit(70);
+    }
+}

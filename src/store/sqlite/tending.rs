@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::writer::{Core, TICK, end_if_unsynced};
+use super::writer::{Core, TICK};
 use super::{BUSY_PATIENCE, disk, schema};
 
 /// How often a WAL above its limit is tried to be emptied while somebody reads.
@@ -189,7 +189,7 @@ impl Core {
                 self.shared.commit_failed.store(false, Ordering::Relaxed);
                 tracing::info!("store.commit_works_again");
             }
-            Err(error) => end_if_unsynced(&error),
+            Err(error) => disk::end_if_unsynced(&error),
         }
     }
 
@@ -205,7 +205,7 @@ impl Core {
         let pragma = format!("PRAGMA wal_checkpoint({mode})");
         let result = self.connection.query_row(&pragma, [], |row| row.get(0));
         if let Err(error) = &result {
-            end_if_unsynced(error);
+            disk::end_if_unsynced(error);
         }
         self.metrics
             .checkpoint_seconds

@@ -336,12 +336,14 @@ impl Core {
             }
             Err(error) => {
                 tracing::warn!(%error, jobs = group.len(), "store.group_failed");
-                for job in group {
-                    let single = vec![job];
-                    match self.transact(&single) {
-                        Ok(effects) => self.conclude(single, effects),
-                        Err(error) => self.fail(single, &error),
-                    }
+                let (awaited, others): (Vec<_>, Vec<_>) =
+                    group.into_iter().partition(Job::is_awaited);
+                if awaited.is_empty() || others.is_empty() {
+                    self.commit_singly(awaited.into_iter().chain(others));
+                } else {
+                    // A table that only settlements need leaves webhooks their one sync.
+                    self.commit(awaited);
+                    self.commit(others);
                 }
             }
         }
@@ -351,6 +353,24 @@ impl Core {
         self.metrics
             .commit_seconds
             .observe(started.elapsed().as_secs_f64());
+    }
+
+    /// Commits each for itself, and says once how many failed.
+    fn commit_singly(&mut self, jobs: impl Iterator<Item = Job>) {
+        let mut failures = (0, None);
+        for job in jobs {
+            let single = vec![job];
+            match self.transact(&single) {
+                Ok(effects) => self.conclude(single, effects),
+                Err(error) => {
+                    self.refuse(single, &error);
+                    failures = (failures.0 + 1, Some(error));
+                }
+            }
+        }
+        if let (jobs, Some(error)) = failures {
+            tracing::error!(%error, jobs, "store.commit_failed");
+        }
     }
 
     fn set_synchronous(&self, durability: Durability) {
@@ -435,10 +455,15 @@ impl Core {
     }
 
     fn fail(&mut self, group: Vec<Job>, error: &rusqlite::Error) {
-        end_if_unsynced(error);
+        tracing::error!(%error, jobs = group.len(), "store.commit_failed");
+        self.refuse(group, error);
+    }
+
+    /// Tells who waits that it is not stored, and keeps what must be written down later.
+    fn refuse(&mut self, group: Vec<Job>, error: &rusqlite::Error) {
+        disk::end_if_unsynced(error);
         self.shared.commit_failed.store(true, Ordering::Relaxed);
         self.surroundings_failed = disk::is_of_the_surroundings(error);
-        tracing::error!(%error, "store.commit_failed");
         for job in group {
             match job {
                 Job::Accept(arrival, reply) => {
@@ -486,7 +511,7 @@ impl Core {
     ) -> Result<T, Error> {
         let now_ms = self.clock.now_ms();
         let wrap = |error: rusqlite::Error| {
-            end_if_unsynced(&error);
+            disk::end_if_unsynced(&error);
             backend(format!("cannot {attempted}"), error)
         };
         let transaction =
@@ -556,20 +581,6 @@ fn gather(first: Job, inbox: &Receiver<Job>, patience: Duration) -> (Vec<Job>, O
         }
     }
     (group, None)
-}
-
-/// A failed fsync ends the process: the kernel may have dropped the pages, so a second try
-/// could succeed without the data being on the disk.
-pub(super) fn end_if_unsynced(error: &rusqlite::Error) {
-    if let rusqlite::Error::SqliteFailure(failure, _) = error
-        && matches!(
-            failure.extended_code,
-            rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC
-        )
-    {
-        tracing::error!(%error, "store.fsync_failed");
-        std::process::exit(70);
-    }
 }
 
 fn not_stored(attempted: &str, error: &rusqlite::Error) -> Error {
