@@ -15,7 +15,7 @@ use tampering::tamper;
 use trial::{Answers, Trial};
 use window::Moment;
 
-/// Kills in the test suite; `CRASH_ROUNDS=1000` asks for more.
+/// Kills in the test suite; `CRASH_ROUNDS=300` asks for more.
 const ROUNDS: usize = 30;
 
 #[allow(

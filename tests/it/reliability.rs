@@ -31,9 +31,10 @@ Each promise of the [README](../README.md#what-it-promises-and-the-test-that-pro
 faults that attack it, the tests that make the faults happen, and for each a control: a test,
 or a condition in it, that fails when the fault did not happen or when harm goes unseen.
 
-`cargo test` runs every test in its short form on the true binary, or the true server in the
-test's process where a clock has to be moved. A long form is a command of its own; what its last
-run brought stands with it. This file is rendered from [reliability.toml](reliability.toml), and
+`cargo test` runs every test in its short form: on the true binary where it is killed, or its disk,
+its memory or its connections are attacked; else on the true server in the test's process, by a
+clock that the test moves or by the system's, and the order of reports on the store alone. A long
+form is a command of its own; what its last run brought, and on what build, stands with it. This file is rendered from [reliability.toml](reliability.toml), and
 `cargo test --test it reliability::` fails when it, the README or a test's name has moved on.
 `UPDATE_DOCS=1` before that command writes it anew.
 
@@ -292,7 +293,8 @@ fn each_fault_has_a_control_that_is_none_of_its_own_tests() {
             }
         }
         let is_a_test = fault.controls.iter().any(|control| tests.contains(control));
-        if !is_a_test && !(fault.in_test && fault.control.is_some()) {
+        let is_in_test = fault.in_test && fault.control.is_some();
+        if !is_a_test && !is_in_test {
             faults.push(format!("{id}: no control is a test, or stands in its own"));
         }
     }

@@ -1,0 +1,47 @@
+//! What one stranger does, done to a server that bounds nothing: each measurement must see it.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::{
+    PART, Plain, SENDING, allow_many_connections, answer, check_kept, head, post, webhook,
+};
+use crate::support::PATIENCE;
+use crate::support::traffic::request;
+
+#[actix_web::test]
+async fn a_server_without_the_bounds_is_caught_by_the_same_stranger() {
+    allow_many_connections();
+    let (_plain, address) = Plain::start();
+    // Longer than the service waits for a head.
+    let patience = 2 * SENDING;
+    let mut second = TcpStream::connect(address).await.unwrap();
+    check_kept(&post(&mut second, 1).await);
+    let head = head("POST /webhooks/cloud", 1, PART);
+    second.write_all(head.as_bytes()).await.unwrap();
+    let cut = tokio::time::timeout(patience, answer(&mut second)).await;
+    assert!(cut.is_err(), "a second head: {cut:?}");
+
+    let mut unfinished = TcpStream::connect(address).await.unwrap();
+    let part = webhook(1, 1_000) + &" ".repeat(500);
+    unfinished.write_all(part.as_bytes()).await.unwrap();
+    let mut idle = Vec::new();
+    for _ in 0..10_000 {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    let cut = tokio::time::timeout(Duration::from_secs(1), answer(&mut unfinished)).await;
+    assert!(cut.is_err(), "of so many: {cut:?}");
+
+    let mut last = TcpStream::connect(address).await.unwrap();
+    let first = request(0).replacen("HTTP/1.1", "HTTP/1.1\r\nConnection: close", 1);
+    last.write_all((first + &request(1)).as_bytes())
+        .await
+        .unwrap();
+    let mut answers = Vec::new();
+    // It may not even be cut.
+    let _ = tokio::time::timeout(PATIENCE, last.read_to_end(&mut answers)).await;
+    let answers = String::from_utf8(answers).unwrap();
+    assert!(answers.matches("HTTP/1.1 ").count() > 1, "{answers}");
+}
