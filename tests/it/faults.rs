@@ -16,6 +16,7 @@ mod connections;
 mod disk;
 mod pages;
 mod subscribers;
+mod unbounded;
 
 /// What the service may hold under every fault, in bytes.
 const MEMORY: usize = 256 * 1024 * 1024;

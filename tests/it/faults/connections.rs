@@ -1,7 +1,5 @@
 //! Thousands of clients at once, each of which makes the service hold as much as it can.
 
-mod unbounded;
-
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -21,9 +19,9 @@ use crate::support::traffic::request;
 use crate::support::{PATIENCE, until};
 
 /// How long a client goes on; the service waits as long for a head.
-const SENDING: Duration = Duration::from_secs(5);
+pub(super) const SENDING: Duration = Duration::from_secs(5);
 /// How much of a head or a body each client sends.
-const PART: usize = 120 * 1024;
+pub(super) const PART: usize = 120 * 1024;
 
 /// Lets this process, and those it starts, hold as many connections as the system allows.
 pub(super) fn allow_many_connections() {
@@ -121,7 +119,7 @@ async fn check(attack: Attack) {
 }
 
 /// The start of a head with so many headers and so long a last one, without its end.
-fn head(request: &str, headers: usize, length: usize) -> String {
+pub(super) fn head(request: &str, headers: usize, length: usize) -> String {
     let headers: Vec<String> = (0..headers).map(|n| format!("X-{n}: 1\r\n")).collect();
     let headers = headers.concat();
     format!(
@@ -131,7 +129,7 @@ fn head(request: &str, headers: usize, length: usize) -> String {
 }
 
 /// A webhook that seems to be signed, with a body of that length, as far as its body.
-fn webhook(headers: usize, length: usize) -> String {
+pub(super) fn webhook(headers: usize, length: usize) -> String {
     let head = head("POST /webhooks/cloud", headers, 1);
     let signature = "0".repeat(64);
     format!("{head}\r\nContent-Length: {length}\r\nX-Hub-Signature-256: sha256={signature}\r\n\r\n")
@@ -176,7 +174,7 @@ async fn answers_that_nobody_reads_are_bounded_and_so_is_what_is_sent_all_the_sa
 
 /// Reads one answer, without a body or with one that stands in the same packet; nothing when
 /// the connection has ended.
-async fn answer(stream: &mut TcpStream) -> String {
+pub(super) async fn answer(stream: &mut TcpStream) -> String {
     let mut answer = vec![0; 4096];
     let read = tokio::time::timeout(2 * PATIENCE, stream.read(&mut answer)).await;
     answer.truncate(read.unwrap().unwrap_or(0));
@@ -184,7 +182,7 @@ async fn answer(stream: &mut TcpStream) -> String {
 }
 
 /// Posts webhook `number` on an open connection; its answer.
-async fn post(stream: &mut TcpStream, number: usize) -> String {
+pub(super) async fn post(stream: &mut TcpStream, number: usize) -> String {
     // Whether it was cut is said by the answer.
     let _ = stream.write_all(request(number).as_bytes()).await;
     answer(stream).await
@@ -218,7 +216,7 @@ fn in_chunks(number: usize, size: usize) -> Vec<u8> {
 }
 
 /// Fails unless that was taken, and more may follow.
-fn check_kept(answer: &str) {
+pub(super) fn check_kept(answer: &str) {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(!answer.to_lowercase().contains("close"), "{answer}");
 }
@@ -323,10 +321,10 @@ async fn after_the_last_answer_of_a_connection_nothing_is_handled() {
 }
 
 /// The HTTP library alone, as the benchmark's floor has it.
-struct Plain(Child);
+pub(super) struct Plain(Child);
 
 impl Plain {
-    fn start() -> (Self, SocketAddr) {
+    pub(super) fn start() -> (Self, SocketAddr) {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tickrelay-bench"))
             .arg("role-server")
             .stdin(Stdio::piped())

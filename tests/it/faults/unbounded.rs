@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{
+use super::connections::{
     PART, Plain, SENDING, allow_many_connections, answer, check_kept, head, post, webhook,
 };
 use crate::support::PATIENCE;
