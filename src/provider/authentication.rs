@@ -108,6 +108,14 @@ impl Authentication {
             .try_for_each(|method| method.check_head(headers, url_token))
     }
 
+    /// Whether a secret stands in the head, so that who passed [`Self::check_head`] is no stranger;
+    /// a signature may be invented.
+    #[must_use]
+    pub fn proves_in_the_head(&self) -> bool {
+        let mut methods = self.methods.iter();
+        methods.any(|method| !matches!(method, Method::Signature(_)))
+    }
+
     /// Checks the token in the URL alone, all that a request without credentials can prove.
     ///
     /// # Errors
