@@ -32,7 +32,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::{Next, from_fn};
-use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
+use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, Route};
 use futures_util::future::{Ready, ready};
 use serde::Serialize;
@@ -196,13 +196,11 @@ async fn admit<B: MessageBody + 'static>(
 /// Everything below `/api/v1`.
 pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(document::page());
-    let mut scope = web::scope(BASE)
-        .app_data(PayloadConfig::new(BODY_LIMIT))
-        .service(
-            web::resource("/openapi.json")
-                .route(web::get().to(document::show))
-                .default_service(web::to(async || refuse_method(&[Method::GET]))),
-        );
+    let mut scope = web::scope(BASE).app_data(input::Limit(BODY_LIMIT)).service(
+        web::resource("/openapi.json")
+            .route(web::get().to(document::show))
+            .default_service(web::to(async || refuse_method(&[Method::GET]))),
+    );
     scope = scope.service(web::redirect("/docs", "docs/"));
     let mut endpoints = endpoints();
     while let Some(path) = endpoints.first().map(|endpoint| endpoint.path) {
@@ -224,7 +222,7 @@ fn resource(path: &str, endpoints: Vec<Endpoint>) -> actix_web::Resource {
         .collect();
     let mut resource = web::resource(path);
     if BULK.contains(&path) {
-        resource = resource.app_data(PayloadConfig::new(BULK_LIMIT));
+        resource = resource.app_data(input::Limit(BULK_LIMIT));
     }
     for endpoint in endpoints {
         resource = resource.route(endpoint.route);

@@ -1,52 +1,60 @@
-//! Reading a webhook's body: byte for byte, and never more of all of them at once than the
+//! Reading a request's body: byte for byte, and never more of all of them at once than the
 //! process can hold.
 //!
 //! Who sends a signed body is known only when all of it was read, so strangers can make us
-//! hold bodies. What they share is bounded, and small bodies have a share of their own: a
-//! stranger with a few huge ones cannot keep the usual ones out. The bytes that one report takes
-//! come from no share, so that thousands of strangers cannot either; how many there are at once
-//! is bounded in [`super::connection`].
+//! hold bodies. What they hold together is bounded, and so that they keep nobody out, the body
+//! that has been read for longest makes room for a new one. Small bodies have a share of their
+//! own, those whose sender is known from the head too, and so have the API's. The bytes that one
+//! report takes come from no share; how many there are at once is bounded in
+//! [`super::connection`].
+
+mod share;
 
 use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_LENGTH;
-use actix_web::web::Payload;
-use futures_util::StreamExt;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use actix_web::web::Bytes;
+use futures_util::{Stream, StreamExt};
 
 use super::connection::CUT;
+pub(super) use share::Held;
+use share::{Reading, Shares, TINY};
 
-/// The part of a body that comes from no share, in bytes.
-const TINY: usize = 4 * 1024;
-/// The part of a body that comes from the share of the small ones, in bytes.
-const SMALL: usize = 64 * 1024;
-/// What the small parts of all bodies may take together, in bytes.
-const SMALL_SHARE: usize = 16 * 1024 * 1024;
-/// What the rest of all bodies may take together, in bytes, unless one alone may be larger.
-const LARGE_SHARE: usize = 40 * 1024 * 1024;
 /// A body that takes longer than this does not come from a provider.
 const TIME: Duration = Duration::from_secs(30);
 
-/// The bodies in flight: being read, or read and not yet answered. A permit is a byte.
+const MIB: usize = 1024 * 1024;
+/// What bodies of one kind of sender may take together, in bytes: the small ones, and the large
+/// ones unless one alone may be larger.
+const STRANGERS: (usize, usize) = (16 * MIB, 24 * MIB);
+const PROVEN: (usize, usize) = (6 * MIB, 18 * MIB);
+const CALLERS: (usize, usize) = (2 * MIB, 18 * MIB);
+
+/// The bodies in flight: being read, or read and not yet answered.
 pub struct Bodies {
     limit: usize,
-    small: Semaphore,
-    large: Semaphore,
+    strangers: Shares,
+    proven: Shares,
+    callers: Shares,
+}
+
+/// Whose body it is: no kind of sender takes another's share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sender {
+    /// Somebody with a signature that cannot be judged yet, or who need not prove anything.
+    Stranger,
+    /// A provider whose credentials stood in the head.
+    Proven,
+    /// Somebody who may use the API.
+    Caller,
 }
 
 /// A body, and its part of the shares for as long as it lives.
-pub(super) struct Body<'a> {
+pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
-    pub(super) held: Held<'a>,
-}
-
-/// What a body takes of the shares; given back when dropped.
-#[derive(Default)]
-pub(super) struct Held<'a> {
-    small: Option<SemaphorePermit<'a>>,
-    large: Option<SemaphorePermit<'a>>,
+    pub(super) held: Held,
 }
 
 /// Why a body was not read.
@@ -72,97 +80,75 @@ impl Unread {
 }
 
 impl Bodies {
-    /// No bodies yet; each may have `limit` bytes.
+    /// No bodies yet; each webhook's may have `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
+        let shares = |(small, large): (usize, usize)| Shares::new(small, large.max(limit));
         Self {
             limit,
-            small: Semaphore::new(SMALL_SHARE),
-            large: Semaphore::new(LARGE_SHARE.max(limit).min(Semaphore::MAX_PERMITS)),
+            strangers: shares(STRANGERS),
+            proven: shares(PROVEN),
+            callers: Shares::new(CALLERS.0, CALLERS.1),
         }
     }
 
-    /// The largest body that is read, in bytes.
+    /// The largest body of a webhook that is read, in bytes.
     pub(super) const fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Reads a request's body.
+    const fn shares(&self, sender: Sender) -> &Shares {
+        match sender {
+            Sender::Stranger => &self.strangers,
+            Sender::Proven => &self.proven,
+            Sender::Caller => &self.callers,
+        }
+    }
+
+    /// Reads a request's body, which may have `limit` bytes.
     pub(super) async fn read(
         &self,
         request: &HttpRequest,
-        payload: Payload,
-    ) -> Result<Body<'_>, Unread> {
+        payload: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+        (sender, limit): (Sender, usize),
+    ) -> Result<Body, Unread> {
         let announced = request
             .headers()
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        if announced.is_some_and(|announced| announced > self.limit) {
+        if announced.is_some_and(|announced| announced > limit) {
             return Err(Unread::TooLarge);
         }
-        tokio::time::timeout(TIME, self.collect(announced.unwrap_or_default(), payload))
+        // What is announced is not yet there: little is set aside for it.
+        let ahead = announced.unwrap_or_default().min(TINY);
+        let reading = self.shares(sender).begin(ahead);
+        tokio::time::timeout(TIME, collect(reading, limit, payload))
             .await
             .unwrap_or(Err(Unread::TooSlow))
     }
-
-    async fn collect(&self, announced: usize, mut payload: Payload) -> Result<Body<'_>, Unread> {
-        let mut held = Held::default();
-        // What is announced is not yet there: little is set aside for it.
-        let mut bytes = Vec::with_capacity(announced.min(TINY));
-        while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|error| Unread::of(&error))?;
-            if bytes.len() + chunk.len() > self.limit {
-                return Err(Unread::TooLarge);
-            }
-            self.take(&mut held, bytes.len(), chunk.len())?;
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(Body { bytes, held })
-    }
-
-    /// Takes `more` bytes for a body that has `read`.
-    fn take<'a>(&'a self, held: &mut Held<'a>, read: usize, more: usize) -> Result<(), Unread> {
-        if read + more <= TINY {
-            return Ok(());
-        }
-        let (share, part) = if read + more <= SMALL {
-            (&self.small, &mut held.small)
-        } else {
-            (&self.large, &mut held.large)
-        };
-        let more = u32::try_from(more).map_err(|_| Unread::TooLarge)?;
-        let permit = share.try_acquire_many(more).map_err(|_| Unread::TooMany)?;
-        match part {
-            Some(part) => part.merge(permit),
-            None => *part = Some(permit),
-        }
-        Ok(())
-    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn large_bodies_leave_room_for_small_ones_and_give_back_what_they_took() {
-        let bodies = Bodies::new(16 * 1024 * 1024);
-        let mut greedy = Vec::new();
-        let refused = loop {
-            let mut held = Held::default();
-            match bodies.take(&mut held, SMALL, 16 * 1024 * 1024 - SMALL) {
-                Ok(()) => greedy.push(held),
-                Err(refused) => break refused,
-            }
+async fn collect(
+    mut reading: Reading,
+    limit: usize,
+    mut payload: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+) -> Result<Body, Unread> {
+    loop {
+        let chunk = match reading.cut() {
+            None => payload.next().await,
+            Some(cut) => tokio::select! {
+                biased;
+                () = cut.notified() => return Err(Unread::TooMany),
+                chunk = payload.next() => chunk,
+            },
         };
-        assert_eq!((greedy.len(), refused), (2, Unread::TooMany));
-        let mut small = Held::default();
-        assert_eq!(bodies.take(&mut small, 0, TINY), Ok(()));
-        assert_eq!(bodies.small.available_permits(), SMALL_SHARE);
-        assert_eq!(bodies.take(&mut small, TINY, SMALL - TINY), Ok(()));
-        assert_eq!(bodies.take(&mut small, SMALL, 1_000), Ok(()));
-        drop((greedy, small));
-        assert_eq!(bodies.small.available_permits(), SMALL_SHARE);
-        assert_eq!(bodies.large.available_permits(), LARGE_SHARE);
+        let Some(chunk) = chunk else {
+            return reading.end();
+        };
+        let chunk = chunk.map_err(|error| Unread::of(&error))?;
+        if reading.length() + chunk.len() > limit {
+            return Err(Unread::TooLarge);
+        }
+        reading.add(&chunk)?;
     }
 }

@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse, Scope};
 
-use super::body::{Body, Unread};
+use super::body::{Body, Sender, Unread};
 use super::{Web, error};
 use crate::provider::authentication::Headers;
 use crate::receive::{Inlet, Overrides, Refusal};
@@ -89,7 +89,16 @@ async fn receive(
         return refuse(&Refusal::Authentication(reason));
     }
     let overrides = Overrides::from_query(query);
-    let Body { bytes, held } = match shared.bodies.read(request, payload).await {
+    let sender = if inlet.proves_in_the_head() {
+        Sender::Proven
+    } else {
+        Sender::Stranger
+    };
+    let bodies = &shared.bodies;
+    let body = bodies
+        .read(request, payload, (sender, bodies.limit()))
+        .await;
+    let Body { bytes, held } = match body {
         Ok(body) => body,
         Err(unread) => return not_read(shared, &inlet, unread),
     };

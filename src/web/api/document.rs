@@ -146,6 +146,11 @@ fn add_failures(operation: &mut Operation, is_post: bool, is_bulk: bool) {
         ),
         ("409", "It contradicts what is there.", is_post),
         (
+            "408",
+            "The body took longer than 30 s to arrive.",
+            takes_body,
+        ),
+        (
             "413",
             if is_bulk {
                 "The body is larger than 16 MiB."
@@ -162,7 +167,11 @@ fn add_failures(operation: &mut Operation, is_post: bool, is_bulk: bool) {
         ),
         ("429", "Too many requests without a token that holds.", true),
         ("500", "Our own failure; the service's log says why.", true),
-        ("503", "The store cannot do it now, but may soon.", true),
+        (
+            "503",
+            "The store, or the memory, has no room for it now, but may soon.",
+            true,
+        ),
     ];
     for (status, words, applies) in failures {
         if applies {

@@ -3,8 +3,8 @@
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::Bytes;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::{LocalBoxFuture, Ready, ready};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -13,6 +13,8 @@ use url::form_urlencoded;
 use super::problem::Problem;
 use crate::model::Setting;
 use crate::operations::{items, json};
+use crate::web::Web;
+use crate::web::body::{self, Held, Sender, Unread};
 
 const JSON: &str = "application/json";
 /// JSON, one value a line.
@@ -29,7 +31,16 @@ pub(super) struct Items {
     pub(super) texts: Vec<String>,
     /// Whether it was one object alone.
     pub(super) is_single: bool,
+    /// The texts take the body's place until all of them are dealt with.
+    _held: Held,
 }
+
+/// How large a body may be here, in bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Limit(pub(super) usize);
+
+/// A body that was read before its handler's turn.
+struct Ahead(body::Body);
 
 /// The query, every parameter known.
 pub(super) struct Query<T>(pub(super) T);
@@ -47,8 +58,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let body = whole(request, payload);
         Box::pin(async move {
-            let (bytes, is_json) = body.await?;
-            read(&bytes, is_json).map(Self)
+            let (body, is_json) = body.await?;
+            read(&body.bytes, is_json).map(Self)
         })
     }
 }
@@ -60,11 +71,11 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeBody<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let body = whole(request, payload);
         Box::pin(async move {
-            let (bytes, is_json) = body.await?;
-            if bytes.is_empty() {
+            let (body, is_json) = body.await?;
+            if body.bytes.is_empty() {
                 return Ok(Self(T::default()));
             }
-            let body: Option<T> = read(&bytes, is_json)?;
+            let body: Option<T> = read(&body.bytes, is_json)?;
             Ok(Self(body.unwrap_or_default()))
         })
     }
@@ -74,13 +85,38 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeBody<T> {
 fn whole(
     request: &HttpRequest,
     payload: &mut Payload,
-) -> impl Future<Output = Result<(Bytes, bool), Problem>> + use<> {
-    let bytes = Bytes::from_request(request, payload);
+) -> impl Future<Output = Result<(body::Body, bool), Problem>> + use<> {
+    let body = take(request, payload);
     let is_json = is(request, JSON);
+    async move { Ok((body.await?, is_json)) }
+}
+
+/// Reads the whole body, or takes what was [read ahead](hand_on).
+pub(super) fn take(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> impl Future<Output = Result<body::Body, Problem>> + use<> {
+    let ahead = request.extensions_mut().remove::<Ahead>();
+    let (request, payload) = (request.clone(), payload.take());
     async move {
-        let bytes = bytes.await.map_err(|error| not_read(&error))?;
-        Ok((bytes, is_json))
+        if let Some(Ahead(body)) = ahead {
+            return Ok(body);
+        }
+        let shared = request.app_data::<Data<Web>>();
+        let limit = request.app_data::<Limit>();
+        let Some((shared, Limit(limit))) = shared.zip(limit) else {
+            return Err(Problem::internal(&"the API was not set up"));
+        };
+        let body = shared
+            .bodies
+            .read(&request, payload, (Sender::Caller, *limit));
+        body.await.map_err(|unread| not_read(unread, *limit))
     }
+}
+
+/// Leaves a body that was read for the handler.
+pub(super) fn hand_on(request: &HttpRequest, body: body::Body) {
+    request.extensions_mut().insert(Ahead(body));
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8], is_json: bool) -> Result<T, Problem> {
@@ -112,12 +148,21 @@ fn is(request: &HttpRequest, media_type: &str) -> bool {
 }
 
 /// A body that could not be read to its end.
-pub(super) fn not_read(error: &actix_web::Error) -> Problem {
-    match error.as_response_error().status_code() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large")
-        }
-        _ => Problem::field("", "the body ended before its announced length"),
+fn not_read(unread: Unread, limit: usize) -> Problem {
+    match unread {
+        Unread::TooLarge => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body is too large: send at most {limit} bytes at once"),
+        ),
+        Unread::TooMany => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many bodies are being read: send it again later",
+        ),
+        Unread::TooSlow => Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body took too long to arrive: send it again",
+        ),
+        Unread::Broken => Problem::field("", "the body ended before its announced length"),
     }
 }
 
@@ -126,10 +171,10 @@ impl FromRequest for Items {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let bytes = Bytes::from_request(request, payload);
+        let body = take(request, payload);
         let (is_json, is_lines) = (is(request, JSON), is(request, NDJSON));
         Box::pin(async move {
-            let bytes = bytes.await.map_err(|error| not_read(&error))?;
+            let body::Body { bytes, held } = body.await?;
             let read = match (is_json, is_lines) {
                 (true, _) => items::read(&bytes),
                 (_, true) => items::read_lines(&bytes),
@@ -141,7 +186,11 @@ impl FromRequest for Items {
                 }
             };
             let (texts, is_single) = read.map_err(|fault| Problem::fields(vec![fault.into()]))?;
-            Ok(Self { texts, is_single })
+            Ok(Self {
+                texts,
+                is_single,
+                _held: held,
+            })
         })
     }
 }

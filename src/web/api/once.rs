@@ -12,7 +12,6 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::middleware::Next;
-use actix_web::web::Bytes;
 use actix_web::{Error, HttpResponse, ResponseError as _};
 use sha2::{Digest as _, Sha256};
 
@@ -80,9 +79,9 @@ pub(super) async fn answer<B: MessageBody + 'static>(
             return Err(Problem::field(HEADER, detail).into());
         }
     };
-    let body = request.extract::<Bytes>().await;
-    let body = body.map_err(|error| input::not_read(&error))?;
-    let asked = hash(&request, &body);
+    let (head, payload) = request.parts_mut();
+    let body = input::take(head, payload).await?;
+    let asked = hash(&request, &body.bytes);
     let who = caller.called();
     let Some(_turn) = under_way.take(&(who.clone(), key.clone())) else {
         return Err(
@@ -93,7 +92,7 @@ pub(super) async fn answer<B: MessageBody + 'static>(
     if let Some(known) = known.map_err(Problem::from)? {
         return replay(request, known, asked);
     }
-    request.set_payload(body.into());
+    input::hand_on(request.request(), body);
     let response = next.call(request).await;
     let response = response.map(ServiceResponse::map_into_boxed_body);
     let is_done = |response: &ServiceResponse| response.status().is_success();
