@@ -18,8 +18,9 @@ use std::sync::Arc;
 
 use crate::model::{Report, UnknownWord};
 
-pub(crate) use body::decode;
+pub(crate) use body::{decode, is_as_large_as};
 use botsquad::Dialect;
+pub(crate) use json::Shape;
 pub use sent::{Sent, SentFault};
 
 /// Who sends to a source: the closed set of formats we read.
@@ -76,25 +77,65 @@ impl Provider {
         }
     }
 
+    /// Decodes a body, and counts what there is to be read in it.
+    ///
+    /// # Errors
+    /// When its compression is of no known shape, or there is too much in it. What is asked for
+    /// may be any number of reports; nobody sends them to us.
+    pub(crate) fn open<'a>(
+        self,
+        body: &'a [u8],
+        content_encoding: Option<&str>,
+    ) -> Result<Opened<'a>, ParseError> {
+        let text = body::decode(body, content_encoding)?;
+        let entries = match self {
+            Self::Botsquad => 0,
+            _ => json::entries(&text)?,
+        };
+        Ok(Opened { text, entries })
+    }
+
+    /// Reads what was [opened](Self::open).
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub(crate) fn read(self, opened: &Opened, hints: &Hints) -> Result<Parsed, ParseError> {
+        let text = &opened.text;
+        match self {
+            Self::MetaCloud | Self::MetaOnPremises | Self::Dialog360 => meta::parse(text),
+            Self::Infobip => infobip::parse(text, hints),
+            Self::Botsquad => botsquad::parse(text, hints),
+        }
+    }
+
     /// Reads an authenticated body: every report in it, and what else there was.
     ///
     /// One odd element never hurts its neighbours. Meta's two envelopes are told apart by
     /// the body, not by the source, since relays mix them.
     ///
     /// # Errors
-    /// When the body as a whole cannot be read (no JSON, no known shape of compression).
+    /// When the body as a whole cannot be read (no JSON, no known shape of compression, more in
+    /// it than any provider sends).
     pub fn parse(
         self,
         body: &[u8],
         content_encoding: Option<&str>,
         hints: &Hints,
     ) -> Result<Parsed, ParseError> {
-        let text = body::decode(body, content_encoding)?;
-        match self {
-            Self::MetaCloud | Self::MetaOnPremises | Self::Dialog360 => meta::parse(&text),
-            Self::Infobip => infobip::parse(&text, hints),
-            Self::Botsquad => botsquad::parse(&text, hints),
-        }
+        self.read(&self.open(body, content_encoding)?, hints)
+    }
+}
+
+/// A body as text, not yet looked into.
+pub(crate) struct Opened<'a> {
+    text: Cow<'a, str>,
+    entries: usize,
+}
+
+impl Opened<'_> {
+    /// What it takes, once it is read, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        self.text.len() + self.entries * ITEM
     }
 }
 
@@ -129,6 +170,16 @@ pub struct Hints {
     pub dialect: Arc<Dialect>,
     /// The broadcast that was asked for, since its answer may not say.
     pub broadcast: Option<String>,
+}
+
+/// What an item takes in memory, in bytes: a report and its words.
+const ITEM: usize = 1024;
+
+impl Parsed {
+    /// What it takes, in bytes.
+    pub(crate) const fn weight(&self) -> usize {
+        self.items.len() * ITEM
+    }
 }
 
 /// What a body holds, element by element, in the order of the body.
@@ -172,7 +223,10 @@ pub enum ParseError {
     /// Its list is there, and none of the list's entries can be read; why the first cannot.
     #[error("none of its entries can be read: {0}; see the source's fields")]
     Entries(String),
-    /// Decompressed, it is larger than the limit.
-    #[error("larger than {0} bytes when decompressed")]
+    /// Decompressed, or with its odd bytes replaced, it is larger than the limit.
+    #[error("larger than {0} bytes when decompressed or decoded")]
     TooLarge(usize),
+    /// There is more in it than the limit.
+    #[error("more than {0} entries in its lists: have it sent in smaller batches")]
+    TooMany(usize),
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod counts;
+mod large;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,9 +21,7 @@ use crate::store::{Accepted, Arrival, Error, Store};
 
 pub(crate) use answer::Answered;
 use counts::{Counters, Counts};
-
-/// A body is parsed off the request's thread from this size on, in bytes.
-const LARGE_BODY: usize = 256 * 1024;
+use large::{Gate, Unparsed};
 
 /// The sources by name, and the way into the store.
 pub struct Reception {
@@ -30,6 +29,7 @@ pub struct Reception {
     sources: HashMap<String, Arc<Inlet>>,
     clock: Clock,
     metrics: Arc<Metrics>,
+    gate: Gate,
 }
 
 /// A configured source, ready to receive.
@@ -104,6 +104,7 @@ impl Reception {
             store,
             clock,
             metrics,
+            gate: Gate::default(),
         }
     }
 
@@ -118,7 +119,8 @@ impl Reception {
         self.metrics.webhook(&inlet.name, outcome);
     }
 
-    /// Checks the body's signature, reads it and stores it; returns after the fsync.
+    /// Checks the body's signature, reads it and stores it; returns after the fsync. `held` is
+    /// dropped when the body is.
     ///
     /// # Errors
     /// [`Refusal::Authentication`] for a wrong signature, [`Refusal::Store`] when it could
@@ -128,7 +130,7 @@ impl Reception {
         inlet: &Arc<Inlet>,
         headers: &Headers<'_>,
         overrides: Overrides,
-        body: Vec<u8>,
+        (body, held): (Vec<u8>, impl Send + 'static),
     ) -> Result<Accepted, Refusal> {
         let started = std::time::Instant::now();
         let received_ms = self.clock.now_ms();
@@ -142,26 +144,29 @@ impl Reception {
                 text.chars().take(256).collect()
             })
         };
-        let content_encoding = text("content-encoding");
-        let hints = inlet.hints(&overrides);
-        let (body, parsed) = inlet.read(body, content_encoding.clone(), hints).await?;
-        let arrival = Arrival {
-            source: Arc::clone(&inlet.name),
-            provider: inlet.source.provider,
-            default_type: overrides.default_type.unwrap_or(inlet.source.default_type),
-            default_sender: overrides.sender.or_else(|| inlet.source.sender.clone()),
-            received_ms,
-            content_type: text("content-type"),
-            content_encoding,
-            user_agent: text("user-agent"),
-            broadcast: None,
-            known: 0,
-            body,
-            parsed,
+        let bytes = body.len();
+        let unparsed = Unparsed {
+            hints: inlet.hints(&overrides),
+            arrival: Arrival {
+                source: Arc::clone(&inlet.name),
+                provider: inlet.source.provider,
+                default_type: overrides.default_type.unwrap_or(inlet.source.default_type),
+                default_sender: overrides.sender.or_else(|| inlet.source.sender.clone()),
+                received_ms,
+                content_type: text("content-type"),
+                content_encoding: text("content-encoding"),
+                user_agent: text("user-agent"),
+                broadcast: None,
+                known: 0,
+                body,
+                parsed: Ok(Parsed::default()),
+            },
         };
-        let counts = Counts::of(&arrival);
-        let bytes = arrival.body.len();
-        let accepted = self.store.accept(arrival).await?;
+        let (counts, accepted) = if unparsed.is_large() {
+            self.gate.store(&self.store, (unparsed, held)).await?
+        } else {
+            store(&self.store, unparsed.parse()).await?
+        };
         counts.add(&self.metrics, inlet, &accepted);
         self.metrics
             .ack_seconds
@@ -237,27 +242,6 @@ impl Inlet {
         answer_challenge(query, &self.source.verify_tokens)
     }
 
-    /// Parses a body, a large one off the request's thread.
-    async fn read(
-        &self,
-        body: Vec<u8>,
-        content_encoding: Option<String>,
-        hints: Arc<Hints>,
-    ) -> Result<(Vec<u8>, Result<Parsed, ParseError>), Error> {
-        let provider = self.source.provider;
-        let small = body.len() < LARGE_BODY;
-        let parse = move || {
-            let parsed = read(provider, &body, content_encoding.as_deref(), &hints);
-            (body, parsed)
-        };
-        if small {
-            return Ok(parse());
-        }
-        tokio::task::spawn_blocking(parse)
-            .await
-            .map_err(|_| Error::Closed)
-    }
-
     fn hints(&self, overrides: &Overrides) -> Arc<Hints> {
         let mut hints = Arc::clone(&self.hints);
         if let Some(sender) = &overrides.sender {
@@ -267,6 +251,11 @@ impl Inlet {
     }
 }
 
+async fn store(store: &Store, arrival: Arrival) -> Result<(Counts, Accepted), Error> {
+    let counts = Counts::of(&arrival);
+    Ok((counts, store.accept(arrival).await?))
+}
+
 /// Parses a body; a panic in a parser is a bug of ours that must not cost the bytes.
 pub(crate) fn read(
     provider: Provider,
@@ -274,11 +263,21 @@ pub(crate) fn read(
     content_encoding: Option<&str>,
     hints: &Hints,
 ) -> Result<Parsed, ParseError> {
-    let parsed = survive(|| provider.parse(body, content_encoding, hints));
-    if parsed == Err(ParseError::Panicked) {
-        tracing::error!(%provider, bytes = body.len(), "webhook.parser_panicked");
-    }
-    parsed
+    noting_panics(provider, body, || {
+        provider.parse(body, content_encoding, hints)
+    })
+}
+
+fn noting_panics<T>(
+    provider: Provider,
+    body: &[u8],
+    parse: impl FnOnce() -> Result<T, ParseError>,
+) -> Result<T, ParseError> {
+    survive(parse).inspect_err(|error| {
+        if *error == ParseError::Panicked {
+            tracing::error!(%provider, bytes = body.len(), "webhook.parser_panicked");
+        }
+    })
 }
 
 /// A parser borrows what it reads and owns what it makes, so a panic leaves nothing broken.

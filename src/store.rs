@@ -170,6 +170,13 @@ pub struct Arrival {
     pub parsed: Result<Parsed, ParseError>,
 }
 
+impl Arrival {
+    /// What it takes in memory, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        self.body.len() + self.parsed.as_ref().map_or(0, Parsed::weight)
+    }
+}
+
 /// How a webhook ended.
 #[derive(
     Debug,

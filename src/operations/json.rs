@@ -4,12 +4,29 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Fault;
+use crate::provider::Shape;
+
+/// Up to this length, in bytes, a text is read whatever is in it.
+const SHORT: usize = 64 * 1024;
+/// What a longer one may have in it: read as a value, an object takes up to eighty times its text.
+const OBJECTS: usize = 32_768;
+const VALUES: usize = 262_144;
 
 /// Reads a whole text as a JSON object of that shape.
 ///
 /// # Errors
 /// The first field that is not as it must be; `""` for a text that is no JSON, or no object.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    if bytes.len() > SHORT {
+        let text = std::str::from_utf8(bytes);
+        let shape = Shape::of(text.map_err(|error| fault("", format!("it is no UTF-8: {error}")))?);
+        if shape.objects > OBJECTS || shape.values() > VALUES {
+            let detail = format!(
+                "there is too much in it: send at most {OBJECTS} objects and {VALUES} values at once"
+            );
+            return Err(fault("", detail));
+        }
+    }
     // Serde takes a list of an object's values for the object.
     if bytes.trim_ascii_start().starts_with(b"[") {
         return Err(fault("", "it is a list: write an object, {\"…\": …}"));

@@ -1,7 +1,7 @@
 //! From bytes on the wire to text: compression, byte order marks, broken UTF-8.
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{self, Read};
 
 use super::ParseError;
 
@@ -17,11 +17,35 @@ pub(crate) fn decode<'a>(
     body: &'a [u8],
     content_encoding: Option<&str>,
 ) -> Result<Cow<'a, str>, ParseError> {
-    let encoding = content_encoding.unwrap_or("identity").trim();
+    match decoder(body, content_encoding)? {
+        None => text(body),
+        Some(decoder) => inflate(decoder, content_encoding.unwrap_or_default()),
+    }
+}
+
+/// Whether the body, decompressed, has so many bytes or more; no more are decompressed.
+pub(crate) fn is_as_large_as(length: usize, body: &[u8], content_encoding: Option<&str>) -> bool {
+    match decoder(body, content_encoding) {
+        Ok(Some(decoder)) => {
+            let most = length as u64;
+            io::copy(&mut decoder.take(most), &mut io::sink()).is_ok_and(|bytes| bytes == most)
+        }
+        _ => body.len() >= length,
+    }
+}
+
+/// What decompresses it; `None` for what is not compressed.
+fn decoder<'a>(
+    body: &'a [u8],
+    content_encoding: Option<&str>,
+) -> Result<Option<Box<dyn Read + 'a>>, ParseError> {
+    let Some(encoding) = content_encoding.map(str::trim) else {
+        return Ok(None);
+    };
     match encoding.to_ascii_lowercase().as_str() {
-        "" | "identity" => Ok(text(body)),
-        "gzip" | "x-gzip" => inflate(flate2::read::MultiGzDecoder::new(body), encoding),
-        "deflate" => inflate(flate2::read::ZlibDecoder::new(body), encoding),
+        "" | "identity" => Ok(None),
+        "gzip" | "x-gzip" => Ok(Some(Box::new(flate2::read::MultiGzDecoder::new(body)))),
+        "deflate" => Ok(Some(Box::new(flate2::read::ZlibDecoder::new(body)))),
         _ => Err(ParseError::Encoding(encoding.chars().take(32).collect())),
     }
 }
@@ -31,28 +55,61 @@ fn inflate<'a>(decoder: impl Read, encoding: &str) -> Result<Cow<'a, str>, Parse
     decoder
         .take(DECOMPRESSED_LIMIT as u64 + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| ParseError::Encoding(format!("{encoding}: {error}")))?;
+        .map_err(|error| ParseError::Encoding(format!("{}: {error}", encoding.trim())))?;
     if bytes.len() > DECOMPRESSED_LIMIT {
         return Err(ParseError::TooLarge(DECOMPRESSED_LIMIT));
     }
-    Ok(Cow::Owned(text(&bytes).into_owned()))
-}
-
-fn text(bytes: &[u8]) -> Cow<'_, str> {
-    match bytes {
-        [0xEF, 0xBB, 0xBF, rest @ ..] => String::from_utf8_lossy(rest),
-        [0xFF, 0xFE, rest @ ..] => Cow::Owned(utf16(rest, u16::from_le_bytes)),
-        [0xFE, 0xFF, rest @ ..] => Cow::Owned(utf16(rest, u16::from_be_bytes)),
-        _ => String::from_utf8_lossy(bytes),
+    if bytes.starts_with(UTF8) || bytes.starts_with(UTF16_LE) || bytes.starts_with(UTF16_BE) {
+        return Ok(Cow::Owned(text(&bytes)?.into_owned()));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Cow::Owned(text)),
+        Err(error) => Ok(Cow::Owned(text(error.as_bytes())?.into_owned())),
     }
 }
 
-fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
+const UTF8: &[u8] = &[0xEF, 0xBB, 0xBF];
+const UTF16_LE: &[u8] = &[0xFF, 0xFE];
+const UTF16_BE: &[u8] = &[0xFE, 0xFF];
+
+/// Odd bytes are more as text, three for one at worst: that may not take what no body may.
+fn text(bytes: &[u8]) -> Result<Cow<'_, str>, ParseError> {
+    if let Some(rest) = bytes.strip_prefix(UTF16_LE) {
+        return utf16(rest, u16::from_le_bytes).map(Cow::Owned);
+    }
+    if let Some(rest) = bytes.strip_prefix(UTF16_BE) {
+        return utf16(rest, u16::from_be_bytes).map(Cow::Owned);
+    }
+    let bytes = bytes.strip_prefix(UTF8).unwrap_or(bytes);
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Ok(Cow::Borrowed(text));
+    }
+    let most = bytes.len().max(DECOMPRESSED_LIMIT);
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+        if text.len() > most {
+            return Err(ParseError::TooLarge(most));
+        }
+    }
+    Ok(Cow::Owned(text))
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, ParseError> {
     let (pairs, _) = bytes.as_chunks::<2>();
     let units = pairs.iter().map(|pair| unit(*pair));
-    char::decode_utf16(units)
-        .map(|decoded| decoded.unwrap_or(char::REPLACEMENT_CHARACTER))
-        .collect()
+    let most = bytes.len().max(DECOMPRESSED_LIMIT);
+    let mut text = String::with_capacity(bytes.len());
+    for decoded in char::decode_utf16(units) {
+        text.push(decoded.unwrap_or(char::REPLACEMENT_CHARACTER));
+        if text.len() > most {
+            return Err(ParseError::TooLarge(most));
+        }
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -70,6 +127,18 @@ mod tests {
     }
 
     #[test]
+    fn odd_bytes_take_no_more_than_a_body_may() {
+        let odd = vec![0xFF; DECOMPRESSED_LIMIT / 3];
+        assert_eq!(decode(&odd, None).unwrap().len(), odd.len() * 3);
+        let too_large = Err(ParseError::TooLarge(DECOMPRESSED_LIMIT));
+        assert_eq!(decode(&vec![0xC3; odd.len() + 1], None), too_large);
+        let mut wide = vec![0xFF; DECOMPRESSED_LIMIT];
+        wide[1] = 0xFE;
+        wide[2..].fill(0x30);
+        assert_eq!(decode(&wide, None), too_large);
+    }
+
+    #[test]
     fn compressed_bodies_are_read_and_bombs_are_not() {
         let zip = |bytes: &[u8]| {
             let mut encoder =
@@ -83,6 +152,12 @@ mod tests {
             decode(&bomb, Some("gzip")),
             Err(ParseError::TooLarge(DECOMPRESSED_LIMIT))
         );
+        for (length, expected) in [(100, true), (DECOMPRESSED_LIMIT + 2, false)] {
+            let is_large = is_as_large_as(length, &bomb, Some("gzip"));
+            assert_eq!(is_large, expected, "{length}");
+            assert!(!is_as_large_as(100, &bomb[..80], None));
+        }
+        assert!(!is_as_large_as(100, b"junk", Some("gzip")));
         assert!(matches!(
             decode(b"junk", Some("gzip")),
             Err(ParseError::Encoding(_))

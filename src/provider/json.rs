@@ -6,15 +6,25 @@
 //! itself becomes a [`Value`], read through the functions below: `""` and `null` are
 //! absent, numbers may stand where text belongs and the other way round.
 
+mod opening;
+mod shape;
+
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserializer;
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::ParseError;
+use shape::MOST;
+pub(crate) use shape::Shape;
+pub(super) use shape::entries;
+
+/// Up to this length, in bytes, a text is read as a value whatever is in it: a value takes up to
+/// eighty times its text.
+const SHORT: usize = 256 * 1024;
 
 /// A JSON value of the received text.
 #[derive(Debug, Clone)]
@@ -55,7 +65,7 @@ impl<'a> Node<'a> {
     /// As [`Node::body`].
     pub(super) fn opened(text: &'a str, names: &[&str]) -> Result<Self, ParseError> {
         let mut json = serde_json::Deserializer::from_str(text);
-        let opened = Opening(names).deserialize(&mut json);
+        let opened = opening::open(&mut json, names);
         match (opened, json.end()) {
             (Ok(node), Ok(())) => Ok(node),
             _ => Self::body(text),
@@ -124,9 +134,13 @@ impl<'a> Node<'a> {
     /// can hold, becomes U+FFFD.
     ///
     /// # Errors
-    /// When it is nested too deep, or a number in it is out of all range.
+    /// When there is too much in it, it is nested too deep, or a number in it is out of all range.
     pub(super) fn value(&self) -> Result<Value, serde_json::Error> {
         let text = self.text();
+        if text.len() > SHORT && Shape::of(text).values() > MOST {
+            let detail = format_args!("more than {MOST} values in one");
+            return Err(serde_json::Error::custom(detail));
+        }
         serde_json::from_str(text).or_else(|error| {
             let mended = mend_lone_surrogates(text);
             if mended == text {
@@ -136,51 +150,6 @@ impl<'a> Node<'a> {
         })
     }
 }
-
-/// Opens an object or array, and in it the members of these names; fails on anything odd.
-#[derive(Clone, Copy)]
-struct Opening<'n>(&'n [&'n str]);
-
-impl<'de> DeserializeSeed<'de> for Opening<'_> {
-    type Value = Node<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Node<'de>, D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Opening<'_> {
-    type Value = Node<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object or array")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node<'de>, A::Error> {
-        let mut members = Vec::with_capacity(8);
-        while let Some(Name(name)) = map.next_key()? {
-            let node = if self.0.contains(&name.as_ref()) {
-                map.next_value_seed(self)?
-            } else {
-                Node::Slice(map.next_value::<&RawValue>()?.get())
-            };
-            members.push((name, node));
-        }
-        Ok(Node::Object(members))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node<'de>, A::Error> {
-        let mut elements = Vec::new();
-        while let Some(element) = seq.next_element_seed(self)? {
-            elements.push(element);
-        }
-        Ok(Node::Array(elements))
-    }
-}
-
-/// A member's name, borrowed when there is no escape in it.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 struct Members;
 
@@ -366,6 +335,29 @@ mod tests {
         for text in ["", "{", "{\"a\":}", "[1,]", "{\"a\":{}}}", "<a/>"] {
             let opened = Node::opened(text, &["a"]).unwrap_err();
             assert_eq!(opened, Node::body(text).unwrap_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_opened_in_one_go_is_bounded_and_the_rest_is_found_step_by_step() {
+        let body = |count| format!(r#"{{"a":[{}{{}}]}}"#, r#"{"a":{}},"#.repeat(count));
+        for (count, opens) in [(100, true), (1_000, false)] {
+            let text = body(count);
+            let opened = Node::opened(&text, &["a"]).unwrap();
+            assert_eq!(!matches!(opened, Node::Slice(_)), opens, "{count}");
+            assert_eq!(all(&opened), all(&Node::body(&text).unwrap()), "{count}");
+        }
+    }
+
+    #[test]
+    fn a_value_with_too_much_in_it_says_so() {
+        let list = format!("[{}0]", "0,".repeat(SHORT / 2));
+        let error = Node::body(&list).unwrap().value().unwrap_err();
+        assert_eq!(error.to_string(), "more than 32768 values in one");
+        let shorter = format!("[{}0]", "0,".repeat(SHORT / 2 - 2));
+        let text = format!("[{:?}]", ",[".repeat(SHORT));
+        for list in [shorter, text] {
+            assert!(Node::body(&list).unwrap().value().is_ok());
         }
     }
 

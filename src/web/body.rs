@@ -10,6 +10,7 @@
 
 mod share;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -17,6 +18,7 @@ use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::CUT;
 pub(super) use share::Held;
@@ -32,12 +34,21 @@ const STRANGERS: (usize, usize) = (16 * MIB, 24 * MIB);
 const PROVEN: (usize, usize) = (6 * MIB, 18 * MIB);
 const CALLERS: (usize, usize) = (2 * MIB, 18 * MIB);
 
+/// A call of the API with a larger body than this waits for its turn, in bytes.
+const LONG_CALL: usize = 256 * 1024;
+
 /// The bodies in flight: being read, or read and not yet answered.
 pub struct Bodies {
     limit: usize,
     strangers: Shares,
     proven: Shares,
     callers: Shares,
+    turn: Arc<Semaphore>,
+}
+
+/// The turn of a call with a large body, which takes many times its body to be answered.
+pub(super) struct Turn {
+    _turn: OwnedSemaphorePermit,
 }
 
 /// Whose body it is: no kind of sender takes another's share.
@@ -89,6 +100,22 @@ impl Bodies {
             strangers: shares(STRANGERS),
             proven: shares(PROVEN),
             callers: Shares::new(CALLERS.0, CALLERS.1),
+            turn: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    /// Waits until the call with that body may be answered; a small one may at once.
+    ///
+    /// # Errors
+    /// [`Unread::TooMany`] when others take too long.
+    pub(super) async fn turn(&self, body: &[u8]) -> Result<Option<Turn>, Unread> {
+        if body.len() <= LONG_CALL {
+            return Ok(None);
+        }
+        let turn = tokio::time::timeout(TIME, Arc::clone(&self.turn).acquire_owned()).await;
+        match turn {
+            Ok(Ok(turn)) => Ok(Some(Turn { _turn: turn })),
+            _ => Err(Unread::TooMany),
         }
     }
 

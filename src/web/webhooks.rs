@@ -102,9 +102,8 @@ async fn receive(
         Ok(body) => body,
         Err(unread) => return not_read(shared, &inlet, unread),
     };
-    let stored = reception.receive(&inlet, &headers, overrides, bytes);
+    let stored = reception.receive(&inlet, &headers, overrides, (bytes, held));
     let stored = tokio::time::timeout(shared.accept_timeout, stored).await;
-    drop(held);
     match stored {
         Ok(Ok(_)) => HttpResponse::Ok().finish(),
         Ok(Err(refusal @ Refusal::Store(_))) => not_stored(shared, &inlet, Some(&refusal)),

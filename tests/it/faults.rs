@@ -10,6 +10,7 @@
 //! every page of a store instead of each table's and index's first, for a backlog that is
 //! larger than a lane's memory, for more webhooks on a failing disk, and for more jumps.
 
+mod amplified;
 mod bodies;
 mod clients;
 mod clock;

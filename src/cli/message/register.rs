@@ -44,8 +44,8 @@ impl Register {
                 json::read(&bytes).map(|exchange| Request::RegisterExchange { source, exchange })
             }
             // One object may stand on many lines; many objects stand on one each.
-            None => items::read(&bytes)
-                .or_else(|_| items::read_lines(&bytes))
+            None => items::read(&bytes, usize::MAX)
+                .or_else(|_| items::read_lines(&bytes, usize::MAX))
                 .map(|(messages, _)| Request::Register { messages }),
         };
         let request = match request {

@@ -34,7 +34,7 @@ use crate::store::{
 /// Webhooks that may wait to be stored; above it the answer is 503.
 const QUEUE_LIMIT: usize = 8192;
 /// Bytes of bodies that may wait to be stored; above it the answer is 503.
-const QUEUE_BYTES_LIMIT: usize = 64 * 1024 * 1024;
+const QUEUE_BYTES_LIMIT: usize = 48 * 1024 * 1024;
 /// Jobs in one group.
 const GROUP_LIMIT: usize = 256;
 /// Bytes of bodies in one group.
@@ -116,7 +116,7 @@ impl Writer {
         if self.shared.disk_low.load(Ordering::Relaxed) {
             return Err(Error::DiskFull);
         }
-        let bytes = arrival.body.len();
+        let bytes = arrival.weight();
         let queued = self.shared.queued.fetch_add(1, Ordering::Relaxed);
         let queued_bytes = self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
         let full = queued >= QUEUE_LIMIT
@@ -488,7 +488,7 @@ impl Core {
         self.shared.queued.fetch_sub(1, Ordering::Relaxed);
         self.shared
             .queued_bytes
-            .fetch_sub(arrival.body.len(), Ordering::Relaxed);
+            .fetch_sub(arrival.weight(), Ordering::Relaxed);
     }
 
     /// Whether the table says of every attempt that ended how it ended.

@@ -3,7 +3,7 @@
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::Data;
+use actix_web::web::{self, Data};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::{LocalBoxFuture, Ready, ready};
 use serde::de::DeserializeOwned;
@@ -12,10 +12,14 @@ use url::form_urlencoded;
 
 use super::problem::Problem;
 use crate::model::Setting;
-use crate::operations::{items, json};
+use crate::operations::{Fault, items, json};
 use crate::web::Web;
-use crate::web::body::{self, Held, Sender, Unread};
+use crate::web::body::{self, Held, Sender, Turn, Unread};
 
+/// A body is parsed off the request's thread from this size on, in bytes.
+const LARGE: usize = 64 * 1024;
+/// How many things may come in one body; each takes a few KiB while it is dealt with.
+const MOST: usize = 16_384;
 const JSON: &str = "application/json";
 /// JSON, one value a line.
 pub(super) const NDJSON: &str = "application/x-ndjson";
@@ -31,8 +35,6 @@ pub(super) struct Items {
     pub(super) texts: Vec<String>,
     /// Whether it was one object alone.
     pub(super) is_single: bool,
-    /// The texts take the body's place until all of them are dealt with.
-    _held: Held,
 }
 
 /// How large a body may be here, in bytes.
@@ -40,7 +42,13 @@ pub(super) struct Items {
 pub(super) struct Limit(pub(super) usize);
 
 /// A body that was read before its handler's turn.
-struct Ahead(body::Body);
+struct Ahead(Vec<u8>);
+
+/// What a body takes, and its turn: what was made of it takes their place until it is answered.
+struct Taken {
+    _held: Held,
+    _turn: Option<Turn>,
+}
 
 /// The query, every parameter known.
 pub(super) struct Query<T>(pub(super) T);
@@ -51,31 +59,31 @@ pub(super) struct Segment(pub(super) String);
 /// The two segments of the path that name something together, decoded.
 pub(super) struct Segments(pub(super) String, pub(super) String);
 
-impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest for Body<T> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let body = whole(request, payload);
         Box::pin(async move {
-            let (body, is_json) = body.await?;
-            read(&body.bytes, is_json).map(Self)
+            let (bytes, is_json) = body.await?;
+            read(bytes, is_json).await.map(Self)
         })
     }
 }
 
-impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeBody<T> {
+impl<T: DeserializeOwned + Default + Send + 'static> FromRequest for MaybeBody<T> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let body = whole(request, payload);
         Box::pin(async move {
-            let (body, is_json) = body.await?;
-            if body.bytes.is_empty() {
+            let (bytes, is_json) = body.await?;
+            if bytes.is_empty() {
                 return Ok(Self(T::default()));
             }
-            let body: Option<T> = read(&body.bytes, is_json)?;
+            let body: Option<T> = read(bytes, is_json).await?;
             Ok(Self(body.unwrap_or_default()))
         })
     }
@@ -85,7 +93,7 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeBody<T> {
 fn whole(
     request: &HttpRequest,
     payload: &mut Payload,
-) -> impl Future<Output = Result<(body::Body, bool), Problem>> + use<> {
+) -> impl Future<Output = Result<(Vec<u8>, bool), Problem>> + use<> {
     let body = take(request, payload);
     let is_json = is(request, JSON);
     async move { Ok((body.await?, is_json)) }
@@ -95,38 +103,64 @@ fn whole(
 pub(super) fn take(
     request: &HttpRequest,
     payload: &mut Payload,
-) -> impl Future<Output = Result<body::Body, Problem>> + use<> {
+) -> impl Future<Output = Result<Vec<u8>, Problem>> + use<> {
     let ahead = request.extensions_mut().remove::<Ahead>();
     let (request, payload) = (request.clone(), payload.take());
     async move {
-        if let Some(Ahead(body)) = ahead {
-            return Ok(body);
+        if let Some(Ahead(bytes)) = ahead {
+            return Ok(bytes);
         }
         let shared = request.app_data::<Data<Web>>();
         let limit = request.app_data::<Limit>();
         let Some((shared, Limit(limit))) = shared.zip(limit) else {
             return Err(Problem::internal(&"the API was not set up"));
         };
-        let body = shared
-            .bodies
-            .read(&request, payload, (Sender::Caller, *limit));
-        body.await.map_err(|unread| not_read(unread, *limit))
+        let bodies = &shared.bodies;
+        let not_read = |unread| not_read(unread, *limit);
+        let body = bodies
+            .read(&request, payload, (Sender::Caller, *limit))
+            .await;
+        let body::Body { bytes, held } = body.map_err(not_read)?;
+        let turn = bodies.turn(&bytes).await.map_err(not_read)?;
+        let taken = Taken {
+            _held: held,
+            _turn: turn,
+        };
+        request.extensions_mut().insert(taken);
+        Ok(bytes)
     }
 }
 
 /// Leaves a body that was read for the handler.
-pub(super) fn hand_on(request: &HttpRequest, body: body::Body) {
-    request.extensions_mut().insert(Ahead(body));
+pub(super) fn hand_on(request: &HttpRequest, bytes: Vec<u8>) {
+    request.extensions_mut().insert(Ahead(bytes));
 }
 
-fn read<T: DeserializeOwned>(bytes: &[u8], is_json: bool) -> Result<T, Problem> {
+async fn read<T>(bytes: Vec<u8>, is_json: bool) -> Result<T, Problem>
+where
+    T: DeserializeOwned + Send + 'static,
+{
     if !is_json {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "send JSON, and say so: Content-Type: application/json",
         ));
     }
-    json::read(bytes).map_err(|fault| Problem::fields(vec![fault.into()]))
+    parse(bytes, json::read).await
+}
+
+/// Reads a body, a large one off the thread that serves others.
+async fn parse<T: Send + 'static>(
+    bytes: Vec<u8>,
+    read: fn(&[u8]) -> Result<T, Fault>,
+) -> Result<T, Problem> {
+    let read = if bytes.len() < LARGE {
+        read(&bytes)
+    } else {
+        let read = web::block(move || read(&bytes)).await;
+        read.map_err(|error| Problem::internal(&error))?
+    };
+    read.map_err(|fault| Problem::fields(vec![fault.into()]))
 }
 
 /// Tells a field that is null, which takes back what was set, from one that is left out.
@@ -174,10 +208,10 @@ impl FromRequest for Items {
         let body = take(request, payload);
         let (is_json, is_lines) = (is(request, JSON), is(request, NDJSON));
         Box::pin(async move {
-            let body::Body { bytes, held } = body.await?;
+            let bytes = body.await?;
             let read = match (is_json, is_lines) {
-                (true, _) => items::read(&bytes),
-                (_, true) => items::read_lines(&bytes),
+                (true, _) => |bytes: &[u8]| items::read(bytes, MOST),
+                (_, true) => |bytes: &[u8]| items::read_lines(bytes, MOST),
                 _ => {
                     return Err(Problem::new(
                         StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -185,12 +219,8 @@ impl FromRequest for Items {
                     ));
                 }
             };
-            let (texts, is_single) = read.map_err(|fault| Problem::fields(vec![fault.into()]))?;
-            Ok(Self {
-                texts,
-                is_single,
-                _held: held,
-            })
+            let (texts, is_single) = parse(bytes, read).await?;
+            Ok(Self { texts, is_single })
         })
     }
 }

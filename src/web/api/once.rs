@@ -81,7 +81,7 @@ pub(super) async fn answer<B: MessageBody + 'static>(
     };
     let (head, payload) = request.parts_mut();
     let body = input::take(head, payload).await?;
-    let asked = hash(&request, &body.bytes);
+    let asked = hash(&request, &body);
     let who = caller.called();
     let Some(_turn) = under_way.take(&(who.clone(), key.clone())) else {
         return Err(

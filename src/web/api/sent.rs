@@ -109,7 +109,7 @@ fn bulk(results: Vec<View>) -> BulkView {
 ///
 /// One object is answered 201 when nothing was known of it, else 200, or 422 when it cannot be
 /// as it is. Of an array, or of one object a line, each is answered for itself, and one that is
-/// refused costs no other. Sent again it changes only what is told differently.
+/// refused costs no other; 16 384 may come at once. Sent again it changes only what is told differently.
 #[utoipa::path(post, path = "/messages", tag = "messages",
     request_body(content((OneOrMany = "application/json"), (String = "application/x-ndjson"))),
     responses(

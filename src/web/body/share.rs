@@ -295,7 +295,7 @@ mod tests {
         let mut oldest = read(&shares, SMALL + 1).unwrap();
         let whole = read(&shares, SHARE / 2).unwrap().end().unwrap();
         let newer = read(&shares, SHARE / 4).unwrap();
-        assert_eq!(oldest.add(&[7; SHARE / 4]), Err(Unread::TooMany));
+        assert_eq!(oldest.add(&vec![7; SHARE / 4]), Err(Unread::TooMany));
         assert_eq!(read(&shares, SHARE / 2 + 1).err(), Some(Unread::TooMany));
         assert_eq!(newer.end().err(), Some(Unread::TooMany));
         assert_eq!(whole.bytes.len(), SHARE / 2);

@@ -21,14 +21,14 @@ use crate::support::PATIENCE;
 use crate::support::service::Home;
 
 /// Configures a source for each kind of credentials beside `cloud`.
-fn with_all_credentials(home: Home) -> Home {
+pub(super) fn with_all_credentials(home: Home) -> Home {
     let config = std::fs::read_to_string(home.file("tickrelay.toml")).unwrap();
     std::fs::write(home.file("tickrelay.toml"), config + SOURCES).unwrap();
     home
 }
 
 /// The head of a request to a source that knows its sender by the password.
-fn infobip_head(length: usize, more: &str) -> String {
+pub(super) fn infobip_head(length: usize, more: &str) -> String {
     let basic = base64::engine::general_purpose::STANDARD.encode("infobip:a-password-of-length");
     format!(
         "POST /webhooks/basic HTTP/1.1\r\nHost: relay\r\nAuthorization: Basic {basic}\r\n\
@@ -48,7 +48,7 @@ fn infobip(length: usize) -> Vec<u8> {
 }
 
 /// The head of a call of the API.
-fn call(path: &str, length: usize) -> String {
+pub(super) fn call(path: &str, length: usize) -> String {
     format!(
         "POST /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
          Content-Length: {length}\r\n\r\n"

@@ -1,0 +1,239 @@
+//! Bodies that take many times their bytes once they are read, from who may send them: tiny ones
+//! that are compressed, and JSON of nothing but brackets.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tokio::task::JoinSet;
+
+use super::MEMORY;
+use super::bodies::{call, infobip_head, with_all_credentials};
+use super::clients::{MIB, answer_to, check_taken, large_request};
+use crate::support::service::{Home, Service};
+use crate::support::{APP_SECRET, PATIENCE, hub_signature};
+
+/// How long who only asks whether the process is alive may wait beside one large body.
+const ALIVE: Duration = Duration::from_secs(3);
+/// The largest body, decompressed or not.
+const LARGEST: usize = 16_000_000;
+
+/// As many of these as fit into the largest body, between its start and end.
+fn full(start: &str, one: &str, end: &str) -> String {
+    let count = (LARGEST - start.len() - end.len()) / one.len();
+    [start, &one.repeat(count), end].concat()
+}
+
+fn compressed(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A webhook of Infobip's with that body, compressed.
+fn infobip(body: &str) -> Vec<u8> {
+    let body = compressed(body.as_bytes());
+    let head = infobip_head(body.len(), "Content-Encoding: gzip\r\n");
+    [head.into_bytes(), body].concat()
+}
+
+/// A signed webhook of Meta's with that body, compressed.
+fn meta(body: &str) -> Vec<u8> {
+    let body = compressed(body.as_bytes());
+    let head = format!(
+        "POST /webhooks/cloud HTTP/1.1\r\nHost: relay\r\nContent-Encoding: gzip\r\n\
+         X-Hub-Signature-256: {}\r\nContent-Length: {}\r\n\r\n",
+        hub_signature(APP_SECRET, &body),
+        body.len()
+    );
+    [head.into_bytes(), body].concat()
+}
+
+/// Sends a request again until it is taken, as providers do.
+async fn send_until_taken(address: SocketAddr, request: &[u8]) {
+    let deadline = Instant::now() + 6 * PATIENCE;
+    loop {
+        match answer_to(address, request).await.as_str() {
+            "HTTP/1.1 200" => return,
+            answer => assert_eq!(answer, "HTTP/1.1 503"),
+        }
+        assert!(Instant::now() < deadline, "it is never taken");
+    }
+}
+
+/// Asks whether the process is alive until told to stop, from a thread of its own; returns how
+/// often it was asked and how long the slowest answer took.
+fn ask_meanwhile(address: SocketAddr, stop: &AtomicBool) -> (usize, Duration) {
+    let (mut asked, mut slowest) = (0, Duration::ZERO);
+    let request = b"GET /livez HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n";
+    while !stop.load(Ordering::SeqCst) {
+        let started = Instant::now();
+        let answer = actix_web::rt::System::new().block_on(answer_to(address, request));
+        assert_eq!(answer, "HTTP/1.1 200");
+        slowest = slowest.max(started.elapsed());
+        asked += 1;
+    }
+    (asked, slowest)
+}
+
+/// Sends those of each group at once, and asks meanwhile whether the process is alive. Who waits
+/// too long for its turn may be told to come later, and nothing else.
+#[allow(clippy::print_stdout, reason = "what was measured, for --nocapture")]
+async fn send_all(service: &Service, groups: Vec<(&'static str, Vec<Vec<u8>>)>) {
+    let (address, stop) = (service.address, Arc::new(AtomicBool::new(false)));
+    let stopping = Arc::clone(&stop);
+    let asking = std::thread::spawn(move || ask_meanwhile(address, &stopping));
+    for (number, (what, requests)) in groups.into_iter().enumerate() {
+        let bytes = requests[0].len();
+        let senders: JoinSet<String> = requests
+            .into_iter()
+            .map(|request| async move { answer_to(address, &request).await })
+            .collect();
+        for answer in senders.join_all().await {
+            let expected = ["HTTP/1.1 200", "HTTP/1.1 503"];
+            assert!(expected.contains(&&*answer), "{what}: {answer}");
+        }
+        // Its turn comes when theirs is over.
+        send_until_taken(address, &large_request(number, 300_000)).await;
+        let peak = service.peak_memory();
+        println!("{what}, {bytes} bytes: peak {} MiB", peak / MIB);
+        assert!(peak < MEMORY, "{what}: {} MiB", peak / MIB);
+    }
+    stop.store(true, Ordering::SeqCst);
+    let (asked, slowest) = asking.join().unwrap();
+    println!("{asked} times asked whether it is alive, the slowest took {slowest:?}");
+    assert!(asked > 0 && slowest < ALIVE, "{slowest:?}");
+}
+
+/// A group of four that are the same.
+fn four(what: &'static str, request: Vec<u8>) -> (&'static str, Vec<Vec<u8>>) {
+    (what, vec![request; 4])
+}
+
+#[actix_web::test]
+async fn tiny_compressed_bodies_of_millions_of_elements_are_kept_and_cost_little() {
+    let home = with_all_credentials(Home::new());
+    let service = home.start();
+    let empty = |start, end| full(start, "{},", end);
+    let requests = vec![
+        four(
+            "objects in results",
+            infobip(&empty(r#"{"results":["#, "{}]}")),
+        ),
+        four("a bare list", infobip(&empty("[", "{}]"))),
+        four("statuses", meta(&empty(r#"{"statuses":["#, "{}]}"))),
+    ];
+    assert!(requests.iter().all(|(_, group)| group[0].len() < 200_000));
+    send_all(&service, requests).await;
+    let store = rusqlite::Connection::open(home.store()).unwrap();
+    let sql = "SELECT count(*), max(outcome_detail) FROM webhook WHERE outcome = 'unparsed'";
+    let kept: (i64, String) = store
+        .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert!(kept.0 >= 3, "{kept:?}");
+    assert!(kept.1.contains("more than 32768 entries"), "{kept:?}");
+    service.stop();
+}
+
+#[actix_web::test]
+async fn what_takes_many_times_its_text_is_bounded_whatever_it_is() {
+    let home = with_all_credentials(Home::new());
+    let service = home.start();
+    let nested = r#"{"value":"#.repeat(100) + "{}" + &"}".repeat(100) + ",";
+    let members = format!("{{{}\"z\":0}},", r#""a":{},"#.repeat(30_000));
+    let zeros = full(r#"{"results":[["#, "0,", "0]]}");
+    let nameless = full("{", r#""":0,"#, r#""":0}"#);
+    let objects = full(r#"{"entry":["#, &nested, "{}]}");
+    let broad = full(r#"{"results":["#, &members, "{}]}");
+    let word = full(r#"{"results":[{"messageId":""#, "x", r#""}]}"#);
+    let mut odd = infobip_head(LARGEST, "").into_bytes();
+    odd.resize(odd.len() + LARGEST, 0xFF);
+    let requests = vec![
+        four("zeros in one element", infobip(&zeros)),
+        four("members without names", infobip(&nameless)),
+        four("objects in objects", meta(&objects)),
+        four("broad objects", infobip(&broad)),
+        four("one long word", infobip(&word)),
+        four("bytes that are no text", odd),
+    ];
+    send_all(&service, requests).await;
+    service.stop();
+}
+
+#[actix_web::test]
+async fn as_many_reports_as_one_webhook_may_have_are_stored_within_the_bound() {
+    let home = with_all_credentials(Home::new());
+    let service = home.start();
+    let count = 32_000;
+    let batch = |batch| {
+        let report = |n| format!(r#"{{"messageId":"{batch}-{n}","status":{{"groupId":3}}}}"#);
+        let reports: Vec<String> = (0..count).map(report).collect();
+        infobip(&format!(r#"{{"results":[{}]}}"#, reports.join(",")))
+    };
+    send_all(&service, vec![("reports", vec![batch(1), batch(2)])]).await;
+    let store = rusqlite::Connection::open(home.store()).unwrap();
+    let stored = || -> i64 {
+        let sql = "SELECT count(*) FROM message WHERE provider_message_id LIKE '_-%'";
+        store.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    for number in [1, 2] {
+        send_until_taken(service.address, &batch(number)).await;
+    }
+    assert_eq!(stored(), 2 * count);
+    let peak = service.peak_memory();
+    assert!(peak < MEMORY, "{} MiB", peak / MIB);
+    service.stop();
+}
+
+#[actix_web::test]
+async fn the_api_is_bounded_by_what_is_in_a_body_too() {
+    let home = Home::new();
+    let service = home.start();
+    let lists = r#"{"source":"cloud","msId":"a","metadata":{"a":[0]}},"#;
+    let cases = [
+        ("/messages", full("[", "{},", "{}]"), "HTTP/1.1 422"),
+        (
+            "/messages",
+            full("[{\"metadata\":{\"a\":[", "0,", "0]}}]"),
+            "HTTP/1.1 200",
+        ),
+        (
+            "/messages",
+            format!("[{}{{}}]", lists.repeat(16_383)),
+            "HTTP/1.1 200",
+        ),
+        (
+            "/messages",
+            format!("[{}{{}}]", lists.repeat(16_384)),
+            "HTTP/1.1 422",
+        ),
+        (
+            "/sources/cloud/sent",
+            full(r#"{"response":{},"request":["#, r#"{"a":0},"#, "{}]}"),
+            "HTTP/1.1 422",
+        ),
+    ];
+    for (path, body, expected) in cases {
+        let request = Arc::new(call(path, body.len()) + &body);
+        let callers: JoinSet<String> = (0..3)
+            .map(|_| {
+                let (request, address) = (Arc::clone(&request), service.address);
+                async move { answer_to(address, request.as_bytes()).await }
+            })
+            .collect();
+        for answer in callers.join_all().await {
+            assert!(
+                [expected, "HTTP/1.1 503"].contains(&&*answer),
+                "{answer} {path}"
+            );
+        }
+        let peak = service.peak_memory();
+        assert!(peak < MEMORY, "{path}: {} MiB", peak / MIB);
+    }
+    check_taken(service.address, 1).await;
+    service.stop();
+}
