@@ -105,7 +105,7 @@ const HOSTILE_CLIENTS: &[&str] = &[
     "faults::connections::answers_that_nobody_reads_are_bounded_and_so_is_what_is_sent_all_the_same",
     "faults::clients::a_larger_share_for_bodies_is_caught_by_the_same_measurement",
     "faults::clients::a_server_that_never_cuts_is_caught_by_the_same_clients",
-    "faults::connections::a_server_without_the_bound_is_caught_by_as_many_bodies",
+    "faults::unbounded::a_server_without_the_bounds_is_caught_by_each_of_the_thousands",
 ];
 
 /// The conditions, in the order of the page.

@@ -1,15 +1,41 @@
-//! What one stranger does, done to a server that bounds nothing: each measurement must see it.
+//! What one stranger does, and thousands, done to a server that bounds nothing: each measurement
+//! must see it.
 
 use std::time::Duration;
 
+use rustix::process::Pid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::MEMORY;
 use super::connections::{
-    PART, Plain, SENDING, allow_many_connections, answer, check_kept, head, post, webhook,
+    Attack, PART, Plain, SENDING, allow_many_connections, answer, check_kept, head, post, webhook,
 };
-use crate::support::PATIENCE;
+use crate::support::service::peak_memory;
 use crate::support::traffic::request;
+use crate::support::{PATIENCE, until};
+
+/// All but those who read no answer: the HTTP library alone holds some 95 KiB for each of them,
+/// which is too much from 3000 on, and these are too slow to be made here.
+#[actix_web::test]
+async fn a_server_without_the_bounds_is_caught_by_each_of_the_thousands() {
+    allow_many_connections();
+    for (name, mut attack) in [
+        ("unfinished heads", Attack::unfinished_heads()),
+        ("many headers", Attack::many_headers()),
+        ("unfinished bodies", Attack::unfinished_bodies()),
+        ("refused bodies", Attack::refused_bodies()),
+    ] {
+        let (plain, address) = Plain::start();
+        let process = Pid::from_child(&plain.0);
+        // It cuts nobody, and the machine may be busy.
+        attack.sending = 3 * PATIENCE;
+        let attack = tokio::spawn(attack.run(address));
+        let caught = format!("{name}: it holds more than it may");
+        until(&caught, || peak_memory(process) > MEMORY).await;
+        attack.abort();
+    }
+}
 
 #[actix_web::test]
 async fn a_server_without_the_bounds_is_caught_by_the_same_stranger() {
