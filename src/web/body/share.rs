@@ -156,12 +156,15 @@ impl Reading {
     /// [`Unread::TooMany`] when there is no room, or it had to make room.
     pub(super) fn add(&mut self, chunk: &[u8]) -> Result<(), Unread> {
         self.length += chunk.len();
+        // The usual body is told of to nobody.
+        if let Place::Here(bytes) = &mut self.place
+            && self.length <= TINY
+        {
+            bytes.extend_from_slice(chunk);
+            return Ok(());
+        }
         let mut books = self.shares.books();
         let (number, mut unfinished) = match &mut self.place {
-            Place::Here(bytes) if self.length <= TINY => {
-                bytes.extend_from_slice(chunk);
-                return Ok(());
-            }
             Place::Here(bytes) => {
                 books.numbers += 1;
                 let bytes = std::mem::take(bytes);
