@@ -224,19 +224,6 @@ fn each_proof_that_the_readme_names_is_of_a_fault_that_attacks_the_promise() {
 }
 
 #[test]
-fn each_test_that_the_page_of_figures_names_exists() {
-    let (page, tests) = (file("docs/benchmarks.md"), tests());
-    let named: Vec<&str> = page
-        .split('`')
-        .filter(|word| word.starts_with("faults::"))
-        .collect();
-    assert!(!named.is_empty());
-    let missing = named.iter().filter(|name| !tests.contains(**name));
-    let missing: Vec<String> = missing.map(|name| format!("there is no {name}")).collect();
-    none(&missing);
-}
-
-#[test]
 fn each_fault_has_tests_a_control_and_a_command_that_exist() {
     let (data, tests) = (data(), tests());
     let mut faults = Vec::new();

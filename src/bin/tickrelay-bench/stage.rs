@@ -1,6 +1,7 @@
 //! A fresh store with everybody around it: service, player, subscriber.
 
 use std::cell::OnceCell;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -292,8 +293,12 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// A folder of its own for one store, gone when it is dropped.
+/// A folder of its own for one store, gone when it is dropped. What was written and deleted before
+/// is on the disk then: a file system that discards the blocks of a store that is gone makes whoever
+/// syncs wait for it.
 pub(super) fn folder(within: &Path) -> anyhow::Result<TempDir> {
+    let quiet = File::open(within).and_then(|folder| Ok(rustix::fs::syncfs(folder)?));
+    quiet.with_context(|| format!("cannot sync {}", within.display()))?;
     tempfile::Builder::new()
         .prefix("tickrelay-bench-")
         .tempdir_in(within)
