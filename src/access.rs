@@ -1,7 +1,7 @@
 //! Who may do what: roles, permissions, and the one table that joins them.
 //!
-//! Pure. Whoever asks is a [`Caller`], be it a token's bearer, someone on the machine itself or
-//! the command line; the table decides what it may do, and its owner and sources narrow on what.
+//! Pure. A [`Caller`] is a token's bearer or the command line; the table decides what it may do,
+//! and its owner and sources narrow on what. The network address of a request decides nothing.
 
 pub mod token;
 
@@ -201,10 +201,8 @@ pub struct Caller {
 /// How a caller came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Way {
-    /// The command line: who may open the store.
+    /// The command line: its user may open the store.
     Cli,
-    /// HTTP from this machine, while there is no token.
-    Loopback,
     /// A token.
     Token {
         /// Its key.
@@ -218,30 +216,19 @@ impl Caller {
     /// The command line's, which may do everything.
     #[must_use]
     pub const fn cli() -> Self {
-        Self::everything(Way::Cli)
-    }
-
-    /// Of this machine, while there is no token: may do everything.
-    #[must_use]
-    pub const fn loopback() -> Self {
-        Self::everything(Way::Loopback)
-    }
-
-    const fn everything(way: Way) -> Self {
         Self {
-            way,
+            way: Way::Cli,
             role: Role::Admin,
             owner: None,
             sources: Vec::new(),
         }
     }
 
-    /// What the audit calls it: `cli`, `loopback`, or the token with its key.
+    /// What the audit calls it: `cli`, or the token with its key.
     #[must_use]
     pub fn called(&self) -> String {
         match &self.way {
             Way::Cli => "cli".to_owned(),
-            Way::Loopback => "loopback".to_owned(),
             Way::Token { id, name } => format!("token {id} ({name})"),
         }
     }

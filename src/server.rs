@@ -121,10 +121,10 @@ fn warn(config: &Config, store: &Store) {
     for warning in config.warnings() {
         tracing::warn!(key = %warning.key, "{}", warning.text);
     }
-    if !store.wants_token() {
-        tracing::warn!(
-            "there is no token: the management API answers this machine alone, without asking who it is; \
-             `tickrelay token create` makes one"
+    if store.tokens().is_empty() {
+        tracing::info!(
+            "there is no token yet, so every call of the management API is answered 401; \
+             `tickrelay token create --role admin --name NAME` makes one"
         );
     }
 }

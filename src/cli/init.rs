@@ -70,13 +70,14 @@ fn next_steps(path: &str) -> String {
         "\nWritten with generated secrets, readable by you alone. Next:\n\
          \n\
          1. Edit {path}: fill in what is marked FILL IN, remove the sources you do not use.\n\
-         2. Put a server with TLS in front of 127.0.0.1:8080, for /webhooks/ alone until there is a\n\
-         \x20  token (tickrelay token create), and give the providers these URLs:\n\
+         2. Put a server with TLS in front of 127.0.0.1:8080 and give the providers these URLs:\n\
          \x20    Meta     https://YOUR-HOST/webhooks/meta     with the file's verify_token; field \"messages\"\n\
          \x20    Infobip  https://YOUR-HOST/webhooks/infobip  with the file's basic_auth\n\
          3. tickrelay config check --config {path}\n\
          4. tickrelay serve --config {path}\n\
-         5. tickrelay subscriber add --config {path} --name crm --url https://…"
+         5. tickrelay subscriber add --config {path} --name crm --url https://…\n\
+         6. tickrelay token create --config {path} --role admin --name NAME\n\
+         \x20  makes the first token of the management API, which answers nobody without one."
     )
 }
 
@@ -93,6 +94,8 @@ mod tests {
         let (exit, data, talk) = run(&["init", "--path", name]);
         assert_eq!((exit, data), (Exit::Done, format!("{name}\n")));
         assert!(talk.contains("https://YOUR-HOST/webhooks/meta"), "{talk}");
+        let token = format!("tickrelay token create --config {name} --role admin --name NAME");
+        assert!(talk.contains(&token), "{talk}");
 
         let (exit, data, talk) = run(&["config", "check", "--config", name]);
         assert_eq!(exit, Exit::Done, "{data}");

@@ -137,8 +137,8 @@ impl List {
         }
         if tokens.is_empty() {
             return terminal.refuse(
-                "no token yet: the management API answers this machine alone; \
-                 tickrelay token create --role admin makes one",
+                "no token yet, so the management API answers nobody; \
+                 tickrelay token create --role admin --name NAME makes one",
             );
         }
         let now_ms = Clock::system().now_ms();

@@ -46,11 +46,6 @@ impl Operations {
     pub(super) async fn revoke_token(&self, id: i64) -> Result<Answer, Failure> {
         let token = self.store.revoke_token(id).await?;
         tracing::info!(token = id, "token.revoked");
-        if !self.store.wants_token() {
-            tracing::warn!(
-                "there is no token any more: the management API answers this machine alone"
-            );
-        }
         Ok(Answer::Revoked(token))
     }
 }

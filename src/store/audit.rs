@@ -20,7 +20,7 @@ pub struct AuditRecord {
 /// What is written down of a change; never a secret, and never a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// `cli`, `loopback`, or the token's key and name.
+    /// `cli`, or the token's key and name.
     pub caller: String,
     /// What the caller was.
     pub role: Role,

@@ -195,13 +195,16 @@ async fn admit<B: MessageBody + 'static>(
 
 /// Everything below `/api/v1`.
 pub(super) fn configure(config: &mut ServiceConfig) {
-    config.service(document::page());
     let mut scope = web::scope(BASE).app_data(input::Limit(BODY_LIMIT)).service(
         web::resource("/openapi.json")
             .route(web::get().to(document::show))
             .default_service(web::to(async || refuse_method(&[Method::GET]))),
     );
-    scope = scope.service(web::redirect("/docs", "docs/"));
+    scope = scope.service(web::redirect("/docs", "docs/")).service(
+        web::resource("/docs/{file:.*}")
+            .route(web::get().to(document::page))
+            .default_service(web::to(async || refuse_method(&[Method::GET]))),
+    );
     let mut endpoints = endpoints();
     while let Some(path) = endpoints.first().map(|endpoint| endpoint.path) {
         let (here, others) = endpoints

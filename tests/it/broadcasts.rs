@@ -14,7 +14,7 @@ fn sent(broadcast: &str, id: &str) -> Value {
 #[actix_web::test]
 async fn a_broadcast_is_told_in_botsquads_shape() {
     let app = TestApp::boot().await;
-    let caller = app.anyone();
+    let caller = app.admin().await;
     let ids = ["wamid.0", "wamid.1", "wamid.2", "wamid.3"];
     let messages: Vec<Value> = ids.iter().map(|id| sent("b-1", id)).collect();
     caller
@@ -114,7 +114,7 @@ async fn an_infobip_bulk_is_a_broadcast_and_ids_are_told_apart_by_source() {
 #[actix_web::test]
 async fn thousands_of_recipients_come_in_pages_that_add_up() {
     let app = TestApp::boot().await;
-    let caller = app.anyone();
+    let caller = app.admin().await;
     let count: usize = 3000;
     let messages = (0..count).map(|n| sent("b-1", &format!("wamid.{n}")));
     let messages: Vec<Value> = messages.collect();

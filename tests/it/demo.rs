@@ -174,10 +174,19 @@ async fn what_a_running_demo_says_to_try_works() {
     assert!(shown.contains("signature ok"), "{shown}");
     assert_eq!(post([&body[..], b" "].concat()).await, 401);
 
-    for path in ["readyz", "metrics"] {
-        let url = format!("http{}", between(&text, "curl http", "/readyz"));
-        let answer = client().get(format!("{url}/{path}")).send().await.unwrap();
-        assert_eq!(answer.status().as_u16(), 200);
+    let (base, _) = url.split_once("/webhooks/").unwrap();
+    let token = between(&text, "-H 'Authorization: Bearer ", "'");
+    for (path, token, expected) in [
+        ("readyz", "", 200),
+        ("metrics", "", 200),
+        ("api/v1/docs", "", 200),
+        ("api/v1/subscribers", "", 401),
+        ("api/v1/subscribers", token, 200),
+    ] {
+        assert!(text.contains(&format!("{base}/{path}")), "{path}: {text}");
+        let request = client().get(format!("{base}/{path}")).bearer_auth(token);
+        let status = request.send().await.unwrap().status().as_u16();
+        assert_eq!(status, expected, "{path}");
     }
 
     let message = pasted(&text, "message show");

@@ -34,7 +34,7 @@ async fn boot_with(api: &Api, change: impl FnOnce(&mut Polled)) -> (TestApp, Han
 
 /// Has a broadcast asked for.
 async fn poll(app: &TestApp, broadcast: &str) {
-    let caller = app.anyone();
+    let caller = app.admin().await;
     let body = json!({ "id": broadcast });
     caller.post("/sources/bq/broadcasts", &body).await.with(200);
 }
@@ -138,7 +138,7 @@ async fn its_own_view_counts_what_was_sent_as_the_server_does() {
     api.answer("bc-1", answer.clone());
     poll(&app, "bc-1").await;
     asked(&app, "bc-1", 1).await;
-    let told = app.anyone().get("/broadcasts/bc-1").await.with(200);
+    let told = app.admin().await.get("/broadcasts/bc-1").await.with(200);
     assert_eq!(told["statistics"], answer["statistics"]);
     let words = |list: &Value| -> Vec<Value> {
         let list = list.as_array().unwrap().iter();
@@ -155,7 +155,7 @@ async fn its_own_view_counts_what_was_sent_as_the_server_does() {
 async fn its_own_view_shows_what_is_registered_alone_and_counts_what_is_not_listed() {
     let api = Api::start();
     let (app, hand) = boot(&api).await;
-    let caller = app.anyone();
+    let caller = app.admin().await;
     let stands = async || {
         let told = caller.get("/broadcasts/bc-1").await.with(200);
         let numbers = &told["statistics"];

@@ -59,12 +59,12 @@ async fn a_registration_before_the_reports_is_told_as_queued_and_fills_what_foll
         new.filter.rules = vec!["*=read".parse().unwrap()];
     })
     .await;
-    let caller = app.anyone();
+    let caller = app.admin().await;
     assert_eq!(register(&caller, &sent("wamid.1"), 201).await, "created");
     assert_eq!(register(&caller, &sent("wamid.1"), 200).await, "unchanged");
     app.settled().await;
     let app = app.restart().await;
-    let caller = app.anyone();
+    let caller = app.admin().await;
     let message = caller.get("/messages/wamid.1").await.with(200);
     assert_eq!(
         (
@@ -110,7 +110,7 @@ async fn a_registration_between_the_reports_joins_and_sends_nothing_again() {
     app.subscribe("crm", &receiver.url).await;
     app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
     app.settled().await;
-    let caller = app.anyone();
+    let caller = app.admin().await;
     assert_eq!(register(&caller, &sent("wamid.1"), 200).await, "joined");
     app.report(&[cloud::status("wamid.1", "delivered", T0 + 1)])
         .await;
@@ -132,7 +132,7 @@ async fn a_registration_after_the_reports_fills_the_message_and_tells_nobody() {
     app.subscribe("crm", &receiver.url).await;
     app.report(&[cloud::failed("wamid.1", T0)]).await;
     app.settled().await;
-    let caller = app.anyone();
+    let caller = app.admin().await;
     assert_eq!(register(&caller, &sent("wamid.1"), 200).await, "joined");
     app.settled().await;
     assert_eq!(receiver.count(), 1);
@@ -151,7 +151,7 @@ async fn a_registration_after_the_reports_fills_the_message_and_tells_nobody() {
 #[actix_web::test]
 async fn what_is_told_again_changes_only_what_is_told_differently() {
     let app = TestApp::boot().await;
-    let caller = app.anyone();
+    let caller = app.admin().await;
     let mut first = sent("wamid.1");
     first["metadata"] = json!({"order": 7});
     first["template"] = json!({"name": "order", "parameters": {"who": "Ana"}});
@@ -181,7 +181,7 @@ async fn what_is_told_again_changes_only_what_is_told_differently() {
 #[actix_web::test]
 async fn one_bad_message_never_hurts_its_neighbours() {
     let app = TestApp::boot().await;
-    let caller = app.anyone();
+    let caller = app.admin().await;
     let odd = [
         ("/msId", json!({"source": "cloud"})),
         ("/msId", json!({"source": "cloud", "msId": ""})),
@@ -281,7 +281,7 @@ async fn one_bad_message_never_hurts_its_neighbours() {
 #[actix_web::test]
 async fn thousands_are_registered_at_once() {
     let app = TestApp::boot().await;
-    let caller = app.anyone();
+    let caller = app.admin().await;
     let messages: Vec<Value> = (0..5000)
         .map(|number| {
             let mut message = sent(&format!("wamid.{number}"));
@@ -365,7 +365,7 @@ async fn an_id_belongs_to_its_source_and_a_registration_to_its_owner() {
 async fn a_message_whose_time_has_passed_without_an_end_is_silent() {
     let (clock, hand) = Clock::manual(T0 * 1000);
     let app = TestApp::boot_with(clock, |_| {}).await;
-    let caller = app.anyone();
+    let caller = app.admin().await;
     for id in ["wamid.quiet", "wamid.read", "wamid.sent"] {
         let mut message = sent(id);
         message["ttl"] = json!("PT1H");

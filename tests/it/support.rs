@@ -32,7 +32,7 @@ use tickrelay::provider::Provider;
 use tickrelay::provider::authentication::{Authentication, Method, Signature};
 use tickrelay::server;
 use tickrelay::store::NewSubscriber;
-use tokio::sync::oneshot;
+use tokio::sync::{OnceCell, oneshot};
 use tokio::task::JoinHandle;
 
 /// The app secret of the test's Cloud API source.
@@ -49,6 +49,8 @@ pub(crate) struct TestApp {
     pub(crate) store: tickrelay::store::Store,
     pub(crate) operations: tickrelay::operations::Operations,
     pub(crate) http: reqwest::Client,
+    /// The text of the token that [`TestApp::admin`] sends.
+    admin: OnceCell<String>,
     config: Config,
     clock: Clock,
     folder: Option<TempDir>,
@@ -88,6 +90,7 @@ impl TestApp {
             store,
             operations,
             http: client(),
+            admin: OnceCell::new(),
             config,
             clock,
             folder,
@@ -105,9 +108,11 @@ impl TestApp {
     pub(crate) async fn restart_with(mut self, change: impl FnOnce(&mut Config)) -> Self {
         let folder = self.folder.take();
         let (mut config, clock) = (self.config.clone(), self.clock.clone());
+        let admin = self.admin.clone();
         change(&mut config);
         self.stop().await;
-        Self::start(config, clock, folder).await
+        let started = Self::start(config, clock, folder).await;
+        Self { admin, ..started }
     }
 
     /// Stops the service as SIGTERM does; the folder stays until the app is dropped.

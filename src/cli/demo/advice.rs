@@ -58,6 +58,17 @@ pub(super) fn while_it_runs(stage: &Stage, page: &mut Page<'_>) -> anyhow::Resul
     )?;
     entry(
         page,
+        &format!(
+            "The management API, with the demo's own token; a page to try it on is \
+             http://{address}/api/v1/docs"
+        ),
+        &[
+            &format!("curl http://{address}/api/v1/subscribers \\"),
+            &format!("  -H 'Authorization: Bearer {}'", stage.token),
+        ],
+    )?;
+    entry(
+        page,
         "Is it well, and what has it counted?",
         &[
             &format!("curl http://{address}/readyz"),

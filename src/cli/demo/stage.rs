@@ -15,7 +15,8 @@ use super::case::{Body, Case, Program};
 use super::scene::Scene;
 use super::subscriber::{Received, Subscriber};
 use super::wire;
-use crate::access::Caller;
+use crate::access::token::NewToken;
+use crate::access::{Caller, Role};
 use crate::clock::Clock;
 use crate::config::{Config, Inputs};
 use crate::operations::{Answer, Operations, Request};
@@ -38,6 +39,8 @@ pub(super) struct Stage {
     pub(super) configuration: PathBuf,
     /// The SQLite file.
     pub(super) store: PathBuf,
+    /// A token of an admin, for the management API.
+    pub(super) token: String,
     pub(super) scene: Scene,
     subscriber: Subscriber,
     reader: Reader,
@@ -91,6 +94,7 @@ impl Stage {
             .context("cannot listen for the subscriber")?;
         let subscriber_url = format!("http://{}/status", listener.local_addr()?);
         let secret = subscribe(server.operations(), &subscriber_url).await?;
+        let token = token(server.operations()).await?;
         let subscriber = Subscriber::start(listener, &secret)?;
         let reader = server.store().reader();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -103,6 +107,7 @@ impl Stage {
             subscriber_url,
             configuration,
             store,
+            token,
             scene,
             subscriber,
             reader,
@@ -219,12 +224,30 @@ impl Stage {
 /// Adds the subscriber as an operator would; returns its secret.
 async fn subscribe(operations: &Operations, url: &str) -> anyhow::Result<String> {
     let new = NewSubscriber::new("demo", url);
-    let (progress, _) = tokio::sync::mpsc::unbounded_channel();
-    match operations
-        .perform(&Caller::cli(), Request::AddSubscriber(new), &progress)
-        .await?
-    {
+    match order(operations, Request::AddSubscriber(new)).await? {
         Answer::Secret { secret, .. } => Ok(secret),
         other => bail!("adding a subscriber was answered with {other:?}"),
     }
+}
+
+/// Makes a token as `tickrelay token create --role admin --name demo` does.
+async fn token(operations: &Operations) -> anyhow::Result<String> {
+    let new = NewToken {
+        name: "demo".to_owned(),
+        role: Role::Admin,
+        owner: None,
+        sources: Vec::new(),
+        expires_at_ms: None,
+    };
+    match order(operations, Request::CreateToken(new)).await? {
+        Answer::Token { text, .. } => Ok(text),
+        other => bail!("making a token was answered with {other:?}"),
+    }
+}
+
+async fn order(operations: &Operations, request: Request) -> anyhow::Result<Answer> {
+    let (progress, _) = tokio::sync::mpsc::unbounded_channel();
+    Ok(operations
+        .perform(&Caller::cli(), request, &progress)
+        .await?)
 }

@@ -131,16 +131,6 @@ impl Store {
         .await
     }
 
-    /// Whether a token is wanted of whoever asks: there is one that was not revoked. One that
-    /// expired counts, so that time alone opens nothing.
-    #[must_use]
-    pub fn wants_token(&self) -> bool {
-        let tokens = self.tokens.0.read().unwrap_or_else(PoisonError::into_inner);
-        tokens
-            .iter()
-            .any(|(_, token)| token.revoked_at_ms.is_none())
-    }
-
     /// The token with this text, whether it still holds or not; every one is compared, each in
     /// constant time.
     #[must_use]

@@ -19,7 +19,7 @@ pub(super) struct View {
     id: i64,
     /// When.
     at: Time,
-    /// `cli`, `loopback`, or the token's key and name.
+    /// `cli`, or the token's key and name; entries of 0.1 may say `loopback`.
     #[schema(example = "token 3 (crm-team)")]
     caller: String,
     /// What the caller was.

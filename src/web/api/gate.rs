@@ -1,31 +1,23 @@
-//! Who may come in: a token's bearer; or, while there is no token, whoever is on this machine.
+//! Who may come in: the bearer of a token, and nobody else.
 //!
-//! Without a token the address is all there is to go by, so what could lend it to somebody
-//! else is refused: a proxy in front of us, a name that was pointed at this machine, another
-//! site's page in the operator's browser.
+//! Where a request comes from says nothing: a proxy in front of us lends its address to every
+//! stranger, and a name that was pointed at this machine lends it to every page. The command line
+//! needs no token, since it does not come by HTTP.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use actix_web::HttpRequest;
-use actix_web::http::Version;
-use actix_web::http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderName, ORIGIN, VIA};
-use url::Url;
+use actix_web::http::header::AUTHORIZATION;
 
 use super::problem::Problem;
 use crate::access::{Caller, Way};
 use crate::store::Store;
 
-/// Headers by which a proxy gives itself away.
-const PROXY: [HeaderName; 6] = [
-    FORWARDED,
-    VIA,
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-real-ip"),
-];
+/// What a request without a token is answered.
+const HOW_TO: &str = "send a token, as in Authorization: Bearer tr_…; on the relay's machine \
+     `tickrelay token create --role admin --name NAME` makes one";
 /// Failures of one address within [`PERIOD_MS`] that are answered 401; the next ones 429.
 const MOST_FAILURES: u32 = 20;
 /// How long failures are counted together, ms.
@@ -36,8 +28,7 @@ const MOST_ADDRESSES: usize = 10_000;
 /// Finds out who asks.
 ///
 /// # Errors
-/// 401 without a token that holds, 403 where only this machine is answered, 429 after too many
-/// failures. A token that holds is let in all the same: a stranger behind the same proxy must not
+/// 401 without a token that holds, 429 after too many failures. A token that holds is let in all the same: a stranger behind the same proxy must not
 /// be able to shut others out, and 256 bits are not guessed.
 pub(super) async fn caller(
     request: &HttpRequest,
@@ -46,9 +37,6 @@ pub(super) async fn caller(
     now_ms: i64,
 ) -> Result<Caller, Problem> {
     let given = request.headers().get(AUTHORIZATION);
-    if given.is_none() && !store.wants_token() {
-        return from_this_machine(request).map(|()| Caller::loopback());
-    }
     let text = given
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split_once(' '))
@@ -59,7 +47,7 @@ pub(super) async fn caller(
         Err(failures.refuse(address, why, now_ms))
     };
     let Some(text) = text else {
-        return refuse("send a token: Authorization: Bearer tr_…");
+        return refuse(HOW_TO);
     };
     let Some(found) = store.find_token(text) else {
         return refuse("the token is not known");
@@ -82,57 +70,6 @@ pub(super) async fn caller(
         owner: found.token.owner,
         sources: found.token.sources,
     })
-}
-
-/// Whether a request without a token comes from this machine, as far as can be told.
-fn from_this_machine(request: &HttpRequest) -> Result<(), Problem> {
-    let headers = request.headers();
-    let is_local = request
-        .peer_addr()
-        .is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    // Clients speak HTTP/1.1 for decades; a proxy that was told nothing still speaks 1.0 to us.
-    let is_proxied =
-        request.version() < Version::HTTP_11 || PROXY.iter().any(|name| headers.contains_key(name));
-    if !is_local || is_proxied {
-        return Err(Problem::forbidden(
-            "there is no token yet, so only requests from this machine itself, not through a \
-             proxy, are answered: make one with `tickrelay token create --role admin --name …`",
-        ));
-    }
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let host = text(HOST).unwrap_or_default();
-    if !is_loopback_host(host) {
-        return Err(Problem::forbidden(format!(
-            "there is no token yet, so only requests to localhost are answered, not to {host:?}"
-        )));
-    }
-    let is_foreign = text(ORIGIN).is_some_and(|origin| {
-        let authority = origin.split_once("://").map(|(_, authority)| authority);
-        authority != Some(host)
-    });
-    let site = text(HeaderName::from_static("sec-fetch-site"));
-    if is_foreign || site.is_some_and(|site| !["same-origin", "none"].contains(&site)) {
-        return Err(Problem::forbidden(
-            "there is no token yet, so pages of other sites are not answered",
-        ));
-    }
-    Ok(())
-}
-
-/// Whether a `Host` names this machine: a name that leads here may be anybody's.
-fn is_loopback_host(host: &str) -> bool {
-    if host.contains(['@', '/', '\\', '?', '#']) {
-        return false;
-    }
-    let Ok(url) = Url::parse(&format!("http://{host}/")) else {
-        return false;
-    };
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// Failures of late, by address: since when, and how many.
@@ -180,25 +117,6 @@ fn neighbourhood(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_names_of_this_machine_are_its_names() {
-        for (host, expected) in [
-            ("localhost", true),
-            ("localhost:8080", true),
-            ("127.0.0.1:1", true),
-            ("127.9.9.9", true),
-            ("[::1]:8080", true),
-            ("localhost.evil.example", false),
-            ("evil.example", false),
-            ("10.0.0.1", false),
-            ("a@localhost", false),
-            ("evil.example#@localhost", false),
-            ("", false),
-        ] {
-            assert_eq!(is_loopback_host(host), expected, "{host}");
-        }
-    }
 
     #[test]
     fn failures_are_counted_by_address_and_forgotten() {

@@ -11,6 +11,7 @@ use tickrelay::operations::{Answer, Request};
 use tickrelay::web::api::endpoints;
 
 use crate::support::TestApp;
+use crate::support::api::Caller;
 
 #[actix_web::test]
 async fn each_role_may_what_the_table_says_on_every_route() {
@@ -40,7 +41,6 @@ async fn each_role_may_what_the_table_says_on_every_route() {
 async fn no_route_is_open_to_anybody() {
     let (clock, hand) = Clock::manual(1_760_000_000_000);
     let app = TestApp::boot_with(clock, |_| {}).await;
-    app.caller(Role::Admin).await;
     for endpoint in endpoints() {
         let path = endpoint.path.replace(['{', '}'], "");
         let method = endpoint.method.as_str().parse().unwrap();
@@ -71,43 +71,98 @@ fn every_permission_guards_a_route_or_is_the_command_lines() {
     }
 }
 
-#[actix_web::test]
-async fn without_a_token_only_this_machine_is_answered() {
-    let app = TestApp::boot().await;
-    let anyone = app.anyone();
-    anyone.get("/subscribers").await.with(200);
+/// The statuses of a GET and a POST as a client, a proxy that was told nothing, and a page of
+/// another site send them from this machine.
+async fn statuses(app: &TestApp, caller: &Caller) -> Vec<u16> {
     let new = json!({"name": "crm", "url": "http://127.0.0.1:9/"});
-    anyone.post("/subscribers", &new).await.with(201);
-    assert_eq!(app.value::<String>("SELECT caller FROM audit"), "loopback");
+    let mut statuses = Vec::new();
     for (name, value) in [
-        ("X-Forwarded-For", "127.0.0.1"),
+        ("Accept", "*/*"),
+        ("X-Forwarded-For", "203.0.113.7"),
         ("Forwarded", "for=127.0.0.1"),
-        ("X-Real-IP", "127.0.0.1"),
-        ("X-Forwarded-Proto", "https"),
-        ("Via", "1.1 proxy"),
+        ("Host", "localhost"),
         ("Host", "relay.example"),
-        ("Host", "localhost.evil.example"),
-        ("Origin", "https://evil.example"),
         ("Origin", "null"),
         ("Sec-Fetch-Site", "cross-site"),
     ] {
-        let answer = anyone.clone().header(name, value).get("/subscribers").await;
-        answer.problem(403);
-        assert!(answer.text.contains("there is no token"), "{answer:?}");
+        let caller = caller.clone().header(name, value);
+        statuses.push(caller.get("/subscribers").await.status);
+        statuses.push(caller.post("/subscribers", &new).await.status);
     }
-    // As a proxy speaks that was told nothing else: 1.0, and the Host of where it asks.
     let address = app.url.trim_start_matches("http://").to_owned();
     let mut stream = std::net::TcpStream::connect(&address).unwrap();
     let request = format!("GET /api/v1/subscribers HTTP/1.0\r\nHost: {address}\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.0 403"), "{answer}");
-    // A token that was made ends it, and an expired one does not bring it back.
-    app.caller(Role::Analyst).await;
-    let answer = anyone.get("/subscribers").await;
-    answer.problem(401);
-    assert!(answer.header("www-authenticate").starts_with("Bearer"));
+    statuses.push(answer[9..12].parse().unwrap());
+    statuses
+}
+
+#[actix_web::test]
+async fn without_a_token_nobody_is_answered_whatever_tokens_there_are() {
+    let (clock, hand) = Clock::manual(1_760_000_000_000);
+    let app = TestApp::boot_with(clock, |_| {}).await;
+    let anyone = app.anyone();
+    // None yet, one that holds, one that was revoked: no rule depends on it.
+    for step in 0..3 {
+        match step {
+            1 => drop(app.token(Role::Admin, |_| {}).await),
+            2 => drop(app.order(Request::RevokeToken { id: 1 }).await),
+            _ => {}
+        }
+        assert_eq!(statuses(&app, &anyone).await, [401; 15], "step {step}");
+        hand.advance(Duration::from_mins(1));
+        let answer = anyone.get("/subscribers").await;
+        answer.problem(401);
+        assert!(answer.header("www-authenticate").starts_with("Bearer"));
+        let makes_one = "`tickrelay token create --role admin --name NAME` makes one";
+        assert!(answer.text.contains(makes_one), "{answer:?}");
+        hand.advance(Duration::from_mins(1));
+    }
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM subscriber"), 0);
+    // The control: with a token the same requests are taken.
+    let statuses = statuses(&app, &app.admin().await).await;
+    assert_eq!(statuses[..2], [200, 201]);
+    assert_eq!(statuses[2..14], [200, 409].repeat(6));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn the_page_to_try_the_api_on_is_shown_in_no_frame_and_knows_nothing() {
+    let app = TestApp::boot().await;
+    let anyone = app.anyone();
+    app.subscribe("crm-of-acme", "http://127.0.0.1:9/").await;
+    for file in [
+        "",
+        "index.html",
+        "swagger-initializer.js",
+        "swagger-ui-bundle.js",
+        "swagger-ui.css",
+    ] {
+        let answer = anyone.get(&format!("/docs/{file}")).await;
+        assert_eq!(answer.status, 200, "{file}");
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; "), "{policy}");
+        assert!(policy.ends_with("; frame-ancestors 'none'"), "{policy}");
+        assert!(policy.contains("; script-src 'self'; "), "{policy}");
+        for (name, value) in [
+            ("x-frame-options", "DENY"),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+        ] {
+            assert_eq!(answer.header(name), value, "{file}");
+        }
+        for text in ["crm-of-acme", "infobip", app.path().to_str().unwrap()] {
+            assert!(!answer.text.contains(text), "{file} knows {text}");
+        }
+        // The policy lets no script run that stands in the page.
+        let inline = answer.text.contains("<script>") && file.ends_with("html");
+        assert!(!inline, "{file}");
+    }
+    anyone.get("/docs/../api.rs").await.problem(404);
+    anyone.get("/docs/none").await.problem(404);
+    anyone.post("/docs/", &json!({})).await.problem(405);
     app.stop().await;
 }
 
@@ -136,8 +191,8 @@ async fn a_token_holds_until_it_expires_or_is_revoked() {
         let id = token.token_id;
         app.order(Request::RevokeToken { id }).await;
     }
-    // Nothing is left to ask for.
-    app.anyone().get("/subscribers").await.with(200);
+    lasting.get("/subscribers").await.problem(401);
+    app.anyone().get("/subscribers").await.problem(401);
     app.stop().await;
 }
 

@@ -126,7 +126,7 @@ async fn a_source_shows_its_whole_callback_url_and_no_secret_of_it() {
     );
     app.stop().await;
     let app = with_url(None).await;
-    let one = app.anyone().get("/sources/infobip").await.with(200);
+    let one = app.admin().await.get("/sources/infobip").await.with(200);
     assert_eq!(one["callback_url"], Value::Null);
     app.stop().await;
 }

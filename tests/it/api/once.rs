@@ -98,9 +98,10 @@ async fn a_kill_in_the_midst_of_a_request_leaves_its_key_begun() {
     let home = Home::new().set("forward.timeout=30s");
     let service = home.start();
     service.subscribe("crm", &receiver.url);
+    let token = service.token();
     let ask = |service: &Service| {
         let url = format!("http://{}/api/v1/subscribers/crm/test", service.address);
-        let request = client().post(url);
+        let request = client().post(url).bearer_auth(&token);
         request.header("Idempotency-Key", "a").send()
     };
     let asked = actix_web::rt::spawn(ask(&service));

@@ -217,8 +217,9 @@ async fn the_api_is_bounded_by_what_is_in_a_body_too() {
             "HTTP/1.1 422",
         ),
     ];
+    let token = service.token();
     for (path, body, expected) in cases {
-        let request = Arc::new(call(path, body.len()) + &body);
+        let request = Arc::new(call(&token, path, body.len()) + &body);
         let callers: JoinSet<String> = (0..3)
             .map(|_| {
                 let (request, address) = (Arc::clone(&request), service.address);

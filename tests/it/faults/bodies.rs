@@ -47,11 +47,11 @@ fn infobip(length: usize) -> Vec<u8> {
     (infobip_head(body.len(), "") + &body).into_bytes()
 }
 
-/// The head of a call of the API.
-pub(super) fn call(path: &str, length: usize) -> String {
+/// The head of a call of the API with that token.
+pub(super) fn call(token: &str, path: &str, length: usize) -> String {
     format!(
-        "POST /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\n\r\n"
+        "POST /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     )
 }
 
@@ -152,9 +152,13 @@ async fn strangers_who_come_again_and_again_keep_no_webhook_out() {
 
 /// Calls the API with all but the last byte of so many; the connection, and what was answered
 /// while it was held.
-async fn call_all_but_the_end(address: SocketAddr, length: usize) -> (TcpStream, String) {
+async fn call_all_but_the_end(
+    address: SocketAddr,
+    token: Arc<str>,
+    length: usize,
+) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = call("/messages", length);
+    let head = call(&token, "/messages", length);
     let send = send_all_but_the_end(&mut stream, &head, length);
     let _ = tokio::time::timeout(HOLD, send).await;
     let mut answer = vec![0; 4096];
@@ -164,9 +168,9 @@ async fn call_all_but_the_end(address: SocketAddr, length: usize) -> (TcpStream,
 }
 
 /// How many bodies of 16 MB of as many callers the service holds, and what the others are told.
-async fn call_by_many(address: SocketAddr) -> (usize, Vec<String>) {
+async fn call_by_many(address: SocketAddr, token: Arc<str>) -> (usize, Vec<String>) {
     let callers: JoinSet<_> = (0..64)
-        .map(|_| call_all_but_the_end(address, 16_000_000))
+        .map(|_| call_all_but_the_end(address, Arc::clone(&token), 16_000_000))
         .collect();
     let callers = callers.join_all().await;
     let answers: Vec<String> = callers.iter().map(|(_, answer)| answer.clone()).collect();
@@ -182,7 +186,8 @@ async fn many_huge_bodies_to_the_api_take_a_bounded_part_of_the_memory() {
     let home = Home::new();
     let service = home.start();
     let address = service.address;
-    let calling = tokio::spawn(call_by_many(address));
+    let token: Arc<str> = service.token().into();
+    let calling = tokio::spawn(call_by_many(address, Arc::clone(&token)));
     let mut number = 0;
     while !calling.is_finished() {
         check_all_sizes_taken(address, number).await;
@@ -201,7 +206,7 @@ async fn many_huge_bodies_to_the_api_take_a_bounded_part_of_the_memory() {
     assert!(peak < MEMORY, "{} MiB", peak / MIB);
     // What is whole is taken, whoever else holds what.
     let body = padded(r#"[{"source":"cloud","msId":"wamid.api"}]"#, 12 * MIB);
-    let request = call("/messages", body.len()) + &body;
+    let request = call(&token, "/messages", body.len()) + &body;
     assert_eq!(answer_to(address, request.as_bytes()).await, "HTTP/1.1 200");
     let peak = service.peak_memory();
     assert!(peak < MEMORY, "{} MiB", peak / MIB);
@@ -212,12 +217,13 @@ async fn many_huge_bodies_to_the_api_take_a_bounded_part_of_the_memory() {
 async fn a_body_that_does_not_end_is_answered_408() {
     let home = with_all_credentials(Home::new());
     let service = home.start();
+    let token = service.token();
     let mut answers = JoinSet::new();
     for head in [
         invented_head(10_000),
         infobip_head(10_000, ""),
-        call("/messages", 10_000),
-        call("/replays", 10_000),
+        call(&token, "/messages", 10_000),
+        call(&token, "/replays", 10_000),
     ] {
         let mut stream = TcpStream::connect(service.address).await.unwrap();
         send_all_but_the_end(&mut stream, &head, 10_000)

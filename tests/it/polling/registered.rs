@@ -29,7 +29,7 @@ async fn a_send_as_it_was_is_asked_for_and_its_words_join_the_answers() {
         "bc-1",
         statuses(&[("31600000001", "pending"), ("31600000002", "pending")]),
     );
-    let caller = app.anyone();
+    let caller = app.admin().await;
     let receipts = caller.post("/sources/bq/sent", &send()).await.with(200);
     assert_eq!(receipts["accepted"], 2);
     assert_eq!(receipts["results"][0]["msId"], "bc-1:31600000001");
@@ -70,7 +70,7 @@ async fn messages_of_a_broadcast_have_it_asked_for_before_or_after_the_answer() 
         "bc-1",
         statuses(&[("31600000001", "success"), ("31600000001", "success")]),
     );
-    let caller = app.anyone();
+    let caller = app.admin().await;
     let mut message = json!({"source": "bq", "broadcastId": "bc-1", "mobileNo": "+31 600-000-001",
         "message": "Hello"});
     let created = caller.post("/messages", &message).await.with(201);
@@ -98,7 +98,7 @@ async fn who_is_registered_and_not_listed_yet_keeps_a_broadcast_open() {
     let (app, hand) = boot(&api).await;
     let (one, two) = (("31600000001", "success"), ("31600000002", "success"));
     api.answer("bc-1", statuses(&[one]));
-    let caller = app.anyone();
+    let caller = app.admin().await;
     // The same id at another source is another broadcast.
     let other = json!({"source": "cloud", "msId": "wamid.1", "broadcastId": "bc-1"});
     caller.post("/messages", &other).await.with(201);
@@ -126,7 +126,7 @@ async fn further_registrations_do_not_have_an_open_broadcast_asked_for_sooner() 
     let api = Api::start();
     let (app, _hand) = boot(&api).await;
     api.answer("bc-1", statuses(&[("31600000001", "pending")]));
-    let caller = app.anyone();
+    let caller = app.admin().await;
     for number in ["31600000001", "31600000002", "31600000003"] {
         let message = json!({"source": "bq", "broadcastId": "bc-1", "mobileNo": number});
         caller.post("/messages", &message).await.with(201);
@@ -143,7 +143,7 @@ async fn further_registrations_do_not_have_an_open_broadcast_asked_for_sooner() 
 async fn what_cannot_be_asked_for_is_refused_with_the_field_and_the_remedy() {
     let api = Api::start();
     let (app, _hand) = boot(&api).await;
-    let caller = app.anyone();
+    let caller = app.admin().await;
     let refuses = async |message: Value, field: &str, says: &str| {
         let answer = caller.post("/messages", &message).await;
         assert_eq!(answer.problem(422), [field], "{message}");
@@ -216,12 +216,12 @@ async fn a_source_that_is_asked_takes_no_webhooks_and_says_so() {
                 .contains("it is asked for its broadcasts")
         );
     }
-    let source = app.anyone().get("/sources/bq").await.with(200);
+    let source = app.admin().await.get("/sources/bq").await.with(200);
     assert_eq!(
         (&source["callback_path"], &source["polls"]["open"]),
         (&Value::Null, &json!(0))
     );
-    let source = app.anyone().get("/sources/cloud").await.with(200);
+    let source = app.admin().await.get("/sources/cloud").await.with(200);
     assert_eq!(source["polls"], Value::Null);
     app.stop().await;
 }

@@ -41,7 +41,7 @@ async fn every_trouble_has_a_word_is_shown_and_is_got_over() {
         asked(&app, &broadcast, 1).await;
         assert_eq!(app.poll(&broadcast, "error_code"), code, "{broadcast}");
         assert_eq!(app.poll(&broadcast, "state"), "open", "{broadcast}");
-        let source = app.anyone().get("/sources/bq").await.with(200);
+        let source = app.admin().await.get("/sources/bq").await.with(200);
         assert_eq!(source["polls"]["failing"], 1, "{source}");
         assert_eq!(source["polls"]["error_code"], code, "{source}");
         assert_ne!(source["polls"]["error_detail"], "", "{source}");
@@ -179,7 +179,7 @@ async fn questions_without_an_answer_hold_up_neither_another_source_nor_webhooks
     };
     until("as many are asked at once as may be", || held() == 4).await;
     well.answer("bc-1", done());
-    let caller = app.anyone();
+    let caller = app.admin().await;
     caller
         .post("/sources/other/broadcasts", &json!({"id": "bc-1"}))
         .await
@@ -258,7 +258,12 @@ async fn an_answer_in_which_nothing_is_understood_is_a_trouble_and_ends_nothing(
         assert_eq!(app.poll(&broadcast, "error_code"), "unreadable");
         let detail = app.poll(&broadcast, "error_detail");
         assert!(detail.contains("fields"), "{broadcast}: {detail}");
-        let list = app.anyone().get("/sources/bq/broadcasts").await.with(200);
+        let list = app
+            .admin()
+            .await
+            .get("/sources/bq/broadcasts")
+            .await
+            .with(200);
         assert!(list["data"][0].to_string().contains("fields"), "{list}");
         let sql = format!("SELECT count(*) FROM webhook WHERE broadcast = '{broadcast}'");
         assert_eq!(app.value::<i64>(&sql), 1, "{broadcast}");

@@ -61,7 +61,7 @@ async fn a_template_is_written_read_listed_and_removed() {
 #[actix_web::test]
 async fn a_text_is_rendered_from_the_template_or_stands_for_it() {
     let app = TestApp::boot().await;
-    let caller = app.anyone();
+    let caller = app.admin().await;
     let body = json!({"body": "Hi {{1}}, {{2}} {{3}}"});
     caller.put("/templates/order/en", &body).await.with(200);
     let text = async |id: &str, template: Value| {
@@ -95,7 +95,7 @@ async fn a_text_is_rendered_from_the_template_or_stands_for_it() {
 #[actix_web::test]
 async fn the_providers_own_words_of_a_send_are_taken_as_they_are() {
     let app = TestApp::boot().await;
-    let caller = app.anyone();
+    let caller = app.admin().await;
     let body = json!({"body": "Hi {{1}}, {{2}}"});
     caller.put("/templates/order/en", &body).await.with(200);
     let infobip = |to: &str| {
@@ -201,7 +201,7 @@ async fn what_the_provider_returns_does_the_same_without_a_call() {
     let app = TestApp::boot().await;
     let receiver = Receiver::start();
     app.subscribe("crm", &receiver.url).await;
-    let caller = app.anyone();
+    let caller = app.admin().await;
     let body = json!({"body": "Hi {{1}}"});
     caller.put("/templates/order/en", &body).await.with(200);
     let echo = json!({
@@ -310,7 +310,7 @@ async fn the_command_line_registers_with_and_without_a_service() {
 #[actix_web::test]
 async fn a_person_who_is_erased_takes_what_was_registered_along() {
     let app = TestApp::boot().await;
-    let caller = app.anyone();
+    let caller = app.admin().await;
     let message = json!({"source": "cloud", "msId": "wamid.1", "mobileNo": "+34 600-000 001",
         "message": "a private word", "metadata": {"name": "private"}, "ttl": 60});
     caller.post("/messages", &message).await.with(201);

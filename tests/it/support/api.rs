@@ -75,6 +75,14 @@ impl TestApp {
         }
     }
 
+    /// The operator: an admin with the harness's own token, made when it is first wanted.
+    pub(crate) async fn admin(&self) -> Caller {
+        let make = || self.token(Role::Admin, |new| "harness".clone_into(&mut new.name));
+        let token = self.admin.get_or_init(make).await;
+        self.anyone()
+            .header("Authorization", &format!("Bearer {token}"))
+    }
+
     /// A caller with a fresh token of that role.
     pub(crate) async fn caller(&self, role: Role) -> Caller {
         self.caller_with(role, |_| {}).await

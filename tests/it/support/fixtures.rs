@@ -190,7 +190,7 @@ async fn answer(app: &TestApp, source: &str, body: &[u8]) -> u16 {
     let before = polls();
     let path = format!("/sources/{source}/broadcasts");
     let body = serde_json::json!({ "id": BROADCAST });
-    let status = app.anyone().post(&path, &body).await.status;
+    let status = app.admin().await.post(&path, &body).await.status;
     until("it was asked for", || polls() > before).await;
     status
 }

@@ -9,8 +9,9 @@ use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tickrelay::access::Role;
+use tickrelay::access::token::NewToken;
 use tickrelay::control;
-
 use tickrelay::operations::{Answer, Request};
 use tickrelay::store::NewSubscriber;
 
@@ -217,6 +218,21 @@ impl Service {
             .unwrap()
             .unwrap()
             .unwrap()
+    }
+
+    /// A fresh token of an admin.
+    pub(crate) fn token(&self) -> String {
+        let new = NewToken {
+            name: "harness".to_owned(),
+            role: Role::Admin,
+            owner: None,
+            sources: Vec::new(),
+            expires_at_ms: None,
+        };
+        match self.ask(&Request::CreateToken(new)) {
+            Answer::Token { text, .. } => text,
+            other => panic!("not a token: {other:?}"),
+        }
     }
 
     /// Adds a subscriber that wants everything.
