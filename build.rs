@@ -1,4 +1,5 @@
-//! Tells the linker in which order the service's code is to lie.
+//! Compiles what sets the allocator up, and tells the linker in which order the service's code is to
+//! lie.
 //!
 //! What an idle service runs is a fifth of its code, spread over all of it. The system maps code in
 //! runs of 64 KiB, so nearly everything became resident. `.cargo/link-order.txt` names the functions
@@ -17,10 +18,16 @@ use std::process::Command;
 /// The only target whose toolchain brings a linker that knows the option.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const ORDER: &str = ".cargo/link-order.txt";
+/// Runs before `main`; the library does not choose an allocator's settings for others.
+const MALLOC: &str = "src/malloc.c";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={ORDER}");
+    println!("cargo::rerun-if-changed={MALLOC}");
+    for object in cc::Build::new().file(MALLOC).compile_intermediates() {
+        println!("cargo::rustc-link-arg-bin=tickrelay={}", object.display());
+    }
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
     if !is("PROFILE", "release") || !is("TARGET", TARGET) || !links_with_lld() {
         return;

@@ -1,5 +1,6 @@
 //! Reading stored webhooks again, a few at a time, beside what comes in.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -12,8 +13,10 @@ use crate::provider::Provider;
 use crate::receive;
 use crate::store::{Arrival, ReprocessSelection, StoredWebhook};
 
-/// Webhooks that are read and committed together.
+/// Webhooks that are read and committed together, at most.
 const BATCH: usize = 16;
+/// What they may take in memory, in bytes, unless one alone takes more.
+const ROOM: usize = 4 * 1024 * 1024;
 /// One day in ms.
 const DAY_MS: i64 = 86_400_000;
 
@@ -42,24 +45,36 @@ impl Operations {
         }
         let total = ids.len() as u64;
         let (mut done, mut webhooks) = (0, Vec::new());
-        for batch in ids.chunks(BATCH) {
-            let stored = self.store.stored_webhooks(batch.to_vec()).await?;
-            let sources = Arc::clone(&self.sources);
-            let arrivals = tokio::task::spawn_blocking(move || {
-                stored
-                    .into_iter()
-                    .filter_map(|stored| read_again(&sources, stored))
-                    .collect()
-            })
-            .await
-            .map_err(|_| Failure::Broken("reading again was broken off".to_owned()))?;
-            let rereads = self.store.accept_again(arrivals, dry_run).await?;
-            webhooks.extend(
-                rereads
-                    .into_iter()
-                    .filter(|reread| reread.is_changed() || reread.unreadable > 0),
-            );
-            done += batch.len() as u64;
+        let mut left = &ids[..];
+        while !left.is_empty() {
+            let batch = left[..left.len().min(BATCH)].to_vec();
+            let mut stored: VecDeque<_> = self
+                .store
+                .stored_webhooks(batch.clone(), ROOM)
+                .await?
+                .into();
+            // Where not all fitted, the next ones come after the last that did.
+            let last = stored.back().map(|stored| stored.webhook_id);
+            let read = last.and_then(|last| batch.iter().position(|id| *id == last));
+            let read = read.map_or(batch.len(), |at| at + 1);
+            while !stored.is_empty() {
+                let sources = Arc::clone(&self.sources);
+                let reading = tokio::task::spawn_blocking(move || {
+                    let arrivals = read_some_again(&sources, &mut stored);
+                    (arrivals, stored)
+                });
+                let (arrivals, rest) = (reading.await)
+                    .map_err(|_| Failure::Broken("reading again was broken off".to_owned()))?;
+                stored = rest;
+                let rereads = self.store.accept_again(arrivals, dry_run).await?;
+                webhooks.extend(
+                    rereads
+                        .into_iter()
+                        .filter(|reread| reread.is_changed() || reread.unreadable > 0),
+                );
+            }
+            done += read as u64;
+            left = &left[read..];
             // Nobody may be listening.
             let _ = progress.send(Progress { done, total });
         }
@@ -70,6 +85,23 @@ impl Operations {
             webhooks,
         })
     }
+}
+
+/// Parses stored bodies until they are all read, or what is in them takes [`ROOM`].
+fn read_some_again(
+    sources: &[Source],
+    stored: &mut VecDeque<StoredWebhook>,
+) -> Vec<(i64, Arrival)> {
+    let (mut arrivals, mut weight) = (Vec::new(), 0);
+    while weight < ROOM
+        && let Some(next) = stored.pop_front()
+    {
+        if let Some((id, arrival)) = read_again(sources, next) {
+            weight += arrival.weight();
+            arrivals.push((id, arrival));
+        }
+    }
+    arrivals
 }
 
 /// Parses a stored body; `None` when its source is of a provider that this version lacks.

@@ -59,7 +59,9 @@ fn inflate<'a>(decoder: impl Read, encoding: &str) -> Result<Cow<'a, str>, Parse
     if bytes.len() > DECOMPRESSED_LIMIT {
         return Err(ParseError::TooLarge(DECOMPRESSED_LIMIT));
     }
-    if bytes.starts_with(UTF8) || bytes.starts_with(UTF16_LE) || bytes.starts_with(UTF16_BE) {
+    if bytes.starts_with(UTF8) {
+        bytes.drain(..UTF8.len());
+    } else if bytes.starts_with(UTF16_LE) || bytes.starts_with(UTF16_BE) {
         return Ok(Cow::Owned(text(&bytes)?.into_owned()));
     }
     match String::from_utf8(bytes) {
@@ -68,11 +70,14 @@ fn inflate<'a>(decoder: impl Read, encoding: &str) -> Result<Cow<'a, str>, Parse
     }
 }
 
+/// Stands for what is no text.
+const REPLACEMENT: &str = "\u{FFFD}";
 const UTF8: &[u8] = &[0xEF, 0xBB, 0xBF];
 const UTF16_LE: &[u8] = &[0xFF, 0xFE];
 const UTF16_BE: &[u8] = &[0xFE, 0xFF];
 
-/// Odd bytes are more as text, three for one at worst: that may not take what no body may.
+/// Odd bytes are more as text, three for one at worst: that may not take what no body may, so it is
+/// counted before any of it is made.
 fn text(bytes: &[u8]) -> Result<Cow<'_, str>, ParseError> {
     if let Some(rest) = bytes.strip_prefix(UTF16_LE) {
         return utf16(rest, u16::from_le_bytes).map(Cow::Owned);
@@ -84,32 +89,39 @@ fn text(bytes: &[u8]) -> Result<Cow<'_, str>, ParseError> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Ok(Cow::Borrowed(text));
     }
-    let most = bytes.len().max(DECOMPRESSED_LIMIT);
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        if !chunk.invalid().is_empty() {
-            text.push(char::REPLACEMENT_CHARACTER);
-        }
-        if text.len() > most {
-            return Err(ParseError::TooLarge(most));
-        }
+    let pieces = || {
+        bytes.utf8_chunks().map(|chunk| {
+            let is_odd = !chunk.invalid().is_empty();
+            (chunk.valid(), if is_odd { REPLACEMENT } else { "" })
+        })
+    };
+    let length = pieces().map(|(valid, odd)| valid.len() + odd.len()).sum();
+    let mut text = room_for(length, bytes)?;
+    for (valid, odd) in pieces() {
+        text.push_str(valid);
+        text.push_str(odd);
     }
     Ok(Cow::Owned(text))
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, ParseError> {
     let (pairs, _) = bytes.as_chunks::<2>();
-    let units = pairs.iter().map(|pair| unit(*pair));
-    let most = bytes.len().max(DECOMPRESSED_LIMIT);
-    let mut text = String::with_capacity(bytes.len());
-    for decoded in char::decode_utf16(units) {
-        text.push(decoded.unwrap_or(char::REPLACEMENT_CHARACTER));
-        if text.len() > most {
-            return Err(ParseError::TooLarge(most));
-        }
-    }
+    let letters = || {
+        let units = pairs.iter().map(|pair| unit(*pair));
+        char::decode_utf16(units).map(|decoded| decoded.unwrap_or(char::REPLACEMENT_CHARACTER))
+    };
+    let mut text = room_for(letters().map(char::len_utf8).sum(), bytes)?;
+    text.extend(letters());
     Ok(text)
+}
+
+/// An empty text with exactly the room for what these bytes are as text.
+fn room_for(length: usize, bytes: &[u8]) -> Result<String, ParseError> {
+    let most = bytes.len().max(DECOMPRESSED_LIMIT);
+    if length > most {
+        return Err(ParseError::TooLarge(most));
+    }
+    Ok(String::with_capacity(length))
 }
 
 #[cfg(test)]
@@ -132,6 +144,12 @@ mod tests {
         assert_eq!(decode(&odd, None).unwrap().len(), odd.len() * 3);
         let too_large = Err(ParseError::TooLarge(DECOMPRESSED_LIMIT));
         assert_eq!(decode(&vec![0xC3; odd.len() + 1], None), too_large);
+        let mixed = decode(b"a\xFF\xFFb\xE2\x82", None).unwrap();
+        assert_eq!(mixed, "a\u{FFFD}\u{FFFD}b\u{FFFD}");
+        let Cow::Owned(mixed) = mixed else {
+            panic!("it was replaced in nothing");
+        };
+        assert_eq!(mixed.capacity(), mixed.len(), "no more room than it takes");
         let mut wide = vec![0xFF; DECOMPRESSED_LIMIT];
         wide[1] = 0xFE;
         wide[2..].fill(0x30);

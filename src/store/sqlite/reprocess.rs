@@ -39,22 +39,36 @@ impl Store {
         .await
     }
 
-    /// The stored webhooks of these keys; those that were pruned meanwhile are missing.
+    /// The stored webhooks of these keys in the order of arrival, as far as their bodies fit into
+    /// `room` bytes, and always one; those that were pruned meanwhile are missing.
     ///
     /// # Errors
     /// [`Error::Backend`], [`Error::Timeout`].
-    pub async fn stored_webhooks(&self, ids: Vec<i64>) -> Result<Vec<StoredWebhook>, Error> {
+    pub async fn stored_webhooks(
+        &self,
+        ids: Vec<i64>,
+        room: usize,
+    ) -> Result<Vec<StoredWebhook>, Error> {
         self.look("read the stored webhooks", move |connection| {
             let marks = vec!["?"; ids.len()].join(", ");
-            connection
-                .prepare(&format!(
-                    "SELECT webhook_id, source.name, provider, received_at_ms, default_type, \
+            let mut left = room;
+            let mut webhooks = Vec::new();
+            let mut select = connection.prepare(&format!(
+                "SELECT webhook_id, source.name, provider, received_at_ms, default_type, \
                      default_sender, content_encoding, broadcast, body \
                      FROM webhook JOIN source USING (source_id) \
                      WHERE webhook_id IN ({marks}) AND body IS NOT NULL ORDER BY webhook_id"
-                ))?
-                .query_map(params_from_iter(ids), read_stored)?
-                .collect()
+            ))?;
+            let mut rows = select.query(params_from_iter(ids))?;
+            while let Some(row) = rows.next()? {
+                let length = row.get_ref(8)?.as_blob().map_or(0, <[u8]>::len);
+                if !webhooks.is_empty() && length > left {
+                    break;
+                }
+                left = left.saturating_sub(length);
+                webhooks.push(read_stored(row)?);
+            }
+            Ok(webhooks)
         })
         .await
     }

