@@ -10,7 +10,7 @@ use tickrelay::clock::Clock;
 
 use crate::retrying::{T0, attempts, pause, resume, stopped_clock, switched};
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::{TestApp, cloud, until};
+use crate::support::{PATIENCE, TestApp, cloud, until};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -269,7 +269,7 @@ async fn an_attempt_that_cannot_be_written_down_is_not_repeated_meanwhile() {
         let answer = app.http.get(format!("{}/readyz", app.url)).send().await;
         answer.unwrap().status().as_u16()
     };
-    let deadline = std::time::Instant::now() + Duration::from_secs(15);
+    let deadline = std::time::Instant::now() + PATIENCE;
     while page().await == 200 {
         assert!(std::time::Instant::now() < deadline, "no commit failed");
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -9,7 +9,7 @@ use tickrelay::operations::{Answer, ReplayOrder, Request};
 use tickrelay::store::RetrySelection;
 
 use crate::support::receiver::{Received, Receiver, Reply};
-use crate::support::{TestApp, cloud, until};
+use crate::support::{PATIENCE, TestApp, cloud, nobody_listens, until};
 
 /// Where the hands of these tests start, ms since 1970 UTC.
 pub(crate) const START_MS: i64 = 1_760_000_000_000;
@@ -214,16 +214,13 @@ async fn one_success_in_between_begins_the_five_days_anew() {
 #[actix_web::test]
 async fn a_failed_attempt_keeps_the_answer_and_a_stable_code() {
     let app = TestApp::boot_with(Clock::system(), |config| {
-        config.forward.timeout = Duration::from_millis(300);
+        config.forward.timeout = PATIENCE;
     })
     .await;
-    let refusing = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        format!("http://{}/", listener.local_addr().unwrap())
-    };
+    let (_refuses, refusing) = nobody_listens();
     let answering = |status| Receiver::scripted(move |_, _| Reply::status(status));
     let (refuses, breaks) = (answering(404), answering(500));
-    let hangs = Receiver::scripted(|_, _| Reply::status(200).after(Duration::from_secs(3)));
+    let hangs = Receiver::scripted(|_, _| Reply::status(200).after(2 * PATIENCE));
     let https = refuses.url.replace("http://", "https://");
     let cases = [
         ("connect", refusing.as_str(), "connect", "-", "-"),
@@ -246,7 +243,11 @@ async fn a_failed_attempt_keeps_the_answer_and_a_stable_code() {
         ),
     ];
     for (name, url, ..) in cases {
-        app.subscribe(name, url).await;
+        app.subscribe_with(name, url, |new| {
+            // The others have as long as they need.
+            new.timeout_ms = (name == "timeout").then_some(1_000);
+        })
+        .await;
     }
     app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
     attempts(&app, 6).await;

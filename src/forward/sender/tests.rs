@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -176,10 +176,10 @@ async fn a_connection_that_breaks_is_a_connect_failure() {
     check(Script::Reset, None, Some(ErrorCode::Connect)).await;
     let garbage = Script::Answer("SSH-2.0-OpenSSH_9.9\r\n".to_owned());
     check(garbage, None, Some(ErrorCode::Connect)).await;
-    let free = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
-    };
+    // Nobody listens here, and while it is bound nobody else can.
+    let unused = tokio::net::TcpSocket::new_v4().unwrap();
+    unused.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let free = unused.local_addr().unwrap();
     let outcome = send(&config(), &format!("http://{free}/")).await;
     assert_eq!(outcome.error, Some(ErrorCode::Connect));
     assert!(outcome.detail.contains("refused"), "{outcome:?}");
@@ -197,7 +197,8 @@ async fn a_subscriber_that_does_not_answer_in_time_is_a_timeout() {
         let outcome = send(&quick, &subscriber.url()).await;
         assert_eq!(outcome.error, Some(ErrorCode::Timeout), "{script:?}");
         assert_eq!(outcome.http_status, None);
-        assert!((300..3_000).contains(&outcome.duration_ms), "{outcome:?}");
+        // It would not end by itself.
+        assert!(outcome.duration_ms >= 300, "{outcome:?}");
     }
 }
 
@@ -229,15 +230,13 @@ async fn a_body_that_drips_for_ever_costs_no_more_than_the_timeout() {
         let outcome = send(&quick, &subscriber.url()).await;
         assert_eq!((outcome.http_status, outcome.error), (Some(status), error));
         assert!(outcome.excerpt.starts_with(excerpt), "{outcome:?}");
-        assert!(outcome.duration_ms < 3_000, "{outcome:?}");
     }
 }
 
 #[tokio::test]
 async fn a_huge_body_is_not_read() {
-    let started = Instant::now();
-    check(Script::Flood(100 << 20), Some(200), None).await;
-    assert!(started.elapsed() < Duration::from_secs(2));
+    // All of it would never come.
+    check(Script::Flood(usize::MAX), Some(200), None).await;
 }
 
 #[tokio::test]

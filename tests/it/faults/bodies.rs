@@ -59,7 +59,7 @@ pub(super) fn call(token: &str, path: &str, length: usize) -> String {
 async fn whole_answer(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     // It may end with a reset: what was sent is not read.
-    let _ = tokio::time::timeout(3 * PATIENCE, stream.read_to_end(&mut answer)).await;
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
     String::from_utf8(answer).unwrap()
 }
 

