@@ -2,7 +2,7 @@
 //!
 //! A payload's stored bytes are signed ([`envelope`]), sent to a target that may be sent to
 //! ([`sender`], [`guard`]), and the [`Outcome`](crate::model::Outcome) decides what happens
-//! next ([`schedule`], [`breaker`]); a [`pace`] may hold it back. The [`lanes`] put these together: one task per subscriber,
+//! next ([`schedule`], [`breaker`], put together in [`verdict`]); a [`pace`] may hold it back. The [`lanes`] put these together: one task per subscriber,
 //! whose memory is a [`lane`]. Only `sender` talks to the world, only `lanes` to the store.
 
 pub mod breaker;
@@ -13,3 +13,4 @@ pub mod lanes;
 pub mod pace;
 pub mod schedule;
 pub mod sender;
+pub mod verdict;

@@ -1,7 +1,7 @@
 //! What the service counts, in Prometheus' words.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Mutex, PoisonError};
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -71,6 +71,9 @@ pub struct Metrics {
     pub lane_held: Family<SubscriberLabel, Gauge>,
     /// 1 while a subscriber's breaker is open.
     pub breaker_open: Family<SubscriberLabel, Gauge>,
+    /// When an open breaker lets the next probe through, seconds since 1970 UTC; absent while it is
+    /// closed.
+    pub breaker_next_probe: Family<SubscriberLabel, Gauge<f64, AtomicU64>>,
     /// From the first byte of a webhook to its answer.
     pub ack_seconds: Histogram,
     /// From the arrival of a webhook to the subscriber's answer, first attempts only.
@@ -114,6 +117,7 @@ impl Metrics {
             oldest_pending_forward: Gauge::default(),
             lane_held: Family::default(),
             breaker_open: Family::default(),
+            breaker_next_probe: Family::default(),
             ack_seconds: Histogram::new(SECONDS),
             receive_to_forward_seconds: Histogram::new(SECONDS),
             accept_queue: Gauge::default(),
@@ -192,6 +196,12 @@ impl Metrics {
             self.breaker_open.clone(),
         );
         registry.register_with_unit(
+            "breaker_next_probe_timestamp",
+            "When an open breaker lets the next probe through, since 1970 UTC",
+            Unit::Seconds,
+            self.breaker_next_probe.clone(),
+        );
+        registry.register_with_unit(
             "ack",
             "From the arrival of a webhook to its answer",
             Unit::Seconds,
@@ -255,6 +265,7 @@ impl Metrics {
     pub fn forget_lane(&self, label: &SubscriberLabel) {
         self.lane_held.remove(label);
         self.breaker_open.remove(label);
+        self.breaker_next_probe.remove(label);
     }
 
     /// The name under which a source's ignored thing is counted: its own, or `other` when

@@ -284,6 +284,8 @@ pub enum Verdict {
     Delivered,
     /// To be tried again at this time, ms since 1970 UTC.
     RetryAt(i64),
+    /// The same, and the attempt used up none: the subscriber may be down as a whole.
+    PutOff(i64),
     /// Given up.
     GaveUp(GaveUp),
     /// Left as it is: a breaker's probe, and a turn ahead of a later status, use up no attempt.
@@ -312,6 +314,25 @@ pub struct Attempt {
     pub outcome: Outcome,
 }
 
+/// What a lane holds in memory when it asks for more.
+#[derive(Debug, Default)]
+pub struct Held {
+    /// The keys of the forwards.
+    pub forward_ids: Vec<i64>,
+    /// Those of them that were never tried.
+    pub untried: usize,
+    /// Whether the newest that was never tried is wanted too, for a probe.
+    pub newest: bool,
+}
+
+impl Held {
+    /// Those of them that wait for another attempt.
+    #[must_use]
+    pub fn retries(&self) -> usize {
+        self.forward_ids.len().saturating_sub(self.untried)
+    }
+}
+
 /// What a refill brings.
 #[derive(Debug)]
 pub struct Refill {
@@ -319,8 +340,10 @@ pub struct Refill {
     pub owed: Vec<Owed>,
     /// Whether memory now holds all that is pending.
     pub live: bool,
-    /// When the next one comes due, if that is later than now, ms since 1970 UTC.
-    pub next_due_ms: Option<i64>,
+    /// When to look again for forwards that were never tried, ms since 1970 UTC.
+    pub untried_at_ms: i64,
+    /// When to look again for those that wait for another attempt, ms since 1970 UTC.
+    pub retries_at_ms: i64,
 }
 
 /// What is owed to one subscriber.

@@ -7,6 +7,9 @@
 //! the forward's attempt number and due time alone, or the first forwards in line would be
 //! given up by an outage of an hour. A probe that ends otherwise (any 2xx, 3xx or 4xx but
 //! 429) is an attempt like any other.
+//!
+//! A subscriber that refuses some payloads for ever is not down. While anything succeeds within
+//! [`RECENT_MS`], failures are those of their forwards, and the breaker stays closed.
 
 use std::time::Duration;
 
@@ -16,8 +19,14 @@ use crate::model::Outcome;
 /// How many failures in a row open the breaker.
 const FAILURES: u32 = 5;
 
+/// A success this recent proves that the subscriber is there, whatever else fails.
+const RECENT_MS: i64 = 10_000;
+
 /// The wait before the first probe; each failed probe doubles it up to [`MAX_WAIT_MS`].
 const FIRST_WAIT_MS: i64 = 1_000;
+/// No wait is longer than this part of the time since the last success. One that takes a payload
+/// now and then is found again soon, and an hour's outage is still probed once a minute.
+const PART_OF_SILENCE: i64 = 10;
 const MAX_WAIT_MS: i64 = 60_000;
 
 /// How far a wait is spread to either side, in thousandths: breakers that opened together in
@@ -27,12 +36,14 @@ const SPREAD: u64 = 100;
 /// The longest a `Retry-After` holds back the next probe.
 const MAX_ASKED_MS: i64 = 3_600_000;
 
-/// The breaker of one subscriber. It lives in memory: after a restart it is closed.
+/// The breaker of one subscriber. It lives in memory.
 #[derive(Debug, Clone)]
 pub struct Breaker {
     seed: u64,
     probe_lease_ms: i64,
     state: State,
+    /// When an attempt last showed that the subscriber is there, ms since 1970 UTC.
+    last_success_ms: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +91,20 @@ impl Breaker {
             seed: subscriber.unsigned_abs(),
             probe_lease_ms: timeout_ms.saturating_add(MAX_WAIT_MS),
             state: State::Closed { failures: 0 },
+            last_success_ms: None,
+        }
+    }
+
+    /// A breaker that lets one probe through before anything else: a restart in the middle of an
+    /// outage costs no forward an attempt.
+    #[must_use]
+    pub fn doubtful(subscriber: i64, timeout: Duration) -> Self {
+        Self {
+            state: State::Open {
+                probes: 0,
+                until_ms: i64::MIN,
+            },
+            ..Self::new(subscriber, timeout)
         }
     }
 
@@ -117,6 +142,41 @@ impl Breaker {
         !matches!(self.state, State::Closed { .. })
     }
 
+    /// When the next probe may go, ms since 1970 UTC; `None` while it is closed or a probe is
+    /// under way.
+    #[must_use]
+    pub const fn next_probe_ms(&self) -> Option<i64> {
+        match self.state {
+            State::Open { until_ms, .. } => Some(until_ms),
+            State::Closed { .. } | State::Probing { .. } => None,
+        }
+    }
+
+    /// Whether a failure at `now_ms` uses up an attempt of its forward, which was charged last at
+    /// `charged_ms` (both ms since 1970 UTC). Ask before [`Breaker::on_outcome`].
+    ///
+    /// A failed probe does so only when another forward succeeded recently. While five in a row
+    /// have failed, a forward is charged once: nobody knows yet whether an outage has begun, and
+    /// an outage costs a forward one attempt at most.
+    #[must_use]
+    pub fn charges(&self, probe: bool, charged_ms: Option<i64>, now_ms: i64) -> bool {
+        if probe {
+            return self.succeeded_recently(now_ms);
+        }
+        if matches!(self.state, State::Closed { failures } if failures < FAILURES) {
+            return true;
+        }
+        charged_ms.is_none_or(|charged_ms| {
+            self.last_success_ms
+                .is_some_and(|success_ms| success_ms >= charged_ms)
+        })
+    }
+
+    fn succeeded_recently(&self, now_ms: i64) -> bool {
+        self.last_success_ms
+            .is_some_and(|success_ms| (0..=RECENT_MS).contains(&now_ms.saturating_sub(success_ms)))
+    }
+
     /// Takes note of how an attempt ended at `now_ms` (ms since 1970 UTC).
     ///
     /// Every attempt counts, probe or not: those that were in flight when the breaker opened
@@ -125,10 +185,13 @@ impl Breaker {
     /// is there, and what is wrong with that forward is for its schedule.
     pub fn on_outcome(&mut self, outcome: &Outcome, now_ms: i64) -> Option<Transition> {
         let failed = outcome.counts_against_subscriber();
+        if !failed {
+            self.last_success_ms = Some(now_ms);
+        }
         match self.state {
             State::Closed { failures } if failed => {
-                let failures = failures + 1;
-                if failures < FAILURES {
+                let failures = failures.saturating_add(1);
+                if failures < FAILURES || self.succeeded_recently(now_ms) {
                     self.state = State::Closed { failures };
                     return None;
                 }
@@ -153,10 +216,14 @@ impl Breaker {
     }
 
     fn open(&mut self, probes: u32, outcome: &Outcome, now_ms: i64) {
+        let silence_ms = self
+            .last_success_ms
+            .map_or(i64::MAX, |success_ms| now_ms.saturating_sub(success_ms));
+        let longest_ms = (silence_ms / PART_OF_SILENCE).clamp(FIRST_WAIT_MS, MAX_WAIT_MS);
         let wait_ms = FIRST_WAIT_MS
             .checked_shl(probes.min(16))
             .unwrap_or(MAX_WAIT_MS)
-            .min(MAX_WAIT_MS);
+            .min(longest_ms);
         let seed = self.seed ^ (u64::from(probes) << 48);
         let own_ms = now_ms.saturating_add(spread(wait_ms, SPREAD, seed));
         let latest_ms = now_ms.saturating_add(MAX_ASKED_MS);
@@ -169,156 +236,4 @@ impl Breaker {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::{Breaker, Gate, Transition};
-    use crate::model::{ErrorCode, Outcome};
-
-    fn outcome(error: Option<ErrorCode>, http_status: Option<u16>) -> Outcome {
-        Outcome {
-            http_status,
-            error,
-            detail: String::new(),
-            excerpt: String::new(),
-            retry_at_ms: None,
-            duration_ms: 1,
-        }
-    }
-
-    fn good() -> Outcome {
-        outcome(None, Some(200))
-    }
-
-    fn bad() -> Outcome {
-        outcome(Some(ErrorCode::Connect), None)
-    }
-
-    fn closed() -> Breaker {
-        Breaker::new(7, Duration::from_secs(15))
-    }
-
-    /// A breaker that opened at 0.
-    fn opened() -> Breaker {
-        let mut breaker = closed();
-        for _ in 0..5 {
-            breaker.on_outcome(&bad(), 0);
-        }
-        breaker
-    }
-
-    fn until_ms(breaker: &mut Breaker, now_ms: i64) -> i64 {
-        match breaker.gate(now_ms) {
-            Gate::Open { until_ms } => until_ms,
-            other => panic!("{other:?} at {now_ms}"),
-        }
-    }
-
-    /// Whether outcomes, one after the other, leave a fresh breaker open.
-    fn check(outcomes: &[Outcome], open: bool) {
-        let mut breaker = closed();
-        for outcome in outcomes {
-            breaker.on_outcome(outcome, 0);
-        }
-        assert_eq!(breaker.is_open(), open, "{outcomes:?}");
-    }
-
-    #[test]
-    fn five_failures_in_a_row_open_it() {
-        let refused = outcome(Some(ErrorCode::Http4xx), Some(400));
-        let throttled = outcome(Some(ErrorCode::Http4xx), Some(429));
-        let broken = outcome(Some(ErrorCode::Http5xx), Some(500));
-        let slow = outcome(Some(ErrorCode::Timeout), None);
-        check(
-            &[bad(), slow.clone(), broken.clone(), throttled.clone()],
-            false,
-        );
-        check(&[bad(), slow, broken, throttled, bad()], true);
-        check(&[bad(), bad(), bad(), bad(), good(), bad()], false);
-        check(&[bad(), bad(), bad(), bad(), refused.clone(), bad()], false);
-        check(&vec![refused; 9], false);
-    }
-
-    #[test]
-    fn opening_and_closing_are_told_once() {
-        let mut breaker = closed();
-        let told: Vec<_> = (0..7).map(|_| breaker.on_outcome(&bad(), 0)).collect();
-        assert_eq!(
-            told.iter().flatten().collect::<Vec<_>>(),
-            [&Transition::Opened]
-        );
-        assert_eq!(told[4], Some(Transition::Opened));
-        assert_eq!(breaker.on_outcome(&good(), 0), Some(Transition::Closed));
-        assert_eq!(breaker.on_outcome(&good(), 0), None);
-        assert_eq!(breaker.gate(0), Gate::Closed);
-    }
-
-    #[test]
-    fn the_wait_for_a_probe_doubles_from_a_second_to_a_minute() {
-        let mut breaker = opened();
-        let mut now_ms = 0;
-        for wait_s in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
-            let due_ms = until_ms(&mut breaker, now_ms);
-            let (wait_ms, around_ms) = (due_ms - now_ms, wait_s * 1000);
-            assert!(
-                (wait_ms - around_ms).abs() * 10 <= around_ms,
-                "{wait_ms} for {wait_s} s"
-            );
-            assert_eq!(breaker.gate(due_ms - 1), Gate::Open { until_ms: due_ms });
-            assert_eq!(breaker.gate(due_ms), Gate::Probe);
-            assert_eq!(breaker.on_outcome(&bad(), due_ms), None);
-            now_ms = due_ms;
-        }
-    }
-
-    #[test]
-    fn a_wait_that_was_set_before_the_clock_was_set_back_is_over() {
-        let mut breaker = opened();
-        assert_eq!(breaker.gate(-86_400_000), Gate::Probe);
-    }
-
-    #[test]
-    fn one_probe_goes_at_a_time_and_a_lost_one_is_replaced() {
-        let mut breaker = opened();
-        assert_eq!(breaker.gate(2_000), Gate::Probe);
-        let lost_ms = until_ms(&mut breaker, 2_000);
-        assert!(lost_ms > 2_000 + 15_000);
-        assert_eq!(breaker.gate(lost_ms), Gate::Probe);
-        assert!(until_ms(&mut breaker, lost_ms) > lost_ms);
-    }
-
-    #[test]
-    fn a_probe_that_is_answered_closes_it() {
-        for answer in [good(), outcome(Some(ErrorCode::Http4xx), Some(404))] {
-            let mut breaker = opened();
-            assert_eq!(breaker.gate(2_000), Gate::Probe);
-            assert_eq!(breaker.on_outcome(&answer, 2_100), Some(Transition::Closed));
-            // It takes five failures again.
-            breaker.on_outcome(&bad(), 2_200);
-            assert_eq!(breaker.gate(2_200), Gate::Closed);
-        }
-    }
-
-    #[test]
-    fn a_straggler_that_fails_does_not_lengthen_the_wait() {
-        let mut breaker = opened();
-        let due_ms = until_ms(&mut breaker, 0);
-        breaker.on_outcome(&bad(), 500);
-        assert_eq!(until_ms(&mut breaker, 500), due_ms);
-    }
-
-    #[test]
-    fn retry_after_holds_back_the_probe_for_an_hour_at_most() {
-        for (asked_ms, due_ms) in [(5_000, 5_000), (86_400_000, 3_600_000)] {
-            let mut breaker = closed();
-            let throttled = Outcome {
-                retry_at_ms: Some(asked_ms),
-                ..outcome(Some(ErrorCode::Http4xx), Some(429))
-            };
-            for _ in 0..5 {
-                breaker.on_outcome(&throttled, 0);
-            }
-            assert_eq!(until_ms(&mut breaker, 0), due_ms);
-        }
-    }
-}
+mod tests;

@@ -8,11 +8,15 @@
 //!
 //! In strict order it does wait for their success, or for their being given up: of each
 //! message only the earliest is looked at, and the others are due when it is gone.
+//!
+//! Forwards that were never tried and retries stand in two queues, which share the turns: however
+//! many retries have piled up, new forwards need not wait for them, nor they for new ones.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
+use self::queues::Queues;
 use crate::model::Ordering;
-use crate::store::Owed;
+use crate::store::{Held, Owed};
 
 /// What is owed to one subscriber and held in memory.
 #[derive(Debug, Default)]
@@ -23,9 +27,13 @@ pub struct Lane {
     messages: HashMap<i64, Vec<Place>>,
     /// The message of each forward in flight, and the forward.
     in_flight: HashMap<i64, i64>,
-    /// What may be sent from when on; holds no forward of a message that is in flight, and in
-    /// strict order of each other message the earliest alone.
-    ready: BTreeSet<(i64, i64)>,
+    /// What may be sent from when on; holds no forward of a message that is in flight, and in strict
+    /// order of each other message the earliest alone.
+    ready: Queues,
+    /// Items that were never tried.
+    untried: usize,
+    /// Whether the next probe is the oldest of those, not the newest.
+    probes_oldest: bool,
     /// Attempts before this were made while the subscriber was down, ms since 1970 UTC.
     discounted_ms: i64,
 }
@@ -38,6 +46,15 @@ struct Item {
     owed: Owed,
     /// Siblings up to here have had their attempt before this one.
     cleared: Option<Place>,
+    /// Whether an attempt of it failed, be it a probe.
+    is_tried: bool,
+}
+
+impl Item {
+    /// Its place in the queues.
+    const fn key(&self) -> (i64, i64) {
+        (self.owed.due_at_ms, self.owed.forward_id)
+    }
 }
 
 /// What becomes of a forward that was in flight.
@@ -79,24 +96,23 @@ impl Lane {
             // It was never tried: the table has put it off for the sake of an earlier one.
             owed.due_at_ms = owed.due_at_ms.min(owed.owed_since_ms);
         }
+        let item = Item {
+            is_tried: owed.attempts > 0,
+            owed,
+            cleared: None,
+        };
         let siblings = self.messages.entry(message_id).or_default();
         let at = siblings.partition_point(|sibling| *sibling < place);
         siblings.insert(at, place);
         if !self.in_flight.contains_key(&message_id) && (at == 0 || !is_strict) {
             let second = siblings.get(1).filter(|_| is_strict);
-            if let Some(item) = second.and_then(|second| self.items.get(&second.2)) {
-                let key = (item.owed.due_at_ms, item.owed.forward_id);
-                self.ready.remove(&key);
+            if let Some(second) = second.and_then(|second| self.items.get(&second.2)) {
+                self.ready.remove(second.key());
             }
-            self.ready.insert((owed.due_at_ms, forward_id));
+            self.ready.insert(item.is_tried, item.key());
         }
-        self.items.insert(
-            forward_id,
-            Item {
-                owed,
-                cleared: None,
-            },
-        );
+        self.untried += usize::from(!item.is_tried);
+        self.items.insert(forward_id, item);
     }
 
     /// Sends what it holds, and all that comes, in that order from here on.
@@ -117,7 +133,7 @@ impl Lane {
     /// When the next forward may be sent, ms since 1970 UTC.
     #[must_use]
     pub fn next_due_ms(&self) -> Option<i64> {
-        self.ready.first().map(|(due_ms, _)| *due_ms)
+        self.ready.next_due_ms()
     }
 
     /// The forward that goes next at `now_ms`.
@@ -130,24 +146,51 @@ impl Lane {
     /// Takes the forward that goes next at `now_ms`; it is in flight until [`Lane::finish`].
     pub fn take(&mut self, now_ms: i64) -> Option<Owed> {
         let (candidate, chosen) = self.choose(now_ms)?;
+        self.ready.end_turn();
+        self.depart(candidate, chosen)
+    }
+
+    /// As [`Lane::take`], for a probe: rather one that was never tried, and for whose sake no
+    /// earlier sibling has to be tried first. What failed before may be refused for ever, which
+    /// says nothing of the subscriber. The newest and the oldest take turns: of thousands that
+    /// came together, all may be refused, and what came after them not.
+    pub fn take_probe(&mut self, now_ms: i64) -> Option<Owed> {
+        self.probes_oldest = !self.probes_oldest;
+        let mut untried = self.ready.untried(now_ms, self.probes_oldest);
+        let fresh = untried.find_map(|(due_ms, candidate)| {
+            let chosen = self.goes_first(due_ms, candidate)?;
+            (chosen.2 == candidate).then_some((candidate, chosen))
+        });
+        drop(untried);
+        match fresh {
+            Some((candidate, chosen)) => self.depart(candidate, chosen),
+            None => self.take(now_ms),
+        }
+    }
+
+    fn depart(&mut self, candidate: i64, chosen: Place) -> Option<Owed> {
         let owed = self.items.get(&chosen.2)?.owed.clone();
         if candidate != chosen.2 {
             self.items.get_mut(&candidate)?.cleared = Some(chosen);
         }
         self.in_flight.insert(owed.message_id, chosen.2);
-        for key in self.keys_of(owed.message_id) {
-            self.ready.remove(&key);
+        for id in self.ids_of(owed.message_id) {
+            if let Some(item) = self.items.get(&id) {
+                self.ready.remove(item.key());
+            }
         }
         Some(owed)
     }
 
-    /// The forward that is due first, and the earliest sibling that has not been tried since
-    /// that came due, else the forward itself.
+    /// The forward whose turn it is, and the one that goes for its sake.
     fn choose(&self, now_ms: i64) -> Option<(i64, Place)> {
-        let (due_ms, candidate) = *self.ready.first()?;
-        if due_ms > now_ms {
-            return None;
-        }
+        let (due_ms, candidate) = self.ready.next(now_ms)?;
+        Some((candidate, self.goes_first(due_ms, candidate)?))
+    }
+
+    /// The earliest sibling that has not been tried since the forward came due, else the forward
+    /// itself.
+    fn goes_first(&self, due_ms: i64, candidate: i64) -> Option<Place> {
         let item = self.items.get(&candidate)?;
         let (place, cleared) = (item.owed.place, item.cleared);
         let siblings = self.messages.get(&item.owed.message_id)?;
@@ -161,7 +204,7 @@ impl Lane {
                 && cleared.is_none_or(|cleared| **sibling > cleared)
                 && tried.is_none_or(|tried| tried < since_ms)
         });
-        Some((candidate, earlier.copied().unwrap_or(place)))
+        Some(earlier.copied().unwrap_or(place))
     }
 
     fn ids_of(&self, message_id: i64) -> Vec<i64> {
@@ -190,8 +233,14 @@ impl Lane {
     }
 
     fn make_ready(&mut self, message_id: i64) {
-        for key in self.open_keys_of(message_id) {
-            self.ready.insert(key);
+        let mut ids = self.ids_of(message_id);
+        if self.ordering == Ordering::Strict {
+            ids.truncate(1);
+        }
+        for id in ids {
+            if let Some(item) = self.items.get(&id) {
+                self.ready.insert(item.is_tried, item.key());
+            }
         }
     }
 
@@ -201,6 +250,9 @@ impl Lane {
             return;
         };
         let message_id = item.owed.message_id;
+        if fate != Fate::Leaves && !std::mem::replace(&mut item.is_tried, true) {
+            self.untried = self.untried.saturating_sub(1);
+        }
         match fate {
             Fate::Leaves => self.remove(forward_id),
             Fate::Waits {
@@ -230,7 +282,7 @@ impl Lane {
             if let Some(item) = self.items.get_mut(&id)
                 && item.owed.due_at_ms <= now_ms
             {
-                self.ready.remove(&(item.owed.due_at_ms, id));
+                self.ready.remove(item.key());
                 item.owed.due_at_ms = now_ms;
                 item.cleared = None;
             }
@@ -250,7 +302,8 @@ impl Lane {
         let Some(item) = self.items.remove(&forward_id) else {
             return;
         };
-        self.ready.remove(&(item.owed.due_at_ms, forward_id));
+        self.ready.remove(item.key());
+        self.untried = self.untried.saturating_sub(usize::from(!item.is_tried));
         let message_id = item.owed.message_id;
         if let Some(siblings) = self.messages.get_mut(&message_id) {
             siblings.retain(|(_, _, id)| *id != forward_id);
@@ -295,6 +348,16 @@ impl Lane {
         Some(first_ms)
     }
 
+    /// Forgets a message of which nothing is in flight: it is in the table.
+    pub fn forget_message(&mut self, message_id: i64) {
+        if self.in_flight.contains_key(&message_id) {
+            return;
+        }
+        for forward_id in self.ids_of(message_id) {
+            self.remove(forward_id);
+        }
+    }
+
     /// Forwards held, those in flight included.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -307,12 +370,23 @@ impl Lane {
         self.items.is_empty()
     }
 
-    /// The keys of the forwards held.
+    /// The forwards held that were never tried.
     #[must_use]
-    pub fn held(&self) -> Vec<i64> {
-        self.items.keys().copied().collect()
+    pub const fn untried(&self) -> usize {
+        self.untried
+    }
+
+    /// What is held, as a refill has to know it.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held {
+            forward_ids: self.items.keys().copied().collect(),
+            untried: self.untried,
+            newest: false,
+        }
     }
 }
 
+mod queues;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ pub(super) mod idempotency;
 mod messages;
 mod polls;
 pub(super) mod reader;
+mod refills;
 mod registrations;
 mod replaying;
 mod replays;
@@ -48,7 +49,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    Accepted, Arrival, Durability, Error, Feed, Health, Options, Refill, RetrySelection,
+    Accepted, Arrival, Durability, Error, Feed, Health, Held, Options, Refill, RetrySelection,
     Settlement, StateChange, Subscribers,
 };
 use crate::clock::Clock;
@@ -165,9 +166,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn refill(&self, subscriber_id: i64, held: Vec<i64>) -> Result<Refill, Error> {
-        self.run(move |core| core.refill(subscriber_id, &held))
-            .await
+    pub async fn refill(&self, subscriber_id: i64, held: Held) -> Result<Refill, Error> {
+        self.run(move |core| core.refill(subscriber_id, held)).await
     }
 
     /// Owes forwards again: those given up or delivered become pending and due now.

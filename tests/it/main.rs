@@ -11,6 +11,7 @@
 //! - `filtering`: who is told of which report, in which words, and why the others are not.
 //! - `retrying`: what was not taken: when it is tried again, by whom it is stopped, what is kept.
 //! - `replays`: many forwards sent again as a job that can be watched, stopped and killed.
+//! - `poisoned`: a subscriber that refuses some payloads for ever, and the others arrive.
 //! - `outage`: a subscriber that is down as a whole uses up nothing, and then all arrives.
 //! - `spilled`: a backlog larger than memory, and lanes that read the table.
 //! - `subscribers`: who comes, changes and goes while the service runs, and who is not disturbed.
@@ -67,6 +68,7 @@ mod normalise;
 mod order;
 mod origin;
 mod outage;
+mod poisoned;
 mod polling;
 mod power;
 mod queries;

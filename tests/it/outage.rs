@@ -187,6 +187,43 @@ fn assert_earlier_went_first(message: &str, requests: &[(String, bool)]) {
 }
 
 #[actix_web::test]
+async fn a_restart_in_the_middle_uses_up_nothing() {
+    let (app, hand) = stopped_clock().await;
+    let (receiver, switch) = switched(503);
+    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
+        .await;
+    for index in 0..30 {
+        app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
+            .await;
+    }
+    attempts(&app, 5).await;
+    hand.advance(Duration::from_secs(66));
+    attempts(&app, 6).await;
+    until("the store knows that it fails", || {
+        app.value::<Option<i64>>("SELECT failing_since_ms FROM subscriber")
+            .is_some()
+    })
+    .await;
+    let app = app.restart().await;
+    for probe in 1..=3 {
+        attempts(&app, 6 + probe).await;
+        hand.advance(Duration::from_secs(66));
+    }
+    assert_eq!(
+        app.rows("SELECT attempts, count(*) FROM forward GROUP BY 1"),
+        [["0", "25"], ["1", "5"]]
+    );
+    switch.store(200, Ordering::SeqCst);
+    hand.advance(Duration::from_secs(66));
+    app.settled().await;
+    assert_eq!(
+        app.rows("SELECT state, count(*) FROM forward GROUP BY 1"),
+        [["delivered", "30"]]
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn resuming_does_not_wait_for_the_breaker() {
     let (app, _hand) = stopped_clock().await;
     let (receiver, switch) = switched(503);

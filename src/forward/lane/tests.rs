@@ -39,7 +39,7 @@ fn retry(due_at_ms: i64, last_attempt_ms: i64) -> Fate {
 }
 
 fn sorted(lane: &Lane) -> Vec<i64> {
-    let mut held = lane.held();
+    let mut held = lane.held().forward_ids;
     held.sort_unstable();
     held
 }
@@ -192,7 +192,7 @@ fn forgetting_keeps_what_is_in_flight() {
     let mut lane = lane(&[(1, 7, 0), (2, 7, 0), (3, 8, 0)]);
     assert_eq!(take(&mut lane, 0), Some(1));
     lane.forget_idle();
-    assert_eq!(lane.held(), [1]);
+    assert_eq!(lane.held().forward_ids, [1]);
     lane.finish(1, Fate::Leaves);
     assert!(lane.is_empty());
     assert_eq!(lane.next_due_ms(), None);
@@ -253,7 +253,7 @@ fn in_strict_order_a_message_waits_as_its_first_does() {
     assert_eq!(take(&mut lane, 0), Some(1));
     lane.finish(1, retry(900, 0));
     assert_eq!(lane.forget_waiting_of(7, 10), Some(900));
-    assert_eq!(lane.held(), [3]);
+    assert_eq!(lane.held().forward_ids, [3]);
 }
 
 #[test]
@@ -400,7 +400,7 @@ impl Played {
     /// As the store does it: a message of which anything is due comes whole, unless its
     /// earliest waits; then the others are put off.
     fn refill(&mut self) {
-        let held = self.lane.held();
+        let held = self.lane.held().forward_ids;
         let due = self.table.values().filter(|it| it.due_at_ms <= self.now_ms);
         let messages: BTreeSet<i64> = due.map(|it| it.message_id).collect();
         for message in messages {

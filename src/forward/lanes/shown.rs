@@ -7,6 +7,7 @@ use std::sync::Arc;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
+use crate::forward::breaker::Breaker;
 use crate::metrics::{Metrics, SubscriberLabel, subscriber_labels};
 use crate::model::Outcome;
 
@@ -17,6 +18,8 @@ pub(super) struct Shown {
     held: Gauge,
     delivered_attempts: Counter,
     delivered: Counter,
+    /// What is shown of the breaker.
+    breaker: (bool, Option<i64>),
 }
 
 impl Shown {
@@ -31,6 +34,7 @@ impl Shown {
             delivered: metrics.forwards.get_or_create_owned(&delivered),
             metrics,
             label,
+            breaker: (false, None),
         }
     }
 
@@ -39,9 +43,28 @@ impl Shown {
         self.held.set(i64::try_from(held).unwrap_or(i64::MAX));
     }
 
-    pub(super) fn breaker(&self, open: bool) {
-        let gauge = &self.metrics.breaker_open;
-        gauge.get_or_create(&self.label).set(i64::from(open));
+    /// Whether the breaker is open, and when the next probe may go.
+    pub(super) fn breaker(&mut self, breaker: &Breaker) {
+        let now = (breaker.is_open(), breaker.next_probe_ms());
+        if std::mem::replace(&mut self.breaker, now) == now {
+            return;
+        }
+        let (is_open, next_probe_ms) = now;
+        let metrics = &self.metrics;
+        metrics
+            .breaker_open
+            .get_or_create(&self.label)
+            .set(i64::from(is_open));
+        match next_probe_ms {
+            Some(at_ms) => {
+                let gauge = metrics.breaker_next_probe.get_or_create(&self.label);
+                #[expect(clippy::cast_precision_loss, reason = "a time of day fits 52 bits")]
+                gauge.set(at_ms as f64 / 1000.0);
+            }
+            None => {
+                metrics.breaker_next_probe.remove(&self.label);
+            }
+        }
     }
 
     /// A first attempt was delivered so long after its webhook had come, ms.

@@ -11,6 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 
+use super::refill_at::RefillAt;
 use super::shown::Shown;
 use super::{Forwarding, POLL};
 use crate::forward::breaker::{Breaker, Gate, Transition};
@@ -18,25 +19,19 @@ use crate::forward::envelope::Envelope;
 use crate::forward::guard::{Target, TargetError};
 use crate::forward::lane::{Fate, Lane};
 use crate::forward::pace::Pace;
-use crate::forward::schedule::{Attempted, Next, Schedule};
+use crate::forward::schedule::Schedule;
 use crate::forward::sender::Request;
+use crate::forward::verdict::{self, Ended};
 use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberState};
 use crate::store::{
-    Attempt, Error, Feed, Owed, Refill, Settlement, StateChange, SubscriberSecret, Taken, Verdict,
+    Attempt, Error, Feed, Held, Owed, Refill, Settlement, StateChange, SubscriberSecret, Taken,
+    Verdict,
 };
 
 /// How long a subscriber fails before the store is told.
 const NOTE_AFTER: Duration = Duration::from_mins(1);
-/// A spilled lane reads on when it holds fewer than this.
-const LOW_WATER: usize = 512;
-
-/// One attempt that ended.
-struct Ended {
-    owed: Owed,
-    probe: bool,
-    started_at_ms: i64,
-    outcome: Outcome,
-}
+/// Above this a failed probe is left to the table alone.
+const MOST_HELD: usize = 1_600;
 
 type Sending = FuturesUnordered<Pin<Box<dyn Future<Output = Ended> + Send>>>;
 /// What is read of a subscriber from time to time: what is due, and when it is to be taken
@@ -65,7 +60,9 @@ pub(super) struct LaneTask {
     /// Whether memory held all that was pending when the lane last looked.
     live: bool,
     /// When the table is to be read next, ms since 1970 UTC.
-    refill_at_ms: i64,
+    refill_at: RefillAt,
+    /// The probe for which the newest forward was read, by when it may go.
+    newest_for_ms: Option<i64>,
     /// When it looks around although nobody told it to, ms since 1970 UTC.
     poll_at_ms: i64,
     resync: Resync,
@@ -92,7 +89,12 @@ impl LaneTask {
     pub(super) fn new(shared: Forwarding, settings: watch::Receiver<Arc<Subscriber>>) -> Self {
         let subscriber = Arc::clone(&settings.borrow());
         let mut task = Self {
-            breaker: Breaker::new(subscriber.id, shared.timeout),
+            // One that was failing before the restart may still be down.
+            breaker: if subscriber.failing_since_ms.is_some() {
+                Breaker::doubtful(subscriber.id, shared.timeout)
+            } else {
+                Breaker::new(subscriber.id, shared.timeout)
+            },
             schedule: Arc::clone(&shared.schedule),
             failing: Failing {
                 since_ms: subscriber.failing_since_ms,
@@ -108,7 +110,8 @@ impl LaneTask {
             lane: Lane::default(),
             pace: Pace::default(),
             live: false,
-            refill_at_ms: 0,
+            refill_at: RefillAt::both(0),
+            newest_for_ms: None,
             poll_at_ms: 0,
             resync: Resync::Wanted,
         };
@@ -151,7 +154,7 @@ impl LaneTask {
             if refilling.is_none() {
                 refilling = self.begin_refill(&feed);
             }
-            let wake_ms = self.send_what_is_due(&mut sending);
+            let wake_ms = self.send_what_is_due(&mut sending, refilling.is_some());
             if wake_ms != alarm_ms {
                 alarm_ms = wake_ms;
                 alarm.set(clock.sleep_until(alarm_ms));
@@ -193,7 +196,7 @@ impl LaneTask {
         self.subscriber = Arc::clone(&self.settings.borrow_and_update());
         self.target = Arc::new(self.shared.sender.guard().target(&self.subscriber.url));
         self.obey();
-        self.refill_at_ms = 0;
+        self.refill_at = RefillAt::both(0);
         self.resync = Resync::Wanted;
         let noted = self.subscriber.failing_since_ms.is_some();
         let resumed =
@@ -205,7 +208,7 @@ impl LaneTask {
         if resumed {
             // Who resumes it has reason to think that it is back.
             self.breaker = Breaker::new(self.subscriber.id, self.shared.timeout);
-            self.shown.breaker(false);
+            self.shown.breaker(&self.breaker);
         }
     }
 
@@ -223,27 +226,31 @@ impl LaneTask {
             self.lane.push(owed);
         }
         if left {
-            self.refill_at_ms = 0;
+            self.refill_at = RefillAt::both(0);
         }
         if self.live && !live {
             // What waits for its retry must not keep what is due out of memory.
             self.live = false;
             self.leave_waiting_to_the_table(now_ms);
         }
-        let behind = !live && self.lane.len() < LOW_WATER;
-        let resync = self.resync == Resync::Wanted;
-        if !self.is_active() || self.refill_at_ms > now_ms || !(resync || behind) {
+        let behind = !live && self.refill_at.is_due(&self.lane, now_ms);
+        let resync = self.resync == Resync::Wanted && self.refill_at.untried_ms <= now_ms;
+        let newest = self.lacks_newest(now_ms);
+        if !self.is_active() || !(resync || behind || newest) {
             return None;
+        }
+        if newest {
+            self.newest_for_ms = self.breaker.next_probe_ms();
         }
         if resync {
             self.resync = Resync::UnderWay;
             self.lane.forget_idle();
         }
-        let (store, id, held) = (
-            self.shared.store.clone(),
-            self.subscriber.id,
-            self.lane.held(),
-        );
+        let held = Held {
+            newest,
+            ..self.lane.held()
+        };
+        let (store, id) = (self.shared.store.clone(), self.subscriber.id);
         Some(Box::pin(async move {
             let secrets = if resync {
                 let store = store.clone();
@@ -263,10 +270,9 @@ impl LaneTask {
         let now_ms = self.shared.clock.now_ms();
         match fresh {
             Ok(Fresh { secrets, refill }) => {
-                self.refill_at_ms = match refill.next_due_ms {
-                    _ if !refill.owed.is_empty() => now_ms,
-                    Some(due_ms) => due_ms,
-                    None => i64::MAX,
+                self.refill_at = RefillAt {
+                    untried_ms: refill.untried_at_ms,
+                    retries_ms: refill.retries_at_ms,
                 };
                 for owed in refill.owed {
                     self.lane.push(owed);
@@ -293,7 +299,7 @@ impl LaneTask {
             }
             Err(error) => {
                 tracing::error!(subscriber = %self.subscriber.name, %error, "forward.refill_failed");
-                self.refill_at_ms = now_ms.saturating_add(millis(POLL));
+                self.refill_at = RefillAt::both(now_ms.saturating_add(millis(POLL)));
                 if self.resync == Resync::UnderWay {
                     self.resync = Resync::Wanted;
                 }
@@ -302,18 +308,24 @@ impl LaneTask {
         }
         if self.resync == Resync::Wanted {
             // Something changed while this was read.
-            self.refill_at_ms = now_ms;
+            self.refill_at = RefillAt::both(now_ms);
         }
+    }
+
+    /// Whether a probe may go, and the newest forward that it might be is in the table alone.
+    fn lacks_newest(&self, now_ms: i64) -> bool {
+        let next_ms = self.breaker.next_probe_ms();
+        !self.live && next_ms.is_some_and(|at_ms| at_ms <= now_ms) && self.newest_for_ms != next_ms
     }
 
     fn leave_waiting_to_the_table(&mut self, now_ms: i64) {
         if let Some(due_ms) = self.lane.forget_waiting(now_ms) {
-            self.refill_at_ms = self.refill_at_ms.min(due_ms);
+            self.refill_at.bring_forward(due_ms);
         }
     }
 
     /// Starts what may be sent; returns when to look again, ms since 1970 UTC.
-    fn send_what_is_due(&mut self, sending: &mut Sending) -> i64 {
+    fn send_what_is_due(&mut self, sending: &mut Sending, is_reading: bool) -> i64 {
         let now_ms = self.shared.clock.now_ms();
         let poll_ms = self.poll_ms(now_ms);
         if !self.is_active() || self.resync != Resync::No || self.secrets.is_empty() {
@@ -331,6 +343,10 @@ impl LaneTask {
             if let Some(until_ms) = self.pace.wait_until_ms(now_ms) {
                 return until_ms.min(poll_ms);
             }
+            if is_reading && self.breaker.next_probe_ms().is_some() {
+                // What is read may be a better probe than what is here.
+                return poll_ms;
+            }
             let probe = match self.breaker.gate(now_ms) {
                 Gate::Open { until_ms } => return until_ms,
                 Gate::Probe => {
@@ -339,9 +355,12 @@ impl LaneTask {
                 }
                 Gate::Closed => false,
             };
-            let Some(owed) = self.lane.take(now_ms) else {
-                break;
+            let owed = if probe {
+                self.lane.take_probe(now_ms)
+            } else {
+                self.lane.take(now_ms)
             };
+            let Some(owed) = owed else { break };
             self.pace.begin(now_ms);
             sending.push(self.attempt(owed, probe, now_ms));
             if probe {
@@ -413,7 +432,7 @@ impl LaneTask {
     /// table alone.
     fn conclude(&mut self, ended: Ended, keep: bool) {
         let now_ms = self.shared.clock.now_ms();
-        let (verdict, fate) = self.decide(&ended, now_ms);
+        let (verdict, fate) = verdict::decide(&ended, &self.breaker, &self.schedule, now_ms);
         let Ended {
             owed,
             probe,
@@ -422,7 +441,12 @@ impl LaneTask {
         } = ended;
         self.lane.finish(owed.forward_id, fate);
         if !keep && let Some(due_ms) = self.lane.forget_waiting_of(owed.message_id, now_ms) {
-            self.refill_at_ms = self.refill_at_ms.min(due_ms);
+            self.refill_at.bring_forward(due_ms);
+        }
+        if !keep && probe && self.lane.len() > MOST_HELD {
+            // The newest are read for each probe, and would gather in a long outage.
+            self.lane.forget_message(owed.message_id);
+            self.refill_at.bring_forward(now_ms);
         }
         self.note(&outcome, now_ms);
         self.shown.attempted(&outcome);
@@ -436,7 +460,7 @@ impl LaneTask {
         self.shared.store.settle(Settlement {
             forward_id: owed.forward_id,
             attempt: Some(Attempt {
-                number: (verdict != Verdict::Untouched).then_some(owed.attempts + 1),
+                number: verdict::is_charged(verdict).then_some(owed.attempts + 1),
                 // Later than its end it began only when the clock was set back meanwhile.
                 started_at_ms: started_at_ms.min(now_ms),
                 outcome,
@@ -445,54 +469,13 @@ impl LaneTask {
         });
     }
 
-    /// What becomes of a forward after an attempt, in the table and in memory.
-    fn decide(&self, ended: &Ended, now_ms: i64) -> (Verdict, Fate) {
-        let owed = &ended.owed;
-        let attempts = owed.attempts + 1;
-        let next = self.schedule.next(Attempted {
-            forward: owed.uid,
-            attempt: attempts,
-            outcome: &ended.outcome,
-            owed_since_ms: owed.owed_since_ms,
-            now_ms,
-        });
-        // A probe that finds the subscriber still failing says nothing of its forward.
-        let spared = ended.probe && ended.outcome.counts_against_subscriber();
-        // One that went ahead for a sibling's sake would use up its attempts before its time.
-        let ahead = owed.due_at_ms > ended.started_at_ms;
-        match next {
-            Next::Done => (Verdict::Delivered, Fate::Leaves),
-            Next::Disable => {
-                let due_at_ms = owed.due_at_ms;
-                (Verdict::Untouched, Fate::Requeues { due_at_ms })
-            }
-            Next::GaveUp(_) | Next::RetryAt(_) if spared => {
-                let due_at_ms = now_ms;
-                (Verdict::Untouched, Fate::Requeues { due_at_ms })
-            }
-            Next::GaveUp(_) | Next::RetryAt(_) if ahead => {
-                let last_attempt_ms = ended.started_at_ms;
-                (Verdict::Untouched, Fate::WentAhead { last_attempt_ms })
-            }
-            Next::GaveUp(reason) => (Verdict::GaveUp(reason), Fate::Leaves),
-            Next::RetryAt(due_at_ms) => (
-                Verdict::RetryAt(due_at_ms),
-                Fate::Waits {
-                    due_at_ms,
-                    last_attempt_ms: ended.started_at_ms,
-                    attempts,
-                },
-            ),
-        }
-    }
-
     /// Breaker, and since when the subscriber has been failing.
     fn note(&mut self, outcome: &Outcome, now_ms: i64) {
         if let Some(transition) = self.breaker.on_outcome(outcome, now_ms) {
             let open = transition == Transition::Opened;
             tracing::warn!(subscriber = %self.subscriber.name, open, "forward.breaker");
-            self.shown.breaker(open);
         }
+        self.shown.breaker(&self.breaker);
         if outcome.is_gone() {
             self.disable("answered 410 Gone");
         }

@@ -15,9 +15,12 @@ use crate::store::Error;
 const APPLICATION_ID: i32 = 0x7469_636B;
 
 /// In the order of their numbers; never edited once released.
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!(
-    "../../../schema/sqlite/0001_initial.sql"
-))];
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("../../../schema/sqlite/0001_initial.sql")),
+    M::up(include_str!(
+        "../../../schema/sqlite/0002_untried_first.sql"
+    )),
+];
 
 /// The newest schema version this build knows.
 pub(super) const SCHEMA_VERSION: i64 = version(MIGRATIONS);

@@ -271,7 +271,7 @@ impl Core {
 /// How an attempt ended that is still in memory: when it is due again is told by the clock as it
 /// is now, and it counts as tried since, so that it is not moved once more with the others.
 fn set_back(settlement: &mut Settlement, back_ms: i64, now_ms: i64) {
-    if let Verdict::RetryAt(due_ms) = &mut settlement.verdict {
+    if let Verdict::RetryAt(due_ms) | Verdict::PutOff(due_ms) = &mut settlement.verdict {
         *due_ms -= back_ms;
         if let Some(attempt) = &mut settlement.attempt {
             attempt.started_at_ms = now_ms;
@@ -325,13 +325,23 @@ fn update(connection: &Connection, moving: &Moving) -> rusqlite::Result<()> {
 /// comes to lie before them, so it is not met again. However many are due at one time, a
 /// part is no more than that: every webhook waits with it.
 fn move_part(connection: &Connection, moving: &mut Moving, now_ms: i64) -> rusqlite::Result<bool> {
-    let part: Vec<(i64, i64, bool)> = connection
-        .prepare_cached(
-            "SELECT due_at_ms, forward_id, \
+    // The index has those that were never tried and the others apart: of each the first few, and
+    // of these the first.
+    let of = |are_retries: u8| {
+        format!(
+            "SELECT * FROM (SELECT due_at_ms, forward_id, \
              coalesce(last_attempt_ms, owed_since_ms) BETWEEN ?5 AND ?6 \
              FROM forward INDEXED BY forward_due WHERE state = 'pending' AND subscriber_id = ?1 \
-             AND (due_at_ms, forward_id) > (?2, ?3) ORDER BY due_at_ms, forward_id LIMIT ?4",
-        )?
+             AND (attempts > 0) = {are_retries} AND (due_at_ms, forward_id) > (?2, ?3) \
+             ORDER BY due_at_ms, forward_id LIMIT ?4)"
+        )
+    };
+    let part: Vec<(i64, i64, bool)> = connection
+        .prepare_cached(&format!(
+            "{} UNION ALL {} ORDER BY due_at_ms, forward_id LIMIT ?4",
+            of(0),
+            of(1)
+        ))?
         .query_map(
             params![
                 moving.subscriber_id,

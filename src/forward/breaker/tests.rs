@@ -1,0 +1,235 @@
+//! The breaker, told of outcomes one after the other.
+
+use std::time::Duration;
+
+use super::{Breaker, Gate, Transition};
+use crate::model::{ErrorCode, Outcome};
+
+fn outcome(error: Option<ErrorCode>, http_status: Option<u16>) -> Outcome {
+    Outcome {
+        http_status,
+        error,
+        detail: String::new(),
+        excerpt: String::new(),
+        retry_at_ms: None,
+        duration_ms: 1,
+    }
+}
+
+fn good() -> Outcome {
+    outcome(None, Some(200))
+}
+
+fn bad() -> Outcome {
+    outcome(Some(ErrorCode::Connect), None)
+}
+
+fn closed() -> Breaker {
+    Breaker::new(7, Duration::from_secs(15))
+}
+
+/// A breaker that opened at 0.
+fn opened() -> Breaker {
+    let mut breaker = closed();
+    for _ in 0..5 {
+        breaker.on_outcome(&bad(), 0);
+    }
+    breaker
+}
+
+fn until_ms(breaker: &mut Breaker, now_ms: i64) -> i64 {
+    match breaker.gate(now_ms) {
+        Gate::Open { until_ms } => until_ms,
+        other => panic!("{other:?} at {now_ms}"),
+    }
+}
+
+/// Whether outcomes, one after the other, leave a fresh breaker open.
+fn check(outcomes: &[Outcome], open: bool) {
+    let mut breaker = closed();
+    for outcome in outcomes {
+        breaker.on_outcome(outcome, 0);
+    }
+    assert_eq!(breaker.is_open(), open, "{outcomes:?}");
+}
+
+#[test]
+fn five_failures_in_a_row_open_it() {
+    let refused = outcome(Some(ErrorCode::Http4xx), Some(400));
+    let throttled = outcome(Some(ErrorCode::Http4xx), Some(429));
+    let broken = outcome(Some(ErrorCode::Http5xx), Some(500));
+    let slow = outcome(Some(ErrorCode::Timeout), None);
+    check(
+        &[bad(), slow.clone(), broken.clone(), throttled.clone()],
+        false,
+    );
+    check(&[bad(), slow, broken, throttled, bad()], true);
+    check(&[bad(), bad(), bad(), bad(), good(), bad()], false);
+    check(&[bad(), bad(), bad(), bad(), refused.clone(), bad()], false);
+    check(&vec![refused; 9], false);
+}
+
+#[test]
+fn a_recent_success_keeps_it_closed_however_many_fail() {
+    let mut breaker = closed();
+    breaker.on_outcome(&good(), 0);
+    for at_ms in 0..=10 {
+        assert_eq!(breaker.on_outcome(&bad(), at_ms * 1_000), None, "{at_ms} s");
+    }
+    assert_eq!(breaker.on_outcome(&bad(), 10_001), Some(Transition::Opened));
+    // A success before the clock was set back proves nothing.
+    let mut breaker = closed();
+    breaker.on_outcome(&good(), 3_600_000);
+    check_opens(&mut breaker, 0);
+}
+
+/// Opens it by five failures at that time.
+fn check_opens(breaker: &mut Breaker, now_ms: i64) {
+    let told: Vec<_> = (0..5).map(|_| breaker.on_outcome(&bad(), now_ms)).collect();
+    assert_eq!(told[4], Some(Transition::Opened));
+}
+
+#[test]
+fn a_forward_is_charged_for_its_own_failures_and_once_for_an_outage() {
+    let mut breaker = closed();
+    breaker.on_outcome(&good(), 1_000);
+    for _ in 0..4 {
+        assert!(breaker.charges(false, Some(1_001), 1_002));
+        breaker.on_outcome(&bad(), 1_002);
+    }
+    assert!(breaker.charges(false, Some(1_001), 1_003));
+    breaker.on_outcome(&bad(), 1_003);
+    // Five in a row: whether it is an outage is not known, though it is closed.
+    assert!(!breaker.is_open());
+    assert!(breaker.charges(false, None, 1_004));
+    assert!(!breaker.charges(false, Some(1_001), 6_000));
+    assert!(breaker.charges(false, Some(999), 6_000));
+    // Another one succeeds: it was none.
+    breaker.on_outcome(&good(), 6_500);
+    assert!(breaker.charges(false, Some(1_001), 7_000));
+    check_opens(&mut breaker, 16_501);
+    // Those in flight when it opened.
+    assert!(breaker.charges(false, None, 16_502));
+    assert!(!breaker.charges(false, Some(7_000), 16_502));
+}
+
+#[test]
+fn a_failed_probe_is_charged_only_when_another_succeeded_recently() {
+    let mut breaker = opened();
+    assert_eq!(breaker.gate(2_000), Gate::Probe);
+    assert!(!breaker.charges(true, None, 2_000));
+    // One that was in flight when it opened.
+    breaker.on_outcome(&good(), 2_100);
+    assert!(breaker.charges(true, None, 12_100));
+    assert!(!breaker.charges(true, None, 12_101));
+}
+
+#[test]
+fn one_that_takes_some_is_probed_soon_again() {
+    let mut breaker = closed();
+    breaker.on_outcome(&good(), 0);
+    check_opens(&mut breaker, 10_001);
+    let mut now_ms = 10_001;
+    while now_ms < 600_000 {
+        let due_ms = until_ms(&mut breaker, now_ms);
+        let longest_ms = (now_ms / 10).max(1_000);
+        assert!(due_ms - now_ms <= longest_ms * 11 / 10, "at {now_ms}");
+        assert_eq!(breaker.gate(due_ms), Gate::Probe);
+        breaker.on_outcome(&bad(), due_ms);
+        now_ms = due_ms;
+    }
+    let due_ms = until_ms(&mut breaker, now_ms);
+    assert!(due_ms - now_ms >= 54_000);
+}
+
+#[test]
+fn a_doubtful_one_begins_with_a_probe() {
+    let mut breaker = Breaker::doubtful(7, Duration::from_secs(15));
+    assert_eq!(breaker.gate(0), Gate::Probe);
+    assert!(!breaker.charges(true, None, 0));
+    assert_eq!(breaker.on_outcome(&bad(), 0), None);
+    assert!(breaker.next_probe_ms().is_some_and(|due_ms| due_ms >= 900));
+}
+
+#[test]
+fn opening_and_closing_are_told_once() {
+    let mut breaker = closed();
+    let told: Vec<_> = (0..7).map(|_| breaker.on_outcome(&bad(), 0)).collect();
+    assert_eq!(
+        told.iter().flatten().collect::<Vec<_>>(),
+        [&Transition::Opened]
+    );
+    assert_eq!(told[4], Some(Transition::Opened));
+    assert_eq!(breaker.on_outcome(&good(), 0), Some(Transition::Closed));
+    assert_eq!(breaker.on_outcome(&good(), 0), None);
+    assert_eq!(breaker.gate(0), Gate::Closed);
+}
+
+#[test]
+fn the_wait_for_a_probe_doubles_from_a_second_to_a_minute() {
+    let mut breaker = opened();
+    let mut now_ms = 0;
+    for wait_s in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
+        let due_ms = until_ms(&mut breaker, now_ms);
+        let (wait_ms, around_ms) = (due_ms - now_ms, wait_s * 1000);
+        assert!(
+            (wait_ms - around_ms).abs() * 10 <= around_ms,
+            "{wait_ms} for {wait_s} s"
+        );
+        assert_eq!(breaker.gate(due_ms - 1), Gate::Open { until_ms: due_ms });
+        assert_eq!(breaker.gate(due_ms), Gate::Probe);
+        assert_eq!(breaker.on_outcome(&bad(), due_ms), None);
+        now_ms = due_ms;
+    }
+}
+
+#[test]
+fn a_wait_that_was_set_before_the_clock_was_set_back_is_over() {
+    let mut breaker = opened();
+    assert_eq!(breaker.gate(-86_400_000), Gate::Probe);
+}
+
+#[test]
+fn one_probe_goes_at_a_time_and_a_lost_one_is_replaced() {
+    let mut breaker = opened();
+    assert_eq!(breaker.gate(2_000), Gate::Probe);
+    let lost_ms = until_ms(&mut breaker, 2_000);
+    assert!(lost_ms > 2_000 + 15_000);
+    assert_eq!(breaker.gate(lost_ms), Gate::Probe);
+    assert!(until_ms(&mut breaker, lost_ms) > lost_ms);
+}
+
+#[test]
+fn a_probe_that_is_answered_closes_it() {
+    for answer in [good(), outcome(Some(ErrorCode::Http4xx), Some(404))] {
+        let mut breaker = opened();
+        assert_eq!(breaker.gate(2_000), Gate::Probe);
+        assert_eq!(breaker.on_outcome(&answer, 2_100), Some(Transition::Closed));
+        // It takes five failures again.
+        breaker.on_outcome(&bad(), 2_200);
+        assert_eq!(breaker.gate(2_200), Gate::Closed);
+    }
+}
+
+#[test]
+fn a_straggler_that_fails_does_not_lengthen_the_wait() {
+    let mut breaker = opened();
+    let due_ms = until_ms(&mut breaker, 0);
+    breaker.on_outcome(&bad(), 500);
+    assert_eq!(until_ms(&mut breaker, 500), due_ms);
+}
+
+#[test]
+fn retry_after_holds_back_the_probe_for_an_hour_at_most() {
+    for (asked_ms, due_ms) in [(5_000, 5_000), (86_400_000, 3_600_000)] {
+        let mut breaker = closed();
+        let throttled = Outcome {
+            retry_at_ms: Some(asked_ms),
+            ..outcome(Some(ErrorCode::Http4xx), Some(429))
+        };
+        for _ in 0..5 {
+            breaker.on_outcome(&throttled, 0);
+        }
+        assert_eq!(until_ms(&mut breaker, 0), due_ms);
+    }
+}
