@@ -456,6 +456,8 @@ impl Config {
                 "a power cut may lose webhooks that were acknowledged; \"full\" prevents it",
             ));
         }
+        let of_files = crate::store::file_warnings(&self.store.path);
+        warnings.extend(of_files.iter().map(|text| warning("store.url", text)));
         if self.forward.allow_http {
             warnings.push(warning(
                 "forward.allow_http",

@@ -275,9 +275,11 @@ impl From<Error> for Failure {
         match error {
             Error::NotFound(_) => Self::Missing(error.to_string()),
             Error::Conflict(_) => Self::Conflict(error.to_string()),
-            Error::QueueFull | Error::DiskFull | Error::Timeout(_) | Error::Closed => {
-                Self::Busy(error.to_string())
-            }
+            Error::QueueFull
+            | Error::DiskFull
+            | Error::Displaced
+            | Error::Timeout(_)
+            | Error::Closed => Self::Busy(error.to_string()),
             _ => Self::Broken(format!("{:#}", anyhow::Error::from(error))),
         }
     }

@@ -38,6 +38,7 @@ use crate::provider::{ParseError, Parsed, Provider};
 pub use feed::{Feed, Taken};
 pub use registration::{Registered, Registering, TemplateRecord};
 pub use sqlite::Store;
+pub use sqlite::files::file_warnings;
 pub use sqlite::idempotency::{KeptAnswer, Remembered};
 pub use sqlite::reader::Reader;
 pub(crate) use sqlite::resolve;
@@ -49,7 +50,7 @@ pub use upkeep::{
 /// How a store is opened.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The SQLite file; secrets, lock and WAL stand beside it.
+    /// The SQLite file; secrets and WAL stand beside it.
     pub path: PathBuf,
     /// Whether a commit waits for the disk (`full`) or for the operating system only.
     pub durability: Durability,
@@ -105,9 +106,16 @@ pub enum Error {
     /// The ingest queue is full.
     #[error("too many webhooks wait to be stored")]
     QueueFull,
-    /// The disk is full, its reserve is used up, or the store's file was taken away.
-    #[error("the disk is full, its reserve of free space is used up, or the store's file is gone")]
+    /// The disk is full, or its reserve is used up.
+    #[error("the disk is full, or its reserve of free space is used up")]
     DiskFull,
+    /// A file of the open store was moved, removed or replaced. What was asked may have been
+    /// done, and may be lost.
+    #[error(
+        "a file of the store was moved, removed or replaced, so it is not certain what was done: \
+         ask again when /readyz says 200"
+    )]
+    Displaced,
     /// The query took longer than a reader may.
     #[error("the query took longer than {0:?}")]
     Timeout(Duration),
@@ -387,6 +395,8 @@ pub struct Health {
     pub queued: usize,
     /// Whether the disk's reserve is free.
     pub disk_ok: bool,
+    /// Whether the store's files are the ones that were opened.
+    pub in_place: bool,
     /// Whether the last commit succeeded.
     pub commit_ok: bool,
     /// Bytes of the WAL file.

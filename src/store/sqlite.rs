@@ -9,10 +9,13 @@ mod audit;
 mod broadcasts;
 mod checkpointer;
 mod disk;
+mod displaced;
 mod doors;
 mod erase;
 mod errors;
+pub(super) mod files;
 mod forwards;
+mod group;
 mod histories;
 pub(super) mod idempotency;
 mod messages;
@@ -40,7 +43,6 @@ mod watching;
 mod webhooks;
 mod writer;
 
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +56,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use files::OwnedFile;
 use secrets::Secrets;
 use writer::{Core, Job, Writer};
 
@@ -74,8 +77,8 @@ pub struct Store {
     readings: Arc<reader::Readings>,
     /// Woken when there may be something to ask for.
     polls: Arc<Notify>,
-    /// Held until the store is closed, or its last clone dropped.
-    lock: Arc<InstanceLock>,
+    /// Locked until the store is closed, or its last clone dropped.
+    file: Arc<OwnedFile>,
 }
 
 impl std::fmt::Debug for Store {
@@ -98,7 +101,7 @@ impl Store {
             path: resolve(&options.path),
             ..options.clone()
         };
-        let lock = lock(&options.path)?;
+        let file = Arc::new(OwnedFile::take(&options.path)?);
         let mut connection = connect(&options.path)?;
         let found = schema::recognise(&connection, &options.path)?;
         configure(&connection, &options.path, options.durability)?;
@@ -106,7 +109,12 @@ impl Store {
         errors::fill(&mut connection)?;
         let secrets = Secrets::open(&beside(&options.path, "secrets"))?;
         let tokens = tokens::Tokens::load(&secrets)?;
-        let core = Core::new(connection, options, clock.clone(), metrics)?;
+        let core = Core::new(
+            (connection, Arc::clone(&file)),
+            options,
+            clock.clone(),
+            metrics,
+        )?;
         let (readings, polls) = (Arc::clone(&core.readings), Arc::clone(&core.polls));
         Ok(Self {
             readings,
@@ -118,7 +126,7 @@ impl Store {
             durability: options.durability,
             clock,
             polls,
-            lock: Arc::new(lock),
+            file,
         })
     }
 
@@ -137,8 +145,9 @@ impl Store {
     /// Stores a webhook and all that follows from it; returns after the fsync.
     ///
     /// # Errors
-    /// [`Error::QueueFull`] or [`Error::DiskFull`] at once, any other when the commit
-    /// failed. Nothing of the webhook is stored then.
+    /// [`Error::QueueFull`], [`Error::DiskFull`] or [`Error::Displaced`] at once, any other
+    /// when the commit failed. Nothing of the webhook is stored then; after
+    /// [`Error::Displaced`] it may be, and its repeat is a duplicate.
     pub async fn accept(&self, arrival: Arrival) -> Result<Accepted, Error> {
         let (reply, answer) = oneshot::channel();
         self.writer.accept(Box::new(arrival), reply)?;
@@ -230,7 +239,7 @@ impl Store {
     /// clones that a thread of the HTTP server still holds must not keep the next owner out.
     pub async fn close(&self) {
         self.writer.close().await;
-        self.lock.release();
+        self.file.release();
     }
 
     /// Reads beside the writer, off the asker's thread; see [`reader::Reader::read`].
@@ -246,15 +255,18 @@ impl Store {
     }
 
     /// Runs `act` on the writer's thread, alone in its turn: everything sent before it is
-    /// committed when it begins.
+    /// committed when it begins. Nothing is begun, nor said to be done, in files that are not
+    /// in place.
     async fn run<T: Send + 'static>(
         &self,
         act: impl FnOnce(&mut Core) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         self.writer.send(Job::Run(Box::new(move |core| {
+            let done = core.ensure_in_place().and_then(|()| act(core));
+            let done = done.and_then(|answer| core.check_in_place().map(|()| answer));
             // The asker may be gone; what was done stays done.
-            let _ = reply.send(act(core));
+            let _ = reply.send(done);
         })));
         answer.await.map_err(|_| Error::Closed)?
     }
@@ -283,50 +295,12 @@ fn beside(path: &Path, what: &str) -> PathBuf {
     path.with_extension(extension)
 }
 
-/// Ownership of a store; the operating system takes it back when the process is killed.
-struct InstanceLock(File);
-
-impl InstanceLock {
-    /// Gives it up; a second time changes nothing.
-    fn release(&self) {
-        // Closing is not enough while a child that is being spawned holds a copy of the file.
-        if let Err(error) = self.0.unlock() {
-            tracing::warn!(%error, "store.unlock_failed");
-        }
-    }
-}
-
-impl Drop for InstanceLock {
-    fn drop(&mut self) {
-        self.release();
-    }
-}
-
-/// Takes the instance lock.
-fn lock(path: &Path) -> Result<InstanceLock, Error> {
-    let lock_path = beside(path, "lock");
-    let attempted = || format!("cannot lock {}", lock_path.display());
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&lock_path)
-        .map_err(|error| backend(attempted(), error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(InstanceLock(file)),
-        Err(TryLockError::WouldBlock) => Err(Error::Locked(path.to_path_buf())),
-        Err(TryLockError::Error(error)) => Err(backend(attempted(), error)),
-    }
-}
-
-/// Opens the file and leaves it as it is: it may be another program's.
+/// Opens the file, which is there, and leaves it as it is: it may be another program's.
 fn connect(path: &Path) -> Result<Connection, Error> {
     let open = || -> rusqlite::Result<Connection> {
         let connection = Connection::open_with_flags(
             path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE
-                | OpenFlags::SQLITE_OPEN_CREATE
-                | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         // A foreign writer is not foreseen, but must not fail a commit at once either.
         connection.busy_timeout(BUSY_PATIENCE)?;

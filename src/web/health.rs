@@ -18,10 +18,15 @@ pub(super) async fn livez() -> HttpResponse {
 }
 
 #[derive(Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact that a machine may ask for"
+)]
 struct Readiness {
     ready: bool,
     durability: &'static str,
     store_writable: bool,
+    store_in_place: bool,
     writer_busy_ms: i64,
     accept_queue: usize,
     disk_reserve_free: bool,
@@ -39,10 +44,12 @@ pub(super) async fn readyz(shared: Data<Web>) -> HttpResponse {
         Ok(Ok(backlog)) => (true, backlog),
         _ => (false, Vec::new()),
     };
+    let writable = health.commit_ok && health.disk_ok && health.in_place;
     let readiness = Readiness {
-        ready: readable && health.commit_ok && health.disk_ok && health.busy_ms < STALLED_MS,
+        ready: readable && writable && health.busy_ms < STALLED_MS,
         durability: shared.store.durability().as_str(),
-        store_writable: readable && health.commit_ok && health.disk_ok,
+        store_writable: readable && writable,
+        store_in_place: health.in_place,
         writer_busy_ms: health.busy_ms,
         accept_queue: health.queued,
         disk_reserve_free: health.disk_ok,

@@ -16,6 +16,7 @@ mod clients;
 mod clock;
 mod connections;
 mod disk;
+mod displaced;
 mod pages;
 mod subscribers;
 mod unbounded;

@@ -26,6 +26,7 @@
 //! - `crash`: killed at any moment it loses nothing that it acknowledged, stores nothing twice.
 //! - `power`: the power goes at any moment; what was acknowledged is on the disk.
 //! - `start`: what the service starts on, and what it refuses to start on.
+//! - `files`: who owns the store's files, who may read them, and that they are not opened twice.
 //! - `faults`: a disk, a clock, a subscriber or a client that misbehaves does no lasting harm.
 //! - `reliability`: each promise of the README has a fault that attacks it, a test and a control.
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
@@ -58,6 +59,7 @@ mod demo;
 mod erase;
 mod events;
 mod faults;
+mod files;
 mod filtering;
 mod forwarding;
 mod guide;

@@ -94,7 +94,7 @@ fn a_store_that_may_not_be_written_is_refused() {
         // The superuser may write everything: there is nothing to be refused.
         return;
     }
-    check_refused(&home, &["cannot write to ", "permission denied"]);
+    check_refused(&home, &["cannot write to ", "Permission denied"]);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_store_in_a_folder_that_is_not_there_is_refused() {
     let config = std::fs::read_to_string(home.file("tickrelay.toml")).unwrap();
     let config = config.replace("tickrelay.db", "missing/tickrelay.db");
     std::fs::write(home.file("tickrelay.toml"), config).unwrap();
-    check_refused(&home, &["missing/tickrelay.lock.db", "No such file"]);
+    check_refused(&home, &["missing/tickrelay.db", "No such file"]);
 }
 
 #[test]

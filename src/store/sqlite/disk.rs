@@ -12,12 +12,6 @@ pub(super) fn free_bytes(path: &Path) -> Option<u64> {
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-/// The number of the file that has this name now.
-pub(super) fn inode(path: &Path) -> Option<u64> {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(path).ok().map(|metadata| metadata.ino())
-}
-
 /// Others that have the WAL's index open, by process id and name: one of them pins the WAL.
 pub(super) fn foreign_readers(wal_path: &Path) -> Vec<String> {
     let shm = wal_path.to_string_lossy().replace("-wal", "-shm");

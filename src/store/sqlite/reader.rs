@@ -5,7 +5,8 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
@@ -14,6 +15,7 @@ use serde::de::value::{Error as UnknownWord, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::backend;
+use super::files::{FileId, OwnedFile, is_open_elsewhere};
 use super::schema::SCHEMA_VERSION;
 use crate::store::{Backlog, Error};
 
@@ -29,7 +31,25 @@ pub struct Reader {
 
 /// What our own readers read now: each of them keeps the WAL from starting over.
 #[derive(Debug, Default)]
-pub(super) struct Readings(Mutex<Vec<(String, Instant)>>);
+pub(super) struct Readings {
+    under_way: Mutex<Vec<(String, Instant)>>,
+    /// Told when one is over.
+    ended: Condvar,
+    /// None begins, and those under way are cut.
+    paused: AtomicBool,
+    /// The open store's file, which must stay open while it is read; none where the process
+    /// has no store open.
+    file: Option<Arc<OwnedFile>>,
+}
+
+/// While it lives nothing of ours reads the store.
+pub(super) struct Paused<'a>(&'a Readings);
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        self.0.paused.store(false, Ordering::Release);
+    }
+}
 
 /// A read under way; it is over when dropped.
 struct Reading<'a> {
@@ -38,13 +58,44 @@ struct Reading<'a> {
 }
 
 impl Readings {
-    fn begin(&self, attempted: &str) -> Reading<'_> {
+    /// Those of an open store.
+    pub(super) fn of(file: Arc<OwnedFile>) -> Self {
+        Self {
+            file: Some(file),
+            ..Self::default()
+        }
+    }
+
+    /// Notes a read; none where the store is being opened again.
+    fn begin(&self, attempted: &str) -> Option<Reading<'_>> {
         let begun = Instant::now();
-        self.locked().push((attempted.to_owned(), begun));
-        Reading {
+        let mut locked = self.locked();
+        if self.is_paused() {
+            return None;
+        }
+        locked.push((attempted.to_owned(), begun));
+        Some(Reading {
             readings: self,
             begun,
+        })
+    }
+
+    /// Cuts what is being read and waits until it is closed; `None` when that takes too long.
+    pub(super) fn pause(&self, patience: Duration) -> Option<Paused<'_>> {
+        let mut locked = self.locked();
+        self.paused.store(true, Ordering::Release);
+        let paused = Paused(self);
+        let deadline = Instant::now() + patience;
+        while !locked.is_empty() {
+            let left = deadline.checked_duration_since(Instant::now())?;
+            let waited = self.ended.wait_timeout(locked, left);
+            locked = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        Some(paused)
+    }
+
+    fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Acquire)
     }
 
     /// What has been read for that long, and how long, the longest first.
@@ -63,7 +114,9 @@ impl Readings {
     }
 
     fn locked(&self) -> MutexGuard<'_, Vec<(String, Instant)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -73,6 +126,7 @@ impl Drop for Reading<'_> {
         if let Some(at) = locked.iter().position(|(_, begun)| *begun == self.begun) {
             locked.swap_remove(at);
         }
+        self.readings.ended.notify_all();
     }
 }
 
@@ -92,8 +146,9 @@ impl Reader {
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no file yet, [`Error::TooNew`] or
-    /// [`Error::Conflict`] when another version wrote it, [`Error::Timeout`] when it took
-    /// too long, [`Error::Backend`] otherwise.
+    /// [`Error::Conflict`] when another version wrote it or a service has it open by another
+    /// name, [`Error::Displaced`] while the open store is not in place, [`Error::Timeout`]
+    /// when it took too long, [`Error::Backend`] otherwise.
     pub(super) fn read<T>(
         &self,
         attempted: &str,
@@ -105,11 +160,14 @@ impl Reader {
                 self.path.display()
             )));
         }
+        let readings = Arc::clone(&self.readings);
         let wrap = |error: rusqlite::Error| match error.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) if readings.is_paused() => Error::Displaced,
             Some(ErrorCode::OperationInterrupted) => Error::Timeout(TIME_LIMIT),
             _ => backend(format!("cannot {attempted}"), error),
         };
-        let _reading = self.readings.begin(attempted);
+        let _reading = self.readings.begin(attempted).ok_or(Error::Displaced)?;
+        self.check_name()?;
         let connection = self
             .open()
             .map_err(|error| backend(format!("cannot read {}", self.path.display()), error))?;
@@ -117,12 +175,29 @@ impl Reader {
             .busy_timeout(Duration::from_secs(2))
             .map_err(wrap)?;
         let deadline = Instant::now() + TIME_LIMIT;
+        let paused = Arc::clone(&self.readings);
         connection
-            .progress_handler(10_000, Some(move || Instant::now() > deadline))
+            .progress_handler(
+                10_000,
+                Some(move || paused.is_paused() || Instant::now() > deadline),
+            )
             .map_err(wrap)?;
         self.check_version(&connection)?;
         connection.execute_batch("BEGIN").map_err(wrap)?;
         read(&connection).map_err(wrap)
+    }
+
+    /// Refuses a path that leads to another file than the one whose log would be read with it.
+    fn check_name(&self) -> Result<(), Error> {
+        match &self.readings.file {
+            Some(file) if FileId::at(&self.path) != Some(file.id()) => Err(Error::Displaced),
+            None if is_open_elsewhere(&self.path) => Err(Error::Conflict(format!(
+                "{} is in use under another name, and its newest rows lie beside that: name the \
+                 path that the running service has in store.url",
+                self.path.display()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// A connection that was read from once.

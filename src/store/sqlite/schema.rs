@@ -8,6 +8,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
+use super::files::create_private;
 use super::{backend, beside};
 use crate::store::Error;
 
@@ -88,14 +89,23 @@ fn migrate_by(
         mark(connection).map_err(|error| failed(error.into()))?;
     } else if found < known {
         let copy = beside(path, &format!("before-v{known}-{now_ms}"));
-        connection
-            .execute("VACUUM INTO ?1", [copy.to_string_lossy()])
-            .map_err(|error| backend(format!("cannot back up to {}", copy.display()), error))?;
+        back_up(connection, &copy)?;
         tracing::info!(backup = %copy.display(), from = found, to = known, "store.migrating");
     }
     Migrations::from_slice(migrations)
         .to_latest(connection)
         .map_err(failed)
+}
+
+/// Copies the store aside, into a file that only its owner may read.
+fn back_up(connection: &Connection, copy: &Path) -> Result<(), Error> {
+    let attempted = || format!("cannot back up to {}", copy.display());
+    // SQLite fills an empty file, and would make one that everybody may read.
+    create_private(copy).map_err(|error| backend(attempted(), error))?;
+    connection
+        .execute("VACUUM INTO ?1", [copy.to_string_lossy()])
+        .map_err(|error| backend(attempted(), error))?;
+    Ok(())
 }
 
 /// Writes into the file that it is ours.
@@ -140,6 +150,9 @@ mod tests {
                 .unwrap()
         };
         assert_eq!(value(&connection), "after");
+        let mode =
+            std::os::unix::fs::PermissionsExt::mode(&backup.metadata().unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
         let backup = Connection::open(&backup).unwrap();
         assert_eq!(value(&backup), "before");
     }

@@ -5,6 +5,8 @@ use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
+
 use super::writer::{Core, TICK};
 use super::{BUSY_PATIENCE, disk, schema};
 
@@ -33,9 +35,22 @@ thread_local! {
     pub(super) static WAL_PAGES: Cell<u32> = const { Cell::new(0) };
 }
 
+/// Has the pages of its WAL counted from here on.
+pub(super) fn count_wal_pages(connection: &Connection) {
+    WAL_PAGES.set(0);
+    connection.wal_hook(Some(|_, pages| {
+        WAL_PAGES.set(u32::try_from(pages).unwrap_or_default());
+        Ok(())
+    }));
+}
+
 impl Core {
-    /// Looks after the WAL on every turn, after the disk once a second.
+    /// Looks after the WAL on every turn, after the disk and the files once a second.
     pub(super) fn tend(&mut self) {
+        let is_due = self.displaced.is_some() || self.tended.elapsed() >= TICK;
+        if is_due && self.ensure_in_place().is_err() {
+            return;
+        }
         self.move_wal();
         self.follow_clock();
         if self.emptying {
@@ -55,6 +70,7 @@ impl Core {
             tracing::warn!(%error, "store.tell_alerts_failed");
         }
         self.empty_wal();
+        self.files.share_access();
         let wal_bytes = self.wal_bytes();
         self.look_at_wal(wal_bytes);
         self.shared.wal_bytes.store(wal_bytes, Ordering::Relaxed);
@@ -69,7 +85,7 @@ impl Core {
     }
 
     fn wal_bytes(&self) -> u64 {
-        std::fs::metadata(&self.wal_path).map_or(0, |metadata| metadata.len())
+        std::fs::metadata(&self.files.wal).map_or(0, |metadata| metadata.len())
     }
 
     /// Empties a WAL above its limit. After a reader has kept it, a gigabyte may be left to move:
@@ -132,7 +148,7 @@ impl Core {
         }
         pinned.told = Some(now);
         let lasted_s = pinned.since.elapsed().as_secs();
-        let readers = disk::foreign_readers(&self.wal_path);
+        let readers = disk::foreign_readers(&self.files.wal);
         let own = self.readings.longer_than(LONG_READ);
         tracing::warn!(
             wal_bytes,
@@ -215,14 +231,11 @@ impl Core {
 
     pub(super) fn look_at_disk(&self) {
         // When the question fails, the commit itself will tell.
-        let low =
-            disk::free_bytes(&self.wal_path).is_some_and(|free| free < self.disk_reserve_bytes);
-        // What is written into a file without a name is lost when the process ends.
-        let gone = disk::inode(&self.path) != self.inode;
-        if (low || gone) && !self.shared.disk_low.swap(true, Ordering::Relaxed) {
+        let low = disk::free_bytes(&self.path).is_some_and(|free| free < self.disk_reserve_bytes);
+        if low && !self.shared.disk_low.swap(true, Ordering::Relaxed) {
             let reserve = self.disk_reserve_bytes;
-            tracing::error!(reserve, file_gone = gone, "store.disk_refuses");
+            tracing::error!(reserve, "store.disk_refuses");
         }
-        self.shared.disk_low.store(low || gone, Ordering::Relaxed);
+        self.shared.disk_low.store(low, Ordering::Relaxed);
     }
 }

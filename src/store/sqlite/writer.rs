@@ -1,7 +1,7 @@
 //! The writer: one thread, one connection, groups of work with one fsync each.
 //!
 //! Webhooks and settlements that wait together are committed together. A settlement alone
-//! waits up to [`SETTLE_DELAY`] for company and is committed without an fsync, since losing
+//! waits a little for company and is committed without an fsync, since losing
 //! it only repeats a send. The writer decides on the checkpoints too.
 
 use std::collections::HashMap;
@@ -17,11 +17,14 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::checkpointer::Checkpointer;
+use super::displaced::Displacement;
 use super::doors::Doors;
+use super::files::{Files, OwnedFile};
+use super::group::gather;
 use super::reader::Readings;
 use super::setback::Setback;
 use super::sources::Sources;
-use super::tending::{CHECKPOINT_PAGES, Pinned, TRUNCATE_EVERY, WAL_PAGES};
+use super::tending::{CHECKPOINT_PAGES, Pinned, TRUNCATE_EVERY, count_wal_pages};
 use super::{accept, backend, disk, forwards, set_durability, subscribers};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -35,14 +38,6 @@ use crate::store::{
 const QUEUE_LIMIT: usize = 8192;
 /// Bytes of bodies that may wait to be stored; above it the answer is 503.
 const QUEUE_BYTES_LIMIT: usize = 48 * 1024 * 1024;
-/// Jobs in one group.
-const GROUP_LIMIT: usize = 256;
-/// Bytes of bodies in one group.
-const GROUP_BYTES_LIMIT: usize = 4 * 1024 * 1024;
-/// What a message to be registered counts for in a group, in bytes.
-const REGISTERED_BYTES: usize = 1024;
-/// How long settlements wait for a webhook to ride with.
-const SETTLE_DELAY: Duration = Duration::from_millis(20);
 /// How long webhooks wait for company while somebody pins a WAL that is above its limit: it
 /// grows by the pages of each commit, which are nearly the same few for one report or fifty.
 const PINNED_DELAY: Duration = Duration::from_millis(50);
@@ -64,7 +59,7 @@ pub(super) enum Job {
 
 impl Job {
     /// Whether somebody waits for it to be on the disk.
-    const fn is_awaited(&self) -> bool {
+    pub(super) const fn is_awaited(&self) -> bool {
         matches!(self, Self::Accept(..) | Self::Register(..))
     }
 }
@@ -76,6 +71,7 @@ pub(super) struct Shared {
     pub(super) queued_bytes: AtomicUsize,
     pub(super) busy_since_ms: AtomicI64,
     pub(super) disk_low: AtomicBool,
+    pub(super) displaced: AtomicBool,
     pub(super) commit_failed: AtomicBool,
     pub(super) wal_bytes: AtomicU64,
 }
@@ -113,9 +109,7 @@ impl Writer {
     }
 
     pub(super) fn accept(&self, arrival: Box<Arrival>, reply: Reply) -> Result<(), Error> {
-        if self.shared.disk_low.load(Ordering::Relaxed) {
-            return Err(Error::DiskFull);
-        }
+        self.refuse_early()?;
         let bytes = arrival.weight();
         let queued = self.shared.queued.fetch_add(1, Ordering::Relaxed);
         let queued_bytes = self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -135,11 +129,20 @@ impl Writer {
 
     /// Whoever registers waits for the answer before it sends more, so no queue is bounded here.
     pub(super) fn register(&self, messages: Vec<Registering>, reply: Answers) -> Result<(), Error> {
-        if self.shared.disk_low.load(Ordering::Relaxed) {
-            return Err(Error::DiskFull);
-        }
+        self.refuse_early()?;
         self.send(Job::Register(messages, reply));
         Ok(())
+    }
+
+    /// What the writer would refuse need not wait for it.
+    fn refuse_early(&self) -> Result<(), Error> {
+        if self.shared.displaced.load(Ordering::Relaxed) {
+            Err(Error::Displaced)
+        } else if self.shared.disk_low.load(Ordering::Relaxed) {
+            Err(Error::DiskFull)
+        } else {
+            Ok(())
+        }
     }
 
     pub(super) fn send(&self, job: Job) {
@@ -162,6 +165,7 @@ impl Writer {
             },
             queued: self.shared.queued.load(Ordering::Relaxed),
             disk_ok: !self.shared.disk_low.load(Ordering::Relaxed),
+            in_place: !self.shared.displaced.load(Ordering::Relaxed),
             commit_ok: !self.shared.commit_failed.load(Ordering::Relaxed),
             wal_bytes: self.shared.wal_bytes.load(Ordering::Relaxed),
         }
@@ -192,10 +196,11 @@ pub(super) struct Core {
     pub(super) unsettled: Vec<Settlement>,
     published: watch::Sender<Arc<[Arc<Subscriber>]>>,
     pub(super) shared: Arc<Shared>,
-    durability: Durability,
+    pub(super) durability: Durability,
     pub(super) path: PathBuf,
-    pub(super) inode: Option<u64>,
-    pub(super) wal_path: PathBuf,
+    pub(super) files: Files,
+    /// While a file is not the one that was opened.
+    pub(super) displaced: Option<Displacement>,
     pub(super) wal_limit_bytes: u64,
     pub(super) disk_reserve_bytes: u64,
     pub(super) pinned: Option<Pinned>,
@@ -215,11 +220,13 @@ pub(super) struct Core {
     pub(super) setback: Setback,
     /// Woken when what is to be asked for is due otherwise.
     pub(super) polls: Arc<Notify>,
+    /// Dropped last: closing it takes SQLite's locks away.
+    _file: Arc<OwnedFile>,
 }
 
 impl Core {
     pub(super) fn new(
-        connection: Connection,
+        (connection, file): (Connection, Arc<OwnedFile>),
         options: &Options,
         clock: Clock,
         metrics: Arc<Metrics>,
@@ -228,9 +235,8 @@ impl Core {
             .map_err(|error| backend("cannot read the subscribers".to_owned(), error))?
             .into();
         let setback = Setback::new(&connection, clock.now_ms());
-        let mut wal_path = options.path.clone().into_os_string();
-        wal_path.push("-wal");
-        let core = Self {
+        count_wal_pages(&connection);
+        let mut core = Self {
             connection,
             clock,
             published: watch::Sender::new(Arc::clone(&subscribers)),
@@ -240,13 +246,13 @@ impl Core {
             unsettled: Vec::new(),
             shared: Arc::default(),
             durability: options.durability,
-            inode: disk::inode(&options.path),
             path: options.path.clone(),
-            wal_path: PathBuf::from(wal_path),
+            files: Files::opened(&options.path, &file),
+            displaced: None,
             wal_limit_bytes: options.wal_limit_bytes,
             disk_reserve_bytes: options.disk_reserve_bytes,
             pinned: None,
-            readings: Arc::default(),
+            readings: Arc::new(Readings::of(Arc::clone(&file))),
             surroundings_failed: false,
             checkpoint_at: CHECKPOINT_PAGES,
             checkpointer: Checkpointer::new(options, Arc::clone(&metrics)),
@@ -258,11 +264,9 @@ impl Core {
             emptying: false,
             setback,
             polls: Arc::default(),
+            _file: file,
         };
-        core.connection.wal_hook(Some(|_, pages| {
-            WAL_PAGES.set(u32::try_from(pages).unwrap_or_default());
-            Ok(())
-        }));
+        core.files.share_access();
         core.look_at_disk();
         Ok(core)
     }
@@ -301,6 +305,8 @@ impl Core {
             self.tend();
             self.shared.busy_since_ms.store(0, Ordering::Relaxed);
         }
+        // What cannot be mended is moved into the open file all the same.
+        let _ = self.ensure_in_place();
         if !self.unsettled.is_empty() {
             self.commit(Vec::new());
         }
@@ -311,7 +317,7 @@ impl Core {
 
     /// How long it waits for work before it looks around.
     fn idle(&self) -> Duration {
-        if self.setback.is_moving() {
+        if self.setback.is_moving() && self.displaced.is_none() {
             Duration::ZERO
         } else {
             TICK
@@ -322,6 +328,9 @@ impl Core {
     pub(super) fn commit(&mut self, mut group: Vec<Job>) {
         let started = Instant::now();
         group.splice(0..0, self.unsettled.drain(..).map(Job::Settle));
+        if self.displaced.is_some() {
+            return self.withhold(group, false);
+        }
         self.metrics.group_size.observe(small(group.len()));
         let synced = group.iter().any(Job::is_awaited);
         if !synced && self.durability == Durability::Full {
@@ -427,6 +436,9 @@ impl Core {
 
     /// After the commit: answers to the waiters, forwards to the lanes.
     fn conclude(&mut self, group: Vec<Job>, effects: Vec<Effect>) {
+        if self.check_in_place().is_err() {
+            return self.withhold(group, true);
+        }
         self.shared.commit_failed.store(false, Ordering::Relaxed);
         self.surroundings_failed = false;
         let erased = effects
@@ -484,7 +496,7 @@ impl Core {
         }
     }
 
-    fn leave_queue(&self, arrival: &Arrival) {
+    pub(super) fn leave_queue(&self, arrival: &Arrival) {
         self.shared.queued.fetch_sub(1, Ordering::Relaxed);
         self.shared
             .queued_bytes
@@ -519,6 +531,7 @@ impl Core {
                 .map_err(wrap)?;
         let answer = act(&transaction, now_ms)?;
         transaction.commit().map_err(wrap)?;
+        self.check_in_place()?;
         Ok(answer)
     }
 
@@ -550,37 +563,6 @@ enum Effect {
     Settled,
     /// The forward is gone: it was erased while in flight.
     Missing,
-}
-
-/// Takes what waits, up to a group; webhooks have that much patience for more, settlements alone
-/// wait a little for company. A job that wants to be alone comes back as the next one.
-fn gather(first: Job, inbox: &Receiver<Job>, patience: Duration) -> (Vec<Job>, Option<Job>) {
-    let weight = |job: &Job| match job {
-        Job::Accept(arrival, _) => arrival.body.len(),
-        Job::Register(messages, _) => messages.len() * REGISTERED_BYTES,
-        _ => 0,
-    };
-    let mut bytes = weight(&first);
-    let mut urgent = first.is_awaited();
-    let mut group = vec![first];
-    let begun = Instant::now();
-    while group.len() < GROUP_LIMIT && bytes < GROUP_BYTES_LIMIT {
-        let wait = if urgent {
-            patience
-        } else {
-            SETTLE_DELAY.max(patience)
-        };
-        match inbox.recv_timeout(wait.saturating_sub(begun.elapsed())) {
-            Ok(job @ (Job::Run(_) | Job::Stop)) => return (group, Some(job)),
-            Ok(job) => {
-                bytes += weight(&job);
-                urgent |= job.is_awaited();
-                group.push(job);
-            }
-            Err(_) => break,
-        }
-    }
-    (group, None)
 }
 
 fn not_stored(attempted: &str, error: &rusqlite::Error) -> Error {

@@ -121,6 +121,6 @@ pub(super) async fn read(asked: Asked, Query(query): Query<StatsQuery>) -> Reply
         writer_busy_ms: health.busy_ms,
         wal_bytes: health.wal_bytes,
         disk_reserve_free: health.disk_ok,
-        commit_ok: health.commit_ok,
+        commit_ok: health.commit_ok && health.in_place,
     })
 }

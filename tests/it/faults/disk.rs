@@ -59,7 +59,7 @@ pub(super) async fn post_some(
 }
 
 /// The webhooks that the store holds, when it is intact.
-fn stored(home: &Home) -> BTreeSet<usize> {
+pub(super) fn stored(home: &Home) -> BTreeSet<usize> {
     let store = Connection::open(home.store()).unwrap();
     let answer: String = store
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))

@@ -25,6 +25,7 @@ pub(crate) struct Home {
     environment: Vec<(&'static str, PathBuf)>,
     /// How many files it may open unless it asks for more.
     open_files: Option<u32>,
+    umask: &'static str,
 }
 
 impl Home {
@@ -58,6 +59,7 @@ verify_token = "test-verify-token"
             settings: Vec::new(),
             environment: Vec::new(),
             open_files: None,
+            umask: "022",
         }
     }
 
@@ -79,6 +81,12 @@ verify_token = "test-verify-token"
         self
     }
 
+    /// Sets which bits of a mode the service's new files do not have by themselves.
+    pub(crate) fn umask(mut self, umask: &'static str) -> Self {
+        self.umask = umask;
+        self
+    }
+
     /// The folder that holds all of it.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -96,15 +104,17 @@ verify_token = "test-verify-token"
 
     /// Starts `tickrelay serve` without waiting for it.
     pub(crate) fn spawn(&self) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tickrelay"));
-        if let Some(limit) = self.open_files {
-            command = Command::new("sh");
-            command
-                .args(["-c", "ulimit -Sn \"$0\" && exec \"$@\""])
-                .arg(limit.to_string())
-                .arg(env!("CARGO_BIN_EXE_tickrelay"));
-        }
+        let limit = self
+            .open_files
+            .map(|limit| format!("ulimit -Sn {limit} && "));
+        let script = format!(
+            "umask {} && {}exec \"$0\" \"$@\"",
+            self.umask,
+            limit.unwrap_or_default()
+        );
+        let mut command = Command::new("sh");
         command
+            .args(["-c", &script, env!("CARGO_BIN_EXE_tickrelay")])
             .arg("serve")
             .arg("--config")
             .arg(self.file("tickrelay.toml"))

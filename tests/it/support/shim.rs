@@ -20,6 +20,8 @@ pub(crate) enum Disk {
     FailsToSync = b'S',
     /// A sync does nothing and says that it did.
     OmitsSyncs = b'O',
+    /// What became of the names of store and log is not seen.
+    Blind = b'B',
     /// The store's own file cannot be written, its log can.
     FailsToCheckpoint = b'C',
 }

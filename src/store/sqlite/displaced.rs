@@ -1,0 +1,291 @@
+//! What the writer does when a file of the open store was moved, removed or replaced.
+//!
+//! SQLite goes on writing into the files that it has open, and says so of nothing. So whoever
+//! waits for a commit is answered only when every path still led to its file after it. When
+//! the log is another, the open handle still has all of it: that is moved into the store's
+//! file, and the store is opened again. When the store's own file is another, nothing is
+//! acknowledged until the one that was opened is back.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::files::Displaced;
+use super::tending::{CHECKPOINT_PAGES, count_wal_pages};
+use super::writer::{Core, Job};
+use super::{backend, configure, connect, disk};
+use crate::store::Error;
+
+/// How often it is tried to open the store again while something prevents it.
+const TRY_EVERY: Duration = Duration::from_millis(200);
+/// How long reads of our own may take to let go of the old files.
+const READS_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A store that is not in place.
+#[derive(Debug)]
+pub(super) struct Displacement {
+    what: Displaced,
+    since: Instant,
+    /// When it was last tried to mend it.
+    tried: Option<Instant>,
+    /// That something prevents it was said.
+    told: bool,
+}
+
+impl Core {
+    /// Looks whether the files are in place, and mends what can be mended. Without that nothing
+    /// is begun.
+    ///
+    /// # Errors
+    /// [`Error::Displaced`].
+    pub(super) fn ensure_in_place(&mut self) -> Result<(), Error> {
+        if self.displaced.is_none() {
+            let Err(what) = self.files.look() else {
+                return Ok(());
+            };
+            self.note_displaced(what);
+        }
+        self.restore()
+    }
+
+    /// After a commit: whether it went into files that are in place.
+    ///
+    /// # Errors
+    /// [`Error::Displaced`]: it may be lost, so nobody is to be told of it.
+    pub(super) fn check_in_place(&mut self) -> Result<(), Error> {
+        if self.displaced.is_none() {
+            match self.files.look() {
+                Ok(()) => return Ok(()),
+                Err(what) => self.note_displaced(what),
+            }
+        }
+        Err(Error::Displaced)
+    }
+
+    fn note_displaced(&mut self, what: Displaced) {
+        self.shared.displaced.store(true, Ordering::Relaxed);
+        self.displaced = Some(Displacement {
+            what,
+            since: Instant::now(),
+            tried: None,
+            told: false,
+        });
+        let store = self.path.display();
+        match what {
+            Displaced::Store => tracing::error!(
+                %store,
+                "store.displaced: its file was moved, removed or replaced; nothing is \
+                 acknowledged until that file is back, or the service is started again on \
+                 the one that is there"
+            ),
+            Displaced::Log => tracing::error!(
+                %store,
+                "store.displaced: its -wal or -shm file was moved, removed or replaced; the \
+                 store is opened again"
+            ),
+        }
+    }
+
+    /// Goes on when the same files are back, or when the store could be opened again.
+    fn restore(&mut self) -> Result<(), Error> {
+        let now = Instant::now();
+        let Some(displacement) = &mut self.displaced else {
+            return Ok(());
+        };
+        if displacement
+            .tried
+            .is_some_and(|tried| now.duration_since(tried) < TRY_EVERY)
+        {
+            return Err(Error::Displaced);
+        }
+        displacement.tried = Some(now);
+        match (self.files.look(), displacement.what) {
+            (Err(Displaced::Store), _) => return Err(Error::Displaced),
+            // A read or a checkpoint may have opened another log meanwhile.
+            (Err(Displaced::Log), _) | (Ok(()), Displaced::Log) => self.reopen()?,
+            (Ok(()), Displaced::Store) => {}
+        }
+        let lasted = self.displaced.take().map(|found| found.since.elapsed());
+        let lasted_ms = lasted.unwrap_or_default().as_millis();
+        tracing::warn!(lasted_ms, "store.in_place_again");
+        self.shared.displaced.store(false, Ordering::Relaxed);
+        // What was committed and not handed over is owed all the same.
+        if let Err(error) = self.resync() {
+            tracing::warn!(%error, "store.resync_failed");
+        }
+        Ok(())
+    }
+
+    /// Moves what the open log holds into the store's file, and opens the store again. All
+    /// connections of the process share one index, so all of them are closed.
+    fn reopen(&mut self) -> Result<(), Error> {
+        self.checkpointer.stop();
+        let readings = Arc::clone(&self.readings);
+        let _paused = readings.pause(READS_PATIENCE).ok_or(Error::Displaced)?;
+        match self.truncate() {
+            Ok(false) => {}
+            Ok(true) => {
+                self.tell_prevented(&disk::foreign_readers(&self.files.wal).join(", "));
+                return Err(Error::Displaced);
+            }
+            Err(error) => {
+                self.tell_prevented(&error.to_string());
+                return Err(Error::Displaced);
+            }
+        }
+        if let Err(error) = self.open_again() {
+            // Everything is in the store's file, and the next start opens it.
+            tracing::error!(%error, "store.reopen_failed");
+            std::process::exit(70);
+        }
+        Ok(())
+    }
+
+    fn tell_prevented(&mut self, by: &str) {
+        if let Some(displacement) = &mut self.displaced
+            && !std::mem::replace(&mut displacement.told, true)
+        {
+            tracing::error!(%by, "store.reopen_prevented");
+        }
+    }
+
+    fn open_again(&mut self) -> Result<(), Error> {
+        let failed = |error| backend("cannot open the store again".to_owned(), error);
+        let nothing = Connection::open_in_memory().map_err(failed)?;
+        drop(std::mem::replace(&mut self.connection, nothing));
+        self.files
+            .remove_log()
+            .map_err(|error| backend("cannot remove the old log".to_owned(), error))?;
+        let connection = connect(&self.path)?;
+        configure(&connection, &self.path, self.durability)?;
+        connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+            .map_err(failed)?;
+        count_wal_pages(&connection);
+        self.connection = connection;
+        self.files.remember_log();
+        self.files.share_access();
+        self.checkpoint_at = CHECKPOINT_PAGES;
+        (self.moving, self.emptying) = (false, false);
+        Ok(())
+    }
+
+    /// Answers those who wait that nothing is acknowledged. What was not `committed` of the
+    /// rest is kept for later; what was is in the open files, and stays there.
+    pub(super) fn withhold(&mut self, group: Vec<Job>, committed: bool) {
+        for job in group {
+            match job {
+                Job::Accept(arrival, reply) => {
+                    self.leave_queue(&arrival);
+                    let _ = reply.send(Err(Error::Displaced));
+                }
+                Job::Register(_, reply) => {
+                    let _ = reply.send(Err(Error::Displaced));
+                }
+                Job::Settle(settlement) if !committed => self.unsettled.push(settlement),
+                Job::Settle(_) | Job::Run(_) | Job::Stop => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tempfile::TempDir;
+
+    use crate::clock::Clock;
+    use crate::store::sqlite::Store;
+    use crate::store::{Durability, Error, Held, Options};
+
+    fn open() -> (TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options {
+            path: folder.path().join("t.db"),
+            durability: Durability::Os,
+            wal_limit_bytes: 1 << 28,
+            disk_reserve_bytes: 0,
+        };
+        let store = Store::open(&options, Clock::system(), std::sync::Arc::default()).unwrap();
+        (folder, store)
+    }
+
+    fn is_displaced<T>(answer: &Result<T, Error>) -> bool {
+        matches!(answer, Err(Error::Displaced))
+    }
+
+    /// Writes a template, and takes a file away before that is committed.
+    async fn put_while(
+        store: &Store,
+        name: &'static str,
+        act: impl FnOnce() + Send + 'static,
+    ) -> Result<(), Error> {
+        store
+            .run(move |core| {
+                core.change("write a template", |connection, now_ms| {
+                    let sql = "INSERT INTO template (name, language, body, updated_at_ms) \
+                               VALUES (?1, 'en', 'x', ?2)";
+                    connection
+                        .execute(sql, rusqlite::params![name, now_ms])
+                        .map_err(|error| super::backend("cannot write".to_owned(), error))?;
+                    act();
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn names(store: &Store) -> Result<Vec<String>, Error> {
+        let read = |connection: &rusqlite::Connection| {
+            let mut found = connection.prepare("SELECT name FROM template ORDER BY name")?;
+            found.query_map([], |row| row.get(0))?.collect()
+        };
+        store.look("read templates", read).await
+    }
+
+    fn beside(path: &Path, end: &str) -> std::path::PathBuf {
+        super::super::files::suffixed(path, end)
+    }
+
+    #[tokio::test]
+    async fn a_change_whose_log_vanishes_as_it_commits_is_not_called_done_and_not_lost() {
+        let (_folder, store) = open();
+        let wal = beside(store.path(), "-wal");
+        let gone = wal.clone();
+        let answer = put_while(&store, "first", move || std::fs::remove_file(gone).unwrap()).await;
+        assert!(is_displaced(&answer), "{answer:?}");
+        put_while(&store, "second", || ()).await.unwrap();
+        assert_eq!(names(&store).await.unwrap(), ["first", "second"]);
+        assert!(wal.exists());
+    }
+
+    #[tokio::test]
+    async fn while_the_store_is_away_nothing_is_called_done() {
+        let (folder, store) = open();
+        put_while(&store, "before", || ()).await.unwrap();
+        let (path, away) = (store.path().to_path_buf(), folder.path().join("away"));
+        let (from, to) = (path.clone(), away.clone());
+        let answer = put_while(&store, "meanwhile", move || {
+            std::fs::rename(from, to).unwrap();
+        })
+        .await;
+        assert!(is_displaced(&answer), "{answer:?}");
+        assert!(is_displaced(&put_while(&store, "refused", || ()).await));
+        assert!(is_displaced(&store.expire(0).await));
+        assert!(is_displaced(&store.open_lane(1).await));
+        assert!(is_displaced(&store.refill(1, Held::default()).await));
+        assert!(is_displaced(&store.vacuum().await));
+        // No read makes an empty store in its place.
+        assert!(names(&store).await.is_err());
+        assert!(!path.exists() && !store.health().in_place);
+        std::fs::rename(away, &path).unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while store.expire(0).await.is_err() {
+            assert!(std::time::Instant::now() < deadline, "it does not go on");
+        }
+        assert_eq!(names(&store).await.unwrap(), ["before", "meanwhile"]);
+    }
+}

@@ -1,0 +1,395 @@
+//! The store's files as the operating system has them: private from the first byte, owned by
+//! one process, and looked at before anything is acknowledged.
+//!
+//! A path is only a name: a hard link, a bind mount or a rename gives one file two. So the
+//! lock is on the file itself, and a file is known again by device and inode.
+
+use std::fs::{File, Metadata, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, StatxAttributes, StatxFlags};
+
+use super::backend;
+use crate::store::Error;
+
+/// What a file of ours is made with: nobody else may read phone numbers.
+const PRIVATE: u32 = 0o600;
+/// The bits of a mode that say who may read and write.
+const ACCESS: u32 = 0o777;
+/// How often a lock that another process holds is tried again: a command that only looks
+/// holds it for a moment.
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// Which file it is, whatever its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn new(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+
+    /// The file that has this name now.
+    pub(super) fn at(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().map(|found| Self::new(&found))
+    }
+}
+
+/// The store's own file, open and locked for as long as SQLite has it open.
+///
+/// POSIX drops all locks that a process has on a file when it closes any descriptor of it, and
+/// SQLite's are such. So this one is opened before SQLite's and must be dropped after the last
+/// of them, and nothing else in the process may open and close the file.
+#[derive(Debug)]
+pub(super) struct OwnedFile {
+    file: File,
+    id: FileId,
+}
+
+impl OwnedFile {
+    /// Opens the file, makes it where there is none, and locks it.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when another process has it, [`Error::Conflict`] where it cannot be
+    /// locked, [`Error::Backend`] when it cannot be opened or written.
+    pub(super) fn take(path: &Path) -> Result<Self, Error> {
+        loop {
+            let file = open_or_create(path).map_err(|error| refused(path, error))?;
+            refuse_network(path, &file)?;
+            let file = lock(path, file)?;
+            let found = file.metadata().map_err(|error| refused(path, error))?;
+            let id = FileId::new(&found);
+            // Somebody may have put another file there before the lock was had.
+            if FileId::at(path) == Some(id) {
+                return Ok(Self { file, id });
+            }
+        }
+    }
+
+    /// Which file it is.
+    pub(super) const fn id(&self) -> FileId {
+        self.id
+    }
+
+    /// Gives the lock up; a second time changes nothing.
+    pub(super) fn release(&self) {
+        // Closing is not enough while a child that is being spawned holds a copy of the file.
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "store.unlock_failed");
+        }
+    }
+}
+
+impl Drop for OwnedFile {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+fn open_or_create(path: &Path) -> io::Result<File> {
+    let open = || File::options().read(true).write(true).open(path);
+    match open() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        found => return found,
+    }
+    match create_private(path) {
+        // Another process was faster.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => open(),
+        made => made,
+    }
+}
+
+/// Makes an empty file that only its owner may read, whatever the umask.
+pub(super) fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(PRIVATE);
+    let file = options.open(path)?;
+    file.set_permissions(std::fs::Permissions::from_mode(PRIVATE))?;
+    Ok(file)
+}
+
+/// A network file system has neither locks nor shared memory that SQLite's log can rely on.
+fn refuse_network(path: &Path, file: &File) -> Result<(), Error> {
+    // Where the question fails, the lock itself is what counts.
+    let kind = rustix::fs::fstatfs(file).ok();
+    match kind.and_then(|found| network(found.f_type.cast_unsigned())) {
+        None => Ok(()),
+        Some(name) => Err(Error::Conflict(format!(
+            "{} is on a network file system ({name}), which cannot keep a second service out: \
+             name a path on a local disk in store.url",
+            path.display()
+        ))),
+    }
+}
+
+/// The name of a network file system by the number that `statfs` gives.
+const fn network(kind: u64) -> Option<&'static str> {
+    match kind {
+        0x6969 => Some("NFS"),
+        0xFF53_4D42 | 0xFE53_4D42 | 0x517B => Some("SMB"),
+        _ => None,
+    }
+}
+
+fn lock(path: &Path, file: File) -> Result<File, Error> {
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => {
+                return Err(Error::Conflict(format!(
+                    "{} cannot be locked ({error}), so nothing would keep a second service out: \
+                     name a path on a local disk in store.url",
+                    path.display()
+                )));
+            }
+        }
+    }
+    // Left open: were the owner in this process, closing it would drop SQLite's locks.
+    std::mem::forget(file);
+    Err(Error::Locked(path.to_path_buf()))
+}
+
+fn refused(path: &Path, error: io::Error) -> Error {
+    let attempted = match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "write to",
+        _ => "open",
+    };
+    backend(format!("cannot {attempted} {}", path.display()), error)
+}
+
+/// What is not any more the file that was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Displaced {
+    /// The store's own file: it may come back.
+    Store,
+    /// The write-ahead log or its index: what they hold can be moved into the store's file.
+    Log,
+}
+
+/// The three files of an open store, and which they were when they were opened.
+#[derive(Debug)]
+pub(super) struct Files {
+    store: PathBuf,
+    store_id: FileId,
+    pub(super) wal: PathBuf,
+    wal_id: Option<FileId>,
+    index: PathBuf,
+    index_id: Option<FileId>,
+    /// That the log cannot be given the store's mode was said.
+    access_failed: bool,
+}
+
+impl Files {
+    /// Those of a store that SQLite has opened and read from.
+    pub(super) fn opened(store: &Path, file: &OwnedFile) -> Self {
+        let [wal, index] = ["-wal", "-shm"].map(|end| suffixed(store, end));
+        let mut files = Self {
+            store: store.to_path_buf(),
+            store_id: file.id(),
+            wal,
+            wal_id: None,
+            index,
+            index_id: None,
+            access_failed: false,
+        };
+        files.remember_log();
+        files
+    }
+
+    /// Takes the log and its index for those that SQLite has open.
+    pub(super) fn remember_log(&mut self) {
+        self.wal_id = FileId::at(&self.wal);
+        self.index_id = FileId::at(&self.index);
+    }
+
+    /// Whether each path still leads to the file that was opened. What SQLite writes into
+    /// another, or into one without a name, is lost with the process.
+    pub(super) fn look(&self) -> Result<(), Displaced> {
+        let is_there = |path: &Path, id: Option<FileId>| id.is_some() && FileId::at(path) == id;
+        if !is_there(&self.store, Some(self.store_id)) {
+            Err(Displaced::Store)
+        } else if is_there(&self.wal, self.wal_id) && is_there(&self.index, self.index_id) {
+            Ok(())
+        } else {
+            Err(Displaced::Log)
+        }
+    }
+
+    /// Removes what stands where the log and its index belong. Only right when SQLite has the
+    /// store closed and the log held nothing that the store's file lacks.
+    pub(super) fn remove_log(&self) -> io::Result<()> {
+        for path in [&self.wal, &self.index] {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the log and its index the store's mode and group, so that who may read the store
+    /// may read all of it. SQLite copies the mode when it makes them, and the group as root.
+    /// That it fails is said once.
+    pub(super) fn share_access(&mut self) {
+        match self.try_share_access() {
+            Ok(()) => self.access_failed = false,
+            Err(error) if !std::mem::replace(&mut self.access_failed, true) => tracing::warn!(
+                %error,
+                "store.access_not_shared: the -wal and -shm files cannot be given the store's \
+                 mode and group, so its group cannot read the newest rows; put the service's \
+                 user into that group"
+            ),
+            Err(_) => {}
+        }
+    }
+
+    fn try_share_access(&self) -> io::Result<()> {
+        let wanted = std::fs::metadata(&self.store)?;
+        for path in [&self.wal, &self.index] {
+            let found = std::fs::metadata(path)?;
+            if found.gid() != wanted.gid() {
+                std::os::unix::fs::chown(path, None, Some(wanted.gid()))?;
+            }
+            if (found.mode() ^ wanted.mode()) & ACCESS != 0 {
+                let mode = std::fs::Permissions::from_mode(wanted.mode() & ACCESS);
+                std::fs::set_permissions(path, mode)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn suffixed(store: &Path, end: &str) -> PathBuf {
+    let mut path = store.as_os_str().to_owned();
+    path.push(end);
+    PathBuf::from(path)
+}
+
+/// Whether a service has this file open by another of its names: its log lies beside that
+/// one, so what is read here would be old. For a process that has no store open.
+pub(super) fn is_open_elsewhere(path: &Path) -> bool {
+    !suffixed(path, "-shm").exists()
+        && File::open(path)
+            .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// What an operator should know of the files of the store at `path`: who else may read them,
+/// and whether they may be torn apart. Empty where there is no store yet.
+#[must_use]
+pub fn file_warnings(path: &Path) -> Vec<String> {
+    let path = &super::resolve(path);
+    let shown = path.display();
+    let mut warnings = Vec::new();
+    let files = ["", "-wal", "-shm"].map(|end| suffixed(path, end));
+    let is_open = |file: &&PathBuf| {
+        std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.mode() & 0o007 != 0)
+    };
+    let open: Vec<_> = files.iter().filter(is_open).collect();
+    if !open.is_empty() {
+        let names: Vec<_> = open.iter().map(|file| file.display().to_string()).collect();
+        let names = names.join(" ");
+        warnings.push(format!(
+            "every user of this machine may read phone numbers in {names}: \
+             `chmod o-rwx {names}` prevents it"
+        ));
+    }
+    let names = std::fs::metadata(path).map_or(1, |found| found.nlink());
+    if names > 1 {
+        warnings.push(format!(
+            "{shown} has {names} names (hard links), but its log lies beside one alone: \
+             always use the same name, or the newest webhooks are missing"
+        ));
+    }
+    if is_mount(path) {
+        warnings.push(format!(
+            "{shown} is mounted as a single file and its log is not: mount its folder instead, \
+             or a crash loses the newest webhooks"
+        ));
+    }
+    warnings
+}
+
+/// Whether something is mounted on the file itself.
+fn is_mount(path: &Path) -> bool {
+    let flags = (AtFlags::empty(), StatxFlags::BASIC_STATS);
+    let found = rustix::fs::statx(rustix::fs::CWD, path, flags.0, flags.1);
+    found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_file_systems_are_told_from_local_ones() {
+        assert_eq!(network(0x6969), Some("NFS"));
+        assert_eq!(network(0xFF53_4D42), Some("SMB"));
+        // ext4, tmpfs, overlayfs.
+        for local in [0xEF53, 0x0102_1994, 0x794C_7630] {
+            assert_eq!(network(local), None);
+        }
+    }
+
+    #[test]
+    fn a_store_is_taken_once_by_whatever_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        let link = folder.path().join("link.db");
+        let first = OwnedFile::take(&path).unwrap();
+        std::fs::hard_link(&path, &link).unwrap();
+        for name in [&path, &link] {
+            let second = OwnedFile::take(name).unwrap_err();
+            assert!(matches!(second, Error::Locked(_)), "{second}");
+        }
+        drop(first);
+        OwnedFile::take(&link).unwrap();
+    }
+
+    #[test]
+    fn what_stands_at_a_path_is_told_by_the_file_and_not_by_the_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        let owned = OwnedFile::take(&path).unwrap();
+        let [wal, index] = ["-wal", "-shm"].map(|end| suffixed(&path, end));
+        for file in [&wal, &index] {
+            std::fs::write(file, "log").unwrap();
+        }
+        let mut files = Files::opened(&path, &owned);
+        assert_eq!(files.look(), Ok(()));
+        for (file, displaced) in [
+            (&path, Displaced::Store),
+            (&wal, Displaced::Log),
+            (&index, Displaced::Log),
+        ] {
+            let away = folder.path().join("away");
+            std::fs::rename(file, &away).unwrap();
+            assert_eq!(files.look(), Err(displaced), "{}", file.display());
+            std::fs::copy(&away, file).unwrap();
+            assert_eq!(files.look(), Err(displaced), "a copy of {}", file.display());
+            std::fs::rename(&away, file).unwrap();
+            assert_eq!(files.look(), Ok(()));
+        }
+        std::fs::remove_file(&wal).unwrap();
+        files.remember_log();
+        assert_eq!(
+            files.look(),
+            Err(Displaced::Log),
+            "there is none to be remembered"
+        );
+    }
+}

@@ -1,0 +1,50 @@
+//! Which jobs of the writer become one transaction and one sync.
+
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use super::writer::Job;
+
+/// Jobs in one group.
+const GROUP_LIMIT: usize = 256;
+/// Bytes of bodies in one group.
+const GROUP_BYTES_LIMIT: usize = 4 * 1024 * 1024;
+/// What a message to be registered counts for in a group, in bytes.
+const REGISTERED_BYTES: usize = 1024;
+/// How long settlements wait for a webhook to ride with.
+const SETTLE_DELAY: Duration = Duration::from_millis(20);
+
+/// Takes what waits, up to a group; webhooks have that much patience for more, settlements alone
+/// wait a little for company. A job that wants to be alone comes back as the next one.
+pub(super) fn gather(
+    first: Job,
+    inbox: &Receiver<Job>,
+    patience: Duration,
+) -> (Vec<Job>, Option<Job>) {
+    let weight = |job: &Job| match job {
+        Job::Accept(arrival, _) => arrival.body.len(),
+        Job::Register(messages, _) => messages.len() * REGISTERED_BYTES,
+        _ => 0,
+    };
+    let mut bytes = weight(&first);
+    let mut urgent = first.is_awaited();
+    let mut group = vec![first];
+    let begun = Instant::now();
+    while group.len() < GROUP_LIMIT && bytes < GROUP_BYTES_LIMIT {
+        let wait = if urgent {
+            patience
+        } else {
+            SETTLE_DELAY.max(patience)
+        };
+        match inbox.recv_timeout(wait.saturating_sub(begun.elapsed())) {
+            Ok(job @ (Job::Run(_) | Job::Stop)) => return (group, Some(job)),
+            Ok(job) => {
+                bytes += weight(&job);
+                urgent |= job.is_awaited();
+                group.push(job);
+            }
+            Err(_) => break,
+        }
+    }
+    (group, None)
+}
