@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
+use actix_web::http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
@@ -57,6 +58,7 @@ impl Handled {
                 let payload = Box::pin(Body {
                     payload,
                     meter: Rc::clone(&meter),
+                    left: announced_beside_an_upgrade(request),
                 });
                 request.set_payload(Payload::Stream { payload });
             }
@@ -145,14 +147,49 @@ impl ResponseError for Closing {
 struct Body {
     payload: Payload,
     meter: Rc<Meter>,
+    /// What is still to come of a body that the library does not end by itself, in bytes.
+    left: Option<u64>,
+}
+
+/// How long the body is where the library takes everything up to the end of the connection for it:
+/// it would speak `WebSocket`, which nobody does here. A server that does not change the protocol
+/// reads such a request as any other (RFC 9110, 7.8). What follows it on the connection is lost to
+/// the library, so that connection is closed after the answer.
+fn announced_beside_an_upgrade(request: &ServiceRequest) -> Option<u64> {
+    let headers = request.headers();
+    let text = |value: &HeaderValue| value.to_str().map(|text| text.trim().to_owned());
+    let asks = headers
+        .get_all(UPGRADE)
+        .filter_map(|value| text(value).ok());
+    let is_taken_for_one = asks
+        .into_iter()
+        .any(|protocol| protocol.eq_ignore_ascii_case("websocket"));
+    if !is_taken_for_one || headers.contains_key(TRANSFER_ENCODING) {
+        return None;
+    }
+    let length = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| text(value).ok());
+    Some(length.and_then(|length| length.parse().ok()).unwrap_or(0))
 }
 
 impl Stream for Body {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = self.payload.poll_next_unpin(cx);
+        if self.left == Some(0) {
+            self.meter.wants_body.set(false);
+            return Poll::Ready(None);
+        }
+        let mut next = self.payload.poll_next_unpin(cx);
         self.meter.wants_body.set(next.is_pending());
+        if let (Some(left), Poll::Ready(Some(Ok(chunk)))) = (&mut self.left, &mut next) {
+            // What is behind it is nobody's.
+            let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX).min(*left);
+            *left -= length;
+            let rest = chunk.split_off(usize::try_from(length).unwrap_or(usize::MAX));
+            self.meter.hand_on(rest.len());
+        }
         let next = ready!(next);
         match &next {
             Some(Ok(chunk)) => self.meter.hand_on(chunk.len()),
@@ -162,6 +199,11 @@ impl Stream for Body {
                 return Poll::Ready(Some(Err(PayloadError::Io(cut))));
             }
             Some(Err(_)) => {}
+            None if self.left.is_some_and(|left| left > 0) => {
+                // The client went away in the middle.
+                let end = io::Error::from(io::ErrorKind::UnexpectedEof);
+                return Poll::Ready(Some(Err(PayloadError::Incomplete(Some(end)))));
+            }
             None => self.meter.has_body.set(false),
         }
         Poll::Ready(next)
