@@ -6,6 +6,7 @@
 pub mod token;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -196,6 +197,8 @@ pub struct Caller {
     pub owner: Option<String>,
     /// The sources it sees; all when empty.
     pub sources: Vec<String>,
+    /// Where it calls from, for the audit; it decides nothing.
+    pub address: Option<IpAddr>,
 }
 
 /// How a caller came in.
@@ -221,6 +224,7 @@ impl Caller {
             role: Role::Admin,
             owner: None,
             sources: Vec::new(),
+            address: None,
         }
     }
 

@@ -78,6 +78,8 @@ pub struct Server {
     pub body_limit_bytes: usize,
     /// How long a shutdown waits for what is in flight.
     pub shutdown_grace: Duration,
+    /// The proxies whose `X-Forwarded-For` is believed; nobody's when empty.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for Server {
@@ -89,6 +91,7 @@ impl Default for Server {
             // Infobip's largest batch of reports, with an echo in each, has about 10 MB.
             body_limit_bytes: 16 << 20,
             shutdown_grace: Duration::from_secs(10),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -469,6 +472,13 @@ impl Config {
             warnings.push(warning(
                 "forward.allow_networks",
                 &format!("{network} lets payloads go to any address, the relay's own network and the cloud's metadata included"),
+            ));
+        }
+        let proxies = self.server.trusted_proxies.iter();
+        for network in proxies.filter(|network| network.prefix_len() == 0) {
+            warnings.push(warning(
+                "server.trusted_proxies",
+                &format!("{network} believes the X-Forwarded-For of everybody, who may write any address there"),
             ));
         }
         if self.sources.is_empty() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
 use anyhow::Context as _;
+use rustix::process::{Resource, getrlimit};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -26,7 +27,7 @@ use crate::replay::Replaying;
 use crate::store::{Options, Store};
 use crate::watch::Watch;
 use crate::web::api::Api;
-use crate::web::{self, Bodies, Web};
+use crate::web::{self, Bodies, Failures, Web};
 
 /// How long a commit may take before the provider is told to come again; 360dialog waits 5 s.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -74,12 +75,7 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
         clock: clock.clone(),
         metrics: Arc::clone(&metrics),
     };
-    let housekeeping = housekeeping::Plan {
-        store: store.clone(),
-        clock: clock.clone(),
-        retention: config.store.retention,
-        max_age: config.forward.max_age,
-    };
+    let housekeeping = housekeeping(&config, &store, &clock);
     warn(&config, &store);
     let api = Api::new(&config, operations.clone());
     let reception = Arc::new(Reception::new(
@@ -100,6 +96,8 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
         clock,
         metrics,
         bodies: Bodies::new(config.server.body_limit_bytes),
+        failures: Failures::default(),
+        trusted_proxies: config.server.trusted_proxies,
         accept_timeout: ACCEPT_TIMEOUT,
     });
     Ok(Server {
@@ -126,6 +124,15 @@ fn warn(config: &Config, store: &Store) {
             "there is no token yet, so every call of the management API is answered 401; \
              `tickrelay token create --role admin --name NAME` makes one"
         );
+    }
+}
+
+fn housekeeping(config: &Config, store: &Store, clock: &Clock) -> housekeeping::Plan {
+    housekeeping::Plan {
+        store: store.clone(),
+        clock: clock.clone(),
+        retention: config.store.retention,
+        max_age: config.forward.max_age,
     }
 }
 
@@ -222,7 +229,9 @@ impl Server {
         let polling = tokio::spawn(self.polling.run(stopped.clone()));
         let control = control::serve(&self.socket, self.operations, stopped)?;
         let shared = self.shared;
-        let http = web::serve(self.listener, self.workers, self.grace, shared)?;
+        let open_files = getrlimit(Resource::Nofile).current;
+        let threads = (self.workers, open_files);
+        let http = web::serve(self.listener, threads, self.grace, shared)?;
         let handle = http.handle();
         let http = tokio::spawn(http);
         tracing::info!(%address, store = %store.path().display(), durability = store.durability().as_str(), "serving");

@@ -1,9 +1,11 @@
 //! The only place that knows actix: every URL on one screen.
 
+mod address;
 pub mod api;
 mod body;
 mod connection;
 mod error;
+mod failures;
 mod health;
 mod listener;
 mod webhooks;
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::{self, Data, ServiceConfig};
+use ipnet::IpNet;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -19,6 +22,7 @@ use crate::receive::Reception;
 use crate::store::Store;
 
 pub use body::Bodies;
+pub use failures::Failures;
 pub use listener::serve;
 
 /// What the handlers share.
@@ -35,6 +39,10 @@ pub struct Web {
     pub api: api::Api,
     /// What webhooks may take of the memory.
     pub bodies: Bodies,
+    /// Wrong credentials of late.
+    pub failures: Failures,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// How long a commit may take before the provider is told to come again.
     pub accept_timeout: Duration,
 }

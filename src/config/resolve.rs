@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use super::file::{Document, Table};
 use super::secret::Secrets;
 use super::value::{
-    boolean, duration, log_filter, nearest, number, positive_duration, public_url, size,
-    store_path, text, word,
+    boolean, duration, log_filter, nearest, network_or_address, number, positive_duration,
+    public_url, size, store_path, text, word,
 };
 use super::{
     Config, Events, Flag, Forward, Inputs, LoadError, Loaded, Log, Origin, Retention, Server,
@@ -91,6 +91,12 @@ impl Layers<'_> {
                 "shutdown_grace",
                 default.shutdown_grace,
                 duration,
+            ),
+            trusted_proxies: self.list(
+                &table,
+                "trusted_proxies",
+                default.trusted_proxies,
+                network_or_address,
             ),
         };
         table.finish();

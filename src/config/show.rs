@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use toml::Value;
 
 use super::value::{spell_duration, spell_size};
@@ -52,6 +53,7 @@ fn server(server: &Server) -> Settings {
         ("workers", Some(number(server.workers))),
         ("body_limit", Some(size(server.body_limit_bytes))),
         ("shutdown_grace", Some(time(server.shutdown_grace))),
+        ("trusted_proxies", Some(networks(&server.trusted_proxies))),
     ]
 }
 
@@ -67,6 +69,11 @@ fn store(store: &Store) -> Settings {
     ])
 }
 
+fn networks(networks: &[IpNet]) -> Value {
+    let networks = networks.iter().map(ToString::to_string);
+    networks.collect::<Vec<_>>().into()
+}
+
 fn retention(retention: Retention) -> Settings {
     all_set([
         ("webhooks_days", number(retention.webhooks_days)),
@@ -76,12 +83,11 @@ fn retention(retention: Retention) -> Settings {
 }
 
 fn forward(forward: &Forward) -> Settings {
-    let networks = forward.allow_networks.iter().map(ToString::to_string);
     let schedule = forward.schedule.iter().copied().map(spell_duration);
     let ca_file = forward.ca_file.as_ref();
     vec![
         ("allow_http", Some(forward.allow_http.into())),
-        ("allow_networks", Some(networks.collect::<Vec<_>>().into())),
+        ("allow_networks", Some(networks(&forward.allow_networks))),
         ("proxy", forward.proxy.as_ref().map(word)),
         ("ca_file", ca_file.map(|path| word(path.display()))),
         ("timeout", Some(time(forward.timeout))),

@@ -308,6 +308,7 @@ fn a_ca_file_that_gives_no_certificate_is_refused() {
 fn what_is_risky_is_warned_about() {
     let loaded = resolve(
         "[store]\ndurability = 'os'\n[forward]\nallow_http = true\nallow_networks = ['10.0.0.0/8', '::/0']\n\
+         [server]\ntrusted_proxies = ['127.0.0.1', '0.0.0.0/0']\n\
          [[source]]\nname = 'open'\nprovider = 'infobip'\nunauthenticated = true\n\
          [[source]]\nname = 'mute'\nprovider = 'meta-cloud'\napp_secret = 'x'\n",
     )
@@ -317,8 +318,9 @@ fn what_is_risky_is_warned_about() {
         "t.toml:2: store.durability: ",
         "t.toml:4: forward.allow_http: ",
         "t.toml:5: forward.allow_networks: ::/0 ",
-        "t.toml:6: source.open: unauthenticated",
-        "t.toml:10: source.mute: no verify_token",
+        "t.toml:7: server.trusted_proxies: 0.0.0.0/0 ",
+        "t.toml:8: source.open: unauthenticated",
+        "t.toml:12: source.mute: no verify_token",
     ];
     assert_eq!(warnings.len(), places.len(), "{warnings:?}");
     for (warning, place) in warnings.iter().zip(places) {

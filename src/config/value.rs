@@ -4,11 +4,13 @@
 //! answers a refusal in words that name the remedy.
 
 use std::fmt::{self, Display};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tracing_subscriber::filter::Targets;
 
 /// Units of time with their milliseconds, the largest first.
@@ -268,6 +270,16 @@ fn distance(one: &str, other: &str) -> usize {
         }
     }
     row[other.chars().count()]
+}
+
+/// A network; a single address stands for itself.
+pub(super) fn network_or_address(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse().ok().or_else(address).ok_or_else(|| {
+        format!(
+            "{text:?} is neither a network nor an address: write e.g. \"10.0.0.0/8\" or \"::1\""
+        )
+    })
 }
 
 #[cfg(test)]

@@ -136,6 +136,9 @@ impl Note {
             Answer::Retried { forwards } => self.detail["forwards"] = json!(forwards),
             _ => {}
         }
+        if let Some(address) = caller.address {
+            self.detail["address"] = json!(address);
+        }
         Change {
             caller: caller.called(),
             role: caller.role,

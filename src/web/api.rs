@@ -62,7 +62,6 @@ pub struct Api {
     operations: Operations,
     /// Where providers reach the service.
     public_url: Option<String>,
-    failures: gate::Failures,
     under_way: once::UnderWay,
 }
 
@@ -73,7 +72,6 @@ impl Api {
         Self {
             operations,
             public_url: config.server.public_url.clone(),
-            failures: gate::Failures::default(),
             under_way: once::UnderWay::default(),
         }
     }
@@ -177,8 +175,7 @@ async fn admit<B: MessageBody + 'static>(
         return Err(Problem::internal(&"the API was not set up").into());
     };
     let (store, api) = (&shared.store, &shared.api);
-    let now_ms = shared.clock.now_ms();
-    let caller = gate::caller(request.request(), store, &api.failures, now_ms).await?;
+    let caller = gate::caller(request.request(), &shared).await?;
     if !caller.role.may(permission) {
         return Err(Problem::forbidden(format!(
             "the role {} may not do this; the README says what each role may",

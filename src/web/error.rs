@@ -74,6 +74,17 @@ pub(super) fn challenge_refused(error: ChallengeError) -> HttpResponse {
     problem(status, &error.to_string())
 }
 
+/// Wrong credentials came from that address again and again.
+pub(super) fn too_many_failures(retry_after_s: u32) -> HttpResponse {
+    let mut response = problem(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too many requests with wrong credentials from this address: right ones are taken at any time",
+    );
+    let value = header::HeaderValue::from(retry_after_s);
+    response.headers_mut().insert(header::RETRY_AFTER, value);
+    response
+}
+
 pub(super) fn unknown_source() -> HttpResponse {
     problem(
         StatusCode::NOT_FOUND,

@@ -15,30 +15,43 @@ use actix_web::dev::{AppConfig, Service};
 use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
 
-use super::connection::{Crowd, Handled, Metered, Share};
+use super::connection::{CONNECTIONS, Crowd, Handled, Metered, Share, closing, connections};
 use super::{Web, routes};
 
 /// How long a closing connection is waited for.
 const DISCONNECT: Duration = Duration::from_secs(1);
 
-/// Serves every URL; what is in flight at the end has `grace`.
+/// Serves every URL; what is in flight at the end has `grace`. The process may have `open_files` files
+/// open, or any number: so many connections there may be at once.
 ///
 /// # Errors
 /// When the socket cannot be listened on.
 pub fn serve(
     listener: TcpListener,
-    threads: usize,
+    (threads, open_files): (usize, Option<u64>),
     grace: Duration,
     shared: Data<Web>,
 ) -> io::Result<Server> {
+    let connections = connections(open_files);
+    if let Some(open_files) = open_files
+        && connections < CONNECTIONS
+    {
+        tracing::warn!(
+            open_files,
+            connections,
+            "the process may open so few files that clients get no more than these connections at \
+             once: raise the hard limit, with ulimit -Hn 8192 or LimitNOFILE=8192 in the systemd unit"
+        );
+    }
     let builder = Server::build()
         .workers(threads)
+        .max_concurrent_connections((connections + closing(open_files)).div_ceil(threads.max(1)))
         .shutdown_timeout(grace.as_secs().max(1))
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();
     let share = Share::default();
     let builder = builder.listen("http", listener, move || {
-        let crowd = Rc::new(Crowd::new(share.clone(), threads));
+        let crowd = Rc::new(Crowd::new(share.clone(), connections / threads.max(1)));
         let stopping = stopping.clone();
         let app = App::new()
             .wrap_fn(|mut request, service| {

@@ -1,11 +1,14 @@
 //! `/webhooks/{source}[/{token}]`: where the providers come in.
 
+use std::net::IpAddr;
+
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse, Scope};
 
 use super::body::{Body, Sender, Unread};
-use super::{Web, error};
+use super::failures::Counted;
+use super::{Web, address, error};
 use crate::provider::authentication::Headers;
 use crate::receive::{Inlet, Overrides, Refusal};
 
@@ -28,12 +31,13 @@ async fn answer(
     };
     match *request.method() {
         Method::POST => receive(&request, path, &shared, &query, payload).await,
-        Method::GET => handshake(path, &shared, &query),
+        Method::GET => handshake(&request, path, &shared, &query),
         _ => error::method_not_allowed("GET, POST"),
     }
 }
 
-/// What the URL says after the prefix: `/{source}[/{token}]`, percent-decoded.
+/// What the URL says after the prefix: `/{source}[/{token}]`, percent-decoded, perhaps with a slash
+/// behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Path<'a> {
     source: &'a str,
@@ -44,6 +48,7 @@ impl<'a> Path<'a> {
     /// Neither part may be empty or hold a slash.
     fn of(rest: &'a str) -> Option<Self> {
         let rest = rest.strip_prefix('/')?;
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (source, token) = match rest.split_once('/') {
             Some((source, token)) => (source, Some(token)),
             None => (rest, None),
@@ -79,11 +84,14 @@ async fn receive(
         .map(|(name, value)| (name.as_str(), value.as_bytes()))
         .collect();
     let refuse = |refusal: &Refusal| {
-        if matches!(refusal, Refusal::Authentication(_)) {
-            reception.count_refused(&inlet, "unauthorized");
-            tracing::warn!(source = name, reason = %refusal, "webhook.refused");
-        }
-        error::refused(refusal)
+        let Refusal::Authentication(reason) = refusal else {
+            return error::refused(refusal);
+        };
+        reception.count_refused(&inlet, "unauthorized");
+        count_failure(request, shared, |address| {
+            tracing::warn!(source = name, %reason, ?address, "webhook.refused");
+            error::refused(refusal)
+        })
     };
     if let Err(reason) = inlet.check_head(&headers, token) {
         return refuse(&Refusal::Authentication(reason));
@@ -109,6 +117,21 @@ async fn receive(
         Ok(Err(refusal @ Refusal::Store(_))) => not_stored(shared, &inlet, Some(&refusal)),
         Ok(Err(refusal)) => refuse(&refusal),
         Err(_) => not_stored(shared, &inlet, None),
+    }
+}
+
+/// Counts wrong credentials of the request's address. A few are answered with their reason and logged;
+/// more are answered 429 at once, which costs nobody a connection or a thread. Right ones are not
+/// counted, and never come here.
+fn count_failure(
+    request: &HttpRequest,
+    shared: &Web,
+    refuse: impl FnOnce(Option<IpAddr>) -> HttpResponse,
+) -> HttpResponse {
+    let address = address::of(request, &shared.trusted_proxies);
+    match shared.failures.count(address, shared.clock.now_ms()) {
+        Counted::Few => refuse(address),
+        Counted::TooMany(retry_after_s) => error::too_many_failures(retry_after_s),
     }
 }
 
@@ -145,7 +168,12 @@ fn not_stored(shared: &Web, inlet: &Inlet, refusal: Option<&Refusal>) -> HttpRes
 }
 
 /// Answers Meta's handshake with the challenge and nothing else.
-fn handshake(path: Path<'_>, shared: &Web, query: &[(String, String)]) -> HttpResponse {
+fn handshake(
+    request: &HttpRequest,
+    path: Path<'_>,
+    shared: &Web,
+    query: &[(String, String)],
+) -> HttpResponse {
     let Path {
         source: name,
         token,
@@ -160,18 +188,20 @@ fn handshake(path: Path<'_>, shared: &Web, query: &[(String, String)]) -> HttpRe
         return error::method_not_allowed("POST");
     }
     if let Err(reason) = inlet.check_url_token(token) {
-        tracing::warn!(source = name, %reason, "webhook.handshake_refused");
-        return error::refused(&Refusal::Authentication(reason));
+        return count_failure(request, shared, |address| {
+            tracing::warn!(source = name, %reason, ?address, "webhook.handshake_refused");
+            error::refused(&Refusal::Authentication(reason))
+        });
     }
     match inlet.answer_challenge(query) {
         Ok(challenge) => HttpResponse::Ok()
             .content_type("text/plain; charset=utf-8")
             .insert_header(("X-Content-Type-Options", "nosniff"))
             .body(challenge),
-        Err(reason) => {
-            tracing::warn!(source = name, %reason, "webhook.handshake_refused");
+        Err(reason) => count_failure(request, shared, |address| {
+            tracing::warn!(source = name, %reason, ?address, "webhook.handshake_refused");
             error::challenge_refused(reason)
-        }
+        }),
     }
 }
 
@@ -187,10 +217,16 @@ mod tests {
             ("/acme/t0ken", path("acme", Some("t0ken"))),
             ("", None),
             ("/", None),
-            ("/acme/", None),
+            ("/acme/", path("acme", None)),
+            ("/acme/t0ken/", path("acme", Some("t0ken"))),
+            ("//", None),
+            ("//acme", None),
+            ("//acme/", None),
+            ("/acme//", None),
             ("//t0ken", None),
             ("/acme//t0ken", None),
-            ("/acme/t0ken/", None),
+            ("/acme//t0ken/", None),
+            ("/acme/t0ken//", None),
             ("/acme/t0ken/more", None),
         ];
         for (rest, expected) in cases {

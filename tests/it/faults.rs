@@ -17,6 +17,7 @@ mod clock;
 mod connections;
 mod disk;
 mod displaced;
+mod files;
 mod pages;
 mod subscribers;
 mod unbounded;

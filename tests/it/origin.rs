@@ -1,5 +1,8 @@
 //! Who is believed: every proof of origin a source can ask for, over HTTP.
 
+mod edges;
+mod wrong;
+
 use hmac::{Hmac, Mac};
 use reqwest::RequestBuilder;
 use sha2::Sha256;
@@ -265,7 +268,9 @@ async fn a_wrong_token_in_the_url_is_refused() {
     // A misspelt default costs no report.
     check(&app, request("other/t0ken-of-the-url?type=rglr"), 200).await;
     check(&app, request("other/t0ken-of-the-ur"), 401).await;
-    check(&app, request("other/"), 404).await;
+    check(&app, request("other/"), 401).await;
+    check(&app, request("other//"), 404).await;
+    check(&app, request("other/t0ken-of-the-url/"), 200).await;
     check(&app, request("other"), 401).await;
     check(&app, request("other?token=t0ken-of-the-url"), 401).await;
     // A token where none is wanted is another URL than the one that was given out.

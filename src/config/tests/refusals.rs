@@ -71,6 +71,10 @@ const WRONG_SETTINGS: &[(&str, &str)] = &[
         "t.toml:2: forward.allow_http: \"si\" is neither true nor false",
     ),
     (
+        "[server]\ntrusted_proxies = ['10.0.0.1', 'localhost']",
+        "t.toml:2: server.trusted_proxies[1]: \"localhost\" is neither a network nor an address: write e.g. \"10.0.0.0/8\" or \"::1\"",
+    ),
+    (
         "[forward]\nallow_networks = ['localhost']",
         "t.toml:2: forward.allow_networks[0]: \"localhost\" is not a network: write e.g. \"127.0.0.0/8\" or \"fd00::/8\"",
     ),

@@ -337,7 +337,12 @@ pub(super) struct Plain(pub(super) Child);
 
 impl Plain {
     pub(super) fn start() -> (Self, SocketAddr) {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tickrelay-bench"))
+        Self::launch(Command::new(env!("CARGO_BIN_EXE_tickrelay-bench")))
+    }
+
+    /// Starts what `command` is, in its role of a server.
+    pub(super) fn launch(mut command: Command) -> (Self, SocketAddr) {
+        let mut child = command
             .arg("role-server")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

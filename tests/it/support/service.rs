@@ -23,8 +23,8 @@ pub(crate) struct Home {
     /// `KEY=VALUE` each, over what the file says.
     settings: Vec<String>,
     environment: Vec<(&'static str, PathBuf)>,
-    /// How many files it may open unless it asks for more.
-    open_files: Option<u32>,
+    /// How many files it may open: unless it asks for more (`-Sn`), or in any case (`-n`).
+    open_files: Option<(&'static str, u32)>,
     umask: &'static str,
 }
 
@@ -77,7 +77,13 @@ verify_token = "test-verify-token"
 
     /// Sets how many files the service may open unless it asks for more.
     pub(crate) fn open_files(mut self, limit: u32) -> Self {
-        self.open_files = Some(limit);
+        self.open_files = Some(("-Sn", limit));
+        self
+    }
+
+    /// Sets how many files the service may open at all.
+    pub(crate) fn at_most_open_files(mut self, limit: u32) -> Self {
+        self.open_files = Some(("-n", limit));
         self
     }
 
@@ -106,7 +112,7 @@ verify_token = "test-verify-token"
     pub(crate) fn spawn(&self) -> Child {
         let limit = self
             .open_files
-            .map(|limit| format!("ulimit -Sn {limit} && "));
+            .map(|(kind, limit)| format!("ulimit {kind} {limit} && "));
         let script = format!(
             "umask {} && {}exec \"$0\" \"$@\"",
             self.umask,
