@@ -34,7 +34,7 @@ use crate::forward::guard::Guard;
 use crate::model::{MessageType, UnknownWord, digits};
 use crate::provider::authentication::{Authentication, Method};
 use crate::provider::{Hints, Provider};
-pub use crate::store::Durability;
+pub use crate::store::{Durability, KeySource};
 
 pub use finding::{Finding, LoadError, Origin, Warning};
 pub use polled::Polled;
@@ -107,6 +107,8 @@ pub struct Store {
     pub wal_limit_bytes: u64,
     /// Free space on the disk below which webhooks are refused with 503.
     pub disk_reserve_bytes: u64,
+    /// The keys that seal secrets, the first seals; a file beside the store when empty.
+    pub keys: Vec<KeySource>,
     /// When rows are pruned.
     pub retention: Retention,
 }
@@ -118,6 +120,7 @@ impl Default for Store {
             durability: Durability::Full,
             wal_limit_bytes: 256 << 20,
             disk_reserve_bytes: 256 << 20,
+            keys: Vec::new(),
             retention: Retention::default(),
         }
     }

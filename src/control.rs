@@ -104,14 +104,15 @@ async fn answer(stream: UnixStream, operations: &Operations) -> anyhow::Result<(
     // Who may open the socket may open the store.
     let caller = Caller::cli();
     let (progress, mut reports) = mpsc::unbounded_channel();
-    let mut work = std::pin::pin!(operations.perform(&caller, request, &progress));
+    // It is done whatever becomes of the one who asks.
+    let mut work = operations.perform_apart(caller, request, progress, None);
     let outcome = loop {
         tokio::select! {
             outcome = &mut work => break outcome,
             Some(report) = reports.recv() => send(&mut write, &Line::Progress(report)).await?,
         }
     };
-    let line = match outcome {
+    let line = match outcome.context("the work broke off")? {
         Ok(answer) => Line::Answer(Box::new(answer)),
         Err(failure) => Line::Failure(failure),
     };

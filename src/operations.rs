@@ -2,6 +2,7 @@
 //! with the store to itself, the API. The checks stand here, once.
 
 mod audit;
+mod carry;
 mod erase;
 pub(crate) mod items;
 pub(crate) mod json;
@@ -16,7 +17,9 @@ mod tokens;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::access::token::{NewToken, TokenRecord};
@@ -28,11 +31,15 @@ use crate::model::{Subscriber, SubscriberState};
 use crate::store::poll::PollRecord;
 use crate::store::query::Scope;
 use crate::store::replay::ReplayRecord;
+use crate::store::timeline::ForwardDetail;
 use crate::store::{
-    Erased, Error, NewSubscriber, ReprocessSelection, Reread, RetrySelection, Store,
+    Changing, Erased, Error, NewSubscriber, ReprocessSelection, Reread, RetrySelection, Store,
     SubscriberChange, TemplateRecord,
 };
 
+use carry::By;
+
+pub use carry::{Once, Shape};
 pub use erase::EraseOptions;
 pub use register::{Receipt, SentExchange, SentMessage, SentTemplate, Ttl};
 pub use replays::ReplayOrder;
@@ -66,10 +73,13 @@ pub enum Request {
         /// Its name.
         name: String,
     },
-    /// Give it a new secret; the old one stays valid for 24 h.
+    /// Give it a new secret; the old one stays valid for 24 h, and of the old ones two at most.
     RotateSecret {
         /// Its name.
         name: String,
+        /// End the old ones at once.
+        #[serde(default)]
+        now: bool,
     },
     /// Send it what a provider's report would have caused.
     TestSubscriber {
@@ -174,6 +184,9 @@ pub enum Answer {
     Retried {
         /// How many.
         forwards: usize,
+        /// The one that was named, as it is now, where it was one.
+        #[serde(skip)]
+        detail: Option<Box<ForwardDetail>>,
     },
     /// A replay as it is now.
     Replay(ReplayRecord),
@@ -207,6 +220,16 @@ pub enum Answer {
     Revoked(TokenRecord),
     /// Tokens, the revoked and the expired ones too.
     Tokens(Vec<TokenRecord>),
+}
+
+impl Answer {
+    /// Whether all stayed as it was.
+    const fn is_unchanged(&self) -> bool {
+        matches!(
+            self,
+            Self::ReplayEnded(_) | Self::Retried { forwards: 0, .. }
+        )
+    }
 }
 
 /// How far a long piece of work has come.
@@ -265,6 +288,17 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The same, with what was done all the same before it failed.
+    fn after(self, done: impl std::fmt::Display) -> Self {
+        match self {
+            Self::Busy(detail) => Self::Busy(format!("{detail} ({done})")),
+            Self::Broken(detail) => Self::Broken(format!("{detail} ({done})")),
+            other => other,
+        }
+    }
+}
+
 fn sentence(faults: &[Fault]) -> String {
     let details: Vec<&str> = faults.iter().map(|fault| fault.detail.as_str()).collect();
     details.join("; ")
@@ -279,7 +313,14 @@ impl From<Error> for Failure {
             | Error::DiskFull
             | Error::Displaced
             | Error::Timeout(_)
+            | Error::KeyMissing(_)
             | Error::Closed => Self::Busy(error.to_string()),
+            Error::Unwritable { .. } => {
+                tracing::error!(%error, "store.unwritable");
+                Self::Busy(format!(
+                    "the store cannot be used now: {error}; try again later"
+                ))
+            }
             _ => Self::Broken(format!("{:#}", anyhow::Error::from(error))),
         }
     }
@@ -293,6 +334,9 @@ pub struct Operations {
     clock: Clock,
     sources: Arc<[Source]>,
     retention: Retention,
+    /// What was asked over a connection, and is done whatever becomes of that.
+    tasks: TaskTracker,
+    runtime: Option<Handle>,
 }
 
 impl Operations {
@@ -305,6 +349,8 @@ impl Operations {
             clock,
             sources: config.sources.clone().into(),
             retention: config.store.retention,
+            tasks: TaskTracker::new(),
+            runtime: Handle::try_current().ok(),
         }
     }
 
@@ -325,6 +371,20 @@ impl Operations {
         request: Request,
         progress: &UnboundedSender<Progress>,
     ) -> Result<Answer, Failure> {
+        self.perform_once(caller, request, progress, None).await
+    }
+
+    /// As [`Operations::perform`]; a request with a key leaves its answer under that key.
+    ///
+    /// # Errors
+    /// As [`Operations::perform`].
+    pub async fn perform_once(
+        &self,
+        caller: &Caller,
+        request: Request,
+        progress: &UnboundedSender<Progress>,
+        once: Option<Once>,
+    ) -> Result<Answer, Failure> {
         let needed = request.needs();
         if !caller.role.may(needed) {
             return Err(Failure::Forbidden(format!(
@@ -332,82 +392,72 @@ impl Operations {
                 caller.role
             )));
         }
-        let note = audit::note(&request);
-        let answer = self.dispatch(caller, request, progress).await?;
-        // Of what stayed as it was there is nothing to tell.
-        let note = note.filter(|_| !matches!(answer, Answer::ReplayEnded(_)));
-        if let Some(note) = note {
-            self.store.audit(note.of(caller, &answer)).await?;
-        }
-        Ok(answer)
+        let by = By::new(caller.clone(), &request, once);
+        self.dispatch(&by, request, progress).await
     }
 
     async fn dispatch(
         &self,
-        caller: &Caller,
+        by: &By,
         request: Request,
         progress: &UnboundedSender<Progress>,
     ) -> Result<Answer, Failure> {
         match request {
-            Request::AddSubscriber(new) => self.add_subscriber(caller, new).await,
+            Request::AddSubscriber(new) => self.add_subscriber(by, new).await,
             Request::UpdateSubscriber { name, change } => {
-                self.update_subscriber(caller, &name, change).await
+                self.update_subscriber(by, &name, change).await
             }
             Request::PauseSubscriber { name } => {
-                self.set_state(caller, &name, SubscriberState::Paused).await
+                self.set_state(by, &name, SubscriberState::Paused).await
             }
             Request::ResumeSubscriber { name } => {
-                self.set_state(caller, &name, SubscriberState::Active).await
+                self.set_state(by, &name, SubscriberState::Active).await
             }
-            Request::RemoveSubscriber { name } => {
-                self.subscriber_of(caller, &name)?;
-                let given_up = self.store.remove_subscriber(&name).await?;
-                Ok(Answer::Removed { given_up })
-            }
-            Request::RotateSecret { name } => self.rotate_secret(caller, &name).await,
+            Request::RemoveSubscriber { name } => self.remove_subscriber(by, &name).await,
+            Request::RotateSecret { name, now } => self.rotate_secret(by, &name, now).await,
             Request::TestSubscriber { name, sample } => {
-                let tested = self.test_subscriber(caller, &name, &sample).await?;
-                Ok(Answer::Tested(tested))
+                self.test_subscriber(by, &name, &sample).await
             }
-            Request::RetryForwards(selection) => self.retry_forwards(caller, selection).await,
-            Request::StartReplay(order) => self.start_replay(caller, order).await,
-            Request::CancelReplay { id } => self.cancel_replay(caller, id).await,
+            Request::RetryForwards(selection) => self.retry_forwards(by, selection).await,
+            Request::StartReplay(order) => self.start_replay(by, order).await,
+            Request::CancelReplay { id } => self.cancel_replay(by, id).await,
             Request::Reprocess { selection, dry_run } => {
-                self.reprocess(caller, selection, dry_run, progress).await
+                self.reprocess(by, selection, dry_run, progress).await
             }
-            Request::Erase { person, options } => self.erase(&person, options, progress).await,
-            Request::Register { messages } => self.register(caller, messages).await,
+            Request::Erase { person, options } => self.erase(by, &person, options, progress).await,
+            Request::Register { messages } => self.register(by, messages).await,
             Request::RegisterExchange { source, exchange } => {
-                self.register_exchange(caller, &source, &exchange).await
+                self.register_exchange(by, &source, &exchange).await
             }
             Request::PollBroadcast { source, broadcast } => {
-                self.poll_broadcast(caller, &source, broadcast).await
+                self.poll_broadcast(by, &source, broadcast).await
             }
             Request::PutTemplate {
                 name,
                 language,
                 body,
-            } => self.put_template(name, language, body).await,
+            } => self.put_template(by, (name, language, body)).await,
             Request::RemoveTemplate { name, language } => {
-                self.store.remove_template(name, language).await?;
-                Ok(Answer::TemplateRemoved)
+                let removed = move |changing: &mut Changing<'_>| {
+                    changing.remove_template(&name, &language)?;
+                    Ok(Answer::TemplateRemoved)
+                };
+                self.change(by, removed).await
             }
-            Request::CreateToken(new) => self.create_token(caller, new).await,
+            Request::CreateToken(new) => self.create_token(by, new).await,
             Request::ListTokens => Ok(Answer::Tokens(self.store.tokens())),
-            Request::RevokeToken { id } => self.revoke_token(id).await,
+            Request::RevokeToken { id } => self.revoke_token(by, id).await,
         }
     }
 
     /// Owes forwards again; to a caller that sees only a part, each must be of that part, and so
     /// must the subscriber that it goes to.
-    async fn retry_forwards(
-        &self,
-        caller: &Caller,
-        selection: RetrySelection,
-    ) -> Result<Answer, Failure> {
+    async fn retry_forwards(&self, by: &By, selection: RetrySelection) -> Result<Answer, Failure> {
+        let caller = &by.caller;
         let scope = Scope::from(caller);
         if scope != Scope::default() {
             let (reader, ids) = (self.store.reader(), selection.forward_ids.clone());
+            let scope = scope.clone();
             let look = move || -> Result<Vec<_>, Error> {
                 let find = |id: i64| Ok((id, reader.forward(&id.to_string(), &scope)?));
                 ids.into_iter().map(find).collect()
@@ -427,8 +477,15 @@ impl Operations {
                 }
             }
         }
-        let forwards = self.store.retry(selection).await?;
-        Ok(Answer::Retried { forwards })
+        self.change(by, move |changing| {
+            let forwards = changing.retry(&selection)?;
+            let detail = match selection.forward_ids.as_slice() {
+                [id] => changing.forward(*id, &scope)?.map(Box::new),
+                _ => None,
+            };
+            Ok(Answer::Retried { forwards, detail })
+        })
+        .await
     }
 
     /// The source of that name; one that the caller does not see is told of as one that is not there.

@@ -170,6 +170,7 @@ pub fn store_options(config: &Config) -> Options {
         durability: config.store.durability,
         wal_limit_bytes: config.store.wal_limit_bytes,
         disk_reserve_bytes: config.store.disk_reserve_bytes,
+        keys: config.store.keys.clone(),
     }
 }
 
@@ -227,6 +228,7 @@ impl Server {
         };
         let replaying = tokio::spawn(replaying.run(stopped.clone()));
         let polling = tokio::spawn(self.polling.run(stopped.clone()));
+        let operations = self.operations.clone();
         let control = control::serve(&self.socket, self.operations, stopped)?;
         let shared = self.shared;
         let open_files = getrlimit(Resource::Nofile).current;
@@ -250,6 +252,7 @@ impl Server {
                 // A task that panicked has nothing left to drain.
                 let _ = task.await;
             }
+            operations.finished().await;
         })
         .await;
         store.close().await;

@@ -12,11 +12,14 @@
 pub mod audit;
 pub mod broadcast;
 mod feed;
+pub mod idempotency;
+mod opening;
 pub mod overview;
 pub mod poll;
 pub mod query;
 mod registration;
 pub mod replay;
+pub mod seal;
 mod sqlite;
 mod subscribers;
 pub mod timeline;
@@ -36,50 +39,17 @@ use crate::model::{GaveUp, MessageType, Outcome, Subscriber, SubscriberState, Un
 use crate::provider::{ParseError, Parsed, Provider};
 
 pub use feed::{Feed, Taken};
+pub use opening::{Durability, KeySource, Options};
 pub use registration::{Registered, Registering, TemplateRecord};
 pub use sqlite::Store;
+pub use sqlite::changes::{Changing, Entry};
 pub use sqlite::files::file_warnings;
-pub use sqlite::idempotency::{KeptAnswer, Remembered};
 pub use sqlite::reader::Reader;
 pub(crate) use sqlite::resolve;
-pub use subscribers::{NewSubscriber, SubscriberChange, SubscriberSecret};
+pub use subscribers::{NewSubscriber, Outbound, SubscriberChange, SubscriberSecret};
 pub use upkeep::{
     Erased, FoundReport, Person, Prunable, PruneStep, ReprocessSelection, Reread, StoredWebhook,
 };
-
-/// How a store is opened.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The SQLite file; secrets and WAL stand beside it.
-    pub path: PathBuf,
-    /// Whether a commit waits for the disk (`full`) or for the operating system only.
-    pub durability: Durability,
-    /// Above this many bytes of WAL an alarm is raised and a checkpoint is forced.
-    pub wal_limit_bytes: u64,
-    /// Nothing is accepted while less than this many bytes of the disk are free.
-    pub disk_reserve_bytes: u64,
-}
-
-/// What a commit waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Durability {
-    /// The disk: a power cut loses nothing that was acknowledged.
-    #[default]
-    Full,
-    /// The operating system: a crash of the process loses nothing, a power cut may.
-    Os,
-}
-
-impl Durability {
-    /// The word in the configuration, the log and `/readyz`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Os => "os",
-        }
-    }
-}
 
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +92,18 @@ pub enum Error {
     /// The writer is gone: the process is ending.
     #[error("the store is shutting down")]
     Closed,
+    /// A key that seals secrets is missing; says which, and where keys are read.
+    #[error("{0}")]
+    KeyMissing(String),
+    /// The store cannot be read or written now, whatever it is asked; nothing was changed.
+    #[error("{attempted}: {source}")]
+    Unwritable {
+        /// What was attempted on what.
+        attempted: String,
+        /// The engine's error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The engine's own error.
     #[error("{attempted}: {source}")]
     Backend {
@@ -131,22 +113,6 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-}
-
-impl FromStr for Durability {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        match word {
-            "full" => Ok(Self::Full),
-            "os" => Ok(Self::Os),
-            _ => Err(UnknownWord {
-                what: "durability",
-                word: word.to_owned(),
-                expected: "full, os",
-            }),
-        }
-    }
 }
 
 /// A webhook that was authenticated and read, on its way into the store.

@@ -123,6 +123,15 @@ fn counts(erased: &Erased) -> String {
         ("Forwards", Some(forwards)),
         ("Raw bodies", Some(erased.bodies.to_string())),
         ("Other answers", Some(erased.answers.to_string())),
+        (
+            "Kept answers",
+            (erased.kept > 0).then(|| erased.kept.to_string()),
+        ),
+        (
+            "Kept, sealed",
+            (erased.kept_unopened > 0)
+                .then(|| format!("{}, which no key at hand opens", erased.kept_unopened)),
+        ),
     ])
 }
 

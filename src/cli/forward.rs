@@ -219,9 +219,9 @@ impl Retry {
         });
         match ask::perform_now(settings, request, terminal)? {
             None => Ok(Exit::Refused),
-            Some(Answer::Retried { forwards: 0 }) => terminal
+            Some(Answer::Retried { forwards: 0, .. }) => terminal
                 .refuse("nothing to send again: its payload was pruned, or its subscriber removed"),
-            Some(Answer::Retried { forwards }) => {
+            Some(Answer::Retried { forwards, .. }) => {
                 writeln!(terminal.talk, "{} again", owed(forwards))?;
                 Ok(Exit::Done)
             }

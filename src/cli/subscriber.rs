@@ -33,7 +33,7 @@ pub(super) enum Verb {
     Resume(Named),
     /// Remove it; what it is owed is given up
     Remove(Named),
-    /// Give it a new secret, written to stdout; the old one stays valid for 24 h
+    /// Give it a new secret, written to stdout; the old one signs too for 24 h, two old ones at most
     RotateSecret(RotateSecret),
     /// Send it what a provider would have caused, any status with any error, and show all that
     /// went over the wire; exit 1 unless it takes all
@@ -50,6 +50,9 @@ pub(super) struct Named {
 pub(super) struct RotateSecret {
     /// Its name
     name: String,
+    /// End the old secrets at once, as after a leak, instead of after 24 h
+    #[arg(long)]
+    now: bool,
     /// Answer with a JSON object, the secret in it
     #[arg(long)]
     json: bool,
@@ -93,9 +96,12 @@ impl Verb {
             Self::Pause(Named { name }) => Request::PauseSubscriber { name },
             Self::Resume(Named { name }) => Request::ResumeSubscriber { name },
             Self::Remove(Named { name }) => Request::RemoveSubscriber { name },
-            Self::RotateSecret(RotateSecret { name, .. }) => Request::RotateSecret { name },
+            Self::RotateSecret(RotateSecret { name, now, .. }) => {
+                Request::RotateSecret { name, now }
+            }
         };
         let updated = matches!(request, Request::UpdateSubscriber { .. });
+        let added = matches!(request, Request::AddSubscriber(_));
         match ask::perform_now(settings, request, terminal)? {
             Some(Answer::Subscriber(subscriber)) if json => terminal.json(&subscriber),
             Some(Answer::Subscriber(subscriber)) if updated => {
@@ -111,14 +117,14 @@ impl Verb {
                 secret: &secret,
                 old_until_ms,
             }),
-            Some(answer) => tell(answer, terminal),
+            Some(answer) => tell(answer, added, terminal),
             None => Ok(Exit::Refused),
         }
     }
 }
 
 /// The secret is what was asked for; all else is talk.
-fn tell(answer: Answer, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+fn tell(answer: Answer, added: bool, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
     match answer {
         Answer::Secret {
             subscriber,
@@ -131,6 +137,11 @@ fn tell(answer: Answer, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
                 writeln!(
                     terminal.talk,
                     "{name} has a new secret; until {until} both sign."
+                )?;
+            } else if !added {
+                writeln!(
+                    terminal.talk,
+                    "{name} has a new secret; the old ones sign no more."
                 )?;
             } else {
                 let wants = gets(&subscriber);

@@ -58,7 +58,7 @@ impl Layers<'_> {
         };
         let config = Config {
             server: self.server(root.table("server")),
-            store: self.store(root.table("store")),
+            store: self.store(root.table("store"), &secrets),
             forward: self.forward(root.table("forward")),
             events: self.events(root.table("events")),
             log: self.log(root.table("log")),
@@ -103,7 +103,7 @@ impl Layers<'_> {
         server
     }
 
-    fn store(&self, table: Table<'_>) -> Store {
+    fn store(&self, table: Table<'_>, secrets: &Secrets<'_>) -> Store {
         let default = Store::default();
         let path = self.scalar(&table, "url", default.path, store_path);
         let store = Store {
@@ -121,6 +121,7 @@ impl Layers<'_> {
                 default.disk_reserve_bytes,
                 size(0),
             ),
+            keys: secrets.keys(&table, "key"),
             retention: self.retention(table.table("retention")),
         };
         table.finish();

@@ -4,10 +4,12 @@
 
 use std::path::Path;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Environment;
 use super::file::{Item, Table};
+use crate::store::KeySource;
+use crate::store::seal::KeyRing;
 
 /// Reads the secrets of one configuration file.
 pub(super) struct Secrets<'a> {
@@ -39,6 +41,39 @@ impl Secrets<'_> {
             .chain(plural.into_iter().flatten())
             .filter_map(|item| self.read(&item))
             .collect()
+    }
+
+    /// The keys that seal secrets. A file is read when the store is opened, and again while a key
+    /// is missing, so that it may come back.
+    pub(super) fn keys(&self, table: &Table<'_>, key: &str) -> Vec<KeySource> {
+        let Some(item) = table.get(key) else {
+            return Vec::new();
+        };
+        let elements = item.elements().into_iter();
+        elements.filter_map(|item| self.key(&item)).collect()
+    }
+
+    fn key(&self, item: &Item<'_>) -> Option<KeySource> {
+        let place = item.is_table().then(|| item.table()).flatten();
+        let file = place.and_then(|place| Some(place.get("file")?.as_str()?.to_owned()));
+        if let Some(file) = file.filter(|file| !file.is_empty()) {
+            return Some(KeySource::File(self.folder.join(file)));
+        }
+        let text = self.read(item)?;
+        match KeyRing::parse([text.expose_secret()]) {
+            Ok(ring) if ring.ids().next().is_some() => {
+                let text = text.expose_secret().to_owned();
+                Some(KeySource::Text(text.into()))
+            }
+            Ok(_) => {
+                item.fault("the key is empty");
+                None
+            }
+            Err(error) => {
+                item.fault(error.to_string());
+                None
+            }
+        }
     }
 
     fn read(&self, item: &Item<'_>) -> Option<SecretString> {

@@ -58,15 +58,15 @@ fn server(server: &Server) -> Settings {
 }
 
 fn store(store: &Store) -> Settings {
-    all_set([
-        (
-            "url",
-            word(format_args!("sqlite://{}", store.path.display())),
-        ),
-        ("durability", word(store.durability.as_str())),
-        ("wal_limit", size(store.wal_limit_bytes)),
-        ("disk_reserve", size(store.disk_reserve_bytes)),
-    ])
+    let url = format!("sqlite://{}", store.path.display());
+    let keys = store.keys.len();
+    vec![
+        ("url", Some(word(url))),
+        ("durability", Some(word(store.durability.as_str()))),
+        ("wal_limit", Some(size(store.wal_limit_bytes))),
+        ("disk_reserve", Some(size(store.disk_reserve_bytes))),
+        ("key", (keys > 0).then(|| masked(keys))),
+    ]
 }
 
 fn networks(networks: &[IpNet]) -> Value {

@@ -20,6 +20,7 @@ use crate::model::Subscriber;
 use crate::store::Store;
 use task::LaneTask;
 
+mod halt;
 mod refill_at;
 mod shown;
 mod task;

@@ -8,6 +8,7 @@ use crate::store::SubscriberChange;
 use crate::store::audit::Change;
 
 /// What a request says of the change it asks for.
+#[derive(Clone)]
 pub(super) struct Note {
     kind: &'static str,
     done: &'static str,
@@ -27,7 +28,9 @@ pub(super) fn note(request: &Request) -> Option<Note> {
         Request::PauseSubscriber { name } => Note::of_subscriber("paused", name, json!({})),
         Request::ResumeSubscriber { name } => Note::of_subscriber("resumed", name, json!({})),
         Request::RemoveSubscriber { name } => Note::of_subscriber("removed", name, json!({})),
-        Request::RotateSecret { name } => Note::of_subscriber("secret-rotated", name, json!({})),
+        Request::RotateSecret { name, now } => {
+            Note::of_subscriber("secret-rotated", name, json!({ "now": now }))
+        }
         // To whose number, must not be told.
         Request::TestSubscriber { name, sample } => Note::of_subscriber(
             "tested",
@@ -133,9 +136,14 @@ impl Note {
             Answer::Token { token, .. } => self.id = Some(token.token_id.to_string()),
             Answer::Replay(replay) => self.id = Some(replay.uid.to_string()),
             Answer::Removed { given_up } => self.detail["given_up"] = json!(given_up),
-            Answer::Retried { forwards } => self.detail["forwards"] = json!(forwards),
+            Answer::Retried { forwards, .. } => self.detail["forwards"] = json!(forwards),
             _ => {}
         }
+        self.begun(caller)
+    }
+
+    /// The change before it is known how it ends.
+    pub(super) fn begun(mut self, caller: &Caller) -> Change {
         if let Some(address) = caller.address {
             self.detail["address"] = json!(address);
         }

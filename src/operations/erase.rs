@@ -2,13 +2,14 @@
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Answer, Failure, Operations, Progress};
+use super::{Answer, By, Failure, Operations, Progress};
 use crate::store::Person;
 
 impl Operations {
     /// Removes a person from every table.
     pub(super) async fn erase(
         &self,
+        by: &By,
         person: &str,
         options: EraseOptions,
         progress: &UnboundedSender<Progress>,
@@ -19,14 +20,33 @@ impl Operations {
                  code, or a business-scoped user id"
             ))
         })?;
+        let work = self.erase_all(&person, options, progress);
+        if options.dry_run {
+            return work.await;
+        }
+        self.begin(by, work).await
+    }
+
+    async fn erase_all(
+        &self,
+        person: &Person,
+        options: EraseOptions,
+        progress: &UnboundedSender<Progress>,
+    ) -> Result<Answer, Failure> {
         let EraseOptions { dry_run, vacuum } = options;
         let on_progress = |done, total| {
             // Nobody may be listening.
             let _ = progress.send(Progress { done, total });
         };
-        let erased = self.store.erase(&person, dry_run, on_progress).await?;
+        let erased = self.store.erase(person, dry_run, on_progress).await;
+        // It goes in steps.
+        let erased = erased.map_err(|error| {
+            Failure::from(error).after("what was erased until then stays so; erasing again goes on")
+        })?;
         if vacuum && !dry_run {
-            self.store.vacuum().await?;
+            self.store.vacuum().await.map_err(|error| {
+                Failure::from(error).after("the person is erased; the file was not written anew")
+            })?;
         }
         tracing::info!(
             messages = erased.messages,

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use super::register::{SentMessage, fault};
-use super::{Answer, Failure, Fault, Operations};
-use crate::access::Caller;
+use super::{Answer, By, Failure, Fault, Operations};
 use crate::provider::{Provider, botsquad};
 
 /// The longest id of a broadcast, in bytes; the ids of its messages begin with it.
@@ -15,10 +14,11 @@ impl Operations {
     /// Asks that source for that broadcast, until nothing in it is pending.
     pub(super) async fn poll_broadcast(
         &self,
-        caller: &Caller,
+        by: &By,
         source: &str,
         broadcast: String,
     ) -> Result<Answer, Failure> {
+        let caller = &by.caller;
         let missing = || Failure::Missing(format!("no source is named {source:?}"));
         let source = self.source_for(caller, source).ok_or_else(missing)?;
         if source.polled.is_none() {
@@ -29,12 +29,12 @@ impl Operations {
             )));
         }
         check_id("/id", &broadcast)?;
-        let name = Arc::from(source.name.as_str());
-        let poll = self
-            .store
-            .open_poll(name, source.provider, broadcast)
-            .await?;
-        Ok(Answer::Poll(poll))
+        let (name, provider) = (Arc::from(source.name.as_str()), source.provider);
+        self.change(by, move |changing| {
+            let poll = changing.open_poll(&name, provider, &broadcast)?;
+            Ok(Answer::Poll(poll))
+        })
+        .await
     }
 }
 

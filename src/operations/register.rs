@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::polls::{check_id, made_id};
-use super::{Answer, Failure, Fault, Operations, json};
+use super::{Answer, By, Failure, Fault, Operations, json};
 use crate::access::Caller;
 use crate::config::Source;
 use crate::model::{FilledTemplate, MessageType, Parameters, Registration, read_time, read_ttl};
-use crate::store::{Registered, Registering, TemplateRecord};
+use crate::store::{Registered, Registering};
 
 /// Messages that are registered in one commit; webhooks wait meanwhile.
 const AT_ONCE: usize = 256;
@@ -129,11 +129,8 @@ type Read = (Option<String>, Result<Registering, Vec<Fault>>);
 impl Operations {
     /// Registers messages, each the JSON text of a [`SentMessage`]; one that cannot be as it is
     /// costs no other.
-    pub(super) async fn register(
-        &self,
-        caller: &Caller,
-        texts: Vec<String>,
-    ) -> Result<Answer, Failure> {
+    pub(super) async fn register(&self, by: &By, texts: Vec<String>) -> Result<Answer, Failure> {
+        let caller = &by.caller;
         let read = texts.into_iter().map(|text| {
             let sent: SentMessage = match json::read(text.as_bytes()) {
                 Ok(sent) => sent,
@@ -148,16 +145,18 @@ impl Operations {
                 Err(faults) => (id, Err(faults)),
             }
         });
-        self.register_all(read.collect()).await
+        let read = read.collect();
+        self.begin(by, self.register_all(read)).await
     }
 
     /// Registers what a provider was asked to send by that source, and answered.
     pub(super) async fn register_exchange(
         &self,
-        caller: &Caller,
+        by: &By,
         source: &str,
         exchange: &SentExchange,
     ) -> Result<Answer, Failure> {
+        let caller = &by.caller;
         let missing = || Failure::Missing(format!("no source is named {source:?}"));
         let source = self.source_for(caller, source).ok_or_else(missing)?;
         let sent = source
@@ -175,11 +174,13 @@ impl Operations {
             .map(|()| registering(source, caller, id.clone(), registration));
             (Some(id), registering)
         });
-        self.register_all(read.collect()).await
+        let read = read.collect();
+        self.begin(by, self.register_all(read)).await
     }
 
     async fn register_all(&self, read: Vec<Read>) -> Result<Answer, Failure> {
-        let mut receipts = Vec::with_capacity(read.len());
+        let total = read.len();
+        let mut receipts = Vec::with_capacity(total);
         let mut read = read.into_iter().peekable();
         while read.peek().is_some() {
             let mut step = Vec::new();
@@ -197,7 +198,12 @@ impl Operations {
             if step.is_empty() {
                 continue;
             }
-            let mut answers = self.store.register(step).await?.into_iter();
+            let answers = self.store.register(step).await.map_err(|error| {
+                Failure::from(error).after(format_args!(
+                    "{first} of {total} messages were dealt with; sending all again does no harm"
+                ))
+            })?;
+            let mut answers = answers.into_iter();
             for receipt in &mut receipts[first..] {
                 if receipt.outcome.is_ok()
                     && let Some(registered) = answers.next()
@@ -270,9 +276,8 @@ impl Operations {
 
     pub(super) async fn put_template(
         &self,
-        name: String,
-        language: String,
-        body: String,
+        by: &By,
+        (name, language, body): (String, String, String),
     ) -> Result<Answer, Failure> {
         let mut faults = Vec::new();
         for (field, text, most) in [
@@ -285,8 +290,11 @@ impl Operations {
         if !faults.is_empty() {
             return Err(Failure::Invalid(faults));
         }
-        let template: TemplateRecord = self.store.put_template(name, language, body).await?;
-        Ok(Answer::Template(template))
+        self.change(by, move |changing| {
+            let template = changing.put_template(&name, &language, &body)?;
+            Ok(Answer::Template(template))
+        })
+        .await
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Answer, Failure, Fault, Operations};
+use super::{Answer, By, Failure, Fault, Operations};
 use crate::access::Caller;
 use crate::model::{ErrorCode, ForwardState, Status};
 use crate::store::Error;
@@ -75,11 +75,13 @@ impl ReplayOrder {
 impl Operations {
     pub(super) async fn start_replay(
         &self,
-        caller: &Caller,
+        by: &By,
         order: ReplayOrder,
     ) -> Result<Answer, Failure> {
+        let caller = &by.caller;
         let mut faults = Vec::new();
-        if let Err(failure) = self.subscriber_of(caller, &order.subscriber) {
+        let subscriber = self.subscriber_of(caller, &order.subscriber);
+        if let Err(failure) = &subscriber {
             faults.push(fault("/subscriber", failure.to_string()));
         }
         order.check_states(&mut faults);
@@ -117,22 +119,32 @@ impl Operations {
             status: order.status,
             new_id: order.new_id,
         };
-        let replay = self
-            .store
-            .begin_replay(&order.subscriber, selection)
-            .await?;
-        tracing::info!(replay = %replay.uid, subscriber = %replay.subscriber, "replay.begun");
-        Ok(Answer::Replay(replay))
+        let id = subscriber?.id;
+        let begun = self.change(by, move |changing| {
+            Ok(Answer::Replay(changing.begin_replay(id, &selection)?))
+        });
+        let answer = begun.await?;
+        if let Answer::Replay(replay) = &answer {
+            tracing::info!(replay = %replay.uid, subscriber = %replay.subscriber, "replay.begun");
+        }
+        Ok(answer)
     }
 
-    pub(super) async fn cancel_replay(&self, caller: &Caller, id: Uuid) -> Result<Answer, Failure> {
-        let found = self.replay_of(caller, id).await?;
-        let (replay, is_stopped) = self.store.cancel_replay(found.replay_id).await?;
-        if !is_stopped {
-            return Ok(Answer::ReplayEnded(replay));
+    pub(super) async fn cancel_replay(&self, by: &By, id: Uuid) -> Result<Answer, Failure> {
+        let replay_id = self.replay_of(&by.caller, id).await?.replay_id;
+        let cancelled = self.change(by, move |changing| {
+            let (replay, is_stopped) = changing.cancel_replay(replay_id)?;
+            Ok(if is_stopped {
+                Answer::Replay(replay)
+            } else {
+                Answer::ReplayEnded(replay)
+            })
+        });
+        let answer = cancelled.await?;
+        if let Answer::Replay(replay) = &answer {
+            tracing::info!(replay = %replay.uid, marked = replay.marked, "replay.cancelled");
         }
-        tracing::info!(replay = %replay.uid, marked = replay.marked, "replay.cancelled");
-        Ok(Answer::Replay(replay))
+        Ok(answer)
     }
 
     /// The keys of the subscribers that a caller sees; `None` when it sees everything.

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Answer, Failure, Operations, Progress};
-use crate::access::Caller;
+use super::{Answer, By, Failure, Operations, Progress};
 use crate::config::Source;
 use crate::model::{MessageType, digits};
 use crate::provider::Provider;
 use crate::receive;
-use crate::store::{Arrival, ReprocessSelection, StoredWebhook};
+use crate::store::{Arrival, Error, ReprocessSelection, StoredWebhook};
 
 /// Webhooks that are read and committed together, at most.
 const BATCH: usize = 16;
@@ -24,13 +23,13 @@ impl Operations {
     /// Parses the selected webhooks again and takes in what is new in them.
     pub(super) async fn reprocess(
         &self,
-        caller: &Caller,
+        by: &By,
         selection: ReprocessSelection,
         dry_run: bool,
         progress: &UnboundedSender<Progress>,
     ) -> Result<Answer, Failure> {
         if let Some(source) = &selection.source {
-            self.known_source(caller, source)
+            self.known_source(&by.caller, source)
                 .map_err(|detail| Failure::invalid("/source", detail))?;
         }
         let asked = selection.webhook_ids.clone();
@@ -43,15 +42,35 @@ impl Operations {
                  duplicate, was pruned, erased, or does not fit the other conditions"
             )));
         }
+        let work = self.read_all_again(ids, dry_run, progress);
+        if dry_run {
+            return work.await;
+        }
+        self.begin(by, work).await
+    }
+
+    async fn read_all_again(
+        &self,
+        ids: Vec<i64>,
+        dry_run: bool,
+        progress: &UnboundedSender<Progress>,
+    ) -> Result<Answer, Failure> {
         let total = ids.len() as u64;
         let (mut done, mut webhooks) = (0, Vec::new());
         let mut left = &ids[..];
         while !left.is_empty() {
+            // What was read again until then stays so.
+            let so_far = |error: Error| {
+                Failure::from(error).after(format_args!(
+                    "{done} of {total} webhooks were read again; asking again goes on"
+                ))
+            };
             let batch = left[..left.len().min(BATCH)].to_vec();
             let mut stored: VecDeque<_> = self
                 .store
                 .stored_webhooks(batch.clone(), ROOM)
-                .await?
+                .await
+                .map_err(so_far)?
                 .into();
             // Where not all fitted, the next ones come after the last that did.
             let last = stored.back().map(|stored| stored.webhook_id);
@@ -66,7 +85,8 @@ impl Operations {
                 let (arrivals, rest) = (reading.await)
                     .map_err(|_| Failure::Broken("reading again was broken off".to_owned()))?;
                 stored = rest;
-                let rereads = self.store.accept_again(arrivals, dry_run).await?;
+                let rereads = self.store.accept_again(arrivals, dry_run).await;
+                let rereads = rereads.map_err(so_far)?;
                 webhooks.extend(
                     rereads
                         .into_iter()

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Timestamp, Uuid};
 
-use super::{Failure, Operations};
-use crate::access::Caller;
+use super::{Answer, By, Failure, Operations};
 use crate::forward::envelope::{Envelope, SigningSecret};
 use crate::forward::sender::Request;
-use crate::model::{Headers, Refusal, Status, Subscriber, SubscriberKind};
+use crate::model::{Headers, Refusal, SecretText, Status, Subscriber, SubscriberKind};
+use crate::store::Outbound;
 use asked::Case;
 use rendered::Rendered;
 
@@ -62,7 +62,7 @@ pub struct SampleAnswer {
 pub struct SampleRequest {
     /// `POST`.
     pub method: String,
-    /// Where it went.
+    /// Where it went; of a chat only the beginning.
     pub url: String,
     /// Every header; what the subscriber has of its own shows as `[redacted]`.
     pub headers: BTreeMap<String, String>,
@@ -84,6 +84,8 @@ pub struct SampleResponse {
 /// What all samples of a test have in common.
 struct Test<'a> {
     subscriber: &'a Subscriber,
+    /// Where it is sent to; the subscriber's own has of a chat's only the beginning.
+    url: SecretText,
     secrets: Vec<SigningSecret>,
     own: Headers,
     /// The provider's id of the message that they are about.
@@ -98,36 +100,62 @@ impl Operations {
     /// [`Failure::Invalid`] when no report can be as it is asked; then nothing was sent.
     pub(super) async fn test_subscriber(
         &self,
-        caller: &Caller,
+        by: &By,
         name: &str,
         asked: &Sample,
-    ) -> Result<Tested, Failure> {
-        let subscriber = self.subscriber_of(caller, name)?;
-        let cases = self.settle(caller, &subscriber, asked)?;
-        let secrets = self.store.signing_secrets(subscriber.id)?.into_iter();
+    ) -> Result<Answer, Failure> {
+        let subscriber = self.subscriber_of(&by.caller, name)?;
+        let cases = self.settle(&by.caller, &subscriber, asked)?;
+        let Outbound {
+            url,
+            secrets,
+            headers,
+        } = self.store.outbound(subscriber.id).await?;
+        if secrets.is_empty() {
+            return Err(Failure::Conflict(format!(
+                "{name} has no secret to sign with: rotate-secret gives it one"
+            )));
+        }
         let test = Test {
-            secrets: secrets.map(|secret| secret.secret).collect(),
-            own: self.store.own_headers(subscriber.id)?,
+            url,
+            secrets: secrets.into_iter().map(|secret| secret.secret).collect(),
+            own: headers,
             message: format!("tickrelay-sample-{}", fresh_id(self.clock.now_ms())),
             subscriber: &subscriber,
         };
-        let mut samples = Vec::with_capacity(cases.len());
-        for case in cases {
-            samples.push(self.send_sample(&test, &case).await?);
-        }
-        Ok(Tested {
-            taken: samples.iter().all(|sample| sample.error.is_none()),
-            samples,
+        let now_ms = self.clock.now_ms();
+        let render = |case: Case| {
+            let rendered = rendered::render(&subscriber, &case, &test.message, now_ms)?;
+            Ok((case, rendered))
+        };
+        // All of them before the first is sent: what is refused sent nothing.
+        let cases: Vec<(Case, Rendered)> = cases
+            .into_iter()
+            .map(render)
+            .collect::<Result<_, Failure>>()?;
+        self.begin(by, async {
+            let mut samples = Vec::with_capacity(cases.len());
+            for (case, rendered) in cases {
+                samples.push(self.send_sample(&test, &case, rendered).await);
+            }
+            Ok(Answer::Tested(Tested {
+                taken: samples.iter().all(|sample| sample.error.is_none()),
+                samples,
+            }))
         })
+        .await
     }
 
-    async fn send_sample(&self, test: &Test<'_>, case: &Case) -> Result<SampleAnswer, Failure> {
+    async fn send_sample(
+        &self,
+        test: &Test<'_>,
+        case: &Case,
+        Rendered { payload, refusal }: Rendered,
+    ) -> SampleAnswer {
         let (subscriber, now_ms) = (test.subscriber, self.clock.now_ms());
-        let Rendered { payload, refusal } =
-            rendered::render(subscriber, case, &test.message, now_ms)?;
         let envelope = Envelope::seal(&test.secrets, fresh_id(now_ms), now_ms, &payload);
         let headers = envelope.headers();
-        let target = self.sender.guard().target(&subscriber.url);
+        let target = self.sender.guard().target(test.url.expose());
         let request = Request {
             target: target.as_ref(),
             headers: &headers,
@@ -141,7 +169,7 @@ impl Operations {
         let headers = self.sender.headers_sent(&request);
         let body = String::from_utf8_lossy(&payload).into_owned();
         let of_message = (subscriber.kind != SubscriberKind::Events).then_some(case);
-        Ok(SampleAnswer {
+        SampleAnswer {
             status: of_message.map(|case| case.status),
             error_key: of_message.and_then(|case| Some(case.error?.key.clone())),
             source: of_message.map(|case| case.origin.source.clone()),
@@ -162,7 +190,7 @@ impl Operations {
             error: outcome.error.map(|code| code.as_str().to_owned()),
             detail: outcome.detail,
             duration_ms: outcome.duration_ms,
-        })
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Answer, Failure, Fault, Operations, check_name};
+use super::{Answer, By, Failure, Fault, Operations, check_name};
 use crate::access::{Caller, Role};
 use crate::catalogue;
 use crate::model::{
@@ -34,13 +34,15 @@ const LONGEST_WAIT: Duration = Duration::from_hours(7 * 24);
 impl Operations {
     pub(super) async fn add_subscriber(
         &self,
-        caller: &Caller,
+        by: &By,
         mut new: NewSubscriber,
     ) -> Result<Answer, Failure> {
+        let caller = &by.caller;
         let mut faults = Vec::new();
         faults.extend(check_name("/name", &new.name).err());
         faults.extend(settle_owner(caller, &mut new.owner).err());
         self.check_url(&mut new.url, &mut faults);
+        check_whole(new.kind, &new.url, &mut faults);
         faults.extend(check_kind(caller, new.kind).err());
         check_alert(new.kind, &new.alert, &mut faults);
         self.check_filter(caller, &new.filter, &mut faults);
@@ -60,28 +62,37 @@ impl Operations {
         check_count(new.headers.len(), &mut faults);
         check_auth(new.auth.as_ref(), &mut faults);
         none(faults)?;
-        let (subscriber, secret) = self.store.add_subscriber(new).await?;
-        tracing::info!(subscriber = %subscriber.name, "subscriber.added");
-        Ok(Answer::Secret {
-            subscriber: (*subscriber).clone(),
-            secret: secret.expose(),
-            old_until_ms: None,
-        })
+        let name = new.name.clone();
+        let added = self.change(by, move |changing| {
+            let (subscriber, secret) = changing.add_subscriber(&new)?;
+            Ok(Answer::Secret {
+                subscriber,
+                secret: secret.expose(),
+                old_until_ms: None,
+            })
+        });
+        let answer = added.await?;
+        tracing::info!(subscriber = name, "subscriber.added");
+        Ok(answer)
     }
 
     pub(super) async fn update_subscriber(
         &self,
-        caller: &Caller,
+        by: &By,
         name: &str,
         mut change: SubscriberChange,
     ) -> Result<Answer, Failure> {
+        let caller = &by.caller;
         let before = self.subscriber_of(caller, name)?;
         let mut faults = Vec::new();
         if let Some(alert) = &change.alert {
             check_alert(before.kind, alert, &mut faults);
         }
+        // Of a chat's URL the beginning is shown: sent back as it was read it changes nothing.
+        change.url = change.url.filter(|url| *url != before.url);
         if let Some(url) = &mut change.url {
             self.check_url(url, &mut faults);
+            check_whole(before.kind, url, &mut faults);
         }
         if let Some(filter) = &change.filter {
             self.check_filter(caller, filter, &mut faults);
@@ -111,9 +122,13 @@ impl Operations {
         let auth = change.auth.clone().and_then(Setting::own);
         check_auth(auth.as_ref(), &mut faults);
         none(faults)?;
-        let subscriber = self.store.update_subscriber(name, change).await?;
+        let id = before.id;
+        let changed = self.change(by, move |changing| {
+            Ok(Answer::Subscriber(changing.update_subscriber(id, &change)?))
+        });
+        let answer = changed.await?;
         tracing::info!(subscriber = name, "subscriber.changed");
-        Ok(Answer::Subscriber((*subscriber).clone()))
+        Ok(answer)
     }
 
     /// The subscriber of that name, if the caller sees it.
@@ -130,36 +145,54 @@ impl Operations {
 
     pub(super) async fn set_state(
         &self,
-        caller: &Caller,
+        by: &By,
         name: &str,
         state: SubscriberState,
     ) -> Result<Answer, Failure> {
-        self.subscriber_of(caller, name)?;
-        let subscriber = self.store.set_state(name, state).await?;
+        let id = self.subscriber_of(&by.caller, name)?.id;
+        let set = self.change(by, move |changing| {
+            Ok(Answer::Subscriber(changing.set_state(id, state)?))
+        });
+        let answer = set.await?;
         tracing::info!(
             subscriber = name,
             state = state.as_str(),
             "subscriber.state"
         );
-        Ok(Answer::Subscriber((*subscriber).clone()))
+        Ok(answer)
+    }
+
+    pub(super) async fn remove_subscriber(&self, by: &By, name: &str) -> Result<Answer, Failure> {
+        let id = self.subscriber_of(&by.caller, name)?.id;
+        let removed = self.change(by, move |changing| {
+            let given_up = changing.remove_subscriber(id)?;
+            Ok(Answer::Removed { given_up })
+        });
+        let answer = removed.await?;
+        tracing::info!(subscriber = name, "subscriber.removed");
+        Ok(answer)
     }
 
     pub(super) async fn rotate_secret(
         &self,
-        caller: &Caller,
+        by: &By,
         name: &str,
+        now: bool,
     ) -> Result<Answer, Failure> {
-        self.subscriber_of(caller, name)?;
+        let id = self.subscriber_of(&by.caller, name)?.id;
         let rotation_ms = i64::try_from(ROTATION.as_millis()).unwrap_or(i64::MAX);
-        let old_until_ms = self.clock.now_ms().saturating_add(rotation_ms);
-        let secret = self.store.rotate_secret(name, old_until_ms).await?;
-        let subscriber = self.store.subscriber(name)?;
+        let old_until_ms = (!now).then(|| self.clock.now_ms().saturating_add(rotation_ms));
+        let rotated = self.change(by, move |changing| {
+            let (subscriber, secret) = changing.rotate_secret(id, old_until_ms)?;
+            Ok(Answer::Secret {
+                subscriber,
+                secret: secret.expose(),
+                old_until_ms,
+            })
+        });
+        let answer = rotated.await?;
         tracing::info!(subscriber = name, "subscriber.secret_rotated");
-        Ok(Answer::Secret {
-            subscriber: (*subscriber).clone(),
-            secret: secret.expose(),
-            old_until_ms: Some(old_until_ms),
-        })
+        Ok(answer)
     }
 
     /// What was judged is what is kept and shown, not how it was typed.
@@ -193,6 +226,14 @@ impl Operations {
                 faults.push(fault(format!("/filter/senders/{index}"), detail));
             }
         }
+    }
+}
+
+/// The beginning of a chat's URL, which is all that is ever shown of it, is nowhere to send to.
+fn check_whole(kind: SubscriberKind, url: &str, faults: &mut Vec<Fault>) {
+    if kind == SubscriberKind::Chat && url.ends_with("/%E2%80%A6") {
+        let detail = "this is the beginning of a chat's URL as it is shown: write all of it";
+        faults.push(fault("/url", detail.to_owned()));
     }
 }
 

@@ -1,15 +1,12 @@
 //! Creating and ending tokens of the management API.
 
-use super::{Answer, Failure, Operations, check_name};
+use super::{Answer, By, Failure, Operations, check_name};
+use crate::access::Role;
 use crate::access::token::NewToken;
-use crate::access::{Caller, Role};
 
 impl Operations {
-    pub(super) async fn create_token(
-        &self,
-        caller: &Caller,
-        new: NewToken,
-    ) -> Result<Answer, Failure> {
+    pub(super) async fn create_token(&self, by: &By, new: NewToken) -> Result<Answer, Failure> {
+        let caller = &by.caller;
         let invalid = |fault| Failure::Invalid(vec![fault]);
         check_name("/name", &new.name).map_err(invalid)?;
         match (&new.owner, new.role) {
@@ -38,14 +35,22 @@ impl Operations {
         {
             return Err(Failure::invalid("/expires", "expires is not in the future"));
         }
-        let (token, text) = self.store.create_token(new).await?;
-        tracing::info!(token = token.token_id, role = %token.token.role, "token.created");
-        Ok(Answer::Token { token, text })
+        let role = new.role;
+        let created = self.change(by, move |changing| {
+            let (token, text) = changing.create_token(&new)?;
+            Ok(Answer::Token { token, text })
+        });
+        let answer = created.await?;
+        tracing::info!(%role, "token.created");
+        Ok(answer)
     }
 
-    pub(super) async fn revoke_token(&self, id: i64) -> Result<Answer, Failure> {
-        let token = self.store.revoke_token(id).await?;
+    pub(super) async fn revoke_token(&self, by: &By, id: i64) -> Result<Answer, Failure> {
+        let revoked = self.change(by, move |changing| {
+            Ok(Answer::Revoked(changing.revoke_token(id)?))
+        });
+        let answer = revoked.await?;
         tracing::info!(token = id, "token.revoked");
-        Ok(Answer::Revoked(token))
+        Ok(answer)
     }
 }

@@ -7,6 +7,7 @@ mod accept;
 mod alerts;
 mod audit;
 mod broadcasts;
+pub(super) mod changes;
 mod checkpointer;
 mod disk;
 mod displaced;
@@ -17,7 +18,9 @@ pub(super) mod files;
 mod forwards;
 mod group;
 mod histories;
-pub(super) mod idempotency;
+mod idempotency;
+mod import;
+mod keys;
 mod messages;
 mod polls;
 pub(super) mod reader;
@@ -51,13 +54,13 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    Accepted, Arrival, Durability, Error, Feed, Health, Held, Options, Refill, RetrySelection,
-    Settlement, StateChange, Subscribers,
+    Accepted, Arrival, Durability, Error, Feed, Health, Held, Options, Refill, Settlement,
+    StateChange, Subscribers,
 };
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use files::OwnedFile;
-use secrets::Secrets;
+use keys::Keys;
 use writer::{Core, Job, Writer};
 
 /// How long a commit waits for a foreign writer; none is foreseen, but it must not fail at once.
@@ -67,7 +70,7 @@ const BUSY_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Store {
     writer: Arc<Writer>,
-    secrets: Arc<Secrets>,
+    keys: Arc<Keys>,
     tokens: Arc<tokens::Tokens>,
     /// Told when a replay was begun.
     replays: Arc<Notify>,
@@ -105,23 +108,21 @@ impl Store {
         let mut connection = connect(&options.path)?;
         let found = schema::recognise(&connection, &options.path)?;
         configure(&connection, &options.path, options.durability)?;
-        schema::migrate(&mut connection, &options.path, found, clock.now_ms())?;
+        let keys = Arc::new(Keys::open(&options.path, &options.keys));
+        import::into(&mut connection, options, (found, clock.now_ms()), &keys)?;
         errors::fill(&mut connection)?;
-        let secrets = Secrets::open(&beside(&options.path, "secrets"))?;
-        let tokens = tokens::Tokens::load(&secrets)?;
-        let core = Core::new(
-            (connection, Arc::clone(&file)),
-            options,
-            clock.clone(),
-            metrics,
-        )?;
+        let tokens = Arc::new(tokens::Tokens::load(&connection)?);
+        let known = (Arc::clone(&keys), Arc::clone(&tokens));
+        let opened = (connection, Arc::clone(&file));
+        let core = Core::new(opened, options, (clock.clone(), metrics), known)?;
         let (readings, polls) = (Arc::clone(&core.readings), Arc::clone(&core.polls));
+        let replays = Arc::clone(&core.replays);
         Ok(Self {
             readings,
             writer: Arc::new(Writer::start(core)?),
-            secrets: Arc::new(secrets),
-            tokens: Arc::new(tokens),
-            replays: Arc::default(),
+            keys,
+            tokens,
+            replays,
             path: Arc::from(options.path.as_path()),
             durability: options.durability,
             clock,
@@ -177,14 +178,6 @@ impl Store {
     /// [`Error::Backend`], [`Error::Closed`].
     pub async fn refill(&self, subscriber_id: i64, held: Held) -> Result<Refill, Error> {
         self.run(move |core| core.refill(subscriber_id, held)).await
-    }
-
-    /// Owes forwards again: those given up or delivered become pending and due now.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn retry(&self, selection: RetrySelection) -> Result<usize, Error> {
-        self.run(move |core| core.retry(&selection)).await
     }
 
     /// Gives up what has been pending for longer than a forward may wait; returns how many.
@@ -261,10 +254,24 @@ impl Store {
         &self,
         act: impl FnOnce(&mut Core) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        self.run_as(act).await
+    }
+
+    /// As [`Store::run`], with errors of the asker's own.
+    async fn run_as<T: Send + 'static, E: From<Error> + Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Core) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
         let (reply, answer) = oneshot::channel();
         self.writer.send(Job::Run(Box::new(move |core| {
-            let done = core.ensure_in_place().and_then(|()| act(core));
-            let done = done.and_then(|answer| core.check_in_place().map(|()| answer));
+            let done = core
+                .ensure_in_place()
+                .map_err(E::from)
+                .and_then(|()| act(core));
+            let done = done.and_then(|answer| {
+                core.check_in_place().map_err(E::from)?;
+                Ok(answer)
+            });
             // The asker may be gone; what was done stays done.
             let _ = reply.send(done);
         })));
@@ -286,7 +293,7 @@ pub(crate) fn resolve(path: &Path) -> PathBuf {
     })
 }
 
-/// `tickrelay.db` → `tickrelay.secrets.db`: what stands beside the store is named after it.
+/// `tickrelay.db` → `tickrelay.lock.db`: what stands beside the store is named after it.
 fn beside(path: &Path, what: &str) -> PathBuf {
     let extension = path.extension().map_or_else(
         || what.to_owned(),
@@ -345,13 +352,17 @@ fn set_durability(connection: &Connection, durability: Durability) -> rusqlite::
     connection.pragma_update(None, "synchronous", level)
 }
 
-/// Wraps the engine's error with what was attempted on what.
+/// Wraps the engine's error with what was attempted on what; tells what any attempt would have
+/// failed by.
 fn backend(
     attempted: String,
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> Error {
-    Error::Backend {
-        attempted,
-        source: source.into(),
+    let source = source.into();
+    if let Some(error) = source.downcast_ref::<rusqlite::Error>()
+        && disk::is_of_the_surroundings(error)
+    {
+        return Error::Unwritable { attempted, source };
     }
+    Error::Backend { attempted, source }
 }

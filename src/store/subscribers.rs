@@ -173,6 +173,17 @@ impl SubscriberChange {
 /// How many forwards may be in flight to a subscriber at once, unless it says otherwise.
 const DEFAULT_CONCURRENCY: u16 = 8;
 
+/// All that a subscriber is sent to with.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    /// Where its payloads go, whole.
+    pub url: SecretText,
+    /// What they are signed with, the newest first.
+    pub secrets: Vec<SubscriberSecret>,
+    /// What is sent beside our own headers, its credentials among them.
+    pub headers: Headers,
+}
+
 /// A secret that a subscriber's payloads are signed with.
 #[derive(Debug, Clone)]
 pub struct SubscriberSecret {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::model::{
     Change, ErrorCode, ForwardState, GaveUp, Kind, MessageType, Parameters, Refusal, Status,
-    SubscriberKind, SubscriberState, TypeRule,
+    SubscriberState, TypeRule,
 };
 
 /// One message as it stands.
@@ -262,10 +262,8 @@ pub struct ForwardDetail {
     pub forward: ForwardHistory,
     /// The `webhook-id`s that it had before it was sent again with a new one, the first one first.
     pub former_uids: Vec<Uuid>,
-    /// Where the subscriber is today.
+    /// Where the subscriber is today; of a chat only the beginning.
     pub url: String,
-    /// What the subscriber is told: a chat's URL is a secret.
-    pub subscriber_kind: SubscriberKind,
     /// The JSON text that is sent on each attempt.
     pub payload: String,
 }

@@ -88,13 +88,23 @@ pub struct Erased {
     pub bodies: u64,
     /// Answers of subscribers to other forwards, which named the person.
     pub answers: u64,
+    /// Answers kept under an `Idempotency-Key` that mention the person.
+    #[serde(default)]
+    pub kept: u64,
+    /// Such answers that no key at hand opens: they may, so they go too.
+    #[serde(default)]
+    pub kept_unopened: u64,
 }
 
 impl Erased {
     /// Whether nothing was found.
     #[must_use]
     pub const fn is_nothing(&self) -> bool {
-        self.messages == 0 && self.reports == 0 && self.bodies == 0 && self.answers == 0
+        self.messages == 0
+            && self.reports == 0
+            && self.bodies == 0
+            && self.answers == 0
+            && self.kept == 0
     }
 }
 

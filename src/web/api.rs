@@ -26,23 +26,29 @@ mod templates;
 mod time;
 mod webhooks;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
+use actix_web::http::header::LOCATION;
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, Route};
+use actix_web::{
+    Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _, Route,
+};
 use futures_util::future::{Ready, ready};
 use serde::Serialize;
 
 use crate::access::{Caller, Permission};
 use crate::config::Config;
 use crate::model::Subscriber;
-use crate::operations::{Answer, Operations, Request};
+use crate::operations::{Answer, Once, Operations, Request, Shape};
 use crate::store::Reader;
+use crate::store::idempotency::KeptAnswer;
 use crate::web::Web;
+use once::Keyed;
 use problem::Problem;
 
 pub use document::openapi;
@@ -62,7 +68,7 @@ pub struct Api {
     operations: Operations,
     /// Where providers reach the service.
     public_url: Option<String>,
-    under_way: once::UnderWay,
+    under_way: Arc<once::UnderWay>,
 }
 
 impl Api {
@@ -72,7 +78,7 @@ impl Api {
         Self {
             operations,
             public_url: config.server.public_url.clone(),
-            under_way: once::UnderWay::default(),
+            under_way: Arc::default(),
         }
     }
 }
@@ -175,7 +181,7 @@ async fn admit<B: MessageBody + 'static>(
         return Err(Problem::internal(&"the API was not set up").into());
     };
     let (store, api) = (&shared.store, &shared.api);
-    let caller = gate::caller(request.request(), &shared).await?;
+    let caller = gate::caller(request.request(), &shared)?;
     if !caller.role.may(permission) {
         return Err(Problem::forbidden(format!(
             "the role {} may not do this; the README says what each role may",
@@ -239,6 +245,8 @@ fn refuse_method(methods: &[Method]) -> Reply {
 struct Asked {
     caller: Caller,
     shared: Data<Web>,
+    /// The key of the request, until something is done under it.
+    keyed: Cell<Option<Keyed>>,
 }
 
 impl FromRequest for Asked {
@@ -248,20 +256,41 @@ impl FromRequest for Asked {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let shared = request.app_data::<Data<Web>>().cloned();
         let caller = request.extensions().get::<Caller>().cloned();
-        let asked = caller
-            .zip(shared)
-            .map(|(caller, shared)| Self { caller, shared });
+        let keyed = Cell::new(request.extensions_mut().remove::<Keyed>());
+        let asked = caller.zip(shared).map(|(caller, shared)| Self {
+            caller,
+            shared,
+            keyed,
+        });
         ready(asked.ok_or_else(|| Problem::internal(&"a route lets in anybody")))
     }
 }
 
 impl Asked {
-    /// Does something, as the command line would.
-    async fn perform(&self, request: Request) -> Result<Answer, Problem> {
+    /// Does something, as the command line would, whatever becomes of the connection. How its
+    /// answer looks is known before it is done, so that this can be kept with it.
+    async fn perform(
+        &self,
+        request: Request,
+        shape: impl Fn(&Answer) -> Shaped + Send + Sync + 'static,
+    ) -> Reply {
+        let shape = Arc::new(shape);
+        let once = self.keyed.take().map(|Keyed { ticket, turn }| {
+            let shape = Arc::clone(&shape);
+            let shape: Shape = Arc::new(move |answer| shape(answer).ok());
+            let turn = Arc::new(turn);
+            Once {
+                ticket,
+                shape,
+                turn,
+            }
+        });
         // Nobody listens: what takes long is a job, not a request.
         let (progress, _) = tokio::sync::mpsc::unbounded_channel();
         let operations = &self.shared.api.operations;
-        Ok(operations.perform(&self.caller, request, &progress).await?)
+        let work = operations.perform_apart(self.caller.clone(), request, progress, once);
+        let answer = work.await.map_err(|error| Problem::internal(&error))??;
+        shape(&answer).map(respond)
     }
 
     /// Reads the store, off the thread that serves others.
@@ -283,16 +312,48 @@ impl Asked {
     }
 }
 
+/// What a change answers: a function of what was done, and of nothing else.
+type Shaped = Result<KeptAnswer, Problem>;
+
+/// A change's answer with that body.
+fn shaped(status: StatusCode, body: &impl Serialize) -> Shaped {
+    let body = serde_json::to_string(body).map_err(|error| Problem::internal(&error))?;
+    Ok(KeptAnswer {
+        status: status.as_u16(),
+        body,
+        location: None,
+    })
+}
+
+/// The answer of something that is gone.
+fn gone() -> KeptAnswer {
+    KeptAnswer {
+        status: StatusCode::NO_CONTENT.as_u16(),
+        body: String::new(),
+        location: None,
+    }
+}
+
+/// An answer as it goes out, for the first time or again.
+fn respond(answer: KeptAnswer) -> HttpResponse {
+    let status = match StatusCode::from_u16(answer.status) {
+        Ok(status) => status,
+        Err(error) => return Problem::internal(&error).error_response(),
+    };
+    let mut response = HttpResponse::build(status);
+    if let Some(url) = &answer.location {
+        response.insert_header((LOCATION, url.as_str()));
+    }
+    if answer.body.is_empty() {
+        return response.finish();
+    }
+    response.content_type("application/json").body(answer.body)
+}
+
 /// 200 with what was asked for.
 #[expect(clippy::unnecessary_wraps, reason = "it is the last line of handlers")]
 fn done(body: &impl Serialize) -> Reply {
     Ok(HttpResponse::Ok().json(body))
-}
-
-/// 201 with what there is now.
-#[expect(clippy::unnecessary_wraps, reason = "it is the last line of handlers")]
-fn created(body: &impl Serialize) -> Reply {
-    Ok(HttpResponse::Created().json(body))
 }
 
 fn unexpected(answer: &Answer) -> Problem {

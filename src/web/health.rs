@@ -33,6 +33,8 @@ struct Readiness {
     wal_bytes: u64,
     pending_forwards: u64,
     oldest_pending_forward_age_ms: i64,
+    /// Keys without which some subscribers are sent nothing; webhooks are taken all the same.
+    missing_keys: Vec<String>,
 }
 
 /// Whether webhooks can be taken: the store is writable, the writer moves, the disk has room.
@@ -44,6 +46,7 @@ pub(super) async fn readyz(shared: Data<Web>) -> HttpResponse {
         Ok(Ok(backlog)) => (true, backlog),
         _ => (false, Vec::new()),
     };
+    let missing_keys = shared.store.missing_keys().await.unwrap_or_default();
     let writable = health.commit_ok && health.disk_ok && health.in_place;
     let readiness = Readiness {
         ready: readable && writable && health.busy_ms < STALLED_MS,
@@ -56,6 +59,7 @@ pub(super) async fn readyz(shared: Data<Web>) -> HttpResponse {
         wal_bytes: health.wal_bytes,
         pending_forwards: backlog.iter().map(|owed| owed.pending).sum(),
         oldest_pending_forward_age_ms: oldest_age_ms(&backlog, shared.clock.now_ms()),
+        missing_keys: missing_keys.iter().map(ToString::to_string).collect(),
     };
     let status = if readiness.ready {
         StatusCode::OK

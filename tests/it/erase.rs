@@ -145,6 +145,8 @@ async fn a_person_who_is_erased_leaves_no_trace_and_others_stay() {
             pending: 2,
             bodies: 4,
             answers: 1,
+            kept: 0,
+            kept_unopened: 0,
         }
     );
     assert_eq!(

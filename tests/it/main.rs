@@ -34,6 +34,8 @@
 //! - `verifying`: who has the secret tells our requests from anybody else's, with our programs and others'.
 //! - `upkeep`: pruning by age, reading stored webhooks again.
 //! - `api`: who may ask what over HTTP, what is answered, and how it is refused.
+//! - `changes`: a change is whole, whatever becomes of its connection and of the disk.
+//! - `sealing`: secrets are in the store, sealed, and what happens without their key.
 //! - `registering`: what the sender tells joins what is reported, whichever comes first.
 //! - `broadcasts`: many messages sent as one, told of in Botsquad's shape.
 //! - `polling`: a source that sends nothing is asked until nothing is pending, and what changes is told.
@@ -52,6 +54,7 @@ mod alerts;
 mod api;
 mod benchmarks;
 mod broadcasts;
+mod changes;
 mod cli;
 mod crash;
 mod credentials;
@@ -79,6 +82,7 @@ mod reliability;
 mod replays;
 mod retrying;
 mod samples;
+mod sealing;
 mod settings;
 mod simulate;
 mod spilled;

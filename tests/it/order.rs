@@ -26,6 +26,7 @@ fn open(folder: &Path) -> Store {
         durability: Durability::Os,
         wal_limit_bytes: 1 << 30,
         disk_reserve_bytes: 0,
+        keys: Vec::new(),
     };
     Store::open(&options, Clock::system(), Arc::new(Metrics::new())).unwrap()
 }

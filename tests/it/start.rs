@@ -61,7 +61,7 @@ fn a_store_of_another_program_is_refused_and_left_as_it_is() {
     let before = std::fs::read(home.store()).unwrap();
     check_refused(&home, &["is a SQLite file of another program"]);
     assert_eq!(std::fs::read(home.store()).unwrap(), before);
-    assert!(!home.file("tickrelay.secrets.db").exists());
+    assert!(!home.file("tickrelay.key").exists());
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_store_is_owned_by_whoever_came_first_through_whatever_link() {
     let first = home.start();
     std::os::unix::fs::symlink(home.store(), other.store()).unwrap();
     check_refused(&other, &["is in use by another tickrelay"]);
-    assert!(!other.file("tickrelay.secrets.db").exists());
+    assert!(!other.file("tickrelay.key").exists());
     first.stop();
 }
 

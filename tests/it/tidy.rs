@@ -40,6 +40,14 @@ const LONG_FILES: &[(&str, &str)] = &[
         "half of it is tables of cases",
     ),
     (
+        "src/operations/subscribers.rs",
+        "what each field of a subscriber must be, checked once and in one list",
+    ),
+    (
+        "src/store/sqlite/subscribers.rs",
+        "a subscriber's columns, written and read in one place",
+    ),
+    (
         "src/web/api/subscribers.rs",
         "each field of a subscriber in three shapes: shown, new, changed",
     ),

@@ -140,7 +140,8 @@ impl Scene {
         };
         report("wamid.before").await;
         let name = "crm".to_owned();
-        let Answer::Secret { secret: new, .. } = app.order(Request::RotateSecret { name }).await
+        let Answer::Secret { secret: new, .. } =
+            app.order(Request::RotateSecret { name, now: false }).await
         else {
             panic!("no secret");
         };

@@ -21,7 +21,7 @@ use super::{Durability, talk};
 /// Reports in the webhooks that fill a store.
 const FILLING: usize = 1000;
 /// What a store is, once its service is stopped.
-const STORE_FILES: [&str; 2] = ["tickrelay.db", "tickrelay.secrets.db"];
+const STORE_FILES: [&str; 2] = ["tickrelay.db", "tickrelay.key"];
 /// Bytes of a report without a forward, in the copy of the filled store.
 const COPIED_BYTES: u64 = 700;
 /// Reports that the ready queries get through in a second, all of them twice.

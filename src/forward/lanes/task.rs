@@ -11,6 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 
+use super::halt::Halt;
 use super::refill_at::RefillAt;
 use super::shown::Shown;
 use super::{Forwarding, POLL};
@@ -24,8 +25,8 @@ use crate::forward::sender::Request;
 use crate::forward::verdict::{self, Ended};
 use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberState};
 use crate::store::{
-    Attempt, Error, Feed, Held, Owed, Refill, Settlement, StateChange, SubscriberSecret, Taken,
-    Verdict,
+    Attempt, Error, Feed, Held, Outbound, Owed, Refill, Settlement, StateChange, SubscriberSecret,
+    Taken, Verdict,
 };
 
 /// How long a subscriber fails before the store is told.
@@ -39,7 +40,7 @@ type Sending = FuturesUnordered<Pin<Box<dyn Future<Output = Ended> + Send>>>;
 type Refilling = Pin<Box<dyn Future<Output = Result<Fresh, Error>> + Send>>;
 
 struct Fresh {
-    secrets: Option<(Vec<SubscriberSecret>, Headers)>,
+    outbound: Option<Outbound>,
     refill: Refill,
 }
 
@@ -48,7 +49,7 @@ pub(super) struct LaneTask {
     shared: Forwarding,
     settings: watch::Receiver<Arc<Subscriber>>,
     subscriber: Arc<Subscriber>,
-    /// The subscriber's URL, judged anew whenever the subscriber changes.
+    /// The subscriber's URL, judged anew whenever the subscriber changes, with what belongs to it.
     target: Arc<Result<Target, TargetError>>,
     secrets: Vec<SubscriberSecret>,
     headers: Arc<Headers>,
@@ -57,6 +58,7 @@ pub(super) struct LaneTask {
     pace: Pace,
     schedule: Arc<Schedule>,
     failing: Failing,
+    halt: Halt,
     /// Whether memory held all that was pending when the lane last looked.
     live: bool,
     /// When the table is to be read next, ms since 1970 UTC.
@@ -102,6 +104,7 @@ impl LaneTask {
             },
             target: Arc::new(shared.sender.guard().target(&subscriber.url)),
             shown: Shown::new(Arc::clone(&shared.metrics), &subscriber.name),
+            halt: Halt::default(),
             shared,
             settings,
             subscriber,
@@ -194,7 +197,6 @@ impl LaneTask {
     fn take_settings(&mut self) {
         let before = self.subscriber.state;
         self.subscriber = Arc::clone(&self.settings.borrow_and_update());
-        self.target = Arc::new(self.shared.sender.guard().target(&self.subscriber.url));
         self.obey();
         self.refill_at = RefillAt::both(0);
         self.resync = Resync::Wanted;
@@ -252,24 +254,20 @@ impl LaneTask {
         };
         let (store, id) = (self.shared.store.clone(), self.subscriber.id);
         Some(Box::pin(async move {
-            let secrets = if resync {
-                let store = store.clone();
-                let read = tokio::task::spawn_blocking(move || {
-                    Ok((store.signing_secrets(id)?, store.own_headers(id)?))
-                });
-                Some(read.await.map_err(|_| Error::Closed)??)
+            let outbound = if resync {
+                Some(store.outbound(id).await?)
             } else {
                 None
             };
             let refill = store.refill(id, held).await?;
-            Ok(Fresh { secrets, refill })
+            Ok(Fresh { outbound, refill })
         }))
     }
 
     fn take_refill(&mut self, fresh: Result<Fresh, Error>, feed: &Feed) {
         let now_ms = self.shared.clock.now_ms();
         match fresh {
-            Ok(Fresh { secrets, refill }) => {
+            Ok(Fresh { outbound, refill }) => {
                 self.refill_at = RefillAt {
                     untried_ms: refill.untried_at_ms,
                     retries_ms: refill.retries_at_ms,
@@ -285,20 +283,19 @@ impl LaneTask {
                 if !self.live {
                     self.leave_waiting_to_the_table(now_ms);
                 }
-                if let Some((secrets, headers)) = secrets {
-                    if secrets.is_empty() {
-                        // Lost with its file, or a crash came between the two files.
-                        self.disable("it has no secret: rotate-secret, then resume");
-                    }
-                    self.secrets = secrets;
-                    self.headers = Arc::new(headers);
+                if let Some(outbound) = outbound {
+                    self.take_outbound(outbound);
                 }
                 if self.resync == Resync::UnderWay {
                     self.resync = Resync::No;
                 }
             }
             Err(error) => {
-                tracing::error!(subscriber = %self.subscriber.name, %error, "forward.refill_failed");
+                if let Error::KeyMissing(why) = &error {
+                    self.halt.say(&self.subscriber.name, why);
+                } else {
+                    tracing::error!(subscriber = %self.subscriber.name, %error, "forward.refill_failed");
+                }
                 self.refill_at = RefillAt::both(now_ms.saturating_add(millis(POLL)));
                 if self.resync == Resync::UnderWay {
                     self.resync = Resync::Wanted;
@@ -316,6 +313,16 @@ impl LaneTask {
     fn lacks_newest(&self, now_ms: i64) -> bool {
         let next_ms = self.breaker.next_probe_ms();
         !self.live && next_ms.is_some_and(|at_ms| at_ms <= now_ms) && self.newest_for_ms != next_ms
+    }
+
+    /// Takes over where it sends to and with what, all of one commit.
+    fn take_outbound(&mut self, outbound: Outbound) {
+        let guard = self.shared.sender.guard();
+        self.target = Arc::new(guard.target(outbound.url.expose()));
+        self.headers = Arc::new(outbound.headers);
+        self.secrets = outbound.secrets;
+        let has_secret = !self.secrets.is_empty();
+        self.halt.end_if(has_secret, &self.subscriber.name);
     }
 
     fn leave_waiting_to_the_table(&mut self, now_ms: i64) {

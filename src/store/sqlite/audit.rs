@@ -1,43 +1,33 @@
-//! The audit: written after each change, read by admins.
+//! The audit: written with each change, read by admins.
 
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
+use super::backend;
 use super::reader::{Reader, word};
-use super::{Store, backend};
 use crate::store::Error;
 use crate::store::audit::{AuditRecord, Change};
 use crate::store::query::Window;
 
-impl Store {
-    /// Writes a change down.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn audit(&self, change: Change) -> Result<(), Error> {
-        self.run(move |core| {
-            core.change("write the audit", |connection, now_ms| {
-                connection
-                    .prepare_cached(
-                        "INSERT INTO audit (at_ms, caller, role, action, kind, id, detail) \
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                    )
-                    .and_then(|mut insert| {
-                        insert.execute(params![
-                            now_ms,
-                            change.caller,
-                            change.role.as_str(),
-                            change.action,
-                            change.kind,
-                            change.id,
-                            change.detail.to_string(),
-                        ])
-                    })
-                    .map_err(|error| backend("cannot write the audit".to_owned(), error))
-            })
+/// Writes a change down, in its transaction.
+pub(super) fn write(connection: &Connection, change: &Change, now_ms: i64) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "INSERT INTO audit (at_ms, caller, role, action, kind, id, detail) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )
+        .and_then(|mut insert| {
+            insert.execute(params![
+                now_ms,
+                change.caller,
+                change.role.as_str(),
+                change.action,
+                change.kind,
+                change.id,
+                change.detail.to_string(),
+            ])
         })
-        .await
         .map(drop)
-    }
+        .map_err(|error| backend("cannot write the audit".to_owned(), error))
 }
 
 impl Reader {

@@ -208,6 +208,7 @@ mod tests {
             durability: Durability::Os,
             wal_limit_bytes: 1 << 28,
             disk_reserve_bytes: 0,
+            keys: Vec::new(),
         };
         let store = Store::open(&options, Clock::system(), std::sync::Arc::default()).unwrap();
         (folder, store)

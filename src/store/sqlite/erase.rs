@@ -122,7 +122,11 @@ impl Store {
         on_progress(count(done + webhooks), count(total));
         self.find_answers(&mut found, attempts).await?;
         on_progress(count(total), count(total));
-        let erased = self.count(&found).await?;
+        let mut erased = self.count(&found).await?;
+        let names = found.names.clone();
+        let is_named = move |text: &str| names.iter().any(|name| mentions(text, name));
+        let kept = self.erase_kept(is_named, dry_run).await?;
+        (erased.kept, erased.kept_unopened) = (kept.mentioned, kept.unopened);
         if !dry_run {
             self.remove(found, erased.pending > 0).await?;
         }

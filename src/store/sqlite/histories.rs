@@ -12,7 +12,6 @@ use crate::store::timeline::{
 };
 
 const SELECT_FORWARD: &str = "SELECT forward.*, subscriber.name AS subscriber, subscriber.url, \
-     subscriber.kind AS subscriber_kind, \
      subscriber.state AS subscriber_state, subscriber.failing_since_ms, \
      subscriber.removed_at_ms IS NOT NULL AS removed, \
      message.provider_message_id, message.recipient, report.status \
@@ -116,39 +115,47 @@ impl Reader {
                 _ => None,
             };
             let Some(key) = key else { return Ok(None) };
-            let found = connection
-                .query_row(
-                    &format!(
-                        "{SELECT_FORWARD} WHERE forward.forward_id = ?1 AND {}",
-                        seen("?2", "?3")
-                    ),
-                    params![key, scope.owner, json_list(&scope.sources)],
-                    |row| {
-                        let payload_id: i64 = row.get("payload_id")?;
-                        let address = (row.get("url")?, word(row, "subscriber_kind")?);
-                        Ok((read_forward(row)?, address, payload_id))
-                    },
-                )
-                .optional()?;
-            let Some((forward, (url, subscriber_kind), payload_id)) = found else {
-                return Ok(None);
-            };
-            let payload: Option<Vec<u8>> = connection
-                .query_row(
-                    "SELECT body FROM payload WHERE payload_id = ?1",
-                    [payload_id],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            Ok(Some(ForwardDetail {
-                former_uids: former_uids(connection, key)?,
-                forward: with_history(connection, forward)?,
-                url,
-                subscriber_kind,
-                payload: String::from_utf8_lossy(&payload.unwrap_or_default()).into_owned(),
-            }))
+            detail(connection, key, scope)
         })
     }
+}
+
+/// A forward with all there is to it, if it is in this scope.
+pub(super) fn detail(
+    connection: &Connection,
+    key: i64,
+    scope: &Scope,
+) -> rusqlite::Result<Option<ForwardDetail>> {
+    let found = connection
+        .query_row(
+            &format!(
+                "{SELECT_FORWARD} WHERE forward.forward_id = ?1 AND {}",
+                seen("?2", "?3")
+            ),
+            params![key, scope.owner, json_list(&scope.sources)],
+            |row| {
+                let payload_id: i64 = row.get("payload_id")?;
+                let url: String = row.get("url")?;
+                Ok((read_forward(row)?, url, payload_id))
+            },
+        )
+        .optional()?;
+    let Some((forward, url, payload_id)) = found else {
+        return Ok(None);
+    };
+    let payload: Option<Vec<u8>> = connection
+        .query_row(
+            "SELECT body FROM payload WHERE payload_id = ?1",
+            [payload_id],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(Some(ForwardDetail {
+        former_uids: former_uids(connection, key)?,
+        forward: with_history(connection, forward)?,
+        url,
+        payload: String::from_utf8_lossy(&payload.unwrap_or_default()).into_owned(),
+    }))
 }
 
 /// The key of the forward that has this id, or had it before it was sent again with a new one.

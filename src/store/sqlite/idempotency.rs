@@ -1,132 +1,198 @@
-//! Requests that carried an `Idempotency-Key`, and their answers; in the second file, since an
-//! answer may hold a secret.
+//! The table of requests with an `Idempotency-Key`, sealed: an answer may hold a secret.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
 
+use super::changes::Changing;
+use super::secrets::{Sealed, unopened, with_keys};
 use super::{Store, backend};
 use crate::store::Error;
+use crate::store::idempotency::{Kept, KeptAnswer, Remembered, Ticket};
+use crate::store::seal::{KeyRing, Place};
 
 /// How long a key is kept, ms.
 const KEPT_MS: i64 = 24 * 3600 * 1000;
 
-/// A request that was begun.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remembered {
-    /// The hash of the request.
-    pub request: [u8; 32],
-    /// What it was answered; none when it is being answered, or the service ended before it was.
-    pub answer: Option<KeptAnswer>,
+/// What is sealed.
+#[derive(Serialize, Deserialize)]
+struct Text {
+    request: String,
+    answer: Option<KeptAnswer>,
 }
 
-/// An answer that was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptAnswer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The body.
-    pub body: Vec<u8>,
-    /// `Location`, when it had one.
-    pub location: Option<String>,
+/// Acts on the place of the row of that caller and key.
+fn in_place<T>((caller, key): (&str, &str), act: impl FnOnce(Place<'_>) -> T) -> T {
+    act(Place {
+        table: "idempotency",
+        row: &[caller, key],
+        column: "sealed",
+    })
 }
 
 impl Store {
-    /// Writes, before anything is done, that a caller's request with this key is begun; or finds
-    /// the one that was begun with it within the last 24 h. Forgets those that are older.
+    /// The request of that caller with that key, of the last 24 h.
     ///
     /// # Errors
-    /// [`Error::Backend`].
-    pub async fn begin(
-        &self,
-        caller: String,
-        key: String,
-        request: [u8; 32],
-    ) -> Result<Option<Remembered>, Error> {
-        let now_ms = self.clock.now_ms();
-        self.with_secrets(move |store| {
-            let mut connection = store.secrets.connection();
-            let mut begin = || -> rusqlite::Result<Option<Remembered>> {
-                let transaction = connection.transaction()?;
-                transaction.execute(
-                    "DELETE FROM idempotency WHERE begun_ms <= ?1",
-                    [now_ms - KEPT_MS],
-                )?;
-                let known = find(&transaction, &caller, &key)?;
-                if known.is_none() {
-                    transaction.execute(
-                        "INSERT INTO idempotency (caller, key, request, begun_ms) \
-                         VALUES (?1, ?2, ?3, ?4)",
-                        params![caller, key, request, now_ms],
-                    )?;
-                }
-                transaction.commit()?;
-                Ok(known)
+    /// [`Error::KeyMissing`] when it cannot be opened, [`Error::Backend`], [`Error::Closed`].
+    pub async fn remembered(&self, ticket: &Ticket) -> Result<Option<Remembered>, Error> {
+        let since_ms = self.clock.now_ms() - KEPT_MS;
+        let Ticket { caller, key, .. } = ticket.clone();
+        self.run(move |core| {
+            let sealed: Option<Vec<u8>> = core
+                .connection
+                .prepare_cached(
+                    "SELECT sealed FROM idempotency \
+                     WHERE caller = ?1 AND key = ?2 AND begun_ms > ?3",
+                )
+                .and_then(|mut select| {
+                    select
+                        .query_row(params![caller, key, since_ms], |row| row.get(0))
+                        .optional()
+                })
+                .map_err(|error| backend("cannot look a key up".to_owned(), error))?;
+            let Some(sealed) = sealed else {
+                return Ok(None);
             };
-            begin().map_err(|error| backend("cannot keep a key".to_owned(), error))
+            with_keys(&core.keys, |ring| open(ring, (&caller, &key), &sealed)).map(Some)
         })
         .await
     }
 
-    /// Keeps the answer to what was begun.
+    /// Takes back what was begun and not done, so that it may be mended under its key.
     ///
     /// # Errors
-    /// [`Error::Backend`].
-    pub async fn remember(
+    /// [`Error::Unwritable`], [`Error::Backend`], [`Error::Closed`].
+    pub async fn forget_key(&self, ticket: Ticket) -> Result<(), Error> {
+        self.run(move |core| {
+            core.change("forget a key", |connection, _| {
+                connection
+                    .execute(
+                        "DELETE FROM idempotency WHERE caller = ?1 AND key = ?2",
+                        params![ticket.caller, ticket.key],
+                    )
+                    .map_err(|error| backend("cannot forget a key".to_owned(), error))
+            })
+        })
+        .await
+        .map(drop)
+    }
+}
+
+/// Keeps what a repeat is to find, and forgets what is over a day old.
+pub(super) fn keep(changing: &Changing<'_>, kept: &Kept) -> Result<(), Error> {
+    changing
+        .connection
+        .prepare_cached("DELETE FROM idempotency WHERE begun_ms <= ?1")
+        .and_then(|mut delete| delete.execute([changing.now_ms - KEPT_MS]))
+        .map_err(|error| backend("cannot forget old keys".to_owned(), error))?;
+    changing.sealing(|rows| write(rows, kept, changing.now_ms))
+}
+
+/// Writes a request that was begun at that time over what stands under its key.
+pub(super) fn write(rows: &Sealed<'_>, kept: &Kept, begun_ms: i64) -> Result<(), Error> {
+    let Ticket {
+        caller,
+        key,
+        request,
+    } = &kept.ticket;
+    let text = Text {
+        request: hex::encode(request),
+        answer: kept.answer.clone(),
+    };
+    let text = serde_json::to_vec(&text)
+        .map_err(|error| backend("cannot keep an answer".to_owned(), error))?;
+    let sealed = in_place((caller, key), |place| rows.ring.seal(place, &text))
+        .map_err(|error| unopened("cannot seal an answer", error))?;
+    rows.connection
+        .prepare_cached(
+            "INSERT INTO idempotency (caller, key, begun_ms, sealed) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (caller, key) DO UPDATE SET sealed = excluded.sealed",
+        )
+        .and_then(|mut insert| insert.execute(params![caller, key, begun_ms, sealed]))
+        .map(drop)
+        .map_err(|error| backend("cannot keep an answer".to_owned(), error))
+}
+
+fn open(ring: &KeyRing, row: (&str, &str), sealed: &[u8]) -> Result<Remembered, Error> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        backend("cannot read a kept answer".to_owned(), error.to_string())
+    };
+    let text = in_place(row, |place| ring.open(place, sealed))
+        .map_err(|error| unopened("cannot open a kept answer", error))?;
+    let Text { request, answer } =
+        serde_json::from_slice(&text).map_err(|error| unreadable(&error))?;
+    let mut hash = [0; 32];
+    hex::decode_to_slice(request, &mut hash).map_err(|error| unreadable(&error))?;
+    Ok(Remembered {
+        request: hash,
+        answer,
+    })
+}
+
+/// Kept answers that an erasure concerns.
+pub(super) struct Concerned {
+    /// Those that mention the person.
+    pub(super) mentioned: u64,
+    /// Those that no key at hand opens, so that nobody knows.
+    pub(super) unopened: u64,
+}
+
+impl Store {
+    /// Drops the kept answers that mention somebody, and those that no key opens; or counts them.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`], [`Error::Backend`], [`Error::Closed`].
+    pub(super) async fn erase_kept(
         &self,
-        caller: String,
-        key: String,
-        answer: KeptAnswer,
-    ) -> Result<(), Error> {
-        self.with_secrets(move |store| {
-            let connection = store.secrets.connection();
-            connection
-                .execute(
-                    "UPDATE idempotency SET status = ?3, body = ?4, location = ?5 \
-                     WHERE caller = ?1 AND key = ?2",
-                    params![caller, key, answer.status, answer.body, answer.location],
-                )
-                .map_err(|error| backend("cannot keep an answer".to_owned(), error))?;
-            Ok(())
-        })
-        .await
-    }
-
-    /// Takes back what was begun and refused, so that it may be mended under its key.
-    ///
-    /// # Errors
-    /// [`Error::Backend`].
-    pub async fn forget_key(&self, caller: String, key: String) -> Result<(), Error> {
-        self.with_secrets(move |store| {
-            let connection = store.secrets.connection();
-            connection
-                .execute(
-                    "DELETE FROM idempotency WHERE caller = ?1 AND key = ?2",
-                    params![caller, key],
-                )
-                .map_err(|error| backend("cannot forget a key".to_owned(), error))?;
-            Ok(())
+        mentions: impl Fn(&str) -> bool + Send + 'static,
+        dry_run: bool,
+    ) -> Result<Concerned, Error> {
+        self.run(move |core| {
+            core.keys.refresh();
+            let ring = core.keys.ring();
+            core.change("erase kept answers", |connection, _| {
+                erase(connection, &ring, mentions, dry_run)
+                    .map_err(|error| backend("cannot erase kept answers".to_owned(), error))
+            })
         })
         .await
     }
 }
 
-fn find(connection: &Connection, caller: &str, key: &str) -> rusqlite::Result<Option<Remembered>> {
-    let remembered = |row: &Row<'_>| {
-        let status: Option<u16> = row.get(1)?;
-        let answer = status.map(|status| -> rusqlite::Result<KeptAnswer> {
-            Ok(KeptAnswer {
-                status,
-                body: row.get(2)?,
-                location: row.get(3)?,
-            })
-        });
-        Ok(Remembered {
-            request: row.get(0)?,
-            answer: answer.transpose()?,
-        })
+fn erase(
+    connection: &Connection,
+    ring: &KeyRing,
+    mentions: impl Fn(&str) -> bool,
+    dry_run: bool,
+) -> rusqlite::Result<Concerned> {
+    let rows: Vec<(String, String, Vec<u8>)> = connection
+        .prepare("SELECT caller, key, sealed FROM idempotency")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut concerned = Concerned {
+        mentioned: 0,
+        unopened: 0,
     };
-    let sql =
-        "SELECT request, status, body, location FROM idempotency WHERE caller = ?1 AND key = ?2";
-    connection
-        .query_row(sql, params![caller, key], remembered)
-        .optional()
+    let mut delete =
+        connection.prepare_cached("DELETE FROM idempotency WHERE caller = ?1 AND key = ?2")?;
+    for (caller, key, sealed) in rows {
+        let opened = open(ring, (&caller, &key), &sealed);
+        match opened.map(|known| known.answer) {
+            Ok(answer) => {
+                let body = answer.map(|answer| answer.body).unwrap_or_default();
+                if ![&body, &key, &caller]
+                    .into_iter()
+                    .any(|text| mentions(text))
+                {
+                    continue;
+                }
+                concerned.mentioned += 1;
+            }
+            Err(_) => concerned.unopened += 1,
+        }
+        if !dry_run {
+            delete.execute(params![caller, key])?;
+        }
+    }
+    Ok(concerned)
 }

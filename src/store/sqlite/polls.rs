@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::accept::Accepting;
+use super::changes::Changing;
 use super::reader::{Reader, maybe_word, word};
 use super::sources::Sources;
 use super::writer::Core;
@@ -15,44 +16,37 @@ use crate::store::poll::{PollCounts, PollGaveUp, PollOverview, PollRecord};
 use crate::store::query::Window;
 use crate::store::{Accepted, Arrival, Error};
 
+impl Changing<'_> {
+    /// Asks for a broadcast from now on, again where it was done or given up.
+    ///
+    /// # Errors
+    /// [`Error::Backend`].
+    pub fn open_poll(
+        &mut self,
+        source: &Arc<str>,
+        provider: Provider,
+        broadcast: &str,
+    ) -> Result<PollRecord, Error> {
+        let open = || -> rusqlite::Result<PollRecord> {
+            let nothing = HashMap::new();
+            let source_id = Sources::new(self.connection, &nothing).id(source, provider)?;
+            let poll_id = open(self.connection, (source_id, broadcast), true, self.now_ms)?;
+            // Who asks for it wants to know now.
+            let sql = "UPDATE poll SET due_at_ms = ?2, gone_since_ms = NULL WHERE poll_id = ?1";
+            self.connection.execute(sql, [poll_id, self.now_ms])?;
+            self.connection
+                .query_row(&format!("{SELECT} WHERE poll_id = ?1"), [poll_id], read)
+        };
+        let poll = open().map_err(|error| backend("cannot open a poll".to_owned(), error))?;
+        self.after.polls();
+        Ok(poll)
+    }
+}
+
 impl Store {
     /// Waits until there may be a broadcast that was not asked for before.
     pub async fn polls_opened(&self) {
         self.polls.notified().await;
-    }
-
-    /// Asks for a broadcast from now on, again where it was done or given up.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn open_poll(
-        &self,
-        source: Arc<str>,
-        provider: Provider,
-        broadcast: String,
-    ) -> Result<PollRecord, Error> {
-        let opened = self
-            .run(move |core| {
-                core.change("open a poll", |connection, now_ms| {
-                    let open = || -> rusqlite::Result<PollRecord> {
-                        let nothing = HashMap::new();
-                        let source_id = Sources::new(connection, &nothing).id(&source, provider)?;
-                        let poll_id = open(connection, (source_id, &broadcast), true, now_ms)?;
-                        // Who asks for it wants to know now.
-                        let sql = "UPDATE poll SET due_at_ms = ?2, gone_since_ms = NULL WHERE poll_id = ?1";
-                        connection.execute(sql, [poll_id, now_ms])?;
-                        connection.query_row(
-                            &format!("{SELECT} WHERE poll_id = ?1"),
-                            [poll_id],
-                            read,
-                        )
-                    };
-                    open().map_err(|error| backend("cannot open a poll".to_owned(), error))
-                })
-            })
-            .await;
-        self.polls.notify_one();
-        opened
     }
 
     /// Writes down how a question went that was due at `was_due_ms`; one that was opened anew

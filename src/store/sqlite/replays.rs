@@ -5,6 +5,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
+use super::changes::Changing;
 use super::reader::{Reader, maybe_word, word};
 use super::{Store, backend, forwards};
 use crate::model::ErrorCode;
@@ -15,49 +16,40 @@ use crate::store::replay::{ReplayRecord, ReplaySelection, ReplayState, RunningRe
 const SELECT: &str = "SELECT replay.*, subscriber.name AS subscriber \
      FROM replay JOIN subscriber USING (subscriber_id)";
 
-impl Store {
+impl Changing<'_> {
     /// Begins a replay of what a subscriber was owed up to now.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Backend`], [`Error::Closed`].
-    pub async fn begin_replay(
-        &self,
-        subscriber: &str,
-        selection: ReplaySelection,
+    /// [`Error::Backend`].
+    pub fn begin_replay(
+        &mut self,
+        subscriber_id: i64,
+        selection: &ReplaySelection,
     ) -> Result<ReplayRecord, Error> {
-        let subscriber_id = self.subscriber(subscriber)?.id;
-        let replay = self
-            .run(move |core| {
-                core.change("begin a replay", |connection, now_ms| {
-                    begin(connection, subscriber_id, &selection, now_ms)
-                        .map_err(|error| backend("cannot begin a replay".to_owned(), error))
-                })
-            })
-            .await?;
-        self.replays.notify_one();
+        let replay = begin(self.connection, subscriber_id, selection, self.now_ms)
+            .map_err(|error| backend("cannot begin a replay".to_owned(), error))?;
+        self.after.replays();
         Ok(replay)
     }
 
     /// Stops a replay; one that has ended stays as it is. Says whether it was stopped.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Backend`], [`Error::Closed`].
-    pub async fn cancel_replay(&self, replay_id: i64) -> Result<(ReplayRecord, bool), Error> {
-        self.run(move |core| {
-            core.change("cancel the replay", |connection, now_ms| {
-                let cancel = || -> rusqlite::Result<_> {
-                    let is_stopped = end(connection, replay_id, ReplayState::Cancelled, now_ms)?;
-                    let replay = find(connection, replay_id)?;
-                    Ok(replay.map(|replay| (replay, is_stopped)))
-                };
-                cancel()
-                    .map_err(|error| backend("cannot cancel the replay".to_owned(), error))?
-                    .ok_or_else(|| Error::NotFound(format!("replay has the key {replay_id}")))
-            })
-        })
-        .await
+    /// [`Error::NotFound`], [`Error::Backend`].
+    pub fn cancel_replay(&mut self, replay_id: i64) -> Result<(ReplayRecord, bool), Error> {
+        let cancel = || -> rusqlite::Result<_> {
+            let cancelled = ReplayState::Cancelled;
+            let is_stopped = end(self.connection, replay_id, cancelled, self.now_ms)?;
+            let replay = find(self.connection, replay_id)?;
+            Ok(replay.map(|replay| (replay, is_stopped)))
+        };
+        cancel()
+            .map_err(|error| backend("cannot cancel the replay".to_owned(), error))?
+            .ok_or_else(|| Error::NotFound(format!("replay has the key {replay_id}")))
     }
+}
 
+impl Store {
     /// The replays that are under way, the first one first.
     ///
     /// # Errors

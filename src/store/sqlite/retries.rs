@@ -3,23 +3,35 @@
 use rusqlite::{CachedStatement, Connection, params};
 use uuid::Uuid;
 
-use super::backend;
+use super::changes::Changing;
 use super::forwards::new_uid;
-use super::writer::Core;
+use super::{backend, histories};
+use crate::store::query::Scope;
+use crate::store::timeline::ForwardDetail;
 use crate::store::{Error, RetrySelection};
 
-impl Core {
-    pub(super) fn retry(&mut self, selection: &RetrySelection) -> Result<usize, Error> {
-        let changed = self.change("owe the forwards again", |connection, now_ms| {
-            retry(connection, selection, now_ms)
-                .map_err(|error| backend("cannot owe the forwards again".to_owned(), error))
-        })?;
+impl Changing<'_> {
+    /// Owes forwards again: those given up or delivered become pending and due now. Says how many.
+    ///
+    /// # Errors
+    /// [`Error::Backend`].
+    pub fn retry(&mut self, selection: &RetrySelection) -> Result<usize, Error> {
+        let changed = retry(self.connection, selection, self.now_ms)
+            .map_err(|error| backend("cannot owe the forwards again".to_owned(), error))?;
         let mut subscribers: Vec<i64> = changed.iter().map(|(_, subscriber)| *subscriber).collect();
         subscribers.sort_unstable();
         subscribers.dedup();
-        self.doors.spill(&subscribers);
-        self.publish(&subscribers)?;
+        self.after.spill(subscribers);
         Ok(changed.len())
+    }
+
+    /// A forward as it is now, if it is in this scope.
+    ///
+    /// # Errors
+    /// [`Error::Backend`].
+    pub fn forward(&self, forward_id: i64, scope: &Scope) -> Result<Option<ForwardDetail>, Error> {
+        histories::detail(self.connection, forward_id, scope)
+            .map_err(|error| backend("cannot read the forward".to_owned(), error))
     }
 }
 

@@ -5,10 +5,11 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 use rusqlite_migration::{M, Migrations};
 
 use super::files::create_private;
+use super::import::Import;
 use super::{backend, beside};
 use crate::store::Error;
 
@@ -21,7 +22,12 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!(
         "../../../schema/sqlite/0002_untried_first.sql"
     )),
+    M::up(SEALED_SECRETS),
 ];
+
+const SEALED_SECRETS: &str = include_str!("../../../schema/sqlite/0003_sealed_secrets.sql");
+/// The version that it leads to: stores before it hold the URLs of chats in plain.
+pub(super) const SEALED: i64 = 3;
 
 /// The newest schema version this build knows.
 pub(super) const SCHEMA_VERSION: i64 = version(MIGRATIONS);
@@ -70,10 +76,29 @@ pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<i64, Err
 pub(super) fn migrate(
     connection: &mut Connection,
     path: &Path,
-    found: i64,
-    now_ms: i64,
+    (found, now_ms): (i64, i64),
+    import: &Import,
 ) -> Result<(), Error> {
-    migrate_by(MIGRATIONS, connection, path, found, now_ms)
+    let mut migrations = MIGRATIONS.to_vec();
+    for (migration, version) in migrations.iter_mut().zip(1..) {
+        if version == SEALED {
+            let import = import.clone();
+            *migration = M::up_with_hook(SEALED_SECRETS, move |store: &Transaction<'_>| {
+                import.run(store)
+            });
+        }
+    }
+    if (1..SEALED).contains(&found) {
+        // No copy before this one: it would hold in plain what the step seals.
+        Migrations::from_slice(&migrations)
+            .to_version(
+                connection,
+                SEALED.unsigned_abs().try_into().unwrap_or_default(),
+            )
+            .map_err(|error| backend(format!("cannot migrate {}", path.display()), error))?;
+        return migrate_by(&migrations, connection, path, SEALED, now_ms);
+    }
+    migrate_by(&migrations, connection, path, found, now_ms)
 }
 
 fn migrate_by(

@@ -1,155 +1,135 @@
-//! The second file: what analysts must not see. Mode 0600, made by us.
+//! Subscribers' secrets, own headers and the URLs of chats: sealed rows of the store, opened for
+//! the lane that sends with them.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
+use url::Url;
 
-use super::backend;
+use super::keys::Keys;
+use super::writer::Core;
+use super::{Store, backend};
 use crate::forward::envelope::SigningSecret;
 use crate::model::{Headers, SecretText};
-use crate::store::{Error, SubscriberSecret};
+use crate::store::seal::{KeyId, KeyRing, Place, SealError};
+use crate::store::{Error, Outbound, SubscriberSecret};
 
-/// The open file; few rows, rarely read, so one connection behind a lock will do.
-pub(super) struct Secrets {
-    connection: Mutex<Connection>,
+/// Old secrets of a subscriber that sign beside its new one, at most: each makes the header longer,
+/// and a receiver has but so much room for one.
+const OLD_SECRETS: u8 = 2;
+
+/// Sealed rows of the store: opens and seals them, each in its place.
+pub(super) struct Sealed<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) ring: &'a KeyRing,
 }
 
-impl Secrets {
-    pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let attempted = || format!("cannot open {}", path.display());
-        restrict(path).map_err(|error| backend(attempted(), error))?;
-        let open = || -> rusqlite::Result<Connection> {
-            let connection = Connection::open(path)?;
-            // EXTRA, not FULL: a journal whose removal was not synced comes back after a power
-            // cut and takes with it a secret that was shown already.
-            connection.execute_batch(
-                "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA; PRAGMA secure_delete = ON;
-                 CREATE TABLE IF NOT EXISTS subscriber_secret (
-                     secret_id     INTEGER PRIMARY KEY AUTOINCREMENT,
-                     subscriber_id INTEGER NOT NULL,
-                     secret        TEXT NOT NULL,
-                     expires_at_ms INTEGER
-                 ) STRICT;
-                 CREATE TABLE IF NOT EXISTS subscriber_header (
-                     subscriber_id INTEGER NOT NULL,
-                     name          TEXT NOT NULL,
-                     value         TEXT NOT NULL,
-                     PRIMARY KEY (subscriber_id, name)
-                 ) STRICT, WITHOUT ROWID;
-                 CREATE TABLE IF NOT EXISTS token (
-                     token_id      INTEGER PRIMARY KEY AUTOINCREMENT,
-                     hash          BLOB NOT NULL UNIQUE,
-                     name          TEXT NOT NULL,
-                     role          TEXT NOT NULL,
-                     owner         TEXT,
-                     sources       TEXT NOT NULL,
-                     created_at_ms INTEGER NOT NULL,
-                     expires_at_ms INTEGER,
-                     last_used_ms  INTEGER,
-                     revoked_at_ms INTEGER
-                 ) STRICT;
-                 CREATE TABLE IF NOT EXISTS idempotency (
-                     caller        TEXT NOT NULL,
-                     key           TEXT NOT NULL,
-                     request       BLOB NOT NULL,
-                     begun_ms      INTEGER NOT NULL,
-                     status        INTEGER,
-                     body          BLOB,
-                     location      TEXT,
-                     PRIMARY KEY (caller, key)
-                 ) STRICT;",
-            )?;
-            Ok(connection)
+/// A secret's key, it sealed, and when it expires, ms since 1970 UTC.
+type SecretRow = (i64, Vec<u8>, Option<i64>);
+
+/// A value of a subscriber that is sealed.
+#[derive(Clone, Copy)]
+enum Value<'a> {
+    Secret(i64),
+    Header(i64, &'a str),
+    Url(i64),
+}
+
+impl Value<'_> {
+    fn in_place<T>(self, act: impl FnOnce(Place<'_>) -> T) -> T {
+        let (table, column, id, name) = match self {
+            Self::Secret(id) => ("subscriber_secret", "sealed", id, ""),
+            Self::Header(id, name) => ("subscriber_header", "sealed", id, name),
+            Self::Url(id) => ("subscriber", "url_sealed", id, ""),
         };
-        let connection = open().map_err(|error| backend(attempted(), error))?;
-        Ok(Self {
-            connection: Mutex::new(connection),
+        let id = id.to_string();
+        let row = [id.as_str(), name];
+        act(Place {
+            table,
+            row: &row,
+            column,
         })
     }
+}
 
-    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
-        // Every write below is one statement or one transaction, so a panic elsewhere
-        // leaves nothing half done.
-        self.connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+impl Sealed<'_> {
+    fn seal(&self, value: Value<'_>, text: &str) -> Result<Vec<u8>, Error> {
+        value
+            .in_place(|place| self.ring.seal(place, text.as_bytes()))
+            .map_err(|error| unopened("cannot seal a secret", error))
     }
 
-    /// The one secret of a new subscriber, and its own headers; what stands there is another
-    /// store's, whose file was taken away and whose keys begin anew.
-    pub(super) fn set(
+    fn open(&self, value: Value<'_>, sealed: &[u8]) -> Result<String, Error> {
+        let text = value
+            .in_place(|place| self.ring.open(place, sealed))
+            .map_err(|error| unopened("cannot open a secret", error))?;
+        String::from_utf8(text).map_err(|error| backend("cannot read a secret".to_owned(), error))
+    }
+
+    /// Keeps a secret, which expires then if that is said.
+    pub(super) fn add_secret(
         &self,
         subscriber_id: i64,
-        secret: &SigningSecret,
-        headers: &Headers,
+        secret: &str,
+        expires_at_ms: Option<i64>,
     ) -> Result<(), Error> {
-        let mut connection = self.connection();
-        let set = |connection: &mut Connection| -> rusqlite::Result<()> {
-            let transaction = connection.transaction()?;
-            transaction.execute(
-                "DELETE FROM subscriber_secret WHERE subscriber_id = ?1",
-                [subscriber_id],
-            )?;
-            transaction.execute(
-                "INSERT INTO subscriber_secret (subscriber_id, secret) VALUES (?1, ?2)",
-                params![subscriber_id, secret.expose()],
-            )?;
-            transaction.execute(
-                "DELETE FROM subscriber_header WHERE subscriber_id = ?1",
-                [subscriber_id],
-            )?;
-            for (name, value) in headers {
-                set_header(&transaction, subscriber_id, name, Some(value))?;
-            }
-            transaction.commit()
-        };
-        set(&mut connection).map_err(|error| backend("cannot keep the secret".to_owned(), error))
+        let failed = |error| backend("cannot keep the secret".to_owned(), error);
+        // Its key is a part of what is sealed, so there is a row before there is a secret.
+        let secret_id: i64 = self
+            .connection
+            .query_row(
+                "INSERT INTO subscriber_secret (subscriber_id, sealed, expires_at_ms) \
+                 VALUES (?1, x'', ?2) RETURNING secret_id",
+                params![subscriber_id, expires_at_ms],
+                |row| row.get(0),
+            )
+            .map_err(failed)?;
+        let sealed = self.seal(Value::Secret(secret_id), secret)?;
+        self.connection
+            .execute(
+                "UPDATE subscriber_secret SET sealed = ?2 WHERE secret_id = ?1",
+                params![secret_id, sealed],
+            )
+            .map_err(failed)?;
+        Ok(())
     }
 
-    /// A new secret; the current one expires at `old_until_ms`, those that were rotated out
-    /// before keep their time.
+    /// A new secret. The current one expires at `old_until_ms`, those that were rotated out
+    /// before keep their time, and of all old ones the newest [`OLD_SECRETS`] are kept; without
+    /// a time all of them end now.
     pub(super) fn rotate(
         &self,
         subscriber_id: i64,
         secret: &SigningSecret,
         now_ms: i64,
-        old_until_ms: i64,
+        old_until_ms: Option<i64>,
     ) -> Result<(), Error> {
-        let mut connection = self.connection();
-        let rotate = |connection: &mut Connection| -> rusqlite::Result<()> {
-            let transaction = connection.transaction()?;
-            transaction.execute(
-                "DELETE FROM subscriber_secret WHERE subscriber_id = ?1 AND expires_at_ms <= ?2",
-                params![subscriber_id, now_ms],
+        if old_until_ms.is_some() {
+            // One that cannot be opened cannot go on signing either.
+            self.secrets_of(subscriber_id)?;
+        }
+        let expire = || -> rusqlite::Result<()> {
+            self.connection.execute(
+                "DELETE FROM subscriber_secret \
+                 WHERE subscriber_id = ?1 AND (expires_at_ms <= ?2 OR ?3 IS NULL)",
+                params![subscriber_id, now_ms, old_until_ms],
             )?;
-            transaction.execute(
+            self.connection.execute(
                 "UPDATE subscriber_secret SET expires_at_ms = ?2 \
                  WHERE subscriber_id = ?1 AND expires_at_ms IS NULL",
                 params![subscriber_id, old_until_ms],
             )?;
-            transaction.execute(
-                "INSERT INTO subscriber_secret (subscriber_id, secret) VALUES (?1, ?2)",
-                params![subscriber_id, secret.expose()],
+            self.connection.execute(
+                "DELETE FROM subscriber_secret WHERE subscriber_id = ?1 AND secret_id NOT IN \
+                 (SELECT secret_id FROM subscriber_secret WHERE subscriber_id = ?1 \
+                 ORDER BY secret_id DESC LIMIT ?2)",
+                params![subscriber_id, OLD_SECRETS],
             )?;
-            transaction.commit()
+            Ok(())
         };
-        rotate(&mut connection)
-            .map_err(|error| backend("cannot rotate the secret".to_owned(), error))
-    }
-
-    pub(super) fn remove(&self, subscriber_id: i64) -> Result<(), Error> {
-        let connection = self.connection();
-        for table in ["subscriber_secret", "subscriber_header"] {
-            connection
-                .execute(
-                    &format!("DELETE FROM {table} WHERE subscriber_id = ?1"),
-                    [subscriber_id],
-                )
-                .map_err(|error| backend("cannot forget the secret".to_owned(), error))?;
-        }
-        Ok(())
+        expire().map_err(|error| backend("cannot rotate the secret".to_owned(), error))?;
+        self.add_secret(subscriber_id, &secret.expose(), None)
     }
 
     /// Sets headers of a subscriber's own, and takes those away that have no value.
@@ -158,84 +138,223 @@ impl Secrets {
         subscriber_id: i64,
         headers: &BTreeMap<String, Option<SecretText>>,
     ) -> Result<(), Error> {
-        let mut connection = self.connection();
-        let change = |connection: &mut Connection| -> rusqlite::Result<()> {
-            let transaction = connection.transaction()?;
-            for (name, value) in headers {
-                set_header(&transaction, subscriber_id, name, value.as_ref())?;
+        let failed = |error| backend("cannot keep the headers".to_owned(), error);
+        for (name, value) in headers {
+            match value {
+                Some(value) => {
+                    let sealed = self.seal(Value::Header(subscriber_id, name), value.expose())?;
+                    self.connection.execute(
+                        "INSERT INTO subscriber_header (subscriber_id, name, sealed) \
+                         VALUES (?1, ?2, ?3) ON CONFLICT (subscriber_id, name) \
+                         DO UPDATE SET sealed = excluded.sealed",
+                        params![subscriber_id, name, sealed],
+                    )
+                }
+                None => self.connection.execute(
+                    "DELETE FROM subscriber_header WHERE subscriber_id = ?1 AND name = ?2",
+                    params![subscriber_id, name],
+                ),
             }
-            transaction.commit()
+            .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the whole URL of a chat.
+    pub(super) fn set_url(&self, subscriber_id: i64, url: &str) -> Result<(), Error> {
+        let sealed = self.seal(Value::Url(subscriber_id), url)?;
+        self.connection
+            .execute(
+                "UPDATE subscriber SET url_sealed = ?2 WHERE subscriber_id = ?1",
+                params![subscriber_id, sealed],
+            )
+            .map_err(|error| backend("cannot keep the URL".to_owned(), error))?;
+        Ok(())
+    }
+
+    /// All that a subscriber is sent to with, as one commit left it.
+    pub(super) fn outbound(&self, subscriber_id: i64) -> Result<Outbound, Error> {
+        let failed = |error| backend("cannot read the subscriber's secrets".to_owned(), error);
+        let (url, url_sealed): (String, Option<Vec<u8>>) = self
+            .connection
+            .query_row(
+                "SELECT url, url_sealed FROM subscriber WHERE subscriber_id = ?1",
+                [subscriber_id],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()
+            .map_err(failed)?
+            .ok_or_else(|| Error::NotFound(format!("subscriber has the key {subscriber_id}")))?;
+        let url = match url_sealed {
+            Some(sealed) => self.open(Value::Url(subscriber_id), &sealed)?,
+            None => url,
         };
-        change(&mut connection)
-            .map_err(|error| backend("cannot keep the headers".to_owned(), error))
+        Ok(Outbound {
+            url: url.into(),
+            secrets: self.secrets_of(subscriber_id)?,
+            headers: self.headers_of(subscriber_id)?,
+        })
+    }
+
+    /// The newest first.
+    fn secrets_of(&self, subscriber_id: i64) -> Result<Vec<SubscriberSecret>, Error> {
+        let read = || -> rusqlite::Result<Vec<SecretRow>> {
+            self.connection
+                .prepare_cached(
+                    "SELECT secret_id, sealed, expires_at_ms FROM subscriber_secret \
+                     WHERE subscriber_id = ?1 ORDER BY secret_id DESC",
+                )?
+                .query_map([subscriber_id], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })?
+                .collect()
+        };
+        let rows = read().map_err(|error| backend("cannot read the secrets".to_owned(), error))?;
+        let secret = |(secret_id, sealed, expires_at_ms): SecretRow| {
+            let secret = self.open(Value::Secret(secret_id), &sealed)?;
+            let secret = secret
+                .parse()
+                .map_err(|error| backend("cannot read a secret".to_owned(), error))?;
+            Ok(SubscriberSecret {
+                secret,
+                expires_at_ms,
+            })
+        };
+        rows.into_iter().map(secret).collect()
     }
 
     /// A subscriber's own headers, its credentials among them.
-    pub(super) fn headers_of(&self, subscriber_id: i64) -> Result<Headers, Error> {
-        let connection = self.connection();
-        let read = || -> rusqlite::Result<Headers> {
-            let mut found = connection
-                .prepare("SELECT name, value FROM subscriber_header WHERE subscriber_id = ?1")?;
-            let pair = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?.into()));
-            found.query_map([subscriber_id], pair)?.collect()
-        };
-        read().map_err(|error| backend("cannot read the headers".to_owned(), error))
-    }
-
-    /// Newest first.
-    pub(super) fn of(&self, subscriber_id: i64) -> Result<Vec<SubscriberSecret>, Error> {
-        let connection = self.connection();
-        let read = || -> rusqlite::Result<Vec<(String, Option<i64>)>> {
-            connection
-                .prepare(
-                    "SELECT secret, expires_at_ms FROM subscriber_secret \
-                     WHERE subscriber_id = ?1 ORDER BY secret_id DESC",
+    fn headers_of(&self, subscriber_id: i64) -> Result<Headers, Error> {
+        let read = || -> rusqlite::Result<Vec<(String, Vec<u8>)>> {
+            self.connection
+                .prepare_cached(
+                    "SELECT name, sealed FROM subscriber_header WHERE subscriber_id = ?1",
                 )?
                 .query_map([subscriber_id], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect()
         };
-        let rows = read().map_err(|error| backend("cannot read the secrets".to_owned(), error))?;
-        rows.into_iter()
-            .map(|(secret, expires_at_ms)| {
-                let secret = secret
-                    .parse()
-                    .map_err(|error| backend("cannot read a secret".to_owned(), error))?;
-                Ok(SubscriberSecret {
-                    secret,
-                    expires_at_ms,
-                })
-            })
-            .collect()
+        let rows = read().map_err(|error| backend("cannot read the headers".to_owned(), error))?;
+        let header = |(name, sealed): (String, Vec<u8>)| {
+            let value = self.open(Value::Header(subscriber_id, &name), &sealed)?;
+            Ok((name, value.into()))
+        };
+        rows.into_iter().map(header).collect()
     }
 }
 
-fn set_header(
+/// The names of a subscriber's own headers, its credentials among them.
+pub(super) fn header_names(
     connection: &Connection,
     subscriber_id: i64,
-    name: &str,
-    value: Option<&SecretText>,
-) -> rusqlite::Result<usize> {
-    match value {
-        Some(value) => connection.execute(
-            "INSERT INTO subscriber_header (subscriber_id, name, value) VALUES (?1, ?2, ?3) \
-             ON CONFLICT (subscriber_id, name) DO UPDATE SET value = excluded.value",
-            params![subscriber_id, name, value.expose()],
-        ),
-        None => connection.execute(
-            "DELETE FROM subscriber_header WHERE subscriber_id = ?1 AND name = ?2",
-            params![subscriber_id, name],
-        ),
+) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare("SELECT name FROM subscriber_header WHERE subscriber_id = ?1 ORDER BY name")?
+        .query_map([subscriber_id], |row| row.get(0))?
+        .collect()
+}
+
+/// Removes all that a subscriber was sent to with.
+pub(super) fn forget(connection: &Connection, subscriber_id: i64) -> rusqlite::Result<()> {
+    for sql in [
+        "DELETE FROM subscriber_secret WHERE subscriber_id = ?1",
+        "DELETE FROM subscriber_header WHERE subscriber_id = ?1",
+        "UPDATE subscriber SET url_sealed = NULL WHERE subscriber_id = ?1",
+    ] {
+        connection.execute(sql, [subscriber_id])?;
+    }
+    Ok(())
+}
+
+/// Whether anything in the store is sealed.
+pub(super) fn has_sealed(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM subscriber_secret) \
+         OR EXISTS (SELECT 1 FROM subscriber_header) OR EXISTS (SELECT 1 FROM idempotency) \
+         OR EXISTS (SELECT 1 FROM subscriber WHERE url_sealed IS NOT NULL)",
+        [],
+        |row| row.get(0),
+    )
+}
+
+/// What everybody may see of a chat's URL: where it is, not what lets one post there.
+pub(super) fn shown_url(url: &str) -> String {
+    let origin = Url::parse(url).map(|url| url.origin().ascii_serialization());
+    format!("{}/…", origin.unwrap_or_default())
+}
+
+/// The store's error for what was not sealed or opened.
+pub(super) fn unopened(attempted: &str, error: SealError) -> Error {
+    match error {
+        SealError::NoKey | SealError::Missing(_) => {
+            Error::KeyMissing(format!("{attempted}: {error}"))
+        }
+        SealError::Damaged => backend(attempted.to_owned(), error),
     }
 }
 
-/// Makes the file before SQLite does, so that it is never readable by others.
-fn restrict(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-    std::fs::File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+/// Does what needs keys; when one is missing, looks for it and tries once more.
+pub(super) fn with_keys<T>(
+    keys: &Keys,
+    act: impl Fn(&KeyRing) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let outcome = match act(&keys.ring()) {
+        Err(Error::KeyMissing(_)) if keys.refresh() => act(&keys.ring()),
+        outcome => outcome,
+    };
+    outcome.map_err(|error| match error {
+        Error::KeyMissing(what) => Error::KeyMissing(format!("{what}: {}", keys.remedy())),
+        other => other,
+    })
+}
+
+/// The ids of the keys that something is sealed with which is sent to a subscriber.
+fn used_keys(connection: &Connection) -> rusqlite::Result<BTreeSet<KeyId>> {
+    let mut used = BTreeSet::new();
+    for sql in [
+        "SELECT DISTINCT substr(sealed, 1, 9) FROM subscriber_secret",
+        "SELECT DISTINCT substr(sealed, 1, 9) FROM subscriber_header",
+        "SELECT DISTINCT substr(url_sealed, 1, 9) FROM subscriber WHERE url_sealed IS NOT NULL",
+    ] {
+        let mut select = connection.prepare_cached(sql)?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            used.extend(KeyId::of(&row.get::<_, Vec<u8>>(0)?));
+        }
+    }
+    Ok(used)
+}
+
+/// The keys that are used and not at hand.
+pub(super) fn missing_keys(connection: &Connection, keys: &Keys) -> rusqlite::Result<Vec<KeyId>> {
+    let used = used_keys(connection)?;
+    let missing = |ring: &KeyRing| used.iter().copied().filter(|id| !ring.has(*id)).collect();
+    let found: Vec<KeyId> = missing(&keys.ring());
+    if !found.is_empty() && keys.refresh() {
+        return Ok(missing(&keys.ring()));
+    }
+    Ok(found)
+}
+
+impl Store {
+    /// The keys without which some subscribers cannot be sent to.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn missing_keys(&self) -> Result<Vec<KeyId>, Error> {
+        let keys = Arc::clone(&self.keys);
+        self.look("look which keys are used", move |connection| {
+            missing_keys(connection, &keys)
+        })
+        .await
+    }
+}
+
+impl Core {
+    /// All that a subscriber is sent to with, as of the last commit.
+    pub(super) fn outbound(&self, subscriber_id: i64) -> Result<Outbound, Error> {
+        with_keys(&self.keys, |ring| {
+            let connection = &self.connection;
+            Sealed { connection, ring }.outbound(subscriber_id)
+        })
+    }
 }

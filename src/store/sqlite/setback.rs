@@ -369,6 +369,7 @@ fn move_part(connection: &Connection, moving: &mut Moving, now_ms: i64) -> rusql
 mod tests {
     use std::path::Path;
 
+    use super::super::import::Import;
     use super::*;
     use crate::store::sqlite::schema;
 
@@ -378,7 +379,8 @@ mod tests {
     /// A store in which so many forwards are due at the same time.
     fn store(forwards: i64) -> Connection {
         let mut connection = Connection::open_in_memory().unwrap();
-        schema::migrate(&mut connection, Path::new("memory"), 0, 0).unwrap();
+        let import = Import::nothing();
+        schema::migrate(&mut connection, Path::new("memory"), (0, 0), &import).unwrap();
         let mut insert = connection
             .prepare(
                 "INSERT INTO forward (uid, subscriber_id, message_id, report_id, payload_id, \

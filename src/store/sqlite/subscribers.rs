@@ -3,14 +3,16 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::sync::Arc;
 
+use super::changes::Changing;
 use super::writer::Core;
-use super::{Store, backend, forwards};
+use super::{Store, backend, forwards, secrets};
 use crate::forward::envelope::SigningSecret;
 use crate::model::{
     AUTHORIZATION, AlertOptions, AuthKind, ErrorFormat, Headers, NumberFormat, Ordering,
-    PayloadFormat, PayloadOptions, Reports, Setting, Subscriber, SubscriberState, TimestampFormat,
+    PayloadFormat, PayloadOptions, Reports, Setting, Subscriber, SubscriberKind, SubscriberState,
+    TimestampFormat,
 };
-use crate::store::{Error, NewSubscriber, StateChange, SubscriberChange, SubscriberSecret};
+use crate::store::{Error, NewSubscriber, Outbound, StateChange, SubscriberChange};
 
 const COLUMNS: &str = "subscriber_id, name, owner, url, kind, wording, link, state, \
      state_reason, filter, reports, format, error_format, phone_format, timestamp_format, ordering, concurrency, timeout_ms, \
@@ -97,24 +99,6 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Vec<Arc<Subscrib
 }
 
 impl Store {
-    /// Adds a subscriber with a fresh secret, which is returned here and shown nowhere else.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] when the name is taken.
-    pub async fn add_subscriber(
-        &self,
-        new: NewSubscriber,
-    ) -> Result<(Arc<Subscriber>, SigningSecret), Error> {
-        let secret = SigningSecret::generate();
-        let (name, headers) = (new.name.clone(), new.own_headers());
-        let id = self.run(move |core| core.add_subscriber(&new)).await?;
-        // A crash here leaves a subscriber without a secret, to be mended by rotate-secret;
-        // it would not be sent to until then.
-        self.secrets.set(id, &secret, &headers)?;
-        self.run(move |core| core.publish(&[id])).await?;
-        Ok((self.subscriber(&name)?, secret))
-    }
-
     /// The subscriber of that name.
     ///
     /// # Errors
@@ -128,231 +112,285 @@ impl Store {
             .ok_or_else(|| Error::NotFound(format!("subscriber is named {name:?}")))
     }
 
-    /// Pauses or resumes a subscriber; resuming forgets that it was failing.
+    /// All that a subscriber is sent to with, as of the last commit.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
-    pub async fn set_state(
-        &self,
-        name: &str,
-        state: SubscriberState,
-    ) -> Result<Arc<Subscriber>, Error> {
-        let id = self.subscriber(name)?.id;
-        let change = StateChange {
-            state,
-            reason: None,
-        };
-        self.change_state(id, change).await?;
-        self.subscriber(name)
+    /// [`Error::KeyMissing`] while it cannot be opened, [`Error::NotFound`], [`Error::Backend`].
+    pub async fn outbound(&self, subscriber_id: i64) -> Result<Outbound, Error> {
+        self.run(move |core| core.outbound(subscriber_id)).await
+    }
+}
+
+impl Changing<'_> {
+    /// Adds a subscriber with a fresh secret, which is returned here and shown nowhere else.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the name is taken.
+    pub fn add_subscriber(
+        &mut self,
+        new: &NewSubscriber,
+    ) -> Result<(Subscriber, SigningSecret), Error> {
+        let failed = |error| backend("cannot add the subscriber".to_owned(), error);
+        let id = insert(self.connection, new, self.now_ms)
+            .map_err(failed)?
+            .ok_or_else(|| {
+                Error::Conflict(format!("a subscriber is already named {:?}", new.name))
+            })?;
+        let secret = SigningSecret::generate();
+        let headers = new.own_headers().into_iter();
+        let headers = headers.map(|(name, value)| (name, Some(value))).collect();
+        self.sealing(|sealed| {
+            sealed.add_secret(id, &secret.expose(), None)?;
+            sealed.change_headers(id, &headers)?;
+            if new.kind == SubscriberKind::Chat {
+                sealed.set_url(id, &new.url)?;
+            }
+            Ok(())
+        })?;
+        self.after.publish(id);
+        Ok((self.subscriber(id)?, secret))
     }
 
     /// Changes how a subscriber is sent to; what is owed already keeps its payload.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
-    pub async fn update_subscriber(
-        &self,
-        name: &str,
-        change: SubscriberChange,
-    ) -> Result<Arc<Subscriber>, Error> {
-        let id = self.subscriber(name)?.id;
-        let headers = change.own_headers();
-        let names = if headers.is_empty() {
-            None
-        } else {
-            // First the file that decides what is sent, then what is shown of it.
-            self.secrets.change_headers(id, &headers)?;
-            Some(header_names(&self.secrets.headers_of(id)?))
-        };
-        self.run(move |core| core.update_subscriber(id, &change, names.as_deref()))
-            .await?;
-        self.subscriber(name)
-    }
-
-    /// Removes a subscriber: what it is owed is given up, its name is free again.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
-    pub async fn remove_subscriber(&self, name: &str) -> Result<usize, Error> {
-        let id = self.subscriber(name)?.id;
-        let given_up = self.run(move |core| core.remove_subscriber(id)).await?;
-        self.secrets.remove(id)?;
-        Ok(given_up)
-    }
-
-    /// Gives a subscriber a new secret; the old one signs beside it until `old_until_ms`.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
-    pub async fn rotate_secret(
-        &self,
-        name: &str,
-        old_until_ms: i64,
-    ) -> Result<SigningSecret, Error> {
-        let id = self.subscriber(name)?.id;
-        let secret = SigningSecret::generate();
-        self.secrets
-            .rotate(id, &secret, self.clock.now_ms(), old_until_ms)?;
-        self.run(move |core| core.publish(&[id])).await?;
-        Ok(secret)
-    }
-
-    /// The secrets to sign a subscriber's payloads with, the newest first.
-    ///
-    /// # Errors
-    /// [`Error::Backend`].
-    pub fn signing_secrets(&self, subscriber_id: i64) -> Result<Vec<SubscriberSecret>, Error> {
-        self.secrets.of(subscriber_id)
-    }
-
-    /// The headers that are sent to a subscriber beside ours, its credentials among them.
-    ///
-    /// # Errors
-    /// [`Error::Backend`].
-    pub fn own_headers(&self, subscriber_id: i64) -> Result<Headers, Error> {
-        self.secrets.headers_of(subscriber_id)
-    }
-}
-
-impl Core {
-    fn add_subscriber(&mut self, new: &NewSubscriber) -> Result<i64, Error> {
-        self.change("add the subscriber", |connection, now_ms| {
-            let add = || -> rusqlite::Result<Option<i64>> {
-                let taken: Option<i64> = connection
-                    .query_row(
-                        "SELECT 1 FROM subscriber WHERE name = ?1 AND removed_at_ms IS NULL",
-                        [&new.name],
-                        |row| row.get(0),
-                    )
-                    .optional()?;
-                if taken.is_some() {
-                    return Ok(None);
-                }
-                let filter = serde_json::to_string(&new.filter).map_err(unreadable)?;
-                connection.query_row(
-                    "INSERT INTO subscriber (name, url, state, filter, error_format, phone_format, \
-                     timestamp_format, concurrency, created_at_ms, owner, format, reports, \
-                     ordering, timeout_ms, rate_limit, schedule, headers, auth, kind, \
-                     wording, link) VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
-                     ?11, ?12, ?13, ?14, ?15, nullif(?16, ''), ?17, ?18, ?19, ?20) \
-                     RETURNING subscriber_id",
-                    params![
-                        new.name,
-                        new.url,
-                        filter,
-                        new.options.error_format.as_str(),
-                        new.options.phone_format.as_str(),
-                        new.options.timestamp_format.as_str(),
-                        new.concurrency,
-                        now_ms,
-                        new.owner,
-                        new.options.format.as_str(),
-                        new.reports.as_str(),
-                        new.ordering.as_str(),
-                        new.timeout_ms,
-                        new.rate_limit,
-                        schedule_text(new.schedule_ms.as_ref())?,
-                        header_names(&new.headers),
-                        new.auth.as_ref().map(|auth| auth.kind().as_str()),
-                        new.kind.as_str(),
-                        new.alert.wording,
-                        new.alert.link,
-                    ],
-                    |row| row.get(0).map(Some),
-                )
-            };
-            add()
-                .map_err(|error| backend("cannot add the subscriber".to_owned(), error))?
-                .ok_or_else(|| {
-                    Error::Conflict(format!("a subscriber is already named {:?}", new.name))
-                })
-        })
-    }
-
-    /// `names` are those of its own headers where these change.
-    fn update_subscriber(
+    /// [`Error::NotFound`], [`Error::KeyMissing`], [`Error::Backend`].
+    pub fn update_subscriber(
         &mut self,
         id: i64,
         change: &SubscriberChange,
-        names: Option<&str>,
-    ) -> Result<(), Error> {
-        self.change("change the subscriber", |connection, _| {
-            let update =
-                || -> rusqlite::Result<usize> {
-                    let filter = change.filter.as_ref().map(serde_json::to_string);
-                    let filter = filter.transpose().map_err(unreadable)?;
-                    let options = change.options;
-                    let schedule = change.schedule_ms.clone().and_then(Setting::own);
-                    let auth = change.auth.clone().and_then(Setting::own);
-                    let auth = auth.map(|auth| auth.kind());
-                    connection.execute(
-                    "UPDATE subscriber SET url = coalesce(?2, url), filter = coalesce(?3, filter), \
-                     error_format = coalesce(?4, error_format), \
-                     phone_format = coalesce(?5, phone_format), \
-                     timestamp_format = coalesce(?6, timestamp_format), \
-                     concurrency = coalesce(?7, concurrency), \
-                     format = coalesce(?8, format), reports = coalesce(?9, reports), \
-                     ordering = coalesce(?10, ordering), \
-                     timeout_ms = CASE WHEN ?11 THEN ?12 ELSE timeout_ms END, \
-                     rate_limit = CASE WHEN ?13 THEN ?14 ELSE rate_limit END, \
-                     schedule = CASE WHEN ?15 THEN ?16 ELSE schedule END, \
-                     headers = CASE WHEN ?17 IS NULL THEN headers ELSE nullif(?17, '') END, \
-                     auth = CASE WHEN ?18 THEN ?19 ELSE auth END, \
-                     wording = CASE WHEN ?20 THEN ?21 ELSE wording END, \
-                     link = CASE WHEN ?20 THEN ?22 ELSE link END \
-                     WHERE subscriber_id = ?1 AND removed_at_ms IS NULL",
-                    params![
-                        id,
-                        change.url,
-                        filter,
-                        options.error_format.map(ErrorFormat::as_str),
-                        options.phone_format.map(NumberFormat::as_str),
-                        options.timestamp_format.map(TimestampFormat::as_str),
-                        change.concurrency,
-                        options.format.map(PayloadFormat::as_str),
-                        change.reports.map(Reports::as_str),
-                        change.ordering.map(Ordering::as_str),
-                        change.timeout_ms.is_some(),
-                        change.timeout_ms.and_then(Setting::own),
-                        change.rate_limit.is_some(),
-                        change.rate_limit.and_then(Setting::own),
-                        change.schedule_ms.is_some(),
-                        schedule_text(schedule.as_ref())?,
-                        names,
-                        change.auth.is_some(),
-                        auth.map(AuthKind::as_str),
-                        change.alert.is_some(),
-                        change.alert.as_ref().and_then(|alert| alert.wording.as_ref()),
-                        change.alert.as_ref().and_then(|alert| alert.link.as_ref()),
-                    ],
+    ) -> Result<Subscriber, Error> {
+        let before = self.subscriber(id)?;
+        let failed = |error| backend("cannot change the subscriber".to_owned(), error);
+        let is_chat = before.kind == SubscriberKind::Chat;
+        // What is shown of a chat's URL may come back as it was read.
+        let url = change.url.as_ref().filter(|url| **url != before.url);
+        let shown = url.map(|url| shown(before.kind, url));
+        update(self.connection, id, change, shown.as_deref()).map_err(failed)?;
+        let headers = change.own_headers();
+        if !headers.is_empty() || (is_chat && url.is_some()) {
+            self.sealing(|sealed| {
+                sealed.change_headers(id, &headers)?;
+                match url {
+                    Some(url) if is_chat => sealed.set_url(id, url),
+                    _ => Ok(()),
+                }
+            })?;
+            let names = secrets::header_names(self.connection, id).map_err(failed)?;
+            let names: Vec<String> = names
+                .into_iter()
+                .filter(|name| name != AUTHORIZATION)
+                .collect();
+            self.connection
+                .execute(
+                    "UPDATE subscriber SET headers = nullif(?2, '') WHERE subscriber_id = ?1",
+                    params![id, names.join(", ")],
                 )
-                };
-            let changed = update()
-                .map_err(|error| backend("cannot change the subscriber".to_owned(), error))?;
-            if changed == 0 {
-                return Err(Error::NotFound(format!("subscriber has the key {id}")));
-            }
-            Ok(())
-        })?;
-        // A header's new value is not in the row: its lane is told all the same.
-        let touched = [id];
-        self.publish(if names.is_some() { &touched } else { &[] })
+                .map_err(failed)?;
+        }
+        self.after.publish(id);
+        self.subscriber(id)
     }
 
+    /// Pauses or resumes a subscriber; resuming forgets that it was failing.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Backend`].
+    pub fn set_state(&mut self, id: i64, state: SubscriberState) -> Result<Subscriber, Error> {
+        let change = StateChange {
+            state,
+            reason: None,
+        };
+        change_state(self.connection, id, &change)?;
+        self.after.republish();
+        self.subscriber(id)
+    }
+
+    /// Removes a subscriber: what it is owed is given up, its name is free again, and nothing is
+    /// left of its secrets. Says how many forwards were given up.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Backend`].
+    pub fn remove_subscriber(&mut self, id: i64) -> Result<usize, Error> {
+        self.subscriber(id)?;
+        let remove = || -> rusqlite::Result<usize> {
+            self.connection.execute(
+                "UPDATE subscriber SET removed_at_ms = ?2 WHERE subscriber_id = ?1",
+                params![id, self.now_ms],
+            )?;
+            secrets::forget(self.connection, id)?;
+            forwards::give_up(self.connection, id, self.now_ms)
+        };
+        let given_up =
+            remove().map_err(|error| backend("cannot remove the subscriber".to_owned(), error))?;
+        self.after.republish();
+        Ok(given_up)
+    }
+
+    /// Gives a subscriber a new secret; the old one signs beside it until `old_until_ms`, or, when
+    /// there is none, no more.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::KeyMissing`], [`Error::Backend`].
+    pub fn rotate_secret(
+        &mut self,
+        id: i64,
+        old_until_ms: Option<i64>,
+    ) -> Result<(Subscriber, SigningSecret), Error> {
+        let subscriber = self.subscriber(id)?;
+        let secret = SigningSecret::generate();
+        let now_ms = self.now_ms;
+        self.sealing(|sealed| sealed.rotate(id, &secret, now_ms, old_until_ms))?;
+        self.after.publish(id);
+        Ok((subscriber, secret))
+    }
+
+    /// The subscriber of that key as it is now.
+    fn subscriber(&self, id: i64) -> Result<Subscriber, Error> {
+        self.connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM subscriber WHERE subscriber_id = ?1 AND removed_at_ms IS NULL"
+            ))
+            .and_then(|mut select| select.query_row([id], read).optional())
+            .map_err(|error| backend("cannot read the subscriber".to_owned(), error))?
+            .ok_or_else(|| Error::NotFound(format!("subscriber has the key {id}")))
+    }
+}
+
+/// What of its URL stands in the table.
+fn shown(kind: SubscriberKind, url: &str) -> String {
+    if kind == SubscriberKind::Chat {
+        secrets::shown_url(url)
+    } else {
+        url.to_owned()
+    }
+}
+
+/// Its key; `None` when the name is taken.
+fn insert(
+    connection: &Connection,
+    new: &NewSubscriber,
+    now_ms: i64,
+) -> rusqlite::Result<Option<i64>> {
+    let taken: Option<i64> = connection
+        .query_row(
+            "SELECT 1 FROM subscriber WHERE name = ?1 AND removed_at_ms IS NULL",
+            [&new.name],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if taken.is_some() {
+        return Ok(None);
+    }
+    let filter = serde_json::to_string(&new.filter).map_err(unreadable)?;
+    connection.query_row(
+        "INSERT INTO subscriber (name, url, state, filter, error_format, phone_format, \
+         timestamp_format, concurrency, created_at_ms, owner, format, reports, \
+         ordering, timeout_ms, rate_limit, schedule, headers, auth, kind, \
+         wording, link) VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
+         ?11, ?12, ?13, ?14, ?15, nullif(?16, ''), ?17, ?18, ?19, ?20) \
+         RETURNING subscriber_id",
+        params![
+            new.name,
+            shown(new.kind, &new.url),
+            filter,
+            new.options.error_format.as_str(),
+            new.options.phone_format.as_str(),
+            new.options.timestamp_format.as_str(),
+            new.concurrency,
+            now_ms,
+            new.owner,
+            new.options.format.as_str(),
+            new.reports.as_str(),
+            new.ordering.as_str(),
+            new.timeout_ms,
+            new.rate_limit,
+            schedule_text(new.schedule_ms.as_ref())?,
+            header_names(&new.headers),
+            new.auth.as_ref().map(|auth| auth.kind().as_str()),
+            new.kind.as_str(),
+            new.alert.wording,
+            new.alert.link,
+        ],
+        |row| row.get(0).map(Some),
+    )
+}
+
+/// `url` is what is to stand in the table where that changes.
+fn update(
+    connection: &Connection,
+    id: i64,
+    change: &SubscriberChange,
+    url: Option<&str>,
+) -> rusqlite::Result<()> {
+    let filter = change.filter.as_ref().map(serde_json::to_string);
+    let filter = filter.transpose().map_err(unreadable)?;
+    let options = change.options;
+    let schedule = change.schedule_ms.clone().and_then(Setting::own);
+    let auth = change.auth.clone().and_then(Setting::own);
+    let auth = auth.map(|auth| auth.kind());
+    let alert = change.alert.as_ref();
+    connection.execute(
+        "UPDATE subscriber SET url = coalesce(?2, url), filter = coalesce(?3, filter), \
+         error_format = coalesce(?4, error_format), \
+         phone_format = coalesce(?5, phone_format), \
+         timestamp_format = coalesce(?6, timestamp_format), \
+         concurrency = coalesce(?7, concurrency), \
+         format = coalesce(?8, format), reports = coalesce(?9, reports), \
+         ordering = coalesce(?10, ordering), \
+         timeout_ms = CASE WHEN ?11 THEN ?12 ELSE timeout_ms END, \
+         rate_limit = CASE WHEN ?13 THEN ?14 ELSE rate_limit END, \
+         schedule = CASE WHEN ?15 THEN ?16 ELSE schedule END, \
+         auth = CASE WHEN ?17 THEN ?18 ELSE auth END, \
+         wording = CASE WHEN ?19 THEN ?20 ELSE wording END, \
+         link = CASE WHEN ?19 THEN ?21 ELSE link END \
+         WHERE subscriber_id = ?1",
+        params![
+            id,
+            url,
+            filter,
+            options.error_format.map(ErrorFormat::as_str),
+            options.phone_format.map(NumberFormat::as_str),
+            options.timestamp_format.map(TimestampFormat::as_str),
+            change.concurrency,
+            options.format.map(PayloadFormat::as_str),
+            change.reports.map(Reports::as_str),
+            change.ordering.map(Ordering::as_str),
+            change.timeout_ms.is_some(),
+            change.timeout_ms.and_then(Setting::own),
+            change.rate_limit.is_some(),
+            change.rate_limit.and_then(Setting::own),
+            change.schedule_ms.is_some(),
+            schedule_text(schedule.as_ref())?,
+            change.auth.is_some(),
+            auth.map(AuthKind::as_str),
+            change.alert.is_some(),
+            alert.and_then(|alert| alert.wording.as_ref()),
+            alert.and_then(|alert| alert.link.as_ref()),
+        ],
+    )?;
+    Ok(())
+}
+
+fn change_state(connection: &Connection, id: i64, change: &StateChange) -> Result<(), Error> {
+    let changed = connection
+        .execute(
+            "UPDATE subscriber SET state = ?2, state_reason = ?3, \
+             failing_since_ms = CASE WHEN ?2 = 'active' THEN NULL ELSE failing_since_ms END \
+             WHERE subscriber_id = ?1 AND removed_at_ms IS NULL",
+            params![id, change.state.as_str(), change.reason],
+        )
+        .map_err(|error| backend("cannot change the subscriber's state".to_owned(), error))?;
+    if changed == 0 {
+        return Err(Error::NotFound(format!("subscriber has the key {id}")));
+    }
+    Ok(())
+}
+
+impl Core {
     pub(super) fn change_state(&mut self, id: i64, change: &StateChange) -> Result<(), Error> {
         self.change("change the subscriber's state", |connection, _| {
-            let changed = connection
-                .execute(
-                    "UPDATE subscriber SET state = ?2, state_reason = ?3, \
-                     failing_since_ms = CASE WHEN ?2 = 'active' THEN NULL ELSE failing_since_ms END \
-                     WHERE subscriber_id = ?1 AND removed_at_ms IS NULL",
-                    params![id, change.state.as_str(), change.reason],
-                )
-                .map_err(|error| backend("cannot change the subscriber's state".to_owned(), error))?;
-            if changed == 0 {
-                return Err(Error::NotFound(format!("subscriber has the key {id}")));
-            }
-            Ok(())
+            change_state(connection, id, change)
         })?;
         self.publish(&[])
     }
@@ -367,20 +405,5 @@ impl Core {
                 .map_err(|error| backend("cannot note that the subscriber fails".to_owned(), error))
         })?;
         self.publish(&[])
-    }
-
-    fn remove_subscriber(&mut self, id: i64) -> Result<usize, Error> {
-        let given_up = self.change("remove the subscriber", |connection, now_ms| {
-            let remove = || -> rusqlite::Result<usize> {
-                connection.execute(
-                    "UPDATE subscriber SET removed_at_ms = ?2 WHERE subscriber_id = ?1",
-                    params![id, now_ms],
-                )?;
-                forwards::give_up(connection, id, now_ms)
-            };
-            remove().map_err(|error| backend("cannot remove the subscriber".to_owned(), error))
-        })?;
-        self.publish(&[])?;
-        Ok(given_up)
     }
 }

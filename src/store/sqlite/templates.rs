@@ -2,60 +2,52 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::backend;
+use super::changes::Changing;
 use super::reader::Reader;
-use super::{Store, backend};
 use crate::store::query::Window;
 use crate::store::{Error, TemplateRecord};
 
-impl Store {
+impl Changing<'_> {
     /// Writes a template's body, over the one before.
     ///
     /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn put_template(
-        &self,
-        name: String,
-        language: String,
-        body: String,
+    /// [`Error::Backend`].
+    pub fn put_template(
+        &mut self,
+        name: &str,
+        language: &str,
+        body: &str,
     ) -> Result<TemplateRecord, Error> {
-        self.run(move |core| {
-            core.change("write the template", |connection, now_ms| {
-                connection
-                    .query_row(
-                        "INSERT INTO template (name, language, body, updated_at_ms) \
-                         VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name, language) DO UPDATE SET \
-                         body = excluded.body, updated_at_ms = excluded.updated_at_ms RETURNING *",
-                        params![name, language, body, now_ms],
-                        read_template,
-                    )
-                    .map_err(|error| backend("cannot write the template".to_owned(), error))
-            })
-        })
-        .await
+        self.connection
+            .query_row(
+                "INSERT INTO template (name, language, body, updated_at_ms) \
+                 VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name, language) DO UPDATE SET \
+                 body = excluded.body, updated_at_ms = excluded.updated_at_ms RETURNING *",
+                params![name, language, body, self.now_ms],
+                read_template,
+            )
+            .map_err(|error| backend("cannot write the template".to_owned(), error))
     }
 
     /// Removes a template; texts that were rendered stay.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Backend`], [`Error::Closed`].
-    pub async fn remove_template(&self, name: String, language: String) -> Result<(), Error> {
-        self.run(move |core| {
-            core.change("remove the template", |connection, _| {
-                let removed = connection
-                    .execute(
-                        "DELETE FROM template WHERE name = ?1 AND language = ?2",
-                        params![name, language],
-                    )
-                    .map_err(|error| backend("cannot remove the template".to_owned(), error))?;
-                if removed == 0 {
-                    return Err(Error::NotFound(format!(
-                        "template is named {name:?} in {language:?}"
-                    )));
-                }
-                Ok(())
-            })
-        })
-        .await
+    /// [`Error::NotFound`], [`Error::Backend`].
+    pub fn remove_template(&mut self, name: &str, language: &str) -> Result<(), Error> {
+        let removed = self
+            .connection
+            .execute(
+                "DELETE FROM template WHERE name = ?1 AND language = ?2",
+                params![name, language],
+            )
+            .map_err(|error| backend("cannot remove the template".to_owned(), error))?;
+        if removed == 0 {
+            return Err(Error::NotFound(format!(
+                "template is named {name:?} in {language:?}"
+            )));
+        }
+        Ok(())
     }
 }
 

@@ -1,11 +1,12 @@
-//! Tokens: kept in the second file, hashed; looked up in memory.
+//! Tokens: kept as hashes; looked up in memory.
 
 use std::sync::{PoisonError, RwLock};
 
-use rusqlite::{Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use subtle::ConstantTimeEq as _;
 
-use super::secrets::Secrets;
+use super::changes::Changing;
+use super::writer::Job;
 use super::{Store, backend};
 use crate::access::token::{self, Hash, NewToken, TokenRecord};
 use crate::store::Error;
@@ -14,16 +15,17 @@ use crate::store::Error;
 /// sync of the disk each.
 const USE_KEPT_MS: i64 = 60_000;
 
-/// The tokens as they stand in the file.
+/// The tokens as they stand in the table.
 pub(super) struct Tokens(RwLock<Vec<(Hash, TokenRecord)>>);
 
 impl Tokens {
-    pub(super) fn load(secrets: &Secrets) -> Result<Self, Error> {
-        Ok(Self(RwLock::new(load(secrets)?)))
+    pub(super) fn load(connection: &Connection) -> Result<Self, Error> {
+        Ok(Self(RwLock::new(load(connection)?)))
     }
 
-    fn reload(&self, secrets: &Secrets) -> Result<(), Error> {
-        let tokens = load(secrets)?;
+    /// Reads them anew after a change.
+    pub(super) fn reload(&self, connection: &Connection) -> Result<(), Error> {
+        let tokens = load(connection)?;
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = tokens;
         Ok(())
     }
@@ -34,8 +36,7 @@ impl Tokens {
     }
 }
 
-fn load(secrets: &Secrets) -> Result<Vec<(Hash, TokenRecord)>, Error> {
-    let connection = secrets.connection();
+fn load(connection: &Connection) -> Result<Vec<(Hash, TokenRecord)>, Error> {
     let read = || -> rusqlite::Result<Vec<(Hash, TokenRecord)>> {
         connection
             .prepare("SELECT * FROM token ORDER BY token_id")?
@@ -64,71 +65,65 @@ fn read_token(row: &Row<'_>) -> rusqlite::Result<(Hash, TokenRecord)> {
     Ok((row.get("hash")?, record))
 }
 
-impl Store {
+impl Changing<'_> {
     /// Keeps a new token; its text is returned here and shown nowhere else.
     ///
     /// # Errors
     /// [`Error::Backend`].
-    pub async fn create_token(&self, new: NewToken) -> Result<(TokenRecord, String), Error> {
+    pub fn create_token(&mut self, new: &NewToken) -> Result<(TokenRecord, String), Error> {
         let text = token::generate();
         // It was just made, so it is one.
         let hash = token::hash(&text).unwrap_or_default();
-        let now_ms = self.clock.now_ms();
-        let record = self
-            .with_secrets(move |store| {
-                let sources = serde_json::to_string(&new.sources).unwrap_or_default();
-                let insert = store.secrets.connection().query_row(
-                    "INSERT INTO token (hash, name, role, owner, sources, created_at_ms, \
-                     expires_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING *",
-                    params![
-                        hash,
-                        new.name,
-                        new.role.as_str(),
-                        new.owner,
-                        sources,
-                        now_ms,
-                        new.expires_at_ms
-                    ],
-                    read_token,
-                );
-                let (_, record) =
-                    insert.map_err(|error| backend("cannot keep the token".to_owned(), error))?;
-                store.tokens.reload(&store.secrets)?;
-                Ok(record)
-            })
-            .await?;
+        let sources = serde_json::to_string(&new.sources).unwrap_or_default();
+        let (_, record) = self
+            .connection
+            .query_row(
+                "INSERT INTO token (hash, name, role, owner, sources, created_at_ms, \
+                 expires_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING *",
+                params![
+                    hash,
+                    new.name,
+                    new.role.as_str(),
+                    new.owner,
+                    sources,
+                    self.now_ms,
+                    new.expires_at_ms
+                ],
+                read_token,
+            )
+            .map_err(|error| backend("cannot keep the token".to_owned(), error))?;
+        self.after.tokens();
         Ok((record, text))
-    }
-
-    /// Every token, the revoked and the expired ones too.
-    #[must_use]
-    pub fn tokens(&self) -> Vec<TokenRecord> {
-        self.tokens.read()
     }
 
     /// Ends a token now; one that was revoked stays as it is.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Backend`].
-    pub async fn revoke_token(&self, token_id: i64) -> Result<TokenRecord, Error> {
-        let now_ms = self.clock.now_ms();
-        self.with_secrets(move |store| {
-            store
-                .secrets
-                .connection()
-                .execute(
-                    "UPDATE token SET revoked_at_ms = ?2 \
-                     WHERE token_id = ?1 AND revoked_at_ms IS NULL",
-                    [token_id, now_ms],
+    pub fn revoke_token(&mut self, token_id: i64) -> Result<TokenRecord, Error> {
+        let revoke = || -> rusqlite::Result<Option<(Hash, TokenRecord)>> {
+            self.connection
+                .query_row(
+                    "UPDATE token SET revoked_at_ms = coalesce(revoked_at_ms, ?2) \
+                     WHERE token_id = ?1 RETURNING *",
+                    [token_id, self.now_ms],
+                    read_token,
                 )
-                .map_err(|error| backend("cannot revoke the token".to_owned(), error))?;
-            store.tokens.reload(&store.secrets)?;
-            let mut tokens = store.tokens().into_iter();
-            tokens
-                .find(|token| token.token_id == token_id)
-                .ok_or_else(|| Error::NotFound(format!("token has the key {token_id}")))
-        })
-        .await
+                .optional()
+        };
+        let (_, record) = revoke()
+            .map_err(|error| backend("cannot revoke the token".to_owned(), error))?
+            .ok_or_else(|| Error::NotFound(format!("token has the key {token_id}")))?;
+        self.after.tokens();
+        Ok(record)
+    }
+}
+
+impl Store {
+    /// Every token, the revoked and the expired ones too.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<TokenRecord> {
+        self.tokens.read()
     }
 
     /// The token with this text, whether it still holds or not; every one is compared, each in
@@ -147,10 +142,7 @@ impl Store {
     }
 
     /// Notes that a token was used, at most once a minute.
-    ///
-    /// # Errors
-    /// [`Error::Backend`].
-    pub async fn note_token_used(&self, token_id: i64) -> Result<(), Error> {
+    pub fn note_token_used(&self, token_id: i64) {
         let now_ms = self.clock.now_ms();
         let is_new = {
             let mut tokens = self
@@ -170,27 +162,19 @@ impl Store {
             })
         };
         if !is_new {
-            return Ok(());
+            return;
         }
-        self.with_secrets(move |store| {
-            let update = store.secrets.connection().execute(
-                "UPDATE token SET last_used_ms = ?2 WHERE token_id = ?1",
-                [token_id, now_ms],
-            );
-            update.map_err(|error| backend("cannot note the token's use".to_owned(), error))?;
-            Ok(())
-        })
-        .await
-    }
-
-    /// Works on the second file, off the asker's thread: it waits for the disk.
-    pub(super) async fn with_secrets<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
-        let store = self.clone();
-        tokio::task::spawn_blocking(move || work(&store))
-            .await
-            .map_err(|_| Error::Closed)?
+        // Whoever asks does not wait for it: the time of a use is worth no sync of the disk.
+        self.writer.send(Job::Run(Box::new(move |core| {
+            let noted = core.change("note the token's use", |connection, _| {
+                let sql = "UPDATE token SET last_used_ms = ?2 WHERE token_id = ?1";
+                connection
+                    .execute(sql, [token_id, now_ms])
+                    .map_err(|error| backend("cannot note the token's use".to_owned(), error))
+            });
+            if let Err(error) = noted {
+                tracing::warn!(%error, "api.token_use_not_noted");
+            }
+        })));
     }
 }

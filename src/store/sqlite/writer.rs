@@ -21,10 +21,12 @@ use super::displaced::Displacement;
 use super::doors::Doors;
 use super::files::{Files, OwnedFile};
 use super::group::gather;
+use super::keys::Keys;
 use super::reader::Readings;
 use super::setback::Setback;
 use super::sources::Sources;
 use super::tending::{CHECKPOINT_PAGES, Pinned, TRUNCATE_EVERY, count_wal_pages};
+use super::tokens::Tokens;
 use super::{accept, backend, disk, forwards, set_durability, subscribers};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -135,7 +137,7 @@ impl Writer {
     }
 
     /// What the writer would refuse need not wait for it.
-    fn refuse_early(&self) -> Result<(), Error> {
+    pub(super) fn refuse_early(&self) -> Result<(), Error> {
         if self.shared.displaced.load(Ordering::Relaxed) {
             Err(Error::Displaced)
         } else if self.shared.disk_low.load(Ordering::Relaxed) {
@@ -194,7 +196,7 @@ pub(super) struct Core {
     pub(super) doors: Doors,
     /// Settlements that could not be written down, to be tried again with the next group.
     pub(super) unsettled: Vec<Settlement>,
-    published: watch::Sender<Arc<[Arc<Subscriber>]>>,
+    pub(super) published: watch::Sender<Arc<[Arc<Subscriber>]>>,
     pub(super) shared: Arc<Shared>,
     pub(super) durability: Durability,
     pub(super) path: PathBuf,
@@ -220,6 +222,12 @@ pub(super) struct Core {
     pub(super) setback: Setback,
     /// Woken when what is to be asked for is due otherwise.
     pub(super) polls: Arc<Notify>,
+    /// Woken when a replay was begun.
+    pub(super) replays: Arc<Notify>,
+    pub(super) keys: Arc<Keys>,
+    pub(super) tokens: Arc<Tokens>,
+    /// Subscribers whose change could not be published.
+    pub(super) unpublished: Vec<i64>,
     /// Dropped last: closing it takes SQLite's locks away.
     _file: Arc<OwnedFile>,
 }
@@ -228,8 +236,8 @@ impl Core {
     pub(super) fn new(
         (connection, file): (Connection, Arc<OwnedFile>),
         options: &Options,
-        clock: Clock,
-        metrics: Arc<Metrics>,
+        (clock, metrics): (Clock, Arc<Metrics>),
+        (keys, tokens): (Arc<Keys>, Arc<Tokens>),
     ) -> Result<Self, Error> {
         let subscribers: Arc<[Arc<Subscriber>]> = subscribers::load(&connection)
             .map_err(|error| backend("cannot read the subscribers".to_owned(), error))?
@@ -264,6 +272,10 @@ impl Core {
             emptying: false,
             setback,
             polls: Arc::default(),
+            replays: Arc::default(),
+            keys,
+            tokens,
+            unpublished: Vec::new(),
             _file: file,
         };
         core.files.share_access();
@@ -302,6 +314,7 @@ impl Core {
                     self.commit(group);
                 }
             }
+            self.publish_left();
             self.tend();
             self.shared.busy_since_ms.store(0, Ordering::Relaxed);
         }
@@ -514,46 +527,6 @@ impl Core {
         self.doors.spill(&lanes);
         self.publish(&lanes)
     }
-
-    /// Runs `act` in a transaction of its own, then publishes the subscribers.
-    pub(super) fn change<T>(
-        &mut self,
-        attempted: &str,
-        act: impl FnOnce(&Connection, i64) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let now_ms = self.clock.now_ms();
-        let wrap = |error: rusqlite::Error| {
-            disk::end_if_unsynced(&error);
-            backend(format!("cannot {attempted}"), error)
-        };
-        let transaction =
-            rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
-                .map_err(wrap)?;
-        let answer = act(&transaction, now_ms)?;
-        transaction.commit().map_err(wrap)?;
-        self.check_in_place()?;
-        Ok(answer)
-    }
-
-    /// Reads the subscribers anew and tells the lanes.
-    ///
-    /// One that is as it was stays the same `Arc`, so that its lane is left alone, unless it
-    /// is `touched`: something that concerns it changed elsewhere.
-    pub(super) fn publish(&mut self, touched: &[i64]) -> Result<(), Error> {
-        let found = subscribers::load(&self.connection)
-            .map_err(|error| backend("cannot read the subscribers".to_owned(), error))?;
-        let known = |subscriber: Arc<Subscriber>| {
-            let as_before = self
-                .subscribers
-                .iter()
-                .find(|before| **before == subscriber && !touched.contains(&before.id));
-            as_before.map_or(subscriber, Arc::clone)
-        };
-        self.subscribers = found.into_iter().map(known).collect();
-        self.doors.keep(&self.subscribers);
-        self.published.send_replace(Arc::clone(&self.subscribers));
-        Ok(())
-    }
 }
 
 /// What a job did, to be told after the commit.
@@ -568,6 +541,11 @@ enum Effect {
 fn not_stored(attempted: &str, error: &rusqlite::Error) -> Error {
     if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
         Error::DiskFull
+    } else if disk::is_of_the_surroundings(error) {
+        Error::Unwritable {
+            attempted: attempted.to_owned(),
+            source: error.to_string().into(),
+        }
     } else {
         backend(attempted.to_owned(), error.to_string())
     }

@@ -1,5 +1,6 @@
 //! `/forwards`: what is owed to subscribers, how the sending went, and owing it again.
 
+use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -8,7 +9,7 @@ use super::input::{MaybeBody, Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::Time;
-use super::{Asked, Reply, done};
+use super::{Asked, Reply, done, shaped};
 use crate::model::{ErrorCode, ForwardState, GaveUp, Status};
 use crate::operations::{Answer, Request};
 use crate::store::RetrySelection;
@@ -139,22 +140,18 @@ pub(super) struct DetailView {
     /// The ids that it had before it was sent again with a new one, the first one first; it is
     /// found by each of them.
     former_ids: Vec<String>,
-    /// Where the subscriber is today; null for who does not see the subscriber, and of a chat's only
-    /// the beginning for who may not change it.
+    /// Where the subscriber is today, of a chat only the beginning; null for who does not see the
+    /// subscriber.
     url: Option<String>,
     /// The JSON text that is sent on each attempt; empty when it was pruned.
     payload: String,
 }
 
 impl DetailView {
-    fn shown(asked: &Asked, detail: ForwardDetail) -> Self {
-        let forward = &detail.forward.forward;
-        // Who sees all sources sees the subscriber of each forward that it sees.
-        let is_seen =
-            asked.caller.sources.is_empty() || asked.subscriber(&forward.subscriber).is_ok();
-        let url = || asked.caller.shown_url(detail.subscriber_kind, &detail.url);
+    /// `is_seen` is whether the caller sees its subscriber.
+    fn shown(is_seen: bool, detail: ForwardDetail) -> Self {
         Self {
-            url: is_seen.then(url),
+            url: is_seen.then_some(detail.url),
             former_ids: detail.former_uids.iter().map(Uuid::to_string).collect(),
             forward: HistoryView::from(detail.forward),
             payload: detail.payload,
@@ -208,6 +205,12 @@ pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply 
     done(&paging.page(rows, |row| row.forward_id, View::from))
 }
 
+/// Who sees all sources sees the subscriber of each forward that it sees.
+fn sees_subscriber(asked: &Asked, detail: &ForwardDetail) -> bool {
+    let name = &detail.forward.forward.subscriber;
+    asked.caller.sources.is_empty() || asked.subscriber(name).is_ok()
+}
+
 async fn find(asked: &Asked, id: String) -> Result<ForwardDetail, Problem> {
     let scope = Scope::from(&asked.caller);
     let missing = Problem::missing(format_args!("forward {id:?}"));
@@ -223,7 +226,7 @@ async fn find(asked: &Asked, id: String) -> Result<ForwardDetail, Problem> {
     responses((status = 200, description = "It.", body = DetailView)))]
 pub(super) async fn read(asked: Asked, Segment(id): Segment) -> Reply {
     let detail = find(&asked, id).await?;
-    done(&DetailView::shown(&asked, detail))
+    done(&DetailView::shown(sees_subscriber(&asked, &detail), detail))
 }
 
 /// The attempts of a forward.
@@ -274,19 +277,25 @@ pub(super) async fn retry(
     Query(query): Query<RetryQuery>,
     MaybeBody(retry): MaybeBody<Retry>,
 ) -> Reply {
-    let forward_id = find(&asked, id).await?.forward.forward.forward_id;
+    let detail = find(&asked, id).await?;
+    let is_seen = sees_subscriber(&asked, &detail);
+    let forward_id = detail.forward.forward.forward_id;
     let selection = RetrySelection {
         forward_ids: vec![forward_id],
         new_id: retry.new_id || query.new_id.unwrap_or_default(),
     };
-    match asked.perform(Request::RetryForwards(selection)).await? {
-        Answer::Retried { forwards: 0 } => Err(Problem::conflict(
+    let owed = move |answer: &Answer| match answer {
+        Answer::Retried { forwards: 0, .. } => Err(Problem::conflict(
             "it cannot be sent again: its subscriber was removed or its payload pruned",
         )),
-        Answer::Retried { .. } => {
-            let detail = find(&asked, forward_id.to_string()).await?;
-            done(&DetailView::shown(&asked, detail))
+        Answer::Retried {
+            detail: Some(detail),
+            ..
+        } => {
+            let view = DetailView::shown(is_seen, (**detail).clone());
+            shaped(StatusCode::OK, &view)
         }
-        other => Err(super::unexpected(&other)),
-    }
+        other => Err(super::unexpected(other)),
+    };
+    asked.perform(Request::RetryForwards(selection), owed).await
 }

@@ -22,7 +22,7 @@ const HOW_TO: &str = "send a token, as in Authorization: Bearer tr_…; on the r
 /// 401 without a token that holds, 429 after too many failures. A token that holds is let in all the
 /// same: a stranger behind the same proxy must not be able to shut others out, and 256 bits are not
 /// guessed.
-pub(super) async fn caller(request: &HttpRequest, shared: &Web) -> Result<Caller, Problem> {
+pub(super) fn caller(request: &HttpRequest, shared: &Web) -> Result<Caller, Problem> {
     let (store, now_ms) = (&shared.store, shared.clock.now_ms());
     let address = address::of(request, &shared.trusted_proxies);
     let given = request.headers().get(AUTHORIZATION);
@@ -53,9 +53,7 @@ pub(super) async fn caller(request: &HttpRequest, shared: &Web) -> Result<Caller
     if found.token.expires_at_ms.is_some_and(|ms| ms <= now_ms) {
         return refuse("the token has expired");
     }
-    if let Err(error) = store.note_token_used(found.token_id).await {
-        tracing::warn!(%error, "api.token_use_not_noted");
-    }
+    store.note_token_used(found.token_id);
     Ok(Caller {
         way: Way::Token {
             id: found.token_id,

@@ -1,24 +1,25 @@
 //! `Idempotency-Key`: a POST that is sent again within 24 h gets the answer it got before.
 //!
-//! The key is written before anything is done, and its answer after it: of what a crash left
-//! between the two nobody knows whether it was done, so it is not done again, and the caller is
-//! told so. What was refused changed nothing and may be tried again, mended, under the same key.
+//! The answer is written with the change it is about; here a repeat is found. What is more than
+//! one transaction is begun under its key: of what a crash left so nobody knows whether it was
+//! done, so it is not done again, and the caller is told so. What was refused changed nothing and
+//! may be tried again, mended, under the same key.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use actix_web::body::{BoxBody, MessageBody, to_bytes};
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
-use actix_web::http::header::LOCATION;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, ResponseError as _};
+use actix_web::{Error, HttpMessage as _};
 use sha2::{Digest as _, Sha256};
 
-use super::input;
 use super::problem::Problem;
+use super::{input, respond};
 use crate::access::Caller;
-use crate::store::{KeptAnswer, Remembered, Store};
+use crate::store::Store;
+use crate::store::idempotency::{Remembered, Ticket};
 
 /// The request header.
 pub(super) const HEADER: &str = "Idempotency-Key";
@@ -29,6 +30,12 @@ const LONGEST: usize = 255;
 /// What a repeat is told whose first was begun and is neither answered nor under way.
 const UNANSWERED: &str = "the first request with this key was begun, and the service ended before \
      it was answered: look whether it was done (list what it was to make), then use a new key";
+/// What may be done twice, since the second time finds it done.
+const REPEATABLE: [&str; 3] = [
+    "/api/v1/messages",
+    "/api/v1/sources/{name}/sent",
+    "/api/v1/webhooks/{id}/reprocess",
+];
 
 type Key = (String, String);
 
@@ -37,12 +44,12 @@ type Key = (String, String);
 pub(super) struct UnderWay(Mutex<HashSet<Key>>);
 
 /// A key, for as long as its request is being answered.
-struct Turn<'a> {
-    under_way: &'a UnderWay,
+pub(super) struct Turn {
+    under_way: Arc<UnderWay>,
     key: Key,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
         self.under_way.keys().remove(&self.key);
     }
@@ -53,19 +60,26 @@ impl UnderWay {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, key: &Key) -> Option<Turn<'_>> {
+    fn take(self: &Arc<Self>, ticket: &Ticket) -> Option<Turn> {
+        let key = (ticket.caller.clone(), ticket.key.clone());
         self.keys().insert(key.clone()).then(|| Turn {
-            under_way: self,
-            key: key.clone(),
+            under_way: Arc::clone(self),
+            key,
         })
     }
+}
+
+/// A request with a key, on its way to its handler.
+pub(super) struct Keyed {
+    pub(super) ticket: Ticket,
+    pub(super) turn: Turn,
 }
 
 /// Answers a POST; when it has a key, once.
 pub(super) async fn answer<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     caller: &Caller,
-    (store, under_way): (&Store, &UnderWay),
+    (store, under_way): (&Store, &Arc<UnderWay>),
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(key) = request.headers().get(HEADER) else {
@@ -81,44 +95,27 @@ pub(super) async fn answer<B: MessageBody + 'static>(
     };
     let (head, payload) = request.parts_mut();
     let body = input::take(head, payload).await?;
-    let asked = hash(&request, &body);
-    let who = caller.called();
-    let Some(_turn) = under_way.take(&(who.clone(), key.clone())) else {
+    let ticket = Ticket {
+        caller: caller.called(),
+        key,
+        request: hash(&request, &body),
+    };
+    let Some(turn) = under_way.take(&ticket) else {
         return Err(
             Problem::conflict("a request with this key is being answered: wait for it").into(),
         );
     };
-    let known = store.begin(who.clone(), key.clone(), asked).await;
-    if let Some(known) = known.map_err(Problem::from)? {
-        return replay(request, known, asked);
+    let known = store.remembered(&ticket).await.map_err(Problem::from)?;
+    if let Some(known) = known {
+        let path = request.match_pattern();
+        let is_repeatable = path.is_some_and(|path| REPEATABLE.contains(&path.as_str()));
+        if known.request != ticket.request || known.answer.is_some() || !is_repeatable {
+            return replay(request, known, ticket.request);
+        }
     }
     input::hand_on(request.request(), body);
-    let response = next.call(request).await;
-    let response = response.map(ServiceResponse::map_into_boxed_body);
-    let is_done = |response: &ServiceResponse| response.status().is_success();
-    if !response.as_ref().is_ok_and(is_done) {
-        if let Err(error) = store.forget_key(who, key).await {
-            tracing::error!(%error, "api.key_not_forgotten");
-        }
-        return response;
-    }
-    let (request, response) = response?.into_parts();
-    let (head, body) = response.into_parts();
-    let body = to_bytes(body)
-        .await
-        .map_err(|error| Problem::internal(&error))?;
-    let location = head.headers().get(LOCATION);
-    let location = location.and_then(|url| url.to_str().ok());
-    let answer = KeptAnswer {
-        status: head.status().as_u16(),
-        body: body.to_vec(),
-        location: location.map(str::to_owned),
-    };
-    // It is done: not to answer now would be worse than not to know the answer later.
-    if let Err(error) = store.remember(who, key, answer).await {
-        tracing::error!(%error, "api.answer_not_kept");
-    }
-    Ok(ServiceResponse::new(request, head.set_body(body)).map_into_boxed_body())
+    request.extensions_mut().insert(Keyed { ticket, turn });
+    Ok(next.call(request).await?.map_into_boxed_body())
 }
 
 /// What makes two requests the same, the caller aside: method, URL, body.
@@ -148,19 +145,9 @@ fn replay(
     let Some(answer) = known.answer else {
         return Err(Problem::conflict(UNANSWERED).into());
     };
-    let status = StatusCode::from_u16(answer.status);
-    let response = status.map_or_else(
-        |error| Problem::internal(&error).error_response(),
-        |status| {
-            let mut response = HttpResponse::build(status);
-            if let Some(url) = &answer.location {
-                response.insert_header((LOCATION, url.as_str()));
-            }
-            response
-                .insert_header((REPLAYED, "true"))
-                .content_type("application/json")
-                .body(answer.body)
-        },
-    );
+    let mut response = respond(answer);
+    let replayed = HeaderValue::from_static("true");
+    let header = HeaderName::from_static("idempotent-replayed");
+    response.headers_mut().insert(header, replayed);
     Ok(request.into_response(response))
 }

@@ -1,5 +1,6 @@
 //! `/sources/{name}/broadcasts`: what is asked for at a source that sends nothing by itself.
 
+use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -7,7 +8,7 @@ use super::input::{Body, Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::Time;
-use super::{Asked, Reply, done, unexpected};
+use super::{Asked, Reply, done, shaped, unexpected};
 use crate::operations::{Answer, Request};
 use crate::store::poll::{PollGaveUp, PollRecord, PollState};
 
@@ -118,10 +119,11 @@ pub(super) async fn open(
         source,
         broadcast: id,
     };
-    match asked.perform(request).await? {
-        Answer::Poll(poll) => done(&View::from(poll)),
-        other => Err(unexpected(&other)),
-    }
+    let opened = |answer: &Answer| match answer {
+        Answer::Poll(poll) => shaped(StatusCode::OK, &View::from(poll.clone())),
+        other => Err(unexpected(other)),
+    };
+    asked.perform(request, opened).await
 }
 
 /// What is or was asked for at a source, the newest first.

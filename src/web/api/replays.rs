@@ -1,7 +1,6 @@
 //! `/replays`: many forwards of a subscriber sent again, as a job that can be watched and stopped.
 
-use actix_web::HttpResponse;
-use actix_web::http::header::LOCATION;
+use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -10,9 +9,10 @@ use super::input::{Body, Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::Time;
-use super::{Asked, BASE, Reply, done};
+use super::{Asked, BASE, Reply, done, shaped};
 use crate::model::{ErrorCode, ForwardState, Status};
 use crate::operations::{Answer, ReplayOrder, Request};
+use crate::store::idempotency::KeptAnswer;
 use crate::store::replay::{ReplayRecord, ReplayState};
 
 /// A replay: forwards of a subscriber that are owed again.
@@ -128,12 +128,15 @@ impl From<Order> for ReplayOrder {
     responses((status = 202, description = "It begins; its URL tells how far it is.", body = View,
         headers(("Location" = String, description = "Its URL.")))))]
 pub(super) async fn create(asked: Asked, Body(order): Body<Order>) -> Reply {
-    match asked.perform(Request::StartReplay(order.into())).await? {
-        Answer::Replay(replay) => Ok(HttpResponse::Accepted()
-            .insert_header((LOCATION, format!("{BASE}/replays/{}", replay.uid)))
-            .json(View::from(replay))),
-        other => Err(super::unexpected(&other)),
-    }
+    let request = Request::StartReplay(order.into());
+    let begun = |answer: &Answer| match answer {
+        Answer::Replay(replay) => Ok(KeptAnswer {
+            location: Some(format!("{BASE}/replays/{}", replay.uid)),
+            ..shaped(StatusCode::ACCEPTED, &View::from(replay.clone()))?
+        }),
+        other => Err(super::unexpected(other)),
+    };
+    asked.perform(request, begun).await
 }
 
 /// Which page of the replays.
@@ -185,10 +188,14 @@ pub(super) async fn read(asked: Asked, id: Segment) -> Reply {
     responses((status = 200, description = "As it is now.", body = View)))]
 pub(super) async fn cancel(asked: Asked, id: Segment) -> Reply {
     let id = uid(&id)?;
-    match asked.perform(Request::CancelReplay { id }).await? {
-        Answer::Replay(replay) | Answer::ReplayEnded(replay) => done(&View::from(replay)),
-        other => Err(super::unexpected(&other)),
-    }
+    let request = Request::CancelReplay { id };
+    let ended = |answer: &Answer| match answer {
+        Answer::Replay(replay) | Answer::ReplayEnded(replay) => {
+            shaped(StatusCode::OK, &View::from(replay.clone()))
+        }
+        other => Err(super::unexpected(other)),
+    };
+    asked.perform(request, ended).await
 }
 
 fn uid(Segment(text): &Segment) -> Result<Uuid, Problem> {

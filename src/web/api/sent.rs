@@ -1,12 +1,13 @@
 //! Registering what was sent: in the payload's keys, or in the provider's own words.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::input::{Body, Items, Segment};
 use super::problem::{FieldError, Problem};
-use super::{Asked, Reply, created, done, unexpected};
+use super::{Asked, Reply, shaped, unexpected};
 use crate::operations::{Answer, Receipt, Request, SentExchange, SentMessage};
 use crate::store::Registered;
 
@@ -86,12 +87,15 @@ pub(super) enum OneOrMany {
     Many(Vec<serde_json::Value>),
 }
 
-async fn receipts(asked: &Asked, request: Request) -> Result<Vec<View>, Problem> {
-    match asked.perform(request).await? {
-        Answer::Registered(receipts) => {
-            Ok(receipts.into_iter().enumerate().map(View::new).collect())
-        }
-        other => Err(unexpected(&other)),
+fn receipts(answer: &Answer) -> Result<Vec<View>, Problem> {
+    match answer {
+        Answer::Registered(receipts) => Ok(receipts
+            .iter()
+            .cloned()
+            .enumerate()
+            .map(View::new)
+            .collect()),
+        other => Err(unexpected(other)),
     }
 }
 
@@ -118,17 +122,19 @@ fn bulk(results: Vec<View>) -> BulkView {
 pub(super) async fn register(asked: Asked, items: Items) -> Reply {
     let is_single = items.is_single;
     let messages = items.texts;
-    let mut results = receipts(&asked, Request::Register { messages }).await?;
-    if !is_single {
-        return done(&bulk(results));
-    }
-    match results.first_mut() {
-        Some(view) if view.result == Outcome::Refused => {
-            Err(Problem::fields(std::mem::take(&mut view.errors)))
-        }
-        Some(view) if view.result == Outcome::Created => created(&bulk(results)),
-        _ => done(&bulk(results)),
-    }
+    let registered = move |answer: &Answer| {
+        let mut results = receipts(answer)?;
+        let status = match results.first_mut().filter(|_| is_single) {
+            Some(view) if view.result == Outcome::Refused => {
+                return Err(Problem::fields(std::mem::take(&mut view.errors)));
+            }
+            Some(view) if view.result == Outcome::Created => StatusCode::CREATED,
+            _ => StatusCode::OK,
+        };
+        shaped(status, &bulk(results))
+    };
+    let request = Request::Register { messages };
+    asked.perform(request, registered).await
 }
 
 /// Tell of messages that were sent, in the provider's own words: the request and its response.
@@ -145,5 +151,6 @@ pub(super) async fn exchange(
     Body(exchange): Body<SentExchange>,
 ) -> Result<HttpResponse, Problem> {
     let request = Request::RegisterExchange { source, exchange };
-    done(&bulk(receipts(&asked, request).await?))
+    let registered = |answer: &Answer| shaped(StatusCode::OK, &bulk(receipts(answer)?));
+    asked.perform(request, registered).await
 }

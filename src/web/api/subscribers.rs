@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::input::{Body, MaybeBody, Query, Segment, setting};
 use super::page::{Page, Paging};
-use super::problem::Problem;
 use super::time::{Span, Time};
-use super::{Asked, Reply, created, done};
-use crate::access::Caller;
+use super::{Asked, Reply, Shaped, done, gone, shaped};
 use crate::model::{
     AlertOptions, AuthKind, Credentials, Filter, Headers, Ordering, PayloadOptions,
     PayloadOptionsChange, Reports, SecretText, Setting, Subscriber, SubscriberKind,
@@ -32,8 +30,8 @@ pub(crate) struct View {
     name: String,
     /// Whose it is; null for the operator's own.
     owner: Option<String>,
-    /// Where its payloads go; of a chat's only the beginning for who may not change it, because
-    /// whoever has it may post there.
+    /// Where its payloads go. Of a chat only the beginning is ever shown: whoever has all of it
+    /// can post there.
     #[schema(example = "https://crm.example/whatsapp")]
     url: String,
     /// What it is told.
@@ -97,16 +95,6 @@ impl From<&Subscriber> for View {
     }
 }
 
-impl View {
-    /// As this caller may see it.
-    fn shown(caller: &Caller, subscriber: &Subscriber) -> Self {
-        Self {
-            url: caller.shown_url(subscriber.kind, &subscriber.url),
-            ..Self::from(subscriber)
-        }
-    }
-}
-
 fn spans(schedule_ms: &[u64]) -> Vec<Span> {
     schedule_ms.iter().copied().map(Span).collect()
 }
@@ -147,7 +135,7 @@ pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply 
     done(&paging.page(
         rows,
         |subscriber| subscriber.id,
-        |subscriber| View::shown(&asked.caller, subscriber),
+        |subscriber| View::from(&**subscriber),
     ))
 }
 
@@ -253,29 +241,32 @@ pub(crate) struct SecretView {
     /// Verifies payloads after Standard Webhooks.
     #[schema(example = "whsec_A455RXq7mT6Clt4bQvoiBleqwc9QHSGIJwhU+CVTIEo=")]
     secret: String,
-    /// Until when the secret before it signs too; null for a new subscriber.
+    /// Until when the secret before it signs too; null where there is none.
     old_secret_until: Option<Time>,
 }
 
-fn with_secret(answer: Answer) -> Result<SecretView, Problem> {
+fn with_secret(status: StatusCode, answer: &Answer) -> Shaped {
     match answer {
         Answer::Secret {
             subscriber,
             secret,
             old_until_ms,
-        } => Ok(SecretView {
-            subscriber: View::from(&subscriber),
-            secret,
-            old_secret_until: old_until_ms.map(Time),
-        }),
-        other => Err(super::unexpected(&other)),
+        } => {
+            let view = SecretView {
+                subscriber: View::from(subscriber),
+                secret: secret.clone(),
+                old_secret_until: old_until_ms.map(Time),
+            };
+            shaped(status, &view)
+        }
+        other => Err(super::unexpected(other)),
     }
 }
 
-fn changed(answer: Answer) -> Reply {
+fn changed(answer: &Answer) -> Shaped {
     match answer {
-        Answer::Subscriber(subscriber) => done(&View::from(&subscriber)),
-        other => Err(super::unexpected(&other)),
+        Answer::Subscriber(subscriber) => shaped(StatusCode::OK, &View::from(subscriber)),
+        other => Err(super::unexpected(other)),
     }
 }
 
@@ -300,8 +291,9 @@ pub(super) async fn create(asked: Asked, Body(body): Body<NewView>) -> Reply {
         auth: body.auth.map(Credentials::from),
         ..usual
     };
-    let answer = asked.perform(Request::AddSubscriber(new)).await?;
-    created(&with_secret(answer)?)
+    let request = Request::AddSubscriber(new);
+    let created = |answer: &Answer| with_secret(StatusCode::CREATED, answer);
+    asked.perform(request, created).await
 }
 
 /// One subscriber.
@@ -310,7 +302,7 @@ pub(super) async fn create(asked: Asked, Body(body): Body<NewView>) -> Reply {
     responses((status = 200, description = "It.", body = View)))]
 pub(super) async fn read(asked: Asked, Segment(name): Segment) -> Reply {
     let subscriber = asked.subscriber(&name)?;
-    done(&View::shown(&asked.caller, &subscriber))
+    done(&View::from(&*subscriber))
 }
 
 /// What is to be different; what is left out stays as it is.
@@ -380,11 +372,8 @@ pub(super) async fn update(
         headers: body.headers,
         auth: body.auth.map(|own| own.map(Credentials::from)),
     };
-    changed(
-        asked
-            .perform(Request::UpdateSubscriber { name, change })
-            .await?,
-    )
+    let request = Request::UpdateSubscriber { name, change };
+    asked.perform(request, changed).await
 }
 
 /// Send nothing to it until it is resumed; what it is owed is kept.
@@ -392,7 +381,8 @@ pub(super) async fn update(
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "As it is now.", body = View)))]
 pub(super) async fn pause(asked: Asked, Segment(name): Segment) -> Reply {
-    changed(asked.perform(Request::PauseSubscriber { name }).await?)
+    let request = Request::PauseSubscriber { name };
+    asked.perform(request, changed).await
 }
 
 /// Send to it again, all that is still owed included.
@@ -400,7 +390,8 @@ pub(super) async fn pause(asked: Asked, Segment(name): Segment) -> Reply {
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "As it is now.", body = View)))]
 pub(super) async fn resume(asked: Asked, Segment(name): Segment) -> Reply {
-    changed(asked.perform(Request::ResumeSubscriber { name }).await?)
+    let request = Request::ResumeSubscriber { name };
+    asked.perform(request, changed).await
 }
 
 /// Remove it; what it is owed is given up, its name is free again.
@@ -408,17 +399,33 @@ pub(super) async fn resume(asked: Asked, Segment(name): Segment) -> Reply {
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 204, description = "It is removed.")))]
 pub(super) async fn remove(asked: Asked, Segment(name): Segment) -> Reply {
-    asked.perform(Request::RemoveSubscriber { name }).await?;
-    Ok(HttpResponse::NoContent().finish())
+    let request = Request::RemoveSubscriber { name };
+    asked.perform(request, |_| Ok(gone())).await
 }
 
-/// Give it a new secret, which is in the answer, this once; the old one signs too for 24 h.
+/// How to rotate a secret; the body may be left out.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rotation {
+    /// End the old secrets at once, as after a leak; the newest old one signs on for 24 h otherwise.
+    #[serde(default)]
+    now: bool,
+}
+
+/// Give it a new secret, which is in the answer, this once. The old one signs too for 24 h; of the
+/// old ones at most two are kept.
 #[utoipa::path(post, path = "/subscribers/{name}/rotate-secret", tag = "subscribers",
+    request_body = Option<Rotation>,
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "With its new secret.", body = SecretView)))]
-pub(super) async fn rotate_secret(asked: Asked, Segment(name): Segment) -> Reply {
-    let answer = asked.perform(Request::RotateSecret { name }).await?;
-    done(&with_secret(answer)?)
+pub(super) async fn rotate_secret(
+    asked: Asked,
+    Segment(name): Segment,
+    MaybeBody(Rotation { now }): MaybeBody<Rotation>,
+) -> Reply {
+    let request = Request::RotateSecret { name, now };
+    let rotated = |answer: &Answer| with_secret(StatusCode::OK, answer);
+    asked.perform(request, rotated).await
 }
 
 /// Send it what a provider's report would have caused, and show all that went over the wire; one
@@ -432,11 +439,10 @@ pub(super) async fn test(
     Segment(name): Segment,
     MaybeBody(sample): MaybeBody<Sample>,
 ) -> Reply {
-    match asked
-        .perform(Request::TestSubscriber { name, sample })
-        .await?
-    {
-        Answer::Tested(tested) => done(&tested),
-        other => Err(super::unexpected(&other)),
-    }
+    let request = Request::TestSubscriber { name, sample };
+    let tested = |answer: &Answer| match answer {
+        Answer::Tested(tested) => shaped(StatusCode::OK, tested),
+        other => Err(super::unexpected(other)),
+    };
+    asked.perform(request, tested).await
 }

@@ -1,6 +1,6 @@
 //! `/templates`: the bodies that texts are rendered from.
 
-use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -8,7 +8,7 @@ use super::input::{Body, Query, Segments};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::Time;
-use super::{Asked, Reply, done, unexpected};
+use super::{Asked, Reply, done, gone, shaped, unexpected};
 use crate::operations::{Answer, Request};
 use crate::store::TemplateRecord;
 
@@ -103,10 +103,11 @@ pub(super) async fn write(
         language,
         body,
     };
-    match asked.perform(request).await? {
-        Answer::Template(template) => done(&View::from(template)),
-        other => Err(unexpected(&other)),
-    }
+    let written = |answer: &Answer| match answer {
+        Answer::Template(template) => shaped(StatusCode::OK, &View::from(template.clone())),
+        other => Err(unexpected(other)),
+    };
+    asked.perform(request, written).await
 }
 
 /// Remove a template. Texts that were rendered stay as they are.
@@ -116,8 +117,5 @@ pub(super) async fn write(
     responses((status = 204, description = "It is removed.")))]
 pub(super) async fn remove(asked: Asked, Segments(name, language): Segments) -> Reply {
     let request = Request::RemoveTemplate { name, language };
-    match asked.perform(request).await? {
-        Answer::TemplateRemoved => Ok(HttpResponse::NoContent().finish()),
-        other => Err(unexpected(&other)),
-    }
+    asked.perform(request, |_| Ok(gone())).await
 }

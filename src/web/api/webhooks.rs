@@ -1,6 +1,7 @@
 //! `/webhooks`: the providers' requests as they came.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -8,7 +9,7 @@ use super::input::{Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::Time;
-use super::{Asked, Reply, done};
+use super::{Asked, Reply, done, shaped};
 use crate::model::MessageType;
 use crate::operations::{Answer, Request};
 use crate::store::overview::{WebhookDetail, WebhookRecord};
@@ -187,15 +188,17 @@ pub(super) async fn reprocess(
         },
         dry_run: query.dry_run.unwrap_or_default(),
     };
-    match asked.perform(request).await? {
+    let reread = |answer: &Answer| match answer {
         Answer::Reprocessed { webhooks, .. } => {
             let reread = webhooks.first();
-            done(&ReprocessedView {
+            let view = ReprocessedView {
                 changed: reread.is_some_and(crate::store::Reread::is_changed),
                 found: reread.map_or(0, |reread| reread.found.len()),
                 unreadable: reread.map_or(0, |reread| reread.unreadable),
-            })
+            };
+            shaped(StatusCode::OK, &view)
         }
-        other => Err(super::unexpected(&other)),
-    }
+        other => Err(super::unexpected(other)),
+    };
+    asked.perform(request, reread).await
 }

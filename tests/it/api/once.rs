@@ -65,33 +65,6 @@ async fn what_was_refused_may_be_mended_under_its_key() {
 }
 
 #[actix_web::test]
-async fn what_was_begun_and_never_answered_is_not_done_again() {
-    let (clock, hand) = Clock::manual(1_760_000_000_000);
-    let app = TestApp::boot_with(clock, |_| {}).await;
-    let admin = app.caller(Role::Admin).await.header("Idempotency-Key", "a");
-    let new = json!({"name": "crm", "url": "http://127.0.0.1:9/"});
-    admin.post("/subscribers", &new).await.with(201);
-    app.subscribe("other", "http://127.0.0.1:9/").await;
-    // As a kill between the work and the answer's commit leaves it.
-    let secrets = rusqlite::Connection::open(app.path().with_extension("secrets.db")).unwrap();
-    let taken = "UPDATE idempotency SET status = NULL, body = NULL, location = NULL";
-    assert_eq!(secrets.execute(taken, []).unwrap(), 1);
-    app.order(tickrelay::operations::Request::RemoveSubscriber {
-        name: "crm".to_owned(),
-    })
-    .await;
-    let repeat = admin.post("/subscribers", &new).await;
-    assert_eq!(repeat.problem(409), Vec::<String>::new());
-    assert!(repeat.text.contains("new key"), "{}", repeat.text);
-    assert_eq!(repeat.header("idempotent-replayed"), "");
-    let names = "SELECT group_concat(name) FROM subscriber WHERE removed_at_ms IS NULL";
-    assert_eq!(app.value::<String>(names), "other");
-    hand.advance(Duration::from_hours(24));
-    admin.post("/subscribers", &new).await.with(201);
-    app.stop().await;
-}
-
-#[actix_web::test]
 async fn a_kill_in_the_midst_of_a_request_leaves_its_key_begun() {
     // It holds its answer back for as long as the test lasts.
     let receiver = Receiver::scripted(|_, _| Reply::status(200).after(Duration::from_secs(20)));

@@ -23,8 +23,8 @@ const COMING: std::ops::Range<usize> = WEBHOOKS - 10..WEBHOOKS + 20;
 /// A whole store, and where its pages are.
 struct Whole {
     bytes: Vec<u8>,
-    /// The file beside it, without which nothing is sent.
-    secrets: Vec<u8>,
+    /// The key beside it, without which nothing is sent.
+    key: Vec<u8>,
     page_size: usize,
     /// The first page of each table and index, by its name.
     roots: Vec<(String, usize)>,
@@ -50,7 +50,7 @@ impl Whole {
         let roots = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
         Self {
             bytes: std::fs::read(home.store()).unwrap(),
-            secrets: std::fs::read(secrets(&home)).unwrap(),
+            key: std::fs::read(key(&home)).unwrap(),
             page_size,
             roots: roots.unwrap().map(Result::unwrap).collect(),
             receiver,
@@ -73,13 +73,13 @@ impl Whole {
         }
         let home = Home::new();
         std::fs::write(home.store(), bytes).unwrap();
-        std::fs::write(secrets(&home), &self.secrets).unwrap();
+        std::fs::write(key(&home), &self.key).unwrap();
         home
     }
 }
 
-fn secrets(home: &Home) -> PathBuf {
-    home.store().with_extension("secrets.db")
+fn key(home: &Home) -> PathBuf {
+    home.store().with_extension("key")
 }
 
 /// How a service did on a store.

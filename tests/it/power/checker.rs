@@ -63,6 +63,7 @@ pub(super) async fn check(path: &Path, promised: &Promised<'_>) -> Vec<(Fault, S
         durability: Durability::Full,
         wal_limit_bytes: u64::MAX,
         disk_reserve_bytes: 0,
+        keys: Vec::new(),
     };
     let store = match Store::open(&options, Clock::system(), Arc::new(Metrics::new())) {
         Ok(store) => store,
@@ -70,11 +71,15 @@ pub(super) async fn check(path: &Path, promised: &Promised<'_>) -> Vec<(Fault, S
     };
     let mut faults = Vec::new();
     if let Some(name) = promised.subscriber {
-        let secrets = store
-            .subscriber(name)
-            .and_then(|subscriber| store.signing_secrets(subscriber.id));
-        if !secrets.as_ref().is_ok_and(|secrets| secrets.len() == 1) {
-            let found = format!("{:?}", secrets.map(|secrets| secrets.len()));
+        let secrets = match store.subscriber(name) {
+            Ok(subscriber) => store
+                .outbound(subscriber.id)
+                .await
+                .map(|it| it.secrets.len()),
+            Err(error) => Err(error),
+        };
+        if !matches!(secrets, Ok(1)) {
+            let found = format!("{secrets:?}");
             faults.push((Fault::Unsubscribed, found));
         }
     }

@@ -1,0 +1,168 @@
+//! How what is asked is carried out: to its end, whatever becomes of the one who asked, and
+//! written down with the change itself.
+//!
+//! What is one transaction takes its line of the audit and the answer to be kept with it. What is
+//! not (sending samples, reading stored webhooks again) is begun in one and ended in another.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
+
+use super::audit::Note;
+use super::{Answer, Failure, Operations, Progress, Request, audit};
+use crate::access::Caller;
+use crate::store::idempotency::{Kept, KeptAnswer, Ticket};
+use crate::store::{Changing, Entry};
+
+/// How soon an answer that could not be kept is tried to be kept again.
+const KEEP_AGAIN: Duration = Duration::from_secs(1);
+
+/// What is kept of an answer for a repeat of its request; `None` of one that is a refusal.
+pub type Shape = Arc<dyn Fn(&Answer) -> Option<KeptAnswer> + Send + Sync>;
+
+/// A request that is to be done once, however often it is sent.
+#[derive(Clone)]
+pub struct Once {
+    /// What tells it.
+    pub ticket: Ticket,
+    /// What is kept of its answer.
+    pub shape: Shape,
+    /// Held while it is being answered.
+    pub turn: Arc<dyn Any + Send + Sync>,
+}
+
+/// Who asks, and what is written down of it.
+pub(super) struct By {
+    pub(super) caller: Caller,
+    note: Option<Note>,
+    once: Option<Once>,
+}
+
+impl By {
+    pub(super) fn new(caller: Caller, request: &Request, once: Option<Once>) -> Self {
+        let note = audit::note(request);
+        Self { caller, note, once }
+    }
+
+    /// What is written with a change once its answer is known.
+    fn entry(&self) -> impl FnOnce(&Answer) -> Entry + Send + 'static {
+        let (caller, note, once) = (self.caller.clone(), self.note.clone(), self.once.clone());
+        move |answer| Entry {
+            // Of what stayed as it was there is nothing to tell.
+            audit: note
+                .filter(|_| !answer.is_unchanged())
+                .map(|note| note.of(&caller, answer)),
+            kept: once.and_then(|once| kept(once, answer)),
+        }
+    }
+
+    /// What is written before something that is more than one transaction.
+    fn begun(&self) -> Entry {
+        let note = self.note.clone();
+        Entry {
+            audit: note.map(|note| note.begun(&self.caller)),
+            kept: self.once.as_ref().map(|once| Kept {
+                ticket: once.ticket.clone(),
+                answer: None,
+            }),
+        }
+    }
+}
+
+fn kept(once: Once, answer: &Answer) -> Option<Kept> {
+    let answer = (once.shape)(answer)?;
+    Some(Kept {
+        ticket: once.ticket,
+        answer: Some(answer),
+    })
+}
+
+impl Operations {
+    /// Does what is asked in a task of its own, which runs to its end also when nobody waits for
+    /// it any more, and which a stop of the service waits for.
+    #[must_use = "a handle to what was begun, to wait for it"]
+    pub fn perform_apart(
+        &self,
+        caller: Caller,
+        request: Request,
+        progress: UnboundedSender<Progress>,
+        once: Option<Once>,
+    ) -> JoinHandle<Result<Answer, Failure>> {
+        let operations = self.clone();
+        let task = async move {
+            operations
+                .perform_once(&caller, request, &progress, once)
+                .await
+        };
+        match &self.runtime {
+            // Not the one of the thread that asks: a thread of the HTTP server ends before us.
+            Some(runtime) => self.tasks.spawn_on(task, runtime),
+            None => self.tasks.spawn(task),
+        }
+    }
+
+    /// Waits until all that was begun apart is done.
+    pub async fn finished(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Changes something in one transaction.
+    pub(super) async fn change(
+        &self,
+        by: &By,
+        act: impl FnOnce(&mut Changing<'_>) -> Result<Answer, Failure> + Send + 'static,
+    ) -> Result<Answer, Failure> {
+        self.store.change(act, by.entry()).await
+    }
+
+    /// Does what is more than one transaction: nothing of it before it is written down that it
+    /// is begun.
+    pub(super) async fn begin(
+        &self,
+        by: &By,
+        work: impl Future<Output = Result<Answer, Failure>>,
+    ) -> Result<Answer, Failure> {
+        self.store.note(by.begun()).await?;
+        let outcome = work.await;
+        let Some(once) = by.once.clone() else {
+            return outcome;
+        };
+        let kept = outcome
+            .as_ref()
+            .ok()
+            .and_then(|answer| kept(once.clone(), answer));
+        if let Some(kept) = kept {
+            self.keep(kept, once.turn).await;
+        } else if let Err(error) = self.store.forget_key(once.ticket).await {
+            tracing::error!(%error, "api.key_not_forgotten");
+        }
+        outcome
+    }
+
+    /// Keeps the answer to what is done: the one who asks is told of it now, and a repeat waits
+    /// until it is kept.
+    async fn keep(&self, kept: Kept, turn: Arc<dyn Any + Send + Sync>) {
+        let entry = move || Entry {
+            audit: None,
+            kept: Some(kept.clone()),
+        };
+        let Err(error) = self.store.note(entry()).await else {
+            return;
+        };
+        tracing::error!(%error, "api.answer_not_kept");
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            let _turn = turn;
+            while let Err(error) = store.note(entry()).await {
+                if matches!(error, crate::store::Error::Closed) {
+                    return;
+                }
+                tokio::time::sleep(KEEP_AGAIN).await;
+            }
+        });
+    }
+}

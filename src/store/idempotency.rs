@@ -1,0 +1,43 @@
+//! Requests that carry an `Idempotency-Key`, and their answers.
+
+use serde::{Deserialize, Serialize};
+
+/// What a request is told by: whose it is, its key, and what it asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// Who asks, as the audit calls it.
+    pub caller: String,
+    /// The key that the caller chose.
+    pub key: String,
+    /// The hash of what is asked.
+    pub request: [u8; 32],
+}
+
+/// What is kept under a key.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// The request.
+    pub ticket: Ticket,
+    /// Its answer; none when it is begun.
+    pub answer: Option<KeptAnswer>,
+}
+
+/// A request that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// The hash of what was asked.
+    pub request: [u8; 32],
+    /// What it was answered; none when it is being answered, or the service ended before it was.
+    pub answer: Option<KeptAnswer>,
+}
+
+/// An answer that was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, JSON.
+    pub body: String,
+    /// `Location`, when it had one.
+    pub location: Option<String>,
+}

@@ -1,0 +1,67 @@
+//! How a store is opened: where it is, what a commit waits for, where its keys are.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::model::{SecretText, UnknownWord};
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The SQLite file; key and WAL stand beside it.
+    pub path: PathBuf,
+    /// Whether a commit waits for the disk (`full`) or for the operating system only.
+    pub durability: Durability,
+    /// Above this many bytes of WAL an alarm is raised and a checkpoint is forced.
+    pub wal_limit_bytes: u64,
+    /// Nothing is accepted while less than this many bytes of the disk are free.
+    pub disk_reserve_bytes: u64,
+    /// Where the keys are that seal secrets, the first seals; a file beside the store when empty.
+    pub keys: Vec<KeySource>,
+}
+
+/// Where keys are read, one a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// They were given as they are.
+    Text(SecretText),
+    /// They stand in this file, which is read again while a key is missing.
+    File(PathBuf),
+}
+
+/// What a commit waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// The disk: a power cut loses nothing that was acknowledged.
+    #[default]
+    Full,
+    /// The operating system: a crash of the process loses nothing, a power cut may.
+    Os,
+}
+
+impl Durability {
+    /// The word in the configuration, the log and `/readyz`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Os => "os",
+        }
+    }
+}
+
+impl FromStr for Durability {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        match word {
+            "full" => Ok(Self::Full),
+            "os" => Ok(Self::Os),
+            _ => Err(UnknownWord {
+                what: "durability",
+                word: word.to_owned(),
+                expected: "full, os",
+            }),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! A change that an operator asks for: one transaction with its secrets, its line of the audit
+//! and, for a request with an `Idempotency-Key`, the answer under that key.
+//!
+//! What a change does to each table stands beside the reads of that table; here is what holds
+//! for all of them. What memory has to learn of it is done after the commit, on the same thread.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::keys::Keys;
+use super::secrets::{Sealed, with_keys};
+use super::writer::Core;
+use super::{Store, audit, backend, disk, idempotency, subscribers};
+use crate::model::Subscriber;
+use crate::store::Error;
+use crate::store::audit::Change;
+use crate::store::idempotency::Kept;
+
+/// What is written down with a change, in its transaction.
+#[derive(Debug, Default)]
+pub struct Entry {
+    /// The line of the audit.
+    pub audit: Option<Change>,
+    /// What a repeat of the request is to find under its key.
+    pub kept: Option<Kept>,
+}
+
+/// A change under way.
+pub struct Changing<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) keys: &'a Keys,
+    pub(super) now_ms: i64,
+    pub(super) after: After,
+}
+
+impl Changing<'_> {
+    /// Works on sealed rows, with the keys as they can be read now.
+    pub(super) fn sealing<T>(
+        &self,
+        act: impl Fn(&Sealed<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let connection = self.connection;
+        self.keys.sealing()?;
+        with_keys(self.keys, |ring| act(&Sealed { connection, ring }))
+    }
+}
+
+/// What memory has to learn of a change once it is committed.
+#[derive(Default)]
+pub(super) struct After {
+    /// The subscribers are read anew; the lanes of these are told whatever is in their rows.
+    subscribers: Option<Vec<i64>>,
+    /// Lanes whose forwards the table knows better than memory.
+    spilled: Vec<i64>,
+    tokens: bool,
+    replays: bool,
+    polls: bool,
+}
+
+impl After {
+    /// Something about this subscriber changed.
+    pub(super) fn publish(&mut self, id: i64) {
+        self.subscribers.get_or_insert_default().push(id);
+    }
+
+    /// The subscribers changed in what their rows show.
+    pub(super) fn republish(&mut self) {
+        self.subscribers.get_or_insert_default();
+    }
+
+    /// Forwards of these subscribers are owed again.
+    pub(super) fn spill(&mut self, ids: Vec<i64>) {
+        self.subscribers.get_or_insert_default().extend(&ids);
+        self.spilled = ids;
+    }
+
+    /// The tokens changed.
+    pub(super) fn tokens(&mut self) {
+        self.tokens = true;
+    }
+
+    /// There is a replay more.
+    pub(super) fn replays(&mut self) {
+        self.replays = true;
+    }
+
+    /// There may be something more to ask for.
+    pub(super) fn polls(&mut self) {
+        self.polls = true;
+    }
+}
+
+impl Store {
+    /// Changes something in one transaction, with what `entry` says of it. When this fails,
+    /// nothing was changed.
+    ///
+    /// # Errors
+    /// Those of `act`; [`Error::DiskFull`], [`Error::Unwritable`], [`Error::KeyMissing`],
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn change<A, E>(
+        &self,
+        act: impl FnOnce(&mut Changing<'_>) -> Result<A, E> + Send + 'static,
+        entry: impl FnOnce(&A) -> Entry + Send + 'static,
+    ) -> Result<A, E>
+    where
+        A: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.writer.refuse_early()?;
+        self.run_as(move |core| core.conduct(act, entry)).await
+    }
+
+    /// Writes down that something is begun which is more than one transaction, or how it ended.
+    ///
+    /// # Errors
+    /// As [`Store::change`].
+    pub async fn note(&self, entry: Entry) -> Result<(), Error> {
+        if entry.audit.is_none() && entry.kept.is_none() {
+            return self.writer.refuse_early();
+        }
+        self.change(|_| Ok(()), |()| entry).await
+    }
+}
+
+impl Core {
+    fn conduct<A, E: From<Error>>(
+        &mut self,
+        act: impl FnOnce(&mut Changing<'_>) -> Result<A, E>,
+        entry: impl FnOnce(&A) -> Entry,
+    ) -> Result<A, E> {
+        let failed = |error: rusqlite::Error| {
+            disk::end_if_unsynced(&error);
+            backend("cannot commit the change".to_owned(), error)
+        };
+        let transaction =
+            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
+                .map_err(failed)?;
+        let mut changing = Changing {
+            connection: &transaction,
+            keys: &self.keys,
+            now_ms: self.clock.now_ms(),
+            after: After::default(),
+        };
+        let answer = act(&mut changing)?;
+        let Entry { audit, kept } = entry(&answer);
+        if let Some(audit) = audit {
+            audit::write(&transaction, &audit, changing.now_ms)?;
+        }
+        if let Some(kept) = kept {
+            idempotency::keep(&changing, &kept)?;
+        }
+        let after = changing.after;
+        transaction.commit().map_err(failed)?;
+        self.follow(after);
+        Ok(answer)
+    }
+
+    /// Tells memory of what is committed: it is done, so nothing here can refuse it any more.
+    fn follow(&mut self, after: After) {
+        self.doors.spill(&after.spilled);
+        if let Some(touched) = after.subscribers
+            && let Err(error) = self.publish(&touched)
+        {
+            tracing::error!(%error, "store.publish_failed");
+            self.unpublished.extend(touched);
+        }
+        if after.tokens
+            && let Err(error) = self.tokens.reload(&self.connection)
+        {
+            // Were an older state kept, a token that was revoked would still be let in.
+            tracing::error!(%error, "store.tokens_unread");
+            std::process::exit(70);
+        }
+        if after.replays {
+            self.replays.notify_one();
+        }
+        if after.polls {
+            self.polls.notify_one();
+        }
+    }
+
+    /// Publishes what could not be read after its commit.
+    pub(super) fn publish_left(&mut self) {
+        if self.unpublished.is_empty() {
+            return;
+        }
+        let touched = self.unpublished.clone();
+        match self.publish(&touched) {
+            Ok(()) => self.unpublished.clear(),
+            Err(error) => tracing::error!(%error, "store.publish_failed"),
+        }
+    }
+
+    /// Runs `act` in a transaction of its own, then publishes the subscribers.
+    pub(super) fn change<T>(
+        &mut self,
+        attempted: &str,
+        act: impl FnOnce(&Connection, i64) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let now_ms = self.clock.now_ms();
+        let wrap = |error: rusqlite::Error| {
+            disk::end_if_unsynced(&error);
+            backend(format!("cannot {attempted}"), error)
+        };
+        let transaction =
+            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
+                .map_err(wrap)?;
+        let answer = act(&transaction, now_ms)?;
+        transaction.commit().map_err(wrap)?;
+        self.check_in_place()?;
+        Ok(answer)
+    }
+
+    /// Reads the subscribers anew and tells the lanes.
+    ///
+    /// One that is as it was stays the same `Arc`, so that its lane is left alone, unless it
+    /// is `touched`: something that concerns it changed elsewhere.
+    pub(super) fn publish(&mut self, touched: &[i64]) -> Result<(), Error> {
+        let found = subscribers::load(&self.connection)
+            .map_err(|error| backend("cannot read the subscribers".to_owned(), error))?;
+        let known = |subscriber: Arc<Subscriber>| {
+            let as_before = self
+                .subscribers
+                .iter()
+                .find(|before| **before == subscriber && !touched.contains(&before.id));
+            as_before.map_or(subscriber, Arc::clone)
+        };
+        self.subscribers = found.into_iter().map(known).collect();
+        self.doors.keep(&self.subscribers);
+        self.published.send_replace(Arc::clone(&self.subscribers));
+        Ok(())
+    }
+}

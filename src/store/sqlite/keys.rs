@@ -1,0 +1,204 @@
+//! The keys that seal secrets: where they are read, and how the first one is made.
+//!
+//! By default they stand in a file beside the store (`tickrelay.key`), which is made for a store
+//! that holds nothing sealed yet. A key that is missing is looked for again while the service
+//! runs.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use super::backend;
+use crate::store::seal::{self, KeyRing};
+use crate::store::{Error, KeySource};
+
+/// How long after the keys were read they are read again, at the soonest.
+const READ_EVERY: Duration = Duration::from_millis(500);
+/// What the key's file begins with.
+const HEADING: &str = "# Seals the secrets in the store beside this file. Without it they are lost: \
+     keep a copy, apart from the store's backups.\n";
+
+/// The keys of a store.
+pub(super) struct Keys {
+    /// In the order in which they count; one file beside the store unless the operator said more.
+    sources: Vec<KeySource>,
+    ring: RwLock<Arc<KeyRing>>,
+    read_at: Mutex<Instant>,
+}
+
+impl Keys {
+    /// Reads what keys there are; a file that is missing or unreadable is said and left out.
+    pub(super) fn open(store: &Path, configured: &[KeySource]) -> Self {
+        let sources = if configured.is_empty() {
+            vec![KeySource::File(beside(store))]
+        } else {
+            configured.to_vec()
+        };
+        let (ring, troubles) = read(&sources);
+        for trouble in troubles {
+            tracing::warn!("{trouble}");
+        }
+        warn_of_mode(&sources);
+        Self {
+            sources,
+            ring: RwLock::new(Arc::new(ring)),
+            read_at: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Makes the first key where the store has nothing sealed and there is none: written, synced
+    /// and in its place before anything is sealed with it.
+    ///
+    /// # Errors
+    /// [`Error::Backend`] when the file cannot be written.
+    pub(super) fn make_first(&self, store: &Path, has_sealed: bool) -> Result<(), Error> {
+        let path = beside(store);
+        let is_ours = self.sources == [KeySource::File(path.clone())];
+        if has_sealed || !is_ours || path.exists() {
+            return Ok(());
+        }
+        write(&path, &[&seal::generate()])
+            .map_err(|error| backend(format!("cannot write {}", path.display()), error))?;
+        tracing::info!(key = %path.display(), "store.key_made");
+        self.read_again();
+        Ok(())
+    }
+
+    /// The keys as they were read last.
+    pub(super) fn ring(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks for the keys again, unless that was done just now; says whether they are others.
+    pub(super) fn refresh(&self) -> bool {
+        {
+            let mut read_at = self.read_at.lock().unwrap_or_else(PoisonError::into_inner);
+            if read_at.elapsed() < READ_EVERY {
+                return false;
+            }
+            *read_at = Instant::now();
+        }
+        self.read_again()
+    }
+
+    fn read_again(&self) -> bool {
+        let (ring, _) = read(&self.sources);
+        let is_new = !ring.ids().eq(self.ring().ids());
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+        is_new
+    }
+
+    /// The keys to seal with, as they can be read now: what is sealed with a key that stands
+    /// nowhere any more could not be opened after a restart.
+    ///
+    /// # Errors
+    /// [`Error::KeyMissing`].
+    pub(super) fn sealing(&self) -> Result<Arc<KeyRing>, Error> {
+        self.read_again();
+        let ring = self.ring();
+        if ring.ids().next().is_none() {
+            return Err(Error::KeyMissing(format!(
+                "there is no key to seal secrets with: {}",
+                self.remedy()
+            )));
+        }
+        Ok(ring)
+    }
+
+    /// What to do about a key that is missing.
+    pub(super) fn remedy(&self) -> String {
+        let places = self.sources.iter().map(|source| match source {
+            KeySource::File(path) => format!("the file {}", path.display()),
+            KeySource::Text(_) => "a variable or text in the configuration".to_owned(),
+        });
+        let places: Vec<String> = places.collect();
+        format!("bring it back; keys are read from {}", places.join(", "))
+    }
+}
+
+/// The file of the keys of a store, where the configuration names none: `tickrelay.key`.
+pub(super) fn beside(store: &Path) -> PathBuf {
+    let path = store.with_extension("key");
+    if path == store {
+        return store.with_extension("key.key");
+    }
+    path
+}
+
+/// All keys that can be read, and why the others cannot.
+fn read(sources: &[KeySource]) -> (KeyRing, Vec<String>) {
+    let mut troubles = Vec::new();
+    let mut texts = Vec::new();
+    for source in sources {
+        match source {
+            KeySource::Text(text) => texts.push(text.expose().to_owned()),
+            KeySource::File(path) => match read_file(path) {
+                Ok(text) => texts.push(text),
+                Err(error) => {
+                    troubles.push(format!("cannot read the key {}: {error}", path.display()));
+                }
+            },
+        }
+    }
+    let ring = KeyRing::parse(texts.iter().map(String::as_str)).unwrap_or_default();
+    (ring, troubles)
+}
+
+/// The text of a key's file, when all in it are keys: one file that is not does not take away
+/// the others.
+fn read_file(path: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    KeyRing::parse([text.as_str()]).map_err(|error| error.to_string())?;
+    Ok(text)
+}
+
+/// Says that others than its owner can read a key, as `ssh` does.
+fn warn_of_mode(sources: &[KeySource]) {
+    use std::os::unix::fs::PermissionsExt as _;
+    for source in sources {
+        let KeySource::File(path) = source else {
+            continue;
+        };
+        let mode = std::fs::metadata(path).map(|found| found.permissions().mode() & 0o777);
+        if let Ok(mode) = mode
+            && mode & 0o077 != 0
+        {
+            tracing::warn!(
+                key = %path.display(),
+                mode = format!("{mode:o}"),
+                "others can read the key that seals the store's secrets: chmod 600"
+            );
+        }
+    }
+}
+
+/// Puts keys into a file, the first seals: all of them or, after a crash, what was there before.
+pub(super) fn write(path: &Path, keys: &[&str]) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut unfinished = path.to_path_buf().into_os_string();
+    unfinished.push(".new");
+    let unfinished = PathBuf::from(unfinished);
+    match std::fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = std::fs::File::options()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    file.write_all(HEADING.as_bytes())?;
+    for key in keys {
+        writeln!(file, "{key}")?;
+    }
+    file.sync_all()?;
+    std::fs::rename(&unfinished, path)?;
+    sync_folder(path)
+}
+
+/// Has the disk know which files are in the folder of this one.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
+    std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}

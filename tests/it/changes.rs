@@ -1,0 +1,360 @@
+//! A change is whole: with its secrets, its line of the audit and its answer, whatever becomes of
+//! the connection it was asked over and of the disk it is written to.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use tickrelay::access::{Caller, Role};
+use tickrelay::operations::{Answer, Once, Request, Sample};
+use tickrelay::store::idempotency::{KeptAnswer, Ticket};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::support::api::Answered;
+use crate::support::receiver::{Receiver, Reply};
+use crate::support::service::{Home, Service};
+use crate::support::shim::{self, Disk, Switch};
+use crate::support::traffic::post_each;
+use crate::support::{PATIENCE, TestApp, client, until};
+
+/// Sends a POST and resets the connection after so long.
+async fn post_and_reset(address: SocketAddr, head: &str, body: &str, after: Duration) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+    let request = format!(
+        "{head}Host: relay\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    tokio::time::sleep(after).await;
+}
+
+#[actix_web::test]
+async fn a_connection_that_is_reset_leaves_each_change_whole() {
+    let app = TestApp::boot().await;
+    app.subscribe("crm", "http://127.0.0.1:9/").await;
+    let token = app.token(Role::Admin, |_| {}).await;
+    let address: SocketAddr = app.url.trim_start_matches("http://").parse().unwrap();
+    let head = |path: &str, key: &str| {
+        let key = if key.is_empty() {
+            String::new()
+        } else {
+            format!("Idempotency-Key: {key}\r\n")
+        };
+        format!("POST /api/v1{path} HTTP/1.1\r\nAuthorization: Bearer {token}\r\n{key}")
+    };
+    let rotate = "/subscribers/crm/rotate-secret";
+    for round in 0..40 {
+        let after = Duration::from_micros(round * 300);
+        post_and_reset(address, &head(rotate, ""), "{}", after).await;
+        post_and_reset(address, &head(rotate, &format!("r{round}")), "{}", after).await;
+        let new = json!({"name": format!("s{round}"), "url": "http://127.0.0.1:9/"});
+        let add = head("/subscribers", &format!("s{round}"));
+        post_and_reset(address, &add, &new.to_string(), after).await;
+    }
+    let admin = app
+        .anyone()
+        .header("Authorization", &format!("Bearer {token}"));
+    let (mut secrets, nothing) = (Vec::new(), json!({}));
+    for round in 0..40 {
+        let keyed = |key: String| admin.clone().header("Idempotency-Key", &key);
+        let rotating = keyed(format!("r{round}"));
+        let first = settled_answer(|| rotating.post(rotate, &nothing)).await;
+        let again = rotating.post(rotate, &nothing).await;
+        assert_eq!((again.status, &again.text), (200, &first));
+        secrets.push(first);
+        let new = json!({"name": format!("s{round}"), "url": "http://127.0.0.1:9/"});
+        let adding = keyed(format!("s{round}"));
+        settled_answer(|| adding.post("/subscribers", &new)).await;
+    }
+    secrets.sort_unstable();
+    secrets.dedup();
+    assert_eq!(secrets.len(), 40, "two keys have one answer");
+    // Those without a key may still be under way.
+    let made = "SELECT seq FROM sqlite_sequence WHERE name = 'subscriber_secret'";
+    let written = "SELECT count(*) FROM audit \
+         WHERE action IN ('subscriber.added', 'subscriber.secret-rotated')";
+    assert_eq!(app.value::<i64>(made), app.value::<i64>(written));
+    let subscribers = app.value::<i64>("SELECT count(*) FROM subscriber");
+    assert_eq!(subscribers, 41);
+    let bare = "SELECT count(*) FROM subscriber WHERE subscriber_id NOT IN \
+         (SELECT subscriber_id FROM subscriber_secret)";
+    assert_eq!(app.value::<i64>(bare), 0);
+    app.stop().await;
+}
+
+/// The answer under a key, once whoever is being answered is; never that it is not known.
+async fn settled_answer<F>(ask: impl Fn() -> F) -> String
+where
+    F: Future<Output = Answered>,
+{
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let answer = ask().await;
+        if answer.status != 409 {
+            assert!([200, 201].contains(&answer.status), "{answer:?}");
+            return answer.text;
+        }
+        assert!(answer.text.contains("is being answered"), "{answer:?}");
+        assert!(std::time::Instant::now() < deadline, "it is never answered");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// What is begun under a key, and how it is asked for again.
+fn once(key: &str) -> Once {
+    Once {
+        ticket: Ticket {
+            caller: "test".to_owned(),
+            key: key.to_owned(),
+            request: [7; 32],
+        },
+        shape: std::sync::Arc::new(|_: &Answer| {
+            Some(KeptAnswer {
+                status: 200,
+                body: "{}".to_owned(),
+                location: None,
+            })
+        }),
+        turn: std::sync::Arc::new(()),
+    }
+}
+
+/// The asker goes away while samples are sent: in a task of its own the work is done and its answer
+/// kept. The control is the same work without one.
+#[actix_web::test]
+async fn work_apart_ends_without_its_asker_and_other_work_does_not() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::scripted(|_, _| Reply::status(200).after(Duration::from_millis(50)));
+    app.subscribe("crm", &receiver.url).await;
+    let test = || Request::TestSubscriber {
+        name: "crm".to_owned(),
+        sample: Sample::default(),
+    };
+    let kept = async |key: &str| {
+        let known = app.store.remembered(&once(key).ticket).await.unwrap();
+        known.is_some_and(|known| known.answer.is_some())
+    };
+    let (progress, _reports) = tokio::sync::mpsc::unbounded_channel();
+    let caller = Caller::cli();
+    let work = app
+        .operations
+        .perform_once(&caller, test(), &progress, Some(once("within")));
+    let cut = tokio::time::timeout(Duration::from_millis(60), work).await;
+    assert!(cut.is_err(), "it was done before it could be cut");
+    let before = receiver.count();
+    let apart = app
+        .operations
+        .perform_apart(caller, test(), progress, Some(once("apart")));
+    drop(apart);
+    app.operations.finished().await;
+    assert_eq!(receiver.count(), before + 6);
+    assert!(kept("apart").await);
+    assert!(!kept("within").await);
+    app.stop().await;
+}
+
+/// Each table's rows, as text.
+fn contents(store: &std::path::Path) -> Vec<(String, String)> {
+    let connection = Connection::open(store).unwrap();
+    let mut tables = connection
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('clock', 'pulse') ORDER BY name")
+        .unwrap();
+    let names = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    names
+        .map(|name| {
+            let name = name.unwrap();
+            let mut rows = connection
+                .prepare(&format!("SELECT * FROM {name}"))
+                .unwrap();
+            let columns = rows.column_count();
+            let text = rows
+                .query_map([], |row| {
+                    let values =
+                        (0..columns).map(|index| row.get::<_, rusqlite::types::Value>(index));
+                    Ok(format!("{:?}", values.collect::<Vec<_>>()))
+                })
+                .unwrap()
+                .map(Result::unwrap)
+                .collect::<Vec<_>>()
+                .join("\n");
+            (name, text)
+        })
+        .collect()
+}
+
+/// What to send to each route that changes something; a route that is missing here fails.
+fn example(method: &str, path: &str, replay: &str, forward: &str) -> (String, Value) {
+    let url = "http://127.0.0.1:9/";
+    let (path, body) = match (method, path) {
+        ("POST", "/subscribers") => (path, json!({"name": "new", "url": url})),
+        ("PATCH", "/subscribers/{name}") => ("/subscribers/crm", json!({"concurrency": 3})),
+        ("POST", "/subscribers/{name}/rotate-secret") => {
+            ("/subscribers/crm/rotate-secret", json!({}))
+        }
+        ("POST", "/subscribers/{name}/pause") => ("/subscribers/crm/pause", json!({})),
+        ("POST", "/subscribers/{name}/resume") => ("/subscribers/crm/resume", json!({})),
+        ("POST", "/subscribers/{name}/test") => ("/subscribers/crm/test", json!({})),
+        ("DELETE", "/subscribers/{name}") => ("/subscribers/crm", Value::Null),
+        ("POST", "/forwards/{id}/retry") => {
+            return (format!("/forwards/{forward}/retry"), json!({}));
+        }
+        ("POST", "/replays") => (path, json!({"subscriber": "crm", "missed": true})),
+        ("POST", "/replays/{id}/cancel") => {
+            return (format!("/replays/{replay}/cancel"), json!({}));
+        }
+        ("POST", "/messages") => (path, json!({"source": "cloud", "msId": "wamid.new"})),
+        ("POST", "/webhooks/{id}/reprocess") => ("/webhooks/1/reprocess", json!({})),
+        ("POST", "/sources/{name}/broadcasts") => {
+            ("/sources/botsquad/broadcasts", json!({"id": "b1"}))
+        }
+        ("POST", "/sources/{name}/sent") => (
+            "/sources/cloud/sent",
+            json!({
+                "request": {"to": "+34600000001", "type": "text", "text": {"body": "hi"}},
+                "response": {"messages": [{"id": "wamid.sent"}]},
+            }),
+        ),
+        ("PUT", "/templates/{name}/{language}") => ("/templates/a/en", json!({"body": "text"})),
+        ("DELETE", "/templates/{name}/{language}") => ("/templates/b/en", Value::Null),
+        _ => panic!("say what to send to {method} {path}"),
+    };
+    (path.to_owned(), body)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+/// A service with a switch beneath it, a subscriber that was sent one forward, and what each route
+/// needs to be asked.
+struct Scene {
+    home: Home,
+    switch: Switch,
+    service: Service,
+    receiver: Receiver,
+    token: String,
+    replay: String,
+    forward: String,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let (home, switch) = shim::with_switch();
+        let config = home.file("tickrelay.toml");
+        let before = std::fs::read_to_string(&config).unwrap();
+        let polled = "[[source]]\nname = \"botsquad\"\nprovider = \"botsquad\"\n\
+             url = \"http://127.0.0.1:9/{id}\"\nunauthenticated = true\n";
+        std::fs::write(&config, format!("{before}{polled}")).unwrap();
+        let receiver = Receiver::start();
+        let service = home.start();
+        service.subscribe("crm", &receiver.url);
+        let mut scene = Self {
+            token: service.token(),
+            home,
+            switch,
+            service,
+            receiver,
+            replay: String::new(),
+            forward: String::new(),
+        };
+        post_each(scene.service.address, 0..1).await;
+        until("it is delivered", || scene.receiver.count() == 1).await;
+        let template = json!({"body": "text"});
+        scene.ask("PUT", "/templates/b/en", &template, None).await;
+        let missed = json!({"subscriber": "crm", "states": ["gave-up"]});
+        let replay = scene.ask("POST", "/replays", &missed, None).await;
+        scene.replay = text(&replay.json()["id"]);
+        let forwards = scene.ask("GET", "/forwards", &Value::Null, None).await;
+        scene.forward = text(&forwards.json()["data"][0]["id"]);
+        until("the replay is done", || {
+            let store = Connection::open(scene.home.store()).unwrap();
+            let sql = "SELECT count(*) FROM replay WHERE state = 'running'";
+            let running: i64 = store.query_row(sql, [], |row| row.get(0)).unwrap();
+            running == 0
+        })
+        .await;
+        scene
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: &Value, key: Option<&str>) -> Answered {
+        let url = format!("http://{}/api/v1{path}", self.service.address);
+        let mut request = client()
+            .request(method.parse().unwrap(), url)
+            .bearer_auth(&self.token);
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        if !body.is_null() {
+            request = request
+                .header("Content-Type", "application/json")
+                .body(body.to_string());
+        }
+        let response = request.send().await.unwrap();
+        Answered {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: response.text().await.unwrap(),
+        }
+    }
+}
+
+/// Every route that changes something, those that remove something last.
+fn changing() -> Vec<(String, &'static str)> {
+    let endpoints = tickrelay::web::api::endpoints();
+    let mut changing: Vec<(String, &str)> = endpoints
+        .iter()
+        .map(|endpoint| (endpoint.method.to_string(), endpoint.path))
+        .filter(|(method, _)| method != "GET")
+        .collect();
+    changing.sort_by_key(|(method, _)| method == "DELETE");
+    changing
+}
+
+/// Every route that changes something is asked while the disk is so: 503, and nothing is changed
+/// or sent. Then it works again, and so does each.
+async fn check_disk(disk: Disk) {
+    let scene = Scene::set().await;
+    let before = contents(&scene.home.store());
+    scene.switch.set(disk);
+    for (method, path) in changing() {
+        let (path, body) = example(&method, path, &scene.replay, &scene.forward);
+        let keys = [None, (method == "POST").then_some(path.as_str())];
+        for key in keys {
+            let refused = scene.ask(&method, &path, &body, key).await;
+            // One that has ended stays as it is, and to say so needs no write.
+            if path.ends_with("/cancel") && key.is_none() {
+                refused.with(200);
+                continue;
+            }
+            assert_eq!(refused.status, 503, "{method} {path}: {refused:?}");
+            refused.problem(503);
+            assert_ne!(refused.header("retry-after"), "", "{method} {path}");
+        }
+    }
+    assert_eq!(scene.receiver.count(), 1, "samples were sent");
+    scene.switch.set(Disk::Works);
+    assert_eq!(contents(&scene.home.store()), before);
+    for (method, path) in changing() {
+        let (path, body) = example(&method, path, &scene.replay, &scene.forward);
+        let key = (method == "POST").then_some(path.as_str());
+        let done = scene.ask(&method, &path, &body, key).await;
+        assert!(
+            (200..300).contains(&done.status),
+            "{method} {path}: {done:?}"
+        );
+    }
+    scene.service.stop();
+}
+
+#[actix_web::test]
+async fn on_a_full_disk_every_change_is_refused_and_nothing_is_done() {
+    check_disk(Disk::Full).await;
+}
+
+#[actix_web::test]
+async fn on_a_read_only_disk_every_change_is_refused_and_nothing_is_done() {
+    check_disk(Disk::ReadOnly).await;
+}
