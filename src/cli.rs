@@ -12,6 +12,7 @@ mod erase;
 mod explain;
 mod forward;
 mod init;
+mod key;
 mod message;
 mod replay;
 mod reprocess;
@@ -93,6 +94,9 @@ enum Command {
     /// Say who may use the management API, and what for
     #[command(subcommand)]
     Token(token::Verb),
+    /// Rotate the key that seals secrets
+    #[command(subcommand)]
+    Key(key::Verb),
     /// Parse stored requests again, after an upgrade that understands more
     Reprocess(reprocess::Reprocess),
     /// Remove a person from the store, for good
@@ -298,6 +302,7 @@ impl Cli {
             Command::Broadcast(verb) => verb.run(&self.settings, terminal),
             Command::Template(verb) => verb.run(&self.settings, terminal),
             Command::Token(verb) => verb.run(&self.settings, terminal),
+            Command::Key(verb) => verb.run(&self.settings, terminal),
             Command::Reprocess(reprocess) => reprocess.run(&self.settings, terminal),
             Command::Erase(erase) => erase.run(&self.settings, terminal),
             Command::Explain(explain) => explain.run(&self.settings, terminal),

@@ -33,8 +33,8 @@ use crate::store::query::Scope;
 use crate::store::replay::ReplayRecord;
 use crate::store::timeline::ForwardDetail;
 use crate::store::{
-    Changing, Erased, Error, NewSubscriber, ReprocessSelection, Reread, RetrySelection, Store,
-    SubscriberChange, TemplateRecord,
+    Changing, Erased, Error, KeysRecord, NewSubscriber, ReprocessSelection, Reread, Resealed,
+    RetrySelection, Store, SubscriberChange, TemplateRecord,
 };
 
 use carry::By;
@@ -151,6 +151,10 @@ pub enum Request {
     CreateToken(NewToken),
     /// Show every token.
     ListTokens,
+    /// Show the keys that seal secrets, by their ids.
+    ListKeys,
+    /// Seal all secrets again, with a new key where we keep the file.
+    RotateKey,
     /// End a token.
     RevokeToken {
         /// Its key.
@@ -218,6 +222,10 @@ pub enum Answer {
     },
     /// A token that was ended.
     Revoked(TokenRecord),
+    /// The keys.
+    Keys(KeysRecord),
+    /// All is sealed again.
+    KeyRotated(Resealed),
     /// Tokens, the revoked and the expired ones too.
     Tokens(Vec<TokenRecord>),
 }
@@ -444,6 +452,14 @@ impl Operations {
                 };
                 self.change(by, removed).await
             }
+            Request::ListKeys => Ok(Answer::Keys(self.store.key_ids().await?)),
+            Request::RotateKey => {
+                let entry = by.entry();
+                let resealed = self
+                    .store
+                    .rotate_key(move |resealed| entry(&Answer::KeyRotated(resealed.clone())));
+                Ok(Answer::KeyRotated(resealed.await?))
+            }
             Request::CreateToken(new) => self.create_token(by, new).await,
             Request::ListTokens => Ok(Answer::Tokens(self.store.tokens())),
             Request::RevokeToken { id } => self.revoke_token(by, id).await,
@@ -526,9 +542,11 @@ impl Request {
             }
             Self::PutTemplate { .. } | Self::RemoveTemplate { .. } => Permission::WriteTemplates,
             Self::Erase { .. } => Permission::Erase,
-            Self::CreateToken(_) | Self::ListTokens | Self::RevokeToken { .. } => {
-                Permission::ManageTokens
-            }
+            Self::CreateToken(_)
+            | Self::ListTokens
+            | Self::RevokeToken { .. }
+            | Self::ListKeys
+            | Self::RotateKey => Permission::ManageTokens,
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod broadcast;
 mod feed;
 pub mod idempotency;
+mod keys;
 mod opening;
 pub mod overview;
 pub mod poll;
@@ -39,6 +40,7 @@ use crate::model::{GaveUp, MessageType, Outcome, Subscriber, SubscriberState, Un
 use crate::provider::{ParseError, Parsed, Provider};
 
 pub use feed::{Feed, Taken};
+pub use keys::{KeysRecord, Resealed};
 pub use opening::{Durability, KeySource, Options};
 pub use registration::{Registered, Registering, TemplateRecord};
 pub use sqlite::Store;

@@ -49,7 +49,8 @@ pub(super) fn note(request: &Request) -> Option<Note> {
         Request::Register { .. }
         | Request::RegisterExchange { .. }
         | Request::Reprocess { dry_run: true, .. }
-        | Request::ListTokens => return None,
+        | Request::ListTokens
+        | Request::ListKeys => return None,
         Request::PollBroadcast { source, broadcast } => Note::new(
             "broadcast",
             "polled",
@@ -65,6 +66,7 @@ pub(super) fn note(request: &Request) -> Option<Note> {
         Request::Erase { options, .. } if options.dry_run => return None,
         // Whom, must not be told.
         Request::Erase { .. } => Note::new("person", "erased", None, json!({})),
+        Request::RotateKey => Note::new("key", "rotated", None, json!({})),
         Request::CreateToken(new) => Note::new("token", "created", None, json!(new)),
         Request::RevokeToken { id } => {
             Note::new("token", "revoked", Some(id.to_string()), json!({}))
@@ -134,6 +136,10 @@ impl Note {
     pub(super) fn of(mut self, caller: &Caller, answer: &Answer) -> Change {
         match answer {
             Answer::Token { token, .. } => self.id = Some(token.token_id.to_string()),
+            Answer::KeyRotated(resealed) => {
+                self.id = Some(resealed.key.clone());
+                self.detail["values"] = json!(resealed.values);
+            }
             Answer::Replay(replay) => self.id = Some(replay.uid.to_string()),
             Answer::Removed { given_up } => self.detail["given_up"] = json!(given_up),
             Answer::Retried { forwards, .. } => self.detail["forwards"] = json!(forwards),

@@ -48,7 +48,7 @@ impl By {
     }
 
     /// What is written with a change once its answer is known.
-    fn entry(&self) -> impl FnOnce(&Answer) -> Entry + Send + 'static {
+    pub(super) fn entry(&self) -> impl FnOnce(&Answer) -> Entry + Send + 'static {
         let (caller, note, once) = (self.caller.clone(), self.note.clone(), self.once.clone());
         move |answer| Entry {
             // Of what stayed as it was there is nothing to tell.

@@ -29,6 +29,7 @@ mod registrations;
 mod replaying;
 mod replays;
 mod reprocess;
+mod reseal;
 mod retention;
 mod retries;
 mod rows;

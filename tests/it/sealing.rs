@@ -2,6 +2,7 @@
 //! before.
 
 mod import;
+mod keys;
 
 use std::path::Path;
 

@@ -141,7 +141,8 @@ static const char *watched(const char *path) {
         return NULL;
     const char *name = path + folder_length + 1;
     size_t length = strlen(name);
-    if (strchr(name, '/') || !strstr(name, ".db") || length >= sizeof names[0].name)
+    int is_store = strstr(name, ".db") || strstr(name, ".key");
+    if (strchr(name, '/') || !is_store || length >= sizeof names[0].name)
         return NULL;
     return length > 4 && !strcmp(name + length - 4, "-shm") ? NULL : name;
 }

@@ -124,7 +124,7 @@ impl Store {
 }
 
 impl Core {
-    fn conduct<A, E: From<Error>>(
+    pub(super) fn conduct<A, E: From<Error>>(
         &mut self,
         act: impl FnOnce(&mut Changing<'_>) -> Result<A, E>,
         entry: impl FnOnce(&A) -> Entry,

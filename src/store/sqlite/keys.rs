@@ -23,6 +23,8 @@ const HEADING: &str = "# Seals the secrets in the store beside this file. Withou
 pub(super) struct Keys {
     /// In the order in which they count; one file beside the store unless the operator said more.
     sources: Vec<KeySource>,
+    /// The configuration names none, so the file beside the store is ours to write.
+    is_own: bool,
     ring: RwLock<Arc<KeyRing>>,
     read_at: Mutex<Instant>,
 }
@@ -41,6 +43,7 @@ impl Keys {
         }
         warn_of_mode(&sources);
         Self {
+            is_own: configured.is_empty(),
             sources,
             ring: RwLock::new(Arc::new(ring)),
             read_at: Mutex::new(Instant::now()),
@@ -54,8 +57,7 @@ impl Keys {
     /// [`Error::Backend`] when the file cannot be written.
     pub(super) fn make_first(&self, store: &Path, has_sealed: bool) -> Result<(), Error> {
         let path = beside(store);
-        let is_ours = self.sources == [KeySource::File(path.clone())];
-        if has_sealed || !is_ours || path.exists() {
+        if has_sealed || !self.is_own || path.exists() {
             return Ok(());
         }
         write(&path, &[&seal::generate()])
@@ -106,6 +108,52 @@ impl Keys {
         Ok(ring)
     }
 
+    /// The file that we keep, where the configuration names no keys.
+    fn own_file(&self) -> Option<&Path> {
+        match self.sources.as_slice() {
+            [KeySource::File(path)] if self.is_own => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Puts a new key before the others into the file that we keep; says whether there is such a
+    /// file.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`]; the file is as it was then.
+    pub(super) fn add_new(&self) -> Result<bool, Error> {
+        let Some(path) = self.own_file() else {
+            return Ok(false);
+        };
+        let add = || -> io::Result<()> {
+            let new = seal::generate();
+            let text = std::fs::read_to_string(path)?;
+            let keys: Vec<&str> = [new.as_str()].into_iter().chain(key_lines(&text)).collect();
+            write(path, &keys)
+        };
+        add().map_err(|error| unwritten(path, error))?;
+        self.read_again();
+        Ok(true)
+    }
+
+    /// Takes all keys but the first out of the file that we keep.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`]; the file is as it was then.
+    pub(super) fn drop_old(&self) -> Result<(), Error> {
+        let Some(path) = self.own_file() else {
+            return Ok(());
+        };
+        let drop_old = || -> io::Result<()> {
+            let text = std::fs::read_to_string(path)?;
+            let first: Vec<&str> = key_lines(&text).take(1).collect();
+            write(path, &first)
+        };
+        drop_old().map_err(|error| unwritten(path, error))?;
+        self.read_again();
+        Ok(())
+    }
+
     /// What to do about a key that is missing.
     pub(super) fn remedy(&self) -> String {
         let places = self.sources.iter().map(|source| match source {
@@ -114,6 +162,19 @@ impl Keys {
         });
         let places: Vec<String> = places.collect();
         format!("bring it back; keys are read from {}", places.join(", "))
+    }
+}
+
+/// The lines of a key's file that are keys.
+fn key_lines(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.lines().map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+fn unwritten(path: &Path, error: io::Error) -> Error {
+    Error::Unwritable {
+        attempted: format!("cannot write {}", path.display()),
+        source: error.into(),
     }
 }
 

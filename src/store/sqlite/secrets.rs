@@ -30,7 +30,7 @@ type SecretRow = (i64, Vec<u8>, Option<i64>);
 
 /// A value of a subscriber that is sealed.
 #[derive(Clone, Copy)]
-enum Value<'a> {
+pub(super) enum Value<'a> {
     Secret(i64),
     Header(i64, &'a str),
     Url(i64),
@@ -54,13 +54,13 @@ impl Value<'_> {
 }
 
 impl Sealed<'_> {
-    fn seal(&self, value: Value<'_>, text: &str) -> Result<Vec<u8>, Error> {
+    pub(super) fn seal(&self, value: Value<'_>, text: &str) -> Result<Vec<u8>, Error> {
         value
             .in_place(|place| self.ring.seal(place, text.as_bytes()))
             .map_err(|error| unopened("cannot seal a secret", error))
     }
 
-    fn open(&self, value: Value<'_>, sealed: &[u8]) -> Result<String, Error> {
+    pub(super) fn open(&self, value: Value<'_>, sealed: &[u8]) -> Result<String, Error> {
         let text = value
             .in_place(|place| self.ring.open(place, sealed))
             .map_err(|error| unopened("cannot open a secret", error))?;
@@ -308,7 +308,7 @@ pub(super) fn with_keys<T>(
 }
 
 /// The ids of the keys that something is sealed with which is sent to a subscriber.
-fn used_keys(connection: &Connection) -> rusqlite::Result<BTreeSet<KeyId>> {
+pub(super) fn used_keys(connection: &Connection) -> rusqlite::Result<BTreeSet<KeyId>> {
     let mut used = BTreeSet::new();
     for sql in [
         "SELECT DISTINCT substr(sealed, 1, 9) FROM subscriber_secret",

@@ -68,7 +68,7 @@ async fn a_token_of_some_sources_sends_nothing_to_whom_it_does_not_see() {
 }
 
 #[actix_web::test]
-async fn the_url_of_a_chat_is_shown_whole_to_who_may_change_it() {
+async fn the_url_of_a_chat_is_shown_whole_to_nobody() {
     let app = TestApp::boot().await;
     let receiver = Receiver::start();
     let url = format!("{}/hooks/s3cret", receiver.url.trim_end_matches('/'));
@@ -79,12 +79,7 @@ async fn the_url_of_a_chat_is_shown_whole_to_who_may_change_it() {
     .await;
     app.report(&[cloud::failed("wamid.a", T0)]).await;
     app.settled().await;
-    for (role, is_whole) in [
-        (Role::Admin, true),
-        (Role::Integrator, true),
-        (Role::Support, false),
-        (Role::Analyst, false),
-    ] {
+    for role in [Role::Admin, Role::Integrator, Role::Support, Role::Analyst] {
         let caller = app.caller(role).await;
         let forwards = caller.all("/forwards", 5).await;
         let forward = format!("/forwards/{}", forwards[0]["id"].as_str().unwrap());
@@ -94,10 +89,10 @@ async fn the_url_of_a_chat_is_shown_whole_to_who_may_change_it() {
             caller.get(&forward).await,
         ] {
             let shown = answer.with(200)["url"].as_str().unwrap().to_owned();
-            assert_eq!(shown == url, is_whole, "{role}: {shown}");
-            assert!(is_whole || shown.ends_with("/…"), "{role}: {shown}");
+            assert!(shown.ends_with("/…"), "{role}: {shown}");
+            assert!(url.starts_with(shown.trim_end_matches('…')), "{role}");
         }
-        assert_eq!(listed.text.contains("s3cret"), is_whole, "{role}");
+        assert!(!listed.text.contains("s3cret"), "{role}");
     }
     app.stop().await;
 }

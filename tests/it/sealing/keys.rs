@@ -1,0 +1,138 @@
+//! Another key: everything is sealed again with it, with the service running and without, and
+//! whatever moment a kill comes at.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use serde_json::json;
+use tickrelay::access::Role;
+use tickrelay::model::SubscriberKind;
+use tickrelay::operations::{Answer, Request};
+use tickrelay::store::NewSubscriber;
+use tickrelay::store::seal::{KeyRing, generate};
+
+use super::{HOOK, T0};
+use crate::support::receiver::Receiver;
+use crate::support::service::Home;
+use crate::support::traffic::post_each;
+use crate::support::{TestApp, cloud, until, verify};
+
+/// The ids of the keys in this file, the first seals.
+fn ids(key: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(key).unwrap();
+    let ring = KeyRing::parse([text.as_str()]).unwrap();
+    ring.ids().map(|id| id.to_string()).collect()
+}
+
+/// The ids of the keys that anything in this store is sealed with.
+fn used(store: &Path) -> Vec<String> {
+    let store = Connection::open(store).unwrap();
+    let sql = "SELECT DISTINCT lower(hex(substr(sealed, 2, 8))) FROM (SELECT sealed FROM \
+         subscriber_secret UNION ALL SELECT sealed FROM subscriber_header UNION ALL SELECT \
+         sealed FROM idempotency UNION ALL SELECT url_sealed FROM subscriber WHERE url_sealed \
+         IS NOT NULL)";
+    let mut select = store.prepare(sql).unwrap();
+    let ids = select.query_map([], |row| row.get(0)).unwrap();
+    ids.map(Result::unwrap).collect()
+}
+
+#[actix_web::test]
+async fn all_is_sealed_again_while_the_service_runs_and_sends_on() {
+    let app = TestApp::boot().await;
+    let (crm, agents) = (Receiver::start(), Receiver::start());
+    let admin = app.caller(Role::Admin).await;
+    let keyed = admin.clone().header("Idempotency-Key", "a");
+    let new = json!({"name": "crm", "url": crm.url, "headers": {"x-key": "7"}});
+    let added = keyed.post("/subscribers", &new).await.with(201);
+    let chat = json!({"name": "agents", "kind": "chat", "url": format!("{}{HOOK}", agents.url)});
+    admin.post("/subscribers", &chat).await.with(201);
+    let key = app.path().with_extension("key");
+    let before = ids(&key);
+    assert_eq!(used(&app.path()), before);
+    let Answer::KeyRotated(resealed) = app.order(Request::RotateKey).await else {
+        panic!("nothing is sealed again");
+    };
+    assert_eq!(
+        resealed.values, 5,
+        "two secrets, a header, a URL, an answer"
+    );
+    assert_eq!(ids(&key), [resealed.key.as_str()]);
+    assert_ne!(ids(&key), before);
+    assert_eq!(used(&app.path()), [resealed.key.as_str()]);
+    assert_eq!(keyed.post("/subscribers", &new).await.with(201), added);
+    // All of it opens after a restart too, with nothing but the new key.
+    let app = app.restart().await;
+    app.report(&[cloud::failed("wamid.1", T0)]).await;
+    app.settled().await;
+    let request = crm.received().remove(0);
+    assert!(verify(added["secret"].as_str().unwrap(), &request));
+    assert_eq!(request.header("x-key"), "7");
+    assert!(agents.received()[0].path.contains(HOOK));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_key_that_is_missing_is_rotated_away_from_by_hand_alone() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    let key = app.path().with_extension("key");
+    let lost = std::fs::read_to_string(&key).unwrap();
+    std::fs::write(&key, generate()).unwrap();
+    let app = app.restart().await;
+    let refused = app.perform(Request::RotateKey).await.unwrap_err();
+    assert!(refused.to_string().contains("missing"), "{refused}");
+    assert_eq!(ids(&key).len(), 1, "a key is made all the same");
+    let rotate = |now| Request::RotateSecret {
+        name: "crm".to_owned(),
+        now,
+    };
+    // The old secret cannot sign on, so it is not taken for granted that it may end.
+    app.perform(rotate(false)).await.unwrap_err();
+    let Answer::Secret { secret, .. } = app.order(rotate(true)).await else {
+        panic!("no secret");
+    };
+    app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
+    app.settled().await;
+    assert!(verify(&secret, &receiver.received()[0]));
+    assert!(!lost.is_empty());
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_kill_while_all_is_sealed_again_leaves_keys_that_open_all() {
+    let receiver = Receiver::start();
+    let home = Home::new();
+    let service = home.start();
+    for index in 0..40 {
+        service.subscribe(&format!("s{index}"), &receiver.url);
+    }
+    service.ask(&Request::AddSubscriber(NewSubscriber {
+        kind: SubscriberKind::Chat,
+        ..NewSubscriber::new("agents", &format!("{}{HOOK}", receiver.url))
+    }));
+    drop(service);
+    for step in 0..10 {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tickrelay"))
+            .args(["key", "rotate", "--config"])
+            .arg(home.file("tickrelay.toml"))
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(10 * step));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let keys = ids(&home.file("tickrelay.key"));
+        let missing: Vec<String> = used(&home.store())
+            .into_iter()
+            .filter(|id| !keys.contains(id))
+            .collect();
+        assert_eq!(missing, Vec::<String>::new(), "after a kill at step {step}");
+    }
+    let service = home.start();
+    service.ask(&Request::RotateKey);
+    assert_eq!(ids(&home.file("tickrelay.key")).len(), 1);
+    post_each(service.address, 0..1).await;
+    until("all are sent to", || receiver.count() == 40).await;
+    service.stop();
+}
