@@ -17,6 +17,9 @@ use sha2::Sha256;
 /// What a secret begins with, so that one is recognised where it should not be.
 const PREFIX: &str = "whsec_";
 
+/// The header that holds the signatures.
+pub(super) const SIGNATURE: &str = "webhook-signature";
+
 /// The least and the most bytes of a key, by the Standard Webhooks specification.
 const MIN_KEY: usize = 24;
 const MAX_KEY: usize = 64;
@@ -157,7 +160,7 @@ impl Envelope {
         [
             ("webhook-id", &self.id),
             ("webhook-timestamp", &self.timestamp),
-            ("webhook-signature", &self.signature),
+            (SIGNATURE, &self.signature),
         ]
     }
 }

@@ -9,24 +9,27 @@ use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{
-    CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, SERVER,
-    USER_AGENT, VIA, WWW_AUTHENTICATE,
-};
-use reqwest::{Client, Proxy, RequestBuilder, Response, StatusCode};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::{Client, Proxy, RequestBuilder, Response};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 
+use super::envelope::SIGNATURE;
 use super::guard::{BlockedAddress, Guard, Target, TargetError};
 use crate::model::{ErrorCode, Headers, Outcome};
+use answer::{BODY_TIME, hide, judge, location_of, told};
+use redaction::{REDACTED, Redaction};
 
+mod answer;
 pub mod fetch;
+mod plain;
+mod redaction;
 #[cfg(test)]
 pub(crate) mod scripted;
 #[cfg(test)]
@@ -36,37 +39,9 @@ mod tests;
 const AGENT: &str = concat!("tickrelay/", env!("CARGO_PKG_VERSION"));
 const JSON: &str = "application/json; charset=utf-8";
 
-/// How much of a failed attempt's answer is kept, in bytes.
-const EXCERPT: usize = 2 * 1024;
-
-/// How much of an answer's body is read so that its connection can serve the next attempt; a
-/// longer one costs the connection.
-const DRAIN: usize = 64 * 1024;
-
-/// How long that reading may take within the attempt's time. The status has decided by then,
-/// and a body that never ends must not hold the subscriber's next forward for long.
-const BODY_TIME: Duration = Duration::from_secs(2);
-
 /// How long a connection is kept for the next attempt: less than servers keep theirs, since one
 /// that closes as we send costs an attempt. Node, Apache, uvicorn and actix close after 5 s.
 const IDLE: Duration = Duration::from_secs(4);
-
-/// The longest `Retry-After` that is honoured.
-const MAX_RETRY_AFTER_MS: i64 = 24 * 3_600_000;
-
-/// The headers of an answer that people are shown: what was answered, by whom, and what to do.
-const SHOWN: [HeaderName; 7] = [
-    CONTENT_TYPE,
-    DATE,
-    LOCATION,
-    RETRY_AFTER,
-    SERVER,
-    VIA,
-    WWW_AUTHENTICATE,
-];
-
-/// The longest part of a `Location` that is repeated to people, in characters.
-const MAX_LOCATION: usize = 200;
 
 /// What the configuration says about sending.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,6 +106,8 @@ pub struct Request<'a> {
     pub headers: &'a [(&'static str, &'a str)],
     /// The subscriber's own, which no log may show.
     pub own_headers: &'a Headers,
+    /// Whether the URL's path lets anybody in who has it, as a chat's does.
+    pub is_url_secret: bool,
     /// The payload's stored bytes, JSON.
     pub body: &'a [u8],
     /// When the attempt starts, ms since 1970 UTC; `Retry-After` is reckoned from it.
@@ -145,6 +122,8 @@ pub struct Sender {
     client: Client,
     guard: Guard,
     timeout: Duration,
+    /// Hides the proxy's credentials.
+    redaction: Redaction,
 }
 
 impl Sender {
@@ -171,7 +150,13 @@ impl Sender {
             // Leaves time for a second address when the first swallows packets.
             .connect_timeout(config.timeout.mul_f32(0.7))
             .pool_idle_timeout(IDLE);
+        let mut redaction = Redaction::default();
         if let Some(proxy) = &config.proxy {
+            if let Ok(url) = url::Url::parse(proxy)
+                && let Some(password) = url.password()
+            {
+                redaction.hide_pair(&format!("{}:{password}", url.username()));
+            }
             let proxy = Proxy::all(proxy).map_err(|error| SenderError::Proxy(error.without_url()));
             client = client.proxy(proxy?);
         }
@@ -179,6 +164,7 @@ impl Sender {
             client: client.build().map_err(SenderError::Client)?,
             guard,
             timeout: config.timeout,
+            redaction,
         })
     }
 
@@ -229,7 +215,7 @@ impl Sender {
             headers.insert("host".to_owned(), format!("{host}{port}"));
         }
         for name in request.own_headers.keys() {
-            headers.insert(name.clone(), "[redacted]".to_owned());
+            headers.insert(name.clone(), REDACTED.to_owned());
         }
         headers
     }
@@ -242,11 +228,13 @@ impl Sender {
         let started = Instant::now();
         let limit = request.timeout.unwrap_or(self.timeout);
         let answer = timeout(limit, self.ask(request)).await;
+        let mut location = None;
         let mut outcome = match answer {
             Ok(Ok(response)) => {
                 let left = limit.saturating_sub(started.elapsed());
                 let answered_ms = request.now_ms.saturating_add(millis(started).into());
                 let is_shown = shown.is_some();
+                location = location_of(&response);
                 if let Some(shown) = &mut shown {
                     shown.extend(told(response.headers()));
                 }
@@ -256,7 +244,47 @@ impl Sender {
             Err(_) => failed(ErrorCode::Timeout, format!("no answer within {limit:?}")),
         };
         outcome.duration_ms = millis(started);
+        if outcome.error.is_some() || shown.is_some() {
+            let redaction = self.redaction(request, location.as_deref());
+            hide(&redaction, &mut outcome);
+            for (_, value) in shown.into_iter().flatten() {
+                *value = redaction.apply(value);
+            }
+        }
         outcome
+    }
+
+    /// Hides what the request was proved with, and where a redirect led.
+    fn redaction(&self, request: &Request<'_>, location: Option<&str>) -> Redaction {
+        let mut redaction = self.own_redaction(request.own_headers);
+        for (name, value) in request.headers {
+            if *name == SIGNATURE {
+                redaction.hide_value(value);
+            }
+        }
+        if let Ok(target) = request.target {
+            if request.is_url_secret {
+                redaction.hide_url(target.url());
+            } else {
+                redaction.hide_query(target.url());
+            }
+            let to = location.and_then(|location| target.url().join(location).ok());
+            // The subscriber's own address is no news.
+            if let Some(to) = to.filter(|to| to.path().len() > 1 && to != target.url()) {
+                redaction.hide_url(&to);
+            }
+        }
+        redaction.hide(location.unwrap_or_default());
+        redaction
+    }
+
+    /// Hides headers that no log may show, and the proxy's credentials.
+    fn own_redaction(&self, own_headers: &Headers) -> Redaction {
+        let mut redaction = self.redaction.clone();
+        for value in own_headers.values() {
+            redaction.hide_value(value.expose());
+        }
+        redaction
     }
 
     async fn ask(&self, request: &Request<'_>) -> Result<Response, (ErrorCode, String)> {
@@ -269,7 +297,7 @@ impl Sender {
         }
         let post = with_own(post, request.own_headers)?;
         let answer = post.body(request.body.to_vec()).send().await;
-        answer.map_err(|error| classify(&error))
+        answer.map_err(classify)
     }
 }
 
@@ -307,104 +335,12 @@ const fn failed(error: ErrorCode, detail: String) -> Outcome {
     }
 }
 
-/// The headers of an answer that tell people something.
-fn told(headers: &HeaderMap) -> impl Iterator<Item = (String, String)> {
-    SHOWN.into_iter().filter_map(|name| {
-        let value = headers.get(&name)?.as_bytes();
-        let value = String::from_utf8_lossy(value).into_owned();
-        Some((name.as_str().to_owned(), value))
-    })
-}
-
-/// The outcome of an answer that came at `now_ms`, whose body is read for at most `time`; of a
-/// yes it is kept only to be shown.
-async fn judge(response: Response, now_ms: i64, time: Duration, is_shown: bool) -> Outcome {
-    let status = response.status();
-    let error = match status.as_u16() {
-        200..=299 => None,
-        300..=399 => Some(ErrorCode::Redirect),
-        400..=499 => Some(ErrorCode::Http4xx),
-        _ => Some(ErrorCode::Http5xx),
-    };
-    let header = |name| response.headers().get(name)?.to_str().ok();
-    let retry_at_ms = match status {
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            header(RETRY_AFTER).and_then(|value| retry_at(value, now_ms))
-        }
-        _ => None,
-    };
-    let detail = match error {
-        None => String::new(),
-        Some(ErrorCode::Redirect) => {
-            let location = header(LOCATION).unwrap_or("nowhere");
-            let location: String = location.chars().take(MAX_LOCATION).collect();
-            format!("{status} to {location}: redirects are not followed")
-        }
-        Some(_) => status.to_string(),
-    };
-    let keep = if error.is_some() || is_shown {
-        EXCERPT
-    } else {
-        0
-    };
-    Outcome {
-        http_status: Some(status.as_u16()),
-        error,
-        detail,
-        excerpt: read_excerpt(response, keep, time).await,
-        retry_at_ms,
-        duration_ms: 0,
-    }
-}
-
-/// The first `keep` bytes of the body as text, NUL and what is no text replaced; reads on for
-/// the connection's sake where that is cheap.
-async fn read_excerpt(mut response: Response, keep: usize, time: Duration) -> String {
-    let long = response
-        .content_length()
-        .is_some_and(|length| length > DRAIN as u64);
-    let limit = if long { keep } else { DRAIN };
-    let mut kept = Vec::new();
-    let reading = async {
-        let mut read = 0;
-        while read <= limit {
-            // A body that breaks off is a short body: the status has come.
-            let Ok(Some(chunk)) = response.chunk().await else {
-                break;
-            };
-            read += chunk.len();
-            kept.extend(chunk.iter().take(keep - kept.len()));
-        }
-    };
-    // What was read in time is what there is.
-    timeout(time, reading).await.unwrap_or_default();
-    let text = String::from_utf8_lossy(&kept).replace('\0', "\u{fffd}");
-    if kept.len() == keep {
-        // The cut may have gone through a character.
-        return text.trim_end_matches('\u{fffd}').to_owned();
-    }
-    text
-}
-
-/// When a `Retry-After` (seconds or an HTTP date) says to come back, ms since 1970 UTC; `None`
-/// when it cannot be read or is past, at most 24 h from now.
-fn retry_at(value: &str, now_ms: i64) -> Option<i64> {
-    let value = value.trim();
-    let asked_ms = if let Ok(date) = httpdate::parse_http_date(value) {
-        i64::try_from(date.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()?
-    } else if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        let seconds: i64 = value.parse().unwrap_or(i64::MAX);
-        now_ms.saturating_add(seconds.saturating_mul(1000))
-    } else {
-        return None;
-    };
-    (asked_ms > now_ms).then(|| asked_ms.min(now_ms.saturating_add(MAX_RETRY_AFTER_MS)))
-}
-
 /// The code of a failed exchange, by the types of its causes, and the innermost cause in words.
-fn classify(error: &reqwest::Error) -> (ErrorCode, String) {
+fn classify(error: reqwest::Error) -> (ErrorCode, String) {
+    // The URL of a chat is a secret.
+    let error = error.without_url();
     let mut code = None;
-    let mut innermost: &(dyn Error + 'static) = error;
+    let mut innermost: &(dyn Error + 'static) = &error;
     loop {
         code = code.or_else(|| code_of(innermost));
         match cause(innermost) {

@@ -61,6 +61,10 @@ const RESERVED: [&str; 12] = [
 ];
 const RESERVED_PREFIXES: [&str; 5] = ["content-", "proxy-", "sec-", "webhook-", "x-forwarded-"];
 
+/// The shortest password and token, in bytes: a shorter one cannot be kept out of what is shown of
+/// an answer without hiding half of it.
+const SHORTEST_SECRET: usize = 4;
+
 /// The longest name and value, in bytes.
 const LONGEST_NAME: usize = 128;
 const LONGEST_VALUE: usize = 4096;
@@ -163,6 +167,16 @@ impl Credentials {
             }
             Self::Basic { password, .. } if !plain(password.expose()) => {
                 Err("password must be one line of text".to_owned())
+            }
+            Self::Basic {
+                password: secret, ..
+            }
+            | Self::Bearer { token: secret }
+                if (1..SHORTEST_SECRET).contains(&secret.expose().len()) =>
+            {
+                Err(format!(
+                    "a password or token must have at least {SHORTEST_SECRET} characters: choose a longer one"
+                ))
             }
             Self::Bearer { token }
                 if !fits(token.expose())
@@ -275,6 +289,8 @@ mod tests {
             basic("a:b", "p"),
             basic("a", ""),
             basic("a", "two\nlines"),
+            basic("a", "abc"),
+            bearer("abc"),
             bearer(""),
             bearer("Bearer abc"),
             bearer("ä"),

@@ -12,6 +12,8 @@ use crate::support::receiver::{Receiver, Reply};
 use crate::support::service::Home;
 use crate::support::{TestApp, authenticated, client, cloud, until, verify};
 
+mod echoes;
+
 const T0: i64 = 1_760_000_000;
 const KEY: &str = "a-key-nobody-sees";
 const PASSWORD: &str = "a-password-nobody-sees";
@@ -73,9 +75,9 @@ async fn they_are_sent_on_each_attempt_and_change_without_a_restart() {
     assert_eq!(last.header("authorization"), BASIC);
     for (auth, kind, sent) in [
         (
-            json!({"type": "bearer", "token": "abc"}),
+            json!({"type": "bearer", "token": "abcd"}),
             json!("bearer"),
-            "Bearer abc",
+            "Bearer abcd",
         ),
         (Value::Null, Value::Null, ""),
     ] {

@@ -23,7 +23,7 @@ use crate::forward::pace::Pace;
 use crate::forward::schedule::Schedule;
 use crate::forward::sender::Request;
 use crate::forward::verdict::{self, Ended};
-use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberState};
+use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberKind, SubscriberState};
 use crate::store::{
     Attempt, Error, Feed, Held, Outbound, Owed, Refill, Settlement, StateChange, SubscriberSecret,
     Taken, Verdict,
@@ -405,12 +405,14 @@ impl LaneTask {
         let sender = Arc::clone(&self.shared.sender);
         let timeout = self.subscriber.timeout();
         let own_headers = Arc::clone(&self.headers);
+        let is_url_secret = self.subscriber.kind == SubscriberKind::Chat;
         Box::pin(async move {
             let headers = envelope.headers();
             let request = Request {
                 target: target.as_ref().as_ref(),
                 headers: &headers,
                 own_headers: &own_headers,
+                is_url_secret,
                 body: &owed.payload,
                 now_ms,
                 timeout,

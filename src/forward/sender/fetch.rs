@@ -6,7 +6,8 @@ use reqwest::Response;
 use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
 use tokio::time::timeout;
 
-use super::{BODY_TIME, Sender, classify, failed, judge, millis, with_own};
+use super::answer::{BODY_TIME, hide, judge};
+use super::{Sender, classify, failed, millis, with_own};
 use crate::forward::guard::{Target, TargetError};
 use crate::model::{ErrorCode, Headers, Outcome};
 
@@ -76,11 +77,11 @@ impl Sender {
         let get = get.header(ACCEPT, "application/json");
         let get = with_own(get, question.own_headers).map_err(unfetched)?;
         let response = get.send().await;
-        let response = response.map_err(|error| unfetched(classify(&error)))?;
+        let response = response.map_err(|error| unfetched(classify(error)))?;
         if !response.status().is_success() {
-            return Err(Unfetched::Failed(
-                judge(response, question.now_ms, BODY_TIME, false).await,
-            ));
+            let mut outcome = judge(response, question.now_ms, BODY_TIME, false).await;
+            hide(&self.own_redaction(question.own_headers), &mut outcome);
+            return Err(Unfetched::Failed(outcome));
         }
         read(response, question.limit_bytes).await
     }
@@ -105,7 +106,7 @@ async fn read(mut response: Response, limit: usize) -> Result<Fetched, Unfetched
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => break,
             Err(error) => {
-                let (error, detail) = classify(&error);
+                let (error, detail) = classify(error);
                 return Err(Unfetched::Failed(failed(error, detail)));
             }
         }

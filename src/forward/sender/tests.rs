@@ -9,8 +9,9 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::answer::retry_at;
 use super::scripted::{Script, Subscriber, answer};
-use super::{Request, Sender, SenderConfig, SenderError, retry_at};
+use super::{Request, Sender, SenderConfig, SenderError};
 use crate::model::{ErrorCode, Headers, Outcome};
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -36,6 +37,7 @@ async fn send_with(sender: &Sender, url: &str) -> Outcome {
         target: target.as_ref(),
         headers: &[("webhook-id", "0199-a")],
         own_headers: &Headers::new(),
+        is_url_secret: false,
         body: BODY,
         now_ms: NOW_MS,
         timeout: None,
@@ -112,13 +114,23 @@ async fn the_first_2_kib_of_a_failed_answer_are_kept_as_text() {
 
 #[tokio::test]
 async fn a_redirect_is_a_failure_and_is_not_followed() {
-    let headers = "Location: https://elsewhere.example/\r\n";
-    let script = answer("301 Moved Permanently", headers, "");
-    let outcome = check(script, Some(301), Some(ErrorCode::Redirect)).await;
-    assert!(
-        outcome.detail.contains("to https://elsewhere.example/"),
-        "{outcome:?}"
-    );
+    for (location, to) in [
+        (
+            "https://elsewhere.example:8443/in?key=k1",
+            "https://elsewhere.example:8443:",
+        ),
+        ("/login?key=k1", "a path of the same server:"),
+        ("//[", "a path of the same server:"),
+    ] {
+        let headers = format!("Location: {location}\r\n");
+        let body = format!("Moved to <a href=\"{location}\">here</a>");
+        let script = answer("301 Moved Permanently", &headers, &body);
+        let outcome = check(script, Some(301), Some(ErrorCode::Redirect)).await;
+        assert!(outcome.detail.contains(&format!("to {to}")), "{outcome:?}");
+        for shown in [&outcome.detail, &outcome.excerpt] {
+            assert!(!shown.contains("k1"), "{outcome:?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -315,6 +327,49 @@ async fn a_configured_proxy_is_used_and_the_target_not_looked_up() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_repeats_its_credentials_is_kept_without_them() {
+    let echoed = "407: gate:a-password, Basic Z2F0ZTphLXBhc3N3b3Jk";
+    let proxy = Subscriber::start(answer("502 Bad Gateway", "", echoed)).await;
+    let proxied = SenderConfig {
+        proxy: Some(format!("http://gate:a-password@{}", proxy.address)),
+        allow_networks: vec![],
+        ..config()
+    };
+    let outcome = send(&proxied, "http://nonexistent.invalid/hook").await;
+    assert_eq!(outcome.excerpt, "407: [redacted], Basic [redacted]");
+    let request = proxy.requests.lock().unwrap().pop().unwrap();
+    assert!(request.contains("Z2F0ZTphLXBhc3N3b3Jk"), "{request}");
+}
+
+#[tokio::test]
+async fn a_secret_that_the_cut_would_halve_is_not_half_kept() {
+    let key = "k".repeat(40);
+    for before in [2_020, 2_040, 8_160, 8_180] {
+        let body = format!("{}{key}{}", "x".repeat(before), "y".repeat(9_000));
+        let subscriber = Subscriber::start(answer("500 Oops", "", &body)).await;
+        let sender = Sender::new(&config()).unwrap();
+        let target = sender.guard().target(&subscriber.url());
+        let own_headers = Headers::from([("x-key".to_owned(), key.clone().into())]);
+        let request = Request {
+            target: target.as_ref(),
+            headers: &[],
+            own_headers: &own_headers,
+            is_url_secret: false,
+            body: BODY,
+            now_ms: NOW_MS,
+            timeout: None,
+        };
+        let outcome = sender.send(&request).await;
+        assert!(
+            !outcome.excerpt.contains("kkk"),
+            "{before}: {}",
+            outcome.excerpt
+        );
+        assert!(outcome.excerpt.len() <= 2_048);
+    }
+}
+
+#[tokio::test]
 async fn a_header_that_cannot_be_sent_fails_the_attempt_and_nothing_else() {
     let sender = Sender::new(&config()).unwrap();
     let target = sender.guard().target("http://127.0.0.1:1/");
@@ -322,6 +377,7 @@ async fn a_header_that_cannot_be_sent_fails_the_attempt_and_nothing_else() {
         target: target.as_ref(),
         headers: &[("webhook-id", "a\nb")],
         own_headers: &Headers::new(),
+        is_url_secret: false,
         body: BODY,
         now_ms: NOW_MS,
         timeout: None,
