@@ -63,7 +63,7 @@ pub struct Metrics {
     pub forwards: Family<SubscriberLabels, Counter>,
     /// Attempts by subscriber and outcome.
     pub attempts: Family<SubscriberLabels, Counter>,
-    /// Forwards that are owed, in memory or not; read from the store when asked.
+    /// Forwards that are owed, in memory or not; the store's writer counts them.
     pub pending_forwards: Family<SubscriberLabel, Gauge>,
     /// How long the oldest pending forward has been owed, in seconds.
     pub oldest_pending_forward: Gauge,

@@ -103,13 +103,16 @@ pub struct SubscriberHealth {
     pub oldest_pending_ms: Option<i64>,
     /// When the next of those is, or was, to be tried, ms since 1970 UTC.
     pub next_due_ms: Option<i64>,
-    /// When it last took a forward made within 24 h, ms since 1970 UTC.
+    /// When an attempt last succeeded, within 24 h, ms since 1970 UTC.
     pub last_success_ms: Option<i64>,
-    /// When an attempt at one that is pending or was made within 24 h last failed, ms since 1970
-    /// UTC.
+    /// When an attempt last failed, within 24 h, ms since 1970 UTC.
     pub last_failure_ms: Option<i64>,
     /// Why that attempt failed.
     pub last_failure: Option<ErrorCode>,
+    /// Attempts within 24 h that succeeded.
+    pub delivered_attempts_24h: u64,
+    /// Attempts within 24 h that failed, an open breaker's probes included.
+    pub failed_attempts_24h: u64,
     /// Of the forwards made within 24 h, those it took.
     pub delivered_24h: u64,
     /// Of the forwards made within 24 h, those given up.

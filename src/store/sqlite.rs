@@ -22,6 +22,7 @@ mod idempotency;
 mod import;
 mod keys;
 mod messages;
+mod pending;
 mod polls;
 pub(super) mod reader;
 mod refills;
@@ -79,6 +80,7 @@ pub struct Store {
     durability: Durability,
     clock: Clock,
     readings: Arc<reader::Readings>,
+    pending: Arc<pending::Pending>,
     /// Woken when there may be something to ask for.
     polls: Arc<Notify>,
     /// Locked until the store is closed, or its last clone dropped.
@@ -119,6 +121,7 @@ impl Store {
         let (readings, polls) = (Arc::clone(&core.readings), Arc::clone(&core.polls));
         let replays = Arc::clone(&core.replays);
         Ok(Self {
+            pending: Arc::clone(&core.pending),
             readings,
             writer: Arc::new(Writer::start(core)?),
             keys,
@@ -226,7 +229,11 @@ impl Store {
     /// A reader with connections of its own to the same file.
     #[must_use]
     pub fn reader(&self) -> reader::Reader {
-        reader::Reader::noted(self.path.to_path_buf(), Arc::clone(&self.readings))
+        reader::Reader::beside(
+            self.path.to_path_buf(),
+            Arc::clone(&self.readings),
+            Arc::clone(&self.pending),
+        )
     }
 
     /// Commits what waits, moves the WAL into the file, ends the writer and gives the store up:

@@ -41,7 +41,7 @@ struct Readiness {
 pub(super) async fn readyz(shared: Data<Web>) -> HttpResponse {
     let health = shared.store.health();
     let reader = shared.store.reader();
-    let backlog = web::block(move || reader.backlog()).await;
+    let backlog = web::block(move || reader.check().and_then(|()| reader.backlog())).await;
     let (readable, backlog) = match backlog {
         Ok(Ok(backlog)) => (true, backlog),
         _ => (false, Vec::new()),
@@ -71,8 +71,8 @@ pub(super) async fn readyz(shared: Data<Web>) -> HttpResponse {
 
 /// Everything counted, for Prometheus.
 pub(super) async fn metrics(shared: Data<Web>) -> HttpResponse {
-    let reader = shared.store.reader();
-    if let Ok(Ok(backlog)) = web::block(move || reader.backlog()).await {
+    // The writer counts what is pending as it changes: nothing is read here.
+    if let Ok(backlog) = shared.store.reader().backlog() {
         count_backlog(&shared, &backlog);
     }
     HttpResponse::Ok()
@@ -80,7 +80,7 @@ pub(super) async fn metrics(shared: Data<Web>) -> HttpResponse {
         .body(shared.metrics.render())
 }
 
-/// What is owed is counted where it is kept, at the moment somebody asks.
+/// Shows what is owed at the moment somebody asks.
 fn count_backlog(shared: &Web, backlog: &[Backlog]) {
     let metrics = &shared.metrics;
     metrics.pending_forwards.clear();

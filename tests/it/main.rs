@@ -18,6 +18,7 @@
 //! - `samples`: what a test sends is what a true report would have caused, and all of it is shown.
 //! - `guide`: every line of `docs/integrating.md` does what is written beside it.
 //! - `strict`: a later status of a message waits until the earlier is settled, where asked for.
+//! - `counted`: what is pending is counted as it changes, and to ask costs nothing.
 //! - `credentials`: headers and credentials of a subscriber's own: sent, and shown to nobody.
 //! - `settings`: what can be set for a subscriber, by API, command line and table alike.
 //! - `isolation`: a bad subscriber costs a good one nothing.
@@ -56,6 +57,7 @@ mod benchmarks;
 mod broadcasts;
 mod changes;
 mod cli;
+mod counted;
 mod crash;
 mod credentials;
 mod demo;

@@ -134,6 +134,11 @@ impl TestApp {
         connection
     }
 
+    /// What its clock shows, ms since 1970 UTC.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
     /// One value of one row.
     pub(crate) fn value<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
         self.sqlite().query_row(sql, [], |row| row.get(0)).unwrap()

@@ -1,6 +1,7 @@
 //! `tickrelay subscriber show`: one subscriber, what it wants and how it fares.
 
 use clap::Args;
+use serde::Serialize;
 
 use super::super::forward::number;
 use super::super::table::facts;
@@ -10,7 +11,7 @@ use super::wants;
 use crate::clock::Clock;
 use crate::config::spell_duration;
 use crate::model::{Filter, Rule, Subscriber};
-use crate::store::overview::SubscriberOverview;
+use crate::store::overview::{SubscriberHealth, SubscriberOverview};
 
 /// Which.
 #[derive(Debug, Args)]
@@ -29,16 +30,32 @@ impl Show {
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
         let now_ms = Clock::system().now_ms();
-        let overview = settings.reader()?.subscriber(&self.name, now_ms)?;
+        let reader = settings.reader()?;
+        let overview = reader.subscriber(&self.name, now_ms)?;
+        let health = reader.subscriber_health(overview.subscriber.id, now_ms)?;
         if self.json {
-            return terminal.json(&overview);
+            let shown = Shown {
+                overview,
+                delivered_attempts_24h: health.delivered_attempts_24h,
+                failed_attempts_24h: health.failed_attempts_24h,
+            };
+            return terminal.json(&shown);
         }
-        write!(terminal.data, "{}", show(&overview, now_ms))?;
+        write!(terminal.data, "{}", show(&overview, &health, now_ms))?;
         Ok(Exit::Done)
     }
 }
 
-fn show(overview: &SubscriberOverview, now_ms: i64) -> String {
+/// As JSON.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    overview: SubscriberOverview,
+    delivered_attempts_24h: u64,
+    failed_attempts_24h: u64,
+}
+
+fn show(overview: &SubscriberOverview, health: &SubscriberHealth, now_ms: i64) -> String {
     let subscriber = &overview.subscriber;
     let state = match &subscriber.state_reason {
         Some(reason) => format!("{}: {reason}", subscriber.state),
@@ -79,6 +96,13 @@ fn show(overview: &SubscriberOverview, now_ms: i64) -> String {
         (
             "Gave up",
             Some(format!("{} within 24 h", overview.gave_up_24h)),
+        ),
+        (
+            "Attempts",
+            Some(format!(
+                "{} succeeded and {} failed within 24 h",
+                health.delivered_attempts_24h, health.failed_attempts_24h
+            )),
         ),
     ]);
     facts(all)

@@ -133,6 +133,7 @@ impl Core {
             disk::end_if_unsynced(&error);
             backend("cannot commit the change".to_owned(), error)
         };
+        self.pending.begin();
         let transaction =
             Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
                 .map_err(failed)?;
@@ -152,6 +153,7 @@ impl Core {
         }
         let after = changing.after;
         transaction.commit().map_err(failed)?;
+        self.pending.commit();
         self.follow(after);
         Ok(answer)
     }
@@ -203,11 +205,13 @@ impl Core {
             disk::end_if_unsynced(&error);
             backend(format!("cannot {attempted}"), error)
         };
+        self.pending.begin();
         let transaction =
             Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
                 .map_err(wrap)?;
         let answer = act(&transaction, now_ms)?;
         transaction.commit().map_err(wrap)?;
+        self.pending.commit();
         self.check_in_place()?;
         Ok(answer)
     }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::files::Displaced;
+use super::pending::Pending;
 use super::tending::{CHECKPOINT_PAGES, count_wal_pages};
 use super::writer::{Core, Job};
 use super::{backend, configure, connect, disk};
@@ -164,6 +165,7 @@ impl Core {
             .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
             .map_err(failed)?;
         count_wal_pages(&connection);
+        Pending::watch(&self.pending, &connection).map_err(failed)?;
         self.connection = connection;
         self.files.remember_log();
         self.files.share_access();

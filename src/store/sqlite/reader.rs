@@ -16,8 +16,9 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::backend;
 use super::files::{FileId, OwnedFile, is_open_elsewhere};
+use super::pending::Pending;
 use super::schema::SCHEMA_VERSION;
-use crate::store::{Backlog, Error};
+use crate::store::Error;
 
 /// How long a query of ours may run: a long read keeps the WAL from starting over.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -27,6 +28,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 pub struct Reader {
     path: PathBuf,
     readings: Arc<Readings>,
+    /// What the writer of this process counts; none where another one writes, or nobody.
+    pub(super) pending: Option<Arc<Pending>>,
 }
 
 /// What our own readers read now: each of them keeps the WAL from starting over.
@@ -134,12 +137,25 @@ impl Reader {
     /// A reader of that file; nothing is opened yet.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self::noted(path, Arc::default())
+        Self {
+            path,
+            readings: Arc::default(),
+            pending: None,
+        }
     }
 
-    /// The same; its reads are noted there.
-    pub(super) const fn noted(path: PathBuf, readings: Arc<Readings>) -> Self {
-        Self { path, readings }
+    /// The same beside the writer of this process: its reads are noted there, and what is pending
+    /// is counted there.
+    pub(super) const fn beside(
+        path: PathBuf,
+        readings: Arc<Readings>,
+        pending: Arc<Pending>,
+    ) -> Self {
+        Self {
+            path,
+            readings,
+            pending: Some(pending),
+        }
     }
 
     /// Runs a read on a connection of its own; all its queries see the same commit.
@@ -254,28 +270,6 @@ impl Reader {
             )));
         }
         Ok(())
-    }
-
-    /// What is owed to each subscriber that is owed anything.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn backlog(&self) -> Result<Vec<Backlog>, Error> {
-        self.read("read the backlog", |connection| {
-            connection
-                .prepare(
-                    "SELECT subscriber_id, count(*), min(owed_since_ms) FROM forward \
-                     WHERE state = 'pending' GROUP BY subscriber_id",
-                )?
-                .query_map([], |row| {
-                    Ok(Backlog {
-                        subscriber_id: row.get(0)?,
-                        pending: row.get(1)?,
-                        oldest_owed_since_ms: row.get(2)?,
-                    })
-                })?
-                .collect()
-        })
     }
 }
 

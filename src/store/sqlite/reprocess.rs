@@ -110,10 +110,11 @@ impl Core {
         webhooks: &[(i64, Arrival)],
         dry_run: bool,
     ) -> Result<Vec<Reread>, Error> {
-        let subscribers = Arc::clone(&self.subscribers);
+        let (subscribers, pending) = (Arc::clone(&self.subscribers), Arc::clone(&self.pending));
         let (rereads, owed) = self.change("read webhooks again", |connection, now_ms| {
             let again = || -> rusqlite::Result<(Vec<Reread>, accept::Owing)> {
                 connection.execute_batch("SAVEPOINT again")?;
+                let savepoint = pending.savepoint();
                 let mut accepting = accept::Accepting::begin(connection, &subscribers)?;
                 let (mut rereads, mut all_owed) = (Vec::new(), Vec::new());
                 for (webhook_id, arrival) in webhooks {
@@ -145,6 +146,9 @@ impl Core {
                 } else {
                     "RELEASE again"
                 })?;
+                if dry_run {
+                    pending.roll_back_to(savepoint);
+                }
                 Ok((rereads, all_owed))
             };
             again().map_err(|error| backend("cannot read webhooks again".to_owned(), error))

@@ -22,6 +22,7 @@ use super::doors::Doors;
 use super::files::{Files, OwnedFile};
 use super::group::gather;
 use super::keys::Keys;
+use super::pending::Pending;
 use super::reader::Readings;
 use super::setback::Setback;
 use super::sources::Sources;
@@ -220,6 +221,7 @@ pub(super) struct Core {
     /// The checkpointer was sent for before the WAL is truncated.
     pub(super) emptying: bool,
     pub(super) setback: Setback,
+    pub(super) pending: Arc<Pending>,
     /// Woken when what is to be asked for is due otherwise.
     pub(super) polls: Arc<Notify>,
     /// Woken when a replay was begun.
@@ -243,6 +245,9 @@ impl Core {
             .map_err(|error| backend("cannot read the subscribers".to_owned(), error))?
             .into();
         let setback = Setback::new(&connection, clock.now_ms());
+        let pending = Arc::<Pending>::default();
+        Pending::watch(&pending, &connection)
+            .map_err(|error| backend("cannot count what is pending".to_owned(), error))?;
         count_wal_pages(&connection);
         let mut core = Self {
             connection,
@@ -271,6 +276,7 @@ impl Core {
             truncate_after: TRUNCATE_EVERY,
             emptying: false,
             setback,
+            pending,
             polls: Arc::default(),
             replays: Arc::default(),
             keys,
@@ -404,6 +410,7 @@ impl Core {
     }
 
     fn transact(&mut self, group: &[Job]) -> rusqlite::Result<Vec<Effect>> {
+        self.pending.begin();
         let transaction =
             rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
         let now_ms = self.clock.now_ms();
@@ -440,6 +447,7 @@ impl Core {
         let new_sources = sources.found();
         let noted = self.setback.note_now_and_then(&transaction)?;
         transaction.commit()?;
+        self.pending.commit();
         if noted {
             self.setback.noted();
         }

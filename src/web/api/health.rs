@@ -25,11 +25,11 @@ pub(crate) struct HealthView {
     pending: u64,
     /// Since when the oldest of those has been owed.
     oldest_pending_since: Option<Time>,
-    /// When the next of those is, or was, to be tried.
+    /// When the next of those is, or was, to be tried; the next probe while the breaker is open.
     next_due_at: Option<Time>,
-    /// When it last took one, within 24 h.
+    /// When an attempt last succeeded, within 24 h.
     last_success_at: Option<Time>,
-    /// When an attempt last failed, of those pending or made within 24 h.
+    /// When an attempt last failed, within 24 h.
     last_failure_at: Option<Time>,
     /// Why.
     last_failure: Option<ErrorCode>,
@@ -37,8 +37,15 @@ pub(crate) struct HealthView {
     delivered_24h: u64,
     /// Of the forwards made within 24 h, those given up.
     gave_up_24h: u64,
-    /// Taken of those that ended, 0 to 1; null when none did.
+    /// Forwards taken of those that ended, 0 to 1; null when none did. A forward that was taken at
+    /// its third attempt counts as taken.
     success_rate_24h: Option<f64>,
+    /// Attempts within 24 h that succeeded.
+    delivered_attempts_24h: u64,
+    /// Attempts within 24 h that failed, an open breaker's probes included.
+    failed_attempts_24h: u64,
+    /// Attempts that succeeded of all within 24 h, 0 to 1; null when there was none.
+    attempt_success_rate_24h: Option<f64>,
 }
 
 /// Whether a subscriber is sent to or only probed.
@@ -62,16 +69,24 @@ pub(super) async fn health(asked: Asked, Segment(name): Segment) -> Reply {
         .read(move |reader| reader.subscriber_health(id, now_ms))
         .await?;
     let label = SubscriberLabel { subscriber: name };
-    let gauge = asked.shared.metrics.breaker_open.get(&label);
+    let metrics = &asked.shared.metrics;
+    let gauge = metrics.breaker_open.get(&label);
     let is_open = gauge.is_some_and(|gauge| gauge.get() == 1);
-    done(&HealthView::new(&subscriber, &health, is_open))
+    let seconds = metrics.breaker_next_probe.get(&label);
+    #[expect(clippy::cast_possible_truncation, reason = "a time of day in ms fits")]
+    let probe_ms = seconds.map(|gauge| (gauge.get() * 1000.0).round() as i64);
+    done(&HealthView::new(&subscriber, &health, (is_open, probe_ms)))
 }
 
 impl HealthView {
-    fn new(subscriber: &Subscriber, health: &SubscriberHealth, is_open: bool) -> Self {
-        let ended = health.delivered_24h + health.gave_up_24h;
-        #[expect(clippy::cast_precision_loss, reason = "a rate has no use for 52 bits")]
-        let rate = (ended > 0).then(|| health.delivered_24h as f64 / ended as f64);
+    /// With whether the breaker is open, and when it lets the next probe through.
+    fn new(
+        subscriber: &Subscriber,
+        health: &SubscriberHealth,
+        (is_open, probe_ms): (bool, Option<i64>),
+    ) -> Self {
+        // A probe that is under way is due now; of nothing pending there is none.
+        let probe_ms = probe_ms.filter(|_| is_open && health.pending > 0);
         Self {
             state: subscriber.state,
             state_reason: subscriber.state_reason.clone(),
@@ -83,13 +98,26 @@ impl HealthView {
             failing_since: subscriber.failing_since_ms.map(Time),
             pending: health.pending,
             oldest_pending_since: health.oldest_pending_ms.map(Time),
-            next_due_at: health.next_due_ms.map(Time),
+            next_due_at: probe_ms.or(health.next_due_ms).map(Time),
             last_success_at: health.last_success_ms.map(Time),
             last_failure_at: health.last_failure_ms.map(Time),
             last_failure: health.last_failure,
             delivered_24h: health.delivered_24h,
             gave_up_24h: health.gave_up_24h,
-            success_rate_24h: rate,
+            success_rate_24h: rate(health.delivered_24h, health.gave_up_24h),
+            delivered_attempts_24h: health.delivered_attempts_24h,
+            failed_attempts_24h: health.failed_attempts_24h,
+            attempt_success_rate_24h: rate(
+                health.delivered_attempts_24h,
+                health.failed_attempts_24h,
+            ),
         }
     }
+}
+
+/// The part of `good` in all, 0 to 1; `None` when there are none.
+fn rate(good: u64, bad: u64) -> Option<f64> {
+    let all = good + bad;
+    #[expect(clippy::cast_precision_loss, reason = "a rate has no use for 52 bits")]
+    (all > 0).then(|| good as f64 / all as f64)
 }

@@ -1,0 +1,285 @@
+//! What is pending for each subscriber, counted as it changes: to ask costs the same however much
+//! that is.
+//!
+//! Triggers on the writer's connection tell of each row that becomes pending or stops being so,
+//! whatever statement did it. What they told counts once its transaction is committed. The table is
+//! counted once, when the store is opened.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
+
+use crate::store::Backlog;
+
+/// Times that are kept apart for one subscriber; beyond that neighbours become one.
+const TIMES: usize = 2_048;
+
+const TRIGGERS: &str = "\
+    CREATE TEMP TRIGGER pending_inserted AFTER INSERT ON main.forward \
+    WHEN new.state = 'pending' BEGIN \
+        SELECT note_pending(new.subscriber_id, new.owed_since_ms, 1); \
+    END; \
+    CREATE TEMP TRIGGER pending_updated \
+    AFTER UPDATE OF state, subscriber_id, owed_since_ms ON main.forward \
+    WHEN old.state = 'pending' OR new.state = 'pending' BEGIN \
+        SELECT note_pending(old.subscriber_id, old.owed_since_ms, -1) WHERE old.state = 'pending'; \
+        SELECT note_pending(new.subscriber_id, new.owed_since_ms, 1) WHERE new.state = 'pending'; \
+    END; \
+    CREATE TEMP TRIGGER pending_deleted AFTER DELETE ON main.forward \
+    WHEN old.state = 'pending' BEGIN \
+        SELECT note_pending(old.subscriber_id, old.owed_since_ms, -1); \
+    END;";
+
+/// The counts; shared by the writer and those who ask.
+#[derive(Debug, Default)]
+pub(super) struct Pending(Mutex<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    subscribers: HashMap<i64, Count>,
+    /// What the transaction under way has changed.
+    changes: Vec<Change>,
+}
+
+/// A forward became pending, or stopped being so.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    subscriber_id: i64,
+    owed_since_ms: i64,
+    is_more: bool,
+}
+
+/// What is pending for one subscriber.
+#[derive(Debug, Default)]
+struct Count {
+    pending: u64,
+    /// How many are owed since each time and before the next one, ms since 1970 UTC.
+    since: BTreeMap<i64, u64>,
+}
+
+impl Count {
+    fn add(&mut self, owed_since_ms: i64) {
+        self.pending += 1;
+        *self.since.entry(owed_since_ms).or_default() += 1;
+        if self.since.len() > TIMES {
+            self.merge();
+        }
+    }
+
+    fn remove(&mut self, owed_since_ms: i64) {
+        self.pending = self.pending.saturating_sub(1);
+        let found = self.since.range_mut(..=owed_since_ms).next_back();
+        let Some((&since_ms, pending)) = found else {
+            return;
+        };
+        *pending = pending.saturating_sub(1);
+        if *pending == 0 {
+            self.since.remove(&since_ms);
+        }
+    }
+
+    /// Makes each two neighbouring times one, so that memory is bounded: of what has been owed for
+    /// days, minutes do not matter.
+    fn merge(&mut self) {
+        let mut merged = BTreeMap::new();
+        let mut times = std::mem::take(&mut self.since).into_iter();
+        while let Some((since_ms, pending)) = times.next() {
+            let next = times.next().map_or(0, |(_, pending)| pending);
+            merged.insert(since_ms, pending + next);
+        }
+        self.since = merged;
+    }
+}
+
+impl Pending {
+    /// Counts the table, and from here on all that this connection changes in it.
+    /// Each connection of the writer is watched once.
+    pub(super) fn watch(this: &Arc<Self>, connection: &Connection) -> rusqlite::Result<()> {
+        let mut subscribers: HashMap<i64, Count> = HashMap::new();
+        let mut counted = connection
+            .prepare("SELECT subscriber_id, owed_since_ms FROM forward WHERE state = 'pending'")?;
+        let mut rows = counted.query([])?;
+        while let Some(row) = rows.next()? {
+            let count = subscribers.entry(row.get(0)?).or_default();
+            count.add(row.get(1)?);
+        }
+        *this.locked() = Counts {
+            subscribers,
+            changes: Vec::new(),
+        };
+        let told = Arc::clone(this);
+        connection.create_scalar_function(
+            "note_pending",
+            3,
+            FunctionFlags::SQLITE_UTF8,
+            move |arguments| {
+                let change = Change {
+                    subscriber_id: arguments.get(0)?,
+                    owed_since_ms: arguments.get(1)?,
+                    is_more: arguments.get::<i64>(2)? > 0,
+                };
+                told.locked().changes.push(change);
+                Ok(0)
+            },
+        )?;
+        connection.execute_batch(TRIGGERS)
+    }
+
+    /// A transaction begins: what one that was not committed had changed is forgotten.
+    pub(super) fn begin(&self) {
+        self.locked().changes.clear();
+    }
+
+    /// How much the transaction under way has changed so far, for [`Pending::roll_back_to`].
+    pub(super) fn savepoint(&self) -> usize {
+        self.locked().changes.len()
+    }
+
+    /// What was changed since that savepoint was undone.
+    pub(super) fn roll_back_to(&self, savepoint: usize) {
+        self.locked().changes.truncate(savepoint);
+    }
+
+    /// The transaction is committed.
+    pub(super) fn commit(&self) {
+        let mut counts = self.locked();
+        let Counts {
+            subscribers,
+            changes,
+        } = &mut *counts;
+        for change in changes.drain(..) {
+            let count = subscribers.entry(change.subscriber_id).or_default();
+            if change.is_more {
+                count.add(change.owed_since_ms);
+            } else {
+                count.remove(change.owed_since_ms);
+            }
+            if count.pending == 0 {
+                subscribers.remove(&change.subscriber_id);
+            }
+        }
+    }
+
+    /// What is owed to each subscriber that is owed anything.
+    pub(super) fn backlog(&self) -> Vec<Backlog> {
+        let counts = self.locked();
+        let backlog = |(subscriber_id, count): (&i64, &Count)| Backlog {
+            subscriber_id: *subscriber_id,
+            pending: count.pending,
+            oldest_owed_since_ms: count.since.keys().next().copied().unwrap_or_default(),
+        };
+        counts.subscribers.iter().map(backlog).collect()
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Counts> {
+        // Whatever panicked with it in hand left numbers.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        let forward = "CREATE TABLE forward (forward_id INTEGER PRIMARY KEY, subscriber_id INTEGER, \
+             owed_since_ms INTEGER, state TEXT)";
+        connection.execute_batch(forward).unwrap();
+        connection
+    }
+
+    fn watched(connection: &Connection) -> Arc<Pending> {
+        let pending = Arc::default();
+        Pending::watch(&pending, connection).unwrap();
+        pending
+    }
+
+    fn counted(pending: &Pending) -> Vec<(i64, u64, i64)> {
+        let mut backlog: Vec<_> = pending
+            .backlog()
+            .into_iter()
+            .map(|of| (of.subscriber_id, of.pending, of.oldest_owed_since_ms))
+            .collect();
+        backlog.sort_unstable();
+        backlog
+    }
+
+    #[test]
+    fn every_statement_that_changes_what_is_pending_is_counted_once_it_is_committed() {
+        let connection = table();
+        let insert = "INSERT INTO forward VALUES (1, 7, 100, 'pending'), (2, 7, 200, 'pending')";
+        connection.execute_batch(insert).unwrap();
+        let pending = watched(&connection);
+        assert_eq!(counted(&pending), [(7, 2, 100)]);
+        for (sql, expected) in [
+            (
+                "INSERT INTO forward VALUES (3, 8, 50, 'pending'), (4, 8, 1, 'gave-up')",
+                &[(7, 2, 100), (8, 1, 50)][..],
+            ),
+            (
+                "UPDATE forward SET state = 'delivered' WHERE forward_id = 1",
+                &[(7, 1, 200), (8, 1, 50)],
+            ),
+            (
+                "UPDATE forward SET state = 'pending', owed_since_ms = 300 WHERE forward_id = 1",
+                &[(7, 2, 200), (8, 1, 50)],
+            ),
+            (
+                "UPDATE forward SET owed_since_ms = 400 WHERE forward_id = 2",
+                &[(7, 2, 300), (8, 1, 50)],
+            ),
+            (
+                "DELETE FROM forward WHERE subscriber_id = 8",
+                &[(7, 2, 300)],
+            ),
+            ("UPDATE forward SET subscriber_id = 9", &[(9, 2, 300)]),
+            ("DELETE FROM forward", &[]),
+        ] {
+            pending.begin();
+            connection.execute_batch(sql).unwrap();
+            pending.commit();
+            assert_eq!(counted(&pending), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_is_rolled_back_is_not_counted() {
+        let connection = table();
+        let pending = watched(&connection);
+        pending.begin();
+        let insert = "INSERT INTO forward VALUES (NULL, 7, 100, 'pending')";
+        connection
+            .execute_batch(&format!("BEGIN; {insert}; ROLLBACK"))
+            .unwrap();
+        pending.begin();
+        connection
+            .execute_batch(&format!("BEGIN; {insert}; SAVEPOINT s"))
+            .unwrap();
+        let savepoint = pending.savepoint();
+        connection
+            .execute_batch(&format!("{insert}; ROLLBACK TO s; COMMIT"))
+            .unwrap();
+        pending.roll_back_to(savepoint);
+        pending.commit();
+        assert_eq!(counted(&pending), [(7, 1, 100)]);
+    }
+
+    #[test]
+    fn of_any_number_of_times_the_oldest_is_known_and_memory_is_bounded() {
+        let mut count = Count::default();
+        for since_ms in 0..50_000 {
+            count.add(since_ms);
+        }
+        assert!(count.since.len() <= TIMES);
+        for since_ms in 0..50_000 {
+            assert_eq!(count.pending, 50_000 - u64::try_from(since_ms).unwrap());
+            let oldest_ms = *count.since.keys().next().unwrap();
+            assert!(oldest_ms <= since_ms, "{oldest_ms} for {since_ms}");
+            count.remove(since_ms);
+        }
+        assert!(count.since.is_empty());
+    }
+}

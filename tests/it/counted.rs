@@ -1,0 +1,224 @@
+//! What is pending is counted as it changes: `/metrics`, `/readyz` and the API say what the table
+//! says, whatever changed it, and none of them reads it for that.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tickrelay::access::Role;
+use tickrelay::clock::Clock;
+use tickrelay::operations::{EraseOptions, ReplayOrder, Request};
+use tickrelay::store::RetrySelection;
+
+use crate::retrying::{START_MS, T0, attempts, switched};
+use crate::support::receiver::{Receiver, Reply};
+use crate::support::{TestApp, cloud, until};
+
+/// Pending forwards of each subscriber, by the table.
+fn table(app: &TestApp) -> Vec<(String, u64)> {
+    let sql = "SELECT name, count(forward_id) FROM subscriber LEFT JOIN forward \
+         ON forward.subscriber_id = subscriber.subscriber_id AND forward.state = 'pending' \
+         WHERE removed_at_ms IS NULL GROUP BY name ORDER BY name";
+    let row = |row: Vec<String>| (row[0].clone(), row[1].parse().unwrap());
+    app.rows(sql).into_iter().map(row).collect()
+}
+
+/// The same by `/metrics`.
+async fn metrics(app: &TestApp) -> Vec<(String, u64)> {
+    let page = app.http.get(format!("{}/metrics", app.url)).send();
+    let page = page.await.unwrap().text().await.unwrap();
+    let mut counts: Vec<(String, u64)> = page
+        .lines()
+        .filter_map(|line| {
+            let rest = line.strip_prefix("tickrelay_pending_forwards{subscriber=\"")?;
+            let (name, count) = rest.split_once("\"} ")?;
+            Some((name.to_owned(), count.parse().unwrap()))
+        })
+        .collect();
+    counts.sort();
+    counts
+}
+
+async fn readiness(app: &TestApp) -> Value {
+    let answer = app.http.get(format!("{}/readyz", app.url)).send();
+    let text = answer.await.unwrap().text().await.unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Everything that shows how much is pending agrees with the table.
+async fn check(app: &TestApp, after: &str) {
+    assert_eq!(metrics(app).await, table(app), "after {after}");
+    let all: u64 = table(app).iter().map(|(_, count)| count).sum();
+    assert_eq!(
+        readiness(app).await["pending_forwards"],
+        all,
+        "after {after}"
+    );
+    let oldest = "SELECT min(owed_since_ms) FROM forward WHERE state = 'pending' \
+         AND subscriber_id IN (SELECT subscriber_id FROM subscriber WHERE removed_at_ms IS NULL)";
+    let oldest: Option<i64> = app.value(oldest);
+    let age_ms = oldest.map_or(0, |since_ms| app.now_ms() - since_ms);
+    let shown = readiness(app).await["oldest_pending_forward_age_ms"].clone();
+    assert_eq!(shown, age_ms, "after {after}");
+}
+
+#[actix_web::test]
+async fn the_counts_of_what_is_pending_agree_with_the_table_whatever_changed_it() {
+    let (clock, hand) = Clock::manual(START_MS);
+    let mut app = TestApp::boot_with(clock, |config| {
+        config.forward.schedule = vec![Duration::from_mins(1)];
+        config.forward.max_age = Duration::from_hours(24);
+    })
+    .await;
+    check(&app, "nothing").await;
+    let (receiver, switch) = switched(400);
+    let taking = Receiver::start();
+    for (name, receiver) in [("crm", &receiver), ("bi", &taking), ("gone", &receiver)] {
+        app.subscribe(name, &receiver.url).await;
+    }
+    for index in 0..4 {
+        app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
+            .await;
+    }
+    attempts(&app, 12).await;
+    check(&app, "reports").await;
+    assert_eq!(table(&app)[1], ("crm".to_owned(), 4));
+    app = app.restart().await;
+    check(&app, "a restart").await;
+    let name = "gone".to_owned();
+    app.order(Request::RemoveSubscriber { name }).await;
+    check(&app, "a removal").await;
+    hand.advance(Duration::from_secs(80));
+    app.settled().await;
+    check(&app, "giving up").await;
+    app.order(Request::PauseSubscriber {
+        name: "crm".to_owned(),
+    })
+    .await;
+    app.order(Request::RetryForwards(RetrySelection {
+        forward_ids: vec![1, 4],
+        new_id: false,
+    }))
+    .await;
+    check(&app, "a retry by hand").await;
+    app.order(Request::StartReplay(ReplayOrder {
+        subscriber: "crm".to_owned(),
+        missed: true,
+        ..ReplayOrder::default()
+    }))
+    .await;
+    until("the replay has owed the rest", || table(&app)[1].1 == 4).await;
+    check(&app, "a replay").await;
+    app.report(&[cloud::with(
+        cloud::status("wamid.other", "sent", T0),
+        &json!({"recipient_id": "34600000002"}),
+    )])
+    .await;
+    app.order(Request::Erase {
+        person: "34600000001".to_owned(),
+        options: EraseOptions {
+            dry_run: false,
+            vacuum: false,
+        },
+    })
+    .await;
+    let left = [("bi".to_owned(), 0), ("crm".to_owned(), 1)];
+    until("one is left", || table(&app) == left).await;
+    check(&app, "an erasure").await;
+    hand.advance(Duration::from_hours(26));
+    until("it expires", || table(&app)[1].1 == 0).await;
+    check(&app, "expiring").await;
+    switch.store(200, std::sync::atomic::Ordering::SeqCst);
+    app.stop().await;
+}
+
+/// The control, and the proof that nothing is read: what another process does to the table is seen
+/// after the next start alone.
+#[actix_web::test]
+async fn to_ask_how_much_is_pending_reads_no_forward() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    let name = "crm".to_owned();
+    app.order(Request::PauseSubscriber { name }).await;
+    for index in 0..3 {
+        app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
+            .await;
+    }
+    let outsider = app.sqlite();
+    let hide = "UPDATE forward SET state = 'gave-up' WHERE forward_id = 2";
+    outsider.execute(hide, []).unwrap();
+    let counted = [("crm".to_owned(), 3)];
+    assert_eq!(table(&app), [("crm".to_owned(), 2)]);
+    assert_eq!(metrics(&app).await, counted);
+    assert_eq!(readiness(&app).await["pending_forwards"], 3);
+    let admin = app.caller(Role::Admin).await;
+    for (path, field) in [
+        ("/stats", "pending_forwards"),
+        ("/subscribers/crm/health", "pending"),
+    ] {
+        assert_eq!(admin.get(path).await.with(200)[field], 3, "{path}");
+    }
+    let app = app.restart().await;
+    assert_eq!(metrics(&app).await, table(&app));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn health_tells_attempts_from_forwards_and_when_the_next_probe_goes() {
+    let (clock, hand) = Clock::manual(START_MS);
+    let app = TestApp::boot_with(clock, |_| {}).await;
+    let receiver = Receiver::scripted(|index, _| {
+        Reply::status(if index.is_multiple_of(4) { 400 } else { 200 })
+    });
+    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
+        .await;
+    for index in 0..8 {
+        app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
+            .await;
+    }
+    attempts(&app, 8).await;
+    let admin = app.caller(Role::Admin).await;
+    let health = || async { admin.get("/subscribers/crm/health").await.with(200) };
+    let of_forwards = health().await;
+    assert_eq!(
+        (
+            &of_forwards["success_rate_24h"],
+            &of_forwards["attempt_success_rate_24h"]
+        ),
+        (&json!(1.0), &json!(0.75))
+    );
+    assert_eq!(
+        (
+            &of_forwards["delivered_attempts_24h"],
+            &of_forwards["failed_attempts_24h"]
+        ),
+        (&json!(6), &json!(2))
+    );
+    // Down: five failures more than ten seconds after the last success.
+    receiver.answer(|_, _| Reply::status(503));
+    hand.advance(Duration::from_secs(11));
+    for index in 8..16 {
+        app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
+            .await;
+    }
+    until("the breaker is open", || receiver.count() == 8 + 5).await;
+    attempts(&app, 13).await;
+    let open = health().await;
+    assert_eq!(open["breaker"], "open");
+    let probe = open["next_due_at"].as_str().unwrap().to_owned();
+    // The probe is in about a second; the forwards have been due for longer.
+    let now = "2025-10-09T08:53:31.000Z";
+    assert!(probe.as_str() > now, "{probe}");
+    hand.advance(Duration::from_secs(2));
+    attempts(&app, 14).await;
+    let later = health().await["next_due_at"].as_str().unwrap().to_owned();
+    assert!(later > probe, "{later} after {probe}");
+    // A day on, nothing of it counts.
+    receiver.answer(|_, _| Reply::status(200));
+    hand.advance(Duration::from_hours(25));
+    app.settled().await;
+    let health = health().await;
+    assert_eq!(health["failed_attempts_24h"], 0);
+    assert_eq!(health["attempt_success_rate_24h"], 1.0);
+    app.stop().await;
+}
