@@ -24,8 +24,9 @@ const RECENT_MS: i64 = 10_000;
 
 /// The wait before the first probe; each failed probe doubles it up to [`MAX_WAIT_MS`].
 const FIRST_WAIT_MS: i64 = 1_000;
-/// No wait is longer than this part of the time since the last success. One that takes a payload
-/// now and then is found again soon, and an hour's outage is still probed once a minute.
+/// No wait is longer than this part of the time since the last success, or since the first failure.
+/// One that takes a payload now and then is found soon, and an hour's outage is still probed once
+/// a minute.
 const PART_OF_SILENCE: i64 = 10;
 const MAX_WAIT_MS: i64 = 60_000;
 
@@ -44,6 +45,8 @@ pub struct Breaker {
     state: State,
     /// When an attempt last showed that the subscriber is there, ms since 1970 UTC.
     last_success_ms: Option<i64>,
+    /// The same, or when the first attempt failed, ms since 1970 UTC.
+    quiet_since_ms: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +95,7 @@ impl Breaker {
             probe_lease_ms: timeout_ms.saturating_add(MAX_WAIT_MS),
             state: State::Closed { failures: 0 },
             last_success_ms: None,
+            quiet_since_ms: None,
         }
     }
 
@@ -185,8 +189,11 @@ impl Breaker {
     /// is there, and what is wrong with that forward is for its schedule.
     pub fn on_outcome(&mut self, outcome: &Outcome, now_ms: i64) -> Option<Transition> {
         let failed = outcome.counts_against_subscriber();
-        if !failed {
+        if failed {
+            self.quiet_since_ms.get_or_insert(now_ms);
+        } else {
             self.last_success_ms = Some(now_ms);
+            self.quiet_since_ms = Some(now_ms);
         }
         match self.state {
             State::Closed { failures } if failed => {
@@ -216,9 +223,8 @@ impl Breaker {
     }
 
     fn open(&mut self, probes: u32, outcome: &Outcome, now_ms: i64) {
-        let silence_ms = self
-            .last_success_ms
-            .map_or(i64::MAX, |success_ms| now_ms.saturating_sub(success_ms));
+        let quiet_since_ms = self.quiet_since_ms.unwrap_or(now_ms);
+        let silence_ms = now_ms.saturating_sub(quiet_since_ms);
         let longest_ms = (silence_ms / PART_OF_SILENCE).clamp(FIRST_WAIT_MS, MAX_WAIT_MS);
         let wait_ms = FIRST_WAIT_MS
             .checked_shl(probes.min(16))
