@@ -50,7 +50,8 @@ pub use sqlite::reader::Reader;
 pub(crate) use sqlite::resolve;
 pub use subscribers::{NewSubscriber, Outbound, SubscriberChange, SubscriberSecret};
 pub use upkeep::{
-    Erased, FoundReport, Person, Prunable, PruneStep, ReprocessSelection, Reread, StoredWebhook,
+    Erased, FoundReport, Health, Person, Prunable, PruneStep, ReprocessSelection, Reread,
+    StoredWebhook,
 };
 
 /// Why the store could not do what it was asked.
@@ -352,21 +353,4 @@ pub struct RetrySelection {
     pub forward_ids: Vec<i64>,
     /// Give them a new `webhook-id`, so that the subscriber does not drop them as repeats.
     pub new_id: bool,
-}
-
-/// The writer as a health check sees it.
-#[derive(Debug, Clone, Copy)]
-pub struct Health {
-    /// For how long the writer has been busy with one group, ms; 0 when idle.
-    pub busy_ms: i64,
-    /// Webhooks that wait to be stored.
-    pub queued: usize,
-    /// Whether the disk's reserve is free.
-    pub disk_ok: bool,
-    /// Whether the store's files are the ones that were opened.
-    pub in_place: bool,
-    /// Whether the last commit succeeded.
-    pub commit_ok: bool,
-    /// Bytes of the WAL file.
-    pub wal_bytes: u64,
 }

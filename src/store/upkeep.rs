@@ -1,9 +1,27 @@
-//! What is said of looking after a store: pruning, erasing a person, reading bodies again.
+//! What is said of looking after a store: its health, pruning, erasing a person, reading
+//! bodies again.
 
 use serde::{Deserialize, Serialize};
 
 use super::WebhookOutcome;
 use crate::model::{MessageType, Status, digits, is_phone_number};
+
+/// The writer as a health check sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Health {
+    /// For how long the writer has been busy with one group, ms; 0 when idle.
+    pub busy_ms: i64,
+    /// Webhooks that wait to be stored.
+    pub queued: usize,
+    /// Whether the disk's reserve is free.
+    pub disk_ok: bool,
+    /// Whether the store's files are the ones that were opened.
+    pub in_place: bool,
+    /// Whether the last commit succeeded.
+    pub commit_ok: bool,
+    /// Bytes of the WAL file.
+    pub wal_bytes: u64,
+}
 
 /// What goes by age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

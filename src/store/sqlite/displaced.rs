@@ -125,9 +125,9 @@ impl Core {
         self.checkpointer.stop();
         let readings = Arc::clone(&self.readings);
         let _paused = readings.pause(READS_PATIENCE).ok_or(Error::Displaced)?;
-        match self.truncate() {
-            Ok(false) => {}
-            Ok(true) => {
+        match self.save_log() {
+            Ok(true) => {}
+            Ok(false) => {
                 self.tell_prevented(&disk::foreign_readers(&self.files.wal).join(", "));
                 return Err(Error::Displaced);
             }
@@ -142,6 +142,21 @@ impl Core {
             std::process::exit(70);
         }
         Ok(())
+    }
+
+    /// Moves what the open log holds into the store's file; returns whether all of it is there.
+    /// Another program that reads the newest rows does not prevent that, one that reads older
+    /// ones does.
+    fn save_log(&self) -> rusqlite::Result<bool> {
+        if !self.truncate()? {
+            return Ok(true);
+        }
+        // A page counts as moved once it was synced.
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+                let (pages, moved): (i64, i64) = (row.get(1)?, row.get(2)?);
+                Ok(pages == moved)
+            })
     }
 
     fn tell_prevented(&mut self, by: &str) {

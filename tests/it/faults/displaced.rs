@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use tickrelay::control;
@@ -117,9 +118,26 @@ async fn a_service_that_does_not_look_is_caught_by_what_it_answered() {
 
 #[actix_web::test]
 async fn a_log_that_is_removed_from_an_idle_service_is_saved_before_anything_comes() {
+    check_idle(false).await;
+}
+
+#[actix_web::test]
+async fn an_analyst_who_reads_the_newest_rows_does_not_keep_a_removed_log_from_being_saved() {
+    check_idle(true).await;
+}
+
+async fn check_idle(is_read: bool) {
     let home = Home::new();
     let mut service = home.start();
     let taken = post_some(service.address, 0..BEFORE).await;
+    let reader = is_read.then(|| {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let reader = Connection::open_with_flags(home.store(), flags).unwrap();
+        reader
+            .execute_batch("BEGIN; SELECT count(*) FROM report")
+            .unwrap();
+        reader
+    });
     let wal = home.file("tickrelay.db-wal");
     let removed = inode(&wal);
     remove(&home, &["-wal"]);
@@ -128,6 +146,7 @@ async fn a_log_that_is_removed_from_an_idle_service_is_saved_before_anything_com
     })
     .await;
     kill(&mut service);
+    drop(reader);
     assert_eq!(stored(&home), taken);
 }
 
@@ -141,6 +160,8 @@ async fn a_log_that_an_older_copy_replaces_is_not_believed() {
     std::fs::copy(&wal, &copy).unwrap();
     taken.extend(post_some(service.address, BEFORE / 2..BEFORE).await);
     let copied = inode(&copy);
+    // Or the log that takes its place might get its number.
+    std::fs::hard_link(&copy, home.file("kept")).unwrap();
     std::fs::rename(&copy, &wal).unwrap();
     let last = |taken: &BTreeSet<usize>| taken.last().is_some_and(|last| *last >= BEFORE);
     let (more, _) = post_until(&service, BEFORE, |taken| {
