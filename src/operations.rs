@@ -320,6 +320,7 @@ impl From<Error> for Failure {
             Error::QueueFull
             | Error::DiskFull
             | Error::Displaced
+            | Error::Unconfirmed
             | Error::Timeout(_)
             | Error::KeyMissing(_)
             | Error::Closed => Self::Busy(error.to_string()),

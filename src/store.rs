@@ -82,13 +82,18 @@ pub enum Error {
     /// The disk is full, or its reserve is used up.
     #[error("the disk is full, or its reserve of free space is used up")]
     DiskFull,
-    /// A file of the open store was moved, removed or replaced. What was asked may have been
-    /// done, and may be lost.
+    /// A file of the open store was moved, removed or replaced, so nothing was begun.
     #[error(
-        "a file of the store was moved, removed or replaced, so it is not certain what was done: \
-         ask again when /readyz says 200"
+        "a file of the store was moved, removed or replaced: nothing was done; ask again when \
+         /readyz says 200"
     )]
     Displaced,
+    /// The same happened while it was done: it may be kept, and may be lost.
+    #[error(
+        "a file of the store was moved, removed or replaced meanwhile: it may have been done; \
+         look before you ask again"
+    )]
+    Unconfirmed,
     /// The query took longer than a reader may.
     #[error("the query took longer than {0:?}")]
     Timeout(Duration),

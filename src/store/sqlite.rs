@@ -152,7 +152,7 @@ impl Store {
     /// # Errors
     /// [`Error::QueueFull`], [`Error::DiskFull`] or [`Error::Displaced`] at once, any other
     /// when the commit failed. Nothing of the webhook is stored then; after
-    /// [`Error::Displaced`] it may be, and its repeat is a duplicate.
+    /// [`Error::Unconfirmed`] it may be, and its repeat is a duplicate.
     pub async fn accept(&self, arrival: Arrival) -> Result<Accepted, Error> {
         let (reply, answer) = oneshot::channel();
         self.writer.accept(Box::new(arrival), reply)?;

@@ -52,7 +52,9 @@ fn not_stored(error: &Error) -> HttpResponse {
     let detail = match error {
         Error::QueueFull => "too many webhooks wait to be stored: send it again later",
         Error::DiskFull => "the disk is full: send it again later",
-        Error::Displaced => "a file of the store was taken away: send it again later",
+        Error::Displaced | Error::Unconfirmed => {
+            "a file of the store was taken away: send it again later"
+        }
         _ => "it could not be stored: send it again later",
     };
     problem(StatusCode::SERVICE_UNAVAILABLE, detail)

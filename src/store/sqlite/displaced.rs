@@ -54,7 +54,7 @@ impl Core {
     /// After a commit: whether it went into files that are in place.
     ///
     /// # Errors
-    /// [`Error::Displaced`]: it may be lost, so nobody is to be told of it.
+    /// [`Error::Unconfirmed`]: it may be lost, so nobody is to be told of it.
     pub(super) fn check_in_place(&mut self) -> Result<(), Error> {
         if self.displaced.is_none() {
             match self.files.look() {
@@ -62,7 +62,7 @@ impl Core {
                 Err(what) => self.note_displaced(what),
             }
         }
-        Err(Error::Displaced)
+        Err(Error::Unconfirmed)
     }
 
     fn note_displaced(&mut self, what: Displaced) {
@@ -192,14 +192,21 @@ impl Core {
     /// Answers those who wait that nothing is acknowledged. What was not `committed` of the
     /// rest is kept for later; what was is in the open files, and stays there.
     pub(super) fn withhold(&mut self, group: Vec<Job>, committed: bool) {
+        let answer = || {
+            if committed {
+                Error::Unconfirmed
+            } else {
+                Error::Displaced
+            }
+        };
         for job in group {
             match job {
                 Job::Accept(arrival, reply) => {
                     self.leave_queue(&arrival);
-                    let _ = reply.send(Err(Error::Displaced));
+                    let _ = reply.send(Err(answer()));
                 }
                 Job::Register(_, reply) => {
-                    let _ = reply.send(Err(Error::Displaced));
+                    let _ = reply.send(Err(answer()));
                 }
                 Job::Settle(settlement) if !committed => self.unsettled.push(settlement),
                 Job::Settle(_) | Job::Run(_) | Job::Stop => {}
@@ -274,7 +281,7 @@ mod tests {
         let wal = beside(store.path(), "-wal");
         let gone = wal.clone();
         let answer = put_while(&store, "first", move || std::fs::remove_file(gone).unwrap()).await;
-        assert!(is_displaced(&answer), "{answer:?}");
+        assert!(matches!(answer, Err(Error::Unconfirmed)), "{answer:?}");
         put_while(&store, "second", || ()).await.unwrap();
         assert_eq!(names(&store).await.unwrap(), ["first", "second"]);
         assert!(wal.exists());
@@ -290,7 +297,7 @@ mod tests {
             std::fs::rename(from, to).unwrap();
         })
         .await;
-        assert!(is_displaced(&answer), "{answer:?}");
+        assert!(matches!(answer, Err(Error::Unconfirmed)), "{answer:?}");
         assert!(is_displaced(&put_while(&store, "refused", || ()).await));
         assert!(is_displaced(&store.expire(0).await));
         assert!(is_displaced(&store.open_lane(1).await));
