@@ -33,6 +33,8 @@ pub(super) struct Displacement {
     tried: Option<Instant>,
     /// That something prevents it was said.
     told: bool,
+    /// The store's file has all of it, and SQLite has it no longer open.
+    closed: bool,
 }
 
 impl Core {
@@ -72,6 +74,7 @@ impl Core {
             since: Instant::now(),
             tried: None,
             told: false,
+            closed: false,
         });
         let store = self.path.display();
         match what {
@@ -125,6 +128,18 @@ impl Core {
         self.checkpointer.stop();
         let readings = Arc::clone(&self.readings);
         let _paused = readings.pause(READS_PATIENCE).ok_or(Error::Displaced)?;
+        if !self.displaced.as_ref().is_some_and(|found| found.closed) {
+            self.close_saved()?;
+        }
+        if let Err(error) = self.open_again() {
+            self.tell_prevented(&error.to_string());
+            return Err(Error::Displaced);
+        }
+        Ok(())
+    }
+
+    /// Closes the store once its file has all of it.
+    fn close_saved(&mut self) -> Result<(), Error> {
         match self.save_log() {
             Ok(true) => {}
             Ok(false) => {
@@ -136,10 +151,10 @@ impl Core {
                 return Err(Error::Displaced);
             }
         }
-        if let Err(error) = self.open_again() {
-            // Everything is in the store's file, and the next start opens it.
-            tracing::error!(%error, "store.reopen_failed");
-            std::process::exit(70);
+        let nothing = Connection::open_in_memory().map_err(|_| Error::Displaced)?;
+        drop(std::mem::replace(&mut self.connection, nothing));
+        if let Some(displacement) = &mut self.displaced {
+            displacement.closed = true;
         }
         Ok(())
     }
@@ -169,8 +184,6 @@ impl Core {
 
     fn open_again(&mut self) -> Result<(), Error> {
         let failed = |error| backend("cannot open the store again".to_owned(), error);
-        let nothing = Connection::open_in_memory().map_err(failed)?;
-        drop(std::mem::replace(&mut self.connection, nothing));
         self.files
             .remove_log()
             .map_err(|error| backend("cannot remove the old log".to_owned(), error))?;

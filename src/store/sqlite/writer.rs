@@ -324,8 +324,6 @@ impl Core {
             self.tend();
             self.shared.busy_since_ms.store(0, Ordering::Relaxed);
         }
-        // What cannot be mended is moved into the open file all the same.
-        let _ = self.ensure_in_place();
         if !self.unsettled.is_empty() {
             self.commit(Vec::new());
         }
