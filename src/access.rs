@@ -3,6 +3,7 @@
 //! Pure. A [`Caller`] is a token's bearer or the command line; the table decides what it may do,
 //! and its owner and sources narrow on what. The network address of a request decides nothing.
 
+mod table;
 pub mod token;
 
 use std::fmt;
@@ -11,6 +12,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::table::{Permission, Reach, Rule, TABLE};
+use self::token::TokenRecord;
 use crate::model::{Subscriber, UnknownWord};
 
 /// What a token's bearer is.
@@ -45,9 +48,9 @@ impl Role {
     /// Whether the table gives this role that permission.
     #[must_use]
     pub fn may(self, permission: Permission) -> bool {
-        TABLE
-            .iter()
-            .any(|(given, _, roles)| *given == permission && roles.contains(&self))
+        permission
+            .rule()
+            .is_some_and(|rule| rule.roles.contains(&self))
     }
 }
 
@@ -72,119 +75,6 @@ impl FromStr for Role {
     }
 }
 
-/// Something that may be done; [`TABLE`] says in words what each one covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(
-    missing_docs,
-    reason = "the table beside it says it once, for the README too"
-)]
-pub enum Permission {
-    ReadSubscribers,
-    WriteSubscribers,
-    ReadForwards,
-    RetryForwards,
-    ReadMessages,
-    RegisterMessages,
-    ReadTemplates,
-    WriteTemplates,
-    ReadWebhooks,
-    ReadRawWebhooks,
-    Reprocess,
-    ReadSources,
-    ReadErrors,
-    ReadStats,
-    ReadAudit,
-    ManageTokens,
-    Erase,
-}
-
-use Role::{Admin, Analyst, Integrator, Support};
-
-/// Which role may do what, with what is meant; the README has the same table.
-pub const TABLE: &[(Permission, &str, &[Role])] = &[
-    (
-        Permission::ReadSubscribers,
-        "see subscribers and how they fare",
-        &[Admin, Integrator, Support, Analyst],
-    ),
-    (
-        Permission::WriteSubscribers,
-        "add, change, pause, resume, test and remove subscribers, rotate their secrets",
-        &[Admin, Integrator],
-    ),
-    (
-        Permission::ReadForwards,
-        "see forwards, their attempts and payloads",
-        &[Admin, Integrator, Support, Analyst],
-    ),
-    (
-        Permission::RetryForwards,
-        "send forwards again, one or many",
-        &[Admin, Integrator, Support],
-    ),
-    (
-        Permission::ReadMessages,
-        "find messages and broadcasts, read their timelines",
-        &[Admin, Integrator, Support, Analyst],
-    ),
-    (
-        Permission::RegisterMessages,
-        "register what was sent",
-        &[Admin, Integrator],
-    ),
-    (
-        Permission::ReadTemplates,
-        "see templates",
-        &[Admin, Integrator, Support, Analyst],
-    ),
-    (
-        Permission::WriteTemplates,
-        "write and remove templates, which all share",
-        &[Admin],
-    ),
-    (
-        Permission::ReadWebhooks,
-        "see the providers' requests, their bodies aside",
-        &[Admin, Support, Analyst],
-    ),
-    (
-        Permission::ReadRawWebhooks,
-        "read the bodies of the providers' requests",
-        &[Admin, Support],
-    ),
-    (
-        Permission::Reprocess,
-        "read stored requests again",
-        &[Admin],
-    ),
-    (
-        Permission::ReadSources,
-        "see sources, their callback URLs and counts",
-        &[Admin, Integrator, Support, Analyst],
-    ),
-    (
-        Permission::ReadErrors,
-        "look errors up in the catalogue",
-        &[Admin, Integrator, Support, Analyst],
-    ),
-    (
-        Permission::ReadStats,
-        "see counts, queue and store",
-        &[Admin, Support, Analyst],
-    ),
-    (Permission::ReadAudit, "see who changed what", &[Admin]),
-    (
-        Permission::ManageTokens,
-        "create, list and revoke tokens (command line)",
-        &[Admin],
-    ),
-    (
-        Permission::Erase,
-        "forget a person (command line)",
-        &[Admin],
-    ),
-];
-
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -198,6 +88,35 @@ pub struct Caller {
     pub sources: Vec<String>,
     /// Where it calls from, for the audit; it decides nothing.
     pub address: Option<IpAddr>,
+    /// The sources whose `owners` name its owner; of no meaning without one.
+    pub owned: Vec<String>,
+}
+
+/// What the operator should know of tokens that hold and have an owner whom no source names:
+/// they can register nothing, and poll nothing.
+#[must_use]
+pub fn powerless<'a>(
+    tokens: &[TokenRecord],
+    owners: impl IntoIterator<Item = &'a String>,
+    now_ms: i64,
+) -> Vec<String> {
+    let owners: Vec<&String> = owners.into_iter().collect();
+    let holds = |record: &&TokenRecord| {
+        let expires_ms = record.token.expires_at_ms;
+        record.revoked_at_ms.is_none() && expires_ms.is_none_or(|ms| ms > now_ms)
+    };
+    let warning = |record: &TokenRecord| {
+        let owner = record.token.owner.as_ref()?;
+        (!owners.contains(&owner)).then(|| {
+            format!(
+                "token {} ({}) has the owner {owner:?}, whom no source names: it registers no \
+                 message and polls no broadcast; if it should, write owners = [{owner:?}] into the \
+                 [[source]] that it sends by",
+                record.token_id, record.token.name
+            )
+        })
+    };
+    tokens.iter().filter(holds).filter_map(warning).collect()
 }
 
 /// How a caller came in.
@@ -224,7 +143,77 @@ impl Caller {
             owner: None,
             sources: Vec::new(),
             address: None,
+            owned: Vec::new(),
         }
+    }
+
+    /// A token's bearer, where each source of the configuration names these owners.
+    #[must_use]
+    pub fn bearer<'a>(
+        token: TokenRecord,
+        sources: impl IntoIterator<Item = (&'a str, &'a [String])>,
+    ) -> Self {
+        let TokenRecord {
+            token_id, token, ..
+        } = token;
+        let owned = sources.into_iter().filter(|(_, owners)| {
+            let own = token.owner.as_ref();
+            own.is_some_and(|own| owners.contains(own))
+        });
+        Self {
+            owned: owned.map(|(name, _)| name.to_owned()).collect(),
+            address: None,
+            way: Way::Token {
+                id: token_id,
+                name: token.name,
+            },
+            role: token.role,
+            owner: token.owner,
+            sources: token.sources,
+        }
+    }
+
+    /// Whether it may do that at all; on what, the methods below say.
+    ///
+    /// # Errors
+    /// Why not, as the caller is told.
+    pub fn allow(&self, permission: Permission) -> Result<(), String> {
+        if !self.role.may(permission) {
+            return Err(format!(
+                "the role {} may not do this; the README says what each role may",
+                self.role
+            ));
+        }
+        let is_narrowed = self.owner.is_some() || !self.sources.is_empty();
+        if is_narrowed && permission.reach() == Reach::Whole {
+            let words = permission.rule().map_or("do this", |rule| rule.words);
+            return Err(format!(
+                "this token is narrowed by --source or --owner: only one that sees everything \
+                 may {words}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether it may register messages and poll broadcasts at a source that it sees.
+    ///
+    /// # Errors
+    /// Why not, as the caller is told: the setting to change.
+    pub fn allow_at(&self, source: &str) -> Result<(), String> {
+        match &self.owner {
+            Some(owner) if !self.owns(source) => Err(format!(
+                "this token is of the owner {owner:?}, which the source {source:?} does not name: \
+                 only owners = [{owner:?}] in its [[source]] lets it do this there"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether what is registered at a source is its own affair: it has no owner, or the source
+    /// names it.
+    #[must_use]
+    pub fn owns(&self, source: &str) -> bool {
+        self.owner.is_none() || self.owned.iter().any(|owned| owned == source)
     }
 
     /// What the audit calls it: `cli`, or the token with its key.
@@ -264,14 +253,47 @@ mod tests {
 
     #[test]
     fn every_permission_stands_in_the_table_once_and_an_admin_has_it() {
-        for (index, (permission, words, roles)) in TABLE.iter().enumerate() {
-            assert!(roles.contains(&Role::Admin), "{permission:?}");
-            assert!(!words.is_empty());
-            let again = TABLE[index + 1..].iter().any(|row| row.0 == *permission);
-            assert!(!again, "{permission:?} stands twice");
+        for (index, rule) in TABLE.iter().enumerate() {
+            let permission = rule.permission;
+            assert!(rule.roles.contains(&Role::Admin), "{permission:?}");
+            assert!(!rule.words.is_empty());
+            assert_eq!(
+                permission as usize, index,
+                "{permission:?} stands elsewhere"
+            );
         }
-        let last = Permission::Erase as usize;
-        assert_eq!(TABLE.len(), last + 1);
+        assert_eq!(TABLE.len(), Permission::Erase as usize + 1);
+    }
+
+    #[test]
+    fn a_token_with_an_owner_registers_where_a_source_names_it() {
+        let check = |owner: Option<&str>, owners: &[&str], expected: bool| {
+            let owners: Vec<String> = owners.iter().map(|it| (*it).to_owned()).collect();
+            let record = TokenRecord {
+                token_id: 1,
+                token: token::NewToken {
+                    name: "crm".to_owned(),
+                    role: Role::Integrator,
+                    owner: owner.map(str::to_owned),
+                    sources: Vec::new(),
+                    expires_at_ms: None,
+                },
+                created_at_ms: 0,
+                last_used_ms: None,
+                revoked_at_ms: None,
+            };
+            let caller = Caller::bearer(record, [("cloud", owners.as_slice())]);
+            let allowed = caller.allow_at("cloud");
+            assert_eq!(allowed.is_ok(), expected, "{owner:?} {owners:?}");
+            assert!(allowed.err().is_none_or(|why| why.contains("owners = [")));
+            assert_eq!(caller.owns("other"), owner.is_none());
+        };
+        check(None, &[], true);
+        check(None, &["acme"], true);
+        check(Some("acme"), &[], false);
+        check(Some("acme"), &["acme"], true);
+        check(Some("acme"), &["beta", "acme"], true);
+        check(Some("acme"), &["beta"], false);
     }
 
     #[test]

@@ -303,6 +303,9 @@ pub struct Source {
     pub sender: Option<String>,
     /// More numbers of the business.
     pub senders: Vec<String>,
+    /// Whose tokens register messages of it and poll its broadcasts, beside those without an
+    /// owner. They trust each other.
+    pub owners: Vec<String>,
     /// How it is asked, for a provider that sends nothing.
     pub polled: Option<Polled>,
 }
@@ -526,6 +529,11 @@ impl Config {
             ));
         }
         warnings
+    }
+
+    /// Every owner that a source names, as often as it is named.
+    pub fn owners(&self) -> impl Iterator<Item = &String> {
+        self.sources.iter().flat_map(|source| &source.owners)
     }
 
     /// The configuration as TOML with every secret shown as `***`, and as comments who

@@ -394,13 +394,7 @@ impl Operations {
         progress: &UnboundedSender<Progress>,
         once: Option<Once>,
     ) -> Result<Answer, Failure> {
-        let needed = request.needs();
-        if !caller.role.may(needed) {
-            return Err(Failure::Forbidden(format!(
-                "the role {} may not do this ({needed:?})",
-                caller.role
-            )));
-        }
+        caller.allow(request.needs()).map_err(Failure::Forbidden)?;
         let by = By::new(caller.clone(), &request, once);
         self.dispatch(&by, request, progress).await
     }

@@ -12,6 +12,7 @@ use rustix::process::{Resource, getrlimit};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::access;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control;
@@ -76,7 +77,7 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
         metrics: Arc::clone(&metrics),
     };
     let housekeeping = housekeeping(&config, &store, &clock);
-    warn(&config, &store);
+    warn(&config, &store, clock.now_ms());
     let api = Api::new(&config, operations.clone());
     let reception = Arc::new(Reception::new(
         config.sources,
@@ -115,11 +116,15 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
 }
 
 /// Says at the start what is legal and unwise.
-fn warn(config: &Config, store: &Store) {
+fn warn(config: &Config, store: &Store, now_ms: i64) {
     for warning in config.warnings() {
         tracing::warn!(key = %warning.key, "{}", warning.text);
     }
-    if store.tokens().is_empty() {
+    let tokens = store.tokens();
+    for warning in access::powerless(&tokens, config.owners(), now_ms) {
+        tracing::warn!(key = "source.owners", "{warning}");
+    }
+    if tokens.is_empty() {
         tracing::info!(
             "there is no token yet, so every call of the management API is answered 401; \
              `tickrelay token create --role admin --name NAME` makes one"

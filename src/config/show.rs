@@ -185,6 +185,9 @@ fn source_settings(source: &Source) -> Vec<(&'static str, Value)> {
     if !source.senders.is_empty() {
         settings.push(("senders", Value::from(source.senders.clone())));
     }
+    if !source.owners.is_empty() {
+        settings.push(("owners", Value::from(source.owners.clone())));
+    }
     settings
 }
 

@@ -90,6 +90,9 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
     let senders = table.get("senders").map(|item| item.elements());
     let senders = senders.into_iter().flatten();
     let senders = senders.filter_map(|item| item.parsed(number)).collect();
+    let owners = table.get("owners").map(|item| item.elements());
+    let owners = owners.into_iter().flatten();
+    let owners = owners.filter_map(|item| item.parsed(owner)).collect();
     let unauthenticated = table.parsed("unauthenticated", boolean);
     let polled = match provider {
         Some(Provider::Botsquad) => Some(polled(&table, secrets)),
@@ -108,6 +111,7 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
         default_type: default_type.unwrap_or(MessageType::Template),
         sender,
         senders,
+        owners,
         // A source that cannot be asked has a fault, which ends it all.
         polled: polled.flatten(),
     })
@@ -325,9 +329,23 @@ fn require_authentication(table: &Table<'_>, provider: Provider, unauthenticated
     }
 }
 
-fn name(text: &str) -> Result<String, String> {
+/// Whose tokens may register messages of the source; as `token create --owner` has it.
+fn owner(text: &str) -> Result<String, String> {
+    if is_name(text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "{text:?} cannot be an owner: write what `token create --owner` was given, 1 to 64 of a-z, 0-9 and -"
+    ))
+}
+
+fn is_name(text: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if (1..=64).contains(&text.len()) && text.bytes().all(legal) {
+    (1..=64).contains(&text.len()) && text.bytes().all(legal)
+}
+
+fn name(text: &str) -> Result<String, String> {
+    if is_name(text) {
         return Ok(text.to_owned());
     }
     Err(format!(

@@ -333,7 +333,7 @@ fn no_secret_is_shown_and_what_is_shown_can_be_read_again() {
     let text = "[forward]\nproxy = 'http://user:hunter2@proxy:3128'\n\
                 [[source]]\nname = 'c'\nprovider = 'meta-cloud'\napp_secret = 'hunter2'\nverify_token = 'hunter2'\n\
                 [[source]]\nname = 'i'\nprovider = 'infobip'\nurl_token = 'hunter2'\n\
-                header = { name = 'X-Key', value = 'hunter2' }\nsender = '+1234567'\nsenders = ['2345678']\n\
+                header = { name = 'X-Key', value = 'hunter2' }\nsender = '+1234567'\nsenders = ['2345678']\nowners = ['acme']\n\
                 basic_auth = { username = 'u', password = 'hunter2' }\n\
                 hmac = { header = 'X-Sig', algorithm = 'md5', encoding = 'hex', secret = 'hunter2', prefix = 'p' }\n\
                 [[source]]\nname = 'o'\nprovider = '360dialog'\nunauthenticated = true\n";

@@ -21,6 +21,7 @@ impl Operations {
         let caller = &by.caller;
         let missing = || Failure::Missing(format!("no source is named {source:?}"));
         let source = self.source_for(caller, source).ok_or_else(missing)?;
+        caller.allow_at(&source.name).map_err(Failure::Forbidden)?;
         if source.polled.is_none() {
             return Err(Failure::Refused(format!(
                 "source {:?} sends its reports by itself: only a source of provider {} is asked",

@@ -131,12 +131,18 @@ impl Operations {
     /// costs no other.
     pub(super) async fn register(&self, by: &By, texts: Vec<String>) -> Result<Answer, Failure> {
         let caller = &by.caller;
+        let mut forbidden = 0;
         let read = texts.into_iter().map(|text| {
             let sent: SentMessage = match json::read(text.as_bytes()) {
                 Ok(sent) => sent,
                 Err(fault) => return (None, Err(vec![fault])),
             };
             let id = sent.ms_id.clone();
+            let source = self.source_for(caller, &sent.source);
+            if let Some(Err(why)) = source.map(|source| caller.allow_at(&source.name)) {
+                forbidden += 1;
+                return (id, Err(vec![fault("/source", why)]));
+            }
             match self.check(caller, sent) {
                 Ok(registering) => {
                     let id = registering.provider_message_id.clone();
@@ -145,8 +151,14 @@ impl Operations {
                 Err(faults) => (id, Err(faults)),
             }
         });
-        let read = read.collect();
-        self.begin(by, self.register_all(read)).await
+        let read: Vec<Read> = read.collect();
+        match read.first() {
+            // Nothing of it is for this token.
+            Some((_, Err(faults))) if forbidden == read.len() => {
+                Err(Failure::Forbidden(super::sentence(faults)))
+            }
+            _ => self.begin(by, self.register_all(read)).await,
+        }
     }
 
     /// Registers what a provider was asked to send by that source, and answered.
@@ -159,6 +171,7 @@ impl Operations {
         let caller = &by.caller;
         let missing = || Failure::Missing(format!("no source is named {source:?}"));
         let source = self.source_for(caller, source).ok_or_else(missing)?;
+        caller.allow_at(&source.name).map_err(Failure::Forbidden)?;
         let sent = source
             .provider
             .read_sent(&exchange.request, &exchange.response, &source.hints())
@@ -312,6 +325,7 @@ fn registering(
         provider_message_id,
         registration: registration.with_type(),
         owner: caller.owner.clone(),
+        owners: source.owners.clone(),
     }
 }
 
@@ -328,12 +342,9 @@ fn given_id(id: Option<&str>) -> Result<String, Fault> {
 /// What the store refuses, as the field that is to blame.
 fn refusal(registered: Registered) -> Option<Fault> {
     let (field, detail) = match registered {
-        Registered::OfAnotherSource => ("/msId", "this is the id of a message of another source"),
-        Registered::OfAnotherOwner => ("/msId", "this message was registered by somebody else"),
-        Registered::ForAnotherRecipient => (
-            "/mobileNo",
-            "something was reported of this message already: tell the recipient it was sent to, \
-             as the provider has it",
+        Registered::OfAnotherOwner => (
+            "/msId",
+            "this message was registered by another owner of the source",
         ),
         _ => return None,
     };
@@ -373,11 +384,7 @@ fn limit(told: &Registration, place: impl Fn(&str) -> String) -> Result<(), Vec<
         let detail = format!("ttl is at most {LONGEST_TTL} seconds");
         faults.push(fault(place("/ttl"), detail));
     }
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(faults)
-    }
+    faults.is_empty().then_some(()).ok_or(faults)
 }
 
 fn too_long(field: &str, text: &str, most: usize) -> Option<Fault> {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{Answer, By, Failure, Operations, Progress};
+use crate::access::Caller;
 use crate::config::Source;
 use crate::model::{MessageType, digits};
 use crate::provider::Provider;
 use crate::receive;
+use crate::store::query::Scope;
 use crate::store::{Arrival, Error, ReprocessSelection, StoredWebhook};
 
 /// Webhooks that are read and committed together, at most.
@@ -31,6 +33,9 @@ impl Operations {
         if let Some(source) = &selection.source {
             self.known_source(&by.caller, source)
                 .map_err(|detail| Failure::invalid("/source", detail))?;
+        }
+        if !by.caller.sources.is_empty() {
+            self.check_seen(&by.caller, &selection).await?;
         }
         let asked = selection.webhook_ids.clone();
         // Reports of messages that were pruned would come back as new and be forwarded.
@@ -122,6 +127,31 @@ fn read_some_again(
         }
     }
     arrivals
+}
+
+impl Operations {
+    /// Refuses what a caller that sees some sources alone does not see.
+    async fn check_seen(
+        &self,
+        caller: &Caller,
+        selection: &ReprocessSelection,
+    ) -> Result<(), Failure> {
+        if selection.source.is_none() && selection.webhook_ids.is_empty() {
+            let detail = "this token sees some sources only: name one of them";
+            return Err(Failure::invalid("/source", detail));
+        }
+        let (reader, scope) = (self.store.reader(), Scope::from(caller));
+        let ids = selection.webhook_ids.clone();
+        let look = move || -> Result<_, Error> {
+            let mut ids = ids.into_iter();
+            ids.try_for_each(|id| match reader.webhook(id, &scope)? {
+                Some(_) => Ok(()),
+                None => Err(Error::NotFound(format!("webhook has the key {id}"))),
+            })
+        };
+        let looked = tokio::task::spawn_blocking(look).await;
+        Ok(looked.map_err(|_| Failure::Busy("the service is ending".to_owned()))??)
+    }
 }
 
 /// Parses a stored body; `None` when its source is of a provider that this version lacks.

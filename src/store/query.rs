@@ -15,6 +15,15 @@ pub struct Scope {
     pub owner: Option<String>,
     /// Only what came from these sources; from any when empty.
     pub sources: Vec<String>,
+    /// The sources whose `owners` name that owner: what it registered at these it sees too.
+    pub owned: Vec<String>,
+}
+
+impl Scope {
+    /// The owned sources as a JSON list, as a query takes them in.
+    pub(crate) fn owned(&self) -> String {
+        serde_json::to_string(&self.owned).unwrap_or_default()
+    }
 }
 
 impl From<&Caller> for Scope {
@@ -22,6 +31,7 @@ impl From<&Caller> for Scope {
         Self {
             owner: caller.owner.clone(),
             sources: caller.sources.clone(),
+            owned: caller.owned.clone(),
         }
     }
 }

@@ -24,6 +24,18 @@ pub struct Registering {
     pub registration: Registration,
     /// Whose token tells it; `None` for the operator's.
     pub owner: Option<String>,
+    /// The owners that the source names.
+    pub owners: Vec<String>,
+}
+
+impl Registering {
+    /// Whose the message is, that another told of before: an owner whom the source still names
+    /// keeps it.
+    #[must_use]
+    pub fn owner_after(&self, before: Option<&String>) -> Option<String> {
+        let keeps = before.filter(|owner| self.owners.contains(owner));
+        keeps.or(self.owner.as_ref()).or(before).cloned()
+    }
 }
 
 /// What came of registering a message.
@@ -38,12 +50,8 @@ pub enum Registered {
     Updated,
     /// It was registered before with the same.
     Unchanged,
-    /// Refused: the id is known as that of a message of another source.
-    OfAnotherSource,
-    /// Refused: it was registered by somebody else.
+    /// Refused: it was registered by another owner whom the source names.
     OfAnotherOwner,
-    /// Refused: who may speak for one owner alone did not tell the recipient that was reported.
-    ForAnotherRecipient,
 }
 
 /// A template's body.

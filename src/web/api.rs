@@ -152,7 +152,7 @@ table! {
     POST   "/webhooks/{id}/reprocess"          Reprocess        webhooks::reprocess;
     GET    "/sources"                          ReadSources      sources::list;
     GET    "/sources/{name}"                   ReadSources      sources::read;
-    GET    "/sources/{name}/broadcasts"        ReadSources      polls::list;
+    GET    "/sources/{name}/broadcasts"        ReadPolls        polls::list;
     POST   "/sources/{name}/broadcasts"        RegisterMessages polls::open;
     POST   "/sources/{name}/sent"              RegisterMessages sent::exchange;
     GET    "/templates"                        ReadTemplates    templates::list;
@@ -182,13 +182,7 @@ async fn admit<B: MessageBody + 'static>(
     };
     let (store, api) = (&shared.store, &shared.api);
     let caller = gate::caller(request.request(), &shared)?;
-    if !caller.role.may(permission) {
-        return Err(Problem::forbidden(format!(
-            "the role {} may not do this; the README says what each role may",
-            caller.role
-        ))
-        .into());
-    }
+    caller.allow(permission).map_err(Problem::forbidden)?;
     request.extensions_mut().insert(caller.clone());
     if request.method() == Method::POST {
         return once::answer(request, &caller, (store, &api.under_way), next).await;

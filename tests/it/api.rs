@@ -4,6 +4,7 @@ mod access;
 mod attempts;
 mod narrowed;
 mod once;
+mod owners;
 mod reads;
 
 use reqwest::Method;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tickrelay::access::Role;
+use tickrelay::clock::Clock;
 
 use crate::support::{TestApp, cloud};
 
@@ -69,7 +70,10 @@ async fn a_broadcast_is_told_in_botsquads_shape() {
 
 #[actix_web::test]
 async fn an_infobip_bulk_is_a_broadcast_and_ids_are_told_apart_by_source() {
-    let app = TestApp::boot().await;
+    let app = TestApp::boot_with(Clock::system(), |config| {
+        config.sources[0].owners = vec!["acme".to_owned()];
+    })
+    .await;
     let admin = app.caller(Role::Admin).await;
     let result = |id: &str, group: u8| {
         json!({"bulkId": "b-1", "messageId": id, "to": "385990000001",

@@ -37,6 +37,7 @@
 //! - `api`: who may ask what over HTTP, what is answered, and how it is refused.
 //! - `changes`: a change is whole, whatever becomes of its connection and of the disk.
 //! - `sealing`: secrets are in the store, sealed, and what happens without their key.
+//! - `matrix`: every role, owner, source and verb is answered as the table of permissions has it.
 //! - `registering`: what the sender tells joins what is reported, whichever comes first.
 //! - `broadcasts`: many messages sent as one, told of in Botsquad's shape.
 //! - `polling`: a source that sends nothing is asked until nothing is pending, and what changes is told.
@@ -71,6 +72,7 @@ mod guide;
 mod ingest;
 mod isolation;
 mod manifest;
+mod matrix;
 mod normalise;
 mod order;
 mod origin;

@@ -297,6 +297,7 @@ pub(crate) fn source(name: &str, provider: Provider) -> Source {
         default_type: MessageType::Template,
         sender: (provider == Provider::Infobip).then(|| "+385910009999".to_owned()),
         senders: Vec::new(),
+        owners: Vec::new(),
         polled: None,
     }
 }

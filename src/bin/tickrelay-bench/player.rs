@@ -320,6 +320,7 @@ fn source(infobip: bool) -> Source {
         default_type: MessageType::Template,
         sender: infobip.then(|| "385910009999".to_owned()),
         senders: Vec::new(),
+        owners: Vec::new(),
         polled: None,
     }
 }

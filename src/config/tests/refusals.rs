@@ -254,6 +254,10 @@ const WRONG_SOURCES: &[(&str, &str)] = &[
         "t.toml:5: source.a.sender: \"ACME\" is not a phone number: write it with its country code, e.g. \"+385910009999\"",
     ),
     (
+        "'infobip'\nurl_token = 't'\nowners = ['acme', 'Beta!']",
+        "t.toml:5: source.a.owners[1]: \"Beta!\" cannot be an owner: write what `token create --owner` was given, 1 to 64 of a-z, 0-9 and -",
+    ),
+    (
         "'infobip'\nurl_token = 't'\nsenders = ['123456789012345', '12']",
         "t.toml:5: source.a.senders[1]: \"12\" is not a phone number: write it with its country code, e.g. \"+385910009999\"",
     ),

@@ -9,7 +9,7 @@ use super::histories::json_list;
 use super::messages::read_error;
 use super::polls::polls_of;
 use super::reader::{Reader, maybe_word};
-use super::search::SEEN;
+use super::search::seen;
 use crate::provider::Provider;
 use crate::store::Error;
 use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
@@ -36,9 +36,9 @@ impl Reader {
         self.read("list broadcasts", |connection| {
             // For who sees everything the index alone is read.
             let (join, seen) = if *scope == Scope::default() {
-                ("", "?1 IS NULL AND ?2 IS NULL")
+                ("", "?1 IS NULL AND ?2 IS NULL AND ?5 = '[]'".to_owned())
             } else {
-                ("JOIN source USING (source_id)", SEEN)
+                ("JOIN source USING (source_id)", seen("?5"))
             };
             let found: Vec<(String, i64)> = connection
                 .prepare(&format!(
@@ -51,7 +51,8 @@ impl Reader {
                         scope.owner,
                         json_list(&scope.sources),
                         window.before.unwrap_or(i64::MAX),
-                        window.limit
+                        window.limit,
+                        scope.owned()
                     ],
                     |row| Ok((row.get(0)?, row.get(1)?)),
                 )?
@@ -99,9 +100,10 @@ impl Reader {
                 .prepare(&format!(
                     "SELECT message_id, recipient, provider_message_id, status, error_key, \
                      error_code, error_title, error_details, last_report_at_ms \
-                     FROM message JOIN source USING (source_id) WHERE {SEEN} AND bulk_id = ?3 \
+                     FROM message JOIN source USING (source_id) WHERE {} AND bulk_id = ?3 \
                      AND message.source_id = (SELECT source_id FROM source WHERE name = ?4) \
-                     AND message_id > ?5 ORDER BY message_id LIMIT ?6"
+                     AND message_id > ?5 ORDER BY message_id LIMIT ?6",
+                    seen("?7")
                 ))?
                 .query_map(
                     params![
@@ -110,7 +112,8 @@ impl Reader {
                         broadcast.bulk_id,
                         broadcast.source,
                         after.unwrap_or_default(),
-                        limit
+                        limit,
+                        scope.owned()
                     ],
                     |row| {
                         Ok(BroadcastMessage {
@@ -137,11 +140,18 @@ fn counted(
     let mut found: Vec<BroadcastRecord> = connection
         .prepare_cached(&format!(
             "SELECT {COUNTS} FROM message JOIN source USING (source_id) \
-             WHERE {SEEN} AND bulk_id = ?3 AND (?4 IS NULL OR message.source_id = ?4) \
-             GROUP BY message.source_id ORDER BY source.name"
+             WHERE {} AND bulk_id = ?3 AND (?4 IS NULL OR message.source_id = ?4) \
+             GROUP BY message.source_id ORDER BY source.name",
+            seen("?5")
         ))?
         .query_map(
-            params![scope.owner, json_list(&scope.sources), bulk_id, source_id],
+            params![
+                scope.owner,
+                json_list(&scope.sources),
+                bulk_id,
+                source_id,
+                scope.owned()
+            ],
             read_broadcast,
         )?
         .collect::<rusqlite::Result<_>>()?;

@@ -10,9 +10,7 @@ use tokio::sync::oneshot;
 
 use super::accept::{Accepting, Owing};
 use super::{Store, polls, rows, templates};
-use crate::model::{
-    FilledTemplate, Message, Registration, Report, Status, digits, is_phone_number,
-};
+use crate::model::{FilledTemplate, Message, Registration, Report, Status};
 use crate::plan::{self, Context};
 use crate::provider::Provider;
 use crate::store::timeline::{Origin, RegistrationRecord};
@@ -58,18 +56,19 @@ impl Accepting<'_> {
         let told = with_text(connection, &registering.registration)?;
         let report = Report::registered(&registering.provider_message_id, &told);
         let known = rows::find_message(connection, source_id, &report)?;
-        if known.is_none() && is_known(connection, &registering.provider_message_id)? {
-            return Ok((Registered::OfAnotherSource, Vec::new()));
-        }
         let before = match &known {
             Some((message_id, _)) => find(connection, *message_id)?,
             None => None,
         };
         if let (Some((message_id, message)), Some(before)) = (&known, before) {
-            if registering.owner.is_some() && registering.owner != before.owner {
+            let owner = registering.owner_after(before.owner.as_ref());
+            if registering.owner.is_some() && registering.owner != owner {
                 return Ok((Registered::OfAnotherOwner, Vec::new()));
             }
-            let details = Details::new(registering, now_ms).over(&before);
+            let details = Details {
+                owner,
+                ..Details::new(registering, now_ms).over(&before)
+            };
             let mut after = message.clone();
             after.register(&told);
             if after == *message && details == before {
@@ -78,11 +77,6 @@ impl Accepting<'_> {
             rows::change_message(connection, *message_id, &after)?;
             write(connection, *message_id, &details, &after)?;
             return Ok((Registered::Updated, Vec::new()));
-        }
-        if let (Some(_), Some((_, message))) = (&registering.owner, &known)
-            && !is_to_same(message, &told)
-        {
-            return Ok((Registered::ForAnotherRecipient, Vec::new()));
         }
         let telling = Telling {
             source_id,
@@ -187,14 +181,6 @@ impl Details {
             registered_ms: before.registered_ms,
         }
     }
-}
-
-/// Whether what is told names the recipient that was reported: whoever sent a message knows whom
-/// to, and an id alone is in many a log.
-fn is_to_same(message: &Message, told: &Registration) -> bool {
-    let number = |text: &Option<String>| text.as_deref().map(digits);
-    let reported = number(&message.recipient).filter(|number| is_phone_number(number));
-    reported.is_none_or(|reported| number(&told.recipient) == Some(reported))
 }
 
 /// When the message was first known to be on its way, ms since 1970 UTC.
@@ -317,13 +303,6 @@ fn write(
 
 fn parameters(template: &FilledTemplate) -> Option<String> {
     serde_json::to_string(&template.parameters).ok()
-}
-
-/// Whether the id is that of a message of any source.
-fn is_known(connection: &Connection, id: &str) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM message WHERE provider_message_id = ?1)")?
-        .query_row([id], |row| row.get(0))
 }
 
 /// What a call told before of this message.

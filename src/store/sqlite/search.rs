@@ -15,13 +15,19 @@ use crate::store::timeline::{MessageRecord, Timeline};
 /// has done: this much of that is allowed for, ms.
 const CLOCK_MS: i64 = 3_600_000;
 
-/// Whether a message may be seen: one of those that the owner registered or that a subscriber of
-/// the owner was to be told of, from one of the sources.
-pub(super) const SEEN: &str = "(?1 IS NULL OR EXISTS (SELECT 1 FROM forward JOIN subscriber \
-     USING (subscriber_id) WHERE forward.message_id = message.message_id \
-     AND subscriber.owner = ?1) OR EXISTS (SELECT 1 FROM registration AS own \
-     WHERE own.message_id = message.message_id AND own.owner = ?1)) \
-     AND (?2 IS NULL OR source.name IN (SELECT value FROM json_each(?2)))";
+/// Whether a message may be seen: one of those that the owner (`?1`) registered at a source that
+/// names it (of the list `owned`), or that a subscriber of the owner was to be told of, from one
+/// of the sources (`?2`).
+pub(super) fn seen(owned: &str) -> String {
+    format!(
+        "(?1 IS NULL OR EXISTS (SELECT 1 FROM forward JOIN subscriber \
+         USING (subscriber_id) WHERE forward.message_id = message.message_id \
+         AND subscriber.owner = ?1) OR (source.name IN (SELECT value FROM json_each({owned})) \
+         AND EXISTS (SELECT 1 FROM registration AS own \
+         WHERE own.message_id = message.message_id AND own.owner = ?1))) \
+         AND (?2 IS NULL OR source.name IN (SELECT value FROM json_each(?2)))"
+    )
+}
 
 impl Reader {
     /// The messages that match, the newest first.
@@ -47,7 +53,7 @@ impl Reader {
             let first = first_message_since(connection, query.since_ms)?;
             connection
                 .prepare(&format!(
-                    "{SELECT_MESSAGE} WHERE {SEEN} \
+                    "{SELECT_MESSAGE} WHERE {} \
                      AND (?3 IS NULL OR provider_message_id = ?3) \
                      AND (?4 IS NULL OR ?4 IN ({}, message.recipient) OR EXISTS (SELECT 1 FROM report \
                      WHERE report.message_id = message.message_id AND ?4 IN ({recipients}))) \
@@ -61,6 +67,7 @@ impl Reader {
                      AND (?15 IS NULL OR (silent_after_ms < ?15 AND coalesce(delivered_at_ms, \
                      read_at_ms, failed_at_ms, deleted_at_ms) IS NULL)) \
                      ORDER BY message.message_id DESC LIMIT ?14",
+                    seen("?16"),
                     plain("message.recipient")
                 ))?
                 .query_map(
@@ -80,6 +87,7 @@ impl Reader {
                         first,
                         query.window.limit,
                         query.silent_at_ms,
+                        query.scope.owned(),
                     ],
                     read_message,
                 )?
@@ -99,9 +107,10 @@ impl Reader {
                     .query_row(
                         &format!(
                             "SELECT message_id FROM message JOIN source USING (source_id) \
-                             WHERE {condition} = ?3 AND {SEEN} ORDER BY message_id DESC LIMIT 1"
+                             WHERE {condition} = ?3 AND {} ORDER BY message_id DESC LIMIT 1",
+                            seen("?4")
                         ),
-                        params![scope.owner, json_list(&scope.sources), id],
+                        params![scope.owner, json_list(&scope.sources), id, scope.owned()],
                         |row| row.get::<_, i64>(0),
                     )
                     .optional()
@@ -165,11 +174,18 @@ impl Reader {
                 .prepare(&format!(
                     "SELECT source.name, status, count(*) AS messages \
                      FROM message JOIN source USING (source_id) \
-                     WHERE {SEEN} AND message_id >= ?3 AND first_report_at_ms >= ?4 \
-                     GROUP BY source.name, status ORDER BY source.name, status"
+                     WHERE {} AND message_id >= ?3 AND first_report_at_ms >= ?4 \
+                     GROUP BY source.name, status ORDER BY source.name, status",
+                    seen("?5")
                 ))?
                 .query_map(
-                    params![scope.owner, json_list(&scope.sources), first, since_ms],
+                    params![
+                        scope.owner,
+                        json_list(&scope.sources),
+                        first,
+                        since_ms,
+                        scope.owned()
+                    ],
                     |row| {
                         Ok(MessageCount {
                             source: row.get(0)?,

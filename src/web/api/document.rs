@@ -18,7 +18,7 @@ use utoipa_swagger_ui::{Config, serve};
 
 use super::problem::{self, FieldError, MEDIA_TYPE, Problem};
 use super::{BASE, Endpoint, Paths, Reply, endpoints, once};
-use crate::access::{Role, TABLE};
+use crate::access::{Reach, Role, TABLE};
 
 static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(build);
 
@@ -133,9 +133,15 @@ fn complete(operation: &mut Operation, endpoint: &Endpoint) {
         .filter(|role| role.may(endpoint.permission))
         .map(Role::as_str)
         .collect();
-    let words = TABLE.iter().find(|row| row.0 == endpoint.permission);
-    let words = words.map_or("", |row| row.1);
-    let who = format!("Who may {words}: {}.", roles.join(", "));
+    let rule = TABLE
+        .iter()
+        .find(|rule| rule.permission == endpoint.permission);
+    let (words, reach) = rule.map_or(("", Reach::Whole), |rule| (rule.words, rule.reach));
+    let who = format!(
+        "Who may {words}: {}. What a token narrowed by --owner or --source may: {}.",
+        roles.join(", "),
+        reach.as_str()
+    );
     operation.description = Some(match operation.description.take() {
         Some(text) => format!("{text}\n\n{who}"),
         None => who,
@@ -164,7 +170,11 @@ fn add_failures(operation: &mut Operation, is_post: bool, is_bulk: bool) {
     let takes_body = operation.request_body.is_some();
     let failures = [
         ("401", "No token, or one that does not hold.", true),
-        ("403", "The role may not do this.", true),
+        (
+            "403",
+            "The role, or a token so narrowed, may not do this.",
+            true,
+        ),
         (
             "404",
             "There is no such thing, or not for this token.",

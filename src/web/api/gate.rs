@@ -8,7 +8,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 
 use super::problem::Problem;
-use crate::access::{Caller, Way};
+use crate::access::Caller;
 use crate::web::failures::Counted;
 use crate::web::{Web, address};
 
@@ -54,14 +54,10 @@ pub(super) fn caller(request: &HttpRequest, shared: &Web) -> Result<Caller, Prob
         return refuse("the token has expired");
     }
     store.note_token_used(found.token_id);
+    let sources = shared.api.operations.sources().iter();
+    let sources = sources.map(|source| (source.name.as_str(), source.owners.as_slice()));
     Ok(Caller {
-        way: Way::Token {
-            id: found.token_id,
-            name: found.token.name,
-        },
-        role: found.token.role,
-        owner: found.token.owner,
-        sources: found.token.sources,
         address,
+        ..Caller::bearer(found, sources)
     })
 }

@@ -140,6 +140,7 @@ pub(super) async fn list(
     if !known {
         return Err(Problem::missing(format_args!("source named {source:?}")));
     }
+    asked.caller.allow_at(&source).map_err(Problem::forbidden)?;
     let paging = Paging::new("polls", query.limit, query.cursor.as_deref())?;
     let window = paging.window();
     let rows = asked

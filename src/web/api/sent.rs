@@ -49,11 +49,7 @@ impl View {
             Ok(Registered::Joined) => (Outcome::Joined, Vec::new()),
             Ok(Registered::Updated) => (Outcome::Updated, Vec::new()),
             Ok(Registered::Unchanged) => (Outcome::Unchanged, Vec::new()),
-            Ok(
-                Registered::OfAnotherSource
-                | Registered::OfAnotherOwner
-                | Registered::ForAnotherRecipient,
-            ) => (Outcome::Refused, Vec::new()),
+            Ok(Registered::OfAnotherOwner) => (Outcome::Refused, Vec::new()),
             Err(faults) => (Outcome::Refused, faults),
         };
         Self {

@@ -7,6 +7,7 @@ use super::input::Segment;
 use super::problem::Problem;
 use super::time::Time;
 use super::{Asked, Reply, done};
+use crate::access::Caller;
 use crate::config::Source;
 use crate::model::MessageType;
 use crate::store::overview::SourceActivity;
@@ -60,7 +61,8 @@ struct Polls {
     gave_up: u64,
     /// When any was last answered.
     answered_at: Option<Time>,
-    /// What is wrong with one of the failing, as a stable word.
+    /// What is wrong with one of the failing, as a stable word; null too for a token whose owner
+    /// the source does not name.
     error_code: Option<String>,
     /// The same in words.
     error_detail: Option<String>,
@@ -84,9 +86,9 @@ impl From<PollOverview> for Polls {
 impl View {
     fn new(
         source: &Source,
+        caller: &Caller,
         public_url: Option<&str>,
-        activity: &[SourceActivity],
-        polls: &[PollOverview],
+        (activity, polls): (&[SourceActivity], &[PollOverview]),
     ) -> Self {
         let found = activity.iter().find(|found| found.source == source.name);
         let count = |of: fn(&SourceActivity) -> u64| found.map_or(0, of);
@@ -107,7 +109,10 @@ impl View {
             unreadable_24h: count(|found| found.unreadable),
             polls: source.polled.as_ref().map(|_| {
                 let found = polls.iter().find(|found| found.source == source.name);
-                found.cloned().unwrap_or_default().into()
+                let mut found = found.cloned().unwrap_or_default();
+                // A trouble may be told in words about a broadcast.
+                found.trouble = found.trouble.filter(|_| caller.owns(&source.name));
+                found.into()
             }),
         }
     }
@@ -130,7 +135,7 @@ async fn views(asked: &Asked) -> Result<Vec<View>, Problem> {
     let sources = api.operations.sources().iter();
     Ok(sources
         .filter(|source| asked.caller.sees_source(&source.name))
-        .map(|source| View::new(source, public_url, &activity, &polls))
+        .map(|source| View::new(source, &asked.caller, public_url, (&activity, &polls)))
         .collect())
 }
 
