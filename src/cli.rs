@@ -19,6 +19,7 @@ mod reprocess;
 mod serve;
 mod simulate;
 mod source;
+mod store;
 mod subscriber;
 mod table;
 mod template;
@@ -37,7 +38,7 @@ use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
 use crate::config::{Config, Flag, Inputs, LoadError, Loaded};
-use crate::store::{Error, Reader};
+use crate::store::Error;
 
 /// The file that is read when none is named and it is there.
 const DEFAULT_FILE: &str = "tickrelay.toml";
@@ -162,11 +163,6 @@ impl Settings {
     /// The file that was named, whether it is there or not.
     fn named_file(&self) -> Option<PathBuf> {
         self.config.clone().or_else(|| path_of(named_by_variable()))
-    }
-
-    /// Reads the store of the configuration, whether a service runs or not.
-    fn reader(&self) -> anyhow::Result<Reader> {
-        Ok(Reader::new(self.load()?.config.store.path))
     }
 
     /// What was said, setting by setting.
@@ -317,9 +313,10 @@ impl Cli {
     }
 }
 
-/// No such thing, or no store yet: nothing is broken.
+/// No such thing, no store yet, or one elsewhere: nothing is broken.
 fn is_not_found(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(Error::NotFound(_)))
+        || matches!(error.downcast_ref(), Some(LoadError::StoreElsewhere { .. }))
 }
 
 /// An error with its causes, but for those that it has told already.

@@ -406,6 +406,22 @@ impl Loaded {
 }
 
 impl Loaded {
+    /// Refuses to pass over a store where 0.1 had it by default, in the current folder: a new one
+    /// would be begun, or a question asked of none.
+    fn check_store(&self, file: &Path) -> Result<(), LoadError> {
+        let is_default = self.origins.get("store.url") == Some(&Origin::Default);
+        let (new, old) = (&self.config.store.path, Store::default().path);
+        if !is_default || new.exists() || !old.exists() {
+            return Ok(());
+        }
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Err(LoadError::StoreElsewhere {
+            file: file.to_owned(),
+            new: absolute(new),
+            old: absolute(&old),
+        })
+    }
+
     /// Refuses a `ca_file` that would end the start.
     fn check_ca_file(&self) -> Result<(), LoadError> {
         let Some(path) = &self.config.forward.ca_file else {
@@ -448,6 +464,7 @@ impl Config {
         })?;
         let loaded = resolve::resolve(&text, inputs)?;
         loaded.check_ca_file()?;
+        loaded.check_store(path)?;
         Ok(loaded)
     }
 

@@ -24,7 +24,11 @@ pub(super) fn perform(
     request: Request,
     mut on_progress: impl FnMut(Progress),
 ) -> anyhow::Result<Result<Answer, Failure>> {
-    let config = settings.load()?.config;
+    // The first token is wanted before there is a service.
+    let config = match request {
+        Request::CreateToken(_) => settings.load()?.config,
+        _ => settings.with_store()?,
+    };
     if let Some(answer) = control::ask(&config.store.path, &request, &mut on_progress)? {
         return Ok(answer);
     }

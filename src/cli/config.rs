@@ -51,7 +51,7 @@ fn check(settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exi
             )?;
             return Ok(Exit::Refused);
         }
-        Err(unreadable @ LoadError::Unreadable { .. }) => return Err(unreadable.into()),
+        Err(other) => return Err(other.into()),
     };
     for warning in loaded.warnings() {
         writeln!(terminal.data, "warning: {warning}")?;

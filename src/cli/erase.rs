@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::table::{facts, item};
-use super::{Exit, Settings, Terminal, ask};
+use super::{Exit, Settings, Terminal, ask, store};
 use crate::operations::{Answer, EraseOptions, Request};
 use crate::store::{Erased, Person};
 
@@ -43,6 +43,7 @@ impl Erase {
         settings: &Settings,
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
+        let store = settings.with_store()?.store.path;
         if !self.dry_run && !self.yes {
             if !io::stdin().is_terminal() {
                 return terminal.refuse("nobody is here to be asked: add --yes or --dry-run");
@@ -50,6 +51,9 @@ impl Erase {
             let Some(found) = self.erase(settings, terminal, true)? else {
                 return Ok(Exit::Refused);
             };
+            if found.is_nothing() {
+                return terminal.refuse(nobody(&self.person, &store));
+            }
             write!(terminal.talk, "{}", counts(&found))?;
             if !confirmed(terminal)? {
                 return terminal.refuse("Nothing was removed.");
@@ -61,20 +65,32 @@ impl Erase {
         let traces = if self.dry_run {
             None
         } else {
-            Some(traces(settings, &self.person)?)
+            Some(traces(&store, &self.person)?)
+        };
+        let exit = if erased.is_nothing() {
+            Exit::Refused
+        } else {
+            Exit::Done
         };
         if self.json {
-            return terminal.json(&json!({
+            terminal.json(&json!({
                 "dry_run": self.dry_run,
                 "removed": erased,
                 "traces": traces,
-            }));
+            }))?;
+            return Ok(exit);
+        }
+        if exit == Exit::Refused {
+            writeln!(terminal.talk, "{}", nobody(&self.person, &store))?;
+            if traces.is_none_or(|found| found == 0) {
+                return Ok(exit);
+            }
         }
         write!(terminal.data, "{}", counts(&erased))?;
         if let Some(traces) = traces {
             write!(terminal.talk, "{}", item(&verdict(traces), 0))?;
         }
-        Ok(Exit::Done)
+        Ok(exit)
     }
 
     fn erase(
@@ -110,6 +126,13 @@ fn confirmed(terminal: &mut Terminal<'_>) -> anyhow::Result<bool> {
         .read_line(&mut answer)
         .context("cannot read the answer")?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn nobody(person: &str, store: &Path) -> String {
+    format!(
+        "nobody was found: no row of {} is about {person}, and nothing was removed",
+        store::absolute(store).display()
+    )
 }
 
 fn counts(erased: &Erased) -> String {
@@ -151,15 +174,14 @@ fn verdict(traces: usize) -> String {
 ///
 /// Here and not in the service: a process that closes a file loses all its locks on it, and
 /// SQLite's are among them.
-fn traces(settings: &Settings, person: &str) -> anyhow::Result<usize> {
+fn traces(store: &Path, person: &str) -> anyhow::Result<usize> {
     let Some(person) = Person::new(person) else {
         return Ok(0);
     };
-    let store = settings.load()?.config.store.path;
-    let mut wal = store.clone().into_os_string();
+    let mut wal = store.to_owned().into_os_string();
     wal.push("-wal");
     let mut found = 0;
-    for path in [store, PathBuf::from(wal)] {
+    for path in [store.to_owned(), PathBuf::from(wal)] {
         found += occurrences(&path, person.name().as_bytes())
             .with_context(|| format!("cannot search {}", path.display()))?;
     }

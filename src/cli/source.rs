@@ -7,7 +7,6 @@ use super::table::table;
 use super::time::stamp;
 use super::{Exit, Settings, Terminal};
 use crate::clock::Clock;
-use crate::store::Error;
 use crate::store::overview::SourceActivity;
 
 /// What is counted, in ms.
@@ -53,7 +52,7 @@ impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let config = settings.load()?.config;
         let since_ms = Clock::system().now_ms() - DAY_MS;
-        let activity = activity(settings, since_ms)?;
+        let activity = settings.reader()?.source_activity(since_ms)?;
         if config.sources.is_empty() {
             return terminal.refuse("no source yet: the configuration has no [[source]]");
         }
@@ -105,13 +104,5 @@ impl List {
             )?;
         }
         Ok(Exit::Done)
-    }
-}
-
-/// What came since then; nothing before there is a store, when the URLs are wanted most.
-fn activity(settings: &Settings, since_ms: i64) -> anyhow::Result<Vec<SourceActivity>> {
-    match settings.reader()?.source_activity(since_ms) {
-        Err(Error::NotFound(_)) => Ok(Vec::new()),
-        found => Ok(found?),
     }
 }

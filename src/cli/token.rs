@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::table::{shorten, table};
 use super::time::{day_and_time, stamp};
-use super::{Exit, Settings, Terminal, ask};
+use super::{Exit, Settings, Terminal, ask, store};
 use crate::access::Role;
 use crate::access::token::{NewToken, TokenRecord};
 use crate::clock::Clock;
@@ -82,6 +82,8 @@ impl Verb {
 
 impl Create {
     fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let path = settings.load()?.config.store.path;
+        let was_there = path.exists();
         let now_ms = Clock::system().now_ms();
         let expires_at_ms = self.expires.map(|expires| {
             let expires_ms = i64::try_from(expires.as_millis()).unwrap_or(i64::MAX);
@@ -94,7 +96,11 @@ impl Create {
             sources: self.sources,
             expires_at_ms,
         });
-        let (token, text) = match ask::perform_now(settings, request, terminal)? {
+        let answer = ask::perform_now(settings, request, terminal)?;
+        if !was_there && path.exists() {
+            writeln!(terminal.talk, "{}", store::made(&path))?;
+        }
+        let (token, text) = match answer {
             Some(Answer::Token { token, text }) => (token, text),
             Some(other) => return Err(ask::unexpected(&other)),
             None => return Ok(Exit::Refused),

@@ -84,4 +84,22 @@ pub enum LoadError {
     /// Something in it, in the environment or in the flags is wrong; every fault is listed.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Invalid(Vec<Finding>),
+    /// The configuration names no store, and the only one is where 0.1 had it by default.
+    #[error(
+        "{file} names no store, so it is {new}, beside the file; there is none, but there is \
+         {old}, in the current folder, where earlier versions had it: write \
+         url = \"sqlite://{old}\" under [store] to go on with that one, or move it and all that is \
+         named after it to {new}; url = \"sqlite://{new}\" begins another",
+        file = file.display(),
+        new = new.display(),
+        old = old.display()
+    )]
+    StoreElsewhere {
+        /// The configuration file.
+        file: PathBuf,
+        /// Where the store is looked for.
+        new: PathBuf,
+        /// Where there is one.
+        old: PathBuf,
+    },
 }

@@ -289,10 +289,11 @@ impl Layers<'_> {
         Some((Origin::Environment(name), value))
     }
 
-    /// A path of the file is relative to the file's folder, any other to the current one.
+    /// A path of the file, or by default, is relative to the file's folder; one that a flag or
+    /// the environment gives is relative to the current one.
     fn anchored(&self, table: &Table<'_>, key: &str, path: PathBuf) -> PathBuf {
         match self.origins.borrow().get(&table.path_of(key)) {
-            Some(Origin::File { .. }) => self.folder.join(path),
+            Some(Origin::File { .. } | Origin::Default) => self.folder.join(path),
             _ => path,
         }
     }

@@ -313,6 +313,12 @@ async fn subscribers_are_managed_without_a_service_too() {
         "{none:?}"
     );
 
+    let early = folder.run(&add).await;
+    assert!(
+        early.exit == 1 && early.talk.starts_with("no store at "),
+        "{early:?}"
+    );
+    folder.make_store().await;
     let added = folder.run(&add).await;
     assert_eq!(added.exit, 0, "{added:?}");
     assert!(added.data.starts_with("whsec_") && added.data.lines().count() == 1);
@@ -338,6 +344,7 @@ async fn subscribers_are_managed_without_a_service_too() {
 #[actix_web::test]
 async fn bad_input_names_the_flag_and_the_remedy() {
     let folder = Folder::new();
+    folder.make_store().await;
     let add = [
         "subscriber",
         "add",

@@ -214,6 +214,7 @@ async fn what_may_not_be_set_is_named_and_never_repeated() {
 #[actix_web::test]
 async fn the_command_line_sets_them_from_files_and_takes_them_back() {
     let folder = Folder::new();
+    folder.make_store().await;
     let url = "http://127.0.0.1:9/";
     std::fs::write(
         folder.path("headers"),

@@ -235,3 +235,29 @@ async fn the_command_line_erases_with_and_without_a_service_and_asks_first() {
         [""; 0]
     );
 }
+
+#[actix_web::test]
+async fn an_erasure_that_finds_nobody_says_so_and_exits_1() {
+    let folder = Folder::new();
+    let service = folder.serve();
+    let body = cloud_status("wamid.1", "sent", 1_760_000_000);
+    service.post(body).await;
+    let other = "+385990009999";
+    for flags in [&["--dry-run"][..], &["--yes"], &["--yes", "--json"]] {
+        let answer = folder.run(&[&["erase", other], flags].concat()).await;
+        assert_eq!(answer.exit, 1, "{answer:?}");
+        if flags.contains(&"--json") {
+            assert_eq!(answer.json()["removed"]["messages"], 0);
+            continue;
+        }
+        let store = folder.path("tickrelay.db");
+        for part in ["nobody was found", other, store.to_str().unwrap()] {
+            assert!(answer.talk.contains(part), "{part}: {answer:?}");
+        }
+        assert!(!answer.talk.contains("Removed"), "{answer:?}");
+        assert_eq!(answer.data, "");
+    }
+    // The control: a person who is there is removed, once.
+    assert_eq!(folder.run(&["erase", PERSON, "--yes"]).await.exit, 0);
+    assert_eq!(folder.run(&["erase", PERSON, "--yes"]).await.exit, 1);
+}

@@ -44,6 +44,7 @@
 //! - `simulate`: what is played for every kind of source is believed, understood and counted.
 //! - `benchmarks`: the page of figures shows what was measured and nothing else.
 //! - `wal`: the write-ahead log starts over under load, and says who keeps it from doing so.
+//! - `placing`: where the store is looked for, who makes it, and who refuses where none is.
 //! - `erase`: a person who wants to be forgotten leaves no trace.
 
 #![allow(
@@ -77,6 +78,7 @@ mod normalise;
 mod order;
 mod origin;
 mod outage;
+mod placing;
 mod poisoned;
 mod polling;
 mod power;

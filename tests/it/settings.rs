@@ -19,6 +19,7 @@ const T0: i64 = 1_760_000_000;
 #[actix_web::test]
 async fn an_update_changes_what_is_given_and_leaves_the_rest() {
     let folder = Folder::new();
+    folder.make_store().await;
     let url = "http://127.0.0.1:9/a";
     folder
         .done(&[
@@ -298,6 +299,7 @@ async fn what_a_subscriber_has_of_its_own_is_set_and_taken_back() {
 #[actix_web::test]
 async fn the_command_line_sets_and_takes_back_the_same() {
     let folder = Folder::new();
+    folder.make_store().await;
     let url = "http://127.0.0.1:9/";
     let add = [
         "subscriber",

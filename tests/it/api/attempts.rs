@@ -134,7 +134,8 @@ async fn a_source_shows_its_whole_callback_url_and_no_secret_of_it() {
 #[actix_web::test]
 async fn the_command_line_lists_attempts_and_sources() {
     let folder = Folder::new();
-    // Before there is a store.
+    assert_eq!(folder.run(&["source", "list"]).await.exit, 1);
+    folder.make_store().await;
     let first = folder.done(&["source", "list"]).await;
     assert!(first.contains("never"), "{first}");
     let receiver = Receiver::scripted(|_, _| Reply::status(404));
@@ -211,6 +212,7 @@ async fn a_source_that_is_asked_is_listed_without_a_callback_url() {
     let asked = "[[source]]\nname = \"bq\"\nprovider = \"botsquad\"\n\
          url = \"https://api.example.com/broadcast/{id}\"\nunauthenticated = true\n";
     std::fs::write(&path, config + asked).unwrap();
+    folder.make_store().await;
     let listed = folder.done(&["source", "list"]).await;
     assert!(listed.contains("(it is asked)"), "{listed}");
     assert!(!listed.contains("/webhooks/bq"), "{listed}");

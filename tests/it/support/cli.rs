@@ -59,6 +59,11 @@ impl Folder {
         }
     }
 
+    /// Makes the store without a service, as the first token does.
+    pub(crate) async fn make_store(&self) {
+        self.done(&["token", "create", "--role", "admin"]).await;
+    }
+
     /// A path in the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
