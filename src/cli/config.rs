@@ -3,7 +3,11 @@
 use clap::Subcommand;
 
 use super::{Exit, Settings, Terminal};
-use crate::config::{EXAMPLE, LoadError};
+use crate::access;
+use crate::clock::Clock;
+use crate::config::{Config, EXAMPLE, LoadError};
+use crate::control;
+use crate::operations::{Answer, Request};
 
 /// The verbs of `config`.
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -56,6 +60,9 @@ fn check(settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exi
     for warning in loaded.warnings() {
         writeln!(terminal.data, "warning: {warning}")?;
     }
+    for warning in token_warnings(&loaded.config) {
+        writeln!(terminal.data, "warning: source.owners: {warning}")?;
+    }
     let sources = loaded.config.sources.iter();
     let sources: Vec<&str> = sources.map(|source| source.name.as_str()).collect();
     let sources = match sources.as_slice() {
@@ -64,6 +71,15 @@ fn check(settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exi
     };
     writeln!(terminal.talk, "{name} is fine; {sources}")?;
     Ok(Exit::Done)
+}
+
+/// What this configuration takes from the tokens of the service that runs; a start warns of it too.
+fn token_warnings(config: &Config) -> Vec<String> {
+    let asked = control::ask(&config.store.path, &Request::ListTokens, |_| ());
+    let Ok(Some(Ok(Answer::Tokens(tokens)))) = asked else {
+        return Vec::new();
+    };
+    access::powerless(&tokens, config.owners(), Clock::system().now_ms())
 }
 
 fn show(settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {

@@ -9,6 +9,7 @@ use tickrelay::operations::Request;
 
 use crate::retrying::T0;
 use crate::support::api::Caller;
+use crate::support::cli::Folder;
 use crate::support::receiver::{Received, Receiver};
 use crate::support::service::Home;
 use crate::support::{TestApp, cloud};
@@ -199,4 +200,21 @@ fn the_start_warns_of_a_token_whose_owner_no_source_names() {
     std::fs::write(&file, config).unwrap();
     let quiet = log();
     assert!(!quiet.contains("whom no source names"), "{quiet}");
+}
+
+#[actix_web::test]
+async fn the_check_of_a_configuration_warns_of_what_it_takes_from_tokens() {
+    let folder = Folder::new();
+    let _service = folder.serve();
+    let create = ["token", "create", "--role", "integrator", "--owner", "acme"];
+    folder.done(&create).await;
+    let check = ["config", "check"];
+    let warned = folder.done(&check).await;
+    let warning = "warning: source.owners: token 1 (integrator) has the owner \"acme\", whom no";
+    assert!(warned.contains(warning), "{warned}");
+    let file = folder.path("tickrelay.toml");
+    let config = std::fs::read_to_string(&file).unwrap() + "owners = [\"acme\"]\n";
+    std::fs::write(&file, config).unwrap();
+    let quiet = folder.done(&check).await;
+    assert!(!quiet.contains("acme"), "{quiet}");
 }
