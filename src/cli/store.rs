@@ -46,7 +46,7 @@ pub(super) fn absolute(path: &Path) -> PathBuf {
 /// What to say of a store that was just made: where, as which user, and what is wrong with that.
 pub(super) fn made(path: &Path) -> String {
     let (path, user) = (absolute(path), geteuid().as_raw());
-    let mut text = format!(
+    let text = format!(
         "the store is made: {}, of the user {}",
         path.display(),
         called(user)
@@ -56,11 +56,11 @@ pub(super) fn made(path: &Path) -> String {
         && user == 0
         && owner != 0
     {
-        text.push_str(&format!(
-            "\nwarning: its folder is of the user {0}. A service that runs as {0} cannot open what \
-             root made: remove the store, and make it as that user",
+        return format!(
+            "{text}\nwarning: its folder is of the user {0}. A service that runs as {0} cannot open \
+             what root made: remove the store, and make it as that user",
             called(owner)
-        ));
+        );
     }
     text
 }
@@ -189,13 +189,13 @@ mod tests {
         assert!(refused > 30, "{refused} commands");
         // The control: the one that makes it says where and as whom, and then they find it.
         let config = ["--config", file.to_str().unwrap()];
-        let make = ["token", "create", "--role", "admin", config[0], config[1]];
-        let (exit, _, talk) = run(&make);
+        let create = ["token", "create", "--role", "admin", config[0], config[1]];
+        let (exit, _, talk) = run(&create);
         let store = folder.path().join("tickrelay.db");
         let made = format!("the store is made: {}, of the user ", store.display());
         assert!(exit == Exit::Done && talk.contains(&made), "{talk}");
         assert!(store.exists());
-        let (exit, _, talk) = run(&make);
+        let (exit, _, talk) = run(&create);
         assert!(
             exit == Exit::Done && !talk.contains("the store is made"),
             "{talk}"
