@@ -103,7 +103,11 @@ fn the_example_names_every_setting() {
         "INFOBIP_URL_TOKEN",
         "BOTSQUAD_AUTHORIZATION",
     ];
-    let environment = secrets.map(|name| (name, "s3cret"));
+    let mut environment = secrets.map(|name| (name, "s3cret")).to_vec();
+    environment.push((
+        "TICKRELAY_KEY",
+        "c2l4dGVlbiBieXRlcywgc2l4dGVlbiBieXRlcy4uLi4=",
+    ));
     let loaded = resolve_with(&uncommented_example(), &environment, &[]).unwrap();
     for (key, origin) in &loaded.origins {
         assert!(matches!(origin, Origin::File { .. }), "{key}: {origin}");
