@@ -248,7 +248,7 @@ async fn a_body_that_drips_for_ever_costs_no_more_than_the_timeout() {
 #[tokio::test]
 async fn a_huge_body_is_not_read() {
     // All of it would never come.
-    check(Script::Flood(usize::MAX), Some(200), None).await;
+    check(Script::Flood(1 << 50), Some(200), None).await;
 }
 
 #[tokio::test]
