@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::model::SubscriberKind;
-use tickrelay::operations::Request;
+use tickrelay::operations::{Answer, EraseOptions, Request};
 use tickrelay::store::NewSubscriber;
 
 use crate::support::receiver::Receiver;
@@ -256,4 +256,39 @@ async fn keys_come_from_the_configuration_and_the_first_one_seals() {
     let (code, said) = home.refused();
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("openssl rand -base64 32"), "{said}");
+}
+
+/// An erasure drops the kept answers that mention the person, and those that it cannot open.
+#[actix_web::test]
+async fn an_erasure_drops_kept_answers_that_mention_the_person_or_that_no_key_opens() {
+    let app = TestApp::boot().await;
+    let admin = app.caller(Role::Admin).await;
+    let kept = "SELECT group_concat(key) FROM (SELECT key FROM idempotency ORDER BY key)";
+    for (key, id) in [("a", "about-34600000001"), ("b", "about-34600000002")] {
+        let keyed = admin.clone().header("Idempotency-Key", key);
+        let sent = json!({"source": "cloud", "msId": id});
+        keyed.post("/messages", &sent).await.with(201);
+    }
+    let erase = |dry_run| Request::Erase {
+        person: "+34 600 000 001".to_owned(),
+        options: EraseOptions {
+            dry_run,
+            vacuum: false,
+        },
+    };
+    let erased = |answer| match answer {
+        Answer::Erased(erased) => (erased.kept, erased.kept_unopened),
+        other => panic!("nothing is erased: {other:?}"),
+    };
+    assert_eq!(erased(app.order(erase(true)).await), (1, 0));
+    assert_eq!(app.value::<String>(kept), "a,b");
+    assert_eq!(erased(app.order(erase(false)).await), (1, 0));
+    assert_eq!(app.value::<String>(kept), "b");
+    let key = app.path().with_extension("key");
+    let app = app
+        .restart_with(move |_| std::fs::write(&key, tickrelay::store::seal::generate()).unwrap())
+        .await;
+    assert_eq!(erased(app.order(erase(false)).await), (0, 1));
+    assert_eq!(app.value::<Option<String>>(kept), None);
+    app.stop().await;
 }
