@@ -6,8 +6,7 @@ use super::{Exit, Settings, Terminal};
 use crate::access;
 use crate::clock::Clock;
 use crate::config::{Config, EXAMPLE, LoadError};
-use crate::control;
-use crate::operations::{Answer, Request};
+use crate::store::Reader;
 
 /// The verbs of `config`.
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -73,13 +72,18 @@ fn check(settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exi
     Ok(Exit::Done)
 }
 
-/// What this configuration takes from the tokens of the service that runs; a start warns of it too.
+/// What this configuration takes from the tokens of its store; a start warns of it too. A store
+/// that is not there or cannot be read has none to warn of: other commands say what is wrong with it.
 fn token_warnings(config: &Config) -> Vec<String> {
-    let asked = control::ask(&config.store.path, &Request::ListTokens, |_| ());
-    let Ok(Some(Ok(Answer::Tokens(tokens)))) = asked else {
+    if !config.store.path.exists() {
         return Vec::new();
-    };
-    access::powerless(&tokens, config.owners(), Clock::system().now_ms())
+    }
+    let tokens = Reader::new(config.store.path.clone()).tokens();
+    access::powerless(
+        &tokens.unwrap_or_default(),
+        config.owners(),
+        Clock::system().now_ms(),
+    )
 }
 
 fn show(settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {

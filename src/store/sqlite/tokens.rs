@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use subtle::ConstantTimeEq as _;
 
 use super::changes::Changing;
+use super::reader::Reader;
 use super::writer::Job;
 use super::{Store, backend};
 use crate::access::token::{self, Hash, NewToken, TokenRecord};
@@ -36,14 +37,26 @@ impl Tokens {
     }
 }
 
+impl Reader {
+    /// Every token, the revoked and the expired ones too, in the order they were made.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn tokens(&self) -> Result<Vec<TokenRecord>, Error> {
+        let tokens = self.read("read the tokens", select)?;
+        Ok(tokens.into_iter().map(|(_, token)| token).collect())
+    }
+}
+
 fn load(connection: &Connection) -> Result<Vec<(Hash, TokenRecord)>, Error> {
-    let read = || -> rusqlite::Result<Vec<(Hash, TokenRecord)>> {
-        connection
-            .prepare("SELECT * FROM token ORDER BY token_id")?
-            .query_map([], read_token)?
-            .collect()
-    };
-    read().map_err(|error| backend("cannot read the tokens".to_owned(), error))
+    select(connection).map_err(|error| backend("cannot read the tokens".to_owned(), error))
+}
+
+fn select(connection: &Connection) -> rusqlite::Result<Vec<(Hash, TokenRecord)>> {
+    connection
+        .prepare("SELECT * FROM token ORDER BY token_id")?
+        .query_map([], read_token)?
+        .collect()
 }
 
 fn read_token(row: &Row<'_>) -> rusqlite::Result<(Hash, TokenRecord)> {

@@ -205,13 +205,18 @@ fn the_start_warns_of_a_token_whose_owner_no_source_names() {
 #[actix_web::test]
 async fn the_check_of_a_configuration_warns_of_what_it_takes_from_tokens() {
     let folder = Folder::new();
-    let _service = folder.serve();
+    let check = ["config", "check"];
+    // A check makes no store, and needs none.
+    assert!(!folder.done(&check).await.contains("acme"));
+    assert!(!folder.path("tickrelay.db").exists());
     let create = ["token", "create", "--role", "integrator", "--owner", "acme"];
     folder.done(&create).await;
-    let check = ["config", "check"];
-    let warned = folder.done(&check).await;
     let warning = "warning: source.owners: token 1 (integrator) has the owner \"acme\", whom no";
-    assert!(warned.contains(warning), "{warned}");
+    let warned = folder.done(&check).await;
+    assert!(warned.contains(warning), "without a service: {warned}");
+    let _service = folder.serve();
+    let warned = folder.done(&check).await;
+    assert!(warned.contains(warning), "beside a service: {warned}");
     let file = folder.path("tickrelay.toml");
     let config = std::fs::read_to_string(&file).unwrap() + "owners = [\"acme\"]\n";
     std::fs::write(&file, config).unwrap();
