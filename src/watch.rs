@@ -23,7 +23,7 @@ use crate::model::SubscriberState;
 use crate::store::watching::{Count, Counted, Position, Told};
 use crate::store::{Error, Store};
 use condition::{Condition, Seen, State, changes};
-use pulse::{Jump, KEPT_MS, Pulse, STEP_MS};
+use pulse::{Jump, Pulse, STEP_MS};
 
 /// How often it looks around.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -79,6 +79,8 @@ impl Watch {
             if let Err(error) = watching.look().await {
                 tracing::warn!(%error, "watch.failed");
             }
+            // The clock may have been set back meanwhile.
+            let next_ms = next_ms.min(clock.now_ms().saturating_add(look_ms));
             tokio::select! {
                 () = clock.sleep_until(next_ms) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
@@ -93,10 +95,13 @@ impl Watching {
         // Later than now it lies only when the clock was set back.
         self.started_ms = self.started_ms.min(now_ms);
         if self.position.is_none() {
-            self.begin().await?;
+            self.begin(now_ms).await?;
         }
         // Also when the clock was set back.
         if !(self.counted_ms..self.counted_ms.saturating_add(COUNT_EVERY_MS)).contains(&now_ms) {
+            if self.counted_ms != i64::MIN {
+                self.pulse.follow_clock(self.counted_ms, now_ms);
+            }
             self.count(now_ms).await?;
             self.counted_ms = now_ms;
         }
@@ -130,11 +135,11 @@ impl Watching {
     }
 
     /// Takes over what an earlier run counted.
-    async fn begin(&mut self) -> Result<(), Error> {
+    async fn begin(&mut self, now_ms: i64) -> Result<(), Error> {
         let reader = self.watch.store.reader();
         let (counts, arrived) =
             off_thread(move || Ok((reader.counts()?, reader.arrived(None)?))).await?;
-        self.pulse.restore(counts);
+        self.pulse.restore(counts, now_ms);
         self.position = Some(arrived.position);
         Ok(())
     }
@@ -152,11 +157,11 @@ impl Watching {
                 break;
             }
         }
-        self.pulse.forget(now_ms);
+        let kept = self.pulse.forget(now_ms);
         if counts.is_empty() {
             return Ok(());
         }
-        self.watch.store.keep_counts(counts, now_ms - KEPT_MS).await
+        self.watch.store.keep_counts(counts, kept).await
     }
 
     fn subscribers(&self) -> Vec<Seen> {

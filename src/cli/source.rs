@@ -51,8 +51,10 @@ impl Verb {
 impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let config = settings.load()?.config;
-        let since_ms = Clock::system().now_ms() - DAY_MS;
-        let activity = settings.reader()?.source_activity(since_ms)?;
+        let now_ms = Clock::system().now_ms();
+        let activity = settings
+            .reader()?
+            .source_activity(now_ms - DAY_MS, now_ms)?;
         if config.sources.is_empty() {
             return terminal.refuse("no source yet: the configuration has no [[source]]");
         }

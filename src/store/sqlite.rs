@@ -24,6 +24,7 @@ mod keys;
 mod messages;
 mod pending;
 mod polls;
+mod ranges;
 pub(super) mod reader;
 mod refills;
 mod registrations;

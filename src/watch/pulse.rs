@@ -5,6 +5,7 @@
 //! before is among what is usual.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::store::watching::{Count, Counted};
@@ -12,14 +13,21 @@ use crate::store::watching::{Count, Counted};
 /// The length of a step, ms.
 pub(super) const STEP_MS: i64 = 10 * 60_000;
 /// How long counts are kept, ms.
-pub(super) const KEPT_MS: i64 = 8 * DAY_MS;
+const KEPT_MS: i64 = 8 * DAY_MS;
 const DAY_MS: i64 = 24 * 3_600_000;
 /// An error below this share of the reports, in a hundred, has not jumped.
 const LEAST_PERCENT: u64 = 1;
 
 /// Counts by what was counted, then by the beginning of the step.
+///
+/// Only steps of the last eight days by the clock are judged. After a jump of the clock all
+/// others are kept for a day, since the clock may come back.
 #[derive(Debug, Default)]
-pub(super) struct Pulse(BTreeMap<(Counted, String), BTreeMap<i64, u64>>);
+pub(super) struct Pulse {
+    counts: BTreeMap<(Counted, String), BTreeMap<i64, u64>>,
+    /// What the clock showed when it had jumped.
+    jumped_ms: Option<i64>,
+}
 
 /// When an error counts as jumped.
 #[derive(Debug, Clone, Copy)]
@@ -64,8 +72,11 @@ impl Jump {
 }
 
 impl Pulse {
-    /// Takes over what was stored.
-    pub(super) fn restore(&mut self, counts: Vec<Count>) {
+    /// Takes over what was stored. The newest of it tells whether the clock has jumped since.
+    pub(super) fn restore(&mut self, counts: Vec<Count>, now_ms: i64) {
+        if let Some(newest_ms) = counts.iter().map(|count| count.begins_at_ms).max() {
+            self.follow_clock(newest_ms, now_ms);
+        }
         for Count {
             begins_at_ms,
             what,
@@ -73,15 +84,28 @@ impl Pulse {
             count,
         } in counts
         {
-            let steps = self.0.entry((what, subject)).or_default();
+            let steps = self.counts.entry((what, subject)).or_default();
             steps.insert(begins_at_ms, count);
         }
+    }
+
+    /// Notes a jump of the clock, which showed `before_ms` a few steps ago at most.
+    pub(super) fn follow_clock(&mut self, before_ms: i64, now_ms: i64) {
+        if now_ms < before_ms - STEP_MS || now_ms > before_ms.saturating_add(DAY_MS) {
+            self.jumped_ms = Some(now_ms);
+        }
+    }
+
+    /// Whether the clock jumped within a day.
+    fn has_jumped_lately(&self, now_ms: i64) -> bool {
+        let jumped = |jumped_ms: i64| (jumped_ms..jumped_ms + DAY_MS).contains(&now_ms);
+        self.jumped_ms.is_some_and(jumped)
     }
 
     /// Adds what came in; returns the count of that step, to be stored.
     pub(super) fn add(&mut self, what: Counted, subject: &str, more: u64, now_ms: i64) -> Count {
         let begins_at_ms = step(now_ms);
-        let steps = self.0.entry((what, subject.to_owned())).or_default();
+        let steps = self.counts.entry((what, subject.to_owned())).or_default();
         let count = steps.entry(begins_at_ms).or_default();
         *count += more;
         Count {
@@ -92,20 +116,26 @@ impl Pulse {
         }
     }
 
-    /// Forgets what is too old to say what is usual, and what was counted later than now, before
-    /// the clock was set back: a source would not be missed until that time comes.
-    pub(super) fn forget(&mut self, now_ms: i64) {
-        let first_ms = step(now_ms - KEPT_MS);
-        self.0.retain(|_, steps| {
-            *steps = steps.split_off(&first_ms);
-            steps.split_off(&(step(now_ms) + STEP_MS));
+    /// Forgets what is too old to say what is usual, and what a clock that was ahead has
+    /// counted; returns the steps that are kept, by their beginnings.
+    pub(super) fn forget(&mut self, now_ms: i64) -> Range<i64> {
+        if self.has_jumped_lately(now_ms) {
+            return i64::MIN..i64::MAX;
+        }
+        let kept = judged(now_ms);
+        self.counts.retain(|_, steps| {
+            steps.retain(|begins_at_ms, _| kept.contains(begins_at_ms));
             !steps.is_empty()
         });
+        kept
     }
 
     /// Of what something was counted.
     pub(super) fn subjects(&self, what: Counted) -> impl Iterator<Item = &str> {
-        let of_what = self.0.keys().filter(move |(counted, _)| *counted == what);
+        let of_what = self
+            .counts
+            .keys()
+            .filter(move |(counted, _)| *counted == what);
         of_what.map(|(_, subject)| subject.as_str())
     }
 
@@ -119,22 +149,29 @@ impl Pulse {
         least: Duration,
         factor: u32,
     ) -> Option<i64> {
-        let steps = self.0.get(&(Counted::Webhooks, source.to_owned()))?;
-        let (first_ms, latest_ms) = (*steps.keys().next()?, *steps.keys().next_back()?);
+        let steps = self.counts.get(&(Counted::Webhooks, source.to_owned()))?;
+        let steps: Vec<i64> = steps
+            .range(judged(now_ms))
+            .map(|(at_ms, _)| *at_ms)
+            .collect();
+        let (first_ms, latest_ms) = (*steps.first()?, *steps.last()?);
         if latest_ms - first_ms < DAY_MS {
             return None;
         }
-        let gaps = steps.keys().zip(steps.keys().skip(1));
+        let gaps = steps.iter().zip(steps.iter().skip(1));
         let longest_ms = gaps.map(|(one, next)| next - one - STEP_MS).max()?;
         let floor_ms = i64::try_from(least.as_millis()).unwrap_or(i64::MAX);
         let usual_ms = longest_ms.saturating_mul(i64::from(factor)).max(floor_ms);
-        let silent_ms = now_ms - latest_ms - STEP_MS;
+        // While the clock jumped, nobody was silent.
+        let awake_ms = self.jumped_ms.filter(|jumped_ms| *jumped_ms <= now_ms);
+        let heard_ms = (latest_ms + STEP_MS).max(awake_ms.unwrap_or(i64::MIN));
+        let silent_ms = now_ms - heard_ms;
         (silent_ms > usual_ms).then_some(silent_ms)
     }
 
     /// How an error fares.
     pub(super) fn rate(&self, error_key: &str, now_ms: i64) -> Rate {
-        let now = step(now_ms) - STEP_MS..i64::MAX;
+        let now = lately(now_ms);
         let before = now.start - DAY_MS..now.start;
         Rate {
             failures: self.sum(Counted::Failures, error_key, now.clone()),
@@ -146,21 +183,27 @@ impl Pulse {
 
     /// What could not be read of the source's webhooks, in the last ten to twenty minutes.
     pub(super) fn unreadable(&self, source: &str, now_ms: i64) -> u64 {
-        self.sum(
-            Counted::Unreadable,
-            source,
-            step(now_ms) - STEP_MS..i64::MAX,
-        )
+        self.sum(Counted::Unreadable, source, lately(now_ms))
     }
 
-    fn sum(&self, what: Counted, subject: &str, when: std::ops::Range<i64>) -> u64 {
-        let steps = self.0.get(&(what, subject.to_owned()));
+    fn sum(&self, what: Counted, subject: &str, when: Range<i64>) -> u64 {
+        let steps = self.counts.get(&(what, subject.to_owned()));
         steps.map_or(0, |steps| steps.range(when).map(|(_, count)| count).sum())
     }
 }
 
 const fn step(now_ms: i64) -> i64 {
     now_ms - now_ms.rem_euclid(STEP_MS)
+}
+
+/// The steps of the last ten to twenty minutes.
+const fn lately(now_ms: i64) -> Range<i64> {
+    step(now_ms) - STEP_MS..step(now_ms) + STEP_MS
+}
+
+/// The steps that say what is usual.
+const fn judged(now_ms: i64) -> Range<i64> {
+    step(now_ms - KEPT_MS)..step(now_ms) + STEP_MS
 }
 
 #[cfg(test)]
@@ -208,7 +251,7 @@ mod tests {
             pulse.add(Counted::Webhooks, "acme", 1, NOW_MS - hours * HOUR_MS);
         }
         pulse.forget(NOW_MS);
-        let steps = &pulse.0[&(Counted::Webhooks, "acme".to_owned())];
+        let steps = &pulse.counts[&(Counted::Webhooks, "acme".to_owned())];
         assert_eq!(steps.len(), 3);
         pulse.forget(NOW_MS + KEPT_MS + DAY_MS);
         assert_eq!(pulse.subjects(Counted::Webhooks).count(), 0);
@@ -266,5 +309,54 @@ mod tests {
         assert_eq!(rate, expected);
         assert_eq!(pulse.unreadable("acme", NOW_MS), 3);
         assert_eq!(pulse.unreadable("acme", NOW_MS + 2 * STEP_MS), 0);
+    }
+
+    /// A source heard every six hours for three days, then a jump by so many days, a webhook
+    /// after it, an hour, and the way back; whether its traffic is as known as before.
+    fn jump_and_back(days: i64) {
+        let mut pulse = Pulse::default();
+        let add = |pulse: &mut Pulse, at_ms: i64| {
+            pulse.add(Counted::Webhooks, "acme", 1, at_ms);
+            pulse.add(Counted::Reports, "", 10, at_ms);
+        };
+        for number in 0..12 {
+            add(&mut pulse, NOW_MS - (12 - number) * 6 * HOUR_MS);
+        }
+        let before = pulse.rate("meta:1", NOW_MS);
+        let hour = Duration::from_hours(1);
+        let silent = |pulse: &Pulse, now_ms| pulse.silent_ms("acme", now_ms, hour, 2);
+        let elsewhere_ms = NOW_MS + days * DAY_MS;
+        pulse.follow_clock(NOW_MS, elsewhere_ms);
+        for at_ms in [elsewhere_ms, elsewhere_ms + HOUR_MS] {
+            add(&mut pulse, at_ms);
+            pulse.forget(at_ms);
+            assert_eq!(silent(&pulse, at_ms), None, "{days} days");
+        }
+        let back_ms = NOW_MS + HOUR_MS;
+        pulse.follow_clock(elsewhere_ms + HOUR_MS, back_ms);
+        pulse.forget(back_ms);
+        assert_eq!(silent(&pulse, back_ms), None, "{days} days");
+        let after = pulse.rate("meta:1", NOW_MS);
+        if days > 0 {
+            assert_eq!(after, before, "{days} days");
+        } else {
+            // What came while the clock was behind is counted where it said so.
+            assert!(after.reports_before >= before.reports_before);
+        }
+        // It is missed in its time all the same: twice its six hours, by two hours more.
+        let missed_ms = silent(&pulse, back_ms + 14 * HOUR_MS);
+        assert_eq!(missed_ms, Some(14 * HOUR_MS), "{days} days");
+        // A day later what another clock counted is forgotten.
+        let kept = pulse.forget(back_ms + DAY_MS);
+        assert!(!kept.contains(&(NOW_MS + 400 * DAY_MS)));
+        let steps = &pulse.counts[&(Counted::Webhooks, "acme".to_owned())];
+        assert!(steps.keys().all(|at_ms| kept.contains(at_ms)));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_and_comes_back_leaves_what_is_usual_as_it_was() {
+        for days in [400, 2, -2, -400] {
+            jump_and_back(days);
+        }
     }
 }

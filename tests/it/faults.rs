@@ -18,6 +18,7 @@ mod connections;
 mod disk;
 mod displaced;
 mod files;
+mod jumps;
 mod pages;
 mod subscribers;
 mod unbounded;

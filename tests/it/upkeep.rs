@@ -12,6 +12,7 @@ use crate::support::{TestApp, cloud_status, until};
 
 const START_MS: i64 = 1_760_000_100_000;
 const DAY: Duration = Duration::from_hours(24);
+const HOUR: Duration = Duration::from_hours(1);
 
 #[actix_web::test]
 async fn what_is_old_is_pruned_and_what_is_pending_is_kept() {
@@ -53,8 +54,10 @@ async fn what_is_old_is_pruned_and_what_is_pending_is_kept() {
         (2, 2, 2)
     );
 
-    hand.advance(9 * DAY);
+    // After a jump pruning is put off: the clock may come back.
+    hand.advance(8 * DAY);
     until("webhooks and attempts are pruned", || {
+        hand.advance(HOUR);
         count("webhook") == 0 && count("attempt") == 0 && count("payload") == 1
     })
     .await;
@@ -63,8 +66,8 @@ async fn what_is_old_is_pruned_and_what_is_pending_is_kept() {
         (2, 2, 4)
     );
 
-    hand.advance(2 * DAY);
     until("what was settled is pruned", || {
+        hand.advance(HOUR);
         count("message") == 1 && count("subscriber") == 2
     })
     .await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::ranges::{self, Timed};
 use super::{alerts, forwards, registrations, rows};
 use crate::model::{Change, Message, Report, ReportError, Standing, Status, Subscriber};
 use crate::plan::{self, Context, Plan};
@@ -464,7 +465,7 @@ impl<'a> Accepting<'a> {
                 arrival.broadcast,
                 body,
             ])?;
-        Ok(())
+        ranges::given_out(self.connection, Timed::Webhook, bringing.webhook.id())
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::backend;
+use super::ranges::{self, Timed};
 use super::writer::Core;
 use crate::model::ErrorCode;
 use crate::store::{Attempt, Error, Owed, Settlement, Verdict};
@@ -26,9 +27,11 @@ pub(super) fn insert_payload(
     report_id: i64,
     body: &[u8],
 ) -> rusqlite::Result<i64> {
-    connection
+    let payload_id = connection
         .prepare_cached("INSERT INTO payload (report_id, body) VALUES (?1, ?2)")?
-        .insert(params![report_id, body])
+        .insert(params![report_id, body])?;
+    ranges::given_out(connection, Timed::Payload, payload_id)?;
+    Ok(payload_id)
 }
 
 /// Writes a forward that is due now; returns it with the subscriber it is owed to.
@@ -54,6 +57,7 @@ pub(super) fn insert(
             place_rank,
             new.now_ms,
         ])?;
+    ranges::given_out(connection, Timed::Forward, forward_id)?;
     let owed = Owed {
         forward_id,
         uid,
@@ -156,7 +160,7 @@ fn insert_attempt(
             text(&outcome.detail),
             text(&outcome.excerpt),
         ])?;
-    Ok(())
+    ranges::given_out(connection, Timed::Attempt, connection.last_insert_rowid())
 }
 
 /// When a forward was last taken, as far as its attempts are still there.

@@ -1,10 +1,11 @@
 //! Pruning by age, in steps small enough that webhooks need not wait.
 //!
-//! Keys are given out in order of arrival, so a step looks at the oldest keys alone and no
+//! A step looks at the keys that may be old by what is noted of their ranges (`ranges`), so no
 //! index on times is needed. What a step may not remove yet is stepped over.
 
 use rusqlite::{Connection, params};
 
+use super::ranges::{self, Keys, Timed};
 use super::writer::Core;
 use super::{Store, backend, erase};
 use crate::store::{Error, Prunable, PruneStep};
@@ -27,7 +28,12 @@ impl Store {
         before_ms: i64,
         after: i64,
     ) -> Result<PruneStep, Error> {
-        self.run(move |core| core.prune(what, before_ms, after))
+        let keys = self
+            .look("look for what is old", move |connection| {
+                ranges::before(connection, timed(what), after, before_ms)
+            })
+            .await?;
+        self.run(move |core| core.prune(what, before_ms, keys))
             .await
     }
 
@@ -71,86 +77,94 @@ impl Store {
 }
 
 impl Core {
-    fn prune(&mut self, what: Prunable, before_ms: i64, after: i64) -> Result<PruneStep, Error> {
+    fn prune(&mut self, what: Prunable, before_ms: i64, keys: Keys) -> Result<PruneStep, Error> {
         self.change("prune", |connection, _| {
-            prune(connection, what, before_ms, after)
+            prune(connection, what, before_ms, keys)
                 .map_err(|error| backend(format!("cannot prune {}", what.as_str()), error))
         })
     }
 }
 
-/// Columns: the key, whether it is old (what follows the first that is not is left for
-/// later), whether it may go.
+pub(super) const fn timed(what: Prunable) -> Timed {
+    match what {
+        Prunable::Webhooks => Timed::Webhook,
+        Prunable::Attempts => Timed::Attempt,
+        Prunable::Payloads => Timed::Payload,
+        Prunable::Messages => Timed::Message,
+    }
+}
+
+/// Columns: the key, whether it is old and may go.
 const fn candidates(what: Prunable) -> &'static str {
     match what {
         Prunable::Webhooks => {
-            "SELECT webhook_id, received_at_ms < ?1, TRUE FROM webhook \
-             WHERE webhook_id > ?2 ORDER BY webhook_id LIMIT ?3"
+            "SELECT webhook_id, received_at_ms < ?1 FROM webhook \
+             WHERE webhook_id BETWEEN ?2 AND ?3 ORDER BY webhook_id LIMIT ?4"
         }
         Prunable::Attempts => {
-            "SELECT attempt_id, started_at_ms < ?1, forward.state IS NOT 'pending' \
+            "SELECT attempt_id, CASE WHEN started_at_ms < ?1 \
+             THEN forward.state IS NOT 'pending' ELSE FALSE END \
              FROM attempt LEFT JOIN forward USING (forward_id) \
-             WHERE attempt_id > ?2 ORDER BY attempt_id LIMIT ?3"
+             WHERE attempt_id BETWEEN ?2 AND ?3 ORDER BY attempt_id LIMIT ?4"
         }
         // A retry by hand settles a forward anew: its payload stays for as long again.
         Prunable::Payloads => {
-            "SELECT payload_id, report.received_at_ms IS NULL OR report.received_at_ms < ?1, \
-             payload.report_id > 0 \
-             AND NOT EXISTS (SELECT 1 FROM forward WHERE forward.message_id = report.message_id \
+            "SELECT payload_id, CASE WHEN payload.report_id > 0 \
+             AND (report.received_at_ms IS NULL OR report.received_at_ms < ?1) \
+             THEN NOT EXISTS (SELECT 1 FROM forward WHERE forward.message_id = report.message_id \
              AND forward.payload_id = payload.payload_id \
-             AND (forward.state = 'pending' OR forward.settled_at_ms >= ?1)) \
+             AND (forward.state = 'pending' OR forward.settled_at_ms >= ?1)) ELSE FALSE END \
              FROM payload LEFT JOIN report USING (report_id) \
-             WHERE payload_id > ?2 ORDER BY payload_id LIMIT ?3"
+             WHERE payload_id BETWEEN ?2 AND ?3 ORDER BY payload_id LIMIT ?4"
         }
         Prunable::Messages => {
-            "SELECT message_id, first_report_at_ms < ?1, last_report_at_ms < ?1 \
-             AND NOT EXISTS (SELECT 1 FROM forward WHERE forward.message_id = message.message_id \
-             AND (forward.state = 'pending' OR forward.settled_at_ms >= ?1)) \
-             FROM message WHERE message_id > ?2 ORDER BY message_id LIMIT ?3"
+            "SELECT message_id, CASE WHEN last_report_at_ms < ?1 \
+             THEN NOT EXISTS (SELECT 1 FROM forward WHERE forward.message_id = message.message_id \
+             AND (forward.state = 'pending' OR forward.settled_at_ms >= ?1)) ELSE FALSE END \
+             FROM message WHERE message_id BETWEEN ?2 AND ?3 ORDER BY message_id LIMIT ?4"
         }
     }
 }
 
-fn prune(
+pub(super) fn prune(
     connection: &Connection,
     what: Prunable,
     before_ms: i64,
-    after: i64,
+    (first_key, last_key): Keys,
 ) -> rusqlite::Result<PruneStep> {
     let limit = match what {
         Prunable::Messages => MESSAGES_STEP,
         _ => STEP,
     };
-    let mut step = PruneStep {
-        removed: 0,
-        next: None,
-    };
-    let mut seen = 0;
+    let (mut seen, mut seen_key) = (0, first_key);
     let mut going = Vec::new();
     let mut select = connection.prepare_cached(candidates(what))?;
-    let mut rows = select.query(params![before_ms, after, limit])?;
+    let mut rows = select.query(params![before_ms, first_key, last_key, limit])?;
     while let Some(row) = rows.next()? {
-        let id: i64 = row.get(0)?;
-        if !row.get::<_, bool>(1)? {
-            break;
-        }
+        seen_key = row.get(0)?;
         seen += 1;
-        if row.get(2)? {
-            going.push(id);
+        if row.get(1)? {
+            going.push(seen_key);
         }
-        step.next = (seen == limit).then_some(id);
     }
     drop(rows);
-    for id in going {
+    // With fewer rows than that all these keys are done.
+    let done_key = if seen == limit { seen_key } else { last_key };
+    for id in &going {
         match what {
-            Prunable::Webhooks => delete(connection, "webhook", id)?,
-            Prunable::Attempts => delete(connection, "attempt", id)?,
-            Prunable::Payloads => delete(connection, "payload", id)?,
-            Prunable::Messages => erase::delete_message(connection, id)?,
+            Prunable::Webhooks => delete(connection, "webhook", *id)?,
+            Prunable::Attempts => delete(connection, "attempt", *id)?,
+            Prunable::Payloads => delete(connection, "payload", *id)?,
+            Prunable::Messages => erase::delete_message(connection, *id)?,
         }
-        step.removed += 1;
     }
-    Ok(step)
+    if !going.is_empty() {
+        ranges::thinned(connection, timed(what), (first_key, done_key))?;
+    }
+    Ok(PruneStep {
+        removed: going.len(),
+        next: (done_key < i64::MAX).then_some(done_key),
+    })
 }
 
 /// Removes the row of that key; the key's column is named after its table.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::changes::Changing;
 use super::forwards::new_uid;
-use super::{backend, histories};
+use super::{backend, histories, ranges};
 use crate::store::query::Scope;
 use crate::store::timeline::ForwardDetail;
 use crate::store::{Error, RetrySelection};
@@ -60,6 +60,7 @@ fn retry(
 
 /// Makes forwards pending and due, with the whole schedule before them.
 pub(super) struct Owe<'a> {
+    connection: &'a Connection,
     update: CachedStatement<'a>,
     /// Keeps the id that is replaced, where each gets a new one.
     keep: Option<CachedStatement<'a>>,
@@ -83,6 +84,7 @@ impl<'a> Owe<'a> {
             .then(|| connection.prepare_cached(keep))
             .transpose()?;
         Ok(Self {
+            connection,
             update,
             keep,
             now_ms,
@@ -102,6 +104,6 @@ impl<'a> Owe<'a> {
         let uid = uid.as_ref().map(Uuid::as_bytes);
         self.update
             .execute(params![forward_id, self.now_ms, uid, replay_id])?;
-        Ok(())
+        ranges::owed_again(self.connection, forward_id, self.now_ms)
     }
 }

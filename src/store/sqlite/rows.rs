@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql, params};
 
+use super::ranges::{self, Timed};
 use crate::model::{Message, RegisteredFields, Report, ReportError, Status, TypeRule};
 use crate::plan::Plan;
 
@@ -151,7 +152,9 @@ pub(super) fn insert_message(
     statement.raw_bind_parameter(next + 2, element_hash)?;
     statement.raw_bind_parameter(next + 3, received_ms)?;
     statement.raw_execute()?;
-    Ok(connection.last_insert_rowid())
+    let message_id = connection.last_insert_rowid();
+    ranges::given_out(connection, Timed::Message, message_id)?;
+    Ok(message_id)
 }
 
 /// Writes what a report changed of a known message; most reports change something.

@@ -23,6 +23,7 @@ const MIGRATIONS: &[M<'static>] = &[
         "../../../schema/sqlite/0002_untried_first.sql"
     )),
     M::up(SEALED_SECRETS),
+    M::up(include_str!("../../../schema/sqlite/0004_key_ranges.sql")),
 ];
 
 const SEALED_SECRETS: &str = include_str!("../../../schema/sqlite/0003_sealed_secrets.sql");

@@ -1,19 +1,16 @@
 //! Reading messages for somebody who may see a part of them, page by page, and counting them.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::histories::json_list;
 use super::messages::{SELECT_MESSAGE, read_message};
+use super::ranges::{self, Timed};
 use super::reader::{Reader, maybe_word};
 use crate::model::{Status, digits};
 use crate::store::Error;
 use crate::store::overview::{MessageCount, SourceActivity};
 use crate::store::query::{MessageQuery, Scope};
 use crate::store::timeline::{MessageRecord, Timeline};
-
-/// Messages are in order of their first report, but for what a clock that was set back
-/// has done: this much of that is allowed for, ms.
-const CLOCK_MS: i64 = 3_600_000;
 
 /// Whether a message may be seen: one of those that the owner (`?1`) registered at a source that
 /// names it (of the list `owned`), or that a subscriber of the owner was to be told of, from one
@@ -32,7 +29,7 @@ pub(super) fn seen(owned: &str) -> String {
 impl Reader {
     /// The messages that match, the newest first.
     ///
-    /// Recipients have no index: this reads from the newest back to `since_ms`.
+    /// Recipients have no index: this reads from the newest on what may be of that time.
     ///
     /// # Errors
     /// As every read.
@@ -41,57 +38,55 @@ impl Reader {
             let recipient = query.recipient.as_deref().map(digits);
             let error_code: Option<i64> =
                 query.error.as_deref().and_then(|error| error.parse().ok());
-            let recipients = [
-                "report.recipient",
-                "recipient_user_id",
-                "recipient_parent_user_id",
-                "participant",
-            ];
-            // A number is compared by its digits, an id as it is.
-            let recipients = [recipients.map(plain), recipients.map(str::to_owned)].concat();
-            let recipients = recipients.join(", ");
-            let first = first_message_since(connection, query.since_ms)?;
-            connection
-                .prepare(&format!(
-                    "{SELECT_MESSAGE} WHERE {} \
-                     AND (?3 IS NULL OR provider_message_id = ?3) \
-                     AND (?4 IS NULL OR ?4 IN ({}, message.recipient) OR EXISTS (SELECT 1 FROM report \
-                     WHERE report.message_id = message.message_id AND ?4 IN ({recipients}))) \
-                     AND (?5 IS NULL OR status = ?5) \
-                     AND (?6 IS NULL OR error_key = ?6 OR error_code = ?7) \
-                     AND (?8 IS NULL OR source.name = ?8) \
-                     AND (?9 IS NULL OR message.bulk_id = ?9) \
-                     AND (?10 IS NULL OR first_report_at_ms >= ?10) \
-                     AND (?11 IS NULL OR first_report_at_ms < ?11) \
-                     AND message.message_id < ?12 AND message.message_id >= ?13 \
-                     AND (?15 IS NULL OR (silent_after_ms < ?15 AND coalesce(delivered_at_ms, \
-                     read_at_ms, failed_at_ms, deleted_at_ms) IS NULL)) \
-                     ORDER BY message.message_id DESC LIMIT ?14",
-                    seen("?16"),
-                    plain("message.recipient")
-                ))?
-                .query_map(
-                    params![
-                        query.scope.owner,
-                        json_list(&query.scope.sources),
-                        query.provider_message_id,
-                        recipient,
-                        query.status.map(Status::as_str),
-                        query.error,
-                        error_code,
-                        query.source,
-                        query.bulk_id,
-                        query.since_ms,
-                        query.until_ms,
-                        query.window.before.unwrap_or(i64::MAX),
-                        first,
-                        query.window.limit,
-                        query.silent_at_ms,
-                        query.scope.owned(),
-                    ],
-                    read_message,
-                )?
-                .collect()
+            let recipients = recipients_of_reports();
+            let keys = ranges::within(connection, Timed::Message, query.since_ms, query.until_ms)?;
+            let mut select = connection.prepare(&format!(
+                "{SELECT_MESSAGE} WHERE {} \
+                 AND (?3 IS NULL OR provider_message_id = ?3) \
+                 AND (?4 IS NULL OR ?4 IN ({}, message.recipient) OR EXISTS (SELECT 1 FROM report \
+                 WHERE report.message_id = message.message_id AND ?4 IN ({recipients}))) \
+                 AND (?5 IS NULL OR status = ?5) \
+                 AND (?6 IS NULL OR error_key = ?6 OR error_code = ?7) \
+                 AND (?8 IS NULL OR source.name = ?8) \
+                 AND (?9 IS NULL OR message.bulk_id = ?9) \
+                 AND (?10 IS NULL OR first_report_at_ms >= ?10) \
+                 AND (?11 IS NULL OR first_report_at_ms < ?11) \
+                 AND message.message_id BETWEEN ?12 AND ?13 \
+                 AND (?15 IS NULL OR (silent_after_ms < ?15 AND coalesce(delivered_at_ms, \
+                 read_at_ms, failed_at_ms, deleted_at_ms) IS NULL)) \
+                 ORDER BY message.message_id DESC LIMIT ?14",
+                seen("?16"),
+                plain("message.recipient")
+            ))?;
+            let last_key = query.window.before.map_or(i64::MAX, |before| before - 1);
+            let mut found = Vec::new();
+            for (first, last) in keys {
+                let mut rows = select.query(params![
+                    query.scope.owner,
+                    json_list(&query.scope.sources),
+                    query.provider_message_id,
+                    recipient,
+                    query.status.map(Status::as_str),
+                    query.error,
+                    error_code,
+                    query.source,
+                    query.bulk_id,
+                    query.since_ms,
+                    query.until_ms,
+                    first,
+                    last.min(last_key),
+                    query.window.limit - found.len(),
+                    query.silent_at_ms,
+                    query.scope.owned(),
+                ])?;
+                while let Some(row) = rows.next()? {
+                    found.push(read_message(row)?);
+                }
+                if found.len() >= query.window.limit {
+                    break;
+                }
+            }
+            Ok(found)
         })
     }
 
@@ -163,28 +158,37 @@ impl Reader {
         Ok(())
     }
 
-    /// How many messages that were first reported since then are in which status, by source.
+    /// How many messages that were first reported since then, and before `until_ms`, are in which
+    /// status, by source.
     ///
     /// # Errors
     /// As every read.
-    pub fn count_messages(&self, since_ms: i64, scope: &Scope) -> Result<Vec<MessageCount>, Error> {
+    pub fn count_messages(
+        &self,
+        since_ms: i64,
+        until_ms: i64,
+        scope: &Scope,
+    ) -> Result<Vec<MessageCount>, Error> {
         self.read("count messages", |connection| {
-            let first = first_message_since(connection, Some(since_ms))?;
+            let keys = ranges::within(connection, Timed::Message, Some(since_ms), Some(until_ms))?;
             connection
                 .prepare(&format!(
                     "SELECT source.name, status, count(*) AS messages \
-                     FROM message JOIN source USING (source_id) \
-                     WHERE {} AND message_id >= ?3 AND first_report_at_ms >= ?4 \
+                     FROM json_each(?3) AS keys CROSS JOIN message \
+                     ON message_id BETWEEN keys.value ->> 0 AND keys.value ->> 1 \
+                     JOIN source USING (source_id) \
+                     WHERE {} AND first_report_at_ms >= ?4 AND first_report_at_ms < ?5 \
                      GROUP BY source.name, status ORDER BY source.name, status",
-                    seen("?5")
+                    seen("?6")
                 ))?
                 .query_map(
                     params![
                         scope.owner,
                         json_list(&scope.sources),
-                        first,
+                        ranges::as_json(&keys),
                         since_ms,
-                        scope.owned()
+                        until_ms,
+                        scope.owned(),
                     ],
                     |row| {
                         Ok(MessageCount {
@@ -198,31 +202,41 @@ impl Reader {
         })
     }
 
-    /// What came in by each source since then, and when the last webhook did.
+    /// What came in by each source from `since_ms` to `now_ms`, and when the last webhook did.
     ///
     /// # Errors
     /// As every read.
-    pub fn source_activity(&self, since_ms: i64) -> Result<Vec<SourceActivity>, Error> {
+    pub fn source_activity(
+        &self,
+        since_ms: i64,
+        now_ms: i64,
+    ) -> Result<Vec<SourceActivity>, Error> {
         self.read("read what came in", |connection| {
-            let first: i64 = connection
-                .query_row(
-                    "SELECT webhook_id FROM webhook WHERE received_at_ms < ?1 \
-                     ORDER BY webhook_id DESC LIMIT 1",
-                    [since_ms - CLOCK_MS],
-                    |row| row.get(0),
-                )
-                .optional()?
-                .unwrap_or_default();
+            let until_ms = now_ms.saturating_add(1);
+            let keys = ranges::within(connection, Timed::Webhook, Some(since_ms), Some(until_ms))?;
+            // What came last was stamped by a clock that may have been ahead, or behind.
             connection
                 .prepare(
-                    "SELECT name, count(webhook_id), coalesce(sum(reports), 0), \
-                     coalesce(sum(new_reports), 0), coalesce(sum(unreadable), 0), \
-                     coalesce(max(received_at_ms), (SELECT received_at_ms FROM webhook AS older \
-                     WHERE older.source_id = source.source_id ORDER BY webhook_id DESC LIMIT 1)) \
-                     FROM source LEFT JOIN webhook ON webhook.source_id = source.source_id \
-                     AND webhook_id >= ?1 AND received_at_ms >= ?2 GROUP BY source.source_id",
+                    "WITH lately AS (SELECT source_id, count(*) AS webhooks, \
+                     sum(reports) AS reports, sum(new_reports) AS new_reports, \
+                     sum(unreadable) AS unreadable, max(received_at_ms) AS latest_ms \
+                     FROM json_each(?1) AS keys CROSS JOIN webhook \
+                     ON webhook_id BETWEEN keys.value ->> 0 AND keys.value ->> 1 \
+                     WHERE received_at_ms >= ?2 AND received_at_ms < ?3 GROUP BY source_id) \
+                     SELECT name, coalesce(webhooks, 0), coalesce(reports, 0), \
+                     coalesce(new_reports, 0), coalesce(unreadable, 0), coalesce(latest_ms, \
+                     (SELECT received_at_ms FROM webhook AS older \
+                     WHERE older.source_id = source.source_id AND received_at_ms < ?3 \
+                     ORDER BY webhook_id DESC LIMIT 1), \
+                     (SELECT received_at_ms FROM webhook AS newest \
+                     WHERE newest.source_id = source.source_id \
+                     ORDER BY webhook_id DESC LIMIT 1)) \
+                     FROM source LEFT JOIN lately USING (source_id) ORDER BY source.source_id",
                 )?
-                .query_map([first, since_ms], read_activity)?
+                .query_map(
+                    params![ranges::as_json(&keys), since_ms, until_ms],
+                    read_activity,
+                )?
                 .collect()
         })
     }
@@ -239,20 +253,17 @@ fn read_activity(row: &Row<'_>) -> rusqlite::Result<SourceActivity> {
     })
 }
 
-/// The key of a message that is older than all that were first reported since then.
-fn first_message_since(connection: &Connection, since_ms: Option<i64>) -> rusqlite::Result<i64> {
-    let Some(since_ms) = since_ms else {
-        return Ok(0);
-    };
-    let found = connection
-        .query_row(
-            "SELECT message_id FROM message WHERE first_report_at_ms < ?1 \
-             ORDER BY message_id DESC LIMIT 1",
-            [since_ms.saturating_sub(CLOCK_MS)],
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(found.unwrap_or_default())
+/// Whom a report may be about: a number is compared by its digits, an id as it is.
+fn recipients_of_reports() -> String {
+    let columns = [
+        "report.recipient",
+        "recipient_user_id",
+        "recipient_parent_user_id",
+        "participant",
+    ];
+    [columns.map(plain), columns.map(str::to_owned)]
+        .concat()
+        .join(", ")
 }
 
 /// A column as [`digits`] leaves a number: without what people write between digits.

@@ -1,6 +1,7 @@
 //! Watching the service: counting what came in by ranges of keys, keeping what was told of
 //! conditions, and owing each event to those who want to know.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rusqlite::{Connection, params};
@@ -176,14 +177,14 @@ fn count_reports(
 
 impl Store {
     /// Keeps counts, each in the place of what was kept of its step, and forgets those of steps
-    /// that begin before that time.
+    /// that begin at no time in `kept`, ms since 1970 UTC.
     ///
     /// # Errors
     /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn keep_counts(&self, counts: Vec<Count>, before_ms: i64) -> Result<(), Error> {
+    pub async fn keep_counts(&self, counts: Vec<Count>, kept: Range<i64>) -> Result<(), Error> {
         self.run(move |core| {
             core.change("keep what came in", |connection, _| {
-                keep_counts(connection, &counts, before_ms)
+                keep_counts(connection, &counts, &kept)
                     .map_err(|error| backend("cannot keep what came in".to_owned(), error))
             })
         })
@@ -298,7 +299,11 @@ fn tell(
     Ok(owed)
 }
 
-fn keep_counts(connection: &Connection, counts: &[Count], before_ms: i64) -> rusqlite::Result<()> {
+fn keep_counts(
+    connection: &Connection,
+    counts: &[Count],
+    kept: &Range<i64>,
+) -> rusqlite::Result<()> {
     let mut keep = connection.prepare_cached(
         "INSERT INTO pulse (begins_at_ms, what, subject, count) VALUES (?1, ?2, ?3, ?4) \
          ON CONFLICT DO UPDATE SET count = excluded.count",
@@ -312,8 +317,8 @@ fn keep_counts(connection: &Connection, counts: &[Count], before_ms: i64) -> rus
         ])?;
     }
     connection
-        .prepare_cached("DELETE FROM pulse WHERE begins_at_ms < ?1")?
-        .execute([before_ms])?;
+        .prepare_cached("DELETE FROM pulse WHERE begins_at_ms < ?1 OR begins_at_ms >= ?2")?
+        .execute([kept.start, kept.end])?;
     Ok(())
 }
 

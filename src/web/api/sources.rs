@@ -126,9 +126,13 @@ pub(super) struct SourcesView {
 }
 
 async fn views(asked: &Asked) -> Result<Vec<View>, Problem> {
-    let since_ms = asked.shared.clock.now_ms() - 24 * 3600 * 1000;
+    let now_ms = asked.shared.clock.now_ms();
+    let since_ms = now_ms - 24 * 3600 * 1000;
     let (activity, polls) = asked
-        .read(move |reader| Ok((reader.source_activity(since_ms)?, reader.poll_overviews()?)))
+        .read(move |reader| {
+            let activity = reader.source_activity(since_ms, now_ms)?;
+            Ok((activity, reader.poll_overviews()?))
+        })
         .await?;
     let api = &asked.shared.api;
     let public_url = api.public_url.as_deref();

@@ -84,11 +84,16 @@ pub(super) struct StateView {
 #[utoipa::path(get, path = "/stats", tag = "stats", params(StatsQuery),
     responses((status = 200, description = "They.", body = View)))]
 pub(super) async fn read(asked: Asked, Query(query): Query<StatsQuery>) -> Reply {
-    let day_ago_ms = asked.shared.clock.now_ms() - 24 * 3600 * 1000;
-    let since = query.since.unwrap_or(Time(day_ago_ms));
+    let now_ms = asked.shared.clock.now_ms();
+    let since = query.since.unwrap_or(Time(now_ms - 24 * 3600 * 1000));
     let (Time(since_ms), scope) = (since, Scope::from(&asked.caller));
+    // Of the last 24 h is nothing that a clock which was ahead has stamped.
+    let until_ms = query.since.map_or(now_ms + 1, |_| i64::MAX);
     let (messages, backlog) = asked
-        .read(move |reader| Ok((reader.count_messages(since_ms, &scope)?, reader.backlog()?)))
+        .read(move |reader| {
+            let messages = reader.count_messages(since_ms, until_ms, &scope)?;
+            Ok((messages, reader.backlog()?))
+        })
         .await?;
     let health = asked.shared.store.health();
     let subscribers = Arc::clone(&asked.shared.store.subscribers().borrow());

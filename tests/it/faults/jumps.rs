@@ -1,0 +1,176 @@
+//! The clock jumped ahead or behind and came back: what it stamped meanwhile neither stops pruning
+//! nor hides what others brought.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tickrelay::access::Role;
+use tickrelay::clock::{Clock, Hand};
+use tickrelay::operations::Request;
+use tickrelay::store::ReprocessSelection;
+
+use crate::support::api::Caller;
+use crate::support::receiver::Receiver;
+use crate::support::{TestApp, cloud_status, until, until_or};
+
+const START_MS: i64 = 1_760_000_000_000;
+/// When all of it has ended.
+const NOW_MS: i64 = START_MS + 60_000;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// A subscriber that takes ten webhooks half an hour apart, four by a clock that is wrong by so many days, ten
+/// more.
+async fn through_a_jump(days: i64) -> (TestApp, Hand, Receiver) {
+    let (clock, hand) = Clock::manual(START_MS);
+    let app = TestApp::boot_with(clock, |config| {
+        config.store.retention.webhooks_days = 8;
+        config.store.retention.attempts_days = 8;
+        config.store.retention.messages_days = 10;
+        config.forward.max_age = Duration::from_hours(24 * 1000);
+    })
+    .await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    let mut sent = 0;
+    for (count, off_ms) in [(10, 0), (4, days * DAY_MS), (10, 0)] {
+        for _ in 0..count {
+            sent += 1;
+            // The last is of now.
+            hand.set_ms(START_MS + (sent - 24) * HOUR_MS / 2 + off_ms);
+            let body = cloud_status(&format!("wamid.{sent}"), "sent", START_MS / 1000);
+            assert_eq!(app.post("cloud", body).await, 200);
+            until("it is forwarded", || {
+                receiver.count() == usize::try_from(sent).unwrap()
+            })
+            .await;
+            app.settled().await;
+        }
+    }
+    hand.set_ms(NOW_MS);
+    (app, hand, receiver)
+}
+
+async fn get(caller: &Caller, path: &str) -> Value {
+    caller.get(path).await.with(200)
+}
+
+fn sum(rows: &Value, field: &str) -> i64 {
+    let rows = rows.as_array().unwrap().iter();
+    rows.map(|row| row[field].as_i64().unwrap()).sum()
+}
+
+#[actix_web::test]
+async fn what_a_clock_stamped_that_had_jumped_hides_nothing_that_came_before_or_after_it() {
+    for days in [400, 30, -2] {
+        let (app, _hand, _receiver) = through_a_jump(days).await;
+        let admin = app.caller(Role::Admin).await;
+        let day_ago = "since=2025-10-08T08:53:19Z";
+        // Of the last 24 h are the twenty; from a day ago on are also those of a time to come.
+        let since = if days > 0 { 24 } else { 20 };
+        let stats = get(&admin, "/stats").await;
+        assert_eq!(sum(&stats["messages"], "messages"), 20, "{days} days");
+        let stats = get(&admin, &format!("/stats?{day_ago}")).await;
+        assert_eq!(sum(&stats["messages"], "messages"), since, "{days} days");
+        let sources = get(&admin, "/sources").await["data"].clone();
+        assert_eq!(sum(&sources, "webhooks_24h"), 20, "{days} days");
+        let cloud = sources.as_array().unwrap().iter();
+        let last_seen: Vec<&str> = cloud
+            .filter_map(|one| one["last_seen_at"].as_str())
+            .collect();
+        assert_eq!(last_seen, ["2025-10-09T08:53:20.000Z"], "{days} days");
+        for list in ["messages", "webhooks", "forwards", "attempts"] {
+            let found = get(&admin, &format!("/{list}?limit=100&{day_ago}")).await;
+            let found = found["data"].as_array().unwrap().len();
+            assert_eq!(i64::try_from(found).unwrap(), since, "{list}, {days} days");
+        }
+        let health = get(&admin, "/subscribers/crm/health").await;
+        assert_eq!(health["delivered_24h"], 20, "{days} days");
+        let overview = app.store.reader().subscriber("crm", NOW_MS).unwrap();
+        assert_eq!(overview.delivered_24h, 20, "{days} days");
+        app.stop().await;
+    }
+}
+
+#[actix_web::test]
+async fn what_a_clock_stamped_that_had_jumped_keeps_nothing_else_from_being_pruned() {
+    for days in [400, 30, -2] {
+        let (app, hand, _receiver) = through_a_jump(days).await;
+        let count = |table: &str| app.value::<i64>(&format!("SELECT count(*) FROM {table}"));
+        // What is stamped later stays until that time is old.
+        let left = if days > 0 { 4 } else { 0 };
+        let hour = Duration::from_hours(1);
+        for (table, days) in [
+            ("webhook", 8),
+            ("attempt", 8),
+            ("payload", 8),
+            ("message", 10),
+        ] {
+            hand.set_ms(START_MS + days * DAY_MS);
+            // Hour by hour: after a jump nothing is pruned for a day.
+            until("it is pruned", || {
+                hand.advance(hour);
+                count(table) == left
+            })
+            .await;
+        }
+        app.stop().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_forward_of_a_clock_that_was_ahead_is_too_old_when_it_has_waited_for_so_long() {
+    let (clock, hand) = Clock::manual(START_MS + 400 * DAY_MS);
+    let app = TestApp::boot_with(clock, |config| {
+        config.forward.max_age = Duration::from_hours(72);
+    })
+    .await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    app.perform(Request::PauseSubscriber {
+        name: "crm".to_owned(),
+    })
+    .await
+    .unwrap();
+    app.post("cloud", cloud_status("wamid.1", "sent", START_MS / 1000))
+        .await;
+    hand.set_ms(START_MS);
+    let owed = || app.value::<i64>("SELECT owed_since_ms FROM forward");
+    until("it is owed since now", || owed() == START_MS).await;
+    hand.set_ms(START_MS + 3 * DAY_MS + HOUR_MS);
+    let expired = "SELECT count(*) FROM forward WHERE gave_up = 'expired'";
+    let seen = || app.rows("SELECT state, attempts, owed_since_ms, due_at_ms FROM forward");
+    let told = || format!("it is given up: {:?}", seen());
+    until_or(told, || app.value::<i64>(expired) == 1).await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_message_that_a_second_reading_found_hides_no_newer_one() {
+    let (clock, hand) = Clock::manual(START_MS - 3 * DAY_MS);
+    let app = TestApp::boot_with(clock, |_| {}).await;
+    assert_eq!(app.post("cloud", "{not json").await, 200);
+    hand.set_ms(START_MS);
+    for number in 0..5 {
+        let body = cloud_status(&format!("wamid.{number}"), "sent", START_MS / 1000);
+        assert_eq!(app.post("cloud", body).await, 200);
+    }
+    app.sqlite()
+        .execute(
+            "UPDATE webhook SET body = ?1 WHERE outcome = 'unparsed'",
+            [cloud_status("wamid.old", "read", START_MS / 1000).into_bytes()],
+        )
+        .unwrap();
+    app.perform(Request::Reprocess {
+        selection: ReprocessSelection::default(),
+        dry_run: false,
+    })
+    .await
+    .unwrap();
+    let newest = "SELECT first_report_at_ms FROM message ORDER BY message_id DESC LIMIT 1";
+    assert_eq!(app.value::<i64>(newest), START_MS - 3 * DAY_MS);
+    let admin = app.caller(Role::Admin).await;
+    let stats = get(&admin, "/stats").await;
+    assert_eq!(sum(&stats["messages"], "messages"), 5);
+    app.stop().await;
+}
