@@ -5,6 +5,8 @@ use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD;
 use clap::Args;
 use serde_json::json;
 
@@ -73,24 +75,35 @@ impl Erase {
             Exit::Done
         };
         if self.json {
-            terminal.json(&json!({
-                "dry_run": self.dry_run,
-                "removed": erased,
-                "traces": traces,
-            }))?;
+            terminal.json(&self.as_json(erased, traces.as_deref()))?;
             return Ok(exit);
         }
         if exit == Exit::Refused {
             writeln!(terminal.talk, "{}", nobody(&self.person, &store))?;
-            if traces.is_none_or(|found| found == 0) {
+            if traces.as_ref().is_none_or(Vec::is_empty) {
                 return Ok(exit);
             }
         }
         write!(terminal.data, "{}", counts(&erased))?;
         if let Some(traces) = traces {
-            write!(terminal.talk, "{}", item(&verdict(traces), 0))?;
+            write!(terminal.talk, "{}", item(&verdict(&traces), 0))?;
         }
         Ok(exit)
+    }
+
+    fn as_json(&self, erased: Erased, traces: Option<&[Trace]>) -> serde_json::Value {
+        let by_file = |traces: &[Trace]| -> serde_json::Map<_, _> {
+            let of_file = |trace: &Trace| (trace.path.display().to_string(), trace.times.into());
+            traces.iter().map(of_file).collect()
+        };
+        json!({
+            "dry_run": self.dry_run,
+            "removed": erased,
+            "traces": traces.map(|traces| traces.iter().map(|trace| trace.times).sum::<usize>()),
+            "traces_by_file": traces.map(by_file),
+            "searched": Erased::SEARCHED,
+            "out_of_reach": Erased::OUT_OF_REACH,
+        })
     }
 
     fn erase(
@@ -155,37 +168,118 @@ fn counts(erased: &Erased) -> String {
             (erased.kept_unopened > 0)
                 .then(|| format!("{}, which no key at hand opens", erased.kept_unopened)),
         ),
+        ("Other payloads", Some(erased.payloads.to_string())),
+        ("Other texts", Some(erased.texts.to_string())),
+        (
+            "Unread bodies",
+            (erased.unread > 0).then(|| {
+                format!(
+                    "{}, searched as bytes: their compression is broken",
+                    erased.unread
+                )
+            }),
+        ),
     ])
 }
 
-fn verdict(traces: usize) -> String {
-    if traces == 0 {
-        return "Removed. The store's files hold the number nowhere any more; backups and copies \
-                that were made of them are not touched."
-            .to_owned();
+fn verdict(traces: &[Trace]) -> String {
+    let reach = format!(
+        "Searched: {}. Out of reach: {}.",
+        Erased::SEARCHED.join("; "),
+        Erased::OUT_OF_REACH.join("; ")
+    );
+    if traces.is_empty() {
+        return format!("Removed. The store's files hold the number nowhere any more. {reach}");
     }
+    let files: Vec<String> = traces
+        .iter()
+        .map(|trace| format!("{} times in {}", trace.times, trace.path.display()))
+        .collect();
     format!(
-        "Removed. The store's files still hold the number {traces} times: in the text of other \
-         people's messages, or in unused parts of a page, which --vacuum clears."
+        "Removed. Files still hold the number: {}. In the store it is a part of longer numbers, or \
+         in unused parts of a page, which --vacuum clears; a copy made before a migration is \
+         yours to remove. {reach}",
+        files.join(", ")
     )
 }
 
-/// How often the store's files hold the number, looked up in their bytes.
+/// What a file still holds.
+struct Trace {
+    path: PathBuf,
+    times: usize,
+}
+
+/// How often the store's files hold the number, as digits or within base64, looked up in their
+/// bytes.
 ///
 /// Here and not in the service: a process that closes a file loses all its locks on it, and
 /// SQLite's are among them.
-fn traces(store: &Path, person: &str) -> anyhow::Result<usize> {
+fn traces(store: &Path, person: &str) -> anyhow::Result<Vec<Trace>> {
     let Some(person) = Person::new(person) else {
-        return Ok(0);
+        return Ok(Vec::new());
     };
-    let mut wal = store.to_owned().into_os_string();
-    wal.push("-wal");
-    let mut found = 0;
-    for path in [store.to_owned(), PathBuf::from(wal)] {
-        found += occurrences(&path, person.name().as_bytes())
-            .with_context(|| format!("cannot search {}", path.display()))?;
+    let mut found = Vec::new();
+    for path in
+        files(store).with_context(|| format!("cannot list what is beside {}", store.display()))?
+    {
+        let mut times = 0;
+        for bytes in spellings(person.name()) {
+            times += occurrences(&path, &bytes)
+                .with_context(|| format!("cannot search {}", path.display()))?;
+        }
+        if times > 0 {
+            found.push(Trace { path, times });
+        }
     }
     Ok(found)
+}
+
+/// The store, its log, and the copies of it that stand beside it: what is named after it, but for
+/// what holds no row.
+fn files(store: &Path) -> io::Result<Vec<PathBuf>> {
+    let name = |path: &Path| {
+        path.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+    };
+    let stem = store
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned());
+    let (Some(whole), Some(stem)) = (name(store), stem) else {
+        return Ok(Vec::new());
+    };
+    let folder = store
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder.unwrap_or(Path::new(".")))? {
+        let path = entry?.path();
+        let is_of_store = name(&path).is_some_and(|name| {
+            let is_named_after = name.starts_with(&whole) || name.starts_with(&format!("{stem}."));
+            is_named_after && !name.ends_with("-shm")
+        });
+        if is_of_store && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The bytes that a name may be written in: as it is, and what base64 makes of a number wherever
+/// it begins.
+fn spellings(name: &str) -> Vec<Vec<u8>> {
+    let mut spellings = vec![name.as_bytes().to_vec()];
+    if !name.bytes().all(|byte| byte.is_ascii_digit()) {
+        return spellings;
+    }
+    for before in 0..3 {
+        let bytes = [&vec![0; before], name.as_bytes()].concat();
+        let coded = STANDARD_NO_PAD.encode(&bytes);
+        // Letters that other bytes are a part of may be any.
+        let (first, last) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
+        spellings.push(coded.as_bytes()[first..last].to_vec());
+    }
+    spellings
 }
 
 /// How often a file holds these bytes; a file that is not there holds nothing.
@@ -230,5 +324,17 @@ mod tests {
         }
         assert_eq!(occurrences(file.path(), number).unwrap(), 4);
         assert_eq!(occurrences(Path::new("no such file"), number).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_number_is_found_within_base64_wherever_it_begins() {
+        let number = "385990001122";
+        for before in 0..7 {
+            let bytes = [&vec![7; before], number.as_bytes(), b"\x15\x02"].concat();
+            let coded = STANDARD_NO_PAD.encode(bytes);
+            let is_in = |spelling: &Vec<u8>| coded.contains(std::str::from_utf8(spelling).unwrap());
+            let found = spellings(number).iter().filter(|it| is_in(it)).count();
+            assert_eq!(found, 1, "{before}");
+        }
     }
 }

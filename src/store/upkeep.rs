@@ -104,7 +104,7 @@ pub struct Erased {
     pub pending: u64,
     /// Raw bodies; the webhooks' rows stay, without them.
     pub bodies: u64,
-    /// Answers of subscribers to other forwards, which named the person.
+    /// Answers of subscribers to other forwards, in which the person was named and is blotted out.
     pub answers: u64,
     /// Answers kept under an `Idempotency-Key` that mention the person.
     #[serde(default)]
@@ -112,6 +112,16 @@ pub struct Erased {
     /// Such answers that no key at hand opens: they may, so they go too.
     #[serde(default)]
     pub kept_unopened: u64,
+    /// Payloads about others, in which the person is blotted out.
+    #[serde(default)]
+    pub payloads: u64,
+    /// Other texts about others, registered, reported or in the audit, in which the person is
+    /// blotted out.
+    #[serde(default)]
+    pub texts: u64,
+    /// Bodies whose compression is unknown or broken, searched as the bytes they are; they stay.
+    #[serde(default)]
+    pub unread: u64,
 }
 
 impl Erased {
@@ -123,7 +133,27 @@ impl Erased {
             && self.bodies == 0
             && self.answers == 0
             && self.kept == 0
+            && self.payloads == 0
+            && self.texts == 0
     }
+
+    /// What an erasure searches.
+    pub const SEARCHED: &'static [&'static str] = &[
+        "messages, reports and registrations",
+        "forwards, payloads and attempts",
+        "raw bodies, decompressed",
+        "the audit, conditions and other texts about others",
+        "answers kept under an Idempotency-Key",
+    ];
+
+    /// Where an erasure does not reach.
+    pub const OUT_OF_REACH: &'static [&'static str] = &[
+        "log lines",
+        "backups and copies of the store",
+        "what subscribers received",
+        "templates, subscribers' settings and the configuration",
+        "numbers written without their country code",
+    ];
 }
 
 /// Which stored webhooks to read again.

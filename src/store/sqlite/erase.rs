@@ -1,7 +1,8 @@
 //! Erasing a person: found by readers, removed by the writer in small steps.
 //!
 //! No index leads from a number to its rows (it would cost every report), so the search goes
-//! through the tables once, beside the writer. Deleted content is overwritten with zeros
+//! through the tables once, beside the writer. How a person is named is in `mentions`, what is
+//! about others and names it in `texts`. Deleted content is overwritten with zeros
 //! (`secure_delete` is on for the writer), and the WAL is emptied at the end.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -9,9 +10,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row, params};
 
+use super::mentions::Mentions;
+use super::texts::{TEXTS, Texts};
 use super::writer::Core;
 use super::{Store, backend};
-use crate::model::digits;
+use crate::model::{digits, is_phone_number};
 use crate::provider;
 use crate::store::{Erased, Error, Person};
 
@@ -21,20 +24,27 @@ const LOOK: usize = 20_000;
 const LOOK_BYTES: usize = 16 * 1024 * 1024;
 /// Messages, reports or bodies that one step of the writer removes.
 const STEP: usize = 100;
+/// A message's id of fewer letters is not looked for in texts: it would be found everywhere.
+const LEAST_ID: usize = 8;
 /// How often the WAL is tried to be emptied while a reader holds it.
 const CHECKPOINT_TRIES: u32 = 100;
 
 /// Where a person was found.
 #[derive(Debug, Default)]
 struct Found {
-    /// The number's digits or the id, and the user ids of the same person.
+    /// The number's digits or the id, and the user ids and numbers of the same person.
     names: BTreeSet<String>,
+    /// The provider's ids of the person's messages.
+    ids: BTreeSet<String>,
     messages: BTreeSet<i64>,
     /// Reports of the person in a group's messages, which others share: by report, message.
     shared: BTreeMap<i64, i64>,
     webhooks: HashSet<i64>,
     bodies: Vec<i64>,
-    attempts: Vec<i64>,
+    /// Bodies that could only be searched as the bytes they are.
+    unread: u64,
+    /// Rows that are about others and name the person, by table.
+    texts: Vec<(Texts, Vec<i64>)>,
 }
 
 /// What a report says of the person it is about.
@@ -65,6 +75,11 @@ impl Found {
         self.names.contains(text) || self.names.contains(&digits(text))
     }
 
+    /// All that is looked for in texts.
+    fn mentions(&self) -> Mentions {
+        Mentions::new(&self.names.union(&self.ids).cloned().collect())
+    }
+
     fn take_in(&mut self, sighting: &Sighting) {
         let Sighting {
             numbers, user_ids, ..
@@ -80,6 +95,10 @@ impl Found {
         if sighting.in_group {
             self.shared.insert(sighting.report_id, sighting.message_id);
         } else {
+            // Who is erased by an id has a number too.
+            let numbers = numbers.iter().flatten().map(|number| digits(number));
+            self.names
+                .extend(numbers.filter(|number| is_phone_number(number)));
             self.messages.insert(sighting.message_id);
         }
     }
@@ -103,7 +122,7 @@ impl Store {
         let mut found = Found::default();
         found.names.insert(person.name().to_owned());
         let last = self.last_keys().await?;
-        let [messages, reports, webhooks, attempts] = last;
+        let [messages, reports, webhooks, _] = last;
         let (mut done, mut total) = (0, last.iter().sum::<i64>());
         loop {
             let known = found.names.len();
@@ -118,17 +137,20 @@ impl Store {
             // The same person may be known elsewhere by nothing but a user id.
             total += messages + reports;
         }
+        self.find_ids(&mut found).await?;
         self.find_bodies(&mut found, webhooks).await?;
         on_progress(count(done + webhooks), count(total));
-        self.find_answers(&mut found, attempts).await?;
+        self.find_texts(&mut found).await?;
         on_progress(count(total), count(total));
         let mut erased = self.count(&found).await?;
-        let names = found.names.clone();
-        let is_named = move |text: &str| names.iter().any(|name| mentions(text, name));
+        let mentions = found.mentions();
+        let is_named = move |text: &str| mentions.is_in(text);
         let kept = self.erase_kept(is_named, dry_run).await?;
         (erased.kept, erased.kept_unopened) = (kept.mentioned, kept.unopened);
         if !dry_run {
-            self.remove(found, erased.pending > 0).await?;
+            // Lanes hold payloads in memory.
+            let resync = erased.pending > 0 || erased.payloads > 0;
+            self.remove(found, resync).await?;
         }
         Ok(erased)
     }
@@ -164,27 +186,56 @@ impl Store {
         .await
     }
 
+    /// Messages to the person, by their recipient or by an id that holds the number. That of a
+    /// message to a group may hold anybody's.
     async fn find_messages(&self, found: &mut Found, last: i64) -> Result<(), Error> {
         let mut after = 0;
         while after < last {
+            let mentions = Mentions::new(&found.names);
             let rows = self
                 .look("search the messages", move |connection| {
-                    connection
-                        .prepare(
-                            "SELECT message_id, recipient FROM message WHERE message_id > ?1 \
-                             ORDER BY message_id LIMIT ?2",
-                        )?
-                        .query_map(params![after, LOOK], |row| Ok((row.get(0)?, row.get(1)?)))?
-                        .collect::<rusqlite::Result<Vec<(i64, Option<String>)>>>()
+                    let mut select = connection.prepare(
+                        "SELECT message_id, recipient, provider_message_id FROM message \
+                         WHERE message_id > ?1 ORDER BY message_id LIMIT ?2",
+                    )?;
+                    let mut in_group = connection.prepare(
+                        "SELECT 1 FROM report WHERE message_id = ?1 AND group_id IS NOT NULL",
+                    )?;
+                    let mut rows = select.query(params![after, LOOK])?;
+                    let mut seen: Vec<(i64, Option<String>, bool)> = Vec::new();
+                    while let Some(row) = rows.next()? {
+                        let (key, id): (i64, Option<String>) = (row.get(0)?, row.get(2)?);
+                        let by_id = id.is_some_and(|id| mentions.is_in_id(&id));
+                        seen.push((key, row.get(1)?, by_id && !in_group.exists([key])?));
+                    }
+                    Ok(seen)
                 })
                 .await?;
-            after = rows.last().map_or(last, |(id, _)| *id);
-            for (message_id, recipient) in rows {
-                if recipient.is_some_and(|recipient| found.is_person(&recipient)) {
+            after = rows.last().map_or(last, |(id, _, _)| *id);
+            for (message_id, recipient, by_id) in rows {
+                if by_id || recipient.is_some_and(|recipient| found.is_person(&recipient)) {
                     found.messages.insert(message_id);
                 }
             }
         }
+        Ok(())
+    }
+
+    /// The provider's ids of what was found: they are looked for wherever else they stand.
+    async fn find_ids(&self, found: &mut Found) -> Result<(), Error> {
+        let messages = serde_json::to_string(&found.messages).unwrap_or_default();
+        found.ids = self
+            .look("read the ids of the messages", move |connection| {
+                connection
+                    .prepare(
+                        "SELECT provider_message_id FROM message \
+                         WHERE message_id IN (SELECT value FROM json_each(?1)) \
+                         AND length(provider_message_id) >= ?2",
+                    )?
+                    .query_map(params![messages, LEAST_ID], |row| row.get(0))?
+                    .collect::<rusqlite::Result<BTreeSet<String>>>()
+            })
+            .await?;
         Ok(())
     }
 
@@ -213,27 +264,31 @@ impl Store {
 
     /// Bodies that brought a report of the person, and any other that names it.
     async fn find_bodies(&self, found: &mut Found, last: i64) -> Result<(), Error> {
+        let mentions = found.mentions();
         let mut after = 0;
         while after < last {
-            let (names, webhooks) = (found.names.clone(), found.webhooks.clone());
-            let (bodies, next) = self
+            let (mentions, webhooks) = (mentions.clone(), found.webhooks.clone());
+            let (bodies, unread, next) = self
                 .look("search the raw bodies", move |connection| {
                     let mut select = connection.prepare(
                         "SELECT webhook_id, body, content_encoding FROM webhook \
                          WHERE webhook_id > ?1 AND body IS NOT NULL ORDER BY webhook_id",
                     )?;
                     let mut rows = select.query([after])?;
-                    let (mut bodies, mut bytes, mut next) = (Vec::new(), 0, last);
+                    let (mut bodies, mut bytes, mut unread, mut next) = (Vec::new(), 0, 0, last);
                     while let Some(row) = rows.next()? {
                         let webhook_id: i64 = row.get(0)?;
                         let body: Vec<u8> = row.get(1)?;
                         let encoding: Option<String> = row.get(2)?;
-                        if webhooks.contains(&webhook_id)
-                            || names
-                                .iter()
-                                .any(|name| body_mentions(&body, encoding.as_deref(), name))
-                        {
+                        let text = provider::decode(&body, encoding.as_deref());
+                        let is_named = text.as_ref().map_or_else(
+                            |_| mentions.is_in(&String::from_utf8_lossy(&body)),
+                            |text| mentions.is_in(text),
+                        );
+                        if is_named || webhooks.contains(&webhook_id) {
                             bodies.push(webhook_id);
+                        } else {
+                            unread += u64::from(text.is_err());
                         }
                         bytes += body.len();
                         if bytes > LOOK_BYTES {
@@ -241,45 +296,38 @@ impl Store {
                             break;
                         }
                     }
-                    Ok((bodies, next))
+                    Ok((bodies, unread, next))
                 })
                 .await?;
             found.bodies.extend(bodies);
+            found.unread += unread;
             after = next;
         }
         Ok(())
     }
 
-    /// Attempts of other forwards whose answer names the person; a subscriber may echo more
-    /// than it was sent.
-    async fn find_answers(&self, found: &mut Found, last: i64) -> Result<(), Error> {
-        let mut after = 0;
-        while after < last {
-            let (names, messages) = (found.names.clone(), found.messages.clone());
-            let (attempts, next) = self
-                .look("search the answers of subscribers", move |connection| {
-                    let mut select = connection.prepare(
-                        "SELECT attempt_id, coalesce(excerpt, '') || ' ' || coalesce(detail, ''), \
-                         message_id FROM attempt JOIN forward USING (forward_id) \
-                         WHERE attempt_id > ?1 ORDER BY attempt_id LIMIT ?2",
-                    )?;
-                    let mut rows = select.query(params![after, LOOK])?;
-                    let (mut attempts, mut next) = (Vec::new(), last);
-                    while let Some(row) = rows.next()? {
-                        let attempt_id: i64 = row.get(0)?;
-                        let text: String = row.get(1)?;
-                        if !messages.contains(&row.get(2)?)
-                            && names.iter().any(|name| mentions(&text, name))
-                        {
-                            attempts.push(attempt_id);
-                        }
-                        next = attempt_id;
-                    }
-                    Ok((attempts, next))
-                })
-                .await?;
-            found.attempts.extend(attempts);
-            after = if next > after { next } else { last };
+    /// Texts about others that name the person.
+    async fn find_texts(&self, found: &mut Found) -> Result<(), Error> {
+        let mentions = found.mentions();
+        for texts in TEXTS {
+            let (mut keys, mut after) = (Vec::new(), Some(0));
+            while let Some(from) = after {
+                let mentions = mentions.clone();
+                let (named, last) = self
+                    .look("search the texts", move |connection| {
+                        texts.find(connection, &mentions, (from, LOOK))
+                    })
+                    .await?;
+                let others = named.into_iter().filter(|named| {
+                    let of_message = |id: i64| found.messages.contains(&id);
+                    let of_report = |id: i64| found.shared.contains_key(&id);
+                    !named.message_id.is_some_and(of_message)
+                        && !named.report_id.is_some_and(of_report)
+                });
+                keys.extend(others.map(|named| named.key));
+                after = last;
+            }
+            found.texts.push((*texts, keys));
         }
         Ok(())
     }
@@ -287,11 +335,18 @@ impl Store {
     async fn count(&self, found: &Found) -> Result<Erased, Error> {
         let messages: Vec<i64> = found.messages.iter().copied().collect();
         let shared: Vec<(i64, i64)> = found.shared.iter().map(|(a, b)| (*a, *b)).collect();
+        let named = |is_counted: fn(&str) -> bool| -> u64 {
+            let tables = found.texts.iter().filter(|(of, _)| is_counted(of.table));
+            tables.map(|(_, keys)| keys.len() as u64).sum()
+        };
         let mut erased = Erased {
             messages: messages.len() as u64,
             reports: shared.len() as u64,
             bodies: found.bodies.len() as u64,
-            answers: found.attempts.len() as u64,
+            answers: named(|table| table == "attempt"),
+            payloads: named(|table| table == "payload"),
+            texts: named(|table| table != "attempt" && table != "payload"),
+            unread: found.unread,
             ..Erased::default()
         };
         let [reports, forwards, pending] = self
@@ -326,14 +381,16 @@ impl Store {
         Ok(erased)
     }
 
-    async fn remove(&self, found: Found, pending: bool) -> Result<(), Error> {
-        let messages: Vec<i64> = found.messages.into_iter().collect();
-        self.in_steps(messages, delete_message).await?;
-        let shared: Vec<(i64, i64)> = found.shared.into_iter().collect();
-        self.in_steps(shared, |connection, (report_id, message_id)| {
-            delete_report(connection, message_id, report_id)
-        })
-        .await?;
+    /// The messages go last: while they are there, erasing again finds what is about them.
+    async fn remove(&self, found: Found, resync: bool) -> Result<(), Error> {
+        let mentions = found.mentions();
+        for (texts, keys) in found.texts {
+            let mentions = mentions.clone();
+            self.in_steps(keys, move |connection, key| {
+                texts.blot(connection, &mentions, key)
+            })
+            .await?;
+        }
         self.in_steps(found.bodies, |connection, webhook_id| {
             connection
                 .prepare_cached("UPDATE webhook SET body = NULL WHERE webhook_id = ?1")?
@@ -341,16 +398,14 @@ impl Store {
             Ok(())
         })
         .await?;
-        self.in_steps(found.attempts, |connection, attempt_id| {
-            connection
-                .prepare_cached(
-                    "UPDATE attempt SET excerpt = NULL, detail = NULL WHERE attempt_id = ?1",
-                )?
-                .execute([attempt_id])?;
-            Ok(())
+        let shared: Vec<(i64, i64)> = found.shared.into_iter().collect();
+        self.in_steps(shared, |connection, (report_id, message_id)| {
+            delete_report(connection, message_id, report_id)
         })
         .await?;
-        if pending {
+        let messages: Vec<i64> = found.messages.into_iter().collect();
+        self.in_steps(messages, delete_message).await?;
+        if resync {
             self.run(Core::resync).await?;
         }
         self.empty_wal().await
@@ -360,10 +415,10 @@ impl Store {
     async fn in_steps<I: Copy + Send + 'static>(
         &self,
         items: Vec<I>,
-        act: fn(&Connection, I) -> rusqlite::Result<()>,
+        act: impl Fn(&Connection, I) -> rusqlite::Result<()> + Clone + Send + 'static,
     ) -> Result<(), Error> {
         for step in items.chunks(STEP) {
-            let step = step.to_vec();
+            let (step, act) = (step.to_vec(), act.clone());
             self.run(move |core| {
                 core.change("erase", |connection, _| {
                     step.into_iter()
@@ -453,49 +508,6 @@ fn delete_forwards(
     Ok(())
 }
 
-/// Whether a stored body names the person; one that cannot be decoded is searched as it is.
-fn body_mentions(body: &[u8], content_encoding: Option<&str>, name: &str) -> bool {
-    provider::decode(body, content_encoding).map_or_else(
-        |_| mentions(&String::from_utf8_lossy(body), name),
-        |text| mentions(&text, name),
-    )
-}
-
-/// Whether the text holds the name: an id anywhere, a number as a number of its own, which
-/// zeros may precede.
-fn mentions(text: &str, name: &str) -> bool {
-    if name.chars().any(char::is_alphabetic) {
-        return text.contains(name);
-    }
-    let is_digit = |character: char| character.is_ascii_digit();
-    text.match_indices(name).any(|(at, _)| {
-        let before = text[..at].trim_end_matches('0');
-        !before.ends_with(is_digit) && !text[at + name.len()..].starts_with(is_digit)
-    })
-}
-
 fn count(keys: i64) -> u64 {
     keys.unsigned_abs()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::mentions;
-
-    #[test]
-    fn a_number_is_found_as_a_number_of_its_own() {
-        let check = |text: &str, expected: bool| {
-            assert_eq!(mentions(text, "385990001122"), expected, "{text:?}");
-        };
-        check(r#"{"to":"385990001122"}"#, true);
-        check(r#"{"to":385990001122}"#, true);
-        check("+385990001122", true);
-        check("00385990001122", true);
-        check("1385990001122", false);
-        check("3859900011220", false);
-        check("1385990001122 385990001122", true);
-        check("10385990001122", false);
-        check("", false);
-        assert!(mentions("xES.1349y", "ES.1349"));
-    }
 }

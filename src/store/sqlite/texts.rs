@@ -1,0 +1,272 @@
+//! Texts about others that name a person: found by readers, blotted out by the writer.
+//!
+//! What is about the person goes with its row. Of any other row the rest is somebody else's and
+//! stays, with the name blotted out where it stands.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params};
+
+use super::mentions::Mentions;
+
+/// Texts of one table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Texts {
+    /// Which.
+    pub(super) table: &'static str,
+    /// Its key.
+    key: &'static str,
+    /// Its texts, by column.
+    columns: &'static [&'static str],
+    /// The message and the report that a row is about.
+    about: &'static str,
+    /// Where from.
+    from: &'static str,
+}
+
+/// Every text that somebody else has written or rendered, those of subscribers, templates and the
+/// configuration aside, which are of the operator's own.
+pub(super) const TEXTS: &[Texts] = &[
+    Texts {
+        table: "message",
+        key: "message_id",
+        columns: &["text", "error_title", "error_details"],
+        about: "message_id, 0",
+        from: "message",
+    },
+    Texts {
+        table: "registration",
+        key: "message_id",
+        columns: &["template_parameters", "metadata"],
+        about: "message_id, 0",
+        from: "registration",
+    },
+    Texts {
+        table: "report",
+        key: "report_id",
+        columns: &[
+            "error_title",
+            "error_details",
+            "errors",
+            "echo",
+            "url",
+            "oddities",
+            "conversation_id",
+            "provider_status",
+        ],
+        about: "message_id, report_id",
+        from: "report",
+    },
+    Texts {
+        table: "payload",
+        key: "payload_id",
+        columns: &["body"],
+        about: "report.message_id, payload.report_id",
+        from: "payload LEFT JOIN report USING (report_id)",
+    },
+    Texts {
+        table: "attempt",
+        key: "attempt_id",
+        columns: &["detail", "excerpt"],
+        about: "forward.message_id, forward.report_id",
+        from: "attempt LEFT JOIN forward USING (forward_id)",
+    },
+    Texts {
+        table: "webhook",
+        key: "webhook_id",
+        columns: &["outcome_detail", "user_agent"],
+        about: "NULL, NULL",
+        from: "webhook",
+    },
+    Texts {
+        table: "audit",
+        key: "audit_id",
+        columns: &["caller", "id", "detail"],
+        about: "NULL, NULL",
+        from: "audit",
+    },
+    Texts {
+        table: "condition",
+        key: "condition_id",
+        columns: &["text"],
+        about: "NULL, NULL",
+        from: "condition",
+    },
+    Texts {
+        table: "poll",
+        key: "poll_id",
+        columns: &["error_detail"],
+        about: "NULL, NULL",
+        from: "poll",
+    },
+    Texts {
+        table: "subscriber",
+        key: "subscriber_id",
+        columns: &["state_reason"],
+        about: "NULL, NULL",
+        from: "subscriber",
+    },
+];
+
+/// A row that names the person, with the message and the report that it is about.
+pub(super) struct Named {
+    pub(super) key: i64,
+    pub(super) message_id: Option<i64>,
+    pub(super) report_id: Option<i64>,
+}
+
+impl Texts {
+    /// The rows among the next so many that name the person, and the last key that was looked
+    /// at; none when there are no more.
+    pub(super) fn find(
+        self,
+        connection: &Connection,
+        mentions: &Mentions,
+        (after, limit): (i64, usize),
+    ) -> rusqlite::Result<(Vec<Named>, Option<i64>)> {
+        let Self {
+            table,
+            key,
+            about,
+            from,
+            ..
+        } = self;
+        let columns: Vec<String> = self
+            .columns
+            .iter()
+            .map(|column| format!("{table}.{column}"))
+            .collect();
+        let mut select = connection.prepare_cached(&format!(
+            "SELECT {table}.{key}, {about}, {} FROM {from} WHERE {table}.{key} > ?1 \
+             ORDER BY {table}.{key} LIMIT ?2",
+            columns.join(", ")
+        ))?;
+        let (mut found, mut last) = (Vec::new(), None);
+        let mut rows = select.query(params![after, limit])?;
+        while let Some(row) = rows.next()? {
+            let key = row.get(0)?;
+            last = Some(key);
+            let mut is_named = false;
+            for column in 0..self.columns.len() {
+                let text = row.get_ref(3 + column)?.as_bytes_or_null()?;
+                is_named |= text.is_some_and(|text| mentions.is_in(&String::from_utf8_lossy(text)));
+            }
+            if is_named {
+                found.push(Named {
+                    key,
+                    message_id: row.get(1)?,
+                    report_id: row.get(2)?,
+                });
+            }
+        }
+        Ok((found, last))
+    }
+
+    /// Blots the person out of this row.
+    pub(super) fn blot(
+        self,
+        connection: &Connection,
+        mentions: &Mentions,
+        key: i64,
+    ) -> rusqlite::Result<()> {
+        let Self {
+            table, key: name, ..
+        } = self;
+        for column in self.columns {
+            let stored: Option<Value> = {
+                let sql = format!("SELECT {column} FROM {table} WHERE {name} = ?1");
+                let mut select = connection.prepare_cached(&sql)?;
+                let mut rows = select.query([key])?;
+                rows.next()?.map(|row| row.get(0)).transpose()?
+            };
+            let blotted = match stored {
+                Some(Value::Text(text)) if mentions.is_in(&text) => {
+                    Value::Text(blotted(mentions, &text))
+                }
+                Some(Value::Blob(bytes)) => {
+                    let text = String::from_utf8_lossy(&bytes);
+                    if !mentions.is_in(&text) {
+                        continue;
+                    }
+                    Value::Blob(blotted(mentions, &text).into_bytes())
+                }
+                _ => continue,
+            };
+            connection
+                .prepare_cached(&format!(
+                    "UPDATE {table} SET {column} = ?2 WHERE {name} = ?1"
+                ))?
+                .execute(params![key, blotted])?;
+        }
+        Ok(())
+    }
+}
+
+/// The text without the person: blotted out where it stands, value by value where that would
+/// leave broken JSON or what is escaped, and all of it where nothing else helps.
+fn blotted(mentions: &Mentions, text: &str) -> String {
+    let plain = mentions.blotted(text);
+    let parsed = serde_json::from_str::<serde_json::Value>(text);
+    let stays_json = parsed.is_err() || serde_json::from_str::<serde_json::Value>(&plain).is_ok();
+    if stays_json && !mentions.is_in(&plain) {
+        return plain;
+    }
+    let Ok(mut value) = parsed else {
+        return "*".to_owned();
+    };
+    blot_value(mentions, &mut value);
+    let written = value.to_string();
+    if mentions.is_in(&written) {
+        "{}".to_owned()
+    } else {
+        written
+    }
+}
+
+fn blot_value(mentions: &Mentions, value: &mut serde_json::Value) {
+    use serde_json::Value as Json;
+    match value {
+        Json::Array(items) => items.iter_mut().for_each(|item| blot_value(mentions, item)),
+        Json::Object(fields) => {
+            let named = std::mem::take(fields);
+            for (name, mut value) in named {
+                blot_value(mentions, &mut value);
+                fields.insert(blot_text(mentions, &name), value);
+            }
+        }
+        Json::String(text) => *text = blot_text(mentions, text),
+        Json::Number(number) if mentions.is_in(&number.to_string()) => *value = Json::Null,
+        _ => {}
+    }
+}
+
+fn blot_text(mentions: &Mentions, text: &str) -> String {
+    let plain = mentions.blotted(text);
+    if mentions.is_in(&plain) {
+        "*".to_owned()
+    } else {
+        plain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_stays_json_and_the_rest_of_it_as_it_was() {
+        let mentions = Mentions::new(&["385990001122".to_owned()].into());
+        let check = |text: &str, expected: &str| assert_eq!(blotted(&mentions, text), expected);
+        check("to +385 99 000 1122!", "to +***************!");
+        check(
+            r#"{"a":"385990001122","b":1}"#,
+            r#"{"a":"************","b":1}"#,
+        );
+        check(r#"{"a":385990001122,"b":1}"#, r#"{"a":null,"b":1}"#);
+        check(
+            r#"{"b":2,"a":"\u0033\u00385990001122"}"#,
+            r#"{"a":"************","b":2}"#,
+        );
+        check(r"38599\u0030\u0030\u00301122", "*");
+        check(r#"{"a":"1385990001122"}"#, r#"{"a":"1385990001122"}"#);
+    }
+}
