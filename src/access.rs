@@ -92,31 +92,69 @@ pub struct Caller {
     pub owned: Vec<String>,
 }
 
-/// What the operator should know of tokens that hold and have an owner whom no source names:
-/// they can register nothing, and poll nothing.
+/// What the operator should know of tokens that hold and have an owner, where each source of the
+/// configuration names these owners.
 #[must_use]
-pub fn powerless<'a>(
+pub fn token_warnings(
     tokens: &[TokenRecord],
-    owners: impl IntoIterator<Item = &'a String>,
+    sources: &[(&str, &[String])],
     now_ms: i64,
 ) -> Vec<String> {
-    let owners: Vec<&String> = owners.into_iter().collect();
     let holds = |record: &&TokenRecord| {
         let expires_ms = record.token.expires_at_ms;
         record.revoked_at_ms.is_none() && expires_ms.is_none_or(|ms| ms > now_ms)
     };
-    let warning = |record: &TokenRecord| {
-        let owner = record.token.owner.as_ref()?;
-        (!owners.contains(&owner)).then(|| {
-            format!(
-                "token {} ({}) has the owner {owner:?}, whom no source names: it registers no \
-                 message and polls no broadcast; if it should, write owners = [{owner:?}] into the \
-                 [[source]] that it sends by",
-                record.token_id, record.token.name
-            )
-        })
+    let tokens = tokens.iter().filter(holds);
+    tokens
+        .flat_map(|record| [powerless(record, sources), curious(record, sources)])
+        .flatten()
+        .collect()
+}
+
+/// That no source which the token sees names its owner.
+fn powerless(record: &TokenRecord, sources: &[(&str, &[String])]) -> Option<String> {
+    let token = &record.token;
+    let owner = token.owner.as_ref()?;
+    let is_seen =
+        |name: &str| token.sources.is_empty() || token.sources.iter().any(|it| it == name);
+    let names_it = |(name, owners): &(&str, &[String])| is_seen(name) && owners.contains(owner);
+    if sources.iter().any(names_it) {
+        return None;
+    }
+    let by = if token.sources.is_empty() {
+        "whom no source names".to_owned()
+    } else {
+        let seen = token.sources.join(", ");
+        format!("whom no source of its --source ({seen}) names")
     };
-    tokens.iter().filter(holds).filter_map(warning).collect()
+    Some(format!(
+        "token {} ({}) has the owner {owner:?}, {by}: it registers no message and polls no \
+         broadcast; if it should, write owners = [{owner:?}] into the [[source]] that it sends by",
+        record.token_id, token.name
+    ))
+}
+
+/// That its subscribers may be sent what other owners send.
+fn curious(record: &TokenRecord, sources: &[(&str, &[String])]) -> Option<String> {
+    let token = &record.token;
+    let owner = token.owner.as_ref()?;
+    if !token.sources.is_empty() {
+        return None;
+    }
+    let of_others = sources
+        .iter()
+        .filter(|(_, owners)| !owners.is_empty() && !owners.contains(owner));
+    let names: Vec<&str> = of_others.map(|(name, _)| *name).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "token {} ({}) has the owner {owner:?} and no --source, so its subscribers may be sent \
+             the messages of other owners' sources ({}); if they should not, make another with \
+             --source and revoke this one",
+            record.token_id,
+            token.name,
+            names.join(", ")
+        )
+    })
 }
 
 /// How a caller came in.

@@ -35,6 +35,7 @@ use crate::model::{MessageType, UnknownWord, digits};
 use crate::provider::authentication::{Authentication, Method};
 use crate::provider::{Hints, Provider};
 pub use crate::store::{Durability, KeySource};
+use crate::store::{Found, absolute};
 
 pub use finding::{Finding, LoadError, Origin, Warning};
 pub use polled::Polled;
@@ -111,6 +112,8 @@ pub struct Store {
     pub keys: Vec<KeySource>,
     /// When rows are pruned.
     pub retention: Retention,
+    /// Another store, where 0.1 had it by default, which is not used.
+    pub passed_over: Option<PathBuf>,
 }
 
 impl Default for Store {
@@ -122,6 +125,7 @@ impl Default for Store {
             disk_reserve_bytes: 256 << 20,
             keys: Vec::new(),
             retention: Retention::default(),
+            passed_over: None,
         }
     }
 }
@@ -407,14 +411,17 @@ impl Loaded {
 
 impl Loaded {
     /// Refuses to pass over a store where 0.1 had it by default, in the current folder: a new one
-    /// would be begun, or a question asked of none.
-    fn check_store(&self, file: &Path) -> Result<(), LoadError> {
+    /// would be begun, or a question asked of none. Where both are, it is noted.
+    fn check_store(&mut self, file: &Path) -> Result<(), LoadError> {
         let is_default = self.origins.get("store.url") == Some(&Origin::Default);
         let (new, old) = (&self.config.store.path, Store::default().path);
-        if !is_default || new.exists() || !old.exists() {
+        if !is_default || Found::at(&old) != Found::Store || is_same(new, &old) {
             return Ok(());
         }
-        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        if Found::at(new) == Found::Store {
+            self.config.store.passed_over = Some(absolute(&old));
+            return Ok(());
+        }
         Err(LoadError::StoreElsewhere {
             file: file.to_owned(),
             new: absolute(new),
@@ -449,6 +456,11 @@ impl Loaded {
     }
 }
 
+/// Whether both paths lead to one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
 impl Config {
     /// Reads the file, the environment and the flags; the later of these in the order
     /// default, file, environment, flag decides.
@@ -462,7 +474,7 @@ impl Config {
             path: path.to_owned(),
             source,
         })?;
-        let loaded = resolve::resolve(&text, inputs)?;
+        let mut loaded = resolve::resolve(&text, inputs)?;
         loaded.check_ca_file()?;
         loaded.check_store(path)?;
         Ok(loaded)
@@ -484,6 +496,17 @@ impl Config {
         }
         let of_files = crate::store::file_warnings(&self.store.path);
         warnings.extend(of_files.iter().map(|text| warning("store.url", text)));
+        warnings.extend(self.store.passed_over.iter().map(|old| {
+            let new = absolute(&self.store.path);
+            let text = format!(
+                "there are two stores: {} is used, beside the configuration; {}, in the current \
+                 folder, where earlier versions had it, is not: write the url of the right one, \
+                 or move the other away",
+                new.display(),
+                old.display()
+            );
+            warning("store.url", &text)
+        }));
         if self.forward.allow_http {
             warnings.push(warning(
                 "forward.allow_http",
@@ -548,9 +571,13 @@ impl Config {
         warnings
     }
 
-    /// Every owner that a source names, as often as it is named.
-    pub fn owners(&self) -> impl Iterator<Item = &String> {
-        self.sources.iter().flat_map(|source| &source.owners)
+    /// The owners that each source names.
+    #[must_use]
+    pub fn owners(&self) -> Vec<(&str, &[String])> {
+        let sources = self.sources.iter();
+        sources
+            .map(|source| (source.name.as_str(), source.owners.as_slice()))
+            .collect()
     }
 
     /// The configuration as TOML with every secret shown as `***`, and as comments who

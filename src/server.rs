@@ -121,7 +121,7 @@ fn warn(config: &Config, store: &Store, now_ms: i64) {
         tracing::warn!(key = %warning.key, "{}", warning.text);
     }
     let tokens = store.tokens();
-    for warning in access::powerless(&tokens, config.owners(), now_ms) {
+    for warning in access::token_warnings(&tokens, &config.owners(), now_ms) {
         tracing::warn!(key = "source.owners", "{warning}");
     }
     if tokens.is_empty() {

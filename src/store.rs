@@ -46,6 +46,7 @@ pub use registration::{Registered, Registering, TemplateRecord};
 pub use sqlite::Store;
 pub use sqlite::changes::{Changing, Entry};
 pub use sqlite::files::file_warnings;
+pub use sqlite::found::{Found, absolute};
 pub use sqlite::reader::Reader;
 pub(crate) use sqlite::resolve;
 pub use subscribers::{NewSubscriber, Outbound, SubscriberChange, SubscriberSecret};

@@ -6,7 +6,7 @@ use super::{Exit, Settings, Terminal};
 use crate::access;
 use crate::clock::Clock;
 use crate::config::{Config, EXAMPLE, LoadError};
-use crate::store::Reader;
+use crate::store::{Found, Reader};
 
 /// The verbs of `config`.
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -75,13 +75,13 @@ fn check(settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exi
 /// What this configuration takes from the tokens of its store; a start warns of it too. A store
 /// that is not there or cannot be read has none to warn of: other commands say what is wrong with it.
 fn token_warnings(config: &Config) -> Vec<String> {
-    if !config.store.path.exists() {
+    if Found::at(&config.store.path) != Found::Store {
         return Vec::new();
     }
     let tokens = Reader::new(config.store.path.clone()).tokens();
-    access::powerless(
+    access::token_warnings(
         &tokens.unwrap_or_default(),
-        config.owners(),
+        &config.owners(),
         Clock::system().now_ms(),
     )
 }

@@ -11,9 +11,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::table::{facts, item};
-use super::{Exit, Settings, Terminal, ask, store};
+use super::{Exit, Settings, Terminal, ask};
 use crate::operations::{Answer, EraseOptions, Request};
-use crate::store::{Erased, Person};
+use crate::store::{Erased, Person, absolute};
 
 /// Removes a person from the store: messages, reports, what is owed about them, raw requests.
 #[derive(Debug, Args)]
@@ -144,7 +144,7 @@ fn confirmed(terminal: &mut Terminal<'_>) -> anyhow::Result<bool> {
 fn nobody(person: &str, store: &Path) -> String {
     format!(
         "nobody was found: no row of {} is about {person}, and nothing was removed",
-        store::absolute(store).display()
+        absolute(store).display()
     )
 }
 

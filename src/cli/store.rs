@@ -2,13 +2,13 @@
 //! where there is none, and leaves nothing behind.
 
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::process::geteuid;
 
 use super::Settings;
 use crate::config::Config;
-use crate::store::{Error, Reader};
+use crate::store::{Error, Found, Reader, absolute};
 
 impl Settings {
     /// The configuration, with a store that is there.
@@ -19,14 +19,15 @@ impl Settings {
     pub(super) fn with_store(&self) -> anyhow::Result<Config> {
         let config = self.load()?.config;
         let path = &config.store.path;
-        if !path.try_exists().unwrap_or(true) {
-            return Err(Error::NotFound(format!(
-                "store at {}: `tickrelay serve` makes it, and `tickrelay token create` does",
-                absolute(path).display()
-            ))
-            .into());
-        }
-        Ok(config)
+        let remedy = match Found::at(path) {
+            Found::Store => return Ok(config),
+            Found::Nothing => {
+                "`tickrelay serve` makes it, and `tickrelay token create` does".to_owned()
+            }
+            Found::Other(what) => format!("{what} is there; name another path in store.url"),
+        };
+        let path = absolute(path);
+        Err(Error::NotFound(format!("store at {}: {remedy}", path.display())).into())
     }
 
     /// Reads the store of the configuration, whether a service runs or not.
@@ -36,11 +37,6 @@ impl Settings {
     pub(super) fn reader(&self) -> anyhow::Result<Reader> {
         Ok(Reader::new(self.with_store()?.store.path))
     }
-}
-
-/// A path as it stands from the root; as it is where the current folder is gone.
-pub(super) fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// What to say of a store that was just made: where, as which user, and what is wrong with that.

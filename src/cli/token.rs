@@ -6,10 +6,11 @@ use serde::Serialize;
 use super::table::{shorten, table};
 use super::time::{day_and_time, stamp};
 use super::{Exit, Settings, Terminal, ask, store};
-use crate::access::Role;
 use crate::access::token::{NewToken, TokenRecord};
+use crate::access::{self, Role};
 use crate::clock::Clock;
 use crate::operations::{Answer, Request};
+use crate::store::Found;
 
 /// The verbs of `token`.
 #[derive(Debug, Subcommand)]
@@ -82,8 +83,9 @@ impl Verb {
 
 impl Create {
     fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let path = settings.load()?.config.store.path;
-        let was_there = path.exists();
+        let config = settings.load()?.config;
+        let path = config.store.path.clone();
+        let was_there = Found::at(&path) == Found::Store;
         let now_ms = Clock::system().now_ms();
         let expires_at_ms = self.expires.map(|expires| {
             let expires_ms = i64::try_from(expires.as_millis()).unwrap_or(i64::MAX);
@@ -97,7 +99,7 @@ impl Create {
             expires_at_ms,
         });
         let answer = ask::perform_now(settings, request, terminal)?;
-        if !was_there && path.exists() {
+        if !was_there && Found::at(&path) == Found::Store {
             writeln!(terminal.talk, "{}", store::made(&path))?;
         }
         let (token, text) = match answer {
@@ -105,6 +107,11 @@ impl Create {
             Some(other) => return Err(ask::unexpected(&other)),
             None => return Ok(Exit::Refused),
         };
+        for warning in
+            access::token_warnings(std::slice::from_ref(&token), &config.owners(), now_ms)
+        {
+            writeln!(terminal.talk, "warning: source.owners: {warning}")?;
+        }
         if self.json {
             return terminal.json(&Given {
                 token: &token,

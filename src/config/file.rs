@@ -261,6 +261,16 @@ impl<'a> Item<'a> {
             .ok()
     }
 
+    /// As [`Self::parsed`], of what must be written in quotes: `1` is no name.
+    pub(super) fn quoted<T>(&self, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let DeValue::String(text) = self.value.get_ref() else {
+            let kind = self.value.get_ref().type_str();
+            self.fault(format!("{kind} given where a name in quotes is expected"));
+            return None;
+        };
+        parse(text).map_err(|refusal| self.fault(refusal)).ok()
+    }
+
     /// The elements of an array; a single value counts as an array of one.
     pub(super) fn elements(&self) -> Vec<Item<'a>> {
         let element = |(index, value)| Item {

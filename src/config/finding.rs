@@ -88,11 +88,13 @@ pub enum LoadError {
     #[error(
         "{file} names no store, so it is {new}, beside the file; there is none, but there is \
          {old}, in the current folder, where earlier versions had it: write \
-         url = \"sqlite://{old}\" under [store] to go on with that one, or move it and all that is \
-         named after it to {new}; url = \"sqlite://{new}\" begins another",
+         url = \"sqlite://{old}\" under [store] to go on with that one, or move it, its -wal file \
+         and its key {key} beside the configuration, all at once, so that it is {new}; \
+         url = \"sqlite://{new}\" begins another",
         file = file.display(),
         new = new.display(),
-        old = old.display()
+        old = old.display(),
+        key = old.with_extension("key").display()
     )]
     StoreElsewhere {
         /// The configuration file.

@@ -123,6 +123,7 @@ impl Layers<'_> {
             ),
             keys: secrets.keys(&table, "key"),
             retention: self.retention(table.table("retention")),
+            passed_over: None,
         };
         table.finish();
         store

@@ -92,7 +92,7 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
     let senders = senders.filter_map(|item| item.parsed(number)).collect();
     let owners = table.get("owners").map(|item| item.elements());
     let owners = owners.into_iter().flatten();
-    let owners = owners.filter_map(|item| item.parsed(owner)).collect();
+    let owners = owners.filter_map(|item| item.quoted(owner)).collect();
     let unauthenticated = table.parsed("unauthenticated", boolean);
     let polled = match provider {
         Some(Provider::Botsquad) => Some(polled(&table, secrets)),

@@ -362,3 +362,18 @@ fn no_secret_is_shown_and_what_is_shown_can_be_read_again() {
         assert!(shown.contains(name), "{key} is not shown");
     }
 }
+
+#[test]
+fn an_owner_is_a_name_in_quotes() {
+    let with = |owners: &str| {
+        let source = "[[source]]\nname = 'a'\nprovider = 'infobip'\nurl_token = 'a-long-token'\n";
+        resolve(&format!("{source}owners = {owners}\n"))
+    };
+    for owners in ["[1]", "['acme', true]"] {
+        let error = with(owners).unwrap_err().to_string();
+        let expected = "given where a name in quotes is expected";
+        assert!(error.contains(expected), "{owners}: {error}");
+    }
+    let sources = with("['acme']").unwrap().config.sources;
+    assert_eq!(sources[0].owners, ["acme"]);
+}

@@ -16,6 +16,7 @@ mod erase;
 mod errors;
 pub(super) mod files;
 mod forwards;
+pub(super) mod found;
 mod group;
 mod histories;
 mod idempotency;
@@ -90,6 +91,18 @@ pub struct Store {
     file: Arc<OwnedFile>,
 }
 
+/// Refuses a folder, a pipe or a device before a key is made for it, or a pipe holds the start up.
+fn refuse_what_is_no_file(path: &Path) -> Result<(), Error> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(Error::Conflict(format!(
+            "{} is no file but a folder, a pipe, a socket or a device: choose another path in \
+             store.url",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store")
@@ -110,6 +123,7 @@ impl Store {
             path: resolve(&options.path),
             ..options.clone()
         };
+        refuse_what_is_no_file(&options.path)?;
         let file = Arc::new(OwnedFile::take(&options.path)?);
         let mut connection = connect(&options.path)?;
         let found = schema::recognise(&connection, &options.path)?;

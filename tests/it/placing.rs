@@ -173,3 +173,110 @@ async fn a_refused_command_makes_nothing_and_says_where_it_looked() {
         assert_eq!(files(&folder.path("")), before, "{command:?}");
     }
 }
+
+/// What may stand where a store is looked for and is none, each with a word of the refusal.
+const NO_STORES: [(&str, &str); 5] = [
+    ("empty", "`tickrelay serve` makes it"),
+    ("garbage", "no SQLite file is there"),
+    ("foreign", "a SQLite file of another program is there"),
+    ("folder", "a folder is there"),
+    ("pipe", "a pipe, a socket or a device is there"),
+];
+
+fn put(kind: &str, path: &Path) {
+    match kind {
+        "empty" => std::fs::write(path, "").unwrap(),
+        "garbage" => std::fs::write(path, "Dear diary, ".repeat(99)).unwrap(),
+        "foreign" => {
+            let foreign = rusqlite::Connection::open(path).unwrap();
+            foreign.execute_batch("CREATE TABLE recipe (name)").unwrap();
+        }
+        "folder" => std::fs::create_dir(path).unwrap(),
+        _ => {
+            let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+            rustix::fs::mknodat(rustix::fs::CWD, path, kind, mode, 0).unwrap();
+        }
+    }
+}
+
+#[actix_web::test]
+async fn what_is_no_store_counts_as_none_and_gets_no_key() {
+    for (kind, word) in NO_STORES {
+        let folder = Folder::new();
+        let store = folder.path("tickrelay.db");
+        put(kind, &store);
+        let before = files(&folder.path(""));
+        for command in [
+            &["erase", "385990001122", "--yes"][..],
+            &["key", "list"],
+            &["token", "list"],
+            &["message", "list"],
+            &["webhook", "list"],
+        ] {
+            let answer = folder.run(command).await;
+            let place = format!("no store at {}: {word}", store.display());
+            assert_eq!((answer.exit, answer.data.as_str()), (1, ""), "{kind}");
+            assert!(
+                answer.talk.starts_with(&place),
+                "{kind} {command:?}: {answer:?}"
+            );
+            assert_eq!(files(&folder.path("")), before, "{kind} {command:?}");
+        }
+        let create = folder.run(&["token", "create", "--role", "admin"]).await;
+        let key = folder.path("tickrelay.key");
+        // The control: of an empty file it makes a store, with a key.
+        assert_eq!(create.exit == 0, kind == "empty", "{kind}: {create:?}");
+        assert_eq!(key.exists(), kind == "empty", "{kind}");
+        if kind != "empty" {
+            let serve = folder.run(&["serve"]).await;
+            assert!(serve.exit != 0 && !key.exists(), "{kind}: {serve:?}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn what_is_no_store_neither_hides_the_old_one_nor_is_taken_for_one() {
+    let check = ["config", "check", "--config", "etc/t.toml"];
+    for (kind, _) in NO_STORES {
+        let folder = with_file_elsewhere();
+        put(kind, &folder.path("tickrelay.db"));
+        // There is no old store to pass over.
+        folder.done(&check).await;
+        let folder = with_file_elsewhere();
+        folder.make_store().await;
+        put(kind, &folder.path("etc/tickrelay.db"));
+        let refused = folder.run(&check).await;
+        let old = folder.path("tickrelay.db");
+        let names = refused.talk.contains(old.to_str().unwrap());
+        assert!(refused.exit == 1 && names, "{kind}: {refused:?}");
+        let key = folder.path("tickrelay.key");
+        assert!(refused.talk.contains(key.to_str().unwrap()), "{refused:?}");
+    }
+}
+
+#[actix_web::test]
+async fn two_stores_are_warned_of_by_their_paths() {
+    let folder = with_file_elsewhere();
+    let config = ["--config", "etc/t.toml"];
+    let check = [&["config", "check"][..], &config].concat();
+    let create = [&["token", "create", "--role", "admin"][..], &config].concat();
+    folder.done(&create).await;
+    let quiet = folder.done(&check).await;
+    assert!(!quiet.contains("two stores"), "{quiet}");
+    folder.make_store().await;
+    let [new, old] = ["etc/tickrelay.db", "tickrelay.db"].map(|name| folder.path(name));
+    let names_both = |text: &str| {
+        text.contains(&format!("two stores: {} is used", new.display()))
+            && text.contains(&format!("; {}, in the current", old.display()))
+    };
+    let warned = folder.done(&check).await;
+    assert!(names_both(&warned), "{warned}");
+    let log = folder.log_of_start(&config);
+    assert!(names_both(&log), "{log}");
+    // A configuration in the current folder has but one store, by whatever path.
+    let file = folder.path("tickrelay.toml");
+    std::fs::write(&file, FILE).unwrap();
+    let check = ["config", "check", "--config", file.to_str().unwrap()];
+    let quiet = folder.done(&check).await;
+    assert!(!quiet.contains("two stores"), "{quiet}");
+}

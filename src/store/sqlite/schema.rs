@@ -14,7 +14,7 @@ use super::{backend, beside};
 use crate::store::Error;
 
 /// Marks the file as ours, for `file(1)` and for our own refusal to open another's.
-const APPLICATION_ID: i32 = 0x7469_636B;
+pub(super) const APPLICATION_ID: i32 = 0x7469_636B;
 
 /// In the order of their numbers; never edited once released.
 const MIGRATIONS: &[M<'static>] = &[

@@ -223,3 +223,41 @@ async fn the_check_of_a_configuration_warns_of_what_it_takes_from_tokens() {
     let quiet = folder.done(&check).await;
     assert!(!quiet.contains("acme"), "{quiet}");
 }
+
+#[actix_web::test]
+async fn a_token_is_warned_of_by_the_sources_that_it_sees() {
+    let folder = Folder::new();
+    let file = folder.path("tickrelay.toml");
+    let config = std::fs::read_to_string(&file).unwrap()
+        + "owners = [\"acme\"]\n[[source]]\nname = \"shared\"\nprovider = \"infobip\"\n\
+           url_token = \"a-token-of-the-folder\"\n[[source]]\nname = \"beta\"\n\
+           provider = \"infobip\"\nurl_token = \"another-token-of-the-folder\"\n\
+           owners = [\"beta\"]\n";
+    std::fs::write(&file, config).unwrap();
+    let powerless = "(shared) names";
+    let curious = "no --source, so its subscribers may be sent the messages of other owners' \
+                   sources (cloud)";
+    for (id, sources, warnings) in [
+        (1, &["--source", "shared"][..], &[powerless][..]),
+        (2, &[], &[curious]),
+        // The control: what is as it should be is not warned of.
+        (3, &["--source", "beta"], &[]),
+    ] {
+        let create = ["token", "create", "--role", "integrator", "--owner", "beta"];
+        let made = folder.run(&[&create, sources].concat()).await;
+        let checked = folder.done(&["config", "check"]).await;
+        let of_it = |text: &str| -> Vec<String> {
+            let named = format!("token {id} (integrator) has");
+            let lines = text.lines().filter(|line| line.contains(&named));
+            lines.map(str::to_owned).collect()
+        };
+        assert_eq!(of_it(&made.talk), of_it(&checked), "{made:?}");
+        let found = of_it(&checked);
+        assert_eq!(found.len(), warnings.len(), "{found:?}");
+        for (line, warning) in found.iter().zip(warnings) {
+            assert!(line.contains(warning), "{line}");
+        }
+    }
+    let log = folder.log_of_start(&[]);
+    assert!(log.contains(powerless) && log.contains("(cloud)"), "{log}");
+}

@@ -129,6 +129,23 @@ impl Folder {
         }
     }
 
+    /// What a service logs until it listens; it is ended then.
+    pub(crate) fn log_of_start(&self, arguments: &[&str]) -> String {
+        let mut child = self
+            .command(&[&["serve"], arguments].concat())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let lines = log.map(Result::unwrap);
+        let log: Vec<_> = lines
+            .take_while(|line| !line.contains("serving address="))
+            .collect();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        log.join("\n")
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tickrelay"));
         command

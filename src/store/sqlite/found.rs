@@ -1,0 +1,117 @@
+//! What stands at the path of a store, told by its first bytes, before SQLite opens it.
+
+use std::fs::{File, Metadata};
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::files::suffixed;
+use super::schema::APPLICATION_ID;
+
+/// What every SQLite file begins with.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+/// Where the mark of the program stands: <https://sqlite.org/fileformat.html#the_database_header>.
+const MARK: std::ops::Range<usize> = 68..72;
+const HEADER: usize = 100;
+
+/// What stands at the path of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing, or an empty file, which SQLite takes for a new one.
+    Nothing,
+    /// A store, or a file that may not be read: opening it says why.
+    Store,
+    /// Something else, in words.
+    Other(&'static str),
+}
+
+impl Found {
+    /// Looks at the path; opens nothing but a regular file, so a pipe holds nobody up.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        match std::fs::metadata(path) {
+            Ok(found) => Self::of(path, &found),
+            Err(error) => match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => Self::Nothing,
+                _ => Self::Store,
+            },
+        }
+    }
+
+    fn of(path: &Path, found: &Metadata) -> Self {
+        if found.is_dir() {
+            return Self::Other("a folder");
+        }
+        if !found.is_file() {
+            return Self::Other("a pipe, a socket or a device");
+        }
+        if found.len() == 0 {
+            return Self::Nothing;
+        }
+        let mut header = [0; HEADER];
+        let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+        match read {
+            Err(error) if error.kind() != ErrorKind::UnexpectedEof => return Self::Store,
+            Ok(()) if header.starts_with(MAGIC) => {}
+            _ => return Self::Other("no SQLite file"),
+        }
+        // What was written last stands in the log alone, and the mark may be of it.
+        let has_log = || std::fs::metadata(suffixed(path, "-wal")).is_ok_and(|log| log.len() > 0);
+        let mark = &header[MARK];
+        if mark == APPLICATION_ID.to_be_bytes() || (mark == [0; 4] && has_log()) {
+            return Self::Store;
+        }
+        Self::Other("a SQLite file of another program")
+    }
+}
+
+/// A path as it stands from the root, without `..`; as it is where the current folder is gone.
+#[must_use]
+pub fn absolute(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (path.parent().map(Path::canonicalize), path.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::super::schema::mark;
+    use super::*;
+
+    #[test]
+    fn a_store_is_told_from_what_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        let check = |expected: Found| assert_eq!(Found::at(&path), expected);
+        check(Found::Nothing);
+        std::fs::write(&path, "").unwrap();
+        check(Found::Nothing);
+        for garbage in ["x", &"garbage ".repeat(99)] {
+            std::fs::write(&path, garbage).unwrap();
+            check(Found::Other("no SQLite file"));
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        check(Found::Other("a folder"));
+        std::fs::remove_dir(&path).unwrap();
+        let foreign = Connection::open(&path).unwrap();
+        foreign.execute_batch("CREATE TABLE t (x)").unwrap();
+        check(Found::Other("a SQLite file of another program"));
+        drop(foreign);
+        std::fs::remove_file(&path).unwrap();
+        // Of a service that was just made everything stands in the log.
+        let ours = Connection::open(&path).unwrap();
+        ours.pragma_update(None, "journal_mode", "wal").unwrap();
+        mark(&ours).unwrap();
+        check(Found::Store);
+        drop(ours);
+        check(Found::Store);
+        assert_eq!(
+            Found::at(Path::new("/dev/null")),
+            Found::Other("a pipe, a socket or a device")
+        );
+    }
+}
