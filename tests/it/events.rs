@@ -128,6 +128,48 @@ async fn what_was_told_is_not_told_again_after_a_restart() {
     app.stop().await;
 }
 
+#[actix_web::test]
+async fn an_open_breaker_outlives_a_restart_in_its_first_minute() {
+    let (app, hand) = stopped_clock().await;
+    let ops = operator(&app).await;
+    let (crm, answer) = switched(500);
+    app.subscribe("crm", &crm.url).await;
+    for id in 0..8 {
+        app.report(&[cloud::status(&format!("wamid.{id}"), "sent", T0)])
+            .await;
+    }
+    until("its breaker opens", || {
+        app.value::<i64>("SELECT count(*) FROM attempt") >= 5
+    })
+    .await;
+    let (event, _) = told(&hand, &ops, 1).await;
+    assert_eq!(event, "subscriber.breaker_opened");
+    let since = "SELECT count(failing_since_ms) FROM subscriber WHERE name = 'crm'";
+    until("the store knows since when it fails", || {
+        app.value::<i64>(since) == 1
+    })
+    .await;
+    let app = app.restart().await;
+    let before = crm.count();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while crm.count() < before + 3 {
+        assert!(std::time::Instant::now() < deadline, "it is not probed");
+        hand.advance(LOOK);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let holds = "SELECT holds FROM v_conditions WHERE what = 'subscriber-failing'";
+    assert_eq!(app.rows(holds), [["1"]]);
+    assert_eq!(events(&ops).len(), 1, "{:?}", events(&ops));
+    // It still fails, so the outage has cost each forward one attempt at most.
+    let most = "SELECT max(attempts) FROM forward \
+                JOIN subscriber USING (subscriber_id) WHERE name = 'crm'";
+    assert_eq!(app.value::<i64>(most), 1);
+    answer.store(200, Ordering::SeqCst);
+    let (event, _) = told(&hand, &ops, 2).await;
+    assert_eq!(event, "subscriber.recovered");
+    app.stop().await;
+}
+
 /// Puts counts of so many hours ago into the store, as an earlier run would have.
 fn counted(app: &TestApp, rows: &[(&str, &str, i64, i64)]) {
     let now_ms = T0 * 1000;

@@ -29,7 +29,7 @@ use crate::store::{
     Taken, Verdict,
 };
 
-/// How long a subscriber fails before the store is told.
+/// How long a subscriber fails before the store is told, unless its breaker opens.
 const NOTE_AFTER: Duration = Duration::from_mins(1);
 /// Above this a failed probe is left to the table alone.
 const MOST_HELD: usize = 1_600;
@@ -190,6 +190,7 @@ impl LaneTask {
         while let Some(ended) = sending.next().await {
             self.conclude(ended, true);
         }
+        self.note_at_the_end().await;
         self.shown.forget();
     }
 
@@ -497,14 +498,27 @@ impl LaneTask {
         }
         let since_ms = *self.failing.since_ms.get_or_insert(now_ms);
         let failing_ms = now_ms.saturating_sub(since_ms);
-        // One that fails now and then costs no commit each time.
-        if !self.failing.noted && failing_ms >= millis(NOTE_AFTER) {
+        // One that fails now and then costs no commit each time. An open breaker outlives a crash.
+        let is_due = self.breaker.is_open() || failing_ms >= millis(NOTE_AFTER);
+        if !self.failing.noted && is_due {
             self.failing.noted = true;
             self.note_failing(Some(since_ms));
         }
         if failing_ms >= millis(self.shared.disable_after) {
             let days = self.shared.disable_after.as_secs() / 86_400;
             self.disable(&format!("every attempt failed for {days} days"));
+        }
+    }
+
+    /// Tells the store of a failure that is too young to have been noted: it may be an outage,
+    /// which must not cost its forwards an attempt more for the restart.
+    async fn note_at_the_end(&self) {
+        let (store, id) = (&self.shared.store, self.subscriber.id);
+        if self.failing.noted || self.failing.since_ms.is_none() {
+            return;
+        }
+        if let Err(error) = store.note_failing(id, self.failing.since_ms).await {
+            tracing::warn!(%error, "forward.note_failing");
         }
     }
 
