@@ -45,10 +45,10 @@ pub use opening::{Durability, KeySource, Options};
 pub use registration::{Registered, Registering, TemplateRecord};
 pub use sqlite::Store;
 pub use sqlite::changes::{Changing, Entry};
-pub use sqlite::files::file_warnings;
 pub use sqlite::found::{Found, absolute};
 pub use sqlite::reader::Reader;
 pub(crate) use sqlite::resolve;
+pub use sqlite::warnings::file_warnings;
 pub use subscribers::{NewSubscriber, Outbound, SubscriberChange, SubscriberSecret};
 pub use upkeep::{
     Erased, FoundReport, Health, Person, Prunable, PruneStep, ReprocessSelection, Reread,

@@ -78,7 +78,7 @@ fn token_warnings(config: &Config) -> Vec<String> {
     if Found::at(&config.store.path) != Found::Store {
         return Vec::new();
     }
-    let tokens = Reader::new(config.store.path.clone()).tokens();
+    let tokens = Reader::new(&config.store.path).tokens();
     access::token_warnings(
         &tokens.unwrap_or_default(),
         &config.owners(),

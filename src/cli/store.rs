@@ -35,7 +35,7 @@ impl Settings {
     /// # Errors
     /// As [`Self::with_store`].
     pub(super) fn reader(&self) -> anyhow::Result<Reader> {
-        Ok(Reader::new(self.with_store()?.store.path))
+        Ok(Reader::new(&self.with_store()?.store.path))
     }
 }
 

@@ -22,6 +22,7 @@ mod histories;
 mod idempotency;
 mod import;
 mod keys;
+mod log_lock;
 mod mentions;
 mod messages;
 mod pending;
@@ -48,6 +49,7 @@ mod templates;
 mod tending;
 mod texts;
 mod tokens;
+pub(super) mod warnings;
 mod watching;
 mod webhooks;
 mod writer;
@@ -56,6 +58,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Notify, oneshot};
 
@@ -65,7 +68,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use files::OwnedFile;
+use files::{Files, OwnedFile};
 use keys::Keys;
 use writer::{Core, Job, Writer};
 
@@ -125,15 +128,17 @@ impl Store {
         };
         refuse_what_is_no_file(&options.path)?;
         let file = Arc::new(OwnedFile::take(&options.path)?);
+        log_lock::prepare_log(&options.path)?;
         let mut connection = connect(&options.path)?;
         let found = schema::recognise(&connection, &options.path)?;
         configure(&connection, &options.path, options.durability)?;
+        let files = files_of(&connection, &options.path, &file)?;
         let keys = Arc::new(Keys::open(&options.path, &options.keys));
         import::into(&mut connection, options, (found, clock.now_ms()), &keys)?;
         errors::fill(&mut connection)?;
         let tokens = Arc::new(tokens::Tokens::load(&connection)?);
         let known = (Arc::clone(&keys), Arc::clone(&tokens));
-        let opened = (connection, Arc::clone(&file));
+        let opened = (connection, files, Arc::clone(&file));
         let core = Core::new(opened, options, (clock.clone(), metrics), known)?;
         let (readings, polls) = (Arc::clone(&core.readings), Arc::clone(&core.polls));
         let replays = Arc::clone(&core.replays);
@@ -348,6 +353,22 @@ fn connect(path: &Path) -> Result<Connection, Error> {
         ));
     }
     Ok(connection)
+}
+
+/// The files of a store that was opened just now; the first read makes its log.
+fn files_of(connection: &Connection, path: &Path, file: &OwnedFile) -> Result<Files, Error> {
+    connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        .map_err(|error| backend(format!("cannot read {}", path.display()), error))?;
+    Files::opened(path, file)
+}
+
+/// Whether closing the connection, the last one, leaves log and index as they are. Else SQLite
+/// moves the log into the file that it has open, and removes whatever stands at the log's path.
+fn keep_log(connection: &Connection, keep: bool) -> rusqlite::Result<()> {
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep)
+        .map(|_| ())
 }
 
 /// Sets up the writer's connection; the journal's mode is written into the file.

@@ -11,7 +11,7 @@ use tickrelay::operations::{EraseOptions, Request};
 
 use crate::support::program::runs;
 use crate::support::service::Home;
-use crate::support::traffic::post_each;
+use crate::support::traffic::{message_id, post_each};
 use crate::support::{client, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tickrelay");
@@ -66,6 +66,51 @@ async fn a_second_name_of_a_store_in_use_lets_nobody_in() {
     assert!(!other.file("link.db-wal").exists());
     post_each(service.address, 3..6).await;
     service.stop();
+}
+
+#[actix_web::test]
+async fn an_index_left_beside_a_second_name_lets_nobody_in() {
+    let (home, other) = (Home::new(), Home::new());
+    let service = home.start();
+    service.subscribe("crm", "http://127.0.0.1:9/");
+    let link = other.file("link.db");
+    std::fs::hard_link(home.store(), &link).unwrap();
+    for end in ["-wal", "-shm"] {
+        std::fs::write(other.file(&format!("link.db{end}")), "").unwrap();
+    }
+    check_kept_out(&config_for(other.folder(), &link));
+    service.stop();
+}
+
+#[actix_web::test]
+async fn a_symbolic_link_reads_the_store_that_it_leads_to() {
+    let (home, other) = (Home::new(), Home::new());
+    let service = home.start();
+    post_each(service.address, 0..3).await;
+    let link = other.file("link.db");
+    std::os::unix::fs::symlink(home.store(), &link).unwrap();
+    let config = config_for(other.folder(), &link);
+    let list = || tickrelay(&config, &["message", "list", "--json"]);
+    let running = list();
+    assert!(running.status.success(), "{running:?}");
+    let text = String::from_utf8(running.stdout).unwrap();
+    assert!(
+        (0..3).all(|number| text.contains(&message_id(number))),
+        "{text}"
+    );
+    service.stop();
+    assert_eq!(String::from_utf8(list().stdout).unwrap(), text);
+}
+
+#[test]
+fn a_link_to_nothing_is_named_with_what_it_leads_to() {
+    let home = Home::new();
+    let missing = home.file("missing/real.db");
+    std::os::unix::fs::symlink(&missing, home.store()).unwrap();
+    let (code, said) = home.refused();
+    assert_ne!(code, Some(0));
+    let expected = format!("is a link to {}", missing.display());
+    assert!(said.contains(&expected), "{said}");
 }
 
 #[actix_web::test]

@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 
 use super::disk::end_if_unsynced;
-use super::{backend, connect, set_durability};
+use super::{backend, connect, keep_log, set_durability};
 use crate::metrics::Metrics;
 use crate::store::{Durability, Error, Options};
 
@@ -101,6 +101,7 @@ fn start(
 ) -> Result<(SyncSender<()>, JoinHandle<()>), Error> {
     let connection = connect(path)?;
     let configure = || -> rusqlite::Result<()> {
+        keep_log(&connection, true)?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         set_durability(&connection, durability)
     };

@@ -16,7 +16,7 @@ use super::files::Displaced;
 use super::pending::Pending;
 use super::tending::{CHECKPOINT_PAGES, count_wal_pages};
 use super::writer::{Core, Job};
-use super::{backend, configure, connect, disk};
+use super::{backend, configure, connect, disk, keep_log};
 use crate::store::Error;
 
 /// How often it is tried to open the store again while something prevents it.
@@ -188,6 +188,7 @@ impl Core {
             .remove_log()
             .map_err(|error| backend("cannot remove the old log".to_owned(), error))?;
         let connection = connect(&self.path)?;
+        keep_log(&connection, true).map_err(failed)?;
         configure(&connection, &self.path, self.durability)?;
         connection
             .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
@@ -195,11 +196,36 @@ impl Core {
         count_wal_pages(&connection);
         Pending::watch(&self.pending, &connection).map_err(failed)?;
         self.connection = connection;
-        self.files.remember_log();
+        self.files.remember_log()?;
         self.files.share_access();
         self.checkpoint_at = CHECKPOINT_PAGES;
         (self.moving, self.emptying) = (false, false);
         Ok(())
+    }
+
+    /// Ends well where the files are in place: the store's file has all of it, and no log is
+    /// left. Else every file is left as it is, for the next start or for the operator: SQLite
+    /// would move the log into a file without a name, and remove the log of another.
+    pub(super) fn finish(&mut self) {
+        if let Some(displacement) = &mut self.displaced {
+            displacement.tried = None;
+        }
+        if self.ensure_in_place().is_err() {
+            self.checkpointer.stop();
+            tracing::error!(
+                store = %self.path.display(),
+                "store.left_as_is: a file of it is not in place, so none was touched"
+            );
+            return;
+        }
+        self.note_clock();
+        self.checkpointer.stop();
+        self.checkpoint("TRUNCATE");
+        if self.files.look().is_ok()
+            && let Err(error) = keep_log(&self.connection, false)
+        {
+            tracing::warn!(%error, "store.log_kept");
+        }
     }
 
     /// Answers those who wait that nothing is acknowledged. What was not `committed` of the

@@ -10,9 +10,8 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, StatxAttributes, StatxFlags};
-
 use super::backend;
+use super::log_lock::lock_log;
 use crate::store::Error;
 
 /// What a file of ours is made with: nobody else may read phone numbers.
@@ -39,9 +38,11 @@ impl FileId {
         }
     }
 
-    /// The file that has this name now.
+    /// The file that has this name now. A link is no name of what it leads to, and a file that
+    /// was removed may still be mounted here, without a name of its own.
     pub(super) fn at(path: &Path) -> Option<Self> {
-        std::fs::metadata(path).ok().map(|found| Self::new(&found))
+        let found = std::fs::symlink_metadata(path).ok()?;
+        (found.nlink() > 0).then(|| Self::new(&found))
     }
 }
 
@@ -69,10 +70,19 @@ impl OwnedFile {
             let file = lock(path, file)?;
             let found = file.metadata().map_err(|error| refused(path, error))?;
             let id = FileId::new(&found);
+            let there = std::fs::metadata(path).map_err(|error| refused(path, error))?;
             // Somebody may have put another file there before the lock was had.
-            if FileId::at(path) == Some(id) {
-                return Ok(Self { file, id });
+            if FileId::new(&there) != id {
+                continue;
             }
+            if there.nlink() == 0 {
+                return Err(Error::Conflict(format!(
+                    "{} leads to a file that was removed and is lost at the next restart: \
+                     name another path in store.url, or mount its folder",
+                    path.display()
+                )));
+            }
+            return Ok(Self { file, id });
         }
     }
 
@@ -169,7 +179,15 @@ fn refused(path: &Path, error: io::Error) -> Error {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "write to",
         _ => "open",
     };
-    backend(format!("cannot {attempted} {}", path.display()), error)
+    match std::fs::read_link(path) {
+        Ok(target) if error.kind() == ErrorKind::NotFound => Error::Conflict(format!(
+            "{} is a link to {}, which is not there: make that folder or file, or name another \
+             path in store.url",
+            path.display(),
+            target.display()
+        )),
+        _ => backend(format!("cannot {attempted} {}", path.display()), error),
+    }
 }
 
 /// What is not any more the file that was opened.
@@ -190,13 +208,18 @@ pub(super) struct Files {
     wal_id: Option<FileId>,
     index: PathBuf,
     index_id: Option<FileId>,
+    /// The lock on the log.
+    log: Option<File>,
     /// That the log cannot be given the store's mode was said.
     access_failed: bool,
 }
 
 impl Files {
     /// Those of a store that SQLite has opened and read from.
-    pub(super) fn opened(store: &Path, file: &OwnedFile) -> Self {
+    ///
+    /// # Errors
+    /// As [`Files::remember_log`].
+    pub(super) fn opened(store: &Path, file: &OwnedFile) -> Result<Self, Error> {
         let [wal, index] = ["-wal", "-shm"].map(|end| suffixed(store, end));
         let mut files = Self {
             store: store.to_path_buf(),
@@ -205,16 +228,22 @@ impl Files {
             wal_id: None,
             index,
             index_id: None,
+            log: None,
             access_failed: false,
         };
-        files.remember_log();
-        files
+        files.remember_log()?;
+        Ok(files)
     }
 
-    /// Takes the log and its index for those that SQLite has open.
-    pub(super) fn remember_log(&mut self) {
+    /// Takes the log and its index for those that SQLite has open, and locks the log.
+    ///
+    /// # Errors
+    /// Those of [`lock_log`].
+    pub(super) fn remember_log(&mut self) -> Result<(), Error> {
+        self.log = lock_log(&self.store)?;
         self.wal_id = FileId::at(&self.wal);
         self.index_id = FileId::at(&self.index);
+        Ok(())
     }
 
     /// Whether each path still leads to the file that was opened. What SQLite writes into
@@ -280,57 +309,6 @@ pub(super) fn suffixed(store: &Path, end: &str) -> PathBuf {
     PathBuf::from(path)
 }
 
-/// Whether a service has this file open by another of its names: its log lies beside that
-/// one, so what is read here would be old. For a process that has no store open.
-pub(super) fn is_open_elsewhere(path: &Path) -> bool {
-    !suffixed(path, "-shm").exists()
-        && File::open(path)
-            .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
-}
-
-/// What an operator should know of the files of the store at `path`: who else may read them,
-/// and whether they may be torn apart. Empty where there is no store yet.
-#[must_use]
-pub fn file_warnings(path: &Path) -> Vec<String> {
-    let path = &super::resolve(path);
-    let shown = path.display();
-    let mut warnings = Vec::new();
-    let files = ["", "-wal", "-shm"].map(|end| suffixed(path, end));
-    let is_open = |file: &&PathBuf| {
-        std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.mode() & 0o007 != 0)
-    };
-    let open: Vec<_> = files.iter().filter(is_open).collect();
-    if !open.is_empty() {
-        let names: Vec<_> = open.iter().map(|file| file.display().to_string()).collect();
-        let names = names.join(" ");
-        warnings.push(format!(
-            "every user of this machine may read phone numbers in {names}: \
-             `chmod o-rwx {names}` prevents it"
-        ));
-    }
-    let names = std::fs::metadata(path).map_or(1, |found| found.nlink());
-    if names > 1 {
-        warnings.push(format!(
-            "{shown} has {names} names (hard links), but its log lies beside one alone: \
-             always use the same name, or the newest webhooks are missing"
-        ));
-    }
-    if is_mount(path) {
-        warnings.push(format!(
-            "{shown} is mounted as a single file and its log is not: mount its folder instead, \
-             or a crash loses the newest webhooks"
-        ));
-    }
-    warnings
-}
-
-/// Whether something is mounted on the file itself.
-fn is_mount(path: &Path) -> bool {
-    let flags = (AtFlags::empty(), StatxFlags::BASIC_STATS);
-    let found = rustix::fs::statx(rustix::fs::CWD, path, flags.0, flags.1);
-    found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -369,7 +347,7 @@ mod tests {
         for file in [&wal, &index] {
             std::fs::write(file, "log").unwrap();
         }
-        let mut files = Files::opened(&path, &owned);
+        let mut files = Files::opened(&path, &owned).unwrap();
         assert_eq!(files.look(), Ok(()));
         for (file, displaced) in [
             (&path, Displaced::Store),
@@ -385,7 +363,7 @@ mod tests {
             assert_eq!(files.look(), Ok(()));
         }
         std::fs::remove_file(&wal).unwrap();
-        files.remember_log();
+        files.remember_log().unwrap();
         assert_eq!(
             files.look(),
             Err(Displaced::Log),

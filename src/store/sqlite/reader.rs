@@ -14,10 +14,11 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use serde::de::value::{Error as UnknownWord, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
-use super::backend;
-use super::files::{FileId, OwnedFile, is_open_elsewhere};
+use super::files::{FileId, OwnedFile};
+use super::log_lock::misread;
 use super::pending::Pending;
 use super::schema::SCHEMA_VERSION;
+use super::{backend, keep_log, resolve};
 use crate::store::Error;
 
 /// How long a query of ours may run: a long read keeps the WAL from starting over.
@@ -136,9 +137,10 @@ impl Drop for Reading<'_> {
 impl Reader {
     /// A reader of that file; nothing is opened yet.
     #[must_use]
-    pub fn new(path: PathBuf) -> Self {
+    pub fn new(path: &Path) -> Self {
         Self {
-            path,
+            // The log lies beside what a link leads to.
+            path: resolve(path),
             readings: Arc::default(),
             pending: None,
         }
@@ -207,12 +209,8 @@ impl Reader {
     fn check_name(&self) -> Result<(), Error> {
         match &self.readings.file {
             Some(file) if FileId::at(&self.path) != Some(file.id()) => Err(Error::Displaced),
-            None if is_open_elsewhere(&self.path) => Err(Error::Conflict(format!(
-                "{} is in use under another name, and its newest rows lie beside that: name the \
-                 path that the running service has in store.url",
-                self.path.display()
-            ))),
-            _ => Ok(()),
+            Some(_) => Ok(()),
+            None => misread(&self.path).map_or(Ok(()), |why| Err(Error::Conflict(why))),
         }
     }
 
@@ -224,6 +222,7 @@ impl Reader {
     fn open(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let plain = Connection::open_with_flags(&self.path, flags).and_then(|connection| {
+            keep_log(&connection, true)?;
             connection.pragma_query_value(None, "schema_version", |_| Ok(()))?;
             Ok(connection)
         });
@@ -342,7 +341,7 @@ mod tests {
         (folder, path)
     }
 
-    fn one(path: PathBuf) -> Result<i64, Error> {
+    fn one(path: &Path) -> Result<i64, Error> {
         let one = |connection: &Connection| connection.query_row("SELECT 1", [], |row| row.get(0));
         Reader::new(path).read("count", one)
     }
@@ -367,7 +366,7 @@ mod tests {
     fn a_closed_copy_is_read_where_nothing_can_be_made_beside_it() {
         for name in ["t.db", "a b%20?#.db"] {
             let (_folder, path) = closed_copy(name);
-            assert_eq!(one(path).unwrap(), 1, "{name}");
+            assert_eq!(one(&path).unwrap(), 1, "{name}");
         }
     }
 
@@ -375,6 +374,6 @@ mod tests {
     fn a_log_that_holds_something_is_not_passed_over() {
         let (folder, path) = closed_copy("t.db");
         std::fs::write(folder.path().join("t.db-wal"), [0; 32]).unwrap();
-        assert!(one(path).is_err());
+        assert!(one(&path).is_err());
     }
 }

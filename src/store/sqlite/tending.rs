@@ -9,6 +9,7 @@ use rusqlite::Connection;
 
 use super::writer::{Core, TICK};
 use super::{BUSY_PATIENCE, disk, schema};
+use crate::store::Error;
 
 /// How often a WAL above its limit is tried to be emptied while somebody reads.
 pub(super) const TRUNCATE_EVERY: Duration = Duration::from_secs(10);
@@ -99,7 +100,7 @@ impl Core {
             return;
         }
         if !std::mem::replace(&mut self.emptying, true) {
-            if let Err(error) = self.checkpointer.begin() {
+            if let Err(error) = self.begin_checkpoint() {
                 // Nobody knows how much is left: it may be a gigabyte, which webhooks would
                 // wait for.
                 self.emptying = false;
@@ -177,13 +178,19 @@ impl Core {
         } else if pages >= self.checkpoint_at {
             // On the next turn all of it is the rest when there is no checkpointer.
             self.moving = true;
-            if let Err(error) = self.checkpointer.begin() {
+            if let Err(error) = self.begin_checkpoint() {
                 self.note_checkpoint_failed(&error);
             }
         } else {
             // It started over since, so the next checkpoint is a full stretch away.
             self.checkpoint_at = self.checkpoint_at.min(pages + CHECKPOINT_PAGES);
         }
+    }
+
+    /// Sends for the checkpointer, which opens the store by its path.
+    fn begin_checkpoint(&mut self) -> Result<(), Error> {
+        self.files.look().map_err(|_| Error::Displaced)?;
+        self.checkpointer.begin()
     }
 
     /// Makes the WAL start over at once; returns whether somebody prevented it. Readers are

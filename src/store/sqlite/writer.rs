@@ -19,7 +19,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use super::checkpointer::Checkpointer;
 use super::displaced::Displacement;
 use super::doors::Doors;
-use super::files::{Files, OwnedFile};
+use super::files::{Displaced, Files, OwnedFile};
 use super::group::gather;
 use super::keys::Keys;
 use super::pending::Pending;
@@ -28,7 +28,7 @@ use super::setback::Setback;
 use super::sources::Sources;
 use super::tending::{CHECKPOINT_PAGES, Pinned, TRUNCATE_EVERY, count_wal_pages};
 use super::tokens::Tokens;
-use super::{accept, backend, disk, forwards, set_durability, subscribers};
+use super::{accept, backend, disk, forwards, keep_log, set_durability, subscribers};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Subscriber;
@@ -236,7 +236,7 @@ pub(super) struct Core {
 
 impl Core {
     pub(super) fn new(
-        (connection, file): (Connection, Arc<OwnedFile>),
+        (connection, files, file): (Connection, Files, Arc<OwnedFile>),
         options: &Options,
         (clock, metrics): (Clock, Arc<Metrics>),
         (keys, tokens): (Arc<Keys>, Arc<Tokens>),
@@ -249,6 +249,8 @@ impl Core {
         Pending::watch(&pending, &connection)
             .map_err(|error| backend("cannot count what is pending".to_owned(), error))?;
         count_wal_pages(&connection);
+        keep_log(&connection, true)
+            .map_err(|error| backend("cannot set up the store".to_owned(), error))?;
         let mut core = Self {
             connection,
             clock,
@@ -260,7 +262,7 @@ impl Core {
             shared: Arc::default(),
             durability: options.durability,
             path: options.path.clone(),
-            files: Files::opened(&options.path, &file),
+            files,
             displaced: None,
             wal_limit_bytes: options.wal_limit_bytes,
             disk_reserve_bytes: options.disk_reserve_bytes,
@@ -327,9 +329,7 @@ impl Core {
         if !self.unsettled.is_empty() {
             self.commit(Vec::new());
         }
-        self.note_clock();
-        self.checkpointer.stop();
-        self.checkpoint("TRUNCATE");
+        self.finish();
     }
 
     /// How long it waits for work before it looks around.
@@ -345,7 +345,7 @@ impl Core {
     pub(super) fn commit(&mut self, mut group: Vec<Job>) {
         let started = Instant::now();
         group.splice(0..0, self.unsettled.drain(..).map(Job::Settle));
-        if self.displaced.is_some() {
+        if self.ensure_in_place().is_err() {
             return self.withhold(group, false);
         }
         self.metrics.group_size.observe(small(group.len()));
@@ -401,6 +401,10 @@ impl Core {
 
     fn set_synchronous(&self, durability: Durability) {
         if let Err(error) = set_durability(&self.connection, durability) {
+            // The store is opened again, with the durability that is configured.
+            if self.files.look() == Err(Displaced::Log) {
+                return;
+            }
             // Without it acknowledgements might outrun the disk.
             tracing::error!(%error, "store.synchronous_failed");
             std::process::exit(70);

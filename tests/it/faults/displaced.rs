@@ -10,8 +10,10 @@ use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use tickrelay::control;
 use tickrelay::operations::{Failure, Request};
+use tickrelay::store::Reader;
 
 use super::disk::{ask, get, post_some, stored};
+use crate::support::program::runs;
 use crate::support::receiver::Receiver;
 use crate::support::service::{Home, Service};
 use crate::support::shim::{self, Disk};
@@ -259,6 +261,102 @@ async fn a_store_that_a_copy_replaces_takes_nothing_until_it_is_back() {
     };
     let back = |home: &Home| std::fs::rename(home.file("away"), home.store()).unwrap();
     check_away(away, back).await;
+}
+
+/// A copy takes the store's place, and the service is stopped as `systemd` does it; returns
+/// what was answered 200 and is not stored.
+async fn lost_by_stopping(home: &Home, switch: Option<&shim::Switch>, notices: bool) -> usize {
+    // Its tables are in its file.
+    home.start().stop();
+    let service = home.start();
+    let taken = post_some(service.address, 0..BEFORE).await;
+    assert_eq!(taken.len(), BEFORE);
+    if let Some(switch) = switch {
+        switch.set(Disk::Blind);
+    }
+    replace_by_copy(home);
+    if notices {
+        assert!(
+            post_some(service.address, BEFORE..BEFORE + 1)
+                .await
+                .is_empty()
+        );
+    }
+    service.stop();
+    (&taken - &stored(home)).len()
+}
+
+fn replace_by_copy(home: &Home) {
+    std::fs::copy(home.store(), home.file("copy")).unwrap();
+    std::fs::rename(home.file("copy"), home.store()).unwrap();
+}
+
+#[actix_web::test]
+async fn a_stop_after_a_copy_took_the_stores_place_costs_no_webhook() {
+    for notices in [false, true] {
+        assert_eq!(lost_by_stopping(&Home::new(), None, notices).await, 0);
+    }
+}
+
+#[actix_web::test]
+async fn a_stop_that_does_not_look_destroys_what_was_answered() {
+    let (home, switch) = shim::with_switch();
+    assert_eq!(lost_by_stopping(&home, Some(&switch), false).await, BEFORE);
+}
+
+#[actix_web::test]
+async fn a_second_service_is_kept_out_while_the_first_has_the_log_of_a_replaced_store() {
+    let home = Home::new();
+    home.start().stop();
+    let service = home.start();
+    let taken = post_some(service.address, 0..BEFORE).await;
+    replace_by_copy(&home);
+    let (code, said) = home.refused();
+    assert_ne!(code, Some(0));
+    assert!(said.contains("-wal is in use by a service"), "{said}");
+    let read = Reader::new(&home.store()).tokens().unwrap_err().to_string();
+    assert!(read.contains("-wal is in use by a service"), "{read}");
+    service.stop();
+    let second = home.start();
+    post_each(second.address, BEFORE..BEFORE + AFTER).await;
+    second.stop();
+    assert_eq!(taken.len(), BEFORE);
+    assert_eq!(stored(&home), (0..BEFORE + AFTER).collect());
+}
+
+#[actix_web::test]
+async fn a_log_behind_a_link_is_not_the_log() {
+    let home = Home::new();
+    let mut service = home.start();
+    let wal = home.file("tickrelay.db-wal");
+    let mut taken = post_some(service.address, 0..BEFORE).await;
+    std::fs::rename(&wal, home.file("moved")).unwrap();
+    std::os::unix::fs::symlink(home.file("moved"), &wal).unwrap();
+    let is_back = || wal.symlink_metadata().is_ok_and(|found| found.is_file());
+    let last = |taken: &BTreeSet<usize>| taken.last().is_some_and(|last| *last >= BEFORE);
+    let (more, _) = post_until(&service, BEFORE, |taken| is_back() && last(taken)).await;
+    taken.extend(more);
+    kill(&mut service);
+    // The next start finds what it left, by itself.
+    std::fs::remove_file(home.file("moved")).unwrap();
+    let lost = &taken - &stored(&home);
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
+#[actix_web::test]
+async fn a_mounted_store_that_is_removed_where_it_came_from_takes_nothing() {
+    let remedy = "a mount namespace of one's own needs root";
+    if !runs("unshare", &["--mount", "true"], remedy) {
+        return;
+    }
+    let home = Home::new().mounted("host.db");
+    let service = home.start();
+    let taken = post_some(service.address, 0..BEFORE).await;
+    assert_eq!(taken.len(), BEFORE);
+    std::fs::remove_file(home.file("host.db")).unwrap();
+    let taken = post_some(service.address, BEFORE..BEFORE + AFTER).await;
+    assert!(taken.is_empty(), "answered 200 meanwhile: {taken:?}");
+    assert_eq!(in_place(&service).await, false);
 }
 
 #[actix_web::test]

@@ -26,6 +26,8 @@ pub(crate) struct Home {
     /// How many files it may open: unless it asks for more (`-Sn`), or in any case (`-n`).
     open_files: Option<(&'static str, u32)>,
     umask: &'static str,
+    /// A file of the folder that is mounted on the store's path, where only the service sees it.
+    mounted: Option<&'static str>,
 }
 
 impl Home {
@@ -60,6 +62,7 @@ verify_token = "test-verify-token"
             environment: Vec::new(),
             open_files: None,
             umask: "022",
+            mounted: None,
         }
     }
 
@@ -93,6 +96,15 @@ verify_token = "test-verify-token"
         self
     }
 
+    /// Mounts a file of the folder on the store's path, for the service alone. Needs root.
+    pub(crate) fn mounted(mut self, file: &'static str) -> Self {
+        for path in [self.file(file), self.store()] {
+            std::fs::write(path, "").unwrap();
+        }
+        self.mounted = Some(file);
+        self
+    }
+
     /// The folder that holds all of it.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -113,12 +125,23 @@ verify_token = "test-verify-token"
         let limit = self
             .open_files
             .map(|(kind, limit)| format!("ulimit {kind} {limit} && "));
+        let mount = self.mounted.map(|file| {
+            let (from, to) = (self.file(file), self.store());
+            format!("mount --bind '{}' '{}' && ", from.display(), to.display())
+        });
         let script = format!(
-            "umask {} && {}exec \"$0\" \"$@\"",
+            "umask {} && {}{}exec \"$0\" \"$@\"",
             self.umask,
-            limit.unwrap_or_default()
+            limit.unwrap_or_default(),
+            mount.unwrap_or_default()
         );
-        let mut command = Command::new("sh");
+        let mut command = if self.mounted.is_some() {
+            let mut apart = Command::new("unshare");
+            apart.args(["--mount", "sh"]);
+            apart
+        } else {
+            Command::new("sh")
+        };
         command
             .args(["-c", &script, env!("CARGO_BIN_EXE_tickrelay")])
             .arg("serve")

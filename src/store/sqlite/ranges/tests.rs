@@ -160,7 +160,7 @@ impl Walked {
 
     /// Compares every reader with a scan, for some pairs of times.
     fn read_and_compare(&mut self) {
-        let reader = Reader::new(self.path.clone());
+        let reader = Reader::new(&self.path);
         let now_ms = self.now_ms;
         for _ in 0..6 {
             let (one, other) = (self.some_ms(), self.some_ms());
