@@ -37,7 +37,7 @@ pub(super) fn caller(request: &HttpRequest, shared: &Web) -> Result<Caller, Prob
             Err(Problem::unauthorized(why))
         }
         Counted::TooMany(retry_after_s) => Err(Problem::too_many(
-            "too many requests without a token that holds",
+            format!("too many requests without a token that holds: {HOW_TO}"),
             retry_after_s,
         )),
     };

@@ -210,6 +210,9 @@ async fn many_failures_are_put_off_and_a_good_token_is_not() {
     let answer = stranger.get("/subscribers").await;
     answer.problem(429);
     assert_eq!(answer.header("retry-after"), "60");
+    // Who has no token yet is still told how to make one.
+    let detail = answer.json()["detail"].to_string();
+    assert!(detail.contains("tickrelay token create"), "{detail}");
     admin.get("/subscribers").await.with(200);
     hand.advance(Duration::from_mins(1));
     stranger.get("/subscribers").await.problem(401);
