@@ -14,6 +14,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod files;
 pub mod forward;
 pub mod housekeeping;
 pub mod metrics;

@@ -16,7 +16,9 @@ use crate::access;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control;
+use crate::files::Budget;
 use crate::forward::lanes::Forwarding;
+use crate::forward::lanes::connections::Connections;
 use crate::forward::schedule::Schedule;
 use crate::forward::sender::{Sender, SenderConfig};
 use crate::housekeeping;
@@ -67,6 +69,7 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
     let forwarding = Forwarding {
         store: store.clone(),
         sender,
+        connections: Connections::new(Budget::of(open_files()).subscribers),
         schedule: Arc::new(Schedule {
             delays: config.forward.schedule.clone(),
             max_age: config.forward.max_age,
@@ -236,8 +239,7 @@ impl Server {
         let operations = self.operations.clone();
         let control = control::serve(&self.socket, self.operations, stopped)?;
         let shared = self.shared;
-        let open_files = getrlimit(Resource::Nofile).current;
-        let threads = (self.workers, open_files);
+        let threads = (self.workers, open_files());
         let http = web::serve(self.listener, threads, self.grace, shared)?;
         let handle = http.handle();
         let http = tokio::spawn(http);
@@ -264,6 +266,11 @@ impl Server {
         tracing::info!("stopped");
         ended
     }
+}
+
+/// How many files the process may have open; `None` where there is no limit.
+fn open_files() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
 }
 
 /// First no new request, then no new attempt, each within the grace.

@@ -133,6 +133,26 @@ impl Breaker {
         }
     }
 
+    /// Until when nothing may be sent at `now_ms` (both ms since 1970 UTC), as [`Breaker::gate`]
+    /// would say; gives no probe out.
+    #[must_use]
+    pub fn waits_until_ms(&self, now_ms: i64) -> Option<i64> {
+        match self.state {
+            State::Open { until_ms, .. } | State::Probing { until_ms, .. } => {
+                Some(until_ms).filter(|until_ms| self.is_ahead(*until_ms, now_ms))
+            }
+            State::Closed { .. } => None,
+        }
+    }
+
+    /// The probe that was given out was not made, for no fault of the subscriber: another may go
+    /// at `until_ms` (ms since 1970 UTC).
+    pub fn take_back_probe(&mut self, until_ms: i64) {
+        if let State::Probing { probes, .. } = self.state {
+            self.state = State::Open { probes, until_ms };
+        }
+    }
+
     /// Whether that time is still to come; one that is further away than any wait was set
     /// before the clock was set back, and is past.
     fn is_ahead(&self, until_ms: i64, now_ms: i64) -> bool {

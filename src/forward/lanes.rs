@@ -18,8 +18,10 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Subscriber;
 use crate::store::Store;
+use connections::Connections;
 use task::LaneTask;
 
+pub mod connections;
 mod halt;
 mod refill_at;
 mod shown;
@@ -32,6 +34,8 @@ pub struct Forwarding {
     pub store: Store,
     /// The only way out.
     pub sender: Arc<Sender>,
+    /// How many connections to subscribers there may be, and whose they are.
+    pub connections: Connections,
     /// When to try again.
     pub schedule: Arc<Schedule>,
     /// How long a subscriber may fail without pause before it is disabled.

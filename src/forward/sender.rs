@@ -15,9 +15,11 @@ use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Client, Proxy, RequestBuilder, Response};
+use rustix::io::Errno;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::envelope::SIGNATURE;
@@ -42,6 +44,14 @@ const JSON: &str = "application/json; charset=utf-8";
 /// How long a connection is kept for the next attempt: less than servers keep theirs, since one
 /// that closes as we send costs an attempt. Node, Apache, uvicorn and actix close after 5 s.
 const IDLE: Duration = Duration::from_secs(4);
+/// How long a connection may be open after its attempt: the client looks once in that time, and
+/// closes those that are older by then.
+pub const KEPT: Duration = Duration::from_secs(2 * IDLE.as_secs() + 1);
+
+/// Samples that are sent at once for people to look at, and questions that are asked at once: they
+/// leave the process's files to others.
+const SAMPLES_AT_ONCE: usize = 8;
+const QUESTIONS_AT_ONCE: usize = 16;
 
 /// What the configuration says about sending.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +126,24 @@ pub struct Request<'a> {
     pub timeout: Option<Duration>,
 }
 
+/// An attempt that was not made, since this machine has no file, port or memory left for it: that
+/// says nothing of the subscriber.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Short(String);
+
+/// Why there is no answer.
+enum Unanswered {
+    Short(Short),
+    Failed(ErrorCode, String),
+}
+
+impl From<(ErrorCode, String)> for Unanswered {
+    fn from((error, detail): (ErrorCode, String)) -> Self {
+        Self::Failed(error, detail)
+    }
+}
+
 /// Sends; one for the whole process, so that connections are reused.
 #[derive(Debug, Clone)]
 pub struct Sender {
@@ -124,6 +152,8 @@ pub struct Sender {
     timeout: Duration,
     /// Hides the proxy's credentials.
     redaction: Redaction,
+    samples: Arc<Semaphore>,
+    questions: Arc<Semaphore>,
 }
 
 impl Sender {
@@ -165,6 +195,8 @@ impl Sender {
             guard,
             timeout: config.timeout,
             redaction,
+            samples: Arc::new(Semaphore::new(SAMPLES_AT_ONCE)),
+            questions: Arc::new(Semaphore::new(QUESTIONS_AT_ONCE)),
         })
     }
 
@@ -174,22 +206,27 @@ impl Sender {
         &self.guard
     }
 
-    /// Makes one attempt. Whatever goes wrong is in the outcome.
+    /// Makes one attempt. What goes wrong beyond this machine is in the outcome.
     ///
     /// The status alone decides: a 2xx is delivered even when its body breaks off. May be
     /// dropped at any time; then it is unknown whether the subscriber has got the payload.
-    pub async fn send(&self, request: &Request<'_>) -> Outcome {
+    ///
+    /// # Errors
+    /// [`Short`]; the subscriber has got nothing.
+    pub async fn send(&self, request: &Request<'_>) -> Result<Outcome, Short> {
         self.exchange(request, None).await
     }
 
     /// As [`Sender::send`], for people to look at: keeps the answer's beginning whatever its
-    /// status, and the headers that tell something, in `shown`.
+    /// status, and the headers that tell something, in `shown`. Waits while many others do.
     pub async fn send_and_show(
         &self,
         request: &Request<'_>,
         shown: &mut Vec<(String, String)>,
     ) -> Outcome {
-        self.exchange(request, Some(shown)).await
+        let _turn = self.samples.acquire().await;
+        let outcome = self.exchange(request, Some(shown)).await;
+        outcome.unwrap_or_else(|Short(detail)| failed(ErrorCode::Connect, detail))
     }
 
     /// Every header of the request by its name, as it goes over the wire; what the subscriber has
@@ -224,7 +261,7 @@ impl Sender {
         &self,
         request: &Request<'_>,
         mut shown: Option<&mut Vec<(String, String)>>,
-    ) -> Outcome {
+    ) -> Result<Outcome, Short> {
         let started = Instant::now();
         let limit = request.timeout.unwrap_or(self.timeout);
         let answer = timeout(limit, self.ask(request)).await;
@@ -240,7 +277,8 @@ impl Sender {
                 }
                 judge(response, answered_ms, left.min(BODY_TIME), is_shown).await
             }
-            Ok(Err((error, detail))) => failed(error, detail),
+            Ok(Err(Unanswered::Short(short))) => return Err(short),
+            Ok(Err(Unanswered::Failed(error, detail))) => failed(error, detail),
             Err(_) => failed(ErrorCode::Timeout, format!("no answer within {limit:?}")),
         };
         outcome.duration_ms = millis(started);
@@ -251,7 +289,7 @@ impl Sender {
                 *value = redaction.apply(value);
             }
         }
-        outcome
+        Ok(outcome)
     }
 
     /// Hides what the request was proved with, and where a redirect led.
@@ -287,7 +325,7 @@ impl Sender {
         redaction
     }
 
-    async fn ask(&self, request: &Request<'_>) -> Result<Response, (ErrorCode, String)> {
+    async fn ask(&self, request: &Request<'_>) -> Result<Response, Unanswered> {
         let target = request
             .target
             .map_err(|error| (ErrorCode::Blocked, error.to_string()))?;
@@ -297,7 +335,10 @@ impl Sender {
         }
         let post = with_own(post, request.own_headers)?;
         let answer = post.body(request.body.to_vec()).send().await;
-        answer.map_err(classify)
+        answer.map_err(|error| match shortage(&error) {
+            Some(short) => Unanswered::Short(short),
+            None => classify(error).into(),
+        })
     }
 }
 
@@ -355,6 +396,27 @@ fn classify(error: reqwest::Error) -> (ErrorCode, String) {
         ErrorCode::Connect
     });
     (code, innermost.to_string())
+}
+
+/// What this machine lacks, when that is why the exchange failed.
+fn shortage(error: &(dyn Error + 'static)) -> Option<Short> {
+    let causes = std::iter::successors(Some(error), |error| cause(*error));
+    causes
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .find(|error| error.raw_os_error().is_some_and(is_ours))
+        .map(|error| Short(error.to_string()))
+}
+
+/// Whether an error of the system says that this machine has no file, port or memory left.
+fn is_ours(code: i32) -> bool {
+    let ours = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOBUFS,
+        Errno::NOMEM,
+        Errno::ADDRNOTAVAIL,
+    ];
+    ours.iter().any(|errno| errno.raw_os_error() == code)
 }
 
 fn code_of(error: &(dyn Error + 'static)) -> Option<ErrorCode> {

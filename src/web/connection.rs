@@ -24,7 +24,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 
 use crowd::Turns;
-pub(super) use crowd::{CONNECTIONS, Crowd, Share, closing, connections};
+pub(super) use crowd::{Crowd, Share};
 pub(super) use request::{CUT, Handled};
 
 /// Bytes that are read from a connection before what they say is looked at.

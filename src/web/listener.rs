@@ -15,8 +15,9 @@ use actix_web::dev::{AppConfig, Service};
 use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
 
-use super::connection::{CONNECTIONS, Crowd, Handled, Metered, Share, closing, connections};
+use super::connection::{Crowd, Handled, Metered, Share};
 use super::{Web, routes};
+use crate::files::{Budget, CONNECTIONS};
 
 /// How long a closing connection is waited for.
 const DISCONNECT: Duration = Duration::from_secs(1);
@@ -32,20 +33,23 @@ pub fn serve(
     grace: Duration,
     shared: Data<Web>,
 ) -> io::Result<Server> {
-    let connections = connections(open_files);
+    let budget = Budget::of(open_files);
+    let connections = budget.clients;
     if let Some(open_files) = open_files
         && connections < CONNECTIONS
     {
         tracing::warn!(
             open_files,
             connections,
-            "the process may open so few files that clients get no more than these connections at \
-             once: raise the hard limit, with ulimit -Hn 8192 or LimitNOFILE=8192 in the systemd unit"
+            to_subscribers = budget.subscribers,
+            "the process may open so few files that clients and subscribers get no more than these \
+             connections at once: raise the hard limit, with ulimit -Hn 8192 or LimitNOFILE=8192 in \
+             the systemd unit"
         );
     }
     let builder = Server::build()
         .workers(threads)
-        .max_concurrent_connections((connections + closing(open_files)).div_ceil(threads.max(1)))
+        .max_concurrent_connections((connections + budget.closing).div_ceil(threads.max(1)))
         .shutdown_timeout(grace.as_secs().max(1))
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();

@@ -153,7 +153,10 @@ pub(super) fn post() -> anyhow::Result<()> {
             now_ms,
             timeout: None,
         };
-        poster.send(&request).await.is_delivered()
+        poster
+            .send(&request)
+            .await
+            .is_ok_and(|outcome| outcome.is_delivered())
     };
     let per_second = runtime.block_on(async {
         let started = Instant::now();

@@ -236,3 +236,19 @@ fn retry_after_holds_back_the_probe_for_an_hour_at_most() {
         assert_eq!(until_ms(&mut breaker, 0), due_ms);
     }
 }
+
+#[test]
+fn a_probe_that_was_not_made_is_given_out_again() {
+    let mut breaker = opened();
+    let first_ms = until_ms(&mut breaker, 0);
+    assert_eq!(breaker.waits_until_ms(first_ms - 1), Some(first_ms));
+    assert_eq!(breaker.waits_until_ms(first_ms), None);
+    assert_eq!(breaker.gate(first_ms), Gate::Probe);
+    assert!(breaker.waits_until_ms(first_ms).is_some());
+    breaker.take_back_probe(first_ms + 1_000);
+    assert_eq!(until_ms(&mut breaker, first_ms), first_ms + 1_000);
+    assert_eq!(breaker.gate(first_ms + 1_000), Gate::Probe);
+    breaker.on_outcome(&good(), first_ms + 1_000);
+    breaker.take_back_probe(first_ms + 2_000);
+    assert_eq!(breaker.gate(first_ms + 1_000), Gate::Closed);
+}

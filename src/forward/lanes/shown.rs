@@ -1,4 +1,4 @@
-//! What a lane shows of itself in the metrics.
+//! What a lane shows of itself in the metrics and the log.
 //!
 //! What changes with every turn or delivery is found once and kept; the rest is looked up.
 
@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use crate::forward::breaker::Breaker;
 use crate::metrics::{Metrics, SubscriberLabel, subscriber_labels};
 use crate::model::Outcome;
+use crate::store::{Owed, Verdict};
 
 /// The metrics of one subscriber's lane.
 pub(super) struct Shown {
@@ -95,4 +96,31 @@ impl Shown {
     pub(super) fn forget(&self) {
         self.metrics.forget_lane(&self.label);
     }
+}
+
+/// One wide event for each attempt; no body, no number.
+pub(super) fn log(subscriber: &str, owed: &Owed, outcome: &Outcome, probe: bool, verdict: Verdict) {
+    let code = outcome.error.map_or("delivered", |code| code.as_str());
+    if outcome.is_delivered() {
+        tracing::debug!(
+            subscriber,
+            forward = %owed.uid,
+            outcome = code,
+            duration_ms = outcome.duration_ms,
+            "forward.attempted"
+        );
+        return;
+    }
+    tracing::warn!(
+        subscriber,
+        forward = %owed.uid,
+        attempt = owed.attempts + 1,
+        probe,
+        outcome = code,
+        http_status = outcome.http_status,
+        detail = outcome.detail,
+        duration_ms = outcome.duration_ms,
+        next = ?verdict,
+        "forward.attempted"
+    );
 }

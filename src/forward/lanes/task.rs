@@ -11,9 +11,10 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 
+use super::connections::OfLane;
 use super::halt::Halt;
 use super::refill_at::RefillAt;
-use super::shown::Shown;
+use super::shown::{Shown, log};
 use super::{Forwarding, POLL};
 use crate::forward::breaker::{Breaker, Gate, Transition};
 use crate::forward::envelope::Envelope;
@@ -21,7 +22,7 @@ use crate::forward::guard::{Target, TargetError};
 use crate::forward::lane::{Fate, Lane};
 use crate::forward::pace::Pace;
 use crate::forward::schedule::Schedule;
-use crate::forward::sender::Request;
+use crate::forward::sender::{Request, Short};
 use crate::forward::verdict::{self, Ended};
 use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberKind, SubscriberState};
 use crate::store::{
@@ -34,7 +35,12 @@ const NOTE_AFTER: Duration = Duration::from_mins(1);
 /// Above this a failed probe is left to the table alone.
 const MOST_HELD: usize = 1_600;
 
-type Sending = FuturesUnordered<Pin<Box<dyn Future<Output = Ended> + Send>>>;
+/// How long a forward waits when the machine lacks something to send it.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// An attempt under way: how it ended, or the forward that it was to send, and whether as a probe.
+type Attempting = Pin<Box<dyn Future<Output = Result<Ended, (Owed, bool, Short)>> + Send>>;
+type Sending = FuturesUnordered<Attempting>;
 /// What is read of a subscriber from time to time: what is due, and when it is to be taken
 /// over anew, its secrets.
 type Refilling = Pin<Box<dyn Future<Output = Result<Fresh, Error>> + Send>>;
@@ -56,6 +62,7 @@ pub(super) struct LaneTask {
     lane: Lane,
     breaker: Breaker,
     pace: Pace,
+    connections: OfLane,
     schedule: Arc<Schedule>,
     failing: Failing,
     halt: Halt,
@@ -105,6 +112,7 @@ impl LaneTask {
             target: Arc::new(shared.sender.guard().target(&subscriber.url)),
             shown: Shown::new(Arc::clone(&shared.metrics), &subscriber.name),
             halt: Halt::default(),
+            connections: shared.connections.of(subscriber.id),
             shared,
             settings,
             subscriber,
@@ -129,6 +137,8 @@ impl LaneTask {
         } = self;
         self.lane.set_ordering(subscriber.ordering);
         self.pace.set_limit(subscriber.rate_limit);
+        let is_active = subscriber.state == SubscriberState::Active;
+        self.connections.set_active(is_active);
         self.schedule = subscriber.schedule().map_or_else(
             || Arc::clone(&shared.schedule),
             |delays| {
@@ -157,7 +167,9 @@ impl LaneTask {
             if refilling.is_none() {
                 refilling = self.begin_refill(&feed);
             }
+            self.connections.begin();
             let wake_ms = self.send_what_is_due(&mut sending, refilling.is_some());
+            self.connections.end();
             if wake_ms != alarm_ms {
                 alarm_ms = wake_ms;
                 alarm.set(clock.sleep_until(alarm_ms));
@@ -177,6 +189,7 @@ impl LaneTask {
                     self.take_refill(fresh, &feed);
                 }
                 () = feed.stirred(), if refilling.is_none() => {}
+                () = self.connections.freed(), if self.connections.is_waiting() => {}
                 changed = self.settings.changed() => {
                     if changed.is_err() {
                         break;
@@ -355,6 +368,13 @@ impl LaneTask {
                 // What is read may be a better probe than what is here.
                 return poll_ms;
             }
+            if let Some(until_ms) = self.breaker.waits_until_ms(now_ms) {
+                return until_ms;
+            }
+            // Before the gate, for the same reason.
+            let Some(connection) = self.connections.take() else {
+                return poll_ms;
+            };
             let probe = match self.breaker.gate(now_ms) {
                 Gate::Open { until_ms } => return until_ms,
                 Gate::Probe => {
@@ -370,7 +390,13 @@ impl LaneTask {
             };
             let Some(owed) = owed else { break };
             self.pace.begin(now_ms);
-            sending.push(self.attempt(owed, probe, now_ms));
+            let attempt = self.attempt(owed, probe, now_ms);
+            sending.push(Box::pin(async move {
+                let ended = attempt.await;
+                let answered = |ended: &Ended| ended.outcome.http_status.is_some();
+                connection.end(ended.as_ref().is_ok_and(answered));
+                ended
+            }));
             if probe {
                 break;
             }
@@ -389,12 +415,7 @@ impl LaneTask {
         self.poll_at_ms
     }
 
-    fn attempt(
-        &self,
-        owed: Owed,
-        probe: bool,
-        now_ms: i64,
-    ) -> Pin<Box<dyn Future<Output = Ended> + Send>> {
+    fn attempt(&self, owed: Owed, probe: bool, now_ms: i64) -> Attempting {
         let valid = |secret: &&SubscriberSecret| {
             let expires_ms = secret.expires_at_ms;
             expires_ms.is_none_or(|expires_ms| now_ms < expires_ms)
@@ -418,12 +439,14 @@ impl LaneTask {
                 now_ms,
                 timeout,
             };
-            let outcome = sender.send(&request).await;
-            Ended {
-                owed,
-                probe,
-                started_at_ms: now_ms,
-                outcome,
+            match sender.send(&request).await {
+                Err(short) => Err((owed, probe, short)),
+                Ok(outcome) => Ok(Ended {
+                    owed,
+                    probe,
+                    started_at_ms: now_ms,
+                    outcome,
+                }),
             }
         })
     }
@@ -440,8 +463,12 @@ impl LaneTask {
 
     /// Settles an attempt; a message that waits stays in memory when `keep`, else in the
     /// table alone.
-    fn conclude(&mut self, ended: Ended, keep: bool) {
+    fn conclude(&mut self, ended: Result<Ended, (Owed, bool, Short)>, keep: bool) {
         let now_ms = self.shared.clock.now_ms();
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err((owed, probe, short)) => return self.put_off(&owed, probe, &short, keep),
+        };
         let (verdict, fate) = verdict::decide(&ended, &self.breaker, &self.schedule, now_ms);
         let Ended {
             owed,
@@ -463,7 +490,7 @@ impl LaneTask {
         if matches!(verdict, Verdict::GaveUp(_)) {
             self.shown.gave_up();
         }
-        self.log(&owed, &outcome, probe, verdict);
+        log(&self.subscriber.name, &owed, &outcome, probe, verdict);
         if owed.attempts == 0 && outcome.is_delivered() {
             self.shown.waited(now_ms - owed.owed_since_ms);
         }
@@ -477,6 +504,21 @@ impl LaneTask {
             }),
             verdict,
         });
+    }
+
+    /// Lets a forward wait that this machine could not send: it stays due as it was.
+    fn put_off(&mut self, owed: &Owed, probe: bool, short: &Short, keep: bool) {
+        let now_ms = self.shared.clock.now_ms();
+        let due_at_ms = now_ms.saturating_add(millis(SHORT));
+        self.lane
+            .finish(owed.forward_id, Fate::Requeues { due_at_ms });
+        if !keep && let Some(due_ms) = self.lane.forget_waiting_of(owed.message_id, now_ms) {
+            self.refill_at.bring_forward(due_ms);
+        }
+        if probe {
+            self.breaker.take_back_probe(due_at_ms);
+        }
+        tracing::warn!(subscriber = %self.subscriber.name, forward = %owed.uid, %short, "forward.put_off");
     }
 
     /// Breaker, and since when the subscriber has been failing.
@@ -554,33 +596,6 @@ impl LaneTask {
                 tokio::time::sleep(POLL).await;
             }
         });
-    }
-
-    /// One wide event for each attempt; no body, no number.
-    fn log(&self, owed: &Owed, outcome: &Outcome, probe: bool, verdict: Verdict) {
-        let code = outcome.error.map_or("delivered", |code| code.as_str());
-        if outcome.is_delivered() {
-            tracing::debug!(
-                subscriber = %self.subscriber.name,
-                forward = %owed.uid,
-                outcome = code,
-                duration_ms = outcome.duration_ms,
-                "forward.attempted"
-            );
-            return;
-        }
-        tracing::warn!(
-            subscriber = %self.subscriber.name,
-            forward = %owed.uid,
-            attempt = owed.attempts + 1,
-            probe,
-            outcome = code,
-            http_status = outcome.http_status,
-            detail = outcome.detail,
-            duration_ms = outcome.duration_ms,
-            next = ?verdict,
-            "forward.attempted"
-        );
     }
 }
 

@@ -45,12 +45,13 @@ pub enum Unfetched {
 }
 
 impl Sender {
-    /// Asks once, within the configured time from the look-up of the name to the last byte. May be
-    /// dropped at any time.
+    /// Asks once, within the configured time from the look-up of the name to the last byte; waits
+    /// before that while many others are asked. May be dropped at any time.
     ///
     /// # Errors
     /// [`Unfetched`]; a body that breaks off is no answer.
     pub async fn fetch(&self, question: &Question<'_>) -> Result<Fetched, Unfetched> {
+        let _turn = self.questions.acquire().await;
         let started = Instant::now();
         let asked = timeout(self.timeout, self.ask_for(question)).await;
         let late = || {

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::answer::retry_at;
 use super::scripted::{Script, Subscriber, answer};
-use super::{Request, Sender, SenderConfig, SenderError};
+use super::{Request, Sender, SenderConfig, SenderError, shortage};
 use crate::model::{ErrorCode, Headers, Outcome};
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -42,7 +42,7 @@ async fn send_with(sender: &Sender, url: &str) -> Outcome {
         now_ms: NOW_MS,
         timeout: None,
     };
-    sender.send(&request).await
+    sender.send(&request).await.unwrap()
 }
 
 /// Sends to a subscriber that follows the script, and compares what is stable of the outcome.
@@ -359,7 +359,7 @@ async fn a_secret_that_the_cut_would_halve_is_not_half_kept() {
             now_ms: NOW_MS,
             timeout: None,
         };
-        let outcome = sender.send(&request).await;
+        let outcome = sender.send(&request).await.unwrap();
         assert!(
             !outcome.excerpt.contains("kkk"),
             "{before}: {}",
@@ -382,7 +382,7 @@ async fn a_header_that_cannot_be_sent_fails_the_attempt_and_nothing_else() {
         now_ms: NOW_MS,
         timeout: None,
     };
-    assert!(!sender.send(&request).await.is_delivered());
+    assert!(!sender.send(&request).await.unwrap().is_delivered());
 }
 
 fn testdata(name: &str) -> PathBuf {
@@ -469,4 +469,21 @@ fn a_configuration_that_cannot_be_used_is_refused_at_start() {
         ..config()
     });
     assert!(matches!(proxy, Err(SenderError::Proxy(_))));
+}
+
+#[test]
+fn what_this_machine_lacks_is_no_failure_of_the_subscriber() {
+    use std::io::Error;
+    for (code, is_ours) in [
+        (24, true),
+        (23, true),
+        (99, true),
+        (111, false),
+        (104, false),
+    ] {
+        let error = Error::from_raw_os_error(code);
+        assert_eq!(shortage(&error).is_some(), is_ours, "{error}");
+        let wrapped = Error::other(Error::from_raw_os_error(code));
+        assert_eq!(shortage(&wrapped).is_some(), is_ours, "{wrapped}");
+    }
 }
