@@ -23,6 +23,7 @@ use crate::forward::sender::fetch::{Fetched, Question, Unfetched};
 use crate::metrics::{Metrics, source_labels};
 use crate::model::{Headers, SecretText};
 use crate::provider::botsquad::Told;
+use crate::provider::decode;
 use crate::receive::{Answered, Inlet, Reception};
 use crate::store::poll::{PollCounts, PollRecord};
 use crate::store::{Error, Store};
@@ -157,21 +158,31 @@ impl Polling {
             limit_bytes: asked.polled.answer_limit_bytes,
             now_ms: self.clock.now_ms(),
         };
-        self.sender
-            .fetch(&question)
-            .await
-            .map_err(|unfetched| match unfetched {
-                Unfetched::Failed(outcome) => Failed::from(outcome),
-                Unfetched::TooLarge => Failed {
-                    trouble: Trouble::Passing,
-                    code: "too-large",
-                    detail: format!(
-                        "the answer is larger than answer_limit, which is {} bytes",
-                        asked.polled.answer_limit_bytes
-                    ),
-                    retry_at_ms: None,
-                },
+        let fetched = self.sender.fetch(&question).await;
+        let fetched = fetched.map_err(|unfetched| match unfetched {
+            Unfetched::Failed(outcome) => Failed::from(outcome),
+            Unfetched::TooLarge => Failed {
+                trouble: Trouble::Passing,
+                code: "too-large",
+                detail: format!(
+                    "the answer is larger than answer_limit, which is {} bytes",
+                    asked.polled.answer_limit_bytes
+                ),
+                retry_at_ms: None,
+            },
+        })?;
+        // Before anything is kept or understood of it: what we proved ourselves with goes no further.
+        let (sender, headers) = (Arc::clone(&self.sender), asked.headers.clone());
+        let clean = tokio::task::spawn_blocking(move || {
+            sender.take_out(&headers, fetched, |fetched| {
+                let encoding = fetched.content_encoding.as_deref();
+                let text = decode(&fetched.body, encoding).ok()?;
+                Some(text.into_owned())
             })
+        });
+        clean
+            .await
+            .map_err(|_| Failed::of_ours("not-stored", &Error::Closed))
     }
 
     /// Takes in an answer unless it says the same as the one before.

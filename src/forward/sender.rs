@@ -30,6 +30,7 @@ use redaction::{REDACTED, Redaction};
 
 mod answer;
 pub mod fetch;
+mod pieces;
 mod plain;
 mod redaction;
 #[cfg(test)]

@@ -27,12 +27,23 @@ pub struct Question<'a> {
 /// What was answered with a 2xx.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Fetched {
-    /// The body, byte for byte.
+    /// The body, byte for byte; see [`Sender::take_out`].
     pub body: Vec<u8>,
     /// `Content-Type`, as received.
     pub content_type: Option<String>,
     /// `Content-Encoding`, as received.
     pub content_encoding: Option<String>,
+}
+
+impl Fetched {
+    /// Whether its text stands otherwise in it than byte for byte: compressed, or in UTF-16.
+    fn is_encoded(&self) -> bool {
+        let encoding = self.content_encoding.as_deref().unwrap_or_default();
+        let is_plain = ["", "identity"]
+            .iter()
+            .any(|plain| encoding.trim().eq_ignore_ascii_case(plain));
+        !is_plain || self.body.starts_with(&[0xFF, 0xFE]) || self.body.starts_with(&[0xFE, 0xFF])
+    }
 }
 
 /// Why there is no answer.
@@ -67,6 +78,33 @@ impl Sender {
                 }),
                 error @ Unfetched::TooLarge => error,
             })
+    }
+
+    /// Takes out of an answer what the question was proved with, should the answer repeat it.
+    ///
+    /// What is compressed or in UTF-16 is looked through as the text that `decode` makes of it,
+    /// and is that text from there on if something was found. What cannot be decoded stays as it
+    /// is. A large answer takes its time.
+    pub fn take_out(
+        &self,
+        own_headers: &Headers,
+        mut fetched: Fetched,
+        decode: impl FnOnce(&Fetched) -> Option<String>,
+    ) -> Fetched {
+        let redaction = self.own_redaction(own_headers);
+        if fetched.is_encoded() {
+            let text = decode(&fetched);
+            let clean = text.and_then(|text| redaction.apply_to_answer(text.as_bytes()));
+            if let Some(clean) = clean {
+                (fetched.body, fetched.content_encoding) = (clean, None);
+            }
+        } else if let Some(clean) = redaction.apply_to_answer(&fetched.body) {
+            fetched.body = clean;
+        }
+        for header in [&mut fetched.content_type, &mut fetched.content_encoding] {
+            *header = header.take().map(|text| redaction.apply(&text));
+        }
+        fetched
     }
 
     async fn ask_for(&self, question: &Question<'_>) -> Result<Fetched, Unfetched> {

@@ -46,6 +46,18 @@ impl Plain {
         }
     }
 
+    /// Where the original of that byte begins and ends.
+    pub(super) fn span(&self, at: usize) -> (usize, usize) {
+        self.spans[at]
+    }
+
+    /// Whether there may be an escape in it.
+    pub(super) fn has_escapes(&self) -> bool {
+        self.bytes
+            .iter()
+            .any(|byte| matches!(byte, b'%' | b'\\' | b'&'))
+    }
+
     /// The same with one layer of escapes taken off.
     pub(super) fn unescaped(&self) -> Self {
         let mut plain = Self {
@@ -81,12 +93,53 @@ enum Escape {
     None,
 }
 
-const NAMED: [(&[u8], u8); 5] = [
+/// The names that HTML has for ASCII.
+const NAMED: [(&[u8], u8); 45] = [
     (b"&amp;", b'&'),
+    (b"&AMP;", b'&'),
     (b"&lt;", b'<'),
+    (b"&LT;", b'<'),
     (b"&gt;", b'>'),
+    (b"&GT;", b'>'),
     (b"&quot;", b'"'),
+    (b"&QUOT;", b'"'),
     (b"&apos;", b'\''),
+    (b"&Tab;", b'\t'),
+    (b"&NewLine;", b'\n'),
+    (b"&excl;", b'!'),
+    (b"&num;", b'#'),
+    (b"&dollar;", b'$'),
+    (b"&percnt;", b'%'),
+    (b"&lpar;", b'('),
+    (b"&rpar;", b')'),
+    (b"&ast;", b'*'),
+    (b"&midast;", b'*'),
+    (b"&plus;", b'+'),
+    (b"&comma;", b','),
+    (b"&period;", b'.'),
+    (b"&sol;", b'/'),
+    (b"&colon;", b':'),
+    (b"&semi;", b';'),
+    (b"&equals;", b'='),
+    (b"&quest;", b'?'),
+    (b"&commat;", b'@'),
+    (b"&lsqb;", b'['),
+    (b"&lbrack;", b'['),
+    (b"&bsol;", b'\\'),
+    (b"&rsqb;", b']'),
+    (b"&rbrack;", b']'),
+    (b"&Hat;", b'^'),
+    (b"&lowbar;", b'_'),
+    (b"&UnderBar;", b'_'),
+    (b"&grave;", b'`'),
+    (b"&DiacriticalGrave;", b'`'),
+    (b"&lcub;", b'{'),
+    (b"&lbrace;", b'{'),
+    (b"&verbar;", b'|'),
+    (b"&vert;", b'|'),
+    (b"&VerticalLine;", b'|'),
+    (b"&rcub;", b'}'),
+    (b"&rbrace;", b'}'),
 ];
 
 fn escape(text: &[u8]) -> Escape {
@@ -95,6 +148,9 @@ fn escape(text: &[u8]) -> Escape {
         [b'\\', b'u', rest @ ..] => digits(2, rest, 4),
         [b'\\', b'x', rest @ ..] => digits(2, rest, 2),
         [b'\\', byte @ (b'"' | b'\'' | b'\\' | b'/'), ..] => Escape::Of(2, *byte),
+        [b'\\', b'n', ..] => Escape::Of(2, b'\n'),
+        [b'\\', b'r', ..] => Escape::Of(2, b'\r'),
+        [b'\\', b't', ..] => Escape::Of(2, b'\t'),
         [b'\\' | b'&'] => Escape::Cut,
         [b'&', b'#', rest @ ..] => numbered(rest),
         [b'&', ..] => NAMED

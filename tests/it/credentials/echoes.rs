@@ -18,7 +18,7 @@ use crate::support::{TestApp, authenticated, client, cloud, until};
 /// How a text is written by one who sends it back.
 type Form = fn(&str) -> String;
 
-const FORMS: [(&str, Form); 6] = [
+const FORMS: [(&str, Form); 11] = [
     ("plain", str::to_owned),
     ("json", |text| serde_json::to_string(text).unwrap()),
     ("html", |text| {
@@ -38,6 +38,24 @@ const FORMS: [(&str, Form); 6] = [
             .fold(String::new(), |all, byte| format!("{all}\\u{byte:04x}"))
     }),
     ("base64", |text| STANDARD.encode(text)),
+    ("wrapped", |text| {
+        let encoded: Vec<char> = STANDARD.encode(text).chars().collect();
+        let lines = encoded.chunks(76).map(String::from_iter);
+        lines.collect::<Vec<_>>().join("\r\n")
+    }),
+    ("capitals", str::to_uppercase),
+    ("apart", |text| {
+        text.chars()
+            .fold(String::new(), |all, letter| format!("{all}{letter} "))
+    }),
+    ("colons", |text| {
+        text.bytes()
+            .fold(String::new(), |all, byte| format!("{all}{byte:02x}:"))
+    }),
+    ("named", |text| {
+        let text = text.replace(':', "&colon;").replace('=', "&equals;");
+        text.replace('/', "&sol;").replace('+', "&plus;")
+    }),
 ];
 
 /// A server that answers 500 with the head of each request in that form.
@@ -108,6 +126,7 @@ fn tells(text: &str, secret: &str, form: Form) -> bool {
     }
     // In base64 it depends on what stands before it.
     let is_base64 = |letter: char| letter.is_ascii_alphanumeric() || "+/".contains(letter);
+    let text = text.replace("\r\n", "").replace("\\r\\n", "");
     text.split(|letter| !is_base64(letter)).any(|run| {
         (0..4).any(|from| {
             let run = run.get(from..).unwrap_or_default();
