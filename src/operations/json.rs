@@ -12,6 +12,9 @@ const SHORT: usize = 64 * 1024;
 const OBJECTS: usize = 32_768;
 const VALUES: usize = 262_144;
 
+/// Fields whose values no answer repeats.
+const SECRET: [&str; 2] = ["auth", "headers"];
+
 /// Reads a whole text as a JSON object of that shape.
 ///
 /// # Errors
@@ -49,15 +52,24 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
 
 /// JSON that is not of the shape.
 fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Fault {
-    let (pointer, detail) = (pointer(error.path()), told(error.inner()));
+    let pointer = pointer(error.path());
+    let detail = told(error.inner(), is_secret(&pointer));
     // Of a field that is unknown the path ends at the field itself.
     let name = named(&detail).filter(|_| !detail.starts_with("unknown"));
     let name = name.map_or_else(String::new, |name| format!("/{}", escape(name)));
     fault(format!("{pointer}{name}"), detail)
 }
 
+/// Whether what stands there may be a secret or hold one: what proves us to a subscriber, or the
+/// whole, which may be JSON that was written as a text.
+fn is_secret(pointer: &str) -> bool {
+    let field = pointer.split('/').nth(1);
+    field.is_none_or(|field| SECRET.contains(&field))
+}
+
 /// The error without its place, which the pointer tells better, in words of JSON and not of Rust.
-fn told(error: &serde_json::Error) -> String {
+/// Of a secret it says what sort of value was found, and never which.
+fn told(error: &serde_json::Error, is_secret: bool) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let text = text.strip_suffix(&place).unwrap_or(&text);
@@ -65,14 +77,30 @@ fn told(error: &serde_json::Error) -> String {
         .strip_prefix("invalid ")
         .and_then(|text| text.split_once(": ")?.1.rsplit_once(", expected "))
     else {
-        return text.to_owned();
+        let words = text.strip_prefix("unknown variant `").filter(|_| is_secret);
+        let Some((_, wanted)) = words.and_then(|words| words.rsplit_once("`, expected ")) else {
+            return text.to_owned();
+        };
+        return format!("it is another text: write {wanted}");
     };
     let found = match found {
         "sequence" => "a list",
         "map" => "an object",
+        other if is_secret => kind(other),
         other => other,
     };
     format!("it is {found}: write {}", in_words(wanted))
+}
+
+/// What sort of value serde found, without the value.
+fn kind(found: &str) -> &'static str {
+    match found.split(' ').next().unwrap_or_default() {
+        "string" | "character" => "a text",
+        "integer" | "floating" | "number" => "a number",
+        "boolean" => "true or false",
+        "null" | "unit" => "null",
+        _ => "something else",
+    }
 }
 
 /// What serde expected.
@@ -192,7 +220,8 @@ mod tests {
         check(r#"{"status": 5"#, "", "it is no JSON: ");
         check("", "", "it is no JSON: ");
         check("{} {}", "", "it is no JSON: ");
-        check("5", "", "it is integer `5`: write an object");
+        check("5", "", "it is a number: write an object");
+        check(r#""{}""#, "", "it is a text: write an object");
         check(
             r#" ["sent", [], 1, {}]"#,
             "",

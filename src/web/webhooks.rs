@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse, Scope};
+use tracing::field::{DisplayValue, display};
 
 use super::body::{Body, Sender, Unread};
 use super::failures::Counted;
@@ -89,7 +90,7 @@ async fn receive(
         };
         reception.count_refused(&inlet, "unauthorized");
         count_failure(request, shared, |address| {
-            tracing::warn!(source = name, %reason, ?address, "webhook.refused");
+            tracing::warn!(source = name, %reason, address, "webhook.refused");
             error::refused(refusal)
         })
     };
@@ -126,11 +127,11 @@ async fn receive(
 fn count_failure(
     request: &HttpRequest,
     shared: &Web,
-    refuse: impl FnOnce(Option<IpAddr>) -> HttpResponse,
+    refuse: impl FnOnce(Option<DisplayValue<IpAddr>>) -> HttpResponse,
 ) -> HttpResponse {
     let address = address::of(request, &shared.trusted_proxies);
     match shared.failures.count(address, shared.clock.now_ms()) {
-        Counted::Few => refuse(address),
+        Counted::Few => refuse(address.map(display)),
         Counted::TooMany(retry_after_s) => error::too_many_failures(retry_after_s),
     }
 }
@@ -189,7 +190,7 @@ fn handshake(
     }
     if let Err(reason) = inlet.check_url_token(token) {
         return count_failure(request, shared, |address| {
-            tracing::warn!(source = name, %reason, ?address, "webhook.handshake_refused");
+            tracing::warn!(source = name, %reason, address, "webhook.handshake_refused");
             error::refused(&Refusal::Authentication(reason))
         });
     }
@@ -199,7 +200,7 @@ fn handshake(
             .insert_header(("X-Content-Type-Options", "nosniff"))
             .body(challenge),
         Err(reason) => count_failure(request, shared, |address| {
-            tracing::warn!(source = name, %reason, ?address, "webhook.handshake_refused");
+            tracing::warn!(source = name, %reason, address, "webhook.handshake_refused");
             error::challenge_refused(reason)
         }),
     }

@@ -201,6 +201,32 @@ async fn what_may_not_be_set_is_named_and_never_repeated() {
             "/auth",
         ),
         (json!({"auth": {"type": "digest"}}), "/auth/type"),
+        (json!({ "auth": KEY }), "/auth"),
+        (json!({ "auth": [KEY] }), "/auth/0"),
+        (json!({"auth": {"type": KEY}}), "/auth/type"),
+        (
+            json!({"auth": {"type": "bearer", "token": {"a": KEY}}}),
+            "/auth",
+        ),
+        (
+            json!({"auth": {"type": "bearer", "token": 713_713_713}}),
+            "/auth",
+        ),
+        (
+            json!({"auth": {"type": "basic", "username": false, "password": PASSWORD}}),
+            "/auth",
+        ),
+        (
+            json!({"auth": {"type": "bearer", "token": KEY, "realm": PASSWORD}}),
+            "/auth/realm",
+        ),
+        (
+            json!({ "headers": format!("X-Api-Key: {KEY}") }),
+            "/headers",
+        ),
+        (json!({ "headers": [KEY] }), "/headers"),
+        (json!({"headers": {"x-a": [KEY]}}), "/headers/x-a"),
+        (json!({"headers": {"x-a": 713_713_713}}), "/headers/x-a"),
     ];
     for (mut body, field) in cases {
         body["name"] = json!("crm");
@@ -208,8 +234,55 @@ async fn what_may_not_be_set_is_named_and_never_repeated() {
         let answer = admin.post("/subscribers", &body).await;
         assert_eq!(answer.problem(422), [field], "{body} {}", answer.text);
         assert!(!tells(&answer.text));
+        let words = ["AuthView", "enum", "struct", "713713713"];
+        assert!(
+            !words.iter().any(|word| answer.text.contains(word)),
+            "{}",
+            answer.text
+        );
     }
+    // JSON in a text is repeated no more than what is in it.
+    let text = json!({"name": "crm", "headers": {"x-a": KEY}}).to_string();
+    let answer = admin.post("/subscribers", &json!(text)).await;
+    assert_eq!(answer.problem(422), [""]);
+    assert!(!tells(&answer.text), "{}", answer.text);
+    let answer = admin
+        .post(
+            "/subscribers",
+            &json!({"name": "crm", "url": "http://127.0.0.1:9/", "auth": KEY}),
+        )
+        .await;
+    let how_to = r#"write {\"type\": \"bearer\", \"token\": "#;
+    assert!(answer.text.contains(how_to), "{}", answer.text);
     app.stop().await;
+}
+
+#[actix_web::test]
+async fn the_log_names_the_address_that_was_refused_as_people_write_it() {
+    let home = Home::new();
+    let mut service = home.start();
+    let webhook = format!("http://{}/webhooks/cloud", service.address);
+    assert_eq!(
+        client()
+            .post(webhook)
+            .body("{}")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        401
+    );
+    let list = format!("http://{}/api/v1/subscribers", service.address);
+    assert_eq!(client().get(list).send().await.unwrap().status(), 401);
+    kill_process(service.process(), Signal::TERM).unwrap();
+    let (_, log) = service.end();
+    for event in ["webhook.refused", "api.refused"] {
+        let line = log.lines().find(|line| line.contains(event)).unwrap();
+        assert!(
+            line.contains("127.0.0.1") && !line.contains("Some("),
+            "{line}"
+        );
+    }
 }
 
 #[actix_web::test]

@@ -33,7 +33,11 @@ pub(super) fn caller(request: &HttpRequest, shared: &Web) -> Result<Caller, Prob
         .map(|(_, text)| text.trim());
     let refuse = |why: &str| match shared.failures.count(address, now_ms) {
         Counted::Few => {
-            tracing::warn!(?address, why, "api.refused");
+            tracing::warn!(
+                address = address.map(tracing::field::display),
+                why,
+                "api.refused"
+            );
             Err(Problem::unauthorized(why))
         }
         Counted::TooMany(retry_after_s) => Err(Problem::too_many(

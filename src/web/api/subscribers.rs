@@ -204,7 +204,12 @@ pub(crate) struct NewView {
 
 /// What to send in `Authorization`.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(
+    tag = "type",
+    rename_all = "lowercase",
+    deny_unknown_fields,
+    expecting = r#"{"type": "bearer", "token": "…"} or {"type": "basic", "username": "…", "password": "…"}"#
+)]
 #[schema(as = Credentials)]
 pub(crate) enum AuthView {
     /// A user and its password.
