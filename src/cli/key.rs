@@ -65,6 +65,9 @@ impl Verb {
                      before need the old one.",
                     resealed.key, resealed.values
                 )?;
+                if let Some(file) = &resealed.file {
+                    writeln!(terminal.talk, "The new key is in {}.", file.display())?;
+                }
                 Ok(Exit::Done)
             }
             Some(other) => Err(ask::unexpected(&other)),

@@ -1,5 +1,7 @@
 //! What is told of the keys that seal secrets: never a key, its id alone.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// The keys of a store by their ids.
@@ -20,4 +22,7 @@ pub struct Resealed {
     pub key: String,
     /// How many values were sealed with another before.
     pub values: u64,
+    /// The file that holds the key, where we keep it.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
 }

@@ -10,11 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::backend;
+use super::files::suffixed;
 use crate::store::seal::{self, KeyRing};
 use crate::store::{Error, KeySource};
 
 /// How long after the keys were read they are read again, at the soonest.
 const READ_EVERY: Duration = Duration::from_millis(500);
+/// What the first key's file is made with.
+const PRIVATE: u32 = 0o600;
 /// What the key's file begins with.
 const HEADING: &str = "# Seals the secrets in the store beside this file. Without it they are lost: \
      keep a copy, apart from the store's backups.\n";
@@ -38,8 +41,11 @@ impl Keys {
             configured.to_vec()
         };
         let (ring, troubles) = read(&sources);
-        for trouble in troubles {
-            tracing::warn!("{trouble}");
+        // A file of ours that is not there is made, or its keys are said to be missing.
+        if !configured.is_empty() || std::fs::symlink_metadata(beside(store)).is_ok() {
+            for trouble in troubles {
+                tracing::warn!("{trouble}");
+            }
         }
         warn_of_mode(&sources);
         Self {
@@ -57,10 +63,12 @@ impl Keys {
     /// [`Error::Backend`] when the file cannot be written.
     pub(super) fn make_first(&self, store: &Path, has_sealed: bool) -> Result<(), Error> {
         let path = beside(store);
-        if has_sealed || !self.is_own || path.exists() {
+        // Nothing is made at the end of a link: it says that the keys are somewhere else.
+        let is_there = std::fs::symlink_metadata(&path).is_ok();
+        if has_sealed || !self.is_own || is_there {
             return Ok(());
         }
-        write(&path, &[&seal::generate()])
+        write(&path, store, &[&seal::generate()])
             .map_err(|error| backend(format!("cannot write {}", path.display()), error))?;
         tracing::info!(key = %path.display(), "store.key_made");
         self.read_again();
@@ -116,24 +124,24 @@ impl Keys {
         }
     }
 
-    /// Puts a new key before the others into the file that we keep; says whether there is such a
-    /// file.
+    /// Puts a new key before the others into the file that we keep, and says which that is.
     ///
     /// # Errors
     /// [`Error::Unwritable`]; the file is as it was then.
-    pub(super) fn add_new(&self) -> Result<bool, Error> {
+    pub(super) fn add_new(&self) -> Result<Option<PathBuf>, Error> {
         let Some(path) = self.own_file() else {
-            return Ok(false);
+            return Ok(None);
         };
-        let add = || -> io::Result<()> {
+        let add = || -> io::Result<PathBuf> {
             let new = seal::generate();
-            let text = std::fs::read_to_string(path)?;
+            // What is no list of keys, a link may lead to: it is not overwritten.
+            let text = read_file(path).map_err(io::Error::other)?;
             let keys: Vec<&str> = [new.as_str()].into_iter().chain(key_lines(&text)).collect();
-            write(path, &keys)
+            write(path, path, &keys)
         };
-        add().map_err(|error| unwritten(path, error))?;
+        let written = add().map_err(|error| unwritten(path, error))?;
         self.read_again();
-        Ok(true)
+        Ok(Some(written))
     }
 
     /// Takes all keys but the first out of the file that we keep.
@@ -147,7 +155,7 @@ impl Keys {
         let drop_old = || -> io::Result<()> {
             let text = std::fs::read_to_string(path)?;
             let first: Vec<&str> = key_lines(&text).take(1).collect();
-            write(path, &first)
+            write(path, path, &first).map(drop)
         };
         drop_old().map_err(|error| unwritten(path, error))?;
         self.read_again();
@@ -235,11 +243,23 @@ fn warn_of_mode(sources: &[KeySource]) {
 }
 
 /// Puts keys into a file, the first seals: all of them or, after a crash, what was there before.
-pub(super) fn write(path: &Path, keys: &[&str]) -> io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut unfinished = path.to_path_buf().into_os_string();
-    unfinished.push(".new");
-    let unfinished = PathBuf::from(unfinished);
+/// Where there is a link, the file that it leads to; says which file it is.
+///
+/// The file belongs to the owner of the one that it replaces, or of `model` where there is none:
+/// `root` may write what another user's service reads.
+fn write(path: &Path, model: &Path, keys: &[&str]) -> io::Result<PathBuf> {
+    use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+    let path = super::resolve(path);
+    let replaced = match std::fs::metadata(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        replaced => replaced.ok(),
+    };
+    let mode = replaced.as_ref().map_or(PRIVATE, |it| it.mode() & 0o777);
+    let owner = match replaced {
+        Some(replaced) => replaced,
+        None => std::fs::metadata(model)?,
+    };
+    let unfinished = suffixed(&path, ".new");
     match std::fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -247,15 +267,22 @@ pub(super) fn write(path: &Path, keys: &[&str]) -> io::Result<()> {
     let mut file = std::fs::File::options()
         .create_new(true)
         .write(true)
-        .mode(0o600)
+        .mode(PRIVATE)
         .open(&unfinished)?;
     file.write_all(HEADING.as_bytes())?;
     for key in keys {
         writeln!(file, "{key}")?;
     }
+    let written = file.metadata()?;
+    if written.uid() != owner.uid() || (written.gid() != owner.gid() && mode & 0o070 != 0) {
+        std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    // Whatever the umask.
+    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
     file.sync_all()?;
-    std::fs::rename(&unfinished, path)?;
-    sync_folder(path)
+    std::fs::rename(&unfinished, &path)?;
+    sync_folder(&path)?;
+    Ok(path)
 }
 
 /// Has the disk know which files are in the folder of this one.

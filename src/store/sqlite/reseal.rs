@@ -59,13 +59,16 @@ impl Core {
                 self.keys.remedy()
             )));
         }
-        let is_made = self.keys.add_new()?;
-        let resealed = self.reseal(entry)?;
-        if is_made && let Err(error) = self.keys.drop_old() {
+        let file = self.keys.add_new()?;
+        let mut resealed = self.reseal(entry)?;
+        if file.is_some()
+            && let Err(error) = self.keys.drop_old()
+        {
             // Each key in the file opens; the next rotation drops them.
             tracing::warn!(%error, "store.old_key_kept");
         }
-        tracing::info!(key = %resealed.key, values = resealed.values, "store.key_rotated");
+        tracing::info!(key = %resealed.key, ?file, values = resealed.values, "store.key_rotated");
+        resealed.file = file;
         Ok(resealed)
     }
 
@@ -134,6 +137,7 @@ fn seal_again(changing: &mut Changing<'_>) -> Result<Resealed, Error> {
         Ok(Resealed {
             key: key.map(|key| key.to_string()).unwrap_or_default(),
             values,
+            file: None,
         })
     })
 }

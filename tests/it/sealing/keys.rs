@@ -1,6 +1,7 @@
 //! Another key: everything is sealed again with it, with the service running and without, and
 //! whatever moment a kill comes at.
 
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -135,4 +136,61 @@ async fn a_kill_while_all_is_sealed_again_leaves_keys_that_open_all() {
     post_each(service.address, 0..1).await;
     until("all are sent to", || receiver.count() == 40).await;
     service.stop();
+}
+
+/// `root` rotates what a service of another user reads, through a link, under the narrowest umask.
+#[actix_web::test]
+async fn a_new_key_stands_where_the_old_one_stood_and_is_of_the_same_user_and_mode() {
+    let home = Home::new();
+    let service = home.start();
+    service.subscribe("crm", "http://127.0.0.1:9/");
+    service.stop();
+    let (link, key) = (home.file("tickrelay.key"), home.file("vault.key"));
+    std::fs::rename(&link, &key).unwrap();
+    symlink(&key, &link).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o440)).unwrap();
+    // Only root may give a file away.
+    if rustix::process::geteuid().is_root() {
+        chown(&key, Some(64_003), Some(64_001)).unwrap();
+    }
+    let before = std::fs::metadata(&key).unwrap();
+    let old = ids(&key);
+    let rotate = format!(
+        "umask 0777 && exec {} key rotate --config {}",
+        env!("CARGO_BIN_EXE_tickrelay"),
+        home.file("tickrelay.toml").display()
+    );
+    let output = std::process::Command::new("sh")
+        .args(["-c", &rotate])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains(&key.display().to_string()), "{said}");
+    let after = std::fs::metadata(&key).unwrap();
+    let access = |found: &std::fs::Metadata| (found.uid(), found.gid(), found.mode());
+    assert_eq!(access(&after), access(&before));
+    assert_ne!(ids(&key), old);
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(used(&home.store()), ids(&key));
+}
+
+/// Where a store is made a key is made, and nobody warns that there was none; a link that leads
+/// nowhere says that the keys are somewhere else.
+#[actix_web::test]
+async fn a_first_key_is_made_in_silence_and_never_at_the_end_of_a_link() {
+    let home = Home::new();
+    let mut service = home.start();
+    rustix::process::kill_process(service.process(), rustix::process::Signal::TERM).unwrap();
+    let (_, log) = service.end();
+    assert!(!log.contains("cannot read the key"), "{log}");
+    assert_eq!(ids(&home.file("tickrelay.key")).len(), 1);
+    let home = Home::new();
+    let target = home.file("vault.key");
+    symlink(&target, home.file("tickrelay.key")).unwrap();
+    let mut service = home.start();
+    rustix::process::kill_process(service.process(), rustix::process::Signal::TERM).unwrap();
+    let (_, log) = service.end();
+    assert!(log.contains("cannot read the key"), "{log}");
+    assert!(!target.exists());
 }
