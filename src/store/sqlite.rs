@@ -15,6 +15,7 @@ mod doors;
 mod erase;
 mod errors;
 pub(super) mod files;
+mod former;
 mod forwards;
 pub(super) mod found;
 mod group;
@@ -69,6 +70,7 @@ use super::{
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use files::{Files, OwnedFile};
+use former::FormerLock;
 use keys::Keys;
 use writer::{Core, Job, Writer};
 
@@ -92,6 +94,8 @@ pub struct Store {
     polls: Arc<Notify>,
     /// Locked until the store is closed, or its last clone dropped.
     file: Arc<OwnedFile>,
+    /// Keeps a version out that locks another file.
+    former: Arc<Option<FormerLock>>,
 }
 
 /// Refuses a folder, a pipe or a device before a key is made for it, or a pipe holds the start up.
@@ -128,6 +132,7 @@ impl Store {
         };
         refuse_what_is_no_file(&options.path)?;
         let file = Arc::new(OwnedFile::take(&options.path)?);
+        let former = Arc::new(FormerLock::take(&options.path)?);
         log_lock::prepare_log(&options.path)?;
         let mut connection = connect(&options.path)?;
         let found = schema::recognise(&connection, &options.path)?;
@@ -136,6 +141,10 @@ impl Store {
         let keys = Arc::new(Keys::open(&options.path, &options.keys));
         import::into(&mut connection, options, (found, clock.now_ms()), &keys)?;
         errors::fill(&mut connection)?;
+        if let Err(error) = tending::clear_log(&connection, &options.path) {
+            disk::end_if_unsynced(&error);
+            tracing::warn!(%error, "store.checkpoint_failed");
+        }
         let tokens = Arc::new(tokens::Tokens::load(&connection)?);
         let known = (Arc::clone(&keys), Arc::clone(&tokens));
         let opened = (connection, files, Arc::clone(&file));
@@ -154,6 +163,7 @@ impl Store {
             clock,
             polls,
             file,
+            former,
         })
     }
 
@@ -263,6 +273,9 @@ impl Store {
     pub async fn close(&self) {
         self.writer.close().await;
         self.file.release();
+        if let Some(former) = self.former.as_ref() {
+            former.release();
+        }
     }
 
     /// Reads beside the writer, off the asker's thread; see [`reader::Reader::read`].

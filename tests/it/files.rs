@@ -357,3 +357,30 @@ fn a_store_that_others_can_read_is_warned_about_and_left_as_it_is() {
     std::fs::hard_link(&path, home.file("second.db")).unwrap();
     assert!(said(&["config", "check"]).contains("has 2 names"));
 }
+
+/// Versions before this one locked `tickrelay.lock.db`.
+#[actix_web::test]
+async fn a_version_that_locks_another_file_and_this_one_keep_each_other_out() {
+    let home = Home::new();
+    home.start().stop();
+    let config = home.file("tickrelay.toml");
+    let former = std::fs::File::create(home.file("tickrelay.lock.db")).unwrap();
+    former.try_lock().unwrap();
+    let commands: [&[&str]; 3] = [
+        &["serve"],
+        &["subscriber", "pause", "crm"],
+        &["key", "rotate"],
+    ];
+    for command in commands {
+        let output = tickrelay(&config, command);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{command:?} is let in");
+        assert!(said.contains("is in use"), "{command:?}: {said}");
+    }
+    former.unlock().unwrap();
+    let service = home.start();
+    assert!(former.try_lock().is_err(), "a former version is let in");
+    service.stop();
+    // The control: the service had it.
+    former.try_lock().unwrap();
+}

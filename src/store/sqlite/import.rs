@@ -2,7 +2,8 @@
 //! sealed: its rows come with the migration that makes their tables, then it is destroyed.
 //!
 //! A kill before the commit leaves both files as they were, one after it leaves a second file
-//! whose rows are in the store: the next start destroys it and reads nothing of it.
+//! whose rows are in the store: the next start destroys it and reads nothing of it. What was
+//! plain stands in the log too, so every start empties that: [`super::tending::clear_log`].
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -42,13 +43,6 @@ pub(super) fn into(
         keys: Arc::clone(keys),
     };
     schema::migrate(connection, &options.path, (found, now_ms), &import)?;
-    if is_before && is_its_own {
-        // What was plain stands in pages of the log, until all of it is moved.
-        let empty = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        if let Err(error) = empty {
-            tracing::warn!(%error, "store.checkpoint_failed");
-        }
-    }
     let missing = missing_keys(connection, keys)
         .map_err(|error| backend("cannot read the secrets".to_owned(), error))?;
     if !missing.is_empty() {
@@ -60,8 +54,14 @@ pub(super) fn into(
         );
     }
     if is_its_own {
-        destroy(&second)
-            .map_err(|error| backend(format!("cannot destroy {}", second.display()), error))?;
+        // Its rows are in the store: that it stays is no reason to stay away.
+        if let Err(error) = destroy(&second) {
+            tracing::warn!(
+                file = %second.display(),
+                %error,
+                "it holds secrets in plain and cannot be removed: remove it"
+            );
+        }
     } else if second.exists() {
         tracing::warn!(
             file = %second.display(),

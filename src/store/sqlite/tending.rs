@@ -2,11 +2,13 @@
 //! whether a store that failed works again.
 
 use std::cell::Cell;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::files::suffixed;
 use super::writer::{Core, TICK};
 use super::{BUSY_PATIENCE, disk, schema};
 use crate::store::Error;
@@ -43,6 +45,33 @@ pub(super) fn count_wal_pages(connection: &Connection) {
         WAL_PAGES.set(u32::try_from(pages).unwrap_or_default());
         Ok(())
     }));
+}
+
+/// A log above this is not waited for at the start: it is emptied beside the work.
+const CLEARED_AT_ONCE: u64 = 64 * 1024 * 1024;
+
+/// Empties the log that was found at the start. A start that was killed while it sealed left what
+/// was plain in it, and no later one knows of that.
+///
+/// Readers are waited for shortly; what is left then, the writer empties: [`Core::empty_wal`].
+pub(super) fn clear_log(connection: &Connection, store: &Path) -> rusqlite::Result<()> {
+    let wal = suffixed(store, "-wal");
+    let bytes = || std::fs::metadata(&wal).map_or(0, |found| found.len());
+    if (1..=CLEARED_AT_ONCE).contains(&bytes()) {
+        connection.busy_timeout(READERS_PATIENCE)?;
+        let emptied = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        connection.busy_timeout(BUSY_PATIENCE)?;
+        emptied?;
+    }
+    if bytes() > 0 {
+        let readers = disk::foreign_readers(&wal);
+        tracing::warn!(
+            ?readers,
+            "store.log_not_emptied: what was plain before an upgrade may stand in it until it can \
+             be emptied, which is tried every second"
+        );
+    }
+    Ok(())
 }
 
 impl Core {
@@ -85,7 +114,7 @@ impl Core {
         self.look_at_disk();
     }
 
-    fn wal_bytes(&self) -> u64 {
+    pub(super) fn wal_bytes(&self) -> u64 {
         std::fs::metadata(&self.files.wal).map_or(0, |metadata| metadata.len())
     }
 
@@ -93,8 +122,14 @@ impl Core {
     /// that is the checkpointer's, beside the writer; the writer truncates when little is left,
     /// and while much is left a reader would prevent it anyway.
     fn empty_wal(&mut self) {
-        if self.wal_bytes() <= self.wal_limit_bytes
-            || self.truncated.elapsed() < self.truncate_after
+        let is_failing = self.truncate_after > TRUNCATE_EVERY;
+        let (limit, pause) = match self.uncleared {
+            true if !is_failing => (0, TICK),
+            true => (0, self.truncate_after),
+            false => (self.wal_limit_bytes, self.truncate_after),
+        };
+        if self.wal_bytes() <= limit
+            || self.truncated.elapsed() < pause
             || self.checkpointer.is_under_way()
         {
             return;
@@ -114,8 +149,18 @@ impl Core {
         if self.checkpointer.left() > i64::from(CHECKPOINT_PAGES) {
             return;
         }
-        if let Err(error) = self.truncate() {
-            self.note_checkpoint_failed(&error);
+        // What is tried each second makes no webhook wait for a reader.
+        let patience = if self.uncleared {
+            Duration::ZERO
+        } else {
+            READERS_PATIENCE
+        };
+        match self.truncate_within(patience) {
+            Err(error) => self.note_checkpoint_failed(&error),
+            Ok(false) if std::mem::take(&mut self.uncleared) => {
+                tracing::info!("store.log_emptied");
+            }
+            Ok(_) => {}
         }
     }
 
@@ -132,7 +177,9 @@ impl Core {
     fn look_at_wal(&mut self, wal_bytes: u64) {
         let limit = self.wal_limit_bytes;
         if wal_bytes <= limit {
-            self.truncate_after = TRUNCATE_EVERY;
+            if !self.uncleared {
+                self.truncate_after = TRUNCATE_EVERY;
+            }
             if let Some(pinned) = self.pinned.take() {
                 let lasted_s = pinned.since.elapsed().as_secs();
                 tracing::info!(wal_bytes, limit, lasted_s, "store.wal_free_again");
@@ -196,7 +243,11 @@ impl Core {
     /// Makes the WAL start over at once; returns whether somebody prevented it. Readers are
     /// waited for, but not for long: every webhook waits with the writer.
     pub(super) fn truncate(&self) -> rusqlite::Result<bool> {
-        self.connection.busy_timeout(READERS_PATIENCE)?;
+        self.truncate_within(READERS_PATIENCE)
+    }
+
+    fn truncate_within(&self, patience: Duration) -> rusqlite::Result<bool> {
+        self.connection.busy_timeout(patience)?;
         let prevented = self.try_checkpoint("TRUNCATE");
         self.connection.busy_timeout(BUSY_PATIENCE)?;
         prevented

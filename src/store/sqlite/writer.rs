@@ -220,6 +220,8 @@ pub(super) struct Core {
     pub(super) truncate_after: Duration,
     /// The checkpointer was sent for before the WAL is truncated.
     pub(super) emptying: bool,
+    /// The log holds what it held at the start, which may be plain: it is emptied whatever its size.
+    pub(super) uncleared: bool,
     pub(super) setback: Setback,
     pub(super) pending: Arc<Pending>,
     /// Woken when what is to be asked for is due otherwise.
@@ -277,6 +279,7 @@ impl Core {
             truncated: Instant::now(),
             truncate_after: TRUNCATE_EVERY,
             emptying: false,
+            uncleared: false,
             setback,
             pending,
             polls: Arc::default(),
@@ -286,6 +289,7 @@ impl Core {
             unpublished: Vec::new(),
             _file: file,
         };
+        core.uncleared = core.wal_bytes() > 0;
         core.files.share_access();
         core.look_at_disk();
         Ok(core)

@@ -1,5 +1,6 @@
 //! The second file of versions before: taken over once, and destroyed.
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params};
 use tickrelay::access::token;
 
@@ -98,6 +99,27 @@ impl Old {
             .unwrap()
     }
 
+    /// An analyst who reads, and whose connection leaves the log as a killed service does: with
+    /// a chat's URL in it.
+    fn analyst(&self) -> Connection {
+        let analyst = Connection::open(self.home.store()).unwrap();
+        let keeps = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        analyst.set_db_config(keeps, true).unwrap();
+        analyst
+            .execute("UPDATE subscriber SET created_at_ms = 2", [])
+            .unwrap();
+        let read = "BEGIN; SELECT count(*) FROM subscriber;";
+        analyst.execute_batch(read).unwrap();
+        analyst
+    }
+
+    /// Whether the log holds a chat's URL. It alone is opened: closing the store's file or its
+    /// index here would drop the locks of an analyst in this process.
+    fn is_plain_in_log(&self) -> bool {
+        let log = std::fs::read(self.home.file("tickrelay.db-wal")).unwrap_or_default();
+        log.windows(HOOK.len()).any(|part| part == HOOK.as_bytes())
+    }
+
     fn plain(&self) -> Vec<String> {
         let texts = [HOOK, HEADER, &self.secret];
         let files = texts
@@ -176,4 +198,46 @@ async fn a_kill_during_the_import_loses_nothing_and_leaves_no_plain_copy() {
         service.stop();
     }
     assert!(before + after == 12);
+}
+
+/// A kill after the commit leaves what was plain in the log, of which no later start knows.
+#[actix_web::test]
+async fn a_start_after_one_that_was_killed_empties_the_log_of_what_was_plain() {
+    let receiver = Receiver::start();
+    for has_second in [true, false] {
+        let old = Old::new(&receiver);
+        let second = old.home.file("tickrelay.secrets.db");
+        if !has_second {
+            std::fs::remove_file(&second).unwrap();
+        }
+        let analyst = old.analyst();
+        drop(old.home.start());
+        drop(analyst);
+        // The control: the kill left it there.
+        assert!(old.is_plain_in_log() && !second.exists());
+        let service = old.home.start();
+        assert_eq!(old.plain(), Vec::<String>::new());
+        drop(service);
+        assert_eq!(old.plain(), Vec::<String>::new(), "after another kill");
+    }
+}
+
+#[actix_web::test]
+async fn an_analyst_who_reads_during_the_upgrade_keeps_nothing_plain_for_longer() {
+    let receiver = Receiver::start();
+    let old = Old::new(&receiver);
+    let analyst = old.analyst();
+    let mut service = old.home.start();
+    // The control: it is kept while the analyst reads.
+    assert!(old.is_plain_in_log());
+    post_each(service.address, 0..3).await;
+    assert!(old.is_plain_in_log());
+    analyst.execute_batch("COMMIT").unwrap();
+    until("the log is emptied", || !old.is_plain_in_log()).await;
+    drop(analyst);
+    assert_eq!(old.plain(), Vec::<String>::new());
+    let process = service.process();
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    let (_, log) = service.end();
+    assert_eq!(log.matches("store.log_not_emptied").count(), 1, "{log}");
 }
