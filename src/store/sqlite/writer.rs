@@ -188,6 +188,10 @@ impl Writer {
 }
 
 /// What the writer's thread owns.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each says something of its own about the log or the disk"
+)]
 pub(super) struct Core {
     pub(super) connection: Connection,
     pub(super) clock: Clock,
