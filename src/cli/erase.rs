@@ -189,16 +189,19 @@ fn verdict(traces: &[Trace]) -> String {
         Erased::OUT_OF_REACH.join("; ")
     );
     if traces.is_empty() {
-        return format!("Removed. The store's files hold the number nowhere any more. {reach}");
+        return format!(
+            "Removed. A search of the store's files finds the number nowhere, as digits or in base64. \
+             {reach}"
+        );
     }
     let files: Vec<String> = traces
         .iter()
         .map(|trace| format!("{} times in {}", trace.times, trace.path.display()))
         .collect();
     format!(
-        "Removed. Files still hold the number: {}. In the store it is a part of longer numbers, or \
-         in unused parts of a page, which --vacuum clears; a copy made before a migration is \
-         yours to remove. {reach}",
+        "Removed. Files still hold these digits: {}. In the store they are a part of longer numbers, of \
+         what is out of reach, or of unused parts of a page, which --vacuum clears; a copy made before \
+         a migration is yours to remove. {reach}",
         files.join(", ")
     )
 }

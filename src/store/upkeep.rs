@@ -152,6 +152,7 @@ impl Erased {
         "backups and copies of the store",
         "what subscribers received",
         "templates, subscribers' settings and the configuration",
+        "the ids of broadcasts, which others share",
         "numbers written without their country code",
     ];
 }

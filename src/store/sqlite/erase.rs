@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row, params};
 
-use super::mentions::Mentions;
+use super::mentions::{InId, Mentions};
 use super::texts::{TEXTS, Texts};
 use super::writer::Core;
 use super::{Store, backend};
@@ -37,6 +37,8 @@ struct Found {
     /// The provider's ids of the person's messages.
     ids: BTreeSet<String>,
     messages: BTreeSet<i64>,
+    /// Those of the messages whose id alone mentions the number: to whom they are is not known by it.
+    mentioning: HashSet<i64>,
     /// Reports of the person in a group's messages, which others share: by report, message.
     shared: BTreeMap<i64, i64>,
     webhooks: HashSet<i64>,
@@ -84,13 +86,16 @@ impl Found {
         let Sighting {
             numbers, user_ids, ..
         } = sighting;
-        let seen = numbers.iter().chain(user_ids).flatten();
-        if !self.messages.contains(&sighting.message_id)
-            && !seen.into_iter().any(|text| self.is_person(text))
-        {
+        let mut seen = numbers.iter().chain(user_ids).flatten();
+        let is_theirs = seen.any(|text| self.is_person(text));
+        if !is_theirs && !self.messages.contains(&sighting.message_id) {
             return;
         }
         self.webhooks.extend(sighting.webhook_id);
+        if !is_theirs && self.mentioning.contains(&sighting.message_id) {
+            // Its recipient is somebody else, all of whose other messages stay.
+            return;
+        }
         self.names.extend(user_ids.iter().flatten().cloned());
         if sighting.in_group {
             self.shared.insert(sighting.report_id, sighting.message_id);
@@ -202,18 +207,26 @@ impl Store {
                         "SELECT 1 FROM report WHERE message_id = ?1 AND group_id IS NOT NULL",
                     )?;
                     let mut rows = select.query(params![after, LOOK])?;
-                    let mut seen: Vec<(i64, Option<String>, bool)> = Vec::new();
+                    let mut seen: Vec<(i64, Option<String>, Option<InId>)> = Vec::new();
                     while let Some(row) = rows.next()? {
                         let (key, id): (i64, Option<String>) = (row.get(0)?, row.get(2)?);
-                        let by_id = id.is_some_and(|id| mentions.is_in_id(&id));
-                        seen.push((key, row.get(1)?, by_id && !in_group.exists([key])?));
+                        let by_id = id.and_then(|id| mentions.number_in_id(&id));
+                        let is_shared = by_id.is_some() && in_group.exists([key])?;
+                        seen.push((key, row.get(1)?, by_id.filter(|_| !is_shared)));
                     }
                     Ok(seen)
                 })
                 .await?;
             after = rows.last().map_or(last, |(id, _, _)| *id);
             for (message_id, recipient, by_id) in rows {
-                if by_id || recipient.is_some_and(|recipient| found.is_person(&recipient)) {
+                let is_theirs = by_id == Some(InId::Recipient)
+                    || recipient.is_some_and(|recipient| found.is_person(&recipient));
+                if is_theirs {
+                    found.mentioning.remove(&message_id);
+                } else if by_id.is_some() {
+                    found.mentioning.insert(message_id);
+                }
+                if is_theirs || by_id.is_some() {
                     found.messages.insert(message_id);
                 }
             }

@@ -13,6 +13,8 @@ use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use crate::model::is_phone_number;
+
 /// What stands between two digits of one number at most.
 const GAP: usize = 3;
 /// Digits of the longest number that there is.
@@ -21,6 +23,15 @@ const LONGEST: usize = 15;
 const META_ID: &str = "wamid.";
 /// How often a text may be escaped: JSON within a string of JSON.
 const ESCAPED: usize = 3;
+
+/// As what an id holds a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum InId {
+    /// The provider makes the id of its recipient's number.
+    Recipient,
+    /// The sender wrote it there; the message may be to somebody else.
+    Mention,
+}
 
 /// The names of a person, ready to be looked for.
 #[derive(Debug, Clone)]
@@ -63,13 +74,27 @@ impl Mentions {
 
     /// Whether an id of a provider's holds a number of the person's.
     pub(super) fn is_in_id(&self, id: &str) -> bool {
+        self.number_in_id(id).is_some()
+    }
+
+    /// As what an id of a provider's holds a number of the person's.
+    pub(super) fn number_in_id(&self, id: &str) -> Option<InId> {
         let number_in = |text: &str| {
             self.numbers
                 .iter()
                 .any(|number| !numbers(text, number).is_empty())
         };
         let coded = id.strip_prefix(META_ID).unwrap_or(id);
-        number_in(id) || decoded(coded).is_some_and(|bytes| number_in(&latin(&bytes)))
+        if decoded(coded).is_some_and(|bytes| number_in(&latin(&bytes))) {
+            return Some(InId::Recipient);
+        }
+        // Of a broadcast's message the recipient stands at the end, and decides.
+        let last = id.rsplit_once(':').map(|(_, last)| last);
+        let last = last.map(|last| last.split_once('.').map_or(last, |(number, _)| number));
+        if let Some(recipient) = last.filter(|last| is_phone_number(last)) {
+            return number_in(recipient).then_some(InId::Recipient);
+        }
+        number_in(id).then_some(InId::Mention)
     }
 
     /// The text with each place blotted out, as it is written: not what is escaped.
@@ -86,7 +111,8 @@ impl Mentions {
     fn places(&self, text: &str) -> Vec<Range<usize>> {
         let mut places: Vec<Range<usize>> = Vec::new();
         if let Some(ids) = &self.ids {
-            places.extend(ids.find_iter(text).map(|found| found.range()));
+            let found = ids.find_overlapping_iter(text).map(|found| found.range());
+            places.extend(found.filter(|place| stands_alone(text, place)));
         }
         for number in &self.numbers {
             places.extend(numbers(text, number));
@@ -101,6 +127,13 @@ impl Mentions {
         }
         places
     }
+}
+
+/// Whether what stands there is not a part of a longer id or number.
+fn stands_alone(text: &str, place: &Range<usize>) -> bool {
+    let before = text[..place.start].chars().next_back();
+    let after = text[place.end..].chars().next();
+    !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
 }
 
 /// Digits that stand together.
@@ -311,7 +344,7 @@ mod tests {
             ID,
             r"wamid.HBgMMzg1OTkwMDAxMTIyFQIAERgSQTUwQkQ2QUVGMkYwQzI3RjI0AA\u003d\u003d",
             "77:385990001122",
-            "xES.13491208655y",
+            "x ES.13491208655, y",
             "wamid.AbC==",
         ] {
             check(text, true);
@@ -331,6 +364,8 @@ mod tests {
             "wamid.HBgNMTM4NTk5MDAwMTEyMhUCABEYEkE1MEJENkFFRjJGMEMyN0YyNAA=",
             "99 000 1122",
             "wamid.AbD==",
+            "xES.13491208655",
+            "ES.134912086551",
         ] {
             check(text, false);
         }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::writer::{Core, TICK};
-use super::{backend, ranges};
+use super::backend;
 use crate::store::{Error, Settlement, Verdict};
 
 /// A clock that is merely corrected is not set back by more than this.
@@ -329,14 +329,14 @@ fn move_part(connection: &Connection, moving: &mut Moving, now_ms: i64) -> rusql
     // of these the first.
     let of = |are_retries: u8| {
         format!(
-            "SELECT * FROM (SELECT due_at_ms, forward_id, owed_since_ms > ?7, \
+            "SELECT * FROM (SELECT due_at_ms, forward_id, \
              coalesce(last_attempt_ms, owed_since_ms) BETWEEN ?5 AND ?6 \
              FROM forward INDEXED BY forward_due WHERE state = 'pending' AND subscriber_id = ?1 \
              AND (attempts > 0) = {are_retries} AND (due_at_ms, forward_id) > (?2, ?3) \
              ORDER BY due_at_ms, forward_id LIMIT ?4)"
         )
     };
-    let part: Vec<(i64, i64, bool, bool)> = connection
+    let part: Vec<(i64, i64, bool)> = connection
         .prepare_cached(&format!(
             "{} UNION ALL {} ORDER BY due_at_ms, forward_id LIMIT ?4",
             of(0),
@@ -350,23 +350,17 @@ fn move_part(connection: &Connection, moving: &mut Moving, now_ms: i64) -> rusql
                 PART,
                 moving.since_ms,
                 moving.until_ms.unwrap_or(now_ms),
-                now_ms,
             ],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?
         .collect::<rusqlite::Result<_>>()?;
-    // What is owed since a time to come would never be too old.
-    let mut update = connection.prepare_cached(
-        "UPDATE forward SET due_at_ms = ?2, owed_since_ms = min(owed_since_ms, ?3) \
-         WHERE forward_id = ?1",
-    )?;
-    for (due_ms, forward_id, is_owed_later, is_due_rightly) in &part {
-        let by_ms = if *is_due_rightly { 0 } else { moving.by_ms };
-        if *is_owed_later || !is_due_rightly {
-            update.execute([*forward_id, due_ms - by_ms, now_ms])?;
-        }
-        if *is_owed_later {
-            ranges::owed_again(connection, *forward_id, now_ms)?;
+    // Since when it is owed stays: were it set to what the clock shows, a clock that was behind for a
+    // moment would have everything given up as too old once it is right again.
+    let mut update =
+        connection.prepare_cached("UPDATE forward SET due_at_ms = ?2 WHERE forward_id = ?1")?;
+    for (due_ms, forward_id, is_due_rightly) in &part {
+        if !is_due_rightly {
+            update.execute([*forward_id, due_ms - moving.by_ms])?;
         }
         moving.after = (*due_ms, *forward_id);
     }

@@ -123,7 +123,7 @@ impl Core {
     /// and while much is left a reader would prevent it anyway.
     fn empty_wal(&mut self) {
         let is_failing = self.truncate_after > TRUNCATE_EVERY;
-        let (limit, pause) = match self.uncleared {
+        let (limit, pause) = match self.uncleared.is_some() {
             true if !is_failing => (0, TICK),
             true => (0, self.truncate_after),
             false => (self.wal_limit_bytes, self.truncate_after),
@@ -150,17 +150,20 @@ impl Core {
             return;
         }
         // What is tried each second makes no webhook wait for a reader.
-        let patience = if self.uncleared {
+        let patience = if self.uncleared.is_some() {
             Duration::ZERO
         } else {
             READERS_PATIENCE
         };
         match self.truncate_within(patience) {
             Err(error) => self.note_checkpoint_failed(&error),
-            Ok(false) if std::mem::take(&mut self.uncleared) => {
-                tracing::info!("store.log_emptied");
+            Ok(true) => {}
+            Ok(false) => {
+                if let Some(since) = self.uncleared.take() {
+                    let lasted_s = since.elapsed().as_secs();
+                    tracing::info!(lasted_s, "store.log_emptied");
+                }
             }
-            Ok(_) => {}
         }
     }
 
@@ -177,7 +180,7 @@ impl Core {
     fn look_at_wal(&mut self, wal_bytes: u64) {
         let limit = self.wal_limit_bytes;
         if wal_bytes <= limit {
-            if !self.uncleared {
+            if self.uncleared.is_none() {
                 self.truncate_after = TRUNCATE_EVERY;
             }
             if let Some(pinned) = self.pinned.take() {

@@ -36,7 +36,7 @@ pub(super) const TEXTS: &[Texts] = &[
     Texts {
         table: "registration",
         key: "message_id",
-        columns: &["template_parameters", "metadata"],
+        columns: &["template_name", "template_parameters", "metadata"],
         about: "message_id, 0",
         from: "registration",
     },
@@ -51,6 +51,9 @@ pub(super) const TEXTS: &[Texts] = &[
             "url",
             "oddities",
             "conversation_id",
+            "conversation_origin",
+            "entity_id",
+            "application_id",
             "provider_status",
         ],
         about: "message_id, report_id",

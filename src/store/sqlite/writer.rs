@@ -188,10 +188,6 @@ impl Writer {
 }
 
 /// What the writer's thread owns.
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each says something of its own about the log or the disk"
-)]
 pub(super) struct Core {
     pub(super) connection: Connection,
     pub(super) clock: Clock,
@@ -224,8 +220,9 @@ pub(super) struct Core {
     pub(super) truncate_after: Duration,
     /// The checkpointer was sent for before the WAL is truncated.
     pub(super) emptying: bool,
-    /// The log holds what it held at the start, which may be plain: it is emptied whatever its size.
-    pub(super) uncleared: bool,
+    /// Since when the log holds what it held at the start, which may be plain: it is emptied
+    /// whatever its size.
+    pub(super) uncleared: Option<Instant>,
     pub(super) setback: Setback,
     pub(super) pending: Arc<Pending>,
     /// Woken when what is to be asked for is due otherwise.
@@ -283,7 +280,7 @@ impl Core {
             truncated: Instant::now(),
             truncate_after: TRUNCATE_EVERY,
             emptying: false,
-            uncleared: false,
+            uncleared: None,
             setback,
             pending,
             polls: Arc::default(),
@@ -293,7 +290,7 @@ impl Core {
             unpublished: Vec::new(),
             _file: file,
         };
-        core.uncleared = core.wal_bytes() > 0;
+        core.uncleared = (core.wal_bytes() > 0).then(Instant::now);
         core.files.share_access();
         core.look_at_disk();
         Ok(core)

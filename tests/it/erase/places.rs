@@ -218,3 +218,47 @@ async fn a_person_goes_from_every_place_in_every_spelling_and_a_neighbour_stays(
         [ID_OF_NEIGHBOUR]
     );
 }
+
+#[actix_web::test]
+async fn an_id_that_mentions_the_number_costs_no_other_message_of_its_recipient() {
+    let app = TestApp::boot().await;
+    let to = |number: &str| serde_json::json!({ "recipient_id": number });
+    let other = "34600000020";
+    let mentioning = format!("invite-by-{PERSON}");
+    let broadcast = format!("for-{PERSON}:34600000021");
+    let theirs = format!("b1:{PERSON}");
+    for (id, number) in [
+        (mentioning.as_str(), other),
+        ("purchase-1", other),
+        (&broadcast, "34600000021"),
+        ("b1:3859900011220", "3859900011220"),
+        (&theirs, PERSON),
+        ("order-1000", PERSON),
+        ("order-10001", "34600000022"),
+        ("preorder-1000", "34600000022"),
+    ] {
+        let body = statuses(&[status(id, &to(number))]);
+        assert_eq!(app.post("cloud", body).await, 200);
+    }
+    let payloads = "SELECT group_concat(CAST(body AS TEXT), ' ') FROM payload JOIN report USING \
+                    (report_id) WHERE recipient <> '385990001122'";
+    erase(&app, PERSON, false).await.unwrap();
+    let left: String = app.value(
+        "SELECT group_concat(provider_message_id, ' ') FROM (SELECT provider_message_id FROM \
+         message ORDER BY message_id)",
+    );
+    let kept = [
+        "purchase-1",
+        &broadcast,
+        "b1:3859900011220",
+        "order-10001",
+        "preorder-1000",
+    ];
+    assert_eq!(left, kept.join(" "));
+    let told: Option<String> = app.value(payloads);
+    assert!(!told.unwrap_or_default().contains('*'));
+    let bodies: i64 = app.value("SELECT count(*) FROM webhook WHERE body IS NULL");
+    // The person's two, the one that mentions the number, and the one whose broadcast does.
+    assert_eq!(bodies, 4);
+    app.stop().await;
+}
