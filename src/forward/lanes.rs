@@ -22,6 +22,7 @@ use connections::Connections;
 use task::LaneTask;
 
 pub mod connections;
+mod disabled;
 mod halt;
 mod refill_at;
 mod shown;

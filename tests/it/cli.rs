@@ -387,14 +387,17 @@ async fn bad_input_names_the_flag_and_the_remedy() {
 }
 
 #[actix_web::test]
-async fn a_store_that_cannot_be_read_is_broken() {
+async fn a_file_that_is_no_store_is_named_and_left_as_it_is() {
     let folder = Folder::new();
     std::fs::write(
         folder.path("tickrelay.db"),
         "this is no database at all, whatever it says",
     )
     .unwrap();
+    let before = std::fs::read(folder.path("tickrelay.db")).unwrap();
     let answer = folder.run(&["message", "list"]).await;
-    assert_eq!((answer.exit, answer.data.as_str()), (2, ""), "{answer:?}");
-    assert!(answer.talk.starts_with("error: cannot read "), "{answer:?}");
+    assert_eq!((answer.exit, answer.data.as_str()), (1, ""), "{answer:?}");
+    let said = format!("no store at {}", folder.path("tickrelay.db").display());
+    assert!(answer.talk.starts_with(&said), "{answer:?}");
+    assert_eq!(std::fs::read(folder.path("tickrelay.db")).unwrap(), before);
 }

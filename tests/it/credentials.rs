@@ -218,7 +218,7 @@ async fn what_may_not_be_set_is_named_and_never_repeated() {
         ),
         (
             json!({"auth": {"type": "bearer", "token": KEY, "realm": PASSWORD}}),
-            "/auth/realm",
+            "/auth",
         ),
         (
             json!({ "headers": format!("X-Api-Key: {KEY}") }),

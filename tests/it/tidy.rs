@@ -56,6 +56,10 @@ const LONG_FILES: &[(&str, &str)] = &[
         "each field of a subscriber in three shapes: shown, new, changed",
     ),
     (
+        "src/store/sqlite.rs",
+        "how a store is opened, in the order in which it must be, and the contract's calls",
+    ),
+    (
         "src/store/sqlite/setback.rs",
         "one mechanism from noticing to the last part moved; a third of it is its tests",
     ),

@@ -12,6 +12,7 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 
 use super::connections::OfLane;
+use super::disabled;
 use super::halt::Halt;
 use super::refill_at::RefillAt;
 use super::shown::{Shown, log};
@@ -26,8 +27,8 @@ use crate::forward::sender::{Request, Short};
 use crate::forward::verdict::{self, Ended};
 use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberKind, SubscriberState};
 use crate::store::{
-    Attempt, Error, Feed, Held, Outbound, Owed, Refill, Settlement, StateChange, SubscriberSecret,
-    Taken, Verdict,
+    Attempt, Error, Feed, Held, Outbound, Owed, Refill, Settlement, SubscriberSecret, Taken,
+    Verdict,
 };
 
 /// How long a subscriber fails before the store is told, unless its breaker opens.
@@ -583,19 +584,7 @@ impl LaneTask {
         subscriber.state = SubscriberState::Disabled;
         self.subscriber = Arc::new(subscriber);
         let (store, id) = (self.shared.store.clone(), self.subscriber.id);
-        let change = StateChange {
-            state: SubscriberState::Disabled,
-            reason: Some(reason.to_owned()),
-        };
-        tokio::spawn(async move {
-            while let Err(error) = store.change_state(id, change.clone()).await {
-                if matches!(error, Error::NotFound(_) | Error::Closed) {
-                    return;
-                }
-                tracing::error!(%error, "forward.disable_failed");
-                tokio::time::sleep(POLL).await;
-            }
-        });
+        tokio::spawn(disabled::write(store, id, reason.to_owned()));
     }
 }
 

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::writer::{Core, TICK};
 use super::backend;
+use super::writer::{Core, TICK};
 use crate::store::{Error, Settlement, Verdict};
 
 /// A clock that is merely corrected is not set back by more than this.

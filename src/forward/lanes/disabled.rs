@@ -1,0 +1,20 @@
+//! Writes down that a subscriber is disabled, for as long as the store takes to hear of it.
+
+use super::POLL;
+use crate::model::SubscriberState;
+use crate::store::{Error, StateChange, Store};
+
+/// Tries until it is written, the subscriber is gone, or the store is closed.
+pub(super) async fn write(store: Store, subscriber_id: i64, reason: String) {
+    let change = StateChange {
+        state: SubscriberState::Disabled,
+        reason: Some(reason),
+    };
+    while let Err(error) = store.change_state(subscriber_id, change.clone()).await {
+        if matches!(error, Error::NotFound(_) | Error::Closed) {
+            return;
+        }
+        tracing::error!(%error, "forward.disable_failed");
+        tokio::time::sleep(POLL).await;
+    }
+}
