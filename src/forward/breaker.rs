@@ -9,7 +9,7 @@
 //! 429) is an attempt like any other.
 //!
 //! A subscriber that refuses some payloads for ever is not down. While anything succeeds within
-//! [`RECENT_MS`], failures are those of their forwards, and the breaker stays closed.
+//! `RECENT_MS`, failures are those of their forwards, and the breaker stays closed.
 
 use std::time::Duration;
 

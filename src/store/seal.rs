@@ -1,6 +1,6 @@
 //! Sealing: how the store keeps what no reader of its file may read.
 //!
-//! Pure: keys come from [`super::sqlite`]'s `keys`, rows from its `secrets`. A sealed value is
+//! Pure: keys come from `super::sqlite`'s `keys`, rows from its `secrets`. A sealed value is
 //! ChaCha20-Poly1305 over the text, bound to its place in the store: moved to another row, or
 //! altered by one bit, it does not open.
 
