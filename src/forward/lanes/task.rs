@@ -31,7 +31,7 @@ use crate::store::{
     Verdict,
 };
 
-/// How long a subscriber fails before the store is told, unless its breaker opens.
+/// How long a subscriber fails before the store is told; a stop tells it too.
 const NOTE_AFTER: Duration = Duration::from_mins(1);
 /// Above this a failed probe is left to the table alone.
 const MOST_HELD: usize = 1_600;
@@ -541,9 +541,8 @@ impl LaneTask {
         }
         let since_ms = *self.failing.since_ms.get_or_insert(now_ms);
         let failing_ms = now_ms.saturating_sub(since_ms);
-        // One that fails now and then costs no commit each time. An open breaker outlives a crash.
-        let is_due = self.breaker.is_open() || failing_ms >= millis(NOTE_AFTER);
-        if !self.failing.noted && is_due {
+        // One that fails now and then costs no commit each time, nor a lane that reads all anew.
+        if !self.failing.noted && failing_ms >= millis(NOTE_AFTER) {
             self.failing.noted = true;
             self.note_failing(Some(since_ms));
         }

@@ -4,13 +4,15 @@ use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::files::suffixed;
 use super::schema::APPLICATION_ID;
 
 /// What every SQLite file begins with.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Where the mark of the program stands: <https://sqlite.org/fileformat.html#the_database_header>.
 const MARK: std::ops::Range<usize> = 68..72;
+/// Where the version of its writers stands, and what stands there with a write-ahead log.
+const WRITER: usize = 18;
+const LOGGED: u8 = 2;
 const HEADER: usize = 100;
 
 /// What stands at the path of a store.
@@ -54,10 +56,10 @@ impl Found {
             Ok(()) if header.starts_with(MAGIC) => {}
             _ => return Self::Other("no SQLite file"),
         }
-        // What was written last stands in the log alone, and the mark may be of it.
-        let has_log = || std::fs::metadata(suffixed(path, "-wal")).is_ok_and(|log| log.len() > 0);
+        // What was written last stands in the log alone, the mark may be of it, and the log lies
+        // beside the name by which a service has the file open.
         let mark = &header[MARK];
-        if mark == APPLICATION_ID.to_be_bytes() || (mark == [0; 4] && has_log()) {
+        if mark == APPLICATION_ID.to_be_bytes() || (mark == [0; 4] && header[WRITER] == LOGGED) {
             return Self::Store;
         }
         Self::Other("a SQLite file of another program")
@@ -107,6 +109,9 @@ mod tests {
         ours.pragma_update(None, "journal_mode", "wal").unwrap();
         mark(&ours).unwrap();
         check(Found::Store);
+        let link = folder.path().join("link.db");
+        std::fs::hard_link(&path, &link).unwrap();
+        assert_eq!(Found::at(&link), Found::Store, "its log lies elsewhere");
         drop(ours);
         check(Found::Store);
         assert_eq!(
