@@ -389,15 +389,12 @@ async fn bad_input_names_the_flag_and_the_remedy() {
 #[actix_web::test]
 async fn a_file_that_is_no_store_is_named_and_left_as_it_is() {
     let folder = Folder::new();
-    std::fs::write(
-        folder.path("tickrelay.db"),
-        "this is no database at all, whatever it says",
-    )
-    .unwrap();
-    let before = std::fs::read(folder.path("tickrelay.db")).unwrap();
+    let text = "this is no database at all, whatever it says";
+    std::fs::write(folder.path("tickrelay.db"), text).unwrap();
     let answer = folder.run(&["message", "list"]).await;
     assert_eq!((answer.exit, answer.data.as_str()), (1, ""), "{answer:?}");
     let said = format!("no store at {}", folder.path("tickrelay.db").display());
     assert!(answer.talk.starts_with(&said), "{answer:?}");
-    assert_eq!(std::fs::read(folder.path("tickrelay.db")).unwrap(), before);
+    let left = std::fs::read_to_string(folder.path("tickrelay.db")).unwrap();
+    assert_eq!(left, text);
 }
