@@ -552,11 +552,11 @@ impl LaneTask {
         }
     }
 
-    /// Tells the store of a failure that is too young to have been noted: it may be an outage,
-    /// which must not cost its forwards an attempt more for the restart.
+    /// Tells the store of an outage that is too young to have been noted: the restart must not
+    /// cost its forwards an attempt more.
     async fn note_at_the_end(&self) {
         let (store, id) = (&self.shared.store, self.subscriber.id);
-        if self.failing.noted || self.failing.since_ms.is_none() {
+        if self.failing.noted || !self.breaker.is_open() {
             return;
         }
         if let Err(error) = store.note_failing(id, self.failing.since_ms).await {
