@@ -5,7 +5,9 @@
 //! stranger who connects and a subscriber that hangs cost the store no file.
 
 /// Open connections of clients, where files enough may be open.
-pub const CONNECTIONS: usize = 4_096;
+pub const CONNECTIONS: usize = 3_072;
+/// Connections of clients that are cut and not yet closed: each still holds memory.
+const CLOSING: usize = 512;
 /// Files beside all these connections: the store's and its readers', sockets, the log, the command
 /// line, what is polled.
 const OTHER_FILES: u64 = 96;
@@ -38,7 +40,7 @@ impl Budget {
         };
         Self {
             clients: bounded(clients.saturating_sub(OTHER_FILES), 16, CONNECTIONS),
-            closing: bounded(closing, 16, CONNECTIONS),
+            closing: bounded(closing, 16, CLOSING),
             subscribers: bounded(subscribers, 4, usize::MAX),
         }
     }
@@ -51,9 +53,9 @@ mod tests {
     #[test]
     fn each_has_its_part_and_files_are_left_for_the_rest() {
         for (open_files, clients, subscribers) in [
-            (None, 4_096, usize::MAX / 4),
-            (Some(1_048_576), 4_096, 262_144),
-            (Some(8_192), 4_096, 2_048),
+            (None, 3_072, usize::MAX / 4),
+            (Some(1_048_576), 3_072, 262_144),
+            (Some(8_192), 3_072, 2_048),
             (Some(4_096), 2_464, 1_024),
             (Some(1_024), 544, 256),
             (Some(256), 64, 64),

@@ -13,7 +13,7 @@ use crate::support::hostile::{Hostile, Vice};
 use crate::support::receiver::Receiver;
 use crate::support::service::{Home, Service};
 use crate::support::traffic::{post_each, statuses};
-use crate::support::until;
+use crate::support::{PATIENCE, until};
 
 /// Opens so many connections that stay idle; one that is cut is simply held.
 async fn idle(address: SocketAddr, count: usize) -> Vec<TcpStream> {
@@ -27,7 +27,7 @@ async fn idle(address: SocketAddr, count: usize) -> Vec<TcpStream> {
 #[actix_web::test]
 async fn where_few_files_may_be_open_idle_connections_keep_no_webhook_out() {
     allow_many_connections();
-    // Fewer connections than that fit into either limit, and than 4096.
+    // Fewer connections than that fit into either limit, and than 3072.
     for (limit, clients) in [(256, 1_000), (1_024, 3_000)] {
         let home = Home::new().at_most_open_files(limit);
         let mut service = home.start();
@@ -176,8 +176,15 @@ async fn bounds_that_do_not_fit_are_caught_and_what_could_not_be_sent_stays_due(
         open_files(service.process()) >= 256
     })
     .await;
-    let taken = tokio::time::timeout(SENDING, answer_to(service.address, READY)).await;
-    assert!(taken.is_err(), "it was answered");
+    // One that ends may leave its file to a connection of ours.
+    let asked = || tokio::time::timeout(SENDING, answer_to(service.address, READY));
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while asked().await.is_ok() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "it is always answered"
+        );
+    }
     limit(4_096);
     post_each(service.address, WEBHOOKS..WEBHOOKS + 20).await;
     let all = reports(WEBHOOKS + 20);
