@@ -23,6 +23,8 @@ mod histories;
 mod idempotency;
 mod import;
 mod keys;
+mod log_copy;
+mod log_cut;
 mod log_lock;
 mod mentions;
 mod messages;

@@ -15,6 +15,7 @@ mod bodies;
 mod clients;
 mod clock;
 mod connections;
+mod cut;
 mod disk;
 mod displaced;
 mod files;

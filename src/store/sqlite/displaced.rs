@@ -33,8 +33,18 @@ pub(super) struct Displacement {
     tried: Option<Instant>,
     /// That something prevents it was said.
     told: bool,
-    /// The store's file has all of it, and SQLite has it no longer open.
-    closed: bool,
+    stage: Stage,
+}
+
+/// How far a store whose log is displaced has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// SQLite has it open.
+    Open,
+    /// SQLite has it closed, and the log was written back.
+    Closed,
+    /// SQLite has it closed, and its file has all of it.
+    Saved,
 }
 
 impl Core {
@@ -45,7 +55,7 @@ impl Core {
     /// [`Error::Displaced`].
     pub(super) fn ensure_in_place(&mut self) -> Result<(), Error> {
         if self.displaced.is_none() {
-            let Err(what) = self.files.look() else {
+            let Err(what) = self.look() else {
                 return Ok(());
             };
             self.note_displaced(what);
@@ -59,7 +69,7 @@ impl Core {
     /// [`Error::Unconfirmed`]: it may be lost, so nobody is to be told of it.
     pub(super) fn check_in_place(&mut self) -> Result<(), Error> {
         if self.displaced.is_none() {
-            match self.files.look() {
+            match self.look() {
                 Ok(()) => return Ok(()),
                 Err(what) => self.note_displaced(what),
             }
@@ -74,7 +84,7 @@ impl Core {
             since: Instant::now(),
             tried: None,
             told: false,
-            closed: false,
+            stage: Stage::Open,
         });
         let store = self.path.display();
         match what {
@@ -89,7 +99,20 @@ impl Core {
                 "store.displaced: its -wal or -shm file was moved, removed or replaced; the \
                  store is opened again"
             ),
+            Displaced::Cut => self.note_cut(),
         }
+    }
+
+    pub(super) fn set_stage(&mut self, stage: Stage) {
+        if let Some(displacement) = &mut self.displaced {
+            displacement.stage = stage;
+        }
+    }
+
+    fn stage(&self) -> Stage {
+        self.displaced
+            .as_ref()
+            .map_or(Stage::Open, |found| found.stage)
     }
 
     /// Goes on when the same files are back, or when the store could be opened again.
@@ -105,11 +128,16 @@ impl Core {
             return Err(Error::Displaced);
         }
         displacement.tried = Some(now);
-        match (self.files.look(), displacement.what) {
+        let what = displacement.what;
+        let found = match displacement.stage {
+            Stage::Open => self.look(),
+            Stage::Closed | Stage::Saved => self.files.look(),
+        };
+        match (found, what) {
             (Err(Displaced::Store), _) => return Err(Error::Displaced),
-            // A read or a checkpoint may have opened another log meanwhile.
-            (Err(Displaced::Log), _) | (Ok(()), Displaced::Log) => self.reopen()?,
             (Ok(()), Displaced::Store) => {}
+            // A read or a checkpoint may have opened another log meanwhile.
+            (Ok(()) | Err(Displaced::Log | Displaced::Cut), _) => self.reopen(what)?,
         }
         let lasted = self.displaced.take().map(|found| found.since.elapsed());
         let lasted_ms = lasted.unwrap_or_default().as_millis();
@@ -124,18 +152,29 @@ impl Core {
 
     /// Moves what the open log holds into the store's file, and opens the store again. All
     /// connections of the process share one index, so all of them are closed.
-    fn reopen(&mut self) -> Result<(), Error> {
+    fn reopen(&mut self, what: Displaced) -> Result<(), Error> {
         self.checkpointer.stop();
         let readings = Arc::clone(&self.readings);
         let _paused = readings.pause(READS_PATIENCE).ok_or(Error::Displaced)?;
-        if !self.displaced.as_ref().is_some_and(|found| found.closed) {
-            self.close_saved()?;
-        }
-        if let Err(error) = self.open_again() {
+        self.save_and_open(what).map_err(|error| {
             self.tell_prevented(&error.to_string());
-            return Err(Error::Displaced);
+            Error::Displaced
+        })
+    }
+
+    fn save_and_open(&mut self, what: Displaced) -> Result<(), Error> {
+        if self.stage() == Stage::Open {
+            let is_cut = self.look_into_log() == Err(Displaced::Cut);
+            if is_cut || what == Displaced::Cut {
+                self.close_mended()?;
+            } else {
+                self.close_saved()?;
+            }
         }
-        Ok(())
+        if self.stage() == Stage::Closed {
+            self.move_mended()?;
+        }
+        self.open_again()
     }
 
     /// Closes the store once its file has all of it.
@@ -153,16 +192,14 @@ impl Core {
         }
         let nothing = Connection::open_in_memory().map_err(|_| Error::Displaced)?;
         drop(std::mem::replace(&mut self.connection, nothing));
-        if let Some(displacement) = &mut self.displaced {
-            displacement.closed = true;
-        }
+        self.set_stage(Stage::Saved);
         Ok(())
     }
 
     /// Moves what the open log holds into the store's file; returns whether all of it is there.
     /// Another program that reads the newest rows does not prevent that, one that reads older
     /// ones does.
-    fn save_log(&self) -> rusqlite::Result<bool> {
+    fn save_log(&mut self) -> rusqlite::Result<bool> {
         if !self.truncate()? {
             return Ok(true);
         }
@@ -174,7 +211,7 @@ impl Core {
             })
     }
 
-    fn tell_prevented(&mut self, by: &str) {
+    pub(super) fn tell_prevented(&mut self, by: &str) {
         if let Some(displacement) = &mut self.displaced
             && !std::mem::replace(&mut displacement.told, true)
         {
@@ -197,6 +234,7 @@ impl Core {
         Pending::watch(&self.pending, &connection).map_err(failed)?;
         self.connection = connection;
         self.files.remember_log()?;
+        self.log_copy.forget();
         self.files.share_access();
         self.checkpoint_at = CHECKPOINT_PAGES;
         (self.moving, self.emptying) = (false, false);
@@ -210,6 +248,9 @@ impl Core {
         if let Some(displacement) = &mut self.displaced {
             displacement.tried = None;
         }
+        if self.ensure_in_place().is_ok() {
+            self.note_clock();
+        }
         if self.ensure_in_place().is_err() {
             self.checkpointer.stop();
             tracing::error!(
@@ -218,10 +259,9 @@ impl Core {
             );
             return;
         }
-        self.note_clock();
         self.checkpointer.stop();
         self.checkpoint("TRUNCATE");
-        if self.files.look().is_ok()
+        if self.look().is_ok()
             && let Err(error) = keep_log(&self.connection, false)
         {
             tracing::warn!(%error, "store.log_kept");

@@ -197,6 +197,8 @@ pub(super) enum Displaced {
     Store,
     /// The write-ahead log or its index: what they hold can be moved into the store's file.
     Log,
+    /// The content of the log: another program cut it short or wrote over it.
+    Cut,
 }
 
 /// The three files of an open store, and which they were when they were opened.
@@ -246,6 +248,11 @@ impl Files {
         Ok(())
     }
 
+    /// The log, open.
+    pub(super) const fn log(&self) -> Option<&File> {
+        self.log.as_ref()
+    }
+
     /// Whether each path still leads to the file that was opened. What SQLite writes into
     /// another, or into one without a name, is lost with the process.
     pub(super) fn look(&self) -> Result<(), Displaced> {
@@ -262,13 +269,20 @@ impl Files {
     /// Removes what stands where the log and its index belong. Only right when SQLite has the
     /// store closed and the log held nothing that the store's file lacks.
     pub(super) fn remove_log(&self) -> io::Result<()> {
-        for path in [&self.wal, &self.index] {
-            match std::fs::remove_file(path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
+        remove(&self.wal)?;
+        self.remove_index()
+    }
+
+    /// Removes the index, so that the next to open the store reads the log instead. Only right
+    /// when SQLite has the store closed, or the process ends.
+    pub(super) fn remove_index(&self) -> io::Result<()> {
+        remove(&self.index)
+    }
+
+    /// Puts another file where the log belongs; the one that is open keeps what it holds.
+    pub(super) fn replace_log(&self) -> io::Result<File> {
+        remove(&self.wal)?;
+        create_private(&self.wal)
     }
 
     /// Gives the log and its index the store's mode and group, so that who may read the store
@@ -300,6 +314,13 @@ impl Files {
             }
         }
         Ok(())
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

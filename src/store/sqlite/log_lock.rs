@@ -29,7 +29,8 @@ pub(super) fn lock_log(store: &Path) -> Result<Option<File>, Error> {
     if !std::fs::metadata(&wal).is_ok_and(|found| found.is_file()) {
         return Ok(None);
     }
-    let file = match File::open(&wal) {
+    // Writable: what another program cuts from it is written back.
+    let file = match File::options().read(true).write(true).open(&wal) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(failed)?,
     };

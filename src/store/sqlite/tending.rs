@@ -36,6 +36,8 @@ thread_local! {
     /// Pages in the WAL after the writer's last commit; SQLite's hook takes no context, and
     /// the writer is one thread.
     pub(super) static WAL_PAGES: Cell<u32> = const { Cell::new(0) };
+    /// Whether the writer committed since it looked into the log last.
+    pub(super) static UNSEEN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Has the pages of its WAL counted from here on.
@@ -43,6 +45,7 @@ pub(super) fn count_wal_pages(connection: &Connection) {
     WAL_PAGES.set(0);
     connection.wal_hook(Some(|_, pages| {
         WAL_PAGES.set(u32::try_from(pages).unwrap_or_default());
+        UNSEEN.set(true);
         Ok(())
     }));
 }
@@ -239,17 +242,17 @@ impl Core {
 
     /// Sends for the checkpointer, which opens the store by its path.
     fn begin_checkpoint(&mut self) -> Result<(), Error> {
-        self.files.look().map_err(|_| Error::Displaced)?;
+        self.look().map_err(|_| Error::Displaced)?;
         self.checkpointer.begin()
     }
 
     /// Makes the WAL start over at once; returns whether somebody prevented it. Readers are
     /// waited for, but not for long: every webhook waits with the writer.
-    pub(super) fn truncate(&self) -> rusqlite::Result<bool> {
+    pub(super) fn truncate(&mut self) -> rusqlite::Result<bool> {
         self.truncate_within(READERS_PATIENCE)
     }
 
-    fn truncate_within(&self, patience: Duration) -> rusqlite::Result<bool> {
+    fn truncate_within(&mut self, patience: Duration) -> rusqlite::Result<bool> {
         self.connection.busy_timeout(patience)?;
         let prevented = self.try_checkpoint("TRUNCATE");
         self.connection.busy_timeout(BUSY_PATIENCE)?;
@@ -277,7 +280,8 @@ impl Core {
     }
 
     /// Returns whether somebody prevented that all of it was done.
-    fn try_checkpoint(&self, mode: &str) -> rusqlite::Result<bool> {
+    fn try_checkpoint(&mut self, mode: &str) -> rusqlite::Result<bool> {
+        self.refuse_cut()?;
         let started = Instant::now();
         let pragma = format!("PRAGMA wal_checkpoint({mode})");
         let result = self.connection.query_row(&pragma, [], |row| row.get(0));

@@ -22,6 +22,7 @@ use super::doors::Doors;
 use super::files::{Displaced, Files, OwnedFile};
 use super::group::gather;
 use super::keys::Keys;
+use super::log_copy::LogCopy;
 use super::pending::Pending;
 use super::reader::Readings;
 use super::setback::Setback;
@@ -202,6 +203,7 @@ pub(super) struct Core {
     pub(super) durability: Durability,
     pub(super) path: PathBuf,
     pub(super) files: Files,
+    pub(super) log_copy: LogCopy,
     /// While a file is not the one that was opened.
     pub(super) displaced: Option<Displacement>,
     pub(super) wal_limit_bytes: u64,
@@ -266,6 +268,7 @@ impl Core {
             durability: options.durability,
             path: options.path.clone(),
             files,
+            log_copy: LogCopy::default(),
             displaced: None,
             wal_limit_bytes: options.wal_limit_bytes,
             disk_reserve_bytes: options.disk_reserve_bytes,
@@ -291,6 +294,7 @@ impl Core {
             _file: file,
         };
         core.uncleared = (core.wal_bytes() > 0).then(Instant::now);
+        core.begin_copy()?;
         core.files.share_access();
         core.look_at_disk();
         Ok(core)
@@ -391,6 +395,10 @@ impl Core {
         let mut failures = (0, None);
         for job in jobs {
             let single = vec![job];
+            if self.displaced.is_some() {
+                self.withhold(single, false);
+                continue;
+            }
             match self.transact(&single) {
                 Ok(effects) => self.conclude(single, effects),
                 Err(error) => {

@@ -1,0 +1,210 @@
+//! What the writer does when another program cut the write-ahead log short in its place.
+//!
+//! SQLite would write behind the gap, and move zeros into the store's file: its index still
+//! points to pages that the log has no longer. So the log is looked at before and after each
+//! commit and before each checkpoint. What was cut is written back from memory, and the store is
+//! opened again, so that the log is read anew and all of it is moved. When memory lacks a part,
+//! the process ends, and the next start takes what is left: what memory has of rows that are
+//! gone would be wrong as well.
+
+use rusqlite::{Connection, ffi};
+
+use super::displaced::Stage;
+use super::files::Displaced;
+use super::tending::{UNSEEN, WAL_PAGES};
+use super::writer::Core;
+use super::{backend, connect, disk, keep_log, log_copy};
+use crate::store::Error;
+
+/// How often the log is looked at again while another program writes.
+const LOOKS: usize = 3;
+
+impl Core {
+    /// Takes the log as it is when the store is opened for what it must hold.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when it is cut just now.
+    pub(super) fn begin_copy(&mut self) -> Result<(), Error> {
+        self.log_copy.forget();
+        if self.judge_log() != Err(Displaced::Cut) {
+            return Ok(());
+        }
+        Err(Error::Conflict(format!(
+            "another program cut {}-wal short or wrote over it just now: start again",
+            self.path.display()
+        )))
+    }
+
+    /// Whether the files are those that were opened, and the log holds what was committed.
+    pub(super) fn look(&mut self) -> Result<(), Displaced> {
+        self.files.look()?;
+        self.look_into_log()
+    }
+
+    /// Whether the open log holds what was committed. Where that cannot be known it counts as
+    /// displaced.
+    pub(super) fn look_into_log(&mut self) -> Result<(), Displaced> {
+        let Some(log) = self.files.log() else {
+            return Err(Displaced::Log);
+        };
+        if self.log_copy.look(log, WAL_PAGES.get()) {
+            UNSEEN.set(false);
+            return Ok(());
+        }
+        self.judge_log()
+    }
+
+    /// Whether the log is another one rightly: emptied or begun anew, by us or by another
+    /// program, which moves it into the store's file first.
+    fn judge_log(&mut self) -> Result<(), Displaced> {
+        let Some(log) = self.files.log() else {
+            return Err(Displaced::Log);
+        };
+        let mut before = None;
+        for _ in 0..LOOKS {
+            let found = count_pages(&self.connection).map_err(|_| Displaced::Log)?;
+            let (pages, _) = found;
+            if pages == 0 {
+                self.log_copy.forget();
+            }
+            if pages == 0 || self.log_copy.follow(log, pages) {
+                WAL_PAGES.set(pages);
+                UNSEEN.set(false);
+                return Ok(());
+            }
+            if before.replace(found) == Some(found) {
+                return Err(Displaced::Cut);
+            }
+        }
+        Err(Displaced::Log)
+    }
+
+    /// Refuses a checkpoint over a gap: it would move zeros.
+    pub(super) fn refuse_cut(&mut self) -> rusqlite::Result<()> {
+        self.look_into_log().map_err(|_| {
+            let error = ffi::Error::new(ffi::SQLITE_IOERR_SHORT_READ);
+            let what = "the -wal file does not hold what was committed".to_owned();
+            rusqlite::Error::SqliteFailure(error, Some(what))
+        })
+    }
+
+    /// Mends the log at once, for a kill would lose what it held, and says so.
+    pub(super) fn note_cut(&mut self) {
+        let mended = self.mend_log();
+        tracing::error!(
+            store = %self.path.display(),
+            mended = ?mended.err(),
+            "store.log_cut: another program cut the -wal file short or wrote over it; what was \
+             committed is written back from memory, and the store is opened again"
+        );
+    }
+
+    /// Writes back what was cut from the open log; ends the process where memory lacks a part.
+    ///
+    /// # Errors
+    /// [`Error::Backend`] when it cannot be written now.
+    pub(super) fn mend_log(&mut self) -> Result<(), Error> {
+        self.checkpointer.stop();
+        let failed = || "cannot write the -wal file back".to_owned();
+        let (pages, moved) =
+            count_pages(&self.connection).map_err(|error| backend(failed(), error))?;
+        let Some(log) = self.files.log() else {
+            return Err(Error::Displaced);
+        };
+        // It was begun anew with the commit under way: the store's file has all before that.
+        let is_new = UNSEEN.get() && pages <= self.log_copy.pages();
+        if is_new {
+            self.log_copy.forget();
+        } else if !self.log_copy.is_complete() {
+            self.end_short(pages, moved);
+        }
+        self.log_copy
+            .write_back(log)
+            .map_err(|error| backend(failed(), error))?;
+        if let Err(error) = log.sync_all() {
+            tracing::error!(%error, "store.fsync_failed");
+            std::process::exit(70);
+        }
+        if !self.log_copy.look(log, pages) {
+            // Cut before it was read back: nobody was answered, but memory believes it.
+            let removed = self.files.remove_index();
+            tracing::error!(
+                store = %self.path.display(),
+                removal = ?removed.err(),
+                "store.log_cut: another program cut the -wal file short or wrote over it; all that \
+                 was acknowledged is written back, but not the commit under way, so the service \
+                 ends, to be started again"
+            );
+            std::process::exit(70);
+        }
+        Ok(())
+    }
+
+    /// Ends the process when a log that is too large for memory was cut.
+    fn end_short(&self, pages: u32, moved: u32) -> ! {
+        let left = self.files.log().map_or(0, log_copy::count_whole);
+        // A log that ends before what was moved would put old pages over newer ones.
+        let is_old = left < moved || self.files.look().is_err();
+        let removed = if is_old {
+            self.files.remove_log()
+        } else {
+            self.files.remove_index()
+        };
+        tracing::error!(
+            store = %self.path.display(),
+            pages,
+            lost = pages.saturating_sub(left.max(moved)),
+            removal = ?removed.err(),
+            "store.log_cut: another program cut the -wal file short or wrote over it, and memory \
+             has only a part of it; what its lost pages held is gone, the service ends, and its \
+             next start takes what is left"
+        );
+        std::process::exit(70);
+    }
+
+    /// Closes a store whose log was written back.
+    pub(super) fn close_mended(&mut self) -> Result<(), Error> {
+        self.mend_log()?;
+        let nothing = Connection::open_in_memory().map_err(|_| Error::Displaced)?;
+        drop(std::mem::replace(&mut self.connection, nothing));
+        self.set_stage(Stage::Closed);
+        Ok(())
+    }
+
+    /// Moves a log that was written back into the store's file. Its index may count zeros as
+    /// moved; without one SQLite reads the log, and moves all of it.
+    pub(super) fn move_mended(&mut self) -> Result<(), Error> {
+        let failed = |error| backend("cannot move the mended log".to_owned(), error);
+        let unwritten = |error| backend("cannot write the -wal file back".to_owned(), error);
+        let other = match self.files.look() {
+            Ok(()) => None,
+            Err(_) => Some(self.files.replace_log().map_err(unwritten)?),
+        };
+        let log = other.as_ref().or_else(|| self.files.log());
+        let log = log.ok_or(Error::Displaced)?;
+        self.log_copy.write_back(log).map_err(unwritten)?;
+        log.sync_all().map_err(unwritten)?;
+        self.files.remove_index().map_err(unwritten)?;
+        let connection = connect(&self.path)?;
+        keep_log(&connection, true).map_err(failed)?;
+        let (pages, moved): (i64, i64) = connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+                Ok((row.get(1)?, row.get(2)?))
+            })
+            .inspect_err(disk::end_if_unsynced)
+            .map_err(failed)?;
+        if pages != moved {
+            self.tell_prevented(&disk::foreign_readers(&self.files.wal).join(", "));
+            return Err(Error::Displaced);
+        }
+        self.set_stage(Stage::Saved);
+        Ok(())
+    }
+}
+
+/// Pages of the log as its index has them, and how many of them were moved into the file.
+fn count_pages(connection: &Connection) -> rusqlite::Result<(u32, u32)> {
+    connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| {
+        Ok((row.get(1)?, row.get(2)?))
+    })
+}
