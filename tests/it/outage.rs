@@ -295,13 +295,15 @@ async fn a_pause_keeps_everything_and_uses_up_nothing() {
 #[actix_web::test]
 async fn an_attempt_that_cannot_be_written_down_is_not_repeated_meanwhile() {
     let app = TestApp::boot().await;
-    let receiver = Receiver::scripted(|_, _| Reply::status(200).after(Duration::from_millis(300)));
+    let receiver = Receiver::start();
+    receiver.hold(true);
     app.subscribe("crm", &receiver.url).await;
     app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
     until("it is on its way", || receiver.count() == 1).await;
     // A foreign process takes the write lock while the answer is awaited.
     let foreign = app.sqlite();
     foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
+    receiver.hold(false);
     let page = || async {
         let answer = app.http.get(format!("{}/readyz", app.url)).send().await;
         answer.unwrap().status().as_u16()

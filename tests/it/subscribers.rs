@@ -27,7 +27,8 @@ async fn one_that_is_added_is_sent_what_comes_after_it() {
 #[actix_web::test]
 async fn what_a_removed_one_is_owed_is_given_up_whatever_is_on_its_way() {
     let app = TestApp::boot().await;
-    let receiver = Receiver::scripted(|_, _| Reply::status(500).after(Duration::from_millis(200)));
+    let receiver = Receiver::scripted(|_, _| Reply::status(500));
+    receiver.hold(true);
     app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 2)
         .await;
     let other = Receiver::start();
@@ -40,6 +41,7 @@ async fn what_a_removed_one_is_owed_is_given_up_whatever_is_on_its_way() {
     let name = "crm".to_owned();
     let answer = app.order(Request::RemoveSubscriber { name }).await;
     assert!(matches!(answer, Answer::Removed { given_up: 10 }));
+    receiver.hold(false);
     app.settled().await;
     until("what was on its way is written down", || {
         app.value::<i64>("SELECT count(*) FROM attempt WHERE http_status = 500") == 2

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use tokio::sync::watch;
 
 /// What every payload must look like.
 static ROCKETCHAT: LazyLock<jsonschema::Validator> =
@@ -144,6 +145,8 @@ struct Shared {
     script: Mutex<Script>,
     /// Held while a request is served, where one is served at a time.
     turn: Option<tokio::sync::Mutex<()>>,
+    /// Whether answers wait.
+    held: watch::Sender<bool>,
 }
 
 /// The running subscriber; it ends with the test.
@@ -179,6 +182,7 @@ impl Receiver {
             faults: Mutex::default(),
             script: Mutex::new(script),
             turn,
+            held: watch::Sender::new(false),
         });
         let data = Data::from(Arc::clone(&shared));
         let server = HttpServer::new(move || {
@@ -201,6 +205,11 @@ impl Receiver {
         script: impl Fn(usize, &Received) -> Reply + Send + Sync + 'static,
     ) {
         *self.shared.script.lock().unwrap() = Arc::new(script);
+    }
+
+    /// Keeps every answer back from here on, or lets them go.
+    pub(crate) fn hold(&self, held: bool) {
+        self.shared.held.send_replace(held);
     }
 
     /// All it got, in the order of arrival.
@@ -264,6 +273,8 @@ async fn take(shared: Data<Shared>, request: HttpRequest, body: Bytes) -> HttpRe
     if !reply.after.is_zero() {
         tokio::time::sleep(reply.after).await;
     }
+    let mut held = shared.held.subscribe();
+    held.wait_for(|held| !held).await.unwrap();
     let mut response = HttpResponse::build(StatusCode::from_u16(reply.status).unwrap());
     for (name, value) in reply.headers {
         response.insert_header((name, value));
