@@ -19,11 +19,13 @@ use crate::metrics::Metrics;
 use crate::model::Subscriber;
 use crate::store::Store;
 use connections::Connections;
+use news::News;
 use task::LaneTask;
 
 pub mod connections;
 mod disabled;
 mod halt;
+mod news;
 mod refill_at;
 mod shown;
 mod task;
@@ -81,7 +83,8 @@ impl Forwarding {
                     continue;
                 }
                 let (settings, seen) = watch::channel(Arc::clone(subscriber));
-                let lane = LaneTask::new(self.clone(), seen);
+                let news = News::new(seen, self.store.subscribers());
+                let lane = LaneTask::new(self.clone(), news);
                 let handle = tokio::spawn(lane.run(stop.clone()));
                 lanes.insert(subscriber.id, (settings, handle));
             }

@@ -261,7 +261,7 @@ impl<T> From<Option<T>> for Setting<T> {
     }
 }
 
-/// Who wants to be told. Its secrets live in another file and another type.
+/// Who wants to be told. Its secrets are sealed, and another type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscriber {
     /// Integer key in the store.
@@ -299,9 +299,9 @@ pub struct Subscriber {
     pub rate_limit: Option<u32>,
     /// The waits between attempts, ms; the configuration's when `None`.
     pub schedule_ms: Option<Vec<u64>>,
-    /// Names of the headers of its own that are sent to it; the values are in another file.
+    /// Names of the headers of its own that are sent to it; the values are sealed.
     pub headers: Vec<String>,
-    /// Which credentials are sent to it; they are in another file.
+    /// Which credentials are sent to it; they are sealed.
     pub auth: Option<AuthKind>,
     /// When it was added, ms since 1970 UTC.
     pub created_at_ms: i64,

@@ -88,6 +88,29 @@ async fn while_a_secret_rotates_both_verify_and_no_other_does() {
 }
 
 #[actix_web::test]
+async fn once_a_rotation_is_answered_nothing_is_signed_by_the_old_secret() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    let mut old = app.subscribe("crm", &receiver.url).await;
+    for round in 0..50 {
+        let name = "crm".to_owned();
+        let Answer::Secret { secret: new, .. } =
+            app.order(Request::RotateSecret { name, now: true }).await
+        else {
+            panic!("no secret");
+        };
+        app.report(&[cloud::status(&format!("wamid.{round}"), "sent", T0)])
+            .await;
+        until("it arrives", || receiver.count() == round + 1).await;
+        let request = &receiver.received()[round];
+        assert!(verify(&new, request), "round {round}");
+        assert!(!verify(&old, request), "round {round}");
+        old = new;
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn connections_are_kept_for_the_next_forward() {
     let app = TestApp::boot().await;
     let receiver = Receiver::start();

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::connections::OfLane;
 use super::disabled;
 use super::halt::Halt;
+use super::news::{Change, News};
 use super::refill_at::RefillAt;
 use super::shown::{Shown, log};
 use super::{Forwarding, POLL};
@@ -35,7 +36,6 @@ use crate::store::{
 const NOTE_AFTER: Duration = Duration::from_mins(1);
 /// Above this a failed probe is left to the table alone.
 const MOST_HELD: usize = 1_600;
-
 /// How long a forward waits when the machine lacks something to send it.
 const SHORT: Duration = Duration::from_secs(1);
 
@@ -54,7 +54,7 @@ struct Fresh {
 /// The task of one subscriber's lane.
 pub(super) struct LaneTask {
     shared: Forwarding,
-    settings: watch::Receiver<Arc<Subscriber>>,
+    news: News,
     subscriber: Arc<Subscriber>,
     /// The subscriber's URL, judged anew whenever the subscriber changes, with what belongs to it.
     target: Arc<Result<Target, TargetError>>,
@@ -96,8 +96,8 @@ struct Failing {
 }
 
 impl LaneTask {
-    pub(super) fn new(shared: Forwarding, settings: watch::Receiver<Arc<Subscriber>>) -> Self {
-        let subscriber = Arc::clone(&settings.borrow());
+    pub(super) fn new(shared: Forwarding, news: News) -> Self {
+        let subscriber = Arc::clone(news.known());
         let mut task = Self {
             // One that was failing before the restart may still be down.
             breaker: if subscriber.failing_since_ms.is_some() {
@@ -115,7 +115,7 @@ impl LaneTask {
             halt: Halt::default(),
             connections: shared.connections.of(subscriber.id),
             shared,
-            settings,
+            news,
             subscriber,
             secrets: Vec::new(),
             headers: Arc::default(),
@@ -168,6 +168,14 @@ impl LaneTask {
             if refilling.is_none() {
                 refilling = self.begin_refill(&feed);
             }
+            match self.news.look() {
+                Change::None => {}
+                Change::Settings(subscriber) => {
+                    self.take_settings(subscriber);
+                    continue;
+                }
+                Change::Gone => break,
+            }
             self.connections.begin();
             let wake_ms = self.send_what_is_due(&mut sending, refilling.is_some());
             self.connections.end();
@@ -191,12 +199,7 @@ impl LaneTask {
                 }
                 () = feed.stirred(), if refilling.is_none() => {}
                 () = self.connections.freed(), if self.connections.is_waiting() => {}
-                changed = self.settings.changed() => {
-                    if changed.is_err() {
-                        break;
-                    }
-                    self.take_settings();
-                }
+                () = self.news.wait() => {}
                 () = &mut alarm => alarm_ms = i64::MIN,
                 _ = &mut stopped => break,
             }
@@ -209,9 +212,9 @@ impl LaneTask {
     }
 
     /// Takes over what an operator changed, and whatever a replay made due.
-    fn take_settings(&mut self) {
+    fn take_settings(&mut self, subscriber: Arc<Subscriber>) {
         let before = self.subscriber.state;
-        self.subscriber = Arc::clone(&self.settings.borrow_and_update());
+        self.subscriber = subscriber;
         self.obey();
         self.refill_at = RefillAt::both(0);
         self.resync = Resync::Wanted;

@@ -1,0 +1,139 @@
+//! How a lane learns that its subscriber was changed.
+//!
+//! The registry wakes the lane that a change concerns, and no other. That takes two tasks' turns,
+//! so before it sends the lane looks at the store's table too: once a change was answered,
+//! nothing goes out by the settings before it.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::model::Subscriber;
+use crate::store::Subscribers;
+
+/// What a lane listens to.
+pub(super) struct News {
+    /// Wakes this lane alone; ends when the subscriber is gone.
+    registry: watch::Receiver<Arc<Subscriber>>,
+    /// Every subscriber, as the last change left them.
+    table: Subscribers,
+    known: Arc<Subscriber>,
+}
+
+/// What became of the subscriber since the last look.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Nothing.
+    None,
+    /// An operator changed something that concerns it.
+    Settings(Arc<Subscriber>),
+    /// It was removed.
+    Gone,
+}
+
+impl News {
+    /// Of the subscriber that the registry's channel holds.
+    pub(super) fn new(registry: watch::Receiver<Arc<Subscriber>>, table: Subscribers) -> Self {
+        let known = Arc::clone(&registry.borrow());
+        Self {
+            registry,
+            table,
+            known,
+        }
+    }
+
+    /// The subscriber as the lane knows it.
+    pub(super) const fn known(&self) -> &Arc<Subscriber> {
+        &self.known
+    }
+
+    /// Waits for the registry's word; [`look`](Self::look) tells what it is.
+    pub(super) async fn wait(&mut self) {
+        // An error is the end of the channel: the subscriber is gone.
+        let _ = self.registry.changed().await;
+    }
+
+    /// What changed since the last look.
+    pub(super) fn look(&mut self) -> Change {
+        let Ok(told) = self.registry.has_changed() else {
+            return Change::Gone;
+        };
+        if !told && !self.table.has_changed().unwrap_or_default() {
+            return Change::None;
+        }
+        self.registry.mark_unchanged();
+        let table = Arc::clone(&self.table.borrow_and_update());
+        match table.iter().find(|own| own.id == self.known.id) {
+            None => Change::Gone,
+            Some(own) if Arc::ptr_eq(own, &self.known) => Change::None,
+            Some(own) => {
+                self.known = Arc::clone(own);
+                Change::Settings(Arc::clone(own))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{Filter, Ordering, PayloadOptions, Reports, SubscriberState};
+
+    type Checked = Result<(), Box<dyn Error>>;
+
+    fn named(id: i64, name: &str) -> Result<Arc<Subscriber>, Box<dyn Error>> {
+        Ok(Arc::new(serde_json::from_value(json!({
+            "id": id,
+            "name": name,
+            "url": "http://127.0.0.1/",
+            "state": SubscriberState::Active,
+            "filter": Filter::default(),
+            "reports": Reports::default(),
+            "options": PayloadOptions::default(),
+            "ordering": Ordering::default(),
+            "concurrency": 1,
+            "headers": [],
+            "created_at_ms": 0,
+        }))?))
+    }
+
+    #[test]
+    fn a_change_is_seen_before_the_registry_tells_of_it() -> Checked {
+        let (crm, other) = (named(1, "crm")?, named(2, "other")?);
+        let table = watch::Sender::new(Arc::from([Arc::clone(&crm), Arc::clone(&other)]));
+        let (registry, told) = watch::channel(crm);
+        let mut news = News::new(told, table.subscribe());
+        assert_eq!(news.look(), Change::None);
+        let renamed = named(1, "renamed")?;
+        table.send_replace(Arc::from([Arc::clone(&renamed), Arc::clone(&other)]));
+        assert_eq!(news.look(), Change::Settings(Arc::clone(&renamed)));
+        // The registry's word comes later and says nothing new.
+        registry.send_replace(Arc::clone(&renamed));
+        assert_eq!(news.look(), Change::None);
+        // A change of another one is none of this one.
+        table.send_replace(Arc::from([renamed, named(2, "other")?]));
+        assert_eq!(news.look(), Change::None);
+        table.send_replace(Arc::from([other]));
+        assert_eq!(news.look(), Change::Gone);
+        Ok(())
+    }
+
+    #[test]
+    fn one_that_changed_before_the_lane_listened_is_looked_up_when_the_registry_tells() -> Checked {
+        let old = named(1, "old")?;
+        let new = named(1, "new")?;
+        let table = watch::Sender::new(Arc::from([Arc::clone(&new)]));
+        let (registry, told) = watch::channel(old);
+        let mut news = News::new(told, table.subscribe());
+        assert_eq!(news.look(), Change::None);
+        registry.send_replace(Arc::clone(&new));
+        assert_eq!(news.look(), Change::Settings(new));
+        drop(registry);
+        assert_eq!(news.look(), Change::Gone);
+        Ok(())
+    }
+}
