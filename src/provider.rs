@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::model::{Report, UnknownWord};
 
-pub(crate) use body::{decode, is_as_large_as};
+pub(crate) use body::{decode, is_as_large_as, opened};
 use botsquad::Dialect;
 pub(crate) use json::Shape;
 pub use sent::{Sent, SentFault};

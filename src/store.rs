@@ -16,6 +16,7 @@ pub mod idempotency;
 mod keys;
 mod opening;
 pub mod overview;
+mod person;
 pub mod poll;
 pub mod query;
 mod registration;
@@ -42,6 +43,7 @@ use crate::provider::{ParseError, Parsed, Provider};
 pub use feed::{Feed, Taken};
 pub use keys::{KeysRecord, Resealed};
 pub use opening::{Durability, KeySource, Options};
+pub use person::Person;
 pub use registration::{Registered, Registering, TemplateRecord};
 pub use sqlite::Store;
 pub use sqlite::changes::{Changing, Entry};
@@ -51,8 +53,7 @@ pub(crate) use sqlite::resolve;
 pub use sqlite::warnings::file_warnings;
 pub use subscribers::{NewSubscriber, Outbound, SubscriberChange, SubscriberSecret};
 pub use upkeep::{
-    Erased, FoundReport, Health, Person, Prunable, PruneStep, ReprocessSelection, Reread,
-    StoredWebhook,
+    Erased, FoundReport, Health, Prunable, PruneStep, ReprocessSelection, Reread, StoredWebhook,
 };
 
 /// Why the store could not do what it was asked.

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD;
+use base64::prelude::{
+    BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD,
+};
 use clap::Args;
 use serde_json::json;
 
@@ -22,7 +24,8 @@ use crate::store::{Erased, Person, absolute};
     reason = "each is a flag of the command line"
 )]
 pub(super) struct Erase {
-    /// A phone number with its country code, in any spelling, or a business-scoped user id
+    /// A phone number with its country code, in any spelling or as a wa.me link, or a
+    /// business-scoped user id
     person: String,
     /// Count what would be removed and remove nothing
     #[arg(long)]
@@ -54,7 +57,7 @@ impl Erase {
                 return Ok(Exit::Refused);
             };
             if found.is_nothing() {
-                return terminal.refuse(nobody(&self.person, &store));
+                return terminal.refuse(self.nobody(&found, &store, &[]));
             }
             write!(terminal.talk, "{}", counts(&found))?;
             if !confirmed(terminal)? {
@@ -79,16 +82,54 @@ impl Erase {
             return Ok(exit);
         }
         if exit == Exit::Refused {
-            writeln!(terminal.talk, "{}", nobody(&self.person, &store))?;
-            if traces.as_ref().is_none_or(Vec::is_empty) {
-                return Ok(exit);
-            }
+            let traces = traces.unwrap_or_default();
+            writeln!(terminal.talk, "{}", self.nobody(&erased, &store, &traces))?;
+            return Ok(exit);
         }
         write!(terminal.data, "{}", counts(&erased))?;
         if let Some(traces) = traces {
             write!(terminal.talk, "{}", item(&verdict(&traces), 0))?;
         }
         Ok(exit)
+    }
+
+    /// What is said where the person was not found: one sentence, true of the files too.
+    fn nobody(&self, erased: &Erased, store: &Path, traces: &[Trace]) -> String {
+        let Erased {
+            kept_unopened: kept,
+            unread,
+            ..
+        } = *erased;
+        let is_unchanged = self.dry_run || kept == 0;
+        let mut said = vec![format!(
+            "nobody was found: nothing in {} is about {}{}",
+            absolute(store).display(),
+            self.person,
+            if is_unchanged {
+                ", and nothing was removed"
+            } else {
+                ""
+            }
+        )];
+        if kept > 0 {
+            let were = if self.dry_run { "would be" } else { "were" };
+            said.push(format!(
+                "{kept} kept answers that no key at hand opens {were} removed"
+            ));
+        }
+        if unread > 0 {
+            said.push(format!(
+                "{unread} raw bodies, whose compression is unknown or broken, were searched as bytes"
+            ));
+        }
+        if !traces.is_empty() {
+            said.push(format!(
+                "{}, as a part of longer numbers, of what is out of reach, or of unused parts of a \
+                 page, which --vacuum clears",
+                still_hold(traces)
+            ));
+        }
+        said.join("; ")
     }
 
     fn as_json(&self, erased: Erased, traces: Option<&[Trace]>) -> serde_json::Value {
@@ -141,13 +182,6 @@ fn confirmed(terminal: &mut Terminal<'_>) -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-fn nobody(person: &str, store: &Path) -> String {
-    format!(
-        "nobody was found: no row of {} is about {person}, and nothing was removed",
-        absolute(store).display()
-    )
-}
-
 fn counts(erased: &Erased) -> String {
     let forwards = format!(
         "{} ({} of them not sent yet)",
@@ -174,7 +208,7 @@ fn counts(erased: &Erased) -> String {
             "Unread bodies",
             (erased.unread > 0).then(|| {
                 format!(
-                    "{}, searched as bytes: their compression is broken",
+                    "{}, searched as bytes: their compression is unknown or broken",
                     erased.unread
                 )
             }),
@@ -194,16 +228,20 @@ fn verdict(traces: &[Trace]) -> String {
              {reach}"
         );
     }
+    format!(
+        "Removed, but {}. In the store they are a part of longer numbers, of what is out of reach, or \
+         of unused parts of a page, which --vacuum clears; a copy made before a migration is yours to \
+         remove. {reach}",
+        still_hold(traces)
+    )
+}
+
+fn still_hold(traces: &[Trace]) -> String {
     let files: Vec<String> = traces
         .iter()
         .map(|trace| format!("{} times in {}", trace.times, trace.path.display()))
         .collect();
-    format!(
-        "Removed. Files still hold these digits: {}. In the store they are a part of longer numbers, of \
-         what is out of reach, or of unused parts of a page, which --vacuum clears; a copy made before \
-         a migration is yours to remove. {reach}",
-        files.join(", ")
-    )
+    format!("files hold these digits: {}", files.join(", "))
 }
 
 /// What a file still holds.
@@ -218,7 +256,7 @@ struct Trace {
 /// Here and not in the service: a process that closes a file loses all its locks on it, and
 /// SQLite's are among them.
 fn traces(store: &Path, person: &str) -> anyhow::Result<Vec<Trace>> {
-    let Some(person) = Person::new(person) else {
+    let Ok(person) = Person::new(person) else {
         return Ok(Vec::new());
     };
     let mut found = Vec::new();
@@ -268,8 +306,8 @@ fn files(store: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The bytes that a name may be written in: as it is, and what base64 makes of a number wherever
-/// it begins.
+/// The bytes that a name may be written in: as it is, what base64 makes of a number wherever it
+/// begins, and what it makes of its digits in half bytes, as an On-Premises id has them.
 fn spellings(name: &str) -> Vec<Vec<u8>> {
     let mut spellings = vec![name.as_bytes().to_vec()];
     if !name.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -281,6 +319,21 @@ fn spellings(name: &str) -> Vec<Vec<u8>> {
         // Letters that other bytes are a part of may be any.
         let (first, last) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
         spellings.push(coded.as_bytes()[first..last].to_vec());
+    }
+    let halves = if name.len().is_multiple_of(2) {
+        name.to_owned()
+    } else {
+        format!("{name}f")
+    };
+    let halves = hex::decode(halves).unwrap_or_default();
+    for coded in [
+        STANDARD_NO_PAD.encode(&halves),
+        URL_SAFE_NO_PAD.encode(&halves),
+    ] {
+        let coded = coded.as_bytes()[..halves.len() * 8 / 6].to_vec();
+        if !spellings.contains(&coded) {
+            spellings.push(coded);
+        }
     }
     spellings
 }
@@ -339,5 +392,9 @@ mod tests {
             let found = spellings(number).iter().filter(|it| is_in(it)).count();
             assert_eq!(found, 1, "{before}");
         }
+        let coded = "gBEGkYiEB1VXAglK1ZEqA1YKPrU";
+        let is_in = |spelling: &Vec<u8>| coded.contains(std::str::from_utf8(spelling).unwrap());
+        assert!(spellings("918884075557").iter().any(is_in));
+        assert!(!spellings("918884075558").iter().any(is_in));
     }
 }

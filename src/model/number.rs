@@ -25,6 +25,29 @@ pub fn is_phone_number(text: &str) -> bool {
     (6..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// The zeros of the scripts whose digits follow each other in Unicode.
+const ZEROS: [u32; 36] = [
+    0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66,
+    0xde6, 0xe50, 0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90,
+    0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xaa50, 0xabf0, 0xff10,
+];
+/// Bold, double-struck and other digits of formulas: five times ten.
+const FORMULAS: std::ops::Range<u32> = 0x1d7ce..0x1d800;
+
+/// The ASCII digit that a digit of any script stands for.
+#[must_use]
+pub fn decimal(letter: char) -> Option<char> {
+    let code = u32::from(letter);
+    let value = if letter.is_ascii() {
+        return letter.is_ascii_digit().then_some(letter);
+    } else if FORMULAS.contains(&code) {
+        (code - FORMULAS.start) % 10
+    } else {
+        code - ZEROS.into_iter().rev().find(|zero| *zero <= code)?
+    };
+    char::from_digit(value, 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +65,27 @@ mod tests {
         for (given, expected) in cases {
             assert_eq!(digits(given), expected, "{given:?}");
         }
+    }
+
+    #[test]
+    fn digits_of_other_scripts_are_digits() {
+        for script in [
+            "0123456789",
+            "٠١٢٣٤٥٦٧٨٩",
+            "۰۱۲۳۴۵۶۷۸۹",
+            "०१२३४५६७८९",
+            "０１２３４５６７８９",
+            "𝟎𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖𝟗",
+            "𝟶𝟷𝟸𝟹𝟺𝟻𝟼𝟽𝟾𝟿",
+        ] {
+            let read: String = script.chars().filter_map(decimal).collect();
+            assert_eq!(read, "0123456789", "{script}");
+        }
+        assert!(
+            "a ²½Ⅷ一\u{1d800}"
+                .chars()
+                .all(|letter| decimal(letter).is_none())
+        );
     }
 
     #[test]

@@ -14,10 +14,10 @@ impl Operations {
         options: EraseOptions,
         progress: &UnboundedSender<Progress>,
     ) -> Result<Answer, Failure> {
-        let person = Person::new(person).ok_or_else(|| {
+        let person = Person::new(person).map_err(|why| {
             Failure::Refused(format!(
-                "{person:?} does not tell one person: give a phone number with its country \
-                 code, or a business-scoped user id"
+                "{person:?} does not tell one person: {why}. Give a phone number with its country \
+                 code, as in +385990001122, or a business-scoped user id"
             ))
         })?;
         let work = self.erase_all(&person, options, progress);

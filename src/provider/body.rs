@@ -23,6 +23,52 @@ pub(crate) fn decode<'a>(
     }
 }
 
+/// A body as far as it can be read, to be searched.
+pub(crate) struct Opened<'a> {
+    /// What is read of it; of a body that cannot be read its bytes, as far as they are text.
+    pub(crate) text: Cow<'a, str>,
+    /// It is all there is: no compression is left, and each byte is of a letter.
+    pub(crate) is_whole: bool,
+}
+
+/// The body without its compression, whether a header names it or not, up to three times compressed.
+pub(crate) fn opened<'a>(body: &'a [u8], content_encoding: Option<&str>) -> Opened<'a> {
+    let named = content_encoding.unwrap_or_default().to_ascii_lowercase();
+    let is_known = named.split(',').all(|word| KNOWN.contains(&word.trim()));
+    let mut bytes = Cow::Borrowed(body);
+    for _ in 0..3 {
+        let inner = match &*bytes {
+            gzip @ [0x1f, 0x8b, ..] => whole(flate2::read::MultiGzDecoder::new(gzip)),
+            text if std::str::from_utf8(text).is_ok() => None,
+            // Some send the stream of deflate alone, without what zlib puts around it.
+            other => whole(flate2::read::ZlibDecoder::new(other))
+                .or_else(|| whole(flate2::read::DeflateDecoder::new(other))),
+        };
+        match inner {
+            Some(inner) => bytes = Cow::Owned(inner),
+            None => break,
+        }
+    }
+    let is_utf16 = bytes.starts_with(UTF16_LE) || bytes.starts_with(UTF16_BE);
+    let is_whole = is_known && (is_utf16 || std::str::from_utf8(&bytes).is_ok());
+    let text = match bytes {
+        Cow::Borrowed(bytes) => text(bytes).unwrap_or_default(),
+        Cow::Owned(bytes) => Cow::Owned(text(&bytes).unwrap_or_default().into_owned()),
+    };
+    Opened { text, is_whole }
+}
+
+/// The words of `Content-Encoding` that can be read.
+const KNOWN: [&str; 5] = ["", "identity", "gzip", "x-gzip", "deflate"];
+
+/// All that comes out; `None` when that is broken or too much.
+fn whole(decoder: impl Read) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = DECOMPRESSED_LIMIT as u64;
+    let read = decoder.take(limit + 1).read_to_end(&mut bytes).ok()?;
+    (read <= DECOMPRESSED_LIMIT).then_some(bytes)
+}
+
 /// Whether the body, decompressed, has so many bytes or more; no more are decompressed.
 pub(crate) fn is_as_large_as(length: usize, body: &[u8], content_encoding: Option<&str>) -> bool {
     match decoder(body, content_encoding) {
@@ -136,6 +182,63 @@ mod tests {
         assert_eq!(decode(b"\xFF\xFE{\0}\0", None).unwrap(), "{}");
         assert_eq!(decode(b"\xFE\xFF\0{\0}", None).unwrap(), "{}");
         assert_eq!(decode(b"{\xC3\x28}", None).unwrap(), "{\u{FFFD}(}");
+    }
+
+    #[test]
+    fn a_body_is_opened_however_it_is_compressed() {
+        fn compressed<W: Write>(
+            new: impl Fn() -> W,
+            finish: impl Fn(W) -> Vec<u8>,
+            text: &[u8],
+        ) -> Vec<u8> {
+            let mut writer = new();
+            writer.write_all(text).unwrap();
+            finish(writer)
+        }
+        use flate2::{Compression, write};
+        let level = Compression::fast();
+        let gzip = |text: &[u8]| {
+            let new = || write::GzEncoder::new(Vec::new(), level);
+            compressed(new, |writer| writer.finish().unwrap(), text)
+        };
+        let zlib = |text: &[u8]| {
+            let new = || write::ZlibEncoder::new(Vec::new(), level);
+            compressed(new, |writer| writer.finish().unwrap(), text)
+        };
+        let deflate = |text: &[u8]| {
+            let new = || write::DeflateEncoder::new(Vec::new(), level);
+            compressed(new, |writer| writer.finish().unwrap(), text)
+        };
+        let text = "{\"to\": \"+385 99 000 1122\", \"ü\": 1}".repeat(20);
+        let plain = text.as_bytes();
+        for (body, encoding) in [
+            (plain.to_vec(), None),
+            (plain.to_vec(), Some("gzip")),
+            (gzip(plain), Some("gzip")),
+            (gzip(plain), None),
+            (zlib(plain), Some("deflate")),
+            (deflate(plain), Some("deflate")),
+            (gzip(&gzip(plain)), Some("gzip, gzip")),
+            (gzip(&deflate(plain)), Some("deflate, gzip")),
+            (zlib(&gzip(plain)), Some("gzip")),
+        ] {
+            let opened = opened(&body, encoding);
+            assert_eq!(
+                (opened.text.as_ref(), opened.is_whole),
+                (text.as_str(), true),
+                "{encoding:?}"
+            );
+        }
+        let cut = gzip(plain);
+        for (body, encoding) in [
+            (plain.to_vec(), Some("br")),
+            (b"\x28\xb5\x2f\xfd\x04\x00\xff".to_vec(), None),
+            (cut[..cut.len() / 2].to_vec(), Some("gzip")),
+        ] {
+            assert!(!opened(&body, encoding).is_whole, "{encoding:?}");
+        }
+        assert_eq!(opened(plain, Some("br")).text, text);
+        assert_eq!(opened(b"\xFF\xFE3\08\0", None).text, "38");
     }
 
     #[test]

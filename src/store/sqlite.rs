@@ -46,6 +46,7 @@ mod search;
 mod secrets;
 mod setback;
 mod sources;
+mod spelled;
 mod standing;
 pub(super) mod subscribers;
 mod templates;

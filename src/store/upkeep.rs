@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::WebhookOutcome;
-use crate::model::{MessageType, Status, digits, is_phone_number};
+use crate::model::{MessageType, Status};
 
 /// The writer as a health check sees it.
 #[derive(Debug, Clone, Copy)]
@@ -64,31 +64,6 @@ pub struct PruneStep {
     pub removed: usize,
     /// Where the next step begins; `None` when what follows is too young.
     pub next: Option<i64>,
-}
-
-/// The person to be erased: a phone number or a business-scoped user id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person(String);
-
-impl Person {
-    /// Reads a number in any spelling, or an id such as `ES.1349`; `None` for what is too
-    /// short to tell one person from others.
-    #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        let name = digits(text);
-        let is_id = name.len() >= 6
-            && name.chars().any(char::is_alphabetic)
-            && !name.chars().any(char::is_whitespace);
-        // Below seven digits it is no number that a country code begins.
-        let is_number = name.len() >= 7 && is_phone_number(&name);
-        (is_id || is_number).then_some(Self(name))
-    }
-
-    /// Digits alone, or the id.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.0
-    }
 }
 
 /// What an erasure removed, or would remove.
@@ -152,7 +127,8 @@ impl Erased {
         "backups and copies of the store",
         "what subscribers received",
         "templates, subscribers' settings and the configuration",
-        "the ids of broadcasts, which others share",
+        "the ids of broadcasts that are still polled",
+        "bodies whose compression is unknown, which are searched as bytes",
         "numbers written without their country code",
     ];
 }
@@ -234,27 +210,5 @@ impl Reread {
         self.before != self.after
             || self.unreadable_before != self.unreadable
             || !self.found.is_empty()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Person;
-
-    #[test]
-    fn a_person_is_told_by_a_number_in_any_spelling_or_an_id() {
-        let cases = [
-            ("+385 99 000-1122", Some("385990001122")),
-            ("00385990001122", Some("385990001122")),
-            ("ES.1349abc", Some("ES.1349abc")),
-            ("123456", None),
-            ("a", None),
-            ("two words", None),
-            ("", None),
-        ];
-        for (given, expected) in cases {
-            let person = Person::new(given);
-            assert_eq!(person.as_ref().map(Person::name), expected, "{given:?}");
-        }
     }
 }

@@ -256,13 +256,73 @@ async fn an_erasure_that_finds_nobody_says_so_and_exits_1() {
             continue;
         }
         let store = folder.path("tickrelay.db");
-        for part in ["nobody was found", other, store.to_str().unwrap()] {
-            assert!(answer.talk.contains(part), "{part}: {answer:?}");
-        }
-        assert!(!answer.talk.contains("Removed"), "{answer:?}");
-        assert_eq!(answer.data, "");
+        is_nobody(&answer, other, &store);
     }
-    // The control: a person who is there is removed, once.
-    assert_eq!(folder.run(&["erase", PERSON, "--yes"]).await.exit, 0);
-    assert_eq!(folder.run(&["erase", PERSON, "--yes"]).await.exit, 1);
+    // The control: a person who is there is removed, once, although files hold longer numbers.
+    let neighbour =
+        cloud_status("wamid.2", "sent", 1_760_000_000).replace(PERSON, &format!("{PERSON}9"));
+    service.post(neighbour).await;
+    let store = folder.path("tickrelay.db");
+    let answer = folder.run(&["erase", PERSON, "--yes"]).await;
+    assert_eq!(answer.exit, 0, "{answer:?}");
+    assert!(
+        answer.talk.contains("Removed, but files hold these digits"),
+        "{answer:?}"
+    );
+    let answer = folder.run(&["erase", PERSON, "--yes"]).await;
+    assert_eq!(answer.exit, 1, "{answer:?}");
+    is_nobody(&answer, PERSON, &store);
+    assert!(
+        answer.talk.contains("files hold these digits"),
+        "{answer:?}"
+    );
+}
+
+/// One sentence says so, and none that anything was removed.
+fn is_nobody(answer: &crate::support::cli::Answer, person: &str, store: &Path) {
+    for part in ["nobody was found", person, store.to_str().unwrap()] {
+        assert!(answer.talk.contains(part), "{part}: {answer:?}");
+    }
+    assert!(!answer.talk.contains("Removed"), "{answer:?}");
+    assert!(!answer.talk.contains("nowhere"), "{answer:?}");
+    assert_eq!(answer.talk.trim().lines().count(), 1, "{answer:?}");
+    assert_eq!(answer.data, "");
+}
+
+#[actix_web::test]
+async fn a_person_is_understood_as_it_is_pasted_or_refused() {
+    let app = TestApp::boot().await;
+    for given in [
+        "+34 (0) 600 000 001",
+        "tel:+34-600-000-001",
+        "whatsapp:+34600000001",
+        "34600000001@c.us",
+        "34600000001@s.whatsapp.net",
+        "https://wa.me/34600000001",
+        "0034600000001",
+        "\u{202a}+34\u{a0}600\u{a0}000\u{a0}001\u{202c}",
+    ] {
+        app.post("cloud", cloud_status("wamid.1", "sent", 1_760_000_000))
+            .await;
+        let erased = erase(&app, given, false).await.unwrap();
+        assert_eq!(erased.messages, 1, "{given:?}");
+    }
+    for (given, why) in [
+        ("0600 000 001", "zero"),
+        ("34600000001 34600000002", "15 digits"),
+        ("34600000001;ext=5", "neither"),
+        ("sip:34600000001", "neither"),
+        ("600", "seven"),
+    ] {
+        match erase(&app, given, false).await {
+            Err(Failure::Refused(said)) => {
+                assert!(
+                    said.contains(why) && said.contains("country code"),
+                    "{said}"
+                );
+            }
+            other => panic!("{given:?}: {other:?}"),
+        }
+    }
+    app.stop().await;
 }

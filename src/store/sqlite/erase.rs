@@ -10,11 +10,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row, params};
 
-use super::mentions::{InId, Mentions};
-use super::texts::{TEXTS, Texts};
+use super::mentions::Mentions;
+use super::texts::{TEXTS, Texts, forget_ignored, ignored};
 use super::writer::Core;
 use super::{Store, backend};
-use crate::model::{digits, is_phone_number};
 use crate::provider;
 use crate::store::{Erased, Error, Person};
 
@@ -37,8 +36,6 @@ struct Found {
     /// The provider's ids of the person's messages.
     ids: BTreeSet<String>,
     messages: BTreeSet<i64>,
-    /// Those of the messages whose id alone mentions the number: to whom they are is not known by it.
-    mentioning: HashSet<i64>,
     /// Reports of the person in a group's messages, which others share: by report, message.
     shared: BTreeMap<i64, i64>,
     webhooks: HashSet<i64>,
@@ -47,6 +44,8 @@ struct Found {
     unread: u64,
     /// Rows that are about others and name the person, by table.
     texts: Vec<(Texts, Vec<i64>)>,
+    /// What was ignored, where its name names the person.
+    ignored: Vec<String>,
 }
 
 /// What a report says of the person it is about.
@@ -74,10 +73,18 @@ impl Sighting {
 
 impl Found {
     fn is_person(&self, text: &str) -> bool {
-        self.names.contains(text) || self.names.contains(&digits(text))
+        let is_plain = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+        self.names.contains(text)
+            || (!is_plain
+                && Person::new(text).is_ok_and(|person| self.names.contains(person.name())))
     }
 
-    /// All that is looked for in texts.
+    /// The person, as its numbers and user ids name it.
+    fn by_name(&self) -> Mentions {
+        Mentions::new(&self.names)
+    }
+
+    /// The same and the ids of its messages: all that is looked for in texts.
     fn mentions(&self) -> Mentions {
         Mentions::new(&self.names.union(&self.ids).cloned().collect())
     }
@@ -92,18 +99,16 @@ impl Found {
             return;
         }
         self.webhooks.extend(sighting.webhook_id);
-        if !is_theirs && self.mentioning.contains(&sighting.message_id) {
-            // Its recipient is somebody else, all of whose other messages stay.
-            return;
-        }
         self.names.extend(user_ids.iter().flatten().cloned());
         if sighting.in_group {
             self.shared.insert(sighting.report_id, sighting.message_id);
         } else {
             // Who is erased by an id has a number too.
-            let numbers = numbers.iter().flatten().map(|number| digits(number));
+            let numbers = numbers.iter().flatten();
+            let numbers = numbers.filter_map(|number| Person::new(number).ok());
+            let numbers = numbers.filter(Person::is_number);
             self.names
-                .extend(numbers.filter(|number| is_phone_number(number)));
+                .extend(numbers.map(|number| number.name().to_owned()));
             self.messages.insert(sighting.message_id);
         }
     }
@@ -191,12 +196,12 @@ impl Store {
         .await
     }
 
-    /// Messages to the person, by their recipient or by an id that holds the number. That of a
-    /// message to a group may hold anybody's.
+    /// Messages to the person, by their recipient or by an id that is made of the number. That of a
+    /// message to a group may be made of anybody's.
     async fn find_messages(&self, found: &mut Found, last: i64) -> Result<(), Error> {
         let mut after = 0;
         while after < last {
-            let mentions = Mentions::new(&found.names);
+            let mentions = found.by_name();
             let rows = self
                 .look("search the messages", move |connection| {
                     let mut select = connection.prepare(
@@ -207,26 +212,18 @@ impl Store {
                         "SELECT 1 FROM report WHERE message_id = ?1 AND group_id IS NOT NULL",
                     )?;
                     let mut rows = select.query(params![after, LOOK])?;
-                    let mut seen: Vec<(i64, Option<String>, Option<InId>)> = Vec::new();
+                    let mut seen: Vec<(i64, Option<String>, bool)> = Vec::new();
                     while let Some(row) = rows.next()? {
                         let (key, id): (i64, Option<String>) = (row.get(0)?, row.get(2)?);
-                        let by_id = id.and_then(|id| mentions.number_in_id(&id));
-                        let is_shared = by_id.is_some() && in_group.exists([key])?;
-                        seen.push((key, row.get(1)?, by_id.filter(|_| !is_shared)));
+                        let by_id = id.is_some_and(|id| mentions.is_recipient_of(&id));
+                        seen.push((key, row.get(1)?, by_id && !in_group.exists([key])?));
                     }
                     Ok(seen)
                 })
                 .await?;
             after = rows.last().map_or(last, |(id, _, _)| *id);
             for (message_id, recipient, by_id) in rows {
-                let is_theirs = by_id == Some(InId::Recipient)
-                    || recipient.is_some_and(|recipient| found.is_person(&recipient));
-                if is_theirs {
-                    found.mentioning.remove(&message_id);
-                } else if by_id.is_some() {
-                    found.mentioning.insert(message_id);
-                }
-                if is_theirs || by_id.is_some() {
+                if by_id || recipient.is_some_and(|recipient| found.is_person(&recipient)) {
                     found.messages.insert(message_id);
                 }
             }
@@ -293,15 +290,11 @@ impl Store {
                         let webhook_id: i64 = row.get(0)?;
                         let body: Vec<u8> = row.get(1)?;
                         let encoding: Option<String> = row.get(2)?;
-                        let text = provider::decode(&body, encoding.as_deref());
-                        let is_named = text.as_ref().map_or_else(
-                            |_| mentions.is_in(&String::from_utf8_lossy(&body)),
-                            |text| mentions.is_in(text),
-                        );
-                        if is_named || webhooks.contains(&webhook_id) {
+                        let opened = provider::opened(&body, encoding.as_deref());
+                        if webhooks.contains(&webhook_id) || mentions.is_in(&opened.text) {
                             bodies.push(webhook_id);
                         } else {
-                            unread += u64::from(text.is_err());
+                            unread += u64::from(!opened.is_whole);
                         }
                         bytes += body.len();
                         if bytes > LOOK_BYTES {
@@ -321,11 +314,12 @@ impl Store {
 
     /// Texts about others that name the person.
     async fn find_texts(&self, found: &mut Found) -> Result<(), Error> {
-        let mentions = found.mentions();
+        let (by_name, mentions) = (found.by_name(), found.mentions());
         for texts in TEXTS {
+            let wanted = if texts.are_ids { &by_name } else { &mentions };
             let (mut keys, mut after) = (Vec::new(), Some(0));
             while let Some(from) = after {
-                let mentions = mentions.clone();
+                let mentions = wanted.clone();
                 let (named, last) = self
                     .look("search the texts", move |connection| {
                         texts.find(connection, &mentions, (from, LOOK))
@@ -342,6 +336,11 @@ impl Store {
             }
             found.texts.push((*texts, keys));
         }
+        found.ignored = self
+            .look("search what was ignored", move |connection| {
+                ignored(connection, &by_name)
+            })
+            .await?;
         Ok(())
     }
 
@@ -358,7 +357,8 @@ impl Store {
             bodies: found.bodies.len() as u64,
             answers: named(|table| table == "attempt"),
             payloads: named(|table| table == "payload"),
-            texts: named(|table| table != "attempt" && table != "payload"),
+            texts: named(|table| table != "attempt" && table != "payload")
+                + found.ignored.len() as u64,
             unread: found.unread,
             ..Erased::default()
         };
@@ -396,14 +396,21 @@ impl Store {
 
     /// The messages go last: while they are there, erasing again finds what is about them.
     async fn remove(&self, found: Found, resync: bool) -> Result<(), Error> {
-        let mentions = found.mentions();
+        let (by_name, mentions) = (found.by_name(), found.mentions());
         for (texts, keys) in found.texts {
-            let mentions = mentions.clone();
+            let mentions = if texts.are_ids { &by_name } else { &mentions }.clone();
             self.in_steps(keys, move |connection, key| {
                 texts.blot(connection, &mentions, key)
             })
             .await?;
         }
+        self.run(move |core| {
+            core.change("erase", |connection, _| {
+                forget_ignored(connection, &found.ignored)
+                    .map_err(|error| backend("cannot erase".to_owned(), error))
+            })
+        })
+        .await?;
         self.in_steps(found.bodies, |connection, webhook_id| {
             connection
                 .prepare_cached("UPDATE webhook SET body = NULL WHERE webhook_id = ?1")?

@@ -1,10 +1,9 @@
 //! Where a text names a person: a number in any spelling, an id of the person's, or an id that
 //! holds the number.
 //!
-//! Pure. A shorter number inside a longer one is another person's. A number without its country
-//! code cannot be told from others, and is not looked for.
+//! Pure. Numbers are found by [`spelled`]; one without its country code cannot be told from others,
+//! and is not looked for.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -13,31 +12,22 @@ use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use crate::model::is_phone_number;
+use super::spelled::{self, in_any_layer};
+use crate::model::{digits, is_phone_number};
 
-/// What stands between two digits of one number at most.
-const GAP: usize = 3;
-/// Digits of the longest number that there is.
-const LONGEST: usize = 15;
-/// What Meta's ids begin with; base64 around the recipient's number follows.
-const META_ID: &str = "wamid.";
-/// How often a text may be escaped: JSON within a string of JSON.
-const ESCAPED: usize = 3;
-
-/// As what an id holds a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum InId {
-    /// The provider makes the id of its recipient's number.
-    Recipient,
-    /// The sender wrote it there; the message may be to somebody else.
-    Mention,
-}
+/// What ids of the Cloud API begin with; base64 follows, around the recipient's number in ASCII.
+const CLOUD_ID: &str = "wamid.";
+/// What an id begins with that holds its recipient's number: the former, and those of the On-Premises
+/// API, base64 around the number in half bytes.
+const CODED_IDS: [&str; 5] = [CLOUD_ID, "gBE", "gBG", "ABE", "ABG"];
 
 /// The names of a person, ready to be looked for.
 #[derive(Debug, Clone)]
 pub(super) struct Mentions {
     numbers: Vec<String>,
     ids: Option<AhoCorasick>,
+    /// Finds the ids that may hold a number.
+    coded: Option<AhoCorasick>,
 }
 
 impl Mentions {
@@ -46,55 +36,29 @@ impl Mentions {
         let is_number = |name: &&String| name.bytes().all(|byte| byte.is_ascii_digit());
         let (numbers, ids): (Vec<&String>, Vec<&String>) = names.iter().partition(is_number);
         Self {
-            numbers: numbers.into_iter().cloned().collect(),
             // It fails for gigabytes of ids alone.
             ids: (!ids.is_empty())
                 .then(|| AhoCorasick::new(ids).ok())
                 .flatten(),
+            coded: (!numbers.is_empty())
+                .then(|| AhoCorasick::new(CODED_IDS).ok())
+                .flatten(),
+            numbers: numbers.into_iter().cloned().collect(),
         }
     }
 
     /// Whether the text names the person, escaped as it may be.
     pub(super) fn is_in(&self, text: &str) -> bool {
-        let mut text = Cow::Borrowed(text);
-        for _ in 0..=ESCAPED {
-            if !self.places(&text).is_empty() {
-                return true;
-            }
-            if text.contains('%') && !self.places(&form_decoded(&text)).is_empty() {
-                return true;
-            }
-            if !text.contains('\\') {
-                return false;
-            }
-            text = Cow::Owned(json_unescaped(&text));
-        }
-        false
+        in_any_layer(text, |text| !self.places(text).is_empty())
     }
 
-    /// Whether an id of a provider's holds a number of the person's.
-    pub(super) fn is_in_id(&self, id: &str) -> bool {
-        self.number_in_id(id).is_some()
-    }
-
-    /// As what an id of a provider's holds a number of the person's.
-    pub(super) fn number_in_id(&self, id: &str) -> Option<InId> {
-        let number_in = |text: &str| {
-            self.numbers
-                .iter()
-                .any(|number| !numbers(text, number).is_empty())
-        };
-        let coded = id.strip_prefix(META_ID).unwrap_or(id);
-        if decoded(coded).is_some_and(|bytes| number_in(&latin(&bytes))) {
-            return Some(InId::Recipient);
-        }
-        // Of a broadcast's message the recipient stands at the end, and decides.
+    /// Whether this provider's id is of a message to the person: it is made of the recipient's number.
+    pub(super) fn is_recipient_of(&self, id: &str) -> bool {
+        // Of a broadcast's message the recipient stands at the end.
         let last = id.rsplit_once(':').map(|(_, last)| last);
         let last = last.map(|last| last.split_once('.').map_or(last, |(number, _)| number));
-        if let Some(recipient) = last.filter(|last| is_phone_number(last)) {
-            return number_in(recipient).then_some(InId::Recipient);
-        }
-        number_in(id).then_some(InId::Mention)
+        let number = digits(last.filter(|last| is_phone_number(last)).unwrap_or(id));
+        self.numbers.contains(&number) || self.is_coded_in(id)
     }
 
     /// The text with each place blotted out, as it is written: not what is escaped.
@@ -109,24 +73,49 @@ impl Mentions {
 
     /// Where the person is named in the text as it stands.
     fn places(&self, text: &str) -> Vec<Range<usize>> {
-        let mut places: Vec<Range<usize>> = Vec::new();
+        let mut places = spelled::places(text, &self.numbers);
         if let Some(ids) = &self.ids {
             let found = ids.find_overlapping_iter(text).map(|found| found.range());
             places.extend(found.filter(|place| stands_alone(text, place)));
         }
-        for number in &self.numbers {
-            places.extend(numbers(text, number));
-        }
-        for (at, _) in text.match_indices(META_ID) {
-            let rest = &text[at + META_ID.len()..];
+        let coded = self.coded.iter().flat_map(|coded| coded.find_iter(text));
+        for (start, end) in coded.map(|found| (found.start(), found.end())) {
+            let rest = &text[end..];
             let length = rest.find(|letter| !is_base64(letter)).unwrap_or(rest.len());
-            let id = at..at + META_ID.len() + length;
-            if !self.numbers.is_empty() && self.is_in_id(&text[id.clone()]) {
+            let id = start..end + length;
+            let is_whole = text[id.clone()].starts_with(CLOUD_ID) || stands_alone(text, &id);
+            if is_whole && self.is_coded_in(&text[id.clone()]) {
                 places.push(id);
             }
         }
         places
     }
+
+    /// Whether the id holds a number of the person's in base64.
+    fn is_coded_in(&self, id: &str) -> bool {
+        let coded = id.strip_prefix(CLOUD_ID).unwrap_or(id);
+        decoded(coded).is_some_and(|bytes| {
+            !spelled::places(&latin(&bytes), &self.numbers).is_empty()
+                || self
+                    .numbers
+                    .iter()
+                    .any(|number| is_in_halves(&bytes, number))
+        })
+    }
+}
+
+/// Whether these bytes of an On-Premises id hold the number: two bytes, the count of the bytes that
+/// follow, a digit in each half of these, an `f` where the last half is empty, and then a 2.
+fn is_in_halves(bytes: &[u8], number: &str) -> bool {
+    let [0x80 | 0, 0x11, count, rest @ ..] = bytes else {
+        return false;
+    };
+    let halves = hex::encode(rest);
+    halves.strip_prefix(number).is_some_and(|after| {
+        let is_even = number.len().is_multiple_of(2);
+        let is_counted = usize::from(count & 0x7f) * 2 == number.len();
+        is_counted || after.starts_with('f') || (is_even && after.starts_with("02"))
+    })
 }
 
 /// Whether what stands there is not a part of a longer id or number.
@@ -134,100 +123,6 @@ fn stands_alone(text: &str, place: &Range<usize>) -> bool {
     let before = text[..place.start].chars().next_back();
     let after = text[place.end..].chars().next();
     !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
-}
-
-/// Digits that stand together.
-struct Group {
-    place: Range<usize>,
-    digits: String,
-    /// It is a trunk zero in brackets, which is not dialled from abroad.
-    is_trunk: bool,
-}
-
-/// Where the number is written, with or without something between its digits, after zeros or a
-/// plus.
-fn numbers(text: &str, number: &str) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    let mut run: Vec<Group> = Vec::new();
-    // What stands between, and how much of it, since the last digit.
-    let mut gap = GAP + 1;
-    for (at, letter) in text.char_indices() {
-        let end = at + letter.len_utf8();
-        if let Some(digit) = digit(letter) {
-            match run.last_mut() {
-                Some(group) if gap == 0 => {
-                    group.digits.push(digit);
-                    group.place.end = end;
-                }
-                _ => {
-                    if gap > GAP {
-                        written(&run, number, &mut found);
-                        run.clear();
-                    }
-                    run.push(Group {
-                        place: at..end,
-                        digits: digit.to_string(),
-                        is_trunk: text[..at].ends_with('(') && text[end..].starts_with(')'),
-                    });
-                }
-            }
-            gap = 0;
-        } else if is_between(letter) {
-            gap += 1;
-        } else {
-            // A plus, like any other letter, begins something else.
-            gap = GAP + 1;
-        }
-    }
-    written(&run, number, &mut found);
-    found
-}
-
-/// Where the number is written in groups that follow each other.
-fn written(run: &[Group], number: &str, found: &mut Vec<Range<usize>>) {
-    let total: usize = run.iter().map(|group| group.digits.len()).sum();
-    for first in 0..run.len() {
-        let mut digits = String::new();
-        for (last, group) in run.iter().enumerate().skip(first) {
-            if !(group.is_trunk && last > first) {
-                digits.push_str(&group.digits);
-            }
-            let significant = digits.trim_start_matches('0');
-            if significant.len() > number.len() {
-                break;
-            }
-            // Written in groups, with more digits beside it, it is a part of a longer number,
-            // unless there is none that long.
-            let is_whole = first == last
-                || total > LONGEST + 2
-                || (last + 1 == run.len() && run[..first].iter().all(is_zeros));
-            if significant == number && is_whole {
-                found.push(run[first].place.start..group.place.end);
-                break;
-            }
-        }
-    }
-}
-
-fn is_zeros(group: &Group) -> bool {
-    group.digits.bytes().all(|digit| digit == b'0')
-}
-
-/// A digit of any script that numbers are typed in.
-fn digit(letter: char) -> Option<char> {
-    const ZEROS: [char; 5] = ['0', '\u{660}', '\u{6f0}', '\u{966}', '\u{ff10}'];
-    let of = |zero: char| u32::from(letter).checked_sub(u32::from(zero));
-    let value = ZEROS.into_iter().filter_map(of).find(|value| *value < 10)?;
-    char::from_digit(value, 10)
-}
-
-/// What people write between the digits of a number.
-const fn is_between(letter: char) -> bool {
-    matches!(
-        letter,
-        ' ' | '\t' | '-' | '.' | '/' | '(' | ')' | '\u{a0}' | '\u{2009}' | '\u{202f}' | '\u{2010}'
-            ..='\u{2014}'
-    )
 }
 
 const fn is_base64(letter: char) -> bool {
@@ -253,56 +148,6 @@ fn latin(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
-/// The text with JSON's escapes written out; any other stays.
-fn json_unescaped(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        plain.push_str(&rest[..at]);
-        let escaped = &rest[at + 1..];
-        let code = escaped.strip_prefix('u').and_then(|code| code.get(..4));
-        let letter = code.and_then(|code| u32::from_str_radix(code, 16).ok());
-        if let Some(letter) = letter {
-            plain.push(char::from_u32(letter).unwrap_or('\u{fffd}'));
-            rest = &escaped[5..];
-            continue;
-        }
-        let mut letters = escaped.chars();
-        match letters.next() {
-            Some('n' | 'r') => plain.push('\n'),
-            Some('t') => plain.push('\t'),
-            Some(letter) => plain.push(letter),
-            None => {}
-        }
-        rest = letters.as_str();
-    }
-    plain.push_str(rest);
-    plain
-}
-
-/// The text as a form sends it, written out.
-fn form_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let code = after
-            .get(..2)
-            .and_then(|code| std::str::from_utf8(code).ok());
-        let value = code.and_then(|code| u8::from_str_radix(code, 16).ok());
-        match (first, value) {
-            (b'%', Some(value)) => {
-                bytes.push(value);
-                rest = &after[2..];
-                continue;
-            }
-            (b'+', _) => bytes.push(b' '),
-            _ => bytes.push(*first),
-        }
-        rest = after;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,39 +155,39 @@ mod tests {
     const NUMBER: &str = "385990001122";
     /// Built as Meta's are: a few bytes, the number, a few more.
     const ID: &str = "wamid.HBgMMzg1OTkwMDAxMTIyFQIAERgSQTUwQkQ2QUVGMkYwQzI3RjI0AA==";
+    const ID_OF_NEIGHBOUR: &str = "wamid.HBgNMTM4NTk5MDAwMTEyMhUCABEYEkE1MEJENkFFRjJGMEMyN0YyNAA=";
 
     fn mentions() -> Mentions {
         let names = [NUMBER, "ES.13491208655", "wamid.AbC=="];
         Mentions::new(&names.map(str::to_owned).into())
     }
 
+    /// An id as the On-Premises API makes it of its recipient's number.
+    fn on_premises(number: &str) -> String {
+        let (is_odd, mut halves) = (number.len() % 2 == 1, number.to_owned());
+        if is_odd {
+            halves.push('f');
+        }
+        let number = hex::decode(halves).unwrap();
+        let count = u8::try_from(number.len()).unwrap() | if is_odd { 0x80 } else { 0 };
+        let rest = b"\x02\x09\x4a\xd5\x91\x2a\x03\x56\x0a\x3e\xb5";
+        let bytes = [&[0x80, 0x11, count], number.as_slice(), rest].concat();
+        base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(bytes)
+    }
+
     #[test]
-    fn a_number_is_found_in_any_spelling_and_never_within_a_longer_one() {
+    fn a_person_is_found_by_number_by_id_and_within_ids() {
         let check = |text: &str, expected: bool| {
             assert_eq!(mentions().is_in(text), expected, "{text:?}");
         };
+        let premises = on_premises(NUMBER);
         for text in [
-            r#"{"to":"385990001122"}"#,
-            r#"{"to":385990001122}"#,
-            "+385990001122",
-            "00385990001122",
-            "00 385 99 000 1122",
-            "+385 99 000-11-22",
-            "+385 (99) 000.11.22",
-            "+385 (0) 99 000 1122",
-            "+385\u{a0}99\u{202f}000\u{2011}1122",
-            "call +385/99/0001122, or 42",
-            "5 385990001122",
-            "1385990001122 385990001122",
-            r"\u002b385990001122",
-            r"\u0033\u00385990001122",
-            r#"{\"to\":\"\\u002b385 99\\u00a0000 1122\"}"#,
-            "to=%2B385990001122&x=1",
-            "to=%2B385+99+000+1122&x=1",
-            "to=%2B385%2099%20000%201122",
-            "٣٨٥٩٩٠٠٠١١٢٢",
+            "to +385 [99] 000\n1122, or 42",
             ID,
             r"wamid.HBgMMzg1OTkwMDAxMTIyFQIAERgSQTUwQkQ2QUVGMkYwQzI3RjI0AA\u003d\u003d",
+            &premises,
+            &format!(r#"{{"id":"{premises}","status":"read"}}"#),
+            &format!("id%3D{premises}"),
             "77:385990001122",
             "x ES.13491208655, y",
             "wamid.AbC==",
@@ -350,25 +195,31 @@ mod tests {
             check(text, true);
         }
         for text in [
-            "",
             "1385990001122",
-            "3859900011220",
-            "10385990001122",
-            "+1 385 990 001 122",
-            "+385 99 000 1122 7",
-            "+385 99 000 112",
-            "385,990,001,122",
-            "385 99 000  -  1122",
-            r"\u0031385990001122",
-            "to=%2B1385990001122",
-            "wamid.HBgNMTM4NTk5MDAwMTEyMhUCABEYEkE1MEJENkFFRjJGMEMyN0YyNAA=",
             "99 000 1122",
+            ID_OF_NEIGHBOUR,
+            &on_premises("1385990001122"),
+            &on_premises("3859900011220"),
+            &on_premises("38599000112"),
             "wamid.AbD==",
             "xES.13491208655",
             "ES.134912086551",
         ] {
             check(text, false);
         }
+    }
+
+    #[test]
+    fn an_id_as_its_provider_documents_it_holds_its_recipient() {
+        let check = |id: &str, number: &str| {
+            assert!(Mentions::new(&[number.to_owned()].into()).is_in(id), "{id}");
+        };
+        check("gBGGFlA5FpafAgkOuJbRq54qwbM", "16503916969");
+        check("gBEGkYiEB1VXAglK1ZEqA1YKPrU", "918884075557");
+        check(
+            "wamid.HBgLNjAxNzM1MjYyMzMVAgARGBJCNkY5NTBENEU3ODYxQTM3RUQA",
+            "60173526233",
+        );
     }
 
     #[test]
@@ -383,12 +234,27 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_holds_the_number_is_told_from_one_that_holds_a_longer_one() {
-        assert!(mentions().is_in_id(ID));
-        assert!(mentions().is_in_id("77:385990001122"));
-        assert!(!mentions().is_in_id("77:1385990001122"));
-        assert!(
-            !mentions().is_in_id("wamid.HBgNMTM4NTk5MDAwMTEyMhUCABEYEkE1MEJENkFFRjJGMEMyN0YyNAA=")
-        );
+    fn an_id_made_of_the_number_is_told_from_one_that_mentions_it() {
+        let check = |id: &str, expected: bool| {
+            assert_eq!(mentions().is_recipient_of(id), expected, "{id}");
+        };
+        for id in [
+            ID,
+            &on_premises(NUMBER),
+            "77:385990001122",
+            "77:385990001122.2",
+            NUMBER,
+        ] {
+            check(id, true);
+        }
+        for id in [
+            ID_OF_NEIGHBOUR,
+            &on_premises("1385990001122"),
+            "77:1385990001122",
+            "for-385990001122:34600000021",
+            "invite-by-385990001122",
+        ] {
+            check(id, false);
+        }
     }
 }

@@ -21,6 +21,9 @@ pub(super) struct Texts {
     about: &'static str,
     /// Where from.
     from: &'static str,
+    /// They are ids: the person's names are blotted out, the ids of its messages never, since the
+    /// same id may be another message of another source.
+    pub(super) are_ids: bool,
 }
 
 /// Every text that somebody else has written or rendered, those of subscribers, templates and the
@@ -29,24 +32,45 @@ pub(super) const TEXTS: &[Texts] = &[
     Texts {
         table: "message",
         key: "message_id",
-        columns: &["text", "error_title", "error_details"],
+        columns: &[
+            "text",
+            "category",
+            "error_key",
+            "error_title",
+            "error_details",
+        ],
         about: "message_id, 0",
         from: "message",
+        are_ids: false,
     },
     Texts {
         table: "registration",
         key: "message_id",
-        columns: &["template_name", "template_parameters", "metadata"],
+        columns: &[
+            "template_name",
+            "template_language",
+            "template_parameters",
+            "metadata",
+        ],
         about: "message_id, 0",
         from: "registration",
+        are_ids: false,
     },
     Texts {
         table: "report",
         key: "report_id",
         columns: &[
+            "error_key",
             "error_title",
             "error_details",
             "errors",
+            "provider_time",
+            "channel",
+            "account_id",
+            "pricing_category",
+            "pricing_model",
+            "pricing_type",
+            "currency",
             "echo",
             "url",
             "oddities",
@@ -58,6 +82,7 @@ pub(super) const TEXTS: &[Texts] = &[
         ],
         about: "message_id, report_id",
         from: "report",
+        are_ids: false,
     },
     Texts {
         table: "payload",
@@ -65,6 +90,7 @@ pub(super) const TEXTS: &[Texts] = &[
         columns: &["body"],
         about: "report.message_id, payload.report_id",
         from: "payload LEFT JOIN report USING (report_id)",
+        are_ids: false,
     },
     Texts {
         table: "attempt",
@@ -72,13 +98,15 @@ pub(super) const TEXTS: &[Texts] = &[
         columns: &["detail", "excerpt"],
         about: "forward.message_id, forward.report_id",
         from: "attempt LEFT JOIN forward USING (forward_id)",
+        are_ids: false,
     },
     Texts {
         table: "webhook",
         key: "webhook_id",
-        columns: &["outcome_detail", "user_agent"],
+        columns: &["outcome_detail", "content_type", "user_agent"],
         about: "NULL, NULL",
         from: "webhook",
+        are_ids: false,
     },
     Texts {
         table: "audit",
@@ -86,6 +114,7 @@ pub(super) const TEXTS: &[Texts] = &[
         columns: &["caller", "id", "detail"],
         about: "NULL, NULL",
         from: "audit",
+        are_ids: false,
     },
     Texts {
         table: "condition",
@@ -93,6 +122,7 @@ pub(super) const TEXTS: &[Texts] = &[
         columns: &["text"],
         about: "NULL, NULL",
         from: "condition",
+        are_ids: false,
     },
     Texts {
         table: "poll",
@@ -100,6 +130,7 @@ pub(super) const TEXTS: &[Texts] = &[
         columns: &["error_detail"],
         about: "NULL, NULL",
         from: "poll",
+        are_ids: false,
     },
     Texts {
         table: "subscriber",
@@ -107,6 +138,40 @@ pub(super) const TEXTS: &[Texts] = &[
         columns: &["state_reason"],
         about: "NULL, NULL",
         from: "subscriber",
+        are_ids: false,
+    },
+    Texts {
+        table: "message",
+        key: "message_id",
+        columns: &["provider_message_id", "recipient", "bulk_id"],
+        about: "message_id, 0",
+        from: "message",
+        are_ids: true,
+    },
+    Texts {
+        table: "report",
+        key: "report_id",
+        columns: &["recipient", "group_id", "bulk_id"],
+        about: "message_id, report_id",
+        from: "report",
+        are_ids: true,
+    },
+    Texts {
+        table: "webhook",
+        key: "webhook_id",
+        columns: &["broadcast"],
+        about: "NULL, NULL",
+        from: "webhook",
+        are_ids: true,
+    },
+    Texts {
+        table: "poll",
+        key: "poll_id",
+        columns: &["broadcast"],
+        about: "NULL, NULL",
+        // Under another id an open one would be asked for in vain.
+        from: "(SELECT * FROM poll WHERE state <> 'open') AS poll",
+        are_ids: true,
     },
 ];
 
@@ -194,11 +259,14 @@ impl Texts {
                 }
                 _ => continue,
             };
-            connection
-                .prepare_cached(&format!(
-                    "UPDATE {table} SET {column} = ?2 WHERE {name} = ?1"
-                ))?
-                .execute(params![key, blotted])?;
+            let mut update = connection.prepare_cached(&format!(
+                "UPDATE OR IGNORE {table} SET {column} = ?2 WHERE {name} = ?1"
+            ))?;
+            if update.execute(params![key, blotted])? == 0 {
+                // Another row has the same id by now, and ids are of one row each.
+                let id = format!("{table}-{key}");
+                update.execute(params![key, id])?;
+            }
         }
         Ok(())
     }
@@ -208,12 +276,13 @@ impl Texts {
 /// leave broken JSON or what is escaped, and all of it where nothing else helps.
 fn blotted(mentions: &Mentions, text: &str) -> String {
     let plain = mentions.blotted(text);
-    let parsed = serde_json::from_str::<serde_json::Value>(text);
-    let stays_json = parsed.is_err() || serde_json::from_str::<serde_json::Value>(&plain).is_ok();
+    let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    let parsed = parse(text).filter(|value| value.is_object() || value.is_array());
+    let stays_json = parsed.is_none() || parse(&plain).is_some();
     if stays_json && !mentions.is_in(&plain) {
         return plain;
     }
-    let Ok(mut value) = parsed else {
+    let Some(mut value) = parsed else {
         return "*".to_owned();
     };
     blot_value(mentions, &mut value);
@@ -223,6 +292,28 @@ fn blotted(mentions: &Mentions, text: &str) -> String {
     } else {
         written
     }
+}
+
+/// What was ignored under a name that names the person: few rows, without a key of their own.
+pub(super) fn ignored(
+    connection: &Connection,
+    mentions: &Mentions,
+) -> rusqlite::Result<Vec<String>> {
+    let mut names: Vec<String> = connection
+        .prepare("SELECT DISTINCT what FROM ignored")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    names.retain(|name| mentions.is_in(name));
+    Ok(names)
+}
+
+/// Removes what was ignored under these names.
+pub(super) fn forget_ignored(connection: &Connection, names: &[String]) -> rusqlite::Result<()> {
+    let mut delete = connection.prepare_cached("DELETE FROM ignored WHERE what = ?1")?;
+    names.iter().try_for_each(|name| {
+        delete.execute([name])?;
+        Ok(())
+    })
 }
 
 fn blot_value(mentions: &Mentions, value: &mut serde_json::Value) {
@@ -270,6 +361,8 @@ mod tests {
             r#"{"a":"************","b":2}"#,
         );
         check(r"38599\u0030\u0030\u00301122", "*");
+        check("385990001122", "************");
+        check("[385,990001122]", "{}");
         check(r#"{"a":"1385990001122"}"#, r#"{"a":"1385990001122"}"#);
     }
 }

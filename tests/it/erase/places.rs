@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::{DeflateEncoder, GzEncoder};
 use rusqlite::params;
 use tempfile::TempDir;
 use tickrelay::clock::Clock;
@@ -21,8 +21,13 @@ const NEIGHBOUR: &str = "1385990001122";
 const ID: &str = "wamid.HBgMMzg1OTkwMDAxMTIyFQIAERgSQTUwQkQ2QUVGMkYwQzI3RjI0AA==";
 const ID_ALONE: &str = "wamid.HBgMMzg1OTkwMDAxMTIyFQIAERgSQjUwQkQ2QUVGMkYwQzI3RjI0AA==";
 const ID_OF_NEIGHBOUR: &str = "wamid.HBgNMTM4NTk5MDAwMTEyMhUCABEYEkE1MEJENkFFRjJGMEMyN0YyNAA=";
+/// Ids as the On-Premises API builds them, around the one number and the other.
+const ID_ON_PREMISES: &str = "gBEGOFmQABEiAglK1ZEqA1YKPrU";
+const ID_ON_PREMISES_OF_NEIGHBOUR: &str = "gBGHE4WZAAESLwIJStWRKgNWCj61";
 /// An id that tells nobody's number, of a message to the person.
 const ID_PLAIN: &str = "gBEGkYiEB1VXAglK1ZEqA1YKPrU";
+
+const IDS: [&str; 4] = [ID, ID_ALONE, ID_ON_PREMISES, ID_PLAIN];
 
 /// How a number is written in a body or a text.
 fn spellings(plus: &str, rest: [&str; 3]) -> Vec<String> {
@@ -34,7 +39,12 @@ fn spellings(plus: &str, rest: [&str; 3]) -> Vec<String> {
         format!("+{plus} {one} {two} {three}"),
         format!("+{plus}-{one}-{two}.{three}"),
         format!("+{plus} ({one}) {two}/{three}"),
+        format!("+{plus} [{one}] {two},{three}"),
+        format!("+{plus}_{one}\n  {two}\t{three}"),
+        format!("+{plus}\u{a0}{one}\u{2011}{two}\u{200b}{three}"),
+        format!("+{plus}\\u00a0{one}\\n{two}\\/{three}"),
         format!("%2B{plus}+{one}+{two}+{three}"),
+        format!("%2B{plus}%20{one}%C2%A0{two}{three}"),
         format!("\\u002b{whole}"),
     ]
 }
@@ -47,9 +57,16 @@ fn neighbour() -> Vec<String> {
     spellings("1", ["385", "99000", "1122"])
 }
 
-fn gzip(text: &str) -> Vec<u8> {
+fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Without what zlib puts around it.
+fn deflate(text: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text).unwrap();
     encoder.finish().unwrap()
 }
 
@@ -67,10 +84,13 @@ async fn fill(app: &TestApp, receiver: &Receiver) {
         statuses(&[status(ID, &to(PERSON))]),
         statuses(&[status(ID_PLAIN, &to(PERSON))]),
         statuses(&[status(ID_ALONE, &serde_json::json!({}))]),
+        statuses(&[status(ID_ON_PREMISES, &serde_json::json!({}))]),
         statuses(&[status(ID_OF_NEIGHBOUR, &to(NEIGHBOUR))]),
         statuses(&[status("wamid.other", &to("34600000009"))]),
         format!(r#"{{"seen":"{ID_PLAIN}"}}"#),
+        format!(r#"{{"seen":"{ID_ON_PREMISES}"}}"#),
         format!(r#"{{"seen":"{ID_OF_NEIGHBOUR}"}}"#),
+        format!(r#"{{"seen":"{ID_ON_PREMISES_OF_NEIGHBOUR}"}}"#),
     ] {
         assert_eq!(app.post("cloud", body).await, 200);
     }
@@ -82,7 +102,9 @@ async fn fill(app: &TestApp, receiver: &Receiver) {
         app.post("cloud", format!(r#"{{"from":"{spelling}"}}"#))
             .await;
         for (encoding, body) in [
-            ("gzip", gzip(spelling)),
+            ("gzip", gzip(spelling.as_bytes())),
+            ("gzip", gzip(&gzip(spelling.as_bytes()))),
+            ("deflate", deflate(spelling.as_bytes())),
             ("br", spelling.clone().into_bytes()),
         ] {
             store
@@ -143,7 +165,7 @@ fn left(folder: &Path, texts: &[String]) -> Vec<String> {
 }
 
 fn is_nowhere(folder: &Path) {
-    let ids = [ID, ID_ALONE, ID_PLAIN].map(str::to_owned);
+    let ids = IDS.map(str::to_owned);
     assert_eq!(left(folder, &person()), [""; 0]);
     assert_eq!(left(folder, &ids), [""; 0]);
 }
@@ -159,7 +181,7 @@ async fn a_person_goes_from_every_place_in_every_spelling_and_a_neighbour_stays(
     let receiver = Receiver::start();
     fill(&app, &receiver).await;
     // The control: before it is all there.
-    let ids = [ID, ID_ALONE, ID_PLAIN].map(str::to_owned);
+    let ids = IDS.map(str::to_owned);
     assert_eq!(left(folder.path(), &person()), person());
     assert_eq!(left(folder.path(), &ids), ids);
     let count = |sql: &str| app.value::<i64>(&format!("SELECT count(*) FROM {sql}"));
@@ -169,14 +191,14 @@ async fn a_person_goes_from_every_place_in_every_spelling_and_a_neighbour_stays(
     assert_eq!(left(folder.path(), &ids), ids, "a dry run removes nothing");
     let removed = erase(&app, PERSON, false).await.unwrap();
     assert_eq!(removed, found);
-    assert_eq!((removed.messages, removed.pending), (3, 3));
+    assert_eq!((removed.messages, removed.pending), (4, 4));
     assert_eq!(
         (removed.answers, removed.payloads, removed.texts),
         (1, 1, 5)
     );
     // Those of the neighbour whose compression nobody knows.
-    assert_eq!(removed.unread, 7);
-    assert_eq!(i64::try_from(removed.bodies).unwrap(), 4 + 4 * 7);
+    assert_eq!(removed.unread, neighbour().len() as u64);
+    assert_eq!(removed.bodies, 6 + 6 * person().len() as u64);
     assert_eq!(
         count("webhook WHERE body IS NOT NULL"),
         bodies - i64::try_from(removed.bodies).unwrap()
@@ -213,10 +235,8 @@ async fn a_person_goes_from_every_place_in_every_spelling_and_a_neighbour_stays(
     app.stop().await;
     is_nowhere(folder.path());
     assert_eq!(left(folder.path(), &neighbour()), neighbour());
-    assert_eq!(
-        left(folder.path(), &[ID_OF_NEIGHBOUR.to_owned()]),
-        [ID_OF_NEIGHBOUR]
-    );
+    let ids = [ID_OF_NEIGHBOUR, ID_ON_PREMISES_OF_NEIGHBOUR].map(str::to_owned);
+    assert_eq!(left(folder.path(), &ids), ids);
 }
 
 #[actix_web::test]
@@ -247,9 +267,11 @@ async fn an_id_that_mentions_the_number_costs_no_other_message_of_its_recipient(
         "SELECT group_concat(provider_message_id, ' ') FROM (SELECT provider_message_id FROM \
          message ORDER BY message_id)",
     );
+    let stars = "*".repeat(PERSON.len());
     let kept = [
+        &format!("invite-by-{stars}"),
         "purchase-1",
-        &broadcast,
+        &format!("for-{stars}:34600000021"),
         "b1:3859900011220",
         "order-10001",
         "preorder-1000",
@@ -260,5 +282,55 @@ async fn an_id_that_mentions_the_number_costs_no_other_message_of_its_recipient(
     let bodies: i64 = app.value("SELECT count(*) FROM webhook WHERE body IS NULL");
     // The person's two, the one that mentions the number, and the one whose broadcast does.
     assert_eq!(bodies, 4);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn the_name_of_a_broadcast_and_of_what_was_ignored_that_holds_the_number_goes() {
+    let app = TestApp::boot().await;
+    let store = app.sqlite();
+    let now_ms = "strftime('%s', 'now') * 1000";
+    for (broadcast, state) in [
+        ("b385-990001122", "done"),
+        ("b385.990001122", "gave-up"),
+        (PERSON, "done"),
+        ("still-385990001122", "open"),
+        (NEIGHBOUR, "done"),
+    ] {
+        let poll = "INSERT INTO poll (source_id, broadcast, state, registered_at_ms, due_at_ms) \
+                    VALUES (99, ?1, ?2, 0, 9000000000000)";
+        store.execute(poll, [broadcast, state]).unwrap();
+        let webhook = format!(
+            "INSERT INTO webhook (source_id, received_at_ms, outcome, reports, new_reports, \
+             unreadable, broadcast) VALUES (99, {now_ms}, 'ignored', 0, 0, 0, ?1)"
+        );
+        store.execute(&webhook, [broadcast]).unwrap();
+        let ignored = "INSERT INTO ignored VALUES (99, ?1, 1, 0, 0)";
+        store.execute(ignored, [broadcast]).unwrap();
+        let message = format!(
+            "INSERT INTO message (source_id, conflict, type, type_rule, bulk_id, \
+             first_report_at_ms, last_report_at_ms) \
+             VALUES (99, 0, 'text', '', ?1, {now_ms}, {now_ms})"
+        );
+        store.execute(&message, [broadcast]).unwrap();
+    }
+    let all = |sql: &str| app.rows(sql).concat().join(" ");
+    erase(&app, PERSON, false).await.unwrap();
+    let stars = "*".repeat(PERSON.len());
+    assert_eq!(
+        all("SELECT broadcast FROM poll ORDER BY poll_id"),
+        // Two had the same id but for the spelling; the open one is still asked for by its own.
+        format!("b*{stars} poll-2 {stars} still-385990001122 {NEIGHBOUR}")
+    );
+    let blotted = format!("b*{stars} b*{stars} {stars} still-{stars} {NEIGHBOUR}");
+    assert_eq!(
+        all("SELECT broadcast FROM webhook ORDER BY webhook_id"),
+        blotted
+    );
+    assert_eq!(
+        all("SELECT bulk_id FROM message ORDER BY message_id"),
+        blotted
+    );
+    assert_eq!(all("SELECT what FROM ignored"), NEIGHBOUR);
     app.stop().await;
 }

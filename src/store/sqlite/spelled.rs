@@ -1,0 +1,254 @@
+//! Where a text spells a number: its digits in any script, with anything but letters between.
+//!
+//! Pure. A miss leaves a person in the store, a false find costs somebody else one raw body or a
+//! few blotted letters. Hence three rules:
+//!
+//! 1. A few characters that are no letters may stand between two digits, whichever they are. Escapes
+//!    of JSON, HTML and forms are written out first, one over the other too.
+//! 2. Digits that adjoin with nothing between are one string. The number is never found inside a
+//!    longer one (a time, an id, another number), but for zeros before it, which are dialled.
+//! 3. Digits that stand apart hide it in one case: a plus begins them, and with the number they are
+//!    still no longer than a number may be. `+1 385 990 001 122` is of another country. What follows
+//!    never hides it, since no number begins with another whole number.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::model::decimal;
+
+/// Characters between two digits of one number at most.
+const GAP: usize = 8;
+/// Digits of the longest number that there is, and of the shortest with its country code.
+const LONGEST: usize = 15;
+const SHORTEST: usize = 7;
+/// How often a text may be escaped, as JSON within a string of JSON within a form.
+const LAYERS: usize = 4;
+/// Stands between digits that cannot be of one number.
+const BREAK: u8 = b'|';
+/// A zero that is dialled within the country alone, and left out after the country code.
+const TRUNKS: [&str; 3] = ["(0)", "[0]", "{0}"];
+/// How a plus is written where an escape ends in a letter or a semicolon.
+const PLUSES: [&str; 7] = ["%2b", "%252b", "u002b", "u{2b}", "x2b", "&#43;", "&plus;"];
+
+/// Whether the text, or what its escapes stand for, has what is looked for.
+pub(super) fn in_any_layer(text: &str, mut holds: impl FnMut(&str) -> bool) -> bool {
+    let mut text = Cow::Borrowed(text);
+    for _ in 0..LAYERS {
+        if holds(&text) {
+            return true;
+        }
+        match unescaped(&text) {
+            Some(plain) => text = Cow::Owned(plain),
+            None => return false,
+        }
+    }
+    holds(&text)
+}
+
+/// Where the text as it stands spells one of the numbers, each given in ASCII digits.
+pub(super) fn places(text: &str, numbers: &[String]) -> Vec<Range<usize>> {
+    let mut found = Reduced::new(text, false).find(numbers);
+    if TRUNKS.iter().any(|trunk| text.contains(trunk)) {
+        found.extend(Reduced::new(text, true).find(numbers));
+    }
+    found
+}
+
+/// A text reduced to its digits.
+#[derive(Default)]
+struct Reduced {
+    /// ASCII digits, and breaks.
+    digits: Vec<u8>,
+    /// Of each, where it stands.
+    marks: Vec<Mark>,
+}
+
+#[derive(Clone, Copy)]
+struct Mark {
+    start: usize,
+    end: usize,
+    /// The digit before it stands right before it.
+    adjoins: bool,
+    /// A plus stands before it.
+    has_plus: bool,
+}
+
+impl Reduced {
+    fn new(text: &str, without_trunks: bool) -> Self {
+        let mut reduced = Self::default();
+        // Characters since the last digit, and whether a plus that is no blank of a form is among them.
+        let (mut gap, mut has_plus) = (GAP + 1, false);
+        for (start, letter) in text.char_indices() {
+            let end = start + letter.len_utf8();
+            let value = decimal(letter);
+            let is_left_out = without_trunks && gap <= GAP && value == Some('0') && {
+                let around = start.checked_sub(1).and_then(|from| text.get(from..=end));
+                around.is_some_and(|around| TRUNKS.contains(&around))
+            };
+            if let Some(value) = value.filter(|_| !is_left_out) {
+                let mark = Mark {
+                    start,
+                    end,
+                    adjoins: gap == 0,
+                    has_plus: has_plus || (gap > 0 && ends_with_plus(&text[..start])),
+                };
+                if gap > GAP {
+                    reduced.digits.push(BREAK);
+                    reduced.marks.push(Mark {
+                        adjoins: false,
+                        has_plus: false,
+                        ..mark
+                    });
+                }
+                reduced.digits.extend(u8::try_from(value));
+                reduced.marks.push(mark);
+                (gap, has_plus) = (0, false);
+            } else if letter.is_alphanumeric() && !is_left_out {
+                (gap, has_plus) = (GAP + 1, false);
+            } else {
+                has_plus |= letter == '+' && gap > 0;
+                gap = gap.saturating_add(1);
+            }
+        }
+        reduced
+    }
+
+    fn find(&self, numbers: &[String]) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        for number in numbers.iter().filter(|number| !number.is_empty()) {
+            for (first, digits) in self.digits.windows(number.len()).enumerate() {
+                if digits == number.as_bytes() && self.is_whole(first, number.len()) {
+                    let last = first + number.len() - 1;
+                    found.push(self.marks[first].start..self.marks[last].end);
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether these digits are a number and no part of another.
+    fn is_whole(&self, mut first: usize, length: usize) -> bool {
+        let next = self.marks.get(first + length);
+        if next.is_some_and(|next| next.adjoins) {
+            return false;
+        }
+        while self.marks[first].adjoins {
+            first -= 1;
+            if self.digits[first] != b'0' {
+                return false;
+            }
+        }
+        if self.marks[first].has_plus {
+            return true;
+        }
+        let before = self.digits[..first].iter().rev();
+        let before = before.take(SHORTEST).take_while(|digit| **digit != BREAK);
+        let marks = self.marks[..first].iter().rev().zip(before);
+        let plus = marks.enumerate().find(|(_, (mark, _))| mark.has_plus);
+        plus.is_none_or(|(index, _)| index + 1 >= SHORTEST || index + 1 + length > LONGEST)
+    }
+}
+
+fn ends_with_plus(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    matches!(bytes.last(), Some(b'b' | b'B' | b'}' | b';'))
+        && PLUSES.iter().any(|plus| {
+            let from = bytes.len().checked_sub(plus.len());
+            from.is_some_and(|from| bytes[from..].eq_ignore_ascii_case(plus.as_bytes()))
+        })
+}
+
+/// The text with one layer of escapes written out, those of JSON, of HTML and of forms; `None` where
+/// there are none.
+fn unescaped(text: &str) -> Option<String> {
+    const SIGNS: [char; 3] = ['\\', '%', '&'];
+    let mut plain = Vec::new();
+    let (mut rest, mut is_changed) = (text, false);
+    while let Some(at) = rest.find(SIGNS) {
+        plain.extend_from_slice(&rest.as_bytes()[..at]);
+        rest = &rest[at..];
+        let length = match escape(rest) {
+            Some((Escaped::Letter(letter), length)) => {
+                plain.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+                is_changed = true;
+                length
+            }
+            Some((Escaped::Byte(byte), length)) => {
+                plain.push(byte);
+                is_changed = true;
+                length
+            }
+            None => {
+                plain.push(rest.as_bytes()[0]);
+                1
+            }
+        };
+        rest = &rest[length..];
+    }
+    plain.extend_from_slice(rest.as_bytes());
+    is_changed.then(|| String::from_utf8_lossy(&plain).into_owned())
+}
+
+enum Escaped {
+    Letter(char),
+    /// A form escapes bytes.
+    Byte(u8),
+}
+
+/// What the text's first escape stands for, and how long it is.
+fn escape(text: &str) -> Option<(Escaped, usize)> {
+    let after = &text[1..];
+    let letter = |letter: char, length: usize| Some((Escaped::Letter(letter), length));
+    match text.as_bytes()[0] {
+        b'%' => {
+            let byte = u8::try_from(hex(after, 2)?).ok()?;
+            Some((Escaped::Byte(byte), 3))
+        }
+        b'&' => {
+            let end = after.bytes().take(10).position(|byte| byte == b';')?;
+            letter(entity(&after[..end])?, end + 2)
+        }
+        _ => match after.chars().next()? {
+            'u' => {
+                let unit = u16::try_from(hex(&after[1..], 4)?).ok()?;
+                let low = text[6..].strip_prefix("\\u").and_then(|low| hex(low, 4));
+                let low = low.and_then(|low| u16::try_from(low).ok());
+                let pair = [unit, low.unwrap_or_default()];
+                match char::decode_utf16(pair).next()? {
+                    Ok(found) => letter(found, 6 * found.len_utf16()),
+                    Err(_) => letter('\u{fffd}', 6),
+                }
+            }
+            'x' => letter(char::from(u8::try_from(hex(&after[1..], 2)?).ok()?), 4),
+            'n' | 'r' | 't' | 'b' | 'f' | 'v' => letter('\n', 2),
+            other => letter(other, 1 + other.len_utf8()),
+        },
+    }
+}
+
+fn hex(text: &str, length: usize) -> Option<u32> {
+    let code = text.get(..length)?;
+    let is_hex = code.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex.then(|| u32::from_str_radix(code, 16).ok()).flatten()
+}
+
+/// What stands between `&` and `;` in HTML. All that has a name and may stand within a number is a
+/// sign or a blank.
+fn entity(name: &str) -> Option<char> {
+    if let Some(code) = name.strip_prefix('#') {
+        let hex = code.strip_prefix(['x', 'X']);
+        let code = hex.map_or_else(|| code.parse(), |hex| u32::from_str_radix(hex, 16));
+        return char::from_u32(code.ok()?);
+    }
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic());
+    is_name.then_some(match name {
+        "amp" => '&',
+        "plus" => '+',
+        "bsol" => '\\',
+        "percnt" => '%',
+        _ => ' ',
+    })
+}
+
+#[cfg(test)]
+mod tests;
