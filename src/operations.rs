@@ -551,9 +551,14 @@ fn check_name(field: &str, name: &str) -> Result<(), Fault> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || name.len() > 64 || !name.bytes().all(allowed) {
         let what = field.trim_start_matches('/');
+        // A URL in the wrong place may be a chat's, with which anyone can post there.
+        let given = match name {
+            url if url.contains("://") => String::new(),
+            name => format!(" {name:?}"),
+        };
         return Err(Fault {
             field: field.to_owned(),
-            detail: format!("{what} {name:?}: use 1 to 64 of a-z, 0-9 and '-'"),
+            detail: format!("{what}{given}: use 1 to 64 of a-z, 0-9 and '-'"),
         });
     }
     Ok(())

@@ -13,7 +13,7 @@ const OBJECTS: usize = 32_768;
 const VALUES: usize = 262_144;
 
 /// Fields whose values no answer repeats.
-const SECRET: [&str; 2] = ["auth", "headers"];
+const SECRET: [&str; 3] = ["auth", "headers", "url"];
 
 /// Reads a whole text as a JSON object of that shape.
 ///

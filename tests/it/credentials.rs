@@ -241,6 +241,40 @@ async fn what_may_not_be_set_is_named_and_never_repeated() {
             answer.text
         );
     }
+    for url in [
+        format!("http:// chat/hooks/{KEY}"),
+        format!("chat/hooks/{KEY}"),
+        format!("ftp://127.0.0.1/hooks/{KEY}"),
+        format!("http://127.0.0.1/hooks/{KEY}#a"),
+        format!("http://a:{KEY}@127.0.0.1/hooks"),
+        format!("http://10.0.0.1/hooks/{KEY}"),
+        format!("http://127.0.0.1/hooks/{KEY}/{}", "a".repeat(2048)),
+    ] {
+        for (kind, given, field) in [
+            ("chat", json!(url), "/url"),
+            ("callback", json!(url), "/url"),
+            ("chat", json!([url]), "/url"),
+        ] {
+            let body = json!({"name": "crm", "kind": kind, "url": given});
+            let answer = admin.post("/subscribers", &body).await;
+            assert_eq!(answer.problem(422), [field], "{body} {}", answer.text);
+            assert!(!tells(&answer.text), "{}", answer.text);
+        }
+        let swapped = json!({"name": url, "url": "http://127.0.0.1:9/"});
+        let answer = admin.post("/subscribers", &swapped).await;
+        assert_eq!(answer.problem(422), ["/name"]);
+        assert!(
+            !url.contains("://") || !tells(&answer.text),
+            "{}",
+            answer.text
+        );
+    }
+    let chat = json!({"name": "agents", "kind": "chat", "url": "http://127.0.0.1:9/hooks/1"});
+    admin.post("/subscribers", &chat).await.with(201);
+    let url = json!({"url": format!("http://10.0.0.1/hooks/{KEY}")});
+    let answer = admin.patch("/subscribers/agents", &url).await;
+    assert_eq!(answer.problem(422), ["/url"]);
+    assert!(!tells(&answer.text), "{}", answer.text);
     // JSON in a text is repeated no more than what is in it.
     let text = json!({"name": "crm", "headers": {"x-a": KEY}}).to_string();
     let answer = admin.post("/subscribers", &json!(text)).await;
