@@ -59,6 +59,16 @@ impl Clock {
         }
     }
 
+    /// Ms since the machine started, which no setting of the clock changes; a manual clock's hand
+    /// moves both.
+    #[must_use]
+    pub(crate) fn monotonic_ms(&self) -> i64 {
+        match &self.0 {
+            Source::System => i64::try_from(monotonic_us() / 1_000).unwrap_or(i64::MAX),
+            Source::Manual(face) => *face.borrow(),
+        }
+    }
+
     /// Waits until `due_ms` (ms since 1970 UTC); returns at once when that is past.
     ///
     /// May be dropped at any time. It follows the wall clock, not the time that has passed,

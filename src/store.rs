@@ -11,6 +11,7 @@
 
 pub mod audit;
 pub mod broadcast;
+mod clock_hold;
 mod feed;
 pub mod idempotency;
 mod keys;
@@ -40,6 +41,7 @@ use uuid::Uuid;
 use crate::model::{GaveUp, MessageType, Outcome, Subscriber, SubscriberState, UnknownWord};
 use crate::provider::{ParseError, Parsed, Provider};
 
+pub use clock_hold::HeldClock;
 pub use feed::{Feed, Taken};
 pub use keys::{KeysRecord, Resealed};
 pub use opening::{Durability, KeySource, Options};

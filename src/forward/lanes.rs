@@ -51,6 +51,24 @@ pub struct Forwarding {
     pub metrics: Arc<Metrics>,
 }
 
+impl Forwarding {
+    /// Whether the clock is so far ahead that nothing may end by its age.
+    fn is_held(&self) -> bool {
+        self.store.held_clock().is_some()
+    }
+
+    /// That schedule, without an age at which a forward expires while the clock is held.
+    fn by_age(&self, schedule: &Arc<Schedule>) -> Arc<Schedule> {
+        if !self.is_held() {
+            return Arc::clone(schedule);
+        }
+        Arc::new(Schedule {
+            delays: schedule.delays.clone(),
+            max_age: Duration::MAX,
+        })
+    }
+}
+
 /// A lane looks around after this long, even when nobody told it to.
 const POLL: Duration = Duration::from_secs(1);
 

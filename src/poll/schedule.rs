@@ -21,8 +21,8 @@ pub(super) struct Pace {
     pub(super) every: Duration,
     /// What the wait may grow to.
     pub(super) at_most: Duration,
-    /// The age at which a broadcast is asked for no more.
-    pub(super) give_up_after: Duration,
+    /// The age at which a broadcast is asked for no more; none while the clock is held.
+    pub(super) give_up_after: Option<Duration>,
 }
 
 /// How a question went.
@@ -95,14 +95,14 @@ impl Pace {
                 poll.gone_since_ms =
                     (trouble == Trouble::Gone).then(|| poll.gone_since_ms.unwrap_or(now_ms));
                 let gone_ms = poll.gone_since_ms.map_or(0, |since_ms| now_ms - since_ms);
-                if gone_ms >= GONE_AFTER_MS {
+                if gone_ms >= GONE_AFTER_MS && self.give_up_after.is_some() {
                     return gave_up(poll, PollGaveUp::Gone);
                 }
             }
         }
-        let last_ms = poll
-            .registered_at_ms
-            .saturating_add(millis(self.give_up_after));
+        let last_ms = self.give_up_after.map_or(i64::MAX, |after| {
+            poll.registered_at_ms.saturating_add(millis(after))
+        });
         if now_ms >= last_ms {
             return gave_up(poll, PollGaveUp::Expired);
         }
@@ -146,7 +146,7 @@ mod tests {
     const PACE: Pace = Pace {
         every: Duration::from_secs(30),
         at_most: Duration::from_mins(15),
-        give_up_after: Duration::from_hours(72),
+        give_up_after: Some(Duration::from_hours(72)),
     };
 
     fn poll(age_ms: i64) -> PollRecord {

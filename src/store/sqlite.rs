@@ -66,6 +66,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Notify, oneshot};
 
+use super::clock_hold::{ClockHold, HeldClock};
 use super::{
     Accepted, Arrival, Durability, Error, Feed, Health, Held, Options, Refill, Settlement,
     StateChange, Subscribers,
@@ -91,6 +92,7 @@ pub struct Store {
     path: Arc<Path>,
     durability: Durability,
     clock: Clock,
+    clock_hold: Arc<ClockHold>,
     readings: Arc<reader::Readings>,
     pending: Arc<pending::Pending>,
     /// Woken when there may be something to ask for.
@@ -156,6 +158,7 @@ impl Store {
         let replays = Arc::clone(&core.replays);
         Ok(Self {
             pending: Arc::clone(&core.pending),
+            clock_hold: Arc::clone(&core.setback.hold),
             readings,
             writer: Arc::new(Writer::start(core)?),
             keys,
@@ -259,6 +262,13 @@ impl Store {
     #[must_use]
     pub fn health(&self) -> Health {
         self.writer.health(self.clock.now_ms())
+    }
+
+    /// The clock, while it is so far ahead of what it showed before that nothing may go by age:
+    /// what is pruned or expired does not come back with the right time.
+    #[must_use]
+    pub fn held_clock(&self) -> Option<HeldClock> {
+        self.clock_hold.held()
     }
 
     /// A reader with connections of its own to the same file.

@@ -23,7 +23,7 @@ mod sources;
 mod stats;
 mod subscribers;
 mod templates;
-mod time;
+pub(super) mod time;
 mod webhooks;
 
 use std::cell::Cell;

@@ -6,6 +6,7 @@ use actix_web::web::{self, Data};
 use serde::Serialize;
 
 use super::Web;
+use super::api::time::Time;
 use crate::metrics::SubscriberLabel;
 use crate::store::Backlog;
 
@@ -35,6 +36,19 @@ struct Readiness {
     oldest_pending_forward_age_ms: i64,
     /// Keys without which some subscribers are sent nothing; webhooks are taken all the same.
     missing_keys: Vec<String>,
+    /// While the clock is so far ahead that nothing is pruned or expired; else null.
+    clock_held: Option<ClockHeld>,
+}
+
+/// A clock that jumped ahead, at this start or while the service ran.
+#[derive(Serialize)]
+struct ClockHeld {
+    /// What it showed before.
+    last_seen: Time,
+    /// What it shows.
+    clock: Time,
+    /// When this ends, unless the clock is set back before.
+    ends_in_s: u64,
 }
 
 /// Whether webhooks can be taken: the store is writable, the writer moves, the disk has room.
@@ -60,6 +74,11 @@ pub(super) async fn readyz(shared: Data<Web>) -> HttpResponse {
         pending_forwards: backlog.iter().map(|owed| owed.pending).sum(),
         oldest_pending_forward_age_ms: oldest_age_ms(&backlog, shared.clock.now_ms()),
         missing_keys: missing_keys.iter().map(ToString::to_string).collect(),
+        clock_held: shared.store.held_clock().map(|held| ClockHeld {
+            last_seen: Time(held.before_ms),
+            clock: Time(held.now_ms),
+            ends_in_s: held.left.as_secs(),
+        }),
     };
     let status = if readiness.ready {
         StatusCode::OK

@@ -66,7 +66,7 @@ async fn the_counts_of_what_is_pending_agree_with_the_table_whatever_changed_it(
     let (clock, hand) = Clock::manual(START_MS);
     let mut app = TestApp::boot_with(clock, |config| {
         config.forward.schedule = vec![Duration::from_mins(1)];
-        config.forward.max_age = Duration::from_hours(24);
+        config.forward.max_age = Duration::from_hours(12);
     })
     .await;
     check(&app, "nothing").await;
@@ -124,7 +124,7 @@ async fn the_counts_of_what_is_pending_agree_with_the_table_whatever_changed_it(
     let left = [("bi".to_owned(), 0), ("crm".to_owned(), 1)];
     until("one is left", || table(&app) == left).await;
     check(&app, "an erasure").await;
-    hand.advance(Duration::from_hours(26));
+    hand.advance(Duration::from_hours(14));
     until("it expires", || table(&app)[1].1 == 0).await;
     check(&app, "expiring").await;
     switch.store(200, std::sync::atomic::Ordering::SeqCst);

@@ -19,6 +19,7 @@ mod cut;
 mod disk;
 mod displaced;
 mod files;
+mod held;
 mod jumps;
 mod pages;
 mod subscribers;

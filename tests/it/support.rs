@@ -105,13 +105,13 @@ impl TestApp {
         self.restart_with(|_| {}).await
     }
 
-    /// As `restart`, with the configuration changed.
+    /// As `restart`, with the configuration changed between the two.
     pub(crate) async fn restart_with(mut self, change: impl FnOnce(&mut Config)) -> Self {
         let folder = self.folder.take();
         let (mut config, clock) = (self.config.clone(), self.clock.clone());
         let admin = self.admin.clone();
-        change(&mut config);
         self.stop().await;
+        change(&mut config);
         let started = Self::start(config, clock, folder).await;
         Self { admin, ..started }
     }
@@ -132,6 +132,11 @@ impl TestApp {
         let connection = Connection::open(self.path()).unwrap();
         connection.busy_timeout(Duration::from_secs(5)).unwrap();
         connection
+    }
+
+    /// Its clock.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock.clone()
     }
 
     /// What its clock shows, ms since 1970 UTC.

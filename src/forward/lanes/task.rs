@@ -360,7 +360,11 @@ impl LaneTask {
             && let Some(next) = self.lane.next(now_ms)
         {
             // Before the gate: a probe is given out once, and must not end here.
-            if self.schedule.is_expired(next.owed_since_ms, now_ms) {
+            if self
+                .shared
+                .by_age(&self.schedule)
+                .is_expired(next.owed_since_ms, now_ms)
+            {
                 let forward_id = next.forward_id;
                 self.give_up_by_age(forward_id);
                 continue;
@@ -420,9 +424,10 @@ impl LaneTask {
     }
 
     fn attempt(&self, owed: Owed, probe: bool, now_ms: i64) -> Attempting {
+        let is_held = self.shared.is_held();
         let valid = |secret: &&SubscriberSecret| {
             let expires_ms = secret.expires_at_ms;
-            expires_ms.is_none_or(|expires_ms| now_ms < expires_ms)
+            expires_ms.is_none_or(|expires_ms| now_ms < expires_ms || is_held)
         };
         let secrets = self.secrets.iter().filter(valid);
         let secrets = secrets.map(|secret| &secret.secret);
@@ -473,7 +478,8 @@ impl LaneTask {
             Ok(ended) => ended,
             Err((owed, probe, short)) => return self.put_off(&owed, probe, &short, keep),
         };
-        let (verdict, fate) = verdict::decide(&ended, &self.breaker, &self.schedule, now_ms);
+        let schedule = self.shared.by_age(&self.schedule);
+        let (verdict, fate) = verdict::decide(&ended, &self.breaker, &schedule, now_ms);
         let Ended {
             owed,
             probe,
@@ -549,7 +555,7 @@ impl LaneTask {
             self.failing.noted = true;
             self.note_failing(Some(since_ms));
         }
-        if failing_ms >= millis(self.shared.disable_after) {
+        if failing_ms >= millis(self.shared.disable_after) && !self.shared.is_held() {
             let days = self.shared.disable_after.as_secs() / 86_400;
             self.disable(&format!("every attempt failed for {days} days"));
         }

@@ -31,6 +31,8 @@ pub struct Changing<'a> {
     pub(super) connection: &'a Connection,
     pub(super) keys: &'a Keys,
     pub(super) now_ms: i64,
+    /// What expires has expired by this time: nothing has by a clock that is held.
+    pub(super) expiry_ms: i64,
     pub(super) after: After,
 }
 
@@ -137,10 +139,13 @@ impl Core {
         let transaction =
             Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
                 .map_err(failed)?;
+        let now_ms = self.clock.now_ms();
+        let is_held = self.setback.hold.held().is_some();
         let mut changing = Changing {
             connection: &transaction,
             keys: &self.keys,
-            now_ms: self.clock.now_ms(),
+            now_ms,
+            expiry_ms: if is_held { i64::MIN } else { now_ms },
             after: After::default(),
         };
         let answer = act(&mut changing)?;

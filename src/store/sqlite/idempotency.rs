@@ -35,7 +35,11 @@ impl Store {
     /// # Errors
     /// [`Error::KeyMissing`] when it cannot be opened, [`Error::Backend`], [`Error::Closed`].
     pub async fn remembered(&self, ticket: &Ticket) -> Result<Option<Remembered>, Error> {
-        let since_ms = self.clock.now_ms() - KEPT_MS;
+        let now_ms = self.clock.now_ms();
+        let since_ms = match self.held_clock() {
+            Some(_) => i64::MIN,
+            None => now_ms.saturating_sub(KEPT_MS),
+        };
         let Ticket { caller, key, .. } = ticket.clone();
         self.run(move |core| {
             let sealed: Option<Vec<u8>> = core
@@ -83,7 +87,7 @@ pub(super) fn keep(changing: &Changing<'_>, kept: &Kept) -> Result<(), Error> {
     changing
         .connection
         .prepare_cached("DELETE FROM idempotency WHERE begun_ms <= ?1")
-        .and_then(|mut delete| delete.execute([changing.now_ms - KEPT_MS]))
+        .and_then(|mut delete| delete.execute([changing.expiry_ms.saturating_sub(KEPT_MS)]))
         .map_err(|error| backend("cannot forget old keys".to_owned(), error))?;
     changing.sealing(|rows| write(rows, kept, changing.now_ms))
 }

@@ -12,6 +12,7 @@ use super::sources::Sources;
 use super::writer::Core;
 use super::{Store, backend};
 use crate::provider::Provider;
+use crate::store::clock_hold::latest_credible_ms;
 use crate::store::poll::{PollCounts, PollGaveUp, PollOverview, PollRecord};
 use crate::store::query::Window;
 use crate::store::{Accepted, Arrival, Error};
@@ -106,11 +107,12 @@ impl Store {
     /// [`Error::Backend`], [`Error::Closed`].
     pub async fn prune_polls(&self, settled_before_ms: i64) -> Result<usize, Error> {
         self.run(move |core| {
-            core.change("prune polls", |connection, _| {
+            core.change("prune polls", |connection, now_ms| {
                 connection
                     .execute(
-                        "DELETE FROM poll WHERE settled_at_ms < ?1",
-                        [settled_before_ms],
+                        "DELETE FROM poll WHERE settled_at_ms < ?1 \
+                         OR settled_at_ms > ?2 AND registered_at_ms < ?1",
+                        [settled_before_ms, latest_credible_ms(now_ms)],
                     )
                     .map_err(|error| backend("cannot prune polls".to_owned(), error))
             })

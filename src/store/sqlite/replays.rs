@@ -10,6 +10,7 @@ use super::reader::{Reader, maybe_word, word};
 use super::{Store, backend, forwards};
 use crate::model::ErrorCode;
 use crate::store::Error;
+use crate::store::clock_hold::latest_credible_ms;
 use crate::store::query::Window;
 use crate::store::replay::{ReplayRecord, ReplaySelection, ReplayState, RunningReplay};
 
@@ -84,10 +85,11 @@ impl Store {
     /// [`Error::Backend`], [`Error::Closed`].
     pub async fn prune_replays(&self, ended_before_ms: i64) -> Result<usize, Error> {
         self.run(move |core| {
-            core.change("prune replays", |connection, _| {
-                let sql = "DELETE FROM replay WHERE finished_at_ms < ?1";
+            core.change("prune replays", |connection, now_ms| {
+                let sql = "DELETE FROM replay WHERE finished_at_ms < ?1 \
+                     OR finished_at_ms > ?2 AND created_at_ms < ?1";
                 connection
-                    .execute(sql, [ended_before_ms])
+                    .execute(sql, [ended_before_ms, latest_credible_ms(now_ms)])
                     .map_err(|error| backend("cannot prune replays".to_owned(), error))
             })
         })

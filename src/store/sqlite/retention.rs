@@ -3,17 +3,18 @@
 //! A step looks at the keys that may be old by what is noted of their ranges (`ranges`), so no
 //! index on times is needed. What a step may not remove yet is stepped over.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, params_from_iter};
 
 use super::ranges::{self, Keys, Timed};
 use super::writer::Core;
 use super::{Store, backend, erase};
+use crate::store::clock_hold::latest_credible_ms;
 use crate::store::{Error, Prunable, PruneStep};
 
 /// Rows that one step looks at.
-const STEP: usize = 500;
+const STEP: i64 = 500;
 /// Messages that one step looks at; several rows hang on each.
-const MESSAGES_STEP: usize = 100;
+const MESSAGES_STEP: i64 = 100;
 
 impl Store {
     /// Removes what is older than `before_ms` among the rows that follow the key `after`.
@@ -78,8 +79,8 @@ impl Store {
 
 impl Core {
     fn prune(&mut self, what: Prunable, before_ms: i64, keys: Keys) -> Result<PruneStep, Error> {
-        self.change("prune", |connection, _| {
-            prune(connection, what, before_ms, keys)
+        self.change("prune", |connection, now_ms| {
+            prune(connection, what, (before_ms, now_ms), keys)
                 .map_err(|error| backend(format!("cannot prune {}", what.as_str()), error))
         })
     }
@@ -107,20 +108,21 @@ const fn candidates(what: Prunable) -> &'static str {
              FROM attempt LEFT JOIN forward USING (forward_id) \
              WHERE attempt_id BETWEEN ?2 AND ?3 ORDER BY attempt_id LIMIT ?4"
         }
-        // A retry by hand settles a forward anew: its payload stays for as long again.
+        // A retry by hand settles a forward anew: its payload stays for as long again. What a clock
+        // settled that was ahead counts by its report alone, or it would stay until that time.
         Prunable::Payloads => {
             "SELECT payload_id, CASE WHEN payload.report_id > 0 \
              AND (report.received_at_ms IS NULL OR report.received_at_ms < ?1) \
              THEN NOT EXISTS (SELECT 1 FROM forward WHERE forward.message_id = report.message_id \
              AND forward.payload_id = payload.payload_id \
-             AND (forward.state = 'pending' OR forward.settled_at_ms >= ?1)) ELSE FALSE END \
+             AND (forward.state = 'pending' OR forward.settled_at_ms BETWEEN ?1 AND ?5)) ELSE FALSE END \
              FROM payload LEFT JOIN report USING (report_id) \
              WHERE payload_id BETWEEN ?2 AND ?3 ORDER BY payload_id LIMIT ?4"
         }
         Prunable::Messages => {
             "SELECT message_id, CASE WHEN last_report_at_ms < ?1 \
              THEN NOT EXISTS (SELECT 1 FROM forward WHERE forward.message_id = message.message_id \
-             AND (forward.state = 'pending' OR forward.settled_at_ms >= ?1)) ELSE FALSE END \
+             AND (forward.state = 'pending' OR forward.settled_at_ms BETWEEN ?1 AND ?5)) ELSE FALSE END \
              FROM message WHERE message_id BETWEEN ?2 AND ?3 ORDER BY message_id LIMIT ?4"
         }
     }
@@ -129,7 +131,7 @@ const fn candidates(what: Prunable) -> &'static str {
 pub(super) fn prune(
     connection: &Connection,
     what: Prunable,
-    before_ms: i64,
+    (before_ms, now_ms): (i64, i64),
     (first_key, last_key): Keys,
 ) -> rusqlite::Result<PruneStep> {
     let limit = match what {
@@ -139,7 +141,11 @@ pub(super) fn prune(
     let (mut seen, mut seen_key) = (0, first_key);
     let mut going = Vec::new();
     let mut select = connection.prepare_cached(candidates(what))?;
-    let mut rows = select.query(params![before_ms, first_key, last_key, limit])?;
+    let mut bound = vec![before_ms, first_key, last_key, limit];
+    if matches!(what, Prunable::Payloads | Prunable::Messages) {
+        bound.push(latest_credible_ms(now_ms));
+    }
+    let mut rows = select.query(params_from_iter(bound))?;
     while let Some(row) = rows.next()? {
         seen_key = row.get(0)?;
         seen += 1;

@@ -24,6 +24,7 @@ const MIGRATIONS: &[M<'static>] = &[
     )),
     M::up(SEALED_SECRETS),
     M::up(include_str!("../../../schema/sqlite/0004_key_ranges.sql")),
+    M::up(include_str!("../../../schema/sqlite/0005_clock_hold.sql")),
 ];
 
 const SEALED_SECRETS: &str = include_str!("../../../schema/sqlite/0003_sealed_secrets.sql");

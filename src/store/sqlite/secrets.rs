@@ -95,14 +95,14 @@ impl Sealed<'_> {
         Ok(())
     }
 
-    /// A new secret. The current one expires at `old_until_ms`, those that were rotated out
-    /// before keep their time, and of all old ones the newest [`OLD_SECRETS`] are kept; without
-    /// a time all of them end now.
+    /// A new secret. The current one expires at `old_until_ms`. Those that were rotated out before
+    /// keep their time, unless it is over by `expiry_ms`. Of all old ones the newest
+    /// [`OLD_SECRETS`] are kept; without a time all of them end now.
     pub(super) fn rotate(
         &self,
         subscriber_id: i64,
         secret: &SigningSecret,
-        now_ms: i64,
+        expiry_ms: i64,
         old_until_ms: Option<i64>,
     ) -> Result<(), Error> {
         if old_until_ms.is_some() {
@@ -113,7 +113,7 @@ impl Sealed<'_> {
             self.connection.execute(
                 "DELETE FROM subscriber_secret \
                  WHERE subscriber_id = ?1 AND (expires_at_ms <= ?2 OR ?3 IS NULL)",
-                params![subscriber_id, now_ms, old_until_ms],
+                params![subscriber_id, expiry_ms, old_until_ms],
             )?;
             self.connection.execute(
                 "UPDATE subscriber_secret SET expires_at_ms = ?2 \

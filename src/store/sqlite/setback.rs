@@ -6,12 +6,15 @@
 //! has come stands in the store, so that a restart goes on where it was and begins nothing twice.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::backend;
 use super::writer::{Core, TICK};
+use crate::clock::Clock;
+use crate::store::clock_hold::{ClockHold, Jump};
 use crate::store::{Error, Settlement, Verdict};
 
 /// A clock that is merely corrected is not set back by more than this.
@@ -21,6 +24,8 @@ const PART: i64 = 1_000;
 /// How often what the clock shows is written down beside other work: after a crash a wait is
 /// longer by this at most.
 const NOTE_EVERY: Duration = Duration::from_mins(1);
+/// How often it is written down when nothing else is.
+const NOTE_IDLE_EVERY: Duration = Duration::from_mins(10);
 /// How often the log says anew that a move fails.
 const TELL_EVERY: Duration = Duration::from_mins(10);
 
@@ -28,7 +33,9 @@ const TELL_EVERY: Duration = Duration::from_mins(10);
 #[derive(Debug)]
 pub(super) struct Setback {
     seen_ms: i64,
+    pub(super) hold: Arc<ClockHold>,
     noted: Option<Instant>,
+    opened: Instant,
     /// One for each time that it was set back, in that order.
     moves: VecDeque<Moving>,
     /// When a move failed last.
@@ -55,24 +62,27 @@ struct Moving {
 impl Setback {
     /// The clock may have been set back while nobody ran: what was written last tells.
     /// A table that cannot be read does not tell, and is met by whoever needs it.
-    pub(super) fn new(connection: &Connection, now_ms: i64) -> Self {
-        let read = || -> rusqlite::Result<(Option<i64>, VecDeque<Moving>)> {
-            let shown_ms = connection
-                .query_row("SELECT shown_ms FROM clock", [], |row| row.get(0))
-                .optional()?;
+    pub(super) fn new(connection: &Connection, clock: &Clock) -> Self {
+        let now_ms = clock.now_ms();
+        let read = || -> rusqlite::Result<(Option<Shown>, VecDeque<Moving>)> {
+            let shown = Shown::read(connection)?;
             let moves = connection
                 .prepare("SELECT * FROM setback ORDER BY setback_id")?
                 .query_map([], Moving::read)?
                 .collect::<rusqlite::Result<_>>()?;
-            Ok((shown_ms, moves))
+            Ok((shown, moves))
         };
-        let (shown_ms, moves) = read().unwrap_or_else(|error| {
+        let (shown, moves) = read().unwrap_or_else(|error| {
             tracing::error!(%error, "store.clock_unknown");
             (None, VecDeque::new())
         });
+        let shown_ms = shown.map(|shown| shown.ms);
+        let jump = shown.and_then(|shown| shown.jump);
         Self {
             seen_ms: shown_ms.unwrap_or(now_ms).max(now_ms),
+            hold: Arc::new(ClockHold::new(clock.clone(), shown_ms, jump)),
             noted: None,
+            opened: Instant::now(),
             moves,
             failed: None,
             told: None,
@@ -95,13 +105,62 @@ impl Setback {
         // A move that is not written down yet could not be told after a crash.
         let is_due = !self.has_new() && self.noted.is_none_or(|at| at.elapsed() >= NOTE_EVERY);
         if is_due {
-            note(connection, self.seen_ms)?;
+            note(connection, self.shown())?;
         }
         Ok(is_due)
     }
 
     pub(super) fn noted(&mut self) {
         self.noted = Some(Instant::now());
+    }
+
+    /// Whether nothing was written that would have written the time down: after a crash a clock that
+    /// is right would look as if it had jumped.
+    fn is_long_unnoted(&self) -> bool {
+        self.noted.unwrap_or(self.opened).elapsed() >= NOTE_IDLE_EVERY
+    }
+
+    /// What is to be written down. The jump is looked at after the time was, so that no time
+    /// after a jump is written down without it.
+    fn shown(&self) -> Shown {
+        Shown {
+            ms: self.seen_ms,
+            jump: self.hold.jump(),
+        }
+    }
+}
+
+/// What the clock showed, as it is written down.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    ms: i64,
+    jump: Option<Jump>,
+}
+
+impl Shown {
+    /// What was written last; the time of the newest webhook where nothing was.
+    fn read(connection: &Connection) -> rusqlite::Result<Option<Self>> {
+        let known = |row: &Row<'_>| {
+            let (before_ms, held_ms): (Option<i64>, i64) = (row.get(1)?, row.get(2)?);
+            let jump = before_ms.map(|before_ms| Jump { before_ms, held_ms });
+            Ok(Self {
+                ms: row.get(0)?,
+                jump,
+            })
+        };
+        let shown = connection
+            .query_row("SELECT shown_ms, before_ms, held_ms FROM clock", [], known)
+            .optional()?;
+        if shown.is_some() {
+            return Ok(shown);
+        }
+        connection
+            .query_row(
+                "SELECT received_at_ms, NULL, 0 FROM webhook ORDER BY webhook_id DESC LIMIT 1",
+                [],
+                known,
+            )
+            .optional()
     }
 }
 
@@ -129,6 +188,9 @@ impl Core {
     /// tried again a while later.
     pub(super) fn follow_clock(&mut self) {
         self.look_at_clock();
+        if self.setback.is_long_unnoted() {
+            self.note_clock();
+        }
         if self.setback.moves.is_empty()
             || self.setback.failed.is_some_and(|at| at.elapsed() < TICK)
         {
@@ -190,7 +252,7 @@ impl Core {
         };
         let left = self.subscribers.iter().map(|known| known.id);
         let subscriber_id = left.filter(|id| *id <= moving.subscriber_id).max();
-        let seen_ms = self.setback.seen_ms;
+        let shown = self.setback.shown();
         let is_through = self.change("move what waits", |connection, now_ms| {
             let mut part = || -> rusqlite::Result<bool> {
                 let Some(subscriber_id) = subscriber_id else {
@@ -203,7 +265,7 @@ impl Core {
                     moving.next_below(subscriber_id);
                 }
                 update(connection, &moving)?;
-                note(connection, seen_ms)?;
+                note(connection, shown)?;
                 Ok(is_through)
             };
             part().map_err(|error| backend("cannot move what waits".to_owned(), error))
@@ -226,7 +288,7 @@ impl Core {
     /// are few, at the same time.
     fn begin_moves(&mut self) -> Result<(), Error> {
         let mut moves = self.setback.moves.clone();
-        let seen_ms = self.setback.seen_ms;
+        let shown = self.setback.shown();
         self.change("begin to move what waits", |connection, _| {
             let mut begin = || -> rusqlite::Result<()> {
                 for moving in &mut moves {
@@ -241,7 +303,7 @@ impl Core {
                         [moving.by_ms, moving.since_ms],
                     )?;
                 }
-                note(connection, seen_ms)
+                note(connection, shown)
             };
             begin().map_err(|error| backend("cannot begin to move what waits".to_owned(), error))
         })?;
@@ -250,21 +312,22 @@ impl Core {
         Ok(())
     }
 
-    /// Writes down what the clock shows before the writer ends.
+    /// Writes down what the clock shows: before the writer ends, and when little else is written.
     pub(super) fn note_clock(&mut self) {
         self.look_at_clock();
-        let seen_ms = self.setback.seen_ms;
+        let shown = self.setback.shown();
         let noted = if self.setback.has_new() {
             self.begin_moves()
         } else {
             self.change("write down the clock", |connection, _| {
-                note(connection, seen_ms)
+                note(connection, shown)
                     .map_err(|error| backend("cannot write down the clock".to_owned(), error))
             })
         };
         if let Err(error) = noted {
             tracing::warn!(%error, "store.clock_not_noted");
         }
+        self.setback.noted();
     }
 }
 
@@ -279,13 +342,19 @@ fn set_back(settlement: &mut Settlement, back_ms: i64, now_ms: i64) {
     }
 }
 
-fn note(connection: &Connection, shown_ms: i64) -> rusqlite::Result<()> {
+fn note(connection: &Connection, shown: Shown) -> rusqlite::Result<()> {
+    let jump = shown.jump;
     connection
         .prepare_cached(
-            "INSERT INTO clock (clock_id, shown_ms) VALUES (1, ?1) \
-             ON CONFLICT (clock_id) DO UPDATE SET shown_ms = excluded.shown_ms",
+            "INSERT INTO clock (clock_id, shown_ms, before_ms, held_ms) VALUES (1, ?1, ?2, ?3) \
+             ON CONFLICT (clock_id) DO UPDATE SET shown_ms = excluded.shown_ms, \
+             before_ms = excluded.before_ms, held_ms = excluded.held_ms",
         )?
-        .execute([shown_ms])?;
+        .execute(params![
+            shown.ms,
+            jump.map(|jump| jump.before_ms),
+            jump.map_or(0, |jump| jump.held_ms),
+        ])?;
     Ok(())
 }
 
@@ -438,15 +507,20 @@ mod tests {
         begun.id = Some(insert(&connection, &begun).unwrap());
         assert!(move_part(&connection, &mut begun, now_ms).unwrap());
         update(&connection, &begun).unwrap();
-        note(&connection, now_ms).unwrap();
+        let shown = Shown {
+            ms: now_ms,
+            jump: None,
+        };
+        note(&connection, shown).unwrap();
 
-        let found = Setback::new(&connection, now_ms + 5);
+        let at = |ms| Setback::new(&connection, &Clock::manual(ms).0);
+        let found = at(now_ms + 5);
         assert_eq!(found.seen_ms, now_ms + 5);
         assert_eq!(found.moves.len(), 1);
         let found = &found.moves[0];
         assert_eq!((found.id, found.after), (begun.id, (DUE_MS, PART)));
         assert!(found.by_ms == BY_MS && found.since_ms == now_ms);
         // One that was set back while nobody ran is seen.
-        assert_eq!(Setback::new(&connection, now_ms - 5_000).seen_ms, now_ms);
+        assert_eq!(at(now_ms - 5_000).seen_ms, now_ms);
     }
 }

@@ -239,8 +239,8 @@ impl Changing<'_> {
     ) -> Result<(Subscriber, SigningSecret), Error> {
         let subscriber = self.subscriber(id)?;
         let secret = SigningSecret::generate();
-        let now_ms = self.now_ms;
-        self.sealing(|sealed| sealed.rotate(id, &secret, now_ms, old_until_ms))?;
+        let expiry_ms = self.expiry_ms;
+        self.sealing(|sealed| sealed.rotate(id, &secret, expiry_ms, old_until_ms))?;
         self.after.publish(id);
         Ok((subscriber, secret))
     }

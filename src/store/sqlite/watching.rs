@@ -12,6 +12,7 @@ use super::writer::Core;
 use super::{Store, backend, disk};
 use crate::model::{Subscriber, SubscriberKind};
 use crate::plan::event::Event;
+use crate::store::clock_hold::latest_credible_ms;
 use crate::store::watching::{Arrived, Change, Count, Counted, Position, Told};
 use crate::store::{Error, Owed};
 
@@ -207,8 +208,8 @@ impl Store {
     /// [`Error::Backend`], [`Error::Closed`].
     pub async fn prune_events(&self, before_ms: i64) -> Result<usize, Error> {
         self.run(move |core| {
-            core.change("prune events", |connection, _| {
-                prune_events(connection, before_ms)
+            core.change("prune events", |connection, now_ms| {
+                prune_events(connection, (before_ms, now_ms))
                     .map_err(|error| backend("cannot prune events".to_owned(), error))
             })
         })
@@ -322,15 +323,20 @@ fn keep_counts(
     Ok(())
 }
 
-fn prune_events(connection: &Connection, before_ms: i64) -> rusqlite::Result<usize> {
+fn prune_events(
+    connection: &Connection,
+    (before_ms, now_ms): (i64, i64),
+) -> rusqlite::Result<usize> {
     let old: Vec<(i64, i64)> = connection
         .prepare_cached(
             "SELECT forward_id, payload_id FROM forward INDEXED BY forward_message \
-             WHERE message_id <= 0 AND state != 'pending' AND settled_at_ms < ?1 LIMIT ?2",
+             WHERE message_id <= 0 AND state != 'pending' \
+             AND (settled_at_ms < ?1 OR settled_at_ms > ?3 AND owed_since_ms < ?1) LIMIT ?2",
         )?
-        .query_map(params![before_ms, PRUNE_STEP], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?
+        .query_map(
+            params![before_ms, PRUNE_STEP, latest_credible_ms(now_ms)],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?
         .collect::<rusqlite::Result<_>>()?;
     for (forward_id, payload_id) in &old {
         for sql in [

@@ -249,7 +249,7 @@ impl Core {
         let subscribers: Arc<[Arc<Subscriber>]> = subscribers::load(&connection)
             .map_err(|error| backend("cannot read the subscribers".to_owned(), error))?
             .into();
-        let setback = Setback::new(&connection, clock.now_ms());
+        let setback = Setback::new(&connection, &clock);
         let pending = Arc::<Pending>::default();
         Pending::watch(&pending, &connection)
             .map_err(|error| backend("cannot count what is pending".to_owned(), error))?;

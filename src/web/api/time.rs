@@ -13,7 +13,7 @@ use crate::config::{duration, spell_duration};
 /// A time, ms since 1970 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
 #[schema(value_type = String, format = DateTime, example = "2026-02-11T08:15:32.904Z")]
-pub(crate) struct Time(pub(super) i64);
+pub(crate) struct Time(pub(crate) i64);
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

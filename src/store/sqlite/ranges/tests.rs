@@ -228,7 +228,8 @@ impl Walked {
         loop {
             let timed = retention::timed(what);
             let keys = before(&self.connection, timed, after, before_ms).unwrap();
-            let step = retention::prune(&self.connection, what, before_ms, keys).unwrap();
+            let step =
+                retention::prune(&self.connection, what, (before_ms, before_ms), keys).unwrap();
             let Some(next) = step.next else { return };
             assert!(next > after, "each step goes on");
             after = next;

@@ -1,0 +1,208 @@
+//! A service is started with a clock that is far ahead: nothing goes by its age for a day, since what
+//! is gone does not come back with the right time.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tickrelay::clock::{Clock, Hand};
+use tickrelay::housekeeping::Plan;
+use tickrelay::operations::Request;
+use tokio::sync::watch;
+
+use crate::retrying::{attempts, switched};
+use crate::support::api::Caller;
+use crate::support::receiver::Receiver;
+use crate::support::{TestApp, cloud_status, until};
+
+const START_MS: i64 = 1_760_000_000_000;
+const HOUR_MS: i64 = 3_600_000;
+const AHEAD_MS: i64 = 400 * 24 * HOUR_MS;
+const HOUR: Duration = Duration::from_hours(1);
+
+/// A service with one forward that was delivered, one that is refused for two minutes, and one
+/// that waits for a paused subscriber.
+async fn with_three_forwards() -> (TestApp, Hand, Receiver) {
+    let (clock, hand) = Clock::manual(START_MS);
+    let app = TestApp::boot_with(clock, |config| {
+        config.store.retention.webhooks_days = 8;
+        config.store.retention.attempts_days = 8;
+        config.store.retention.messages_days = 10;
+    })
+    .await;
+    let (receiver, (down, _)) = (Receiver::start(), switched(400));
+    app.subscribe("crm", &receiver.url).await;
+    app.subscribe("down", &down.url).await;
+    app.subscribe("slow", &receiver.url).await;
+    let name = "slow".to_owned();
+    app.order(Request::PauseSubscriber { name }).await;
+    let body = cloud_status("wamid.1", "sent", START_MS / 1000);
+    assert_eq!(app.post("cloud", body).await, 200);
+    attempts(&app, 2).await;
+    hand.advance(Duration::from_mins(2));
+    attempts(&app, 3).await;
+    until("the store knows since when it fails", || {
+        app.value::<Option<i64>>("SELECT max(failing_since_ms) FROM subscriber")
+            .is_some()
+    })
+    .await;
+    (app, hand, down)
+}
+
+/// One whole round of looking after the store, beside the service's own.
+async fn round(app: &TestApp) {
+    let retention = tickrelay::config::Retention {
+        webhooks_days: 8,
+        attempts_days: 8,
+        messages_days: 10,
+    };
+    let plan = Plan {
+        store: app.store.clone(),
+        clock: app.clock(),
+        retention,
+        max_age: Duration::from_hours(192),
+    };
+    let (_stop, stopped) = watch::channel(true);
+    plan.run(stopped).await;
+}
+
+/// The operator, who asks under one key.
+async fn keyed(app: &TestApp) -> Caller {
+    app.admin().await.header("Idempotency-Key", "once")
+}
+
+async fn clock_held(app: &TestApp) -> Value {
+    let page = app.http.get(format!("{}/readyz", app.url));
+    let page = page.send().await.unwrap().text().await.unwrap();
+    let page: Value = serde_json::from_str(&page).unwrap();
+    assert_eq!(page["ready"], true);
+    page["clock_held"].clone()
+}
+
+/// Webhooks, what became of the forwards, and of the subscriber that refuses them.
+fn left(app: &TestApp) -> (i64, Vec<Vec<String>>, String) {
+    (
+        app.value("SELECT count(*) FROM webhook"),
+        app.rows("SELECT state FROM forward ORDER BY subscriber_id"),
+        app.value("SELECT state FROM subscriber WHERE name = 'down'"),
+    )
+}
+
+fn all() -> (i64, Vec<Vec<String>>, String) {
+    let states = [["delivered"], ["pending"], ["pending"]];
+    let states = states.map(|state| state.map(str::to_owned).to_vec());
+    (1, states.to_vec(), "active".to_owned())
+}
+
+#[actix_web::test]
+async fn a_start_with_a_clock_that_is_far_ahead_prunes_expires_and_disables_nothing() {
+    let (app, hand, down) = with_three_forwards().await;
+    let asked = json!({"name": "bi", "url": down.url});
+    keyed(&app)
+        .await
+        .post("/subscribers", &asked)
+        .await
+        .with(201);
+    let app = app.restart_with(|_| hand.set_ms(START_MS + AHEAD_MS)).await;
+    // The retry is due by that clock, and one more failure of 400 days.
+    until("it is tried again", || down.count() >= 3).await;
+    attempts(&app, 4).await;
+    round(&app).await;
+    assert_eq!(left(&app), all());
+    let held = clock_held(&app).await;
+    assert_eq!(held["last_seen"], "2025-10-09T08:55:20.000Z");
+    assert_eq!(held["clock"], "2026-11-13T08:53:20.000Z");
+    assert_eq!(held["ends_in_s"], 86_400);
+    let again = keyed(&app).await.post("/subscribers", &asked).await;
+    again.with(201);
+    assert_eq!(again.header("idempotent-replayed"), "true");
+
+    // A restart neither ends the hold nor begins it anew.
+    hand.advance(HOUR);
+    let app = app.restart_with(|_| hand.advance(HOUR)).await;
+    round(&app).await;
+    assert_eq!(left(&app), all());
+    let held = clock_held(&app).await;
+    assert_eq!(held["last_seen"], "2025-10-09T08:55:20.000Z");
+    assert_eq!(held["ends_in_s"], 23 * 3600);
+
+    // Once the clock is right, all goes on as if nothing had been.
+    hand.set_ms(START_MS + 4 * HOUR_MS);
+    assert_eq!(clock_held(&app).await, Value::Null);
+    round(&app).await;
+    assert_eq!(left(&app), all());
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_service_that_was_off_for_a_year_prunes_and_expires_after_a_day() {
+    let (app, hand, _down) = with_three_forwards().await;
+    let app = app.restart_with(|_| hand.set_ms(START_MS + AHEAD_MS)).await;
+    attempts(&app, 4).await;
+    for _ in 0..23 {
+        hand.advance(HOUR);
+        assert!(app.store.held_clock().is_some());
+    }
+    round(&app).await;
+    assert_eq!(left(&app).0, 1);
+    assert_eq!(left(&app).1[2], ["pending"]);
+    hand.advance(HOUR);
+    assert_eq!(clock_held(&app).await, Value::Null);
+    round(&app).await;
+    until("what waited expires, and what is old goes", || {
+        let (webhooks, states, _) = left(&app);
+        webhooks == 0 && states.last() == Some(&vec!["gave-up".to_owned()])
+    })
+    .await;
+    app.stop().await;
+}
+
+/// The control of both.
+#[actix_web::test]
+async fn a_start_that_does_not_compare_its_clock_prunes_and_expires_at_once() {
+    let (app, hand, _down) = with_three_forwards().await;
+    let path = app.path();
+    let app = app
+        .restart_with(|_| {
+            hand.set_ms(START_MS + AHEAD_MS);
+            let store = rusqlite::Connection::open(path).unwrap();
+            let forget = "UPDATE clock SET shown_ms = ?1";
+            store.execute(forget, [START_MS + AHEAD_MS]).unwrap();
+        })
+        .await;
+    until("all of it is lost", || {
+        let (webhooks, states, _) = left(&app);
+        webhooks == 0 && states.iter().skip(1).all(|state| *state == ["gave-up"])
+    })
+    .await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_a_clock_settled_that_was_ahead_is_pruned_by_when_it_was_reported() {
+    let (app, hand, _down) = with_three_forwards().await;
+    let name = "down".to_owned();
+    app.order(Request::RemoveSubscriber { name }).await;
+    hand.set_ms(START_MS + AHEAD_MS);
+    let name = "slow".to_owned();
+    app.order(Request::ResumeSubscriber { name }).await;
+    app.settled().await;
+    let settled_ms: i64 = app.value("SELECT max(settled_at_ms) FROM forward");
+    assert!(settled_ms >= START_MS + AHEAD_MS, "{settled_ms}");
+    let count = |table: &str| app.value::<i64>(&format!("SELECT count(*) FROM {table}"));
+    for (days, message) in [(7, 1), (9, 1), (11, 0)] {
+        hand.set_ms(START_MS + HOUR_MS);
+        for _ in 0..days * 24 {
+            hand.advance(HOUR);
+            assert!(app.store.held_clock().is_none());
+        }
+        round(&app).await;
+        let payload = i64::from(days < 8);
+        assert_eq!(
+            (count("payload"), count("message")),
+            (payload, message),
+            "{days} days"
+        );
+    }
+    assert_eq!(count("forward"), 0);
+    app.stop().await;
+}
