@@ -8,6 +8,7 @@ mod attempt;
 mod broadcast;
 mod config;
 mod demo;
+mod done;
 mod erase;
 mod explain;
 mod forward;
@@ -23,22 +24,22 @@ mod store;
 mod subscriber;
 mod table;
 mod template;
+mod terminal;
 mod time;
 mod token;
 mod webhook;
 
 use std::ffi::OsString;
-use std::fmt::Display;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use serde::Serialize;
 
 use crate::config::{Config, Flag, Inputs, LoadError, Loaded};
 use crate::store::Error;
+pub use terminal::{Exit, Terminal};
 
 /// The file that is read when none is named and it is there.
 const DEFAULT_FILE: &str = "tickrelay.toml";
@@ -228,38 +229,6 @@ fn path_of(variable: Option<OsString>) -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
-/// How a command ended that is not broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// It did what it was asked.
-    Done,
-    /// There was nothing to be found, or it refused.
-    Refused,
-}
-
-/// Where a command writes.
-pub struct Terminal<'a> {
-    /// What was asked for: stdout.
-    pub data: &'a mut dyn Write,
-    /// Everything else that people should read: stderr.
-    pub talk: &'a mut dyn Write,
-}
-
-impl Terminal<'_> {
-    /// Writes what was asked for as JSON.
-    fn json(&mut self, value: &impl Serialize) -> anyhow::Result<Exit> {
-        serde_json::to_writer_pretty(&mut self.data, value).map_err(io::Error::from)?;
-        writeln!(self.data)?;
-        Ok(Exit::Done)
-    }
-
-    /// Says that there is nothing, or why not.
-    fn refuse(&mut self, why: impl Display) -> anyhow::Result<Exit> {
-        writeln!(self.talk, "{why}")?;
-        Ok(Exit::Refused)
-    }
-}
-
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -267,15 +236,19 @@ pub fn main() -> ExitCode {
     let mut terminal = Terminal {
         data: &mut io::stdout().lock(),
         talk: &mut io::stderr(),
+        done: None,
     };
     match cli.run(&mut terminal) {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Refused) => ExitCode::from(1),
-        // Whoever reads has seen enough, as `head` does.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        // The reader has seen enough, as `head` does.
+        Err(error) if terminal.done.is_none() && is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // When even this cannot be said, the exit code still says it.
             let _ = writeln!(terminal.talk, "error: {}", whole(&error));
+            if let Some(done) = terminal.done {
+                let _ = writeln!(terminal.talk, "It was done all the same: {done}.");
+            }
             ExitCode::from(2)
         }
     }
@@ -306,6 +279,9 @@ impl Cli {
         };
         let exit = match exit {
             Err(error) if is_not_found(&error) => terminal.refuse(error)?,
+            Err(error) if error.is::<io::Error>() => {
+                return Err(error.context("cannot write the answer"));
+            }
             exit => exit?,
         };
         terminal.data.flush().context("cannot write the answer")?;
@@ -348,6 +324,7 @@ mod tests {
         let mut terminal = Terminal {
             data: &mut data,
             talk: &mut talk,
+            done: None,
         };
         let cli = Cli::try_parse_from([&["tickrelay"], arguments].concat()).unwrap();
         let exit = cli.run(&mut terminal).unwrap();

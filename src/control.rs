@@ -157,12 +157,16 @@ pub fn ask(
     text.push(b'\n');
     stream.write_all(&text)?;
     for line in BufReader::new(stream).lines() {
-        let line = line.context("the service did not answer in time")?;
+        let line = line.context(
+            "the service did not answer in time: what was asked may be done; look before you ask again",
+        )?;
         match serde_json::from_str(&line).context("the service is of another version")? {
             Line::Progress(progress) => on_progress(progress),
             Line::Answer(answer) => return Ok(Some(Ok(*answer))),
             Line::Failure(failure) => return Ok(Some(Err(failure))),
         }
     }
-    anyhow::bail!("the service ended before it answered")
+    anyhow::bail!(
+        "the service ended before it answered: what was asked may be done; look before you ask again"
+    )
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use indicatif::ProgressBar;
 
+use super::done::{Asked, done};
 use super::{Settings, Terminal, serve};
 use crate::access::Caller;
 use crate::clock::Clock;
@@ -47,12 +49,15 @@ pub(super) fn perform(
                 Some(report) = reports.recv() => on_progress(report),
             }
         };
-        if let Ok(Answer::Replay(_)) = &answer {
+        if let Ok(Answer::Replay(replay)) = &answer {
             // Nobody else goes on with it; what finds no room waits for the service.
             let replaying = Replaying {
                 store: store.clone(),
             };
-            replaying.go_on().await?;
+            replaying.go_on().await.with_context(|| {
+                let id = replay.uid;
+                format!("the replay {id} was begun, and goes on when the service runs")
+            })?;
         }
         store.close().await;
         Ok(answer)
@@ -68,7 +73,8 @@ pub(super) fn perform_now(
     request: Request,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Option<Answer>> {
-    say_refusal(perform(settings, request, |_| ())?, terminal)
+    let asked = Asked::of(&request);
+    say_refusal(asked, perform(settings, request, |_| ())?, terminal)
 }
 
 /// As [`perform_now`], for long work: shows how far it has come where stderr is a terminal.
@@ -80,21 +86,27 @@ pub(super) fn perform_with_bar(
     request: Request,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Option<Answer>> {
+    let asked = Asked::of(&request);
     let bar = ProgressBar::new(0);
     let outcome = perform(settings, request, |Progress { done, total }| {
         bar.set_length(total);
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    say_refusal(outcome?, terminal)
+    say_refusal(asked, outcome?, terminal)
 }
 
+/// Notes what was done before any of it is shown, and says what was refused.
 fn say_refusal(
+    asked: Asked,
     outcome: Result<Answer, Failure>,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Option<Answer>> {
     match outcome {
-        Ok(answer) => Ok(Some(answer)),
+        Ok(answer) => {
+            terminal.done = done(asked, &answer);
+            Ok(Some(answer))
+        }
         Err(broken @ (Failure::Broken(_) | Failure::Busy(_))) => Err(broken.into()),
         Err(refused) => {
             terminal.refuse(refused)?;

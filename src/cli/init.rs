@@ -37,6 +37,7 @@ impl Init {
             )?;
             return Ok(Exit::Refused);
         }
+        terminal.done = Some(format!("{path} was written"));
         writeln!(terminal.data, "{path}")?;
         writeln!(terminal.talk, "{}", next_steps(&path.to_string()))?;
         Ok(Exit::Done)

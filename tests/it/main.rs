@@ -1,6 +1,7 @@
 //! The true service over real HTTP and a real SQLite file. Each file is a chapter:
 //!
 //! - `cli`: what operators and support staff ask the binary, and how it answers.
+//! - `unwritten`: a command whose answer cannot be written says what it has done.
 //! - `origin`: who is believed: every proof of origin a source can ask for.
 //! - `ingest`: bytes in, answer out: what is taken, what is refused, and that 200 means stored.
 //! - `normalise`: what each provider sends becomes what the folders of `fixtures/` expect.
@@ -97,6 +98,7 @@ mod strict;
 mod subscribers;
 mod support;
 mod tidy;
+mod unwritten;
 mod upkeep;
 mod verifying;
 mod wal;

@@ -71,7 +71,13 @@ impl Folder {
 
     /// Runs a command to its end; subscribers of this test answer meanwhile.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Answer {
+        self.run_into(arguments, Stdio::piped()).await
+    }
+
+    /// As `run`, with its stdout led there.
+    pub(crate) async fn run_into(&self, arguments: &[&str], stdout: Stdio) -> Answer {
         let mut command = self.command(arguments);
+        command.stdout(stdout);
         let output = tokio::task::spawn_blocking(move || command.output());
         let output = output.await.unwrap().unwrap();
         Answer {
