@@ -1,11 +1,13 @@
 //! What is done now and then: giving up by age, pruning by retention.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Retention;
+use crate::metrics::Metrics;
 use crate::store::{Error, Prunable, Store};
 
 /// How often it is looked after.
@@ -98,6 +100,27 @@ impl Plan {
             // A payload that can still be looked at explains its attempts, and no more.
             Prunable::Attempts | Prunable::Payloads => self.retention.attempts_days,
             Prunable::Messages => self.retention.messages_days,
+        }
+    }
+}
+
+/// How often it is looked whether a key is missing.
+const KEYS_EVERY: Duration = Duration::from_secs(1);
+
+/// Looks which keys are missing until `stop` turns true, so that it is said when one goes and not
+/// when something needs it. Beside the writer: the disk with the keys may hang.
+pub async fn watch_keys(store: Store, metrics: Arc<Metrics>, mut stop: watch::Receiver<bool>) {
+    loop {
+        match store.missing_keys().await {
+            Ok(missing) => {
+                let count = i64::try_from(missing.len()).unwrap_or(i64::MAX);
+                metrics.missing_keys.set(count);
+            }
+            Err(error) => tracing::warn!(%error, "housekeeping.keys_not_looked_at"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(KEYS_EVERY) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
         }
     }
 }

@@ -74,6 +74,8 @@ pub struct Metrics {
     /// When an open breaker lets the next probe through, seconds since 1970 UTC; absent while it is
     /// closed.
     pub breaker_next_probe: Family<SubscriberLabel, Gauge<f64, AtomicU64>>,
+    /// Since when every attempt at a subscriber has failed; none while it answers.
+    pub failing_since: Family<SubscriberLabel, Gauge<f64, AtomicU64>>,
     /// From the first byte of a webhook to its answer.
     pub ack_seconds: Histogram,
     /// From the arrival of a webhook to the subscriber's answer, first attempts only.
@@ -90,6 +92,8 @@ pub struct Metrics {
     pub checkpoint_failures: Counter,
     /// Size of the WAL file.
     pub wal_bytes: Gauge<i64, AtomicI64>,
+    /// Keys that something in the store is sealed with and that cannot be read.
+    pub missing_keys: Gauge,
 }
 
 /// Names of what was ignored that one source may have as labels.
@@ -118,6 +122,7 @@ impl Metrics {
             lane_held: Family::default(),
             breaker_open: Family::default(),
             breaker_next_probe: Family::default(),
+            failing_since: Family::default(),
             ack_seconds: Histogram::new(SECONDS),
             receive_to_forward_seconds: Histogram::new(SECONDS),
             accept_queue: Gauge::default(),
@@ -126,6 +131,7 @@ impl Metrics {
             checkpoint_seconds: Histogram::new(SECONDS),
             checkpoint_failures: Counter::default(),
             wal_bytes: Gauge::default(),
+            missing_keys: Gauge::default(),
         };
         metrics.register_traffic();
         metrics.register_forwarding();
@@ -202,6 +208,12 @@ impl Metrics {
             self.breaker_next_probe.clone(),
         );
         registry.register_with_unit(
+            "failing_since_timestamp",
+            "Since when every attempt at a subscriber has failed, since 1970 UTC",
+            Unit::Seconds,
+            self.failing_since.clone(),
+        );
+        registry.register_with_unit(
             "ack",
             "From the arrival of a webhook to its answer",
             Unit::Seconds,
@@ -250,6 +262,11 @@ impl Metrics {
             Unit::Bytes,
             self.wal_bytes.clone(),
         );
+        registry.register(
+            "missing_keys",
+            "Keys that something in the store is sealed with and that cannot be read",
+            self.missing_keys.clone(),
+        );
     }
 
     /// All of it in the text format of `OpenMetrics`, which Prometheus reads.
@@ -266,6 +283,7 @@ impl Metrics {
         self.lane_held.remove(label);
         self.breaker_open.remove(label);
         self.breaker_next_probe.remove(label);
+        self.failing_since.remove(label);
     }
 
     /// The name under which a source's ignored thing is counted: its own, or `other` when

@@ -230,6 +230,9 @@ impl Server {
         let address = self.listener.local_addr()?;
         let forwarding = tokio::spawn(self.forwarding.run(stopped.clone()));
         let housekeeping = tokio::spawn(self.housekeeping.run(stopped.clone()));
+        let metrics = Arc::clone(&self.shared.metrics);
+        let keys = housekeeping::watch_keys(store.clone(), metrics, stopped.clone());
+        let keys = tokio::spawn(keys);
         let watching = tokio::spawn(self.watch.run(stopped.clone()));
         let replaying = Replaying {
             store: store.clone(),
@@ -251,6 +254,7 @@ impl Server {
             for task in [
                 forwarding,
                 housekeeping,
+                keys,
                 watching,
                 replaying,
                 polling,

@@ -43,7 +43,7 @@ use crate::provider::{ParseError, Parsed, Provider};
 
 pub use clock_hold::HeldClock;
 pub use feed::{Feed, Taken};
-pub use keys::{KeysRecord, Resealed};
+pub use keys::{KeysRecord, Resealed, SealedPlace};
 pub use opening::{Durability, KeySource, Options};
 pub use person::Person;
 pub use registration::{Registered, Registering, TemplateRecord};

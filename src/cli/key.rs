@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::{Exit, Settings, Terminal, ask};
 use crate::operations::{Answer, Request};
+use crate::store::SealedPlace;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -68,10 +69,32 @@ impl Verb {
                 if let Some(file) = &resealed.file {
                     writeln!(terminal.talk, "The new key is in {}.", file.display())?;
                 }
-                Ok(Exit::Done)
+                damaged(&resealed.damaged, terminal)
             }
             Some(other) => Err(ask::unexpected(&other)),
             None => Ok(Exit::Refused),
         }
     }
+}
+
+/// Names what could not be opened, and says what to do about it.
+fn damaged(places: &[SealedPlace], terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+    if places.is_empty() {
+        return Ok(Exit::Done);
+    }
+    for place in places {
+        writeln!(terminal.talk, "damaged: {place}")?;
+    }
+    let (secret, header, url) = (
+        "`subscriber rotate-secret NAME --now`",
+        "`subscriber update NAME --header` or `--bearer`",
+        "`subscriber update NAME --url`",
+    );
+    writeln!(
+        terminal.talk,
+        "Damaged values are as they were and open with no key, and the old key was kept. Bring them back from a \
+         backup, or replace them: {secret} for subscriber_secret, {header} for subscriber_header, {url} for \
+         subscriber. Kept answers go after 24 h. Then rotate again."
+    )?;
+    Ok(Exit::Refused)
 }

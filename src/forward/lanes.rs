@@ -24,8 +24,10 @@ use task::LaneTask;
 
 pub mod connections;
 mod disabled;
+mod failing;
 mod halt;
 mod news;
+mod own_headers;
 mod refill_at;
 mod shown;
 mod task;

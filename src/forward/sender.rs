@@ -117,6 +117,8 @@ pub struct Request<'a> {
     pub headers: &'a [(&'static str, &'a str)],
     /// The subscriber's own, which no log may show.
     pub own_headers: &'a Headers,
+    /// Those that were its own before, which an answer may still repeat.
+    pub former_headers: &'a [Arc<Headers>],
     /// Whether the URL's path lets anybody in who has it, as a chat's does.
     pub is_url_secret: bool,
     /// The payload's stored bytes, JSON.
@@ -296,6 +298,13 @@ impl Sender {
     /// Hides what the request was proved with, and where a redirect led.
     fn redaction(&self, request: &Request<'_>, location: Option<&str>) -> Redaction {
         let mut redaction = self.own_redaction(request.own_headers);
+        for value in request
+            .former_headers
+            .iter()
+            .flat_map(|former| former.values())
+        {
+            redaction.hide_value(value.expose());
+        }
         for (name, value) in request.headers {
             if *name == SIGNATURE {
                 redaction.hide_value(value);

@@ -160,6 +160,7 @@ impl Operations {
             target: target.as_ref(),
             headers: &headers,
             own_headers: &test.own,
+            former_headers: &[],
             is_url_secret: subscriber.kind == SubscriberKind::Chat,
             body: &payload,
             now_ms,

@@ -1,5 +1,6 @@
 //! What is told of the keys that seal secrets: never a key, its id alone.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,33 @@ pub struct KeysRecord {
     pub missing: Vec<String>,
 }
 
+/// Where a sealed value stands that does not open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedPlace {
+    /// The table.
+    pub table: String,
+    /// The columns that tell its row from others, with their values.
+    pub row: String,
+    /// The column.
+    pub column: String,
+    /// The subscriber that it belongs to, by name; none of a kept answer.
+    pub subscriber: Option<String>,
+}
+
+impl fmt::Display for SealedPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "table {}, row {}, column {}",
+            self.table, self.row, self.column
+        )?;
+        match &self.subscriber {
+            Some(name) => write!(f, " (subscriber {name})"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What became of everything that is sealed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Resealed {
@@ -25,4 +53,7 @@ pub struct Resealed {
     /// The file that holds the key, where we keep it.
     #[serde(default)]
     pub file: Option<PathBuf>,
+    /// Values that are damaged: they stay as they are, and so does the key that sealed them.
+    #[serde(default)]
+    pub damaged: Vec<SealedPlace>,
 }

@@ -28,6 +28,7 @@ mod log_cut;
 mod log_lock;
 mod mentions;
 mod messages;
+mod missing;
 mod pending;
 mod polls;
 mod ranges;

@@ -209,6 +209,10 @@ async fn health_tells_attempts_from_forwards_and_when_the_next_probe_goes() {
     // The probe is in about a second; the forwards have been due for longer.
     let now = "2025-10-09T08:53:31.000Z";
     assert!(probe.as_str() > now, "{probe}");
+    // The store learns of it after a minute.
+    assert_eq!(open["failing_since"], now);
+    let noted = "SELECT failing_since_ms FROM subscriber";
+    assert_eq!(app.value::<Option<i64>>(noted), None);
     hand.advance(Duration::from_secs(2));
     attempts(&app, 14).await;
     let later = health().await["next_due_at"].as_str().unwrap().to_owned();

@@ -3,6 +3,7 @@
 
 mod import;
 mod keys;
+mod missing;
 
 use std::path::Path;
 

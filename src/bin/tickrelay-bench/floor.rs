@@ -148,6 +148,7 @@ pub(super) fn post() -> anyhow::Result<()> {
             target: target.as_ref(),
             headers: &envelope.headers(),
             own_headers: &BTreeMap::new(),
+            former_headers: &[],
             is_url_secret: false,
             body: PAYLOAD,
             now_ms,

@@ -33,15 +33,22 @@ impl Show {
         let reader = settings.reader()?;
         let overview = reader.subscriber(&self.name, now_ms)?;
         let health = reader.subscriber_health(overview.subscriber.id, now_ms)?;
+        let keys = settings.load()?.config.store.keys;
+        let missing_key = reader.missing_key_of(overview.subscriber.id, &keys)?;
         if self.json {
             let shown = Shown {
                 overview,
                 delivered_attempts_24h: health.delivered_attempts_24h,
                 failed_attempts_24h: health.failed_attempts_24h,
+                missing_key,
             };
             return terminal.json(&shown);
         }
-        write!(terminal.data, "{}", show(&overview, &health, now_ms))?;
+        write!(
+            terminal.data,
+            "{}",
+            show(&overview, &health, (missing_key, now_ms))
+        )?;
         Ok(Exit::Done)
     }
 }
@@ -53,9 +60,14 @@ struct Shown {
     overview: SubscriberOverview,
     delivered_attempts_24h: u64,
     failed_attempts_24h: u64,
+    missing_key: Option<String>,
 }
 
-fn show(overview: &SubscriberOverview, health: &SubscriberHealth, now_ms: i64) -> String {
+fn show(
+    overview: &SubscriberOverview,
+    health: &SubscriberHealth,
+    (missing_key, now_ms): (Option<String>, i64),
+) -> String {
     let subscriber = &overview.subscriber;
     let state = match &subscriber.state_reason {
         Some(reason) => format!("{}: {reason}", subscriber.state),
@@ -84,6 +96,11 @@ fn show(overview: &SubscriberOverview, health: &SubscriberHealth, now_ms: i64) -
         ("Link", subscriber.alert.link.clone()),
         ("State", Some(state)),
         ("Failing", failing),
+        (
+            "Waits for",
+            missing_key
+                .map(|id| format!("the key {id}, which is missing: see `tickrelay key list`")),
+        ),
     ];
     all.extend(settings(subscriber));
     all.extend([

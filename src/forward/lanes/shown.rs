@@ -21,6 +21,8 @@ pub(super) struct Shown {
     delivered: Counter,
     /// What is shown of the breaker.
     breaker: (bool, Option<i64>),
+    /// What is shown as since when every attempt failed, ms since 1970 UTC.
+    failing_ms: Option<i64>,
 }
 
 impl Shown {
@@ -36,6 +38,7 @@ impl Shown {
             metrics,
             label,
             breaker: (false, None),
+            failing_ms: None,
         }
     }
 
@@ -64,6 +67,23 @@ impl Shown {
             }
             None => {
                 metrics.breaker_next_probe.remove(&self.label);
+            }
+        }
+    }
+
+    /// Since when every attempt has failed: at once, where the store learns of it after a minute.
+    pub(super) fn failing(&mut self, since_ms: Option<i64>) {
+        if std::mem::replace(&mut self.failing_ms, since_ms) == since_ms {
+            return;
+        }
+        let family = &self.metrics.failing_since;
+        match since_ms {
+            #[expect(clippy::cast_precision_loss, reason = "a time of day fits 52 bits")]
+            Some(at_ms) => {
+                family.get_or_create(&self.label).set(at_ms as f64 / 1000.0);
+            }
+            None => {
+                family.remove(&self.label);
             }
         }
     }

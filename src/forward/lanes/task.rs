@@ -13,8 +13,10 @@ use tokio::sync::watch;
 
 use super::connections::OfLane;
 use super::disabled;
+use super::failing::{self, Failing};
 use super::halt::Halt;
 use super::news::{Change, News};
+use super::own_headers::OwnHeaders;
 use super::refill_at::RefillAt;
 use super::shown::{Shown, log};
 use super::{Forwarding, POLL};
@@ -26,7 +28,7 @@ use crate::forward::pace::Pace;
 use crate::forward::schedule::Schedule;
 use crate::forward::sender::{Request, Short};
 use crate::forward::verdict::{self, Ended};
-use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberKind, SubscriberState};
+use crate::model::{GaveUp, Outcome, Subscriber, SubscriberKind, SubscriberState};
 use crate::store::{
     Attempt, Error, Feed, Held, Outbound, Owed, Refill, Settlement, SubscriberSecret, Taken,
     Verdict,
@@ -59,7 +61,7 @@ pub(super) struct LaneTask {
     /// The subscriber's URL, judged anew whenever the subscriber changes, with what belongs to it.
     target: Arc<Result<Target, TargetError>>,
     secrets: Vec<SubscriberSecret>,
-    headers: Arc<Headers>,
+    headers: OwnHeaders,
     lane: Lane,
     breaker: Breaker,
     pace: Pace,
@@ -88,13 +90,6 @@ enum Resync {
     UnderWay,
 }
 
-/// Since when the subscriber has been failing.
-struct Failing {
-    since_ms: Option<i64>,
-    /// Whether the store knows.
-    noted: bool,
-}
-
 impl LaneTask {
     pub(super) fn new(shared: Forwarding, news: News) -> Self {
         let subscriber = Arc::clone(news.known());
@@ -118,7 +113,7 @@ impl LaneTask {
             news,
             subscriber,
             secrets: Vec::new(),
-            headers: Arc::default(),
+            headers: OwnHeaders::default(),
             lane: Lane::default(),
             pace: Pace::default(),
             live: false,
@@ -230,6 +225,7 @@ impl LaneTask {
             self.breaker = Breaker::new(self.subscriber.id, self.shared.timeout);
             self.shown.breaker(&self.breaker);
         }
+        self.shown.failing(self.failing.since_ms);
     }
 
     fn is_active(&self) -> bool {
@@ -337,7 +333,7 @@ impl LaneTask {
     fn take_outbound(&mut self, outbound: Outbound) {
         let guard = self.shared.sender.guard();
         self.target = Arc::new(guard.target(outbound.url.expose()));
-        self.headers = Arc::new(outbound.headers);
+        self.headers.replace(outbound.headers);
         self.secrets = outbound.secrets;
         let has_secret = !self.secrets.is_empty();
         self.halt.end_if(has_secret, &self.subscriber.name);
@@ -435,14 +431,15 @@ impl LaneTask {
         let target = self.target.clone();
         let sender = Arc::clone(&self.shared.sender);
         let timeout = self.subscriber.timeout();
-        let own_headers = Arc::clone(&self.headers);
+        let own = self.headers.clone();
         let is_url_secret = self.subscriber.kind == SubscriberKind::Chat;
         Box::pin(async move {
             let headers = envelope.headers();
             let request = Request {
                 target: target.as_ref().as_ref(),
                 headers: &headers,
-                own_headers: &own_headers,
+                own_headers: &own.current,
+                former_headers: &own.former,
                 is_url_secret,
                 body: &owed.payload,
                 now_ms,
@@ -496,6 +493,7 @@ impl LaneTask {
             self.refill_at.bring_forward(now_ms);
         }
         self.note(&outcome, now_ms);
+        self.shown.failing(self.failing.since_ms);
         self.shown.attempted(&outcome);
         if matches!(verdict, Verdict::GaveUp(_)) {
             self.shown.gave_up();
@@ -544,7 +542,7 @@ impl LaneTask {
         if outcome.is_delivered() {
             self.failing.since_ms = None;
             if std::mem::take(&mut self.failing.noted) {
-                self.note_failing(None);
+                failing::note(&self.shared.store, self.subscriber.id, None);
             }
             return;
         }
@@ -553,7 +551,7 @@ impl LaneTask {
         // One that fails now and then costs no commit each time, nor a lane that reads all anew.
         if !self.failing.noted && failing_ms >= millis(NOTE_AFTER) {
             self.failing.noted = true;
-            self.note_failing(Some(since_ms));
+            failing::note(&self.shared.store, self.subscriber.id, Some(since_ms));
         }
         if failing_ms >= millis(self.shared.disable_after) && !self.shared.is_held() {
             let days = self.shared.disable_after.as_secs() / 86_400;
@@ -571,15 +569,6 @@ impl LaneTask {
         if let Err(error) = store.note_failing(id, self.failing.since_ms).await {
             tracing::warn!(%error, "forward.note_failing");
         }
-    }
-
-    fn note_failing(&self, since_ms: Option<i64>) {
-        let (store, id) = (self.shared.store.clone(), self.subscriber.id);
-        tokio::spawn(async move {
-            if let Err(error) = store.note_failing(id, since_ms).await {
-                tracing::warn!(%error, "forward.note_failing");
-            }
-        });
     }
 
     fn disable(&mut self, reason: &str) {

@@ -8,7 +8,7 @@ use super::secrets::{Sealed, unopened, with_keys};
 use super::{Store, backend};
 use crate::store::Error;
 use crate::store::idempotency::{Kept, KeptAnswer, Remembered, Ticket};
-use crate::store::seal::{KeyId, KeyRing, Place};
+use crate::store::seal::{KeyRing, Place};
 
 /// How long a key is kept, ms.
 const KEPT_MS: i64 = 24 * 3600 * 1000;
@@ -115,37 +115,6 @@ pub(super) fn write(rows: &Sealed<'_>, kept: &Kept, begun_ms: i64) -> Result<(),
         .and_then(|mut insert| insert.execute(params![caller, key, begun_ms, sealed]))
         .map(drop)
         .map_err(|error| backend("cannot keep an answer".to_owned(), error))
-}
-
-/// Seals with the first key what another sealed; says how many rows that were.
-pub(super) fn seal_again(rows: &Sealed<'_>) -> Result<u64, Error> {
-    let failed = |error| backend("cannot seal kept answers again".to_owned(), error);
-    let first = rows.ring.ids().next();
-    let found: Vec<(String, String, Vec<u8>)> = rows
-        .connection
-        .prepare("SELECT caller, key, sealed FROM idempotency")
-        .and_then(|mut select| {
-            let found = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            found.collect()
-        })
-        .map_err(failed)?;
-    let mut count = 0;
-    for (caller, key, sealed) in found {
-        if KeyId::of(&sealed) == first {
-            continue;
-        }
-        let again = in_place((&caller, &key), |place| {
-            let text = rows.ring.open(place, &sealed)?;
-            rows.ring.seal(place, &text)
-        });
-        let again = again.map_err(|error| unopened("cannot seal a kept answer again", error))?;
-        rows.connection
-            .prepare_cached("UPDATE idempotency SET sealed = ?3 WHERE caller = ?1 AND key = ?2")
-            .and_then(|mut update| update.execute(params![caller, key, again]))
-            .map_err(failed)?;
-        count += 1;
-    }
-    Ok(count)
 }
 
 fn open(ring: &KeyRing, row: (&str, &str), sealed: &[u8]) -> Result<Remembered, Error> {

@@ -13,7 +13,8 @@ use rusqlite::{Connection, OpenFlags, Row, params};
 use rusqlite_migration::HookError;
 
 use super::keys::{Keys, sync_folder};
-use super::secrets::{Sealed, has_sealed, missing_keys, shown_url};
+use super::reseal::all_used;
+use super::secrets::{Sealed, has_sealed, shown_url};
 use super::{backend, beside, idempotency, schema};
 use crate::store::idempotency::{Kept, KeptAnswer, Ticket};
 use crate::store::seal::KeyRing;
@@ -43,16 +44,8 @@ pub(super) fn into(
         keys: Arc::clone(keys),
     };
     schema::migrate(connection, &options.path, (found, now_ms), &import)?;
-    let missing = missing_keys(connection, keys)
+    keys.look(|| all_used(connection))
         .map_err(|error| backend("cannot read the secrets".to_owned(), error))?;
-    if !missing.is_empty() {
-        tracing::error!(
-            keys = ?missing,
-            "keys that seal secrets are missing: their subscribers are sent nothing until they \
-             are back; {}",
-            keys.remedy()
-        );
-    }
     if is_its_own {
         // Its rows are in the store: that it stays is no reason to stay away.
         if let Err(error) = destroy(&second) {

@@ -4,6 +4,7 @@
 //! that holds nothing sealed yet. A key that is missing is looked for again while the service
 //! runs.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -11,11 +12,13 @@ use std::time::{Duration, Instant};
 
 use super::backend;
 use super::files::suffixed;
-use crate::store::seal::{self, KeyRing};
+use crate::store::seal::{self, KeyId, KeyRing};
 use crate::store::{Error, KeySource};
 
 /// How long after the keys were read they are read again, at the soonest.
 const READ_EVERY: Duration = Duration::from_millis(500);
+/// How often it is read which keys are used while one is missing.
+const USED_EVERY: Duration = Duration::from_secs(10);
 /// What the first key's file is made with.
 const PRIVATE: u32 = 0o600;
 /// What the key's file begins with.
@@ -30,6 +33,17 @@ pub(super) struct Keys {
     is_own: bool,
     ring: RwLock<Arc<KeyRing>>,
     read_at: Mutex<Instant>,
+    /// Held while the keys are read, so that an older reading never replaces a newer one.
+    reading: Mutex<()>,
+    watched: Mutex<Watched>,
+}
+
+/// What was found when it was last looked which keys are missing.
+#[derive(Default)]
+struct Watched {
+    /// When, and which keys were at hand; none before the first time.
+    looked: Option<(Instant, Vec<KeyId>)>,
+    missing: BTreeSet<KeyId>,
 }
 
 impl Keys {
@@ -53,7 +67,57 @@ impl Keys {
             sources,
             ring: RwLock::new(Arc::new(ring)),
             read_at: Mutex::new(Instant::now()),
+            reading: Mutex::default(),
+            watched: Mutex::default(),
         }
+    }
+
+    /// The keys that can be read of these sources; what cannot be read is left out.
+    pub(super) fn peek(store: &Path, configured: &[KeySource]) -> KeyRing {
+        let own = [KeySource::File(beside(store))];
+        let sources = if configured.is_empty() {
+            &own
+        } else {
+            configured
+        };
+        read(sources).0
+    }
+
+    /// The keys that are used and not at hand; each that goes or comes back is said once.
+    ///
+    /// Which are used is read when the keys at hand are others than before, and now and then while
+    /// one is missing: what is sealed meanwhile is sealed with one that is at hand.
+    ///
+    /// # Errors
+    /// Those of `used`.
+    pub(super) fn look<E>(
+        &self,
+        used: impl FnOnce() -> Result<BTreeSet<KeyId>, E>,
+    ) -> Result<Vec<KeyId>, E> {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let ring = self.ring();
+        let is_known = watched.looked.as_ref().is_some_and(|(at, ids)| {
+            let is_fresh = watched.missing.is_empty() || at.elapsed() < USED_EVERY;
+            is_fresh && ring.ids().eq(ids.iter().copied())
+        });
+        if !is_known {
+            let missing: BTreeSet<KeyId> =
+                used()?.into_iter().filter(|id| !ring.has(*id)).collect();
+            for key in missing.difference(&watched.missing) {
+                let remedy = self.remedy();
+                tracing::error!(
+                    %key,
+                    "store.key_missing: what it sealed cannot be opened, and a subscriber whose \
+                     secrets must be read is sent nothing until it is back; {remedy}"
+                );
+            }
+            for key in watched.missing.difference(&missing) {
+                tracing::info!(%key, "store.key_not_missing: it is back, or nothing needs it any more");
+            }
+            watched.missing = missing;
+            watched.looked = Some((Instant::now(), ring.ids().collect()));
+        }
+        Ok(watched.missing.iter().copied().collect())
     }
 
     /// Makes the first key where the store has nothing sealed and there is none: written, synced
@@ -92,7 +156,9 @@ impl Keys {
         self.read_again()
     }
 
+    /// Reads the keys; says whether they are others.
     fn read_again(&self) -> bool {
+        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let (ring, _) = read(&self.sources);
         let is_new = !ring.ids().eq(self.ring().ids());
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);

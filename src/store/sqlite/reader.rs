@@ -205,6 +205,11 @@ impl Reader {
         read(&connection).map_err(wrap)
     }
 
+    /// The store's file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Refuses a path that leads to another file than the one whose log would be read with it.
     fn check_name(&self) -> Result<(), Error> {
         match &self.readings.file {

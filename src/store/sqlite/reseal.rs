@@ -6,22 +6,26 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::changes::{Changing, Entry};
-use super::secrets::{Sealed, Value};
+use super::secrets::{Sealed, unopened};
 use super::writer::Core;
-use super::{Store, backend, idempotency, secrets, set_durability};
-use crate::store::seal::KeyId;
-use crate::store::{Durability, Error, KeysRecord, Resealed};
+use super::{Store, backend, set_durability};
+use crate::store::seal::{KeyId, KeyRing, Place, SealError};
+use crate::store::{Durability, Error, KeysRecord, Resealed, SealedPlace};
+
+/// So many places of a missing key's values are named.
+const SHOWN_PLACES: usize = 10;
 
 impl Store {
     /// Seals everything again: with a new key where we keep the file, else with the first key of
     /// the configuration.
     ///
     /// # Errors
-    /// [`Error::KeyMissing`] when something cannot be opened, [`Error::DiskFull`],
-    /// [`Error::Unwritable`], [`Error::Backend`], [`Error::Closed`]; all opens as before then.
+    /// [`Error::KeyMissing`] when a key is missing, [`Error::DiskFull`], [`Error::Unwritable`],
+    /// [`Error::Backend`], [`Error::Closed`]; all opens as before then. A damaged value is no error:
+    /// it is named in the answer.
     pub async fn rotate_key(
         &self,
         entry: impl FnOnce(&Resealed) -> Entry + Send + 'static,
@@ -54,14 +58,22 @@ impl Core {
             .map_err(|error| backend("cannot read the secrets".to_owned(), error))?;
         let ring = self.keys.ring();
         if let Some(missing) = used.iter().find(|id| !ring.has(**id)) {
+            let places = sealed_with(&self.connection, *missing)
+                .map_err(|error| backend("cannot read the secrets".to_owned(), error))?;
             return Err(Error::KeyMissing(format!(
-                "the key {missing} is missing, and what it sealed cannot be sealed again: {}",
+                "the key {missing} is missing, and what it sealed cannot be sealed again ({places}): \
+                 {}",
                 self.keys.remedy()
             )));
         }
         let file = self.keys.add_new()?;
         let mut resealed = self.reseal(entry)?;
+        for place in &resealed.damaged {
+            tracing::error!(%place, "store.sealed_value_damaged");
+        }
+        // A damaged value may be mended from a backup, and opens with its own key alone.
         if file.is_some()
+            && resealed.damaged.is_empty()
             && let Err(error) = self.keys.drop_old()
         {
             // Each key in the file opens; the next rotation drops them.
@@ -85,83 +97,179 @@ impl Core {
     }
 }
 
+/// A column of sealed values.
+struct Column {
+    table: &'static str,
+    name: &'static str,
+    /// The columns that tell a row from others; of two the second may be a constant.
+    row: [&'static str; 2],
+    /// Whose value it is.
+    subscriber: &'static str,
+}
+
+/// Every column of the store that is sealed.
+const COLUMNS: [Column; 4] = [
+    Column {
+        table: "subscriber_secret",
+        name: "sealed",
+        row: ["secret_id", "''"],
+        subscriber: "subscriber_secret.subscriber_id",
+    },
+    Column {
+        table: "subscriber_header",
+        name: "sealed",
+        row: ["subscriber_id", "name"],
+        subscriber: "subscriber_header.subscriber_id",
+    },
+    Column {
+        table: "subscriber",
+        name: "url_sealed",
+        row: ["subscriber_id", "''"],
+        subscriber: "subscriber.subscriber_id",
+    },
+    Column {
+        table: "idempotency",
+        name: "sealed",
+        row: ["caller", "key"],
+        subscriber: "NULL",
+    },
+];
+
+/// A sealed value, with the parts of its row's key.
+struct Value {
+    row: [String; 2],
+    subscriber: Option<String>,
+    sealed: Vec<u8>,
+}
+
+impl Column {
+    /// Its values.
+    fn values(&self, connection: &Connection) -> rusqlite::Result<Vec<Value>> {
+        let Self {
+            table,
+            name,
+            row: [first, second],
+            subscriber,
+        } = self;
+        let value = |row: &Row<'_>| {
+            Ok(Value {
+                row: [row.get(0)?, row.get(1)?],
+                subscriber: row.get(2)?,
+                sealed: row.get(3)?,
+            })
+        };
+        connection
+            .prepare(&format!(
+                "SELECT CAST({first} AS TEXT), {second}, \
+                 (SELECT known.name FROM subscriber AS known \
+                 WHERE known.subscriber_id = {subscriber}), {name} \
+                 FROM {table} WHERE {name} IS NOT NULL"
+            ))?
+            .query_map([], value)?
+            .collect()
+    }
+
+    fn place(&self, value: &Value) -> SealedPlace {
+        let keys = self.row.iter().zip(&value.row);
+        let keys = keys.filter(|(name, _)| **name != "''");
+        let keys: Vec<String> = keys.map(|(name, key)| format!("{name} {key}")).collect();
+        SealedPlace {
+            table: self.table.to_owned(),
+            row: keys.join(", "),
+            column: self.name.to_owned(),
+            subscriber: value.subscriber.clone(),
+        }
+    }
+
+    /// The value sealed with the first key.
+    fn again(&self, ring: &KeyRing, value: &Value) -> Result<Vec<u8>, SealError> {
+        let [first, second] = &value.row;
+        let place = Place {
+            table: self.table,
+            row: &[first, second],
+            column: self.name,
+        };
+        ring.seal(place, &ring.open(place, &value.sealed)?)
+    }
+
+    fn write(&self, connection: &Connection, value: &Value, sealed: &[u8]) -> Result<(), Error> {
+        let Self {
+            table,
+            name,
+            row: [first, second],
+            ..
+        } = self;
+        let [first_key, second_key] = &value.row;
+        connection
+            .prepare_cached(&format!(
+                "UPDATE {table} SET {name} = ?1 WHERE {first} = ?2 AND {second} = ?3"
+            ))
+            .and_then(|mut update| update.execute(params![sealed, first_key, second_key]))
+            .map(drop)
+            .map_err(|error| backend("cannot seal a value again".to_owned(), error))
+    }
+}
+
 /// The ids of all keys that anything is sealed with.
-fn all_used(connection: &Connection) -> rusqlite::Result<BTreeSet<KeyId>> {
-    let mut used = secrets::used_keys(connection)?;
-    let mut select = connection.prepare("SELECT DISTINCT substr(sealed, 1, 9) FROM idempotency")?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
-        used.extend(KeyId::of(&row.get::<_, Vec<u8>>(0)?));
+pub(super) fn all_used(connection: &Connection) -> rusqlite::Result<BTreeSet<KeyId>> {
+    let mut used = BTreeSet::new();
+    for Column { table, name, .. } in &COLUMNS {
+        let mut select = connection.prepare_cached(&format!(
+            "SELECT DISTINCT substr({name}, 1, 9) FROM {table} WHERE {name} IS NOT NULL"
+        ))?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            used.extend(KeyId::of(&row.get::<_, Vec<u8>>(0)?));
+        }
     }
     Ok(used)
 }
 
-/// Seals with the first key what another sealed.
-fn seal_again(changing: &mut Changing<'_>) -> Result<Resealed, Error> {
-    let connection = changing.connection;
-    let read = |error| backend("cannot read what is sealed".to_owned(), error);
-    let secrets: Vec<(i64, Vec<u8>)> = connection
-        .prepare("SELECT secret_id, sealed FROM subscriber_secret")
-        .and_then(|mut select| {
-            let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect()
-        })
-        .map_err(read)?;
-    let headers: Vec<(i64, String, Vec<u8>)> = connection
-        .prepare("SELECT subscriber_id, name, sealed FROM subscriber_header")
-        .and_then(|mut select| {
-            let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            rows.collect()
-        })
-        .map_err(read)?;
-    let urls: Vec<(i64, Vec<u8>)> = connection
-        .prepare("SELECT subscriber_id, url_sealed FROM subscriber WHERE url_sealed IS NOT NULL")
-        .and_then(|mut select| {
-            let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect()
-        })
-        .map_err(read)?;
-    changing.sealing(|rows| {
-        let key = rows.ring.ids().next();
-        let mut values = 0;
-        for (id, sealed) in &secrets {
-            values += again(rows, Value::Secret(*id), sealed)?;
-        }
-        for (id, name, sealed) in &headers {
-            values += again(rows, Value::Header(*id, name), sealed)?;
-        }
-        for (id, sealed) in &urls {
-            values += again(rows, Value::Url(*id), sealed)?;
-        }
-        values += idempotency::seal_again(rows)?;
-        Ok(Resealed {
-            key: key.map(|key| key.to_string()).unwrap_or_default(),
-            values,
-            file: None,
-        })
-    })
+/// Where values stand that are sealed with that key; the first few.
+fn sealed_with(connection: &Connection, id: KeyId) -> rusqlite::Result<String> {
+    let mut places = Vec::new();
+    for column in &COLUMNS {
+        let values = column.values(connection)?.into_iter();
+        let found = values.filter(|value| KeyId::of(&value.sealed) == Some(id));
+        places.extend(found.map(|value| column.place(&value).to_string()));
+    }
+    let count = places.len();
+    places.truncate(SHOWN_PLACES);
+    let more = match count - places.len() {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    Ok(format!("{}{more}", places.join("; ")))
 }
 
-/// Seals one value again; says how many that were, one or none.
-fn again(rows: &Sealed<'_>, value: Value<'_>, sealed: &[u8]) -> Result<u64, Error> {
-    if KeyId::of(sealed) == rows.ring.ids().next() {
-        return Ok(0);
-    }
-    let sealed = rows.seal(value, &rows.open(value, sealed)?)?;
-    let written = match value {
-        Value::Secret(id) => rows.connection.execute(
-            "UPDATE subscriber_secret SET sealed = ?2 WHERE secret_id = ?1",
-            params![id, sealed],
-        ),
-        Value::Header(id, name) => rows.connection.execute(
-            "UPDATE subscriber_header SET sealed = ?3 WHERE subscriber_id = ?1 AND name = ?2",
-            params![id, name, sealed],
-        ),
-        Value::Url(id) => rows.connection.execute(
-            "UPDATE subscriber SET url_sealed = ?2 WHERE subscriber_id = ?1",
-            params![id, sealed],
-        ),
-    };
-    written.map_err(|error| backend("cannot seal a secret again".to_owned(), error))?;
-    Ok(1)
+/// Seals with the first key what another sealed. What is damaged stays as it is, and is named.
+fn seal_again(changing: &mut Changing<'_>) -> Result<Resealed, Error> {
+    changing.sealing(|Sealed { connection, ring }| {
+        let first = ring.ids().next();
+        let mut resealed = Resealed {
+            key: first.map(|key| key.to_string()).unwrap_or_default(),
+            values: 0,
+            file: None,
+            damaged: Vec::new(),
+        };
+        for column in &COLUMNS {
+            let values = column.values(connection);
+            let values =
+                values.map_err(|error| backend("cannot read what is sealed".to_owned(), error))?;
+            for value in values {
+                if KeyId::of(&value.sealed) == first {
+                    continue;
+                }
+                match column.again(ring, &value) {
+                    Ok(sealed) => {
+                        column.write(connection, &value, &sealed)?;
+                        resealed.values += 1;
+                    }
+                    Err(SealError::Damaged) => resealed.damaged.push(column.place(&value)),
+                    Err(error) => return Err(unopened("cannot seal a value again", error)),
+                }
+            }
+        }
+        Ok(resealed)
+    })
 }

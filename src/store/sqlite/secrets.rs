@@ -1,18 +1,17 @@
 //! Subscribers' secrets, own headers and the URLs of chats: sealed rows of the store, opened for
 //! the lane that sends with them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use url::Url;
 
+use super::backend;
 use super::keys::Keys;
 use super::writer::Core;
-use super::{Store, backend};
 use crate::forward::envelope::SigningSecret;
 use crate::model::{Headers, SecretText};
-use crate::store::seal::{KeyId, KeyRing, Place, SealError};
+use crate::store::seal::{KeyRing, Place, SealError};
 use crate::store::{Error, Outbound, SubscriberSecret};
 
 /// Old secrets of a subscriber that sign beside its new one, at most: each makes the header longer,
@@ -305,48 +304,6 @@ pub(super) fn with_keys<T>(
         Error::KeyMissing(what) => Error::KeyMissing(format!("{what}: {}", keys.remedy())),
         other => other,
     })
-}
-
-/// The ids of the keys that something is sealed with which is sent to a subscriber.
-pub(super) fn used_keys(connection: &Connection) -> rusqlite::Result<BTreeSet<KeyId>> {
-    let mut used = BTreeSet::new();
-    for sql in [
-        "SELECT DISTINCT substr(sealed, 1, 9) FROM subscriber_secret",
-        "SELECT DISTINCT substr(sealed, 1, 9) FROM subscriber_header",
-        "SELECT DISTINCT substr(url_sealed, 1, 9) FROM subscriber WHERE url_sealed IS NOT NULL",
-    ] {
-        let mut select = connection.prepare_cached(sql)?;
-        let mut rows = select.query([])?;
-        while let Some(row) = rows.next()? {
-            used.extend(KeyId::of(&row.get::<_, Vec<u8>>(0)?));
-        }
-    }
-    Ok(used)
-}
-
-/// The keys that are used and not at hand.
-pub(super) fn missing_keys(connection: &Connection, keys: &Keys) -> rusqlite::Result<Vec<KeyId>> {
-    let used = used_keys(connection)?;
-    let missing = |ring: &KeyRing| used.iter().copied().filter(|id| !ring.has(*id)).collect();
-    let found: Vec<KeyId> = missing(&keys.ring());
-    if !found.is_empty() && keys.refresh() {
-        return Ok(missing(&keys.ring()));
-    }
-    Ok(found)
-}
-
-impl Store {
-    /// The keys without which some subscribers cannot be sent to.
-    ///
-    /// # Errors
-    /// As every read.
-    pub async fn missing_keys(&self) -> Result<Vec<KeyId>, Error> {
-        let keys = Arc::clone(&self.keys);
-        self.look("look which keys are used", move |connection| {
-            missing_keys(connection, &keys)
-        })
-        .await
-    }
 }
 
 impl Core {

@@ -21,6 +21,9 @@ pub(crate) struct HealthView {
     breaker: Breaker,
     /// Since when every attempt has failed; null while it answers.
     failing_since: Option<Time>,
+    /// The id of a key that is missing and that its secrets are sealed with: it is sent nothing once
+    /// they must be read again. Null when none is.
+    missing_key: Option<String>,
     /// Forwards it is owed.
     pending: u64,
     /// Since when the oldest of those has been owed.
@@ -72,10 +75,20 @@ pub(super) async fn health(asked: Asked, Segment(name): Segment) -> Reply {
     let metrics = &asked.shared.metrics;
     let gauge = metrics.breaker_open.get(&label);
     let is_open = gauge.is_some_and(|gauge| gauge.get() == 1);
-    let seconds = metrics.breaker_next_probe.get(&label);
-    #[expect(clippy::cast_possible_truncation, reason = "a time of day in ms fits")]
-    let probe_ms = seconds.map(|gauge| (gauge.get() * 1000.0).round() as i64);
-    done(&HealthView::new(&subscriber, &health, (is_open, probe_ms)))
+    let probe_ms = metrics
+        .breaker_next_probe
+        .get(&label)
+        .map(|gauge| ms(gauge.get()));
+    let failing_ms = metrics
+        .failing_since
+        .get(&label)
+        .map(|gauge| ms(gauge.get()));
+    let missing_key = asked.shared.store.missing_key_of(id).await?;
+    let mut view = HealthView::new(&subscriber, &health, (is_open, probe_ms));
+    view.missing_key = missing_key.map(|id| id.to_string());
+    // The store learns of it after a minute.
+    view.failing_since = view.failing_since.or(failing_ms.map(Time));
+    done(&view)
 }
 
 impl HealthView {
@@ -96,6 +109,7 @@ impl HealthView {
                 Breaker::Closed
             },
             failing_since: subscriber.failing_since_ms.map(Time),
+            missing_key: None,
             pending: health.pending,
             oldest_pending_since: health.oldest_pending_ms.map(Time),
             next_due_at: probe_ms.or(health.next_due_ms).map(Time),
@@ -113,6 +127,12 @@ impl HealthView {
             ),
         }
     }
+}
+
+/// A time of day in ms, as a gauge has it in seconds.
+#[expect(clippy::cast_possible_truncation, reason = "a time of day in ms fits")]
+fn ms(seconds: f64) -> i64 {
+    (seconds * 1000.0).round() as i64
 }
 
 /// The part of `good` in all, 0 to 1; `None` when there are none.

@@ -3,6 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
@@ -201,6 +202,75 @@ async fn an_answer_that_repeats_them_is_kept_and_shown_without_them() {
             assert!(!tells(&shown, &secret, form), "{name}: {secret} in {shown}");
         }
         admin.delete(&format!("/subscribers/{name}")).await;
+    }
+    app.stop().await;
+}
+
+/// A server that answers whatever it is sent with credentials that it knows, the first time when it is
+/// told to; the heads of its requests.
+fn remembering(go: Receiver<()>) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let heads = Arc::<Mutex<Vec<String>>>::default();
+    let seen = Arc::clone(&heads);
+    let mut go = Some(go);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, seen, go) = (stream.unwrap(), Arc::clone(&seen), go.take());
+            std::thread::spawn(move || {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    if stream.read(&mut byte).unwrap_or_default() == 0 {
+                        return;
+                    }
+                    head.extend(byte);
+                }
+                seen.lock().unwrap().push(String::from_utf8(head).unwrap());
+                if let Some(go) = go {
+                    go.recv().unwrap();
+                }
+                let body = format!("you sent {KEY} and {PASSWORD}");
+                let length = body.len();
+                // One that is gone was not waiting for the answer.
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 400 No\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+                );
+            });
+        }
+    });
+    (url, heads)
+}
+
+#[actix_web::test]
+async fn a_credential_that_was_replaced_is_hidden_in_answers_under_way_and_in_later_ones() {
+    let app = TestApp::boot().await;
+    let admin = app.caller(Role::Admin).await;
+    let (go, told) = channel();
+    let (url, heads) = remembering(told);
+    let subscriber = new("crm", &url);
+    admin.post("/subscribers", &subscriber).await.with(201);
+    app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
+    until("one is under way", || heads.lock().unwrap().len() == 1).await;
+    let change = json!({
+        "headers": {"X-Api-Key": "another-key-of-theirs"},
+        "auth": {"type": "bearer", "token": "another-token-of-theirs"},
+    });
+    admin.patch("/subscribers/crm", &change).await.with(200);
+    app.report(&[cloud::status("wamid.2", "sent", T0)]).await;
+    until("another is sent with the new ones", || {
+        let heads = heads.lock().unwrap();
+        heads
+            .iter()
+            .any(|head| head.contains("another-key-of-theirs"))
+    })
+    .await;
+    go.send(()).unwrap();
+    let excerpts = || app.rows("SELECT excerpt FROM attempt");
+    until("both are answered", || excerpts().len() >= 2).await;
+    for excerpt in excerpts().concat() {
+        assert!(excerpt.contains("[redacted] and [redacted]"), "{excerpt}");
     }
     app.stop().await;
 }
