@@ -87,7 +87,7 @@ async fn erase(app: &TestApp, person: &str, dry_run: bool) -> Result<Erased, Fai
 }
 
 /// The files in the folder that hold the text.
-fn files_with(folder: &Path, text: &str) -> Vec<String> {
+pub(crate) fn files_with(folder: &Path, text: &str) -> Vec<String> {
     let files = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
     files
         .filter(|file| file.file_type().unwrap().is_file())

@@ -5,8 +5,6 @@ mod import;
 mod keys;
 mod missing;
 
-use std::path::Path;
-
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tickrelay::access::Role;
@@ -14,6 +12,7 @@ use tickrelay::model::SubscriberKind;
 use tickrelay::operations::{Answer, EraseOptions, Request};
 use tickrelay::store::NewSubscriber;
 
+use crate::erase::files_with;
 use crate::support::receiver::Receiver;
 use crate::support::service::Home;
 use crate::support::traffic::post_each;
@@ -22,21 +21,6 @@ use crate::support::{TestApp, cloud, until, verify};
 const T0: i64 = 1_760_000_000;
 /// What a chat's URL is a secret by.
 const HOOK: &str = "hooks-8ab1-5ecret";
-
-/// Names of the files in this folder that hold a text.
-fn files_with(folder: &Path, text: &str) -> Vec<String> {
-    let files = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
-    files
-        .filter(|file| file.file_type().unwrap().is_file())
-        .filter(|file| {
-            let bytes = std::fs::read(file.path()).unwrap();
-            bytes
-                .windows(text.len())
-                .any(|window| window == text.as_bytes())
-        })
-        .map(|file| file.file_name().into_string().unwrap())
-        .collect()
-}
 
 async fn readiness(app: &TestApp) -> Value {
     let answer = app.http.get(format!("{}/readyz", app.url)).send().await;

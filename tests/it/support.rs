@@ -251,7 +251,7 @@ pub(crate) async fn until(what: &str, holds: impl FnMut() -> bool) {
 }
 
 /// As [`until`], where what failed is found out only then.
-pub(crate) async fn until_or(what: impl Fn() -> String, mut holds: impl FnMut() -> bool) {
+async fn until_or(what: impl Fn() -> String, mut holds: impl FnMut() -> bool) {
     let deadline = std::time::Instant::now() + PATIENCE;
     while !holds() {
         let late = std::time::Instant::now() >= deadline;
