@@ -28,6 +28,9 @@ enum Line {
     Failure(Failure),
 }
 
+/// How often the service looks whether its socket is still there.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// The longest path a socket may have, in bytes: the kernel's limit without its closing NUL.
 const PATH_LIMIT: usize = 107;
 
@@ -58,6 +61,25 @@ fn remove_stale(path: &Path) -> std::io::Result<()> {
     }
 }
 
+/// Makes the socket, for its owner alone.
+fn bind(path: &Path) -> std::io::Result<UnixListener> {
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Makes the socket again where another program removed it; what stands there instead is
+/// another's. A folder that is gone may come back.
+fn bind_if_gone(path: &Path) -> Option<UnixListener> {
+    let found = std::fs::symlink_metadata(path);
+    if !found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        return None;
+    }
+    let listener = bind(path).ok()?;
+    tracing::warn!(socket = %path.display(), "control.bound_again: the socket was removed");
+    Some(listener)
+}
+
 /// Answers the socket until `stop` turns true.
 ///
 /// # Errors
@@ -69,11 +91,10 @@ pub fn serve(
 ) -> anyhow::Result<JoinHandle<()>> {
     let attempted = || format!("cannot make the control socket {}", path.display());
     remove_stale(path).with_context(attempted)?;
-    let listener = UnixListener::bind(path).with_context(attempted)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
-        .with_context(attempted)?;
+    let mut listener = bind(path).with_context(attempted)?;
     let path = path.to_path_buf();
     Ok(tokio::spawn(async move {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
             tokio::select! {
                 accepted = listener.accept() => {
@@ -84,6 +105,11 @@ pub fn serve(
                                 tracing::warn!(%error, "control.failed");
                             }
                         });
+                    }
+                }
+                _ = looks.tick() => {
+                    if let Some(again) = bind_if_gone(&path) {
+                        listener = again;
                     }
                 }
                 _ = stop.wait_for(|stop| *stop) => break,

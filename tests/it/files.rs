@@ -1,6 +1,8 @@
 //! Who owns the store's files, who may read them, and that no second service opens them,
 //! whatever name it has for them.
 
+mod socket;
+
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,20 @@
+//! The control socket beside the store is removed while the service runs.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::support::service::Home;
+use crate::support::until;
+
+#[actix_web::test]
+async fn a_control_socket_that_is_removed_is_made_again_for_its_owner_alone() {
+    let home = Home::new();
+    let service = home.start();
+    let socket = home.file("tickrelay.db.sock");
+    std::fs::remove_file(&socket).unwrap();
+    until("there is a socket again", || socket.exists()).await;
+    service.subscribe("crm", "http://127.0.0.1:9/");
+    let mode = socket.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    service.stop();
+    assert!(!socket.exists());
+}
