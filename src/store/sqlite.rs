@@ -29,6 +29,7 @@ mod log_lock;
 mod mentions;
 mod messages;
 mod missing;
+mod opened;
 mod pending;
 mod polls;
 mod ranges;
@@ -138,6 +139,9 @@ impl Store {
         };
         refuse_what_is_no_file(&options.path)?;
         let file = Arc::new(OwnedFile::take(&options.path)?);
+        if let Some(why) = opened::missed(&options.path) {
+            return Err(Error::Conflict(why));
+        }
         let former = Arc::new(FormerLock::take(&options.path)?);
         log_lock::prepare_log(&options.path)?;
         let mut connection = connect(&options.path)?;

@@ -238,6 +238,7 @@ impl Core {
         self.files.share_access();
         self.checkpoint_at = CHECKPOINT_PAGES;
         (self.moving, self.emptying) = (false, false);
+        self.note_opened();
         Ok(())
     }
 
@@ -250,6 +251,7 @@ impl Core {
         }
         if self.ensure_in_place().is_ok() {
             self.note_clock();
+            self.note_closed();
         }
         if self.ensure_in_place().is_err() {
             self.checkpointer.stop();

@@ -26,12 +26,12 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// Which file it is, whatever its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileId {
-    device: u64,
-    inode: u64,
+    pub(super) device: u64,
+    pub(super) inode: u64,
 }
 
 impl FileId {
-    fn new(metadata: &Metadata) -> Self {
+    pub(super) fn new(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -246,6 +246,11 @@ impl Files {
         self.wal_id = FileId::at(&self.wal);
         self.index_id = FileId::at(&self.index);
         Ok(())
+    }
+
+    /// Which files store and log are; `None` while there is no log.
+    pub(super) fn ids(&self) -> Option<[FileId; 2]> {
+        self.wal_id.map(|log| [self.store_id, log])
     }
 
     /// The log, open.

@@ -16,6 +16,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::files::{FileId, OwnedFile};
 use super::log_lock::misread;
+use super::opened::missed;
 use super::pending::Pending;
 use super::schema::SCHEMA_VERSION;
 use super::{backend, keep_log, resolve};
@@ -215,7 +216,9 @@ impl Reader {
         match &self.readings.file {
             Some(file) if FileId::at(&self.path) != Some(file.id()) => Err(Error::Displaced),
             Some(_) => Ok(()),
-            None => misread(&self.path).map_or(Ok(()), |why| Err(Error::Conflict(why))),
+            None => misread(&self.path)
+                .or_else(|| missed(&self.path))
+                .map_or(Ok(()), |why| Err(Error::Conflict(why))),
         }
     }
 
@@ -278,7 +281,7 @@ impl Reader {
 }
 
 /// The file as a URI that says nobody writes to it.
-fn immutable(path: &Path) -> OsString {
+pub(super) fn immutable(path: &Path) -> OsString {
     let mut uri = b"file:".to_vec();
     // An authority would stand behind two slashes.
     let path = path.as_os_str().as_bytes();

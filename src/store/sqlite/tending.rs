@@ -51,7 +51,7 @@ pub(super) fn count_wal_pages(connection: &Connection) {
 }
 
 /// A log above this is not waited for at the start: it is emptied beside the work.
-const CLEARED_AT_ONCE: u64 = 64 * 1024 * 1024;
+pub(super) const CLEARED_AT_ONCE: u64 = 64 * 1024 * 1024;
 
 /// Empties the log that was found at the start. A start that was killed while it sealed left what
 /// was plain in it, and no later one knows of that.
@@ -252,7 +252,7 @@ impl Core {
         self.truncate_within(READERS_PATIENCE)
     }
 
-    fn truncate_within(&mut self, patience: Duration) -> rusqlite::Result<bool> {
+    pub(super) fn truncate_within(&mut self, patience: Duration) -> rusqlite::Result<bool> {
         self.connection.busy_timeout(patience)?;
         let prevented = self.try_checkpoint("TRUNCATE");
         self.connection.busy_timeout(BUSY_PATIENCE)?;

@@ -295,6 +295,7 @@ impl Core {
         };
         core.uncleared = (core.wal_bytes() > 0).then(Instant::now);
         core.begin_copy()?;
+        core.note_opened();
         core.files.share_access();
         core.look_at_disk();
         Ok(core)

@@ -1,0 +1,136 @@
+//! By which name the store was opened, written into its own file: so that a start by another name
+//! does not miss the log that a killed service left beside the first.
+//!
+//! SQLite finds the log by the store's path. After a rename, by a hard link or through a mount
+//! it finds none there, and what was acknowledged last would be missing without a word. A copy is
+//! another file, and a move takes the log along: neither is refused.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::disk;
+use super::files::{FileId, suffixed};
+use super::reader::immutable;
+use super::tending::CLEARED_AT_ONCE;
+use super::writer::Core;
+
+/// The name and the files of a store while it is open, and after a kill.
+#[derive(Debug)]
+struct Opened {
+    path: PathBuf,
+    store: FileId,
+    log: FileId,
+}
+
+/// Why a start by this name would miss the store's newest rows; `None` when it would not. For a
+/// process that has the store not yet open: what is read is the file alone.
+pub(super) fn missed(store: &Path) -> Option<String> {
+    let found = std::fs::metadata(store).ok()?;
+    // An empty one is none yet.
+    if !found.is_file() || found.len() == 0 {
+        return None;
+    }
+    let opened = read(store)?;
+    let own_log = suffixed(store, "-wal");
+    let own = FileId::at(&own_log);
+    if FileId::new(&found) != opened.store || own == Some(opened.log) {
+        return None;
+    }
+    let log = find(&opened, store)?;
+    let remedy = if own.is_some() && !is_empty(&own_log) {
+        format!("move {} away, and rename that one to it", own_log.display())
+    } else {
+        format!("rename that one to {}", own_log.display())
+    };
+    Some(format!(
+        "{} was open as {} when its service was killed, and its newest rows are in {}: {remedy}, \
+         or start it by its former name",
+        store.display(),
+        opened.path.display(),
+        log.display()
+    ))
+}
+
+/// The log that the store was open with, where it holds something: beside the former name, or
+/// beside the new one.
+fn find(opened: &Opened, store: &Path) -> Option<PathBuf> {
+    let is_it = |path: &PathBuf| FileId::at(path) == Some(opened.log) && !is_empty(path);
+    let former = suffixed(&opened.path, "-wal");
+    let beside = || {
+        let folder = std::fs::read_dir(store.parent()?).ok()?;
+        let mut logs = folder.flatten().map(|entry| entry.path());
+        logs.find(|path| path.as_os_str().as_bytes().ends_with(b"-wal") && is_it(path))
+    };
+    Some(former).filter(is_it).or_else(beside)
+}
+
+fn is_empty(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.len() == 0)
+}
+
+/// What the store's own file says. One that cannot be read, or is of an earlier version, says
+/// nothing.
+fn read(store: &Path) -> Option<Opened> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let file = Connection::open_with_flags(immutable(store), flags).ok()?;
+    let sql = "SELECT path, device, inode, log_device, log_inode FROM opened";
+    file.query_row(sql, [], |row| {
+        let id = |device: i64, inode: i64| FileId {
+            device: device.cast_unsigned(),
+            inode: inode.cast_unsigned(),
+        };
+        let path: Vec<u8> = row.get(0)?;
+        Ok(Opened {
+            path: PathBuf::from(OsStr::from_bytes(&path)),
+            store: id(row.get(1)?, row.get(2)?),
+            log: id(row.get(3)?, row.get(4)?),
+        })
+    })
+    .ok()
+}
+
+impl Core {
+    /// Writes down by which name the store is open, into its own file. Without it a start by
+    /// another name after a kill is not refused; that is no reason not to start.
+    pub(super) fn note_opened(&mut self) {
+        let Some([store, log]) = self.files.ids() else {
+            return;
+        };
+        let path = self.path.as_os_str().as_bytes();
+        let written = self.connection.execute(
+            "INSERT OR REPLACE INTO opened VALUES (1, ?1, ?2, ?3, ?4, ?5)",
+            params![
+                path,
+                store.device.cast_signed(),
+                store.inode.cast_signed(),
+                log.device.cast_signed(),
+                log.inode.cast_signed()
+            ],
+        );
+        self.warn_of(written);
+        // A large log is moved beside the work, and this with it.
+        if self.wal_bytes() <= CLEARED_AT_ONCE {
+            let moved = self.truncate_within(Duration::ZERO);
+            self.warn_of(moved);
+        }
+    }
+
+    /// Takes that back: what is stopped may be renamed.
+    pub(super) fn note_closed(&mut self) {
+        let written = self.connection.execute("DELETE FROM opened", []);
+        self.warn_of(written);
+    }
+
+    fn warn_of<T>(&self, written: rusqlite::Result<T>) {
+        if let Err(error) = written {
+            disk::end_if_unsynced(&error);
+            tracing::warn!(store = %self.path.display(), %error, "store.name_not_noted");
+        }
+    }
+}
