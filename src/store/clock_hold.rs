@@ -181,15 +181,15 @@ mod tests {
         for (clock, ran, expected) in [
             (1_000, 0, false),
             (1_024, 24, false),
-            (1_049, 25, true),
+            (1_060, 25, true),
             // Corrected by an hour, it is still ahead.
-            (1_048, 26, true),
-            (1_070, 48, true),
-            (1_071, 49, false),
+            (1_059, 26, true),
+            (1_081, 48, true),
+            (1_082, 49, false),
             // Ahead and back.
             (11_000, 50, true),
             (11_001, 51, true),
-            (1_073, 52, false),
+            (1_085, 52, false),
             // Ahead twice: a day from the second jump.
             (9_000, 53, true),
             (18_000, 76, true),
