@@ -42,7 +42,7 @@ pub(crate) const API_KEY: &str = "test-api-key";
 
 /// How long a condition may take to come true before a test fails: long, because the machine may
 /// be busy, and it costs nothing where the condition comes true.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A running service.
 pub(crate) struct TestApp {
