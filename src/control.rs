@@ -4,7 +4,7 @@
 //! beside the store with mode 0600: who may open the store may ask.
 
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -68,15 +68,33 @@ fn bind(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Makes the socket again where another program removed it; what stands there instead is
-/// another's. A folder that is gone may come back.
-fn bind_if_gone(path: &Path) -> Option<UnixListener> {
-    let found = std::fs::symlink_metadata(path);
-    if !found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
-        return None;
+/// Which file the socket is.
+fn inode(path: &Path) -> Option<u64> {
+    std::fs::symlink_metadata(path)
+        .ok()
+        .map(|found| found.ino())
+}
+
+/// Makes the socket again where another program removed it, or where one stands that nobody
+/// answers: a folder that was away may bring back the one before. What else stands there is
+/// another's.
+async fn bind_if_gone(path: &Path, own: Option<u64>) -> Option<UnixListener> {
+    use std::io::ErrorKind;
+    use std::os::unix::fs::FileTypeExt as _;
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if Some(found.ino()) == own => return None,
+        Ok(found) if found.file_type().is_socket() => {
+            let asked = UnixStream::connect(path).await;
+            if !asked.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
+                return None;
+            }
+            std::fs::remove_file(path).ok()?;
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        _ => return None,
     }
     let listener = bind(path).ok()?;
-    tracing::warn!(socket = %path.display(), "control.bound_again: the socket was removed");
+    tracing::warn!(socket = %path.display(), "control.bound_again: the socket was gone");
     Some(listener)
 }
 
@@ -93,6 +111,7 @@ pub fn serve(
     remove_stale(path).with_context(attempted)?;
     let mut listener = bind(path).with_context(attempted)?;
     let path = path.to_path_buf();
+    let mut own = inode(&path);
     Ok(tokio::spawn(async move {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
@@ -106,13 +125,14 @@ pub fn serve(
                             }
                         });
                     }
+                    continue;
                 }
-                _ = looks.tick() => {
-                    if let Some(again) = bind_if_gone(&path) {
-                        listener = again;
-                    }
-                }
+                _ = looks.tick() => {}
                 _ = stop.wait_for(|stop| *stop) => break,
+            }
+            if let Some(again) = bind_if_gone(&path, own).await {
+                listener = again;
+                own = inode(&path);
             }
         }
         // One that cannot be removed is replaced by the next start.
