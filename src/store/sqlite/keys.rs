@@ -5,7 +5,7 @@
 //! runs.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -19,6 +19,8 @@ use crate::store::{Error, KeySource};
 const READ_EVERY: Duration = Duration::from_millis(500);
 /// How often it is read which keys are used while one is missing.
 const USED_EVERY: Duration = Duration::from_secs(10);
+/// Bytes that are read of a key's file: hundreds of keys.
+const LARGEST_FILE: u64 = 64 * 1024;
 /// What the first key's file is made with.
 const PRIVATE: u32 = 0o600;
 /// What the key's file begins with.
@@ -219,7 +221,7 @@ impl Keys {
             return Ok(());
         };
         let drop_old = || -> io::Result<()> {
-            let text = std::fs::read_to_string(path)?;
+            let text = read_regular(path)?;
             let first: Vec<&str> = key_lines(&text).take(1).collect();
             write(path, path, &first).map(drop)
         };
@@ -283,8 +285,25 @@ fn read(sources: &[KeySource]) -> (KeyRing, Vec<String>) {
 /// The text of a key's file, when all in it are keys: one file that is not does not take away
 /// the others.
 fn read_file(path: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let text = read_regular(path).map_err(|error| error.to_string())?;
     KeyRing::parse([text.as_str()]).map_err(|error| error.to_string())?;
+    Ok(text)
+}
+
+/// The text of a regular file: a pipe would hold up whoever needs a key, and a device has no end.
+fn read_regular(path: &Path) -> io::Result<String> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    // A pipe may have taken the file's place since anybody looked.
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut text = String::new();
+    file.take(LARGEST_FILE).read_to_string(&mut text)?;
     Ok(text)
 }
 

@@ -1,5 +1,6 @@
 //! A key that goes missing while the service runs, and values that are damaged.
 
+use std::ffi::CString;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -7,8 +8,9 @@ use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use tickrelay::store::KeysRecord;
 
-use super::{HOOK, readiness};
+use super::{HOOK, T0, readiness};
 use crate::support::cli::Folder;
+use crate::support::cloud;
 use crate::support::receiver::Receiver;
 use crate::support::service::Home;
 use crate::support::{PATIENCE, TestApp, client};
@@ -88,6 +90,15 @@ async fn health_and_show_name_the_key_that_a_subscriber_waits_for() {
         assert!(Instant::now() < deadline);
     }
     assert_eq!(readiness(&app).await["missing_keys"], json!([id]));
+    // What stands there instead holds nobody up: a pipe has no writer, and the device no end.
+    let pipe = CString::new(key.as_os_str().as_encoded_bytes()).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+    app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
+    std::fs::remove_file(&key).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &key).unwrap();
+    app.report(&[cloud::status("wamid.2", "sent", T0)]).await;
+    assert_eq!(waits().await, json!(id));
+    std::fs::remove_file(&key).unwrap();
     std::fs::write(&key, text).unwrap();
     let deadline = Instant::now() + PATIENCE;
     while waits().await != Value::Null {
