@@ -138,6 +138,9 @@ impl Store {
             ..options.clone()
         };
         refuse_what_is_no_file(&options.path)?;
+        if let Some(why) = opened::orphaned(&options.path) {
+            return Err(Error::Conflict(why));
+        }
         let file = Arc::new(OwnedFile::take(&options.path)?);
         if let Some(why) = opened::missed(&options.path) {
             return Err(Error::Conflict(why));

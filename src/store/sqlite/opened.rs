@@ -8,7 +8,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, params};
 
@@ -53,6 +53,22 @@ pub(super) fn missed(store: &Path) -> Option<String> {
         opened.path.display(),
         log.display()
     ))
+}
+
+/// Why a store must not be made here: the log of one that is gone lies beside it, and SQLite takes
+/// an empty store's log away.
+pub(super) fn orphaned(store: &Path) -> Option<String> {
+    let is_missing = std::fs::metadata(store).map_or(true, |found| found.len() == 0);
+    let log = suffixed(store, "-wal");
+    let holds_rows = std::fs::metadata(&log).is_ok_and(|found| found.len() > 0);
+    (is_missing && holds_rows).then(|| {
+        format!(
+            "{} holds rows of a store that is gone: bring it back as {}, or remove the log if the \
+             rows are not wanted",
+            log.display(),
+            store.display()
+        )
+    })
 }
 
 /// The log that the store was open with, where it holds something: beside the former name, or
@@ -117,6 +133,10 @@ impl Core {
         // A large log is moved beside the work, and this with it.
         if self.wal_bytes() <= CLEARED_AT_ONCE {
             let moved = self.truncate_within(Duration::ZERO);
+            if matches!(moved, Ok(true)) {
+                // Somebody reads: it is tried again until all of the log is moved.
+                self.uncleared.get_or_insert_with(Instant::now);
+            }
             self.warn_of(moved);
         }
     }

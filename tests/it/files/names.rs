@@ -12,6 +12,7 @@ use tickrelay::store::Reader;
 use crate::support::program::runs;
 use crate::support::service::Home;
 use crate::support::traffic::{number, post_each};
+use crate::support::until;
 
 const STORED: usize = 20;
 
@@ -43,6 +44,44 @@ fn found_by(home: &Home, store: &Path) -> BTreeSet<usize> {
 
 fn all() -> BTreeSet<usize> {
     (0..STORED).collect()
+}
+
+/// SQLite would take the log of a store that is gone away with the empty one in its place.
+#[actix_web::test]
+async fn a_store_that_is_gone_is_not_made_again_over_its_log() {
+    let home = Home::new();
+    kill_with_rows(&home).await;
+    let (store, away) = (home.file("tickrelay.db"), home.file("away.db"));
+    std::fs::rename(&store, &away).unwrap();
+    let (code, said) = home.refused();
+    assert_ne!(code, Some(0), "it serves: {said}");
+    for named in [&store, &log_of(&store)] {
+        assert!(said.contains(&*named.to_string_lossy()), "{said}");
+    }
+    assert!(!store.exists(), "it made another");
+    std::fs::rename(&away, &store).unwrap();
+    assert_eq!(found_by(&home, &store), all());
+}
+
+#[actix_web::test]
+async fn a_name_is_noted_once_those_who_read_at_the_start_are_gone() {
+    let home = Home::new();
+    home.start().stop();
+    let store = home.file("tickrelay.db");
+    let reader = Connection::open(&store).unwrap();
+    let begun = "BEGIN; SELECT count(*) FROM message";
+    reader.execute_batch(begun).unwrap();
+    let mut service = home.start();
+    post_each(service.address, 0..STORED).await;
+    drop(reader);
+    let log = log_of(&store);
+    until("the log is emptied", || log.metadata().unwrap().len() == 0).await;
+    post_each(service.address, 0..STORED).await;
+    kill_process(service.process(), Signal::KILL).unwrap();
+    service.end();
+    let renamed = home.file("renamed.db");
+    std::fs::rename(&store, &renamed).unwrap();
+    check_refused(&renamed, &log);
 }
 
 fn log_of(store: &Path) -> PathBuf {
