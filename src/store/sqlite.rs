@@ -39,6 +39,7 @@ mod registrations;
 mod replaying;
 mod replays;
 mod reprocess;
+mod rescue;
 mod reseal;
 mod retention;
 mod retries;

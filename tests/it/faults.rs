@@ -22,6 +22,7 @@ mod files;
 mod held;
 mod jumps;
 mod pages;
+mod stops;
 mod subscribers;
 mod unbounded;
 

@@ -22,7 +22,7 @@ use crate::store::Error;
 /// How often it is tried to open the store again while something prevents it.
 const TRY_EVERY: Duration = Duration::from_millis(200);
 /// How long reads of our own may take to let go of the old files.
-const READS_PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const READS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A store that is not in place.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ impl Core {
         }
     }
 
-    fn stage(&self) -> Stage {
+    pub(super) fn stage(&self) -> Stage {
         self.displaced
             .as_ref()
             .map_or(Stage::Open, |found| found.stage)
@@ -243,7 +243,7 @@ impl Core {
     }
 
     /// Ends well where the files are in place: the store's file has all of it, and no log is
-    /// left. Else every file is left as it is, for the next start or for the operator: SQLite
+    /// left. Else the log is left as a whole for the next start, and no store is touched: SQLite
     /// would move the log into a file without a name, and remove the log of another.
     pub(super) fn finish(&mut self) {
         if let Some(displacement) = &mut self.displaced {
@@ -253,19 +253,14 @@ impl Core {
             self.note_clock();
             self.note_closed();
         }
-        if self.ensure_in_place().is_err() {
-            self.checkpointer.stop();
-            tracing::error!(
-                store = %self.path.display(),
-                "store.left_as_is: a file of it is not in place, so none was touched"
-            );
-            return;
-        }
+        let is_in_place = self.ensure_in_place().is_ok();
         self.checkpointer.stop();
-        self.checkpoint("TRUNCATE");
-        if self.look().is_ok()
-            && let Err(error) = keep_log(&self.connection, false)
-        {
+        if is_in_place {
+            self.checkpoint("TRUNCATE");
+        }
+        if !is_in_place || self.look().is_err() {
+            self.leave_whole();
+        } else if let Err(error) = keep_log(&self.connection, false) {
             tracing::warn!(%error, "store.log_kept");
         }
     }

@@ -17,7 +17,7 @@ use crate::store::Error;
 /// What a file of ours is made with: nobody else may read phone numbers.
 const PRIVATE: u32 = 0o600;
 /// The bits of a mode that say who may read and write.
-const ACCESS: u32 = 0o777;
+pub(super) const ACCESS: u32 = 0o777;
 /// How often a lock that another process holds is tried again: a command that only looks
 /// holds it for a moment.
 const LOCK_TRIES: u32 = 5;

@@ -96,8 +96,9 @@ impl LogCopy {
         let Some(known) = &self.known else {
             return log.set_len(0);
         };
-        log.write_all_at(&known.header, 0)?;
-        log.write_all_at(&known.frames, HEADER as u64)
+        // The header last: half a log, on a disk that is full, is none.
+        log.write_all_at(&known.frames, HEADER as u64)?;
+        log.write_all_at(&known.header, 0)
     }
 }
 

@@ -122,15 +122,16 @@ impl Core {
             .write_back(log)
             .map_err(|error| backend(failed(), error))?;
         if let Err(error) = log.sync_all() {
-            tracing::error!(%error, "store.fsync_failed");
+            let kept = self.rescue();
+            tracing::error!(%error, kept = ?kept.err(), "store.fsync_failed");
             std::process::exit(70);
         }
         if !self.log_copy.look(log, pages) {
             // Cut before it was read back: nobody was answered, but memory believes it.
-            let removed = self.files.remove_index();
+            let kept = self.save_mended();
             tracing::error!(
                 store = %self.path.display(),
-                removal = ?removed.err(),
+                kept = ?kept.err(),
                 "store.log_cut: another program cut the -wal file short or wrote over it; all that \
                  was acknowledged is written back, but not the commit under way, so the service \
                  ends, to be started again"
@@ -144,17 +145,17 @@ impl Core {
     fn end_short(&self, pages: u32, moved: u32) -> ! {
         let left = self.files.log().map_or(0, log_copy::count_whole);
         // A log that ends before what was moved would put old pages over newer ones.
-        let is_old = left < moved || self.files.look().is_err();
-        let removed = if is_old {
-            self.files.remove_log()
+        let failed = |error| backend("cannot remove it".to_owned(), error);
+        let kept = if left < moved {
+            self.files.remove_log().map_err(failed)
         } else {
-            self.files.remove_index()
+            self.put_open_log()
         };
         tracing::error!(
             store = %self.path.display(),
             pages,
             lost = pages.saturating_sub(left.max(moved)),
-            removal = ?removed.err(),
+            kept = ?kept.err(),
             "store.log_cut: another program cut the -wal file short or wrote over it, and memory \
              has only a part of it; what its lost pages held is gone, the service ends, and its \
              next start takes what is left"
@@ -165,10 +166,7 @@ impl Core {
     /// Closes a store whose log was written back.
     pub(super) fn close_mended(&mut self) -> Result<(), Error> {
         self.mend_log()?;
-        let nothing = Connection::open_in_memory().map_err(|_| Error::Displaced)?;
-        drop(std::mem::replace(&mut self.connection, nothing));
-        self.set_stage(Stage::Closed);
-        Ok(())
+        self.close_unmoved()
     }
 
     /// Moves a log that was written back into the store's file. Its index may count zeros as

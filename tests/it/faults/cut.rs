@@ -170,6 +170,25 @@ fn analyst(home: &Home) -> Connection {
 
 #[actix_web::test]
 async fn a_log_that_is_cut_amid_commits_costs_no_webhook_that_was_answered_200() {
+    check_amid(|home| cut(&log_of(home), 0)).await;
+}
+
+#[actix_web::test]
+async fn a_log_that_is_cut_and_removed_amid_commits_costs_no_webhook_that_was_answered_200() {
+    check_amid(|home| {
+        cut(&log_of(home), 0);
+        std::fs::remove_file(home.file("tickrelay.db-wal")).unwrap();
+    })
+    .await;
+    check_amid(|home| {
+        std::fs::copy(home.file("tickrelay.db-wal"), home.file("older")).unwrap();
+        cut(&log_of(home), 0);
+        std::fs::rename(home.file("older"), home.file("tickrelay.db-wal")).unwrap();
+    })
+    .await;
+}
+
+async fn check_amid(act: impl Fn(&Home)) {
     let home = Home::new();
     let traffic = Traffic::default();
     let mut cuts = 0;
@@ -177,7 +196,7 @@ async fn a_log_that_is_cut_amid_commits_costs_no_webhook_that_was_answered_200()
         let service = home.start();
         let mut clients = traffic.flow(service.address, 4);
         until("webhooks are taken", || traffic.answered_count() >= BEFORE).await;
-        cut(&log_of(&home), 0);
+        act(&home);
         // Those that wait for the commit under way are refused, or the process ends.
         let enough = traffic.answered_count() + AFTER;
         while traffic.answered_count() < enough && !clients.is_empty() {

@@ -31,7 +31,7 @@ fn inode(path: &Path) -> Option<u64> {
 
 /// Removes files of the store, by what follows its name. Each keeps another name, or the one
 /// that takes its place might get its number.
-fn remove(home: &Home, ends: &[&str]) {
+pub(super) fn remove(home: &Home, ends: &[&str]) {
     for end in ends {
         let file = home.file(&format!("tickrelay.db{end}"));
         std::fs::hard_link(&file, home.file(&format!("removed{end}"))).unwrap();
@@ -177,7 +177,7 @@ async fn a_log_that_an_older_copy_replaces_is_not_believed() {
 }
 
 /// What `/readyz` says of the files.
-async fn in_place(service: &Service) -> Value {
+pub(super) async fn in_place(service: &Service) -> Value {
     let page = client()
         .get(format!("http://{}/readyz", service.address))
         .send();

@@ -1,0 +1,90 @@
+//! The service is stopped while its log is cut or away: the next start has all of it, or the
+//! stop fails and says what is lost.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::Instant;
+
+use rusqlite::{Connection, OpenFlags};
+use rustix::process::{Signal, kill_process};
+
+use super::disk::{post_some, stored};
+use super::displaced::{in_place, remove};
+use crate::support::PATIENCE;
+use crate::support::service::Home;
+use crate::support::shim::{self, Disk};
+use crate::support::traffic::post_each;
+
+/// Webhooks that are stored before the log is taken away.
+const BEFORE: usize = 40;
+
+/// An analyst reads rows from before the newest, the log is taken away, and the service is
+/// stopped; returns its exit code, its log, and what was answered 200 and is not stored.
+async fn stop_beneath_a_reader(
+    (home, switch): (Home, Option<shim::Switch>),
+    act: impl Fn(&Home),
+) -> (Option<i32>, String, usize) {
+    home.start().stop();
+    let mut service = home.start();
+    let mut taken = post_some(service.address, 0..BEFORE / 2).await;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let reader = Connection::open_with_flags(home.store(), flags).unwrap();
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM report")
+        .unwrap();
+    taken.extend(post_some(service.address, BEFORE / 2..BEFORE).await);
+    assert_eq!(taken.len(), BEFORE);
+    if let Some(switch) = &switch {
+        switch.set(Disk::Full);
+    }
+    act(&home);
+    let deadline = Instant::now() + PATIENCE;
+    while in_place(&service).await != false {
+        assert!(Instant::now() < deadline, "it is not noticed");
+    }
+    kill_process(service.process(), Signal::TERM).unwrap();
+    let (status, log) = service.end();
+    drop(reader);
+    let mode = |file: std::path::PathBuf| file.metadata().unwrap().mode();
+    assert_eq!(mode(home.file("tickrelay.db-wal")), mode(home.store()));
+    if let Some(switch) = &switch {
+        switch.set(Disk::Works);
+    }
+    // What is left is a store that serves.
+    let next = home.start();
+    post_each(next.address, [BEFORE]).await;
+    next.stop();
+    (status.code(), log, (&taken - &stored(&home)).len())
+}
+
+#[actix_web::test]
+async fn a_stop_after_the_log_was_removed_beneath_a_reader_costs_no_webhook() {
+    let copied = |home: &Home| {
+        let wal = home.file("tickrelay.db-wal");
+        std::fs::rename(&wal, home.file("moved")).unwrap();
+        std::fs::copy(home.file("moved"), wal).unwrap();
+    };
+    let removed: [&dyn Fn(&Home); 4] = [
+        &|home| std::fs::remove_file(home.file("tickrelay.db-wal")).unwrap(),
+        &|home| remove(home, &["-wal"]),
+        &|home| remove(home, &["-wal", "-shm"]),
+        &copied,
+    ];
+    for act in removed {
+        let (code, log, lost) = stop_beneath_a_reader((Home::new(), None), act).await;
+        assert_eq!((code, lost), (Some(0), 0), "{log}");
+        assert!(log.contains("store.log_put_back"), "{log}");
+    }
+}
+
+#[actix_web::test]
+async fn a_stop_that_cannot_write_what_memory_alone_has_says_so_and_fails() {
+    let (home, switch) = shim::with_switch();
+    let empty = |home: &Home| {
+        File::create(home.file("tickrelay.db-wal")).unwrap();
+    };
+    let (code, log, lost) = stop_beneath_a_reader((home, Some(switch)), empty).await;
+    assert_eq!(code, Some(70), "{log}");
+    assert!(log.contains("\"store.lost"), "{log}");
+    assert!(lost > 0, "the control: the disk was not full");
+}
