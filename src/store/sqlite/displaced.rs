@@ -245,7 +245,9 @@ impl Core {
     /// Ends well where the files are in place: the store's file has all of it, and no log is
     /// left. Else the log is left as a whole for the next start, and no store is touched: SQLite
     /// would move the log into a file without a name, and remove the log of another.
-    pub(super) fn finish(&mut self) {
+    ///
+    /// Returns whether nothing is lost.
+    pub(super) fn finish(&mut self) -> bool {
         if let Some(displacement) = &mut self.displaced {
             displacement.tried = None;
         }
@@ -259,10 +261,12 @@ impl Core {
             self.checkpoint("TRUNCATE");
         }
         if !is_in_place || self.look().is_err() {
-            self.leave_whole();
-        } else if let Err(error) = keep_log(&self.connection, false) {
+            return self.leave_whole();
+        }
+        if let Err(error) = keep_log(&self.connection, false) {
             tracing::warn!(%error, "store.log_kept");
         }
+        true
     }
 
     /// Answers those who wait that nothing is acknowledged. What was not `committed` of the

@@ -29,7 +29,8 @@ enum Source {
 
 impl Core {
     /// Before a stop: leaves what was acknowledged for the next start, or says that it is lost.
-    pub(super) fn leave_whole(&mut self) {
+    /// Returns whether it is left.
+    pub(super) fn leave_whole(&mut self) -> bool {
         let store = self.path.display().to_string();
         let is_away = self.files.look() == Err(Displaced::Store);
         let Err(error) = self.rescue() else {
@@ -45,7 +46,7 @@ impl Core {
                      acknowledged is there again, for the next start"
                 );
             }
-            return;
+            return true;
         };
         let pages = self.log_copy.pages();
         tracing::error!(
@@ -55,7 +56,7 @@ impl Core {
             "store.lost: rows that were acknowledged are in memory alone, since the -wal file was \
              cut, removed or replaced and cannot be written; they are gone with this process"
         );
-        std::process::exit(70);
+        false
     }
 
     /// Moves what was written back into the store's file, where a second cut takes nothing, or

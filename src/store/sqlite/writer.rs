@@ -303,6 +303,7 @@ impl Core {
 
     fn work(mut self, inbox: &Receiver<Job>) {
         let mut waiting = None;
+        let mut is_stopped = false;
         loop {
             let first = match waiting.take() {
                 Some(job) => job,
@@ -319,7 +320,10 @@ impl Core {
                 .busy_since_ms
                 .store(self.clock.now_ms(), Ordering::Relaxed);
             match first {
-                Job::Stop => break,
+                Job::Stop => {
+                    is_stopped = true;
+                    break;
+                }
                 Job::Run(act) => act(&mut self),
                 first => {
                     let patience = if self.pinned.is_some() {
@@ -339,7 +343,10 @@ impl Core {
         if !self.unsettled.is_empty() {
             self.commit(Vec::new());
         }
-        self.finish();
+        // A store that is dropped may lie in a folder that is removed with it.
+        if !self.finish() && is_stopped {
+            std::process::exit(70);
+        }
     }
 
     /// How long it waits for work before it looks around.
