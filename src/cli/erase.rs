@@ -59,7 +59,7 @@ impl Erase {
             if found.is_nothing() {
                 return terminal.refuse(self.nobody(&found, &store, &[]));
             }
-            write!(terminal.talk, "{}", counts(&found))?;
+            write!(terminal.talk, "{}", self.counts(&found))?;
             if !confirmed(terminal)? {
                 return terminal.refuse("Nothing was removed.");
             }
@@ -86,7 +86,7 @@ impl Erase {
             writeln!(terminal.talk, "{}", self.nobody(&erased, &store, &traces))?;
             return Ok(exit);
         }
-        write!(terminal.data, "{}", counts(&erased))?;
+        write!(terminal.data, "{}", self.counts(&erased))?;
         if let Some(traces) = traces {
             write!(terminal.talk, "{}", item(&verdict(&traces), 0))?;
         }
@@ -102,9 +102,13 @@ impl Erase {
         } = *erased;
         let is_unchanged = self.dry_run || kept == 0;
         let mut said = vec![format!(
-            "nobody was found: nothing in {} is about {}{}",
+            "nobody was found: nothing in {} is about {}{}{}",
             absolute(store).display(),
             self.person,
+            match self.name() {
+                name if name == self.person => String::new(),
+                name => format!(", read as {name}"),
+            },
             if is_unchanged {
                 ", and nothing was removed"
             } else {
@@ -139,6 +143,7 @@ impl Erase {
         };
         json!({
             "dry_run": self.dry_run,
+            "person": self.name(),
             "removed": erased,
             "traces": traces.map(|traces| traces.iter().map(|trace| trace.times).sum::<usize>()),
             "traces_by_file": traces.map(by_file),
@@ -166,6 +171,35 @@ impl Erase {
             Some(answer) => Err(ask::unexpected(&answer)),
         }
     }
+
+    /// The person as it was read: digits alone, or the id.
+    fn name(&self) -> String {
+        let person = Person::new(&self.person);
+        person.map_or_else(|_| self.person.clone(), |person| person.name().to_owned())
+    }
+
+    fn counts(&self, erased: &Erased) -> String {
+        let any = |count: u64, rest: &str| (count > 0).then(|| format!("{count}{rest}"));
+        let forwards = format!(
+            "{} ({} of them not sent yet)",
+            erased.forwards, erased.pending
+        );
+        let sealed = any(erased.kept_unopened, ", which no key at hand opens");
+        let unread = ", searched as bytes: their compression is unknown or broken";
+        facts([
+            ("Person", Some(self.name())),
+            ("Messages", Some(erased.messages.to_string())),
+            ("Reports", Some(erased.reports.to_string())),
+            ("Forwards", Some(forwards)),
+            ("Raw bodies", Some(erased.bodies.to_string())),
+            ("Other answers", Some(erased.answers.to_string())),
+            ("Kept answers", any(erased.kept, "")),
+            ("Kept, sealed", sealed),
+            ("Other payloads", Some(erased.payloads.to_string())),
+            ("Other texts", Some(erased.texts.to_string())),
+            ("Unread bodies", any(erased.unread, unread)),
+        ])
+    }
 }
 
 fn confirmed(terminal: &mut Terminal<'_>) -> anyhow::Result<bool> {
@@ -180,40 +214,6 @@ fn confirmed(terminal: &mut Terminal<'_>) -> anyhow::Result<bool> {
         .read_line(&mut answer)
         .context("cannot read the answer")?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
-}
-
-fn counts(erased: &Erased) -> String {
-    let forwards = format!(
-        "{} ({} of them not sent yet)",
-        erased.forwards, erased.pending
-    );
-    facts([
-        ("Messages", Some(erased.messages.to_string())),
-        ("Reports", Some(erased.reports.to_string())),
-        ("Forwards", Some(forwards)),
-        ("Raw bodies", Some(erased.bodies.to_string())),
-        ("Other answers", Some(erased.answers.to_string())),
-        (
-            "Kept answers",
-            (erased.kept > 0).then(|| erased.kept.to_string()),
-        ),
-        (
-            "Kept, sealed",
-            (erased.kept_unopened > 0)
-                .then(|| format!("{}, which no key at hand opens", erased.kept_unopened)),
-        ),
-        ("Other payloads", Some(erased.payloads.to_string())),
-        ("Other texts", Some(erased.texts.to_string())),
-        (
-            "Unread bodies",
-            (erased.unread > 0).then(|| {
-                format!(
-                    "{}, searched as bytes: their compression is unknown or broken",
-                    erased.unread
-                )
-            }),
-        ),
-    ])
 }
 
 fn verdict(traces: &[Trace]) -> String {

@@ -25,8 +25,8 @@ pub(crate) fn decode<'a>(
 
 /// A body as far as it can be read, to be searched.
 pub(crate) struct Opened<'a> {
-    /// What is read of it; of a body that cannot be read its bytes, as far as they are text.
-    pub(crate) text: Cow<'a, str>,
+    /// The bytes as they are, as far as they are text, and what each compression held.
+    pub(crate) texts: Vec<Cow<'a, str>>,
     /// It is all there is: no compression is left, and each byte is of a letter.
     pub(crate) is_whole: bool,
 }
@@ -35,38 +35,86 @@ pub(crate) struct Opened<'a> {
 pub(crate) fn opened<'a>(body: &'a [u8], content_encoding: Option<&str>) -> Opened<'a> {
     let named = content_encoding.unwrap_or_default().to_ascii_lowercase();
     let is_known = named.split(',').all(|word| KNOWN.contains(&word.trim()));
-    let mut bytes = Cow::Borrowed(body);
+    let may_be_ascii = named.contains("deflate");
+    let mut texts = vec![searchable(body)];
+    let (mut bytes, mut is_sound) = (Cow::Borrowed(body), true);
     for _ in 0..3 {
-        let inner = match &*bytes {
-            gzip @ [0x1f, 0x8b, ..] => whole(flate2::read::MultiGzDecoder::new(gzip)),
-            text if std::str::from_utf8(text).is_ok() => None,
-            // Some send the stream of deflate alone, without what zlib puts around it.
-            other => whole(flate2::read::ZlibDecoder::new(other))
-                .or_else(|| whole(flate2::read::DeflateDecoder::new(other))),
+        let Some((inner, is_all)) = inner(&bytes, may_be_ascii) else {
+            break;
         };
-        match inner {
-            Some(inner) => bytes = Cow::Owned(inner),
-            None => break,
-        }
+        is_sound &= is_all;
+        texts.push(Cow::Owned(searchable(&inner).into_owned()));
+        bytes = Cow::Owned(inner);
     }
     let is_utf16 = bytes.starts_with(UTF16_LE) || bytes.starts_with(UTF16_BE);
-    let is_whole = is_known && (is_utf16 || std::str::from_utf8(&bytes).is_ok());
-    let text = match bytes {
-        Cow::Borrowed(bytes) => text(bytes).unwrap_or_default(),
-        Cow::Owned(bytes) => Cow::Owned(text(&bytes).unwrap_or_default().into_owned()),
-    };
-    Opened { text, is_whole }
+    let is_text = is_utf16 || std::str::from_utf8(&bytes).is_ok();
+    Opened {
+        texts,
+        is_whole: is_known && is_sound && is_text,
+    }
 }
 
+/// Bytes as text, however odd they are and however much that takes.
+fn searchable(bytes: &[u8]) -> Cow<'_, str> {
+    text(bytes).unwrap_or_else(|_| String::from_utf8_lossy(bytes))
+}
+
+/// What the compressed streams in a row hold, with what follows the last of them, and whether that
+/// is all of it; `None` where nothing is compressed.
+fn inner(bytes: &[u8], may_be_ascii: bool) -> Option<(Vec<u8>, bool)> {
+    if !may_be_ascii && std::str::from_utf8(bytes).is_ok() {
+        return None;
+    }
+    let (mut held, mut rest, mut is_sound) = (Vec::new(), bytes, true);
+    for _ in 0..STREAMS {
+        let stream = rest;
+        is_sound = match rest {
+            [0x1f, 0x8b, ..] => {
+                let mut gzip = flate2::bufread::GzDecoder::new(stream);
+                let is_sound = take_into(&mut gzip, &mut held);
+                rest = gzip.into_inner();
+                is_sound
+            }
+            [first, second, ..] if is_zlib(*first, *second) => {
+                let mut zlib = flate2::bufread::ZlibDecoder::new(stream);
+                let is_sound = take_into(&mut zlib, &mut held);
+                rest = zlib.into_inner();
+                is_sound
+            }
+            _ => break,
+        };
+        if !is_sound {
+            // It may only begin like one.
+            rest = stream;
+            break;
+        }
+    }
+    if rest.len() < bytes.len() || !held.is_empty() {
+        held.extend_from_slice(rest);
+        return Some((held, is_sound));
+    }
+    // Some send the stream of deflate alone, without what zlib puts around it. Nearly anything
+    // begins like one, so it counts only when it ends where the bytes do.
+    let mut deflate = flate2::bufread::DeflateDecoder::new(bytes);
+    let is_whole = take_into(&mut deflate, &mut held) && deflate.into_inner().is_empty();
+    is_whole.then_some((held, true))
+}
+
+/// Whether these two bytes begin a stream of zlib.
+fn is_zlib(first: u8, second: u8) -> bool {
+    first & 0x0f == 8 && u16::from_be_bytes([first, second]).is_multiple_of(31)
+}
+
+/// Compressed streams in a row that are opened; a body of more holds nothing but beginnings.
+const STREAMS: usize = 1000;
 /// The words of `Content-Encoding` that can be read.
 const KNOWN: [&str; 5] = ["", "identity", "gzip", "x-gzip", "deflate"];
 
-/// All that comes out; `None` when that is broken or too much.
-fn whole(decoder: impl Read) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let limit = DECOMPRESSED_LIMIT as u64;
-    let read = decoder.take(limit + 1).read_to_end(&mut bytes).ok()?;
-    (read <= DECOMPRESSED_LIMIT).then_some(bytes)
+/// Adds what comes out; false when that is broken or too much, of which the beginning is added.
+fn take_into(decoder: &mut impl Read, held: &mut Vec<u8>) -> bool {
+    let room = DECOMPRESSED_LIMIT.saturating_sub(held.len()) as u64;
+    let read = decoder.take(room + 1).read_to_end(held);
+    read.is_ok_and(|read| read as u64 <= room)
 }
 
 /// Whether the body, decompressed, has so many bytes or more; no more are decompressed.
@@ -184,31 +232,28 @@ mod tests {
         assert_eq!(decode(b"{\xC3\x28}", None).unwrap(), "{\u{FFFD}(}");
     }
 
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut writer = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        writer.write_all(text).unwrap();
+        writer.finish().unwrap()
+    }
+
+    fn zlib(text: &[u8]) -> Vec<u8> {
+        let mut writer = ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        writer.write_all(text).unwrap();
+        writer.finish().unwrap()
+    }
+
+    fn deflate(text: &[u8]) -> Vec<u8> {
+        let mut writer = DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        writer.write_all(text).unwrap();
+        writer.finish().unwrap()
+    }
+
     #[test]
     fn a_body_is_opened_however_it_is_compressed() {
-        fn compressed<W: Write>(
-            new: impl Fn() -> W,
-            finish: impl Fn(W) -> Vec<u8>,
-            text: &[u8],
-        ) -> Vec<u8> {
-            let mut writer = new();
-            writer.write_all(text).unwrap();
-            finish(writer)
-        }
-        use flate2::{Compression, write};
-        let level = Compression::fast();
-        let gzip = |text: &[u8]| {
-            let new = || write::GzEncoder::new(Vec::new(), level);
-            compressed(new, |writer| writer.finish().unwrap(), text)
-        };
-        let zlib = |text: &[u8]| {
-            let new = || write::ZlibEncoder::new(Vec::new(), level);
-            compressed(new, |writer| writer.finish().unwrap(), text)
-        };
-        let deflate = |text: &[u8]| {
-            let new = || write::DeflateEncoder::new(Vec::new(), level);
-            compressed(new, |writer| writer.finish().unwrap(), text)
-        };
         let text = "{\"to\": \"+385 99 000 1122\", \"ü\": 1}".repeat(20);
         let plain = text.as_bytes();
         for (body, encoding) in [
@@ -224,8 +269,8 @@ mod tests {
         ] {
             let opened = opened(&body, encoding);
             assert_eq!(
-                (opened.text.as_ref(), opened.is_whole),
-                (text.as_str(), true),
+                (opened.texts.last().map(AsRef::as_ref), opened.is_whole),
+                (Some(text.as_str()), true),
                 "{encoding:?}"
             );
         }
@@ -237,8 +282,36 @@ mod tests {
         ] {
             assert!(!opened(&body, encoding).is_whole, "{encoding:?}");
         }
-        assert_eq!(opened(plain, Some("br")).text, text);
-        assert_eq!(opened(b"\xFF\xFE3\08\0", None).text, "38");
+        assert_eq!(opened(plain, Some("br")).texts, [text.as_str()]);
+        assert_eq!(opened(b"\xFF\xFE3\08\0", None).texts, ["38"]);
+    }
+
+    #[test]
+    fn what_only_looks_compressed_and_what_follows_a_stream_is_searched() {
+        let plain = b"{\"to\": \"+385 99 000 1122\"}".as_slice();
+        let latin = b"{\n \"to\": \"+385 99 000 1122\", \"name\": \"Jos\xe9\"}";
+        assert!(!opened(latin, None).is_whole, "searched as bytes");
+        let odd = [&vec![0xFF; DECOMPRESSED_LIMIT / 3], plain].concat();
+        let broken = gzip(&odd);
+        for body in [
+            latin.to_vec(),
+            gzip(latin),
+            [zlib(b"{}"), plain.to_vec()].concat(),
+            [zlib(b"{}"), zlib(plain)].concat(),
+            [gzip(b"{}"), gzip(plain)].concat(),
+            [gzip(b"{}"), plain.to_vec()].concat(),
+            [gzip(b"{}"), latin.to_vec()].concat(),
+            gzip(plain)[..gzip(plain).len() - 4].to_vec(),
+            [b"\x1f\x8b", plain].concat(),
+            odd.clone(),
+            broken,
+        ] {
+            for encoding in [None, Some("deflate")] {
+                let texts = opened(&body, encoding).texts;
+                let is_there = texts.iter().any(|text| text.contains("+385 99 000 1122"));
+                assert!(is_there, "{encoding:?} {:?}", &body[..20]);
+            }
+        }
     }
 
     #[test]

@@ -23,6 +23,9 @@ impl Person {
                 )
             };
         }
+        if let Some(why) = another_part(text) {
+            return Err(why);
+        }
         let name = number(text);
         match name.len() {
             // Below seven digits it is no number that a country code begins.
@@ -75,9 +78,38 @@ fn bare(text: &str) -> &str {
         let at = bare.len().saturating_sub(after.len());
         if bare.get(at..).is_some_and(|end| begins(end, after)) {
             bare = &bare[..at];
+            // What follows is one of the person's devices.
+            bare = bare.split_once(':').map_or(bare, |(number, _)| number);
         }
     }
     bare
+}
+
+/// Why what stands there is more than a number, such as an extension, whose digits would make another
+/// person's number of it.
+fn another_part(text: &str) -> Option<&'static str> {
+    let is_digit = |letter: char| decimal(letter).is_some();
+    let (first, last) = (text.find(is_digit)?, text.rfind(is_digit)?);
+    let within = &text[first..last];
+    if within.contains(['#', ',', ';', ':']) {
+        return Some(
+            "it has \"#\", \",\", \";\" or \":\" between its digits, as an extension or a list has",
+        );
+    }
+    let before = within.trim_end_matches(is_digit);
+    let tail = text[before.len() + first..].chars();
+    let digits = tail.take_while(|letter| is_digit(*letter)).count();
+    let sign = before.trim_end().chars().next_back()?;
+    let is_part = match sign {
+        '(' | '[' | '{' => true,
+        // Of `+33.6.12.34.56.78` the last digits are a part like those before them.
+        '.' | '/' => digits == 1 || before.matches(sign).count() == 1,
+        _ => false,
+    };
+    (digits <= 2 && is_part).then_some(
+        "its last one or two digits stand apart, as an extension does: give the number without it, \
+         or its digits alone",
+    )
 }
 
 /// The digits of a number in any script, without the zeros that are dialled from abroad and without
@@ -152,11 +184,41 @@ mod tests {
             ("two words", None),
             ("", None),
         ];
+        check(&cases);
+    }
+
+    #[test]
+    fn a_device_is_cut_off_and_an_extension_refused() {
+        check(&[
+            ("385990001122:12@s.whatsapp.net", Some("385990001122")),
+            ("385990001122:3@c.us", Some("385990001122")),
+            ("+385.99.000.11.22", Some("385990001122")),
+            ("+385/99/000/11/22", Some("385990001122")),
+            ("+385 99 000 11-22", Some("385990001122")),
+            ("+385 99 000 1122,", Some("385990001122")),
+            ("+385 99 000 1122.", Some("385990001122")),
+            ("385990001122 #5", None),
+            ("385990001122#5", None),
+            ("385990001122,5", None),
+            ("385990001122;5", None),
+            ("385990001122:12", None),
+            ("385990001122.0", None),
+            ("385990001122.12", None),
+            ("385.99.000.1122.5", None),
+            ("385990001122.0:1@s.whatsapp.net", None),
+            ("385990001122 / 5", None),
+            ("385990001122/12", None),
+            ("385990001122 (5)", None),
+            ("385990001122[12]", None),
+        ]);
+    }
+
+    fn check(cases: &[(&str, Option<&str>)]) {
         for (given, expected) in cases {
             let person = Person::new(given);
             assert_eq!(
                 person.as_ref().ok().map(Person::name),
-                expected,
+                *expected,
                 "{given:?}"
             );
         }

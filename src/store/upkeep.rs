@@ -116,8 +116,8 @@ impl Erased {
     pub const SEARCHED: &'static [&'static str] = &[
         "messages, reports and registrations",
         "forwards, payloads and attempts",
-        "raw bodies, decompressed",
-        "the audit, conditions and other texts about others",
+        "raw bodies, as they are and decompressed",
+        "the audit, conditions, alerts and other texts about others",
         "answers kept under an Idempotency-Key",
     ];
 
@@ -128,6 +128,7 @@ impl Erased {
         "what subscribers received",
         "templates, subscribers' settings and the configuration",
         "the ids of broadcasts that are still polled",
+        "the names of errors in the counts of the last eight days",
         "bodies whose compression is unknown, which are searched as bytes",
         "numbers written without their country code",
     ];

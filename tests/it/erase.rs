@@ -1,5 +1,6 @@
 //! A person who wants to be forgotten is: in every table, in raw bodies, in the files' bytes.
 
+mod others;
 mod places;
 
 use std::path::Path;
@@ -220,6 +221,7 @@ async fn the_command_line_erases_with_and_without_a_service_and_asks_first() {
         .await
         .json();
     assert_eq!(json["removed"]["messages"], 1);
+    assert_eq!(json["person"], PERSON);
     assert_eq!(json["traces"], serde_json::Value::Null);
     let json = folder
         .run(&["erase", PERSON, "--yes", "--json"])
@@ -233,7 +235,9 @@ async fn the_command_line_erases_with_and_without_a_service_and_asks_first() {
         .post(cloud_status("wamid.2", "sent", 1_760_000_000))
         .await;
     drop(service);
-    let data = folder.done(&["erase", PERSON, "--yes", "--vacuum"]).await;
+    let spelled = "+34 600-000 001";
+    let data = folder.done(&["erase", spelled, "--yes", "--vacuum"]).await;
+    assert!(data.contains(PERSON), "as it was read: {data}");
     assert!(data.contains("Raw bodies      1"), "{data}");
     assert_eq!(
         files_with(folder.path("tickrelay.db").parent().unwrap(), PERSON),
@@ -298,6 +302,7 @@ async fn a_person_is_understood_as_it_is_pasted_or_refused() {
         "whatsapp:+34600000001",
         "34600000001@c.us",
         "34600000001@s.whatsapp.net",
+        "34600000001:12@s.whatsapp.net",
         "https://wa.me/34600000001",
         "0034600000001",
         "\u{202a}+34\u{a0}600\u{a0}000\u{a0}001\u{202c}",
@@ -311,6 +316,10 @@ async fn a_person_is_understood_as_it_is_pasted_or_refused() {
         ("0600 000 001", "zero"),
         ("34600000001 34600000002", "15 digits"),
         ("34600000001;ext=5", "neither"),
+        ("34600000001 #5", "between its digits"),
+        ("34600000001,5", "between its digits"),
+        ("34600000001 (5)", "stand apart"),
+        ("34600000001.0", "stand apart"),
         ("sip:34600000001", "neither"),
         ("600", "seven"),
     ] {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Row, params};
 
 use super::mentions::Mentions;
-use super::texts::{TEXTS, Texts, forget_ignored, ignored};
+use super::texts::{TEXTS, Texts, blot_alerts, forget_ignored, keys_of};
 use super::writer::Core;
 use super::{Store, backend};
 use crate::provider;
@@ -46,6 +46,8 @@ struct Found {
     texts: Vec<(Texts, Vec<i64>)>,
     /// What was ignored, where its name names the person.
     ignored: Vec<String>,
+    /// Errors whose failures are gathered to be told, where their name names the person.
+    alerts: Vec<String>,
 }
 
 /// What a report says of the person it is about.
@@ -93,23 +95,35 @@ impl Found {
         let Sighting {
             numbers, user_ids, ..
         } = sighting;
-        let mut seen = numbers.iter().chain(user_ids).flatten();
-        let is_theirs = seen.any(|text| self.is_person(text));
-        if !is_theirs && !self.messages.contains(&sighting.message_id) {
+        let is_any = |texts: &[Option<String>]| {
+            let mut texts = texts.iter().flatten();
+            texts.any(|text| self.is_person(text))
+        };
+        let (by_number, by_user_id) = (is_any(numbers), is_any(user_ids));
+        if !by_number && !by_user_id {
+            // One message may be of two people: what is said of the other names nobody.
+            if self.messages.contains(&sighting.message_id) {
+                self.webhooks.extend(sighting.webhook_id);
+                if sighting.in_group {
+                    self.shared.insert(sighting.report_id, sighting.message_id);
+                }
+            }
             return;
         }
         self.webhooks.extend(sighting.webhook_id);
         self.names.extend(user_ids.iter().flatten().cloned());
         if sighting.in_group {
             self.shared.insert(sighting.report_id, sighting.message_id);
-        } else {
-            // Who is erased by an id has a number too.
+            return;
+        }
+        self.messages.insert(sighting.message_id);
+        if by_user_id {
+            // A person who is known by an id has a number too.
             let numbers = numbers.iter().flatten();
             let numbers = numbers.filter_map(|number| Person::new(number).ok());
             let numbers = numbers.filter(Person::is_number);
             self.names
                 .extend(numbers.map(|number| number.name().to_owned()));
-            self.messages.insert(sighting.message_id);
         }
     }
 }
@@ -291,7 +305,9 @@ impl Store {
                         let body: Vec<u8> = row.get(1)?;
                         let encoding: Option<String> = row.get(2)?;
                         let opened = provider::opened(&body, encoding.as_deref());
-                        if webhooks.contains(&webhook_id) || mentions.is_in(&opened.text) {
+                        let mut texts = opened.texts.iter();
+                        if webhooks.contains(&webhook_id) || texts.any(|text| mentions.is_in(text))
+                        {
                             bodies.push(webhook_id);
                         } else {
                             unread += u64::from(!opened.is_whole);
@@ -336,9 +352,11 @@ impl Store {
             }
             found.texts.push((*texts, keys));
         }
-        found.ignored = self
-            .look("search what was ignored", move |connection| {
-                ignored(connection, &by_name)
+        (found.ignored, found.alerts) = self
+            .look("search what was ignored or gathered", move |connection| {
+                let ignored = keys_of("ignored", "what", connection, &by_name)?;
+                let alerts = keys_of("alert", "error_key", connection, &mentions)?;
+                Ok((ignored, alerts))
             })
             .await?;
         Ok(())
@@ -358,7 +376,7 @@ impl Store {
             answers: named(|table| table == "attempt"),
             payloads: named(|table| table == "payload"),
             texts: named(|table| table != "attempt" && table != "payload")
-                + found.ignored.len() as u64,
+                + (found.ignored.len() + found.alerts.len()) as u64,
             unread: found.unread,
             ..Erased::default()
         };
@@ -407,6 +425,7 @@ impl Store {
         self.run(move |core| {
             core.change("erase", |connection, _| {
                 forget_ignored(connection, &found.ignored)
+                    .and_then(|()| blot_alerts(connection, &mentions, &found.alerts))
                     .map_err(|error| backend("cannot erase".to_owned(), error))
             })
         })

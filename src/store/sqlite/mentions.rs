@@ -21,6 +21,10 @@ const CLOUD_ID: &str = "wamid.";
 /// API, base64 around the number in half bytes.
 const CODED_IDS: [&str; 5] = [CLOUD_ID, "gBE", "gBG", "ABE", "ABG"];
 
+/// Letters of an id that are looked at, after its beginning: it holds the number among the first, and
+/// ids may begin anywhere in a long string of such letters.
+const LONGEST_ID: usize = 128;
+
 /// The names of a person, ready to be looked for.
 #[derive(Debug, Clone)]
 pub(super) struct Mentions {
@@ -79,12 +83,18 @@ impl Mentions {
             places.extend(found.filter(|place| stands_alone(text, place)));
         }
         let coded = self.coded.iter().flat_map(|coded| coded.find_iter(text));
+        // Where the letters of base64 end: looked for once, however many ids may begin in them.
+        let mut letters_end = 0;
         for (start, end) in coded.map(|found| (found.start(), found.end())) {
-            let rest = &text[end..];
-            let length = rest.find(|letter| !is_base64(letter)).unwrap_or(rest.len());
-            let id = start..end + length;
+            if letters_end < end || text[start..].starts_with(CLOUD_ID) {
+                let rest = &text[end..];
+                letters_end = end + rest.find(|letter| !is_base64(letter)).unwrap_or(rest.len());
+            }
+            let id = start..letters_end;
             let is_whole = text[id.clone()].starts_with(CLOUD_ID) || stands_alone(text, &id);
-            if is_whole && self.is_coded_in(&text[id.clone()]) {
+            // Base64 is ASCII, and so are the beginnings of ids.
+            let looked_at = start..letters_end.min(end + LONGEST_ID);
+            if is_whole && self.is_coded_in(&text[looked_at]) {
                 places.push(id);
             }
         }
@@ -220,6 +230,22 @@ mod tests {
             "wamid.HBgLNjAxNzM1MjYyMzMVAgARGBJCNkY5NTBENEU3ODYxQTM3RUQA",
             "60173526233",
         );
+    }
+
+    /// The work is a number of letters for each beginning: with all that follow it takes hours.
+    #[test]
+    fn a_long_string_of_beginnings_of_ids_is_gone_through_once() {
+        let premises = on_premises(NUMBER);
+        for beginning in ["gBE", "gBE/", "gBE=", "wamid.", "wamid.HBgL"] {
+            let long = beginning.repeat(1_000_000 / beginning.len());
+            assert!(!mentions().is_in(&long), "{beginning}");
+            for id in [premises.as_str(), ID] {
+                let text = format!("{} {id}", &long[..30_000]);
+                assert!(mentions().is_in(&text), "{beginning} {id}");
+            }
+            let at_the_end = format!("{}/{premises}", "gBE/".repeat(1000));
+            assert!(mentions().is_in(&at_the_end));
+        }
     }
 
     #[test]

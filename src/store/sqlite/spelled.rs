@@ -7,9 +7,11 @@
 //!    of JSON, HTML and forms are written out first, one over the other too.
 //! 2. Digits that adjoin with nothing between are one string. The number is never found inside a
 //!    longer one (a time, an id, another number), but for zeros before it, which are dialled.
-//! 3. Digits that stand apart hide it in one case: a plus begins them, and with the number they are
-//!    still no longer than a number may be. `+1 385 990 001 122` is of another country. What follows
-//!    never hides it, since no number begins with another whole number.
+//! 3. Digits that stand apart hide it in one case: they are a country code, and with the number no
+//!    longer than a number may be. `+1 385 990 001 122` is of another country. A country code is one
+//!    to three digits after a plus, the first no zero, with blanks, hyphens, dots or brackets alone
+//!    before the number: `+0100; 385…` is a time, and `+1, 385…` a list. What follows never hides it,
+//!    since no number begins with another whole number.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -18,9 +20,9 @@ use crate::model::decimal;
 
 /// Characters between two digits of one number at most.
 const GAP: usize = 8;
-/// Digits of the longest number that there is, and of the shortest with its country code.
+/// Digits of the longest number that there is, and of the longest country code.
 const LONGEST: usize = 15;
-const SHORTEST: usize = 7;
+const LONGEST_CODE: usize = 3;
 /// How often a text may be escaped, as JSON within a string of JSON within a form.
 const LAYERS: usize = 4;
 /// Stands between digits that cannot be of one number.
@@ -71,13 +73,15 @@ struct Mark {
     adjoins: bool,
     /// A plus stands before it.
     has_plus: bool,
+    /// Nothing stands between it and the digit before but what may follow a country code.
+    is_joined: bool,
 }
 
 impl Reduced {
     fn new(text: &str, without_trunks: bool) -> Self {
         let mut reduced = Self::default();
         // Characters since the last digit, and whether a plus that is no blank of a form is among them.
-        let (mut gap, mut has_plus) = (GAP + 1, false);
+        let (mut gap, mut has_plus, mut is_joined) = (GAP + 1, false, false);
         for (start, letter) in text.char_indices() {
             let end = start + letter.len_utf8();
             let value = decimal(letter);
@@ -91,6 +95,7 @@ impl Reduced {
                     end,
                     adjoins: gap == 0,
                     has_plus: has_plus || (gap > 0 && ends_with_plus(&text[..start])),
+                    is_joined: is_joined && gap <= GAP,
                 };
                 if gap > GAP {
                     reduced.digits.push(BREAK);
@@ -102,11 +107,13 @@ impl Reduced {
                 }
                 reduced.digits.extend(u8::try_from(value));
                 reduced.marks.push(mark);
-                (gap, has_plus) = (0, false);
+                (gap, has_plus, is_joined) = (0, false, true);
             } else if letter.is_alphanumeric() && !is_left_out {
                 (gap, has_plus) = (GAP + 1, false);
             } else {
+                // Right after a digit a plus is the blank of a form.
                 has_plus |= letter == '+' && gap > 0;
+                is_joined &= is_left_out || follows_code(letter) || (letter == '+' && gap == 0);
                 gap = gap.saturating_add(1);
             }
         }
@@ -141,12 +148,35 @@ impl Reduced {
         if self.marks[first].has_plus {
             return true;
         }
-        let before = self.digits[..first].iter().rev();
-        let before = before.take(SHORTEST).take_while(|digit| **digit != BREAK);
-        let marks = self.marks[..first].iter().rev().zip(before);
-        let plus = marks.enumerate().find(|(_, (mark, _))| mark.has_plus);
-        plus.is_none_or(|(index, _)| index + 1 >= SHORTEST || index + 1 + length > LONGEST)
+        !self.follows_country_code(first, length)
     }
+
+    /// Whether a country code stands before the number of so many digits that begins there.
+    fn follows_country_code(&self, first: usize, length: usize) -> bool {
+        if !self.marks[first].is_joined {
+            return false;
+        }
+        let code = self.marks[..first].iter().rev();
+        let after_first = code.take_while(|mark| mark.adjoins).count();
+        let Some(begin) = first.checked_sub(after_first + 1) else {
+            return false;
+        };
+        let digits = after_first + 1;
+        self.marks[begin].has_plus
+            && !matches!(self.digits[begin], b'0' | BREAK)
+            && digits <= LONGEST_CODE
+            && digits + length <= LONGEST
+    }
+}
+
+/// Whether the letter may stand between a country code and the rest of a number.
+const fn follows_code(letter: char) -> bool {
+    matches!(
+        letter,
+        ' ' | '\t' | '\u{a0}' | '\u{2000}'..='\u{200b}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
+            | '-'
+            | '_' | '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '.' | '(' | ')' | '[' | ']'
+    )
 }
 
 fn ends_with_plus(text: &str) -> bool {

@@ -103,7 +103,12 @@ pub(super) const TEXTS: &[Texts] = &[
     Texts {
         table: "webhook",
         key: "webhook_id",
-        columns: &["outcome_detail", "content_type", "user_agent"],
+        columns: &[
+            "outcome_detail",
+            "content_type",
+            "content_encoding",
+            "user_agent",
+        ],
         about: "NULL, NULL",
         from: "webhook",
         are_ids: false,
@@ -119,7 +124,7 @@ pub(super) const TEXTS: &[Texts] = &[
     Texts {
         table: "condition",
         key: "condition_id",
-        columns: &["text"],
+        columns: &["subject", "text"],
         about: "NULL, NULL",
         from: "condition",
         are_ids: false,
@@ -143,7 +148,7 @@ pub(super) const TEXTS: &[Texts] = &[
     Texts {
         table: "message",
         key: "message_id",
-        columns: &["provider_message_id", "recipient", "bulk_id"],
+        columns: &["provider_message_id", "recipient", "sender", "bulk_id"],
         about: "message_id, 0",
         from: "message",
         are_ids: true,
@@ -151,7 +156,7 @@ pub(super) const TEXTS: &[Texts] = &[
     Texts {
         table: "report",
         key: "report_id",
-        columns: &["recipient", "group_id", "bulk_id"],
+        columns: &["recipient", "sender", "group_id", "bulk_id"],
         about: "message_id, report_id",
         from: "report",
         are_ids: true,
@@ -159,7 +164,7 @@ pub(super) const TEXTS: &[Texts] = &[
     Texts {
         table: "webhook",
         key: "webhook_id",
-        columns: &["broadcast"],
+        columns: &["default_sender", "broadcast"],
         about: "NULL, NULL",
         from: "webhook",
         are_ids: true,
@@ -294,13 +299,15 @@ fn blotted(mentions: &Mentions, text: &str) -> String {
     }
 }
 
-/// What was ignored under a name that names the person: few rows, without a key of their own.
-pub(super) fn ignored(
+/// The texts that are keys and name the person, of a table with few rows and no key of its own.
+pub(super) fn keys_of(
+    table: &'static str,
+    column: &'static str,
     connection: &Connection,
     mentions: &Mentions,
 ) -> rusqlite::Result<Vec<String>> {
     let mut names: Vec<String> = connection
-        .prepare("SELECT DISTINCT what FROM ignored")?
+        .prepare(&format!("SELECT DISTINCT {column} FROM {table}"))?
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     names.retain(|name| mentions.is_in(name));
@@ -312,6 +319,21 @@ pub(super) fn forget_ignored(connection: &Connection, names: &[String]) -> rusql
     let mut delete = connection.prepare_cached("DELETE FROM ignored WHERE what = ?1")?;
     names.iter().try_for_each(|name| {
         delete.execute([name])?;
+        Ok(())
+    })
+}
+
+/// Blots the person out of these keys of alerts that are still to be told.
+pub(super) fn blot_alerts(
+    connection: &Connection,
+    mentions: &Mentions,
+    keys: &[String],
+) -> rusqlite::Result<()> {
+    // Where another row has what is left of a key, this one is forgotten.
+    let mut update = connection
+        .prepare_cached("UPDATE OR REPLACE alert SET error_key = ?2 WHERE error_key = ?1")?;
+    keys.iter().try_for_each(|key| {
+        update.execute([key, &blotted(mentions, key)])?;
         Ok(())
     })
 }

@@ -140,8 +140,14 @@ fn say_in_texts(store: &rusqlite::Connection) {
              SELECT forward_id, 1, 0, 1, ?1, ?1 FROM forward WHERE message_id = {other}"
         ),
         "INSERT INTO condition (what, subject, holds, began_at_ms, told_at_ms, text) \
-         VALUES ('kept', '', 1, 0, 0, ?1)"
+         VALUES ('kept', ?1, 1, 0, 0, ?1)"
             .to_owned(),
+        // Far enough ahead that it is not told meanwhile.
+        format!(
+            "INSERT INTO alert (subscriber_id, error_key, failures, message_id, report_id, due_at_ms) \
+             VALUES (1, ?1, 1, 0, 0, {})",
+            START_MS + 30_000
+        ),
     ] {
         assert_eq!(store.execute(&sql, [&said]).unwrap(), 1, "{sql}");
     }
@@ -194,7 +200,7 @@ async fn a_person_goes_from_every_place_in_every_spelling_and_a_neighbour_stays(
     assert_eq!((removed.messages, removed.pending), (4, 4));
     assert_eq!(
         (removed.answers, removed.payloads, removed.texts),
-        (1, 1, 5)
+        (1, 1, 6)
     );
     // Those of the neighbour whose compression nobody knows.
     assert_eq!(removed.unread, neighbour().len() as u64);
@@ -215,6 +221,7 @@ async fn a_person_goes_from_every_place_in_every_spelling_and_a_neighbour_stays(
         "*".repeat(ID_PLAIN.len())
     );
     assert_eq!(text, blotted);
+    assert_eq!(app.value::<String>("SELECT error_key FROM alert"), blotted);
     let metadata: String = app.value("SELECT metadata FROM registration");
     let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
     assert_eq!(metadata["b"], serde_json::json!([stars, NEIGHBOUR]));
