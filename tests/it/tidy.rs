@@ -48,6 +48,10 @@ const LONG_FILES: &[(&str, &str)] = &[
         "what each field of a subscriber must be, checked once and in one list",
     ),
     (
+        "src/store/sqlite/files.rs",
+        "the three files of a store, who owns them and which they are, with their tests",
+    ),
+    (
         "src/store/sqlite/subscribers.rs",
         "a subscriber's columns, written and read in one place",
     ),

@@ -6,11 +6,13 @@
 
 use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::mem::ManuallyDrop;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::backend;
+use super::log_copy::SALTS;
 use super::log_lock::lock_log;
 use crate::store::Error;
 
@@ -212,6 +214,8 @@ pub(super) struct Files {
     index_id: Option<FileId>,
     /// The lock on the log.
     log: Option<File>,
+    /// Never closed: that would drop the locks that SQLite has on it.
+    open_index: ManuallyDrop<Option<File>>,
     /// That the log cannot be given the store's mode was said.
     access_failed: bool,
 }
@@ -231,6 +235,7 @@ impl Files {
             index,
             index_id: None,
             log: None,
+            open_index: ManuallyDrop::new(None),
             access_failed: false,
         };
         files.remember_log()?;
@@ -245,6 +250,7 @@ impl Files {
         self.log = lock_log(&self.store)?;
         self.wal_id = FileId::at(&self.wal);
         self.index_id = FileId::at(&self.index);
+        self.open_index = ManuallyDrop::new(File::open(&self.index).ok());
         Ok(())
     }
 
@@ -256,6 +262,14 @@ impl Files {
     /// The log, open.
     pub(super) const fn log(&self) -> Option<&File> {
         self.log.as_ref()
+    }
+
+    /// The salts of the log that the index is of; `None` where it cannot be read.
+    /// <https://sqlite.org/walformat.html#the_wal_index_file_format>.
+    pub(super) fn index_salts(&self) -> Option<[u8; SALTS]> {
+        let mut salts = [0; SALTS];
+        let index = self.open_index.as_ref()?;
+        index.read_exact_at(&mut salts, 32).ok().map(|()| salts)
     }
 
     /// Whether each path still leads to the file that was opened. What SQLite writes into

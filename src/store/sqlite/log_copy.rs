@@ -15,6 +15,8 @@ use super::tending::CHECKPOINT_PAGES;
 const HEADER: usize = 32;
 /// Bytes before each page, in front of it.
 const PAGE_HEADER: usize = 24;
+/// Bytes of the two numbers that tell one log from the next.
+pub(super) const SALTS: usize = 8;
 /// How a log begins; the last bit says how its checksums read words.
 const MAGIC: u32 = 0x377F_0682;
 /// Pages that are kept, three times what a log has when it is moved into the store's file. One that
@@ -62,16 +64,13 @@ impl LogCopy {
     }
 
     /// Takes a log of so many pages for one that SQLite has begun anew; returns whether it is.
-    pub(super) fn follow(&mut self, log: &File, pages: u32) -> bool {
+    /// The index has the salts of the log that it is of, which an older copy has not. They say
+    /// nothing by themselves: a program that just opened the store draws them at random.
+    pub(super) fn follow(&mut self, log: &File, pages: u32, salts: [u8; SALTS]) -> bool {
         let Some(mut new) = Known::begin(log) else {
             return false;
         };
-        // A log that is begun anew counts on; an older copy does not.
-        let follows = |known: &Known| {
-            let steps = new.salt().wrapping_sub(known.salt());
-            (1..=u32::MAX / 2).contains(&steps)
-        };
-        let is_new = self.known.as_ref().is_none_or(follows) && new.extend(log, pages);
+        let is_new = new.header[16..24] == salts && new.extend(log, pages);
         if is_new {
             self.known = Some(new);
         }
@@ -140,11 +139,6 @@ impl Known {
             pages: 0,
             sums,
         })
-    }
-
-    /// What is counted up each time that the log is begun anew.
-    fn salt(&self) -> u32 {
-        word(&self.header, 16)
     }
 
     fn last(&self) -> &[u8] {

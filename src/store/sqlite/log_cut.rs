@@ -67,7 +67,8 @@ impl Core {
             if pages == 0 {
                 self.log_copy.forget();
             }
-            if pages == 0 || self.log_copy.follow(log, pages) {
+            let begins = || self.files.index_salts();
+            if pages == 0 || begins().is_some_and(|salts| self.log_copy.follow(log, pages, salts)) {
                 WAL_PAGES.set(pages);
                 UNSEEN.set(false);
                 return Ok(());

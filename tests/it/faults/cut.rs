@@ -239,6 +239,31 @@ async fn a_log_that_another_program_empties_into_the_store_is_not_cut() {
     assert_eq!(stored(&home), (0..next + AFTER).collect());
 }
 
+/// A program that just opened the store draws the numbers by which a log is known at random.
+#[actix_web::test]
+async fn a_log_that_another_program_begins_anew_is_not_cut() {
+    let home = Home::new();
+    let service = home.start();
+    for round in 0..10 {
+        post_each(service.address, round..=round).await;
+        let other = Connection::open(home.file("tickrelay.db")).unwrap();
+        let emptied = "PRAGMA wal_checkpoint(TRUNCATE)";
+        other.query_row(emptied, [], |_| Ok(())).unwrap();
+        let counted = "INSERT INTO ignored VALUES (99, ?1, 1, 0, 0)";
+        other.execute(counted, [round.to_string()]).unwrap();
+    }
+    let log = kill(service);
+    assert!(
+        !log.contains("store.log_cut") && !log.contains("store.displaced"),
+        "{log}"
+    );
+    assert_eq!(stored(&home), (0..10).collect());
+    let store = Connection::open(home.file("tickrelay.db")).unwrap();
+    let counted = "SELECT count(*) FROM ignored WHERE source_id = 99";
+    let counted = store.query_row(counted, [], |row| row.get::<_, i64>(0));
+    assert_eq!(counted.unwrap(), 10, "what the other program wrote");
+}
+
 #[actix_web::test]
 async fn a_service_that_does_not_look_into_its_log_is_caught_by_what_it_answered() {
     let (home, switch) = shim::with_switch();
