@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod guard;
 pub mod lane;
 pub mod lanes;
+mod own_headers;
 pub mod pace;
 pub mod schedule;
 pub mod sender;

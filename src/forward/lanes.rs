@@ -27,7 +27,6 @@ mod disabled;
 mod failing;
 mod halt;
 mod news;
-mod own_headers;
 mod refill_at;
 mod shown;
 mod task;

@@ -24,6 +24,7 @@ use tokio::time::timeout;
 
 use super::envelope::SIGNATURE;
 use super::guard::{BlockedAddress, Guard, Target, TargetError};
+use super::own_headers::OwnHeaders;
 use crate::model::{ErrorCode, Headers, Outcome};
 use answer::{BODY_TIME, hide, judge, location_of, told};
 use redaction::{REDACTED, Redaction};
@@ -155,6 +156,7 @@ pub struct Sender {
     timeout: Duration,
     /// Hides the proxy's credentials.
     redaction: Redaction,
+    own_headers: OwnHeaders,
     samples: Arc<Semaphore>,
     questions: Arc<Semaphore>,
 }
@@ -198,6 +200,7 @@ impl Sender {
             guard,
             timeout: config.timeout,
             redaction,
+            own_headers: OwnHeaders::default(),
             samples: Arc::new(Semaphore::new(SAMPLES_AT_ONCE)),
             questions: Arc::new(Semaphore::new(QUESTIONS_AT_ONCE)),
         })
@@ -207,6 +210,11 @@ impl Sender {
     #[must_use]
     pub const fn guard(&self) -> &Guard {
         &self.guard
+    }
+
+    /// The headers that subscribers have, or had, of their own.
+    pub(crate) const fn own_headers(&self) -> &OwnHeaders {
+        &self.own_headers
     }
 
     /// Makes one attempt. What goes wrong beyond this machine is in the outcome.

@@ -5,6 +5,7 @@ mod asked;
 mod rendered;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Timestamp, Uuid};
@@ -87,7 +88,9 @@ struct Test<'a> {
     /// Where it is sent to; the subscriber's own has of a chat's only the beginning.
     url: SecretText,
     secrets: Vec<SigningSecret>,
-    own: Headers,
+    own: Arc<Headers>,
+    /// Those that something was sent with before.
+    former: Vec<Arc<Headers>>,
     /// The provider's id of the message that they are about.
     message: String,
 }
@@ -116,10 +119,13 @@ impl Operations {
                 "{name} has no secret to sign with: rotate-secret gives it one"
             )));
         }
+        let own = Arc::new(headers);
+        let known = self.sender.own_headers().of(subscriber.id);
         let test = Test {
             url,
+            former: known.with(&own),
+            own,
             secrets: secrets.into_iter().map(|secret| secret.secret).collect(),
-            own: headers,
             message: format!("tickrelay-sample-{}", fresh_id(self.clock.now_ms())),
             subscriber: &subscriber,
         };
@@ -160,7 +166,7 @@ impl Operations {
             target: target.as_ref(),
             headers: &headers,
             own_headers: &test.own,
-            former_headers: &[],
+            former_headers: &test.former,
             is_url_secret: subscriber.kind == SubscriberKind::Chat,
             body: &payload,
             now_ms,

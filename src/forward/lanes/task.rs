@@ -16,7 +16,6 @@ use super::disabled;
 use super::failing::{self, Failing};
 use super::halt::Halt;
 use super::news::{Change, News};
-use super::own_headers::OwnHeaders;
 use super::refill_at::RefillAt;
 use super::shown::{Shown, log};
 use super::{Forwarding, POLL};
@@ -24,11 +23,12 @@ use crate::forward::breaker::{Breaker, Gate, Transition};
 use crate::forward::envelope::Envelope;
 use crate::forward::guard::{Target, TargetError};
 use crate::forward::lane::{Fate, Lane};
+use crate::forward::own_headers::Known;
 use crate::forward::pace::Pace;
 use crate::forward::schedule::Schedule;
 use crate::forward::sender::{Request, Short};
 use crate::forward::verdict::{self, Ended};
-use crate::model::{GaveUp, Outcome, Subscriber, SubscriberKind, SubscriberState};
+use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberKind, SubscriberState};
 use crate::store::{
     Attempt, Error, Feed, Held, Outbound, Owed, Refill, Settlement, SubscriberSecret, Taken,
     Verdict,
@@ -61,7 +61,9 @@ pub(super) struct LaneTask {
     /// The subscriber's URL, judged anew whenever the subscriber changes, with what belongs to it.
     target: Arc<Result<Target, TargetError>>,
     secrets: Vec<SubscriberSecret>,
-    headers: OwnHeaders,
+    headers: Arc<Headers>,
+    /// Those that something was sent with, now or before.
+    known: Arc<Known>,
     lane: Lane,
     breaker: Breaker,
     pace: Pace,
@@ -109,11 +111,12 @@ impl LaneTask {
             shown: Shown::new(Arc::clone(&shared.metrics), &subscriber.name),
             halt: Halt::default(),
             connections: shared.connections.of(subscriber.id),
+            known: shared.sender.own_headers().of(subscriber.id),
             shared,
             news,
             subscriber,
             secrets: Vec::new(),
-            headers: OwnHeaders::default(),
+            headers: Arc::default(),
             lane: Lane::default(),
             pace: Pace::default(),
             live: false,
@@ -333,7 +336,8 @@ impl LaneTask {
     fn take_outbound(&mut self, outbound: Outbound) {
         let guard = self.shared.sender.guard();
         self.target = Arc::new(guard.target(outbound.url.expose()));
-        self.headers.replace(outbound.headers);
+        self.headers = Arc::new(outbound.headers);
+        self.known.with(&self.headers);
         self.secrets = outbound.secrets;
         let has_secret = !self.secrets.is_empty();
         self.halt.end_if(has_secret, &self.subscriber.name);
@@ -431,15 +435,15 @@ impl LaneTask {
         let target = self.target.clone();
         let sender = Arc::clone(&self.shared.sender);
         let timeout = self.subscriber.timeout();
-        let own = self.headers.clone();
+        let (own, former) = (Arc::clone(&self.headers), self.known.with(&self.headers));
         let is_url_secret = self.subscriber.kind == SubscriberKind::Chat;
         Box::pin(async move {
             let headers = envelope.headers();
             let request = Request {
                 target: target.as_ref().as_ref(),
                 headers: &headers,
-                own_headers: &own.current,
-                former_headers: &own.former,
+                own_headers: &own,
+                former_headers: &former,
                 is_url_secret,
                 body: &owed.payload,
                 now_ms,
