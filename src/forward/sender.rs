@@ -31,6 +31,7 @@ use redaction::{REDACTED, Redaction};
 
 mod answer;
 pub mod fetch;
+mod named;
 mod pieces;
 mod plain;
 mod redaction;

@@ -13,6 +13,7 @@ use crate::support::service::Home;
 use crate::support::{TestApp, authenticated, client, cloud, until, verify};
 
 mod echoes;
+mod foreign;
 mod polled;
 
 const T0: i64 = 1_760_000_000;

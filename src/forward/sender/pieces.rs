@@ -39,9 +39,20 @@ pub(super) enum Text {
     Answer,
 }
 
+/// Which letters there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Letters {
+    /// Those of ASCII: what became of any others makes no difference.
+    #[default]
+    Ascii,
+    /// Those of every alphabet.
+    All,
+}
+
 /// The secrets, by their letters and digits.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pieces {
+    letters: Letters,
     needles: Vec<(Vec<u8>, Part)>,
     /// Where each run stands: of which secret, and from which byte on.
     places: HashMap<u64, Vec<(usize, usize)>>,
@@ -78,10 +89,16 @@ impl Filter {
 }
 
 impl Pieces {
+    pub(super) fn of(letters: Letters) -> Self {
+        Self {
+            letters,
+            ..Self::default()
+        }
+    }
+
     /// Looks for that secret from here on, and for the parts of it.
     pub(super) fn add(&mut self, secret: &[u8], part: Part) {
-        let bytes: Vec<u8> = secret.iter().filter_map(|byte| folded(*byte)).collect();
-        let needle = (bytes, part);
+        let needle = (self.letters.of(secret).0, part);
         if needle.0.len() < LEAST_WHOLE || self.needles.contains(&needle) {
             return;
         }
@@ -105,14 +122,10 @@ impl Pieces {
 
     /// Adds where a secret stands in the text, or a piece of one.
     pub(super) fn find(&self, plain: &Plain, text: Text, hidden: &mut Vec<(usize, usize)>) {
-        let mut bytes = Vec::with_capacity(plain.bytes.len());
-        let mut from = Vec::with_capacity(plain.bytes.len());
-        for (at, byte) in plain.bytes.iter().enumerate() {
-            if let Some(byte) = folded(*byte) {
-                bytes.push(byte);
-                from.push(at);
-            }
+        if self.needles.is_empty() {
+            return;
         }
+        let (bytes, from) = self.letters.of(&plain.bytes);
         let (mut run, mut done) = (0, 0);
         for (end, byte) in bytes.iter().enumerate() {
             run = shifted(run, *byte);
@@ -127,8 +140,8 @@ impl Pieces {
                 .filter_map(|place| self.at(&bytes, start, *place, text));
             if let Some(found) = found.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)) {
                 hidden.push((
-                    plain.span(from[found.start]).0,
-                    plain.span(from[found.end - 1]).1,
+                    plain.span(from[found.start].0).0,
+                    plain.span(from[found.end - 1].1).1,
                 ));
                 done = found.end;
             }
@@ -159,10 +172,61 @@ impl Pieces {
     }
 }
 
-/// A letter or digit without its case.
-fn folded(byte: u8) -> Option<u8> {
-    byte.is_ascii_alphanumeric()
-        .then(|| byte.to_ascii_lowercase())
+impl Letters {
+    /// The letters and digits of a text without their case, a byte for each, and where the first
+    /// and the last byte of each stand.
+    fn of(self, text: &[u8]) -> (Vec<u8>, Vec<(usize, usize)>) {
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut from = Vec::with_capacity(text.len());
+        if self == Self::Ascii {
+            for (at, byte) in text.iter().enumerate() {
+                if byte.is_ascii_alphanumeric() {
+                    bytes.push(byte.to_ascii_lowercase());
+                    from.push((at, at));
+                }
+            }
+            return (bytes, from);
+        }
+        let mut add = |at, length, character| {
+            for byte in folded(character) {
+                bytes.push(byte);
+                from.push((at, at + length - 1));
+            }
+        };
+        let mut at = 0;
+        for chunk in text.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                add(at, character.len_utf8(), character);
+                at += character.len_utf8();
+            }
+            for byte in chunk.invalid() {
+                // So it is in Latin-1, and in `\xe9`, which is a byte or a character.
+                add(at, 1, char::from(*byte));
+                at += 1;
+            }
+        }
+        (bytes, from)
+    }
+}
+
+/// A letter or digit without its case; as some are two in capitals, these two.
+///
+/// Letters outside ASCII share 128 bytes, so a text of others may be taken for a secret once in
+/// 128 times to the power of its length.
+fn folded(character: char) -> impl Iterator<Item = u8> {
+    let ascii = character
+        .is_ascii_alphanumeric()
+        .then(|| character.to_ascii_lowercase());
+    let other = (!character.is_ascii()).then_some(character);
+    let other = other.into_iter().flat_map(char::to_uppercase);
+    let folded = ascii
+        .into_iter()
+        .chain(other.flat_map(char::to_lowercase))
+        .filter(|letter| letter.is_alphanumeric());
+    folded.map(|letter| {
+        let [.., low] = u32::from(letter).to_be_bytes();
+        if letter.is_ascii() { low } else { low | 0x80 }
+    })
 }
 
 /// The last bytes of a text as a number, one further.

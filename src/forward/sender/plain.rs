@@ -1,6 +1,9 @@
 //! Takes escapes off a text, and remembers where each byte stood in it.
 //!
-//! Pure. Knows JSON's and JavaScript's backslashes, HTML's entities and percent-encoding.
+//! Pure. Knows JSON's and JavaScript's backslashes, HTML's entities and percent-encoding. Escapes of
+//! characters become UTF-8, those of bytes become these bytes.
+
+use super::named;
 
 /// A text with what was escaped in it put plainly, and where each byte came from.
 pub(super) struct Plain {
@@ -13,10 +16,13 @@ pub(super) struct Plain {
 
 impl Plain {
     pub(super) fn new(text: &[u8]) -> Self {
+        let end = text.len();
+        // Where the text was cut within a character.
+        let text = text.strip_suffix("\u{fffd}".as_bytes()).unwrap_or(text);
         Self {
             bytes: text.to_vec(),
             spans: (0..text.len()).map(|at| (at, at + 1)).collect(),
-            end: text.len(),
+            end,
         }
     }
 
@@ -66,17 +72,24 @@ impl Plain {
             end: self.end,
         };
         let mut at = 0;
+        let mut buffer = [0; 4];
         while at < self.bytes.len() {
-            let rest = &self.bytes[at..];
-            let (length, byte) = match escape(rest) {
-                Escape::Of(length, byte) => (length, byte),
+            let (length, bytes) = match character(&self.bytes[at..]) {
+                Escape::Byte(length, byte) => {
+                    buffer[0] = byte;
+                    (length, &buffer[..1])
+                }
+                Escape::Number(length, number) => {
+                    // Half of a pair that stands alone is a character of no text.
+                    let character = char::from_u32(number).unwrap_or(char::REPLACEMENT_CHARACTER);
+                    (length, character.encode_utf8(&mut buffer).as_bytes())
+                }
                 Escape::Cut => break,
-                Escape::None => (1, rest[0]),
+                Escape::None => (1, &self.bytes[at..=at]),
             };
-            plain.bytes.push(byte);
-            plain
-                .spans
-                .push((self.spans[at].0, self.spans[at + length - 1].1));
+            let span = (self.spans[at].0, self.spans[at + length - 1].1);
+            plain.bytes.extend_from_slice(bytes);
+            plain.spans.extend(bytes.iter().map(|_| span));
             at += length;
         }
         plain
@@ -86,84 +99,63 @@ impl Plain {
 /// What a text begins with.
 enum Escape {
     /// An escape of that length, and the byte it stands for.
-    Of(usize, u8),
+    Byte(usize, u8),
+    /// An escape of that length, and the number of its character or of a half of it in UTF-16.
+    Number(usize, u32),
     /// An escape that the end of the text has cut.
     Cut,
-    /// No escape of a byte.
+    /// No escape.
     None,
 }
 
-/// The names that HTML has for ASCII.
-const NAMED: [(&[u8], u8); 45] = [
-    (b"&amp;", b'&'),
-    (b"&AMP;", b'&'),
-    (b"&lt;", b'<'),
-    (b"&LT;", b'<'),
-    (b"&gt;", b'>'),
-    (b"&GT;", b'>'),
-    (b"&quot;", b'"'),
-    (b"&QUOT;", b'"'),
-    (b"&apos;", b'\''),
-    (b"&Tab;", b'\t'),
-    (b"&NewLine;", b'\n'),
-    (b"&excl;", b'!'),
-    (b"&num;", b'#'),
-    (b"&dollar;", b'$'),
-    (b"&percnt;", b'%'),
-    (b"&lpar;", b'('),
-    (b"&rpar;", b')'),
-    (b"&ast;", b'*'),
-    (b"&midast;", b'*'),
-    (b"&plus;", b'+'),
-    (b"&comma;", b','),
-    (b"&period;", b'.'),
-    (b"&sol;", b'/'),
-    (b"&colon;", b':'),
-    (b"&semi;", b';'),
-    (b"&equals;", b'='),
-    (b"&quest;", b'?'),
-    (b"&commat;", b'@'),
-    (b"&lsqb;", b'['),
-    (b"&lbrack;", b'['),
-    (b"&bsol;", b'\\'),
-    (b"&rsqb;", b']'),
-    (b"&rbrack;", b']'),
-    (b"&Hat;", b'^'),
-    (b"&lowbar;", b'_'),
-    (b"&UnderBar;", b'_'),
-    (b"&grave;", b'`'),
-    (b"&DiacriticalGrave;", b'`'),
-    (b"&lcub;", b'{'),
-    (b"&lbrace;", b'{'),
-    (b"&verbar;", b'|'),
-    (b"&vert;", b'|'),
-    (b"&VerticalLine;", b'|'),
-    (b"&rcub;", b'}'),
-    (b"&rbrace;", b'}'),
-];
+/// The escape that the text begins with; of two halves of a character, both.
+fn character(text: &[u8]) -> Escape {
+    let first = escape(text);
+    let Escape::Number(length, high @ 0xD800..=0xDBFF) = first else {
+        return first;
+    };
+    match escape(&text[length..]) {
+        Escape::Number(more, low @ 0xDC00..=0xDFFF) => {
+            let number = 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+            Escape::Number(length + more, number)
+        }
+        Escape::Cut => Escape::Cut,
+        _ if length == text.len() => Escape::Cut,
+        _ => first,
+    }
+}
 
 fn escape(text: &[u8]) -> Escape {
     match text {
-        [b'%', rest @ ..] => digits(1, rest, 2),
+        [b'%', b'u' | b'U', rest @ ..] => digits(2, rest, 4),
+        [b'%', rest @ ..] => byte(1, rest),
+        [b'\\', b'u' | b'x', b'{', rest @ ..] => numbered(3, rest, 16, b'}'),
         [b'\\', b'u', rest @ ..] => digits(2, rest, 4),
-        [b'\\', b'x', rest @ ..] => digits(2, rest, 2),
-        [b'\\', byte @ (b'"' | b'\'' | b'\\' | b'/'), ..] => Escape::Of(2, *byte),
-        [b'\\', b'n', ..] => Escape::Of(2, b'\n'),
-        [b'\\', b'r', ..] => Escape::Of(2, b'\r'),
-        [b'\\', b't', ..] => Escape::Of(2, b'\t'),
+        // In a text that was put in capitals, it is the shorter one.
+        [b'\\', b'U', rest @ ..] => match digits(2, rest, 8) {
+            Escape::None => digits(2, rest, 4),
+            found => found,
+        },
+        [b'\\', b'x' | b'X', rest @ ..] => byte(2, rest),
+        [b'\\', byte @ (b'"' | b'\'' | b'\\' | b'/'), ..] => Escape::Byte(2, *byte),
+        [b'\\', b'n', ..] => Escape::Byte(2, b'\n'),
+        [b'\\', b'r', ..] => Escape::Byte(2, b'\r'),
+        [b'\\', b't', ..] => Escape::Byte(2, b'\t'),
         [b'\\' | b'&'] => Escape::Cut,
-        [b'&', b'#', rest @ ..] => numbered(rest),
-        [b'&', ..] => NAMED
-            .iter()
-            .find_map(|(name, byte)| {
-                if text.starts_with(name) {
-                    Some(Escape::Of(name.len(), *byte))
-                } else {
-                    name.starts_with(text).then_some(Escape::Cut)
-                }
-            })
-            .unwrap_or(Escape::None),
+        [b'&', b'#', b'x' | b'X', rest @ ..] => numbered(3, rest, 16, b';'),
+        [b'&', b'#', rest @ ..] => numbered(2, rest, 10, b';'),
+        [b'&', rest @ ..] => named(rest),
         _ => Escape::None,
+    }
+}
+
+/// Two hexadecimal digits after an opening of that length: a byte, as of UTF-8.
+fn byte(opening: usize, rest: &[u8]) -> Escape {
+    match digits(opening, rest, 2) {
+        Escape::Number(length, number) => {
+            u8::try_from(number).map_or(Escape::None, |byte| Escape::Byte(length, byte))
+        }
+        other => other,
     }
 }
 
@@ -176,30 +168,48 @@ fn digits(opening: usize, rest: &[u8], count: usize) -> Escape {
     if found.len() < count {
         return Escape::Cut;
     }
-    byte_of(found, 16).map_or(Escape::None, |byte| Escape::Of(opening + count, byte))
+    number(found, 16).map_or(Escape::None, |number| {
+        Escape::Number(opening + count, number)
+    })
 }
 
-/// What follows `&#`: a number, decimal or after an `x` hexadecimal, and a semicolon.
-fn numbered(rest: &[u8]) -> Escape {
-    let is_hex = matches!(rest.first(), Some(b'x' | b'X'));
-    let number = &rest[usize::from(is_hex)..];
-    let length = number
+/// What follows an opening of that length: a number and what closes it.
+fn numbered(opening: usize, rest: &[u8], radix: u32, close: u8) -> Escape {
+    let length = rest
         .iter()
         .take(8)
         .take_while(|byte| byte.is_ascii_hexdigit())
         .count();
-    match number.get(length) {
-        None if length == number.len() => Escape::Cut,
-        Some(b';') => byte_of(&number[..length], if is_hex { 16 } else { 10 })
-            .map_or(Escape::None, |byte| {
-                Escape::Of(3 + usize::from(is_hex) + length, byte)
+    match rest.get(length) {
+        None => Escape::Cut,
+        Some(found) if *found == close => number(&rest[..length], radix)
+            .map_or(Escape::None, |number| {
+                Escape::Number(opening + length + 1, number)
             }),
+        Some(_) => Escape::None,
+    }
+}
+
+/// What follows `&`: a name and a semicolon.
+fn named(rest: &[u8]) -> Escape {
+    let length = rest
+        .iter()
+        .take(named::LONGEST + 1)
+        .take_while(|byte| byte.is_ascii_alphanumeric())
+        .count();
+    let name = &rest[..length];
+    match rest.get(length) {
+        None if named::begins_one(name) => Escape::Cut,
+        Some(b';') => named::character(name).map_or(Escape::None, |character| {
+            Escape::Number(length + 2, character.into())
+        }),
         _ => Escape::None,
     }
 }
 
-/// The byte of that number; other characters are in none of our secrets.
-fn byte_of(number: &[u8], radix: u32) -> Option<u8> {
-    let number = std::str::from_utf8(number).ok()?;
-    u8::try_from(u32::from_str_radix(number, radix).ok()?).ok()
+/// That number, if it is one of a character or of a half of one in UTF-16.
+fn number(digits: &[u8], radix: u32) -> Option<u32> {
+    let digits = std::str::from_utf8(digits).ok()?;
+    let number = u32::from_str_radix(digits, radix).ok()?;
+    (number <= u32::from(char::MAX)).then_some(number)
 }

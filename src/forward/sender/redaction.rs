@@ -2,14 +2,14 @@
 //!
 //! Pure. A secret is found as it is, JSON-escaped, HTML-escaped, percent-encoded, in hex and in
 //! base64, also inside something longer that was encoded, and in up to three of these escapes one
-//! over the other. [`Pieces`] finds it too where its case, its punctuation or its lines are others,
-//! and where only a piece of it is told. What ends with the beginning of a secret was cut there,
+//! over the other, whatever its alphabet. [`Pieces`] finds it too where its case, its punctuation
+//! or its lines are others, and where only a piece of it is told. What ends with the beginning of a secret was cut there,
 //! and loses that too. Whoever answers can always give it away in a code of its own.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use super::pieces::{Part, Pieces, Text};
+use super::pieces::{Letters, Part, Pieces, Text};
 use super::plain::Plain;
 
 /// What stands in the place of a secret.
@@ -25,13 +25,25 @@ const LAYERS: usize = 3;
 /// So much of a large answer is looked through at once, in bytes.
 const WINDOW: usize = 256 * 1024;
 /// How many bytes an escaped letter of a secret may take where two windows meet.
-const ESCAPED: usize = 16;
+const ESCAPED: usize = 24;
 
 /// What must not be shown, in each form that is looked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Redaction {
     needles: Vec<Vec<u8>>,
     pieces: Pieces,
+    /// Those with letters outside ASCII.
+    foreign: Pieces,
+}
+
+impl Default for Redaction {
+    fn default() -> Self {
+        Self {
+            needles: Vec::new(),
+            pieces: Pieces::default(),
+            foreign: Pieces::of(Letters::All),
+        }
+    }
 }
 
 impl Redaction {
@@ -57,10 +69,34 @@ impl Redaction {
             self.add(plain.bytes.clone());
         }
         self.pieces.add(bytes, part);
+        if !secret.is_ascii() {
+            self.hide_latin(secret);
+            if secret
+                .chars()
+                .any(|it| !it.is_ascii() && it.is_alphanumeric())
+            {
+                self.foreign.add(bytes, part);
+            }
+        }
         self.hide_hex(bytes, part);
         for escaped in escaped(secret) {
             self.hide_base64(&escaped, part);
         }
+    }
+
+    /// Hides that text as those write it who know Latin-1 beside escapes, and as they read it.
+    fn hide_latin(&mut self, secret: &str) {
+        let mut bytes = Vec::with_capacity(secret.len());
+        for character in secret.chars() {
+            match u8::try_from(character) {
+                Ok(byte) => bytes.push(byte),
+                Err(_) => bytes.extend(character.encode_utf8(&mut [0; 4]).bytes()),
+            }
+        }
+        self.add(bytes);
+        let read: String = secret.bytes().map(char::from).collect();
+        self.foreign.add(read.as_bytes(), Part::Whole);
+        self.add(read.into_bytes());
     }
 
     /// Hides that text in hex, also as a dump of words that has each two bytes in turned order.
@@ -170,6 +206,7 @@ impl Redaction {
                 plain.find(needle, LEAST, &mut hidden);
             }
             self.pieces.find(&plain, Text::Excerpt, &mut hidden);
+            self.foreign.find(&plain, Text::Excerpt, &mut hidden);
             let next = plain.unescaped();
             if next.bytes == plain.bytes {
                 break;
@@ -186,7 +223,8 @@ impl Redaction {
     ///
     /// It may be large: it is looked through once, a part at a time, and copied only for a secret.
     pub(super) fn apply_to_answer(&self, answer: &[u8]) -> Option<Vec<u8>> {
-        let shared = (self.pieces.longest() * ESCAPED).min(WINDOW / 2);
+        let longest = self.pieces.longest().max(self.foreign.longest());
+        let shared = (longest * ESCAPED).min(WINDOW / 2);
         let mut hidden = Vec::new();
         let mut from = 0;
         loop {
@@ -195,6 +233,7 @@ impl Redaction {
             let mut plain = Plain::new(&answer[from..until]);
             for _ in 0..=LAYERS {
                 self.pieces.find(&plain, Text::Answer, &mut found);
+                self.foreign.find(&plain, Text::Answer, &mut found);
                 if !plain.has_escapes() {
                     break;
                 }
@@ -238,7 +277,24 @@ fn escaped(secret: &str) -> Vec<Vec<u8>> {
     let html = secret.replace('&', "&amp;").replace('<', "&lt;");
     let html = html.replace('>', "&gt;").replace('"', "&quot;");
     let percent = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-    for form in [json.to_owned(), json.replace('/', "\\/"), html, percent] {
+    let ascii = |form: &dyn Fn(char) -> String, text: &str| -> String {
+        let escaped = |it: char| if it.is_ascii() { it.into() } else { form(it) };
+        text.chars().map(escaped).collect()
+    };
+    let units = |it: char| -> String {
+        let mut units = [0; 2];
+        let units = it.encode_utf16(&mut units).iter();
+        units.fold(String::new(), |all, unit| format!("{all}\\u{unit:04x}"))
+    };
+    let others = [
+        ascii(&units, json),
+        ascii(&|it| format!("&#{};", u32::from(it)), &html),
+        ascii(&|it| format!("&#x{:x};", u32::from(it)), &html),
+    ];
+    for form in [json.to_owned(), json.replace('/', "\\/"), html, percent]
+        .into_iter()
+        .chain(others)
+    {
         if !forms.contains(&form.as_bytes().to_vec()) {
             forms.push(form.into_bytes());
         }
@@ -254,5 +310,9 @@ fn hex(bytes: &[u8], alphabet: &[u8; 16]) -> Vec<u8> {
         .collect()
 }
 
+#[cfg(test)]
+mod foreign {
+    mod tests;
+}
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use crate::support::service::Home;
 use crate::support::{TestApp, authenticated, client, cloud, until};
 
 /// How a text is written by one who sends it back.
-type Form = fn(&str) -> String;
+pub(super) type Form = fn(&str) -> String;
 
 const FORMS: [(&str, Form); 11] = [
     ("plain", str::to_owned),
@@ -60,14 +60,14 @@ const FORMS: [(&str, Form); 11] = [
 ];
 
 /// A server that answers 500 with the head of each request in that form.
-struct Echo {
-    url: String,
+pub(super) struct Echo {
+    pub(super) url: String,
     /// The head of the last request.
     head: Arc<Mutex<String>>,
 }
 
 impl Echo {
-    fn start(form: Form) -> Self {
+    pub(super) fn start(form: impl Fn(&str) -> String + Copy + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let head = Arc::<Mutex<String>>::default();
@@ -90,7 +90,11 @@ impl Echo {
     }
 }
 
-fn answer(mut stream: TcpStream, form: Form, seen: &Mutex<String>) -> std::io::Result<()> {
+fn answer(
+    mut stream: TcpStream,
+    form: impl Fn(&str) -> String,
+    seen: &Mutex<String>,
+) -> std::io::Result<()> {
     let mut request = Vec::new();
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
         let mut part = [0; 4096];
@@ -272,6 +276,16 @@ async fn a_credential_that_was_replaced_is_hidden_in_answers_under_way_and_in_la
     for excerpt in excerpts().concat() {
         assert!(excerpt.contains("[redacted] and [redacted]"), "{excerpt}");
     }
+    let test = json!({"status": "sent"});
+    let tested = admin.post("/subscribers/crm/test", &test).await.with(200);
+    let body = &tested["samples"][0]["response"]["body"];
+    assert_eq!(body, "you sent [redacted] and [redacted]");
+    // Control: it is the memory of what was replaced that hides it, and a restart takes that away.
+    let app = app.restart().await;
+    let admin = app.caller(Role::Admin).await;
+    let tested = admin.post("/subscribers/crm/test", &test).await.with(200);
+    let body = &tested["samples"][0]["response"]["body"];
+    assert_eq!(body, &format!("you sent {KEY} and {PASSWORD}"));
     app.stop().await;
 }
 

@@ -17,7 +17,7 @@ fn check(form: &str) {
     assert_eq!(shown, format!("before {REDACTED}, after"), "{text}");
 }
 
-fn percent(text: &str) -> String {
+pub(super) fn percent(text: &str) -> String {
     let encoded = |byte: u8| {
         if byte.is_ascii_alphanumeric() {
             char::from(byte).to_string()
@@ -28,12 +28,12 @@ fn percent(text: &str) -> String {
     text.bytes().map(encoded).collect()
 }
 
-fn html(text: &str) -> String {
+pub(super) fn html(text: &str) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;");
     text.replace('>', "&gt;").replace('"', "&quot;")
 }
 
-fn json(text: &str) -> String {
+pub(super) fn json(text: &str) -> String {
     serde_json::to_string(text)
         .unwrap()
         .trim_matches('"')
@@ -65,12 +65,12 @@ fn a_secret_is_found_in_every_usual_form() {
     }
 }
 
-fn hex(text: &str) -> String {
+pub(super) fn hex(text: &str) -> String {
     each(text, |byte| format!("{byte:02x}"))
 }
 
 /// Each byte in that form.
-fn each(text: &str, form: impl Fn(u8) -> String) -> String {
+pub(super) fn each(text: &str, form: impl Fn(u8) -> String) -> String {
     text.bytes()
         .fold(String::new(), |all, byte| all + &form(byte))
 }
@@ -160,7 +160,7 @@ fn long() -> Redaction {
 }
 
 /// Lines of so many characters.
-fn wrapped(text: &str, columns: usize) -> String {
+pub(super) fn wrapped(text: &str, columns: usize) -> String {
     let letters: Vec<char> = text.chars().collect();
     let lines = letters.chunks(columns).map(String::from_iter);
     lines.collect::<Vec<_>>().join("\r\n")
