@@ -19,7 +19,7 @@ mod wording;
 pub use filter::{Filter, FilterError, Offer, Refusal, Rule};
 pub use forward::{ErrorCode, ForwardState, GaveUp, Outcome};
 pub use message::{Change, Message, Standing, TypeRule};
-pub use number::{decimal, digits, is_phone_number};
+pub use number::{decimal, digits, is_phone_number, whole_number};
 pub(crate) use object::{maybe_object, object};
 pub use registered::RegisteredFields;
 pub use registration::{FilledTemplate, Parameters, Registration, read_time, read_ttl};

@@ -1,5 +1,7 @@
 //! Phone numbers as providers write them: compared by their digits, never by their spelling.
 
+use serde_json::Number;
+
 /// The digits of a number, without `+`, a leading `00`, blanks and punctuation.
 ///
 /// Providers disagree on the `+` even between a request and its answer, so numbers are
@@ -48,6 +50,22 @@ pub fn decimal(letter: char) -> Option<char> {
     char::from_digit(value, 10)
 }
 
+/// Beyond this a number with a decimal point has lost digits already.
+const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// The whole number this is: what languages without integers write as `131047.0` is one too.
+#[must_use]
+pub fn whole_number(number: &Number) -> Option<i64> {
+    number.as_i64().or_else(|| {
+        let float = number.as_f64().filter(|_| number.is_f64())?;
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "it is whole and below 2^53, which both types hold exactly"
+        )]
+        (float.fract() == 0.0 && float.abs() < LARGEST_EXACT).then_some(float as i64)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +104,23 @@ mod tests {
                 .chars()
                 .all(|letter| decimal(letter).is_none())
         );
+    }
+
+    #[test]
+    fn a_whole_number_may_have_a_decimal_point() {
+        let cases = [
+            ("131047", Some(131_047)),
+            ("131047.0", Some(131_047)),
+            ("-3.0", Some(-3)),
+            ("131047.5", None),
+            ("9007199254740993.0", None),
+            ("18446744073709551615", None),
+            ("1e300", None),
+        ];
+        for (given, expected) in cases {
+            let number: Number = given.parse().unwrap();
+            assert_eq!(whole_number(&number), expected, "{given}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::MessageType;
+use super::{MessageType, whole_number};
 
 /// The longest text that a template becomes, in bytes; what would make it longer stays a
 /// placeholder.
@@ -144,7 +144,7 @@ impl FilledTemplate {
     fn from_echo(value: &Value) -> Option<Self> {
         let parameters = value.get("parameters");
         Some(Self {
-            name: value.get("name")?.as_str()?.to_owned(),
+            name: string(value, "name")?,
             language: string(value, "language"),
             parameters: parameters
                 .and_then(Parameters::from_echo)
@@ -164,7 +164,7 @@ impl Registration {
         }
         let echo: Value = serde_json::from_str(text).ok()?;
         let number = |key: &str| match echo.get(key)? {
-            Value::Number(number) => Some(number.as_u64()?.to_string()),
+            Value::Number(number) => Some(whole_number(number).filter(|it| *it >= 0)?.to_string()),
             _ => string(&echo, key),
         };
         let word = string(&echo, "type").or_else(|| string(&echo, "t"));
@@ -176,9 +176,9 @@ impl Registration {
             sender: number("connectedWhatsAppNo"),
             template: echo.get("template").and_then(FilledTemplate::from_echo),
             bulk_id: string(&echo, "broadcastId").or_else(|| string(&echo, "bulkId")),
-            sent_ms: string(&echo, "timestamp").and_then(|text| read_time(&text)),
+            sent_ms: number("timestamp").and_then(|text| read_time(&text)),
             ttl_s: echo.get("ttl").and_then(read_ttl),
-            metadata: metadata.map(Value::to_string),
+            metadata: metadata.map(Value::to_string).filter(|it| it != "{}"),
         };
         (registration != Self::default()).then_some(registration.with_type())
     }
@@ -236,7 +236,7 @@ pub fn read_time(text: &str) -> Option<i64> {
 #[must_use]
 pub fn read_ttl(value: &Value) -> Option<i64> {
     let seconds = match value {
-        Value::Number(number) => number.as_i64()?,
+        Value::Number(number) => whole_number(number)?,
         Value::String(text) => match text.trim().parse() {
             Ok(seconds) => seconds,
             Err(_) => read_duration(text.trim())?,
@@ -273,7 +273,7 @@ fn read_duration(text: &str) -> Option<i64> {
 }
 
 fn string(value: &Value, key: &str) -> Option<String> {
-    value.get(key)?.as_str().map(str::to_owned)
+    Some(value.get(key)?.as_str()?.to_owned()).filter(|text| !text.trim().is_empty())
 }
 
 fn scalar(value: &Value) -> Option<String> {

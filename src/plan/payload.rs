@@ -104,15 +104,18 @@ impl<'a> ErrorObject<'a> {
     }
 }
 
-/// The provider's title, else the catalogue's name for it, else the number itself.
+/// The provider's title, else the catalogue's name for it, else the number itself; an error of
+/// which nothing is said is unknown, and has no number.
 fn title(error: &ReportError) -> String {
     if let Some(title) = &error.title {
         return title.clone();
     }
-    catalogue::find(&error.key).map_or_else(
-        || format!("Error {}", error.code.unwrap_or_default()),
-        |entry| entry.name.clone(),
-    )
+    let entry = catalogue::find(&error.key);
+    match (entry, error.code) {
+        (Some(entry), _) => entry.name.clone(),
+        (None, Some(code)) => format!("Error {code}"),
+        (None, None) => "Unknown error".to_owned(),
+    }
 }
 
 /// One line of text: `title (code): details`.
@@ -246,13 +249,14 @@ impl<'a> Facts<'a> {
 }
 
 /// Whom the report is about: its own word, unless that is a business-scoped user id and the
-/// phone number is known from elsewhere. Of a group, only the member counts.
+/// phone number is known from elsewhere. Of a group, only the member counts, by its number where
+/// the report has one.
 fn recipient<'a>(message: &'a Message, report: &'a Report) -> &'a str {
     let known = message.recipient.as_deref();
     let told = report
-        .participant
+        .recipient
         .as_deref()
-        .or(report.recipient.as_deref());
+        .or(report.participant.as_deref());
     let number = known.filter(|known| report.group.is_none() && is_phone_number(&digits(known)));
     match (told, number) {
         (Some(told), Some(number)) if !is_phone_number(&digits(told)) => number,

@@ -18,7 +18,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use super::json::Node;
+use super::json::{Node, integer_in, integer_of, is_absent, scalar};
 use super::{Hints, Item, ParseError, Parsed};
 use crate::model::{Kind, MessageType, Report, ReportError, Status, digits};
 pub use dialect::{Aliases, Dialect, Field};
@@ -62,12 +62,8 @@ impl Statistics {
     fn read(node: Option<&Node<'_>>, aliases: &Aliases) -> Self {
         let value = node.and_then(|node| node.value().ok()).unwrap_or_default();
         let count = |field| {
-            let found = aliases.first(field, &value, |value| match value {
-                Value::Number(number) => number.as_u64(),
-                Value::String(text) => text.trim().parse().ok(),
-                _ => None,
-            });
-            found.filter(|count| i64::try_from(*count).is_ok())
+            let found = aliases.first(field, &value, integer_of);
+            found.and_then(|count| u64::try_from(count).ok())
         };
         let (total, success, failure) = (
             count(Field::Total),
@@ -139,7 +135,7 @@ impl<'a> Answer<'a> {
             .and_then(|node| node.value().ok());
         Ok(Self {
             statistics,
-            id: id.as_ref().and_then(plain),
+            id: id.as_ref().and_then(scalar),
             entries: entries.unwrap_or_default(),
             only_failures,
         })
@@ -290,13 +286,13 @@ fn error(entry: &Value, dialect: &Dialect) -> Option<ReportError> {
     let details = dialect
         .fields
         .first(Field::Details, entry, |value| match value {
-            Value::Object(_) | Value::Array(_) => Some(value.to_string()),
-            value => plain(value),
+            Value::Object(_) | Value::Array(_) => (!is_absent(value)).then(|| value.to_string()),
+            value => scalar(value),
         });
     if reason.is_none() && details.is_none() {
         return None;
     }
-    let number = |text: &Option<String>| text.as_deref()?.trim().parse::<i64>().ok();
+    let number = |text: &Option<String>| integer_in(text.as_deref()?);
     let code = number(&details).or_else(|| number(&reason));
     let of_whatsapp = code.filter(|code| OF_WHATSAPP.contains(code));
     let of_whatsapp = of_whatsapp.map(|code| format!("meta:{code}"));
@@ -311,7 +307,7 @@ fn error(entry: &Value, dialect: &Dialect) -> Option<ReportError> {
     };
     // A number alone explains nothing to anybody; the catalogue does.
     let words = |text: Option<String>| {
-        let text = text.filter(|text| text.trim().parse::<i64>().is_err());
+        let text = text.filter(|text| integer_in(text).is_none());
         text.map(|text| text.chars().take(LONGEST_TEXT).collect::<String>())
     };
     Some(ReportError {
@@ -322,14 +318,4 @@ fn error(entry: &Value, dialect: &Dialect) -> Option<ReportError> {
         href: None,
         permanent: None,
     })
-}
-
-/// A text that is not blank, or a number or bool written out.
-fn plain(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        _ => None,
-    }
 }

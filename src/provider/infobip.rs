@@ -26,7 +26,7 @@ use shape::Shape;
 /// When the body is no JSON; XML, which a notification profile can ask for, is named.
 pub(super) fn parse(text: &str, hints: &Hints) -> Result<Parsed, ParseError> {
     let body = Node::body(text)?;
-    let results = body.get("results").filter(|results| !results.is_null());
+    let results = body.get("results").filter(|results| !results.is_absent());
     let items = if let Some(elements) = results.as_ref().unwrap_or(&body).elements() {
         let bare = results.is_none();
         elements
@@ -78,9 +78,11 @@ fn json_type(text: &str) -> &'static str {
     }
 }
 
-/// The member's text as it stands, without a copy; `None` for anything but a string.
+/// The member's text, trimmed and without a copy; `None` for anything but a string that is not
+/// blank.
 fn word<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
-    value.get(name)?.as_str().map(str::trim)
+    let word = value.get(name)?.as_str()?.trim();
+    (!word.is_empty()).then_some(word)
 }
 
 #[cfg(test)]

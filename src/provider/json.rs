@@ -3,9 +3,10 @@
 //! A body is walked as [`Node`]s, slices of the received text, so that an element that
 //! cannot be read leaves the others readable and its exact bytes are at hand; what is around
 //! the elements may be opened in one go when it is as it should be. An element
-//! itself becomes a [`Value`], read through the functions below: `""` and `null` are
-//! absent, numbers may stand where text belongs and the other way round.
+//! itself becomes a [`Value`], read through the functions below: what is empty (`""`, `null`,
+//! `{}`, `[]`) is absent, numbers may stand where text belongs and the other way round.
 
+mod member;
 mod opening;
 mod shape;
 
@@ -18,6 +19,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::ParseError;
+pub(super) use member::{
+    boolean, integer, integer_in, integer_of, is_absent, number, object, present, scalar, text,
+};
 use shape::MOST;
 pub(crate) use shape::Shape;
 pub(super) use shape::entries;
@@ -85,9 +89,25 @@ impl<'a> Node<'a> {
         matches!(self, Self::Object(_)) || self.text().starts_with('{')
     }
 
-    /// Whether this is `null`.
-    pub(super) fn is_null(&self) -> bool {
-        self.text() == "null"
+    /// Whether this says nothing: `null`, a blank text, an empty object. An empty array is a
+    /// list of nothing: what reads its elements finds none.
+    pub(super) fn is_absent(&self) -> bool {
+        /// The longest text of which blanks in escapes are looked for.
+        const LONGEST_BLANK: usize = 64;
+        match self {
+            Self::Object(members) => members.is_empty(),
+            Self::Array(_) => false,
+            Self::Slice("null") => true,
+            Self::Slice(text) => match text.as_bytes() {
+                [b'{', inner @ .., b'}'] => inner.trim_ascii().is_empty(),
+                [b'"', inner @ .., b'"'] => {
+                    let is_blank = |text: String| text.trim().is_empty();
+                    inner.trim_ascii().is_empty()
+                        || inner.len() <= LONGEST_BLANK && self.string().is_some_and(is_blank)
+                }
+                _ => false,
+            },
+        }
     }
 
     /// The member of that name; of several, the last. `None` when this is no object.
@@ -221,53 +241,6 @@ fn mend_lone_surrogates(text: &str) -> String {
     mended
 }
 
-/// The member's text: a non-blank string, or a number or bool written out.
-pub(super) fn text(value: &Value, name: &str) -> Option<String> {
-    match value.get(name)? {
-        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        _ => None,
-    }
-}
-
-/// The member's whole number: a number, or a string that holds one.
-pub(super) fn integer(value: &Value, name: &str) -> Option<i64> {
-    match value.get(name)? {
-        Value::Number(number) => number.as_i64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
-}
-
-/// The member's number: a number, or a string that holds a finite one.
-pub(super) fn number(value: &Value, name: &str) -> Option<f64> {
-    let number = match value.get(name)? {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    };
-    number.filter(|number| number.is_finite())
-}
-
-/// The member's truth: a bool, or a string that spells one in any case.
-pub(super) fn boolean(value: &Value, name: &str) -> Option<bool> {
-    match value.get(name)? {
-        Value::Bool(flag) => Some(*flag),
-        Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// The member, when it is an object.
-pub(super) fn object<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
-    value.get(name).filter(|member| member.is_object())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -373,14 +346,12 @@ mod tests {
     }
 
     #[test]
-    fn scalars_are_read_as_people_send_them() {
-        let value =
-            json!({"t": "x", "n": 7, "e": " ", "s": "7", "b": "TRUE", "f": "1e-7", "o": {}});
-        assert_eq!(text(&value, "n").as_deref(), Some("7"));
-        assert_eq!(text(&value, "e"), None);
-        assert_eq!(integer(&value, "s"), Some(7));
-        assert_eq!(boolean(&value, "b"), Some(true));
-        assert_eq!(number(&value, "f"), Some(1e-7));
-        assert!(object(&value, "o").is_some() && object(&value, "t").is_none());
+    fn a_node_that_says_nothing_is_absent_and_an_empty_list_is_a_list() {
+        let empty = ["null", r#""""#, r#"" \t""#, "{ }"];
+        let full = ["[]", "0", "false", r#""0""#, "[0]", r#"{"a":null}"#];
+        for text in [&empty[..], &full].concat() {
+            let node = Node::body(text).unwrap();
+            assert_eq!(node.is_absent(), empty.contains(&text), "{text}");
+        }
     }
 }

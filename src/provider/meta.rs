@@ -49,7 +49,7 @@ impl<'n, 'a> Members<'n, 'a> {
     /// The member of that name, of several the last; `null` is absent.
     fn get(&self, name: &str) -> Option<&Node<'a>> {
         let (_, node) = self.0.iter().rev().find(|(key, _)| key == name)?;
-        (!node.is_null()).then_some(node)
+        (!node.is_absent()).then_some(node)
     }
 
     /// The trimmed text of a string member, of any other its JSON; an empty one is absent.

@@ -6,8 +6,7 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
-use super::super::json::Node;
-use super::plain;
+use super::super::json::{Node, scalar};
 use crate::model::{Status, UnknownWord};
 
 /// How one Botsquad-like API speaks.
@@ -179,10 +178,10 @@ impl Aliases {
 
     /// The first of a field's places that holds a plain text or number.
     pub(super) fn text(&self, field: Field, value: &Value) -> Option<String> {
-        self.first(field, value, plain)
+        self.first(field, value, scalar)
     }
 
-    /// The first of a field's places in an answer that is not read yet; `null` is nothing.
+    /// The first of a field's places in an answer that is not read yet; an empty one is nothing.
     pub(super) fn find<'a>(&self, field: Field, body: &Node<'a>) -> Option<Node<'a>> {
         let at = |name: &str| {
             let found = match name.strip_prefix('/') {
@@ -191,7 +190,7 @@ impl Aliases {
                     .try_fold(body.clone(), |node, part| step(&node, part)),
                 None => body.get(name),
             };
-            found.filter(|node| !node.is_null())
+            found.filter(|node| !node.is_absent())
         };
         match self.0.get(&field) {
             Some(names) => names.iter().find_map(|name| at(name)),

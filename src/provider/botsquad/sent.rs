@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::super::json::object;
+use super::super::json::{object, scalar};
 use super::super::meta;
 use super::super::sent::{Sent, SentFault};
-use super::{Dialect, Field, message_id, plain, told_by};
+use super::{Dialect, Field, message_id, told_by};
 use crate::model::{FilledTemplate, MessageType, Parameters, Registration};
 
 /// Reads a request and its answer: a message for each of `users`.
@@ -30,7 +30,7 @@ pub(in crate::provider) fn read(
     let mut seen: HashMap<String, u32> = HashMap::new();
     let read = users.iter().enumerate().map(|(index, user)| {
         // A user may be written as its number alone.
-        let to = plain(user).or_else(|| dialect.fields.text(Field::To, user));
+        let to = scalar(user).or_else(|| dialect.fields.text(Field::To, user));
         let Some(to) = to else {
             let field = format!("/request/users/{index}");
             return Err(SentFault::new(&field, "a user has a number in to or phone"));
@@ -56,7 +56,7 @@ fn parameters(of: &Value) -> BTreeMap<String, String> {
     let params = object(of, "params").and_then(Value::as_object);
     let params = params.into_iter().flatten();
     params
-        .filter_map(|(name, value)| Some((name.clone(), plain(value)?)))
+        .filter_map(|(name, value)| Some((name.clone(), scalar(value)?)))
         .collect()
 }
 

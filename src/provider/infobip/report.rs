@@ -31,7 +31,7 @@ impl Parties {
     /// unless only `from` is one of the business's own numbers. The Messages API keeps to
     /// the direction of the message.
     fn back(element: &Value, hints: &Hints) -> Self {
-        let names = |name| word(element, name).is_some_and(|number| !number.is_empty());
+        let names = |name| text(element, name).is_some();
         if names("sender") || names("destination") {
             return Self::forth(element);
         }
@@ -140,7 +140,7 @@ pub(super) fn click(element: &Value, raw: &[u8]) -> Report {
 /// A report that names none is an SMS when it has what only telephone networks have. What
 /// the error says is no sign: WhatsApp reports carry the general codes too.
 fn channel(element: &Value) -> Option<String> {
-    if let Some(channel) = word(element, "channel").filter(|channel| !channel.is_empty()) {
+    if let Some(channel) = word(element, "channel") {
         let channel = channel.to_ascii_lowercase();
         return (channel != "whatsapp").then_some(channel);
     }
@@ -171,7 +171,7 @@ fn become_sms_leg(report: &mut Report, element: &Value) {
         report.errors.insert(0, fallback);
     }
     // Only sends of templates can ask for it; the Messages API offers it for everything.
-    if element.get("event").is_none() {
+    if word(element, "event").is_none() {
         report.evidence = Some(MessageType::Template);
     }
 }
@@ -179,15 +179,33 @@ fn become_sms_leg(report: &mut Report, element: &Value) {
 /// The `error`, unless it says that there is none.
 fn stated_error(element: &Value) -> Option<ReportError> {
     let error = object(element, "error")?;
-    let id = integer(error, "id").filter(|id| *id != 0)?;
-    Some(ReportError {
-        key: format!("infobip:{id}"),
-        code: Some(id),
-        title: text(error, "name"),
+    let id = integer(error, "id");
+    let title = text(error, "name");
+    // Without a number its name is all that there is.
+    let is_error = match id {
+        Some(id) => id != 0,
+        None => title.is_some() && !is_no_error(error),
+    };
+    is_error.then(|| ReportError {
+        key: id.map_or_else(
+            || "infobip:unknown".to_owned(),
+            |id| format!("infobip:{id}"),
+        ),
+        code: id,
+        title,
         details: text(error, "description"),
         href: None,
         permanent: boolean(error, "permanent"),
     })
+}
+
+/// Whether an error without a number says that all is well.
+fn is_no_error(error: &Value) -> bool {
+    let says = |name| {
+        let word = word(error, name).unwrap_or_default().to_ascii_uppercase();
+        matches!(word.replace([' ', '-', '_'], "").as_str(), "OK" | "NOERROR")
+    };
+    integer(error, "groupId") == Some(0) || says("groupName") || says("name")
 }
 
 /// What a failure without an error has to say: its status.
@@ -234,11 +252,10 @@ fn tell_rest(report: &mut Report, element: &Value, parties: Parties) {
         report.pricing.price = number(price, "pricePerMessage");
         report.pricing.currency = text(price, "currency");
     }
-    report.echo = match element.get("callbackData") {
-        // Documented as a string; whoever sent our JSON may get it back as such.
-        Some(data) if data.is_object() => Some(Echo::new(data.to_string())),
-        _ => text(element, "callbackData").map(Echo::new),
-    };
+    // Documented as a string; whoever sent our JSON may get it back as such.
+    let echo = object(element, "callbackData").map(Value::to_string);
+    let echo = echo.or_else(|| text(element, "callbackData"));
+    report.echo = echo.map(Echo::new);
 }
 
 /// A phone number where there is one: Meta's usernames let `to` be a business-scoped user

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::super::json::object;
+use super::super::json::{number, object, present};
 use super::word;
 
 /// The name under which a shape is counted that we have never seen.
@@ -42,12 +42,15 @@ impl Shape {
         }
         let has = |name| has(element, name);
         let nested = |name| {
-            let member = element.get(name);
+            let member = present(element, name);
             member.is_some_and(|member| member.is_object() || member.is_array())
         };
-        if has("deletedAt") {
+        // A mark of time that is none, as `false` or 0, marks nothing.
+        let at = |name| has(name) && !matches!(element.get(name), Some(Value::Bool(_)));
+        let at = |name| at(name) && number(element, name) != Some(0.0);
+        if at("deletedAt") {
             Self::Deleted
-        } else if has("seenAt") {
+        } else if at("seenAt") {
             Self::Seen
         } else if has("receivedAt") || nested("message") || has("integrationType") {
             Self::other("inbound")
@@ -91,7 +94,7 @@ impl Shape {
 }
 
 fn has(element: &Value, name: &str) -> bool {
-    element.get(name).is_some_and(|member| !member.is_null())
+    present(element, name).is_some()
 }
 
 /// The member that tells a user's stop or resume of marketing messages.
@@ -115,6 +118,8 @@ mod tests {
         let cases = [
             (json!({"event": "delivery", "seenAt": "x"}), Shape::Delivery),
             (json!({"event": "SEEN", "status": {}}), Shape::Seen),
+            (json!({"event": "SEEN", "seenAt": ""}), Shape::Seen),
+            (json!({"event": " ", "doneAt": "x"}), Shape::Delivery),
             (json!({"event": "MO", "content": []}), other("inbound")),
             (json!({"event": "TYPING_STARTED"}), other("typing")),
             (json!({"event": "NEW", "doneAt": "x"}), Shape::Delivery),
@@ -123,9 +128,15 @@ mod tests {
             (json!({"seenAt": "x", "status": {}}), Shape::Seen),
             (json!({"receivedAt": "x", "status": {}}), other("inbound")),
             (json!({"message": {"type": "TEXT"}}), other("inbound")),
-            (json!({"message": "text", "status": {}}), Shape::Delivery),
+            (
+                json!({"message": "text", "status": {"id": 5}}),
+                Shape::Delivery,
+            ),
+            (json!({"message": {}, "doneAt": "x"}), Shape::Delivery),
+            (json!({"message": [], "doneAt": "x"}), Shape::Delivery),
             (json!({"integrationType": "WHATSAPP"}), other("inbound")),
             (json!({"doneAt": "x", "status": null}), Shape::Delivery),
+            (json!({"status": {}}), other(UNKNOWN)),
             (json!({"status": "DELIVERED"}), other(UNKNOWN)),
             (json!({"messageId": "x"}), other(UNKNOWN)),
             (json!({}), other(UNKNOWN)),
@@ -136,12 +147,43 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_member_marks_nothing() {
+        let marks = [
+            "event",
+            "deletedAt",
+            "seenAt",
+            "receivedAt",
+            "message",
+            "integrationType",
+            "notificationType",
+            "content",
+            "messageTemplateId",
+            "change",
+            "capabilityCheckResult",
+        ];
+        for mark in marks {
+            for empty in [json!(""), json!(" "), json!(null), json!({}), json!([])] {
+                let element = json!({"messageId": "m", "doneAt": "x", mark: empty});
+                assert_eq!(Shape::of(&element), Shape::Delivery, "{element}");
+                let element = json!({"messageId": "m", mark: empty});
+                assert_eq!(Shape::of(&element), Shape::other(UNKNOWN), "{element}");
+            }
+        }
+        for mark in ["deletedAt", "seenAt"] {
+            for none in [json!(false), json!(0), json!(0.0), json!("0")] {
+                let element = json!({"doneAt": "x", mark: none});
+                assert_eq!(Shape::of(&element), Shape::Delivery, "{element}");
+            }
+        }
+    }
+
+    #[test]
     fn notifications_have_names() {
         let long = "x".repeat(80);
         let cases = [
             (json!({"notificationType": "CLICKED"}), Shape::Click),
             (
-                json!({"notificationType": "CLICKED", "geoLocation": {}}),
+                json!({"notificationType": "CLICKED", "geoLocation": {"city": "x"}}),
                 Shape::other("email-tracking"),
             ),
             (
@@ -165,7 +207,7 @@ mod tests {
                 Shape::other("payment"),
             ),
             (
-                json!({"messageTemplateId": 1, "change": {}}),
+                json!({"messageTemplateId": 1, "change": {"type": "x"}}),
                 Shape::other("template-update"),
             ),
             (

@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDateTime};
 use serde_json::Value;
 
+use super::super::json::{present, scalar};
 use crate::model::ProviderTime;
 
 /// Takes `Z`, `+01`, `+0000` and `+01:00`, and any number of fraction digits; RFC 3339
@@ -30,7 +31,10 @@ pub(super) struct Reading {
 /// One that is there but cannot be used is not replaced by the next: that would be the time
 /// of something else.
 pub(super) fn read(element: &Value, names: &[&str]) -> Reading {
-    let told = names.iter().find_map(|name| told(element.get(*name)?));
+    let told = names.iter().find_map(|name| {
+        let member = present(element, name)?;
+        scalar(member).or_else(|| Some(member.to_string()))
+    });
     let Some(text) = told else {
         return Reading {
             oddity: Some("time-missing"),
@@ -49,16 +53,6 @@ pub(super) fn read(element: &Value, names: &[&str]) -> Reading {
             text: Some(text),
             ms,
         },
-    }
-}
-
-/// The member's text as received; `None` when it is `null` or blank.
-fn told(member: &Value) -> Option<String> {
-    match member {
-        Value::Null => None,
-        Value::String(text) if text.trim().is_empty() => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
     }
 }
 
@@ -145,12 +139,13 @@ mod tests {
             json!(-1),
             json!(1e300),
             json!(i64::MAX),
-            json!({}),
+            json!({"x": 1}),
+            json!(true),
         ];
         for given in unusable {
             check(&given, None, Some("time-unusable"));
         }
-        for given in [json!(""), json!(null)] {
+        for given in [json!(""), json!(null), json!({}), json!([])] {
             check(&given, None, Some("time-missing"));
         }
     }
@@ -164,6 +159,7 @@ mod tests {
                 Some("x"),
             ),
             (json!({"doneAt": "", "sentAt": 17}), Some("17")),
+            (json!({"doneAt": {}, "sentAt": 17.0}), Some("17")),
             (json!({"doneAt": null}), None),
         ];
         for (element, text) in cases {
