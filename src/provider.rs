@@ -10,6 +10,7 @@ mod infobip;
 mod json;
 mod meta;
 mod sent;
+mod stray;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -101,11 +102,12 @@ impl Provider {
     /// As [`Self::parse`].
     pub(crate) fn read(self, opened: &Opened, hints: &Hints) -> Result<Parsed, ParseError> {
         let text = &opened.text;
-        match self {
+        let parsed = match self {
             Self::MetaCloud | Self::MetaOnPremises | Self::Dialog360 => meta::parse(text),
             Self::Infobip => infobip::parse(text, hints),
-            Self::Botsquad => botsquad::parse(text, hints),
-        }
+            Self::Botsquad => return botsquad::parse(text, hints),
+        };
+        parsed.or_else(|error| stray::in_form(text, error))
     }
 
     /// Reads an authenticated body: every report in it, and what else there was.

@@ -15,30 +15,55 @@ mod time;
 use serde_json::Value;
 
 use super::json::Node;
-use super::{Hints, Item, ParseError, Parsed};
+use super::{Hints, Item, ParseError, Parsed, stray};
 use crate::model::Kind;
 use shape::Shape;
 
+/// The members that stand beside each other around reports and inbound messages.
+const OF_ENVELOPE: [&str; 3] = ["results", "messageCount", "pendingMessageCount"];
+
 /// Reads a body: `{"results": […]}` as documented, one bare object (clicks and notices come
-/// so), or a bare array, which no page documents but which says the same.
+/// so), or a bare array of either, which no page documents but which says the same.
 ///
 /// # Errors
 /// When the body is no JSON; XML, which a notification profile can ask for, is named.
 pub(super) fn parse(text: &str, hints: &Hints) -> Result<Parsed, ParseError> {
     let body = Node::body(text)?;
-    let results = body.get("results").filter(|results| !results.is_absent());
-    let items = if let Some(elements) = results.as_ref().unwrap_or(&body).elements() {
-        let bare = results.is_none();
-        elements
-            .iter()
-            .map(|element| item(element, bare, hints))
-            .collect()
-    } else if results.is_none() && body.is_object() {
-        vec![item(&body, true, hints)]
-    } else {
-        vec![Item::Ignored(shape::UNKNOWN.into())]
-    };
+    let mut items = Vec::new();
+    match body.elements() {
+        Some(elements) => {
+            for element in elements.iter() {
+                part(element, hints, &mut items);
+            }
+        }
+        None if body.is_object() => part(&body, hints, &mut items),
+        None => items.push(unknown(&body)),
+    }
     Ok(Parsed { items })
+}
+
+/// Reads an envelope, or a report without one.
+fn part(node: &Node<'_>, hints: &Hints, items: &mut Vec<Item>) {
+    let Some(results) = node.get("results").filter(|results| !results.is_absent()) else {
+        return items.push(item(node, true, hints));
+    };
+    match results.elements() {
+        Some(elements) => {
+            items.extend(elements.iter().map(|element| item(element, false, hints)));
+            let members = node.members().unwrap_or_default();
+            let stray = stray::find_beside(&members, &OF_ENVELOPE);
+            items.extend(stray.map(|stray| Item::Unreadable(stray.reason())));
+        }
+        None => items.push(unknown(node)),
+    }
+}
+
+/// What is of no known shape; a status in it is not to be lost in silence.
+fn unknown(node: &Node<'_>) -> Item {
+    match stray::find(node) {
+        Some(stray) => Item::Unreadable(stray.reason()),
+        None => Item::Ignored(shape::UNKNOWN.into()),
+    }
 }
 
 /// Reads one element; `bare` when it did not stand in `results`.
@@ -58,6 +83,7 @@ fn item(node: &Node<'_>, bare: bool, hints: &Hints) -> Item {
         Shape::Seen => report::seen(&element, raw, hints),
         Shape::Deleted => report::deleted(&element, raw, hints),
         Shape::Click => report::click(&element, raw),
+        Shape::Other(name) if name == shape::UNKNOWN => return unknown(node),
         Shape::Other(name) => return Item::Ignored(name),
     };
     // A bare click is as documented; any other bare report is worth knowing of.
@@ -103,12 +129,21 @@ mod tests {
         let unknown = [Item::Ignored(shape::UNKNOWN.into())];
         assert_eq!(items(r#"{"results":[]}"#), []);
         assert_eq!(items("[]"), []);
-        for body in ["{}", r#"{"results":null}"#, r#"{"results":7}"#, "7", "null"] {
+        for body in [
+            "{}",
+            r#"{"results":null}"#,
+            r#"{"results":""}"#,
+            r#"{"results":{}}"#,
+            r#"{"results":7}"#,
+            "7",
+            "null",
+        ] {
             assert_eq!(items(body), unknown, "{body}");
         }
         let cases = [
             (format!(r#"{{"results":[{one}]}}"#), vec![]),
             (format!("[{one}]"), vec!["no-results-envelope"]),
+            (format!(r#"[{{"results":[{one}]}}]"#), vec![]),
             (one.to_owned(), vec!["no-results-envelope"]),
         ];
         for (body, oddities) in cases {
@@ -174,10 +209,12 @@ mod tests {
 
     #[test]
     fn every_fixture_is_read() {
-        const WITH_UNREADABLE: [&str; 1] = ["elements-that-are-no-objects"];
+        const WITH_UNREADABLE: [&str; 2] =
+            ["elements-that-are-no-objects", "statuses-where-none-belong"];
         const UNPARSED: [&str; 2] = ["truncated-json", "xml-labelled-as-json"];
         for folder in fixtures() {
             let case = folder.file_name().unwrap().to_str().unwrap();
+            let mut unreadable = false;
             let (bodies, encoding) = bodies(&folder);
             assert!(!bodies.is_empty(), "{case} has no body");
             for body in bodies {
@@ -185,9 +222,9 @@ mod tests {
                 assert_eq!(parsed.is_err(), UNPARSED.contains(&case), "{case}");
                 let items = parsed.map(|parsed| parsed.items).unwrap_or_default();
                 let is_unreadable = |item| matches!(item, &Item::Unreadable(_));
-                let unreadable = items.iter().any(is_unreadable);
-                assert_eq!(unreadable, WITH_UNREADABLE.contains(&case), "{case}");
+                unreadable |= items.iter().any(is_unreadable);
             }
+            assert_eq!(unreadable, WITH_UNREADABLE.contains(&case), "{case}");
         }
     }
 }

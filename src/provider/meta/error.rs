@@ -12,9 +12,16 @@ const STRUCTURE_UNAVAILABLE: &str = "meta:structure_unavailable";
 pub(super) fn all(errors: Option<&Value>) -> Vec<ReportError> {
     match errors {
         Some(Value::Array(errors)) => errors.iter().filter_map(one).collect(),
+        // Alone, an empty object is no error; in a list it is one of which nothing is said.
+        Some(Value::Object(members)) if members.is_empty() => Vec::new(),
         Some(single) => one(single).into_iter().collect(),
         None => Vec::new(),
     }
+}
+
+/// Whether an error says neither which nor why.
+pub(super) fn says_nothing(error: &ReportError) -> bool {
+    error.code.is_none() && error.title.is_none() && error.details.is_none()
 }
 
 fn one(error: &Value) -> Option<ReportError> {
@@ -66,8 +73,7 @@ fn says_structure_unavailable(text: &str) -> bool {
 /// The member as text; an object or array, which some relays put there, as its JSON.
 fn any_text(value: &Value, name: &str) -> Option<String> {
     json::text(value, name).or_else(|| {
-        value
-            .get(name)
+        json::present(value, name)
             .filter(|member| member.is_object() || member.is_array())
             .map(Value::to_string)
     })
@@ -169,6 +175,13 @@ mod tests {
             Some(r#"{"body":"b"}"#),
             "meta:400",
         );
+        check(
+            json!({"code": "131047.0", "title": "", "details": {}, "error_data": {"details": []}}),
+            None,
+            None,
+            "meta:131047",
+        );
+        check(json!({"code": 131_047.5}), None, None, "meta:unknown");
         check(json!({"code": 139_999}), None, None, "meta:139999");
         check(json!({"title": "T"}), Some("T"), None, "meta:unknown");
     }
@@ -179,7 +192,10 @@ mod tests {
             (json!([{"code": 1}, {"code": 2}]), vec![Some(1), Some(2)]),
             (json!({"code": 3}), vec![Some(3)]),
             (json!(["x", null, {"code": 4}]), vec![Some(4)]),
+            (json!([{}]), vec![None]),
             (json!([]), vec![]),
+            (json!({}), vec![]),
+            (json!(""), vec![]),
             (json!(null), vec![]),
         ];
         for (errors, expected) in cases {

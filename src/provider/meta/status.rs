@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::super::Item;
 use super::super::json::{self, Node};
-use super::{Surroundings, error, named, pricing};
-use crate::model::{Echo, Kind, ProviderTime, Report, Status};
+use super::{Contacts, Surroundings, error, named, pricing};
+use crate::model::{Echo, Kind, ProviderTime, Report, Status, digits, is_phone_number};
 
 /// The end of the year 2100 in seconds since 1970 UTC: what is later is no time of ours.
 const LATEST_SECOND: f64 = 4_133_980_799.0;
@@ -43,7 +43,7 @@ fn report(status: &Value, word: String, element: &Node, surroundings: &Surroundi
         report.oddities.push("id-missing");
     }
     set_time(&mut report, status);
-    set_recipient(&mut report, status, surroundings.contact.as_ref());
+    set_recipient(&mut report, status, &surroundings.contacts);
     report.errors = error::all(status.get("errors"));
     report.pricing = pricing::read(status);
     report.evidence = pricing::evidence(&report.pricing);
@@ -66,13 +66,13 @@ fn other_type(status: &Value) -> Option<Cow<'static, str>> {
     }
 }
 
-/// `played` and `warning` are no statuses of ours: the first comes after `read`, the second
-/// says that a part of a delivered message was missing.
-fn meaning(word: &str) -> Option<Status> {
+/// A voice message that was `played` was opened, which is what `read` says; some builds report
+/// nothing else. `warning` is no status of ours: a part of a delivered message was missing.
+pub(super) fn meaning(word: &str) -> Option<Status> {
     match word.trim().to_ascii_lowercase().as_str() {
         "sent" => Some(Status::Sent),
         "delivered" => Some(Status::Delivered),
-        "read" => Some(Status::Read),
+        "read" | "played" => Some(Status::Read),
         "failed" => Some(Status::Failed),
         "deleted" => Some(Status::Deleted),
         _ => None,
@@ -107,42 +107,10 @@ pub(super) fn milliseconds(timestamp: f64) -> Option<i64> {
     Some(ms.round() as i64)
 }
 
-/// The one recipient that `contacts` names.
-#[derive(Debug, PartialEq)]
-pub(super) struct Contact {
-    phone: Option<String>,
-    user_id: Option<String>,
-    parent_user_id: Option<String>,
-}
-
-impl Contact {
-    /// The contact, when there is exactly one: of several none can be told to be the
-    /// recipient.
-    pub(super) fn only(contacts: &Node) -> Option<Self> {
-        let contact = match contacts.elements()?.as_ref() {
-            [contact] => contact.value().ok()?,
-            _ => return None,
-        };
-        Some(Self {
-            phone: id(&contact, &["wa_id"]),
-            user_id: id(&contact, &["user_id"]),
-            parent_user_id: id(&contact, &["parent_user_id"]),
-        })
-    }
-
-    /// Whether this may be the recipient whose business-scoped user id is `user_id`.
-    fn fits(&self, user_id: Option<&str>) -> bool {
-        match (self.user_id.as_deref(), user_id) {
-            (Some(own), Some(other)) => own == other,
-            _ => true,
-        }
-    }
-}
-
 /// Who should receive the message: `recipient_id`, which from client 2.45 of the
 /// On-Premises API is found inside `message` only, and which is missing when a message
 /// went to a business-scoped user id and the number may not be shown.
-fn set_recipient(report: &mut Report, status: &Value, contact: Option<&Contact>) {
+fn set_recipient(report: &mut Report, status: &Value, contacts: &Contacts) {
     let addressee = id(status, &["recipient_id"])
         .or_else(|| id(json::object(status, "message")?, &["recipient_id"]));
     // The spellings of earlier drafts are still around.
@@ -171,23 +139,39 @@ fn set_recipient(report: &mut Report, status: &Value, contact: Option<&Contact>)
         report.recipient_user_id = participant_user_id.or(user_id);
         let parent = id(status, &["recipient_participant_parent_user_id"]);
         report.recipient_parent_user_id = parent.or(report.recipient_parent_user_id.take());
+        // The group as a whole is no person.
+        if report.participant.is_some() {
+            identify(report, contacts);
+        }
         return;
     }
     report.recipient = addressee;
-    if report.recipient.is_none()
-        && let Some(contact) =
-            contact.filter(|contact| contact.fits(report.recipient_user_id.as_deref()))
-    {
-        report.recipient.clone_from(&contact.phone);
-        learn(&mut report.recipient_user_id, contact.user_id.as_ref());
-        learn(
-            &mut report.recipient_parent_user_id,
-            contact.parent_user_id.as_ref(),
-        );
-    }
+    identify(report, contacts);
     if report.recipient.is_none() {
         report.recipient.clone_from(&report.recipient_user_id);
     }
+}
+
+/// Learns the number behind a user id, and the user id behind a number.
+fn identify(report: &mut Report, contacts: &Contacts) {
+    let number = report.recipient.as_deref();
+    let number = number.filter(|it| is_phone_number(&digits(it)));
+    // A recipient that is no number is a user id, wherever it stands.
+    let user_id = report.recipient_user_id.as_deref();
+    let user_id = user_id.or_else(|| report.recipient.as_deref().filter(|_| number.is_none()));
+    let contact = match (user_id, number) {
+        (None, None) => contacts.only(),
+        (user_id, number) => contacts.of(user_id, number),
+    };
+    let Some(contact) = contact else { return };
+    if number.is_none() && contact.phone.is_some() {
+        report.recipient.clone_from(&contact.phone);
+    }
+    learn(&mut report.recipient_user_id, contact.user_id.as_ref());
+    learn(
+        &mut report.recipient_parent_user_id,
+        contact.parent_user_id.as_ref(),
+    );
 }
 
 fn learn(known: &mut Option<String>, new: Option<&String>) {
@@ -236,7 +220,8 @@ mod tests {
             (json!(" READ "), " READ ", Some(Status::Read)),
             (json!("failed"), "failed", Some(Status::Failed)),
             (json!("deleted"), "deleted", Some(Status::Deleted)),
-            (json!("played"), "played", None),
+            (json!("played"), "played", Some(Status::Read)),
+            (json!("Played "), "Played ", Some(Status::Read)),
             (json!("warning"), "warning", None),
             (json!("queued"), "queued", None),
             (json!(3), "3", None),
@@ -310,7 +295,7 @@ mod tests {
     fn the_recipient_is_looked_for_in_four_places() {
         let contact = |wa_id: &str, user_id: Option<&str>| {
             let contacts = json!([{"wa_id": wa_id, "user_id": user_id}]).to_string();
-            Contact::only(&Node::body(&contacts).unwrap())
+            Some(contacts)
         };
         let outer = "34600000001";
         let cases = [
@@ -351,23 +336,85 @@ mod tests {
         ];
         for (mut status, contact, expected) in cases {
             status["status"] = json!("read");
-            let surroundings = Surroundings {
-                contact,
-                ..Surroundings::default()
-            };
-            let report = read_report(&status, &surroundings);
+            let report = read_report(&status, &beside(contact.as_deref().unwrap_or("[]")));
             assert_eq!(report.recipient.as_deref(), expected, "{status}");
         }
     }
 
+    fn beside(contacts: &str) -> Surroundings {
+        Surroundings {
+            contacts: Contacts::read(&Node::body(contacts).unwrap()),
+            ..Surroundings::default()
+        }
+    }
+
     #[test]
-    fn of_several_contacts_none_is_the_recipient() {
-        let contacts = r#"[{"wa_id":"1"},{"wa_id":"2"}]"#;
-        assert_eq!(Contact::only(&Node::body(contacts).unwrap()), None);
-        assert_eq!(
-            Contact::only(&Node::body(r#"{"wa_id":"1"}"#).unwrap()),
-            None
+    fn a_contact_belongs_to_a_status_by_its_ids_and_never_by_its_place() {
+        let contacts = json!([
+            {"wa_id": "34600000002", "user_id": "ES.2", "parent_user_id": "ES.ENT.2"},
+            {"wa_id": "", "user_id": "ES.3"},
+            {"wa_id": "+34 600 000 001", "user_id": "ES.1"},
+            {"wa_id": "34600000004"},
+            7,
+        ]);
+        let surroundings = beside(&contacts.to_string());
+        let member = |id: &str| {
+            json!({"recipient_id": "g1", "recipient_type": "group",
+                   "recipient_participant_user_id": id})
+        };
+        let cases = [
+            (
+                json!({"recipient_user_id": "ES.1"}),
+                "+34 600 000 001",
+                Some("ES.1"),
+            ),
+            (
+                json!({"recipient_user_id": "ES.2"}),
+                "34600000002",
+                Some("ES.2"),
+            ),
+            (json!({"recipient_user_id": "ES.3"}), "ES.3", Some("ES.3")),
+            (json!({"recipient_user_id": "ES.9"}), "ES.9", Some("ES.9")),
+            (json!({"recipient_id": "ES.2"}), "34600000002", Some("ES.2")),
+            (
+                json!({"recipient_id": "34600000001"}),
+                "34600000001",
+                Some("ES.1"),
+            ),
+            (json!({"recipient_id": "34600000004"}), "34600000004", None),
+            (
+                json!({"recipient_id": "34600000001", "recipient_user_id": "ES.7"}),
+                "34600000001",
+                Some("ES.7"),
+            ),
+            (member("ES.2"), "34600000002", Some("ES.2")),
+            (member("ES.9"), "ES.9", Some("ES.9")),
+            (
+                json!({"recipient_participant_id": "34600000002", "recipient_type": "group"}),
+                "34600000002",
+                Some("ES.2"),
+            ),
+        ];
+        for (mut status, recipient, user_id) in cases {
+            status["status"] = json!("read");
+            let report = read_report(&status, &surroundings);
+            assert_eq!(report.recipient.as_deref(), Some(recipient), "{status}");
+            assert_eq!(report.recipient_user_id.as_deref(), user_id, "{status}");
+        }
+        let nobody = read_report(&json!({"status": "read"}), &surroundings);
+        assert_eq!(nobody.recipient, None);
+        let parent = read_report(
+            &json!({"status": "read", "recipient_user_id": "ES.2"}),
+            &surroundings,
         );
+        assert_eq!(parent.recipient_parent_user_id.as_deref(), Some("ES.ENT.2"));
+    }
+
+    #[test]
+    fn a_contact_is_not_made_the_one_of_a_group() {
+        let group = json!({"status": "failed", "recipient_id": "g1", "recipient_type": "group"});
+        let report = read_report(&group, &beside(r#"[{"wa_id":"34600000001"}]"#));
+        assert_eq!((report.recipient, report.participant), (None, None));
     }
 
     #[test]
@@ -446,6 +493,8 @@ mod tests {
                 Some("{\"type\":\"regular\"}"),
             ),
             (json!({"order": 7}), Some("{\"order\":7}")),
+            (json!({}), None),
+            (json!([]), None),
             (json!(""), None),
             (json!(null), None),
         ];

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// One short text for each item: `failed m2 meta:470`, `(inbound)`, `!why`.
-fn summary(text: &str) -> Vec<String> {
+pub(super) fn summary(text: &str) -> Vec<String> {
     let told = |item: &Item| match item {
         Item::Report(report) => {
             let message = report.message.as_deref().unwrap_or("?");
@@ -24,18 +24,18 @@ fn summary(text: &str) -> Vec<String> {
     parse(text).unwrap().items.iter().map(told).collect()
 }
 
-fn check(cases: &[(Value, &[&str])]) {
+pub(super) fn check(cases: &[(Value, &[&str])]) {
     for (body, expected) in cases {
         assert_eq!(summary(&body.to_string()), *expected, "{body}");
     }
 }
 
-fn cloud(value: &Value) -> Value {
+pub(super) fn cloud(value: &Value) -> Value {
     json!({"object": WHATSAPP_OBJECT,
            "entry": [{"id": "w1", "changes": [{"value": value, "field": "messages"}]}]})
 }
 
-fn status(id: &str, word: &str) -> Value {
+pub(super) fn status(id: &str, word: &str) -> Value {
     json!({"id": id, "status": word, "timestamp": "1760000000"})
 }
 
@@ -85,7 +85,7 @@ fn the_body_says_which_envelope_it_is() {
         (json!({"object": WHATSAPP_OBJECT, "entry": []}), &[]),
         (json!({"object": WHATSAPP_OBJECT}), &["(unknown-shape)"]),
         (json!({}), &["(unknown-shape)"]),
-        (json!([]), &["(unknown-shape)"]),
+        (json!([]), &[]),
         (json!(null), &["(unknown-shape)"]),
         (json!("x"), &["(unknown-shape)"]),
         (json!({"results": []}), &["(unknown-shape)"]),
@@ -115,7 +115,13 @@ fn an_odd_element_costs_only_itself() {
         ),
         (json!({"statuses": []}), &[]),
         (json!({"statuses": null}), &[]),
+        (json!({"statuses": {}}), &[]),
+        (json!({"statuses": "", "errors": {}, "messages": " "}), &[]),
         (json!({"statuses": {"id": "a"}}), &["!statuses is no array"]),
+        (
+            json!({"object": "", "entry": {}, "statuses": [status("a", "read")]}),
+            &["read a"],
+        ),
         (
             json!({"object": WHATSAPP_OBJECT, "entry": [7, {"changes": 7}, {}]}),
             &[
@@ -202,6 +208,16 @@ fn an_error_beside_the_statuses_belongs_to_the_only_failure_without_one() {
             &["failed a meta:470"],
         ),
         (
+            json!({"errors": errors, "statuses": [
+                {"id": "a", "status": "failed", "errors": [{"code": "", "title": null}]}]}),
+            &["failed a meta:470"],
+        ),
+        (
+            json!({"errors": {}, "statuses": [
+                {"id": "a", "status": "failed", "errors": [{"title": ""}]}]}),
+            &["failed a meta:unknown"],
+        ),
+        (
             cloud(&json!({"errors": [{"code": 130_429}, {"code": 0}]})),
             &["(channel-error:130429)", "(channel-error:0)"],
         ),
@@ -216,8 +232,18 @@ fn a_contact_beside_inbound_messages_is_not_the_recipient() {
     };
     let mut body = json!({"contacts": [{"wa_id": "346"}], "statuses": [status("a", "read")]});
     assert_eq!(recipient(body.clone()).as_deref(), Some("346"));
+    body["messages"] = json!([]);
+    assert_eq!(recipient(body.clone()).as_deref(), Some("346"));
     body["messages"] = json!([{"from": "346"}]);
-    assert_eq!(recipient(body), None);
+    assert_eq!(recipient(body.clone()), None);
+    // Who is named is found all the same.
+    body["contacts"] = json!([{"wa_id": "347", "user_id": "ES.1"}]);
+    body["statuses"][0]["recipient_user_id"] = json!("ES.1");
+    assert_eq!(recipient(body).as_deref(), Some("347"));
+    // Of two statuses that name nobody, nothing tells whose the contact is.
+    let two = json!({"contacts": [{"wa_id": "346"}],
+                     "statuses": [status("a", "failed"), status("b", "failed")]});
+    assert_eq!(recipient(two), None);
 }
 
 #[test]
@@ -235,7 +261,11 @@ fn of_repeated_members_the_last_counts() {
 }
 
 /// Cases whose very point is an element that cannot be read.
-const UNREADABLE_CASES: [&str; 2] = ["statuses-of-another-shape", "unknown-status-words"];
+const UNREADABLE_CASES: [&str; 3] = [
+    "statuses-of-another-shape",
+    "statuses-where-none-belong",
+    "unknown-status-words",
+];
 /// Cases whose very point is a body that cannot be read.
 const UNPARSED_CASES: [&str; 2] = ["empty-body", "truncated-json"];
 
@@ -254,10 +284,9 @@ fn every_fixture_is_read_without_loss() {
                     continue;
                 }
                 bodies += 1;
-                let text = super::super::body::decode(&fs::read(&file).unwrap(), None)
-                    .unwrap()
-                    .into_owned();
-                match parse(&text) {
+                let body = fs::read(&file).unwrap();
+                let hints = super::super::Hints::default();
+                match super::super::Provider::MetaCloud.parse(&body, None, &hints) {
                     Ok(parsed) => {
                         let odd = |item: &Item| matches!(item, Item::Unreadable(_));
                         unreadable |= parsed.items.iter().any(odd);

@@ -1,0 +1,91 @@
+//! The people that a value names in `contacts`: who is behind a user id, and which number.
+//!
+//! Entries belong to statuses by `user_id`, then by `wa_id`, and never by their position: Meta
+//! sends several of both in one value, in no common order.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::super::json::{Node, text};
+use crate::model::digits;
+
+/// The contacts of one value.
+#[derive(Debug, Default)]
+pub(super) struct Contacts {
+    all: Vec<Contact>,
+    by_user_id: HashMap<String, usize>,
+    by_number: HashMap<String, usize>,
+    /// Whether one that is alone is whom a status is about that names nobody.
+    may_be_alone: bool,
+}
+
+/// One of them.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Contact {
+    /// `wa_id`, the phone number.
+    pub(super) phone: Option<String>,
+    /// `user_id`, the business-scoped user id.
+    pub(super) user_id: Option<String>,
+    /// `parent_user_id`.
+    pub(super) parent_user_id: Option<String>,
+}
+
+impl Contact {
+    fn read(contact: &Value) -> Self {
+        let id = |name| text(contact, name).map(|id| id.trim().to_owned());
+        Self {
+            phone: id("wa_id"),
+            user_id: id("user_id"),
+            parent_user_id: id("parent_user_id"),
+        }
+    }
+}
+
+impl Contacts {
+    /// Reads the entries of `contacts`; one that cannot be read costs itself alone.
+    pub(super) fn read(contacts: &Node) -> Self {
+        let mut read = Self {
+            may_be_alone: true,
+            ..Self::default()
+        };
+        for contact in contacts.elements().iter().flat_map(|all| all.iter()) {
+            let contact = contact.value().unwrap_or_default();
+            let contact = Contact::read(&contact);
+            let place = read.all.len();
+            if let Some(id) = &contact.user_id {
+                read.by_user_id.entry(id.clone()).or_insert(place);
+            }
+            if let Some(phone) = &contact.phone {
+                read.by_number.entry(digits(phone)).or_insert(place);
+            }
+            read.all.push(contact);
+        }
+        read
+    }
+
+    /// From here on a contact that is alone is nobody's.
+    pub(super) const fn forget_the_only(&mut self) {
+        self.may_be_alone = false;
+    }
+
+    /// Who that is, by user id, else by number.
+    pub(super) fn of(&self, user_id: Option<&str>, number: Option<&str>) -> Option<&Contact> {
+        let by_user_id = user_id.and_then(|id| self.by_user_id.get(id));
+        let by_number = || {
+            let contact = &self.all[*self.by_number.get(&digits(number?))?];
+            // The same number under two user ids is somebody else's by now.
+            let is_other = contact.user_id.is_some() && user_id.is_some();
+            (!is_other).then_some(contact)
+        };
+        by_user_id.map(|place| &self.all[*place]).or_else(by_number)
+    }
+
+    /// The only contact of a value, for its only status when that names nobody.
+    pub(super) fn only(&self) -> Option<&Contact> {
+        match self.all.as_slice() {
+            [only] if self.may_be_alone => Some(only),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Arrays and parts of an envelope at the root, and statuses where Meta puts none.
+
+use serde_json::{Value, json};
+
+use super::tests::{check, cloud, status, summary};
+use super::*;
+
+fn value(id: &str) -> Value {
+    json!({"statuses": [status(id, "read")]})
+}
+
+fn with_field(id: &str, field: &str) -> Value {
+    let mut value = value(id);
+    value["field"] = json!(field);
+    value
+}
+
+fn change(id: &str, field: &str) -> Value {
+    json!({"field": field, "value": value(id)})
+}
+
+fn entry(id: &str) -> Value {
+    json!({"id": "w1", "changes": [change(id, "messages")]})
+}
+
+#[test]
+fn an_array_at_the_root_is_read_as_its_elements() {
+    let nested = |depth: usize| {
+        let body = format!("{}{}{}", "[".repeat(depth), value("a"), "]".repeat(depth));
+        serde_json::from_str::<Value>(&body).unwrap()
+    };
+    check(&[
+        (json!([with_field("a", "messages")]), &["read a"]),
+        (json!([with_field("a", "calls")]), &["(field:calls)"]),
+        (json!([value("a"), value("b")]), &["read a", "read b"]),
+        (json!([cloud(&value("a"))]), &["read a"]),
+        (
+            json!([change("a", "messages"), entry("b")]),
+            &["read a", "read b"],
+        ),
+        (
+            json!([[value("a")], [[entry("b")]], []]),
+            &["read a", "read b"],
+        ),
+        (json!([[[]]]), &[]),
+        (nested(7), &["read a"]),
+        (
+            nested(8),
+            &[
+                "!a status stands in statuses, where the provider puts none: have the relay \
+                       post the body as it came",
+            ],
+        ),
+        (
+            json!([7, null, value("a"), {}, "x"]),
+            &[
+                "(unknown-shape)",
+                "(unknown-shape)",
+                "read a",
+                "(unknown-shape)",
+                "(unknown-shape)",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn a_part_of_an_envelope_is_read_alone() {
+    check(&[
+        (with_field("a", "messages"), &["read a"]),
+        (with_field("a", "calls"), &["(field:calls)"]),
+        (with_field("a", ""), &["read a"]),
+        (change("a", "messages"), &["read a"]),
+        (change("a", "account_update"), &["(field:account_update)"]),
+        (json!({"value": value("a")}), &["read a"]),
+        (
+            json!({"value": {}, "changes": [{}], "statuses": [status("a", "read")]}),
+            &["read a"],
+        ),
+        (entry("a"), &["read a"]),
+    ]);
+    let account = |body: Value| match parse(&body.to_string()).unwrap().items.remove(0) {
+        Item::Report(report) => report.account_id,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(account(json!([entry("a")])).as_deref(), Some("w1"));
+}
+
+/// Each is unreadable as a whole, with a sentence that begins so.
+fn check_stray(cases: &[(Value, &str)]) {
+    for (body, beginning) in cases {
+        let told = summary(&body.to_string());
+        let is_told = told.len() == 1 && told[0].starts_with(&format!("!{beginning}"));
+        assert!(is_told, "{body}: {told:?}");
+    }
+}
+
+#[test]
+fn a_wrapped_body_is_unreadable() {
+    let wrapped = cloud(&json!({"statuses": [status("a", "failed")]}));
+    check_stray(&[
+        (json!({"body": wrapped}), "a status stands in body.entry."),
+        (
+            json!([{"headers": {}, "body": wrapped}]),
+            "a status stands in body.entry.",
+        ),
+        (
+            json!(wrapped.to_string()),
+            "a status stands in entry.changes.value.statuses of a text",
+        ),
+        (
+            json!([wrapped.to_string()]),
+            "a status stands in entry.changes.value.statuses of a text",
+        ),
+        (
+            json!({"body": wrapped.to_string()}),
+            "a status stands in body.entry.changes.value.statuses of a text",
+        ),
+        (json!([status("a", "read")]), "a status stands without"),
+        (status("a", "read"), "a status stands without"),
+        (
+            json!({"payload": status("a", "read")}),
+            "a status stands in payload,",
+        ),
+        (
+            json!({"results": [{"messageId": "m", "status": {"groupId": 3}}]}),
+            "a status stands in results,",
+        ),
+    ]);
+}
+
+#[test]
+fn a_status_in_the_wrong_part_of_a_body_is_unreadable() {
+    let value = json!({"statuses": [status("a", "failed")]});
+    let change = |field: &str, value: &Value| json!({"field": field, "value": value});
+    let envelope =
+        |change: Value| json!({"object": WHATSAPP_OBJECT, "entry": [{"changes": [change]}]});
+    check_stray(&[
+        (
+            json!({"object": WHATSAPP_OBJECT, "statuses": [status("a", "read")]}),
+            "a status stands in statuses,",
+        ),
+        (
+            json!({"object": "whatsapp", "entry": [{"changes": [change("messages", &value)]}]}),
+            "a status stands in entry.changes.value.statuses,",
+        ),
+        (
+            json!({"object": WHATSAPP_OBJECT, "entry": [{"messaging": [status("a", "read")]}]}),
+            "a status stands in messaging,",
+        ),
+        (
+            envelope(change("messages", &status("a", "read"))),
+            "a status stands without",
+        ),
+        (
+            envelope(change("messages", &json!([value]))),
+            "a status stands in statuses,",
+        ),
+        (
+            envelope(change("message_receipts", &value)),
+            "field:message_receipts is not known, and a status stands in value.statuses:",
+        ),
+        (
+            envelope(json!({"field": "messages", "statuses": [status("a", "read")]})),
+            "a status stands in statuses,",
+        ),
+    ]);
+}
+
+#[test]
+fn a_status_in_an_odd_place_leaves_its_neighbours_readable() {
+    let body = json!({"object": WHATSAPP_OBJECT, "data": [status("x", "sent")], "entry": [
+        {"changes": [
+            {"field": "messages", "value": {"statuses": [status("a", "read")],
+                                             "more": {"statuses": [status("y", "sent")]}}},
+            {"field": "x_future", "value": {"statuses": [status("z", "sent")]}},
+            {"field": "x_other", "value": {"event": "NEW"}},
+            {"field": "messages", "value": {"statuses": [status("b", "read")]}}]}]});
+    let told = summary(&body.to_string());
+    let expected = [
+        "read a",
+        "!a status stands in more.statuses",
+        "!field:x_future is not known",
+        "(field:x_other)",
+        "read b",
+        "!a status stands in data",
+    ];
+    assert_eq!(told.len(), expected.len(), "{told:?}");
+    for (told, expected) in told.iter().zip(expected) {
+        assert!(told.starts_with(expected), "{told} {expected}");
+    }
+}
+
+#[test]
+fn what_is_recognised_is_not_looked_into() {
+    let inside = json!({"statuses": [status("a", "failed")]});
+    let change = |field: &str, value: Value| {
+        json!({"object": WHATSAPP_OBJECT,
+        "entry": [{"changes": [{"field": field, "value": value}]}]})
+    };
+    check(&[
+        (change("calls", inside.clone()), &["(field:calls)"]),
+        (
+            change("history", json!({"history": [inside]})),
+            &["(field:history)"],
+        ),
+        (
+            change("smb_message_echoes", json!({"message_echoes": [inside]})),
+            &["(field:smb_message_echoes)"],
+        ),
+        (
+            change(
+                "messages",
+                json!({"messages": [{"id": "wamid.1", "from": "34600000001",
+                "type": "interactive", "interactive": {"nfm_reply": inside}}]}),
+            ),
+            &["(inbound)"],
+        ),
+        (
+            json!({"messages": [{"text": {"body": inside.to_string()}}], "statuses":
+                [{"id": "b", "status": "read", "biz_opaque_callback_data": inside}]}),
+            &["read b", "(inbound)"],
+        ),
+        (
+            json!({"object": "page", "entry": [{"id": "1"}]}),
+            &["(object:page)"],
+        ),
+        (
+            json!({"event": "channel_created", "data": {"id": "c"}}),
+            &["(event:channel_created)"],
+        ),
+    ]);
+}
