@@ -64,7 +64,7 @@ fn place(report: &Report, received_ms: i64) -> (i64, u8) {
 /// Decides what `report` means for a message of which `known` is known.
 ///
 /// `standing` is what was reported before of the one this report is about: the message, or
-/// in a group its participant.
+/// in a group its participant or the group as a whole.
 #[must_use]
 pub fn plan(
     known: &Message,
@@ -79,6 +79,7 @@ pub fn plan(
         .and_then(|entry| entry.implies);
     let mut message = known.clone();
     message.absorb(report, context.received_ms, implied, context.default_type);
+    message.conflict |= contradicts(standing, report);
     let place = place(report, context.received_ms);
     let change = report
         .status
@@ -132,6 +133,20 @@ pub fn plan(
         .map(|(options, owed)| (facts.render(options), owed))
         .collect();
     plan
+}
+
+/// Whether, with this report, the one it is about was both failed and delivered.
+fn contradicts(standing: &Standing, report: &Report) -> bool {
+    let mut standing = standing.clone();
+    match report.status {
+        Some(status @ (Status::Failed | Status::Delivered | Status::Read)) => {
+            standing.absorb(status, 0);
+        }
+        // A member under two names: it takes a report with both to know that they are one.
+        _ if report.participant.is_some() => {}
+        _ => return false,
+    }
+    standing.is_conflict()
 }
 
 /// Why a subscriber is not told of a report that changes so much, whatever its filter wants.

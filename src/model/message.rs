@@ -193,6 +193,9 @@ impl Change {
 pub struct Message {
     /// Statuses reported, whoever the participant was.
     pub standing: Standing,
+    /// Whether a delivered or read contradicts a failed of the same person, or of the group as a
+    /// whole; members of a group do not contradict each other.
+    pub conflict: bool,
     /// Template or regular, and the rule that said so.
     pub message_type: Option<(TypeRule, MessageType)>,
     /// The recipient as received; a phone number beats a business-scoped user id.

@@ -31,6 +31,7 @@ mod messages;
 mod missing;
 mod opened;
 mod pending;
+mod people;
 mod polls;
 mod ranges;
 pub(super) mod reader;

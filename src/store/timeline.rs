@@ -22,7 +22,7 @@ pub struct MessageRecord {
     pub provider: String,
     /// Its status; `None` when nothing that was reported is a status.
     pub status: Option<Status>,
-    /// Whether a delivered or read contradicts a failed.
+    /// Whether a delivered or read contradicts a failed of the same person.
     pub conflict: bool,
     /// Template or regular.
     #[serde(rename = "type")]

@@ -360,3 +360,35 @@ async fn who_wants_all_reports_is_told_of_late_and_contradicting_ones_and_of_no_
     );
     app.stop().await;
 }
+
+/// A voice message that was listened to is read, whatever else was said before and after.
+#[actix_web::test]
+async fn played_and_read_are_forwarded_once_in_any_order() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    app.subscribe_with("crm", &receiver.url, |new| {
+        new.options.format = PayloadFormat::Extended;
+    })
+    .await;
+    let words = ["failed", "delivered", "played", "read"];
+    let orders = crate::order::permutations(words.len());
+    for order in &orders {
+        for place in order {
+            let second = T0 + i64::try_from(*place).unwrap();
+            app.report(&[cloud::status(&format!("{order:?}"), words[*place], second)])
+                .await;
+        }
+    }
+    app.settled().await;
+    for order in &orders {
+        let mut received = receiver.received();
+        received.retain(|it| it.message() == format!("{order:?}") && it.status() == "read");
+        let told: Vec<serde_json::Value> = received.iter().map(Received::json).collect();
+        let first = order.iter().find(|place| **place > 1).unwrap();
+        assert_eq!(told.len(), 1, "{order:?}");
+        assert_eq!(told[0]["providerStatus"], words[*first]);
+    }
+    let states = app.rows("SELECT DISTINCT status, read_at_ms % 10000, conflict FROM message");
+    assert_eq!(states, [["read", "2000", "1"]]);
+    app.stop().await;
+}

@@ -7,6 +7,7 @@
 //! - `normalise`: what each provider sends becomes what the folders of `fixtures/` expect.
 //! - `manifest`: every numbered edge case of a provider has a proof that exists.
 //! - `order`: any order, repeats, batches and a restart leave a message in one state.
+//! - `groups`: members of a group are told apart, under all their names, and contradict nobody else.
 //! - `demo`: what a newcomer sees first ends well, leaves nothing, and can be pasted.
 //! - `forwarding`: what was stored reaches the subscriber, signed, in order, once settled never again.
 //! - `filtering`: who is told of which report, in which words, and why the others are not.
@@ -70,6 +71,7 @@ mod faults;
 mod files;
 mod filtering;
 mod forwarding;
+mod groups;
 mod guide;
 mod ingest;
 mod isolation;

@@ -20,7 +20,7 @@ use tickrelay::store::{Arrival, Durability, Options, Store};
 /// All arrive at once, so that a report without a time of its own has one in every order.
 const ARRIVAL_MS: i64 = 1_770_798_600_000;
 
-fn open(folder: &Path) -> Store {
+pub(crate) fn open(folder: &Path) -> Store {
     let options = Options {
         path: folder.join("tickrelay.db"),
         durability: Durability::Os,
@@ -32,7 +32,7 @@ fn open(folder: &Path) -> Store {
 }
 
 /// A webhook that holds these reports of the message `id`.
-fn arrival(id: &str, reports: &[Report]) -> Arrival {
+pub(crate) fn arrival(id: &str, reports: &[Report]) -> Arrival {
     let of_message = |report: &Report| {
         let message = Some(id.to_owned());
         Item::Report(Box::new(Report {
@@ -59,7 +59,7 @@ fn arrival(id: &str, reports: &[Report]) -> Arrival {
 }
 
 /// Everything that is known of a message, and which reports there are of it.
-fn state(folder: &Path, id: &str) -> Vec<String> {
+pub(crate) fn state(folder: &Path, id: &str) -> Vec<String> {
     let connection = Connection::open(folder.join("tickrelay.db")).unwrap();
     let all = |sql: &str| -> Vec<String> {
         let mut statement = connection.prepare(sql).unwrap();
@@ -90,8 +90,8 @@ fn state(folder: &Path, id: &str) -> Vec<String> {
 }
 
 /// A report of that status, at that second where it has one.
-fn report(status: Option<Status>, second: Option<i64>) -> Report {
-    let word = status.map_or("played", Status::as_str);
+pub(crate) fn report(status: Option<Status>, second: Option<i64>) -> Report {
+    let word = status.map_or("warning", Status::as_str);
     let mut report = Report::new(Kind::Status, word, b"{}");
     report.status = status;
     report.time.text = second.map(|second| second.to_string());
@@ -99,7 +99,7 @@ fn report(status: Option<Status>, second: Option<i64>) -> Report {
     report
 }
 
-fn failed(second: i64, code: i64, details: &str) -> Report {
+pub(crate) fn failed(second: i64, code: i64, details: &str) -> Report {
     let mut report = report(Some(Status::Failed), Some(second));
     report.errors.push(ReportError {
         key: format!("meta:{code}"),
@@ -136,6 +136,22 @@ fn a_life_with_contradictions() -> Vec<Report> {
     ]
 }
 
+/// A voice message that was listened to, with all that may be said of it before and after.
+fn a_voice_message() -> Vec<Report> {
+    let mut played = report(Some(Status::Read), Some(4));
+    "played".clone_into(&mut played.provider_status);
+    let mut again = report(Some(Status::Read), None);
+    "played".clone_into(&mut again.provider_status);
+    vec![
+        report(Some(Status::Sent), Some(1)),
+        report(Some(Status::Delivered), Some(2)),
+        failed(3, 131_026, "not on WhatsApp"),
+        played,
+        report(Some(Status::Read), Some(6)),
+        again,
+    ]
+}
+
 /// Six reports of the members of a group, who fail in the same second in different words.
 fn a_group() -> Vec<Report> {
     let member = |name: &str, mut report: Report| {
@@ -154,7 +170,7 @@ fn a_group() -> Vec<Report> {
     ]
 }
 
-fn permutations(count: usize) -> Vec<Vec<usize>> {
+pub(crate) fn permutations(count: usize) -> Vec<Vec<usize>> {
     if count == 0 {
         return vec![Vec::new()];
     }
@@ -200,7 +216,7 @@ fn last_write_wins(reports: &[&Report]) -> String {
 
 #[test]
 fn every_order_of_six_reports_joins_to_one_message() {
-    for reports in [a_life_with_contradictions(), a_group()] {
+    for reports in [a_life_with_contradictions(), a_group(), a_voice_message()] {
         assert_eq!(ends(&reports, join).len(), 1);
     }
 }
@@ -217,7 +233,12 @@ fn the_last_write_would_win_differently_in_different_orders() {
 async fn every_order_of_six_webhooks_is_stored_as_one_state() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path());
-    for (set, reports) in [a_life_with_contradictions(), a_group()].iter().enumerate() {
+    let sets = [
+        (a_life_with_contradictions(), true),
+        (a_group(), false),
+        (a_voice_message(), true),
+    ];
+    for (set, (reports, is_conflict)) in sets.iter().enumerate() {
         let orders = permutations(reports.len());
         let name = |order: &[usize]| format!("{set}-{order:?}");
         // Each order one webhook after the other, all orders side by side.
@@ -230,6 +251,8 @@ async fn every_order_of_six_webhooks_is_stored_as_one_state() {
         .await;
         let expected = state(folder.path(), &name(&orders[0]));
         assert_eq!(expected.len(), 7);
+        let conflict = format!("Integer({})", i64::from(*is_conflict));
+        assert_eq!(expected[0].split(", ").nth(1), Some(conflict.as_str()));
         for order in &orders {
             assert_eq!(state(folder.path(), &name(order)), expected, "{order:?}");
         }
@@ -260,9 +283,11 @@ fn any_report() -> impl Strategy<Value = Report> {
             "7",
         ]),
         pick(&["one wording", "another"]),
+        pick(&["ES.1", "ES.2"]),
+        pick(&["Y2FwaV9ncm91cDox"]),
     );
     (status, second, facts).prop_map(|(status, second, facts)| {
-        let (recipient, sender, participant, category, echo, wording) = facts;
+        let (recipient, sender, participant, category, echo, wording, user_id, group) = facts;
         let owned = |word: Option<&str>| word.map(str::to_owned);
         let mut report = match (status, wording) {
             (Some(Status::Failed), Some(wording)) => failed(second.unwrap_or(0), 131_000, wording),
@@ -271,6 +296,8 @@ fn any_report() -> impl Strategy<Value = Report> {
         report.recipient = owned(recipient);
         report.sender = owned(sender);
         report.participant = owned(participant);
+        report.recipient_user_id = owned(user_id);
+        report.group = owned(group);
         report.pricing.category = owned(category);
         report.evidence = category.map(|word| match word {
             "utility" => MessageType::Template,

@@ -2,11 +2,13 @@
 //!
 //! Pure: decides from what is known, and knows no clock.
 
+use std::collections::BTreeSet;
+
 use crate::catalogue;
 use crate::cli::forward::number;
 use crate::cli::time::day_and_time;
 use crate::model::{Kind, Status};
-use crate::store::timeline::{ErrorRecord, MessageRecord, Timeline};
+use crate::store::timeline::{ErrorRecord, MessageRecord, ReportRecord, Timeline};
 
 /// What became of the message.
 pub(super) fn answer(timeline: &Timeline) -> String {
@@ -58,6 +60,7 @@ pub(super) fn answer(timeline: &Timeline) -> String {
         None => no_status(timeline),
     };
     let contradicted = message.conflict.then(|| contradiction(message));
+    let contradicted = contradicted.or_else(|| others_failed(timeline));
     let deleted = times.deleted_at_ms;
     let deleted = deleted.map(|_| format!(" It was deleted{}.", on(deleted)));
     let added = contradicted.into_iter().chain(deleted);
@@ -77,10 +80,14 @@ fn explain(error: &ErrorRecord) -> String {
 
 /// An error as the provider calls it: `error 131026, Message undeliverable`.
 pub(super) fn called(error: &ErrorRecord) -> String {
-    let code = error
-        .code
-        .map_or_else(|| error.error_key.clone(), |code| code.to_string());
     let title = error.title.as_deref().unwrap_or_default();
+    let code = match error.code {
+        Some(code) => code.to_string(),
+        None if error.error_key.ends_with(":unknown") && title.is_empty() => {
+            return "an unknown error".to_owned();
+        }
+        None => error.error_key.clone(),
+    };
     match title.trim_end_matches('.') {
         "" => format!("error {code}"),
         title if title == code => format!("error {code}"),
@@ -94,6 +101,35 @@ fn contradiction(message: &MessageRecord) -> String {
     let error = message.error.as_ref().map(called);
     let error = error.map_or_else(String::new, |error| format!(" ({error})"));
     format!(" The provider also reported a failure{on}{error}; a delivery outweighs it.")
+}
+
+/// The members of a group that a delivered or read message did not reach; they contradict nobody.
+fn others_failed(timeline: &Timeline) -> Option<String> {
+    let message = &timeline.message;
+    if !matches!(message.status, Some(Status::Delivered | Status::Read)) {
+        return None;
+    }
+    let failed = timeline.reports.iter();
+    let failed = failed.filter(|report| report.status == Some(Status::Failed));
+    let failed: BTreeSet<String> = failed.map(member).collect();
+    let first = failed.first()?;
+    let others = match failed.len() - 1 {
+        0 => String::new(),
+        1 => " and one other".to_owned(),
+        others => format!(" and {others} others"),
+    };
+    let error = message.error.as_ref().map(called);
+    let error = error.map_or_else(String::new, |error| format!(" ({error})"));
+    Some(format!(" It failed for {first}{others}{error}."))
+}
+
+/// Whom a report to a group is about: a member by its number where there is one, or all.
+pub(super) fn member(report: &ReportRecord) -> String {
+    if report.participant.is_none() {
+        return "the group as a whole".to_owned();
+    }
+    let member = report.recipient.as_ref().or(report.participant.as_ref());
+    member.map_or_else(String::new, |member| number(member))
 }
 
 fn no_status(timeline: &Timeline) -> String {

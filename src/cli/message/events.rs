@@ -1,6 +1,6 @@
 //! The timeline of a message: each report in the order of events, and what became of it.
 
-use super::answer::called;
+use super::answer::{called, member};
 use super::message_id;
 use crate::catalogue;
 use crate::cli::forward::{fate, number, tell_attempt};
@@ -103,8 +103,8 @@ fn what(report: &ReportRecord) -> String {
     if let Some(channel) = &report.channel {
         parts.push(format!("over {channel}"));
     }
-    if let Some(participant) = &report.participant {
-        parts.push(format!("for {}", number(participant)));
+    if report.participant.is_some() {
+        parts.push(format!("for {}", member(report)));
     }
     if let Some(url) = &report.url {
         parts.push(format!("on {url}"));

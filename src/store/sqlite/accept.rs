@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ranges::{self, Timed};
-use super::{alerts, forwards, registrations, rows};
-use crate::model::{Change, Message, Report, ReportError, Standing, Status, Subscriber};
+use super::{alerts, forwards, people, registrations, rows};
+use crate::model::{Change, Message, Report, ReportError, Subscriber};
 use crate::plan::{self, Context, Plan};
 use crate::provider::Item;
 use crate::store::{Accepted, Arrival, FoundReport, Owed, WebhookOutcome};
@@ -286,7 +286,7 @@ impl<'a> Accepting<'a> {
         };
         let fresh = Message::default();
         let message = known.as_ref().map_or(&fresh, |(_, message)| message);
-        let standing = self.standing(known.as_ref(), report)?;
+        let standing = people::standing(self.connection, known.as_ref(), report)?;
         let standing = standing.as_ref().unwrap_or(&message.standing);
         let plan = plan::plan(message, standing, report, context, self.subscribers);
         let message_id = self.save(bringing, known.as_ref(), report, &plan.message)?;
@@ -362,30 +362,6 @@ impl<'a> Accepting<'a> {
             rows::count_repeat(self.connection, report_id, bringing.arrival.received_ms)?;
         }
         Ok(true)
-    }
-
-    /// In a group each participant has a standing of its own, joined from its reports.
-    fn standing(
-        &self,
-        known: Option<&(i64, Message)>,
-        report: &Report,
-    ) -> rusqlite::Result<Option<Standing>> {
-        let (Some((message_id, _)), Some(participant)) = (known, &report.participant) else {
-            return Ok(None);
-        };
-        let mut standing = Standing::new();
-        let mut statement = self.connection.prepare_cached(
-            "SELECT status, coalesce(provider_time_ms, received_at_ms) FROM report \
-             WHERE message_id = ?1 AND participant = ?2 AND status IS NOT NULL",
-        )?;
-        let mut found = statement.query(params![message_id, participant])?;
-        while let Some(row) = found.next()? {
-            let word: String = row.get(0)?;
-            if let Ok(status) = word.parse::<Status>() {
-                standing.absorb(status, row.get(1)?);
-            }
-        }
-        Ok(Some(standing))
     }
 
     /// An SMS that stands in says nothing of WhatsApp: why that failed, an earlier report said.

@@ -24,12 +24,12 @@ pub(super) fn find_message(
     report: &Report,
 ) -> rusqlite::Result<Option<(i64, Message)>> {
     const BY_ID: &str = concat!(
-        "SELECT message_id, ",
+        "SELECT message_id, conflict, ",
         known_columns!(),
         " FROM message WHERE provider_message_id = ?1 AND source_id = ?2"
     );
     const BY_ELEMENT: &str = concat!(
-        "SELECT message_id, ",
+        "SELECT message_id, conflict, ",
         known_columns!(),
         " FROM message WHERE element_hash = ?1 AND source_id = ?2"
     );
@@ -53,9 +53,11 @@ fn read_message(row: &Row<'_>) -> rusqlite::Result<(i64, Message)> {
         };
     }
     let message_id = take!();
+    let conflict = take!();
     let message_type: String = take!();
     let rule: String = take!();
     let mut message = Message {
+        conflict,
         message_type: TypeRule::from_word(&rule).zip(message_type.parse().ok()),
         recipient: take!(),
         sender: take!(),
@@ -126,7 +128,7 @@ fn bind_message(statement: &mut Statement<'_>, message: &Message) -> rusqlite::R
     bind(&error.and_then(|error| error.details.as_ref()))?;
     bind(&failure.map(|(at_ms, _)| at_ms))?;
     bind(&standing.status().map(Status::as_str))?;
-    bind(&standing.is_conflict())?;
+    bind(&message.conflict)?;
     Ok(next)
 }
 

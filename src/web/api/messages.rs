@@ -31,7 +31,7 @@ pub(super) struct View {
     provider: String,
     /// Its status; null when nothing that was reported is one.
     status: Option<Status>,
-    /// Whether a delivered or read contradicts a failed.
+    /// Whether a delivered or read contradicts a failed of the same person.
     conflict: bool,
     /// Template or regular.
     #[serde(rename = "type")]
