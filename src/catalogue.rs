@@ -70,6 +70,12 @@ impl Entry {
         }
     }
 
+    /// Whether no report brings it, but the provider's answer to a send that it refused.
+    #[must_use]
+    pub fn is_of_send(&self) -> bool {
+        self.key.ends_with(":send_refused")
+    }
+
     /// Whether `term`, in [`plain`] words, is this entry's key, its number or its word.
     fn is_called(&self, term: &str) -> bool {
         let word = self.key.split_once(':').map_or("", |(_, word)| word);

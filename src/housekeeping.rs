@@ -72,6 +72,7 @@ impl Plan {
         self.store.prune_replays(gone_before_ms).await?;
         self.store.prune_subscribers(gone_before_ms).await?;
         self.store.prune_polls(gone_before_ms).await?;
+        self.store.prune_people(gone_before_ms).await?;
         Ok(())
     }
 

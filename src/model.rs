@@ -12,8 +12,10 @@ mod registered;
 mod registration;
 mod report;
 mod secret;
+mod send;
 mod status;
 mod subscriber;
+mod time;
 mod wording;
 
 pub use filter::{Filter, FilterError, Offer, Refusal, Rule};
@@ -22,15 +24,17 @@ pub use message::{Change, Message, Standing, TypeRule};
 pub use number::{decimal, digits, is_phone_number, whole_number};
 pub(crate) use object::{maybe_object, object};
 pub use registered::RegisteredFields;
-pub use registration::{FilledTemplate, Parameters, Registration, read_time, read_ttl};
-pub use report::{Echo, Identity, Kind, Pricing, ProviderTime, Report, ReportError};
+pub use registration::{FilledTemplate, Parameters, Registration};
+pub use report::{Echo, Field, Identity, Kind, Pricing, ProviderTime, Report, ReportError};
 pub use secret::{
     AUTHORIZATION, Credentials, Headers, SecretText, check_header_name, check_header_value,
 };
+pub use send::SendResult;
 pub use status::{MessageType, Status, UnknownWord};
 pub use subscriber::{
     AlertOptions, AuthKind, ErrorFormat, NumberFormat, Ordering, PayloadFormat, PayloadOptions,
     PayloadOptionsChange, Reports, Setting, Subscriber, SubscriberKind, SubscriberState,
     TimestampFormat,
 };
+pub use time::{read_time, read_ttl};
 pub use wording::{Wording, WordingError};

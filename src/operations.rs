@@ -4,6 +4,7 @@
 mod audit;
 mod carry;
 mod erase;
+mod exchange;
 pub(crate) mod items;
 pub(crate) mod json;
 mod polls;
@@ -41,7 +42,8 @@ use carry::By;
 
 pub use carry::{Once, Shape};
 pub use erase::EraseOptions;
-pub use register::{Receipt, SentExchange, SentMessage, SentTemplate, Ttl};
+pub use exchange::SentExchange;
+pub use register::{Receipt, SentMessage, SentTemplate, Ttl};
 pub use replays::ReplayOrder;
 pub use samples::{Sample, SampleAnswer, SampleRequest, SampleResponse, Tested};
 

@@ -53,7 +53,8 @@ pub struct Plan {
 /// Puts the reports of one webhook in the order in which they happened, so that a batch
 /// holding `read` before `delivered` tells a subscriber of both.
 pub fn in_order_of_events(reports: &mut [&Report], received_ms: i64) {
-    reports.sort_by_key(|report| place(report, received_ms));
+    // A copy of what was sent tells what the statuses beside it are about.
+    reports.sort_by_key(|report| (!report.is_echo(), place(report, received_ms)));
 }
 
 fn place(report: &Report, received_ms: i64) -> (i64, u8) {

@@ -22,7 +22,7 @@ use crate::model::{Report, UnknownWord};
 pub(crate) use body::{decode, is_as_large_as, opened};
 use botsquad::Dialect;
 pub(crate) use json::Shape;
-pub use sent::{Sent, SentFault};
+pub use sent::{Exchange, Sent, SentAll, SentFault};
 
 /// Who sends to a source: the closed set of formats we read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -199,6 +199,8 @@ pub enum Item {
     /// Not a report: acknowledged and counted under this name (`inbound`,
     /// `field:account_update`, `channel-error:130429`), 64 characters at most.
     Ignored(Cow<'static, str>),
+    /// Numbers and user ids of one person, of whom one took the place of another: two at least.
+    SamePerson(Vec<String>),
     /// An element that should be a report and cannot be read as one; its bytes stay with
     /// the webhook. The text says what is wrong, without repeating personal data.
     Unreadable(String),

@@ -14,7 +14,7 @@ const ON_PREMISES: [i64; 79] = [
 ];
 
 /// Every number of the Cloud API outside 200 to 299.
-const CLOUD: [i64; 107] = [
+const CLOUD: [i64; 150] = [
     0, 1, 2, 3, 4, 10, 33, 100, 104, 190, 368, 80_007, 80_008, 130_403, 130_429, 130_472, 130_497,
     130_501, 131_000, 131_005, 131_008, 131_009, 131_014, 131_016, 131_020, 131_021, 131_026,
     131_030, 131_031, 131_037, 131_041, 131_042, 131_045, 131_047, 131_048, 131_049, 131_050,
@@ -25,7 +25,11 @@ const CLOUD: [i64; 107] = [
     133_007, 133_008, 133_009, 133_010, 133_015, 133_016, 134_011, 134_100, 134_101, 134_102,
     135_000, 200_005, 200_006, 200_007, 1_752_041, 2_388_012, 2_388_019, 2_388_039, 2_388_040,
     2_388_047, 2_388_072, 2_388_073, 2_388_091, 2_388_093, 2_388_103, 2_388_293, 2_388_299,
-    2_494_100, 2_593_107, 2_593_108,
+    2_494_100, 2_593_107, 2_593_108, 613, 131_044, 132_008, 136_024, 137_000, 138_000, 138_001,
+    138_002, 138_003, 138_004, 138_005, 138_006, 138_007, 138_009, 138_012, 138_013, 138_018,
+    139_000, 139_001, 139_002, 139_003, 139_004, 139_100, 139_101, 139_102, 139_103, 139_200,
+    147_001, 147_002, 147_003, 147_004, 147_005, 2_388_318, 2_388_330, 2_494_164, 2_494_165,
+    2_494_166, 2_494_167, 2_494_168, 2_494_176, 2_494_177, 2_494_179, 2_593_109,
 ];
 
 const INFOBIP_STATUSES: [i64; 53] = [
@@ -195,7 +199,7 @@ fn only_codes_that_can_mean_nothing_else_prove_a_type() {
     let template: BTreeSet<_> = proving(MessageType::Template).into_iter().collect();
     let mut expected: BTreeSet<_> = [
         410, 472, 2060, 2061, 2062, 130_472, 131_049, 131_050, 131_063, 132_000, 132_001, 132_005,
-        132_007, 132_012, 132_015, 132_016, 132_018,
+        132_007, 132_008, 132_012, 132_015, 132_016, 132_018, 139_200,
     ]
     .into_iter()
     .chain(2000..=2014)
@@ -232,11 +236,23 @@ fn hearsay_is_marked_as_such() {
         ("infobip:7048", false),
         ("meta:131030", false),
         ("meta:136025", false),
+        ("meta:131044", false),
+        ("meta:132008", false),
+        ("meta:136024", false),
+        ("meta:2593109", false),
         ("infobip-status:22", false),
         ("meta:131026", true),
         ("infobip:7008", true),
     ] {
         assert_eq!(find(key).unwrap().confirmed, confirmed, "{key}");
+    }
+}
+
+#[test]
+fn the_code_with_two_causes_names_both() {
+    let entry = find("meta:131062").unwrap();
+    for cause in ["login code", "maximum price"] {
+        assert!(entry.meaning.contains(cause), "{cause}: {}", entry.meaning);
     }
 }
 
@@ -271,6 +287,10 @@ fn a_search_finds_what_is_meant() {
     check("meta:410", &["meta:410"]);
     check("structure_unavailable", &["meta:structure_unavailable"]);
     check("Structure unavailable", &["meta:structure_unavailable"]);
+    check(
+        "send refused",
+        &["infobip:send_refused", "meta:send_refused"],
+    );
     check("sms fallback", &["infobip:sms_fallback"]);
     check("EC_UNKNOWN_USER", &["infobip:7002"]);
     check("ec_unknown_user", &["infobip:7002"]);

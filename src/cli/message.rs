@@ -66,6 +66,9 @@ pub(super) struct List {
     /// Only those whose time to live has passed without a final report
     #[arg(long)]
     silent: bool,
+    /// Only those whose send itself the provider refused
+    #[arg(long)]
+    refused: bool,
     /// At most this many
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     limit: usize,
@@ -158,6 +161,7 @@ impl List {
             since_ms: self.since.as_ref().map(|since| since.ms(now_ms)),
             until_ms: self.until.as_ref().map(|until| until.ms(now_ms)),
             silent_at_ms: self.silent.then_some(now_ms),
+            refused: self.refused,
             window: Window {
                 before: None,
                 limit: self.limit,

@@ -55,6 +55,8 @@ basic_auth = {{ username = "infobip", password = "{password}" }}
 # name = "360dialog"
 # provider = "360dialog"
 # header = {{ name = "Authorization", value = "Bearer {header}" }}
+# A PARTNER of 360dialog has its webhooks signed: with the platform secret of the Partner Hub.
+# hmac = {{ header = "x-360dialog-signature", algorithm = "sha256", encoding = "hex", secret = "PLATFORM SECRET" }}
 "#
     ))
 }

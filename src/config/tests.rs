@@ -98,6 +98,7 @@ fn the_example_names_every_setting() {
         "META_APP_SECRET",
         "META_VERIFY_TOKEN",
         "DIALOG360_AUTHORIZATION",
+        "DIALOG360_PLATFORM_SECRET",
         "INFOBIP_PASSWORD",
         "INFOBIP_HMAC",
         "INFOBIP_URL_TOKEN",

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MessageType, RegisteredFields, Registration, Report, ReportError, Status, digits};
+use super::{
+    Field, MessageType, RegisteredFields, Registration, Report, ReportError, Status, digits,
+};
 
 /// Where a message's type came from; the later in this list, the more it is believed.
 #[derive(
@@ -22,6 +24,8 @@ use super::{MessageType, RegisteredFields, Registration, Report, ReportError, St
 pub enum TypeRule {
     /// The source's default: a guess, shown as one.
     Default,
+    /// It came by `standby` and nothing proves a template: a guess too, for agents send none.
+    Standby,
     /// An error code that only this type of message can have.
     ErrorCode,
     /// The provider's own evidence: pricing category, conversation origin, the report's shape.
@@ -38,6 +42,7 @@ impl TypeRule {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Default => "default",
+            Self::Standby => "standby",
             Self::ErrorCode => "error-code",
             Self::Evidence => "evidence",
             Self::Echo => "echo",
@@ -50,6 +55,7 @@ impl TypeRule {
     pub fn from_word(word: &str) -> Option<Self> {
         [
             Self::Default,
+            Self::Standby,
             Self::ErrorCode,
             Self::Evidence,
             Self::Echo,
@@ -248,8 +254,8 @@ impl Message {
             .echo
             .as_ref()
             .and_then(|echo| echo.registration.as_ref());
+        self.absorb_guess(report, default_type);
         let claims = [
-            (TypeRule::Default, Some(default_type)),
             (TypeRule::ErrorCode, by_error),
             (TypeRule::Evidence, report.evidence),
             (TypeRule::Echo, echo.and_then(|echo| echo.message_type)),
@@ -279,6 +285,16 @@ impl Message {
                 *field.of(self) = field.of(&mut before).take();
             }
         }
+    }
+
+    /// Takes in what the way of a report makes likely of the type. A copy of a known report is a
+    /// repeat, and yet may have come another way: absorbing its guess too keeps the order out of it.
+    pub fn absorb_guess(&mut self, report: &Report, default_type: MessageType) {
+        let guess = match report.field {
+            Some(Field::Standby) => (TypeRule::Standby, MessageType::Regular),
+            _ => (TypeRule::Default, default_type),
+        };
+        self.message_type = self.message_type.max(Some(guess));
     }
 
     /// Takes in what the sender registered by a call: it is believed before all else, and of

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
-use super::{MessageType, Registration, Status};
+use super::{MessageType, Registration, SendResult, Status};
 
 /// What sort of statement a report is; the word stands in the table and on the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -20,6 +20,8 @@ pub enum Kind {
     Deleted,
     /// A click on a tracked link; a report of the message, never a status.
     Click,
+    /// Meta's copy of a message that another responder of the same account sent; never a status.
+    Echo,
     /// Ours, not the provider's: the sender registered the message.
     Registration,
 }
@@ -34,7 +36,29 @@ impl Kind {
             Self::Seen => "seen",
             Self::Deleted => "deleted",
             Self::Click => "click",
+            Self::Echo => "echo",
             Self::Registration => "registration",
+        }
+    }
+}
+
+/// The field of Meta's webhooks that a report came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Field {
+    /// Reports of messages that the account's own app sent.
+    Messages,
+    /// Copies for an app that watches: another responder owns the conversation.
+    Standby,
+}
+
+impl Field {
+    /// The word in Meta's webhooks and in the table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Standby => "standby",
         }
     }
 }
@@ -69,6 +93,8 @@ pub struct Pricing {
     pub price: Option<f64>,
     /// Infobip `price.currency`.
     pub currency: Option<String>,
+    /// The members of Meta's `pricing` that have no column yet: a JSON object.
+    pub other: Option<String>,
 }
 
 /// One error as the provider stated it, with the key that the catalogue knows it by.
@@ -93,9 +119,9 @@ pub struct ReportError {
 /// (Infobip `callbackData`, Meta `biz_opaque_callback_data`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Echo {
-    /// The text as received.
-    pub text: String,
-    /// What it tells of the message, when it holds our JSON.
+    /// The text as received; `None` when the provider returned the request itself.
+    pub text: Option<String>,
+    /// What it tells of the message: our JSON in the text, or the request.
     pub registration: Option<Registration>,
 }
 
@@ -103,8 +129,10 @@ impl Echo {
     /// Reads the echoed text; any text is an echo, our JSON or not.
     #[must_use]
     pub fn new(text: String) -> Self {
-        let registration = Registration::from_echo(&text);
-        Self { text, registration }
+        Self {
+            registration: Registration::from_echo(&text),
+            text: Some(text),
+        }
     }
 }
 
@@ -157,6 +185,10 @@ pub struct Report {
     pub url: Option<String>,
     /// Meta account id (`entry[].id`), the WABA.
     pub account_id: Option<String>,
+    /// Meta's webhook field that brought it; `None` for a body without fields.
+    pub field: Option<Field>,
+    /// Meta `template_id`: the template that a Direct Send became.
+    pub template_id: Option<String>,
     /// What was odd about the element, as stable words (`time-unusable`, `status-conflict`).
     pub oddities: Vec<&'static str>,
     /// SHA-256 over the element's bytes as received.
@@ -164,14 +196,24 @@ pub struct Report {
 }
 
 impl Report {
-    /// The report that a registration of the message with that id is.
+    /// The report that a registration is; `element` tells a message that has no id from others.
     #[must_use]
-    pub fn registered(id: &str, registration: &Registration) -> Self {
-        let mut report = Self::new(Kind::Registration, "registered", id.as_bytes());
-        report.message = Some(id.to_owned());
-        report.status = Some(Status::Queued);
+    pub fn registered(
+        id: Option<&str>,
+        element: &str,
+        registration: &Registration,
+        result: &SendResult,
+    ) -> Self {
+        // Accepted is as usual; any other word says more than that it was registered.
+        let word = result.word().filter(|word| *word != SendResult::ACCEPTED);
+        let word = word.unwrap_or("registered");
+        let mut report = Self::new(Kind::Registration, word, element.as_bytes());
+        report.message = id.map(str::to_owned);
+        report.status = result.status();
+        report.errors = result.errors().to_vec();
         report.time.ms = registration.sent_ms;
         report.recipient.clone_from(&registration.recipient);
+        report.recipient_user_id.clone_from(&registration.user_id);
         report.sender.clone_from(&registration.sender);
         report
     }
@@ -202,6 +244,8 @@ impl Report {
             application_id: None,
             url: None,
             account_id: None,
+            field: None,
+            template_id: None,
             oddities: Vec::new(),
             element_hash: Sha256::digest(element).into(),
         }
@@ -228,6 +272,12 @@ impl Report {
         let mut first = [0; 16];
         first.copy_from_slice(&digest[..16]);
         Builder::from_custom_bytes(first).into_uuid()
+    }
+
+    /// Whether this is a copy of what was sent, which tells of the message and reports nothing.
+    #[must_use]
+    pub const fn is_echo(&self) -> bool {
+        matches!(self.kind, Kind::Echo)
     }
 
     /// The primary error.

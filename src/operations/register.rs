@@ -1,22 +1,24 @@
-//! Registering what was sent: what each field must be, whose message it may be, and what the
-//! provider's own words of a send amount to.
+//! Registering what was sent: what each field must be, and whose message it may be.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::polls::{check_id, made_id};
+use super::polls::made_id;
 use super::{Answer, By, Failure, Fault, Operations, json};
 use crate::access::Caller;
 use crate::config::Source;
-use crate::model::{FilledTemplate, MessageType, Parameters, Registration, read_time, read_ttl};
+use crate::model::{
+    FilledTemplate, MessageType, Parameters, Registration, SendResult, Status, read_time, read_ttl,
+};
+use crate::provider::Sent;
 use crate::store::{Registered, Registering};
 
 /// Messages that are registered in one commit; webhooks wait meanwhile.
 const AT_ONCE: usize = 256;
 /// The longest id, number, name or language, in bytes.
-const LONGEST_NAME: usize = 512;
+pub(super) const LONGEST_NAME: usize = 512;
 /// The longest text, in bytes; WhatsApp's own limit is far below.
 const LONGEST_TEXT: usize = 64 * 1024;
 /// The longest body of a template, in bytes.
@@ -102,29 +104,20 @@ pub struct SentTemplate {
     pub parameters: Parameters,
 }
 
-/// A send request and the provider's response to it, as they went over the wire.
-#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SentExchange {
-    /// The body that was sent to the provider.
-    #[schema(value_type = Object)]
-    pub request: Value,
-    /// The body that the provider answered with.
-    #[schema(value_type = Object)]
-    pub response: Value,
-}
-
 /// What came of one message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The provider's id, where it could be read.
     pub provider_message_id: Option<String>,
+    /// What the message is from then on, as far as the send tells: failed when the provider refused
+    /// it; nothing when it paused it, or when nothing is registered.
+    pub status: Option<Status>,
     /// What was done, or each field that cannot be as it is.
     pub outcome: Result<Registered, Vec<Fault>>,
 }
 
 /// The provider's id of a message, where it could be read, and what is to be registered.
-type Read = (Option<String>, Result<Registering, Vec<Fault>>);
+pub(super) type Read = (Option<String>, Result<Registering, Vec<Fault>>);
 
 impl Operations {
     /// Registers messages, each the JSON text of a [`SentMessage`]; one that cannot be as it is
@@ -144,10 +137,7 @@ impl Operations {
                 return (id, Err(vec![fault("/source", why)]));
             }
             match self.check(caller, sent) {
-                Ok(registering) => {
-                    let id = registering.provider_message_id.clone();
-                    (Some(id), Ok(registering))
-                }
+                Ok(registering) => (registering.provider_message_id.clone(), Ok(registering)),
                 Err(faults) => (id, Err(faults)),
             }
         });
@@ -161,37 +151,7 @@ impl Operations {
         }
     }
 
-    /// Registers what a provider was asked to send by that source, and answered.
-    pub(super) async fn register_exchange(
-        &self,
-        by: &By,
-        source: &str,
-        exchange: &SentExchange,
-    ) -> Result<Answer, Failure> {
-        let caller = &by.caller;
-        let missing = || Failure::Missing(format!("no source is named {source:?}"));
-        let source = self.source_for(caller, source).ok_or_else(missing)?;
-        caller.allow_at(&source.name).map_err(Failure::Forbidden)?;
-        let sent = source
-            .provider
-            .read_sent(&exchange.request, &exchange.response, &source.hints())
-            .map_err(|fault| Failure::invalid(fault.field, fault.detail))?;
-        if let (Some(_), Some((_, first))) = (&source.polled, sent.first()) {
-            check_id("/response/id", first.bulk_id.as_deref().unwrap_or_default())?;
-        }
-        let read = sent.into_iter().map(|(id, registration)| {
-            let registering = limit(&registration, |field| match field {
-                "/ttl" => "/request/ttl".to_owned(),
-                _ => "/request".to_owned(),
-            })
-            .map(|()| registering(source, caller, id.clone(), registration));
-            (Some(id), registering)
-        });
-        let read = read.collect();
-        self.begin(by, self.register_all(read)).await
-    }
-
-    async fn register_all(&self, read: Vec<Read>) -> Result<Answer, Failure> {
+    pub(super) async fn register_all(&self, read: Vec<Read>) -> Result<Answer, Failure> {
         let total = read.len();
         let mut receipts = Vec::with_capacity(total);
         let mut read = read.into_iter().peekable();
@@ -199,12 +159,14 @@ impl Operations {
             let mut step = Vec::new();
             let first = receipts.len();
             for (provider_message_id, registering) in read.by_ref().take(AT_ONCE) {
+                let status = registering.as_ref().ok().and_then(|it| it.result.status());
                 let outcome = registering.map(|registering| {
                     step.push(registering);
                     Registered::Created
                 });
                 receipts.push(Receipt {
                     provider_message_id,
+                    status,
                     outcome,
                 });
             }
@@ -221,8 +183,12 @@ impl Operations {
                 if receipt.outcome.is_ok()
                     && let Some(registered) = answers.next()
                 {
-                    let refusal = refusal(registered).map(|fault| vec![fault]);
-                    receipt.outcome = refusal.map_or(Ok(registered), Err);
+                    if let Some(fault) = refusal(registered) {
+                        receipt.status = None;
+                        receipt.outcome = Err(vec![fault]);
+                    } else {
+                        receipt.outcome = Ok(registered);
+                    }
                 }
             }
         }
@@ -268,6 +234,7 @@ impl Operations {
             text: sent.message,
             message_type: sent.message_type,
             recipient: sent.mobile_no,
+            user_id: None,
             sender: sent.connected_whatsapp_no,
             template: sent.template.map(|template| FilledTemplate {
                 name: template.name,
@@ -282,7 +249,14 @@ impl Operations {
         let limits = limit(&registration, str::to_owned);
         faults.extend(limits.err().into_iter().flatten());
         match source {
-            Some(source) if faults.is_empty() => Ok(registering(source, caller, id, registration)),
+            Some(source) if faults.is_empty() => {
+                let sent = Sent {
+                    id: Some(id),
+                    registration,
+                    result: SendResult::Taken,
+                };
+                Ok(registering(source, caller, sent, String::new()))
+            }
             _ => Err(faults),
         }
     }
@@ -311,19 +285,22 @@ impl Operations {
     }
 }
 
-fn registering(
+/// What is to be registered of a message; `element` tells it where it has no id.
+pub(super) fn registering(
     source: &Source,
     caller: &Caller,
-    provider_message_id: String,
-    registration: Registration,
+    sent: Sent,
+    element: String,
 ) -> Registering {
     Registering {
         source: Arc::from(source.name.as_str()),
         provider: source.provider,
         default_type: source.default_type,
         default_sender: source.sender.clone(),
-        provider_message_id,
-        registration: registration.with_type(),
+        element: sent.id.clone().unwrap_or(element),
+        provider_message_id: sent.id,
+        registration: sent.registration.with_type(),
+        result: sent.result,
         owner: caller.owner.clone(),
         owners: source.owners.clone(),
     }
@@ -352,7 +329,7 @@ fn refusal(registered: Registered) -> Option<Fault> {
 }
 
 /// What is told may not be larger than what anybody needs; `place` says where a field was.
-fn limit(told: &Registration, place: impl Fn(&str) -> String) -> Result<(), Vec<Fault>> {
+pub(super) fn limit(told: &Registration, place: impl Fn(&str) -> String) -> Result<(), Vec<Fault>> {
     let mut faults = Vec::new();
     let template = told.template.as_ref();
     for (field, text, most) in [

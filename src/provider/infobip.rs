@@ -165,6 +165,7 @@ mod tests {
             .map(|item| match item {
                 Item::Report(_) => "report",
                 Item::Ignored(name) => name,
+                Item::SamePerson(_) => "same person",
                 Item::Unreadable(problem) => problem.split(" where").next().unwrap(),
             })
             .collect();

@@ -7,55 +7,61 @@
 //! `error`, its price in `pricing`, and whose it is in `contacts`.
 
 mod contacts;
+mod echo;
 mod error;
 mod field;
+mod members;
 mod pricing;
 pub(super) mod sent;
 mod status;
+mod surroundings;
+mod system;
 
 use std::borrow::Cow;
 
-use super::json::{self, Member, Node};
+use super::json::Node;
 use super::stray::{self, Stray};
 use super::{Item, ParseError, Parsed};
-use crate::model::{Report, ReportError, Status};
-use contacts::Contacts;
+use crate::model::{Field, Report, ReportError, Status};
 pub(super) use field::is_without_statuses as is_field_without_statuses;
+use members::Members;
+use surroundings::{Around, Surroundings};
 
 /// The `object` of every WhatsApp webhook of the Cloud API.
 const WHATSAPP_OBJECT: &str = "whatsapp_business_account";
 
-/// The only `field` whose statuses are those of messages; `calls` has statuses of calls.
-const MESSAGES_FIELD: &str = "messages";
+/// What a copy for an app that only watches has in its `value`, and everything else in that.
+const STANDBY: &str = "standby";
 
 /// The names on the way to `statuses`, to be opened in one go.
-const AROUND: [&str; 3] = ["entry", "changes", "value"];
+const AROUND: [&str; 4] = ["entry", "changes", "value", STANDBY];
 
 /// How deep arrays may be inside arrays at the root.
 const DEEPEST_ARRAY: usize = 6;
 
 /// The lists by which a value is known as one.
-const LISTS: [&str; 3] = ["statuses", "messages", "errors"];
+const LISTS: [&str; 4] = ["statuses", "messages", "errors", "user_actions"];
 
 /// The members that each part of a body is known to have.
 const OF_ENVELOPE: [&str; 2] = ["object", "entry"];
 const OF_ENTRY: [&str; 3] = ["id", "time", "changes"];
 const OF_CHANGE: [&str; 2] = ["field", "value"];
-const OF_VALUE: [&str; 7] = [
+const OF_VALUE: [&str; 8] = [
     "messaging_product",
     "metadata",
     "contacts",
     "statuses",
     "messages",
     "errors",
+    "user_actions",
     "field",
 ];
 
-/// The name under which a shape is counted that is none of Meta's.
-const UNKNOWN: &str = "unknown-shape";
-
 /// The longest name of something ignored; names come from the body and end up in metrics.
 const NAME_LIMIT: usize = 64;
+
+/// The name under which a shape is counted that is none of Meta's.
+const UNKNOWN: &str = "unknown-shape";
 
 /// Reads a body in either envelope.
 ///
@@ -65,50 +71,6 @@ pub(super) fn parse(text: &str) -> Result<Parsed, ParseError> {
     let mut walk = Walk::default();
     walk.root(&Node::opened(text, &AROUND)?, 0);
     Ok(Parsed { items: walk.items })
-}
-
-/// An object's members, scanned once because each is asked for by name several times.
-struct Members<'n, 'a>(Cow<'n, [Member<'a>]>);
-
-impl<'n, 'a> Members<'n, 'a> {
-    fn of(node: &'n Node<'a>) -> Option<Self> {
-        node.members().map(Self)
-    }
-
-    /// The member of that name, of several the last; an empty one is absent.
-    fn get(&self, name: &str) -> Option<&Node<'a>> {
-        let (_, node) = self.0.iter().rev().find(|(key, _)| key == name)?;
-        (!node.is_absent()).then_some(node)
-    }
-
-    /// The trimmed text of a string or number, of any other member its JSON; an empty one is
-    /// absent.
-    fn word(&self, name: &str) -> Option<String> {
-        let node = self.get(name)?;
-        let start = || node.text().chars().take(NAME_LIMIT).collect::<String>();
-        let word = match node.text().as_bytes().first() {
-            Some(b'{' | b'[') => start(),
-            _ => json::scalar(&node.value().ok()?)?.trim().to_owned(),
-        };
-        (!matches!(word.as_str(), "" | "[]")).then_some(word)
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(key, _)| key == name)
-    }
-}
-
-/// What stands around a status and holds for all its neighbours.
-#[derive(Default)]
-struct Surroundings {
-    /// `entry[].id`.
-    account_id: Option<String>,
-    /// `metadata.display_phone_number`.
-    sender: Option<String>,
-    /// `metadata.phone_number_id`.
-    sender_id: Option<String>,
-    /// Who is named in `contacts`.
-    contacts: Contacts,
 }
 
 /// One pass over a body, collecting what it holds.
@@ -132,17 +94,21 @@ impl Walk {
             return self.unknown(root);
         };
         let has = |name: &str| members.get(name).is_some();
-        let is_value = LISTS.into_iter().any(has);
+        let is_value = has(STANDBY) || LISTS.into_iter().any(has);
         if has("object") || has("entry") {
             self.envelope(&members, root);
         } else if has("changes") && !is_value {
             self.entry(&members);
         } else if members.get("value").is_some_and(Node::is_object) && !is_value {
             self.change(&members, root, None);
-        } else if let Some(field) = members.word("field").filter(|it| it != MESSAGES_FIELD) {
-            self.other_field(&field, root);
         } else {
-            self.value(&members, root, None);
+            match field::of(&members) {
+                Ok(field) => {
+                    let account_id = None;
+                    self.value(&members, root, Around { account_id, field });
+                }
+                Err(other) => self.other_field(&other, root),
+            }
         }
     }
 
@@ -184,22 +150,21 @@ impl Walk {
 
     fn change(&mut self, members: &Members, change: &Node, account_id: Option<&str>) {
         // A relay that drops `field` still means messages when there are statuses.
-        if let Some(field) = members.word("field").filter(|it| it != MESSAGES_FIELD) {
-            return self.other_field(&field, change);
-        }
+        let field = match field::of(members) {
+            Ok(field) => field,
+            Err(other) => return self.other_field(&other, change),
+        };
         let Some(value) = members.get("value") else {
             return self.unknown(change);
         };
-        if let Some(stray) = stray::find_beside(&members.0, &OF_CHANGE) {
-            self.unreadable(stray.reason());
-        }
+        self.beside(members, &OF_CHANGE);
         match Members::of(value) {
-            Some(members) => self.value(&members, value, account_id),
+            Some(members) => self.value(&members, value, Around { account_id, field }),
             None => self.unknown(value),
         }
     }
 
-    /// What is of another field than the one whose statuses are those of messages: ignored when
+    /// What is of another field than those whose statuses are those of messages: ignored when
     /// it is known, and when it holds none.
     fn other_field(&mut self, field: &str, node: &Node) {
         let name = named("field", field);
@@ -211,31 +176,88 @@ impl Walk {
     }
 
     /// The object with `statuses`, `messages`, `contacts`, `errors`: a change's `value`, or
-    /// the root of an On-Premises body.
-    fn value(&mut self, value: &Members, node: &Node, account_id: Option<&str>) {
-        if !LISTS.into_iter().any(|name| value.has(name)) {
-            return match value.word("event") {
-                // 360dialog's notices of a partner's clients come to the same URL.
-                Some(event) if stray::find(node).is_none() => self.ignore(named("event", &event)),
-                _ => self.unknown(node),
-            };
+    /// the root of an On-Premises body. In a copy for a watcher it stands one level deeper.
+    fn value(&mut self, value: &Members, node: &Node, around: Around) {
+        let inner = value.get(STANDBY);
+        if around.field == Some(Field::Standby) || inner.is_some() {
+            return self.standby(value, inner, around);
         }
+        if LISTS.into_iter().any(|name| value.has(name)) {
+            self.level(value, value, around);
+            return self.beside(value, &OF_VALUE);
+        }
+        match value.word("event") {
+            // 360dialog's notices of a partner's clients come to the same URL.
+            Some(event) if stray::find(node).is_none() => self.ignore(named("event", &event)),
+            _ => self.unknown(node),
+        }
+    }
+
+    /// A value with one inside, or several; some relays leave the statuses in the outer one.
+    fn standby(&mut self, value: &Members, inner: Option<&Node>, around: Around) {
+        let around = Around {
+            field: Some(Field::Standby),
+            ..around
+        };
+        let before = self.items.len();
+        self.level(value, value, around);
+        let single = || inner.map(|inner| Cow::Owned(vec![inner.clone()]));
+        let all = inner.and_then(Node::elements).or_else(single);
+        for inner in all.iter().flat_map(|all| all.iter()) {
+            match (Members::of(inner), stray::find(inner)) {
+                (Some(members), _) => {
+                    self.level(&members, value, around);
+                    self.beside(&members, &OF_VALUE);
+                }
+                (None, Some(stray)) => self.unreadable(stray.reason()),
+                (None, None) => {}
+            }
+        }
+        self.beside(value, &[&OF_VALUE[..], &[STANDBY]].concat());
+        if self.items.len() == before {
+            self.ignore(named("field", STANDBY));
+        }
+    }
+
+    /// One level with `statuses` and the like; what it lacks of its surroundings stands in `outer`.
+    fn level(&mut self, level: &Members, outer: &Members, around: Around) {
         let first = self.items.len();
-        if let Some(statuses) = value.get("statuses") {
-            let surroundings = surroundings(value, account_id);
+        let surroundings = || Surroundings::of(level, outer, around);
+        if let Some(statuses) = level.get("statuses") {
+            let surroundings = surroundings();
             self.each(statuses, "statuses", |walk, element| {
                 walk.items.push(status::read(element, &surroundings));
             });
         }
-        self.errors(value.get("errors"), first);
-        if let Some(messages) = value.get("messages") {
-            let count = messages.elements().map_or(1, |messages| messages.len());
-            self.items
-                .extend((0..count).map(|_| Item::Ignored(Cow::Borrowed("inbound"))));
+        self.errors(level.get("errors"), first);
+        if let Some(messages) = level.get("messages") {
+            self.items.extend(system::same_person(messages));
+            self.count(messages, "inbound");
         }
-        if let Some(stray) = stray::find_beside(&value.0, &OF_VALUE) {
+        if let Some(actions) = level.get("user_actions") {
+            self.count(actions, "user-action");
+        }
+        if around.field == Some(Field::Standby)
+            && let Some(echoes) = level.get("message_echoes").and_then(Node::elements)
+        {
+            let surroundings = surroundings();
+            let echoes = echoes.iter().map(|echo| echo::read(echo, &surroundings));
+            self.items.extend(echoes);
+        }
+    }
+
+    /// Looks for statuses beside those members of a level that are known.
+    fn beside(&mut self, level: &Members, known: &[&str]) {
+        if let Some(stray) = stray::find_beside(&level.0, known) {
             self.unreadable(stray.reason());
         }
+    }
+
+    /// Counts the elements, or the one thing in their place, as ignored.
+    fn count(&mut self, array: &Node, name: &'static str) {
+        let count = array.elements().map_or(1, |elements| elements.len());
+        self.items
+            .extend((0..count).map(|_| Item::Ignored(Cow::Borrowed(name))));
     }
 
     /// Errors beside the statuses (which start at item `first`): some On-Premises builds
@@ -303,32 +325,6 @@ impl Walk {
 
     fn unreadable(&mut self, why: impl Into<String>) {
         self.items.push(Item::Unreadable(why.into()));
-    }
-}
-
-fn surroundings(value: &Members, account_id: Option<&str>) -> Surroundings {
-    let metadata = value.get("metadata").and_then(|node| node.value().ok());
-    let metadata = |name| {
-        metadata
-            .as_ref()
-            .and_then(|metadata| json::text(metadata, name))
-    };
-    let contacts = value.get("contacts").map(Contacts::read);
-    let mut contacts = contacts.unwrap_or_default();
-    // Beside inbound messages, a contact that is alone may be who wrote to us, and beside several
-    // statuses nothing tells whose it is.
-    let count = |name| {
-        let list = value.get(name)?;
-        Some(list.elements().map_or(1, |elements| elements.len()))
-    };
-    if contacts.only().is_some() && (count("messages") > Some(0) || count("statuses") > Some(1)) {
-        contacts.forget_the_only();
-    }
-    Surroundings {
-        account_id: account_id.map(str::to_owned),
-        sender: metadata("display_phone_number"),
-        sender_id: metadata("phone_number_id"),
-        contacts,
     }
 }
 

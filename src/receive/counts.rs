@@ -69,6 +69,7 @@ impl Counts {
         };
         for item in arrival.parsed.iter().flat_map(|parsed| &parsed.items) {
             match item {
+                Item::Report(report) if report.is_echo() => counts.ignored.push("echo".to_owned()),
                 Item::Report(report) => {
                     let status = report.status.map_or(NO_STATUS, Status::as_str);
                     match counts
@@ -85,7 +86,7 @@ impl Counts {
                     }
                 }
                 Item::Ignored(what) => counts.ignored.push(what.to_string()),
-                Item::Unreadable(_) => {}
+                Item::SamePerson(_) | Item::Unreadable(_) => {}
             }
         }
         counts

@@ -160,6 +160,8 @@ pub struct MessageQuery {
     /// Silent at this time, ms since 1970 UTC: its time to live has passed without a final
     /// report.
     pub silent_at_ms: Option<i64>,
+    /// Whose send itself was refused.
+    pub refused: bool,
     /// What may be seen.
     pub scope: Scope,
     /// Which page.

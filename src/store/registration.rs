@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{MessageType, Registration};
+use crate::model::{MessageType, Registration, SendResult};
 use crate::provider::Provider;
 
 /// A message to be registered; checked by the caller.
@@ -18,10 +18,14 @@ pub struct Registering {
     pub default_type: MessageType,
     /// The source's own number.
     pub default_sender: Option<String>,
-    /// The provider's id of the message.
-    pub provider_message_id: String,
+    /// The provider's id of the message; `None` only of a send that it refused.
+    pub provider_message_id: Option<String>,
+    /// What tells a message without an id from others.
+    pub element: String,
     /// What is told of it.
     pub registration: Registration,
+    /// How the provider answered the send.
+    pub result: SendResult,
     /// Whose token tells it; `None` for the operator's.
     pub owner: Option<String>,
     /// The owners that the source names.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::model::{
-    Change, ErrorCode, ForwardState, GaveUp, Kind, MessageType, Parameters, Refusal, Status,
+    Change, ErrorCode, Field, ForwardState, GaveUp, Kind, MessageType, Parameters, Refusal, Status,
     SubscriberState, TypeRule,
 };
 
@@ -90,6 +90,8 @@ pub struct RegistrationRecord {
     pub ttl_s: Option<i64>,
     /// When that has passed, ms since 1970 UTC.
     pub silent_after_ms: Option<i64>,
+    /// How the provider answered the send, in its own word; `refused` when it refused.
+    pub send_status: Option<String>,
     /// When it was told first, ms since 1970 UTC.
     pub registered_at_ms: i64,
 }
@@ -179,6 +181,12 @@ pub struct ReportRecord {
     pub channel: Option<String>,
     /// The link of a click.
     pub url: Option<String>,
+    /// Meta's webhook field that brought it first.
+    pub field: Option<Field>,
+    /// The template that a Direct Send became.
+    pub template_id: Option<String>,
+    /// What it says of the price.
+    pub pricing: PricingRecord,
     /// Its errors, the primary one first.
     pub errors: Vec<ErrorRecord>,
     /// What was odd about it, as stable words.
@@ -188,6 +196,38 @@ pub struct ReportRecord {
     pub refusals: Vec<RefusalRecord>,
     /// The forwards owed for it.
     pub forwards: Vec<ForwardHistory>,
+}
+
+/// What a report says of the price of its message.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PricingRecord {
+    /// The category.
+    pub category: Option<String>,
+    /// The model: `PMP`, `CBP`, `NBP`.
+    pub model: Option<String>,
+    /// Regular, or why it is free.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// Whether it is charged.
+    pub billable: Option<bool>,
+    /// The charge, in `currency`.
+    pub price: Option<f64>,
+    /// The currency of `price`.
+    pub currency: Option<String>,
+    /// What else the provider says of it, in its own words: a JSON object.
+    pub other: Option<serde_json::Value>,
+}
+
+impl PricingRecord {
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        let words = [&self.category, &self.model, &self.kind, &self.currency];
+        words.into_iter().all(Option::is_none)
+            && self.billable.is_none()
+            && self.price.is_none()
+            && self.other.is_none()
+    }
 }
 
 /// A subscriber that was not told of a report.

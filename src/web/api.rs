@@ -18,6 +18,7 @@ mod page;
 mod polls;
 mod problem;
 mod replays;
+mod reports;
 mod sent;
 mod sources;
 mod stats;

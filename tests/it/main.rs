@@ -47,6 +47,8 @@
 //! - `benchmarks`: the page of figures shows what was measured and nothing else.
 //! - `wal`: the write-ahead log starts over under load, and says who keeps it from doing so.
 //! - `placing`: where the store is looked for, who makes it, and who refuses where none is.
+//! - `standby`: what another responder of the account sent is known, and outranked by the sender's own word.
+//! - `people`: a person with a new number or user id is one person.
 //! - `erase`: a person who wants to be forgotten leaves no trace.
 
 #![allow(
@@ -81,6 +83,7 @@ mod normalise;
 mod order;
 mod origin;
 mod outage;
+mod people;
 mod placing;
 mod poisoned;
 mod polling;
@@ -95,6 +98,7 @@ mod sealing;
 mod settings;
 mod simulate;
 mod spilled;
+mod standby;
 mod start;
 mod strict;
 mod subscribers;

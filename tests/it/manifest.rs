@@ -59,7 +59,7 @@ fn every_edge_case_has_a_line() {
             );
         }
     };
-    check("meta", 50, &[47]);
+    check("meta", 59, &[47]);
     check("infobip", 42, &[]);
     check("botsquad", 8, &[]);
 }

@@ -1,6 +1,7 @@
 //! Who is believed: every proof of origin a source can ask for, over HTTP.
 
 mod edges;
+mod partners;
 mod wrong;
 
 use hmac::{Hmac, Mac};

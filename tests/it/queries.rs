@@ -175,6 +175,50 @@ async fn every_ready_query_gives_the_rows_it_should() {
 }
 
 #[actix_web::test]
+async fn the_free_thousand_is_that_of_a_number_and_a_month() {
+    /// 2026-10-10T00:00:00Z, in seconds after the times of [`status`].
+    const OCTOBER: i64 = 31_590_400;
+    const MONTH: i64 = 31 * 86_400;
+    let app = TestApp::boot().await;
+    let price = |category: &str, kind: &str| {
+        format!(
+            r#","pricing":{{"billable":true,"pricing_model":"PMP","category":"{category}","type":"{kind}"}}"#
+        )
+    };
+    let service = price("service", "regular");
+    let delivered = |id: &str, second, price: &str| status(id, "delivered", second, price);
+    let mut october: Vec<String> = (0..1001)
+        .map(|number| delivered(&format!("o{number}"), OCTOBER + number, &service))
+        .collect();
+    october.push(delivered("u", OCTOBER, &price("utility", "regular")));
+    october.push(delivered(
+        "f",
+        OCTOBER,
+        &price("service", "free_entry_point"),
+    ));
+    october.push(status("s", "sent", OCTOBER, &service));
+    october.push(delivered("old", 0, &service));
+    let november = delivered("n", OCTOBER + MONTH, &service);
+    let other = cloud(&delivered("b", OCTOBER, &service)).replace("4400", "4401");
+    for body in [cloud(&october.join(",")), cloud(&november), other] {
+        assert_eq!(app.post("cloud", body).await, 200);
+    }
+    let query = schema().join("queries/cost_by_category.sql");
+    let sql = std::fs::read_to_string(query).unwrap();
+    // Each number and month has a thousand of its own; what was only sent uses up none.
+    assert_eq!(
+        rows(&app.sqlite(), &sql),
+        [
+            "source|category|pricing_type|currency|messages|billable|free_thousand|cost",
+            "cloud|service|free_entry_point||1|1|0|",
+            "cloud|service|regular||1005|1005|1002|",
+            "cloud|utility|regular||1|1|0|",
+        ]
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn every_view_gives_the_rows_it_should() {
     let app = fill().await;
     let connection = app.sqlite();

@@ -1,6 +1,8 @@
 //! What a sender registers joins what its provider reports, whichever comes first, and
 //! subscribers are told of it.
 
+mod refused;
+mod sends;
 mod words;
 
 use std::time::Duration;

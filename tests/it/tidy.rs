@@ -36,10 +36,6 @@ const LONG_FILES: &[(&str, &str)] = &[
         "all that may be asked and answered, as two lists, and who may",
     ),
     (
-        "src/operations/register.rs",
-        "each field of what is registered, and what is wrong with it, in one order",
-    ),
-    (
         "src/provider/meta/status.rs",
         "half of it is tables of cases",
     ),

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::catalogue;
 use crate::cli::forward::number;
 use crate::cli::time::day_and_time;
-use crate::model::{Kind, Status};
+use crate::model::{Kind, SendResult, Status};
 use crate::store::timeline::{ErrorRecord, MessageRecord, ReportRecord, Timeline};
 
 /// What became of the message.
@@ -39,23 +39,16 @@ pub(super) fn answer(timeline: &Timeline) -> String {
             "Waiting: sent to {to}{}, no delivery report yet.",
             on(times.sent_at_ms)
         ),
-        Some(Status::Queued) => format!(
-            "Waiting: taken by the provider{}, not sent to {to} yet.",
-            on(times.queued_at_ms)
-        ),
-        Some(Status::Failed) => format!(
-            "Failed{}: {}",
-            on(times.failed_at_ms),
-            message
-                .error
-                .as_ref()
-                .map_or_else(|| "the provider gave no reason.".to_owned(), explain)
-        ),
+        Some(Status::Queued) => queued(message, &to, &on(times.queued_at_ms)),
+        Some(Status::Failed) => failed(message, &on(times.failed_at_ms)),
         Some(Status::Deleted) => {
             return format!(
                 "Deleted{}; nothing else was reported.",
                 on(times.deleted_at_ms)
             );
+        }
+        None if send_status(message) == Some("paused") => {
+            format!("Held back: the provider has paused the template and does not send to {to}.")
         }
         None => no_status(timeline),
     };
@@ -65,6 +58,35 @@ pub(super) fn answer(timeline: &Timeline) -> String {
     let deleted = deleted.map(|_| format!(" It was deleted{}.", on(deleted)));
     let added = contradicted.into_iter().chain(deleted);
     std::iter::once(standing).chain(added).collect()
+}
+
+/// That the provider has the message and has not sent it, or why not.
+fn queued(message: &MessageRecord, to: &str, on: &str) -> String {
+    match send_status(message) {
+        None | Some(SendResult::ACCEPTED) => {
+            format!("Waiting: taken by the provider{on}, not sent to {to} yet.")
+        }
+        Some(word) => format!(
+            "Waiting: the provider took the message for {to}{on} and answered {word}; it is sent, \
+             or fails, when the provider has decided."
+        ),
+    }
+}
+
+/// That the message failed, and why.
+fn failed(message: &MessageRecord, on: &str) -> String {
+    let failed = match send_status(message) {
+        Some(SendResult::REFUSED) => "Failed, because the send itself was refused",
+        _ => "Failed",
+    };
+    let no_reason = || "the provider gave no reason.".to_owned();
+    let why = message.error.as_ref().map_or_else(no_reason, explain);
+    format!("{failed}{on}: {why}")
+}
+
+/// How the provider answered the send, where that is known.
+fn send_status(message: &MessageRecord) -> Option<&str> {
+    message.registration.as_ref()?.send_status.as_deref()
 }
 
 /// The error with who can fix it and what to do.
@@ -151,7 +173,7 @@ fn no_status(timeline: &Timeline) -> String {
 mod tests {
     use super::*;
     use crate::model::{MessageType, TypeRule};
-    use crate::store::timeline::StatusTimes;
+    use crate::store::timeline::{Origin, RegistrationRecord, StatusTimes};
 
     const AT: i64 = 1_760_000_000_000;
 
@@ -218,6 +240,54 @@ mod tests {
             &["Failed on 2025-10-09 at 08:53:20 UTC: the provider gave no reason."],
         );
         check(|_| (), &["No status was reported"]);
+    }
+
+    fn answered(word: &str) -> RegistrationRecord {
+        RegistrationRecord {
+            origin: Origin::Call,
+            owner: None,
+            template_name: None,
+            template_language: None,
+            template_parameters: None,
+            metadata: None,
+            sent_at_ms: None,
+            ttl_s: None,
+            silent_after_ms: None,
+            send_status: Some(word.to_owned()),
+            registered_at_ms: AT,
+        }
+    }
+
+    #[test]
+    fn how_a_send_was_answered_is_said() {
+        for (status, word, expected) in [
+            (
+                Some(Status::Failed),
+                "refused",
+                "Failed, because the send itself was refused on ",
+            ),
+            (
+                Some(Status::Queued),
+                "held_for_quality_assessment",
+                "answered held_for_quality_assessment",
+            ),
+            (
+                Some(Status::Queued),
+                "accepted",
+                "Waiting: taken by the provider",
+            ),
+            (
+                None,
+                "paused",
+                "Held back: the provider has paused the template",
+            ),
+        ] {
+            let change = |message: &mut MessageRecord| {
+                message.status = status;
+                message.registration = Some(answered(word));
+            };
+            check(change, &[expected]);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::catalogue;
 use crate::cli::forward::{fate, number, tell_attempt};
 use crate::cli::table::{clean, facts, item};
 use crate::cli::time::{span, stamp};
-use crate::model::{Change, ForwardState, Kind, TypeRule};
+use crate::model::{Change, Field, ForwardState, Kind, TypeRule};
 use crate::store::timeline::{ForwardHistory, MessageRecord, ReportRecord, Timeline};
 
 /// What stands under a report is indented by this.
@@ -32,6 +32,7 @@ pub(super) fn timeline(timeline: &Timeline, now_ms: i64) -> String {
 fn head(message: &MessageRecord) -> String {
     let rule = match message.type_rule {
         TypeRule::Default => "a guess: the default of its source",
+        TypeRule::Standby => "a guess: another responder sent it, and no price names a template",
         TypeRule::ErrorCode => "as its error code tells",
         TypeRule::Evidence => "as the provider's report tells",
         TypeRule::Echo => "as the sender's echo says",
@@ -47,9 +48,16 @@ fn head(message: &MessageRecord) -> String {
         ("From", message.sender.as_deref().map(number)),
         ("Type", Some(format!("{} ({rule})", message.message_type))),
         ("Category", message.category.clone()),
+        ("Send", answered(message)),
         ("Broadcast", message.bulk_id.clone()),
         ("Text", message.text.clone()),
     ])
+}
+
+/// How the provider answered the send, where that is more than that it was taken.
+fn answered(message: &MessageRecord) -> Option<String> {
+    let word = message.registration.as_ref()?.send_status.as_ref()?;
+    Some(format!("{word} by the provider"))
 }
 
 fn event(report: &ReportRecord, message: &MessageRecord, now_ms: i64) -> String {
@@ -58,7 +66,11 @@ fn event(report: &ReportRecord, message: &MessageRecord, now_ms: i64) -> String 
     text.push('\n');
     let mut line = |words: &str| text.push_str(&item(words, INDENT));
     line(&arrival(report));
-    if let Some(remark) = remark(report.change, !report.forwards.is_empty()) {
+    let remark = match report.kind {
+        Kind::Echo => Some("no status: it tells what the message is, and is sent to nobody"),
+        _ => remark(report.change, !report.forwards.is_empty()),
+    };
+    if let Some(remark) = remark {
         line(remark);
     }
     for error in &report.errors {
@@ -72,6 +84,14 @@ fn event(report: &ReportRecord, message: &MessageRecord, now_ms: i64) -> String 
         {
             line(&entry.sentence());
         }
+    }
+    if let Some(price) = price(report) {
+        line(&price);
+    }
+    if let Some(id) = &report.template_id {
+        line(&format!(
+            "sent without a template: WhatsApp made the template {id} of it"
+        ));
     }
     if !report.oddities.is_empty() {
         line(&format!("odd: {}", report.oddities.join(", ")));
@@ -98,6 +118,7 @@ fn what(report: &ReportRecord) -> String {
         Some(status) if status.as_str().eq_ignore_ascii_case(word) => status.to_string(),
         Some(status) => format!("{status} ({word})"),
         None if report.kind == Kind::Click => "click".to_owned(),
+        None if report.kind == Kind::Echo => "echo: another responder sent it".to_owned(),
         None => format!("{word} (not a status)"),
     }];
     if let Some(channel) = &report.channel {
@@ -109,7 +130,30 @@ fn what(report: &ReportRecord) -> String {
     if let Some(url) = &report.url {
         parts.push(format!("on {url}"));
     }
+    if report.field == Some(Field::Standby) && report.kind != Kind::Echo {
+        parts.push("by standby: another responder sent the message".to_owned());
+    }
     parts.join(" ")
+}
+
+/// What the provider says of the price, where it says more than the category.
+fn price(report: &ReportRecord) -> Option<String> {
+    let pricing = &report.pricing;
+    let billable = pricing.billable.map(|billable| {
+        let words = if billable { "billable" } else { "not billable" };
+        words.to_owned()
+    });
+    let currency = pricing.currency.as_deref().unwrap_or_default();
+    let amount = pricing.price.map(|price| format!("{price} {currency}"));
+    let words = [
+        pricing.category.clone(),
+        pricing.kind.clone(),
+        billable,
+        amount.map(|amount| amount.trim().to_owned()),
+        pricing.other.as_ref().map(ToString::to_string),
+    ];
+    let words: Vec<String> = words.into_iter().flatten().collect();
+    (!words.is_empty()).then(|| format!("price: {}", words.join(", ")))
 }
 
 /// When it arrived, how long that took, and how often it came again.

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::super::{Exit, Settings, Terminal, ask};
+use crate::model::Status;
 use crate::operations::{Answer, Fault, Request, items, json};
 use crate::store::Registered;
 
@@ -15,7 +16,8 @@ use crate::store::Registered;
 pub(in crate::cli) struct Register {
     /// A file of one message a line, or of a JSON object or array of them [default: stdin]
     file: Option<PathBuf>,
-    /// The file is a send of this source in the provider's own words: {"request": …, "response": …}
+    /// The file is a send of this source in the provider's own words: {"request": …, "response": …},
+    /// with `http_status` where it was refused
     #[arg(long, value_name = "SOURCE")]
     sent_by: Option<String>,
     /// Answer with a JSON array, one element for each message
@@ -28,6 +30,7 @@ pub(in crate::cli) struct Register {
 struct Shown {
     #[serde(rename = "msId")]
     ms_id: Option<String>,
+    status: Option<Status>,
     result: Option<Registered>,
     errors: Vec<Fault>,
 }
@@ -69,6 +72,7 @@ impl Register {
                 .into_iter()
                 .map(|receipt| Shown {
                     ms_id: receipt.provider_message_id,
+                    status: receipt.status,
                     result: receipt.outcome.as_ref().ok().copied(),
                     errors: receipt.outcome.err().unwrap_or_default(),
                 })

@@ -4,8 +4,8 @@
 use super::super::Failure;
 use super::asked::Case;
 use crate::model::{
-    Filter, Message, MessageType, Refusal, Registration, Report, Standing, Subscriber,
-    SubscriberKind,
+    Filter, Message, MessageType, Refusal, Registration, Report, ReportError, SendResult, Standing,
+    Subscriber, SubscriberKind,
 };
 use crate::plan::alert::Alert;
 use crate::plan::event::Event;
@@ -73,7 +73,8 @@ pub(super) fn render(
 /// What the provider's parser makes of the provider's body.
 fn report(case: &Case, id: &str, now_ms: i64) -> Result<Report, Failure> {
     let origin = &case.origin;
-    if !body::reports(origin.provider, case.status) {
+    let refused = case.error.filter(|entry| entry.is_of_send());
+    if refused.is_some() || !body::reports(origin.provider, case.status) {
         // Such a message is known only where its sender registers it.
         let registration = Registration {
             recipient: Some(case.recipient.clone()),
@@ -81,7 +82,21 @@ fn report(case: &Case, id: &str, now_ms: i64) -> Result<Report, Failure> {
             sent_ms: Some(now_ms),
             ..Registration::default()
         };
-        return Ok(Report::registered(id, &registration));
+        return Ok(Report::registered(
+            Some(id),
+            id,
+            &registration,
+            &refused.map_or(SendResult::Taken, |entry| {
+                SendResult::Refused(vec![ReportError {
+                    key: entry.key.clone(),
+                    code: None,
+                    title: Some(entry.name.clone()),
+                    details: Some(DETAILS.to_owned()),
+                    href: None,
+                    permanent: None,
+                }])
+            }),
+        ));
     }
     let element = Element {
         id: id.to_owned(),

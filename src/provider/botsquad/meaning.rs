@@ -81,6 +81,7 @@ fn weigh(text: &str, broadcast: &str, dialect: &Dialect) -> Result<(Vec<u8>, Tol
                 format!("{} {status} {id}", report.identity().0)
             }
             Item::Ignored(what) => what.into_owned(),
+            Item::SamePerson(names) => names.join(" "),
             Item::Unreadable(what) => {
                 told.pending += 1;
                 told.unreadable += 1;

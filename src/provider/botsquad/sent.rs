@@ -6,20 +6,28 @@ use serde_json::Value;
 
 use super::super::json::{object, scalar};
 use super::super::meta;
-use super::super::sent::{Sent, SentFault};
+use super::super::sent::{Exchange, Sent, SentAll, SentFault};
 use super::{Dialect, Field, message_id, told_by};
-use crate::model::{FilledTemplate, MessageType, Parameters, Registration};
+use crate::model::{
+    FilledTemplate, MessageType, Parameters, Registration, ReportError, SendResult,
+};
 
 /// Reads a request and its answer: a message for each of `users`.
 pub(in crate::provider) fn read(
-    request: &Value,
-    response: &Value,
+    exchange: Exchange,
     dialect: &Dialect,
-) -> Result<Vec<Sent>, SentFault> {
-    let Some(broadcast) = dialect.fields.text(Field::Id, response) else {
-        let detail = "the answer gives no id of the broadcast";
+) -> Result<SentAll, SentFault> {
+    let Exchange {
+        request, response, ..
+    } = exchange;
+    let broadcast = dialect.fields.text(Field::Id, response);
+    let refusal = exchange.is_refused(broadcast.is_some());
+    let refusal = refusal.then(|| exchange.refused("meta", reasons(response)));
+    let broadcast = broadcast.filter(|_| refusal.is_none());
+    if broadcast.is_none() && refusal.is_none() {
+        let detail = "the answer gives no id of the broadcast, and no error";
         return Err(SentFault::new("/response/id", detail));
-    };
+    }
     let users = request.get("users").and_then(Value::as_array);
     let Some(users) = users.filter(|users| !users.is_empty()) else {
         let detail = "a broadcast has its recipients in users";
@@ -43,12 +51,43 @@ pub(in crate::provider) fn read(
             message_type: Some(MessageType::Template),
             recipient: Some(to.clone()),
             template: template.as_ref().map(|template| fill(template, values)),
-            bulk_id: Some(broadcast.clone()),
+            bulk_id: broadcast.clone(),
             ..Registration::default()
         };
-        Ok((message_id(&broadcast, &to, *times), told))
+        let id = broadcast.as_deref();
+        Ok(Sent {
+            id: id.map(|broadcast| message_id(broadcast, &to, *times)),
+            registration: told,
+            result: refusal.clone().unwrap_or_else(SendResult::accepted),
+        })
     });
-    read.collect()
+    // A broadcast is registered as a whole or not at all: its answers are read by place.
+    let read: Result<Vec<Sent>, SentFault> = read.collect();
+    Ok(read?.into_iter().map(Ok).collect())
+}
+
+/// What the answer says in place of a broadcast.
+fn reasons(response: &Value) -> Vec<ReportError> {
+    let error = ["error", "errors"]
+        .into_iter()
+        .find_map(|name| match response.get(name)? {
+            Value::Array(errors) => errors.first(),
+            error => Some(error),
+        });
+    let said = |of: &Value| {
+        let names = ["message", "title", "detail", "description"];
+        scalar(of).or_else(|| names.iter().find_map(|name| scalar(of.get(name)?)))
+    };
+    let said = error.and_then(said);
+    let reason = said.map(|said| ReportError {
+        key: String::new(),
+        code: None,
+        title: Some(said),
+        details: None,
+        href: None,
+        permanent: None,
+    });
+    reason.into_iter().collect()
 }
 
 /// The values of placeholders, of all users or of one.

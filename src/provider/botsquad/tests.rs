@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::provider::Provider;
+use crate::provider::{Exchange, Provider, Sent, SentAll, SentFault};
 
 fn hints(dialect: Dialect) -> Hints {
     Hints {
@@ -25,6 +25,7 @@ fn check(answer: &Value, dialect: Dialect) -> Vec<String> {
             format!("{id} {} {status} {error}", report.provider_status)
         }
         Item::Ignored(what) => format!("ignored {what}"),
+        Item::SamePerson(names) => names.join(" "),
         Item::Unreadable(why) => format!("unreadable {why}"),
     };
     parsed.unwrap().items.iter().map(told).collect()
@@ -312,6 +313,44 @@ fn what_is_no_answer_says_why() {
     assert_eq!(report.message.as_deref(), Some("7:31600000001"));
 }
 
+fn read_sent(request: &Value, response: &Value) -> Result<SentAll, SentFault> {
+    let exchange = Exchange {
+        request,
+        response,
+        http_status: None,
+    };
+    Provider::Botsquad.read_sent(exchange, &Hints::default())
+}
+
+#[test]
+fn a_broadcast_that_is_refused_is_a_failure_for_each_of_its_users() {
+    let request = json!({"template": {"name": "spring"},
+        "users": [{"phone": "+31600000001"}, "31600000002", {"to": "31600000001"}]});
+    let refused = read_sent(&request, &json!({"error": {"message": "no such template"}})).unwrap();
+    let told: Vec<String> = refused
+        .iter()
+        .map(|sent| {
+            let Sent {
+                id,
+                registration,
+                result,
+            } = sent.as_ref().unwrap();
+            let [error] = result.errors() else {
+                panic!("{result:?}")
+            };
+            let to = registration.recipient.as_deref().unwrap();
+            format!(
+                "{id:?} {to} {} {:?}",
+                error.key,
+                error.title.as_deref().unwrap()
+            )
+        })
+        .collect();
+    let why = "meta:send_refused \"no such template\"";
+    let expected = ["+31600000001", "31600000002", "31600000001"];
+    assert_eq!(told, expected.map(|to| format!("None {to} {why}")));
+}
+
 #[test]
 fn a_send_has_a_message_for_each_user_with_its_own_parameters() {
     let request = json!({
@@ -322,14 +361,17 @@ fn a_send_has_a_message_for_each_user_with_its_own_parameters() {
         "users": [{"phone": "+31600000001", "params": {"name": "Ana"}}, "31600000002",
             {"to": "31600000001"}],
     });
-    let read = |request: &Value, response: &Value| {
-        Provider::Botsquad.read_sent(request, response, &Hints::default())
-    };
-    let sent = read(&request, &json!({"id": "bc-1"})).unwrap();
+    let sent = read_sent(&request, &json!({"id": "bc-1"})).unwrap();
     let told: Vec<String> = sent
         .iter()
-        .map(|(id, told)| {
+        .map(|sent| {
+            let Sent {
+                id,
+                registration: told,
+                ..
+            } = sent.as_ref().unwrap();
             let template = told.template.as_ref().unwrap().described();
+            let id = id.as_deref().unwrap();
             format!("{id} {} {template}", told.bulk_id.as_ref().unwrap())
         })
         .collect();
@@ -341,7 +383,7 @@ fn a_send_has_a_message_for_each_user_with_its_own_parameters() {
             "bc-1:31600000001.2 bc-1 spring (nl): friend, Delft!",
         ]
     );
-    let field = |request, response| read(&request, &response).unwrap_err().field;
+    let field = |request, response| read_sent(&request, &response).unwrap_err().field;
     assert_eq!(field(request.clone(), json!({})), "/response/id");
     assert_eq!(
         field(json!({"users": []}), json!({"id": 1})),

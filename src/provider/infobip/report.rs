@@ -209,7 +209,7 @@ fn is_no_error(error: &Value) -> bool {
 }
 
 /// What a failure without an error has to say: its status.
-fn error_of_status(state: &Value, group: Option<Group>) -> Option<ReportError> {
+pub(super) fn error_of_status(state: &Value, group: Option<Group>) -> Option<ReportError> {
     let group = group.filter(|group| group.is_failure())?;
     let id = integer(state, "id");
     let title = text(state, "name").unwrap_or_else(|| group.as_str().to_owned());
@@ -282,7 +282,7 @@ fn tell_recipient(report: &mut Report, element: &Value, parties: &Parties) {
 }
 
 /// Whether this is a business-scoped user id: a country's two letters, a dot, an id.
-fn is_user_id(text: &str) -> bool {
+pub(super) fn is_user_id(text: &str) -> bool {
     text.split_once('.').is_some_and(|(country, rest)| {
         country.len() == 2
             && country.bytes().all(|byte| byte.is_ascii_uppercase())

@@ -1,36 +1,91 @@
-//! Infobip's send requests: `POST /whatsapp/1/message/template` and its siblings.
+//! Infobip's send requests: `POST /whatsapp/1/message/template` and its siblings, one message or
+//! many, and `POST /messages-api/1/messages`, whose messages have destinations and a channel.
 
 use serde_json::Value;
 
 use super::super::json::{object, text};
-use super::super::sent::{Sent, SentFault, with_echo};
-use crate::model::{FilledTemplate, MessageType, Parameters, Registration, digits};
+use super::super::sent::{Exchange, Sent, SentAll, SentFault, with_echo};
+use super::report::{error_of_status, is_user_id};
+use super::status::Group;
+use crate::model::{
+    FilledTemplate, MessageType, Parameters, Registration, ReportError, SendResult, digits,
+};
 
-/// Reads `{"messages": […]}` or one message, and the answer in the same form; an answer names
-/// the messages in the order of the request.
-pub(in crate::provider) fn read(request: &Value, response: &Value) -> Result<Vec<Sent>, SentFault> {
-    let asked = messages(request);
-    let answered = messages(response);
-    let bulk_id = text(response, "bulkId").or_else(|| text(request, "bulkId"));
-    if !asked.iter().any(|message| message.get("content").is_some()) {
-        let detail = "an Infobip send has messages with a content";
-        return Err(SentFault::new("/request/messages", detail));
-    }
-    let mut sent = Vec::new();
-    for (place, answer) in answered.iter().enumerate() {
-        let Some(id) = text(answer, "messageId") else {
-            continue;
+/// The one channel whose sends are registered.
+const WHATSAPP: &str = "WHATSAPP";
+
+/// A message to one recipient, as it was asked for.
+struct Asked<'a> {
+    message: &'a Value,
+    /// Where it stands in the request.
+    pointer: String,
+    to: Option<String>,
+    /// The id that the sender gave it.
+    own_id: Option<String>,
+    bulk_id: Option<String>,
+}
+
+/// Reads `{"messages": […]}` or one message, and the answer in the same form: each answer is
+/// about the message of its id, its number or its place, and about no other.
+pub(in crate::provider) fn read(exchange: Exchange) -> Result<SentAll, SentFault> {
+    let Exchange {
+        request, response, ..
+    } = exchange;
+    let asked = asked(request, response)?;
+    let mut answers = messages(response);
+    let says = |answer: &&Value| {
+        let names = ["messageId", "to", "destination", "status"];
+        names.iter().any(|name| answer.get(name).is_some())
+    };
+    answers.retain(says);
+    let has_id = answers
+        .iter()
+        .any(|answer| text(answer, "messageId").is_some());
+    if exchange.is_refused(has_id) {
+        let refused = |asked: Asked| Sent {
+            registration: registration(&asked, &Value::Null),
+            id: asked.own_id,
+            result: exchange.refused("infobip", reasons(response)),
         };
-        let in_place = asked.get(place).filter(|message| is_of(message, answer));
-        let message = in_place.or_else(|| asked.iter().find(|message| is_of(message, answer)));
-        let Some(message) = message else { continue };
-        sent.push((id, registration(message, answer, bulk_id.clone())));
+        return Ok(asked.into_iter().map(|asked| asked.map(refused)).collect());
     }
-    if sent.is_empty() {
-        let detail = "the answer gives no messageId of a message in the request";
+    if answers.is_empty() {
+        let detail = "the answer gives no messageId of a message in the request, and no error";
         return Err(SentFault::new("/response/messages", detail));
     }
+    let mut open: Vec<Option<Result<Asked, SentFault>>> = asked.into_iter().map(Some).collect();
+    let mut sent = Vec::new();
+    let is_single = response.get("messages").is_none();
+    for (place, answer) in answers.iter().enumerate() {
+        let pointer = pointer("/response", is_single, place);
+        let found = find(&open, place, answer);
+        match found.and_then(|found| open[found].take()) {
+            Some(Ok(asked)) => sent.push(answered(&exchange, &asked, answer, &pointer)),
+            Some(Err(fault)) => sent.push(Err(fault)),
+            None => {
+                let detail = "no message of the request has this id or number";
+                sent.push(Err(SentFault::new(pointer, detail)));
+            }
+        }
+    }
+    let unanswered = open.into_iter().flatten().map(|asked| match asked {
+        Ok(asked) => {
+            let detail = "the answer gives no messageId of this message";
+            Err(SentFault::new(asked.pointer, detail))
+        }
+        Err(fault) => Err(fault),
+    });
+    sent.extend(unanswered);
     Ok(sent)
+}
+
+/// Where a message stands in the request or the answer.
+fn pointer(body: &str, is_single: bool, place: usize) -> String {
+    if is_single {
+        body.to_owned()
+    } else {
+        format!("{body}/messages/{place}")
+    }
 }
 
 fn messages(body: &Value) -> Vec<&Value> {
@@ -40,36 +95,208 @@ fn messages(body: &Value) -> Vec<&Value> {
     }
 }
 
-/// Whether an answer is about this message: by the id that the sender gave, else by the number.
-fn is_of(message: &Value, answer: &Value) -> bool {
-    if let Some(id) = text(message, "messageId") {
-        return text(answer, "messageId").as_ref() == Some(&id);
+/// Every message to every recipient of the request; one that cannot be registered says why.
+fn asked<'a>(
+    request: &'a Value,
+    response: &Value,
+) -> Result<Vec<Result<Asked<'a>, SentFault>>, SentFault> {
+    let bulk_id = text(response, "bulkId")
+        .or_else(|| text(request, "bulkId"))
+        .or_else(|| text(object(object(request, "options")?, "schedule")?, "bulkId"));
+    let is_send = |message: &&Value| {
+        let parts = ["content", "template", "destinations"];
+        parts.iter().any(|part| message.get(part).is_some())
+    };
+    let messages = messages(request);
+    if !messages.iter().any(is_send) {
+        let detail = "an Infobip send has messages with a content or a template";
+        return Err(SentFault::new("/request/messages", detail));
     }
-    let number = |value| text(value, "to").map(|to| digits(&to));
-    number(message) == number(answer)
+    let is_single = request.get("messages").is_none();
+    let mut asked = Vec::new();
+    for (place, message) in messages.into_iter().enumerate() {
+        let pointer = pointer("/request", is_single, place);
+        let destinations = message.get("destinations").and_then(Value::as_array);
+        if let Some(fault) = fault(message, &pointer, destinations.is_some()) {
+            // It has as many answers as it has recipients.
+            let count = destinations.map_or(1, |destinations| destinations.len().max(1));
+            asked.extend((0..count).map(|_| Err(fault.clone())));
+            continue;
+        }
+        let Some(destinations) = destinations else {
+            asked.push(Ok(Asked {
+                message,
+                pointer,
+                to: text(message, "to"),
+                own_id: text(message, "messageId"),
+                bulk_id: bulk_id.clone(),
+            }));
+            continue;
+        };
+        for (index, destination) in destinations.iter().enumerate() {
+            let pointer = format!("{pointer}/destinations/{index}");
+            let place = on_whatsapp(destination);
+            let Some(to) = text(place, "to") else {
+                let detail = "a destination has a number in to, or one for WHATSAPP in byChannel";
+                asked.push(Err(SentFault::new(pointer, detail)));
+                continue;
+            };
+            asked.push(Ok(Asked {
+                message,
+                pointer,
+                to: Some(to),
+                own_id: text(destination, "messageId").or_else(|| text(place, "messageId")),
+                bulk_id: bulk_id.clone(),
+            }));
+        }
+    }
+    Ok(asked)
 }
 
-fn registration(message: &Value, answer: &Value, bulk_id: Option<String>) -> Registration {
-    let content = message.get("content").unwrap_or(&Value::Null);
-    let template = text(content, "templateName").map(|name| FilledTemplate {
-        name,
-        language: text(content, "language"),
-        parameters: parameters(content),
-    });
+/// Where a destination is reached by WhatsApp: one for each channel may be given.
+fn on_whatsapp(destination: &Value) -> &Value {
+    let Some(by_channel) = destination.get("byChannel").and_then(Value::as_array) else {
+        return destination;
+    };
+    let is_ours = |place: &&Value| is_whatsapp(text(place, "channel").as_deref());
+    by_channel.iter().find(is_ours).unwrap_or(&Value::Null)
+}
+
+fn is_whatsapp(channel: Option<&str>) -> bool {
+    channel.is_some_and(|channel| channel.trim().eq_ignore_ascii_case(WHATSAPP))
+}
+
+/// Why a message of the request cannot be registered: it is none, or goes another way.
+///
+/// Sends with destinations are those of the Messages API, which names the channel, and of SMS,
+/// Viber and others, which do not.
+fn fault(message: &Value, pointer: &str, has_destinations: bool) -> Option<SentFault> {
+    let channel = text(message, "channel");
+    if (channel.is_some() || has_destinations) && !is_whatsapp(channel.as_deref()) {
+        let detail = match channel {
+            Some(channel) => {
+                let channel: String = channel.trim().chars().take(32).collect();
+                format!("this send goes by {channel}: only those by WHATSAPP are registered")
+            }
+            None => "a send with destinations names its channel, which must be WHATSAPP".into(),
+        };
+        return Some(SentFault::new(format!("{pointer}/channel"), detail));
+    }
+    let parts = ["content", "template"];
+    if !parts.iter().any(|part| object(message, part).is_some()) {
+        let detail = "a message has a content or a template";
+        return Some(SentFault::new(pointer, detail));
+    }
+    None
+}
+
+/// Which of the messages an answer is about: that of the sender's own id, else that of the number,
+/// in the answer's place if it can be.
+fn find(open: &[Option<Result<Asked, SentFault>>], place: usize, answer: &Value) -> Option<usize> {
+    let id = text(answer, "messageId");
+    let number = text(answer, "to").or_else(|| text(answer, "destination"));
+    let number = number.map(|number| digits(&number));
+    let fits = |asked: &Result<Asked, SentFault>| match asked {
+        Ok(asked) => match &asked.own_id {
+            Some(own) if id.is_some() => id.as_ref() == Some(own),
+            _ => asked.to.as_deref().map(digits) == number,
+        },
+        Err(_) => false,
+    };
+    let is_open = |at: &usize| open[*at].as_ref().is_some_and(fits);
+    // What was not read cannot be compared: the answer in its place is its own.
+    let is_unread = |at: &usize| matches!(open.get(*at), Some(Some(Err(_))));
+    Some(place)
+        .filter(|at| *at < open.len() && is_open(at))
+        .or_else(|| (0..open.len()).find(is_open))
+        .or_else(|| Some(place).filter(is_unread))
+}
+
+/// One message and the answer to it.
+fn answered(
+    exchange: &Exchange,
+    asked: &Asked,
+    answer: &Value,
+    pointer: &str,
+) -> Result<Sent, SentFault> {
+    let state = object(answer, "status").unwrap_or(&Value::Null);
+    let (group, _) = Group::of(state);
+    let id = text(answer, "messageId").or_else(|| asked.own_id.clone());
+    let registration = registration(asked, answer);
+    if let Some(error) = error_of_status(state, group) {
+        return Ok(Sent {
+            id,
+            registration,
+            result: exchange.refused("infobip", vec![error]),
+        });
+    }
+    if id.is_none() {
+        let detail = "the answer gives no messageId of this message, and no refusal";
+        return Err(SentFault::new(format!("{pointer}/messageId"), detail));
+    }
+    Ok(Sent {
+        id,
+        registration,
+        result: SendResult::accepted(),
+    })
+}
+
+fn registration(asked: &Asked, answer: &Value) -> Registration {
+    let message = asked.message;
+    let content = object(message, "content").unwrap_or(&Value::Null);
+    let of_messages_api = object(message, "template");
+    let template = match of_messages_api {
+        Some(template) => text(template, "templateName").map(|name| FilledTemplate {
+            name,
+            language: text(template, "language"),
+            parameters: object(content, "body").map(named).unwrap_or_default(),
+        }),
+        None => text(content, "templateName").map(|name| FilledTemplate {
+            name,
+            language: text(content, "language"),
+            parameters: parameters(content),
+        }),
+    };
+    let is_template = template.is_some() || of_messages_api.is_some();
+    let body = object(content, "body").filter(|_| !is_template);
+    let recipient = text(answer, "to")
+        .or_else(|| text(answer, "destination"))
+        .or_else(|| asked.to.clone());
     let told = Registration {
-        text: text(content, "text").or_else(|| text(content, "caption")),
-        message_type: Some(if template.is_some() {
+        text: text(content, "text")
+            .or_else(|| text(content, "caption"))
+            .or_else(|| text(body?, "text")),
+        message_type: Some(if is_template {
             MessageType::Template
         } else {
             MessageType::Regular
         }),
-        recipient: text(answer, "to").or_else(|| text(message, "to")),
-        sender: text(message, "from"),
+        user_id: recipient.clone().filter(|recipient| is_user_id(recipient)),
+        recipient,
+        sender: text(message, "from").or_else(|| text(message, "sender")),
         template,
-        bulk_id,
+        bulk_id: asked.bulk_id.clone(),
+        ttl_s: object(message, "options").and_then(validity),
         ..Registration::default()
     };
-    with_echo(told, message, "callbackData")
+    let told = with_echo(told, message, "callbackData");
+    let webhooks = object(message, "webhooks").unwrap_or(&Value::Null);
+    with_echo(told, webhooks, "callbackData")
+}
+
+/// For how long the Messages API tries, in seconds.
+fn validity(options: &Value) -> Option<i64> {
+    let period = object(options, "validityPeriod")?;
+    let amount = super::super::json::integer(period, "amount").filter(|amount| *amount > 0)?;
+    let unit = text(period, "timeUnit")?;
+    let seconds = match unit.trim().to_ascii_uppercase().as_str() {
+        "SECONDS" => 1,
+        "MINUTES" => 60,
+        "HOURS" => 3600,
+        "DAYS" => 86_400,
+        _ => return None,
+    };
+    amount.checked_mul(seconds)
 }
 
 /// The placeholders of the body; those of header and buttons are no part of the text.
@@ -77,88 +304,71 @@ fn parameters(content: &Value) -> Parameters {
     let data = object(content, "templateData");
     let body = data.and_then(|data| object(data, "body"));
     match body.and_then(|body| body.get("placeholders")) {
-        Some(Value::Array(values)) => Parameters::Positional(
-            values
-                .iter()
-                .map(|value| {
-                    value
-                        .as_str()
-                        .map_or_else(|| value.to_string(), str::to_owned)
-                })
-                .collect(),
-        ),
-        Some(Value::Object(values)) => Parameters::Named(
-            values
-                .iter()
-                .map(|(name, value)| {
-                    let text = value
-                        .as_str()
-                        .map_or_else(|| value.to_string(), str::to_owned);
-                    (name.clone(), text)
-                })
-                .collect(),
-        ),
+        Some(Value::Array(values)) => Parameters::Positional(values.iter().map(plain).collect()),
+        Some(Value::Object(values)) => {
+            let named = values.iter();
+            Parameters::Named(
+                named
+                    .map(|(name, value)| (name.clone(), plain(value)))
+                    .collect(),
+            )
+        }
         _ => Parameters::default(),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_bulk_of_templates_is_read_message_by_message() {
-        let message = |to: &str| {
-            json!({"from": "385910009999", "to": to, "content": {"templateName": "order",
-                "language": "en", "templateData": {"body": {"placeholders": ["Ana", "7"]}}}})
-        };
-        let request = json!({"messages": [message("385990000001"), message("+385990000002")]});
-        // One is answered out of its place, one was not asked for.
-        let response = json!({"bulkId": "b-1", "messages": [
-            {"to": "385990000002", "messageId": "m-2"},
-            {"to": "385990000001", "messageId": "m-1"},
-            {"to": "385990000009", "messageId": "m-9"},
-        ]});
-        let sent = read(&request, &response).unwrap();
-        let ids: Vec<&str> = sent.iter().map(|(id, _)| id.as_str()).collect();
-        assert_eq!(ids, ["m-2", "m-1"]);
-        let told = &sent[0].1;
-        assert_eq!(told.recipient.as_deref(), Some("385990000002"));
-        assert_eq!(told.bulk_id.as_deref(), Some("b-1"));
-        assert_eq!(
-            told.template.as_ref().unwrap().described(),
-            "order (en): Ana, 7"
-        );
-    }
-
-    #[test]
-    fn one_text_and_what_the_sender_has_returned_are_read() {
-        let request = json!({"from": "385910009999", "to": "385990000001", "messageId": "mine",
-            "content": {"text": "Hi"},
-            "callbackData": "{\"metadata\":{\"order\":7},\"message\":\"other\"}"});
-        let response = json!({"to": "385990000001", "messageId": "mine"});
-        let sent = read(&request, &response).unwrap();
-        let told = &sent[0].1;
-        assert_eq!(told.text.as_deref(), Some("Hi"));
-        assert_eq!(told.message_type, Some(MessageType::Regular));
-        assert_eq!(told.metadata.as_deref(), Some(r#"{"order":7}"#));
-    }
-
-    #[test]
-    fn what_is_no_send_or_has_no_id_is_told() {
-        let request = json!({"to": "1", "content": {"text": "Hi"}});
-        for (request, response, field) in [
-            (&json!({}), json!({"messageId": "m"}), "/request/messages"),
-            (&request, json!({"requestError": {}}), "/response/messages"),
-            (
-                &request,
-                json!({"to": "2", "messageId": "m"}),
-                "/response/messages",
-            ),
-        ] {
-            assert_eq!(read(request, &response).unwrap_err().field, field);
-        }
+/// The placeholders of the Messages API, which stand beside the body's type: in their order where
+/// they are numbered, else by their names.
+fn named(body: &Value) -> Parameters {
+    let members = body.as_object().into_iter().flatten();
+    let is_value = |(name, value): &(&String, &Value)| {
+        name.as_str() != "type" && !value.is_object() && !value.is_array()
+    };
+    let mut values: std::collections::BTreeMap<String, String> = members
+        .filter(is_value)
+        .map(|(name, value)| (name.clone(), plain(value)))
+        .collect();
+    let numbers = (1..=values.len()).map(|number| number.to_string());
+    let positional: Option<Vec<String>> = numbers.map(|name| values.get(&name).cloned()).collect();
+    match positional {
+        Some(positional) if !positional.is_empty() => Parameters::Positional(positional),
+        _ if values.is_empty() => Parameters::default(),
+        _ => Parameters::Named(std::mem::take(&mut values)),
     }
 }
+
+fn plain(value: &Value) -> String {
+    let text = value.as_str().map(str::to_owned);
+    text.unwrap_or_else(|| value.to_string())
+}
+
+/// Why a whole send was refused, in the older words and in those of the Messages API.
+fn reasons(response: &Value) -> Vec<ReportError> {
+    let older = object(response, "requestError").and_then(|error| {
+        let kinds = ["serviceException", "policyException"];
+        kinds.iter().find_map(|kind| object(error, kind))
+    });
+    let (error, title, said, more) = match older {
+        Some(error) => (error, "messageId", "text", "validationErrors"),
+        None => (response, "errorCode", "description", "violations"),
+    };
+    let (title, said) = (text(error, title), text(error, said));
+    if title.is_none() && said.is_none() {
+        return Vec::new();
+    }
+    let more = error
+        .get(more)
+        .filter(|more| !super::super::json::is_absent(more));
+    let details: Vec<String> = said.into_iter().chain(more.map(Value::to_string)).collect();
+    vec![ReportError {
+        key: String::new(),
+        code: None,
+        title: title.or_else(|| details.first().cloned()),
+        details: (!details.is_empty()).then(|| details.join(" ")),
+        href: None,
+        permanent: None,
+    }]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,11 @@
-//! What a change is about: the values of `field` that are known to hold no status of a message.
+//! What a change is about: the values of `field` that hold statuses of messages, and those that
+//! are known to hold none.
+
+use super::members::Members;
+use crate::model::Field;
+
+/// The fields whose statuses are those of messages; `calls` has statuses of calls.
+const WITH_STATUSES: [Field; 2] = [Field::Messages, Field::Standby];
 
 /// The fields of Meta's pages, and those that public set-ups subscribe to; in no order.
 ///
@@ -45,4 +52,17 @@ const WITHOUT_STATUSES: [&str; 36] = [
 /// Whether a change of this field is known, and never one of a message's status.
 pub(in crate::provider) fn is_without_statuses(field: &str) -> bool {
     WITHOUT_STATUSES.contains(&field)
+}
+
+/// The field with statuses of messages that this part of a body names, or none.
+///
+/// # Errors
+/// The name of any other field.
+pub(super) fn of(part: &Members) -> Result<Option<Field>, String> {
+    let Some(word) = part.word("field") else {
+        return Ok(None);
+    };
+    let is_of = |field: &Field| word.eq_ignore_ascii_case(field.as_str());
+    let field = WITH_STATUSES.into_iter().find(is_of);
+    field.map(Some).ok_or(word)
 }

@@ -6,8 +6,14 @@ use super::super::json;
 use super::status::milliseconds;
 use crate::model::{MessageType, Pricing};
 
+/// The members of `pricing` that have columns.
+const KNOWN: [&str; 4] = ["billable", "pricing_model", "type", "category"];
+
+/// What the other members may have together, in bytes of JSON.
+const LONGEST_OTHER: usize = 4096;
+
 /// Reads `pricing` and `conversation`; either may be missing, as may anything in them.
-pub(super) fn read(status: &Value) -> Pricing {
+pub(super) fn read(status: &Value, oddities: &mut Vec<&'static str>) -> Pricing {
     let conversation = json::object(status, "conversation");
     // Meta's example of a group status has the one inside the other.
     let pricing =
@@ -27,8 +33,27 @@ pub(super) fn read(status: &Value) -> Pricing {
         conversation_expires_ms: conversation
             .and_then(|conversation| json::number(conversation, "expiration_timestamp"))
             .and_then(milliseconds),
+        other: pricing.and_then(|pricing| other(pricing, oddities)),
         ..Pricing::default()
     }
+}
+
+/// What Meta may add to a price one day: the charge itself, for one.
+fn other(pricing: &Value, oddities: &mut Vec<&'static str>) -> Option<String> {
+    let members = pricing.as_object()?.iter();
+    let other: serde_json::Map<String, Value> = members
+        .filter(|(name, value)| !KNOWN.contains(&name.as_str()) && !json::is_absent(value))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    if other.is_empty() {
+        return None;
+    }
+    let text = Value::Object(other).to_string();
+    if text.len() > LONGEST_OTHER {
+        oddities.push("pricing-too-long");
+        return None;
+    }
+    Some(text)
 }
 
 /// One spelling for `authentication_international` (an origin) and
@@ -129,13 +154,52 @@ mod tests {
             (json!({}), None),
         ];
         for (status, expected) in cases {
-            assert_eq!(evidence(&read(&status)), expected, "{status}");
+            assert_eq!(
+                evidence(&read(&status, &mut Vec::new())),
+                expected,
+                "{status}"
+            );
         }
+    }
+
+    fn read_all(status: &Value) -> Pricing {
+        let mut oddities = Vec::new();
+        let pricing = read(status, &mut oddities);
+        assert!(oddities.is_empty(), "{status}: {oddities:?}");
+        pricing
+    }
+
+    #[test]
+    fn what_is_new_in_a_price_is_kept_and_proves_nothing() {
+        let cases = [
+            (
+                json!({"charged": {"amount": "0.02", "currency": "EUR"}}),
+                Some(r#"{"charged":{"amount":"0.02","currency":"EUR"}}"#),
+            ),
+            (
+                json!({"billable": true, "type": "brand_new", "z": 1, "a": false}),
+                Some(r#"{"a":false,"z":1}"#),
+            ),
+            (
+                json!({"type": "regular", "x": null, "y": "", "l": [], "o": {}}),
+                None,
+            ),
+            (json!({"category": "meta_business_agent"}), None),
+        ];
+        for (price, expected) in cases {
+            let pricing = read_all(&json!({ "pricing": price }));
+            assert_eq!(pricing.other.as_deref(), expected, "{price}");
+            assert_eq!(evidence(&pricing), None, "{price}");
+        }
+        let mut oddities = Vec::new();
+        let long = json!({"pricing": {"x": "y".repeat(LONGEST_OTHER)}});
+        assert_eq!(read(&long, &mut oddities).other, None);
+        assert_eq!(oddities, ["pricing-too-long"]);
     }
 
     #[test]
     fn price_and_conversation_are_kept_as_columns() {
-        let pricing = read(&json!({
+        let pricing = read_all(&json!({
             "pricing": {"billable": "true", "pricing_model": "PMP", "type": "regular",
                         "category": "authentication_international"},
             "conversation": {"id": "c1", "expiration_timestamp": 1_664_700_000,

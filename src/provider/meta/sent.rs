@@ -3,24 +3,86 @@
 //!
 //! `hsm` is the older form of `template`: <https://developers.facebook.com/docs/whatsapp/api/messages/message-templates>.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::json::{object, text};
-use super::super::sent::{Sent, SentFault, with_echo};
-use crate::model::{FilledTemplate, MessageType, Parameters, Registration, read_ttl};
+use super::super::sent::{Exchange, Sent, SentFault, with_echo};
+use super::error;
+use super::status::id;
+use crate::model::{
+    FilledTemplate, MessageType, Parameters, Registration, ReportError, SendResult, read_ttl,
+};
 
 /// Reads a request and its answer; Meta sends one message at a time.
-pub(in crate::provider) fn read(request: &Value, response: &Value) -> Result<Vec<Sent>, SentFault> {
-    let Some(to) = text(request, "to") else {
-        let detail = "a send has the recipient in to";
+pub(in crate::provider) fn read(exchange: Exchange) -> Result<Sent, SentFault> {
+    let mut told = told(exchange.request);
+    if told.recipient.is_none() {
+        let detail = "a send has the recipient in to, or a user id in recipient";
         return Err(SentFault::new("/request/to", detail));
-    };
-    let first = |name: &str| response.get(name)?.as_array()?.first();
-    let Some(id) = first("messages").and_then(|message| text(message, "id")) else {
-        let detail = "the answer gives no id of a message";
+    }
+    let first = |name: &str| exchange.response.get(name)?.as_array()?.first();
+    let message = first("messages");
+    let id = message.and_then(|message| id(message, &["id"]));
+    if exchange.is_refused(id.is_some()) {
+        return Ok(Sent {
+            id,
+            registration: told,
+            result: exchange.refused("meta", reasons(exchange.response)),
+        });
+    }
+    let (Some(message), Some(_)) = (message, &id) else {
+        let detail = "the answer gives no id of a message, and no error";
         return Err(SentFault::new("/response/messages/0/id", detail));
     };
-    let kind = text(request, "type").unwrap_or_else(|| "text".to_owned());
+    // The recipient as reports name it, where the answer tells.
+    if let Some(contact) = first("contacts") {
+        told.user_id = self::id(contact, &["user_id"]).or(told.user_id);
+        told.recipient = self::id(contact, &["wa_id"]).or(told.recipient);
+    }
+    let word = self::id(message, &["message_status"]);
+    let result = word.map_or_else(SendResult::accepted, |word| {
+        SendResult::TakenAs(word.to_ascii_lowercase())
+    });
+    Ok(Sent {
+        id,
+        registration: told,
+        result,
+    })
+}
+
+/// Why a send was refused: the Cloud API's `error`, the On-Premises API's `errors`, or what
+/// 360dialog says of its own.
+fn reasons(response: &Value) -> Vec<ReportError> {
+    let mut errors = error::all(response.get("error"));
+    errors.extend(error::all(response.get("errors")));
+    if let (true, Some(said)) = (errors.is_empty(), text(response, "error")) {
+        errors.extend(error::all(Some(&json!({ "title": said }))));
+    }
+    let own = object(response, "meta").and_then(|meta| text(meta, "developer_message"));
+    if let (true, Some(said)) = (errors.is_empty(), own) {
+        errors.extend(error::all(Some(&json!({ "title": said }))));
+    }
+    for error in &mut errors {
+        // The Cloud API writes the number once more: "(#131030) Recipient …".
+        if let Some(title) = &error.title
+            && let Some(rest) = title.strip_prefix("(#")
+            && let Some((number, rest)) = rest.split_once(") ")
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+        {
+            error.title = Some(rest.to_owned());
+        }
+    }
+    errors
+}
+
+/// The categories that a send without a template may name: WhatsApp makes a template of it.
+const DIRECT: [&str; 3] = ["utility", "authentication", "marketing"];
+
+/// What a request tells of its message, before it is answered.
+pub(super) fn told(request: &Value) -> Registration {
+    let kind = text(request, "type").map(|kind| kind.trim().to_ascii_lowercase());
+    let is_untyped = kind.is_none();
+    let kind = kind.unwrap_or_else(|| "text".to_owned());
     let content = request.get(&kind).unwrap_or(&Value::Null);
     let template = match kind.as_str() {
         "template" => template(content),
@@ -32,22 +94,25 @@ pub(in crate::provider) fn read(request: &Value, response: &Value) -> Result<Vec
         "interactive" => object(content, "body").and_then(|body| text(body, "text")),
         _ => text(content, "caption"),
     };
+    let category = text(request, "category").map(|word| word.trim().to_ascii_lowercase());
+    let is_direct = category.is_some_and(|category| DIRECT.contains(&category.as_str()));
+    let message_type = match kind.as_str() {
+        "template" | "hsm" => Some(MessageType::Template),
+        _ if is_direct => Some(MessageType::Template),
+        // Without a type there is a text, or nothing is told.
+        _ => (!is_untyped || words.is_some()).then_some(MessageType::Regular),
+    };
+    let user_id = id(request, &["recipient"]);
     let told = Registration {
         text: words,
-        message_type: Some(match kind.as_str() {
-            "template" | "hsm" => MessageType::Template,
-            _ => MessageType::Regular,
-        }),
-        // The number as reports name it, where the answer tells.
-        recipient: first("contacts")
-            .and_then(|contact| text(contact, "wa_id"))
-            .or(Some(to)),
+        message_type,
+        recipient: id(request, &["to"]).or_else(|| user_id.clone()),
+        user_id,
         template,
         ttl_s: request.get("ttl").and_then(read_ttl),
         ..Registration::default()
     };
-    let told = with_echo(told, request, "biz_opaque_callback_data");
-    Ok(vec![(id, told)])
+    with_echo(told, request, "biz_opaque_callback_data")
 }
 
 /// A template as WhatsApp writes it, filled.
@@ -110,88 +175,4 @@ fn value(parameter: &Value) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn told(request: &Value) -> Registration {
-        let response = json!({"messages": [{"id": "wamid.1"}], "meta": {"version": "2"}});
-        let mut sent = read(request, &response).unwrap();
-        assert_eq!(sent[0].0, "wamid.1");
-        sent.remove(0).1
-    }
-
-    #[test]
-    fn a_template_tells_its_name_language_and_parameters() {
-        let request = json!({"messaging_product": "whatsapp", "to": "+34 600000001",
-        "type": "template", "template": {"name": "order", "language": {"code": "es"},
-        "components": [
-            {"type": "header", "parameters": [{"type": "text", "text": "no"}]},
-            {"type": "body", "parameters": [
-                {"type": "text", "text": "Ana"},
-                {"type": "currency", "currency": {"fallback_value": "$7", "code": "USD"}},
-                {"type": "date_time", "date_time": {"fallback_value": "today"}},
-            ]},
-        ]}});
-        let response = json!({"contacts": [{"input": "+34 600000001", "wa_id": "34600000001"}],
-            "messages": [{"id": "wamid.1", "message_status": "accepted"}]});
-        let sent = read(&request, &response).unwrap();
-        let told = &sent[0].1;
-        assert_eq!(told.recipient.as_deref(), Some("34600000001"));
-        assert_eq!(told.message_type, Some(MessageType::Template));
-        let template = told.template.as_ref().unwrap();
-        assert_eq!(template.described(), "order (es): Ana, $7, today");
-    }
-
-    #[test]
-    fn named_parameters_the_older_form_and_a_ttl_are_read() {
-        let named = told(
-            &json!({"to": "1", "type": "template", "template": {"name": "order",
-            "components": [{"type": "BODY", "parameters": [
-                {"type": "text", "parameter_name": "who", "text": "Ana"}]}]}}),
-        );
-        assert_eq!(named.template.unwrap().render("Hi {{who}}"), "Hi Ana");
-        let older = told(&json!({"to": "1", "type": "hsm", "ttl": "P1D", "hsm": {
-            "namespace": "n", "element_name": "order",
-            "language": {"policy": "deterministic", "code": "en"},
-            "localizable_params": [{"default": "Ana"}, {"default": "$7"}]}}));
-        assert_eq!(older.ttl_s, Some(86_400));
-        assert_eq!(older.template.unwrap().described(), "order (en): Ana, $7");
-    }
-
-    #[test]
-    fn other_messages_are_regular_and_have_their_words() {
-        for (request, expected) in [
-            (json!({"to": "1", "text": {"body": "Hi"}}), Some("Hi")),
-            (
-                json!({"to": "1", "type": "image", "image": {"caption": "Look"}}),
-                Some("Look"),
-            ),
-            (
-                json!({"to": "1", "type": "interactive", "interactive": {"body": {"text": "?"}}}),
-                Some("?"),
-            ),
-            (
-                json!({"to": "1", "type": "sticker", "sticker": {"id": "7"}}),
-                None,
-            ),
-        ] {
-            let told = told(&request);
-            assert_eq!(told.text.as_deref(), expected, "{request}");
-            assert_eq!(told.message_type, Some(MessageType::Regular));
-        }
-        let echoed = told(&json!({"to": "1", "text": {"body": "Hi"},
-            "biz_opaque_callback_data": "{\"broadcastId\":\"b\"}"}));
-        assert_eq!(echoed.bulk_id.as_deref(), Some("b"));
-    }
-
-    #[test]
-    fn what_is_no_send_or_has_no_id_is_told() {
-        let request = json!({"to": "1", "text": {"body": "Hi"}});
-        let error = json!({"error": {"code": 131_026}});
-        assert_eq!(read(&json!({}), &error).unwrap_err().field, "/request/to");
-        let field = read(&request, &error).unwrap_err().field;
-        assert_eq!(field, "/response/messages/0/id");
-    }
-}
+mod tests;

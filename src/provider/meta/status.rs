@@ -6,8 +6,11 @@ use serde_json::Value;
 
 use super::super::Item;
 use super::super::json::{self, Node};
-use super::{Contacts, Surroundings, error, named, pricing};
-use crate::model::{Echo, Kind, ProviderTime, Report, Status, digits, is_phone_number};
+use super::contacts::Contacts;
+use super::{Surroundings, error, named, pricing};
+use crate::model::{
+    Echo, Kind, MessageType, ProviderTime, Report, Status, digits, is_phone_number,
+};
 
 /// The end of the year 2100 in seconds since 1970 UTC: what is later is no time of ours.
 const LATEST_SECOND: f64 = 4_133_980_799.0;
@@ -45,13 +48,27 @@ fn report(status: &Value, word: String, element: &Node, surroundings: &Surroundi
     set_time(&mut report, status);
     set_recipient(&mut report, status, &surroundings.contacts);
     report.errors = error::all(status.get("errors"));
-    report.pricing = pricing::read(status);
-    report.evidence = pricing::evidence(&report.pricing);
+    report.pricing = pricing::read(status, &mut report.oddities);
+    report.template_id = template_id(status);
+    // Only the template that a Direct Send became has an id here.
+    let is_template = report
+        .template_id
+        .is_some()
+        .then_some(MessageType::Template);
+    report.evidence = is_template.or_else(|| pricing::evidence(&report.pricing));
     report.echo = echo(status).map(Echo::new);
     report.sender.clone_from(&surroundings.sender);
     report.sender_id.clone_from(&surroundings.sender_id);
     report.account_id.clone_from(&surroundings.account_id);
+    report.field = surroundings.field;
     report
+}
+
+/// The id of the template that WhatsApp made of a message without one: text, or a number.
+fn template_id(status: &Value) -> Option<String> {
+    let is_scalar = |value: &&Value| value.is_string() || value.is_number();
+    status.get("template_id").filter(is_scalar)?;
+    id(status, &["template_id"]).filter(|id| id != "0")
 }
 
 /// The name of what this is when `type` says it is not about a message: a call, a payment
@@ -79,7 +96,7 @@ pub(super) fn meaning(word: &str) -> Option<Status> {
     }
 }
 
-fn set_time(report: &mut Report, status: &Value) {
+pub(super) fn set_time(report: &mut Report, status: &Value) {
     let text = json::text(status, "timestamp");
     let ms = json::number(status, "timestamp").and_then(milliseconds);
     if text.is_none() {
@@ -181,7 +198,7 @@ fn learn(known: &mut Option<String>, new: Option<&String>) {
 }
 
 /// The first of these members that has a text, trimmed.
-fn id(value: &Value, names: &[&str]) -> Option<String> {
+pub(super) fn id(value: &Value, names: &[&str]) -> Option<String> {
     let text = names.iter().find_map(|name| json::text(value, name))?;
     let trimmed = text.trim();
     Some(if trimmed.len() == text.len() {
@@ -501,8 +518,33 @@ mod tests {
         for (data, expected) in cases {
             let status = json!({"status": "sent", "biz_opaque_callback_data": data});
             let report = read_report(&status, &Surroundings::default());
-            let text = report.echo.as_ref().map(|echo| echo.text.as_str());
+            let text = report.echo.as_ref().and_then(|echo| echo.text.as_deref());
             assert_eq!(text, expected, "{data}");
+        }
+    }
+
+    #[test]
+    fn the_template_of_a_direct_send_is_known_by_its_id() {
+        for (id, expected) in [
+            (json!(9_007_199_254_740_993_i64), Some("9007199254740993")),
+            (
+                json!("0123456789012345678901234"),
+                Some("0123456789012345678901234"),
+            ),
+            (json!(" 77 "), Some("77")),
+            (json!(""), None),
+            (json!("0"), None),
+            (json!(0), None),
+            (json!(null), None),
+            (json!(true), None),
+            (json!({}), None),
+            (json!(["7"]), None),
+        ] {
+            let status = json!({"id": "a", "status": "sent", "template_id": id});
+            let report = read_report(&status, &Surroundings::default());
+            assert_eq!(report.template_id.as_deref(), expected, "{status}");
+            let proved = expected.map(|_| MessageType::Template);
+            assert_eq!(report.evidence, proved, "{status}");
         }
     }
 }

@@ -19,6 +19,7 @@ pub(super) fn summary(text: &str) -> Vec<String> {
             told
         }
         Item::Ignored(name) => format!("({name})"),
+        Item::SamePerson(names) => format!("={}", names.join(" ")),
         Item::Unreadable(why) => format!("!{why}"),
     };
     parse(text).unwrap().items.iter().map(told).collect()
@@ -63,6 +64,83 @@ fn every_status_of_a_batch_is_read_with_its_surroundings() {
         "aw1n1", "bw1n1", "cw1n2", "dw1n2", "ew2n3", "fw2n3", "gw2n4", "hw2n4",
     ];
     assert_eq!(told, expected);
+}
+
+/// A change of `standby` with this in it.
+fn standby(inner: &Value) -> Value {
+    json!({"entry": [{"changes": [{"field": "standby", "value": {"standby": inner}}]}]})
+}
+
+#[test]
+fn standby_is_read_one_level_deeper_and_unknown_siblings_cost_nothing() {
+    let statuses = json!({"statuses": [status("a", "read")]});
+    let told = json!({"to": "34600000001", "text": {"body": "Hi"}});
+    check(&[
+        (standby(&statuses), &["read a"]),
+        (
+            standby(&json!([statuses, {"statuses": [status("b", "sent")]}])),
+            &["read a", "sent b"],
+        ),
+        (
+            standby(&json!({"statuses": [status("a", "read")], "messages": [{}, {}], "new": 7})),
+            &["read a", "(inbound)", "(inbound)"],
+        ),
+        (
+            json!({"entry": [{"changes": [{"field": " Standby", "value": {
+                "statuses": [status("a", "sent")], "standby": {"statuses": [status("b", "read")]}}}]}]}),
+            &["sent a", "read b"],
+        ),
+        // A relay that drops the field, and one that drops the envelope.
+        (
+            json!({"entry": [{"changes": [{"value": {"standby": statuses}}]}]}),
+            &["read a"],
+        ),
+        (json!({"standby": statuses}), &["read a"]),
+        (
+            standby(
+                &json!({"statuses": [7, status("a", "read"), {"status": "sent", "type": "payment"}]}),
+            ),
+            &["!a status is no object", "read a", "(payment)"],
+        ),
+        (
+            standby(&json!({"errors": [{"code": 131_000}]})),
+            &["(channel-error:131000)"],
+        ),
+        (
+            standby(
+                &json!({"message_echoes": [{"id": "e", "message": told}, {"id": "f"}, {"message": told}, 7, null]}),
+            ),
+            &["echo e", "(echo)", "(echo)", "(echo)", "(echo)"],
+        ),
+        (standby(&json!({})), &["(field:standby)"]),
+        (standby(&json!("odd")), &["(field:standby)"]),
+        (standby(&json!([7, "x"])), &["(field:standby)"]),
+        (standby(&Value::Null), &["(field:standby)"]),
+    ]);
+}
+
+#[test]
+fn clicks_on_marketing_messages_and_events_of_the_hub_are_named() {
+    let click = json!({"action_type": "marketing_messages_link_click"});
+    check(&[
+        (
+            cloud(&json!({"user_actions": [click, click]})),
+            &["(user-action)", "(user-action)"],
+        ),
+        (
+            cloud(&json!({"user_actions": [click], "statuses": [status("a", "read")]})),
+            &["read a", "(user-action)"],
+        ),
+        (
+            json!({"event": "client_created", "data": {}}),
+            &["(event:client_created)"],
+        ),
+        (json!({"event": {"x": 1}}), &["(event:{\"x\":1})"]),
+        (
+            json!({"event": "read", "statuses": [status("a", "read")]}),
+            &["read a"],
+        ),
+    ]);
 }
 
 #[test]

@@ -86,6 +86,52 @@ fn a_part_of_an_envelope_is_read_alone() {
     assert_eq!(account(json!([entry("a")])).as_deref(), Some("w1"));
 }
 
+#[test]
+fn what_another_responder_sent_is_read_in_arrays_and_parts_too() {
+    let inner = |id: &str| json!({"standby": value(id)});
+    let change = |id: &str| json!({"field": "standby", "value": inner(id)});
+    let mut with_field = inner("a");
+    with_field["field"] = json!("Standby");
+    check(&[
+        (json!([inner("a"), with_field]), &["read a", "read a"]),
+        (
+            json!([change("a"), {"id": "w1", "changes": [change("b")]}]),
+            &["read a", "read b"],
+        ),
+        (
+            json!([{"field": "standby", "statuses": [status("a", "read")]}]),
+            &["read a"],
+        ),
+        (json!([{"field": "standby"}]), &["(field:standby)"]),
+        (
+            json!([{"user_actions": [{}]}, {"field": "standby", "standby": {"user_actions": [{}]}}]),
+            &["(user-action)", "(user-action)"],
+        ),
+    ]);
+    check_stray(&[
+        (
+            json!({"body": [change("a")]}),
+            "a status stands in body.value.standby.statuses,",
+        ),
+        (
+            json!({"field": "standby", "value": {"standby": inner("a").to_string()}}),
+            "a status stands in standby.statuses of a text",
+        ),
+        (
+            json!({"field": "standby", "value": {"standby": {"more": value("a")}}}),
+            "a status stands in more.statuses,",
+        ),
+        (
+            json!({"field": "standby", "value": {"more": value("a")}}),
+            "a status stands in more.statuses,",
+        ),
+        (
+            json!({"field": "standby", "value": {"standby": [[value("a")]]}}),
+            "a status stands in statuses,",
+        ),
+    ]);
+}
+
 /// Each is unreadable as a whole, with a sentence that begins so.
 fn check_stray(cases: &[(Value, &str)]) {
     for (body, beginning) in cases {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ranges::{self, Timed};
-use super::{alerts, forwards, people, registrations, rows};
-use crate::model::{Change, Message, Report, ReportError, Subscriber};
+use super::{alerts, echoes, forwards, people, rows, same_person};
+use crate::model::{Change, Message, MessageType, Report, ReportError, Subscriber};
 use crate::plan::{self, Context, Plan};
 use crate::provider::Item;
 use crate::store::{Accepted, Arrival, FoundReport, Owed, WebhookOutcome};
@@ -66,6 +66,8 @@ struct Tally {
     new_reports: usize,
     unreadable: usize,
     first_unreadable: Option<String>,
+    /// Copies of what was sent, which are taken in and are no reports.
+    echoes: usize,
     ignored: BTreeMap<String, usize>,
     owed: Vec<(i64, Owed)>,
     /// Failures that chats want to be told of.
@@ -220,8 +222,22 @@ impl<'a> Accepting<'a> {
         let mut reports: Vec<&Report> = Vec::new();
         for item in arrival.parsed.iter().flat_map(|parsed| &parsed.items) {
             match item {
-                Item::Report(report) => reports.push(report),
+                Item::Report(report) => {
+                    reports.push(report);
+                    if report.is_echo() {
+                        tally.echoes += 1;
+                        tally.ignore("echo");
+                    }
+                }
                 Item::Ignored(what) => tally.ignore(what),
+                Item::SamePerson(names) => {
+                    same_person::link(
+                        self.connection,
+                        bringing.source_id,
+                        names,
+                        arrival.received_ms,
+                    )?;
+                }
                 Item::Unreadable(why) => {
                     tally.unreadable += 1;
                     tally.first_unreadable.get_or_insert_with(|| why.clone());
@@ -229,7 +245,7 @@ impl<'a> Accepting<'a> {
             }
         }
         plan::in_order_of_events(&mut reports, arrival.received_ms);
-        tally.reports = reports.len() + arrival.known;
+        tally.reports = reports.len() - tally.echoes + arrival.known;
         for report in reports {
             self.take_in_report(bringing, report, &mut tally)?;
         }
@@ -269,13 +285,15 @@ impl<'a> Accepting<'a> {
             arrival,
         } = bringing;
         let known = rows::find_message(self.connection, source_id, report)?;
-        if let Some((message_id, _)) = &known
+        if let Some((message_id, message)) = &known
             && self.is_repeat(bringing, *message_id, report)?
         {
-            return Ok(());
+            return self.take_in_guess((*message_id, message), report, arrival.default_type);
         }
-        tally.new_reports += 1;
-        let report = &*registrations::with_echo_text(self.connection, report)?;
+        if !report.is_echo() {
+            tally.new_reports += 1;
+        }
+        let report = &*echoes::with_echo_text(self.connection, report)?;
         let first_failure = self.first_failure(known.as_ref(), report)?;
         let context = Context {
             source: &arrival.source,
@@ -295,7 +313,7 @@ impl<'a> Accepting<'a> {
             && told.has_details()
         {
             let at_ms = report.time.ms.unwrap_or(arrival.received_ms);
-            registrations::learn(self.connection, message_id, told, at_ms)?;
+            echoes::learn(self.connection, message_id, told, at_ms)?;
         }
         let keys = rows::ReportKeys {
             message_id,
@@ -304,7 +322,7 @@ impl<'a> Accepting<'a> {
             received_ms: arrival.received_ms,
         };
         let report_id = rows::insert_report(self.connection, keys, report, &plan)?;
-        if matches!(webhook, Webhook::Again { .. }) {
+        if matches!(webhook, Webhook::Again { .. }) && !report.is_echo() {
             tally.found.push(FoundReport {
                 provider_message_id: report.message.clone(),
                 provider_status: report.provider_status.clone(),
@@ -321,6 +339,21 @@ impl<'a> Accepting<'a> {
         let owed = self.owe(message_id, report_id, owed_since_ms, plan)?;
         tally.owed.extend(owed);
         Ok(())
+    }
+
+    /// Takes in what the way of a repeated report makes likely, where nothing better is known.
+    fn take_in_guess(
+        &self,
+        (message_id, known): (i64, &Message),
+        report: &Report,
+        default_type: MessageType,
+    ) -> rusqlite::Result<()> {
+        let mut message = known.clone();
+        message.absorb_guess(report, default_type);
+        if message == *known {
+            return Ok(());
+        }
+        rows::change_message(self.connection, message_id, &message)
     }
 
     /// Writes the message as the report leaves it; returns its key.

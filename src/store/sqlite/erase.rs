@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row, params};
 use super::mentions::Mentions;
 use super::texts::{TEXTS, Texts, blot_alerts, forget_ignored, keys_of};
 use super::writer::Core;
-use super::{Store, backend};
+use super::{Store, backend, same_person};
 use crate::provider;
 use crate::store::{Erased, Error, Person};
 
@@ -150,6 +150,7 @@ impl Store {
         let (mut done, mut total) = (0, last.iter().sum::<i64>());
         loop {
             let known = found.names.len();
+            self.find_names(&mut found).await?;
             self.find_messages(&mut found, messages).await?;
             on_progress(count(done + messages), count(total));
             self.find_reports(&mut found, reports).await?;
@@ -208,6 +209,22 @@ impl Store {
             )
         })
         .await
+    }
+
+    /// The other names of the same person, one of which took the place of another.
+    async fn find_names(&self, found: &mut Found) -> Result<(), Error> {
+        let names = found.names.clone();
+        let more = self
+            .look("look for other names", move |connection| {
+                let others = |name: &String| same_person::names_of(connection, name, &[]);
+                names
+                    .iter()
+                    .map(others)
+                    .collect::<rusqlite::Result<Vec<_>>>()
+            })
+            .await?;
+        found.names.extend(more.into_iter().flatten());
+        Ok(())
     }
 
     /// Messages to the person, by their recipient or by an id that is made of the number. That of a
@@ -412,7 +429,8 @@ impl Store {
         Ok(erased)
     }
 
-    /// The messages go last: while they are there, erasing again finds what is about them.
+    /// The messages go last but for the person's other names: while they are there, erasing again
+    /// finds what is about them.
     async fn remove(&self, found: Found, resync: bool) -> Result<(), Error> {
         let (by_name, mentions) = (found.by_name(), found.mentions());
         for (texts, keys) in found.texts {
@@ -444,6 +462,16 @@ impl Store {
         .await?;
         let messages: Vec<i64> = found.messages.into_iter().collect();
         self.in_steps(messages, delete_message).await?;
+        let names = found.names;
+        self.run(move |core| {
+            core.change("erase", |connection, _| {
+                let mut names = names.iter();
+                names
+                    .try_for_each(|name| same_person::forget(connection, name).map(drop))
+                    .map_err(|error| backend("cannot erase".to_owned(), error))
+            })
+        })
+        .await?;
         if resync {
             self.run(Core::resync).await?;
         }

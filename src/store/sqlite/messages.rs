@@ -6,19 +6,20 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::reader::{Reader, maybe_word, word};
-use super::{histories, registrations};
+use super::{histories, same_person};
 use crate::model::{Refusal, Status, digits, is_phone_number};
 use crate::store::Error;
 use crate::store::overview::WebhookRecord;
 use crate::store::timeline::{
-    ErrorRecord, MessageRecord, RefusalRecord, ReportRecord, StatusTimes, Timeline,
+    ErrorRecord, MessageRecord, Origin, PricingRecord, RefusalRecord, RegistrationRecord,
+    ReportRecord, StatusTimes, Timeline,
 };
 
 pub(super) const SELECT_MESSAGE: &str = "SELECT message.*, source.name AS source, source.provider, \
      registration.origin, registration.owner, registration.template_name, \
      registration.template_language, registration.template_parameters, registration.metadata, \
      registration.sent_at_ms AS told_sent_at_ms, registration.ttl_s, \
-     registration.silent_after_ms, registration.registered_at_ms \
+     registration.silent_after_ms, registration.send_status, registration.registered_at_ms \
      FROM message JOIN source USING (source_id) \
      LEFT JOIN registration ON registration.message_id = message.message_id";
 
@@ -52,7 +53,8 @@ impl Reader {
             if !is_phone_number(&wanted) && !wanted.contains(char::is_alphabetic) {
                 return Ok(Vec::new());
             }
-            let keys = of_recipient(connection, &wanted, limit)?;
+            let names = same_person::names_of(connection, &wanted, &[])?;
+            let keys = of_recipient(connection, &names, limit)?;
             keys.into_iter()
                 .filter_map(|key| message(connection, key).transpose())
                 .collect()
@@ -85,7 +87,8 @@ impl Reader {
         self.read("read the webhook's reports", |connection| {
             let mut reports: Vec<ReportRecord> = connection
                 .prepare(
-                    "SELECT * FROM report WHERE webhook_id = ?1 ORDER BY report_id DESC LIMIT ?2",
+                    "SELECT * FROM report WHERE webhook_id = ?1 AND kind <> 'echo' \
+                     ORDER BY report_id DESC LIMIT ?2",
                 )?
                 .query_map(params![webhook.webhook_id, webhook.new_reports], |row| {
                     let mut report = read_report(connection, row)?;
@@ -125,7 +128,11 @@ fn message(connection: &Connection, message_id: i64) -> rusqlite::Result<Option<
 
 /// The keys of the newest messages of a recipient, whom the message or any of its reports
 /// may name, as a number, as a user id or as the member of a group.
-fn of_recipient(connection: &Connection, wanted: &str, limit: usize) -> rusqlite::Result<Vec<i64>> {
+fn of_recipient(
+    connection: &Connection,
+    names: &BTreeSet<String>,
+    limit: usize,
+) -> rusqlite::Result<Vec<i64>> {
     const SOURCES: [&str; 2] = [
         "SELECT message_id, recipient FROM message ORDER BY message_id DESC",
         "SELECT message_id, recipient, recipient_user_id, recipient_parent_user_id, participant \
@@ -142,7 +149,7 @@ fn of_recipient(connection: &Connection, wanted: &str, limit: usize) -> rusqlite
         {
             for column in 1..columns {
                 if let ValueRef::Text(text) = row.get_ref(column)?
-                    && digits(&String::from_utf8_lossy(text)) == wanted
+                    && names.contains(&digits(&String::from_utf8_lossy(text)))
                 {
                     found.insert(row.get(0)?);
                 }
@@ -177,10 +184,36 @@ pub(super) fn read_message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
             deleted_at_ms: row.get("deleted_at_ms")?,
         },
         error: read_error(row)?,
-        registration: registrations::read_record(row)?,
+        registration: read_registration(row)?,
         first_report_at_ms: row.get("first_report_at_ms")?,
         last_report_at_ms: row.get("last_report_at_ms")?,
     })
+}
+
+/// Reads what was told, of a row that joins the message; `None` when nothing was.
+fn read_registration(row: &Row<'_>) -> rusqlite::Result<Option<RegistrationRecord>> {
+    let origin: Option<String> = row.get("origin")?;
+    let Some(origin) = origin else {
+        return Ok(None);
+    };
+    let parameters: Option<String> = row.get("template_parameters")?;
+    let metadata: Option<String> = row.get("metadata")?;
+    Ok(Some(RegistrationRecord {
+        origin: match origin.as_str() {
+            "echo" => Origin::Echo,
+            _ => Origin::Call,
+        },
+        owner: row.get("owner")?,
+        template_name: row.get("template_name")?,
+        template_language: row.get("template_language")?,
+        template_parameters: parameters.and_then(|json| serde_json::from_str(&json).ok()),
+        metadata: metadata.and_then(|json| serde_json::from_str(&json).ok()),
+        sent_at_ms: row.get("told_sent_at_ms")?,
+        ttl_s: row.get("ttl_s")?,
+        silent_after_ms: row.get("silent_after_ms")?,
+        send_status: row.get("send_status")?,
+        registered_at_ms: row.get("registered_at_ms")?,
+    }))
 }
 
 /// The primary error, which messages and reports keep in columns of the same names.
@@ -233,6 +266,9 @@ fn read_report(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Repor
         participant: row.get("participant")?,
         channel: row.get("channel")?,
         url: row.get("url")?,
+        field: maybe_word(row, "field")?,
+        template_id: row.get("template_id")?,
+        pricing: read_pricing(row)?,
         errors,
         oddities: oddities.map(str::to_owned).collect(),
         refusals: refusals
@@ -240,6 +276,19 @@ fn read_report(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Repor
             .transpose()?
             .unwrap_or_default(),
         forwards: Vec::new(),
+    })
+}
+
+fn read_pricing(row: &Row<'_>) -> rusqlite::Result<PricingRecord> {
+    let other: Option<String> = row.get("pricing_other")?;
+    Ok(PricingRecord {
+        category: row.get("pricing_category")?,
+        model: row.get("pricing_model")?,
+        kind: row.get("pricing_type")?,
+        billable: row.get("billable")?,
+        price: row.get("price")?,
+        currency: row.get("currency")?,
+        other: other.and_then(|json| serde_json::from_str(&json).ok()),
     })
 }
 

@@ -3,17 +3,15 @@
 //! A registration is a report of our own (`queued`), so that it goes through the same plan, and
 //! is told to subscribers at most once, when nothing later was reported before.
 
-use std::borrow::Cow;
-
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
 use super::accept::{Accepting, Owing};
-use super::{Store, polls, rows, templates};
-use crate::model::{FilledTemplate, Message, Registration, Report, Status};
+use super::echoes::{parameters, with_text};
+use super::{Store, alerts, polls, rows};
+use crate::model::{FilledTemplate, Message, Registration, Report, SendResult, Standing, Status};
 use crate::plan::{self, Context};
 use crate::provider::Provider;
-use crate::store::timeline::{Origin, RegistrationRecord};
 use crate::store::{Error, Registered, Registering};
 
 /// What stands in the table of one message.
@@ -24,6 +22,7 @@ struct Details {
     metadata: Option<String>,
     sent_ms: Option<i64>,
     ttl_s: Option<i64>,
+    send_status: Option<String>,
     registered_ms: i64,
 }
 
@@ -54,38 +53,72 @@ impl Accepting<'_> {
     ) -> rusqlite::Result<(Registered, Owing)> {
         let connection = self.connection;
         let told = with_text(connection, &registering.registration)?;
-        let report = Report::registered(&registering.provider_message_id, &told);
+        let id = registering.provider_message_id.as_deref();
+        let result = &registering.result;
+        let report = Report::registered(id, &registering.element, &told, result);
         let known = rows::find_message(connection, source_id, &report)?;
         let before = match &known {
             Some((message_id, _)) => find(connection, *message_id)?,
             None => None,
         };
-        if let (Some((message_id, message)), Some(before)) = (&known, before) {
-            let owner = registering.owner_after(before.owner.as_ref());
-            if registering.owner.is_some() && registering.owner != owner {
-                return Ok((Registered::OfAnotherOwner, Vec::new()));
-            }
-            let details = Details {
-                owner,
-                ..Details::new(registering, now_ms).over(&before)
-            };
-            let mut after = message.clone();
-            after.register(&told);
-            if after == *message && details == before {
-                return Ok((Registered::Unchanged, Vec::new()));
-            }
-            rows::change_message(connection, *message_id, &after)?;
-            write(connection, *message_id, &details, &after)?;
-            return Ok((Registered::Updated, Vec::new()));
+        if let Some(before) = &before
+            && registering.owner.is_some()
+            && registering.owner != registering.owner_after(before.owner.as_ref())
+        {
+            return Ok((Registered::OfAnotherOwner, Vec::new()));
+        }
+        if let Some((message_id, _)) = &known
+            && result.is_refused()
+            && is_moot(connection, *message_id, before.as_ref(), &report)?
+        {
+            return Ok((Registered::Unchanged, Vec::new()));
         }
         let telling = Telling {
             source_id,
             registering,
             told: &told,
             report: &report,
+            before: before.as_ref(),
             now_ms,
         };
-        self.announce(telling, known)
+        match (known, &before) {
+            (Some(known), Some(before)) if !result.is_refused() => {
+                self.tell_again(telling, known, before)
+            }
+            (known, _) => self.announce(telling, known),
+        }
+    }
+
+    /// Writes what is told differently of a message that was registered before.
+    fn tell_again(
+        &self,
+        telling: Telling<'_>,
+        (message_id, known): (i64, Message),
+        before: &Details,
+    ) -> rusqlite::Result<(Registered, Owing)> {
+        let connection = self.connection;
+        let mut message = known.clone();
+        // The same id may be sent again after a refusal, and be taken then.
+        let was_refused = before.send_status.as_deref() == Some(SendResult::REFUSED);
+        let is_taken = was_refused && telling.registering.result.word().is_some();
+        if is_taken {
+            forget_refusal(connection, message_id, &mut message)?;
+            if !is_stored(connection, message_id, telling.report)? {
+                return self.announce(telling, Some((message_id, message)));
+            }
+        }
+        let details = telling.details();
+        message.register(telling.told);
+        if message == known && details == *before {
+            return Ok((Registered::Unchanged, Vec::new()));
+        }
+        if is_taken {
+            rows::update_message(connection, message_id, &message, true, telling.now_ms)?;
+        } else {
+            rows::change_message(connection, message_id, &message)?;
+        }
+        write(connection, message_id, &details, &message)?;
+        Ok((Registered::Updated, Vec::new()))
     }
 
     /// Writes the first registration of a message, and the report that it is.
@@ -126,7 +159,7 @@ impl Accepting<'_> {
                 (Registered::Joined, message_id)
             }
         };
-        let details = Details::new(registering, now_ms);
+        let details = telling.details();
         write(connection, message_id, &details, after)?;
         let keys = rows::ReportKeys {
             message_id,
@@ -140,7 +173,14 @@ impl Accepting<'_> {
             let is_news = registered == Registered::Created;
             polls::open(connection, (telling.source_id, broadcast), is_news, now_ms)?;
         }
-        let owing = self.owe(message_id, report_id, now_ms, plan)?;
+        let mut failures = alerts::Failures::default();
+        let error = report.error().map(|error| error.key.as_str());
+        for chat in &plan.alerts {
+            failures.add(*chat, error, message_id, report_id);
+        }
+        let mut owing = self.owe(message_id, report_id, now_ms, plan)?;
+        let alerts = alerts::gather(connection, failures, self.subscribers, now_ms)?;
+        owing.extend(alerts);
         Ok((registered, owing))
     }
 }
@@ -153,7 +193,23 @@ struct Telling<'a> {
     /// What is told, with the text that a template becomes.
     told: &'a Registration,
     report: &'a Report,
+    /// What was told of it before: only a refusal is announced then.
+    before: Option<&'a Details>,
     now_ms: i64,
+}
+
+impl Telling<'_> {
+    /// What is to stand in the table then.
+    fn details(&self) -> Details {
+        let details = Details::new(self.registering, self.now_ms);
+        match self.before {
+            Some(before) => Details {
+                owner: self.registering.owner_after(before.owner.as_ref()),
+                ..details.over(before)
+            },
+            None => details,
+        }
+    }
 }
 
 impl Details {
@@ -165,6 +221,7 @@ impl Details {
             metadata: registration.metadata.clone(),
             sent_ms: registration.sent_ms,
             ttl_s: registration.ttl_s,
+            send_status: registering.result.word().map(str::to_owned),
             registered_ms: now_ms,
         }
     }
@@ -178,9 +235,69 @@ impl Details {
             metadata: self.metadata.or(before.metadata),
             sent_ms: self.sent_ms.or(before.sent_ms),
             ttl_s: self.ttl_s.or(before.ttl_s),
+            send_status: self.send_status.or(before.send_status),
             registered_ms: before.registered_ms,
         }
     }
+}
+
+/// Whether a refusal changes nothing: it is known, or it is of a second send with the id of a
+/// first one that was taken, of which it says nothing.
+fn is_moot(
+    connection: &Connection,
+    message_id: i64,
+    before: Option<&Details>,
+    refusal: &Report,
+) -> rusqlite::Result<bool> {
+    if is_stored(connection, message_id, refusal)? {
+        return Ok(true);
+    }
+    // An answer that refuses this very message is about its only send, unless the id was taken.
+    let key = refusal.error().map_or("", |error| error.key.as_str());
+    if key.starts_with("infobip-status:") && key != "infobip-status:23" {
+        return Ok(false);
+    }
+    let word = before.and_then(|before| before.send_status.as_deref());
+    if word.is_some_and(|word| word != SendResult::REFUSED) {
+        return Ok(true);
+    }
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM report WHERE message_id = ?1 AND kind <> 'registration')",
+        )?
+        .query_row([message_id], |row| row.get(0))
+}
+
+/// Takes a refusal of the send out of what is known of a message.
+fn forget_refusal(
+    connection: &Connection,
+    message_id: i64,
+    message: &mut Message,
+) -> rusqlite::Result<()> {
+    message.standing = Standing::new();
+    let mut statement = connection.prepare_cached(
+        "SELECT status, coalesce(provider_time_ms, received_at_ms) FROM report \
+         WHERE message_id = ?1 AND status IS NOT NULL \
+         AND NOT (kind = 'registration' AND status = 'failed')",
+    )?;
+    let mut found = statement.query([message_id])?;
+    while let Some(row) = found.next()? {
+        let word: String = row.get(0)?;
+        if let Ok(status) = word.parse::<Status>() {
+            message.standing.absorb(status, row.get(1)?);
+        }
+    }
+    message.conflict &= message.standing.is_conflict();
+    if message.standing.first_ms(Status::Failed).is_none() {
+        message.failure = None;
+    }
+    Ok(())
+}
+
+/// Whether the message has this very report.
+fn is_stored(connection: &Connection, message_id: i64, report: &Report) -> rusqlite::Result<bool> {
+    let found = rows::find_report(connection, message_id, report.identity().0)?;
+    Ok(found.is_some())
 }
 
 /// When the message was first known to be on its way, ms since 1970 UTC.
@@ -188,82 +305,6 @@ fn first_ms(message: &Message) -> Option<i64> {
     let steps = [Status::Queued, Status::Sent];
     let times = steps.map(|status| message.standing.first_ms(status));
     times.into_iter().flatten().min()
-}
-
-/// Gives a registration that names a template the text that this becomes.
-pub(super) fn with_text<'a>(
-    connection: &Connection,
-    registration: &'a Registration,
-) -> rusqlite::Result<Cow<'a, Registration>> {
-    let (None, Some(template)) = (&registration.text, &registration.template) else {
-        return Ok(Cow::Borrowed(registration));
-    };
-    let body = templates::find_body(connection, &template.name, template.language.as_deref())?;
-    let text = body.map_or_else(|| template.described(), |body| template.render(&body));
-    let mut registration = registration.clone();
-    registration.text = Some(text);
-    Ok(Cow::Owned(registration))
-}
-
-/// As [`with_text`], of the echo that a report brings.
-pub(super) fn with_echo_text<'a>(
-    connection: &Connection,
-    report: &'a Report,
-) -> rusqlite::Result<Cow<'a, Report>> {
-    let echo = report.echo.as_ref();
-    let Some(told) = echo.and_then(|echo| echo.registration.as_ref()) else {
-        return Ok(Cow::Borrowed(report));
-    };
-    let Cow::Owned(told) = with_text(connection, told)? else {
-        return Ok(Cow::Borrowed(report));
-    };
-    let mut report = report.clone();
-    if let Some(echo) = &mut report.echo {
-        echo.registration = Some(told);
-    }
-    Ok(Cow::Owned(report))
-}
-
-/// Writes what an echo tells beside what stands with the message. A call tells it better; of
-/// two echoes the greater value stays, as in [`Message::absorb`].
-pub(super) fn learn(
-    connection: &Connection,
-    message_id: i64,
-    told: &Registration,
-    at_ms: i64,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO registration (message_id, origin, template_name, template_language, \
-             template_parameters, metadata, sent_at_ms, ttl_s, silent_after_ms, registered_at_ms) \
-             VALUES (?1, 'echo', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
-             ON CONFLICT (message_id) DO UPDATE SET \
-             template_name = coalesce(max(template_name, excluded.template_name), \
-                 template_name, excluded.template_name), \
-             template_language = coalesce(max(template_language, excluded.template_language), \
-                 template_language, excluded.template_language), \
-             template_parameters = coalesce(max(template_parameters, \
-                 excluded.template_parameters), template_parameters, \
-                 excluded.template_parameters), \
-             metadata = coalesce(max(metadata, excluded.metadata), metadata, excluded.metadata), \
-             ttl_s = coalesce(max(ttl_s, excluded.ttl_s), ttl_s, excluded.ttl_s), \
-             silent_after_ms = coalesce(min(silent_after_ms, excluded.silent_after_ms), \
-                 silent_after_ms, excluded.silent_after_ms) \
-             WHERE origin = 'echo'",
-        )?
-        .execute(params![
-            message_id,
-            told.template.as_ref().map(|template| &template.name),
-            told.template.as_ref().and_then(|it| it.language.as_ref()),
-            told.template.as_ref().and_then(parameters),
-            told.metadata,
-            told.sent_ms,
-            told.ttl_s,
-            told.ttl_s
-                .map(|seconds| told.sent_ms.unwrap_or(at_ms).saturating_add(seconds * 1000)),
-            at_ms,
-        ])?;
-    Ok(())
 }
 
 /// Writes what a call told; in place of what an echo told.
@@ -283,8 +324,8 @@ fn write(
         .prepare_cached(
             "INSERT OR REPLACE INTO registration (message_id, origin, owner, template_name, \
              template_language, template_parameters, metadata, sent_at_ms, ttl_s, \
-             silent_after_ms, registered_at_ms) \
-             VALUES (?1, 'call', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             silent_after_ms, send_status, registered_at_ms) \
+             VALUES (?1, 'call', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
             message_id,
@@ -296,13 +337,10 @@ fn write(
             details.sent_ms,
             details.ttl_s,
             silent_after_ms,
+            details.send_status,
             details.registered_ms,
         ])?;
     Ok(())
-}
-
-fn parameters(template: &FilledTemplate) -> Option<String> {
-    serde_json::to_string(&template.parameters).ok()
 }
 
 /// What a call told before of this message.
@@ -325,33 +363,9 @@ fn find(connection: &Connection, message_id: i64) -> rusqlite::Result<Option<Det
                 metadata: row.get("metadata")?,
                 sent_ms: row.get("sent_at_ms")?,
                 ttl_s: row.get("ttl_s")?,
+                send_status: row.get("send_status")?,
                 registered_ms: row.get("registered_at_ms")?,
             })
         })
         .optional()
-}
-
-/// Reads what was told, of a row that joins the message; `None` when nothing was.
-pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<Option<RegistrationRecord>> {
-    let origin: Option<String> = row.get("origin")?;
-    let Some(origin) = origin else {
-        return Ok(None);
-    };
-    let parameters: Option<String> = row.get("template_parameters")?;
-    let metadata: Option<String> = row.get("metadata")?;
-    Ok(Some(RegistrationRecord {
-        origin: match origin.as_str() {
-            "echo" => Origin::Echo,
-            _ => Origin::Call,
-        },
-        owner: row.get("owner")?,
-        template_name: row.get("template_name")?,
-        template_language: row.get("template_language")?,
-        template_parameters: parameters.and_then(|json| serde_json::from_str(&json).ok()),
-        metadata: metadata.and_then(|json| serde_json::from_str(&json).ok()),
-        sent_at_ms: row.get("told_sent_at_ms")?,
-        ttl_s: row.get("ttl_s")?,
-        silent_after_ms: row.get("silent_after_ms")?,
-        registered_at_ms: row.get("registered_at_ms")?,
-    }))
 }

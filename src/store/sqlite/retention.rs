@@ -7,7 +7,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::ranges::{self, Keys, Timed};
 use super::writer::Core;
-use super::{Store, backend, erase};
+use super::{Store, backend, erase, same_person};
 use crate::store::clock_hold::latest_credible_ms;
 use crate::store::{Error, Prunable, PruneStep};
 
@@ -36,6 +36,20 @@ impl Store {
             .await?;
         self.run(move |core| core.prune(what, before_ms, keys))
             .await
+    }
+
+    /// Forgets which names are one person's, where nothing was told of it since then.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn prune_people(&self, before_ms: i64) -> Result<usize, Error> {
+        self.run(move |core| {
+            core.change("prune people", |connection, _| {
+                same_person::prune(connection, before_ms)
+                    .map_err(|error| backend("cannot prune people".to_owned(), error))
+            })
+        })
+        .await
     }
 
     /// Removes the subscribers that were removed before that time and that no forward names

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql, params};
 
 use super::ranges::{self, Timed};
-use crate::model::{Message, RegisteredFields, Report, ReportError, Status, TypeRule};
+use crate::model::{Field, Message, RegisteredFields, Report, ReportError, Status, TypeRule};
 use crate::plan::Plan;
 
 /// What is known of a message, in the order in which [`read_message`] takes and
@@ -312,9 +312,9 @@ pub(super) fn insert_report(
              channel, error_key, error_code, error_title, error_details, errors, echo, \
              pricing_category, pricing_model, pricing_type, billable, conversation_id, \
              conversation_origin, conversation_expires_ms, price, currency, bulk_id, entity_id, \
-             application_id, url, oddities, refusals) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, \
+             application_id, url, oddities, refusals, field, template_id, pricing_other) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, \
              ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, \
-             ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40)",
+             ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43)",
         )?
         .insert(params![
             keys.message_id,
@@ -341,7 +341,7 @@ pub(super) fn insert_report(
             error.and_then(|error| error.title.as_ref()),
             error.and_then(|error| error.details.as_ref()),
             all_errors(report),
-            report.echo.as_ref().map(|echo| &echo.text),
+            report.echo.as_ref().and_then(|echo| echo.text.as_ref()),
             pricing.category,
             pricing.model,
             pricing.kind,
@@ -357,6 +357,9 @@ pub(super) fn insert_report(
             report.url,
             (!report.oddities.is_empty()).then(|| report.oddities.join(", ")),
             refusals(plan),
+            report.field.map(Field::as_str),
+            report.template_id,
+            pricing.other,
         ])
 }
 

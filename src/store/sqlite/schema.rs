@@ -27,6 +27,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../../schema/sqlite/0005_clock_hold.sql")),
     M::up(include_str!("../../../schema/sqlite/0006_opened.sql")),
     M::up(include_str!("../../../schema/sqlite/0007_group_people.sql")),
+    M::up(include_str!("../../../schema/sqlite/0008_sends.sql")),
 ];
 
 const SEALED_SECRETS: &str = include_str!("../../../schema/sqlite/0003_sealed_secrets.sql");

@@ -1,11 +1,12 @@
 //! Reading messages for somebody who may see a part of them, page by page, and counting them.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::histories::json_list;
 use super::messages::{SELECT_MESSAGE, read_message};
 use super::ranges::{self, Timed};
 use super::reader::{Reader, maybe_word};
+use super::same_person;
 use crate::model::{Status, digits};
 use crate::store::Error;
 use crate::store::overview::{MessageCount, SourceActivity};
@@ -35,7 +36,7 @@ impl Reader {
     /// As every read.
     pub fn search(&self, query: &MessageQuery) -> Result<Vec<MessageRecord>, Error> {
         self.read("search messages", |connection| {
-            let recipient = query.recipient.as_deref().map(digits);
+            let recipient = names_of(connection, query)?;
             let error_code: Option<i64> =
                 query.error.as_deref().and_then(|error| error.parse().ok());
             let recipients = recipients_of_reports();
@@ -43,8 +44,10 @@ impl Reader {
             let mut select = connection.prepare(&format!(
                 "{SELECT_MESSAGE} WHERE {} \
                  AND (?3 IS NULL OR provider_message_id = ?3) \
-                 AND (?4 IS NULL OR ?4 IN ({}, message.recipient) OR EXISTS (SELECT 1 FROM report \
-                 WHERE report.message_id = message.message_id AND ?4 IN ({recipients}))) \
+                 AND (?4 IS NULL OR EXISTS (SELECT 1 FROM json_each(?4) AS name \
+                 WHERE name.value IN ({}, message.recipient)) OR EXISTS (SELECT 1 FROM report \
+                 JOIN json_each(?4) AS name ON name.value IN ({recipients}) \
+                 WHERE report.message_id = message.message_id)) \
                  AND (?5 IS NULL OR status = ?5) \
                  AND (?6 IS NULL OR error_key = ?6 OR error_code = ?7) \
                  AND (?8 IS NULL OR source.name = ?8) \
@@ -54,6 +57,7 @@ impl Reader {
                  AND message.message_id BETWEEN ?12 AND ?13 \
                  AND (?15 IS NULL OR (silent_after_ms < ?15 AND coalesce(delivered_at_ms, \
                  read_at_ms, failed_at_ms, deleted_at_ms) IS NULL)) \
+                 AND (NOT ?17 OR registration.send_status = 'refused') \
                  ORDER BY message.message_id DESC LIMIT ?14",
                 seen("?16"),
                 plain("message.recipient")
@@ -78,6 +82,7 @@ impl Reader {
                     query.window.limit - found.len(),
                     query.silent_at_ms,
                     query.scope.owned(),
+                    query.refused,
                 ])?;
                 while let Some(row) = rows.next()? {
                     found.push(read_message(row)?);
@@ -264,6 +269,16 @@ fn recipients_of_reports() -> String {
     [columns.map(plain), columns.map(str::to_owned)]
         .concat()
         .join(", ")
+}
+
+/// Every name of the recipient who is looked for, as a JSON list.
+fn names_of(connection: &Connection, query: &MessageQuery) -> rusqlite::Result<Option<String>> {
+    let Some(recipient) = &query.recipient else {
+        return Ok(None);
+    };
+    let sources = &query.scope.sources;
+    let names = same_person::names_of(connection, &digits(recipient), sources)?;
+    Ok(json_list(&Vec::from_iter(names)))
 }
 
 /// A column as [`digits`] leaves a number: without what people write between digits.

@@ -3,19 +3,17 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::forwards::HistoryView;
 use super::input::{Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
+use super::reports::ReportView;
 use super::time::Time;
 use super::{Asked, Reply, done};
 use crate::access::Caller;
 use crate::catalogue;
-use crate::model::{Change, Kind, MessageType, Parameters, Refusal, Status, TypeRule};
+use crate::model::{MessageType, Parameters, Status, TypeRule};
 use crate::store::query::{MessageQuery, Scope};
-use crate::store::timeline::{
-    ErrorRecord, MessageRecord, Origin, RegistrationRecord, ReportRecord, Timeline,
-};
+use crate::store::timeline::{ErrorRecord, MessageRecord, Origin, RegistrationRecord, Timeline};
 
 /// One message as it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -91,6 +89,10 @@ pub(super) struct RegistrationView {
     ttl: Option<i64>,
     /// When that has passed.
     silent_after: Option<Time>,
+    /// How the provider answered the send, in its own word (`accepted`,
+    /// `held_for_quality_assessment`, `paused`), or `refused`; null where that is not known.
+    #[schema(example = "accepted")]
+    send_status: Option<String>,
     /// When it was told first.
     registered_at: Time,
 }
@@ -122,6 +124,7 @@ impl From<RegistrationRecord> for RegistrationView {
             sent_at: record.sent_at_ms.map(Time),
             ttl: record.ttl_s,
             silent_after: record.silent_after_ms.map(Time),
+            send_status: record.send_status,
             registered_at: Time(record.registered_at_ms),
         }
     }
@@ -195,81 +198,6 @@ impl View {
     }
 }
 
-/// One report of a message and what became of it.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Report)]
-pub(super) struct ReportView {
-    /// Its key.
-    id: i64,
-    /// The webhook that brought it first; null for what was registered.
-    webhook_id: Option<i64>,
-    /// What sort of statement it is.
-    kind: Kind,
-    /// The provider's own word.
-    provider_status: String,
-    /// What it means; null when it is none of the six statuses.
-    status: Option<Status>,
-    /// What it changed.
-    change: Change,
-    /// The provider's time, understood; null when missing or unusable.
-    provider_time: Option<Time>,
-    /// When it arrived.
-    received_at: Time,
-    /// How often the provider said the same again.
-    repeats: u32,
-    /// Which member of a group it is about.
-    participant: Option<String>,
-    /// The channel, when it is not plain WhatsApp.
-    channel: Option<String>,
-    /// The link of a click.
-    url: Option<String>,
-    /// Its errors, the primary one first.
-    errors: Vec<ErrorView>,
-    /// What was odd about it, as stable words.
-    oddities: Vec<String>,
-    /// The subscribers whose filter refused it.
-    refusals: Vec<RefusalView>,
-    /// The forwards owed for it.
-    forwards: Vec<HistoryView>,
-}
-
-/// A subscriber that was not told of a report.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Refused)]
-pub(super) struct RefusalView {
-    /// Its name.
-    subscriber: String,
-    /// Which part of its filter refused.
-    reason: Refusal,
-}
-
-impl From<ReportRecord> for ReportView {
-    fn from(record: ReportRecord) -> Self {
-        let refusals = record.refusals.into_iter().map(|refusal| RefusalView {
-            subscriber: refusal.subscriber,
-            reason: refusal.reason,
-        });
-        Self {
-            id: record.report_id,
-            webhook_id: record.webhook_id,
-            kind: record.kind,
-            provider_status: record.provider_status,
-            status: record.status,
-            change: record.change,
-            provider_time: record.provider_time_ms.map(Time),
-            received_at: Time(record.received_at_ms),
-            repeats: record.repeats,
-            participant: record.participant,
-            channel: record.channel,
-            url: record.url,
-            errors: record.errors.into_iter().map(ErrorView::from).collect(),
-            oddities: record.oddities,
-            refusals: refusals.collect(),
-            forwards: record.forwards.into_iter().map(HistoryView::from).collect(),
-        }
-    }
-}
-
 /// All that is known of one message.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Timeline)]
@@ -307,6 +235,8 @@ pub(super) struct ListQuery {
     until: Option<Time>,
     /// With `true` only the silent ones: their `ttl` has passed without a final report.
     silent: Option<bool>,
+    /// With `true` only those whose send itself the provider refused.
+    refused: Option<bool>,
     /// At most this many; 50 when left out.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<usize>,
@@ -331,6 +261,7 @@ pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply 
         since_ms: query.since.map(|Time(ms)| ms),
         until_ms: query.until.map(|Time(ms)| ms),
         silent_at_ms: (query.silent == Some(true)).then_some(now_ms),
+        refused: query.refused == Some(true),
         scope: Scope::from(&asked.caller),
         window: paging.window(),
     };

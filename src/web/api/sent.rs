@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::input::{Body, Items, Segment};
 use super::problem::{FieldError, Problem};
 use super::{Asked, Reply, shaped, unexpected};
+use crate::model::Status;
 use crate::operations::{Answer, Receipt, Request, SentExchange, SentMessage};
 use crate::store::Registered;
 
@@ -20,6 +21,9 @@ pub(super) struct View {
     /// The provider's id; null where it could not be read.
     #[serde(rename = "msId")]
     ms_id: Option<String>,
+    /// What the message is from then on, as far as the send tells: `failed` when the provider
+    /// refused it, else `queued`; null when the provider paused it, or when nothing is registered.
+    status: Option<Status>,
     /// What was done.
     result: Outcome,
     /// Each field that cannot be as it is; empty when it was accepted.
@@ -55,6 +59,7 @@ impl View {
         Self {
             index,
             ms_id: receipt.provider_message_id,
+            status: receipt.status,
             result,
             errors: faults.into_iter().map(FieldError::from).collect(),
         }
@@ -135,18 +140,35 @@ pub(super) async fn register(asked: Asked, items: Items) -> Reply {
 
 /// Tell of messages that were sent, in the provider's own words: the request and its response.
 ///
-/// Infobip's sends with one or many messages; On-Premises `/v1/messages` and Cloud API
-/// `/messages`, `template` and `hsm` among them. 360dialog's are like Meta's.
+/// Infobip's sends with one or many messages, and its Messages API by WhatsApp; On-Premises
+/// `/v1/messages` and Cloud API `/messages`, `template` and `hsm` among them. 360dialog's are like
+/// Meta's.
+///
+/// A send that the provider refused becomes a failed message for each recipient, and is answered
+/// 201: it was refused when `http_status` is 400 or more, when the answer has an error and no id of
+/// a message, or when the answer says so of that message. The same exchange again makes no second.
 #[utoipa::path(post, path = "/sources/{name}/sent", tag = "sources",
     params(("name" = String, Path, description = "The source that its reports come by.")),
     request_body = SentExchange,
-    responses((status = 200, description = "What came of each.", body = BulkView)))]
+    responses(
+        (status = 200, description = "What came of each.", body = BulkView),
+        (status = 201, description = "The provider refused a message: it has failed.", body = BulkView)))]
 pub(super) async fn exchange(
     asked: Asked,
     Segment(source): Segment,
     Body(exchange): Body<SentExchange>,
 ) -> Result<HttpResponse, Problem> {
     let request = Request::RegisterExchange { source, exchange };
-    let registered = |answer: &Answer| shaped(StatusCode::OK, &bulk(receipts(answer)?));
+    let registered = |answer: &Answer| {
+        let views = receipts(answer)?;
+        let is_new_failure =
+            |view: &View| view.status == Some(Status::Failed) && view.result == Outcome::Created;
+        let status = if views.iter().any(is_new_failure) {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
+        shaped(status, &bulk(views))
+    };
     asked.perform(request, registered).await
 }

@@ -341,7 +341,7 @@ fn what_was_echoed_is_kept_as_it_came() {
     ];
     for (data, expected) in cases {
         let report = delivery(&Value::Null, &Value::Null, &json!({"callbackData": data}));
-        let echo = report.echo.map(|echo| echo.text);
+        let echo = report.echo.and_then(|echo| echo.text);
         assert_eq!(echo.as_deref(), expected, "{data}");
     }
 }

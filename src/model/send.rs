@@ -1,0 +1,84 @@
+//! How a provider answered the send of a message.
+
+use super::{ReportError, Status};
+
+/// Meta's word for a message of a template that is paused: it is kept, and not sent.
+const PAUSED: &str = "paused";
+
+/// How a provider answered the send of a message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum SendResult {
+    /// It took the message, as far as the sender tells; how it answered is not known.
+    #[default]
+    Taken,
+    /// It took the message, and said so with this word: Meta's `message_status`, lower case.
+    TakenAs(String),
+    /// It refused the message, and why: one error at least.
+    Refused(Vec<ReportError>),
+}
+
+impl SendResult {
+    /// The word of a send that was taken, where the provider has none of its own.
+    pub const ACCEPTED: &str = "accepted";
+    /// The word of a refused send in the table.
+    pub const REFUSED: &str = "refused";
+
+    /// What the message is from then on; `None` where it is kept and not sent.
+    #[must_use]
+    pub fn status(&self) -> Option<Status> {
+        match self {
+            Self::TakenAs(word) if word == PAUSED => None,
+            Self::Taken | Self::TakenAs(_) => Some(Status::Queued),
+            Self::Refused(_) => Some(Status::Failed),
+        }
+    }
+
+    /// The provider's word; `None` where it has none.
+    #[must_use]
+    pub fn word(&self) -> Option<&str> {
+        match self {
+            Self::Taken => None,
+            Self::TakenAs(word) => Some(word),
+            Self::Refused(_) => Some(Self::REFUSED),
+        }
+    }
+
+    /// Why it was refused; nothing unless it was.
+    #[must_use]
+    pub fn errors(&self) -> &[ReportError] {
+        match self {
+            Self::Refused(errors) => errors,
+            Self::Taken | Self::TakenAs(_) => &[],
+        }
+    }
+
+    /// It took the message as it takes most.
+    #[must_use]
+    pub fn accepted() -> Self {
+        Self::TakenAs(Self::ACCEPTED.to_owned())
+    }
+
+    /// Whether it was refused.
+    #[must_use]
+    pub const fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_taken_is_queued_unless_it_is_paused() {
+        let taken = |word: &str| SendResult::TakenAs(word.to_owned()).status();
+        assert_eq!(SendResult::Taken.status(), Some(Status::Queued));
+        for word in ["accepted", "held_for_quality_assessment", "brand_new"] {
+            assert_eq!(taken(word), Some(Status::Queued), "{word}");
+        }
+        assert_eq!(taken("paused"), None);
+        let refused = SendResult::Refused(Vec::new());
+        assert_eq!(refused.status(), Some(Status::Failed));
+        assert_eq!(refused.word(), Some("refused"));
+    }
+}

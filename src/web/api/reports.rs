@@ -1,0 +1,136 @@
+//! One report of a message, its price, and what became of it.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::forwards::HistoryView;
+use super::messages::ErrorView;
+use super::time::Time;
+use crate::model::{Change, Field, Kind, Refusal, Status};
+use crate::store::timeline::{PricingRecord, ReportRecord};
+
+/// One report of a message and what became of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Report)]
+pub(super) struct ReportView {
+    /// Its key.
+    id: i64,
+    /// The webhook that brought it first; null for what was registered.
+    webhook_id: Option<i64>,
+    /// What sort of statement it is.
+    kind: Kind,
+    /// The provider's own word.
+    provider_status: String,
+    /// What it means; null when it is none of the six statuses.
+    status: Option<Status>,
+    /// What it changed.
+    change: Change,
+    /// The provider's time, understood; null when missing or unusable.
+    provider_time: Option<Time>,
+    /// When it arrived.
+    received_at: Time,
+    /// How often the provider said the same again.
+    repeats: u32,
+    /// Which member of a group it is about.
+    participant: Option<String>,
+    /// The channel, when it is not plain WhatsApp.
+    channel: Option<String>,
+    /// The link of a click.
+    url: Option<String>,
+    /// Meta's webhook field that brought it first: `standby` when another responder of the account
+    /// sent the message; null for other providers.
+    field: Option<Field>,
+    /// The template that a Direct Send became, by Meta's id of it.
+    template_id: Option<String>,
+    /// What it says of the price; null when nothing.
+    pricing: Option<PricingView>,
+    /// Its errors, the primary one first.
+    errors: Vec<ErrorView>,
+    /// What was odd about it, as stable words.
+    oddities: Vec<String>,
+    /// The subscribers whose filter refused it.
+    refusals: Vec<RefusalView>,
+    /// The forwards owed for it.
+    forwards: Vec<HistoryView>,
+}
+
+/// What a report says of the price of its message.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Pricing)]
+pub(super) struct PricingView {
+    /// The category.
+    #[schema(example = "utility")]
+    category: Option<String>,
+    /// The model.
+    #[schema(example = "PMP")]
+    model: Option<String>,
+    /// Regular, or why it is free.
+    #[serde(rename = "type")]
+    #[schema(example = "free_customer_service")]
+    kind: Option<String>,
+    /// Whether it is charged.
+    billable: Option<bool>,
+    /// The charge, in `currency`.
+    price: Option<f64>,
+    /// The currency of `price`.
+    currency: Option<String>,
+    /// What else the provider says of it, in its own words.
+    #[schema(value_type = Option<Object>)]
+    other: Option<serde_json::Value>,
+}
+
+impl From<PricingRecord> for PricingView {
+    fn from(record: PricingRecord) -> Self {
+        Self {
+            category: record.category,
+            model: record.model,
+            kind: record.kind,
+            billable: record.billable,
+            price: record.price,
+            currency: record.currency,
+            other: record.other,
+        }
+    }
+}
+
+/// A subscriber that was not told of a report.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Refused)]
+pub(super) struct RefusalView {
+    /// Its name.
+    subscriber: String,
+    /// Which part of its filter refused.
+    reason: Refusal,
+}
+
+impl From<ReportRecord> for ReportView {
+    fn from(record: ReportRecord) -> Self {
+        let refusals = record.refusals.into_iter().map(|refusal| RefusalView {
+            subscriber: refusal.subscriber,
+            reason: refusal.reason,
+        });
+        Self {
+            id: record.report_id,
+            webhook_id: record.webhook_id,
+            kind: record.kind,
+            provider_status: record.provider_status,
+            status: record.status,
+            change: record.change,
+            provider_time: record.provider_time_ms.map(Time),
+            received_at: Time(record.received_at_ms),
+            repeats: record.repeats,
+            participant: record.participant,
+            channel: record.channel,
+            url: record.url,
+            field: record.field,
+            template_id: record.template_id,
+            pricing: Some(record.pricing)
+                .filter(|pricing| !pricing.is_nothing())
+                .map(PricingView::from),
+            errors: record.errors.into_iter().map(ErrorView::from).collect(),
+            oddities: record.oddities,
+            refusals: refusals.collect(),
+            forwards: record.forwards.into_iter().map(HistoryView::from).collect(),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A person who has another number or user id now is found and erased by either.
+
+use serde_json::{Value, json};
+use tickrelay::access::Role;
+use tickrelay::operations::{Answer, EraseOptions, Request};
+
+use crate::support::cli::Folder;
+use crate::support::{TestApp, cloud};
+
+const OLD: &str = "ES.13490000000000000007";
+const NEW: &str = "ES.13490000000000000008";
+const NUMBER: &str = "34600000007";
+
+/// A webhook with inbound messages alone.
+fn inbound(messages: &[Value]) -> String {
+    let mut body: Value = serde_json::from_str(&cloud::webhook(&[])).unwrap();
+    let value = body["entry"][0]["changes"][0]["value"]
+        .as_object_mut()
+        .unwrap();
+    value.remove("statuses");
+    value.insert("messages".to_owned(), messages.into());
+    body.to_string()
+}
+
+fn changed_id(from: &str, to: &str) -> Value {
+    json!({"id": "wamid.in", "timestamp": "1760000000", "type": "system", "system":
+        {"type": "user_changed_user_id", "previous_user_id": from, "user_id": to}})
+}
+
+fn changed_number(from: &str, to: &str) -> Value {
+    json!({"from": from, "id": "wamid.in", "timestamp": "1760000000", "type": "system",
+        "system": {"type": "user_changed_number", "wa_id": to, "body": "changed"}})
+}
+
+fn to(id: &str, who: &Value) -> Value {
+    let mut status = cloud::with(cloud::status(id, "sent", 1_760_000_000), who);
+    if who.get("recipient_id").is_none() {
+        status.as_object_mut().unwrap().remove("recipient_id");
+    }
+    status
+}
+
+/// One message to each of the names, and to somebody else.
+fn statuses() -> String {
+    cloud::webhook(&[
+        to("wamid.old", &json!({"recipient_user_id": OLD})),
+        to("wamid.new", &json!({"recipient_user_id": NEW})),
+        to("wamid.number", &json!({"recipient_id": NUMBER})),
+        to("wamid.other", &json!({"recipient_id": "34600000099"})),
+    ])
+}
+
+fn links() -> String {
+    // The second goes from a user id to a number: the three are one person.
+    inbound(&[
+        changed_id(OLD, NEW),
+        changed_number(NEW, &format!("+{NUMBER}")),
+        json!({"from": "34600000099", "id": "w", "type": "system",
+            "system": {"type": "customer_identity_changed", "wa_id": NUMBER}}),
+    ])
+}
+
+#[actix_web::test]
+async fn a_person_is_found_by_the_name_before_and_the_one_after() {
+    let folder = Folder::new();
+    let service = folder.serve();
+    service.post(statuses()).await;
+    let found = async |term: &str| -> Vec<String> {
+        let answer = folder.done(&["message", "show", term, "--json"]).await;
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let id = |row: &Value| row["provider_message_id"].as_str().unwrap().to_owned();
+        let mut ids: Vec<String> = answer["found"].as_array().unwrap().iter().map(id).collect();
+        ids.sort();
+        ids
+    };
+    // The control: nothing links them yet.
+    assert_eq!(found(OLD).await, ["wamid.old"]);
+    service.post(links()).await;
+    service.post(links()).await;
+    for name in [OLD, NEW, NUMBER, "+34 600 000 007"] {
+        assert_eq!(
+            found(name).await,
+            ["wamid.new", "wamid.number", "wamid.old"],
+            "{name}"
+        );
+    }
+    assert_eq!(found("34600000099").await, ["wamid.other"]);
+}
+
+#[actix_web::test]
+async fn a_search_follows_a_person_through_the_sources_that_may_be_seen() {
+    let app = TestApp::boot().await;
+    assert_eq!(app.post("cloud", statuses()).await, 200);
+    assert_eq!(app.post("d360", links()).await, 200);
+    let found = async |caller: &crate::support::api::Caller| -> usize {
+        let path = format!("/messages?recipient={OLD}");
+        caller.get(&path).await.with(200)["data"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    assert_eq!(found(&app.admin().await).await, 3);
+    // What another source told of people is none of this one's business.
+    let narrow = app
+        .caller_with(Role::Support, |token| {
+            token.sources = vec!["cloud".to_owned()];
+        })
+        .await;
+    assert_eq!(found(&narrow).await, 1);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_person_is_erased_by_either_name() {
+    for name in [OLD, NUMBER] {
+        let app = TestApp::boot().await;
+        assert_eq!(app.post("cloud", statuses()).await, 200);
+        assert_eq!(app.post("cloud", links()).await, 200);
+        let options = EraseOptions {
+            dry_run: false,
+            vacuum: false,
+        };
+        let person = name.to_owned();
+        let erase = Request::Erase { person, options };
+        let Answer::Erased(erased) = app.order(erase).await else {
+            panic!("not erased");
+        };
+        assert_eq!((erased.messages, erased.bodies), (3, 2), "{name}");
+        let left = "SELECT group_concat(provider_message_id) FROM message";
+        assert_eq!(app.value::<String>(left), "wamid.other");
+        assert_eq!(app.value::<i64>("SELECT count(*) FROM same_person"), 0);
+        app.stop().await;
+    }
+}
+
+#[actix_web::test]
+async fn links_are_forgotten_with_the_messages() {
+    let app = TestApp::boot().await;
+    assert_eq!(app.post("cloud", links()).await, 200);
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM same_person"), 2);
+    let newest = app.value::<i64>("SELECT max(last_seen_ms) FROM same_person");
+    assert_eq!(app.store.prune_people(newest).await.unwrap(), 0);
+    assert_eq!(app.store.prune_people(newest + 1).await.unwrap(), 2);
+    app.stop().await;
+}
