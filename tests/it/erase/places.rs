@@ -130,7 +130,10 @@ fn say_in_texts(store: &rusqlite::Connection) {
     let other = "(SELECT message_id FROM message WHERE provider_message_id = 'wamid.other')";
     for sql in [
         format!("UPDATE message SET text = ?1, error_details = ?1 WHERE message_id = {other}"),
-        format!("UPDATE report SET error_details = ?1, echo = ?1 WHERE message_id = {other}"),
+        format!(
+            "UPDATE report SET error_details = ?1, echo = ?1, template_id = ?1, pricing_other = ?1 \
+             WHERE message_id = {other}"
+        ),
         format!(
             "UPDATE payload SET body = CAST(json_set(CAST(body AS TEXT), '$.message', ?1) AS BLOB) \
              WHERE report_id IN (SELECT report_id FROM report WHERE message_id = {other})"
@@ -154,7 +157,7 @@ fn say_in_texts(store: &rusqlite::Connection) {
     for sql in [
         format!(
             "INSERT INTO registration (message_id, origin, metadata, template_parameters, \
-             registered_at_ms) VALUES ({other}, 'call', ?1, ?1, 0)"
+             send_status, registered_at_ms) VALUES ({other}, 'call', ?1, ?1, ?1, 0)"
         ),
         "INSERT INTO audit (at_ms, caller, role, action, kind, id, detail) \
          VALUES (0, 'ops', 'admin', 'kept', 'message', '7', ?1)"
