@@ -3,33 +3,43 @@
 //! Pure: no I/O, no clock, no SQL, no HTTP types. Everything else is built on these words;
 //! the next stage is [`crate::provider`], which turns a webhook's bytes into [`Report`]s.
 
+mod channel;
+mod error;
 mod filter;
 mod forward;
 mod message;
 mod number;
 mod object;
+mod refusal;
 mod registered;
 mod registration;
 mod report;
 mod secret;
 mod send;
+mod standing;
 mod status;
 mod subscriber;
 mod time;
 mod wording;
 
-pub use filter::{Filter, FilterError, Offer, Refusal, Rule};
+pub use channel::{
+    Fallback, Leg, OtherChannels, UNKNOWN_CHANNEL, WHATSAPP, is_channel_name, is_wanted_channel,
+};
+pub use error::ReportError;
+pub use filter::{Filter, FilterError, Offer, Rule};
 pub use forward::{ErrorCode, ForwardState, GaveUp, Outcome};
-pub use message::{Change, Message, Standing, TypeRule};
+pub use message::{Message, TypeRule};
 pub use number::{decimal, digits, is_phone_number, whole_number};
 pub(crate) use object::{maybe_object, object};
+pub use refusal::Refusal;
 pub use registered::RegisteredFields;
 pub use registration::{FilledTemplate, Parameters, Registration};
-pub use report::{Echo, Field, Identity, Kind, Pricing, ProviderTime, Report, ReportError};
+pub use report::{Echo, Field, Identity, Kind, Pricing, ProviderTime, Report};
 pub use secret::{
     AUTHORIZATION, Credentials, Headers, SecretText, check_header_name, check_header_value,
 };
 pub use send::SendResult;
+pub use standing::{Change, Standing};
 pub use status::{MessageType, Status, UnknownWord};
 pub use subscriber::{
     AlertOptions, AuthKind, ErrorFormat, NumberFormat, Ordering, PayloadFormat, PayloadOptions,

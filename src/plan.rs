@@ -6,6 +6,7 @@
 
 pub(crate) mod alert;
 pub(crate) mod event;
+mod fallback;
 mod payload;
 
 use std::collections::BTreeMap;
@@ -28,8 +29,7 @@ pub struct Context<'a> {
     pub default_sender: Option<&'a str>,
     /// When the webhook arrived, ms since 1970 UTC.
     pub received_ms: i64,
-    /// For the report of an SMS that stands in for the message: what an earlier report gave
-    /// as WhatsApp's own reason.
+    /// For another channel's report: what an earlier one gave as WhatsApp's own reason.
     pub first_failure: Option<&'a ReportError>,
 }
 
@@ -38,6 +38,16 @@ pub struct Context<'a> {
 pub struct Plan {
     /// The message with the report taken in.
     pub message: Message,
+    /// Who is told of the report.
+    pub telling: Telling,
+    /// That another channel delivered in WhatsApp's place, as a report of our own, and who is told
+    /// of that: with the report that makes it count, once for each message.
+    pub fallback: Option<(Report, Telling)>,
+}
+
+/// Who is told of a report, and in which bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telling {
     /// What the report changed.
     pub change: Change,
     /// The place of its forwards among those of the message: earlier goes first.
@@ -64,8 +74,8 @@ fn place(report: &Report, received_ms: i64) -> (i64, u8) {
 
 /// Decides what `report` means for a message of which `known` is known.
 ///
-/// `standing` is what was reported before of the one this report is about: the message, or
-/// in a group its participant or the group as a whole.
+/// `standing` is what was reported before on WhatsApp of the one this report is about: the
+/// message, or in a group its participant or the group as a whole.
 #[must_use]
 pub fn plan(
     known: &Message,
@@ -81,14 +91,54 @@ pub fn plan(
     let mut message = known.clone();
     message.absorb(report, context.received_ms, implied, context.default_type);
     message.conflict |= contradicts(standing, report);
-    let place = place(report, context.received_ms);
-    let change = report
-        .status
-        .map_or(Change::NotAStatus, |status| standing.change(status));
-    let mut plan = Plan {
+    let change = match report.status {
+        None => Change::NotAStatus,
+        Some(status) => change((known, &message), standing, (report, status)),
+    };
+    let telling = telling(&message, report, change, context, subscribers);
+    let fallback = fallback::made_to_count(known, &message).map(|fallback| {
+        let change = fallback::change(standing, report);
+        let report = fallback::report(fallback, report, context.first_failure);
+        let telling = self::telling(&message, &report, change, context, subscribers);
+        (report, telling)
+    });
+    Plan {
         message,
+        telling,
+        fallback,
+    }
+}
+
+/// What a report of `status` changes: in WhatsApp's own life of the message, or in that of the
+/// report's channel where the message is none of WhatsApp's.
+fn change(
+    (known, after): (&Message, &Message),
+    standing: &Standing,
+    (report, status): (&Report, Status),
+) -> Change {
+    let Some(channel) = &report.channel else {
+        return fallback::standing_with(known, standing, status).change(status);
+    };
+    // Of a flood of channels not all are kept.
+    if known.is_whatsapp || after.others.leg(channel).is_none() {
+        return Change::OtherChannel;
+    }
+    let leg = known.others.leg(channel);
+    leg.map_or_else(Standing::new, |leg| leg.standing.clone())
+        .change(status)
+}
+
+/// Decides who is told of a report that changed so much.
+fn telling(
+    message: &Message,
+    report: &Report,
+    change: Change,
+    context: Context<'_>,
+    subscribers: &[Arc<Subscriber>],
+) -> Telling {
+    let mut telling = Telling {
         change,
-        place,
+        place: place(report, context.received_ms),
         payloads: Vec::new(),
         alerts: Vec::new(),
         refusals: Vec::new(),
@@ -103,10 +153,10 @@ pub fn plan(
         .any(|subscriber| untold(subscriber).is_none());
     let Some(status) = report.status.filter(|_| told) else {
         let refusals = subscribers.filter_map(|it| Some((it.id, untold(it)?)));
-        plan.refusals.extend(refusals);
-        return plan;
+        telling.refusals.extend(refusals);
+        return telling;
     };
-    let facts = payload::Facts::new(&plan.message, report, (status, change), context);
+    let facts = payload::Facts::new(message, report, (status, change), context);
     let errors: Vec<&str> = facts.errors().map(|error| error.key.as_str()).collect();
     let offer = facts.offer(&errors);
     let mut wanted: BTreeMap<PayloadOptions, Vec<i64>> = BTreeMap::new();
@@ -115,29 +165,32 @@ pub fn plan(
         match admitted {
             Ok(()) if subscriber.kind == SubscriberKind::Chat => {
                 let refusal = if status == Status::Failed {
-                    plan.alerts.push(subscriber.id);
+                    telling.alerts.push(subscriber.id);
                     Refusal::Gathered
                 } else {
                     Refusal::NoFailure
                 };
-                plan.refusals.push((subscriber.id, refusal));
+                telling.refusals.push((subscriber.id, refusal));
             }
             Ok(()) => wanted
                 .entry(subscriber.options)
                 .or_default()
                 .push(subscriber.id),
-            Err(refusal) => plan.refusals.push((subscriber.id, refusal)),
+            Err(refusal) => telling.refusals.push((subscriber.id, refusal)),
         }
     }
-    plan.payloads = wanted
+    telling.payloads = wanted
         .into_iter()
         .map(|(options, owed)| (facts.render(options), owed))
         .collect();
-    plan
+    telling
 }
 
 /// Whether, with this report, the one it is about was both failed and delivered.
 fn contradicts(standing: &Standing, report: &Report) -> bool {
+    if report.channel.is_some() {
+        return false;
+    }
     let mut standing = standing.clone();
     match report.status {
         Some(status @ (Status::Failed | Status::Delivered | Status::Read)) => {
@@ -158,5 +211,6 @@ const fn refusal(change: Change, reports: Reports) -> Option<Refusal> {
         (Change::Contradicts, Reports::Changes) => Some(Refusal::Contradicts),
         (Change::Repeated, _) => Some(Refusal::Repeated),
         (Change::NotAStatus, _) => Some(Refusal::NotAStatus),
+        (Change::OtherChannel, _) => Some(Refusal::OtherChannel),
     }
 }

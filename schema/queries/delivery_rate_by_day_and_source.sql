@@ -1,4 +1,4 @@
--- Of the messages first reported on a day (UTC): how many arrived, by source.
+-- Of the messages first reported on a day (UTC): how many arrived on WhatsApp, by source.
 --
 -- A message counts as delivered when its status is delivered or read. What was reported
 -- within the last hours is still on its way, so today's rate is always too low.
@@ -11,5 +11,6 @@ SELECT substr(first_report_at, 1, 10) AS day,
        count(*) FILTER (WHERE status = 'failed') AS failed,
        round(100.0 * count(*) FILTER (WHERE status IN ('delivered', 'read')) / count(*), 1) AS delivered_percent
 FROM v_messages
+WHERE channel = 'whatsapp'
 GROUP BY day, source
 ORDER BY day, source;

@@ -1,4 +1,4 @@
--- Why messages failed, the most frequent reason first, with who can fix it and how.
+-- Why messages failed on WhatsApp, the most frequent reason first, with who can fix it and how.
 --
 -- A message that was delivered in spite of a failed report (conflict = 1) is left out.
 SELECT fixed_by,
@@ -8,6 +8,7 @@ SELECT fixed_by,
        resend,
        remedy
 FROM v_failures
-WHERE status = 'failed'
+WHERE channel = 'whatsapp'
+  AND status = 'failed'
 GROUP BY error_key
 ORDER BY messages DESC, error_key;

@@ -1,4 +1,4 @@
--- Messages of which nothing final was heard for a day: not delivered, not read, not failed.
+-- Messages of WhatsApp of which nothing final was heard for a day: not delivered, not read, not failed.
 -- Most often the phone is switched off; many at once mean that reports are missing.
 SELECT source,
        provider_message_id,
@@ -6,6 +6,7 @@ SELECT source,
        status,
        last_report_at
 FROM v_messages
-WHERE (status IS NULL OR status IN ('queued', 'sent'))
+WHERE channel = 'whatsapp'
+  AND (status IS NULL OR status IN ('queued', 'sent'))
   AND last_report_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 day')
 ORDER BY last_report_at, provider_message_id;

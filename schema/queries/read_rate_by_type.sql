@@ -1,4 +1,4 @@
--- Of the messages that arrived: how many were read, by type.
+-- Of the messages that arrived on WhatsApp: how many were read, by type.
 --
 -- Recipients who have switched read receipts off never show as read, so the true rate is
 -- higher. `guessed` counts the messages whose type is only the source's default.
@@ -11,6 +11,7 @@ SELECT source,
        round(100.0 * count(*) FILTER (WHERE status = 'read') / count(*), 1) AS read_percent,
        count(*) FILTER (WHERE type_rule = 'default') AS guessed
 FROM v_messages
-WHERE status IN ('delivered', 'read')
+WHERE channel = 'whatsapp'
+  AND status IN ('delivered', 'read')
 GROUP BY source, type
 ORDER BY source, type;

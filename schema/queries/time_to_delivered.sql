@@ -1,4 +1,4 @@
--- Seconds from sent to delivered, by the provider's own times: half of the messages took at
+-- Seconds from sent to delivered on WhatsApp, by the provider's own times: half of the messages took at
 -- most p50, nine of ten at most p90, and so on.
 --
 -- Infobip's reports have no moment of sending, so its messages appear only where a sent was
@@ -11,7 +11,8 @@ WITH taken AS (
            row_number() OVER (PARTITION BY source ORDER BY delivered_after_s) AS place,
            count(*) OVER (PARTITION BY source) AS messages
     FROM v_messages
-    WHERE delivered_after_s IS NOT NULL
+    WHERE channel = 'whatsapp'
+      AND delivered_after_s IS NOT NULL
 )
 SELECT source,
        messages,

@@ -14,7 +14,7 @@ use super::table::{prose, shorten, table};
 use super::time::{Since, stamp};
 use super::{Exit, Settings, Terminal};
 use crate::clock::Clock;
-use crate::model::Status;
+use crate::model::{Status, WHATSAPP};
 use crate::store::query::{MessageQuery, Window};
 use crate::store::timeline::{MessageRecord, Timeline};
 
@@ -48,6 +48,9 @@ pub(super) struct List {
     /// Only those in this status
     #[arg(long)]
     status: Option<Status>,
+    /// Only those of this channel: whatsapp, sms, viber (all of Viber), unknown
+    #[arg(long, value_name = "CHANNEL")]
+    channel: Option<String>,
     /// Only those that failed so: a key (meta:131026) or a code
     #[arg(long, value_name = "ERROR")]
     error: Option<String>,
@@ -155,6 +158,7 @@ impl List {
         let now_ms = Clock::system().now_ms();
         let query = MessageQuery {
             status: self.status,
+            channel: self.channel.as_ref().map(|it| it.to_ascii_lowercase()),
             error: self.error.clone(),
             source: self.source.clone(),
             bulk_id: self.broadcast.clone(),
@@ -188,9 +192,13 @@ fn list(messages: &[MessageRecord]) -> String {
         });
         let conflict = if message.conflict { "!" } else { "" };
         let status = message.status.map_or("-", Status::as_str);
+        let channel = match message.channel.as_str() {
+            WHATSAPP => String::new(),
+            channel => format!(" ({channel})"),
+        };
         vec![
             stamp(message.last_report_at_ms),
-            format!("{status}{conflict}"),
+            format!("{status}{conflict}{channel}"),
             message.recipient.as_deref().map(number).unwrap_or_default(),
             code.unwrap_or_default(),
             shorten(&message.source, 20),

@@ -1,11 +1,11 @@
-//! Which reports a subscriber wants: by type, status and error, by source, by sender.
+//! Which reports a subscriber wants: by type, status and error, by source, by sender, by channel.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MessageType, Status, UnknownWord, digits};
+use super::{MessageType, Refusal, Status, UnknownWord, WHATSAPP, digits, is_wanted_channel};
 
 /// One combination of type, statuses and errors; an empty list of any means any.
 ///
@@ -113,10 +113,10 @@ impl FromStr for Rule {
     }
 }
 
-/// Which reports a subscriber wants; the default wants all.
+/// Which reports a subscriber wants; the default wants all of WhatsApp.
 ///
-/// A report passes when its source and its sender are wanted and one of the rules matches
-/// (or there is no rule).
+/// A report passes when its channel, its source and its sender are wanted and one of the rules
+/// matches (or there is no rule).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
@@ -130,86 +130,17 @@ pub struct Filter {
     /// The wanted senders, compared by their digits; any when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub senders: Vec<String>,
-}
-
-/// Why a report does not go to a subscriber; the word stands on the timeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Refusal {
-    /// The message's type is not wanted.
-    Type,
-    /// The status is not wanted (for this type).
-    Status,
-    /// The source is not wanted.
-    Source,
-    /// The sender is not wanted, or not known.
-    Sender,
-    /// It failed, but with none of the wanted errors.
-    Error,
-    /// A later status was already known.
-    Superseded,
-    /// A delivered or read was already known.
-    Contradicts,
-    /// The same status was already known.
-    Repeated,
-    /// It is none of the six statuses.
-    NotAStatus,
-    /// A chat is told of failures alone.
-    NoFailure,
-    /// A chat is told of it in an alert, together with others of the same error.
-    Gathered,
-}
-
-impl Refusal {
-    /// The word in the table.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Type => "type",
-            Self::Status => "status",
-            Self::Source => "source",
-            Self::Sender => "sender",
-            Self::Error => "error",
-            Self::Superseded => "superseded",
-            Self::Contradicts => "contradicts",
-            Self::Repeated => "repeated",
-            Self::NotAStatus => "not-a-status",
-            Self::NoFailure => "no-failure",
-            Self::Gathered => "gathered",
-        }
-    }
-
-    /// Whether this follows from what the report changed, so that `change` tells it already.
-    #[must_use]
-    pub const fn is_of_change(self) -> bool {
-        matches!(
-            self,
-            Self::Superseded | Self::Contradicts | Self::Repeated | Self::NotAStatus
-        )
-    }
-
-    /// One clause for the timeline: why this was not forwarded.
-    #[must_use]
-    pub const fn explain(self) -> &'static str {
-        match self {
-            Self::Type => "its filter does not want this type of message",
-            Self::Status => "its filter does not want this status",
-            Self::Source => "its filter does not want this source",
-            Self::Sender => "its filter does not want this sender",
-            Self::Error => "its filter does not want this error",
-            Self::Superseded => "a later status was already known",
-            Self::Contradicts => "the message had already been reported as delivered",
-            Self::Repeated => "this status was already known",
-            Self::NotAStatus => "it is none of the six statuses",
-            Self::NoFailure => "a chat is told of failures alone",
-            Self::Gathered => "it is told in an alert, together with others of the same error",
-        }
-    }
+    /// The wanted channels in the provider's words (`whatsapp`, `sms`, `viber_bm`), or their first
+    /// words (`viber` for `viber_bm`); `any` wants all. WhatsApp alone when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<String>,
 }
 
 /// A report as filters see it.
 #[derive(Debug, Clone, Copy)]
 pub struct Offer<'a> {
+    /// The channel it is of.
+    pub channel: &'a str,
     /// The name of its source.
     pub source: &'a str,
     /// The business's number, when it is known.
@@ -226,8 +157,16 @@ impl Filter {
     /// Whether a report passes, and if not, which part of the filter refused it.
     ///
     /// # Errors
-    /// The first part that refuses: source, sender, type, status, error.
+    /// The first part that refuses: channel, source, sender, type, status, error.
     pub fn admit(&self, offer: Offer<'_>) -> Result<(), Refusal> {
+        let is_wanted = |wanted: &String| is_wanted_channel(wanted, offer.channel);
+        let admits_channel = match self.channels.as_slice() {
+            [] => offer.channel == WHATSAPP,
+            channels => channels.iter().any(is_wanted),
+        };
+        if !admits_channel {
+            return Err(Refusal::Channel);
+        }
         if !self.sources.is_empty() && !self.sources.iter().any(|wanted| wanted == offer.source) {
             return Err(Refusal::Source);
         }
@@ -270,6 +209,9 @@ impl fmt::Display for Filter {
         if !self.senders.is_empty() {
             parts.push(format!("sender in {}", self.senders.join(",")));
         }
+        if !self.channels.is_empty() {
+            parts.push(format!("channel in {}", self.channels.join(",")));
+        }
         if parts.is_empty() {
             return f.pad("all");
         }
@@ -292,6 +234,7 @@ mod tests {
             ..Filter::default()
         };
         let answer = filter.admit(Offer {
+            channel: WHATSAPP,
             source: "acme",
             sender: None,
             message_type,
@@ -355,6 +298,7 @@ mod tests {
         };
         let admit = |source, sender| {
             filter.admit(Offer {
+                channel: WHATSAPP,
                 source,
                 sender,
                 message_type: MessageType::Template,
@@ -366,6 +310,33 @@ mod tests {
         assert_eq!(admit("other", Some("38591000")), Err(Refusal::Source));
         assert_eq!(admit("acme", Some("38591001")), Err(Refusal::Sender));
         assert_eq!(admit("acme", None), Err(Refusal::Sender));
+    }
+
+    #[test]
+    fn a_channel_passes_where_it_is_wanted_and_without_a_word_whatsapp_alone() {
+        for (wanted, channel, expected) in [
+            (&[][..], "whatsapp", Ok(())),
+            (&[], "sms", Err(Refusal::Channel)),
+            (&["viber"], "viber_bm", Ok(())),
+            (&["viber"], "whatsapp", Err(Refusal::Channel)),
+            (&["viber", "whatsapp"], "whatsapp", Ok(())),
+            (&["any"], "whatsapp", Ok(())),
+            (&["any"], "email", Ok(())),
+        ] {
+            let filter = Filter {
+                channels: wanted.iter().map(|word| (*word).to_owned()).collect(),
+                ..Filter::default()
+            };
+            let answer = filter.admit(Offer {
+                channel,
+                source: "acme",
+                sender: None,
+                message_type: MessageType::Template,
+                status: Status::Read,
+                errors: &[],
+            });
+            assert_eq!(answer, expected, "{wanted:?} {channel}");
+        }
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::channel::{later_failure, learn, learn_recipient};
 use super::{
-    Field, MessageType, RegisteredFields, Registration, Report, ReportError, Status, digits,
+    Field, Kind, Leg, MessageType, OtherChannels, RegisteredFields, Registration, Report,
+    ReportError, Standing, Status, UNKNOWN_CHANNEL, WHATSAPP,
 };
 
 /// Where a message's type came from; the later in this list, the more it is believed.
@@ -66,139 +68,19 @@ impl TypeRule {
     }
 }
 
-/// The join over the reports of one message (of one group member, for a group message).
-///
-/// Absorbing reports is commutative, associative and idempotent, so the state is a pure
-/// function of the set of reports.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// Provider time of the first report of each status, in ms since 1970 UTC, by
-    /// [`Status::order`]; arrival time where the provider gave none that can be used.
-    first_ms: [Option<i64>; 6],
-}
-
-impl Standing {
-    /// The standing of a message that nothing was reported of.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            first_ms: [None; 6],
-        }
-    }
-
-    /// Takes in that `status` was reported for `ms`.
-    pub fn absorb(&mut self, status: Status, ms: i64) {
-        let first = &mut self.first_ms[usize::from(status.order())];
-        *first = Some(first.map_or(ms, |known| known.min(ms)));
-    }
-
-    /// When `status` was first reported for, in ms since 1970 UTC.
-    #[must_use]
-    pub fn first_ms(&self, status: Status) -> Option<i64> {
-        self.first_ms[usize::from(status.order())]
-    }
-
-    /// The highest step reached on the way queued, sent, delivered, read.
-    fn reached(&self) -> Option<Status> {
-        [
-            Status::Read,
-            Status::Delivered,
-            Status::Sent,
-            Status::Queued,
-        ]
-        .into_iter()
-        .find(|status| self.first_ms(*status).is_some())
-    }
-
-    /// The current status: `failed` beats queued and sent, delivered and read beat `failed`.
-    ///
-    /// `deleted` is kept beside it ([`Standing::is_deleted`]) and is the answer only when
-    /// nothing else is known.
-    #[must_use]
-    pub fn status(&self) -> Option<Status> {
-        let reached = self.reached();
-        match reached {
-            Some(Status::Delivered | Status::Read) => reached,
-            _ if self.first_ms(Status::Failed).is_some() => Some(Status::Failed),
-            Some(_) => reached,
-            None => self.is_deleted().then_some(Status::Deleted),
-        }
-    }
-
-    /// Whether a delivered or read contradicts a failed.
-    #[must_use]
-    pub fn is_conflict(&self) -> bool {
-        self.first_ms(Status::Failed).is_some()
-            && matches!(self.reached(), Some(Status::Delivered | Status::Read))
-    }
-
-    /// Whether the message was deleted.
-    #[must_use]
-    pub fn is_deleted(&self) -> bool {
-        self.first_ms(Status::Deleted).is_some()
-    }
-
-    /// What a report of `status` would change here.
-    #[must_use]
-    pub fn change(&self, status: Status) -> Change {
-        if self.first_ms(status).is_some() {
-            return Change::Repeated;
-        }
-        if status == Status::Deleted {
-            return Change::New;
-        }
-        let current = self.status().filter(|current| *current != Status::Deleted);
-        match (status, current) {
-            (Status::Failed, Some(Status::Delivered | Status::Read)) => Change::Contradicts,
-            (_, None) | (Status::Failed, Some(_)) => Change::New,
-            (_, Some(Status::Failed)) => match status {
-                Status::Delivered | Status::Read => Change::New,
-                _ => Change::Superseded,
-            },
-            (_, Some(current)) if status.rank() > current.rank() => Change::New,
-            _ => Change::Superseded,
-        }
-    }
-}
-
-/// What a report changes in what is known of its message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Change {
-    /// The message's status changes: subscribers are told.
-    New,
-    /// A later status was known already: stored, shown, not forwarded by default.
-    Superseded,
-    /// A `failed` that an earlier delivered or read contradicts: shown as a conflict.
-    Contradicts,
-    /// The same status again, with another time or error: stored, not forwarded by default.
-    Repeated,
-    /// Not one of our statuses: stored, shown, counted.
-    NotAStatus,
-}
-
-impl Change {
-    /// The word in the table and on the timeline.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Superseded => "superseded",
-            Self::Contradicts => "contradicts",
-            Self::Repeated => "repeated",
-            Self::NotAStatus => "not-a-status",
-        }
-    }
-}
-
 /// What is known of one message: the join over its reports.
 ///
 /// Where two reports disagree on a field that cannot have two values (a recipient, a price),
 /// the greater value wins: a rule without sense but without order too.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Message {
-    /// Statuses reported, whoever the participant was.
+    /// Statuses reported of it on WhatsApp, whoever the participant was, and the failure that a
+    /// fallback means.
     pub standing: Standing,
+    /// Whether it was reported, or registered, as a message of WhatsApp.
+    pub is_whatsapp: bool,
+    /// What other channels reported.
+    pub others: OtherChannels,
     /// Whether a delivered or read contradicts a failed of the same person, or of the group as a
     /// whole; members of a group do not contradict each other.
     pub conflict: bool,
@@ -233,21 +115,9 @@ impl Message {
         default_type: MessageType,
     ) {
         let at_ms = report.time.ms.unwrap_or(received_ms);
-        if let Some(status) = report.status {
-            self.standing.absorb(status, at_ms);
-            if status == Status::Failed
-                && let Some(error) = report.error()
-            {
-                // By all of it: two members of a group can fail in the same second, with the
-                // same code and other words.
-                let newer = self
-                    .failure
-                    .as_ref()
-                    .is_none_or(|(known_ms, known)| (at_ms, error) > (*known_ms, known));
-                if newer {
-                    self.failure = Some((at_ms, error.clone()));
-                }
-            }
+        match &report.channel {
+            Some(channel) => self.others.absorb(channel, report, at_ms),
+            None => self.absorb_status(report, at_ms),
         }
         let registered = self.registered.map(|fields| (fields, self.clone()));
         let echo = report
@@ -255,27 +125,27 @@ impl Message {
             .as_ref()
             .and_then(|echo| echo.registration.as_ref());
         self.absorb_guess(report, default_type);
+        let of_whatsapp = report.channel.is_none();
         let claims = [
-            (TypeRule::ErrorCode, by_error),
-            (TypeRule::Evidence, report.evidence),
+            (TypeRule::ErrorCode, by_error.filter(|_| of_whatsapp)),
+            (TypeRule::Evidence, report.evidence.filter(|_| of_whatsapp)),
             (TypeRule::Echo, echo.and_then(|echo| echo.message_type)),
         ];
         for (rule, claim) in claims {
             self.message_type = self.message_type.max(claim.map(|claim| (rule, claim)));
         }
-        if report.group.is_none() {
-            self.learn_recipient(report.recipient.as_deref());
-        } else {
-            self.learn_recipient(report.group.as_deref());
+        if of_whatsapp {
+            let whole = report.group.as_deref().or(report.recipient.as_deref());
+            learn_recipient(&mut self.recipient, whole);
+            learn(&mut self.sender, report.sender.as_deref());
         }
-        learn(&mut self.sender, report.sender.as_deref());
         learn(&mut self.bulk_id, report.bulk_id.as_deref());
         learn(&mut self.category, report.pricing.category.as_deref());
         if let Some(registration) = echo {
             learn(&mut self.text, registration.text.as_deref());
             learn(&mut self.sender, registration.sender.as_deref());
             learn(&mut self.bulk_id, registration.bulk_id.as_deref());
-            self.learn_recipient(registration.recipient.as_deref());
+            learn_recipient(&mut self.recipient, registration.recipient.as_deref());
         }
         if let Some((fields, mut before)) = registered {
             for field in RegisteredFields::ALL
@@ -285,6 +155,82 @@ impl Message {
                 *field.of(self) = field.of(&mut before).take();
             }
         }
+        self.count_fallback();
+    }
+
+    /// Takes in what a report of WhatsApp says of the status. A click comes without a channel
+    /// from any: it does not tell that the message is one of WhatsApp's.
+    fn absorb_status(&mut self, report: &Report, at_ms: i64) {
+        self.is_whatsapp |= report.kind != Kind::Click;
+        let Some(status) = report.status else { return };
+        self.standing.absorb(status, at_ms);
+        if status == Status::Failed {
+            later_failure(&mut self.failure, at_ms, report.error());
+        }
+    }
+
+    /// Counts what other channels reported, where the message is one of WhatsApp's: what another
+    /// channel delivered, WhatsApp did not.
+    pub fn count_fallback(&mut self) {
+        if !self.is_whatsapp {
+            return;
+        }
+        if self.others.is_of_template() {
+            let proof = Some((TypeRule::Evidence, MessageType::Template));
+            self.message_type = self.message_type.max(proof);
+        }
+        let Some(fallback) = self.others.fallback() else {
+            return;
+        };
+        self.standing.absorb(Status::Failed, fallback.at_ms);
+        if let Some((at_ms, error)) = self.others.failure() {
+            later_failure(&mut self.failure, *at_ms, Some(error));
+        }
+        // A group has no other channel to fall back to.
+        self.conflict |= self.standing.is_conflict();
+    }
+
+    /// The channel whose status the message has: WhatsApp where it is known there, else the one
+    /// that got furthest.
+    #[must_use]
+    pub fn channel(&self) -> &str {
+        match self.others.leading() {
+            _ if self.is_whatsapp => WHATSAPP,
+            Some((name, _)) => name,
+            None => UNKNOWN_CHANNEL,
+        }
+    }
+
+    /// What is shown of the message: what its channel reported, and whether that contradicts
+    /// itself.
+    #[must_use]
+    pub fn shown(&self) -> (Leg, bool) {
+        if self.is_whatsapp {
+            let leg = Leg {
+                standing: self.standing.clone(),
+                failure: self.failure.clone(),
+            };
+            return (leg, self.conflict);
+        }
+        let leading = self.others.leading();
+        let leg = leading.map(|(_, leg)| leg.clone()).unwrap_or_default();
+        let is_conflict = leg.standing.is_conflict();
+        (leg, is_conflict)
+    }
+
+    /// Whom it is for: on WhatsApp, else on the other channel.
+    #[must_use]
+    pub fn shown_recipient(&self) -> Option<&str> {
+        let known = self.recipient.as_deref();
+        known.or_else(|| self.others.recipient())
+    }
+
+    /// Whom it is from: the business's number of WhatsApp, else what another channel calls it
+    /// where the message is none of WhatsApp's.
+    #[must_use]
+    pub fn shown_sender(&self) -> Option<&str> {
+        let other = self.others.sender().filter(|_| !self.is_whatsapp);
+        self.sender.as_deref().or(other)
     }
 
     /// Takes in what the way of a report makes likely of the type. A copy of a known report is a
@@ -316,28 +262,6 @@ impl Message {
             self.message_type = Some((TypeRule::Registered, message_type));
         }
         self.registered = Some(fields);
-    }
-
-    /// A phone number is preferred over an id, since it is what people search by.
-    fn learn_recipient(&mut self, recipient: Option<&str>) {
-        let quality = |text: &str| super::is_phone_number(&digits(text));
-        if let Some(new) = recipient.filter(|text| !text.is_empty()) {
-            let better = self
-                .recipient
-                .as_deref()
-                .is_none_or(|known| (quality(new), new) > (quality(known), known));
-            if better {
-                self.recipient = Some(new.to_owned());
-            }
-        }
-    }
-}
-
-fn learn(known: &mut Option<String>, new: Option<&str>) {
-    if let Some(new) = new.filter(|text| !text.is_empty())
-        && known.as_deref().is_none_or(|known| new > known)
-    {
-        *known = Some(new.to_owned());
     }
 }
 

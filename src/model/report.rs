@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
-use super::{MessageType, Registration, SendResult, Status};
+use super::{MessageType, Registration, ReportError, SendResult, Status, WHATSAPP};
 
 /// What sort of statement a report is; the word stands in the table and on the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -24,6 +24,8 @@ pub enum Kind {
     Echo,
     /// Ours, not the provider's: the sender registered the message.
     Registration,
+    /// Ours, not the provider's: another channel delivered the message, so WhatsApp did not.
+    Fallback,
 }
 
 impl Kind {
@@ -38,6 +40,7 @@ impl Kind {
             Self::Click => "click",
             Self::Echo => "echo",
             Self::Registration => "registration",
+            Self::Fallback => "fallback",
         }
     }
 }
@@ -97,24 +100,6 @@ pub struct Pricing {
     pub other: Option<String>,
 }
 
-/// One error as the provider stated it, with the key that the catalogue knows it by.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ReportError {
-    /// Joins the catalogue: `meta:131026`, `meta:structure_unavailable`, `infobip:7008`
-    /// (an Infobip `error.id`), `infobip-status:8` (an Infobip `status.id`).
-    pub key: String,
-    /// The provider's number.
-    pub code: Option<i64>,
-    /// The provider's short name of it: Meta `title`, Infobip `error.name`.
-    pub title: Option<String>,
-    /// The provider's longer text: Meta `error_data.details`, Infobip `error.description`.
-    pub details: Option<String>,
-    /// Meta `href`.
-    pub href: Option<String>,
-    /// Infobip `error.permanent`: sending the same again fails again.
-    pub permanent: Option<bool>,
-}
-
 /// What the sender put into the request and the provider returned with the report
 /// (Infobip `callbackData`, Meta `biz_opaque_callback_data`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,8 +150,11 @@ pub struct Report {
     pub sender: Option<String>,
     /// Meta `metadata.phone_number_id`.
     pub sender_id: Option<String>,
-    /// The channel the report names, lower case, when it is not plain WhatsApp (`sms`).
+    /// The channel the report is of, in the provider's word and lower case (`sms`, `viber_bm`),
+    /// when it is not WhatsApp.
     pub channel: Option<String>,
+    /// What this says of a message of WhatsApp under the same id: another channel delivered it.
+    pub fallback: Option<ReportError>,
     /// The errors, the primary one first.
     pub errors: Vec<ReportError>,
     /// The type that the report's own facts prove (pricing category, conversation origin, shape).
@@ -235,6 +223,7 @@ impl Report {
             sender: None,
             sender_id: None,
             channel: None,
+            fallback: None,
             errors: Vec::new(),
             evidence: None,
             echo: None,
@@ -249,6 +238,12 @@ impl Report {
             oddities: Vec::new(),
             element_hash: Sha256::digest(element).into(),
         }
+    }
+
+    /// The channel's name, WhatsApp's too.
+    #[must_use]
+    pub fn channel_name(&self) -> &str {
+        self.channel.as_deref().unwrap_or(WHATSAPP)
     }
 
     /// What makes two reports the same: see [`Identity`].

@@ -11,7 +11,7 @@ use crate::catalogue;
 use crate::model::{
     AlertOptions, Credentials, Filter, Rule, SecretText, Setting, Status, Subscriber,
     SubscriberKind, SubscriberState, check_header_name, check_header_value, digits,
-    is_phone_number,
+    is_channel_name, is_phone_number,
 };
 use crate::plan::alert;
 use crate::store::{NewSubscriber, SubscriberChange};
@@ -225,6 +225,15 @@ impl Operations {
                      e.g. +385910009999"
                 );
                 faults.push(fault(format!("/filter/senders/{index}"), detail));
+            }
+        }
+        for (index, channel) in filter.channels.iter().enumerate() {
+            if !is_channel_name(channel) {
+                let detail = format!(
+                    "channel {channel:?}: write it as the provider names it, e.g. sms, viber or \
+                     rcs, or any"
+                );
+                faults.push(fault(format!("/filter/channels/{index}"), detail));
             }
         }
     }

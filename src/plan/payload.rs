@@ -9,7 +9,7 @@ use super::Context;
 use crate::catalogue::{self, Entry, Fix, Resend};
 use crate::model::{
     Change, ErrorFormat, Message, MessageType, NumberFormat, Offer, PayloadFormat, PayloadOptions,
-    Report, ReportError, Status, TimestampFormat, digits, is_phone_number,
+    Report, ReportError, Status, TimestampFormat, WHATSAPP, digits, is_phone_number,
 };
 
 /// The eight keys in the order of Rocket.Chat's documentation; a key that is not known is
@@ -41,6 +41,7 @@ struct Extended<'a> {
     event_id: Uuid,
     change: Change,
     source: &'a str,
+    channel: &'a str,
     provider_status: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_time: Option<&'a str>,
@@ -140,7 +141,6 @@ pub(super) struct Facts<'a> {
     text: &'a str,
     recipient: &'a str,
     sender: Option<&'a str>,
-    first_failure: Option<&'a ReportError>,
     broadcast: Option<&'a str>,
     at_ms: i64,
 }
@@ -153,13 +153,22 @@ impl<'a> Facts<'a> {
         (status, change): (Status, Change),
         context: Context<'a>,
     ) -> Self {
-        let recipient = recipient(message, report);
-        let sender = report
-            .sender
-            .as_deref()
-            .or(message.sender.as_deref())
-            .or(context.default_sender)
-            .or(report.sender_id.as_deref());
+        let (recipient, sender) = match &report.channel {
+            None => (
+                recipient(message, report),
+                report
+                    .sender
+                    .as_deref()
+                    .or(message.sender.as_deref())
+                    .or(context.default_sender)
+                    .or(report.sender_id.as_deref()),
+            ),
+            // The numbers of WhatsApp are none of another channel's.
+            Some(_) => (
+                own(report.recipient.as_ref(), message.others.recipient()).unwrap_or_default(),
+                own(report.sender.as_ref(), message.others.sender()),
+            ),
+        };
         Self {
             report,
             source: context.source,
@@ -171,7 +180,6 @@ impl<'a> Facts<'a> {
             text: message.text.as_deref().unwrap_or_default(),
             recipient,
             sender,
-            first_failure: context.first_failure,
             broadcast: message.bulk_id.as_deref(),
             at_ms: report.time.ms.unwrap_or(context.received_ms),
         }
@@ -180,6 +188,10 @@ impl<'a> Facts<'a> {
     /// The report as filters see it; `errors` are the keys of [`Facts::errors`].
     pub(super) const fn offer<'o>(&'o self, errors: &'o [&'o str]) -> Offer<'o> {
         Offer {
+            channel: match &self.report.channel {
+                Some(channel) => channel.as_str(),
+                None => WHATSAPP,
+            },
             source: self.source,
             sender: self.sender,
             message_type: self.message_type,
@@ -219,6 +231,7 @@ impl<'a> Facts<'a> {
             change: self.change,
             event_id: self.report.event_id(self.source),
             source: self.source,
+            channel: self.report.channel_name(),
             provider_status: &self.report.provider_status,
             provider_time: self.report.time.text.as_deref(),
             explanation: entry.map(Explanation::from),
@@ -230,7 +243,7 @@ impl<'a> Facts<'a> {
     pub(super) fn errors(&self) -> impl Iterator<Item = &'a ReportError> + use<'a> {
         let failed = (self.status == Status::Failed).then_some(self.report);
         let errors = failed.map_or(&[][..], |report| report.errors.as_slice());
-        errors.iter().chain(failed.and(self.first_failure))
+        errors.iter()
     }
 
     fn error_details(&self, format: ErrorFormat) -> Option<ErrorDetails<'a>> {
@@ -252,7 +265,7 @@ impl<'a> Facts<'a> {
 /// phone number is known from elsewhere. Of a group, only the member counts, by its number where
 /// the report has one.
 fn recipient<'a>(message: &'a Message, report: &'a Report) -> &'a str {
-    let known = message.recipient.as_deref();
+    let known = message.shown_recipient();
     let told = report
         .recipient
         .as_deref()
@@ -265,6 +278,11 @@ fn recipient<'a>(message: &'a Message, report: &'a Report) -> &'a str {
             .or(report.recipient_user_id.as_deref())
             .unwrap_or_default(),
     }
+}
+
+/// What the report says, else what an earlier one did.
+fn own<'a>(told: Option<&'a String>, known: Option<&'a str>) -> Option<&'a str> {
+    told.map(String::as_str).or(known)
 }
 
 /// What is no phone number (a business-scoped user id, a group) goes out as it came in.

@@ -2,10 +2,11 @@
 //!
 //! One URL receives everything Infobip has to say, mixed in any way: delivery, seen, deleted
 //! and click reports of several APIs, inbound messages, account notices. `shape` tells them
-//! apart, `report` reads those that speak of a message, with `status` for what they mean
-//! and `time` for when. How a request proves where it comes from is
+//! apart, `report` reads those that speak of a message, with `status` for what they mean,
+//! `channel` for where and `time` for when. How a request proves where it comes from is
 //! [`super::authentication`]'s business.
 
+mod channel;
 mod report;
 pub(super) mod sent;
 mod shape;
@@ -79,7 +80,7 @@ fn item(node: &Node<'_>, bare: bool, hints: &Hints) -> Item {
     };
     let raw = node.text().as_bytes();
     let mut report = match Shape::of(&element) {
-        Shape::Delivery => report::delivery(&element, raw),
+        Shape::Delivery => report::delivery(&element, raw, hints),
         Shape::Seen => report::seen(&element, raw, hints),
         Shape::Deleted => report::deleted(&element, raw, hints),
         Shape::Click => report::click(&element, raw),

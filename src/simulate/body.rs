@@ -199,8 +199,8 @@ fn infobip_result(body: &mut String, _provider: Provider, sender: &str, element:
     if let Some(bulk_id) = &element.bulk_id {
         let _ = write!(body, r#""bulkId":"{bulk_id}","#);
     }
-    if state.by_sms {
-        body.push_str(r#""channel":"SMS","#);
+    if let Some(channel) = state.by {
+        let _ = write!(body, r#""channel":"{channel}","#);
     }
     let _ = write!(
         body,
@@ -214,8 +214,8 @@ struct State {
     group: (i64, &'static str),
     status: (i64, &'static str),
     error: (i64, &'static str),
-    /// Whether an SMS stands in for the message.
-    by_sms: bool,
+    /// The channel that stands in for WhatsApp.
+    by: Option<&'static str>,
 }
 
 impl State {
@@ -230,7 +230,7 @@ impl State {
             group,
             status,
             error: (0, "NO_ERROR"),
-            by_sms: false,
+            by: None,
         };
         let Some(entry) = element.error else {
             return state;
@@ -238,7 +238,8 @@ impl State {
         match entry.code {
             // It arrived, though not in WhatsApp.
             None => {
-                state.by_sms = true;
+                let is_sms = entry.key == "infobip:sms_fallback";
+                state.by = Some(if is_sms { "SMS" } else { "VIBER_BM" });
                 (state.group, state.status) = ((3, "DELIVERED"), (5, "DELIVERED_TO_HANDSET"));
             }
             Some(code) if entry.key.starts_with("infobip-status:") => {
@@ -369,8 +370,12 @@ mod tests {
                 let [Item::Report(report)] = &parsed.items[..] else {
                     panic!("{body}");
                 };
-                let key = report.error().map(|error| error.key.as_str());
-                let is_read = report.status == Some(Status::Failed) && key == Some(&entry.key);
+                let (status, error) = match &report.fallback {
+                    Some(fallback) => (Some(Status::Failed), Some(fallback)),
+                    None => (report.status, report.error()),
+                };
+                let key = error.map(|error| error.key.as_str());
+                let is_read = status == Some(Status::Failed) && key == Some(&entry.key);
                 assert_eq!(is_read, failed, "{}: {body}", entry.key);
                 // What the parser remarks on is no body of the provider's.
                 assert!(report.oddities.is_empty(), "{:?}: {body}", report.oddities);

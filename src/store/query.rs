@@ -147,6 +147,8 @@ pub struct MessageQuery {
     pub recipient: Option<String>,
     /// In this status.
     pub status: Option<Status>,
+    /// Of this channel, by its name or its first word (`viber` for `viber_bm`), lower case.
+    pub channel: Option<String>,
     /// Whose primary error has this key (`meta:131026`) or this number (`131026`).
     pub error: Option<String>,
     /// Of this source.

@@ -8,6 +8,7 @@ mod alerts;
 mod audit;
 mod broadcasts;
 pub(super) mod changes;
+mod channels;
 mod checkpointer;
 mod disk;
 mod displaced;

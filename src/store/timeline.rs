@@ -20,6 +20,9 @@ pub struct MessageRecord {
     pub source: String,
     /// The provider of that source.
     pub provider: String,
+    /// The channel whose status it has: `whatsapp` where it is known there; `unknown` when nothing
+    /// that was reported tells.
+    pub channel: String,
     /// Its status; `None` when nothing that was reported is a status.
     pub status: Option<Status>,
     /// Whether a delivered or read contradicts a failed of the same person.
@@ -177,8 +180,8 @@ pub struct ReportRecord {
     pub recipient_user_id: Option<String>,
     /// Which member of a group it is about.
     pub participant: Option<String>,
-    /// The channel, when it is not plain WhatsApp.
-    pub channel: Option<String>,
+    /// The channel it is of, in the provider's word and lower case: `whatsapp`, `sms`, …
+    pub channel: String,
     /// The link of a click.
     pub url: Option<String>,
     /// Meta's webhook field that brought it first.

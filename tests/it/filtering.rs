@@ -34,6 +34,7 @@ fn filter(rules: &[&str], sources: &[&str], senders: &[&str]) -> Filter {
         rules: rules.iter().map(|rule| rule.parse().unwrap()).collect(),
         sources: owned(sources),
         senders: owned(senders),
+        channels: Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@
 //! - `manifest`: every numbered edge case of a provider has a proof that exists.
 //! - `order`: any order, repeats, batches and a restart leave a message in one state.
 //! - `groups`: members of a group are told apart, under all their names, and contradict nobody else.
+//! - `channels`: what went by SMS, Viber and others is none of WhatsApp's, and a fallback is told once.
 //! - `demo`: what a newcomer sees first ends well, leaves nothing, and can be pasted.
 //! - `forwarding`: what was stored reaches the subscriber, signed, in order, once settled never again.
 //! - `filtering`: who is told of which report, in which words, and why the others are not.
@@ -62,6 +63,7 @@ mod api;
 mod benchmarks;
 mod broadcasts;
 mod changes;
+mod channels;
 mod cli;
 mod counted;
 mod crash;

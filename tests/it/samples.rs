@@ -314,6 +314,7 @@ async fn every_error_can_be_tried_as_every_provider_reports_it() {
         ("7016", "infobip"),
         ("infobip-status:8", "infobip"),
         ("sms_fallback", "infobip"),
+        ("channel_fallback", "infobip"),
     ] {
         let asked = json!({"error": error, "provider": provider});
         let tested = admin.post("/subscribers/crm/test", &asked).await.with(200);

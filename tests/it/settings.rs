@@ -98,7 +98,7 @@ async fn an_extended_payload_has_the_eight_keys_and_what_else_is_known() {
     assert_eq!(
         more,
         json!({
-            "change": "new", "source": "cloud", "providerStatus": "failed",
+            "change": "new", "source": "cloud", "channel": "whatsapp", "providerStatus": "failed",
             "providerTime": T0.to_string(),
         })
     );

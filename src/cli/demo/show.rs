@@ -10,7 +10,7 @@ use super::scene;
 use super::stage::{Stage, Step};
 use super::subscriber::Received;
 use crate::catalogue;
-use crate::model::{Change, Refusal, Status};
+use crate::model::{Change, Refusal, Status, WHATSAPP};
 use crate::provider::Provider;
 use crate::store::WebhookOutcome;
 use crate::store::timeline::ReportRecord;
@@ -216,6 +216,7 @@ fn unsent(report: &ReportRecord) -> String {
         Change::Superseded => Refusal::Superseded,
         Change::Contradicts => Refusal::Contradicts,
         Change::NotAStatus => Refusal::NotAStatus,
+        Change::OtherChannel => Refusal::OtherChannel,
         Change::New | Change::Repeated => Refusal::Repeated,
     };
     format!(
@@ -269,6 +270,7 @@ fn report_in_short(report: &ReportRecord) -> String {
     };
     let code = report.errors.first().and_then(|error| error.code);
     match (report.change, code) {
+        (Change::New, _) if report.channel != WHATSAPP => format!("{status} ({})", report.channel),
         (Change::New, Some(code)) => format!("{status} {code}"),
         (Change::New, None) => status.to_string(),
         (change, _) => format!("{status} {}", change.as_str()),

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::catalogue;
 use crate::cli::forward::number;
 use crate::cli::time::day_and_time;
-use crate::model::{Kind, SendResult, Status};
+use crate::model::{Kind, SendResult, Status, UNKNOWN_CHANNEL, WHATSAPP};
 use crate::store::timeline::{ErrorRecord, MessageRecord, ReportRecord, Timeline};
 
 /// What became of the message.
@@ -51,6 +51,12 @@ pub(super) fn answer(timeline: &Timeline) -> String {
             format!("Held back: the provider has paused the template and does not send to {to}.")
         }
         None => no_status(timeline),
+    };
+    let standing = match message.channel.as_str() {
+        _ if message.status.is_none() => standing,
+        WHATSAPP => standing,
+        UNKNOWN_CHANNEL => format!("Not on WhatsApp, on another channel: {standing}"),
+        channel => format!("Not on WhatsApp, on {channel}: {standing}"),
     };
     let contradicted = message.conflict.then(|| contradiction(message));
     let contradicted = contradicted.or_else(|| others_failed(timeline));
@@ -132,7 +138,9 @@ fn others_failed(timeline: &Timeline) -> Option<String> {
         return None;
     }
     let failed = timeline.reports.iter();
-    let failed = failed.filter(|report| report.status == Some(Status::Failed));
+    let failed = failed.filter(|report| {
+        report.status == Some(Status::Failed) && report.channel == message.channel
+    });
     let failed: BTreeSet<String> = failed.map(member).collect();
     let first = failed.first()?;
     let others = match failed.len() - 1 {
@@ -183,6 +191,7 @@ mod tests {
             provider_message_id: Some("wamid.1".to_owned()),
             source: "cloud".to_owned(),
             provider: "meta-cloud".to_owned(),
+            channel: WHATSAPP.to_owned(),
             status: None,
             conflict: false,
             message_type: MessageType::Template,
@@ -309,6 +318,26 @@ mod tests {
             },
             &["error 139999, Message undeliverable", "ask the provider"],
         );
+    }
+
+    #[test]
+    fn what_went_another_way_is_said_first() {
+        for (channel, expected) in [
+            (
+                "viber_bm",
+                "Not on WhatsApp, on viber_bm: Delivered to +34600000001",
+            ),
+            (
+                "unknown",
+                "Not on WhatsApp, on another channel: Delivered to",
+            ),
+        ] {
+            let change = |message: &mut MessageRecord| {
+                message.status = Some(Status::Delivered);
+                channel.clone_into(&mut message.channel);
+            };
+            check(change, &[expected]);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::catalogue;
 use crate::cli::forward::{fate, number, tell_attempt};
 use crate::cli::table::{clean, facts, item};
 use crate::cli::time::{span, stamp};
-use crate::model::{Change, Field, ForwardState, Kind, TypeRule};
+use crate::model::{Change, Field, ForwardState, Kind, TypeRule, WHATSAPP};
 use crate::store::timeline::{ForwardHistory, MessageRecord, ReportRecord, Timeline};
 
 /// What stands under a report is indented by this.
@@ -43,6 +43,10 @@ fn head(message: &MessageRecord) -> String {
         (
             "Source",
             Some(format!("{} ({})", message.source, message.provider)),
+        ),
+        (
+            "Channel",
+            Some(message.channel.clone()).filter(|channel| channel != WHATSAPP),
         ),
         ("To", message.recipient.as_deref().map(number)),
         ("From", message.sender.as_deref().map(number)),
@@ -116,13 +120,14 @@ fn what(report: &ReportRecord) -> String {
     let word = &report.provider_status;
     let mut parts = vec![match report.status {
         Some(status) if status.as_str().eq_ignore_ascii_case(word) => status.to_string(),
+        Some(status) if report.kind == Kind::Fallback => format!("{status} on WhatsApp"),
         Some(status) => format!("{status} ({word})"),
         None if report.kind == Kind::Click => "click".to_owned(),
         None if report.kind == Kind::Echo => "echo: another responder sent it".to_owned(),
         None => format!("{word} (not a status)"),
     }];
-    if let Some(channel) = &report.channel {
-        parts.push(format!("over {channel}"));
+    if report.channel != WHATSAPP {
+        parts.push(format!("over {}", report.channel));
     }
     if report.participant.is_some() {
         parts.push(format!("for {}", member(report)));
@@ -159,6 +164,9 @@ fn price(report: &ReportRecord) -> Option<String> {
 /// When it arrived, how long that took, and how often it came again.
 fn arrival(report: &ReportRecord) -> String {
     let arrived = stamp(report.received_at_ms);
+    if report.kind == Kind::Fallback {
+        return format!("noted {arrived}: another channel delivered it");
+    }
     let Some(webhook) = report.webhook_id else {
         return format!("registered {arrived}");
     };
@@ -202,6 +210,7 @@ fn remark(change: Change, is_told: bool) -> Option<&'static str> {
         }
         Change::Repeated => Some("AGAIN: nobody is told, this status was already known"),
         Change::NotAStatus => Some("nobody is told, it is none of the six statuses"),
+        Change::OtherChannel => Some("it changes nothing of the WhatsApp message itself"),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::config::duration;
 use crate::model::{
     Credentials, ErrorFormat, Filter, MessageType, NumberFormat, Ordering, PayloadFormat,
     PayloadOptionsChange, Reports, Rule, SecretText, Setting, Status, TimestampFormat, digits,
-    is_phone_number,
+    is_channel_name, is_phone_number,
 };
 use crate::store::SubscriberChange;
 
@@ -30,6 +30,10 @@ pub(super) struct FilterFlags {
     /// Only what was sent from these numbers
     #[arg(long = "sender", value_name = "NUMBER", value_delimiter = ',', value_parser = sender)]
     senders: Vec<String>,
+    /// Only these channels, in the provider's words: whatsapp, sms, viber (viber_bm too), rcs,
+    /// email; any lets all through. WhatsApp alone, unless you say otherwise
+    #[arg(long = "channel", value_name = "CHANNEL", value_delimiter = ',', value_parser = channel)]
+    channels: Vec<String>,
     /// A type with its statuses, as in Regular-Message=failed,read, *=read or *=failed(131026);
     /// each one given, and --type with --status and --error, lets more through
     #[arg(long = "rule", value_name = "TYPE=STATUS")]
@@ -182,6 +186,15 @@ fn sender(text: &str) -> Result<String, &'static str> {
     }
 }
 
+fn channel(text: &str) -> Result<String, &'static str> {
+    let name = text.trim().to_ascii_lowercase();
+    if is_channel_name(&name) {
+        Ok(name)
+    } else {
+        Err("write a channel as the provider names it, e.g. sms, viber or rcs, or any")
+    }
+}
+
 impl FilterFlags {
     /// What the flags mean.
     pub(super) fn filter(self) -> Filter {
@@ -212,6 +225,7 @@ impl FilterFlags {
             rules,
             sources: self.sources,
             senders: self.senders,
+            channels: self.channels,
         }
     }
 }
@@ -273,7 +287,7 @@ mod tests {
 
     #[test]
     fn flags_become_a_filter() {
-        let cases: [(&[&str], &str); 9] = [
+        let cases: [(&[&str], &str); 10] = [
             (&[], "all"),
             (&["--type", "template"], "Template-Message=*"),
             (&["--status", "failed,read"], "*=failed,read"),
@@ -312,6 +326,7 @@ mod tests {
                 &["--source", "a,b", "--sender", "+34 910 000 000"],
                 "source in a,b sender in +34 910 000 000",
             ),
+            (&["--channel", "Viber,any"], "channel in viber,any"),
         ];
         for (flags, expected) in cases {
             assert_eq!(filter(flags).to_string(), expected, "{flags:?}");

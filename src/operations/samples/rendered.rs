@@ -5,7 +5,7 @@ use super::super::Failure;
 use super::asked::Case;
 use crate::model::{
     Filter, Message, MessageType, Refusal, Registration, Report, ReportError, SendResult, Standing,
-    Subscriber, SubscriberKind,
+    Status, Subscriber, SubscriberKind,
 };
 use crate::plan::alert::Alert;
 use crate::plan::event::Event;
@@ -55,15 +55,20 @@ pub(super) fn render(
         let detail = format!("only a {is_of} can fail with {key}: leave the type out");
         return Err(Failure::invalid("/type", detail));
     }
-    let refusals = plan.refusals.iter();
+    // Another channel's delivery is told as the failure that it means.
+    let (report, telling) = match plan.fallback {
+        Some(fallback) => fallback,
+        None => (report, plan.telling),
+    };
+    let refusals = telling.refusals.iter();
     let refusal = refusals
         .filter(|(id, refusal)| *id == subscriber.id && *refusal != Refusal::Gathered)
         .map(|(_, refusal)| *refusal)
         .next();
     let payload = if subscriber.kind == SubscriberKind::Chat {
-        alert(subscriber, case, &report, &plan)
+        alert(subscriber, case, &report, plan.message.shown_recipient())
     } else {
-        let mut payloads = plan.payloads.into_iter();
+        let mut payloads = telling.payloads.into_iter();
         let found = payloads.find(|(_, owed)| owed.contains(&UNFILTERED));
         found.map(|(payload, _)| payload).unwrap_or_default()
     };
@@ -116,10 +121,13 @@ fn report(case: &Case, id: &str, now_ms: i64) -> Result<Report, Failure> {
         Item::Report(report) => Some(*report),
         _ => None,
     });
-    let key = |report: &Report| report.error().map(|error| error.key.clone());
     let wanted = case.error.map(|entry| entry.key.clone());
+    let says = |report: &Report| match &report.fallback {
+        Some(fallback) => (Some(Status::Failed), Some(fallback.key.clone())),
+        None => (report.status, report.error().map(|error| error.key.clone())),
+    };
     report
-        .filter(|report| report.status == Some(case.status) && key(report) == wanted)
+        .filter(|report| says(report) == (Some(case.status), wanted.clone()))
         .ok_or_else(|| {
             let key = wanted.unwrap_or_default();
             let detail = format!(
@@ -138,6 +146,7 @@ fn message_type(case: &Case) -> MessageType {
 fn planned(subscriber: &Subscriber, case: &Case, report: &Report, now_ms: i64) -> Plan {
     let known = Message {
         text: Some(TEXT.to_owned()),
+        is_whatsapp: true,
         ..Message::default()
     };
     let context = Context {
@@ -157,7 +166,12 @@ fn planned(subscriber: &Subscriber, case: &Case, report: &Report, now_ms: i64) -
 }
 
 /// An alert of that one failure.
-fn alert(subscriber: &Subscriber, case: &Case, report: &Report, plan: &Plan) -> Vec<u8> {
+fn alert(
+    subscriber: &Subscriber,
+    case: &Case,
+    report: &Report,
+    recipient: Option<&str>,
+) -> Vec<u8> {
     let error = report.error();
     let alert = Alert {
         subscriber: subscriber.name.clone(),
@@ -166,7 +180,7 @@ fn alert(subscriber: &Subscriber, case: &Case, report: &Report, plan: &Plan) -> 
         title: error.and_then(|error| error.title.clone()),
         source: Some(case.origin.source.clone()),
         message: report.message.clone(),
-        recipient: plan.message.recipient.clone(),
+        recipient: recipient.map(str::to_owned),
         message_key: None,
     };
     alert.render(&subscriber.alert)

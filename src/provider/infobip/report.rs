@@ -7,15 +7,16 @@ use serde_json::Value;
 
 use super::super::Hints;
 use super::super::json::{boolean, integer, number, object, text};
+use super::channel;
 use super::status::Group;
 use super::{time, word};
 use crate::model::{Echo, Kind, MessageType, Report, ReportError, Status, digits, is_phone_number};
 
 /// The two ends of a message, whatever a format calls them.
 #[derive(Default)]
-struct Parties {
-    business: Option<String>,
-    user: Option<String>,
+pub(super) struct Parties {
+    pub(super) business: Option<String>,
+    pub(super) user: Option<String>,
 }
 
 impl Parties {
@@ -60,7 +61,7 @@ impl Parties {
 }
 
 /// Reads a delivery report.
-pub(super) fn delivery(element: &Value, raw: &[u8]) -> Report {
+pub(super) fn delivery(element: &Value, raw: &[u8], hints: &Hints) -> Report {
     let state = object(element, "status").unwrap_or(&Value::Null);
     let (group, conflict) = Group::of(state);
     let provider_status = text(state, "name")
@@ -92,16 +93,18 @@ pub(super) fn delivery(element: &Value, raw: &[u8]) -> Report {
         (Some(Status::Failed), false) => report.errors.extend(error_of_status(state, group)),
         _ => {}
     }
-    report.channel = channel(element);
-    if report.channel.as_deref() == Some("sms") {
-        become_sms_leg(&mut report, element);
+    let parties = Parties::forth(element);
+    tell_channel(&mut report, element, &parties, hints);
+    // Only sends of templates can ask for an SMS; the Messages API offers it for everything.
+    if report.channel.as_deref() == Some("sms") && word(element, "event").is_none() {
+        report.evidence = Some(MessageType::Template);
     }
     let names: &[&str] = match report.status {
         Some(Status::Queued | Status::Sent) => &["sentAt", "sendAt", "doneAt"],
         _ => &["doneAt", "sentAt", "sendAt"],
     };
     tell_time(&mut report, element, names);
-    tell_rest(&mut report, element, Parties::forth(element));
+    tell_rest(&mut report, element, parties);
     report
 }
 
@@ -109,9 +112,10 @@ pub(super) fn delivery(element: &Value, raw: &[u8]) -> Report {
 pub(super) fn seen(element: &Value, raw: &[u8], hints: &Hints) -> Report {
     let mut report = Report::new(Kind::Seen, "SEEN", raw);
     report.status = Some(Status::Read);
-    report.channel = channel(element);
+    let parties = Parties::back(element, hints);
+    tell_channel(&mut report, element, &parties, hints);
     tell_time(&mut report, element, &["seenAt"]);
-    tell_rest(&mut report, element, Parties::back(element, hints));
+    tell_rest(&mut report, element, parties);
     report
 }
 
@@ -119,9 +123,10 @@ pub(super) fn seen(element: &Value, raw: &[u8], hints: &Hints) -> Report {
 pub(super) fn deleted(element: &Value, raw: &[u8], hints: &Hints) -> Report {
     let mut report = Report::new(Kind::Deleted, "DELETED", raw);
     report.status = Some(Status::Deleted);
-    report.channel = channel(element);
+    let parties = Parties::back(element, hints);
+    tell_channel(&mut report, element, &parties, hints);
     tell_time(&mut report, element, &["deletedAt"]);
-    tell_rest(&mut report, element, Parties::back(element, hints));
+    tell_rest(&mut report, element, parties);
     report
 }
 
@@ -135,44 +140,13 @@ pub(super) fn click(element: &Value, raw: &[u8]) -> Report {
     report
 }
 
-/// The channel that a report is about, lower case, unless it is WhatsApp.
-///
-/// A report that names none is an SMS when it has what only telephone networks have. What
-/// the error says is no sign: WhatsApp reports carry the general codes too.
-fn channel(element: &Value) -> Option<String> {
-    if let Some(channel) = word(element, "channel") {
-        let channel = channel.to_ascii_lowercase();
-        return (channel != "whatsapp").then_some(channel);
-    }
-    if object(element, "conversation").is_some() || word(element, "interactionType").is_some() {
-        return Some("rcs".to_owned());
-    }
-    let is_sms = ["smsCount", "mccMnc"]
-        .into_iter()
-        .any(|name| text(element, name).is_some());
-    is_sms.then(|| "sms".to_owned())
-}
-
-/// An SMS that stands in for a WhatsApp message under the same id: delivered, it tells that
-/// nobody will find the message in WhatsApp.
-fn become_sms_leg(report: &mut Report, element: &Value) {
-    if report.status == Some(Status::Delivered) {
-        report.status = Some(Status::Failed);
-        let fallback = ReportError {
-            key: "infobip:sms_fallback".to_owned(),
-            code: None,
-            title: Some("Delivered by SMS fallback".to_owned()),
-            details: Some(
-                "WhatsApp did not deliver the message; this report does not say why".to_owned(),
-            ),
-            href: None,
-            permanent: None,
-        };
-        report.errors.insert(0, fallback);
-    }
-    // Only sends of templates can ask for it; the Messages API offers it for everything.
-    if word(element, "event").is_none() {
-        report.evidence = Some(MessageType::Template);
+/// Which channel the report is of, and what a delivery there means for WhatsApp.
+fn tell_channel(report: &mut Report, element: &Value, parties: &Parties, hints: &Hints) {
+    report.channel = channel::of(element, parties, hints);
+    if let Some(channel) = &report.channel
+        && matches!(report.status, Some(Status::Delivered | Status::Read))
+    {
+        report.fallback = Some(channel::fallback(channel));
     }
 }
 
@@ -239,10 +213,7 @@ fn tell_rest(report: &mut Report, element: &Value, parties: Parties) {
         report.oddities.push("message-id-missing");
     }
     tell_recipient(report, element, &parties);
-    // Another channel's sender is not the business's WhatsApp number.
-    if report.channel.is_none() {
-        report.sender = parties.business;
-    }
+    report.sender = parties.business;
     let platform = object(element, "platform").unwrap_or(&Value::Null);
     let tenant = |name| text(element, name).or_else(|| text(platform, name));
     report.entity_id = tenant("entityId");

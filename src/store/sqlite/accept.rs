@@ -6,9 +6,9 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ranges::{self, Timed};
-use super::{alerts, echoes, forwards, people, rows, same_person};
+use super::{alerts, channels, echoes, forwards, people, rows, same_person};
 use crate::model::{Change, Message, MessageType, Report, ReportError, Subscriber};
-use crate::plan::{self, Context, Plan};
+use crate::plan::{self, Context, Plan, Telling};
 use crate::provider::Item;
 use crate::store::{Accepted, Arrival, FoundReport, Owed, WebhookOutcome};
 
@@ -57,6 +57,17 @@ struct Bringing<'a> {
     source_id: i64,
     webhook: Webhook,
     arrival: &'a Arrival,
+}
+
+/// A report on its way into the tables, with what it owes.
+#[derive(Clone, Copy)]
+pub(super) struct Noting {
+    pub(super) message_id: i64,
+    /// `None` for what was registered.
+    pub(super) webhook_id: Option<i64>,
+    pub(super) received_ms: i64,
+    /// Since when its forwards are owed, ms since 1970 UTC.
+    pub(super) owed_since_ms: i64,
 }
 
 /// Counts what one webhook brought.
@@ -315,13 +326,6 @@ impl<'a> Accepting<'a> {
             let at_ms = report.time.ms.unwrap_or(arrival.received_ms);
             echoes::learn(self.connection, message_id, told, at_ms)?;
         }
-        let keys = rows::ReportKeys {
-            message_id,
-            webhook_id: Some(webhook.id()),
-            identity: report.identity().0,
-            received_ms: arrival.received_ms,
-        };
-        let report_id = rows::insert_report(self.connection, keys, report, &plan)?;
         if matches!(webhook, Webhook::Again { .. }) && !report.is_echo() {
             tally.found.push(FoundReport {
                 provider_message_id: report.message.clone(),
@@ -329,16 +333,43 @@ impl<'a> Accepting<'a> {
                 status: report.status,
             });
         }
-        let error = report.error().map(|error| error.key.as_str());
-        for subscriber_id in &plan.alerts {
-            tally
-                .failures
-                .add(*subscriber_id, error, message_id, report_id);
-        }
-        let owed_since_ms = webhook.owed_since_ms(arrival.received_ms);
-        let owed = self.owe(message_id, report_id, owed_since_ms, plan)?;
+        let noting = Noting {
+            message_id,
+            webhook_id: Some(webhook.id()),
+            received_ms: arrival.received_ms,
+            owed_since_ms: webhook.owed_since_ms(arrival.received_ms),
+        };
+        let owed = self.note(noting, report, plan, &mut tally.failures)?;
         tally.owed.extend(owed);
         Ok(())
+    }
+
+    /// Writes the report and the fallback that it makes count; returns what is now owed.
+    pub(super) fn note(
+        &self,
+        noting: Noting,
+        report: &Report,
+        plan: Plan,
+        failures: &mut alerts::Failures,
+    ) -> rusqlite::Result<Owing> {
+        let mut owed = Owing::new();
+        let (fallback, telling) = plan.fallback.unzip();
+        let fallback = fallback.as_ref().zip(telling);
+        for (report, telling) in std::iter::once((report, plan.telling)).chain(fallback) {
+            let keys = rows::ReportKeys {
+                message_id: noting.message_id,
+                webhook_id: noting.webhook_id,
+                identity: report.identity().0,
+                received_ms: noting.received_ms,
+            };
+            let report_id = rows::insert_report(self.connection, keys, report, &telling)?;
+            let error = report.error().map(|error| error.key.as_str());
+            for chat in &telling.alerts {
+                failures.add(*chat, error, noting.message_id, report_id);
+            }
+            owed.extend(self.owe(noting, report_id, telling)?);
+        }
+        Ok(owed)
     }
 
     /// Takes in what the way of a repeated report makes likely, where nothing better is known.
@@ -397,43 +428,41 @@ impl<'a> Accepting<'a> {
         Ok(true)
     }
 
-    /// An SMS that stands in says nothing of WhatsApp: why that failed, an earlier report said.
+    /// Another channel says nothing of WhatsApp: why that failed, an earlier report said.
     fn first_failure(
         &self,
         known: Option<&(i64, Message)>,
         report: &Report,
     ) -> rusqlite::Result<Option<ReportError>> {
         match known {
-            Some((message_id, _)) if report.channel.as_deref() == Some("sms") => {
-                rows::find_first_failure(self.connection, *message_id)
+            Some((message_id, _)) if report.fallback.is_some() => {
+                channels::find_first_failure(self.connection, *message_id)
             }
             _ => Ok(None),
         }
     }
 
     /// Writes the payloads and the forwards owed.
-    pub(super) fn owe(
+    fn owe(
         &self,
-        message_id: i64,
+        noting: Noting,
         report_id: i64,
-        now_ms: i64,
-        plan: Plan,
+        telling: Telling,
     ) -> rusqlite::Result<Vec<(i64, Owed)>> {
-        debug_assert!(plan.payloads.is_empty() || plan.change != Change::Repeated);
+        debug_assert!(telling.payloads.is_empty() || telling.change != Change::Repeated);
         let mut owed = Vec::new();
-        let (place_ms, place_rank) = plan.place;
-        for (payload, subscribers) in plan.payloads {
+        for (payload, subscribers) in telling.payloads {
             let payload_id = forwards::insert_payload(self.connection, report_id, &payload)?;
             let payload: Arc<[u8]> = payload.into();
             for subscriber_id in subscribers {
                 let forward = forwards::NewForward {
                     subscriber_id,
-                    message_id,
+                    message_id: noting.message_id,
                     report_id,
                     payload_id,
                     payload: &payload,
-                    place: (place_ms, place_rank),
-                    now_ms,
+                    place: telling.place,
+                    now_ms: noting.owed_since_ms,
                 };
                 owed.push(forwards::insert(self.connection, &forward)?);
             }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::reader::{Reader, maybe_word, word};
 use super::{histories, same_person};
-use crate::model::{Refusal, Status, digits, is_phone_number};
+use crate::model::{Kind, Refusal, Status, digits, is_phone_number};
 use crate::store::Error;
 use crate::store::overview::WebhookRecord;
 use crate::store::timeline::{
@@ -85,18 +85,22 @@ impl Reader {
     /// As every read.
     pub fn reports_of(&self, webhook: &WebhookRecord) -> Result<Vec<ReportRecord>, Error> {
         self.read("read the webhook's reports", |connection| {
-            let mut reports: Vec<ReportRecord> = connection
-                .prepare(
-                    "SELECT * FROM report WHERE webhook_id = ?1 AND kind <> 'echo' \
-                     ORDER BY report_id DESC LIMIT ?2",
-                )?
-                .query_map(params![webhook.webhook_id, webhook.new_reports], |row| {
-                    let mut report = read_report(connection, row)?;
-                    let message_id = row.get("message_id")?;
-                    add_forwards(connection, message_id, std::slice::from_mut(&mut report))?;
-                    Ok(report)
-                })?
-                .collect::<rusqlite::Result<_>>()?;
+            let mut select = connection.prepare(
+                "SELECT * FROM report WHERE webhook_id = ?1 AND kind <> 'echo' \
+                 ORDER BY report_id DESC",
+            )?;
+            let mut rows = select.query([webhook.webhook_id])?;
+            let (mut reports, mut open) = (Vec::new(), webhook.new_reports);
+            while open > 0
+                && let Some(row) = rows.next()?
+            {
+                let mut report = read_report(connection, row)?;
+                let message_id = row.get("message_id")?;
+                add_forwards(connection, message_id, std::slice::from_mut(&mut report))?;
+                // What a report makes count comes beside it.
+                open -= u64::from(report.kind != Kind::Fallback);
+                reports.push(report);
+            }
             reports.reverse();
             Ok(reports)
         })
@@ -166,6 +170,7 @@ pub(super) fn read_message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
         provider_message_id: row.get("provider_message_id")?,
         source: row.get("source")?,
         provider: row.get("provider")?,
+        channel: row.get("channel")?,
         status: maybe_word(row, "status")?,
         conflict: row.get("conflict")?,
         message_type: word(row, "type")?,
@@ -236,7 +241,9 @@ fn reports(connection: &Connection, message_id: i64) -> rusqlite::Result<Vec<Rep
         .collect::<rusqlite::Result<_>>()?;
     reports.sort_by_key(|report| {
         let at_ms = report.provider_time_ms.unwrap_or(report.received_at_ms);
-        (at_ms, report.status.map_or(u8::MAX, Status::order))
+        // What follows from a report comes after it.
+        let follows = report.kind == Kind::Fallback;
+        (at_ms, follows, report.status.map_or(u8::MAX, Status::order))
     });
     Ok(reports)
 }

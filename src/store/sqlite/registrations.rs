@@ -6,7 +6,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
-use super::accept::{Accepting, Owing};
+use super::accept::{Accepting, Noting, Owing};
 use super::echoes::{parameters, with_text};
 use super::{Store, alerts, polls, rows};
 use crate::model::{FilledTemplate, Message, Registration, Report, SendResult, Standing, Status};
@@ -161,24 +161,19 @@ impl Accepting<'_> {
         };
         let details = telling.details();
         write(connection, message_id, &details, after)?;
-        let keys = rows::ReportKeys {
-            message_id,
-            webhook_id: None,
-            identity: report.identity().0,
-            received_ms: now_ms,
-        };
-        let report_id = rows::insert_report(connection, keys, report, &plan)?;
         let broadcast = registering.registration.bulk_id.as_deref();
         if let (Provider::Botsquad, Some(broadcast)) = (registering.provider, broadcast) {
             let is_news = registered == Registered::Created;
             polls::open(connection, (telling.source_id, broadcast), is_news, now_ms)?;
         }
+        let noting = Noting {
+            message_id,
+            webhook_id: None,
+            received_ms: now_ms,
+            owed_since_ms: now_ms,
+        };
         let mut failures = alerts::Failures::default();
-        let error = report.error().map(|error| error.key.as_str());
-        for chat in &plan.alerts {
-            failures.add(*chat, error, message_id, report_id);
-        }
-        let mut owing = self.owe(message_id, report_id, now_ms, plan)?;
+        let mut owing = self.note(noting, report, plan, &mut failures)?;
         let alerts = alerts::gather(connection, failures, self.subscribers, now_ms)?;
         owing.extend(alerts);
         Ok((registered, owing))
@@ -277,8 +272,8 @@ fn forget_refusal(
     message.standing = Standing::new();
     let mut statement = connection.prepare_cached(
         "SELECT status, coalesce(provider_time_ms, received_at_ms) FROM report \
-         WHERE message_id = ?1 AND status IS NOT NULL \
-         AND NOT (kind = 'registration' AND status = 'failed')",
+         WHERE message_id = ?1 AND status IS NOT NULL AND other_channel IS NULL \
+         AND kind <> 'fallback' AND NOT (kind = 'registration' AND status = 'failed')",
     )?;
     let mut found = statement.query([message_id])?;
     while let Some(row) = found.next()? {
@@ -291,6 +286,7 @@ fn forget_refusal(
     if message.standing.first_ms(Status::Failed).is_none() {
         message.failure = None;
     }
+    message.count_fallback();
     Ok(())
 }
 

@@ -2,9 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql, params};
 
+use super::channels;
 use super::ranges::{self, Timed};
 use crate::model::{Field, Message, RegisteredFields, Report, ReportError, Status, TypeRule};
-use crate::plan::Plan;
+use crate::plan::Telling;
 
 /// What is known of a message, in the order in which [`read_message`] takes and
 /// [`bind_message`] gives it.
@@ -12,7 +13,7 @@ macro_rules! known_columns {
     () => {
         "type, type_rule, recipient, sender, text, bulk_id, category, registered, queued_at_ms, \
          sent_at_ms, delivered_at_ms, read_at_ms, failed_at_ms, deleted_at_ms, error_key, \
-         error_code, error_title, error_details, error_at_ms"
+         error_code, error_title, error_details, error_at_ms, other_channel, others"
     };
 }
 
@@ -73,18 +74,20 @@ fn read_message(row: &Row<'_>) -> rusqlite::Result<(i64, Message)> {
             message.standing.absorb(status, ms);
         }
     }
-    let key: Option<String> = take!();
-    if let Some(key) = key {
-        let error = ReportError {
-            key,
-            code: take!(),
-            title: take!(),
-            details: take!(),
-            href: None,
-            permanent: None,
-        };
-        message.failure = Some((take!(), error));
-    }
+    let (key, code, title, details): (Option<String>, _, _, _) =
+        (take!(), take!(), take!(), take!());
+    let error = key.map(|key| ReportError {
+        key,
+        code,
+        title,
+        details,
+        href: None,
+        permanent: None,
+    });
+    let at_ms: Option<i64> = take!();
+    message.failure = at_ms.zip(error);
+    let (other, kept): (Option<String>, Option<String>) = (take!(), take!());
+    let message = channels::told_apart(message, other.as_deref(), kept.as_deref());
     Ok((message_id, message))
 }
 
@@ -101,9 +104,9 @@ const STATUSES: [Status; 6] = [
 /// Binds what is known of a message as the parameters from `?1` on, and last what follows
 /// from it: status and conflict. Returns the number of the next one.
 fn bind_message(statement: &mut Statement<'_>, message: &Message) -> rusqlite::Result<usize> {
-    let standing = &message.standing;
+    let (leg, is_conflict) = message.shown();
     let (rule, message_type) = type_words(message);
-    let failure = message.failure.as_ref();
+    let failure = leg.failure.as_ref();
     let error = failure.map(|(_, error)| error);
     let mut next = 1;
     let mut bind = |value: &dyn ToSql| -> rusqlite::Result<()> {
@@ -113,22 +116,24 @@ fn bind_message(statement: &mut Statement<'_>, message: &Message) -> rusqlite::R
     };
     bind(&message_type)?;
     bind(&rule)?;
-    bind(&message.recipient)?;
-    bind(&message.sender)?;
+    bind(&message.shown_recipient())?;
+    bind(&message.shown_sender())?;
     bind(&message.text)?;
     bind(&message.bulk_id)?;
     bind(&message.category)?;
     bind(&message.registered.map(RegisteredFields::words))?;
     for status in STATUSES {
-        bind(&standing.first_ms(status))?;
+        bind(&leg.standing.first_ms(status))?;
     }
     bind(&error.map(|error| &error.key))?;
     bind(&error.and_then(|error| error.code))?;
     bind(&error.and_then(|error| error.title.as_ref()))?;
     bind(&error.and_then(|error| error.details.as_ref()))?;
     bind(&failure.map(|(at_ms, _)| at_ms))?;
-    bind(&standing.status().map(Status::as_str))?;
-    bind(&message.conflict)?;
+    bind(&channels::other(message))?;
+    bind(&channels::kept(message))?;
+    bind(&leg.standing.status().map(Status::as_str))?;
+    bind(&is_conflict)?;
     Ok(next)
 }
 
@@ -145,7 +150,7 @@ pub(super) fn insert_message(
         known_columns!(),
         ", status, conflict, source_id, provider_message_id, element_hash, first_report_at_ms, \
          last_report_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
-         ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?25)"
+         ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?27)"
     ))?;
     let next = bind_message(&mut statement, message)?;
     statement.raw_bind_parameter(next, source_id)?;
@@ -180,8 +185,8 @@ pub(super) fn update_message(
         "UPDATE message SET (",
         known_columns!(),
         ", status, conflict) = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-         ?16, ?17, ?18, ?19, ?20, ?21), last_report_at_ms = max(last_report_at_ms, ?23), \
-         first_report_at_ms = min(first_report_at_ms, ?23) WHERE message_id = ?22"
+         ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23), last_report_at_ms = max(last_report_at_ms, ?25), \
+         first_report_at_ms = min(first_report_at_ms, ?25) WHERE message_id = ?24"
     ))?;
     let next = bind_message(&mut statement, message)?;
     statement.raw_bind_parameter(next, message_id)?;
@@ -200,17 +205,18 @@ pub(super) fn change_message(
     connection
         .prepare_cached(
             "UPDATE message SET type = ?2, type_rule = ?3, recipient = ?4, sender = ?5, text = ?6, \
-             bulk_id = ?7, registered = ?8 WHERE message_id = ?1",
+             bulk_id = ?7, registered = ?8, others = ?9 WHERE message_id = ?1",
         )?
         .execute(params![
             message_id,
             message_type,
             rule,
-            message.recipient,
-            message.sender,
+            message.shown_recipient(),
+            message.shown_sender(),
             message.text,
             message.bulk_id,
             message.registered.map(RegisteredFields::words),
+            channels::kept(message),
         ])?;
     Ok(())
 }
@@ -235,30 +241,6 @@ pub(super) fn find_report(
         )?
         .query_row(params![message_id, identity], |row| {
             Ok((row.get(0)?, row.get(1)?))
-        })
-        .optional()
-}
-
-/// The first error that was reported of a message on WhatsApp itself.
-pub(super) fn find_first_failure(
-    connection: &Connection,
-    message_id: i64,
-) -> rusqlite::Result<Option<ReportError>> {
-    connection
-        .prepare_cached(
-            "SELECT error_key, error_code, error_title, error_details FROM report \
-             WHERE message_id = ?1 AND channel IS NULL AND error_key IS NOT NULL \
-             ORDER BY coalesce(provider_time_ms, received_at_ms), report_id LIMIT 1",
-        )?
-        .query_row([message_id], |row| {
-            Ok(ReportError {
-                key: row.get(0)?,
-                code: row.get(1)?,
-                title: row.get(2)?,
-                details: row.get(3)?,
-                href: None,
-                permanent: None,
-            })
         })
         .optional()
 }
@@ -300,7 +282,7 @@ pub(super) fn insert_report(
     connection: &Connection,
     keys: ReportKeys,
     report: &Report,
-    plan: &Plan,
+    telling: &Telling,
 ) -> rusqlite::Result<i64> {
     let error = report.error();
     let pricing = &report.pricing;
@@ -309,7 +291,7 @@ pub(super) fn insert_report(
             "INSERT INTO report (message_id, webhook_id, identity, kind, provider_status, status, \
              change, provider_time, provider_time_ms, received_at_ms, recipient, recipient_user_id, \
              recipient_parent_user_id, group_id, participant, sender, sender_id, account_id, \
-             channel, error_key, error_code, error_title, error_details, errors, echo, \
+             other_channel, error_key, error_code, error_title, error_details, errors, echo, \
              pricing_category, pricing_model, pricing_type, billable, conversation_id, \
              conversation_origin, conversation_expires_ms, price, currency, bulk_id, entity_id, \
              application_id, url, oddities, refusals, field, template_id, pricing_other) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, \
@@ -323,7 +305,7 @@ pub(super) fn insert_report(
             report.kind.as_str(),
             report.provider_status,
             report.status.map(Status::as_str),
-            plan.change.as_str(),
+            telling.change.as_str(),
             report.time.text,
             report.time.ms,
             keys.received_ms,
@@ -356,7 +338,7 @@ pub(super) fn insert_report(
             report.application_id,
             report.url,
             (!report.oddities.is_empty()).then(|| report.oddities.join(", ")),
-            refusals(plan),
+            refusals(telling),
             report.field.map(Field::as_str),
             report.template_id,
             pricing.other,
@@ -384,8 +366,8 @@ fn all_errors(report: &Report) -> Option<String> {
 }
 
 /// Which subscribers' filters refused it, as JSON; `change` tells the other reasons.
-fn refusals(plan: &Plan) -> Option<String> {
-    let refusals: Vec<_> = plan
+fn refusals(telling: &Telling) -> Option<String> {
+    let refusals: Vec<_> = telling
         .refusals
         .iter()
         .filter(|(_, refusal)| !refusal.is_of_change())

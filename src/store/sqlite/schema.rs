@@ -28,6 +28,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../../schema/sqlite/0006_opened.sql")),
     M::up(include_str!("../../../schema/sqlite/0007_group_people.sql")),
     M::up(include_str!("../../../schema/sqlite/0008_sends.sql")),
+    M::up(include_str!("../../../schema/sqlite/0009_channels.sql")),
 ];
 
 const SEALED_SECRETS: &str = include_str!("../../../schema/sqlite/0003_sealed_secrets.sql");

@@ -37,8 +37,8 @@ impl Reader {
     pub fn search(&self, query: &MessageQuery) -> Result<Vec<MessageRecord>, Error> {
         self.read("search messages", |connection| {
             let recipient = names_of(connection, query)?;
-            let error_code: Option<i64> =
-                query.error.as_deref().and_then(|error| error.parse().ok());
+            let error = query.error.as_deref();
+            let error_code: Option<i64> = error.and_then(|error| error.parse().ok());
             let recipients = recipients_of_reports();
             let keys = ranges::within(connection, Timed::Message, query.since_ms, query.until_ms)?;
             let mut select = connection.prepare(&format!(
@@ -58,6 +58,7 @@ impl Reader {
                  AND (?15 IS NULL OR (silent_after_ms < ?15 AND coalesce(delivered_at_ms, \
                  read_at_ms, failed_at_ms, deleted_at_ms) IS NULL)) \
                  AND (NOT ?17 OR registration.send_status = 'refused') \
+                 AND (?18 IS NULL OR substr(message.channel || '_', 1, length(?18) + 1) = ?18 || '_') \
                  ORDER BY message.message_id DESC LIMIT ?14",
                 seen("?16"),
                 plain("message.recipient")
@@ -83,6 +84,7 @@ impl Reader {
                     query.silent_at_ms,
                     query.scope.owned(),
                     query.refused,
+                    query.channel,
                 ])?;
                 while let Some(row) = rows.next()? {
                     found.push(read_message(row)?);

@@ -159,7 +159,7 @@ fn count_reports(
     counts: &mut Vec<(Counted, String, u64)>,
 ) -> rusqlite::Result<()> {
     let mut rows = connection.prepare(
-        "SELECT CASE WHEN status = 'failed' AND change = 'new' \
+        "SELECT CASE WHEN status = 'failed' AND change = 'new' AND other_channel IS NULL \
          THEN coalesce(error_key, 'unknown') END AS failure, count(*) FROM report \
          WHERE report_id > ?1 AND report_id <= ?2 GROUP BY failure",
     )?;

@@ -27,6 +27,10 @@ pub(super) struct View {
     source: String,
     /// The provider of that source.
     provider: String,
+    /// The channel whose status it has: `whatsapp` where it is known there, else the provider's
+    /// word in lower case; `unknown` when nothing that was reported tells.
+    #[schema(example = "whatsapp")]
+    channel: String,
     /// Its status; null when nothing that was reported is one.
     status: Option<Status>,
     /// Whether a delivered or read contradicts a failed of the same person.
@@ -171,6 +175,7 @@ impl View {
             provider_message_id: record.provider_message_id,
             source: record.source,
             provider: record.provider,
+            channel: record.channel,
             status: record.status,
             conflict: record.conflict,
             message_type: record.message_type,
@@ -221,6 +226,8 @@ pub(super) struct ListQuery {
     /// In this status.
     #[param(inline)]
     status: Option<Status>,
+    /// Of this channel: its name or its first word, `viber` for `viber_bm`.
+    channel: Option<String>,
     /// With this error, by its key (`meta:131026`) or number (`131026`).
     error: Option<String>,
     /// Of this source.
@@ -255,6 +262,7 @@ pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply 
         provider_message_id: query.provider_message_id,
         recipient: query.recipient,
         status: query.status,
+        channel: query.channel.map(|it| it.to_ascii_lowercase()),
         error: query.error,
         source: query.source,
         bulk_id: query.bulk_id,

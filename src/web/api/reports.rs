@@ -15,7 +15,8 @@ use crate::store::timeline::{PricingRecord, ReportRecord};
 pub(super) struct ReportView {
     /// Its key.
     id: i64,
-    /// The webhook that brought it first; null for what was registered.
+    /// The webhook that brought it first, or that made a fallback count; null for what was
+    /// registered.
     webhook_id: Option<i64>,
     /// What sort of statement it is.
     kind: Kind,
@@ -33,8 +34,9 @@ pub(super) struct ReportView {
     repeats: u32,
     /// Which member of a group it is about.
     participant: Option<String>,
-    /// The channel, when it is not plain WhatsApp.
-    channel: Option<String>,
+    /// The channel it is of, in the provider's word and lower case.
+    #[schema(example = "whatsapp")]
+    channel: String,
     /// The link of a click.
     url: Option<String>,
     /// Meta's webhook field that brought it first: `standby` when another responder of the account

@@ -129,10 +129,13 @@ fn say_in_texts(store: &rusqlite::Connection) {
     let json = serde_json::json!({ "a": said, "b": [PERSON, NEIGHBOUR] }).to_string();
     let other = "(SELECT message_id FROM message WHERE provider_message_id = 'wamid.other')";
     for sql in [
-        format!("UPDATE message SET text = ?1, error_details = ?1 WHERE message_id = {other}"),
         format!(
-            "UPDATE report SET error_details = ?1, echo = ?1, template_id = ?1, pricing_other = ?1 \
+            "UPDATE message SET text = ?1, error_details = ?1, others = json_object('recipient', ?1) \
              WHERE message_id = {other}"
+        ),
+        format!(
+            "UPDATE report SET error_details = ?1, echo = ?1, template_id = ?1, pricing_other = ?1, \
+             other_channel = ?1 WHERE message_id = {other}"
         ),
         format!(
             "UPDATE payload SET body = CAST(json_set(CAST(body AS TEXT), '$.message', ?1) AS BLOB) \

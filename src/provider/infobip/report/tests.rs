@@ -139,68 +139,72 @@ fn the_provider_status_is_the_name_else_the_group() {
 }
 
 #[test]
-fn a_report_names_its_channel_or_is_told_by_its_members() {
-    let cases = [
-        (json!({"channel": "Sms"}), Some("sms")),
-        (json!({"channel": "RCS", "mccMnc": "21910"}), Some("rcs")),
-        (json!({"channel": "WHATSAPP", "mccMnc": 21910}), None),
-        (json!({"channel": " ", "smsCount": 1}), Some("sms")),
-        (json!({"mccMnc": 21910}), Some("sms")),
-        (json!({"mccMnc": "21910"}), Some("sms")),
-        (json!({"mccMnc": null, "smsCount": ""}), None),
-        (
-            json!({"interactionType": "BASIC", "mccMnc": "21910"}),
-            Some("rcs"),
-        ),
-        (json!({}), None),
-    ];
-    for (rest, channel) in cases {
-        let report = delivery(&json!({"groupId": 3}), &Value::Null, &rest);
-        assert_eq!(report.channel.as_deref(), channel, "{rest}");
-        let template = (channel == Some("sms")).then_some(MessageType::Template);
-        assert_eq!(report.evidence, template, "{rest}");
-    }
-}
-
-#[test]
-fn an_sms_leg_tells_that_whatsapp_failed() {
-    let check = |group: i64, error: i64, status, errors: &[&str]| {
+fn another_channel_has_its_own_status_and_says_what_that_means_for_whatsapp() {
+    let check = |group: i64, error: i64, status, errors: &[&str], is_fallback: bool| {
         let state = json!({"groupId": group, "id": 9, "name": "A_NAME"});
         let report = delivery(&state, &json!({"id": error}), &json!({"channel": "SMS"}));
+        assert_eq!(report.channel.as_deref(), Some("sms"), "{state}");
         assert_eq!(report.status, Some(status), "{state}");
         assert_eq!(keys(&report), errors, "{state}");
+        let fallback = report.fallback.map(|error| error.key);
+        let expected = is_fallback.then_some("infobip:sms_fallback");
+        assert_eq!(fallback.as_deref(), expected, "{state}");
     };
-    check(3, 0, Status::Failed, &["infobip:sms_fallback"]);
-    check(
-        3,
-        27,
-        Status::Failed,
-        &["infobip:sms_fallback", "infobip:27"],
+    check(3, 0, Status::Delivered, &[], true);
+    check(3, 27, Status::Delivered, &["infobip:27"], true);
+    check(2, 27, Status::Failed, &["infobip:27"], false);
+    check(2, 0, Status::Failed, &["infobip-status:9"], false);
+    check(1, 0, Status::Sent, &[], false);
+    let whatsapp = delivery(&json!({"groupId": 3}), &Value::Null, &json!({}));
+    assert_eq!((whatsapp.channel, whatsapp.fallback), (None, None));
+}
+
+#[test]
+fn a_message_that_was_seen_on_another_channel_was_not_delivered_by_whatsapp() {
+    let element = |seen: &str| {
+        json!({"messageId": "m", "from": USER, "to": "ShopHR", "channel": "VIBER_BM",
+            seen: "2026-02-11T08:15:30Z"})
+    };
+    let seen = report(&element("seenAt"));
+    assert_eq!(seen.status, Some(Status::Read));
+    assert_eq!(
+        seen.fallback.map(|error| error.key).as_deref(),
+        Some("infobip:channel_fallback")
     );
-    check(2, 27, Status::Failed, &["infobip:27"]);
-    check(2, 0, Status::Failed, &["infobip-status:9"]);
-    check(1, 0, Status::Sent, &[]);
+    assert_eq!(report(&element("deletedAt")).fallback, None);
 }
 
 #[test]
-fn an_sms_leg_of_the_messages_api_proves_no_template() {
-    let rest = json!({"event": "DELIVERY", "channel": "SMS"});
-    let report = delivery(&json!({"groupId": 3}), &Value::Null, &rest);
-    assert_eq!(report.status, Some(Status::Failed));
-    assert_eq!(report.evidence, None);
+fn an_sms_leg_has_the_shape_of_a_template_unless_the_messages_api_sent_it() {
+    let evidence = |rest: Value| delivery(&json!({"groupId": 3}), &Value::Null, &rest).evidence;
+    assert_eq!(
+        evidence(json!({"channel": "SMS"})),
+        Some(MessageType::Template)
+    );
+    assert_eq!(
+        evidence(json!({"event": "DELIVERY", "channel": "SMS"})),
+        None
+    );
+    assert_eq!(evidence(json!({"channel": "VIBER_BM"})), None);
+    assert_eq!(evidence(json!({})), None);
 }
 
 #[test]
-fn the_sender_of_another_channel_is_not_the_whatsapp_number() {
+fn a_sender_is_told_as_the_channel_has_it() {
     let status = json!({"groupId": 3, "id": 5});
     let cases = [
-        (json!({"sender": OURS}), Some(OURS)),
-        (json!({"from": OURS}), Some(OURS)),
-        (json!({"sender": "ShopHR", "channel": "SMS"}), None),
+        (json!({"sender": OURS}), OURS, None),
+        (json!({"from": OURS}), OURS, None),
+        (
+            json!({"sender": "ShopHR", "channel": "SMS"}),
+            "ShopHR",
+            Some("sms"),
+        ),
     ];
-    for (rest, sender) in cases {
+    for (rest, sender, channel) in cases {
         let report = delivery(&status, &Value::Null, &rest);
-        assert_eq!(report.sender.as_deref(), sender, "{rest}");
+        assert_eq!(report.sender.as_deref(), Some(sender), "{rest}");
+        assert_eq!(report.channel.as_deref(), channel, "{rest}");
     }
 }
 

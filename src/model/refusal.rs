@@ -1,0 +1,90 @@
+//! Why a subscriber is not told of a report.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a report does not go to a subscriber; the word stands on the timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// The channel is not wanted.
+    Channel,
+    /// The message's type is not wanted.
+    Type,
+    /// The status is not wanted (for this type).
+    Status,
+    /// The source is not wanted.
+    Source,
+    /// The sender is not wanted, or not known.
+    Sender,
+    /// It failed, but with none of the wanted errors.
+    Error,
+    /// A later status was already known.
+    Superseded,
+    /// A delivered or read was already known.
+    Contradicts,
+    /// The same status was already known.
+    Repeated,
+    /// It is none of the six statuses.
+    NotAStatus,
+    /// It is another channel's report of a message of WhatsApp.
+    OtherChannel,
+    /// A chat is told of failures alone.
+    NoFailure,
+    /// A chat is told of it in an alert, together with others of the same error.
+    Gathered,
+}
+
+impl Refusal {
+    /// The word in the table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Channel => "channel",
+            Self::Type => "type",
+            Self::Status => "status",
+            Self::Source => "source",
+            Self::Sender => "sender",
+            Self::Error => "error",
+            Self::Superseded => "superseded",
+            Self::Contradicts => "contradicts",
+            Self::Repeated => "repeated",
+            Self::NotAStatus => "not-a-status",
+            Self::OtherChannel => "other-channel",
+            Self::NoFailure => "no-failure",
+            Self::Gathered => "gathered",
+        }
+    }
+
+    /// Whether this follows from what the report changed, so that `change` tells it already.
+    #[must_use]
+    pub const fn is_of_change(self) -> bool {
+        matches!(
+            self,
+            Self::Superseded
+                | Self::Contradicts
+                | Self::Repeated
+                | Self::NotAStatus
+                | Self::OtherChannel
+        )
+    }
+
+    /// One clause for the timeline: why this was not forwarded.
+    #[must_use]
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::Channel => "its filter does not want this channel",
+            Self::Type => "its filter does not want this type of message",
+            Self::Status => "its filter does not want this status",
+            Self::Source => "its filter does not want this source",
+            Self::Sender => "its filter does not want this sender",
+            Self::Error => "its filter does not want this error",
+            Self::Superseded => "a later status was already known",
+            Self::Contradicts => "the message had already been reported as delivered",
+            Self::Repeated => "this status was already known",
+            Self::NotAStatus => "it is none of the six statuses",
+            Self::OtherChannel => "it is of another channel than its message",
+            Self::NoFailure => "a chat is told of failures alone",
+            Self::Gathered => "it is told in an alert, together with others of the same error",
+        }
+    }
+}

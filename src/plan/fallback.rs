@@ -1,0 +1,57 @@
+//! What another channel's delivery means for a message of WhatsApp: it failed there.
+//!
+//! The delivery and WhatsApp's own reports come in any order. A delivery is held with the message
+//! until something tells that this is one of WhatsApp's, and counts then, once.
+
+use std::borrow::Cow;
+
+use crate::model::{Change, Fallback, Kind, Message, Report, ReportError, Standing, Status};
+
+/// The fallback that counts from now on: it did not before this report.
+pub(super) fn made_to_count<'m>(before: &Message, after: &'m Message) -> Option<&'m Fallback> {
+    let counts = |message: &Message| message.is_whatsapp && message.others.fallback().is_some();
+    let fallback = after.others.fallback();
+    fallback.filter(|_| counts(after) && !counts(before))
+}
+
+/// What a report of WhatsApp with this status comes upon: with it a held fallback counts, so that
+/// what leads up to a failure is late. WhatsApp's own failure is told with its own reason.
+pub(super) fn standing_with<'s>(
+    known: &Message,
+    standing: &'s Standing,
+    status: Status,
+) -> Cow<'s, Standing> {
+    match known.others.fallback() {
+        Some(held) if !known.is_whatsapp && status != Status::Failed => {
+            let mut standing = standing.clone();
+            standing.absorb(Status::Failed, held.at_ms);
+            Cow::Owned(standing)
+        }
+        _ => Cow::Borrowed(standing),
+    }
+}
+
+/// What the failure changes after the report that made it count.
+pub(super) fn change(standing: &Standing, report: &Report) -> Change {
+    let mut standing = standing.clone();
+    if let (Some(status), None) = (report.status, &report.channel) {
+        standing.absorb(status, 0);
+    }
+    standing.change(Status::Failed)
+}
+
+/// The failure as a report of our own, with WhatsApp's own reason after it where one is known.
+pub(super) fn report(
+    fallback: &Fallback,
+    of: &Report,
+    first_failure: Option<&ReportError>,
+) -> Report {
+    let mut report = Report::new(Kind::Fallback, "fallback", b"");
+    report.message.clone_from(&of.message);
+    report.status = Some(Status::Failed);
+    report.time.ms = Some(fallback.at_ms);
+    report.errors.push(fallback.error.clone());
+    let own = of.error().filter(|_| of.channel.is_none());
+    report.errors.extend(own.or(first_failure).cloned());
+    report
+}

@@ -1,0 +1,86 @@
+//! What other channels reported of a message, in its row and out of it.
+//!
+//! The row shows what its channel reported, as every reader takes it; what is kept beside lets
+//! WhatsApp's own part be told apart again.
+
+use rusqlite::{Connection, OptionalExtension};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Message, OtherChannels, ReportError, Standing};
+
+/// What is kept beside the row, as JSON.
+#[derive(Serialize, Deserialize)]
+struct Kept<O> {
+    #[serde(flatten)]
+    others: O,
+    /// Whether the row shows another channel's recipient, for want of one of WhatsApp's.
+    lends_recipient: bool,
+    /// The same of the sender.
+    lends_sender: bool,
+}
+
+/// The channel whose status the row has; `None` when the message is one of WhatsApp's.
+pub(super) fn other(message: &Message) -> Option<&str> {
+    (!message.is_whatsapp).then(|| message.channel())
+}
+
+/// What is kept beside the row; `None` when no other channel reported.
+pub(super) fn kept(message: &Message) -> Option<String> {
+    if message.others.is_empty() {
+        return None;
+    }
+    let kept = Kept {
+        others: &message.others,
+        lends_recipient: message.recipient.is_none(),
+        lends_sender: message.sender.is_none(),
+    };
+    // Words and numbers alone: serialising cannot fail.
+    serde_json::to_string(&kept).ok()
+}
+
+/// The message as it was before it was shown: what the row has of a message that is none of
+/// WhatsApp's is another channel's.
+pub(super) fn told_apart(
+    mut message: Message,
+    other_channel: Option<&str>,
+    kept: Option<&str>,
+) -> Message {
+    message.is_whatsapp = other_channel.is_none();
+    if !message.is_whatsapp {
+        message.standing = Standing::new();
+        message.failure = None;
+        message.conflict = false;
+    }
+    let kept = kept.and_then(|json| serde_json::from_str::<Kept<OtherChannels>>(json).ok());
+    if let Some(kept) = kept {
+        message.others = kept.others;
+        message.recipient = message.recipient.filter(|_| !kept.lends_recipient);
+        message.sender = message.sender.filter(|_| !kept.lends_sender);
+    }
+    message
+}
+
+/// The first error that was reported of a message on WhatsApp itself.
+pub(super) fn find_first_failure(
+    connection: &Connection,
+    message_id: i64,
+) -> rusqlite::Result<Option<ReportError>> {
+    connection
+        .prepare_cached(
+            "SELECT error_key, error_code, error_title, error_details FROM report \
+             WHERE message_id = ?1 AND other_channel IS NULL AND kind <> 'fallback' \
+             AND error_key IS NOT NULL \
+             ORDER BY coalesce(provider_time_ms, received_at_ms), report_id LIMIT 1",
+        )?
+        .query_row([message_id], |row| {
+            Ok(ReportError {
+                key: row.get(0)?,
+                code: row.get(1)?,
+                title: row.get(2)?,
+                details: row.get(3)?,
+                href: None,
+                permanent: None,
+            })
+        })
+        .optional()
+}

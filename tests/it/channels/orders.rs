@@ -1,0 +1,297 @@
+//! Whatever the order of all channels' reports and of the registration: one state, and each change
+//! of it is told once.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use proptest::sample::subsequence;
+use proptest::test_runner::{Config, TestRunner};
+use rusqlite::Connection;
+use tickrelay::model::{
+    Kind, Message, MessageType, PayloadFormat, Registration, Report, ReportError, SendResult,
+    Status,
+};
+use tickrelay::operations::Request;
+use tickrelay::provider::Provider;
+use tickrelay::store::{Registering, Store};
+
+use crate::order::{arrival, failed, permutations, report, state};
+use crate::support::TestApp;
+use crate::support::receiver::Receiver;
+
+/// What may be heard of one message.
+#[derive(Debug, Clone)]
+enum Heard {
+    Report(Box<Report>),
+    Registration,
+}
+
+fn whatsapp(report: Report, recipient: &str) -> Heard {
+    let (recipient, sender) = (Some(recipient.to_owned()), Some("385910009999".to_owned()));
+    Heard::Report(Box::new(Report {
+        kind: Kind::Delivery,
+        recipient,
+        sender,
+        ..report
+    }))
+}
+
+/// A report of another channel, which has parties of its own.
+fn other(channel: &str, report: Report, recipient: &str) -> Heard {
+    let is_fallback = matches!(report.status, Some(Status::Delivered | Status::Read));
+    let title = format!("Delivered by {channel}");
+    let fallback = is_fallback.then(|| ReportError::named("infobip:channel_fallback", &title));
+    Heard::Report(Box::new(Report {
+        kind: Kind::Delivery,
+        channel: Some(channel.to_owned()),
+        recipient: Some(recipient.to_owned()),
+        sender: Some("ShopHR".to_owned()),
+        evidence: (channel == "sms").then_some(MessageType::Template),
+        fallback,
+        ..report
+    }))
+}
+
+/// All that may be heard, with equal times, recipients and errors that differ by channel.
+fn all_that_may_be_heard() -> Vec<Heard> {
+    let at = |status, second| report(Some(status), Some(second));
+    let mut on_its_way = at(Status::Sent, 1);
+    on_its_way.errors = failed(1, 7002, "not on WhatsApp").errors;
+    let mut click = report(None, Some(9));
+    click.kind = Kind::Click;
+    let (person, elsewhere) = ("385990001122", "385990009988");
+    vec![
+        whatsapp(on_its_way, person),
+        whatsapp(at(Status::Delivered, 4), person),
+        whatsapp(at(Status::Read, 8), person),
+        whatsapp(failed(6, 7003, "blocked"), person),
+        whatsapp(at(Status::Deleted, 9), person),
+        whatsapp(report(None, Some(2)), person),
+        other("viber_bm", at(Status::Sent, 3), person),
+        other("viber_bm", at(Status::Delivered, 5), person),
+        other("viber_bm", at(Status::Read, 7), elsewhere),
+        other("sms", failed(4, 27, "absent"), person),
+        other("sms", at(Status::Delivered, 5), "ana@shop.example"),
+        other("sms", at(Status::Deleted, 9), person),
+        Heard::Report(Box::new(click)),
+        Heard::Registration,
+    ]
+}
+
+async fn hear(store: &Store, id: &str, heard: &Heard) {
+    match heard {
+        Heard::Report(report) => {
+            let one = arrival(id, std::slice::from_ref(&**report));
+            store.accept(one).await.unwrap();
+        }
+        Heard::Registration => {
+            let registering = Registering {
+                source: "any".into(),
+                provider: Provider::Infobip,
+                default_type: MessageType::Regular,
+                default_sender: None,
+                provider_message_id: Some(id.to_owned()),
+                element: id.to_owned(),
+                registration: Registration {
+                    text: Some("Hi Ana".to_owned()),
+                    sent_ms: Some(1_760_000_000_000),
+                    ..Registration::default()
+                },
+                result: SendResult::Taken,
+                owner: None,
+                owners: Vec::new(),
+            };
+            store.register(vec![registering]).await.unwrap();
+        }
+    }
+}
+
+/// The message as anybody sees it: its channel and its status.
+fn seen(connection: &Connection, id: &str) -> (String, Option<String>) {
+    let sql = "SELECT channel, status FROM v_messages WHERE provider_message_id = ?1";
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    connection.query_row(sql, [id], read).unwrap()
+}
+
+/// What a subscriber is owed of a message, in order: channel and status.
+fn owed(connection: &Connection, id: &str, subscriber: &str) -> Vec<(String, String)> {
+    let sql = "SELECT payload ->> '$.channel', payload ->> '$.MessageStatus' FROM v_forwards \
+               WHERE provider_message_id = ?1 AND subscriber = ?2 ORDER BY forward_id";
+    connection
+        .prepare_cached(sql)
+        .unwrap()
+        .query_map([id, subscriber], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
+}
+
+/// Subscribers whose forwards stay in the table.
+async fn boot() -> TestApp {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    for (name, channels) in [("usual", &[][..]), ("viber", &["viber"]), ("any", &["any"])] {
+        app.subscribe_with(name, &receiver.url, |new| {
+            new.filter.channels = channels.iter().map(|word| (*word).to_owned()).collect();
+            new.options.format = PayloadFormat::Extended;
+        })
+        .await;
+        app.order(Request::PauseSubscriber {
+            name: name.to_owned(),
+        })
+        .await;
+    }
+    app
+}
+
+/// Hears all of it in this order. Each change of WhatsApp's state is to be told once and nothing
+/// else; another channel's while the message is none of WhatsApp's, and nothing of it twice.
+async fn told_as_it_changes(app: &TestApp, id: &str, order: &[Heard]) -> Result<(), TestCaseError> {
+    let connection = app.sqlite();
+    let (mut changes, mut last) = (Vec::new(), None);
+    let mut until_known = None;
+    for heard in order {
+        hear(&app.store, id, heard).await;
+        let (channel, status) = seen(&connection, id);
+        if channel != "whatsapp" {
+            continue;
+        }
+        until_known.get_or_insert_with(|| owed(&connection, id, "viber").len());
+        if status != last {
+            last.clone_from(&status);
+            changes.extend(status.map(|status| (channel, status)));
+        }
+    }
+    // A deletion is kept beside the status.
+    let is_deletion = |it: &(String, String)| it.1 == "deleted";
+    let told = owed(&connection, id, "usual");
+    let statuses = |list: &[(String, String)]| -> Vec<(String, String)> {
+        list.iter().filter(|it| !is_deletion(it)).cloned().collect()
+    };
+    prop_assert_eq!(statuses(&told), statuses(&changes), "{:?}", order);
+    prop_assert!(told.iter().filter(|it| is_deletion(it)).count() <= 1);
+    let viber = owed(&connection, id, "viber");
+    prop_assert!(viber.iter().all(|(channel, _)| channel == "viber_bm"));
+    if let Some(until_known) = until_known {
+        prop_assert_eq!(viber.len(), until_known, "{:?}", order);
+    }
+    let any = owed(&connection, id, "any");
+    let once: BTreeSet<_> = any.iter().collect();
+    prop_assert_eq!(once.len(), any.len(), "{:?}", any);
+    let of_whatsapp = any.into_iter().filter(|it| it.0 == "whatsapp");
+    prop_assert_eq!(of_whatsapp.collect::<Vec<_>>(), told);
+    Ok(())
+}
+
+/// All that is known of the message, other channels too, and its reports but for the fallback that
+/// is noted at the time it is noticed.
+fn known(app: &TestApp, id: &str) -> Vec<String> {
+    let path = app.path();
+    let mut known = state(path.parent().unwrap(), id);
+    let others = "SELECT channel, other_channel, others, registered FROM message \
+                  WHERE provider_message_id = ?1";
+    let read = |row: &rusqlite::Row<'_>| {
+        let value = |column| row.get::<_, Option<String>>(column);
+        Ok(format!(
+            "{:?} {:?} {:?} {:?}",
+            value(0)?,
+            value(1)?,
+            value(2)?,
+            value(3)?
+        ))
+    };
+    known.push(app.sqlite().query_row(others, [id], read).unwrap());
+    known
+}
+
+#[test]
+fn every_order_of_reports_and_registration_ends_in_one_state_and_tells_each_change_once() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let app = runtime.block_on(boot());
+    let number = std::cell::Cell::new(0);
+    let all = all_that_may_be_heard();
+    let some = subsequence(all, 1..=6)
+        .prop_flat_map(|some| (Just(some.clone()), Just(some).prop_shuffle()));
+    let config = Config {
+        cases: 300,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let outcome = TestRunner::new(config).run(&some, |(plain, shuffled)| {
+        number.set(number.get() + 1);
+        let names = ["plain", "shuffled"].map(|name| format!("{}-{name}", number.get()));
+        runtime.block_on(async {
+            told_as_it_changes(&app, &names[0], &plain).await?;
+            told_as_it_changes(&app, &names[1], &shuffled).await
+        })?;
+        prop_assert_eq!(known(&app, &names[1]), known(&app, &names[0]));
+        Ok(())
+    });
+    runtime.block_on(app.stop());
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+}
+
+/// The hardest six in every order: two channels that delivered at one time, WhatsApp's own reports
+/// and the registration.
+#[test]
+fn every_order_of_a_failover_by_two_channels_ends_in_one_state() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let app = runtime.block_on(boot());
+    let all = all_that_may_be_heard();
+    let six: Vec<Heard> = [0, 1, 7, 8, 10, 13].map(|index| all[index].clone()).into();
+    let mut first = None;
+    for order in permutations(six.len()).iter().step_by(4) {
+        let id = format!("{order:?}");
+        let heard: Vec<Heard> = order.iter().map(|index| six[*index].clone()).collect();
+        runtime
+            .block_on(told_as_it_changes(&app, &id, &heard))
+            .unwrap();
+        let known = known(&app, &id);
+        assert!(
+            known[0].starts_with(r#"[Text("delivered"), Integer(1)"#),
+            "{known:?}"
+        );
+        assert_eq!(
+            first.get_or_insert_with(|| known.clone()),
+            &known,
+            "{order:?}"
+        );
+    }
+    runtime.block_on(app.stop());
+}
+
+/// The control: where nothing is held, a fallback that comes first is lost, or tells WhatsApp's
+/// subscribers of a message that is none of WhatsApp's.
+#[test]
+fn without_holding_it_the_end_hangs_on_the_order() {
+    let all = all_that_may_be_heard();
+    let reports: Vec<Report> = [&all[0], &all[7]]
+        .into_iter()
+        .map(|heard| match heard {
+            Heard::Report(report) => (**report).clone(),
+            Heard::Registration => panic!("these are reports"),
+        })
+        .collect();
+    let end = |order: &[&Report], holds: bool| {
+        let mut message = Message::default();
+        for report in order {
+            if holds || report.channel.is_none() || message.is_whatsapp {
+                message.absorb(report, 0, None, MessageType::Regular);
+            }
+        }
+        format!("{:?}", message.shown())
+    };
+    let (forth, back) = ([&reports[0], &reports[1]], [&reports[1], &reports[0]]);
+    assert_eq!(end(&forth, true), end(&back, true));
+    assert_ne!(end(&forth, false), end(&back, false));
+}
