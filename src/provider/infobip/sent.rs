@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::super::json::{object, text};
 use super::super::sent::{Exchange, Sent, SentAll, SentFault, with_echo};
+use super::channel::is_number;
 use super::report::{error_of_status, is_user_id};
 use super::status::Group;
 use crate::model::{
@@ -181,6 +182,20 @@ fn fault(message: &Value, pointer: &str, has_destinations: bool) -> Option<SentF
             None => "a send with destinations names its channel, which must be WHATSAPP".into(),
         };
         return Some(SentFault::new(format!("{pointer}/channel"), detail));
+    }
+    // Viber's and RCS's own sends have the very members of WhatsApp's.
+    if channel.is_none() {
+        for name in ["from", "sender"] {
+            let Some(from) = text(message, name).filter(|from| !is_number(from)) else {
+                continue;
+            };
+            let from: String = from.chars().take(32).collect();
+            let detail = format!(
+                "WhatsApp does not send from {from:?}, which is no phone number: only sends by \
+                 WhatsApp are registered"
+            );
+            return Some(SentFault::new(format!("{pointer}/{name}"), detail));
+        }
     }
     let parts = ["content", "template"];
     if !parts.iter().any(|part| object(message, part).is_some()) {

@@ -10,11 +10,19 @@ use super::super::sent::{Exchange, Sent, SentFault, with_echo};
 use super::error;
 use super::status::id;
 use crate::model::{
-    FilledTemplate, MessageType, Parameters, Registration, ReportError, SendResult, read_ttl,
+    FilledTemplate, MessageType, Parameters, Registration, ReportError, SendResult, WHATSAPP,
+    read_ttl,
 };
 
 /// Reads a request and its answer; Meta sends one message at a time.
 pub(in crate::provider) fn read(exchange: Exchange) -> Result<Sent, SentFault> {
+    let product = text(exchange.request, "messaging_product");
+    if let Some(product) = product.filter(|it| !it.eq_ignore_ascii_case(WHATSAPP)) {
+        let product: String = product.chars().take(32).collect();
+        let detail =
+            format!("this send goes by {product:?}: only those by whatsapp are registered");
+        return Err(SentFault::new("/request/messaging_product", detail));
+    }
     let mut told = told(exchange.request);
     if told.recipient.is_none() {
         let detail = "a send has the recipient in to, or a user id in recipient";

@@ -149,6 +149,14 @@ fn what_goes_another_way_or_cannot_be_matched_is_refused_and_costs_no_other() {
             "!/response/messages/4",
         ],
     );
+    // Viber's and RCS's own sends look like WhatsApp's but for whom they come from.
+    for from in ["ShopHR", "600600", "shop@shop.example"] {
+        let request = json!({"from": from, "to": "385990001122", "content": {"text": "Hi"}});
+        let answer = json!({"messageId": "a", "to": "385990001122"});
+        check(&request, &answer, &["!/request/from"]);
+        let request = json!({"sender": from, "to": "385990001122", "content": {"text": "Hi"}});
+        check(&request, &answer, &["!/request/sender"]);
+    }
     let request = json!({"messages": [{"channel": "WHATSAPP", "content": text,
         "destinations": [{"to": "1"}, {"to": "2"}, {"byChannel": [{"channel": "SMS", "to": "3"}]}]}]});
     let answer = json!({"messages": [{"messageId": "a", "destination": "1"}]});
