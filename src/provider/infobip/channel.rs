@@ -82,6 +82,13 @@ pub(super) fn is_number(sender: &str) -> bool {
     NUMBER.contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Whether this is a name that a business sends under, and neither a number nor the id or address
+/// of a person.
+pub(super) fn is_name(party: &str) -> bool {
+    let has_letters = party.chars().any(char::is_alphabetic);
+    has_letters && !is_user_id(party) && !is_address(party)
+}
+
 /// What a delivery on another channel means for the message of WhatsApp under the same id.
 pub(super) fn fallback(channel: &str) -> ReportError {
     let key = match channel {

@@ -29,7 +29,7 @@ impl Parties {
     }
 
     /// As seen and deleted reports name them: `from` is who saw it, `to` the business,
-    /// unless only `from` is one of the business's own numbers. The Messages API keeps to
+    /// unless only `from` is one of the business's own numbers, or a name. The Messages API keeps to
     /// the direction of the message.
     fn back(element: &Value, hints: &Hints) -> Self {
         let names = |name| text(element, name).is_some();
@@ -43,7 +43,10 @@ impl Parties {
                 .as_deref()
                 .is_some_and(|number| hints.senders.contains(&digits(number)))
         };
-        let (business, user) = if ours(&from) && !ours(&to) {
+        // A name sends, as on Viber and RCS; nobody is reached by one.
+        let is_name = |party: &Option<String>| party.as_deref().is_some_and(channel::is_name);
+        let from_us = ours(&from) || (is_name(&from) && !is_name(&to) && to.is_some());
+        let (business, user) = if from_us && !ours(&to) {
             (from, to)
         } else {
             (to, from)

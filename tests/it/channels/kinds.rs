@@ -172,10 +172,7 @@ fn rcs() -> Vec<(Value, &'static str)> {
             "rcs failed",
         ),
         (seen("ShopHR", &json!({"channel": "RCS"})), "rcs read"),
-        (
-            seen("shop_agent", &json!({"campaignReferenceId": "x"})),
-            "unknown read",
-        ),
+        (seen(USER, &json!({"from": "shop_agent"})), "unknown read"),
     ]
 }
 

@@ -220,6 +220,10 @@ fn a_seen_report_names_the_pair_in_reverse_unless_our_number_says_otherwise() {
             "111111",
         ),
         (json!({"from": OURS, "to": plus}), plus, OURS),
+        (json!({"from": "ShopHR", "to": USER}), "ShopHR", USER),
+        (json!({"from": USER, "to": "ShopHR"}), "ShopHR", USER),
+        (json!({"from": "HR.1349", "to": OURS}), OURS, "HR.1349"),
+        (json!({"from": "ana.anic", "to": OURS}), OURS, "ana.anic"),
         (json!({"sender": OURS, "destination": USER}), OURS, USER),
         (
             json!({"sender": "111111", "destination": OURS}),
