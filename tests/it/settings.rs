@@ -60,7 +60,12 @@ async fn an_update_changes_what_is_given_and_leaves_the_rest() {
     assert_eq!(after["filter"], json!({}));
     let refused = update(&["--url", "ftp://elsewhere"]).await;
     assert_eq!(refused.exit, 1, "{refused:?}");
-    assert_eq!(update(&["--everything", "--status", "read"]).await.exit, 2);
+    for which in [["--status", "read"], ["--channel", "sms"]] {
+        let both = [&["--everything"][..], &which].concat();
+        assert_eq!(update(&both).await.exit, 2, "{which:?}");
+    }
+    let after = update(&["--channel", "Viber,any"]).await.json();
+    assert_eq!(after["filter"], json!({"channels": ["viber", "any"]}));
 }
 
 #[actix_web::test]

@@ -21,8 +21,8 @@ pub(in crate::cli) struct Update {
     /// What {link} stands for in it
     #[arg(long, value_name = "URL")]
     link: Option<String>,
-    /// Every report again; the flags below that say which reports replace all that was said before
-    #[arg(long, conflicts_with_all = ["types", "statuses", "errors", "sources", "senders", "rules"])]
+    /// Every report of WhatsApp again; the flags below that say which reports replace all that was said before
+    #[arg(long, conflicts_with_all = ["types", "statuses", "errors", "sources", "senders", "channels", "rules"])]
     everything: bool,
     #[command(flatten)]
     filter: FilterFlags,
