@@ -258,7 +258,8 @@ fn is_moot(
     }
     connection
         .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM report WHERE message_id = ?1 AND kind <> 'registration')",
+            "SELECT EXISTS (SELECT 1 FROM report WHERE message_id = ?1 AND other_channel IS NULL \
+             AND kind NOT IN ('registration', 'fallback'))",
         )?
         .query_row([message_id], |row| row.get(0))
 }

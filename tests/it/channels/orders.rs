@@ -23,7 +23,7 @@ use crate::support::receiver::Receiver;
 #[derive(Debug, Clone)]
 enum Heard {
     Report(Box<Report>),
-    Registration,
+    Registration(SendResult),
 }
 
 fn whatsapp(report: Report, recipient: &str) -> Heard {
@@ -74,7 +74,7 @@ fn all_that_may_be_heard() -> Vec<Heard> {
         other("sms", at(Status::Delivered, 5), "ana@shop.example"),
         other("sms", at(Status::Deleted, 9), person),
         Heard::Report(Box::new(click)),
-        Heard::Registration,
+        Heard::Registration(SendResult::Taken),
     ]
 }
 
@@ -84,7 +84,7 @@ async fn hear(store: &Store, id: &str, heard: &Heard) {
             let one = arrival(id, std::slice::from_ref(&**report));
             store.accept(one).await.unwrap();
         }
-        Heard::Registration => {
+        Heard::Registration(result) => {
             let registering = Registering {
                 source: "any".into(),
                 provider: Provider::Infobip,
@@ -97,7 +97,7 @@ async fn hear(store: &Store, id: &str, heard: &Heard) {
                     sent_ms: Some(1_760_000_000_000),
                     ..Registration::default()
                 },
-                result: SendResult::Taken,
+                result: result.clone(),
                 owner: None,
                 owners: Vec::new(),
             };
@@ -270,6 +270,33 @@ fn every_order_of_a_failover_by_two_channels_ends_in_one_state() {
     runtime.block_on(app.stop());
 }
 
+/// A send that the provider refused tells as well that the message is one of WhatsApp's.
+#[tokio::test]
+async fn a_refused_send_and_another_channels_delivery_end_in_one_state() {
+    let app = boot().await;
+    let delivered = other(
+        "viber_bm",
+        report(Some(Status::Delivered), Some(5)),
+        "385990001122",
+    );
+    let refused = Heard::Registration(SendResult::Refused(vec![ReportError::named(
+        "infobip:send_refused",
+        "UNAUTHORIZED",
+    )]));
+    for (id, order) in [
+        ("refused-first", [&refused, &delivered]),
+        ("delivered-first", [&delivered, &refused]),
+    ] {
+        for heard in order {
+            hear(&app.store, id, heard).await;
+        }
+        let told = owed(&app.sqlite(), id, "usual");
+        assert_eq!(told, [("whatsapp".to_owned(), "failed".to_owned())], "{id}");
+    }
+    assert_eq!(known(&app, "refused-first"), known(&app, "delivered-first"));
+    app.stop().await;
+}
+
 /// The control: where nothing is held, a fallback that comes first is lost, or tells WhatsApp's
 /// subscribers of a message that is none of WhatsApp's.
 #[test]
@@ -279,7 +306,7 @@ fn without_holding_it_the_end_hangs_on_the_order() {
         .into_iter()
         .map(|heard| match heard {
             Heard::Report(report) => (**report).clone(),
-            Heard::Registration => panic!("these are reports"),
+            Heard::Registration(_) => panic!("these are reports"),
         })
         .collect();
     let end = |order: &[&Report], holds: bool| {
