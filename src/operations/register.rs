@@ -10,7 +10,8 @@ use super::{Answer, By, Failure, Fault, Operations, json};
 use crate::access::Caller;
 use crate::config::Source;
 use crate::model::{
-    FilledTemplate, MessageType, Parameters, Registration, SendResult, Status, read_time, read_ttl,
+    FilledTemplate, MessageType, Parameters, Registration, SendResult, Status, WHATSAPP, read_time,
+    read_ttl,
 };
 use crate::provider::Sent;
 use crate::store::{Registered, Registering};
@@ -54,6 +55,10 @@ pub struct SentMessage {
     #[serde(default, rename = "connectedWhatsAppNo")]
     #[schema(example = "+385910009999")]
     pub connected_whatsapp_no: Option<String>,
+    /// The channel it was sent by: WhatsApp, also when left out. Messages of any other are refused.
+    #[serde(default)]
+    #[schema(example = "whatsapp")]
+    pub channel: Option<String>,
     /// When it was sent, as in 2026-02-11T08:15:32Z; now when left out.
     #[serde(default)]
     #[schema(example = "2026-02-11T08:15:32Z")]
@@ -217,6 +222,7 @@ impl Operations {
             _ => given_id(sent.ms_id.as_deref()),
         };
         let id = id.map_err(|fault| faults.push(fault)).unwrap_or_default();
+        faults.extend(other_channel(sent.channel.as_deref()));
         let sent_ms = sent.timestamp.as_deref().and_then(read_time);
         if sent.timestamp.is_some() && sent_ms.is_none() {
             let detail = "write the time as in 2026-02-11T08:15:32Z".to_owned();
@@ -283,6 +289,16 @@ impl Operations {
         })
         .await
     }
+}
+
+/// That a message went by another channel than WhatsApp.
+fn other_channel(channel: Option<&str>) -> Option<Fault> {
+    let channel = channel.filter(|channel| !channel.trim().eq_ignore_ascii_case(WHATSAPP))?;
+    let channel: String = channel.chars().take(32).collect();
+    let detail = format!(
+        "channel {channel:?}: only messages of WhatsApp are registered, leave this one out"
+    );
+    Some(fault("/channel", detail))
 }
 
 /// What is to be registered of a message; `element` tells it where it has no id.

@@ -328,6 +328,16 @@ async fn a_click_tells_no_channel_and_a_channel_that_is_none_is_refused() {
     }
     app.settled().await;
     assert_eq!(usual.count(), 0);
+    for (channel, status) in [("WhatsApp", 201), ("viber", 422)] {
+        let message = json!({"source": "infobip", "msId": channel, "message": "Hi",
+            "channel": channel});
+        let answer = admin.post("/messages", &message).await;
+        if status == 422 {
+            assert_eq!(answer.problem(422), ["/channel"]);
+        } else {
+            answer.with(status);
+        }
+    }
     let filter =
         |channels: Value| json!({"name": "x", "url": usual.url, "filter": {"channels": channels}});
     let refused = admin
