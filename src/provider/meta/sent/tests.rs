@@ -73,6 +73,22 @@ fn a_message_to_a_user_id_is_known_by_it_or_by_the_number_that_the_answer_gives(
 }
 
 #[test]
+fn a_send_of_another_product_is_refused_also_where_meta_refused_it() {
+    let product = |product: &str| json!({"messaging_product": product, "to": "34600000001"});
+    let taken = json!({"messages": [{"id": "wamid.1"}]});
+    let refused = json!({"error": {"code": 190, "message": "expired"}});
+    for response in [&taken, &refused] {
+        for word in ["messenger", "instagram"] {
+            let fault = read_with(None, &product(word), response).unwrap_err();
+            assert_eq!(fault.field, "/request/messaging_product");
+        }
+        for word in ["whatsapp", "WhatsApp", " "] {
+            assert!(read_with(None, &product(word), response).is_ok(), "{word}");
+        }
+    }
+}
+
+#[test]
 fn a_direct_send_is_a_template() {
     for (request, expected) in [
         (
