@@ -15,6 +15,7 @@ mod forward;
 mod init;
 mod key;
 mod message;
+mod page;
 mod replay;
 mod reprocess;
 mod serve;

@@ -108,12 +108,19 @@ pub struct Store {
     pub wal_limit_bytes: u64,
     /// Free space on the disk below which webhooks are refused with 503.
     pub disk_reserve_bytes: u64,
+    /// How long a list is searched before it answers with what was found so far.
+    pub list_budget: Duration,
     /// The keys that seal secrets, the first seals; a file beside the store when empty.
     pub keys: Vec<KeySource>,
     /// When rows are pruned.
     pub retention: Retention,
     /// Another store, where 0.1 had it by default, which is not used.
     pub passed_over: Option<PathBuf>,
+}
+
+impl Store {
+    /// The longest time that a list may be searched: a read of the store is cut after 30 s.
+    pub const MOST_LIST_BUDGET: Duration = Duration::from_secs(20);
 }
 
 impl Default for Store {
@@ -123,6 +130,7 @@ impl Default for Store {
             durability: Durability::Full,
             wal_limit_bytes: 256 << 20,
             disk_reserve_bytes: 256 << 20,
+            list_budget: Duration::from_secs(5),
             keys: Vec::new(),
             retention: Retention::default(),
             passed_over: None,

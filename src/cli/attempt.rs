@@ -3,12 +3,16 @@
 use clap::{Args, Subcommand};
 
 use super::forward::{subscriber_id, tell_attempt};
+use super::page::Page;
 use super::table::{shorten, table};
 use super::time::Since;
-use super::{Exit, Settings, Terminal};
+use super::{Exit, Settings, Terminal, page};
 use crate::clock::Clock;
 use crate::model::ErrorCode;
-use crate::store::query::{AttemptOutcome, AttemptQuery, Window};
+use crate::store::query::{AttemptOutcome, AttemptQuery};
+
+/// The name of the list in its cursors.
+const LIST: &str = "attempts";
 
 /// The verbs of `attempt`.
 #[derive(Debug, Subcommand)]
@@ -34,9 +38,8 @@ pub(super) struct List {
     /// Only those begun before; written as --since is
     #[arg(long, value_name = "TIME")]
     until: Option<Since>,
-    /// At most this many
-    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
-    limit: usize,
+    #[command(flatten)]
+    page: Page,
     /// Answer with a JSON array
     #[arg(long)]
     json: bool,
@@ -56,20 +59,25 @@ impl Verb {
 impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let now_ms = Clock::system().now_ms();
-        let attempts = settings.reader()?.attempts(&AttemptQuery {
+        let mut attempts = settings.reader()?.attempts(&AttemptQuery {
             subscriber_id: subscriber_id(settings, self.subscriber.as_deref())?,
             outcome: self.outcome,
             error: self.error,
             since_ms: self.since.map(|since| since.ms(now_ms)),
             until_ms: self.until.map(|until| until.ms(now_ms)),
-            window: Window::newest(self.limit),
+            window: self.page.window(LIST)?,
             ..AttemptQuery::default()
         })?;
+        let rest = self
+            .page
+            .cut(LIST, &mut attempts, |attempt| attempt.attempt_id);
+        let attempts = attempts.rows;
         if self.json {
+            page::say(rest, terminal)?;
             return terminal.json(&attempts);
         }
         if attempts.is_empty() {
-            return terminal.refuse("no attempt is like that");
+            return terminal.refuse(rest.unwrap_or_else(|| "no attempt is like that".to_owned()));
         }
         let rows = attempts.iter().map(|found| {
             vec![
@@ -83,6 +91,7 @@ impl List {
             "{}",
             table(&["FORWARD", "SUBSCRIBER", "ATTEMPT (UTC)"], rows)
         )?;
+        page::say(rest, terminal)?;
         Ok(Exit::Done)
     }
 }

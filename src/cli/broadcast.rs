@@ -2,12 +2,15 @@
 
 use clap::{Args, Subcommand};
 
+use super::page::Page;
 use super::table::{shorten, table};
 use super::time::stamp;
-use super::{Exit, Settings, Terminal, ask};
+use super::{Exit, Settings, Terminal, ask, page};
 use crate::operations::{Answer, Request};
 use crate::store::poll::PollRecord;
-use crate::store::query::Window;
+
+/// The name of the list in its cursors.
+const LIST: &str = "polls";
 
 /// The verbs of `broadcast`.
 #[derive(Debug, Subcommand)]
@@ -32,9 +35,8 @@ pub(super) struct List {
     /// Only those of this source
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// At most this many
-    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
-    limit: usize,
+    #[command(flatten)]
+    page: Page,
     /// Answer with a JSON array
     #[arg(long)]
     json: bool,
@@ -76,12 +78,16 @@ impl Poll {
 impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let reader = settings.reader()?;
-        let polls = reader.polls(self.source.as_deref(), Window::newest(self.limit))?;
+        let mut polls = reader.polls(self.source.as_deref(), self.page.window(LIST)?)?;
+        let rest = self.page.cut(LIST, &mut polls, |poll| poll.poll_id);
+        let polls = polls.rows;
         if self.json {
+            page::say(rest, terminal)?;
             return terminal.json(&polls);
         }
         if polls.is_empty() {
-            return terminal.refuse("no broadcast is or was asked for");
+            let nothing = || "no broadcast is or was asked for".to_owned();
+            return terminal.refuse(rest.unwrap_or_else(nothing));
         }
         let headings = [
             "BROADCAST",
@@ -94,6 +100,7 @@ impl List {
             "TROUBLE",
         ];
         write!(terminal.data, "{}", table(&headings, polls.iter().map(row)))?;
+        page::say(rest, terminal)?;
         Ok(Exit::Done)
     }
 }

@@ -5,9 +5,13 @@ use serde_json::{Value, json};
 
 use super::table::{facts, item, prose, shorten, table};
 use super::time::stamp;
-use super::{Exit, Settings, Terminal};
+use super::{Exit, Settings, Terminal, page};
 use crate::catalogue::{self, Entry};
 use crate::store::overview::UnknownError;
+use crate::store::query::Listing;
+
+/// The name of the list of unknown errors in its cursors.
+const UNKNOWN: &str = "unknown-errors";
 
 /// More hits than this are listed, not told at length.
 const TOLD: usize = 3;
@@ -22,6 +26,9 @@ pub(super) struct Explain {
     /// List the codes in the store that the catalogue does not know
     #[arg(long)]
     unknown: bool,
+    /// With --unknown, go on from where the search ended, with the word that it named
+    #[arg(long, value_name = "WORD", requires = "unknown")]
+    cursor: Option<String>,
     /// Answer with a JSON array
     #[arg(long)]
     json: bool,
@@ -34,7 +41,8 @@ impl Explain {
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
         if self.unknown {
-            let unknown = settings.reader()?.unknown_errors()?;
+            let before = page::window(UNKNOWN, 0, self.cursor.as_deref())?.before;
+            let unknown = settings.reader()?.unknown_errors(before)?;
             return list_unknown(&unknown, self.json, terminal);
         }
         let term = self.term.join(" ");
@@ -116,15 +124,18 @@ fn as_json(entry: &Entry) -> Value {
 }
 
 fn list_unknown(
-    unknown: &[UnknownError],
+    listing: &Listing<UnknownError>,
     as_json: bool,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Exit> {
+    let (rest, unknown) = (page::cut_short(UNKNOWN, listing), &listing.rows);
     if as_json {
-        return terminal.json(&unknown);
+        page::say(rest, terminal)?;
+        return terminal.json(unknown);
     }
     if unknown.is_empty() {
-        return terminal.refuse("the catalogue knows every error code in the store");
+        let all = || "the catalogue knows every error code in the store".to_owned();
+        return terminal.refuse(rest.unwrap_or_else(all));
     }
     let rows = unknown.iter().map(|error| {
         let texts = [&error.title, &error.details];
@@ -141,6 +152,7 @@ fn list_unknown(
         rows,
     );
     write!(terminal.data, "{text}")?;
+    page::say(rest, terminal)?;
     Ok(Exit::Done)
 }
 

@@ -1,16 +1,23 @@
 //! `tickrelay forward`: what is owed to subscribers, how the sending went, and owing it again.
 
-use clap::{ArgGroup, Args, Subcommand};
+mod retry;
 
+use clap::{Args, Subcommand};
+
+use super::page::Page;
 use super::table::{facts, item, shorten, table};
 use super::time::{Since, day_and_time, span, stamp};
-use super::{Exit, Settings, Terminal, ask, replay};
+use super::{Exit, Settings, Terminal, page};
 use crate::clock::Clock;
 use crate::model::{ErrorCode, ForwardState, SubscriberState};
-use crate::operations::{Answer, Request};
-use crate::store::RetrySelection;
-use crate::store::query::{ForwardQuery, Scope, Window};
+use crate::store::query::{ForwardQuery, Scope};
 use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardRecord};
+
+/// What sending again means; a support agent may take it for the WhatsApp message.
+pub(super) const STATUS_ALONE: &str =
+    ": the status goes to your system again, the WhatsApp message is not sent again";
+/// The name of the list in its cursors.
+const LIST: &str = "forwards";
 
 /// The verbs of `forward`.
 #[derive(Debug, Subcommand)]
@@ -19,8 +26,9 @@ pub(super) enum Verb {
     List(List),
     /// Show one forward with its attempts and its payload
     Show(Show),
-    /// Owe forwards again: they are sent at once, with the whole schedule before them
-    Retry(Retry),
+    /// Send forwards again: your system receives the status again, never the person the WhatsApp
+    /// message
+    Retry(retry::Retry),
 }
 
 #[derive(Debug, Args)]
@@ -34,18 +42,30 @@ pub(super) struct List {
     /// Only those whose latest attempt failed so, as in `timeout` or `http_5xx`
     #[arg(long, value_name = "CODE")]
     error: Option<ErrorCode>,
+    #[command(flatten)]
+    about: About,
     /// Only those owed since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
     /// Only those owed before; written as --since is
     #[arg(long, value_name = "TIME")]
     until: Option<Since>,
-    /// At most this many
-    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
-    limit: usize,
+    #[command(flatten)]
+    page: Page,
     /// Answer with a JSON array
     #[arg(long)]
     json: bool,
+}
+
+/// What forwards are about.
+#[derive(Debug, Args)]
+pub(super) struct About {
+    /// Only those about this message: the provider's id, or key:17
+    #[arg(long, value_name = "ID")]
+    message: Option<String>,
+    /// Only those about messages to this number, in any spelling, or to this user id
+    #[arg(long, value_name = "NUMBER")]
+    recipient: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -55,22 +75,6 @@ pub(super) struct Show {
     /// Answer with a JSON object
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(group = ArgGroup::new("which").required(true).args(["ids", "subscriber"]))]
-pub(super) struct Retry {
-    /// Their ids, or the `webhook-id`s that the subscriber saw
-    #[arg(conflicts_with_all = ["missed", "state", "since", "until", "error", "source", "status"])]
-    ids: Vec<String>,
-    /// Many of this subscriber, in the background: say which with the flags below
-    #[arg(long, value_name = "NAME")]
-    subscriber: Option<String>,
-    #[command(flatten)]
-    many: replay::Many,
-    /// Send them with a new `webhook-id`, so that a subscriber that drops repeats takes them
-    #[arg(long)]
-    new_id: bool,
 }
 
 impl Verb {
@@ -96,20 +100,27 @@ impl List {
         now_ms: i64,
     ) -> anyhow::Result<Exit> {
         let reader = settings.reader()?;
-        let forwards = reader.forwards(&ForwardQuery {
+        let mut forwards = reader.forwards(&ForwardQuery {
             state: self.state,
             subscriber_id: subscriber_id(settings, self.subscriber.as_deref())?,
             error: self.error,
+            message: self.about.message.clone(),
+            recipient: self.about.recipient.clone(),
             since_ms: self.since.map(|since| since.ms(now_ms)),
             until_ms: self.until.map(|until| until.ms(now_ms)),
-            window: Window::newest(self.limit),
+            window: self.page.window(LIST)?,
             ..ForwardQuery::default()
         })?;
+        let rest = self
+            .page
+            .cut(LIST, &mut forwards, |forward| forward.forward_id);
+        let forwards = forwards.rows;
         if self.json {
+            page::say(rest, terminal)?;
             return terminal.json(&forwards);
         }
         if forwards.is_empty() {
-            return terminal.refuse("no forward is like that");
+            return terminal.refuse(rest.unwrap_or_else(|| "no forward is like that".to_owned()));
         }
         let rows = forwards.iter().map(|forward| {
             vec![
@@ -133,6 +144,7 @@ impl List {
             "STATE",
         ];
         write!(terminal.data, "{}", table(&headings, rows))?;
+        page::say(rest, terminal)?;
         Ok(Exit::Done)
     }
 }
@@ -194,42 +206,6 @@ fn show(detail: &ForwardDetail, now_ms: i64) -> String {
     format!("{facts}\n{attempts}")
 }
 
-impl Retry {
-    fn run(
-        self,
-        settings: &Settings,
-        terminal: &mut Terminal<'_>,
-        now_ms: i64,
-    ) -> anyhow::Result<Exit> {
-        if let Some(subscriber) = self.subscriber {
-            let order = self.many.order(subscriber, self.new_id, now_ms);
-            return replay::start(settings, order, terminal);
-        }
-        let reader = settings.reader()?;
-        let mut forward_ids = Vec::new();
-        for id in &self.ids {
-            match reader.forward(id, &Scope::default())? {
-                Some(found) => forward_ids.push(found.forward.forward.forward_id),
-                None => return terminal.refuse(no_forward(id)),
-            }
-        }
-        let request = Request::RetryForwards(RetrySelection {
-            forward_ids,
-            new_id: self.new_id,
-        });
-        match ask::perform_now(settings, request, terminal)? {
-            None => Ok(Exit::Refused),
-            Some(Answer::Retried { forwards: 0, .. }) => terminal
-                .refuse("nothing to send again: its payload was pruned, or its subscriber removed"),
-            Some(Answer::Retried { forwards, .. }) => {
-                writeln!(terminal.talk, "{} again", owed(forwards))?;
-                Ok(Exit::Done)
-            }
-            Some(other) => Err(ask::unexpected(&other)),
-        }
-    }
-}
-
 /// So many forwards are owed.
 pub(super) fn owed(forwards: usize) -> String {
     let what = if forwards == 1 {
@@ -246,9 +222,7 @@ pub(super) fn subscriber_id(
     name: Option<&str>,
 ) -> anyhow::Result<Option<i64>> {
     let Some(name) = name else { return Ok(None) };
-    let now_ms = Clock::system().now_ms();
-    let overview = settings.reader()?.subscriber(name, now_ms)?;
-    Ok(Some(overview.subscriber.id))
+    Ok(Some(settings.reader()?.subscriber_id(name)?))
 }
 
 /// Where a forward stands and what comes next, in one clause.

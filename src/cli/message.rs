@@ -10,13 +10,17 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::forward::number;
+use super::page::Page;
 use super::table::{prose, shorten, table};
 use super::time::{Since, stamp};
-use super::{Exit, Settings, Terminal};
+use super::{Exit, Settings, Terminal, page};
 use crate::clock::Clock;
 use crate::model::{Status, WHATSAPP};
-use crate::store::query::{MessageQuery, Window};
+use crate::store::query::MessageQuery;
 use crate::store::timeline::{MessageRecord, Timeline};
+
+/// The name of the list in its cursors.
+const LIST: &str = "messages";
 
 /// The verbs of `message`.
 #[derive(Debug, Subcommand)]
@@ -38,6 +42,9 @@ pub(super) struct Show {
     /// Of a number, list at most this many messages
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     limit: usize,
+    /// Of a number, go on from where a search ended, with the word that it named
+    #[arg(long, value_name = "WORD")]
+    cursor: Option<String>,
     /// Answer with a JSON object
     #[arg(long)]
     json: bool,
@@ -72,9 +79,8 @@ pub(super) struct List {
     /// Only those whose send itself the provider refused
     #[arg(long)]
     refused: bool,
-    /// At most this many
-    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
-    limit: usize,
+    #[command(flatten)]
+    page: Page,
     /// Answer with a JSON array
     #[arg(long)]
     json: bool,
@@ -111,19 +117,26 @@ impl Show {
         let term = self.term.join(" ");
         let reader = settings.reader()?;
         let limit = self.limit.max(1);
-        // One more than is shown tells whether there are more.
-        let mut found = reader.find_messages(&term, limit.saturating_add(1))?;
-        let more = found.len() > limit;
+        let window = page::window(LIST, limit, self.cursor.as_deref())?;
+        let found = reader.find_messages(&term, window)?;
+        let rest = page::cut_short(LIST, &found);
+        let mut found = found.rows;
+        let more = found.len() > limit || rest.is_some();
         found.truncate(limit);
         let newest = match found.first() {
             Some(newest) => reader.timeline(newest.message_id)?,
             None => None,
         };
         let Some(timeline) = newest else {
-            return terminal.refuse(format!(
-                "nothing was reported of {term:?}: check the id, or the number with its country code"
-            ));
+            return terminal.refuse(match rest {
+                Some(rest) => format!("nothing was reported of {term:?} so far. {rest}"),
+                None => format!(
+                    "nothing was reported of {term:?}: check the id, or the number with its \
+                     country code"
+                ),
+            });
         };
+        page::say(rest, terminal)?;
         let answer = answer::answer(&timeline);
         if self.json {
             return terminal.json(&Shown {
@@ -166,20 +179,23 @@ impl List {
             until_ms: self.until.as_ref().map(|until| until.ms(now_ms)),
             silent_at_ms: self.silent.then_some(now_ms),
             refused: self.refused,
-            window: Window {
-                before: None,
-                limit: self.limit,
-            },
+            window: self.page.window(LIST)?,
             ..MessageQuery::default()
         };
-        let messages = settings.reader()?.search(&query)?;
+        let mut messages = settings.reader()?.search(&query)?;
+        let rest = self
+            .page
+            .cut(LIST, &mut messages, |message| message.message_id);
+        let messages = messages.rows;
         if self.json {
+            page::say(rest, terminal)?;
             return terminal.json(&messages);
         }
         if messages.is_empty() {
-            return terminal.refuse("no message is like that");
+            return terminal.refuse(rest.unwrap_or_else(|| "no message is like that".to_owned()));
         }
         write!(terminal.data, "{}", list(&messages))?;
+        page::say(rest, terminal)?;
         Ok(Exit::Done)
     }
 }

@@ -7,18 +7,21 @@ use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use uuid::Uuid;
 
+use super::page::Page;
 use super::table::{facts, table};
 use super::time::{Since, day_and_time, stamp};
-use super::{Exit, Settings, Terminal, ask, forward};
+use super::{Exit, Settings, Terminal, ask, forward, page};
 use crate::model::{ErrorCode, ForwardState, Status};
 use crate::operations::{Answer, ReplayOrder, Request};
-use crate::store::query::Window;
 use crate::store::replay::{ReplayRecord, ReplayState};
 
 /// How often it is looked how far a replay is.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A replay that stands still for so long goes on without being watched.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The name of the list in its cursors.
+const LIST: &str = "replays";
 
 /// The verbs of `replay`.
 #[derive(Debug, Subcommand)]
@@ -36,9 +39,8 @@ pub(super) struct List {
     /// Only those for this subscriber
     #[arg(long, value_name = "NAME")]
     subscriber: Option<String>,
-    /// At most this many
-    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
-    limit: usize,
+    #[command(flatten)]
+    page: Page,
     /// Answer with a JSON array
     #[arg(long)]
     json: bool,
@@ -119,7 +121,8 @@ pub(super) fn start(
             terminal.refuse("nothing to send again: no forward is like that")
         }
         ReplayState::Done => {
-            writeln!(terminal.talk, "{} again", forward::owed(marked))?;
+            let what = forward::owed(marked);
+            writeln!(terminal.talk, "{what} again{}", forward::STATUS_ALONE)?;
             Ok(Exit::Done)
         }
         ReplayState::Cancelled => terminal.refuse(format!(
@@ -193,14 +196,17 @@ impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let only = forward::subscriber_id(settings, self.subscriber.as_deref())?;
         let only = only.map(|id| vec![id]);
-        let window = Window::newest(self.limit);
-        let replays = settings.reader()?.replays(only.as_deref(), window)?;
+        let window = self.page.window(LIST)?;
+        let mut replays = settings.reader()?.replays(only.as_deref(), window)?;
+        let rest = self.page.cut(LIST, &mut replays, |replay| replay.replay_id);
+        let replays = replays.rows;
         if self.json {
+            page::say(rest, terminal)?;
             return terminal.json(&replays);
         }
         if replays.is_empty() {
-            return terminal
-                .refuse("no replay yet: tickrelay forward retry --subscriber begins one");
+            let none = "no replay yet: tickrelay forward retry --subscriber begins one";
+            return terminal.refuse(rest.unwrap_or_else(|| none.to_owned()));
         }
         let rows = replays.iter().map(|replay| {
             vec![
@@ -221,6 +227,7 @@ impl List {
             "OWED AGAIN",
         ];
         write!(terminal.data, "{}", table(&headings, rows))?;
+        page::say(rest, terminal)?;
         Ok(Exit::Done)
     }
 }

@@ -35,7 +35,8 @@ impl Settings {
     /// # Errors
     /// As [`Self::with_store`].
     pub(super) fn reader(&self) -> anyhow::Result<Reader> {
-        Ok(Reader::new(&self.with_store()?.store.path))
+        let store = self.with_store()?.store;
+        Ok(Reader::new(&store.path).within(store.list_budget))
     }
 }
 

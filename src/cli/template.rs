@@ -4,9 +4,11 @@ use clap::{Args, Subcommand};
 
 use super::table::{shorten, table};
 use super::time::stamp;
-use super::{Exit, Settings, Terminal, ask};
+use super::{Exit, Settings, Terminal, ask, page};
 use crate::operations::{Answer, Request};
-use crate::store::query::Window;
+
+/// The name of the list in its cursors.
+const LIST: &str = "templates";
 
 /// The verbs of `template`.
 #[derive(Debug, Subcommand)]
@@ -31,6 +33,9 @@ pub(super) struct Put {
 
 #[derive(Debug, Args)]
 pub(super) struct List {
+    /// Go on from where the list ended, with the word that it named
+    #[arg(long, value_name = "WORD")]
+    cursor: Option<String>,
     /// Answer with a JSON array
     #[arg(long)]
     json: bool,
@@ -75,14 +80,16 @@ impl Verb {
 
 impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let templates = settings
-            .reader()?
-            .templates(Window::newest(usize::MAX >> 1))?;
+        let window = page::window(LIST, usize::MAX >> 1, self.cursor.as_deref())?;
+        let templates = settings.reader()?.templates(window)?;
+        let rest = page::cut_short(LIST, &templates);
+        let templates = templates.rows;
         if self.json {
+            page::say(rest, terminal)?;
             return terminal.json(&templates);
         }
         if templates.is_empty() {
-            return terminal.refuse("there is no template yet");
+            return terminal.refuse(rest.unwrap_or_else(|| "there is no template yet".to_owned()));
         }
         let rows = templates.iter().map(|template| {
             vec![
@@ -94,6 +101,7 @@ impl List {
         });
         let headings = ["NAME", "LANGUAGE", "WRITTEN (UTC)", "BODY"];
         write!(terminal.data, "{}", table(&headings, rows))?;
+        page::say(rest, terminal)?;
         Ok(Exit::Done)
     }
 }

@@ -3,12 +3,16 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::page::Page;
 use super::table::{facts, shorten, table, visible};
 use super::time::{day_and_time, stamp};
-use super::{Exit, Settings, Terminal};
+use super::{Exit, Settings, Terminal, page};
 use crate::store::WebhookOutcome;
 use crate::store::overview::{WebhookDetail, WebhookRecord};
-use crate::store::query::{Scope, WebhookQuery, Window};
+use crate::store::query::{Scope, WebhookQuery};
+
+/// The name of the list in its cursors.
+const LIST: &str = "webhooks";
 
 /// The verbs of `webhook`.
 #[derive(Debug, Subcommand)]
@@ -40,9 +44,8 @@ pub(super) struct List {
     /// Only those of this source
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// At most this many
-    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
-    limit: usize,
+    #[command(flatten)]
+    page: Page,
     /// Answer with a JSON array
     #[arg(long)]
     json: bool,
@@ -150,17 +153,22 @@ fn show_json(
 
 impl List {
     fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let webhooks = settings.reader()?.webhooks(&WebhookQuery {
+        let mut webhooks = settings.reader()?.webhooks(&WebhookQuery {
             outcome: self.outcome,
             source: self.source,
-            window: Window::newest(self.limit),
+            window: self.page.window(LIST)?,
             ..WebhookQuery::default()
         })?;
+        let rest = self
+            .page
+            .cut(LIST, &mut webhooks, |webhook| webhook.webhook_id);
+        let webhooks = webhooks.rows;
         if self.json {
+            page::say(rest, terminal)?;
             return terminal.json(&webhooks);
         }
         if webhooks.is_empty() {
-            return terminal.refuse("no webhook is like that");
+            return terminal.refuse(rest.unwrap_or_else(|| "no webhook is like that".to_owned()));
         }
         let rows = webhooks.iter().map(|webhook| {
             let detail = webhook.outcome_detail.as_deref().unwrap_or_default();
@@ -186,6 +194,7 @@ impl List {
             "DETAIL",
         ];
         write!(terminal.data, "{}", table(&headings, rows))?;
+        page::say(rest, terminal)?;
         Ok(Exit::Done)
     }
 }

@@ -11,7 +11,7 @@ use super::file::{Document, Table};
 use super::secret::Secrets;
 use super::value::{
     boolean, duration, log_filter, nearest, network_or_address, number, positive_duration,
-    public_url, size, store_path, text, word,
+    public_url, size, spell_duration, store_path, text, word,
 };
 use super::{
     Config, Events, Flag, Forward, Inputs, LoadError, Loaded, Log, Origin, Retention, Server,
@@ -121,6 +121,15 @@ impl Layers<'_> {
                 default.disk_reserve_bytes,
                 size(0),
             ),
+            list_budget: self.scalar(&table, "list_budget", default.list_budget, |text| {
+                match duration(text)? {
+                    long if long > Store::MOST_LIST_BUDGET => Err(format!(
+                        "{} is too long: a read that takes 30 s is cut, and keeps the write-ahead log; write 20s or less",
+                        spell_duration(long)
+                    )),
+                    budget => Ok(budget),
+                }
+            }),
             keys: secrets.keys(&table, "key"),
             retention: self.retention(table.table("retention")),
             passed_over: None,

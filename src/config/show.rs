@@ -65,6 +65,7 @@ fn store(store: &Store) -> Settings {
         ("durability", Some(word(store.durability.as_str()))),
         ("wal_limit", Some(size(store.wal_limit_bytes))),
         ("disk_reserve", Some(size(store.disk_reserve_bytes))),
+        ("list_budget", Some(time(store.list_budget))),
         ("key", (keys > 0).then(|| masked(keys))),
     ]
 }

@@ -137,3 +137,12 @@ pub struct UnknownError {
     /// When the latest of those arrived, ms since 1970 UTC.
     pub last_seen_ms: i64,
 }
+
+impl UnknownError {
+    /// Adds what other reports say of the same error.
+    pub fn absorb(&mut self, other: &Self) {
+        self.reports = self.reports.saturating_add(other.reports);
+        self.first_seen_ms = self.first_seen_ms.min(other.first_seen_ms);
+        self.last_seen_ms = self.last_seen_ms.max(other.last_seen_ms);
+    }
+}

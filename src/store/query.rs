@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::WebhookOutcome;
@@ -57,6 +59,71 @@ impl Window {
     }
 }
 
+/// What was found of a list, in its order.
+#[derive(Debug, Clone)]
+pub struct Listing<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// How far the list was searched when its time budget was used up; `None` when the page is full
+    /// or the list was searched to its end.
+    pub reached: Option<Reached>,
+}
+
+/// How far a list was searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    /// The last key that was searched: the next page begins behind it.
+    pub key: i64,
+    /// The time of the row there, ms since 1970 UTC.
+    pub at_ms: Option<i64>,
+}
+
+impl<T> From<Vec<T>> for Listing<T> {
+    fn from(rows: Vec<T>) -> Self {
+        Self {
+            rows,
+            reached: None,
+        }
+    }
+}
+
+impl<T> Listing<T> {
+    /// The same with each row turned into another.
+    pub fn map<U>(self, turn: impl FnMut(T) -> U) -> Listing<U> {
+        Listing {
+            rows: self.rows.into_iter().map(turn).collect(),
+            reached: self.reached,
+        }
+    }
+}
+
+/// The place in a list from which the next page goes on, as a word to be handed back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// The name of the list: a cursor of another one is refused.
+    pub list: &'static str,
+    /// The last key of the page before.
+    pub key: i64,
+}
+
+impl Cursor {
+    /// Reads a cursor of that list; `None` for any other text.
+    #[must_use]
+    pub fn read(list: &'static str, text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let text = String::from_utf8(bytes).ok()?;
+        let key = text.strip_prefix(list)?.strip_prefix(':')?.parse().ok()?;
+        Some(Self { list, key })
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { list, key } = self;
+        f.write_str(&URL_SAFE_NO_PAD.encode(format!("{list}:{key}")))
+    }
+}
+
 /// Which forwards to list, the newest first.
 #[derive(Debug, Clone, Default)]
 pub struct ForwardQuery {
@@ -66,6 +133,14 @@ pub struct ForwardQuery {
     pub subscriber_id: Option<i64>,
     /// Whose latest attempt failed with this code.
     pub error: Option<ErrorCode>,
+    /// About the message with this id of the provider's, or with this key, written `17` or `key:17`.
+    pub message: Option<String>,
+    /// About messages that name this recipient, or of which a report does, in any spelling.
+    pub recipient: Option<String>,
+    /// About messages of this source.
+    pub source: Option<String>,
+    /// That tell this status.
+    pub status: Option<Status>,
     /// Owed at or after, ms since 1970 UTC.
     pub since_ms: Option<i64>,
     /// Owed before, ms since 1970 UTC.

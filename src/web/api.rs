@@ -29,6 +29,7 @@ mod webhooks;
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -69,6 +70,8 @@ pub struct Api {
     operations: Operations,
     /// Where providers reach the service.
     public_url: Option<String>,
+    /// How long a list is searched.
+    list_budget: Duration,
     under_way: Arc<once::UnderWay>,
 }
 
@@ -79,6 +82,7 @@ impl Api {
         Self {
             operations,
             public_url: config.server.public_url.clone(),
+            list_budget: config.store.list_budget,
             under_way: Arc::default(),
         }
     }
@@ -294,6 +298,7 @@ impl Asked {
         read: impl FnOnce(&Reader) -> Result<T, crate::store::Error> + Send + 'static,
     ) -> Result<T, Problem> {
         let reader = self.shared.store.reader();
+        let reader = reader.within(self.shared.api.list_budget);
         let read = web::block(move || read(&reader)).await;
         Ok(read.map_err(|error| Problem::internal(&error))??)
     }

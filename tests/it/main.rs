@@ -14,6 +14,7 @@
 //! - `filtering`: who is told of which report, in which words, and why the others are not.
 //! - `retrying`: what was not taken: when it is tried again, by whom it is stopped, what is kept.
 //! - `replays`: many forwards sent again as a job that can be watched, stopped and killed.
+//! - `resend`: from a message or a number to its forwards, and to the status again.
 //! - `poisoned`: a subscriber that refuses some payloads for ever, and the others arrive.
 //! - `outage`: a subscriber that is down as a whole uses up nothing, and then all arrives.
 //! - `spilled`: a backlog larger than memory, and lanes that read the table.
@@ -36,6 +37,7 @@
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
 //! - `queries`: the rows that views and ready queries give, and the words that explain them.
 //! - `verifying`: who has the secret tells our requests from anybody else's, with our programs and others'.
+//! - `lists`: a list answers in time, says how far back it came, and goes on from there.
 //! - `upkeep`: pruning by age, reading stored webhooks again.
 //! - `api`: who may ask what over HTTP, what is answered, and how it is refused.
 //! - `changes`: a change is whole, whatever becomes of its connection and of the disk.
@@ -79,6 +81,7 @@ mod groups;
 mod guide;
 mod ingest;
 mod isolation;
+mod lists;
 mod manifest;
 mod matrix;
 mod normalise;
@@ -94,6 +97,7 @@ mod queries;
 mod registering;
 mod reliability;
 mod replays;
+mod resend;
 mod retrying;
 mod samples;
 mod sealing;

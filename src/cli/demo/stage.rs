@@ -191,7 +191,7 @@ impl Stage {
             window: Window::newest(1),
             ..WebhookQuery::default()
         };
-        let Some(webhook) = self.reader.webhooks(&query)?.into_iter().next() else {
+        let Some(webhook) = self.reader.webhooks(&query)?.rows.into_iter().next() else {
             return Ok(None);
         };
         let reports = self.reader.reports_of(&webhook)?;

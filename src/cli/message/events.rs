@@ -4,7 +4,7 @@ use super::answer::{called, member};
 use super::message_id;
 use crate::catalogue;
 use crate::cli::forward::{fate, number, tell_attempt};
-use crate::cli::table::{clean, facts, item};
+use crate::cli::table::{clean, facts, item, prose};
 use crate::cli::time::{span, stamp};
 use crate::model::{Change, Field, ForwardState, Kind, TypeRule, WHATSAPP};
 use crate::store::timeline::{ForwardHistory, MessageRecord, ReportRecord, Timeline};
@@ -26,7 +26,20 @@ pub(super) fn timeline(timeline: &Timeline, now_ms: i64) -> String {
         text.push('\n');
         text.push_str(&event(report, &timeline.message, now_ms));
     }
+    let mut forwards = timeline.reports.iter().flat_map(|report| &report.forwards);
+    if let Some(forward) = forwards.find(|it| it.forward.state != ForwardState::Pending) {
+        text.push('\n');
+        text.push_str(&prose(&resend(forward.forward.forward_id), 0));
+    }
     text
+}
+
+/// How a status is sent again, and that this is not the message.
+fn resend(forward_id: i64) -> String {
+    format!(
+        "To send a status to your system again: tickrelay forward retry {forward_id} (with the \
+         number of its forward). The WhatsApp message itself is never sent again."
+    )
 }
 
 fn head(message: &MessageRecord) -> String {
@@ -223,7 +236,8 @@ fn forwarded(forward: &ForwardHistory, now_ms: i64) -> Vec<String> {
         ""
     };
     let name = &record.subscriber;
-    let mut lines = vec![format!("{name}{removed}: {}", fate(record, now_ms))];
+    let (fate, id) = (fate(record, now_ms), record.forward_id);
+    let mut lines = vec![format!("{name}{removed}: {fate} (forward {id})")];
     let at_once = record.state == ForwardState::Delivered && forward.history.len() <= 1;
     if !at_once {
         let attempts = forward.history.iter();

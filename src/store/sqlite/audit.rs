@@ -2,11 +2,13 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::backend;
+use super::clause::{Clause, Select};
+use super::listing::Keyed;
 use super::reader::{Reader, word};
+use super::{backend, ranges};
 use crate::store::Error;
 use crate::store::audit::{AuditRecord, Change};
-use crate::store::query::Window;
+use crate::store::query::{Listing, Window};
 
 /// Writes a change down, in its transaction.
 pub(super) fn write(connection: &Connection, change: &Change, now_ms: i64) -> Result<(), Error> {
@@ -30,22 +32,21 @@ pub(super) fn write(connection: &Connection, change: &Change, now_ms: i64) -> Re
         .map_err(|error| backend("cannot write the audit".to_owned(), error))
 }
 
+const AUDIT: Keyed = Keyed::newest("audit", "audit_id", "at_ms");
+
 impl Reader {
     /// What was changed, the newest first.
     ///
     /// # Errors
     /// As every read.
-    pub fn audit(&self, window: Window) -> Result<Vec<AuditRecord>, Error> {
-        self.read("read the audit", |connection| {
-            connection
-                .prepare("SELECT * FROM audit WHERE audit_id < ?1 ORDER BY audit_id DESC LIMIT ?2")?
-                .query_map(
-                    params![window.before.unwrap_or(i64::MAX), window.limit],
-                    read_audit,
-                )?
-                .collect()
-        })
+    pub fn audit(&self, window: Window) -> Result<Listing<AuditRecord>, Error> {
+        self.list("read the audit", window, |_| Ok(select()), read_audit)
     }
+}
+
+/// The statement of the list of changes.
+pub(super) fn select() -> Select {
+    Clause::default().select("SELECT * FROM audit", AUDIT, ranges::all())
 }
 
 fn read_audit(row: &Row<'_>) -> rusqlite::Result<AuditRecord> {

@@ -3,18 +3,23 @@
 //! The index on bulk ids holds them by id and source and then in order of arrival, so a page of
 //! messages costs what it shows; how a broadcast stands costs a look at each of its messages.
 
-use rusqlite::{Connection, Row, params};
+use std::time::Instant;
 
-use super::histories::json_list;
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params_from_iter};
+
+use super::clause::{Clause, Select};
+use super::listing::{Keyed, Order};
 use super::messages::read_error;
 use super::polls::polls_of;
+use super::ranges;
 use super::reader::{Reader, maybe_word};
-use super::search::seen;
+use super::search::{self, MESSAGES, seen};
 use crate::provider::Provider;
 use crate::store::Error;
 use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
 use crate::store::poll::{PollRecord, PollState};
-use crate::store::query::{Scope, Window};
+use crate::store::query::{Listing, Reached, Scope, Window};
 
 /// As `v_broadcasts` counts.
 const COUNTS: &str = "min(message_id) AS first_message_id, bulk_id, source.name AS source, \
@@ -32,37 +37,53 @@ impl Reader {
     ///
     /// # Errors
     /// As every read.
-    pub fn broadcasts(&self, scope: &Scope, window: Window) -> Result<Vec<BroadcastRecord>, Error> {
+    pub fn broadcasts(
+        &self,
+        scope: &Scope,
+        window: Window,
+    ) -> Result<Listing<BroadcastRecord>, Error> {
         self.read("list broadcasts", |connection| {
-            // For who sees everything the index alone is read.
-            let (join, seen) = if *scope == Scope::default() {
-                ("", "?1 IS NULL AND ?2 IS NULL AND ?5 = '[]'".to_owned())
-            } else {
-                ("JOIN source USING (source_id)", seen("?5"))
+            let begun = Instant::now();
+            let found = match self.by_index(connection, scope, window)? {
+                Some(found) => Listing::from(found),
+                None => self.list_on(connection, &firsts(scope), window, read_first)?,
             };
-            let found: Vec<(String, i64)> = connection
-                .prepare(&format!(
-                    "SELECT bulk_id, message.source_id FROM message {join} \
-                     WHERE bulk_id IS NOT NULL AND {seen} GROUP BY bulk_id, message.source_id \
-                     HAVING min(message_id) < ?3 ORDER BY min(message_id) DESC LIMIT ?4"
-                ))?
-                .query_map(
-                    params![
-                        scope.owner,
-                        json_list(&scope.sources),
-                        window.before.unwrap_or(i64::MAX),
-                        window.limit,
-                        scope.owned()
-                    ],
-                    |row| Ok((row.get(0)?, row.get(1)?)),
-                )?
-                .collect::<rusqlite::Result<_>>()?;
-            let mut broadcasts = Vec::with_capacity(found.len());
-            for (bulk_id, source_id) in found {
-                broadcasts.extend(counted(connection, scope, &bulk_id, Some(source_id))?);
+            let mut broadcasts = Listing::from(Vec::with_capacity(found.rows.len()));
+            for first in found.rows {
+                // Counting looks at each message: what there is no time for is left to the next page.
+                if let Some(last) = broadcasts.rows.last()
+                    && begun.elapsed() >= self.budget
+                {
+                    broadcasts.reached = Some(reached(last));
+                    return Ok(broadcasts);
+                }
+                let counted = counted(connection, scope, &first.bulk_id, Some(first.source_id))?;
+                broadcasts.rows.extend(counted);
             }
+            broadcasts.reached = found.reached;
             Ok(broadcasts)
         })
+    }
+
+    /// Looks through the index of broadcasts, which has no order by key; `None` when that took half
+    /// of a list's time, because there are so many messages.
+    fn by_index(
+        &self,
+        connection: &Connection,
+        scope: &Scope,
+        window: Window,
+    ) -> rusqlite::Result<Option<Vec<First>>> {
+        self.cut_at(connection, Instant::now() + self.budget / 2)?;
+        let (sql, values) = grouped(scope, window);
+        let found = connection
+            .prepare(&sql)?
+            .query_map(params_from_iter(&values), read_first)
+            .and_then(Iterator::collect);
+        self.cut_at_last(connection)?;
+        match found {
+            Err(error) if self.is_over(&error) => Ok(None),
+            found => found.map(Some),
+        }
     }
 
     /// How the broadcasts of this id stand: one for each source that has it.
@@ -94,41 +115,95 @@ impl Reader {
         scope: &Scope,
         after: Option<i64>,
         limit: usize,
-    ) -> Result<Vec<BroadcastMessage>, Error> {
-        self.read("read the messages of the broadcast", |connection| {
-            connection
-                .prepare(&format!(
-                    "SELECT message_id, recipient, provider_message_id, status, error_key, \
-                     error_code, error_title, error_details, last_report_at_ms \
-                     FROM message JOIN source USING (source_id) WHERE {} AND bulk_id = ?3 \
-                     AND message.source_id = (SELECT source_id FROM source WHERE name = ?4) \
-                     AND message_id > ?5 ORDER BY message_id LIMIT ?6",
-                    seen("?7")
-                ))?
-                .query_map(
-                    params![
-                        scope.owner,
-                        json_list(&scope.sources),
-                        broadcast.bulk_id,
-                        broadcast.source,
-                        after.unwrap_or_default(),
-                        limit,
-                        scope.owned()
-                    ],
-                    |row| {
-                        Ok(BroadcastMessage {
-                            message_id: row.get("message_id")?,
-                            recipient: row.get("recipient")?,
-                            provider_message_id: row.get("provider_message_id")?,
-                            status: maybe_word(row, "status")?,
-                            error: read_error(row)?,
-                            last_report_at_ms: row.get("last_report_at_ms")?,
-                        })
-                    },
-                )?
-                .collect()
-        })
+    ) -> Result<Listing<BroadcastMessage>, Error> {
+        let window = Window {
+            before: after,
+            limit,
+        };
+        let select = |_: &Connection| Ok(messages(broadcast, scope));
+        self.list(
+            "read the messages of the broadcast",
+            window,
+            select,
+            |row| {
+                Ok(BroadcastMessage {
+                    message_id: row.get("message_id")?,
+                    recipient: row.get("recipient")?,
+                    provider_message_id: row.get("provider_message_id")?,
+                    status: maybe_word(row, "status")?,
+                    error: read_error(row)?,
+                    last_report_at_ms: row.get("last_report_at_ms")?,
+                })
+            },
+        )
     }
+}
+
+/// The first message of a broadcast at a source.
+struct First {
+    bulk_id: String,
+    source_id: i64,
+}
+
+fn read_first(row: &Row<'_>) -> rusqlite::Result<First> {
+    Ok(First {
+        bulk_id: row.get("bulk_id")?,
+        source_id: row.get("source_id")?,
+    })
+}
+
+const fn reached(last: &BroadcastRecord) -> Reached {
+    Reached {
+        key: last.first_message_id,
+        at_ms: Some(last.first_report_at_ms),
+    }
+}
+
+/// The statement that has the first message of each broadcast, by their index.
+pub(super) fn grouped(scope: &Scope, window: Window) -> (String, Vec<Value>) {
+    let mut clause = Clause::default();
+    clause.and("bulk_id IS NOT NULL");
+    seen(&mut clause, scope, "message");
+    let before = clause.bind(window.before.unwrap_or(i64::MAX));
+    let limit = clause.bind(i64::try_from(window.limit).unwrap_or(i64::MAX));
+    let sql = format!(
+        "SELECT bulk_id, source_id FROM message WHERE {} GROUP BY bulk_id, source_id \
+         HAVING min(message_id) < {before} ORDER BY min(message_id) DESC LIMIT {limit}",
+        clause.text()
+    );
+    (sql, clause.values().to_vec())
+}
+
+/// The same by parts of the keys: a message with none of its broadcast before it.
+pub(super) fn firsts(scope: &Scope) -> Select {
+    let mut clause = Clause::default();
+    clause.and("message.bulk_id IS NOT NULL");
+    seen(&mut clause, scope, "message");
+    let mut earlier = Clause::after(&clause);
+    earlier.and(
+        "earlier.bulk_id = message.bulk_id AND earlier.source_id = message.source_id \
+         AND earlier.message_id < message.message_id",
+    );
+    seen(&mut earlier, scope, "earlier");
+    clause.and_not_exists("message AS earlier", earlier);
+    let head = "SELECT message.bulk_id, message.source_id, message.message_id \
+                FROM message NOT INDEXED";
+    clause.select(head, MESSAGES, ranges::all())
+}
+
+/// The statement of the messages of a broadcast.
+pub(super) fn messages(broadcast: &BroadcastRecord, scope: &Scope) -> Select {
+    let mut clause = Clause::default();
+    clause.and_if("message.bulk_id = ?", Some(broadcast.bulk_id.clone()));
+    search::of_source(&mut clause, Some(&broadcast.source), "message");
+    seen(&mut clause, scope, "message");
+    let head = "SELECT message_id, recipient, provider_message_id, status, error_key, \
+                error_code, error_title, error_details, last_report_at_ms FROM message";
+    let keyed = Keyed {
+        order: Order::OldestFirst,
+        ..MESSAGES
+    };
+    clause.select(head, keyed, ranges::all())
 }
 
 fn counted(
@@ -137,23 +212,18 @@ fn counted(
     bulk_id: &str,
     source_id: Option<i64>,
 ) -> rusqlite::Result<Vec<BroadcastRecord>> {
+    let mut clause = Clause::default();
+    clause.and_if("message.bulk_id = ?", Some(bulk_id.to_owned()));
+    clause.and_if("message.source_id = ?", source_id);
+    seen(&mut clause, scope, "message");
+    let sql = format!(
+        "SELECT {COUNTS} FROM message JOIN source USING (source_id) WHERE {} \
+         GROUP BY message.source_id ORDER BY source.name",
+        clause.text()
+    );
     let mut found: Vec<BroadcastRecord> = connection
-        .prepare_cached(&format!(
-            "SELECT {COUNTS} FROM message JOIN source USING (source_id) \
-             WHERE {} AND bulk_id = ?3 AND (?4 IS NULL OR message.source_id = ?4) \
-             GROUP BY message.source_id ORDER BY source.name",
-            seen("?5")
-        ))?
-        .query_map(
-            params![
-                scope.owner,
-                json_list(&scope.sources),
-                bulk_id,
-                source_id,
-                scope.owned()
-            ],
-            read_broadcast,
-        )?
+        .prepare_cached(&sql)?
+        .query_map(params_from_iter(clause.values()), read_broadcast)?
         .collect::<rusqlite::Result<_>>()?;
     for poll in polls(connection, scope, bulk_id)? {
         let mut ours = found.iter_mut();

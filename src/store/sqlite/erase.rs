@@ -8,8 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, params, params_from_iter};
 
+use super::clause::Clause;
 use super::mentions::Mentions;
 use super::texts::{TEXTS, Texts, blot_alerts, forget_ignored, keys_of};
 use super::writer::Core;
@@ -559,18 +560,28 @@ fn delete_forwards(
     message_id: i64,
     report_id: Option<i64>,
 ) -> rusqlite::Result<()> {
+    let mut clause = Clause::default();
+    clause.and_if("message_id = ?", Some(message_id));
+    clause.and_if("report_id = ?", report_id);
+    let theirs = clause.text();
     for sql in [
-        "DELETE FROM attempt WHERE forward_id IN (SELECT forward_id FROM forward \
-         WHERE message_id = ?1 AND (?2 IS NULL OR report_id = ?2))",
-        "DELETE FROM former_uid WHERE forward_id IN (SELECT forward_id FROM forward \
-         WHERE message_id = ?1 AND (?2 IS NULL OR report_id = ?2))",
-        "DELETE FROM payload WHERE payload_id IN (SELECT payload_id FROM forward \
-         WHERE message_id = ?1 AND (?2 IS NULL OR report_id = ?2))",
-        "DELETE FROM forward WHERE message_id = ?1 AND (?2 IS NULL OR report_id = ?2)",
+        format!(
+            "DELETE FROM attempt WHERE forward_id IN \
+             (SELECT forward_id FROM forward WHERE {theirs})"
+        ),
+        format!(
+            "DELETE FROM former_uid WHERE forward_id IN \
+             (SELECT forward_id FROM forward WHERE {theirs})"
+        ),
+        format!(
+            "DELETE FROM payload WHERE payload_id IN \
+             (SELECT payload_id FROM forward WHERE {theirs})"
+        ),
+        format!("DELETE FROM forward WHERE {theirs}"),
     ] {
         connection
-            .prepare_cached(sql)?
-            .execute(params![message_id, report_id])?;
+            .prepare_cached(&sql)?
+            .execute(params_from_iter(clause.values()))?;
     }
     Ok(())
 }

@@ -1,11 +1,16 @@
 //! The table `error_code`, and which errors the providers named that it does not explain.
 
-use rusqlite::Connection;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
-use super::backend;
+use rusqlite::{Connection, Row};
+
+use super::listing::Keyed;
 use super::reader::Reader;
+use super::{backend, ranges};
 use crate::store::Error;
 use crate::store::overview::UnknownError;
+use crate::store::query::Listing;
 
 /// Brings the table `error_code`, for analysts to join, up to this build's catalogue; what
 /// stands there already is not written again, nor synced.
@@ -55,43 +60,66 @@ pub(super) fn fill(connection: &mut Connection) -> Result<(), Error> {
     fill(connection).map_err(|error| backend("cannot write the table error_code".to_owned(), error))
 }
 
+const REPORTS: Keyed = Keyed::newest("report", "report_id", "received_at_ms");
+
+/// The unknown errors of some reports. Where a report has several errors the column `errors` holds
+/// them all, the primary one again among them.
+pub(super) const UNKNOWN: &str = "WITH named AS ( \
+         SELECT error_key, error_code AS code, error_title AS title, \
+                error_details AS details, received_at_ms \
+         FROM report WHERE report_id BETWEEN ?1 AND ?2 \
+         AND error_key IS NOT NULL AND errors IS NULL \
+         UNION ALL \
+         SELECT value ->> 'error_key', value ->> 'code', value ->> 'title', \
+                value ->> 'details', received_at_ms \
+         FROM report, json_each(errors) WHERE report_id BETWEEN ?1 AND ?2 \
+         AND errors IS NOT NULL) \
+     SELECT error_key, code, title, details, count(*), min(received_at_ms), \
+            max(received_at_ms) \
+     FROM named WHERE error_key NOT IN (SELECT error_key FROM error_code) GROUP BY error_key";
+
 impl Reader {
-    /// The errors in reports that the table `error_code` does not know, the most frequent
-    /// first.
+    /// The errors in reports, or in those before the key `before`, that the table `error_code` does
+    /// not know, the most frequent first. Reports are searched from the newest on, as long as a list
+    /// may.
     ///
     /// # Errors
     /// As every read.
-    pub fn unknown_errors(&self) -> Result<Vec<UnknownError>, Error> {
+    pub fn unknown_errors(&self, before: Option<i64>) -> Result<Listing<UnknownError>, Error> {
         self.read("look for unknown errors", |connection| {
-            // Where a report has several errors the column `errors` holds them all, the
-            // primary one again among them.
-            connection
-                .prepare(
-                    "WITH named AS ( \
-                         SELECT error_key, error_code AS code, error_title AS title, \
-                                error_details AS details, received_at_ms \
-                         FROM report WHERE error_key IS NOT NULL AND errors IS NULL \
-                         UNION ALL \
-                         SELECT value ->> 'error_key', value ->> 'code', value ->> 'title', \
-                                value ->> 'details', received_at_ms \
-                         FROM report, json_each(errors) WHERE errors IS NOT NULL) \
-                     SELECT error_key, code, title, details, count(*), min(received_at_ms), \
-                            max(received_at_ms) \
-                     FROM named WHERE error_key NOT IN (SELECT error_key FROM error_code) \
-                     GROUP BY error_key ORDER BY count(*) DESC, error_key",
-                )?
-                .query_map([], |row| {
-                    Ok(UnknownError {
-                        error_key: row.get(0)?,
-                        code: row.get(1)?,
-                        title: row.get(2)?,
-                        details: row.get(3)?,
-                        reports: row.get(4)?,
-                        first_seen_ms: row.get(5)?,
-                        last_seen_ms: row.get(6)?,
-                    })
-                })?
-                .collect()
+            let mut select = connection.prepare(UNKNOWN)?;
+            let mut known: HashMap<String, UnknownError> = HashMap::new();
+            let keys = (&ranges::all()[..], before);
+            let reached = self.walk(connection, REPORTS, keys, |part| {
+                let found: Vec<UnknownError> = select
+                    .query_map([part.first, part.last], read_unknown)?
+                    .collect::<rusqlite::Result<_>>()?;
+                for error in found {
+                    match known.entry(error.error_key.clone()) {
+                        Entry::Vacant(entry) => drop(entry.insert(error)),
+                        Entry::Occupied(mut entry) => entry.get_mut().absorb(&error),
+                    }
+                }
+                Ok(false)
+            })?;
+            let mut rows: Vec<UnknownError> = known.into_values().collect();
+            rows.sort_unstable_by(|one, other| {
+                let by_number = other.reports.cmp(&one.reports);
+                by_number.then_with(|| one.error_key.cmp(&other.error_key))
+            });
+            Ok(Listing { rows, reached })
         })
     }
+}
+
+fn read_unknown(row: &Row<'_>) -> rusqlite::Result<UnknownError> {
+    Ok(UnknownError {
+        error_key: row.get(0)?,
+        code: row.get(1)?,
+        title: row.get(2)?,
+        details: row.get(3)?,
+        reports: row.get(4)?,
+        first_seen_ms: row.get(5)?,
+        last_seen_ms: row.get(6)?,
+    })
 }

@@ -1,12 +1,19 @@
 //! Reading forwards: how each came to its end, attempt by attempt.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::time::Instant;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use uuid::Uuid;
 
+use super::clause::{Clause, Select};
+use super::listing::Keyed;
+use super::ranges::{self, Timed};
 use super::reader::{Reader, maybe_word, word};
-use crate::model::{ErrorCode, ForwardState};
+use super::{messages, search};
+use crate::model::ForwardState;
 use crate::store::Error;
-use crate::store::query::{AttemptOutcome, AttemptQuery, ForwardQuery, Scope};
+use crate::store::query::{AttemptOutcome, AttemptQuery, ForwardQuery, Listing, Scope};
 use crate::store::timeline::{
     AttemptAt, AttemptRecord, ForwardDetail, ForwardHistory, ForwardRecord,
 };
@@ -19,86 +26,73 @@ const SELECT_FORWARD: &str = "SELECT forward.*, subscriber.name AS subscriber, s
      LEFT JOIN message ON message.message_id = forward.message_id \
      LEFT JOIN report ON report.report_id = forward.report_id";
 
+const SELECT_ATTEMPT: &str = "SELECT attempt.*, forward.uid, subscriber.name AS subscriber \
+     FROM attempt CROSS JOIN forward USING (forward_id) \
+     CROSS JOIN subscriber USING (subscriber_id) \
+     LEFT JOIN message ON message.message_id = forward.message_id";
+
+const FORWARDS: Keyed = Keyed::newest("forward", "forward_id", "owed_since_ms");
+const ATTEMPTS: Keyed = Keyed::newest("attempt", "attempt_id", "started_at_ms");
+
 impl Reader {
     /// The forwards that match, the newest first.
     ///
     /// # Errors
     /// As every read.
-    pub fn forwards(&self, query: &ForwardQuery) -> Result<Vec<ForwardRecord>, Error> {
+    pub fn forwards(&self, query: &ForwardQuery) -> Result<Listing<ForwardRecord>, Error> {
         self.read("list forwards", |connection| {
-            connection
-                .prepare(&format!(
-                    "{SELECT_FORWARD} WHERE {} AND (?1 IS NULL OR forward.subscriber_id = ?1) \
-                     AND (?2 IS NULL OR forward.owed_since_ms >= ?2) \
-                     AND (?3 IS NULL OR forward.owed_since_ms < ?3) \
-                     AND (?4 IS NULL OR forward.last_error = ?4) \
-                     AND forward.forward_id < ?5 AND {} \
-                     ORDER BY forward.forward_id DESC LIMIT ?6",
-                    in_state(query.state),
-                    seen("?7", "?8"),
-                ))?
-                .query_map(
-                    params![
-                        query.subscriber_id,
-                        query.since_ms,
-                        query.until_ms,
-                        query.error.map(ErrorCode::as_str),
-                        query.window.before.unwrap_or(i64::MAX),
-                        query.window.limit,
-                        query.scope.owner,
-                        json_list(&query.scope.sources),
-                    ],
-                    read_forward,
-                )?
-                .collect()
+            if query.state == Some(ForwardState::Pending) {
+                let found = self.pending_forwards(connection, query)?;
+                if let Some(found) = found {
+                    return Ok(Listing::from(found));
+                }
+            }
+            let select = forwards(connection, query, Of::AnyState)?;
+            self.list_on(connection, &select, query.window, read_forward)
         })
+    }
+
+    /// Looks through the index of what is pending, which has no order by key; `None` when that took
+    /// half of a list's time, because so much is.
+    fn pending_forwards(
+        &self,
+        connection: &Connection,
+        query: &ForwardQuery,
+    ) -> rusqlite::Result<Option<Vec<ForwardRecord>>> {
+        self.cut_at(connection, Instant::now() + self.budget / 2)?;
+        let select = forwards(connection, query, Of::Pending)?;
+        let last_key = query.window.before.map_or(i64::MAX, |before| before - 1);
+        let limit = i64::try_from(query.window.limit).unwrap_or(i64::MAX);
+        let ends = [0, last_key, limit].map(Value::from);
+        let found = connection
+            .prepare(&select.sql)?
+            .query_map(
+                params_from_iter(select.values.iter().chain(&ends)),
+                read_forward,
+            )
+            .and_then(Iterator::collect);
+        self.cut_at_last(connection)?;
+        match found {
+            Err(error) if self.is_over(&error) => Ok(None),
+            found => found.map(Some),
+        }
     }
 
     /// The attempts that match, the newest first.
     ///
     /// # Errors
     /// As every read.
-    pub fn attempts(&self, query: &AttemptQuery) -> Result<Vec<AttemptAt>, Error> {
-        self.read("list attempts", |connection| {
-            connection
-                .prepare(&format!(
-                    "SELECT attempt.*, forward.uid, subscriber.name AS subscriber \
-                     FROM attempt CROSS JOIN forward USING (forward_id) \
-                     CROSS JOIN subscriber USING (subscriber_id) \
-                     LEFT JOIN message ON message.message_id = forward.message_id \
-                     WHERE (?1 IS NULL OR forward.subscriber_id = ?1) \
-                     AND (?2 IS NULL OR attempt.started_at_ms >= ?2) \
-                     AND (?3 IS NULL OR attempt.started_at_ms < ?3) \
-                     AND (?4 IS NULL OR attempt.error_code = ?4) \
-                     AND (?5 IS NULL OR (attempt.error_code IS NULL) = ?5) \
-                     AND attempt.attempt_id < ?6 AND {} \
-                     ORDER BY attempt.attempt_id DESC LIMIT ?7",
-                    seen("?8", "?9"),
-                ))?
-                .query_map(
-                    params![
-                        query.subscriber_id,
-                        query.since_ms,
-                        query.until_ms,
-                        query.error.map(ErrorCode::as_str),
-                        query.outcome.map(|it| it == AttemptOutcome::Delivered),
-                        query.window.before.unwrap_or(i64::MAX),
-                        query.window.limit,
-                        query.scope.owner,
-                        json_list(&query.scope.sources),
-                    ],
-                    |row| {
-                        let uid: [u8; 16] = row.get("uid")?;
-                        Ok(AttemptAt {
-                            attempt_id: row.get("attempt_id")?,
-                            forward_id: row.get("forward_id")?,
-                            uid: Uuid::from_bytes(uid),
-                            subscriber: row.get("subscriber")?,
-                            attempt: read_attempt(row)?,
-                        })
-                    },
-                )?
-                .collect()
+    pub fn attempts(&self, query: &AttemptQuery) -> Result<Listing<AttemptAt>, Error> {
+        let select = |connection: &Connection| attempts(connection, query);
+        self.list("list attempts", query.window, select, |row| {
+            let uid: [u8; 16] = row.get("uid")?;
+            Ok(AttemptAt {
+                attempt_id: row.get("attempt_id")?,
+                forward_id: row.get("forward_id")?,
+                uid: Uuid::from_bytes(uid),
+                subscriber: row.get("subscriber")?,
+                attempt: read_attempt(row)?,
+            })
         })
     }
 
@@ -120,19 +114,91 @@ impl Reader {
     }
 }
 
+/// By which way a list of forwards is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// Part by part of the keys.
+    AnyState,
+    /// By the index of what is pending.
+    Pending,
+}
+
+/// The statement of a list of forwards.
+pub(super) fn forwards(
+    connection: &Connection,
+    query: &ForwardQuery,
+    way: Of,
+) -> rusqlite::Result<Select> {
+    let mut clause = Clause::default();
+    // As literal text, so that the index of what is pending can be used.
+    let state = query.state.map(ForwardState::as_str);
+    if let Some(state) = state {
+        clause.and(format!("forward.state = '{state}'"));
+    }
+    // That index is of no use for a part of the keys: the sign keeps SQLite from it.
+    let subscriber = match way {
+        Of::AnyState => "+forward.subscriber_id = ?",
+        Of::Pending => "forward.subscriber_id = ?",
+    };
+    clause.and_if(subscriber, query.subscriber_id);
+    if let Some(message) = &query.message {
+        let keys = messages::keys_of(connection, message)?;
+        let keys = serde_json::to_string(&keys).unwrap_or_default();
+        let condition = "forward.message_id IN (SELECT value FROM json_each(?))";
+        clause.and_if(condition, Some(keys));
+    }
+    clause.and_if("forward.owed_since_ms >= ?", query.since_ms);
+    clause.and_if("forward.owed_since_ms < ?", query.until_ms);
+    let error = query.error.map(|code| code.as_str().to_owned());
+    clause.and_if("forward.last_error = ?", error);
+    let status = query.status.map(|status| status.as_str().to_owned());
+    clause.and_if("report.status = ?", status);
+    search::of_source(&mut clause, query.source.as_deref(), "message");
+    seen(&mut clause, &query.scope);
+    let recipient = (query.recipient.as_ref(), &query.scope);
+    search::of_recipient(connection, &mut clause, recipient)?;
+    let head = match way {
+        Of::AnyState => SELECT_FORWARD.to_owned(),
+        Of::Pending => SELECT_FORWARD.replace(
+            "FROM forward JOIN",
+            "FROM forward INDEXED BY forward_due JOIN",
+        ),
+    };
+    let keys = ranges::within(connection, Timed::Forward, query.since_ms, query.until_ms)?;
+    Ok(clause.select(&head, FORWARDS, keys))
+}
+
+/// The statement of a list of attempts.
+pub(super) fn attempts(connection: &Connection, query: &AttemptQuery) -> rusqlite::Result<Select> {
+    let mut clause = Clause::default();
+    clause.and_if("forward.subscriber_id = ?", query.subscriber_id);
+    clause.and_if("attempt.started_at_ms >= ?", query.since_ms);
+    clause.and_if("attempt.started_at_ms < ?", query.until_ms);
+    let error = query.error.map(|code| code.as_str().to_owned());
+    clause.and_if("attempt.error_code = ?", error);
+    match query.outcome {
+        Some(AttemptOutcome::Delivered) => clause.and("attempt.error_code IS NULL"),
+        Some(AttemptOutcome::Failed) => clause.and("attempt.error_code IS NOT NULL"),
+        None => {}
+    }
+    seen(&mut clause, &query.scope);
+    let keys = ranges::within(connection, Timed::Attempt, query.since_ms, query.until_ms)?;
+    Ok(clause.select(SELECT_ATTEMPT, ATTEMPTS, keys))
+}
+
 /// A forward with all there is to it, if it is in this scope.
 pub(super) fn detail(
     connection: &Connection,
     key: i64,
     scope: &Scope,
 ) -> rusqlite::Result<Option<ForwardDetail>> {
+    let mut clause = Clause::default();
+    clause.and_if("forward.forward_id = ?", Some(key));
+    seen(&mut clause, scope);
     let found = connection
         .query_row(
-            &format!(
-                "{SELECT_FORWARD} WHERE forward.forward_id = ?1 AND {}",
-                seen("?2", "?3")
-            ),
-            params![key, scope.owner, json_list(&scope.sources)],
+            &format!("{SELECT_FORWARD} WHERE {}", clause.text()),
+            params_from_iter(clause.values()),
             |row| {
                 let payload_id: i64 = row.get("payload_id")?;
                 let url: String = row.get("url")?;
@@ -183,27 +249,16 @@ fn former_uids(connection: &Connection, forward_id: i64) -> rusqlite::Result<Vec
         .collect()
 }
 
-/// Whether a forward may be seen by who has that owner (or none) and those sources (or any).
-fn seen(owner: &str, sources: &str) -> String {
-    format!(
-        "({owner} IS NULL OR subscriber.owner = {owner}) \
-         AND ({sources} IS NULL OR message.source_id IN (SELECT source_id FROM source \
-         WHERE name IN (SELECT value FROM json_each({sources}))))"
-    )
+/// Leaves of forwards those that may be seen: of the owner's subscribers, of the sources' messages.
+fn seen(clause: &mut Clause, scope: &Scope) {
+    clause.and_if("subscriber.owner = ?", scope.owner.clone());
+    search::of_sources(clause, &scope.sources, "message");
 }
 
 /// A list as SQL takes it in; `None` for an empty one, which means any.
 pub(super) fn json_list(words: &[String]) -> Option<String> {
     let list = serde_json::to_string(words).unwrap_or_default();
     (!words.is_empty()).then_some(list)
-}
-
-/// As literal text, so that the index of what is pending can be used.
-fn in_state(state: Option<ForwardState>) -> String {
-    state.map_or_else(
-        || "1".to_owned(),
-        |state| format!("forward.state = '{}'", state.as_str()),
-    )
 }
 
 /// The forwards of one message with their attempts, in the order they were made.

@@ -1,15 +1,13 @@
 //! Reading messages: finding them by id or by number, and their timelines.
 
-use std::collections::BTreeSet;
+use rusqlite::{Connection, OptionalExtension, Row};
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, Row, params};
-
+use super::histories;
 use super::reader::{Reader, maybe_word, word};
-use super::{histories, same_person};
 use crate::model::{Kind, Refusal, Status, digits, is_phone_number};
 use crate::store::Error;
 use crate::store::overview::WebhookRecord;
+use crate::store::query::{Listing, MessageQuery, Window};
 use crate::store::timeline::{
     ErrorRecord, MessageRecord, Origin, PricingRecord, RefusalRecord, RegistrationRecord,
     ReportRecord, StatusTimes, Timeline,
@@ -24,40 +22,42 @@ pub(super) const SELECT_MESSAGE: &str = "SELECT message.*, source.name AS source
      LEFT JOIN registration ON registration.message_id = message.message_id";
 
 impl Reader {
-    /// The messages that a person means by `term`, the newest first, `limit` at most: those
-    /// with exactly this provider's id; else those of this recipient, a phone number in any
-    /// spelling or a business-scoped user id; or the one with this key, written `key:17`.
+    /// The messages that a person means by `term`, the newest first: those with exactly this
+    /// provider's id; else those of this recipient, a phone number in any spelling or a
+    /// business-scoped user id; or the one with this key, written `key:17`.
     ///
-    /// Numbers have no index, because each report would pay for it: this reads the tables
-    /// through, which takes seconds where there are millions.
+    /// Recipients have no index: those of a number are searched from the newest on, as long as a
+    /// list may.
     ///
     /// # Errors
     /// As every read.
-    pub fn find_messages(&self, term: &str, limit: usize) -> Result<Vec<MessageRecord>, Error> {
-        self.read("look for messages", |connection| {
-            let term = term.trim();
-            if let Some(key) = term.strip_prefix("key:").and_then(|key| key.parse().ok()) {
-                return Ok(message(connection, key)?.into_iter().collect());
-            }
-            let found: Vec<MessageRecord> = connection
-                .prepare(&format!(
-                    "{SELECT_MESSAGE} WHERE provider_message_id = ?1 \
-                     ORDER BY message.message_id DESC LIMIT ?2"
-                ))?
-                .query_map(params![term, limit], read_message)?
-                .collect::<rusqlite::Result<_>>()?;
-            if !found.is_empty() {
-                return Ok(found);
-            }
-            let wanted = digits(term);
-            if !is_phone_number(&wanted) && !wanted.contains(char::is_alphabetic) {
-                return Ok(Vec::new());
-            }
-            let names = same_person::names_of(connection, &wanted, &[])?;
-            let keys = of_recipient(connection, &names, limit)?;
-            keys.into_iter()
-                .filter_map(|key| message(connection, key).transpose())
-                .collect()
+    pub fn find_messages(
+        &self,
+        term: &str,
+        window: Window,
+    ) -> Result<Listing<MessageRecord>, Error> {
+        let term = term.trim();
+        if let Some(key) = term.strip_prefix("key:").and_then(|key| key.parse().ok()) {
+            let found = self.read("look for the message", |connection| {
+                message(connection, key)
+            })?;
+            return Ok(Listing::from(Vec::from_iter(found)));
+        }
+        let by_id = MessageQuery {
+            provider_message_id: Some(term.to_owned()),
+            window,
+            ..MessageQuery::default()
+        };
+        let found = self.search(&by_id)?;
+        let wanted = digits(term);
+        let is_name = is_phone_number(&wanted) || wanted.contains(char::is_alphabetic);
+        if !found.rows.is_empty() || !is_name {
+            return Ok(found);
+        }
+        self.search(&MessageQuery {
+            recipient: Some(term.to_owned()),
+            window,
+            ..MessageQuery::default()
         })
     }
 
@@ -130,38 +130,19 @@ fn message(connection: &Connection, message_id: i64) -> rusqlite::Result<Option<
         .optional()
 }
 
-/// The keys of the newest messages of a recipient, whom the message or any of its reports
-/// may name, as a number, as a user id or as the member of a group.
-fn of_recipient(
-    connection: &Connection,
-    names: &BTreeSet<String>,
-    limit: usize,
-) -> rusqlite::Result<Vec<i64>> {
-    const SOURCES: [&str; 2] = [
-        "SELECT message_id, recipient FROM message ORDER BY message_id DESC",
-        "SELECT message_id, recipient, recipient_user_id, recipient_parent_user_id, participant \
-         FROM report ORDER BY report_id DESC",
-    ];
-    let mut keys = BTreeSet::new();
-    for source in SOURCES {
-        let mut statement = connection.prepare(source)?;
-        let columns = statement.column_count();
-        let mut rows = statement.query([])?;
-        let mut found = BTreeSet::new();
-        while found.len() < limit
-            && let Some(row) = rows.next()?
-        {
-            for column in 1..columns {
-                if let ValueRef::Text(text) = row.get_ref(column)?
-                    && names.contains(&digits(&String::from_utf8_lossy(text)))
-                {
-                    found.insert(row.get(0)?);
-                }
-            }
-        }
-        keys.append(&mut found);
-    }
-    Ok(keys.into_iter().rev().take(limit).collect())
+/// The keys of the messages that a person means: with this id of the provider's, or the one with
+/// this key, written `17` or `key:17`.
+pub(super) fn keys_of(connection: &Connection, term: &str) -> rusqlite::Result<Vec<i64>> {
+    let term = term.trim();
+    let found: Vec<i64> = connection
+        .prepare("SELECT message_id FROM message WHERE provider_message_id = ?1")?
+        .query_map([term], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let key = term.strip_prefix("key:").unwrap_or(term).parse().ok();
+    Ok(match key {
+        Some(key) if found.is_empty() => vec![key],
+        _ => found,
+    })
 }
 
 pub(super) fn read_message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {

@@ -7,14 +7,16 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::accept::Accepting;
 use super::changes::Changing;
+use super::clause::{Clause, Select};
+use super::listing::Keyed;
 use super::reader::{Reader, maybe_word, word};
 use super::sources::Sources;
 use super::writer::Core;
-use super::{Store, backend};
+use super::{Store, backend, ranges};
 use crate::provider::Provider;
 use crate::store::clock_hold::latest_credible_ms;
 use crate::store::poll::{PollCounts, PollGaveUp, PollOverview, PollRecord};
-use crate::store::query::Window;
+use crate::store::query::{Listing, Window};
 use crate::store::{Accepted, Arrival, Error};
 
 impl Changing<'_> {
@@ -141,6 +143,17 @@ impl Core {
 
 const SELECT: &str = "SELECT poll.*, source.name AS source FROM poll JOIN source USING (source_id)";
 
+const POLLS: Keyed = Keyed::newest("poll", "poll_id", "registered_at_ms");
+
+/// The statement of a list of broadcasts that are asked for.
+pub(super) fn select(source: Option<&str>) -> Select {
+    let mut clause = Clause::default();
+    // The index on source and broadcast has another order: the sign keeps SQLite from it.
+    let condition = "+poll.source_id = (SELECT source_id FROM source WHERE name = ?)";
+    clause.and_if(condition, source.map(str::to_owned));
+    clause.select(SELECT, POLLS, ranges::all())
+}
+
 impl Reader {
     /// The broadcasts of a source that are asked for, the one that is due first first.
     ///
@@ -162,19 +175,12 @@ impl Reader {
     ///
     /// # Errors
     /// As every read.
-    pub fn polls(&self, source: Option<&str>, window: Window) -> Result<Vec<PollRecord>, Error> {
-        self.read("list polls", |connection| {
-            connection
-                .prepare(&format!(
-                    "{SELECT} WHERE (?1 IS NULL OR source.name = ?1) AND poll_id < ?2 \
-                     ORDER BY poll_id DESC LIMIT ?3"
-                ))?
-                .query_map(
-                    params![source, window.before.unwrap_or(i64::MAX), window.limit],
-                    read,
-                )?
-                .collect()
-        })
+    pub fn polls(
+        &self,
+        source: Option<&str>,
+        window: Window,
+    ) -> Result<Listing<PollRecord>, Error> {
+        self.list("list polls", window, |_| Ok(select(source)), read)
     }
 
     /// How the broadcasts of each source stand.

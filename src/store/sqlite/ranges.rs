@@ -166,6 +166,11 @@ pub(super) fn within(
     Ok(found)
 }
 
+/// All keys, where no time is asked for.
+pub(super) fn all() -> Vec<Keys> {
+    vec![(0, i64::MAX)]
+}
+
 /// As a list that SQL reads with `json_each`: `value ->> 0` is the first key of each, `value ->> 1`
 /// the last.
 pub(super) fn as_json(keys: &[Keys]) -> String {

@@ -25,10 +25,15 @@ use crate::store::Error;
 /// How long a query of ours may run: a long read keeps the WAL from starting over.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long a list is searched when nothing else is said.
+const LIST_BUDGET: Duration = Duration::from_secs(5);
+
 /// Reads a store's file.
 #[derive(Debug, Clone)]
 pub struct Reader {
     path: PathBuf,
+    /// How long a list is searched.
+    pub(super) budget: Duration,
     readings: Arc<Readings>,
     /// What the writer of this process counts; none where another one writes, or nobody.
     pub(super) pending: Option<Arc<Pending>>,
@@ -142,6 +147,7 @@ impl Reader {
         Self {
             // The log lies beside what a link leads to.
             path: resolve(path),
+            budget: LIST_BUDGET,
             readings: Arc::default(),
             pending: None,
         }
@@ -156,9 +162,17 @@ impl Reader {
     ) -> Self {
         Self {
             path,
+            budget: LIST_BUDGET,
             readings,
             pending: Some(pending),
         }
+    }
+
+    /// The same with another time budget for each list.
+    #[must_use]
+    pub fn within(mut self, budget: Duration) -> Self {
+        self.budget = budget;
+        self
     }
 
     /// Runs a read on a connection of its own; all its queries see the same commit.
@@ -193,14 +207,7 @@ impl Reader {
         connection
             .busy_timeout(Duration::from_secs(2))
             .map_err(wrap)?;
-        let deadline = Instant::now() + TIME_LIMIT;
-        let paused = Arc::clone(&self.readings);
-        connection
-            .progress_handler(
-                10_000,
-                Some(move || paused.is_paused() || Instant::now() > deadline),
-            )
-            .map_err(wrap)?;
+        self.cut_at_last(&connection).map_err(wrap)?;
         self.check_version(&connection)?;
         connection.execute_batch("BEGIN").map_err(wrap)?;
         read(&connection).map_err(wrap)
@@ -209,6 +216,28 @@ impl Reader {
     /// The store's file.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Has what is read on this connection cut from that moment on, or when the store is being
+    /// opened again.
+    pub(super) fn cut_at(
+        &self,
+        connection: &Connection,
+        deadline: Instant,
+    ) -> rusqlite::Result<()> {
+        let readings = Arc::clone(&self.readings);
+        let is_over = move || readings.is_paused() || Instant::now() > deadline;
+        connection.progress_handler(10_000, Some(is_over))
+    }
+
+    /// Gives what is read on this connection all the time that a read may take.
+    pub(super) fn cut_at_last(&self, connection: &Connection) -> rusqlite::Result<()> {
+        self.cut_at(connection, Instant::now() + TIME_LIMIT)
+    }
+
+    /// Whether reads are cut because the store is being opened again.
+    pub(super) fn is_paused(&self) -> bool {
+        self.readings.is_paused()
     }
 
     /// Refuses a path that leads to another file than the one whose log would be read with it.
@@ -280,6 +309,11 @@ impl Reader {
     }
 }
 
+/// Whether a read was cut: by its time, or because the store is being opened again.
+pub(super) fn is_interrupted(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
+}
+
 /// The file as a URI that says nobody writes to it.
 pub(super) fn immutable(path: &Path) -> OsString {
     let mut uri = b"file:".to_vec();
@@ -330,58 +364,4 @@ pub(super) fn maybe_word<T: DeserializeOwned>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A store in WAL mode, closed, whose log's index cannot be made: a link to nowhere stands in
-    /// its place, which stops even the superuser.
-    fn closed_copy(name: &str) -> (tempfile::TempDir, PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        let store = Connection::open(&path).unwrap();
-        store.pragma_update(None, "journal_mode", "wal").unwrap();
-        store
-            .pragma_update(None, "user_version", SCHEMA_VERSION)
-            .unwrap();
-        drop(store);
-        let index = folder.path().join(format!("{name}-shm"));
-        std::os::unix::fs::symlink("/missing/index", index).unwrap();
-        (folder, path)
-    }
-
-    fn one(path: &Path) -> Result<i64, Error> {
-        let one = |connection: &Connection| connection.query_row("SELECT 1", [], |row| row.get(0));
-        Reader::new(path).read("count", one)
-    }
-
-    #[test]
-    fn a_read_is_named_while_it_lasts() {
-        let readings = Readings::default();
-        let reading = readings.begin("count reports");
-        let other = readings.begin("list webhooks");
-        drop(other);
-        let named = readings.longer_than(Duration::ZERO);
-        assert!(
-            named.len() == 1 && named[0].starts_with("count reports, for "),
-            "{named:?}"
-        );
-        assert!(readings.longer_than(Duration::from_mins(1)).is_empty());
-        drop(reading);
-        assert!(readings.longer_than(Duration::ZERO).is_empty());
-    }
-
-    #[test]
-    fn a_closed_copy_is_read_where_nothing_can_be_made_beside_it() {
-        for name in ["t.db", "a b%20?#.db"] {
-            let (_folder, path) = closed_copy(name);
-            assert_eq!(one(&path).unwrap(), 1, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_log_that_holds_something_is_not_passed_over() {
-        let (folder, path) = closed_copy("t.db");
-        std::fs::write(folder.path().join("t.db-wal"), [0; 32]).unwrap();
-        assert!(one(&path).is_err());
-    }
-}
+mod tests;

@@ -6,12 +6,14 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::changes::Changing;
+use super::clause::{Clause, Select};
+use super::listing::Keyed;
 use super::reader::{Reader, maybe_word, word};
-use super::{Store, backend, forwards};
+use super::{Store, backend, forwards, ranges};
 use crate::model::ErrorCode;
 use crate::store::Error;
 use crate::store::clock_hold::latest_credible_ms;
-use crate::store::query::Window;
+use crate::store::query::{Listing, Window};
 use crate::store::replay::{ReplayRecord, ReplaySelection, ReplayState, RunningReplay};
 
 const SELECT: &str = "SELECT replay.*, subscriber.name AS subscriber \
@@ -97,6 +99,8 @@ impl Store {
     }
 }
 
+const REPLAYS: Keyed = Keyed::newest("replay", "replay_id", "created_at_ms");
+
 impl Reader {
     /// The replays for these subscribers, or for all, the newest first.
     ///
@@ -106,20 +110,9 @@ impl Reader {
         &self,
         subscribers: Option<&[i64]>,
         window: Window,
-    ) -> Result<Vec<ReplayRecord>, Error> {
-        let subscribers = subscribers.map(|ids| serde_json::to_string(ids).unwrap_or_default());
-        self.read("list replays", |connection| {
-            connection
-                .prepare(&format!(
-                    "{SELECT} WHERE replay_id < ?1 AND (?2 IS NULL OR subscriber_id IN \
-                     (SELECT value FROM json_each(?2))) ORDER BY replay_id DESC LIMIT ?3"
-                ))?
-                .query_map(
-                    params![window.before.unwrap_or(i64::MAX), subscribers, window.limit],
-                    read_replay,
-                )?
-                .collect()
-        })
+    ) -> Result<Listing<ReplayRecord>, Error> {
+        let select = |_: &Connection| Ok(select(subscribers));
+        self.list("list replays", window, select, read_replay)
     }
 
     /// The replay with this id.
@@ -137,6 +130,15 @@ impl Reader {
                 .optional()
         })
     }
+}
+
+/// The statement of a list of replays.
+pub(super) fn select(subscribers: Option<&[i64]>) -> Select {
+    let mut clause = Clause::default();
+    let subscribers = subscribers.map(|ids| serde_json::to_string(ids).unwrap_or_default());
+    let condition = "replay.subscriber_id IN (SELECT value FROM json_each(?))";
+    clause.and_if(condition, subscribers);
+    clause.select(SELECT, REPLAYS, ranges::all())
 }
 
 fn begin(

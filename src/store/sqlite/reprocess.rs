@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
+use super::clause::Clause;
 use super::writer::Core;
-use super::{Store, accept, backend};
+use super::{Store, accept, backend, search};
 use crate::store::{Arrival, Error, ReprocessSelection, Reread, StoredWebhook, WebhookOutcome};
 
 impl Store {
@@ -22,16 +23,21 @@ impl Store {
         self.look("look for webhooks to read again", move |connection| {
             let everything = selection.all || !selection.webhook_ids.is_empty();
             let since_ms = selection.since_ms.unwrap_or(i64::MIN).max(not_before_ms);
-            // Written out, so that the index of those that could not be read is used.
-            let unreadable = if everything { "" } else { "AND unreadable > 0" };
+            let mut clause = Clause::default();
+            clause.and("body IS NOT NULL");
+            if !everything {
+                clause.and("unreadable > 0");
+            }
+            clause.and_if("received_at_ms >= ?", Some(since_ms));
+            search::of_source(&mut clause, selection.source.as_deref(), "webhook");
             let sql = format!(
-                "SELECT webhook_id FROM webhook WHERE body IS NOT NULL {unreadable} \
-                 AND received_at_ms >= ?1 AND (?2 IS NULL OR source_id = \
-                 (SELECT source_id FROM source WHERE name = ?2)) ORDER BY webhook_id"
+                "SELECT webhook_id FROM webhook WHERE {} ORDER BY webhook_id",
+                clause.text()
             );
             let ids = &selection.webhook_ids;
             let mut select = connection.prepare(&sql)?;
-            let found = select.query_map(params![since_ms, selection.source], |row| row.get(0))?;
+            let values = params_from_iter(clause.values());
+            let found = select.query_map(values, |row| row.get(0))?;
             found
                 .filter(|id| ids.is_empty() || id.as_ref().is_ok_and(|id| ids.contains(id)))
                 .collect()

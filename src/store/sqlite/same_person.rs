@@ -5,9 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, params, params_from_iter};
 
-use super::histories::json_list;
+use super::clause::Clause;
+use super::search;
 
 /// The most names that one person is followed through.
 const MOST: usize = 64;
@@ -41,19 +43,22 @@ pub(super) fn names_of(
     name: &str,
     sources: &[String],
 ) -> rusqlite::Result<BTreeSet<String>> {
-    let mut select = connection.prepare_cached(
-        "SELECT other_name FROM same_person WHERE name = ?1 AND (?2 IS NULL OR source_id IN \
-         (SELECT source_id FROM source WHERE name IN (SELECT value FROM json_each(?2)))) \
-         UNION SELECT name FROM same_person WHERE other_name = ?1 AND (?2 IS NULL OR source_id IN \
-         (SELECT source_id FROM source WHERE name IN (SELECT value FROM json_each(?2))))",
-    )?;
-    let sources = json_list(sources);
+    let mut clause = Clause::default();
+    search::of_sources(&mut clause, sources, "same_person");
+    let of_sources = clause.text();
+    let sources = clause.values().to_vec();
+    let name_is = clause.bind(String::new());
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT other_name FROM same_person WHERE name = {name_is} AND {of_sources} \
+         UNION SELECT name FROM same_person WHERE other_name = {name_is} AND {of_sources}"
+    ))?;
     let mut known = BTreeSet::from([name.to_owned()]);
     let mut unasked = vec![name.to_owned()];
     while let Some(name) = unasked.pop()
         && known.len() < MOST
     {
-        let others = select.query_map(params![name, sources], |row| row.get::<_, String>(0))?;
+        let values = sources.iter().cloned().chain([Value::from(name)]);
+        let others = select.query_map(params_from_iter(values), |row| row.get::<_, String>(0))?;
         for other in others {
             let other = other?;
             if known.insert(other.clone()) {

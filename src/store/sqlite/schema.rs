@@ -29,6 +29,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../../schema/sqlite/0007_group_people.sql")),
     M::up(include_str!("../../../schema/sqlite/0008_sends.sql")),
     M::up(include_str!("../../../schema/sqlite/0009_channels.sql")),
+    M::up(include_str!("../../../schema/sqlite/0010_failed_codes.sql")),
 ];
 
 const SEALED_SECRETS: &str = include_str!("../../../schema/sqlite/0003_sealed_secrets.sql");

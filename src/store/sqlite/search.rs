@@ -1,100 +1,160 @@
 //! Reading messages for somebody who may see a part of them, page by page, and counting them.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::functions::FunctionFlags;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
+use super::clause::{Clause, Select};
 use super::histories::json_list;
+use super::listing::Keyed;
 use super::messages::{SELECT_MESSAGE, read_message};
 use super::ranges::{self, Timed};
 use super::reader::{Reader, maybe_word};
 use super::same_person;
-use crate::model::{Status, digits};
+use crate::model::digits;
 use crate::store::Error;
 use crate::store::overview::{MessageCount, SourceActivity};
-use crate::store::query::{MessageQuery, Scope};
+use crate::store::query::{Listing, MessageQuery, Scope};
 use crate::store::timeline::{MessageRecord, Timeline};
 
-/// Whether a message may be seen: one of those that the owner (`?1`) registered at a source that
-/// names it (of the list `owned`), or that a subscriber of the owner was to be told of, from one
-/// of the sources (`?2`).
-pub(super) fn seen(owned: &str) -> String {
-    format!(
-        "(?1 IS NULL OR EXISTS (SELECT 1 FROM forward JOIN subscriber \
-         USING (subscriber_id) WHERE forward.message_id = message.message_id \
-         AND subscriber.owner = ?1) OR (source.name IN (SELECT value FROM json_each({owned})) \
-         AND EXISTS (SELECT 1 FROM registration AS own \
-         WHERE own.message_id = message.message_id AND own.owner = ?1))) \
-         AND (?2 IS NULL OR source.name IN (SELECT value FROM json_each(?2)))"
-    )
+pub(super) const MESSAGES: Keyed = Keyed::newest("message", "message_id", "first_report_at_ms");
+
+/// Leaves of messages, which the query calls `alias`, those that may be seen: of one of the sources;
+/// and, for an owner, what it registered at a source that names it, or what a subscriber of its own
+/// was to be told of.
+pub(super) fn seen(clause: &mut Clause, scope: &Scope, alias: &str) {
+    if let Some(owner) = &scope.owner {
+        let (owner, named) = (clause.bind(owner.clone()), clause.bind(scope.owned()));
+        clause.and(format!(
+            "(EXISTS (SELECT 1 FROM forward JOIN subscriber USING (subscriber_id) \
+             WHERE forward.message_id = {alias}.message_id AND subscriber.owner = {owner}) \
+             OR ({alias}.source_id IN (SELECT source_id FROM source \
+             WHERE name IN (SELECT value FROM json_each({named}))) \
+             AND EXISTS (SELECT 1 FROM registration AS own \
+             WHERE own.message_id = {alias}.message_id AND own.owner = {owner})))"
+        ));
+    }
+    of_sources(clause, &scope.sources, alias);
+}
+
+/// Leaves what came from one of these sources, or from any when there are none.
+pub(super) fn of_sources(clause: &mut Clause, sources: &[String], alias: &str) {
+    let condition = format!(
+        "{alias}.source_id IN (SELECT source_id FROM source \
+         WHERE name IN (SELECT value FROM json_each(?)))"
+    );
+    clause.and_if(&condition, json_list(sources));
+}
+
+/// Leaves what came from this source, where one is named.
+pub(super) fn of_source(clause: &mut Clause, source: Option<&str>, alias: &str) {
+    let condition = format!("{alias}.source_id = (SELECT source_id FROM source WHERE name = ?)");
+    clause.and_if(&condition, source.map(str::to_owned));
+}
+
+/// Leaves messages that name this recipient, where one is asked for, or of which a report does.
+///
+/// Recipients have no index, so each row is compared, in any spelling of a number.
+pub(super) fn of_recipient(
+    connection: &Connection,
+    clause: &mut Clause,
+    (recipient, scope): (Option<&String>, &Scope),
+) -> rusqlite::Result<()> {
+    let Some(recipient) = recipient else {
+        return Ok(());
+    };
+    let names = same_person::names_of(connection, &digits(recipient), &scope.sources)?;
+    let spelled = names
+        .iter()
+        .flat_map(|name| [name.clone(), format!("+{name}")]);
+    let spelled: Vec<String> = spelled.collect();
+    let spelled = json_list(&spelled).unwrap_or_default();
+    let spelled = clause.bind(spelled);
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("names_recipient", 1, flags, move |columns| {
+        let text = columns.get_raw(0).as_str().unwrap_or_default();
+        Ok(names.contains(&digits(text)) || names.contains(text))
+    })?;
+    // Nearly every number is digits alone, or with a plus before them: only what is not is given to
+    // the function.
+    let is_theirs = |column: &str| {
+        format!(
+            "({column} IN (SELECT value FROM json_each({spelled})) \
+             OR ({column} GLOB '*[^0-9+]*' AND names_recipient({column})))"
+        )
+    };
+    let told = [
+        "told.recipient",
+        "told.recipient_user_id",
+        "told.recipient_parent_user_id",
+        "told.participant",
+    ];
+    clause.and(format!(
+        "({} OR EXISTS (SELECT 1 FROM report AS told \
+         WHERE told.message_id = message.message_id AND ({})))",
+        is_theirs("message.recipient"),
+        told.map(is_theirs).join(" OR ")
+    ));
+    Ok(())
+}
+
+/// The statement of a list of messages.
+pub(super) fn select(connection: &Connection, query: &MessageQuery) -> rusqlite::Result<Select> {
+    let mut clause = Clause::default();
+    let provider_message_id = query.provider_message_id.clone();
+    clause.and_if("message.provider_message_id = ?", provider_message_id);
+    if let Some(error) = &query.error {
+        match error.parse::<i64>() {
+            Ok(code) => clause.and_if("message.error_code = ?", Some(code)),
+            Err(_) => clause.and_if("message.error_key = ?", Some(error.clone())),
+        }
+    }
+    clause.and_if("message.bulk_id = ?", query.bulk_id.clone());
+    let status = query.status.map(|status| status.as_str().to_owned());
+    clause.and_if("message.status = ?", status);
+    clause.and_if(
+        "substr(message.channel || '_', 1, length(?) + 1) = ? || '_'",
+        query.channel.clone(),
+    );
+    of_source(&mut clause, query.source.as_deref(), "message");
+    clause.and_if("message.first_report_at_ms >= ?", query.since_ms);
+    clause.and_if("message.first_report_at_ms < ?", query.until_ms);
+    // The sign keeps SQLite from the index on that time, which holds each message that is over.
+    clause.and_if(
+        "+registration.silent_after_ms < ? AND coalesce(delivered_at_ms, read_at_ms, \
+         failed_at_ms, deleted_at_ms) IS NULL",
+        query.silent_at_ms,
+    );
+    if query.refused {
+        clause.and(
+            "message.message_id IN (SELECT message_id FROM registration \
+             WHERE send_status = 'refused')",
+        );
+    }
+    seen(&mut clause, &query.scope, "message");
+    of_recipient(
+        connection,
+        &mut clause,
+        (query.recipient.as_ref(), &query.scope),
+    )?;
+    let keys = ranges::within(connection, Timed::Message, query.since_ms, query.until_ms)?;
+    Ok(clause.select(SELECT_MESSAGE, MESSAGES, keys))
 }
 
 impl Reader {
     /// The messages that match, the newest first.
     ///
-    /// Recipients have no index: this reads from the newest on what may be of that time.
+    /// Recipients have no index: this searches from the newest on, as long as a list may.
     ///
     /// # Errors
     /// As every read.
-    pub fn search(&self, query: &MessageQuery) -> Result<Vec<MessageRecord>, Error> {
-        self.read("search messages", |connection| {
-            let recipient = names_of(connection, query)?;
-            let error = query.error.as_deref();
-            let error_code: Option<i64> = error.and_then(|error| error.parse().ok());
-            let recipients = recipients_of_reports();
-            let keys = ranges::within(connection, Timed::Message, query.since_ms, query.until_ms)?;
-            let mut select = connection.prepare(&format!(
-                "{SELECT_MESSAGE} WHERE {} \
-                 AND (?3 IS NULL OR provider_message_id = ?3) \
-                 AND (?4 IS NULL OR EXISTS (SELECT 1 FROM json_each(?4) AS name \
-                 WHERE name.value IN ({}, message.recipient)) OR EXISTS (SELECT 1 FROM report \
-                 JOIN json_each(?4) AS name ON name.value IN ({recipients}) \
-                 WHERE report.message_id = message.message_id)) \
-                 AND (?5 IS NULL OR status = ?5) \
-                 AND (?6 IS NULL OR error_key = ?6 OR error_code = ?7) \
-                 AND (?8 IS NULL OR source.name = ?8) \
-                 AND (?9 IS NULL OR message.bulk_id = ?9) \
-                 AND (?10 IS NULL OR first_report_at_ms >= ?10) \
-                 AND (?11 IS NULL OR first_report_at_ms < ?11) \
-                 AND message.message_id BETWEEN ?12 AND ?13 \
-                 AND (?15 IS NULL OR (silent_after_ms < ?15 AND coalesce(delivered_at_ms, \
-                 read_at_ms, failed_at_ms, deleted_at_ms) IS NULL)) \
-                 AND (NOT ?17 OR registration.send_status = 'refused') \
-                 AND (?18 IS NULL OR substr(message.channel || '_', 1, length(?18) + 1) = ?18 || '_') \
-                 ORDER BY message.message_id DESC LIMIT ?14",
-                seen("?16"),
-                plain("message.recipient")
-            ))?;
-            let last_key = query.window.before.map_or(i64::MAX, |before| before - 1);
-            let mut found = Vec::new();
-            for (first, last) in keys {
-                let mut rows = select.query(params![
-                    query.scope.owner,
-                    json_list(&query.scope.sources),
-                    query.provider_message_id,
-                    recipient,
-                    query.status.map(Status::as_str),
-                    query.error,
-                    error_code,
-                    query.source,
-                    query.bulk_id,
-                    query.since_ms,
-                    query.until_ms,
-                    first,
-                    last.min(last_key),
-                    query.window.limit - found.len(),
-                    query.silent_at_ms,
-                    query.scope.owned(),
-                    query.refused,
-                    query.channel,
-                ])?;
-                while let Some(row) = rows.next()? {
-                    found.push(read_message(row)?);
-                }
-                if found.len() >= query.window.limit {
-                    break;
-                }
-            }
-            Ok(found)
-        })
+    pub fn search(&self, query: &MessageQuery) -> Result<Listing<MessageRecord>, Error> {
+        self.list(
+            "search messages",
+            query.window,
+            |connection| select(connection, query),
+            read_message,
+        )
     }
 
     /// All that may be seen of the newest message with this id of the provider's, or this key;
@@ -104,22 +164,22 @@ impl Reader {
     /// As every read.
     pub fn timeline_of(&self, id: &str, scope: &Scope) -> Result<Option<Timeline>, Error> {
         let key = self.read("look for the message", |connection| {
-            let find = |condition: &str, id: &dyn rusqlite::ToSql| {
+            let find = |condition: &str, id: Value| {
+                let mut clause = Clause::default();
+                clause.and_if(condition, Some(id));
+                seen(&mut clause, scope, "message");
+                let sql = format!(
+                    "SELECT message_id FROM message WHERE {} ORDER BY message_id DESC LIMIT 1",
+                    clause.text()
+                );
+                let values = params_from_iter(clause.values());
                 connection
-                    .query_row(
-                        &format!(
-                            "SELECT message_id FROM message JOIN source USING (source_id) \
-                             WHERE {condition} = ?3 AND {} ORDER BY message_id DESC LIMIT 1",
-                            seen("?4")
-                        ),
-                        params![scope.owner, json_list(&scope.sources), id, scope.owned()],
-                        |row| row.get::<_, i64>(0),
-                    )
+                    .query_row(&sql, values, |row| row.get::<_, i64>(0))
                     .optional()
             };
-            let found = find("provider_message_id", &id)?;
+            let found = find("provider_message_id = ?", Value::from(id.to_owned()))?;
             match (found, id.parse::<i64>()) {
-                (None, Ok(key)) => find("message_id", &key),
+                (None, Ok(key)) => find("message_id = ?", Value::from(key)),
                 _ => Ok(found),
             }
         })?;
@@ -178,33 +238,27 @@ impl Reader {
     ) -> Result<Vec<MessageCount>, Error> {
         self.read("count messages", |connection| {
             let keys = ranges::within(connection, Timed::Message, Some(since_ms), Some(until_ms))?;
+            let mut clause = Clause::default();
+            let keys = clause.bind(ranges::as_json(&keys));
+            clause.and_if("first_report_at_ms >= ?", Some(since_ms));
+            clause.and_if("first_report_at_ms < ?", Some(until_ms));
+            seen(&mut clause, scope, "message");
             connection
                 .prepare(&format!(
                     "SELECT source.name, status, count(*) AS messages \
-                     FROM json_each(?3) AS keys CROSS JOIN message \
+                     FROM json_each({keys}) AS keys CROSS JOIN message \
                      ON message_id BETWEEN keys.value ->> 0 AND keys.value ->> 1 \
-                     JOIN source USING (source_id) \
-                     WHERE {} AND first_report_at_ms >= ?4 AND first_report_at_ms < ?5 \
+                     JOIN source USING (source_id) WHERE {} \
                      GROUP BY source.name, status ORDER BY source.name, status",
-                    seen("?6")
+                    clause.text()
                 ))?
-                .query_map(
-                    params![
-                        scope.owner,
-                        json_list(&scope.sources),
-                        ranges::as_json(&keys),
-                        since_ms,
-                        until_ms,
-                        scope.owned(),
-                    ],
-                    |row| {
-                        Ok(MessageCount {
-                            source: row.get(0)?,
-                            status: maybe_word(row, "status")?,
-                            messages: row.get(2)?,
-                        })
-                    },
-                )?
+                .query_map(params_from_iter(clause.values()), |row| {
+                    Ok(MessageCount {
+                        source: row.get(0)?,
+                        status: maybe_word(row, "status")?,
+                        messages: row.get(2)?,
+                    })
+                })?
                 .collect()
         })
     }
@@ -258,36 +312,4 @@ fn read_activity(row: &Row<'_>) -> rusqlite::Result<SourceActivity> {
         unreadable: row.get(4)?,
         last_seen_ms: row.get(5)?,
     })
-}
-
-/// Whom a report may be about: a number is compared by its digits, an id as it is.
-fn recipients_of_reports() -> String {
-    let columns = [
-        "report.recipient",
-        "recipient_user_id",
-        "recipient_parent_user_id",
-        "participant",
-    ];
-    [columns.map(plain), columns.map(str::to_owned)]
-        .concat()
-        .join(", ")
-}
-
-/// Every name of the recipient who is looked for, as a JSON list.
-fn names_of(connection: &Connection, query: &MessageQuery) -> rusqlite::Result<Option<String>> {
-    let Some(recipient) = &query.recipient else {
-        return Ok(None);
-    };
-    let sources = &query.scope.sources;
-    let names = same_person::names_of(connection, &digits(recipient), sources)?;
-    Ok(json_list(&Vec::from_iter(names)))
-}
-
-/// A column as [`digits`] leaves a number: without what people write between digits.
-fn plain(column: &str) -> String {
-    ["+", " ", "-", "(", ")", ".", "/"]
-        .iter()
-        .fold(column.to_owned(), |text, letter| {
-            format!("replace({text}, '{letter}', '')")
-        })
 }

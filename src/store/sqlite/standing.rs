@@ -90,6 +90,24 @@ impl Reader {
         })
     }
 
+    /// The key of the subscriber of that name; counts nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], and as every read.
+    pub fn subscriber_id(&self, name: &str) -> Result<i64, Error> {
+        let found = self.read("look for the subscriber", |connection| {
+            connection
+                .query_row(
+                    "SELECT subscriber_id FROM subscriber \
+                     WHERE name = ?1 AND removed_at_ms IS NULL",
+                    [name],
+                    |row| row.get(0),
+                )
+                .optional()
+        });
+        found?.ok_or_else(|| Error::NotFound(format!("subscriber is named {name:?}")))
+    }
+
     /// The subscriber of that name with how it fares at `now_ms`.
     ///
     /// # Errors

@@ -1,11 +1,13 @@
 //! Templates: the bodies that texts are rendered from when a message is registered.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
-use super::backend;
 use super::changes::Changing;
+use super::clause::{Clause, Select};
+use super::listing::Keyed;
 use super::reader::Reader;
-use crate::store::query::Window;
+use super::{backend, ranges};
+use crate::store::query::{Listing, Window};
 use crate::store::{Error, TemplateRecord};
 
 impl Changing<'_> {
@@ -51,24 +53,15 @@ impl Changing<'_> {
     }
 }
 
+const TEMPLATES: Keyed = Keyed::newest("template", "template_id", "updated_at_ms");
+
 impl Reader {
     /// Templates, the newest first.
     ///
     /// # Errors
     /// As every read.
-    pub fn templates(&self, window: Window) -> Result<Vec<TemplateRecord>, Error> {
-        self.read("list templates", |connection| {
-            connection
-                .prepare(
-                    "SELECT * FROM template WHERE template_id < ?1 \
-                     ORDER BY template_id DESC LIMIT ?2",
-                )?
-                .query_map(
-                    params![window.before.unwrap_or(i64::MAX), window.limit],
-                    read_template,
-                )?
-                .collect()
-        })
+    pub fn templates(&self, window: Window) -> Result<Listing<TemplateRecord>, Error> {
+        self.list("list templates", window, |_| Ok(select()), read_template)
     }
 
     /// The template of that name in that language.
@@ -88,6 +81,11 @@ impl Reader {
     }
 }
 
+/// The statement of the list of templates.
+pub(super) fn select() -> Select {
+    Clause::default().select("SELECT * FROM template", TEMPLATES, ranges::all())
+}
+
 fn read_template(row: &Row<'_>) -> rusqlite::Result<TemplateRecord> {
     Ok(TemplateRecord {
         template_id: row.get("template_id")?,
@@ -104,11 +102,13 @@ pub(super) fn find_body(
     name: &str,
     language: Option<&str>,
 ) -> rusqlite::Result<Option<String>> {
-    let mut select = connection.prepare_cached(
-        "SELECT body FROM template WHERE name = ?1 AND (?2 IS NULL OR language = ?2) LIMIT 2",
-    )?;
-    let bodies: Vec<String> = select
-        .query_map(params![name, language], |row| row.get(0))?
+    let mut clause = Clause::default();
+    clause.and_if("name = ?", Some(name.to_owned()));
+    clause.and_if("language = ?", language.map(str::to_owned));
+    let sql = format!("SELECT body FROM template WHERE {} LIMIT 2", clause.text());
+    let bodies: Vec<String> = connection
+        .prepare_cached(&sql)?
+        .query_map(params_from_iter(clause.values()), |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     let mut bodies = bodies.into_iter();
     Ok(bodies.next().filter(|_| bodies.next().is_none()))

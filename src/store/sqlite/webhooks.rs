@@ -1,11 +1,14 @@
 //! Reading webhooks as they came.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
-use super::histories::json_list;
+use super::clause::{Clause, Select};
+use super::listing::Keyed;
+use super::ranges::{self, Timed};
 use super::reader::{Reader, maybe_word, word};
+use super::search;
 use crate::store::overview::{WebhookDetail, WebhookRecord};
-use crate::store::query::{Scope, WebhookQuery};
+use crate::store::query::{Listing, Scope, WebhookQuery};
 use crate::store::{Error, WebhookOutcome};
 
 const SELECT_WEBHOOK: &str = "SELECT webhook_id, name AS source, provider, received_at_ms, outcome, \
@@ -13,40 +16,16 @@ const SELECT_WEBHOOK: &str = "SELECT webhook_id, name AS source, provider, recei
      content_encoding, user_agent, length(body) AS body_bytes \
      FROM webhook JOIN source USING (source_id)";
 
+const WEBHOOKS: Keyed = Keyed::newest("webhook", "webhook_id", "received_at_ms");
+
 impl Reader {
     /// The webhooks that match, the newest first.
     ///
     /// # Errors
     /// As every read.
-    pub fn webhooks(&self, query: &WebhookQuery) -> Result<Vec<WebhookRecord>, Error> {
-        let outcome = match query.outcome {
-            None => "1".to_owned(),
-            // An unparsed body counts as one unreadable element; the index knows them all.
-            Some(WebhookOutcome::Unparsed) => "unreadable > 0".to_owned(),
-            Some(outcome) => format!("outcome = '{}'", outcome.as_str()),
-        };
-        self.read("list webhooks", |connection| {
-            connection
-                .prepare(&format!(
-                    "{SELECT_WEBHOOK} WHERE {outcome} AND (?1 IS NULL OR name = ?1) \
-                     AND (?2 IS NULL OR received_at_ms >= ?2) \
-                     AND (?3 IS NULL OR received_at_ms < ?3) \
-                     AND (?4 IS NULL OR name IN (SELECT value FROM json_each(?4))) \
-                     AND webhook_id < ?5 ORDER BY webhook_id DESC LIMIT ?6"
-                ))?
-                .query_map(
-                    params![
-                        query.source,
-                        query.since_ms,
-                        query.until_ms,
-                        json_list(&query.scope.sources),
-                        query.window.before.unwrap_or(i64::MAX),
-                        query.window.limit,
-                    ],
-                    read_webhook,
-                )?
-                .collect()
-        })
+    pub fn webhooks(&self, query: &WebhookQuery) -> Result<Listing<WebhookRecord>, Error> {
+        let select = |connection: &Connection| select(connection, query);
+        self.list("list webhooks", query.window, select, read_webhook)
     }
 
     /// The webhook with this key, with its body where that is kept; `None` when there is
@@ -56,13 +35,13 @@ impl Reader {
     /// As every read.
     pub fn webhook(&self, webhook_id: i64, scope: &Scope) -> Result<Option<WebhookDetail>, Error> {
         self.read("read the webhook", |connection| {
+            let mut clause = Clause::default();
+            clause.and_if("webhook_id = ?", Some(webhook_id));
+            search::of_sources(&mut clause, &scope.sources, "webhook");
             let Some(webhook) = connection
                 .query_row(
-                    &format!(
-                        "{SELECT_WEBHOOK} WHERE webhook_id = ?1 \
-                         AND (?2 IS NULL OR name IN (SELECT value FROM json_each(?2)))"
-                    ),
-                    params![webhook_id, json_list(&scope.sources)],
+                    &format!("{SELECT_WEBHOOK} WHERE {}", clause.text()),
+                    params_from_iter(clause.values()),
                     read_webhook,
                 )
                 .optional()?
@@ -77,6 +56,23 @@ impl Reader {
             Ok(Some(WebhookDetail { webhook, body }))
         })
     }
+}
+
+/// The statement of a list of webhooks.
+pub(super) fn select(connection: &Connection, query: &WebhookQuery) -> rusqlite::Result<Select> {
+    let mut clause = Clause::default();
+    match query.outcome {
+        None => {}
+        // An unparsed body counts as one unreadable element; the index knows them all.
+        Some(WebhookOutcome::Unparsed) => clause.and("webhook.unreadable > 0"),
+        Some(outcome) => clause.and_if("webhook.outcome = ?", Some(outcome.as_str().to_owned())),
+    }
+    search::of_source(&mut clause, query.source.as_deref(), "webhook");
+    clause.and_if("webhook.received_at_ms >= ?", query.since_ms);
+    clause.and_if("webhook.received_at_ms < ?", query.until_ms);
+    search::of_sources(&mut clause, &query.scope.sources, "webhook");
+    let keys = ranges::within(connection, Timed::Webhook, query.since_ms, query.until_ms)?;
+    Ok(clause.select(SELECT_WEBHOOK, WEBHOOKS, keys))
 }
 
 fn read_webhook(row: &Row<'_>) -> rusqlite::Result<WebhookRecord> {

@@ -217,7 +217,7 @@ pub(super) async fn read(
             });
             let messages = match &found[..] {
                 [broadcast] => reader.broadcast_messages(broadcast, &scope, after, limit)?,
-                _ => Vec::new(),
+                _ => Vec::new().into(),
             };
             Ok((found, messages))
         })

@@ -83,7 +83,7 @@ pub(super) async fn list(_: Asked, Query(query): Query<ListQuery>) -> Reply {
         Some(term) => catalogue::search(term),
         None => catalogue::all().iter().collect(),
     };
-    let rows = (0_i64..)
+    let rows: Vec<(i64, &'static Entry)> = (0_i64..)
         .zip(entries)
         .filter(|(place, _)| paging.after().is_none_or(|after| *place > after))
         .take(paging.window().limit)

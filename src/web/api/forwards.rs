@@ -172,6 +172,15 @@ pub(super) struct ListQuery {
     /// Only those whose latest attempt failed so.
     #[param(inline)]
     error: Option<ErrorCode>,
+    /// Only those about this message: the provider's id, or the message's key.
+    message: Option<String>,
+    /// Only those about messages to this recipient: a number in any spelling, or a user id.
+    recipient: Option<String>,
+    /// Only those about messages of this source.
+    source: Option<String>,
+    /// Only those that tell this status.
+    #[param(inline)]
+    status: Option<Status>,
     /// Only those owed at or after.
     #[param(value_type = Option<String>, format = DateTime)]
     since: Option<Time>,
@@ -196,6 +205,10 @@ pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply 
         state: query.state,
         subscriber_id: subscriber.map(|subscriber| subscriber.id),
         error: query.error,
+        message: query.message,
+        recipient: query.recipient,
+        source: query.source,
+        status: query.status,
         since_ms: query.since.map(|Time(ms)| ms),
         until_ms: query.until.map(|Time(ms)| ms),
         scope: Scope::from(&asked.caller),
@@ -266,7 +279,8 @@ pub(super) struct Retry {
     new_id: bool,
 }
 
-/// Send one again, with the whole schedule before it.
+/// Send one again, with the whole schedule before it. The subscriber receives the status again; the
+/// WhatsApp message itself is never sent again.
 #[utoipa::path(post, path = "/forwards/{id}/retry", tag = "forwards",
     request_body = Option<Retry>, params(
     ("id" = String, Path, description = "A `webhook-id` that the subscriber saw, former ones too."), RetryQuery),

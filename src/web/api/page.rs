@@ -1,12 +1,11 @@
 //! Pages of lists: by key, so that what comes meanwhile neither repeats nor hides a row.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use crate::store::query::Window;
+use super::time::Time;
+use crate::store::query::{Cursor, Listing, Window};
 
 /// Rows of a page when the caller does not say.
 const USUAL: usize = 50;
@@ -21,6 +20,10 @@ pub(crate) struct Page<T> {
     /// The `cursor` of the next page; null on the last one.
     #[schema(example = "Zm9yd2FyZHM6MTcwMDE")]
     next_cursor: Option<String>,
+    /// Only there when the list's time budget was used up: rows older than this were not searched yet.
+    /// The page may have fewer rows than `limit`, or none; `next_cursor` goes on from there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    searched_back_to: Option<Time>,
 }
 
 impl<T> Page<T> {
@@ -59,12 +62,13 @@ impl Paging {
             return Err(Problem::field("limit", format!("limit is 1 to {most}")));
         }
         let after = cursor.map(|cursor| {
-            read(list, cursor).ok_or_else(|| {
+            let cursor = Cursor::read(list, cursor).ok_or_else(|| {
                 Problem::field(
                     "cursor",
                     "take cursor from next_cursor of this list's answer",
                 )
-            })
+            })?;
+            Ok::<i64, Problem>(cursor.key)
         });
         Ok(Self {
             list,
@@ -87,25 +91,27 @@ impl Paging {
         self.after
     }
 
-    /// The page: `rows` as read, one more than fits when there is a next page.
+    /// The page: the rows as read, one more than fits when there is a next page.
     pub(super) fn page<R, T>(
         &self,
-        mut rows: Vec<R>,
+        listing: impl Into<Listing<R>>,
         key: impl Fn(&R) -> i64,
         show: impl Fn(R) -> T,
     ) -> Page<T> {
+        let Listing { mut rows, reached } = listing.into();
         let is_more = rows.len() > self.limit;
         rows.truncate(self.limit);
         let last = rows.last().filter(|_| is_more).map(key);
+        let reached = reached.filter(|_| !is_more);
+        let key = last.or(reached.map(|reached| reached.key));
+        let cursor = |key| Cursor {
+            list: self.list,
+            key,
+        };
         Page {
             data: rows.into_iter().map(show).collect(),
-            next_cursor: last.map(|key| URL_SAFE_NO_PAD.encode(format!("{}:{key}", self.list))),
+            next_cursor: key.map(|key| cursor(key).to_string()),
+            searched_back_to: reached.and_then(|reached| reached.at_ms).map(Time),
         }
     }
-}
-
-fn read(list: &str, cursor: &str) -> Option<i64> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    let text = String::from_utf8(bytes).ok()?;
-    text.strip_prefix(list)?.strip_prefix(':')?.parse().ok()
 }

@@ -122,8 +122,8 @@ impl From<Order> for ReplayOrder {
     }
 }
 
-/// Send again what a subscriber missed, or all that a filter wants, in the background. It goes on
-/// after a restart. At most some hundred forwards of it are owed at a time, so what is new hardly waits.
+/// Send again what a subscriber missed, or all that a filter wants, in the background. The subscriber
+/// receives the statuses again; no WhatsApp message is sent again. It goes on after a restart. At most some hundred forwards of it are owed at a time, so what is new hardly waits.
 #[utoipa::path(post, path = "/replays", tag = "replays", request_body = Order,
     responses((status = 202, description = "It begins; its URL tells how far it is.", body = View,
         headers(("Location" = String, description = "Its URL.")))))]

@@ -112,10 +112,8 @@ async fn the_command_line_begins_watches_and_stops_one_with_and_without_a_servic
     until("both arrive", || receiver.count() == 2).await;
     let retry = ["forward", "retry", "--subscriber", "crm"];
     let again = folder.run(&[&retry[..], &["--since", "1h"]].concat()).await;
-    assert_eq!(
-        (again.exit, again.talk.as_str()),
-        (0, "2 forwards are owed again\n")
-    );
+    let owed = "2 forwards are owed again: the status goes to your system again, ";
+    assert!(again.exit == 0 && again.talk.starts_with(owed), "{again:?}");
     until("both come again", || receiver.count() == 4).await;
     let nothing = folder.run(&[&retry[..], &["--missed"]].concat()).await;
     assert_eq!(nothing.exit, 1, "{nothing:?}");
@@ -160,9 +158,9 @@ async fn the_command_line_begins_watches_and_stops_one_with_and_without_a_servic
     let offline = folder
         .run(&[&retry[..], &["--since", "1h", "--new-id"]].concat())
         .await;
-    assert_eq!(
-        (offline.exit, offline.talk.as_str()),
-        (0, "2 forwards are owed again\n")
+    assert!(
+        offline.exit == 0 && offline.talk.starts_with(owed),
+        "{offline:?}"
     );
     assert_eq!(receiver.count(), 4);
     let _service = folder.serve();

@@ -175,12 +175,9 @@ impl Walked {
                 window: Window::newest(limit),
                 ..MessageQuery::default()
             };
-            let found = reader.search(&query).unwrap();
+            let found = reader.search(&query).unwrap().map(|it| it.message_id);
             assert_eq!(
-                found
-                    .iter()
-                    .map(|found| found.message_id)
-                    .collect::<Vec<_>>(),
+                found.rows,
                 self.keys(&format!(
                     "SELECT message_id {messages} ORDER BY message_id DESC LIMIT {limit}"
                 ))
