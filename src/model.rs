@@ -8,6 +8,7 @@ mod error;
 mod filter;
 mod forward;
 mod message;
+mod nul;
 mod number;
 mod object;
 mod refusal;
@@ -19,6 +20,7 @@ mod send;
 mod standing;
 mod status;
 mod subscriber;
+mod template;
 mod time;
 mod wording;
 
@@ -29,6 +31,7 @@ pub use error::ReportError;
 pub use filter::{Filter, FilterError, Offer, Rule};
 pub use forward::{ErrorCode, ForwardState, GaveUp, Outcome};
 pub use message::{Message, TypeRule};
+pub use nul::{NUL_CHARACTER, json_has_nul, json_without_nul, replace_nul};
 pub use number::{decimal, digits, is_phone_number, whole_number};
 pub(crate) use object::{maybe_object, object};
 pub use refusal::Refusal;
@@ -46,5 +49,6 @@ pub use subscriber::{
     PayloadOptionsChange, Reports, Setting, Subscriber, SubscriberKind, SubscriberState,
     TimestampFormat,
 };
+pub use template::{TemplateFault, check_template_body, is_language};
 pub use time::{read_time, read_ttl};
 pub use wording::{Wording, WordingError};

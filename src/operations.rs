@@ -13,6 +13,7 @@ mod replays;
 mod reprocess;
 mod samples;
 mod subscribers;
+mod templates;
 mod tokens;
 
 use std::sync::Arc;

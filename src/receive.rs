@@ -81,7 +81,7 @@ impl Overrides {
         Self {
             default_type,
             // A `+` that was not percent-encoded arrives as a blank.
-            sender: parameter("sender").map(|sender| sender.trim().to_owned()),
+            sender: parameter("sender").map(|sender| sender.trim().replace('\0', "\u{FFFD}")),
         }
     }
 }

@@ -46,7 +46,7 @@ pub use feed::{Feed, Taken};
 pub use keys::{KeysRecord, Resealed, SealedPlace};
 pub use opening::{Durability, KeySource, Options};
 pub use person::Person;
-pub use registration::{Registered, Registering, TemplateRecord};
+pub use registration::{RegisterOutcome, Registered, Registering, TemplateRecord};
 pub use sqlite::Store;
 pub use sqlite::changes::{Changing, Entry};
 pub use sqlite::found::{Found, absolute};

@@ -147,7 +147,14 @@ impl Message {
             learn(&mut self.bulk_id, registration.bulk_id.as_deref());
             learn_recipient(&mut self.recipient, registration.recipient.as_deref());
         }
-        if let Some((fields, mut before)) = registered {
+        if let Some((mut fields, mut before)) = registered {
+            // The provider's own bulk stays, whichever comes first.
+            if fields.has(RegisteredFields::BULK_ID) && report.bulk_id.is_some() {
+                let echoed = echo.and_then(|echo| echo.bulk_id.clone());
+                self.bulk_id = report.bulk_id.clone().max(echoed);
+                fields = fields.without(RegisteredFields::BULK_ID);
+                self.registered = Some(fields);
+            }
             for field in RegisteredFields::ALL
                 .into_iter()
                 .filter(|it| fields.has(*it))

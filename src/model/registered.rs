@@ -38,6 +38,10 @@ impl RegisteredFields {
         Self(self.0 | field.0)
     }
 
+    pub(super) const fn without(self, field: Self) -> Self {
+        Self(self.0 & !field.0)
+    }
+
     /// The one field that this is, in a message.
     pub(super) const fn of(self, message: &mut Message) -> &mut Option<String> {
         match self {

@@ -3,12 +3,13 @@
 //! It comes by a call, or in an echo that the provider returns with a report; both use the
 //! payload's own keys. Who may tell what is [`crate::operations`]' business.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{MessageType, read_time, read_ttl, whole_number};
+use super::{MessageType, json_without_nul, read_time, read_ttl, replace_nul, whole_number};
 
 /// The longest text that a template becomes, in bytes; what would make it longer stays a
 /// placeholder.
@@ -79,6 +80,24 @@ impl Parameters {
                 values.get(place.checked_sub(1)?).map(String::as_str)
             }
             Self::Named(values) => values.get(name).map(String::as_str),
+        }
+    }
+
+    fn replace_nul(&mut self) -> bool {
+        match self {
+            Self::Positional(values) => {
+                let found = values.iter_mut().map(replace_nul);
+                found.fold(false, |any, one| any | one)
+            }
+            Self::Named(values) => {
+                let mut found = false;
+                let named = std::mem::take(values).into_iter();
+                values.extend(named.map(|(mut name, mut value)| {
+                    found |= replace_nul(&mut name) | replace_nul(&mut value);
+                    (name, value)
+                }));
+                found
+            }
         }
     }
 
@@ -163,7 +182,7 @@ impl Registration {
         if !text.trim_start().starts_with('{') {
             return None;
         }
-        let echo: Value = serde_json::from_str(text).ok()?;
+        let echo: Value = serde_json::from_str(&json_without_nul(text)).ok()?;
         let number = |key: &str| match echo.get(key)? {
             Value::Number(number) => Some(whole_number(number).filter(|it| *it >= 0)?.to_string()),
             _ => string(&echo, key),
@@ -192,6 +211,33 @@ impl Registration {
             self.message_type.get_or_insert(MessageType::Template);
         }
         self
+    }
+
+    /// Replaces each NUL character in it by U+FFFD; says whether there was one.
+    pub fn replace_nul(&mut self) -> bool {
+        let texts = [
+            &mut self.text,
+            &mut self.recipient,
+            &mut self.user_id,
+            &mut self.sender,
+            &mut self.bulk_id,
+        ];
+        let mut found = false;
+        for text in texts.into_iter().flatten() {
+            found |= replace_nul(text);
+        }
+        if let Some(metadata) = &mut self.metadata
+            && let Cow::Owned(clean) = json_without_nul(metadata)
+        {
+            found |= clean != *metadata;
+            *metadata = clean;
+        }
+        if let Some(template) = &mut self.template {
+            found |= replace_nul(&mut template.name);
+            found |= template.language.as_mut().is_some_and(replace_nul);
+            found |= template.parameters.replace_nul();
+        }
+        found
     }
 
     /// Whether it tells more than what stands with the message itself.

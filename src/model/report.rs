@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
-use super::{MessageType, Registration, ReportError, SendResult, Status, WHATSAPP};
+use super::{
+    MessageType, NUL_CHARACTER, Registration, ReportError, SendResult, Status, WHATSAPP,
+    json_has_nul,
+};
 
 /// What sort of statement a report is; the word stands in the table and on the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -235,7 +238,7 @@ impl Report {
             account_id: None,
             field: None,
             template_id: None,
-            oddities: Vec::new(),
+            oddities: Vec::from_iter(json_has_nul(element).then_some(NUL_CHARACTER)),
             element_hash: Sha256::digest(element).into(),
         }
     }

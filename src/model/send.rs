@@ -1,6 +1,6 @@
 //! How a provider answered the send of a message.
 
-use super::{ReportError, Status};
+use super::{ReportError, Status, replace_nul};
 
 /// Meta's word for a message of a template that is paused: it is kept, and not sent.
 const PAUSED: &str = "paused";
@@ -49,6 +49,20 @@ impl SendResult {
         match self {
             Self::Refused(errors) => errors,
             Self::Taken | Self::TakenAs(_) => &[],
+        }
+    }
+
+    /// Replaces each NUL character in it by U+FFFD; says whether there was one.
+    pub fn replace_nul(&mut self) -> bool {
+        match self {
+            Self::Taken => false,
+            Self::TakenAs(word) => replace_nul(word),
+            Self::Refused(errors) => errors.iter_mut().fold(false, |found, error| {
+                let texts = [&mut error.title, &mut error.details, &mut error.href];
+                let texts = texts.into_iter().flatten();
+                let in_texts = texts.fold(false, |found, text| found | replace_nul(text));
+                found | in_texts | replace_nul(&mut error.key)
+            }),
         }
     }
 

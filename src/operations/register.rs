@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::polls::made_id;
+use super::templates::wrong_language;
 use super::{Answer, By, Failure, Fault, Operations, json};
 use crate::access::Caller;
 use crate::config::Source;
 use crate::model::{
-    FilledTemplate, MessageType, Parameters, Registration, SendResult, Status, WHATSAPP, read_time,
-    read_ttl,
+    FilledTemplate, MessageType, NUL_CHARACTER, Parameters, Registration, SendResult, Status,
+    WHATSAPP, read_time, read_ttl, replace_nul,
 };
 use crate::provider::Sent;
 use crate::store::{Registered, Registering};
@@ -22,8 +23,6 @@ const AT_ONCE: usize = 256;
 pub(super) const LONGEST_NAME: usize = 512;
 /// The longest text, in bytes; WhatsApp's own limit is far below.
 const LONGEST_TEXT: usize = 64 * 1024;
-/// The longest body of a template, in bytes.
-const LONGEST_BODY: usize = 16 * 1024;
 /// The most that parameters or metadata may have, in bytes of JSON.
 const LONGEST_JSON: usize = 16 * 1024;
 /// The longest time to live: a year, in seconds.
@@ -117,8 +116,23 @@ pub struct Receipt {
     /// What the message is from then on, as far as the send tells: failed when the provider refused
     /// it; nothing when it paused it, or when nothing is registered.
     pub status: Option<Status>,
+    /// The provider's own bulk, which stays in the place of the broadcast that was told.
+    #[serde(default)]
+    pub kept_bulk_id: Option<String>,
     /// What was done, or each field that cannot be as it is.
     pub outcome: Result<Registered, Vec<Fault>>,
+}
+
+impl Receipt {
+    /// What is to be said of a message that was registered, but not with all that was told.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        let bulk = self.kept_bulk_id.as_ref()?;
+        Some(format!(
+            "the provider's own bulk {bulk:?} stays: a broadcast id is taken only where the provider \
+             reports none"
+        ))
+    }
 }
 
 /// The provider's id of a message, where it could be read, and what is to be registered.
@@ -172,6 +186,7 @@ impl Operations {
                 receipts.push(Receipt {
                     provider_message_id,
                     status,
+                    kept_bulk_id: None,
                     outcome,
                 });
             }
@@ -186,9 +201,12 @@ impl Operations {
             let mut answers = answers.into_iter();
             for receipt in &mut receipts[first..] {
                 if receipt.outcome.is_ok()
-                    && let Some(registered) = answers.next()
+                    && let Some(answer) = answers.next()
                 {
+                    let registered = answer.registered;
+                    receipt.kept_bulk_id = answer.kept_bulk_id;
                     if let Some(fault) = refusal(registered) {
+                        receipt.kept_bulk_id = None;
                         receipt.status = None;
                         receipt.outcome = Err(vec![fault]);
                     } else {
@@ -254,6 +272,7 @@ impl Operations {
         };
         let limits = limit(&registration, str::to_owned);
         faults.extend(limits.err().into_iter().flatten());
+        faults.extend(wrong_language(&registration));
         match source {
             Some(source) if faults.is_empty() => {
                 let sent = Sent {
@@ -265,29 +284,6 @@ impl Operations {
             }
             _ => Err(faults),
         }
-    }
-
-    pub(super) async fn put_template(
-        &self,
-        by: &By,
-        (name, language, body): (String, String, String),
-    ) -> Result<Answer, Failure> {
-        let mut faults = Vec::new();
-        for (field, text, most) in [
-            ("name", &name, LONGEST_NAME),
-            ("language", &language, LONGEST_NAME),
-            ("/body", &body, LONGEST_BODY),
-        ] {
-            faults.extend(too_long(field, text, most));
-        }
-        if !faults.is_empty() {
-            return Err(Failure::Invalid(faults));
-        }
-        self.change(by, move |changing| {
-            let template = changing.put_template(&name, &language, &body)?;
-            Ok(Answer::Template(template))
-        })
-        .await
     }
 }
 
@@ -305,10 +301,13 @@ fn other_channel(channel: Option<&str>) -> Option<Fault> {
 pub(super) fn registering(
     source: &Source,
     caller: &Caller,
-    sent: Sent,
+    mut sent: Sent,
     element: String,
 ) -> Registering {
+    let in_id = sent.id.as_mut().is_some_and(replace_nul);
+    let has_nul = in_id | sent.registration.replace_nul() | sent.result.replace_nul();
     Registering {
+        oddities: Vec::from_iter(has_nul.then_some(NUL_CHARACTER)),
         source: Arc::from(source.name.as_str()),
         provider: source.provider,
         default_type: source.default_type,
@@ -380,7 +379,7 @@ pub(super) fn limit(told: &Registration, place: impl Fn(&str) -> String) -> Resu
     faults.is_empty().then_some(()).ok_or(faults)
 }
 
-fn too_long(field: &str, text: &str, most: usize) -> Option<Fault> {
+pub(super) fn too_long(field: &str, text: &str, most: usize) -> Option<Fault> {
     if (1..=most).contains(&text.len()) {
         return None;
     }

@@ -19,6 +19,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::ParseError;
+use crate::model::json_without_nul;
 pub(super) use member::{
     boolean, integer, integer_in, integer_of, is_absent, number, object, present, scalar, text,
 };
@@ -151,7 +152,7 @@ impl<'a> Node<'a> {
     }
 
     /// The value of a slice, fully read. A lone surrogate (`\ud800`), which no Rust string
-    /// can hold, becomes U+FFFD.
+    /// can hold, becomes U+FFFD, and so does a NUL character.
     ///
     /// # Errors
     /// When there is too much in it, it is nested too deep, or a number in it is out of all range.
@@ -161,8 +162,9 @@ impl<'a> Node<'a> {
             let detail = format_args!("more than {MOST} values in one");
             return Err(serde_json::Error::custom(detail));
         }
-        serde_json::from_str(text).or_else(|error| {
-            let mended = mend_lone_surrogates(text);
+        let text = json_without_nul(text);
+        serde_json::from_str(&text).or_else(|error| {
+            let mended = mend_lone_surrogates(&text);
             if mended == text {
                 return Err(error);
             }

@@ -26,6 +26,8 @@ pub struct Registering {
     pub registration: Registration,
     /// How the provider answered the send.
     pub result: SendResult,
+    /// What was odd about what is told, as stable words.
+    pub oddities: Vec<&'static str>,
     /// Whose token tells it; `None` for the operator's.
     pub owner: Option<String>,
     /// The owners that the source names.
@@ -56,6 +58,15 @@ pub enum Registered {
     Unchanged,
     /// Refused: it was registered by another owner whom the source names.
     OfAnotherOwner,
+}
+
+/// What came of registering a message, and what of it was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisterOutcome {
+    /// What was done.
+    pub registered: Registered,
+    /// The provider's own bulk, which stays in the place of the broadcast that was told.
+    pub kept_bulk_id: Option<String>,
 }
 
 /// A template's body.

@@ -42,6 +42,7 @@ mod polls;
 mod ranges;
 pub(super) mod reader;
 mod refills;
+mod refusals;
 mod registrations;
 mod replaying;
 mod replays;

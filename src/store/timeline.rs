@@ -45,6 +45,9 @@ pub struct MessageRecord {
     /// When each status was first reported for, ms since 1970 UTC.
     #[serde(flatten)]
     pub times: StatusTimes,
+    /// When that error was reported, ms since 1970 UTC: later than it first failed, when it failed
+    /// again.
+    pub error_at_ms: Option<i64>,
     /// The primary error of the latest `failed`.
     pub error: Option<ErrorRecord>,
     /// What the sender told of it beside the fields above.

@@ -1,6 +1,7 @@
 //! What a sender registers joins what its provider reports, whichever comes first, and
 //! subscribers are told of it.
 
+mod late;
 mod refused;
 mod sends;
 mod words;

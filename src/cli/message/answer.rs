@@ -39,7 +39,7 @@ pub(super) fn answer(timeline: &Timeline) -> String {
             "Waiting: sent to {to}{}, no delivery report yet.",
             on(times.sent_at_ms)
         ),
-        Some(Status::Queued) => queued(message, &to, &on(times.queued_at_ms)),
+        Some(Status::Queued) => queued(timeline, &to, &on(times.queued_at_ms)),
         Some(Status::Failed) => failed(message, &on(times.failed_at_ms)),
         Some(Status::Deleted) => {
             return format!(
@@ -67,8 +67,21 @@ pub(super) fn answer(timeline: &Timeline) -> String {
 }
 
 /// That the provider has the message and has not sent it, or why not.
-fn queued(message: &MessageRecord, to: &str, on: &str) -> String {
-    match send_status(message) {
+fn queued(timeline: &Timeline, to: &str, on: &str) -> String {
+    let message = &timeline.message;
+    let is_reported = |report: &ReportRecord| report.kind != Kind::Registration;
+    let registered_at = message.registration.as_ref().map(|it| it.registered_at_ms);
+    let word = send_status(message);
+    if let (None, Some(at_ms)) = (word, registered_at)
+        && !timeline.reports.iter().any(is_reported)
+    {
+        return format!(
+            "Registered, nothing heard yet: the message to {to} was registered on {}, and the \
+             provider has reported nothing of it so far.",
+            day_and_time(at_ms)
+        );
+    }
+    match word {
         None | Some(SendResult::ACCEPTED) => {
             format!("Waiting: taken by the provider{on}, not sent to {to} yet.")
         }
@@ -87,7 +100,16 @@ fn failed(message: &MessageRecord, on: &str) -> String {
     };
     let no_reason = || "the provider gave no reason.".to_owned();
     let why = message.error.as_ref().map_or_else(no_reason, explain);
-    format!("{failed}{on}: {why}")
+    let times = (message.error_at_ms, message.times.failed_at_ms);
+    // The reason is that of the latest failure, which has a time of its own.
+    let again = match times {
+        (Some(error_ms), Some(failed_ms)) if error_ms != failed_ms => {
+            let at = day_and_time(error_ms);
+            format!(", and again on {at} with this reason")
+        }
+        _ => String::new(),
+    };
+    format!("{failed}{on}{again}: {why}")
 }
 
 /// How the provider answered the send, where that is known.
@@ -124,7 +146,8 @@ pub(super) fn called(error: &ErrorRecord) -> String {
 }
 
 fn contradiction(message: &MessageRecord) -> String {
-    let on = message.times.failed_at_ms.map(day_and_time);
+    let at_ms = message.error_at_ms.or(message.times.failed_at_ms);
+    let on = at_ms.map(day_and_time);
     let on = on.map_or_else(String::new, |on| format!(" on {on}"));
     let error = message.error.as_ref().map(called);
     let error = error.map_or_else(String::new, |error| format!(" ({error})"));
@@ -178,181 +201,4 @@ fn no_status(timeline: &Timeline) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{MessageType, TypeRule};
-    use crate::store::timeline::{Origin, RegistrationRecord, StatusTimes};
-
-    const AT: i64 = 1_760_000_000_000;
-
-    fn check(change: impl FnOnce(&mut MessageRecord), expected: &[&str]) {
-        let mut message = MessageRecord {
-            message_id: 1,
-            provider_message_id: Some("wamid.1".to_owned()),
-            source: "cloud".to_owned(),
-            provider: "meta-cloud".to_owned(),
-            channel: WHATSAPP.to_owned(),
-            status: None,
-            conflict: false,
-            message_type: MessageType::Template,
-            type_rule: TypeRule::Default,
-            recipient: Some("34600000001".to_owned()),
-            sender: None,
-            text: None,
-            bulk_id: None,
-            category: None,
-            times: StatusTimes {
-                sent_at_ms: Some(AT),
-                delivered_at_ms: Some(AT),
-                failed_at_ms: Some(AT),
-                ..StatusTimes::default()
-            },
-            error: None,
-            registration: None,
-            first_report_at_ms: AT,
-            last_report_at_ms: AT,
-        };
-        change(&mut message);
-        let told = answer(&Timeline {
-            message,
-            reports: Vec::new(),
-        });
-        for part in expected {
-            assert!(told.contains(part), "{part:?} is not in {told:?}");
-        }
-    }
-
-    fn error(key: &str, code: i64) -> ErrorRecord {
-        ErrorRecord {
-            error_key: key.to_owned(),
-            code: Some(code),
-            title: Some("Message undeliverable".to_owned()),
-            details: None,
-        }
-    }
-
-    #[test]
-    fn each_status_has_its_sentence() {
-        check(
-            |message| message.status = Some(Status::Delivered),
-            &["Delivered to +34600000001 on 2025-10-09 at 08:53:20 UTC; no read report so far."],
-        );
-        check(
-            |message| message.status = Some(Status::Sent),
-            &[
-                "Waiting: sent to +34600000001 on ",
-                "no delivery report yet",
-            ],
-        );
-        check(
-            |message| message.status = Some(Status::Failed),
-            &["Failed on 2025-10-09 at 08:53:20 UTC: the provider gave no reason."],
-        );
-        check(|_| (), &["No status was reported"]);
-    }
-
-    fn answered(word: &str) -> RegistrationRecord {
-        RegistrationRecord {
-            origin: Origin::Call,
-            owner: None,
-            template_name: None,
-            template_language: None,
-            template_parameters: None,
-            metadata: None,
-            sent_at_ms: None,
-            ttl_s: None,
-            silent_after_ms: None,
-            send_status: Some(word.to_owned()),
-            registered_at_ms: AT,
-        }
-    }
-
-    #[test]
-    fn how_a_send_was_answered_is_said() {
-        for (status, word, expected) in [
-            (
-                Some(Status::Failed),
-                "refused",
-                "Failed, because the send itself was refused on ",
-            ),
-            (
-                Some(Status::Queued),
-                "held_for_quality_assessment",
-                "answered held_for_quality_assessment",
-            ),
-            (
-                Some(Status::Queued),
-                "accepted",
-                "Waiting: taken by the provider",
-            ),
-            (
-                None,
-                "paused",
-                "Held back: the provider has paused the template",
-            ),
-        ] {
-            let change = |message: &mut MessageRecord| {
-                message.status = status;
-                message.registration = Some(answered(word));
-            };
-            check(change, &[expected]);
-        }
-    }
-
-    #[test]
-    fn a_failure_says_who_can_fix_it_and_how() {
-        check(
-            |message| {
-                message.status = Some(Status::Failed);
-                message.error = Some(error("meta:131026", 131_026));
-            },
-            &[
-                "Can be fixed by the recipient.",
-                "(error 131026, Message undeliverable)",
-            ],
-        );
-        check(
-            |message| {
-                message.status = Some(Status::Failed);
-                message.error = Some(error("meta:139999", 139_999));
-            },
-            &["error 139999, Message undeliverable", "ask the provider"],
-        );
-    }
-
-    #[test]
-    fn what_went_another_way_is_said_first() {
-        for (channel, expected) in [
-            (
-                "viber_bm",
-                "Not on WhatsApp, on viber_bm: Delivered to +34600000001",
-            ),
-            (
-                "unknown",
-                "Not on WhatsApp, on another channel: Delivered to",
-            ),
-        ] {
-            let change = |message: &mut MessageRecord| {
-                message.status = Some(Status::Delivered);
-                channel.clone_into(&mut message.channel);
-            };
-            check(change, &[expected]);
-        }
-    }
-
-    #[test]
-    fn a_contradiction_and_a_deletion_are_added() {
-        check(
-            |message| {
-                message.status = Some(Status::Delivered);
-                message.conflict = true;
-                message.error = Some(error("meta:131026", 131_026));
-                message.times.deleted_at_ms = Some(AT);
-            },
-            &[
-                "also reported a failure on 2025-10-09",
-                "It was deleted on 2025-10-09",
-            ],
-        );
-    }
-}
+mod tests;

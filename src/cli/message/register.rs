@@ -32,6 +32,8 @@ struct Shown {
     ms_id: Option<String>,
     status: Option<Status>,
     result: Option<Registered>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
     errors: Vec<Fault>,
 }
 
@@ -66,11 +68,15 @@ impl Register {
             for fault in receipt.outcome.as_ref().err().into_iter().flatten() {
                 writeln!(terminal.talk, "message {}: {}", index + 1, sentence(fault))?;
             }
+            if let Some(note) = receipt.note() {
+                writeln!(terminal.talk, "message {}: {note}", index + 1)?;
+            }
         }
         if self.json {
             let shown: Vec<Shown> = receipts
                 .into_iter()
                 .map(|receipt| Shown {
+                    note: receipt.note(),
                     ms_id: receipt.provider_message_id,
                     status: receipt.status,
                     result: receipt.outcome.as_ref().ok().copied(),

@@ -401,7 +401,13 @@ impl<'a> Accepting<'a> {
             return rows::insert_message(self.connection, source_id, report, after, received_ms);
         };
         let changed = after != before;
-        rows::update_message(self.connection, *message_id, after, changed, received_ms)?;
+        rows::update_message(
+            self.connection,
+            *message_id,
+            after,
+            changed,
+            Some(received_ms),
+        )?;
         Ok(*message_id)
     }
 

@@ -169,6 +169,7 @@ pub(super) fn read_message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
             failed_at_ms: row.get("failed_at_ms")?,
             deleted_at_ms: row.get("deleted_at_ms")?,
         },
+        error_at_ms: row.get("error_at_ms")?,
         error: read_error(row)?,
         registration: read_registration(row)?,
         first_report_at_ms: row.get("first_report_at_ms")?,

@@ -3,16 +3,19 @@
 //! A registration is a report of our own (`queued`), so that it goes through the same plan, and
 //! is told to subscribers at most once, when nothing later was reported before.
 
+use std::borrow::Cow;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
 use super::accept::{Accepting, Noting, Owing};
 use super::echoes::{parameters, with_text};
+use super::refusals::{forget_refusal, is_moot, is_stored};
 use super::{Store, alerts, polls, rows};
-use crate::model::{FilledTemplate, Message, Registration, Report, SendResult, Standing, Status};
+use crate::model::{FilledTemplate, Message, Registration, Report, SendResult, Status};
 use crate::plan::{self, Context};
 use crate::provider::Provider;
-use crate::store::{Error, Registered, Registering};
+use crate::store::{Error, RegisterOutcome, Registered, Registering};
 
 /// What stands in the table of one message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,7 +36,10 @@ impl Store {
     /// # Errors
     /// [`Error::DiskFull`] at once, any other when the commit failed. Nothing of these is
     /// stored then.
-    pub async fn register(&self, messages: Vec<Registering>) -> Result<Vec<Registered>, Error> {
+    pub async fn register(
+        &self,
+        messages: Vec<Registering>,
+    ) -> Result<Vec<RegisterOutcome>, Error> {
         let (reply, answer) = oneshot::channel();
         self.writer.register(messages, reply)?;
         let registered = answer.await.map_err(|_| Error::Closed)?;
@@ -50,12 +56,54 @@ impl Accepting<'_> {
         source_id: i64,
         registering: &Registering,
         now_ms: i64,
+    ) -> rusqlite::Result<(RegisterOutcome, Owing)> {
+        let mut told = with_text(self.connection, &registering.registration)?;
+        let kept_bulk_id = self.keep_bulk(source_id, registering, &mut told)?;
+        let (registered, owing) = self.tell(source_id, registering, &told, now_ms)?;
+        let outcome = RegisterOutcome {
+            registered,
+            kept_bulk_id,
+        };
+        Ok((outcome, owing))
+    }
+
+    /// Leaves the broadcast out of what is told of a message whose bulk the provider itself
+    /// reported; answers that bulk where it is another.
+    fn keep_bulk(
+        &self,
+        source_id: i64,
+        registering: &Registering,
+        told: &mut Cow<'_, Registration>,
+    ) -> rusqlite::Result<Option<String>> {
+        let (Some(id), Some(broadcast)) = (&registering.provider_message_id, &told.bulk_id) else {
+            return Ok(None);
+        };
+        let own: Option<String> = self
+            .connection
+            .prepare_cached(
+                "SELECT max(report.bulk_id) FROM message JOIN report USING (message_id) \
+                 WHERE provider_message_id = ?1 AND source_id = ?2",
+            )?
+            .query_row(params![id, source_id], |row| row.get(0))?;
+        let kept = own.clone().filter(|own| own != broadcast);
+        if own.is_some() {
+            told.to_mut().bulk_id = None;
+        }
+        Ok(kept)
+    }
+
+    fn tell(
+        &self,
+        source_id: i64,
+        registering: &Registering,
+        told: &Registration,
+        now_ms: i64,
     ) -> rusqlite::Result<(Registered, Owing)> {
         let connection = self.connection;
-        let told = with_text(connection, &registering.registration)?;
         let id = registering.provider_message_id.as_deref();
         let result = &registering.result;
-        let report = Report::registered(id, &registering.element, &told, result);
+        let mut report = Report::registered(id, &registering.element, told, result);
+        report.oddities.clone_from(&registering.oddities);
         let known = rows::find_message(connection, source_id, &report)?;
         let before = match &known {
             Some((message_id, _)) => find(connection, *message_id)?,
@@ -67,16 +115,17 @@ impl Accepting<'_> {
         {
             return Ok((Registered::OfAnotherOwner, Vec::new()));
         }
+        let word = before.as_ref().and_then(|it| it.send_status.as_deref());
         if let Some((message_id, _)) = &known
             && result.is_refused()
-            && is_moot(connection, *message_id, before.as_ref(), &report)?
+            && is_moot(connection, *message_id, word, &report)?
         {
             return Ok((Registered::Unchanged, Vec::new()));
         }
         let telling = Telling {
             source_id,
             registering,
-            told: &told,
+            told,
             report: &report,
             before: before.as_ref(),
             now_ms,
@@ -113,7 +162,7 @@ impl Accepting<'_> {
             return Ok((Registered::Unchanged, Vec::new()));
         }
         if is_taken {
-            rows::update_message(connection, message_id, &message, true, telling.now_ms)?;
+            rows::update_message(connection, message_id, &message, true, None)?;
         } else {
             rows::change_message(connection, message_id, &message)?;
         }
@@ -155,7 +204,9 @@ impl Accepting<'_> {
                 rows::insert_message(connection, telling.source_id, report, after, now_ms)?,
             ),
             Some(message_id) => {
-                rows::update_message(connection, message_id, after, true, now_ms)?;
+                // What the sender tells late is no report, but for the provider's own refusal.
+                let reported_ms = report.errors.first().map(|_| now_ms);
+                rows::update_message(connection, message_id, after, true, reported_ms)?;
                 (Registered::Joined, message_id)
             }
         };
@@ -234,67 +285,6 @@ impl Details {
             registered_ms: before.registered_ms,
         }
     }
-}
-
-/// Whether a refusal changes nothing: it is known, or it is of a second send with the id of a
-/// first one that was taken, of which it says nothing.
-fn is_moot(
-    connection: &Connection,
-    message_id: i64,
-    before: Option<&Details>,
-    refusal: &Report,
-) -> rusqlite::Result<bool> {
-    if is_stored(connection, message_id, refusal)? {
-        return Ok(true);
-    }
-    // An answer that refuses this very message is about its only send, unless the id was taken.
-    let key = refusal.error().map_or("", |error| error.key.as_str());
-    if key.starts_with("infobip-status:") && key != "infobip-status:23" {
-        return Ok(false);
-    }
-    let word = before.and_then(|before| before.send_status.as_deref());
-    if word.is_some_and(|word| word != SendResult::REFUSED) {
-        return Ok(true);
-    }
-    connection
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM report WHERE message_id = ?1 AND other_channel IS NULL \
-             AND kind NOT IN ('registration', 'fallback'))",
-        )?
-        .query_row([message_id], |row| row.get(0))
-}
-
-/// Takes a refusal of the send out of what is known of a message.
-fn forget_refusal(
-    connection: &Connection,
-    message_id: i64,
-    message: &mut Message,
-) -> rusqlite::Result<()> {
-    message.standing = Standing::new();
-    let mut statement = connection.prepare_cached(
-        "SELECT status, coalesce(provider_time_ms, received_at_ms) FROM report \
-         WHERE message_id = ?1 AND status IS NOT NULL AND other_channel IS NULL \
-         AND kind <> 'fallback' AND NOT (kind = 'registration' AND status = 'failed')",
-    )?;
-    let mut found = statement.query([message_id])?;
-    while let Some(row) = found.next()? {
-        let word: String = row.get(0)?;
-        if let Ok(status) = word.parse::<Status>() {
-            message.standing.absorb(status, row.get(1)?);
-        }
-    }
-    message.conflict &= message.standing.is_conflict();
-    if message.standing.first_ms(Status::Failed).is_none() {
-        message.failure = None;
-    }
-    message.count_fallback();
-    Ok(())
-}
-
-/// Whether the message has this very report.
-fn is_stored(connection: &Connection, message_id: i64, report: &Report) -> rusqlite::Result<bool> {
-    let found = rows::find_report(connection, message_id, report.identity().0)?;
-    Ok(found.is_some())
 }
 
 /// When the message was first known to be on its way, ms since 1970 UTC.

@@ -17,6 +17,20 @@ macro_rules! known_columns {
     };
 }
 
+/// Widens the times between which a message was reported of; not by NULL.
+macro_rules! reported_at {
+    ($ms:literal) => {
+        concat!(
+            "last_report_at_ms = max(last_report_at_ms, coalesce(",
+            $ms,
+            ", last_report_at_ms)), ",
+            "first_report_at_ms = min(first_report_at_ms, coalesce(",
+            $ms,
+            ", first_report_at_ms))"
+        )
+    };
+}
+
 /// The message a report is about, when it is known: by the provider's id, or by the
 /// element's hash where the provider gave none.
 pub(super) fn find_message(
@@ -164,20 +178,22 @@ pub(super) fn insert_message(
     Ok(message_id)
 }
 
-/// Writes what a report changed of a known message; most reports change something.
+/// Writes what a report changed of a known message; most reports change something. `received_ms` is
+/// when it arrived; `None` for what the sender told, which moves no time of a report.
 pub(super) fn update_message(
     connection: &Connection,
     message_id: i64,
     message: &Message,
     changed: bool,
-    received_ms: i64,
+    received_ms: Option<i64>,
 ) -> rusqlite::Result<()> {
     if !changed {
         connection
-            .prepare_cached(
-                "UPDATE message SET last_report_at_ms = max(last_report_at_ms, ?2), \
-                 first_report_at_ms = min(first_report_at_ms, ?2) WHERE message_id = ?1",
-            )?
+            .prepare_cached(concat!(
+                "UPDATE message SET ",
+                reported_at!("?2"),
+                " WHERE message_id = ?1"
+            ))?
             .execute(params![message_id, received_ms])?;
         return Ok(());
     }
@@ -185,8 +201,9 @@ pub(super) fn update_message(
         "UPDATE message SET (",
         known_columns!(),
         ", status, conflict) = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-         ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23), last_report_at_ms = max(last_report_at_ms, ?25), \
-         first_report_at_ms = min(first_report_at_ms, ?25) WHERE message_id = ?24"
+         ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23), ",
+        reported_at!("?25"),
+        " WHERE message_id = ?24"
     ))?;
     let next = bind_message(&mut statement, message)?;
     statement.raw_bind_parameter(next, message_id)?;

@@ -34,7 +34,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Subscriber;
 use crate::store::{
-    Accepted, Arrival, Durability, Error, Health, Options, Owed, Registered, Registering,
+    Accepted, Arrival, Durability, Error, Health, Options, Owed, RegisterOutcome, Registering,
     Settlement, Subscribers,
 };
 
@@ -49,7 +49,7 @@ const PINNED_DELAY: Duration = Duration::from_millis(50);
 pub(super) const TICK: Duration = Duration::from_secs(1);
 
 type Reply = oneshot::Sender<Result<Accepted, Error>>;
-type Answers = oneshot::Sender<Result<Vec<Registered>, Error>>;
+type Answers = oneshot::Sender<Result<Vec<RegisterOutcome>, Error>>;
 
 /// One piece of work for the writer.
 pub(super) enum Job {
@@ -563,7 +563,7 @@ impl Core {
 /// What a job did, to be told after the commit.
 enum Effect {
     Accepted(Accepted, Vec<(i64, Owed)>),
-    Registered(Vec<Registered>, Vec<(i64, Owed)>),
+    Registered(Vec<RegisterOutcome>, Vec<(i64, Owed)>),
     Settled,
     /// The forward is gone: it was erased while in flight.
     Missing,

@@ -60,6 +60,8 @@ pub(super) struct View {
     read_at: Option<Time>,
     /// When it was first reported as failed.
     failed_at: Option<Time>,
+    /// When its `error` was reported: later than `failed_at`, when it failed again.
+    error_at: Option<Time>,
     /// When it was first reported as deleted.
     deleted_at: Option<Time>,
     /// The primary error of the latest failure.
@@ -190,6 +192,7 @@ impl View {
             delivered_at: times.delivered_at_ms.map(Time),
             read_at: times.read_at_ms.map(Time),
             failed_at: times.failed_at_ms.map(Time),
+            error_at: record.error_at_ms.map(Time),
             deleted_at: times.deleted_at_ms.map(Time),
             error: record.error.map(ErrorView::from),
             silent,

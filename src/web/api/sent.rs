@@ -26,6 +26,12 @@ pub(super) struct View {
     status: Option<Status>,
     /// What was done.
     result: Outcome,
+    /// What of it was not taken, and why; only there when something was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        example = "the provider's own bulk \"b-1\" stays: a broadcast id is taken only where the provider reports none"
+    )]
+    note: Option<String>,
     /// Each field that cannot be as it is; empty when it was accepted.
     errors: Vec<FieldError>,
 }
@@ -48,6 +54,7 @@ enum Outcome {
 
 impl View {
     fn new((index, receipt): (usize, Receipt)) -> Self {
+        let note = receipt.note();
         let (result, faults) = match receipt.outcome {
             Ok(Registered::Created) => (Outcome::Created, Vec::new()),
             Ok(Registered::Joined) => (Outcome::Joined, Vec::new()),
@@ -61,6 +68,7 @@ impl View {
             ms_id: receipt.provider_message_id,
             status: receipt.status,
             result,
+            note,
             errors: faults.into_iter().map(FieldError::from).collect(),
         }
     }

@@ -97,6 +97,7 @@ async fn hear(store: &Store, id: &str, heard: &Heard) {
                     sent_ms: Some(1_760_000_000_000),
                     ..Registration::default()
                 },
+                oddities: Vec::new(),
                 result: result.clone(),
                 owner: None,
                 owners: Vec::new(),

