@@ -68,7 +68,6 @@ pub(super) const TEXTS: &[Texts] = &[
             "error_details",
             "errors",
             "provider_time",
-            "channel",
             "account_id",
             "pricing_category",
             "pricing_model",
