@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::table::{Permission, Reach, Rule, TABLE};
 use self::token::TokenRecord;
-use crate::model::{Subscriber, UnknownWord};
+use crate::model::{Subscriber, UnknownWord, quoted};
 
 /// What a token's bearer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -128,9 +128,11 @@ fn powerless(record: &TokenRecord, sources: &[(&str, &[String])]) -> Option<Stri
         format!("whom no source of its --source ({seen}) names")
     };
     Some(format!(
-        "token {} ({}) has the owner {owner:?}, {by}: it registers no message and polls no \
-         broadcast; if it should, write owners = [{owner:?}] into the [[source]] that it sends by",
-        record.token_id, token.name
+        "token {} ({}) has the owner {owner}, {by}: it registers no message and polls no \
+         broadcast; if it should, write owners = [{owner}] into the [[source]] that it sends by",
+        record.token_id,
+        token.name,
+        owner = quoted(owner)
     ))
 }
 
@@ -147,12 +149,13 @@ fn curious(record: &TokenRecord, sources: &[(&str, &[String])]) -> Option<String
     let names: Vec<&str> = of_others.map(|(name, _)| *name).collect();
     (!names.is_empty()).then(|| {
         format!(
-            "token {} ({}) has the owner {owner:?} and no --source, so its subscribers may be sent \
+            "token {} ({}) has the owner {owner} and no --source, so its subscribers may be sent \
              the messages of other owners' sources ({}); if they should not, make another with \
              --source and revoke this one",
             record.token_id,
             token.name,
-            names.join(", ")
+            names.join(", "),
+            owner = quoted(owner)
         )
     })
 }
@@ -240,8 +243,10 @@ impl Caller {
     pub fn allow_at(&self, source: &str) -> Result<(), String> {
         match &self.owner {
             Some(owner) if !self.owns(source) => Err(format!(
-                "this token is of the owner {owner:?}, which the source {source:?} does not name: \
-                 only owners = [{owner:?}] in its [[source]] lets it do this there"
+                "this token is of the owner {owner}, which the source {source} does not name: \
+                 only owners = [{owner}] in its [[source]] lets it do this there",
+                owner = quoted(owner),
+                source = quoted(source)
             )),
             _ => Ok(()),
         }

@@ -229,6 +229,15 @@ pub fn search(term: &str) -> Vec<&'static Entry> {
     hits
 }
 
+/// The entries that are called exactly so: by their number, key, name or word.
+#[must_use]
+pub fn called(term: &str) -> Vec<&'static Entry> {
+    let term = plain(term);
+    let is_meant = |entry: &&Entry| entry.is_called(&term) || plain(&entry.name) == term;
+    let called = all().iter().filter(is_meant);
+    called.filter(|_| !term.is_empty()).collect()
+}
+
 /// Lower case, with one blank wherever there was anything but letters and digits.
 fn plain(text: &str) -> String {
     let words = text.split(|letter: char| !letter.is_alphanumeric());

@@ -9,12 +9,14 @@ mod broadcast;
 mod config;
 mod demo;
 mod done;
+mod environment;
 mod erase;
 mod explain;
 mod forward;
 mod init;
 mod key;
 mod message;
+mod narrowed;
 mod page;
 mod replay;
 mod reprocess;
@@ -28,9 +30,9 @@ mod template;
 mod terminal;
 mod time;
 mod token;
+mod usage;
 mod webhook;
 
-use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,7 +40,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, Flag, Inputs, LoadError, Loaded};
+use crate::config::{Config, Environment, Flag, Inputs, LoadError, Loaded};
+use crate::model::plain;
 use crate::store::Error;
 pub use terminal::{Exit, Terminal};
 
@@ -151,7 +154,10 @@ impl Settings {
         Config::load(Inputs {
             file: self.file().as_deref(),
             flags: &self.flags(),
-            environment: &environment,
+            environment: Environment {
+                value: &environment::value,
+                names: &environment::names(),
+            },
         })
     }
 
@@ -164,7 +170,7 @@ impl Settings {
 
     /// The file that was named, whether it is there or not.
     fn named_file(&self) -> Option<PathBuf> {
-        self.config.clone().or_else(|| path_of(named_by_variable()))
+        self.config.clone().or_else(environment::file)
     }
 
     /// What was said, setting by setting.
@@ -205,39 +211,18 @@ fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
         .ok_or("write KEY=VALUE, e.g. forward.timeout=20s")
 }
 
-/// The process's environment, for [`Inputs`].
-#[allow(
-    clippy::disallowed_methods,
-    reason = "this is the one place that reads it"
-)]
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-/// What `TICKRELAY_CONFIG` says, in whatever bytes a path may have.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the one variable that says where the others' file is"
-)]
-fn named_by_variable() -> Option<OsString> {
-    std::env::var_os("TICKRELAY_CONFIG")
-}
-
-/// An empty variable says nothing, as with every other setting.
-fn path_of(variable: Option<OsString>) -> Option<PathBuf> {
-    variable
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
-}
-
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match usage::parse(std::env::args_os().collect()) {
+        Ok(cli) => cli,
+        Err(usage) => return usage.tell(),
+    };
     let mut terminal = Terminal {
         data: &mut io::stdout().lock(),
         talk: &mut io::stderr(),
         done: None,
+        width: terminal::width(),
     };
     match cli.run(&mut terminal) {
         Ok(Exit::Done) => ExitCode::SUCCESS,
@@ -246,7 +231,7 @@ pub fn main() -> ExitCode {
         Err(error) if terminal.done.is_none() && is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // When even this cannot be said, the exit code still says it.
-            let _ = writeln!(terminal.talk, "error: {}", whole(&error));
+            let _ = writeln!(terminal.talk, "error: {}", plain(&whole(&error)));
             if let Some(done) = terminal.done {
                 let _ = writeln!(terminal.talk, "It was done all the same: {done}.");
             }
@@ -326,6 +311,7 @@ mod tests {
             data: &mut data,
             talk: &mut talk,
             done: None,
+            width: None,
         };
         let cli = Cli::try_parse_from([&["tickrelay"], arguments].concat()).unwrap();
         let exit = cli.run(&mut terminal).unwrap();
@@ -336,17 +322,6 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn an_empty_variable_names_no_file() {
-        let check = |variable: Option<&str>, expected: Option<&str>| {
-            let file = path_of(variable.map(OsString::from));
-            assert_eq!(file, expected.map(PathBuf::from), "{variable:?}");
-        };
-        check(None, None);
-        check(Some(""), None);
-        check(Some("a.toml"), Some("a.toml"));
     }
 
     #[test]

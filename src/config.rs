@@ -5,9 +5,12 @@
 //! up again later, and no secret leaves through `Debug`, an error or `config show`. What the
 //! command line knows of it is in [`crate::cli`].
 
+mod combination;
 mod file;
 mod finding;
+mod log_filter;
 mod polled;
+mod reload;
 mod resolve;
 mod secret;
 mod show;
@@ -16,6 +19,8 @@ mod starter;
 #[cfg(test)]
 mod tests;
 mod value;
+mod variables;
+mod warning;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -28,10 +33,9 @@ use ipnet::IpNet;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
-use crate::forward::guard::Guard;
-use crate::model::{MessageType, UnknownWord, digits};
+use crate::model::{MessageType, UnknownWord, digits, plain};
 use crate::provider::authentication::{Authentication, Method};
 use crate::provider::{Hints, Provider};
 pub use crate::store::{Durability, KeySource};
@@ -39,15 +43,34 @@ use crate::store::{Found, absolute};
 
 pub use finding::{Finding, LoadError, Origin, Warning};
 pub use polled::Polled;
+pub use reload::Changes;
 pub use starter::starter;
 pub use value::ProxyUrl;
-pub(crate) use value::{duration, spell_duration};
+pub(crate) use value::{duration, number, spell_duration};
+pub(crate) use variables::PREFIX as VARIABLES;
 
 /// Every key with its default and a comment: `config.example.toml`.
 pub const EXAMPLE: &str = include_str!("../config.example.toml");
 
-/// How a variable of the environment is read; injected, so that tests need not set any.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+/// The environment; injected, so that tests need not set any variable.
+#[derive(Clone, Copy)]
+pub struct Environment<'a> {
+    /// The value of a variable; `None` where it is not set, or is no text.
+    pub value: &'a dyn Fn(&str) -> Option<String>,
+    /// The names of all variables that begin with `TICKRELAY_`.
+    pub names: &'a [String],
+}
+
+impl Environment<'_> {
+    /// The environment without a single variable.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            value: &|_| None,
+            names: &[],
+        }
+    }
+}
 
 /// Everything that was decided. [`Default`] is what an empty file means.
 #[derive(Debug, Clone, Default)]
@@ -355,20 +378,6 @@ impl Source {
             broadcast: None,
         }
     }
-
-    fn secrets(&self) -> impl Iterator<Item = &SecretString> {
-        let methods = self.authentication.methods.iter();
-        let of_methods = methods.flat_map(|method| match method {
-            Method::Header { value, .. } => std::slice::from_ref(value),
-            Method::Basic { password, .. } => std::slice::from_ref(password),
-            Method::UrlToken(token) => std::slice::from_ref(token),
-            Method::Signature(signature) => signature.secrets.as_slice(),
-        });
-        let asked_with = self.polled.iter().flat_map(|polled| &polled.authorization);
-        of_methods
-            .chain(&self.verify_tokens)
-            .chain(asked_with.map(|(_, value)| value))
-    }
 }
 
 /// What [`Config::load`] reads.
@@ -378,7 +387,7 @@ pub struct Inputs<'a> {
     pub file: Option<&'a Path>,
     /// What was said on the command line.
     pub flags: &'a [Flag],
-    /// What the environment says: `TICKRELAY_LISTEN`, `TICKRELAY_STORE_URL` and so on.
+    /// What the environment says: `TICKRELAY_STORE_URL` and so on.
     pub environment: Environment<'a>,
 }
 
@@ -453,7 +462,7 @@ impl Loaded {
                 }
                 format!("{shown} holds no PEM certificate")
             }
-            Err(error) => format!("cannot read {shown}: {error}"),
+            Err(error) => plain(&format!("cannot read {shown}: {error}")),
         };
         let key = "forward.ca_file".to_owned();
         Err(LoadError::Invalid(vec![Finding {
@@ -486,97 +495,6 @@ impl Config {
         loaded.check_ca_file()?;
         loaded.check_store(path)?;
         Ok(loaded)
-    }
-
-    /// What works and should be known at every start.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<Warning> {
-        let warning = |key: &str, text: &str| Warning {
-            key: key.to_owned(),
-            text: text.to_owned(),
-        };
-        let mut warnings = Vec::new();
-        if self.store.durability == Durability::Os {
-            warnings.push(warning(
-                "store.durability",
-                "a power cut may lose webhooks that were acknowledged; \"full\" prevents it",
-            ));
-        }
-        let of_files = crate::store::file_warnings(&self.store.path);
-        warnings.extend(of_files.iter().map(|text| warning("store.url", text)));
-        warnings.extend(self.store.passed_over.iter().map(|old| {
-            let new = absolute(&self.store.path);
-            let text = format!(
-                "there are two stores: {} is used, beside the configuration; {}, in the current \
-                 folder, where earlier versions had it, is not: write the url of the right one, \
-                 or move the other away",
-                new.display(),
-                old.display()
-            );
-            warning("store.url", &text)
-        }));
-        if self.forward.allow_http {
-            warnings.push(warning(
-                "forward.allow_http",
-                "phone numbers may travel unencrypted; false prevents it",
-            ));
-        }
-        let networks = self.forward.allow_networks.iter();
-        for network in networks.filter(|network| network.prefix_len() == 0) {
-            warnings.push(warning(
-                "forward.allow_networks",
-                &format!("{network} lets payloads go to any address, the relay's own network and the cloud's metadata included"),
-            ));
-        }
-        let proxies = self.server.trusted_proxies.iter();
-        for network in proxies.filter(|network| network.prefix_len() == 0) {
-            warnings.push(warning(
-                "server.trusted_proxies",
-                &format!("{network} believes the X-Forwarded-For of everybody, who may write any address there"),
-            ));
-        }
-        if self.sources.is_empty() {
-            warnings.push(warning(
-                "source",
-                "there is none, so every webhook is answered 404; `tickrelay init` writes a start",
-            ));
-        }
-        for source in &self.sources {
-            warnings.extend(self.warnings_of(source));
-        }
-        warnings
-    }
-
-    /// What works of a source and should be known.
-    fn warnings_of(&self, source: &Source) -> Vec<Warning> {
-        let warning = |text: &str| Warning {
-            key: format!("source.{}", source.name),
-            text: text.to_owned(),
-        };
-        let mut warnings = Vec::new();
-        if let Some(polled) = &source.polled {
-            let guard = Guard::new(self.forward.allow_http, self.forward.allow_networks.clone());
-            if let Err(error) = guard.target(&polled.url_of("id")) {
-                warnings.push(warning(&format!("nothing can be asked of url: {error}")));
-            }
-        } else if source.authentication.methods.is_empty() {
-            warnings.push(warning(
-                "unauthenticated: whoever knows its URL can invent reports",
-            ));
-        }
-        if source.provider == Provider::MetaCloud && source.verify_tokens.is_empty() {
-            warnings.push(warning("no verify_token: Meta's GET handshake will be refused, so the callback URL cannot be set in its dashboard",
-            ));
-        }
-        if source
-            .secrets()
-            .any(|secret| secret.expose_secret().starts_with(starter::PLACEHOLDER))
-        {
-            warnings.push(warning(
-                "a secret is still the placeholder of `tickrelay init`: fill in the provider's",
-            ));
-        }
-        warnings
     }
 
     /// The owners that each source names.

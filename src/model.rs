@@ -7,6 +7,7 @@ mod channel;
 mod error;
 mod filter;
 mod forward;
+mod given;
 mod message;
 mod nul;
 mod number;
@@ -17,6 +18,7 @@ mod registration;
 mod report;
 mod secret;
 mod send;
+mod since;
 mod standing;
 mod status;
 mod subscriber;
@@ -30,6 +32,7 @@ pub use channel::{
 pub use error::ReportError;
 pub use filter::{Filter, FilterError, Offer, Rule};
 pub use forward::{ErrorCode, ForwardState, GaveUp, Outcome};
+pub use given::{ECHOED, Echoed, Quoted, nearest, plain, quoted, reason};
 pub use message::{Message, TypeRule};
 pub use nul::{NUL_CHARACTER, json_has_nul, json_without_nul, replace_nul};
 pub use number::{decimal, digits, is_phone_number, whole_number};
@@ -40,8 +43,10 @@ pub use registration::{FilledTemplate, Parameters, Registration};
 pub use report::{Echo, Field, Identity, Kind, Pricing, ProviderTime, Report};
 pub use secret::{
     AUTHORIZATION, Credentials, Headers, SecretText, check_header_name, check_header_value,
+    is_reserved_header,
 };
 pub use send::SendResult;
+pub use since::Since;
 pub use standing::{Change, Standing};
 pub use status::{MessageType, Status, UnknownWord};
 pub use subscriber::{

@@ -15,6 +15,7 @@ mod samples;
 mod subscribers;
 mod templates;
 mod tokens;
+pub(crate) mod wanted;
 
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ use crate::access::{Caller, Permission};
 use crate::clock::Clock;
 use crate::config::{Config, Retention, Source};
 use crate::forward::sender::Sender;
-use crate::model::{Subscriber, SubscriberState};
+use crate::model::{Subscriber, SubscriberState, quoted};
 use crate::store::poll::PollRecord;
 use crate::store::query::Scope;
 use crate::store::replay::ReplayRecord;
@@ -485,8 +486,9 @@ impl Operations {
                 let name = &forward.subscriber;
                 if !forward.subscriber_removed && self.subscriber_of(caller, name).is_err() {
                     return Err(Failure::Forbidden(format!(
-                        "this token does not see the subscriber {name:?}, which gets other sources \
-                         too: it may see this forward, not send it again"
+                        "this token does not see the subscriber {name}, which gets other sources \
+                         too: it may see this forward, not send it again",
+                        name = quoted(name)
                     )));
                 }
             }
@@ -502,20 +504,29 @@ impl Operations {
         .await
     }
 
+    /// What cannot be as it is in a request that is not carried out, as far as that can be said
+    /// without carrying it out.
+    pub(crate) fn faults_of(&self, caller: &Caller, request: &Request) -> Vec<Fault> {
+        match request {
+            Request::AddSubscriber(new) => self.check_new(caller, &mut new.clone()),
+            Request::UpdateSubscriber { name, change } => {
+                let before = self.subscriber_of(caller, name);
+                before.map_or_else(
+                    |_| Vec::new(),
+                    |before| self.check_change(caller, &before, &mut change.clone()),
+                )
+            }
+            Request::StartReplay(order) => self.check_order(caller, order),
+            _ => Vec::new(),
+        }
+    }
+
     /// The source of that name; one that the caller does not see is told of as one that is not there.
-    fn known_source(&self, caller: &Caller, wanted: &str) -> Result<&Source, String> {
-        self.source_for(caller, wanted).ok_or_else(|| {
+    pub(crate) fn known_source(&self, caller: &Caller, name: &str) -> Result<&Source, String> {
+        self.source_for(caller, name).ok_or_else(|| {
             let seen = self.sources.iter().map(|source| source.name.as_str());
             let seen: Vec<&str> = seen.filter(|name| caller.sees_source(name)).collect();
-            let whose = if caller.sources.is_empty() {
-                "the configuration has"
-            } else {
-                "this token sees"
-            };
-            format!(
-                "no source is named {wanted:?}; {whose}: {}",
-                seen.join(", ")
-            )
+            wanted::no_such_source(name, &seen, caller)
         })
     }
 }
@@ -557,7 +568,7 @@ fn check_name(field: &str, name: &str) -> Result<(), Fault> {
         // A URL in the wrong place may be a chat's, with which anyone can post there.
         let given = match name {
             url if url.contains("://") => String::new(),
-            name => format!(" {name:?}"),
+            name => format!(" {}", quoted(name)),
         };
         return Err(Fault {
             field: field.to_owned(),

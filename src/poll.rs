@@ -251,11 +251,10 @@ impl Polling {
         let remark = |what: &'static str, holds: bool| {
             let mut remarked = self.remarked.lock().unwrap_or_else(PoisonError::into_inner);
             if holds && remarked.insert((poll.poll_id, what)) {
-                let statistics = told.statistics;
                 tracing::warn!(
                     source = poll.source,
                     broadcast = poll.broadcast,
-                    ?statistics,
+                    statistics = %told.statistics,
                     "{what}"
                 );
             }

@@ -9,7 +9,7 @@ mod large;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::clock::Clock;
 use crate::config::Source;
@@ -27,6 +27,8 @@ use large::{Gate, Unparsed};
 pub struct Reception {
     store: Store,
     sources: HashMap<String, Arc<Inlet>>,
+    /// Those whose secrets were read again since the start.
+    renewed: RwLock<HashMap<String, Arc<Inlet>>>,
     clock: Clock,
     metrics: Arc<Metrics>,
     gate: Gate,
@@ -101,6 +103,7 @@ impl Reception {
         };
         Self {
             sources: sources.into_iter().map(inlet).collect(),
+            renewed: RwLock::default(),
             store,
             clock,
             metrics,
@@ -111,7 +114,32 @@ impl Reception {
     /// The source of that name.
     #[must_use]
     pub fn inlet(&self, name: &str) -> Option<Arc<Inlet>> {
-        self.sources.get(name).cloned()
+        let renewed = self.renewed.read().unwrap_or_else(PoisonError::into_inner);
+        renewed
+            .get(name)
+            .or_else(|| self.sources.get(name))
+            .cloned()
+    }
+
+    /// Takes over what proves where the webhooks of these sources come from. A webhook that is being
+    /// read goes on with what it began with.
+    pub fn set_proofs<'a>(&self, sources: impl IntoIterator<Item = &'a Source>) {
+        let mut renewed = self.renewed.write().unwrap_or_else(PoisonError::into_inner);
+        for source in sources {
+            if let Some(inlet) = self.sources.get(&source.name) {
+                let inlet = Inlet {
+                    source: Source {
+                        authentication: source.authentication.clone(),
+                        verify_tokens: source.verify_tokens.clone(),
+                        ..inlet.source.clone()
+                    },
+                    name: Arc::clone(&inlet.name),
+                    hints: Arc::clone(&inlet.hints),
+                    counters: Counters::new(&inlet.source, &self.metrics),
+                };
+                renewed.insert(source.name.clone(), Arc::new(inlet));
+            }
+        }
     }
 
     /// Counts what a source was sent and was not stored.

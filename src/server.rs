@@ -213,6 +213,12 @@ impl Server {
         &self.shared.store
     }
 
+    /// What receives webhooks.
+    #[must_use]
+    pub fn reception(&self) -> Arc<Reception> {
+        Arc::clone(&self.shared.reception)
+    }
+
     /// What an operator may ask for.
     #[must_use]
     pub fn operations(&self) -> &Operations {

@@ -29,11 +29,13 @@ pub mod timeline;
 mod upkeep;
 pub mod watching;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -99,7 +101,7 @@ pub enum Error {
     )]
     Unconfirmed,
     /// The query took longer than a reader may.
-    #[error("the query took longer than {0:?}")]
+    #[error("the query took longer than {} s", .0.as_secs())]
     Timeout(Duration),
     /// The writer is gone: the process is ending.
     #[error("the store is shutting down")]
@@ -276,6 +278,21 @@ pub enum Verdict {
     GaveUp(GaveUp),
     /// Left as it is: a breaker's probe, and a turn ahead of a later status, use up no attempt.
     Untouched,
+}
+
+impl fmt::Display for Verdict {
+    /// As the log has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = |ms: i64| DateTime::<Utc>::from_timestamp_millis(ms).unwrap_or_default();
+        let at = |ms| at(ms).to_rfc3339_opts(SecondsFormat::Millis, true);
+        match self {
+            Self::Delivered => f.write_str("delivered"),
+            Self::RetryAt(ms) => write!(f, "retry at {}", at(*ms)),
+            Self::PutOff(ms) => write!(f, "retry at {}, not counted", at(*ms)),
+            Self::GaveUp(reason) => write!(f, "gave up: {}", reason.explain()),
+            Self::Untouched => f.write_str("retry in its turn, not counted"),
+        }
+    }
 }
 
 /// The end of an attempt, to be written down with the next group.

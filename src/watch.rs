@@ -129,7 +129,11 @@ impl Watching {
             .collect();
         store.tell(changes, gone).await?;
         for (event, subject, text) in events {
-            tracing::warn!(event, subject, "{text}");
+            if Condition::is_logged_elsewhere(event) {
+                tracing::info!(event, subject, "{text}");
+            } else {
+                tracing::warn!(event, subject, "{text}");
+            }
         }
         Ok(())
     }

@@ -117,5 +117,8 @@ fn say_refusal(
 
 /// The service answered something else than it was asked: it is of another version.
 pub(super) fn unexpected(answer: &Answer) -> anyhow::Error {
-    anyhow::anyhow!("the service is of another version: unexpected answer {answer:?}")
+    let _ = answer;
+    anyhow::anyhow!(
+        "the service is of another version and answered something else: restart it, so that both are one"
+    )
 }

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::forward::{subscriber_id, tell_attempt};
 use super::page::Page;
-use super::table::{shorten, table};
+use super::table::table;
 use super::time::Since;
 use super::{Exit, Settings, Terminal, page};
 use crate::clock::Clock;
@@ -17,7 +17,7 @@ const LIST: &str = "attempts";
 /// The verbs of `attempt`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// List attempts, the latest to end first
+    /// List attempts, the latest first
     List(List),
 }
 
@@ -79,17 +79,23 @@ impl List {
         if attempts.is_empty() {
             return terminal.refuse(rest.unwrap_or_else(|| "no attempt is like that".to_owned()));
         }
+        let mut attempts = attempts;
+        attempts.sort_by_key(|found| std::cmp::Reverse(found.attempt.started_at_ms));
         let rows = attempts.iter().map(|found| {
             vec![
                 found.forward_id.to_string(),
-                shorten(&found.subscriber, 16),
-                tell_attempt(&found.attempt, 80),
+                found.subscriber.clone(),
+                tell_attempt(&found.attempt, usize::MAX),
             ]
         });
         write!(
             terminal.data,
             "{}",
-            table(&["FORWARD", "SUBSCRIBER", "ATTEMPT (UTC)"], rows)
+            table(
+                &["FORWARD", "SUBSCRIBER", "ATTEMPT (UTC)"],
+                rows,
+                terminal.width
+            )
         )?;
         page::say(rest, terminal)?;
         Ok(Exit::Done)

@@ -1,23 +1,28 @@
-//! `tickrelay broadcast`: what is asked for at sources that send nothing by themselves.
+//! `tickrelay broadcast`: broadcasts and how their messages stand, polled ones included.
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
+use super::narrowed::narrowed;
 use super::page::Page;
-use super::table::{shorten, table};
+use super::table::table;
 use super::time::stamp;
 use super::{Exit, Settings, Terminal, ask, page};
 use crate::operations::{Answer, Request};
-use crate::store::poll::PollRecord;
+use crate::store::Reader;
+use crate::store::broadcast::{BroadcastCounts, BroadcastRecord};
+use crate::store::poll::{PollCounts, PollRecord};
+use crate::store::query::{Scope, Window};
 
 /// The name of the list in its cursors.
-const LIST: &str = "polls";
+const LIST: &str = "broadcasts";
 
 /// The verbs of `broadcast`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Ask for a broadcast from now on, until nothing in it is pending
     Poll(Poll),
-    /// List what is or was asked for, the newest first
+    /// List broadcasts with how their messages stand and how polling goes, the newest first
     List(List),
 }
 
@@ -75,56 +80,136 @@ impl Poll {
     }
 }
 
+/// A broadcast as the API lists it, and how the polling of it goes where it is polled.
+#[derive(Serialize)]
+struct Listed {
+    broadcast: String,
+    source: String,
+    /// How its messages stand; `None` while none is known of a broadcast that is polled.
+    messages: Option<BroadcastCounts>,
+    first_report_at_ms: Option<i64>,
+    last_report_at_ms: Option<i64>,
+    poll: Option<PollRecord>,
+}
+
+impl Listed {
+    /// What the list is in the order of.
+    fn began_at_ms(&self) -> i64 {
+        let registered = self.poll.as_ref().map(|poll| poll.registered_at_ms);
+        self.first_report_at_ms.or(registered).unwrap_or_default()
+    }
+}
+
 impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let reader = settings.reader()?;
-        let mut polls = reader.polls(self.source.as_deref(), self.page.window(LIST)?)?;
-        let rest = self.page.cut(LIST, &mut polls, |poll| poll.poll_id);
-        let polls = polls.rows;
+        if let Err(refusal) = narrowed(settings, &reader, self.source.as_deref(), None)? {
+            return terminal.refuse(refusal);
+        }
+        let (broadcasts, rest) = listed(&reader, self.source.as_deref(), &self.page)?;
         if self.json {
             page::say(rest, terminal)?;
-            return terminal.json(&polls);
+            return terminal.json(&broadcasts);
         }
-        if polls.is_empty() {
-            let nothing = || "no broadcast is or was asked for".to_owned();
+        if broadcasts.is_empty() {
+            let nothing = || "no broadcast was reported, registered or polled".to_owned();
             return terminal.refuse(rest.unwrap_or_else(nothing));
         }
         let headings = [
             "BROADCAST",
             "SOURCE",
-            "STATE",
+            "BEGAN (UTC)",
             "TOTAL",
+            "SUCCESS",
+            "FAILURE",
             "PENDING",
-            "ASKED",
-            "ANSWERED (UTC)",
+            "POLLED",
             "TROUBLE",
         ];
-        write!(terminal.data, "{}", table(&headings, polls.iter().map(row)))?;
+        let text = table(&headings, broadcasts.iter().map(row), terminal.width);
+        write!(terminal.data, "{text}")?;
         page::say(rest, terminal)?;
         Ok(Exit::Done)
     }
 }
 
-fn row(poll: &PollRecord) -> Vec<String> {
-    let count =
-        |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
-    let state = match poll.gave_up {
-        Some(why) => format!("{} ({})", poll.state.as_str(), why.as_str()),
-        None => poll.state.as_str().to_owned(),
+/// A page of broadcasts, and what to say of the rest. The first page has those too that are polled and
+/// have no messages yet.
+fn listed(
+    reader: &Reader,
+    source: Option<&str>,
+    page: &Page,
+) -> anyhow::Result<(Vec<Listed>, Option<String>)> {
+    let window = page.window(LIST)?;
+    let mut found = reader.broadcasts(&Scope::default(), window)?;
+    let rest = page.cut(LIST, &mut found, |broadcast| broadcast.first_message_id);
+    let newest = Window {
+        before: None,
+        ..window
     };
-    let trouble = poll.error_code.as_ref().map(|code| {
+    let mut polls = reader.polls(source, newest)?.rows;
+    let wanted = |found: &BroadcastRecord| source.is_none_or(|name| name == found.source);
+    let mut all = Vec::new();
+    for found in found.rows.into_iter().filter(wanted) {
+        let poll = polls
+            .iter()
+            .position(|poll| poll.broadcast == found.bulk_id && poll.source == found.source);
+        all.push(Listed {
+            broadcast: found.bulk_id,
+            source: found.source,
+            messages: Some(found.counts),
+            first_report_at_ms: Some(found.first_report_at_ms),
+            last_report_at_ms: Some(found.last_report_at_ms),
+            poll: poll.map(|at| polls.swap_remove(at)),
+        });
+    }
+    if window.before.is_none() {
+        let unheard = polls.into_iter().filter(|poll| poll.counts.total.is_none());
+        all.extend(unheard.map(|poll| Listed {
+            broadcast: poll.broadcast.clone(),
+            source: poll.source.clone(),
+            messages: None,
+            first_report_at_ms: None,
+            last_report_at_ms: None,
+            poll: Some(poll),
+        }));
+    }
+    all.sort_by_key(|broadcast| std::cmp::Reverse(broadcast.began_at_ms()));
+    Ok((all, rest))
+}
+
+fn row(listed: &Listed) -> Vec<String> {
+    let poll = listed.poll.as_ref();
+    let counts = |of_messages: fn(&BroadcastCounts) -> u64,
+                  of_poll: fn(&PollCounts) -> Option<u64>| {
+        let known = listed.messages.as_ref().map(of_messages);
+        let known = known.or_else(|| of_poll(&poll?.counts));
+        known.map_or_else(|| "?".to_owned(), |count| count.to_string())
+    };
+    let polled = poll.map_or_else(String::new, |poll| {
+        let state = match poll.gave_up {
+            Some(why) => format!("{} ({})", poll.state.as_str(), why.as_str()),
+            None => poll.state.as_str().to_owned(),
+        };
+        let answered = poll.answered_at_ms.map(stamp);
+        let answered =
+            answered.map_or_else(|| ", no answer yet".to_owned(), |at| format!(", {at}"));
+        format!("{state}, {} times{answered}", poll.polls)
+    });
+    let trouble = poll.and_then(|poll| {
+        let code = poll.error_code.as_ref()?;
         let detail = poll.error_detail.as_deref().unwrap_or_default();
-        shorten(&format!("{code}: {detail}"), 60)
+        Some(format!("{code}: {detail}"))
     });
     vec![
-        poll.broadcast.clone(),
-        poll.source.clone(),
-        state,
-        count(poll.counts.total),
-        count(poll.counts.pending),
-        poll.polls.to_string(),
-        poll.answered_at_ms
-            .map_or_else(|| "never".to_owned(), stamp),
+        listed.broadcast.clone(),
+        listed.source.clone(),
+        stamp(listed.began_at_ms()),
+        counts(|it| it.total, |it| it.total),
+        counts(|it| it.success, |it| it.success),
+        counts(|it| it.failure, |it| it.failure),
+        counts(|it| it.pending, |it| it.pending),
+        polled,
         trouble.unwrap_or_default(),
     ]
 }

@@ -1,12 +1,18 @@
 //! `tickrelay config`: what the configuration means, and what is wrong with it.
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 use clap::Subcommand;
+use rustix::fs::{Access, access};
 
 use super::{Exit, Settings, Terminal};
 use crate::access;
 use crate::clock::Clock;
-use crate::config::{Config, EXAMPLE, LoadError};
-use crate::store::{Found, Reader};
+use crate::config::{Config, EXAMPLE, Finding, LoadError, Loaded, Origin};
+use crate::control::socket_path;
+use crate::model::reason;
+use crate::store::{Found, Reader, absolute};
 
 /// The verbs of `config`.
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -42,20 +48,13 @@ fn check(settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exi
     let name = name.unwrap_or_else(|| "the configuration (no file)".to_owned());
     let loaded = match settings.load() {
         Ok(loaded) => loaded,
-        Err(LoadError::Invalid(faults)) => {
-            for fault in &faults {
-                writeln!(terminal.data, "error: {fault}")?;
-            }
-            let count = faults.len();
-            let plural = if count == 1 { "" } else { "s" };
-            writeln!(
-                terminal.talk,
-                "{name} cannot be used: {count} error{plural}"
-            )?;
-            return Ok(Exit::Refused);
-        }
+        Err(LoadError::Invalid(faults)) => return unusable(&name, &faults, terminal),
         Err(other) => return Err(other.into()),
     };
+    let faults = faults_of_start(&loaded);
+    if !faults.is_empty() {
+        return unusable(&name, &faults, terminal);
+    }
     for warning in loaded.warnings() {
         writeln!(terminal.data, "warning: {warning}")?;
     }
@@ -70,6 +69,64 @@ fn check(settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exi
     };
     writeln!(terminal.talk, "{name} is fine; {sources}")?;
     Ok(Exit::Done)
+}
+
+fn unusable(name: &str, faults: &[Finding], terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+    for fault in faults {
+        writeln!(terminal.data, "error: {fault}")?;
+    }
+    let count = faults.len();
+    let plural = if count == 1 { "" } else { "s" };
+    writeln!(
+        terminal.talk,
+        "{name} cannot be used: {count} error{plural}"
+    )?;
+    Ok(Exit::Refused)
+}
+
+/// What would end a start and is seen on the disk alone: a place where no store can be.
+pub(super) fn faults_of_start(loaded: &Loaded) -> Vec<Finding> {
+    let key = "store.url".to_owned();
+    let origin = loaded.origins.get(&key).cloned();
+    let path = &loaded.config.store.path;
+    trouble_at(path)
+        .into_iter()
+        .map(|text| Finding {
+            origin: origin.clone().unwrap_or(Origin::Default),
+            key: key.clone(),
+            text,
+        })
+        .collect()
+}
+
+/// Why there can be no store at this path, and what to do.
+fn trouble_at(path: &Path) -> Option<String> {
+    let shown = absolute(path);
+    let shown = shown.display();
+    if let Found::Other(what) = Found::at(path) {
+        return Some(format!("{shown} is {what}: name another path"));
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let shown = absolute(folder);
+    let shown = shown.display();
+    match std::fs::metadata(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Some(format!(
+            "the folder {shown} is not there: make it (`mkdir -p {shown}`), or name another path"
+        )),
+        Err(error) => Some(format!(
+            "the folder {shown} cannot be used: {}",
+            reason(&error)
+        )),
+        Ok(found) if !found.is_dir() => Some(format!("{shown} is no folder: name another path")),
+        Ok(_) if access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err() => Some(format!(
+            "nothing may be written into the folder {shown}: give it to the user that the service \
+             runs as, or name another path"
+        )),
+        Ok(_) => socket_path(path).err().map(|error| error.to_string()),
+    }
 }
 
 /// What this configuration takes from the tokens of its store; a start warns of it too. A store
@@ -112,6 +169,38 @@ mod tests {
         );
         assert_eq!(data, expected);
         assert_eq!(talk, format!("{name} cannot be used: 2 errors\n"));
+    }
+
+    #[test]
+    fn check_finds_a_place_where_no_store_can_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("t.toml");
+        let name = file.to_str().unwrap();
+        std::fs::write(folder.path().join("text"), "no store").unwrap();
+        let long = "x".repeat(107);
+        for (path, expected) in [
+            (
+                "none/tickrelay.db",
+                "/none is not there: make it (`mkdir -p ",
+            ),
+            ("text/tickrelay.db", "text is no folder"),
+            ("text", "text is no SQLite file: name another path"),
+            (long.as_str(), "the control socket beside the store"),
+        ] {
+            std::fs::write(&file, format!("[store]\nurl = 'sqlite://{path}'\n")).unwrap();
+            let (exit, data, talk) = run(&["config", "check", "--config", name]);
+            assert_eq!(exit, Exit::Refused, "{path}: {data}");
+            let place = format!("error: {name}:2: store.url: ");
+            assert!(
+                data.starts_with(&place) && data.contains(expected),
+                "{data}"
+            );
+            assert_eq!(talk, format!("{name} cannot be used: 1 error\n"));
+        }
+        // The control: with a folder that is there it is fine, and nothing was made.
+        std::fs::write(&file, "[store]\nurl = 'sqlite://tickrelay.db'\n").unwrap();
+        assert_eq!(run(&["config", "check", "--config", name]).0, Exit::Done);
+        assert!(!folder.path().join("tickrelay.db").exists());
     }
 
     #[test]

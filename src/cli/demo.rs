@@ -71,7 +71,7 @@ impl Demo {
             filter: "error".to_owned(),
             ..Log::default()
         })?;
-        let no_colours = environment("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let no_colours = environment::value("NO_COLOR").is_some_and(|value| !value.is_empty());
         let colours = std::io::stdout().is_terminal() && !no_colours;
         let mut page = Page::new(terminal.data, colours);
         serve::runtime()?.block_on(self.perform(&folder, &mut page))

@@ -3,10 +3,11 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::table::{facts, item, prose, shorten, table};
+use super::table::{facts, item, prose, table};
 use super::time::stamp;
 use super::{Exit, Settings, Terminal, page};
 use crate::catalogue::{self, Entry};
+use crate::model::{nearest, quoted};
 use crate::store::overview::UnknownError;
 use crate::store::query::Listing;
 
@@ -20,7 +21,8 @@ const TOLD: usize = 3;
 #[derive(Debug, Args)]
 #[allow(clippy::doc_markdown, reason = "these comments are the text of --help")]
 pub(super) struct Explain {
-    /// A code (131026), a key (infobip:8), a word (structure_unavailable) or any words
+    /// A code (131026), a key (infobip:8), a name (structure_unavailable) or any words; several codes,
+    /// keys and names are explained one after the other
     #[arg(required_unless_present = "unknown", conflicts_with = "unknown")]
     term: Vec<String>,
     /// List the codes in the store that the catalogue does not know
@@ -45,36 +47,85 @@ impl Explain {
             let unknown = settings.reader()?.unknown_errors(before)?;
             return list_unknown(&unknown, self.json, terminal);
         }
-        let term = self.term.join(" ");
-        let entries = catalogue::search(&term);
-        if entries.is_empty() {
-            return terminal.refuse(format!(
-                "the catalogue knows no {term:?}: look it up at the provider; \
-                 `tickrelay explain --unknown` lists what was seen of such codes"
-            ));
+        let mut exit = Exit::Done;
+        let mut found: Vec<&'static Entry> = Vec::new();
+        for (at, term) in terms(&self.term).iter().enumerate() {
+            let entries = catalogue::search(term);
+            if entries.is_empty() {
+                exit = terminal.refuse(unknown(term))?;
+                continue;
+            }
+            if self.json {
+                let new = entries.into_iter();
+                found.extend(
+                    new.filter(|entry| !found.iter().any(|it| it.key == entry.key))
+                        .collect::<Vec<_>>(),
+                );
+                continue;
+            }
+            if at > 0 {
+                writeln!(terminal.data)?;
+            }
+            write(term, &entries, terminal)?;
         }
-        if self.json {
-            let entries: Vec<Value> = entries.iter().map(|entry| as_json(entry)).collect();
-            return terminal.json(&entries);
+        if self.json && !found.is_empty() {
+            let entries: Vec<Value> = found.iter().map(|entry| as_json(entry)).collect();
+            terminal.json(&entries)?;
         }
-        if entries.len() <= TOLD {
-            let told: Vec<String> = entries.iter().map(|entry| tell(entry)).collect();
-            write!(terminal.data, "{}", told.join("\n"))?;
-            return Ok(Exit::Done);
-        }
-        let rows = entries.iter().map(|entry| {
-            let name = shorten(&entry.name, 30);
-            vec![entry.key.clone(), name, shorten(&entry.meaning, 38)]
-        });
-        let text = table(&["KEY", "NAME", "MEANING"], rows);
-        write!(terminal.data, "{text}")?;
-        writeln!(
-            terminal.talk,
-            "\n{} fit {term:?}; `tickrelay explain KEY` tells one at length",
-            entries.len()
-        )?;
-        Ok(Exit::Done)
+        Ok(exit)
     }
+}
+
+/// What was asked for: each code, key or name for itself; any other words together.
+fn terms(words: &[String]) -> Vec<String> {
+    let is_code = |word: &String| {
+        let code = word.rsplit(':').next().unwrap_or(word);
+        let is_number = !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_digit());
+        is_number || word.contains(':') || !catalogue::called(word).is_empty()
+    };
+    if words.iter().any(is_code) {
+        words.to_vec()
+    } else {
+        vec![words.join(" ")]
+    }
+}
+
+fn unknown(term: &str) -> String {
+    let names = catalogue::all()
+        .iter()
+        .flat_map(|entry| [entry.key.as_str(), entry.name.as_str()]);
+    let meant = nearest(term, names).map(|meant| format!("did you mean {meant}? "));
+    format!(
+        "the catalogue knows no {}: {}look it up at the provider; \
+         `tickrelay explain --unknown` lists what was seen of such codes",
+        quoted(term),
+        meant.unwrap_or_default()
+    )
+}
+
+/// Few entries at length, many as a list.
+fn write(
+    term: &str,
+    entries: &[&'static Entry],
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<()> {
+    if entries.len() <= TOLD {
+        let told: Vec<String> = entries.iter().map(|entry| tell(entry)).collect();
+        write!(terminal.data, "{}", told.join("\n"))?;
+        return Ok(());
+    }
+    let rows = entries
+        .iter()
+        .map(|entry| vec![entry.key.clone(), entry.name.clone(), entry.meaning.clone()]);
+    let text = table(&["KEY", "NAME", "MEANING"], rows, terminal.width);
+    write!(terminal.data, "{text}")?;
+    writeln!(
+        terminal.talk,
+        "\n{} fit {}; `tickrelay explain KEY` tells one at length",
+        entries.len(),
+        quoted(term)
+    )?;
+    Ok(())
 }
 
 fn tell(entry: &Entry) -> String {
@@ -144,12 +195,13 @@ fn list_unknown(
             error.error_key.clone(),
             error.reports.to_string(),
             stamp(error.last_seen_ms),
-            shorten(&texts.join(": "), 48),
+            texts.join(": "),
         ]
     });
     let text = table(
         &["KEY", "REPORTS", "LAST SEEN (UTC)", "THE PROVIDER SAYS"],
         rows,
+        terminal.width,
     );
     write!(terminal.data, "{text}")?;
     page::say(rest, terminal)?;
@@ -167,14 +219,18 @@ mod tests {
             (&["131026"][..], Exit::Done, "131026: "),
             (&["structure_unavailable"], Exit::Done, "language"),
             (&["message", "undeliverable"], Exit::Done, "131026"),
+            (&["131026", "meta:131047"], Exit::Done, "131047: "),
+            (&["131026", "meta:777777"], Exit::Refused, "131026: "),
             (&["no-such-thing-at-all"], Exit::Refused, ""),
         ];
         for (term, exit, part) in cases {
             let (ended, data, talk) = run(&[&["explain"], term].concat());
             assert_eq!(ended, exit, "{term:?}: {talk}");
             assert!(data.contains(part), "{term:?}: {data}");
+            // A list is whole where no terminal reads it; what is told at length is wrapped.
+            let is_list = data.starts_with("KEY ");
             assert!(
-                data.lines().all(|line| line.chars().count() <= 100),
+                is_list || data.lines().all(|line| line.chars().count() <= 100),
                 "{data}"
             );
         }

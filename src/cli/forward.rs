@@ -5,11 +5,11 @@ mod retry;
 use clap::{Args, Subcommand};
 
 use super::page::Page;
-use super::table::{facts, item, shorten, table};
+use super::table::{facts, item, shorten, table, visible};
 use super::time::{Since, day_and_time, span, stamp};
 use super::{Exit, Settings, Terminal, page};
 use crate::clock::Clock;
-use crate::model::{ErrorCode, ForwardState, SubscriberState};
+use crate::model::{ErrorCode, ForwardState, SubscriberState, quoted};
 use crate::store::query::{ForwardQuery, Scope};
 use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardRecord};
 
@@ -72,6 +72,9 @@ pub(super) struct About {
 pub(super) struct Show {
     /// Its id, or the `webhook-id` that the subscriber saw
     id: String,
+    /// Write the payload and nothing else, as it is sent
+    #[arg(long, conflicts_with = "json")]
+    payload: bool,
     /// Answer with a JSON object
     #[arg(long)]
     json: bool,
@@ -122,11 +125,13 @@ impl List {
         if forwards.is_empty() {
             return terminal.refuse(rest.unwrap_or_else(|| "no forward is like that".to_owned()));
         }
+        let mut forwards = forwards;
+        forwards.sort_by_key(|forward| std::cmp::Reverse(forward.owed_since_ms));
         let rows = forwards.iter().map(|forward| {
             vec![
                 forward.forward_id.to_string(),
                 stamp(forward.owed_since_ms),
-                shorten(&forward.subscriber, 16),
+                forward.subscriber.clone(),
                 forward
                     .status
                     .map(|status| status.to_string())
@@ -143,7 +148,8 @@ impl List {
             "RECIPIENT",
             "STATE",
         ];
-        write!(terminal.data, "{}", table(&headings, rows))?;
+        let text = table(&headings, rows, terminal.width);
+        write!(terminal.data, "{text}")?;
         page::say(rest, terminal)?;
         Ok(Exit::Done)
     }
@@ -162,13 +168,23 @@ impl Show {
         if self.json {
             return terminal.json(&detail);
         }
+        if self.payload {
+            if detail.payload.is_empty() {
+                return terminal.refuse("its payload was pruned");
+            }
+            writeln!(terminal.data, "{}", detail.payload)?;
+            return Ok(Exit::Done);
+        }
         write!(terminal.data, "{}", show(&detail, now_ms))?;
         Ok(Exit::Done)
     }
 }
 
 fn no_forward(id: &str) -> String {
-    format!("there is no forward {id:?}: give its id or its whole webhook-id")
+    format!(
+        "there is no forward {id}: give its id or its whole webhook-id",
+        id = quoted(id)
+    )
 }
 
 fn show(detail: &ForwardDetail, now_ms: i64) -> String {
@@ -192,7 +208,6 @@ fn show(detail: &ForwardDetail, now_ms: i64) -> String {
         ("Status", status),
         ("Owed since", Some(day_and_time(forward.owed_since_ms))),
         ("State", Some(fate(forward, now_ms))),
-        ("Payload", Some(detail.payload.clone())),
     ]);
     let attempts: String = detail
         .forward
@@ -200,10 +215,15 @@ fn show(detail: &ForwardDetail, now_ms: i64) -> String {
         .iter()
         .map(|attempt| item(&tell_attempt(attempt, usize::MAX), 0))
         .collect();
-    if attempts.is_empty() {
-        return facts;
+    let mut text = facts;
+    if !attempts.is_empty() {
+        text = format!("{text}\n{attempts}");
     }
-    format!("{facts}\n{attempts}")
+    if !detail.payload.is_empty() {
+        // On a line of its own, unbroken: it is JSON, and is copied.
+        text = format!("{text}\nPayload:\n{}\n", visible(&detail.payload));
+    }
+    text
 }
 
 /// So many forwards are owed.

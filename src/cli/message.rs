@@ -6,16 +6,21 @@ mod answer;
 mod events;
 mod register;
 
+use std::ops::RangeInclusive;
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::forward::number;
+use super::narrowed::narrowed;
 use super::page::Page;
-use super::table::{prose, shorten, table};
+use super::table::{prose, table};
 use super::time::{Since, stamp};
+use super::usage::limit;
 use super::{Exit, Settings, Terminal, page};
 use crate::clock::Clock;
-use crate::model::{Status, WHATSAPP};
+use crate::model::{Status, WHATSAPP, quoted};
+use crate::store::Reader;
 use crate::store::query::MessageQuery;
 use crate::store::timeline::{MessageRecord, Timeline};
 
@@ -36,16 +41,16 @@ pub(super) enum Verb {
 #[derive(Debug, Args)]
 pub(super) struct Show {
     /// The provider's message id, or the recipient's phone number or user id, or key:17 where
-    /// the provider gave no id
+    /// the provider gave no id; several are answered one after the other
     #[arg(required = true, value_name = "ID OR NUMBER")]
     term: Vec<String>,
-    /// Of a number, list at most this many messages
-    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    /// Of each number, list at most this many messages
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = limit)]
     limit: usize,
     /// Of a number, go on from where a search ended, with the word that it named
     #[arg(long, value_name = "WORD")]
     cursor: Option<String>,
-    /// Answer with a JSON object
+    /// Answer with a JSON object, or an array of them when several are asked for
     #[arg(long)]
     json: bool,
 }
@@ -113,66 +118,157 @@ impl Verb {
 
 impl Show {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        // A number may be typed with blanks and without quotes.
-        let term = self.term.join(" ");
         let reader = settings.reader()?;
-        let limit = self.limit.max(1);
-        let window = page::window(LIST, limit, self.cursor.as_deref())?;
-        let found = reader.find_messages(&term, window)?;
+        let terms = terms(&self.term);
+        let mut exit = Exit::Done;
+        let mut told = Vec::new();
+        for (at, term) in terms.iter().enumerate() {
+            let window = (self.limit, self.cursor.as_deref());
+            let (found, rest) = Found::look(&reader, term, window)?;
+            let Some(found) = found else {
+                let term = quoted(term);
+                exit = terminal.refuse(match rest {
+                    Some(rest) => format!("nothing was reported of {term} so far. {rest}"),
+                    None => format!(
+                        "nothing was reported of {term}: check the id, or the number with its \
+                         country code"
+                    ),
+                })?;
+                continue;
+            };
+            page::say(rest, terminal)?;
+            if self.json {
+                told.push(serde_json::to_value(found.shown())?);
+                continue;
+            }
+            if at > 0 {
+                writeln!(terminal.data)?;
+            }
+            found.write(term, terminal)?;
+        }
+        // One question has one answer, many have a list of them.
+        match told.as_slice() {
+            [one] if terms.len() == 1 => terminal.json(one),
+            [] => Ok(exit),
+            many => {
+                terminal.json(&many)?;
+                Ok(exit)
+            }
+        }
+    }
+}
+
+/// The messages that a term finds.
+struct Found {
+    messages: Vec<MessageRecord>,
+    /// Whether there are more than asked for.
+    more: bool,
+    /// The newest at length.
+    timeline: Timeline,
+}
+
+impl Found {
+    /// What a term finds, and what to say of the rest of a search that was cut.
+    fn look(
+        reader: &Reader,
+        term: &str,
+        (limit, cursor): (usize, Option<&str>),
+    ) -> anyhow::Result<(Option<Self>, Option<String>)> {
+        let found = reader.find_messages(term, page::window(LIST, limit, cursor)?)?;
         let rest = page::cut_short(LIST, &found);
-        let mut found = found.rows;
-        let more = found.len() > limit || rest.is_some();
-        found.truncate(limit);
-        let newest = match found.first() {
+        let mut messages = found.rows;
+        let more = messages.len() > limit || rest.is_some();
+        messages.truncate(limit);
+        let newest = match messages.first() {
             Some(newest) => reader.timeline(newest.message_id)?,
             None => None,
         };
-        let Some(timeline) = newest else {
-            return terminal.refuse(match rest {
-                Some(rest) => format!("nothing was reported of {term:?} so far. {rest}"),
-                None => format!(
-                    "nothing was reported of {term:?}: check the id, or the number with its \
-                     country code"
-                ),
-            });
-        };
-        page::say(rest, terminal)?;
-        let answer = answer::answer(&timeline);
-        if self.json {
-            return terminal.json(&Shown {
-                answer,
-                timeline: &timeline,
-                found: &found,
-                more,
-            });
+        let found = newest.map(|timeline| Self {
+            messages,
+            more,
+            timeline,
+        });
+        Ok((found, rest))
+    }
+
+    fn shown(&self) -> Shown<'_> {
+        Shown {
+            answer: answer::answer(&self.timeline),
+            timeline: &self.timeline,
+            found: &self.messages,
+            more: self.more,
         }
-        if found.len() > 1 || more {
-            let (whose, count) = (number(&term), found.len());
-            let which = if more {
+    }
+
+    fn write(&self, term: &str, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
+        let count = self.messages.len();
+        if count > 1 || self.more {
+            let whose = number(term);
+            let which = if self.more {
                 format!("The newest {count} of more messages of {whose}; --limit shows more")
             } else {
                 format!("{count} messages of {whose}, the newest first")
             };
-            writeln!(terminal.data, "{which}:\n\n{}\nThe newest:\n", list(&found))?;
+            let text = list(&self.messages, terminal.width);
+            writeln!(terminal.data, "{which}:\n\n{text}\nThe newest:\n")?;
         }
         let now_ms = Clock::system().now_ms();
         write!(
             terminal.data,
             "{}\n{}",
-            prose(&answer, 0),
-            events::timeline(&timeline, now_ms)
+            prose(&answer::answer(&self.timeline), 0),
+            events::timeline(&self.timeline, now_ms)
         )?;
-        Ok(Exit::Done)
+        Ok(())
     }
+}
+
+/// The digits that a number with its country code has, at least and at most; 00 may stand before it.
+const DIGITS: RangeInclusive<usize> = 9..=17;
+/// A country code in front of a number has no more digits than this, with 00.
+const CODE: usize = 5;
+
+/// What was asked for: each word, but a number that was typed with blanks and without quotes is one.
+fn terms(words: &[String]) -> Vec<String> {
+    let is_part = |word: &str| {
+        let digits = |letter: char| letter.is_ascii_digit() || "+-()./".contains(letter);
+        word.chars().all(digits) && word.chars().any(|letter| letter.is_ascii_digit())
+    };
+    let length = |word: &str| word.chars().filter(char::is_ascii_digit).count();
+    let mut terms: Vec<String> = Vec::new();
+    let mut open = false;
+    for word in words {
+        let fits = |last: &String| length(last) + length(word) <= *DIGITS.end();
+        let goes_on = is_part(word) && !word.starts_with('+') && length(word) < *DIGITS.start();
+        match terms.last_mut() {
+            Some(last) if open && goes_on && fits(last) => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => {
+                // A number in one word is whole; one that begins with its country code goes on.
+                let begins = word.starts_with(['+', '(']) || length(word) <= CODE;
+                open = is_part(word) && begins && length(word) < *DIGITS.start();
+                terms.push(word.clone());
+            }
+        }
+    }
+    terms
 }
 
 impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let now_ms = Clock::system().now_ms();
+        let reader = settings.reader()?;
+        let (source, error) = (self.source.as_deref(), self.error.as_deref());
+        let error = match narrowed(settings, &reader, source, error)? {
+            Ok(error) => error,
+            Err(refusal) => return terminal.refuse(refusal),
+        };
         let query = MessageQuery {
             status: self.status,
             channel: self.channel.as_ref().map(|it| it.to_ascii_lowercase()),
-            error: self.error.clone(),
+            error,
             source: self.source.clone(),
             bulk_id: self.broadcast.clone(),
             since_ms: self.since.as_ref().map(|since| since.ms(now_ms)),
@@ -182,7 +278,7 @@ impl List {
             window: self.page.window(LIST)?,
             ..MessageQuery::default()
         };
-        let mut messages = settings.reader()?.search(&query)?;
+        let mut messages = reader.search(&query)?;
         let rest = self
             .page
             .cut(LIST, &mut messages, |message| message.message_id);
@@ -194,13 +290,14 @@ impl List {
         if messages.is_empty() {
             return terminal.refuse(rest.unwrap_or_else(|| "no message is like that".to_owned()));
         }
-        write!(terminal.data, "{}", list(&messages))?;
+        let text = list(&messages, terminal.width);
+        write!(terminal.data, "{text}")?;
         page::say(rest, terminal)?;
         Ok(Exit::Done)
     }
 }
 
-fn list(messages: &[MessageRecord]) -> String {
+fn list(messages: &[MessageRecord], width: Option<usize>) -> String {
     let rows = messages.iter().map(|message| {
         let code = message.error.as_ref().map(|error| {
             let known = error.code.map(|code| code.to_string());
@@ -213,15 +310,17 @@ fn list(messages: &[MessageRecord]) -> String {
             channel => format!(" ({channel})"),
         };
         vec![
+            stamp(message.first_report_at_ms),
             stamp(message.last_report_at_ms),
             format!("{status}{conflict}{channel}"),
             message.recipient.as_deref().map(number).unwrap_or_default(),
             code.unwrap_or_default(),
-            shorten(&message.source, 20),
+            message.source.clone(),
             message_id(message),
         ]
     });
     let headings = [
+        "FIRST REPORT (UTC)",
         "LAST REPORT (UTC)",
         "STATUS",
         "RECIPIENT",
@@ -229,11 +328,39 @@ fn list(messages: &[MessageRecord]) -> String {
         "SOURCE",
         "MESSAGE",
     ];
-    table(&headings, rows)
+    table(&headings, rows, width)
 }
 
 /// What `message show` finds it by.
 fn message_id(message: &MessageRecord) -> String {
     let id = message.provider_message_id.clone();
     id.unwrap_or_else(|| format!("key:{}", message.message_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::terms;
+
+    #[test]
+    fn several_terms_are_told_from_a_number_with_blanks() {
+        let check = |words: &[&str], expected: &[&str]| {
+            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+            assert_eq!(terms(&words), expected, "{words:?}");
+        };
+        check(&["wamid.1"], &["wamid.1"]);
+        check(&["wamid.1", "wa-2"], &["wamid.1", "wa-2"]);
+        check(&["+385", "99", "000", "1122"], &["+385 99 000 1122"]);
+        check(
+            &["385990001122", "+34600000001"],
+            &["385990001122", "+34600000001"],
+        );
+        check(
+            &["+385", "99000", "1122", "+34", "600", "000", "001"],
+            &["+385 99000 1122", "+34 600 000 001"],
+        );
+        check(
+            &["+34600000001", "wamid.1", "key:17"],
+            &["+34600000001", "wamid.1", "key:17"],
+        );
+    }
 }

@@ -4,13 +4,15 @@ use clap::Args;
 
 use super::Terminal;
 use super::time::day_and_time;
+use super::usage::limit;
+use crate::model::quoted;
 use crate::store::query::{Cursor, Listing, Window};
 
 /// The flags of a list.
 #[derive(Debug, Args)]
 pub(super) struct Page {
     /// At most this many
-    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = limit)]
     limit: usize,
     /// Go on from where a list ended, with the word that it named
     #[arg(long, value_name = "WORD")]
@@ -52,7 +54,10 @@ pub(super) fn window(
 ) -> anyhow::Result<Window> {
     let before = cursor.map(|text| {
         Cursor::read(list, text).ok_or_else(|| {
-            anyhow::anyhow!("{text:?} is no cursor of this list: take the word that the list names")
+            anyhow::anyhow!(
+                "{} is no cursor of this list: take the word that the list names",
+                quoted(text)
+            )
         })
     });
     Ok(Window {

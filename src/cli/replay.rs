@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::page::Page;
 use super::table::{facts, table};
 use super::time::{Since, day_and_time, stamp};
+use super::usage::uuid;
 use super::{Exit, Settings, Terminal, ask, forward, page};
 use crate::model::{ErrorCode, ForwardState, Status};
 use crate::operations::{Answer, ReplayOrder, Request};
@@ -49,6 +50,7 @@ pub(super) struct List {
 #[derive(Debug, Args)]
 pub(super) struct Show {
     /// Its id, as `replay list` has it
+    #[arg(value_parser = uuid)]
     id: Uuid,
     /// Answer with a JSON object
     #[arg(long)]
@@ -58,6 +60,7 @@ pub(super) struct Show {
 #[derive(Debug, Args)]
 pub(super) struct Cancel {
     /// Its id, as `replay list` has it
+    #[arg(value_parser = uuid)]
     id: Uuid,
 }
 
@@ -226,7 +229,8 @@ impl List {
             "LOOKED AT",
             "OWED AGAIN",
         ];
-        write!(terminal.data, "{}", table(&headings, rows))?;
+        let text = table(&headings, rows, terminal.width);
+        write!(terminal.data, "{text}")?;
         page::say(rest, terminal)?;
         Ok(Exit::Done)
     }

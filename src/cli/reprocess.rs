@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::table::{item, table};
 use super::time::Since;
+use super::usage::key;
 use super::{Exit, Settings, Terminal, ask};
 use crate::clock::Clock;
 use crate::model::Status;
@@ -15,7 +16,7 @@ use crate::store::{ReprocessSelection, Reread};
 #[derive(Debug, Args)]
 pub(super) struct Reprocess {
     /// These requests, whatever became of them [default: all that could not be read in full]
-    #[arg(value_name = "WEBHOOK")]
+    #[arg(value_name = "WEBHOOK", value_parser = key)]
     ids: Vec<i64>,
     /// Only those that arrived since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
     #[arg(long, value_name = "TIME")]
@@ -67,7 +68,8 @@ impl Reprocess {
         if !webhooks.is_empty() {
             let rows = webhooks.iter().flat_map(rows);
             let headings = ["WEBHOOK", "SOURCE", "OUTCOME", "UNREADABLE", "FOUND"];
-            write!(terminal.data, "{}", table(&headings, rows))?;
+            let text = table(&headings, rows, terminal.width);
+            write!(terminal.data, "{text}")?;
         }
         let summary = summary(examined, &webhooks, self.dry_run);
         write!(terminal.talk, "{}", item(&summary, 0))?;

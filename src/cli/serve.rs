@@ -1,4 +1,7 @@
-//! `tickrelay serve`: the service, until SIGTERM or SIGINT; a second one ends it at once.
+//! `tickrelay serve`: the service, until SIGTERM or SIGINT; a second one ends it at once. SIGHUP reads
+//! the configuration again.
+
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -6,26 +9,49 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, reload};
 
+use super::config::faults_of_start;
 use super::{Exit, Settings};
 use crate::clock::Clock;
-use crate::config::{Log, LogFormat};
+use crate::config::{Changes, Config, LoadError, Log, LogFormat};
+use crate::model::{plain, quoted};
+use crate::receive::Reception;
 use crate::server;
+
+/// Changes what is logged.
+type LogFilter = reload::Handle<Targets, Registry>;
 
 /// The service runs in the foreground; its log goes to stderr, as the talk it is.
 pub(super) fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let loaded = settings.load()?;
-    start_log(&loaded.config.log)?;
+    let faults = faults_of_start(&loaded);
+    if !faults.is_empty() {
+        return Err(LoadError::Invalid(faults).into());
+    }
+    let log = start_log(&loaded.config.log)?;
     raise_open_files();
     runtime()?.block_on(async {
+        let mut hung_up = signal(SignalKind::hangup())?;
         let mut terminated = signal(SignalKind::terminate())?;
         let mut interrupted = signal(SignalKind::interrupt())?;
+        let running = loaded.config.clone();
         let server = server::build(loaded.config, Clock::system())?;
+        let reception = server.reception();
         server
             .run_until(async {
-                tokio::select! {
-                    _ = terminated.recv() => {}
-                    _ = interrupted.recv() => {}
+                let mut reload = Reload {
+                    settings,
+                    running,
+                    log,
+                    reception,
+                };
+                loop {
+                    tokio::select! {
+                        _ = terminated.recv() => break,
+                        _ = interrupted.recv() => break,
+                        _ = hung_up.recv() => reload.read_again(),
+                    }
                 }
                 // Whoever signals again will not wait; what is stored is safe, as in a crash.
                 tokio::spawn(async move {
@@ -40,6 +66,69 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Exit> {
             .await
     })?;
     Ok(Exit::Done)
+}
+
+/// What SIGHUP changes.
+struct Reload<'a> {
+    settings: &'a Settings,
+    /// What holds now.
+    running: Config,
+    log: LogFilter,
+    reception: Arc<Reception>,
+}
+
+impl Reload<'_> {
+    /// Reads the configuration again, takes over what is safe and says what needs a restart. What is
+    /// wrong changes nothing.
+    fn read_again(&mut self) {
+        let loaded = match self.settings.load() {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                let error = plain(&error.to_string());
+                tracing::error!(%error, "config.not_reloaded: all stays as it is");
+                return;
+            }
+        };
+        let Changes {
+            log_filter,
+            proofs,
+            restart,
+        } = Changes::between(&self.running, &loaded.config);
+        let changed = loaded.config.sources.iter();
+        let changed = changed.filter(|source| proofs.contains(&source.name));
+        self.reception.set_proofs(changed.clone());
+        for source in changed {
+            let mut running = self.running.sources.iter_mut();
+            if let Some(known) = running.find(|known| known.name == source.name) {
+                known.authentication = source.authentication.clone();
+                known.verify_tokens.clone_from(&source.verify_tokens);
+            }
+        }
+        let mut applied: Vec<String> = proofs.iter().map(|name| format!("source.{name}")).collect();
+        if let Some(filter) = log_filter {
+            // It was read before, so it can be read.
+            if filter
+                .parse()
+                .is_ok_and(|read: Targets| self.log.reload(read).is_ok())
+            {
+                applied.push("log.filter".to_owned());
+                self.running.log.filter = filter;
+            }
+        }
+        for warning in loaded.warnings() {
+            tracing::warn!(key = %warning.key, "{}", warning.text);
+        }
+        let (applied, restart) = (applied.join(", "), restart.join(", "));
+        if restart.is_empty() {
+            tracing::info!(applied, "config.reloaded");
+        } else {
+            tracing::warn!(
+                applied,
+                needs_restart = restart,
+                "config.reloaded: the rest holds from the next start on"
+            );
+        }
+    }
 }
 
 /// The runtime of lanes, readers and sockets; the HTTP server brings its own threads.
@@ -65,18 +154,20 @@ fn raise_open_files() {
 }
 
 /// Sends the log to stderr, as text or as JSON lines.
-pub(super) fn start_log(log: &Log) -> anyhow::Result<()> {
+pub(super) fn start_log(log: &Log) -> anyhow::Result<LogFilter> {
     let filter: Targets = log
         .filter
         .parse()
-        .with_context(|| format!("log.filter {:?} cannot be read", log.filter))?;
+        .with_context(|| format!("log.filter cannot be read: {}", quoted(&log.filter)))?;
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_writer(std::io::stderr);
+    let (filter, handle) = reload::Layer::new(filter);
     let registry = tracing_subscriber::registry().with(filter);
     let started = match log.format {
         LogFormat::Text => registry.with(lines).try_init(),
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     };
-    started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
+    started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))?;
+    Ok(handle)
 }

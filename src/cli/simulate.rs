@@ -18,9 +18,11 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use url::Url;
 
+use super::usage::within;
 use super::{Exit, Settings, Terminal};
 use crate::clock::Clock;
 use crate::config::Source;
+use crate::model::quoted;
 use crate::provider::Provider;
 use crate::simulate::load::{self, Load, Pace, Summary};
 use crate::simulate::{Mishaps, Scenario, Traffic};
@@ -53,11 +55,11 @@ pub(super) struct Simulate {
     count: Option<u64>,
     /// Reports in each webhook
     #[arg(long, value_name = "N", default_value_t = 1)]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(value_parser = within(1..=1000_u16))]
     batch: u16,
     /// Connections to the service
     #[arg(long, value_name = "N", default_value_t = 32)]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(value_parser = within(1..=1024_u16))]
     connections: u16,
     /// Send reports in any order
     #[arg(long)]
@@ -69,7 +71,7 @@ pub(super) struct Simulate {
     #[arg(long, value_name = "SHARE", default_value = "3%", value_parser = share)]
     failures: f64,
     /// Repeat the traffic of that seed [default: another one each time]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = within(0..=u64::MAX))]
     seed: Option<u64>,
     /// Send to another machine: invented reports end in its store and reach its subscribers
     #[arg(long)]
@@ -205,8 +207,9 @@ impl Simulate {
         for name in &self.source {
             ensure!(
                 configured.iter().any(|source| source.name == *name),
-                "no source is named {name:?} in the configuration, which has {}",
-                names_of(&configured)
+                "no source is named {name} in the configuration, which has {}",
+                names_of(&configured),
+                name = quoted(name)
             );
         }
         let (polled, wanted): (Vec<Source>, Vec<Source>) = configured

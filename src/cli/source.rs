@@ -98,7 +98,8 @@ impl List {
                 count(|found| found.unreadable),
             ]
         });
-        write!(terminal.data, "{}", table(&HEADINGS, rows))?;
+        let text = table(&HEADINGS, rows, terminal.width);
+        write!(terminal.data, "{text}")?;
         if config.server.public_url.is_none() {
             writeln!(
                 terminal.talk,

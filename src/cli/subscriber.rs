@@ -9,7 +9,7 @@ mod update;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::table::{shorten, table};
+use super::table::table;
 use super::time::day_and_time;
 use super::{Exit, Settings, Terminal, ask};
 use crate::clock::Clock;
@@ -154,13 +154,7 @@ fn tell(answer: Answer, added: bool, terminal: &mut Terminal<'_>) -> anyhow::Res
             writeln!(terminal.talk, "This secret is shown once:\n")?;
             writeln!(terminal.data, "{secret}")?;
             terminal.data.flush()?;
-            writeln!(
-                terminal.talk,
-                "\nVerify each request with it as Standard Webhooks says (standardwebhooks.com has \
-                 libraries):\nwebhook-signature holds \"v1,\" and the base64 of HMAC-SHA256 over\n\
-                 {{webhook-id}}.{{webhook-timestamp}}.{{body}}, keyed with what follows whsec_, base64-decoded.\n\
-                 Try it: tickrelay subscriber test {name}"
-            )?;
+            writeln!(terminal.talk, "{}", next_step(&subscriber))?;
         }
         Answer::Subscriber(subscriber) => {
             let name = &subscriber.name;
@@ -184,6 +178,22 @@ fn tell(answer: Answer, added: bool, terminal: &mut Terminal<'_>) -> anyhow::Res
         other => return Err(ask::unexpected(&other)),
     }
     Ok(Exit::Done)
+}
+
+/// What to do with the secret.
+fn next_step(subscriber: &Subscriber) -> String {
+    let name = &subscriber.name;
+    let attempt = format!("Try it: tickrelay subscriber test {name}");
+    if subscriber.kind == SubscriberKind::Chat {
+        // A chat's server takes what has the right URL, and looks at no signature.
+        return format!("\n{attempt}");
+    }
+    format!(
+        "\nVerify each request with it as Standard Webhooks says (standardwebhooks.com has \
+         libraries):\nwebhook-signature holds \"v1,\" and the base64 of HMAC-SHA256 over\n\
+         {{webhook-id}}.{{webhook-timestamp}}.{{body}}, keyed with what follows whsec_, base64-decoded.\n\
+         {attempt}"
+    )
 }
 
 /// What it is told, in words.
@@ -219,16 +229,18 @@ impl List {
             let subscriber = &overview.subscriber;
             vec![
                 subscriber.name.clone(),
+                subscriber.kind.to_string(),
                 subscriber.state.to_string(),
                 overview.pending.to_string(),
                 overview.delivered_24h.to_string(),
                 overview.gave_up_24h.to_string(),
-                shorten(&subscriber.filter.to_string(), 32),
+                subscriber.filter.to_string(),
                 subscriber.url.clone(),
             ]
         });
         let headings = [
             "NAME",
+            "KIND",
             "STATE",
             "PENDING",
             "DELIVERED 24H",
@@ -236,7 +248,8 @@ impl List {
             "WANTS",
             "URL",
         ];
-        write!(terminal.data, "{}", table(&headings, rows))?;
+        let text = table(&headings, rows, terminal.width);
+        write!(terminal.data, "{text}")?;
         Ok(Exit::Done)
     }
 }

@@ -10,14 +10,38 @@ use comfy_table::{ContentArrangement, Table, presets};
 /// Prose is wrapped here; rows of tables are not, so that ids can be copied and lines grepped.
 const WIDTH: usize = 100;
 
-/// A table: a line of headings, then the rows, the last column as long as it must be.
-pub(super) fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+/// Columns whose cells are copied or looked for: they are whole everywhere.
+const WHOLE: [&str; 9] = [
+    "ID",
+    "MESSAGE",
+    "FORWARD",
+    "BROADCAST",
+    "NAME",
+    "KEY",
+    "RECIPIENT",
+    "CALLBACK URL",
+    "WEBHOOK",
+];
+/// A cell is cut to no fewer letters.
+const LEAST: usize = 10;
+
+/// A table: a line of headings, then the rows. Where a terminal has `width` columns, the longest
+/// cells are cut until the rows fit; where there is none, nothing is.
+pub(super) fn table(
+    headings: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+    width: Option<usize>,
+) -> String {
+    let mut rows: Vec<Vec<String>> = rows.into_iter().collect();
+    if let Some(width) = width {
+        fit(headings, &mut rows, width);
+    }
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(headings.iter().copied());
-    for row in rows {
+    for row in &rows {
         table.add_row(row.iter().map(|cell| clean(cell)));
     }
     for column in table.column_iter_mut() {
@@ -29,6 +53,38 @@ pub(super) fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String
         text.push('\n');
     }
     text
+}
+
+/// Cuts the widest column that may be cut, letter by letter, until all fit.
+fn fit(headings: &[&str], rows: &mut [Vec<String>], width: usize) {
+    let letters = |text: &str| text.chars().count();
+    let mut widths: Vec<usize> = headings.iter().map(|heading| letters(heading)).collect();
+    let least: Vec<usize> = widths.iter().map(|width| (*width).max(LEAST)).collect();
+    for row in rows.iter() {
+        for (column, cell) in row.iter().enumerate() {
+            if let Some(widest) = widths.get_mut(column) {
+                *widest = (*widest).max(letters(cell));
+            }
+        }
+    }
+    let gaps = 2 * headings.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > width {
+        let widest = widths
+            .iter_mut()
+            .zip(headings)
+            .zip(&least)
+            .filter(|((width, heading), least)| **width > **least && !WHOLE.contains(heading))
+            .max_by_key(|((width, _), _)| **width);
+        let Some(((widest, _), _)) = widest else {
+            break;
+        };
+        *widest -= 1;
+    }
+    for row in rows {
+        for (cell, width) in row.iter_mut().zip(&widths) {
+            *cell = shorten(cell, *width);
+        }
+    }
 }
 
 /// Facts, one a line, their labels in a column; those without a value are left out.
@@ -139,9 +195,34 @@ mod tests {
             vec!["22".to_owned(), "\u{1b}[2Jb".to_owned()],
         ];
         assert_eq!(
-            table(&["ID", "NAME"], rows),
+            table(&["ID", "NAME"], rows, None),
             "ID  NAME\n1   a\n22  \u{FFFD}[2Jb\n"
         );
+    }
+
+    #[test]
+    fn a_terminal_gets_what_fits_and_a_pipe_gets_all() {
+        let rows = || {
+            vec![
+                vec!["wamid.1".to_owned(), "s".repeat(40), "t".repeat(60)],
+                vec!["wamid.2".to_owned(), "a".to_owned(), "b".to_owned()],
+            ]
+        };
+        let headings = ["ID", "SOURCE", "DETAIL"];
+        let whole = table(&headings, rows(), None);
+        assert!(whole.contains(&"t".repeat(60)) && whole.contains(&"s".repeat(40)));
+        for width in [60, 80, 100] {
+            let cut = table(&headings, rows(), Some(width));
+            assert!(
+                cut.lines().all(|line| line.chars().count() <= width),
+                "{cut}"
+            );
+            assert!(cut.contains("wamid.1") && cut.contains('…'), "{cut}");
+        }
+        assert_eq!(table(&headings, rows(), Some(200)), whole);
+        // An id is of no use when it is cut.
+        let id = vec![vec!["i".repeat(90), "a".to_owned(), "b".to_owned()]];
+        assert!(table(&headings, id, Some(40)).contains(&"i".repeat(90)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::table::{shorten, table};
+use super::table::table;
 use super::time::stamp;
 use super::{Exit, Settings, Terminal, ask, page};
 use crate::operations::{Answer, Request};
@@ -91,16 +91,19 @@ impl List {
         if templates.is_empty() {
             return terminal.refuse(rest.unwrap_or_else(|| "there is no template yet".to_owned()));
         }
+        let mut templates = templates;
+        templates.sort_by_key(|template| std::cmp::Reverse(template.updated_at_ms));
         let rows = templates.iter().map(|template| {
             vec![
                 template.name.clone(),
                 template.language.clone(),
                 stamp(template.updated_at_ms),
-                shorten(&template.body.replace('\n', " "), 60),
+                template.body.replace('\n', " "),
             ]
         });
         let headings = ["NAME", "LANGUAGE", "WRITTEN (UTC)", "BODY"];
-        write!(terminal.data, "{}", table(&headings, rows))?;
+        let text = table(&headings, rows, terminal.width);
+        write!(terminal.data, "{text}")?;
         page::say(rest, terminal)?;
         Ok(Exit::Done)
     }

@@ -1,7 +1,9 @@
 //! Times as people read and write them: always UTC, because a support desk, its providers
 //! and its subscribers seldom share a zone.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, Utc};
+
+pub(super) use crate::model::Since;
 
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
@@ -39,99 +41,9 @@ pub(super) fn span(ms: i64) -> String {
     }
 }
 
-/// What a person means by `--since`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Since {
-    /// That long ago, ms.
-    Ago(i64),
-    /// At that time, ms since 1970 UTC.
-    At(i64),
-}
-
-impl Since {
-    /// As ms since 1970 UTC.
-    pub(super) const fn ms(self, now_ms: i64) -> i64 {
-        match self {
-            Self::Ago(ms) => now_ms.saturating_sub(ms),
-            Self::At(ms) => ms,
-        }
-    }
-}
-
-impl std::str::FromStr for Since {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim();
-        ago(text)
-            .map(Self::Ago)
-            .or_else(|| at(text).map(Self::At))
-            .ok_or(
-                "write how long ago (90s, 30m, 2h, 7d), or a time in UTC \
-                 (2025-10-09, 2025-10-09T08:53, 2025-10-09T08:53:20Z)",
-            )
-    }
-}
-
-fn ago(text: &str) -> Option<i64> {
-    let unit = text.chars().next_back()?;
-    let number = text.strip_suffix(unit)?.trim_end();
-    let scale = match unit {
-        's' => SECOND,
-        'm' => MINUTE,
-        'h' => HOUR,
-        'd' => DAY,
-        _ => return None,
-    };
-    i64::from(number.parse::<u32>().ok()?).checked_mul(scale)
-}
-
-fn at(text: &str) -> Option<i64> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Some(time.timestamp_millis());
-    }
-    if let Ok(date) = text.parse::<NaiveDate>() {
-        return Some(
-            date.and_time(chrono::NaiveTime::MIN)
-                .and_utc()
-                .timestamp_millis(),
-        );
-    }
-    let text = text.replace('T', " ");
-    ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"]
-        .iter()
-        .find_map(|pattern| NaiveDateTime::parse_from_str(&text, pattern).ok())
-        .map(|time| time.and_utc().timestamp_millis())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn since_is_a_span_or_a_time() {
-        let cases = [
-            ("90s", Some(Since::Ago(90_000))),
-            ("2h", Some(Since::Ago(7_200_000))),
-            ("7 d", Some(Since::Ago(604_800_000))),
-            ("2025-10-09", Some(Since::At(1_759_968_000_000))),
-            (
-                "2025-10-09 08:53",
-                Some(Since::At(1_760_000_000_000 - 20_000)),
-            ),
-            ("2025-10-09T08:53:20", Some(Since::At(1_760_000_000_000))),
-            (
-                "2025-10-09T10:53:20+02:00",
-                Some(Since::At(1_760_000_000_000)),
-            ),
-            ("yesterday", None),
-            ("-2h", None),
-            ("", None),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(text.parse().ok(), expected, "{text:?}");
-        }
-    }
 
     #[test]
     fn spans_are_told_in_their_largest_unit() {

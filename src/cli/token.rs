@@ -3,8 +3,9 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::table::{shorten, table};
+use super::table::table;
 use super::time::{day_and_time, stamp};
+use super::usage::key;
 use super::{Exit, Settings, Terminal, ask, store};
 use crate::access::token::{NewToken, TokenRecord};
 use crate::access::{self, Role};
@@ -55,6 +56,7 @@ pub(super) struct List {
 #[derive(Debug, Args)]
 pub(super) struct Revoke {
     /// Its id, as `token list` has it
+    #[arg(value_parser = key)]
     id: i64,
 }
 
@@ -159,10 +161,10 @@ impl List {
             let token = &record.token;
             vec![
                 record.token_id.to_string(),
-                shorten(&token.name, 24),
+                token.name.clone(),
                 token.role.to_string(),
                 token.owner.clone().unwrap_or_default(),
-                shorten(&token.sources.join(","), 24),
+                token.sources.join(","),
                 standing(record, now_ms),
                 record.last_used_ms.map(stamp).unwrap_or_default(),
             ]
@@ -176,7 +178,8 @@ impl List {
             "HOLDS",
             "LAST USED (UTC)",
         ];
-        write!(terminal.data, "{}", table(&headings, rows))?;
+        let text = table(&headings, rows, terminal.width);
+        write!(terminal.data, "{text}")?;
         Ok(Exit::Done)
     }
 }

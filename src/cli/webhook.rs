@@ -3,10 +3,13 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::narrowed::narrowed;
 use super::page::Page;
-use super::table::{facts, shorten, table, visible};
-use super::time::{day_and_time, stamp};
+use super::table::{facts, table, visible};
+use super::time::{Since, day_and_time, stamp};
+use super::usage::key;
 use super::{Exit, Settings, Terminal, page};
+use crate::clock::Clock;
 use crate::store::WebhookOutcome;
 use crate::store::overview::{WebhookDetail, WebhookRecord};
 use crate::store::query::{Scope, WebhookQuery};
@@ -26,6 +29,7 @@ pub(super) enum Verb {
 #[derive(Debug, Args)]
 pub(super) struct Show {
     /// Its id, as `webhook list` and `message show` have it
+    #[arg(value_parser = key)]
     id: i64,
     /// Write the bytes of the body and nothing else
     #[arg(long, conflicts_with = "json")]
@@ -44,6 +48,12 @@ pub(super) struct List {
     /// Only those of this source
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
+    /// Only those that arrived since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+    /// Only those that arrived before; written as --since is
+    #[arg(long, value_name = "TIME")]
+    until: Option<Since>,
     #[command(flatten)]
     page: Page,
     /// Answer with a JSON array
@@ -153,9 +163,15 @@ fn show_json(
 
 impl List {
     fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let mut webhooks = settings.reader()?.webhooks(&WebhookQuery {
+        let (reader, now_ms) = (settings.reader()?, Clock::system().now_ms());
+        if let Err(refusal) = narrowed(settings, &reader, self.source.as_deref(), None)? {
+            return terminal.refuse(refusal);
+        }
+        let mut webhooks = reader.webhooks(&WebhookQuery {
             outcome: self.outcome,
             source: self.source,
+            since_ms: self.since.map(|since| since.ms(now_ms)),
+            until_ms: self.until.map(|until| until.ms(now_ms)),
             window: self.page.window(LIST)?,
             ..WebhookQuery::default()
         })?;
@@ -175,12 +191,12 @@ impl List {
             vec![
                 webhook.webhook_id.to_string(),
                 stamp(webhook.received_at_ms),
-                shorten(&webhook.source, 20),
+                webhook.source.clone(),
                 webhook.outcome.as_str().to_owned(),
                 webhook.reports.to_string(),
                 webhook.new_reports.to_string(),
                 webhook.unreadable.to_string(),
-                shorten(detail, 28),
+                detail.to_owned(),
             ]
         });
         let headings = [
@@ -193,7 +209,8 @@ impl List {
             "UNREADABLE",
             "DETAIL",
         ];
-        write!(terminal.data, "{}", table(&headings, rows))?;
+        let text = table(&headings, rows, terminal.width);
+        write!(terminal.data, "{text}")?;
         page::say(rest, terminal)?;
         Ok(Exit::Done)
     }

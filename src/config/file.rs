@@ -14,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::value::nearest;
 use super::{Finding, Origin};
+use crate::model::plain;
 
 /// One file with what was found wrong in it so far.
 pub(super) struct Document<'a> {
@@ -56,8 +57,17 @@ impl<'a> Document<'a> {
         self.faults.borrow_mut().push(Finding {
             origin,
             key: key.to_owned(),
-            text: text.into(),
+            text: plain(&text.into()),
         });
+    }
+
+    /// Whether something was found wrong with this setting, or with a part of it.
+    pub(super) fn has_fault(&self, key: &str) -> bool {
+        let faults = self.faults.borrow();
+        faults.iter().any(|fault| {
+            let rest = fault.key.strip_prefix(key);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
+        })
     }
 
     /// Every fault in the order of the file; those of variables and flags come first.

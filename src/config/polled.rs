@@ -11,7 +11,7 @@ use super::file::{Item, Table};
 use super::secret::Secrets;
 use super::source::fits_header;
 use super::value::{header_name, positive_duration, size, text, word};
-use crate::model::Status;
+use crate::model::{Status, is_reserved_header, quoted};
 use crate::provider::botsquad::{Aliases, Dialect, Field};
 
 /// What stands for the broadcast's id in a URL.
@@ -86,7 +86,10 @@ pub(super) fn polled(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Polled>
     });
     let success_at = table.parsed("success_at", |text| match text.parse() {
         Ok(status @ (Status::Sent | Status::Delivered)) => Ok(status),
-        _ => Err(format!("{text:?} is neither \"sent\" nor \"delivered\"")),
+        _ => Err(format!(
+            "{text} is neither \"sent\" nor \"delivered\"",
+            text = quoted(text)
+        )),
     });
     let dialect = Dialect {
         fields: fields(table),
@@ -128,11 +131,24 @@ fn url(given: &str) -> Result<String, String> {
 
 fn authorization(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<(String, SecretString)> {
     let header = table.get("authorization")?.table()?;
-    let name = header.parsed("name", header_name);
+    let name = header.parsed("name", own_header);
     let value = secrets.required(&header, "value");
     let value = value.filter(|value| fits_header(&header, "value", value.expose_secret()));
     header.finish();
     Some((name.unwrap_or_else(|| "Authorization".to_owned()), value?))
+}
+
+/// The name of a header that we may set in a question.
+fn own_header(text: &str) -> Result<String, String> {
+    let name = header_name(text)?;
+    if is_reserved_header(&name.to_ascii_lowercase()) {
+        return Err(format!(
+            "{} is set by the connection: name the header that the provider's API wants, e.g. \
+             \"Authorization\"",
+            quoted(text)
+        ));
+    }
+    Ok(name)
 }
 
 fn fields(table: &Table<'_>) -> Aliases {

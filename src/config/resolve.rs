@@ -4,19 +4,22 @@
 //! becomes a fault and the default stands in until the end, where any fault ends it all.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::file::{Document, Table};
+use super::log_filter::log_filter;
 use super::secret::Secrets;
 use super::value::{
-    boolean, duration, log_filter, nearest, network_or_address, number, positive_duration,
-    public_url, size, spell_duration, store_path, text, word,
+    boolean, duration, nearest, network_or_address, number, positive_duration, public_url, size,
+    spell_duration, store_path, text, word,
 };
 use super::{
     Config, Events, Flag, Forward, Inputs, LoadError, Loaded, Log, Origin, Retention, Server,
-    Store, source,
+    Store, combination, source, variables,
 };
+use crate::model::quoted;
+use crate::store::KeySource;
 
 /// Resolves the text of a file together with the environment and the flags.
 pub(super) fn resolve(content: &str, inputs: Inputs<'_>) -> Result<Loaded, LoadError> {
@@ -30,9 +33,16 @@ pub(super) fn resolve(content: &str, inputs: Inputs<'_>) -> Result<Loaded, LoadE
         folder: inputs.file.and_then(Path::parent).unwrap_or(Path::new("")),
         origins: RefCell::default(),
     };
-    let config = layers.config(&root);
+    let secrets = Secrets {
+        folder: layers.folder,
+        environment: inputs.environment,
+        named: RefCell::default(),
+    };
+    let config = layers.config(&root, &secrets);
     root.finish();
     layers.refuse_unknown_flags();
+    layers.refuse_unknown_variables(&secrets.named.take());
+    layers.refuse_combinations(&config);
     let origins = layers.origins.take();
     let faults = document.into_faults();
     if faults.is_empty() {
@@ -51,14 +61,10 @@ struct Layers<'a> {
 }
 
 impl Layers<'_> {
-    fn config(&self, root: &Table<'_>) -> Config {
-        let secrets = Secrets {
-            folder: self.folder,
-            environment: self.inputs.environment,
-        };
+    fn config(&self, root: &Table<'_>, secrets: &Secrets<'_>) -> Config {
         let config = Config {
             server: self.server(root.table("server")),
-            store: self.store(root.table("store"), &secrets),
+            store: self.store(root.table("store"), secrets),
             forward: self.forward(root.table("forward")),
             events: self.events(root.table("events")),
             log: self.log(root.table("log")),
@@ -66,7 +72,7 @@ impl Layers<'_> {
         };
         let mut origins = self.origins.borrow_mut();
         Config {
-            sources: source::sources(root, &secrets, &mut origins),
+            sources: source::sources(root, secrets, &mut origins),
             ..config
         }
     }
@@ -76,7 +82,7 @@ impl Layers<'_> {
         let server = Server {
             listen: self.scalar(&table, "listen", default.listen, |text| {
                 text.parse().map_err(|_| {
-                    format!("{text:?} is not an address with a port: write e.g. \"127.0.0.1:8080\" or \"[::]:8080\"")
+                    format!("{text} is not an address with a port: write e.g. \"127.0.0.1:8080\" or \"[::]:8080\"", text = quoted(text))
                 })
             }),
             public_url: self.scalar(&table, "public_url", default.public_url, |text| {
@@ -130,7 +136,7 @@ impl Layers<'_> {
                     budget => Ok(budget),
                 }
             }),
-            keys: secrets.keys(&table, "key"),
+            keys: self.keys(&table, secrets),
             retention: self.retention(table.table("retention")),
             passed_over: None,
         };
@@ -138,14 +144,44 @@ impl Layers<'_> {
         store
     }
 
+    /// The keys that seal secrets. A flag would show them to every user of the machine.
+    fn keys(&self, table: &Table<'_>, secrets: &Secrets<'_>) -> Vec<KeySource> {
+        let item = table.get("key");
+        let path = table.path_of("key");
+        let outside = self.outside(&path);
+        let origin = match (&outside, &item) {
+            (Some((origin, _)), _) => origin.clone(),
+            (None, Some(item)) => item.origin(),
+            (None, None) => Origin::Default,
+        };
+        self.origins.borrow_mut().insert(path.clone(), origin);
+        let (origin, text) = match outside {
+            None => return secrets.keys(table, "key"),
+            Some((origin @ Origin::Flag(_), _)) => {
+                let text = "a flag shows a secret to every user of the machine: write it into the file, \
+                            or give TICKRELAY_STORE_KEY";
+                self.document.fault(origin, &path, text);
+                return Vec::new();
+            }
+            Some(outside) => outside,
+        };
+        let parts = text.split(',').map(str::trim);
+        let keys = parts.filter(|part| !part.is_empty()).filter_map(|part| {
+            Secrets::key_of(part)
+                .map_err(|refusal| self.document.fault(origin.clone(), &path, refusal))
+                .ok()
+        });
+        keys.collect()
+    }
+
     fn retention(&self, table: Table<'_>) -> Retention {
         let default = Retention::default();
-        let days = |text: &str| match number(1..=36_500)(text)? {
-            few if few < Retention::LEAST_DAYS => Err(format!(
-                "{few} days are too few: a provider may deliver a webhook again for 7 days, and what is pruned by then would be taken as new; write {} or more",
-                Retention::LEAST_DAYS
-            )),
-            days => Ok(days),
+        let days = |text: &str| {
+            number(Retention::LEAST_DAYS..=36_500)(text).map_err(|refusal| {
+                format!(
+                    "{refusal}: a provider may deliver a webhook again for 7 days, and what is pruned by then would be taken as new"
+                )
+            })
         };
         let retention = Retention {
             webhooks_days: self.scalar(&table, "webhooks_days", default.webhooks_days, days),
@@ -165,7 +201,10 @@ impl Layers<'_> {
             allow_http: self.scalar(&table, "allow_http", default.allow_http, boolean),
             allow_networks: self.list(&table, "allow_networks", default.allow_networks, |text| {
                 text.parse().map_err(|_| {
-                    format!("{text:?} is not a network: write e.g. \"127.0.0.0/8\" or \"fd00::/8\"")
+                    format!(
+                        "{text} is not a network: write e.g. \"127.0.0.0/8\" or \"fd00::/8\"",
+                        text = quoted(text)
+                    )
                 })
             }),
             proxy: self.scalar(&table, "proxy", default.proxy, |url| word(url).map(Some)),
@@ -294,9 +333,7 @@ impl Layers<'_> {
         if let Some(flag) = flag {
             return Some((Origin::Flag(flag.flag.clone()), flag.value.clone()));
         }
-        let name = variable(path);
-        let value = (self.inputs.environment)(&name).filter(|value| !value.is_empty())?;
-        Some((Origin::Environment(name), value))
+        variables::value(self.document, self.inputs.environment, path)
     }
 
     /// A path of the file, or by default, is relative to the file's folder; one that a flag or
@@ -305,6 +342,30 @@ impl Layers<'_> {
         match self.origins.borrow().get(&table.path_of(key)) {
             Some(Origin::File { .. } | Origin::Default) => self.folder.join(path),
             _ => path,
+        }
+    }
+
+    fn refuse_unknown_variables(&self, named: &BTreeSet<String>) {
+        let origins = self.origins.borrow();
+        variables::refuse_unknown(self.document, self.inputs.environment, &origins, named);
+    }
+
+    /// Refuses what is impossible together, unless one of both is wrong by itself.
+    fn refuse_combinations(&self, config: &Config) {
+        let origins = self.origins.borrow();
+        for combination::Combination { keys, text } in combination::impossible(config) {
+            if keys.iter().any(|key| self.document.has_fault(key)) {
+                continue;
+            }
+            let decided = keys
+                .iter()
+                .filter_map(|key| Some((key, origins.get(*key)?)));
+            let written = decided
+                .clone()
+                .find(|(_, origin)| **origin != Origin::Default);
+            if let Some((key, origin)) = written.or_else(|| decided.clone().next()) {
+                self.document.fault(origin.clone(), key, text);
+            }
         }
     }
 
@@ -323,10 +384,4 @@ impl Layers<'_> {
             self.document.fault(Origin::Flag(flag.clone()), key, remedy);
         }
     }
-}
-
-/// The variable of a setting: `TICKRELAY_` and its full key, of which `server` is left out.
-pub(super) fn variable(path: &str) -> String {
-    let path = path.strip_prefix("server.").unwrap_or(path);
-    format!("TICKRELAY_{}", path.replace('.', "_").to_ascii_uppercase())
 }

@@ -2,6 +2,8 @@
 //!
 //! A secret is a [`SecretString`] from here on and no message repeats one.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -16,6 +18,8 @@ pub(super) struct Secrets<'a> {
     /// What relative paths are relative to.
     pub(super) folder: &'a Path,
     pub(super) environment: Environment<'a>,
+    /// The variables that the file names.
+    pub(super) named: RefCell<BTreeSet<String>>,
 }
 
 impl Secrets<'_> {
@@ -60,19 +64,17 @@ impl Secrets<'_> {
             return Some(KeySource::File(self.folder.join(file)));
         }
         let text = self.read(item)?;
-        match KeyRing::parse([text.expose_secret()]) {
-            Ok(ring) if ring.ids().next().is_some() => {
-                let text = text.expose_secret().to_owned();
-                Some(KeySource::Text(text.into()))
-            }
-            Ok(_) => {
-                item.fault("the key is empty");
-                None
-            }
-            Err(error) => {
-                item.fault(error.to_string());
-                None
-            }
+        Self::key_of(text.expose_secret())
+            .map_err(|refusal| item.fault(refusal))
+            .ok()
+    }
+
+    /// A key as it is given.
+    pub(super) fn key_of(text: &str) -> Result<KeySource, String> {
+        match KeyRing::parse([text]) {
+            Ok(ring) if ring.ids().next().is_some() => Ok(KeySource::Text(text.to_owned().into())),
+            Ok(_) => Err("the key is empty".to_owned()),
+            Err(error) => Err(error.to_string()),
         }
     }
 
@@ -111,7 +113,8 @@ impl Secrets<'_> {
         if name.is_empty() || !name.bytes().all(legal) {
             return Err("env must be the name of an environment variable".to_owned());
         }
-        (self.environment)(name)
+        self.named.borrow_mut().insert(name.to_owned());
+        (self.environment.value)(name)
             .ok_or_else(|| format!("the environment variable {name} is not set"))
     }
 

@@ -32,10 +32,10 @@ pub(super) fn show(config: &Config, origins: &BTreeMap<String, Origin>) -> Strin
     text
 }
 
-type Settings = Vec<(&'static str, Option<Value>)>;
+pub(super) type Settings = Vec<(&'static str, Option<Value>)>;
 
 /// Every setting by section; `None` for one that is not set and has no default.
-fn sections(config: &Config) -> [(&'static str, Settings); 6] {
+pub(super) fn sections(config: &Config) -> [(&'static str, Settings); 6] {
     [
         ("server", server(&config.server)),
         ("store", store(&config.store)),
@@ -160,7 +160,7 @@ fn section_into(
 }
 
 /// What is set of a source, in the order of the example.
-fn source_settings(source: &Source) -> Vec<(&'static str, Value)> {
+pub(super) fn source_settings(source: &Source) -> Vec<(&'static str, Value)> {
     let mut settings = vec![
         ("name", Value::from(source.name.as_str())),
         ("provider", Value::from(source.provider.as_str())),
@@ -223,7 +223,7 @@ fn polled_settings(polled: &Polled) -> Vec<(&'static str, Value)> {
     settings
 }
 
-fn method_setting(provider: Provider, method: &Method) -> (&'static str, Value) {
+pub(super) fn method_setting(provider: Provider, method: &Method) -> (&'static str, Value) {
     match method {
         Method::Header { name, .. } => (
             "header",

@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use secrecy::ExposeSecret;
 
+use super::combination::impossible_in;
 use super::file::Table;
 use super::polled::polled;
 use super::secret::Secrets;
 use super::value::{boolean, header_name, text, word};
 use super::{Origin, Source};
-use crate::model::{MessageType, digits, is_phone_number};
+use crate::model::{MessageType, digits, is_phone_number, is_reserved_header, quoted};
 use crate::provider::Provider;
 use crate::provider::authentication::{Algorithm, Authentication, Encoding, Method, Signature};
 
@@ -63,8 +64,8 @@ pub(super) fn sources(
         };
         if let Some(other) = first.insert(source.name.clone(), origin.clone()) {
             element.fault(format!(
-                "the name {:?} is taken by the source at {other}: names make URLs and must differ",
-                source.name
+                "the name {} is taken by the source at {other}: names make URLs and must differ",
+                quoted(&source.name)
             ));
         }
         origins.insert(format!("source.{}", source.name), origin);
@@ -102,10 +103,10 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
         refuse_misfits(&table, provider);
         require_authentication(&table, provider, unauthenticated.unwrap_or(false));
     }
-    table.finish();
-    Some(Source {
-        name: name?,
-        provider: provider?,
+    let identity = name.zip(provider);
+    let source = identity.map(|(name, provider)| Source {
+        name,
+        provider,
         authentication: Authentication { methods },
         verify_tokens,
         default_type: default_type.unwrap_or(MessageType::Template),
@@ -114,7 +115,12 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
         owners,
         // A source that cannot be asked has a fault, which ends it all.
         polled: polled.flatten(),
-    })
+    });
+    for text in source.iter().flat_map(impossible_in) {
+        table.fault(text);
+    }
+    table.finish();
+    source
 }
 
 /// Everything that is configured to authenticate; all of it must hold.
@@ -136,7 +142,7 @@ fn methods(table: &Table<'_>, secrets: &Secrets<'_>) -> Vec<Method> {
 
 fn header(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
     let header = table.get("header")?.table()?;
-    let name = header.required("name", header_name);
+    let name = header.required("name", secret_header);
     let value = secrets.required(&header, "value");
     // What no request can carry would refuse every webhook.
     let value = value.filter(|value| fits_header(&header, "value", value.expose_secret()));
@@ -172,6 +178,30 @@ fn basic_auth(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
     })
 }
 
+/// The name of a header that holds a secret: one that no client, proxy or connection sets by itself.
+pub(super) fn secret_header(text: &str) -> Result<String, String> {
+    /// What every client sends, beside what is the connection's.
+    const SENT_BY_ALL: [&str; 6] = [
+        "cache-control",
+        "origin",
+        "pragma",
+        "referer",
+        "x-real-ip",
+        "x-request-id",
+    ];
+    let name = header_name(text)?;
+    let lower = name.to_ascii_lowercase();
+    let is_of_all = SENT_BY_ALL.contains(&lower.as_str()) || lower.starts_with("accept");
+    if is_of_all || is_reserved_header(&lower) {
+        return Err(format!(
+            "every client, proxy or connection sets {} by itself, so it proves nothing: name a header of \
+             your own, e.g. \"Authorization\" or \"X-Webhook-Secret\"",
+            quoted(text)
+        ));
+    }
+    Ok(name)
+}
+
 /// Whether a header can have this value; a fault where not.
 pub(super) fn fits_header(table: &Table<'_>, key: &str, value: &str) -> bool {
     let fits = !value.contains(char::is_control) && value.trim() == value;
@@ -185,7 +215,7 @@ pub(super) fn fits_header(table: &Table<'_>, key: &str, value: &str) -> bool {
 
 fn hmac(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
     let hmac = table.get("hmac")?.table()?;
-    let header = hmac.required("header", header_name);
+    let header = hmac.required("header", secret_header);
     let algorithm: Option<Algorithm> = hmac.required("algorithm", word);
     let encoding: Option<Encoding> = hmac.required("encoding", word);
     let prefix = hmac.parsed("prefix", text);
@@ -335,7 +365,8 @@ fn owner(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err(format!(
-        "{text:?} cannot be an owner: write what `token create --owner` was given, 1 to 64 of a-z, 0-9 and -"
+        "{text} cannot be an owner: write what `token create --owner` was given, 1 to 64 of a-z, 0-9 and -",
+        text = quoted(text)
     ))
 }
 
@@ -349,7 +380,8 @@ fn name(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err(format!(
-        "{text:?} cannot be a name: it makes the URL /webhooks/{{name}}, so write 1 to 64 of a-z, 0-9 and -"
+        "{text} cannot be a name: it makes the URL /webhooks/{{name}}, so write 1 to 64 of a-z, 0-9 and -",
+        text = quoted(text)
     ))
 }
 
@@ -360,6 +392,7 @@ fn number(given: &str) -> Result<String, String> {
         return Ok(given);
     }
     Err(format!(
-        "{given:?} is not a phone number: write it with its country code, e.g. \"+385910009999\""
+        "{given} is not a phone number: write it with its country code, e.g. \"+385910009999\"",
+        given = quoted(&given)
     ))
 }

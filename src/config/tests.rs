@@ -1,6 +1,7 @@
 //! The configuration as a whole: precedence, secrets, the example and what is shown.
 
 mod refusals;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -36,9 +37,18 @@ fn resolve_with(
         Inputs {
             file: Some(Path::new(FILE)),
             flags: &flags,
-            environment: &variables(environment),
+            environment: Environment {
+                value: &variables(environment),
+                names: &names(environment),
+            },
         },
     )
+}
+
+/// The names of variables that are ours.
+fn names(pairs: &[(&str, &str)]) -> Vec<String> {
+    let names = pairs.iter().map(|(name, _)| (*name).to_owned());
+    names.filter(|name| name.starts_with(VARIABLES)).collect()
 }
 
 fn resolve(text: &str) -> Result<Loaded, LoadError> {
@@ -185,52 +195,12 @@ fn a_url_that_may_not_be_asked_is_warned_of() {
 }
 
 #[test]
-fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
-    let text = "server.listen = '127.0.0.1:2'\nforward.allow_networks = ['10.0.0.0/8']";
-    let environment: &[(&str, &str)] = &[
-        ("TICKRELAY_LISTEN", "127.0.0.1:3"),
-        ("TICKRELAY_FORWARD_ALLOW_NETWORKS", "127.0.0.0/8, ::1/128"),
-    ];
-    let flags: &[(&str, &str, &str)] = &[("--listen", "server.listen", "127.0.0.1:4")];
-    for (text, environment, flags, port, origin, networks) in [
-        ("", &[][..], &[][..], 8080, "default", 0),
-        (text, &[], &[], 2, "t.toml:1", 1),
-        (text, environment, &[], 3, "TICKRELAY_LISTEN", 2),
-        (text, environment, flags, 4, "--listen", 2),
-        (text, &[("TICKRELAY_LISTEN", "")], &[], 2, "t.toml:1", 1),
-    ] {
-        let loaded = resolve_with(text, environment, flags).unwrap();
-        assert_eq!(loaded.config.server.listen.port(), port);
-        assert_eq!(loaded.origins["server.listen"].to_string(), origin);
-        assert_eq!(loaded.config.forward.allow_networks.len(), networks);
-    }
-}
-
-#[test]
-fn a_wrong_variable_or_flag_is_called_by_its_name() {
-    let error = resolve_with(
-        "",
-        &[("TICKRELAY_STORE_DURABILITY", "maybe")],
-        &[
-            ("--listen", "server.listen", "8080"),
-            ("--set", "forward.timeot", "20s"),
-        ],
-    );
-    assert_eq!(
-        error.unwrap_err().to_string(),
-        "--listen: server.listen: \"8080\" is not an address with a port: write e.g. \"127.0.0.1:8080\" or \"[::]:8080\"\n\
-         TICKRELAY_STORE_DURABILITY: store.durability: unknown durability \"maybe\": expected one of full, os\n\
-         --set: forward.timeot: unknown setting: did you mean forward.timeout?"
-    );
-}
-
-#[test]
 fn a_path_of_the_file_is_relative_to_its_folder() {
     let text = "store.url = 'sqlite://a.db'\nforward.ca_file = 'ca.pem'";
     let inputs = |flags| Inputs {
         file: Some(Path::new("/etc/tickrelay/t.toml")),
         flags,
-        environment: &|_| None,
+        environment: Environment::empty(),
     };
     let config = resolve::resolve(text, inputs(&[])).unwrap().config;
     assert_eq!(config.store.path, Path::new("/etc/tickrelay/a.db"));
@@ -276,7 +246,10 @@ fn secrets_come_from_the_text_a_variable_or_a_file() {
     let loaded = Config::load(Inputs {
         file: Some(&file),
         flags: &[],
-        environment: &variables(&[("APP", "from-env")]),
+        environment: Environment {
+            value: &variables(&[("APP", "from-env")]),
+            names: &[],
+        },
     });
     let source = loaded.unwrap().config.sources.remove(0);
     let Method::Signature(signature) = &source.authentication.methods[0] else {
@@ -297,7 +270,7 @@ fn a_ca_file_that_gives_no_certificate_is_refused() {
         let inputs = Inputs {
             file: Some(&file),
             flags: &[],
-            environment: &variables(&[]),
+            environment: Environment::empty(),
         };
         let error = Config::load(inputs).unwrap_err().to_string();
         let place = format!("{}:2: forward.ca_file: ", file.display());
@@ -315,7 +288,11 @@ fn what_is_risky_is_warned_about() {
         "[store]\ndurability = 'os'\n[forward]\nallow_http = true\nallow_networks = ['10.0.0.0/8', '::/0']\n\
          [server]\ntrusted_proxies = ['127.0.0.1', '0.0.0.0/0']\n\
          [[source]]\nname = 'open'\nprovider = 'infobip'\nunauthenticated = true\n\
-         [[source]]\nname = 'mute'\nprovider = 'meta-cloud'\napp_secret = 'x'\n",
+         [[source]]\nname = 'mute'\nprovider = 'meta-cloud'\napp_secret = 'fifteen letters'\n\
+         [[source]]\nname = 'short'\nprovider = 'infobip'\nurl_token = 't'\nheader = { name = 'X', value = 'v' }\n\
+         basic_auth = { username = 'u', password = 'p' }\n\
+         hmac = { header = 'S', algorithm = 'md5', encoding = 'hex', secret = 'sixteen letters.' }\n\
+         [store.retention]\nwebhooks_days = 90\nmessages_days = 60\n",
     )
     .unwrap();
     let warnings: Vec<String> = loaded.warnings().iter().map(ToString::to_string).collect();
@@ -324,8 +301,13 @@ fn what_is_risky_is_warned_about() {
         "t.toml:4: forward.allow_http: ",
         "t.toml:5: forward.allow_networks: ::/0 ",
         "t.toml:7: server.trusted_proxies: 0.0.0.0/0 ",
+        "t.toml:24: store.retention.webhooks_days: webhooks_days = 90 is more than messages_days = 60",
         "t.toml:8: source.open: unauthenticated",
         "t.toml:12: source.mute: no verify_token",
+        "t.toml:12: source.mute: app_secrets has 15 characters and may be guessed",
+        "t.toml:16: source.short: header.value has 1 character",
+        "t.toml:16: source.short: basic_auth.password has 1 character",
+        "t.toml:16: source.short: url_token has 1 character",
     ];
     assert_eq!(warnings.len(), places.len(), "{warnings:?}");
     for (warning, place) in warnings.iter().zip(places) {

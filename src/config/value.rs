@@ -11,7 +11,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tracing_subscriber::filter::Targets;
+
+pub(super) use crate::model::nearest;
+use crate::model::quoted;
 
 /// Units of time with their milliseconds, the largest first.
 const TIMES: [(&str, u64); 5] = [
@@ -38,11 +40,11 @@ pub(super) fn word<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
 /// Yes or no.
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
     text.parse()
-        .map_err(|_| format!("{text:?} is neither true nor false"))
+        .map_err(|_| format!("{text} is neither true nor false", text = quoted(text)))
 }
 
 /// A whole number within bounds.
-pub(super) fn number<T>(bounds: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String>
+pub(crate) fn number<T>(bounds: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String>
 where
     T: FromStr + PartialOrd + Display,
 {
@@ -52,7 +54,10 @@ where
             .filter(|number| bounds.contains(number))
             .ok_or_else(|| {
                 let (low, high) = (bounds.start(), bounds.end());
-                format!("{text:?} is not a whole number from {low} to {high}")
+                format!(
+                    "{text} is not a whole number from {low} to {high}",
+                    text = quoted(text)
+                )
             })
     }
 }
@@ -62,7 +67,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     measure(text, &TIMES)
         .map(Duration::from_millis)
         .ok_or_else(|| {
-            format!("{text:?} is not a duration: write a whole number and its unit, e.g. \"500ms\", \"15s\", \"5m\", \"2h\" or \"7d\"")
+            format!("{text} is not a duration: write a whole number and its unit, e.g. \"500ms\", \"15s\", \"5m\", \"2h\" or \"7d\"", text = quoted(text))
         })
 }
 
@@ -78,12 +83,13 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
 pub(super) fn size(least: u64) -> impl Fn(&str) -> Result<u64, String> {
     move |text| {
         let bytes = measure(text, &SIZES).ok_or_else(|| {
-            format!("{text:?} is not a size: write bytes, or a whole number with KiB, MiB or GiB, e.g. \"16MiB\"")
+            format!("{text} is not a size: write bytes, or a whole number with KiB, MiB or GiB, e.g. \"16MiB\"", text = quoted(text))
         })?;
         if bytes < least {
             return Err(format!(
-                "{text:?} is too small: at least {}",
-                spell_size(least)
+                "{text} is too small: at least {}",
+                spell_size(least),
+                text = quoted(text)
             ));
         }
         Ok(bytes)
@@ -129,18 +135,21 @@ fn spell(amount: u64, units: &[(&str, u64)]) -> String {
 pub(super) fn store_path(url: &str) -> Result<PathBuf, String> {
     let Some((scheme, path)) = url.split_once("://") else {
         return Err(format!(
-            "{url:?} has no scheme: write \"sqlite://tickrelay.db\" or \"sqlite:///var/lib/tickrelay/tickrelay.db\""
+            "{url} has no scheme: write \"sqlite://tickrelay.db\" or \"sqlite:///var/lib/tickrelay/tickrelay.db\"",
+            url = quoted(url)
         ));
     };
     match scheme {
         "sqlite" if path.is_empty() || path.ends_with('/') => Err(format!(
-            "{url:?} names no file: write \"sqlite://tickrelay.db\""
+            "{url} names no file: write \"sqlite://tickrelay.db\"",
+            url = quoted(url)
         )),
         "sqlite" if path == ":memory:" => {
             Err("a store in memory would lose what it acknowledged: name a file".to_owned())
         }
         "sqlite" if path.contains('?') => Err(format!(
-            "{url:?} carries options: the settings stand in [store], write the path alone"
+            "{url} carries options: the settings stand in [store], write the path alone",
+            url = quoted(url)
         )),
         "sqlite" => Ok(PathBuf::from(path)),
         // The rest of such a URL may hold a password, so it is not repeated.
@@ -148,7 +157,8 @@ pub(super) fn store_path(url: &str) -> Result<PathBuf, String> {
             Err("PostgreSQL is not built yet: write \"sqlite://tickrelay.db\"".to_owned())
         }
         _ => Err(format!(
-            "unknown scheme {scheme:?}: write \"sqlite://tickrelay.db\""
+            "unknown scheme {scheme}: write \"sqlite://tickrelay.db\"",
+            scheme = quoted(scheme)
         )),
     }
 }
@@ -157,7 +167,8 @@ pub(super) fn store_path(url: &str) -> Result<PathBuf, String> {
 pub(super) fn public_url(text: &str) -> Result<String, String> {
     let refused = || {
         format!(
-            "{text:?} is not where providers reach this service: write e.g. \"https://relay.example.com\""
+            "{text} is not where providers reach this service: write e.g. \"https://relay.example.com\"",
+            text = quoted(text)
         )
     };
     let url = url::Url::parse(text).map_err(|_| refused())?;
@@ -218,21 +229,11 @@ pub(super) fn header_name(text: &str) -> Result<String, String> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if text.is_empty() || !text.bytes().all(legal) {
         return Err(format!(
-            "{text:?} is not the name of a header: write it without a colon, e.g. \"Authorization\""
+            "{text} is not the name of a header: write it without a colon, e.g. \"Authorization\"",
+            text = quoted(text)
         ));
     }
     Ok(text.to_owned())
-}
-
-/// Directives for the log, e.g. `info,tickrelay=debug`.
-pub(super) fn log_filter(text: &str) -> Result<String, String> {
-    text.parse::<Targets>()
-        .map(|_| text.to_owned())
-        .map_err(|error| {
-            format!(
-                "{text:?} is not a filter ({error}): write \"info\", or \"info,tickrelay=debug\""
-            )
-        })
 }
 
 /// Any text that is not blank.
@@ -244,40 +245,13 @@ pub(super) fn text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The candidate a mistyped word was most likely meant to be.
-pub(super) fn nearest<'k>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'k str>,
-) -> Option<&'k str> {
-    candidates
-        .into_iter()
-        .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(2))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// How many characters must be added, removed or changed to make one word of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
-    for (line, a) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, b) in other.chars().enumerate() {
-            let changed = diagonal + usize::from(!a.eq_ignore_ascii_case(&b));
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[other.chars().count()]
-}
-
 /// A network; a single address stands for itself.
 pub(super) fn network_or_address(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
     text.parse().ok().or_else(address).ok_or_else(|| {
         format!(
-            "{text:?} is neither a network nor an address: write e.g. \"10.0.0.0/8\" or \"::1\""
+            "{text} is neither a network nor an address: write e.g. \"10.0.0.0/8\" or \"::1\"",
+            text = quoted(text)
         )
     })
 }
@@ -327,19 +301,6 @@ mod tests {
         }
         for text in ["", "MiB", "16MB", "-1", "99999999999999999999GiB"] {
             assert!(size(0)(text).is_err(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_mistyped_word_finds_its_neighbour() {
-        let words = ["listen", "workers", "body_limit", "shutdown_grace"];
-        for (typed, meant) in [
-            ("lisen", Some("listen")),
-            ("Workers", Some("workers")),
-            ("body-limit", Some("body_limit")),
-            ("colour", None),
-        ] {
-            assert_eq!(nearest(typed, words), meant, "{typed}");
         }
     }
 }

@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MessageType, Refusal, Status, UnknownWord, WHATSAPP, digits, is_wanted_channel};
+use super::{
+    MessageType, Refusal, Status, UnknownWord, WHATSAPP, digits, is_wanted_channel, quoted,
+};
 
 /// One combination of type, statuses and errors; an empty list of any means any.
 ///
@@ -67,11 +69,15 @@ impl fmt::Display for Rule {
 pub enum FilterError {
     /// There is no `=`.
     #[error(
-        "rule {0:?} has no '=': write TYPE=STATUS[,STATUS], e.g. Regular-Message=failed or *=read"
+        "rule {} has no '=': write TYPE=STATUS[,STATUS], e.g. Regular-Message=failed or *=read",
+        quoted(.0)
     )]
     NoEquals(String),
     /// The errors stand behind something else than `failed`, or are not closed.
-    #[error("rule {0:?}: errors stand behind failed alone, as in *=failed(131026,meta:131047)")]
+    #[error(
+        "rule {}: errors stand behind failed alone, as in *=failed(131026,meta:131047)",
+        quoted(.0)
+    )]
     Errors(String),
     /// One of its words is unknown.
     #[error(transparent)]

@@ -93,6 +93,9 @@ pub enum ErrorCode {
     Timeout,
     /// The target is an address that may not be sent to.
     Blocked,
+    /// A 1xx answer that nothing follows, as 101: the other end speaks another protocol.
+    #[serde(rename = "http_1xx")]
+    Http1xx,
     /// A 4xx answer.
     #[serde(rename = "http_4xx")]
     Http4xx,
@@ -105,12 +108,13 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Dns,
         Self::Connect,
         Self::Tls,
         Self::Timeout,
         Self::Blocked,
+        Self::Http1xx,
         Self::Http4xx,
         Self::Http5xx,
         Self::Redirect,
@@ -125,6 +129,7 @@ impl ErrorCode {
             Self::Tls => "tls",
             Self::Timeout => "timeout",
             Self::Blocked => "blocked",
+            Self::Http1xx => "http_1xx",
             Self::Http4xx => "http_4xx",
             Self::Http5xx => "http_5xx",
             Self::Redirect => "redirect",
@@ -142,7 +147,7 @@ impl FromStr for ErrorCode {
             .ok_or_else(|| UnknownWord {
                 what: "error of an attempt",
                 word: word.to_owned(),
-                expected: "dns, connect, tls, timeout, blocked, http_4xx, http_5xx, redirect",
+                expected: "dns, connect, tls, timeout, blocked, http_1xx, http_4xx, http_5xx, redirect",
             })
     }
 }

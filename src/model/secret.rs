@@ -8,6 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use super::quoted;
+
 use super::AuthKind;
 
 /// A text that is written and never shown: `Debug` hides it, [`SecretText::expose`] is the way out.
@@ -44,7 +46,7 @@ pub type Headers = BTreeMap<String, SecretText>;
 /// The header that [`Credentials`] go into.
 pub const AUTHORIZATION: &str = "authorization";
 
-/// Names that are ours, the connection's or the body's.
+/// Names that are the connection's or the body's.
 const RESERVED: [&str; 12] = [
     "connection",
     "date",
@@ -59,7 +61,9 @@ const RESERVED: [&str; 12] = [
     "user-agent",
     "via",
 ];
-const RESERVED_PREFIXES: [&str; 5] = ["content-", "proxy-", "sec-", "webhook-", "x-forwarded-"];
+const RESERVED_PREFIXES: [&str; 4] = ["content-", "proxy-", "sec-", "x-forwarded-"];
+/// What the names of our own begin with.
+const OURS: &str = "webhook-";
 
 /// The shortest password and token, in bytes: a shorter one cannot be kept out of what is shown of
 /// an answer without hiding half of it.
@@ -69,6 +73,13 @@ const SHORTEST_SECRET: usize = 4;
 const LONGEST_NAME: usize = 128;
 const LONGEST_VALUE: usize = 4096;
 
+/// Whether a header, by its name in lower case, is the connection's or the body's.
+#[must_use]
+pub fn is_reserved_header(lower: &str) -> bool {
+    let mut prefixes = RESERVED_PREFIXES.iter();
+    RESERVED.contains(&lower) || prefixes.any(|prefix| lower.starts_with(prefix))
+}
+
 /// What is wrong with the name of a header, in words that name the remedy.
 ///
 /// # Errors
@@ -77,20 +88,18 @@ pub fn check_header_name(name: &str) -> Result<(), String> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > LONGEST_NAME || !name.bytes().all(legal) {
         return Err(format!(
-            "header {name:?}: write a name without a colon, e.g. X-Api-Key"
+            "header {name}: write a name without a colon, e.g. X-Api-Key",
+            name = quoted(name)
         ));
     }
     let lower = name.to_ascii_lowercase();
     if lower == AUTHORIZATION {
         return Err("header \"authorization\": give credentials as auth instead".to_owned());
     }
-    let is_reserved = RESERVED.contains(&lower.as_str())
-        || RESERVED_PREFIXES
-            .iter()
-            .any(|prefix| lower.starts_with(prefix));
-    if is_reserved {
+    if is_reserved_header(&lower) || lower.starts_with(OURS) {
         return Err(format!(
-            "header {name:?} is set by the relay or the connection: use a name of your own"
+            "header {name} is set by the relay or the connection: use a name of your own",
+            name = quoted(name)
         ));
     }
     Ok(())

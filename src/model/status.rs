@@ -5,9 +5,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::quoted;
+
 /// A word that is not one of a closed set; carries the set for the error message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown {what} {word:?}: expected one of {expected}")]
+#[error("unknown {what} {}: expected one of {expected}", quoted(word))]
 pub struct UnknownWord {
     /// What the word was meant to be, e.g. `status`.
     pub what: &'static str,

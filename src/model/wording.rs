@@ -23,7 +23,7 @@ pub enum WordingError {
         known: String,
     },
     /// A brace has no partner.
-    #[error("a lone {0:?}: write a placeholder as {{name}}, and a brace twice to mean itself")]
+    #[error("a lone '{0}': write a placeholder as {{name}}, and a brace twice to mean itself")]
     Lone(char),
     /// There is nothing in it.
     #[error("it is empty")]

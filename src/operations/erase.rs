@@ -3,6 +3,7 @@
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{Answer, By, Failure, Operations, Progress};
+use crate::model::quoted;
 use crate::store::Person;
 
 impl Operations {
@@ -16,8 +17,9 @@ impl Operations {
     ) -> Result<Answer, Failure> {
         let person = Person::new(person).map_err(|why| {
             Failure::Refused(format!(
-                "{person:?} does not tell one person: {why}. Give a phone number with its country \
-                 code, as in +385990001122, or a business-scoped user id"
+                "{person} does not tell one person: {why}. Give a phone number with its country \
+                 code, as in +385990001122, or a business-scoped user id",
+                person = quoted(person)
             ))
         })?;
         let work = self.erase_all(&person, options, progress);

@@ -53,8 +53,9 @@ impl Operations {
         exchange: &SentExchange,
     ) -> Result<Answer, Failure> {
         let caller = &by.caller;
-        let missing = || Failure::Missing(format!("no source is named {source:?}"));
-        let source = self.source_for(caller, source).ok_or_else(missing)?;
+        let source = self
+            .known_source(caller, source)
+            .map_err(Failure::Missing)?;
         caller.allow_at(&source.name).map_err(Failure::Forbidden)?;
         if let Some(status) = exchange.http_status
             && !(100..=599).contains(&status)

@@ -14,7 +14,7 @@ use super::Fault;
 /// When the text as a whole is no JSON, or more than `most` stand in it.
 pub(crate) fn read(bytes: &[u8], most: usize) -> Result<(Vec<String>, bool), Fault> {
     let text = text(bytes)?;
-    let no_json = |error: serde_json::Error| fault(format!("it is no JSON: {error}"));
+    let no_json = |error: serde_json::Error| super::json::no_json(&error);
     if !text.trim_start().starts_with('[') {
         let whole: &RawValue = serde_json::from_str(text).map_err(no_json)?;
         return Ok((vec![whole.get().to_owned()], true));
@@ -67,7 +67,7 @@ fn few(texts: impl Iterator<Item = String>, most: usize) -> Result<Vec<String>, 
 }
 
 fn text(bytes: &[u8]) -> Result<&str, Fault> {
-    std::str::from_utf8(bytes).map_err(|error| fault(format!("it is no UTF-8: {error}")))
+    std::str::from_utf8(bytes).map_err(super::json::no_text)
 }
 
 fn fault(detail: String) -> Fault {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::register::{SentMessage, fault};
 use super::{Answer, By, Failure, Fault, Operations};
+use crate::model::quoted;
 use crate::provider::{Provider, botsquad};
 
 /// The longest id of a broadcast, in bytes; the ids of its messages begin with it.
@@ -19,12 +20,13 @@ impl Operations {
         broadcast: String,
     ) -> Result<Answer, Failure> {
         let caller = &by.caller;
-        let missing = || Failure::Missing(format!("no source is named {source:?}"));
-        let source = self.source_for(caller, source).ok_or_else(missing)?;
+        let source = self
+            .known_source(caller, source)
+            .map_err(Failure::Missing)?;
         caller.allow_at(&source.name).map_err(Failure::Forbidden)?;
         if source.polled.is_none() {
             return Err(Failure::Refused(format!(
-                "source {:?} sends its reports by itself: only a source of provider {} is asked",
+                "source {} sends its reports by itself: only a source of provider {} is asked",
                 source.name,
                 Provider::Botsquad
             )));
@@ -42,7 +44,10 @@ impl Operations {
 /// The id of a broadcast, which becomes a part of a URL and of its messages' ids.
 pub(super) fn check_id(field: &str, id: &str) -> Result<(), Failure> {
     if [".", ".."].contains(&id) {
-        let detail = format!("{id:?} is a step in a path and no id of a broadcast");
+        let detail = format!(
+            "{id} is a step in a path and no id of a broadcast",
+            id = quoted(id)
+        );
         return Err(Failure::invalid(field, detail));
     }
     if (1..=LONGEST_ID).contains(&id.len()) && !id.contains(char::is_control) {
@@ -84,9 +89,10 @@ pub(super) fn made_id(sent: &SentMessage) -> Result<String, Fault> {
         None => Err(fault(
             "/msId",
             format!(
-                "Botsquad gives no ids: leave msId out for {first:?}, or write {:?} for a second \
+                "Botsquad gives no ids: leave msId out for {first}, or write {} for a second \
                  message of the broadcast to the same number",
-                botsquad::message_id(&broadcast, &to, 2)
+                botsquad::message_id(&broadcast, &to, 2),
+                first = quoted(&first)
             ),
         )),
     }

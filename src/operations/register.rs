@@ -145,10 +145,14 @@ impl Operations {
         let caller = &by.caller;
         let mut forbidden = 0;
         let read = texts.into_iter().map(|text| {
-            let sent: SentMessage = match json::read(text.as_bytes()) {
-                Ok(sent) => sent,
-                Err(fault) => return (None, Err(vec![fault])),
+            let json::Read { value, faults } = json::read::<SentMessage>(text.as_bytes());
+            let Some(sent) = value else {
+                return (None, Err(faults));
             };
+            if !faults.is_empty() {
+                let others = self.check(caller, sent).err().unwrap_or_default();
+                return (None, Err(json::merged(faults, others)));
+            }
             let id = sent.ms_id.clone();
             let source = self.source_for(caller, &sent.source);
             if let Some(Err(why)) = source.map(|source| caller.allow_at(&source.name)) {
@@ -230,11 +234,10 @@ impl Operations {
 
     fn check(&self, caller: &Caller, sent: SentMessage) -> Result<Registering, Vec<Fault>> {
         let mut faults = Vec::new();
-        let source = self.source_for(caller, &sent.source);
-        if source.is_none() {
-            let detail = format!("no source of this token is named {:?}", sent.source);
-            faults.push(fault("/source", detail));
-        }
+        let source = self
+            .known_source(caller, &sent.source)
+            .map_err(|detail| faults.push(fault("/source", detail)))
+            .ok();
         let id = match source {
             Some(source) if source.polled.is_some() => made_id(&sent),
             _ => given_id(sent.ms_id.as_deref()),

@@ -79,9 +79,42 @@ impl Operations {
         order: ReplayOrder,
     ) -> Result<Answer, Failure> {
         let caller = &by.caller;
+        let faults = self.check_order(caller, &order);
+        if !faults.is_empty() {
+            return Err(Failure::Invalid(faults));
+        }
+        let subscriber = self.subscriber_of(caller, &order.subscriber)?;
+        let both = vec![ForwardState::GaveUp, ForwardState::Delivered];
+        let states = if order.missed {
+            vec![ForwardState::GaveUp]
+        } else {
+            order.states.unwrap_or(both)
+        };
+        let selection = ReplaySelection {
+            states,
+            since_ms: order.since_ms,
+            until_ms: order.until_ms,
+            error: order.error,
+            source: order.source,
+            sources: caller.sources.clone(),
+            status: order.status,
+            new_id: order.new_id,
+        };
+        let id = subscriber.id;
+        let begun = self.change(by, move |changing| {
+            Ok(Answer::Replay(changing.begin_replay(id, &selection)?))
+        });
+        let answer = begun.await?;
+        if let Answer::Replay(replay) = &answer {
+            tracing::info!(replay = %replay.uid, subscriber = %replay.subscriber, "replay.begun");
+        }
+        Ok(answer)
+    }
+
+    /// What cannot be as it is in what is asked for.
+    pub(super) fn check_order(&self, caller: &Caller, order: &ReplayOrder) -> Vec<Fault> {
         let mut faults = Vec::new();
-        let subscriber = self.subscriber_of(caller, &order.subscriber);
-        if let Err(failure) = &subscriber {
+        if let Err(failure) = self.subscriber_of(caller, &order.subscriber) {
             faults.push(fault("/subscriber", failure.to_string()));
         }
         order.check_states(&mut faults);
@@ -100,34 +133,7 @@ impl Operations {
             let known = self.known_source(caller, source);
             faults.extend(known.err().map(|detail| fault("/source", detail)));
         }
-        if !faults.is_empty() {
-            return Err(Failure::Invalid(faults));
-        }
-        let both = vec![ForwardState::GaveUp, ForwardState::Delivered];
-        let states = if order.missed {
-            vec![ForwardState::GaveUp]
-        } else {
-            order.states.unwrap_or(both)
-        };
-        let selection = ReplaySelection {
-            states,
-            since_ms: order.since_ms,
-            until_ms: order.until_ms,
-            error: order.error,
-            source: order.source,
-            sources: caller.sources.clone(),
-            status: order.status,
-            new_id: order.new_id,
-        };
-        let id = subscriber?.id;
-        let begun = self.change(by, move |changing| {
-            Ok(Answer::Replay(changing.begin_replay(id, &selection)?))
-        });
-        let answer = begun.await?;
-        if let Answer::Replay(replay) = &answer {
-            tracing::info!(replay = %replay.uid, subscriber = %replay.subscriber, "replay.begun");
-        }
-        Ok(answer)
+        faults
     }
 
     pub(super) async fn cancel_replay(&self, by: &By, id: Uuid) -> Result<Answer, Failure> {

@@ -5,13 +5,14 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::wanted::no_such_error;
 use super::{Answer, By, Failure, Fault, Operations, check_name};
 use crate::access::{Caller, Role};
 use crate::catalogue;
 use crate::model::{
     AlertOptions, Credentials, Filter, Rule, SecretText, Setting, Status, Subscriber,
     SubscriberKind, SubscriberState, check_header_name, check_header_value, digits,
-    is_channel_name, is_phone_number,
+    is_channel_name, is_phone_number, quoted,
 };
 use crate::plan::alert;
 use crate::store::{NewSubscriber, SubscriberChange};
@@ -37,31 +38,7 @@ impl Operations {
         by: &By,
         mut new: NewSubscriber,
     ) -> Result<Answer, Failure> {
-        let caller = &by.caller;
-        let mut faults = Vec::new();
-        faults.extend(check_name("/name", &new.name).err());
-        faults.extend(settle_owner(caller, &mut new.owner).err());
-        self.check_url(&mut new.url, &mut faults);
-        check_whole(new.kind, &new.url, &mut faults);
-        faults.extend(check_kind(caller, new.kind).err());
-        check_alert(new.kind, &new.alert, &mut faults);
-        self.check_filter(caller, &new.filter, &mut faults);
-        faults.extend(check_concurrency(new.concurrency).err());
-        check_limits(
-            (new.timeout_ms, new.rate_limit, new.schedule_ms.as_deref()),
-            &mut faults,
-        );
-        let headers = new
-            .headers
-            .into_iter()
-            .map(|(name, value)| (name, Some(value)));
-        let headers = own_headers(headers.collect(), &mut faults).into_iter();
-        new.headers = headers
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect();
-        check_count(new.headers.len(), &mut faults);
-        check_auth(new.auth.as_ref(), &mut faults);
-        none(faults)?;
+        none(self.check_new(&by.caller, &mut new))?;
         let name = new.name.clone();
         let added = self.change(by, move |changing| {
             let (subscriber, secret) = changing.add_subscriber(&new)?;
@@ -76,20 +53,63 @@ impl Operations {
         Ok(answer)
     }
 
+    /// What cannot be as it is in a new subscriber; what can is written as it is kept.
+    pub(super) fn check_new(&self, caller: &Caller, new: &mut NewSubscriber) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        faults.extend(check_name("/name", &new.name).err());
+        faults.extend(settle_owner(caller, &mut new.owner).err());
+        self.check_url(&mut new.url, &mut faults);
+        check_whole(new.kind, &new.url, &mut faults);
+        faults.extend(check_kind(caller, new.kind).err());
+        check_alert(new.kind, &new.alert, &mut faults);
+        self.check_filter(caller, &new.filter, &mut faults);
+        faults.extend(check_concurrency(new.concurrency).err());
+        check_limits(
+            (new.timeout_ms, new.rate_limit, new.schedule_ms.as_deref()),
+            &mut faults,
+        );
+        let headers = std::mem::take(&mut new.headers)
+            .into_iter()
+            .map(|(name, value)| (name, Some(value)));
+        let headers = own_headers(headers.collect(), &mut faults).into_iter();
+        new.headers = headers
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect();
+        check_count(new.headers.len(), &mut faults);
+        check_auth(new.auth.as_ref(), &mut faults);
+        faults
+    }
+
     pub(super) async fn update_subscriber(
         &self,
         by: &By,
         name: &str,
         mut change: SubscriberChange,
     ) -> Result<Answer, Failure> {
-        let caller = &by.caller;
-        let before = self.subscriber_of(caller, name)?;
+        let before = self.subscriber_of(&by.caller, name)?;
+        none(self.check_change(&by.caller, &before, &mut change))?;
+        let id = before.id;
+        let changed = self.change(by, move |changing| {
+            Ok(Answer::Subscriber(changing.update_subscriber(id, &change)?))
+        });
+        let answer = changed.await?;
+        tracing::info!(subscriber = name, "subscriber.changed");
+        Ok(answer)
+    }
+
+    /// What cannot be as it is in a change; what can is written as it is kept.
+    pub(super) fn check_change(
+        &self,
+        caller: &Caller,
+        before: &Subscriber,
+        change: &mut SubscriberChange,
+    ) -> Vec<Fault> {
         let mut faults = Vec::new();
         if let Some(alert) = &change.alert {
             check_alert(before.kind, alert, &mut faults);
         }
         // Of a chat's URL the beginning is shown: sent back as it was read it changes nothing.
-        change.url = change.url.filter(|url| *url != before.url);
+        change.url = change.url.take().filter(|url| *url != before.url);
         if let Some(url) = &mut change.url {
             self.check_url(url, &mut faults);
             check_whole(before.kind, url, &mut faults);
@@ -109,7 +129,7 @@ impl Operations {
             ),
             &mut faults,
         );
-        change.headers = own_headers(change.headers, &mut faults);
+        change.headers = own_headers(std::mem::take(&mut change.headers), &mut faults);
         let mut names: BTreeSet<&String> = before.headers.iter().collect();
         for (name, value) in &change.headers {
             if value.is_some() {
@@ -121,14 +141,7 @@ impl Operations {
         check_count(names.len(), &mut faults);
         let auth = change.auth.clone().and_then(Setting::own);
         check_auth(auth.as_ref(), &mut faults);
-        none(faults)?;
-        let id = before.id;
-        let changed = self.change(by, move |changing| {
-            Ok(Answer::Subscriber(changing.update_subscriber(id, &change)?))
-        });
-        let answer = changed.await?;
-        tracing::info!(subscriber = name, "subscriber.changed");
-        Ok(answer)
+        faults
     }
 
     /// The subscriber of that name, if the caller sees it.
@@ -140,7 +153,12 @@ impl Operations {
         let found = self.store.subscriber(name).ok();
         found
             .filter(|subscriber| caller.sees(subscriber))
-            .ok_or_else(|| Failure::Missing(format!("no subscriber is named {name:?}")))
+            .ok_or_else(|| {
+                Failure::Missing(format!(
+                    "no subscriber is named {name}",
+                    name = quoted(name)
+                ))
+            })
     }
 
     pub(super) async fn set_state(
@@ -221,8 +239,9 @@ impl Operations {
         for (index, sender) in filter.senders.iter().enumerate() {
             if !is_phone_number(&digits(sender)) {
                 let detail = format!(
-                    "sender {sender:?}: write a phone number with its country code, \
-                     e.g. +385910009999"
+                    "sender {sender}: write a phone number with its country code, \
+                     e.g. +385910009999",
+                    sender = quoted(sender)
                 );
                 faults.push(fault(format!("/filter/senders/{index}"), detail));
             }
@@ -230,8 +249,9 @@ impl Operations {
         for (index, channel) in filter.channels.iter().enumerate() {
             if !is_channel_name(channel) {
                 let detail = format!(
-                    "channel {channel:?}: write it as the provider names it, e.g. sms, viber or \
-                     rcs, or any"
+                    "channel {channel}: write it as the provider names it, e.g. sms, viber or \
+                     rcs, or any",
+                    channel = quoted(channel)
                 );
                 faults.push(fault(format!("/filter/channels/{index}"), detail));
             }
@@ -251,7 +271,10 @@ fn check_whole(kind: SubscriberKind, url: &str, faults: &mut Vec<Fault>) {
 fn settle_owner(caller: &Caller, owner: &mut Option<String>) -> Result<(), Fault> {
     if let Some(own) = &caller.owner {
         if owner.as_ref().is_some_and(|owner| owner != own) {
-            let detail = format!("this token adds subscribers of {own:?}: leave it out");
+            let detail = format!(
+                "this token adds subscribers of {own}: leave it out",
+                own = quoted(own)
+            );
             return Err(fault("/owner", detail));
         }
         *owner = Some(own.clone());
@@ -278,10 +301,7 @@ fn check_errors(index: usize, rule: &Rule, faults: &mut Vec<Fault>) {
     }
     for (at, error) in rule.errors.iter().enumerate() {
         if !is_error(error) {
-            let detail = format!(
-                "error {error:?}: write a code (131026) or a key of the catalogue (meta:131026), \
-                 which `tickrelay explain` and /api/v1/errors find"
-            );
+            let detail = no_such_error(error);
             faults.push(fault(format!("/filter/rules/{index}/errors/{at}"), detail));
         }
     }
@@ -335,7 +355,8 @@ fn check_concurrency(concurrency: u16) -> Result<(), Fault> {
     if (1..=MOST_AT_ONCE).contains(&concurrency) {
         return Ok(());
     }
-    let detail = format!("concurrency must be at least 1 and at most {MOST_AT_ONCE}");
+    let detail =
+        format!("concurrency is {concurrency}: write a whole number from 1 to {MOST_AT_ONCE}");
     Err(fault("/concurrency", detail))
 }
 
@@ -349,7 +370,10 @@ fn own_headers(
         let value_checked = value.as_ref().map_or(Ok(()), check_header_value);
         let mut checked = check_header_name(&name).and(value_checked);
         if own.insert(name.to_ascii_lowercase(), value).is_some() {
-            checked = Err(format!("header {name:?} is there twice: leave one out"));
+            checked = Err(format!(
+                "header {name} is there twice: leave one out",
+                name = quoted(&name)
+            ));
         }
         if let Err(detail) = checked {
             let field = name.replace('~', "~0").replace('/', "~1");
@@ -383,7 +407,7 @@ fn check_limits(
     }
     if rate_limit.is_some_and(|rate_limit| !RATE.contains(&rate_limit)) {
         let (least, most) = (RATE.start(), RATE.end());
-        let detail = format!("rate_limit must be at least {least} and at most {most} per second");
+        let detail = format!("rate_limit is a whole number from {least} to {most} per second");
         faults.push(fault("/rate_limit", detail));
     }
     let schedule_ms = schedule_ms.unwrap_or_default();

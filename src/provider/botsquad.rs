@@ -14,6 +14,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use serde_json::Value;
@@ -56,6 +57,26 @@ pub(crate) struct Statistics {
     pub(crate) pending: Option<u64>,
     /// Deprecated: always 0, and read only to say so when it is not.
     pub(crate) cancelled: Option<u64>,
+}
+
+impl fmt::Display for Statistics {
+    /// As the log has them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = [
+            ("total", self.total),
+            ("success", self.success),
+            ("failure", self.failure),
+            ("pending", self.pending),
+            ("cancelled", self.cancelled),
+        ];
+        let known = counts
+            .iter()
+            .filter_map(|(name, count)| Some((name, (*count)?)));
+        let known: Vec<String> = known
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect();
+        f.write_str(&known.join(", "))
+    }
 }
 
 impl Statistics {

@@ -1,11 +1,13 @@
 //! What a reader is told of broadcasts: many messages that were sent as one.
 
+use serde::Serialize;
+
 use crate::model::Status;
 
 use super::timeline::ErrorRecord;
 
 /// How the messages of a broadcast stand.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct BroadcastCounts {
     /// Messages that were registered, or of which anything was reported.
     pub total: u64,

@@ -243,6 +243,8 @@ pub struct RefusalRecord {
     pub subscriber: String,
     /// Which part of its filter refused.
     pub reason: Refusal,
+    /// The alert that tells a chat of it; `None` while it is gathered, and for every other reason.
+    pub alert: Option<Box<ForwardRecord>>,
 }
 
 /// One forward.
@@ -288,6 +290,8 @@ pub struct ForwardRecord {
     pub settled_at_ms: Option<i64>,
     /// Why the last attempt failed.
     pub last_error: Option<ErrorCode>,
+    /// How many failures it tells of, where it is an alert in a chat.
+    pub alert_failures: Option<u64>,
 }
 
 /// A forward with its attempts.

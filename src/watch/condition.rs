@@ -54,6 +54,13 @@ conditions! {
     Wal = "wal-large", "wal.large", Some("wal.recovered");
 }
 
+impl Condition {
+    /// Whether the log was told when it happened, in more detail: an outage is one warning.
+    pub(super) fn is_logged_elsewhere(event: &str) -> bool {
+        matches!(event, "subscriber.breaker_opened" | "subscriber.recovered")
+    }
+}
+
 /// What a look at one thing found.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Seen {

@@ -13,6 +13,7 @@ mod gate;
 mod health;
 mod input;
 mod messages;
+mod narrowed;
 mod once;
 mod page;
 mod polls;
@@ -26,6 +27,7 @@ mod subscribers;
 mod templates;
 pub(super) mod time;
 mod webhooks;
+mod whole;
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -45,7 +47,7 @@ use serde::Serialize;
 
 use crate::access::{Caller, Permission};
 use crate::config::Config;
-use crate::model::Subscriber;
+use crate::model::{Subscriber, quoted};
 use crate::operations::{Answer, Once, Operations, Request, Shape};
 use crate::store::Reader;
 use crate::store::idempotency::KeptAnswer;
@@ -308,7 +310,9 @@ impl Asked {
         let found = self.shared.store.subscriber(name).ok();
         found
             .filter(|subscriber| self.caller.sees(subscriber))
-            .ok_or_else(|| Problem::missing(format_args!("subscriber named {name:?}")))
+            .ok_or_else(|| {
+                Problem::missing(format_args!("subscriber named {name}", name = quoted(name)))
+            })
     }
 }
 

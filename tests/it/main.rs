@@ -52,6 +52,7 @@
 //! - `placing`: where the store is looked for, who makes it, and who refuses where none is.
 //! - `standby`: what another responder of the account sent is known, and outranked by the sender's own word.
 //! - `people`: a person with a new number or user id is one person.
+//! - `words`: what is wrong is said in words of its reader, all of it at once, with the nearest name.
 //! - `erase`: a person who wants to be forgotten leaves no trace.
 
 #![allow(
@@ -114,3 +115,4 @@ mod unwritten;
 mod upkeep;
 mod verifying;
 mod wal;
+mod words;

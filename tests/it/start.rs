@@ -69,7 +69,7 @@ fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
     let home = Home::new();
     let before = b"Dear diary, ".repeat(1_000);
     std::fs::write(home.store(), &before).unwrap();
-    check_refused(&home, &["cannot read ", "file is not a database"]);
+    check_refused(&home, &["store.url", "tickrelay.db is no SQLite file"]);
     assert_eq!(std::fs::read(home.store()).unwrap(), before);
 }
 
@@ -103,7 +103,7 @@ fn a_store_in_a_folder_that_is_not_there_is_refused() {
     let config = std::fs::read_to_string(home.file("tickrelay.toml")).unwrap();
     let config = config.replace("tickrelay.db", "missing/tickrelay.db");
     std::fs::write(home.file("tickrelay.toml"), config).unwrap();
-    check_refused(&home, &["missing/tickrelay.db", "No such file"]);
+    check_refused(&home, &["store.url", "missing is not there", "mkdir -p"]);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::wire;
 use crate::access::token::NewToken;
 use crate::access::{Caller, Role};
 use crate::clock::Clock;
-use crate::config::{Config, Inputs};
+use crate::config::{Config, Environment, Inputs};
 use crate::operations::{Answer, Operations, Request};
 use crate::server;
 use crate::store::overview::WebhookRecord;
@@ -82,7 +82,7 @@ impl Stage {
             file: Some(&configuration),
             flags: &[],
             // The demo is to be the same on every machine.
-            environment: &|_| None,
+            environment: Environment::empty(),
         })?
         .config;
         let store = config.store.path.clone();
@@ -226,7 +226,7 @@ async fn subscribe(operations: &Operations, url: &str) -> anyhow::Result<String>
     let new = NewSubscriber::new("demo", url);
     match order(operations, Request::AddSubscriber(new)).await? {
         Answer::Secret { secret, .. } => Ok(secret),
-        other => bail!("adding a subscriber was answered with {other:?}"),
+        _ => bail!("adding a subscriber was answered with something else"),
     }
 }
 
@@ -241,7 +241,7 @@ async fn token(operations: &Operations) -> anyhow::Result<String> {
     };
     match order(operations, Request::CreateToken(new)).await? {
         Answer::Token { text, .. } => Ok(text),
-        other => bail!("making a token was answered with {other:?}"),
+        _ => bail!("making a token was answered with something else"),
     }
 }
 

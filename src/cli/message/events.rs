@@ -6,8 +6,10 @@ use crate::catalogue;
 use crate::cli::forward::{fate, number, tell_attempt};
 use crate::cli::table::{clean, facts, item, prose};
 use crate::cli::time::{span, stamp};
-use crate::model::{Change, Field, ForwardState, Kind, TypeRule, WHATSAPP};
-use crate::store::timeline::{ForwardHistory, MessageRecord, ReportRecord, Timeline};
+use crate::model::{Change, Field, ForwardState, Kind, Refusal, TypeRule, WHATSAPP};
+use crate::store::timeline::{
+    ForwardHistory, ForwardRecord, MessageRecord, ReportRecord, Timeline,
+};
 
 /// What stands under a report is indented by this.
 const INDENT: usize = 4;
@@ -118,14 +120,42 @@ fn event(report: &ReportRecord, message: &MessageRecord, now_ms: i64) -> String 
             line(&words);
         }
     }
-    for refusal in &report.refusals {
-        let (subscriber, why) = (&refusal.subscriber, refusal.reason.explain());
-        line(&format!("{subscriber}: not told, {why}"));
+    for words in refused(report, now_ms) {
+        line(&words);
     }
     if report.change == Change::New && report.forwards.is_empty() && report.refusals.is_empty() {
         line("there was no subscriber to tell");
     }
     text
+}
+
+/// Why subscribers were not told of a report by itself; of a chat, which alert told it.
+fn refused(report: &ReportRecord, now_ms: i64) -> Vec<String> {
+    let mut lines = Vec::new();
+    for refusal in &report.refusals {
+        let subscriber = &refusal.subscriber;
+        let mut sent = report.forwards.iter();
+        let is_sent = sent.any(|it| it.forward.subscriber == *subscriber);
+        lines.push(match (refusal.reason, &refusal.alert) {
+            // The alert hangs on this report, and its forward says it.
+            (Refusal::Gathered, _) if is_sent => continue,
+            (Refusal::Gathered, Some(alert)) => {
+                format!("{subscriber}: {}{}", fate(alert, now_ms), in_alert(alert))
+            }
+            (Refusal::Gathered, None) => {
+                format!("{subscriber}: waits for the alert that tells of it together with others")
+            }
+            (reason, _) => format!("{subscriber}: not told, {}", reason.explain()),
+        });
+    }
+    lines
+}
+
+/// That a forward is an alert, and of how many failures.
+fn in_alert(forward: &ForwardRecord) -> String {
+    forward.alert_failures.map_or_else(String::new, |failures| {
+        format!(" in an alert of {failures}")
+    })
 }
 
 /// The status, with the provider's own word where that says more.
@@ -237,7 +267,8 @@ fn forwarded(forward: &ForwardHistory, now_ms: i64) -> Vec<String> {
     };
     let name = &record.subscriber;
     let (fate, id) = (fate(record, now_ms), record.forward_id);
-    let mut lines = vec![format!("{name}{removed}: {fate} (forward {id})")];
+    let alert = in_alert(record);
+    let mut lines = vec![format!("{name}{removed}: {fate}{alert} (forward {id})")];
     let at_once = record.state == ForwardState::Delivered && forward.history.len() <= 1;
     if !at_once {
         let attempts = forward.history.iter();

@@ -46,16 +46,21 @@ impl Register {
         let bytes = self.read()?;
         let request = match self.sent_by {
             Some(source) => {
-                json::read(&bytes).map(|exchange| Request::RegisterExchange { source, exchange })
+                let exchange = json::read(&bytes).whole();
+                exchange.map(|exchange| Request::RegisterExchange { source, exchange })
             }
             // One object may stand on many lines; many objects stand on one each.
             None => items::read(&bytes, usize::MAX)
                 .or_else(|_| items::read_lines(&bytes, usize::MAX))
-                .map(|(messages, _)| Request::Register { messages }),
+                .map(|(messages, _)| Request::Register { messages })
+                .map_err(|fault| vec![fault]),
         };
         let request = match request {
             Ok(request) => request,
-            Err(fault) => return terminal.refuse(sentence(&fault)),
+            Err(faults) => {
+                let sentences: Vec<String> = faults.iter().map(sentence).collect();
+                return terminal.refuse(sentences.join("\n"));
+            }
         };
         let receipts = match ask::perform_now(settings, request, terminal)? {
             Some(Answer::Registered(receipts)) => receipts,

@@ -2,11 +2,12 @@
 
 use clap::Args;
 
-use crate::config::duration;
+use crate::cli::usage::within;
+use crate::config::{duration, number};
 use crate::model::{
     Credentials, ErrorFormat, Filter, MessageType, NumberFormat, Ordering, PayloadFormat,
     PayloadOptionsChange, Reports, Rule, SecretText, Setting, Status, TimestampFormat, digits,
-    is_channel_name, is_phone_number,
+    is_channel_name, is_phone_number, quoted, reason,
 };
 use crate::store::SubscriberChange;
 
@@ -66,7 +67,7 @@ pub(super) struct SendingFlags {
     ordering: Option<Ordering>,
     /// How many requests it may get at once, 1 to 256: 8 unless you say otherwise
     #[arg(long, value_name = "NUMBER")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(value_parser = within(1..=256_u16))]
     concurrency: Option<u16>,
     /// How long a request may take, 100ms to 60s; default: as the configuration says
     #[arg(long, value_name = "TIME", value_parser = timeout)]
@@ -101,7 +102,7 @@ fn given(text: &str) -> Result<String, String> {
     };
     let text = std::fs::read_to_string(path);
     text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-        .map_err(|error| format!("cannot read {path}: {error}"))
+        .map_err(|error| format!("cannot read {}: {}", quoted(path), reason(&error)))
 }
 
 // What is wrong with a secret is told by clap together with the argument; so all but its shape is
@@ -152,19 +153,18 @@ fn setting<T>(
 
 fn milliseconds(text: &str) -> Result<u64, String> {
     let span = duration(text)?;
-    u64::try_from(span.as_millis()).map_err(|error| error.to_string())
+    u64::try_from(span.as_millis()).map_err(|_| format!("{} is too long", quoted(text)))
 }
 
 fn timeout(text: &str) -> Result<Setting<u32>, String> {
-    let read = |text: &str| u32::try_from(milliseconds(text)?).map_err(|error| error.to_string());
+    // What is out of bounds is the service's to refuse, with all else that is wrong.
+    let read = |text: &str| Ok(u32::try_from(milliseconds(text)?).unwrap_or(u32::MAX));
     setting(text, read)
 }
 
 fn rate_limit(text: &str) -> Result<Setting<u32>, String> {
-    let read = |text: &str| {
-        text.parse()
-            .map_err(|_| format!("write a whole number of requests a second, or {DEFAULT}"))
-    };
+    let read =
+        |text: &str| number(1..=10_000)(text).map_err(|refusal| format!("{refusal}, or {DEFAULT}"));
     setting(text, read)
 }
 

@@ -6,7 +6,7 @@ use std::io::Write;
 use clap::Args;
 
 use super::super::ask;
-use super::super::table::{shorten, table, visible};
+use super::super::table::{table, visible};
 use super::super::time::span;
 use super::super::{Exit, Settings, Terminal};
 use crate::model::{MessageType, Status};
@@ -72,7 +72,7 @@ impl Test {
             [sample] => show(sample, terminal)?,
             samples => {
                 let headings = ["SAMPLE", "WANTED", "ANSWER", "TIME", "ERROR"];
-                let text = table(&headings, samples.iter().map(row));
+                let text = table(&headings, samples.iter().map(row), terminal.width);
                 write!(terminal.data, "{text}")?;
             }
         }
@@ -153,6 +153,6 @@ fn row(sample: &SampleAnswer) -> Vec<String> {
             |response| format!("HTTP {}", response.status),
         ),
         span(sample.duration_ms.into()),
-        shorten(&texts.join("; "), 100),
+        texts.join("; "),
     ]
 }

@@ -118,8 +118,15 @@ impl Shown {
     }
 }
 
-/// One wide event for each attempt; no body, no number.
-pub(super) fn log(subscriber: &str, owed: &Owed, outcome: &Outcome, probe: bool, verdict: Verdict) {
+/// One wide event for each attempt; no body, no number. A failure is a warning where it begins an
+/// outage: the attempts that follow say the same.
+pub(super) fn log(
+    subscriber: &str,
+    owed: &Owed,
+    outcome: &Outcome,
+    (probe, begins): (bool, bool),
+    verdict: Verdict,
+) {
     let code = outcome.error.map_or("delivered", |code| code.as_str());
     if outcome.is_delivered() {
         tracing::debug!(
@@ -131,16 +138,28 @@ pub(super) fn log(subscriber: &str, owed: &Owed, outcome: &Outcome, probe: bool,
         );
         return;
     }
-    tracing::warn!(
-        subscriber,
-        forward = %owed.uid,
-        attempt = owed.attempts + 1,
-        probe,
-        outcome = code,
-        http_status = outcome.http_status,
-        detail = outcome.detail,
-        duration_ms = outcome.duration_ms,
-        next = ?verdict,
-        "forward.attempted"
-    );
+    let attempt = owed.attempts + 1;
+    // The level is a constant of the place.
+    macro_rules! attempted {
+        ($level:expr) => {
+            tracing::event!(
+                $level,
+                subscriber,
+                forward = %owed.uid,
+                attempt,
+                probe,
+                outcome = code,
+                http_status = outcome.http_status,
+                detail = outcome.detail,
+                duration_ms = outcome.duration_ms,
+                next = %verdict,
+                "forward.attempted"
+            )
+        };
+    }
+    if begins {
+        attempted!(tracing::Level::WARN);
+    } else {
+        attempted!(tracing::Level::DEBUG);
+    }
 }

@@ -106,6 +106,7 @@ impl LaneTask {
             failing: Failing {
                 since_ms: subscriber.failing_since_ms,
                 noted: subscriber.failing_since_ms.is_some(),
+                warned_ms: None,
             },
             target: Arc::new(shared.sender.guard().target(&subscriber.url)),
             shown: Shown::new(Arc::clone(&shared.metrics), &subscriber.name),
@@ -496,13 +497,14 @@ impl LaneTask {
             self.lane.forget_message(owed.message_id);
             self.refill_at.bring_forward(now_ms);
         }
-        self.note(&outcome, now_ms);
+        let begins = self.note(&outcome, now_ms);
         self.shown.failing(self.failing.since_ms);
         self.shown.attempted(&outcome);
         if matches!(verdict, Verdict::GaveUp(_)) {
             self.shown.gave_up();
         }
-        log(&self.subscriber.name, &owed, &outcome, probe, verdict);
+        let name = &self.subscriber.name;
+        log(name, &owed, &outcome, (probe, begins), verdict);
         if owed.attempts == 0 && outcome.is_delivered() {
             self.shown.waited(now_ms - owed.owed_since_ms);
         }
@@ -533,11 +535,12 @@ impl LaneTask {
         tracing::warn!(subscriber = %self.subscriber.name, forward = %owed.uid, %short, "forward.put_off");
     }
 
-    /// Breaker, and since when the subscriber has been failing.
-    fn note(&mut self, outcome: &Outcome, now_ms: i64) {
+    /// Breaker, and since when the subscriber has been failing. Answers whether an outage begins that
+    /// was not warned of.
+    fn note(&mut self, outcome: &Outcome, now_ms: i64) -> bool {
         if let Some(transition) = self.breaker.on_outcome(outcome, now_ms) {
             let open = transition == Transition::Opened;
-            tracing::warn!(subscriber = %self.subscriber.name, open, "forward.breaker");
+            tracing::info!(subscriber = %self.subscriber.name, open, "forward.breaker");
         }
         self.shown.breaker(&self.breaker);
         if outcome.is_gone() {
@@ -548,8 +551,9 @@ impl LaneTask {
             if std::mem::take(&mut self.failing.noted) {
                 failing::note(&self.shared.store, self.subscriber.id, None);
             }
-            return;
+            return false;
         }
+        let begins = self.failing.begins(now_ms);
         let since_ms = *self.failing.since_ms.get_or_insert(now_ms);
         let failing_ms = now_ms.saturating_sub(since_ms);
         // One that fails now and then costs no commit each time, nor a lane that reads all anew.
@@ -561,6 +565,7 @@ impl LaneTask {
             let days = self.shared.disable_after.as_secs() / 86_400;
             self.disable(&format!("every attempt failed for {days} days"));
         }
+        begins
     }
 
     /// Tells the store of an outage that is too young to have been noted: the restart must not

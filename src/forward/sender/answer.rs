@@ -87,6 +87,7 @@ pub(super) async fn judge(
 ) -> Outcome {
     let status = response.status();
     let error = match status.as_u16() {
+        100..=199 => Some(ErrorCode::Http1xx),
         200..=299 => None,
         300..=399 => Some(ErrorCode::Redirect),
         400..=499 => Some(ErrorCode::Http4xx),

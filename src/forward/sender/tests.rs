@@ -59,6 +59,7 @@ async fn check(script: Script, http_status: Option<u16>, error: Option<ErrorCode
 #[tokio::test]
 async fn the_status_of_an_answer_decides() {
     let cases = [
+        ("101 Switching Protocols", 101, Some(ErrorCode::Http1xx)),
         ("200 OK", 200, None),
         ("204 No Content", 204, None),
         ("299 Odd", 299, None),

@@ -7,7 +7,9 @@ use super::super::{Failure, Fault, Operations};
 use crate::access::Caller;
 use crate::catalogue::{self, Entry};
 use crate::config::Source;
-use crate::model::{MessageType, Status, Subscriber, SubscriberKind, digits, is_phone_number};
+use crate::model::{
+    MessageType, Status, Subscriber, SubscriberKind, digits, is_phone_number, quoted,
+};
 use crate::provider::{Hints, Provider};
 
 /// What a sample comes from where no source fits.
@@ -227,8 +229,9 @@ fn named_provider(word: &str) -> Result<Provider, Failure> {
         .ok_or_else(|| {
             let known: Vec<&str> = sending.map(Provider::as_str).collect();
             let detail = format!(
-                "{word:?} sends no webhooks: write one of {}",
-                known.join(", ")
+                "{word} sends no webhooks: write one of {}",
+                known.join(", "),
+                word = quoted(word)
             );
             Failure::invalid("/provider", detail)
         })
@@ -241,7 +244,8 @@ fn recipient(asked: Option<&str>) -> Result<String, Failure> {
         return Ok(recipient);
     }
     let detail = format!(
-        "recipient {asked:?}: write a phone number with its country code, e.g. +15550100001"
+        "recipient {asked}: write a phone number with its country code, e.g. +15550100001",
+        asked = quoted(asked)
     );
     Err(Failure::invalid("/recipient", detail))
 }
@@ -264,8 +268,9 @@ fn find(term: &str, provider: Option<Provider>) -> Result<&'static Entry, Failur
     }
     match hits[..] {
         [] => refuse(format!(
-            "the catalogue knows no error {term:?}: write a code (131026), a key (infobip:7008) or \
-             a name that `tickrelay explain` and /api/v1/errors find"
+            "the catalogue knows no error {term}: write a code (131026), a key (infobip:7008) or \
+             a name that `tickrelay explain` and /api/v1/errors find",
+            term = quoted(term)
         )),
         [entry] => Ok(entry),
         _ => {
@@ -273,7 +278,8 @@ fn find(term: &str, provider: Option<Provider>) -> Result<&'static Entry, Failur
             let keys: Vec<&str> = hits.iter().take(NAMED).map(|it| it.key.as_str()).collect();
             let keys = keys.join(", ");
             refuse(format!(
-                "error {term:?} may be any of {keys}{more}: write one of them"
+                "error {term} may be any of {keys}{more}: write one of them",
+                term = quoted(term)
             ))
         }
     }

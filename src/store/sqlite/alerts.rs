@@ -153,6 +153,9 @@ fn tell(
     };
     let owed = forwards::insert(connection, &forward)?;
     connection
+        .prepare_cached("UPDATE forward SET alert_failures = ?2 WHERE forward_id = ?1")?
+        .execute(params![owed.1.forward_id, row.failures])?;
+    connection
         .prepare_cached(
             "UPDATE alert SET failures = 0, due_at_ms = ?3 \
              WHERE subscriber_id = ?1 AND error_key = ?2",

@@ -79,6 +79,34 @@ pub(super) const UNKNOWN: &str = "WITH named AS ( \
      FROM named WHERE error_key NOT IN (SELECT error_key FROM error_code) GROUP BY error_key";
 
 impl Reader {
+    /// Whether some message failed with this error. A store that is too large to say so in time is
+    /// taken to know it.
+    #[must_use]
+    pub fn has_error(&self, error_key: &str) -> bool {
+        let found = self.read("look for an error", |connection| {
+            connection.query_row(
+                "SELECT EXISTS (SELECT 1 FROM message WHERE error_key = ?1)",
+                [error_key],
+                |row| row.get(0),
+            )
+        });
+        found.unwrap_or(true)
+    }
+
+    /// Whether anything ever came by a source of this name, configured or not.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn has_source(&self, name: &str) -> Result<bool, Error> {
+        self.read("look for a source", |connection| {
+            connection.query_row(
+                "SELECT EXISTS (SELECT 1 FROM source WHERE name = ?1)",
+                [name],
+                |row| row.get(0),
+            )
+        })
+    }
+
     /// The errors in reports, or in those before the key `before`, that the table `error_code` does
     /// not know, the most frequent first. Reports are searched from the newest on, as long as a list
     /// may.

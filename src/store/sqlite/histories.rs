@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use uuid::Uuid;
 
 use super::clause::{Clause, Select};
@@ -278,6 +278,22 @@ pub(super) fn of_message(
         .collect()
 }
 
+/// The alert that told a chat of a failure with this error; `None` while it is gathered.
+pub(super) fn alert_of(
+    connection: &Connection,
+    subscriber_id: i64,
+    (report_id, error_key): (i64, &str),
+) -> rusqlite::Result<Option<ForwardRecord>> {
+    connection
+        .prepare_cached(&format!(
+            "{SELECT_FORWARD} WHERE forward.subscriber_id = ?1 AND forward.report_id >= ?2 \
+             AND forward.alert_failures IS NOT NULL AND coalesce(report.error_key, '') = ?3 \
+             ORDER BY forward.report_id LIMIT 1"
+        ))?
+        .query_row(params![subscriber_id, report_id, error_key], read_forward)
+        .optional()
+}
+
 fn with_history(
     connection: &Connection,
     forward: ForwardRecord,
@@ -313,6 +329,7 @@ fn read_forward(row: &Row<'_>) -> rusqlite::Result<ForwardRecord> {
         due_at_ms: row.get("due_at_ms")?,
         last_attempt_ms: row.get("last_attempt_ms")?,
         settled_at_ms: row.get("settled_at_ms")?,
+        alert_failures: row.get("alert_failures")?,
         last_error: maybe_word(row, "last_error")?,
     })
 }

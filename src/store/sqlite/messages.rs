@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::histories;
+use super::histories::{self, alert_of};
 use super::reader::{Reader, maybe_word, word};
 use crate::model::{Kind, Refusal, Status, digits, is_phone_number};
 use crate::store::Error;
@@ -238,6 +238,11 @@ fn read_report(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Repor
     let oddities: Option<String> = row.get("oddities")?;
     let oddities = oddities.iter().flat_map(|words| words.split(", "));
     let refusals: Option<String> = row.get("refusals")?;
+    let error_key: Option<String> = row.get("error_key")?;
+    let report = (
+        row.get("report_id")?,
+        error_key.as_deref().unwrap_or_default(),
+    );
     Ok(ReportRecord {
         report_id: row.get("report_id")?,
         webhook_id: row.get("webhook_id")?,
@@ -261,7 +266,7 @@ fn read_report(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Repor
         errors,
         oddities: oddities.map(str::to_owned).collect(),
         refusals: refusals
-            .map(|json| read_refusals(connection, &json))
+            .map(|json| read_refusals(connection, &json, report))
             .transpose()?
             .unwrap_or_default(),
         forwards: Vec::new(),
@@ -282,7 +287,11 @@ fn read_pricing(row: &Row<'_>) -> rusqlite::Result<PricingRecord> {
 }
 
 /// Subscribers by name; removed ones still have theirs.
-fn read_refusals(connection: &Connection, json: &str) -> rusqlite::Result<Vec<RefusalRecord>> {
+fn read_refusals(
+    connection: &Connection,
+    json: &str,
+    report: (i64, &str),
+) -> rusqlite::Result<Vec<RefusalRecord>> {
     #[derive(serde::Deserialize)]
     struct Refused {
         subscriber_id: i64,
@@ -295,9 +304,14 @@ fn read_refusals(connection: &Connection, json: &str) -> rusqlite::Result<Vec<Re
     refused
         .into_iter()
         .map(|refused| {
+            let alert = match refused.reason {
+                Refusal::Gathered => alert_of(connection, refused.subscriber_id, report)?,
+                _ => None,
+            };
             Ok(RefusalRecord {
                 subscriber: name.query_row([refused.subscriber_id], |row| row.get(0))?,
                 reason: refused.reason,
+                alert: alert.map(Box::new),
             })
         })
         .collect()

@@ -31,6 +31,9 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../../schema/sqlite/0009_channels.sql")),
     M::up(include_str!("../../../schema/sqlite/0010_failed_codes.sql")),
     M::up(include_str!("../../../schema/sqlite/0011_error_time.sql")),
+    M::up(include_str!(
+        "../../../schema/sqlite/0012_alert_failures.sql"
+    )),
 ];
 
 const SEALED_SECRETS: &str = include_str!("../../../schema/sqlite/0003_sealed_secrets.sql");

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::ranges::{self, Timed};
 use super::reader::{Reader, maybe_word};
 use super::subscribers::load;
+use crate::model::quoted;
 use crate::store::overview::{SubscriberHealth, SubscriberOverview};
 use crate::store::{Backlog, Error};
 
@@ -116,7 +117,9 @@ impl Reader {
         self.subscribers(now_ms)?
             .into_iter()
             .find(|overview| overview.subscriber.name == name)
-            .ok_or_else(|| Error::NotFound(format!("subscriber is named {name:?}")))
+            .ok_or_else(|| {
+                Error::NotFound(format!("subscriber is named {name}", name = quoted(name)))
+            })
     }
 
     /// How the subscriber with this key fares at `now_ms`. Reads the forwards and the attempts of

@@ -10,7 +10,7 @@ use crate::forward::envelope::SigningSecret;
 use crate::model::{
     AUTHORIZATION, AlertOptions, AuthKind, ErrorFormat, Headers, NumberFormat, Ordering,
     PayloadFormat, PayloadOptions, Reports, Setting, Subscriber, SubscriberKind, SubscriberState,
-    TimestampFormat,
+    TimestampFormat, quoted,
 };
 use crate::store::{Error, NewSubscriber, Outbound, StateChange, SubscriberChange};
 
@@ -109,7 +109,9 @@ impl Store {
             .iter()
             .find(|subscriber| subscriber.name == name)
             .cloned()
-            .ok_or_else(|| Error::NotFound(format!("subscriber is named {name:?}")))
+            .ok_or_else(|| {
+                Error::NotFound(format!("subscriber is named {name}", name = quoted(name)))
+            })
     }
 
     /// All that a subscriber is sent to with, as of the last commit.
@@ -134,7 +136,10 @@ impl Changing<'_> {
         let id = insert(self.connection, new, self.now_ms)
             .map_err(failed)?
             .ok_or_else(|| {
-                Error::Conflict(format!("a subscriber is already named {:?}", new.name))
+                Error::Conflict(format!(
+                    "a subscriber is already named {}",
+                    quoted(&new.name)
+                ))
             })?;
         let secret = SigningSecret::generate();
         let headers = new.own_headers().into_iter();

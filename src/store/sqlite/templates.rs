@@ -7,6 +7,7 @@ use super::clause::{Clause, Select};
 use super::listing::Keyed;
 use super::reader::Reader;
 use super::{backend, ranges};
+use crate::model::quoted;
 use crate::store::query::{Listing, Window};
 use crate::store::{Error, TemplateRecord};
 
@@ -46,7 +47,9 @@ impl Changing<'_> {
             .map_err(|error| backend("cannot remove the template".to_owned(), error))?;
         if removed == 0 {
             return Err(Error::NotFound(format!(
-                "template is named {name:?} in {language:?}"
+                "template is named {name} in {language}",
+                name = quoted(name),
+                language = quoted(language)
             )));
         }
         Ok(())

@@ -67,14 +67,19 @@ pub(super) fn clear_log(connection: &Connection, store: &Path) -> rusqlite::Resu
         emptied?;
     }
     if bytes() > 0 {
-        let readers = disk::foreign_readers(&wal);
+        let readers = listed(&disk::foreign_readers(&wal));
         tracing::warn!(
-            ?readers,
+            readers,
             "store.log_not_emptied: what was plain before an upgrade may stand in it until it can \
              be emptied, which is tried every second"
         );
     }
     Ok(())
+}
+
+/// Who they are, in one line.
+fn listed(names: &[String]) -> String {
+    names.join(", ")
 }
 
 impl Core {
@@ -202,16 +207,9 @@ impl Core {
         }
         pinned.told = Some(now);
         let lasted_s = pinned.since.elapsed().as_secs();
-        let readers = disk::foreign_readers(&self.files.wal);
-        let own = self.readings.longer_than(LONG_READ);
-        tracing::warn!(
-            wal_bytes,
-            limit,
-            lasted_s,
-            ?readers,
-            ?own,
-            "store.wal_pinned"
-        );
+        let readers = listed(&disk::foreign_readers(&self.files.wal));
+        let own = listed(&self.readings.longer_than(LONG_READ));
+        tracing::warn!(wal_bytes, limit, lasted_s, readers, own, "store.wal_pinned");
     }
 
     /// Has the WAL moved into the file when it has grown, and moves the rest.

@@ -6,7 +6,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::forwards::AttemptView;
 use super::input::Query;
 use super::page::{Page, Paging};
-use super::time::Time;
+use super::time::Moment;
+use super::whole::Whole;
 use super::{Asked, Reply, done};
 use crate::model::ErrorCode;
 use crate::store::query::{AttemptOutcome, AttemptQuery, Scope};
@@ -50,14 +51,14 @@ pub(super) struct ListQuery {
     #[param(inline)]
     error: Option<ErrorCode>,
     /// Only those begun at or after.
-    #[param(value_type = Option<String>, format = DateTime)]
-    since: Option<Time>,
+    #[param(value_type = Option<String>, example = "2h")]
+    since: Option<Moment>,
     /// Only those begun before.
-    #[param(value_type = Option<String>, format = DateTime)]
-    until: Option<Time>,
+    #[param(value_type = Option<String>, example = "2h")]
+    until: Option<Moment>,
     /// At most this many; 50 when left out.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
+    limit: Option<Whole<1, 100>>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
@@ -66,6 +67,7 @@ pub(super) struct ListQuery {
 #[utoipa::path(get, path = "/attempts", tag = "attempts", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<View>)))]
 pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
+    let now_ms = asked.shared.clock.now_ms();
     let paging = Paging::new("attempts", query.limit, query.cursor.as_deref())?;
     let subscriber = query.subscriber.as_deref();
     let subscriber = subscriber.map(|name| asked.subscriber(name)).transpose()?;
@@ -73,8 +75,8 @@ pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply 
         subscriber_id: subscriber.map(|subscriber| subscriber.id),
         outcome: query.outcome,
         error: query.error,
-        since_ms: query.since.map(|Time(ms)| ms),
-        until_ms: query.until.map(|Time(ms)| ms),
+        since_ms: query.since.map(|since| since.ms(now_ms)),
+        until_ms: query.until.map(|until| until.ms(now_ms)),
         scope: Scope::from(&asked.caller),
         window: paging.window(),
     };

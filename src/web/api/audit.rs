@@ -6,6 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::input::Query;
 use super::page::{Page, Paging};
 use super::time::Time;
+use super::whole::Whole;
 use super::{Asked, Reply, done};
 use crate::access::Role;
 use crate::store::audit::AuditRecord;
@@ -57,8 +58,8 @@ impl From<AuditRecord> for View {
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
     /// At most this many; 50 when left out.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
+    limit: Option<Whole<1, 100>>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }

@@ -8,14 +8,12 @@ use super::input::{Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::Time;
+use super::whole::Whole;
 use super::{Asked, Reply, done};
 use crate::catalogue;
-use crate::model::Status;
+use crate::model::{Status, quoted};
 use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
 use crate::store::query::Scope;
-
-/// The most entries of a page of statuses.
-const MOST_STATUSES: usize = 1000;
 
 /// How the messages of a broadcast stand, all of them.
 #[derive(Debug, Serialize, ToSchema)]
@@ -160,8 +158,8 @@ pub(super) struct Detail {
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
     /// At most this many; 50 when left out.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
+    limit: Option<Whole<1, 100>>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
@@ -186,8 +184,8 @@ pub(super) struct DetailQuery {
     /// Of this source; needed when several sources have a broadcast of this id.
     source: Option<String>,
     /// At most this many statuses; 50 when left out.
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 1000)]
+    limit: Option<Whole<1, 1000>>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
@@ -201,9 +199,9 @@ pub(super) async fn read(
     Segment(id): Segment,
     Query(query): Query<DetailQuery>,
 ) -> Reply {
-    let (limit, cursor) = (query.limit, query.cursor.as_deref());
-    let paging = Paging::up_to(MOST_STATUSES, "broadcast", limit, cursor)?;
-    let missing = Problem::missing(format_args!("broadcast {id:?}"));
+    let paging = Paging::new("broadcast", query.limit, query.cursor.as_deref())?;
+    asked.narrowed(query.source.as_deref(), None).await?;
+    let missing = Problem::missing(format_args!("broadcast {id}", id = quoted(&id)));
     let scope = Scope::from(&asked.caller);
     let (after, limit) = (paging.after(), paging.window().limit);
     let found = asked

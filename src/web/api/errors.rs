@@ -6,9 +6,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::input::{Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
+use super::whole::Whole;
 use super::{Asked, Reply, done};
 use crate::catalogue::{self, Entry, Fix, Resend};
-use crate::model::MessageType;
+use crate::model::{MessageType, quoted};
 
 /// What an error code means, in plain words.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,8 +69,8 @@ pub(super) struct ListQuery {
     /// A code, a key, a word or any words.
     search: Option<String>,
     /// At most this many; 50 when left out.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
+    limit: Option<Whole<1, 100>>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
@@ -101,7 +102,8 @@ pub(super) async fn read(_: Asked, Segment(key): Segment) -> Reply {
         return done(&View::from(entry));
     }
     Err(Problem::missing(format_args!(
-        "single error {key:?} known; /api/v1/errors?search= finds what is like it"
+        "single error {key} known; /api/v1/errors?search= finds what is like it",
+        key = quoted(&key)
     )))
 }
 

@@ -8,9 +8,10 @@ use uuid::Uuid;
 use super::input::{MaybeBody, Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
-use super::time::Time;
+use super::time::{Moment, Time};
+use super::whole::Whole;
 use super::{Asked, Reply, done, shaped};
-use crate::model::{ErrorCode, ForwardState, GaveUp, Status};
+use crate::model::{ErrorCode, ForwardState, GaveUp, Status, quoted};
 use crate::operations::{Answer, Request};
 use crate::store::RetrySelection;
 use crate::store::query::{ForwardQuery, Scope};
@@ -182,14 +183,14 @@ pub(super) struct ListQuery {
     #[param(inline)]
     status: Option<Status>,
     /// Only those owed at or after.
-    #[param(value_type = Option<String>, format = DateTime)]
-    since: Option<Time>,
+    #[param(value_type = Option<String>, example = "2h")]
+    since: Option<Moment>,
     /// Only those owed before.
-    #[param(value_type = Option<String>, format = DateTime)]
-    until: Option<Time>,
+    #[param(value_type = Option<String>, example = "2h")]
+    until: Option<Moment>,
     /// At most this many; 50 when left out.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
+    limit: Option<Whole<1, 100>>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
@@ -198,6 +199,7 @@ pub(super) struct ListQuery {
 #[utoipa::path(get, path = "/forwards", tag = "forwards", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<View>)))]
 pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
+    let now_ms = asked.shared.clock.now_ms();
     let paging = Paging::new("forwards", query.limit, query.cursor.as_deref())?;
     let subscriber = query.subscriber.as_deref();
     let subscriber = subscriber.map(|name| asked.subscriber(name)).transpose()?;
@@ -209,8 +211,8 @@ pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply 
         recipient: query.recipient,
         source: query.source,
         status: query.status,
-        since_ms: query.since.map(|Time(ms)| ms),
-        until_ms: query.until.map(|Time(ms)| ms),
+        since_ms: query.since.map(|since| since.ms(now_ms)),
+        until_ms: query.until.map(|until| until.ms(now_ms)),
         scope: Scope::from(&asked.caller),
         window: paging.window(),
     };
@@ -226,7 +228,7 @@ fn sees_subscriber(asked: &Asked, detail: &ForwardDetail) -> bool {
 
 async fn find(asked: &Asked, id: String) -> Result<ForwardDetail, Problem> {
     let scope = Scope::from(&asked.caller);
-    let missing = Problem::missing(format_args!("forward {id:?}"));
+    let missing = Problem::missing(format_args!("forward {id}", id = quoted(&id)));
     let found = asked
         .read(move |reader| reader.forward(&id, &scope))
         .await?;

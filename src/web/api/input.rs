@@ -6,12 +6,14 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Data};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::{LocalBoxFuture, Ready, ready};
-use serde::de::DeserializeOwned;
+use serde::de::value::MapDeserializer;
+use serde::de::{DeserializeOwned, IntoDeserializer, Visitor};
 use serde::{Deserialize, Deserializer};
 use url::form_urlencoded;
 
 use super::problem::Problem;
-use crate::model::Setting;
+use crate::model::{Setting, quoted};
+use crate::operations::json::Read;
 use crate::operations::{Fault, items, json};
 use crate::web::Web;
 use crate::web::body::{self, Held, Sender, Turn, Unread};
@@ -20,12 +22,18 @@ use crate::web::body::{self, Held, Sender, Turn, Unread};
 const LARGE: usize = 64 * 1024;
 /// How many things may come in one body; each takes a few KiB while it is dealt with.
 const MOST: usize = 16_384;
+/// The most parameters that one answer says are wrong.
+const MOST_FAULTS: usize = 50;
 const JSON: &str = "application/json";
 /// JSON, one value a line.
 pub(super) const NDJSON: &str = "application/x-ndjson";
 
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
+
+/// A JSON body with what is wrong in its shape, so that what is wrong in its meaning can be told
+/// beside it.
+pub(super) struct Checked<T>(pub(super) T, pub(super) Vec<Fault>);
 
 /// A JSON body that may be left out, or be null.
 pub(super) struct MaybeBody<T>(pub(super) T);
@@ -68,6 +76,27 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest for Body<T> {
         Box::pin(async move {
             let (bytes, is_json) = body.await?;
             read(bytes, is_json).await.map(Self)
+        })
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> FromRequest for Checked<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = whole(request, payload);
+        Box::pin(async move {
+            let (bytes, is_json) = body.await?;
+            must_be_json(is_json)?;
+            let as_far_as_read = |bytes: &[u8]| {
+                let Read { value, faults } = json::read(bytes);
+                match value {
+                    Some(value) => Ok(Self(value, faults)),
+                    None => Err(faults),
+                }
+            };
+            parse(bytes, as_far_as_read).await
         })
     }
 }
@@ -140,19 +169,24 @@ async fn read<T>(bytes: Vec<u8>, is_json: bool) -> Result<T, Problem>
 where
     T: DeserializeOwned + Send + 'static,
 {
-    if !is_json {
-        return Err(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "send JSON, and say so: Content-Type: application/json",
-        ));
+    must_be_json(is_json)?;
+    parse(bytes, |bytes| json::read(bytes).whole()).await
+}
+
+fn must_be_json(is_json: bool) -> Result<(), Problem> {
+    if is_json {
+        return Ok(());
     }
-    parse(bytes, json::read).await
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "send JSON, and say so: Content-Type: application/json",
+    ))
 }
 
 /// Reads a body, a large one off the thread that serves others.
 async fn parse<T: Send + 'static>(
     bytes: Vec<u8>,
-    read: fn(&[u8]) -> Result<T, Fault>,
+    read: fn(&[u8]) -> Result<T, Vec<Fault>>,
 ) -> Result<T, Problem> {
     let read = if bytes.len() < LARGE {
         read(&bytes)
@@ -160,7 +194,7 @@ async fn parse<T: Send + 'static>(
         let read = web::block(move || read(&bytes)).await;
         read.map_err(|error| Problem::internal(&error))?
     };
-    read.map_err(|fault| Problem::fields(vec![fault.into()]))
+    read.map_err(Problem::faults)
 }
 
 /// Tells a field that is null, which takes back what was set, from one that is left out.
@@ -210,8 +244,10 @@ impl FromRequest for Items {
         Box::pin(async move {
             let bytes = body.await?;
             let read = match (is_json, is_lines) {
-                (true, _) => |bytes: &[u8]| items::read(bytes, MOST),
-                (_, true) => |bytes: &[u8]| items::read_lines(bytes, MOST),
+                (true, _) => |bytes: &[u8]| items::read(bytes, MOST).map_err(|fault| vec![fault]),
+                (_, true) => {
+                    |bytes: &[u8]| items::read_lines(bytes, MOST).map_err(|fault| vec![fault])
+                }
                 _ => {
                     return Err(Problem::new(
                         StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -230,15 +266,87 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let pairs = form_urlencoded::parse(request.query_string().as_bytes());
-        let query = serde_urlencoded::Deserializer::new(pairs);
-        let parsed = serde_path_to_error::deserialize(query).map_err(|error| {
-            let detail = error.inner().to_string();
-            let path = error.path().to_string();
-            let field = json::named(&detail).map_or(path, str::to_owned);
-            Problem::field(field, detail.replace(" field `", " parameter `"))
-        });
-        ready(parsed.map(Self))
+        ready(query(request.query_string()).map(Self))
+    }
+}
+
+/// Reads the parameters; each that is wrong is told, by reading again without it.
+fn query<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+    let pairs = form_urlencoded::parse(text.as_bytes());
+    let mut pairs: Vec<(String, String)> = pairs.into_owned().collect();
+    let mut faults: Vec<Fault> = Vec::new();
+    loop {
+        let borrowed = pairs.iter().map(|(name, value)| (&**name, &**value));
+        let parameters = MapDeserializer::<_, serde::de::value::Error>::new(
+            borrowed.map(|(name, value)| (name, Parameter(value))),
+        );
+        let error = match serde_path_to_error::deserialize(parameters) {
+            Ok(query) if faults.is_empty() => return Ok(query),
+            Ok(_) => return Err(Problem::faults(faults)),
+            Err(error) => error,
+        };
+        let text = error.inner().to_string();
+        let path = error.path().to_string();
+        let field = json::named(&text).map_or(path, str::to_owned);
+        let detail = json::told(&text, &field, false);
+        let before = pairs.len();
+        pairs.retain(|(name, _)| *name != field);
+        faults.push(Fault { field, detail });
+        if pairs.len() == before || faults.len() >= MOST_FAULTS {
+            return Err(Problem::faults(faults));
+        }
+    }
+}
+
+/// The text of a parameter, read as what is wanted.
+struct Parameter<'a>(&'a str);
+
+impl<'de> IntoDeserializer<'de, serde::de::value::Error> for Parameter<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> Deserializer<'de> for Parameter<'de> {
+    type Error = serde::de::value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_borrowed_str(self.0)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        match self.0 {
+            "true" => visitor.visit_bool(true),
+            "false" => visitor.visit_bool(false),
+            _ => visitor.visit_borrowed_str(self.0),
+        }
+    }
+
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        match self.0.parse() {
+            Ok(number) => visitor.visit_u64(number),
+            Err(_) => visitor.visit_borrowed_str(self.0),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        visitor.visit_enum(self.0.into_deserializer())
+    }
+
+    serde::forward_to_deserialize_any! {
+        i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }
 
@@ -277,7 +385,11 @@ impl Segment {
     /// The segment as a number.
     pub(super) fn number(&self, what: &str) -> Result<i64, Problem> {
         let Self(text) = self;
-        text.parse()
-            .map_err(|_| Problem::missing(format_args!("{what} {text:?}: its id is a number")))
+        text.parse().map_err(|_| {
+            Problem::missing(format_args!(
+                "{what} {text}: its id is a number",
+                text = quoted(text)
+            ))
+        })
     }
 }

@@ -7,11 +7,12 @@ use super::input::{Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::reports::ReportView;
-use super::time::Time;
+use super::time::{Moment, Time};
+use super::whole::Whole;
 use super::{Asked, Reply, done};
 use crate::access::Caller;
 use crate::catalogue;
-use crate::model::{MessageType, Parameters, Status, TypeRule};
+use crate::model::{MessageType, Parameters, Status, TypeRule, quoted};
 use crate::store::query::{MessageQuery, Scope};
 use crate::store::timeline::{ErrorRecord, MessageRecord, Origin, RegistrationRecord, Timeline};
 
@@ -238,18 +239,18 @@ pub(super) struct ListQuery {
     /// Of this broadcast.
     bulk_id: Option<String>,
     /// First reported at or after.
-    #[param(value_type = Option<String>, format = DateTime)]
-    since: Option<Time>,
+    #[param(value_type = Option<String>, example = "2h")]
+    since: Option<Moment>,
     /// First reported before.
-    #[param(value_type = Option<String>, format = DateTime)]
-    until: Option<Time>,
+    #[param(value_type = Option<String>, example = "2h")]
+    until: Option<Moment>,
     /// With `true` only the silent ones: their `ttl` has passed without a final report.
     silent: Option<bool>,
     /// With `true` only those whose send itself the provider refused.
     refused: Option<bool>,
     /// At most this many; 50 when left out.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
+    limit: Option<Whole<1, 100>>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
@@ -261,16 +262,19 @@ pub(super) struct ListQuery {
 pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
     let paging = Paging::new("messages", query.limit, query.cursor.as_deref())?;
     let now_ms = asked.shared.clock.now_ms();
+    let error = asked
+        .narrowed(query.source.as_deref(), query.error.as_deref())
+        .await?;
     let query = MessageQuery {
         provider_message_id: query.provider_message_id,
         recipient: query.recipient,
         status: query.status,
         channel: query.channel.map(|it| it.to_ascii_lowercase()),
-        error: query.error,
+        error,
         source: query.source,
         bulk_id: query.bulk_id,
-        since_ms: query.since.map(|Time(ms)| ms),
-        until_ms: query.until.map(|Time(ms)| ms),
+        since_ms: query.since.map(|since| since.ms(now_ms)),
+        until_ms: query.until.map(|until| until.ms(now_ms)),
         silent_at_ms: (query.silent == Some(true)).then_some(now_ms),
         refused: query.refused == Some(true),
         scope: Scope::from(&asked.caller),
@@ -286,7 +290,7 @@ pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply 
 
 async fn find(asked: &Asked, id: String) -> Result<Timeline, Problem> {
     let scope = Scope::from(&asked.caller);
-    let missing = Problem::missing(format_args!("message {id:?}"));
+    let missing = Problem::missing(format_args!("message {id}", id = quoted(&id)));
     let found = asked
         .read(move |reader| reader.timeline_of(&id, &scope))
         .await?;

@@ -5,12 +5,11 @@ use utoipa::ToSchema;
 
 use super::problem::Problem;
 use super::time::Time;
+use super::whole::Whole;
 use crate::store::query::{Cursor, Listing, Window};
 
 /// Rows of a page when the caller does not say.
 const USUAL: usize = 50;
-/// Most rows of a page.
-const MOST: usize = 100;
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,26 +40,14 @@ pub(super) struct Paging {
 }
 
 impl Paging {
-    /// Reads `limit` and `cursor`; a cursor of another list is refused.
-    pub(super) fn new(
+    /// The rows that `limit` asks for, after `cursor`; a cursor of another list is refused.
+    pub(super) fn new<const MOST: u32>(
         list: &'static str,
-        limit: Option<usize>,
+        limit: Option<Whole<1, MOST>>,
         cursor: Option<&str>,
     ) -> Result<Self, Problem> {
-        Self::up_to(MOST, list, limit, cursor)
-    }
-
-    /// As [`Paging::new`], of a list whose pages may have up to `most` rows.
-    pub(super) fn up_to(
-        most: usize,
-        list: &'static str,
-        limit: Option<usize>,
-        cursor: Option<&str>,
-    ) -> Result<Self, Problem> {
+        let limit = limit.and_then(|Whole(limit)| usize::try_from(limit).ok());
         let limit = limit.unwrap_or(USUAL);
-        if !(1..=most).contains(&limit) {
-            return Err(Problem::field("limit", format!("limit is 1 to {most}")));
-        }
         let after = cursor.map(|cursor| {
             let cursor = Cursor::read(list, cursor).ok_or_else(|| {
                 Problem::field(

@@ -8,6 +8,7 @@ use super::input::{Body, Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::Time;
+use super::whole::Whole;
 use super::{Asked, Reply, done, shaped, unexpected};
 use crate::operations::{Answer, Request};
 use crate::store::poll::{PollGaveUp, PollRecord, PollState};
@@ -97,8 +98,8 @@ pub(super) struct NewPoll {
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
     /// At most this many; 50 when left out.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
+    limit: Option<Whole<1, 100>>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
@@ -135,11 +136,7 @@ pub(super) async fn list(
     Segment(source): Segment,
     Query(query): Query<ListQuery>,
 ) -> Reply {
-    let mut sources = asked.shared.api.operations.sources().iter();
-    let known = sources.any(|known| known.name == source && asked.caller.sees_source(&source));
-    if !known {
-        return Err(Problem::missing(format_args!("source named {source:?}")));
-    }
+    asked.source(&source)?;
     asked.caller.allow_at(&source).map_err(Problem::forbidden)?;
     let paging = Paging::new("polls", query.limit, query.cursor.as_deref())?;
     let window = paging.window();

@@ -10,6 +10,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::model::Echoed;
 use crate::operations::{Failure, Fault};
 use crate::store::Error;
 
@@ -76,7 +77,20 @@ impl Problem {
         }])
     }
 
+    /// Each field that is not as it must be.
+    pub(super) fn faults(faults: Vec<Fault>) -> Self {
+        Self::fields(faults.into_iter().map(FieldError::from).collect())
+    }
+
     pub(super) fn fields(errors: Vec<FieldError>) -> Self {
+        // The place holds names that the caller gave.
+        let errors: Vec<FieldError> = errors
+            .into_iter()
+            .map(|error| FieldError {
+                field: Echoed(&error.field).to_string(),
+                ..error
+            })
+            .collect();
         let details: Vec<&str> = errors.iter().map(|error| error.detail.as_str()).collect();
         let detail = details.join("; ");
         Self {

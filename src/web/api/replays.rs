@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::input::{Body, Query, Segment};
+use super::input::{Checked, Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
-use super::time::Time;
+use super::time::{Moment, Time};
+use super::whole::Whole;
 use super::{Asked, BASE, Reply, done, shaped};
-use crate::model::{ErrorCode, ForwardState, Status};
+use crate::model::{ErrorCode, ForwardState, Status, quoted};
 use crate::operations::{Answer, ReplayOrder, Request};
 use crate::store::idempotency::KeptAnswer;
 use crate::store::replay::{ReplayRecord, ReplayState};
@@ -91,9 +92,9 @@ pub(super) struct Order {
     #[schema(inline, min_items = 1)]
     states: Option<Vec<ForwardState>>,
     /// Only what was owed at or after.
-    since: Option<Time>,
+    since: Option<Moment>,
     /// Only what was owed before.
-    until: Option<Time>,
+    until: Option<Moment>,
     /// Only what failed so the last time.
     error: Option<ErrorCode>,
     /// Only what is about messages of this source.
@@ -105,19 +106,19 @@ pub(super) struct Order {
     new_id: bool,
 }
 
-impl From<Order> for ReplayOrder {
-    fn from(order: Order) -> Self {
-        let ms = |time: Option<Time>| time.map(|Time(ms)| ms);
-        Self {
-            subscriber: order.subscriber,
-            missed: order.missed,
-            states: order.states,
-            since_ms: ms(order.since),
-            until_ms: ms(order.until),
-            error: order.error,
-            source: order.source,
-            status: order.status,
-            new_id: order.new_id,
+impl Order {
+    /// As it is asked for at `now_ms`.
+    fn at(self, now_ms: i64) -> ReplayOrder {
+        ReplayOrder {
+            subscriber: self.subscriber,
+            missed: self.missed,
+            states: self.states,
+            since_ms: self.since.map(|since| since.ms(now_ms)),
+            until_ms: self.until.map(|until| until.ms(now_ms)),
+            error: self.error,
+            source: self.source,
+            status: self.status,
+            new_id: self.new_id,
         }
     }
 }
@@ -127,8 +128,10 @@ impl From<Order> for ReplayOrder {
 #[utoipa::path(post, path = "/replays", tag = "replays", request_body = Order,
     responses((status = 202, description = "It begins; its URL tells how far it is.", body = View,
         headers(("Location" = String, description = "Its URL.")))))]
-pub(super) async fn create(asked: Asked, Body(order): Body<Order>) -> Reply {
-    let request = Request::StartReplay(order.into());
+pub(super) async fn create(asked: Asked, Checked(order, faults): Checked<Order>) -> Reply {
+    let now_ms = asked.shared.clock.now_ms();
+    let request = Request::StartReplay(order.at(now_ms));
+    asked.refuse(faults, &request)?;
     let begun = |answer: &Answer| match answer {
         Answer::Replay(replay) => Ok(KeptAnswer {
             location: Some(format!("{BASE}/replays/{}", replay.uid)),
@@ -147,8 +150,8 @@ pub(super) struct ListQuery {
     /// Only those for this subscriber, by its name.
     subscriber: Option<String>,
     /// At most this many; 50 when left out.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
+    limit: Option<Whole<1, 100>>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
@@ -199,6 +202,10 @@ pub(super) async fn cancel(asked: Asked, id: Segment) -> Reply {
 }
 
 fn uid(Segment(text): &Segment) -> Result<Uuid, Problem> {
-    text.parse()
-        .map_err(|_| Problem::missing(format_args!("replay {text:?}: its id is a UUID")))
+    text.parse().map_err(|_| {
+        Problem::missing(format_args!(
+            "replay {text}: its id is a UUID",
+            text = quoted(text)
+        ))
+    })
 }

@@ -158,5 +158,6 @@ pub(super) async fn list(asked: Asked) -> Reply {
 pub(super) async fn read(asked: Asked, Segment(name): Segment) -> Reply {
     let mut views = views(&asked).await?.into_iter();
     let found = views.find(|view| view.name == name);
-    done(&found.ok_or_else(|| Problem::missing(format_args!("source named {name:?}")))?)
+    asked.source(&name)?;
+    done(&found.ok_or_else(|| Problem::missing("source of that name"))?)
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::input::Query;
-use super::time::Time;
+use super::time::{Moment, Time};
 use super::{Asked, Reply, done};
 use crate::model::{Status, SubscriberState};
 use crate::store::overview::MessageCount;
@@ -18,8 +18,8 @@ use crate::store::query::Scope;
 #[into_params(parameter_in = Query)]
 pub(super) struct StatsQuery {
     /// Count messages first reported at or after; the last 24 h when left out.
-    #[param(value_type = Option<String>, format = DateTime)]
-    since: Option<Time>,
+    #[param(value_type = Option<String>, example = "2h")]
+    since: Option<Moment>,
 }
 
 /// Counts, and how queue and store fare.
@@ -85,7 +85,10 @@ pub(super) struct StateView {
     responses((status = 200, description = "They.", body = View)))]
 pub(super) async fn read(asked: Asked, Query(query): Query<StatsQuery>) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
-    let since = query.since.unwrap_or(Time(now_ms - 24 * 3600 * 1000));
+    let since = query
+        .since
+        .map_or(now_ms - 24 * 3600 * 1000, |since| since.ms(now_ms));
+    let since = Time(since);
     let (Time(since_ms), scope) = (since, Scope::from(&asked.caller));
     // Of the last 24 h is nothing that a clock which was ahead has stamped.
     let until_ms = query.since.map_or(now_ms + 1, |_| i64::MAX);

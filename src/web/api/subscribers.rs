@@ -7,9 +7,10 @@ use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::{Body, MaybeBody, Query, Segment, setting};
+use super::input::{Checked, MaybeBody, Query, Segment, setting};
 use super::page::{Page, Paging};
 use super::time::{Span, Time};
+use super::whole::Whole;
 use super::{Asked, Reply, Shaped, done, gone, shaped};
 use crate::model::{
     AlertOptions, AuthKind, Credentials, Filter, Headers, Ordering, PayloadOptions,
@@ -104,6 +105,15 @@ fn timeout_ms(timeout: Span) -> u32 {
     u32::try_from(timeout.0).unwrap_or(u32::MAX)
 }
 
+/// How many forwards may be in flight to a subscriber.
+type Concurrency = Whole<1, 256>;
+/// How many attempts may begin within a second.
+type RateLimit = Whole<1, 10_000>;
+
+fn at_once(Whole(concurrency): Concurrency) -> u16 {
+    u16::try_from(concurrency).unwrap_or(u16::MAX)
+}
+
 fn schedule_ms(schedule: Vec<Span>) -> Vec<u64> {
     schedule.into_iter().map(|span| span.0).collect()
 }
@@ -114,8 +124,8 @@ fn schedule_ms(schedule: Vec<Span>) -> Vec<u64> {
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
     /// At most this many; 50 when left out.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
+    limit: Option<Whole<1, 100>>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
@@ -179,15 +189,15 @@ pub(crate) struct NewView {
     ordering: Ordering,
     /// How many forwards may be in flight to it at once; 8 when left out.
     #[serde(default)]
-    #[schema(minimum = 1, maximum = 256)]
-    concurrency: Option<u16>,
+    #[schema(value_type = Option<u16>, minimum = 1, maximum = 256)]
+    concurrency: Option<Concurrency>,
     /// How long an attempt may take, 100ms to 60s; the service's configuration says when left out.
     #[serde(default)]
     timeout: Option<Span>,
     /// How many attempts may begin within a second; any number when left out.
     #[serde(default)]
-    #[schema(minimum = 1, maximum = 10000)]
-    rate_limit: Option<u32>,
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 10000)]
+    rate_limit: Option<RateLimit>,
     /// The waits between attempts, one fewer than attempts; the configuration says when left out.
     #[serde(default)]
     #[schema(max_items = 100)]
@@ -278,7 +288,7 @@ fn changed(answer: &Answer) -> Shaped {
 /// Add a subscriber. Its secret is in the answer, this once.
 #[utoipa::path(post, path = "/subscribers", tag = "subscribers", request_body = NewView,
     responses((status = 201, description = "It is added and sent to from now on.", body = SecretView)))]
-pub(super) async fn create(asked: Asked, Body(body): Body<NewView>) -> Reply {
+pub(super) async fn create(asked: Asked, Checked(body, faults): Checked<NewView>) -> Reply {
     let usual = NewSubscriber::new(&body.name, &body.url);
     let new = NewSubscriber {
         owner: body.owner,
@@ -288,15 +298,16 @@ pub(super) async fn create(asked: Asked, Body(body): Body<NewView>) -> Reply {
         reports: body.reports,
         options: body.options,
         ordering: body.ordering,
-        concurrency: body.concurrency.unwrap_or(usual.concurrency),
+        concurrency: body.concurrency.map_or(usual.concurrency, at_once),
         timeout_ms: body.timeout.map(timeout_ms),
-        rate_limit: body.rate_limit,
+        rate_limit: body.rate_limit.map(|Whole(rate)| rate),
         schedule_ms: body.schedule.map(schedule_ms),
         headers: body.headers,
         auth: body.auth.map(Credentials::from),
         ..usual
     };
     let request = Request::AddSubscriber(new);
+    asked.refuse(faults, &request)?;
     let created = |answer: &Answer| with_secret(StatusCode::CREATED, answer);
     asked.perform(request, created).await
 }
@@ -330,8 +341,8 @@ pub(crate) struct ChangeView {
     /// What a later status of a message waits for.
     ordering: Option<Ordering>,
     /// How many forwards may be in flight to it at once.
-    #[schema(minimum = 1, maximum = 256)]
-    concurrency: Option<u16>,
+    #[schema(value_type = Option<u16>, minimum = 1, maximum = 256)]
+    concurrency: Option<Concurrency>,
     /// How long an attempt may take, 100ms to 60s; null: as the service's configuration says.
     #[serde(default, deserialize_with = "setting")]
     #[schema(value_type = Option<Span>)]
@@ -339,7 +350,7 @@ pub(crate) struct ChangeView {
     /// How many attempts may begin within a second; null: any number.
     #[serde(default, deserialize_with = "setting")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 10000)]
-    rate_limit: Option<Setting<u32>>,
+    rate_limit: Option<Setting<RateLimit>>,
     /// The waits between attempts, one fewer than attempts; null: as the configuration says.
     #[serde(default, deserialize_with = "setting")]
     #[schema(value_type = Option<Vec<Span>>, max_items = 100)]
@@ -361,7 +372,7 @@ pub(crate) struct ChangeView {
 pub(super) async fn update(
     asked: Asked,
     Segment(name): Segment,
-    Body(body): Body<ChangeView>,
+    Checked(body, faults): Checked<ChangeView>,
 ) -> Reply {
     let change = SubscriberChange {
         url: body.url,
@@ -370,14 +381,15 @@ pub(super) async fn update(
         reports: body.reports,
         options: body.options,
         ordering: body.ordering,
-        concurrency: body.concurrency,
+        concurrency: body.concurrency.map(at_once),
         timeout_ms: body.timeout.map(|own| own.map(timeout_ms)),
-        rate_limit: body.rate_limit,
+        rate_limit: body.rate_limit.map(|own| own.map(|Whole(rate)| rate)),
         schedule_ms: body.schedule.map(|own| own.map(schedule_ms)),
         headers: body.headers,
         auth: body.auth.map(|own| own.map(Credentials::from)),
     };
     let request = Request::UpdateSubscriber { name, change };
+    asked.refuse(faults, &request)?;
     asked.perform(request, changed).await
 }
 

@@ -8,7 +8,9 @@ use super::input::{Body, Query, Segments};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::Time;
+use super::whole::Whole;
 use super::{Asked, Reply, done, gone, shaped, unexpected};
+use crate::model::quoted;
 use crate::operations::{Answer, Request};
 use crate::store::TemplateRecord;
 
@@ -58,8 +60,8 @@ pub(super) struct NewBody {
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
     /// At most this many; 50 when left out.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
+    limit: Option<Whole<1, 100>>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
@@ -80,7 +82,11 @@ pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply 
         ("language" = String, Path, description = "The code of its language.")),
     responses((status = 200, description = "It.", body = View)))]
 pub(super) async fn read(asked: Asked, Segments(name, language): Segments) -> Reply {
-    let missing = Problem::missing(format_args!("template {name:?} in {language:?}"));
+    let missing = Problem::missing(format_args!(
+        "template {name} in {language}",
+        name = quoted(&name),
+        language = quoted(&language)
+    ));
     let found = asked
         .read(move |reader| reader.template(&name, &language))
         .await?;

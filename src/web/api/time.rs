@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::config::{duration, spell_duration};
+use crate::model::Since;
 
 /// A time, ms since 1970 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
@@ -23,15 +24,22 @@ impl Serialize for Time {
     }
 }
 
-impl<'de> Deserialize<'de> for Time {
+/// When, as a person asks for it: a time, a date, or how long ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String, example = "2h")]
+pub(crate) struct Moment(Since);
+
+impl Moment {
+    /// As ms since 1970 UTC.
+    pub(super) const fn ms(self, now_ms: i64) -> i64 {
+        self.0.ms(now_ms)
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let time = DateTime::parse_from_rfc3339(&text);
-        time.map(|time| Self(time.timestamp_millis())).map_err(|_| {
-            D::Error::custom(format!(
-                "{text:?} is no time: write it as in 2026-02-11T08:15:32Z"
-            ))
-        })
+        text.parse().map(Self).map_err(D::Error::custom)
     }
 }
 

@@ -8,7 +8,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::input::{Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
-use super::time::Time;
+use super::time::{Moment, Time};
+use super::whole::Whole;
 use super::{Asked, Reply, done, shaped};
 use crate::model::MessageType;
 use crate::operations::{Answer, Request};
@@ -85,14 +86,14 @@ pub(super) struct ListQuery {
     /// Only those of this source.
     source: Option<String>,
     /// Only those received at or after.
-    #[param(value_type = Option<String>, format = DateTime)]
-    since: Option<Time>,
+    #[param(value_type = Option<String>, example = "2h")]
+    since: Option<Moment>,
     /// Only those received before.
-    #[param(value_type = Option<String>, format = DateTime)]
-    until: Option<Time>,
+    #[param(value_type = Option<String>, example = "2h")]
+    until: Option<Moment>,
     /// At most this many; 50 when left out.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
+    limit: Option<Whole<1, 100>>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
@@ -101,12 +102,14 @@ pub(super) struct ListQuery {
 #[utoipa::path(get, path = "/webhooks", tag = "webhooks", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<View>)))]
 pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
+    let now_ms = asked.shared.clock.now_ms();
     let paging = Paging::new("webhooks", query.limit, query.cursor.as_deref())?;
+    asked.narrowed(query.source.as_deref(), None).await?;
     let query = WebhookQuery {
         outcome: query.outcome,
         source: query.source,
-        since_ms: query.since.map(|Time(ms)| ms),
-        until_ms: query.until.map(|Time(ms)| ms),
+        since_ms: query.since.map(|since| since.ms(now_ms)),
+        until_ms: query.until.map(|until| until.ms(now_ms)),
         scope: Scope::from(&asked.caller),
         window: paging.window(),
     };

@@ -1,0 +1,64 @@
+//! The process's environment: the one place that reads it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::config::VARIABLES;
+
+/// The process's environment, for [`crate::config::Inputs`].
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads it"
+)]
+pub(super) fn value(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The names of the variables that are ours.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a misspelt setting is found by its name alone"
+)]
+pub(super) fn names() -> Vec<String> {
+    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.filter(|name| name.starts_with(VARIABLES)).collect();
+    names.sort();
+    names
+}
+
+/// The file that `TICKRELAY_CONFIG` names.
+pub(super) fn file() -> Option<PathBuf> {
+    path_of(named_by_variable())
+}
+
+/// What `TICKRELAY_CONFIG` says, in whatever bytes a path may have.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one variable that says where the others' file is"
+)]
+fn named_by_variable() -> Option<OsString> {
+    std::env::var_os("TICKRELAY_CONFIG")
+}
+
+/// An empty variable says nothing, as with every other setting.
+fn path_of(variable: Option<OsString>) -> Option<PathBuf> {
+    variable
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_variable_names_no_file() {
+        let check = |variable: Option<&str>, expected: Option<&str>| {
+            let file = path_of(variable.map(OsString::from));
+            assert_eq!(file, expected.map(PathBuf::from), "{variable:?}");
+        };
+        check(None, None);
+        check(Some(""), None);
+        check(Some("a.toml"), Some("a.toml"));
+    }
+}

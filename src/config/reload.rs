@@ -1,0 +1,111 @@
+//! What another configuration changes while the service runs: what is safe to take over, and what
+//! needs a restart.
+//!
+//! Pure. Safe is what is read anew for each log line and each webhook: the log's filter, and what
+//! proves where a webhook comes from. Everything else was built into what runs.
+
+use secrecy::ExposeSecret as _;
+
+use super::show::{method_setting, sections, source_settings};
+use super::{Config, Source};
+use crate::provider::authentication::Method;
+
+/// What differs between the configuration that runs and one that was read again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// The log's filter, where it is another.
+    pub log_filter: Option<String>,
+    /// The sources whose secrets or verify tokens are others, and nothing else of them.
+    pub proofs: Vec<String>,
+    /// The keys that hold from the next start on; sources as `source.{name}`.
+    pub restart: Vec<String>,
+}
+
+impl Changes {
+    /// From what runs to what was read.
+    #[must_use]
+    pub fn between(running: &Config, read: &Config) -> Self {
+        let mut changes = Self::default();
+        for ((section, before), (_, after)) in sections(running).into_iter().zip(sections(read)) {
+            for ((key, before), (_, after)) in before.into_iter().zip(after) {
+                let path = format!("{section}.{key}");
+                let is_key = path == "store.key" && running.store.keys != read.store.keys;
+                if before == after && !is_key {
+                    continue;
+                }
+                if path == "log.filter" {
+                    changes.log_filter = Some(read.log.filter.clone());
+                } else {
+                    changes.restart.push(path);
+                }
+            }
+        }
+        changes.compare_sources(&running.sources, &read.sources);
+        changes
+    }
+
+    fn compare_sources(&mut self, running: &[Source], read: &[Source]) {
+        let named = |sources: &[Source], name: &str| {
+            let mut sources = sources.iter();
+            sources.find(|source| source.name == name).cloned()
+        };
+        for source in running {
+            let Some(now) = named(read, &source.name) else {
+                self.restart.push(format!("source.{}", source.name));
+                continue;
+            };
+            if settings(source) != settings(&now) || asked_as(source) != asked_as(&now) {
+                self.restart.push(format!("source.{}", source.name));
+            } else if proof(source) != proof(&now) {
+                self.proofs.push(source.name.clone());
+            }
+        }
+        let new = read.iter().filter(|it| named(running, &it.name).is_none());
+        self.restart
+            .extend(new.map(|source| format!("source.{}", source.name)));
+    }
+}
+
+/// What is set of a source beside what proves where its webhooks come from.
+fn settings(source: &Source) -> Vec<String> {
+    let proofs = [
+        "header",
+        "basic_auth",
+        "url_token",
+        "app_secrets",
+        "hmac",
+        "verify_tokens",
+        "unauthenticated",
+    ];
+    let all = source_settings(source).into_iter();
+    all.filter(|(key, _)| !proofs.contains(key))
+        .map(|(key, value)| format!("{key} = {value}"))
+        .collect()
+}
+
+/// What proves to a polled API who asks.
+fn asked_as(source: &Source) -> Option<(String, String)> {
+    let polled = source.polled.as_ref()?;
+    let (name, value) = polled.authorization.as_ref()?;
+    Some((name.clone(), value.expose_secret().to_owned()))
+}
+
+/// What proves where a webhook comes from, secrets included: to be compared, never to be shown.
+fn proof(source: &Source) -> Vec<String> {
+    let mut proof = Vec::new();
+    for method in &source.authentication.methods {
+        let (key, value) = method_setting(source.provider, method);
+        proof.push(format!("{key} = {value}"));
+        let secrets = match method {
+            Method::Header { value, .. } => std::slice::from_ref(value),
+            Method::Basic { password, .. } => std::slice::from_ref(password),
+            Method::UrlToken(token) => std::slice::from_ref(token),
+            Method::Signature(signature) => signature.secrets.as_slice(),
+        };
+        proof.extend(secrets.iter().map(|it| it.expose_secret().to_owned()));
+    }
+    proof.push("verify".to_owned());
+    let tokens = source.verify_tokens.iter();
+    proof.extend(tokens.map(|it| it.expose_secret().to_owned()));
+    proof
+}

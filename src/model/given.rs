@@ -1,0 +1,149 @@
+//! What somebody gave and it was wrong: how an error repeats it, and what was probably meant.
+//!
+//! An error is read by people, so it repeats no more of a text than they need to find it, and
+//! nothing that a terminal obeys.
+
+use std::fmt;
+use std::io;
+
+/// The most characters of a text that an error repeats.
+pub const ECHOED: usize = 200;
+
+/// A given text as an error repeats it: in quotes, at most [`ECHOED`] characters, control
+/// characters replaced.
+#[must_use]
+pub fn quoted(text: &str) -> Quoted<'_> {
+    Quoted(text)
+}
+
+/// See [`quoted`].
+#[derive(Debug, Clone, Copy)]
+pub struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", Echoed(self.0))
+    }
+}
+
+/// A given text as [`quoted`] has it, without the quotes.
+#[derive(Debug, Clone, Copy)]
+pub struct Echoed<'a>(pub &'a str);
+
+impl fmt::Display for Echoed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut letters = self.0.chars();
+        let is_long = letters.clone().nth(ECHOED).is_some();
+        let shown = if is_long { ECHOED - 1 } else { ECHOED };
+        for letter in letters.by_ref().take(shown) {
+            let letter = if letter.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                letter
+            };
+            write!(f, "{letter}")?;
+        }
+        if is_long { f.write_str("…") } else { Ok(()) }
+    }
+}
+
+/// Why the operating system refused, without the number that programmers look up.
+#[must_use]
+pub fn reason(error: &io::Error) -> String {
+    plain(&error.to_string())
+}
+
+/// A text without the numbers of the operating system's errors in it, and without the names of
+/// temporary files, which nobody gave.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    const TEMPORARY: &str = " at path \"";
+    if let Some((before, behind)) = text.split_once(TEMPORARY)
+        && let Some((_, behind)) = behind.split_once('"')
+    {
+        return plain(&format!("{before}{behind}"));
+    }
+    let mut rest = text;
+    let mut plain = String::with_capacity(text.len());
+    while let Some((before, behind)) = rest.split_once(" (os error ") {
+        let number = behind.find(|letter: char| !letter.is_ascii_digit() && letter != '-');
+        plain.push_str(before);
+        match number {
+            Some(end) if behind[end..].starts_with(')') => rest = &behind[end + 1..],
+            _ => {
+                plain.push_str(" (os error ");
+                rest = behind;
+            }
+        }
+    }
+    plain.push_str(rest);
+    plain
+}
+
+/// The candidate that a mistyped word was most likely meant to be.
+#[must_use]
+pub fn nearest<'k>(word: &str, candidates: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let cut: String = word.chars().take(ECHOED).collect();
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(&cut, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(2))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// How many characters must be added, removed or changed to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for (line, a) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (column, b) in other.chars().enumerate() {
+            let changed = diagonal + usize::from(!a.eq_ignore_ascii_case(&b));
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.chars().count()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_repeats_two_hundred_characters_at_most() {
+        for (text, shown) in [
+            ("", "\"\"".to_owned()),
+            ("a", "\"a\"".to_owned()),
+            ("a\u{1b}[2J\n", "\"a\u{FFFD}[2J\u{FFFD}\"".to_owned()),
+            (&"ä".repeat(200), format!("\"{}\"", "ä".repeat(200))),
+            (&"ä".repeat(201), format!("\"{}…\"", "ä".repeat(199))),
+        ] {
+            assert_eq!(quoted(text).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_system_is_told_without_its_number() {
+        let error = io::Error::from_raw_os_error(2);
+        assert_eq!(reason(&error), "No such file or directory");
+        let text = "cannot read a: b (os error 13): c (os error x)";
+        assert_eq!(plain(text), "cannot read a: b: c (os error x)");
+        let text = "cannot write a: denied (os error 13) at path \"/x/.tmpAb1\"";
+        assert_eq!(plain(text), "cannot write a: denied");
+    }
+
+    #[test]
+    fn a_mistyped_word_finds_its_neighbour() {
+        let words = ["listen", "workers", "body_limit", "shutdown_grace"];
+        for (typed, meant) in [
+            ("lisen", Some("listen")),
+            ("Workers", Some("workers")),
+            ("body-limit", Some("body_limit")),
+            ("colour", None),
+        ] {
+            assert_eq!(nearest(typed, words), meant, "{typed}");
+        }
+    }
+}
