@@ -3,6 +3,7 @@
 //! Data goes to stdout and talk to stderr, so that a pipe gets data alone. The exit code is
 //! 0 when it is done, 1 when nothing was found or something was refused, 2 when it is broken.
 
+mod account;
 mod ask;
 mod attempt;
 mod broadcast;
@@ -88,6 +89,9 @@ enum Command {
     /// See where providers send to, and what came
     #[command(subcommand)]
     Source(source::Verb),
+    /// See what providers say of the account, its templates and numbers
+    #[command(subcommand)]
+    Account(account::Verb),
     /// Watch and stop what `forward retry --subscriber` began
     #[command(subcommand)]
     Replay(replay::Verb),
@@ -253,6 +257,7 @@ impl Cli {
             Command::Forward(verb) => verb.run(&self.settings, terminal),
             Command::Attempt(verb) => verb.run(&self.settings, terminal),
             Command::Source(verb) => verb.run(&self.settings, terminal),
+            Command::Account(verb) => verb.run(&self.settings, terminal),
             Command::Replay(verb) => verb.run(&self.settings, terminal),
             Command::Broadcast(verb) => verb.run(&self.settings, terminal),
             Command::Template(verb) => verb.run(&self.settings, terminal),

@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no SQL, no HTTP types. Everything else is built on these words;
 //! the next stage is [`crate::provider`], which turns a webhook's bytes into [`Report`]s.
 
+mod account_event;
 mod channel;
 mod error;
 mod filter;
@@ -26,6 +27,8 @@ mod template;
 mod time;
 mod wording;
 
+pub(crate) use account_event::Words;
+pub use account_event::{About, AccountEvent};
 pub use channel::{
     Fallback, Leg, OtherChannels, UNKNOWN_CHANNEL, WHATSAPP, is_channel_name, is_wanted_channel,
 };

@@ -6,7 +6,9 @@
 
 pub(crate) mod alert;
 pub(crate) mod event;
+pub(crate) mod explained;
 mod fallback;
+pub(crate) mod notice;
 mod payload;
 
 use std::collections::BTreeMap;

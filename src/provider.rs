@@ -17,7 +17,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::model::{Report, UnknownWord};
+use crate::model::{AccountEvent, Report, UnknownWord};
 
 pub(crate) use body::{decode, is_as_large_as, opened};
 use botsquad::Dialect;
@@ -197,8 +197,10 @@ pub enum Item {
     /// A report of a message.
     Report(Box<Report>),
     /// Not a report: acknowledged and counted under this name (`inbound`,
-    /// `field:account_update`, `channel-error:130429`), 64 characters at most.
+    /// `field:flows`, `user-action`), 64 characters at most.
     Ignored(Cow<'static, str>),
+    /// A notice about the account, and not of a message.
+    Account(Box<AccountEvent>),
     /// Numbers and user ids of one person, of whom one took the place of another: two at least.
     SamePerson(Vec<String>),
     /// An element that should be a report and cannot be read as one; its bytes stay with

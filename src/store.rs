@@ -9,6 +9,7 @@
 //! of their messages, the payloads and every forward owed, or nothing. Only after the fsync
 //! does the caller get its answer and do the lanes get their forwards.
 
+pub mod account_event;
 pub mod audit;
 pub mod broadcast;
 mod clock_hold;

@@ -114,7 +114,7 @@ pub const TABLE: &[Rule] = &[
     rule(Permission::ReadWebhooks, "see the providers' requests, their bodies aside", &[Admin, Support, Analyst], Reach::Seen),
     rule(Permission::ReadRawWebhooks, "read the bodies of the providers' requests", &[Admin, Support], Reach::Seen),
     rule(Permission::Reprocess, "read stored requests again", &[Admin], Reach::Seen),
-    rule(Permission::ReadSources, "see sources, their callback URLs and counts", ALL_ROLES, Reach::Seen),
+    rule(Permission::ReadSources, "see sources, their callback URLs, counts and account events", ALL_ROLES, Reach::Seen),
     rule(Permission::ReadErrors, "look errors up in the catalogue", ALL_ROLES, Reach::Shared),
     rule(Permission::ReadStats, "see counts, queue and store", &[Admin, Support, Analyst], Reach::Seen),
     rule(Permission::ReadAudit, "see who changed what", &[Admin], Reach::Whole),

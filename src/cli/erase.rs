@@ -180,16 +180,15 @@ impl Erase {
 
     fn counts(&self, erased: &Erased) -> String {
         let any = |count: u64, rest: &str| (count > 0).then(|| format!("{count}{rest}"));
-        let forwards = format!(
-            "{} ({} of them not sent yet)",
-            erased.forwards, erased.pending
-        );
+        let pending = erased.pending;
+        let forwards = format!("{} ({pending} of them not sent yet)", erased.forwards);
         let sealed = any(erased.kept_unopened, ", which no key at hand opens");
         let unread = ", searched as bytes: their compression is unknown or broken";
         facts([
             ("Person", Some(self.name())),
             ("Messages", Some(erased.messages.to_string())),
             ("Reports", Some(erased.reports.to_string())),
+            ("Account events", any(erased.account_events, "")),
             ("Forwards", Some(forwards)),
             ("Raw bodies", Some(erased.bodies.to_string())),
             ("Other answers", Some(erased.answers.to_string())),

@@ -171,6 +171,10 @@ pub struct AlertOptions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "https://dashboard.example/messages?error={code}")]
     pub link: Option<String>,
+    /// Whether the chat is told of account events too: a template that was paused, a number that
+    /// lost quality. They have words of their own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub account_events: bool,
 }
 
 /// What decides a payload's bytes beside the report; subscribers with equal options share them.

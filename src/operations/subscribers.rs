@@ -339,7 +339,8 @@ fn check_kind(caller: &Caller, kind: SubscriberKind) -> Result<(), Fault> {
 
 fn check_alert(kind: SubscriberKind, options: &AlertOptions, faults: &mut Vec<Fault>) {
     if kind != SubscriberKind::Chat && *options != AlertOptions::default() {
-        let detail = format!("wording and link are for the kind chat, this one is {kind}");
+        let detail =
+            format!("wording, link and account_events are for the kind chat, this one is {kind}");
         faults.push(fault("/alert", detail));
         return;
     }

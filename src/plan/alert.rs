@@ -153,7 +153,7 @@ impl Alert {
 }
 
 /// Without the signs that call people or make links in a chat, on one line.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     let sign = |sign: char| match sign {
         '<' => '‹',
         '>' => '›',
@@ -168,7 +168,7 @@ fn harmless(text: &str) -> String {
 }
 
 /// What a provider wrote, with all but the last digits of what may be a phone number left out.
-fn without_numbers(text: &str) -> String {
+pub(super) fn without_numbers(text: &str) -> String {
     let is_digit = |sign: char| sign.is_ascii_digit();
     let mut rest = text;
     let mut kept = String::with_capacity(text.len());
@@ -186,7 +186,7 @@ fn without_numbers(text: &str) -> String {
 }
 
 /// The last digits of a number: enough to tell two customers apart, too few to call one.
-fn masked(recipient: &str) -> String {
+pub(super) fn masked(recipient: &str) -> String {
     let number = digits(recipient);
     if !is_phone_number(&number) {
         return "…".to_owned();
@@ -229,6 +229,7 @@ mod tests {
         let body = alert.render(&AlertOptions {
             wording: wording.map(str::to_owned),
             link: link.map(str::to_owned),
+            account_events: false,
         });
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body.as_object().unwrap().len(), 1);
@@ -304,6 +305,7 @@ mod tests {
         let options = AlertOptions {
             wording: Some("{phone}".to_owned()),
             link: Some("https://a.example/{count}".to_owned()),
+            account_events: false,
         };
         let faults = check(&options).unwrap_err();
         let faults: Vec<String> = faults

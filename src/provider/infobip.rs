@@ -6,6 +6,7 @@
 //! `channel` for where and `time` for when. How a request proves where it comes from is
 //! [`super::authentication`]'s business.
 
+mod account;
 mod channel;
 mod report;
 pub(super) mod sent;
@@ -84,6 +85,10 @@ fn item(node: &Node<'_>, bare: bool, hints: &Hints) -> Item {
         Shape::Seen => report::seen(&element, raw, hints),
         Shape::Deleted => report::deleted(&element, raw, hints),
         Shape::Click => report::click(&element, raw),
+        Shape::Account => {
+            let event = account::read(&element).map(Box::new);
+            return event.map_or_else(|| unknown(node), Item::Account);
+        }
         Shape::Other(name) if name == shape::UNKNOWN => return unknown(node),
         Shape::Other(name) => return Item::Ignored(name),
     };
@@ -167,6 +172,7 @@ mod tests {
                 Item::Report(_) => "report",
                 Item::Ignored(name) => name,
                 Item::SamePerson(_) => "same person",
+                Item::Account(event) => &event.name,
                 Item::Unreadable(problem) => problem.split(" where").next().unwrap(),
             })
             .collect();

@@ -6,6 +6,7 @@
 //! single entry, change or value. What a single status means is in `status`, its errors in
 //! `error`, its price in `pricing`, and whose it is in `contacts`.
 
+mod account;
 mod contacts;
 mod echo;
 mod error;
@@ -22,7 +23,7 @@ use std::borrow::Cow;
 use super::json::Node;
 use super::stray::{self, Stray};
 use super::{Item, ParseError, Parsed};
-use crate::model::{Field, Report, ReportError, Status};
+use crate::model::{AccountEvent, Field, Report, Status};
 pub(super) use field::is_without_statuses as is_field_without_statuses;
 use members::Members;
 use surroundings::{Around, Surroundings};
@@ -100,14 +101,12 @@ impl Walk {
         } else if has("changes") && !is_value {
             self.entry(&members);
         } else if members.get("value").is_some_and(Node::is_object) && !is_value {
-            self.change(&members, root, None);
+            self.change(&members, root, Around::default());
         } else {
+            let around = Around::default();
             match field::of(&members) {
-                Ok(field) => {
-                    let account_id = None;
-                    self.value(&members, root, Around { account_id, field });
-                }
-                Err(other) => self.other_field(&other, root),
+                Ok(field) => self.value(&members, root, Around { field, ..around }),
+                Err(other) => self.other_field(&other, root, around),
             }
         }
     }
@@ -135,38 +134,46 @@ impl Walk {
     }
 
     fn entry(&mut self, members: &Members) {
-        let account_id = members.word("id");
+        let (account_id, time) = (members.word("id"), members.word("time"));
+        let around = Around {
+            account_id: account_id.as_deref(),
+            time: time.as_deref(),
+            field: None,
+        };
         let stray = stray::find_beside(&members.0, &OF_ENTRY);
         self.list(
             members.get("changes"),
             "changes",
             stray,
             |walk, change| match Members::of(change) {
-                Some(members) => walk.change(&members, change, account_id.as_deref()),
+                Some(members) => walk.change(&members, change, around),
                 None => walk.unreadable("a change is no object"),
             },
         );
     }
 
-    fn change(&mut self, members: &Members, change: &Node, account_id: Option<&str>) {
+    fn change(&mut self, members: &Members, change: &Node, around: Around) {
         // A relay that drops `field` still means messages when there are statuses.
         let field = match field::of(members) {
             Ok(field) => field,
-            Err(other) => return self.other_field(&other, change),
+            Err(other) => return self.other_field(&other, change, around),
         };
         let Some(value) = members.get("value") else {
             return self.unknown(change);
         };
         self.beside(members, &OF_CHANGE);
         match Members::of(value) {
-            Some(members) => self.value(&members, value, Around { account_id, field }),
+            Some(members) => self.value(&members, value, Around { field, ..around }),
             None => self.unknown(value),
         }
     }
 
-    /// What is of another field than those whose statuses are those of messages: ignored when
-    /// it is known, and when it holds none.
-    fn other_field(&mut self, field: &str, node: &Node) {
+    /// What is of another field than those whose statuses are those of messages: a notice about
+    /// the account, or ignored when it is known, and when it holds none.
+    fn other_field(&mut self, field: &str, node: &Node, around: Around) {
+        if self.account(account::read(field, node, around)) {
+            return;
+        }
         let name = named("field", field);
         let is_known = field::is_without_statuses(field);
         match (!is_known).then(|| stray::find(node)).flatten() {
@@ -185,6 +192,9 @@ impl Walk {
         if LISTS.into_iter().any(|name| value.has(name)) {
             self.level(value, value, around);
             return self.beside(value, &OF_VALUE);
+        }
+        if self.account(account::read_without_field(node, around)) {
+            return;
         }
         match value.word("event") {
             // 360dialog's notices of a partner's clients come to the same URL.
@@ -229,7 +239,9 @@ impl Walk {
                 walk.items.push(status::read(element, &surroundings));
             });
         }
-        self.errors(level.get("errors"), first);
+        if let Some(errors) = level.get("errors") {
+            self.errors(errors, first, &surroundings(), around);
+        }
         if let Some(messages) = level.get("messages") {
             self.items.extend(system::same_person(messages));
             self.count(messages, "inbound");
@@ -263,11 +275,9 @@ impl Walk {
     /// Errors beside the statuses (which start at item `first`): some On-Premises builds
     /// put the error of a failed status there. They are its own only when exactly one
     /// failed status has none itself; otherwise they are about the channel.
-    fn errors(&mut self, errors: Option<&Node>, first: usize) {
-        let errors = errors
-            .and_then(|node| node.value().ok())
-            .map(|value| error::all(Some(&value)))
-            .unwrap_or_default();
+    fn errors(&mut self, errors: &Node, first: usize, beside: &Surroundings, around: Around) {
+        let errors = errors.value().map(|value| error::all(Some(&value)));
+        let errors = errors.unwrap_or_default();
         if errors.is_empty() {
             return;
         }
@@ -275,9 +285,18 @@ impl Walk {
         if let (Some(report), None) = (bare.next(), bare.next()) {
             report.errors = errors;
         } else {
-            let names = errors.iter().map(channel_error);
-            self.items.extend(names.map(Item::Ignored));
+            let events = errors.iter();
+            let events = events.map(|error| account::of_channel(error, beside, around));
+            self.account(events.collect());
         }
+    }
+
+    /// Takes in notices about the account; whether there was any.
+    fn account(&mut self, events: Vec<AccountEvent>) -> bool {
+        let is_any = !events.is_empty();
+        let events = events.into_iter().map(Box::new);
+        self.items.extend(events.map(Item::Account));
+        is_any
     }
 
     /// The list that a part of the body is there for, and what stands beside it.
@@ -343,11 +362,6 @@ fn bare_failure(item: &mut Item) -> Option<&mut Report> {
         }
         _ => None,
     }
-}
-
-fn channel_error(error: &ReportError) -> Cow<'static, str> {
-    let code = error.code.map(|code| code.to_string());
-    named("channel-error", code.as_deref().unwrap_or("unknown"))
 }
 
 /// `prefix:word` in printable ASCII, cut to [`NAME_LIMIT`].

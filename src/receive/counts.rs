@@ -86,7 +86,7 @@ impl Counts {
                     }
                 }
                 Item::Ignored(what) => counts.ignored.push(what.to_string()),
-                Item::SamePerson(_) | Item::Unreadable(_) => {}
+                Item::Account(_) | Item::SamePerson(_) | Item::Unreadable(_) => {}
             }
         }
         counts

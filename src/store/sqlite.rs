@@ -4,6 +4,7 @@
 //! of its own below. SQL stands beside the function that runs it.
 
 mod accept;
+mod account_events;
 mod alerts;
 mod audit;
 mod broadcasts;
@@ -11,12 +12,14 @@ pub(super) mod changes;
 mod channels;
 mod checkpointer;
 mod clause;
+mod deletion;
 mod disk;
 mod displaced;
 mod doors;
 mod echoes;
 mod erase;
 mod errors;
+mod explanations;
 pub(super) mod files;
 mod former;
 mod forwards;

@@ -4,6 +4,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::account_event::Explanation;
 use crate::model::{
     Change, ErrorCode, Field, ForwardState, GaveUp, Kind, MessageType, Parameters, Refusal, Status,
     SubscriberState, TypeRule,
@@ -195,6 +196,8 @@ pub struct ReportRecord {
     pub pricing: PricingRecord,
     /// Its errors, the primary one first.
     pub errors: Vec<ErrorRecord>,
+    /// The account events that explain it, the latest first; of failures alone.
+    pub explained_by: Vec<Explanation>,
     /// What was odd about it, as stable words.
     pub oddities: Vec<String>,
     /// The subscribers whose filter refused it. What changed nothing ([`ReportRecord::change`])

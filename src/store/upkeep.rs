@@ -94,6 +94,9 @@ pub struct Erased {
     /// blotted out.
     #[serde(default)]
     pub texts: u64,
+    /// Account events about the person, such as a wish for no marketing.
+    #[serde(default)]
+    pub account_events: u64,
     /// Bodies whose compression is unknown or broken, searched as the bytes they are; they stay.
     #[serde(default)]
     pub unread: u64,
@@ -110,11 +113,12 @@ impl Erased {
             && self.kept == 0
             && self.payloads == 0
             && self.texts == 0
+            && self.account_events == 0
     }
 
     /// What an erasure searches.
     pub const SEARCHED: &'static [&'static str] = &[
-        "messages, reports and registrations",
+        "messages, reports, registrations and account events",
         "forwards, payloads and attempts",
         "raw bodies, as they are and decompressed",
         "the audit, conditions, alerts and other texts about others",

@@ -3,6 +3,7 @@
 //! A handler reads its input, asks [`Operations`] or a reader, and shapes the answer; rules stand
 //! in [`crate::operations`]. A new route is one line of the table below.
 
+mod account_events;
 mod attempts;
 mod audit;
 mod broadcasts;
@@ -159,6 +160,7 @@ table! {
     POST   "/webhooks/{id}/reprocess"          Reprocess        webhooks::reprocess;
     GET    "/sources"                          ReadSources      sources::list;
     GET    "/sources/{name}"                   ReadSources      sources::read;
+    GET    "/account-events"                   ReadSources      account_events::list;
     GET    "/sources/{name}/broadcasts"        ReadPolls        polls::list;
     POST   "/sources/{name}/broadcasts"        RegisterMessages polls::open;
     POST   "/sources/{name}/sent"              RegisterMessages sent::exchange;

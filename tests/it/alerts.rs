@@ -228,6 +228,7 @@ async fn the_operator_words_an_alert_and_is_told_what_cannot_be_filled_in() {
     let alert = AlertOptions {
         wording: Some("{count}x {code}, {recipient}: {link}".to_owned()),
         link: Some("https://relay.example/{source}/{message}".to_owned()),
+        account_events: false,
     };
     let changed = app
         .order(Request::UpdateSubscriber {

@@ -152,6 +152,7 @@ async fn a_person_who_is_erased_leaves_no_trace_and_others_stay() {
             kept_unopened: 0,
             payloads: 0,
             texts: 0,
+            account_events: 0,
             unread: 0,
         }
     );

@@ -51,6 +51,7 @@
 //! - `wal`: the write-ahead log starts over under load, and says who keeps it from doing so.
 //! - `placing`: where the store is looked for, who makes it, and who refuses where none is.
 //! - `standby`: what another responder of the account sent is known, and outranked by the sender's own word.
+//! - `account`: what providers say of templates, numbers and contacts is kept, told once, and explains failures.
 //! - `people`: a person with a new number or user id is one person.
 //! - `words`: what is wrong is said in words of its reader, all of it at once, with the nearest name.
 //! - `erase`: a person who wants to be forgotten leaves no trace.
@@ -61,6 +62,7 @@
     reason = "a test that cannot set its scene has failed"
 )]
 
+mod account;
 mod alerts;
 mod api;
 mod benchmarks;

@@ -59,8 +59,8 @@ fn every_edge_case_has_a_line() {
             );
         }
     };
-    check("meta", 59, &[47]);
-    check("infobip", 42, &[]);
+    check("meta", 61, &[47]);
+    check("infobip", 43, &[]);
     check("botsquad", 8, &[]);
 }
 

@@ -207,12 +207,15 @@ async fn every_fixture_ends_in_one_state_whatever_the_order_of_its_bodies() {
     }
 }
 
-/// All that is known of a source's messages and owed for them.
-fn state(app: &TestApp, source: &str) -> (Vec<Value>, Vec<Value>) {
+/// All that is known of a source's messages and owed for them, and of its account.
+fn state(app: &TestApp, source: &str) -> [Vec<Value>; 3] {
     let sql = "SELECT r.report_id, r.change, f.forward_id FROM report r JOIN message USING (message_id) \
                JOIN source USING (source_id) LEFT JOIN forward f USING (report_id) WHERE name = ?1 \
                ORDER BY r.report_id, f.forward_id";
-    (messages(app, source), rows(app, source, sql, &[]))
+    let forwards = rows(app, source, sql, &[]);
+    let repeats = ["repeats", "last_repeat_ms"];
+    let events = rows(app, source, ACCOUNT_EVENTS, &repeats);
+    [messages(app, source), forwards, events]
 }
 
 /// What came of a case, as it stands in `expected.json`.
@@ -230,6 +233,7 @@ fn outcome(
         "webhooks": rows(app, &source, WEBHOOKS, &[]),
         "ignored": rows(app, &source, "SELECT what, count FROM ignored JOIN source USING (source_id) \
                                        WHERE name = ?1 ORDER BY what", &[]),
+        "account_events": rows(app, &source, ACCOUNT_EVENTS, ACCOUNT_EVENT_KEYS),
         "reports": rows(app, &source, REPORTS, REPORT_KEYS),
         "messages": messages(app, &source),
         "payloads": default,
@@ -276,6 +280,20 @@ const REPORT_KEYS: &[&str] = &[
     "last_repeat_ms",
     // Beside it stands `channel`.
     "other_channel",
+];
+
+const ACCOUNT_EVENTS: &str = "SELECT e.* FROM account_event e JOIN source s USING (source_id) \
+     WHERE s.name = ?1 ORDER BY e.account_event_id";
+
+/// Columns that say nothing about what an account event means.
+const ACCOUNT_EVENT_KEYS: &[&str] = &[
+    "account_event_id",
+    "source_id",
+    "webhook_id",
+    "first_event_id",
+    "identity_ms",
+    "received_at_ms",
+    "last_repeat_ms",
 ];
 
 fn messages(app: &TestApp, source: &str) -> Vec<Value> {

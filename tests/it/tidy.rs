@@ -72,6 +72,10 @@ const LONG_FILES: &[(&str, &str)] = &[
         "every place where a person may be, found, counted and removed in one order",
     ),
     (
+        "tests/it/normalise.rs",
+        "what came of a case, table by table, and its three ways of being posted",
+    ),
+    (
         "src/store/sqlite/writer.rs",
         "the one thread: its queue, its groups, its checkpoints",
     ),

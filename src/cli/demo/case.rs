@@ -186,6 +186,7 @@ impl Case {
             .map(|item| match item {
                 Item::Report(report) => report.provider_status.as_str(),
                 Item::Ignored(what) => what,
+                Item::Account(event) => &event.event,
                 Item::SamePerson(_) => "a person's new number or id",
                 Item::Unreadable(_) => "something unreadable",
             })

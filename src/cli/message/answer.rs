@@ -62,7 +62,8 @@ pub(super) fn answer(timeline: &Timeline) -> String {
     let contradicted = contradicted.or_else(|| others_failed(timeline));
     let deleted = times.deleted_at_ms;
     let deleted = deleted.map(|_| format!(" It was deleted{}.", on(deleted)));
-    let added = contradicted.into_iter().chain(deleted);
+    let explained = explained(timeline);
+    let added = explained.into_iter().chain(contradicted).chain(deleted);
     std::iter::once(standing).chain(added).collect()
 }
 
@@ -110,6 +111,14 @@ fn failed(message: &MessageRecord, on: &str) -> String {
         _ => String::new(),
     };
     format!("{failed}{on}{again}: {why}")
+}
+
+/// The account event that best explains why the message stands as failed.
+fn explained(timeline: &Timeline) -> Option<String> {
+    let is_failed = timeline.message.status == Some(Status::Failed);
+    let failures = timeline.reports.iter().rev().filter(|_| is_failed);
+    let explanation = failures.flat_map(|report| &report.explained_by).next()?;
+    Some(format!(" What explains it: {}.", explanation.sentence))
 }
 
 /// How the provider answered the send, where that is known.

@@ -104,6 +104,10 @@ fn event(report: &ReportRecord, message: &MessageRecord, now_ms: i64) -> String 
             line(&entry.sentence());
         }
     }
+    for explanation in &report.explained_by {
+        let (sentence, remedy) = (&explanation.sentence, &explanation.event.remedy);
+        line(&format!("{sentence}. {remedy}"));
+    }
     if let Some(price) = price(report) {
         line(&price);
     }

@@ -31,6 +31,9 @@ pub(in crate::cli) struct Add {
     /// {key}
     #[arg(long, value_name = "URL")]
     link: Option<String>,
+    /// Tell a chat of account events too: a template that was paused, a number that lost quality
+    #[arg(long)]
+    account_events: bool,
     #[command(flatten)]
     filter: FilterFlags,
     #[command(flatten)]
@@ -49,6 +52,7 @@ impl Add {
         new.alert = AlertOptions {
             wording: self.wording,
             link: self.link,
+            account_events: self.account_events,
         };
         new.filter = self.filter.filter();
         new.with(self.sending.change())

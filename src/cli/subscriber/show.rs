@@ -94,6 +94,10 @@ fn show(
         ("Kind", Some(subscriber.kind.to_string())),
         ("Wording", subscriber.alert.wording.clone()),
         ("Link", subscriber.alert.link.clone()),
+        (
+            "Account events",
+            (subscriber.alert.account_events).then(|| "told too".to_owned()),
+        ),
         ("State", Some(state)),
         ("Failing", failing),
         (

@@ -15,12 +15,16 @@ pub(in crate::cli) struct Update {
     /// Where its payloads go
     #[arg(long)]
     url: Option<String>,
-    /// The text of a chat's alerts; it and --link replace all that was said of both before
+    /// The text of a chat's alerts; it, --link and --account-events replace all that was said of them
+    /// before
     #[arg(long, value_name = "TEXT")]
     wording: Option<String>,
     /// What {link} stands for in it
     #[arg(long, value_name = "URL")]
     link: Option<String>,
+    /// Tell a chat of account events too, or with `false` no more
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    account_events: Option<bool>,
     /// Every report of WhatsApp again; the flags below that say which reports replace all that was said before
     #[arg(long, conflicts_with_all = ["types", "statuses", "errors", "sources", "senders", "channels", "rules"])]
     everything: bool,
@@ -46,10 +50,12 @@ impl Update {
         let is_said = self.everything || filter != Filter::default();
         let mut change = self.sending.change();
         change.url = self.url;
-        let is_addressed = self.wording.is_some() || self.link.is_some();
+        let is_addressed =
+            self.wording.is_some() || self.link.is_some() || self.account_events.is_some();
         change.alert = is_addressed.then_some(AlertOptions {
             wording: self.wording,
             link: self.link,
+            account_events: self.account_events.unwrap_or_default(),
         });
         let removed = self.removed_headers.into_iter();
         change.headers.extend(removed.map(|name| (name, None)));

@@ -82,6 +82,7 @@ fn weigh(text: &str, broadcast: &str, dialect: &Dialect) -> Result<(Vec<u8>, Tol
             }
             Item::Ignored(what) => what.into_owned(),
             Item::SamePerson(names) => names.join(" "),
+            Item::Account(event) => event.name.clone(),
             Item::Unreadable(what) => {
                 told.pending += 1;
                 told.unreadable += 1;

@@ -26,6 +26,7 @@ fn check(answer: &Value, dialect: Dialect) -> Vec<String> {
         }
         Item::Ignored(what) => format!("ignored {what}"),
         Item::SamePerson(names) => names.join(" "),
+        Item::Account(event) => event.name.clone(),
         Item::Unreadable(why) => format!("unreadable {why}"),
     };
     parsed.unwrap().items.iter().map(told).collect()

@@ -21,6 +21,8 @@ pub(super) enum Shape {
     Deleted,
     /// A click on a tracked link in a message.
     Click,
+    /// A notice about the account: a template's state, a person's wish.
+    Account,
     /// No report of a message; the name it is counted under.
     Other(Cow<'static, str>),
 }
@@ -79,9 +81,9 @@ impl Shape {
             Some("user_identity_changed") => "identity-change",
             Some("payment") => "payment",
             _ if content.is_some_and(|content| word(content, OPT_OUT).is_some()) => {
-                "marketing-preference"
+                return Self::Account;
             }
-            _ if has("messageTemplateId") && has("change") => "template-update",
+            _ if has("messageTemplateId") && has("change") => return Self::Account,
             _ if has("capabilityCheckResult") => "rcs-capability",
             _ => UNKNOWN,
         };
@@ -98,7 +100,7 @@ fn has(element: &Value, name: &str) -> bool {
 }
 
 /// The member that tells a user's stop or resume of marketing messages.
-const OPT_OUT: &str = "notificationMessagesStatus";
+pub(super) const OPT_OUT: &str = "notificationMessagesStatus";
 
 /// A foreign word made fit for a metric's label: printable ASCII, 64 characters at most.
 fn name(text: &str) -> String {
@@ -200,7 +202,7 @@ mod tests {
             ),
             (
                 json!({"content": {"notificationMessagesStatus": "stop"}}),
-                Shape::other("marketing-preference"),
+                Shape::Account,
             ),
             (
                 json!({"content": {"type": "payment"}}),
@@ -208,7 +210,7 @@ mod tests {
             ),
             (
                 json!({"messageTemplateId": 1, "change": {"type": "x"}}),
-                Shape::other("template-update"),
+                Shape::Account,
             ),
             (
                 json!({"capabilityCheckResult": "x"}),

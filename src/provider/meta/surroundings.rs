@@ -24,6 +24,7 @@ pub(super) struct Surroundings {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Around<'a> {
     pub(super) account_id: Option<&'a str>,
+    pub(super) time: Option<&'a str>,
     pub(super) field: Option<Field>,
 }
 

@@ -20,6 +20,7 @@ pub(super) fn summary(text: &str) -> Vec<String> {
         }
         Item::Ignored(name) => format!("({name})"),
         Item::SamePerson(names) => format!("={}", names.join(" ")),
+        Item::Account(event) => format!("@{} {}", event.name, event.event),
         Item::Unreadable(why) => format!("!{why}"),
     };
     parse(text).unwrap().items.iter().map(told).collect()
@@ -104,7 +105,7 @@ fn standby_is_read_one_level_deeper_and_unknown_siblings_cost_nothing() {
         ),
         (
             standby(&json!({"errors": [{"code": 131_000}]})),
-            &["(channel-error:131000)"],
+            &["@channel.error 131000"],
         ),
         (
             standby(
@@ -270,16 +271,16 @@ fn an_error_beside_the_statuses_belongs_to_the_only_failure_without_one() {
         ),
         (
             json!({"errors": errors, "statuses": [status("a", "failed"), status("b", "failed")]}),
-            &["failed a", "failed b", "(channel-error:470)"],
+            &["failed a", "failed b", "@channel.error 470"],
         ),
         (
             json!({"errors": errors, "statuses": [status("a", "sent")]}),
-            &["sent a", "(channel-error:470)"],
+            &["sent a", "@channel.error 470"],
         ),
-        (json!({"errors": errors}), &["(channel-error:470)"]),
+        (json!({"errors": errors}), &["@channel.error 470"]),
         (
             json!({"errors": [{"title": "T"}]}),
-            &["(channel-error:unknown)"],
+            &["@channel.error unknown"],
         ),
         (
             cloud(&json!({"errors": errors, "statuses": [status("a", "failed")]})),
@@ -297,7 +298,7 @@ fn an_error_beside_the_statuses_belongs_to_the_only_failure_without_one() {
         ),
         (
             cloud(&json!({"errors": [{"code": 130_429}, {"code": 0}]})),
-            &["(channel-error:130429)", "(channel-error:0)"],
+            &["@channel.error 130429", "@channel.error 0"],
         ),
     ]);
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ranges::{self, Timed};
-use super::{alerts, channels, echoes, forwards, people, rows, same_person};
-use crate::model::{Change, Message, MessageType, Report, ReportError, Subscriber};
+use super::{account_events, alerts, channels, echoes, forwards, people, rows, same_person};
+use crate::model::{AccountEvent, Change, Message, MessageType, Report, ReportError, Subscriber};
 use crate::plan::{self, Context, Plan, Telling};
 use crate::provider::Item;
 use crate::store::{Accepted, Arrival, FoundReport, Owed, WebhookOutcome};
@@ -80,6 +80,8 @@ struct Tally {
     /// Copies of what was sent, which are taken in and are no reports.
     echoes: usize,
     ignored: BTreeMap<String, usize>,
+    /// Notices about the account by our names, and how many of them were new.
+    notices: BTreeMap<String, usize>,
     owed: Vec<(i64, Owed)>,
     /// Failures that chats want to be told of.
     failures: alerts::Failures,
@@ -98,11 +100,11 @@ impl Tally {
     fn outcome(&self, parsed: bool) -> WebhookOutcome {
         if !parsed {
             WebhookOutcome::Unparsed
-        } else if self.new_reports > 0 {
+        } else if self.new_reports > 0 || self.notices.values().any(|new| *new > 0) {
             WebhookOutcome::Processed
         } else if self.unreadable > 0 {
             WebhookOutcome::Unparsed
-        } else if self.reports > 0 {
+        } else if self.reports > 0 || !self.notices.is_empty() {
             WebhookOutcome::Duplicate
         } else {
             WebhookOutcome::Ignored
@@ -241,6 +243,7 @@ impl<'a> Accepting<'a> {
                     }
                 }
                 Item::Ignored(what) => tally.ignore(what),
+                Item::Account(event) => self.take_in_event(bringing, event, &mut tally)?,
                 Item::SamePerson(names) => {
                     same_person::link(
                         self.connection,
@@ -282,6 +285,33 @@ impl<'a> Accepting<'a> {
         }
         let outcome = tally.outcome(arrival.parsed.is_ok());
         Ok((tally, outcome))
+    }
+
+    /// Takes in a notice about the account, and owes it to who wants to know when it is new.
+    fn take_in_event(
+        &self,
+        bringing: Bringing<'_>,
+        event: &AccountEvent,
+        tally: &mut Tally,
+    ) -> rusqlite::Result<()> {
+        let Bringing {
+            source_id,
+            webhook,
+            arrival,
+        } = bringing;
+        let from = account_events::From {
+            source_id,
+            source: &arrival.source,
+            webhook_id: webhook.id(),
+            received_ms: arrival.received_ms,
+            now_ms: webhook.owed_since_ms(arrival.received_ms),
+            is_new: matches!(webhook, Webhook::New(_)),
+        };
+        let owed = account_events::take_in(self.connection, event, from, self.subscribers)?;
+        let new = tally.notices.entry(event.name.clone()).or_default();
+        *new += usize::from(owed.is_some());
+        tally.owed.extend(owed.into_iter().flatten());
+        Ok(())
     }
 
     fn take_in_report(
@@ -526,10 +556,11 @@ fn detail(tally: &Tally, arrival: &Arrival) -> Option<String> {
     if let Some(why) = &tally.first_unreadable {
         return Some(why.clone());
     }
-    if tally.ignored.is_empty() {
+    let names = tally.notices.keys().chain(tally.ignored.keys());
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    if names.is_empty() {
         return (tally.reports == 0).then(|| "empty".to_owned());
     }
-    let names: Vec<&str> = tally.ignored.keys().map(String::as_str).collect();
     let (first, more) = names.split_at(names.len().min(DETAIL_NAMES));
     let list = first.join(", ");
     Some(match more.len() {

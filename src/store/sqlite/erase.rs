@@ -8,13 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, Row, params};
 
-use super::clause::Clause;
+use super::deletion::{delete_forwards, delete_message, delete_report};
 use super::mentions::Mentions;
 use super::texts::{TEXTS, Texts, blot_alerts, forget_ignored, keys_of};
 use super::writer::Core;
-use super::{Store, backend, same_person};
+use super::{Store, account_events, backend, same_person};
 use crate::provider;
 use crate::store::{Erased, Error, Person};
 
@@ -39,6 +39,9 @@ struct Found {
     messages: BTreeSet<i64>,
     /// Reports of the person in a group's messages, which others share: by report, message.
     shared: BTreeMap<i64, i64>,
+    /// Account events about the person, and what their forwards have in the place of a message.
+    events: BTreeSet<i64>,
+    event_lanes: BTreeSet<i64>,
     webhooks: HashSet<i64>,
     bodies: Vec<i64>,
     /// Bodies that could only be searched as the bytes they are.
@@ -152,6 +155,7 @@ impl Store {
         loop {
             let known = found.names.len();
             self.find_names(&mut found).await?;
+            self.find_events(&mut found).await?;
             self.find_messages(&mut found, messages).await?;
             on_progress(count(done + messages), count(total));
             self.find_reports(&mut found, reports).await?;
@@ -225,6 +229,23 @@ impl Store {
             })
             .await?;
         found.names.extend(more.into_iter().flatten());
+        Ok(())
+    }
+
+    /// Account events about the person, which may name it in two ways.
+    async fn find_events(&self, found: &mut Found) -> Result<(), Error> {
+        let names = found.names.clone();
+        let events = self
+            .look("search the account events", move |connection| {
+                account_events::of_person(connection, &names)
+            })
+            .await?;
+        for event in events {
+            found.events.insert(event.event_id);
+            found.event_lanes.extend(event.lane_key);
+            found.webhooks.insert(event.webhook_id);
+            found.names.extend(event.names.into_iter().flatten());
+        }
         Ok(())
     }
 
@@ -359,7 +380,9 @@ impl Store {
                         texts.find(connection, &mentions, (from, LOOK))
                     })
                     .await?;
-                let others = named.into_iter().filter(|named| {
+                let is_theirs = |key| texts.table == "account_event" && found.events.contains(&key);
+                let others = named.into_iter().filter(|named| !is_theirs(named.key));
+                let others = others.filter(|named| {
                     let of_message = |id: i64| found.messages.contains(&id);
                     let of_report = |id: i64| found.shared.contains_key(&id);
                     !named.message_id.is_some_and(of_message)
@@ -382,6 +405,9 @@ impl Store {
 
     async fn count(&self, found: &Found) -> Result<Erased, Error> {
         let messages: Vec<i64> = found.messages.iter().copied().collect();
+        // What hangs on events hangs on them as it does on messages.
+        let of_events = found.event_lanes.iter().copied();
+        let owners: Vec<i64> = messages.iter().copied().chain(of_events).collect();
         let shared: Vec<(i64, i64)> = found.shared.iter().map(|(a, b)| (*a, *b)).collect();
         let named = |is_counted: fn(&str) -> bool| -> u64 {
             let tables = found.texts.iter().filter(|(of, _)| is_counted(of.table));
@@ -395,6 +421,7 @@ impl Store {
             payloads: named(|table| table == "payload"),
             texts: named(|table| table != "attempt" && table != "payload")
                 + (found.ignored.len() + found.alerts.len()) as u64,
+            account_events: found.events.len() as u64,
             unread: found.unread,
             ..Erased::default()
         };
@@ -415,7 +442,7 @@ impl Store {
                     }
                     Ok(())
                 };
-                for message_id in messages {
+                for message_id in owners {
                     of_message.query_row([message_id], &mut add)?;
                 }
                 for (report_id, message_id) in shared {
@@ -461,6 +488,13 @@ impl Store {
             delete_report(connection, message_id, report_id)
         })
         .await?;
+        let lanes: Vec<i64> = found.event_lanes.into_iter().collect();
+        self.in_steps(lanes, |connection, key| {
+            delete_forwards(connection, key, None)
+        })
+        .await?;
+        let events: Vec<i64> = found.events.into_iter().collect();
+        self.in_steps(events, account_events::delete).await?;
         let messages: Vec<i64> = found.messages.into_iter().collect();
         self.in_steps(messages, delete_message).await?;
         let names = found.names;
@@ -518,72 +552,6 @@ impl Store {
             "another process reads the store without end: close it and erase again",
         ))
     }
-}
-
-/// Removes a message with everything that hangs on it.
-pub(super) fn delete_message(connection: &Connection, message_id: i64) -> rusqlite::Result<()> {
-    delete_forwards(connection, message_id, None)?;
-    for sql in [
-        "DELETE FROM report WHERE message_id = ?1",
-        "DELETE FROM registration WHERE message_id = ?1",
-        "DELETE FROM message WHERE message_id = ?1",
-    ] {
-        connection.prepare_cached(sql)?.execute([message_id])?;
-    }
-    Ok(())
-}
-
-/// Removes one report with its forwards; the message goes with its last one.
-fn delete_report(connection: &Connection, message_id: i64, report_id: i64) -> rusqlite::Result<()> {
-    delete_forwards(connection, message_id, Some(report_id))?;
-    connection
-        .prepare_cached("DELETE FROM report WHERE report_id = ?1")?
-        .execute([report_id])?;
-    connection
-        .prepare_cached(
-            "DELETE FROM message WHERE message_id = ?1 \
-             AND NOT EXISTS (SELECT 1 FROM report WHERE message_id = ?1)",
-        )?
-        .execute([message_id])?;
-    connection
-        .prepare_cached(
-            "DELETE FROM registration WHERE message_id = ?1 \
-             AND NOT EXISTS (SELECT 1 FROM message WHERE message_id = ?1)",
-        )?
-        .execute([message_id])?;
-    Ok(())
-}
-
-/// Removes the forwards of a message, or of one of its reports, with payloads and attempts.
-fn delete_forwards(
-    connection: &Connection,
-    message_id: i64,
-    report_id: Option<i64>,
-) -> rusqlite::Result<()> {
-    let mut clause = Clause::default();
-    clause.and_if("message_id = ?", Some(message_id));
-    clause.and_if("report_id = ?", report_id);
-    let theirs = clause.text();
-    for sql in [
-        format!(
-            "DELETE FROM attempt WHERE forward_id IN \
-             (SELECT forward_id FROM forward WHERE {theirs})"
-        ),
-        format!(
-            "DELETE FROM former_uid WHERE forward_id IN \
-             (SELECT forward_id FROM forward WHERE {theirs})"
-        ),
-        format!(
-            "DELETE FROM payload WHERE payload_id IN \
-             (SELECT payload_id FROM forward WHERE {theirs})"
-        ),
-        format!("DELETE FROM forward WHERE {theirs}"),
-    ] {
-        connection
-            .prepare_cached(&sql)?
-            .execute(params_from_iter(clause.values()))?;
-    }
-    Ok(())
 }
 
 fn count(keys: i64) -> u64 {

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::explanations;
 use super::histories::{self, alert_of};
 use super::reader::{Reader, maybe_word, word};
 use crate::model::{Kind, Refusal, Status, digits, is_phone_number};
@@ -72,6 +73,11 @@ impl Reader {
             };
             let mut reports = reports(connection, message_id)?;
             add_forwards(connection, message_id, &mut reports)?;
+            for report in &mut reports {
+                if report.status == Some(Status::Failed) {
+                    report.explained_by = explanations::explaining(connection, &message, report)?;
+                }
+            }
             Ok(Some(Timeline { message, reports }))
         })
     }
@@ -264,6 +270,7 @@ fn read_report(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Repor
         template_id: row.get("template_id")?,
         pricing: read_pricing(row)?,
         errors,
+        explained_by: Vec::new(),
         oddities: oddities.map(str::to_owned).collect(),
         refusals: refusals
             .map(|json| read_refusals(connection, &json, report))

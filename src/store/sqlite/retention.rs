@@ -7,7 +7,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::ranges::{self, Keys, Timed};
 use super::writer::Core;
-use super::{Store, backend, erase, same_person};
+use super::{Store, backend, deletion, same_person};
 use crate::store::clock_hold::latest_credible_ms;
 use crate::store::{Error, Prunable, PruneStep};
 
@@ -175,7 +175,7 @@ pub(super) fn prune(
             Prunable::Webhooks => delete(connection, "webhook", *id)?,
             Prunable::Attempts => delete(connection, "attempt", *id)?,
             Prunable::Payloads => delete(connection, "payload", *id)?,
-            Prunable::Messages => erase::delete_message(connection, *id)?,
+            Prunable::Messages => deletion::delete_message(connection, *id)?,
         }
     }
     if !going.is_empty() {

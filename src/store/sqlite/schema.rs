@@ -34,6 +34,9 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!(
         "../../../schema/sqlite/0012_alert_failures.sql"
     )),
+    M::up(include_str!(
+        "../../../schema/sqlite/0013_account_events.sql"
+    )),
 ];
 
 const SEALED_SECRETS: &str = include_str!("../../../schema/sqlite/0003_sealed_secrets.sql");

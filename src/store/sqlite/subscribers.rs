@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::store::{Error, NewSubscriber, Outbound, StateChange, SubscriberChange};
 
-const COLUMNS: &str = "subscriber_id, name, owner, url, kind, wording, link, state, \
+const COLUMNS: &str = "subscriber_id, name, owner, url, kind, wording, link, account_events, state, \
      state_reason, filter, reports, format, error_format, phone_format, timestamp_format, ordering, concurrency, timeout_ms, \
      rate_limit, schedule, headers, auth, created_at_ms, failing_since_ms";
 
@@ -40,6 +40,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
         alert: AlertOptions {
             wording: row.get("wording")?,
             link: row.get("link")?,
+            account_events: row.get("account_events")?,
         },
         state: word(&state)?,
         state_reason: row.get("state_reason")?,
@@ -292,8 +293,8 @@ fn insert(
         "INSERT INTO subscriber (name, url, state, filter, error_format, phone_format, \
          timestamp_format, concurrency, created_at_ms, owner, format, reports, \
          ordering, timeout_ms, rate_limit, schedule, headers, auth, kind, \
-         wording, link) VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
-         ?11, ?12, ?13, ?14, ?15, nullif(?16, ''), ?17, ?18, ?19, ?20) \
+         wording, link, account_events) VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
+         ?11, ?12, ?13, ?14, ?15, nullif(?16, ''), ?17, ?18, ?19, ?20, ?21) \
          RETURNING subscriber_id",
         params![
             new.name,
@@ -316,6 +317,7 @@ fn insert(
             new.kind.as_str(),
             new.alert.wording,
             new.alert.link,
+            new.alert.account_events,
         ],
         |row| row.get(0).map(Some),
     )
@@ -348,7 +350,8 @@ fn update(
          schedule = CASE WHEN ?15 THEN ?16 ELSE schedule END, \
          auth = CASE WHEN ?17 THEN ?18 ELSE auth END, \
          wording = CASE WHEN ?19 THEN ?20 ELSE wording END, \
-         link = CASE WHEN ?19 THEN ?21 ELSE link END \
+         link = CASE WHEN ?19 THEN ?21 ELSE link END, \
+         account_events = CASE WHEN ?19 THEN ?22 ELSE account_events END \
          WHERE subscriber_id = ?1",
         params![
             id,
@@ -372,6 +375,7 @@ fn update(
             change.alert.is_some(),
             alert.and_then(|alert| alert.wording.as_ref()),
             alert.and_then(|alert| alert.link.as_ref()),
+            alert.is_some_and(|alert| alert.account_events),
         ],
     )?;
     Ok(())

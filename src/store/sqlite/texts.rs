@@ -106,6 +106,24 @@ pub(super) const TEXTS: &[Texts] = &[
         are_ids: false,
     },
     Texts {
+        table: "account_event",
+        key: "account_event_id",
+        columns: &[
+            "subject",
+            "event",
+            "name",
+            "text",
+            "detail",
+            "provider_time",
+            "template_id",
+            "language",
+            "account_id",
+        ],
+        about: "NULL, NULL",
+        from: "account_event",
+        are_ids: false,
+    },
+    Texts {
         table: "webhook",
         key: "webhook_id",
         columns: &[

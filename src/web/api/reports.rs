@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::account_events::ExplanationView;
 use super::forwards::HistoryView;
 use super::messages::ErrorView;
 use super::time::Time;
@@ -48,6 +49,8 @@ pub(super) struct ReportView {
     pricing: Option<PricingView>,
     /// Its errors, the primary one first.
     errors: Vec<ErrorView>,
+    /// The account events that explain it, the latest first; of failures alone.
+    explained_by: Vec<ExplanationView>,
     /// What was odd about it, as stable words.
     oddities: Vec<String>,
     /// The subscribers whose filter refused it.
@@ -130,6 +133,9 @@ impl From<ReportRecord> for ReportView {
                 .filter(|pricing| !pricing.is_nothing())
                 .map(PricingView::from),
             errors: record.errors.into_iter().map(ErrorView::from).collect(),
+            explained_by: (record.explained_by.into_iter())
+                .map(ExplanationView::from)
+                .collect(),
             oddities: record.oddities,
             refusals: refusals.collect(),
             forwards: record.forwards.into_iter().map(HistoryView::from).collect(),

@@ -102,6 +102,11 @@ fn infobip(place: &str) -> Value {
     }]})
 }
 
+/// A notice about the account.
+fn notice() -> Value {
+    json!({"messageTemplateId": 1, "messageTemplateName": "hello", "change": {"status": "PAUSED"}})
+}
+
 fn exchange(id: &str) -> Value {
     json!({
         "request": {"from": "385910009999", "to": "385990001122", "messageId": id,
@@ -158,6 +163,7 @@ impl World {
         self.subscribe(&subscriber, source, "*=delivered").await;
         let body = infobip(source).to_string();
         assert_eq!(self.app.post(source, body).await, 200);
+        assert_eq!(self.app.post(source, notice().to_string()).await, 200);
         self.app.settled().await;
         let path = format!("/forwards?subscriber={subscriber}");
         let forwards = self.admin.all(&path, 10).await;
@@ -295,7 +301,9 @@ fn about(path: &str, method: &str, place: &Place) -> (About, Hidden) {
         ("GET", "/forwards" | "/attempts") => list(About::Subscriber, &place.forward),
         ("GET", "/messages") => list(About::Subscriber, &format!("m-{}", place.source)),
         ("GET", "/broadcasts") => list(About::Subscriber, &format!("b-{}", place.source)),
-        ("GET", "/webhooks" | "/sources" | "/stats") => list(About::Source, place.source),
+        ("GET", "/webhooks" | "/sources" | "/stats" | "/account-events") => {
+            list(About::Source, place.source)
+        }
         ("POST", "/subscribers" | "/messages") => (About::Source, Hidden::Status(422)),
         ("POST", "/replays") => (About::Subscriber, Hidden::Status(422)),
         (_, "/sources/{name}/broadcasts") => (About::Asked, Hidden::Status(404)),

@@ -1,0 +1,110 @@
+//! `tickrelay account`: what the providers said of the account, its templates, numbers and contacts.
+
+use clap::{Args, Subcommand};
+
+use super::narrowed::narrowed;
+use super::page::Page;
+use super::table::table;
+use super::time::{Since, stamp};
+use super::{Exit, Settings, Terminal, page};
+use crate::clock::Clock;
+use crate::store::account_event::{AccountEventQuery, AccountEventRecord};
+
+/// The name of the list in its cursors.
+const LIST: &str = "account-events";
+
+/// The verbs of `account`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// List the events of accounts, the latest to arrive first
+    List(List),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Only those of this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Only those of this template, number, account or person
+    #[arg(long, value_name = "TEXT")]
+    subject: Option<String>,
+    /// Only this event: our name (template.paused) or the provider's word (PAUSED)
+    #[arg(long, value_name = "WORD")]
+    event: Option<String>,
+    /// Only those that happened since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+    /// Only those that happened before; written as --since is
+    #[arg(long, value_name = "TIME")]
+    until: Option<Since>,
+    #[command(flatten)]
+    page: Page,
+    /// Answer with a JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verb {
+    pub(super) fn run(
+        self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        match self {
+            Self::List(list) => list.run(settings, terminal),
+        }
+    }
+}
+
+impl List {
+    fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let (reader, now_ms) = (settings.reader()?, Clock::system().now_ms());
+        if let Err(refusal) = narrowed(settings, &reader, self.source.as_deref(), None)? {
+            return terminal.refuse(refusal);
+        }
+        let mut events = reader.account_events(&AccountEventQuery {
+            source: self.source,
+            subject: self.subject,
+            event: self.event,
+            since_ms: self.since.map(|since| since.ms(now_ms)),
+            until_ms: self.until.map(|until| until.ms(now_ms)),
+            window: self.page.window(LIST)?,
+            ..AccountEventQuery::default()
+        })?;
+        let rest = (self.page).cut(LIST, &mut events, |event| event.account_event_id);
+        let events = events.rows;
+        if self.json {
+            page::say(rest, terminal)?;
+            return terminal.json(&events);
+        }
+        if events.is_empty() {
+            let nothing = || "no account event is like that".to_owned();
+            return terminal.refuse(rest.unwrap_or_else(nothing));
+        }
+        let headings = [
+            "AT (UTC)",
+            "SOURCE",
+            "EVENT",
+            "SUBJECT",
+            "WHAT HAPPENED",
+            "WHAT TO DO",
+        ];
+        let text = table(&headings, events.iter().map(row), terminal.width);
+        write!(terminal.data, "{text}")?;
+        page::say(rest, terminal)?;
+        Ok(Exit::Done)
+    }
+}
+
+fn row(event: &AccountEventRecord) -> Vec<String> {
+    let detail = event.detail.as_ref();
+    let detail = detail.map_or_else(String::new, |detail| format!(" ({detail})"));
+    vec![
+        stamp(event.at_ms()),
+        event.source.clone(),
+        event.name.clone(),
+        event.subject.clone(),
+        format!("{}{detail}", event.text),
+        event.remedy.clone(),
+    ]
+}

@@ -1,0 +1,164 @@
+//! How subscribers are told of an account event: as an event of the service, or as a line in a chat.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::alert::{harmless, masked, without_numbers};
+use super::event::Event;
+use crate::catalogue;
+use crate::model::{About, AccountEvent, Subscriber, SubscriberKind};
+
+/// The event with what the catalogue knows of its error.
+pub(crate) fn explained(event: &AccountEvent) -> Cow<'_, AccountEvent> {
+    let entry = event.error_key.as_deref().and_then(catalogue::find);
+    let Some(entry) = entry else {
+        return Cow::Borrowed(event);
+    };
+    let text = event.text.trim_end_matches('.');
+    Cow::Owned(AccountEvent {
+        text: format!("{text}: {}", entry.meaning),
+        remedy: entry.remedy.clone(),
+        ..event.clone()
+    })
+}
+
+/// An account event that is told for the first time.
+pub(crate) struct Notice<'a> {
+    /// It.
+    pub(crate) event: &'a AccountEvent,
+    /// Its source's name.
+    pub(crate) source: &'a str,
+    /// When it happened, ms since 1970 UTC.
+    pub(crate) at_ms: i64,
+}
+
+impl Notice<'_> {
+    /// The payload for subscribers of this kind; `None` for a kind that is not told.
+    pub(crate) fn render(&self, kind: SubscriberKind) -> Option<Vec<u8>> {
+        match kind {
+            SubscriberKind::Events => Some(self.for_systems()),
+            SubscriberKind::Chat => Some(self.for_people()),
+            SubscriberKind::Callback => None,
+        }
+    }
+
+    /// Whether the subscriber wants to be told.
+    pub(crate) fn is_for(&self, subscriber: &Subscriber) -> bool {
+        let wants = match subscriber.kind {
+            SubscriberKind::Events => true,
+            SubscriberKind::Chat => subscriber.alert.account_events,
+            SubscriberKind::Callback => false,
+        };
+        let sources = &subscriber.filter.sources;
+        wants && (sources.is_empty() || sources.iter().any(|source| source == self.source))
+    }
+
+    fn for_systems(&self) -> Vec<u8> {
+        let event = self.event;
+        let data = json!({
+            "source": self.source,
+            "field": event.field,
+            "about": event.about,
+            "event": event.event,
+            "remedy": event.remedy,
+            "detail": event.detail,
+            "template_id": event.template_id,
+            "language": event.language,
+            "account_id": event.account_id,
+            "person": event.person,
+            "person_user_id": event.person_user_id,
+            "provider_time": event.time.text,
+        });
+        let mut data: Map<String, Value> = match data {
+            Value::Object(data) => data,
+            _ => Map::new(),
+        };
+        data.retain(|_, value| !value.is_null());
+        let text = format!("{} {}", event.text, event.remedy);
+        let event = Event {
+            name: &event.name,
+            subject: &event.subject,
+            text: &text,
+            data: &data,
+        };
+        event.render(self.at_ms)
+    }
+
+    fn for_people(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            text: &'a str,
+        }
+        let event = self.event;
+        let mut parts = vec![harmless(&event.text)];
+        if let Some(detail) = &event.detail {
+            let detail = without_numbers(&harmless(detail));
+            parts.push(format!("{} says: {detail}.", self.speaker()));
+        }
+        parts.push(event.remedy.clone());
+        let person = (event.about == About::Contact).then(|| masked(&event.subject));
+        let person = person.map_or_else(String::new, |person| format!(", contact {person}"));
+        parts.push(format!(
+            "({}, source {}{person})",
+            harmless(&event.name),
+            harmless(self.source)
+        ));
+        // A string alone: serialising cannot fail.
+        serde_json::to_vec(&Body {
+            text: &parts.join(" "),
+        })
+        .unwrap_or_default()
+    }
+
+    /// Whose words the detail is.
+    fn speaker(&self) -> &'static str {
+        match self.event.field.as_str() {
+            "template-update" | "marketing-preference" => "Infobip",
+            _ => "Meta",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Words;
+
+    fn stop() -> AccountEvent {
+        let words = Words::of_contact("stop".to_owned());
+        let event = AccountEvent::new("user_preferences", About::Contact, None, &words);
+        let event = event.of_person(Some("+34 600 000 901".to_owned()), None);
+        event.with_detail([Some("<@all> 34600000901 asked".to_owned())])
+    }
+
+    fn render(event: &AccountEvent, kind: SubscriberKind) -> Value {
+        let notice = Notice {
+            event,
+            source: "cloud",
+            at_ms: 1_790_000_000_000,
+        };
+        serde_json::from_slice(&notice.render(kind).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_system_is_told_who_and_a_chat_only_the_last_digits() {
+        let told = render(&stop(), SubscriberKind::Events);
+        assert_eq!(told["type"], "contact.opted_out");
+        assert_eq!(told["timestamp"], "2026-09-21T14:13:20.000Z");
+        assert_eq!(told["data"]["person"], "34600000901");
+        assert_eq!(told["data"]["subject"], "34600000901");
+        assert!(told["data"].get("language").is_none());
+        let text = told["text"].as_str().unwrap();
+        assert!(text.starts_with("A contact wants no marketing messages any more. Send"));
+        let told = render(&stop(), SubscriberKind::Chat);
+        let text = told["text"].as_str().unwrap();
+        assert!(text.contains("Meta says: ‹＠all› …901 asked."), "{text}");
+        assert!(
+            text.ends_with("(contact.opted_out, source cloud, contact …901)"),
+            "{text}"
+        );
+        assert!(!text.contains("600000901"), "{text}");
+    }
+}

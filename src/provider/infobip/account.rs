@@ -1,0 +1,61 @@
+//! Infobip's notices about the account: a template's new state, quality or category, and a person
+//! who wants no marketing any more, or wants it again.
+
+use serde_json::Value;
+
+use super::super::json::{object, text};
+use super::shape::OPT_OUT;
+use super::time;
+use crate::model::{About, AccountEvent, Words};
+
+/// Reads a notice; `None` when it does not say what happened.
+pub(super) fn read(element: &Value) -> Option<AccountEvent> {
+    let content = object(element, "content");
+    let wish = content.and_then(|content| text(content, OPT_OUT));
+    match (content, wish) {
+        (Some(content), Some(wish)) => Some(preference(element, content, wish)),
+        _ => template(element),
+    }
+}
+
+fn preference(element: &Value, content: &Value, wish: String) -> AccountEvent {
+    let words = Words::of_contact(wish);
+    let event = AccountEvent::new("marketing-preference", About::Contact, None, &words);
+    // The envelope's `from` is the same person's.
+    let number = text(content, "from").or_else(|| text(element, "from"));
+    let event = event.of_person(number, text(content, "userId"));
+    let sender = text(content, "sender").map(|sender| format!("to {sender}"));
+    let mut event = event.with_detail([sender, text(content, "description")]);
+    event.time = time::read(element, &["createdAt"]).time;
+    event
+}
+
+fn template(element: &Value) -> Option<AccountEvent> {
+    let change = object(element, "change")?;
+    // As documented and as seen: the member has `new` before its name, or has not.
+    let either = |one, other| text(change, one).or_else(|| text(change, other));
+    let state = either("newStatus", "status");
+    let quality = either("newQualityScore", "qualityScore").or_else(|| text(change, "quality"));
+    let category = either("newCategory", "category");
+    let (words, before) = match (state, quality, category) {
+        (Some(state), ..) => (Words::of_template(state), "previousStatus"),
+        (_, Some(score), _) => (Words::of_template_quality(score), "previousQualityScore"),
+        (.., Some(category)) => (Words::of_template_category(category), "previousCategory"),
+        (None, None, None) => (Words::of_template(text(change, "type")?), "previousStatus"),
+    };
+    let template_id = text(element, "messageTemplateId");
+    let name = text(element, "messageTemplateName");
+    let subject = name.or_else(|| template_id.clone());
+    let event = AccountEvent::new("template-update", About::Template, subject, &words);
+    let reason = text(change, "reason");
+    let event = event.with_detail([
+        reason.filter(|reason| !reason.eq_ignore_ascii_case("none")),
+        text(change, before).map(|before| format!("{before} before")),
+    ]);
+    Some(AccountEvent {
+        template_id,
+        language: text(element, "messageTemplateLanguage"),
+        time: time::read(element, &["timestamp"]).time,
+        ..event
+    })
+}

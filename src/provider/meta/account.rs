@@ -1,0 +1,346 @@
+//! Notices about the account: which of Meta's fields are read, and what stands in each.
+//!
+//! They come beside the statuses, most of them without `metadata`. When it happened says the entry,
+//! whose `time` some bodies write as text. What a notice lacks costs that part alone; one that does
+//! not even say what happened is no event.
+
+use serde_json::Value;
+
+use super::super::json::{Node, is_absent, object, present, scalar, text};
+use super::contacts::Contacts;
+use super::members::Members;
+use super::status::{id, milliseconds};
+use super::surroundings::{Around, Surroundings};
+use crate::model::{About, AccountEvent, ProviderTime, ReportError, Words};
+
+/// The fields that are read, in the order of [`Notice::events`].
+const FIELDS: [&str; 9] = [
+    "account_alerts",
+    "account_settings_update",
+    "account_update",
+    "business_capability_update",
+    "message_template_quality_update",
+    "message_template_status_update",
+    "messaging_handovers",
+    "phone_number_quality_update",
+    "user_preferences",
+];
+
+/// The name under which errors of the channel stand as a field; they have none.
+const ERRORS: &str = "errors";
+
+/// What of a business's capabilities may be limited.
+const LIMITS: [&str; 6] = [
+    "max_daily_conversation_per_phone",
+    "max_daily_conversations_per_business",
+    "max_phone_numbers_per_business",
+    "max_phone_numbers_per_waba",
+    "max_phone_number_per_business",
+    "max_phone_number_per_waba",
+];
+
+/// The value of a change that may be a notice.
+struct Notice<'a> {
+    field: &'static str,
+    value: &'a Value,
+    account_id: Option<String>,
+    contacts: Contacts,
+}
+
+/// The events in a change of this field, or in what a relay made of it; none when it is no notice
+/// that is read.
+pub(super) fn read(field: &str, node: &Node, around: Around) -> Vec<AccountEvent> {
+    let field = FIELDS.into_iter().find(|it| it.eq_ignore_ascii_case(field));
+    let value = node.get("value").filter(Node::is_object);
+    let node = value.as_ref().unwrap_or(node);
+    match (field, value_of(node)) {
+        (Some(field), Some(value)) => notice(field, &value, node, around),
+        _ => Vec::new(),
+    }
+}
+
+/// The events in a value of which a relay dropped the field, as far as its members tell which.
+pub(super) fn read_without_field(node: &Node, around: Around) -> Vec<AccountEvent> {
+    let Some(value) = value_of(node) else {
+        return Vec::new();
+    };
+    let has = |name| present(&value, name).is_some();
+    let field = if has("message_template_id") && (has("event") || has("new_quality_score")) {
+        "message_template_status_update"
+    } else if has("user_preferences") {
+        "user_preferences"
+    } else if has("display_phone_number") && has("event") && has("current_limit") {
+        "phone_number_quality_update"
+    } else {
+        return Vec::new();
+    };
+    notice(field, &value, node, around)
+}
+
+/// An error of the channel, as an event of what stands around it.
+pub(super) fn of_channel(
+    error: &ReportError,
+    surroundings: &Surroundings,
+    around: Around,
+) -> AccountEvent {
+    let code = error.code.map(|code| code.to_string());
+    let words = Words::channel_error(code.unwrap_or_else(|| "unknown".to_owned()));
+    let number = surroundings.sender.clone();
+    let number = number.or_else(|| surroundings.sender_id.clone());
+    let event = AccountEvent::new(ERRORS, About::Channel, number, &words);
+    let mut event = event.with_detail([error.title.clone(), error.details.clone()]);
+    event.error_key = Some(error.key.clone());
+    event.time = time_of(around.time);
+    event.account_id.clone_from(&surroundings.account_id);
+    event
+}
+
+fn notice(field: &'static str, value: &Value, node: &Node, around: Around) -> Vec<AccountEvent> {
+    let members = Members::of(node);
+    let contacts = members.as_ref().and_then(|members| members.get("contacts"));
+    let of_account = object(value, "waba_info").and_then(|info| id(info, &["waba_id"]));
+    let notice = Notice {
+        field,
+        value,
+        account_id: of_account.or_else(|| around.account_id.map(str::to_owned)),
+        contacts: contacts.map(Contacts::read).unwrap_or_default(),
+    };
+    let own_time = text(value, "timestamp");
+    let time = time_of(own_time.as_deref().or(around.time));
+    let mut events = notice.events();
+    for event in &mut events {
+        event.account_id.clone_from(&notice.account_id);
+        if event.time == ProviderTime::default() {
+            event.time = time.clone();
+        }
+    }
+    events
+}
+
+impl Notice<'_> {
+    fn events(&self) -> Vec<AccountEvent> {
+        let single = match self.field {
+            "account_alerts" => self.alert(),
+            "account_settings_update" => Some(self.settings()),
+            "account_update" => self.account(),
+            "business_capability_update" => Some(self.limits()),
+            "messaging_handovers" => self.handover(),
+            "phone_number_quality_update" => self.number(),
+            "user_preferences" => return self.preferences(),
+            // Meta's own pages show either under the name of the other.
+            _ => self.template_state().or_else(|| self.template_quality()),
+        };
+        single.into_iter().collect()
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        text(self.value, name)
+    }
+
+    fn about(&self, about: About, subject: Option<String>, words: &Words) -> AccountEvent {
+        AccountEvent::new(self.field, about, subject, words)
+    }
+
+    fn template_state(&self) -> Option<AccountEvent> {
+        let words = Words::of_template(self.text("event")?);
+        let reason = self.text("reason");
+        let reason = reason.filter(|reason| !reason.eq_ignore_ascii_case("none"));
+        let other = object(self.value, "other_info");
+        let other = |name| other.and_then(|other| text(other, name));
+        let rejection = object(self.value, "rejection_info");
+        let rejection = |name| rejection.and_then(|info| text(info, name));
+        let disabled = object(self.value, "disable_info");
+        let disabled = disabled.and_then(|info| text(info, "disable_date"));
+        Some(self.template(&words).with_detail([
+            reason,
+            other("title"),
+            other("description"),
+            rejection("reason"),
+            rejection("recommendation"),
+            disabled.map(|date| format!("on {date}")),
+        ]))
+    }
+
+    fn template_quality(&self) -> Option<AccountEvent> {
+        let words = Words::of_template_quality(self.text("new_quality_score")?);
+        let before = self.text("previous_quality_score");
+        let before = before.map(|score| format!("{score} before"));
+        Some(self.template(&words).with_detail([before]))
+    }
+
+    fn template(&self, words: &Words) -> AccountEvent {
+        let template_id = id(self.value, &["message_template_id"]);
+        let name = self.text("message_template_name");
+        let subject = name.or_else(|| template_id.clone());
+        let event = self.about(About::Template, subject, words);
+        AccountEvent {
+            template_id,
+            language: self.text("message_template_language"),
+            ..event
+        }
+    }
+
+    fn number(&self) -> Option<AccountEvent> {
+        // Some relays tell of the colour, as Meta does of templates.
+        let word = self.text("event");
+        let word = word.or_else(|| self.text("new_quality_score"))?;
+        let subject = id(self.value, &["display_phone_number", "phone_number_id"]);
+        let limit = self.text("current_limit");
+        let limit = limit.or_else(|| self.text("max_daily_conversations_per_business"));
+        let before = self.text("old_limit");
+        let before = before.or_else(|| self.text("previous_quality_score"));
+        let event = self.about(About::Number, subject, &Words::of_number(word));
+        Some(event.with_detail([
+            limit.map(|limit| format!("limit {limit}")),
+            before.map(|before| format!("{before} before")),
+        ]))
+    }
+
+    fn account(&self) -> Option<AccountEvent> {
+        let event = self.text("event")?;
+        let part = |part: &str, name: &str| text(object(self.value, part)?, name);
+        let words = match part("ban_info", "waba_ban_state") {
+            Some(state) => Words::of_account_as(&state, event),
+            None => Words::of_account(event),
+        };
+        let restrictions = match self.value.get("restriction_info") {
+            Some(Value::Array(all)) => all.iter().collect(),
+            Some(single) => vec![single],
+            None => Vec::new(),
+        };
+        let restrictions = restrictions.into_iter().map(|restriction| {
+            let kind = text(restriction, "restriction_type")?;
+            let until = text(restriction, "expiration");
+            Some(until.map_or(kind.clone(), |until| format!("{kind} until {until}")))
+        });
+        let details = [
+            part("violation_info", "violation_type"),
+            part("ban_info", "waba_ban_date"),
+            part("disconnection_info", "reason"),
+            part("disconnection_info", "initiated_by").map(|by| format!("by {by}")),
+            part("volume_tier_info", "tier"),
+            self.text("country"),
+        ];
+        let event = self.about(About::Account, self.account_id.clone(), &words);
+        Some(event.with_detail(details.into_iter().chain(restrictions)))
+    }
+
+    fn alert(&self) -> Option<AccountEvent> {
+        // Older bodies have the alert's members beside the entity's.
+        let alert = object(self.value, "alert_info").unwrap_or(self.value);
+        let words = Words::alert(text(alert, "alert_type")?);
+        let entity = id(self.value, &["entity_id"]);
+        let subject = entity.or_else(|| self.account_id.clone());
+        let kind = self.text("entity_type");
+        let is_number = kind.is_some_and(|kind| kind.to_ascii_uppercase().contains("PHONE"));
+        let about = if is_number {
+            About::Number
+        } else {
+            About::Account
+        };
+        let event = self.about(about, subject, &words);
+        let part = |name| text(alert, name);
+        Some(event.with_detail([
+            part("alert_severity"),
+            part("alert_status"),
+            part("alert_description"),
+        ]))
+    }
+
+    fn limits(&self) -> AccountEvent {
+        let words = Words::of_account("LIMITS_CHANGED".to_owned());
+        let event = self.about(About::Account, self.account_id.clone(), &words);
+        event.with_detail(LIMITS.map(|name| Some(format!("{name} {}", self.text(name)?))))
+    }
+
+    fn settings(&self) -> AccountEvent {
+        let kind = self.text("type").unwrap_or_else(|| "settings".to_owned());
+        let settings = object(self.value, kind.trim());
+        let number = settings.and_then(|settings| id(settings, &["phone_number_id"]));
+        let about = if number.is_some() {
+            About::Number
+        } else {
+            About::Account
+        };
+        let subject = number.or_else(|| self.account_id.clone());
+        let words = Words::settings(about, kind);
+        let members = settings.and_then(Value::as_object).into_iter().flatten();
+        let others =
+            members.filter(|(name, value)| *name != "phone_number_id" && !is_absent(value));
+        let others = others.map(|(name, value)| {
+            let value = scalar(value).unwrap_or_else(|| value.to_string());
+            Some(format!("{name} {value}"))
+        });
+        self.about(about, subject, &words).with_detail(others)
+    }
+
+    fn handover(&self) -> Option<AccountEvent> {
+        let kind = self.text("type")?;
+        let change = object(self.value, kind.trim());
+        let part = |name| change.and_then(|change| text(change, name));
+        let person = object(self.value, "sender");
+        let person = |names: &[&str]| person.and_then(|person| id(person, names));
+        let number = person(&["phone_number", "wa_id"]);
+        let event = self.about(About::Contact, None, &Words::of_conversation(kind));
+        let event = event.of_person(number, person(&["user_id"]));
+        Some(event.with_detail([
+            part("new_owner_role").map(|role| format!("owned by {role}")),
+            part("previous_owner_role").map(|role| format!("{role} before")),
+        ]))
+    }
+
+    fn preferences(&self) -> Vec<AccountEvent> {
+        let all = match self.value.get("user_preferences") {
+            Some(Value::Array(all)) => all.iter().collect(),
+            Some(single) => vec![single],
+            None => Vec::new(),
+        };
+        let read = |preference: &&Value| self.preference(preference);
+        all.iter().filter_map(read).collect()
+    }
+
+    fn preference(&self, preference: &Value) -> Option<AccountEvent> {
+        let words = Words::of_contact(text(preference, "value")?);
+        let (number, user_id) = (id(preference, &["wa_id"]), id(preference, &["user_id"]));
+        let contact = self.contacts.of(user_id.as_deref(), number.as_deref());
+        let number = number.or_else(|| contact.and_then(|contact| contact.phone.clone()));
+        let user_id = user_id.or_else(|| contact.and_then(|contact| contact.user_id.clone()));
+        let event = self
+            .about(About::Contact, None, &words)
+            .of_person(number, user_id);
+        let part = |name| text(preference, name);
+        let mut event = event.with_detail([part("category"), part("detail")]);
+        event.time = time_of(part("timestamp").as_deref());
+        Some(event)
+    }
+}
+
+fn time_of(told: Option<&str>) -> ProviderTime {
+    let told = told.map(str::trim).filter(|told| !told.is_empty());
+    ProviderTime {
+        text: told.map(str::to_owned),
+        ms: told.and_then(|told| milliseconds(told.parse().ok()?)),
+    }
+}
+
+/// What was opened on the way is no longer one text.
+fn value_of(node: &Node) -> Option<Value> {
+    match node {
+        Node::Slice(_) => node.value().ok().filter(Value::is_object),
+        Node::Object(members) => {
+            let members = members.iter();
+            let members =
+                members.filter_map(|(name, node)| Some((name.to_string(), any_of(node)?)));
+            Some(Value::Object(members.collect()))
+        }
+        Node::Array(_) => None,
+    }
+}
+
+fn any_of(node: &Node) -> Option<Value> {
+    match node {
+        Node::Slice(_) => node.value().ok(),
+        Node::Object(_) => value_of(node),
+        Node::Array(elements) => Some(elements.iter().filter_map(any_of).collect()),
+    }
+}

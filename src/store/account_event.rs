@@ -1,0 +1,160 @@
+//! What is said of account events: one as it is stored, and which of them to list.
+
+use serde::Serialize;
+
+use super::query::{Scope, Window};
+use crate::model::About;
+
+/// A notice of a provider about the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccountEventRecord {
+    /// Its key in the store.
+    pub account_event_id: i64,
+    /// The source that it came by.
+    pub source: String,
+    /// The provider of that source.
+    pub provider: String,
+    /// The provider's field, or our name of its shape.
+    pub field: String,
+    /// What it is about.
+    pub about: About,
+    /// Which of them; empty when the provider named none.
+    pub subject: String,
+    /// The provider's own word for what happened.
+    pub event: String,
+    /// Our stable name of it, as in `template.paused`.
+    pub name: String,
+    /// When the provider says it happened, as received.
+    pub provider_time: Option<String>,
+    /// The same, ms since 1970 UTC; `None` when missing or unusable.
+    pub provider_time_ms: Option<i64>,
+    /// When it first arrived, ms since 1970 UTC.
+    pub received_at_ms: i64,
+    /// How often it came again.
+    pub repeats: u32,
+    /// When it last did, ms since 1970 UTC.
+    pub last_repeat_ms: Option<i64>,
+    /// What happened, in one sentence.
+    pub text: String,
+    /// What to do about it.
+    pub remedy: String,
+    /// What the provider adds, in its own words.
+    pub detail: Option<String>,
+    /// The provider's id of the template.
+    pub template_id: Option<String>,
+    /// The template's language.
+    pub language: Option<String>,
+    /// The business account.
+    pub account_id: Option<String>,
+    /// The person: a number's digits, else a user id.
+    pub person: Option<String>,
+    /// The person's user id, where the number is known too.
+    pub person_user_id: Option<String>,
+    /// The webhook that brought it first.
+    pub webhook_id: i64,
+}
+
+impl AccountEventRecord {
+    /// When it happened: the provider's time, else that of arrival; ms since 1970 UTC.
+    #[must_use]
+    pub fn at_ms(&self) -> i64 {
+        self.provider_time_ms.unwrap_or(self.received_at_ms)
+    }
+}
+
+/// An account event that explains a failure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// What happened, and how long before the failure.
+    pub sentence: String,
+    /// The event.
+    #[serde(flatten)]
+    pub event: AccountEventRecord,
+}
+
+impl Explanation {
+    /// What explains a failure of that time, ms since 1970 UTC.
+    #[must_use]
+    pub fn of(event: AccountEventRecord, failed_at_ms: i64) -> Self {
+        let text = event.text.trim_end_matches('.');
+        let mut letters = text.chars();
+        let first = letters
+            .next()
+            .map(|letter| letter.to_lowercase().to_string());
+        let text = first.unwrap_or_default() + letters.as_str();
+        let before = before(failed_at_ms.saturating_sub(event.at_ms()));
+        // What still holds is no past event.
+        let is_past = text.contains(" was ") || text.contains(" had ");
+        let sentence = if is_past {
+            format!("{text} {before}")
+        } else {
+            format!("{text} (since {before})")
+        };
+        Self { sentence, event }
+    }
+}
+
+/// That many ms, as people say it: `12 minutes before`.
+fn before(ms: i64) -> String {
+    const MINUTE: i64 = 60_000;
+    const UNITS: [(i64, i64, &str); 3] = [
+        (2 * 24 * 60 * MINUTE, 24 * 60 * MINUTE, "day"),
+        (2 * 60 * MINUTE, 60 * MINUTE, "hour"),
+        (MINUTE, MINUTE, "minute"),
+    ];
+    let unit = UNITS.iter().find(|(least, ..)| ms >= *least);
+    match unit.map(|(_, length, word)| (ms / length, word)) {
+        None => "less than a minute before".to_owned(),
+        Some((1, word)) => format!("1 {word} before"),
+        Some((count, word)) => format!("{count} {word}s before"),
+    }
+}
+
+/// Which account events to list, the newest first.
+#[derive(Debug, Clone, Default)]
+pub struct AccountEventQuery {
+    /// Of this source.
+    pub source: Option<String>,
+    /// Of this subject: a template's name or id, a number or a person in any spelling, an account.
+    pub subject: Option<String>,
+    /// Of this name of ours (`template.paused`), or this word of the provider (`PAUSED`).
+    pub event: Option<String>,
+    /// Happened at or after, ms since 1970 UTC.
+    pub since_ms: Option<i64>,
+    /// Happened before, ms since 1970 UTC.
+    pub until_ms: Option<i64>,
+    /// What may be seen; the owner does not matter.
+    pub scope: Scope,
+    /// Which page.
+    pub window: Window,
+}
+
+impl AccountEventQuery {
+    /// The event that is asked for, as both our names and the providers' words are compared.
+    pub(super) fn event_word(&self) -> Option<String> {
+        self.event
+            .as_deref()
+            .map(|event| event.trim().to_lowercase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::before;
+
+    #[test]
+    fn a_span_is_told_as_people_say_it() {
+        const MINUTE: i64 = 60_000;
+        for (ms, expected) in [
+            (0, "less than a minute before"),
+            (MINUTE, "1 minute before"),
+            (12 * MINUTE + 59_000, "12 minutes before"),
+            (119 * MINUTE, "119 minutes before"),
+            (120 * MINUTE, "2 hours before"),
+            (47 * 60 * MINUTE, "47 hours before"),
+            (48 * 60 * MINUTE, "2 days before"),
+        ] {
+            assert_eq!(before(ms), expected, "{ms}");
+        }
+    }
+}

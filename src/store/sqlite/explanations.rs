@@ -1,0 +1,90 @@
+//! The account events that explain a failure: found by its source, its time and its people, chosen by
+//! [`crate::plan::explained`].
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, params};
+
+use super::account_events::{SELECT, read};
+use super::histories::json_list;
+use super::same_person;
+use crate::model::digits;
+use crate::plan::explained::{self, Failure, LOOK_BACK_MS, Past};
+use crate::store::account_event::{AccountEventRecord, Explanation};
+use crate::store::timeline::{MessageRecord, ReportRecord};
+
+/// Events before a failure that are looked at; more than a source has in a usual quarter.
+const MOST_LOOKED_AT: usize = 1000;
+
+/// The events that explain this failure of the message, the latest first.
+pub(super) fn explaining(
+    connection: &Connection,
+    message: &MessageRecord,
+    report: &ReportRecord,
+) -> rusqlite::Result<Vec<Explanation>> {
+    let at_ms = report.provider_time_ms.unwrap_or(report.received_at_ms);
+    let people = [
+        &report.participant,
+        &report.recipient,
+        &report.recipient_user_id,
+        &message.recipient,
+    ];
+    let mut names = BTreeSet::new();
+    for person in people.into_iter().flatten() {
+        let source = std::slice::from_ref(&message.source);
+        names.extend(same_person::names_of(connection, &digits(person), source)?);
+    }
+    let found: Vec<AccountEventRecord> = connection
+        .prepare_cached(&format!(
+            "{SELECT} WHERE source_id = (SELECT source_id FROM message WHERE message_id = ?1) \
+             AND coalesce(provider_time_ms, received_at_ms) BETWEEN ?2 AND ?3 \
+             AND (about <> 'contact' OR person IN (SELECT value FROM json_each(?4)) \
+             OR person_user_id IN (SELECT value FROM json_each(?4))) \
+             ORDER BY coalesce(provider_time_ms, received_at_ms) DESC LIMIT ?5"
+        ))?
+        .query_map(
+            params![
+                message.message_id,
+                at_ms.saturating_sub(LOOK_BACK_MS),
+                at_ms,
+                json_list(&Vec::from_iter(names)),
+                MOST_LOOKED_AT,
+            ],
+            read,
+        )?
+        .collect::<rusqlite::Result<_>>()?;
+    let account_id: Option<String> = connection
+        .prepare_cached("SELECT account_id FROM report WHERE report_id = ?1")?
+        .query_row([report.report_id], |row| row.get(0))?;
+    let told = message.registration.as_ref();
+    let error = report.errors.first();
+    let failure = Failure {
+        at_ms,
+        error_key: error.map(|error| error.error_key.as_str()),
+        details: error.and_then(|error| error.details.as_deref()),
+        template_name: told.and_then(|told| told.template_name.as_deref()),
+        template_language: told.and_then(|told| told.template_language.as_deref()),
+        template_id: report.template_id.as_deref(),
+        sender: message.sender.as_deref(),
+        account_id: account_id.as_deref(),
+    };
+    let past: Vec<Past<'_>> = found.iter().map(past).collect();
+    let places = explained::explaining(&past, &failure);
+    let explaining = places.into_iter().filter_map(|place| found.get(place));
+    Ok(explaining
+        .map(|event| Explanation::of(event.clone(), at_ms))
+        .collect())
+}
+
+fn past(event: &AccountEventRecord) -> Past<'_> {
+    Past {
+        at_ms: event.at_ms(),
+        about: event.about,
+        subject: &event.subject,
+        event: &event.event,
+        name: &event.name,
+        template_id: event.template_id.as_deref(),
+        language: event.language.as_deref(),
+        account_id: event.account_id.as_deref(),
+    }
+}

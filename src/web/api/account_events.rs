@@ -1,0 +1,166 @@
+//! `/account-events`: what the providers said of the account, its templates, numbers and contacts.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::input::Query;
+use super::page::{Page, Paging};
+use super::time::{Moment, Time};
+use super::whole::Whole;
+use super::{Asked, Reply, done};
+use crate::model::About;
+use crate::store::account_event::{AccountEventQuery, AccountEventRecord, Explanation};
+use crate::store::query::Scope;
+
+/// A notice of a provider about the account.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AccountEvent)]
+pub(super) struct View {
+    /// Its key.
+    id: i64,
+    /// The source that it came by.
+    source: String,
+    /// The provider of that source.
+    provider: String,
+    /// When it happened: the provider's time, else that of arrival.
+    at: Time,
+    /// The provider's time as received; null when it gave none.
+    provider_time: Option<String>,
+    /// When it first arrived.
+    received_at: Time,
+    /// The provider's field, or our name of its shape.
+    #[schema(example = "message_template_status_update")]
+    field: String,
+    /// What it is about.
+    about: About,
+    /// Which of them: a template's name, a number, an account's id, a person's number or id; empty
+    /// when the provider named none.
+    #[schema(example = "order_update")]
+    subject: String,
+    /// The provider's own word for what happened.
+    #[schema(example = "PAUSED")]
+    event: String,
+    /// Our stable name of it.
+    #[schema(example = "template.paused")]
+    name: String,
+    /// What happened, in one sentence.
+    #[schema(example = "Template order_update was paused by Meta.")]
+    text: String,
+    /// What to do about it.
+    remedy: String,
+    /// What the provider adds, in its own words.
+    detail: Option<String>,
+    /// The provider's id of the template.
+    template_id: Option<String>,
+    /// The template's language.
+    language: Option<String>,
+    /// The business account.
+    account_id: Option<String>,
+    /// The person: a number's digits, else a user id.
+    person: Option<String>,
+    /// The person's user id, where the number is known too.
+    person_user_id: Option<String>,
+    /// How often it came again.
+    repeats: u32,
+    /// When it last did.
+    last_repeat_at: Option<Time>,
+    /// The webhook that brought it first.
+    webhook_id: i64,
+}
+
+impl From<AccountEventRecord> for View {
+    fn from(record: AccountEventRecord) -> Self {
+        Self {
+            id: record.account_event_id,
+            at: Time(record.at_ms()),
+            source: record.source,
+            provider: record.provider,
+            provider_time: record.provider_time,
+            received_at: Time(record.received_at_ms),
+            field: record.field,
+            about: record.about,
+            subject: record.subject,
+            event: record.event,
+            name: record.name,
+            text: record.text,
+            remedy: record.remedy,
+            detail: record.detail,
+            template_id: record.template_id,
+            language: record.language,
+            account_id: record.account_id,
+            person: record.person,
+            person_user_id: record.person_user_id,
+            repeats: record.repeats,
+            last_repeat_at: record.last_repeat_ms.map(Time),
+            webhook_id: record.webhook_id,
+        }
+    }
+}
+
+/// An account event that explains a failure.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Explanation)]
+pub(super) struct ExplanationView {
+    /// What happened, and how long before the failure.
+    #[schema(example = "template order_update was paused by Meta 12 minutes before")]
+    sentence: String,
+    /// The event.
+    #[serde(flatten)]
+    event: View,
+}
+
+impl From<Explanation> for ExplanationView {
+    fn from(explanation: Explanation) -> Self {
+        Self {
+            sentence: explanation.sentence,
+            event: View::from(explanation.event),
+        }
+    }
+}
+
+/// Which account events.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// Only those of this source.
+    source: Option<String>,
+    /// Only those of this subject: a template's name or id, an account's id, or a number or person
+    /// in any spelling.
+    subject: Option<String>,
+    /// Only this event, by our name (`template.paused`) or the provider's word (`PAUSED`).
+    event: Option<String>,
+    /// Only those that happened at or after.
+    #[param(value_type = Option<String>, example = "2h")]
+    since: Option<Moment>,
+    /// Only those that happened before.
+    #[param(value_type = Option<String>, example = "2h")]
+    until: Option<Moment>,
+    /// At most this many; 50 when left out.
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
+    limit: Option<Whole<1, 100>>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Account events, the latest to arrive first.
+#[utoipa::path(get, path = "/account-events", tag = "account events", params(ListQuery),
+    responses((status = 200, description = "One page.", body = Page<View>)))]
+pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
+    let now_ms = asked.shared.clock.now_ms();
+    let paging = Paging::new("account-events", query.limit, query.cursor.as_deref())?;
+    asked.narrowed(query.source.as_deref(), None).await?;
+    let query = AccountEventQuery {
+        source: query.source,
+        subject: query.subject,
+        event: query.event,
+        since_ms: query.since.map(|since| since.ms(now_ms)),
+        until_ms: query.until.map(|until| until.ms(now_ms)),
+        scope: Scope::from(&asked.caller),
+        window: paging.window(),
+    };
+    let rows = asked
+        .read(move |reader| reader.account_events(&query))
+        .await?;
+    done(&paging.page(rows, |row| row.account_event_id, View::from))
+}

@@ -1,0 +1,73 @@
+//! What of the account is forgotten: with its person, and in time.
+
+use std::time::Duration;
+
+use tickrelay::clock::Clock;
+use tickrelay::operations::{Answer, EraseOptions, Request};
+
+use super::{DAY, PERSON, T0, events, preference, started, template};
+use crate::support::{TestApp, until};
+
+#[actix_web::test]
+async fn a_person_goes_with_the_events_about_it_under_each_name_and_others_stay() {
+    let app = TestApp::boot_with(started(), |_| {}).await;
+    let ops = events(&app).await;
+    let body = preference("stop", T0);
+    assert_eq!(app.post("cloud", body.clone()).await, 200);
+    assert_eq!(
+        app.post(
+            "cloud",
+            body.replace(PERSON, "34600000902").replace("901", "902")
+        )
+        .await,
+        200
+    );
+    app.settled().await;
+    assert_eq!(ops.count(), 2);
+    let erase = async |dry_run| {
+        let person = "ES.13490000000000000901".to_owned();
+        let options = EraseOptions {
+            dry_run,
+            vacuum: false,
+        };
+        match app.order(Request::Erase { person, options }).await {
+            Answer::Erased(erased) => erased,
+            other => panic!("{other:?}"),
+        }
+    };
+    let found = erase(true).await;
+    assert_eq!(
+        (found.account_events, found.forwards, found.bodies),
+        (1, 1, 1)
+    );
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM account_event"), 2);
+    assert_eq!(erase(false).await, found);
+    let left = "SELECT (SELECT group_concat(person) FROM account_event), \
+                (SELECT count(*) FROM forward), (SELECT count(*) FROM payload), \
+                (SELECT count(*) FROM attempt), (SELECT count(*) FROM webhook WHERE body IS NOT NULL)";
+    assert_eq!(app.rows(left), [["34600000902", "1", "1", "1", "1"]]);
+    assert!(erase(false).await.is_nothing());
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn account_events_are_kept_as_long_as_messages() {
+    let (clock, hand) = Clock::manual(T0 * 1000);
+    let app = TestApp::boot_with(clock, |config| config.store.retention.messages_days = 3).await;
+    app.post("cloud", template("PAUSED", "old", T0)).await;
+    app.post("cloud", template("PAUSED", "again", T0)).await;
+    let left = || app.rows("SELECT subject FROM account_event ORDER BY account_event_id");
+    // The clock jumps, and nothing is pruned for a day.
+    hand.advance(2 * DAY);
+    app.post("cloud", template("PAUSED", "again", T0)).await;
+    assert_eq!(left(), [["old"], ["again"]]);
+    let enough_ms = (T0 + 84 * 3600) * 1000;
+    until("the old one is gone and what came again is kept", || {
+        if app.now_ms() < enough_ms {
+            hand.advance(Duration::from_hours(1));
+        }
+        left() == [["again"]]
+    })
+    .await;
+    app.stop().await;
+}
