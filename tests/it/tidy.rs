@@ -52,6 +52,10 @@ const LONG_FILES: &[(&str, &str)] = &[
         "a subscriber's columns, written and read in one place",
     ),
     (
+        "src/store/sqlite/texts.rs",
+        "one row for each table and column in which a person may be named",
+    ),
+    (
         "src/web/api/subscribers.rs",
         "each field of a subscriber in three shapes: shown, new, changed",
     ),
