@@ -116,7 +116,7 @@ pub enum Change {
     /// Not one of our statuses: stored, shown, counted.
     NotAStatus,
     /// A message known as WhatsApp went another way: stored, shown, counted. What it means for
-    /// WhatsApp, where it means anything, is a report of its own ([`Kind::Fallback`]).
+    /// WhatsApp, where it means anything, is a report of its own ([`Fallback`](crate::model::Kind::Fallback)).
     OtherChannel,
 }
 
