@@ -52,6 +52,12 @@ fn told_by_members(element: &Value, parties: &Parties) -> Option<&'static str> {
         Some("mms")
     } else if has("smsCount") || has("mccMnc") {
         Some("sms")
+    } else if object(element, "platform").is_some()
+        || has("campaignReferenceId")
+        || has("networkId")
+    {
+        // Reports of SMS, Viber and RCS have these, and none of WhatsApp.
+        Some(UNKNOWN_CHANNEL)
     } else {
         None
     }
@@ -152,6 +158,13 @@ mod tests {
             (json!({"channel": " ", "smsCount": 1}), Some("sms")),
             (json!({"channel": 7, "mccMnc": 21910}), Some("sms")),
             (json!({"mccMnc": null, "smsCount": ""}), None),
+            (
+                json!({"mccMnc": null, "platform": {"entityId": "e"}}),
+                Some("unknown"),
+            ),
+            (json!({"campaignReferenceId": "c"}), Some("unknown")),
+            (json!({"networkId": 12}), Some("unknown")),
+            (json!({"platform": {}, "campaignReferenceId": " "}), None),
             (
                 json!({"interactionType": "BASIC", "mccMnc": "21910"}),
                 Some("rcs"),

@@ -11,12 +11,22 @@ const STRUCTURE_UNAVAILABLE: &str = "meta:structure_unavailable";
 /// The errors in an `errors` member, in their order; a single object counts as one.
 pub(super) fn all(errors: Option<&Value>) -> Vec<ReportError> {
     match errors {
-        Some(Value::Array(errors)) => errors.iter().filter_map(one).collect(),
+        Some(Value::Array(errors)) => without_empty(errors.iter().filter_map(one).collect()),
         // Alone, an empty object is no error; in a list it is one of which nothing is said.
         Some(Value::Object(members)) if members.is_empty() => Vec::new(),
         Some(single) => one(single).into_iter().collect(),
         None => Vec::new(),
     }
+}
+
+/// The errors that say something; where none does, one that says nothing.
+fn without_empty(mut errors: Vec<ReportError>) -> Vec<ReportError> {
+    if errors.iter().all(says_nothing) {
+        errors.truncate(1);
+    } else {
+        errors.retain(|error| !says_nothing(error));
+    }
+    errors
 }
 
 /// Whether an error says neither which nor why.
@@ -184,6 +194,19 @@ mod tests {
         check(json!({"code": 131_047.5}), None, None, "meta:unknown");
         check(json!({"code": 139_999}), None, None, "meta:139999");
         check(json!({"title": "T"}), Some("T"), None, "meta:unknown");
+    }
+
+    #[test]
+    fn an_error_that_says_nothing_hides_no_other() {
+        let codes = |errors: &Value| -> Vec<Option<i64>> {
+            all(Some(errors)).iter().map(|error| error.code).collect()
+        };
+        let known = json!({"code": 131_026, "title": "Message undeliverable"});
+        for empty in [json!({}), json!({"code": "", "title": null})] {
+            assert_eq!(codes(&json!([empty, known])), [Some(131_026)], "{empty}");
+            assert_eq!(codes(&json!([known, empty])), [Some(131_026)], "{empty}");
+            assert_eq!(codes(&json!([empty, empty])), [None], "{empty}");
+        }
     }
 
     #[test]
