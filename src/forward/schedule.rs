@@ -117,7 +117,8 @@ impl Schedule {
     }
 }
 
-fn millis(duration: Duration) -> i64 {
+/// Whole ms, as many as fit.
+pub(in crate::forward) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 

@@ -25,7 +25,7 @@ use crate::forward::guard::{Target, TargetError};
 use crate::forward::lane::{Fate, Lane};
 use crate::forward::own_headers::Known;
 use crate::forward::pace::Pace;
-use crate::forward::schedule::Schedule;
+use crate::forward::schedule::{Schedule, millis};
 use crate::forward::sender::{Request, Short};
 use crate::forward::verdict::{self, Ended};
 use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberKind, SubscriberState};
@@ -597,8 +597,4 @@ impl LaneTask {
 /// The answer of the refill under way; none is awaited when there is none.
 async fn answer(refilling: &mut Option<Refilling>) -> Option<Result<Fresh, Error>> {
     Some(refilling.as_mut()?.await)
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -38,8 +38,15 @@ pub(super) fn repaired<T: DeserializeOwned>(mut value: Value, mut faults: Vec<Fa
             break;
         }
         // An optional field is as good as left out; a required one gets what it can be read as.
+        // What belongs into an object hangs on its type: without that nothing is said of the rest.
+        // A list in its place has that first.
+        let typed = place.strip_suffix("/type").or(place.strip_suffix("/0"));
+        let taken = match typed {
+            Some(object) if text.starts_with("unknown variant") => object,
+            _ => &place,
+        };
         let removed =
-            !text.starts_with("missing field `") && !is_known && remove(&mut value, &place);
+            !text.starts_with("missing field `") && !is_known && remove(&mut value, taken);
         if !removed {
             let attempt = tried.entry(place.clone()).or_default();
             let Some(stand_in) = stand_in(*attempt, &text) else {
