@@ -192,7 +192,7 @@ async fn what_is_wrong_with_a_replay_is_named() {
     let admin = app.caller(Role::Admin).await;
     app.subscribe("crm", "http://127.0.0.1:9/").await;
     let cases = [
-        (json!({}), &["/subscriber"][..]),
+        (json!({}), &["/subscriber", "/missed"][..]),
         (
             json!({"subscriber": "nobody", "missed": true}),
             &["/subscriber"],
@@ -211,18 +211,30 @@ async fn what_is_wrong_with_a_replay_is_named() {
             &["/states/1"],
         ),
         (
-            json!({"subscriber": "crm", "states": ["lost"]}),
+            json!({"subscriber": "crm", "states": ["lost"], "missed": true}),
             &["/states/0"],
         ),
-        (json!({"subscriber": "crm", "since": "2d"}), &["/since"]),
-        (json!({"subscriber": "crm", "until": 5}), &["/until"]),
+        (
+            json!({"subscriber": "crm", "since": "soon", "missed": true}),
+            &["/since"],
+        ),
+        (
+            json!({"subscriber": "crm", "until": 5, "missed": true}),
+            &["/until"],
+        ),
         (
             json!({"subscriber": "crm", "since": "2026-01-02T00:00:00Z", "until": "2026-01-02T00:00:00Z"}),
             &["/until"],
         ),
-        (json!({"subscriber": "crm", "error": "131026"}), &["/error"]),
+        (
+            json!({"subscriber": "crm", "missed": true, "error": "131026"}),
+            &["/error"],
+        ),
         (json!({"subscriber": "crm", "source": "acme"}), &["/source"]),
-        (json!({"subscriber": "crm", "status": "seen"}), &["/status"]),
+        (
+            json!({"subscriber": "crm", "missed": true, "status": "seen"}),
+            &["/status"],
+        ),
         (
             json!({"subscriber": "crm", "missed": true, "new_id": 1}),
             &["/new_id"],

@@ -39,12 +39,22 @@ pub(super) fn tamper(trial: &Trial) {
             "DROP INDEX report_identity; CREATE TEMP TABLE double AS SELECT * FROM report",
         )
         .unwrap();
+    // What is generated is not written.
+    let columns: String = connection
+        .query_row(
+            "SELECT group_concat(name) FROM pragma_table_info('report')",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
     connection
         .execute_batch("UPDATE double SET report_id = report_id + 1000000")
         .unwrap();
     change(
-        "INSERT INTO report SELECT * FROM double WHERE message_id = \
-         (SELECT message_id FROM message WHERE provider_message_id = ?1)",
+        &format!(
+            "INSERT INTO report ({columns}) SELECT {columns} FROM double WHERE message_id = \
+             (SELECT message_id FROM message WHERE provider_message_id = ?1)"
+        ),
         next(any),
     );
     // Sent again.
