@@ -344,9 +344,18 @@ impl Core {
             self.commit(Vec::new());
         }
         // A store that is dropped may lie in a folder that is removed with it.
-        if !self.finish() && is_stopped {
+        if !self.finish() && is_stopped && self.stays() {
             std::process::exit(70);
         }
+    }
+
+    /// Whether the store's file stays where it is: a folder that is being removed takes it along
+    /// a moment after its log, and then nothing is left that a start could find.
+    fn stays(&self) -> bool {
+        (0..50).all(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            self.path.exists()
+        })
     }
 
     /// How long it waits for work before it looks around.
