@@ -43,11 +43,14 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Environment, Flag, Inputs, LoadError, Loaded};
 use crate::model::plain;
-use crate::store::Error;
+use crate::store::{Error, Loss};
 pub use terminal::{Exit, Terminal};
 
 /// The file that is read when none is named and it is there.
 const DEFAULT_FILE: &str = "tickrelay.toml";
+
+/// The exit code after a [`Loss`] of the store, for what supervises the service: `EX_SOFTWARE`.
+const STORE_LOST: u8 = 70;
 
 /// Relays the ticks of WhatsApp messages from the providers to whoever needs them.
 #[derive(Debug, Parser)]
@@ -239,7 +242,8 @@ pub fn main() -> ExitCode {
             if let Some(done) = terminal.done {
                 let _ = writeln!(terminal.talk, "It was done all the same: {done}.");
             }
-            ExitCode::from(2)
+            let is_lost = error.chain().any(<dyn std::error::Error>::is::<Loss>);
+            ExitCode::from(if is_lost { STORE_LOST } else { 2 })
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::operations::Operations;
 use crate::poll::Polling;
 use crate::receive::Reception;
 use crate::replay::Replaying;
-use crate::store::{Options, Store};
+use crate::store::{Loss, Options, Store};
 use crate::watch::Watch;
 use crate::web::api::Api;
 use crate::web::{self, Bodies, Failures, Web};
@@ -226,10 +226,12 @@ impl Server {
     }
 
     /// Runs until `shutdown` resolves; then stops accepting, lets what is in flight end
-    /// (for the configured grace at most), settles and closes the store.
+    /// (for the configured grace at most), settles and closes the store. When the store can serve
+    /// no longer, it ends at once and by itself.
     ///
     /// # Errors
-    /// When the HTTP server cannot start or ends with an error.
+    /// [`Loss`](crate::store::Loss) when the store failed, or lacks what was acknowledged;
+    /// another error when the HTTP server cannot start or ends with one.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let (stop, stopped) = watch::channel(false);
         let store = self.shared.store.clone();
@@ -253,9 +255,8 @@ impl Server {
         let handle = http.handle();
         let http = tokio::spawn(http);
         tracing::info!(%address, store = %store.path().display(), durability = store.durability().as_str(), "serving");
-        shutdown.await;
-        tracing::info!("stopping");
-        let ended = stop_all(handle, http, self.grace, async move {
+        let grace = until_stopped(shutdown, &store).await.map(|()| self.grace);
+        let ended = stop_all(handle, http, grace, async move {
             stop.send_replace(true);
             for task in [
                 forwarding,
@@ -272,7 +273,7 @@ impl Server {
             operations.finished().await;
         })
         .await;
-        store.close().await;
+        store.close().await?;
         tracing::info!("stopped");
         ended
     }
@@ -283,14 +284,33 @@ fn open_files() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// First no new request, then no new attempt, each within the grace.
+/// Waits until the service is to stop, or its store can serve no longer.
+async fn until_stopped(shutdown: impl Future<Output = ()>, store: &Store) -> Result<(), Loss> {
+    tokio::select! {
+        () = shutdown => {
+            tracing::info!("stopping");
+            Ok(())
+        }
+        loss = store.lost() => {
+            tracing::error!(
+                %loss,
+                "store.failed: nothing is acknowledged any more, and the service ends, to be \
+                 started again"
+            );
+            Err(loss)
+        }
+    }
+}
+
+/// First no new request, then no new attempt, each within the grace; at once after a loss.
 async fn stop_all(
     handle: ServerHandle,
     http: JoinHandle<std::io::Result<()>>,
-    grace: Duration,
+    grace: Result<Duration, Loss>,
     drain: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    handle.stop(true).await;
+    handle.stop(grace.is_ok()).await;
+    let grace = grace.unwrap_or_default();
     if tokio::time::timeout(grace, drain).await.is_err() {
         tracing::warn!(
             grace_s = grace.as_secs(),

@@ -16,6 +16,7 @@ mod clock_hold;
 mod feed;
 pub mod idempotency;
 mod keys;
+mod loss;
 mod opening;
 pub mod overview;
 mod person;
@@ -47,6 +48,7 @@ use crate::provider::{ParseError, Parsed, Provider};
 pub use clock_hold::HeldClock;
 pub use feed::{Feed, Taken};
 pub use keys::{KeysRecord, Resealed, SealedPlace};
+pub use loss::Loss;
 pub use opening::{Durability, KeySource, Options};
 pub use person::Person;
 pub use registration::{RegisterOutcome, Registered, Registering, TemplateRecord};
@@ -95,10 +97,10 @@ pub enum Error {
          /readyz says 200"
     )]
     Displaced,
-    /// The same happened while it was done: it may be kept, and may be lost.
+    /// The same happened while it was done, or the store failed: it may be kept, and may be lost.
     #[error(
-        "a file of the store was moved, removed or replaced meanwhile: it may have been done; \
-         look before you ask again"
+        "the store failed, or a file of it was moved, removed or replaced meanwhile: it may have \
+         been done; look before you ask again"
     )]
     Unconfirmed,
     /// The query took longer than a reader may.

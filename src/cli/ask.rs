@@ -59,7 +59,7 @@ pub(super) fn perform(
                 format!("the replay {id} was begun, and goes on when the service runs")
             })?;
         }
-        store.close().await;
+        store.close().await.context("what was done may be lost")?;
         Ok(answer)
     })
 }

@@ -31,7 +31,8 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Exit> {
     }
     let log = start_log(&loaded.config.log)?;
     raise_open_files();
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
         let mut hung_up = signal(SignalKind::hangup())?;
         let mut terminated = signal(SignalKind::terminate())?;
         let mut interrupted = signal(SignalKind::interrupt())?;
@@ -54,6 +55,10 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Exit> {
                     }
                 }
                 // Whoever signals again will not wait; what is stored is safe, as in a crash.
+                #[expect(
+                    clippy::exit,
+                    reason = "the command's own choice: nothing is waited for"
+                )]
                 tokio::spawn(async move {
                     let code = tokio::select! {
                         _ = terminated.recv() => 128 + SignalKind::terminate().as_raw_value(),
@@ -64,8 +69,12 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Exit> {
                 });
             })
             .await
-    })?;
-    Ok(Exit::Done)
+    });
+    if ended.is_err() {
+        // Reads that are under way hold up no end.
+        runtime.shutdown_background();
+    }
+    ended.map(|()| Exit::Done)
 }
 
 /// What SIGHUP changes.

@@ -25,6 +25,7 @@ mod former;
 mod forwards;
 pub(super) mod found;
 mod group;
+mod handle;
 mod histories;
 mod idempotency;
 mod import;
@@ -33,6 +34,8 @@ mod listing;
 mod log_copy;
 mod log_cut;
 mod log_lock;
+#[cfg(test)]
+mod losses;
 mod mentions;
 mod messages;
 mod missing;
@@ -82,16 +85,18 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Notify, oneshot};
 
 use super::clock_hold::{ClockHold, HeldClock};
+use super::loss::LossSignal;
 use super::{
-    Accepted, Arrival, Durability, Error, Feed, Health, Held, Options, Refill, Settlement,
+    Accepted, Arrival, Durability, Error, Feed, Health, Held, Loss, Options, Refill, Settlement,
     StateChange, Subscribers,
 };
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use files::{Files, OwnedFile};
 use former::FormerLock;
+use handle::Writer;
 use keys::Keys;
-use writer::{Core, Job, Writer};
+use writer::{Core, Job};
 
 /// How long a commit waits for a foreign writer; none is foreseen, but it must not fail at once.
 const BUSY_PATIENCE: Duration = Duration::from_secs(2);
@@ -168,7 +173,10 @@ impl Store {
         import::into(&mut connection, options, (found, clock.now_ms()), &keys)?;
         errors::fill(&mut connection)?;
         if let Err(error) = tending::clear_log(&connection, &options.path) {
-            disk::end_if_unsynced(&error);
+            let loss = LossSignal::default();
+            if disk::report_unsynced(&loss, &error) {
+                return Err(backend("cannot empty the log".to_owned(), Loss::Unsynced));
+            }
             tracing::warn!(%error, "store.checkpoint_failed");
         }
         let tokens = Arc::new(tokens::Tokens::load(&connection)?);
@@ -215,7 +223,10 @@ impl Store {
     pub async fn accept(&self, arrival: Arrival) -> Result<Accepted, Error> {
         let (reply, answer) = oneshot::channel();
         self.writer.accept(Box::new(arrival), reply)?;
-        answer.await.map_err(|_| Error::Closed)?
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.writer.unanswered().await),
+        }
     }
 
     /// Writes down the end of an attempt with the next group, 20 ms from now at most.
@@ -304,12 +315,22 @@ impl Store {
 
     /// Commits what waits, moves the WAL into the file, ends the writer and gives the store up:
     /// clones that a thread of the HTTP server still holds must not keep the next owner out.
-    pub async fn close(&self) {
-        self.writer.close().await;
+    ///
+    /// # Errors
+    /// When not all that was acknowledged is left in the store's files, or the store failed before.
+    pub async fn close(&self) -> Result<(), Loss> {
+        let closed = self.writer.close().await;
         self.file.release();
         if let Some(former) = self.former.as_ref() {
             former.release();
         }
+        closed
+    }
+
+    /// Waits until the store can serve no longer. From then on it acknowledges nothing: its owner
+    /// closes it and opens it again, best in another process.
+    pub async fn lost(&self) -> Loss {
+        self.writer.lost().await
     }
 
     /// Reads beside the writer, off the asker's thread; see [`reader::Reader::read`].
@@ -352,7 +373,10 @@ impl Store {
             // The asker may be gone; what was done stays done.
             let _ = reply.send(done);
         })));
-        answer.await.map_err(|_| Error::Closed)?
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.writer.unanswered().await.into()),
+        }
     }
 }
 

@@ -88,7 +88,7 @@ async fn whose_failure_contradicts_whose_delivery_is_the_same_in_every_order() {
             assert_eq!(state(folder.path(), &name(order)), expected, "{order:?}");
         }
     }
-    store.close().await;
+    store.close().await.unwrap();
 }
 
 /// A status of a message to a group, of these members or of all.

@@ -257,7 +257,7 @@ async fn every_order_of_six_webhooks_is_stored_as_one_state() {
             assert_eq!(state(folder.path(), &name(order)), expected, "{order:?}");
         }
     }
-    store.close().await;
+    store.close().await.unwrap();
 }
 
 /// One report with any of what a message can learn from one.
@@ -366,12 +366,12 @@ fn any_order_repeats_batches_and_restart_end_in_one_state() {
                     batch.iter().map(|index| reports[*index].clone()).collect();
                 store.accept(arrival(&told, &batch)).await.unwrap();
                 if index == restart {
-                    store.close().await;
+                    store.close().await.unwrap();
                     drop(store);
                     store = open(folder.path());
                 }
             }
-            store.close().await;
+            store.close().await.unwrap();
         });
         prop_assert_eq!(state(folder.path(), &told), state(folder.path(), &plain));
         Ok(())

@@ -117,9 +117,14 @@ impl TestApp {
     }
 
     /// Stops the service as SIGTERM does; the folder stays until the app is dropped.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(self) {
+        self.end().await.unwrap();
+    }
+
+    /// As `stop`; returns how the service ended.
+    pub(crate) async fn end(mut self) -> anyhow::Result<()> {
         self.stop.take().unwrap().send(()).unwrap();
-        self.running.take().unwrap().await.unwrap().unwrap();
+        self.running.take().unwrap().await.unwrap()
     }
 
     /// The SQLite file.

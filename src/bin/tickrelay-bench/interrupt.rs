@@ -30,6 +30,7 @@ pub(super) fn is_interrupted() -> bool {
 
 /// From now on Ctrl-C, a request to terminate and a closed terminal end what runs; the second
 /// time, this process at once.
+#[expect(clippy::exit, reason = "a second signal waits for nothing")]
 pub(super) fn watch() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -13,9 +13,9 @@ use super::secrets::{Sealed, with_keys};
 use super::writer::Core;
 use super::{Store, audit, backend, disk, idempotency, subscribers};
 use crate::model::Subscriber;
-use crate::store::Error;
 use crate::store::audit::Change;
 use crate::store::idempotency::Kept;
+use crate::store::{Error, Loss};
 
 /// What is written down with a change, in its transaction.
 #[derive(Debug, Default)]
@@ -131,8 +131,11 @@ impl Core {
         act: impl FnOnce(&mut Changing<'_>) -> Result<A, E>,
         entry: impl FnOnce(&A) -> Entry,
     ) -> Result<A, E> {
+        let shared = Arc::clone(&self.shared);
         let failed = |error: rusqlite::Error| {
-            disk::end_if_unsynced(&error);
+            if disk::report_unsynced(&shared.loss, &error) {
+                return Error::Unconfirmed;
+            }
             backend("cannot commit the change".to_owned(), error)
         };
         self.pending.begin();
@@ -176,8 +179,9 @@ impl Core {
             && let Err(error) = self.tokens.reload(&self.connection)
         {
             // Were an older state kept, a token that was revoked would still be let in.
+            self.tokens.forget();
+            self.shared.loss.report(Loss::Tokens);
             tracing::error!(%error, "store.tokens_unread");
-            std::process::exit(70);
         }
         if after.replays {
             self.replays.notify_one();
@@ -206,8 +210,11 @@ impl Core {
         act: impl FnOnce(&Connection, i64) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let now_ms = self.clock.now_ms();
+        let shared = Arc::clone(&self.shared);
         let wrap = |error: rusqlite::Error| {
-            disk::end_if_unsynced(&error);
+            if disk::report_unsynced(&shared.loss, &error) {
+                return Error::Unconfirmed;
+            }
             backend(format!("cannot {attempted}"), error)
         };
         self.pending.begin();

@@ -14,10 +14,11 @@ use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
-use super::disk::end_if_unsynced;
+use super::disk::report_unsynced;
 use super::{backend, connect, keep_log, set_durability};
 use crate::metrics::Metrics;
-use crate::store::{Durability, Error, Options};
+use crate::store::loss::LossSignal;
+use crate::store::{Durability, Error, Loss, Options};
 
 /// Passes over the WAL in one go: each is shorter than the one before, in the same measure as
 /// less was committed during that.
@@ -31,6 +32,7 @@ pub(super) struct Checkpointer {
     path: PathBuf,
     durability: Durability,
     metrics: Arc<Metrics>,
+    loss: LossSignal,
     state: Arc<State>,
     running: Option<(SyncSender<()>, JoinHandle<()>)>,
 }
@@ -44,8 +46,9 @@ struct State {
 
 impl Checkpointer {
     /// That of a store.
-    pub(super) fn new(options: &Options, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(options: &Options, metrics: Arc<Metrics>, loss: LossSignal) -> Self {
         Self {
+            loss,
             path: options.path.clone(),
             durability: options.durability,
             metrics,
@@ -63,11 +66,12 @@ impl Checkpointer {
             Some(running) => running,
             none => {
                 let (state, metrics) = (Arc::clone(&self.state), Arc::clone(&self.metrics));
-                none.insert(start(&self.path, self.durability, state, metrics)?)
+                let told = (metrics, self.loss.clone());
+                none.insert(start(&self.path, self.durability, state, told)?)
             }
         };
         if !self.state.under_way.swap(true, Ordering::AcqRel) {
-            // It is idle, so there is room; when its thread is gone, so is the process.
+            // It is idle, so there is room; when its thread is gone, so is the store.
             let _ = wake.try_send(());
         }
         Ok(())
@@ -86,7 +90,7 @@ impl Checkpointer {
     pub(super) fn stop(&mut self) {
         if let Some((wake, thread)) = self.running.take() {
             drop(wake);
-            // One that panicked has ended the process.
+            // One that panicked has reported it.
             let _ = thread.join();
         }
     }
@@ -97,7 +101,7 @@ fn start(
     path: &Path,
     durability: Durability,
     state: Arc<State>,
-    metrics: Arc<Metrics>,
+    (metrics, loss): (Arc<Metrics>, LossSignal),
 ) -> Result<(SyncSender<()>, JoinHandle<()>), Error> {
     let connection = connect(path)?;
     let configure = || -> rusqlite::Result<()> {
@@ -107,11 +111,12 @@ fn start(
     };
     configure().map_err(|error| backend("cannot set up checkpoints".to_owned(), error))?;
     let (wake, woken) = sync_channel(1);
+    let panicked = loss.clone();
     let work = move || {
         while woken.recv().is_ok() {
             // What could not be asked may be little: the writer finds out.
             let left = move_pages(&connection).unwrap_or_else(|error| {
-                end_if_unsynced(&error);
+                report_unsynced(&loss, &error);
                 metrics.checkpoint_failures.inc();
                 tracing::warn!(%error, "store.checkpoint_failed");
                 0
@@ -126,7 +131,7 @@ fn start(
             // Without it the WAL would grow for ever; see the writer's own.
             if catch_unwind(AssertUnwindSafe(work)).is_err() {
                 tracing::error!("store.checkpointer_panicked");
-                std::process::exit(70);
+                panicked.report(Loss::Panicked);
             }
         })
         .map_err(|error| backend("cannot start the checkpointer".to_owned(), error))?;

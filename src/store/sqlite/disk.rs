@@ -5,6 +5,9 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
+use crate::store::Loss;
+use crate::store::loss::LossSignal;
+
 /// Bytes that are free for us where that file is; `None` when nobody can tell.
 pub(super) fn free_bytes(path: &Path) -> Option<u64> {
     let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
@@ -57,16 +60,17 @@ pub(super) fn is_of_the_surroundings(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// A failed fsync ends the process: the kernel may have dropped the pages, so a second try
-/// could succeed without the data being on the disk.
-pub(super) fn end_if_unsynced(error: &rusqlite::Error) {
-    if let rusqlite::Error::SqliteFailure(failure, _) = error
-        && matches!(
-            failure.extended_code,
-            rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC
-        )
-    {
+/// Reports a failed sync as a loss; returns whether it was one.
+pub(super) fn report_unsynced(loss: &LossSignal, error: &rusqlite::Error) -> bool {
+    let rusqlite::Error::SqliteFailure(failure, _) = error else {
+        return false;
+    };
+    let is_unsynced = matches!(
+        failure.extended_code,
+        rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC
+    );
+    if is_unsynced && loss.report(Loss::Unsynced) {
         tracing::error!(%error, "store.fsync_failed");
-        std::process::exit(70);
     }
+    is_unsynced
 }

@@ -4,8 +4,8 @@
 //! points to pages that the log has no longer. So the log is looked at before and after each
 //! commit and before each checkpoint. What was cut is written back from memory, and the store is
 //! opened again, so that the log is read anew and all of it is moved. When memory lacks a part,
-//! the process ends, and the next start takes what is left: what memory has of rows that are
-//! gone would be wrong as well.
+//! the store reports a loss, and the next start takes what is left: what memory has of rows that
+//! are gone would be wrong as well.
 
 use rusqlite::{Connection, ffi};
 
@@ -14,7 +14,7 @@ use super::files::Displaced;
 use super::tending::{UNSEEN, WAL_PAGES};
 use super::writer::Core;
 use super::{backend, connect, disk, keep_log, log_copy};
-use crate::store::Error;
+use crate::store::{Error, Loss};
 
 /// How often the log is looked at again while another program writes.
 const LOOKS: usize = 3;
@@ -92,6 +92,9 @@ impl Core {
     /// Mends the log at once, for a kill would lose what it held, and says so.
     pub(super) fn note_cut(&mut self) {
         let mended = self.mend_log();
+        if self.is_lost() {
+            return;
+        }
         tracing::error!(
             store = %self.path.display(),
             mended = ?mended.err(),
@@ -100,10 +103,10 @@ impl Core {
         );
     }
 
-    /// Writes back what was cut from the open log; ends the process where memory lacks a part.
+    /// Writes back what was cut from the open log; reports a loss where memory lacks a part.
     ///
     /// # Errors
-    /// [`Error::Backend`] when it cannot be written now.
+    /// [`Error::Backend`] when it cannot be written now, [`Error::Closed`] after a loss.
     pub(super) fn mend_log(&mut self) -> Result<(), Error> {
         self.checkpointer.stop();
         let failed = || "cannot write the -wal file back".to_owned();
@@ -117,7 +120,7 @@ impl Core {
         if is_new {
             self.log_copy.forget();
         } else if !self.log_copy.is_complete() {
-            self.end_short(pages, moved);
+            return self.leave_short(pages, moved);
         }
         self.log_copy
             .write_back(log)
@@ -125,7 +128,8 @@ impl Core {
         if let Err(error) = log.sync_all() {
             let kept = self.rescue();
             tracing::error!(%error, kept = ?kept.err(), "store.fsync_failed");
-            std::process::exit(70);
+            self.shared.loss.report(Loss::Unsynced);
+            return Err(Error::Closed);
         }
         if !self.log_copy.look(log, pages) {
             // Cut before it was read back: nobody was answered, but memory believes it.
@@ -137,13 +141,14 @@ impl Core {
                  was acknowledged is written back, but not the commit under way, so the service \
                  ends, to be started again"
             );
-            std::process::exit(70);
+            self.shared.loss.report(Loss::Cut);
+            return Err(Error::Closed);
         }
         Ok(())
     }
 
-    /// Ends the process when a log that is too large for memory was cut.
-    fn end_short(&self, pages: u32, moved: u32) -> ! {
+    /// Reports the loss when a log that is too large for memory was cut.
+    fn leave_short(&self, pages: u32, moved: u32) -> Result<(), Error> {
         let left = self.files.log().map_or(0, log_copy::count_whole);
         // A log that ends before what was moved would put old pages over newer ones.
         let failed = |error| backend("cannot remove it".to_owned(), error);
@@ -161,7 +166,8 @@ impl Core {
              has only a part of it; what its lost pages held is gone, the service ends, and its \
              next start takes what is left"
         );
-        std::process::exit(70);
+        self.shared.loss.report(Loss::Cut);
+        Err(Error::Closed)
     }
 
     /// Closes a store whose log was written back.
@@ -190,7 +196,9 @@ impl Core {
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
                 Ok((row.get(1)?, row.get(2)?))
             })
-            .inspect_err(disk::end_if_unsynced)
+            .inspect_err(|error| {
+                disk::report_unsynced(&self.shared.loss, error);
+            })
             .map_err(failed)?;
         if pages != moved {
             self.tell_prevented(&disk::foreign_readers(&self.files.wal).join(", "));

@@ -149,7 +149,7 @@ impl Core {
 
     fn warn_of<T>(&self, written: rusqlite::Result<T>) {
         if let Err(error) = written {
-            disk::end_if_unsynced(&error);
+            disk::report_unsynced(&self.shared.loss, &error);
             tracing::warn!(store = %self.path.display(), %error, "store.name_not_noted");
         }
     }

@@ -42,7 +42,10 @@ impl Store {
     ) -> Result<Vec<RegisterOutcome>, Error> {
         let (reply, answer) = oneshot::channel();
         self.writer.register(messages, reply)?;
-        let registered = answer.await.map_err(|_| Error::Closed)?;
+        let registered = match answer.await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.writer.unanswered().await),
+        };
         // There may be a broadcast to ask for.
         self.polls.notify_one();
         registered

@@ -267,7 +267,9 @@ impl Core {
                 self.shared.commit_failed.store(false, Ordering::Relaxed);
                 tracing::info!("store.commit_works_again");
             }
-            Err(error) => disk::end_if_unsynced(&error),
+            Err(error) => {
+                disk::report_unsynced(&self.shared.loss, &error);
+            }
         }
     }
 
@@ -284,7 +286,7 @@ impl Core {
         let pragma = format!("PRAGMA wal_checkpoint({mode})");
         let result = self.connection.query_row(&pragma, [], |row| row.get(0));
         if let Err(error) = &result {
-            disk::end_if_unsynced(error);
+            disk::report_unsynced(&self.shared.loss, error);
         }
         self.metrics
             .checkpoint_seconds

@@ -31,6 +31,14 @@ impl Tokens {
         Ok(())
     }
 
+    /// Knows none from here on, so that none is valid.
+    pub(super) fn forget(&self) {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
     fn read(&self) -> Vec<TokenRecord> {
         let tokens = self.0.read().unwrap_or_else(PoisonError::into_inner);
         tokens.iter().map(|(_, token)| token.clone()).collect()

@@ -5,22 +5,21 @@
 //! it only repeats a send. The writer decides on the checkpoints too.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, watch};
 
 use super::checkpointer::Checkpointer;
 use super::displaced::Displacement;
 use super::doors::Doors;
 use super::files::{Displaced, Files, OwnedFile};
 use super::group::gather;
+use super::handle::{Answers, Reply, Shared};
 use super::keys::Keys;
 use super::log_copy::LogCopy;
 use super::pending::Pending;
@@ -34,22 +33,15 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Subscriber;
 use crate::store::{
-    Accepted, Arrival, Durability, Error, Health, Options, Owed, RegisterOutcome, Registering,
-    Settlement, Subscribers,
+    Accepted, Arrival, Durability, Error, Loss, Options, Owed, RegisterOutcome, Registering,
+    Settlement,
 };
 
-/// Webhooks that may wait to be stored; above it the answer is 503.
-const QUEUE_LIMIT: usize = 8192;
-/// Bytes of bodies that may wait to be stored; above it the answer is 503.
-const QUEUE_BYTES_LIMIT: usize = 48 * 1024 * 1024;
 /// How long webhooks wait for company while somebody pins a WAL that is above its limit: it
 /// grows by the pages of each commit, which are nearly the same few for one report or fifty.
 const PINNED_DELAY: Duration = Duration::from_millis(50);
 /// How often the writer looks after WAL and disk when nothing comes.
 pub(super) const TICK: Duration = Duration::from_secs(1);
-
-type Reply = oneshot::Sender<Result<Accepted, Error>>;
-type Answers = oneshot::Sender<Result<Vec<RegisterOutcome>, Error>>;
 
 /// One piece of work for the writer.
 pub(super) enum Job {
@@ -65,126 +57,6 @@ impl Job {
     /// Whether somebody waits for it to be on the disk.
     pub(super) const fn is_awaited(&self) -> bool {
         matches!(self, Self::Accept(..) | Self::Register(..))
-    }
-}
-
-/// What others see of the writer.
-#[derive(Debug, Default)]
-pub(super) struct Shared {
-    pub(super) queued: AtomicUsize,
-    pub(super) queued_bytes: AtomicUsize,
-    pub(super) busy_since_ms: AtomicI64,
-    pub(super) disk_low: AtomicBool,
-    pub(super) displaced: AtomicBool,
-    pub(super) commit_failed: AtomicBool,
-    pub(super) wal_bytes: AtomicU64,
-}
-
-/// The handle to the writer's thread.
-pub(super) struct Writer {
-    jobs: Sender<Job>,
-    shared: Arc<Shared>,
-    subscribers: watch::Sender<Arc<[Arc<Subscriber>]>>,
-    thread: std::sync::Mutex<Option<JoinHandle<()>>>,
-}
-
-impl Writer {
-    pub(super) fn start(core: Core) -> Result<Self, Error> {
-        let (jobs, inbox) = channel();
-        let shared = Arc::clone(&core.shared);
-        let subscribers = core.published.clone();
-        let thread = std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || {
-                // A service whose writer is gone could only answer 503 for ever; whoever
-                // supervises it starts it again, and nothing acknowledged is lost.
-                if catch_unwind(AssertUnwindSafe(|| core.work(&inbox))).is_err() {
-                    tracing::error!("store.writer_panicked");
-                    std::process::exit(70);
-                }
-            })
-            .map_err(|error| backend("cannot start the writer".to_owned(), error))?;
-        Ok(Self {
-            jobs,
-            shared,
-            subscribers,
-            thread: std::sync::Mutex::new(Some(thread)),
-        })
-    }
-
-    pub(super) fn accept(&self, arrival: Box<Arrival>, reply: Reply) -> Result<(), Error> {
-        self.refuse_early()?;
-        let bytes = arrival.weight();
-        let queued = self.shared.queued.fetch_add(1, Ordering::Relaxed);
-        let queued_bytes = self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let full = queued >= QUEUE_LIMIT
-            || (queued_bytes > 0 && queued_bytes.saturating_add(bytes) > QUEUE_BYTES_LIMIT);
-        if full || self.jobs.send(Job::Accept(arrival, reply)).is_err() {
-            self.shared.queued.fetch_sub(1, Ordering::Relaxed);
-            self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(if full {
-                Error::QueueFull
-            } else {
-                Error::Closed
-            });
-        }
-        Ok(())
-    }
-
-    /// Whoever registers waits for the answer before it sends more, so no queue is bounded here.
-    pub(super) fn register(&self, messages: Vec<Registering>, reply: Answers) -> Result<(), Error> {
-        self.refuse_early()?;
-        self.send(Job::Register(messages, reply));
-        Ok(())
-    }
-
-    /// What the writer would refuse need not wait for it.
-    pub(super) fn refuse_early(&self) -> Result<(), Error> {
-        if self.shared.displaced.load(Ordering::Relaxed) {
-            Err(Error::Displaced)
-        } else if self.shared.disk_low.load(Ordering::Relaxed) {
-            Err(Error::DiskFull)
-        } else {
-            Ok(())
-        }
-    }
-
-    pub(super) fn send(&self, job: Job) {
-        // A writer that is gone has dropped the reply, which tells the asker; a settlement
-        // that is lost is a send repeated after the restart.
-        let _ = self.jobs.send(job);
-    }
-
-    pub(super) fn subscribers(&self) -> Subscribers {
-        self.subscribers.subscribe()
-    }
-
-    pub(super) fn health(&self, now_ms: i64) -> Health {
-        let since = self.shared.busy_since_ms.load(Ordering::Relaxed);
-        Health {
-            busy_ms: if since == 0 {
-                0
-            } else {
-                (now_ms - since).max(0)
-            },
-            queued: self.shared.queued.load(Ordering::Relaxed),
-            disk_ok: !self.shared.disk_low.load(Ordering::Relaxed),
-            in_place: !self.shared.displaced.load(Ordering::Relaxed),
-            commit_ok: !self.shared.commit_failed.load(Ordering::Relaxed),
-            wal_bytes: self.shared.wal_bytes.load(Ordering::Relaxed),
-        }
-    }
-
-    pub(super) async fn close(&self) {
-        self.send(Job::Stop);
-        let thread = match self.thread.lock() {
-            Ok(mut thread) => thread.take(),
-            Err(poisoned) => poisoned.into_inner().take(),
-        };
-        if let Some(thread) = thread {
-            // A writer that panicked has nothing left to commit.
-            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
-        }
     }
 }
 
@@ -256,6 +128,8 @@ impl Core {
         count_wal_pages(&connection);
         keep_log(&connection, true)
             .map_err(|error| backend("cannot set up the store".to_owned(), error))?;
+        let shared = Arc::<Shared>::default();
+        let checkpointer = Checkpointer::new(options, Arc::clone(&metrics), shared.loss.clone());
         let mut core = Self {
             connection,
             clock,
@@ -264,7 +138,7 @@ impl Core {
             sources: HashMap::new(),
             doors: Doors::default(),
             unsettled: Vec::new(),
-            shared: Arc::default(),
+            shared,
             durability: options.durability,
             path: options.path.clone(),
             files,
@@ -276,7 +150,7 @@ impl Core {
             readings: Arc::new(Readings::of(Arc::clone(&file))),
             surroundings_failed: false,
             checkpoint_at: CHECKPOINT_PAGES,
-            checkpointer: Checkpointer::new(options, Arc::clone(&metrics)),
+            checkpointer,
             moving: false,
             metrics,
             tended: Instant::now(),
@@ -298,13 +172,15 @@ impl Core {
         core.note_opened();
         core.files.share_access();
         core.look_at_disk();
-        Ok(core)
+        match core.shared.loss.get() {
+            None => Ok(core),
+            Some(loss) => Err(backend("cannot set up the store".to_owned(), loss)),
+        }
     }
 
-    fn work(mut self, inbox: &Receiver<Job>) {
+    pub(super) fn work(mut self, inbox: &Receiver<Job>) {
         let mut waiting = None;
-        let mut is_stopped = false;
-        loop {
+        while !self.is_lost() {
             let first = match waiting.take() {
                 Some(job) => job,
                 None => match inbox.recv_timeout(self.idle()) {
@@ -320,10 +196,7 @@ impl Core {
                 .busy_since_ms
                 .store(self.clock.now_ms(), Ordering::Relaxed);
             match first {
-                Job::Stop => {
-                    is_stopped = true;
-                    break;
-                }
+                Job::Stop => break,
                 Job::Run(act) => act(&mut self),
                 first => {
                     let patience = if self.pinned.is_some() {
@@ -343,19 +216,9 @@ impl Core {
         if !self.unsettled.is_empty() {
             self.commit(Vec::new());
         }
-        // A store that is dropped may lie in a folder that is removed with it.
-        if !self.finish() && is_stopped && self.stays() {
-            std::process::exit(70);
+        if !self.is_lost() && !self.finish() {
+            self.shared.loss.report(Loss::Unkept);
         }
-    }
-
-    /// Whether the store's file stays where it is: a folder that is being removed takes it along
-    /// a moment after its log, and then nothing is left that a start could find.
-    fn stays(&self) -> bool {
-        (0..50).all(|_| {
-            std::thread::sleep(Duration::from_millis(20));
-            self.path.exists()
-        })
     }
 
     /// How long it waits for work before it looks around.
@@ -378,6 +241,9 @@ impl Core {
         let synced = group.iter().any(Job::is_awaited);
         if !synced && self.durability == Durability::Full {
             self.set_synchronous(Durability::Os);
+            if self.is_lost() {
+                return self.withhold(group, false);
+            }
         }
         let done = self.transact(&group);
         match done {
@@ -412,7 +278,7 @@ impl Core {
         let mut failures = (0, None);
         for job in jobs {
             let single = vec![job];
-            if self.displaced.is_some() {
+            if self.displaced.is_some() || self.is_lost() {
                 self.withhold(single, false);
                 continue;
             }
@@ -437,7 +303,7 @@ impl Core {
             }
             // Without it acknowledgements might outrun the disk.
             tracing::error!(%error, "store.synchronous_failed");
-            std::process::exit(70);
+            self.shared.loss.report(Loss::Durability);
         }
     }
 
@@ -526,7 +392,9 @@ impl Core {
 
     /// Tells who waits that it is not stored, and keeps what must be written down later.
     fn refuse(&mut self, group: Vec<Job>, error: &rusqlite::Error) {
-        disk::end_if_unsynced(error);
+        if disk::report_unsynced(&self.shared.loss, error) {
+            return self.withhold(group, true);
+        }
         self.shared.commit_failed.store(true, Ordering::Relaxed);
         self.surroundings_failed = disk::is_of_the_surroundings(error);
         for job in group {

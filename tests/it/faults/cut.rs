@@ -315,6 +315,7 @@ async fn a_cut_log_that_is_too_large_for_memory_ends_the_service_and_leaves_what
     let (status, said) = service.end();
     drop(reader);
     assert_eq!(status.code(), Some(70), "{said}");
+    assert!(said.contains("error: another program cut"), "{said}");
     assert_eq!(said.matches("\"store.log_cut").count(), 1, "{said}");
     let service = home.start();
     assert_eq!(post_many(&service, next).await, Some(200));

@@ -175,6 +175,11 @@ async fn a_sync_that_fails_ends_the_process_and_the_next_one_has_all_that_was_an
     assert_eq!(taken.len(), 20, "answered without a sync");
     let (status, log) = service.end();
     assert_eq!(status.code(), Some(70), "{log}");
+    assert_eq!(log.matches("\"store.failed").count(), 1, "{log}");
+    assert!(
+        log.contains("error: a sync of the store's files failed"),
+        "{log}"
+    );
     switch.set(Disk::Works);
     let service = home.start();
     post_each(service.address, 20..30).await;

@@ -8,12 +8,14 @@ use std::time::Instant;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Signal, kill_process};
 
+use tickrelay::store::Loss;
+
 use super::disk::{post_some, stored};
 use super::displaced::{in_place, remove};
-use crate::support::PATIENCE;
 use crate::support::service::Home;
 use crate::support::shim::{self, Disk};
 use crate::support::traffic::post_each;
+use crate::support::{PATIENCE, TestApp, cloud};
 
 /// Webhooks that are stored before the log is taken away.
 const BEFORE: usize = 40;
@@ -86,5 +88,27 @@ async fn a_stop_that_cannot_write_what_memory_alone_has_says_so_and_fails() {
     let (code, log, lost) = stop_beneath_a_reader((home, Some(switch)), empty).await;
     assert_eq!(code, Some(70), "{log}");
     assert!(log.contains("\"store.lost"), "{log}");
+    assert!(log.contains("error: rows that were acknowledged"), "{log}");
     assert!(lost > 0, "the control: the disk was not full");
+}
+
+/// The service is a part of this process. A folder that is removed takes the store and its log along,
+/// and memory has rows that no file has.
+#[actix_web::test]
+async fn a_stop_whose_store_was_removed_says_so_and_ends_no_process_but_its_own() {
+    let app = TestApp::boot().await;
+    app.report(&[cloud::status("wamid.1", "sent", 1_760_000_000)])
+        .await;
+    std::fs::remove_dir_all(app.path().parent().unwrap()).unwrap();
+    let error = app.end().await.unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&Loss::Unkept), "{error:#}");
+}
+
+/// The control: the same, with its files in place.
+#[actix_web::test]
+async fn a_stop_whose_store_is_in_place_loses_nothing() {
+    let app = TestApp::boot().await;
+    app.report(&[cloud::status("wamid.1", "sent", 1_760_000_000)])
+        .await;
+    assert!(app.end().await.is_ok());
 }

@@ -83,7 +83,7 @@ pub(super) async fn check(path: &Path, promised: &Promised<'_>) -> Vec<(Fault, S
             faults.push((Fault::Unsubscribed, found));
         }
     }
-    store.close().await;
+    store.close().await.unwrap();
     let connection = Connection::open(path).unwrap();
     if let Err(corrupt) = intact(&connection) {
         faults.push((Fault::Corrupt, corrupt));

@@ -1,0 +1,62 @@
+//! Why a store can serve no longer.
+//!
+//! The store's threads end nothing but themselves. They report the loss, acknowledge nothing from
+//! then on, and leave the files to the next start; whether the process ends is its owner's choice.
+
+use tokio::sync::watch;
+
+/// Why a store can serve no longer, so that its service has to be started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Loss {
+    /// A sync failed: the kernel may have dropped the pages, so a second try could succeed without
+    /// the data being on the disk.
+    #[error("a sync of the store's files failed, and a second try might only seem to succeed")]
+    Unsynced,
+    /// What a commit waits for cannot be set.
+    #[error("the store's durability cannot be set, so acknowledgements might outrun the disk")]
+    Durability,
+    /// The tokens were changed and cannot be read.
+    #[error("the tokens cannot be read after a change, so a revoked one might still be valid")]
+    Tokens,
+    /// Memory lacks a part of a log that another program cut, or holds a commit that is gone.
+    #[error("another program cut the store's log, and memory and files differ since")]
+    Cut,
+    /// A thread of the store panicked.
+    #[error("a thread of the store panicked")]
+    Panicked,
+    /// At the end, the files lack rows that were acknowledged.
+    #[error("rows that were acknowledged are not in the store's files, and are gone")]
+    Unkept,
+}
+
+/// Where the store's threads report a loss. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LossSignal(watch::Sender<Option<Loss>>);
+
+impl LossSignal {
+    /// Reports a loss; returns whether it is the first. The first one stays.
+    pub(super) fn report(&self, loss: Loss) -> bool {
+        self.0.send_if_modified(|reported| {
+            let is_first = reported.is_none();
+            reported.get_or_insert(loss);
+            is_first
+        })
+    }
+
+    /// What was reported.
+    pub(super) fn get(&self) -> Option<Loss> {
+        *self.0.borrow()
+    }
+
+    /// Waits until a loss is reported.
+    pub(super) async fn reported(&self) -> Loss {
+        let mut reported = self.0.subscribe();
+        loop {
+            if let Some(loss) = *reported.borrow_and_update() {
+                return loss;
+            }
+            // The sender is in `self`, and so does not end first.
+            let _ = reported.changed().await;
+        }
+    }
+}

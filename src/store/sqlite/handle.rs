@@ -1,0 +1,174 @@
+//! The handle to the writer: what it is sent, what others see of it, and how its thread ends.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+use tokio::sync::{oneshot, watch};
+
+use super::backend;
+use super::writer::{Core, Job};
+use crate::model::Subscriber;
+use crate::store::loss::LossSignal;
+use crate::store::{
+    Accepted, Arrival, Error, Health, Loss, RegisterOutcome, Registering, Subscribers,
+};
+
+/// Webhooks that may wait to be stored; above it the answer is 503.
+const QUEUE_LIMIT: usize = 8192;
+/// Bytes of bodies that may wait to be stored; above it the answer is 503.
+const QUEUE_BYTES_LIMIT: usize = 48 * 1024 * 1024;
+
+pub(super) type Reply = oneshot::Sender<Result<Accepted, Error>>;
+pub(super) type Answers = oneshot::Sender<Result<Vec<RegisterOutcome>, Error>>;
+
+/// What others see of the writer.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) queued: AtomicUsize,
+    pub(super) queued_bytes: AtomicUsize,
+    pub(super) busy_since_ms: AtomicI64,
+    pub(super) disk_low: AtomicBool,
+    pub(super) displaced: AtomicBool,
+    pub(super) commit_failed: AtomicBool,
+    pub(super) wal_bytes: AtomicU64,
+    pub(super) loss: LossSignal,
+}
+
+/// The handle to the writer's thread.
+pub(super) struct Writer {
+    jobs: Sender<Job>,
+    shared: Arc<Shared>,
+    subscribers: watch::Sender<Arc<[Arc<Subscriber>]>>,
+    thread: std::sync::Mutex<Option<JoinHandle<()>>>,
+    /// Closed when the thread has ended.
+    ended: watch::Receiver<()>,
+}
+
+impl Writer {
+    pub(super) fn start(core: Core) -> Result<Self, Error> {
+        let (jobs, inbox) = channel();
+        let shared = Arc::clone(&core.shared);
+        let subscribers = core.published.clone();
+        let loss = shared.loss.clone();
+        let (alive, ended) = watch::channel(());
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || {
+                // A service whose writer is gone could only answer 503 for ever; whoever
+                // supervises it starts it again, and nothing acknowledged is lost.
+                if catch_unwind(AssertUnwindSafe(|| core.work(&inbox))).is_err() {
+                    tracing::error!("store.writer_panicked");
+                    loss.report(Loss::Panicked);
+                }
+                drop(alive);
+            })
+            .map_err(|error| backend("cannot start the writer".to_owned(), error))?;
+        Ok(Self {
+            jobs,
+            shared,
+            subscribers,
+            thread: std::sync::Mutex::new(Some(thread)),
+            ended,
+        })
+    }
+
+    pub(super) fn accept(&self, arrival: Box<Arrival>, reply: Reply) -> Result<(), Error> {
+        self.refuse_early()?;
+        let bytes = arrival.weight();
+        let queued = self.shared.queued.fetch_add(1, Ordering::Relaxed);
+        let queued_bytes = self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let full = queued >= QUEUE_LIMIT
+            || (queued_bytes > 0 && queued_bytes.saturating_add(bytes) > QUEUE_BYTES_LIMIT);
+        if full || self.jobs.send(Job::Accept(arrival, reply)).is_err() {
+            self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+            self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(if full {
+                Error::QueueFull
+            } else {
+                Error::Closed
+            });
+        }
+        Ok(())
+    }
+
+    /// Whoever registers waits for the answer before it sends more, so no queue is bounded here.
+    pub(super) fn register(&self, messages: Vec<Registering>, reply: Answers) -> Result<(), Error> {
+        self.refuse_early()?;
+        self.send(Job::Register(messages, reply));
+        Ok(())
+    }
+
+    /// What the writer would refuse need not wait for it.
+    pub(super) fn refuse_early(&self) -> Result<(), Error> {
+        if self.shared.loss.get().is_some() {
+            Err(Error::Closed)
+        } else if self.shared.displaced.load(Ordering::Relaxed) {
+            Err(Error::Displaced)
+        } else if self.shared.disk_low.load(Ordering::Relaxed) {
+            Err(Error::DiskFull)
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(super) fn send(&self, job: Job) {
+        // A writer that is gone has dropped the reply, which tells the asker; a settlement
+        // that is lost is a send repeated after the restart.
+        let _ = self.jobs.send(job);
+    }
+
+    pub(super) fn subscribers(&self) -> Subscribers {
+        self.subscribers.subscribe()
+    }
+
+    pub(super) fn health(&self, now_ms: i64) -> Health {
+        let since = self.shared.busy_since_ms.load(Ordering::Relaxed);
+        Health {
+            busy_ms: if since == 0 {
+                0
+            } else {
+                (now_ms - since).max(0)
+            },
+            queued: self.shared.queued.load(Ordering::Relaxed),
+            disk_ok: !self.shared.disk_low.load(Ordering::Relaxed),
+            in_place: !self.shared.displaced.load(Ordering::Relaxed),
+            commit_ok: !self.shared.commit_failed.load(Ordering::Relaxed)
+                && self.shared.loss.get().is_none(),
+            wal_bytes: self.shared.wal_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Waits until a loss is reported.
+    pub(super) async fn lost(&self) -> Loss {
+        self.shared.loss.reported().await
+    }
+
+    /// Why a job was dropped without an answer: after a loss nobody knows how far it came.
+    pub(super) async fn unanswered(&self) -> Error {
+        // It drops what it has before it can say why.
+        let mut ended = self.ended.clone();
+        while ended.changed().await.is_ok() {}
+        match self.shared.loss.get() {
+            Some(_) => Error::Unconfirmed,
+            None => Error::Closed,
+        }
+    }
+
+    /// Ends the thread and waits for that; fails when not all that was acknowledged is left in the
+    /// store's files, or the store failed before.
+    pub(super) async fn close(&self) -> Result<(), Loss> {
+        self.send(Job::Stop);
+        let thread = match self.thread.lock() {
+            Ok(mut thread) => thread.take(),
+            Err(poisoned) => poisoned.into_inner().take(),
+        };
+        if let Some(thread) = thread {
+            // A writer that panicked has nothing left to commit.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+        self.shared.loss.get().map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,101 @@
+//! After a loss the store acknowledges nothing, and ends nothing but itself.
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::Store;
+use crate::access::Role;
+use crate::access::token::NewToken;
+use crate::clock::Clock;
+use crate::store::{Durability, Error, Loss, Options};
+
+fn open() -> (TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        path: folder.path().join("t.db"),
+        durability: Durability::Full,
+        wal_limit_bytes: 1 << 28,
+        disk_reserve_bytes: 0,
+        keys: Vec::new(),
+    };
+    let store = Store::open(&options, Clock::system(), Arc::default()).unwrap();
+    (folder, store)
+}
+
+/// Nothing is begun any more, and the end says why.
+async fn check_lost(store: &Store, loss: Loss) {
+    assert_eq!(store.lost().await, loss);
+    let refused = store.writer.refuse_early();
+    assert!(matches!(refused, Err(Error::Closed)), "{refused:?}");
+    let begun = store.run(|_| -> Result<(), Error> { panic!("it was begun") });
+    let begun = begun.await;
+    assert!(
+        matches!(begun, Err(Error::Closed | Error::Unconfirmed)),
+        "{begun:?}"
+    );
+    assert!(!store.health().commit_ok);
+    assert_eq!(store.close().await, Err(loss));
+}
+
+#[tokio::test]
+async fn what_was_under_way_at_a_loss_is_not_acknowledged_and_nothing_is_begun_after_it() {
+    let (_folder, store) = open();
+    // The control: without a loss it is.
+    store.run(|_| Ok(())).await.unwrap();
+    assert!(store.health().commit_ok);
+    let report = |core: &mut super::writer::Core| {
+        core.shared.loss.report(Loss::Unsynced);
+        core.shared.loss.report(Loss::Cut);
+        Ok(())
+    };
+    let answer = store.run(report).await;
+    assert!(matches!(answer, Err(Error::Unconfirmed)), "{answer:?}");
+    check_lost(&store, Loss::Unsynced).await;
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_leaves_its_asker_in_doubt_and_the_process_alone() {
+    let (_folder, store) = open();
+    let answer = store.run(|_| -> Result<(), Error> { panic!("a bug") });
+    let answer = answer.await;
+    assert!(matches!(answer, Err(Error::Unconfirmed)), "{answer:?}");
+    check_lost(&store, Loss::Panicked).await;
+}
+
+#[tokio::test]
+async fn tokens_that_cannot_be_read_after_a_change_let_nobody_in() {
+    let (_folder, store) = open();
+    let token = NewToken {
+        name: "admin".to_owned(),
+        role: Role::Admin,
+        owner: None,
+        sources: Vec::new(),
+        expires_at_ms: None,
+    };
+    let made = store.change(
+        move |changing| changing.create_token(&token),
+        |_| super::changes::Entry::default(),
+    );
+    let (_, text) = made.await.unwrap();
+    assert!(store.find_token(&text).is_some());
+    let changed = store.change(
+        |changing| -> Result<(), Error> {
+            let sql = "ALTER TABLE token RENAME COLUMN role TO gone";
+            changing.connection.execute_batch(sql).unwrap();
+            changing.after.tokens();
+            Ok(())
+        },
+        |()| super::changes::Entry::default(),
+    );
+    let changed = changed.await;
+    assert!(matches!(changed, Err(Error::Unconfirmed)), "{changed:?}");
+    assert!(store.find_token(&text).is_none());
+    check_lost(&store, Loss::Tokens).await;
+}
+
+#[tokio::test]
+async fn a_store_that_ends_well_says_so() {
+    let (_folder, store) = open();
+    assert_eq!(store.close().await, Ok(()));
+}
