@@ -50,7 +50,8 @@ pub(super) struct Named {
 pub(super) struct RotateSecret {
     /// Its name
     name: String,
-    /// End the old secrets at once, as after a leak, instead of after 24 h
+    /// End the old secrets at once, as after a leak, instead of after 24 h. An attempt under way ends with
+    /// the signature it began with
     #[arg(long)]
     now: bool,
     /// Answer with a JSON object, the secret in it
@@ -141,7 +142,8 @@ fn tell(answer: Answer, added: bool, terminal: &mut Terminal<'_>) -> anyhow::Res
             } else if !added {
                 writeln!(
                     terminal.talk,
-                    "{name} has a new secret; the old ones sign no more."
+                    "{name} has a new secret; the old ones sign no more, but an attempt under way \
+                     ends with the signature it began with."
                 )?;
             } else {
                 let wants = gets(&subscriber);

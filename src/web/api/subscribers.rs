@@ -424,7 +424,8 @@ pub(super) async fn remove(asked: Asked, Segment(name): Segment) -> Reply {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rotation {
-    /// End the old secrets at once, as after a leak; the newest old one signs on for 24 h otherwise.
+    /// End the old secrets at once, as after a leak; the newest old one signs on for 24 h otherwise. An
+    /// attempt under way ends with the signature it began with.
     #[serde(default)]
     now: bool,
 }
