@@ -36,6 +36,9 @@ pub enum TypeRule {
     Echo,
     /// What the sender registered.
     Registered,
+    /// A Direct Send, by the send itself or by the template that the provider made of it: that it
+    /// is a template is the provider's rule, and no word of the sender's changes it.
+    DirectSend,
 }
 
 impl TypeRule {
@@ -49,6 +52,7 @@ impl TypeRule {
             Self::Evidence => "evidence",
             Self::Echo => "echo",
             Self::Registered => "registered",
+            Self::DirectSend => "direct-send",
         }
     }
 
@@ -62,6 +66,7 @@ impl TypeRule {
             Self::Evidence,
             Self::Echo,
             Self::Registered,
+            Self::DirectSend,
         ]
         .into_iter()
         .find(|rule| rule.as_str() == word)
@@ -126,10 +131,13 @@ impl Message {
             .and_then(|echo| echo.registration.as_ref());
         self.absorb_guess(report, default_type);
         let of_whatsapp = report.channel.is_none();
+        let is_direct = (of_whatsapp && report.template_id.is_some())
+            || echo.is_some_and(|echo| echo.is_direct_send);
         let claims = [
             (TypeRule::ErrorCode, by_error.filter(|_| of_whatsapp)),
             (TypeRule::Evidence, report.evidence.filter(|_| of_whatsapp)),
             (TypeRule::Echo, echo.and_then(|echo| echo.message_type)),
+            (TypeRule::DirectSend, direct_send(is_direct)),
         ];
         for (rule, claim) in claims {
             self.message_type = self.message_type.max(claim.map(|claim| (rule, claim)));
@@ -265,17 +273,62 @@ impl Message {
                 fields = fields.and(field);
             }
         }
-        if let Some(message_type) = registration.message_type {
-            self.message_type = Some((TypeRule::Registered, message_type));
+        let claims = [
+            registration
+                .message_type
+                .map(|it| (TypeRule::Registered, it)),
+            direct_send(registration.is_direct_send).map(|it| (TypeRule::DirectSend, it)),
+        ];
+        for claim in claims.into_iter().flatten() {
+            // Of two calls the later one holds.
+            if self.message_type.is_none_or(|(rule, _)| rule <= claim.0) {
+                self.message_type = Some(claim);
+            }
         }
         self.registered = Some(fields);
     }
+}
+
+/// What it proves that a message is a Direct Send.
+fn direct_send(is_direct: bool) -> Option<MessageType> {
+    is_direct.then_some(MessageType::Template)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::{Echo, Kind};
+
+    #[test]
+    fn a_direct_send_is_a_template_whatever_was_registered_before_or_after() {
+        let regular = Registration {
+            message_type: Some(MessageType::Regular),
+            ..Registration::default()
+        };
+        let direct = Registration {
+            is_direct_send: true,
+            ..regular.clone()
+        };
+        let mut report = Report::new(Kind::Status, "sent", b"{}");
+        report.template_id = Some("77".to_owned());
+        let expected = Some((TypeRule::DirectSend, MessageType::Template));
+        let mut calls = [Message::default(), Message::default()];
+        calls[0].register(&direct);
+        calls[0].register(&regular);
+        calls[1].register(&regular);
+        calls[1].register(&direct);
+        let mut reports = [Message::default(), Message::default()];
+        reports[0].absorb(&report, 0, None, MessageType::Regular);
+        reports[0].register(&regular);
+        reports[1].register(&regular);
+        // The control: until the report tells of a template, the sender is believed.
+        let registered = Some((TypeRule::Registered, MessageType::Regular));
+        assert_eq!(reports[1].message_type, registered);
+        reports[1].absorb(&report, 0, None, MessageType::Regular);
+        for message in calls.iter().chain(&reports) {
+            assert_eq!(message.message_type, expected);
+        }
+    }
 
     #[test]
     fn what_was_registered_stays_whatever_is_reported() {

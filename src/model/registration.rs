@@ -22,6 +22,8 @@ pub struct Registration {
     pub text: Option<String>,
     /// Template or regular.
     pub message_type: Option<MessageType>,
+    /// Whether the send asks the provider to make a template of a message without one.
+    pub is_direct_send: bool,
     /// The recipient's number, else the user id it was sent to.
     pub recipient: Option<String>,
     /// The recipient's business-scoped user id.
@@ -192,6 +194,7 @@ impl Registration {
         let registration = Self {
             text: string(&echo, "message"),
             message_type: word.and_then(|word| word.parse().ok()),
+            is_direct_send: false,
             recipient: number("mobileNo"),
             user_id: None,
             sender: number("connectedWhatsAppNo"),
@@ -252,6 +255,7 @@ impl Registration {
         Self {
             text: self.text.or(other.text),
             message_type: self.message_type.or(other.message_type),
+            is_direct_send: self.is_direct_send || other.is_direct_send,
             recipient: self.recipient.or(other.recipient),
             user_id: self.user_id.or(other.user_id),
             sender: self.sender.or(other.sender),

@@ -260,6 +260,7 @@ impl Operations {
         let registration = Registration {
             text: sent.message,
             message_type: sent.message_type,
+            is_direct_send: false,
             recipient: sent.mobile_no,
             user_id: None,
             sender: sent.connected_whatsapp_no,

@@ -52,6 +52,7 @@ fn head(message: &MessageRecord) -> String {
         TypeRule::Evidence => "as the provider's report tells",
         TypeRule::Echo => "as the sender's echo says",
         TypeRule::Registered => "as the sender registered",
+        TypeRule::DirectSend => "WhatsApp makes a template of a Direct Send",
     };
     facts([
         ("Message", Some(message_id(message))),

@@ -103,17 +103,20 @@ pub(super) fn told(request: &Value) -> Registration {
         _ => text(content, "caption"),
     };
     let category = text(request, "category").map(|word| word.trim().to_ascii_lowercase());
-    let is_direct = category.is_some_and(|category| DIRECT.contains(&category.as_str()));
-    let message_type = match kind.as_str() {
-        "template" | "hsm" => Some(MessageType::Template),
-        _ if is_direct => Some(MessageType::Template),
+    let is_template = matches!(kind.as_str(), "template" | "hsm");
+    let is_direct =
+        !is_template && category.is_some_and(|category| DIRECT.contains(&category.as_str()));
+    let message_type = if is_template || is_direct {
+        Some(MessageType::Template)
+    } else {
         // Without a type there is a text, or nothing is told.
-        _ => (!is_untyped || words.is_some()).then_some(MessageType::Regular),
+        (!is_untyped || words.is_some()).then_some(MessageType::Regular)
     };
     let user_id = id(request, &["recipient"]);
     let told = Registration {
         text: words,
         message_type,
+        is_direct_send: is_direct,
         recipient: id(request, &["to"]).or_else(|| user_id.clone()),
         user_id,
         template,

@@ -77,6 +77,67 @@ async fn a_direct_send_is_a_template_registered_or_not() {
 }
 
 #[actix_web::test]
+async fn a_direct_send_is_a_template_whatever_its_sender_registers() {
+    let app = TestApp::boot().await;
+    let caller = app.admin().await;
+    let mut request = text("34600000001");
+    request["category"] = json!("utility");
+    let sent = |id: &str, request: &Value| json!({"request": request, "response": {"messages": [{"id": id}]}});
+    let regular = |id: &str| json!({"source": "cloud", "msId": id, "message": "Hi", "type": "Regular-Message"});
+    let status =
+        |id: &str| cloud::with(cloud::status(id, "sent", T0), &json!({"template_id": "77"}));
+    // Registered before and after the send, and before and after the status.
+    caller
+        .post("/messages", &regular("wamid.1"))
+        .await
+        .with(201);
+    send(&caller, "cloud", &sent("wamid.1", &request), 200).await;
+    send(&caller, "cloud", &sent("wamid.2", &request), 200).await;
+    caller
+        .post("/messages", &regular("wamid.2"))
+        .await
+        .with(200);
+    caller
+        .post("/messages", &regular("wamid.3"))
+        .await
+        .with(201);
+    app.report(&[status("wamid.3"), status("wamid.4")]).await;
+    caller
+        .post("/messages", &regular("wamid.4"))
+        .await
+        .with(200);
+    send(
+        &caller,
+        "cloud",
+        &sent("wamid.5", &text("34600000001")),
+        200,
+    )
+    .await;
+    app.report(&[status("wamid.5")]).await;
+    for id in ["wamid.1", "wamid.2", "wamid.3", "wamid.4", "wamid.5"] {
+        let message = caller.get(&format!("/messages/{id}")).await.with(200);
+        let told = (&message["type"], &message["type_rule"]);
+        assert_eq!(
+            told,
+            (&json!("Template-Message"), &json!("direct-send")),
+            "{id}"
+        );
+    }
+    // The control: of what the price alone tells, the sender is believed.
+    let priced = json!({"pricing": {"billable": true, "pricing_model": "PMP",
+        "category": "utility", "type": "regular"}});
+    app.report(&[cloud::with(cloud::status("wamid.6", "sent", T0), &priced)])
+        .await;
+    caller
+        .post("/messages", &regular("wamid.6"))
+        .await
+        .with(200);
+    let message = caller.get("/messages/wamid.6").await.with(200);
+    assert_eq!(message["type"], "Regular-Message");
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn a_held_send_is_queued_and_a_paused_one_is_told_to_nobody() {
     let app = TestApp::boot().await;
     let receiver = Receiver::start();
