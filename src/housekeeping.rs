@@ -72,7 +72,9 @@ impl Plan {
         self.store.prune_replays(gone_before_ms).await?;
         self.store.prune_subscribers(gone_before_ms).await?;
         self.store.prune_polls(gone_before_ms).await?;
-        self.store.prune_people(gone_before_ms).await?;
+        while self.store.prune_people(gone_before_ms).await? > 0 && !*stop.borrow() {
+            tokio::time::sleep(PAUSE).await;
+        }
         while self.store.prune_account_events(gone_before_ms).await? > 0 && !*stop.borrow() {
             tokio::time::sleep(PAUSE).await;
         }

@@ -201,7 +201,8 @@ pub enum Item {
     Ignored(Cow<'static, str>),
     /// A notice about the account, and not of a message.
     Account(Box<AccountEvent>),
-    /// Numbers and user ids of one person, of whom one took the place of another: two at least.
+    /// Numbers and user ids of one person: named together, or one in the place of another; two at
+    /// least.
     SamePerson(Vec<String>),
     /// An element that should be a report and cannot be read as one; its bytes stay with
     /// the webhook. The text says what is wrong, without repeating personal data.

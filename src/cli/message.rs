@@ -60,6 +60,9 @@ pub(super) struct List {
     /// Only those in this status
     #[arg(long)]
     status: Option<Status>,
+    /// Only those to this phone number, in any spelling, or user id, and to the same person's others
+    #[arg(long, value_name = "NUMBER OR ID")]
+    recipient: Option<String>,
     /// Only those of this channel: whatsapp, sms, viber (all of Viber), unknown
     #[arg(long, value_name = "CHANNEL")]
     channel: Option<String>,
@@ -267,6 +270,7 @@ impl List {
         };
         let query = MessageQuery {
             status: self.status,
+            recipient: self.recipient.clone(),
             channel: self.channel.as_ref().map(|it| it.to_ascii_lowercase()),
             error,
             source: self.source.clone(),

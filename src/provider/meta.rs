@@ -243,9 +243,10 @@ impl Walk {
             self.errors(errors, first, &surroundings(), around);
         }
         if let Some(messages) = level.get("messages") {
-            self.items.extend(system::same_person(messages));
             self.count(messages, "inbound");
         }
+        let people = system::people(level, &self.items[first..]);
+        self.items.extend(people);
         if let Some(actions) = level.get("user_actions") {
             self.count(actions, "user-action");
         }

@@ -184,6 +184,10 @@ pub struct ReportRecord {
     pub recipient_user_id: Option<String>,
     /// Which member of a group it is about.
     pub participant: Option<String>,
+    /// That member's number where any report gives one, else one of its other names: the same for
+    /// each report about the person. Filled in a timeline alone.
+    #[serde(skip)]
+    pub member: Option<String>,
     /// The channel it is of, in the provider's word and lower case: `whatsapp`, `sms`, …
     pub channel: String,
     /// The link of a click.

@@ -1,6 +1,8 @@
 //! Members of a group are told apart, under all their names: what failed for one and reached
 //! another is no contradiction, and what befell one under two names is.
 
+mod names;
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -76,7 +78,9 @@ async fn whose_failure_contradicts_whose_delivery_is_the_same_in_every_order() {
         let name = |order: &[usize]| format!("{set}-{order:?}");
         join_all(orders.iter().map(async |order| {
             for index in order {
-                let one = arrival(&name(order), &reports[*index..=*index]);
+                let mut one = arrival(&name(order), &reports[*index..=*index]);
+                // What links two names does so throughout a source.
+                one.source = set.to_string().into();
                 assert_eq!(store.accept(one).await.unwrap().new_reports, 1);
             }
         }))

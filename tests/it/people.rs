@@ -87,6 +87,121 @@ async fn a_person_is_found_by_the_name_before_and_the_one_after() {
     assert_eq!(found("34600000099").await, ["wamid.other"]);
 }
 
+/// Names in a chain, each link told the other way round than the one before.
+const CHAIN: [&str; 5] = [
+    OLD,
+    NEW,
+    NUMBER,
+    "ES.ENT.13490000000000000009",
+    "34600000008",
+];
+
+/// A webhook for each link of the chain, the last first.
+fn chain() -> Vec<String> {
+    let with_number = |id: &str, number: &str| {
+        let who = json!({"recipient_id": number, "recipient_user_id": id});
+        cloud::webhook(&[to("wamid.with", &who)])
+    };
+    vec![
+        // From a report that has both.
+        with_number(CHAIN[3], CHAIN[4]),
+        // From the contacts of a message to us.
+        {
+            let mut body: Value = serde_json::from_str(&inbound(&[json!({"from": CHAIN[2],
+                "id": "wamid.in", "type": "text", "text": {"body": "Hi"}})]))
+            .unwrap();
+            body["entry"][0]["changes"][0]["value"]["contacts"] =
+                json!([{"wa_id": CHAIN[2], "user_id": CHAIN[3]}]);
+            body.to_string()
+        },
+        inbound(&[changed_number(NEW, NUMBER)]),
+        inbound(&[changed_id(OLD, NEW)]),
+    ]
+}
+
+#[actix_web::test]
+async fn each_way_to_look_for_a_person_follows_the_whole_chain_from_each_name() {
+    let folder = Folder::new();
+    let service = folder.serve();
+    let each = CHAIN.iter().enumerate().map(|(place, name)| {
+        let field = if name.starts_with("ES.") {
+            "recipient_user_id"
+        } else {
+            "recipient_id"
+        };
+        to(&format!("wamid.{place}"), &json!({ field: name }))
+    });
+    service
+        .post(cloud::webhook(&each.collect::<Vec<_>>()))
+        .await;
+    service
+        .post(cloud::webhook(&[to(
+            "wamid.other",
+            &json!({"recipient_id": "34600000099"}),
+        )]))
+        .await;
+    for link in chain() {
+        service.post(link).await;
+    }
+    let all = [
+        "wamid.0",
+        "wamid.1",
+        "wamid.2",
+        "wamid.3",
+        "wamid.4",
+        "wamid.with",
+    ];
+    let ids = |rows: &Value| {
+        let id = |row: &Value| row["provider_message_id"].as_str().unwrap().to_owned();
+        let mut ids: Vec<String> = rows.as_array().unwrap().iter().map(id).collect();
+        ids.sort();
+        ids
+    };
+    for name in CHAIN {
+        let shown = folder.done(&["message", "show", name, "--json"]).await;
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(ids(&shown["found"]), all, "show {name}");
+        let list = ["message", "list", "--recipient", name, "--json"];
+        let listed: Value = serde_json::from_str(&folder.done(&list).await).unwrap();
+        assert_eq!(ids(&listed), all, "list {name}");
+    }
+    for name in CHAIN {
+        let counted = folder.done(&["erase", name, "--dry-run", "--json"]).await;
+        let counted: Value = serde_json::from_str(&counted).unwrap();
+        assert_eq!(
+            counted["removed"]["messages"],
+            all.len(),
+            "erase {name}: {counted}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn the_api_follows_the_whole_chain_from_each_name() {
+    let app = TestApp::boot().await;
+    for (place, name) in CHAIN.iter().enumerate() {
+        let who = json!({"recipient_id": name});
+        app.report(&[to(&format!("wamid.{place}"), &who)]).await;
+    }
+    let caller = app.admin().await;
+    let found = async |name: &str| {
+        let path = format!("/messages?recipient={name}");
+        caller.get(&path).await.with(200)["data"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    // The control: nothing links them yet.
+    assert_eq!(found(OLD).await, 1);
+    for link in chain() {
+        assert_eq!(app.post("cloud", link).await, 200);
+    }
+    for name in CHAIN {
+        assert_eq!(found(name).await, CHAIN.len() + 1, "{name}");
+    }
+    app.stop().await;
+}
+
 #[actix_web::test]
 async fn a_search_follows_a_person_through_the_sources_that_may_be_seen() {
     let app = TestApp::boot().await;

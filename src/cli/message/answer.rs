@@ -190,7 +190,8 @@ pub(super) fn member(report: &ReportRecord) -> String {
     if report.participant.is_none() {
         return "the group as a whole".to_owned();
     }
-    let member = report.recipient.as_ref().or(report.participant.as_ref());
+    let names = [&report.member, &report.recipient, &report.participant];
+    let member = names.into_iter().find_map(Option::as_ref);
     member.map_or_else(String::new, |member| number(member))
 }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::super::json::{Node, text};
-use crate::model::digits;
+use crate::model::{digits, person_names};
 
 /// The contacts of one value.
 #[derive(Debug, Default)]
@@ -79,6 +79,18 @@ impl Contacts {
             (!is_other).then_some(contact)
         };
         by_user_id.map(|place| &self.all[*place]).or_else(by_number)
+    }
+
+    /// The names of each person who is known here by several.
+    pub(super) fn people(&self) -> impl Iterator<Item = Vec<String>> {
+        let names = self.all.iter().map(|contact| {
+            person_names([
+                contact.phone.as_deref(),
+                contact.user_id.as_deref(),
+                contact.parent_user_id.as_deref(),
+            ])
+        });
+        names.filter(|names| names.len() > 1)
     }
 
     /// The only contact of a value, for its only status when that names nobody.

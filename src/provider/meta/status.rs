@@ -150,8 +150,10 @@ fn set_recipient(report: &mut Report, status: &Value, contacts: &Contacts) {
 
     if is_group || participant.is_some() || participant_user_id.is_some() {
         report.group = addressee;
-        report.participant = participant.or_else(|| participant_user_id.clone());
-        report.recipient.clone_from(&report.participant);
+        let participant = participant.or_else(|| participant_user_id.clone());
+        // A member is one, however its number is written.
+        report.participant = participant.as_deref().map(one_spelling);
+        report.recipient = participant;
         let user_id = report.recipient_user_id.take();
         report.recipient_user_id = participant_user_id.or(user_id);
         let parent = id(status, &["recipient_participant_parent_user_id"]);
@@ -167,6 +169,13 @@ fn set_recipient(report: &mut Report, status: &Value, contacts: &Contacts) {
     if report.recipient.is_none() {
         report.recipient.clone_from(&report.recipient_user_id);
     }
+}
+
+/// A number in digits alone, and anything else as it is.
+fn one_spelling(name: &str) -> String {
+    Some(digits(name))
+        .filter(|it| is_phone_number(it))
+        .unwrap_or_else(|| name.to_owned())
 }
 
 /// Learns the number behind a user id, and the user id behind a number.

@@ -1,14 +1,19 @@
-//! Inbound `system` messages: a person who has another number or user id now.
+//! People who are named in several ways: in `contacts`, as the sender of a message, and by inbound
+//! `system` messages, which say that one has another number or user id now.
 //!
 //! Meta sends the pair once and never again. Without it, what was sent to the old name and what is
 //! sent to the new one are two people's.
+
+use std::collections::HashSet;
 
 use serde_json::Value;
 
 use super::super::Item;
 use super::super::json::{Node, object, text};
+use super::contacts::Contacts;
+use super::members::Members;
 use super::status::id;
-use crate::model::{digits, is_phone_number};
+use crate::model::person_names;
 
 /// The types that say that a person has changed names; the last is the older spelling.
 const CHANGES: [&str; 3] = [
@@ -29,34 +34,55 @@ const NAMES: [&str; 8] = [
     "new_wa_id",
 ];
 
-/// The longest id of a person, in bytes; Meta's have about 30.
-const LONGEST_NAME: usize = 256;
+/// The members of a message that name its sender.
+const SENDER: [&str; 3] = ["from", "from_user_id", "from_parent_user_id"];
 
-/// The people among the senders of these messages who have changed their number or id.
-pub(super) fn same_person(messages: &Node) -> Vec<Item> {
+/// The people of a level who are named in two ways: in its contacts, where none of its reports
+/// says the same, and among the senders of its messages.
+pub(super) fn people(level: &Members, reports: &[Item]) -> Vec<Item> {
+    let told = |item: &Item| match item {
+        Item::Report(report) => Some(report.person_names()),
+        _ => None,
+    };
+    let told: HashSet<Vec<String>> = reports.iter().filter_map(told).collect();
+    let contacts = level.get("contacts").map(Contacts::read);
+    let contacts = contacts.iter().flat_map(Contacts::people);
+    let contacts = contacts.filter(|names| !told.contains(names));
+    let mut people: Vec<Item> = contacts.map(Item::SamePerson).collect();
+    if let Some(messages) = level.get("messages") {
+        people.extend(of_senders(messages));
+    }
+    people
+}
+
+/// The senders who are named in two ways, or have changed their number or id.
+fn of_senders(messages: &Node) -> Vec<Item> {
     let Some(messages) = messages.elements() else {
         return Vec::new();
     };
     // Few messages are of the kind, and none is worth reading that does not name it.
-    let may_tell = |message: &&Node| message.text().contains("system");
+    let may_tell = |message: &&Node| {
+        let text = message.text();
+        text.contains("system") || text.contains("_user_id")
+    };
     let values = messages.iter().filter(may_tell);
     let values = values.filter_map(|message| message.value().ok());
-    let names = values.filter_map(|message| names(&message));
-    names.map(Item::SamePerson).collect()
+    let names = values.flat_map(|message| [changed(&message), sender(&message)]);
+    names.flatten().map(Item::SamePerson).collect()
 }
 
-/// Whether this tells one person from others: a number with its country code, or an id. Whoever
-/// erases a person erases what mentions its names, so a fragment must not become one.
-fn is_of_one_person(name: &str) -> bool {
-    let is_id = name.chars().any(char::is_alphabetic) && !name.contains(char::is_whitespace);
-    if is_id {
-        (6..=LONGEST_NAME).contains(&name.len())
-    } else {
-        name.len() >= 7 && is_phone_number(name)
-    }
+/// The names of a message's sender, where there are several.
+fn sender(message: &Value) -> Option<Vec<String>> {
+    let names = SENDER.map(|name| id(message, &[name]));
+    several(person_names(names.iter().map(Option::as_deref)))
 }
 
-fn names(message: &Value) -> Option<Vec<String>> {
+fn several(names: Vec<String>) -> Option<Vec<String>> {
+    (names.len() > 1).then_some(names)
+}
+
+/// The names, before and after, of the person who has changed one.
+fn changed(message: &Value) -> Option<Vec<String>> {
     let system = object(message, "system")?;
     let kind = text(system, "type");
     let changes = |kind: String| CHANGES.contains(&kind.trim().to_ascii_lowercase().as_str());
@@ -64,18 +90,11 @@ fn names(message: &Value) -> Option<Vec<String>> {
         return None;
     }
     let of_system = NAMES.iter().map(|name| id(system, &[name]));
-    let of_sender = ["from", "from_user_id", "from_parent_user_id"];
-    let of_sender = of_sender.iter().map(|name| id(message, &[name]));
+    let of_sender = SENDER.iter().map(|name| id(message, &[name]));
     // In a group, who the notice is from is not who it is about.
     let of_sender = of_sender.filter(|_| text(message, "group_id").is_none());
-    let mut names: Vec<String> = Vec::new();
-    for name in of_system.chain(of_sender).flatten() {
-        let name = digits(&name);
-        if is_of_one_person(&name) && !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    (names.len() > 1).then_some(names)
+    let names: Vec<Option<String>> = of_system.chain(of_sender).collect();
+    several(person_names(names.iter().map(Option::as_deref)))
 }
 
 #[cfg(test)]
@@ -87,10 +106,10 @@ mod tests {
     fn check(from: &Value, kind: &str, system: &Value, expected: &[&str]) {
         let mut message = json!({"from": from, "type": "system", "system": system});
         message["system"]["type"] = json!(kind);
-        let found = names(&message).unwrap_or_default();
+        let found = changed(&message).unwrap_or_default();
         assert_eq!(found, expected, "{message}");
         message["group_id"] = json!("g");
-        let in_group = names(&message).unwrap_or_default();
+        let in_group = changed(&message).unwrap_or_default();
         assert!(in_group.len() <= found.len(), "{message}");
     }
 
@@ -129,6 +148,6 @@ mod tests {
     fn in_a_group_who_it_is_from_is_nobody() {
         let message = json!({"from": "34600000001", "group_id": "g", "system":
             {"type": "user_changed_number", "wa_id": "34600000002"}});
-        assert_eq!(names(&message), None);
+        assert_eq!(changed(&message), None);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ranges::{self, Timed};
-use super::{account_events, alerts, channels, echoes, forwards, people, rows, same_person};
+use super::{account_events, alerts, channels, echoes, forwards, people, rows};
 use crate::model::{AccountEvent, Change, Message, MessageType, Report, ReportError, Subscriber};
 use crate::plan::{self, Context, Plan, Telling};
 use crate::provider::Item;
@@ -244,14 +244,7 @@ impl<'a> Accepting<'a> {
                 }
                 Item::Ignored(what) => tally.ignore(what),
                 Item::Account(event) => self.take_in_event(bringing, event, &mut tally)?,
-                Item::SamePerson(names) => {
-                    same_person::link(
-                        self.connection,
-                        bringing.source_id,
-                        names,
-                        arrival.received_ms,
-                    )?;
-                }
+                Item::SamePerson(names) => self.link(bringing, names)?,
                 Item::Unreadable(why) => {
                     tally.unreadable += 1;
                     tally.first_unreadable.get_or_insert_with(|| why.clone());
@@ -287,6 +280,12 @@ impl<'a> Accepting<'a> {
         Ok((tally, outcome))
     }
 
+    /// Takes in that these names are one person's.
+    fn link(&self, bringing: Bringing<'_>, names: &[String]) -> rusqlite::Result<()> {
+        let at_ms = bringing.arrival.received_ms;
+        people::link(self.connection, bringing.source_id, names, at_ms)
+    }
+
     /// Takes in a notice about the account, and owes it to who wants to know when it is new.
     fn take_in_event(
         &self,
@@ -307,6 +306,7 @@ impl<'a> Accepting<'a> {
             now_ms: webhook.owed_since_ms(arrival.received_ms),
             is_new: matches!(webhook, Webhook::New(_)),
         };
+        self.link(bringing, &event.person_names())?;
         let owed = account_events::take_in(self.connection, event, from, self.subscribers)?;
         let new = tally.notices.entry(event.name.clone()).or_default();
         *new += usize::from(owed.is_some());
@@ -325,6 +325,8 @@ impl<'a> Accepting<'a> {
             webhook,
             arrival,
         } = bringing;
+        // A repeat may name the person in a way that the first did not.
+        self.link(bringing, &report.person_names())?;
         let known = rows::find_message(self.connection, source_id, report)?;
         if let Some((message_id, message)) = &known
             && self.is_repeat(bringing, *message_id, report)?
@@ -345,7 +347,7 @@ impl<'a> Accepting<'a> {
         };
         let fresh = Message::default();
         let message = known.as_ref().map_or(&fresh, |(_, message)| message);
-        let standing = people::standing(self.connection, known.as_ref(), report)?;
+        let standing = people::standing(self.connection, source_id, known.as_ref(), report)?;
         let standing = standing.as_ref().unwrap_or(&message.standing);
         let plan = plan::plan(message, standing, report, context, self.subscribers);
         let message_id = self.save(bringing, known.as_ref(), report, &plan.message)?;

@@ -228,7 +228,10 @@ impl Store {
                     .collect::<rusqlite::Result<Vec<_>>>()
             })
             .await?;
-        found.names.extend(more.into_iter().flatten());
+        // A name too short to be asked for is in texts about anybody.
+        let more = more.into_iter().flatten();
+        let more = more.filter(|name| Person::new(name).is_ok());
+        found.names.extend(more);
         Ok(())
     }
 

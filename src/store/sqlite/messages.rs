@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::explanations;
 use super::histories::{self, alert_of};
 use super::reader::{Reader, maybe_word, word};
+use super::{explanations, people};
 use crate::model::{Kind, Refusal, Status, digits, is_phone_number};
 use crate::store::Error;
 use crate::store::overview::WebhookRecord;
@@ -74,6 +74,10 @@ impl Reader {
             let mut reports = reports(connection, message_id)?;
             add_forwards(connection, message_id, &mut reports)?;
             for report in &mut reports {
+                if let Some(participant) = &report.participant {
+                    let source = std::slice::from_ref(&message.source);
+                    report.member = Some(people::called(connection, participant, source)?);
+                }
                 if report.status == Some(Status::Failed) {
                     report.explained_by = explanations::explaining(connection, &message, report)?;
                 }
@@ -264,6 +268,7 @@ fn read_report(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Repor
         recipient: row.get("recipient")?,
         recipient_user_id: row.get("recipient_user_id")?,
         participant: row.get("participant")?,
+        member: None,
         channel: row.get("channel")?,
         url: row.get("url")?,
         field: maybe_word(row, "field")?,

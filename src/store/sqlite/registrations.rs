@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::accept::{Accepting, Noting, Owing};
 use super::echoes::{parameters, with_text};
 use super::refusals::{forget_refusal, is_moot, is_stored};
-use super::{Store, alerts, polls, rows};
+use super::{Store, alerts, people, polls, rows};
 use crate::model::{FilledTemplate, Message, Registration, Report, SendResult, Status};
 use crate::plan::{self, Context};
 use crate::provider::Provider;
@@ -118,6 +118,7 @@ impl Accepting<'_> {
         {
             return Ok((Registered::OfAnotherOwner, Vec::new()));
         }
+        people::link(connection, source_id, &told.person_names(), now_ms)?;
         let word = before.as_ref().and_then(|it| it.send_status.as_deref());
         if let Some((message_id, _)) = &known
             && result.is_refused()

@@ -15,6 +15,8 @@ use crate::store::{Error, Prunable, PruneStep};
 const STEP: i64 = 500;
 /// Messages that one step looks at; several rows hang on each.
 const MESSAGES_STEP: i64 = 100;
+/// Links between a person's names that one step removes.
+const PEOPLE_STEP: usize = 500;
 
 impl Store {
     /// Removes what is older than `before_ms` among the rows that follow the key `after`.
@@ -38,15 +40,31 @@ impl Store {
             .await
     }
 
-    /// Forgets which names are one person's, where nothing was told of it since then.
+    /// Forgets which names are one person's, where nothing was told of it since then: one step;
+    /// returns how many, 0 when none is left.
     ///
     /// # Errors
     /// [`Error::Backend`], [`Error::Closed`].
     pub async fn prune_people(&self, before_ms: i64) -> Result<usize, Error> {
+        // The reader looks through the table, so that the writer need not.
+        let keys = self
+            .look("look for people of old", move |connection| {
+                same_person::old(connection, before_ms, PEOPLE_STEP)
+            })
+            .await?;
+        if keys.is_empty() {
+            return Ok(0);
+        }
         self.run(move |core| {
             core.change("prune people", |connection, _| {
-                same_person::prune(connection, before_ms)
-                    .map_err(|error| backend("cannot prune people".to_owned(), error))
+                keys.iter()
+                    .try_fold(0, |removed, key| {
+                        let forgotten = same_person::forget_old(connection, *key, before_ms)?;
+                        Ok(removed + forgotten)
+                    })
+                    .map_err(|error: rusqlite::Error| {
+                        backend("cannot prune people".to_owned(), error)
+                    })
             })
         })
         .await

@@ -1,40 +1,70 @@
-//! People who are known by several names: a number or a user id took the place of another.
+//! People who are known by several names: numbers and user ids that were named together, or of
+//! which one took the place of another.
 //!
 //! Whoever looks for one of the names means the person, so a search and an erasure begin with all
-//! of them. Who may see a source may see what it told of its people, and no other's.
+//! of them, and so does what befell a member of a group. Who may see a source may see what it told
+//! of its people, and no other's.
 
 use std::collections::BTreeSet;
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::clause::Clause;
 use super::search;
 
-/// The most names that one person is followed through.
-const MOST: usize = 64;
+/// Until a link that is told again is noted anew, in ms: most reports tell one that is known.
+const NOTED_MS: i64 = 3_600_000;
 
-/// Remembers that these names are one person's.
+/// The most names that one name leads to, and that the writer follows. What is named along with
+/// more is no name of a person but something in its place.
+pub(super) const MOST: usize = 64;
+
+/// Remembers that these names are one person's; whether that was news.
 pub(super) fn link(
     connection: &Connection,
     source_id: i64,
     names: &[String],
     at_ms: i64,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let Some((first, others)) = names.split_first() else {
-        return Ok(());
+        return Ok(false);
     };
+    let mut is_news = false;
     for other in others {
-        connection
+        // In one order, whichever of them was named first.
+        let (name, other) = (first.min(other), first.max(other));
+        let known: Option<(i64, i64)> = connection
             .prepare_cached(
-                "INSERT INTO same_person (source_id, name, other_name, first_seen_ms, \
-                 last_seen_ms) VALUES (?1, ?2, ?3, ?4, ?4) \
-                 ON CONFLICT (source_id, name, other_name) DO UPDATE SET \
-                 first_seen_ms = min(first_seen_ms, ?4), last_seen_ms = max(last_seen_ms, ?4)",
+                "SELECT same_person_id, last_seen_ms FROM same_person \
+                 WHERE source_id = ?1 AND name = ?2 AND other_name = ?3",
             )?
-            .execute(params![source_id, first, other, at_ms])?;
+            .query_row(params![source_id, name, other], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        match known {
+            Some((key, seen_ms)) if seen_ms.saturating_add(NOTED_MS) <= at_ms => {
+                connection
+                    .prepare_cached(
+                        "UPDATE same_person SET last_seen_ms = ?2 WHERE same_person_id = ?1",
+                    )?
+                    .execute([key, at_ms])?;
+            }
+            Some(_) => {}
+            None if is_anybody(connection, source_id, name)?
+                || is_anybody(connection, source_id, other)? => {}
+            None => {
+                connection
+                    .prepare_cached(
+                        "INSERT INTO same_person (source_id, name, other_name, first_seen_ms, \
+                         last_seen_ms) VALUES (?1, ?2, ?3, ?4, ?4)",
+                    )?
+                    .execute(params![source_id, name, other, at_ms])?;
+                is_news = true;
+            }
+        }
     }
-    Ok(())
+    Ok(is_news)
 }
 
 /// Every name of the person with this one, as far as these sources told; of all when empty.
@@ -44,29 +74,62 @@ pub(super) fn names_of(
     sources: &[String],
 ) -> rusqlite::Result<BTreeSet<String>> {
     let mut clause = Clause::default();
+    let name = clause.bind(name.to_owned());
     search::of_sources(&mut clause, sources, "same_person");
     let of_sources = clause.text();
-    let sources = clause.values().to_vec();
-    let name_is = clause.bind(String::new());
-    let mut select = connection.prepare_cached(&format!(
-        "SELECT other_name FROM same_person WHERE name = {name_is} AND {of_sources} \
-         UNION SELECT name FROM same_person WHERE other_name = {name_is} AND {of_sources}"
-    ))?;
-    let mut known = BTreeSet::from([name.to_owned()]);
-    let mut unasked = vec![name.to_owned()];
-    while let Some(name) = unasked.pop()
-        && known.len() < MOST
-    {
-        let values = sources.iter().cloned().chain([Value::from(name)]);
-        let others = select.query_map(params_from_iter(values), |row| row.get::<_, String>(0))?;
-        for other in others {
-            let other = other?;
-            if known.insert(other.clone()) {
-                unasked.push(other);
-            }
-        }
-    }
-    Ok(known)
+    connection
+        .prepare_cached(&format!(
+            "WITH RECURSIVE person (known) AS (SELECT {name} \
+             UNION SELECT other_name FROM person CROSS JOIN same_person ON name = known \
+             WHERE {of_sources} \
+             UNION SELECT name FROM person CROSS JOIN same_person ON other_name = known \
+             WHERE {of_sources}) SELECT known FROM person"
+        ))?
+        .query_map(params_from_iter(clause.values()), |row| row.get(0))?
+        .collect()
+}
+
+/// The names that the source gave along with this one, each in one step.
+pub(super) fn neighbours(
+    connection: &Connection,
+    source_id: i64,
+    name: &str,
+) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare_cached(
+            "SELECT other_name FROM same_person WHERE name = ?2 AND source_id = ?1 \
+             UNION SELECT name FROM same_person WHERE other_name = ?2 AND source_id = ?1 LIMIT ?3",
+        )?
+        .query_map(params![source_id, name, MOST], |row| row.get(0))?
+        .collect()
+}
+
+/// Whether this name was given along with so many that it tells nobody.
+fn is_anybody(connection: &Connection, source_id: i64, name: &str) -> rusqlite::Result<bool> {
+    Ok(neighbours(connection, source_id, name)?.len() >= MOST)
+}
+
+/// The keys of links of which nothing was told since: they are of no use once the messages are gone.
+pub(super) fn old(
+    connection: &Connection,
+    before_ms: i64,
+    limit: usize,
+) -> rusqlite::Result<Vec<i64>> {
+    connection
+        .prepare_cached("SELECT same_person_id FROM same_person WHERE last_seen_ms < ?1 LIMIT ?2")?
+        .query_map(params![before_ms, limit], |row| row.get(0))?
+        .collect()
+}
+
+/// Forgets that link, where nothing was told of it meanwhile either.
+pub(super) fn forget_old(
+    connection: &Connection,
+    key: i64,
+    before_ms: i64,
+) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached("DELETE FROM same_person WHERE same_person_id = ?1 AND last_seen_ms < ?2")?
+        .execute([key, before_ms])
 }
 
 /// Forgets every link that names one of a person's names.
@@ -74,11 +137,4 @@ pub(super) fn forget(connection: &Connection, name: &str) -> rusqlite::Result<us
     connection
         .prepare_cached("DELETE FROM same_person WHERE name = ?1 OR other_name = ?1")?
         .execute([name])
-}
-
-/// Forgets links of which nothing was told since; they are of no use once the messages are gone.
-pub(super) fn prune(connection: &Connection, before_ms: i64) -> rusqlite::Result<usize> {
-    connection
-        .prepare_cached("DELETE FROM same_person WHERE last_seen_ms < ?1")?
-        .execute([before_ms])
 }

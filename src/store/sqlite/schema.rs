@@ -37,6 +37,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!(
         "../../../schema/sqlite/0013_account_events.sql"
     )),
+    M::up(include_str!("../../../schema/sqlite/0014_person_names.sql")),
 ];
 
 const SEALED_SECRETS: &str = include_str!("../../../schema/sqlite/0003_sealed_secrets.sql");
