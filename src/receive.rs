@@ -205,6 +205,7 @@ impl Reception {
             outcome = accepted.outcome.as_str(),
             reports = accepted.reports,
             new_reports = accepted.new_reports,
+            unreadable = accepted.unreadable,
             forwards = accepted.forwards,
             bytes,
             duration_ms = started.elapsed().as_millis(),

@@ -241,6 +241,8 @@ pub struct Accepted {
     pub reports: usize,
     /// Those that were new.
     pub new_reports: usize,
+    /// Parts of it that could not be read, or stand where no provider puts them.
+    pub unreadable: usize,
     /// Forwards now owed because of it.
     pub forwards: usize,
 }

@@ -235,8 +235,8 @@ impl Watching {
             let unparsed = if webhooks > 0 {
                 holds(
                     format!(
-                        "Webhooks of source {source} could not be read: {webhooks} lately. \
-                         They are kept: see `tickrelay webhook list --outcome unparsed`."
+                        "Webhooks of source {source} could not be read, or not in full: {webhooks} \
+                         lately. They are kept: see `tickrelay webhook list --outcome unparsed`."
                     ),
                     json!({ "webhooks": webhooks }),
                 )

@@ -14,6 +14,8 @@ mod shape;
 mod status;
 mod time;
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::json::Node;
@@ -47,11 +49,13 @@ pub(super) fn parse(text: &str, hints: &Hints) -> Result<Parsed, ParseError> {
 /// Reads an envelope, or a report without one.
 fn part(node: &Node<'_>, hints: &Hints, items: &mut Vec<Item>) {
     let Some(results) = node.get("results").filter(|results| !results.is_absent()) else {
-        return items.push(item(node, true, hints));
+        return item(node, true, hints, items);
     };
     match results.elements() {
         Some(elements) => {
-            items.extend(elements.iter().map(|element| item(element, false, hints)));
+            for element in elements.iter() {
+                item(element, false, hints, items);
+            }
             let members = node.members().unwrap_or_default();
             let stray = stray::find_beside(&members, &OF_ENVELOPE);
             items.extend(stray.map(|stray| Item::Unreadable(stray.reason())));
@@ -62,22 +66,28 @@ fn part(node: &Node<'_>, hints: &Hints, items: &mut Vec<Item>) {
 
 /// What is of no known shape; a status in it is not to be lost in silence.
 fn unknown(node: &Node<'_>) -> Item {
+    other(node, shape::UNKNOWN.into())
+}
+
+/// What is no report, by its name: a relay's wrapper may have the members that tell it.
+fn other(node: &Node<'_>, name: Cow<'static, str>) -> Item {
     match stray::find(node) {
         Some(stray) => Item::Unreadable(stray.reason()),
-        None => Item::Ignored(shape::UNKNOWN.into()),
+        None => Item::Ignored(name),
     }
 }
 
-/// Reads one element; `bare` when it did not stand in `results`.
-fn item(node: &Node<'_>, bare: bool, hints: &Hints) -> Item {
+/// Reads one element, and notes what looks like a status inside of it; `bare` when it did not
+/// stand in `results`.
+fn item(node: &Node<'_>, bare: bool, hints: &Hints, items: &mut Vec<Item>) {
     if !node.is_object() {
         let problem = format!("{} where a report belongs", json_type(node.text()));
-        return Item::Unreadable(problem);
+        return items.push(Item::Unreadable(problem));
     }
     let element = match node.value() {
         Ok(element) => element,
         // The error of serde_json names line and column, and no content.
-        Err(error) => return Item::Unreadable(error.to_string()),
+        Err(error) => return items.push(Item::Unreadable(error.to_string())),
     };
     let raw = node.text().as_bytes();
     let mut report = match Shape::of(&element) {
@@ -87,16 +97,28 @@ fn item(node: &Node<'_>, bare: bool, hints: &Hints) -> Item {
         Shape::Click => report::click(&element, raw),
         Shape::Account => {
             let event = account::read(&element).map(Box::new);
-            return event.map_or_else(|| unknown(node), Item::Account);
+            return match event {
+                Some(event) => {
+                    items.push(Item::Account(event));
+                    within(&element, "a notice", items);
+                }
+                None => items.push(unknown(node)),
+            };
         }
-        Shape::Other(name) if name == shape::UNKNOWN => return unknown(node),
-        Shape::Other(name) => return Item::Ignored(name),
+        Shape::Other(name) => return items.push(other(node, name)),
     };
     // A bare click is as documented; any other bare report is worth knowing of.
     if bare && report.kind != Kind::Click {
         report.oddities.push("no-results-envelope");
     }
-    Item::Report(Box::new(report))
+    items.push(Item::Report(Box::new(report)));
+    within(&element, "a report", items);
+}
+
+/// Notes the statuses inside of what was read as something else.
+fn within(element: &Value, read: &str, items: &mut Vec<Item>) {
+    let stray = stray::find_within(element);
+    items.extend(stray.map(|stray| Item::Unreadable(stray.reason_within(read))));
 }
 
 /// What a piece of JSON that is no object is, by its first character.
@@ -120,6 +142,8 @@ fn word<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use std::path::{Path, PathBuf};
+
+    use serde_json::json;
 
     use super::*;
     use crate::provider::Provider;
@@ -191,6 +215,60 @@ mod tests {
         assert!(matches!(items[7], Item::Report(_)));
     }
 
+    fn is_noted(item: &Item) -> bool {
+        matches!(item, Item::Unreadable(why) if why.starts_with("a status stands in"))
+    }
+
+    /// A relay's own members are those of an inbound message, a click or a notice.
+    #[test]
+    fn a_report_in_a_wrapper_of_any_shape_is_noted() {
+        let read = |body: &Value| items(&body.to_string());
+        let report = json!({"messageId": "m", "to": "385990001122", "status": {"groupId": 3},
+            "doneAt": "x"});
+        for own in [
+            json!({"notificationType": "DELIVERY"}),
+            json!({"notificationType": "CLICKED"}),
+            json!({"notificationType": "CLICKED", "eventId": "e"}),
+            json!({"receivedAt": "x", "from": "385990001122"}),
+            json!({"integrationType": "WHATSAPP"}),
+            json!({"event": "MO", "messageId": "e"}),
+            json!({"event": "TYPING_STARTED"}),
+            json!({"content": {"type": "payment"}}),
+            json!({"content": {"type": "user_identity_changed"}}),
+            json!({"content": {"notificationMessagesStatus": "stop", "from": "385990001122"}}),
+            json!({"messageTemplateId": 1, "change": {"newStatus": "PAUSED"}}),
+            json!({"capabilityCheckResult": "x"}),
+            json!({"message": {"text": "x"}}),
+        ] {
+            let results = json!({"results": [report]});
+            for inner in [&results, &report, &json!(report.to_string())] {
+                let mut wrapped = own.clone();
+                wrapped["body"] = inner.clone();
+                let alone = read(&wrapped);
+                assert!(alone.iter().any(is_noted), "{wrapped}: {alone:?}");
+                // Beside a report that is read, it is noted too.
+                let both = read(&json!({"results": [report, wrapped]}));
+                assert!(matches!(both[0], Item::Report(_)), "{both:?}");
+                assert!(both.iter().any(is_noted), "{both:?}");
+            }
+        }
+        for holder in ["message", "payload", "notification"] {
+            let wrapped = json!({"receivedAt": "x", holder: {"results": [report]}});
+            assert!(read(&wrapped).iter().any(is_noted), "{wrapped}");
+        }
+        let mut stamped = report.clone();
+        stamped["receivedAt"] = json!("x");
+        let stamped = read(&json!({"results": [stamped]}));
+        assert!(matches!(&stamped[..], [Item::Unreadable(_)]), "{stamped:?}");
+        let mut around = report.clone();
+        around["raw"] = report;
+        let around = read(&around);
+        assert!(
+            matches!(&around[..], [Item::Report(_), it] if is_noted(it)),
+            "{around:?}"
+        );
+    }
+
     /// The folders of `fixtures/infobip`, in order.
     fn fixtures() -> Vec<PathBuf> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/infobip");
@@ -217,8 +295,11 @@ mod tests {
 
     #[test]
     fn every_fixture_is_read() {
-        const WITH_UNREADABLE: [&str; 2] =
-            ["elements-that-are-no-objects", "statuses-where-none-belong"];
+        const WITH_UNREADABLE: [&str; 3] = [
+            "elements-that-are-no-objects",
+            "statuses-in-wrappers",
+            "statuses-where-none-belong",
+        ];
         const UNPARSED: [&str; 2] = ["truncated-json", "xml-labelled-as-json"];
         for folder in fixtures() {
             let case = folder.file_name().unwrap().to_str().unwrap();

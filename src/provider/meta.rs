@@ -24,7 +24,7 @@ use super::json::Node;
 use super::stray::{self, Stray};
 use super::{Item, ParseError, Parsed};
 use crate::model::{AccountEvent, Field, Report, Status};
-pub(super) use field::is_without_statuses as is_field_without_statuses;
+pub(super) use field::is_closed as is_closed_field;
 use members::Members;
 use surroundings::{Around, Surroundings};
 
@@ -47,16 +47,7 @@ const LISTS: [&str; 4] = ["statuses", "messages", "errors", "user_actions"];
 const OF_ENVELOPE: [&str; 2] = ["object", "entry"];
 const OF_ENTRY: [&str; 3] = ["id", "time", "changes"];
 const OF_CHANGE: [&str; 2] = ["field", "value"];
-const OF_VALUE: [&str; 8] = [
-    "messaging_product",
-    "metadata",
-    "contacts",
-    "statuses",
-    "messages",
-    "errors",
-    "user_actions",
-    "field",
-];
+const OF_VALUE: [&str; 4] = ["messaging_product", "statuses", "messages", "field"];
 
 /// The longest name of something ignored; names come from the body and end up in metrics.
 const NAME_LIMIT: usize = 64;
@@ -171,13 +162,20 @@ impl Walk {
     /// What is of another field than those whose statuses are those of messages: a notice about
     /// the account, or ignored when it is known, and when it holds none.
     fn other_field(&mut self, field: &str, node: &Node, around: Around) {
-        if self.account(account::read(field, node, around)) {
-            return;
-        }
+        let is_read = self.account(account::read(field, node, around));
         let name = named("field", field);
-        let is_known = field::is_without_statuses(field);
-        match (!is_known).then(|| stray::find(node)).flatten() {
+        let members = node.members().unwrap_or_default();
+        let stray = if field::is_closed(field) {
+            stray::find_beside(&members, &[&OF_CHANGE[..], &OF_VALUE].concat())
+        } else {
+            stray::find(node)
+        };
+        match stray {
+            Some(stray) if field::is_without_statuses(field) => {
+                self.unreadable(stray.reason_within(&name));
+            }
             Some(stray) => self.unreadable(stray.reason_in_field(&name)),
+            None if is_read => {}
             None => self.ignore(name),
         }
     }
@@ -193,13 +191,13 @@ impl Walk {
             self.level(value, value, around);
             return self.beside(value, &OF_VALUE);
         }
-        if self.account(account::read_without_field(node, around)) {
-            return;
-        }
-        match value.word("event") {
+        let is_read = self.account(account::read_without_field(node, around));
+        match (stray::find(node), value.word("event")) {
+            (Some(stray), _) => self.unreadable(stray.reason()),
+            (None, _) if is_read => {}
             // 360dialog's notices of a partner's clients come to the same URL.
-            Some(event) if stray::find(node).is_none() => self.ignore(named("event", &event)),
-            _ => self.unknown(node),
+            (None, Some(event)) => self.ignore(named("event", &event)),
+            (None, None) => self.ignore(Cow::Borrowed(UNKNOWN)),
         }
     }
 
@@ -236,7 +234,7 @@ impl Walk {
         if let Some(statuses) = level.get("statuses") {
             let surroundings = surroundings();
             self.each(statuses, "statuses", |walk, element| {
-                walk.items.push(status::read(element, &surroundings));
+                status::read(element, &surroundings, &mut walk.items);
             });
         }
         if let Some(errors) = level.get("errors") {
@@ -351,6 +349,13 @@ impl Walk {
 /// Whether this is a word by which a message's status is told.
 pub(super) fn is_status_word(word: &str) -> bool {
     status::meaning(word).is_some()
+}
+
+/// Whether this is a word by which a call's status is told.
+pub(super) fn is_call_word(word: &str) -> bool {
+    const WORDS: [&str; 5] = ["ringing", "accepted", "rejected", "failed", "completed"];
+    let word = word.trim();
+    WORDS.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 
 fn bare_failure(item: &mut Item) -> Option<&mut Report> {

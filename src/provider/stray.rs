@@ -2,12 +2,15 @@
 //! of it, or encoded it twice.
 //!
 //! Only looks, so that support is told of what was lost: one pass, no copy, and no memory but for
-//! what is open. What people wrote and what belongs to calls and payments is never looked into.
-//! What is read, and where, is the providers' business.
+//! what is open. Messages and echoes, calls and payments are never looked into: they are told by
+//! their place or by all that their provider sends with them, never by one member of that name,
+//! since relays have such too. What is read, and where, is the providers' business.
 
 mod facts;
 mod finder;
 mod text;
+
+use serde_json::Value;
 
 use super::json::{Member, Node};
 use super::{Item, ParseError, Parsed};
@@ -46,6 +49,20 @@ impl Stray {
         }
     }
 
+    /// As [`Self::reason`], where it stands inside of what was read as something else.
+    pub(super) fn reason_within(&self, read: &str) -> String {
+        let what = self.what();
+        let place = match (self.path.join("."), self.in_text) {
+            (path, _) if path.is_empty() => read.to_owned(),
+            (path, false) => format!("{path} of {read}"),
+            (path, true) => format!("a text in {path} of {read}"),
+        };
+        format!(
+            "{what} in {place}, where the provider puts none, and was not read: have the relay post \
+             the body as it came"
+        )
+    }
+
     /// As [`Self::reason`], where it is a field that nobody here knows.
     pub(super) fn reason_in_field(&self, field: &str) -> String {
         let path = match self.path.join(".") {
@@ -79,18 +96,50 @@ pub(super) fn find(node: &Node) -> Option<Stray> {
     Stray::or(finder.finish())
 }
 
-/// The statuses in those members whose names are not known.
+/// The statuses in those members that are not read: their names are not known, or come again later,
+/// and of several the last is read.
 pub(super) fn find_beside(members: &[Member], known: &[&str]) -> Option<Stray> {
-    let unknown = |(name, _): &&Member| !known.contains(&name.as_ref());
-    let mut unknown = members.iter().filter(unknown).peekable();
-    unknown.peek()?;
+    let mut seen = 0_u32;
+    let is_read = |(name, _): &&Member| {
+        let place = known.iter().position(|known| name == known);
+        let bit = place.map_or(0, |place| 1 << place.min(31));
+        let is_last = seen & bit != bit;
+        seen |= bit;
+        is_last
+    };
+    let (_, others): (Vec<_>, Vec<_>) = members.iter().rev().partition(is_read);
+    if others.is_empty() {
+        return None;
+    }
     let mut finder = Finder::new();
     finder.open(true);
-    for (name, node) in unknown {
+    for (name, node) in others.into_iter().rev() {
         finder.name(name.bytes());
         finder.node(node);
     }
     // Not closed as an object: what it is, the caller knows.
+    Stray::or(finder.finish())
+}
+
+/// The statuses inside of what was read as a report, or recognised as none.
+pub(super) fn find_within(read: &Value) -> Option<Stray> {
+    let may_hold = |value: &Value| match value {
+        Value::Object(_) | Value::Array(_) => true,
+        Value::String(text) => text.contains(['{', '=']),
+        _ => false,
+    };
+    let members = read.as_object()?;
+    let mut members = members
+        .iter()
+        .filter(|(_, value)| may_hold(value))
+        .peekable();
+    members.peek()?;
+    let mut finder = Finder::new();
+    finder.open(true);
+    for (name, value) in members {
+        finder.name(name.bytes());
+        finder.value(value);
+    }
     Stray::or(finder.finish())
 }
 
@@ -110,3 +159,5 @@ pub(super) fn in_form(text: &str, error: ParseError) -> Result<Parsed, ParseErro
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_wrappers;

@@ -128,6 +128,40 @@ async fn what_was_told_is_not_told_again_after_a_restart() {
     app.stop().await;
 }
 
+/// A webhook of which a part was read ends as processed; that a part was not is told like a body
+/// that could not be read at all, and the list of those has it.
+#[actix_web::test]
+async fn a_webhook_that_is_read_in_part_is_told_and_listed() {
+    let (app, hand) = stopped_clock().await;
+    let ops = operator(&app).await;
+    let support = app.caller(Role::Support).await;
+    let unread = "/webhooks?outcome=unparsed";
+    let read = cloud::status("wamid.1", "sent", T0);
+    let whole = cloud::webhook(&[read.clone(), cloud::status("wamid.2", "sent", T0)]);
+    assert_eq!(app.post("cloud", whole).await, 200);
+    assert_eq!(support.all(unread, 2).await, Vec::<Value>::new());
+    let wrapped = json!({"type": "call", "from": "34600000001", "body": {"statuses": [read]}});
+    let in_part = cloud::webhook(&[cloud::status("wamid.3", "sent", T0), wrapped]);
+    assert_eq!(app.post("cloud", in_part).await, 200);
+    let listed = support.all(unread, 2).await;
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    let webhook = &listed[0];
+    assert_eq!(webhook["outcome"], "processed");
+    assert_eq!(
+        (&webhook["reports"], &webhook["unreadable"]),
+        (&json!(1), &json!(1))
+    );
+    let detail = webhook["outcome_detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("a status stands in body.statuses of a status"),
+        "{detail}"
+    );
+    let (event, data) = told(&hand, &ops, 1).await;
+    assert_eq!(event, "webhooks.unparsed");
+    assert_eq!(data, json!({"subject": "cloud", "webhooks": 1}));
+    app.stop().await;
+}
+
 #[actix_web::test]
 async fn an_open_breaker_outlives_a_restart_in_its_first_minute() {
     let (app, hand) = stopped_clock().await;

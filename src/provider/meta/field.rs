@@ -8,8 +8,6 @@ use crate::model::Field;
 const WITH_STATUSES: [Field; 2] = [Field::Messages, Field::Standby];
 
 /// The fields of Meta's pages, and those that public set-ups subscribe to; in no order.
-///
-/// `calls`, `history` and the echoes hold statuses, though of calls and of what a phone sent.
 const WITHOUT_STATUSES: [&str; 36] = [
     "account_alerts",
     "account_review_update",
@@ -49,9 +47,21 @@ const WITHOUT_STATUSES: [&str; 36] = [
     "user_preferences",
 ];
 
+/// Those of them in which what looks like a status is one of a call, or of what a phone sent.
+const CLOSED: [&str; 4] = ["calls", "history", "message_echoes", "smb_message_echoes"];
+
 /// Whether a change of this field is known, and never one of a message's status.
-pub(in crate::provider) fn is_without_statuses(field: &str) -> bool {
-    WITHOUT_STATUSES.contains(&field)
+pub(super) fn is_without_statuses(field: &str) -> bool {
+    is_among(&WITHOUT_STATUSES, field)
+}
+
+/// Whether nothing in a value of this field is a message's status, whatever it looks like.
+pub(in crate::provider) fn is_closed(field: &str) -> bool {
+    is_among(&CLOSED, field)
+}
+
+fn is_among(fields: &[&str], field: &str) -> bool {
+    fields.iter().any(|known| known.eq_ignore_ascii_case(field))
 }
 
 /// The field with statuses of messages that this part of a body names, or none.

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::super::Item;
 use super::super::json::{self, Node};
+use super::super::{Item, stray};
 use super::contacts::Contacts;
 use super::{Surroundings, error, named, pricing};
 use crate::model::{
@@ -19,23 +19,41 @@ const LATEST_SECOND: f64 = 4_133_980_799.0;
 /// send it. Between the two lies nothing that WhatsApp was there for.
 const FIRST_MILLISECOND: f64 = 1e12;
 
-/// Reads an element of `statuses`.
-pub(super) fn read(element: &Node, surroundings: &Surroundings) -> Item {
+/// Reads an element of `statuses`, and notes what looks like a status inside of it.
+pub(super) fn read(element: &Node, surroundings: &Surroundings, items: &mut Vec<Item>) {
     if !element.is_object() {
-        return Item::Unreadable("a status is no object".to_owned());
+        return items.push(unreadable("a status is no object"));
     }
     let status = match element.value() {
         Ok(status) => status,
         // The error of serde_json says what and where, and repeats no content.
-        Err(error) => return Item::Unreadable(format!("a status cannot be read: {error}")),
+        Err(error) => return items.push(unreadable(format!("a status cannot be read: {error}"))),
     };
-    if let Some(name) = other_type(&status) {
-        return Item::Ignored(name);
-    }
-    let Some(word) = json::text(&status, "status") else {
-        return Item::Unreadable("a status has no status word".to_owned());
-    };
-    Item::Report(Box::new(report(&status, word, element, surroundings)))
+    let word = json::text(&status, "status");
+    items.push(match (other_type(&status), word) {
+        (Some(OtherType::Known(name)), _) => Item::Ignored(Cow::Borrowed(name)),
+        (Some(OtherType::Unknown(kind)), word) => {
+            let is_status = word.is_some_and(|word| meaning(&word).is_some());
+            let name = named("type", &kind);
+            // Whether it is one of a message, only a later version can tell.
+            if is_status && status.get("id").is_some_and(Value::is_string) {
+                let what = "is not known, and a status is of it";
+                unreadable(format!(
+                    "{name} {what}: upgrade, then reprocess the webhook"
+                ))
+            } else {
+                Item::Ignored(name)
+            }
+        }
+        (None, Some(word)) => Item::Report(Box::new(report(&status, word, element, surroundings))),
+        (None, None) => return items.push(unreadable("a status has no status word")),
+    });
+    let stray = stray::find_within(&status);
+    items.extend(stray.map(|stray| unreadable(stray.reason_within("a status"))));
+}
+
+fn unreadable(why: impl Into<String>) -> Item {
+    Item::Unreadable(why.into())
 }
 
 fn report(status: &Value, word: String, element: &Node, surroundings: &Surroundings) -> Report {
@@ -71,15 +89,22 @@ fn template_id(status: &Value) -> Option<String> {
     id(status, &["template_id"]).filter(|id| id != "0")
 }
 
-/// The name of what this is when `type` says it is not about a message: a call, a payment
-/// (whose `failed` is no failed delivery).
-fn other_type(status: &Value) -> Option<Cow<'static, str>> {
+/// What an element is about instead of a message.
+enum OtherType {
+    /// A call, or a payment, whose `failed` is no failed delivery.
+    Known(&'static str),
+    /// Nobody here knows.
+    Unknown(String),
+}
+
+/// What this is when `type` says that it is not about a message.
+fn other_type(status: &Value) -> Option<OtherType> {
     let kind = json::text(status, "type")?.trim().to_ascii_lowercase();
     match kind.as_str() {
         "message" => None,
-        "payment" => Some(Cow::Borrowed("payment")),
-        "call" => Some(Cow::Borrowed("call")),
-        _ => Some(named("type", &kind)),
+        "payment" => Some(OtherType::Known("payment")),
+        "call" => Some(OtherType::Known("call")),
+        _ => Some(OtherType::Unknown(kind)),
     }
 }
 
@@ -232,8 +257,10 @@ mod tests {
 
     fn read_report(status: &Value, surroundings: &Surroundings) -> Report {
         let text = status.to_string();
-        match read(&Node::body(&text).unwrap(), surroundings) {
-            Item::Report(report) => *report,
+        let mut items = Vec::new();
+        read(&Node::body(&text).unwrap(), surroundings, &mut items);
+        match (items.pop(), items.as_slice()) {
+            (Some(Item::Report(report)), []) => *report,
             other => panic!("{other:?} of {text}"),
         }
     }

@@ -250,8 +250,15 @@ fn what_is_no_status_is_named() {
             json!({"statuses": [{"id": "p", "type": "payment", "status": "failed"},
                              {"id": "c", "type": "call", "status": "RINGING"},
                              {"id": "m", "type": "message", "status": "sent"},
+                             {"id": "x", "type": "Other", "status": "waiting"},
                              {"id": "x", "type": "Other", "status": "sent"}]}),
-            &["(payment)", "(call)", "sent m", "(type:other)"],
+            &[
+                "(payment)",
+                "(call)",
+                "sent m",
+                "(type:other)",
+                "!type:other is not known, and a status is of it: upgrade, then reprocess the webhook",
+            ],
         ),
     ]);
 }
@@ -340,7 +347,8 @@ fn of_repeated_members_the_last_counts() {
 }
 
 /// Cases whose very point is an element that cannot be read.
-const UNREADABLE_CASES: [&str; 3] = [
+const UNREADABLE_CASES: [&str; 4] = [
+    "statuses-in-wrappers",
     "statuses-of-another-shape",
     "statuses-where-none-belong",
     "unknown-status-words",

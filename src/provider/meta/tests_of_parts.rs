@@ -71,7 +71,10 @@ fn a_part_of_an_envelope_is_read_alone() {
         (with_field("a", "calls"), &["(field:calls)"]),
         (with_field("a", ""), &["read a"]),
         (change("a", "messages"), &["read a"]),
-        (change("a", "account_update"), &["(field:account_update)"]),
+        (
+            json!({"field": "account_update", "value": {}}),
+            &["(field:account_update)"],
+        ),
         (json!({"value": value("a")}), &["read a"]),
         (
             json!({"value": {}, "changes": [{}], "statuses": [status("a", "read")]}),
@@ -234,6 +237,112 @@ fn a_status_in_an_odd_place_leaves_its_neighbours_readable() {
     assert_eq!(told.len(), expected.len(), "{told:?}");
     for (told, expected) in told.iter().zip(expected) {
         assert!(told.starts_with(expected), "{told} {expected}");
+    }
+}
+
+/// What a relay wraps has members of its own; those that name a field or a list do not hide it.
+#[test]
+fn a_relays_own_members_hide_nothing() {
+    let wrapped = || cloud(&value("a"));
+    for own in [
+        json!({"source": "x", "from": "34600000001", "type": "call", "message": {"text": "x"}}),
+        json!({"notificationType": "DELIVERY", "receivedAt": "x", "integrationType": "x"}),
+        json!({"field": "calls"}),
+        json!({"field": "History", "messages": []}),
+        json!({"messages": [{"from": "34600000001"}], "errors": [], "user_actions": []}),
+        json!({"metadata": {}, "contacts": [], "messaging_product": "whatsapp"}),
+        json!({"event": "MO", "timestamp": "1", "id": "wacid.1"}),
+        json!({"value": {}, "changes": []}),
+        json!({"value": {"event": "x"}, "field": "account_settings"}),
+    ] {
+        for holder in ["body", "payload", "data"] {
+            let mut body = own.clone();
+            body[holder] = wrapped();
+            let told = summary(&body.to_string());
+            let is_noted = told.iter().any(|told| told.contains("a status stands in"));
+            assert!(is_noted, "{body}: {told:?}");
+        }
+    }
+}
+
+#[test]
+fn a_status_in_a_known_field_of_the_account_is_noted_beside_its_event() {
+    let with = |mut value: Value| {
+        value["statuses"] = json!([status("a", "failed")]);
+        value
+    };
+    let change = |field: &str, value: &Value| {
+        json!({"object": WHATSAPP_OBJECT,
+               "entry": [{"changes": [{"field": field, "value": value}]}]})
+    };
+    let template = json!({"event": "PAUSED", "message_template_id": 1});
+    for (field, value, event) in [
+        (
+            "message_template_status_update",
+            template.clone(),
+            Some("@template.paused PAUSED"),
+        ),
+        (
+            "account_update",
+            json!({"event": "DISABLED_UPDATE"}),
+            Some("@account."),
+        ),
+        ("account_update", json!({}), None),
+        ("flows", json!({"event": "FLOW_STATUS_CHANGE"}), None),
+        ("Security", json!({"event": "PIN_CHANGED"}), None),
+    ] {
+        for value in [
+            with(value.clone()),
+            json!({"event": value["event"], "raw": with(value)}),
+        ] {
+            let told = summary(&change(field, &value).to_string());
+            let (last, before) = told.split_last().unwrap();
+            assert!(last.starts_with("!a status stands in value."), "{told:?}");
+            assert!(last.contains(&format!("of field:{field}")), "{told:?}");
+            assert!(before.len() <= 1, "{told:?}");
+            if let (Some(event), true) = (event, value.get("raw").is_none()) {
+                assert!(before[0].starts_with(event), "{told:?}");
+            }
+        }
+    }
+    // So it is where a relay dropped the field.
+    let told = summary(&with(json!({"more": with(template)})).to_string());
+    assert_eq!(told.len(), 2, "{told:?}");
+}
+
+#[test]
+fn a_body_that_is_read_in_part_says_so() {
+    let one = status("a", "read");
+    let stray = status("b", "failed");
+    let within = |mut holder: Value, name: &str| {
+        holder[name] = json!({"statuses": [stray]});
+        holder
+    };
+    let twice = format!(r#"{{"statuses": [{stray}], "statuses": [{one}], "metadata": {{}}}}"#);
+    let echo = json!({"id": "b", "status": "sent", "type": "x"});
+    for body in [
+        json!({"statuses": [one, {"data": stray}]}),
+        json!({"statuses": [one, [stray]]}),
+        json!({"statuses": [one, stray.to_string()]}),
+        json!({"statuses": [one, {"type": "call", "body": stray}]}),
+        json!({"statuses": [one, {"type": "payment", "status": "x", "body": [stray]}]}),
+        json!({"statuses": [one, echo]}),
+        json!({"statuses": [within(one.clone(), "raw")]}),
+        json!({"statuses": [one], "metadata": within(json!({}), "raw")}),
+        json!({"statuses": [one], "contacts": [within(json!({}), "raw")]}),
+        json!({"statuses": [one], "errors": [within(json!({"code": 1}), "raw")]}),
+        json!([{"statuses": [one]}, {"type": "x", "from": "34600000001", "body": stray}]),
+    ]
+    .iter()
+    .map(Value::to_string)
+    .chain([twice])
+    {
+        let told = summary(&body);
+        assert_eq!(told[0], "read a", "{body}: {told:?}");
+        assert!(
+            told.iter().any(|told| told.starts_with('!')),
+            "{body}: {told:?}"
+        );
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::iter;
 
+use serde_json::Value;
+
 use super::super::json::Node;
 use super::facts::Facts;
 use super::text::{FormField, Unescaped};
@@ -13,8 +15,8 @@ const MOST_OPEN: usize = 32;
 /// The longest name or word that is compared, in bytes.
 const LONGEST_WORD: usize = 64;
 
-/// The members that are never looked into.
-pub(super) const CLOSED: [&str; 13] = [
+/// The members that are never looked into; the last are what a person wrote, picked or filled in.
+pub(super) const CLOSED: [&str; 19] = [
     "messages",
     "message_echoes",
     "smb_message_echoes",
@@ -28,7 +30,16 @@ pub(super) const CLOSED: [&str; 13] = [
     "caption",
     "callbackData",
     "biz_opaque_callback_data",
+    "cleanText",
+    "conversation_context",
+    "button_reply",
+    "list_reply",
+    "nfm_reply",
+    "response_json",
 ];
+
+/// Names that people gave themselves: the member, and what it stands in.
+pub(super) const NAMES: [[&str; 2]; 2] = [["contacts", "profile"], ["contact", "name"]];
 
 /// What was found so far.
 #[derive(Debug, Default)]
@@ -57,6 +68,8 @@ struct Open {
     name: Vec<u8>,
     facts: Facts,
     found: Found,
+    /// What was found in `value` and `statuses`, which is nothing when its `field` says so.
+    of_field: Found,
 }
 
 /// One pass over a JSON text, which need not be checked: what is no JSON holds nothing.
@@ -85,9 +98,34 @@ impl Finder {
                 inner.path.extend(spelled(&open.name));
             }
             found = open.found;
+            found.add(open.of_field);
             found.add(inner);
         }
         found
+    }
+
+    /// Takes in a value that was read already.
+    pub(super) fn value(&mut self, value: &Value) {
+        match value {
+            Value::Object(members) => {
+                self.open(true);
+                for (name, value) in members {
+                    self.name(name.bytes());
+                    self.value(value);
+                }
+                self.close();
+            }
+            Value::Array(elements) => {
+                self.open(false);
+                for element in elements {
+                    self.value(element);
+                }
+                self.close();
+            }
+            Value::String(text) if self.closed == 0 => self.text(&mut text.bytes()),
+            Value::Number(_) => self.number(),
+            Value::String(_) | Value::Bool(_) | Value::Null => {}
+        }
     }
 
     pub(super) fn node(&mut self, node: &Node) {
@@ -142,7 +180,7 @@ impl Finder {
                         open.before_name = byte == b',' && open.is_object;
                     }
                 }
-                b'0'..=b'9' | b'-' => self.say(b"0"),
+                b'0'..=b'9' | b'-' => self.number(),
                 _ => {}
             }
             is_over =
@@ -173,6 +211,7 @@ impl Finder {
     }
 
     pub(super) fn open(&mut self, is_object: bool) {
+        self.hold();
         let objects = self.open.iter().filter(|open| open.is_object).count();
         let is_deep = is_object && objects > DEEPEST || self.open.len() >= MOST_OPEN;
         if self.closed > 0 || is_deep || self.is_closed() {
@@ -195,22 +234,30 @@ impl Finder {
             return;
         };
         let facts = open.facts;
-        if facts.is_status() && !facts.closed {
+        if facts.is_status() {
             open.found = Found {
                 count: 1,
                 path: Vec::new(),
                 in_text: self.in_text,
             };
-        } else if facts.closed || facts.is_inbound() {
+        } else if facts.is_closed() {
             open.found = Found::default();
+        } else if !facts.is_of_closed_field() {
+            open.found.add(open.of_field);
         }
         let Some(around) = self.open.last_mut() else {
             return;
         };
-        around.facts.status_group |= facts.group && around.name == b"status";
+        around.facts.take_in(&around.name, facts);
         if open.found.count > 0 {
             open.found.path.extend(spelled(&around.name));
-            around.found.add(open.found);
+            let is_of_field = matches!(around.name.as_slice(), b"value" | b"statuses");
+            let kept = if is_of_field {
+                &mut around.of_field
+            } else {
+                &mut around.found
+            };
+            kept.add(open.found);
         }
     }
 
@@ -218,17 +265,33 @@ impl Finder {
     fn is_closed(&self) -> bool {
         let name = self.open.last().map(|open| open.name.as_slice());
         let name = name.unwrap_or_default();
+        let is_in = |holder: &str| self.open.iter().any(|open| open.name == holder.as_bytes());
         CLOSED.iter().any(|closed| closed.as_bytes() == name)
+            || (NAMES.iter()).any(|[holder, own]| own.as_bytes() == name && is_in(holder))
+    }
+
+    /// Says that the value of the latest name is an object or a list, or a text that is one.
+    fn hold(&mut self) {
+        if self.closed == 0
+            && let Some(open) = self.open.last_mut()
+        {
+            open.facts.hold(&open.name);
+        }
     }
 
     fn say(&mut self, text: &[u8]) {
         if self.closed == 0
             && let Some(open) = self.open.last_mut()
         {
-            // Of numbers, groups alone count: an id is a text.
-            if text != b"0" || open.name == b"groupId" {
-                open.facts.say(&open.name, text);
-            }
+            open.facts.say(&open.name, text);
+        }
+    }
+
+    fn number(&mut self) {
+        if self.closed == 0
+            && let Some(open) = self.open.last_mut()
+        {
+            open.facts.say_number(&open.name);
         }
     }
 
@@ -239,6 +302,7 @@ impl Finder {
             return;
         };
         if looks_inside && matches!(first, b'{' | b'[') {
+            self.hold();
             return self.inside(first, bytes);
         }
         let mut word = vec![first];

@@ -7,28 +7,28 @@ use serde_json::{Value, json};
 use super::finder::{CLOSED, DEEPEST};
 use super::*;
 
-fn look(text: &str) -> Option<Stray> {
+pub(super) fn look(text: &str) -> Option<Stray> {
     find(&Node::body(text).unwrap())
 }
 
 /// Where the first of so many is.
 #[track_caller]
-fn check(body: &Value, expected: Option<(usize, &str, bool)>) {
+pub(super) fn check(body: &Value, expected: Option<(usize, &str, bool)>) {
     let found = look(&body.to_string());
     let told = found.map(|stray| (stray.count, stray.path.join("."), stray.in_text));
     let expected = expected.map(|(count, path, in_text)| (count, path.to_owned(), in_text));
     assert_eq!(told, expected, "{body}");
 }
 
-fn status() -> Value {
+pub(super) fn status() -> Value {
     json!({"id": "wamid.1", "status": "delivered", "timestamp": "1785000000"})
 }
 
-fn delivery() -> Value {
+pub(super) fn delivery() -> Value {
     json!({"messageId": "m", "to": "1", "status": {"groupId": 3, "groupName": "DELIVERED"}})
 }
 
-fn envelope() -> Value {
+pub(super) fn envelope() -> Value {
     json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [
         {"field": "messages", "value": {"statuses": [status(), status()]}}]}]})
 }
@@ -47,7 +47,7 @@ fn a_status_is_found_by_what_it_says() {
         json!({"id": "a"}),
         json!({"status": "sent"}),
         json!({"id": {"id": "a"}, "x": {"status": "sent"}}),
-        json!({"id": "a", "type": "template", "status": "deleted"}),
+        json!({"id": "a", "type": "payment", "status": "failed", "payment": {"reference_id": "r"}}),
         json!(["id", "status", "sent"]),
     ] {
         check(&none, None);
@@ -70,6 +70,27 @@ fn a_status_is_found_by_what_it_says() {
         json!({"status": {"groupId": 3}}),
     ] {
         check(&none, None);
+    }
+}
+
+#[test]
+fn a_status_with_a_type_of_its_own_is_found() {
+    let kinds = [
+        "message",
+        "template",
+        "text",
+        "status",
+        "whatsapp.updated",
+        "call",
+        "payment",
+    ];
+    for kind in kinds {
+        let mut status = status();
+        status["type"] = json!(kind);
+        check(&status, Some((1, "", false)));
+        status["text"] = json!({"body": "Hi"});
+        status["from"] = json!("34910000000");
+        check(&json!({"body": [status]}), Some((1, "body", false)));
     }
 }
 
@@ -157,43 +178,6 @@ fn one_text_that_is_itself_json_or_a_form_is_looked_into() {
 }
 
 #[test]
-fn what_people_wrote_calls_and_payments_are_never_looked_into() {
-    let inside = [
-        status(),
-        delivery(),
-        json!({"statuses": [status()]}),
-        json!(status().to_string()),
-    ];
-    for inner in &inside {
-        for name in CLOSED {
-            check(&json!({name: inner}), None);
-            check(&json!({"body": {name: [inner]}}), None);
-        }
-        for inbound in [
-            json!({"from": "34600000001", "id": "wamid.2", "type": "order", "order": inner}),
-            json!({"order": inner, "type": "order", "from_user_id": "ES.1349000000"}),
-            json!({"from": "385990001122", "receivedAt": "x", "message": inner}),
-            json!({"integrationType": "WHATSAPP", "message": inner}),
-            json!({"event": "MO", "content": [inner]}),
-            json!({"from": "385990001122", "createdAt": "x", "content": inner}),
-            json!({"id": "p", "type": "payment", "status": "failed", "x": inner}),
-            json!({"id": "wacid.1", "status": "FAILED", "x": inner}),
-            json!({"type": "call", "id": "c", "status": "REJECTED", "x": inner}),
-            json!({"field": "calls", "value": {"statuses": [inner]}}),
-            json!({"value": {"x": inner}, "field": "smb_message_echoes"}),
-        ] {
-            check(&inbound, None);
-            check(&json!({"data": [inbound]}), None);
-            // What stands beside it is found all the same.
-            check(
-                &json!({"data": inbound, "b": status()}),
-                Some((1, "b", false)),
-            );
-        }
-    }
-}
-
-#[test]
 fn what_is_known_is_not_looked_into_again() {
     let body = json!({"object": 1, "entry": [status()], "data": [status()]}).to_string();
     let body = Node::body(&body).unwrap();
@@ -201,6 +185,41 @@ fn what_is_known_is_not_looked_into_again() {
     let found = find_beside(&members, &["object", "entry"]).unwrap();
     assert_eq!((found.count, found.path.join(".")), (1, "data".to_owned()));
     assert_eq!(find_beside(&members, &["object", "entry", "data"]), None);
+}
+
+/// Of members of one name the last is read.
+#[test]
+fn what_comes_again_under_the_same_name_is_looked_into() {
+    let body = format!(
+        r#"{{"entry": [{one}], "entry": [{one}, {one}], "entry": [], "x": 1}}"#,
+        one = status()
+    );
+    let body = Node::body(&body).unwrap();
+    let members = body.members().unwrap();
+    let found = find_beside(&members, &["object", "entry"]).unwrap();
+    assert_eq!((found.count, found.path.join(".")), (3, "entry".to_owned()));
+}
+
+#[test]
+fn inside_of_what_was_read_the_rest_is_looked_into_and_it_is_none_itself() {
+    let mut read = status();
+    assert_eq!(find_within(&read), None);
+    read["raw"] = json!({"statuses": [status()]});
+    read["biz_opaque_callback_data"] = json!(status().to_string());
+    read["text"] = status();
+    let found = find_within(&read).unwrap();
+    assert_eq!(
+        found.reason_within("a status"),
+        "a status stands in raw.statuses of a status, where the provider puts none, and was not \
+         read: have the relay post the body as it came"
+    );
+    read["raw"] = json!(format!("payload={}", status()));
+    let found = find_within(&read).unwrap();
+    assert_eq!(
+        found.reason_within("a status"),
+        "a status stands in a text in raw of a status, where the provider puts none, and was not \
+         read: have the relay post the body as it came"
+    );
 }
 
 #[test]

@@ -150,6 +150,7 @@ impl<'a> Accepting<'a> {
             outcome,
             reports: tally.reports,
             new_reports: tally.new_reports,
+            unreadable: unreadable(&tally, arrival),
             forwards: tally.owed.len(),
         };
         Ok((accepted, tally.owed))
@@ -186,6 +187,7 @@ impl<'a> Accepting<'a> {
             outcome,
             reports: tally.reports,
             new_reports: tally.new_reports,
+            unreadable: unreadable(&tally, arrival),
             forwards: tally.owed.len(),
         };
         Ok((accepted, tally.owed))
