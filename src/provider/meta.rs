@@ -276,7 +276,8 @@ impl Walk {
     /// failed status has none itself; otherwise they are about the channel.
     fn errors(&mut self, errors: &Node, first: usize, beside: &Surroundings, around: Around) {
         let errors = errors.value().map(|value| error::all(Some(&value)));
-        let errors = errors.unwrap_or_default();
+        let mut errors = errors.unwrap_or_default();
+        errors.retain(|error| !error::says_nothing(error));
         if errors.is_empty() {
             return;
         }

@@ -105,6 +105,13 @@ fn notice(field: &'static str, value: &Value, node: &Node, around: Around) -> Ve
         account_id: of_account.or_else(|| around.account_id.map(str::to_owned)),
         contacts: contacts.map(Contacts::read).unwrap_or_default(),
     };
+    // What is empty is absent, and a notice without anything tells nothing.
+    if value
+        .as_object()
+        .is_none_or(|members| members.values().all(is_absent))
+    {
+        return Vec::new();
+    }
     let own_time = text(value, "timestamp");
     let time = time_of(own_time.as_deref().or(around.time));
     let mut events = notice.events();
@@ -342,5 +349,40 @@ fn any_of(node: &Node) -> Option<Value> {
         Node::Slice(_) => node.value().ok(),
         Node::Object(_) => value_of(node),
         Node::Array(elements) => Some(elements.iter().filter_map(any_of).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::tests::{status, summary};
+
+    #[test]
+    fn a_notice_that_says_nothing_is_no_event() {
+        let nothing = [json!({}), json!({"type": "", "x": null, "y": [], "z": " "})];
+        for field in [
+            "account_alerts",
+            "account_settings_update",
+            "account_update",
+            "business_capability_update",
+            "message_template_status_update",
+            "messaging_handovers",
+            "phone_number_quality_update",
+            "user_preferences",
+        ] {
+            for value in &nothing {
+                let told = summary(&json!({"field": field, "value": value}).to_string());
+                assert_eq!(told, [format!("(field:{field})")], "{value}");
+            }
+        }
+        for errors in [
+            json!([{}]),
+            json!([{"code": "", "title": null}, {}]),
+            json!({"code": ""}),
+        ] {
+            let body = json!({"statuses": [status("a", "read")], "errors": errors});
+            assert_eq!(summary(&body.to_string()), ["read a"], "{errors}");
+        }
     }
 }
