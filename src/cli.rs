@@ -16,6 +16,7 @@ mod explain;
 mod forward;
 mod init;
 mod key;
+mod list;
 mod message;
 mod narrowed;
 mod page;
@@ -42,7 +43,6 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Environment, Flag, Inputs, LoadError, Loaded};
-use crate::model::plain;
 use crate::store::{Error, Loss};
 pub use terminal::{Exit, Terminal};
 
@@ -221,7 +221,10 @@ fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match usage::parse(std::env::args_os().collect()) {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let texts = arguments.iter().map(|it| it.to_string_lossy().into_owned());
+    let typed = terminal::long(&texts.collect::<Vec<_>>());
+    let cli = match usage::parse(arguments) {
         Ok(cli) => cli,
         Err(usage) => return usage.tell(),
     };
@@ -229,6 +232,7 @@ pub fn main() -> ExitCode {
         data: &mut io::stdout().lock(),
         talk: &mut io::stderr(),
         done: None,
+        typed,
         width: terminal::width(),
     };
     match cli.run(&mut terminal) {
@@ -238,7 +242,8 @@ pub fn main() -> ExitCode {
         Err(error) if terminal.done.is_none() && is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // When even this cannot be said, the exit code still says it.
-            let _ = writeln!(terminal.talk, "error: {}", plain(&whole(&error)));
+            let text = terminal.shortened(&whole(&error));
+            let _ = writeln!(terminal.talk, "error: {text}");
             if let Some(done) = terminal.done {
                 let _ = writeln!(terminal.talk, "It was done all the same: {done}.");
             }
@@ -320,6 +325,7 @@ mod tests {
             data: &mut data,
             talk: &mut talk,
             done: None,
+            typed: Vec::new(),
             width: None,
         };
         let cli = Cli::try_parse_from([&["tickrelay"], arguments].concat()).unwrap();

@@ -8,6 +8,7 @@
 mod combination;
 mod file;
 mod finding;
+mod header;
 mod log_filter;
 mod polled;
 mod reload;

@@ -9,6 +9,7 @@ mod error;
 mod filter;
 mod forward;
 mod given;
+mod json_reason;
 mod message;
 mod nul;
 mod number;
@@ -36,7 +37,8 @@ pub use channel::{
 pub use error::ReportError;
 pub use filter::{Filter, FilterError, Offer, Rule};
 pub use forward::{ErrorCode, ForwardState, GaveUp, Outcome};
-pub use given::{ECHOED, Echoed, Quoted, nearest, plain, quoted, reason};
+pub use given::{ECHOED, Echoed, Quoted, bounded, nearest, nearest_few, plain, quoted, reason};
+pub use json_reason::{json_reason, json_reason_of_part};
 pub use message::{Message, TypeRule};
 pub use nul::{NUL_CHARACTER, json_has_nul, json_without_nul, replace_nul};
 pub use number::{decimal, digits, is_phone_number, whole_number};

@@ -8,6 +8,7 @@ mod exchange;
 pub(crate) mod items;
 pub(crate) mod json;
 mod polls;
+mod receipt;
 mod register;
 mod replays;
 mod reprocess;
@@ -45,7 +46,8 @@ use carry::By;
 pub use carry::{Once, Shape};
 pub use erase::EraseOptions;
 pub use exchange::SentExchange;
-pub use register::{Receipt, SentMessage, SentTemplate, Ttl};
+pub use receipt::Receipt;
+pub use register::{SentMessage, SentTemplate, Ttl};
 pub use replays::ReplayOrder;
 pub use samples::{Sample, SampleAnswer, SampleRequest, SampleResponse, Tested};
 

@@ -2,11 +2,10 @@
 
 use clap::{Args, Subcommand};
 
-use super::narrowed::narrowed;
+use super::list::{Asked, Table};
 use super::page::Page;
-use super::table::table;
 use super::time::{Since, stamp};
-use super::{Exit, Settings, Terminal, page};
+use super::{Exit, Settings, Terminal};
 use crate::clock::Clock;
 use crate::store::account_event::{AccountEventQuery, AccountEventRecord};
 
@@ -59,40 +58,39 @@ impl Verb {
 impl List {
     fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let (reader, now_ms) = (settings.reader()?, Clock::system().now_ms());
-        if let Err(refusal) = narrowed(settings, &reader, self.source.as_deref(), None)? {
-            return terminal.refuse(refusal);
-        }
+        let asked = Asked {
+            list: LIST,
+            page: &self.page,
+            source: self.source.as_deref(),
+            error: None,
+        };
+        let (window, _) = match asked.begin(settings, &reader)? {
+            Ok(begun) => begun,
+            Err(refusal) => return terminal.refuse(refusal),
+        };
         let mut events = reader.account_events(&AccountEventQuery {
             source: self.source,
             subject: self.subject,
             event: self.event,
             since_ms: self.since.map(|since| since.ms(now_ms)),
             until_ms: self.until.map(|until| until.ms(now_ms)),
-            window: self.page.window(LIST)?,
+            window,
             ..AccountEventQuery::default()
         })?;
         let rest = (self.page).cut(LIST, &mut events, |event| event.account_event_id);
-        let events = events.rows;
-        if self.json {
-            page::say(rest, terminal)?;
-            return terminal.json(&events);
-        }
-        if events.is_empty() {
-            let nothing = || "no account event is like that".to_owned();
-            return terminal.refuse(rest.unwrap_or_else(nothing));
-        }
-        let headings = [
-            "AT (UTC)",
-            "SOURCE",
-            "EVENT",
-            "SUBJECT",
-            "WHAT HAPPENED",
-            "WHAT TO DO",
-        ];
-        let text = table(&headings, events.iter().map(row), terminal.width);
-        write!(terminal.data, "{text}")?;
-        page::say(rest, terminal)?;
-        Ok(Exit::Done)
+        let list = Table {
+            headings: &[
+                "AT (UTC)",
+                "SOURCE",
+                "EVENT",
+                "SUBJECT",
+                "WHAT HAPPENED",
+                "WHAT TO DO",
+            ],
+            nothing: "no account event is like that",
+            json: self.json,
+        };
+        list.show((&events.rows, rest), row, terminal)
     }
 }
 

@@ -3,11 +3,10 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::narrowed::narrowed;
+use super::list::{Asked, Table};
 use super::page::Page;
-use super::table::table;
 use super::time::stamp;
-use super::{Exit, Settings, Terminal, ask, page};
+use super::{Exit, Settings, Terminal, ask};
 use crate::operations::{Answer, Request};
 use crate::store::Reader;
 use crate::store::broadcast::{BroadcastCounts, BroadcastRecord};
@@ -103,33 +102,33 @@ impl Listed {
 impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let reader = settings.reader()?;
-        if let Err(refusal) = narrowed(settings, &reader, self.source.as_deref(), None)? {
-            return terminal.refuse(refusal);
-        }
-        let (broadcasts, rest) = listed(&reader, self.source.as_deref(), &self.page)?;
-        if self.json {
-            page::say(rest, terminal)?;
-            return terminal.json(&broadcasts);
-        }
-        if broadcasts.is_empty() {
-            let nothing = || "no broadcast was reported, registered or polled".to_owned();
-            return terminal.refuse(rest.unwrap_or_else(nothing));
-        }
-        let headings = [
-            "BROADCAST",
-            "SOURCE",
-            "BEGAN (UTC)",
-            "TOTAL",
-            "SUCCESS",
-            "FAILURE",
-            "PENDING",
-            "POLLED",
-            "TROUBLE",
-        ];
-        let text = table(&headings, broadcasts.iter().map(row), terminal.width);
-        write!(terminal.data, "{text}")?;
-        page::say(rest, terminal)?;
-        Ok(Exit::Done)
+        let asked = Asked {
+            list: LIST,
+            page: &self.page,
+            source: self.source.as_deref(),
+            error: None,
+        };
+        let (window, _) = match asked.begin(settings, &reader)? {
+            Ok(begun) => begun,
+            Err(refusal) => return terminal.refuse(refusal),
+        };
+        let (broadcasts, rest) = listed(&reader, asked, window)?;
+        let list = Table {
+            headings: &[
+                "BROADCAST",
+                "SOURCE",
+                "BEGAN (UTC)",
+                "TOTAL",
+                "SUCCESS",
+                "FAILURE",
+                "PENDING",
+                "POLLED",
+                "TROUBLE",
+            ],
+            nothing: "no broadcast was reported, registered or polled",
+            json: self.json,
+        };
+        list.show((&broadcasts, rest), row, terminal)
     }
 }
 
@@ -137,10 +136,9 @@ impl List {
 /// have no messages yet.
 fn listed(
     reader: &Reader,
-    source: Option<&str>,
-    page: &Page,
+    Asked { page, source, .. }: Asked<'_>,
+    window: Window,
 ) -> anyhow::Result<(Vec<Listed>, Option<String>)> {
-    let window = page.window(LIST)?;
     let mut found = reader.broadcasts(&Scope::default(), window)?;
     let rest = page.cut(LIST, &mut found, |broadcast| broadcast.first_message_id);
     let newest = Window {

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::table::{facts, item};
 use super::{Exit, Settings, Terminal, ask};
+use crate::model::Echoed;
 use crate::operations::{Answer, EraseOptions, Request};
 use crate::store::{Erased, Person, absolute};
 
@@ -104,10 +105,10 @@ impl Erase {
         let mut said = vec![format!(
             "nobody was found: nothing in {} is about {}{}{}",
             absolute(store).display(),
-            self.person,
+            Echoed(&self.person),
             match self.name() {
                 name if name == self.person => String::new(),
-                name => format!(", read as {name}"),
+                name => format!(", read as {}", Echoed(&name)),
             },
             if is_unchanged {
                 ", and nothing was removed"
@@ -185,7 +186,7 @@ impl Erase {
         let sealed = any(erased.kept_unopened, ", which no key at hand opens");
         let unread = ", searched as bytes: their compression is unknown or broken";
         facts([
-            ("Person", Some(self.name())),
+            ("Person", Some(Echoed(&self.name()).to_string())),
             ("Messages", Some(erased.messages.to_string())),
             ("Reports", Some(erased.reports.to_string())),
             ("Account events", any(erased.account_events, "")),

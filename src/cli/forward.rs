@@ -4,10 +4,11 @@ mod retry;
 
 use clap::{Args, Subcommand};
 
+use super::list::Table;
 use super::page::Page;
-use super::table::{facts, item, shorten, table, visible};
+use super::table::{facts, item, shorten, visible};
 use super::time::{Since, day_and_time, span, stamp};
-use super::{Exit, Settings, Terminal, page};
+use super::{Exit, Settings, Terminal};
 use crate::clock::Clock;
 use crate::model::{ErrorCode, ForwardState, SubscriberState, quoted};
 use crate::store::query::{ForwardQuery, Scope};
@@ -117,41 +118,31 @@ impl List {
         let rest = self
             .page
             .cut(LIST, &mut forwards, |forward| forward.forward_id);
-        let forwards = forwards.rows;
-        if self.json {
-            page::say(rest, terminal)?;
-            return terminal.json(&forwards);
-        }
-        if forwards.is_empty() {
-            return terminal.refuse(rest.unwrap_or_else(|| "no forward is like that".to_owned()));
-        }
-        let mut forwards = forwards;
-        forwards.sort_by_key(|forward| std::cmp::Reverse(forward.owed_since_ms));
-        let rows = forwards.iter().map(|forward| {
+        (forwards.rows).sort_by_key(|forward| std::cmp::Reverse(forward.owed_since_ms));
+        let row = |forward: &ForwardRecord| {
+            let status = forward.status.map(|status| status.to_string());
             vec![
                 forward.forward_id.to_string(),
                 stamp(forward.owed_since_ms),
                 forward.subscriber.clone(),
-                forward
-                    .status
-                    .map(|status| status.to_string())
-                    .unwrap_or_default(),
+                status.unwrap_or_default(),
                 forward.recipient.as_deref().map(number).unwrap_or_default(),
                 fate(forward, now_ms),
             ]
-        });
-        let headings = [
-            "ID",
-            "OWED SINCE (UTC)",
-            "SUBSCRIBER",
-            "STATUS",
-            "RECIPIENT",
-            "STATE",
-        ];
-        let text = table(&headings, rows, terminal.width);
-        write!(terminal.data, "{text}")?;
-        page::say(rest, terminal)?;
-        Ok(Exit::Done)
+        };
+        let list = Table {
+            headings: &[
+                "ID",
+                "OWED SINCE (UTC)",
+                "SUBSCRIBER",
+                "STATUS",
+                "RECIPIENT",
+                "STATE",
+            ],
+            nothing: "no forward is like that",
+            json: self.json,
+        };
+        list.show((&forwards.rows, rest), row, terminal)
     }
 }
 

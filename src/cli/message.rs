@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::forward::number;
-use super::narrowed::narrowed;
+use super::list::{Asked, Table};
 use super::page::Page;
 use super::table::{prose, table};
 use super::time::{Since, stamp};
@@ -263,9 +263,14 @@ impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let now_ms = Clock::system().now_ms();
         let reader = settings.reader()?;
-        let (source, error) = (self.source.as_deref(), self.error.as_deref());
-        let error = match narrowed(settings, &reader, source, error)? {
-            Ok(error) => error,
+        let asked = Asked {
+            list: LIST,
+            page: &self.page,
+            source: self.source.as_deref(),
+            error: self.error.as_deref(),
+        };
+        let (window, error) = match asked.begin(settings, &reader)? {
+            Ok(begun) => begun,
             Err(refusal) => return terminal.refuse(refusal),
         };
         let query = MessageQuery {
@@ -279,60 +284,57 @@ impl List {
             until_ms: self.until.as_ref().map(|until| until.ms(now_ms)),
             silent_at_ms: self.silent.then_some(now_ms),
             refused: self.refused,
-            window: self.page.window(LIST)?,
+            window,
             ..MessageQuery::default()
         };
         let mut messages = reader.search(&query)?;
         let rest = self
             .page
             .cut(LIST, &mut messages, |message| message.message_id);
-        let messages = messages.rows;
-        if self.json {
-            page::say(rest, terminal)?;
-            return terminal.json(&messages);
-        }
-        if messages.is_empty() {
-            return terminal.refuse(rest.unwrap_or_else(|| "no message is like that".to_owned()));
-        }
-        let text = list(&messages, terminal.width);
-        write!(terminal.data, "{text}")?;
-        page::say(rest, terminal)?;
-        Ok(Exit::Done)
+        let list = Table {
+            headings: &HEADINGS,
+            nothing: "no message is like that",
+            json: self.json,
+        };
+        list.show((&messages.rows, rest), row, terminal)
     }
 }
 
-fn list(messages: &[MessageRecord], width: Option<usize>) -> String {
-    let rows = messages.iter().map(|message| {
-        let code = message.error.as_ref().map(|error| {
-            let known = error.code.map(|code| code.to_string());
-            known.unwrap_or_else(|| error.error_key.clone())
-        });
-        let conflict = if message.conflict { "!" } else { "" };
-        let status = message.status.map_or("-", Status::as_str);
-        let channel = match message.channel.as_str() {
-            WHATSAPP => String::new(),
-            channel => format!(" ({channel})"),
-        };
-        vec![
-            stamp(message.first_report_at_ms),
-            stamp(message.last_report_at_ms),
-            format!("{status}{conflict}{channel}"),
-            message.recipient.as_deref().map(number).unwrap_or_default(),
-            code.unwrap_or_default(),
-            message.source.clone(),
-            message_id(message),
-        ]
+/// Above the columns of a list of messages.
+const HEADINGS: [&str; 7] = [
+    "FIRST REPORT (UTC)",
+    "LAST REPORT (UTC)",
+    "STATUS",
+    "RECIPIENT",
+    "ERROR",
+    "SOURCE",
+    "MESSAGE",
+];
+
+fn row(message: &MessageRecord) -> Vec<String> {
+    let code = message.error.as_ref().map(|error| {
+        let known = error.code.map(|code| code.to_string());
+        known.unwrap_or_else(|| error.error_key.clone())
     });
-    let headings = [
-        "FIRST REPORT (UTC)",
-        "LAST REPORT (UTC)",
-        "STATUS",
-        "RECIPIENT",
-        "ERROR",
-        "SOURCE",
-        "MESSAGE",
-    ];
-    table(&headings, rows, width)
+    let conflict = if message.conflict { "!" } else { "" };
+    let status = message.status.map_or("-", Status::as_str);
+    let channel = match message.channel.as_str() {
+        WHATSAPP => String::new(),
+        channel => format!(" ({channel})"),
+    };
+    vec![
+        stamp(message.first_report_at_ms),
+        stamp(message.last_report_at_ms),
+        format!("{status}{conflict}{channel}"),
+        message.recipient.as_deref().map(number).unwrap_or_default(),
+        code.unwrap_or_default(),
+        message.source.clone(),
+        message_id(message),
+    ]
+}
+
+fn list(messages: &[MessageRecord], width: Option<usize>) -> String {
+    table(&HEADINGS, messages.iter().map(row), width)
 }
 
 /// What `message show` finds it by.

@@ -6,7 +6,7 @@ use super::Terminal;
 use super::time::day_and_time;
 use super::usage::limit;
 use crate::model::quoted;
-use crate::store::query::{Cursor, Listing, Window};
+use crate::store::query::{Cursor, Listing, Reached, Window};
 
 /// The flags of a list.
 #[derive(Debug, Args)]
@@ -79,6 +79,17 @@ pub(super) fn cut_short<T>(list: &'static str, listing: &Listing<T>) -> Option<S
     Some(format!(
         "Searched{place}, which took as long as a list may (store.list_budget): \
          --cursor {cursor} goes on from there."
+    ))
+}
+
+/// What to say of counts that the time budget kept from going back further; `None` when it did not.
+pub(super) fn counted(reached: Option<Reached>) -> Option<String> {
+    let place = reached?.at_ms.map_or_else(String::new, |at_ms| {
+        format!(" back to {}", day_and_time(at_ms))
+    });
+    Some(format!(
+        "Counted{place}, which took as long as a list may (store.list_budget): what is older is not \
+         counted."
     ))
 }
 

@@ -7,11 +7,12 @@ use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use uuid::Uuid;
 
+use super::list::Table;
 use super::page::Page;
-use super::table::{facts, table};
+use super::table::facts;
 use super::time::{Since, day_and_time, stamp};
 use super::usage::uuid;
-use super::{Exit, Settings, Terminal, ask, forward, page};
+use super::{Exit, Settings, Terminal, ask, forward};
 use crate::model::{ErrorCode, ForwardState, Status};
 use crate::operations::{Answer, ReplayOrder, Request};
 use crate::store::replay::{ReplayRecord, ReplayState};
@@ -202,16 +203,7 @@ impl List {
         let window = self.page.window(LIST)?;
         let mut replays = settings.reader()?.replays(only.as_deref(), window)?;
         let rest = self.page.cut(LIST, &mut replays, |replay| replay.replay_id);
-        let replays = replays.rows;
-        if self.json {
-            page::say(rest, terminal)?;
-            return terminal.json(&replays);
-        }
-        if replays.is_empty() {
-            let none = "no replay yet: tickrelay forward retry --subscriber begins one";
-            return terminal.refuse(rest.unwrap_or_else(|| none.to_owned()));
-        }
-        let rows = replays.iter().map(|replay| {
+        let row = |replay: &ReplayRecord| {
             vec![
                 replay.uid.to_string(),
                 stamp(replay.created_at_ms),
@@ -220,19 +212,20 @@ impl List {
                 format!("{} of {}", replay.examined, replay.total),
                 replay.marked.to_string(),
             ]
-        });
-        let headings = [
-            "ID",
-            "ASKED FOR (UTC)",
-            "SUBSCRIBER",
-            "STATE",
-            "LOOKED AT",
-            "OWED AGAIN",
-        ];
-        let text = table(&headings, rows, terminal.width);
-        write!(terminal.data, "{text}")?;
-        page::say(rest, terminal)?;
-        Ok(Exit::Done)
+        };
+        let list = Table {
+            headings: &[
+                "ID",
+                "ASKED FOR (UTC)",
+                "SUBSCRIBER",
+                "STATE",
+                "LOOKED AT",
+                "OWED AGAIN",
+            ],
+            nothing: "no replay yet: tickrelay forward retry --subscriber begins one",
+            json: self.json,
+        };
+        list.show((&replays.rows, rest), row, terminal)
     }
 }
 

@@ -5,9 +5,11 @@ use serde_json::json;
 
 use super::table::table;
 use super::time::stamp;
-use super::{Exit, Settings, Terminal};
+use super::{Exit, Settings, Terminal, page};
 use crate::clock::Clock;
+use crate::config::Source;
 use crate::store::overview::SourceActivity;
+use crate::store::query::Listing;
 
 /// What is counted, in ms.
 const DAY_MS: i64 = 24 * 3600 * 1000;
@@ -52,7 +54,10 @@ impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let config = settings.load()?.config;
         let now_ms = Clock::system().now_ms();
-        let activity = settings
+        let Listing {
+            rows: activity,
+            reached,
+        } = settings
             .reader()?
             .source_activity(now_ms - DAY_MS, now_ms)?;
         if config.sources.is_empty() {
@@ -67,7 +72,10 @@ impl List {
             let callback_url = receives.then(|| source.callback_url(public_url));
             (source, callback_url, found.next())
         });
+        let rest = page::counted(reached);
+        let never = if rest.is_some() { "?" } else { "never" };
         if self.json {
+            page::say(rest, terminal)?;
             let sources: Vec<_> = sources
                 .map(|(source, callback_url, found)| {
                     let count = |of: fn(&SourceActivity) -> u64| found.map_or(0, of);
@@ -85,21 +93,10 @@ impl List {
                 .collect();
             return terminal.json(&sources);
         }
-        let rows = sources.map(|(source, callback_url, found)| {
-            let count = |of: fn(&SourceActivity) -> u64| found.map_or(0, of).to_string();
-            let seen = found.and_then(|found| found.last_seen_ms);
-            vec![
-                source.name.clone(),
-                source.provider.as_str().to_owned(),
-                callback_url.unwrap_or_else(|| "- (it is asked)".to_owned()),
-                seen.map_or_else(|| "never".to_owned(), stamp),
-                count(|found| found.webhooks),
-                count(|found| found.reports),
-                count(|found| found.unreadable),
-            ]
-        });
+        let rows = sources.map(|source| row(source, never));
         let text = table(&HEADINGS, rows, terminal.width);
         write!(terminal.data, "{text}")?;
+        page::say(rest, terminal)?;
         if config.server.public_url.is_none() {
             writeln!(
                 terminal.talk,
@@ -108,4 +105,22 @@ impl List {
         }
         Ok(Exit::Done)
     }
+}
+
+/// A source as a line; `never` stands where none of its webhooks was found.
+fn row(
+    (source, callback_url, found): (&Source, Option<String>, Option<&SourceActivity>),
+    never: &str,
+) -> Vec<String> {
+    let count = |of: fn(&SourceActivity) -> u64| found.map_or(0, of).to_string();
+    let seen = found.and_then(|found| found.last_seen_ms);
+    vec![
+        source.name.clone(),
+        source.provider.as_str().to_owned(),
+        callback_url.unwrap_or_else(|| "- (it is asked)".to_owned()),
+        seen.map_or_else(|| never.to_owned(), stamp),
+        count(|found| found.webhooks),
+        count(|found| found.reports),
+        count(|found| found.unreadable),
+    ]
 }

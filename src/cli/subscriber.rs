@@ -9,12 +9,13 @@ mod update;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::table::table;
+use super::list::Table;
 use super::time::day_and_time;
-use super::{Exit, Settings, Terminal, ask};
+use super::{Exit, Settings, Terminal, ask, page};
 use crate::clock::Clock;
 use crate::model::{Filter, Subscriber, SubscriberKind, SubscriberState};
 use crate::operations::{Answer, Request};
+use crate::store::overview::SubscriberOverview;
 
 /// The verbs of `subscriber`.
 #[derive(Debug, Subcommand)]
@@ -219,40 +220,37 @@ fn wants(filter: &Filter) -> String {
 
 impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let overviews = settings.reader()?.subscribers(Clock::system().now_ms())?;
-        if self.json {
-            return terminal.json(&overviews);
-        }
-        if overviews.is_empty() {
-            return terminal
-                .refuse("no subscriber yet: tickrelay subscriber add --name crm --url https://…");
-        }
-        let rows = overviews.iter().map(|overview| {
+        let found = settings.reader()?.subscribers(Clock::system().now_ms())?;
+        let rest = page::counted(found.reached);
+        let row = |overview: &SubscriberOverview| {
+            let pending = overview.pending.map(|pending| pending.to_string());
             let subscriber = &overview.subscriber;
             vec![
                 subscriber.name.clone(),
                 subscriber.kind.to_string(),
                 subscriber.state.to_string(),
-                overview.pending.to_string(),
+                pending.unwrap_or_else(|| "?".to_owned()),
                 overview.delivered_24h.to_string(),
                 overview.gave_up_24h.to_string(),
                 subscriber.filter.to_string(),
                 subscriber.url.clone(),
             ]
-        });
-        let headings = [
-            "NAME",
-            "KIND",
-            "STATE",
-            "PENDING",
-            "DELIVERED 24H",
-            "GAVE UP 24H",
-            "WANTS",
-            "URL",
-        ];
-        let text = table(&headings, rows, terminal.width);
-        write!(terminal.data, "{text}")?;
-        Ok(Exit::Done)
+        };
+        let list = Table {
+            headings: &[
+                "NAME",
+                "KIND",
+                "STATE",
+                "PENDING",
+                "DELIVERED 24H",
+                "GAVE UP 24H",
+                "WANTS",
+                "URL",
+            ],
+            nothing: "no subscriber yet: tickrelay subscriber add --name crm --url https://…",
+            json: self.json,
+        };
+        list.show((&found.rows, rest), row, terminal)
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write};
 
 use serde::Serialize;
 
-use crate::model::plain;
+use crate::model::{ECHOED, Echoed, bounded, plain};
 
 /// How a command ended that is not broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Terminal<'a> {
     pub talk: &'a mut dyn Write,
     /// What was changed so far, to be said when the answer cannot be written.
     pub done: Option<String>,
+    /// What was typed and is too long to be repeated: see [`long`].
+    pub typed: Vec<String>,
     /// The columns of the terminal that the data goes to; `None` where a program or a file takes
     /// it, which gets all of it.
     pub width: Option<usize>,
@@ -46,6 +48,19 @@ pub(super) fn width() -> Option<usize> {
     )
 }
 
+/// The arguments, and what stands in them behind a `=` or a scheme, that are longer than an error may
+/// repeat.
+pub(super) fn long(arguments: &[String]) -> Vec<String> {
+    let parts = arguments.iter().flat_map(|argument| {
+        let value = argument.split_once('=').map(|(_, value)| value);
+        let path = argument.split_once("://").map(|(_, path)| path);
+        [Some(argument.as_str()), value, path]
+    });
+    let parts = parts.flatten().map(str::trim);
+    let long = parts.filter(|part| part.chars().nth(ECHOED).is_some());
+    long.map(str::to_owned).collect()
+}
+
 impl Terminal<'_> {
     /// Writes what was asked for as JSON.
     pub(super) fn json(&mut self, value: &impl Serialize) -> anyhow::Result<Exit> {
@@ -57,7 +72,16 @@ impl Terminal<'_> {
 
     /// Says that there is nothing, or why not.
     pub(super) fn refuse(&mut self, why: impl Display) -> anyhow::Result<Exit> {
-        writeln!(self.talk, "{}", plain(&why.to_string()))?;
+        let why = self.shortened(&why.to_string());
+        writeln!(self.talk, "{why}")?;
         Ok(Exit::Refused)
+    }
+
+    /// A message to people with no more in it of what was typed than an error repeats.
+    pub(super) fn shortened(&self, message: &str) -> String {
+        let cut = |message: String, typed: &String| {
+            message.replace(typed.as_str(), &Echoed(typed).to_string())
+        };
+        bounded(&self.typed.iter().fold(plain(message), cut))
     }
 }

@@ -3,12 +3,12 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::narrowed::narrowed;
+use super::list::{Asked, Table};
 use super::page::Page;
-use super::table::{facts, table, visible};
+use super::table::{facts, visible};
 use super::time::{Since, day_and_time, stamp};
 use super::usage::key;
-use super::{Exit, Settings, Terminal, page};
+use super::{Exit, Settings, Terminal};
 use crate::clock::Clock;
 use crate::store::WebhookOutcome;
 use crate::store::overview::{WebhookDetail, WebhookRecord};
@@ -164,54 +164,52 @@ fn show_json(
 impl List {
     fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let (reader, now_ms) = (settings.reader()?, Clock::system().now_ms());
-        if let Err(refusal) = narrowed(settings, &reader, self.source.as_deref(), None)? {
-            return terminal.refuse(refusal);
-        }
+        let asked = Asked {
+            list: LIST,
+            page: &self.page,
+            source: self.source.as_deref(),
+            error: None,
+        };
+        let (window, _) = match asked.begin(settings, &reader)? {
+            Ok(begun) => begun,
+            Err(refusal) => return terminal.refuse(refusal),
+        };
         let mut webhooks = reader.webhooks(&WebhookQuery {
             outcome: self.outcome,
             source: self.source,
             since_ms: self.since.map(|since| since.ms(now_ms)),
             until_ms: self.until.map(|until| until.ms(now_ms)),
-            window: self.page.window(LIST)?,
+            window,
             ..WebhookQuery::default()
         })?;
-        let rest = self
-            .page
-            .cut(LIST, &mut webhooks, |webhook| webhook.webhook_id);
-        let webhooks = webhooks.rows;
-        if self.json {
-            page::say(rest, terminal)?;
-            return terminal.json(&webhooks);
-        }
-        if webhooks.is_empty() {
-            return terminal.refuse(rest.unwrap_or_else(|| "no webhook is like that".to_owned()));
-        }
-        let rows = webhooks.iter().map(|webhook| {
-            let detail = webhook.outcome_detail.as_deref().unwrap_or_default();
-            vec![
-                webhook.webhook_id.to_string(),
-                stamp(webhook.received_at_ms),
-                webhook.source.clone(),
-                webhook.outcome.as_str().to_owned(),
-                webhook.reports.to_string(),
-                webhook.new_reports.to_string(),
-                webhook.unreadable.to_string(),
-                detail.to_owned(),
-            ]
-        });
-        let headings = [
-            "ID",
-            "ARRIVED (UTC)",
-            "SOURCE",
-            "OUTCOME",
-            "REPORTS",
-            "NEW",
-            "UNREADABLE",
-            "DETAIL",
-        ];
-        let text = table(&headings, rows, terminal.width);
-        write!(terminal.data, "{text}")?;
-        page::say(rest, terminal)?;
-        Ok(Exit::Done)
+        let rest = (self.page).cut(LIST, &mut webhooks, |webhook| webhook.webhook_id);
+        let list = Table {
+            headings: &[
+                "ID",
+                "ARRIVED (UTC)",
+                "SOURCE",
+                "OUTCOME",
+                "REPORTS",
+                "NEW",
+                "UNREADABLE",
+                "DETAIL",
+            ],
+            nothing: "no webhook is like that",
+            json: self.json,
+        };
+        list.show((&webhooks.rows, rest), row, terminal)
     }
+}
+
+fn row(webhook: &WebhookRecord) -> Vec<String> {
+    vec![
+        webhook.webhook_id.to_string(),
+        stamp(webhook.received_at_ms),
+        webhook.source.clone(),
+        webhook.outcome.as_str().to_owned(),
+        webhook.reports.to_string(),
+        webhook.new_reports.to_string(),
+        webhook.unreadable.to_string(),
+        webhook.outcome_detail.clone().unwrap_or_default(),
+    ]
 }

@@ -207,6 +207,19 @@ impl<'a> Table<'a> {
         item?.parsed(parse)
     }
 
+    /// As [`Self::required`], for a text, which stands in quotes.
+    pub(super) fn required_quoted<T>(
+        &self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let item = self.get(key);
+        if item.is_none() {
+            self.fault(format!("{key} is missing"));
+        }
+        item?.quoted("a text in quotes", parse)
+    }
+
     /// Ends the reading: what was not asked for is unknown.
     pub(super) fn finish(self) {
         for key in self.entries.into_iter().flat_map(DeTable::keys) {
@@ -271,11 +284,15 @@ impl<'a> Item<'a> {
             .ok()
     }
 
-    /// As [`Self::parsed`], of what must be written in quotes: `1` is no name.
-    pub(super) fn quoted<T>(&self, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    /// As [`Self::parsed`], of `what` must be written in quotes: `1` is no name.
+    pub(super) fn quoted<T>(
+        &self,
+        what: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let DeValue::String(text) = self.value.get_ref() else {
             let kind = self.value.get_ref().type_str();
-            self.fault(format!("{kind} given where a name in quotes is expected"));
+            self.fault(format!("{kind} given where {what} is expected"));
             return None;
         };
         parse(text).map_err(|refusal| self.fault(refusal)).ok()

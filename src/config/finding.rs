@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::model::Echoed;
+
 /// Who decided a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -26,8 +28,8 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
-            Self::File { file, line } => write!(f, "{file}:{line}"),
-            Self::Environment(name) => f.write_str(name),
+            Self::File { file, line } => write!(f, "{}:{line}", Echoed(file)),
+            Self::Environment(name) => write!(f, "{}", Echoed(name)),
             Self::Flag(flag) => f.write_str(flag),
         }
     }
@@ -49,7 +51,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.origin)?;
         if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+            write!(f, "{}: ", Echoed(&self.key))?;
         }
         f.write_str(&self.text)
     }
@@ -74,7 +76,7 @@ impl fmt::Display for Warning {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file cannot be read.
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}", Echoed(&path.to_string_lossy()))]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -8,8 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::file::{Item, Table};
+use super::header::fits_header;
 use super::secret::Secrets;
-use super::source::fits_header;
 use super::value::{header_name, positive_duration, size, text, word};
 use crate::model::{Status, is_reserved_header, quoted};
 use crate::provider::botsquad::{Aliases, Dialect, Field};

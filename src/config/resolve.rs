@@ -21,6 +21,13 @@ use super::{
 use crate::model::quoted;
 use crate::store::KeySource;
 
+/// Settings that any plain value would pass for, and that stand in quotes: each with an example.
+const TEXTS: [(&str, &str); 3] = [
+    ("forward.ca_file", "\"ca.pem\""),
+    ("log.filter", "\"info\""),
+    ("store.url", "\"sqlite://tickrelay.db\""),
+];
+
 /// Resolves the text of a file together with the environment and the flags.
 pub(super) fn resolve(content: &str, inputs: Inputs<'_>) -> Result<Loaded, LoadError> {
     let name = inputs.file.map(|file| file.display().to_string());
@@ -289,7 +296,10 @@ impl Layers<'_> {
             (Some((origin, text)), _) => parse(&text)
                 .map_err(|refusal| self.document.fault(origin, &path, refusal))
                 .ok(),
-            (None, Some(item)) => item.parsed(parse),
+            (None, Some(item)) => match TEXTS.iter().find(|(key, _)| *key == path) {
+                Some((_, example)) => item.quoted(&format!("a text like {example}"), parse),
+                None => item.parsed(parse),
+            },
             (None, None) => None,
         };
         parsed.unwrap_or(default)

@@ -9,11 +9,12 @@ use secrecy::ExposeSecret;
 
 use super::combination::impossible_in;
 use super::file::Table;
+use super::header::{fits_header, secret_header, signature_header};
 use super::polled::polled;
 use super::secret::Secrets;
 use super::value::{boolean, header_name, text, word};
 use super::{Origin, Source};
-use crate::model::{MessageType, digits, is_phone_number, is_reserved_header, quoted};
+use crate::model::{MessageType, digits, is_phone_number, quoted};
 use crate::provider::Provider;
 use crate::provider::authentication::{Algorithm, Authentication, Encoding, Method, Signature};
 
@@ -82,7 +83,7 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
         Some(Ok(name)) => table.called(format!("source.{name}")),
         _ => table,
     };
-    let name = table.required("name", name);
+    let name = table.required_quoted("name", name);
     let provider: Option<Provider> = table.required("provider", word);
     let methods = methods(&table, secrets);
     let verify_tokens = secrets.all(&table, "verify_token", "verify_tokens");
@@ -93,7 +94,9 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
     let senders = senders.filter_map(|item| item.parsed(number)).collect();
     let owners = table.get("owners").map(|item| item.elements());
     let owners = owners.into_iter().flatten();
-    let owners = owners.filter_map(|item| item.quoted(owner)).collect();
+    let owners = owners
+        .filter_map(|item| item.quoted("a name in quotes", owner))
+        .collect();
     let unauthenticated = table.parsed("unauthenticated", boolean);
     let polled = match provider {
         Some(Provider::Botsquad) => Some(polled(&table, secrets)),
@@ -142,7 +145,7 @@ fn methods(table: &Table<'_>, secrets: &Secrets<'_>) -> Vec<Method> {
 
 fn header(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
     let header = table.get("header")?.table()?;
-    let name = header.required("name", secret_header);
+    let name = header.required_quoted("name", secret_header);
     let value = secrets.required(&header, "value");
     // What no request can carry would refuse every webhook.
     let value = value.filter(|value| fits_header(&header, "value", value.expose_secret()));
@@ -155,7 +158,7 @@ fn header(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
 
 fn basic_auth(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
     let basic = table.get("basic_auth")?.table()?;
-    let username = basic.required("username", |username| match username {
+    let username = basic.required_quoted("username", |username| match username {
         "" => Err("is empty".to_owned()),
         // RFC 7617: the first colon ends the user name.
         _ if username.contains(':') => Err("a user name cannot hold a colon".to_owned()),
@@ -178,47 +181,13 @@ fn basic_auth(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
     })
 }
 
-/// The name of a header that holds a secret: one that no client, proxy or connection sets by itself.
-pub(super) fn secret_header(text: &str) -> Result<String, String> {
-    /// What every client sends, beside what is the connection's.
-    const SENT_BY_ALL: [&str; 6] = [
-        "cache-control",
-        "origin",
-        "pragma",
-        "referer",
-        "x-real-ip",
-        "x-request-id",
-    ];
-    let name = header_name(text)?;
-    let lower = name.to_ascii_lowercase();
-    let is_of_all = SENT_BY_ALL.contains(&lower.as_str()) || lower.starts_with("accept");
-    if is_of_all || is_reserved_header(&lower) {
-        return Err(format!(
-            "every client, proxy or connection sets {} by itself, so it proves nothing: name a header of \
-             your own, e.g. \"Authorization\" or \"X-Webhook-Secret\"",
-            quoted(text)
-        ));
-    }
-    Ok(name)
-}
-
-/// Whether a header can have this value; a fault where not.
-pub(super) fn fits_header(table: &Table<'_>, key: &str, value: &str) -> bool {
-    let fits = !value.contains(char::is_control) && value.trim() == value;
-    if !fits && let Some(item) = table.get(key) {
-        item.fault(
-            "no header can have this value: remove control characters, line ends and outer blanks",
-        );
-    }
-    fits
-}
-
 fn hmac(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
     let hmac = table.get("hmac")?.table()?;
-    let header = hmac.required("header", secret_header);
+    let header = hmac.required_quoted("header", signature_header);
     let algorithm: Option<Algorithm> = hmac.required("algorithm", word);
     let encoding: Option<Encoding> = hmac.required("encoding", word);
-    let prefix = hmac.parsed("prefix", text);
+    let prefix = hmac.get("prefix");
+    let prefix = prefix.and_then(|item| item.quoted("a text in quotes", text));
     let timestamp_header = hmac.parsed("timestamp_header", header_name);
     let keys = secrets.all(&hmac, "secret", "secrets");
     if !hmac.has("secret") && !hmac.has("secrets") {

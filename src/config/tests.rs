@@ -360,3 +360,39 @@ fn an_owner_is_a_name_in_quotes() {
     let sources = with("['acme']").unwrap().config.sources;
     assert_eq!(sources[0].owners, ["acme"]);
 }
+
+#[test]
+fn a_setting_that_is_a_text_stands_in_quotes() {
+    for value in [
+        "3",
+        "true",
+        "1.5",
+        "2026-01-01",
+        "['info']",
+        "{ a = 'b' }",
+        "0x1F",
+    ] {
+        for (section, key) in [("log", "filter"), ("store", "url"), ("forward", "ca_file")] {
+            let error = resolve(&format!("[{section}]\n{key} = {value}\n")).unwrap_err();
+            let error = error.to_string();
+            let found = error.strip_prefix(&format!("t.toml:2: {section}.{key}: "));
+            let (kind, rest) = found.unwrap().split_once(' ').unwrap();
+            assert!(
+                !kind.is_empty() && rest.starts_with("given where a text like \""),
+                "{error}"
+            );
+        }
+    }
+    let source = |line: &str| format!("[[source]]\nname = 'a'\nprovider = 'infobip'\n{line}\n");
+    for line in [
+        "header = { name = 5, value = 'a-long-enough-secret' }",
+        "basic_auth = { username = 5, password = 'a-long-enough-secret' }",
+        "hmac = { header = 'x-s', prefix = 5, algorithm = 'md5', encoding = 'hex', secret = 's' }",
+    ] {
+        let error = resolve(&source(line)).unwrap_err().to_string();
+        assert!(
+            error.contains("integer given where a text in quotes is expected"),
+            "{error}"
+        );
+    }
+}

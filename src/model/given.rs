@@ -47,6 +47,21 @@ impl fmt::Display for Echoed<'_> {
     }
 }
 
+/// A message with every word in it cut that is longer than an error may repeat: a path, a name or an
+/// id that somebody gave.
+#[must_use]
+pub fn bounded(message: &str) -> String {
+    let cut = |word: &str| {
+        let core = word.trim_matches(|letter: char| !letter.is_alphanumeric());
+        if core.chars().count() <= ECHOED {
+            return word.to_owned();
+        }
+        word.replacen(core, &Echoed(core).to_string(), 1)
+    };
+    let words = message.split_inclusive(char::is_whitespace);
+    words.map(cut).collect()
+}
+
 /// Why the operating system refused, without the number that programmers look up.
 #[must_use]
 pub fn reason(error: &io::Error) -> String {
@@ -83,13 +98,31 @@ pub fn plain(text: &str) -> String {
 /// The candidate that a mistyped word was most likely meant to be.
 #[must_use]
 pub fn nearest<'k>(word: &str, candidates: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    nearest_few(word, candidates, 1).pop()
+}
+
+/// The candidates that a mistyped word was most likely meant to be, `most` of them, the likeliest
+/// first.
+#[must_use]
+pub fn nearest_few<'k>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'k str>,
+    most: usize,
+) -> Vec<&'k str> {
     let cut: String = word.chars().take(ECHOED).collect();
-    candidates
+    let mut near: Vec<(usize, &str)> = candidates
         .into_iter()
         .map(|candidate| (distance(&cut, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(2))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        .collect();
+    near.sort_by_key(|(distance, _)| *distance);
+    let mut few: Vec<&str> = Vec::new();
+    for (_, candidate) in near {
+        if few.len() < most && !few.contains(&candidate) {
+            few.push(candidate);
+        }
+    }
+    few
 }
 
 /// How many characters must be added, removed or changed to make one word of the other.
@@ -121,6 +154,25 @@ mod tests {
             (&"ä".repeat(201), format!("\"{}…\"", "ä".repeat(199))),
         ] {
             assert_eq!(quoted(text).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn a_message_holds_no_word_that_is_longer_than_an_error_repeats() {
+        let long = "ä".repeat(500);
+        for (message, shown) in [
+            ("cannot read a: b".to_owned(), "cannot read a: b".to_owned()),
+            (
+                format!("cannot read \"{long}\": it\nis long"),
+                format!("cannot read \"{}…\": it\nis long", "ä".repeat(199)),
+            ),
+            // What was cut before stays as it is.
+            (
+                format!("{}: no", quoted(&long)),
+                format!("\"{}…\": no", "ä".repeat(199)),
+            ),
+        ] {
+            assert_eq!(bounded(&message), shown);
         }
     }
 

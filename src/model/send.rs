@@ -2,9 +2,6 @@
 
 use super::{ReportError, Status, replace_nul};
 
-/// Meta's word for a message of a template that is paused: it is kept, and not sent.
-const PAUSED: &str = "paused";
-
 /// How a provider answered the send of a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum SendResult {
@@ -20,6 +17,8 @@ pub enum SendResult {
 impl SendResult {
     /// The word of a send that was taken, where the provider has none of its own.
     pub const ACCEPTED: &str = "accepted";
+    /// Meta's word for a message of a template that is paused: it is kept, and not sent.
+    pub const PAUSED: &str = "paused";
     /// The word of a refused send in the table.
     pub const REFUSED: &str = "refused";
 
@@ -27,7 +26,7 @@ impl SendResult {
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         match self {
-            Self::TakenAs(word) if word == PAUSED => None,
+            Self::TakenAs(word) if word == Self::PAUSED => None,
             Self::Taken | Self::TakenAs(_) => Some(Status::Queued),
             Self::Refused(_) => Some(Status::Failed),
         }

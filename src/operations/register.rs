@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::polls::made_id;
+use super::receipt::Receipt;
 use super::templates::wrong_language;
 use super::{Answer, By, Failure, Fault, Operations, json};
 use crate::access::Caller;
 use crate::config::Source;
 use crate::model::{
-    FilledTemplate, MessageType, NUL_CHARACTER, Parameters, Registration, SendResult, Status,
-    WHATSAPP, read_time, read_ttl, replace_nul,
+    FilledTemplate, MessageType, NUL_CHARACTER, Parameters, Registration, SendResult, WHATSAPP,
+    read_time, read_ttl, replace_nul,
 };
 use crate::provider::Sent;
 use crate::store::{Registered, Registering};
@@ -108,33 +109,6 @@ pub struct SentTemplate {
     pub parameters: Parameters,
 }
 
-/// What came of one message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt {
-    /// The provider's id, where it could be read.
-    pub provider_message_id: Option<String>,
-    /// What the message is from then on, as far as the send tells: failed when the provider refused
-    /// it; nothing when it paused it, or when nothing is registered.
-    pub status: Option<Status>,
-    /// The provider's own bulk, which stays in the place of the broadcast that was told.
-    #[serde(default)]
-    pub kept_bulk_id: Option<String>,
-    /// What was done, or each field that cannot be as it is.
-    pub outcome: Result<Registered, Vec<Fault>>,
-}
-
-impl Receipt {
-    /// What is to be said of a message that was registered, but not with all that was told.
-    #[must_use]
-    pub fn note(&self) -> Option<String> {
-        let bulk = self.kept_bulk_id.as_ref()?;
-        Some(format!(
-            "the provider's own bulk {bulk:?} stays: a broadcast id is taken only where the provider \
-             reports none"
-        ))
-    }
-}
-
 /// The provider's id of a message, where it could be read, and what is to be registered.
 pub(super) type Read = (Option<String>, Result<Registering, Vec<Fault>>);
 
@@ -182,17 +156,11 @@ impl Operations {
             let mut step = Vec::new();
             let first = receipts.len();
             for (provider_message_id, registering) in read.by_ref().take(AT_ONCE) {
-                let status = registering.as_ref().ok().and_then(|it| it.result.status());
                 let outcome = registering.map(|registering| {
                     step.push(registering);
                     Registered::Created
                 });
-                receipts.push(Receipt {
-                    provider_message_id,
-                    status,
-                    kept_bulk_id: None,
-                    outcome,
-                });
+                receipts.push(Receipt::new(provider_message_id, outcome));
             }
             if step.is_empty() {
                 continue;
@@ -207,15 +175,7 @@ impl Operations {
                 if receipt.outcome.is_ok()
                     && let Some(answer) = answers.next()
                 {
-                    let registered = answer.registered;
-                    receipt.kept_bulk_id = answer.kept_bulk_id;
-                    if let Some(fault) = refusal(registered) {
-                        receipt.kept_bulk_id = None;
-                        receipt.status = None;
-                        receipt.outcome = Err(vec![fault]);
-                    } else {
-                        receipt.outcome = Ok(registered);
-                    }
+                    receipt.take(answer);
                 }
             }
         }
@@ -316,7 +276,7 @@ pub(super) fn registering(
         provider: source.provider,
         default_type: source.default_type,
         default_sender: source.sender.clone(),
-        element: sent.id.clone().unwrap_or(element),
+        element,
         provider_message_id: sent.id,
         registration: sent.registration.with_type(),
         result: sent.result,
@@ -333,18 +293,6 @@ fn given_id(id: Option<&str>) -> Result<String, Fault> {
     }
     let detail = format!("msId has 1 to {LONGEST_NAME} bytes: the provider's id");
     Err(fault("/msId", detail))
-}
-
-/// What the store refuses, as the field that is to blame.
-fn refusal(registered: Registered) -> Option<Fault> {
-    let (field, detail) = match registered {
-        Registered::OfAnotherOwner => (
-            "/msId",
-            "this message was registered by another owner of the source",
-        ),
-        _ => return None,
-    };
-    Some(fault(field, detail.to_owned()))
 }
 
 /// What is told may not be larger than what anybody needs; `place` says where a field was.

@@ -3,13 +3,14 @@
 
 use crate::access::Caller;
 use crate::catalogue;
-use crate::model::{nearest, quoted};
+use crate::model::{nearest, nearest_few, quoted};
 
 /// The longest number that a code may be, in digits.
 const DIGITS: usize = 18;
+/// How many neighbours of a mistyped error are named.
+const NEAREST: usize = 3;
 
-/// The error that is meant, as the store has it. Of a number the form alone is checked: providers make
-/// new ones. `is_stored` says whether some message failed so.
+/// The error that is meant, as the store has it. `is_stored` says whether some message failed so.
 ///
 /// # Errors
 /// When neither the catalogue nor the store knows it, or the catalogue knows several.
@@ -18,14 +19,12 @@ pub(crate) fn known_error(
     is_stored: impl FnOnce(&str) -> bool,
 ) -> Result<String, String> {
     let text = wanted.trim();
-    let is_number = |text: &str| {
-        (1..=DIGITS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
-    };
     let (provider, code) = text.split_once(':').unwrap_or(("", text));
-    let mut providers = catalogue::all()
+    let mut keys = catalogue::all()
         .iter()
-        .filter_map(|entry| entry.key.split(':').next());
-    let is_code = is_number(code) && (provider.is_empty() || providers.any(|it| it == provider));
+        .filter_map(|entry| entry.key.split_once(':'));
+    let is_code = is_number(code)
+        && keys.any(|(of, known)| known == code && (provider.is_empty() || of == provider));
     if is_code || catalogue::find(text).is_some() {
         return Ok(text.to_owned());
     }
@@ -48,23 +47,34 @@ pub(crate) fn known_error(
             ));
         }
     }
-    if !text.is_empty() && is_stored(text) {
+    // What is no code can stand in no column of codes.
+    let is_askable = !text.is_empty() && (is_word || is_number(code));
+    if is_askable && is_stored(text) {
         return Ok(text.to_owned());
     }
     Err(no_such_error(text))
 }
 
+fn is_number(text: &str) -> bool {
+    (1..=DIGITS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Nobody knows the error, with the nearest that the catalogue has.
 pub(crate) fn no_such_error(wanted: &str) -> String {
-    let names = catalogue::all()
-        .iter()
-        .flat_map(|entry| [entry.key.as_str(), entry.name.as_str()]);
-    let meant = nearest(wanted, names).map(|meant| format!("did you mean {meant}? "));
+    let names = catalogue::all().iter().flat_map(|entry| {
+        let code = entry.key.rsplit(':').next().unwrap_or_default();
+        [entry.key.as_str(), entry.name.as_str(), code]
+    });
+    let meant = nearest_few(wanted.trim(), names, NEAREST);
+    let meant = match meant.split_last() {
+        None => String::new(),
+        Some((last, [])) => format!("did you mean {last}? "),
+        Some((last, others)) => format!("did you mean {} or {last}? ", others.join(", ")),
+    };
     format!(
-        "no error is called {}: {}write a code (131026), a key (meta:131026) or a name that \
-         `tickrelay explain` and /api/v1/errors find",
+        "no error is called {}, in the catalogue or in the store: {meant}write a code (131026), a key \
+         (meta:131026) or a name that `tickrelay explain` and /api/v1/errors find",
         quoted(wanted),
-        meant.unwrap_or_default()
     )
 }
 
@@ -92,12 +102,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_a_number_or_one_that_somebody_knows() {
-        let stored = |text: &str| text == "infobip:NEW_WORD";
+    fn an_error_is_one_that_the_catalogue_or_the_store_knows() {
+        let stored = |text: &str| ["infobip:NEW_WORD", "777777", "meta:777777"].contains(&text);
         for (wanted, key) in [
             ("131026", "131026"),
-            (" 999999 ", "999999"),
+            (" 131026 ", "131026"),
             ("meta:131026", "meta:131026"),
+            ("777777", "777777"),
             ("meta:777777", "meta:777777"),
             ("infobip:NEW_WORD", "infobip:NEW_WORD"),
             ("EC_INVALID_TEMPLATE_ARGS", "infobip:7008"),
@@ -107,8 +118,13 @@ mod tests {
         for (wanted, remedy) in [
             (
                 "EC_INVALID_TEMPLATE_ARG",
-                "did you mean EC_INVALID_TEMPLATE_ARGS?",
+                "did you mean EC_INVALID_TEMPLATE_ARGS",
             ),
+            ("999999999", "write a code"),
+            ("13102", "131026"),
+            ("1310260", "131026"),
+            ("meta:13102", "meta:131026"),
+            ("infobip:131026", "write a code"),
             ("131026.5", "write a code"),
             ("-1", "write a code"),
             ("", "write a code"),
@@ -119,5 +135,10 @@ mod tests {
             let refused = known_error(wanted, stored).expect_err(wanted);
             assert!(refused.contains(remedy), "{wanted}: {refused}");
         }
+        let few = known_error("131099", stored).expect_err("131099");
+        assert!(
+            few.contains("did you mean 131009, 131049 or 131059?"),
+            "{few}"
+        );
     }
 }

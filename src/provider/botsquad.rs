@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use super::json::{Node, integer_in, integer_of, is_absent, scalar};
 use super::{Hints, Item, ParseError, Parsed};
-use crate::model::{Kind, MessageType, Report, ReportError, Status, digits};
+use crate::model::{Kind, MessageType, Report, ReportError, Status, digits, json_reason_of_part};
 pub use dialect::{Aliases, Dialect, Field};
 pub(crate) use meaning::{Meaning, Told};
 
@@ -183,8 +183,10 @@ impl<'a> Answer<'a> {
                 let entry = match node.value() {
                     Ok(entry) if entry.is_object() => entry,
                     Ok(_) => return Item::Unreadable("an entry that is no object".to_owned()),
-                    // The error of serde_json names line and column, and no content.
-                    Err(error) => return Item::Unreadable(error.to_string()),
+                    Err(error) => {
+                        let reason = json_reason_of_part(&error);
+                        return Item::Unreadable(format!("an entry cannot be read: {reason}"));
+                    }
                 };
                 let Some(to) = dialect.fields.text(Field::To, &entry) else {
                     return Item::Unreadable(

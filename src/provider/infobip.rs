@@ -9,6 +9,7 @@
 mod account;
 mod channel;
 mod report;
+mod send_channel;
 pub(super) mod sent;
 mod shape;
 mod status;
@@ -20,7 +21,7 @@ use serde_json::Value;
 
 use super::json::Node;
 use super::{Hints, Item, ParseError, Parsed, stray};
-use crate::model::Kind;
+use crate::model::{Kind, json_reason_of_part};
 use shape::Shape;
 
 /// The members that stand beside each other around reports and inbound messages.
@@ -86,8 +87,11 @@ fn item(node: &Node<'_>, bare: bool, hints: &Hints, items: &mut Vec<Item>) {
     }
     let element = match node.value() {
         Ok(element) => element,
-        // The error of serde_json names line and column, and no content.
-        Err(error) => return items.push(Item::Unreadable(error.to_string())),
+        Err(error) => {
+            let reason = json_reason_of_part(&error);
+            let why = format!("a report cannot be read: {reason}");
+            return items.push(Item::Unreadable(why));
+        }
     };
     let raw = node.text().as_bytes();
     let mut report = match Shape::of(&element) {

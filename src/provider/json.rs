@@ -19,7 +19,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::ParseError;
-use crate::model::json_without_nul;
+use crate::model::{json_reason, json_without_nul};
 pub(super) use member::{
     boolean, integer, integer_in, integer_of, is_absent, number, object, present, scalar, text,
 };
@@ -54,10 +54,12 @@ impl<'a> Node<'a> {
         if text.trim_start().starts_with('<') {
             return Err(ParseError::Xml);
         }
+        if text.trim().is_empty() {
+            return Err(ParseError::NotJson("the body is empty".to_owned()));
+        }
         match serde_json::from_str::<&RawValue>(text) {
             Ok(raw) => Ok(Self::Slice(raw.get())),
-            // The error of serde_json names line and column, and no content.
-            Err(error) => Err(ParseError::NotJson(error.to_string())),
+            Err(error) => Err(ParseError::NotJson(json_reason(&error))),
         }
     }
 

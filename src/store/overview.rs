@@ -56,8 +56,8 @@ pub struct SubscriberOverview {
     /// The subscriber.
     #[serde(flatten)]
     pub subscriber: Subscriber,
-    /// Forwards it is owed.
-    pub pending: u64,
+    /// Forwards it is owed; `None` when the time of a list was over before they were counted.
+    pub pending: Option<u64>,
     /// Since when the oldest of those is owed, ms since 1970 UTC.
     pub oldest_pending_ms: Option<i64>,
     /// Forwards it took within 24 h.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{MessageType, Registration, SendResult};
+use crate::model::{Message, MessageType, Registration, SendResult, Status};
 use crate::provider::Provider;
 
 /// A message to be registered; checked by the caller.
@@ -20,7 +20,7 @@ pub struct Registering {
     pub default_sender: Option<String>,
     /// The provider's id of the message; `None` only of a send that it refused.
     pub provider_message_id: Option<String>,
-    /// What tells a message without an id from others.
+    /// What tells a send from others: its message has no other name where it has no id.
     pub element: String,
     /// What is told of it.
     pub registration: Registration,
@@ -65,8 +65,27 @@ pub enum Registered {
 pub struct RegisterOutcome {
     /// What was done.
     pub registered: Registered,
+    /// What the message is from then on.
+    pub status: Option<Status>,
     /// The provider's own bulk, which stays in the place of the broadcast that was told.
     pub kept_bulk_id: Option<String>,
+    /// Whether this is a refused send whose id names a message that the provider took: it is a failed
+    /// message of its own, without the id.
+    pub is_apart: bool,
+}
+
+impl RegisterOutcome {
+    /// What was done, and what the message is since.
+    #[must_use]
+    pub fn new(registered: Registered, message: &Message) -> Self {
+        let (shown, _) = message.shown();
+        Self {
+            registered,
+            status: shown.standing.status(),
+            kept_bulk_id: None,
+            is_apart: false,
+        }
+    }
 }
 
 /// A template's body.

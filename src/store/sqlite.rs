@@ -5,6 +5,7 @@
 
 mod accept;
 mod account_events;
+mod activity;
 mod alerts;
 mod audit;
 mod broadcasts;

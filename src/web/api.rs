@@ -9,6 +9,7 @@ mod audit;
 mod broadcasts;
 mod document;
 mod errors;
+mod faults;
 mod forwards;
 mod gate;
 mod health;

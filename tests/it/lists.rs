@@ -8,6 +8,7 @@ use tickrelay::access::Role;
 use tickrelay::clock::Clock;
 
 use crate::support::cli::Folder;
+use crate::support::receiver::Receiver;
 use crate::support::{TestApp, cloud};
 
 const T0: i64 = 1_760_000_000;
@@ -74,7 +75,7 @@ const LISTS: [(&str, usize); 11] = [
     ("/messages?recipient=%2B34%20600%20000%20777", 2),
     ("/messages?provider_message_id=wamid.0", 1),
     ("/messages?error=131026", MANY),
-    ("/messages?error=424242", 0),
+    ("/messages?error=131047", 0),
     ("/messages?bulk_id=b-0", 100),
     ("/messages?status=read", 0),
     ("/forwards?recipient=34600000777", 2),
@@ -196,4 +197,54 @@ async fn the_command_line_says_how_far_a_list_came_and_goes_on_from_there() {
         none.exit == 2 && none.talk.contains("is no cursor of this list"),
         "{none:?}"
     );
+}
+
+/// Webhooks and forwards of which no more than 256 are counted without any time.
+const COUNTED: usize = 300;
+
+#[actix_web::test]
+async fn what_is_counted_of_sources_and_subscribers_ends_in_time_too() {
+    let app = TestApp::boot_with(Clock::system(), |config| {
+        config.store.list_budget = Duration::ZERO;
+    })
+    .await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    app.post("infobip", "{}").await;
+    for number in 0..COUNTED {
+        let status = cloud::status(&format!("wamid.{number}"), "sent", T0);
+        app.report(&[status]).await;
+    }
+    app.settled().await;
+    let page = app.admin().await.get("/sources").await.with(200);
+    let source = |name: &str| {
+        let mut sources = page["data"].as_array().unwrap().iter();
+        sources.find(|it| it["name"] == name).unwrap().clone()
+    };
+    assert_eq!(source("cloud")["webhooks_24h"], 256);
+    assert_eq!(source("infobip")["last_seen_at"], Value::Null);
+    assert!(page["searched_back_to"].is_string(), "{page}");
+    let store = format!("sqlite://{}", app.path().display());
+    let list = |noun: &'static str, budget: &'static str| {
+        let budget = format!("store.list_budget={budget}");
+        let store = store.clone();
+        async move {
+            let folder = Folder::new();
+            let line = [noun, "list", "--store", &store, "--set", &budget];
+            let answer = folder.run(&line).await;
+            assert_eq!(answer.exit, 0, "{answer:?}");
+            answer
+        }
+    };
+    for noun in ["source", "subscriber"] {
+        let cut = list(noun, "0s").await;
+        assert!(cut.data.contains(" 256 "), "{cut:?}");
+        let said = cut.talk.contains("Counted back to ");
+        assert!(said && cut.talk.contains("store.list_budget"), "{cut:?}");
+        // The control: with time all are counted, and nothing is said of it.
+        let whole = list(noun, "20s").await;
+        assert!(whole.data.contains(" 300 "), "{whole:?}");
+        assert!(!whole.talk.contains("Counted"), "{whole:?}");
+    }
+    app.stop().await;
 }

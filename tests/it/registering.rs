@@ -3,6 +3,7 @@
 
 mod late;
 mod refused;
+mod retold;
 mod sends;
 mod words;
 

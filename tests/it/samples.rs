@@ -345,3 +345,35 @@ async fn a_chat_is_shown_the_alert_of_that_error() {
     assert!(text.contains("error 7008, source infobip"), "{text}");
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn nothing_is_sent_to_a_subscriber_without_a_secret() {
+    let app = TestApp::boot().await;
+    let admin = app.caller(Role::Admin).await;
+    let (receiver, chat) = (Receiver::start(), Receiver::start());
+    app.subscribe("crm", &receiver.url).await;
+    app.subscribe_with("agents", &chat.url, |new| new.kind = SubscriberKind::Chat)
+        .await;
+    app.sqlite()
+        .execute("DELETE FROM subscriber_secret", [])
+        .unwrap();
+    for name in ["crm", "agents"] {
+        let path = format!("/subscribers/{name}/test");
+        for sample in [json!({}), json!({"status": "failed", "error": "131026"})] {
+            let answer = admin.post(&path, &sample).await.with(409);
+            let detail = format!("{name} has no secret to sign with: rotate-secret gives it one");
+            assert_eq!(answer["detail"], detail, "{answer}");
+        }
+    }
+    assert_eq!((receiver.count(), chat.count()), (0, 0));
+    // The control: the remedy that it names is one, and the rest was right.
+    let rotated = admin
+        .post("/subscribers/crm/rotate-secret", &json!({}))
+        .await;
+    let secret = rotated.with(200)["secret"].as_str().unwrap().to_owned();
+    let sample = json!({"status": "failed", "error": "131026"});
+    admin.post("/subscribers/crm/test", &sample).await.with(200);
+    let request = receiver.received().remove(0);
+    assert!(verify(&secret, &request));
+    app.stop().await;
+}

@@ -1,6 +1,7 @@
 //! What is wrong is said in words of its reader: true ranges, every wrong field at once, the nearest
 //! name, nothing of the language that the program is written in.
 
+mod echo;
 mod log;
 mod walk;
 
@@ -59,6 +60,48 @@ async fn every_wrong_field_is_named_at_once_with_its_true_range() {
     assert_eq!(fields, ["colour", "limit", "silent", "since", "status"]);
     let fields = admin.get("/messages?source=clowd&error=meta:x").await;
     assert_eq!(fields.problem(422), ["source", "error"]);
+    // A cursor and what is narrowed to are told beside what is wrong in its form.
+    for (query, expected) in [
+        (
+            "/messages?cursor=x&limit=0&source=clowd&error=424242",
+            &["cursor", "error", "limit", "source"][..],
+        ),
+        (
+            "/webhooks?cursor=x&since=soon&source=clowd",
+            &["cursor", "since", "source"],
+        ),
+        (
+            "/forwards?cursor=x&state=lost&source=clowd&subscriber=nobody",
+            &["cursor", "source", "state", "subscriber"],
+        ),
+        (
+            "/attempts?cursor=x&subscriber=nobody",
+            &["cursor", "subscriber"],
+        ),
+        (
+            "/account-events?cursor=x&colour=1&source=clowd",
+            &["colour", "cursor", "source"],
+        ),
+        (
+            "/replays?cursor=x&limit=0&subscriber=nobody",
+            &["cursor", "limit", "subscriber"],
+        ),
+        (
+            "/broadcasts/b-1?cursor=x&source=clowd",
+            &["cursor", "source"],
+        ),
+        ("/broadcasts?cursor=x&limit=0", &["cursor", "limit"]),
+        ("/subscribers?cursor=x&limit=0", &["cursor", "limit"]),
+        ("/templates?cursor=x&limit=0", &["cursor", "limit"]),
+        ("/errors?cursor=x&limit=0", &["cursor", "limit"]),
+        ("/audit?cursor=x&limit=0", &["cursor", "limit"]),
+    ] {
+        let mut fields = admin.get(query).await.problem(422);
+        fields.sort();
+        assert_eq!(fields, expected, "{query}");
+    }
+    // The control: alone an unknown subscriber is missing.
+    admin.get("/forwards?subscriber=nobody").await.with(404);
     // The control: the same without what is wrong is taken.
     let right = json!({"name": "ab", "url": "http://127.0.0.1:9/", "concurrency": 256});
     admin.post("/subscribers", &right).await.with(201);
@@ -112,23 +155,36 @@ async fn what_nobody_knows_is_refused_with_the_nearest_and_no_empty_list() {
         (&["reprocess", "--source", "clowd"], "did you mean cloud?"),
         (
             &["message", "list", "--error", "EC_INVALID_TEMPLATE_ARG"],
-            "did you mean EC_INVALID_TEMPLATE_ARGS?",
+            "did you mean EC_INVALID_TEMPLATE_ARGS",
+        ),
+        (&["message", "list", "--error", "13102"], "131026"),
+        (
+            &["message", "list", "--error", "424242424"],
+            "no error is called \"424242424\", in the catalogue or in the store: write a code",
+        ),
+        (
+            &["message", "list", "--error", "meta:777777"],
+            "in the catalogue or in the store",
         ),
     ] {
         let answer = folder.run(arguments).await;
         assert_eq!((answer.exit, answer.data.as_str()), (1, ""), "{answer:?}");
         assert!(answer.talk.contains(said), "{said}: {answer:?}");
     }
-    // The control: of a number the form alone is checked, and what is known finds nothing.
-    for error in [
-        "131026",
-        "777777",
-        "meta:131026",
-        "EC_INVALID_TEMPLATE_ARGS",
-    ] {
+    // The control: what the catalogue knows finds nothing, and what the store alone knows is found.
+    for error in ["131026", "meta:131026", "EC_INVALID_TEMPLATE_ARGS"] {
         let answer = folder.run(&["message", "list", "--error", error]).await;
         assert_eq!(answer.talk, "no message is like that\n");
     }
+    let service = folder.serve();
+    let mut failed = cloud::status("wamid.1", "failed", T0);
+    failed["errors"] = json!([{"code": 777_777, "title": "New"}]);
+    service.post(cloud::webhook(&[failed])).await;
+    for error in ["777777", "meta:777777"] {
+        let list = folder.done(&["message", "list", "--error", error]).await;
+        assert!(list.contains("wamid.1"), "{list}");
+    }
+    drop(service);
 }
 
 #[actix_web::test]

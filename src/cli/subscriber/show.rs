@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::super::forward::number;
 use super::super::table::facts;
 use super::super::time::{day_and_time, span};
-use super::super::{Exit, Settings, Terminal};
+use super::super::{Exit, Settings, Terminal, page};
 use super::wants;
 use crate::clock::Clock;
 use crate::config::spell_duration;
@@ -31,11 +31,13 @@ impl Show {
     ) -> anyhow::Result<Exit> {
         let now_ms = Clock::system().now_ms();
         let reader = settings.reader()?;
-        let overview = reader.subscriber(&self.name, now_ms)?;
+        let (overview, reached) = reader.subscriber(&self.name, now_ms)?;
+        let rest = page::counted(reached);
         let health = reader.subscriber_health(overview.subscriber.id, now_ms)?;
         let keys = settings.load()?.config.store.keys;
         let missing_key = reader.missing_key_of(overview.subscriber.id, &keys)?;
         if self.json {
+            page::say(rest, terminal)?;
             let shown = Shown {
                 overview,
                 delivered_attempts_24h: health.delivered_attempts_24h,
@@ -49,6 +51,7 @@ impl Show {
             "{}",
             show(&overview, &health, (missing_key, now_ms))
         )?;
+        page::say(rest, terminal)?;
         Ok(Exit::Done)
     }
 }
@@ -80,13 +83,11 @@ fn show(
             span(now_ms - since_ms)
         )
     });
-    let pending = match overview.oldest_pending_ms {
-        Some(since_ms) => format!(
-            "{}, the oldest for {}",
-            overview.pending,
-            span(now_ms - since_ms)
-        ),
-        None => "0".to_owned(),
+    let pending = match (overview.pending, overview.oldest_pending_ms) {
+        (Some(pending), Some(since_ms)) => {
+            format!("{pending}, the oldest for {}", span(now_ms - since_ms))
+        }
+        (pending, _) => pending.map_or_else(|| "too many to count".to_owned(), |it| it.to_string()),
     };
     let mut all = vec![
         ("Subscriber", Some(subscriber.name.clone())),

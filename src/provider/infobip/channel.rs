@@ -50,21 +50,35 @@ fn told_by_members(element: &Value, parties: &Parties) -> Option<&'static str> {
         Some("voice")
     } else if has("mmsCount") {
         Some("mms")
-    } else if has("smsCount") || has("mccMnc") {
+    } else if has("smsCount") || (has("mccMnc") && !is_from_a_name(element)) {
         Some("sms")
-    } else if object(element, "platform").is_some()
+    } else if has("mccMnc")
+        || object(element, "platform").is_some()
         || has("campaignReferenceId")
         || has("networkId")
     {
-        // Reports of SMS, Viber and RCS have these, and none of WhatsApp.
+        // Reports of SMS, Viber and RCS have these, and none of WhatsApp. From a name they have one
+        // form, the third version's, which does not tell which of them it is.
         Some(UNKNOWN_CHANNEL)
     } else {
         None
     }
 }
 
+/// Whether the third version's form names a sender by words, as SMS, Viber and RCS do.
+fn is_from_a_name(element: &Value) -> bool {
+    text(element, "sender").is_some_and(|sender| is_name(&sender))
+}
+
+/// Whether a report that names no channel has the form of an SMS: beside a message of WhatsApp it is
+/// that of its fallback, for Viber and RCS stand in where the channel is named.
+pub(super) fn has_form_of_sms(element: &Value) -> bool {
+    let has = |name| text(element, name).is_some();
+    word(element, "channel").is_none() && (has("smsCount") || has("mccMnc"))
+}
+
 /// Whether this is an address of e-mail, with or without a name before it.
-fn is_address(text: &str) -> bool {
+pub(super) fn is_address(text: &str) -> bool {
     text.split_once('@')
         .is_some_and(|(name, host)| !name.is_empty() && host.contains('.'))
 }
@@ -75,11 +89,13 @@ fn is_foreign(parties: &Parties, hints: &Hints) -> bool {
     let is_sender = |sender: &str| {
         is_number(sender) || hints.senders.contains(&digits(sender)) || is_user_id(sender)
     };
-    let is_profile = |recipient: &str| {
-        PROFILE.contains(&recipient.len()) && recipient.bytes().all(|byte| byte.is_ascii_digit())
-    };
     parties.business.as_deref().is_some_and(|it| !is_sender(it))
         || parties.user.as_deref().is_some_and(is_profile)
+}
+
+/// Whether this is a number of Messenger's or Instagram's.
+pub(super) fn is_profile(recipient: &str) -> bool {
+    PROFILE.contains(&recipient.len()) && recipient.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether this is a number that WhatsApp can send from.
@@ -158,6 +174,21 @@ mod tests {
             (json!({"channel": " ", "smsCount": 1}), Some("sms")),
             (json!({"channel": 7, "mccMnc": 21910}), Some("sms")),
             (json!({"mccMnc": null, "smsCount": ""}), None),
+            // SMS, Viber and RCS share this form.
+            (
+                json!({"sender": "ShopHR", "mccMnc": 21910}),
+                Some("unknown"),
+            ),
+            (
+                json!({"sender": "ShopHR", "mccMnc": "21910", "platform": {"entityId": "e"}}),
+                Some("unknown"),
+            ),
+            (
+                json!({"sender": "Ana", "mccMnc": "1", "smsCount": 1}),
+                Some("sms"),
+            ),
+            (json!({"sender": "600600", "mccMnc": "21910"}), Some("sms")),
+            (json!({"from": "ShopHR", "mccMnc": "21910"}), Some("sms")),
             (
                 json!({"mccMnc": null, "platform": {"entityId": "e"}}),
                 Some("unknown"),

@@ -10,7 +10,9 @@ use super::super::json::{boolean, integer, number, object, text};
 use super::channel;
 use super::status::Group;
 use super::{time, word};
-use crate::model::{Echo, Kind, MessageType, Report, ReportError, Status, digits, is_phone_number};
+use crate::model::{
+    Echo, Kind, MessageType, Report, ReportError, Status, UNKNOWN_CHANNEL, digits, is_phone_number,
+};
 
 /// The two ends of a message, whatever a format calls them.
 #[derive(Default)]
@@ -99,7 +101,12 @@ pub(super) fn delivery(element: &Value, raw: &[u8], hints: &Hints) -> Report {
     let parties = Parties::forth(element);
     tell_channel(&mut report, element, &parties, hints);
     // Only sends of templates can ask for an SMS; the Messages API offers it for everything.
-    if report.channel.as_deref() == Some("sms") && word(element, "event").is_none() {
+    let is_sms = match report.channel.as_deref() {
+        Some("sms") => true,
+        Some(UNKNOWN_CHANNEL) => channel::has_form_of_sms(element),
+        _ => false,
+    };
+    if is_sms && word(element, "event").is_none() {
         report.evidence = Some(MessageType::Template);
     }
     let names: &[&str] = match report.status {

@@ -5,15 +5,12 @@ use serde_json::Value;
 
 use super::super::json::{object, text};
 use super::super::sent::{Exchange, Sent, SentAll, SentFault, with_echo};
-use super::channel::is_number;
 use super::report::{error_of_status, is_user_id};
+use super::send_channel::{is_whatsapp, misfit};
 use super::status::Group;
 use crate::model::{
     FilledTemplate, MessageType, Parameters, Registration, ReportError, SendResult, digits,
 };
-
-/// The one channel whose sends are registered.
-const WHATSAPP: &str = "WHATSAPP";
 
 /// A message to one recipient, as it was asked for.
 struct Asked<'a> {
@@ -27,30 +24,19 @@ struct Asked<'a> {
 }
 
 /// Reads `{"messages": […]}` or one message, and the answer in the same form: each answer is
-/// about the message of its id, its number or its place, and about no other.
+/// about the message of its id, its number or its place, and about no other. A send that was refused
+/// as a whole may still name its messages.
 pub(in crate::provider) fn read(exchange: Exchange) -> Result<SentAll, SentFault> {
     let Exchange {
         request, response, ..
     } = exchange;
     let asked = asked(request, response)?;
     let mut answers = messages(response);
-    let says = |answer: &&Value| {
-        let names = ["messageId", "to", "destination", "status"];
-        names.iter().any(|name| answer.get(name).is_some())
-    };
-    answers.retain(says);
-    let has_id = answers
-        .iter()
-        .any(|answer| text(answer, "messageId").is_some());
-    if exchange.is_refused(has_id) {
-        let refused = |asked: Asked| Sent {
-            registration: registration(&asked, &Value::Null),
-            id: asked.own_id,
-            result: exchange.refused("infobip", reasons(response)),
-        };
-        return Ok(asked.into_iter().map(|asked| asked.map(refused)).collect());
-    }
-    if answers.is_empty() {
+    let says = |answer: &&Value, names: &[&str]| names.iter().any(|it| answer.get(it).is_some());
+    answers.retain(|it| says(it, &["messageId", "to", "destination", "status"]));
+    let has_id = |answer: &&Value| text(answer, "messageId").is_some();
+    let is_refused = exchange.is_refused(answers.iter().any(has_id));
+    if answers.is_empty() && !is_refused {
         let detail = "the answer gives no messageId of a message in the request, and no error";
         return Err(SentFault::new("/response/messages", detail));
     }
@@ -59,17 +45,28 @@ pub(in crate::provider) fn read(exchange: Exchange) -> Result<SentAll, SentFault
     let is_single = response.get("messages").is_none();
     for (place, answer) in answers.iter().enumerate() {
         let pointer = pointer("/response", is_single, place);
-        let found = find(&open, place, answer);
+        let found = find(&open, (place, answers.len()), answer);
         match found.and_then(|found| open[found].take()) {
-            Some(Ok(asked)) => sent.push(answered(&exchange, &asked, answer, &pointer)),
+            Some(Ok(asked)) => {
+                let whole = is_refused.then(|| reasons(response));
+                sent.push(answered(&exchange, &asked, (answer, &pointer), whole));
+            }
             Some(Err(fault)) => sent.push(Err(fault)),
+            // An error has a status too, and is of no message.
+            None if is_refused && !says(answer, &["messageId", "to", "destination"]) => {}
             None => {
                 let detail = "no message of the request has this id or number";
                 sent.push(Err(SentFault::new(pointer, detail)));
             }
         }
     }
+    let shared = ids_of_several(&open);
     let unanswered = open.into_iter().flatten().map(|asked| match asked {
+        Ok(asked) if is_refused => Ok(Sent {
+            registration: registration(&asked, &Value::Null),
+            id: asked.own_id.filter(|id| !shared.contains(id)),
+            result: exchange.refused("infobip", reasons(response)),
+        }),
         Ok(asked) => {
             let detail = "the answer gives no messageId of this message";
             Err(SentFault::new(asked.pointer, detail))
@@ -78,6 +75,15 @@ pub(in crate::provider) fn read(exchange: Exchange) -> Result<SentAll, SentFault
     });
     sent.extend(unanswered);
     Ok(sent)
+}
+
+/// Ids that the request gave to several messages: they name none of them.
+fn ids_of_several(open: &[Option<Result<Asked, SentFault>>]) -> Vec<String> {
+    let asked = open.iter().flatten().flatten();
+    let mut ids: Vec<&String> = asked.filter_map(|asked| asked.own_id.as_ref()).collect();
+    ids.sort_unstable();
+    let pairs = ids.windows(2).filter(|pair| pair[0] == pair[1]);
+    pairs.map(|pair| pair[0].clone()).collect()
 }
 
 /// Where a message stands in the request or the answer.
@@ -118,7 +124,7 @@ fn asked<'a>(
     for (place, message) in messages.into_iter().enumerate() {
         let pointer = pointer("/request", is_single, place);
         let destinations = message.get("destinations").and_then(Value::as_array);
-        if let Some(fault) = fault(message, &pointer, destinations.is_some()) {
+        if let Some(fault) = misfit(message, &pointer, destinations.is_some()) {
             // It has as many answers as it has recipients.
             let count = destinations.map_or(1, |destinations| destinations.len().max(1));
             asked.extend((0..count).map(|_| Err(fault.clone())));
@@ -163,86 +169,58 @@ fn on_whatsapp(destination: &Value) -> &Value {
     by_channel.iter().find(is_ours).unwrap_or(&Value::Null)
 }
 
-fn is_whatsapp(channel: Option<&str>) -> bool {
-    channel.is_some_and(|channel| channel.trim().eq_ignore_ascii_case(WHATSAPP))
-}
-
-/// Why a message of the request cannot be registered: it is none, or goes another way.
-///
-/// Sends with destinations are those of the Messages API, which names the channel, and of SMS,
-/// Viber and others, which do not.
-fn fault(message: &Value, pointer: &str, has_destinations: bool) -> Option<SentFault> {
-    let channel = text(message, "channel");
-    if (channel.is_some() || has_destinations) && !is_whatsapp(channel.as_deref()) {
-        let detail = match channel {
-            Some(channel) => {
-                let channel: String = channel.trim().chars().take(32).collect();
-                format!("this send goes by {channel}: only those by WHATSAPP are registered")
-            }
-            None => "a send with destinations names its channel, which must be WHATSAPP".into(),
-        };
-        return Some(SentFault::new(format!("{pointer}/channel"), detail));
-    }
-    // Viber's and RCS's own sends have the very members of WhatsApp's.
-    if channel.is_none() {
-        for name in ["from", "sender"] {
-            let Some(from) = text(message, name).filter(|from| !is_number(from)) else {
-                continue;
-            };
-            let from: String = from.chars().take(32).collect();
-            let detail = format!(
-                "WhatsApp does not send from {from:?}, which is no phone number: only sends by \
-                 WhatsApp are registered"
-            );
-            return Some(SentFault::new(format!("{pointer}/{name}"), detail));
-        }
-    }
-    let parts = ["content", "template"];
-    if !parts.iter().any(|part| object(message, part).is_some()) {
-        let detail = "a message has a content or a template";
-        return Some(SentFault::new(pointer, detail));
-    }
-    None
-}
-
 /// Which of the messages an answer is about: that of the sender's own id, else that of the number,
-/// in the answer's place if it can be.
-fn find(open: &[Option<Result<Asked, SentFault>>], place: usize, answer: &Value) -> Option<usize> {
+/// in the answer's place if it can be. An answer that names no number is about the message in its
+/// place, where there are as many answers as messages.
+fn find(
+    open: &[Option<Result<Asked, SentFault>>],
+    (place, answers): (usize, usize),
+    answer: &Value,
+) -> Option<usize> {
     let id = text(answer, "messageId");
     let number = text(answer, "to").or_else(|| text(answer, "destination"));
     let number = number.map(|number| digits(&number));
-    let fits = |asked: &Result<Asked, SentFault>| match asked {
-        Ok(asked) => match &asked.own_id {
-            Some(own) if id.is_some() => id.as_ref() == Some(own),
-            _ => asked.to.as_deref().map(digits) == number,
-        },
-        Err(_) => false,
+    let is_own = |asked: &Asked| match (&asked.own_id, &id) {
+        (Some(own), Some(id)) => Some(own == id),
+        _ => None,
+    };
+    let fits = |asked: &Result<Asked, SentFault>| {
+        let of_number = |asked: &Asked| asked.to.as_deref().map(digits) == number;
+        let asked = asked.as_ref().ok();
+        asked.is_some_and(|asked| is_own(asked).unwrap_or_else(|| of_number(asked)))
     };
     let is_open = |at: &usize| open[*at].as_ref().is_some_and(fits);
     // What was not read cannot be compared: the answer in its place is its own.
     let is_unread = |at: &usize| matches!(open.get(*at), Some(Some(Err(_))));
+    let is_unnamed = |at: &usize| match open.get(*at) {
+        Some(Some(Ok(asked))) => {
+            number.is_none() && open.len() == answers && is_own(asked) != Some(false)
+        }
+        _ => false,
+    };
     Some(place)
         .filter(|at| *at < open.len() && is_open(at))
         .or_else(|| (0..open.len()).find(is_open))
-        .or_else(|| Some(place).filter(is_unread))
+        .or_else(|| Some(place).filter(|at| is_unread(at) || is_unnamed(at)))
 }
 
-/// One message and the answer to it.
+/// One message and the answer to it. `whole` has the reasons of a send that was refused as a whole.
 fn answered(
     exchange: &Exchange,
     asked: &Asked,
-    answer: &Value,
-    pointer: &str,
+    (answer, pointer): (&Value, &str),
+    whole: Option<Vec<ReportError>>,
 ) -> Result<Sent, SentFault> {
     let state = object(answer, "status").unwrap_or(&Value::Null);
     let (group, _) = Group::of(state);
     let id = text(answer, "messageId").or_else(|| asked.own_id.clone());
     let registration = registration(asked, answer);
-    if let Some(error) = error_of_status(state, group) {
+    let own = error_of_status(state, group).map(|error| vec![error]);
+    if let Some(errors) = own.or(whole) {
         return Ok(Sent {
             id,
             registration,
-            result: exchange.refused("infobip", vec![error]),
+            result: exchange.refused("infobip", errors),
         });
     }
     if id.is_none() {

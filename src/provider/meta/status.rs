@@ -10,6 +10,7 @@ use super::contacts::Contacts;
 use super::{Surroundings, error, named, pricing};
 use crate::model::{
     Echo, Kind, MessageType, ProviderTime, Report, Status, digits, is_phone_number,
+    json_reason_of_part,
 };
 
 /// The end of the year 2100 in seconds since 1970 UTC: what is later is no time of ours.
@@ -27,7 +28,10 @@ pub(super) fn read(element: &Node, surroundings: &Surroundings, items: &mut Vec<
     let status = match element.value() {
         Ok(status) => status,
         // The error of serde_json says what and where, and repeats no content.
-        Err(error) => return items.push(unreadable(format!("a status cannot be read: {error}"))),
+        Err(error) => {
+            let reason = json_reason_of_part(&error);
+            return items.push(unreadable(format!("a status cannot be read: {reason}")));
+        }
     };
     let word = json::text(&status, "status");
     items.push(match (other_type(&status), word) {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
 use super::listing::Keyed;
@@ -79,16 +80,19 @@ pub(super) const UNKNOWN: &str = "WITH named AS ( \
      FROM named WHERE error_key NOT IN (SELECT error_key FROM error_code) GROUP BY error_key";
 
 impl Reader {
-    /// Whether some message failed with this error. A store that is too large to say so in time is
-    /// taken to know it.
+    /// Whether some message failed with this error, a key or a code. A store that is too large to say
+    /// so in time is taken to know it.
     #[must_use]
-    pub fn has_error(&self, error_key: &str) -> bool {
+    pub fn has_error(&self, error: &str) -> bool {
         let found = self.read("look for an error", |connection| {
-            connection.query_row(
-                "SELECT EXISTS (SELECT 1 FROM message WHERE error_key = ?1)",
-                [error_key],
-                |row| row.get(0),
-            )
+            let by = |condition, value: Value| {
+                let sql = format!("SELECT EXISTS (SELECT 1 FROM message WHERE {condition})");
+                connection.query_row(&sql, [value], |row| row.get(0))
+            };
+            match error.parse::<i64>() {
+                Ok(code) => by("error_code = ?1", code.into()),
+                Err(_) => by("error_key = ?1", error.to_owned().into()),
+            }
         });
         found.unwrap_or(true)
     }

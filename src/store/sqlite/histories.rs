@@ -31,7 +31,7 @@ const SELECT_ATTEMPT: &str = "SELECT attempt.*, forward.uid, subscriber.name AS 
      CROSS JOIN subscriber USING (subscriber_id) \
      LEFT JOIN message ON message.message_id = forward.message_id";
 
-const FORWARDS: Keyed = Keyed::newest("forward", "forward_id", "owed_since_ms");
+pub(super) const FORWARDS: Keyed = Keyed::newest("forward", "forward_id", "owed_since_ms");
 const ATTEMPTS: Keyed = Keyed::newest("attempt", "attempt_id", "started_at_ms");
 
 impl Reader {

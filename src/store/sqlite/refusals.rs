@@ -5,31 +5,53 @@ use rusqlite::Connection;
 use super::rows;
 use crate::model::{Message, Report, SendResult, Standing, Status};
 
-/// Whether a refusal changes nothing: it is known, or it is of a second send with the id of a
-/// first one that was taken, of which it says nothing.
-pub(super) fn is_moot(
+/// What the keys of refusals of one message begin with, where the provider names it.
+const OF_ONE_MESSAGE: &str = "infobip-status:";
+/// The refusal of a second send with a known id.
+const DUPLICATE: &str = "infobip-status:23";
+
+/// What a refused send says of the message that its id names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bearing {
+    /// It is the message's own send, which has failed.
+    Own,
+    /// The message was taken: this is another send, and says nothing of it.
+    Another,
+    /// Nothing new.
+    Known,
+}
+
+/// What a refusal says of a known message. One id is one message: once it was taken, or reported of,
+/// a later send with its id that was refused failed by itself.
+pub(super) fn bearing(
     connection: &Connection,
     message_id: i64,
     word: Option<&str>,
     refusal: &Report,
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<Bearing> {
     if is_stored(connection, message_id, refusal)? {
-        return Ok(true);
+        return Ok(Bearing::Known);
     }
-    // An answer that refuses this very message is about its only send, unless the id was taken.
     let key = refusal.error().map_or("", |error| error.key.as_str());
-    if key.starts_with("infobip-status:") && key != "infobip-status:23" {
-        return Ok(false);
+    // The provider guards the first send: nothing failed.
+    let another = match key {
+        DUPLICATE => Bearing::Known,
+        _ => Bearing::Another,
+    };
+    // An answer that refuses this very message by its id is about its only send.
+    if key.starts_with(OF_ONE_MESSAGE) && key != DUPLICATE {
+        return Ok(Bearing::Own);
     }
     if word.is_some_and(|word| word != SendResult::REFUSED) {
-        return Ok(true);
+        return Ok(another);
     }
-    connection
+    let is_reported = connection
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM report WHERE message_id = ?1 AND other_channel IS NULL \
              AND kind NOT IN ('registration', 'fallback'))",
         )?
-        .query_row([message_id], |row| row.get(0))
+        .query_row([message_id], |row| row.get(0))?;
+    Ok(if is_reported { another } else { Bearing::Own })
 }
 
 /// Takes a refusal of the send out of what is known of a message.

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::accept::{Accepting, Noting, Owing};
 use super::echoes::{parameters, with_text};
-use super::refusals::{forget_refusal, is_moot, is_stored};
+use super::refusals::{Bearing, bearing, forget_refusal, is_stored};
 use super::{Store, alerts, people, polls, rows};
 use crate::model::{FilledTemplate, Message, Registration, Report, SendResult, Status};
 use crate::plan::{self, Context};
@@ -62,11 +62,8 @@ impl Accepting<'_> {
     ) -> rusqlite::Result<(RegisterOutcome, Owing)> {
         let mut told = with_text(self.connection, &registering.registration)?;
         let kept_bulk_id = self.keep_bulk(source_id, registering, &mut told)?;
-        let (registered, owing) = self.tell(source_id, registering, &told, now_ms)?;
-        let outcome = RegisterOutcome {
-            registered,
-            kept_bulk_id,
-        };
+        let (mut outcome, owing) = self.tell(source_id, registering, &told, now_ms)?;
+        outcome.kept_bulk_id = kept_bulk_id;
         Ok((outcome, owing))
     }
 
@@ -101,7 +98,7 @@ impl Accepting<'_> {
         registering: &Registering,
         told: &Registration,
         now_ms: i64,
-    ) -> rusqlite::Result<(Registered, Owing)> {
+    ) -> rusqlite::Result<(RegisterOutcome, Owing)> {
         let connection = self.connection;
         let id = registering.provider_message_id.as_deref();
         let result = &registering.result;
@@ -112,19 +109,28 @@ impl Accepting<'_> {
             Some((message_id, _)) => find(connection, *message_id)?,
             None => None,
         };
-        if let Some(before) = &before
+        if let (Some(before), Some((_, message))) = (&before, &known)
             && registering.owner.is_some()
             && registering.owner != registering.owner_after(before.owner.as_ref())
         {
-            return Ok((Registered::OfAnotherOwner, Vec::new()));
+            let outcome = RegisterOutcome::new(Registered::OfAnotherOwner, message);
+            return Ok((outcome, Vec::new()));
         }
         people::link(connection, source_id, &told.person_names(), now_ms)?;
         let word = before.as_ref().and_then(|it| it.send_status.as_deref());
-        if let Some((message_id, _)) = &known
+        if let Some((message_id, message)) = &known
             && result.is_refused()
-            && is_moot(connection, *message_id, word, &report)?
         {
-            return Ok((Registered::Unchanged, Vec::new()));
+            match bearing(connection, *message_id, word, &report)? {
+                Bearing::Own => {}
+                Bearing::Another if id.is_some() => {
+                    return self.tell_apart(source_id, registering, told, now_ms);
+                }
+                Bearing::Another | Bearing::Known => {
+                    let outcome = RegisterOutcome::new(Registered::Unchanged, message);
+                    return Ok((outcome, Vec::new()));
+                }
+            }
         }
         let telling = Telling {
             source_id,
@@ -142,28 +148,49 @@ impl Accepting<'_> {
         }
     }
 
+    /// Registers a refused send whose id names a message that was taken: as a message of its own,
+    /// without the id.
+    fn tell_apart(
+        &self,
+        source_id: i64,
+        registering: &Registering,
+        told: &Registration,
+        now_ms: i64,
+    ) -> rusqlite::Result<(RegisterOutcome, Owing)> {
+        let mut apart = registering.clone();
+        apart.provider_message_id = None;
+        let (mut outcome, owing) = self.tell(source_id, &apart, told, now_ms)?;
+        outcome.is_apart = true;
+        Ok((outcome, owing))
+    }
+
     /// Writes what is told differently of a message that was registered before.
     fn tell_again(
         &self,
         telling: Telling<'_>,
         (message_id, known): (i64, Message),
         before: &Details,
-    ) -> rusqlite::Result<(Registered, Owing)> {
+    ) -> rusqlite::Result<(RegisterOutcome, Owing)> {
         let connection = self.connection;
         let mut message = known.clone();
         // The same id may be sent again after a refusal, and be taken then.
-        let was_refused = before.send_status.as_deref() == Some(SendResult::REFUSED);
-        let is_taken = was_refused && telling.registering.result.word().is_some();
+        let word = before.send_status.as_deref();
+        let was_refused = word == Some(SendResult::REFUSED);
+        let is_answered = telling.registering.result.word().is_some();
+        let is_taken = was_refused && is_answered;
         if is_taken {
             forget_refusal(connection, message_id, &mut message)?;
-            if !is_stored(connection, message_id, telling.report)? {
-                return self.announce(telling, Some((message_id, message)));
-            }
+        }
+        // What was paused may be taken too.
+        let is_news = is_taken || (word == Some(SendResult::PAUSED) && is_answered);
+        if is_news && !is_stored(connection, message_id, telling.report)? {
+            return self.announce(telling, Some((message_id, message)));
         }
         let details = telling.details();
         message.register(telling.told);
         if message == known && details == *before {
-            return Ok((Registered::Unchanged, Vec::new()));
+            let outcome = RegisterOutcome::new(Registered::Unchanged, &message);
+            return Ok((outcome, Vec::new()));
         }
         if is_taken {
             rows::update_message(connection, message_id, &message, true, None)?;
@@ -171,7 +198,8 @@ impl Accepting<'_> {
             rows::change_message(connection, message_id, &message)?;
         }
         write(connection, message_id, &details, &message)?;
-        Ok((Registered::Updated, Vec::new()))
+        let outcome = RegisterOutcome::new(Registered::Updated, &message);
+        Ok((outcome, Vec::new()))
     }
 
     /// Writes the first registration of a message, and the report that it is.
@@ -179,7 +207,7 @@ impl Accepting<'_> {
         &self,
         telling: Telling<'_>,
         known: Option<(i64, Message)>,
-    ) -> rusqlite::Result<(Registered, Owing)> {
+    ) -> rusqlite::Result<(RegisterOutcome, Owing)> {
         let Telling {
             registering,
             report,
@@ -227,11 +255,12 @@ impl Accepting<'_> {
             received_ms: now_ms,
             owed_since_ms: now_ms,
         };
+        let outcome = RegisterOutcome::new(registered, after);
         let mut failures = alerts::Failures::default();
         let mut owing = self.note(noting, report, plan, &mut failures)?;
         let alerts = alerts::gather(connection, failures, self.subscribers, now_ms)?;
         owing.extend(alerts);
-        Ok((registered, owing))
+        Ok((outcome, owing))
     }
 }
 
@@ -279,13 +308,18 @@ impl Details {
     /// As told again: what is told now holds, and what is not stays.
     fn over(self, before: &Self) -> Self {
         let before = before.clone();
+        let was_taken = before.send_status.as_deref();
+        let was_taken = was_taken.is_some_and(|word| word != SendResult::REFUSED);
+        // Of a message that is on its way it is not said any more that it is kept.
+        let told = self.send_status;
+        let told = told.filter(|word| !(was_taken && word == SendResult::PAUSED));
         Self {
             owner: before.owner,
             template: self.template.or(before.template),
             metadata: self.metadata.or(before.metadata),
             sent_ms: self.sent_ms.or(before.sent_ms),
             ttl_s: self.ttl_s.or(before.ttl_s),
-            send_status: self.send_status.or(before.send_status),
+            send_status: told.or(before.send_status),
             registered_ms: before.registered_ms,
         }
     }

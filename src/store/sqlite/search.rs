@@ -2,7 +2,7 @@
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::clause::{Clause, Select};
 use super::histories::json_list;
@@ -13,7 +13,7 @@ use super::reader::{Reader, maybe_word};
 use super::same_person;
 use crate::model::digits;
 use crate::store::Error;
-use crate::store::overview::{MessageCount, SourceActivity};
+use crate::store::overview::MessageCount;
 use crate::store::query::{Listing, MessageQuery, Scope};
 use crate::store::timeline::{MessageRecord, Timeline};
 
@@ -262,54 +262,4 @@ impl Reader {
                 .collect()
         })
     }
-
-    /// What came in by each source from `since_ms` to `now_ms`, and when the last webhook did.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn source_activity(
-        &self,
-        since_ms: i64,
-        now_ms: i64,
-    ) -> Result<Vec<SourceActivity>, Error> {
-        self.read("read what came in", |connection| {
-            let until_ms = now_ms.saturating_add(1);
-            let keys = ranges::within(connection, Timed::Webhook, Some(since_ms), Some(until_ms))?;
-            // What came last was stamped by a clock that may have been ahead, or behind.
-            connection
-                .prepare(
-                    "WITH lately AS (SELECT source_id, count(*) AS webhooks, \
-                     sum(reports) AS reports, sum(new_reports) AS new_reports, \
-                     sum(unreadable) AS unreadable, max(received_at_ms) AS latest_ms \
-                     FROM json_each(?1) AS keys CROSS JOIN webhook \
-                     ON webhook_id BETWEEN keys.value ->> 0 AND keys.value ->> 1 \
-                     WHERE received_at_ms >= ?2 AND received_at_ms < ?3 GROUP BY source_id) \
-                     SELECT name, coalesce(webhooks, 0), coalesce(reports, 0), \
-                     coalesce(new_reports, 0), coalesce(unreadable, 0), coalesce(latest_ms, \
-                     (SELECT received_at_ms FROM webhook AS older \
-                     WHERE older.source_id = source.source_id AND received_at_ms < ?3 \
-                     ORDER BY webhook_id DESC LIMIT 1), \
-                     (SELECT received_at_ms FROM webhook AS newest \
-                     WHERE newest.source_id = source.source_id \
-                     ORDER BY webhook_id DESC LIMIT 1)) \
-                     FROM source LEFT JOIN lately USING (source_id) ORDER BY source.source_id",
-                )?
-                .query_map(
-                    params![ranges::as_json(&keys), since_ms, until_ms],
-                    read_activity,
-                )?
-                .collect()
-        })
-    }
-}
-
-fn read_activity(row: &Row<'_>) -> rusqlite::Result<SourceActivity> {
-    Ok(SourceActivity {
-        source: row.get(0)?,
-        webhooks: row.get(1)?,
-        reports: row.get(2)?,
-        new_reports: row.get(3)?,
-        unreadable: row.get(4)?,
-        last_seen_ms: row.get(5)?,
-    })
 }

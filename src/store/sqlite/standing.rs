@@ -1,20 +1,30 @@
 //! Reading how subscribers fare.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::histories::FORWARDS;
 use super::ranges::{self, Timed};
 use super::reader::{Reader, maybe_word};
 use super::subscribers::load;
-use crate::model::quoted;
+use crate::model::{Subscriber, quoted};
 use crate::store::overview::{SubscriberHealth, SubscriberOverview};
+use crate::store::query::{Listing, Reached};
 use crate::store::{Backlog, Error};
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// How far back a forward may have been made that ended today: the longest wait and some.
 const LOOK_BACK_MS: i64 = 30 * DAY_MS;
+
+/// Forwards that were delivered and given up, by the key of their subscriber.
+type Ended = HashMap<i64, (u64, u64)>;
+
+/// What is pending is counted for so long at least.
+const LEAST: Duration = Duration::from_millis(100);
 
 impl Reader {
     /// Whether the store can be read at all.
@@ -36,59 +46,83 @@ impl Reader {
         if let Some(pending) = &self.pending {
             return Ok(pending.backlog());
         }
-        self.read("read the backlog", |connection| {
-            connection
-                .prepare(
-                    "SELECT subscriber_id, count(*), min(owed_since_ms) FROM forward \
-                     WHERE state = 'pending' GROUP BY subscriber_id",
-                )?
-                .query_map([], |row| {
-                    Ok(Backlog {
-                        subscriber_id: row.get(0)?,
-                        pending: row.get(1)?,
-                        oldest_owed_since_ms: row.get(2)?,
-                    })
-                })?
-                .collect()
+        self.read("read the backlog", read_backlog)
+    }
+
+    /// As [`Self::backlog`], in the time that a list may take; `None` when that was over first.
+    fn backlog_in_time(&self) -> Result<Option<Vec<Backlog>>, Error> {
+        if self.pending.is_some() {
+            return self.backlog().map(Some);
+        }
+        self.read("read what is owed", |connection| {
+            self.cut_at(connection, Instant::now() + self.budget.max(LEAST))?;
+            let found = read_backlog(connection);
+            self.cut_at_last(connection)?;
+            match found {
+                Err(error) if self.is_over(&error) => Ok(None),
+                found => found.map(Some),
+            }
         })
     }
 
     /// Every subscriber that is not removed with how it fares at `now_ms`, in the order they
-    /// were added.
+    /// were added. Where the time of a list was over first, what ended is counted as far back as the
+    /// listing says.
     ///
     /// # Errors
     /// As every read.
-    pub fn subscribers(&self, now_ms: i64) -> Result<Vec<SubscriberOverview>, Error> {
-        let backlog = self.backlog()?;
+    pub fn subscribers(&self, now_ms: i64) -> Result<Listing<SubscriberOverview>, Error> {
+        let backlog = self.backlog_in_time()?;
         self.read("read the subscribers", |connection| {
-            let mut ended = connection.prepare(
-                "SELECT coalesce(sum(state = 'delivered'), 0), coalesce(sum(state = 'gave-up'), 0) \
-                 FROM json_each(?3) AS keys CROSS JOIN forward \
-                 ON forward_id BETWEEN keys.value ->> 0 AND keys.value ->> 1 \
-                 WHERE subscriber_id = ?1 AND settled_at_ms BETWEEN ?2 AND ?4",
-            )?;
-            let since_ms = Some(now_ms - LOOK_BACK_MS);
-            let keys = ranges::within(connection, Timed::Forward, since_ms, Some(now_ms + 1))?;
-            let keys = ranges::as_json(&keys);
-            let mut overviews = Vec::new();
-            for subscriber in load(connection)? {
+            let (ended, reached) = self.ended(connection, now_ms)?;
+            let overview = |subscriber: Arc<Subscriber>| {
                 let id = subscriber.id;
-                let owed = backlog.iter().find(|owed| owed.subscriber_id == id);
-                let since_ms = now_ms - DAY_MS;
-                let (delivered_24h, gave_up_24h) = ended
-                    .query_row(params![id, since_ms, keys, now_ms], |row| {
-                        Ok((row.get(0)?, row.get(1)?))
-                    })?;
-                overviews.push(SubscriberOverview {
+                let owed = backlog
+                    .as_ref()
+                    .map(|all| all.iter().find(|owed| owed.subscriber_id == id));
+                let (delivered_24h, gave_up_24h) = ended.get(&id).copied().unwrap_or_default();
+                SubscriberOverview {
                     subscriber: Arc::unwrap_or_clone(subscriber),
-                    pending: owed.map_or(0, |owed| owed.pending),
-                    oldest_pending_ms: owed.map(|owed| owed.oldest_owed_since_ms),
+                    pending: owed.map(|owed| owed.map_or(0, |owed| owed.pending)),
+                    oldest_pending_ms: owed.flatten().map(|owed| owed.oldest_owed_since_ms),
                     delivered_24h,
                     gave_up_24h,
-                });
-            }
-            Ok(overviews)
+                }
+            };
+            let rows = load(connection)?.into_iter().map(overview).collect();
+            Ok(Listing { rows, reached })
         })
+    }
+
+    /// How many forwards of each subscriber were delivered and given up within the day before
+    /// `now_ms`.
+    fn ended(
+        &self,
+        connection: &Connection,
+        now_ms: i64,
+    ) -> rusqlite::Result<(Ended, Option<Reached>)> {
+        let since_ms = Some(now_ms - LOOK_BACK_MS);
+        let keys = ranges::within(connection, Timed::Forward, since_ms, Some(now_ms + 1))?;
+        let mut part = connection.prepare(
+            "SELECT subscriber_id, sum(state = 'delivered'), sum(state = 'gave-up') FROM forward \
+             WHERE forward_id BETWEEN ?1 AND ?2 AND settled_at_ms BETWEEN ?3 AND ?4 \
+             GROUP BY subscriber_id",
+        )?;
+        let mut ended = Ended::new();
+        let since_ms = now_ms - DAY_MS;
+        let reached = self.walk(connection, FORWARDS, (&keys, None), |keys| {
+            let values = params![keys.first, keys.last, since_ms, now_ms];
+            let found =
+                part.query_map(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            // Counted as a whole or not at all.
+            let found: Vec<(i64, u64, u64)> = found.collect::<rusqlite::Result<_>>()?;
+            for (id, delivered, gave_up) in found {
+                let counts = ended.entry(id).or_default();
+                *counts = (counts.0 + delivered, counts.1 + gave_up);
+            }
+            Ok(false)
+        })?;
+        Ok((ended, reached))
     }
 
     /// The key of the subscriber of that name; counts nothing.
@@ -109,17 +143,19 @@ impl Reader {
         found?.ok_or_else(|| Error::NotFound(format!("subscriber is named {name:?}")))
     }
 
-    /// The subscriber of that name with how it fares at `now_ms`.
+    /// The subscriber of that name with how it fares at `now_ms`, as [`Self::subscribers`] has it.
     ///
     /// # Errors
     /// [`Error::NotFound`], and as every read.
-    pub fn subscriber(&self, name: &str, now_ms: i64) -> Result<SubscriberOverview, Error> {
-        self.subscribers(now_ms)?
-            .into_iter()
-            .find(|overview| overview.subscriber.name == name)
-            .ok_or_else(|| {
-                Error::NotFound(format!("subscriber is named {name}", name = quoted(name)))
-            })
+    pub fn subscriber(
+        &self,
+        name: &str,
+        now_ms: i64,
+    ) -> Result<(SubscriberOverview, Option<Reached>), Error> {
+        let Listing { rows, reached } = self.subscribers(now_ms)?;
+        let found = rows.into_iter().find(|it| it.subscriber.name == name);
+        let missing = || Error::NotFound(format!("subscriber is named {}", quoted(name)));
+        Ok((found.ok_or_else(missing)?, reached))
     }
 
     /// How the subscriber with this key fares at `now_ms`. Reads the forwards and the attempts of
@@ -152,6 +188,22 @@ impl Reader {
             Ok(health)
         })
     }
+}
+
+fn read_backlog(connection: &Connection) -> rusqlite::Result<Vec<Backlog>> {
+    connection
+        .prepare(
+            "SELECT subscriber_id, count(*), min(owed_since_ms) FROM forward \
+             WHERE state = 'pending' GROUP BY subscriber_id",
+        )?
+        .query_map([], |row| {
+            Ok(Backlog {
+                subscriber_id: row.get(0)?,
+                pending: row.get(1)?,
+                oldest_owed_since_ms: row.get(2)?,
+            })
+        })?
+        .collect()
 }
 
 /// When the next pending forward is, or was, to be tried, ms since 1970 UTC. The index has those

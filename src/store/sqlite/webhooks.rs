@@ -16,7 +16,7 @@ const SELECT_WEBHOOK: &str = "SELECT webhook_id, name AS source, provider, recei
      content_encoding, user_agent, length(body) AS body_bytes \
      FROM webhook JOIN source USING (source_id)";
 
-const WEBHOOKS: Keyed = Keyed::newest("webhook", "webhook_id", "received_at_ms");
+pub(super) const WEBHOOKS: Keyed = Keyed::newest("webhook", "webhook_id", "received_at_ms");
 
 impl Reader {
     /// The webhooks that match, the newest first.

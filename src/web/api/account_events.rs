@@ -146,10 +146,18 @@ pub(super) struct ListQuery {
 /// Account events, the latest to arrive first.
 #[utoipa::path(get, path = "/account-events", tag = "account events", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
+pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
-    let paging = Paging::new("account-events", query.limit, query.cursor.as_deref())?;
-    asked.narrowed(query.source.as_deref(), None).await?;
+    let paging = Paging::new(
+        "account-events",
+        query.limit,
+        query.cursor.as_deref(),
+        &mut faults,
+    );
+    asked
+        .narrowed(query.source.as_deref(), None, &mut faults)
+        .await?;
+    faults.end()?;
     let query = AccountEventQuery {
         source: query.source,
         subject: query.subject,

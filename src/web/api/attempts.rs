@@ -66,11 +66,15 @@ pub(super) struct ListQuery {
 /// Attempts, the latest to end first; old ones are pruned.
 #[utoipa::path(get, path = "/attempts", tag = "attempts", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
+pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
-    let paging = Paging::new("attempts", query.limit, query.cursor.as_deref())?;
-    let subscriber = query.subscriber.as_deref();
-    let subscriber = subscriber.map(|name| asked.subscriber(name)).transpose()?;
+    let paging = Paging::new(
+        "attempts",
+        query.limit,
+        query.cursor.as_deref(),
+        &mut faults,
+    );
+    let subscriber = asked.narrowed_subscriber(query.subscriber.as_deref(), faults)?;
     let query = AttemptQuery {
         subscriber_id: subscriber.map(|subscriber| subscriber.id),
         outcome: query.outcome,

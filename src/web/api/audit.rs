@@ -67,8 +67,9 @@ pub(super) struct ListQuery {
 /// What was changed, the newest first, by the API and by the command line.
 #[utoipa::path(get, path = "/audit", tag = "audit", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
-    let paging = Paging::new("audit", query.limit, query.cursor.as_deref())?;
+pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+    let paging = Paging::new("audit", query.limit, query.cursor.as_deref(), &mut faults);
+    faults.end()?;
     let window = paging.window();
     let rows = asked.read(move |reader| reader.audit(window)).await?;
     done(&paging.page(rows, |row| row.audit_id, View::from))

@@ -167,8 +167,14 @@ pub(super) struct ListQuery {
 /// Broadcasts, the newest first.
 #[utoipa::path(get, path = "/broadcasts", tag = "broadcasts", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
-    let paging = Paging::new("broadcasts", query.limit, query.cursor.as_deref())?;
+pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+    let paging = Paging::new(
+        "broadcasts",
+        query.limit,
+        query.cursor.as_deref(),
+        &mut faults,
+    );
+    faults.end()?;
     let (scope, window) = (Scope::from(&asked.caller), paging.window());
     let rows = asked
         .read(move |reader| reader.broadcasts(&scope, window))
@@ -197,10 +203,18 @@ pub(super) struct DetailQuery {
 pub(super) async fn read(
     asked: Asked,
     Segment(id): Segment,
-    Query(query): Query<DetailQuery>,
+    Query(query, mut faults): Query<DetailQuery>,
 ) -> Reply {
-    let paging = Paging::new("broadcast", query.limit, query.cursor.as_deref())?;
-    asked.narrowed(query.source.as_deref(), None).await?;
+    let paging = Paging::new(
+        "broadcast",
+        query.limit,
+        query.cursor.as_deref(),
+        &mut faults,
+    );
+    asked
+        .narrowed(query.source.as_deref(), None, &mut faults)
+        .await?;
+    faults.end()?;
     let missing = Problem::missing(format_args!("broadcast {id}", id = quoted(&id)));
     let scope = Scope::from(&asked.caller);
     let (after, limit) = (paging.after(), paging.window().limit);

@@ -78,8 +78,9 @@ pub(super) struct ListQuery {
 /// The catalogue, or what fits a search, the best first.
 #[utoipa::path(get, path = "/errors", tag = "errors", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(_: Asked, Query(query): Query<ListQuery>) -> Reply {
-    let paging = Paging::new("errors", query.limit, query.cursor.as_deref())?;
+pub(super) async fn list(_: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+    let paging = Paging::new("errors", query.limit, query.cursor.as_deref(), &mut faults);
+    faults.end()?;
     let entries = match query.search.as_deref() {
         Some(term) => catalogue::search(term),
         None => catalogue::all().iter().collect(),

@@ -198,11 +198,18 @@ pub(super) struct ListQuery {
 /// Forwards, the newest first.
 #[utoipa::path(get, path = "/forwards", tag = "forwards", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
+pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
-    let paging = Paging::new("forwards", query.limit, query.cursor.as_deref())?;
-    let subscriber = query.subscriber.as_deref();
-    let subscriber = subscriber.map(|name| asked.subscriber(name)).transpose()?;
+    let paging = Paging::new(
+        "forwards",
+        query.limit,
+        query.cursor.as_deref(),
+        &mut faults,
+    );
+    asked
+        .narrowed(query.source.as_deref(), None, &mut faults)
+        .await?;
+    let subscriber = asked.narrowed_subscriber(query.subscriber.as_deref(), faults)?;
     let query = ForwardQuery {
         state: query.state,
         subscriber_id: subscriber.map(|subscriber| subscriber.id),
@@ -290,9 +297,10 @@ pub(super) struct Retry {
 pub(super) async fn retry(
     asked: Asked,
     Segment(id): Segment,
-    Query(query): Query<RetryQuery>,
+    Query(query, faults): Query<RetryQuery>,
     MaybeBody(retry): MaybeBody<Retry>,
 ) -> Reply {
+    faults.end()?;
     let detail = find(&asked, id).await?;
     let is_seen = sees_subscriber(&asked, &detail);
     let forward_id = detail.forward.forward.forward_id;

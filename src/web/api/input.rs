@@ -11,6 +11,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer, Visitor};
 use serde::{Deserialize, Deserializer};
 use url::form_urlencoded;
 
+use super::faults::Faults;
 use super::problem::Problem;
 use crate::model::{Setting, quoted};
 use crate::operations::json::Read;
@@ -58,8 +59,9 @@ struct Taken {
     _turn: Option<Turn>,
 }
 
-/// The query, every parameter known.
-pub(super) struct Query<T>(pub(super) T);
+/// The query, every parameter known, with what is wrong in it: that is told beside what is wrong in its
+/// meaning.
+pub(super) struct Query<T>(pub(super) T, pub(super) Faults);
 
 /// The one segment of the path that names something, decoded.
 pub(super) struct Segment(pub(super) String);
@@ -266,12 +268,13 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(query(request.query_string()).map(Self))
+        let read = query(request.query_string());
+        ready(read.map(|(query, faults)| Self(query, Faults::new(faults))))
     }
 }
 
 /// Reads the parameters; each that is wrong is told, by reading again without it.
-fn query<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+fn query<T: DeserializeOwned>(text: &str) -> Result<(T, Vec<Fault>), Problem> {
     let pairs = form_urlencoded::parse(text.as_bytes());
     let mut pairs: Vec<(String, String)> = pairs.into_owned().collect();
     let mut faults: Vec<Fault> = Vec::new();
@@ -281,8 +284,7 @@ fn query<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
             borrowed.map(|(name, value)| (name, Parameter(value))),
         );
         let error = match serde_path_to_error::deserialize(parameters) {
-            Ok(query) if faults.is_empty() => return Ok(query),
-            Ok(_) => return Err(Problem::faults(faults)),
+            Ok(query) => return Ok((query, faults)),
             Err(error) => error,
         };
         let text = error.inner().to_string();

@@ -259,12 +259,18 @@ pub(super) struct ListQuery {
 /// subscribers were to be told of.
 #[utoipa::path(get, path = "/messages", tag = "messages", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
-    let paging = Paging::new("messages", query.limit, query.cursor.as_deref())?;
+pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+    let paging = Paging::new(
+        "messages",
+        query.limit,
+        query.cursor.as_deref(),
+        &mut faults,
+    );
     let now_ms = asked.shared.clock.now_ms();
     let error = asked
-        .narrowed(query.source.as_deref(), query.error.as_deref())
+        .narrowed(query.source.as_deref(), query.error.as_deref(), &mut faults)
         .await?;
+    faults.end()?;
     let query = MessageQuery {
         provider_message_id: query.provider_message_id,
         recipient: query.recipient,

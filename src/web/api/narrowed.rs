@@ -1,9 +1,13 @@
 //! What a request names and is not there: refused with the nearest, beside all else that is wrong.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 
 use super::Asked;
+use super::faults::Faults;
 use super::problem::Problem;
+use crate::model::Subscriber;
 use crate::operations::json::merged;
 use crate::operations::{Fault, Request, wanted};
 
@@ -26,11 +30,28 @@ impl Asked {
             .map_err(|detail| Problem::new(StatusCode::NOT_FOUND, detail))
     }
 
-    /// What a list is narrowed to: the error as the store has it. What nobody knows is refused.
+    /// The subscriber that a list is narrowed to. One that nobody knows is missing, unless more is wrong.
+    pub(super) fn narrowed_subscriber(
+        &self,
+        name: Option<&str>,
+        mut faults: Faults,
+    ) -> Result<Option<Arc<Subscriber>>, Problem> {
+        match name.map(|name| self.subscriber(name)).transpose() {
+            Err(missing) if faults.is_empty() => Err(missing),
+            Err(missing) => {
+                faults.add("subscriber", missing.to_string());
+                faults.end().map(|()| None)
+            }
+            Ok(found) => faults.end().map(|()| found),
+        }
+    }
+
+    /// What a list is narrowed to: the error as the store has it. What nobody knows is a fault.
     pub(super) async fn narrowed(
         &self,
         source: Option<&str>,
         error: Option<&str>,
+        faults: &mut Faults,
     ) -> Result<Option<String>, Problem> {
         if source.is_none() && error.is_none() {
             return Ok(None);
@@ -40,35 +61,28 @@ impl Asked {
         let seen: Vec<String> = seen.filter(|name| self.caller.sees_source(name)).collect();
         let (source, error) = (source.map(str::to_owned), error.map(str::to_owned));
         let caller = self.caller.clone();
-        let (key, faults) = self
+        let (source, error) = self
             .read(move |reader| {
-                let mut faults = Vec::new();
-                if let Some(name) = source
-                    && !seen.contains(&name)
-                    && !(caller.sees_source(&name) && reader.has_source(&name)?)
-                {
-                    let seen: Vec<&str> = seen.iter().map(String::as_str).collect();
-                    let detail = wanted::no_such_source(&name, &seen, &caller);
-                    faults.push(Fault {
-                        field: "source".to_owned(),
-                        detail,
-                    });
-                }
-                let key = error.map(|text| wanted::known_error(&text, |key| reader.has_error(key)));
-                let key = key.transpose().unwrap_or_else(|detail| {
-                    faults.push(Fault {
-                        field: "error".to_owned(),
-                        detail,
-                    });
-                    None
-                });
-                Ok((key, faults))
+                let source = match source {
+                    Some(name)
+                        if !(seen.contains(&name)
+                            || caller.sees_source(&name) && reader.has_source(&name)?) =>
+                    {
+                        let seen: Vec<&str> = seen.iter().map(String::as_str).collect();
+                        Err(wanted::no_such_source(&name, &seen, &caller))
+                    }
+                    _ => Ok(()),
+                };
+                let error = error.map(|it| wanted::known_error(&it, |key| reader.has_error(key)));
+                Ok((source, error.transpose()))
             })
             .await?;
-        if faults.is_empty() {
-            Ok(key)
-        } else {
-            Err(Problem::faults(faults))
+        if let Err(detail) = source {
+            faults.add("source", detail);
         }
+        Ok(error.unwrap_or_else(|detail| {
+            faults.add("error", detail);
+            None
+        }))
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::problem::Problem;
+use super::faults::Faults;
 use super::time::Time;
 use super::whole::Whole;
 use crate::store::query::{Cursor, Listing, Window};
@@ -40,28 +40,24 @@ pub(super) struct Paging {
 }
 
 impl Paging {
-    /// The rows that `limit` asks for, after `cursor`; a cursor of another list is refused.
+    /// The rows that `limit` asks for, after `cursor`; a cursor of another list is a fault.
     pub(super) fn new<const MOST: u32>(
         list: &'static str,
         limit: Option<Whole<1, MOST>>,
         cursor: Option<&str>,
-    ) -> Result<Self, Problem> {
+        faults: &mut Faults,
+    ) -> Self {
         let limit = limit.and_then(|Whole(limit)| usize::try_from(limit).ok());
         let limit = limit.unwrap_or(USUAL);
-        let after = cursor.map(|cursor| {
-            let cursor = Cursor::read(list, cursor).ok_or_else(|| {
-                Problem::field(
-                    "cursor",
-                    "take cursor from next_cursor of this list's answer",
-                )
-            })?;
-            Ok::<i64, Problem>(cursor.key)
+        let after = cursor.and_then(|cursor| {
+            let read = Cursor::read(list, cursor);
+            if read.is_none() {
+                let remedy = "take cursor from next_cursor of this list's answer";
+                faults.add("cursor", remedy);
+            }
+            Some(read?.key)
         });
-        Ok(Self {
-            list,
-            limit,
-            after: after.transpose()?,
-        })
+        Self { list, limit, after }
     }
 
     /// The rows to read of a list that has the newest first: one more than a page has, which

@@ -134,11 +134,12 @@ pub(super) async fn open(
 pub(super) async fn list(
     asked: Asked,
     Segment(source): Segment,
-    Query(query): Query<ListQuery>,
+    Query(query, mut faults): Query<ListQuery>,
 ) -> Reply {
     asked.source(&source)?;
     asked.caller.allow_at(&source).map_err(Problem::forbidden)?;
-    let paging = Paging::new("polls", query.limit, query.cursor.as_deref())?;
+    let paging = Paging::new("polls", query.limit, query.cursor.as_deref(), &mut faults);
+    faults.end()?;
     let window = paging.window();
     let rows = asked
         .read(move |reader| reader.polls(Some(&source), window))

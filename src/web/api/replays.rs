@@ -159,10 +159,11 @@ pub(super) struct ListQuery {
 /// Replays, the newest first.
 #[utoipa::path(get, path = "/replays", tag = "replays", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
-    let paging = Paging::new("replays", query.limit, query.cursor.as_deref())?;
-    let subscribers = match query.subscriber.as_deref() {
-        Some(name) => Some(vec![asked.subscriber(name)?.id]),
+pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+    let paging = Paging::new("replays", query.limit, query.cursor.as_deref(), &mut faults);
+    let subscriber = asked.narrowed_subscriber(query.subscriber.as_deref(), faults)?;
+    let subscribers = match subscriber {
+        Some(subscriber) => Some(vec![subscriber.id]),
         None => asked.shared.api.operations.seen_subscribers(&asked.caller),
     };
     let window = paging.window();

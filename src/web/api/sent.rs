@@ -18,11 +18,12 @@ use crate::store::Registered;
 pub(super) struct View {
     /// Its place among those that were sent, from 0.
     index: usize,
-    /// The provider's id; null where it could not be read.
+    /// The provider's id; null where it could not be read, and of a refused send whose id names a message
+    /// that was taken.
     #[serde(rename = "msId")]
     ms_id: Option<String>,
-    /// What the message is from then on, as far as the send tells: `failed` when the provider
-    /// refused it, else `queued`; null when the provider paused it, or when nothing is registered.
+    /// What the message is from then on: `queued` while nothing else is known of it, `failed` when the
+    /// provider refused the send; null when the provider paused it, or when nothing is registered.
     status: Option<Status>,
     /// What was done.
     result: Outcome,
@@ -154,7 +155,9 @@ pub(super) async fn register(asked: Asked, items: Items) -> Reply {
 ///
 /// A send that the provider refused becomes a failed message for each recipient, and is answered
 /// 201: it was refused when `http_status` is 400 or more, when the answer has an error and no id of
-/// a message, or when the answer says so of that message. The same exchange again makes no second.
+/// a message, or when the answer says so of that message. The same exchange again makes no second. An id
+/// of the sender's own that was taken before stays that message's: a later send with it that is refused is
+/// a failed message of its own, without `msId`.
 #[utoipa::path(post, path = "/sources/{name}/sent", tag = "sources",
     params(("name" = String, Path, description = "The source that its reports come by.")),
     request_body = SentExchange,

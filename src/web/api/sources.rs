@@ -12,6 +12,7 @@ use crate::config::Source;
 use crate::model::MessageType;
 use crate::store::overview::SourceActivity;
 use crate::store::poll::PollOverview;
+use crate::store::query::Listing;
 
 /// A source.
 #[derive(Debug, Serialize, ToSchema)]
@@ -123,9 +124,13 @@ impl View {
 pub(super) struct SourcesView {
     /// In the order of the configuration.
     data: Vec<View>,
+    /// Only there when the list's time budget was used up: what is older than this was neither counted
+    /// nor seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    searched_back_to: Option<Time>,
 }
 
-async fn views(asked: &Asked) -> Result<Vec<View>, Problem> {
+async fn views(asked: &Asked) -> Result<SourcesView, Problem> {
     let now_ms = asked.shared.clock.now_ms();
     let since_ms = now_ms - 24 * 3600 * 1000;
     let (activity, polls) = asked
@@ -137,18 +142,22 @@ async fn views(asked: &Asked) -> Result<Vec<View>, Problem> {
     let api = &asked.shared.api;
     let public_url = api.public_url.as_deref();
     let sources = api.operations.sources().iter();
-    Ok(sources
+    let Listing { rows, reached } = activity;
+    let data = sources
         .filter(|source| asked.caller.sees_source(&source.name))
-        .map(|source| View::new(source, &asked.caller, public_url, (&activity, &polls)))
-        .collect())
+        .map(|source| View::new(source, &asked.caller, public_url, (&rows, &polls)))
+        .collect();
+    Ok(SourcesView {
+        data,
+        searched_back_to: reached.and_then(|reached| reached.at_ms).map(Time),
+    })
 }
 
 /// Every source with what came in by it.
 #[utoipa::path(get, path = "/sources", tag = "sources",
     responses((status = 200, description = "They.", body = SourcesView)))]
 pub(super) async fn list(asked: Asked) -> Reply {
-    let data = views(&asked).await?;
-    done(&SourcesView { data })
+    done(&views(&asked).await?)
 }
 
 /// One source.
@@ -156,7 +165,7 @@ pub(super) async fn list(asked: Asked) -> Reply {
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "It.", body = View)))]
 pub(super) async fn read(asked: Asked, Segment(name): Segment) -> Reply {
-    let mut views = views(&asked).await?.into_iter();
+    let mut views = views(&asked).await?.data.into_iter();
     let found = views.find(|view| view.name == name);
     asked.source(&name)?;
     done(&found.ok_or_else(|| Problem::missing("source of that name"))?)

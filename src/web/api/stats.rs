@@ -83,7 +83,8 @@ pub(super) struct StateView {
 /// Counts, and how queue and store fare.
 #[utoipa::path(get, path = "/stats", tag = "stats", params(StatsQuery),
     responses((status = 200, description = "They.", body = View)))]
-pub(super) async fn read(asked: Asked, Query(query): Query<StatsQuery>) -> Reply {
+pub(super) async fn read(asked: Asked, Query(query, faults): Query<StatsQuery>) -> Reply {
+    faults.end()?;
     let now_ms = asked.shared.clock.now_ms();
     let since = query
         .since

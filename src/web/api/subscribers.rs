@@ -133,8 +133,14 @@ pub(crate) struct ListQuery {
 /// The subscribers, the oldest first.
 #[utoipa::path(get, path = "/subscribers", tag = "subscribers", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
-    let paging = Paging::new("subscribers", query.limit, query.cursor.as_deref())?;
+pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+    let paging = Paging::new(
+        "subscribers",
+        query.limit,
+        query.cursor.as_deref(),
+        &mut faults,
+    );
+    faults.end()?;
     let subscribers = Arc::clone(&asked.shared.store.subscribers().borrow());
     let rows: Vec<&Arc<Subscriber>> = subscribers
         .iter()

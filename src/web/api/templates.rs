@@ -69,8 +69,14 @@ pub(super) struct ListQuery {
 /// Templates, the newest first.
 #[utoipa::path(get, path = "/templates", tag = "templates", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
-    let paging = Paging::new("templates", query.limit, query.cursor.as_deref())?;
+pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+    let paging = Paging::new(
+        "templates",
+        query.limit,
+        query.cursor.as_deref(),
+        &mut faults,
+    );
+    faults.end()?;
     let window = paging.window();
     let rows = asked.read(move |reader| reader.templates(window)).await?;
     done(&paging.page(rows, |row| row.template_id, View::from))

@@ -101,10 +101,18 @@ pub(super) struct ListQuery {
 /// Webhooks, the newest first.
 #[utoipa::path(get, path = "/webhooks", tag = "webhooks", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query): Query<ListQuery>) -> Reply {
+pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
-    let paging = Paging::new("webhooks", query.limit, query.cursor.as_deref())?;
-    asked.narrowed(query.source.as_deref(), None).await?;
+    let paging = Paging::new(
+        "webhooks",
+        query.limit,
+        query.cursor.as_deref(),
+        &mut faults,
+    );
+    asked
+        .narrowed(query.source.as_deref(), None, &mut faults)
+        .await?;
+    faults.end()?;
     let query = WebhookQuery {
         outcome: query.outcome,
         source: query.source,
@@ -178,8 +186,9 @@ pub(super) struct ReprocessedView {
 pub(super) async fn reprocess(
     asked: Asked,
     id: Segment,
-    Query(query): Query<ReprocessQuery>,
+    Query(query, faults): Query<ReprocessQuery>,
 ) -> Reply {
+    faults.end()?;
     let detail = find(&asked, &id).await?;
     if detail.body.is_none() {
         return Err(Problem::conflict("its body is not kept any more"));

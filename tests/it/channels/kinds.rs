@@ -36,8 +36,13 @@ fn viber() -> Vec<(Value, &'static str)> {
             seen("ShopHR", &json!({"campaignReferenceId": "spring"})),
             "unknown read",
         ),
+        // The third version's form is that of SMS and RCS too.
         (
-            delivered("", &json!({"sender": "ShopHR"})),
+            delivered(
+                "",
+                &json!({"sender": "ShopHR", "mccMnc": "21910", "campaignReferenceId": "spring",
+                "platform": {"entityId": "shop"}}),
+            ),
             "unknown delivered",
         ),
         (
@@ -112,7 +117,7 @@ fn sms() -> Vec<(Value, &'static str)> {
         ),
         (
             by(json!({"sender": "ShopHR", "mccMnc": "21910", "platform": {"entityId": "s"}})),
-            "sms delivered",
+            "unknown delivered",
         ),
         (
             by(json!({"sender": "385910009999", "mccMnc": 21910})),
@@ -128,7 +133,7 @@ fn sms() -> Vec<(Value, &'static str)> {
         ),
         (by(json!({"sender": "600600"})), "unknown delivered"),
         (
-            undelivered("", &json!({"sender": "ShopHR", "mccMnc": "21910"})),
+            undelivered("", &json!({"sender": "600600", "mccMnc": "21910"})),
             "sms failed",
         ),
         (

@@ -87,7 +87,7 @@ async fn what_a_clock_stamped_that_had_jumped_hides_nothing_that_came_before_or_
         let health = get(&admin, "/subscribers/crm/health").await;
         assert_eq!(health["delivered_24h"], 20, "{days} days");
         let overview = app.store.reader().subscriber("crm", NOW_MS).unwrap();
-        assert_eq!(overview.delivered_24h, 20, "{days} days");
+        assert_eq!(overview.0.delivered_24h, 20, "{days} days");
         app.stop().await;
     }
 }

@@ -172,6 +172,126 @@ fn what_goes_another_way_or_cannot_be_matched_is_refused_and_costs_no_other() {
 }
 
 #[test]
+fn a_send_of_another_channel_from_a_number_is_told_by_its_members() {
+    let content = |more: Value| {
+        let mut content = json!({"text": "Hi"});
+        let members = more.as_object().unwrap().clone();
+        content.as_object_mut().unwrap().extend(members);
+        json!({"from": "385910009999", "to": "385990001122", "content": content})
+    };
+    let message = |more: Value| {
+        let mut message = content(json!({}));
+        let members = more.as_object().unwrap().clone();
+        message.as_object_mut().unwrap().extend(members);
+        message
+    };
+    let answer = json!({"messageId": "a", "to": "385990001122"});
+    for (request, field) in [
+        (content(json!({"type": "TEXT"})), "content/type"),
+        (content(json!({"suggestions": []})), "content/suggestions"),
+        (
+            content(json!({"file": {"url": "https://a.example"}})),
+            "content/file",
+        ),
+        (
+            content(json!({"imageUrl": "https://a.example/i"})),
+            "content/imageUrl",
+        ),
+        (
+            message(json!({"validityPeriodTimeUnit": "MINUTES"})),
+            "validityPeriodTimeUnit",
+        ),
+        (message(json!({"to": "ana@shop.example"})), "to"),
+        (message(json!({"to": "7788990011223344"})), "to"),
+    ] {
+        check(&request, &answer, &[&format!("!/request/{field}")]);
+        // A refused one is none of WhatsApp's either.
+        let refused = json!({"errorCode": "E400"});
+        check(&request, &refused, &[&format!("!/request/{field}")]);
+        let bulk = json!({ "messages": [request] });
+        let answers = json!({ "messages": [answer] });
+        check(&bulk, &answers, &[&format!("!/request/messages/0/{field}")]);
+    }
+}
+
+/// The control: WhatsApp's own members, and those that are there and say nothing.
+#[test]
+fn what_whatsapp_itself_sends_is_no_other_channels() {
+    let content = |content: Value| {
+        json!({"from": "385910009999", "to": "385990001122",
+        "content": content})
+    };
+    let message = |more: Value| {
+        let mut message = content(json!({"text": "Hi"}));
+        let members = more.as_object().unwrap().clone();
+        message.as_object_mut().unwrap().extend(members);
+        message
+    };
+    for request in [
+        content(json!({"text": "Hi", "previewUrl": true})),
+        content(json!({"text": "Hi", "type": null, "suggestions": null})),
+        message(json!({"smsFailover": {"from": "ShopHR", "text": "Hi"}, "notifyUrl": "x"})),
+        message(json!({"to": "HR.1349", "entityId": "e", "urlOptions": {"shortenUrl": true}})),
+    ] {
+        let sent = read_with(None, &request, &json!({"errorCode": "E400"}));
+        assert!(sent[0].is_ok(), "{request}");
+    }
+}
+
+#[test]
+fn a_refused_send_keeps_the_ids_that_the_provider_gave() {
+    let rejected = |id: &str, more: Value| {
+        let mut answer = json!({"messageId": id, "status": {"groupId": 5, "id": 12,
+            "name": "REJECTED_NOT_ENOUGH_CREDITS"}});
+        let members = more.as_object().unwrap().clone();
+        answer.as_object_mut().unwrap().extend(members);
+        answer
+    };
+    let request = json!({"messages": [
+        {"to": "385990000001", "content": {"text": "Hi"}},
+        {"to": "385990000002", "messageId": "mine", "content": {"text": "Ho"}}]});
+    let refused =
+        |request: &Value, response: &Value| lines(&read_with(Some(400), request, response));
+    let both = [
+        "ib-1 385990000001 Regular-Message Hi infobip-status:12",
+        "mine 385990000002 Regular-Message Ho infobip-status:12",
+    ];
+    let to = |number: &str| json!({"to": number});
+    let named = json!({"messages": [rejected("ib-1", to("385990000001")),
+        rejected("mine", to("385990000002"))]});
+    assert_eq!(refused(&request, &named), both);
+    let unnamed = json!({"messages": [rejected("ib-1", json!({})), rejected("mine", json!({}))]});
+    assert_eq!(refused(&request, &unnamed), both);
+    // Of one that the answer does not name there is the reason of the whole.
+    let one = json!({"errorCode": "E400", "messages": [rejected("ib-1", to("385990000001"))]});
+    let mixed = [
+        both[0],
+        "mine 385990000002 Regular-Message Ho infobip:send_refused",
+    ];
+    assert_eq!(refused(&request, &one), mixed);
+    // An answer about a message that nobody asked for is told, one about none is not.
+    let other = json!({"messages": [rejected("ib-9", to("385990000009"))], "status": 400});
+    let lines = refused(&request, &other);
+    assert_eq!(lines[0], "!/response/messages/0");
+    assert_eq!(lines.len(), 3);
+    let single = json!({"to": "385990000001", "content": {"text": "Hi"}});
+    assert_eq!(refused(&single, &rejected("ib-1", json!({}))), [both[0]]);
+    let none = json!({"timestamp": "2026-02-11", "status": 400, "error": "Bad Request"});
+    let unread = "- 385990000001 Regular-Message Hi infobip:send_refused";
+    assert_eq!(refused(&single, &none), [unread]);
+}
+
+#[test]
+fn an_id_that_a_refused_request_gave_to_several_names_none_of_them() {
+    let message = |to: &str| json!({"to": to, "messageId": "mine", "content": {"text": "Hi"}});
+    let request = json!({"messages": [message("385990000001"), message("385990000002")]});
+    let expected = ["385990000001", "385990000002"]
+        .map(|to| format!("- {to} Regular-Message Hi infobip:send_refused"));
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    check(&request, &json!({"errorCode": "E400"}), &expected);
+}
+
+#[test]
 fn a_refused_send_is_a_failure_for_each_recipient() {
     let request = json!({"messages": [
         {"to": "385990000001", "messageId": "mine", "content": {"text": "Hi"}},

@@ -190,14 +190,14 @@ impl Walked {
                 counted.cast_signed(),
                 self.number(&format!("SELECT count(*) {messages}"))
             );
-            let activity = reader.source_activity(since_ms, until_ms).unwrap();
+            let activity = reader.source_activity(since_ms, until_ms).unwrap().rows;
             let webhooks = format!(
                 "SELECT count(*) FROM webhook WHERE received_at_ms BETWEEN {since_ms} AND {until_ms}"
             );
             assert_eq!(activity[0].webhooks.cast_signed(), self.number(&webhooks));
         }
         let day_ago_ms = now_ms - DAY_MS;
-        let overview = &reader.subscribers(now_ms).unwrap()[0];
+        let overview = &reader.subscribers(now_ms).unwrap().rows[0];
         let settled = format!(
             "SELECT count(*) FROM forward WHERE settled_at_ms BETWEEN {day_ago_ms} AND {now_ms}"
         );

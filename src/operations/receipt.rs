@@ -1,0 +1,85 @@
+//! What came of registering one message: what it is since, and what of it was not taken.
+
+use serde::{Deserialize, Serialize};
+
+use super::Fault;
+use super::register::fault;
+use crate::model::{Status, quoted};
+use crate::store::{RegisterOutcome, Registered};
+
+/// What came of one message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The provider's id, where it could be read.
+    pub provider_message_id: Option<String>,
+    /// What the message is from then on; nothing when the provider paused it, or when nothing is
+    /// registered.
+    pub status: Option<Status>,
+    /// The provider's own bulk, which stays in the place of the broadcast that was told.
+    #[serde(default)]
+    pub kept_bulk_id: Option<String>,
+    /// The id of a refused send, where it names a message that the provider took.
+    #[serde(default)]
+    pub taken_id: Option<String>,
+    /// What was done, or each field that cannot be as it is.
+    pub outcome: Result<Registered, Vec<Fault>>,
+}
+
+impl Receipt {
+    /// What came of a message before the store was asked.
+    pub(super) const fn new(
+        provider_message_id: Option<String>,
+        outcome: Result<Registered, Vec<Fault>>,
+    ) -> Self {
+        Self {
+            provider_message_id,
+            status: None,
+            kept_bulk_id: None,
+            taken_id: None,
+            outcome,
+        }
+    }
+
+    /// Takes in what the store did.
+    pub(super) fn take(&mut self, answer: RegisterOutcome) {
+        if let Some(fault) = refusal(answer.registered) {
+            self.outcome = Err(vec![fault]);
+            return;
+        }
+        self.outcome = Ok(answer.registered);
+        self.status = answer.status;
+        self.kept_bulk_id = answer.kept_bulk_id;
+        if answer.is_apart {
+            self.taken_id = self.provider_message_id.take();
+        }
+    }
+
+    /// What is to be said of a message that was registered, but not with all that was told.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        if let Some(id) = &self.taken_id {
+            return Some(format!(
+                "{} names a message that the provider took, which stays as it is: this refused send is \
+                 a failed message of its own, without msId",
+                quoted(id)
+            ));
+        }
+        let bulk = quoted(self.kept_bulk_id.as_ref()?);
+        Some(format!(
+            "the provider's own bulk {bulk} stays: a broadcast id is taken only where the provider \
+             reports none"
+        ))
+    }
+}
+
+/// What the store refuses, as the field that is to blame.
+fn refusal(registered: Registered) -> Option<Fault> {
+    let (field, detail) = match registered {
+        Registered::OfAnotherOwner => (
+            "/msId",
+            "this message was registered by another owner of the source",
+        ),
+        _ => return None,
+    };
+    Some(fault(field, detail.to_owned()))
+}
