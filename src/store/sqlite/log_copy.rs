@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io;
+use std::mem;
 use std::os::unix::fs::FileExt as _;
 
 use super::tending::CHECKPOINT_PAGES;
@@ -30,6 +31,9 @@ const BATCH: u32 = 256;
 pub(super) struct LogCopy {
     /// None while the log is empty.
     known: Option<Known>,
+    /// Memory of the log before, for the next: to ask for it anew with each log costs as much as to
+    /// read the log.
+    spare: Vec<u8>,
     /// Room for the last page, as it is found.
     found: Vec<u8>,
 }
@@ -52,7 +56,10 @@ struct Known {
 impl LogCopy {
     /// The log was emptied, or is another.
     pub(super) fn forget(&mut self) {
-        self.known = None;
+        if let Some(known) = self.known.take() {
+            self.spare = known.frames;
+            self.spare.clear();
+        }
     }
 
     /// Whether the log has all that it had, and so many valid pages; these are kept from then on.
@@ -72,6 +79,8 @@ impl LogCopy {
         };
         let is_new = new.header[16..24] == salts && new.extend(log, pages);
         if is_new {
+            self.forget();
+            new.move_into(mem::take(&mut self.spare));
             self.known = Some(new);
         }
         is_new
@@ -133,12 +142,19 @@ impl Known {
             header,
             is_big_endian,
             frame: PAGE_HEADER + page,
-            // Taken as it is filled; to grow it would copy all of it each time.
-            frames: Vec::with_capacity(KEPT as usize * (PAGE_HEADER + page)),
+            frames: Vec::new(),
             dropped: 0,
             pages: 0,
             sums,
         })
+    }
+
+    /// Keeps the pages in this memory from now on, with room for all that are kept: to grow later
+    /// would copy all of them each time.
+    fn move_into(&mut self, mut room: Vec<u8>) {
+        room.reserve_exact(KEPT as usize * self.frame);
+        room.extend_from_slice(&self.frames);
+        self.frames = room;
     }
 
     fn last(&self) -> &[u8] {
