@@ -54,7 +54,7 @@ async fn a_server_without_the_bound_is_caught_by_the_same_idle_connections() {
     let mut command = Command::new("sh");
     command
         .args(["-c", "ulimit -n 256 && exec \"$0\" \"$@\""])
-        .arg(env!("CARGO_BIN_EXE_tickrelay-bench"));
+        .arg(std::env::current_exe().unwrap());
     let (plain, address) = Plain::launch(command);
     let held = idle(address, 1_000).await;
     let taken = tokio::time::timeout(SENDING, check_taken(address, 1)).await;
