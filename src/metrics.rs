@@ -20,6 +20,15 @@ pub struct SourceLabels {
     pub outcome: String,
 }
 
+/// Labels of what a provider said of the account.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AccountEventLabels {
+    /// The source's name.
+    pub source: String,
+    /// Our name of the event, as in `template.paused`.
+    pub event: String,
+}
+
 /// Labels of what was sent to a subscriber.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SubscriberLabels {
@@ -47,12 +56,14 @@ pub struct ProviderLabel {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// Names of what was ignored, by source: they come from outside and are bounded.
-    ignored_names: Mutex<HashMap<String, HashSet<String>>>,
+    /// Names from outside, by metric and source: they are bounded.
+    names: Mutex<HashMap<(&'static str, String), HashSet<String>>>,
     /// Webhooks by source and outcome; `unauthorized` and `too-large` ones are not stored.
     pub webhooks: Family<SourceLabels, Counter>,
     /// What was acknowledged without being a report, by source and name.
     pub ignored: Family<SourceLabels, Counter>,
+    /// New account events by source and our name of them.
+    pub account_events: Family<AccountEventLabels, Counter>,
     /// New reports by source and status.
     pub reports: Family<SourceLabels, Counter>,
     /// Reports whose error code the catalogue does not know.
@@ -96,8 +107,8 @@ pub struct Metrics {
     pub missing_keys: Gauge,
 }
 
-/// Names of what was ignored that one source may have as labels.
-const IGNORED_NAMES: usize = 100;
+/// Names from outside that one source may have as labels of a metric.
+const NAMES: usize = 100;
 
 const SECONDS: [f64; 14] = [
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0, 30.0,
@@ -109,9 +120,10 @@ impl Metrics {
     pub fn new() -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("tickrelay"),
-            ignored_names: Mutex::default(),
+            names: Mutex::default(),
             webhooks: Family::default(),
             ignored: Family::default(),
+            account_events: Family::default(),
             reports: Family::default(),
             unknown_error_codes: Family::default(),
             polls: Family::default(),
@@ -150,6 +162,11 @@ impl Metrics {
             "ignored",
             "Acknowledged without being a report, by source and name",
             self.ignored.clone(),
+        );
+        registry.register(
+            "account_events",
+            "New account events by source and event",
+            self.account_events.clone(),
         );
         registry.register(
             "reports",
@@ -286,17 +303,14 @@ impl Metrics {
         self.failing_since.remove(label);
     }
 
-    /// The name under which a source's ignored thing is counted: its own, or `other` when
+    /// The name under which a metric counts a thing that a source names: its own, or `other` when
     /// that source has named too many.
     #[must_use]
-    pub fn bounded_name(&self, source: &str, name: String) -> String {
+    pub fn bounded_name(&self, metric: &'static str, source: &str, name: String) -> String {
         // Whatever panicked with it in hand left a set of names.
-        let mut sources = self
-            .ignored_names
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let names = sources.entry(source.to_owned()).or_default();
-        if names.len() < IGNORED_NAMES || names.contains(&name) {
+        let mut sources = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = sources.entry((metric, source.to_owned())).or_default();
+        if names.len() < NAMES || names.contains(&name) {
             names.insert(name.clone());
             return name;
         }

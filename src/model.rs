@@ -29,8 +29,8 @@ mod template;
 mod time;
 mod wording;
 
-pub(crate) use account_event::Words;
 pub use account_event::{About, AccountEvent};
+pub(crate) use account_event::{EventGroup, Words};
 pub use channel::{
     Fallback, Leg, OtherChannels, UNKNOWN_CHANNEL, WHATSAPP, is_channel_name, is_wanted_channel,
 };

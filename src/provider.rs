@@ -9,6 +9,7 @@ pub mod botsquad;
 mod infobip;
 mod json;
 mod meta;
+mod moment;
 mod sent;
 mod stray;
 

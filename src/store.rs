@@ -31,6 +31,7 @@ pub mod timeline;
 mod upkeep;
 pub mod watching;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -243,6 +244,8 @@ pub struct Accepted {
     pub new_reports: usize,
     /// Parts of it that could not be read, or stand where no provider puts them.
     pub unreadable: usize,
+    /// Account events that were new, by our names.
+    pub new_account_events: BTreeMap<String, usize>,
     /// Forwards now owed because of it.
     pub forwards: usize,
 }

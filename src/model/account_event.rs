@@ -7,7 +7,7 @@
 mod words;
 
 use super::ProviderTime;
-pub(crate) use words::Words;
+pub(crate) use words::{EventGroup, Words};
 
 /// What an event is about.
 #[derive(
@@ -79,6 +79,12 @@ pub struct AccountEvent {
     pub person: Option<String>,
     /// The person's user id, where the number is known too.
     pub person_user_id: Option<String>,
+    /// The business's number that it is about or came by: its digits.
+    pub sender: Option<String>,
+    /// Meta's id of that number.
+    pub sender_id: Option<String>,
+    /// When it ends by itself, as a restriction may, ms since 1970 UTC.
+    pub ends_at_ms: Option<i64>,
 }
 
 /// The longest word of a provider that is kept, in letters.
@@ -95,13 +101,13 @@ impl AccountEvent {
             About::Number | About::Channel if super::is_phone_number(&number) => number,
             _ => subject,
         };
-        let (name, text) = (words.name(), words.sentence(about, &subject));
+        let text = words.sentence(about, &subject);
         Self {
             field: field.to_owned(),
             about,
             subject,
             event: cut(&words.event, LONGEST_WORD),
-            name,
+            name: words.name.to_string(),
             time: ProviderTime::default(),
             text,
             remedy: words.remedy.to_owned(),
@@ -112,7 +118,27 @@ impl AccountEvent {
             account_id: None,
             person: None,
             person_user_id: None,
+            sender: None,
+            sender_id: None,
+            ends_at_ms: None,
         }
+    }
+
+    /// Whether it says of what: a template, a number or a person that is not named is none, and
+    /// whatever were said of it could be meant for any.
+    pub(crate) fn names_its_subject(&self) -> bool {
+        match self.about {
+            About::Template | About::Number | About::Contact => !self.subject.is_empty(),
+            About::Account | About::Channel => true,
+        }
+    }
+
+    /// The same about this number of the business, or told to it.
+    pub(crate) fn of_sender(mut self, number: Option<String>, id: Option<String>) -> Self {
+        let number = number.map(|number| super::digits(&number));
+        self.sender = number.filter(|number| super::is_phone_number(number));
+        self.sender_id = id.map(|id| cut(&id, LONGEST_WORD));
+        self
     }
 
     /// The same with what the provider adds, part by part; empty parts are left out.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -69,6 +70,9 @@ impl Notice<'_> {
             "account_id": event.account_id,
             "person": event.person,
             "person_user_id": event.person_user_id,
+            "sender": event.sender,
+            "sender_id": event.sender_id,
+            "ends_at": event.ends_at_ms.and_then(written),
             "provider_time": event.time.text,
         });
         let mut data: Map<String, Value> = match data {
@@ -121,13 +125,19 @@ impl Notice<'_> {
     }
 }
 
+/// A time as payloads have it.
+fn written(ms: i64) -> Option<String> {
+    let time = DateTime::from_timestamp_millis(ms)?;
+    Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Words;
+    use crate::model::{EventGroup, Words};
 
     fn stop() -> AccountEvent {
-        let words = Words::of_contact("stop".to_owned());
+        let words = Words::of(EventGroup::Contact, "stop".to_owned());
         let event = AccountEvent::new("user_preferences", About::Contact, None, &words);
         let event = event.of_person(Some("+34 600 000 901".to_owned()), None);
         event.with_detail([Some("<@all> 34600000901 asked".to_owned())])

@@ -12,6 +12,7 @@ mod echo;
 mod error;
 mod field;
 mod members;
+mod notice;
 mod pricing;
 pub(super) mod sent;
 mod status;

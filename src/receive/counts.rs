@@ -5,7 +5,7 @@ use prometheus_client::metrics::family::Family;
 
 use super::Inlet;
 use crate::config::Source;
-use crate::metrics::{Metrics, ProviderLabel, SourceLabels, source_labels};
+use crate::metrics::{AccountEventLabels, Metrics, ProviderLabel, SourceLabels, source_labels};
 use crate::model::Status;
 use crate::provider::Item;
 use crate::store::{Accepted, Arrival, WebhookOutcome};
@@ -106,8 +106,16 @@ impl Counts {
             }
             counters.unknown_codes.inc_by(self.unknown_codes as u64);
         }
+        for (event, count) in &accepted.new_account_events {
+            let event = metrics.bounded_name("account_events", &inlet.name, event.clone());
+            let source = inlet.name.to_string();
+            metrics
+                .account_events
+                .get_or_create(&AccountEventLabels { source, event })
+                .inc_by(*count as u64);
+        }
         for what in self.ignored {
-            let what = metrics.bounded_name(&inlet.name, what);
+            let what = metrics.bounded_name("ignored", &inlet.name, what);
             metrics
                 .ignored
                 .get_or_create(&source_labels(&inlet.name, &what))

@@ -50,6 +50,12 @@ pub struct AccountEventRecord {
     pub person: Option<String>,
     /// The person's user id, where the number is known too.
     pub person_user_id: Option<String>,
+    /// The digits of the business's number that it is about or came by.
+    pub sender: Option<String>,
+    /// Meta's id of that number.
+    pub sender_id: Option<String>,
+    /// When it ends by itself, ms since 1970 UTC.
+    pub ends_at_ms: Option<i64>,
     /// The webhook that brought it first.
     pub webhook_id: i64,
 }

@@ -211,6 +211,14 @@ pub struct ReportRecord {
     pub forwards: Vec<ForwardHistory>,
 }
 
+impl ReportRecord {
+    /// What it is reported for: the provider's time, else that of arrival; ms since 1970 UTC.
+    #[must_use]
+    pub fn at_ms(&self) -> i64 {
+        self.provider_time_ms.unwrap_or(self.received_at_ms)
+    }
+}
+
 /// What a report says of the price of its message.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PricingRecord {

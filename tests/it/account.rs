@@ -1,5 +1,6 @@
 //! What providers say of the account: stored once, told once, and shown where it explains a failure.
 
+mod explaining;
 mod forgotten;
 
 use std::time::Duration;

@@ -27,7 +27,15 @@ fn status(id: &str, word: &str, second: i64, more: &str) -> String {
     )
 }
 
-/// What comes in: four messages of Meta's, two of Infobip's, a repeat, what is no report and
+/// What the provider says of the account.
+fn restriction() -> String {
+    let value = r#"{"event":"ACCOUNT_RESTRICTION","restriction_info":[{"restriction_type":"RESTRICTED_BIZ_INITIATED_MESSAGING","expiration":1761000000}]}"#;
+    format!(
+        r#"{{"object":"whatsapp_business_account","entry":[{{"id":"1","time":1760000000,"changes":[{{"field":"account_update","value":{value}}}]}}]}}"#
+    )
+}
+
+/// What comes in: four messages of Meta's, two of Infobip's, a repeat, a notice, what is no report and
 /// what cannot be read.
 fn bodies() -> Vec<(&'static str, String)> {
     let pricing = r#","pricing":{"billable":true,"pricing_model":"PMP","category":"utility"}"#;
@@ -67,6 +75,7 @@ fn bodies() -> Vec<(&'static str, String)> {
         ),
         ("cloud", cloud(&status("wamid.4", "sent", 3, ""))),
         ("cloud", cloud("").replace("messages", "account_update")),
+        ("cloud", restriction()),
         (
             "infobip",
             infobip(
@@ -224,6 +233,7 @@ async fn every_view_gives_the_rows_it_should() {
     let connection = app.sqlite();
     let mut answers = Vec::new();
     for (view, order) in [
+        ("v_account_events", "account_event_id"),
         ("v_broadcasts", "bulk_id"),
         ("v_failures", "message_id"),
         ("v_forwards", "forward_id"),

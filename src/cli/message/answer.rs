@@ -113,11 +113,21 @@ fn failed(message: &MessageRecord, on: &str) -> String {
     format!("{failed}{on}{again}: {why}")
 }
 
-/// The account event that best explains why the message stands as failed.
+/// The account event that best explains why the message stands as failed: what explains the failure
+/// whose reason is answered, and no other one.
 fn explained(timeline: &Timeline) -> Option<String> {
-    let is_failed = timeline.message.status == Some(Status::Failed);
-    let failures = timeline.reports.iter().rev().filter(|_| is_failed);
-    let explanation = failures.flat_map(|report| &report.explained_by).next()?;
+    let message = &timeline.message;
+    let error_key = |error: Option<&ErrorRecord>| error.map(|error| error.error_key.clone());
+    let answered = error_key(message.error.as_ref());
+    let at_ms = message.error_at_ms.or(message.times.failed_at_ms);
+    let is_it = |report: &&ReportRecord| {
+        report.status == Some(Status::Failed)
+            && at_ms == Some(report.at_ms())
+            && (answered.is_none() || error_key(report.errors.first()) == answered)
+    };
+    let is_failed = message.status == Some(Status::Failed);
+    let mut failures = timeline.reports.iter().rev().filter(|_| is_failed);
+    let explanation = failures.find(is_it)?.explained_by.first()?;
     Some(format!(" What explains it: {}.", explanation.sentence))
 }
 

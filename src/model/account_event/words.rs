@@ -3,38 +3,74 @@
 use std::borrow::Cow;
 
 use super::{About, LONGEST_WORD, cut};
+use EventGroup::{
+    Account, Alert, Channel, Contact, Conversation, Number, Template, TemplateCategory,
+    TemplateQuality,
+};
 
 /// Our words for what a provider said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Words {
     /// The provider's own word.
     pub(crate) event: String,
-    group: &'static str,
-    suffix: Cow<'static, str>,
+    /// Our stable name, as in `template.paused`.
+    pub(crate) name: Cow<'static, str>,
     /// What follows the subject in a sentence.
-    what: Cow<'static, str>,
+    what: String,
     /// What to do.
     pub(crate) remedy: &'static str,
+    group: EventGroup,
 }
 
-/// A line of [`TABLE`]: the group, the provider's word in lower case, the last part of our name,
-/// what happened, and what to do.
-type Line = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static str,
-);
+/// What a provider's word is said of: the same word may mean different things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EventGroup {
+    /// A template's review or state.
+    Template,
+    /// A template's quality.
+    TemplateQuality,
+    /// A template's category.
+    TemplateCategory,
+    /// A number of the business.
+    Number,
+    /// The business account.
+    Account,
+    /// An alert that is for people to read.
+    Alert,
+    /// An error of the channel; what it means is in the catalogue.
+    Channel,
+    /// What a person wants.
+    Contact,
+    /// A conversation that changed hands.
+    Conversation,
+}
 
-const TEMPLATE: &str = "template";
-const NUMBER: &str = "number";
-const ACCOUNT: &str = "account";
-const CONTACT: &str = "contact";
-/// Changes of a template's quality have words of their own: a colour alone does not say of what.
-const TEMPLATE_QUALITY: &str = "template quality";
-/// A person's conversation that changed hands.
-const CONVERSATION: &str = "conversation";
+/// A line of [`TABLE`].
+struct Line {
+    group: EventGroup,
+    /// The provider's words in lower case; none of them stands for any.
+    words: &'static [&'static str],
+    name: &'static str,
+    /// What happened; `{}` is the provider's word.
+    what: &'static str,
+    remedy: &'static str,
+}
+
+const fn line(
+    group: EventGroup,
+    words: &'static [&'static str],
+    name: &'static str,
+    what: &'static str,
+    remedy: &'static str,
+) -> Line {
+    Line {
+        group,
+        words,
+        name,
+        what,
+        remedy,
+    }
+}
 
 const READ_ON: &str = "Nothing has to be done; WhatsApp Manager shows more.";
 const APPEAL: &str =
@@ -44,190 +80,130 @@ const SLOWER: &str =
     "Send less, and only to people who expect it; blocks and complaints of recipients cause this.";
 const NO_MARKETING: &str =
     "Send this person no marketing: WhatsApp refuses it (131050). Other messages still go through.";
+const THEIRS: &str = "Check that your own team changed them.";
 
 #[rustfmt::skip]
 const TABLE: &[Line] = &[
-    (TEMPLATE, "approved", "approved", "was approved by Meta", "Nothing has to be done: it can be sent."),
-    (TEMPLATE, "reinstated", "reinstated", "was reinstated by Meta", "Nothing has to be done: it can be sent again."),
-    (TEMPLATE, "unpaused", "unpaused", "was unpaused by Meta", "Nothing has to be done: it can be sent again."),
-    (TEMPLATE, "unarchived", "unarchived", "was taken out of the archive", "Nothing has to be done: it can be sent again."),
-    (TEMPLATE, "unlocked", "unlocked", "was unlocked by Meta", "Nothing has to be done: it can be changed again."),
-    (TEMPLATE, "rejected", "rejected", "was rejected by Meta", "Correct what the reason names and submit it again; until then each send of it fails."),
-    (TEMPLATE, "pending", "pending", "is being reviewed by Meta", "Wait for the decision: until then it cannot be sent."),
-    (TEMPLATE, "in_appeal", "in_appeal", "is being reviewed by Meta once more", "Wait for the decision: until then it cannot be sent."),
-    (TEMPLATE, "paused", "paused", "was paused by Meta", "Send another template: each send of this one fails until the pause is over. Mend what recipients complain of, or Meta disables it."),
-    (TEMPLATE, "disabled", "disabled", "was disabled by Meta", "Send another template: each send of this one fails, for good unless an appeal succeeds."),
-    (TEMPLATE, "flagged", "flagged", "was flagged by Meta and is about to be disabled", "Mend what recipients complain of, and prepare another template."),
-    (TEMPLATE, "locked", "locked", "was locked by Meta and cannot be changed", READ_ON),
-    (TEMPLATE, "archived", "archived", "was archived", NEW_TEMPLATE),
-    (TEMPLATE, "pending_deletion", "deletion_pending", "is about to be deleted", NEW_TEMPLATE),
-    (TEMPLATE, "deleted", "deleted", "was deleted", NEW_TEMPLATE),
-    (TEMPLATE, "limit_exceeded", "limit_exceeded", "could not be made: the account has as many templates as it may", "Delete templates that nobody sends."),
-    (TEMPLATE_QUALITY, "green", "quality_changed", "has high quality", READ_ON),
-    (TEMPLATE_QUALITY, "high", "quality_changed", "has high quality", READ_ON),
-    (TEMPLATE_QUALITY, "unknown", "quality_changed", "has no known quality yet", READ_ON),
-    (TEMPLATE_QUALITY, "yellow", "quality_dropped", "has medium quality", "Mend what recipients complain of: with low quality Meta pauses it."),
-    (TEMPLATE_QUALITY, "medium", "quality_dropped", "has medium quality", "Mend what recipients complain of: with low quality Meta pauses it."),
-    (TEMPLATE_QUALITY, "red", "quality_dropped", "has low quality", "Send it less and mend what recipients complain of: Meta pauses it next."),
-    (TEMPLATE_QUALITY, "low", "quality_dropped", "has low quality", "Send it less and mend what recipients complain of: Meta pauses it next."),
-    (NUMBER, "flagged", "quality_dropped", "was flagged by Meta for low quality", SLOWER),
-    (NUMBER, "red", "quality_dropped", "has low quality", SLOWER),
-    (NUMBER, "downgrade", "quality_dropped", "may write to fewer people a day: Meta lowered its limit", SLOWER),
-    (NUMBER, "yellow", "quality_changed", "has medium quality", SLOWER),
-    (NUMBER, "green", "quality_restored", "has high quality", READ_ON),
-    (NUMBER, "unflagged", "quality_restored", "is no longer flagged by Meta", READ_ON),
-    (NUMBER, "upgrade", "limit_raised", "may write to more people a day: Meta raised its limit", READ_ON),
-    (NUMBER, "throughput_upgrade", "throughput_raised", "may send faster: Meta raised its throughput", READ_ON),
-    (NUMBER, "onboarding", "onboarding", "is being registered", "Wait until it is registered: until then nothing can be sent from it."),
-    (NUMBER, "settings_changed", "settings_changed", "has other settings", "See that somebody of yours changed them."),
-    (ACCOUNT, "account_restriction", "restricted", "was restricted by Meta", APPEAL),
-    (ACCOUNT, "account_violation", "violation", "broke a rule, says Meta", APPEAL),
-    (ACCOUNT, "account_deleted", "deleted", "was deleted", "Nothing can be sent from it: connect another account."),
-    (ACCOUNT, "account_offboarded", "offboarded", "was disconnected from the platform", "Connect it again, or nothing can be sent from it."),
-    (ACCOUNT, "account_reconnected", "reconnected", "was connected again", READ_ON),
-    (ACCOUNT, "verified_account", "verified", "was verified", READ_ON),
-    (ACCOUNT, "disabled_update", "disabled", "was disabled by Meta", APPEAL),
-    (ACCOUNT, "disable", "disabled", "was disabled by Meta", APPEAL),
-    (ACCOUNT, "schedule_for_disable", "disable_scheduled", "is about to be disabled by Meta", APPEAL),
-    (ACCOUNT, "reinstate", "reinstated", "was reinstated by Meta", READ_ON),
-    (ACCOUNT, "partner_removed", "partner_removed", "was disconnected from its partner", "Connect it again, or nothing can be sent from it."),
-    (ACCOUNT, "partner_added", "partner_added", "was shared with a partner", READ_ON),
-    (ACCOUNT, "partner_app_installed", "app_installed", "was connected to an app", READ_ON),
-    (ACCOUNT, "partner_app_uninstalled", "app_uninstalled", "was disconnected from an app", "Connect it again if that was no wish of yours."),
-    (ACCOUNT, "volume_based_pricing_tier_update", "price_tier_changed", "has another price tier", READ_ON),
-    (ACCOUNT, "limits_changed", "limits_changed", "has other limits", "Compare the new limits with what you send a day."),
-    (ACCOUNT, "settings_changed", "settings_changed", "has other settings", "See that somebody of yours changed them."),
-    (CONTACT, "stop", "opted_out", "wants no marketing messages any more", NO_MARKETING),
-    (CONTACT, "resume", "opted_in", "wants marketing messages again", "Nothing has to be done: marketing can be sent again."),
-    (CONVERSATION, "control_passed", "handed_over", "was handed over to another responder", "Messages of yours are refused until the conversation is handed back: see which system owns it."),
-    (CONVERSATION, "control_taken", "handed_over", "was taken over by another responder", "Messages of yours are refused until the conversation is handed back: see which system owns it."),
+    line(Template, &["approved"], "template.approved", "was approved by Meta", "Nothing has to be done: it can be sent."),
+    line(Template, &["reinstated"], "template.reinstated", "was reinstated by Meta", "Nothing has to be done: it can be sent again."),
+    line(Template, &["unpaused"], "template.unpaused", "was unpaused by Meta", "Nothing has to be done: it can be sent again."),
+    line(Template, &["unarchived"], "template.unarchived", "was taken out of the archive", "Nothing has to be done: it can be sent again."),
+    line(Template, &["unlocked"], "template.unlocked", "was unlocked by Meta", "Nothing has to be done: it can be changed again."),
+    line(Template, &["rejected"], "template.rejected", "was rejected by Meta", "Correct what the reason names and submit it again; until then each send of it fails."),
+    line(Template, &["pending"], "template.pending", "is being reviewed by Meta", "Wait for the decision: until then it cannot be sent."),
+    line(Template, &["in_appeal"], "template.in_appeal", "is being reviewed by Meta once more", "Wait for the decision: until then it cannot be sent."),
+    line(Template, &["paused"], "template.paused", "was paused by Meta", "Send another template: each send of this one fails until the pause is over. Mend what recipients complain of, or Meta disables it."),
+    line(Template, &["disabled"], "template.disabled", "was disabled by Meta", "Send another template: each send of this one fails, for good unless an appeal succeeds."),
+    line(Template, &["flagged"], "template.flagged", "was flagged by Meta and is about to be disabled", "Mend what recipients complain of, and prepare another template."),
+    line(Template, &["locked"], "template.locked", "was locked by Meta and cannot be changed", READ_ON),
+    line(Template, &["archived"], "template.archived", "was archived", NEW_TEMPLATE),
+    line(Template, &["pending_deletion"], "template.deletion_pending", "is about to be deleted", NEW_TEMPLATE),
+    line(Template, &["deleted"], "template.deleted", "was deleted", NEW_TEMPLATE),
+    line(Template, &["limit_exceeded"], "template.limit_exceeded", "could not be made: the account has as many templates as it may", "Delete templates that nobody sends."),
+    line(TemplateCategory, &[], "template.category_changed", "has another category", "Sends of it are priced by the new category; ask for a review in WhatsApp Manager if it is wrong."),
+    line(TemplateQuality, &["green", "high"], "template.quality_changed", "has high quality", READ_ON),
+    line(TemplateQuality, &["unknown"], "template.quality_changed", "has no known quality yet", READ_ON),
+    line(TemplateQuality, &["yellow", "medium"], "template.quality_dropped", "has medium quality", "Mend what recipients complain of: with low quality Meta pauses it."),
+    line(TemplateQuality, &["red", "low"], "template.quality_dropped", "has low quality", "Send it less and mend what recipients complain of: Meta pauses it next."),
+    line(Number, &["flagged"], "number.quality_dropped", "was flagged by Meta for low quality", SLOWER),
+    line(Number, &["red"], "number.quality_dropped", "has low quality", SLOWER),
+    line(Number, &["downgrade"], "number.quality_dropped", "may write to fewer people a day: Meta lowered its limit", SLOWER),
+    line(Number, &["yellow"], "number.quality_changed", "has medium quality", SLOWER),
+    line(Number, &["green"], "number.quality_restored", "has high quality", READ_ON),
+    line(Number, &["unflagged"], "number.quality_restored", "is no longer flagged by Meta", READ_ON),
+    line(Number, &["upgrade"], "number.limit_raised", "may write to more people a day: Meta raised its limit", READ_ON),
+    line(Number, &["throughput_upgrade"], "number.throughput_raised", "may send faster: Meta raised its throughput", READ_ON),
+    line(Number, &["onboarding"], "number.onboarding", "is being registered", "Wait until it is registered: until then nothing can be sent from it."),
+    line(Number, &["settings_changed"], "number.settings_changed", "has other settings", THEIRS),
+    line(Account, &["account_restriction"], "account.restricted", "was restricted by Meta", APPEAL),
+    line(Account, &["account_violation"], "account.violation", "broke a rule, says Meta", APPEAL),
+    line(Account, &["account_deleted"], "account.deleted", "was deleted", "Nothing can be sent from it: connect another account."),
+    line(Account, &["account_offboarded"], "account.offboarded", "was disconnected from the platform", "Connect it again, or nothing can be sent from it."),
+    line(Account, &["account_reconnected"], "account.reconnected", "was connected again", READ_ON),
+    line(Account, &["verified_account"], "account.verified", "was verified", READ_ON),
+    line(Account, &["disable"], "account.disabled", "was disabled by Meta", APPEAL),
+    line(Account, &["schedule_for_disable"], "account.disable_scheduled", "is about to be disabled by Meta", APPEAL),
+    line(Account, &["reinstate"], "account.reinstated", "was reinstated by Meta", READ_ON),
+    line(Account, &["partner_removed"], "account.partner_removed", "was disconnected from its partner", "Connect it again, or nothing can be sent from it."),
+    line(Account, &["partner_added"], "account.partner_added", "was shared with a partner", READ_ON),
+    line(Account, &["partner_app_installed"], "account.app_installed", "was connected to an app", READ_ON),
+    line(Account, &["partner_app_uninstalled"], "account.app_uninstalled", "was disconnected from an app", "Connect it again, unless you wanted that."),
+    line(Account, &["volume_based_pricing_tier_update"], "account.price_tier_changed", "has another price tier", READ_ON),
+    line(Account, &["limits_changed"], "account.limits_changed", "has other limits", "Compare the new limits with what you send a day."),
+    line(Account, &["settings_changed"], "account.settings_changed", "has other settings", THEIRS),
+    line(Contact, &["stop"], "contact.opted_out", "wants no marketing messages any more", NO_MARKETING),
+    line(Contact, &["resume"], "contact.opted_in", "wants marketing messages again", "Nothing has to be done: marketing can be sent again."),
+    line(Alert, &[], "account.alert", "has an alert of Meta's ({})", "Read what Meta says of it, and look into WhatsApp Manager."),
+    line(Channel, &[], "channel.error", "had error {}", "Ask the provider if it happens again."),
+    line(Conversation, &["control_taken"], "conversation.handed_over", "was taken over by another responder", "Messages of yours are refused until the conversation is handed back: see which system owns it."),
+    line(Conversation, &["control_passed"], "conversation.received", "was handed over to this responder", "Answer in it: messages of yours go through."),
 ];
 
 impl Words {
-    /// Of a template's review or state.
-    pub(crate) fn of_template(event: String) -> Self {
-        Self::find(TEMPLATE, event)
+    /// Our words for the provider's `event`.
+    pub(crate) fn of(group: EventGroup, event: String) -> Self {
+        Self::said_as(group, &event.clone(), event)
     }
 
-    /// Of a template's quality.
-    pub(crate) fn of_template_quality(event: String) -> Self {
-        Self::find(TEMPLATE_QUALITY, event)
-    }
-
-    /// Of a template's category.
-    pub(crate) fn of_template_category(event: String) -> Self {
-        Self {
-            suffix: "category_changed".into(),
-            what: "has another category".into(),
-            remedy: "Sends of it are priced by the new category; ask for a review in WhatsApp Manager if it is wrong.",
-            ..Self::find(TEMPLATE, event)
-        }
-    }
-
-    /// Of a number of the business.
-    pub(crate) fn of_number(event: String) -> Self {
-        Self::find(NUMBER, event)
-    }
-
-    /// Of the business account.
-    pub(crate) fn of_account(event: String) -> Self {
-        Self::find(ACCOUNT, event)
-    }
-
-    /// Of an account's `word`, which the provider does not say itself.
-    pub(crate) fn of_account_as(word: &str, event: String) -> Self {
-        Self {
-            event,
-            ..Self::find(ACCOUNT, word.to_owned())
-        }
-    }
-
-    /// Settings of the account or of a number.
-    pub(crate) fn settings(about: About, event: String) -> Self {
-        let group = if about == About::Number {
-            NUMBER
-        } else {
-            ACCOUNT
+    /// Our words for `word`, where the provider's own `event` says less.
+    pub(crate) fn said_as(group: EventGroup, word: &str, event: String) -> Self {
+        let word = word.trim().to_ascii_lowercase();
+        let is_it = |line: &&Line| {
+            line.group == group && (line.words.is_empty() || line.words.contains(&&*word))
         };
+        let found = TABLE.iter().find(is_it);
+        let what = found.map_or("has a new state, {}", |line| line.what);
         Self {
-            event,
-            ..Self::find(group, "settings_changed".to_owned())
-        }
-    }
-
-    /// An alert that is for people to read.
-    pub(crate) fn alert(event: String) -> Self {
-        Self {
-            group: ACCOUNT,
-            suffix: "alert".into(),
-            what: format!("has an alert of Meta's ({})", cut(&event, LONGEST_WORD)).into(),
-            remedy: "Read what Meta says of it, and look into WhatsApp Manager.",
-            event,
-        }
-    }
-
-    /// What a person wants.
-    pub(crate) fn of_contact(event: String) -> Self {
-        Self::find(CONTACT, event)
-    }
-
-    /// A conversation that changed hands.
-    pub(crate) fn of_conversation(event: String) -> Self {
-        Self::find(CONVERSATION, event)
-    }
-
-    /// An error of the channel; what it means is in the catalogue.
-    pub(crate) fn channel_error(event: String) -> Self {
-        Self {
-            group: "channel",
-            suffix: "error".into(),
-            what: format!("had error {}", cut(&event, LONGEST_WORD)).into(),
-            remedy: "Ask the provider if it happens again.",
-            event,
-        }
-    }
-
-    fn find(group: &'static str, event: String) -> Self {
-        let word = event.trim().to_ascii_lowercase();
-        let found = TABLE.iter().find(|line| line.0 == group && line.1 == word);
-        match found {
-            Some((group, _, suffix, what, remedy)) => Self {
-                event,
-                group,
-                suffix: (*suffix).into(),
-                what: (*what).into(),
-                remedy,
+            name: match found {
+                Some(line) => line.name.into(),
+                None => format!("{}.{}", group.prefix(), plain(&word)).into(),
             },
-            None => Self {
-                group,
-                suffix: plain(&word).into(),
-                what: format!("has a new state, {}", cut(&event, LONGEST_WORD)).into(),
-                remedy: "Look into WhatsApp Manager for what it means.",
-                event,
-            },
+            what: what.replace("{}", &cut(&event, LONGEST_WORD)),
+            remedy: found.map_or("Look into WhatsApp Manager for what it means.", |line| {
+                line.remedy
+            }),
+            group,
+            event,
         }
-    }
-
-    /// Our stable name, as in `template.paused`.
-    pub(super) fn name(&self) -> String {
-        let (first, _) = self.group.split_once(' ').unwrap_or((self.group, ""));
-        format!("{first}.{}", self.suffix)
     }
 
     /// One sentence, in which no person is named.
     pub(super) fn sentence(&self, about: About, subject: &str) -> String {
+        let (alone, named) = match about {
+            About::Contact if self.group == Conversation => ("A conversation", None),
+            About::Contact => ("A contact", None),
+            About::Template => ("A template", Some("Template")),
+            About::Number => ("A number of the business", Some("Number")),
+            About::Account => ("The account", Some("Account")),
+            About::Channel => ("The channel", Some("The channel of")),
+        };
         let what = &self.what;
-        match about {
-            About::Contact if self.group == CONVERSATION => format!("A conversation {what}."),
-            About::Contact => format!("A contact {what}."),
-            About::Template if subject.is_empty() => format!("A template {what}."),
-            About::Template => format!("Template {subject} {what}."),
-            About::Number if subject.is_empty() => format!("A number of the business {what}."),
-            About::Number => format!("Number {subject} {what}."),
-            About::Account if subject.is_empty() => format!("The account {what}."),
-            About::Account => format!("Account {subject} {what}."),
-            About::Channel if subject.is_empty() => format!("The channel {what}."),
-            About::Channel => format!("The channel of {subject} {what}."),
+        match named {
+            Some(named) if !subject.is_empty() => format!("{named} {subject} {what}."),
+            _ => format!("{alone} {what}."),
+        }
+    }
+
+    /// The names of the kinds that are known.
+    #[cfg(test)]
+    pub(crate) fn names() -> Vec<&'static str> {
+        let mut names: Vec<&str> = TABLE.iter().map(|line| line.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+impl EventGroup {
+    /// The first part of our names.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Template | TemplateQuality | TemplateCategory => "template",
+            Number => "number",
+            Account | Alert => "account",
+            Channel => "channel",
+            Contact => "contact",
+            Conversation => "conversation",
         }
     }
 }
@@ -253,71 +229,78 @@ fn plain(word: &str) -> String {
 mod tests {
     use super::*;
 
-    fn check(words: &Words, about: About, subject: &str, name: &str, sentence: &str) {
-        assert_eq!(words.name(), name);
-        assert_eq!(words.sentence(about, subject), sentence);
-        assert!(words.remedy.ends_with('.'), "{name}: {}", words.remedy);
-    }
+    /// What the provider's word is said of, the word, the subject, our name, and the sentence. What is not
+    /// known claims nothing: the last three.
+    type Kind = (
+        EventGroup,
+        &'static str,
+        About,
+        &'static str,
+        &'static str,
+        &'static str,
+    );
+
+    #[rustfmt::skip]
+    const KINDS: &[Kind] = &[
+        (Template, "PAUSED", About::Template, "order", "template.paused", "Template order was paused by Meta."),
+        (TemplateQuality, "Low", About::Template, "order", "template.quality_dropped", "Template order has low quality."),
+        (TemplateCategory, "UTILITY", About::Template, "order", "template.category_changed", "Template order has another category."),
+        (Number, "FLAGGED", About::Number, "1", "number.quality_dropped", "Number 1 was flagged by Meta for low quality."),
+        (Account, "ACCOUNT_RESTRICTION", About::Account, "", "account.restricted", "The account was restricted by Meta."),
+        (Alert, "OBA_REJECTED", About::Account, "1", "account.alert", "Account 1 has an alert of Meta's (OBA_REJECTED)."),
+        (Contact, "stop", About::Contact, "34600000901", "contact.opted_out", "A contact wants no marketing messages any more."),
+        (Conversation, "control_taken", About::Contact, "1", "conversation.handed_over", "A conversation was taken over by another responder."),
+        (Conversation, "control_passed", About::Contact, "1", "conversation.received", "A conversation was handed over to this responder."),
+        (Channel, "131000", About::Channel, "", "channel.error", "The channel had error 131000."),
+        (Template, "<b>", About::Template, "t", "template._b_", "Template t has a new state, <b>."),
+        (Number, "SOMETHING New", About::Number, "1", "number.something_new", "Number 1 has a new state, SOMETHING New."),
+        (Account, "DISABLED_UPDATE", About::Account, "1", "account.disabled_update", "Account 1 has a new state, DISABLED_UPDATE."),
+    ];
 
     #[test]
     fn each_kind_has_a_name_a_sentence_and_advice() {
-        let word = str::to_owned;
-        let template = Words::of_template(word("PAUSED"));
-        let paused = "Template order_update was paused by Meta.";
-        check(
-            &template,
-            About::Template,
-            "order_update",
-            "template.paused",
-            paused,
-        );
+        for (group, event, about, subject, name, sentence) in KINDS {
+            let words = Words::of(*group, (*event).to_owned());
+            assert_eq!((&*words.name, &*words.event), (*name, *event));
+            assert_eq!(words.sentence(*about, subject), *sentence);
+        }
         for (event, name) in [
-            ("FLAGGED", "number.quality_dropped"),
             ("DOWNGRADE", "number.quality_dropped"),
             ("RED", "number.quality_dropped"),
             ("UNFLAGGED", "number.quality_restored"),
             ("UPGRADE", "number.limit_raised"),
-            ("SOMETHING New", "number.something_new"),
         ] {
-            assert_eq!(Words::of_number(word(event)).name(), name, "{event}");
+            assert_eq!(Words::of(Number, event.to_owned()).name, name, "{event}");
         }
-        let restricted = Words::of_account(word("ACCOUNT_RESTRICTION"));
-        let sentence = "The account was restricted by Meta.";
-        check(
-            &restricted,
-            About::Account,
-            "",
-            "account.restricted",
-            sentence,
+        let said = Words::said_as(Account, "REINSTATE", "DISABLED_UPDATE".to_owned());
+        assert_eq!(
+            (&*said.name, &*said.event),
+            ("account.reinstated", "DISABLED_UPDATE")
         );
-        let stop = Words::of_contact(word("stop"));
-        let sentence = "A contact wants no marketing messages any more.";
-        check(
-            &stop,
-            About::Contact,
-            "34600000901",
-            "contact.opted_out",
-            sentence,
-        );
-        let unknown = Words::of_template(word("<b>"));
-        let sentence = "A template has a new state, <b>.";
-        check(&unknown, About::Template, "", "template._b_", sentence);
-        let error = Words::channel_error(word("131000"));
-        let sentence = "The channel had error 131000.";
-        check(&error, About::Channel, "", "channel.error", sentence);
     }
 
     #[test]
-    fn every_line_says_what_to_do_and_stands_once() {
-        for (index, (group, word, ..)) in TABLE.iter().enumerate() {
-            let twin = TABLE[..index]
-                .iter()
-                .find(|line| line.0 == *group && line.1 == *word);
-            assert_eq!(twin, None);
+    fn every_line_has_its_name_and_advice_and_no_word_stands_twice() {
+        for (index, line) in TABLE.iter().enumerate() {
+            let prefix = format!("{}.", line.group.prefix());
+            assert!(line.name.starts_with(&prefix), "{}", line.name);
+            assert!(
+                line.remedy.ends_with('.') && !line.what.ends_with('.'),
+                "{}",
+                line.name
+            );
+            let before = TABLE[..index].iter().filter(|it| it.group == line.group);
+            let taken: Vec<&str> = before.clone().flat_map(|it| it.words).copied().collect();
+            assert!(
+                !line.words.iter().any(|word| taken.contains(word)),
+                "{}",
+                line.name
+            );
+            assert!(
+                before.clone().all(|it| !it.words.is_empty()),
+                "{}",
+                line.name
+            );
         }
-        let ends = TABLE
-            .iter()
-            .all(|line| line.4.ends_with('.') && !line.3.ends_with('.'));
-        assert!(ends);
     }
 }

@@ -4,6 +4,7 @@ use std::slice::from_ref;
 
 use super::*;
 
+const DAY_MS: i64 = 86_400_000;
 const FAILED_MS: i64 = 100 * DAY_MS;
 
 fn past(name: &'static str, about: About, subject: &'static str, minutes: i64) -> Past<'static> {
@@ -15,7 +16,10 @@ fn past(name: &'static str, about: About, subject: &'static str, minutes: i64) -
         name,
         template_id: None,
         language: None,
+        sender: None,
+        sender_id: None,
         account_id: None,
+        ends_at_ms: None,
     }
 }
 
@@ -124,7 +128,11 @@ fn a_failure_of_a_template_that_nobody_named_is_explained_when_only_one_can_be_m
 
 #[test]
 fn a_number_an_account_and_a_person_explain_what_follows_from_them() {
-    let number = past("number.quality_dropped", About::Number, "34910000000", 60);
+    let of_number = |name, minutes| Past {
+        sender: Some("34910000000"),
+        ..past(name, About::Number, "34910000000", minutes)
+    };
+    let number = of_number("number.quality_dropped", 60);
     let from = |sender| Failure {
         sender: Some(sender),
         ..failure("meta:131048")
@@ -132,7 +140,7 @@ fn a_number_an_account_and_a_person_explain_what_follows_from_them() {
     check(from_ref(&number), &from("+34 910 000 000"), &[0]);
     check(from_ref(&number), &from("34910000001"), &[]);
     check(from_ref(&number), &failure("meta:131026"), &[]);
-    let restored = past("number.quality_restored", About::Number, "34910000000", 30);
+    let restored = of_number("number.quality_restored", 30);
     check(&[number, restored], &from("34910000000"), &[]);
 
     let account = |id| Past {
@@ -175,5 +183,172 @@ fn an_error_of_the_channel_explains_the_same_error_for_an_hour() {
     check(&[error(59)], &failure("meta:131026"), &[]);
     let handed = past("conversation.handed_over", About::Contact, "", 60);
     check(from_ref(&handed), &failure("meta:999999"), &[0]);
-    check(&[handed], &failure("meta:131026"), &[]);
+    check(from_ref(&handed), &failure("meta:131026"), &[]);
+    // No window is closed, and no template paused, by who owns the conversation.
+    check(from_ref(&handed), &failure("meta:131047"), &[]);
+    check(from_ref(&handed), &failure("meta:132015"), &[]);
+    let received = past("conversation.received", About::Contact, "", 30);
+    check(&[handed, received], &failure("meta:999999"), &[]);
+}
+
+/// An event of each kind that is of an account or a number, and an error that it explains.
+fn kinds() -> [(Past<'static>, &'static str); 9] {
+    [
+        (
+            past("template.paused", About::Template, "order", 9),
+            "meta:132015",
+        ),
+        (
+            past("number.quality_dropped", About::Number, "34910000000", 9),
+            "meta:131048",
+        ),
+        (
+            past("number.settings_changed", About::Number, "440", 9),
+            "meta:138000",
+        ),
+        (
+            past("account.restricted", About::Account, "1", 9),
+            "meta:131031",
+        ),
+        (
+            past("account.limits_changed", About::Account, "1", 9),
+            "meta:130429",
+        ),
+        (
+            past("contact.opted_out", About::Contact, "34600000901", 9),
+            "meta:131050",
+        ),
+        (
+            past("conversation.handed_over", About::Contact, "34600000901", 9),
+            "meta:999999",
+        ),
+        (
+            Past {
+                event: "130429",
+                ..past("channel.error", About::Channel, "34910000000", 9)
+            },
+            "meta:130429",
+        ),
+        (
+            Past {
+                event: "INCREASED_CAPABILITIES_ELIGIBILITY_FAILED",
+                ..past("account.alert", About::Account, "1", 9)
+            },
+            "meta:131048",
+        ),
+    ]
+}
+
+/// The business account, the number and Meta's id of it, as far as each is known.
+type Place = [Option<&'static str>; 3];
+
+/// Of an event, of a failure, and whether the one can explain the other; where both have Meta's id, that
+/// decides.
+#[rustfmt::skip]
+const PLACES: [(Place, Place, bool); 10] = [
+    ([None, None, None], [Some("1"), Some("34910000000"), Some("440")], true),
+    ([Some("1"), None, None], [Some("1"), None, None], true),
+    ([Some("1"), None, None], [Some("2"), None, None], false),
+    ([Some("1"), None, None], [None, None, None], true),
+    ([Some("1"), Some("34910000000"), None], [Some("2"), Some("34910000000"), None], false),
+    ([None, Some("34910000000"), None], [None, Some("+34 910 000 000"), None], true),
+    ([None, Some("34910000000"), None], [None, Some("34910000001"), None], false),
+    ([None, None, Some("440")], [None, None, Some("441")], false),
+    ([None, None, Some("440")], [None, Some("34910000000"), None], true),
+    ([None, Some("34910000009"), Some("440")], [None, Some("34910000000"), Some("440")], true),
+];
+
+#[test]
+fn nothing_of_another_account_or_number_explains_and_what_is_not_known_may() {
+    for (event, error_key) in &kinds() {
+        for (of_event, of_failure, explains) in PLACES {
+            let [account_id, sender, sender_id] = of_event;
+            let event = Past {
+                sender,
+                sender_id,
+                account_id,
+                ..event.clone()
+            };
+            let [account_id, sender, sender_id] = of_failure;
+            let failure = Failure {
+                sender,
+                sender_id,
+                account_id,
+                ..of_template(error_key, "order")
+            };
+            check(&[event], &failure, if explains { &[0] } else { &[] });
+        }
+    }
+}
+
+#[test]
+fn a_restriction_that_is_over_explains_nothing_more() {
+    let until = |minutes: i64| Past {
+        ends_at_ms: Some(FAILED_MS - minutes * 60_000),
+        ..past("account.restricted", About::Account, "1", 60)
+    };
+    check(&[until(-1)], &failure("meta:131031"), &[0]);
+    check(&[until(0)], &failure("meta:131031"), &[]);
+    check(&[until(1)], &failure("meta:131031"), &[]);
+}
+
+#[test]
+fn an_end_ends_what_it_is_the_end_of_and_nothing_else() {
+    let account = |name, minutes| past(name, About::Account, "1", minutes);
+    let locked = failure("meta:131031");
+    let restricted = account("account.restricted", 60);
+    for (name, ends) in [
+        ("account.reinstated", true),
+        ("account.reconnected", false),
+        ("account.partner_added", false),
+        ("account.verified", false),
+        ("account.something_new", false),
+    ] {
+        let expected: &[usize] = if ends { &[] } else { &[0] };
+        check(&[restricted.clone(), account(name, 30)], &locked, expected);
+    }
+    let removed = account("account.partner_removed", 60);
+    let denied = failure("meta:131005");
+    check(
+        &[removed.clone(), account("account.partner_added", 30)],
+        &denied,
+        &[],
+    );
+    check(&[removed, account("account.reinstated", 30)], &denied, &[0]);
+    // Of two alerts, neither is the end of the other.
+    let alert = |event, minutes| Past {
+        event,
+        ..account("account.alert", minutes)
+    };
+    let raise = alert("INCREASED_CAPABILITIES_ELIGIBILITY_FAILED", 60);
+    check(
+        &[raise, alert("OBA_REJECTED", 30)],
+        &failure("meta:131048"),
+        &[0],
+    );
+    // At one time, the later in the store holds.
+    let paused = template("template.paused", "order", 5);
+    let approved = template("template.approved", "order", 5);
+    check(
+        &[paused.clone(), approved.clone()],
+        &of_template("meta:132015", "order"),
+        &[],
+    );
+    check(
+        &[approved, paused],
+        &of_template("meta:132015", "order"),
+        &[1],
+    );
+}
+
+#[test]
+fn a_word_in_the_text_names_a_template_for_its_own_errors_alone() {
+    let paused = template("template.paused", "message", 5);
+    let with_details = |error_key| Failure {
+        details: Some("Something went wrong with the message."),
+        ..failure(error_key)
+    };
+    check(from_ref(&paused), &with_details("meta:132015"), &[0]);
+    check(from_ref(&paused), &with_details("meta:131000"), &[]);
+    check(&[paused], &of_template("meta:131000", "message"), &[0]);
 }

@@ -6,25 +6,29 @@ use serde_json::Value;
 use super::super::json::{object, text};
 use super::shape::OPT_OUT;
 use super::time;
-use crate::model::{About, AccountEvent, Words};
+use crate::model::{About, AccountEvent, EventGroup, Words};
 
-/// Reads a notice; `None` when it does not say what happened.
+/// Reads a notice; `None` when it does not say what happened, or to which template or person.
 pub(super) fn read(element: &Value) -> Option<AccountEvent> {
     let content = object(element, "content");
     let wish = content.and_then(|content| text(content, OPT_OUT));
-    match (content, wish) {
+    let event = match (content, wish) {
         (Some(content), Some(wish)) => Some(preference(element, content, wish)),
         _ => template(element),
-    }
+    };
+    event.filter(AccountEvent::names_its_subject)
 }
 
 fn preference(element: &Value, content: &Value, wish: String) -> AccountEvent {
-    let words = Words::of_contact(wish);
+    let words = Words::of(EventGroup::Contact, wish);
     let event = AccountEvent::new("marketing-preference", About::Contact, None, &words);
     // The envelope's `from` is the same person's.
     let number = text(content, "from").or_else(|| text(element, "from"));
-    let event = event.of_person(number, text(content, "userId"));
-    let sender = text(content, "sender").map(|sender| format!("to {sender}"));
+    let sender = text(content, "sender");
+    let event = event
+        .of_person(number, text(content, "userId"))
+        .of_sender(sender.clone(), None);
+    let sender = sender.map(|sender| format!("to {sender}"));
     let mut event = event.with_detail([sender, text(content, "description")]);
     event.time = time::read(element, &["createdAt"]).time;
     event
@@ -38,10 +42,19 @@ fn template(element: &Value) -> Option<AccountEvent> {
     let quality = either("newQualityScore", "qualityScore").or_else(|| text(change, "quality"));
     let category = either("newCategory", "category");
     let (words, before) = match (state, quality, category) {
-        (Some(state), ..) => (Words::of_template(state), "previousStatus"),
-        (_, Some(score), _) => (Words::of_template_quality(score), "previousQualityScore"),
-        (.., Some(category)) => (Words::of_template_category(category), "previousCategory"),
-        (None, None, None) => (Words::of_template(text(change, "type")?), "previousStatus"),
+        (Some(state), ..) => (Words::of(EventGroup::Template, state), "previousStatus"),
+        (_, Some(score), _) => (
+            Words::of(EventGroup::TemplateQuality, score),
+            "previousQualityScore",
+        ),
+        (.., Some(category)) => (
+            Words::of(EventGroup::TemplateCategory, category),
+            "previousCategory",
+        ),
+        (None, None, None) => (
+            Words::of(EventGroup::Template, text(change, "type")?),
+            "previousStatus",
+        ),
     };
     let template_id = text(element, "messageTemplateId");
     let name = text(element, "messageTemplateName");

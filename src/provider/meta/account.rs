@@ -2,16 +2,17 @@
 //!
 //! They come beside the statuses, most of them without `metadata`. When it happened says the entry,
 //! whose `time` some bodies write as text. What a notice lacks costs that part alone; one that does
-//! not even say what happened is no event.
+//! not say what happened, or to which template, number or person, is no event.
 
 use serde_json::Value;
 
 use super::super::json::{Node, is_absent, object, present, scalar, text};
 use super::contacts::Contacts;
 use super::members::Members;
-use super::status::{id, milliseconds};
+use super::notice::{Limited, grouped, listed, moment, time_of, value_of};
+use super::status::id;
 use super::surroundings::{Around, Surroundings};
-use crate::model::{About, AccountEvent, ProviderTime, ReportError, Words};
+use crate::model::{About, AccountEvent, EventGroup, ProviderTime, ReportError, Words};
 
 /// The fields that are read, in the order of [`Notice::events`].
 const FIELDS: [&str; 9] = [
@@ -51,7 +52,8 @@ struct Notice<'a> {
 /// that is read.
 pub(super) fn read(field: &str, node: &Node, around: Around) -> Vec<AccountEvent> {
     let field = FIELDS.into_iter().find(|it| it.eq_ignore_ascii_case(field));
-    let value = node.get("value").filter(Node::is_object);
+    // A relay may leave the value out; one that is there and holds nothing says nothing.
+    let value = node.get("value");
     let node = value.as_ref().unwrap_or(node);
     match (field, value_of(node)) {
         (Some(field), Some(value)) => notice(field, &value, node, around),
@@ -84,10 +86,13 @@ pub(super) fn of_channel(
     around: Around,
 ) -> AccountEvent {
     let code = error.code.map(|code| code.to_string());
-    let words = Words::channel_error(code.unwrap_or_else(|| "unknown".to_owned()));
-    let number = surroundings.sender.clone();
-    let number = number.or_else(|| surroundings.sender_id.clone());
-    let event = AccountEvent::new(ERRORS, About::Channel, number, &words);
+    let word = code.or_else(|| error.title.clone());
+    let word = word.or_else(|| error.details.clone());
+    let words = Words::of(EventGroup::Channel, word.unwrap_or_default());
+    let (number, number_id) = (&surroundings.sender, &surroundings.sender_id);
+    let subject = number.clone().or_else(|| number_id.clone());
+    let event = AccountEvent::new(ERRORS, About::Channel, subject, &words)
+        .of_sender(number.clone(), number_id.clone());
     let mut event = event.with_detail([error.title.clone(), error.details.clone()]);
     event.error_key = Some(error.key.clone());
     event.time = time_of(around.time);
@@ -115,6 +120,7 @@ fn notice(field: &'static str, value: &Value, node: &Node, around: Around) -> Ve
     let own_time = text(value, "timestamp");
     let time = time_of(own_time.as_deref().or(around.time));
     let mut events = notice.events();
+    events.retain(AccountEvent::names_its_subject);
     for event in &mut events {
         event.account_id.clone_from(&notice.account_id);
         if event.time == ProviderTime::default() {
@@ -128,9 +134,9 @@ impl Notice<'_> {
     fn events(&self) -> Vec<AccountEvent> {
         let single = match self.field {
             "account_alerts" => self.alert(),
-            "account_settings_update" => Some(self.settings()),
+            "account_settings_update" => self.settings(),
             "account_update" => self.account(),
-            "business_capability_update" => Some(self.limits()),
+            "business_capability_update" => self.limits(),
             "messaging_handovers" => self.handover(),
             "phone_number_quality_update" => self.number(),
             "user_preferences" => return self.preferences(),
@@ -145,11 +151,21 @@ impl Notice<'_> {
     }
 
     fn about(&self, about: About, subject: Option<String>, words: &Words) -> AccountEvent {
-        AccountEvent::new(self.field, about, subject, words)
+        let (number, number_id) = self.sender();
+        AccountEvent::new(self.field, about, subject, words).of_sender(number, number_id)
+    }
+
+    /// The business's number and its id: in the value itself, else where a status has them, else
+    /// where a handover has them.
+    fn sender(&self) -> (Option<String>, Option<String>) {
+        let inner = ["metadata", "recipient"].map(|name| object(self.value, name));
+        let places = std::iter::once(Some(self.value)).chain(inner).flatten();
+        let find = |name| places.clone().find_map(|place| id(place, &[name]));
+        (find("display_phone_number"), find("phone_number_id"))
     }
 
     fn template_state(&self) -> Option<AccountEvent> {
-        let words = Words::of_template(self.text("event")?);
+        let words = Words::of(EventGroup::Template, self.text("event")?);
         let reason = self.text("reason");
         let reason = reason.filter(|reason| !reason.eq_ignore_ascii_case("none"));
         let other = object(self.value, "other_info");
@@ -157,19 +173,19 @@ impl Notice<'_> {
         let rejection = object(self.value, "rejection_info");
         let rejection = |name| rejection.and_then(|info| text(info, name));
         let disabled = object(self.value, "disable_info");
-        let disabled = disabled.and_then(|info| text(info, "disable_date"));
+        let disabled = disabled.and_then(|info| moment(info, "disable_date"));
         Some(self.template(&words).with_detail([
             reason,
             other("title"),
             other("description"),
             rejection("reason"),
             rejection("recommendation"),
-            disabled.map(|date| format!("on {date}")),
+            disabled.map(|date| format!("on {}", date.text)),
         ]))
     }
 
     fn template_quality(&self) -> Option<AccountEvent> {
-        let words = Words::of_template_quality(self.text("new_quality_score")?);
+        let words = Words::of(EventGroup::TemplateQuality, self.text("new_quality_score")?);
         let before = self.text("previous_quality_score");
         let before = before.map(|score| format!("{score} before"));
         Some(self.template(&words).with_detail([before]))
@@ -196,9 +212,10 @@ impl Notice<'_> {
         let limit = limit.or_else(|| self.text("max_daily_conversations_per_business"));
         let before = self.text("old_limit");
         let before = before.or_else(|| self.text("previous_quality_score"));
-        let event = self.about(About::Number, subject, &Words::of_number(word));
+        let words = Words::of(EventGroup::Number, word);
+        let event = self.about(About::Number, subject, &words);
         Some(event.with_detail([
-            limit.map(|limit| format!("limit {limit}")),
+            limit.map(|limit| format!("limit {}", grouped(&limit))),
             before.map(|before| format!("{before} before")),
         ]))
     }
@@ -206,38 +223,48 @@ impl Notice<'_> {
     fn account(&self) -> Option<AccountEvent> {
         let event = self.text("event")?;
         let part = |part: &str, name: &str| text(object(self.value, part)?, name);
-        let words = match part("ban_info", "waba_ban_state") {
-            Some(state) => Words::of_account_as(&state, event),
-            None => Words::of_account(event),
+        // Without it nothing tells whether the account was disabled or reinstated.
+        let state = object(self.value, "ban_info").and_then(|info| info.get("waba_ban_state"));
+        let state = state.and_then(|state| listed(Some(state)).next().and_then(scalar));
+        let words = match state {
+            Some(state) => Words::said_as(EventGroup::Account, &state, event),
+            None => Words::of(EventGroup::Account, event),
         };
-        let restrictions = match self.value.get("restriction_info") {
-            Some(Value::Array(all)) => all.iter().collect(),
-            Some(single) => vec![single],
-            None => Vec::new(),
+        let ban = object(self.value, "ban_info").and_then(|info| moment(info, "waba_ban_date"));
+        let limited = |name, kind| {
+            let found = listed(self.value.get(name)).filter_map(|one| Limited::read(one, kind));
+            found.collect::<Vec<_>>()
         };
-        let restrictions = restrictions.into_iter().map(|restriction| {
-            let kind = text(restriction, "restriction_type")?;
-            let until = text(restriction, "expiration");
-            Some(until.map_or(kind.clone(), |until| format!("{kind} until {until}")))
-        });
+        let violations = limited("violation_info", "violation_type");
+        let restrictions = limited("restriction_info", "restriction_type");
         let details = [
-            part("violation_info", "violation_type"),
-            part("ban_info", "waba_ban_date"),
+            ban.map(|date| date.text),
             part("disconnection_info", "reason"),
             part("disconnection_info", "initiated_by").map(|by| format!("by {by}")),
             part("volume_tier_info", "tier"),
             self.text("country"),
         ];
         let event = self.about(About::Account, self.account_id.clone(), &words);
-        Some(event.with_detail(details.into_iter().chain(restrictions)))
+        let limited = violations.iter().chain(&restrictions);
+        let said = limited.map(|one| Some(one.text.clone()));
+        let event = event.with_detail(said.chain(details));
+        // A restriction may be shorter than what it is for.
+        let lasting = match &restrictions[..] {
+            [] => &violations,
+            _ => &restrictions,
+        };
+        Some(AccountEvent {
+            ends_at_ms: Limited::end(lasting),
+            ..event
+        })
     }
 
     fn alert(&self) -> Option<AccountEvent> {
         // Older bodies have the alert's members beside the entity's.
         let alert = object(self.value, "alert_info").unwrap_or(self.value);
-        let words = Words::alert(text(alert, "alert_type")?);
+        let words = Words::of(EventGroup::Alert, text(alert, "alert_type")?);
         let entity = id(self.value, &["entity_id"]);
-        let subject = entity.or_else(|| self.account_id.clone());
+        let subject = entity.clone().or_else(|| self.account_id.clone());
         let kind = self.text("entity_type");
         let is_number = kind.is_some_and(|kind| kind.to_ascii_uppercase().contains("PHONE"));
         let about = if is_number {
@@ -245,7 +272,9 @@ impl Notice<'_> {
         } else {
             About::Account
         };
-        let event = self.about(about, subject, &words);
+        let number_id = entity.filter(|_| is_number);
+        let mut event = self.about(about, subject, &words);
+        event.sender_id = number_id.or(event.sender_id);
         let part = |name| text(alert, name);
         Some(event.with_detail([
             part("alert_severity"),
@@ -254,31 +283,40 @@ impl Notice<'_> {
         ]))
     }
 
-    fn limits(&self) -> AccountEvent {
-        let words = Words::of_account("LIMITS_CHANGED".to_owned());
+    fn limits(&self) -> Option<AccountEvent> {
+        let limits = LIMITS.iter().filter_map(|name| {
+            let limit = self.text(name)?;
+            Some(format!("{name} {}", grouped(&limit)))
+        });
+        let limits: Vec<Option<String>> = limits.map(Some).collect();
+        let words = Words::of(EventGroup::Account, "LIMITS_CHANGED".to_owned());
         let event = self.about(About::Account, self.account_id.clone(), &words);
-        event.with_detail(LIMITS.map(|name| Some(format!("{name} {}", self.text(name)?))))
+        (!limits.is_empty()).then(|| event.with_detail(limits))
     }
 
-    fn settings(&self) -> AccountEvent {
-        let kind = self.text("type").unwrap_or_else(|| "settings".to_owned());
-        let settings = object(self.value, kind.trim());
-        let number = settings.and_then(|settings| id(settings, &["phone_number_id"]));
-        let about = if number.is_some() {
-            About::Number
-        } else {
-            About::Account
-        };
-        let subject = number.or_else(|| self.account_id.clone());
-        let words = Words::settings(about, kind);
-        let members = settings.and_then(Value::as_object).into_iter().flatten();
-        let others =
-            members.filter(|(name, value)| *name != "phone_number_id" && !is_absent(value));
+    fn settings(&self) -> Option<AccountEvent> {
+        let kind = self.text("type")?;
+        let settings = object(self.value, kind.trim())?;
+        let others = settings.as_object().into_iter().flatten();
+        let others = others.filter(|(name, value)| *name != "phone_number_id" && !is_absent(value));
         let others = others.map(|(name, value)| {
             let value = scalar(value).unwrap_or_else(|| value.to_string());
             Some(format!("{name} {value}"))
         });
-        self.about(about, subject, &words).with_detail(others)
+        let others: Vec<Option<String>> = others.collect();
+        if others.is_empty() {
+            return None;
+        }
+        let number_id = id(settings, &["phone_number_id"]);
+        let (about, group) = match number_id {
+            Some(_) => (About::Number, EventGroup::Number),
+            None => (About::Account, EventGroup::Account),
+        };
+        let words = Words::said_as(group, "settings_changed", kind);
+        let subject = number_id.clone().or_else(|| self.account_id.clone());
+        let mut event = self.about(about, subject, &words);
+        event.sender_id = number_id.or(event.sender_id);
+        Some(event.with_detail(others))
     }
 
     fn handover(&self) -> Option<AccountEvent> {
@@ -288,7 +326,8 @@ impl Notice<'_> {
         let person = object(self.value, "sender");
         let person = |names: &[&str]| person.and_then(|person| id(person, names));
         let number = person(&["phone_number", "wa_id"]);
-        let event = self.about(About::Contact, None, &Words::of_conversation(kind));
+        let words = Words::of(EventGroup::Conversation, kind);
+        let event = self.about(About::Contact, None, &words);
         let event = event.of_person(number, person(&["user_id"]));
         Some(event.with_detail([
             part("new_owner_role").map(|role| format!("owned by {role}")),
@@ -297,17 +336,13 @@ impl Notice<'_> {
     }
 
     fn preferences(&self) -> Vec<AccountEvent> {
-        let all = match self.value.get("user_preferences") {
-            Some(Value::Array(all)) => all.iter().collect(),
-            Some(single) => vec![single],
-            None => Vec::new(),
-        };
-        let read = |preference: &&Value| self.preference(preference);
-        all.iter().filter_map(read).collect()
+        let all = listed(self.value.get("user_preferences"));
+        all.filter_map(|preference| self.preference(preference))
+            .collect()
     }
 
     fn preference(&self, preference: &Value) -> Option<AccountEvent> {
-        let words = Words::of_contact(text(preference, "value")?);
+        let words = Words::of(EventGroup::Contact, text(preference, "value")?);
         let (number, user_id) = (id(preference, &["wa_id"]), id(preference, &["user_id"]));
         let contact = self.contacts.of(user_id.as_deref(), number.as_deref());
         let number = number.or_else(|| contact.and_then(|contact| contact.phone.clone()));
@@ -319,36 +354,6 @@ impl Notice<'_> {
         let mut event = event.with_detail([part("category"), part("detail")]);
         event.time = time_of(part("timestamp").as_deref());
         Some(event)
-    }
-}
-
-fn time_of(told: Option<&str>) -> ProviderTime {
-    let told = told.map(str::trim).filter(|told| !told.is_empty());
-    ProviderTime {
-        text: told.map(str::to_owned),
-        ms: told.and_then(|told| milliseconds(told.parse().ok()?)),
-    }
-}
-
-/// What was opened on the way is no longer one text.
-fn value_of(node: &Node) -> Option<Value> {
-    match node {
-        Node::Slice(_) => node.value().ok().filter(Value::is_object),
-        Node::Object(members) => {
-            let members = members.iter();
-            let members =
-                members.filter_map(|(name, node)| Some((name.to_string(), any_of(node)?)));
-            Some(Value::Object(members.collect()))
-        }
-        Node::Array(_) => None,
-    }
-}
-
-fn any_of(node: &Node) -> Option<Value> {
-    match node {
-        Node::Slice(_) => node.value().ok(),
-        Node::Object(_) => value_of(node),
-        Node::Array(elements) => Some(elements.iter().filter_map(any_of).collect()),
     }
 }
 

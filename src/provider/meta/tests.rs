@@ -285,10 +285,7 @@ fn an_error_beside_the_statuses_belongs_to_the_only_failure_without_one() {
             &["sent a", "@channel.error 470"],
         ),
         (json!({"errors": errors}), &["@channel.error 470"]),
-        (
-            json!({"errors": [{"title": "T"}]}),
-            &["@channel.error unknown"],
-        ),
+        (json!({"errors": [{"title": "T"}]}), &["@channel.error T"]),
         (
             cloud(&json!({"errors": errors, "statuses": [status("a", "failed")]})),
             &["failed a meta:470"],

@@ -97,6 +97,12 @@ impl Tally {
         *self.ignored.entry(name.to_owned()).or_default() += 1;
     }
 
+    fn new_notices(&self) -> BTreeMap<String, usize> {
+        let mut new = self.notices.clone();
+        new.retain(|_, count| *count > 0);
+        new
+    }
+
     fn outcome(&self, parsed: bool) -> WebhookOutcome {
         if !parsed {
             WebhookOutcome::Unparsed
@@ -151,6 +157,7 @@ impl<'a> Accepting<'a> {
             reports: tally.reports,
             new_reports: tally.new_reports,
             unreadable: unreadable(&tally, arrival),
+            new_account_events: tally.new_notices(),
             forwards: tally.owed.len(),
         };
         Ok((accepted, tally.owed))
@@ -188,6 +195,7 @@ impl<'a> Accepting<'a> {
             reports: tally.reports,
             new_reports: tally.new_reports,
             unreadable: unreadable(&tally, arrival),
+            new_account_events: tally.new_notices(),
             forwards: tally.owed.len(),
         };
         Ok((accepted, tally.owed))

@@ -31,6 +31,11 @@ const PRUNE_STEP: usize = 500;
 pub(super) const SELECT: &str = "SELECT account_event.*, source.name AS source, source.provider \
      FROM account_event JOIN source USING (source_id)";
 
+/// The same for the list, which is read by parts of its keys: by the index of a source, each part would
+/// read all of the source.
+const LISTED: &str = "SELECT account_event.*, source.name AS source, source.provider \
+     FROM account_event NOT INDEXED JOIN source USING (source_id)";
+
 /// What `forward.message_id` holds for notices of the subject whose first event this is.
 const fn lane_key(first_event_id: i64) -> i64 {
     BELOW - first_event_id
@@ -95,9 +100,9 @@ fn insert(
         .prepare_cached(
             "INSERT INTO account_event (source_id, webhook_id, field, about, subject, event, name, \
              provider_time, provider_time_ms, identity_ms, received_at_ms, text, remedy, detail, \
-             template_id, language, account_id, person, person_user_id) \
+             template_id, language, account_id, person, person_user_id, sender, sender_id, ends_at_ms) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-             ?18, ?19) ON CONFLICT DO NOTHING RETURNING account_event_id",
+             ?18, ?19, ?20, ?21, ?22) ON CONFLICT DO NOTHING RETURNING account_event_id",
         )?
         .query_row(
             params![
@@ -120,6 +125,9 @@ fn insert(
                 event.account_id,
                 event.person,
                 event.person_user_id,
+                event.sender,
+                event.sender_id,
+                event.ends_at_ms,
             ],
             |row| row.get(0),
         )
@@ -273,7 +281,7 @@ pub(super) fn select(
     );
     clause.and_if(&format!("{AT} >= ?"), query.since_ms);
     clause.and_if(&format!("{AT} < ?"), query.until_ms);
-    Ok(clause.select(SELECT, EVENTS, vec![(1, i64::MAX)]))
+    Ok(clause.select(LISTED, EVENTS, vec![(1, i64::MAX)]))
 }
 
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<AccountEventRecord> {
@@ -299,6 +307,9 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<AccountEventRecord> {
         account_id: row.get("account_id")?,
         person: row.get("person")?,
         person_user_id: row.get("person_user_id")?,
+        sender: row.get("sender")?,
+        sender_id: row.get("sender_id")?,
+        ends_at_ms: row.get("ends_at_ms")?,
         webhook_id: row.get("webhook_id")?,
     })
 }

@@ -8,9 +8,13 @@ use tempfile::TempDir;
 
 use super::clause::Select;
 use super::histories::{self, Of};
-use super::{Store, audit, broadcasts, errors, polls, replays, search, templates, webhooks};
+use super::{
+    Store, account_events, audit, broadcasts, errors, explanations, polls, replays, search,
+    templates, webhooks,
+};
 use crate::clock::Clock;
 use crate::model::{ErrorCode, ForwardState, Status};
+use crate::store::account_event::AccountEventQuery;
 use crate::store::broadcast::{BroadcastCounts, BroadcastRecord};
 use crate::store::query::{
     AttemptOutcome, AttemptQuery, ForwardQuery, MessageQuery, Scope, WebhookQuery, Window,
@@ -62,6 +66,7 @@ fn check(connection: &Connection, what: &str, select: &Select, expected: &str, s
         "told",
         "own",
         "registration",
+        "account_event",
     ] {
         let scans = |step: &String| {
             step.strip_prefix("SCAN ").is_some_and(|rest| {
@@ -291,6 +296,40 @@ fn a_list_of_broadcasts_is_read_by_an_index_or_by_key() {
             let steps = steps(connection, &sql);
             assert!(steps[0].contains("message_bulk"), "{steps:#?}");
         }
+        Ok(())
+    });
+    checked.unwrap();
+}
+
+#[test]
+fn a_list_of_account_events_is_read_by_key_and_what_explains_a_failure_by_its_time() {
+    let cases: Cases<AccountEventQuery> = vec![
+        ("all", |_| ()),
+        ("a source", |query| query.source = Some("meta".to_owned())),
+        ("an event", |query| query.event = Some("PAUSED".to_owned())),
+        ("a time", |query| {
+            query.since_ms = Some(1);
+            query.until_ms = Some(2);
+        }),
+        ("a subject of an owner's", |query| {
+            query.subject = Some("+34600000001".to_owned());
+            query.scope = an_owner();
+        }),
+    ];
+    let (_folder, store) = open();
+    let reader = store.reader();
+    let checked = reader.read("plan", |connection| {
+        for (what, change) in cases {
+            let mut query = AccountEventQuery::default();
+            change(&mut query);
+            let select = account_events::select(connection, &query)?;
+            check(connection, what, &select, BY_KEY, false);
+        }
+        let sql = format!("{} {}", account_events::SELECT, explanations::PAST);
+        let steps = steps(connection, &sql);
+        let by_time = "SEARCH account_event USING INDEX account_event_at (source_id=? AND <expr>>? AND <expr><?)";
+        assert!(steps.iter().any(|step| step == by_time), "{steps:#?}");
+        assert!(!steps.iter().any(|step| step.starts_with("USE TEMP B-TREE")), "{steps:#?}");
         Ok(())
     });
     checked.unwrap();

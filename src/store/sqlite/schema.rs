@@ -38,6 +38,9 @@ const MIGRATIONS: &[M<'static>] = &[
         "../../../schema/sqlite/0013_account_events.sql"
     )),
     M::up(include_str!("../../../schema/sqlite/0014_person_names.sql")),
+    M::up(include_str!(
+        "../../../schema/sqlite/0015_account_senders.sql"
+    )),
 ];
 
 const SEALED_SECRETS: &str = include_str!("../../../schema/sqlite/0003_sealed_secrets.sql");

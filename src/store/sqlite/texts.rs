@@ -118,6 +118,8 @@ pub(super) const TEXTS: &[Texts] = &[
             "template_id",
             "language",
             "account_id",
+            "sender",
+            "sender_id",
         ],
         about: "NULL, NULL",
         from: "account_event",

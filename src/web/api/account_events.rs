@@ -60,6 +60,12 @@ pub(super) struct View {
     person: Option<String>,
     /// The person's user id, where the number is known too.
     person_user_id: Option<String>,
+    /// The digits of the business's number that it is about or came by.
+    sender: Option<String>,
+    /// Meta's id of that number.
+    sender_id: Option<String>,
+    /// When it ends by itself, as a restriction may.
+    ends_at: Option<Time>,
     /// How often it came again.
     repeats: u32,
     /// When it last did.
@@ -90,6 +96,9 @@ impl From<AccountEventRecord> for View {
             account_id: record.account_id,
             person: record.person,
             person_user_id: record.person_user_id,
+            sender: record.sender,
+            sender_id: record.sender_id,
+            ends_at: record.ends_at_ms.map(Time),
             repeats: record.repeats,
             last_repeat_at: record.last_repeat_ms.map(Time),
             webhook_id: record.webhook_id,

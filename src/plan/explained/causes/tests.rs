@@ -1,0 +1,222 @@
+//! Which event explains which errors of the whole catalogue, both ways.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use super::*;
+use crate::model::Words;
+
+/// The events of which nobody's failure is a consequence.
+const EXPLAIN_NOTHING: [&str; 20] = [
+    "account.app_installed",
+    "account.partner_added",
+    "account.price_tier_changed",
+    "account.reconnected",
+    "account.reinstated",
+    "account.verified",
+    "contact.opted_in",
+    "conversation.received",
+    "number.limit_raised",
+    "number.quality_changed",
+    "number.quality_restored",
+    "number.throughput_raised",
+    "template.approved",
+    "template.category_changed",
+    "template.limit_exceeded",
+    "template.locked",
+    "template.quality_changed",
+    "template.reinstated",
+    "template.unarchived",
+    "template.unlocked",
+];
+
+#[test]
+fn each_kind_of_event_explains_some_errors_or_stands_among_those_that_explain_none() {
+    for name in Words::names() {
+        let has_line = CAUSES.iter().any(|cause| cause.name == name);
+        let explains_nothing = EXPLAIN_NOTHING.contains(&name) || name == "template.unpaused";
+        assert_ne!(has_line, explains_nothing, "{name}");
+    }
+    let known: BTreeSet<&str> = Words::names().into_iter().collect();
+    let ended = ENDS
+        .iter()
+        .flat_map(|(name, ended)| ended.iter().chain([name]));
+    let named = CAUSES.iter().map(|cause| &cause.name).chain(ended);
+    for name in named.chain(EXPLAIN_NOTHING.iter()) {
+        assert!(known.contains(name), "no event is called {name}");
+    }
+}
+
+/// The keys of the catalogue that an event explains.
+fn explained(name: &str, word: &str) -> Vec<&'static str> {
+    let Some(cause) = of(name, word) else {
+        return Vec::new();
+    };
+    let keys = catalogue::all().iter().map(|entry| entry.key.as_str());
+    keys.filter(|key| cause.lists(Some(key), word)).collect()
+}
+
+#[track_caller]
+fn check(name: &str, word: &str, expected: &[&str]) {
+    let found: BTreeSet<&str> = explained(name, word).into_iter().collect();
+    assert_eq!(found, expected.iter().copied().collect(), "{name} {word}");
+}
+
+#[test]
+fn an_event_explains_its_errors_and_none_else_in_the_catalogue() {
+    check(
+        "template.paused",
+        "PAUSED",
+        &[
+            "meta:2001",
+            "meta:2003",
+            "meta:2061",
+            "meta:132001",
+            "meta:132015",
+            "meta:134102",
+            "infobip:7009",
+            "infobip:7037",
+        ],
+    );
+    check(
+        "contact.opted_out",
+        "stop",
+        &["meta:131050", "infobip:7030", "infobip:7033"],
+    );
+    check(
+        "number.quality_dropped",
+        "FLAGGED",
+        &["meta:471", "meta:131048", "infobip:7016"],
+    );
+    let limits = [
+        "meta:429",
+        "meta:471",
+        "meta:80007",
+        "meta:80008",
+        "meta:130429",
+        "meta:131048",
+    ];
+    let limits = [&limits[..], &["infobip:7016", "infobip:7017"]].concat();
+    check("account.limits_changed", "LIMITS_CHANGED", &limits);
+}
+
+#[test]
+fn an_account_that_is_not_ones_own_any_more_explains_what_is_denied() {
+    let access = [
+        "meta:0",
+        "meta:3",
+        "meta:10",
+        "meta:33",
+        "meta:190",
+        "meta:1005",
+        "meta:131005",
+        "meta:131031",
+        "meta:133010",
+        "infobip:7001",
+        "infobip:7005",
+        "infobip:7011",
+        "infobip:7034",
+        "infobip:7083",
+    ];
+    check("account.partner_removed", "PARTNER_REMOVED", &access);
+    check("channel.error", "130429", &["meta:130429"]);
+}
+
+#[test]
+fn an_alert_explains_by_its_word_and_other_events_explain_nothing() {
+    let raise = "INCREASED_CAPABILITIES_ELIGIBILITY_DEFERRED";
+    check(
+        "account.alert",
+        raise,
+        &["meta:471", "meta:131048", "infobip:7016"],
+    );
+    for word in [
+        "OBA_REJECTED",
+        "OBA_APPROVED",
+        "PROFILE_PICTURE_LOST",
+        "NEW_ONE",
+    ] {
+        check("account.alert", word, &[]);
+    }
+    for name in EXPLAIN_NOTHING.into_iter().chain(["account.something_new"]) {
+        check(name, "", &[]);
+    }
+    // What Meta decides for a person by itself is no event's consequence.
+    for cause in CAUSES {
+        for key in [
+            "meta:131049",
+            "meta:131026",
+            "meta:131047",
+            "meta:130472",
+            "infobip:7032",
+        ] {
+            assert!(!cause.lists(Some(key), cause.word), "{} {key}", cause.name);
+        }
+    }
+}
+
+#[test]
+fn every_code_of_the_table_is_one_of_the_catalogue() {
+    for cause in CAUSES {
+        let keys = cause.meta.iter().map(|code| format!("meta:{code}"));
+        let keys = keys.chain(cause.infobip.iter().map(|code| format!("infobip:{code}")));
+        for key in keys.chain(cause.naming.iter().map(|code| format!("meta:{code}"))) {
+            assert!(catalogue::find(&key).is_some(), "{} {key}", cause.name);
+        }
+        assert!(
+            cause.naming.iter().all(|code| cause.meta.contains(code)),
+            "{}",
+            cause.name
+        );
+    }
+}
+
+#[test]
+fn an_error_that_tells_no_cause_is_one_that_nobody_knows_or_that_went_wrong() {
+    for (key, expected) in [
+        (None, true),
+        (Some("meta:131000"), true),
+        (Some("meta:999999"), true),
+        (Some("infobip:7050"), true),
+        (Some("meta:131026"), false),
+        (Some("meta:131049"), false),
+        (Some("infobip:7036"), false),
+    ] {
+        let cause = of("account.disabled", "").unwrap();
+        assert_eq!(cause.is_vague(key), expected, "{key:?}");
+        let cause = of("number.quality_dropped", "").unwrap();
+        assert!(!cause.is_vague(key), "{key:?}");
+    }
+}
+
+/// The table of `docs/account-events.md`.
+fn rendered() -> String {
+    let mut table =
+        "| event | WhatsApp's codes | Infobip's codes | of no cause |\n| --- | --- | --- | --- |\n"
+            .to_owned();
+    let list = |codes: &[i64]| {
+        let codes: Vec<String> = codes.iter().map(i64::to_string).collect();
+        codes.join(", ")
+    };
+    for cause in CAUSES {
+        let name = match cause.word {
+            "" => format!("`{}`", cause.name),
+            word => format!("`{}` ({word}…)", cause.name),
+        };
+        let meta = match cause.name {
+            CHANNEL_ERROR => "its own".to_owned(),
+            _ => list(cause.meta),
+        };
+        let vague = if cause.vague { "yes" } else { "" };
+        let line = format!("| {name} | {meta} | {} | {vague} |", list(cause.infobip));
+        let _ = writeln!(table, "{}", line.replace("  ", " "));
+    }
+    table
+}
+
+#[test]
+fn the_document_has_the_same_table() {
+    let document = include_str!("../../../../docs/account-events.md");
+    let table = rendered();
+    assert!(document.contains(&table), "it should have\n{table}");
+}
