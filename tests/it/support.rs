@@ -8,6 +8,7 @@ pub(crate) mod cloud;
 pub(crate) mod fixtures;
 pub(crate) mod hasty;
 pub(crate) mod hostile;
+pub(crate) mod plain;
 pub(crate) mod program;
 pub(crate) mod receiver;
 pub(crate) mod service;

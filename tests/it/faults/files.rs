@@ -8,8 +8,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::clients::{answer_to, check_taken, invented_head};
-use super::connections::{Plain, SENDING, allow_many_connections};
+use super::connections::{SENDING, allow_many_connections};
 use crate::support::hostile::{Hostile, Vice};
+use crate::support::plain::Plain;
 use crate::support::receiver::Receiver;
 use crate::support::service::{Home, Service};
 use crate::support::traffic::{post_each, statuses};

@@ -9,8 +9,9 @@ use tokio::net::TcpStream;
 
 use super::MEMORY;
 use super::connections::{
-    Attack, PART, Plain, SENDING, allow_many_connections, answer, check_kept, head, post, webhook,
+    Attack, PART, SENDING, allow_many_connections, answer, check_kept, head, post, webhook,
 };
+use crate::support::plain::Plain;
 use crate::support::service::peak_memory;
 use crate::support::traffic::request;
 use crate::support::{PATIENCE, until};
