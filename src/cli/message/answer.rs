@@ -180,8 +180,11 @@ fn others_failed(timeline: &Timeline) -> Option<String> {
         return None;
     }
     let failed = timeline.reports.iter();
+    // A send that was refused before another one was taken reached nobody, and failed for nobody.
     let failed = failed.filter(|report| {
-        report.status == Some(Status::Failed) && report.channel == message.channel
+        report.status == Some(Status::Failed)
+            && report.channel == message.channel
+            && report.kind != Kind::Registration
     });
     let failed: BTreeSet<String> = failed.map(member).collect();
     let first = failed.first()?;

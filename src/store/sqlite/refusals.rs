@@ -1,6 +1,6 @@
 //! Sends that a provider refused: when such an answer says nothing new, and how it is taken back.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows;
 use crate::model::{Message, Report, SendResult, Standing, Status};
@@ -29,7 +29,8 @@ pub(super) fn bearing(
     word: Option<&str>,
     refusal: &Report,
 ) -> rusqlite::Result<Bearing> {
-    if is_stored(connection, message_id, refusal)? {
+    let told = is_told(connection, message_id, refusal)?;
+    if told == Some(true) {
         return Ok(Bearing::Known);
     }
     let key = refusal.error().map_or("", |error| error.key.as_str());
@@ -38,20 +39,46 @@ pub(super) fn bearing(
         DUPLICATE => Bearing::Known,
         _ => Bearing::Another,
     };
-    // An answer that refuses this very message by its id is about its only send.
-    if key.starts_with(OF_ONE_MESSAGE) && key != DUPLICATE {
-        return Ok(Bearing::Own);
-    }
     if word.is_some_and(|word| word != SendResult::REFUSED) {
         return Ok(another);
     }
+    // A message that is refused by its id may be reported as refused too, but went nowhere.
+    let is_by_id = key.starts_with(OF_ONE_MESSAGE) && key != DUPLICATE;
     let is_reported = connection
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM report WHERE message_id = ?1 AND other_channel IS NULL \
-             AND kind NOT IN ('registration', 'fallback'))",
+             AND kind NOT IN ('registration', 'fallback') \
+             AND (NOT ?2 OR status IN ('sent', 'delivered', 'read')))",
         )?
-        .query_row([message_id], |row| row.get(0))?;
-    Ok(if is_reported { another } else { Bearing::Own })
+        .query_row(params![message_id, is_by_id], |row| row.get(0))?;
+    Ok(match (is_reported, told) {
+        (true, _) => another,
+        // It stands as refused, and keeps its first reason.
+        (false, Some(_)) => Bearing::Known,
+        (false, None) => Bearing::Own,
+    })
+}
+
+/// Whether a refusal of the message with this error was told, and then whether in these very words:
+/// what a provider says without a number has one key, whatever it says.
+fn is_told(
+    connection: &Connection,
+    message_id: i64,
+    refusal: &Report,
+) -> rusqlite::Result<Option<bool>> {
+    let error = refusal.error();
+    let title = error.and_then(|error| error.title.as_deref());
+    let details = error.and_then(|error| error.details.as_deref());
+    connection
+        .prepare_cached(
+            "SELECT error_title IS ?3 AND error_details IS ?4 FROM report \
+             WHERE message_id = ?1 AND identity = ?2",
+        )?
+        .query_row(
+            params![message_id, refusal.identity().0, title, details],
+            |row| row.get(0),
+        )
+        .optional()
 }
 
 /// Takes a refusal of the send out of what is known of a message.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::refused::refused;
 use super::sends::{send, text};
+use crate::support::cli::Folder;
 use crate::support::receiver::{Received, Receiver};
 use crate::support::{TestApp, cloud};
 
@@ -132,4 +133,120 @@ async fn a_receipt_says_what_the_message_is_whatever_was_told_before() {
     }
     assert!(!told.contains_key("wamid.3"), "{told:?}");
     app.stop().await;
+}
+
+/// An answer of 200 that refuses one message by its id, as the provider words it.
+fn rejected(id: &str) -> Value {
+    json!({"request": {"to": "385990000001", "messageId": id, "content": {"text": "Hi"}},
+        "response": {"messageId": id, "to": "385990000001",
+            "status": {"groupId": 5, "id": 12, "name": "REJECTED_NOT_ENOUGH_CREDITS"}}})
+}
+
+#[actix_web::test]
+async fn a_rejected_message_is_another_send_once_its_id_was_taken_or_is_on_its_way() {
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    let caller = app.admin().await;
+    let taken = json!({"request": {"to": "385990000001", "messageId": "taken",
+        "content": {"text": "Hi"}}, "response": {"messageId": "taken", "to": "385990000001",
+        "status": {"groupId": 1, "id": 26}}});
+    send(&caller, "infobip", &taken, 200).await;
+    let report = |id: &str, group: i64| {
+        json!({"results": [{"messageId": id, "to": "385990000001", "status": {"groupId": group},
+            "doneAt": "2026-02-11T08:15:32.904+0000"}]})
+        .to_string()
+    };
+    assert_eq!(app.post("infobip", report("reported", 3)).await, 200);
+    for (id, status) in [("taken", "queued"), ("reported", "delivered")] {
+        let answer = send(&caller, "infobip", &rejected(id), 201).await;
+        let receipt = &answer["results"][0];
+        assert_eq!(
+            (&receipt["msId"], &receipt["status"]),
+            (&Value::Null, &json!("failed")),
+            "{id}"
+        );
+        send(&caller, "infobip", &rejected(id), 200).await;
+        let message = caller.get(&format!("/messages/{id}")).await.with(200);
+        assert_eq!(
+            (&message["status"], &message["conflict"], &message["error"]),
+            (&json!(status), &json!(false), &Value::Null),
+            "{id}"
+        );
+    }
+    // Controls: registered before it was sent, or reported as rejected, it is the message's own send.
+    let before = json!({"source": "infobip", "msId": "before", "message": "Hi"});
+    caller.post("/messages", &before).await.with(201);
+    assert_eq!(app.post("infobip", report("rejected", 5)).await, 200);
+    for id in ["before", "rejected"] {
+        let answer = send(&caller, "infobip", &rejected(id), 200).await;
+        assert_eq!(answer["results"][0]["msId"], id);
+        let message = caller.get(&format!("/messages/{id}")).await.with(200);
+        assert_eq!(message["status"], "failed", "{id}");
+    }
+    app.settled().await;
+    let told: Vec<Value> = receiver.received().iter().map(Received::json).collect();
+    let of = |id: &str| -> Vec<&str> {
+        let of_id = told.iter().filter(|it| it["msId"] == id);
+        of_id
+            .filter_map(|it| it["MessageStatus"].as_str())
+            .collect()
+    };
+    assert_eq!(of("taken"), ["queued"]);
+    assert_eq!(of("reported"), ["delivered"]);
+    assert_eq!(of("before"), ["queued", "failed"]);
+    assert_eq!(of("rejected"), ["failed"]);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_second_refusal_in_other_words_is_not_lost_behind_the_first() {
+    let app = TestApp::boot().await;
+    let caller = app.admin().await;
+    let request = json!({"to": "385990000001", "messageId": "mine", "content": {"text": "Hi"}});
+    let refusal = |code: &str| {
+        json!({"request": request, "response": {"errorCode": code},
+        "http_status": 429})
+    };
+    send(&caller, "infobip", &refusal("E429"), 201).await;
+    let taken = json!({"request": request, "response": {"messageId": "mine",
+        "to": "385990000001", "status": {"groupId": 1, "id": 26}}});
+    send(&caller, "infobip", &taken, 200).await;
+    // What was refused before it was taken is known, in these words alone.
+    let answer = send(&caller, "infobip", &refusal("E429"), 200).await;
+    assert_eq!(answer["results"][0]["result"], "unchanged");
+    let answer = send(&caller, "infobip", &refusal("E503"), 201).await;
+    assert_eq!(answer["results"][0]["msId"], Value::Null);
+    let found = refused(&caller).await;
+    let titles: Vec<&Value> = found.iter().map(|it| &it["error"]["title"]).collect();
+    assert_eq!(titles, ["E503"]);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_refusal_before_the_message_was_taken_failed_for_nobody() {
+    let folder = Folder::new();
+    let service = folder.serve();
+    let ids = json!({"messages": [{"id": "wamid.r"}]});
+    for (name, http_status) in [("refused.json", 503), ("taken.json", 200)] {
+        let exchange = json!({"request": text("34600000001"), "response": ids,
+            "http_status": http_status});
+        std::fs::write(folder.path(name), exchange.to_string()).unwrap();
+        folder
+            .done(&["message", "register", "--sent-by", "cloud", name])
+            .await;
+    }
+    service
+        .post(cloud::webhook(&[cloud::status(
+            "wamid.r",
+            "delivered",
+            1_760_000_000,
+        )]))
+        .await;
+    let shown = folder.done(&["message", "show", "wamid.r"]).await;
+    let sentence = shown.split("\n\n").next().unwrap();
+    assert!(sentence.starts_with("Delivered to "), "{shown}");
+    assert!(!sentence.contains("group"), "{shown}");
+    // It stands on the timeline all the same.
+    assert!(shown.contains("failed (refused)"), "{shown}");
 }
