@@ -164,9 +164,13 @@ impl Store {
         if let Some(why) = opened::missed(&options.path) {
             return Err(Error::Conflict(why));
         }
+        let is_log_doubtful = opened::is_log_doubtful(&options.path);
         let former = Arc::new(FormerLock::take(&options.path)?);
         log_lock::prepare_log(&options.path)?;
         let mut connection = connect(&options.path)?;
+        if is_log_doubtful {
+            opened::refuse_foreign_log(&connection, &options.path)?;
+        }
         let found = schema::recognise(&connection, &options.path)?;
         configure(&connection, &options.path, options.durability)?;
         let files = files_of(&connection, &options.path, &file)?;

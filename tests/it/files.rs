@@ -1,6 +1,7 @@
 //! Who owns the store's files, who may read them, and that no second service opens them,
 //! whatever name it has for them.
 
+mod backups;
 mod names;
 mod socket;
 

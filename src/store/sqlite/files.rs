@@ -93,6 +93,11 @@ impl OwnedFile {
         self.id
     }
 
+    /// Whether it still has a name, be it another.
+    pub(super) fn has_name(&self) -> bool {
+        self.file.metadata().is_ok_and(|found| found.nlink() > 0)
+    }
+
     /// Gives the lock up; a second time changes nothing.
     pub(super) fn release(&self) {
         // Closing is not enough while a child that is being spawned holds a copy of the file.

@@ -4,19 +4,27 @@
 //! SQLite finds the log by the store's path. After a rename, by a hard link or through a mount
 //! it finds none there, and what was acknowledged last would be missing without a word. A copy is
 //! another file, and a move takes the log along: neither is refused.
+//!
+//! The other way round, a backup that is put over the store after a kill finds the log of the store
+//! that was there, and SQLite would write its pages into the backup. So a log that the store may not
+//! have been open with is tried before anything is written.
 
 use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
 use super::disk;
 use super::files::{FileId, suffixed};
 use super::reader::immutable;
 use super::tending::CLEARED_AT_ONCE;
 use super::writer::Core;
+use super::{backend, keep_log};
+use crate::store::Error;
 
 /// The name and the files of a store while it is open, and after a kill.
 #[derive(Debug)]
@@ -53,6 +61,63 @@ pub(super) fn missed(store: &Path) -> Option<String> {
         opened.path.display(),
         log.display()
     ))
+}
+
+/// Whether the log beside the store may be that of another: the store's own file does not say that it
+/// was open with it, or was written after it, as a backup that is copied over it is. The numbers of
+/// the files are compared without their device, which may change as the machine starts. For a process
+/// that has the store not yet open.
+pub(super) fn is_log_doubtful(store: &Path) -> bool {
+    let log = suffixed(store, "-wal");
+    let (Ok(found), Ok(beside)) = (std::fs::metadata(store), std::fs::metadata(&log)) else {
+        return false;
+    };
+    if !found.is_file() || !beside.is_file() || beside.len() == 0 {
+        return false;
+    }
+    let is_own = read(store).is_some_and(|opened| {
+        opened.store.inode == found.ino() && opened.log.inode == beside.ino()
+    });
+    let written = |of: &Metadata| (of.mtime(), of.mtime_nsec());
+    !is_own || written(&found) > written(&beside)
+}
+
+/// Refuses a store that is damaged as soon as its log is read. Nothing is written, now or when the
+/// connection is closed.
+///
+/// # Errors
+/// [`Error::Conflict`] when store and log do not go together, [`Error::Backend`] when they cannot
+/// be read.
+pub(super) fn refuse_foreign_log(connection: &Connection, store: &Path) -> Result<(), Error> {
+    let log = suffixed(store, "-wal");
+    let failed = |error| {
+        backend(
+            format!("cannot read {} with its log", store.display()),
+            error,
+        )
+    };
+    keep_log(connection, true).map_err(failed)?;
+    tracing::warn!(
+        store = %store.display(),
+        "store.log_doubted: the -wal file may be that of another store, so both are checked first, \
+         which takes a while where they are large"
+    );
+    let sql = "PRAGMA integrity_check(1)";
+    match connection.query_row(sql, [], |row| row.get::<_, String>(0)) {
+        Ok(answer) if answer == "ok" => return Ok(()),
+        Ok(_) => {}
+        Err(error) => match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {}
+            _ => return Err(failed(error)),
+        },
+    }
+    Err(Error::Conflict(format!(
+        "{log} is not the log of {store}, and would damage it: a backup or another store took the \
+         place of the one that was open. Move {log} away to start with {store} as it is, or bring \
+         back the file that was there to have its newest rows",
+        log = log.display(),
+        store = store.display()
+    )))
 }
 
 /// Why a store must not be made here: the log of one that is gone lies beside it, and SQLite takes

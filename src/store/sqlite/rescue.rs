@@ -53,8 +53,9 @@ impl Core {
             %store,
             pages,
             %error,
-            "store.lost: rows that were acknowledged are in memory alone, since the -wal file was \
-             cut, removed or replaced and cannot be written; they are gone with this process"
+            "store.lost: rows that were acknowledged are in memory alone or in a file without a \
+             name, since the store or its -wal file was cut, removed or replaced and cannot be \
+             written; they are gone with this process"
         );
         false
     }
@@ -98,8 +99,11 @@ impl Core {
     /// it cannot be written.
     pub(super) fn rescue(&mut self) -> Result<(), Error> {
         if self.files.look() == Err(Displaced::Store) {
-            // The log stays with its store, unless it has no name any more.
-            return if self.has_name() || self.log_copy.pages() == 0 {
+            // The log stays with its store, unless one of them has no name any more. A file that
+            // took the store's place may be a copy that has all of it.
+            let is_gone = !self.file.has_name() && self.path.symlink_metadata().is_err();
+            let has_log = self.has_name() || self.log_copy.pages() == 0;
+            return if has_log && !is_gone {
                 Ok(())
             } else {
                 Err(Error::Displaced)

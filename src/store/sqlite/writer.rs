@@ -108,7 +108,7 @@ pub(super) struct Core {
     /// Subscribers whose change could not be published.
     pub(super) unpublished: Vec<i64>,
     /// Dropped last: closing it takes SQLite's locks away.
-    _file: Arc<OwnedFile>,
+    pub(super) file: Arc<OwnedFile>,
 }
 
 impl Core {
@@ -165,7 +165,7 @@ impl Core {
             keys,
             tokens,
             unpublished: Vec::new(),
-            _file: file,
+            file,
         };
         core.uncleared = (core.wal_bytes() > 0).then(Instant::now);
         core.begin_copy()?;

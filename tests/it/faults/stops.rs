@@ -112,3 +112,31 @@ async fn a_stop_whose_store_is_in_place_loses_nothing() {
         .await;
     assert!(app.end().await.is_ok());
 }
+
+/// A log that stays behind has only a part of it.
+#[actix_web::test]
+async fn a_stop_whose_store_is_gone_without_its_log_says_so_and_fails() {
+    let home = Home::new();
+    let mut service = home.start();
+    assert_eq!(post_some(service.address, 0..1).await.len(), 1);
+    std::fs::remove_file(home.store()).unwrap();
+    kill_process(service.process(), Signal::TERM).unwrap();
+    let (status, log) = service.end();
+    assert_eq!(status.code(), Some(70), "{log}");
+    assert!(log.contains("\"store.lost"), "{log}");
+    assert!(home.file("tickrelay.db-wal").exists());
+}
+
+/// The control: one that was moved away has all of it, with its log.
+#[actix_web::test]
+async fn a_stop_whose_store_was_moved_away_loses_nothing() {
+    let home = Home::new();
+    let mut service = home.start();
+    let taken = post_some(service.address, 0..1).await;
+    std::fs::rename(home.store(), home.file("away")).unwrap();
+    kill_process(service.process(), Signal::TERM).unwrap();
+    let (status, log) = service.end();
+    assert_eq!(status.code(), Some(0), "{log}");
+    std::fs::rename(home.file("away"), home.store()).unwrap();
+    assert_eq!(stored(&home), taken);
+}

@@ -32,7 +32,7 @@ async fn kill_with_rows(home: &Home) {
 }
 
 /// The webhooks that the store holds, once a service was started on it and stopped.
-fn found_by(home: &Home, store: &Path) -> BTreeSet<usize> {
+pub(super) fn found_by(home: &Home, store: &Path) -> BTreeSet<usize> {
     home.start().stop();
     let store = Connection::open(store).unwrap();
     let mut statement = store
@@ -84,7 +84,7 @@ async fn a_name_is_noted_once_those_who_read_at_the_start_are_gone() {
     check_refused(&renamed, &log);
 }
 
-fn log_of(store: &Path) -> PathBuf {
+pub(super) fn log_of(store: &Path) -> PathBuf {
     PathBuf::from(format!("{}-wal", store.display()))
 }
 
