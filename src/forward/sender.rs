@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use super::envelope::SIGNATURE;
 use super::guard::{BlockedAddress, Guard, Target, TargetError};
 use super::own_headers::OwnHeaders;
-use crate::model::{ErrorCode, Headers, Outcome};
+use crate::model::{ErrorCode, Headers, Outcome, plain, reason};
 use answer::{BODY_TIME, hide, judge, location_of, told};
 use redaction::{REDACTED, Redaction};
 
@@ -414,7 +414,7 @@ fn classify(error: reqwest::Error) -> (ErrorCode, String) {
         // Refused, unreachable, reset, closed before an answer, or an answer that is no HTTP.
         ErrorCode::Connect
     });
-    (code, innermost.to_string())
+    (code, plain(&innermost.to_string()))
 }
 
 /// What this machine lacks, when that is why the exchange failed.
@@ -423,7 +423,7 @@ fn shortage(error: &(dyn Error + 'static)) -> Option<Short> {
     causes
         .filter_map(|error| error.downcast_ref::<io::Error>())
         .find(|error| error.raw_os_error().is_some_and(is_ours))
-        .map(|error| Short(error.to_string()))
+        .map(|error| Short(reason(error)))
 }
 
 /// Whether an error of the system says that this machine has no file, port or memory left.
