@@ -1,6 +1,7 @@
 //! `tickrelay serve`: the service, until SIGTERM or SIGINT; a second one ends it at once. SIGHUP reads
 //! the configuration again.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -14,7 +15,7 @@ use tracing_subscriber::{Registry, reload};
 use super::config::faults_of_start;
 use super::{Exit, Settings};
 use crate::clock::Clock;
-use crate::config::{Changes, Config, LoadError, Log, LogFormat};
+use crate::config::{Changes, Config, LoadError, Log, LogFormat, Origin};
 use crate::model::{plain, quoted};
 use crate::receive::Reception;
 use crate::server;
@@ -37,6 +38,11 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Exit> {
         let mut terminated = signal(SignalKind::terminate())?;
         let mut interrupted = signal(SignalKind::interrupt())?;
         let running = loaded.config.clone();
+        let mut origins = loaded.origins.into_values();
+        let file = origins.find_map(|origin| match origin {
+            Origin::File { file, .. } => Some(file),
+            _ => None,
+        });
         let server = server::build(loaded.config, Clock::system())?;
         let reception = server.reception();
         server
@@ -44,6 +50,7 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Exit> {
                 let mut reload = Reload {
                     settings,
                     running,
+                    file,
                     log,
                     reception,
                 };
@@ -82,6 +89,8 @@ struct Reload<'a> {
     settings: &'a Settings,
     /// What holds now.
     running: Config,
+    /// The file that it was read from.
+    file: Option<String>,
     log: LogFilter,
     reception: Arc<Reception>,
 }
@@ -93,11 +102,16 @@ impl Reload<'_> {
         let loaded = match self.settings.load() {
             Ok(loaded) => loaded,
             Err(error) => {
-                let error = plain(&error.to_string());
+                // One line of the log for each reload.
+                let error = plain(&error.to_string()).replace('\n', "; ");
                 tracing::error!(%error, "config.not_reloaded: all stays as it is");
                 return;
             }
         };
+        if let Some(error) = self.file.as_deref().and_then(gone) {
+            tracing::error!(error, "config.not_reloaded: all stays as it is");
+            return;
+        }
         let Changes {
             log_filter,
             proofs,
@@ -140,6 +154,12 @@ impl Reload<'_> {
     }
 }
 
+/// Why a file that is no longer there decides nothing: to run without it is not what was asked for.
+fn gone(file: &str) -> Option<String> {
+    let is_there = Path::new(file).exists();
+    (!is_there).then(|| format!("{file} is gone: write it again, or stop the service"))
+}
+
 /// The runtime of lanes, readers and sockets; the HTTP server brings its own threads.
 pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
@@ -179,4 +199,21 @@ pub(super) fn start_log(log: &Log) -> anyhow::Result<LogFilter> {
     };
     started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))?;
     Ok(handle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_gone_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tickrelay.toml");
+        let name = file.to_str().unwrap();
+        let error = gone(name).unwrap();
+        assert!(error.ends_with("tickrelay.toml is gone: write it again, or stop the service"));
+        // The control: an empty file is there.
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(gone(name), None);
+    }
 }
