@@ -269,9 +269,18 @@ impl<'a> Item<'a> {
             DeValue::String(text) => Some(text.to_string()),
             DeValue::Integer(number) if number.radix() == 10 => Some(number.to_string()),
             DeValue::Boolean(yes) => Some(yes.to_string()),
-            other => {
-                let kind = other.type_str();
-                self.fault(format!("{kind} given where one plain value is expected"));
+            // What wants a number says which.
+            DeValue::Float(number) => Some(number.as_str().to_owned()),
+            DeValue::Integer(_) => {
+                self.fault("write the number in decimal digits, without 0x, 0o or 0b".to_owned());
+                None
+            }
+            DeValue::Datetime(_) => {
+                self.fault("a date stands where a text or a number belongs".to_owned());
+                None
+            }
+            DeValue::Array(_) | DeValue::Table(_) => {
+                self.fault("write one text or number, without [ ] and { }".to_owned());
                 None
             }
         }

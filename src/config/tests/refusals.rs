@@ -32,7 +32,15 @@ const WRONG_SETTINGS: &[(&str, &str)] = &[
     ),
     (
         "[server]\nworkers = [1]",
-        "t.toml:2: server.workers: array given where one plain value is expected",
+        "t.toml:2: server.workers: write one text or number, without [ ] and { }",
+    ),
+    (
+        "[server]\nworkers = 1.5",
+        "t.toml:2: server.workers: \"1.5\" is not a whole number from 1 to 256",
+    ),
+    (
+        "[server]\nworkers = 0x10",
+        "t.toml:2: server.workers: write the number in decimal digits, without 0x, 0o or 0b",
     ),
     (
         "[server]\nworkers = 0",
