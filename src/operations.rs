@@ -7,6 +7,7 @@ mod erase;
 mod exchange;
 pub(crate) mod items;
 pub(crate) mod json;
+pub(crate) mod narrowing;
 mod polls;
 mod receipt;
 mod register;

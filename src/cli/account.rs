@@ -7,6 +7,7 @@ use super::page::Page;
 use super::time::{Since, stamp};
 use super::{Exit, Settings, Terminal};
 use crate::clock::Clock;
+use crate::operations::narrowing::Narrowing;
 use crate::store::account_event::{AccountEventQuery, AccountEventRecord};
 
 /// The name of the list in its cursors.
@@ -58,22 +59,28 @@ impl Verb {
 impl List {
     fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let (reader, now_ms) = (settings.reader()?, Clock::system().now_ms());
+        let narrowing = Narrowing {
+            source: self.source,
+            event: self.event,
+            since_ms: self.since.map(|since| since.ms(now_ms)),
+            until_ms: self.until.map(|until| until.ms(now_ms)),
+            ..Narrowing::default()
+        };
         let asked = Asked {
             list: LIST,
             page: &self.page,
-            source: self.source.as_deref(),
-            error: None,
+            narrowing: &narrowing,
         };
         let (window, _) = match asked.begin(settings, &reader)? {
             Ok(begun) => begun,
             Err(refusal) => return terminal.refuse(refusal),
         };
         let mut events = reader.account_events(&AccountEventQuery {
-            source: self.source,
+            source: narrowing.source,
             subject: self.subject,
-            event: self.event,
-            since_ms: self.since.map(|since| since.ms(now_ms)),
-            until_ms: self.until.map(|until| until.ms(now_ms)),
+            event: narrowing.event,
+            since_ms: narrowing.since_ms,
+            until_ms: narrowing.until_ms,
             window,
             ..AccountEventQuery::default()
         })?;

@@ -3,12 +3,14 @@
 use clap::{Args, Subcommand};
 
 use super::forward::{subscriber_id, tell_attempt};
+use super::list::Asked;
 use super::page::Page;
 use super::table::table;
 use super::time::Since;
 use super::{Exit, Settings, Terminal, page};
 use crate::clock::Clock;
 use crate::model::ErrorCode;
+use crate::operations::narrowing::Narrowing;
 use crate::store::query::{AttemptOutcome, AttemptQuery};
 
 /// The name of the list in its cursors.
@@ -59,13 +61,28 @@ impl Verb {
 impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let now_ms = Clock::system().now_ms();
-        let mut attempts = settings.reader()?.attempts(&AttemptQuery {
+        let reader = settings.reader()?;
+        let narrowing = Narrowing {
+            since_ms: self.since.map(|since| since.ms(now_ms)),
+            until_ms: self.until.map(|until| until.ms(now_ms)),
+            ..Narrowing::default()
+        };
+        let asked = Asked {
+            list: LIST,
+            page: &self.page,
+            narrowing: &narrowing,
+        };
+        let (window, _) = match asked.begin(settings, &reader)? {
+            Ok(begun) => begun,
+            Err(refusal) => return terminal.refuse(refusal),
+        };
+        let mut attempts = reader.attempts(&AttemptQuery {
             subscriber_id: subscriber_id(settings, self.subscriber.as_deref())?,
             outcome: self.outcome,
             error: self.error,
-            since_ms: self.since.map(|since| since.ms(now_ms)),
-            until_ms: self.until.map(|until| until.ms(now_ms)),
-            window: self.page.window(LIST)?,
+            since_ms: narrowing.since_ms,
+            until_ms: narrowing.until_ms,
+            window,
             ..AttemptQuery::default()
         })?;
         let rest = self

@@ -7,6 +7,7 @@ use super::list::{Asked, Table};
 use super::page::Page;
 use super::time::stamp;
 use super::{Exit, Settings, Terminal, ask};
+use crate::operations::narrowing::Narrowing;
 use crate::operations::{Answer, Request};
 use crate::store::Reader;
 use crate::store::broadcast::{BroadcastCounts, BroadcastRecord};
@@ -102,11 +103,14 @@ impl Listed {
 impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let reader = settings.reader()?;
+        let narrowing = Narrowing {
+            source: self.source.clone(),
+            ..Narrowing::default()
+        };
         let asked = Asked {
             list: LIST,
             page: &self.page,
-            source: self.source.as_deref(),
-            error: None,
+            narrowing: &narrowing,
         };
         let (window, _) = match asked.begin(settings, &reader)? {
             Ok(begun) => begun,
@@ -136,9 +140,12 @@ impl List {
 /// have no messages yet.
 fn listed(
     reader: &Reader,
-    Asked { page, source, .. }: Asked<'_>,
+    Asked {
+        page, narrowing, ..
+    }: Asked<'_>,
     window: Window,
 ) -> anyhow::Result<(Vec<Listed>, Option<String>)> {
+    let source = narrowing.source.as_deref();
     let mut found = reader.broadcasts(&Scope::default(), window)?;
     let rest = page.cut(LIST, &mut found, |broadcast| broadcast.first_message_id);
     let newest = Window {

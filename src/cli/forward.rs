@@ -4,13 +4,14 @@ mod retry;
 
 use clap::{Args, Subcommand};
 
-use super::list::Table;
+use super::list::{Asked, Table};
 use super::page::Page;
 use super::table::{facts, item, shorten, visible};
 use super::time::{Since, day_and_time, span, stamp};
 use super::{Exit, Settings, Terminal};
 use crate::clock::Clock;
 use crate::model::{ErrorCode, ForwardState, SubscriberState, quoted};
+use crate::operations::narrowing::Narrowing;
 use crate::store::query::{ForwardQuery, Scope};
 use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardRecord};
 
@@ -97,6 +98,15 @@ impl Verb {
 }
 
 impl List {
+    fn narrowing(&self, now_ms: i64) -> Narrowing {
+        Narrowing {
+            recipient: self.about.recipient.clone(),
+            since_ms: self.since.map(|since| since.ms(now_ms)),
+            until_ms: self.until.map(|until| until.ms(now_ms)),
+            ..Narrowing::default()
+        }
+    }
+
     fn run(
         &self,
         settings: &Settings,
@@ -104,15 +114,25 @@ impl List {
         now_ms: i64,
     ) -> anyhow::Result<Exit> {
         let reader = settings.reader()?;
+        let narrowing = self.narrowing(now_ms);
+        let asked = Asked {
+            list: LIST,
+            page: &self.page,
+            narrowing: &narrowing,
+        };
+        let (window, _) = match asked.begin(settings, &reader)? {
+            Ok(begun) => begun,
+            Err(refusal) => return terminal.refuse(refusal),
+        };
         let mut forwards = reader.forwards(&ForwardQuery {
             state: self.state,
             subscriber_id: subscriber_id(settings, self.subscriber.as_deref())?,
             error: self.error,
             message: self.about.message.clone(),
-            recipient: self.about.recipient.clone(),
-            since_ms: self.since.map(|since| since.ms(now_ms)),
-            until_ms: self.until.map(|until| until.ms(now_ms)),
-            window: self.page.window(LIST)?,
+            recipient: narrowing.recipient,
+            since_ms: narrowing.since_ms,
+            until_ms: narrowing.until_ms,
+            window,
             ..ForwardQuery::default()
         })?;
         let rest = self

@@ -7,6 +7,7 @@ use super::narrowed::narrowed;
 use super::page::{self, Page};
 use super::table::table;
 use super::{Exit, Settings, Terminal};
+use crate::operations::narrowing::Narrowing;
 use crate::store::Reader;
 use crate::store::query::Window;
 
@@ -16,15 +17,14 @@ pub(super) struct Asked<'a> {
     /// The name of the list in its cursors.
     pub(super) list: &'static str,
     pub(super) page: &'a Page,
-    pub(super) source: Option<&'a str>,
-    pub(super) error: Option<&'a str>,
+    pub(super) narrowing: &'a Narrowing,
 }
 
 impl Asked<'_> {
     /// The rows to read, and the error as the store has it.
     ///
     /// # Errors
-    /// Inside, in words, when there is no such source or error; outside when the cursor is none of this
+    /// Inside, in words, when there is no such source, error or the like; outside when the cursor is none of this
     /// list's, with all else that is wrong, and when the store cannot be read.
     pub(super) fn begin(
         self,
@@ -32,7 +32,7 @@ impl Asked<'_> {
         reader: &Reader,
     ) -> anyhow::Result<Result<(Window, Option<String>), String>> {
         let window = self.page.window(self.list);
-        match (narrowed(settings, reader, self.source, self.error)?, window) {
+        match (narrowed(settings, reader, self.narrowing)?, window) {
             (Ok(error), window) => Ok(Ok((window?, error))),
             (Err(refusal), Ok(_)) => Ok(Err(refusal)),
             (Err(refusal), Err(wrong)) => Err(anyhow::anyhow!("{wrong}\n{refusal}")),

@@ -20,6 +20,7 @@ use super::usage::limit;
 use super::{Exit, Settings, Terminal, page};
 use crate::clock::Clock;
 use crate::model::{Status, WHATSAPP, quoted};
+use crate::operations::narrowing::Narrowing;
 use crate::store::Reader;
 use crate::store::query::MessageQuery;
 use crate::store::timeline::{MessageRecord, Timeline};
@@ -63,7 +64,7 @@ pub(super) struct List {
     /// Only those to this phone number, in any spelling, or user id, and to the same person's others
     #[arg(long, value_name = "NUMBER OR ID")]
     recipient: Option<String>,
-    /// Only those of this channel: whatsapp, sms, viber (all of Viber), unknown
+    /// Only those of this channel: whatsapp, sms, viber (all of Viber), unknown; any lists all
     #[arg(long, value_name = "CHANNEL")]
     channel: Option<String>,
     /// Only those that failed so: a key (meta:131026) or a code
@@ -263,11 +264,19 @@ impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let now_ms = Clock::system().now_ms();
         let reader = settings.reader()?;
+        let narrowing = Narrowing {
+            source: self.source.clone(),
+            error: self.error.clone(),
+            recipient: self.recipient.clone(),
+            channel: self.channel.clone(),
+            since_ms: self.since.map(|since| since.ms(now_ms)),
+            until_ms: self.until.map(|until| until.ms(now_ms)),
+            event: None,
+        };
         let asked = Asked {
             list: LIST,
             page: &self.page,
-            source: self.source.as_deref(),
-            error: self.error.as_deref(),
+            narrowing: &narrowing,
         };
         let (window, error) = match asked.begin(settings, &reader)? {
             Ok(begun) => begun,
@@ -275,13 +284,13 @@ impl List {
         };
         let query = MessageQuery {
             status: self.status,
-            recipient: self.recipient.clone(),
-            channel: self.channel.as_ref().map(|it| it.to_ascii_lowercase()),
+            recipient: narrowing.recipient,
+            channel: narrowing.channel.map(|it| it.to_ascii_lowercase()),
             error,
-            source: self.source.clone(),
+            source: narrowing.source,
             bulk_id: self.broadcast.clone(),
-            since_ms: self.since.as_ref().map(|since| since.ms(now_ms)),
-            until_ms: self.until.as_ref().map(|until| until.ms(now_ms)),
+            since_ms: narrowing.since_ms,
+            until_ms: narrowing.until_ms,
             silent_at_ms: self.silent.then_some(now_ms),
             refused: self.refused,
             window,

@@ -1,42 +1,32 @@
-//! What `--source` and `--error` narrow a list to: as [`wanted`] has it, so that the command line and
-//! the API refuse alike.
+//! What the flags of a list narrow it to: checked as the API checks it, so that both refuse alike.
 
 use super::Settings;
 use crate::access::Caller;
-use crate::operations::wanted;
+use crate::operations::narrowing::{Known, Narrowing};
 use crate::store::Reader;
 
 /// The error as the store has it.
 ///
 /// # Errors
-/// Inside, in words, when there is no such source or error; outside when the store cannot be read.
+/// Inside, in words, when something of it can match nothing; outside when the store cannot be read.
 pub(super) fn narrowed(
     settings: &Settings,
     reader: &Reader,
-    source: Option<&str>,
-    error: Option<&str>,
+    narrowing: &Narrowing,
 ) -> anyhow::Result<Result<Option<String>, String>> {
-    let mut refusals = Vec::new();
-    if let Some(name) = source {
-        let config = settings.load()?.config;
-        let names: Vec<&str> = config.sources.iter().map(|it| it.name.as_str()).collect();
-        if !names.contains(&name) && !reader.has_source(name)? {
-            refusals.push(wanted::no_such_source(name, &names, &Caller::cli()));
-        }
-    }
-    let key = match error {
-        None => None,
-        Some(text) => match wanted::known_error(text, |key| reader.has_error(key)) {
-            Ok(key) => Some(key),
-            Err(refusal) => {
-                refusals.push(refusal);
-                None
-            }
-        },
+    let sources = match narrowing.source {
+        Some(_) => settings.load()?.config.sources,
+        None => Vec::new(),
     };
-    Ok(if refusals.is_empty() {
-        Ok(key)
-    } else {
-        Err(refusals.join("\n"))
-    })
+    let sources: Vec<&str> = sources.iter().map(|it| it.name.as_str()).collect();
+    let (error, faults) = narrowing.check(&Known {
+        reader,
+        sources: &sources,
+        caller: &Caller::cli(),
+    })?;
+    if faults.is_empty() {
+        return Ok(Ok(error));
+    }
+    let told: Vec<String> = faults.into_iter().map(|fault| fault.detail).collect();
+    Ok(Err(told.join("\n")))
 }

@@ -10,6 +10,7 @@ use super::time::{Since, day_and_time, stamp};
 use super::usage::key;
 use super::{Exit, Settings, Terminal};
 use crate::clock::Clock;
+use crate::operations::narrowing::Narrowing;
 use crate::store::WebhookOutcome;
 use crate::store::overview::{WebhookDetail, WebhookRecord};
 use crate::store::query::{Scope, WebhookQuery};
@@ -164,11 +165,16 @@ fn show_json(
 impl List {
     fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let (reader, now_ms) = (settings.reader()?, Clock::system().now_ms());
+        let narrowing = Narrowing {
+            source: self.source,
+            since_ms: self.since.map(|since| since.ms(now_ms)),
+            until_ms: self.until.map(|until| until.ms(now_ms)),
+            ..Narrowing::default()
+        };
         let asked = Asked {
             list: LIST,
             page: &self.page,
-            source: self.source.as_deref(),
-            error: None,
+            narrowing: &narrowing,
         };
         let (window, _) = match asked.begin(settings, &reader)? {
             Ok(begun) => begun,
@@ -176,9 +182,9 @@ impl List {
         };
         let mut webhooks = reader.webhooks(&WebhookQuery {
             outcome: self.outcome,
-            source: self.source,
-            since_ms: self.since.map(|since| since.ms(now_ms)),
-            until_ms: self.until.map(|until| until.ms(now_ms)),
+            source: narrowing.source,
+            since_ms: narrowing.since_ms,
+            until_ms: narrowing.until_ms,
             window,
             ..WebhookQuery::default()
         })?;

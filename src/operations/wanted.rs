@@ -3,7 +3,10 @@
 
 use crate::access::Caller;
 use crate::catalogue;
-use crate::model::{nearest, nearest_few, quoted};
+use crate::model::{
+    ECHOED, Words, digits, is_channel_name, is_phone_number, nearest, nearest_few, quoted,
+};
+use crate::store::Person;
 
 /// The longest number that a code may be, in digits.
 const DIGITS: usize = 18;
@@ -78,6 +81,94 @@ pub(crate) fn no_such_error(wanted: &str) -> String {
     )
 }
 
+/// Channels as the providers call them, and what lists take besides.
+const CHANNELS: [&str; 17] = [
+    "whatsapp",
+    "sms",
+    "mms",
+    "viber",
+    "viber_bm",
+    "viber_bot",
+    "rcs",
+    "email",
+    "voice",
+    "push",
+    "telegram",
+    "messenger",
+    "instagram",
+    "line",
+    "kakao",
+    "unknown",
+    "any",
+];
+
+/// Whether providers call a channel so, or a list takes it.
+pub(crate) fn is_usual_channel(wanted: &str) -> bool {
+    let mut channels = CHANNELS.iter();
+    channels.any(|channel| channel.eq_ignore_ascii_case(wanted))
+}
+
+/// Nobody knows the channel, with the nearest.
+pub(crate) fn no_such_channel(wanted: &str) -> String {
+    let shown = quoted(wanted);
+    match nearest(wanted, CHANNELS).filter(|_| is_channel_name(wanted)) {
+        Some(meant) => format!("no message is of a channel {shown}: did you mean {meant}?"),
+        None => format!(
+            "no message is of a channel {shown}: write the provider's word, e.g. whatsapp, sms, \
+             viber, rcs or email"
+        ),
+    }
+}
+
+/// Whether an account event is called so, by us or by a provider.
+pub(crate) fn is_usual_event(wanted: &str) -> bool {
+    Words::known().any(|known| known.eq_ignore_ascii_case(wanted.trim()))
+}
+
+/// Nobody knows the account event, with the nearest.
+pub(crate) fn no_such_event(wanted: &str) -> String {
+    let shown = quoted(wanted);
+    match nearest(wanted.trim(), Words::known()) {
+        Some(meant) if !wanted.trim().is_empty() => {
+            format!("no account event is called {shown}: did you mean {meant}?")
+        }
+        _ => format!(
+            "no account event is called {shown}: write our name, e.g. template.paused, or the \
+             provider's word, e.g. PAUSED"
+        ),
+    }
+}
+
+/// Why nobody can be called so; of a number only the form is checked.
+///
+/// What providers report is wider than what `erase` takes: e-mail addresses, ids of groups, numbers
+/// without a country code.
+pub(crate) fn no_recipient(wanted: &str) -> Option<String> {
+    let text = wanted.trim();
+    if text.contains(char::is_alphabetic) {
+        let is_word = |letter: char| !letter.is_whitespace() && !letter.is_control();
+        let is_id = text.contains(|letter: char| letter.is_ascii_digit() || letter == '@')
+            && text.chars().all(is_word)
+            && text.chars().count() <= ECHOED;
+        return (!is_id).then(|| {
+            format!(
+                "{} is no number and no id of a person: write a phone number with its country code, as \
+                 in +385990001122, or a user id, as in ES.1349001",
+                quoted(wanted)
+            )
+        });
+    }
+    let why = Person::new(text).err()?;
+    let is_sign = |letter: char| letter.is_ascii_digit() || " +-().".contains(letter);
+    let is_number = text.chars().all(is_sign) && is_phone_number(&digits(text));
+    (!is_number).then(|| {
+        format!(
+            "{} is no number: {why}; write one with its country code, as in +385990001122",
+            quoted(wanted)
+        )
+    })
+}
+
 /// There is no such source, with the nearest one or all that the caller sees.
 pub(crate) fn no_such_source(wanted: &str, seen: &[&str], caller: &Caller) -> String {
     let shown = quoted(wanted);
@@ -100,6 +191,76 @@ pub(crate) fn no_such_source(wanted: &str, seen: &[&str], caller: &Caller) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_recipient_only_the_form_is_checked() {
+        for (wanted, is_form) in [
+            ("+34 600-155-824", true),
+            ("0034600155824", true),
+            ("https://wa.me/34600155824", true),
+            ("34600155824@c.us", true),
+            ("+385 (0) 99 000 1122", true),
+            ("0600155824", true),
+            ("123456", true),
+            ("ES.1", true),
+            ("ES.1349001", true),
+            ("120363000000000001@g.us", true),
+            ("ana@example.com", true),
+            ("", false),
+            ("  ", false),
+            ("+", false),
+            ("12", false),
+            ("12345", false),
+            ("123456789012345678901", false),
+            ("34600155824,34600019126", false),
+            ("34600155824#12", false),
+            ("abc", false),
+            ("all of them", false),
+            ("Ana 34600155824", false),
+        ] {
+            let refused = no_recipient(wanted);
+            assert_eq!(refused.is_none(), is_form, "{wanted}: {refused:?}");
+            assert!(refused.is_none_or(|it| it.contains("as in +385990001122")));
+        }
+        let long = no_recipient(&"x1".repeat(500)).expect("it is no id");
+        assert!(long.chars().count() < 400, "{long}");
+    }
+
+    #[test]
+    fn a_channel_or_an_event_that_is_mistyped_finds_its_neighbour() {
+        for usual in ["whatsapp", "Viber_BM", "any", "unknown"] {
+            assert!(is_usual_channel(usual), "{usual}");
+        }
+        for (wanted, remedy) in [
+            ("whatsap", "did you mean whatsapp?"),
+            ("vibr", "did you mean viber?"),
+            ("carrier-pigeon", "e.g. whatsapp"),
+            ("", "e.g. whatsapp"),
+            ("a b", "e.g. whatsapp"),
+        ] {
+            assert!(!is_usual_channel(wanted), "{wanted}");
+            let refused = no_such_channel(wanted);
+            assert!(refused.contains(remedy), "{wanted}: {refused}");
+        }
+        for usual in [
+            "template.paused",
+            "PAUSED",
+            "contact.opted_out",
+            "channel.error",
+        ] {
+            assert!(is_usual_event(usual), "{usual}");
+        }
+        for (wanted, remedy) in [
+            ("template.pausd", "did you mean template.paused?"),
+            ("PAUSD", "did you mean paused?"),
+            ("something else", "e.g. template.paused"),
+            ("", "e.g. template.paused"),
+        ] {
+            assert!(!is_usual_event(wanted), "{wanted}");
+            let refused = no_such_event(wanted);
+            assert!(refused.contains(remedy), "{wanted}: {refused}");
+        }
+    }
 
     #[test]
     fn an_error_is_one_that_the_catalogue_or_the_store_knows() {

@@ -3,6 +3,7 @@
 
 mod echo;
 mod log;
+mod narrowed;
 mod walk;
 
 use serde_json::{Value, json};

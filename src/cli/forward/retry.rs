@@ -3,8 +3,10 @@
 use clap::{ArgGroup, Args};
 
 use super::{About, STATUS_ALONE, no_forward, owed, subscriber_id};
+use crate::cli::narrowed::narrowed;
 use crate::cli::{Exit, Settings, Terminal, ask, replay};
 use crate::model::ForwardState;
+use crate::operations::narrowing::Narrowing;
 use crate::operations::{Answer, Request};
 use crate::store::RetrySelection;
 use crate::store::query::{ForwardQuery, Scope, Window};
@@ -91,6 +93,9 @@ impl Retry {
             ..ForwardQuery::default()
         };
         let (reader, mut found) = (settings.reader()?, Vec::new());
+        if let Err(why) = narrowed(settings, &reader, &narrowing(&query))? {
+            return Ok(Err(why));
+        }
         // Each page is over in time, so the store's log is not kept from starting over.
         loop {
             let page = reader.forwards(&query)?;
@@ -117,6 +122,17 @@ impl Retry {
                  at once: narrow them with --since, --subscriber or --status"
             )),
         })
+    }
+}
+
+/// What of a query may match nothing.
+fn narrowing(query: &ForwardQuery) -> Narrowing {
+    Narrowing {
+        source: query.source.clone(),
+        recipient: query.recipient.clone(),
+        since_ms: query.since_ms,
+        until_ms: query.until_ms,
+        ..Narrowing::default()
     }
 }
 

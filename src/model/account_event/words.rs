@@ -167,6 +167,12 @@ impl Words {
         }
     }
 
+    /// What events are called, by us and by the providers, as far as we have words for them.
+    pub(crate) fn known() -> impl Iterator<Item = &'static str> {
+        let ours = TABLE.iter().map(|line| line.name);
+        ours.chain(TABLE.iter().flat_map(|line| line.words.iter().copied()))
+    }
+
     /// One sentence, in which no person is named.
     pub(super) fn sentence(&self, about: About, subject: &str) -> String {
         let (alone, named) = match about {

@@ -14,7 +14,7 @@ use super::histories::json_list;
 use super::listing::Keyed;
 use super::reader::{Reader, word};
 use super::{Store, backend, same_person, search};
-use crate::model::{AccountEvent, Subscriber, SubscriberKind, digits};
+use crate::model::{AccountEvent, Subscriber, SubscriberKind};
 use crate::plan::notice::{self, Notice};
 use crate::store::account_event::{AccountEventQuery, AccountEventRecord};
 use crate::store::query::Listing;
@@ -265,7 +265,7 @@ pub(super) fn select(
     search::of_sources(&mut clause, &query.scope.sources, "account_event");
     if let Some(subject) = &query.subject {
         let sources = &query.scope.sources;
-        let mut names = same_person::names_of(connection, &digits(subject), sources)?;
+        let mut names = same_person::names_of(connection, &search::person_of(subject), sources)?;
         names.insert(subject.trim().to_owned());
         let names: Vec<String> = names.into_iter().collect();
         clause.and_if(

@@ -12,10 +12,10 @@ use super::ranges::{self, Timed};
 use super::reader::{Reader, maybe_word};
 use super::same_person;
 use crate::model::digits;
-use crate::store::Error;
 use crate::store::overview::MessageCount;
 use crate::store::query::{Listing, MessageQuery, Scope};
 use crate::store::timeline::{MessageRecord, Timeline};
+use crate::store::{Error, Person};
 
 pub(super) const MESSAGES: Keyed = Keyed::newest("message", "message_id", "first_report_at_ms");
 
@@ -52,6 +52,12 @@ pub(super) fn of_source(clause: &mut Clause, source: Option<&str>, alias: &str) 
     clause.and_if(&condition, source.map(str::to_owned));
 }
 
+/// Whom a text means, as `erase` reads it: a link or an address of `WhatsApp` holds a number too. What
+/// tells no one person, such as a group, is taken as it is.
+pub(super) fn person_of(text: &str) -> String {
+    Person::new(text).map_or_else(|_| digits(text), |person| person.name().to_owned())
+}
+
 /// Leaves messages that name this recipient, where one is asked for, or of which a report does.
 ///
 /// Recipients have no index, so each row is compared, in any spelling of a number.
@@ -63,7 +69,7 @@ pub(super) fn of_recipient(
     let Some(recipient) = recipient else {
         return Ok(());
     };
-    let names = same_person::names_of(connection, &digits(recipient), &scope.sources)?;
+    let names = same_person::names_of(connection, &person_of(recipient), &scope.sources)?;
     let spelled = names
         .iter()
         .flat_map(|name| [name.clone(), format!("+{name}")]);
@@ -114,7 +120,7 @@ pub(super) fn select(connection: &Connection, query: &MessageQuery) -> rusqlite:
     clause.and_if("message.status = ?", status);
     clause.and_if(
         "substr(message.channel || '_', 1, length(?) + 1) = ? || '_'",
-        query.channel.clone(),
+        query.channel.clone().filter(|channel| channel != "any"),
     );
     of_source(&mut clause, query.source.as_deref(), "message");
     clause.and_if("message.first_report_at_ms >= ?", query.since_ms);

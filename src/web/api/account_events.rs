@@ -9,6 +9,7 @@ use super::time::{Moment, Time};
 use super::whole::Whole;
 use super::{Asked, Reply, done};
 use crate::model::About;
+use crate::operations::narrowing::Narrowing;
 use crate::store::account_event::{AccountEventQuery, AccountEventRecord, Explanation};
 use crate::store::query::Scope;
 
@@ -163,9 +164,14 @@ pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery
         query.cursor.as_deref(),
         &mut faults,
     );
-    asked
-        .narrowed(query.source.as_deref(), None, &mut faults)
-        .await?;
+    let narrowing = Narrowing {
+        source: query.source.clone(),
+        event: query.event.clone(),
+        since_ms: query.since.map(|since| since.ms(now_ms)),
+        until_ms: query.until.map(|until| until.ms(now_ms)),
+        ..Narrowing::default()
+    };
+    asked.narrowed(narrowing, &mut faults).await?;
     faults.end()?;
     let query = AccountEventQuery {
         source: query.source,

@@ -10,6 +10,7 @@ use super::time::Moment;
 use super::whole::Whole;
 use super::{Asked, Reply, done};
 use crate::model::ErrorCode;
+use crate::operations::narrowing::Narrowing;
 use crate::store::query::{AttemptOutcome, AttemptQuery, Scope};
 use crate::store::timeline::AttemptAt;
 
@@ -74,6 +75,12 @@ pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery
         query.cursor.as_deref(),
         &mut faults,
     );
+    let narrowing = Narrowing {
+        since_ms: query.since.map(|since| since.ms(now_ms)),
+        until_ms: query.until.map(|until| until.ms(now_ms)),
+        ..Narrowing::default()
+    };
+    asked.narrowed(narrowing, &mut faults).await?;
     let subscriber = asked.narrowed_subscriber(query.subscriber.as_deref(), faults)?;
     let query = AttemptQuery {
         subscriber_id: subscriber.map(|subscriber| subscriber.id),

@@ -12,6 +12,7 @@ use super::whole::Whole;
 use super::{Asked, Reply, done};
 use crate::catalogue;
 use crate::model::{Status, quoted};
+use crate::operations::narrowing::Narrowing;
 use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
 use crate::store::query::Scope;
 
@@ -211,9 +212,11 @@ pub(super) async fn read(
         query.cursor.as_deref(),
         &mut faults,
     );
-    asked
-        .narrowed(query.source.as_deref(), None, &mut faults)
-        .await?;
+    let narrowing = Narrowing {
+        source: query.source.clone(),
+        ..Narrowing::default()
+    };
+    asked.narrowed(narrowing, &mut faults).await?;
     faults.end()?;
     let missing = Problem::missing(format_args!("broadcast {id}", id = quoted(&id)));
     let scope = Scope::from(&asked.caller);

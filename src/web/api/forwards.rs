@@ -12,6 +12,7 @@ use super::time::{Moment, Time};
 use super::whole::Whole;
 use super::{Asked, Reply, done, shaped};
 use crate::model::{ErrorCode, ForwardState, GaveUp, Status, quoted};
+use crate::operations::narrowing::Narrowing;
 use crate::operations::{Answer, Request};
 use crate::store::RetrySelection;
 use crate::store::query::{ForwardQuery, Scope};
@@ -206,9 +207,14 @@ pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery
         query.cursor.as_deref(),
         &mut faults,
     );
-    asked
-        .narrowed(query.source.as_deref(), None, &mut faults)
-        .await?;
+    let narrowing = Narrowing {
+        source: query.source.clone(),
+        recipient: query.recipient.clone(),
+        since_ms: query.since.map(|since| since.ms(now_ms)),
+        until_ms: query.until.map(|until| until.ms(now_ms)),
+        ..Narrowing::default()
+    };
+    asked.narrowed(narrowing, &mut faults).await?;
     let subscriber = asked.narrowed_subscriber(query.subscriber.as_deref(), faults)?;
     let query = ForwardQuery {
         state: query.state,

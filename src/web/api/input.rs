@@ -290,7 +290,10 @@ fn query<T: DeserializeOwned>(text: &str) -> Result<(T, Vec<Fault>), Problem> {
         let text = error.inner().to_string();
         let path = error.path().to_string();
         let field = json::named(&text).map_or(path, str::to_owned);
-        let detail = json::told(&text, &field, false);
+        let mut detail = json::told(&text, &field, false);
+        if !detail.contains(&field) {
+            detail = format!("{field}: {detail}");
+        }
         let before = pairs.len();
         pairs.retain(|(name, _)| *name != field);
         faults.push(Fault { field, detail });

@@ -13,6 +13,7 @@ use super::{Asked, Reply, done};
 use crate::access::Caller;
 use crate::catalogue;
 use crate::model::{MessageType, Parameters, Status, TypeRule, quoted};
+use crate::operations::narrowing::Narrowing;
 use crate::store::query::{MessageQuery, Scope};
 use crate::store::timeline::{ErrorRecord, MessageRecord, Origin, RegistrationRecord, Timeline};
 
@@ -230,7 +231,7 @@ pub(super) struct ListQuery {
     /// In this status.
     #[param(inline)]
     status: Option<Status>,
-    /// Of this channel: its name or its first word, `viber` for `viber_bm`.
+    /// Of this channel: its name or its first word, `viber` for `viber_bm`; `any` is all.
     channel: Option<String>,
     /// With this error, by its key (`meta:131026`) or number (`131026`).
     error: Option<String>,
@@ -267,9 +268,16 @@ pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery
         &mut faults,
     );
     let now_ms = asked.shared.clock.now_ms();
-    let error = asked
-        .narrowed(query.source.as_deref(), query.error.as_deref(), &mut faults)
-        .await?;
+    let narrowing = Narrowing {
+        source: query.source.clone(),
+        error: query.error.clone(),
+        recipient: query.recipient.clone(),
+        channel: query.channel.clone(),
+        since_ms: query.since.map(|since| since.ms(now_ms)),
+        until_ms: query.until.map(|until| until.ms(now_ms)),
+        ..Narrowing::default()
+    };
+    let error = asked.narrowed(narrowing, &mut faults).await?;
     faults.end()?;
     let query = MessageQuery {
         provider_message_id: query.provider_message_id,

@@ -9,7 +9,8 @@ use super::faults::Faults;
 use super::problem::Problem;
 use crate::model::Subscriber;
 use crate::operations::json::merged;
-use crate::operations::{Fault, Request, wanted};
+use crate::operations::narrowing::{Known, Narrowing};
+use crate::operations::{Fault, Request};
 
 impl Asked {
     /// Refuses a request whose shape is wrong, with all that is wrong in its meaning beside it.
@@ -46,43 +47,29 @@ impl Asked {
         }
     }
 
-    /// What a list is narrowed to: the error as the store has it. What nobody knows is a fault.
+    /// What a list is narrowed to: the error as the store has it. What can match nothing is a fault.
     pub(super) async fn narrowed(
         &self,
-        source: Option<&str>,
-        error: Option<&str>,
+        narrowing: Narrowing,
         faults: &mut Faults,
     ) -> Result<Option<String>, Problem> {
-        if source.is_none() && error.is_none() {
-            return Ok(None);
-        }
         let configured = self.shared.api.operations.sources().iter();
         let seen = configured.map(|it| it.name.clone());
         let seen: Vec<String> = seen.filter(|name| self.caller.sees_source(name)).collect();
-        let (source, error) = (source.map(str::to_owned), error.map(str::to_owned));
         let caller = self.caller.clone();
-        let (source, error) = self
+        let (error, wrong) = self
             .read(move |reader| {
-                let source = match source {
-                    Some(name)
-                        if !(seen.contains(&name)
-                            || caller.sees_source(&name) && reader.has_source(&name)?) =>
-                    {
-                        let seen: Vec<&str> = seen.iter().map(String::as_str).collect();
-                        Err(wanted::no_such_source(&name, &seen, &caller))
-                    }
-                    _ => Ok(()),
-                };
-                let error = error.map(|it| wanted::known_error(&it, |key| reader.has_error(key)));
-                Ok((source, error.transpose()))
+                let sources: Vec<&str> = seen.iter().map(String::as_str).collect();
+                narrowing.check(&Known {
+                    reader,
+                    sources: &sources,
+                    caller: &caller,
+                })
             })
             .await?;
-        if let Err(detail) = source {
-            faults.add("source", detail);
+        for Fault { field, detail } in wrong {
+            faults.add(&field, detail);
         }
-        Ok(error.unwrap_or_else(|detail| {
-            faults.add("error", detail);
-            None
-        }))
+        Ok(error)
     }
 }
