@@ -10,7 +10,6 @@
 //! have been open with is tried before anything is written.
 
 use std::ffi::OsStr;
-use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -25,6 +24,10 @@ use super::tending::CLEARED_AT_ONCE;
 use super::writer::Core;
 use super::{backend, keep_log};
 use crate::store::Error;
+
+/// How much later than its log a store may be written by its own service: commits go on beside a
+/// checkpoint. To check a large store takes minutes, in which nobody is served after a kill.
+const CHECKPOINT_LAG: Duration = Duration::from_secs(2);
 
 /// The name and the files of a store while it is open, and after a kill.
 #[derive(Debug)]
@@ -64,7 +67,7 @@ pub(super) fn missed(store: &Path) -> Option<String> {
 }
 
 /// Whether the log beside the store may be that of another: the store's own file does not say that it
-/// was open with it, or was written after it, as a backup that is copied over it is. The numbers of
+/// was open with it, or was written long after it, as a backup that is copied over it is. The numbers of
 /// the files are compared without their device, which may change as the machine starts. For a process
 /// that has the store not yet open.
 pub(super) fn is_log_doubtful(store: &Path) -> bool {
@@ -78,8 +81,11 @@ pub(super) fn is_log_doubtful(store: &Path) -> bool {
     let is_own = read(store).is_some_and(|opened| {
         opened.store.inode == found.ino() && opened.log.inode == beside.ino()
     });
-    let written = |of: &Metadata| (of.mtime(), of.mtime_nsec());
-    !is_own || written(&found) > written(&beside)
+    let lag = match (found.modified(), beside.modified()) {
+        (Ok(store), Ok(log)) => store.duration_since(log).unwrap_or_default(),
+        _ => Duration::ZERO,
+    };
+    !is_own || lag > CHECKPOINT_LAG
 }
 
 /// Refuses a store that is damaged as soon as its log is read. Nothing is written, now or when the

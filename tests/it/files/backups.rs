@@ -2,7 +2,9 @@
 //! does not get into it.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rustix::process::{Signal, kill_process};
@@ -15,6 +17,9 @@ use crate::support::traffic::post_each;
 const BEFORE: usize = 20;
 /// Webhooks from then on: so many that the store grows by the log that holds them.
 const ALL: usize = 400;
+
+/// After the log's last page.
+const LATER: Duration = Duration::from_secs(3);
 
 fn back_up(home: &Home) {
     let store = Connection::open(home.store()).unwrap();
@@ -49,9 +54,14 @@ fn rename_over(home: &Home) {
     std::fs::rename(home.file("backup.db"), home.store()).unwrap();
 }
 
-/// The backup takes the store's place in its file, as `cp` does it.
+/// The backup takes the store's place in its file, as `cp` does it some seconds later.
 fn write_over(home: &Home) {
     std::fs::copy(home.file("backup.db"), home.store()).unwrap();
+    let store = File::options().write(true).open(home.store()).unwrap();
+    let log = log_of(&home.store()).metadata();
+    if let Ok(log) = log {
+        store.set_modified(log.modified().unwrap() + LATER).unwrap();
+    }
 }
 
 /// A start is refused and changes nothing; without the log the backup is as it was.
