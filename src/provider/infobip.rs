@@ -8,6 +8,7 @@
 
 mod account;
 mod channel;
+mod open_sends;
 mod report;
 mod send_channel;
 pub(super) mod sent;

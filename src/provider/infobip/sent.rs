@@ -1,26 +1,29 @@
 //! Infobip's send requests: `POST /whatsapp/1/message/template` and its siblings, one message or
 //! many, and `POST /messages-api/1/messages`, whose messages have destinations and a channel.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::super::json::{object, text};
 use super::super::sent::{Exchange, Sent, SentAll, SentFault, with_echo};
+use super::open_sends::OpenSends;
 use super::report::{error_of_status, is_user_id};
 use super::send_channel::{is_whatsapp, misfit};
 use super::status::Group;
 use crate::model::{
-    FilledTemplate, MessageType, Parameters, Registration, ReportError, SendResult, digits,
+    FilledTemplate, MessageType, Parameters, Registration, ReportError, SendResult,
 };
 
 /// A message to one recipient, as it was asked for.
-struct Asked<'a> {
-    message: &'a Value,
+pub(super) struct Asked<'a> {
+    pub(super) message: &'a Value,
     /// Where it stands in the request.
-    pointer: String,
-    to: Option<String>,
+    pub(super) pointer: String,
+    pub(super) to: Option<String>,
     /// The id that the sender gave it.
-    own_id: Option<String>,
-    bulk_id: Option<String>,
+    pub(super) own_id: Option<String>,
+    pub(super) bulk_id: Option<String>,
 }
 
 /// Reads `{"messages": […]}` or one message, and the answer in the same form: each answer is
@@ -40,13 +43,12 @@ pub(in crate::provider) fn read(exchange: Exchange) -> Result<SentAll, SentFault
         let detail = "the answer gives no messageId of a message in the request, and no error";
         return Err(SentFault::new("/response/messages", detail));
     }
-    let mut open: Vec<Option<Result<Asked, SentFault>>> = asked.into_iter().map(Some).collect();
+    let mut open = OpenSends::new(asked);
     let mut sent = Vec::new();
     let is_single = response.get("messages").is_none();
     for (place, answer) in answers.iter().enumerate() {
         let pointer = pointer("/response", is_single, place);
-        let found = find(&open, (place, answers.len()), answer);
-        match found.and_then(|found| open[found].take()) {
+        match open.take((place, answers.len()), answer) {
             Some(Ok(asked)) => {
                 let whole = is_refused.then(|| reasons(response));
                 sent.push(answered(&exchange, &asked, (answer, &pointer), whole));
@@ -60,8 +62,9 @@ pub(in crate::provider) fn read(exchange: Exchange) -> Result<SentAll, SentFault
             }
         }
     }
-    let shared = ids_of_several(&open);
-    let unanswered = open.into_iter().flatten().map(|asked| match asked {
+    let rest = open.into_rest();
+    let shared = ids_of_several(&rest);
+    let unanswered = rest.into_iter().map(|asked| match asked {
         Ok(asked) if is_refused => Ok(Sent {
             registration: registration(&asked, &Value::Null),
             id: asked.own_id.filter(|id| !shared.contains(id)),
@@ -78,8 +81,8 @@ pub(in crate::provider) fn read(exchange: Exchange) -> Result<SentAll, SentFault
 }
 
 /// Ids that the request gave to several messages: they name none of them.
-fn ids_of_several(open: &[Option<Result<Asked, SentFault>>]) -> Vec<String> {
-    let asked = open.iter().flatten().flatten();
+fn ids_of_several(open: &[Result<Asked, SentFault>]) -> HashSet<String> {
+    let asked = open.iter().flatten();
     let mut ids: Vec<&String> = asked.filter_map(|asked| asked.own_id.as_ref()).collect();
     ids.sort_unstable();
     let pairs = ids.windows(2).filter(|pair| pair[0] == pair[1]);
@@ -167,41 +170,6 @@ fn on_whatsapp(destination: &Value) -> &Value {
     };
     let is_ours = |place: &&Value| is_whatsapp(text(place, "channel").as_deref());
     by_channel.iter().find(is_ours).unwrap_or(&Value::Null)
-}
-
-/// Which of the messages an answer is about: that of the sender's own id, else that of the number,
-/// in the answer's place if it can be. An answer that names no number is about the message in its
-/// place, where there are as many answers as messages.
-fn find(
-    open: &[Option<Result<Asked, SentFault>>],
-    (place, answers): (usize, usize),
-    answer: &Value,
-) -> Option<usize> {
-    let id = text(answer, "messageId");
-    let number = text(answer, "to").or_else(|| text(answer, "destination"));
-    let number = number.map(|number| digits(&number));
-    let is_own = |asked: &Asked| match (&asked.own_id, &id) {
-        (Some(own), Some(id)) => Some(own == id),
-        _ => None,
-    };
-    let fits = |asked: &Result<Asked, SentFault>| {
-        let of_number = |asked: &Asked| asked.to.as_deref().map(digits) == number;
-        let asked = asked.as_ref().ok();
-        asked.is_some_and(|asked| is_own(asked).unwrap_or_else(|| of_number(asked)))
-    };
-    let is_open = |at: &usize| open[*at].as_ref().is_some_and(fits);
-    // What was not read cannot be compared: the answer in its place is its own.
-    let is_unread = |at: &usize| matches!(open.get(*at), Some(Some(Err(_))));
-    let is_unnamed = |at: &usize| match open.get(*at) {
-        Some(Some(Ok(asked))) => {
-            number.is_none() && open.len() == answers && is_own(asked) != Some(false)
-        }
-        _ => false,
-    };
-    Some(place)
-        .filter(|at| *at < open.len() && is_open(at))
-        .or_else(|| (0..open.len()).find(is_open))
-        .or_else(|| Some(place).filter(|at| is_unread(at) || is_unnamed(at)))
 }
 
 /// One message and the answer to it. `whole` has the reasons of a send that was refused as a whole.
