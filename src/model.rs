@@ -30,7 +30,7 @@ mod time;
 mod wording;
 
 pub use account_event::{About, AccountEvent};
-pub(crate) use account_event::{EventGroup, Words};
+pub(crate) use account_event::{EventGroup, Words, has_digit, is_a_name};
 pub use channel::{
     Fallback, Leg, OtherChannels, UNKNOWN_CHANNEL, WHATSAPP, is_channel_name, is_wanted_channel,
 };

@@ -8,6 +8,7 @@ pub(crate) mod alert;
 pub(crate) mod event;
 pub(crate) mod explained;
 mod fallback;
+pub(crate) mod limits;
 pub(crate) mod notice;
 mod payload;
 

@@ -99,6 +99,10 @@ impl AccountEvent {
         let number = super::digits(&subject);
         let subject = match about {
             About::Number | About::Channel if super::is_phone_number(&number) => number,
+            About::Number | About::Channel | About::Account if !has_digit(&subject) => {
+                String::new()
+            }
+            _ if !is_a_name(&subject) => String::new(),
             _ => subject,
         };
         let text = words.sentence(about, &subject);
@@ -137,7 +141,8 @@ impl AccountEvent {
     pub(crate) fn of_sender(mut self, number: Option<String>, id: Option<String>) -> Self {
         let number = number.map(|number| super::digits(&number));
         self.sender = number.filter(|number| super::is_phone_number(number));
-        self.sender_id = id.map(|id| cut(&id, LONGEST_WORD));
+        self.sender_id = id.filter(|id| has_digit(id));
+        self.sender_id = self.sender_id.map(|id| cut(&id, LONGEST_WORD));
         self
     }
 
@@ -155,12 +160,23 @@ impl AccountEvent {
         let number = number.map(|number| super::digits(&number));
         let number = number.filter(|number| !number.is_empty());
         let user_id = user_id.map(|id| id.trim().to_owned());
+        let user_id = user_id.filter(|id| is_a_name(id));
         let named = number.clone().or_else(|| user_id.clone());
         self.subject = cut(named.as_deref().unwrap_or_default(), LONGEST_WORD);
         self.person = named.map(|_| self.subject.clone());
         self.person_user_id = user_id.filter(|_| number.is_some());
         self
     }
+}
+
+/// Whether a text in the place of a number or a number's id may be one: "-" names none.
+pub(crate) fn has_digit(text: &str) -> bool {
+    text.bytes().any(|it| it.is_ascii_digit())
+}
+
+/// Whether a text in the place of a name names anything.
+pub(crate) fn is_a_name(text: &str) -> bool {
+    text.chars().any(char::is_alphanumeric)
 }
 
 /// On one line, and no longer than that.

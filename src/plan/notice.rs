@@ -17,12 +17,27 @@ pub(crate) fn explained(event: &AccountEvent) -> Cow<'_, AccountEvent> {
     let Some(entry) = entry else {
         return Cow::Borrowed(event);
     };
-    let text = event.text.trim_end_matches('.');
+    let reported = reported(&event.event);
+    let text = match event.subject.as_str() {
+        "" => reported,
+        number => format!("{reported} for number {number}"),
+    };
     Cow::Owned(AccountEvent {
-        text: format!("{text}: {}", entry.meaning),
+        text: format!("{text}. {}", entry.meaning),
         remedy: entry.remedy.clone(),
         ..event.clone()
     })
+}
+
+/// That Meta reported an error of this code, or of none, with its name where the catalogue has one.
+pub(crate) fn reported(code: &str) -> String {
+    if code.is_empty() || !code.bytes().all(|it| it.is_ascii_digit()) {
+        return "Meta reported an error".to_owned();
+    }
+    match catalogue::find(&format!("meta:{code}")) {
+        Some(entry) => format!("Meta reported error {code} ({})", entry.name),
+        None => format!("Meta reported error {code}"),
+    }
 }
 
 /// An account event that is told for the first time.
@@ -33,6 +48,8 @@ pub(crate) struct Notice<'a> {
     pub(crate) source: &'a str,
     /// When it happened, ms since 1970 UTC.
     pub(crate) at_ms: i64,
+    /// Of an error of the channel: how many came since the last notice.
+    pub(crate) gathered: Option<u64>,
 }
 
 impl Notice<'_> {
@@ -72,6 +89,7 @@ impl Notice<'_> {
             "person_user_id": event.person_user_id,
             "sender": event.sender,
             "sender_id": event.sender_id,
+            "count": self.gathered,
             "ends_at": event.ends_at_ms.and_then(written),
             "provider_time": event.time.text,
         });
@@ -80,7 +98,10 @@ impl Notice<'_> {
             _ => Map::new(),
         };
         data.retain(|_, value| !value.is_null());
-        let text = format!("{} {}", event.text, event.remedy);
+        let mut text = event.text.clone();
+        for part in [self.count(), Some(event.remedy.clone())] {
+            text.extend(part.map(|part| format!(" {part}")));
+        }
         let event = Event {
             name: &event.name,
             subject: &event.subject,
@@ -97,6 +118,7 @@ impl Notice<'_> {
         }
         let event = self.event;
         let mut parts = vec![harmless(&event.text)];
+        parts.extend(self.count());
         if let Some(detail) = &event.detail {
             let detail = without_numbers(&harmless(detail));
             parts.push(format!("{} says: {detail}.", self.speaker()));
@@ -114,6 +136,14 @@ impl Notice<'_> {
             text: &parts.join(" "),
         })
         .unwrap_or_default()
+    }
+
+    /// How many stand for this one.
+    fn count(&self) -> Option<String> {
+        match self.gathered? {
+            1 => Some("It came once since the last notice.".to_owned()),
+            many => Some(format!("It came {many} times since the last notice.")),
+        }
     }
 
     /// Whose words the detail is.
@@ -148,6 +178,7 @@ mod tests {
             event,
             source: "cloud",
             at_ms: 1_790_000_000_000,
+            gathered: None,
         };
         serde_json::from_slice(&notice.render(kind).unwrap()).unwrap()
     }

@@ -7,12 +7,14 @@
 //! `error`, its price in `pricing`, and whose it is in `contacts`.
 
 mod account;
+mod channel;
 mod contacts;
 mod echo;
 mod error;
 mod field;
 mod members;
 mod notice;
+mod other_field;
 mod pricing;
 pub(super) mod sent;
 mod status;
@@ -24,7 +26,7 @@ use std::borrow::Cow;
 use super::json::Node;
 use super::stray::{self, Stray};
 use super::{Item, ParseError, Parsed};
-use crate::model::{AccountEvent, Field, Report, Status};
+use crate::model::{Field, Report, Status};
 pub(super) use field::is_closed as is_closed_field;
 use members::Members;
 use surroundings::{Around, Surroundings};
@@ -156,28 +158,7 @@ impl Walk {
         self.beside(members, &OF_CHANGE);
         match Members::of(value) {
             Some(members) => self.value(&members, value, Around { field, ..around }),
-            None => self.unknown(value),
-        }
-    }
-
-    /// What is of another field than those whose statuses are those of messages: a notice about
-    /// the account, or ignored when it is known, and when it holds none.
-    fn other_field(&mut self, field: &str, node: &Node, around: Around) {
-        let is_read = self.account(account::read(field, node, around));
-        let name = named("field", field);
-        let members = node.members().unwrap_or_default();
-        let stray = if field::is_closed(field) {
-            stray::find_beside(&members, &[&OF_CHANGE[..], &OF_VALUE].concat())
-        } else {
-            stray::find(node)
-        };
-        match stray {
-            Some(stray) if field::is_without_statuses(field) => {
-                self.unreadable(stray.reason_within(&name));
-            }
-            Some(stray) => self.unreadable(stray.reason_in_field(&name)),
-            None if is_read => {}
-            None => self.ignore(name),
+            None => self.text(value, Around { field, ..around }),
         }
     }
 
@@ -287,17 +268,9 @@ impl Walk {
             report.errors = errors;
         } else {
             let events = errors.iter();
-            let events = events.map(|error| account::of_channel(error, beside, around));
+            let events = events.map(|error| channel::event_of(error, beside, around));
             self.account(events.collect());
         }
-    }
-
-    /// Takes in notices about the account; whether there was any.
-    fn account(&mut self, events: Vec<AccountEvent>) -> bool {
-        let is_any = !events.is_empty();
-        let events = events.into_iter().map(Box::new);
-        self.items.extend(events.map(Item::Account));
-        is_any
     }
 
     /// The list that a part of the body is there for, and what stands beside it.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::query::{Scope, Window};
 use crate::model::About;
+use crate::plan::notice;
 
 /// A notice of a provider about the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -82,15 +83,19 @@ impl Explanation {
     /// What explains a failure of that time, ms since 1970 UTC.
     #[must_use]
     pub fn of(event: AccountEventRecord, failed_at_ms: i64) -> Self {
+        let before = before(failed_at_ms.saturating_sub(event.at_ms()));
+        if event.about == About::Channel {
+            let sentence = format!("{} {before}", notice::reported(&event.event));
+            return Self { sentence, event };
+        }
         let text = event.text.trim_end_matches('.');
         let mut letters = text.chars();
         let first = letters
             .next()
             .map(|letter| letter.to_lowercase().to_string());
         let text = first.unwrap_or_default() + letters.as_str();
-        let before = before(failed_at_ms.saturating_sub(event.at_ms()));
         // What still holds is no past event.
-        let is_past = text.contains(" was ") || text.contains(" had ");
+        let is_past = text.contains(" was ");
         let sentence = if is_past {
             format!("{text} {before}")
         } else {

@@ -41,6 +41,7 @@ mod mentions;
 mod messages;
 mod missing;
 mod opened;
+mod outages;
 mod pending;
 mod people;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod explaining;
 mod forgotten;
+mod outages;
 
 use std::time::Duration;
 

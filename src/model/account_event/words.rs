@@ -80,6 +80,7 @@ const SLOWER: &str =
     "Send less, and only to people who expect it; blocks and complaints of recipients cause this.";
 const NO_MARKETING: &str =
     "Send this person no marketing: WhatsApp refuses it (131050). Other messages still go through.";
+const COMPARE: &str = "Compare the new limits with what you send a day.";
 const THEIRS: &str = "Check that your own team changed them.";
 
 #[rustfmt::skip]
@@ -116,11 +117,19 @@ const TABLE: &[Line] = &[
     line(Number, &["onboarding"], "number.onboarding", "is being registered", "Wait until it is registered: until then nothing can be sent from it."),
     line(Number, &["settings_changed"], "number.settings_changed", "has other settings", THEIRS),
     line(Account, &["account_restriction"], "account.restricted", "was restricted by Meta", APPEAL),
-    line(Account, &["account_violation"], "account.violation", "broke a rule, says Meta", APPEAL),
+    line(Account, &["feature_restriction"], "account.feature_restricted", "was restricted by Meta in features that stop no sends", "Messages still go out. Look the reason up in WhatsApp Manager before Meta restricts more."),
+    line(Account, &["account_violation"], "account.violation", "was found by Meta to break a rule", APPEAL),
     line(Account, &["account_deleted"], "account.deleted", "was deleted", "Nothing can be sent from it: connect another account."),
     line(Account, &["account_offboarded"], "account.offboarded", "was disconnected from the platform", "Connect it again, or nothing can be sent from it."),
     line(Account, &["account_reconnected"], "account.reconnected", "was connected again", READ_ON),
     line(Account, &["verified_account"], "account.verified", "was verified", READ_ON),
+    line(Account, &["ad_account_linked"], "account.ad_account_linked", "was linked to an ad account", READ_ON),
+    line(Account, &["auth_intl_price_eligibility_update"], "account.auth_price_changed", "was given other countries with international prices for authentication", "Nothing has to be done: authentication messages to these countries cost their international price."),
+    line(Account, &["business_primary_location_country_update"], "account.country_changed", "was given another country of business", "Check in Meta Business Suite that the country is right: the prices of authentication messages depend on it."),
+    line(Account, &["mm_lite_terms_signed"], "account.marketing_terms_signed", "was signed up for Meta's Marketing Messages API", READ_ON),
+    line(Account, &["partner_client_certification_needed"], "account.certification_needed", "was asked by Meta to certify its business", "Complete the certification with your partner: until then Meta may limit the account."),
+    line(Account, &["partner_client_certification_status_update"], "account.certification_changed", "was given another state of its certification", "Nothing has to be done if it is approved; else correct what the reason names and submit it again."),
+    line(Account, &["disabled_update"], "account.disabled_update", "was disabled or reinstated by Meta, without saying which", "Look in WhatsApp Manager whether it is disabled; ask for a review there if it is."),
     line(Account, &["disable"], "account.disabled", "was disabled by Meta", APPEAL),
     line(Account, &["schedule_for_disable"], "account.disable_scheduled", "is about to be disabled by Meta", APPEAL),
     line(Account, &["reinstate"], "account.reinstated", "was reinstated by Meta", READ_ON),
@@ -129,12 +138,14 @@ const TABLE: &[Line] = &[
     line(Account, &["partner_app_installed"], "account.app_installed", "was connected to an app", READ_ON),
     line(Account, &["partner_app_uninstalled"], "account.app_uninstalled", "was disconnected from an app", "Connect it again, unless you wanted that."),
     line(Account, &["volume_based_pricing_tier_update"], "account.price_tier_changed", "has another price tier", READ_ON),
-    line(Account, &["limits_changed"], "account.limits_changed", "has other limits", "Compare the new limits with what you send a day."),
+    line(Account, &["limits_changed"], "account.limits_changed", "was given limits by Meta", COMPARE),
+    line(Account, &["limits_lowered"], "account.limits_lowered", "was given lower limits by Meta", COMPARE),
+    line(Account, &["limits_raised"], "account.limits_raised", "was given higher limits by Meta", "Nothing has to be done: more can be sent."),
     line(Account, &["settings_changed"], "account.settings_changed", "has other settings", THEIRS),
     line(Contact, &["stop"], "contact.opted_out", "wants no marketing messages any more", NO_MARKETING),
     line(Contact, &["resume"], "contact.opted_in", "wants marketing messages again", "Nothing has to be done: marketing can be sent again."),
     line(Alert, &[], "account.alert", "has an alert of Meta's ({})", "Read what Meta says of it, and look into WhatsApp Manager."),
-    line(Channel, &[], "channel.error", "had error {}", "Ask the provider if it happens again."),
+    line(Channel, &[], "channel.error", "reported error {}", "Ask the provider if it happens again."),
     line(Conversation, &["control_taken"], "conversation.handed_over", "was taken over by another responder", "Messages of yours are refused until the conversation is handed back: see which system owns it."),
     line(Conversation, &["control_passed"], "conversation.received", "was handed over to this responder", "Answer in it: messages of yours go through."),
 ];
@@ -181,9 +192,18 @@ impl Words {
             About::Template => ("A template", Some("Template")),
             About::Number => ("A number of the business", Some("Number")),
             About::Account => ("The account", Some("Account")),
-            About::Channel => ("The channel", Some("The channel of")),
+            About::Channel => ("The channel", None),
         };
         let what = &self.what;
+        if about == About::Channel {
+            // A text in the place of a code is the provider's, and stands in the detail.
+            let is_code = self.event.bytes().all(|it| it.is_ascii_digit());
+            let what = if is_code { what } else { "reported an error" };
+            return match subject {
+                "" => format!("Meta {what}."),
+                number => format!("Meta {what} for number {number}."),
+            };
+        }
         match named {
             Some(named) if !subject.is_empty() => format!("{named} {subject} {what}."),
             _ => format!("{alone} {what}."),
@@ -257,10 +277,13 @@ mod tests {
         (Contact, "stop", About::Contact, "34600000901", "contact.opted_out", "A contact wants no marketing messages any more."),
         (Conversation, "control_taken", About::Contact, "1", "conversation.handed_over", "A conversation was taken over by another responder."),
         (Conversation, "control_passed", About::Contact, "1", "conversation.received", "A conversation was handed over to this responder."),
-        (Channel, "131000", About::Channel, "", "channel.error", "The channel had error 131000."),
+        (Channel, "131000", About::Channel, "", "channel.error", "Meta reported error 131000."),
+        (Channel, "131000", About::Channel, "34910000000", "channel.error", "Meta reported error 131000 for number 34910000000."),
+        (Channel, "a text", About::Channel, "", "channel.error", "Meta reported an error."),
         (Template, "<b>", About::Template, "t", "template._b_", "Template t has a new state, <b>."),
         (Number, "SOMETHING New", About::Number, "1", "number.something_new", "Number 1 has a new state, SOMETHING New."),
-        (Account, "DISABLED_UPDATE", About::Account, "1", "account.disabled_update", "Account 1 has a new state, DISABLED_UPDATE."),
+        (Account, "DISABLED_UPDATE", About::Account, "1", "account.disabled_update", "Account 1 was disabled or reinstated by Meta, without saying which."),
+        (Account, "NEWS", About::Account, "1", "account.news", "Account 1 has a new state, NEWS."),
     ];
 
     #[test]
@@ -283,6 +306,39 @@ mod tests {
             (&*said.name, &*said.event),
             ("account.reinstated", "DISABLED_UPDATE")
         );
+    }
+
+    #[test]
+    fn every_word_of_an_account_update_has_a_sentence_and_advice_of_its_own() {
+        // Each that Meta documents.
+        let words = [
+            "ACCOUNT_DELETED",
+            "ACCOUNT_OFFBOARDED",
+            "ACCOUNT_RECONNECTED",
+            "ACCOUNT_RESTRICTION",
+            "ACCOUNT_VIOLATION",
+            "AD_ACCOUNT_LINKED",
+            "AUTH_INTL_PRICE_ELIGIBILITY_UPDATE",
+            "BUSINESS_PRIMARY_LOCATION_COUNTRY_UPDATE",
+            "DISABLED_UPDATE",
+            "MM_LITE_TERMS_SIGNED",
+            "PARTNER_ADDED",
+            "PARTNER_APP_INSTALLED",
+            "PARTNER_APP_UNINSTALLED",
+            "PARTNER_CLIENT_CERTIFICATION_NEEDED",
+            "PARTNER_CLIENT_CERTIFICATION_STATUS_UPDATE",
+            "PARTNER_REMOVED",
+            "VERIFIED_ACCOUNT",
+            "VOLUME_BASED_PRICING_TIER_UPDATE",
+        ];
+        let mut sentences = std::collections::BTreeSet::new();
+        for word in words {
+            let words = Words::of(Account, word.to_owned());
+            let sentence = words.sentence(About::Account, "1");
+            assert!(!sentence.contains("new state"), "{word}: {sentence}");
+            assert!(words.remedy.ends_with('.'), "{word}");
+            assert!(sentences.insert(sentence), "{word}");
+        }
     }
 
     #[test]

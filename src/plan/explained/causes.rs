@@ -104,6 +104,7 @@ pub(super) const CAUSES: &[Cause] = &[
     cause("account.partner_removed", ACCESS, ACCESS_INFOBIP).or_vague(),
     cause("account.app_uninstalled", ACCESS, ACCESS_INFOBIP).or_vague(),
     cause("account.limits_changed", LIMITS, &[7016, 7017]),
+    cause("account.limits_lowered", LIMITS, &[7016, 7017]),
     cause("account.alert", SPAM, &[7016]).of_word("INCREASED_CAPABILITIES_ELIGIBILITY_"),
     cause("contact.opted_out", &[131_050], &[7030, 7033]),
     // Meta documents no code of its own for a message of one who is not the owner.
@@ -127,6 +128,8 @@ const ENDS: &[(&str, &[&str])] = &[
     ("number.quality_restored", &["number.quality_dropped"]),
     ("number.limit_raised", &["number.quality_dropped"]),
     ("account.reinstated", &["account.disabled", "account.disable_scheduled", "account.restricted", "account.violation"]),
+    ("account.limits_raised", &["account.limits_changed", "account.limits_lowered"]),
+    ("account.limits_lowered", &["account.limits_changed"]),
     ("account.reconnected", &["account.offboarded", "account.partner_removed"]),
     ("account.partner_added", &["account.partner_removed"]),
     ("account.app_installed", &["account.app_uninstalled"]),

@@ -3,15 +3,15 @@
 
 use serde_json::Value;
 
-use super::super::json::{object, text};
+use super::super::json::{object, text, word};
 use super::shape::OPT_OUT;
 use super::time;
-use crate::model::{About, AccountEvent, EventGroup, Words};
+use crate::model::{About, AccountEvent, EventGroup, Words, is_a_name};
 
 /// Reads a notice; `None` when it does not say what happened, or to which template or person.
 pub(super) fn read(element: &Value) -> Option<AccountEvent> {
     let content = object(element, "content");
-    let wish = content.and_then(|content| text(content, OPT_OUT));
+    let wish = content.and_then(|content| word(content, OPT_OUT));
     let event = match (content, wish) {
         (Some(content), Some(wish)) => Some(preference(element, content, wish)),
         _ => template(element),
@@ -37,9 +37,9 @@ fn preference(element: &Value, content: &Value, wish: String) -> AccountEvent {
 fn template(element: &Value) -> Option<AccountEvent> {
     let change = object(element, "change")?;
     // As documented and as seen: the member has `new` before its name, or has not.
-    let either = |one, other| text(change, one).or_else(|| text(change, other));
+    let either = |one, other| word(change, one).or_else(|| word(change, other));
     let state = either("newStatus", "status");
-    let quality = either("newQualityScore", "qualityScore").or_else(|| text(change, "quality"));
+    let quality = either("newQualityScore", "qualityScore").or_else(|| word(change, "quality"));
     let category = either("newCategory", "category");
     let (words, before) = match (state, quality, category) {
         (Some(state), ..) => (Words::of(EventGroup::Template, state), "previousStatus"),
@@ -51,14 +51,19 @@ fn template(element: &Value) -> Option<AccountEvent> {
             Words::of(EventGroup::TemplateCategory, category),
             "previousCategory",
         ),
-        (None, None, None) => (
-            Words::of(EventGroup::Template, text(change, "type")?),
-            "previousStatus",
-        ),
+        (None, None, None) => {
+            let kind = word(change, "type")?;
+            // That one says what changed, and not to what.
+            if kind.to_ascii_uppercase().ends_with("_UPDATE") {
+                return None;
+            }
+            (Words::of(EventGroup::Template, kind), "previousStatus")
+        }
     };
     let template_id = text(element, "messageTemplateId");
     let name = text(element, "messageTemplateName");
-    let subject = name.or_else(|| template_id.clone());
+    let subject = name.filter(|name| is_a_name(name));
+    let subject = subject.or_else(|| template_id.clone());
     let event = AccountEvent::new("template-update", About::Template, subject, &words);
     let reason = text(change, "reason");
     let event = event.with_detail([

@@ -39,6 +39,15 @@ pub(in crate::provider) fn text(value: &Value, name: &str) -> Option<String> {
     scalar(value.get(name)?)
 }
 
+/// The member's word for a state: a text with a letter or digit. What stands for "none" is none.
+pub(in crate::provider) fn word(value: &Value, name: &str) -> Option<String> {
+    const NONE: [&str; 7] = ["none", "null", "nil", "undefined", "false", "true", "n/a"];
+    let word = value.get(name)?.as_str()?.trim();
+    let is_word = word.chars().any(char::is_alphanumeric);
+    let is_none = NONE.iter().any(|none| word.eq_ignore_ascii_case(none));
+    (is_word && !is_none).then(|| word.to_owned())
+}
+
 /// The member's whole number: a number, or a string that holds one.
 pub(in crate::provider) fn integer(value: &Value, name: &str) -> Option<i64> {
     integer_of(value.get(name)?)
@@ -97,6 +106,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_word_says_something() {
+        let value = json!({"a": " PAUSED ", "b": "", "c": " ", "d": "None", "e": false, "f": "false",
+            "g": null, "h": "-", "i": {}, "j": 7, "k": "UNKNOWN"});
+        for (name, expected) in [("a", Some("PAUSED")), ("k", Some("UNKNOWN"))] {
+            assert_eq!(word(&value, name).as_deref(), expected);
+        }
+        for name in ["b", "c", "d", "e", "f", "g", "h", "i", "j", "l"] {
+            assert_eq!(word(&value, name), None, "{name}");
+        }
+    }
 
     #[test]
     fn scalars_are_read_as_people_send_them() {

@@ -6,13 +6,13 @@
 
 use serde_json::Value;
 
-use super::super::json::{Node, is_absent, object, present, scalar, text};
+use super::super::json::{Node, is_absent, object, present, scalar, text, word};
 use super::contacts::Contacts;
 use super::members::Members;
-use super::notice::{Limited, grouped, listed, moment, time_of, value_of};
+use super::notice::{Limited, grouped, inner_text, listed, moment, time_of, value_of};
 use super::status::id;
-use super::surroundings::{Around, Surroundings};
-use crate::model::{About, AccountEvent, EventGroup, ProviderTime, ReportError, Words};
+use super::surroundings::Around;
+use crate::model::{About, AccountEvent, EventGroup, ProviderTime, Words, has_digit, is_a_name};
 
 /// The fields that are read, in the order of [`Notice::events`].
 const FIELDS: [&str; 9] = [
@@ -26,9 +26,6 @@ const FIELDS: [&str; 9] = [
     "phone_number_quality_update",
     "user_preferences",
 ];
-
-/// The name under which errors of the channel stand as a field; they have none.
-const ERRORS: &str = "errors";
 
 /// What of a business's capabilities may be limited.
 const LIMITS: [&str; 6] = [
@@ -55,10 +52,24 @@ pub(super) fn read(field: &str, node: &Node, around: Around) -> Vec<AccountEvent
     // A relay may leave the value out; one that is there and holds nothing says nothing.
     let value = node.get("value");
     let node = value.as_ref().unwrap_or(node);
-    match (field, value_of(node)) {
-        (Some(field), Some(value)) => notice(field, &value, node, around),
-        _ => Vec::new(),
+    let Some(field) = field else {
+        return Vec::new();
+    };
+    // Some relays make a text of it.
+    let inner = inner_text(node);
+    let inner = inner.as_deref().and_then(|text| Node::body(text).ok());
+    let node = inner.as_ref().unwrap_or(node);
+    match value_of(node) {
+        Some(value) => notice(field, &value, node, around),
+        None => Vec::new(),
     }
+}
+
+/// Whether a notice stands in a text that was to be JSON and is none.
+pub(super) fn is_broken_text(field: &str, node: &Node) -> bool {
+    let is_read = FIELDS.iter().any(|it| it.eq_ignore_ascii_case(field));
+    let inner = node.get("value").as_ref().and_then(inner_text);
+    is_read && inner.is_some_and(|text| Node::body(&text).is_err())
 }
 
 /// The events in a value of which a relay dropped the field, as far as its members tell which.
@@ -79,35 +90,20 @@ pub(super) fn read_without_field(node: &Node, around: Around) -> Vec<AccountEven
     notice(field, &value, node, around)
 }
 
-/// An error of the channel, as an event of what stands around it.
-pub(super) fn of_channel(
-    error: &ReportError,
-    surroundings: &Surroundings,
-    around: Around,
-) -> AccountEvent {
-    let code = error.code.map(|code| code.to_string());
-    let word = code.or_else(|| error.title.clone());
-    let word = word.or_else(|| error.details.clone());
-    let words = Words::of(EventGroup::Channel, word.unwrap_or_default());
-    let (number, number_id) = (&surroundings.sender, &surroundings.sender_id);
-    let subject = number.clone().or_else(|| number_id.clone());
-    let event = AccountEvent::new(ERRORS, About::Channel, subject, &words)
-        .of_sender(number.clone(), number_id.clone());
-    let mut event = event.with_detail([error.title.clone(), error.details.clone()]);
-    event.error_key = Some(error.key.clone());
-    event.time = time_of(around.time);
-    event.account_id.clone_from(&surroundings.account_id);
-    event
-}
-
 fn notice(field: &'static str, value: &Value, node: &Node, around: Around) -> Vec<AccountEvent> {
     let members = Members::of(node);
     let contacts = members.as_ref().and_then(|members| members.get("contacts"));
     let of_account = object(value, "waba_info").and_then(|info| id(info, &["waba_id"]));
+    let of_account = of_account.filter(|id| has_digit(id));
     let notice = Notice {
         field,
         value,
-        account_id: of_account.or_else(|| around.account_id.map(str::to_owned)),
+        account_id: of_account.or_else(|| {
+            around
+                .account_id
+                .map(str::to_owned)
+                .filter(|id| has_digit(id))
+        }),
         contacts: contacts.map(Contacts::read).unwrap_or_default(),
     };
     // What is empty is absent, and a notice without anything tells nothing.
@@ -150,6 +146,15 @@ impl Notice<'_> {
         text(self.value, name)
     }
 
+    /// The first of these members that can name a number.
+    fn number_in(places: &[&Value], names: &[&str]) -> Option<String> {
+        let all = names
+            .iter()
+            .flat_map(|name| places.iter().map(move |place| (place, name)));
+        let mut all = all.filter_map(|(place, name)| id(place, &[name]));
+        all.find(|name| has_digit(name))
+    }
+
     fn about(&self, about: About, subject: Option<String>, words: &Words) -> AccountEvent {
         let (number, number_id) = self.sender();
         AccountEvent::new(self.field, about, subject, words).of_sender(number, number_id)
@@ -160,12 +165,13 @@ impl Notice<'_> {
     fn sender(&self) -> (Option<String>, Option<String>) {
         let inner = ["metadata", "recipient"].map(|name| object(self.value, name));
         let places = std::iter::once(Some(self.value)).chain(inner).flatten();
-        let find = |name| places.clone().find_map(|place| id(place, &[name]));
+        let places: Vec<&Value> = places.collect();
+        let find = |name| Self::number_in(&places, &[name]);
         (find("display_phone_number"), find("phone_number_id"))
     }
 
     fn template_state(&self) -> Option<AccountEvent> {
-        let words = Words::of(EventGroup::Template, self.text("event")?);
+        let words = Words::of(EventGroup::Template, word(self.value, "event")?);
         let reason = self.text("reason");
         let reason = reason.filter(|reason| !reason.eq_ignore_ascii_case("none"));
         let other = object(self.value, "other_info");
@@ -185,7 +191,10 @@ impl Notice<'_> {
     }
 
     fn template_quality(&self) -> Option<AccountEvent> {
-        let words = Words::of(EventGroup::TemplateQuality, self.text("new_quality_score")?);
+        let words = Words::of(
+            EventGroup::TemplateQuality,
+            word(self.value, "new_quality_score")?,
+        );
         let before = self.text("previous_quality_score");
         let before = before.map(|score| format!("{score} before"));
         Some(self.template(&words).with_detail([before]))
@@ -194,7 +203,8 @@ impl Notice<'_> {
     fn template(&self, words: &Words) -> AccountEvent {
         let template_id = id(self.value, &["message_template_id"]);
         let name = self.text("message_template_name");
-        let subject = name.or_else(|| template_id.clone());
+        let subject = name.filter(|name| is_a_name(name));
+        let subject = subject.or_else(|| template_id.clone());
         let event = self.about(About::Template, subject, words);
         AccountEvent {
             template_id,
@@ -205,14 +215,15 @@ impl Notice<'_> {
 
     fn number(&self) -> Option<AccountEvent> {
         // Some relays tell of the colour, as Meta does of templates.
-        let word = self.text("event");
-        let word = word.or_else(|| self.text("new_quality_score"))?;
-        let subject = id(self.value, &["display_phone_number", "phone_number_id"]);
+        let said = word(self.value, "event");
+        let said = said.or_else(|| word(self.value, "new_quality_score"))?;
+        let names = ["display_phone_number", "phone_number_id"];
+        let subject = Self::number_in(&[self.value], &names);
         let limit = self.text("current_limit");
         let limit = limit.or_else(|| self.text("max_daily_conversations_per_business"));
         let before = self.text("old_limit");
         let before = before.or_else(|| self.text("previous_quality_score"));
-        let words = Words::of(EventGroup::Number, word);
+        let words = Words::of(EventGroup::Number, said);
         let event = self.about(About::Number, subject, &words);
         Some(event.with_detail([
             limit.map(|limit| format!("limit {}", grouped(&limit))),
@@ -221,15 +232,11 @@ impl Notice<'_> {
     }
 
     fn account(&self) -> Option<AccountEvent> {
-        let event = self.text("event")?;
+        let event = word(self.value, "event")?;
         let part = |part: &str, name: &str| text(object(self.value, part)?, name);
         // Without it nothing tells whether the account was disabled or reinstated.
         let state = object(self.value, "ban_info").and_then(|info| info.get("waba_ban_state"));
         let state = state.and_then(|state| listed(Some(state)).next().and_then(scalar));
-        let words = match state {
-            Some(state) => Words::said_as(EventGroup::Account, &state, event),
-            None => Words::of(EventGroup::Account, event),
-        };
         let ban = object(self.value, "ban_info").and_then(|info| moment(info, "waba_ban_date"));
         let limited = |name, kind| {
             let found = listed(self.value.get(name)).filter_map(|one| Limited::read(one, kind));
@@ -237,11 +244,23 @@ impl Notice<'_> {
         };
         let violations = limited("violation_info", "violation_type");
         let restrictions = limited("restriction_info", "restriction_type");
+        let stopping = restrictions.iter().any(|one| one.stops_sends);
+        let is_harmless = !restrictions.is_empty() && !stopping;
+        let words = match state {
+            Some(state) => Words::said_as(EventGroup::Account, &state, event),
+            None if is_harmless && event.trim().eq_ignore_ascii_case("account_restriction") => {
+                Words::said_as(EventGroup::Account, "feature_restriction", event)
+            }
+            None => Words::of(EventGroup::Account, event),
+        };
+        let certified = "partner_client_certification_info";
         let details = [
             ban.map(|date| date.text),
             part("disconnection_info", "reason"),
             part("disconnection_info", "initiated_by").map(|by| format!("by {by}")),
             part("volume_tier_info", "tier"),
+            part(certified, "status"),
+            part(certified, "rejection_reason"),
             self.text("country"),
         ];
         let event = self.about(About::Account, self.account_id.clone(), &words);
@@ -262,8 +281,8 @@ impl Notice<'_> {
     fn alert(&self) -> Option<AccountEvent> {
         // Older bodies have the alert's members beside the entity's.
         let alert = object(self.value, "alert_info").unwrap_or(self.value);
-        let words = Words::of(EventGroup::Alert, text(alert, "alert_type")?);
-        let entity = id(self.value, &["entity_id"]);
+        let words = Words::of(EventGroup::Alert, word(alert, "alert_type")?);
+        let entity = id(self.value, &["entity_id"]).filter(|id| has_digit(id));
         let subject = entity.clone().or_else(|| self.account_id.clone());
         let kind = self.text("entity_type");
         let is_number = kind.is_some_and(|kind| kind.to_ascii_uppercase().contains("PHONE"));
@@ -295,7 +314,7 @@ impl Notice<'_> {
     }
 
     fn settings(&self) -> Option<AccountEvent> {
-        let kind = self.text("type")?;
+        let kind = word(self.value, "type")?;
         let settings = object(self.value, kind.trim())?;
         let others = settings.as_object().into_iter().flatten();
         let others = others.filter(|(name, value)| *name != "phone_number_id" && !is_absent(value));
@@ -307,7 +326,7 @@ impl Notice<'_> {
         if others.is_empty() {
             return None;
         }
-        let number_id = id(settings, &["phone_number_id"]);
+        let number_id = Self::number_in(&[settings], &["phone_number_id"]);
         let (about, group) = match number_id {
             Some(_) => (About::Number, EventGroup::Number),
             None => (About::Account, EventGroup::Account),
@@ -320,7 +339,7 @@ impl Notice<'_> {
     }
 
     fn handover(&self) -> Option<AccountEvent> {
-        let kind = self.text("type")?;
+        let kind = word(self.value, "type")?;
         let change = object(self.value, kind.trim());
         let part = |name| change.and_then(|change| text(change, name));
         let person = object(self.value, "sender");
@@ -342,7 +361,7 @@ impl Notice<'_> {
     }
 
     fn preference(&self, preference: &Value) -> Option<AccountEvent> {
-        let words = Words::of(EventGroup::Contact, text(preference, "value")?);
+        let words = Words::of(EventGroup::Contact, word(preference, "value")?);
         let (number, user_id) = (id(preference, &["wa_id"]), id(preference, &["user_id"]));
         let contact = self.contacts.of(user_id.as_deref(), number.as_deref());
         let number = number.or_else(|| contact.and_then(|contact| contact.phone.clone()));
@@ -358,36 +377,4 @@ impl Notice<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::super::tests::{status, summary};
-
-    #[test]
-    fn a_notice_that_says_nothing_is_no_event() {
-        let nothing = [json!({}), json!({"type": "", "x": null, "y": [], "z": " "})];
-        for field in [
-            "account_alerts",
-            "account_settings_update",
-            "account_update",
-            "business_capability_update",
-            "message_template_status_update",
-            "messaging_handovers",
-            "phone_number_quality_update",
-            "user_preferences",
-        ] {
-            for value in &nothing {
-                let told = summary(&json!({"field": field, "value": value}).to_string());
-                assert_eq!(told, [format!("(field:{field})")], "{value}");
-            }
-        }
-        for errors in [
-            json!([{}]),
-            json!([{"code": "", "title": null}, {}]),
-            json!({"code": ""}),
-        ] {
-            let body = json!({"statuses": [status("a", "read")], "errors": errors});
-            assert_eq!(summary(&body.to_string()), ["read a"], "{errors}");
-        }
-    }
-}
+mod tests;

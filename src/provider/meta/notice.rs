@@ -12,6 +12,8 @@ use crate::model::ProviderTime;
 pub(super) struct Limited {
     /// Both, as people read it.
     pub(super) text: String,
+    /// Whether messages may not be sent; what is not known may.
+    pub(super) stops_sends: bool,
     ends_at_ms: Option<i64>,
 }
 
@@ -21,15 +23,36 @@ impl Limited {
         let until = moment(value, "expiration");
         let ends_at_ms = until.as_ref().and_then(|until| until.ms);
         let text = until.map_or(kind.clone(), |until| format!("{kind} until {}", until.text));
-        Some(Self { text, ends_at_ms })
+        Some(Self {
+            text,
+            stops_sends: stops_sends(&kind),
+            ends_at_ms,
+        })
     }
 
-    /// When all of them are over, ms since 1970 UTC; one without an end lasts until something else is
-    /// said.
+    /// When all of them are over that stop sends, else all, ms since 1970 UTC; one without an end lasts
+    /// until something else is said.
     pub(super) fn end(all: &[Self]) -> Option<i64> {
-        let ends: Option<Vec<i64>> = all.iter().map(|one| one.ends_at_ms).collect();
+        let any_stops = all.iter().any(|one| one.stops_sends);
+        let all = all.iter().filter(|one| one.stops_sends == any_stops);
+        let ends: Option<Vec<i64>> = all.map(|one| one.ends_at_ms).collect();
         ends?.into_iter().max()
     }
+}
+
+/// Whether an account with this restriction cannot send; of a word that is not known, it may be so.
+fn stops_sends(restriction: &str) -> bool {
+    /// What they forbid: adding numbers, and calls.
+    const OTHERS: [&str; 2] = ["ADD_PHONE_NUMBER", "CALL"];
+    let restriction = restriction.to_ascii_uppercase();
+    !OTHERS.iter().any(|other| restriction.contains(other))
+}
+
+/// What is in a text that is itself a JSON object, or was to be one.
+pub(super) fn inner_text(node: &Node) -> Option<String> {
+    let text = node.string()?;
+    let is_object = text.trim_start().starts_with('{');
+    is_object.then_some(text)
 }
 
 /// The elements of a list; one thing in its place is its only one.
@@ -112,6 +135,26 @@ mod tests {
         ] {
             assert_eq!(grouped(given), expected);
         }
+    }
+
+    #[test]
+    fn a_restriction_of_numbers_or_calls_stops_no_sends() {
+        for (restriction, expected) in [
+            ("RESTRICTED_ADD_PHONE_NUMBER_ACTION", false),
+            ("restricted_business_initiated_calling", false),
+            ("RESTRICTED_BIZ_INITIATED_MESSAGING", true),
+            ("RESTRICTED_CUSTOMER_INITIATED_MESSAGING", true),
+            ("SOMETHING_NEW", true),
+        ] {
+            assert_eq!(stops_sends(restriction), expected, "{restriction}");
+        }
+        let end = |all: &[Value]| {
+            let read = all.iter().filter_map(|one| Limited::read(one, "kind"));
+            Limited::end(&read.collect::<Vec<_>>())
+        };
+        let harmless = json!({"kind": "RESTRICTED_ADD_PHONE_NUMBER_ACTION"});
+        let stopping = json!({"kind": "MESSAGING", "expiration": 1_785_404_800});
+        assert_eq!(end(&[harmless, stopping]), Some(1_785_404_800_000));
     }
 
     #[test]

@@ -317,6 +317,7 @@ impl<'a> Accepting<'a> {
             is_new: matches!(webhook, Webhook::New(_)),
         };
         self.link(bringing, &event.person_names())?;
+        let event = &*account_events::compared(self.connection, event, from)?;
         let owed = account_events::take_in(self.connection, event, from, self.subscribers)?;
         let new = tally.notices.entry(event.name.clone()).or_default();
         *new += usize::from(owed.is_some());

@@ -3,6 +3,7 @@
 //! What is new is stored and told in the transaction that stores its webhook, so a crash repeats
 //! none and swallows none. What comes again is counted.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -13,8 +14,9 @@ use super::forwards::{self, NewForward};
 use super::histories::json_list;
 use super::listing::Keyed;
 use super::reader::{Reader, word};
-use super::{Store, backend, same_person, search};
+use super::{Store, backend, outages, same_person, search};
 use crate::model::{AccountEvent, Subscriber, SubscriberKind};
+use crate::plan::limits;
 use crate::plan::notice::{self, Notice};
 use crate::store::account_event::{AccountEventQuery, AccountEventRecord};
 use crate::store::query::Listing;
@@ -37,7 +39,7 @@ const LISTED: &str = "SELECT account_event.*, source.name AS source, source.prov
      FROM account_event NOT INDEXED JOIN source USING (source_id)";
 
 /// What `forward.message_id` holds for notices of the subject whose first event this is.
-const fn lane_key(first_event_id: i64) -> i64 {
+pub(super) const fn lane_key(first_event_id: i64) -> i64 {
     BELOW - first_event_id
 }
 
@@ -83,7 +85,53 @@ pub(super) fn take_in(
             ],
             |row| row.get(0),
         )?;
-    tell(connection, (event, lane_key(first)), from, subscribers).map(Some)
+    if !outages::is_told_now(connection, event, event_id, from)? {
+        return Ok(Some(Vec::new()));
+    }
+    let notice = Notice {
+        event,
+        source: from.source,
+        at_ms: event.time.ms.unwrap_or(from.received_ms),
+        gathered: None,
+    };
+    owe(
+        connection,
+        &notice,
+        lane_key(first),
+        subscribers,
+        from.now_ms,
+    )
+    .map(Some)
+}
+
+/// The event with what is known of the limits that its account had before.
+pub(super) fn compared<'a>(
+    connection: &Connection,
+    event: &'a AccountEvent,
+    from: From<'_>,
+) -> rusqlite::Result<Cow<'a, AccountEvent>> {
+    if event.name != limits::CHANGED {
+        return Ok(Cow::Borrowed(event));
+    }
+    let earlier: Option<Option<String>> = connection
+        .prepare_cached(
+            "SELECT detail FROM account_event WHERE source_id = ?1 AND subject = ?2 AND field = ?3 \
+             AND event = ?4 AND identity_ms < ?5 AND coalesce(account_id, '') = coalesce(?6, '') \
+             ORDER BY identity_ms DESC LIMIT 1",
+        )?
+        .query_row(
+            params![
+                from.source_id,
+                event.subject,
+                event.field,
+                event.event,
+                identity_ms(event, from),
+                event.account_id,
+            ],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(limits::compared(event, earlier.flatten().as_deref()))
 }
 
 fn identity_ms(event: &AccountEvent, from: From<'_>) -> i64 {
@@ -143,7 +191,8 @@ fn count_repeat(
         .prepare_cached(
             "UPDATE account_event SET repeats = repeats + 1, last_repeat_ms = ?7 \
              WHERE source_id = ?1 AND subject = ?2 AND field = ?3 AND event = ?4 \
-             AND identity_ms = ?5 AND coalesce(template_id, '') = coalesce(?6, '')",
+             AND identity_ms = ?5 AND coalesce(template_id, '') = coalesce(?6, '') \
+             AND coalesce(account_id, '') = coalesce(?8, '')",
         )?
         .execute(params![
             from.source_id,
@@ -153,22 +202,19 @@ fn count_repeat(
             identity_ms(event, from),
             event.template_id,
             from.received_ms,
+            event.account_id,
         ])?;
     Ok(())
 }
 
 /// Owes the event to all who want to be told.
-fn tell(
+pub(super) fn owe(
     connection: &Connection,
-    (event, key): (&AccountEvent, i64),
-    from: From<'_>,
+    notice: &Notice<'_>,
+    key: i64,
     subscribers: &[Arc<Subscriber>],
+    now_ms: i64,
 ) -> rusqlite::Result<Vec<(i64, Owed)>> {
-    let notice = Notice {
-        event,
-        source: from.source,
-        at_ms: event.time.ms.unwrap_or(from.received_ms),
-    };
     let mut owed = Vec::new();
     for kind in [SubscriberKind::Events, SubscriberKind::Chat] {
         let mut told = subscribers.iter();
@@ -188,7 +234,7 @@ fn tell(
                 payload_id: *payload_id,
                 payload,
                 place: (notice.at_ms, 0),
-                now_ms: from.now_ms,
+                now_ms,
             };
             owed.push(forwards::insert(connection, &forward)?);
         }

@@ -41,6 +41,9 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!(
         "../../../schema/sqlite/0015_account_senders.sql"
     )),
+    M::up(include_str!(
+        "../../../schema/sqlite/0016_channel_notices.sql"
+    )),
 ];
 
 const SEALED_SECRETS: &str = include_str!("../../../schema/sqlite/0003_sealed_secrets.sql");

@@ -107,6 +107,9 @@ impl Core {
         if let Err(error) = self.tell_alerts() {
             tracing::warn!(%error, "store.tell_alerts_failed");
         }
+        if let Err(error) = self.tell_outages() {
+            tracing::warn!(%error, "store.tell_outages_failed");
+        }
         self.empty_wal();
         self.files.share_access();
         let wal_bytes = self.wal_bytes();

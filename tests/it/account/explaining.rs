@@ -14,7 +14,7 @@ fn restriction(account: &str, at_s: i64, fields: &Value) -> String {
     body.replace(r#""id":"1""#, &format!(r#""id":"{account}""#))
 }
 
-async fn explained(app: &TestApp, id: &str) -> Vec<String> {
+pub(super) async fn explained(app: &TestApp, id: &str) -> Vec<String> {
     let admin = app.caller(Role::Admin).await;
     let timeline = admin
         .get(&format!("/messages/{id}/timeline"))

@@ -7,8 +7,17 @@ use super::*;
 use crate::model::Words;
 
 /// The events of which nobody's failure is a consequence.
-const EXPLAIN_NOTHING: [&str; 20] = [
+const EXPLAIN_NOTHING: [&str; 29] = [
+    "account.ad_account_linked",
     "account.app_installed",
+    "account.auth_price_changed",
+    "account.certification_changed",
+    "account.certification_needed",
+    "account.country_changed",
+    "account.disabled_update",
+    "account.feature_restricted",
+    "account.limits_raised",
+    "account.marketing_terms_signed",
     "account.partner_added",
     "account.price_tier_changed",
     "account.reconnected",

@@ -1,0 +1,160 @@
+//! Notices of errors of a channel: one for each source, code and window, however many errors come.
+//!
+//! As with alerts, the first is told at once and opens a window; what comes within it is stored, and
+//! told with its count when the window is over, which opens the next. The open window stands in the row
+//! of the event that was told last, so it is erased and pruned with it, and a crash loses none.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::account_events::{self, From, lane_key};
+use super::backend;
+use super::writer::Core;
+use crate::model::{About, AccountEvent, ProviderTime, Subscriber};
+use crate::plan::explained::CHANNEL_MS;
+use crate::plan::notice::Notice;
+use crate::store::account_event::AccountEventRecord;
+use crate::store::{Error, Owed};
+
+/// How long errors of one code are gathered after one was told: as long as one explains failures.
+const WINDOW_MS: i64 = CHANNEL_MS;
+
+/// Whether the event is to be told now; an error of a channel opens its window.
+pub(super) fn is_told_now(
+    connection: &Connection,
+    event: &AccountEvent,
+    event_id: i64,
+    from: From<'_>,
+) -> rusqlite::Result<bool> {
+    if event.about != About::Channel {
+        return Ok(true);
+    }
+    let is_open = connection
+        .prepare_cached(
+            "SELECT 1 FROM account_event WHERE notice_until_ms IS NOT NULL AND source_id = ?1 \
+             AND event = ?2",
+        )?
+        .exists(params![from.source_id, event.event])?;
+    if !is_open {
+        open(connection, event_id, from.now_ms)?;
+    }
+    Ok(!is_open)
+}
+
+fn open(connection: &Connection, event_id: i64, now_ms: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE account_event SET notice_until_ms = ?2 WHERE account_event_id = ?1",
+        )?
+        .execute([event_id, now_ms + WINDOW_MS])?;
+    Ok(())
+}
+
+/// Windows that are over; one that is further off was set before the clock was set back.
+const DUE: &str = "SELECT account_event_id, source_id, event FROM account_event \
+     WHERE notice_until_ms IS NOT NULL AND (notice_until_ms <= ?1 OR notice_until_ms > ?2)";
+
+/// The latest error that a window gathered, and how many there are.
+const GATHERED: &str = "SELECT max(account_event_id), count(*) FROM account_event \
+     WHERE account_event_id > ?1 AND source_id = ?2 AND event = ?3 AND about = 'channel'";
+
+impl Core {
+    /// Owes what the windows that are over gathered; the writer looks once a second.
+    pub(super) fn tell_outages(&mut self) -> Result<(), Error> {
+        let now_ms = self.clock.now_ms();
+        let wrap = |error| backend("cannot tell errors of a channel".to_owned(), error);
+        let any = self
+            .connection
+            .prepare_cached(DUE)
+            .and_then(|mut due| due.exists([now_ms, now_ms + WINDOW_MS]))
+            .map_err(wrap)?;
+        if !any {
+            return Ok(());
+        }
+        let subscribers = Arc::clone(&self.subscribers);
+        let owed = self.change("tell errors of a channel", |connection, now_ms| {
+            tell_due(connection, &subscribers, now_ms).map_err(wrap)
+        })?;
+        self.doors.hand_over(owed);
+        Ok(())
+    }
+}
+
+fn tell_due(
+    connection: &Connection,
+    subscribers: &[Arc<Subscriber>],
+    now_ms: i64,
+) -> rusqlite::Result<Vec<(i64, Owed)>> {
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let due: Vec<(i64, i64, String)> = connection
+        .prepare_cached(DUE)?
+        .query_map([now_ms, now_ms + WINDOW_MS], read)?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut owed = Vec::new();
+    for (told_id, source_id, event) in due {
+        connection
+            .prepare_cached(
+                "UPDATE account_event SET notice_until_ms = NULL WHERE account_event_id = ?1",
+            )?
+            .execute([told_id])?;
+        let (latest, count): (Option<i64>, u64) = connection
+            .prepare_cached(GATHERED)?
+            .query_row(params![told_id, source_id, event], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        let Some(latest) = latest else { continue };
+        let found = connection
+            .prepare_cached(&format!(
+                "{} WHERE account_event_id = ?1",
+                account_events::SELECT
+            ))?
+            .query_row([latest], |row| {
+                let first: Option<i64> = row.get("first_event_id")?;
+                Ok((account_events::read(row)?, first.unwrap_or(latest)))
+            })
+            .optional()?;
+        let Some((record, first)) = found else {
+            continue;
+        };
+        open(connection, latest, now_ms)?;
+        let event = event_of(&record);
+        let notice = Notice {
+            event: &event,
+            source: &record.source,
+            at_ms: record.at_ms(),
+            gathered: Some(count),
+        };
+        let told = account_events::owe(connection, &notice, lane_key(first), subscribers, now_ms)?;
+        owed.extend(told);
+    }
+    Ok(owed)
+}
+
+/// An error of a channel as it was told of.
+fn event_of(record: &AccountEventRecord) -> AccountEvent {
+    let record = record.clone();
+    AccountEvent {
+        field: record.field,
+        about: record.about,
+        subject: record.subject,
+        event: record.event,
+        name: record.name,
+        time: ProviderTime {
+            text: record.provider_time,
+            ms: record.provider_time_ms,
+        },
+        text: record.text,
+        remedy: record.remedy,
+        detail: record.detail,
+        error_key: None,
+        template_id: record.template_id,
+        language: record.language,
+        account_id: record.account_id,
+        person: record.person,
+        person_user_id: record.person_user_id,
+        sender: record.sender,
+        sender_id: record.sender_id,
+        ends_at_ms: record.ends_at_ms,
+    }
+}
