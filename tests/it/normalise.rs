@@ -294,6 +294,7 @@ const ACCOUNT_EVENT_KEYS: &[&str] = &[
     "identity_ms",
     "received_at_ms",
     "last_repeat_ms",
+    "notice_until_ms",
 ];
 
 fn messages(app: &TestApp, source: &str) -> Vec<Value> {
