@@ -55,7 +55,17 @@ pub(super) fn read(field: &str, node: &Node, around: Around) -> Vec<AccountEvent
     let Some(field) = field else {
         return Vec::new();
     };
-    // Some relays make a text of it.
+    match node.elements() {
+        Some(all) => all
+            .iter()
+            .flat_map(|one| of_value(field, one, around))
+            .collect(),
+        None => of_value(field, node, around),
+    }
+}
+
+/// The events in a value of this field, of which some relays make a text.
+fn of_value(field: &'static str, node: &Node, around: Around) -> Vec<AccountEvent> {
     let inner = inner_text(node);
     let inner = inner.as_deref().and_then(|text| Node::body(text).ok());
     let node = inner.as_ref().unwrap_or(node);
@@ -65,11 +75,17 @@ pub(super) fn read(field: &str, node: &Node, around: Around) -> Vec<AccountEvent
     }
 }
 
-/// Whether a notice stands in a text that was to be JSON and is none.
-pub(super) fn is_broken_text(field: &str, node: &Node) -> bool {
+/// Whether a notice of which nothing was read may stand in a text: one that was cut, or was made a
+/// text twice.
+pub(super) fn is_unread_text(field: &str, node: &Node) -> bool {
     let is_read = FIELDS.iter().any(|it| it.eq_ignore_ascii_case(field));
-    let inner = node.get("value").as_ref().and_then(inner_text);
-    is_read && inner.is_some_and(|text| Node::body(&text).is_err())
+    let text = node.get("value").and_then(|value| value.string());
+    let may_be_notice = |text: String| match text.trim_start().chars().next() {
+        Some('{') => Node::body(&text).is_err(),
+        Some('"' | '[') => text.contains('{'),
+        _ => false,
+    };
+    is_read && text.is_some_and(may_be_notice)
 }
 
 /// The events in a value of which a relay dropped the field, as far as its members tell which.

@@ -18,8 +18,8 @@ pub(super) fn event_of(
     let word = word.or_else(|| error.details.clone());
     let words = Words::of(EventGroup::Channel, word.unwrap_or_default());
     let (number, number_id) = (&surroundings.sender, &surroundings.sender_id);
-    let named = [number, number_id].into_iter().flatten();
-    let subject = named.cloned().find(|name| has_digit(name));
+    let mut named = [number, number_id].into_iter().flatten();
+    let subject = named.find(|name| has_digit(name)).cloned();
     let event = AccountEvent::new(ERRORS, About::Channel, subject, &words)
         .of_sender(number.clone(), number_id.clone());
     let mut event = event.with_detail([error.title.clone(), error.details.clone()]);

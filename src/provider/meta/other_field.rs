@@ -9,9 +9,9 @@ use super::surroundings::Around;
 use super::{OF_CHANGE, OF_VALUE, Walk, account, field, named, notice};
 use crate::model::AccountEvent;
 
-/// What is said of a `value` that a relay made a text of, and that was cut.
-const BROKEN_TEXT: &str =
-    "value is a text that is no whole JSON: have the relay post the body as it came";
+/// What is said of a `value` that a relay made a text of, and that is not read.
+const UNREAD_TEXT: &str =
+    "value is a text that is not one JSON object: have the relay post the body as it came";
 
 impl Walk {
     /// A value of which a relay made a text: what of it tells of no status is read.
@@ -23,7 +23,7 @@ impl Walk {
                 Some(members) => self.value(&members, &node, around),
                 None => self.unknown(value),
             },
-            (None, Some(Err(_))) => self.unreadable(BROKEN_TEXT.to_owned()),
+            (None, Some(Err(_))) => self.unreadable(UNREAD_TEXT.to_owned()),
             _ => self.unknown(value),
         }
     }
@@ -45,8 +45,8 @@ impl Walk {
             }
             Some(stray) => self.unreadable(stray.reason_in_field(&name)),
             None if is_read => {}
-            None if account::is_broken_text(field, node) => {
-                self.unreadable(BROKEN_TEXT.to_owned());
+            None if account::is_unread_text(field, node) => {
+                self.unreadable(UNREAD_TEXT.to_owned());
             }
             None => self.ignore(name),
         }

@@ -143,7 +143,8 @@ fn a_notice_in_a_text_is_read_and_one_that_was_cut_is_unreadable() {
         change("messages", failing.to_string()),
         ["@channel.error 131000"]
     );
-    let cut = "!value is a text that is no whole JSON: have the relay post the body as it came";
+    let cut =
+        "!value is a text that is not one JSON object: have the relay post the body as it came";
     for (field, whole) in [
         (field, paused.to_string()),
         ("messages", failing.to_string()),
@@ -155,6 +156,12 @@ fn a_notice_in_a_text_is_read_and_one_that_was_cut_is_unreadable() {
         change(field, "paused".to_owned()),
         [format!("(field:{field})")]
     );
+    let twice = serde_json::to_string(&paused.to_string()).unwrap();
+    for text in [twice, format!("[{paused}]")] {
+        assert_eq!(change(field, text), [cut]);
+    }
+    let list = json!({"field": field, "value": [paused, paused]}).to_string();
+    assert_eq!(summary(&list), ["@template.paused PAUSED"; 2]);
     // The control: a status in a text is not read as a report, and not ignored.
     let status = json!({"statuses": [status("a", "read")]}).to_string();
     let told = change("messages", status);
