@@ -70,7 +70,7 @@ impl Trial {
     }
 
     /// Runs the service under load, signals it at that moment and looks at what it left;
-    /// returns how it ended, and how many webhooks it stored and did not answer.
+    /// returns how it ended, and how many webhooks it stored and did not answer at all.
     pub(super) async fn end_at(&mut self, signal: Signal, moment: Moment) -> (ExitStatus, usize) {
         let unanswered = self.traffic.unanswered();
         let from = unanswered.first().copied();
@@ -121,7 +121,7 @@ impl Trial {
     }
 
     /// Checks what the process left and counts where its end fell; returns how many webhooks
-    /// were stored and not answered. `from` is the first webhook this run may have stored.
+    /// were stored and not answered at all. `from` is the first webhook this run may have stored.
     fn take_stock(
         &mut self,
         from: usize,
@@ -154,7 +154,9 @@ impl Trial {
             .iter()
             .filter(of_this_run)
             .partition(|number| holdings.holds(**number));
-        let stored_unanswered = committed.len();
+        let refused = self.traffic.refused();
+        let without_answer = committed.iter().filter(|number| !refused.contains(number));
+        let stored_unanswered = without_answer.count();
         self.tally.count(
             in_flight.len() >= IN_FLIGHT,
             [

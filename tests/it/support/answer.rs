@@ -1,8 +1,10 @@
 //! Requests as a provider or a stranger makes them, and what is answered.
 
+use std::time::Instant;
+
 use reqwest::RequestBuilder;
 
-use super::TestApp;
+use super::{PATIENCE, TestApp};
 
 /// An answer, read whole.
 pub(crate) struct Answer {
@@ -53,6 +55,19 @@ pub(crate) fn post(app: &TestApp, path: &str, body: impl Into<reqwest::Body>) ->
     request
         .header("Content-Type", "application/json")
         .body(body)
+}
+
+/// Fails unless that webhook is taken. A commit that takes too long on a busy machine is answered
+/// 503, and the webhook is sent again, as its provider does, until it is taken.
+pub(crate) async fn check_taken(request: impl Fn() -> RequestBuilder) {
+    let deadline = Instant::now() + PATIENCE;
+    let mut answer = Answer::to(request()).await;
+    if answer.body.contains("storing takes too long") {
+        while answer.status == 503 && Instant::now() < deadline {
+            answer = Answer::to(request()).await;
+        }
+    }
+    assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
 /// A Cloud API body under that signature header.

@@ -72,6 +72,9 @@ struct Books {
     in_flight: HashSet<usize>,
     /// Numbers that were begun and never answered 200.
     unanswered: BTreeSet<usize>,
+    /// Numbers that were answered otherwise since the connections were opened: a machine that is
+    /// busy takes too long to store them.
+    refused: BTreeSet<usize>,
     /// How many were written in full, and answered 200, since the connections were opened.
     sent: usize,
     answered: usize,
@@ -92,6 +95,7 @@ impl Traffic {
             } = &mut *books;
             again.clone_from(unanswered);
             books.in_flight.clear();
+            books.refused.clear();
             (books.sent, books.answered) = (0, 0);
         }
         let mut clients = JoinSet::new();
@@ -116,6 +120,7 @@ impl Traffic {
             stream.write_all(request(number).as_bytes()).await?;
             self.written(number);
             if !answered_200(&mut stream).await? {
+                self.books().refused.insert(number);
                 break;
             }
             self.answered(number);
@@ -173,6 +178,11 @@ impl Traffic {
     /// Those begun and never answered 200.
     pub(crate) fn unanswered(&self) -> BTreeSet<usize> {
         self.books().unanswered.clone()
+    }
+
+    /// Those answered otherwise since the connections were opened.
+    pub(crate) fn refused(&self) -> BTreeSet<usize> {
+        self.books().refused.clone()
     }
 
     /// One more than the highest number begun.
