@@ -47,7 +47,6 @@
 //! - `broadcasts`: many messages sent as one, told of in Botsquad's shape.
 //! - `polling`: a source that sends nothing is asked until nothing is pending, and what changes is told.
 //! - `simulate`: what is played for every kind of source is believed, understood and counted.
-//! - `benchmarks`: the page of figures shows what was measured and nothing else.
 //! - `wal`: the write-ahead log starts over under load, and says who keeps it from doing so.
 //! - `placing`: where the store is looked for, who makes it, and who refuses where none is.
 //! - `standby`: what another responder of the account sent is known, and outranked by the sender's own word.
@@ -65,7 +64,7 @@
 mod account;
 mod alerts;
 mod api;
-mod benchmarks;
+
 mod broadcasts;
 mod changes;
 mod channels;

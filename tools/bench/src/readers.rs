@@ -21,7 +21,7 @@ use super::stage::{Bench, Stage, WAL_LIMIT_MIB};
 use super::stored::{Filling, fill};
 
 /// The queries that analysts find ready.
-static READY: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/schema/queries");
+static READY: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../schema/queries");
 /// What those say that read all messages or reports.
 const FOR_A_COPY: &str = "run it on a copy";
 

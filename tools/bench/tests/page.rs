@@ -6,8 +6,21 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+/// The repository's folder.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
 fn docs() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
+    root().join("docs")
+}
+
+/// The service's binary, beside the benchmark's: `cargo test --workspace` builds both.
+fn service() -> PathBuf {
+    let service = Path::new(env!("CARGO_BIN_EXE_tickrelay-bench")).with_file_name("tickrelay");
+    let remedy = "run the tests with `cargo test --workspace`";
+    assert!(service.is_file(), "{}: {remedy}", service.display());
+    service
 }
 
 /// The committed answers, in the order in which a shell lists them.
@@ -335,7 +348,7 @@ fn the_tests_that_the_page_names_are_there() {
     for name in named {
         let (chapter, claim) = name.rsplit_once("::").unwrap();
         let file = format!("tests/it/{}.rs", chapter.replace("::", "/"));
-        let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&file));
+        let source = fs::read_to_string(root().join(&file));
         let source = source.unwrap_or_else(|error| panic!("{file}: {error}"));
         assert!(source.contains(&format!("fn {claim}(")), "{name}");
     }
@@ -346,7 +359,8 @@ fn the_tests_that_the_page_names_are_there() {
 fn forgetful_service(folder: &Path) -> PathBuf {
     use std::os::unix::fs::PermissionsExt as _;
     let script = folder.join("forgetful");
-    let service = env!("CARGO_BIN_EXE_tickrelay");
+    let service = service();
+    let service = service.display();
     let text = format!(
         "#!/bin/sh\n\
          sed -i 's/\"meta-cloud\"/\"infobip\"/; s/^app_secret.*/unauthenticated = true/; /^verify_token/d' \"$3\"\n\
@@ -360,7 +374,7 @@ fn forgetful_service(folder: &Path) -> PathBuf {
 #[test]
 fn what_is_acknowledged_and_not_in_the_store_is_lost_without_a_subscriber_too() {
     let folder = tempfile::TempDir::new().unwrap();
-    let service = forgetful_service(folder.path());
+    let forgetful = forgetful_service(folder.path());
     let figures = |service: &Path| {
         let answer = Command::new(env!("CARGO_BIN_EXE_tickrelay-bench"))
             .args([
@@ -385,13 +399,13 @@ fn what_is_acknowledged_and_not_in_the_store_is_lost_without_a_subscriber_too() 
         assert_eq!(answer["rows"][0]["figures"]["lost"], 0.0, "{talk}");
         answer["rows"][1]["figures"].clone()
     };
-    let kept = figures(Path::new(env!("CARGO_BIN_EXE_tickrelay")));
+    let kept = figures(&service());
     assert_eq!(
         (&kept["lost"], &kept["refused"]),
         (&0.0.into(), &0.0.into())
     );
     assert!(kept["reports_per_s"].as_f64().unwrap() > 0.0, "{kept}");
-    let forgotten = figures(&service);
+    let forgotten = figures(&forgetful);
     assert_eq!(forgotten["lost"], forgotten["reports"], "{forgotten}");
     assert!(forgotten["reports"].as_f64().unwrap() > 0.0, "{forgotten}");
     assert_eq!(forgotten["reports_per_s"], 0.0, "{forgotten}");
