@@ -101,13 +101,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("actix_http", &["src/web/"]),
     ("actix_server", &["src/web/"]),
     ("actix_service", &["src/web/"]),
-    (
-        "rusqlite",
-        &[
-            "src/store/sqlite.rs",
-            "src/store/sqlite/",
-        ],
-    ),
+    ("rusqlite", &["src/store/sqlite.rs", "src/store/sqlite/"]),
     ("reqwest", &["src/forward/sender.rs", "src/forward/sender/"]),
     ("SystemTime", &["src/clock.rs"]),
 ];

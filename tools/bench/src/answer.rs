@@ -10,17 +10,18 @@ use super::machine::Machine;
 use super::measure::Outcome;
 use super::player::Played;
 use super::process::Usage;
+use super::readers::is_for_a_copy;
 
 /// Counts the changes of what figures mean: answers of an older form are not comparable, and
-/// the page says so ([`super::page`]).
+/// `report` refuses them.
 pub(super) const INSTRUMENTS: u32 = 3;
 
 /// Everything that one run measured.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Answer {
     pub(super) version: String,
-    /// The [`INSTRUMENTS`] it was measured with; 1 had no number.
-    #[serde(default = "first_instruments")]
+    /// The [`INSTRUMENTS`] it was measured with; the first had no number.
+    #[serde(default)]
     pub(super) instruments: u32,
     /// The day it began (UTC).
     pub(super) day: String,
@@ -33,10 +34,6 @@ pub(super) struct Answer {
     pub(super) rows: Vec<Row>,
     /// Scenarios that could not be measured, and why.
     pub(super) failed: Vec<String>,
-}
-
-const fn first_instruments() -> u32 {
-    1
 }
 
 /// One run of a scenario, or of a part of it; figures that do not apply are not there.
@@ -95,6 +92,17 @@ impl Row {
 
     pub(super) fn get(&self, figure: Figure) -> Option<f64> {
         self.figures.get(figure.key).copied()
+    }
+
+    /// The slowest of the ready queries that a running store is asked.
+    pub(super) fn slowest_ready(&mut self) {
+        let asked = self
+            .queries_ms
+            .iter()
+            .filter(|(name, _)| !is_for_a_copy(name));
+        if let Some(slowest) = asked.map(|(_, ms)| *ms).max_by(f64::total_cmp) {
+            self.set(figure::SLOWEST_READY_MS, slowest);
+        }
     }
 
     pub(super) fn acks(&mut self, played: &Played) {

@@ -78,6 +78,7 @@ figures! {
     READY_KILLED_MS = "ready_killed_ms", "ready after kill -9", 0, "the same after `kill -9` while saturated, the worst of three";
     QUERIES = "queries", "queries", 0, "queries that were answered meanwhile";
     SLOWEST_MS = "slowest_ms", "slowest query", 0, "ms that the slowest of them took";
+    SLOWEST_READY_MS = "slowest_ready_ms", "slowest ready query", 0, "ms that the slowest ready query took, those for a copy aside";
     WAL_MIB = "wal_mib", "WAL MiB", 1, "the largest the write-ahead log was";
     WAL_LIMIT_MIB = "wal_limit_mib", "WAL limit MiB", 0, "the configured `wal_limit`";
     ALARM = "alarm", "alarm", 0, "1 when the log named the process that held the write-ahead log";

@@ -19,7 +19,6 @@ mod process;
 mod raw;
 mod readers;
 mod scenario;
-mod shown;
 mod stage;
 mod stored;
 mod subscriber;
@@ -178,8 +177,15 @@ fn report(files: &[PathBuf], notes: Option<&Path>) -> anyhow::Result<()> {
     let read = |file: &PathBuf| -> anyhow::Result<Answer> {
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("cannot read {}", file.display()))?;
-        serde_json::from_str(&text)
-            .with_context(|| format!("{} is no answer of this version", file.display()))
+        let mut answer: Answer = serde_json::from_str(&text)
+            .with_context(|| format!("{} is no answer of this version", file.display()))?;
+        ensure!(
+            answer.instruments == answer::INSTRUMENTS,
+            "{} was measured when figures meant something else: measure again",
+            file.display()
+        );
+        answer.rows.iter_mut().for_each(answer::Row::slowest_ready);
+        Ok(answer)
     };
     let answers: Vec<Answer> = files.iter().map(read).collect::<Result<_, _>>()?;
     let notes = match (notes, files.first()) {

@@ -8,9 +8,8 @@ use super::answer::{Answer, Row};
 use super::figure::{self, Figure};
 use super::floor::Floors;
 use super::readers::is_for_a_copy;
-use super::shown::{Shown, is_old, mark};
 use super::table;
-use super::targets::{Bound, Faults, Sample, ShownBy, TARGETS, Target};
+use super::targets::{Sample, TARGETS, Verdict};
 
 /// Writing into a string cannot fail; what `write!` returns is dropped everywhere here.
 macro_rules! say {
@@ -45,15 +44,6 @@ const COST: &[Figure] = &[
     figure::DISK_PER_REPORT,
 ];
 
-/// What is to be known of answers from before the instruments had the number 3.
-const OLD_INSTRUMENTS: &str = "\
-**Runs that are marked \"earlier instruments\" were made before the columns meant what stands below, and are to be\n\
-taken anew.** In them reports/s are those that were acknowledged, whether they arrived or were stored or not, and\n\
-nothing that comes after the last forward that was waited for is seen. In the first of them transit counts from the\n\
-actual sending; the floor moves its WAL within its committing thread; the windows of `hanging` end before the timeout;\n\
-the outage is a pause, and its memory is compared with that of a process that already held the start of the backlog.\n\
-A scenario that was measured with later instruments too is shown and judged by those alone, and so are the floors.";
-
 /// The whole page.
 pub(super) fn write(answers: &[Answer], notes: &str) -> String {
     let mut page = String::new();
@@ -72,10 +62,7 @@ pub(super) fn write(answers: &[Answer], notes: &str) -> String {
     if answers.iter().any(|answer| !answer.machine.optimised) {
         say!(page, "**Some of these runs were not built for speed.**\n");
     }
-    if answers.iter().any(is_old) {
-        say!(page, "{OLD_INSTRUMENTS}\n");
-    }
-    verdicts(&mut page, &Shown::of(answers, "full"));
+    verdicts(&mut page, &rows_of(answers, "full"));
     runs(&mut page, answers);
     columns(&mut page);
     for (durability, waits) in [
@@ -88,18 +75,20 @@ pub(super) fn write(answers: &[Answer], notes: &str) -> String {
             "commits wait for the operating system (`synchronous=NORMAL`): a power cut may lose the last moments",
         ),
     ] {
-        let shown = Shown::of(answers, durability);
-        if shown.rows.is_empty() {
+        let rows = rows_of(answers, durability);
+        if rows.is_empty() {
             continue;
         }
         say!(page, "## Durability `{durability}`: {waits}\n");
-        floors(&mut page, &shown);
+        let floors = answers.iter().flat_map(|answer| &answer.floors);
+        let floors = floors.filter(|of| of.durability == durability);
+        say_floors(&mut page, &floors.collect::<Vec<_>>());
         say!(page, "### Speed\n");
-        runs_of(&mut page, &shown, SPEED);
+        runs_of(&mut page, &rows, SPEED);
         say!(page, "### Losses and costs\n");
-        runs_of(&mut page, &shown, COST);
-        further(&mut page, &shown);
-        queries(&mut page, &shown.rows);
+        runs_of(&mut page, &rows, COST);
+        further(&mut page, &rows);
+        queries(&mut page, &rows);
     }
     let notes = notes.trim();
     if !notes.is_empty() {
@@ -110,95 +99,47 @@ pub(super) fn write(answers: &[Answer], notes: &str) -> String {
     page
 }
 
-fn verdicts(page: &mut String, shown: &Shown<'_>) {
+fn rows_of<'a>(answers: &'a [Answer], durability: &str) -> Vec<&'a Row> {
+    let rows = answers.iter().flat_map(|answer| &answer.rows);
+    rows.filter(|row| row.durability == durability).collect()
+}
+
+/// The scenarios, in the order in which they were first run.
+fn scenarios<'a>(rows: &[&'a Row]) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for row in rows {
+        if !names.contains(&row.scenario.as_str()) {
+            names.push(&row.scenario);
+        }
+    }
+    names
+}
+
+fn verdicts(page: &mut String, rows: &[&Row]) {
     say!(
         page,
         "## What was to be reached\n\n\
          On two cores, generator and subscribers on the same two, `durability = \"full\"`. The median of the runs\n\
-         decides; what must never happen may not happen in any, and counts as not measured when a run did not look for it.\n\n\
-         | # | measure | wanted | measured | verdict | how close |\n\
-         | --- | --- | --- | --- | --- | --- |"
+         decides; what must never happen may not happen in any, and counts as not measured when a run did not look for it.\n\
+         The part of the memory that hostile clients may take (256 MiB) is held by `faults::clients` and\n\
+         `faults::connections`, tests with controls.\n\n\
+         | # | measure | wanted | measured | verdict |\n\
+         | --- | --- | --- | --- | --- |"
     );
     for target in TARGETS {
-        let (wanted, measured, verdict, close) = verdict(target, shown);
-        let (id, measure) = (target.id, target.measure);
+        let (measured, verdict) = match target.judge(rows) {
+            Verdict::Reached(sample) => (spread(sample, target.digits()), "reached"),
+            Verdict::Missed(sample) => (spread(sample, target.digits()), "**missed**"),
+            Verdict::NotMeasured(figure) => (format!("no figure for {figure}"), "not measured"),
+        };
+        let (id, measure, scenario) = (target.id, target.measure, target.scenario);
+        let wanted = target.bound.describe();
         say!(
             page,
-            "| {id} | {measure} | {wanted} | {measured} | {verdict} | {close} |"
+            "| {id} | {measure} | {wanted} | {measured} (`{scenario}`) | {verdict} |"
         );
     }
     say!(page, "");
-}
-
-fn verdict(target: &Target, shown: &Shown<'_>) -> (String, String, &'static str, String) {
-    match target.shown_by {
-        ShownBy::Tests { names, measure } => {
-            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-            let measured = format!("by tests alone: {measure}: {}", names.join(", "));
-            (String::new(), measured, "tested", String::new())
-        }
-        ShownBy::Queries(bound) => {
-            let sample = Sample::of_queries(shown.rows());
-            judged(&whose(shown, "queries"), bound, sample, 0)
-        }
-        ShownBy::Row(scenario, figure, bound) => {
-            let sample = Sample::in_rows(shown.rows(), scenario, figure);
-            judged(&whose(shown, scenario), bound, sample, figure.digits)
-        }
-        ShownBy::Nothing(scenario, kinds) => {
-            let faults = Faults::in_rows(shown.rows(), scenario, kinds);
-            without(&whose(shown, scenario), faults)
-        }
-    }
-}
-
-/// Where a figure stands.
-fn whose(shown: &Shown<'_>, scenario: &str) -> String {
-    format!("(`{scenario}`{})", shown.mark(scenario))
-}
-
-/// Whether there was nothing that must not happen.
-fn without(whose: &str, faults: Option<Faults>) -> (String, String, &'static str, String) {
-    let (what, verdict) = match faults {
-        None => (String::new(), "not measured"),
-        Some(Faults { found, .. }) if !found.is_empty() => {
-            let found = found.iter().map(|(what, worst)| format!("{what} {worst}"));
-            (found.collect::<Vec<_>>().join(", "), "**missed**")
-        }
-        Some(Faults { unknown, .. }) if !unknown.is_empty() => (
-            format!("no figure for {}", unknown.join(", ")),
-            "not measured",
-        ),
-        Some(_) => ("0".to_owned(), "reached"),
-    };
-    let measured = format!("{what} {whose}");
-    let wanted = "0 in every run".to_owned();
-    (
-        wanted,
-        measured.trim_start().to_owned(),
-        verdict,
-        String::new(),
-    )
-}
-
-fn judged(
-    whose: &str,
-    bound: Bound,
-    sample: Option<Sample>,
-    digits: usize,
-) -> (String, String, &'static str, String) {
-    let wanted = bound.describe();
-    let Some(sample) = sample else {
-        let measured = whose.to_owned();
-        return (wanted, measured, "not measured", String::new());
-    };
-    let measured = format!("{} {whose}", spread(sample, digits));
-    let verdict = if bound.is_met(sample) {
-        "reached"
-    } else {
-        "**missed**"
-    };
-    (wanted, measured, verdict, bound.closeness(sample))
 }
 
 fn runs(page: &mut String, answers: &[Answer]) {
@@ -212,11 +153,10 @@ fn runs(page: &mut String, answers: &[Answer]) {
     for answer in answers {
         say!(
             page,
-            "- `{}`, {}, tickrelay {}{}: {}",
+            "- `{}`, {}, tickrelay {}: {}",
             answer.command,
             answer.day,
             answer.version,
-            mark(is_old(answer)),
             table::machine(&answer.machine)
         );
         for failed in &answer.failed {
@@ -264,18 +204,13 @@ const FLOORS: [Floor; 4] = [
     ),
 ];
 
-fn floors(page: &mut String, shown: &Shown<'_>) {
-    let floors = || shown.floors.iter().copied();
-    if floors().next().is_none() {
+fn say_floors(page: &mut String, floors: &[&Floors]) {
+    if floors.is_empty() {
         return;
     }
-    let mark = mark(shown.are_floors_old);
-    say!(
-        page,
-        "| what the machine does at best{mark} | |\n| --- | ---: |"
-    );
+    say!(page, "| what the machine does at best | |\n| --- | ---: |");
     for (name, value) in FLOORS {
-        if let Some(sample) = Sample::of(floors().map(value)) {
+        if let Some(sample) = Sample::of(floors.iter().copied().map(value)) {
             say!(page, "| {name} | {} |", spread(sample, 0));
         }
     }
@@ -288,7 +223,7 @@ fn floors(page: &mut String, shown: &Shown<'_>) {
 }
 
 /// A table: one line for each scenario, its runs together.
-fn runs_of(page: &mut String, shown: &Shown<'_>, figures: &[Figure]) {
+fn runs_of(page: &mut String, rows: &[&Row], figures: &[Figure]) {
     let titles = figures.iter().map(|figure| figure.title);
     say!(
         page,
@@ -296,16 +231,15 @@ fn runs_of(page: &mut String, shown: &Shown<'_>, figures: &[Figure]) {
         titles.collect::<Vec<_>>().join(" | ")
     );
     say!(page, "| --- | ---: |{}", " ---: |".repeat(figures.len()));
-    for scenario in shown.scenarios() {
-        let of_it = || shown.rows().filter(|row| row.scenario == scenario);
+    for scenario in scenarios(rows) {
+        let of_it = || rows.iter().filter(|row| row.scenario == scenario);
         let cells = figures.iter().map(|figure| {
-            let sample = Sample::in_rows(of_it(), scenario, *figure);
+            let sample = Sample::of(of_it().filter_map(|row| row.get(*figure)));
             sample.map_or_else(String::new, |sample| spread(sample, figure.digits))
         });
         say!(
             page,
-            "| {scenario}{} | {} | {} |",
-            shown.mark(scenario),
+            "| {scenario} | {} | {} |",
             of_it().count(),
             cells.collect::<Vec<_>>().join(" | ")
         );
@@ -314,18 +248,18 @@ fn runs_of(page: &mut String, shown: &Shown<'_>, figures: &[Figure]) {
 }
 
 /// What only some scenarios have.
-fn further(page: &mut String, shown: &Shown<'_>) {
-    let is_shown = |figure: &&Figure| {
-        let mut shown = SPEED.iter().chain(COST);
-        !shown.any(|shown| shown.key == figure.key)
+fn further(page: &mut String, rows: &[&Row]) {
+    let is_common = |figure: &&Figure| {
+        let mut common = SPEED.iter().chain(COST);
+        common.any(|common| common.key == figure.key)
     };
     let mut lines = String::new();
-    for scenario in shown.scenarios() {
-        let mark = shown.mark(scenario);
-        for figure in figure::ALL.iter().filter(is_shown) {
-            if let Some(sample) = Sample::in_rows(shown.rows(), scenario, *figure) {
+    for scenario in scenarios(rows) {
+        for figure in figure::ALL.iter().filter(|figure| !is_common(figure)) {
+            let of_it = rows.iter().filter(|row| row.scenario == scenario);
+            if let Some(sample) = Sample::of(of_it.filter_map(|row| row.get(*figure))) {
                 let (title, value) = (figure.title, spread(sample, figure.digits));
-                say!(lines, "| {scenario}{mark} | {title} | {value} |");
+                say!(lines, "| {scenario} | {title} | {value} |");
             }
         }
     }
@@ -335,8 +269,8 @@ fn further(page: &mut String, shown: &Shown<'_>) {
             "### Further figures\n\n| scenario | figure | value |\n| --- | --- | ---: |\n{lines}"
         );
     }
-    let mut notes: Vec<String> = shown
-        .rows()
+    let mut notes: Vec<String> = rows
+        .iter()
         .filter(|row| !row.note.is_empty())
         .map(|row| format!("- {}: {}", row.scenario, row.note))
         .collect();

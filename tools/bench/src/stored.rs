@@ -210,6 +210,7 @@ fn queries(stage: &mut Stage<'_>) -> anyhow::Result<Row> {
     row.set(figure::QUERIES, count(read.queries));
     row.set(figure::SLOWEST_MS, read.slowest_ms());
     row.queries_ms = read.by_name;
+    row.slowest_ready();
     Ok(row)
 }
 

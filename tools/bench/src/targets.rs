@@ -5,33 +5,18 @@
 
 use super::answer::Row;
 use super::figure::{self, Figure};
-use super::readers::is_for_a_copy;
 
-/// One condition of a target.
+/// One condition of a target: figures of a scenario, and what is wanted of them.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) id: &'static str,
     pub(super) measure: &'static str,
-    pub(super) shown_by: ShownBy,
+    pub(super) scenario: &'static str,
+    figures: &'static [Figure],
+    pub(super) bound: Bound,
 }
 
-/// Where the answer comes from.
-#[derive(Debug)]
-pub(super) enum ShownBy {
-    /// A figure of a row.
-    Row(&'static str, Figure, Bound),
-    /// Figures of a row that are 0 in every run; it says nothing when one of them is not there.
-    Nothing(&'static str, &'static [Figure]),
-    /// The slowest ready query that is asked of the running store, ms.
-    Queries(Bound),
-    /// Tests, which fail when it does not hold, and what they measure.
-    Tests {
-        names: &'static [&'static str],
-        measure: &'static str,
-    },
-}
-
-/// How a figure is compared.
+/// How figures are compared.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Bound {
     /// The median over the runs is at least this.
@@ -40,9 +25,20 @@ pub(super) enum Bound {
     AtMost(f64),
     /// Every run has at least this.
     Always(f64),
+    /// It is 0 in every run.
+    Never,
 }
 
-use Bound::{Always, AtLeast, AtMost};
+use Bound::{Always, AtLeast, AtMost, Never};
+
+/// Whether a target was reached.
+#[derive(Debug, PartialEq)]
+pub(super) enum Verdict {
+    Reached(Sample),
+    Missed(Sample),
+    /// No run has this figure, or some run that should have it.
+    NotMeasured(&'static str),
+}
 
 /// What is not to happen where nothing fails.
 const FAULTS: &[Figure] = &[
@@ -64,108 +60,55 @@ const OUTAGE_FAULTS: &[Figure] = &[
 /// And where the service is killed, so that webhooks break.
 const KILL_FAULTS: &[Figure] = &[figure::LOST, figure::UNSTORED];
 
-const fn row(
-    id: &'static str,
-    measure: &'static str,
-    scenario: &'static str,
-    figure: Figure,
-    bound: Bound,
-) -> Target {
-    Target {
-        id,
-        measure,
-        shown_by: ShownBy::Row(scenario, figure, bound),
-    }
-}
-
-const fn nothing(
-    id: &'static str,
-    measure: &'static str,
-    scenario: &'static str,
-    faults: &'static [Figure],
-) -> Target {
-    Target {
-        id,
-        measure,
-        shown_by: ShownBy::Nothing(scenario, faults),
-    }
-}
-
-/// The tests that hold a hostile client's part of the memory: huge bodies, idle connections and
-/// endless heads, what is no HTTP, thousands of connections that each hold what they may; the
-/// controls stand last.
-const HOSTILE_CLIENTS: &[&str] = &[
-    "faults::clients::many_huge_bodies_at_once_take_a_bounded_part_of_the_memory",
-    "faults::clients::idle_connections_and_endless_heads_are_cut_and_hold_nobody_up",
-    "faults::clients::what_is_no_http_is_never_answered_200_and_never_stored",
-    "faults::connections::unfinished_heads_of_thousands_take_a_bounded_part_of_the_memory",
-    "faults::connections::heads_of_many_headers_whose_bodies_never_come_are_bounded",
-    "faults::connections::unfinished_bodies_of_thousands_are_bounded",
-    "faults::connections::bodies_that_arrive_whole_and_are_refused_leave_nothing_behind",
-    "faults::connections::answers_that_nobody_reads_are_bounded_and_so_is_what_is_sent_all_the_same",
-    "faults::clients::a_larger_share_for_bodies_is_caught_by_the_same_measurement",
-    "faults::clients::a_server_that_never_cuts_is_caught_by_the_same_clients",
-    "faults::unbounded::a_server_without_the_bounds_is_caught_by_each_of_the_thousands",
-];
+/// The slowest ready query that is asked of the running store.
+const QUERY: &[Figure] = &[figure::SLOWEST_READY_MS];
 
 /// The conditions, in the order of the page.
 #[rustfmt::skip]
 pub(super) const TARGETS: &[Target] = &[
-    row("P1", "received, stored and forwarded, saturated, one subscriber: reports/s", "closed-256", figure::REPORTS_PER_S, AtLeast(12_000.0)),
-    nothing("P1", "refused, lost, unstored, repeated, reordered", "closed-256", FAULTS),
-    row("P2", "ingest alone, 256 connections: % of the raw group-commit floor", "ingest-256", figure::FLOOR_PERCENT, AtLeast(35.0)),
-    nothing("P2", "refused, lost, unstored", "ingest-256", INGEST_FAULTS),
-    row("P3", "batches of 1000: reports/s stored", "batch-1000", figure::REPORTS_PER_S, AtLeast(40_000.0)),
-    nothing("P3", "refused, lost, unstored", "batch-1000", INGEST_FAULTS),
-    row("P4", "3000/s, empty store: ack p50, ms", "open-3000", figure::ACK_P50_MS, AtMost(3.0)),
-    row("P4", "3000/s, empty store: ack p99, ms", "open-3000", figure::ACK_P99_MS, AtMost(20.0)),
-    row("P4", "3000/s, empty store: how long, s", "open-3000", figure::WINDOW_S, Always(60.0)),
-    nothing("P4", "3000/s, empty store: refused, lost, unstored, repeated, reordered", "open-3000", FAULTS),
-    row("P4", "3000/s, filled store: ack p50, ms", "stored-3000", figure::ACK_P50_MS, AtMost(3.0)),
-    row("P4", "3000/s, filled store: ack p99, ms", "stored-3000", figure::ACK_P99_MS, AtMost(50.0)),
-    row("P4", "3000/s, filled store: how long, s", "stored-3000", figure::WINDOW_S, Always(60.0)),
-    nothing("P4", "3000/s, filled store: refused, lost, unstored, repeated, reordered", "stored-3000", FAULTS),
-    row("P4", "filled store: reports in it", "stored-3000", figure::STORED, Always(5_000_000.0)),
-    row("P5", "200/s: receive to subscriber p50, ms", "open-200", figure::TRANSIT_P50_MS, AtMost(1.5)),
-    row("P5", "200/s: receive to subscriber p99, ms", "open-200", figure::TRANSIT_P99_MS, AtMost(5.0)),
-    nothing("P5", "refused, lost, unstored, repeated, reordered", "open-200", FAULTS),
-    row("P6", "as P1 on the filled store: reports/s", "stored-256", figure::REPORTS_PER_S, AtLeast(8_000.0)),
-    row("P6", "filled store: reports in it", "stored-256", figure::STORED, Always(5_000_000.0)),
-    nothing("P6", "refused, lost, unstored, repeated, reordered", "stored-256", FAULTS),
-    row("P7", "resident memory, idle: MiB", "closed-256", figure::IDLE_MIB, AtMost(12.0)),
-    row("P7", "resident memory at P1: MiB", "closed-256", figure::PEAK_MIB, AtMost(90.0)),
-    row("P7", "resident memory that a backlog adds: MiB", "outage", figure::BACKLOG_MIB, AtMost(30.0)),
-    Target {
-        id: "P7",
-        measure: "resident memory under every hostile client: <= 256 MiB",
-        shown_by: ShownBy::Tests {
-            names: HOSTILE_CLIENTS,
-            measure: "each starts the true binary, in the profile the tests are built with, and reads that process's peak (`VmHWM`) when the clients are through; 10 000 connections are in the long form (`FAULTS=long`)",
-        },
-    },
-    row("P8", "one of ten hanging: the others' median p99, ratio", "hanging", figure::OTHERS_RATIO, AtMost(1.2)),
-    row("P8", "pairs of windows", "hanging", figure::PAIRS, Always(10.0)),
-    row("P8", "attempts that had timed out in each window", "hanging", figure::TIMEOUTS, Always(1.0)),
-    nothing("P8", "refused, lost, unstored, repeated, reordered", "hanging", FAULTS),
-    row("P9", "backlog after an outage: forwards in it", "outage", figure::BACKLOG, Always(1_000_000.0)),
-    row("P9", "backlog after an outage: drained per second", "outage", figure::FORWARDS_PER_S, AtLeast(5_000.0)),
-    row("P9", "ack p99 of the 200/s that come meanwhile, ms", "outage", figure::ACK_P99_MS, AtMost(20.0)),
-    nothing("P9", "refused, lost, unstored, reordered", "outage", OUTAGE_FAULTS),
-    row("P10", "ready after a clean stop, ms", "ready", figure::READY_CLEAN_MS, AtMost(1_000.0)),
-    row("P10", "ready after `kill -9` under load, ms", "ready", figure::READY_KILLED_MS, AtMost(1_000.0)),
-    row("P10", "the store's file, MB", "ready", figure::STORE_MB, Always(5_000.0)),
-    nothing("P10", "lost by the kills, unstored", "ready", KILL_FAULTS),
-    row("P11", "a reading transaction left open: WAL within its limit, or the reader named", "pinned", figure::WAL_HELD, Always(1.0)),
-    row("P11", "ack p99 meanwhile, ms", "pinned", figure::ACK_P99_MS, AtMost(100.0)),
-    row("P11", "how long it was left open, s", "pinned", figure::WINDOW_S, Always(600.0)),
-    nothing("P11", "refused, lost, unstored, repeated, reordered", "pinned", FAULTS),
-    row("P12", "filled store: reports in it", "queries", figure::STORED, Always(5_000_000.0)),
-    nothing("P12", "refused, lost, unstored, repeated, reordered", "queries", FAULTS),
-    Target {
-        id: "P12",
-        measure: "the slowest ready query that is not for a copy, beside 3000/s on the filled store, ms",
-        shown_by: ShownBy::Queries(AtMost(1_000.0)),
-    },
+    Target { id: "P1", measure: "received, stored and forwarded, saturated, one subscriber: reports/s", scenario: "closed-256", figures: &[figure::REPORTS_PER_S], bound: AtLeast(12_000.0) },
+    Target { id: "P1", measure: "refused, lost, unstored, repeated, reordered", scenario: "closed-256", figures: FAULTS, bound: Never },
+    Target { id: "P2", measure: "ingest alone, 256 connections: % of the raw group-commit floor", scenario: "ingest-256", figures: &[figure::FLOOR_PERCENT], bound: AtLeast(35.0) },
+    Target { id: "P2", measure: "refused, lost, unstored", scenario: "ingest-256", figures: INGEST_FAULTS, bound: Never },
+    Target { id: "P3", measure: "batches of 1000: reports/s stored", scenario: "batch-1000", figures: &[figure::REPORTS_PER_S], bound: AtLeast(40_000.0) },
+    Target { id: "P3", measure: "refused, lost, unstored", scenario: "batch-1000", figures: INGEST_FAULTS, bound: Never },
+    Target { id: "P4", measure: "3000/s, empty store: ack p50, ms", scenario: "open-3000", figures: &[figure::ACK_P50_MS], bound: AtMost(3.0) },
+    Target { id: "P4", measure: "3000/s, empty store: ack p99, ms", scenario: "open-3000", figures: &[figure::ACK_P99_MS], bound: AtMost(20.0) },
+    Target { id: "P4", measure: "3000/s, empty store: how long, s", scenario: "open-3000", figures: &[figure::WINDOW_S], bound: Always(60.0) },
+    Target { id: "P4", measure: "3000/s, empty store: refused, lost, unstored, repeated, reordered", scenario: "open-3000", figures: FAULTS, bound: Never },
+    Target { id: "P4", measure: "3000/s, filled store: ack p50, ms", scenario: "stored-3000", figures: &[figure::ACK_P50_MS], bound: AtMost(3.0) },
+    Target { id: "P4", measure: "3000/s, filled store: ack p99, ms", scenario: "stored-3000", figures: &[figure::ACK_P99_MS], bound: AtMost(50.0) },
+    Target { id: "P4", measure: "3000/s, filled store: how long, s", scenario: "stored-3000", figures: &[figure::WINDOW_S], bound: Always(60.0) },
+    Target { id: "P4", measure: "3000/s, filled store: refused, lost, unstored, repeated, reordered", scenario: "stored-3000", figures: FAULTS, bound: Never },
+    Target { id: "P4", measure: "filled store: reports in it", scenario: "stored-3000", figures: &[figure::STORED], bound: Always(5_000_000.0) },
+    Target { id: "P5", measure: "200/s: receive to subscriber p50, ms", scenario: "open-200", figures: &[figure::TRANSIT_P50_MS], bound: AtMost(1.5) },
+    Target { id: "P5", measure: "200/s: receive to subscriber p99, ms", scenario: "open-200", figures: &[figure::TRANSIT_P99_MS], bound: AtMost(5.0) },
+    Target { id: "P5", measure: "refused, lost, unstored, repeated, reordered", scenario: "open-200", figures: FAULTS, bound: Never },
+    Target { id: "P6", measure: "as P1 on the filled store: reports/s", scenario: "stored-256", figures: &[figure::REPORTS_PER_S], bound: AtLeast(8_000.0) },
+    Target { id: "P6", measure: "filled store: reports in it", scenario: "stored-256", figures: &[figure::STORED], bound: Always(5_000_000.0) },
+    Target { id: "P6", measure: "refused, lost, unstored, repeated, reordered", scenario: "stored-256", figures: FAULTS, bound: Never },
+    Target { id: "P7", measure: "resident memory, idle: MiB", scenario: "closed-256", figures: &[figure::IDLE_MIB], bound: AtMost(16.0) },
+    Target { id: "P7", measure: "resident memory at P1: MiB", scenario: "closed-256", figures: &[figure::PEAK_MIB], bound: AtMost(90.0) },
+    Target { id: "P7", measure: "resident memory that a backlog adds: MiB", scenario: "outage", figures: &[figure::BACKLOG_MIB], bound: AtMost(30.0) },
+    Target { id: "P8", measure: "one of ten hanging: the others' median p99, ratio", scenario: "hanging", figures: &[figure::OTHERS_RATIO], bound: AtMost(1.2) },
+    Target { id: "P8", measure: "pairs of windows", scenario: "hanging", figures: &[figure::PAIRS], bound: Always(10.0) },
+    Target { id: "P8", measure: "attempts that had timed out in each window", scenario: "hanging", figures: &[figure::TIMEOUTS], bound: Always(1.0) },
+    Target { id: "P8", measure: "refused, lost, unstored, repeated, reordered", scenario: "hanging", figures: FAULTS, bound: Never },
+    Target { id: "P9", measure: "backlog after an outage: forwards in it", scenario: "outage", figures: &[figure::BACKLOG], bound: Always(1_000_000.0) },
+    Target { id: "P9", measure: "backlog after an outage: drained per second", scenario: "outage", figures: &[figure::FORWARDS_PER_S], bound: AtLeast(5_000.0) },
+    Target { id: "P9", measure: "ack p99 of the 200/s that come meanwhile, ms", scenario: "outage", figures: &[figure::ACK_P99_MS], bound: AtMost(20.0) },
+    Target { id: "P9", measure: "refused, lost, unstored, reordered", scenario: "outage", figures: OUTAGE_FAULTS, bound: Never },
+    Target { id: "P10", measure: "ready after a clean stop, ms", scenario: "ready", figures: &[figure::READY_CLEAN_MS], bound: AtMost(1_000.0) },
+    Target { id: "P10", measure: "ready after `kill -9` under load, ms", scenario: "ready", figures: &[figure::READY_KILLED_MS], bound: AtMost(1_000.0) },
+    Target { id: "P10", measure: "the store's file, MB", scenario: "ready", figures: &[figure::STORE_MB], bound: Always(5_000.0) },
+    Target { id: "P10", measure: "lost by the kills, unstored", scenario: "ready", figures: KILL_FAULTS, bound: Never },
+    Target { id: "P11", measure: "a reading transaction left open: WAL within its limit, or the reader named", scenario: "pinned", figures: &[figure::WAL_HELD], bound: Always(1.0) },
+    Target { id: "P11", measure: "ack p99 meanwhile, ms", scenario: "pinned", figures: &[figure::ACK_P99_MS], bound: AtMost(100.0) },
+    Target { id: "P11", measure: "how long it was left open, s", scenario: "pinned", figures: &[figure::WINDOW_S], bound: Always(600.0) },
+    Target { id: "P11", measure: "refused, lost, unstored, repeated, reordered", scenario: "pinned", figures: FAULTS, bound: Never },
+    Target { id: "P12", measure: "filled store: reports in it", scenario: "queries", figures: &[figure::STORED], bound: Always(5_000_000.0) },
+    Target { id: "P12", measure: "refused, lost, unstored, repeated, reordered", scenario: "queries", figures: FAULTS, bound: Never },
+    Target { id: "P12", measure: "the slowest ready query that is not for a copy, beside 3000/s on the filled store, ms", scenario: "queries", figures: QUERY, bound: AtMost(1_000.0) },
 ];
 
 /// The runs of one figure.
@@ -189,69 +132,41 @@ impl Sample {
             high,
         })
     }
-
-    /// The slowest ready query of each run, those aside that are to be run on a copy.
-    pub(super) fn of_queries<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Option<Self> {
-        let slowest = |row: &Row| {
-            let asked = row
-                .queries_ms
-                .iter()
-                .filter(|(name, _)| !is_for_a_copy(name));
-            asked.map(|(_, ms)| *ms).max_by(f64::total_cmp)
-        };
-        Self::of(rows.into_iter().filter_map(slowest))
-    }
-
-    /// That figure in the runs of that scenario.
-    pub(super) fn in_rows<'a>(
-        rows: impl IntoIterator<Item = &'a Row>,
-        scenario: &str,
-        figure: Figure,
-    ) -> Option<Self> {
-        let runs = rows.into_iter().filter(|row| row.scenario == scenario);
-        Self::of(runs.filter_map(|row| row.get(figure)))
-    }
 }
 
-/// Faults in the runs of one scenario.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Faults {
-    /// Which there were, and how many in the worst run.
-    pub(super) found: Vec<(&'static str, f64)>,
-    /// Which were not looked for in some run.
-    pub(super) unknown: Vec<&'static str>,
-}
+impl Target {
+    /// Digits behind the point that its figures are shown with.
+    pub(super) fn digits(&self) -> usize {
+        self.figures.first().map_or(0, |figure| figure.digits)
+    }
 
-impl Faults {
-    /// Of these kinds; `None` when there is no run.
-    pub(super) fn in_rows<'a>(
-        rows: impl IntoIterator<Item = &'a Row>,
-        scenario: &str,
-        kinds: &'static [Figure],
-    ) -> Option<Self> {
-        let rows = rows.into_iter().filter(|row| row.scenario == scenario);
-        let runs: Vec<&Row> = rows.collect();
-        let mut faults = Self::default();
-        for kind in kinds {
-            let counts = || runs.iter().map(|row| row.get(*kind));
-            let worst = counts().flatten().fold(0.0, f64::max);
-            if worst > 0.0 {
-                faults.found.push((kind.title, worst));
+    /// Of all runs with `durability = "full"`.
+    pub(super) fn judge(&self, rows: &[&Row]) -> Verdict {
+        let mut worst: Option<Sample> = None;
+        for figure in self.figures {
+            let runs = rows.iter().filter(|row| row.scenario == self.scenario);
+            let values: Option<Vec<f64>> = runs.map(|row| row.get(*figure)).collect();
+            let Some(sample) = values.and_then(|values| Sample::of(values.into_iter())) else {
+                return Verdict::NotMeasured(figure.title);
+            };
+            if !self.bound.is_met(sample) {
+                return Verdict::Missed(sample);
             }
-            if counts().any(|count| count.is_none()) {
-                faults.unknown.push(kind.title);
-            }
+            worst = worst
+                .filter(|worst| worst.high >= sample.high)
+                .or(Some(sample));
         }
-        (!runs.is_empty()).then_some(faults)
+        worst.map_or(Verdict::NotMeasured(self.measure), Verdict::Reached)
     }
 }
 
 impl Bound {
-    pub(super) fn is_met(self, sample: Sample) -> bool {
+    fn is_met(self, sample: Sample) -> bool {
         match self {
             AtLeast(bound) => sample.median >= bound,
             AtMost(bound) => sample.median <= bound,
             Always(bound) => sample.low >= bound,
+            Never => sample.high <= 0.0,
         }
     }
 
@@ -260,15 +175,7 @@ impl Bound {
             AtLeast(bound) => format!(">= {bound}"),
             AtMost(bound) => format!("<= {bound}"),
             Always(bound) => format!(">= {bound} in every run"),
-        }
-    }
-
-    /// The median as a share of the bound.
-    pub(super) fn closeness(self, sample: Sample) -> String {
-        match self {
-            AtLeast(bound) => format!("{:.0} % of what is asked", 100.0 * sample.median / bound),
-            AtMost(bound) => format!("{:.0} % of what is allowed", 100.0 * sample.median / bound),
-            Always(bound) => format!("{:.0} % of what is asked", 100.0 * sample.low / bound),
+            Never => "0 in every run".to_owned(),
         }
     }
 }
@@ -277,35 +184,61 @@ impl Bound {
 mod tests {
     use super::*;
 
+    fn verdict(bound: Bound, runs: &[&[(Figure, f64)]]) -> Verdict {
+        let runs: Vec<Row> = runs
+            .iter()
+            .map(|figures| {
+                let mut row = Row::new("a");
+                for (figure, value) in *figures {
+                    row.set(*figure, *value);
+                }
+                row
+            })
+            .collect();
+        let figures = match bound {
+            Never => KILL_FAULTS,
+            _ => &[figure::LOST],
+        };
+        let target = Target {
+            id: "P1",
+            measure: "a",
+            scenario: "a",
+            figures,
+            bound,
+        };
+        target.judge(&runs.iter().collect::<Vec<_>>())
+    }
+
     #[test]
     fn the_median_decides_but_what_is_asked_of_every_run_is() {
-        let sample = |values: &[f64]| Sample::of(values.iter().copied()).unwrap();
-        assert!(AtLeast(10.0).is_met(sample(&[4.0, 30.0, 10.0])));
-        assert!(!AtLeast(10.0).is_met(sample(&[4.0, 15.0])));
-        assert!(AtMost(10.0).is_met(sample(&[4.0, 30.0, 10.0])));
-        assert!(!AtMost(10.0).is_met(sample(&[11.0])));
-        assert!(Always(10.0).is_met(sample(&[10.0, 11.0])));
-        assert!(!Always(10.0).is_met(sample(&[11.0, 9.0, 12.0])));
-        assert_eq!(Sample::of(std::iter::empty()), None);
+        let check = |bound, values: &[f64]| {
+            let runs: Vec<_> = values
+                .iter()
+                .map(|value| vec![(figure::LOST, *value)])
+                .collect();
+            let runs: Vec<&[_]> = runs.iter().map(Vec::as_slice).collect();
+            matches!(verdict(bound, &runs), Verdict::Reached(_))
+        };
+        assert!(check(AtLeast(10.0), &[4.0, 30.0, 10.0]));
+        assert!(!check(AtLeast(10.0), &[4.0, 15.0]));
+        assert!(check(AtMost(10.0), &[4.0, 30.0, 10.0]));
+        assert!(!check(AtMost(10.0), &[11.0]));
+        assert!(check(Always(10.0), &[10.0, 11.0]));
+        assert!(!check(Always(10.0), &[11.0, 9.0, 12.0]));
     }
 
     #[test]
     fn a_fault_counts_in_any_run_and_none_is_taken_for_granted() {
-        let run = |figures: &[(Figure, f64)]| {
-            let mut row = Row::new("a");
-            for (figure, value) in figures {
-                row.set(*figure, *value);
-            }
-            row
+        let lost = |lost| [(figure::LOST, lost), (figure::UNSTORED, 0.0)];
+        let well = verdict(Never, &[&lost(0.0), &lost(0.0)]);
+        assert!(matches!(well, Verdict::Reached(_)), "{well:?}");
+        let Verdict::Missed(sample) = verdict(Never, &[&lost(0.0), &lost(3.0), &lost(2.0)]) else {
+            panic!("three were lost");
         };
-        let lost = |lost| run(&[(figure::LOST, lost), (figure::UNSTORED, 0.0)]);
-        let faults = |rows: &[Row]| Faults::in_rows(rows, "a", KILL_FAULTS);
-        assert_eq!(faults(&[]), None);
-        assert_eq!(faults(&[lost(0.0), lost(0.0)]), Some(Faults::default()));
-        let found = faults(&[lost(0.0), lost(3.0), lost(2.0)]).unwrap();
-        assert_eq!(found.found, [("lost", 3.0)]);
-        let unknown = faults(&[lost(0.0), run(&[(figure::LOST, 0.0)])]).unwrap();
-        assert_eq!(unknown.unknown, ["unstored"]);
+        assert!((sample.high - 3.0).abs() < f64::EPSILON);
+        let unknown = verdict(Never, &[&lost(0.0), &[(figure::LOST, 0.0)]]);
+        assert_eq!(unknown, Verdict::NotMeasured("unstored"));
+        assert_eq!(verdict(Never, &[]), Verdict::NotMeasured("lost"));
     }
 
     #[test]
