@@ -52,7 +52,7 @@ const DEFAULT_FILE: &str = "tickrelay.toml";
 /// The exit code after a [`Loss`] of the store, for what supervises the service: `EX_SOFTWARE`.
 const STORE_LOST: u8 = 70;
 
-/// Relays the ticks of WhatsApp messages from the providers to whoever needs them.
+/// Relays the ticks (delivery statuses) of WhatsApp messages from the providers to your systems.
 #[derive(Debug, Parser)]
 #[command(name = "tickrelay", version, propagate_version = true)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
@@ -71,52 +71,52 @@ enum Command {
     Demo(demo::Demo),
     /// Write a starter configuration with generated secrets
     Init(init::Init),
-    /// Look at the configuration
+    /// Check, show and explain the configuration
     #[command(subcommand)]
     Config(config::Verb),
-    /// Say who is told of what, and where
+    /// Manage subscribers (callback URLs)
     #[command(subcommand)]
     Subscriber(subscriber::Verb),
-    /// Find out what became of a message
+    /// Find messages, show their timelines, register sends
     #[command(subcommand)]
     Message(message::Verb),
-    /// Look at the providers' requests as they came
+    /// Show the webhooks that providers sent
     #[command(subcommand)]
     Webhook(webhook::Verb),
-    /// Look at what is owed to subscribers, and owe it again
+    /// Show forwards to subscribers and send them again
     #[command(subcommand)]
     Forward(forward::Verb),
-    /// Look at how each try at a subscriber ended
+    /// Show delivery attempts
     #[command(subcommand)]
     Attempt(attempt::Verb),
-    /// See where providers send to, and what came
+    /// Show sources: webhook URLs and their traffic
     #[command(subcommand)]
     Source(source::Verb),
-    /// See what providers say of the account, its templates and numbers
+    /// Show account events: notices about accounts, templates and numbers
     #[command(subcommand)]
     Account(account::Verb),
-    /// Watch and stop what `forward retry --subscriber` began
+    /// Show and cancel replays that `forward retry --subscriber` started
     #[command(subcommand)]
     Replay(replay::Verb),
-    /// Look at what is asked for at sources that send nothing, and ask for more
+    /// Show broadcasts that are polled, and poll more
     #[command(subcommand)]
     Broadcast(broadcast::Verb),
-    /// Keep the bodies that texts of registered messages are rendered from
+    /// Manage the message templates that texts are rendered from
     #[command(subcommand)]
     Template(template::Verb),
-    /// Say who may use the management API, and what for
+    /// Manage API tokens and their roles
     #[command(subcommand)]
     Token(token::Verb),
-    /// Rotate the key that seals secrets
+    /// Show and rotate the keys that seal secrets
     #[command(subcommand)]
     Key(key::Verb),
-    /// Parse stored requests again, after an upgrade that understands more
+    /// Parse stored webhooks again after an upgrade
     Reprocess(reprocess::Reprocess),
-    /// Remove a person from the store, for good
+    /// Erase a person from the store
     Erase(erase::Erase),
-    /// Say in plain words what an error code means
+    /// Explain an error code
     Explain(explain::Explain),
-    /// Send invented, signed webhooks to a running service, to test or to size it
+    /// Send invented, signed webhooks to a running service
     Simulate(simulate::Simulate),
 }
 

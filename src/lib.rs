@@ -1,4 +1,4 @@
-//! tickrelay relays the ticks of WhatsApp messages from the providers to whoever needs them.
+//! tickrelay relays the ticks of WhatsApp messages from the providers to your systems.
 //!
 //! The line through the house, in reading order: [`config`] says who may send, a webhook's
 //! bytes come in over [`web`], [`receive`] hands them to the [`provider`] that says what they

@@ -20,7 +20,7 @@ const LIST: &str = "broadcasts";
 /// The verbs of `broadcast`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Ask for a broadcast from now on, until nothing in it is pending
+    /// Poll a broadcast until nothing in it is pending
     Poll(Poll),
     /// List broadcasts with how their messages stand and how polling goes, the newest first
     List(List),

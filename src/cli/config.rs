@@ -17,11 +17,11 @@ use crate::store::{Found, Reader, absolute};
 /// The verbs of `config`.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub(super) enum Verb {
-    /// Say what is wrong or odd in the configuration; exit 1 when it cannot be used
+    /// Check the configuration; exit 1 when it cannot be used
     Check,
-    /// Print the configuration as it is understood, secrets masked, with who decided what
+    /// Print the effective configuration, secrets masked, with the origin of each setting
     Show,
-    /// Print a file with every setting, its default and what it means
+    /// Print a file with every setting, its default and its meaning
     Example,
 }
 

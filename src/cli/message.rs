@@ -31,11 +31,11 @@ const LIST: &str = "messages";
 /// The verbs of `message`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Say in one sentence what became of a message, then show its timeline
+    /// Show what became of a message: one sentence, then its timeline
     Show(Show),
     /// List messages, the newest first; ! marks a delivery that a failure contradicts
     List(List),
-    /// Tell of messages that were sent: their text, type, numbers, template, broadcast
+    /// Register sent messages: text, type, numbers, template, broadcast
     Register(register::Register),
 }
 

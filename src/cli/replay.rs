@@ -30,9 +30,9 @@ const LIST: &str = "replays";
 pub(super) enum Verb {
     /// List replays, the newest first
     List(List),
-    /// Show one and how far it is
+    /// Show a replay and its progress
     Show(Show),
-    /// Stop one; what it owed until now stays owed
+    /// Cancel a replay; forwards that are pending already stay pending
     Cancel(Cancel),
 }
 

@@ -28,7 +28,7 @@ const HEADINGS: [&str; 7] = [
 /// The verbs of `source`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// List the sources of the configuration: callback URL, when it was last sent to, counts of 24 h
+    /// List sources: webhook URL, last webhook, counts of 24 h
     List(List),
 }
 

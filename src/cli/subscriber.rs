@@ -20,24 +20,24 @@ use crate::store::overview::SubscriberOverview;
 /// The verbs of `subscriber`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Add one; its secret is written to stdout, this once
+    /// Add a subscriber; its secret is written to stdout, once
     Add(Box<add::Add>),
-    /// Change one: what is given changes, all else stays as it is
+    /// Change the given settings of a subscriber
     Update(Box<update::Update>),
-    /// List all with what they are owed
+    /// List subscribers with their pending forwards
     List(List),
     /// Show one
     Show(show::Show),
-    /// Send nothing to it until it is resumed; what it is owed is kept
+    /// Pause a subscriber; its pending forwards are kept
     Pause(Named),
-    /// Send to it again, all that is still owed included
+    /// Resume a subscriber, its pending forwards included
     Resume(Named),
-    /// Remove it; what it is owed is given up
+    /// Remove a subscriber; its pending forwards are given up
     Remove(Named),
-    /// Give it a new secret, written to stdout; the old one signs too for 24 h, two old ones at most
+    /// Rotate the secret; the new one is written to stdout, the old one signs too for 24 h
     RotateSecret(RotateSecret),
-    /// Send it what a provider would have caused, any status with any error, and show all that
-    /// went over the wire; exit 1 unless it takes all
+    /// Send sample payloads, any status with any error, and show request and response; exit 1
+    /// unless all are accepted
     Test(Box<test::Test>),
 }
 

@@ -13,11 +13,11 @@ const LIST: &str = "templates";
 /// The verbs of `template`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Write a template's body, over the one before
+    /// Add a template, or replace its body
     Put(Put),
-    /// List all, the newest first
+    /// List templates, the newest first
     List(List),
-    /// Remove one; texts that were rendered stay
+    /// Remove a template; rendered texts stay
     Remove(Remove),
 }
 

@@ -16,11 +16,11 @@ use crate::store::Found;
 /// The verbs of `token`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Make one; it is written to stdout, this once
+    /// Create a token; it is written to stdout, once
     Create(Create),
-    /// List all, the revoked and the expired ones too
+    /// List tokens, revoked and expired ones included
     List(List),
-    /// End one now
+    /// Revoke a token now
     Revoke(Revoke),
 }
 

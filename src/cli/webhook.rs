@@ -21,9 +21,9 @@ const LIST: &str = "webhooks";
 /// The verbs of `webhook`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Show one request: what is known of it, and its body
+    /// Show a webhook and its body
     Show(Show),
-    /// List requests, the newest first
+    /// List webhooks, the newest first
     List(List),
 }
 
