@@ -14,6 +14,7 @@ mod send_channel;
 pub(super) mod sent;
 mod shape;
 mod status;
+mod template_change;
 mod time;
 
 use std::borrow::Cow;

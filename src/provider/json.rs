@@ -22,7 +22,7 @@ use super::ParseError;
 use crate::model::{json_reason, json_without_nul};
 pub(super) use member::{
     boolean, integer, integer_in, integer_of, is_absent, number, object, present, scalar, text,
-    word,
+    word, word_of,
 };
 use shape::MOST;
 pub(crate) use shape::Shape;

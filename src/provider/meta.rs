@@ -116,15 +116,14 @@ impl Walk {
             };
         }
         let stray = stray::find_beside(&members.0, &OF_ENVELOPE);
-        self.list(
-            members.get("entry"),
-            "entry",
-            stray,
-            |walk, entry| match Members::of(entry) {
+        let first = self.items.len();
+        self.list(members, "entry", stray, |walk, entry| {
+            match Members::of(entry) {
                 Some(members) => walk.entry(&members),
                 None => walk.unreadable("an entry is no object"),
-            },
-        );
+            }
+        });
+        self.errors_around(members, first, Around::default());
     }
 
     fn entry(&mut self, members: &Members) {
@@ -135,8 +134,9 @@ impl Walk {
             field: None,
         };
         let stray = stray::find_beside(&members.0, &OF_ENTRY);
+        let first = self.items.len();
         self.list(
-            members.get("changes"),
+            members,
             "changes",
             stray,
             |walk, change| match Members::of(change) {
@@ -144,6 +144,7 @@ impl Walk {
                 None => walk.unreadable("a change is no object"),
             },
         );
+        self.errors_around(members, first, around);
     }
 
     fn change(&mut self, members: &Members, change: &Node, around: Around) {
@@ -152,14 +153,20 @@ impl Walk {
             Ok(field) => field,
             Err(other) => return self.other_field(&other, change, around),
         };
+        let first = self.items.len();
         let Some(value) = members.get("value") else {
-            return self.unknown(change);
+            self.errors_around(members, first, Around { field, ..around });
+            if self.items.len() == first {
+                self.unknown(change);
+            }
+            return;
         };
         self.beside(members, &OF_CHANGE);
         match Members::of(value) {
             Some(members) => self.value(&members, value, Around { field, ..around }),
             None => self.text(value, Around { field, ..around }),
         }
+        self.errors_around(members, first, Around { field, ..around });
     }
 
     /// The object with `statuses`, `messages`, `contacts`, `errors`: a change's `value`, or
@@ -273,18 +280,26 @@ impl Walk {
         }
     }
 
+    /// Errors beside the parts of an envelope, an entry or a change, which start at item `first`.
+    fn errors_around(&mut self, part: &Members, first: usize, around: Around) {
+        if let Some(errors) = part.get("errors") {
+            let surroundings = Surroundings::of(part, part, around);
+            self.errors(errors, first, &surroundings, around);
+        }
+    }
+
     /// The list that a part of the body is there for, and what stands beside it.
     fn list(
         &mut self,
-        list: Option<&Node>,
+        part: &Members,
         name: &str,
         stray: Option<Stray>,
         read: impl FnMut(&mut Self, &Node),
     ) {
-        match (list, &stray) {
+        match (part.get(name), &stray) {
             (Some(list), _) => self.each(list, name, read),
-            (None, None) => self.ignore(Cow::Borrowed(UNKNOWN)),
-            (None, Some(_)) => {}
+            (None, None) if part.get("errors").is_none() => self.ignore(Cow::Borrowed(UNKNOWN)),
+            (None, _) => {}
         }
         if let Some(stray) = stray {
             self.unreadable(stray.reason());

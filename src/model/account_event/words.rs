@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{About, LONGEST_WORD, cut};
 use EventGroup::{
     Account, Alert, Channel, Contact, Conversation, Number, Template, TemplateCategory,
-    TemplateQuality,
+    TemplateChange, TemplateQuality,
 };
 
 /// Our words for what a provider said.
@@ -31,6 +31,8 @@ pub(crate) enum EventGroup {
     TemplateQuality,
     /// A template's category.
     TemplateCategory,
+    /// A change of a template that names no state.
+    TemplateChange,
     /// A number of the business.
     Number,
     /// The business account.
@@ -102,6 +104,7 @@ const TABLE: &[Line] = &[
     line(Template, &["deleted"], "template.deleted", "was deleted", NEW_TEMPLATE),
     line(Template, &["limit_exceeded"], "template.limit_exceeded", "could not be made: the account has as many templates as it may", "Delete templates that nobody sends."),
     line(TemplateCategory, &[], "template.category_changed", "has another category", "Sends of it are priced by the new category; ask for a review in WhatsApp Manager if it is wrong."),
+    line(TemplateChange, &[], "template.changed", "was changed, and the notice does not say to what", "Look into WhatsApp Manager for its state."),
     line(TemplateQuality, &["green", "high"], "template.quality_changed", "has high quality", READ_ON),
     line(TemplateQuality, &["unknown"], "template.quality_changed", "has no known quality yet", READ_ON),
     line(TemplateQuality, &["yellow", "medium"], "template.quality_dropped", "has medium quality", "Mend what recipients complain of: with low quality Meta pauses it."),
@@ -113,6 +116,7 @@ const TABLE: &[Line] = &[
     line(Number, &["green"], "number.quality_restored", "has high quality", READ_ON),
     line(Number, &["unflagged"], "number.quality_restored", "is no longer flagged by Meta", READ_ON),
     line(Number, &["upgrade"], "number.limit_raised", "may write to more people a day: Meta raised its limit", READ_ON),
+    line(Number, &["limit_changed"], "number.limit_changed", "was given a limit of people that it may write to a day", COMPARE),
     line(Number, &["throughput_upgrade"], "number.throughput_raised", "may send faster: Meta raised its throughput", READ_ON),
     line(Number, &["onboarding"], "number.onboarding", "is being registered", "Wait until it is registered: until then nothing can be sent from it."),
     line(Number, &["settings_changed"], "number.settings_changed", "has other settings", THEIRS),
@@ -178,6 +182,13 @@ impl Words {
         }
     }
 
+    /// Whether the group has words of ours for this word of a provider.
+    pub(crate) fn has(group: EventGroup, word: &str) -> bool {
+        let is_it = |known: &str| known.eq_ignore_ascii_case(word.trim());
+        let lines = TABLE.iter().filter(|line| line.group == group);
+        lines.flat_map(|line| line.words).any(|known| is_it(known))
+    }
+
     /// What events are called, by us and by the providers, as far as we have words for them.
     pub(crate) fn known() -> impl Iterator<Item = &'static str> {
         let ours = TABLE.iter().map(|line| line.name);
@@ -224,7 +235,7 @@ impl EventGroup {
     /// The first part of our names.
     const fn prefix(self) -> &'static str {
         match self {
-            Template | TemplateQuality | TemplateCategory => "template",
+            Template | TemplateQuality | TemplateCategory | TemplateChange => "template",
             Number => "number",
             Account | Alert => "account",
             Channel => "channel",
@@ -270,8 +281,10 @@ mod tests {
     const KINDS: &[Kind] = &[
         (Template, "PAUSED", About::Template, "order", "template.paused", "Template order was paused by Meta."),
         (TemplateQuality, "Low", About::Template, "order", "template.quality_dropped", "Template order has low quality."),
+        (TemplateChange, "X_UPDATE", About::Template, "order", "template.changed", "Template order was changed, and the notice does not say to what."),
         (TemplateCategory, "UTILITY", About::Template, "order", "template.category_changed", "Template order has another category."),
         (Number, "FLAGGED", About::Number, "1", "number.quality_dropped", "Number 1 was flagged by Meta for low quality."),
+        (Number, "limit_changed", About::Number, "1", "number.limit_changed", "Number 1 was given a limit of people that it may write to a day."),
         (Account, "ACCOUNT_RESTRICTION", About::Account, "", "account.restricted", "The account was restricted by Meta."),
         (Alert, "OBA_REJECTED", About::Account, "1", "account.alert", "Account 1 has an alert of Meta's (OBA_REJECTED)."),
         (Contact, "stop", About::Contact, "34600000901", "contact.opted_out", "A contact wants no marketing messages any more."),

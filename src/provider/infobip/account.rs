@@ -3,8 +3,9 @@
 
 use serde_json::Value;
 
-use super::super::json::{object, text, word};
+use super::super::json::{object, present, text, word};
 use super::shape::OPT_OUT;
+use super::template_change::Change;
 use super::time;
 use crate::model::{About, AccountEvent, EventGroup, Words, is_a_name};
 
@@ -35,45 +36,17 @@ fn preference(element: &Value, content: &Value, wish: String) -> AccountEvent {
 }
 
 fn template(element: &Value) -> Option<AccountEvent> {
-    let change = object(element, "change")?;
-    // As documented and as seen: the member has `new` before its name, or has not.
-    let either = |one, other| word(change, one).or_else(|| word(change, other));
-    let state = either("newStatus", "status");
-    let quality = either("newQualityScore", "qualityScore").or_else(|| word(change, "quality"));
-    let category = either("newCategory", "category");
-    let (words, before) = match (state, quality, category) {
-        (Some(state), ..) => (Words::of(EventGroup::Template, state), "previousStatus"),
-        (_, Some(score), _) => (
-            Words::of(EventGroup::TemplateQuality, score),
-            "previousQualityScore",
-        ),
-        (.., Some(category)) => (
-            Words::of(EventGroup::TemplateCategory, category),
-            "previousCategory",
-        ),
-        (None, None, None) => {
-            let kind = word(change, "type")?;
-            // That one says what changed, and not to what.
-            if kind.to_ascii_uppercase().ends_with("_UPDATE") {
-                return None;
-            }
-            (Words::of(EventGroup::Template, kind), "previousStatus")
-        }
-    };
+    let change = Change::read(present(element, "change")?)?;
+    let (words, details) = change.words();
     let template_id = text(element, "messageTemplateId");
     let name = text(element, "messageTemplateName");
     let subject = name.filter(|name| is_a_name(name));
     let subject = subject.or_else(|| template_id.clone());
     let event = AccountEvent::new("template-update", About::Template, subject, &words);
-    let reason = text(change, "reason");
-    let event = event.with_detail([
-        reason.filter(|reason| !reason.eq_ignore_ascii_case("none")),
-        text(change, before).map(|before| format!("{before} before")),
-    ]);
     Some(AccountEvent {
         template_id,
         language: text(element, "messageTemplateLanguage"),
         time: time::read(element, &["timestamp"]).time,
-        ..event
+        ..event.with_detail(details)
     })
 }

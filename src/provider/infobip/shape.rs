@@ -66,6 +66,9 @@ impl Shape {
     /// Tells what speaks of no status: clicks and the notices of an account.
     fn notification(element: &Value) -> Self {
         let has = |name| has(element, name);
+        if TEMPLATE.into_iter().any(has) && has("change") {
+            return Self::Account;
+        }
         if let Some(kind) = word(element, "notificationType") {
             // E-mail has a notice of the same name and of another shape.
             return if ["geoLocation", "eventId", "domain"].into_iter().any(has) {
@@ -83,7 +86,6 @@ impl Shape {
             _ if content.is_some_and(|content| word(content, OPT_OUT).is_some()) => {
                 return Self::Account;
             }
-            _ if has("messageTemplateId") && has("change") => return Self::Account,
             _ if has("capabilityCheckResult") => "rcs-capability",
             _ => UNKNOWN,
         };
@@ -98,6 +100,9 @@ impl Shape {
 fn has(element: &Value, name: &str) -> bool {
     present(element, name).is_some()
 }
+
+/// The members that name a template.
+const TEMPLATE: [&str; 2] = ["messageTemplateId", "messageTemplateName"];
 
 /// The member that tells a user's stop or resume of marketing messages.
 pub(super) const OPT_OUT: &str = "notificationMessagesStatus";
@@ -210,6 +215,10 @@ mod tests {
             ),
             (
                 json!({"messageTemplateId": 1, "change": {"type": "x"}}),
+                Shape::Account,
+            ),
+            (
+                json!({"messageTemplateName": "order", "change": "PAUSED"}),
                 Shape::Account,
             ),
             (

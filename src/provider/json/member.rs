@@ -39,10 +39,15 @@ pub(in crate::provider) fn text(value: &Value, name: &str) -> Option<String> {
     scalar(value.get(name)?)
 }
 
-/// The member's word for a state: a text with a letter or digit. What stands for "none" is none.
+/// The member's word for a state.
 pub(in crate::provider) fn word(value: &Value, name: &str) -> Option<String> {
+    word_of(value.get(name)?)
+}
+
+/// A word for a state: a text with a letter or digit. What stands for "none" is none.
+pub(in crate::provider) fn word_of(value: &Value) -> Option<String> {
     const NONE: [&str; 7] = ["none", "null", "nil", "undefined", "false", "true", "n/a"];
-    let word = value.get(name)?.as_str()?.trim();
+    let word = value.as_str()?.trim();
     let is_word = word.chars().any(char::is_alphanumeric);
     let is_none = NONE.iter().any(|none| word.eq_ignore_ascii_case(none));
     (is_word && !is_none).then(|| word.to_owned())

@@ -9,7 +9,9 @@ use serde_json::Value;
 use super::super::json::{Node, is_absent, object, present, scalar, text, word};
 use super::contacts::Contacts;
 use super::members::Members;
-use super::notice::{Limited, grouped, inner_text, listed, moment, time_of, value_of};
+use super::notice::{
+    LIMITS, Limited, grouped, inner_text, limit_change, listed, moment, time_of, value_of,
+};
 use super::status::id;
 use super::surroundings::Around;
 use crate::model::{About, AccountEvent, EventGroup, ProviderTime, Words, has_digit, is_a_name};
@@ -25,16 +27,6 @@ const FIELDS: [&str; 9] = [
     "messaging_handovers",
     "phone_number_quality_update",
     "user_preferences",
-];
-
-/// What of a business's capabilities may be limited.
-const LIMITS: [&str; 6] = [
-    "max_daily_conversation_per_phone",
-    "max_daily_conversations_per_business",
-    "max_phone_numbers_per_business",
-    "max_phone_numbers_per_waba",
-    "max_phone_number_per_business",
-    "max_phone_number_per_waba",
 ];
 
 /// The value of a change that may be a notice.
@@ -98,7 +90,10 @@ pub(super) fn read_without_field(node: &Node, around: Around) -> Vec<AccountEven
         "message_template_status_update"
     } else if has("user_preferences") {
         "user_preferences"
-    } else if has("display_phone_number") && has("event") && has("current_limit") {
+    } else if has("display_phone_number")
+        && has("current_limit")
+        && (has("event") || has("old_limit"))
+    {
         "phone_number_quality_update"
     } else {
         return Vec::new();
@@ -232,14 +227,17 @@ impl Notice<'_> {
     fn number(&self) -> Option<AccountEvent> {
         // Some relays tell of the colour, as Meta does of templates.
         let said = word(self.value, "event");
-        let said = said.or_else(|| word(self.value, "new_quality_score"))?;
+        let said = said.or_else(|| word(self.value, "new_quality_score"));
         let names = ["display_phone_number", "phone_number_id"];
         let subject = Self::number_in(&[self.value], &names);
         let limit = self.text("current_limit");
         let limit = limit.or_else(|| self.text("max_daily_conversations_per_business"));
         let before = self.text("old_limit");
+        let words = match said {
+            Some(said) => Words::of(EventGroup::Number, said),
+            None => limit_change(limit.as_deref()?, before.as_deref())?,
+        };
         let before = before.or_else(|| self.text("previous_quality_score"));
-        let words = Words::of(EventGroup::Number, said);
         let event = self.about(About::Number, subject, &words);
         Some(event.with_detail([
             limit.map(|limit| format!("limit {}", grouped(&limit))),

@@ -1,12 +1,57 @@
 //! The parts of a notice about the account: its value, what an account may not do and until when, and
 //! the numbers and times in it as people read them.
 
+use std::cmp::Ordering;
+
 use serde_json::Value;
 
 use super::super::json::{Node, text};
 use super::super::moment::Moment;
 use super::status::milliseconds;
-use crate::model::ProviderTime;
+use crate::model::{EventGroup, ProviderTime, Words};
+
+/// What of a business's capabilities may be limited.
+pub(super) const LIMITS: [&str; 6] = [
+    "max_daily_conversation_per_phone",
+    "max_daily_conversations_per_business",
+    "max_phone_numbers_per_business",
+    "max_phone_numbers_per_waba",
+    "max_phone_number_per_business",
+    "max_phone_number_per_waba",
+];
+
+/// What became of a number's limit, which is all that the notice says; `None` when it says none.
+pub(super) fn limit_change(limit: &str, before: Option<&str>) -> Option<Words> {
+    let now = tier(limit)?;
+    let said = match before.and_then(tier).map(|before| now.cmp(&before)) {
+        Some(Ordering::Less) => "downgrade",
+        Some(Ordering::Greater) => "upgrade",
+        Some(Ordering::Equal) | None => "limit_changed",
+    };
+    Some(Words::said_as(EventGroup::Number, said, limit.to_owned()))
+}
+
+/// How many people a tier lets one write to a day: `TIER_250`, `TIER_1K`, `TIER_UNLIMITED`, or the
+/// count itself, of which one below zero is no limit.
+fn tier(limit: &str) -> Option<u64> {
+    let limit = limit.trim().to_ascii_uppercase();
+    let limit = limit.strip_prefix("TIER_").unwrap_or(&limit);
+    if limit == "UNLIMITED" {
+        return Some(u64::MAX);
+    }
+    let (count, unit) = match limit.strip_suffix('K') {
+        Some(count) => (count, 1_000),
+        None => (
+            limit.strip_suffix('M').unwrap_or(limit),
+            if limit.ends_with('M') { 1_000_000 } else { 1 },
+        ),
+    };
+    let count: i64 = count.parse().ok()?;
+    let Ok(count) = u64::try_from(count) else {
+        return Some(u64::MAX);
+    };
+    Some(count.saturating_mul(unit))
+}
 
 /// What an account may not do, or did, and until when.
 pub(super) struct Limited {
@@ -134,6 +179,33 @@ mod tests {
             ("-1", "-1"),
         ] {
             assert_eq!(grouped(given), expected);
+        }
+    }
+
+    #[test]
+    fn tiers_tell_whether_a_limit_was_lowered() {
+        for (limit, before, expected) in [
+            ("TIER_250", Some("TIER_1K"), Some("number.quality_dropped")),
+            (
+                "TIER_1K",
+                Some("TIER_UNLIMITED"),
+                Some("number.quality_dropped"),
+            ),
+            ("tier_100k", Some("TIER_10K"), Some("number.limit_raised")),
+            ("TIER_1M", Some("100000"), Some("number.limit_raised")),
+            ("-1", Some("250"), Some("number.limit_raised")),
+            ("TIER_1K", Some("1000"), Some("number.limit_changed")),
+            (
+                "TIER_1K",
+                Some("TIER_NOT_SET"),
+                Some("number.limit_changed"),
+            ),
+            ("TIER_1K", None, Some("number.limit_changed")),
+            ("TIER_NOT_SET", Some("TIER_1K"), None),
+            ("TIER_", None, None),
+        ] {
+            let found = limit_change(limit, before).map(|words| words.name.into_owned());
+            assert_eq!(found.as_deref(), expected, "{limit} {before:?}");
         }
     }
 

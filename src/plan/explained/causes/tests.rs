@@ -7,7 +7,7 @@ use super::*;
 use crate::model::Words;
 
 /// The events of which nobody's failure is a consequence.
-const EXPLAIN_NOTHING: [&str; 29] = [
+const EXPLAIN_NOTHING: [&str; 31] = [
     "account.ad_account_linked",
     "account.app_installed",
     "account.auth_price_changed",
@@ -25,12 +25,14 @@ const EXPLAIN_NOTHING: [&str; 29] = [
     "account.verified",
     "contact.opted_in",
     "conversation.received",
+    "number.limit_changed",
     "number.limit_raised",
     "number.quality_changed",
     "number.quality_restored",
     "number.throughput_raised",
     "template.approved",
     "template.category_changed",
+    "template.changed",
     "template.limit_exceeded",
     "template.locked",
     "template.quality_changed",

@@ -1,8 +1,9 @@
 //! Notices that say nothing, or that name nothing, and notices in a text.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::super::tests::{status, summary};
+use super::super::WHATSAPP_OBJECT;
+use super::super::tests::{check, cloud, status, summary};
 
 #[test]
 fn a_notice_that_says_nothing_is_no_event() {
@@ -68,6 +69,17 @@ fn what_names_nothing_is_no_name() {
         of("message_template_status_update", paused),
         ["@template.paused PAUSED"]
     );
+}
+
+#[test]
+fn a_limit_without_an_event_is_told_by_its_tiers() {
+    let value = json!({"display_phone_number": "34910000000", "current_limit": "TIER_250",
+        "old_limit": "TIER_1K"});
+    let body = json!({"field": "phone_number_quality_update", "value": value});
+    for body in [&body, &value] {
+        let told = summary(&body.to_string());
+        assert_eq!(told, ["@number.quality_dropped TIER_250"], "{body}");
+    }
 }
 
 #[test]
@@ -189,4 +201,40 @@ fn a_restriction_that_stops_no_sends_has_a_name_of_its_own() {
             "{kinds:?}"
         );
     }
+}
+
+#[test]
+fn errors_around_the_entries_are_of_the_channel() {
+    let errors = json!([{"code": 131_000, "title": "Something went wrong"}]);
+    let around =
+        |entry: Value| json!({"object": WHATSAPP_OBJECT, "errors": errors, "entry": entry});
+    let mut with_status = cloud(&json!({"statuses": [status("a", "sent")]}));
+    with_status["errors"] = errors.clone();
+    let mut with_failure = cloud(&json!({"statuses": [status("a", "failed")]}));
+    with_failure["entry"][0]["errors"] = errors.clone();
+    let channel = &["@channel.error 131000"][..];
+    check(&[
+        (around(json!([])), channel),
+        (around(Value::Null), channel),
+        (
+            json!({"object": WHATSAPP_OBJECT, "errors": errors}),
+            channel,
+        ),
+        (around(json!([{"id": "1", "changes": []}])), channel),
+        (
+            json!({"entry": [{"id": "1", "changes": [], "errors": errors}]}),
+            channel,
+        ),
+        (json!({"entry": [{"id": "1", "errors": errors}]}), channel),
+        (
+            json!({"entry": [{"changes": [{"field": "messages", "errors": errors}]}]}),
+            channel,
+        ),
+        (with_status, &["sent a", "@channel.error 131000"]),
+        (with_failure, &["failed a meta:131000"]),
+        (
+            json!({"object": WHATSAPP_OBJECT, "errors": [{}], "entry": []}),
+            &[],
+        ),
+    ]);
 }
