@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::alert::{harmless, masked, without_numbers};
 use super::event::Event;
 use crate::catalogue;
-use crate::model::{About, AccountEvent, Subscriber, SubscriberKind};
+use crate::model::{About, AccountEvent, Subscriber, SubscriberKind, is_phone_number};
 
 /// The event with what the catalogue knows of its error.
 pub(crate) fn explained(event: &AccountEvent) -> Cow<'_, AccountEvent> {
@@ -124,8 +124,10 @@ impl Notice<'_> {
             parts.push(format!("{} says: {detail}.", self.speaker()));
         }
         parts.push(event.remedy.clone());
-        let person = (event.about == About::Contact).then(|| masked(&event.subject));
-        let person = person.map_or_else(String::new, |person| format!(", contact {person}"));
+        let person = match event.about {
+            About::Contact => format!(", {}", contact(&event.subject)),
+            _ => String::new(),
+        };
         parts.push(format!(
             "({}, source {}{person})",
             harmless(&event.name),
@@ -152,6 +154,26 @@ impl Notice<'_> {
             "template-update" | "marketing-preference" => "Infobip",
             _ => "Meta",
         }
+    }
+}
+
+/// Who that is, in a chat: the last digits of a number or letters of a user id that is long enough
+/// to be told by them.
+fn contact(subject: &str) -> String {
+    const LAST: usize = 3;
+    /// The shortest user id of which these are few.
+    const SHORTEST: usize = 8;
+    if is_phone_number(subject) {
+        return format!("contact {}", masked(subject));
+    }
+    let letters = subject.chars().filter(char::is_ascii_alphanumeric);
+    let letters: Vec<char> = letters.collect();
+    match letters.len().checked_sub(LAST) {
+        Some(start) if letters.len() >= SHORTEST => {
+            let last: String = letters[start..].iter().collect();
+            format!("contact …{last}")
+        }
+        _ => "a contact".to_owned(),
     }
 }
 
@@ -201,5 +223,20 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("600000901"), "{text}");
+    }
+
+    #[test]
+    fn a_contact_without_a_number_is_told_by_the_end_of_its_user_id() {
+        for (user_id, expected) in [
+            ("ES.1349000017", "contact …017"),
+            ("ES.75", "a contact"),
+            ("34600000901", "contact …901"),
+        ] {
+            let event = stop().of_person(None, Some(user_id.to_owned()));
+            let told = render(&event, SubscriberKind::Chat);
+            let text = told["text"].as_str().unwrap();
+            let end = format!("(contact.opted_out, source cloud, {expected})");
+            assert!(text.ends_with(&end), "{text}");
+        }
     }
 }

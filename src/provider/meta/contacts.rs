@@ -53,11 +53,24 @@ impl Contacts {
             let contact = contact.value().unwrap_or_default();
             let contact = Contact::read(&contact);
             let place = read.all.len();
+            // Of several of one person, the first that has both names.
             if let Some(id) = &contact.user_id {
-                read.by_user_id.entry(id.clone()).or_insert(place);
+                let known = read.by_user_id.entry(id.clone()).or_insert(place);
+                if let Some(before) = read.all.get(*known)
+                    && before.phone.is_none()
+                    && contact.phone.is_some()
+                {
+                    *known = place;
+                }
             }
             if let Some(phone) = &contact.phone {
-                read.by_number.entry(digits(phone)).or_insert(place);
+                let known = read.by_number.entry(digits(phone)).or_insert(place);
+                if let Some(before) = read.all.get(*known)
+                    && before.user_id.is_none()
+                    && contact.user_id.is_some()
+                {
+                    *known = place;
+                }
             }
             read.all.push(contact);
         }
@@ -98,6 +111,35 @@ impl Contacts {
         match self.all.as_slice() {
             [only] if self.may_be_alone => Some(only),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_several_of_one_person_the_one_with_both_names_counts() {
+        let (alone, number, both, later) = (
+            json!({"user_id": "ES.75"}),
+            json!({"wa_id": "34600000755"}),
+            json!({"user_id": "ES.75", "wa_id": "34600000755"}),
+            json!({"user_id": "ES.75", "wa_id": "34600000999"}),
+        );
+        for all in [
+            json!([alone, both]),
+            json!([both, alone]),
+            json!([alone, number, both, later]),
+        ] {
+            let text = all.to_string();
+            let contacts = Contacts::read(&Node::body(&text).unwrap());
+            let by_user_id = contacts.of(Some("ES.75"), None).unwrap();
+            assert_eq!(by_user_id.phone.as_deref(), Some("34600000755"), "{all}");
+            let by_number = contacts.of(None, Some("34600000755")).unwrap();
+            assert_eq!(by_number.user_id.as_deref(), Some("ES.75"), "{all}");
         }
     }
 }
