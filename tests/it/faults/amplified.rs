@@ -79,7 +79,8 @@ fn ask_meanwhile(address: SocketAddr, stop: &AtomicBool) -> usize {
 }
 
 /// Sends those of each group at once, and asks meanwhile whether the process is alive. Who waits
-/// too long for its turn may be told to come later, and nothing else.
+/// too long for its turn may be told to come later, or cut off while it goes on sending, and
+/// nothing else.
 #[allow(clippy::print_stdout, reason = "what was measured, for --nocapture")]
 async fn send_all(service: &Service, groups: Vec<(&'static str, Vec<Vec<u8>>)>) {
     let (address, stop) = (service.address, Arc::new(AtomicBool::new(false)));
@@ -92,8 +93,14 @@ async fn send_all(service: &Service, groups: Vec<(&'static str, Vec<Vec<u8>>)>) 
             .map(|request| async move { answer_to(address, &request).await })
             .collect();
         for answer in senders.join_all().await {
-            let expected = ["HTTP/1.1 200", "HTTP/1.1 503"];
-            assert!(expected.contains(&&*answer), "{what}: {answer}");
+            let expected = [
+                "HTTP/1.1 200",
+                "HTTP/1.1 503",
+                "Broken pipe",
+                "Connection reset",
+            ];
+            let is_expected = expected.iter().any(|start| answer.starts_with(start));
+            assert!(is_expected, "{what}: {answer}");
         }
         // Its turn comes when theirs is over.
         send_until_taken(address, &large_request(number, 300_000)).await;
