@@ -230,7 +230,7 @@ impl Server {
     /// no longer, it ends at once and by itself.
     ///
     /// # Errors
-    /// [`Loss`](crate::store::Loss) when the store failed, or lacks what was acknowledged;
+    /// [`Loss`] when the store failed, or lacks what was acknowledged;
     /// another error when the HTTP server cannot start or ends with one.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let (stop, stopped) = watch::channel(false);

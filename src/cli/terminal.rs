@@ -24,7 +24,7 @@ pub struct Terminal<'a> {
     pub talk: &'a mut dyn Write,
     /// What was changed so far, to be said when the answer cannot be written.
     pub done: Option<String>,
-    /// What was typed and is too long to be repeated: see [`long`].
+    /// What was typed and is too long to be repeated: see `long`.
     pub typed: Vec<String>,
     /// The columns of the terminal that the data goes to; `None` where a program or a file takes
     /// it, which gets all of it.
