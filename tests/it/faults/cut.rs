@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
 use rusqlite::{Connection, OpenFlags};
@@ -188,6 +190,17 @@ async fn a_log_that_is_cut_and_removed_amid_commits_costs_no_webhook_that_was_an
     .await;
 }
 
+/// Whether the service takes a webhook, or has ended.
+fn takes_or_has_ended(address: SocketAddr) -> bool {
+    let Ok(mut stream) = std::net::TcpStream::connect(address) else {
+        return true;
+    };
+    let mut answer = [0; 12];
+    let asked = stream.write_all(request(usize::from(u16::MAX)).as_bytes());
+    let asked = asked.and_then(|()| stream.read_exact(&mut answer));
+    asked.is_ok() && answer == *b"HTTP/1.1 200"
+}
+
 async fn check_amid(act: impl Fn(&Home)) {
     let home = Home::new();
     let traffic = Traffic::default();
@@ -203,6 +216,11 @@ async fn check_amid(act: impl Fn(&Home)) {
             let next = tokio::time::timeout(PATIENCE / 100, clients.join_next());
             let _ = next.await;
         }
+        // What was refused is refused before the log is mended, which a kill must not forestall.
+        until("it takes webhooks again, or has ended", || {
+            takes_or_has_ended(service.address)
+        })
+        .await;
         let log = kill(service);
         cuts += log.matches("\"store.log_cut").count();
         while clients.join_next().await.is_some() {}
