@@ -1,6 +1,6 @@
 //! What every target that parses checks of what it got.
 
-use tickrelay::provider::{Hints, Item, Provider};
+use tickrelay::providers::{Hints, Item, Provider};
 
 /// Parses a body as it is and as if it were compressed.
 ///

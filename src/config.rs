@@ -37,8 +37,8 @@ use rustls::pki_types::pem::PemObject as _;
 use secrecy::SecretString;
 
 use crate::model::{MessageType, UnknownWord, digits, plain};
-use crate::provider::authentication::{Authentication, Method};
-use crate::provider::{Hints, Provider};
+use crate::providers::authentication::{Authentication, Method};
+use crate::providers::{Hints, Provider};
 pub use crate::store::{Durability, KeySource};
 use crate::store::{Found, absolute};
 

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::access::Caller;
-use crate::operations::{Answer, Failure, Operations, Progress, Request};
+use crate::admin::{Answer, Failure, Operations, Progress, Request};
 
 /// A line of the socket, from the service.
 #[derive(Debug, Serialize, Deserialize)]

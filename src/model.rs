@@ -1,7 +1,7 @@
 //! The nouns of the house: what a report, a message, a subscriber and a forward are.
 //!
 //! Pure: no I/O, no clock, no SQL, no HTTP types. Everything else is built on these words;
-//! the next stage is [`crate::provider`], which turns a webhook's bytes into [`Report`]s.
+//! the next stage is [`crate::providers`], which turns a webhook's bytes into [`Report`]s.
 
 mod account_event;
 mod channel;

@@ -13,22 +13,22 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::access;
+use crate::admin::Operations;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control;
+use crate::duties::housekeeping;
+use crate::duties::poll::Polling;
+use crate::duties::replay::Replaying;
+use crate::duties::watch::Watch;
 use crate::files::Budget;
 use crate::forward::lanes::Forwarding;
 use crate::forward::lanes::connections::Connections;
 use crate::forward::schedule::Schedule;
 use crate::forward::sender::{Sender, SenderConfig};
-use crate::housekeeping;
+use crate::ingest::Reception;
 use crate::metrics::Metrics;
-use crate::operations::Operations;
-use crate::poll::Polling;
-use crate::receive::Reception;
-use crate::replay::Replaying;
 use crate::store::{Loss, Options, Store};
-use crate::watch::Watch;
 use crate::web::api::Api;
 use crate::web::{self, Bodies, Failures, Web};
 

@@ -44,7 +44,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::model::{GaveUp, MessageType, Outcome, Subscriber, SubscriberState, UnknownWord};
-use crate::provider::{ParseError, Parsed, Provider};
+use crate::providers::{ParseError, Parsed, Provider};
 
 pub use clock_hold::HeldClock;
 pub use feed::{Feed, Taken};

@@ -17,8 +17,8 @@ use actix_web::web::{self, Data, ServiceConfig};
 use ipnet::IpNet;
 
 use crate::clock::Clock;
+use crate::ingest::Reception;
 use crate::metrics::Metrics;
-use crate::receive::Reception;
 use crate::store::Store;
 
 pub use body::Bodies;

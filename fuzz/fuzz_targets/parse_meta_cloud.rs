@@ -3,6 +3,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tickrelay::provider::Provider;
+use tickrelay::providers::Provider;
 
 fuzz_target!(|body: &[u8]| tickrelay_fuzz::parse(Provider::MetaCloud, body));

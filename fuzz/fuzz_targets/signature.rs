@@ -7,7 +7,7 @@ use hmac::{Hmac, Mac};
 use libfuzzer_sys::fuzz_target;
 use secrecy::SecretString;
 use sha2::Sha256;
-use tickrelay::provider::authentication::{
+use tickrelay::providers::authentication::{
     Algorithm, Authentication, Encoding, Headers, Method, Signature,
 };
 

@@ -6,8 +6,8 @@ use super::list::{Asked, Table};
 use super::page::Page;
 use super::time::{Since, stamp};
 use super::{Exit, Settings, Terminal};
+use crate::admin::narrowing::Narrowing;
 use crate::clock::Clock;
-use crate::operations::narrowing::Narrowing;
 use crate::store::account_event::{AccountEventQuery, AccountEventRecord};
 
 /// The name of the list in its cursors.

@@ -8,12 +8,12 @@ use indicatif::ProgressBar;
 use super::done::{Asked, done};
 use super::{Settings, Terminal, serve};
 use crate::access::Caller;
+use crate::admin::{Answer, Failure, Operations, Progress, Request};
 use crate::clock::Clock;
 use crate::control;
+use crate::duties::replay::Replaying;
 use crate::forward::sender::Sender;
 use crate::metrics::Metrics;
-use crate::operations::{Answer, Failure, Operations, Progress, Request};
-use crate::replay::Replaying;
 use crate::server;
 use crate::store::Store;
 

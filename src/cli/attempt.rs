@@ -8,9 +8,9 @@ use super::page::Page;
 use super::table::table;
 use super::time::Since;
 use super::{Exit, Settings, Terminal, page};
+use crate::admin::narrowing::Narrowing;
 use crate::clock::Clock;
 use crate::model::ErrorCode;
-use crate::operations::narrowing::Narrowing;
 use crate::store::query::{AttemptOutcome, AttemptQuery};
 
 /// The name of the list in its cursors.

@@ -25,7 +25,7 @@ use self::page::{Ink, Page};
 use self::stage::Stage;
 use super::{Exit, Terminal, environment, serve};
 use crate::config::Log;
-use crate::provider::Provider;
+use crate::providers::Provider;
 
 /// Shows the main job on a throw-away store.
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@
 
 use super::forward::owed;
 use super::time::day_and_time;
-use crate::operations::{Answer, Request};
+use crate::admin::{Answer, Request};
 
 /// What was asked for, as far as an answer does not say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,8 +14,8 @@ use serde_json::json;
 
 use super::table::{facts, item};
 use super::{Exit, Settings, Terminal, ask};
+use crate::admin::{Answer, EraseOptions, Request};
 use crate::model::Echoed;
-use crate::operations::{Answer, EraseOptions, Request};
 use crate::store::{Erased, Person, absolute};
 
 /// Removes a person from the store: messages, reports, what is owed about them, raw requests.

@@ -9,9 +9,9 @@ use super::page::Page;
 use super::table::{facts, item, shorten, visible};
 use super::time::{Since, day_and_time, span, stamp};
 use super::{Exit, Settings, Terminal};
+use crate::admin::narrowing::Narrowing;
 use crate::clock::Clock;
 use crate::model::{ErrorCode, ForwardState, SubscriberState, quoted};
-use crate::operations::narrowing::Narrowing;
 use crate::store::query::{ForwardQuery, Scope};
 use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardRecord};
 

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::{Exit, Settings, Terminal, ask};
-use crate::operations::{Answer, Request};
+use crate::admin::{Answer, Request};
 use crate::store::SealedPlace;
 
 #[derive(Debug, Subcommand)]

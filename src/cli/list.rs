@@ -7,7 +7,7 @@ use super::narrowed::narrowed;
 use super::page::{self, Page};
 use super::table::table;
 use super::{Exit, Settings, Terminal};
-use crate::operations::narrowing::Narrowing;
+use crate::admin::narrowing::Narrowing;
 use crate::store::Reader;
 use crate::store::query::Window;
 

@@ -2,7 +2,7 @@
 
 use super::Settings;
 use crate::access::Caller;
-use crate::operations::narrowing::{Known, Narrowing};
+use crate::admin::narrowing::{Known, Narrowing};
 use crate::store::Reader;
 
 /// The error as the store has it.

@@ -13,8 +13,8 @@ use super::table::facts;
 use super::time::{Since, day_and_time, stamp};
 use super::usage::uuid;
 use super::{Exit, Settings, Terminal, ask, forward};
+use crate::admin::{Answer, ReplayOrder, Request};
 use crate::model::{ErrorCode, ForwardState, Status};
-use crate::operations::{Answer, ReplayOrder, Request};
 use crate::store::replay::{ReplayRecord, ReplayState};
 
 /// How often it is looked how far a replay is.

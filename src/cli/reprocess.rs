@@ -7,9 +7,9 @@ use super::table::{item, table};
 use super::time::Since;
 use super::usage::key;
 use super::{Exit, Settings, Terminal, ask};
+use crate::admin::{Answer, Request};
 use crate::clock::Clock;
 use crate::model::Status;
-use crate::operations::{Answer, Request};
 use crate::store::{ReprocessSelection, Reread};
 
 /// Parses stored requests again; what is new in them is stored and forwarded.

@@ -16,8 +16,8 @@ use super::config::faults_of_start;
 use super::{Exit, Settings};
 use crate::clock::Clock;
 use crate::config::{Changes, Config, LoadError, Log, LogFormat, Origin};
+use crate::ingest::Reception;
 use crate::model::{plain, quoted};
-use crate::receive::Reception;
 use crate::server;
 
 /// Changes what is logged.

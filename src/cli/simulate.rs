@@ -23,7 +23,7 @@ use super::{Exit, Settings, Terminal};
 use crate::clock::Clock;
 use crate::config::Source;
 use crate::model::quoted;
-use crate::provider::Provider;
+use crate::providers::Provider;
 use crate::simulate::load::{self, Load, Pace, Summary};
 use crate::simulate::{Mishaps, Scenario, Traffic};
 

@@ -12,9 +12,9 @@ use serde::Serialize;
 use super::list::Table;
 use super::time::day_and_time;
 use super::{Exit, Settings, Terminal, ask, page};
+use crate::admin::{Answer, Request};
 use crate::clock::Clock;
 use crate::model::{Filter, Subscriber, SubscriberKind, SubscriberState};
-use crate::operations::{Answer, Request};
 use crate::store::overview::SubscriberOverview;
 
 /// The verbs of `subscriber`.

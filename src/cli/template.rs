@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use super::table::table;
 use super::time::stamp;
 use super::{Exit, Settings, Terminal, ask, page};
-use crate::operations::{Answer, Request};
+use crate::admin::{Answer, Request};
 
 /// The name of the list in its cursors.
 const LIST: &str = "templates";

@@ -9,8 +9,8 @@ use super::usage::key;
 use super::{Exit, Settings, Terminal, ask, store};
 use crate::access::token::{NewToken, TokenRecord};
 use crate::access::{self, Role};
+use crate::admin::{Answer, Request};
 use crate::clock::Clock;
-use crate::operations::{Answer, Request};
 use crate::store::Found;
 
 /// The verbs of `token`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::value::spell_duration;
 use super::{Config, Forward, Source};
-use crate::provider::authentication::Method;
+use crate::providers::authentication::Method;
 
 /// A forward must live for this long at least where it is tried once: it may wait for its turn.
 const LEAST_AGE: Duration = Duration::from_mins(1);

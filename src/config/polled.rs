@@ -12,7 +12,7 @@ use super::header::fits_header;
 use super::secret::Secrets;
 use super::value::{header_name, positive_duration, size, text, word};
 use crate::model::{Status, is_reserved_header, quoted};
-use crate::provider::botsquad::{Aliases, Dialect, Field};
+use crate::providers::botsquad::{Aliases, Dialect, Field};
 
 /// What stands for the broadcast's id in a URL.
 const ID: &str = "{id}";

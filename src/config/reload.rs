@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 
 use super::show::{method_setting, sections, source_settings};
 use super::{Config, Source};
-use crate::provider::authentication::Method;
+use crate::providers::authentication::Method;
 
 /// What differs between the configuration that runs and one that was read again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

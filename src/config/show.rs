@@ -9,8 +9,8 @@ use toml::Value;
 
 use super::value::{spell_duration, spell_size};
 use super::{Config, Events, Forward, Log, Origin, Polled, Retention, Server, Source, Store};
-use crate::provider::Provider;
-use crate::provider::authentication::{Method, Signature};
+use crate::providers::Provider;
+use crate::providers::authentication::{Method, Signature};
 
 /// What stands for a secret.
 const MASK: &str = "***";

@@ -15,8 +15,8 @@ use super::secret::Secrets;
 use super::value::{boolean, header_name, text, word};
 use super::{Origin, Source};
 use crate::model::{MessageType, digits, is_phone_number, quoted};
-use crate::provider::Provider;
-use crate::provider::authentication::{Algorithm, Authentication, Encoding, Method, Signature};
+use crate::providers::Provider;
+use crate::providers::authentication::{Algorithm, Authentication, Encoding, Method, Signature};
 
 /// Keys that authenticate with Meta's Cloud API.
 const SIGNED_BY_META: [&str; 2] = ["app_secret", "app_secrets"];

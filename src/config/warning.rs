@@ -5,8 +5,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::value::spell_duration;
 use super::{Config, Source, Warning, absolute, starter};
 use crate::forward::guard::Guard;
-use crate::provider::Provider;
-use crate::provider::authentication::Method;
+use crate::providers::Provider;
+use crate::providers::authentication::Method;
 use crate::store::Durability;
 
 /// A secret with fewer characters may be guessed.

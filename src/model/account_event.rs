@@ -1,7 +1,7 @@
 //! What a provider says of the account and not of a message: a template was paused, a number lost
 //! quality, a person wants no marketing any more.
 //!
-//! Pure. The parsers of [`crate::provider`] make the events, `words` has the sentence and the advice
+//! Pure. The parsers of [`crate::providers`] make the events, `words` has the sentence and the advice
 //! for each kind; which failures an event explains is decided in [`crate::plan`].
 
 mod words;

@@ -1,7 +1,7 @@
 //! What a sender tells of a message beside the provider, and the text that a template becomes.
 //!
 //! It comes by a call, or in an echo that the provider returns with a report; both use the
-//! payload's own keys. Who may tell what is [`crate::operations`]' business.
+//! payload's own keys. Who may tell what is [`crate::admin`]' business.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! The bodies of webhooks, in the shape and about the size of the providers' own.
 //!
 //! Invented throughout; what a provider sends for which status follows its public
-//! documentation, as the parsers in [`crate::provider`] do.
+//! documentation, as the parsers in [`crate::providers`] do.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::lifecycle::Event;
 use crate::catalogue::{self, Entry};
 use crate::model::{MessageType, Status};
-use crate::provider::Provider;
+use crate::providers::Provider;
 
 /// Why messages fail at Meta, the frequent reasons.
 const META_CODES: [i64; 5] = [131_026, 131_049, 131_047, 130_472, 131_053];
@@ -291,7 +291,7 @@ fn failure(provider: Provider, event: &Event) -> Option<&'static Entry> {
 mod tests {
     use super::super::message::Message;
     use super::*;
-    use crate::provider::{Hints, Item};
+    use crate::providers::{Hints, Item};
 
     #[test]
     fn every_parser_reads_what_is_written_for_it() {

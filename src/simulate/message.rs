@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::random::{mix, unmix};
-use crate::provider::Provider;
+use crate::providers::Provider;
 
 /// How many different people are written to.
 const RECIPIENTS: u64 = 200_000;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Message, MessageType, Registration, SendResult, Status};
-use crate::provider::Provider;
+use crate::providers::Provider;
 
 /// A message to be registered; checked by the caller.
 #[derive(Debug, Clone)]

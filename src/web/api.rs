@@ -1,7 +1,7 @@
 //! `/api/v1`: the management API. One table of routes, one way in, one way to answer.
 //!
 //! A handler reads its input, asks [`Operations`] or a reader, and shapes the answer; rules stand
-//! in [`crate::operations`]. A new route is one line of the table below.
+//! in [`crate::admin`]. A new route is one line of the table below.
 
 mod account_events;
 mod attempts;
@@ -48,9 +48,9 @@ use futures_util::future::{Ready, ready};
 use serde::Serialize;
 
 use crate::access::{Caller, Permission};
+use crate::admin::{Answer, Once, Operations, Request, Shape};
 use crate::config::Config;
 use crate::model::{Subscriber, quoted};
-use crate::operations::{Answer, Once, Operations, Request, Shape};
 use crate::store::Reader;
 use crate::store::idempotency::KeptAnswer;
 use crate::web::Web;

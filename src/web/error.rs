@@ -6,8 +6,8 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use serde::Serialize;
 
-use crate::provider::authentication::ChallengeError;
-use crate::receive::Refusal;
+use crate::ingest::Refusal;
+use crate::providers::authentication::ChallengeError;
 use crate::store::Error;
 
 #[derive(Serialize)]

@@ -10,8 +10,8 @@ use tracing::field::{DisplayValue, display};
 use super::body::{Body, Sender, Unread};
 use super::failures::Counted;
 use super::{Web, address, error};
-use crate::provider::authentication::Headers;
-use crate::receive::{Inlet, Overrides, Refusal};
+use crate::ingest::{Inlet, Overrides, Refusal};
+use crate::providers::authentication::Headers;
 
 type Parameters = Query<Vec<(String, String)>>;
 

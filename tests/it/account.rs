@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tickrelay::access::Role;
+use tickrelay::admin::{Request, SentMessage};
 use tickrelay::clock::Clock;
 use tickrelay::model::SubscriberKind;
-use tickrelay::operations::{Request, SentMessage};
 use tickrelay::store::ReprocessSelection;
 
 use crate::support::cli::Folder;

@@ -7,10 +7,10 @@ use base64::Engine as _;
 use hmac::Mac as _;
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
+use tickrelay::admin::{Answer, EraseOptions, Failure, Request};
 use tickrelay::clock::Hand;
 use tickrelay::model::{AlertOptions, SubscriberKind};
-use tickrelay::operations::{Answer, EraseOptions, Failure, Request};
-use tickrelay::provider::Provider;
+use tickrelay::providers::Provider;
 use tickrelay::store::{NewSubscriber, SubscriberChange};
 
 use crate::retrying::{T0, attempts, stopped_clock, switched};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tickrelay::access::{Caller, Role};
-use tickrelay::operations::{Answer, Once, Request, Sample};
+use tickrelay::admin::{Answer, Once, Request, Sample};
 use tickrelay::store::idempotency::{KeptAnswer, Ticket};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tickrelay::access::Role;
+use tickrelay::admin::{EraseOptions, ReplayOrder, Request};
 use tickrelay::clock::Clock;
-use tickrelay::operations::{EraseOptions, ReplayOrder, Request};
 use tickrelay::store::RetrySelection;
 
 use crate::retrying::{START_MS, T0, attempts, switched};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use tickrelay::access::Role;
-use tickrelay::operations::{Answer, Request, Sample};
+use tickrelay::admin::{Answer, Request, Sample};
 
 use crate::support::cli::Folder;
 use crate::support::receiver::{Receiver, Reply};
@@ -382,7 +382,7 @@ async fn no_log_tells_them() {
     service.ask(&serde_json::from_value(request).unwrap());
     let body = cloud::webhook(&[cloud::status("wamid.1", "sent", T0)]);
     let request = client().post(format!("http://{}/webhooks/cloud", service.address));
-    let provider = tickrelay::provider::Provider::MetaCloud;
+    let provider = tickrelay::providers::Provider::MetaCloud;
     let request = authenticated(request, provider, body.as_bytes()).body(body);
     assert_eq!(request.send().await.unwrap().status(), 200);
     until("it had an attempt", || receiver.count() == 1).await;

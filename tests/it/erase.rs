@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tickrelay::admin::{Answer, EraseOptions, Failure, Request};
 use tickrelay::clock::Clock;
-use tickrelay::operations::{Answer, EraseOptions, Failure, Request};
 use tickrelay::store::Erased;
 
 use crate::support::cli::Folder;

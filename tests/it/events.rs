@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tickrelay::access::Role;
+use tickrelay::admin::{Request, Sample};
 use tickrelay::clock::{Clock, Hand};
 use tickrelay::model::SubscriberKind;
-use tickrelay::operations::{Request, Sample};
 
 use crate::retrying::{T0, attempts, resume, stopped_clock, switched};
 use crate::support::receiver::Receiver;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use rusqlite::{Connection, OpenFlags};
-use tickrelay::operations::{EraseOptions, Request};
+use tickrelay::admin::{EraseOptions, Request};
 
 use crate::support::program::runs;
 use crate::support::service::Home;

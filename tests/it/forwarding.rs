@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tickrelay::operations::{Answer, Request};
+use tickrelay::admin::{Answer, Request};
 
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::{TestApp, cloud, cloud_status, until, verify};

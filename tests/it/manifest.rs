@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use tickrelay::provider::Provider;
+use tickrelay::providers::Provider;
 
 use crate::support::fixtures::{self, Case};
 

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tickrelay::clock::Clock;
 use tickrelay::metrics::Metrics;
 use tickrelay::model::{Echo, Kind, Message, MessageType, Report, ReportError, Status};
-use tickrelay::provider::{Item, Parsed, Provider};
+use tickrelay::providers::{Item, Parsed, Provider};
 use tickrelay::store::{Arrival, Durability, Options, Store};
 
 /// All arrive at once, so that a report without a time of its own has one in every order.

@@ -8,8 +8,8 @@ use hmac::{Hmac, Mac};
 use reqwest::RequestBuilder;
 use sha2::Sha256;
 use tickrelay::clock::Clock;
-use tickrelay::provider::Provider;
-use tickrelay::provider::authentication::{Algorithm, Encoding, Method, Signature};
+use tickrelay::providers::Provider;
+use tickrelay::providers::authentication::{Algorithm, Encoding, Method, Signature};
 
 use crate::support::answer::{Answer, HUB, check, post, signed};
 use crate::support::{API_KEY, APP_SECRET, TestApp, cloud_status, hub_signature, source};

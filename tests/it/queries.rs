@@ -5,8 +5,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
+use tickrelay::admin::Request;
 use tickrelay::clock::Clock;
-use tickrelay::operations::Request;
 
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::{TestApp, until};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
+use tickrelay::admin::{Answer, ReplayOrder, Request};
 use tickrelay::clock::{Clock, Hand};
-use tickrelay::operations::{Answer, ReplayOrder, Request};
 use tickrelay::store::RetrySelection;
 
 use crate::support::receiver::{Received, Receiver, Reply};

@@ -8,8 +8,8 @@ mod missing;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tickrelay::access::Role;
+use tickrelay::admin::{Answer, EraseOptions, Request};
 use tickrelay::model::SubscriberKind;
-use tickrelay::operations::{Answer, EraseOptions, Request};
 use tickrelay::store::NewSubscriber;
 
 use crate::erase::files_with;

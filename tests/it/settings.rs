@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tickrelay::access::Role;
+use tickrelay::admin::Request;
 use tickrelay::clock::Clock;
 use tickrelay::model::Setting;
-use tickrelay::operations::Request;
 use tickrelay::store::{RetrySelection, SubscriberChange};
 
 use crate::support::cli::Folder;

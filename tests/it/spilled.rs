@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use tickrelay::admin::Request::{PauseSubscriber, ResumeSubscriber};
 use tickrelay::clock::{Clock, Hand};
-use tickrelay::operations::Request::{PauseSubscriber, ResumeSubscriber};
 
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::traffic::request;

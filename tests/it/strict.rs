@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
+use tickrelay::admin::Request;
 use tickrelay::clock::Clock;
 use tickrelay::model::Ordering;
-use tickrelay::operations::Request;
 use tickrelay::store::{NewSubscriber, SubscriberChange};
 
 use crate::support::receiver::{Receiver, Reply};
@@ -255,7 +255,7 @@ async fn a_kill_between_two_attempts_lets_nothing_overtake() {
             .collect();
         let body = cloud::webhook(&statuses);
         let request = http.post(format!("http://{}/webhooks/cloud", service.address));
-        let provider = tickrelay::provider::Provider::MetaCloud;
+        let provider = tickrelay::providers::Provider::MetaCloud;
         let request = authenticated(request, provider, body.as_bytes()).body(body);
         assert_eq!(request.send().await.unwrap().status(), 200);
     }

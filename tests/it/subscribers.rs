@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tickrelay::operations::{Answer, Request};
+use tickrelay::admin::{Answer, Request};
 
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::{TestApp, cloud, until, verify};

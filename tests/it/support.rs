@@ -25,12 +25,12 @@ use secrecy::SecretString;
 use sha2::Sha256;
 use tempfile::TempDir;
 use tickrelay::access::Caller;
+use tickrelay::admin::{Answer, Failure, Request};
 use tickrelay::clock::Clock;
 use tickrelay::config::{Config, Source};
 use tickrelay::model::MessageType;
-use tickrelay::operations::{Answer, Failure, Request};
-use tickrelay::provider::Provider;
-use tickrelay::provider::authentication::{Authentication, Method, Signature};
+use tickrelay::providers::Provider;
+use tickrelay::providers::authentication::{Authentication, Method, Signature};
 use tickrelay::server;
 use tickrelay::store::NewSubscriber;
 use tokio::sync::{OnceCell, oneshot};
@@ -49,7 +49,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 pub(crate) struct TestApp {
     pub(crate) url: String,
     pub(crate) store: tickrelay::store::Store,
-    pub(crate) operations: tickrelay::operations::Operations,
+    pub(crate) operations: tickrelay::admin::Operations,
     pub(crate) http: reqwest::Client,
     /// The text of the token that [`TestApp::admin`] sends.
     admin: OnceCell<String>,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use tickrelay::admin::{Answer, Failure, Request};
 use tickrelay::clock::Clock;
-use tickrelay::operations::{Answer, Failure, Request};
 use tickrelay::store::{ReprocessSelection, Reread, WebhookOutcome};
 
 use crate::support::cli::Folder;

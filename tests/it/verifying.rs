@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use tickrelay::operations::{Answer, Request};
+use tickrelay::admin::{Answer, Request};
 use tickrelay::store::SubscriberChange;
 
 use crate::support::program::{root, runs, target};

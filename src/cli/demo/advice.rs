@@ -8,7 +8,7 @@ use super::page::{Ink, Page};
 use super::show::Tally;
 use super::stage::Stage;
 use crate::clock::Clock;
-use crate::provider::Provider;
+use crate::providers::Provider;
 
 /// The message that [`WEBHOOK`] is about.
 const MESSAGE: &str = "wamid.try-it-yourself";

@@ -8,7 +8,7 @@ use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 
 use crate::model::MessageType;
-use crate::provider::{Hints, Item, Provider};
+use crate::providers::{Hints, Item, Provider};
 
 static FIXTURES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/fixtures");
 

@@ -14,7 +14,7 @@ use toml::Value;
 
 use super::case::Case;
 use crate::model::MessageType;
-use crate::provider::Provider;
+use crate::providers::Provider;
 
 /// What the providers and the service share in this run.
 pub(super) struct Scene {

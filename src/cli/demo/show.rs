@@ -11,7 +11,7 @@ use super::stage::{Stage, Step};
 use super::subscriber::Received;
 use crate::catalogue;
 use crate::model::{Change, Refusal, Status, WHATSAPP};
-use crate::provider::Provider;
+use crate::providers::Provider;
 use crate::store::WebhookOutcome;
 use crate::store::timeline::ReportRecord;
 

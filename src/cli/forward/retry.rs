@@ -3,11 +3,11 @@
 use clap::{ArgGroup, Args};
 
 use super::{About, STATUS_ALONE, no_forward, owed, subscriber_id};
+use crate::admin::narrowing::Narrowing;
+use crate::admin::{Answer, Request};
 use crate::cli::narrowed::narrowed;
 use crate::cli::{Exit, Settings, Terminal, ask, replay};
 use crate::model::ForwardState;
-use crate::operations::narrowing::Narrowing;
-use crate::operations::{Answer, Request};
 use crate::store::RetrySelection;
 use crate::store::query::{ForwardQuery, Scope, Window};
 use crate::store::timeline::ForwardRecord;

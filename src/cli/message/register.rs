@@ -8,8 +8,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::super::{Exit, Settings, Terminal, ask};
+use crate::admin::{Answer, Fault, Request, items, json};
 use crate::model::Status;
-use crate::operations::{Answer, Fault, Request, items, json};
 use crate::store::Registered;
 
 #[derive(Debug, Args)]

@@ -9,8 +9,8 @@ use super::super::ask;
 use super::super::table::{table, visible};
 use super::super::time::span;
 use super::super::{Exit, Settings, Terminal};
+use crate::admin::{Answer, Request, Sample, SampleAnswer};
 use crate::model::{MessageType, Status};
-use crate::operations::{Answer, Request, Sample, SampleAnswer};
 
 #[derive(Debug, Args)]
 #[allow(clippy::doc_markdown, reason = "these comments are the text of --help")]

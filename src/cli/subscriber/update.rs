@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::flags::{FilterFlags, SendingFlags};
+use crate::admin::Request;
 use crate::model::{AlertOptions, Filter, Setting};
-use crate::operations::Request;
 
 /// What is to be different.
 #[derive(Debug, Args)]

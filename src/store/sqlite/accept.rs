@@ -9,7 +9,7 @@ use super::ranges::{self, Timed};
 use super::{account_events, alerts, channels, echoes, forwards, people, rows};
 use crate::model::{AccountEvent, Change, Message, MessageType, Report, ReportError, Subscriber};
 use crate::plan::{self, Context, Plan, Telling};
-use crate::provider::Item;
+use crate::providers::Item;
 use crate::store::{Accepted, Arrival, FoundReport, Owed, WebhookOutcome};
 
 /// What a stored body is read again for; a reprocess keeps the webhook it came with, and what

@@ -15,7 +15,7 @@ use super::polls::polls_of;
 use super::ranges;
 use super::reader::{Reader, maybe_word};
 use super::search::{self, MESSAGES, seen};
-use crate::provider::Provider;
+use crate::providers::Provider;
 use crate::store::Error;
 use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
 use crate::store::poll::{PollRecord, PollState};

@@ -15,7 +15,7 @@ use super::mentions::Mentions;
 use super::texts::{TEXTS, Texts, blot_alerts, forget_ignored, keys_of};
 use super::writer::Core;
 use super::{Store, account_events, backend, same_person};
-use crate::provider;
+use crate::providers;
 use crate::store::{Erased, Error, Person};
 
 /// Rows that one look goes through.
@@ -346,7 +346,7 @@ impl Store {
                         let webhook_id: i64 = row.get(0)?;
                         let body: Vec<u8> = row.get(1)?;
                         let encoding: Option<String> = row.get(2)?;
-                        let opened = provider::opened(&body, encoding.as_deref());
+                        let opened = providers::opened(&body, encoding.as_deref());
                         let mut texts = opened.texts.iter();
                         if webhooks.contains(&webhook_id) || texts.any(|text| mentions.is_in(text))
                         {

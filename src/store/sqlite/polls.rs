@@ -13,7 +13,7 @@ use super::reader::{Reader, maybe_word, word};
 use super::sources::Sources;
 use super::writer::Core;
 use super::{Store, backend, ranges};
-use crate::provider::Provider;
+use crate::providers::Provider;
 use crate::store::clock_hold::latest_credible_ms;
 use crate::store::poll::{PollCounts, PollGaveUp, PollOverview, PollRecord};
 use crate::store::query::{Listing, Window};

@@ -14,7 +14,7 @@ use super::refusals::{Bearing, bearing, forget_refusal, is_stored};
 use super::{Store, alerts, people, polls, rows};
 use crate::model::{FilledTemplate, Message, Registration, Report, SendResult, Status};
 use crate::plan::{self, Context};
-use crate::provider::Provider;
+use crate::providers::Provider;
 use crate::store::{Error, RegisterOutcome, Registered, Registering};
 
 /// What stands in the table of one message.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use crate::provider::Provider;
+use crate::providers::Provider;
 
 /// The keys of sources; one that is made in a transaction is known to all when it is committed.
 pub(super) struct Sources<'a> {

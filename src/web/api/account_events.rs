@@ -8,8 +8,8 @@ use super::page::{Page, Paging};
 use super::time::{Moment, Time};
 use super::whole::Whole;
 use super::{Asked, Reply, done};
+use crate::admin::narrowing::Narrowing;
 use crate::model::About;
-use crate::operations::narrowing::Narrowing;
 use crate::store::account_event::{AccountEventQuery, AccountEventRecord, Explanation};
 use crate::store::query::Scope;
 

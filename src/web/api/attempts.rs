@@ -9,8 +9,8 @@ use super::page::{Page, Paging};
 use super::time::Moment;
 use super::whole::Whole;
 use super::{Asked, Reply, done};
+use crate::admin::narrowing::Narrowing;
 use crate::model::ErrorCode;
-use crate::operations::narrowing::Narrowing;
 use crate::store::query::{AttemptOutcome, AttemptQuery, Scope};
 use crate::store::timeline::AttemptAt;
 

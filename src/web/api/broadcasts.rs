@@ -10,9 +10,9 @@ use super::problem::Problem;
 use super::time::Time;
 use super::whole::Whole;
 use super::{Asked, Reply, done};
+use crate::admin::narrowing::Narrowing;
 use crate::catalogue;
 use crate::model::{Status, quoted};
-use crate::operations::narrowing::Narrowing;
 use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
 use crate::store::query::Scope;
 

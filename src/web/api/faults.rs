@@ -2,7 +2,7 @@
 //! what it is narrowed to.
 
 use super::problem::Problem;
-use crate::operations::Fault;
+use crate::admin::Fault;
 
 /// What is wrong in a query so far.
 #[must_use = "what is wrong must be told"]

@@ -13,9 +13,9 @@ use url::form_urlencoded;
 
 use super::faults::Faults;
 use super::problem::Problem;
+use crate::admin::json::Read;
+use crate::admin::{Fault, items, json};
 use crate::model::{Setting, quoted};
-use crate::operations::json::Read;
-use crate::operations::{Fault, items, json};
 use crate::web::Web;
 use crate::web::body::{self, Held, Sender, Turn, Unread};
 

@@ -11,9 +11,9 @@ use super::time::{Moment, Time};
 use super::whole::Whole;
 use super::{Asked, Reply, done};
 use crate::access::Caller;
+use crate::admin::narrowing::Narrowing;
 use crate::catalogue;
 use crate::model::{MessageType, Parameters, Status, TypeRule, quoted};
-use crate::operations::narrowing::Narrowing;
 use crate::store::query::{MessageQuery, Scope};
 use crate::store::timeline::{ErrorRecord, MessageRecord, Origin, RegistrationRecord, Timeline};
 

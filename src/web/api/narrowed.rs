@@ -7,10 +7,10 @@ use actix_web::http::StatusCode;
 use super::Asked;
 use super::faults::Faults;
 use super::problem::Problem;
+use crate::admin::json::merged;
+use crate::admin::narrowing::{Known, Narrowing};
+use crate::admin::{Fault, Request};
 use crate::model::Subscriber;
-use crate::operations::json::merged;
-use crate::operations::narrowing::{Known, Narrowing};
-use crate::operations::{Fault, Request};
 
 impl Asked {
     /// Refuses a request whose shape is wrong, with all that is wrong in its meaning beside it.

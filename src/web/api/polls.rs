@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::time::Time;
 use super::whole::Whole;
 use super::{Asked, Reply, done, shaped, unexpected};
-use crate::operations::{Answer, Request};
+use crate::admin::{Answer, Request};
 use crate::store::poll::{PollGaveUp, PollRecord, PollState};
 
 /// A broadcast that is or was asked for.

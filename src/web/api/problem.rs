@@ -10,8 +10,8 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::admin::{Failure, Fault};
 use crate::model::Echoed;
-use crate::operations::{Failure, Fault};
 use crate::store::Error;
 
 /// The media type of a problem.

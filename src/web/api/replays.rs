@@ -11,8 +11,8 @@ use super::problem::Problem;
 use super::time::{Moment, Time};
 use super::whole::Whole;
 use super::{Asked, BASE, Reply, done, shaped};
+use crate::admin::{Answer, ReplayOrder, Request};
 use crate::model::{ErrorCode, ForwardState, Status, quoted};
-use crate::operations::{Answer, ReplayOrder, Request};
 use crate::store::idempotency::KeptAnswer;
 use crate::store::replay::{ReplayRecord, ReplayState};
 

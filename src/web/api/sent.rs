@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use super::input::{Body, Items, Segment};
 use super::problem::{FieldError, Problem};
 use super::{Asked, Reply, shaped, unexpected};
+use crate::admin::{Answer, Receipt, Request, SentExchange, SentMessage};
 use crate::model::Status;
-use crate::operations::{Answer, Receipt, Request, SentExchange, SentMessage};
 use crate::store::Registered;
 
 /// What came of one message.

@@ -12,12 +12,12 @@ use super::page::{Page, Paging};
 use super::time::{Span, Time};
 use super::whole::Whole;
 use super::{Asked, Reply, Shaped, done, gone, shaped};
+use crate::admin::{Answer, Request, Sample, Tested};
 use crate::model::{
     AlertOptions, AuthKind, Credentials, Filter, Headers, Ordering, PayloadOptions,
     PayloadOptionsChange, Reports, SecretText, Setting, Subscriber, SubscriberKind,
     SubscriberState, maybe_object, object,
 };
-use crate::operations::{Answer, Request, Sample, Tested};
 use crate::store::{NewSubscriber, SubscriberChange};
 
 /// A subscriber.

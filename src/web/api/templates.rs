@@ -10,8 +10,8 @@ use super::problem::Problem;
 use super::time::Time;
 use super::whole::Whole;
 use super::{Asked, Reply, done, gone, shaped, unexpected};
+use crate::admin::{Answer, Request};
 use crate::model::quoted;
-use crate::operations::{Answer, Request};
 use crate::store::TemplateRecord;
 
 /// A template.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use tickrelay::admin::{Answer, EraseOptions, Request};
 use tickrelay::clock::Clock;
-use tickrelay::operations::{Answer, EraseOptions, Request};
 
 use super::{DAY, PERSON, T0, events, preference, started, template};
 use crate::support::{TestApp, until};

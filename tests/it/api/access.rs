@@ -6,8 +6,8 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 use tickrelay::access::{Permission, Role, TABLE};
+use tickrelay::admin::{Answer, Request};
 use tickrelay::clock::Clock;
-use tickrelay::operations::{Answer, Request};
 use tickrelay::web::api::endpoints;
 
 use crate::support::TestApp;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::clock::Clock;
-use tickrelay::provider::authentication::Method;
+use tickrelay::providers::authentication::Method;
 
 use crate::retrying::{START_MS, T0};
 use crate::support::cli::Folder;

@@ -5,7 +5,7 @@ use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::access::token::NewToken;
-use tickrelay::operations::Request;
+use tickrelay::admin::Request;
 
 use crate::retrying::T0;
 use crate::support::api::Caller;

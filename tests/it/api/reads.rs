@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tickrelay::access::Role;
-use tickrelay::operations::Request;
+use tickrelay::admin::Request;
 
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::{TestApp, cloud, until};

@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 use proptest::test_runner::{Config, TestRunner};
 use rusqlite::Connection;
+use tickrelay::admin::Request;
 use tickrelay::model::{
     Kind, Message, MessageType, PayloadFormat, Registration, Report, ReportError, SendResult,
     Status,
 };
-use tickrelay::operations::Request;
-use tickrelay::provider::Provider;
+use tickrelay::providers::Provider;
 use tickrelay::store::{Registering, Store};
 
 use crate::order::{arrival, failed, permutations, report, state};

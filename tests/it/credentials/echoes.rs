@@ -342,7 +342,7 @@ async fn no_log_repeats_what_an_answer_repeats() {
     service.ask(&serde_json::from_value(request).unwrap());
     let body = cloud::webhook(&[cloud::status("wamid.1", "sent", T0)]);
     let request = client().post(format!("http://{}/webhooks/cloud", service.address));
-    let provider = tickrelay::provider::Provider::MetaCloud;
+    let provider = tickrelay::providers::Provider::MetaCloud;
     let request = authenticated(request, provider, body.as_bytes()).body(body);
     assert_eq!(request.send().await.unwrap().status(), 200);
     until("it had an attempt", || {

@@ -7,8 +7,8 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder};
 use rusqlite::params;
 use tempfile::TempDir;
+use tickrelay::admin::Request;
 use tickrelay::clock::Clock;
-use tickrelay::operations::Request;
 
 use super::{erase, files_with, status, statuses};
 use crate::support::receiver::Receiver;

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use tickrelay::operations::{Answer, Request};
+use tickrelay::admin::{Answer, Request};
 use tickrelay::store::ReprocessSelection;
 use tokio::task::JoinSet;
 

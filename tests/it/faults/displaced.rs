@@ -8,8 +8,8 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
+use tickrelay::admin::{Failure, Request};
 use tickrelay::control;
-use tickrelay::operations::{Failure, Request};
 use tickrelay::store::Reader;
 
 use super::disk::{ask, get, post_some, stored};

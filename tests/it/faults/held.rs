@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tickrelay::admin::Request;
 use tickrelay::clock::{Clock, Hand};
-use tickrelay::housekeeping::Plan;
-use tickrelay::operations::Request;
+use tickrelay::duties::housekeeping::Plan;
 use tokio::sync::watch;
 
 use crate::retrying::{attempts, switched};

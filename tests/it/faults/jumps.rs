@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tickrelay::access::Role;
+use tickrelay::admin::Request;
 use tickrelay::clock::{Clock, Hand};
-use tickrelay::operations::Request;
 use tickrelay::store::ReprocessSelection;
 
 use crate::support::api::Caller;

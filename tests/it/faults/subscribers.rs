@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tickrelay::operations::Request;
+use tickrelay::admin::Request;
 
 use super::{MEMORY, is_long};
 use crate::support::hostile::{Hostile, Vice};

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tickrelay::model::{Report, Status};
-use tickrelay::provider::Item;
+use tickrelay::providers::Item;
 use tickrelay::store::Arrival;
 
 use super::T0;

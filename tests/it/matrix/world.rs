@@ -6,10 +6,10 @@ use std::cell::Cell;
 use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::access::token::NewToken;
+use tickrelay::admin::{Answer, ReplayOrder, Request};
 use tickrelay::clock::Clock;
 use tickrelay::model::MessageType;
-use tickrelay::operations::{Answer, ReplayOrder, Request};
-use tickrelay::provider::Provider;
+use tickrelay::providers::Provider;
 use tickrelay::web::api::Endpoint;
 
 use crate::support::api::Caller;

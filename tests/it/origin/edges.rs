@@ -132,10 +132,11 @@ async fn a_body_in_chunks_and_one_that_is_asked_for_may_ask_for_another_protocol
 #[actix_web::test]
 async fn one_slash_at_the_end_is_the_same_url_and_two_are_none() {
     let app = TestApp::boot_with(tickrelay::clock::Clock::system(), |config| {
-        let mut token = crate::support::source("token", tickrelay::provider::Provider::Infobip);
-        token.authentication.methods = vec![tickrelay::provider::authentication::Method::UrlToken(
-            "t0ken".into(),
-        )];
+        let mut token = crate::support::source("token", tickrelay::providers::Provider::Infobip);
+        token.authentication.methods =
+            vec![tickrelay::providers::authentication::Method::UrlToken(
+                "t0ken".into(),
+            )];
         token.verify_tokens = vec!["test-verify-token".into()];
         config.sources.push(token);
     })

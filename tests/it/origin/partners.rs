@@ -3,8 +3,8 @@
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use tickrelay::clock::Clock;
-use tickrelay::provider::Provider;
-use tickrelay::provider::authentication::{Algorithm, Encoding, Method, Signature};
+use tickrelay::providers::Provider;
+use tickrelay::providers::authentication::{Algorithm, Encoding, Method, Signature};
 
 use super::a_status;
 use crate::support::answer::{HUB, check, post};

@@ -2,8 +2,8 @@
 
 use rusqlite::Connection;
 use tickrelay::clock::Clock;
-use tickrelay::provider::Provider;
-use tickrelay::provider::authentication::Method;
+use tickrelay::providers::Provider;
+use tickrelay::providers::authentication::Method;
 
 use crate::support::answer::{Answer, HUB, check, post, signed};
 use crate::support::{API_KEY, APP_SECRET, TestApp, cloud_status, hub_signature, source};

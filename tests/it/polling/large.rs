@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use tickrelay::operations::Request;
+use tickrelay::admin::Request;
 
 use crate::support::botsquad::{Answer, Api, statuses};
 use crate::support::service::{Home, Service};

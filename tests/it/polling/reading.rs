@@ -1,9 +1,9 @@
 //! Answers in other words than the known ones, and answers that are read again.
 
 use serde_json::json;
+use tickrelay::admin::Request;
 use tickrelay::model::Status;
-use tickrelay::operations::Request;
-use tickrelay::provider::botsquad::Field;
+use tickrelay::providers::botsquad::Field;
 use tickrelay::store::ReprocessSelection;
 
 use super::{ask_again, asked, boot, boot_with, messages, poll};

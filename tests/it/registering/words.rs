@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tickrelay::access::Role;
-use tickrelay::operations::{Answer, EraseOptions, Request};
+use tickrelay::admin::{Answer, EraseOptions, Request};
 
 use crate::support::TestApp;
 use crate::support::cli::Folder;

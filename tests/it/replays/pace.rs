@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use tickrelay::access::Role;
+use tickrelay::admin::{Answer, Request};
 use tickrelay::model::Reports;
-use tickrelay::operations::{Answer, Request};
 
 use super::{begin, ended, pour};
 use crate::retrying::{T0, pause, resume};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 use serde_json::Value;
-use tickrelay::operations::{Answer, ReplayOrder, Request};
-use tickrelay::provider::Provider;
+use tickrelay::admin::{Answer, ReplayOrder, Request};
+use tickrelay::providers::Provider;
 
 use crate::retrying::T0;
 use crate::support::receiver::Receiver;

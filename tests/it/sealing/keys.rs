@@ -7,8 +7,8 @@ use std::path::Path;
 use rusqlite::Connection;
 use serde_json::json;
 use tickrelay::access::Role;
+use tickrelay::admin::{Answer, Request};
 use tickrelay::model::SubscriberKind;
-use tickrelay::operations::{Answer, Request};
 use tickrelay::store::NewSubscriber;
 use tickrelay::store::seal::{KeyRing, generate};
 

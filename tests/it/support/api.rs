@@ -5,7 +5,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 use tickrelay::access::Role;
 use tickrelay::access::token::NewToken;
-use tickrelay::operations::{Answer, Request};
+use tickrelay::admin::{Answer, Request};
 
 use super::TestApp;
 

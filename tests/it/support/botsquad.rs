@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tickrelay::config::{Polled, Source};
-use tickrelay::provider::Provider;
+use tickrelay::providers::Provider;
 
 use super::TestApp;
 
@@ -140,7 +140,7 @@ impl Api {
         };
         change(&mut polled);
         Source {
-            authentication: tickrelay::provider::authentication::Authentication {
+            authentication: tickrelay::providers::authentication::Authentication {
                 methods: Vec::new(),
             },
             polled: Some(polled),

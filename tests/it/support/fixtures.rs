@@ -7,7 +7,7 @@ use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 use tickrelay::config::Source;
 use tickrelay::model::MessageType;
-use tickrelay::provider::Provider;
+use tickrelay::providers::Provider;
 
 use super::botsquad::{Answer, Api};
 use super::{TestApp, source, until};

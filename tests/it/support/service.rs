@@ -11,8 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tickrelay::access::Role;
 use tickrelay::access::token::NewToken;
+use tickrelay::admin::{Answer, Request};
 use tickrelay::control;
-use tickrelay::operations::{Answer, Request};
 use tickrelay::store::NewSubscriber;
 
 use super::{APP_SECRET, PATIENCE};

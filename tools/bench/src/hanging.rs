@@ -8,7 +8,7 @@ use super::plan::{Needs, Scale};
 use super::player::Part;
 use super::stage::{Bench, Stage};
 use super::targets::Sample;
-use tickrelay::operations::Request;
+use tickrelay::admin::Request;
 use tickrelay::store::NewSubscriber;
 
 /// Subscribers that are well in every window.

@@ -14,8 +14,8 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use tickrelay::config::Source;
 use tickrelay::model::{MessageType, Status};
-use tickrelay::provider::Provider;
-use tickrelay::provider::authentication::{Authentication, Method, Signature};
+use tickrelay::providers::Provider;
+use tickrelay::providers::authentication::{Authentication, Method, Signature};
 use tickrelay::simulate::load::{self, Load, Pace};
 use tickrelay::simulate::{Message, Mishaps, Scenario, Traffic};
 

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use tempfile::TempDir;
 use tickrelay::control;
 
-use tickrelay::operations::{Answer, Request};
+use tickrelay::admin::{Answer, Request};
 use tickrelay::store::NewSubscriber;
 
 use super::measure::Outcome;

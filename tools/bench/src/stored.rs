@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
-use tickrelay::operations::Request;
+use tickrelay::admin::Request;
 
 use super::answer::{Row, count, per_second};
 use super::figure;

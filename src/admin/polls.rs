@@ -1,0 +1,99 @@
+//! Broadcasts that are asked for: having one asked for of which nobody told who was written to, and
+//! the ids of messages whose provider gives none.
+
+use std::sync::Arc;
+
+use super::register::{SentMessage, fault};
+use super::{Answer, By, Failure, Fault, Operations};
+use crate::model::quoted;
+use crate::providers::{Provider, botsquad};
+
+/// The longest id of a broadcast, in bytes; the ids of its messages begin with it.
+const LONGEST_ID: usize = 256;
+
+impl Operations {
+    /// Asks that source for that broadcast, until nothing in it is pending.
+    pub(super) async fn poll_broadcast(
+        &self,
+        by: &By,
+        source: &str,
+        broadcast: String,
+    ) -> Result<Answer, Failure> {
+        let caller = &by.caller;
+        let source = self
+            .known_source(caller, source)
+            .map_err(Failure::Missing)?;
+        caller.allow_at(&source.name).map_err(Failure::Forbidden)?;
+        if source.polled.is_none() {
+            return Err(Failure::Refused(format!(
+                "source {} sends its reports by itself: only a source of provider {} is asked",
+                source.name,
+                Provider::Botsquad
+            )));
+        }
+        check_id("/id", &broadcast)?;
+        let (name, provider) = (Arc::from(source.name.as_str()), source.provider);
+        self.change(by, move |changing| {
+            let poll = changing.open_poll(&name, provider, &broadcast)?;
+            Ok(Answer::Poll(poll))
+        })
+        .await
+    }
+}
+
+/// The id of a broadcast, which becomes a part of a URL and of its messages' ids.
+pub(super) fn check_id(field: &str, id: &str) -> Result<(), Failure> {
+    if [".", ".."].contains(&id) {
+        let detail = format!(
+            "{id} is a step in a path and no id of a broadcast",
+            id = quoted(id)
+        );
+        return Err(Failure::invalid(field, detail));
+    }
+    if (1..=LONGEST_ID).contains(&id.len()) && !id.contains(char::is_control) {
+        return Ok(());
+    }
+    let detail = format!("the id of a broadcast has 1 to {LONGEST_ID} bytes, none of control");
+    Err(Failure::invalid(field, detail))
+}
+
+/// The id of a message whose provider gives none. The second one to the same number in a broadcast
+/// has to be told from the first, so there the id is given as we would make it.
+pub(super) fn made_id(sent: &SentMessage) -> Result<String, Fault> {
+    let told = |field: &str, text: &Option<String>| {
+        let name = field.trim_start_matches('/');
+        let detail = format!("{name} is missing: Botsquad gives no ids, so it tells the message");
+        text.clone().ok_or_else(|| fault(field, detail))
+    };
+    let broadcast = told("/broadcastId", &sent.broadcast_id)?;
+    let to = told("/mobileNo", &sent.mobile_no)?;
+    if check_id("/broadcastId", &broadcast).is_err() {
+        let detail =
+            format!("broadcastId has 1 to {LONGEST_ID} bytes, none of control, and is no . or ..");
+        return Err(fault("/broadcastId", detail));
+    }
+    let first = botsquad::message_id(&broadcast, &to, 1);
+    let Some(given) = &sent.ms_id else {
+        return Ok(first);
+    };
+    let times = given.strip_prefix(&first).and_then(|rest| match rest {
+        "" => Some(1),
+        rest => rest
+            .strip_prefix('.')?
+            .parse()
+            .ok()
+            .filter(|times| *times > 1),
+    });
+    match times {
+        Some(times) => Ok(botsquad::message_id(&broadcast, &to, times)),
+        None => Err(fault(
+            "/msId",
+            format!(
+                "Botsquad gives no ids: leave msId out for {first}, or write {} for a second \
+                 message of the broadcast to the same number",
+                botsquad::message_id(&broadcast, &to, 2),
+                first = quoted(&first)
+            ),
+        )),
+    }
+}

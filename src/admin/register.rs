@@ -1,0 +1,348 @@
+//! Registering what was sent: what each field must be, and whose message it may be.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::polls::made_id;
+use super::receipt::Receipt;
+use super::templates::wrong_language;
+use super::{Answer, By, Failure, Fault, Operations, json};
+use crate::access::Caller;
+use crate::config::Source;
+use crate::model::{
+    FilledTemplate, MessageType, NUL_CHARACTER, Parameters, Registration, SendResult, WHATSAPP,
+    read_time, read_ttl, replace_nul,
+};
+use crate::providers::Sent;
+use crate::store::{Registered, Registering};
+
+/// Messages that are registered in one commit; webhooks wait meanwhile.
+const AT_ONCE: usize = 256;
+/// The longest id, number, name or language, in bytes.
+pub(super) const LONGEST_NAME: usize = 512;
+/// The longest text, in bytes; WhatsApp's own limit is far below.
+const LONGEST_TEXT: usize = 64 * 1024;
+/// The most that parameters or metadata may have, in bytes of JSON.
+const LONGEST_JSON: usize = 16 * 1024;
+/// The longest time to live: a year, in seconds.
+const LONGEST_TTL: i64 = 366 * 24 * 3600;
+
+/// A message that was sent, in the payload's own keys.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SentMessage {
+    /// The source that its reports come by.
+    #[schema(example = "infobip")]
+    pub source: String,
+    /// The provider's id of the message. Left out for a source of Botsquad's, which gives none:
+    /// it is made of `broadcastId` and `mobileNo`.
+    #[serde(default)]
+    #[schema(example = "wa-7f31-0001", min_length = 1, max_length = 512)]
+    pub ms_id: Option<String>,
+    /// Its text; rendered from the template when left out.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// Template or regular; a template when `template` is there.
+    #[serde(default, rename = "type")]
+    pub message_type: Option<MessageType>,
+    /// The recipient's number.
+    #[serde(default)]
+    #[schema(example = "+385990001122")]
+    pub mobile_no: Option<String>,
+    /// The business's number.
+    #[serde(default, rename = "connectedWhatsAppNo")]
+    #[schema(example = "+385910009999")]
+    pub connected_whatsapp_no: Option<String>,
+    /// The channel it was sent by: WhatsApp, also when left out. Messages of any other are refused.
+    #[serde(default)]
+    #[schema(example = "whatsapp")]
+    pub channel: Option<String>,
+    /// When it was sent, as in 2026-02-11T08:15:32Z; now when left out.
+    #[serde(default)]
+    #[schema(example = "2026-02-11T08:15:32Z")]
+    pub timestamp: Option<String>,
+    /// The template it was made from.
+    #[serde(default, deserialize_with = "crate::model::maybe_object")]
+    pub template: Option<SentTemplate>,
+    /// For how long a final report may take: seconds, or as in `PT1H`. After it the message is
+    /// silent.
+    #[serde(default)]
+    #[schema(value_type = Option<Ttl>)]
+    pub ttl: Option<Value>,
+    /// The broadcast it belongs to; `bulkId` says the same.
+    #[serde(default, alias = "bulkId")]
+    pub broadcast_id: Option<String>,
+    /// Whatever you want to find with it.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<serde_json::Map<String, Value>>,
+}
+
+/// For how long a final report may take: seconds, or an ISO 8601 duration.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(
+    untagged,
+    expecting = "write whole seconds, or a duration as in \"P4D\" or \"PT1H\""
+)]
+pub enum Ttl {
+    /// Seconds.
+    Seconds(u32),
+    /// As in `P4D` or `PT1H`.
+    Duration(String),
+}
+
+/// A template as a message was made from it.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SentTemplate {
+    /// Its name.
+    #[schema(example = "order_update", min_length = 1)]
+    pub name: String,
+    /// The code of its language.
+    #[serde(default)]
+    #[schema(example = "en")]
+    pub language: Option<String>,
+    /// What its placeholders stand for: a list for `{{1}}`, an object for `{{name}}`.
+    #[serde(default)]
+    pub parameters: Parameters,
+}
+
+/// The provider's id of a message, where it could be read, and what is to be registered.
+pub(super) type Read = (Option<String>, Result<Registering, Vec<Fault>>);
+
+impl Operations {
+    /// Registers messages, each the JSON text of a [`SentMessage`]; one that cannot be as it is
+    /// costs no other.
+    pub(super) async fn register(&self, by: &By, texts: Vec<String>) -> Result<Answer, Failure> {
+        let caller = &by.caller;
+        let mut forbidden = 0;
+        let read = texts.into_iter().map(|text| {
+            let json::Read { value, faults } = json::read::<SentMessage>(text.as_bytes());
+            let Some(sent) = value else {
+                return (None, Err(faults));
+            };
+            if !faults.is_empty() {
+                let others = self.check(caller, sent).err().unwrap_or_default();
+                return (None, Err(json::merged(faults, others)));
+            }
+            let id = sent.ms_id.clone();
+            let source = self.source_for(caller, &sent.source);
+            if let Some(Err(why)) = source.map(|source| caller.allow_at(&source.name)) {
+                forbidden += 1;
+                return (id, Err(vec![fault("/source", why)]));
+            }
+            match self.check(caller, sent) {
+                Ok(registering) => (registering.provider_message_id.clone(), Ok(registering)),
+                Err(faults) => (id, Err(faults)),
+            }
+        });
+        let read: Vec<Read> = read.collect();
+        match read.first() {
+            // Nothing of it is for this token.
+            Some((_, Err(faults))) if forbidden == read.len() => {
+                Err(Failure::Forbidden(super::sentence(faults)))
+            }
+            _ => self.begin(by, self.register_all(read)).await,
+        }
+    }
+
+    pub(super) async fn register_all(&self, read: Vec<Read>) -> Result<Answer, Failure> {
+        let total = read.len();
+        let mut receipts = Vec::with_capacity(total);
+        let mut read = read.into_iter().peekable();
+        while read.peek().is_some() {
+            let mut step = Vec::new();
+            let first = receipts.len();
+            for (provider_message_id, registering) in read.by_ref().take(AT_ONCE) {
+                let outcome = registering.map(|registering| {
+                    step.push(registering);
+                    Registered::Created
+                });
+                receipts.push(Receipt::new(provider_message_id, outcome));
+            }
+            if step.is_empty() {
+                continue;
+            }
+            let answers = self.store.register(step).await.map_err(|error| {
+                Failure::from(error).after(format_args!(
+                    "{first} of {total} messages were dealt with; sending all again does no harm"
+                ))
+            })?;
+            let mut answers = answers.into_iter();
+            for receipt in &mut receipts[first..] {
+                if receipt.outcome.is_ok()
+                    && let Some(answer) = answers.next()
+                {
+                    receipt.take(answer);
+                }
+            }
+        }
+        let refused = receipts.iter().filter(|receipt| receipt.outcome.is_err());
+        let (count, refused) = (receipts.len(), refused.count());
+        tracing::info!(messages = count - refused, refused, "messages.registered");
+        Ok(Answer::Registered(receipts))
+    }
+
+    /// The source of that name, if the caller sees it.
+    pub(super) fn source_for(&self, caller: &Caller, name: &str) -> Option<&Source> {
+        let mut sources = self.sources.iter();
+        let found = sources.find(|source| source.name == name);
+        found.filter(|source| caller.sees_source(&source.name))
+    }
+
+    fn check(&self, caller: &Caller, sent: SentMessage) -> Result<Registering, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let source = self
+            .known_source(caller, &sent.source)
+            .map_err(|detail| faults.push(fault("/source", detail)))
+            .ok();
+        let id = match source {
+            Some(source) if source.polled.is_some() => made_id(&sent),
+            _ => given_id(sent.ms_id.as_deref()),
+        };
+        let id = id.map_err(|fault| faults.push(fault)).unwrap_or_default();
+        faults.extend(other_channel(sent.channel.as_deref()));
+        let sent_ms = sent.timestamp.as_deref().and_then(read_time);
+        if sent.timestamp.is_some() && sent_ms.is_none() {
+            let detail = "write the time as in 2026-02-11T08:15:32Z".to_owned();
+            faults.push(fault("/timestamp", detail));
+        }
+        let ttl_s = sent.ttl.as_ref().and_then(read_ttl);
+        if sent.ttl.is_some() && ttl_s.is_none() {
+            let detail = "write seconds, or a duration as in PT1H".to_owned();
+            faults.push(fault("/ttl", detail));
+        }
+        let metadata = sent
+            .metadata
+            .map(|metadata| Value::Object(metadata).to_string());
+        let registration = Registration {
+            text: sent.message,
+            message_type: sent.message_type,
+            is_direct_send: false,
+            recipient: sent.mobile_no,
+            user_id: None,
+            sender: sent.connected_whatsapp_no,
+            template: sent.template.map(|template| FilledTemplate {
+                name: template.name,
+                language: template.language,
+                parameters: template.parameters,
+            }),
+            bulk_id: sent.broadcast_id,
+            sent_ms,
+            ttl_s,
+            metadata,
+        };
+        let limits = limit(&registration, str::to_owned);
+        faults.extend(limits.err().into_iter().flatten());
+        faults.extend(wrong_language(&registration));
+        match source {
+            Some(source) if faults.is_empty() => {
+                let sent = Sent {
+                    id: Some(id),
+                    registration,
+                    result: SendResult::Taken,
+                };
+                Ok(registering(source, caller, sent, String::new()))
+            }
+            _ => Err(faults),
+        }
+    }
+}
+
+/// That a message went by another channel than WhatsApp.
+fn other_channel(channel: Option<&str>) -> Option<Fault> {
+    let channel = channel.filter(|channel| !channel.trim().eq_ignore_ascii_case(WHATSAPP))?;
+    let channel: String = channel.chars().take(32).collect();
+    let detail = format!(
+        "channel {channel:?}: only messages of WhatsApp are registered, leave this one out"
+    );
+    Some(fault("/channel", detail))
+}
+
+/// What is to be registered of a message; `element` tells it where it has no id.
+pub(super) fn registering(
+    source: &Source,
+    caller: &Caller,
+    mut sent: Sent,
+    element: String,
+) -> Registering {
+    let in_id = sent.id.as_mut().is_some_and(replace_nul);
+    let has_nul = in_id | sent.registration.replace_nul() | sent.result.replace_nul();
+    Registering {
+        oddities: Vec::from_iter(has_nul.then_some(NUL_CHARACTER)),
+        source: Arc::from(source.name.as_str()),
+        provider: source.provider,
+        default_type: source.default_type,
+        default_sender: source.sender.clone(),
+        element,
+        provider_message_id: sent.id,
+        registration: sent.registration.with_type(),
+        result: sent.result,
+        owner: caller.owner.clone(),
+        owners: source.owners.clone(),
+    }
+}
+
+/// The provider's id.
+fn given_id(id: Option<&str>) -> Result<String, Fault> {
+    let id = id.unwrap_or_default();
+    if (1..=LONGEST_NAME).contains(&id.len()) {
+        return Ok(id.to_owned());
+    }
+    let detail = format!("msId has 1 to {LONGEST_NAME} bytes: the provider's id");
+    Err(fault("/msId", detail))
+}
+
+/// What is told may not be larger than what anybody needs; `place` says where a field was.
+pub(super) fn limit(told: &Registration, place: impl Fn(&str) -> String) -> Result<(), Vec<Fault>> {
+    let mut faults = Vec::new();
+    let template = told.template.as_ref();
+    for (field, text, most) in [
+        ("/message", told.text.as_ref(), LONGEST_TEXT),
+        ("/mobileNo", told.recipient.as_ref(), LONGEST_NAME),
+        ("/connectedWhatsAppNo", told.sender.as_ref(), LONGEST_NAME),
+        ("/broadcastId", told.bulk_id.as_ref(), LONGEST_NAME),
+        ("/template/name", template.map(|it| &it.name), LONGEST_NAME),
+        (
+            "/template/language",
+            template.and_then(|it| it.language.as_ref()),
+            LONGEST_NAME,
+        ),
+        ("/metadata", told.metadata.as_ref(), LONGEST_JSON),
+    ] {
+        // An empty text is a text.
+        let text = text.filter(|text| field != "/message" || !text.is_empty());
+        faults.extend(text.and_then(|text| too_long(&place(field), text, most)));
+    }
+    let parameters = template.map(|template| serde_json::to_string(&template.parameters));
+    if let Some(Ok(parameters)) = parameters {
+        faults.extend(too_long(
+            &place("/template/parameters"),
+            &parameters,
+            LONGEST_JSON,
+        ));
+    }
+    if told.ttl_s.is_some_and(|seconds| seconds > LONGEST_TTL) {
+        let detail = format!("ttl is at most {LONGEST_TTL} seconds");
+        faults.push(fault(place("/ttl"), detail));
+    }
+    faults.is_empty().then_some(()).ok_or(faults)
+}
+
+pub(super) fn too_long(field: &str, text: &str, most: usize) -> Option<Fault> {
+    if (1..=most).contains(&text.len()) {
+        return None;
+    }
+    let name = field.rsplit('/').next().unwrap_or(field);
+    let detail = format!("{name} has 1 to {most} bytes");
+    Some(fault(field, detail))
+}
+
+pub(super) fn fault(field: impl Into<String>, detail: String) -> Fault {
+    Fault {
+        field: field.into(),
+        detail,
+    }
+}

@@ -1,0 +1,190 @@
+//! Reading stored webhooks again, a few at a time, beside what comes in.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{Answer, By, Failure, Operations, Progress};
+use crate::access::Caller;
+use crate::config::Source;
+use crate::ingest;
+use crate::model::{MessageType, digits};
+use crate::providers::Provider;
+use crate::store::query::Scope;
+use crate::store::{Arrival, Error, ReprocessSelection, StoredWebhook};
+
+/// Webhooks that are read and committed together, at most.
+const BATCH: usize = 16;
+/// What they may take in memory, in bytes, unless one alone takes more.
+const ROOM: usize = 4 * 1024 * 1024;
+/// One day in ms.
+const DAY_MS: i64 = 86_400_000;
+
+impl Operations {
+    /// Parses the selected webhooks again and takes in what is new in them.
+    pub(super) async fn reprocess(
+        &self,
+        by: &By,
+        selection: ReprocessSelection,
+        dry_run: bool,
+        progress: &UnboundedSender<Progress>,
+    ) -> Result<Answer, Failure> {
+        if let Some(source) = &selection.source {
+            self.known_source(&by.caller, source)
+                .map_err(|detail| Failure::invalid("/source", detail))?;
+        }
+        if !by.caller.sources.is_empty() {
+            self.check_seen(&by.caller, &selection).await?;
+        }
+        let asked = selection.webhook_ids.clone();
+        // Reports of messages that were pruned would come back as new and be forwarded.
+        let not_before_ms = self.clock.now_ms() - i64::from(self.retention.messages_days) * DAY_MS;
+        let ids = self.store.find_webhooks(selection, not_before_ms).await?;
+        if let Some(missing) = asked.iter().find(|id| !ids.contains(id)) {
+            return Err(Failure::Refused(format!(
+                "no body of a webhook {missing} to read again: there is none, or it was a \
+                 duplicate, was pruned, erased, or does not fit the other conditions"
+            )));
+        }
+        let work = self.read_all_again(ids, dry_run, progress);
+        if dry_run {
+            return work.await;
+        }
+        self.begin(by, work).await
+    }
+
+    async fn read_all_again(
+        &self,
+        ids: Vec<i64>,
+        dry_run: bool,
+        progress: &UnboundedSender<Progress>,
+    ) -> Result<Answer, Failure> {
+        let total = ids.len() as u64;
+        let (mut done, mut webhooks) = (0, Vec::new());
+        let mut left = &ids[..];
+        while !left.is_empty() {
+            // What was read again until then stays so.
+            let so_far = |error: Error| {
+                Failure::from(error).after(format_args!(
+                    "{done} of {total} webhooks were read again; asking again goes on"
+                ))
+            };
+            let batch = left[..left.len().min(BATCH)].to_vec();
+            let mut stored: VecDeque<_> = self
+                .store
+                .stored_webhooks(batch.clone(), ROOM)
+                .await
+                .map_err(so_far)?
+                .into();
+            // Where not all fitted, the next ones come after the last that did.
+            let last = stored.back().map(|stored| stored.webhook_id);
+            let read = last.and_then(|last| batch.iter().position(|id| *id == last));
+            let read = read.map_or(batch.len(), |at| at + 1);
+            while !stored.is_empty() {
+                let sources = Arc::clone(&self.sources);
+                let reading = tokio::task::spawn_blocking(move || {
+                    let arrivals = read_some_again(&sources, &mut stored);
+                    (arrivals, stored)
+                });
+                let (arrivals, rest) = (reading.await)
+                    .map_err(|_| Failure::Broken("reading again was broken off".to_owned()))?;
+                stored = rest;
+                let rereads = self.store.accept_again(arrivals, dry_run).await;
+                let rereads = rereads.map_err(so_far)?;
+                webhooks.extend(
+                    rereads
+                        .into_iter()
+                        .filter(|reread| reread.is_changed() || reread.unreadable > 0),
+                );
+            }
+            done += read as u64;
+            left = &left[read..];
+            // Nobody may be listening.
+            let _ = progress.send(Progress { done, total });
+        }
+        let found: usize = webhooks.iter().map(|reread| reread.found.len()).sum();
+        tracing::info!(webhooks = total, found, dry_run, "webhooks.reprocessed");
+        Ok(Answer::Reprocessed {
+            examined: total,
+            webhooks,
+        })
+    }
+}
+
+/// Parses stored bodies until they are all read, or what is in them takes [`ROOM`].
+fn read_some_again(
+    sources: &[Source],
+    stored: &mut VecDeque<StoredWebhook>,
+) -> Vec<(i64, Arrival)> {
+    let (mut arrivals, mut weight) = (Vec::new(), 0);
+    while weight < ROOM
+        && let Some(next) = stored.pop_front()
+    {
+        if let Some((id, arrival)) = read_again(sources, next) {
+            weight += arrival.weight();
+            arrivals.push((id, arrival));
+        }
+    }
+    arrivals
+}
+
+impl Operations {
+    /// Refuses what a caller that sees some sources alone does not see.
+    async fn check_seen(
+        &self,
+        caller: &Caller,
+        selection: &ReprocessSelection,
+    ) -> Result<(), Failure> {
+        if selection.source.is_none() && selection.webhook_ids.is_empty() {
+            let detail = "this token sees some sources only: name one of them";
+            return Err(Failure::invalid("/source", detail));
+        }
+        let (reader, scope) = (self.store.reader(), Scope::from(caller));
+        let ids = selection.webhook_ids.clone();
+        let look = move || -> Result<_, Error> {
+            let mut ids = ids.into_iter();
+            ids.try_for_each(|id| match reader.webhook(id, &scope)? {
+                Some(_) => Ok(()),
+                None => Err(Error::NotFound(format!("webhook has the key {id}"))),
+            })
+        };
+        let looked = tokio::task::spawn_blocking(look).await;
+        Ok(looked.map_err(|_| Failure::Busy("the service is ending".to_owned()))??)
+    }
+}
+
+/// Parses a stored body; `None` when its source is of a provider that this version lacks.
+fn read_again(sources: &[Source], stored: StoredWebhook) -> Option<(i64, Arrival)> {
+    let source = sources.iter().find(|source| source.name == stored.source);
+    let provider: Provider = match source {
+        Some(source) => source.provider,
+        None => stored.provider.parse().ok()?,
+    };
+    let mut hints = source.map(Source::hints).unwrap_or_default();
+    hints
+        .senders
+        .extend(stored.default_sender.as_deref().map(digits));
+    hints.broadcast.clone_from(&stored.broadcast);
+    let encoding = stored.content_encoding.as_deref();
+    let parsed = ingest::read(provider, &stored.body, encoding, &hints);
+    let default_type = stored
+        .default_type
+        .or(source.map(|source| source.default_type))
+        .unwrap_or(MessageType::Template);
+    let arrival = Arrival {
+        source: Arc::from(stored.source),
+        provider,
+        default_type,
+        default_sender: stored.default_sender,
+        received_ms: stored.received_ms,
+        content_type: None,
+        content_encoding: stored.content_encoding,
+        user_agent: None,
+        broadcast: stored.broadcast,
+        known: 0,
+        body: stored.body,
+        parsed,
+    };
+    Some((stored.webhook_id, arrival))
+}

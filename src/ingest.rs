@@ -1,0 +1,328 @@
+//! Stage 1: is it from whom it says, what does it mean, is it on the disk.
+//!
+//! Knows no HTTP framework: [`crate::web`] hands in head and body and turns the answer into
+//! a status code. The next stage is [`crate::store`].
+
+mod answer;
+mod counts;
+mod large;
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::clock::Clock;
+use crate::config::Source;
+use crate::metrics::Metrics;
+use crate::model::{MessageType, digits};
+use crate::providers::authentication::{ChallengeError, Headers, Refused, answer_challenge};
+use crate::providers::{Hints, ParseError, Parsed, Provider};
+use crate::store::{Accepted, Arrival, Error, Store};
+
+pub(crate) use answer::Answered;
+use counts::{Counters, Counts};
+use large::{Gate, Unparsed};
+
+/// The sources by name, and the way into the store.
+pub struct Reception {
+    store: Store,
+    sources: HashMap<String, Arc<Inlet>>,
+    /// Those whose secrets were read again since the start.
+    renewed: RwLock<HashMap<String, Arc<Inlet>>>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    gate: Gate,
+}
+
+/// A configured source, ready to receive.
+pub struct Inlet {
+    source: Source,
+    name: Arc<str>,
+    hints: Arc<Hints>,
+    counters: Counters,
+}
+
+/// Why a webhook was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// It is not from whom it says.
+    #[error(transparent)]
+    Authentication(#[from] Refused),
+    /// It could not be stored: the provider is to send it again.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// What the URL says of this one kind of message, over the source's defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `?type=`: `regular` or `template`.
+    pub default_type: Option<MessageType>,
+    /// `?sender=`: the business's number.
+    pub sender: Option<String>,
+}
+
+impl Overrides {
+    /// Reads them from the URL's decoded query.
+    ///
+    /// A `type` that is none is left out, with a line in the log: a misspelt URL must not
+    /// cost the reports that come over it, the provider would not send them for ever.
+    #[must_use]
+    pub fn from_query(query: &[(String, String)]) -> Self {
+        let parameter = |name: &str| {
+            query
+                .iter()
+                .find(|(key, value)| key == name && !value.is_empty())
+                .map(|(_, value)| value.as_str())
+        };
+        let default_type = parameter("type").and_then(|word| {
+            word.parse()
+                .inspect_err(|error| tracing::warn!(%error, "webhook.url_type_ignored"))
+                .ok()
+        });
+        Self {
+            default_type,
+            // A `+` that was not percent-encoded arrives as a blank.
+            sender: parameter("sender").map(|sender| sender.trim().replace('\0', "\u{FFFD}")),
+        }
+    }
+}
+
+impl Reception {
+    /// Receives for these sources into that store.
+    #[must_use]
+    pub fn new(sources: Vec<Source>, store: Store, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        let inlet = |source: Source| {
+            let inlet = Inlet {
+                name: Arc::from(source.name.as_str()),
+                hints: Arc::new(source.hints()),
+                counters: Counters::new(&source, &metrics),
+                source,
+            };
+            (inlet.source.name.clone(), Arc::new(inlet))
+        };
+        Self {
+            sources: sources.into_iter().map(inlet).collect(),
+            renewed: RwLock::default(),
+            store,
+            clock,
+            metrics,
+            gate: Gate::default(),
+        }
+    }
+
+    /// The source of that name.
+    #[must_use]
+    pub fn inlet(&self, name: &str) -> Option<Arc<Inlet>> {
+        let renewed = self.renewed.read().unwrap_or_else(PoisonError::into_inner);
+        renewed
+            .get(name)
+            .or_else(|| self.sources.get(name))
+            .cloned()
+    }
+
+    /// Takes over what proves where the webhooks of these sources come from. A webhook that is being
+    /// read goes on with what it began with.
+    pub fn set_proofs<'a>(&self, sources: impl IntoIterator<Item = &'a Source>) {
+        let mut renewed = self.renewed.write().unwrap_or_else(PoisonError::into_inner);
+        for source in sources {
+            if let Some(inlet) = self.sources.get(&source.name) {
+                let inlet = Inlet {
+                    source: Source {
+                        authentication: source.authentication.clone(),
+                        verify_tokens: source.verify_tokens.clone(),
+                        ..inlet.source.clone()
+                    },
+                    name: Arc::clone(&inlet.name),
+                    hints: Arc::clone(&inlet.hints),
+                    counters: Counters::new(&inlet.source, &self.metrics),
+                };
+                renewed.insert(source.name.clone(), Arc::new(inlet));
+            }
+        }
+    }
+
+    /// Counts what a source was sent and was not stored.
+    pub fn count_refused(&self, inlet: &Inlet, outcome: &str) {
+        self.metrics.webhook(&inlet.name, outcome);
+    }
+
+    /// Checks the body's signature, reads it and stores it; returns after the fsync. `held` is
+    /// dropped when the body is.
+    ///
+    /// # Errors
+    /// [`Refusal::Authentication`] for a wrong signature, [`Refusal::Store`] when it could
+    /// not be stored. A body that cannot be read is no error: it is kept as `unparsed`.
+    pub async fn receive(
+        &self,
+        inlet: &Arc<Inlet>,
+        headers: &Headers<'_>,
+        overrides: Overrides,
+        (body, held): (Vec<u8>, impl Send + 'static),
+    ) -> Result<Accepted, Refusal> {
+        let started = std::time::Instant::now();
+        let received_ms = self.clock.now_ms();
+        inlet.source.authentication.check_body(headers, &body)?;
+        let text = |name: &str| {
+            let text = String::from_utf8_lossy(headers.get(name)?);
+            // Bytes first: to count characters takes longer than to copy what is usual.
+            Some(if text.len() <= 256 {
+                text.into_owned()
+            } else {
+                text.chars().take(256).collect()
+            })
+        };
+        let bytes = body.len();
+        let unparsed = Unparsed {
+            hints: inlet.hints(&overrides),
+            arrival: Arrival {
+                source: Arc::clone(&inlet.name),
+                provider: inlet.source.provider,
+                default_type: overrides.default_type.unwrap_or(inlet.source.default_type),
+                default_sender: overrides.sender.or_else(|| inlet.source.sender.clone()),
+                received_ms,
+                content_type: text("content-type"),
+                content_encoding: text("content-encoding"),
+                user_agent: text("user-agent"),
+                broadcast: None,
+                known: 0,
+                body,
+                parsed: Ok(Parsed::default()),
+            },
+        };
+        let (counts, accepted) = if unparsed.is_large() {
+            self.gate.store(&self.store, (unparsed, held)).await?
+        } else {
+            store(&self.store, unparsed.parse()).await?
+        };
+        counts.add(&self.metrics, inlet, &accepted);
+        self.metrics
+            .ack_seconds
+            .observe(started.elapsed().as_secs_f64());
+        tracing::debug!(
+            source = %inlet.name,
+            webhook = accepted.webhook_id,
+            outcome = accepted.outcome.as_str(),
+            reports = accepted.reports,
+            new_reports = accepted.new_reports,
+            unreadable = accepted.unreadable,
+            forwards = accepted.forwards,
+            bytes,
+            duration_ms = started.elapsed().as_millis(),
+            "webhook.received"
+        );
+        Ok(accepted)
+    }
+}
+
+impl Inlet {
+    /// The source's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether nothing is sent to it, because it is asked.
+    #[must_use]
+    pub const fn is_polled(&self) -> bool {
+        self.source.polled.is_some()
+    }
+
+    /// Checks all that can be told before the body is read.
+    ///
+    /// # Errors
+    /// The first method of authentication that does not hold.
+    pub fn check_head(
+        &self,
+        headers: &Headers<'_>,
+        url_token: Option<&str>,
+    ) -> Result<(), Refused> {
+        let authentication = &self.source.authentication;
+        authentication.check_url_token(url_token)?;
+        authentication.check_head(headers, url_token)
+    }
+
+    /// Whether who passed [`Self::check_head`] has shown a secret.
+    #[must_use]
+    pub fn proves_in_the_head(&self) -> bool {
+        self.source.authentication.proves_in_the_head()
+    }
+
+    /// Checks the URL's token alone: Meta's GET handshake carries no other credential, and a
+    /// URL whose every POST is refused must not pass it.
+    ///
+    /// # Errors
+    /// When it is missing, wrong, or stands where none is wanted.
+    pub fn check_url_token(&self, url_token: Option<&str>) -> Result<(), Refused> {
+        self.source.authentication.check_url_token(url_token)
+    }
+
+    /// Whether Meta's GET handshake is answered here.
+    #[must_use]
+    pub fn has_handshake(&self) -> bool {
+        !self.source.verify_tokens.is_empty()
+    }
+
+    /// Answers Meta's GET handshake.
+    ///
+    /// # Errors
+    /// When it is no handshake, or not with one of our tokens.
+    pub fn answer_challenge(&self, query: &[(String, String)]) -> Result<String, ChallengeError> {
+        answer_challenge(query, &self.source.verify_tokens)
+    }
+
+    fn hints(&self, overrides: &Overrides) -> Arc<Hints> {
+        let mut hints = Arc::clone(&self.hints);
+        if let Some(sender) = &overrides.sender {
+            Arc::make_mut(&mut hints).senders.push(digits(sender));
+        }
+        hints
+    }
+}
+
+async fn store(store: &Store, arrival: Arrival) -> Result<(Counts, Accepted), Error> {
+    let counts = Counts::of(&arrival);
+    Ok((counts, store.accept(arrival).await?))
+}
+
+/// Parses a body; a panic in a parser is a bug of ours that must not cost the bytes.
+pub(crate) fn read(
+    provider: Provider,
+    body: &[u8],
+    content_encoding: Option<&str>,
+    hints: &Hints,
+) -> Result<Parsed, ParseError> {
+    noting_panics(provider, body, || {
+        provider.parse(body, content_encoding, hints)
+    })
+}
+
+fn noting_panics<T>(
+    provider: Provider,
+    body: &[u8],
+    parse: impl FnOnce() -> Result<T, ParseError>,
+) -> Result<T, ParseError> {
+    survive(parse).inspect_err(|error| {
+        if *error == ParseError::Panicked {
+            tracing::error!(%provider, bytes = body.len(), "webhook.parser_panicked");
+        }
+    })
+}
+
+/// A parser borrows what it reads and owns what it makes, so a panic leaves nothing broken.
+pub(crate) fn survive<T>(parse: impl FnOnce() -> Result<T, ParseError>) -> Result<T, ParseError> {
+    catch_unwind(AssertUnwindSafe(parse)).unwrap_or(Err(ParseError::Panicked))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_a_parser_ends_there() {
+        let panicking = || panic!("an invented bug: this message in the test's output is meant");
+        let ended: Result<(), _> = survive(panicking);
+        assert_eq!(ended, Err(ParseError::Panicked));
+        assert_eq!(survive(|| Ok(Parsed::default())), Ok(Parsed::default()));
+    }
+}

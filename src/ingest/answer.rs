@@ -1,0 +1,218 @@
+//! Taking in an answer that was asked for: stored like a webhook, read in parts.
+//!
+//! An answer tells of all users of a broadcast what is so, most of which is known from the one
+//! before. So what the store has is left out by a reader first, beside the writer, and the rest
+//! is committed in parts between which webhooks have their turn.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::{Counts, Inlet, Reception, survive};
+use crate::config::Polled;
+use crate::providers::botsquad::{Answer, Meaning};
+use crate::providers::{Hints, Item, ParseError, Parsed, decode};
+use crate::store::{Arrival, Error, Reader};
+
+/// Reports that are committed at once: about 20 ms of the writer's time.
+const PART: usize = 256;
+
+/// An answer as it came.
+pub(crate) struct Answered {
+    /// The broadcast that was asked for.
+    pub(crate) broadcast: String,
+    /// When, ms since 1970 UTC: the time of what it says, since it gives none.
+    pub(crate) at_ms: i64,
+    /// The body, byte for byte.
+    pub(crate) body: Vec<u8>,
+    /// `Content-Type`, as received.
+    pub(crate) content_type: Option<String>,
+    /// `Content-Encoding`, as received.
+    pub(crate) content_encoding: Option<String>,
+}
+
+/// Some of an answer's elements, those that the store has left out.
+#[derive(Default)]
+struct Part {
+    items: Vec<Item>,
+    known: usize,
+}
+
+type Parts = mpsc::Sender<Result<Part, ParseError>>;
+
+impl Reception {
+    /// The sources that send nothing and are asked.
+    pub(crate) fn polled(&self) -> impl Iterator<Item = (&Arc<Inlet>, &Polled)> {
+        let inlets = self.sources.values();
+        inlets.filter_map(|inlet| Some((inlet, inlet.source.polled.as_ref()?)))
+    }
+
+    /// What an answer says, found beside the writer; the body comes back.
+    pub(crate) async fn weigh_answer(
+        &self,
+        inlet: &Inlet,
+        broadcast: &str,
+        (body, encoding): (Vec<u8>, Option<String>),
+    ) -> Result<(Vec<u8>, Meaning), Error> {
+        let (hints, broadcast) = (Arc::clone(&inlet.hints), broadcast.to_owned());
+        let weighed = tokio::task::spawn_blocking(move || {
+            let encoding = encoding.as_deref();
+            let meaning = survive(|| Ok(Meaning::of(&body, encoding, &broadcast, &hints.dialect)));
+            let meaning = meaning.unwrap_or_else(|error| Meaning::of_bytes(&body, error));
+            (body, meaning)
+        });
+        weighed.await.map_err(|_| Error::Closed)
+    }
+
+    /// Stores an answer and what is new in it; one that cannot be read is kept as it is, and why
+    /// is in the answer of this.
+    pub(crate) async fn take_answer(
+        &self,
+        inlet: &Arc<Inlet>,
+        answered: Answered,
+    ) -> Result<Result<(), ParseError>, Error> {
+        let (parts, mut inbox) = mpsc::channel(1);
+        let reading = Reading {
+            reader: self.store.reader(),
+            source: Arc::clone(&inlet.name),
+            hints: Hints {
+                broadcast: Some(answered.broadcast.clone()),
+                ..(*inlet.hints).clone()
+            },
+            parts,
+        };
+        let (body, encoding) = (answered.body.clone(), answered.content_encoding.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            survive(|| reading.read(&body, encoding.as_deref()))
+        });
+        let mut arrival = arrival(inlet, answered);
+        let mut webhook_id = None;
+        while let Some(part) = inbox.recv().await {
+            let next = Arrival {
+                source: Arc::clone(&inlet.name),
+                default_sender: arrival.default_sender.clone(),
+                known: 0,
+                body: std::mem::take(&mut arrival.body),
+                content_type: arrival.content_type.take(),
+                content_encoding: arrival.content_encoding.take(),
+                user_agent: None,
+                broadcast: arrival.broadcast.clone(),
+                parsed: Ok(Parsed::default()),
+                ..arrival
+            };
+            webhook_id = Some(self.take_part(inlet, next, part, webhook_id).await?);
+        }
+        match reading.await.map_err(|_| Error::Closed)? {
+            Ok(read) => read.map(Ok),
+            Err(ParseError::Panicked) => {
+                tracing::error!(source = %inlet.name, "answer.parser_panicked");
+                Ok(Err(ParseError::Panicked))
+            }
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn take_part(
+        &self,
+        inlet: &Inlet,
+        mut arrival: Arrival,
+        part: Result<Part, ParseError>,
+        webhook_id: Option<i64>,
+    ) -> Result<i64, Error> {
+        arrival.parsed = part.map(|part| {
+            arrival.known = part.known;
+            Parsed { items: part.items }
+        });
+        let counts = Counts::of(&arrival);
+        let accepted = match webhook_id {
+            None => self.store.accept(arrival).await?,
+            Some(webhook_id) => self.store.accept_more(webhook_id, arrival).await?,
+        };
+        if webhook_id.is_none() {
+            inlet.counters.count_webhook(&accepted);
+        }
+        counts.add_reports(&self.metrics, inlet, &accepted);
+        Ok(accepted.webhook_id)
+    }
+}
+
+fn arrival(inlet: &Inlet, answered: Answered) -> Arrival {
+    Arrival {
+        source: Arc::clone(&inlet.name),
+        provider: inlet.source.provider,
+        default_type: inlet.source.default_type,
+        default_sender: inlet.source.sender.clone(),
+        received_ms: answered.at_ms,
+        content_type: answered.content_type,
+        content_encoding: answered.content_encoding,
+        user_agent: None,
+        broadcast: Some(answered.broadcast),
+        known: 0,
+        body: answered.body,
+        parsed: Ok(Parsed::default()),
+    }
+}
+
+/// Reads an answer on a thread that may wait.
+struct Reading {
+    reader: Reader,
+    source: Arc<str>,
+    hints: Hints,
+    parts: Parts,
+}
+
+impl Reading {
+    /// Hands over part by part; the last one may be empty, so that there is at least one.
+    fn read(&self, body: &[u8], encoding: Option<&str>) -> Result<Result<(), Error>, ParseError> {
+        let dialect = &self.hints.dialect;
+        let text = decode(body, encoding).inspect_err(|error| self.send(Err(error.clone())))?;
+        let answer = Answer::open(&text, dialect);
+        let answer = answer.inspect_err(|error| self.send(Err(error.clone())))?;
+        let broadcast = self.hints.broadcast.clone().unwrap_or_default();
+        let mut items = answer.items(&broadcast, dialect).peekable();
+        let mut part = Part::default();
+        while items.peek().is_some() {
+            let some: Vec<Item> = items.by_ref().take(PART).collect();
+            match self.leave_out_known(some) {
+                Ok(more) => {
+                    part.known += more.known;
+                    part.items.extend(more.items);
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+            if part.items.len() >= PART {
+                self.send(Ok(std::mem::take(&mut part)));
+            }
+        }
+        self.send(Ok(part));
+        Ok(Ok(()))
+    }
+
+    fn leave_out_known(&self, items: Vec<Item>) -> Result<Part, Error> {
+        let keys: Vec<(String, i64, bool)> = items.iter().filter_map(key).collect();
+        let mut known = self.reader.known_reports(&self.source, &keys)?.into_iter();
+        let mut part = Part::default();
+        for item in items {
+            if key(&item).is_some() && known.next() == Some(true) {
+                part.known += 1;
+            } else {
+                part.items.push(item);
+            }
+        }
+        Ok(part)
+    }
+
+    fn send(&self, part: Result<Part, ParseError>) {
+        // Nobody takes it when storing an earlier one failed, which is told there.
+        let _ = self.parts.blocking_send(part);
+    }
+}
+
+/// By what a report is found again.
+fn key(item: &Item) -> Option<(String, i64, bool)> {
+    let Item::Report(report) = item else {
+        return None;
+    };
+    let id = report.message.clone()?;
+    Some((id, report.identity().0, report.status.is_some()))
+}

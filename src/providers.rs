@@ -1,0 +1,240 @@
+//! What the providers send: who may send it, and what it means.
+//!
+//! Pure and synchronous: bytes in, [`Report`]s out; no clock, no store. One file per
+//! provider holds its words and shapes. The next stage is [`crate::ingest`].
+
+pub mod authentication;
+mod body;
+pub mod botsquad;
+mod infobip;
+mod json;
+mod meta;
+mod moment;
+mod sent;
+mod stray;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::model::{AccountEvent, Report, UnknownWord};
+
+pub(crate) use body::{decode, is_as_large_as, opened};
+use botsquad::Dialect;
+pub(crate) use json::Shape;
+pub use sent::{Exchange, Sent, SentAll, SentFault};
+
+/// Who sends to a source: the closed set of formats we read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Provider {
+    /// Meta's Cloud API.
+    MetaCloud,
+    /// Meta's On-Premises API, and what still speaks its format.
+    MetaOnPremises,
+    /// 360dialog, which relays both of Meta's formats.
+    Dialog360,
+    /// Infobip.
+    Infobip,
+    /// Botsquad, and what answers like it: nothing is sent to us, its API is asked.
+    Botsquad,
+}
+
+impl Provider {
+    /// Every provider, in the order of the documentation.
+    pub const ALL: [Self; 5] = [
+        Self::MetaCloud,
+        Self::MetaOnPremises,
+        Self::Dialog360,
+        Self::Infobip,
+        Self::Botsquad,
+    ];
+
+    /// Those that send us webhooks; the others are asked.
+    pub const SENDING: [Self; 4] = [
+        Self::MetaCloud,
+        Self::MetaOnPremises,
+        Self::Dialog360,
+        Self::Infobip,
+    ];
+
+    /// The word in the configuration and the tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MetaCloud => "meta-cloud",
+            Self::MetaOnPremises => "meta-on-premises",
+            Self::Dialog360 => "360dialog",
+            Self::Infobip => "infobip",
+            Self::Botsquad => "botsquad",
+        }
+    }
+
+    /// By which of the catalogue's providers its errors are known.
+    #[must_use]
+    pub const fn errors(self) -> &'static str {
+        match self {
+            Self::MetaCloud | Self::MetaOnPremises | Self::Dialog360 | Self::Botsquad => "meta",
+            Self::Infobip => "infobip",
+        }
+    }
+
+    /// Decodes a body, and counts what there is to be read in it.
+    ///
+    /// # Errors
+    /// When its compression is of no known shape, or there is too much in it. What is asked for
+    /// may be any number of reports; nobody sends them to us.
+    pub(crate) fn open<'a>(
+        self,
+        body: &'a [u8],
+        content_encoding: Option<&str>,
+    ) -> Result<Opened<'a>, ParseError> {
+        let text = body::decode(body, content_encoding)?;
+        let entries = match self {
+            Self::Botsquad => 0,
+            _ => json::entries(&text)?,
+        };
+        Ok(Opened { text, entries })
+    }
+
+    /// Reads what was [opened](Self::open).
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub(crate) fn read(self, opened: &Opened, hints: &Hints) -> Result<Parsed, ParseError> {
+        let text = &opened.text;
+        let parsed = match self {
+            Self::MetaCloud | Self::MetaOnPremises | Self::Dialog360 => meta::parse(text),
+            Self::Infobip => infobip::parse(text, hints),
+            Self::Botsquad => return botsquad::parse(text, hints),
+        };
+        parsed.or_else(|error| stray::in_form(text, error))
+    }
+
+    /// Reads an authenticated body: every report in it, and what else there was.
+    ///
+    /// One odd element never hurts its neighbours. Meta's two envelopes are told apart by
+    /// the body, not by the source, since relays mix them.
+    ///
+    /// # Errors
+    /// When the body as a whole cannot be read (no JSON, no known shape of compression, more in
+    /// it than any provider sends).
+    pub fn parse(
+        self,
+        body: &[u8],
+        content_encoding: Option<&str>,
+        hints: &Hints,
+    ) -> Result<Parsed, ParseError> {
+        self.read(&self.open(body, content_encoding)?, hints)
+    }
+}
+
+/// A body as text, not yet looked into.
+pub(crate) struct Opened<'a> {
+    text: Cow<'a, str>,
+    entries: usize,
+}
+
+impl Opened<'_> {
+    /// What it takes, once it is read, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        self.text.len() + self.entries * ITEM
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Provider {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        Self::ALL
+            .into_iter()
+            .find(|provider| provider.as_str() == word)
+            .ok_or_else(|| UnknownWord {
+                what: "provider",
+                word: word.to_owned(),
+                expected: "meta-cloud, meta-on-premises, 360dialog, infobip, botsquad",
+            })
+    }
+}
+
+/// What the source's configuration knows that a body does not say.
+#[derive(Debug, Clone, Default)]
+pub struct Hints {
+    /// The business's own numbers, digits only: they tell which side of an Infobip seen
+    /// report is the recipient.
+    pub senders: Vec<String>,
+    /// How a Botsquad-like API speaks.
+    pub dialect: Arc<Dialect>,
+    /// The broadcast that was asked for, since its answer may not say.
+    pub broadcast: Option<String>,
+}
+
+/// What an item takes in memory, in bytes: a report and its words.
+const ITEM: usize = 1024;
+
+impl Parsed {
+    /// What it takes, in bytes.
+    pub(crate) const fn weight(&self) -> usize {
+        self.items.len() * ITEM
+    }
+}
+
+/// What a body holds, element by element, in the order of the body.
+#[derive(Debug, Default, PartialEq)]
+pub struct Parsed {
+    /// One item for each thing found; empty for an empty batch.
+    pub items: Vec<Item>,
+}
+
+/// One thing found in a body.
+#[derive(Debug, PartialEq)]
+pub enum Item {
+    /// A report of a message.
+    Report(Box<Report>),
+    /// Not a report: acknowledged and counted under this name (`inbound`,
+    /// `field:flows`, `user-action`), 64 characters at most.
+    Ignored(Cow<'static, str>),
+    /// A notice about the account, and not of a message.
+    Account(Box<AccountEvent>),
+    /// Numbers and user ids of one person: named together, or one in the place of another; two at
+    /// least.
+    SamePerson(Vec<String>),
+    /// An element that should be a report and cannot be read as one; its bytes stay with
+    /// the webhook. The text says what is wrong, without repeating personal data.
+    Unreadable(String),
+}
+
+/// Why a whole body cannot be read; its bytes are kept as `unparsed`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// It is not JSON.
+    #[error("not JSON: {0}")]
+    NotJson(String),
+    /// It is XML, which Infobip sends when a profile's content type says so.
+    #[error("XML: set the content type of the notification profile to application/json")]
+    Xml,
+    /// Its `Content-Encoding` is not known or its compressed bytes are broken.
+    #[error("cannot decode content-encoding {0}")]
+    Encoding(String),
+    /// The parser panicked: a bug of ours, to be mended and the webhook read again.
+    #[error("the parser failed on it: please report this, then reprocess after an upgrade")]
+    Panicked,
+    /// It is JSON in which nothing is known.
+    #[error("no known shape: {0}")]
+    Shape(&'static str),
+    /// Its list is there, and none of the list's entries can be read; why the first cannot.
+    #[error("none of its entries can be read: {0}; see the source's fields")]
+    Entries(String),
+    /// Decompressed, or with its odd bytes replaced, it is larger than the limit.
+    #[error("larger than {0} bytes when decompressed or decoded")]
+    TooLarge(usize),
+    /// There is more in it than the limit.
+    #[error("more than {0} entries in its lists: have it sent in smaller batches")]
+    TooMany(usize),
+}

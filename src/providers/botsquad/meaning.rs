@@ -1,0 +1,106 @@
+//! What an answer says, whatever its bytes: what tells one that brings news from one that does not.
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Answer, Dialect, Statistics};
+use crate::model::Status;
+use crate::providers::{Item, ParseError, decode};
+
+/// What an answer says as a whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Its counters.
+    pub(crate) statistics: Statistics,
+    /// Users it lists.
+    pub(crate) entries: u64,
+    /// Those of them that are to come, in a state that nobody explained, or cannot be read.
+    pub(crate) pending: u64,
+    /// Those of them that cannot be read.
+    pub(crate) unreadable: u64,
+    /// Whether it lists all users, not only those that failed.
+    pub(crate) is_whole: bool,
+}
+
+/// What an answer says, and what is the same of two that say the same.
+pub(crate) struct Meaning {
+    /// SHA-256 of the counters and the reports in no order; of the text where it cannot be read.
+    pub(crate) hash: Vec<u8>,
+    /// What it says as a whole, or why it cannot be read.
+    pub(crate) told: Result<Told, ParseError>,
+}
+
+impl Meaning {
+    /// Of what cannot be looked into: its bytes are what there is.
+    pub(crate) fn of_bytes(body: &[u8], error: ParseError) -> Self {
+        Self {
+            hash: Sha256::digest(body).to_vec(),
+            told: Err(error),
+        }
+    }
+
+    /// Of an answer as it came. Time in a header of gzip, or entries in another order, do not
+    /// change it.
+    pub(crate) fn of(
+        body: &[u8],
+        content_encoding: Option<&str>,
+        broadcast: &str,
+        dialect: &Dialect,
+    ) -> Self {
+        let text = match decode(body, content_encoding) {
+            Ok(text) => text,
+            Err(error) => return Self::of_bytes(body, error),
+        };
+        match weigh(&text, broadcast, dialect) {
+            Ok((hash, told)) => Self {
+                hash,
+                told: Ok(told),
+            },
+            Err(error) => Self::of_bytes(text.as_bytes(), error),
+        }
+    }
+}
+
+fn weigh(text: &str, broadcast: &str, dialect: &Dialect) -> Result<(Vec<u8>, Told), ParseError> {
+    let answer = Answer::open(text, dialect)?;
+    let mut told = Told {
+        statistics: answer.statistics,
+        is_whole: answer.is_whole(),
+        ..Told::default()
+    };
+    let mut reports: Vec<[u8; 32]> = Vec::new();
+    let mut why = None;
+    for item in answer.items(broadcast, dialect) {
+        told.entries += 1;
+        let said = match item {
+            Item::Report(report) => {
+                if matches!(report.status, None | Some(Status::Queued)) {
+                    told.pending += 1;
+                }
+                let status = report.status.map_or("", Status::as_str);
+                let id = report.message.as_deref().unwrap_or_default();
+                format!("{} {status} {id}", report.identity().0)
+            }
+            Item::Ignored(what) => what.into_owned(),
+            Item::SamePerson(names) => names.join(" "),
+            Item::Account(event) => event.name.clone(),
+            Item::Unreadable(what) => {
+                told.pending += 1;
+                told.unreadable += 1;
+                why.get_or_insert(what).clone()
+            }
+        };
+        reports.push(Sha256::digest(said.as_bytes()).into());
+    }
+    if let Some(why) = why
+        && told.unreadable == told.entries
+    {
+        return Err(ParseError::Entries(why));
+    }
+    reports.sort_unstable();
+    let mut hash = Sha256::new();
+    hash.update(format!("{:?} {}", told.statistics, told.is_whole));
+    for report in reports {
+        hash.update(report);
+    }
+    Ok((hash.finalize().to_vec(), told))
+}
