@@ -184,7 +184,7 @@ fn telling(
     }
     telling.payloads = wanted
         .into_iter()
-        .map(|(options, owed)| (facts.render(options), owed))
+        .map(|(options, pending)| (facts.render(options), pending))
         .collect();
     telling
 }

@@ -13,9 +13,9 @@ pub mod account_event;
 pub mod audit;
 pub mod broadcast;
 mod clock_hold;
-mod feed;
 pub mod idempotency;
 mod keys;
+mod lane_inbox;
 mod loss;
 mod opening;
 pub mod overview;
@@ -47,8 +47,8 @@ use crate::model::{GaveUp, MessageType, Outcome, Subscriber, SubscriberState, Un
 use crate::providers::{ParseError, Parsed, Provider};
 
 pub use clock_hold::HeldClock;
-pub use feed::{Feed, Taken};
 pub use keys::{KeysRecord, Resealed, SealedPlace};
+pub use lane_inbox::{Drained, LaneInbox};
 pub use loss::Loss;
 pub use opening::{Durability, KeySource, Options};
 pub use person::Person;
@@ -252,7 +252,7 @@ pub struct Accepted {
 
 /// A forward that is owed: all a lane needs to send it.
 #[derive(Debug, Clone)]
-pub struct Owed {
+pub struct PendingForward {
     /// Its key.
     pub forward_id: i64,
     /// The `webhook-id` that the subscriber sees on every attempt.
@@ -275,7 +275,7 @@ pub struct Owed {
 
 /// What an attempt did to its forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Settled {
     /// Delivered: nothing is owed any more.
     Delivered,
     /// To be tried again at this time, ms since 1970 UTC.
@@ -288,7 +288,7 @@ pub enum Verdict {
     Untouched,
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for Settled {
     /// As the log has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = |ms: i64| DateTime::<Utc>::from_timestamp_millis(ms).unwrap_or_default();
@@ -311,7 +311,7 @@ pub struct Settlement {
     /// The attempt, unless the forward ended without one (it expired).
     pub attempt: Option<Attempt>,
     /// What becomes of the forward.
-    pub verdict: Verdict,
+    pub settled: Settled,
 }
 
 /// One HTTP try, as it is written down.
@@ -348,7 +348,7 @@ impl Held {
 #[derive(Debug)]
 pub struct Refill {
     /// Pending forwards that were not in memory.
-    pub owed: Vec<Owed>,
+    pub pending: Vec<PendingForward>,
     /// Whether memory now holds all that is pending.
     pub live: bool,
     /// When to look again for forwards that were never tried, ms since 1970 UTC.

@@ -3,7 +3,7 @@
 //! A change is done before its answer is shown. Without this sentence an error about the answer
 //! would look as if nothing had been done, and a secret that nobody saw would go unnoticed.
 
-use super::forward::owed;
+use super::forward::count;
 use super::time::day_and_time;
 use crate::admin::{Answer, Request};
 
@@ -74,7 +74,7 @@ fn done_to_many(answer: &Answer) -> Option<String> {
             let samples = tested.samples.len();
             format!("samples were sent to the subscriber: {samples}")
         }
-        Answer::Retried { forwards, .. } if *forwards > 0 => format!("{} again", owed(*forwards)),
+        Answer::Retried { forwards, .. } if *forwards > 0 => format!("{} again", count(*forwards)),
         Answer::Replay(replay) => {
             let (id, state) = (replay.uid, replay.state.as_str());
             format!("the replay {id} is {state}: `tickrelay replay show {id}` shows it")

@@ -89,7 +89,7 @@ impl Erase {
         }
         write!(terminal.data, "{}", self.counts(&erased))?;
         if let Some(traces) = traces {
-            write!(terminal.talk, "{}", item(&verdict(&traces), 0))?;
+            write!(terminal.talk, "{}", item(&settled(&traces), 0))?;
         }
         Ok(exit)
     }
@@ -216,7 +216,7 @@ fn confirmed(terminal: &mut Terminal<'_>) -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-fn verdict(traces: &[Trace]) -> String {
+fn settled(traces: &[Trace]) -> String {
     let reach = format!(
         "Searched: {}. Out of reach: {}.",
         Erased::SEARCHED.join("; "),

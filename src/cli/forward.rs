@@ -147,7 +147,7 @@ impl List {
                 forward.subscriber.clone(),
                 status.unwrap_or_default(),
                 forward.recipient.as_deref().map(number).unwrap_or_default(),
-                fate(forward, now_ms),
+                action(forward, now_ms),
             ]
         };
         let list = Table {
@@ -218,7 +218,7 @@ fn show(detail: &ForwardDetail, now_ms: i64) -> String {
         ("Recipient", forward.recipient.as_deref().map(number)),
         ("Status", status),
         ("Owed since", Some(day_and_time(forward.owed_since_ms))),
-        ("State", Some(fate(forward, now_ms))),
+        ("State", Some(action(forward, now_ms))),
     ]);
     let attempts: String = detail
         .forward
@@ -238,7 +238,7 @@ fn show(detail: &ForwardDetail, now_ms: i64) -> String {
 }
 
 /// So many forwards are owed.
-pub(super) fn owed(forwards: usize) -> String {
+pub(super) fn count(forwards: usize) -> String {
     let what = if forwards == 1 {
         "forward is"
     } else {
@@ -257,7 +257,7 @@ pub(super) fn subscriber_id(
 }
 
 /// Where a forward stands and what comes next, in one clause.
-pub(super) fn fate(forward: &ForwardRecord, now_ms: i64) -> String {
+pub(super) fn action(forward: &ForwardRecord, now_ms: i64) -> String {
     let attempts = match forward.attempts {
         0 => "no attempt".to_owned(),
         1 => "1 attempt".to_owned(),

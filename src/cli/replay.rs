@@ -125,20 +125,20 @@ pub(super) fn start(
             terminal.refuse("nothing to send again: no forward is like that")
         }
         ReplayState::Done => {
-            let what = forward::owed(marked);
+            let what = forward::count(marked);
             writeln!(terminal.talk, "{what} again{}", forward::STATUS_ALONE)?;
             Ok(Exit::Done)
         }
         ReplayState::Cancelled => terminal.refuse(format!(
             "replay {id} was cancelled: {} again",
-            forward::owed(marked)
+            forward::count(marked)
         )),
         ReplayState::Running => {
             writeln!(
                 terminal.talk,
                 "{} again so far. {} is owed so much that the rest waits: replay {id} goes on by \
                  itself while the service runs",
-                forward::owed(marked),
+                forward::count(marked),
                 replay.subscriber,
             )?;
             Ok(Exit::Done)
@@ -280,7 +280,7 @@ impl Cancel {
             "replay {} is {}: {} again by it",
             replay.uid,
             replay.state.as_str(),
-            forward::owed(marked)
+            forward::count(marked)
         )?;
         Ok(Exit::Done)
     }

@@ -124,13 +124,13 @@ fn summary(examined: u64, webhooks: &[Reread], dry_run: bool) -> String {
         .iter()
         .filter(|reread| reread.unreadable > 0)
         .count();
-    let (found, owed) = if dry_run {
+    let (found, queued) = if dry_run {
         ("would be found", "would be owed")
     } else {
         ("were found", "are owed")
     };
     format!(
         "Requests read again: {examined}. New reports that {found}: {reports}. \
-         Forwards that {owed}: {forwards}. Still not readable in full: {unreadable}."
+         Forwards that {queued}: {forwards}. Still not readable in full: {unreadable}."
     )
 }

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 
 use self::queues::Queues;
 use crate::model::Ordering;
-use crate::store::{Held, Owed};
+use crate::store::{Held, PendingForward};
 
 /// What is owed to one subscriber and held in memory.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ type Place = (i64, u8, i64);
 
 #[derive(Debug)]
 struct Item {
-    owed: Owed,
+    pending: PendingForward,
     /// Siblings up to here have had their attempt before this one.
     cleared: Option<Place>,
     /// Whether an attempt of it failed, be it a probe.
@@ -53,13 +53,13 @@ struct Item {
 impl Item {
     /// Its place in the queues.
     const fn key(&self) -> (i64, i64) {
-        (self.owed.due_at_ms, self.owed.forward_id)
+        (self.pending.due_at_ms, self.pending.forward_id)
     }
 }
 
 /// What becomes of a forward that was in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum LaneAction {
     /// It ends here, or waits in the table alone.
     Leaves,
     /// It waits here for its next attempt.
@@ -86,19 +86,20 @@ pub enum Fate {
 
 impl Lane {
     /// Takes in a forward; one that is here already changes nothing.
-    pub fn push(&mut self, mut owed: Owed) {
-        let (forward_id, message_id, place) = (owed.forward_id, owed.message_id, owed.place);
+    pub fn push(&mut self, mut pending: PendingForward) {
+        let (forward_id, message_id, place) =
+            (pending.forward_id, pending.message_id, pending.place);
         if self.items.contains_key(&forward_id) {
             return;
         }
         let is_strict = self.ordering == Ordering::Strict;
-        if is_strict && owed.attempts == 0 {
+        if is_strict && pending.attempts == 0 {
             // It was never tried: the table has put it off for the sake of an earlier one.
-            owed.due_at_ms = owed.due_at_ms.min(owed.owed_since_ms);
+            pending.due_at_ms = pending.due_at_ms.min(pending.owed_since_ms);
         }
         let item = Item {
-            is_tried: owed.attempts > 0,
-            owed,
+            is_tried: pending.attempts > 0,
+            pending,
             cleared: None,
         };
         let siblings = self.messages.entry(message_id).or_default();
@@ -138,13 +139,13 @@ impl Lane {
 
     /// The forward that goes next at `now_ms`.
     #[must_use]
-    pub fn next(&self, now_ms: i64) -> Option<&Owed> {
+    pub fn next(&self, now_ms: i64) -> Option<&PendingForward> {
         let (_, chosen) = self.choose(now_ms)?;
-        self.items.get(&chosen.2).map(|item| &item.owed)
+        self.items.get(&chosen.2).map(|item| &item.pending)
     }
 
     /// Takes the forward that goes next at `now_ms`; it is in flight until [`Lane::finish`].
-    pub fn take(&mut self, now_ms: i64) -> Option<Owed> {
+    pub fn take(&mut self, now_ms: i64) -> Option<PendingForward> {
         let (candidate, chosen) = self.choose(now_ms)?;
         self.ready.end_turn();
         self.depart(candidate, chosen)
@@ -154,7 +155,7 @@ impl Lane {
     /// earlier sibling has to be tried first. What failed before may be refused for ever, which
     /// says nothing of the subscriber. The newest and the oldest take turns: of thousands that
     /// came together, all may be refused, and what came after them not.
-    pub fn take_probe(&mut self, now_ms: i64) -> Option<Owed> {
+    pub fn take_probe(&mut self, now_ms: i64) -> Option<PendingForward> {
         self.probes_oldest = !self.probes_oldest;
         let mut untried = self.ready.untried(now_ms, self.probes_oldest);
         let fresh = untried.find_map(|(due_ms, candidate)| {
@@ -168,18 +169,18 @@ impl Lane {
         }
     }
 
-    fn depart(&mut self, candidate: i64, chosen: Place) -> Option<Owed> {
-        let owed = self.items.get(&chosen.2)?.owed.clone();
+    fn depart(&mut self, candidate: i64, chosen: Place) -> Option<PendingForward> {
+        let pending = self.items.get(&chosen.2)?.pending.clone();
         if candidate != chosen.2 {
             self.items.get_mut(&candidate)?.cleared = Some(chosen);
         }
-        self.in_flight.insert(owed.message_id, chosen.2);
-        for id in self.ids_of(owed.message_id) {
+        self.in_flight.insert(pending.message_id, chosen.2);
+        for id in self.ids_of(pending.message_id) {
             if let Some(item) = self.items.get(&id) {
                 self.ready.remove(item.key());
             }
         }
-        Some(owed)
+        Some(pending)
     }
 
     /// The forward whose turn it is, and the one that goes for its sake.
@@ -192,14 +193,14 @@ impl Lane {
     /// itself.
     fn goes_first(&self, due_ms: i64, candidate: i64) -> Option<Place> {
         let item = self.items.get(&candidate)?;
-        let (place, cleared) = (item.owed.place, item.cleared);
-        let siblings = self.messages.get(&item.owed.message_id)?;
+        let (place, cleared) = (item.pending.place, item.cleared);
+        let siblings = self.messages.get(&item.pending.message_id)?;
         let since_ms = due_ms.max(self.discounted_ms);
         let earlier = siblings.iter().find(|sibling| {
             let tried = self
                 .items
                 .get(&sibling.2)
-                .and_then(|sibling| sibling.owed.last_attempt_ms);
+                .and_then(|sibling| sibling.pending.last_attempt_ms);
             **sibling < place
                 && cleared.is_none_or(|cleared| **sibling > cleared)
                 && tried.is_none_or(|tried| tried < since_ms)
@@ -219,7 +220,7 @@ impl Lane {
     fn keys_of(&self, message_id: i64) -> Vec<(i64, i64)> {
         self.ids_of(message_id)
             .into_iter()
-            .filter_map(|id| Some((self.items.get(&id)?.owed.due_at_ms, id)))
+            .filter_map(|id| Some((self.items.get(&id)?.pending.due_at_ms, id)))
             .collect()
     }
 
@@ -245,31 +246,31 @@ impl Lane {
     }
 
     /// Ends a forward's time in flight; its siblings may go again.
-    pub fn finish(&mut self, forward_id: i64, fate: Fate) {
+    pub fn finish(&mut self, forward_id: i64, action: LaneAction) {
         let Some(item) = self.items.get_mut(&forward_id) else {
             return;
         };
-        let message_id = item.owed.message_id;
-        if fate != Fate::Leaves && !std::mem::replace(&mut item.is_tried, true) {
+        let message_id = item.pending.message_id;
+        if action != LaneAction::Leaves && !std::mem::replace(&mut item.is_tried, true) {
             self.untried = self.untried.saturating_sub(1);
         }
-        match fate {
-            Fate::Leaves => self.remove(forward_id),
-            Fate::Waits {
+        match action {
+            LaneAction::Leaves => self.remove(forward_id),
+            LaneAction::Waits {
                 due_at_ms,
                 last_attempt_ms,
                 attempts,
             } => {
-                item.owed.due_at_ms = due_at_ms;
-                item.owed.last_attempt_ms = Some(last_attempt_ms);
-                item.owed.attempts = attempts;
+                item.pending.due_at_ms = due_at_ms;
+                item.pending.last_attempt_ms = Some(last_attempt_ms);
+                item.pending.attempts = attempts;
                 // The next time it comes due, its siblings go first once more.
                 item.cleared = None;
             }
-            Fate::WentAhead { last_attempt_ms } => {
-                item.owed.last_attempt_ms = Some(last_attempt_ms);
+            LaneAction::WentAhead { last_attempt_ms } => {
+                item.pending.last_attempt_ms = Some(last_attempt_ms);
             }
-            Fate::Requeues { due_at_ms } => self.line_up(message_id, due_at_ms),
+            LaneAction::Requeues { due_at_ms } => self.line_up(message_id, due_at_ms),
         }
         self.in_flight.remove(&message_id);
         self.make_ready(message_id);
@@ -280,10 +281,10 @@ impl Lane {
     fn line_up(&mut self, message_id: i64, now_ms: i64) {
         for id in self.ids_of(message_id) {
             if let Some(item) = self.items.get_mut(&id)
-                && item.owed.due_at_ms <= now_ms
+                && item.pending.due_at_ms <= now_ms
             {
                 self.ready.remove(item.key());
-                item.owed.due_at_ms = now_ms;
+                item.pending.due_at_ms = now_ms;
                 item.cleared = None;
             }
         }
@@ -304,7 +305,7 @@ impl Lane {
         };
         self.ready.remove(item.key());
         self.untried = self.untried.saturating_sub(usize::from(!item.is_tried));
-        let message_id = item.owed.message_id;
+        let message_id = item.pending.message_id;
         if let Some(siblings) = self.messages.get_mut(&message_id) {
             siblings.retain(|(_, _, id)| *id != forward_id);
             if siblings.is_empty() {
@@ -318,8 +319,10 @@ impl Lane {
         let idle: Vec<i64> = self
             .items
             .values()
-            .filter(|item| self.in_flight.get(&item.owed.message_id) != Some(&item.owed.forward_id))
-            .map(|item| item.owed.forward_id)
+            .filter(|item| {
+                self.in_flight.get(&item.pending.message_id) != Some(&item.pending.forward_id)
+            })
+            .map(|item| item.pending.forward_id)
             .collect();
         for forward_id in idle {
             self.remove(forward_id);

@@ -26,9 +26,9 @@ pub mod connections;
 mod disabled;
 mod failing;
 mod halt;
+mod metrics;
 mod news;
 mod refill_at;
-mod shown;
 mod task;
 
 /// What every lane shares.

@@ -66,7 +66,7 @@ pub struct Attempted<'a> {
 
 /// What happens to a forward after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum RetryDecision {
     /// It is delivered.
     Done,
     /// It comes due again at this time, ms since 1970 UTC.
@@ -85,16 +85,16 @@ impl Schedule {
     /// for haste would let a failing subscriber use up its attempts in minutes. A retry that
     /// would come after the forward's time is not waited for: it expires now.
     #[must_use]
-    pub fn next(&self, facts: Attempted<'_>) -> Next {
+    pub fn next(&self, facts: Attempted<'_>) -> RetryDecision {
         if facts.outcome.is_delivered() {
-            return Next::Done;
+            return RetryDecision::Done;
         }
         if facts.outcome.is_gone() {
-            return Next::Disable;
+            return RetryDecision::Disable;
         }
         let failures = usize::try_from(facts.attempt.max(1)).unwrap_or(usize::MAX);
         let Some(delay) = self.delays.get(failures - 1) else {
-            return Next::GaveUp(GaveUp::AttemptsExhausted);
+            return RetryDecision::GaveUp(GaveUp::AttemptsExhausted);
         };
         let seed = seed(facts.forward, facts.attempt);
         let scheduled_ms = facts
@@ -105,9 +105,9 @@ impl Schedule {
             .retry_at_ms
             .map_or(scheduled_ms, |asked_ms| asked_ms.max(scheduled_ms));
         if self.is_expired(facts.owed_since_ms, retry_ms) {
-            return Next::GaveUp(GaveUp::Expired);
+            return RetryDecision::GaveUp(GaveUp::Expired);
         }
-        Next::RetryAt(retry_ms)
+        RetryDecision::RetryAt(retry_ms)
     }
 
     /// Whether a forward owed since `owed_since_ms` is too old to be tried at `at_ms`.
@@ -146,7 +146,7 @@ mod tests {
 
     use uuid::Uuid;
 
-    use super::{Attempted, HOUR, Next, Schedule, millis, spread};
+    use super::{Attempted, HOUR, RetryDecision, Schedule, millis, spread};
     use crate::model::{ErrorCode, GaveUp, Outcome};
 
     const NOW_MS: i64 = 1_800_000_000_000;
@@ -168,7 +168,7 @@ mod tests {
     }
 
     /// What follows attempt `attempt` of a forward of age `age_ms` that ended so.
-    fn check(attempt: u32, age_ms: i64, outcome: &Outcome) -> Next {
+    fn check(attempt: u32, age_ms: i64, outcome: &Outcome) -> RetryDecision {
         Schedule::default().next(Attempted {
             forward: Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0001),
             attempt,
@@ -191,39 +191,39 @@ mod tests {
     #[test]
     fn an_attempt_decides_what_follows() {
         let cases = [
-            (1, 0, outcome(204, None), Next::Done),
-            (10, 0, outcome(200, None), Next::Done),
-            (1, 0, outcome(410, None), Next::Disable),
-            (10, 0, outcome(410, None), Next::Disable),
+            (1, 0, outcome(204, None), RetryDecision::Done),
+            (10, 0, outcome(200, None), RetryDecision::Done),
+            (1, 0, outcome(410, None), RetryDecision::Disable),
+            (10, 0, outcome(410, None), RetryDecision::Disable),
             (
                 10,
                 0,
                 outcome(500, None),
-                Next::GaveUp(GaveUp::AttemptsExhausted),
+                RetryDecision::GaveUp(GaveUp::AttemptsExhausted),
             ),
             (
                 u32::MAX,
                 0,
                 outcome(500, None),
-                Next::GaveUp(GaveUp::AttemptsExhausted),
+                RetryDecision::GaveUp(GaveUp::AttemptsExhausted),
             ),
             (
                 9,
                 8 * 24 * HOUR_MS,
                 outcome(500, None),
-                Next::GaveUp(GaveUp::Expired),
+                RetryDecision::GaveUp(GaveUp::Expired),
             ),
             (
                 1,
                 7 * 24 * HOUR_MS,
                 outcome(429, Some(NOW_MS + 24 * HOUR_MS + 1)),
-                Next::GaveUp(GaveUp::Expired),
+                RetryDecision::GaveUp(GaveUp::Expired),
             ),
             (
                 1,
                 7 * 24 * HOUR_MS,
                 outcome(429, Some(NOW_MS + 24 * HOUR_MS)),
-                Next::RetryAt(NOW_MS + 24 * HOUR_MS),
+                RetryDecision::RetryAt(NOW_MS + 24 * HOUR_MS),
             ),
         ];
         for (attempt, age_ms, outcome, next) in cases {
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn each_wait_is_the_schedules_within_a_fifth() {
         for (attempt, delay) in (1..).zip(Schedule::default().delays) {
-            let Next::RetryAt(at_ms) = check(attempt, 0, &outcome(500, None)) else {
+            let RetryDecision::RetryAt(at_ms) = check(attempt, 0, &outcome(500, None)) else {
                 panic!("attempt {attempt} is not retried");
             };
             let (wait_ms, delay_ms) = (at_ms - NOW_MS, millis(delay));
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(check(3, 0, &outcome(503, Some(NOW_MS + 1))), plain);
         let asked_ms = NOW_MS + 2 * HOUR_MS;
         let asked = check(3, 0, &outcome(503, Some(asked_ms)));
-        assert_eq!(asked, Next::RetryAt(asked_ms));
+        assert_eq!(asked, RetryDecision::RetryAt(asked_ms));
     }
 
     #[test]

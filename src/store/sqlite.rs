@@ -13,24 +13,25 @@ pub(super) mod changes;
 mod channels;
 mod checkpointer;
 mod clause;
+mod clock_rollback;
 mod deletion;
 mod disk;
 mod displaced;
-mod doors;
 mod echoes;
 mod erase;
 mod errors;
 mod explanations;
 pub(super) mod files;
 mod former;
+mod forward_reads;
 mod forwards;
 pub(super) mod found;
 mod group;
 mod handle;
-mod histories;
 mod idempotency;
 mod import;
 mod keys;
+mod lane_registry;
 mod listing;
 mod log_copy;
 mod log_cut;
@@ -55,24 +56,23 @@ mod registrations;
 mod replaying;
 mod replays;
 mod reprocess;
+mod requeue;
 mod rescue;
 mod reseal;
 mod retention;
-mod retries;
 mod rows;
 mod same_person;
 mod schema;
 mod search;
 mod secrets;
-mod setback;
 mod sources;
 mod spelled;
 mod standing;
 pub(super) mod subscribers;
 mod templates;
-mod tending;
 mod texts;
 mod tokens;
+mod wal_maintenance;
 pub(super) mod warnings;
 mod watching;
 mod webhooks;
@@ -89,8 +89,8 @@ use tokio::sync::{Notify, oneshot};
 use super::clock_hold::{ClockHold, HeldClock};
 use super::loss::LossSignal;
 use super::{
-    Accepted, Arrival, Durability, Error, Feed, Health, Held, Loss, Options, Refill, Settlement,
-    StateChange, Subscribers,
+    Accepted, Arrival, Durability, Error, Health, Held, LaneInbox, Loss, Options, Refill,
+    Settlement, StateChange, Subscribers,
 };
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -178,7 +178,7 @@ impl Store {
         let keys = Arc::new(Keys::open(&options.path, &options.keys));
         import::into(&mut connection, options, (found, clock.now_ms()), &keys)?;
         errors::fill(&mut connection)?;
-        if let Err(error) = tending::clear_log(&connection, &options.path) {
+        if let Err(error) = wal_maintenance::clear_log(&connection, &options.path) {
             let loss = LossSignal::default();
             if disk::report_unsynced(&loss, &error) {
                 return Err(backend("cannot empty the log".to_owned(), Loss::Unsynced));
@@ -193,7 +193,7 @@ impl Store {
         let replays = Arc::clone(&core.replays);
         Ok(Self {
             pending: Arc::clone(&core.pending),
-            clock_hold: Arc::clone(&core.setback.hold),
+            clock_hold: Arc::clone(&core.clock_rollback.hold),
             readings,
             writer: Arc::new(Writer::start(core)?),
             keys,
@@ -246,8 +246,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Closed`].
-    pub async fn open_lane(&self, subscriber_id: i64) -> Result<Arc<Feed>, Error> {
-        self.run(move |core| Ok(core.doors.open(subscriber_id)))
+    pub async fn open_lane(&self, subscriber_id: i64) -> Result<Arc<LaneInbox>, Error> {
+        self.run(move |core| Ok(core.lane_registry.open(subscriber_id)))
             .await
     }
 

@@ -71,7 +71,7 @@ pub(super) async fn readyz(shared: Data<Web>) -> HttpResponse {
         accept_queue: health.queued,
         disk_reserve_free: health.disk_ok,
         wal_bytes: health.wal_bytes,
-        pending_forwards: backlog.iter().map(|owed| owed.pending).sum(),
+        pending_forwards: backlog.iter().map(|backlog| backlog.pending).sum(),
         oldest_pending_forward_age_ms: oldest_age_ms(&backlog, shared.clock.now_ms()),
         missing_keys: missing_keys.iter().map(ToString::to_string).collect(),
         clock_held: shared.store.held_clock().map(|held| ClockHeld {
@@ -106,11 +106,11 @@ fn count_backlog(shared: &Web, backlog: &[Backlog]) {
     for subscriber in shared.store.subscribers().borrow().iter() {
         let of_subscriber = backlog
             .iter()
-            .find(|owed| owed.subscriber_id == subscriber.id);
+            .find(|backlog| backlog.subscriber_id == subscriber.id);
         let label = SubscriberLabel {
             subscriber: subscriber.name.clone(),
         };
-        let pending = of_subscriber.map_or(0, |owed| owed.pending);
+        let pending = of_subscriber.map_or(0, |backlog| backlog.pending);
         let gauge = metrics.pending_forwards.get_or_create(&label);
         gauge.set(i64::try_from(pending).unwrap_or(i64::MAX));
     }
@@ -119,6 +119,9 @@ fn count_backlog(shared: &Web, backlog: &[Backlog]) {
 }
 
 fn oldest_age_ms(backlog: &[Backlog], now_ms: i64) -> i64 {
-    let oldest_ms = backlog.iter().map(|owed| owed.oldest_owed_since_ms).min();
+    let oldest_ms = backlog
+        .iter()
+        .map(|backlog| backlog.oldest_owed_since_ms)
+        .min();
     oldest_ms.map_or(0, |since_ms| (now_ms - since_ms).max(0))
 }

@@ -210,13 +210,13 @@ impl Scene {
     /// Waits until all that is owed is with its subscribers, or kept from them on purpose.
     async fn settled(&self) {
         let store = Connection::open(self.folder.path("tickrelay.db")).unwrap();
-        let owed = || -> i64 {
+        let pending = || -> i64 {
             let sql = "SELECT (SELECT count(*) FROM replay WHERE state = 'running') + count(*) \
                  FROM forward JOIN subscriber USING (subscriber_id) \
                  WHERE forward.state = 'pending' AND subscriber.state = 'active'";
             store.query_row(sql, [], |row| row.get(0)).unwrap()
         };
-        until("nothing is owed and no replay runs", || owed() == 0).await;
+        until("nothing is owed and no replay runs", || pending() == 0).await;
     }
 
     /// Runs a command of the page.

@@ -11,9 +11,9 @@ use tickrelay::clock::Clock;
 use tickrelay::forward::breaker::{Breaker, Gate};
 use tickrelay::forward::lane::Lane;
 use tickrelay::forward::schedule::Schedule;
-use tickrelay::forward::verdict::{Ended, decide};
+use tickrelay::forward::settled::{Ended, decide};
 use tickrelay::model::{ErrorCode, Outcome};
-use tickrelay::store::{Owed, Verdict};
+use tickrelay::store::{PendingForward, Settled};
 use uuid::Uuid;
 
 use crate::retrying::{START_MS, T0, attempts, pause, resume};
@@ -65,8 +65,8 @@ fn six_in_seven(id: i64) -> bool {
     id < 0 || !mixed(id).is_multiple_of(7)
 }
 
-fn owed(id: i64, attempts: u32, now_ms: i64) -> Owed {
-    Owed {
+fn pending(id: i64, attempts: u32, now_ms: i64) -> PendingForward {
+    PendingForward {
         forward_id: id,
         uid: Uuid::from_u128(u128::from(mixed(id))),
         message_id: id,
@@ -94,7 +94,7 @@ impl Play {
     fn new(is_former: bool, is_refused: fn(i64) -> bool) -> Self {
         let mut lane = Lane::default();
         for id in 1..=PILE {
-            lane.push(owed(-id, 1, 0));
+            lane.push(pending(-id, 1, 0));
         }
         Self {
             lane,
@@ -121,15 +121,15 @@ impl Play {
                 }
                 Gate::Closed => false,
             };
-            let owed = if probe && !self.is_former {
+            let pending = if probe && !self.is_former {
                 self.lane.take_probe(now_ms)
             } else {
                 self.lane.take(now_ms)
             };
-            let owed = owed.unwrap();
+            let pending = pending.unwrap();
             self.flying.push_back(Ended {
-                outcome: outcome((self.is_refused)(owed.forward_id)),
-                owed,
+                outcome: outcome((self.is_refused)(pending.forward_id)),
+                pending,
                 probe,
                 started_at_ms: now_ms,
             });
@@ -143,19 +143,19 @@ impl Play {
 
     fn conclude(&mut self) {
         let ended = self.flying.pop_front().unwrap();
-        let (verdict, fate) = decide(&ended, &self.breaker, &self.schedule, self.now_ms);
-        self.lane.finish(ended.owed.forward_id, fate);
+        let (settled, action) = decide(&ended, &self.breaker, &self.schedule, self.now_ms);
+        self.lane.finish(ended.pending.forward_id, action);
         self.breaker.on_outcome(&ended.outcome, self.now_ms);
-        match verdict {
-            Verdict::Delivered => {
-                let since_ms = ended.owed.owed_since_ms;
+        match settled {
+            Settled::Delivered => {
+                let since_ms = ended.pending.owed_since_ms;
                 self.taken.push((since_ms, self.now_ms - since_ms));
                 if self.is_former {
                     self.breaker = Breaker::new(1, TIMEOUT);
                 }
             }
-            Verdict::GaveUp(_) => {
-                *self.gave_up.entry(ended.owed.attempts + 1).or_default() += 1;
+            Settled::GaveUp(_) => {
+                *self.gave_up.entry(ended.pending.attempts + 1).or_default() += 1;
             }
             _ => {}
         }
@@ -177,7 +177,7 @@ impl Play {
                 while !is_traffic && (self.is_refused)(next_id) {
                     next_id += 1;
                 }
-                self.lane.push(owed(next_id, 0, self.now_ms));
+                self.lane.push(pending(next_id, 0, self.now_ms));
                 next_id += 1;
                 arrival_ms += if is_traffic { every_ms } else { 10_000 };
             }

@@ -64,7 +64,7 @@ const LONG_FILES: &[(&str, &str)] = &[
         "how a store is opened, in the order in which it must be, and the contract's calls",
     ),
     (
-        "src/store/sqlite/setback.rs",
+        "src/store/sqlite/clock_rollback.rs",
         "one mechanism from noticing to the last part moved; a third of it is its tests",
     ),
     (

@@ -69,7 +69,7 @@ pub(super) fn render(
         alert(subscriber, case, &report, plan.message.shown_recipient())
     } else {
         let mut payloads = telling.payloads.into_iter();
-        let found = payloads.find(|(_, owed)| owed.contains(&UNFILTERED));
+        let found = payloads.find(|(_, pending)| pending.contains(&UNFILTERED));
         found.map(|(payload, _)| payload).unwrap_or_default()
     };
     Ok(Rendered { payload, refusal })

@@ -63,7 +63,7 @@ pub(super) struct Step {
 impl Step {
     /// What the subscriber got for a report; `None` when it was owed nothing.
     pub(super) fn payload(&self, report: &ReportRecord) -> Option<&Received> {
-        let mut ids = report.forwards.iter().map(|owed| owed.forward.uid);
+        let mut ids = report.forwards.iter().map(|pending| pending.forward.uid);
         ids.find_map(|id| self.payloads.get(&id))
     }
 }
@@ -148,10 +148,10 @@ impl Stage {
         let newest = self.newest()?;
         let (webhook, reports) =
             newest.context("a webhook was acknowledged and is not in the store")?;
-        let owed = reports.iter().flat_map(|report| &report.forwards);
-        let owed: Vec<Uuid> = owed.map(|owed| owed.forward.uid).collect();
+        let pending = reports.iter().flat_map(|report| &report.forwards);
+        let pending: Vec<Uuid> = pending.map(|pending| pending.forward.uid).collect();
         let mut payloads = HashMap::new();
-        while owed.iter().any(|id| !payloads.contains_key(id)) {
+        while pending.iter().any(|id| !payloads.contains_key(id)) {
             let received = tokio::time::timeout(PATIENCE, self.receive()).await;
             let received = received.context("a payload did not arrive in time")?;
             payloads.insert(received.id, received);
@@ -181,7 +181,7 @@ impl Stage {
         let reports = self.newest()?.map(|(_, reports)| reports);
         Ok(reports.into_iter().flatten().find(|report| {
             let mut forwards = report.forwards.iter();
-            forwards.any(|owed| owed.forward.uid == received.id)
+            forwards.any(|pending| pending.forward.uid == received.id)
         }))
     }
 

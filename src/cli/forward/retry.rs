@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args};
 
-use super::{About, STATUS_ALONE, no_forward, owed, subscriber_id};
+use super::{About, STATUS_ALONE, count, no_forward, subscriber_id};
 use crate::admin::narrowing::Narrowing;
 use crate::admin::{Answer, Request};
 use crate::cli::narrowed::narrowed;
@@ -152,7 +152,7 @@ fn again(
         Some(Answer::Retried { forwards: 0, .. }) => terminal
             .refuse("nothing to send again: its payload was pruned, or its subscriber removed"),
         Some(Answer::Retried { forwards, .. }) => {
-            writeln!(terminal.talk, "{} again{STATUS_ALONE}", owed(forwards))?;
+            writeln!(terminal.talk, "{} again{STATUS_ALONE}", count(forwards))?;
             Ok(Exit::Done)
         }
         Some(other) => Err(ask::unexpected(&other)),

@@ -3,7 +3,7 @@
 use super::answer::{called, member};
 use super::message_id;
 use crate::catalogue;
-use crate::cli::forward::{fate, number, tell_attempt};
+use crate::cli::forward::{action, number, tell_attempt};
 use crate::cli::table::{clean, facts, item, prose};
 use crate::cli::time::{span, stamp};
 use crate::model::{Change, Field, ForwardState, Kind, Refusal, TypeRule, WHATSAPP};
@@ -145,7 +145,7 @@ fn refused(report: &ReportRecord, now_ms: i64) -> Vec<String> {
             // The alert hangs on this report, and its forward says it.
             (Refusal::Gathered, _) if is_sent => continue,
             (Refusal::Gathered, Some(alert)) => {
-                format!("{subscriber}: {}{}", fate(alert, now_ms), in_alert(alert))
+                format!("{subscriber}: {}{}", action(alert, now_ms), in_alert(alert))
             }
             (Refusal::Gathered, None) => {
                 format!("{subscriber}: waits for the alert that tells of it together with others")
@@ -271,9 +271,9 @@ fn forwarded(forward: &ForwardHistory, now_ms: i64) -> Vec<String> {
         ""
     };
     let name = &record.subscriber;
-    let (fate, id) = (fate(record, now_ms), record.forward_id);
+    let (action, id) = (action(record, now_ms), record.forward_id);
     let alert = in_alert(record);
-    let mut lines = vec![format!("{name}{removed}: {fate}{alert} (forward {id})")];
+    let mut lines = vec![format!("{name}{removed}: {action}{alert} (forward {id})")];
     let at_once = record.state == ForwardState::Delivered && forward.history.len() <= 1;
     if !at_once {
         let attempts = forward.history.iter();

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::*;
 
 /// Forward `id` of `message`, due at `due`; its key is its place.
-fn owed(id: i64, message: i64, due: i64) -> Owed {
-    Owed {
+fn pending(id: i64, message: i64, due: i64) -> PendingForward {
+    PendingForward {
         forward_id: id,
         uid: Uuid::nil(),
         message_id: message,
@@ -25,13 +25,13 @@ fn owed(id: i64, message: i64, due: i64) -> Owed {
 fn lane(items: &[(i64, i64, i64)]) -> Lane {
     let mut lane = Lane::default();
     for (id, message, due) in items {
-        lane.push(owed(*id, *message, *due));
+        lane.push(pending(*id, *message, *due));
     }
     lane
 }
 
-fn retry(due_at_ms: i64, last_attempt_ms: i64) -> Fate {
-    Fate::Waits {
+fn retry(due_at_ms: i64, last_attempt_ms: i64) -> LaneAction {
+    LaneAction::Waits {
         due_at_ms,
         last_attempt_ms,
         attempts: 1,
@@ -45,7 +45,7 @@ fn sorted(lane: &Lane) -> Vec<i64> {
 }
 
 fn take(lane: &mut Lane, now_ms: i64) -> Option<i64> {
-    lane.take(now_ms).map(|owed| owed.forward_id)
+    lane.take(now_ms).map(|pending| pending.forward_id)
 }
 
 #[test]
@@ -55,10 +55,10 @@ fn one_forward_of_a_message_is_in_flight_and_the_earlier_goes_first() {
     assert_eq!(take(&mut lane, 0), Some(1));
     assert_eq!(take(&mut lane, 0), Some(3));
     assert_eq!(take(&mut lane, 0), None);
-    lane.finish(1, Fate::Leaves);
+    lane.finish(1, LaneAction::Leaves);
     assert_eq!(take(&mut lane, 0), Some(2));
-    lane.finish(2, Fate::Leaves);
-    lane.finish(3, Fate::Leaves);
+    lane.finish(2, LaneAction::Leaves);
+    lane.finish(3, LaneAction::Leaves);
     assert!(lane.is_empty());
 }
 
@@ -67,13 +67,13 @@ fn a_forward_that_comes_due_sends_its_waiting_siblings_first() {
     let mut lane = lane(&[(1, 7, 0)]);
     assert_eq!(take(&mut lane, 0), Some(1));
     lane.finish(1, retry(5_000, 0));
-    lane.push(owed(2, 7, 1_000));
+    lane.push(pending(2, 7, 1_000));
     assert_eq!(take(&mut lane, 500), None);
     assert_eq!(take(&mut lane, 1_000), Some(1));
     // It failed again: the later one waited for one attempt, not for its success.
     lane.finish(1, retry(300_000, 1_000));
     assert_eq!(take(&mut lane, 1_000), Some(2));
-    lane.finish(2, Fate::Leaves);
+    lane.finish(2, LaneAction::Leaves);
     assert_eq!(take(&mut lane, 299_999), None);
     assert_eq!(take(&mut lane, 300_000), Some(1));
 }
@@ -91,7 +91,7 @@ fn siblings_go_first_each_time_a_forward_comes_due() {
         assert_eq!(take(&mut lane, due_ms), Some(1));
         lane.finish(
             1,
-            Fate::WentAhead {
+            LaneAction::WentAhead {
                 last_attempt_ms: due_ms,
             },
         );
@@ -105,7 +105,7 @@ fn siblings_go_first_each_time_a_forward_comes_due() {
 fn a_failed_probe_lets_another_forward_be_the_next() {
     let mut lane = lane(&[(1, 7, 0), (2, 8, 1)]);
     assert_eq!(take(&mut lane, 10), Some(1));
-    lane.finish(1, Fate::Requeues { due_at_ms: 10 });
+    lane.finish(1, LaneAction::Requeues { due_at_ms: 10 });
     assert_eq!(take(&mut lane, 10), Some(2));
 }
 
@@ -113,16 +113,16 @@ fn a_failed_probe_lets_another_forward_be_the_next() {
 fn a_failed_probe_is_not_overtaken_by_its_later_siblings() {
     let mut lane = lane(&[(1, 7, 0), (2, 7, 1), (3, 8, 2)]);
     assert_eq!(take(&mut lane, 10), Some(1));
-    lane.finish(1, Fate::Requeues { due_at_ms: 10 });
+    lane.finish(1, LaneAction::Requeues { due_at_ms: 10 });
     assert_eq!(take(&mut lane, 11), Some(3));
-    lane.finish(3, Fate::Requeues { due_at_ms: 11 });
+    lane.finish(3, LaneAction::Requeues { due_at_ms: 11 });
     // The next probe, and the next after it, are of the first message's first again.
     assert_eq!(take(&mut lane, 12), Some(1));
-    lane.finish(1, Fate::Requeues { due_at_ms: 12 });
+    lane.finish(1, LaneAction::Requeues { due_at_ms: 12 });
     assert_eq!(take(&mut lane, 13), Some(3));
-    lane.finish(3, Fate::Leaves);
+    lane.finish(3, LaneAction::Leaves);
     assert_eq!(take(&mut lane, 14), Some(1));
-    lane.finish(1, Fate::Leaves);
+    lane.finish(1, LaneAction::Leaves);
     assert_eq!(take(&mut lane, 14), Some(2));
 }
 
@@ -136,7 +136,7 @@ fn what_failed_during_an_outage_goes_before_its_siblings_after_it() {
     lane.discount_attempts(100);
     for id in [1, 2, 3] {
         assert_eq!(take(&mut lane, 100), Some(id));
-        lane.finish(id, Fate::Leaves);
+        lane.finish(id, LaneAction::Leaves);
     }
     assert!(lane.is_empty());
 }
@@ -153,19 +153,19 @@ fn an_attempt_in_the_millisecond_a_sibling_came_due_is_not_repeated() {
 fn looking_at_the_next_changes_nothing() {
     let mut lane = lane(&[(2, 7, 0), (1, 7, 1)]);
     for _ in 0..2 {
-        assert_eq!(lane.next(5).map(|owed| owed.forward_id), Some(1));
+        assert_eq!(lane.next(5).map(|pending| pending.forward_id), Some(1));
     }
     assert_eq!(take(&mut lane, 5), Some(1));
-    assert_eq!(lane.next(5).map(|owed| owed.forward_id), None);
+    assert_eq!(lane.next(5).map(|pending| pending.forward_id), None);
 }
 
 #[test]
 fn what_waits_is_forgotten_unless_a_sibling_is_due_or_in_flight() {
     let items = [(1, 7, 900), (2, 7, 0), (3, 8, 700), (4, 8, 800), (5, 9, 0)];
     let mut lane = lane(&items);
-    lane.push(owed(6, 9, 600));
-    lane.finish(5, Fate::Leaves);
-    lane.push(owed(5, 9, 0));
+    lane.push(pending(6, 9, 600));
+    lane.finish(5, LaneAction::Leaves);
+    lane.push(pending(5, 9, 0));
     assert_eq!(lane.forget_waiting(10), Some(700));
     assert_eq!(sorted(&lane), [1, 2, 5, 6]);
     assert_eq!(take(&mut lane, 10), Some(1));
@@ -183,7 +183,7 @@ fn a_forward_that_is_handed_over_twice_is_sent_once() {
     let mut lane = lane(&[(1, 7, 0), (1, 7, 0)]);
     assert_eq!(lane.len(), 1);
     assert_eq!(take(&mut lane, 0), Some(1));
-    lane.push(owed(1, 7, 0));
+    lane.push(pending(1, 7, 0));
     assert_eq!(take(&mut lane, 0), None);
 }
 
@@ -193,7 +193,7 @@ fn forgetting_keeps_what_is_in_flight() {
     assert_eq!(take(&mut lane, 0), Some(1));
     lane.forget_idle();
     assert_eq!(lane.held().forward_ids, [1]);
-    lane.finish(1, Fate::Leaves);
+    lane.finish(1, LaneAction::Leaves);
     assert!(lane.is_empty());
     assert_eq!(lane.next_due_ms(), None);
 }
@@ -210,26 +210,26 @@ fn in_strict_order_a_later_status_waits_until_the_earlier_is_settled() {
     assert_eq!(take(&mut lane, 0), Some(1));
     assert_eq!(take(&mut lane, 0), Some(3));
     lane.finish(1, retry(5_000, 0));
-    lane.finish(3, Fate::Leaves);
+    lane.finish(3, LaneAction::Leaves);
     // One that comes meanwhile waits too, and nobody is woken for it.
-    lane.push(owed(4, 7, 1_000));
+    lane.push(pending(4, 7, 1_000));
     assert_eq!(lane.next_due_ms(), Some(5_000));
     assert_eq!(take(&mut lane, 4_999), None);
     assert_eq!(take(&mut lane, 5_000), Some(1));
-    lane.finish(1, Fate::Leaves);
+    lane.finish(1, LaneAction::Leaves);
     assert_eq!(take(&mut lane, 5_000), Some(2));
     assert_eq!(take(&mut lane, 5_000), None);
-    lane.finish(2, Fate::Leaves);
+    lane.finish(2, LaneAction::Leaves);
     assert_eq!(take(&mut lane, 5_000), Some(4));
 }
 
 #[test]
 fn in_strict_order_an_earlier_status_that_comes_late_goes_first() {
     let mut lane = strict(&[(2, 7, 10)]);
-    lane.push(owed(1, 7, 20));
+    lane.push(pending(1, 7, 20));
     assert_eq!(lane.next_due_ms(), Some(0));
     assert_eq!(take(&mut lane, 20), Some(1));
-    lane.push(owed(0, 7, 20));
+    lane.push(pending(0, 7, 20));
     lane.finish(1, retry(5_000, 20));
     assert_eq!(take(&mut lane, 20), Some(0));
 }
@@ -237,11 +237,11 @@ fn in_strict_order_an_earlier_status_that_comes_late_goes_first() {
 #[test]
 fn in_strict_order_what_was_put_off_for_an_earlier_one_is_due_when_that_is_gone() {
     let mut lane = strict(&[]);
-    lane.push(owed(1, 7, 0));
+    lane.push(pending(1, 7, 0));
     // The table put it off until the earlier one's retry; it was never tried itself.
-    lane.push(owed(2, 7, 900_000));
+    lane.push(pending(2, 7, 900_000));
     assert_eq!(take(&mut lane, 10), Some(1));
-    lane.finish(1, Fate::Leaves);
+    lane.finish(1, LaneAction::Leaves);
     assert_eq!(take(&mut lane, 10), Some(2));
     lane.finish(2, retry(900_000, 10));
     assert_eq!(take(&mut lane, 10), None);
@@ -306,7 +306,7 @@ fn event() -> impl Strategy<Value = Event> {
 /// A strict lane beside what the table holds of its subscriber.
 struct Played {
     lane: Lane,
-    table: BTreeMap<i64, Owed>,
+    table: BTreeMap<i64, PendingForward>,
     in_flight: BTreeSet<i64>,
     live: bool,
     next_id: i64,
@@ -319,12 +319,12 @@ impl Played {
             Event::Comes(message, place) => {
                 let id = self.next_id;
                 self.next_id += 1;
-                let mut owed = owed(id, message, self.now_ms);
-                owed.owed_since_ms = self.now_ms;
-                owed.place = (if self.live { place } else { 50 }, 0, id);
-                self.table.insert(id, owed.clone());
+                let mut pending = pending(id, message, self.now_ms);
+                pending.owed_since_ms = self.now_ms;
+                pending.place = (if self.live { place } else { 50 }, 0, id);
+                self.table.insert(id, pending.clone());
                 if self.live {
-                    self.lane.push(owed);
+                    self.lane.push(pending);
                 }
             }
             Event::Sends => while self.send() {},
@@ -343,8 +343,8 @@ impl Played {
             }
             Event::Refills(true) => {
                 self.live = true;
-                for owed in self.table.values() {
-                    self.lane.push(owed.clone());
+                for pending in self.table.values() {
+                    self.lane.push(pending.clone());
                 }
             }
             Event::Refills(false) if !self.live => self.refill(),
@@ -355,43 +355,43 @@ impl Played {
 
     /// Sends one, which must be the earliest of its message that is owed at all.
     fn send(&mut self) -> bool {
-        let Some(owed) = self.lane.take(self.now_ms) else {
+        let Some(pending) = self.lane.take(self.now_ms) else {
             return false;
         };
         let siblings = self
             .table
             .values()
-            .filter(|it| it.message_id == owed.message_id);
+            .filter(|it| it.message_id == pending.message_id);
         let first = siblings.min_by_key(|it| it.place).unwrap();
         assert_eq!(
-            first.forward_id, owed.forward_id,
+            first.forward_id, pending.forward_id,
             "it overtook an earlier one"
         );
-        assert!(owed.due_at_ms <= self.now_ms, "before its time");
-        assert!(self.in_flight.insert(owed.forward_id), "sent twice");
+        assert!(pending.due_at_ms <= self.now_ms, "before its time");
+        assert!(self.in_flight.insert(pending.forward_id), "sent twice");
         true
     }
 
     fn end(&mut self, id: i64, how: u8) {
         let (now_ms, message_id) = (self.now_ms, self.table[&id].message_id);
-        let fate = match how {
+        let action = match how {
             0 | 1 => {
                 self.table.remove(&id);
-                Fate::Leaves
+                LaneAction::Leaves
             }
             2 => {
                 let due_at_ms = now_ms + 1_000;
-                let owed = self.table.get_mut(&id).unwrap();
-                (owed.due_at_ms, owed.attempts) = (due_at_ms, owed.attempts + 1);
-                Fate::Waits {
+                let pending = self.table.get_mut(&id).unwrap();
+                (pending.due_at_ms, pending.attempts) = (due_at_ms, pending.attempts + 1);
+                LaneAction::Waits {
                     due_at_ms,
                     last_attempt_ms: now_ms,
-                    attempts: owed.attempts,
+                    attempts: pending.attempts,
                 }
             }
-            _ => Fate::Requeues { due_at_ms: now_ms },
+            _ => LaneAction::Requeues { due_at_ms: now_ms },
         };
-        self.lane.finish(id, fate);
+        self.lane.finish(id, action);
         if !self.live {
             self.lane.forget_waiting_of(message_id, now_ms);
         }
@@ -408,17 +408,17 @@ impl Played {
                 .table
                 .values_mut()
                 .filter(|it| it.message_id == message);
-            let mut siblings: Vec<&mut Owed> = siblings.collect();
+            let mut siblings: Vec<&mut PendingForward> = siblings.collect();
             siblings.sort_by_key(|it| it.place);
             let (first_ms, is_held) = (
                 siblings[0].due_at_ms,
                 held.contains(&siblings[0].forward_id),
             );
-            for owed in siblings {
+            for pending in siblings {
                 if first_ms > self.now_ms && !is_held {
-                    owed.due_at_ms = owed.due_at_ms.max(first_ms);
+                    pending.due_at_ms = pending.due_at_ms.max(first_ms);
                 } else {
-                    self.lane.push(owed.clone());
+                    self.lane.push(pending.clone());
                 }
             }
         }

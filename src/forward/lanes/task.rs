@@ -15,23 +15,23 @@ use super::connections::OfLane;
 use super::disabled;
 use super::failing::{self, Failing};
 use super::halt::Halt;
+use super::metrics::{LaneMetrics, log};
 use super::news::{Change, News};
 use super::refill_at::RefillAt;
-use super::shown::{Shown, log};
 use super::{Forwarding, POLL};
 use crate::forward::breaker::{Breaker, Gate, Transition};
 use crate::forward::envelope::Envelope;
 use crate::forward::guard::{Target, TargetError};
-use crate::forward::lane::{Fate, Lane};
+use crate::forward::lane::{Lane, LaneAction};
 use crate::forward::own_headers::Known;
 use crate::forward::pace::Pace;
 use crate::forward::schedule::{Schedule, millis};
 use crate::forward::sender::{Request, Short};
-use crate::forward::verdict::{self, Ended};
+use crate::forward::settled::{self, Ended};
 use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberKind, SubscriberState};
 use crate::store::{
-    Attempt, Error, Feed, Held, Outbound, Owed, Refill, Settlement, SubscriberSecret, Taken,
-    Verdict,
+    Attempt, Drained, Error, Held, LaneInbox, Outbound, PendingForward, Refill, Settled,
+    Settlement, SubscriberSecret,
 };
 
 /// How long a subscriber fails before the store is told; a stop tells it too.
@@ -42,7 +42,8 @@ const MOST_HELD: usize = 1_600;
 const SHORT: Duration = Duration::from_secs(1);
 
 /// An attempt under way: how it ended, or the forward that it was to send, and whether as a probe.
-type Attempting = Pin<Box<dyn Future<Output = Result<Ended, (Owed, bool, Short)>> + Send>>;
+type Attempting =
+    Pin<Box<dyn Future<Output = Result<Ended, (PendingForward, bool, Short)>> + Send>>;
 type Sending = FuturesUnordered<Attempting>;
 /// What is read of a subscriber from time to time: what is due, and when it is to be taken
 /// over anew, its secrets.
@@ -80,7 +81,7 @@ pub(super) struct LaneTask {
     /// When it looks around although nobody told it to, ms since 1970 UTC.
     poll_at_ms: i64,
     resync: Resync,
-    shown: Shown,
+    metrics: LaneMetrics,
 }
 
 /// Whether the table may know better than memory, because an operator changed something.
@@ -109,7 +110,7 @@ impl LaneTask {
                 warned_ms: None,
             },
             target: Arc::new(shared.sender.guard().target(&subscriber.url)),
-            shown: Shown::new(Arc::clone(&shared.metrics), &subscriber.name),
+            metrics: LaneMetrics::new(Arc::clone(&shared.metrics), &subscriber.name),
             halt: Halt::default(),
             connections: shared.connections.of(subscriber.id),
             known: shared.sender.own_headers().of(subscriber.id),
@@ -126,12 +127,12 @@ impl LaneTask {
             poll_at_ms: 0,
             resync: Resync::Wanted,
         };
-        task.obey();
+        task.apply_settings();
         task
     }
 
     /// Takes over what the subscriber has of its own.
-    fn obey(&mut self) {
+    fn apply_settings(&mut self) {
         let Self {
             shared, subscriber, ..
         } = self;
@@ -151,7 +152,7 @@ impl LaneTask {
     /// Runs until `stop` turns true or the subscriber is gone, then waits for what is in
     /// flight.
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let Ok(feed) = self.shared.store.open_lane(self.subscriber.id).await else {
+        let Ok(inbox) = self.shared.store.open_lane(self.subscriber.id).await else {
             return;
         };
         let clock = self.shared.clock.clone();
@@ -165,7 +166,7 @@ impl LaneTask {
         let mut alarm = pin!(clock.sleep_until(alarm_ms));
         loop {
             if refilling.is_none() {
-                refilling = self.begin_refill(&feed);
+                refilling = self.begin_refill(&inbox);
             }
             match self.news.look() {
                 Change::None => {}
@@ -182,7 +183,7 @@ impl LaneTask {
                 alarm_ms = wake_ms;
                 alarm.set(clock.sleep_until(alarm_ms));
             }
-            self.shown.held(feed.set_held(self.lane.len()));
+            self.metrics.held(inbox.set_held(self.lane.len()));
             tokio::select! {
                 Some(ended) = sending.next(), if !sending.is_empty() => {
                     let keep = self.live || refilling.is_some();
@@ -194,9 +195,9 @@ impl LaneTask {
                 }
                 Some(fresh) = answer(&mut refilling), if refilling.is_some() => {
                     refilling = None;
-                    self.take_refill(fresh, &feed);
+                    self.take_refill(fresh, &inbox);
                 }
-                () = feed.stirred(), if refilling.is_none() => {}
+                () = inbox.notified(), if refilling.is_none() => {}
                 () = self.connections.freed(), if self.connections.is_waiting() => {}
                 () = self.news.wait() => {}
                 () = &mut alarm => alarm_ms = i64::MIN,
@@ -207,14 +208,14 @@ impl LaneTask {
             self.conclude(ended, true);
         }
         self.note_at_the_end().await;
-        self.shown.forget();
+        self.metrics.forget();
     }
 
     /// Takes over what an operator changed, and whatever a replay made due.
     fn take_settings(&mut self, subscriber: Arc<Subscriber>) {
         let before = self.subscriber.state;
         self.subscriber = subscriber;
-        self.obey();
+        self.apply_settings();
         self.refill_at = RefillAt::both(0);
         self.resync = Resync::Wanted;
         let noted = self.subscriber.failing_since_ms.is_some();
@@ -227,9 +228,9 @@ impl LaneTask {
         if resumed {
             // Who resumes it has reason to think that it is back.
             self.breaker = Breaker::new(self.subscriber.id, self.shared.timeout);
-            self.shown.breaker(&self.breaker);
+            self.metrics.breaker(&self.breaker);
         }
-        self.shown.failing(self.failing.since_ms);
+        self.metrics.failing(self.failing.since_ms);
     }
 
     fn is_active(&self) -> bool {
@@ -237,13 +238,17 @@ impl LaneTask {
     }
 
     /// Starts to read the table when memory may lack something that is due.
-    fn begin_refill(&mut self, feed: &Feed) -> Option<Refilling> {
+    fn begin_refill(&mut self, inbox: &LaneInbox) -> Option<Refilling> {
         let now_ms = self.shared.clock.now_ms();
-        let Taken { owed, live, left } = feed.take();
+        let Drained {
+            pending,
+            live,
+            left,
+        } = inbox.take();
         // What was handed over before the lane spilled is in memory from here on, so the
         // refill leaves it out and it is not sent twice.
-        for owed in owed {
-            self.lane.push(owed);
+        for pending in pending {
+            self.lane.push(pending);
         }
         if left {
             self.refill_at = RefillAt::both(0);
@@ -282,7 +287,7 @@ impl LaneTask {
         }))
     }
 
-    fn take_refill(&mut self, fresh: Result<Fresh, Error>, feed: &Feed) {
+    fn take_refill(&mut self, fresh: Result<Fresh, Error>, inbox: &LaneInbox) {
         let now_ms = self.shared.clock.now_ms();
         match fresh {
             Ok(Fresh { outbound, refill }) => {
@@ -290,12 +295,12 @@ impl LaneTask {
                     untried_ms: refill.untried_at_ms,
                     retries_ms: refill.retries_at_ms,
                 };
-                for owed in refill.owed {
-                    self.lane.push(owed);
+                for pending in refill.pending {
+                    self.lane.push(pending);
                 }
                 // Some of it was handed over as well while it was read.
-                for owed in feed.take_owed() {
-                    self.lane.push(owed);
+                for pending in inbox.take_pending() {
+                    self.lane.push(pending);
                 }
                 self.live = refill.live;
                 if !self.live {
@@ -392,14 +397,14 @@ impl LaneTask {
                 }
                 Gate::Closed => false,
             };
-            let owed = if probe {
+            let pending = if probe {
                 self.lane.take_probe(now_ms)
             } else {
                 self.lane.take(now_ms)
             };
-            let Some(owed) = owed else { break };
+            let Some(pending) = pending else { break };
             self.pace.begin(now_ms);
-            let attempt = self.attempt(owed, probe, now_ms);
+            let attempt = self.attempt(pending, probe, now_ms);
             sending.push(Box::pin(async move {
                 let ended = attempt.await;
                 let answered = |ended: &Ended| ended.outcome.http_status.is_some();
@@ -424,7 +429,7 @@ impl LaneTask {
         self.poll_at_ms
     }
 
-    fn attempt(&self, owed: Owed, probe: bool, now_ms: i64) -> Attempting {
+    fn attempt(&self, pending: PendingForward, probe: bool, now_ms: i64) -> Attempting {
         let is_held = self.shared.is_held();
         let valid = |secret: &&SubscriberSecret| {
             let expires_ms = secret.expires_at_ms;
@@ -432,7 +437,7 @@ impl LaneTask {
         };
         let secrets = self.secrets.iter().filter(valid);
         let secrets = secrets.map(|secret| &secret.secret);
-        let envelope = Envelope::seal(secrets, owed.uid, now_ms, &owed.payload);
+        let envelope = Envelope::seal(secrets, pending.uid, now_ms, &pending.payload);
         let target = self.target.clone();
         let sender = Arc::clone(&self.shared.sender);
         let timeout = self.subscriber.timeout();
@@ -446,14 +451,14 @@ impl LaneTask {
                 own_headers: &own,
                 former_headers: &former,
                 is_url_secret,
-                body: &owed.payload,
+                body: &pending.payload,
                 now_ms,
                 timeout,
             };
             match sender.send(&request).await {
-                Err(short) => Err((owed, probe, short)),
+                Err(short) => Err((pending, probe, short)),
                 Ok(outcome) => Ok(Ended {
-                    owed,
+                    pending,
                     probe,
                     started_at_ms: now_ms,
                     outcome,
@@ -463,76 +468,76 @@ impl LaneTask {
     }
 
     fn give_up_by_age(&mut self, forward_id: i64) {
-        self.lane.finish(forward_id, Fate::Leaves);
-        self.shown.gave_up();
+        self.lane.finish(forward_id, LaneAction::Leaves);
+        self.metrics.gave_up();
         self.shared.store.settle(Settlement {
             forward_id,
             attempt: None,
-            verdict: Verdict::GaveUp(GaveUp::Expired),
+            settled: Settled::GaveUp(GaveUp::Expired),
         });
     }
 
     /// Settles an attempt; a message that waits stays in memory when `keep`, else in the
     /// table alone.
-    fn conclude(&mut self, ended: Result<Ended, (Owed, bool, Short)>, keep: bool) {
+    fn conclude(&mut self, ended: Result<Ended, (PendingForward, bool, Short)>, keep: bool) {
         let now_ms = self.shared.clock.now_ms();
         let ended = match ended {
             Ok(ended) => ended,
-            Err((owed, probe, short)) => return self.put_off(&owed, probe, &short, keep),
+            Err((pending, probe, short)) => return self.put_off(&pending, probe, &short, keep),
         };
         let schedule = self.shared.by_age(&self.schedule);
-        let (verdict, fate) = verdict::decide(&ended, &self.breaker, &schedule, now_ms);
+        let (settled, action) = settled::decide(&ended, &self.breaker, &schedule, now_ms);
         let Ended {
-            owed,
+            pending,
             probe,
             started_at_ms,
             outcome,
         } = ended;
-        self.lane.finish(owed.forward_id, fate);
-        if !keep && let Some(due_ms) = self.lane.forget_waiting_of(owed.message_id, now_ms) {
+        self.lane.finish(pending.forward_id, action);
+        if !keep && let Some(due_ms) = self.lane.forget_waiting_of(pending.message_id, now_ms) {
             self.refill_at.bring_forward(due_ms);
         }
         if !keep && probe && self.lane.len() > MOST_HELD {
             // The newest are read for each probe, and would gather in a long outage.
-            self.lane.forget_message(owed.message_id);
+            self.lane.forget_message(pending.message_id);
             self.refill_at.bring_forward(now_ms);
         }
         let begins = self.note(&outcome, now_ms);
-        self.shown.failing(self.failing.since_ms);
-        self.shown.attempted(&outcome);
-        if matches!(verdict, Verdict::GaveUp(_)) {
-            self.shown.gave_up();
+        self.metrics.failing(self.failing.since_ms);
+        self.metrics.attempted(&outcome);
+        if matches!(settled, Settled::GaveUp(_)) {
+            self.metrics.gave_up();
         }
         let name = &self.subscriber.name;
-        log(name, &owed, &outcome, (probe, begins), verdict);
-        if owed.attempts == 0 && outcome.is_delivered() {
-            self.shown.waited(now_ms - owed.owed_since_ms);
+        log(name, &pending, &outcome, (probe, begins), settled);
+        if pending.attempts == 0 && outcome.is_delivered() {
+            self.metrics.waited(now_ms - pending.owed_since_ms);
         }
         self.shared.store.settle(Settlement {
-            forward_id: owed.forward_id,
+            forward_id: pending.forward_id,
             attempt: Some(Attempt {
-                number: verdict::is_charged(verdict).then_some(owed.attempts + 1),
+                number: settled::is_charged(settled).then_some(pending.attempts + 1),
                 // Later than its end it began only when the clock was set back meanwhile.
                 started_at_ms: started_at_ms.min(now_ms),
                 outcome,
             }),
-            verdict,
+            settled,
         });
     }
 
     /// Lets a forward wait that this machine could not send: it stays due as it was.
-    fn put_off(&mut self, owed: &Owed, probe: bool, short: &Short, keep: bool) {
+    fn put_off(&mut self, pending: &PendingForward, probe: bool, short: &Short, keep: bool) {
         let now_ms = self.shared.clock.now_ms();
         let due_at_ms = now_ms.saturating_add(millis(SHORT));
         self.lane
-            .finish(owed.forward_id, Fate::Requeues { due_at_ms });
-        if !keep && let Some(due_ms) = self.lane.forget_waiting_of(owed.message_id, now_ms) {
+            .finish(pending.forward_id, LaneAction::Requeues { due_at_ms });
+        if !keep && let Some(due_ms) = self.lane.forget_waiting_of(pending.message_id, now_ms) {
             self.refill_at.bring_forward(due_ms);
         }
         if probe {
             self.breaker.take_back_probe(due_at_ms);
         }
-        tracing::warn!(subscriber = %self.subscriber.name, forward = %owed.uid, %short, "forward.put_off");
+        tracing::warn!(subscriber = %self.subscriber.name, forward = %pending.uid, %short, "forward.put_off");
     }
 
     /// Breaker, and since when the subscriber has been failing. Answers whether an outage begins that
@@ -542,7 +547,7 @@ impl LaneTask {
             let open = transition == Transition::Opened;
             tracing::info!(subscriber = %self.subscriber.name, open, "forward.breaker");
         }
-        self.shown.breaker(&self.breaker);
+        self.metrics.breaker(&self.breaker);
         if outcome.is_gone() {
             self.disable("answered 410 Gone");
         }

@@ -10,7 +10,7 @@ use super::{account_events, alerts, channels, echoes, forwards, people, rows};
 use crate::model::{AccountEvent, Change, Message, MessageType, Report, ReportError, Subscriber};
 use crate::plan::{self, Context, Plan, Telling};
 use crate::providers::Item;
-use crate::store::{Accepted, Arrival, FoundReport, Owed, WebhookOutcome};
+use crate::store::{Accepted, Arrival, FoundReport, PendingForward, WebhookOutcome};
 
 /// What a stored body is read again for; a reprocess keeps the webhook it came with, and what
 /// it finds is owed since then.
@@ -44,7 +44,7 @@ pub(super) struct Accepting<'a> {
 }
 
 /// What is now owed, each with the subscriber it is owed to.
-pub(super) type Owing = Vec<(i64, Owed)>;
+pub(super) type Enqueued = Vec<(i64, PendingForward)>;
 
 /// Names of what was ignored that one webhook may bring; the rest counts as `other`.
 const IGNORED_NAMES: usize = 64;
@@ -82,7 +82,7 @@ struct Tally {
     ignored: BTreeMap<String, usize>,
     /// Notices about the account by our names, and how many of them were new.
     notices: BTreeMap<String, usize>,
-    owed: Vec<(i64, Owed)>,
+    pending: Vec<(i64, PendingForward)>,
     /// Failures that chats want to be told of.
     failures: alerts::Failures,
     /// What a second reading found; nobody asks after the first.
@@ -141,7 +141,7 @@ impl<'a> Accepting<'a> {
         &mut self,
         source_id: i64,
         arrival: &Arrival,
-    ) -> rusqlite::Result<(Accepted, Vec<(i64, Owed)>)> {
+    ) -> rusqlite::Result<(Accepted, Vec<(i64, PendingForward)>)> {
         let webhook = Webhook::New(self.next_webhook);
         self.next_webhook += 1;
         let bringing = Bringing {
@@ -158,9 +158,9 @@ impl<'a> Accepting<'a> {
             new_reports: tally.new_reports,
             unreadable: unreadable(&tally, arrival),
             new_account_events: tally.new_notices(),
-            forwards: tally.owed.len(),
+            forwards: tally.pending.len(),
         };
-        Ok((accepted, tally.owed))
+        Ok((accepted, tally.pending))
     }
 
     /// Takes in more of a webhook that is stored already: a large answer comes in parts, so that
@@ -170,7 +170,7 @@ impl<'a> Accepting<'a> {
         source_id: i64,
         webhook_id: i64,
         arrival: &Arrival,
-    ) -> rusqlite::Result<(Accepted, Owing)> {
+    ) -> rusqlite::Result<(Accepted, Enqueued)> {
         let (tally, outcome) = self.take_in(Bringing {
             source_id,
             webhook: Webhook::New(webhook_id),
@@ -196,9 +196,9 @@ impl<'a> Accepting<'a> {
             new_reports: tally.new_reports,
             unreadable: unreadable(&tally, arrival),
             new_account_events: tally.new_notices(),
-            forwards: tally.owed.len(),
+            forwards: tally.pending.len(),
         };
-        Ok((accepted, tally.owed))
+        Ok((accepted, tally.pending))
     }
 
     /// Reads a stored webhook again: what is new in it is stored, and owed as if it had come
@@ -209,7 +209,7 @@ impl<'a> Accepting<'a> {
         webhook_id: i64,
         arrival: &Arrival,
         now_ms: i64,
-    ) -> rusqlite::Result<(Vec<FoundReport>, Owing)> {
+    ) -> rusqlite::Result<(Vec<FoundReport>, Enqueued)> {
         let webhook = Webhook::Again {
             id: webhook_id,
             now_ms,
@@ -236,7 +236,7 @@ impl<'a> Accepting<'a> {
                 detail(&tally, arrival),
                 arrival.parsed.is_ok(),
             ])?;
-        Ok((tally.found, tally.owed))
+        Ok((tally.found, tally.pending))
     }
 
     fn take_in(&self, bringing: Bringing<'_>) -> rusqlite::Result<(Tally, WebhookOutcome)> {
@@ -268,8 +268,8 @@ impl<'a> Accepting<'a> {
         }
         let now_ms = bringing.webhook.owed_since_ms(arrival.received_ms);
         let failures = std::mem::take(&mut tally.failures);
-        let owed = alerts::gather(self.connection, failures, self.subscribers, now_ms)?;
-        tally.owed.extend(owed);
+        let pending = alerts::gather(self.connection, failures, self.subscribers, now_ms)?;
+        tally.pending.extend(pending);
         if matches!(bringing.webhook, Webhook::New(_)) {
             for (what, count) in &tally.ignored {
                 self.connection
@@ -318,10 +318,10 @@ impl<'a> Accepting<'a> {
         };
         self.link(bringing, &event.person_names())?;
         let event = &*account_events::compared(self.connection, event, from)?;
-        let owed = account_events::take_in(self.connection, event, from, self.subscribers)?;
+        let pending = account_events::take_in(self.connection, event, from, self.subscribers)?;
         let new = tally.notices.entry(event.name.clone()).or_default();
-        *new += usize::from(owed.is_some());
-        tally.owed.extend(owed.into_iter().flatten());
+        *new += usize::from(pending.is_some());
+        tally.pending.extend(pending.into_iter().flatten());
         Ok(())
     }
 
@@ -382,8 +382,8 @@ impl<'a> Accepting<'a> {
             received_ms: arrival.received_ms,
             owed_since_ms: webhook.owed_since_ms(arrival.received_ms),
         };
-        let owed = self.note(noting, report, plan, &mut tally.failures)?;
-        tally.owed.extend(owed);
+        let pending = self.note(noting, report, plan, &mut tally.failures)?;
+        tally.pending.extend(pending);
         Ok(())
     }
 
@@ -394,8 +394,8 @@ impl<'a> Accepting<'a> {
         report: &Report,
         plan: Plan,
         failures: &mut alerts::Failures,
-    ) -> rusqlite::Result<Owing> {
-        let mut owed = Owing::new();
+    ) -> rusqlite::Result<Enqueued> {
+        let mut pending = Enqueued::new();
         let (fallback, telling) = plan.fallback.unzip();
         let fallback = fallback.as_ref().zip(telling);
         for (report, telling) in std::iter::once((report, plan.telling)).chain(fallback) {
@@ -410,9 +410,9 @@ impl<'a> Accepting<'a> {
             for chat in &telling.alerts {
                 failures.add(*chat, error, noting.message_id, report_id);
             }
-            owed.extend(self.owe(noting, report_id, telling)?);
+            pending.extend(self.enqueue(noting, report_id, telling)?);
         }
-        Ok(owed)
+        Ok(pending)
     }
 
     /// Takes in what the way of a repeated report makes likely, where nothing better is known.
@@ -492,14 +492,14 @@ impl<'a> Accepting<'a> {
     }
 
     /// Writes the payloads and the forwards owed.
-    fn owe(
+    fn enqueue(
         &self,
         noting: Noting,
         report_id: i64,
         telling: Telling,
-    ) -> rusqlite::Result<Vec<(i64, Owed)>> {
+    ) -> rusqlite::Result<Vec<(i64, PendingForward)>> {
         debug_assert!(telling.payloads.is_empty() || telling.change != Change::Repeated);
-        let mut owed = Vec::new();
+        let mut pending = Vec::new();
         for (payload, subscribers) in telling.payloads {
             let payload_id = forwards::insert_payload(self.connection, report_id, &payload)?;
             let payload: Arc<[u8]> = payload.into();
@@ -513,10 +513,10 @@ impl<'a> Accepting<'a> {
                     place: telling.place,
                     now_ms: noting.owed_since_ms,
                 };
-                owed.push(forwards::insert(self.connection, &forward)?);
+                pending.push(forwards::insert(self.connection, &forward)?);
             }
         }
-        Ok(owed)
+        Ok(pending)
     }
 
     fn write_webhook(

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::clause::{Clause, Select};
+use super::forward_reads::json_list;
 use super::forwards::{self, NewForward};
-use super::histories::json_list;
 use super::listing::Keyed;
 use super::reader::{Reader, word};
 use super::{Store, backend, outages, same_person, search};
@@ -20,7 +20,7 @@ use crate::plan::limits;
 use crate::plan::notice::{self, Notice};
 use crate::store::account_event::{AccountEventQuery, AccountEventRecord};
 use crate::store::query::Listing;
-use crate::store::{Error, Owed};
+use crate::store::{Error, PendingForward};
 
 /// Below this stand, in `forward.message_id`, the events of accounts: those of one subject go out in
 /// order. Above it, and below zero, stand conditions of the service.
@@ -62,7 +62,7 @@ pub(super) fn take_in(
     event: &AccountEvent,
     from: From<'_>,
     subscribers: &[Arc<Subscriber>],
-) -> rusqlite::Result<Option<Vec<(i64, Owed)>>> {
+) -> rusqlite::Result<Option<Vec<(i64, PendingForward)>>> {
     let event = &*notice::explained(event);
     let Some(event_id) = insert(connection, event, from)? else {
         if from.is_new {
@@ -94,7 +94,7 @@ pub(super) fn take_in(
         at_ms: event.time.ms.unwrap_or(from.received_ms),
         gathered: None,
     };
-    owe(
+    enqueue(
         connection,
         &notice,
         lane_key(first),
@@ -208,14 +208,14 @@ fn count_repeat(
 }
 
 /// Owes the event to all who want to be told.
-pub(super) fn owe(
+pub(super) fn enqueue(
     connection: &Connection,
     notice: &Notice<'_>,
     key: i64,
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
-) -> rusqlite::Result<Vec<(i64, Owed)>> {
-    let mut owed = Vec::new();
+) -> rusqlite::Result<Vec<(i64, PendingForward)>> {
+    let mut pending = Vec::new();
     for kind in [SubscriberKind::Events, SubscriberKind::Chat] {
         let mut told = subscribers.iter();
         let mut payload: Option<(i64, Arc<[u8]>)> = None;
@@ -236,10 +236,10 @@ pub(super) fn owe(
                 place: (notice.at_ms, 0),
                 now_ms,
             };
-            owed.push(forwards::insert(connection, &forward)?);
+            pending.push(forwards::insert(connection, &forward)?);
         }
     }
-    Ok(owed)
+    Ok(pending)
 }
 
 /// The events about one of these names of a person, each with the key of its notices.

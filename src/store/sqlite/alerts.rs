@@ -15,7 +15,7 @@ use super::forwards::{self, NewForward};
 use super::writer::Core;
 use crate::model::{Status, Subscriber, SubscriberKind};
 use crate::plan::alert::Alert;
-use crate::store::{Error, Owed};
+use crate::store::{Error, PendingForward};
 
 /// How long failures of one error are gathered after one was told.
 const MINUTE_MS: i64 = 60_000;
@@ -54,8 +54,8 @@ pub(super) fn gather(
     failures: Failures,
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
-) -> rusqlite::Result<Vec<(i64, Owed)>> {
-    let mut owed = Vec::new();
+) -> rusqlite::Result<Vec<(i64, PendingForward)>> {
+    let mut pending = Vec::new();
     for ((subscriber_id, error_key), brought) in failures.0 {
         let (failures, due_at_ms) = connection
             .prepare_cached(
@@ -85,10 +85,10 @@ pub(super) fn gather(
             due_at_ms,
         };
         if row.is_due(now_ms) {
-            owed.extend(tell(connection, &row, subscribers, now_ms)?);
+            pending.extend(tell(connection, &row, subscribers, now_ms)?);
         }
     }
-    Ok(owed)
+    Ok(pending)
 }
 
 /// A row of the table.
@@ -116,7 +116,7 @@ fn tell(
     row: &Row,
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
-) -> rusqlite::Result<Option<(i64, Owed)>> {
+) -> rusqlite::Result<Option<(i64, PendingForward)>> {
     let key = params![row.subscriber_id, row.error_key];
     let chat = subscribers.iter().find(|subscriber| {
         subscriber.id == row.subscriber_id && subscriber.kind == SubscriberKind::Chat
@@ -151,10 +151,10 @@ fn tell(
         place: (now_ms, Status::Failed.order()),
         now_ms,
     };
-    let owed = forwards::insert(connection, &forward)?;
+    let pending = forwards::insert(connection, &forward)?;
     connection
         .prepare_cached("UPDATE forward SET alert_failures = ?2 WHERE forward_id = ?1")?
-        .execute(params![owed.1.forward_id, row.failures])?;
+        .execute(params![pending.1.forward_id, row.failures])?;
     connection
         .prepare_cached(
             "UPDATE alert SET failures = 0, due_at_ms = ?3 \
@@ -165,7 +165,7 @@ fn tell(
             row.error_key,
             now_ms + MINUTE_MS
         ])?;
-    Ok(Some(owed))
+    Ok(Some(pending))
 }
 
 /// What is known of the latest failure; `None` when it was erased.
@@ -206,10 +206,10 @@ impl Core {
             return Ok(());
         }
         let subscribers = Arc::clone(&self.subscribers);
-        let owed = self.change("tell alerts", |connection, now_ms| {
+        let pending = self.change("tell alerts", |connection, now_ms| {
             tell_due(connection, &subscribers, now_ms).map_err(wrap)
         })?;
-        self.doors.hand_over(owed);
+        self.lane_registry.hand_over(pending);
         Ok(())
     }
 }
@@ -218,7 +218,7 @@ fn tell_due(
     connection: &Connection,
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
-) -> rusqlite::Result<Vec<(i64, Owed)>> {
+) -> rusqlite::Result<Vec<(i64, PendingForward)>> {
     let due: Vec<Row> = connection
         .prepare_cached(DUE)?
         .query_map([now_ms, now_ms + MINUTE_MS], |row| {
@@ -232,9 +232,9 @@ fn tell_due(
             })
         })?
         .collect::<rusqlite::Result<_>>()?;
-    let mut owed = Vec::new();
+    let mut pending = Vec::new();
     for row in due {
-        owed.extend(tell(connection, &row, subscribers, now_ms)?);
+        pending.extend(tell(connection, &row, subscribers, now_ms)?);
     }
-    Ok(owed)
+    Ok(pending)
 }

@@ -143,7 +143,7 @@ impl Core {
             Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
                 .map_err(failed)?;
         let now_ms = self.clock.now_ms();
-        let is_held = self.setback.hold.held().is_some();
+        let is_held = self.clock_rollback.hold.held().is_some();
         let mut changing = Changing {
             connection: &transaction,
             keys: &self.keys,
@@ -168,7 +168,7 @@ impl Core {
 
     /// Tells memory of what is committed: it is done, so nothing here can refuse it any more.
     fn follow(&mut self, after: After) {
-        self.doors.spill(&after.spilled);
+        self.lane_registry.spill(&after.spilled);
         if let Some(touched) = after.subscribers
             && let Err(error) = self.publish(&touched)
         {
@@ -243,7 +243,7 @@ impl Core {
             as_before.map_or(subscriber, Arc::clone)
         };
         self.subscribers = found.into_iter().map(known).collect();
-        self.doors.keep(&self.subscribers);
+        self.lane_registry.keep(&self.subscribers);
         self.published.send_replace(Arc::clone(&self.subscribers));
         Ok(())
     }

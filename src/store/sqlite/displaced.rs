@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 use super::files::Displaced;
 use super::pending::Pending;
-use super::tending::{CHECKPOINT_PAGES, count_wal_pages};
+use super::wal_maintenance::{CHECKPOINT_PAGES, count_wal_pages};
 use super::writer::{Core, Job};
 use super::{backend, configure, connect, disk, keep_log};
 use crate::store::Error;

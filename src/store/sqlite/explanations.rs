@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, params};
 
 use super::account_events::{SELECT, read};
-use super::histories::json_list;
+use super::forward_reads::json_list;
 use super::same_person;
 use crate::model::{WHATSAPP, digits};
 use crate::plan::explained::{self, CHANNEL_MS, Failure, LOOK_BACK_MS, Past};

@@ -8,7 +8,7 @@ use super::backend;
 use super::ranges::{self, Timed};
 use super::writer::Core;
 use crate::model::ErrorCode;
-use crate::store::{Attempt, Error, Owed, Settlement, Verdict};
+use crate::store::{Attempt, Error, PendingForward, Settled, Settlement};
 
 /// A forward to be owed.
 pub(super) struct NewForward<'a> {
@@ -38,7 +38,7 @@ pub(super) fn insert_payload(
 pub(super) fn insert(
     connection: &Connection,
     new: &NewForward<'_>,
-) -> rusqlite::Result<(i64, Owed)> {
+) -> rusqlite::Result<(i64, PendingForward)> {
     let uid = new_uid(new.now_ms);
     let (place_ms, place_rank) = new.place;
     let forward_id = connection
@@ -58,7 +58,7 @@ pub(super) fn insert(
             new.now_ms,
         ])?;
     ranges::given_out(connection, Timed::Forward, forward_id)?;
-    let owed = Owed {
+    let pending = PendingForward {
         forward_id,
         uid,
         message_id: new.message_id,
@@ -69,7 +69,7 @@ pub(super) fn insert(
         due_at_ms: new.now_ms,
         last_attempt_ms: None,
     };
-    Ok((new.subscriber_id, owed))
+    Ok((new.subscriber_id, pending))
 }
 
 /// A new public id; ordered by time, so that its index grows at the end.
@@ -94,11 +94,11 @@ pub(super) fn settle(
     let error = attempt
         .and_then(|attempt| attempt.outcome.error)
         .map(ErrorCode::as_str);
-    let is_charged = !matches!(settlement.verdict, Verdict::PutOff(_));
+    let is_charged = !matches!(settlement.settled, Settled::PutOff(_));
     let tried = i64::from(attempt.is_some() && is_charged);
     let ahead_ms = started.map_or(0, |started_ms| (started_ms - now_ms).max(0));
-    let settled = match settlement.verdict {
-        Verdict::Delivered => connection
+    let settled = match settlement.settled {
+        Settled::Delivered => connection
             .prepare_cached(
                 "UPDATE forward SET state = 'delivered', attempts = attempts + ?2, \
                  last_attempt_ms = ?3, settled_at_ms = ?4, last_error = NULL \
@@ -107,7 +107,7 @@ pub(super) fn settle(
             .execute(params![forward_id, tried, started, ended])?,
         // Told by a clock that was set back since: as long a wait, and tried since then, so that
         // it is not moved once more with what waits.
-        Verdict::RetryAt(due_ms) | Verdict::PutOff(due_ms) => connection
+        Settled::RetryAt(due_ms) | Settled::PutOff(due_ms) => connection
             .prepare_cached(
                 "UPDATE forward SET attempts = attempts + ?2, last_attempt_ms = ?3, due_at_ms = ?4, \
                  last_error = ?5 WHERE forward_id = ?1 AND state = 'pending'",
@@ -119,14 +119,14 @@ pub(super) fn settle(
                 due_ms - ahead_ms,
                 error,
             ])?,
-        Verdict::GaveUp(reason) => connection
+        Settled::GaveUp(reason) => connection
             .prepare_cached(
                 "UPDATE forward SET state = 'gave-up', gave_up = ?2, attempts = attempts + ?3, \
                  last_attempt_ms = coalesce(?4, last_attempt_ms), settled_at_ms = ?5, \
                  last_error = coalesce(?6, last_error) WHERE forward_id = ?1 AND state = 'pending'",
             )?
             .execute(params![forward_id, reason.as_str(), tried, started, ended.unwrap_or(now_ms), error])?,
-        Verdict::Untouched => 0,
+        Settled::Untouched => 0,
     };
     let exists = settled > 0
         || connection

@@ -3,7 +3,7 @@
 //!
 //! A kill before the commit leaves both files as they were, one after it leaves a second file
 //! whose rows are in the store: the next start destroys it and reads nothing of it. What was
-//! plain stands in the log too, so every start empties that: [`super::tending::clear_log`].
+//! plain stands in the log too, so every start empties that: [`super::wal_maintenance::clear_log`].
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};

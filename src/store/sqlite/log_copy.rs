@@ -10,7 +10,7 @@ use std::io;
 use std::mem;
 use std::os::unix::fs::FileExt as _;
 
-use super::tending::CHECKPOINT_PAGES;
+use super::wal_maintenance::CHECKPOINT_PAGES;
 
 /// Bytes before the first page.
 const HEADER: usize = 32;

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ffi};
 
 use super::displaced::Stage;
 use super::files::Displaced;
-use super::tending::{UNSEEN, WAL_PAGES};
+use super::wal_maintenance::{UNSEEN, WAL_PAGES};
 use super::writer::Core;
 use super::{backend, connect, disk, keep_log, log_copy};
 use crate::store::{Error, Loss};

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::histories::{self, alert_of};
+use super::forward_reads::{self, alert_of};
 use super::reader::{Reader, maybe_word, word};
 use super::{explanations, people};
 use crate::model::{Kind, Refusal, Status, digits, is_phone_number};
@@ -123,7 +123,7 @@ fn add_forwards(
     message_id: i64,
     reports: &mut [ReportRecord],
 ) -> rusqlite::Result<()> {
-    for forward in histories::of_message(connection, message_id)? {
+    for forward in forward_reads::of_message(connection, message_id)? {
         let report_id = forward.forward.report_id;
         let mut reports = reports.iter_mut();
         if let Some(report) = reports.find(|report| report.report_id == report_id) {

@@ -20,7 +20,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use super::disk;
 use super::files::{FileId, suffixed};
 use super::reader::immutable;
-use super::tending::CLEARED_AT_ONCE;
+use super::wal_maintenance::CLEARED_AT_ONCE;
 use super::writer::Core;
 use super::{backend, keep_log};
 use crate::store::Error;

@@ -15,7 +15,7 @@ use crate::model::{About, AccountEvent, ProviderTime, Subscriber};
 use crate::plan::explained::CHANNEL_MS;
 use crate::plan::notice::Notice;
 use crate::store::account_event::AccountEventRecord;
-use crate::store::{Error, Owed};
+use crate::store::{Error, PendingForward};
 
 /// How long errors of one code are gathered after one was told: as long as one explains failures.
 const WINDOW_MS: i64 = CHANNEL_MS;
@@ -73,10 +73,10 @@ impl Core {
             return Ok(());
         }
         let subscribers = Arc::clone(&self.subscribers);
-        let owed = self.change("tell errors of a channel", |connection, now_ms| {
+        let pending = self.change("tell errors of a channel", |connection, now_ms| {
             tell_due(connection, &subscribers, now_ms).map_err(wrap)
         })?;
-        self.doors.hand_over(owed);
+        self.lane_registry.hand_over(pending);
         Ok(())
     }
 }
@@ -85,13 +85,13 @@ fn tell_due(
     connection: &Connection,
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
-) -> rusqlite::Result<Vec<(i64, Owed)>> {
+) -> rusqlite::Result<Vec<(i64, PendingForward)>> {
     let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let due: Vec<(i64, i64, String)> = connection
         .prepare_cached(DUE)?
         .query_map([now_ms, now_ms + WINDOW_MS], read)?
         .collect::<rusqlite::Result<_>>()?;
-    let mut owed = Vec::new();
+    let mut pending = Vec::new();
     for (told_id, source_id, event) in due {
         connection
             .prepare_cached(
@@ -125,10 +125,11 @@ fn tell_due(
             at_ms: record.at_ms(),
             gathered: Some(count),
         };
-        let told = account_events::owe(connection, &notice, lane_key(first), subscribers, now_ms)?;
-        owed.extend(told);
+        let told =
+            account_events::enqueue(connection, &notice, lane_key(first), subscribers, now_ms)?;
+        pending.extend(told);
     }
-    Ok(owed)
+    Ok(pending)
 }
 
 /// An error of a channel as it was told of.

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params_from_iter};
 use tempfile::TempDir;
 
 use super::clause::Select;
-use super::histories::{self, Of};
+use super::forward_reads::{self, Of};
 use super::{
     Store, account_events, audit, broadcasts, errors, explanations, polls, replays, search,
     templates, webhooks,
@@ -110,7 +110,7 @@ fn check_forwards(cases: Cases<ForwardQuery>, way: Of, (expected, sorts): (&str,
         for (what, change) in cases {
             let mut query = ForwardQuery::default();
             change(&mut query);
-            let select = histories::forwards(connection, &query, way)?;
+            let select = forward_reads::forwards(connection, &query, way)?;
             check(connection, what, &select, expected, sorts);
         }
         Ok(())
@@ -237,7 +237,7 @@ fn a_list_of_attempts_is_read_by_key() {
         for (what, change) in cases {
             let mut query = AttemptQuery::default();
             change(&mut query);
-            let select = histories::attempts(connection, &query)?;
+            let select = forward_reads::attempts(connection, &query)?;
             check(connection, what, &select, BY_KEY, false);
         }
         Ok(())

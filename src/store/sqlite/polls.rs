@@ -126,7 +126,7 @@ impl Store {
 impl Core {
     fn accept_more(&mut self, webhook_id: i64, arrival: &Arrival) -> Result<Accepted, Error> {
         let subscribers = Arc::clone(&self.subscribers);
-        let (accepted, owed) = self.change("take in more of a webhook", |connection, _| {
+        let (accepted, pending) = self.change("take in more of a webhook", |connection, _| {
             let more = || {
                 let nothing = HashMap::new();
                 let mut sources = Sources::new(connection, &nothing);
@@ -136,7 +136,7 @@ impl Core {
             };
             more().map_err(|error| backend("cannot take in more of a webhook".to_owned(), error))
         })?;
-        self.doors.hand_over(owed);
+        self.lane_registry.hand_over(pending);
         Ok(accepted)
     }
 }

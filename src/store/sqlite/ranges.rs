@@ -98,7 +98,7 @@ pub(super) fn thinned(
 }
 
 /// The range of this forward holds one that is owed since now.
-pub(super) fn owed_again(
+pub(super) fn requeued(
     connection: &Connection,
     forward_id: i64,
     now_ms: i64,

@@ -10,23 +10,23 @@ use rusqlite::{OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::backend;
-use super::doors::LANE_WINDOW;
+use super::lane_registry::LANE_WINDOW;
 use super::writer::Core;
 use crate::model::Ordering;
-use crate::store::{Error, Held, Owed, Refill};
+use crate::store::{Error, Held, PendingForward, Refill};
 
 /// Retries that a lane holds in memory; the rest of its window is for what was never tried.
 const RETRIES: usize = LANE_WINDOW / 2;
 
-const OWED_COLUMNS: &str = "forward.forward_id, forward.uid, forward.message_id, payload.body, \
+const PENDING_COLUMNS: &str = "forward.forward_id, forward.uid, forward.message_id, payload.body, \
      forward.place_ms, forward.place_rank, forward.attempts, forward.owed_since_ms, \
      forward.due_at_ms, forward.last_attempt_ms";
 
-fn read_owed(row: &Row<'_>) -> rusqlite::Result<Owed> {
+fn read_pending(row: &Row<'_>) -> rusqlite::Result<PendingForward> {
     let forward_id = row.get(0)?;
     let uid: [u8; 16] = row.get(1)?;
     let payload: Vec<u8> = row.get(3)?;
-    Ok(Owed {
+    Ok(PendingForward {
         forward_id,
         uid: Uuid::from_bytes(uid),
         message_id: row.get(2)?,
@@ -45,7 +45,7 @@ const PUT_OFF_MS: i64 = 600_000;
 
 /// What a look into the table found to be due.
 struct Due {
-    owed: Vec<Owed>,
+    pending: Vec<PendingForward>,
     /// Those found or held already.
     known: HashSet<i64>,
     /// Messages whose later forwards wait for the first, and until when.
@@ -105,7 +105,7 @@ impl Core {
         let (all, untried, retries) = (held.forward_ids.len(), held.untried, held.retries());
         let newest = held.newest;
         let mut due = Due {
-            owed: Vec::new(),
+            pending: Vec::new(),
             known: held.forward_ids.into_iter().collect(),
             put_off: Vec::new(),
         };
@@ -130,10 +130,10 @@ impl Core {
             wanted.room = 1;
             self.read_due(wanted, &mut due, now_ms)?;
         }
-        self.doors
-            .refilled(subscriber_id, all + due.owed.len(), live);
+        self.lane_registry
+            .refilled(subscriber_id, all + due.pending.len(), live);
         let refill = Refill {
-            owed: due.owed,
+            pending: due.pending,
             live,
             untried_at_ms,
             retries_at_ms,
@@ -161,7 +161,7 @@ impl Core {
         // Left to choose, SQLite takes the smaller index of what is pending, and reads all that
         // is pending for each message.
         let mut of_message = self.connection.prepare_cached(&format!(
-            "SELECT {OWED_COLUMNS} FROM forward INDEXED BY forward_message \
+            "SELECT {PENDING_COLUMNS} FROM forward INDEXED BY forward_message \
              JOIN payload USING (payload_id) WHERE forward.message_id = ?1 \
              AND forward.subscriber_id = ?2 AND forward.state = 'pending'"
         ))?;
@@ -188,8 +188,8 @@ impl Core {
             left -= 1;
             let message_id: i64 = row.get(1)?;
             let mut siblings = of_message
-                .query_map(params![message_id, subscriber_id], read_owed)?
-                .collect::<rusqlite::Result<Vec<Owed>>>()?;
+                .query_map(params![message_id, subscriber_id], read_pending)?
+                .collect::<rusqlite::Result<Vec<PendingForward>>>()?;
             let first = siblings.iter().min_by_key(|sibling| sibling.place);
             let waits_until_ms = first
                 .filter(|first| {
@@ -200,7 +200,7 @@ impl Core {
             siblings.retain(|sibling| due.known.insert(sibling.forward_id));
             match waits_until_ms {
                 Some(until_ms) => due.put_off.push((message_id, until_ms)),
-                None => due.owed.append(&mut siblings),
+                None => due.pending.append(&mut siblings),
             }
         }
         // Behind what was read, or put off, there may be more that is due.

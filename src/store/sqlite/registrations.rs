@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
-use super::accept::{Accepting, Noting, Owing};
+use super::accept::{Accepting, Enqueued, Noting};
 use super::echoes::{parameters, with_text};
 use super::refusals::{Bearing, bearing, forget_refusal, is_stored};
 use super::{Store, alerts, people, polls, rows};
@@ -59,12 +59,12 @@ impl Accepting<'_> {
         source_id: i64,
         registering: &Registering,
         now_ms: i64,
-    ) -> rusqlite::Result<(RegisterOutcome, Owing)> {
+    ) -> rusqlite::Result<(RegisterOutcome, Enqueued)> {
         let mut told = with_text(self.connection, &registering.registration)?;
         let kept_bulk_id = self.keep_bulk(source_id, registering, &mut told)?;
-        let (mut outcome, owing) = self.tell(source_id, registering, &told, now_ms)?;
+        let (mut outcome, enqueued) = self.tell(source_id, registering, &told, now_ms)?;
         outcome.kept_bulk_id = kept_bulk_id;
-        Ok((outcome, owing))
+        Ok((outcome, enqueued))
     }
 
     /// Leaves the broadcast out of what is told of a message whose bulk the provider itself
@@ -98,7 +98,7 @@ impl Accepting<'_> {
         registering: &Registering,
         told: &Registration,
         now_ms: i64,
-    ) -> rusqlite::Result<(RegisterOutcome, Owing)> {
+    ) -> rusqlite::Result<(RegisterOutcome, Enqueued)> {
         let connection = self.connection;
         let id = registering.provider_message_id.as_deref();
         let result = &registering.result;
@@ -156,12 +156,12 @@ impl Accepting<'_> {
         registering: &Registering,
         told: &Registration,
         now_ms: i64,
-    ) -> rusqlite::Result<(RegisterOutcome, Owing)> {
+    ) -> rusqlite::Result<(RegisterOutcome, Enqueued)> {
         let mut apart = registering.clone();
         apart.provider_message_id = None;
-        let (mut outcome, owing) = self.tell(source_id, &apart, told, now_ms)?;
+        let (mut outcome, enqueued) = self.tell(source_id, &apart, told, now_ms)?;
         outcome.is_apart = true;
-        Ok((outcome, owing))
+        Ok((outcome, enqueued))
     }
 
     /// Writes what is told differently of a message that was registered before.
@@ -170,7 +170,7 @@ impl Accepting<'_> {
         telling: Telling<'_>,
         (message_id, known): (i64, Message),
         before: &Details,
-    ) -> rusqlite::Result<(RegisterOutcome, Owing)> {
+    ) -> rusqlite::Result<(RegisterOutcome, Enqueued)> {
         let connection = self.connection;
         let mut message = known.clone();
         // The same id may be sent again after a refusal, and be taken then.
@@ -207,7 +207,7 @@ impl Accepting<'_> {
         &self,
         telling: Telling<'_>,
         known: Option<(i64, Message)>,
-    ) -> rusqlite::Result<(RegisterOutcome, Owing)> {
+    ) -> rusqlite::Result<(RegisterOutcome, Enqueued)> {
         let Telling {
             registering,
             report,
@@ -257,10 +257,10 @@ impl Accepting<'_> {
         };
         let outcome = RegisterOutcome::new(registered, after);
         let mut failures = alerts::Failures::default();
-        let mut owing = self.note(noting, report, plan, &mut failures)?;
+        let mut enqueued = self.note(noting, report, plan, &mut failures)?;
         let alerts = alerts::gather(connection, failures, self.subscribers, now_ms)?;
-        owing.extend(alerts);
-        Ok((outcome, owing))
+        enqueued.extend(alerts);
+        Ok((outcome, enqueued))
     }
 }
 

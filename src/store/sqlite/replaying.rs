@@ -8,7 +8,7 @@
 use rusqlite::{Connection, params};
 
 use super::replays::end;
-use super::retries::Owe;
+use super::requeue::Requeue;
 use super::writer::Core;
 use super::{Store, backend};
 use crate::store::Error;
@@ -77,7 +77,7 @@ impl Core {
         })?;
         if marked > 0 {
             let touched = [replay.subscriber_id];
-            self.doors.spill(&touched);
+            self.lane_registry.spill(&touched);
             self.publish(&touched)?;
         }
         Ok(())
@@ -173,7 +173,7 @@ fn mark(
     let new_id = connection
         .prepare_cached("SELECT new_id FROM replay WHERE replay_id = ?1")?
         .query_row([replay_id], |row| row.get(0))?;
-    let mut owe = Owe::again(connection, new_id, now_ms)?;
+    let mut requeue = Requeue::again(connection, new_id, now_ms)?;
     let mut marked = 0;
     for id in ids {
         let together: Vec<i64> = of_message
@@ -181,7 +181,7 @@ fn mark(
             .collect::<rusqlite::Result<_>>()?;
         marked += together.len();
         for forward_id in together {
-            owe.forward(forward_id, Some(replay_id))?;
+            requeue.forward(forward_id, Some(replay_id))?;
         }
     }
     Ok(marked)

@@ -147,7 +147,7 @@ fn begin(
     selection: &ReplaySelection,
     now_ms: i64,
 ) -> rusqlite::Result<ReplayRecord> {
-    let list = |words: &[String]| super::histories::json_list(words);
+    let list = |words: &[String]| super::forward_reads::json_list(words);
     let states: Vec<String> = selection
         .states
         .iter()

@@ -117,19 +117,19 @@ impl Core {
         dry_run: bool,
     ) -> Result<Vec<Reread>, Error> {
         let (subscribers, pending) = (Arc::clone(&self.subscribers), Arc::clone(&self.pending));
-        let (rereads, owed) = self.change("read webhooks again", |connection, now_ms| {
-            let again = || -> rusqlite::Result<(Vec<Reread>, accept::Owing)> {
+        let (rereads, pending) = self.change("read webhooks again", |connection, now_ms| {
+            let again = || -> rusqlite::Result<(Vec<Reread>, accept::Enqueued)> {
                 connection.execute_batch("SAVEPOINT again")?;
                 let savepoint = pending.savepoint();
                 let mut accepting = accept::Accepting::begin(connection, &subscribers)?;
-                let (mut rereads, mut all_owed) = (Vec::new(), Vec::new());
+                let (mut rereads, mut all_pending) = (Vec::new(), Vec::new());
                 for (webhook_id, arrival) in webhooks {
                     let Some((source_id, before, unreadable_before)) =
                         state(connection, *webhook_id)?
                     else {
                         continue;
                     };
-                    let (found, owed) =
+                    let (found, pending) =
                         accepting.accept_again(source_id, *webhook_id, arrival, now_ms)?;
                     let Some((_, after, unreadable)) = state(connection, *webhook_id)? else {
                         continue;
@@ -143,9 +143,9 @@ impl Core {
                         unreadable,
                         detail: detail(connection, *webhook_id)?,
                         found,
-                        forwards: owed.len() as u64,
+                        forwards: pending.len() as u64,
                     });
-                    all_owed.extend(owed);
+                    all_pending.extend(pending);
                 }
                 connection.execute_batch(if dry_run {
                     "ROLLBACK TO again; RELEASE again"
@@ -155,12 +155,12 @@ impl Core {
                 if dry_run {
                     pending.roll_back_to(savepoint);
                 }
-                Ok((rereads, all_owed))
+                Ok((rereads, all_pending))
             };
             again().map_err(|error| backend("cannot read webhooks again".to_owned(), error))
         })?;
         if !dry_run {
-            self.doors.hand_over(owed);
+            self.lane_registry.hand_over(pending);
         }
         Ok(rereads)
     }

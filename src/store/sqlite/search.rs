@@ -5,7 +5,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::clause::{Clause, Select};
-use super::histories::json_list;
+use super::forward_reads::json_list;
 use super::listing::Keyed;
 use super::messages::{SELECT_MESSAGE, read_message};
 use super::ranges::{self, Timed};

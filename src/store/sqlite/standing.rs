@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::histories::FORWARDS;
+use super::forward_reads::FORWARDS;
 use super::ranges::{self, Timed};
 use super::reader::{Reader, maybe_word};
 use super::subscribers::load;
@@ -77,14 +77,14 @@ impl Reader {
             let (ended, reached) = self.ended(connection, now_ms)?;
             let overview = |subscriber: Arc<Subscriber>| {
                 let id = subscriber.id;
-                let owed = backlog
+                let queue = backlog
                     .as_ref()
-                    .map(|all| all.iter().find(|owed| owed.subscriber_id == id));
+                    .map(|all| all.iter().find(|queue| queue.subscriber_id == id));
                 let (delivered_24h, gave_up_24h) = ended.get(&id).copied().unwrap_or_default();
                 SubscriberOverview {
                     subscriber: Arc::unwrap_or_clone(subscriber),
-                    pending: owed.map(|owed| owed.map_or(0, |owed| owed.pending)),
-                    oldest_pending_ms: owed.flatten().map(|owed| owed.oldest_owed_since_ms),
+                    pending: queue.map(|queue| queue.map_or(0, |queue| queue.pending)),
+                    oldest_pending_ms: queue.flatten().map(|queue| queue.oldest_owed_since_ms),
                     delivered_24h,
                     gave_up_24h,
                 }
@@ -165,14 +165,14 @@ impl Reader {
     /// As every read.
     pub fn subscriber_health(&self, id: i64, now_ms: i64) -> Result<SubscriberHealth, Error> {
         let backlog = self.backlog()?;
-        let owed = backlog.iter().find(|owed| owed.subscriber_id == id);
+        let queue = backlog.iter().find(|queue| queue.subscriber_id == id);
         self.read("read how the subscriber fares", |connection| {
             let since_ms = now_ms - DAY_MS;
             let keys =
                 ranges::within(connection, Timed::Forward, Some(since_ms), Some(now_ms + 1))?;
             let mut health = SubscriberHealth {
-                pending: owed.map_or(0, |owed| owed.pending),
-                oldest_pending_ms: owed.map(|owed| owed.oldest_owed_since_ms),
+                pending: queue.map_or(0, |queue| queue.pending),
+                oldest_pending_ms: queue.map(|queue| queue.oldest_owed_since_ms),
                 next_due_ms: next_due_ms(connection, id)?,
                 ..SubscriberHealth::default()
             };

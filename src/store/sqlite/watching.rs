@@ -14,7 +14,7 @@ use crate::model::{Subscriber, SubscriberKind};
 use crate::plan::event::Event;
 use crate::store::clock_hold::latest_credible_ms;
 use crate::store::watching::{Arrived, Change, Count, Counted, Position, Told};
-use crate::store::{Error, Owed};
+use crate::store::{Error, PendingForward};
 
 /// Rows of a kind that are counted in one go.
 const STEP: i64 = 100_000;
@@ -226,11 +226,11 @@ impl Store {
 impl Core {
     fn tell(&mut self, changes: &[Change], gone: &[i64]) -> Result<(), Error> {
         let subscribers = Arc::clone(&self.subscribers);
-        let owed = self.change("tell events", |connection, now_ms| {
+        let pending = self.change("tell events", |connection, now_ms| {
             tell(connection, changes, gone, &subscribers, now_ms)
                 .map_err(|error| backend("cannot tell events".to_owned(), error))
         })?;
-        self.doors.hand_over(owed);
+        self.lane_registry.hand_over(pending);
         Ok(())
     }
 }
@@ -241,13 +241,13 @@ fn tell(
     gone: &[i64],
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
-) -> rusqlite::Result<Vec<(i64, Owed)>> {
+) -> rusqlite::Result<Vec<(i64, PendingForward)>> {
     for condition_id in gone {
         connection
             .prepare_cached("DELETE FROM condition WHERE condition_id = ?1")?
             .execute([condition_id])?;
     }
-    let mut owed = Vec::new();
+    let mut pending = Vec::new();
     for change in changes {
         let condition_id: i64 = connection
             .prepare_cached(
@@ -294,10 +294,10 @@ fn tell(
                 place: (now_ms, 0),
                 now_ms,
             };
-            owed.push(forwards::insert(connection, &forward)?);
+            pending.push(forwards::insert(connection, &forward)?);
         }
     }
-    Ok(owed)
+    Ok(pending)
 }
 
 fn keep_counts(

@@ -15,26 +15,26 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{Notify, watch};
 
 use super::checkpointer::Checkpointer;
+use super::clock_rollback::ClockRollback;
 use super::displaced::Displacement;
-use super::doors::Doors;
 use super::files::{Displaced, Files, OwnedFile};
 use super::group::gather;
 use super::handle::{Answers, Reply, Shared};
 use super::keys::Keys;
+use super::lane_registry::LaneRegistry;
 use super::log_copy::LogCopy;
 use super::pending::Pending;
 use super::reader::Readings;
-use super::setback::Setback;
 use super::sources::Sources;
-use super::tending::{CHECKPOINT_PAGES, Pinned, TRUNCATE_EVERY, count_wal_pages};
 use super::tokens::Tokens;
+use super::wal_maintenance::{CHECKPOINT_PAGES, Pinned, TRUNCATE_EVERY, count_wal_pages};
 use super::{accept, backend, disk, forwards, keep_log, set_durability, subscribers};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Subscriber;
 use crate::store::{
-    Accepted, Arrival, Durability, Error, Loss, Options, Owed, RegisterOutcome, Registering,
-    Settlement,
+    Accepted, Arrival, Durability, Error, Loss, Options, PendingForward, RegisterOutcome,
+    Registering, Settlement,
 };
 
 /// How long webhooks wait for company while somebody pins a WAL that is above its limit: it
@@ -67,7 +67,7 @@ pub(super) struct Core {
     pub(super) subscribers: Arc<[Arc<Subscriber>]>,
     pub(super) metrics: Arc<Metrics>,
     sources: HashMap<Arc<str>, i64>,
-    pub(super) doors: Doors,
+    pub(super) lane_registry: LaneRegistry,
     /// Settlements that could not be written down, to be tried again with the next group.
     pub(super) unsettled: Vec<Settlement>,
     pub(super) published: watch::Sender<Arc<[Arc<Subscriber>]>>,
@@ -97,7 +97,7 @@ pub(super) struct Core {
     /// Since when the log holds what it held at the start, which may be plain: it is emptied
     /// whatever its size.
     pub(super) uncleared: Option<Instant>,
-    pub(super) setback: Setback,
+    pub(super) clock_rollback: ClockRollback,
     pub(super) pending: Arc<Pending>,
     /// Woken when what is to be asked for is due otherwise.
     pub(super) polls: Arc<Notify>,
@@ -121,7 +121,7 @@ impl Core {
         let subscribers: Arc<[Arc<Subscriber>]> = subscribers::load(&connection)
             .map_err(|error| backend("cannot read the subscribers".to_owned(), error))?
             .into();
-        let setback = Setback::new(&connection, &clock);
+        let clock_rollback = ClockRollback::new(&connection, &clock);
         let pending = Arc::<Pending>::default();
         Pending::watch(&pending, &connection)
             .map_err(|error| backend("cannot count what is pending".to_owned(), error))?;
@@ -136,7 +136,7 @@ impl Core {
             published: watch::Sender::new(Arc::clone(&subscribers)),
             subscribers,
             sources: HashMap::new(),
-            doors: Doors::default(),
+            lane_registry: LaneRegistry::default(),
             unsettled: Vec::new(),
             shared,
             durability: options.durability,
@@ -158,7 +158,7 @@ impl Core {
             truncate_after: TRUNCATE_EVERY,
             emptying: false,
             uncleared: None,
-            setback,
+            clock_rollback,
             pending,
             polls: Arc::default(),
             replays: Arc::default(),
@@ -223,7 +223,7 @@ impl Core {
 
     /// How long it waits for work before it looks around.
     fn idle(&self) -> Duration {
-        if self.setback.is_moving() && self.displaced.is_none() {
+        if self.clock_rollback.is_moving() && self.displaced.is_none() {
             Duration::ZERO
         } else {
             TICK
@@ -319,18 +319,18 @@ impl Core {
             effects.push(match job {
                 Job::Accept(arrival, _) => {
                     let source_id = sources.id(&arrival.source, arrival.provider)?;
-                    let (accepted, owed) = accepting.accept(source_id, arrival)?;
-                    Effect::Accepted(accepted, owed)
+                    let (accepted, pending) = accepting.accept(source_id, arrival)?;
+                    Effect::Accepted(accepted, pending)
                 }
                 Job::Register(messages, _) => {
-                    let (mut answers, mut all_owed) = (Vec::new(), Vec::new());
+                    let (mut answers, mut all_pending) = (Vec::new(), Vec::new());
                     for message in messages {
                         let source_id = sources.id(&message.source, message.provider)?;
-                        let (answer, owed) = accepting.register(source_id, message, now_ms)?;
+                        let (answer, pending) = accepting.register(source_id, message, now_ms)?;
                         answers.push(answer);
-                        all_owed.extend(owed);
+                        all_pending.extend(pending);
                     }
-                    Effect::Registered(answers, all_owed)
+                    Effect::Registered(answers, all_pending)
                 }
                 Job::Settle(settlement) => {
                     if forwards::settle(&transaction, settlement, now_ms)? {
@@ -343,11 +343,11 @@ impl Core {
             });
         }
         let new_sources = sources.found();
-        let noted = self.setback.note_now_and_then(&transaction)?;
+        let noted = self.clock_rollback.note_now_and_then(&transaction)?;
         transaction.commit()?;
         self.pending.commit();
         if noted {
-            self.setback.noted();
+            self.clock_rollback.noted();
         }
         self.sources.extend(new_sources);
         Ok(effects)
@@ -363,23 +363,23 @@ impl Core {
         let erased = effects
             .iter()
             .any(|effect| matches!(effect, Effect::Missing));
-        let mut all_owed = Vec::new();
+        let mut all_pending = Vec::new();
         for (job, effect) in group.into_iter().zip(effects) {
             // The waiter may have gone; what is committed stays committed.
             match (job, effect) {
-                (Job::Accept(arrival, reply), Effect::Accepted(accepted, owed)) => {
+                (Job::Accept(arrival, reply), Effect::Accepted(accepted, pending)) => {
                     self.leave_queue(&arrival);
                     let _ = reply.send(Ok(accepted));
-                    all_owed.extend(owed);
+                    all_pending.extend(pending);
                 }
-                (Job::Register(_, reply), Effect::Registered(answers, owed)) => {
+                (Job::Register(_, reply), Effect::Registered(answers, pending)) => {
                     let _ = reply.send(Ok(answers));
-                    all_owed.extend(owed);
+                    all_pending.extend(pending);
                 }
                 _ => {}
             }
         }
-        self.doors.hand_over(all_owed);
+        self.lane_registry.hand_over(all_pending);
         if erased && let Err(error) = self.resync() {
             tracing::warn!(%error, "store.resync_failed");
         }
@@ -432,15 +432,15 @@ impl Core {
     /// Has every lane forget what it holds and read the table instead.
     pub(super) fn resync(&mut self) -> Result<(), Error> {
         let lanes: Vec<i64> = self.subscribers.iter().map(|known| known.id).collect();
-        self.doors.spill(&lanes);
+        self.lane_registry.spill(&lanes);
         self.publish(&lanes)
     }
 }
 
 /// What a job did, to be told after the commit.
 enum Effect {
-    Accepted(Accepted, Vec<(i64, Owed)>),
-    Registered(Vec<RegisterOutcome>, Vec<(i64, Owed)>),
+    Accepted(Accepted, Vec<(i64, PendingForward)>),
+    Registered(Vec<RegisterOutcome>, Vec<(i64, PendingForward)>),
     Settled,
     /// The forward is gone: it was erased while in flight.
     Missing,

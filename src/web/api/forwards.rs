@@ -314,7 +314,7 @@ pub(super) async fn retry(
         forward_ids: vec![forward_id],
         new_id: retry.new_id || query.new_id.unwrap_or_default(),
     };
-    let owed = move |answer: &Answer| match answer {
+    let retried = move |answer: &Answer| match answer {
         Answer::Retried { forwards: 0, .. } => Err(Problem::conflict(
             "it cannot be sent again: its subscriber was removed or its payload pruned",
         )),
@@ -327,5 +327,7 @@ pub(super) async fn retry(
         }
         other => Err(super::unexpected(other)),
     };
-    asked.perform(Request::RetryForwards(selection), owed).await
+    asked
+        .perform(Request::RetryForwards(selection), retried)
+        .await
 }

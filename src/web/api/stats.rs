@@ -105,11 +105,11 @@ pub(super) async fn read(asked: Asked, Query(query, faults): Query<StatsQuery>) 
         .iter()
         .filter(|subscriber| asked.caller.sees(subscriber))
         .collect();
-    let owed: Vec<_> = backlog
+    let queue: Vec<_> = backlog
         .iter()
-        .filter(|owed| {
+        .filter(|queue| {
             seen.iter()
-                .any(|subscriber| subscriber.id == owed.subscriber_id)
+                .any(|subscriber| subscriber.id == queue.subscriber_id)
         })
         .collect();
     let states = SubscriberState::ALL.iter().map(|state| StateView {
@@ -120,10 +120,10 @@ pub(super) async fn read(asked: Asked, Query(query, faults): Query<StatsQuery>) 
         since,
         messages: messages.into_iter().map(CountView::from).collect(),
         subscribers: states.collect(),
-        pending_forwards: owed.iter().map(|owed| owed.pending).sum(),
-        oldest_pending_since: owed
+        pending_forwards: queue.iter().map(|queue| queue.pending).sum(),
+        oldest_pending_since: queue
             .iter()
-            .map(|owed| owed.oldest_owed_since_ms)
+            .map(|queue| queue.oldest_owed_since_ms)
             .min()
             .map(Time),
         accept_queue: health.queued,

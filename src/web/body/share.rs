@@ -282,11 +282,11 @@ mod tests {
         let small = read(&shares, SMALL).unwrap();
         let mut large: Vec<Reading> = (0..4).map(|_| read(&shares, SHARE / 4).unwrap()).collect();
         let newest = read(&shares, SHARE / 4 + 1).unwrap();
-        let mut fates = large.iter_mut().map(|reading| reading.add(&[7]));
+        let mut actions = large.iter_mut().map(|reading| reading.add(&[7]));
         let too_many = Err(Unread::TooMany);
-        assert_eq!(fates.next(), Some(too_many));
-        assert_eq!(fates.next(), Some(too_many));
-        assert_eq!(fates.next(), Some(Ok(())));
+        assert_eq!(actions.next(), Some(too_many));
+        assert_eq!(actions.next(), Some(too_many));
+        assert_eq!(actions.next(), Some(Ok(())));
         assert!(small.end().is_ok() && newest.end().is_ok());
         drop(large);
         assert_eq!(left(&shares), (SHARE, SHARE));

@@ -115,7 +115,7 @@ fn seen(connection: &Connection, id: &str) -> (String, Option<String>) {
 }
 
 /// What a subscriber is owed of a message, in order: channel and status.
-fn owed(connection: &Connection, id: &str, subscriber: &str) -> Vec<(String, String)> {
+fn forwards_of(connection: &Connection, id: &str, subscriber: &str) -> Vec<(String, String)> {
     let sql = "SELECT payload ->> '$.channel', payload ->> '$.MessageStatus' FROM v_forwards \
                WHERE provider_message_id = ?1 AND subscriber = ?2 ORDER BY forward_id";
     connection
@@ -157,7 +157,7 @@ async fn told_as_it_changes(app: &TestApp, id: &str, order: &[Heard]) -> Result<
         if channel != "whatsapp" {
             continue;
         }
-        until_known.get_or_insert_with(|| owed(&connection, id, "viber").len());
+        until_known.get_or_insert_with(|| forwards_of(&connection, id, "viber").len());
         if status != last {
             last.clone_from(&status);
             changes.extend(status.map(|status| (channel, status)));
@@ -165,18 +165,18 @@ async fn told_as_it_changes(app: &TestApp, id: &str, order: &[Heard]) -> Result<
     }
     // A deletion is kept beside the status.
     let is_deletion = |it: &(String, String)| it.1 == "deleted";
-    let told = owed(&connection, id, "usual");
+    let told = forwards_of(&connection, id, "usual");
     let statuses = |list: &[(String, String)]| -> Vec<(String, String)> {
         list.iter().filter(|it| !is_deletion(it)).cloned().collect()
     };
     prop_assert_eq!(statuses(&told), statuses(&changes), "{:?}", order);
     prop_assert!(told.iter().filter(|it| is_deletion(it)).count() <= 1);
-    let viber = owed(&connection, id, "viber");
+    let viber = forwards_of(&connection, id, "viber");
     prop_assert!(viber.iter().all(|(channel, _)| channel == "viber_bm"));
     if let Some(until_known) = until_known {
         prop_assert_eq!(viber.len(), until_known, "{:?}", order);
     }
-    let any = owed(&connection, id, "any");
+    let any = forwards_of(&connection, id, "any");
     let once: BTreeSet<_> = any.iter().collect();
     prop_assert_eq!(once.len(), any.len(), "{:?}", any);
     let of_whatsapp = any.into_iter().filter(|it| it.0 == "whatsapp");
@@ -291,7 +291,7 @@ async fn a_refused_send_and_another_channels_delivery_end_in_one_state() {
         for heard in order {
             hear(&app.store, id, heard).await;
         }
-        let told = owed(&app.sqlite(), id, "usual");
+        let told = forwards_of(&app.sqlite(), id, "usual");
         assert_eq!(told, [("whatsapp".to_owned(), "failed".to_owned())], "{id}");
     }
     assert_eq!(known(&app, "refused-first"), known(&app, "delivered-first"));

@@ -181,10 +181,10 @@ impl Trial {
         service.stop();
 
         let connection = look(&self.home.store());
-        let verdict: String = connection
+        let settled: String = connection
             .query_row("PRAGMA integrity_check", [], |row| row.get(0))
             .unwrap();
-        assert_eq!(verdict, "ok");
+        assert_eq!(settled, "ok");
         let unanswered = self.traffic.unanswered();
         assert!(unanswered.is_empty(), "not answered: {unanswered:?}");
         let holdings = Holdings::read(&connection, 0);

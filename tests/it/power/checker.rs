@@ -30,7 +30,7 @@ pub(super) enum Fault {
     /// A webhook was answered 200, and not all of its reports are there.
     Lost,
     /// A report is there, and nothing is owed for it.
-    NotOwed,
+    NotPending,
     /// A subscriber was added, and it or its secret is gone.
     Unsubscribed,
 }
@@ -131,7 +131,7 @@ fn missing(holdings: &Holdings, promised: &Promised<'_>) -> Vec<(Fault, String)>
             ));
         } else if forwards != expected {
             let what = format!("{id}: {forwards} of {expected} forwards");
-            faults.push((Fault::NotOwed, what));
+            faults.push((Fault::NotPending, what));
         }
     }
     faults

@@ -52,7 +52,7 @@ enum Naming {
 
 /// What becomes of the changes to a file that no sync covers.
 #[derive(Debug, Clone, Copy)]
-enum Fate {
+enum LaneAction {
     AllKept,
     AllLost,
     /// Each write is kept whole or lost whole.
@@ -199,12 +199,12 @@ impl File {
     }
 
     fn cut(&self, random: &mut StdRng) -> Vec<u8> {
-        let fate = match random.random_range(0..8) {
-            0 => Fate::AllKept,
-            1 => Fate::AllLost,
-            2 | 3 => Fate::SomeLost,
-            4 | 5 => Fate::Torn,
-            _ => Fate::CutOff(random.random_range(0..=self.pending.len())),
+        let action = match random.random_range(0..8) {
+            0 => LaneAction::AllKept,
+            1 => LaneAction::AllLost,
+            2 | 3 => LaneAction::SomeLost,
+            4 | 5 => LaneAction::Torn,
+            _ => LaneAction::CutOff(random.random_range(0..=self.pending.len())),
         };
         // A file may have grown by bytes that never came; they read as zeros.
         let grows = random.random();
@@ -212,13 +212,13 @@ impl File {
         for (index, (_, change)) in self.pending.iter().enumerate() {
             change.apply(&mut cached);
             let whole: bool = random.random();
-            let mut kept = || match fate {
-                Fate::AllKept => true,
-                Fate::AllLost => false,
-                Fate::SomeLost => whole,
-                Fate::Torn => random.random(),
-                Fate::CutOff(at) if index == at => random.random(),
-                Fate::CutOff(at) => index < at,
+            let mut kept = || match action {
+                LaneAction::AllKept => true,
+                LaneAction::AllLost => false,
+                LaneAction::SomeLost => whole,
+                LaneAction::Torn => random.random(),
+                LaneAction::CutOff(at) if index == at => random.random(),
+                LaneAction::CutOff(at) => index < at,
             };
             match change {
                 Change::Truncate(length) => {

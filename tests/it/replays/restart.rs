@@ -85,8 +85,8 @@ async fn a_kill_at_any_moment_neither_skips_nor_repeats_a_row() {
         ),
         format!("done {MESSAGES} 1")
     );
-    let owed = "SELECT count(*) FROM forward WHERE replay_id = 1";
-    assert_eq!(look::<i64>(&home, owed), all);
+    let pending = "SELECT count(*) FROM forward WHERE replay_id = 1";
+    assert_eq!(look::<i64>(&home, pending), all);
     let received: BTreeSet<String> = receiver.received()[MESSAGES..]
         .iter()
         .map(crate::support::receiver::Received::message)
@@ -112,8 +112,11 @@ async fn the_command_line_begins_watches_and_stops_one_with_and_without_a_servic
     until("both arrive", || receiver.count() == 2).await;
     let retry = ["forward", "retry", "--subscriber", "crm"];
     let again = folder.run(&[&retry[..], &["--since", "1h"]].concat()).await;
-    let owed = "2 forwards are owed again: the status goes to your system again, ";
-    assert!(again.exit == 0 && again.talk.starts_with(owed), "{again:?}");
+    let pending = "2 forwards are owed again: the status goes to your system again, ";
+    assert!(
+        again.exit == 0 && again.talk.starts_with(pending),
+        "{again:?}"
+    );
     until("both come again", || receiver.count() == 4).await;
     let nothing = folder.run(&[&retry[..], &["--missed"]].concat()).await;
     assert_eq!(nothing.exit, 1, "{nothing:?}");
@@ -159,7 +162,7 @@ async fn the_command_line_begins_watches_and_stops_one_with_and_without_a_servic
         .run(&[&retry[..], &["--since", "1h", "--new-id"]].concat())
         .await;
     assert!(
-        offline.exit == 0 && offline.talk.starts_with(owed),
+        offline.exit == 0 && offline.talk.starts_with(pending),
         "{offline:?}"
     );
     assert_eq!(receiver.count(), 4);

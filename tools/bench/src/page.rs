@@ -9,7 +9,7 @@ use super::figure::{self, Figure};
 use super::floor::Floors;
 use super::readers::is_for_a_copy;
 use super::table;
-use super::targets::{Sample, TARGETS, Verdict};
+use super::targets::{Sample, Settled, TARGETS};
 
 /// Writing into a string cannot fail; what `write!` returns is dropped everywhere here.
 macro_rules! say {
@@ -127,16 +127,16 @@ fn verdicts(page: &mut String, rows: &[&Row]) {
          | --- | --- | --- | --- | --- |"
     );
     for target in TARGETS {
-        let (measured, verdict) = match target.judge(rows) {
-            Verdict::Reached(sample) => (spread(sample, target.digits()), "reached"),
-            Verdict::Missed(sample) => (spread(sample, target.digits()), "**missed**"),
-            Verdict::NotMeasured(figure) => (format!("no figure for {figure}"), "not measured"),
+        let (measured, settled) = match target.judge(rows) {
+            Settled::Reached(sample) => (spread(sample, target.digits()), "reached"),
+            Settled::Missed(sample) => (spread(sample, target.digits()), "**missed**"),
+            Settled::NotMeasured(figure) => (format!("no figure for {figure}"), "not measured"),
         };
         let (id, measure, scenario) = (target.id, target.measure, target.scenario);
         let wanted = target.bound.describe();
         say!(
             page,
-            "| {id} | {measure} | {wanted} | {measured} (`{scenario}`) | {verdict} |"
+            "| {id} | {measure} | {wanted} | {measured} (`{scenario}`) | {settled} |"
         );
     }
     say!(page, "");

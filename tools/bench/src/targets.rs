@@ -33,7 +33,7 @@ use Bound::{Always, AtLeast, AtMost, Never};
 
 /// Whether a target was reached.
 #[derive(Debug, PartialEq)]
-pub(super) enum Verdict {
+pub(super) enum Settled {
     Reached(Sample),
     Missed(Sample),
     /// No run has this figure, or some run that should have it.
@@ -141,22 +141,22 @@ impl Target {
     }
 
     /// Of all runs with `durability = "full"`.
-    pub(super) fn judge(&self, rows: &[&Row]) -> Verdict {
+    pub(super) fn judge(&self, rows: &[&Row]) -> Settled {
         let mut worst: Option<Sample> = None;
         for figure in self.figures {
             let runs = rows.iter().filter(|row| row.scenario == self.scenario);
             let values: Option<Vec<f64>> = runs.map(|row| row.get(*figure)).collect();
             let Some(sample) = values.and_then(|values| Sample::of(values.into_iter())) else {
-                return Verdict::NotMeasured(figure.title);
+                return Settled::NotMeasured(figure.title);
             };
             if !self.bound.is_met(sample) {
-                return Verdict::Missed(sample);
+                return Settled::Missed(sample);
             }
             worst = worst
                 .filter(|worst| worst.high >= sample.high)
                 .or(Some(sample));
         }
-        worst.map_or(Verdict::NotMeasured(self.measure), Verdict::Reached)
+        worst.map_or(Settled::NotMeasured(self.measure), Settled::Reached)
     }
 }
 
@@ -184,7 +184,7 @@ impl Bound {
 mod tests {
     use super::*;
 
-    fn verdict(bound: Bound, runs: &[&[(Figure, f64)]]) -> Verdict {
+    fn settled(bound: Bound, runs: &[&[(Figure, f64)]]) -> Settled {
         let runs: Vec<Row> = runs
             .iter()
             .map(|figures| {
@@ -217,7 +217,7 @@ mod tests {
                 .map(|value| vec![(figure::LOST, *value)])
                 .collect();
             let runs: Vec<&[_]> = runs.iter().map(Vec::as_slice).collect();
-            matches!(verdict(bound, &runs), Verdict::Reached(_))
+            matches!(settled(bound, &runs), Settled::Reached(_))
         };
         assert!(check(AtLeast(10.0), &[4.0, 30.0, 10.0]));
         assert!(!check(AtLeast(10.0), &[4.0, 15.0]));
@@ -230,15 +230,15 @@ mod tests {
     #[test]
     fn a_fault_counts_in_any_run_and_none_is_taken_for_granted() {
         let lost = |lost| [(figure::LOST, lost), (figure::UNSTORED, 0.0)];
-        let well = verdict(Never, &[&lost(0.0), &lost(0.0)]);
-        assert!(matches!(well, Verdict::Reached(_)), "{well:?}");
-        let Verdict::Missed(sample) = verdict(Never, &[&lost(0.0), &lost(3.0), &lost(2.0)]) else {
+        let well = settled(Never, &[&lost(0.0), &lost(0.0)]);
+        assert!(matches!(well, Settled::Reached(_)), "{well:?}");
+        let Settled::Missed(sample) = settled(Never, &[&lost(0.0), &lost(3.0), &lost(2.0)]) else {
             panic!("three were lost");
         };
         assert!((sample.high - 3.0).abs() < f64::EPSILON);
-        let unknown = verdict(Never, &[&lost(0.0), &[(figure::LOST, 0.0)]]);
-        assert_eq!(unknown, Verdict::NotMeasured("unstored"));
-        assert_eq!(verdict(Never, &[]), Verdict::NotMeasured("lost"));
+        let unknown = settled(Never, &[&lost(0.0), &[(figure::LOST, 0.0)]]);
+        assert_eq!(unknown, Settled::NotMeasured("unstored"));
+        assert_eq!(settled(Never, &[]), Settled::NotMeasured("lost"));
     }
 
     #[test]

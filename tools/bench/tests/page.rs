@@ -205,18 +205,18 @@ fn judged<'a>(verdicts: &'a [String], word: &str) -> Vec<&'a str> {
 #[test]
 fn the_median_decides_and_is_shown_with_the_spread() {
     let written = Written::new();
-    let verdict = |rates: &[f64]| {
+    let settled = |rates: &[f64]| {
         let rows = rates
             .iter()
             .map(|rate| row("closed-256", [("reports_per_s", *rate)]));
         written.verdicts(&rows.collect::<Vec<_>>())[0].clone()
     };
-    let reached = verdict(&[9_000.0, 15_000.0, 12_600.0]);
+    let reached = settled(&[9_000.0, 15_000.0, 12_600.0]);
     let wanted = "| >= 12000 | 12600 (9000–15000) (`closed-256`) | reached |";
     assert!(reached.contains(wanted), "{reached}");
-    let missed = verdict(&[11_400.0]);
+    let missed = settled(&[11_400.0]);
     assert!(missed.contains("| **missed** |"), "{missed}");
-    assert!(verdict(&[]).contains("| not measured |"));
+    assert!(settled(&[]).contains("| not measured |"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::super::import::Import;
 use super::super::reader::Reader;
-use super::super::retries::Owe;
+use super::super::requeue::Requeue;
 use super::super::{retention, schema};
 use super::*;
 use crate::store::Prunable;
@@ -203,12 +203,12 @@ impl Walked {
         );
         assert_eq!(overview.delivered_24h.cast_signed(), self.number(&settled));
         let health = reader.subscriber_health(1, now_ms).unwrap();
-        let owed = format!(
+        let pending = format!(
             "FROM forward WHERE owed_since_ms BETWEEN {day_ago_ms} AND {now_ms} AND state = 'delivered'"
         );
         assert_eq!(
             health.delivered_24h.cast_signed(),
-            self.number(&format!("SELECT count(*) {owed}"))
+            self.number(&format!("SELECT count(*) {pending}"))
         );
         assert_eq!(
             health.last_success_ms.unwrap_or_default(),
@@ -240,11 +240,13 @@ fn every_filter_by_time_finds_what_a_scan_finds_however_the_clock_walked() {
         let mut walked = walk(seed);
         walked.read_and_compare();
         // What is owed again is of now, whatever its key.
-        let mut owe = Owe::again(&walked.connection, false, walked.now_ms).unwrap();
+        let mut requeue = Requeue::again(&walked.connection, false, walked.now_ms).unwrap();
         for _ in 0..20 {
-            owe.forward(1 + walked.random.below(ROWS), None).unwrap();
+            requeue
+                .forward(1 + walked.random.below(ROWS), None)
+                .unwrap();
         }
-        drop(owe);
+        drop(requeue);
         let sql = "UPDATE forward SET state = 'delivered', settled_at_ms = owed_since_ms \
                    WHERE state = 'pending'";
         walked.connection.execute(sql, []).unwrap();

@@ -15,7 +15,7 @@ use super::backend;
 use super::writer::{Core, TICK};
 use crate::clock::Clock;
 use crate::store::clock_hold::{ClockHold, Jump};
-use crate::store::{Error, Settlement, Verdict};
+use crate::store::{Error, Settled, Settlement};
 
 /// A clock that is merely corrected is not set back by more than this.
 const LEAST_MS: i64 = 1_000;
@@ -31,7 +31,7 @@ const TELL_EVERY: Duration = Duration::from_mins(10);
 
 /// What the clock showed, and what is still to be moved for it.
 #[derive(Debug)]
-pub(super) struct Setback {
+pub(super) struct ClockRollback {
     seen_ms: i64,
     pub(super) hold: Arc<ClockHold>,
     noted: Option<Instant>,
@@ -59,7 +59,7 @@ struct Moving {
     after: (i64, i64),
 }
 
-impl Setback {
+impl ClockRollback {
     /// The clock may have been set back while nobody ran: what was written last tells.
     /// A table that cannot be read does not tell, and is met by whoever needs it.
     pub(super) fn new(connection: &Connection, clock: &Clock) -> Self {
@@ -188,25 +188,28 @@ impl Core {
     /// tried again a while later.
     pub(super) fn follow_clock(&mut self) {
         self.look_at_clock();
-        if self.setback.is_long_unnoted() {
+        if self.clock_rollback.is_long_unnoted() {
             self.note_clock();
         }
-        if self.setback.moves.is_empty()
-            || self.setback.failed.is_some_and(|at| at.elapsed() < TICK)
+        if self.clock_rollback.moves.is_empty()
+            || self
+                .clock_rollback
+                .failed
+                .is_some_and(|at| at.elapsed() < TICK)
         {
             return;
         }
         match self.go_on_moving() {
-            Ok(()) => (self.setback.failed, self.setback.told) = (None, None),
+            Ok(()) => (self.clock_rollback.failed, self.clock_rollback.told) = (None, None),
             Err(error) => {
                 let now = Instant::now();
-                self.setback.failed = Some(now);
+                self.clock_rollback.failed = Some(now);
                 if self
-                    .setback
+                    .clock_rollback
                     .told
                     .is_none_or(|at| at.elapsed() >= TELL_EVERY)
                 {
-                    self.setback.told = Some(now);
+                    self.clock_rollback.told = Some(now);
                     tracing::warn!(%error, "store.follow_clock_failed");
                 }
             }
@@ -215,7 +218,7 @@ impl Core {
 
     fn look_at_clock(&mut self) {
         let now_ms = self.clock.now_ms();
-        let seen_ms = std::mem::replace(&mut self.setback.seen_ms, now_ms);
+        let seen_ms = std::mem::replace(&mut self.clock_rollback.seen_ms, now_ms);
         let back_ms = seen_ms - now_ms;
         if back_ms < LEAST_MS {
             return;
@@ -224,10 +227,10 @@ impl Core {
         for settlement in &mut self.unsettled {
             set_back(settlement, back_ms, now_ms);
         }
-        for moving in &mut self.setback.moves {
+        for moving in &mut self.clock_rollback.moves {
             moving.until_ms.get_or_insert(seen_ms);
         }
-        self.setback.moves.push_back(Moving {
+        self.clock_rollback.moves.push_back(Moving {
             id: None,
             by_ms: back_ms,
             since_ms: now_ms,
@@ -244,15 +247,15 @@ impl Core {
 
     /// Writes down a move that is new, or takes the first one a part further.
     fn go_on_moving(&mut self) -> Result<(), Error> {
-        if self.setback.has_new() {
+        if self.clock_rollback.has_new() {
             return self.begin_moves();
         }
-        let Some(mut moving) = self.setback.moves.front().cloned() else {
+        let Some(mut moving) = self.clock_rollback.moves.front().cloned() else {
             return Ok(());
         };
         let left = self.subscribers.iter().map(|known| known.id);
         let subscriber_id = left.filter(|id| *id <= moving.subscriber_id).max();
-        let shown = self.setback.shown();
+        let shown = self.clock_rollback.shown();
         let is_through = self.change("move what waits", |connection, now_ms| {
             let mut part = || -> rusqlite::Result<bool> {
                 let Some(subscriber_id) = subscriber_id else {
@@ -271,14 +274,14 @@ impl Core {
             part().map_err(|error| backend("cannot move what waits".to_owned(), error))
         })?;
         let Some(subscriber_id) = subscriber_id else {
-            self.setback.moves.pop_front();
+            self.clock_rollback.moves.pop_front();
             return Ok(());
         };
-        if let Some(first) = self.setback.moves.front_mut() {
+        if let Some(first) = self.clock_rollback.moves.front_mut() {
             *first = moving;
         }
         if is_through {
-            self.doors.spill(&[subscriber_id]);
+            self.lane_registry.spill(&[subscriber_id]);
             self.publish(&[subscriber_id])?;
         }
         Ok(())
@@ -287,8 +290,8 @@ impl Core {
     /// Writes down the moves that are new, and moves the broadcasts that are asked for, which
     /// are few, at the same time.
     fn begin_moves(&mut self) -> Result<(), Error> {
-        let mut moves = self.setback.moves.clone();
-        let shown = self.setback.shown();
+        let mut moves = self.clock_rollback.moves.clone();
+        let shown = self.clock_rollback.shown();
         self.change("begin to move what waits", |connection, _| {
             let mut begin = || -> rusqlite::Result<()> {
                 for moving in &mut moves {
@@ -307,7 +310,7 @@ impl Core {
             };
             begin().map_err(|error| backend("cannot begin to move what waits".to_owned(), error))
         })?;
-        self.setback.moves = moves;
+        self.clock_rollback.moves = moves;
         self.polls.notify_one();
         Ok(())
     }
@@ -315,8 +318,8 @@ impl Core {
     /// Writes down what the clock shows: before the writer ends, and when little else is written.
     pub(super) fn note_clock(&mut self) {
         self.look_at_clock();
-        let shown = self.setback.shown();
-        let noted = if self.setback.has_new() {
+        let shown = self.clock_rollback.shown();
+        let noted = if self.clock_rollback.has_new() {
             self.begin_moves()
         } else {
             self.change("write down the clock", |connection, _| {
@@ -327,14 +330,14 @@ impl Core {
         if let Err(error) = noted {
             tracing::warn!(%error, "store.clock_not_noted");
         }
-        self.setback.noted();
+        self.clock_rollback.noted();
     }
 }
 
 /// How an attempt ended that is still in memory: when it is due again is told by the clock as it
 /// is now, and it counts as tried since, so that it is not moved once more with the others.
 fn set_back(settlement: &mut Settlement, back_ms: i64, now_ms: i64) {
-    if let Verdict::RetryAt(due_ms) | Verdict::PutOff(due_ms) = &mut settlement.verdict {
+    if let Settled::RetryAt(due_ms) | Settled::PutOff(due_ms) = &mut settlement.settled {
         *due_ms -= back_ms;
         if let Some(attempt) = &mut settlement.attempt {
             attempt.started_at_ms = now_ms;
@@ -513,7 +516,7 @@ mod tests {
         };
         note(&connection, shown).unwrap();
 
-        let at = |ms| Setback::new(&connection, &Clock::manual(ms).0);
+        let at = |ms| ClockRollback::new(&connection, &Clock::manual(ms).0);
         let found = at(now_ms + 5);
         assert_eq!(found.seen_ms, now_ms + 5);
         assert_eq!(found.moves.len(), 1);

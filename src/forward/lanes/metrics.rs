@@ -10,10 +10,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use crate::forward::breaker::Breaker;
 use crate::metrics::{Metrics, SubscriberLabel, subscriber_labels};
 use crate::model::Outcome;
-use crate::store::{Owed, Verdict};
+use crate::store::{PendingForward, Settled};
 
 /// The metrics of one subscriber's lane.
-pub(super) struct Shown {
+pub(super) struct LaneMetrics {
     metrics: Arc<Metrics>,
     label: SubscriberLabel,
     held: Gauge,
@@ -25,7 +25,7 @@ pub(super) struct Shown {
     failing_ms: Option<i64>,
 }
 
-impl Shown {
+impl LaneMetrics {
     pub(super) fn new(metrics: Arc<Metrics>, subscriber: &str) -> Self {
         let label = SubscriberLabel {
             subscriber: subscriber.to_owned(),
@@ -122,37 +122,37 @@ impl Shown {
 /// outage: the attempts that follow say the same.
 pub(super) fn log(
     subscriber: &str,
-    owed: &Owed,
+    pending: &PendingForward,
     outcome: &Outcome,
     (probe, begins): (bool, bool),
-    verdict: Verdict,
+    settled: Settled,
 ) {
     let code = outcome.error.map_or("delivered", |code| code.as_str());
     if outcome.is_delivered() {
         tracing::debug!(
             subscriber,
-            forward = %owed.uid,
+            forward = %pending.uid,
             outcome = code,
             duration_ms = outcome.duration_ms,
             "forward.attempted"
         );
         return;
     }
-    let attempt = owed.attempts + 1;
+    let attempt = pending.attempts + 1;
     // The level is a constant of the place.
     macro_rules! attempted {
         ($level:expr) => {
             tracing::event!(
                 $level,
                 subscriber,
-                forward = %owed.uid,
+                forward = %pending.uid,
                 attempt,
                 probe,
                 outcome = code,
                 http_status = outcome.http_status,
                 detail = outcome.detail,
                 duration_ms = outcome.duration_ms,
-                next = %verdict,
+                next = %settled,
                 "forward.attempted"
             )
         };

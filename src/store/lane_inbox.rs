@@ -7,20 +7,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::Owed;
+use super::PendingForward;
 
 /// The way of one subscriber's forwards from the writer, after their commit, to their lane.
 #[derive(Debug, Default)]
-pub struct Feed {
+pub struct LaneInbox {
     state: Mutex<State>,
     /// Told when there is something to take.
-    stirred: Notify,
+    notified: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// Handed over and not yet taken.
-    owed: Vec<Owed>,
+    pending: Vec<PendingForward>,
     /// Pending forwards in the lane's memory.
     held: usize,
     /// Whether memory holds every pending forward of the subscriber. The writer alone sets it.
@@ -31,63 +31,67 @@ struct State {
 
 /// What a lane finds in its feed.
 #[derive(Debug)]
-pub struct Taken {
+pub struct Drained {
     /// Forwards handed over while the lane was live.
-    pub owed: Vec<Owed>,
-    /// Whether memory, `owed` included, holds every pending forward of the subscriber.
+    pub pending: Vec<PendingForward>,
+    /// Whether memory, `pending` included, holds every pending forward of the subscriber.
     pub live: bool,
     /// Whether forwards were left in the table since the last time.
     pub left: bool,
 }
 
-impl Feed {
+impl LaneInbox {
     /// Waits until there may be something to take; may be dropped at any time.
-    pub async fn stirred(&self) {
-        self.stirred.notified().await;
+    pub async fn notified(&self) {
+        self.notified.notified().await;
     }
 
     /// Takes all there is.
     #[must_use]
-    pub fn take(&self) -> Taken {
+    pub fn take(&self) -> Drained {
         let mut state = self.state();
-        state.held += state.owed.len();
-        Taken {
-            owed: std::mem::take(&mut state.owed),
+        state.held += state.pending.len();
+        Drained {
+            pending: std::mem::take(&mut state.pending),
             live: state.live,
             left: std::mem::take(&mut state.left),
         }
     }
 
-    /// Takes what was handed over, and leaves it to the next [`Feed::take`] to tell of the
+    /// Takes what was handed over, and leaves it to the next [`LaneInbox::take`] to tell of the
     /// rest.
     #[must_use]
-    pub fn take_owed(&self) -> Vec<Owed> {
+    pub fn take_pending(&self) -> Vec<PendingForward> {
         let mut state = self.state();
-        state.held += state.owed.len();
-        std::mem::take(&mut state.owed)
+        state.held += state.pending.len();
+        std::mem::take(&mut state.pending)
     }
 
     /// The lane says how much it holds; returns that and what is on its way to it.
     pub fn set_held(&self, held: usize) -> usize {
         let mut state = self.state();
         state.held = held;
-        held + state.owed.len()
+        held + state.pending.len()
     }
 
     /// Hands over what fits into a memory of `window` forwards. Once something did not, all
     /// that comes waits in the table until a refill has caught up.
-    pub(super) fn hand_over(&self, owed: impl ExactSizeIterator<Item = Owed>, window: usize) {
+    pub(super) fn hand_over(
+        &self,
+        pending: impl ExactSizeIterator<Item = PendingForward>,
+        window: usize,
+    ) {
         let mut state = self.state();
         if state.live {
-            let room = window.saturating_sub(state.held + state.owed.len());
-            state.live = owed.len() <= room;
+            let room = window.saturating_sub(state.held + state.pending.len());
+            state.live = pending.len() <= room;
             state.left |= !state.live;
-            state.owed.extend(owed.take(room));
+            state.pending.extend(pending.take(room));
         } else {
             state.left = true;
         }
         drop(state);
-        self.stirred.notify_one();
+        self.notified.notify_one();
     }
 
     /// A lane has read the table: it holds so many now, and `live` when that is all there is.
@@ -103,7 +107,7 @@ impl Feed {
         state.live = false;
         state.left = true;
         drop(state);
-        self.stirred.notify_one();
+        self.notified.notify_one();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -118,8 +122,8 @@ mod tests {
 
     use super::*;
 
-    fn owed(ids: std::ops::Range<i64>) -> std::vec::IntoIter<Owed> {
-        let owed = |id| Owed {
+    fn pending(ids: std::ops::Range<i64>) -> std::vec::IntoIter<PendingForward> {
+        let pending = |id| PendingForward {
             forward_id: id,
             uid: Uuid::nil(),
             message_id: id,
@@ -130,54 +134,58 @@ mod tests {
             due_at_ms: 0,
             last_attempt_ms: None,
         };
-        ids.map(owed).collect::<Vec<_>>().into_iter()
+        ids.map(pending).collect::<Vec<_>>().into_iter()
     }
 
-    fn check(feed: &Feed, ids: std::ops::Range<i64>, live: bool, left: bool) {
-        let taken = feed.take();
-        let found: Vec<i64> = taken.owed.iter().map(|owed| owed.forward_id).collect();
+    fn check(inbox: &LaneInbox, ids: std::ops::Range<i64>, live: bool, left: bool) {
+        let taken = inbox.take();
+        let found: Vec<i64> = taken
+            .pending
+            .iter()
+            .map(|pending| pending.forward_id)
+            .collect();
         assert_eq!(found, ids.collect::<Vec<_>>());
         assert_eq!((taken.live, taken.left), (live, left));
     }
 
     #[test]
     fn a_feed_begins_spilled_and_hands_nothing_over_until_it_is_live() {
-        let feed = Feed::default();
-        feed.hand_over(owed(0..2), 4);
-        check(&feed, 0..0, false, true);
-        check(&feed, 0..0, false, false);
-        feed.refilled(2, true);
-        feed.hand_over(owed(2..4), 4);
-        check(&feed, 2..4, true, false);
+        let inbox = LaneInbox::default();
+        inbox.hand_over(pending(0..2), 4);
+        check(&inbox, 0..0, false, true);
+        check(&inbox, 0..0, false, false);
+        inbox.refilled(2, true);
+        inbox.hand_over(pending(2..4), 4);
+        check(&inbox, 2..4, true, false);
     }
 
     #[test]
     fn what_does_not_fit_is_left_in_the_table_and_all_after_it_is_too() {
-        let feed = Feed::default();
-        feed.refilled(1, true);
-        feed.hand_over(owed(0..2), 4);
-        assert_eq!(feed.set_held(1), 3);
-        feed.hand_over(owed(2..4), 4);
-        feed.hand_over(owed(4..5), 4);
-        check(&feed, 0..3, false, true);
+        let inbox = LaneInbox::default();
+        inbox.refilled(1, true);
+        inbox.hand_over(pending(0..2), 4);
+        assert_eq!(inbox.set_held(1), 3);
+        inbox.hand_over(pending(2..4), 4);
+        inbox.hand_over(pending(4..5), 4);
+        check(&inbox, 0..3, false, true);
         // What was taken counts as held before the lane has said so.
-        feed.refilled(0, true);
-        feed.hand_over(owed(5..9), 4);
-        check(&feed, 5..9, true, false);
-        feed.hand_over(owed(9..10), 4);
-        check(&feed, 0..0, false, true);
+        inbox.refilled(0, true);
+        inbox.hand_over(pending(5..9), 4);
+        check(&inbox, 5..9, true, false);
+        inbox.hand_over(pending(9..10), 4);
+        check(&inbox, 0..0, false, true);
     }
 
     #[test]
     fn a_spilled_feed_keeps_what_was_handed_over_before() {
-        let feed = Feed::default();
-        feed.refilled(0, true);
-        feed.hand_over(owed(0..1), 4);
-        feed.spill();
-        assert_eq!(feed.take_owed().len(), 1);
+        let inbox = LaneInbox::default();
+        inbox.refilled(0, true);
+        inbox.hand_over(pending(0..1), 4);
+        inbox.spill();
+        assert_eq!(inbox.take_pending().len(), 1);
         // The lane learns of it even when nothing comes after.
-        check(&feed, 0..0, false, true);
-        feed.hand_over(owed(1..2), 4);
-        check(&feed, 0..0, false, true);
+        check(&inbox, 0..0, false, true);
+        inbox.hand_over(pending(1..2), 4);
+        check(&inbox, 0..0, false, true);
     }
 }

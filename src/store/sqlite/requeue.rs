@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::changes::Changing;
 use super::forwards::new_uid;
-use super::{backend, histories, ranges};
+use super::{backend, forward_reads, ranges};
 use crate::store::query::Scope;
 use crate::store::timeline::ForwardDetail;
 use crate::store::{Error, RetrySelection};
@@ -30,7 +30,7 @@ impl Changing<'_> {
     /// # Errors
     /// [`Error::Backend`].
     pub fn forward(&self, forward_id: i64, scope: &Scope) -> Result<Option<ForwardDetail>, Error> {
-        histories::detail(self.connection, forward_id, scope)
+        forward_reads::detail(self.connection, forward_id, scope)
             .map_err(|error| backend("cannot read the forward".to_owned(), error))
     }
 }
@@ -51,15 +51,15 @@ fn retry(
     let found: Vec<(i64, i64)> = select
         .query_map([ids], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    let mut owe = Owe::again(connection, selection.new_id, now_ms)?;
+    let mut requeue = Requeue::again(connection, selection.new_id, now_ms)?;
     for (forward_id, _) in &found {
-        owe.forward(*forward_id, None)?;
+        requeue.forward(*forward_id, None)?;
     }
     Ok(found)
 }
 
 /// Makes forwards pending and due, with the whole schedule before them.
-pub(super) struct Owe<'a> {
+pub(super) struct Requeue<'a> {
     connection: &'a Connection,
     update: CachedStatement<'a>,
     /// Keeps the id that is replaced, where each gets a new one.
@@ -67,7 +67,7 @@ pub(super) struct Owe<'a> {
     now_ms: i64,
 }
 
-impl<'a> Owe<'a> {
+impl<'a> Requeue<'a> {
     pub(super) fn again(
         connection: &'a Connection,
         new_id: bool,
@@ -104,6 +104,6 @@ impl<'a> Owe<'a> {
         let uid = uid.as_ref().map(Uuid::as_bytes);
         self.update
             .execute(params![forward_id, self.now_ms, uid, replay_id])?;
-        ranges::owed_again(self.connection, forward_id, self.now_ms)
+        ranges::requeued(self.connection, forward_id, self.now_ms)
     }
 }

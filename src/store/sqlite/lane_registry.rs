@@ -5,57 +5,61 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::Subscriber;
-use crate::store::{Feed, Owed};
+use crate::store::{LaneInbox, PendingForward};
 
 /// Forwards that a lane holds in memory; above it they wait in the table.
 pub(super) const LANE_WINDOW: usize = 1024;
 
 /// The open lanes by subscriber.
 #[derive(Default)]
-pub(super) struct Doors(HashMap<i64, Door>);
+pub(super) struct LaneRegistry(HashMap<i64, LaneEntry>);
 
-struct Door {
-    feed: Arc<Feed>,
+struct LaneEntry {
+    inbox: Arc<LaneInbox>,
     /// Room in which what one group owes is gathered; empty between groups.
-    owed: Vec<Owed>,
+    pending: Vec<PendingForward>,
 }
 
-impl Doors {
+impl LaneRegistry {
     /// Opens a lane, in the place of one that ended; it begins spilled.
-    pub(super) fn open(&mut self, subscriber_id: i64) -> Arc<Feed> {
-        let feed = Arc::new(Feed::default());
-        let door = Door {
-            feed: Arc::clone(&feed),
-            owed: Vec::new(),
+    pub(super) fn open(&mut self, subscriber_id: i64) -> Arc<LaneInbox> {
+        let inbox = Arc::new(LaneInbox::default());
+        let entry = LaneEntry {
+            inbox: Arc::clone(&inbox),
+            pending: Vec::new(),
         };
-        self.0.insert(subscriber_id, door);
-        feed
+        self.0.insert(subscriber_id, entry);
+        inbox
     }
 
     /// Hands forwards over, each lane's together, so that it is woken once for all of them;
     /// or tells the lane that some were left in the table.
-    pub(super) fn hand_over(&mut self, owed: impl IntoIterator<Item = (i64, Owed)>) {
-        for (subscriber_id, owed) in owed {
-            if let Some(door) = self.0.get_mut(&subscriber_id) {
-                door.owed.push(owed);
+    pub(super) fn hand_over(&mut self, pending: impl IntoIterator<Item = (i64, PendingForward)>) {
+        for (subscriber_id, pending) in pending {
+            if let Some(entry) = self.0.get_mut(&subscriber_id) {
+                entry.pending.push(pending);
             }
         }
-        for door in self.0.values_mut().filter(|door| !door.owed.is_empty()) {
-            door.feed.hand_over(door.owed.drain(..), LANE_WINDOW);
+        for entry in self
+            .0
+            .values_mut()
+            .filter(|entry| !entry.pending.is_empty())
+        {
+            entry.inbox.hand_over(entry.pending.drain(..), LANE_WINDOW);
         }
     }
 
     /// A lane has read the table: it holds so many now, and `live` when that is all there is.
     pub(super) fn refilled(&self, subscriber_id: i64, held: usize, live: bool) {
-        if let Some(door) = self.0.get(&subscriber_id) {
-            door.feed.refilled(held, live);
+        if let Some(entry) = self.0.get(&subscriber_id) {
+            entry.inbox.refilled(held, live);
         }
     }
 
     /// The table knows of these lanes' forwards what memory does not.
     pub(super) fn spill(&self, subscribers: &[i64]) {
-        for door in subscribers.iter().filter_map(|id| self.0.get(id)) {
-            door.feed.spill();
+        for entry in subscribers.iter().filter_map(|id| self.0.get(id)) {
+            entry.inbox.spill();
         }
     }
 
