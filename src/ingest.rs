@@ -15,27 +15,27 @@ use crate::clock::Clock;
 use crate::config::Source;
 use crate::metrics::Metrics;
 use crate::model::{MessageType, digits};
-use crate::providers::authentication::{ChallengeError, Headers, Refused, answer_challenge};
+use crate::providers::authentication::{AuthError, ChallengeError, Headers, answer_challenge};
 use crate::providers::{Hints, ParseError, Parsed, Provider};
 use crate::store::{Accepted, Arrival, Error, Store};
 
 pub(crate) use answer::Answered;
 use counts::{Counters, Counts};
-use large::{Gate, Unparsed};
+use large::{LargeBodyQueue, Unparsed};
 
 /// The sources by name, and the way into the store.
-pub struct Reception {
+pub struct Ingest {
     store: Store,
-    sources: HashMap<String, Arc<Inlet>>,
+    sources: HashMap<String, Arc<SourceEndpoint>>,
     /// Those whose secrets were read again since the start.
-    renewed: RwLock<HashMap<String, Arc<Inlet>>>,
+    renewed: RwLock<HashMap<String, Arc<SourceEndpoint>>>,
     clock: Clock,
     metrics: Arc<Metrics>,
-    gate: Gate,
+    large_bodies: LargeBodyQueue,
 }
 
 /// A configured source, ready to receive.
-pub struct Inlet {
+pub struct SourceEndpoint {
     source: Source,
     name: Arc<str>,
     hints: Arc<Hints>,
@@ -44,10 +44,10 @@ pub struct Inlet {
 
 /// Why a webhook was not accepted.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum IngestError {
     /// It is not from whom it says.
     #[error(transparent)]
-    Authentication(#[from] Refused),
+    Authentication(#[from] AuthError),
     /// It could not be stored: the provider is to send it again.
     #[error(transparent)]
     Store(#[from] Error),
@@ -55,14 +55,14 @@ pub enum Refusal {
 
 /// What the URL says of this one kind of message, over the source's defaults.
 #[derive(Debug, Clone, Default)]
-pub struct Overrides {
+pub struct UrlOptions {
     /// `?type=`: `regular` or `template`.
     pub default_type: Option<MessageType>,
     /// `?sender=`: the business's number.
     pub sender: Option<String>,
 }
 
-impl Overrides {
+impl UrlOptions {
     /// Reads them from the URL's decoded query.
     ///
     /// A `type` that is none is left out, with a line in the log: a misspelt URL must not
@@ -88,32 +88,32 @@ impl Overrides {
     }
 }
 
-impl Reception {
+impl Ingest {
     /// Receives for these sources into that store.
     #[must_use]
     pub fn new(sources: Vec<Source>, store: Store, clock: Clock, metrics: Arc<Metrics>) -> Self {
-        let inlet = |source: Source| {
-            let inlet = Inlet {
+        let endpoint = |source: Source| {
+            let endpoint = SourceEndpoint {
                 name: Arc::from(source.name.as_str()),
                 hints: Arc::new(source.hints()),
                 counters: Counters::new(&source, &metrics),
                 source,
             };
-            (inlet.source.name.clone(), Arc::new(inlet))
+            (endpoint.source.name.clone(), Arc::new(endpoint))
         };
         Self {
-            sources: sources.into_iter().map(inlet).collect(),
+            sources: sources.into_iter().map(endpoint).collect(),
             renewed: RwLock::default(),
             store,
             clock,
             metrics,
-            gate: Gate::default(),
+            large_bodies: LargeBodyQueue::default(),
         }
     }
 
     /// The source of that name.
     #[must_use]
-    pub fn inlet(&self, name: &str) -> Option<Arc<Inlet>> {
+    pub fn endpoint(&self, name: &str) -> Option<Arc<SourceEndpoint>> {
         let renewed = self.renewed.read().unwrap_or_else(PoisonError::into_inner);
         renewed
             .get(name)
@@ -126,43 +126,43 @@ impl Reception {
     pub fn set_proofs<'a>(&self, sources: impl IntoIterator<Item = &'a Source>) {
         let mut renewed = self.renewed.write().unwrap_or_else(PoisonError::into_inner);
         for source in sources {
-            if let Some(inlet) = self.sources.get(&source.name) {
-                let inlet = Inlet {
+            if let Some(endpoint) = self.sources.get(&source.name) {
+                let endpoint = SourceEndpoint {
                     source: Source {
                         authentication: source.authentication.clone(),
                         verify_tokens: source.verify_tokens.clone(),
-                        ..inlet.source.clone()
+                        ..endpoint.source.clone()
                     },
-                    name: Arc::clone(&inlet.name),
-                    hints: Arc::clone(&inlet.hints),
-                    counters: Counters::new(&inlet.source, &self.metrics),
+                    name: Arc::clone(&endpoint.name),
+                    hints: Arc::clone(&endpoint.hints),
+                    counters: Counters::new(&endpoint.source, &self.metrics),
                 };
-                renewed.insert(source.name.clone(), Arc::new(inlet));
+                renewed.insert(source.name.clone(), Arc::new(endpoint));
             }
         }
     }
 
     /// Counts what a source was sent and was not stored.
-    pub fn count_refused(&self, inlet: &Inlet, outcome: &str) {
-        self.metrics.webhook(&inlet.name, outcome);
+    pub fn count_refused(&self, endpoint: &SourceEndpoint, outcome: &str) {
+        self.metrics.webhook(&endpoint.name, outcome);
     }
 
-    /// Checks the body's signature, reads it and stores it; returns after the fsync. `held` is
+    /// Checks the body's signature, reads it and stores it; returns after the fsync. `permit` is
     /// dropped when the body is.
     ///
     /// # Errors
-    /// [`Refusal::Authentication`] for a wrong signature, [`Refusal::Store`] when it could
+    /// [`IngestError::Authentication`] for a wrong signature, [`IngestError::Store`] when it could
     /// not be stored. A body that cannot be read is no error: it is kept as `unparsed`.
     pub async fn receive(
         &self,
-        inlet: &Arc<Inlet>,
+        endpoint: &Arc<SourceEndpoint>,
         headers: &Headers<'_>,
-        overrides: Overrides,
-        (body, held): (Vec<u8>, impl Send + 'static),
-    ) -> Result<Accepted, Refusal> {
+        url_options: UrlOptions,
+        (body, permit): (Vec<u8>, impl Send + 'static),
+    ) -> Result<Accepted, IngestError> {
         let started = std::time::Instant::now();
         let received_ms = self.clock.now_ms();
-        inlet.source.authentication.check_body(headers, &body)?;
+        endpoint.source.authentication.check_body(headers, &body)?;
         let text = |name: &str| {
             let text = String::from_utf8_lossy(headers.get(name)?);
             // Bytes first: to count characters takes longer than to copy what is usual.
@@ -174,12 +174,16 @@ impl Reception {
         };
         let bytes = body.len();
         let unparsed = Unparsed {
-            hints: inlet.hints(&overrides),
+            hints: endpoint.hints(&url_options),
             arrival: Arrival {
-                source: Arc::clone(&inlet.name),
-                provider: inlet.source.provider,
-                default_type: overrides.default_type.unwrap_or(inlet.source.default_type),
-                default_sender: overrides.sender.or_else(|| inlet.source.sender.clone()),
+                source: Arc::clone(&endpoint.name),
+                provider: endpoint.source.provider,
+                default_type: url_options
+                    .default_type
+                    .unwrap_or(endpoint.source.default_type),
+                default_sender: url_options
+                    .sender
+                    .or_else(|| endpoint.source.sender.clone()),
                 received_ms,
                 content_type: text("content-type"),
                 content_encoding: text("content-encoding"),
@@ -191,16 +195,18 @@ impl Reception {
             },
         };
         let (counts, accepted) = if unparsed.is_large() {
-            self.gate.store(&self.store, (unparsed, held)).await?
+            self.large_bodies
+                .store(&self.store, (unparsed, permit))
+                .await?
         } else {
             store(&self.store, unparsed.parse()).await?
         };
-        counts.add(&self.metrics, inlet, &accepted);
+        counts.add(&self.metrics, endpoint, &accepted);
         self.metrics
             .ack_seconds
             .observe(started.elapsed().as_secs_f64());
         tracing::debug!(
-            source = %inlet.name,
+            source = %endpoint.name,
             webhook = accepted.webhook_id,
             outcome = accepted.outcome.as_str(),
             reports = accepted.reports,
@@ -215,7 +221,7 @@ impl Reception {
     }
 }
 
-impl Inlet {
+impl SourceEndpoint {
     /// The source's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -236,7 +242,7 @@ impl Inlet {
         &self,
         headers: &Headers<'_>,
         url_token: Option<&str>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), AuthError> {
         let authentication = &self.source.authentication;
         authentication.check_url_token(url_token)?;
         authentication.check_head(headers, url_token)
@@ -253,7 +259,7 @@ impl Inlet {
     ///
     /// # Errors
     /// When it is missing, wrong, or stands where none is wanted.
-    pub fn check_url_token(&self, url_token: Option<&str>) -> Result<(), Refused> {
+    pub fn check_url_token(&self, url_token: Option<&str>) -> Result<(), AuthError> {
         self.source.authentication.check_url_token(url_token)
     }
 
@@ -271,9 +277,9 @@ impl Inlet {
         answer_challenge(query, &self.source.verify_tokens)
     }
 
-    fn hints(&self, overrides: &Overrides) -> Arc<Hints> {
+    fn hints(&self, url_options: &UrlOptions) -> Arc<Hints> {
         let mut hints = Arc::clone(&self.hints);
-        if let Some(sender) = &overrides.sender {
+        if let Some(sender) = &url_options.sender {
             Arc::make_mut(&mut hints).senders.push(digits(sender));
         }
         hints

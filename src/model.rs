@@ -15,15 +15,15 @@ mod nul;
 mod number;
 mod object;
 mod person;
-mod refusal;
 mod registered;
 mod registration;
 mod report;
 mod secret;
 mod send;
 mod since;
-mod standing;
+mod skip_reason;
 mod status;
+mod status_history;
 mod subscriber;
 mod template;
 mod time;
@@ -44,7 +44,6 @@ pub use nul::{NUL_CHARACTER, json_has_nul, json_without_nul, replace_nul};
 pub use number::{decimal, digits, is_phone_number, whole_number};
 pub(crate) use object::{maybe_object, object};
 pub use person::person_names;
-pub use refusal::Refusal;
 pub use registered::RegisteredFields;
 pub use registration::{FilledTemplate, Parameters, Registration};
 pub use report::{Echo, Field, Identity, Kind, Pricing, ProviderTime, Report};
@@ -54,8 +53,9 @@ pub use secret::{
 };
 pub use send::SendResult;
 pub use since::Since;
-pub use standing::{Change, Standing};
+pub use skip_reason::SkipReason;
 pub use status::{MessageType, Status, UnknownWord};
+pub use status_history::{ReportEffect, StatusHistory};
 pub use subscriber::{
     AlertOptions, AuthKind, ErrorFormat, NumberFormat, Ordering, PayloadFormat, PayloadOptions,
     PayloadOptionsChange, Reports, Setting, Subscriber, SubscriberKind, SubscriberState,

@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use crate::catalogue;
 use crate::model::{
-    Change, Message, MessageType, PayloadOptions, Refusal, Report, ReportError, Reports, Standing,
-    Status, Subscriber, SubscriberKind,
+    Message, MessageType, PayloadOptions, Report, ReportEffect, ReportError, Reports, SkipReason,
+    Status, StatusHistory, Subscriber, SubscriberKind,
 };
 
 /// What the webhook's source knows beside the report.
@@ -42,17 +42,17 @@ pub struct Plan {
     /// The message with the report taken in.
     pub message: Message,
     /// Who is told of the report.
-    pub telling: Telling,
+    pub dispatch: Dispatch,
     /// That another channel delivered in WhatsApp's place, as a report of our own, and who is told
     /// of that: with the report that makes it count, once for each message.
-    pub fallback: Option<(Report, Telling)>,
+    pub fallback: Option<(Report, Dispatch)>,
 }
 
 /// Who is told of a report, and in which bytes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Telling {
+pub struct Dispatch {
     /// What the report changed.
-    pub change: Change,
+    pub change: ReportEffect,
     /// The place of its forwards among those of the message: earlier goes first.
     pub place: (i64, u8),
     /// The rendered payloads, each with the ids of the subscribers owed it.
@@ -60,7 +60,7 @@ pub struct Telling {
     /// The ids of the chats that are to be alerted.
     pub alerts: Vec<i64>,
     /// Who is not told, and why.
-    pub refusals: Vec<(i64, Refusal)>,
+    pub refusals: Vec<(i64, SkipReason)>,
 }
 
 /// Puts the reports of one webhook in the order in which they happened, so that a batch
@@ -77,12 +77,12 @@ fn place(report: &Report, received_ms: i64) -> (i64, u8) {
 
 /// Decides what `report` means for a message of which `known` is known.
 ///
-/// `standing` is what was reported before on WhatsApp of the one this report is about: the
+/// `history` is what was reported before on WhatsApp of the one this report is about: the
 /// message, or in a group its participant or the group as a whole.
 #[must_use]
 pub fn plan(
     known: &Message,
-    standing: &Standing,
+    history: &StatusHistory,
     report: &Report,
     context: Context<'_>,
     subscribers: &[Arc<Subscriber>],
@@ -93,21 +93,21 @@ pub fn plan(
         .and_then(|entry| entry.implies);
     let mut message = known.clone();
     message.absorb(report, context.received_ms, implied, context.default_type);
-    message.conflict |= contradicts(standing, report);
+    message.conflict |= contradicts(history, report);
     let change = match report.status {
-        None => Change::NotAStatus,
-        Some(status) => change((known, &message), standing, (report, status)),
+        None => ReportEffect::NotAStatus,
+        Some(status) => change((known, &message), history, (report, status)),
     };
-    let telling = telling(&message, report, change, context, subscribers);
+    let dispatch = dispatch(&message, report, change, context, subscribers);
     let fallback = fallback::made_to_count(known, &message).map(|fallback| {
-        let change = fallback::change(standing, report);
+        let change = fallback::change(history, report);
         let report = fallback::report(fallback, report, context.first_failure);
-        let telling = self::telling(&message, &report, change, context, subscribers);
-        (report, telling)
+        let dispatch = self::dispatch(&message, &report, change, context, subscribers);
+        (report, dispatch)
     });
     Plan {
         message,
-        telling,
+        dispatch,
         fallback,
     }
 }
@@ -116,30 +116,30 @@ pub fn plan(
 /// report's channel where the message is none of WhatsApp's.
 fn change(
     (known, after): (&Message, &Message),
-    standing: &Standing,
+    history: &StatusHistory,
     (report, status): (&Report, Status),
-) -> Change {
+) -> ReportEffect {
     let Some(channel) = &report.channel else {
-        return fallback::standing_with(known, standing, status).change(status);
+        return fallback::standing_with(known, history, status).change(status);
     };
     // Of a flood of channels not all are kept.
     if known.is_whatsapp || after.others.leg(channel).is_none() {
-        return Change::OtherChannel;
+        return ReportEffect::OtherChannel;
     }
     let leg = known.others.leg(channel);
-    leg.map_or_else(Standing::new, |leg| leg.standing.clone())
+    leg.map_or_else(StatusHistory::new, |leg| leg.history.clone())
         .change(status)
 }
 
 /// Decides who is told of a report that changed so much.
-fn telling(
+fn dispatch(
     message: &Message,
     report: &Report,
-    change: Change,
+    change: ReportEffect,
     context: Context<'_>,
     subscribers: &[Arc<Subscriber>],
-) -> Telling {
-    let mut telling = Telling {
+) -> Dispatch {
+    let mut dispatch = Dispatch {
         change,
         place: place(report, context.received_ms),
         payloads: Vec::new(),
@@ -156,8 +156,8 @@ fn telling(
         .any(|subscriber| untold(subscriber).is_none());
     let Some(status) = report.status.filter(|_| told) else {
         let refusals = subscribers.filter_map(|it| Some((it.id, untold(it)?)));
-        telling.refusals.extend(refusals);
-        return telling;
+        dispatch.refusals.extend(refusals);
+        return dispatch;
     };
     let facts = payload::Facts::new(message, report, (status, change), context);
     let errors: Vec<&str> = facts.errors().map(|error| error.key.as_str()).collect();
@@ -168,52 +168,53 @@ fn telling(
         match admitted {
             Ok(()) if subscriber.kind == SubscriberKind::Chat => {
                 let refusal = if status == Status::Failed {
-                    telling.alerts.push(subscriber.id);
-                    Refusal::Gathered
+                    dispatch.alerts.push(subscriber.id);
+                    SkipReason::Gathered
                 } else {
-                    Refusal::NoFailure
+                    SkipReason::NoFailure
                 };
-                telling.refusals.push((subscriber.id, refusal));
+                dispatch.refusals.push((subscriber.id, refusal));
             }
             Ok(()) => wanted
                 .entry(subscriber.options)
                 .or_default()
                 .push(subscriber.id),
-            Err(refusal) => telling.refusals.push((subscriber.id, refusal)),
+            Err(refusal) => dispatch.refusals.push((subscriber.id, refusal)),
         }
     }
-    telling.payloads = wanted
+    dispatch.payloads = wanted
         .into_iter()
         .map(|(options, pending)| (facts.render(options), pending))
         .collect();
-    telling
+    dispatch
 }
 
 /// Whether, with this report, the one it is about was both failed and delivered.
-fn contradicts(standing: &Standing, report: &Report) -> bool {
+fn contradicts(history: &StatusHistory, report: &Report) -> bool {
     if report.channel.is_some() {
         return false;
     }
-    let mut standing = standing.clone();
+    let mut history = history.clone();
     match report.status {
         Some(status @ (Status::Failed | Status::Delivered | Status::Read)) => {
-            standing.absorb(status, 0);
+            history.absorb(status, 0);
         }
         // A member under two names: it takes a report with both to know that they are one.
         _ if report.participant.is_some() => {}
         _ => return false,
     }
-    standing.is_conflict()
+    history.is_conflict()
 }
 
 /// Why a subscriber is not told of a report that changes so much, whatever its filter wants.
-const fn refusal(change: Change, reports: Reports) -> Option<Refusal> {
+const fn refusal(change: ReportEffect, reports: Reports) -> Option<SkipReason> {
     match (change, reports) {
-        (Change::New, _) | (Change::Superseded | Change::Contradicts, Reports::All) => None,
-        (Change::Superseded, Reports::Changes) => Some(Refusal::Superseded),
-        (Change::Contradicts, Reports::Changes) => Some(Refusal::Contradicts),
-        (Change::Repeated, _) => Some(Refusal::Repeated),
-        (Change::NotAStatus, _) => Some(Refusal::NotAStatus),
-        (Change::OtherChannel, _) => Some(Refusal::OtherChannel),
+        (ReportEffect::New, _)
+        | (ReportEffect::Superseded | ReportEffect::Contradicts, Reports::All) => None,
+        (ReportEffect::Superseded, Reports::Changes) => Some(SkipReason::Superseded),
+        (ReportEffect::Contradicts, Reports::Changes) => Some(SkipReason::Contradicts),
+        (ReportEffect::Repeated, _) => Some(SkipReason::Repeated),
+        (ReportEffect::NotAStatus, _) => Some(SkipReason::NotAStatus),
+        (ReportEffect::OtherChannel, _) => Some(SkipReason::OtherChannel),
     }
 }

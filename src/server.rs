@@ -26,7 +26,7 @@ use crate::forward::lanes::Forwarding;
 use crate::forward::lanes::connections::Connections;
 use crate::forward::schedule::Schedule;
 use crate::forward::sender::{Sender, SenderConfig};
-use crate::ingest::Reception;
+use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::store::{Loss, Options, Store};
 use crate::web::api::Api;
@@ -82,7 +82,7 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
     let housekeeping = housekeeping(&config, &store, &clock);
     warn(&config, &store, clock.now_ms());
     let api = Api::new(&config, operations.clone());
-    let reception = Arc::new(Reception::new(
+    let ingest = Arc::new(Ingest::new(
         config.sources,
         store.clone(),
         clock.clone(),
@@ -90,12 +90,12 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
     ));
     let polling = Polling::new(
         (store.clone(), forwarding.sender.clone()),
-        Arc::clone(&reception),
+        Arc::clone(&ingest),
         (clock.clone(), Arc::clone(&metrics)),
     );
     let shared = Data::new(Web {
         api,
-        reception,
+        ingest,
         store,
         clock,
         metrics,
@@ -215,8 +215,8 @@ impl Server {
 
     /// What receives webhooks.
     #[must_use]
-    pub fn reception(&self) -> Arc<Reception> {
-        Arc::clone(&self.shared.reception)
+    pub fn ingest(&self) -> Arc<Ingest> {
+        Arc::clone(&self.shared.ingest)
     }
 
     /// What an operator may ask for.

@@ -46,7 +46,7 @@ pub struct Scenario {
 /// The webhooks of a scenario, one after the other, without an end.
 #[derive(Debug)]
 pub struct Traffic {
-    inlets: Vec<Inlet>,
+    endpoints: Vec<SimulatedSource>,
     batch: usize,
     next_inlet: usize,
     /// One for each source: a message stays with its source.
@@ -54,7 +54,7 @@ pub struct Traffic {
 }
 
 #[derive(Debug)]
-struct Inlet {
+struct SimulatedSource {
     source: Source,
     target: Url,
     host: String,
@@ -93,10 +93,10 @@ impl Traffic {
         };
         Self {
             lifecycles: (0..scenario.sources.len()).map(lifecycle).collect(),
-            inlets: scenario
+            endpoints: scenario
                 .sources
                 .iter()
-                .map(|source| Inlet::new(source, &scenario.target))
+                .map(|source| SimulatedSource::new(source, &scenario.target))
                 .collect(),
             batch: scenario.batch.max(1),
             next_inlet: 0,
@@ -106,9 +106,9 @@ impl Traffic {
     /// The next webhook; what is in it happens now (`now_ms`, ms since 1970 UTC).
     pub fn next(&mut self, now_ms: i64) -> Webhook {
         let index = self.next_inlet;
-        self.next_inlet = (index + 1) % self.inlets.len().max(1);
-        let (inlet, lifecycle) = (&self.inlets[index], &mut self.lifecycles[index]);
-        let provider = inlet.source.provider;
+        self.next_inlet = (index + 1) % self.endpoints.len().max(1);
+        let (source, lifecycle) = (&self.endpoints[index], &mut self.lifecycles[index]);
+        let provider = source.source.provider;
         let (elements, told): (Vec<_>, Vec<_>) = (0..self.batch)
             .map(|_| {
                 let (event, again) = lifecycle.next(now_ms);
@@ -120,15 +120,15 @@ impl Traffic {
                 (Element::new(provider, &event), told)
             })
             .unzip();
-        let body = body::write(provider, inlet.source.sender.as_deref(), &elements);
+        let body = body::write(provider, source.source.sender.as_deref(), &elements);
         Webhook {
-            request: inlet.request(&body, now_ms / 1000),
+            request: source.request(&body, now_ms / 1000),
             told,
         }
     }
 }
 
-impl Inlet {
+impl SimulatedSource {
     fn new(source: &Source, target: &Url) -> Self {
         let mut target = target.clone();
         if let Ok(mut path) = target.path_segments_mut() {

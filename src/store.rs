@@ -54,7 +54,7 @@ pub use opening::{Durability, KeySource, Options};
 pub use person::Person;
 pub use registration::{RegisterOutcome, Registered, Registering, TemplateRecord};
 pub use sqlite::Store;
-pub use sqlite::changes::{Changing, Entry};
+pub use sqlite::changes::{ChangeRecord, Changing};
 pub use sqlite::found::{Found, absolute};
 pub use sqlite::reader::Reader;
 pub(crate) use sqlite::resolve;
@@ -327,7 +327,7 @@ pub struct Attempt {
 
 /// What a lane holds in memory when it asks for more.
 #[derive(Debug, Default)]
-pub struct Held {
+pub struct LaneContents {
     /// The keys of the forwards.
     pub forward_ids: Vec<i64>,
     /// Those of them that were never tried.
@@ -336,7 +336,7 @@ pub struct Held {
     pub newest: bool,
 }
 
-impl Held {
+impl LaneContents {
     /// Those of them that wait for another attempt.
     #[must_use]
     pub fn retries(&self) -> usize {

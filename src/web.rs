@@ -17,7 +17,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use ipnet::IpNet;
 
 use crate::clock::Clock;
-use crate::ingest::Reception;
+use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -28,7 +28,7 @@ pub use listener::serve;
 /// What the handlers share.
 pub struct Web {
     /// The way in for webhooks.
-    pub reception: Arc<Reception>,
+    pub ingest: Arc<Ingest>,
     /// For health checks.
     pub store: Store,
     /// For health checks.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Answer, Request};
 use crate::access::Caller;
 use crate::store::SubscriberChange;
-use crate::store::audit::Change;
+use crate::store::audit::AuditEntry;
 
 /// What a request says of the change it asks for.
 #[derive(Clone)]
@@ -133,7 +133,7 @@ impl Note {
     }
 
     /// The change as it came about.
-    pub(super) fn of(mut self, caller: &Caller, answer: &Answer) -> Change {
+    pub(super) fn of(mut self, caller: &Caller, answer: &Answer) -> AuditEntry {
         match answer {
             Answer::Token { token, .. } => self.id = Some(token.token_id.to_string()),
             Answer::KeyRotated(resealed) => {
@@ -149,11 +149,11 @@ impl Note {
     }
 
     /// The change before it is known how it ends.
-    pub(super) fn begun(mut self, caller: &Caller) -> Change {
+    pub(super) fn begun(mut self, caller: &Caller) -> AuditEntry {
         if let Some(address) = caller.address {
             self.detail["address"] = json!(address);
         }
-        Change {
+        AuditEntry {
             caller: caller.called(),
             role: caller.role,
             action: format!("{}.{}", self.kind, self.done),

@@ -15,7 +15,7 @@ use super::audit::Note;
 use super::{Answer, Failure, Operations, Progress, Request, audit};
 use crate::access::Caller;
 use crate::store::idempotency::{Kept, KeptAnswer, Ticket};
-use crate::store::{Changing, Entry};
+use crate::store::{ChangeRecord, Changing};
 
 /// How soon an answer that could not be kept is tried to be kept again.
 const KEEP_AGAIN: Duration = Duration::from_secs(1);
@@ -48,9 +48,9 @@ impl By {
     }
 
     /// What is written with a change once its answer is known.
-    pub(super) fn entry(&self) -> impl FnOnce(&Answer) -> Entry + Send + 'static {
+    pub(super) fn entry(&self) -> impl FnOnce(&Answer) -> ChangeRecord + Send + 'static {
         let (caller, note, once) = (self.caller.clone(), self.note.clone(), self.once.clone());
-        move |answer| Entry {
+        move |answer| ChangeRecord {
             // Of what stayed as it was there is nothing to tell.
             audit: note
                 .filter(|_| !answer.is_unchanged())
@@ -60,9 +60,9 @@ impl By {
     }
 
     /// What is written before something that is more than one transaction.
-    fn begun(&self) -> Entry {
+    fn begun(&self) -> ChangeRecord {
         let note = self.note.clone();
-        Entry {
+        ChangeRecord {
             audit: note.map(|note| note.begun(&self.caller)),
             kept: self.once.as_ref().map(|once| Kept {
                 ticket: once.ticket.clone(),
@@ -137,7 +137,7 @@ impl Operations {
             .and_then(|answer| kept(once.clone(), answer));
         if let Some(kept) = kept {
             self.keep(kept, once.turn).await;
-        } else if let Err(error) = self.store.forget_key(once.ticket).await {
+        } else if let Err(error) = self.store.idempotency_abort(once.ticket).await {
             tracing::error!(%error, "api.key_not_forgotten");
         }
         outcome
@@ -146,7 +146,7 @@ impl Operations {
     /// Keeps the answer to what is done: the one who asks is told of it now, and a repeat waits
     /// until it is kept.
     async fn keep(&self, kept: Kept, turn: Arc<dyn Any + Send + Sync>) {
-        let entry = move || Entry {
+        let entry = move || ChangeRecord {
             audit: None,
             kept: Some(kept.clone()),
         };

@@ -60,13 +60,13 @@ pub(super) fn check_id(field: &str, id: &str) -> Result<(), Failure> {
 /// The id of a message whose provider gives none. The second one to the same number in a broadcast
 /// has to be told from the first, so there the id is given as we would make it.
 pub(super) fn made_id(sent: &SentMessage) -> Result<String, Fault> {
-    let told = |field: &str, text: &Option<String>| {
+    let text_of = |field: &str, text: &Option<String>| {
         let name = field.trim_start_matches('/');
         let detail = format!("{name} is missing: Botsquad gives no ids, so it tells the message");
         text.clone().ok_or_else(|| fault(field, detail))
     };
-    let broadcast = told("/broadcastId", &sent.broadcast_id)?;
-    let to = told("/mobileNo", &sent.mobile_no)?;
+    let broadcast = text_of("/broadcastId", &sent.broadcast_id)?;
+    let to = text_of("/mobileNo", &sent.mobile_no)?;
     if check_id("/broadcastId", &broadcast).is_err() {
         let detail =
             format!("broadcastId has 1 to {LONGEST_ID} bytes, none of control, and is no . or ..");

@@ -296,21 +296,28 @@ fn given_id(id: Option<&str>) -> Result<String, Fault> {
 }
 
 /// What is told may not be larger than what anybody needs; `place` says where a field was.
-pub(super) fn limit(told: &Registration, place: impl Fn(&str) -> String) -> Result<(), Vec<Fault>> {
+pub(super) fn limit(
+    registration: &Registration,
+    place: impl Fn(&str) -> String,
+) -> Result<(), Vec<Fault>> {
     let mut faults = Vec::new();
-    let template = told.template.as_ref();
+    let template = registration.template.as_ref();
     for (field, text, most) in [
-        ("/message", told.text.as_ref(), LONGEST_TEXT),
-        ("/mobileNo", told.recipient.as_ref(), LONGEST_NAME),
-        ("/connectedWhatsAppNo", told.sender.as_ref(), LONGEST_NAME),
-        ("/broadcastId", told.bulk_id.as_ref(), LONGEST_NAME),
+        ("/message", registration.text.as_ref(), LONGEST_TEXT),
+        ("/mobileNo", registration.recipient.as_ref(), LONGEST_NAME),
+        (
+            "/connectedWhatsAppNo",
+            registration.sender.as_ref(),
+            LONGEST_NAME,
+        ),
+        ("/broadcastId", registration.bulk_id.as_ref(), LONGEST_NAME),
         ("/template/name", template.map(|it| &it.name), LONGEST_NAME),
         (
             "/template/language",
             template.and_then(|it| it.language.as_ref()),
             LONGEST_NAME,
         ),
-        ("/metadata", told.metadata.as_ref(), LONGEST_JSON),
+        ("/metadata", registration.metadata.as_ref(), LONGEST_JSON),
     ] {
         // An empty text is a text.
         let text = text.filter(|text| field != "/message" || !text.is_empty());
@@ -324,7 +331,10 @@ pub(super) fn limit(told: &Registration, place: impl Fn(&str) -> String) -> Resu
             LONGEST_JSON,
         ));
     }
-    if told.ttl_s.is_some_and(|seconds| seconds > LONGEST_TTL) {
+    if registration
+        .ttl_s
+        .is_some_and(|seconds| seconds > LONGEST_TTL)
+    {
         let detail = format!("ttl is at most {LONGEST_TTL} seconds");
         faults.push(fault(place("/ttl"), detail));
     }

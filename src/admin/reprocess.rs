@@ -37,11 +37,11 @@ impl Operations {
         if !by.caller.sources.is_empty() {
             self.check_seen(&by.caller, &selection).await?;
         }
-        let asked = selection.webhook_ids.clone();
+        let requested = selection.webhook_ids.clone();
         // Reports of messages that were pruned would come back as new and be forwarded.
         let not_before_ms = self.clock.now_ms() - i64::from(self.retention.messages_days) * DAY_MS;
         let ids = self.store.find_webhooks(selection, not_before_ms).await?;
-        if let Some(missing) = asked.iter().find(|id| !ids.contains(id)) {
+        if let Some(missing) = requested.iter().find(|id| !ids.contains(id)) {
             return Err(Failure::Refused(format!(
                 "no body of a webhook {missing} to read again: there is none, or it was a \
                  duplicate, was pruned, erased, or does not fit the other conditions"

@@ -13,7 +13,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 use super::{Answer, By, Failure, Operations};
 use crate::forward::envelope::{Envelope, SigningSecret};
 use crate::forward::sender::Request;
-use crate::model::{Headers, Refusal, SecretText, Status, Subscriber, SubscriberKind};
+use crate::model::{Headers, SecretText, SkipReason, Status, Subscriber, SubscriberKind};
 use crate::store::Outbound;
 use asked::Case;
 use rendered::Rendered;
@@ -43,7 +43,7 @@ pub struct SampleAnswer {
     pub provider: Option<String>,
     /// Why the subscriber would not have been told of such a report; null when it would. The sample
     /// was sent all the same.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<SkipReason>,
     /// What was sent.
     pub request: SampleRequest,
     /// The text that the signatures are over: `{webhook-id}.{webhook-timestamp}.{body}`.

@@ -142,13 +142,13 @@ fn the_words_are_whole_sentences_of_a_readable_length() {
 
 #[test]
 fn a_sentence_says_what_happened_and_who_can_fix_it() {
-    let said = |key| find(key).unwrap().sentence();
+    let sentence = |key| find(key).unwrap().sentence();
     assert_eq!(
-        said("infobip:7002"),
+        sentence("infobip:7002"),
         "The recipient's number is not on WhatsApp. Can be fixed by the recipient."
     );
     assert_eq!(
-        said("infobip-status:5"),
+        sentence("infobip-status:5"),
         "The message has arrived on the recipient's device. There is nothing to fix."
     );
 }

@@ -169,8 +169,8 @@ fn listed(
         });
     }
     if window.before.is_none() {
-        let unheard = polls.into_iter().filter(|poll| poll.counts.total.is_none());
-        all.extend(unheard.map(|poll| Listed {
+        let unreported = polls.into_iter().filter(|poll| poll.counts.total.is_none());
+        all.extend(unreported.map(|poll| Listed {
             broadcast: poll.broadcast.clone(),
             source: poll.source.clone(),
             messages: None,

@@ -16,7 +16,7 @@ use super::config::faults_of_start;
 use super::{Exit, Settings};
 use crate::clock::Clock;
 use crate::config::{Changes, Config, LoadError, Log, LogFormat, Origin};
-use crate::ingest::Reception;
+use crate::ingest::Ingest;
 use crate::model::{plain, quoted};
 use crate::server;
 
@@ -44,7 +44,7 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Exit> {
             _ => None,
         });
         let server = server::build(loaded.config, Clock::system())?;
-        let reception = server.reception();
+        let ingest = server.ingest();
         server
             .run_until(async {
                 let mut reload = Reload {
@@ -52,7 +52,7 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Exit> {
                     running,
                     file,
                     log,
-                    reception,
+                    ingest,
                 };
                 loop {
                     tokio::select! {
@@ -92,7 +92,7 @@ struct Reload<'a> {
     /// The file that it was read from.
     file: Option<String>,
     log: LogFilter,
-    reception: Arc<Reception>,
+    ingest: Arc<Ingest>,
 }
 
 impl Reload<'_> {
@@ -119,7 +119,7 @@ impl Reload<'_> {
         } = Changes::between(&self.running, &loaded.config);
         let changed = loaded.config.sources.iter();
         let changed = changed.filter(|source| proofs.contains(&source.name));
-        self.reception.set_proofs(changed.clone());
+        self.ingest.set_proofs(changed.clone());
         for source in changed {
             let mut running = self.running.sources.iter_mut();
             if let Some(known) = running.find(|known| known.name == source.name) {

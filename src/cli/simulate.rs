@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::config::Source;
 use crate::model::quoted;
 use crate::providers::Provider;
-use crate::simulate::load::{self, Load, Pace, Summary};
+use crate::simulate::load::{self, Load, SendRate, Summary};
 use crate::simulate::{Mishaps, Scenario, Traffic};
 
 /// How long the service may take to accept a connection before it counts as away.
@@ -258,9 +258,9 @@ impl Simulate {
         let load = Load {
             address,
             connections: usize::from(self.connections),
-            pace: self
+            send_rate: self
                 .webhooks_per_s()
-                .map_or(Pace::AnswerByAnswer, Pace::Rate),
+                .map_or(SendRate::AnswerByAnswer, SendRate::Rate),
             duration: self.duration,
             reports: self.count,
         };

@@ -20,15 +20,15 @@ use crate::clock::Clock;
 use crate::config::Polled;
 use crate::forward::sender::Sender;
 use crate::forward::sender::fetch::{Fetched, Question, Unfetched};
-use crate::ingest::{Answered, Inlet, Reception};
+use crate::ingest::{Answered, Ingest, SourceEndpoint};
 use crate::metrics::{Metrics, source_labels};
 use crate::model::{Headers, SecretText};
-use crate::providers::botsquad::Told;
+use crate::providers::botsquad::AnswerFacts;
 use crate::providers::decode;
 use crate::store::poll::{PollCounts, PollRecord};
 use crate::store::{Error, Store};
-use schedule::{Heard, Pace, Trouble};
-use trouble::{Failed, UNREADABLE, tell};
+use schedule::{PollInterval, PollOutcome, Trouble};
+use trouble::{Failed, UNREADABLE, log};
 
 /// Broadcasts of one source that are asked for at once; those of others need not wait for them.
 const AT_ONCE: usize = 4;
@@ -39,21 +39,21 @@ const STORE_RETRY_MS: i64 = 10_000;
 pub struct Polling {
     store: Store,
     sender: Arc<Sender>,
-    reception: Arc<Reception>,
+    ingest: Arc<Ingest>,
     clock: Clock,
     metrics: Arc<Metrics>,
-    sources: Vec<Arc<Asked>>,
+    sources: Vec<Arc<PulledSource>>,
     /// What was said of a broadcast's numbers, which is said once.
     remarked: Mutex<HashSet<(i64, &'static str)>>,
 }
 
 /// A source that is asked.
-struct Asked {
+struct PulledSource {
     name: String,
-    inlet: Arc<Inlet>,
+    endpoint: Arc<SourceEndpoint>,
     polled: Polled,
     headers: Headers,
-    pace: Pace,
+    interval: PollInterval,
 }
 
 impl Polling {
@@ -61,19 +61,19 @@ impl Polling {
     #[must_use]
     pub fn new(
         (store, sender): (Store, Arc<Sender>),
-        reception: Arc<Reception>,
+        ingest: Arc<Ingest>,
         (clock, metrics): (Clock, Arc<Metrics>),
     ) -> Self {
-        let asked = reception.polled().map(|(inlet, polled)| {
+        let pulled = ingest.polled().map(|(endpoint, polled)| {
             let header = polled.authorization.as_ref().map(|(name, value)| {
                 let value = SecretText::from(value.expose_secret().to_owned());
                 (name.to_ascii_lowercase(), value)
             });
-            Arc::new(Asked {
-                name: inlet.name().to_owned(),
-                inlet: Arc::clone(inlet),
+            Arc::new(PulledSource {
+                name: endpoint.name().to_owned(),
+                endpoint: Arc::clone(endpoint),
                 headers: header.into_iter().collect(),
-                pace: Pace {
+                interval: PollInterval {
                     every: polled.every,
                     at_most: polled.at_most,
                     give_up_after: Some(polled.give_up_after),
@@ -82,10 +82,10 @@ impl Polling {
             })
         });
         Self {
-            sources: asked.collect(),
+            sources: pulled.collect(),
             store,
             sender,
-            reception,
+            ingest,
             clock,
             metrics,
             remarked: Mutex::default(),
@@ -99,9 +99,9 @@ impl Polling {
             return;
         }
         let polling = Arc::new(self);
-        let mut asking = Asking::default();
+        let mut in_flight = PollsInFlight::default();
         loop {
-            let next_ms = match asking.step(&polling).await {
+            let next_ms = match in_flight.step(&polling).await {
                 Ok(next_ms) => next_ms,
                 Err(error) => {
                     tracing::warn!(%error, "poll.failed");
@@ -111,57 +111,57 @@ impl Polling {
             tokio::select! {
                 () = polling.clock.sleep_until(next_ms) => {}
                 () = polling.store.polls_opened() => {}
-                ended = asking.tasks.join_next_with_id(), if !asking.tasks.is_empty() => asking.end(ended),
+                ended = in_flight.tasks.join_next_with_id(), if !in_flight.tasks.is_empty() => in_flight.end(ended),
                 _ = stop.wait_for(|stop| *stop) => return,
             }
         }
     }
 
     /// Asks for one broadcast and writes down how it went.
-    async fn ask(&self, asked: &Asked, mut poll: PollRecord) {
+    async fn poll_broadcast(&self, pulled: &PulledSource, mut poll: PollRecord) {
         let was_due_ms = poll.due_at_ms;
         let started = Instant::now();
-        let fetched = self.fetch(asked, &poll).await;
+        let fetched = self.fetch(pulled, &poll).await;
         let now_ms = self.clock.now_ms();
-        let heard = match fetched {
-            Ok(fetched) => self.hear(asked, &mut poll, fetched, now_ms).await,
+        let result = match fetched {
+            Ok(fetched) => self.apply(pulled, &mut poll, fetched, now_ms).await,
             Err(failed) => Err(failed),
         };
-        let outcome = match &heard {
-            Ok(Heard::Answer { is_news: true, .. }) => "changed",
+        let outcome = match &result {
+            Ok(PollOutcome::Answer { is_news: true, .. }) => "changed",
             Ok(_) => "unchanged",
             Err(failed) => failed.code,
         };
-        let heard = heard.unwrap_or_else(|failed| {
+        let result = result.unwrap_or_else(|failed| {
             poll.error_code = Some(failed.code.to_owned());
             poll.error_detail = Some(failed.detail);
-            Heard::Trouble {
+            PollOutcome::Trouble {
                 trouble: failed.trouble,
                 retry_at_ms: failed.retry_at_ms,
             }
         });
         // A clock that is far ahead would end each poll at once.
         let is_held = self.store.held_clock().is_some();
-        let pace = Pace {
-            give_up_after: asked.pace.give_up_after.filter(|_| !is_held),
-            ..asked.pace
+        let interval = PollInterval {
+            give_up_after: pulled.interval.give_up_after.filter(|_| !is_held),
+            ..pulled.interval
         };
-        let poll = pace.after(poll, heard, now_ms);
-        let labels = source_labels(&asked.name, outcome);
+        let poll = interval.after(poll, result, now_ms);
+        let labels = source_labels(&pulled.name, outcome);
         self.metrics.polls.get_or_create(&labels).inc();
-        tell(&poll, outcome, started.elapsed(), now_ms);
+        log(&poll, outcome, started.elapsed(), now_ms);
         if let Err(error) = self.store.settle_poll(poll, was_due_ms).await {
-            tracing::error!(source = asked.name, %error, "poll.not_settled");
+            tracing::error!(source = pulled.name, %error, "poll.not_settled");
         }
     }
 
-    async fn fetch(&self, asked: &Asked, poll: &PollRecord) -> Result<Fetched, Failed> {
-        let url = asked.polled.url_of(&poll.broadcast);
+    async fn fetch(&self, pulled: &PulledSource, poll: &PollRecord) -> Result<Fetched, Failed> {
+        let url = pulled.polled.url_of(&poll.broadcast);
         let target = self.sender.guard().target(&url);
         let question = Question {
             target: target.as_ref(),
-            own_headers: &asked.headers,
-            limit_bytes: asked.polled.answer_limit_bytes,
+            own_headers: &pulled.headers,
+            limit_bytes: pulled.polled.answer_limit_bytes,
             now_ms: self.clock.now_ms(),
         };
         let fetched = self.sender.fetch(&question).await;
@@ -172,13 +172,13 @@ impl Polling {
                 code: "too-large",
                 detail: format!(
                     "the answer is larger than answer_limit, which is {} bytes",
-                    asked.polled.answer_limit_bytes
+                    pulled.polled.answer_limit_bytes
                 ),
                 retry_at_ms: None,
             },
         })?;
         // Before anything is kept or understood of it: what we proved ourselves with goes no further.
-        let (sender, headers) = (Arc::clone(&self.sender), asked.headers.clone());
+        let (sender, headers) = (Arc::clone(&self.sender), pulled.headers.clone());
         let clean = tokio::task::spawn_blocking(move || {
             sender.take_out(&headers, fetched, |fetched| {
                 let encoding = fetched.content_encoding.as_deref();
@@ -192,24 +192,24 @@ impl Polling {
     }
 
     /// Takes in an answer unless it says the same as the one before.
-    async fn hear(
+    async fn apply(
         &self,
-        asked: &Asked,
+        pulled: &PulledSource,
         poll: &mut PollRecord,
         mut fetched: Fetched,
         now_ms: i64,
-    ) -> Result<Heard, Failed> {
+    ) -> Result<PollOutcome, Failed> {
         let as_it_came = (fetched.body, fetched.content_encoding.clone());
         let weighed = self
-            .reception
-            .weigh_answer(&asked.inlet, &poll.broadcast, as_it_came)
+            .ingest
+            .summarise(&pulled.endpoint, &poll.broadcast, as_it_came)
             .await;
-        let (body, meaning) = weighed.map_err(|error| Failed::of_ours("not-stored", &error))?;
+        let (body, summary) = weighed.map_err(|error| Failed::of_ours("not-stored", &error))?;
         fetched.body = body;
-        let is_news = poll.answer_hash.as_ref() != Some(&meaning.hash);
+        let is_news = poll.answer_hash.as_ref() != Some(&summary.hash);
         if is_news {
-            if let Ok(told) = meaning.told {
-                let counted = self.store.count_poll(poll.poll_id, counts(told)).await;
+            if let Ok(facts) = summary.facts {
+                let counted = self.store.count_poll(poll.poll_id, counts(facts)).await;
                 counted.map_err(|error| Failed::of_ours("not-stored", &error))?;
             }
             let answered = Answered {
@@ -219,63 +219,65 @@ impl Polling {
                 content_type: fetched.content_type,
                 content_encoding: fetched.content_encoding,
             };
-            let taken = self.reception.take_answer(&asked.inlet, answered).await;
+            let taken = self.ingest.take_answer(&pulled.endpoint, answered).await;
             let read = taken.map_err(|error| Failed::of_ours("not-stored", &error))?;
-            poll.answer_hash = Some(meaning.hash);
+            poll.answer_hash = Some(summary.hash);
             read.map_err(|error| Failed::of_ours(UNREADABLE, &error))?;
         }
-        let told = meaning.told;
-        let told = told.map_err(|error| Failed::of_ours(UNREADABLE, &error))?;
-        poll.counts = counts(told);
-        self.remark(poll, told);
+        let facts = summary.facts;
+        let facts = facts.map_err(|error| Failed::of_ours(UNREADABLE, &error))?;
+        poll.counts = counts(facts);
+        self.remark(poll, facts);
         // An old server says of nobody that it succeeded, so there its counters are all there is.
-        if told.is_whole && poll.counts.pending == Some(0) {
-            poll.counts.pending = Some(self.unheard(poll).await?);
+        if facts.is_whole && poll.counts.pending == Some(0) {
+            poll.counts.pending = Some(self.unreported(poll).await?);
         }
         (poll.error_code, poll.error_detail) = (None, None);
         let is_done = poll.counts.pending == Some(0);
-        Ok(Heard::Answer { is_news, is_done })
+        Ok(PollOutcome::Answer { is_news, is_done })
     }
 
     /// Who was registered and is not listed: the server may learn of its users later than we do.
-    async fn unheard(&self, poll: &PollRecord) -> Result<u64, Failed> {
+    async fn unreported(&self, poll: &PollRecord) -> Result<u64, Failed> {
         let (reader, source) = (self.store.reader(), poll.source.clone());
         let broadcast = poll.broadcast.clone();
-        let counted = tokio::task::spawn_blocking(move || reader.unheard(&source, &broadcast));
+        let counted = tokio::task::spawn_blocking(move || reader.unreported(&source, &broadcast));
         let counted = counted.await.unwrap_or(Err(Error::Closed));
         counted.map_err(|error| Failed::of_ours("not-stored", &error))
     }
 
     /// Says once what is odd about the numbers of a broadcast; the server's are kept.
-    fn remark(&self, poll: &PollRecord, told: Told) {
+    fn remark(&self, poll: &PollRecord, facts: AnswerFacts) {
         let remark = |what: &'static str, holds: bool| {
             let mut remarked = self.remarked.lock().unwrap_or_else(PoisonError::into_inner);
             if holds && remarked.insert((poll.poll_id, what)) {
                 tracing::warn!(
                     source = poll.source,
                     broadcast = poll.broadcast,
-                    statistics = %told.statistics,
+                    statistics = %facts.statistics,
                     "{what}"
                 );
             }
         };
-        let cancelled = told.statistics.cancelled.is_some_and(|count| count > 0);
+        let cancelled = facts.statistics.cancelled.is_some_and(|count| count > 0);
         remark("poll.cancelled_is_not_zero", cancelled);
-        remark("poll.numbers_disagree", told.statistics.disagree());
-        remark("poll.entries_unreadable", told.unreadable > 0);
+        remark("poll.numbers_disagree", facts.statistics.disagree());
+        remark("poll.entries_unreadable", facts.unreadable > 0);
     }
 }
 
 /// What an answer says of the broadcast as a whole. Nothing is known to be pending, or not to be,
 /// while nobody is listed or counted: sending has not begun.
-fn counts(told: Told) -> PollCounts {
-    let statistics = told.statistics;
-    let is_begun = told.entries > 0 || statistics.total.is_some_and(|total| total > 0);
+fn counts(facts: AnswerFacts) -> PollCounts {
+    let statistics = facts.statistics;
+    let is_begun = facts.entries > 0 || statistics.total.is_some_and(|total| total > 0);
     // A server that counts and lists may do one of them later than the other.
     // Numbers that contradict each other say nothing of who is not listed.
     let total = statistics.total.filter(|_| !statistics.disagree());
-    let unlisted = total.unwrap_or(0).saturating_sub(told.entries);
-    let listed = told.is_whole.then(|| told.pending.saturating_add(unlisted));
+    let unlisted = total.unwrap_or(0).saturating_sub(facts.entries);
+    let listed = facts
+        .is_whole
+        .then(|| facts.pending.saturating_add(unlisted));
     let pending = match (statistics.pending, listed) {
         (Some(counted), Some(listed)) => Some(counted.max(listed)),
         (counted, listed) => counted.or(listed),
@@ -290,27 +292,27 @@ fn counts(told: Told) -> PollCounts {
 
 /// What is being asked.
 #[derive(Default)]
-struct Asking {
+struct PollsInFlight {
     tasks: JoinSet<()>,
     /// Of which source and which broadcast.
     busy: HashMap<Id, (String, i64)>,
 }
 
-impl Asking {
+impl PollsInFlight {
     /// Begins to ask for what is due; answers when the next is.
     async fn step(&mut self, polling: &Arc<Polling>) -> Result<i64, Error> {
         let now_ms = polling.clock.now_ms();
         let mut next_ms = i64::MAX;
-        for asked in &polling.sources {
-            let is_of = |busy: &&(String, i64)| busy.0 == asked.name;
+        for pulled in &polling.sources {
+            let is_of = |busy: &&(String, i64)| busy.0 == pulled.name;
             let busy = self.busy.values().filter(is_of).count();
-            let (reader, name) = (polling.store.reader(), asked.name.clone());
+            let (reader, name) = (polling.store.reader(), pulled.name.clone());
             let looked = move || reader.open_polls(&name, busy + AT_ONCE);
             let open = tokio::task::spawn_blocking(looked).await;
             let open = open.map_err(|_| Error::Closed)??;
             let mut room = AT_ONCE.saturating_sub(busy);
             for poll in open {
-                let key = (asked.name.clone(), poll.poll_id);
+                let key = (pulled.name.clone(), poll.poll_id);
                 if self.busy.values().any(|busy| *busy == key) {
                     continue;
                 }
@@ -323,10 +325,10 @@ impl Asking {
                     break;
                 }
                 room -= 1;
-                let (polling, asked) = (Arc::clone(polling), Arc::clone(asked));
+                let (polling, pulled) = (Arc::clone(polling), Arc::clone(pulled));
                 let task = self
                     .tasks
-                    .spawn(async move { polling.ask(&asked, poll).await });
+                    .spawn(async move { polling.poll_broadcast(&pulled, poll).await });
                 self.busy.insert(task.id(), key);
             }
         }

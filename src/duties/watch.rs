@@ -2,12 +2,12 @@
 //! the kind `events`.
 //!
 //! Looks around every few seconds at what memory knows, counts what came in once a minute by the
-//! keys of the rows. What is worth telling is decided by `condition` and `pulse`, which are
+//! keys of the rows. What is worth telling is decided by `condition` and `traffic`, which are
 //! pure; what is told becomes forwards in the store, like any other.
 
 mod condition;
-mod pulse;
 mod silence;
+mod traffic;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use crate::clock::Clock;
 use crate::config::Events;
 use crate::metrics::{Metrics, SubscriberLabel};
 use crate::model::SubscriberState;
-use crate::store::watching::{Count, Counted, Position, Told};
+use crate::store::watching::{Count, Counted, NotifiedCondition, Position};
 use crate::store::{Error, Store};
 use condition::{Condition, Seen, State, changes};
-use pulse::{Jump, Pulse, STEP_MS};
+use traffic::{Jump, STEP_MS, Traffic};
 
 /// How often it looks around.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -56,7 +56,7 @@ pub struct Watch {
 /// What is known from one look to the next.
 struct Watching {
     watch: Watch,
-    pulse: Pulse,
+    traffic: Traffic,
     position: Option<Position>,
     started_ms: i64,
     counted_ms: i64,
@@ -70,7 +70,7 @@ impl Watch {
             started_ms: clock.now_ms(),
             counted_ms: i64::MIN,
             watch: self,
-            pulse: Pulse::default(),
+            traffic: Traffic::default(),
             position: None,
         };
         loop {
@@ -100,24 +100,27 @@ impl Watching {
         // Also when the clock was set back.
         if !(self.counted_ms..self.counted_ms.saturating_add(COUNT_EVERY_MS)).contains(&now_ms) {
             if self.counted_ms != i64::MIN {
-                self.pulse.follow_clock(self.counted_ms, now_ms);
+                self.traffic.follow_clock(self.counted_ms, now_ms);
             }
             self.count(now_ms).await?;
             self.counted_ms = now_ms;
         }
         let store = &self.watch.store;
         let reader = store.reader();
-        let told = off_thread(move || reader.told()).await?;
+        let notified = off_thread(move || reader.notified()).await?;
         let mut seen = self.subscribers();
         seen.extend(self.sources(now_ms));
         seen.extend(self.disk());
-        seen.extend(self.errors(&told, now_ms));
-        let (mut changes, mut gone) = changes(seen, &told, now_ms, self.watch.events.repeat_after);
-        changes.extend(self.fallen_silent(&told, now_ms).await?);
+        seen.extend(self.errors(&notified, now_ms));
+        let (mut changes, mut gone) =
+            changes(seen, &notified, now_ms, self.watch.events.repeat_after);
+        changes.extend(self.unconfirmed(&notified, now_ms).await?);
         if self.watch.events.silent_messages > 0 {
             // It is no condition that is looked at, and stays.
-            let kept = told.iter().filter(|told| told.what == silence::WHAT);
-            let kept: Vec<i64> = kept.map(|told| told.condition_id).collect();
+            let kept = notified
+                .iter()
+                .filter(|notified| notified.what == silence::WHAT);
+            let kept: Vec<i64> = kept.map(|notified| notified.condition_id).collect();
             gone.retain(|id| !kept.contains(id));
         }
         if changes.is_empty() && gone.is_empty() {
@@ -127,7 +130,7 @@ impl Watching {
             .iter()
             .filter_map(|change| Some((change.event?, change.subject.clone(), change.text.clone())))
             .collect();
-        store.tell(changes, gone).await?;
+        store.notify(changes, gone).await?;
         for (event, subject, text) in events {
             if Condition::is_logged_elsewhere(event) {
                 tracing::info!(event, subject, "{text}");
@@ -143,7 +146,7 @@ impl Watching {
         let reader = self.watch.store.reader();
         let (counts, arrived) =
             off_thread(move || Ok((reader.counts()?, reader.arrived(None)?))).await?;
-        self.pulse.restore(counts, now_ms);
+        self.traffic.restore(counts, now_ms);
         self.position = Some(arrived.position);
         Ok(())
     }
@@ -155,7 +158,7 @@ impl Watching {
             let arrived = off_thread(move || reader.arrived(position)).await?;
             self.position = Some(arrived.position);
             for (what, subject, more) in arrived.counts {
-                counts.push(self.pulse.add(what, &subject, more, now_ms));
+                counts.push(self.traffic.add(what, &subject, more, now_ms));
             }
             if !arrived.more {
                 break;
@@ -164,7 +167,7 @@ impl Watching {
         // What counts as old by a clock that is wrong would be missed with the right time.
         let kept = match self.watch.store.held_clock() {
             Some(_) => i64::MIN..i64::MAX,
-            None => self.pulse.forget(now_ms),
+            None => self.traffic.forget(now_ms),
         };
         if counts.is_empty() {
             return Ok(());
@@ -214,7 +217,7 @@ impl Watching {
         let mut seen = Vec::new();
         for source in &self.watch.sources {
             let silent_ms =
-                self.pulse
+                self.traffic
                     .silent_ms(source, now_ms, events.silence, events.silence_factor);
             let silent = match silent_ms {
                 _ if now_ms.saturating_sub(self.started_ms) < SETTLING_MS => State::Unclear,
@@ -231,7 +234,7 @@ impl Watching {
                 None => State::Ended(format!("Source {source} sends again.")),
             };
             seen.push(saw(Condition::Silent, source, silent));
-            let webhooks = self.pulse.unreadable(source, now_ms);
+            let webhooks = self.traffic.unreadable(source, now_ms);
             let unparsed = if webhooks > 0 {
                 holds(
                     format!(
@@ -248,21 +251,26 @@ impl Watching {
         seen
     }
 
-    fn errors(&self, told: &[Told], now_ms: i64) -> Vec<Seen> {
-        let jumped = |told: &&Told| told.what == Condition::Jumped.as_str();
+    fn errors(&self, notified: &[NotifiedCondition], now_ms: i64) -> Vec<Seen> {
+        let jumped = |notified: &&NotifiedCondition| notified.what == Condition::Jumped.as_str();
         let events = &self.watch.events;
         let jump = Jump {
             least: events.failures,
             factor: events.failure_factor,
         };
-        let mut keys: Vec<&str> = self.pulse.subjects(Counted::Failures).collect();
-        keys.extend(told.iter().filter(jumped).map(|told| told.subject.as_str()));
+        let mut keys: Vec<&str> = self.traffic.subjects(Counted::Failures).collect();
+        keys.extend(
+            notified
+                .iter()
+                .filter(jumped)
+                .map(|notified| notified.subject.as_str()),
+        );
         keys.sort_unstable();
         keys.dedup();
         let look = |key: &str| {
-            let mut told = told.iter().filter(jumped);
-            let held = told.any(|told| told.subject == key && told.holds);
-            let rate = self.pulse.rate(key, now_ms);
+            let mut notified = notified.iter().filter(jumped);
+            let held = notified.any(|notified| notified.subject == key && notified.holds);
+            let rate = self.traffic.rate(key, now_ms);
             let state = if rate.has_jumped(if held { jump.half() } else { jump }) {
                 let name = catalogue::find(key).map(|entry| format!(" ({})", entry.name));
                 holds(

@@ -35,7 +35,7 @@ const MAX_WAIT_MS: i64 = 60_000;
 const SPREAD: u64 = 100;
 
 /// The longest a `Retry-After` holds back the next probe.
-const MAX_ASKED_MS: i64 = 3_600_000;
+const MAX_REQUESTED_MS: i64 = 3_600_000;
 
 /// The breaker of one subscriber. It lives in memory.
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ enum State {
 
 /// Whether a forward may be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gate {
+pub enum BreakerPermit {
     /// No: ask again at `until_ms` (ms since 1970 UTC), or after the outcome of a probe that
     /// is under way.
     Open {
@@ -114,26 +114,26 @@ impl Breaker {
 
     /// Whether a forward may be sent at `now_ms` (ms since 1970 UTC).
     ///
-    /// [`Gate::Probe`] is given once: ask only with a forward in hand.
-    pub fn gate(&mut self, now_ms: i64) -> Gate {
+    /// [`BreakerPermit::Probe`] is given once: ask only with a forward in hand.
+    pub fn permit(&mut self, now_ms: i64) -> BreakerPermit {
         match self.state {
-            State::Closed { .. } => Gate::Closed,
+            State::Closed { .. } => BreakerPermit::Closed,
             State::Open { until_ms, .. } | State::Probing { until_ms, .. }
                 if self.is_ahead(until_ms, now_ms) =>
             {
-                Gate::Open { until_ms }
+                BreakerPermit::Open { until_ms }
             }
             State::Open { probes, .. } | State::Probing { probes, .. } => {
                 self.state = State::Probing {
                     probes,
                     until_ms: now_ms.saturating_add(self.probe_lease_ms),
                 };
-                Gate::Probe
+                BreakerPermit::Probe
             }
         }
     }
 
-    /// Until when nothing may be sent at `now_ms` (both ms since 1970 UTC), as [`Breaker::gate`]
+    /// Until when nothing may be sent at `now_ms` (both ms since 1970 UTC), as [`Breaker::permit`]
     /// would say; gives no probe out.
     #[must_use]
     pub fn waits_until_ms(&self, now_ms: i64) -> Option<i64> {
@@ -156,7 +156,7 @@ impl Breaker {
     /// Whether that time is still to come; one that is further away than any wait was set
     /// before the clock was set back, and is past.
     fn is_ahead(&self, until_ms: i64, now_ms: i64) -> bool {
-        let longest_ms = self.probe_lease_ms.max(MAX_ASKED_MS);
+        let longest_ms = self.probe_lease_ms.max(MAX_REQUESTED_MS);
         now_ms < until_ms && until_ms.saturating_sub(now_ms) <= longest_ms
     }
 
@@ -252,11 +252,11 @@ impl Breaker {
             .min(longest_ms);
         let seed = self.seed ^ (u64::from(probes) << 48);
         let own_ms = now_ms.saturating_add(spread(wait_ms, SPREAD, seed));
-        let latest_ms = now_ms.saturating_add(MAX_ASKED_MS);
-        let asked_ms = outcome.retry_at_ms.unwrap_or(own_ms).min(latest_ms);
+        let latest_ms = now_ms.saturating_add(MAX_REQUESTED_MS);
+        let requested_ms = outcome.retry_at_ms.unwrap_or(own_ms).min(latest_ms);
         self.state = State::Open {
             probes,
-            until_ms: own_ms.max(asked_ms),
+            until_ms: own_ms.max(requested_ms),
         };
     }
 }

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 
 use self::queues::Queues;
 use crate::model::Ordering;
-use crate::store::{Held, PendingForward};
+use crate::store::{LaneContents, PendingForward};
 
 /// What is owed to one subscriber and held in memory.
 #[derive(Debug, Default)]
@@ -381,8 +381,8 @@ impl Lane {
 
     /// What is held, as a refill has to know it.
     #[must_use]
-    pub fn held(&self) -> Held {
-        Held {
+    pub fn held(&self) -> LaneContents {
+        LaneContents {
             forward_ids: self.items.keys().copied().collect(),
             untried: self.untried,
             newest: false,

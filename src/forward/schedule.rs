@@ -103,7 +103,7 @@ impl Schedule {
         let retry_ms = facts
             .outcome
             .retry_at_ms
-            .map_or(scheduled_ms, |asked_ms| asked_ms.max(scheduled_ms));
+            .map_or(scheduled_ms, |requested_ms| requested_ms.max(scheduled_ms));
         if self.is_expired(facts.owed_since_ms, retry_ms) {
             return RetryDecision::GaveUp(GaveUp::Expired);
         }
@@ -253,9 +253,9 @@ mod tests {
     fn retry_after_moves_a_retry_later_and_never_earlier() {
         let plain = check(3, 0, &outcome(503, None));
         assert_eq!(check(3, 0, &outcome(503, Some(NOW_MS + 1))), plain);
-        let asked_ms = NOW_MS + 2 * HOUR_MS;
-        let asked = check(3, 0, &outcome(503, Some(asked_ms)));
-        assert_eq!(asked, RetryDecision::RetryAt(asked_ms));
+        let requested_ms = NOW_MS + 2 * HOUR_MS;
+        let asked = check(3, 0, &outcome(503, Some(requested_ms)));
+        assert_eq!(asked, RetryDecision::RetryAt(requested_ms));
     }
 
     #[test]

@@ -26,7 +26,7 @@ use super::envelope::SIGNATURE;
 use super::guard::{BlockedAddress, Guard, Target, TargetError};
 use super::own_headers::OwnHeaders;
 use crate::model::{ErrorCode, Headers, Outcome, plain, reason};
-use answer::{BODY_TIME, hide, judge, location_of, told};
+use answer::{BODY_TIME, hide, judge, location_of, recorded_headers};
 use redaction::{REDACTED, Redaction};
 
 mod answer;
@@ -276,7 +276,7 @@ impl Sender {
     ) -> Result<Outcome, Short> {
         let started = Instant::now();
         let limit = request.timeout.unwrap_or(self.timeout);
-        let answer = timeout(limit, self.ask(request)).await;
+        let answer = timeout(limit, self.send_request(request)).await;
         let mut location = None;
         let mut outcome = match answer {
             Ok(Ok(response)) => {
@@ -285,7 +285,7 @@ impl Sender {
                 let is_shown = shown.is_some();
                 location = location_of(&response);
                 if let Some(shown) = &mut shown {
-                    shown.extend(told(response.headers()));
+                    shown.extend(recorded_headers(response.headers()));
                 }
                 judge(response, answered_ms, left.min(BODY_TIME), is_shown).await
             }
@@ -344,7 +344,7 @@ impl Sender {
         redaction
     }
 
-    async fn ask(&self, request: &Request<'_>) -> Result<Response, Unanswered> {
+    async fn send_request(&self, request: &Request<'_>) -> Result<Response, Unanswered> {
         let target = request
             .target
             .map_err(|error| (ErrorCode::Blocked, error.to_string()))?;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::{Counts, Inlet, Reception, survive};
+use super::{Counts, Ingest, SourceEndpoint, survive};
 use crate::config::Polled;
-use crate::providers::botsquad::{Answer, Meaning};
+use crate::providers::botsquad::{Answer, Summary};
 use crate::providers::{Hints, Item, ParseError, Parsed, decode};
 use crate::store::{Arrival, Error, Reader};
 
@@ -40,26 +40,26 @@ struct Part {
 
 type Parts = mpsc::Sender<Result<Part, ParseError>>;
 
-impl Reception {
+impl Ingest {
     /// The sources that send nothing and are asked.
-    pub(crate) fn polled(&self) -> impl Iterator<Item = (&Arc<Inlet>, &Polled)> {
-        let inlets = self.sources.values();
-        inlets.filter_map(|inlet| Some((inlet, inlet.source.polled.as_ref()?)))
+    pub(crate) fn polled(&self) -> impl Iterator<Item = (&Arc<SourceEndpoint>, &Polled)> {
+        let endpoints = self.sources.values();
+        endpoints.filter_map(|endpoint| Some((endpoint, endpoint.source.polled.as_ref()?)))
     }
 
     /// What an answer says, found beside the writer; the body comes back.
-    pub(crate) async fn weigh_answer(
+    pub(crate) async fn summarise(
         &self,
-        inlet: &Inlet,
+        endpoint: &SourceEndpoint,
         broadcast: &str,
         (body, encoding): (Vec<u8>, Option<String>),
-    ) -> Result<(Vec<u8>, Meaning), Error> {
-        let (hints, broadcast) = (Arc::clone(&inlet.hints), broadcast.to_owned());
+    ) -> Result<(Vec<u8>, Summary), Error> {
+        let (hints, broadcast) = (Arc::clone(&endpoint.hints), broadcast.to_owned());
         let weighed = tokio::task::spawn_blocking(move || {
             let encoding = encoding.as_deref();
-            let meaning = survive(|| Ok(Meaning::of(&body, encoding, &broadcast, &hints.dialect)));
-            let meaning = meaning.unwrap_or_else(|error| Meaning::of_bytes(&body, error));
-            (body, meaning)
+            let summary = survive(|| Ok(Summary::of(&body, encoding, &broadcast, &hints.dialect)));
+            let summary = summary.unwrap_or_else(|error| Summary::of_bytes(&body, error));
+            (body, summary)
         });
         weighed.await.map_err(|_| Error::Closed)
     }
@@ -68,16 +68,16 @@ impl Reception {
     /// is in the answer of this.
     pub(crate) async fn take_answer(
         &self,
-        inlet: &Arc<Inlet>,
+        endpoint: &Arc<SourceEndpoint>,
         answered: Answered,
     ) -> Result<Result<(), ParseError>, Error> {
         let (parts, mut inbox) = mpsc::channel(1);
         let reading = Reading {
             reader: self.store.reader(),
-            source: Arc::clone(&inlet.name),
+            source: Arc::clone(&endpoint.name),
             hints: Hints {
                 broadcast: Some(answered.broadcast.clone()),
-                ..(*inlet.hints).clone()
+                ..(*endpoint.hints).clone()
             },
             parts,
         };
@@ -85,11 +85,11 @@ impl Reception {
         let reading = tokio::task::spawn_blocking(move || {
             survive(|| reading.read(&body, encoding.as_deref()))
         });
-        let mut arrival = arrival(inlet, answered);
+        let mut arrival = arrival(endpoint, answered);
         let mut webhook_id = None;
         while let Some(part) = inbox.recv().await {
             let next = Arrival {
-                source: Arc::clone(&inlet.name),
+                source: Arc::clone(&endpoint.name),
                 default_sender: arrival.default_sender.clone(),
                 known: 0,
                 body: std::mem::take(&mut arrival.body),
@@ -100,12 +100,12 @@ impl Reception {
                 parsed: Ok(Parsed::default()),
                 ..arrival
             };
-            webhook_id = Some(self.take_part(inlet, next, part, webhook_id).await?);
+            webhook_id = Some(self.take_part(endpoint, next, part, webhook_id).await?);
         }
         match reading.await.map_err(|_| Error::Closed)? {
             Ok(read) => read.map(Ok),
             Err(ParseError::Panicked) => {
-                tracing::error!(source = %inlet.name, "answer.parser_panicked");
+                tracing::error!(source = %endpoint.name, "answer.parser_panicked");
                 Ok(Err(ParseError::Panicked))
             }
             Err(error) => Ok(Err(error)),
@@ -114,7 +114,7 @@ impl Reception {
 
     async fn take_part(
         &self,
-        inlet: &Inlet,
+        endpoint: &SourceEndpoint,
         mut arrival: Arrival,
         part: Result<Part, ParseError>,
         webhook_id: Option<i64>,
@@ -129,19 +129,19 @@ impl Reception {
             Some(webhook_id) => self.store.accept_more(webhook_id, arrival).await?,
         };
         if webhook_id.is_none() {
-            inlet.counters.count_webhook(&accepted);
+            endpoint.counters.count_webhook(&accepted);
         }
-        counts.add_reports(&self.metrics, inlet, &accepted);
+        counts.add_reports(&self.metrics, endpoint, &accepted);
         Ok(accepted.webhook_id)
     }
 }
 
-fn arrival(inlet: &Inlet, answered: Answered) -> Arrival {
+fn arrival(endpoint: &SourceEndpoint, answered: Answered) -> Arrival {
     Arrival {
-        source: Arc::clone(&inlet.name),
-        provider: inlet.source.provider,
-        default_type: inlet.source.default_type,
-        default_sender: inlet.source.sender.clone(),
+        source: Arc::clone(&endpoint.name),
+        provider: endpoint.source.provider,
+        default_type: endpoint.source.default_type,
+        default_sender: endpoint.source.sender.clone(),
         received_ms: answered.at_ms,
         content_type: answered.content_type,
         content_encoding: answered.content_encoding,

@@ -3,7 +3,7 @@
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
-use super::Inlet;
+use super::SourceEndpoint;
 use crate::config::Source;
 use crate::metrics::{AccountEventLabels, Metrics, ProviderLabel, SourceLabels, source_labels};
 use crate::model::Status;
@@ -93,13 +93,18 @@ impl Counts {
     }
 
     /// A batch in which some reports were known already counts all of them as they are told.
-    pub(super) fn add(self, metrics: &Metrics, inlet: &Inlet, accepted: &Accepted) {
-        inlet.counters.count_webhook(accepted);
-        self.add_reports(metrics, inlet, accepted);
+    pub(super) fn add(self, metrics: &Metrics, endpoint: &SourceEndpoint, accepted: &Accepted) {
+        endpoint.counters.count_webhook(accepted);
+        self.add_reports(metrics, endpoint, accepted);
     }
 
-    pub(super) fn add_reports(self, metrics: &Metrics, inlet: &Inlet, accepted: &Accepted) {
-        let counters = &inlet.counters;
+    pub(super) fn add_reports(
+        self,
+        metrics: &Metrics,
+        endpoint: &SourceEndpoint,
+        accepted: &Accepted,
+    ) {
+        let counters = &endpoint.counters;
         if accepted.new_reports > 0 {
             for (status, count) in self.statuses {
                 add(&counters.reports, status, count);
@@ -107,18 +112,18 @@ impl Counts {
             counters.unknown_codes.inc_by(self.unknown_codes as u64);
         }
         for (event, count) in &accepted.new_account_events {
-            let event = metrics.bounded_name("account_events", &inlet.name, event.clone());
-            let source = inlet.name.to_string();
+            let event = metrics.bounded_name("account_events", &endpoint.name, event.clone());
+            let source = endpoint.name.to_string();
             metrics
                 .account_events
                 .get_or_create(&AccountEventLabels { source, event })
                 .inc_by(*count as u64);
         }
         for what in self.ignored {
-            let what = metrics.bounded_name("ignored", &inlet.name, what);
+            let what = metrics.bounded_name("ignored", &endpoint.name, what);
             metrics
                 .ignored
-                .get_or_create(&source_labels(&inlet.name, &what))
+                .get_or_create(&source_labels(&endpoint.name, &what))
                 .inc();
         }
     }

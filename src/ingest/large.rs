@@ -16,7 +16,7 @@ const LARGE_BODY: usize = 256 * 1024;
 const ROOM: usize = 32 * 1024 * 1024;
 
 /// The way of large webhooks.
-pub(super) struct Gate {
+pub(super) struct LargeBodyQueue {
     turn: Arc<Semaphore>,
     room: Arc<Semaphore>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Unparsed {
     pub(super) hints: Arc<Hints>,
 }
 
-impl Default for Gate {
+impl Default for LargeBodyQueue {
     fn default() -> Self {
         Self {
             turn: Arc::new(Semaphore::new(1)),
@@ -36,18 +36,18 @@ impl Default for Gate {
     }
 }
 
-impl Gate {
+impl LargeBodyQueue {
     /// Reads a large webhook in its turn, and stores it.
     ///
     /// What was begun is stored even if nobody waits for it any more: when it is sent again, it
-    /// is a duplicate. Until then it is `held`.
+    /// is a duplicate. Until then it is `permit`.
     ///
     /// # Errors
     /// As [`Store::accept`].
     pub(super) async fn store(
         &self,
         into: &Store,
-        (unparsed, held): (Unparsed, impl Send + 'static),
+        (unparsed, permit): (Unparsed, impl Send + 'static),
     ) -> Result<(Counts, Accepted), Error> {
         let turn = Arc::clone(&self.turn).acquire_owned().await;
         let turn = turn.map_err(|_| Error::Closed)?;
@@ -56,7 +56,7 @@ impl Gate {
             let (arrival, room) = unparsed.parse_when_there_is(room).await?;
             drop(turn);
             let stored = store(&into, arrival).await;
-            drop((room, held));
+            drop((room, permit));
             stored
         });
         storing.await.map_err(|_| Error::Closed)?

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MessageType, Report, ReportError, Standing, Status, digits, is_phone_number};
+use super::{MessageType, Report, ReportError, Status, StatusHistory, digits, is_phone_number};
 
 /// The name of the channel that everything here is about.
 pub const WHATSAPP: &str = "whatsapp";
@@ -59,7 +59,7 @@ pub struct OtherChannels {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Leg {
     /// The statuses that were reported there.
-    pub standing: Standing,
+    pub history: StatusHistory,
     /// The primary error of the latest `failed` there, with the time it was reported for, ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<(i64, ReportError)>,
@@ -81,7 +81,7 @@ impl OtherChannels {
     pub fn absorb(&mut self, channel: &str, report: &Report, at_ms: i64) {
         let leg = self.legs.entry(channel.to_owned()).or_default();
         if let Some(status) = report.status {
-            leg.standing.absorb(status, at_ms);
+            leg.history.absorb(status, at_ms);
             if status == Status::Failed {
                 later_failure(&mut leg.failure, at_ms, report.error());
             }
@@ -116,7 +116,7 @@ impl OtherChannels {
     #[must_use]
     pub fn leading(&self) -> Option<(&str, &Leg)> {
         let furthest = self.legs.iter().max_by_key(|(name, leg)| {
-            let step = match leg.standing.status() {
+            let step = match leg.history.status() {
                 Some(Status::Read) => 6,
                 Some(Status::Delivered) => 5,
                 Some(Status::Sent) => 4,

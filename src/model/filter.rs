@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    MessageType, Refusal, Status, UnknownWord, WHATSAPP, digits, is_wanted_channel, quoted,
+    MessageType, SkipReason, Status, UnknownWord, WHATSAPP, digits, is_wanted_channel, quoted,
 };
 
 /// One combination of type, statuses and errors; an empty list of any means any.
@@ -164,43 +164,43 @@ impl Filter {
     ///
     /// # Errors
     /// The first part that refuses: channel, source, sender, type, status, error.
-    pub fn admit(&self, offer: Offer<'_>) -> Result<(), Refusal> {
+    pub fn admit(&self, offer: Offer<'_>) -> Result<(), SkipReason> {
         let is_wanted = |wanted: &String| is_wanted_channel(wanted, offer.channel);
         let admits_channel = match self.channels.as_slice() {
             [] => offer.channel == WHATSAPP,
             channels => channels.iter().any(is_wanted),
         };
         if !admits_channel {
-            return Err(Refusal::Channel);
+            return Err(SkipReason::Channel);
         }
         if !self.sources.is_empty() && !self.sources.iter().any(|wanted| wanted == offer.source) {
-            return Err(Refusal::Source);
+            return Err(SkipReason::Source);
         }
         if !self.senders.is_empty() {
             let sender = offer.sender.map(digits);
             let wanted = |wanted: &String| Some(digits(wanted)) == sender;
             if !self.senders.iter().any(wanted) {
-                return Err(Refusal::Sender);
+                return Err(SkipReason::Sender);
             }
         }
         if self.rules.is_empty() {
             return Ok(());
         }
-        let mut refusal = Refusal::Type;
+        let mut refusal = SkipReason::Type;
         for rule in &self.rules {
             if !rule.matches_type(offer.message_type) {
                 continue;
             }
             if !rule.matches_status(offer.status) {
-                if refusal == Refusal::Type {
-                    refusal = Refusal::Status;
+                if refusal == SkipReason::Type {
+                    refusal = SkipReason::Status;
                 }
                 continue;
             }
             if rule.matches_error(offer.errors) {
                 return Ok(());
             }
-            refusal = Refusal::Error;
+            refusal = SkipReason::Error;
         }
         Err(refusal)
     }
@@ -233,7 +233,7 @@ mod tests {
         rules: &[&str],
         message_type: MessageType,
         status: Status,
-        expected: Result<(), Refusal>,
+        expected: Result<(), SkipReason>,
     ) {
         let filter = Filter {
             rules: rules.iter().map(|rule| rule.parse().unwrap()).collect(),
@@ -259,18 +259,18 @@ mod tests {
             &["Template-Message=*"],
             Regular,
             Status::Sent,
-            Err(Refusal::Type),
+            Err(SkipReason::Type),
         );
         check(&["*=failed,read"], Regular, Status::Read, Ok(()));
         check(
             &["*=failed,read"],
             Regular,
             Status::Sent,
-            Err(Refusal::Status),
+            Err(SkipReason::Status),
         );
         let both = ["template=*", "regular=failed"];
         check(&both, Regular, Status::Failed, Ok(()));
-        check(&both, Regular, Status::Read, Err(Refusal::Status));
+        check(&both, Regular, Status::Read, Err(SkipReason::Status));
         check(&both, Template, Status::Read, Ok(()));
     }
 
@@ -281,18 +281,18 @@ mod tests {
             let rule = format!("*=failed({errors})");
             check(&[&rule], Template, Status::Failed, Ok(()));
             for status in [Status::Sent, Status::Delivered, Status::Deleted] {
-                check(&[&rule], Template, status, Err(Refusal::Status));
+                check(&[&rule], Template, status, Err(SkipReason::Status));
             }
         }
         for errors in ["infobip:131026", "13102", "meta", "meta:1310267"] {
             let rule = format!("*=failed({errors})");
-            check(&[&rule], Template, Status::Failed, Err(Refusal::Error));
+            check(&[&rule], Template, Status::Failed, Err(SkipReason::Error));
             check(&[&rule, "*=failed"], Template, Status::Failed, Ok(()));
         }
         let mixed = ["*=delivered", "Regular-Message=failed(131026)"];
         check(&mixed, Regular, Status::Failed, Ok(()));
         check(&mixed, Regular, Status::Delivered, Ok(()));
-        check(&mixed, Template, Status::Failed, Err(Refusal::Status));
+        check(&mixed, Template, Status::Failed, Err(SkipReason::Status));
     }
 
     #[test]
@@ -313,18 +313,18 @@ mod tests {
             })
         };
         assert_eq!(admit("acme", Some("38591000")), Ok(()));
-        assert_eq!(admit("other", Some("38591000")), Err(Refusal::Source));
-        assert_eq!(admit("acme", Some("38591001")), Err(Refusal::Sender));
-        assert_eq!(admit("acme", None), Err(Refusal::Sender));
+        assert_eq!(admit("other", Some("38591000")), Err(SkipReason::Source));
+        assert_eq!(admit("acme", Some("38591001")), Err(SkipReason::Sender));
+        assert_eq!(admit("acme", None), Err(SkipReason::Sender));
     }
 
     #[test]
     fn a_channel_passes_where_it_is_wanted_and_without_a_word_whatsapp_alone() {
         for (wanted, channel, expected) in [
             (&[][..], "whatsapp", Ok(())),
-            (&[], "sms", Err(Refusal::Channel)),
+            (&[], "sms", Err(SkipReason::Channel)),
             (&["viber"], "viber_bm", Ok(())),
-            (&["viber"], "whatsapp", Err(Refusal::Channel)),
+            (&["viber"], "whatsapp", Err(SkipReason::Channel)),
             (&["viber", "whatsapp"], "whatsapp", Ok(())),
             (&["any"], "whatsapp", Ok(())),
             (&["any"], "email", Ok(())),

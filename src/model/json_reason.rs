@@ -56,24 +56,24 @@ const WORDS: [(&str, &str); 20] = [
 /// Why a text cannot be read as JSON, with the place in it; nothing of the text itself.
 #[must_use]
 pub fn json_reason(error: &serde_json::Error) -> String {
-    told(error, "")
+    reason(error, "")
 }
 
 /// As [`json_reason`], of a part of a body, in which the place is counted.
 #[must_use]
 pub fn json_reason_of_part(error: &serde_json::Error) -> String {
-    told(error, " of it")
+    reason(error, " of it")
 }
 
-fn told(error: &serde_json::Error, of: &str) -> String {
-    let said = error.to_string();
-    let (said, _) = said.rsplit_once(" at line ").unwrap_or((&said, ""));
-    let known = WORDS.iter().find(|(start, _)| said.starts_with(start));
+fn reason(error: &serde_json::Error, of: &str) -> String {
+    let text = error.to_string();
+    let (text, _) = text.rsplit_once(" at line ").unwrap_or((&text, ""));
+    let known = WORDS.iter().find(|(start, _)| text.starts_with(start));
     let mut reason = match known {
         Some((_, words)) => (*words).to_owned(),
-        None if said == "recursion limit exceeded" => "it is nested too deep".to_owned(),
+        None if text == "recursion limit exceeded" => "it is nested too deep".to_owned(),
         // Our own words.
-        None => said.to_owned(),
+        None => text.to_owned(),
     };
     if error.line() > 0 {
         // Writing to a string cannot fail.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::channel::{later_failure, learn, learn_recipient};
 use super::{
     Field, Kind, Leg, MessageType, OtherChannels, RegisteredFields, Registration, Report,
-    ReportError, Standing, Status, UNKNOWN_CHANNEL, WHATSAPP,
+    ReportError, Status, StatusHistory, UNKNOWN_CHANNEL, WHATSAPP,
 };
 
 /// Where a message's type came from; the later in this list, the more it is believed.
@@ -81,7 +81,7 @@ impl TypeRule {
 pub struct Message {
     /// Statuses reported of it on WhatsApp, whoever the participant was, and the failure that a
     /// fallback means.
-    pub standing: Standing,
+    pub history: StatusHistory,
     /// Whether it was reported, or registered, as a message of WhatsApp.
     pub is_whatsapp: bool,
     /// What other channels reported.
@@ -178,7 +178,7 @@ impl Message {
     fn absorb_status(&mut self, report: &Report, at_ms: i64) {
         self.is_whatsapp |= report.kind != Kind::Click;
         let Some(status) = report.status else { return };
-        self.standing.absorb(status, at_ms);
+        self.history.absorb(status, at_ms);
         if status == Status::Failed {
             later_failure(&mut self.failure, at_ms, report.error());
         }
@@ -197,12 +197,12 @@ impl Message {
         let Some(fallback) = self.others.fallback() else {
             return;
         };
-        self.standing.absorb(Status::Failed, fallback.at_ms);
+        self.history.absorb(Status::Failed, fallback.at_ms);
         if let Some((at_ms, error)) = self.others.failure() {
             later_failure(&mut self.failure, *at_ms, Some(error));
         }
         // A group has no other channel to fall back to.
-        self.conflict |= self.standing.is_conflict();
+        self.conflict |= self.history.is_conflict();
     }
 
     /// The channel whose status the message has: WhatsApp where it is known there, else the one
@@ -222,14 +222,14 @@ impl Message {
     pub fn shown(&self) -> (Leg, bool) {
         if self.is_whatsapp {
             let leg = Leg {
-                standing: self.standing.clone(),
+                history: self.history.clone(),
                 failure: self.failure.clone(),
             };
             return (leg, self.conflict);
         }
         let leading = self.others.leading();
         let leg = leading.map(|(_, leg)| leg.clone()).unwrap_or_default();
-        let is_conflict = leg.standing.is_conflict();
+        let is_conflict = leg.history.is_conflict();
         (leg, is_conflict)
     }
 

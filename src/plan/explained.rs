@@ -116,12 +116,12 @@ impl Past<'_> {
             && !self.is_elsewhere(failure)
             && self.may_be_of_template(failure, cause)
             && (cause.lists(failure.error_key, self.event)
-                || self.is_told_of(failure) && cause.is_vague(failure.error_key))
+                || self.concerns(failure) && cause.is_vague(failure.error_key))
     }
 
     /// Whether a template that it is about is the failure's for certain: a word in the provider's
     /// text may be chance.
-    fn is_told_of(&self, failure: &Failure<'_>) -> bool {
+    fn concerns(&self, failure: &Failure<'_>) -> bool {
         let by_id = self.template_id.is_some() && self.template_id == failure.template_id;
         self.about != About::Template || by_id || failure.template_name.is_some()
     }

@@ -5,7 +5,9 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Change, Fallback, Kind, Message, Report, ReportError, Standing, Status};
+use crate::model::{
+    Fallback, Kind, Message, Report, ReportEffect, ReportError, Status, StatusHistory,
+};
 
 /// The fallback that counts from now on: it did not before this report.
 pub(super) fn made_to_count<'m>(before: &Message, after: &'m Message) -> Option<&'m Fallback> {
@@ -18,26 +20,26 @@ pub(super) fn made_to_count<'m>(before: &Message, after: &'m Message) -> Option<
 /// what leads up to a failure is late. WhatsApp's own failure is told with its own reason.
 pub(super) fn standing_with<'s>(
     known: &Message,
-    standing: &'s Standing,
+    history: &'s StatusHistory,
     status: Status,
-) -> Cow<'s, Standing> {
+) -> Cow<'s, StatusHistory> {
     match known.others.fallback() {
         Some(held) if !known.is_whatsapp && status != Status::Failed => {
-            let mut standing = standing.clone();
-            standing.absorb(Status::Failed, held.at_ms);
-            Cow::Owned(standing)
+            let mut history = history.clone();
+            history.absorb(Status::Failed, held.at_ms);
+            Cow::Owned(history)
         }
-        _ => Cow::Borrowed(standing),
+        _ => Cow::Borrowed(history),
     }
 }
 
 /// What the failure changes after the report that made it count.
-pub(super) fn change(standing: &Standing, report: &Report) -> Change {
-    let mut standing = standing.clone();
+pub(super) fn change(history: &StatusHistory, report: &Report) -> ReportEffect {
+    let mut history = history.clone();
     if let (Some(status), None) = (report.status, &report.channel) {
-        standing.absorb(status, 0);
+        history.absorb(status, 0);
     }
-    standing.change(Status::Failed)
+    history.change(Status::Failed)
 }
 
 /// The failure as a report of our own, with WhatsApp's own reason after it where one is known.

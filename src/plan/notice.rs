@@ -207,16 +207,16 @@ mod tests {
 
     #[test]
     fn a_system_is_told_who_and_a_chat_only_the_last_digits() {
-        let told = render(&stop(), SubscriberKind::Events);
-        assert_eq!(told["type"], "contact.opted_out");
-        assert_eq!(told["timestamp"], "2026-09-21T14:13:20.000Z");
-        assert_eq!(told["data"]["person"], "34600000901");
-        assert_eq!(told["data"]["subject"], "34600000901");
-        assert!(told["data"].get("language").is_none());
-        let text = told["text"].as_str().unwrap();
+        let payload = render(&stop(), SubscriberKind::Events);
+        assert_eq!(payload["type"], "contact.opted_out");
+        assert_eq!(payload["timestamp"], "2026-09-21T14:13:20.000Z");
+        assert_eq!(payload["data"]["person"], "34600000901");
+        assert_eq!(payload["data"]["subject"], "34600000901");
+        assert!(payload["data"].get("language").is_none());
+        let text = payload["text"].as_str().unwrap();
         assert!(text.starts_with("A contact wants no marketing messages any more. Send"));
-        let told = render(&stop(), SubscriberKind::Chat);
-        let text = told["text"].as_str().unwrap();
+        let payload = render(&stop(), SubscriberKind::Chat);
+        let text = payload["text"].as_str().unwrap();
         assert!(text.contains("Meta says: ‹＠all› …901 asked."), "{text}");
         assert!(
             text.ends_with("(contact.opted_out, source cloud, contact …901)"),
@@ -233,8 +233,8 @@ mod tests {
             ("34600000901", "contact …901"),
         ] {
             let event = stop().of_person(None, Some(user_id.to_owned()));
-            let told = render(&event, SubscriberKind::Chat);
-            let text = told["text"].as_str().unwrap();
+            let payload = render(&event, SubscriberKind::Chat);
+            let text = payload["text"].as_str().unwrap();
             let end = format!("(contact.opted_out, source cloud, {expected})");
             assert!(text.ends_with(&end), "{text}");
         }

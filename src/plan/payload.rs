@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::Context;
 use crate::catalogue::{self, Entry, Fix, Resend};
 use crate::model::{
-    Change, ErrorFormat, Message, MessageType, NumberFormat, Offer, PayloadFormat, PayloadOptions,
-    Report, ReportError, Status, TimestampFormat, WHATSAPP, digits, is_phone_number,
+    ErrorFormat, Message, MessageType, NumberFormat, Offer, PayloadFormat, PayloadOptions, Report,
+    ReportEffect, ReportError, Status, TimestampFormat, WHATSAPP, digits, is_phone_number,
 };
 
 /// The eight keys in the order of Rocket.Chat's documentation; a key that is not known is
@@ -39,7 +39,7 @@ struct Extended<'a> {
     #[serde(flatten)]
     payload: Payload<'a>,
     event_id: Uuid,
-    change: Change,
+    change: ReportEffect,
     source: &'a str,
     channel: &'a str,
     provider_status: &'a str,
@@ -136,7 +136,7 @@ pub(super) struct Facts<'a> {
     report: &'a Report,
     source: &'a str,
     status: Status,
-    change: Change,
+    change: ReportEffect,
     message_type: MessageType,
     text: &'a str,
     recipient: &'a str,
@@ -150,7 +150,7 @@ impl<'a> Facts<'a> {
     pub(super) fn new(
         message: &'a Message,
         report: &'a Report,
-        (status, change): (Status, Change),
+        (status, change): (Status, ReportEffect),
         context: Context<'a>,
     ) -> Self {
         let (recipient, sender) = match &report.channel {
@@ -266,14 +266,14 @@ impl<'a> Facts<'a> {
 /// the report has one.
 fn recipient<'a>(message: &'a Message, report: &'a Report) -> &'a str {
     let known = message.shown_recipient();
-    let told = report
+    let registered = report
         .recipient
         .as_deref()
         .or(report.participant.as_deref());
     let number = known.filter(|known| report.group.is_none() && is_phone_number(&digits(known)));
-    match (told, number) {
-        (Some(told), Some(number)) if !is_phone_number(&digits(told)) => number,
-        _ => told
+    match (registered, number) {
+        (Some(registered), Some(number)) if !is_phone_number(&digits(registered)) => number,
+        _ => registered
             .or(known)
             .or(report.recipient_user_id.as_deref())
             .unwrap_or_default(),
@@ -281,8 +281,8 @@ fn recipient<'a>(message: &'a Message, report: &'a Report) -> &'a str {
 }
 
 /// What the report says, else what an earlier one did.
-fn own<'a>(told: Option<&'a String>, known: Option<&'a str>) -> Option<&'a str> {
-    told.map(String::as_str).or(known)
+fn own<'a>(registered: Option<&'a String>, known: Option<&'a str>) -> Option<&'a str> {
+    registered.map(String::as_str).or(known)
 }
 
 /// What is no phone number (a business-scoped user id, a group) goes out as it came in.

@@ -84,7 +84,7 @@ pub enum Method {
 
 /// Why a request is not believed; names the method, as in `header x-api-key`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum AuthError {
     /// What should prove the origin is not there.
     #[error("missing {0}")]
     Missing(String),
@@ -102,7 +102,7 @@ impl Authentication {
     ///
     /// # Errors
     /// The first method that does not hold.
-    pub fn check_head(&self, headers: &Headers, url_token: Option<&str>) -> Result<(), Refused> {
+    pub fn check_head(&self, headers: &Headers, url_token: Option<&str>) -> Result<(), AuthError> {
         self.methods
             .iter()
             .try_for_each(|method| method.check_head(headers, url_token))
@@ -121,14 +121,14 @@ impl Authentication {
     /// # Errors
     /// When it is missing or wrong, or stands where none is wanted: such a URL was mistyped,
     /// which is no better proof.
-    pub fn check_url_token(&self, url_token: Option<&str>) -> Result<(), Refused> {
+    pub fn check_url_token(&self, url_token: Option<&str>) -> Result<(), AuthError> {
         let mut tokens = self
             .methods
             .iter()
             .filter(|method| matches!(method, Method::UrlToken(_)))
             .peekable();
         if tokens.peek().is_none() && url_token.is_some() {
-            return Err(Refused::Wrong("token in the URL".to_owned()));
+            return Err(AuthError::Wrong("token in the URL".to_owned()));
         }
         tokens.try_for_each(|method| method.check_head(&Headers::default(), url_token))
     }
@@ -137,7 +137,7 @@ impl Authentication {
     ///
     /// # Errors
     /// The first signature that does not hold.
-    pub fn check_body(&self, headers: &Headers, body: &[u8]) -> Result<(), Refused> {
+    pub fn check_body(&self, headers: &Headers, body: &[u8]) -> Result<(), AuthError> {
         self.methods.iter().try_for_each(|method| match method {
             Method::Signature(signature) => signature.check(headers, body),
             _ => Ok(()),
@@ -146,7 +146,7 @@ impl Authentication {
 }
 
 impl Method {
-    fn check_head(&self, headers: &Headers, url_token: Option<&str>) -> Result<(), Refused> {
+    fn check_head(&self, headers: &Headers, url_token: Option<&str>) -> Result<(), AuthError> {
         let holds = match self {
             Self::Header { name, value } => headers.get(name).map(|given| same(given, value)),
             Self::Basic { username, password } => headers
@@ -157,8 +157,8 @@ impl Method {
         };
         match holds {
             Some(true) => Ok(()),
-            Some(false) => Err(Refused::Wrong(self.to_string())),
-            None => Err(Refused::Missing(self.to_string())),
+            Some(false) => Err(AuthError::Wrong(self.to_string())),
+            None => Err(AuthError::Missing(self.to_string())),
         }
     }
 }
@@ -204,7 +204,7 @@ fn is_basic(authorization: &[u8], username: &str, password: &SecretString) -> bo
 mod tests {
     use super::*;
 
-    fn check(method: Method, header: (&str, &str), token: Option<&str>) -> Result<(), Refused> {
+    fn check(method: Method, header: (&str, &str), token: Option<&str>) -> Result<(), AuthError> {
         let headers = [header].into_iter().collect::<Headers>();
         let authentication = Authentication {
             methods: vec![method],
@@ -213,12 +213,12 @@ mod tests {
         authentication.check_body(&headers, b"{}")
     }
 
-    fn wrong(what: &str) -> Result<(), Refused> {
-        Err(Refused::Wrong(what.to_owned()))
+    fn wrong(what: &str) -> Result<(), AuthError> {
+        Err(AuthError::Wrong(what.to_owned()))
     }
 
-    fn missing(what: &str) -> Result<(), Refused> {
-        Err(Refused::Missing(what.to_owned()))
+    fn missing(what: &str) -> Result<(), AuthError> {
+        Err(AuthError::Missing(what.to_owned()))
     }
 
     #[test]

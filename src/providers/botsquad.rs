@@ -7,8 +7,8 @@
 //! [`crate::duties::poll`]'s business.
 
 mod dialect;
-mod meaning;
 pub(super) mod sent;
+mod summary;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +23,7 @@ use super::json::{Node, integer_in, integer_of, is_absent, scalar};
 use super::{Hints, Item, ParseError, Parsed};
 use crate::model::{Kind, MessageType, Report, ReportError, Status, digits, json_reason_of_part};
 pub use dialect::{Aliases, Dialect, Field};
-pub(crate) use meaning::{Meaning, Told};
+pub(crate) use summary::{AnswerFacts, Summary};
 
 /// The longest text of a reason or of details that is kept, in characters.
 const LONGEST_TEXT: usize = 1024;
@@ -206,7 +206,7 @@ impl<'a> Answer<'a> {
                 report.bulk_id = Some(broadcast.to_owned());
                 // A broadcast is the sending of a template.
                 report.evidence = Some(MessageType::Template);
-                report.status = dialect.meaning(&report.provider_status);
+                report.status = dialect.summary(&report.provider_status);
                 if report.status.is_none() {
                     report.oddities.push("unknown-status");
                 }
@@ -250,7 +250,7 @@ impl<'a> Answer<'a> {
         let node = &self.entries[index];
         let entry = node.value().unwrap_or_default();
         let word = word(&entry, dialect, self.only_failures).unwrap_or_default();
-        let rank = match dialect.meaning(&word) {
+        let rank = match dialect.summary(&word) {
             Some(Status::Deleted) => 0,
             Some(Status::Read) => 1,
             Some(Status::Delivered) => 2,

@@ -33,7 +33,7 @@ pub struct Load {
     /// Connections that are kept open.
     pub connections: usize,
     /// When webhooks leave.
-    pub pace: Pace,
+    pub send_rate: SendRate,
     /// For how long.
     pub duration: Duration,
     /// Reports after which it ends earlier.
@@ -42,7 +42,7 @@ pub struct Load {
 
 /// When webhooks leave.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Pace {
+pub enum SendRate {
     /// This many webhooks a second, whatever the answers do.
     Rate(f64),
     /// Each connection sends when its last answer is there.
@@ -150,7 +150,7 @@ pub async fn run(
             reports: 0,
         }),
     };
-    if let Pace::Rate(rate) = load.pace {
+    if let SendRate::Rate(rate) = load.send_rate {
         keep_pace(rate, load, begun, Arc::clone(&work.turns), Arc::clone(stop))?;
     }
     join_all((0..load.connections).map(|_| work.use_connection())).await;
@@ -245,15 +245,15 @@ impl<O: FnMut(&Exchange<'_>)> Work<'_, O> {
 
     /// The next webhook and when it should leave; `None` when it is over.
     async fn next(&self) -> Option<(Webhook, Instant)> {
-        if let Pace::Rate(_) = self.load.pace {
+        if let SendRate::Rate(_) = self.load.send_rate {
             // The semaphore is never closed.
             self.turns.acquire().await.ok()?.forget();
         }
         let shared = &mut *self.shared.borrow_mut();
         let enough = self.load.reports.is_some_and(|most| shared.reports >= most);
-        let intended = match self.load.pace {
-            Pace::Rate(rate) => self.begun + due(shared.next_turn, rate),
-            Pace::AnswerByAnswer => Instant::now(),
+        let intended = match self.load.send_rate {
+            SendRate::Rate(rate) => self.begun + due(shared.next_turn, rate),
+            SendRate::AnswerByAnswer => Instant::now(),
         };
         let late = intended.duration_since(self.begun) >= self.load.duration;
         if enough || late || self.stop.load(Ordering::Relaxed) {

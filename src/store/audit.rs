@@ -14,12 +14,12 @@ pub struct AuditRecord {
     pub at_ms: i64,
     /// The change.
     #[serde(flatten)]
-    pub change: Change,
+    pub change: AuditEntry,
 }
 
 /// What is written down of a change; never a secret, and never a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
+pub struct AuditEntry {
     /// `cli`, or the token's key and name.
     pub caller: String,
     /// What the caller was.

@@ -62,7 +62,7 @@ impl ClockHold {
             hold: Mutex::new(hold),
         };
         let (lasting, change) = this.look();
-        if let (Some(lasting), Change::None) = (lasting, change) {
+        if let (Some(lasting), HoldTransition::None) = (lasting, change) {
             warn(lasting);
         }
         this
@@ -82,7 +82,7 @@ impl ClockHold {
             .jump
     }
 
-    fn look(&self) -> (Option<HeldClock>, Change) {
+    fn look(&self) -> (Option<HeldClock>, HoldTransition) {
         let mut hold = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
         let now_ms = self.clock.now_ms();
         let change = hold.look(now_ms, self.clock.monotonic_ms());
@@ -92,8 +92,10 @@ impl ClockHold {
             left: Duration::from_millis(HELD_MS.abs_diff(jump.held_ms.min(HELD_MS))),
         });
         match (change, lasting) {
-            (Change::Began, Some(lasting)) => warn(lasting),
-            (Change::Ended, _) => tracing::info!(now = %iso(now_ms), "store.clock_hold_ended"),
+            (HoldTransition::Began, Some(lasting)) => warn(lasting),
+            (HoldTransition::Ended, _) => {
+                tracing::info!(now = %iso(now_ms), "store.clock_hold_ended")
+            }
             _ => {}
         }
         (lasting, change)
@@ -118,7 +120,7 @@ fn iso(ms: i64) -> String {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Change {
+enum HoldTransition {
     None,
     Began,
     Ended,
@@ -134,7 +136,7 @@ struct Hold {
 
 impl Hold {
     /// The clock shows `now_ms`; `ran_ms` goes on evenly, whatever is done to the clock.
-    fn look(&mut self, now_ms: i64, ran_ms: i64) -> Change {
+    fn look(&mut self, now_ms: i64, ran_ms: i64) -> HoldTransition {
         let passed_ms = (ran_ms - std::mem::replace(&mut self.ran_ms, ran_ms)).max(0);
         let seen_ms = self.seen_ms.replace(now_ms).unwrap_or(now_ms);
         let right_ms = self
@@ -145,18 +147,18 @@ impl Hold {
                 before_ms: right_ms,
                 held_ms: 0,
             });
-            return Change::Began;
+            return HoldTransition::Began;
         }
         let Some(jump) = &mut self.jump else {
-            return Change::None;
+            return HoldTransition::None;
         };
         jump.held_ms += passed_ms;
         let is_back = now_ms.saturating_sub(right_ms + passed_ms) <= JUMP_MS;
         if is_back || jump.held_ms >= HELD_MS {
             self.jump = None;
-            return Change::Ended;
+            return HoldTransition::Ended;
         }
-        Change::None
+        HoldTransition::None
     }
 }
 
@@ -214,7 +216,10 @@ mod tests {
             hold.look(hours * HOUR_MS, 1);
         }
         assert_eq!(hold.jump.map(|jump| jump.before_ms), Some(1_000 * HOUR_MS));
-        assert_eq!(hold.look(10_060 * HOUR_MS, HELD_MS + 1), Change::Ended);
+        assert_eq!(
+            hold.look(10_060 * HOUR_MS, HELD_MS + 1),
+            HoldTransition::Ended
+        );
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl RegisterOutcome {
         let (shown, _) = message.shown();
         Self {
             registered,
-            status: shown.standing.status(),
+            status: shown.history.status(),
             kept_bulk_id: None,
             is_apart: false,
         }

@@ -43,6 +43,7 @@ mod messages;
 mod missing;
 mod opened;
 mod outages;
+mod overview;
 mod pending;
 mod people;
 #[cfg(test)]
@@ -67,7 +68,6 @@ mod search;
 mod secrets;
 mod sources;
 mod spelled;
-mod standing;
 pub(super) mod subscribers;
 mod templates;
 mod texts;
@@ -89,7 +89,7 @@ use tokio::sync::{Notify, oneshot};
 use super::clock_hold::{ClockHold, HeldClock};
 use super::loss::LossSignal;
 use super::{
-    Accepted, Arrival, Durability, Error, Health, Held, LaneInbox, Loss, Options, Refill,
+    Accepted, Arrival, Durability, Error, Health, LaneContents, LaneInbox, Loss, Options, Refill,
     Settlement, StateChange, Subscribers,
 };
 use crate::clock::Clock;
@@ -256,7 +256,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn refill(&self, subscriber_id: i64, held: Held) -> Result<Refill, Error> {
+    pub async fn refill(&self, subscriber_id: i64, held: LaneContents) -> Result<Refill, Error> {
         self.run(move |core| core.refill(subscriber_id, held)).await
     }
 

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::account_event::Explanation;
 use crate::model::{
-    Change, ErrorCode, Field, ForwardState, GaveUp, Kind, MessageType, Parameters, Refusal, Status,
-    SubscriberState, TypeRule,
+    ErrorCode, Field, ForwardState, GaveUp, Kind, MessageType, Parameters, ReportEffect,
+    SkipReason, Status, SubscriberState, TypeRule,
 };
 
 /// One message as it stands.
@@ -71,7 +71,7 @@ impl MessageRecord {
             times.deleted_at_ms,
         ];
         let registration = self.registration.as_ref();
-        let after_ms = registration.and_then(|told| told.silent_after_ms);
+        let after_ms = registration.and_then(|registration| registration.silent_after_ms);
         after_ms.is_some_and(|ms| ms < now_ms) && final_ms.iter().all(Option::is_none)
     }
 }
@@ -167,7 +167,7 @@ pub struct ReportRecord {
     /// What it means; `None` when it is none of the six statuses.
     pub status: Option<Status>,
     /// What it changed.
-    pub change: Change,
+    pub change: ReportEffect,
     /// The provider's time as received.
     pub provider_time: Option<String>,
     /// The same, ms since 1970 UTC; `None` when missing or unusable.
@@ -257,7 +257,7 @@ pub struct RefusalRecord {
     /// Its name.
     pub subscriber: String,
     /// Which part of its filter refused.
-    pub reason: Refusal,
+    pub reason: SkipReason,
     /// The alert that tells a chat of it; `None` while it is gathered, and for every other reason.
     pub alert: Option<Box<ForwardRecord>>,
 }

@@ -72,7 +72,7 @@ pub struct Arrived {
 
 /// What was told last of a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct NotifiedCondition {
     /// Its key.
     pub condition_id: i64,
     /// Which condition.
@@ -84,12 +84,12 @@ pub struct Told {
     /// When it was last told that it began, ms since 1970 UTC.
     pub began_at_ms: i64,
     /// When anything was last told or noted of it, ms since 1970 UTC.
-    pub told_at_ms: i64,
+    pub notified_at_ms: i64,
 }
 
 /// A change of a condition, to be noted and told.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+pub struct EventTransition {
     /// Which condition.
     pub what: &'static str,
     /// Of what.

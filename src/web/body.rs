@@ -8,7 +8,7 @@
 //! report takes come from no share; how many there are at once is bounded in
 //! [`super::connection`].
 
-mod share;
+mod budget;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +21,8 @@ use futures_util::{Stream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::CUT;
-pub(super) use share::Held;
-use share::{Reading, Shares, TINY};
+pub(super) use budget::BodyPermit;
+use budget::{BodyBudget, BodyReader, TINY};
 
 /// A body that takes longer than this does not come from a provider.
 const TIME: Duration = Duration::from_secs(30);
@@ -40,14 +40,14 @@ const LONG_CALL: usize = 256 * 1024;
 /// The bodies in flight: being read, or read and not yet answered.
 pub struct Bodies {
     limit: usize,
-    strangers: Shares,
-    proven: Shares,
-    callers: Shares,
+    strangers: BodyBudget,
+    proven: BodyBudget,
+    callers: BodyBudget,
     turn: Arc<Semaphore>,
 }
 
 /// The turn of a call with a large body, which takes many times its body to be answered.
-pub(super) struct Turn {
+pub(super) struct LargeCallPermit {
     _turn: OwnedSemaphorePermit,
 }
 
@@ -65,7 +65,7 @@ pub(super) enum Sender {
 /// A body, and its part of the shares for as long as it lives.
 pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
-    pub(super) held: Held,
+    pub(super) permit: BodyPermit,
 }
 
 /// Why a body was not read.
@@ -94,12 +94,12 @@ impl Bodies {
     /// No bodies yet; each webhook's may have `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        let shares = |(small, large): (usize, usize)| Shares::new(small, large.max(limit));
+        let budget = |(small, large): (usize, usize)| BodyBudget::new(small, large.max(limit));
         Self {
             limit,
-            strangers: shares(STRANGERS),
-            proven: shares(PROVEN),
-            callers: Shares::new(CALLERS.0, CALLERS.1),
+            strangers: budget(STRANGERS),
+            proven: budget(PROVEN),
+            callers: BodyBudget::new(CALLERS.0, CALLERS.1),
             turn: Arc::new(Semaphore::new(1)),
         }
     }
@@ -108,13 +108,13 @@ impl Bodies {
     ///
     /// # Errors
     /// [`Unread::TooMany`] when others take too long.
-    pub(super) async fn turn(&self, body: &[u8]) -> Result<Option<Turn>, Unread> {
+    pub(super) async fn turn(&self, body: &[u8]) -> Result<Option<LargeCallPermit>, Unread> {
         if body.len() <= LONG_CALL {
             return Ok(None);
         }
         let turn = tokio::time::timeout(TIME, Arc::clone(&self.turn).acquire_owned()).await;
         match turn {
-            Ok(Ok(turn)) => Ok(Some(Turn { _turn: turn })),
+            Ok(Ok(turn)) => Ok(Some(LargeCallPermit { _turn: turn })),
             _ => Err(Unread::TooMany),
         }
     }
@@ -124,7 +124,7 @@ impl Bodies {
         self.limit
     }
 
-    const fn shares(&self, sender: Sender) -> &Shares {
+    const fn budget(&self, sender: Sender) -> &BodyBudget {
         match sender {
             Sender::Stranger => &self.strangers,
             Sender::Proven => &self.proven,
@@ -148,7 +148,7 @@ impl Bodies {
         }
         // What is announced is not yet there: little is set aside for it.
         let ahead = announced.unwrap_or_default().min(TINY);
-        let reading = self.shares(sender).begin(ahead);
+        let reading = self.budget(sender).begin(ahead);
         tokio::time::timeout(TIME, collect(reading, limit, payload))
             .await
             .unwrap_or(Err(Unread::TooSlow))
@@ -156,7 +156,7 @@ impl Bodies {
 }
 
 async fn collect(
-    mut reading: Reading,
+    mut reading: BodyReader,
     limit: usize,
     mut payload: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
 ) -> Result<Body, Unread> {

@@ -7,7 +7,7 @@
 //! has grown stays with the library, so that connection is closed after the answer. Who can
 //! borrow no more is cut.
 
-mod crowd;
+mod connection_limit;
 mod request;
 
 use std::cell::{Cell, RefCell};
@@ -23,8 +23,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 
-use crowd::Turns;
-pub(super) use crowd::{Crowd, Share};
+use connection_limit::TurnCounter;
+pub(super) use connection_limit::{ConnectionLimit, SharedBytes};
 pub(super) use request::{CUT, Handled};
 
 /// Bytes that are read from a connection before what they say is looked at.
@@ -42,9 +42,9 @@ const LINGER: Duration = Duration::from_secs(1);
 const HEAD: Duration = Duration::from_secs(5);
 
 /// A connection that is read through its meter.
-pub(super) struct Metered {
+pub(super) struct BudgetedConnection {
     io: TcpStream,
-    meter: Rc<Meter>,
+    budget: Rc<ConnectionBudget>,
     /// Bytes read in this turn.
     turn: usize,
     /// The answer waits for the client.
@@ -55,8 +55,8 @@ pub(super) struct Metered {
 }
 
 /// What a connection holds.
-pub(super) struct Meter {
-    share: Share,
+pub(super) struct ConnectionBudget {
+    share: SharedBytes,
     /// Bytes of which no request was made yet.
     unparsed: Cell<usize>,
     /// Those of them that can be left of what was read last.
@@ -79,14 +79,14 @@ pub(super) struct Meter {
     is_last: Cell<bool>,
     /// Since when the client is to do something.
     waiting_since: Cell<u64>,
-    turns: Turns,
-    state: Cell<State>,
+    turns: TurnCounter,
+    state: Cell<ConnectionState>,
     borrowed: RefCell<Option<OwnedSemaphorePermit>>,
     reader: RefCell<Option<Waker>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ConnectionState {
     Open,
     /// It was answered before its end: what comes is not kept.
     Draining,
@@ -96,11 +96,11 @@ enum State {
     Gone,
 }
 
-impl Metered {
+impl BudgetedConnection {
     /// What it holds.
     #[must_use]
-    pub(super) fn meter(&self) -> Rc<Meter> {
-        Rc::clone(&self.meter)
+    pub(super) fn budget(&self) -> Rc<ConnectionBudget> {
+        Rc::clone(&self.budget)
     }
 
     /// Reads for a while what is not kept.
@@ -122,7 +122,7 @@ impl Metered {
     fn pause(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.turn = 0;
         if self.is_late(cx) {
-            self.meter.cut();
+            self.budget.cut();
             return Poll::Ready(Ok(()));
         }
         Poll::Pending
@@ -131,9 +131,9 @@ impl Metered {
     /// Whether a head has not ended in time. The timer is not set anew for each: when it
     /// fires, it is told from the count whether this one was there when it was set.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
-        let meter = &self.meter;
-        let heads = meter.heads.get();
-        if heads == 0 || meter.handled.get() > 0 || meter.unparsed.get() == 0 {
+        let budget = &self.budget;
+        let heads = budget.heads.get();
+        if heads == 0 || budget.handled.get() > 0 || budget.unparsed.get() == 0 {
             return false;
         }
         let (timer, seen) = self
@@ -158,19 +158,19 @@ impl Metered {
     }
 }
 
-impl AsyncRead for Metered {
+impl AsyncRead for BudgetedConnection {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.meter.wait(cx);
-        match this.meter.state.get() {
-            State::Open => {}
-            State::Draining => return this.drain(cx),
+        this.budget.wait(cx);
+        match this.budget.state.get() {
+            ConnectionState::Open => {}
+            ConnectionState::Draining => return this.drain(cx),
             // As if the client had gone.
-            State::Cut | State::Gone => return Poll::Ready(Ok(())),
+            ConnectionState::Cut | ConnectionState::Gone => return Poll::Ready(Ok(())),
         }
         // Who does not read is not read from; what is written wakes the reader.
         if this.is_stuck {
@@ -182,7 +182,7 @@ impl AsyncRead for Metered {
             return this.pause(cx);
         }
         if this.turn == 0 {
-            this.meter.begin_turn();
+            this.budget.begin_turn();
         }
         let mut part = ReadBuf::new(buffer.initialize_unfilled_to(left.min(buffer.remaining())));
         let Poll::Ready(read) = Pin::new(&mut this.io).poll_read(cx, &mut part) else {
@@ -191,20 +191,20 @@ impl AsyncRead for Metered {
         let read = read.map(|()| part.filled().len())?;
         buffer.advance(read);
         this.turn += read;
-        this.meter.recent.set(this.meter.recent.get() + read);
-        this.meter.add(&this.meter.unparsed, read);
+        this.budget.recent.set(this.budget.recent.get() + read);
+        this.budget.add(&this.budget.unparsed, read);
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Metered {
+impl AsyncWrite for BudgetedConnection {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.meter.state.get() == State::Gone {
+        if this.budget.state.get() == ConnectionState::Gone {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         if let Poll::Ready(written) = Pin::new(&mut this.io).poll_write(cx, bytes) {
@@ -215,8 +215,8 @@ impl AsyncWrite for Metered {
             return Poll::Ready(written);
         }
         this.is_stuck = true;
-        this.meter.unread.set(bytes.len().max(UNREAD));
-        if !this.meter.borrow_what_is_held() || this.poll_timer(PATIENCE, cx).is_ready() {
+        this.budget.unread.set(bytes.len().max(UNREAD));
+        if !this.budget.borrow_what_is_held() || this.poll_timer(PATIENCE, cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Poll::Pending
@@ -231,8 +231,8 @@ impl AsyncWrite for Metered {
     }
 }
 
-impl Meter {
-    fn new(share: Share, turns: Turns) -> Self {
+impl ConnectionBudget {
+    fn new(share: SharedBytes, turns: TurnCounter) -> Self {
         Self {
             share,
             unparsed: Cell::new(0),
@@ -247,7 +247,7 @@ impl Meter {
             is_last: Cell::new(false),
             waiting_since: Cell::new(turns.next()),
             turns,
-            state: Cell::new(State::Open),
+            state: Cell::new(ConnectionState::Open),
             borrowed: RefCell::new(None),
             reader: RefCell::new(None),
         }
@@ -325,7 +325,7 @@ impl Meter {
     }
 
     fn cut(&self) {
-        self.state.set(State::Cut);
+        self.state.set(ConnectionState::Cut);
         if let Some(reader) = self.reader.borrow_mut().take() {
             reader.wake();
         }

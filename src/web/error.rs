@@ -6,12 +6,12 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use serde::Serialize;
 
-use crate::ingest::Refusal;
+use crate::ingest::IngestError;
 use crate::providers::authentication::ChallengeError;
 use crate::store::Error;
 
 #[derive(Serialize)]
-struct Problem<'a> {
+struct ErrorBody<'a> {
     title: &'a str,
     status: u16,
     detail: &'a str,
@@ -19,7 +19,7 @@ struct Problem<'a> {
 
 /// A problem document.
 pub(super) fn problem(status: StatusCode, detail: &str) -> HttpResponse {
-    let problem = Problem {
+    let problem = ErrorBody {
         title: status.canonical_reason().unwrap_or("Error"),
         status: status.as_u16(),
         detail,
@@ -41,10 +41,12 @@ pub(super) fn problem(status: StatusCode, detail: &str) -> HttpResponse {
 }
 
 /// What a provider is answered when its webhook was not stored.
-pub(super) fn refused(refusal: &Refusal) -> HttpResponse {
+pub(super) fn refused(refusal: &IngestError) -> HttpResponse {
     match refusal {
-        Refusal::Authentication(reason) => problem(StatusCode::UNAUTHORIZED, &reason.to_string()),
-        Refusal::Store(error) => not_stored(error),
+        IngestError::Authentication(reason) => {
+            problem(StatusCode::UNAUTHORIZED, &reason.to_string())
+        }
+        IngestError::Store(error) => not_stored(error),
     }
 }
 

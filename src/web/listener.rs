@@ -15,7 +15,7 @@ use actix_web::dev::{AppConfig, Service};
 use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
 
-use super::connection::{Crowd, Handled, Metered, Share};
+use super::connection::{BudgetedConnection, ConnectionLimit, Handled, SharedBytes};
 use super::{Web, routes};
 use crate::files::{Budget, CONNECTIONS};
 
@@ -53,9 +53,12 @@ pub fn serve(
         .shutdown_timeout(grace.as_secs().max(1))
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();
-    let share = Share::default();
+    let share = SharedBytes::default();
     let builder = builder.listen("http", listener, move || {
-        let crowd = Rc::new(Crowd::new(share.clone(), connections / threads.max(1)));
+        let connection_limit = Rc::new(ConnectionLimit::new(
+            share.clone(),
+            connections / threads.max(1),
+        ));
         let stopping = stopping.clone();
         let app = App::new()
             .wrap_fn(|mut request, service| {
@@ -75,13 +78,13 @@ pub fn serve(
                 async move { stopping.notified().await }
             })
             .client_disconnect_timeout(DISCONNECT)
-            .on_connect_ext(|connection: &Metered, data| {
-                data.insert(connection.meter());
+            .on_connect_ext(|connection: &BudgetedConnection, data| {
+                data.insert(connection.budget());
             })
             .finish(map_config(app, |()| AppConfig::default()));
         fn_service(move |io: TcpStream| {
             let peer = io.peer_addr().ok();
-            ready(Ok((crowd.meter(io), Protocol::Http1, peer)))
+            ready(Ok((connection_limit.budget(io), Protocol::Http1, peer)))
         })
         .and_then(http)
     })?;

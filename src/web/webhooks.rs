@@ -10,7 +10,7 @@ use tracing::field::{DisplayValue, display};
 use super::body::{Body, Sender, Unread};
 use super::failures::Counted;
 use super::{Web, address, error};
-use crate::ingest::{Inlet, Overrides, Refusal};
+use crate::ingest::{IngestError, SourceEndpoint, UrlOptions};
 use crate::providers::authentication::Headers;
 
 type Parameters = Query<Vec<(String, String)>>;
@@ -72,11 +72,11 @@ async fn receive(
         source: name,
         token,
     } = path;
-    let reception = &shared.reception;
-    let Some(inlet) = reception.inlet(name) else {
+    let ingest = &shared.ingest;
+    let Some(endpoint) = ingest.endpoint(name) else {
         return error::unknown_source();
     };
-    if inlet.is_polled() {
+    if endpoint.is_polled() {
         return error::is_polled();
     }
     let headers: Headers = request
@@ -84,21 +84,21 @@ async fn receive(
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_bytes()))
         .collect();
-    let refuse = |refusal: &Refusal| {
-        let Refusal::Authentication(reason) = refusal else {
+    let refuse = |refusal: &IngestError| {
+        let IngestError::Authentication(reason) = refusal else {
             return error::refused(refusal);
         };
-        reception.count_refused(&inlet, "unauthorized");
+        ingest.count_refused(&endpoint, "unauthorized");
         count_failure(request, shared, |address| {
             tracing::warn!(source = name, %reason, address, "webhook.refused");
             error::refused(refusal)
         })
     };
-    if let Err(reason) = inlet.check_head(&headers, token) {
-        return refuse(&Refusal::Authentication(reason));
+    if let Err(reason) = endpoint.check_head(&headers, token) {
+        return refuse(&IngestError::Authentication(reason));
     }
-    let overrides = Overrides::from_query(query);
-    let sender = if inlet.proves_in_the_head() {
+    let url_options = UrlOptions::from_query(query);
+    let sender = if endpoint.proves_in_the_head() {
         Sender::Proven
     } else {
         Sender::Stranger
@@ -107,17 +107,17 @@ async fn receive(
     let body = bodies
         .read(request, payload, (sender, bodies.limit()))
         .await;
-    let Body { bytes, held } = match body {
+    let Body { bytes, permit } = match body {
         Ok(body) => body,
-        Err(unread) => return not_read(shared, &inlet, unread),
+        Err(unread) => return not_read(shared, &endpoint, unread),
     };
-    let stored = reception.receive(&inlet, &headers, overrides, (bytes, held));
+    let stored = ingest.receive(&endpoint, &headers, url_options, (bytes, permit));
     let stored = tokio::time::timeout(shared.accept_timeout, stored).await;
     match stored {
         Ok(Ok(_)) => HttpResponse::Ok().finish(),
-        Ok(Err(refusal @ Refusal::Store(_))) => not_stored(shared, &inlet, Some(&refusal)),
+        Ok(Err(refusal @ IngestError::Store(_))) => not_stored(shared, &endpoint, Some(&refusal)),
         Ok(Err(refusal)) => refuse(&refusal),
-        Err(_) => not_stored(shared, &inlet, None),
+        Err(_) => not_stored(shared, &endpoint, None),
     }
 }
 
@@ -137,8 +137,8 @@ fn count_failure(
 }
 
 /// The body was not read to its end.
-fn not_read(shared: &Web, inlet: &Inlet, unread: Unread) -> HttpResponse {
-    let count = |outcome| shared.reception.count_refused(inlet, outcome);
+fn not_read(shared: &Web, endpoint: &SourceEndpoint, unread: Unread) -> HttpResponse {
+    let count = |outcome| shared.ingest.count_refused(endpoint, outcome);
     match unread {
         Unread::TooLarge => {
             count("too-large");
@@ -146,7 +146,7 @@ fn not_read(shared: &Web, inlet: &Inlet, unread: Unread) -> HttpResponse {
         }
         Unread::TooMany => {
             count("not-stored");
-            tracing::error!(source = inlet.name(), "webhook.too_many_bytes_in_flight");
+            tracing::error!(source = endpoint.name(), "webhook.too_many_bytes_in_flight");
             error::too_many_bytes()
         }
         Unread::TooSlow => error::body_too_slow(),
@@ -158,13 +158,17 @@ fn not_read(shared: &Web, inlet: &Inlet, unread: Unread) -> HttpResponse {
 }
 
 /// The provider is to come again: the store failed, or (`None`) takes too long.
-fn not_stored(shared: &Web, inlet: &Inlet, refusal: Option<&Refusal>) -> HttpResponse {
-    shared.reception.count_refused(inlet, "not-stored");
+fn not_stored(
+    shared: &Web,
+    endpoint: &SourceEndpoint,
+    refusal: Option<&IngestError>,
+) -> HttpResponse {
+    shared.ingest.count_refused(endpoint, "not-stored");
     if let Some(refusal) = refusal {
-        tracing::error!(source = inlet.name(), reason = %refusal, "webhook.not_stored");
+        tracing::error!(source = endpoint.name(), reason = %refusal, "webhook.not_stored");
         return error::refused(refusal);
     }
-    tracing::error!(source = inlet.name(), "webhook.commit_too_slow");
+    tracing::error!(source = endpoint.name(), "webhook.commit_too_slow");
     error::too_slow()
 }
 
@@ -179,22 +183,22 @@ fn handshake(
         source: name,
         token,
     } = path;
-    let Some(inlet) = shared.reception.inlet(name) else {
+    let Some(endpoint) = shared.ingest.endpoint(name) else {
         return error::unknown_source();
     };
-    if inlet.is_polled() {
+    if endpoint.is_polled() {
         return error::is_polled();
     }
-    if !inlet.has_handshake() {
+    if !endpoint.has_handshake() {
         return error::method_not_allowed("POST");
     }
-    if let Err(reason) = inlet.check_url_token(token) {
+    if let Err(reason) = endpoint.check_url_token(token) {
         return count_failure(request, shared, |address| {
             tracing::warn!(source = name, %reason, address, "webhook.handshake_refused");
-            error::refused(&Refusal::Authentication(reason))
+            error::refused(&IngestError::Authentication(reason))
         });
     }
-    match inlet.answer_challenge(query) {
+    match endpoint.answer_challenge(query) {
         Ok(challenge) => HttpResponse::Ok()
             .content_type("text/plain; charset=utf-8")
             .insert_header(("X-Content-Type-Options", "nosniff"))

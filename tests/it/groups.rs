@@ -60,7 +60,7 @@ fn what_befell_the_members_contradicts_itself_when_it_is_thrown_together() {
         for report in &reports {
             message.absorb(report, 0, None, MessageType::Regular);
         }
-        assert!(message.standing.is_conflict());
+        assert!(message.history.is_conflict());
     }
 }
 

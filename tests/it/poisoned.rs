@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use tickrelay::clock::Clock;
-use tickrelay::forward::breaker::{Breaker, Gate};
+use tickrelay::forward::breaker::{Breaker, BreakerPermit};
 use tickrelay::forward::lane::Lane;
 use tickrelay::forward::schedule::Schedule;
 use tickrelay::forward::settled::{Ended, decide};
@@ -113,13 +113,13 @@ impl Play {
     fn send(&mut self) -> i64 {
         let now_ms = self.now_ms;
         while self.flying.len() < CONCURRENCY && self.lane.next(now_ms).is_some() {
-            let probe = match self.breaker.gate(now_ms) {
-                Gate::Open { until_ms } => return until_ms,
-                Gate::Probe => {
+            let probe = match self.breaker.permit(now_ms) {
+                BreakerPermit::Open { until_ms } => return until_ms,
+                BreakerPermit::Probe => {
                     self.lane.discount_attempts(now_ms);
                     true
                 }
-                Gate::Closed => false,
+                BreakerPermit::Closed => false,
             };
             let pending = if probe && !self.is_former {
                 self.lane.take_probe(now_ms)

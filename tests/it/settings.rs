@@ -235,7 +235,7 @@ async fn a_subscriber_is_tried_again_on_a_schedule_of_its_own() {
         })
         .await;
     };
-    let standing = || {
+    let history = || {
         app.rows(
             "SELECT name, forward.state, attempts, due_at_ms - last_attempt_ms > 40000 \
              FROM forward JOIN subscriber USING (subscriber_id) ORDER BY name",
@@ -243,7 +243,7 @@ async fn a_subscriber_is_tried_again_on_a_schedule_of_its_own() {
     };
     attempts(3).await;
     assert_eq!(
-        standing(),
+        history(),
         [
             ["once", "gave-up", "1", "0"],
             ["own", "pending", "1", "1"],
@@ -254,7 +254,7 @@ async fn a_subscriber_is_tried_again_on_a_schedule_of_its_own() {
     attempts(4).await;
     hand.advance(Duration::from_secs(70));
     attempts(5).await;
-    let own = &standing()[1];
+    let own = &history()[1];
     assert_eq!(own[..3], ["own", "gave-up", "2"]);
     app.stop().await;
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tickrelay::simulate::load::{self, Load, Pace, Summary};
+use tickrelay::simulate::load::{self, Load, SendRate, Summary};
 use tickrelay::simulate::{Mishaps, Scenario, Traffic};
 
 use crate::support::cli::Folder;
@@ -19,7 +19,7 @@ fn add_source(folder: &Folder, name: &str, settings: &str) {
 }
 
 /// Plays all four providers, `reports` in all, three in a webhook.
-async fn play(app: &TestApp, pace: Pace, reports: u64, mishaps: Mishaps) -> Summary {
+async fn play(app: &TestApp, send_rate: SendRate, reports: u64, mishaps: Mishaps) -> Summary {
     let folder = app.path();
     let scenario = Scenario {
         sources: support::config(&folder).sources,
@@ -33,7 +33,7 @@ async fn play(app: &TestApp, pace: Pace, reports: u64, mishaps: Mishaps) -> Summ
     let load = Load {
         address: app.url["http://".len()..].parse().unwrap(),
         connections: 4,
-        pace,
+        send_rate,
         duration: Duration::from_secs(20),
         reports: Some(reports),
     };
@@ -49,7 +49,7 @@ async fn every_simulated_report_is_believed_and_understood() {
         failures: 0.2,
         ..Mishaps::default()
     };
-    let summary = play(&app, Pace::AnswerByAnswer, 240, mishaps).await;
+    let summary = play(&app, SendRate::AnswerByAnswer, 240, mishaps).await;
     assert_eq!(summary.accepted, summary.sent());
     assert_eq!(
         app.value::<u64>("SELECT count(*) FROM report"),
@@ -71,7 +71,7 @@ async fn at_a_steady_pace_duplicates_are_told_and_stored_once() {
         shuffle: true,
         ..Mishaps::default()
     };
-    let summary = play(&app, Pace::Rate(400.0), 240, mishaps).await;
+    let summary = play(&app, SendRate::Rate(400.0), 240, mishaps).await;
     assert_eq!(summary.accepted, summary.sent());
     assert_eq!(summary.latency_us.len(), summary.accepted);
     let stored = app.value::<u64>("SELECT count(*) FROM report");

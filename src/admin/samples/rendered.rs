@@ -5,8 +5,8 @@ use super::super::Failure;
 use super::asked::Case;
 use crate::ingest;
 use crate::model::{
-    Filter, Message, MessageType, Refusal, Registration, Report, ReportError, SendResult, Standing,
-    Status, Subscriber, SubscriberKind,
+    Filter, Message, MessageType, Registration, Report, ReportError, SendResult, SkipReason,
+    Status, StatusHistory, Subscriber, SubscriberKind,
 };
 use crate::plan::alert::Alert;
 use crate::plan::event::Event;
@@ -25,7 +25,7 @@ const UNFILTERED: i64 = -1;
 pub(super) struct Rendered {
     pub(super) payload: Vec<u8>,
     /// Why a true report of this would not have been sent.
-    pub(super) refusal: Option<Refusal>,
+    pub(super) refusal: Option<SkipReason>,
 }
 
 /// Renders a sample of the message with that id for this subscriber, its filter aside.
@@ -56,19 +56,19 @@ pub(super) fn render(
         return Err(Failure::invalid("/type", detail));
     }
     // Another channel's delivery is told as the failure that it means.
-    let (report, telling) = match plan.fallback {
+    let (report, dispatch) = match plan.fallback {
         Some(fallback) => fallback,
-        None => (report, plan.telling),
+        None => (report, plan.dispatch),
     };
-    let refusals = telling.refusals.iter();
+    let refusals = dispatch.refusals.iter();
     let refusal = refusals
-        .filter(|(id, refusal)| *id == subscriber.id && *refusal != Refusal::Gathered)
+        .filter(|(id, refusal)| *id == subscriber.id && *refusal != SkipReason::Gathered)
         .map(|(_, refusal)| *refusal)
         .next();
     let payload = if subscriber.kind == SubscriberKind::Chat {
         alert(subscriber, case, &report, plan.message.shown_recipient())
     } else {
-        let mut payloads = telling.payloads.into_iter();
+        let mut payloads = dispatch.payloads.into_iter();
         let found = payloads.find(|(_, pending)| pending.contains(&UNFILTERED));
         found.map(|(payload, _)| payload).unwrap_or_default()
     };
@@ -162,7 +162,7 @@ fn planned(subscriber: &Subscriber, case: &Case, report: &Report, now_ms: i64) -
         ..subscriber.clone()
     };
     let subscribers = [subscriber.clone().into(), unfiltered.into()];
-    plan::plan(&known, &Standing::new(), report, context, &subscribers)
+    plan::plan(&known, &StatusHistory::new(), report, context, &subscribers)
 }
 
 /// An alert of that one failure.

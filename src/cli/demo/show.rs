@@ -10,7 +10,7 @@ use super::scene;
 use super::stage::{Stage, Step};
 use super::subscriber::Received;
 use crate::catalogue;
-use crate::model::{Change, Refusal, Status, WHATSAPP};
+use crate::model::{ReportEffect, SkipReason, Status, WHATSAPP};
 use crate::providers::Provider;
 use crate::store::WebhookOutcome;
 use crate::store::timeline::ReportRecord;
@@ -213,11 +213,11 @@ fn tell_reason(report: &ReportRecord, page: &mut Page<'_>) -> anyhow::Result<()>
 /// Why nobody is told of a report.
 fn unsent(report: &ReportRecord) -> String {
     let why = match report.change {
-        Change::Superseded => Refusal::Superseded,
-        Change::Contradicts => Refusal::Contradicts,
-        Change::NotAStatus => Refusal::NotAStatus,
-        Change::OtherChannel => Refusal::OtherChannel,
-        Change::New | Change::Repeated => Refusal::Repeated,
+        ReportEffect::Superseded => SkipReason::Superseded,
+        ReportEffect::Contradicts => SkipReason::Contradicts,
+        ReportEffect::NotAStatus => SkipReason::NotAStatus,
+        ReportEffect::OtherChannel => SkipReason::OtherChannel,
+        ReportEffect::New | ReportEffect::Repeated => SkipReason::Repeated,
     };
     format!(
         "{}: stored, not sent: {}",
@@ -270,9 +270,11 @@ fn report_in_short(report: &ReportRecord) -> String {
     };
     let code = report.errors.first().and_then(|error| error.code);
     match (report.change, code) {
-        (Change::New, _) if report.channel != WHATSAPP => format!("{status} ({})", report.channel),
-        (Change::New, Some(code)) => format!("{status} {code}"),
-        (Change::New, None) => status.to_string(),
+        (ReportEffect::New, _) if report.channel != WHATSAPP => {
+            format!("{status} ({})", report.channel)
+        }
+        (ReportEffect::New, Some(code)) => format!("{status} {code}"),
+        (ReportEffect::New, None) => status.to_string(),
         (change, _) => format!("{status} {}", change.as_str()),
     }
 }

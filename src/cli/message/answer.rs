@@ -27,7 +27,7 @@ pub(super) fn answer(timeline: &Timeline) -> String {
     };
     let on =
         |ms: Option<i64>| ms.map_or_else(String::new, |ms| format!(" on {}", day_and_time(ms)));
-    let standing = match message.status {
+    let history = match message.status {
         Some(Status::Read) => format!("Read by {to}{}.", on(times.read_at_ms)),
         Some(Status::Delivered) => {
             format!(
@@ -52,11 +52,11 @@ pub(super) fn answer(timeline: &Timeline) -> String {
         }
         None => no_status(timeline),
     };
-    let standing = match message.channel.as_str() {
-        _ if message.status.is_none() => standing,
-        WHATSAPP => standing,
-        UNKNOWN_CHANNEL => format!("Not on WhatsApp, on another channel: {standing}"),
-        channel => format!("Not on WhatsApp, on {channel}: {standing}"),
+    let history = match message.channel.as_str() {
+        _ if message.status.is_none() => history,
+        WHATSAPP => history,
+        UNKNOWN_CHANNEL => format!("Not on WhatsApp, on another channel: {history}"),
+        channel => format!("Not on WhatsApp, on {channel}: {history}"),
     };
     let contradicted = message.conflict.then(|| contradiction(message));
     let contradicted = contradicted.or_else(|| others_failed(timeline));
@@ -64,7 +64,7 @@ pub(super) fn answer(timeline: &Timeline) -> String {
     let deleted = deleted.map(|_| format!(" It was deleted{}.", on(deleted)));
     let explained = explained(timeline);
     let added = explained.into_iter().chain(contradicted).chain(deleted);
-    std::iter::once(standing).chain(added).collect()
+    std::iter::once(history).chain(added).collect()
 }
 
 /// That the provider has the message and has not sent it, or why not.

@@ -6,7 +6,7 @@ use crate::catalogue;
 use crate::cli::forward::{action, number, tell_attempt};
 use crate::cli::table::{clean, facts, item, prose};
 use crate::cli::time::{span, stamp};
-use crate::model::{Change, Field, ForwardState, Kind, Refusal, TypeRule, WHATSAPP};
+use crate::model::{Field, ForwardState, Kind, ReportEffect, SkipReason, TypeRule, WHATSAPP};
 use crate::store::timeline::{
     ForwardHistory, ForwardRecord, MessageRecord, ReportRecord, Timeline,
 };
@@ -128,7 +128,10 @@ fn event(report: &ReportRecord, message: &MessageRecord, now_ms: i64) -> String 
     for words in refused(report, now_ms) {
         line(&words);
     }
-    if report.change == Change::New && report.forwards.is_empty() && report.refusals.is_empty() {
+    if report.change == ReportEffect::New
+        && report.forwards.is_empty()
+        && report.refusals.is_empty()
+    {
         line("there was no subscriber to tell");
     }
     text
@@ -143,11 +146,11 @@ fn refused(report: &ReportRecord, now_ms: i64) -> Vec<String> {
         let is_sent = sent.any(|it| it.forward.subscriber == *subscriber);
         lines.push(match (refusal.reason, &refusal.alert) {
             // The alert hangs on this report, and its forward says it.
-            (Refusal::Gathered, _) if is_sent => continue,
-            (Refusal::Gathered, Some(alert)) => {
+            (SkipReason::Gathered, _) if is_sent => continue,
+            (SkipReason::Gathered, Some(alert)) => {
                 format!("{subscriber}: {}{}", action(alert, now_ms), in_alert(alert))
             }
-            (Refusal::Gathered, None) => {
+            (SkipReason::Gathered, None) => {
                 format!("{subscriber}: waits for the alert that tells of it together with others")
             }
             (reason, _) => format!("{subscriber}: not told, {}", reason.explain()),
@@ -242,23 +245,23 @@ fn arrival(report: &ReportRecord) -> String {
 }
 
 /// Why nobody is told, or only those who want all reports, where the report itself is the reason.
-fn remark(change: Change, is_told: bool) -> Option<&'static str> {
+fn remark(change: ReportEffect, is_told: bool) -> Option<&'static str> {
     match change {
-        Change::New => None,
-        Change::Superseded if is_told => {
+        ReportEffect::New => None,
+        ReportEffect::Superseded if is_told => {
             Some("LATE: a later status was already known; told to those who want all reports")
         }
-        Change::Superseded => Some("LATE: nobody is told, a later status was already known"),
-        Change::Contradicts if is_told => Some(
+        ReportEffect::Superseded => Some("LATE: nobody is told, a later status was already known"),
+        ReportEffect::Contradicts if is_told => Some(
             "CONTRADICTS: the message had already been reported as delivered; told to those who \
              want all reports",
         ),
-        Change::Contradicts => {
+        ReportEffect::Contradicts => {
             Some("CONTRADICTS: nobody is told, the message had already been reported as delivered")
         }
-        Change::Repeated => Some("AGAIN: nobody is told, this status was already known"),
-        Change::NotAStatus => Some("nobody is told, it is none of the six statuses"),
-        Change::OtherChannel => Some("it changes nothing of the WhatsApp message itself"),
+        ReportEffect::Repeated => Some("AGAIN: nobody is told, this status was already known"),
+        ReportEffect::NotAStatus => Some("nobody is told, it is none of the six statuses"),
+        ReportEffect::OtherChannel => Some("it changes nothing of the WhatsApp message itself"),
     }
 }
 

@@ -16,7 +16,7 @@ const SPREAD: u64 = 100;
 
 /// The waits of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Pace {
+pub(super) struct PollInterval {
     /// The wait after an answer with news.
     pub(super) every: Duration,
     /// What the wait may grow to.
@@ -27,7 +27,7 @@ pub(super) struct Pace {
 
 /// How a question went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum PollOutcome {
     /// It was answered.
     Answer {
         /// Whether the answer differs from the one before.
@@ -55,16 +55,21 @@ pub(super) enum Trouble {
     Passing,
 }
 
-impl Pace {
+impl PollInterval {
     /// The poll as it is after a question that ended at `now_ms`.
     ///
     /// The last question is asked when the time is over, so that nothing is missed by one wait. A
     /// `Retry-After` moves a question later than it would be, never earlier.
-    pub(super) fn after(&self, mut poll: PollRecord, heard: Heard, now_ms: i64) -> PollRecord {
+    pub(super) fn after(
+        &self,
+        mut poll: PollRecord,
+        result: PollOutcome,
+        now_ms: i64,
+    ) -> PollRecord {
         poll.polls += 1;
-        let (mut asked_ms, mut steps) = (i64::MIN, 0);
-        match heard {
-            Heard::Answer { is_news, is_done } => {
+        let (mut requested_ms, mut steps) = (i64::MIN, 0);
+        match result {
+            PollOutcome::Answer { is_news, is_done } => {
                 poll.unchanged = if is_news {
                     0
                 } else {
@@ -81,12 +86,12 @@ impl Pace {
                 }
                 steps = poll.unchanged;
             }
-            Heard::Trouble {
+            PollOutcome::Trouble {
                 trouble,
                 retry_at_ms,
             } => {
                 poll.failures = poll.failures.saturating_add(1);
-                asked_ms = retry_at_ms.unwrap_or(i64::MIN);
+                requested_ms = retry_at_ms.unwrap_or(i64::MIN);
                 steps = if trouble == Trouble::Refused {
                     u32::MAX
                 } else {
@@ -107,7 +112,10 @@ impl Pace {
             return gave_up(poll, PollGaveUp::Expired);
         }
         let wait_ms = spread(self.wait_ms(steps), SPREAD, seed(&poll));
-        poll.due_at_ms = now_ms.saturating_add(wait_ms).max(asked_ms).min(last_ms);
+        poll.due_at_ms = now_ms
+            .saturating_add(wait_ms)
+            .max(requested_ms)
+            .min(last_ms);
         poll
     }
 
@@ -143,7 +151,7 @@ mod tests {
     const NOW_MS: i64 = 1_800_000_000_000;
     const MINUTE_MS: i64 = 60_000;
 
-    const PACE: Pace = Pace {
+    const INTERVAL: PollInterval = PollInterval {
         every: Duration::from_secs(30),
         at_most: Duration::from_mins(15),
         give_up_after: Some(Duration::from_hours(72)),
@@ -171,23 +179,23 @@ mod tests {
         }
     }
 
-    const fn answer(is_news: bool, is_done: bool) -> Heard {
-        Heard::Answer { is_news, is_done }
+    const fn answer(is_news: bool, is_done: bool) -> PollOutcome {
+        PollOutcome::Answer { is_news, is_done }
     }
 
-    const fn trouble(trouble: Trouble, retry_at_ms: Option<i64>) -> Heard {
-        Heard::Trouble {
+    const fn trouble(trouble: Trouble, retry_at_ms: Option<i64>) -> PollOutcome {
+        PollOutcome::Trouble {
             trouble,
             retry_at_ms,
         }
     }
 
     /// The waits after each of these, in seconds without their spread.
-    fn check(heard: &[Heard]) -> Vec<i64> {
+    fn check(result: &[PollOutcome]) -> Vec<i64> {
         let mut poll = poll(0);
         let mut waits = Vec::new();
-        for heard in heard {
-            poll = PACE.after(poll, *heard, NOW_MS);
+        for result in result {
+            poll = INTERVAL.after(poll, *result, NOW_MS);
             let wait_ms = poll.due_at_ms - NOW_MS;
             let steps = [30, 60, 120, 240, 480, 900];
             let near = |wait: &&i64| (wait_ms - **wait * 1000).abs() <= **wait * 100;
@@ -200,8 +208,8 @@ mod tests {
     fn waits_grow_while_nothing_is_new_and_begin_anew_with_news() {
         let same = answer(false, false);
         let news = answer(true, false);
-        let heard = [news, same, same, same, same, same, same, news, same];
-        assert_eq!(check(&heard), [30, 60, 120, 240, 480, 900, 900, 30, 60]);
+        let result = [news, same, same, same, same, same, same, news, same];
+        assert_eq!(check(&result), [30, 60, 120, 240, 480, 900, 900, 30, 60]);
     }
 
     #[test]
@@ -215,45 +223,46 @@ mod tests {
 
     #[test]
     fn retry_after_moves_a_question_later_and_never_earlier() {
-        let asked = NOW_MS + 10 * MINUTE_MS;
-        let later = PACE.after(poll(0), trouble(Trouble::Passing, Some(asked)), NOW_MS);
-        assert_eq!(later.due_at_ms, asked);
+        let pulled = NOW_MS + 10 * MINUTE_MS;
+        let later = INTERVAL.after(poll(0), trouble(Trouble::Passing, Some(pulled)), NOW_MS);
+        assert_eq!(later.due_at_ms, pulled);
         let sooner = trouble(Trouble::Passing, Some(NOW_MS + 1));
         assert_eq!(
-            PACE.after(poll(0), sooner, NOW_MS).due_at_ms,
-            PACE.after(poll(0), trouble(Trouble::Passing, None), NOW_MS)
+            INTERVAL.after(poll(0), sooner, NOW_MS).due_at_ms,
+            INTERVAL
+                .after(poll(0), trouble(Trouble::Passing, None), NOW_MS)
                 .due_at_ms
         );
     }
 
     #[test]
     fn it_ends_when_nothing_is_pending_when_it_is_gone_or_too_old() {
-        let done = PACE.after(poll(0), answer(true, true), NOW_MS);
+        let done = INTERVAL.after(poll(0), answer(true, true), NOW_MS);
         assert_eq!(
             (done.state, done.answered_at_ms),
             (PollState::Done, Some(NOW_MS))
         );
 
         let gone = trouble(Trouble::Gone, None);
-        let first = PACE.after(poll(0), gone, NOW_MS);
+        let first = INTERVAL.after(poll(0), gone, NOW_MS);
         assert_eq!(first.state, PollState::Open);
-        let back = PACE.after(first.clone(), answer(true, false), NOW_MS + 1);
+        let back = INTERVAL.after(first.clone(), answer(true, false), NOW_MS + 1);
         assert_eq!(back.gone_since_ms, None);
-        let last = PACE.after(first, gone, NOW_MS + GONE_AFTER_MS);
+        let last = INTERVAL.after(first, gone, NOW_MS + GONE_AFTER_MS);
         assert_eq!(
             (last.state, last.gave_up),
             (PollState::GaveUp, Some(PollGaveUp::Gone))
         );
 
         let age_ms = 72 * 60 * MINUTE_MS;
-        let near = PACE.after(poll(age_ms - 5), answer(true, false), NOW_MS);
+        let near = INTERVAL.after(poll(age_ms - 5), answer(true, false), NOW_MS);
         assert_eq!((near.state, near.due_at_ms), (PollState::Open, NOW_MS + 5));
-        let old = PACE.after(poll(age_ms), answer(true, false), NOW_MS);
+        let old = INTERVAL.after(poll(age_ms), answer(true, false), NOW_MS);
         assert_eq!(
             (old.state, old.gave_up),
             (PollState::GaveUp, Some(PollGaveUp::Expired))
         );
-        let done = PACE.after(poll(age_ms), answer(true, true), NOW_MS);
+        let done = INTERVAL.after(poll(age_ms), answer(true, true), NOW_MS);
         assert_eq!(done.state, PollState::Done);
     }
 }

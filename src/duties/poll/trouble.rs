@@ -50,7 +50,7 @@ impl From<Outcome> for Failed {
 }
 
 /// One line for each question.
-pub(super) fn tell(poll: &PollRecord, outcome: &str, took: Duration, now_ms: i64) {
+pub(super) fn log(poll: &PollRecord, outcome: &str, took: Duration, now_ms: i64) {
     let (source, broadcast) = (poll.source.as_str(), poll.broadcast.as_str());
     let state = poll.state.as_str();
     let duration_ms = took.as_millis();

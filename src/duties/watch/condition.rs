@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::store::watching::{Change, Told};
+use crate::store::watching::{EventTransition, NotifiedCondition};
 
 macro_rules! conditions {
     ($($(#[$doc:meta])* $variant:ident = $word:literal, $began:literal, $ended:expr;)+) => {
@@ -87,30 +87,35 @@ pub(super) enum State {
 /// to be forgotten.
 pub(super) fn changes(
     seen: Vec<Seen>,
-    told: &[Told],
+    notified: &[NotifiedCondition],
     now_ms: i64,
     apart: Duration,
-) -> (Vec<Change>, Vec<i64>) {
-    let gone = told.iter().filter(|told| {
-        !seen
-            .iter()
-            .any(|seen| seen.condition.as_str() == told.what && seen.subject == told.subject)
+) -> (Vec<EventTransition>, Vec<i64>) {
+    let gone = notified.iter().filter(|notified| {
+        !seen.iter().any(|seen| {
+            seen.condition.as_str() == notified.what && seen.subject == notified.subject
+        })
     });
-    let gone = gone.map(|told| told.condition_id).collect();
+    let gone = gone.map(|notified| notified.condition_id).collect();
     let changes = seen
         .into_iter()
         .filter_map(|seen| {
-            let told = told
-                .iter()
-                .find(|told| told.what == seen.condition.as_str() && told.subject == seen.subject);
-            change(seen, told, now_ms, apart)
+            let notified = notified.iter().find(|notified| {
+                notified.what == seen.condition.as_str() && notified.subject == seen.subject
+            });
+            change(seen, notified, now_ms, apart)
         })
         .collect();
     (changes, gone)
 }
 
-fn change(seen: Seen, told: Option<&Told>, now_ms: i64, apart: Duration) -> Option<Change> {
-    let held = told.is_some_and(|told| told.holds);
+fn change(
+    seen: Seen,
+    notified: Option<&NotifiedCondition>,
+    now_ms: i64,
+    apart: Duration,
+) -> Option<EventTransition> {
+    let held = notified.is_some_and(|notified| notified.holds);
     let Seen {
         condition,
         subject,
@@ -120,7 +125,7 @@ fn change(seen: Seen, told: Option<&Told>, now_ms: i64, apart: Duration) -> Opti
         State::Holds(text, data) if !held => {
             let apart_ms = i64::try_from(apart.as_millis()).unwrap_or(i64::MAX);
             // A time that is still to come was set before the clock was set back.
-            let since_ms = told.map_or(i64::MAX, |told| now_ms - told.began_at_ms);
+            let since_ms = notified.map_or(i64::MAX, |notified| now_ms - notified.began_at_ms);
             if (0..apart_ms).contains(&since_ms) {
                 return None;
             }
@@ -129,7 +134,7 @@ fn change(seen: Seen, told: Option<&Told>, now_ms: i64, apart: Duration) -> Opti
         State::Ended(text) if held => (false, condition.ended(), text, Map::new()),
         State::Holds(..) | State::Ended(_) | State::Unclear => return None,
     };
-    Some(Change {
+    Some(EventTransition {
         what: condition.as_str(),
         subject,
         holds,
@@ -146,26 +151,30 @@ mod tests {
 
     const APART: Duration = Duration::from_mins(10);
 
-    fn told(holds: bool, began_at_ms: i64) -> Told {
-        Told {
+    fn notified(holds: bool, began_at_ms: i64) -> NotifiedCondition {
+        NotifiedCondition {
             condition_id: 1,
             what: "subscriber-failing".to_owned(),
             subject: "crm".to_owned(),
             holds,
             began_at_ms,
-            told_at_ms: began_at_ms,
+            notified_at_ms: began_at_ms,
         }
     }
 
-    fn check(state: &State, told: &[Told], now_ms: i64, expected: Option<&str>) {
+    fn check(state: &State, notified: &[NotifiedCondition], now_ms: i64, expected: Option<&str>) {
         let seen = vec![Seen {
             condition: Condition::Failing,
             subject: "crm".to_owned(),
             state: state.clone(),
         }];
-        let (changes, gone) = changes(seen, told, now_ms, APART);
+        let (changes, gone) = changes(seen, notified, now_ms, APART);
         let events: Vec<_> = changes.iter().filter_map(|change| change.event).collect();
-        assert_eq!(events, Vec::from_iter(expected), "{state:?} after {told:?}");
+        assert_eq!(
+            events,
+            Vec::from_iter(expected),
+            "{state:?} after {notified:?}"
+        );
         assert_eq!(gone, Vec::<i64>::new());
     }
 
@@ -182,11 +191,11 @@ mod tests {
         let opened = Some("subscriber.breaker_opened");
         let recovered = Some("subscriber.recovered");
         check(&holds(), &[], 0, opened);
-        check(&holds(), &[told(true, 0)], 1, None);
-        check(&ended(), &[told(true, 0)], 1, recovered);
-        check(&ended(), &[told(false, 0)], 1, None);
+        check(&holds(), &[notified(true, 0)], 1, None);
+        check(&ended(), &[notified(true, 0)], 1, recovered);
+        check(&ended(), &[notified(false, 0)], 1, None);
         check(&ended(), &[], 1, None);
-        check(&State::Unclear, &[told(true, 0)], 1, None);
+        check(&State::Unclear, &[notified(true, 0)], 1, None);
         check(&State::Unclear, &[], 1, None);
     }
 
@@ -194,10 +203,10 @@ mod tests {
     fn what_flaps_is_told_now_and_then() {
         let apart_ms = 600_000;
         let opened = Some("subscriber.breaker_opened");
-        check(&holds(), &[told(false, 0)], apart_ms - 1, None);
-        check(&holds(), &[told(false, 0)], apart_ms, opened);
+        check(&holds(), &[notified(false, 0)], apart_ms - 1, None);
+        check(&holds(), &[notified(false, 0)], apart_ms, opened);
         // The clock was set back.
-        check(&holds(), &[told(false, apart_ms)], 0, opened);
+        check(&holds(), &[notified(false, apart_ms)], 0, opened);
     }
 
     #[test]
@@ -207,17 +216,17 @@ mod tests {
             subject: "crm".to_owned(),
             state: ended(),
         }];
-        let told = Told {
+        let notified = NotifiedCondition {
             what: "webhooks-unparsed".to_owned(),
-            ..told(true, 0)
+            ..notified(true, 0)
         };
-        let (changes, _) = changes(seen, &[told], 1, APART);
+        let (changes, _) = changes(seen, &[notified], 1, APART);
         assert_eq!((changes.len(), changes[0].event), (1, None));
     }
 
     #[test]
     fn what_is_gone_is_forgotten() {
-        let (changes, gone) = changes(Vec::new(), &[told(true, 0)], 1, APART);
+        let (changes, gone) = changes(Vec::new(), &[notified(true, 0)], 1, APART);
         assert_eq!((changes.len(), gone), (0, vec![1]));
     }
 }

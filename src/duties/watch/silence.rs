@@ -10,7 +10,7 @@ use serde_json::{Map, json};
 
 use super::{Watching, off_thread};
 use crate::store::Error;
-use crate::store::watching::{Change, Told};
+use crate::store::watching::{EventTransition, NotifiedCondition};
 
 /// The word in the table.
 pub(super) const WHAT: &str = "messages-silent";
@@ -20,11 +20,11 @@ const EVENT: &str = "messages.silent";
 impl Watching {
     /// What is to be noted of messages that fell silent since that was last noted, and told if
     /// there are enough of them; `None` when it is not asked for, or too early.
-    pub(super) async fn fallen_silent(
+    pub(super) async fn unconfirmed(
         &self,
-        told: &[Told],
+        notified: &[NotifiedCondition],
         now_ms: i64,
-    ) -> Result<Option<Change>, Error> {
+    ) -> Result<Option<EventTransition>, Error> {
         let events = &self.watch.events;
         if events.silent_messages == 0 {
             return Ok(None);
@@ -32,10 +32,10 @@ impl Watching {
         let apart_ms = i64::try_from(events.repeat_after.as_millis()).unwrap_or(i64::MAX);
         // A stretch that takes no time would be looked at for ever.
         let apart_ms = apart_ms.max(1_000);
-        let noted = told.iter().find(|told| told.what == WHAT);
+        let noted = notified.iter().find(|notified| notified.what == WHAT);
         // From now on when it was not asked for before, and when the clock was set back.
-        let noted_ms = noted.map_or(now_ms, |told| told.told_at_ms.min(now_ms));
-        let is_first = noted.is_none_or(|told| told.told_at_ms > now_ms);
+        let noted_ms = noted.map_or(now_ms, |notified| notified.notified_at_ms.min(now_ms));
+        let is_first = noted.is_none_or(|notified| notified.notified_at_ms > now_ms);
         if !is_first && now_ms - noted_ms < apart_ms {
             return Ok(None);
         }
@@ -44,7 +44,7 @@ impl Watching {
         while from_ms < now_ms {
             let until_ms = now_ms.min(from_ms.saturating_add(apart_ms));
             let reader = self.watch.store.reader();
-            let found = off_thread(move || reader.fallen_silent(from_ms, until_ms)).await?;
+            let found = off_thread(move || reader.unconfirmed(from_ms, until_ms)).await?;
             for (source, count) in found {
                 *silent.entry(source).or_default() += count;
             }
@@ -54,7 +54,7 @@ impl Watching {
     }
 }
 
-fn change(silent: &BTreeMap<String, u64>, least: u64, now_ms: i64) -> Change {
+fn change(silent: &BTreeMap<String, u64>, least: u64, now_ms: i64) -> EventTransition {
     let count: u64 = silent.values().sum();
     let of_each: Vec<String> = silent
         .iter()
@@ -73,7 +73,7 @@ fn change(silent: &BTreeMap<String, u64>, least: u64, now_ms: i64) -> Change {
     } else {
         String::new()
     };
-    Change {
+    EventTransition {
         what: WHAT,
         subject: String::new(),
         holds: is_told,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Breaker, Gate, Transition};
+use super::{Breaker, BreakerPermit, Transition};
 use crate::model::{ErrorCode, Outcome};
 
 fn outcome(error: Option<ErrorCode>, http_status: Option<u16>) -> Outcome {
@@ -38,8 +38,8 @@ fn opened() -> Breaker {
 }
 
 fn until_ms(breaker: &mut Breaker, now_ms: i64) -> i64 {
-    match breaker.gate(now_ms) {
-        Gate::Open { until_ms } => until_ms,
+    match breaker.permit(now_ms) {
+        BreakerPermit::Open { until_ms } => until_ms,
         other => panic!("{other:?} at {now_ms}"),
     }
 }
@@ -85,8 +85,8 @@ fn a_recent_success_keeps_it_closed_however_many_fail() {
 
 /// Opens it by five failures at that time.
 fn check_opens(breaker: &mut Breaker, now_ms: i64) {
-    let told: Vec<_> = (0..5).map(|_| breaker.on_outcome(&bad(), now_ms)).collect();
-    assert_eq!(told[4], Some(Transition::Opened));
+    let decisions: Vec<_> = (0..5).map(|_| breaker.on_outcome(&bad(), now_ms)).collect();
+    assert_eq!(decisions[4], Some(Transition::Opened));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_forward_is_charged_for_its_own_failures_and_once_for_an_outage() {
 #[test]
 fn a_failed_probe_is_charged_only_when_another_succeeded_recently() {
     let mut breaker = opened();
-    assert_eq!(breaker.gate(2_000), Gate::Probe);
+    assert_eq!(breaker.permit(2_000), BreakerPermit::Probe);
     assert!(!breaker.charges(true, None, 2_000));
     // One that was in flight when it opened.
     breaker.on_outcome(&good(), 2_100);
@@ -134,7 +134,7 @@ fn one_that_takes_some_is_probed_soon_again() {
         let due_ms = until_ms(&mut breaker, now_ms);
         let longest_ms = (now_ms / 10).max(1_000);
         assert!(due_ms - now_ms <= longest_ms * 11 / 10, "at {now_ms}");
-        assert_eq!(breaker.gate(due_ms), Gate::Probe);
+        assert_eq!(breaker.permit(due_ms), BreakerPermit::Probe);
         breaker.on_outcome(&bad(), due_ms);
         now_ms = due_ms;
     }
@@ -145,7 +145,7 @@ fn one_that_takes_some_is_probed_soon_again() {
 #[test]
 fn a_doubtful_one_begins_with_a_probe() {
     let mut breaker = Breaker::doubtful(7, Duration::from_secs(15));
-    assert_eq!(breaker.gate(0), Gate::Probe);
+    assert_eq!(breaker.permit(0), BreakerPermit::Probe);
     assert!(!breaker.charges(true, None, 0));
     assert_eq!(breaker.on_outcome(&bad(), 0), None);
     assert!(breaker.next_probe_ms().is_some_and(|due_ms| due_ms >= 900));
@@ -154,15 +154,15 @@ fn a_doubtful_one_begins_with_a_probe() {
 #[test]
 fn opening_and_closing_are_told_once() {
     let mut breaker = closed();
-    let told: Vec<_> = (0..7).map(|_| breaker.on_outcome(&bad(), 0)).collect();
+    let decisions: Vec<_> = (0..7).map(|_| breaker.on_outcome(&bad(), 0)).collect();
     assert_eq!(
-        told.iter().flatten().collect::<Vec<_>>(),
+        decisions.iter().flatten().collect::<Vec<_>>(),
         [&Transition::Opened]
     );
-    assert_eq!(told[4], Some(Transition::Opened));
+    assert_eq!(decisions[4], Some(Transition::Opened));
     assert_eq!(breaker.on_outcome(&good(), 0), Some(Transition::Closed));
     assert_eq!(breaker.on_outcome(&good(), 0), None);
-    assert_eq!(breaker.gate(0), Gate::Closed);
+    assert_eq!(breaker.permit(0), BreakerPermit::Closed);
 }
 
 #[test]
@@ -177,8 +177,11 @@ fn the_wait_for_a_probe_grows_from_a_second_to_a_minute() {
         let around_ms = (now_ms / 10).clamp(1_000, 60_000);
         assert!(wait_ms * 10 <= around_ms * 11, "{wait_ms} at {now_ms}");
         assert!(wait_ms * 10 >= around_ms.min(1_000 << probes.min(16)) * 9);
-        assert_eq!(breaker.gate(due_ms - 1), Gate::Open { until_ms: due_ms });
-        assert_eq!(breaker.gate(due_ms), Gate::Probe);
+        assert_eq!(
+            breaker.permit(due_ms - 1),
+            BreakerPermit::Open { until_ms: due_ms }
+        );
+        assert_eq!(breaker.permit(due_ms), BreakerPermit::Probe);
         assert_eq!(breaker.on_outcome(&bad(), due_ms), None);
         now_ms = due_ms;
         probes += 1;
@@ -189,16 +192,16 @@ fn the_wait_for_a_probe_grows_from_a_second_to_a_minute() {
 #[test]
 fn a_wait_that_was_set_before_the_clock_was_set_back_is_over() {
     let mut breaker = opened();
-    assert_eq!(breaker.gate(-86_400_000), Gate::Probe);
+    assert_eq!(breaker.permit(-86_400_000), BreakerPermit::Probe);
 }
 
 #[test]
 fn one_probe_goes_at_a_time_and_a_lost_one_is_replaced() {
     let mut breaker = opened();
-    assert_eq!(breaker.gate(2_000), Gate::Probe);
+    assert_eq!(breaker.permit(2_000), BreakerPermit::Probe);
     let lost_ms = until_ms(&mut breaker, 2_000);
     assert!(lost_ms > 2_000 + 15_000);
-    assert_eq!(breaker.gate(lost_ms), Gate::Probe);
+    assert_eq!(breaker.permit(lost_ms), BreakerPermit::Probe);
     assert!(until_ms(&mut breaker, lost_ms) > lost_ms);
 }
 
@@ -206,11 +209,11 @@ fn one_probe_goes_at_a_time_and_a_lost_one_is_replaced() {
 fn a_probe_that_is_answered_closes_it() {
     for answer in [good(), outcome(Some(ErrorCode::Http4xx), Some(404))] {
         let mut breaker = opened();
-        assert_eq!(breaker.gate(2_000), Gate::Probe);
+        assert_eq!(breaker.permit(2_000), BreakerPermit::Probe);
         assert_eq!(breaker.on_outcome(&answer, 2_100), Some(Transition::Closed));
         // It takes five failures again.
         breaker.on_outcome(&bad(), 2_200);
-        assert_eq!(breaker.gate(2_200), Gate::Closed);
+        assert_eq!(breaker.permit(2_200), BreakerPermit::Closed);
     }
 }
 
@@ -224,10 +227,10 @@ fn a_straggler_that_fails_does_not_lengthen_the_wait() {
 
 #[test]
 fn retry_after_holds_back_the_probe_for_an_hour_at_most() {
-    for (asked_ms, due_ms) in [(5_000, 5_000), (86_400_000, 3_600_000)] {
+    for (requested_ms, due_ms) in [(5_000, 5_000), (86_400_000, 3_600_000)] {
         let mut breaker = closed();
         let throttled = Outcome {
-            retry_at_ms: Some(asked_ms),
+            retry_at_ms: Some(requested_ms),
             ..outcome(Some(ErrorCode::Http4xx), Some(429))
         };
         for _ in 0..5 {
@@ -243,12 +246,12 @@ fn a_probe_that_was_not_made_is_given_out_again() {
     let first_ms = until_ms(&mut breaker, 0);
     assert_eq!(breaker.waits_until_ms(first_ms - 1), Some(first_ms));
     assert_eq!(breaker.waits_until_ms(first_ms), None);
-    assert_eq!(breaker.gate(first_ms), Gate::Probe);
+    assert_eq!(breaker.permit(first_ms), BreakerPermit::Probe);
     assert!(breaker.waits_until_ms(first_ms).is_some());
     breaker.take_back_probe(first_ms + 1_000);
     assert_eq!(until_ms(&mut breaker, first_ms), first_ms + 1_000);
-    assert_eq!(breaker.gate(first_ms + 1_000), Gate::Probe);
+    assert_eq!(breaker.permit(first_ms + 1_000), BreakerPermit::Probe);
     breaker.on_outcome(&good(), first_ms + 1_000);
     breaker.take_back_probe(first_ms + 2_000);
-    assert_eq!(breaker.gate(first_ms + 1_000), Gate::Closed);
+    assert_eq!(breaker.permit(first_ms + 1_000), BreakerPermit::Closed);
 }

@@ -17,9 +17,9 @@ use crate::forward::sender::KEPT;
 
 /// The connections of all lanes.
 #[derive(Clone)]
-pub struct Connections(Arc<Shared>);
+pub struct Connections(Arc<ConnectionPool>);
 
-struct Shared {
+struct ConnectionPool {
     pool: Mutex<Pool>,
     /// Tells lanes that wait for one.
     freed: watch::Sender<()>,
@@ -29,7 +29,7 @@ impl Connections {
     /// None yet, of which there may be `most`.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(ConnectionPool {
             pool: Mutex::new(Pool::new(most)),
             freed: watch::Sender::new(()),
         }))
@@ -47,7 +47,7 @@ impl Connections {
     }
 }
 
-impl Shared {
+impl ConnectionPool {
     fn pool(&self) -> MutexGuard<'_, Pool> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,7 +65,7 @@ impl Shared {
 /// One lane's part in the connections.
 pub(super) struct OfLane {
     lane: i64,
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionPool>,
     freed: watch::Receiver<()>,
     is_waiting: bool,
     was_refused: bool,
@@ -124,7 +124,7 @@ impl Drop for OfLane {
 /// One connection, for one attempt.
 pub(super) struct Connection {
     lane: i64,
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionPool>,
     is_kept: bool,
 }
 
@@ -145,7 +145,7 @@ impl Drop for Connection {
 /// Who has how many. Pure.
 struct Pool {
     most: usize,
-    lanes: HashMap<i64, Held>,
+    lanes: HashMap<i64, LaneConnections>,
     /// The lanes that something is sent to.
     active: usize,
     /// What all lanes hold.
@@ -157,14 +157,14 @@ struct Pool {
 
 /// What one lane holds.
 #[derive(Default)]
-struct Held {
+struct LaneConnections {
     is_active: bool,
     busy: usize,
     /// Since when the others are kept for its next attempt, the oldest first.
     kept: VecDeque<Instant>,
 }
 
-impl Held {
+impl LaneConnections {
     fn count(&self) -> usize {
         self.busy + self.kept.len()
     }
@@ -234,7 +234,7 @@ impl Pool {
     }
 
     fn count(&self, lane: i64) -> usize {
-        self.lanes.get(&lane).map_or(0, Held::count)
+        self.lanes.get(&lane).map_or(0, LaneConnections::count)
     }
 
     fn has_room(&self, lane: i64) -> bool {
@@ -326,8 +326,8 @@ mod tests {
     fn lanes_that_hang_leave_the_others_their_own() {
         let now = Instant::now();
         let mut pool = pool(64, 61);
-        let taken: usize = (0..60).map(|lane| take_all(&mut pool, lane, now)).sum();
-        assert_eq!(taken, 63);
+        let granted: usize = (0..60).map(|lane| take_all(&mut pool, lane, now)).sum();
+        assert_eq!(granted, 63);
         assert_eq!(take_all(&mut pool, 60, now), 1);
         pool.give_back(60, None);
         assert_eq!(take_all(&mut pool, 60, now), 1);

@@ -8,7 +8,7 @@ pub(super) struct Halt(Option<String>);
 
 impl Halt {
     /// Says why, unless that was said last.
-    pub(super) fn say(&mut self, subscriber: &str, why: &str) {
+    pub(super) fn log(&mut self, subscriber: &str, why: &str) {
         if self.0.as_deref() != Some(why) {
             tracing::error!(subscriber, why, "forward.held");
             self.0 = Some(why.to_owned());
@@ -19,7 +19,7 @@ impl Halt {
     pub(super) fn end_if(&mut self, has_secret: bool, subscriber: &str) {
         if !has_secret {
             let why = "it has no secret to sign with: tickrelay subscriber rotate-secret";
-            self.say(subscriber, why);
+            self.log(subscriber, why);
         } else if self.0.take().is_some() {
             tracing::info!(subscriber, "forward.released");
         }

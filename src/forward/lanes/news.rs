@@ -22,7 +22,7 @@ pub(super) struct News {
 
 /// What became of the subscriber since the last look.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum SubscriberChange {
     /// Nothing.
     None,
     /// An operator changed something that concerns it.
@@ -54,21 +54,21 @@ impl News {
     }
 
     /// What changed since the last look.
-    pub(super) fn look(&mut self) -> Change {
-        let Ok(told) = self.registry.has_changed() else {
-            return Change::Gone;
+    pub(super) fn look(&mut self) -> SubscriberChange {
+        let Ok(receiver) = self.registry.has_changed() else {
+            return SubscriberChange::Gone;
         };
-        if !told && !self.table.has_changed().unwrap_or_default() {
-            return Change::None;
+        if !receiver && !self.table.has_changed().unwrap_or_default() {
+            return SubscriberChange::None;
         }
         self.registry.mark_unchanged();
         let table = Arc::clone(&self.table.borrow_and_update());
         match table.iter().find(|own| own.id == self.known.id) {
-            None => Change::Gone,
-            Some(own) if Arc::ptr_eq(own, &self.known) => Change::None,
+            None => SubscriberChange::Gone,
+            Some(own) if Arc::ptr_eq(own, &self.known) => SubscriberChange::None,
             Some(own) => {
                 self.known = Arc::clone(own);
-                Change::Settings(Arc::clone(own))
+                SubscriberChange::Settings(Arc::clone(own))
             }
         }
     }
@@ -105,20 +105,23 @@ mod tests {
     fn a_change_is_seen_before_the_registry_tells_of_it() -> Checked {
         let (crm, other) = (named(1, "crm")?, named(2, "other")?);
         let table = watch::Sender::new(Arc::from([Arc::clone(&crm), Arc::clone(&other)]));
-        let (registry, told) = watch::channel(crm);
-        let mut news = News::new(told, table.subscribe());
-        assert_eq!(news.look(), Change::None);
+        let (registry, receiver) = watch::channel(crm);
+        let mut news = News::new(receiver, table.subscribe());
+        assert_eq!(news.look(), SubscriberChange::None);
         let renamed = named(1, "renamed")?;
         table.send_replace(Arc::from([Arc::clone(&renamed), Arc::clone(&other)]));
-        assert_eq!(news.look(), Change::Settings(Arc::clone(&renamed)));
+        assert_eq!(
+            news.look(),
+            SubscriberChange::Settings(Arc::clone(&renamed))
+        );
         // The registry's word comes later and says nothing new.
         registry.send_replace(Arc::clone(&renamed));
-        assert_eq!(news.look(), Change::None);
+        assert_eq!(news.look(), SubscriberChange::None);
         // A change of another one is none of this one.
         table.send_replace(Arc::from([renamed, named(2, "other")?]));
-        assert_eq!(news.look(), Change::None);
+        assert_eq!(news.look(), SubscriberChange::None);
         table.send_replace(Arc::from([other]));
-        assert_eq!(news.look(), Change::Gone);
+        assert_eq!(news.look(), SubscriberChange::Gone);
         Ok(())
     }
 
@@ -127,13 +130,13 @@ mod tests {
         let old = named(1, "old")?;
         let new = named(1, "new")?;
         let table = watch::Sender::new(Arc::from([Arc::clone(&new)]));
-        let (registry, told) = watch::channel(old);
-        let mut news = News::new(told, table.subscribe());
-        assert_eq!(news.look(), Change::None);
+        let (registry, receiver) = watch::channel(old);
+        let mut news = News::new(receiver, table.subscribe());
+        assert_eq!(news.look(), SubscriberChange::None);
         registry.send_replace(Arc::clone(&new));
-        assert_eq!(news.look(), Change::Settings(new));
+        assert_eq!(news.look(), SubscriberChange::Settings(new));
         drop(registry);
-        assert_eq!(news.look(), Change::Gone);
+        assert_eq!(news.look(), SubscriberChange::Gone);
         Ok(())
     }
 }

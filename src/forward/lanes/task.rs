@@ -16,21 +16,21 @@ use super::disabled;
 use super::failing::{self, Failing};
 use super::halt::Halt;
 use super::metrics::{LaneMetrics, log};
-use super::news::{Change, News};
+use super::news::{News, SubscriberChange};
 use super::refill_at::RefillAt;
 use super::{Forwarding, POLL};
-use crate::forward::breaker::{Breaker, Gate, Transition};
+use crate::forward::breaker::{Breaker, BreakerPermit, Transition};
 use crate::forward::envelope::Envelope;
 use crate::forward::guard::{Target, TargetError};
 use crate::forward::lane::{Lane, LaneAction};
 use crate::forward::own_headers::Known;
-use crate::forward::pace::Pace;
+use crate::forward::rate_limit::RateLimit;
 use crate::forward::schedule::{Schedule, millis};
 use crate::forward::sender::{Request, Short};
 use crate::forward::settled::{self, Ended};
 use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberKind, SubscriberState};
 use crate::store::{
-    Attempt, Drained, Error, Held, LaneInbox, Outbound, PendingForward, Refill, Settled,
+    Attempt, Drained, Error, LaneContents, LaneInbox, Outbound, PendingForward, Refill, Settled,
     Settlement, SubscriberSecret,
 };
 
@@ -67,7 +67,7 @@ pub(super) struct LaneTask {
     known: Arc<Known>,
     lane: Lane,
     breaker: Breaker,
-    pace: Pace,
+    rate_limit: RateLimit,
     connections: OfLane,
     schedule: Arc<Schedule>,
     failing: Failing,
@@ -120,7 +120,7 @@ impl LaneTask {
             secrets: Vec::new(),
             headers: Arc::default(),
             lane: Lane::default(),
-            pace: Pace::default(),
+            rate_limit: RateLimit::default(),
             live: false,
             refill_at: RefillAt::both(0),
             newest_for_ms: None,
@@ -137,7 +137,7 @@ impl LaneTask {
             shared, subscriber, ..
         } = self;
         self.lane.set_ordering(subscriber.ordering);
-        self.pace.set_limit(subscriber.rate_limit);
+        self.rate_limit.set_limit(subscriber.rate_limit);
         let is_active = subscriber.state == SubscriberState::Active;
         self.connections.set_active(is_active);
         self.schedule = subscriber.schedule().map_or_else(
@@ -169,12 +169,12 @@ impl LaneTask {
                 refilling = self.begin_refill(&inbox);
             }
             match self.news.look() {
-                Change::None => {}
-                Change::Settings(subscriber) => {
+                SubscriberChange::None => {}
+                SubscriberChange::Settings(subscriber) => {
                     self.take_settings(subscriber);
                     continue;
                 }
-                Change::Gone => break,
+                SubscriberChange::Gone => break,
             }
             self.connections.begin();
             let wake_ms = self.send_what_is_due(&mut sending, refilling.is_some());
@@ -271,7 +271,7 @@ impl LaneTask {
             self.resync = Resync::UnderWay;
             self.lane.forget_idle();
         }
-        let held = Held {
+        let held = LaneContents {
             newest,
             ..self.lane.held()
         };
@@ -315,7 +315,7 @@ impl LaneTask {
             }
             Err(error) => {
                 if let Error::KeyMissing(why) = &error {
-                    self.halt.say(&self.subscriber.name, why);
+                    self.halt.log(&self.subscriber.name, why);
                 } else {
                     tracing::error!(subscriber = %self.subscriber.name, %error, "forward.refill_failed");
                 }
@@ -375,7 +375,7 @@ impl LaneTask {
                 self.give_up_by_age(forward_id);
                 continue;
             }
-            if let Some(until_ms) = self.pace.wait_until_ms(now_ms) {
+            if let Some(until_ms) = self.rate_limit.wait_until_ms(now_ms) {
                 return until_ms.min(poll_ms);
             }
             if is_reading && self.breaker.next_probe_ms().is_some() {
@@ -389,13 +389,13 @@ impl LaneTask {
             let Some(connection) = self.connections.take() else {
                 return poll_ms;
             };
-            let probe = match self.breaker.gate(now_ms) {
-                Gate::Open { until_ms } => return until_ms,
-                Gate::Probe => {
+            let probe = match self.breaker.permit(now_ms) {
+                BreakerPermit::Open { until_ms } => return until_ms,
+                BreakerPermit::Probe => {
                     self.lane.discount_attempts(now_ms);
                     true
                 }
-                Gate::Closed => false,
+                BreakerPermit::Closed => false,
             };
             let pending = if probe {
                 self.lane.take_probe(now_ms)
@@ -403,7 +403,7 @@ impl LaneTask {
                 self.lane.take(now_ms)
             };
             let Some(pending) = pending else { break };
-            self.pace.begin(now_ms);
+            self.rate_limit.begin(now_ms);
             let attempt = self.attempt(pending, probe, now_ms);
             sending.push(Box::pin(async move {
                 let ended = attempt.await;

@@ -40,7 +40,7 @@ const SHOWN: [HeaderName; 7] = [
 pub(super) const BODY_TIME: Duration = Duration::from_secs(2);
 
 /// The headers of an answer that tell people something; of where a redirect leads, the server.
-pub(super) fn told(headers: &HeaderMap) -> impl Iterator<Item = (String, String)> {
+pub(super) fn recorded_headers(headers: &HeaderMap) -> impl Iterator<Item = (String, String)> {
     SHOWN.into_iter().filter_map(|name| {
         let value = headers.get(&name)?.as_bytes();
         let value = String::from_utf8_lossy(value).into_owned();
@@ -157,7 +157,7 @@ async fn read_excerpt(mut response: Response, keep: usize, time: Duration) -> St
 /// when it cannot be read or is past, at most 24 h from now.
 pub(super) fn retry_at(value: &str, now_ms: i64) -> Option<i64> {
     let value = value.trim();
-    let asked_ms = if let Ok(date) = httpdate::parse_http_date(value) {
+    let requested_ms = if let Ok(date) = httpdate::parse_http_date(value) {
         i64::try_from(date.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()?
     } else if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         let seconds: i64 = value.parse().unwrap_or(i64::MAX);
@@ -165,5 +165,5 @@ pub(super) fn retry_at(value: &str, now_ms: i64) -> Option<i64> {
     } else {
         return None;
     };
-    (asked_ms > now_ms).then(|| asked_ms.min(now_ms.saturating_add(MAX_RETRY_AFTER_MS)))
+    (requested_ms > now_ms).then(|| requested_ms.min(now_ms.saturating_add(MAX_RETRY_AFTER_MS)))
 }

@@ -64,12 +64,12 @@ impl Sender {
     pub async fn fetch(&self, question: &Question<'_>) -> Result<Fetched, Unfetched> {
         let _turn = self.questions.acquire().await;
         let started = Instant::now();
-        let asked = timeout(self.timeout, self.ask_for(question)).await;
+        let answer = timeout(self.timeout, self.get(question)).await;
         let late = || {
             let detail = format!("no whole answer within {:?}", self.timeout);
             Unfetched::Failed(failed(ErrorCode::Timeout, detail))
         };
-        asked
+        answer
             .unwrap_or_else(|_| Err(late()))
             .map_err(|error| match error {
                 Unfetched::Failed(outcome) => Unfetched::Failed(Outcome {
@@ -107,7 +107,7 @@ impl Sender {
         fetched
     }
 
-    async fn ask_for(&self, question: &Question<'_>) -> Result<Fetched, Unfetched> {
+    async fn get(&self, question: &Question<'_>) -> Result<Fetched, Unfetched> {
         let unfetched = |(error, detail)| Unfetched::Failed(failed(error, detail));
         let target = question
             .target

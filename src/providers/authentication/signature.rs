@@ -4,7 +4,7 @@ use std::fmt;
 
 use secrecy::SecretString;
 
-use super::{Algorithm, Encoding, Headers, Refused};
+use super::{Algorithm, AuthError, Encoding, Headers};
 
 /// A signature as one sender makes it.
 ///
@@ -42,32 +42,32 @@ impl Signature {
     }
 
     /// Checks that the header is there and holds as many bytes as a signature has.
-    pub(super) fn check_form(&self, headers: &Headers) -> Result<(), Refused> {
+    pub(super) fn check_form(&self, headers: &Headers) -> Result<(), AuthError> {
         self.timestamp(headers)?;
         self.claimed(headers).map(drop)
     }
 
     /// Checks the signature itself; includes [`Self::check_form`].
-    pub(super) fn check(&self, headers: &Headers, body: &[u8]) -> Result<(), Refused> {
+    pub(super) fn check(&self, headers: &Headers, body: &[u8]) -> Result<(), AuthError> {
         let timestamp = self.timestamp(headers)?;
         let claimed = self.claimed(headers)?;
         let signs = |secret| self.algorithm.signs(secret, [timestamp, body], &claimed);
         if self.secrets.iter().any(signs) {
             Ok(())
         } else {
-            Err(Refused::Wrong(self.to_string()))
+            Err(AuthError::Wrong(self.to_string()))
         }
     }
 
     /// The signature's bytes as the request claims them.
-    fn claimed(&self, headers: &Headers) -> Result<Vec<u8>, Refused> {
+    fn claimed(&self, headers: &Headers) -> Result<Vec<u8>, AuthError> {
         let given = headers
             .get(&self.header)
-            .ok_or_else(|| Refused::Missing(self.to_string()))?;
+            .ok_or_else(|| AuthError::Missing(self.to_string()))?;
         self.unprefixed(given.trim_ascii())
             .and_then(|text| self.encoding.decode(text))
             .filter(|claimed| claimed.len() == self.algorithm.length())
-            .ok_or_else(|| Refused::Wrong(self.to_string()))
+            .ok_or_else(|| AuthError::Wrong(self.to_string()))
     }
 
     fn unprefixed<'a>(&self, given: &'a [u8]) -> Option<&'a [u8]> {
@@ -80,11 +80,11 @@ impl Signature {
         Some(rest.unwrap_or(given))
     }
 
-    fn timestamp<'a>(&self, headers: &Headers<'a>) -> Result<&'a [u8], Refused> {
+    fn timestamp<'a>(&self, headers: &Headers<'a>) -> Result<&'a [u8], AuthError> {
         match &self.timestamp_header {
             Some(name) => headers
                 .get(name)
-                .ok_or_else(|| Refused::Missing(format!("header {}", name.to_ascii_lowercase()))),
+                .ok_or_else(|| AuthError::Missing(format!("header {}", name.to_ascii_lowercase()))),
             None => Ok(b""),
         }
     }
@@ -119,9 +119,9 @@ mod tests {
         let whole = signature.check(&headers, body.as_bytes());
         match (form, whole) {
             (Ok(()), Ok(())) => "right",
-            (Ok(()), Err(Refused::Wrong(_))) => "wrong",
-            (Err(Refused::Wrong(_)), Err(Refused::Wrong(_))) => "malformed",
-            (Err(Refused::Missing(_)), Err(Refused::Missing(_))) => "missing",
+            (Ok(()), Err(AuthError::Wrong(_))) => "wrong",
+            (Err(AuthError::Wrong(_)), Err(AuthError::Wrong(_))) => "malformed",
+            (Err(AuthError::Missing(_)), Err(AuthError::Missing(_))) => "missing",
             _ => "inconsistent",
         }
     }

@@ -35,7 +35,7 @@ impl Default for Dialect {
 
 impl Dialect {
     /// What a word for a status means; `None` for one that nobody explained.
-    pub(super) fn meaning(&self, word: &str) -> Option<Status> {
+    pub(super) fn summary(&self, word: &str) -> Option<Status> {
         let word = word.trim().to_lowercase();
         let known = || match word.as_str() {
             "success" => Some(self.success_at),

@@ -17,7 +17,7 @@ fn hints(dialect: Dialect) -> Hints {
 fn check(answer: &Value, dialect: Dialect) -> Vec<String> {
     let text = answer.to_string();
     let parsed = Provider::Botsquad.parse(text.as_bytes(), None, &hints(dialect));
-    let told = |item: &Item| match item {
+    let facts = |item: &Item| match item {
         Item::Report(report) => {
             let status = report.status.map_or("-", Status::as_str);
             let error = report.error().map_or("-", |error| &*error.key);
@@ -29,7 +29,7 @@ fn check(answer: &Value, dialect: Dialect) -> Vec<String> {
         Item::Account(event) => event.name.clone(),
         Item::Unreadable(why) => format!("unreadable {why}"),
     };
-    parsed.unwrap().items.iter().map(told).collect()
+    parsed.unwrap().items.iter().map(facts).collect()
 }
 
 fn statistics(answer: &Value) -> Statistics {
@@ -78,9 +78,9 @@ fn the_order_of_the_list_tells_nothing() {
     let other =
         json!({"statuses": [entry("31600000002", "pending"), entry("31600000001", "success")]});
     let sorted = |answer: &Value| {
-        let mut told = check(answer, Dialect::default());
-        told.sort();
-        told
+        let mut facts = check(answer, Dialect::default());
+        facts.sort();
+        facts
     };
     assert_eq!(sorted(&one), sorted(&other));
 }
@@ -89,10 +89,10 @@ fn the_order_of_the_list_tells_nothing() {
 fn of_one_number_the_states_decide_and_no_message_takes_back_what_was_told() {
     let (a, b) = ("31600000001", "+31 600000001");
     let entry = |to: &str, status: &str, reason: Option<&str>| json!({"to": to, "status": status, "reason": reason});
-    let told = |entries: &[Value]| {
-        let mut told = check(&json!({ "statuses": entries }), Dialect::default());
-        told.sort();
-        told
+    let facts = |entries: &[Value]| {
+        let mut facts = check(&json!({ "statuses": entries }), Dialect::default());
+        facts.sort();
+        facts
     };
     let (sent, pending) = (entry(a, "success", None), entry(a, "pending", None));
     let (optout, unknown) = (
@@ -123,15 +123,15 @@ fn of_one_number_the_states_decide_and_no_message_takes_back_what_was_told() {
     ];
     for ([one, other], [first, second]) in steps {
         let expected = [id("", first), id(".2", second)];
-        assert_eq!(told(&[one.clone(), other.clone()]), expected);
-        assert_eq!(told(&[other, one]), expected);
+        assert_eq!(facts(&[one.clone(), other.clone()]), expected);
+        assert_eq!(facts(&[other, one]), expected);
     }
 }
 
 #[test]
 fn what_says_the_same_has_one_meaning() {
-    let meaning = |answer: &Value| {
-        Meaning::of(
+    let summary = |answer: &Value| {
+        Summary::of(
             answer.to_string().as_bytes(),
             None,
             "bc-1",
@@ -143,22 +143,22 @@ fn what_says_the_same_has_one_meaning() {
         entry("31600000001", "success"),
         entry("31600000002", "pending"),
     );
-    let first = meaning(&json!({"statuses": [one, two]}));
+    let first = summary(&json!({"statuses": [one, two]}));
     let swapped = json!({"now": 7, "statuses": [two, one]});
-    assert_eq!(first.hash, meaning(&swapped).hash);
+    assert_eq!(first.hash, summary(&swapped).hash);
     for other in [
         json!({"statuses": [one]}),
         json!({"statuses": [one, entry("31600000002", "success")]}),
         json!({"statuses": [one, two], "statistics": {"total": 2}}),
         json!({"failures": [one, two]}),
     ] {
-        assert_ne!(first.hash, meaning(&other).hash, "{other}");
+        assert_ne!(first.hash, summary(&other).hash, "{other}");
     }
-    let told = meaning(&json!({"statuses": [one, two, 7, {"to": "31600000003", "status": null}]}));
-    let told = told.told.unwrap();
-    assert_eq!((told.entries, told.pending, told.unreadable), (4, 3, 2));
-    let none = meaning(&json!({"statuses": [{"msisdn": "31600000001", "status": "pending"}]}));
-    let error = none.told.unwrap_err().to_string();
+    let facts = summary(&json!({"statuses": [one, two, 7, {"to": "31600000003", "status": null}]}));
+    let facts = facts.facts.unwrap();
+    assert_eq!((facts.entries, facts.pending, facts.unreadable), (4, 3, 2));
+    let none = summary(&json!({"statuses": [{"msisdn": "31600000001", "status": "pending"}]}));
+    let error = none.facts.unwrap_err().to_string();
     assert!(error.contains("name it in fields.to"), "{error}");
 }
 
@@ -328,7 +328,7 @@ fn a_broadcast_that_is_refused_is_a_failure_for_each_of_its_users() {
     let request = json!({"template": {"name": "spring"},
         "users": [{"phone": "+31600000001"}, "31600000002", {"to": "31600000001"}]});
     let refused = read_sent(&request, &json!({"error": {"message": "no such template"}})).unwrap();
-    let told: Vec<String> = refused
+    let facts: Vec<String> = refused
         .iter()
         .map(|sent| {
             let Sent {
@@ -349,7 +349,7 @@ fn a_broadcast_that_is_refused_is_a_failure_for_each_of_its_users() {
         .collect();
     let why = "meta:send_refused \"no such template\"";
     let expected = ["+31600000001", "31600000002", "31600000001"];
-    assert_eq!(told, expected.map(|to| format!("None {to} {why}")));
+    assert_eq!(facts, expected.map(|to| format!("None {to} {why}")));
 }
 
 #[test]
@@ -363,21 +363,21 @@ fn a_send_has_a_message_for_each_user_with_its_own_parameters() {
             {"to": "31600000001"}],
     });
     let sent = read_sent(&request, &json!({"id": "bc-1"})).unwrap();
-    let told: Vec<String> = sent
+    let facts: Vec<String> = sent
         .iter()
         .map(|sent| {
             let Sent {
                 id,
-                registration: told,
+                registration: facts,
                 ..
             } = sent.as_ref().unwrap();
-            let template = told.template.as_ref().unwrap().described();
+            let template = facts.template.as_ref().unwrap().described();
             let id = id.as_deref().unwrap();
-            format!("{id} {} {template}", told.bulk_id.as_ref().unwrap())
+            format!("{id} {} {template}", facts.bulk_id.as_ref().unwrap())
         })
         .collect();
     assert_eq!(
-        told,
+        facts,
         [
             "bc-1:31600000001 bc-1 spring (nl): Ana, Delft!",
             "bc-1:31600000002 bc-1 spring (nl): friend, Delft!",

@@ -175,7 +175,7 @@ impl Facts {
     }
 
     /// Takes in what the object that is the value of `name` has said of itself.
-    pub(super) fn take_in(&mut self, name: &[u8], inner: Self) {
+    pub(super) fn add(&mut self, name: &[u8], inner: Self) {
         match name {
             b"status" if inner.has(&[Group]) => self.set(StatusGroup, true),
             b"message" if inner.has(&[Typed]) => self.set(Message, true),

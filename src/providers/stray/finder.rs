@@ -248,7 +248,7 @@ impl Finder {
         let Some(around) = self.open.last_mut() else {
             return;
         };
-        around.facts.take_in(&around.name, facts);
+        around.facts.add(&around.name, facts);
         if open.found.count > 0 {
             open.found.path.extend(spelled(&around.name));
             let is_of_field = matches!(around.name.as_slice(), b"value" | b"statuses");

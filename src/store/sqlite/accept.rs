@@ -7,8 +7,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ranges::{self, Timed};
 use super::{account_events, alerts, channels, echoes, forwards, people, rows};
-use crate::model::{AccountEvent, Change, Message, MessageType, Report, ReportError, Subscriber};
-use crate::plan::{self, Context, Plan, Telling};
+use crate::model::{
+    AccountEvent, Message, MessageType, Report, ReportEffect, ReportError, Subscriber,
+};
+use crate::plan::{self, Context, Dispatch, Plan};
 use crate::providers::Item;
 use crate::store::{Accepted, Arrival, FoundReport, PendingForward, WebhookOutcome};
 
@@ -149,7 +151,7 @@ impl<'a> Accepting<'a> {
             webhook,
             arrival,
         };
-        let (tally, outcome) = self.take_in(bringing)?;
+        let (tally, outcome) = self.apply(bringing)?;
         self.write_webhook(bringing, &tally, outcome)?;
         let accepted = Accepted {
             webhook_id: webhook.id(),
@@ -171,7 +173,7 @@ impl<'a> Accepting<'a> {
         webhook_id: i64,
         arrival: &Arrival,
     ) -> rusqlite::Result<(Accepted, Enqueued)> {
-        let (tally, outcome) = self.take_in(Bringing {
+        let (tally, outcome) = self.apply(Bringing {
             source_id,
             webhook: Webhook::New(webhook_id),
             arrival,
@@ -214,7 +216,7 @@ impl<'a> Accepting<'a> {
             id: webhook_id,
             now_ms,
         };
-        let (tally, outcome) = self.take_in(Bringing {
+        let (tally, outcome) = self.apply(Bringing {
             source_id,
             webhook,
             arrival,
@@ -239,7 +241,7 @@ impl<'a> Accepting<'a> {
         Ok((tally.found, tally.pending))
     }
 
-    fn take_in(&self, bringing: Bringing<'_>) -> rusqlite::Result<(Tally, WebhookOutcome)> {
+    fn apply(&self, bringing: Bringing<'_>) -> rusqlite::Result<(Tally, WebhookOutcome)> {
         let arrival = bringing.arrival;
         let mut tally = Tally::default();
         let mut reports: Vec<&Report> = Vec::new();
@@ -253,7 +255,7 @@ impl<'a> Accepting<'a> {
                     }
                 }
                 Item::Ignored(what) => tally.ignore(what),
-                Item::Account(event) => self.take_in_event(bringing, event, &mut tally)?,
+                Item::Account(event) => self.apply_event(bringing, event, &mut tally)?,
                 Item::SamePerson(names) => self.link(bringing, names)?,
                 Item::Unreadable(why) => {
                     tally.unreadable += 1;
@@ -264,7 +266,7 @@ impl<'a> Accepting<'a> {
         plan::in_order_of_events(&mut reports, arrival.received_ms);
         tally.reports = reports.len() - tally.echoes + arrival.known;
         for report in reports {
-            self.take_in_report(bringing, report, &mut tally)?;
+            self.apply_report(bringing, report, &mut tally)?;
         }
         let now_ms = bringing.webhook.owed_since_ms(arrival.received_ms);
         let failures = std::mem::take(&mut tally.failures);
@@ -297,7 +299,7 @@ impl<'a> Accepting<'a> {
     }
 
     /// Takes in a notice about the account, and owes it to who wants to know when it is new.
-    fn take_in_event(
+    fn apply_event(
         &self,
         bringing: Bringing<'_>,
         event: &AccountEvent,
@@ -318,14 +320,14 @@ impl<'a> Accepting<'a> {
         };
         self.link(bringing, &event.person_names())?;
         let event = &*account_events::compared(self.connection, event, from)?;
-        let pending = account_events::take_in(self.connection, event, from, self.subscribers)?;
+        let pending = account_events::apply(self.connection, event, from, self.subscribers)?;
         let new = tally.notices.entry(event.name.clone()).or_default();
         *new += usize::from(pending.is_some());
         tally.pending.extend(pending.into_iter().flatten());
         Ok(())
     }
 
-    fn take_in_report(
+    fn apply_report(
         &self,
         bringing: Bringing<'_>,
         report: &Report,
@@ -342,7 +344,7 @@ impl<'a> Accepting<'a> {
         if let Some((message_id, message)) = &known
             && self.is_repeat(bringing, *message_id, report)?
         {
-            return self.take_in_guess((*message_id, message), report, arrival.default_type);
+            return self.apply_guess((*message_id, message), report, arrival.default_type);
         }
         if !report.is_echo() {
             tally.new_reports += 1;
@@ -358,16 +360,16 @@ impl<'a> Accepting<'a> {
         };
         let fresh = Message::default();
         let message = known.as_ref().map_or(&fresh, |(_, message)| message);
-        let standing = people::standing(self.connection, source_id, known.as_ref(), report)?;
-        let standing = standing.as_ref().unwrap_or(&message.standing);
-        let plan = plan::plan(message, standing, report, context, self.subscribers);
+        let history = people::history(self.connection, source_id, known.as_ref(), report)?;
+        let history = history.as_ref().unwrap_or(&message.history);
+        let plan = plan::plan(message, history, report, context, self.subscribers);
         let message_id = self.save(bringing, known.as_ref(), report, &plan.message)?;
         let echo = report.echo.as_ref();
-        if let Some(told) = echo.and_then(|echo| echo.registration.as_ref())
-            && told.has_details()
+        if let Some(registration) = echo.and_then(|echo| echo.registration.as_ref())
+            && registration.has_details()
         {
             let at_ms = report.time.ms.unwrap_or(arrival.received_ms);
-            echoes::learn(self.connection, message_id, told, at_ms)?;
+            echoes::learn(self.connection, message_id, registration, at_ms)?;
         }
         if matches!(webhook, Webhook::Again { .. }) && !report.is_echo() {
             tally.found.push(FoundReport {
@@ -396,27 +398,27 @@ impl<'a> Accepting<'a> {
         failures: &mut alerts::Failures,
     ) -> rusqlite::Result<Enqueued> {
         let mut pending = Enqueued::new();
-        let (fallback, telling) = plan.fallback.unzip();
-        let fallback = fallback.as_ref().zip(telling);
-        for (report, telling) in std::iter::once((report, plan.telling)).chain(fallback) {
+        let (fallback, dispatch) = plan.fallback.unzip();
+        let fallback = fallback.as_ref().zip(dispatch);
+        for (report, dispatch) in std::iter::once((report, plan.dispatch)).chain(fallback) {
             let keys = rows::ReportKeys {
                 message_id: noting.message_id,
                 webhook_id: noting.webhook_id,
                 identity: report.identity().0,
                 received_ms: noting.received_ms,
             };
-            let report_id = rows::insert_report(self.connection, keys, report, &telling)?;
+            let report_id = rows::insert_report(self.connection, keys, report, &dispatch)?;
             let error = report.error().map(|error| error.key.as_str());
-            for chat in &telling.alerts {
+            for chat in &dispatch.alerts {
                 failures.add(*chat, error, noting.message_id, report_id);
             }
-            pending.extend(self.enqueue(noting, report_id, telling)?);
+            pending.extend(self.enqueue(noting, report_id, dispatch)?);
         }
         Ok(pending)
     }
 
     /// Takes in what the way of a repeated report makes likely, where nothing better is known.
-    fn take_in_guess(
+    fn apply_guess(
         &self,
         (message_id, known): (i64, &Message),
         report: &Report,
@@ -496,11 +498,11 @@ impl<'a> Accepting<'a> {
         &self,
         noting: Noting,
         report_id: i64,
-        telling: Telling,
+        dispatch: Dispatch,
     ) -> rusqlite::Result<Vec<(i64, PendingForward)>> {
-        debug_assert!(telling.payloads.is_empty() || telling.change != Change::Repeated);
+        debug_assert!(dispatch.payloads.is_empty() || dispatch.change != ReportEffect::Repeated);
         let mut pending = Vec::new();
-        for (payload, subscribers) in telling.payloads {
+        for (payload, subscribers) in dispatch.payloads {
             let payload_id = forwards::insert_payload(self.connection, report_id, &payload)?;
             let payload: Arc<[u8]> = payload.into();
             for subscriber_id in subscribers {
@@ -510,7 +512,7 @@ impl<'a> Accepting<'a> {
                     report_id,
                     payload_id,
                     payload: &payload,
-                    place: telling.place,
+                    place: dispatch.place,
                     now_ms: noting.owed_since_ms,
                 };
                 pending.push(forwards::insert(self.connection, &forward)?);

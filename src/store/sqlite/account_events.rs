@@ -57,7 +57,7 @@ pub(super) struct From<'a> {
 }
 
 /// Takes an event in; what it owes when it was not known, `None` when it was.
-pub(super) fn take_in(
+pub(super) fn apply(
     connection: &Connection,
     event: &AccountEvent,
     from: From<'_>,
@@ -85,7 +85,7 @@ pub(super) fn take_in(
             ],
             |row| row.get(0),
         )?;
-    if !outages::is_told_now(connection, event, event_id, from)? {
+    if !outages::notifies_now(connection, event, event_id, from)? {
         return Ok(Some(Vec::new()));
     }
     let notice = Notice {
@@ -217,9 +217,9 @@ pub(super) fn enqueue(
 ) -> rusqlite::Result<Vec<(i64, PendingForward)>> {
     let mut pending = Vec::new();
     for kind in [SubscriberKind::Events, SubscriberKind::Chat] {
-        let mut told = subscribers.iter();
+        let mut recipients = subscribers.iter();
         let mut payload: Option<(i64, Arc<[u8]>)> = None;
-        while let Some(subscriber) = told.find(|it| it.kind == kind && notice.is_for(it)) {
+        while let Some(subscriber) = recipients.find(|it| it.kind == kind && notice.is_for(it)) {
             let (payload_id, payload) = if let Some(payload) = &payload {
                 payload
             } else {

@@ -85,7 +85,7 @@ pub(super) fn gather(
             due_at_ms,
         };
         if row.is_due(now_ms) {
-            pending.extend(tell(connection, &row, subscribers, now_ms)?);
+            pending.extend(send(connection, &row, subscribers, now_ms)?);
         }
     }
     Ok(pending)
@@ -111,7 +111,7 @@ impl Row {
 
 /// Owes what was gathered to its chat and begins the next minute; forgets it where there is
 /// nothing to tell or nobody to tell it to.
-fn tell(
+fn send(
     connection: &Connection,
     row: &Row,
     subscribers: &[Arc<Subscriber>],
@@ -194,7 +194,7 @@ const DUE: &str = "SELECT subscriber_id, error_key, failures, message_id, report
 
 impl Core {
     /// Owes the alerts whose minute is over; the writer looks once a second.
-    pub(super) fn tell_alerts(&mut self) -> Result<(), Error> {
+    pub(super) fn send_alerts(&mut self) -> Result<(), Error> {
         let now_ms = self.clock.now_ms();
         let wrap = |error| backend("cannot tell alerts".to_owned(), error);
         let any = self
@@ -207,14 +207,14 @@ impl Core {
         }
         let subscribers = Arc::clone(&self.subscribers);
         let pending = self.change("tell alerts", |connection, now_ms| {
-            tell_due(connection, &subscribers, now_ms).map_err(wrap)
+            send_due(connection, &subscribers, now_ms).map_err(wrap)
         })?;
         self.lane_registry.hand_over(pending);
         Ok(())
     }
 }
 
-fn tell_due(
+fn send_due(
     connection: &Connection,
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
@@ -234,7 +234,7 @@ fn tell_due(
         .collect::<rusqlite::Result<_>>()?;
     let mut pending = Vec::new();
     for row in due {
-        pending.extend(tell(connection, &row, subscribers, now_ms)?);
+        pending.extend(send(connection, &row, subscribers, now_ms)?);
     }
     Ok(pending)
 }

@@ -7,11 +7,15 @@ use super::listing::Keyed;
 use super::reader::{Reader, word};
 use super::{backend, ranges};
 use crate::store::Error;
-use crate::store::audit::{AuditRecord, Change};
+use crate::store::audit::{AuditEntry, AuditRecord};
 use crate::store::query::{Listing, Window};
 
 /// Writes a change down, in its transaction.
-pub(super) fn write(connection: &Connection, change: &Change, now_ms: i64) -> Result<(), Error> {
+pub(super) fn write(
+    connection: &Connection,
+    change: &AuditEntry,
+    now_ms: i64,
+) -> Result<(), Error> {
     connection
         .prepare_cached(
             "INSERT INTO audit (at_ms, caller, role, action, kind, id, detail) \
@@ -54,7 +58,7 @@ fn read_audit(row: &Row<'_>) -> rusqlite::Result<AuditRecord> {
     Ok(AuditRecord {
         audit_id: row.get("audit_id")?,
         at_ms: row.get("at_ms")?,
-        change: Change {
+        change: AuditEntry {
             caller: row.get("caller")?,
             role: word(row, "role")?,
             action: row.get("action")?,

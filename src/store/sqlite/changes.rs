@@ -13,15 +13,15 @@ use super::secrets::{Sealed, with_keys};
 use super::writer::Core;
 use super::{Store, audit, backend, disk, idempotency, subscribers};
 use crate::model::Subscriber;
-use crate::store::audit::Change;
+use crate::store::audit::AuditEntry;
 use crate::store::idempotency::Kept;
 use crate::store::{Error, Loss};
 
 /// What is written down with a change, in its transaction.
 #[derive(Debug, Default)]
-pub struct Entry {
+pub struct ChangeRecord {
     /// The line of the audit.
-    pub audit: Option<Change>,
+    pub audit: Option<AuditEntry>,
     /// What a repeat of the request is to find under its key.
     pub kept: Option<Kept>,
 }
@@ -103,7 +103,7 @@ impl Store {
     pub async fn change<A, E>(
         &self,
         act: impl FnOnce(&mut Changing<'_>) -> Result<A, E> + Send + 'static,
-        entry: impl FnOnce(&A) -> Entry + Send + 'static,
+        entry: impl FnOnce(&A) -> ChangeRecord + Send + 'static,
     ) -> Result<A, E>
     where
         A: Send + 'static,
@@ -117,7 +117,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::change`].
-    pub async fn note(&self, entry: Entry) -> Result<(), Error> {
+    pub async fn note(&self, entry: ChangeRecord) -> Result<(), Error> {
         if entry.audit.is_none() && entry.kept.is_none() {
             return self.writer.refuse_early();
         }
@@ -129,7 +129,7 @@ impl Core {
     pub(super) fn conduct<A, E: From<Error>>(
         &mut self,
         act: impl FnOnce(&mut Changing<'_>) -> Result<A, E>,
-        entry: impl FnOnce(&A) -> Entry,
+        entry: impl FnOnce(&A) -> ChangeRecord,
     ) -> Result<A, E> {
         let shared = Arc::clone(&self.shared);
         let failed = |error: rusqlite::Error| {
@@ -152,7 +152,7 @@ impl Core {
             after: After::default(),
         };
         let answer = act(&mut changing)?;
-        let Entry { audit, kept } = entry(&answer);
+        let ChangeRecord { audit, kept } = entry(&answer);
         if let Some(audit) = audit {
             audit::write(&transaction, &audit, changing.now_ms)?;
         }

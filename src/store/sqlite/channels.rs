@@ -6,7 +6,7 @@
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Message, OtherChannels, ReportError, Standing};
+use crate::model::{Message, OtherChannels, ReportError, StatusHistory};
 
 /// What is kept beside the row, as JSON.
 #[derive(Serialize, Deserialize)]
@@ -40,14 +40,14 @@ pub(super) fn kept(message: &Message) -> Option<String> {
 
 /// The message as it was before it was shown: what the row has of a message that is none of
 /// WhatsApp's is another channel's.
-pub(super) fn told_apart(
+pub(super) fn separated(
     mut message: Message,
     other_channel: Option<&str>,
     kept: Option<&str>,
 ) -> Message {
     message.is_whatsapp = other_channel.is_none();
     if !message.is_whatsapp {
-        message.standing = Standing::new();
+        message.history = StatusHistory::new();
         message.failure = None;
         message.conflict = false;
     }

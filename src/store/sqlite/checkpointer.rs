@@ -66,8 +66,8 @@ impl Checkpointer {
             Some(running) => running,
             none => {
                 let (state, metrics) = (Arc::clone(&self.state), Arc::clone(&self.metrics));
-                let told = (metrics, self.loss.clone());
-                none.insert(start(&self.path, self.durability, state, told)?)
+                let shared = (metrics, self.loss.clone());
+                none.insert(start(&self.path, self.durability, state, shared)?)
             }
         };
         if !self.state.under_way.swap(true, Ordering::AcqRel) {

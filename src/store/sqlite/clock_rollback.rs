@@ -27,7 +27,7 @@ const NOTE_EVERY: Duration = Duration::from_mins(1);
 /// How often it is written down when nothing else is.
 const NOTE_IDLE_EVERY: Duration = Duration::from_mins(10);
 /// How often the log says anew that a move fails.
-const TELL_EVERY: Duration = Duration::from_mins(10);
+const LOG_EVERY: Duration = Duration::from_mins(10);
 
 /// What the clock showed, and what is still to be moved for it.
 #[derive(Debug)]
@@ -207,7 +207,7 @@ impl Core {
                 if self
                     .clock_rollback
                     .told
-                    .is_none_or(|at| at.elapsed() >= TELL_EVERY)
+                    .is_none_or(|at| at.elapsed() >= LOG_EVERY)
                 {
                     self.clock_rollback.told = Some(now);
                     tracing::warn!(%error, "store.follow_clock_failed");

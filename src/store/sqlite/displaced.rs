@@ -32,7 +32,7 @@ pub(super) struct Displacement {
     /// When it was last tried to mend it.
     tried: Option<Instant>,
     /// That something prevents it was said.
-    told: bool,
+    logged: bool,
     stage: Stage,
 }
 
@@ -91,7 +91,7 @@ impl Core {
             what,
             since: Instant::now(),
             tried: None,
-            told: false,
+            logged: false,
             stage: Stage::Open,
         });
         let store = self.path.display();
@@ -168,7 +168,7 @@ impl Core {
         let readings = Arc::clone(&self.readings);
         let _paused = readings.pause(READS_PATIENCE).ok_or(Error::Displaced)?;
         self.save_and_open(what).map_err(|error| {
-            self.tell_prevented(&error.to_string());
+            self.log_prevented(&error.to_string());
             Error::Displaced
         })
     }
@@ -193,11 +193,11 @@ impl Core {
         match self.save_log() {
             Ok(true) => {}
             Ok(false) => {
-                self.tell_prevented(&disk::foreign_readers(&self.files.wal).join(", "));
+                self.log_prevented(&disk::foreign_readers(&self.files.wal).join(", "));
                 return Err(Error::Displaced);
             }
             Err(error) => {
-                self.tell_prevented(&error.to_string());
+                self.log_prevented(&error.to_string());
                 return Err(Error::Displaced);
             }
         }
@@ -222,10 +222,10 @@ impl Core {
             })
     }
 
-    pub(super) fn tell_prevented(&mut self, by: &str) {
+    pub(super) fn log_prevented(&mut self, by: &str) {
         if !self.is_lost()
             && let Some(displacement) = &mut self.displaced
-            && !std::mem::replace(&mut displacement.told, true)
+            && !std::mem::replace(&mut displacement.logged, true)
         {
             tracing::error!(%by, "store.reopen_prevented");
         }

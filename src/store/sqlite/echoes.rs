@@ -28,15 +28,15 @@ pub(super) fn with_echo_text<'a>(
     report: &'a Report,
 ) -> rusqlite::Result<Cow<'a, Report>> {
     let echo = report.echo.as_ref();
-    let Some(told) = echo.and_then(|echo| echo.registration.as_ref()) else {
+    let Some(registration) = echo.and_then(|echo| echo.registration.as_ref()) else {
         return Ok(Cow::Borrowed(report));
     };
-    let Cow::Owned(told) = with_text(connection, told)? else {
+    let Cow::Owned(registration) = with_text(connection, registration)? else {
         return Ok(Cow::Borrowed(report));
     };
     let mut report = report.clone();
     if let Some(echo) = &mut report.echo {
-        echo.registration = Some(told);
+        echo.registration = Some(registration);
     }
     Ok(Cow::Owned(report))
 }
@@ -46,7 +46,7 @@ pub(super) fn with_echo_text<'a>(
 pub(super) fn learn(
     connection: &Connection,
     message_id: i64,
-    told: &Registration,
+    registration: &Registration,
     at_ms: i64,
 ) -> rusqlite::Result<()> {
     connection
@@ -70,14 +70,22 @@ pub(super) fn learn(
         )?
         .execute(params![
             message_id,
-            told.template.as_ref().map(|template| &template.name),
-            told.template.as_ref().and_then(|it| it.language.as_ref()),
-            told.template.as_ref().and_then(parameters),
-            told.metadata,
-            told.sent_ms,
-            told.ttl_s,
-            told.ttl_s
-                .map(|seconds| told.sent_ms.unwrap_or(at_ms).saturating_add(seconds * 1000)),
+            registration
+                .template
+                .as_ref()
+                .map(|template| &template.name),
+            registration
+                .template
+                .as_ref()
+                .and_then(|it| it.language.as_ref()),
+            registration.template.as_ref().and_then(parameters),
+            registration.metadata,
+            registration.sent_ms,
+            registration.ttl_s,
+            registration.ttl_s.map(|seconds| registration
+                .sent_ms
+                .unwrap_or(at_ms)
+                .saturating_add(seconds * 1000)),
             at_ms,
         ])?;
     Ok(())

@@ -95,7 +95,7 @@ impl Found {
         Mentions::new(&self.names.union(&self.ids).cloned().collect())
     }
 
-    fn take_in(&mut self, sighting: &Sighting) {
+    fn add(&mut self, sighting: &Sighting) {
         let Sighting {
             numbers, user_ids, ..
         } = sighting;
@@ -322,7 +322,7 @@ impl Store {
                 .await?;
             after = sightings.last().map_or(last, |sighting| sighting.report_id);
             for sighting in &sightings {
-                found.take_in(sighting);
+                found.add(sighting);
             }
         }
         Ok(())

@@ -74,13 +74,14 @@ pub(super) fn explaining(
         .query_row([report.report_id], |row| {
             Ok([row.get(0)?, row.get(1)?, row.get(2)?])
         })?;
-    let told = message.registration.as_ref();
+    let registration = message.registration.as_ref();
     let failure = Failure {
         at_ms,
         error_key: error.map(|error| error.error_key.as_str()),
         details: error.and_then(|error| error.details.as_deref()),
-        template_name: told.and_then(|told| told.template_name.as_deref()),
-        template_language: told.and_then(|told| told.template_language.as_deref()),
+        template_name: registration.and_then(|registration| registration.template_name.as_deref()),
+        template_language: registration
+            .and_then(|registration| registration.template_language.as_deref()),
         template_id: report.template_id.as_deref(),
         sender: sender.as_deref().or(message.sender.as_deref()),
         sender_id: sender_id.as_deref(),

@@ -66,7 +66,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unwritable`], [`Error::Backend`], [`Error::Closed`].
-    pub async fn forget_key(&self, ticket: Ticket) -> Result<(), Error> {
+    pub async fn idempotency_abort(&self, ticket: Ticket) -> Result<(), Error> {
         self.run(move |core| {
             core.change("forget a key", |connection, _| {
                 connection

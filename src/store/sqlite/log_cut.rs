@@ -201,7 +201,7 @@ impl Core {
             })
             .map_err(failed)?;
         if pages != moved {
-            self.tell_prevented(&disk::foreign_readers(&self.files.wal).join(", "));
+            self.log_prevented(&disk::foreign_readers(&self.files.wal).join(", "));
             return Err(Error::Displaced);
         }
         self.set_stage(Stage::Saved);

@@ -75,7 +75,7 @@ async fn tokens_that_cannot_be_read_after_a_change_let_nobody_in() {
     };
     let made = store.change(
         move |changing| changing.create_token(&token),
-        |_| super::changes::Entry::default(),
+        |_| super::changes::ChangeRecord::default(),
     );
     let (_, text) = made.await.unwrap();
     assert!(store.find_token(&text).is_some());
@@ -86,7 +86,7 @@ async fn tokens_that_cannot_be_read_after_a_change_let_nobody_in() {
             changing.after.tokens();
             Ok(())
         },
-        |()| super::changes::Entry::default(),
+        |()| super::changes::ChangeRecord::default(),
     );
     let changed = changed.await;
     assert!(matches!(changed, Err(Error::Unconfirmed)), "{changed:?}");

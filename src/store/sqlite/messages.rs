@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::forward_reads::{self, alert_of};
 use super::reader::{Reader, maybe_word, word};
 use super::{explanations, people};
-use crate::model::{Kind, Refusal, Status, digits, is_phone_number};
+use crate::model::{Kind, SkipReason, Status, digits, is_phone_number};
 use crate::store::Error;
 use crate::store::overview::WebhookRecord;
 use crate::store::query::{Listing, MessageQuery, Window};
@@ -307,7 +307,7 @@ fn read_refusals(
     #[derive(serde::Deserialize)]
     struct Refused {
         subscriber_id: i64,
-        reason: Refusal,
+        reason: SkipReason,
     }
     let refused: Vec<Refused> =
         serde_json::from_str(json).map_err(super::subscribers::unreadable)?;
@@ -317,7 +317,7 @@ fn read_refusals(
         .into_iter()
         .map(|refused| {
             let alert = match refused.reason {
-                Refusal::Gathered => alert_of(connection, refused.subscriber_id, report)?,
+                SkipReason::Gathered => alert_of(connection, refused.subscriber_id, report)?,
                 _ => None,
             };
             Ok(RefusalRecord {

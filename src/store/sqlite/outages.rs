@@ -21,7 +21,7 @@ use crate::store::{Error, PendingForward};
 const WINDOW_MS: i64 = CHANNEL_MS;
 
 /// Whether the event is to be told now; an error of a channel opens its window.
-pub(super) fn is_told_now(
+pub(super) fn notifies_now(
     connection: &Connection,
     event: &AccountEvent,
     event_id: i64,
@@ -61,7 +61,7 @@ const GATHERED: &str = "SELECT max(account_event_id), count(*) FROM account_even
 
 impl Core {
     /// Owes what the windows that are over gathered; the writer looks once a second.
-    pub(super) fn tell_outages(&mut self) -> Result<(), Error> {
+    pub(super) fn send_channel_errors(&mut self) -> Result<(), Error> {
         let now_ms = self.clock.now_ms();
         let wrap = |error| backend("cannot tell errors of a channel".to_owned(), error);
         let any = self
@@ -74,14 +74,14 @@ impl Core {
         }
         let subscribers = Arc::clone(&self.subscribers);
         let pending = self.change("tell errors of a channel", |connection, now_ms| {
-            tell_due(connection, &subscribers, now_ms).map_err(wrap)
+            send_due(connection, &subscribers, now_ms).map_err(wrap)
         })?;
         self.lane_registry.hand_over(pending);
         Ok(())
     }
 }
 
-fn tell_due(
+fn send_due(
     connection: &Connection,
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
@@ -92,15 +92,15 @@ fn tell_due(
         .query_map([now_ms, now_ms + WINDOW_MS], read)?
         .collect::<rusqlite::Result<_>>()?;
     let mut pending = Vec::new();
-    for (told_id, source_id, event) in due {
+    for (outage_id, source_id, event) in due {
         connection
             .prepare_cached(
                 "UPDATE account_event SET notice_until_ms = NULL WHERE account_event_id = ?1",
             )?
-            .execute([told_id])?;
+            .execute([outage_id])?;
         let (latest, count): (Option<i64>, u64) = connection
             .prepare_cached(GATHERED)?
-            .query_row(params![told_id, source_id, event], |row| {
+            .query_row(params![outage_id, source_id, event], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })?;
         let Some(latest) = latest else { continue };
@@ -125,9 +125,9 @@ fn tell_due(
             at_ms: record.at_ms(),
             gathered: Some(count),
         };
-        let told =
+        let enqueued =
             account_events::enqueue(connection, &notice, lane_key(first), subscribers, now_ms)?;
-        pending.extend(told);
+        pending.extend(enqueued);
     }
     Ok(pending)
 }

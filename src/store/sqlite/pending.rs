@@ -34,18 +34,18 @@ const TRIGGERS: &str = "\
 
 /// The counts; shared by the writer and those who ask.
 #[derive(Debug, Default)]
-pub(super) struct Pending(Mutex<Counts>);
+pub(super) struct Pending(Mutex<PendingCounts>);
 
 #[derive(Debug, Default)]
-struct Counts {
+struct PendingCounts {
     subscribers: HashMap<i64, Count>,
     /// What the transaction under way has changed.
-    changes: Vec<Change>,
+    changes: Vec<PendingChange>,
 }
 
 /// A forward became pending, or stopped being so.
 #[derive(Debug, Clone, Copy)]
-struct Change {
+struct PendingChange {
     subscriber_id: i64,
     owed_since_ms: i64,
     is_more: bool,
@@ -105,22 +105,22 @@ impl Pending {
             let count = subscribers.entry(row.get(0)?).or_default();
             count.add(row.get(1)?);
         }
-        *this.locked() = Counts {
+        *this.locked() = PendingCounts {
             subscribers,
             changes: Vec::new(),
         };
-        let told = Arc::clone(this);
+        let counter = Arc::clone(this);
         connection.create_scalar_function(
             "note_pending",
             3,
             FunctionFlags::SQLITE_UTF8,
             move |arguments| {
-                let change = Change {
+                let change = PendingChange {
                     subscriber_id: arguments.get(0)?,
                     owed_since_ms: arguments.get(1)?,
                     is_more: arguments.get::<i64>(2)? > 0,
                 };
-                told.locked().changes.push(change);
+                counter.locked().changes.push(change);
                 Ok(0)
             },
         )?;
@@ -145,7 +145,7 @@ impl Pending {
     /// The transaction is committed.
     pub(super) fn commit(&self) {
         let mut counts = self.locked();
-        let Counts {
+        let PendingCounts {
             subscribers,
             changes,
         } = &mut *counts;
@@ -173,7 +173,7 @@ impl Pending {
         counts.subscribers.iter().map(backlog).collect()
     }
 
-    fn locked(&self) -> MutexGuard<'_, Counts> {
+    fn locked(&self) -> MutexGuard<'_, PendingCounts> {
         // Whatever panicked with it in hand left numbers.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, Row, params};
 
 use super::same_person;
-use crate::model::{Message, Report, Standing, Status, is_phone_number};
+use crate::model::{Message, Report, Status, StatusHistory, is_phone_number};
 
 /// Takes in that these names are one person's. When that is news, what befell the person in a group
 /// under one name may contradict what befell it under another.
@@ -27,7 +27,7 @@ pub(super) fn link(
     };
     let person = Person::of(connection, source_id, std::iter::once(name.as_str()))?;
     for message_id in person.failures(connection)? {
-        if person.standing(connection, message_id)?.is_conflict() {
+        if person.history(connection, message_id)?.is_conflict() {
             connection
                 .prepare_cached("UPDATE message SET conflict = 1 WHERE message_id = ?1")?
                 .execute([message_id])?;
@@ -37,12 +37,12 @@ pub(super) fn link(
 }
 
 /// What was reported before of the one this report is about; `None` when that is the message.
-pub(super) fn standing(
+pub(super) fn history(
     connection: &Connection,
     source_id: i64,
     known: Option<&(i64, Message)>,
     report: &Report,
-) -> rusqlite::Result<Option<Standing>> {
+) -> rusqlite::Result<Option<StatusHistory>> {
     let Some((message_id, message)) = known else {
         return Ok(None);
     };
@@ -51,7 +51,7 @@ pub(super) fn standing(
         let given = report.person_names();
         let names = given.iter().map(String::as_str).chain([participant]);
         let person = Person::of(connection, source_id, names)?;
-        return person.standing(connection, message_id).map(Some);
+        return person.history(connection, message_id).map(Some);
     }
     if report.group.is_some() || mixes_people(connection, message_id, message, report)? {
         return of_nobody(connection, message_id).map(Some);
@@ -117,19 +117,19 @@ impl Person {
     }
 
     /// What was reported of this person as a member of the message's group.
-    fn standing(&self, connection: &Connection, message_id: i64) -> rusqlite::Result<Standing> {
+    fn history(&self, connection: &Connection, message_id: i64) -> rusqlite::Result<StatusHistory> {
         let mut select = connection.prepare_cached(
             "SELECT status, coalesce(provider_time_ms, received_at_ms) FROM report \
              WHERE message_id = ?1 AND participant = ?2",
         )?;
-        let mut standing = Standing::new();
+        let mut history = StatusHistory::new();
         for name in &self.names {
             let mut found = select.query(params![message_id, name])?;
             while let Some(row) = found.next()? {
-                absorb(&mut standing, row)?;
+                absorb(&mut history, row)?;
             }
         }
-        Ok(standing)
+        Ok(history)
     }
 }
 
@@ -140,7 +140,7 @@ fn mixes_people(
     message: &Message,
     report: &Report,
 ) -> rusqlite::Result<bool> {
-    let mut joined = message.standing.clone();
+    let mut joined = message.history.clone();
     if let Some(status) = report.status {
         joined.absorb(status, 0);
     }
@@ -155,23 +155,23 @@ fn mixes_people(
 }
 
 /// Joined over the reports that are of no member.
-fn of_nobody(connection: &Connection, message_id: i64) -> rusqlite::Result<Standing> {
-    let mut standing = Standing::new();
+fn of_nobody(connection: &Connection, message_id: i64) -> rusqlite::Result<StatusHistory> {
+    let mut history = StatusHistory::new();
     let mut statement = connection.prepare_cached(
         "SELECT status, coalesce(provider_time_ms, received_at_ms) FROM report \
          WHERE message_id = ?1 AND participant IS NULL",
     )?;
     let mut found = statement.query([message_id])?;
     while let Some(row) = found.next()? {
-        absorb(&mut standing, row)?;
+        absorb(&mut history, row)?;
     }
-    Ok(standing)
+    Ok(history)
 }
 
-fn absorb(standing: &mut Standing, row: &Row<'_>) -> rusqlite::Result<()> {
+fn absorb(history: &mut StatusHistory, row: &Row<'_>) -> rusqlite::Result<()> {
     let word: Option<String> = row.get(0)?;
     if let Some(status) = word.and_then(|word| word.parse::<Status>().ok()) {
-        standing.absorb(status, row.get(1)?);
+        history.absorb(status, row.get(1)?);
     }
     Ok(())
 }

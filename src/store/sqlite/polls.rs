@@ -220,7 +220,7 @@ impl Reader {
     ///
     /// # Errors
     /// As every read.
-    pub fn unheard(&self, source: &str, broadcast: &str) -> Result<u64, Error> {
+    pub fn unreported(&self, source: &str, broadcast: &str) -> Result<u64, Error> {
         self.read("count who is not heard of", |connection| {
             connection.query_row(
                 "SELECT count(*) FROM message WHERE bulk_id = ?1 \

@@ -13,7 +13,7 @@ use super::backend;
 use super::lane_registry::LANE_WINDOW;
 use super::writer::Core;
 use crate::model::Ordering;
-use crate::store::{Error, Held, PendingForward, Refill};
+use crate::store::{Error, LaneContents, PendingForward, Refill};
 
 /// Retries that a lane holds in memory; the rest of its window is for what was never tried.
 const RETRIES: usize = LANE_WINDOW / 2;
@@ -69,7 +69,11 @@ struct Wanted {
 impl Core {
     /// Everything that is pending when it fits the window (the lane is live then); else what
     /// is due, oldest first, with the earlier forwards of the same messages.
-    pub(super) fn refill(&mut self, subscriber_id: i64, held: Held) -> Result<Refill, Error> {
+    pub(super) fn refill(
+        &mut self,
+        subscriber_id: i64,
+        held: LaneContents,
+    ) -> Result<Refill, Error> {
         if !self.is_settled() {
             return Err(backend(
                 "cannot read what is owed".to_owned(),
@@ -88,7 +92,7 @@ impl Core {
     fn read_refill(
         &self,
         subscriber_id: i64,
-        held: Held,
+        held: LaneContents,
     ) -> rusqlite::Result<(Refill, Vec<(i64, i64)>)> {
         let now_ms = self.clock.now_ms();
         let mut subscribers = self.subscribers.iter();

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows;
-use crate::model::{Message, Report, SendResult, Standing, Status};
+use crate::model::{Message, Report, SendResult, Status, StatusHistory};
 
 /// What the keys of refusals of one message begin with, where the provider names it.
 const OF_ONE_MESSAGE: &str = "infobip-status:";
@@ -29,8 +29,8 @@ pub(super) fn bearing(
     word: Option<&str>,
     refusal: &Report,
 ) -> rusqlite::Result<Bearing> {
-    let told = is_told(connection, message_id, refusal)?;
-    if told == Some(true) {
+    let was_notified = was_notified(connection, message_id, refusal)?;
+    if was_notified == Some(true) {
         return Ok(Bearing::Known);
     }
     let key = refusal.error().map_or("", |error| error.key.as_str());
@@ -51,7 +51,7 @@ pub(super) fn bearing(
              AND (NOT ?2 OR status IN ('sent', 'delivered', 'read')))",
         )?
         .query_row(params![message_id, is_by_id], |row| row.get(0))?;
-    Ok(match (is_reported, told) {
+    Ok(match (is_reported, was_notified) {
         (true, _) => another,
         // It stands as refused, and keeps its first reason.
         (false, Some(_)) => Bearing::Known,
@@ -61,7 +61,7 @@ pub(super) fn bearing(
 
 /// Whether a refusal of the message with this error was told, and then whether in these very words:
 /// what a provider says without a number has one key, whatever it says.
-fn is_told(
+fn was_notified(
     connection: &Connection,
     message_id: i64,
     refusal: &Report,
@@ -87,7 +87,7 @@ pub(super) fn forget_refusal(
     message_id: i64,
     message: &mut Message,
 ) -> rusqlite::Result<()> {
-    message.standing = Standing::new();
+    message.history = StatusHistory::new();
     let mut statement = connection.prepare_cached(
         "SELECT status, coalesce(provider_time_ms, received_at_ms) FROM report \
          WHERE message_id = ?1 AND status IS NOT NULL AND other_channel IS NULL \
@@ -97,11 +97,11 @@ pub(super) fn forget_refusal(
     while let Some(row) = found.next()? {
         let word: String = row.get(0)?;
         if let Ok(status) = word.parse::<Status>() {
-            message.standing.absorb(status, row.get(1)?);
+            message.history.absorb(status, row.get(1)?);
         }
     }
-    message.conflict &= message.standing.is_conflict();
-    if message.standing.first_ms(Status::Failed).is_none() {
+    message.conflict &= message.history.is_conflict();
+    if message.history.first_ms(Status::Failed).is_none() {
         message.failure = None;
     }
     message.count_fallback();

@@ -60,9 +60,10 @@ impl Accepting<'_> {
         registering: &Registering,
         now_ms: i64,
     ) -> rusqlite::Result<(RegisterOutcome, Enqueued)> {
-        let mut told = with_text(self.connection, &registering.registration)?;
-        let kept_bulk_id = self.keep_bulk(source_id, registering, &mut told)?;
-        let (mut outcome, enqueued) = self.tell(source_id, registering, &told, now_ms)?;
+        let mut registration = with_text(self.connection, &registering.registration)?;
+        let kept_bulk_id = self.keep_bulk(source_id, registering, &mut registration)?;
+        let (mut outcome, enqueued) =
+            self.register_new(source_id, registering, &registration, now_ms)?;
         outcome.kept_bulk_id = kept_bulk_id;
         Ok((outcome, enqueued))
     }
@@ -73,9 +74,10 @@ impl Accepting<'_> {
         &self,
         source_id: i64,
         registering: &Registering,
-        told: &mut Cow<'_, Registration>,
+        registration: &mut Cow<'_, Registration>,
     ) -> rusqlite::Result<Option<String>> {
-        let (Some(id), Some(broadcast)) = (&registering.provider_message_id, &told.bulk_id) else {
+        let (Some(id), Some(broadcast)) = (&registering.provider_message_id, &registration.bulk_id)
+        else {
             return Ok(None);
         };
         let own: Option<String> = self
@@ -87,22 +89,22 @@ impl Accepting<'_> {
             .query_row(params![id, source_id], |row| row.get(0))?;
         let kept = own.clone().filter(|own| own != broadcast);
         if own.is_some() {
-            told.to_mut().bulk_id = None;
+            registration.to_mut().bulk_id = None;
         }
         Ok(kept)
     }
 
-    fn tell(
+    fn register_new(
         &self,
         source_id: i64,
         registering: &Registering,
-        told: &Registration,
+        registration: &Registration,
         now_ms: i64,
     ) -> rusqlite::Result<(RegisterOutcome, Enqueued)> {
         let connection = self.connection;
         let id = registering.provider_message_id.as_deref();
         let result = &registering.result;
-        let mut report = Report::registered(id, &registering.element, told, result);
+        let mut report = Report::registered(id, &registering.element, registration, result);
         report.oddities.clone_from(&registering.oddities);
         let known = rows::find_message(connection, source_id, &report)?;
         let before = match &known {
@@ -116,7 +118,7 @@ impl Accepting<'_> {
             let outcome = RegisterOutcome::new(Registered::OfAnotherOwner, message);
             return Ok((outcome, Vec::new()));
         }
-        people::link(connection, source_id, &told.person_names(), now_ms)?;
+        people::link(connection, source_id, &registration.person_names(), now_ms)?;
         let word = before.as_ref().and_then(|it| it.send_status.as_deref());
         if let Some((message_id, message)) = &known
             && result.is_refused()
@@ -124,7 +126,7 @@ impl Accepting<'_> {
             match bearing(connection, *message_id, word, &report)? {
                 Bearing::Own => {}
                 Bearing::Another if id.is_some() => {
-                    return self.tell_apart(source_id, registering, told, now_ms);
+                    return self.register_apart(source_id, registering, registration, now_ms);
                 }
                 Bearing::Another | Bearing::Known => {
                     let outcome = RegisterOutcome::new(Registered::Unchanged, message);
@@ -132,42 +134,42 @@ impl Accepting<'_> {
                 }
             }
         }
-        let telling = Telling {
+        let dispatch = Dispatch {
             source_id,
             registering,
-            told,
+            registration,
             report: &report,
             before: before.as_ref(),
             now_ms,
         };
         match (known, &before) {
             (Some(known), Some(before)) if !result.is_refused() => {
-                self.tell_again(telling, known, before)
+                self.register_again(dispatch, known, before)
             }
-            (known, _) => self.announce(telling, known),
+            (known, _) => self.announce(dispatch, known),
         }
     }
 
     /// Registers a refused send whose id names a message that was taken: as a message of its own,
     /// without the id.
-    fn tell_apart(
+    fn register_apart(
         &self,
         source_id: i64,
         registering: &Registering,
-        told: &Registration,
+        registration: &Registration,
         now_ms: i64,
     ) -> rusqlite::Result<(RegisterOutcome, Enqueued)> {
         let mut apart = registering.clone();
         apart.provider_message_id = None;
-        let (mut outcome, enqueued) = self.tell(source_id, &apart, told, now_ms)?;
+        let (mut outcome, enqueued) = self.register_new(source_id, &apart, registration, now_ms)?;
         outcome.is_apart = true;
         Ok((outcome, enqueued))
     }
 
     /// Writes what is told differently of a message that was registered before.
-    fn tell_again(
+    fn register_again(
         &self,
-        telling: Telling<'_>,
+        dispatch: Dispatch<'_>,
         (message_id, known): (i64, Message),
         before: &Details,
     ) -> rusqlite::Result<(RegisterOutcome, Enqueued)> {
@@ -176,18 +178,18 @@ impl Accepting<'_> {
         // The same id may be sent again after a refusal, and be taken then.
         let word = before.send_status.as_deref();
         let was_refused = word == Some(SendResult::REFUSED);
-        let is_answered = telling.registering.result.word().is_some();
+        let is_answered = dispatch.registering.result.word().is_some();
         let is_taken = was_refused && is_answered;
         if is_taken {
             forget_refusal(connection, message_id, &mut message)?;
         }
         // What was paused may be taken too.
         let is_news = is_taken || (word == Some(SendResult::PAUSED) && is_answered);
-        if is_news && !is_stored(connection, message_id, telling.report)? {
-            return self.announce(telling, Some((message_id, message)));
+        if is_news && !is_stored(connection, message_id, dispatch.report)? {
+            return self.announce(dispatch, Some((message_id, message)));
         }
-        let details = telling.details();
-        message.register(telling.told);
+        let details = dispatch.details();
+        message.register(dispatch.registration);
         if message == known && details == *before {
             let outcome = RegisterOutcome::new(Registered::Unchanged, &message);
             return Ok((outcome, Vec::new()));
@@ -205,21 +207,21 @@ impl Accepting<'_> {
     /// Writes the first registration of a message, and the report that it is.
     fn announce(
         &self,
-        telling: Telling<'_>,
+        dispatch: Dispatch<'_>,
         known: Option<(i64, Message)>,
     ) -> rusqlite::Result<(RegisterOutcome, Enqueued)> {
-        let Telling {
+        let Dispatch {
             registering,
             report,
             now_ms,
             ..
-        } = telling;
+        } = dispatch;
         let connection = self.connection;
         let (key, mut message) = known.map_or_else(
             || (None, Message::default()),
             |(message_id, message)| (Some(message_id), message),
         );
-        message.register(telling.told);
+        message.register(dispatch.registration);
         let context = Context {
             source: &registering.source,
             default_type: registering.default_type,
@@ -227,13 +229,13 @@ impl Accepting<'_> {
             received_ms: now_ms,
             first_failure: None,
         };
-        let standing = &message.standing;
-        let plan = plan::plan(&message, standing, report, context, self.subscribers);
+        let history = &message.history;
+        let plan = plan::plan(&message, history, report, context, self.subscribers);
         let after = &plan.message;
         let (registered, message_id) = match key {
             None => (
                 Registered::Created,
-                rows::insert_message(connection, telling.source_id, report, after, now_ms)?,
+                rows::insert_message(connection, dispatch.source_id, report, after, now_ms)?,
             ),
             Some(message_id) => {
                 // What the sender tells late is no report, but for the provider's own refusal.
@@ -242,12 +244,12 @@ impl Accepting<'_> {
                 (Registered::Joined, message_id)
             }
         };
-        let details = telling.details();
+        let details = dispatch.details();
         write(connection, message_id, &details, after)?;
         let broadcast = registering.registration.bulk_id.as_deref();
         if let (Provider::Botsquad, Some(broadcast)) = (registering.provider, broadcast) {
             let is_news = registered == Registered::Created;
-            polls::open(connection, (telling.source_id, broadcast), is_news, now_ms)?;
+            polls::open(connection, (dispatch.source_id, broadcast), is_news, now_ms)?;
         }
         let noting = Noting {
             message_id,
@@ -266,18 +268,18 @@ impl Accepting<'_> {
 
 /// A message that is told of for the first time.
 #[derive(Clone, Copy)]
-struct Telling<'a> {
+struct Dispatch<'a> {
     source_id: i64,
     registering: &'a Registering,
     /// What is told, with the text that a template becomes.
-    told: &'a Registration,
+    registration: &'a Registration,
     report: &'a Report,
     /// What was told of it before: only a refusal is announced then.
     before: Option<&'a Details>,
     now_ms: i64,
 }
 
-impl Telling<'_> {
+impl Dispatch<'_> {
     /// What is to stand in the table then.
     fn details(&self) -> Details {
         let details = Details::new(self.registering, self.now_ms);
@@ -311,15 +313,15 @@ impl Details {
         let was_taken = before.send_status.as_deref();
         let was_taken = was_taken.is_some_and(|word| word != SendResult::REFUSED);
         // Of a message that is on its way it is not said any more that it is kept.
-        let told = self.send_status;
-        let told = told.filter(|word| !(was_taken && word == SendResult::PAUSED));
+        let registration = self.send_status;
+        let registration = registration.filter(|word| !(was_taken && word == SendResult::PAUSED));
         Self {
             owner: before.owner,
             template: self.template.or(before.template),
             metadata: self.metadata.or(before.metadata),
             sent_ms: self.sent_ms.or(before.sent_ms),
             ttl_s: self.ttl_s.or(before.ttl_s),
-            send_status: told.or(before.send_status),
+            send_status: registration.or(before.send_status),
             registered_ms: before.registered_ms,
         }
     }
@@ -328,7 +330,7 @@ impl Details {
 /// When the message was first known to be on its way, ms since 1970 UTC.
 fn first_ms(message: &Message) -> Option<i64> {
     let steps = [Status::Queued, Status::Sent];
-    let times = steps.map(|status| message.standing.first_ms(status));
+    let times = steps.map(|status| message.history.first_ms(status));
     times.into_iter().flatten().min()
 }
 

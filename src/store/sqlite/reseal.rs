@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Row, params};
 
-use super::changes::{Changing, Entry};
+use super::changes::{ChangeRecord, Changing};
 use super::secrets::{Sealed, unopened};
 use super::writer::Core;
 use super::{Store, backend, set_durability};
@@ -28,7 +28,7 @@ impl Store {
     /// it is named in the answer.
     pub async fn rotate_key(
         &self,
-        entry: impl FnOnce(&Resealed) -> Entry + Send + 'static,
+        entry: impl FnOnce(&Resealed) -> ChangeRecord + Send + 'static,
     ) -> Result<Resealed, Error> {
         self.writer.refuse_early()?;
         self.run(move |core| core.rotate_key(entry)).await
@@ -52,7 +52,10 @@ impl Store {
 }
 
 impl Core {
-    fn rotate_key(&mut self, entry: impl FnOnce(&Resealed) -> Entry) -> Result<Resealed, Error> {
+    fn rotate_key(
+        &mut self,
+        entry: impl FnOnce(&Resealed) -> ChangeRecord,
+    ) -> Result<Resealed, Error> {
         self.keys.refresh();
         let used = all_used(&self.connection)
             .map_err(|error| backend("cannot read the secrets".to_owned(), error))?;
@@ -84,7 +87,7 @@ impl Core {
         Ok(resealed)
     }
 
-    fn reseal(&mut self, entry: impl FnOnce(&Resealed) -> Entry) -> Result<Resealed, Error> {
+    fn reseal(&mut self, entry: impl FnOnce(&Resealed) -> ChangeRecord) -> Result<Resealed, Error> {
         let set = |core: &Self, durability| {
             set_durability(&core.connection, durability)
                 .map_err(|error| backend("cannot set how commits are synced".to_owned(), error))

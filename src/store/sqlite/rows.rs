@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql, params};
 use super::channels;
 use super::ranges::{self, Timed};
 use crate::model::{Field, Message, RegisteredFields, Report, ReportError, Status, TypeRule};
-use crate::plan::Telling;
+use crate::plan::Dispatch;
 
 /// What is known of a message, in the order in which [`read_message`] takes and
 /// [`bind_message`] gives it.
@@ -85,7 +85,7 @@ fn read_message(row: &Row<'_>) -> rusqlite::Result<(i64, Message)> {
     message.registered = registered.map(|words| RegisteredFields::from_words(&words));
     for status in STATUSES {
         if let Some(ms) = take!() {
-            message.standing.absorb(status, ms);
+            message.history.absorb(status, ms);
         }
     }
     let (key, code, title, details): (Option<String>, _, _, _) =
@@ -101,7 +101,7 @@ fn read_message(row: &Row<'_>) -> rusqlite::Result<(i64, Message)> {
     let at_ms: Option<i64> = take!();
     message.failure = at_ms.zip(error);
     let (other, kept): (Option<String>, Option<String>) = (take!(), take!());
-    let message = channels::told_apart(message, other.as_deref(), kept.as_deref());
+    let message = channels::separated(message, other.as_deref(), kept.as_deref());
     Ok((message_id, message))
 }
 
@@ -137,7 +137,7 @@ fn bind_message(statement: &mut Statement<'_>, message: &Message) -> rusqlite::R
     bind(&message.category)?;
     bind(&message.registered.map(RegisteredFields::words))?;
     for status in STATUSES {
-        bind(&leg.standing.first_ms(status))?;
+        bind(&leg.history.first_ms(status))?;
     }
     bind(&error.map(|error| &error.key))?;
     bind(&error.and_then(|error| error.code))?;
@@ -146,7 +146,7 @@ fn bind_message(statement: &mut Statement<'_>, message: &Message) -> rusqlite::R
     bind(&failure.map(|(at_ms, _)| at_ms))?;
     bind(&channels::other(message))?;
     bind(&channels::kept(message))?;
-    bind(&leg.standing.status().map(Status::as_str))?;
+    bind(&leg.history.status().map(Status::as_str))?;
     bind(&is_conflict)?;
     Ok(next)
 }
@@ -299,7 +299,7 @@ pub(super) fn insert_report(
     connection: &Connection,
     keys: ReportKeys,
     report: &Report,
-    telling: &Telling,
+    dispatch: &Dispatch,
 ) -> rusqlite::Result<i64> {
     let error = report.error();
     let pricing = &report.pricing;
@@ -322,7 +322,7 @@ pub(super) fn insert_report(
             report.kind.as_str(),
             report.provider_status,
             report.status.map(Status::as_str),
-            telling.change.as_str(),
+            dispatch.change.as_str(),
             report.time.text,
             report.time.ms,
             keys.received_ms,
@@ -355,7 +355,7 @@ pub(super) fn insert_report(
             report.application_id,
             report.url,
             (!report.oddities.is_empty()).then(|| report.oddities.join(", ")),
-            refusals(telling),
+            refusals(dispatch),
             report.field.map(Field::as_str),
             report.template_id,
             pricing.other,
@@ -383,8 +383,8 @@ fn all_errors(report: &Report) -> Option<String> {
 }
 
 /// Which subscribers' filters refused it, as JSON; `change` tells the other reasons.
-fn refusals(telling: &Telling) -> Option<String> {
-    let refusals: Vec<_> = telling
+fn refusals(dispatch: &Dispatch) -> Option<String> {
+    let refusals: Vec<_> = dispatch
         .refusals
         .iter()
         .filter(|(_, refusal)| !refusal.is_of_change())

@@ -89,7 +89,7 @@ pub(super) fn of_recipient(
              OR ({column} GLOB '*[^0-9+]*' AND names_recipient({column})))"
         )
     };
-    let told = [
+    let registered = [
         "told.recipient",
         "told.recipient_user_id",
         "told.recipient_parent_user_id",
@@ -99,7 +99,7 @@ pub(super) fn of_recipient(
         "({} OR EXISTS (SELECT 1 FROM report AS told \
          WHERE told.message_id = message.message_id AND ({})))",
         is_theirs("message.recipient"),
-        told.map(is_theirs).join(" OR ")
+        registered.map(is_theirs).join(" OR ")
     ));
     Ok(())
 }

@@ -278,14 +278,14 @@ fn insert(
     new: &NewSubscriber,
     now_ms: i64,
 ) -> rusqlite::Result<Option<i64>> {
-    let taken: Option<i64> = connection
+    let existing: Option<i64> = connection
         .query_row(
             "SELECT 1 FROM subscriber WHERE name = ?1 AND removed_at_ms IS NULL",
             [&new.name],
             |row| row.get(0),
         )
         .optional()?;
-    if taken.is_some() {
+    if existing.is_some() {
         return Ok(None);
     }
     let filter = serde_json::to_string(&new.filter).map_err(unreadable)?;

@@ -19,14 +19,14 @@ pub(super) const TRUNCATE_EVERY: Duration = Duration::from_secs(10);
 const READERS_PATIENCE: Duration = Duration::from_millis(50);
 
 /// How often the log says anew who keeps it.
-const TELL_EVERY: Duration = Duration::from_mins(10);
+const LOG_EVERY: Duration = Duration::from_mins(10);
 /// A read of ours that takes longer than this is named with it.
 const LONG_READ: Duration = Duration::from_millis(100);
 
 /// A WAL that somebody keeps above its limit.
 pub(super) struct Pinned {
     since: Instant,
-    told: Option<Instant>,
+    logged: Option<Instant>,
 }
 
 /// The WAL is moved into the file each time it has grown by this many pages (8 MiB).
@@ -104,10 +104,10 @@ impl Core {
         } else if self.surroundings_failed {
             self.probe();
         }
-        if let Err(error) = self.tell_alerts() {
+        if let Err(error) = self.send_alerts() {
             tracing::warn!(%error, "store.tell_alerts_failed");
         }
-        if let Err(error) = self.tell_outages() {
+        if let Err(error) = self.send_channel_errors() {
             tracing::warn!(%error, "store.tell_outages_failed");
         }
         self.empty_wal();
@@ -203,12 +203,15 @@ impl Core {
         let now = Instant::now();
         let pinned = self.pinned.get_or_insert(Pinned {
             since: now,
-            told: None,
+            logged: None,
         });
-        if pinned.told.is_some_and(|told| told.elapsed() < TELL_EVERY) {
+        if pinned
+            .logged
+            .is_some_and(|logged| logged.elapsed() < LOG_EVERY)
+        {
             return;
         }
-        pinned.told = Some(now);
+        pinned.logged = Some(now);
         let lasted_s = pinned.since.elapsed().as_secs();
         let readers = listed(&disk::foreign_readers(&self.files.wal));
         let own = listed(&self.readings.longer_than(LONG_READ));

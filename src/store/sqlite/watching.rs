@@ -13,7 +13,9 @@ use super::{Store, backend, disk};
 use crate::model::{Subscriber, SubscriberKind};
 use crate::plan::event::Event;
 use crate::store::clock_hold::latest_credible_ms;
-use crate::store::watching::{Arrived, Change, Count, Counted, Position, Told};
+use crate::store::watching::{
+    Arrived, Count, Counted, EventTransition, NotifiedCondition, Position,
+};
 use crate::store::{Error, PendingForward};
 
 /// Rows of a kind that are counted in one go.
@@ -92,7 +94,7 @@ impl Reader {
     ///
     /// # Errors
     /// As every read.
-    pub fn fallen_silent(&self, from_ms: i64, until_ms: i64) -> Result<Vec<(String, u64)>, Error> {
+    pub fn unconfirmed(&self, from_ms: i64, until_ms: i64) -> Result<Vec<(String, u64)>, Error> {
         self.read("count what fell silent", |connection| {
             connection
                 .prepare(
@@ -111,18 +113,18 @@ impl Reader {
     ///
     /// # Errors
     /// As every read.
-    pub fn told(&self) -> Result<Vec<Told>, Error> {
+    pub fn notified(&self) -> Result<Vec<NotifiedCondition>, Error> {
         self.read("read what was told", |connection| {
             connection
                 .prepare("SELECT condition_id, what, subject, holds, began_at_ms, told_at_ms FROM condition")?
                 .query_map([], |row| {
-                    Ok(Told {
+                    Ok(NotifiedCondition {
                         condition_id: row.get(0)?,
                         what: row.get(1)?,
                         subject: row.get(2)?,
                         holds: row.get(3)?,
                         began_at_ms: row.get(4)?,
-                        told_at_ms: row.get(5)?,
+                        notified_at_ms: row.get(5)?,
                     })
                 })?
                 .collect()
@@ -197,8 +199,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn tell(&self, changes: Vec<Change>, gone: Vec<i64>) -> Result<(), Error> {
-        self.run(move |core| core.tell(&changes, &gone)).await
+    pub async fn notify(&self, changes: Vec<EventTransition>, gone: Vec<i64>) -> Result<(), Error> {
+        self.run(move |core| core.notify(&changes, &gone)).await
     }
 
     /// Removes a few of the forwards that are about no message and were settled before that
@@ -224,10 +226,10 @@ impl Store {
 }
 
 impl Core {
-    fn tell(&mut self, changes: &[Change], gone: &[i64]) -> Result<(), Error> {
+    fn notify(&mut self, changes: &[EventTransition], gone: &[i64]) -> Result<(), Error> {
         let subscribers = Arc::clone(&self.subscribers);
         let pending = self.change("tell events", |connection, now_ms| {
-            tell(connection, changes, gone, &subscribers, now_ms)
+            notify(connection, changes, gone, &subscribers, now_ms)
                 .map_err(|error| backend("cannot tell events".to_owned(), error))
         })?;
         self.lane_registry.hand_over(pending);
@@ -235,9 +237,9 @@ impl Core {
     }
 }
 
-fn tell(
+fn notify(
     connection: &Connection,
-    changes: &[Change],
+    changes: &[EventTransition],
     gone: &[i64],
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,

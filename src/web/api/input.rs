@@ -17,7 +17,7 @@ use crate::admin::json::Read;
 use crate::admin::{Fault, items, json};
 use crate::model::{Setting, quoted};
 use crate::web::Web;
-use crate::web::body::{self, Held, Sender, Turn, Unread};
+use crate::web::body::{self, BodyPermit, LargeCallPermit, Sender, Unread};
 
 /// A body is parsed off the request's thread from this size on, in bytes.
 const LARGE: usize = 64 * 1024;
@@ -55,8 +55,8 @@ struct Ahead(Vec<u8>);
 
 /// What a body takes, and its turn: what was made of it takes their place until it is answered.
 struct Taken {
-    _held: Held,
-    _turn: Option<Turn>,
+    _permit: BodyPermit,
+    _turn: Option<LargeCallPermit>,
 }
 
 /// The query, every parameter known, with what is wrong in it: that is told beside what is wrong in its
@@ -151,10 +151,10 @@ pub(super) fn take(
         let body = bodies
             .read(&request, payload, (Sender::Caller, *limit))
             .await;
-        let body::Body { bytes, held } = body.map_err(not_read)?;
+        let body::Body { bytes, permit } = body.map_err(not_read)?;
         let turn = bodies.turn(&bytes).await.map_err(not_read)?;
         let taken = Taken {
-            _held: held,
+            _permit: permit,
             _turn: turn,
         };
         request.extensions_mut().insert(taken);

@@ -44,12 +44,12 @@ type Key = (String, String);
 pub(super) struct UnderWay(Mutex<HashSet<Key>>);
 
 /// A key, for as long as its request is being answered.
-pub(super) struct Turn {
+pub(super) struct KeyInUse {
     under_way: Arc<UnderWay>,
     key: Key,
 }
 
-impl Drop for Turn {
+impl Drop for KeyInUse {
     fn drop(&mut self) {
         self.under_way.keys().remove(&self.key);
     }
@@ -60,9 +60,9 @@ impl UnderWay {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(self: &Arc<Self>, ticket: &Ticket) -> Option<Turn> {
+    fn take(self: &Arc<Self>, ticket: &Ticket) -> Option<KeyInUse> {
         let key = (ticket.caller.clone(), ticket.key.clone());
-        self.keys().insert(key.clone()).then(|| Turn {
+        self.keys().insert(key.clone()).then(|| KeyInUse {
             under_way: Arc::clone(self),
             key,
         })
@@ -72,7 +72,7 @@ impl UnderWay {
 /// A request with a key, on its way to its handler.
 pub(super) struct Keyed {
     pub(super) ticket: Ticket,
-    pub(super) turn: Turn,
+    pub(super) turn: KeyInUse,
 }
 
 /// Answers a POST; when it has a key, once.

@@ -7,7 +7,7 @@ use super::account_events::ExplanationView;
 use super::forwards::HistoryView;
 use super::messages::ErrorView;
 use super::time::Time;
-use crate::model::{Change, Field, Kind, Refusal, Status};
+use crate::model::{Field, Kind, ReportEffect, SkipReason, Status};
 use crate::store::timeline::{PricingRecord, ReportRecord};
 
 /// One report of a message and what became of it.
@@ -26,7 +26,7 @@ pub(super) struct ReportView {
     /// What it means; null when it is none of the six statuses.
     status: Option<Status>,
     /// What it changed.
-    change: Change,
+    change: ReportEffect,
     /// The provider's time, understood; null when missing or unusable.
     provider_time: Option<Time>,
     /// When it arrived.
@@ -105,7 +105,7 @@ pub(super) struct RefusalView {
     /// Its name.
     subscriber: String,
     /// Which part of its filter refused.
-    reason: Refusal,
+    reason: SkipReason,
 }
 
 impl From<ReportRecord> for ReportView {

@@ -13,7 +13,7 @@ use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use futures_util::{Stream, StreamExt};
 
-use super::{LINGER, Meter, State};
+use super::{ConnectionBudget, ConnectionState, LINGER};
 
 /// What a header takes beside its text, once it can be looked up.
 const HEADER: usize = 256;
@@ -23,10 +23,10 @@ const FULL: usize = 120 * 1024;
 pub(in crate::web) const CUT: io::ErrorKind = io::ErrorKind::ResourceBusy;
 
 /// A request while it is handled.
-pub(in crate::web) struct Handled(Option<Rc<Meter>>);
+pub(in crate::web) struct Handled(Option<Rc<ConnectionBudget>>);
 
 /// A request that came after the last answer.
-pub(in crate::web) struct Over(Rc<Meter>);
+pub(in crate::web) struct Over(Rc<ConnectionBudget>);
 
 impl Handled {
     /// A request begins to be handled; its body is counted as it is read.
@@ -34,36 +34,36 @@ impl Handled {
     /// # Errors
     /// When the last answer of its connection was given: the request is not to be handled.
     pub(in crate::web) fn begin(request: &mut ServiceRequest) -> Result<Self, Over> {
-        let Some(meter) = request.conn_data::<Rc<Meter>>().map(Rc::clone) else {
+        let Some(budget) = request.conn_data::<Rc<ConnectionBudget>>().map(Rc::clone) else {
             return Ok(Self(None));
         };
-        if meter.is_last.get() {
-            return Err(Over(meter));
+        if budget.is_last.get() {
+            return Err(Over(budget));
         }
         let asks_to_close = request.head().connection_type() == ConnectionType::Close;
-        meter.is_last.set(asks_to_close);
-        meter.heads.set(meter.heads.get() + 1);
+        budget.is_last.set(asks_to_close);
+        budget.heads.set(budget.heads.get() + 1);
         let (text, headers) = size(request);
-        meter.hand_on(text);
-        if meter.is_fresh.get() {
+        budget.hand_on(text);
+        if budget.is_fresh.get() {
             // What came before the last turn was this head, or framing that nobody holds.
-            let left = meter.unparsed.get().min(meter.recent.get());
-            meter.unparsed.set(left);
+            let left = budget.unparsed.get().min(budget.recent.get());
+            budget.unparsed.set(left);
         }
-        meter.add(&meter.handled, text + headers * HEADER);
+        budget.add(&budget.handled, text + headers * HEADER);
         match request.take_payload() {
             Payload::None => {}
             payload => {
-                meter.has_body.set(true);
+                budget.has_body.set(true);
                 let payload = Box::pin(Body {
                     payload,
-                    meter: Rc::clone(&meter),
+                    budget: Rc::clone(&budget),
                     left: announced_beside_an_upgrade(request),
                 });
                 request.set_payload(Payload::Stream { payload });
             }
         }
-        Ok(Self(Some(meter)))
+        Ok(Self(Some(budget)))
     }
 
     /// It is answered; whose buffer has grown, or who has not sent all, sends no other and is told so.
@@ -71,11 +71,12 @@ impl Handled {
         self,
         answered: Result<ServiceResponse<B>, Error>,
     ) -> Result<ServiceResponse<B>, Error> {
-        let closes = |meter: &&Rc<Meter>| meter.has_body.get() || meter.has_large_buffer();
-        let Some(meter) = self.0.as_ref().filter(closes) else {
+        let closes =
+            |budget: &&Rc<ConnectionBudget>| budget.has_body.get() || budget.has_large_buffer();
+        let Some(budget) = self.0.as_ref().filter(closes) else {
             return answered;
         };
-        meter.is_last.set(true);
+        budget.is_last.set(true);
         let mut response = answered.map_err(Closing)?;
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);
@@ -85,15 +86,15 @@ impl Handled {
 
 impl Drop for Handled {
     fn drop(&mut self) {
-        let Some(meter) = &self.0 else {
+        let Some(budget) = &self.0 else {
             return;
         };
-        meter.handled.set(0);
-        meter.wants_body.set(false);
-        meter.waiting_since.set(meter.turns.next());
-        meter.give_back();
-        if meter.has_body.get() && meter.state.get() == State::Open {
-            meter.state.set(State::Draining);
+        budget.handled.set(0);
+        budget.wants_body.set(false);
+        budget.waiting_since.set(budget.turns.next());
+        budget.give_back();
+        if budget.has_body.get() && budget.state.get() == ConnectionState::Open {
+            budget.state.set(ConnectionState::Draining);
         }
     }
 }
@@ -102,20 +103,20 @@ impl Over {
     /// Ends the connection once its client had time to see the last answer. The library
     /// writes after that answer what it makes of the error; nothing of it is sent.
     pub(in crate::web) async fn hang_up(self) -> Error {
-        let Self(meter) = self;
-        if meter.state.get() == State::Open {
-            meter.state.set(State::Draining);
+        let Self(budget) = self;
+        if budget.state.get() == ConnectionState::Open {
+            budget.state.set(ConnectionState::Draining);
         }
-        if let Some(reader) = meter.reader.borrow_mut().take() {
+        if let Some(reader) = budget.reader.borrow_mut().take() {
             reader.wake();
         }
-        if meter.unparsed.get() < FULL {
+        if budget.unparsed.get() < FULL {
             tokio::time::sleep(LINGER).await;
         } else {
             // It would only be asked again and again whether it reads.
             tokio::task::yield_now().await;
         }
-        meter.state.set(State::Gone);
+        budget.state.set(ConnectionState::Gone);
         actix_web::error::ErrorServiceUnavailable("the connection has ended")
     }
 }
@@ -146,7 +147,7 @@ impl ResponseError for Closing {
 /// A request's body; what was read of it is no longer the connection's.
 struct Body {
     payload: Payload,
-    meter: Rc<Meter>,
+    budget: Rc<ConnectionBudget>,
     /// What is still to come of a body that the library does not end by itself, in bytes.
     left: Option<u64>,
 }
@@ -178,23 +179,23 @@ impl Stream for Body {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.left == Some(0) {
-            self.meter.wants_body.set(false);
+            self.budget.wants_body.set(false);
             return Poll::Ready(None);
         }
         let mut next = self.payload.poll_next_unpin(cx);
-        self.meter.wants_body.set(next.is_pending());
+        self.budget.wants_body.set(next.is_pending());
         if let (Some(left), Poll::Ready(Some(Ok(chunk)))) = (&mut self.left, &mut next) {
             // What is behind it is nobody's.
             let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX).min(*left);
             *left -= length;
             let rest = chunk.split_off(usize::try_from(length).unwrap_or(usize::MAX));
-            self.meter.hand_on(rest.len());
+            self.budget.hand_on(rest.len());
         }
         let next = ready!(next);
         match &next {
-            Some(Ok(chunk)) => self.meter.hand_on(chunk.len()),
+            Some(Ok(chunk)) => self.budget.hand_on(chunk.len()),
             // The client could not help it.
-            Some(Err(_)) if self.meter.state.get() == State::Cut => {
+            Some(Err(_)) if self.budget.state.get() == ConnectionState::Cut => {
                 let cut = io::Error::from(CUT);
                 return Poll::Ready(Some(Err(PayloadError::Io(cut))));
             }
@@ -204,7 +205,7 @@ impl Stream for Body {
                 let end = io::Error::from(io::ErrorKind::UnexpectedEof);
                 return Poll::Ready(Some(Err(PayloadError::Incomplete(Some(end)))));
             }
-            None => self.meter.has_body.set(false),
+            None => self.budget.has_body.set(false),
         }
         Poll::Ready(next)
     }

@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
-use super::subscriber::Reception;
+use super::subscriber::Ingest;
 use crate::support::traffic::{message_id, number, statuses};
 
 /// Something that was promised not to happen.
@@ -138,10 +138,10 @@ impl Holdings {
     }
 
     /// Checks that each report has one forward that is delivered and reached the subscriber.
-    pub(super) fn check_delivered(&self, receptions: &[Reception], findings: &mut Findings) {
+    pub(super) fn check_delivered(&self, receptions: &[Ingest], findings: &mut Findings) {
         let mut bodies: HashMap<Uuid, &[u8]> = HashMap::new();
         let mut forwards: BTreeMap<(usize, String), Uuid> = BTreeMap::new();
-        for Reception { forward, body } in receptions {
+        for Ingest { forward, body } in receptions {
             if let Some(first) = bodies.insert(*forward, body) {
                 if first != &body[..] {
                     findings.add(Fault::Changed, forward);
@@ -208,14 +208,10 @@ impl Settled {
     }
 
     /// Checks that nothing reached the subscriber after the kill that found it settled.
-    pub(super) fn check(&self, receptions: &[Reception], findings: &mut Findings) {
-        for (index, reception) in receptions.iter().enumerate() {
-            if self
-                .at
-                .get(&reception.forward)
-                .is_some_and(|at| index >= *at)
-            {
-                findings.add(Fault::SentAgain, &reception.forward);
+    pub(super) fn check(&self, receptions: &[Ingest], findings: &mut Findings) {
+        for (index, ingest) in receptions.iter().enumerate() {
+            if self.at.get(&ingest.forward).is_some_and(|at| index >= *at) {
+                findings.add(Fault::SentAgain, &ingest.forward);
             }
         }
     }

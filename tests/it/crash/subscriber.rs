@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 /// One forward as it came.
 #[derive(Debug, Clone)]
-pub(super) struct Reception {
+pub(super) struct Ingest {
     /// Its `webhook-id`.
     pub(super) forward: Uuid,
     /// The payload.
     pub(super) body: Bytes,
 }
 
-type Receptions = Arc<Mutex<Vec<Reception>>>;
+type Receptions = Arc<Mutex<Vec<Ingest>>>;
 
 /// The running subscriber; cheap to clone.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ impl Subscriber {
     }
 
     /// The requests that reached it from the one with that index on.
-    pub(super) fn since(&self, index: usize) -> Vec<Reception> {
+    pub(super) fn since(&self, index: usize) -> Vec<Ingest> {
         self.receptions.lock().unwrap()[index..].to_vec()
     }
 }
@@ -57,6 +57,6 @@ impl Subscriber {
 async fn take(receptions: Data<Receptions>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let forward = request.headers().get("webhook-id").unwrap();
     let forward = forward.to_str().unwrap().parse().unwrap();
-    receptions.lock().unwrap().push(Reception { forward, body });
+    receptions.lock().unwrap().push(Ingest { forward, body });
     HttpResponse::Ok().finish()
 }

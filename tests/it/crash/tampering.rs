@@ -79,7 +79,7 @@ fn settle_unsent(connection: &Connection, trial: &Trial) {
         .subscriber
         .since(0)
         .iter()
-        .map(|reception| reception.forward)
+        .map(|ingest| ingest.forward)
         .collect();
     let mut statement = connection
         .prepare("SELECT uid FROM forward WHERE state = 'pending' ORDER BY forward_id DESC")

@@ -141,7 +141,7 @@ impl Trial {
             .note(&connection, received_before + received.len());
         let unsettled: BTreeSet<_> = received
             .iter()
-            .map(|reception| reception.forward)
+            .map(|ingest| ingest.forward)
             .filter(|forward| pending.contains(forward))
             .collect();
         let in_flight: Vec<usize> = in_flight

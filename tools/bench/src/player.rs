@@ -16,7 +16,7 @@ use tickrelay::config::Source;
 use tickrelay::model::{MessageType, Status};
 use tickrelay::providers::Provider;
 use tickrelay::providers::authentication::{Authentication, Method, Signature};
-use tickrelay::simulate::load::{self, Load, Pace};
+use tickrelay::simulate::load::{self, Load, SendRate};
 use tickrelay::simulate::{Message, Mishaps, Scenario, Traffic};
 
 use super::measure::{self, Outcome};
@@ -210,7 +210,7 @@ async fn play(part: &Part, stop: &Arc<AtomicBool>) -> anyhow::Result<Played> {
     let load = Load {
         address: SocketAddr::from(([127, 0, 0, 1], part.port)),
         connections: part.connections,
-        pace: part.rate.map_or(Pace::AnswerByAnswer, Pace::Rate),
+        send_rate: part.rate.map_or(SendRate::AnswerByAnswer, SendRate::Rate),
         duration: Duration::from_secs_f64(part.seconds),
         reports: part.reports,
     };

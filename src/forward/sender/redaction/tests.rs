@@ -195,14 +195,14 @@ fn neither_case_nor_lines_nor_punctuation_hide_a_secret_from_us() {
         let shown = long().apply(&wrapped(&encoded, columns));
         let joined: String = shown.split("\r\n").collect();
         let parts = joined.split(REDACTED);
-        let told = parts.map(|part| STANDARD.decode(&part[..part.len() / 4 * 4]));
-        let told: Vec<u8> = told.filter_map(Result::ok).flatten().collect();
-        let told = String::from_utf8_lossy(&told).into_owned();
+        let decoded = parts.map(|part| STANDARD.decode(&part[..part.len() / 4 * 4]));
+        let decoded: Vec<u8> = decoded.filter_map(Result::ok).flatten().collect();
+        let decoded = String::from_utf8_lossy(&decoded).into_owned();
         assert!(shown.contains(REDACTED), "{shown}");
-        assert!(told.starts_with("{\"authorization\""), "{told}");
+        assert!(decoded.starts_with("{\"authorization\""), "{decoded}");
         assert!(
-            !told.contains("sk-live") && !told.contains("Xw2m"),
-            "{told}"
+            !decoded.contains("sk-live") && !decoded.contains("Xw2m"),
+            "{decoded}"
         );
     }
 }

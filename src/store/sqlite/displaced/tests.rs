@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::clock::Clock;
 use crate::store::sqlite::Store;
-use crate::store::{Durability, Error, Held, Options};
+use crate::store::{Durability, Error, LaneContents, Options};
 
 fn open() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -86,7 +86,9 @@ async fn while_the_store_is_away_nothing_is_called_done() {
     assert!(is_displaced(&put_while(&store, "refused", || ()).await));
     assert!(is_displaced(&store.expire(0).await));
     assert!(is_displaced(&store.open_lane(1).await));
-    assert!(is_displaced(&store.refill(1, Held::default()).await));
+    assert!(is_displaced(
+        &store.refill(1, LaneContents::default()).await
+    ));
     assert!(is_displaced(&store.vacuum().await));
     // No read makes an empty store in its place.
     assert!(names(&store).await.is_err());

@@ -14,18 +14,18 @@ const SMALL: usize = 64 * 1024;
 
 /// What the bodies of one kind of sender may take together.
 #[derive(Clone)]
-pub(super) struct Shares(Arc<Mutex<Books>>);
+pub(super) struct BodyBudget(Arc<Mutex<Books>>);
 
 struct Books {
-    small: Share,
-    large: Share,
+    small: BudgetShare,
+    large: BudgetShare,
     /// Bodies that took of a share so far.
     numbers: u64,
 }
 
 /// A share, in bytes. The bodies that are not whole are kept here, by their age, so that one can
 /// be taken away from whoever reads it.
-struct Share {
+struct BudgetShare {
     left: usize,
     unfinished: BTreeMap<u64, Unfinished>,
 }
@@ -42,13 +42,13 @@ enum Size {
 }
 
 /// A body that is being read.
-pub(super) struct Reading {
-    shares: Shares,
+pub(super) struct BodyReader {
+    budget: BodyBudget,
     length: usize,
-    place: Place,
+    place: BodyState,
 }
 
-enum Place {
+enum BodyState {
     /// It takes nothing of a share yet.
     Here(Vec<u8>),
     /// It is in the books under its number.
@@ -60,7 +60,7 @@ enum Place {
 }
 
 /// What a whole body takes of a share; given back when dropped.
-pub(crate) struct Held(Option<(Shares, Size, usize)>);
+pub(crate) struct BodyPermit(Option<(BodyBudget, Size, usize)>);
 
 impl Size {
     const fn of(length: usize) -> Self {
@@ -72,9 +72,9 @@ impl Size {
     }
 }
 
-impl Shares {
+impl BodyBudget {
     pub(super) fn new(small: usize, large: usize) -> Self {
-        let share = |left| Share {
+        let share = |left| BudgetShare {
             left,
             unfinished: BTreeMap::new(),
         };
@@ -86,11 +86,11 @@ impl Shares {
     }
 
     /// Begins a body; so many bytes of it are set aside.
-    pub(super) fn begin(&self, ahead: usize) -> Reading {
-        Reading {
-            shares: self.clone(),
+    pub(super) fn begin(&self, ahead: usize) -> BodyReader {
+        BodyReader {
+            budget: self.clone(),
             length: 0,
-            place: Place::Here(Vec::with_capacity(ahead)),
+            place: BodyState::Here(Vec::with_capacity(ahead)),
         }
     }
 
@@ -100,7 +100,7 @@ impl Shares {
 }
 
 impl Books {
-    const fn share(&mut self, size: Size) -> &mut Share {
+    const fn share(&mut self, size: Size) -> &mut BudgetShare {
         match size {
             Size::Small => &mut self.small,
             Size::Large => &mut self.large,
@@ -108,7 +108,7 @@ impl Books {
     }
 }
 
-impl Share {
+impl BudgetShare {
     /// Makes room for so many bytes of the body of that number, at the cost of those that are
     /// older and not whole. Who sends slowly loses so; who kept a share full by sending new
     /// bodies would have to send all of it in the time that one takes to arrive.
@@ -136,7 +136,7 @@ impl Share {
     }
 }
 
-impl Reading {
+impl BodyReader {
     /// How much was read.
     pub(super) const fn length(&self) -> usize {
         self.length
@@ -145,8 +145,8 @@ impl Reading {
     /// Tells when the body had to make room; one that takes nothing of a share never has to.
     pub(super) fn cut(&self) -> Option<Arc<Notify>> {
         match &self.place {
-            Place::Here(_) => None,
-            Place::There { cut, .. } => Some(Arc::clone(cut)),
+            BodyState::Here(_) => None,
+            BodyState::There { cut, .. } => Some(Arc::clone(cut)),
         }
     }
 
@@ -157,21 +157,21 @@ impl Reading {
     pub(super) fn add(&mut self, chunk: &[u8]) -> Result<(), Unread> {
         self.length += chunk.len();
         // The usual body is told of to nobody.
-        if let Place::Here(bytes) = &mut self.place
+        if let BodyState::Here(bytes) = &mut self.place
             && self.length <= TINY
         {
             bytes.extend_from_slice(chunk);
             return Ok(());
         }
-        let mut books = self.shares.books();
+        let mut books = self.budget.books();
         let (number, mut unfinished) = match &mut self.place {
-            Place::Here(bytes) => {
+            BodyState::Here(bytes) => {
                 books.numbers += 1;
                 let bytes = std::mem::take(bytes);
                 let cut = Arc::default();
                 (books.numbers, Unfinished { bytes, cut })
             }
-            Place::There { number, size, .. } => {
+            BodyState::There { number, size, .. } => {
                 let taken = books.share(*size).take(*number);
                 (*number, taken.ok_or(Unread::TooMany)?)
             }
@@ -183,7 +183,7 @@ impl Reading {
         let cut = Arc::clone(&unfinished.cut);
         share.put(number, unfinished);
         drop(books);
-        self.place = Place::There { number, size, cut };
+        self.place = BodyState::There { number, size, cut };
         Ok(())
     }
 
@@ -193,39 +193,39 @@ impl Reading {
     /// [`Unread::TooMany`] when it had to before.
     pub(super) fn end(mut self) -> Result<Body, Unread> {
         let (number, size) = match &mut self.place {
-            Place::Here(bytes) => {
+            BodyState::Here(bytes) => {
                 let bytes = std::mem::take(bytes);
                 return Ok(Body {
                     bytes,
-                    held: Held(None),
+                    permit: BodyPermit(None),
                 });
             }
-            Place::There { number, size, .. } => (*number, *size),
+            BodyState::There { number, size, .. } => (*number, *size),
         };
-        let mut books = self.shares.books();
+        let mut books = self.budget.books();
         let share = books.share(size);
         let Unfinished { bytes, .. } = share.take(number).ok_or(Unread::TooMany)?;
         share.left = share.left.saturating_sub(bytes.len());
         drop(books);
-        let held = Held(Some((self.shares.clone(), size, bytes.len())));
-        Ok(Body { bytes, held })
+        let permit = BodyPermit(Some((self.budget.clone(), size, bytes.len())));
+        Ok(Body { bytes, permit })
     }
 }
 
-impl Drop for Reading {
+impl Drop for BodyReader {
     fn drop(&mut self) {
-        if let Place::There { number, size, .. } = self.place {
-            let taken = self.shares.books().share(size).take(number);
+        if let BodyState::There { number, size, .. } = self.place {
+            let taken = self.budget.books().share(size).take(number);
             // Freed when the books are closed.
             drop(taken);
         }
     }
 }
 
-impl Drop for Held {
+impl Drop for BodyPermit {
     fn drop(&mut self) {
-        if let Some((shares, size, bytes)) = self.0.take() {
-            shares.books().share(size).left += bytes;
+        if let Some((budget, size, bytes)) = self.0.take() {
+            budget.books().share(size).left += bytes;
         }
     }
 }
@@ -236,18 +236,18 @@ mod tests {
 
     const SHARE: usize = 1024 * 1024;
 
-    fn shares() -> Shares {
-        Shares::new(SHARE, SHARE)
+    fn budget() -> BodyBudget {
+        BodyBudget::new(SHARE, SHARE)
     }
 
-    fn left(shares: &Shares) -> (usize, usize) {
-        let books = shares.books();
+    fn left(budget: &BodyBudget) -> (usize, usize) {
+        let books = budget.books();
         (books.small.left, books.large.left)
     }
 
     /// A body of which so much was read.
-    fn read(shares: &Shares, bytes: usize) -> Result<Reading, Unread> {
-        let mut reading = shares.begin(0);
+    fn read(budget: &BodyBudget, bytes: usize) -> Result<BodyReader, Unread> {
+        let mut reading = budget.begin(0);
         for chunk in vec![7; bytes].chunks(TINY) {
             reading.add(chunk)?;
         }
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_body_is_read_as_it_came_and_gives_back_what_it_took() {
-        let shares = shares();
+        let budget = budget();
         let sizes = [
             (0, (SHARE, SHARE)),
             (TINY, (SHARE, SHARE)),
@@ -265,23 +265,24 @@ mod tests {
             (SMALL + 1, (SHARE, SHARE - SMALL - 1)),
         ];
         for (length, expected) in sizes {
-            let reading = read(&shares, length).unwrap();
-            assert_eq!(left(&shares), expected, "{length}");
+            let reading = read(&budget, length).unwrap();
+            assert_eq!(left(&budget), expected, "{length}");
             let body = reading.end().unwrap();
             assert_eq!(body.bytes, vec![7; length]);
-            assert_eq!(left(&shares), expected, "{length}");
+            assert_eq!(left(&budget), expected, "{length}");
             drop(body);
-            drop(read(&shares, length));
-            assert_eq!(left(&shares), (SHARE, SHARE), "{length}");
+            drop(read(&budget, length));
+            assert_eq!(left(&budget), (SHARE, SHARE), "{length}");
         }
     }
 
     #[test]
     fn the_oldest_of_its_share_makes_room_and_no_other() {
-        let shares = shares();
-        let small = read(&shares, SMALL).unwrap();
-        let mut large: Vec<Reading> = (0..4).map(|_| read(&shares, SHARE / 4).unwrap()).collect();
-        let newest = read(&shares, SHARE / 4 + 1).unwrap();
+        let budget = budget();
+        let small = read(&budget, SMALL).unwrap();
+        let mut large: Vec<BodyReader> =
+            (0..4).map(|_| read(&budget, SHARE / 4).unwrap()).collect();
+        let newest = read(&budget, SHARE / 4 + 1).unwrap();
         let mut actions = large.iter_mut().map(|reading| reading.add(&[7]));
         let too_many = Err(Unread::TooMany);
         assert_eq!(actions.next(), Some(too_many));
@@ -289,35 +290,35 @@ mod tests {
         assert_eq!(actions.next(), Some(Ok(())));
         assert!(small.end().is_ok() && newest.end().is_ok());
         drop(large);
-        assert_eq!(left(&shares), (SHARE, SHARE));
+        assert_eq!(left(&budget), (SHARE, SHARE));
     }
 
     #[test]
     fn what_is_whole_stays_and_the_oldest_itself_is_refused() {
-        let shares = shares();
-        let mut oldest = read(&shares, SMALL + 1).unwrap();
-        let whole = read(&shares, SHARE / 2).unwrap().end().unwrap();
-        let newer = read(&shares, SHARE / 4).unwrap();
+        let budget = budget();
+        let mut oldest = read(&budget, SMALL + 1).unwrap();
+        let whole = read(&budget, SHARE / 2).unwrap().end().unwrap();
+        let newer = read(&budget, SHARE / 4).unwrap();
         assert_eq!(oldest.add(&vec![7; SHARE / 4]), Err(Unread::TooMany));
-        assert_eq!(read(&shares, SHARE / 2 + 1).err(), Some(Unread::TooMany));
+        assert_eq!(read(&budget, SHARE / 2 + 1).err(), Some(Unread::TooMany));
         assert_eq!(newer.end().err(), Some(Unread::TooMany));
         assert_eq!(whole.bytes.len(), SHARE / 2);
         drop(oldest);
-        assert_eq!(left(&shares), (SHARE, SHARE / 2));
+        assert_eq!(left(&budget), (SHARE, SHARE / 2));
         drop(whole);
-        assert_eq!(left(&shares), (SHARE, SHARE));
+        assert_eq!(left(&budget), (SHARE, SHARE));
     }
 
     #[test]
     fn one_that_made_room_is_told_so() {
-        let shares = shares();
-        let oldest = read(&shares, SHARE).unwrap();
+        let budget = budget();
+        let oldest = read(&budget, SHARE).unwrap();
         let cut = oldest.cut().unwrap();
-        let mut told = Box::pin(cut.notified());
-        assert!(!is_ready(told.as_mut()));
-        let newest = read(&shares, SMALL + 1).unwrap();
-        assert!(is_ready(told.as_mut()));
-        assert!(read(&shares, TINY).unwrap().cut().is_none());
+        let mut cut_signal = Box::pin(cut.notified());
+        assert!(!is_ready(cut_signal.as_mut()));
+        let newest = read(&budget, SMALL + 1).unwrap();
+        assert!(is_ready(cut_signal.as_mut()));
+        assert!(read(&budget, TINY).unwrap().cut().is_none());
         drop((oldest, newest));
     }
 

@@ -23,7 +23,7 @@ const LEAST_PERCENT: u64 = 1;
 /// Only steps of the last eight days by the clock are judged. After a jump of the clock all
 /// others are kept for a day, since the clock may come back.
 #[derive(Debug, Default)]
-pub(super) struct Pulse {
+pub(super) struct Traffic {
     counts: BTreeMap<(Counted, String), BTreeMap<i64, u64>>,
     /// What the clock showed when it had jumped.
     jumped_ms: Option<i64>,
@@ -71,7 +71,7 @@ impl Jump {
     }
 }
 
-impl Pulse {
+impl Traffic {
     /// Takes over what was stored. The newest of it tells whether the clock has jumped since.
     pub(super) fn restore(&mut self, counts: Vec<Count>, now_ms: i64) {
         if let Some(newest_ms) = counts.iter().map(|count| count.begins_at_ms).max() {
@@ -218,12 +218,12 @@ mod tests {
     };
 
     fn silent(heard_hours_ago: &[i64], expected_hours: Option<i64>) {
-        let mut pulse = Pulse::default();
+        let mut traffic = Traffic::default();
         for hours in heard_hours_ago {
-            pulse.add(Counted::Webhooks, "acme", 1, NOW_MS - hours * HOUR_MS);
+            traffic.add(Counted::Webhooks, "acme", 1, NOW_MS - hours * HOUR_MS);
         }
         let hour = Duration::from_hours(1);
-        let silent_ms = pulse.silent_ms("acme", NOW_MS, hour, 2);
+        let silent_ms = traffic.silent_ms("acme", NOW_MS, hour, 2);
         let hours = silent_ms.map(|ms| (ms + STEP_MS) / HOUR_MS);
         assert_eq!(hours, expected_hours, "{heard_hours_ago:?}");
     }
@@ -246,15 +246,15 @@ mod tests {
 
     #[test]
     fn what_was_usual_is_forgotten_after_eight_days() {
-        let mut pulse = Pulse::default();
+        let mut traffic = Traffic::default();
         for hours in [9 * 24, 40, 30, 5] {
-            pulse.add(Counted::Webhooks, "acme", 1, NOW_MS - hours * HOUR_MS);
+            traffic.add(Counted::Webhooks, "acme", 1, NOW_MS - hours * HOUR_MS);
         }
-        pulse.forget(NOW_MS);
-        let steps = &pulse.counts[&(Counted::Webhooks, "acme".to_owned())];
+        traffic.forget(NOW_MS);
+        let steps = &traffic.counts[&(Counted::Webhooks, "acme".to_owned())];
         assert_eq!(steps.len(), 3);
-        pulse.forget(NOW_MS + KEPT_MS + DAY_MS);
-        assert_eq!(pulse.subjects(Counted::Webhooks).count(), 0);
+        traffic.forget(NOW_MS + KEPT_MS + DAY_MS);
+        assert_eq!(traffic.subjects(Counted::Webhooks).count(), 0);
     }
 
     #[test]
@@ -287,9 +287,9 @@ mod tests {
 
     #[test]
     fn a_rate_is_of_the_last_steps_and_of_the_day_before_them() {
-        let mut pulse = Pulse::default();
+        let mut traffic = Traffic::default();
         let mut add = |what, subject: &str, count, ago_ms| {
-            pulse.add(what, subject, count, NOW_MS - ago_ms);
+            traffic.add(what, subject, count, NOW_MS - ago_ms);
         };
         add(Counted::Reports, "", 1, 0);
         add(Counted::Reports, "", 2, STEP_MS);
@@ -299,7 +299,7 @@ mod tests {
         add(Counted::Failures, "meta:1", 1, STEP_MS);
         add(Counted::Failures, "meta:2", 2, 0);
         add(Counted::Unreadable, "acme", 3, 0);
-        let rate = pulse.rate("meta:1", NOW_MS);
+        let rate = traffic.rate("meta:1", NOW_MS);
         let expected = Rate {
             failures: 1,
             reports: 3,
@@ -307,36 +307,36 @@ mod tests {
             reports_before: 12,
         };
         assert_eq!(rate, expected);
-        assert_eq!(pulse.unreadable("acme", NOW_MS), 3);
-        assert_eq!(pulse.unreadable("acme", NOW_MS + 2 * STEP_MS), 0);
+        assert_eq!(traffic.unreadable("acme", NOW_MS), 3);
+        assert_eq!(traffic.unreadable("acme", NOW_MS + 2 * STEP_MS), 0);
     }
 
     /// A source heard every six hours for three days, then a jump by so many days, a webhook
     /// after it, an hour, and the way back; whether its traffic is as known as before.
     fn jump_and_back(days: i64) {
-        let mut pulse = Pulse::default();
-        let add = |pulse: &mut Pulse, at_ms: i64| {
-            pulse.add(Counted::Webhooks, "acme", 1, at_ms);
-            pulse.add(Counted::Reports, "", 10, at_ms);
+        let mut traffic = Traffic::default();
+        let add = |traffic: &mut Traffic, at_ms: i64| {
+            traffic.add(Counted::Webhooks, "acme", 1, at_ms);
+            traffic.add(Counted::Reports, "", 10, at_ms);
         };
         for number in 0..12 {
-            add(&mut pulse, NOW_MS - (12 - number) * 6 * HOUR_MS);
+            add(&mut traffic, NOW_MS - (12 - number) * 6 * HOUR_MS);
         }
-        let before = pulse.rate("meta:1", NOW_MS);
+        let before = traffic.rate("meta:1", NOW_MS);
         let hour = Duration::from_hours(1);
-        let silent = |pulse: &Pulse, now_ms| pulse.silent_ms("acme", now_ms, hour, 2);
+        let silent = |traffic: &Traffic, now_ms| traffic.silent_ms("acme", now_ms, hour, 2);
         let elsewhere_ms = NOW_MS + days * DAY_MS;
-        pulse.follow_clock(NOW_MS, elsewhere_ms);
+        traffic.follow_clock(NOW_MS, elsewhere_ms);
         for at_ms in [elsewhere_ms, elsewhere_ms + HOUR_MS] {
-            add(&mut pulse, at_ms);
-            pulse.forget(at_ms);
-            assert_eq!(silent(&pulse, at_ms), None, "{days} days");
+            add(&mut traffic, at_ms);
+            traffic.forget(at_ms);
+            assert_eq!(silent(&traffic, at_ms), None, "{days} days");
         }
         let back_ms = NOW_MS + HOUR_MS;
-        pulse.follow_clock(elsewhere_ms + HOUR_MS, back_ms);
-        pulse.forget(back_ms);
-        assert_eq!(silent(&pulse, back_ms), None, "{days} days");
-        let after = pulse.rate("meta:1", NOW_MS);
+        traffic.follow_clock(elsewhere_ms + HOUR_MS, back_ms);
+        traffic.forget(back_ms);
+        assert_eq!(silent(&traffic, back_ms), None, "{days} days");
+        let after = traffic.rate("meta:1", NOW_MS);
         if days > 0 {
             assert_eq!(after, before, "{days} days");
         } else {
@@ -344,12 +344,12 @@ mod tests {
             assert!(after.reports_before >= before.reports_before);
         }
         // It is missed in its time all the same: twice its six hours, by two hours more.
-        let missed_ms = silent(&pulse, back_ms + 14 * HOUR_MS);
+        let missed_ms = silent(&traffic, back_ms + 14 * HOUR_MS);
         assert_eq!(missed_ms, Some(14 * HOUR_MS), "{days} days");
         // A day later what another clock counted is forgotten.
-        let kept = pulse.forget(back_ms + DAY_MS);
+        let kept = traffic.forget(back_ms + DAY_MS);
         assert!(!kept.contains(&(NOW_MS + 400 * DAY_MS)));
-        let steps = &pulse.counts[&(Counted::Webhooks, "acme".to_owned())];
+        let steps = &traffic.counts[&(Counted::Webhooks, "acme".to_owned())];
         assert!(steps.keys().all(|at_ms| kept.contains(at_ms)));
     }
 

@@ -8,7 +8,7 @@ use crate::providers::{Item, ParseError, decode};
 
 /// What an answer says as a whole.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct AnswerFacts {
     /// Its counters.
     pub(crate) statistics: Statistics,
     /// Users it lists.
@@ -22,19 +22,19 @@ pub(crate) struct Told {
 }
 
 /// What an answer says, and what is the same of two that say the same.
-pub(crate) struct Meaning {
+pub(crate) struct Summary {
     /// SHA-256 of the counters and the reports in no order; of the text where it cannot be read.
     pub(crate) hash: Vec<u8>,
     /// What it says as a whole, or why it cannot be read.
-    pub(crate) told: Result<Told, ParseError>,
+    pub(crate) facts: Result<AnswerFacts, ParseError>,
 }
 
-impl Meaning {
+impl Summary {
     /// Of what cannot be looked into: its bytes are what there is.
     pub(crate) fn of_bytes(body: &[u8], error: ParseError) -> Self {
         Self {
             hash: Sha256::digest(body).to_vec(),
-            told: Err(error),
+            facts: Err(error),
         }
     }
 
@@ -50,31 +50,35 @@ impl Meaning {
             Ok(text) => text,
             Err(error) => return Self::of_bytes(body, error),
         };
-        match weigh(&text, broadcast, dialect) {
-            Ok((hash, told)) => Self {
+        match summarise(&text, broadcast, dialect) {
+            Ok((hash, facts)) => Self {
                 hash,
-                told: Ok(told),
+                facts: Ok(facts),
             },
             Err(error) => Self::of_bytes(text.as_bytes(), error),
         }
     }
 }
 
-fn weigh(text: &str, broadcast: &str, dialect: &Dialect) -> Result<(Vec<u8>, Told), ParseError> {
+fn summarise(
+    text: &str,
+    broadcast: &str,
+    dialect: &Dialect,
+) -> Result<(Vec<u8>, AnswerFacts), ParseError> {
     let answer = Answer::open(text, dialect)?;
-    let mut told = Told {
+    let mut facts = AnswerFacts {
         statistics: answer.statistics,
         is_whole: answer.is_whole(),
-        ..Told::default()
+        ..AnswerFacts::default()
     };
     let mut reports: Vec<[u8; 32]> = Vec::new();
     let mut why = None;
     for item in answer.items(broadcast, dialect) {
-        told.entries += 1;
+        facts.entries += 1;
         let said = match item {
             Item::Report(report) => {
                 if matches!(report.status, None | Some(Status::Queued)) {
-                    told.pending += 1;
+                    facts.pending += 1;
                 }
                 let status = report.status.map_or("", Status::as_str);
                 let id = report.message.as_deref().unwrap_or_default();
@@ -84,23 +88,23 @@ fn weigh(text: &str, broadcast: &str, dialect: &Dialect) -> Result<(Vec<u8>, Tol
             Item::SamePerson(names) => names.join(" "),
             Item::Account(event) => event.name.clone(),
             Item::Unreadable(what) => {
-                told.pending += 1;
-                told.unreadable += 1;
+                facts.pending += 1;
+                facts.unreadable += 1;
                 why.get_or_insert(what).clone()
             }
         };
         reports.push(Sha256::digest(said.as_bytes()).into());
     }
     if let Some(why) = why
-        && told.unreadable == told.entries
+        && facts.unreadable == facts.entries
     {
         return Err(ParseError::Entries(why));
     }
     reports.sort_unstable();
     let mut hash = Sha256::new();
-    hash.update(format!("{:?} {}", told.statistics, told.is_whole));
+    hash.update(format!("{:?} {}", facts.statistics, facts.is_whole));
     for report in reports {
         hash.update(report);
     }
-    Ok((hash.finalize().to_vec(), told))
+    Ok((hash.finalize().to_vec(), facts))
 }

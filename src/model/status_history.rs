@@ -11,13 +11,13 @@ use super::Status;
 /// function of the set of reports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Standing {
+pub struct StatusHistory {
     /// Provider time of the first report of each status, in ms since 1970 UTC, by
     /// [`Status::order`]; arrival time where the provider gave none that can be used.
     first_ms: [Option<i64>; 6],
 }
 
-impl Standing {
+impl StatusHistory {
     /// The standing of a message that nothing was reported of.
     #[must_use]
     pub const fn new() -> Self {
@@ -52,7 +52,7 @@ impl Standing {
 
     /// The current status: `failed` beats queued and sent, delivered and read beat `failed`.
     ///
-    /// `deleted` is kept beside it ([`Standing::is_deleted`]) and is the answer only when
+    /// `deleted` is kept beside it ([`StatusHistory::is_deleted`]) and is the answer only when
     /// nothing else is known.
     #[must_use]
     pub fn status(&self) -> Option<Status> {
@@ -80,23 +80,23 @@ impl Standing {
 
     /// What a report of `status` would change here.
     #[must_use]
-    pub fn change(&self, status: Status) -> Change {
+    pub fn change(&self, status: Status) -> ReportEffect {
         if self.first_ms(status).is_some() {
-            return Change::Repeated;
+            return ReportEffect::Repeated;
         }
         if status == Status::Deleted {
-            return Change::New;
+            return ReportEffect::New;
         }
         let current = self.status().filter(|current| *current != Status::Deleted);
         match (status, current) {
-            (Status::Failed, Some(Status::Delivered | Status::Read)) => Change::Contradicts,
-            (_, None) | (Status::Failed, Some(_)) => Change::New,
+            (Status::Failed, Some(Status::Delivered | Status::Read)) => ReportEffect::Contradicts,
+            (_, None) | (Status::Failed, Some(_)) => ReportEffect::New,
             (_, Some(Status::Failed)) => match status {
-                Status::Delivered | Status::Read => Change::New,
-                _ => Change::Superseded,
+                Status::Delivered | Status::Read => ReportEffect::New,
+                _ => ReportEffect::Superseded,
             },
-            (_, Some(current)) if status.rank() > current.rank() => Change::New,
-            _ => Change::Superseded,
+            (_, Some(current)) if status.rank() > current.rank() => ReportEffect::New,
+            _ => ReportEffect::Superseded,
         }
     }
 }
@@ -104,7 +104,7 @@ impl Standing {
 /// What a report changes in what is known of its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Change {
+pub enum ReportEffect {
     /// The message's status changes: subscribers are told.
     New,
     /// A later status was known already: stored, shown, not forwarded by default.
@@ -120,7 +120,7 @@ pub enum Change {
     OtherChannel,
 }
 
-impl Change {
+impl ReportEffect {
     /// The word in the table and on the timeline.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -10,13 +10,13 @@ const SECOND_MS: i64 = 1_000;
 
 /// The pace of one subscriber. It lives in memory: after a restart it begins anew.
 #[derive(Debug, Default)]
-pub struct Pace {
+pub struct RateLimit {
     limit: Option<usize>,
     /// When the attempts of the last second began, ms since 1970 UTC, the oldest first.
     begun_ms: VecDeque<i64>,
 }
 
-impl Pace {
+impl RateLimit {
     /// At most so many attempts begin within a second from here on; any when `None`.
     pub fn set_limit(&mut self, per_second: Option<u32>) {
         self.limit = per_second.map(|limit| usize::try_from(limit.max(1)).unwrap_or(usize::MAX));
@@ -60,17 +60,17 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn pace(limit: u32) -> Pace {
-        let mut pace = Pace::default();
-        pace.set_limit(Some(limit));
-        pace
+    fn rate_limit(limit: u32) -> RateLimit {
+        let mut rate_limit = RateLimit::default();
+        rate_limit.set_limit(Some(limit));
+        rate_limit
     }
 
     /// Begins as many as may at that time.
-    fn begin_all(pace: &mut Pace, now_ms: i64) -> usize {
+    fn begin_all(rate_limit: &mut RateLimit, now_ms: i64) -> usize {
         let mut begun = 0;
-        while pace.wait_until_ms(now_ms).is_none() && begun < 1_000 {
-            pace.begin(now_ms);
+        while rate_limit.wait_until_ms(now_ms).is_none() && begun < 1_000 {
+            rate_limit.begin(now_ms);
             begun += 1;
         }
         begun
@@ -78,10 +78,10 @@ mod tests {
 
     #[test]
     fn no_second_sees_more_than_the_limit() {
-        let mut pace = pace(10);
+        let mut rate_limit = rate_limit(10);
         let mut begun: Vec<i64> = Vec::new();
         for now_ms in (0..5_000).step_by(7) {
-            begun.extend(vec![now_ms; begin_all(&mut pace, now_ms)]);
+            begun.extend(vec![now_ms; begin_all(&mut rate_limit, now_ms)]);
         }
         for from_ms in 0..4_000 {
             let within = begun
@@ -94,41 +94,41 @@ mod tests {
 
     #[test]
     fn it_says_when_the_next_may_begin() {
-        let mut pace = pace(2);
-        pace.begin(100);
-        assert_eq!(pace.wait_until_ms(400), None);
-        pace.begin(400);
-        assert_eq!(pace.wait_until_ms(400), Some(1_100));
-        assert_eq!(pace.wait_until_ms(1_099), Some(1_100));
-        assert_eq!(pace.wait_until_ms(1_100), None);
-        pace.begin(1_100);
-        assert_eq!(pace.wait_until_ms(1_100), Some(1_400));
+        let mut rate_limit = rate_limit(2);
+        rate_limit.begin(100);
+        assert_eq!(rate_limit.wait_until_ms(400), None);
+        rate_limit.begin(400);
+        assert_eq!(rate_limit.wait_until_ms(400), Some(1_100));
+        assert_eq!(rate_limit.wait_until_ms(1_099), Some(1_100));
+        assert_eq!(rate_limit.wait_until_ms(1_100), None);
+        rate_limit.begin(1_100);
+        assert_eq!(rate_limit.wait_until_ms(1_100), Some(1_400));
     }
 
     #[test]
     fn without_a_limit_nothing_waits_and_nothing_is_kept() {
-        let mut pace = pace(1);
-        pace.begin(0);
-        pace.set_limit(None);
-        assert_eq!(begin_all(&mut pace, 0), 1_000);
-        pace.set_limit(Some(1));
-        assert_eq!(begin_all(&mut pace, 0), 1);
+        let mut rate_limit = rate_limit(1);
+        rate_limit.begin(0);
+        rate_limit.set_limit(None);
+        assert_eq!(begin_all(&mut rate_limit, 0), 1_000);
+        rate_limit.set_limit(Some(1));
+        assert_eq!(begin_all(&mut rate_limit, 0), 1);
     }
 
     #[test]
     fn a_limit_that_is_lowered_holds_at_once() {
-        let mut pace = pace(4);
+        let mut rate_limit = rate_limit(4);
         for now_ms in [0, 100, 200, 300] {
-            pace.begin(now_ms);
+            rate_limit.begin(now_ms);
         }
-        pace.set_limit(Some(2));
-        assert_eq!(pace.wait_until_ms(300), Some(1_200));
+        rate_limit.set_limit(Some(2));
+        assert_eq!(rate_limit.wait_until_ms(300), Some(1_200));
     }
 
     #[test]
     fn a_clock_that_was_set_back_holds_nobody_up() {
-        let mut pace = pace(1);
-        pace.begin(3_600_000);
-        assert_eq!(pace.wait_until_ms(0), None);
+        let mut rate_limit = rate_limit(1);
+        rate_limit.begin(3_600_000);
+        assert_eq!(rate_limit.wait_until_ms(0), None);
     }
 }

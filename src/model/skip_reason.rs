@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Why a report does not go to a subscriber; the word stands on the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Refusal {
+pub enum SkipReason {
     /// The channel is not wanted.
     Channel,
     /// The message's type is not wanted.
@@ -34,7 +34,7 @@ pub enum Refusal {
     Gathered,
 }
 
-impl Refusal {
+impl SkipReason {
     /// The word in the table.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

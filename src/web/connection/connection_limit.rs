@@ -7,61 +7,65 @@ use std::sync::Arc;
 use actix_web::rt::net::TcpStream;
 use tokio::sync::Semaphore;
 
-use super::{Meter, Metered};
+use super::{BudgetedConnection, ConnectionBudget};
 
 /// What all connections may hold beyond that, in bytes.
 const SHARE: usize = 24 * 1024 * 1024;
 
 /// What the connections of all threads share. A permit is a byte.
 #[derive(Clone)]
-pub(in crate::web) struct Share(pub(super) Arc<Semaphore>);
+pub(in crate::web) struct SharedBytes(pub(super) Arc<Semaphore>);
 
 /// The connections of one thread.
-pub(in crate::web) struct Crowd {
-    share: Share,
+pub(in crate::web) struct ConnectionLimit {
+    share: SharedBytes,
     limit: usize,
-    connections: RefCell<Vec<Weak<Meter>>>,
-    turns: Turns,
+    connections: RefCell<Vec<Weak<ConnectionBudget>>>,
+    turns: TurnCounter,
 }
 
 /// Counts what connections did, to say who did it earlier.
 #[derive(Clone, Default)]
-pub(super) struct Turns(Rc<Cell<u64>>);
+pub(super) struct TurnCounter(Rc<Cell<u64>>);
 
-impl Turns {
+impl TurnCounter {
     pub(super) fn next(&self) -> u64 {
         self.0.set(self.0.get() + 1);
         self.0.get()
     }
 }
 
-impl Default for Share {
+impl Default for SharedBytes {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(SHARE)))
     }
 }
 
-impl Crowd {
+impl ConnectionLimit {
     /// No connections yet, of which there may be `limit`.
     #[must_use]
-    pub(in crate::web) fn new(share: Share, limit: usize) -> Self {
+    pub(in crate::web) fn new(share: SharedBytes, limit: usize) -> Self {
         Self {
             share,
             limit: limit.max(1),
             connections: RefCell::default(),
-            turns: Turns::default(),
+            turns: TurnCounter::default(),
         }
     }
 
     /// Takes in a connection, in place of another when there are too many.
-    pub(in crate::web) fn meter(&self, io: TcpStream) -> Metered {
-        let meter = Rc::new(Meter::new(self.share.clone(), self.turns.clone()));
+    pub(in crate::web) fn budget(&self, io: TcpStream) -> BudgetedConnection {
+        let budget = Rc::new(ConnectionBudget::new(
+            self.share.clone(),
+            self.turns.clone(),
+        ));
         let mut connections = self.connections.borrow_mut();
         if connections.len() >= self.limit {
             connections.retain(|one| one.strong_count() > 0);
         }
         if connections.len() >= self.limit {
-            let waiting = |one: &Weak<Meter>| one.upgrade().filter(|one| one.is_waiting());
+            let waiting =
+                |one: &Weak<ConnectionBudget>| one.upgrade().filter(|one| one.is_waiting());
             if let Some((at, longest)) = connections
                 .iter()
                 .enumerate()
@@ -72,10 +76,10 @@ impl Crowd {
                 longest.cut();
             }
         }
-        connections.push(Rc::downgrade(&meter));
-        Metered {
+        connections.push(Rc::downgrade(&budget));
+        BudgetedConnection {
             io,
-            meter,
+            budget,
             turn: 0,
             is_stuck: false,
             timer: None,
