@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::table::{Permission, Reach, Rule, TABLE};
+pub use self::table::{AccessRule, Permission, Reach, TABLE};
 use self::token::TokenRecord;
 use crate::model::{Subscriber, UnknownWord, quoted};
 

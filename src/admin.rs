@@ -44,7 +44,7 @@ use crate::store::{
 
 use carry::By;
 
-pub use carry::{Once, Shape};
+pub use carry::{AnswerShape, Once};
 pub use erase::EraseOptions;
 pub use exchange::SentExchange;
 pub use receipt::Receipt;

@@ -260,15 +260,15 @@ fn with_words(term: &str, text: impl Fn(&Entry) -> String) -> Vec<&'static Entry
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    error: Vec<Row>,
+    error: Vec<CatalogueRow>,
     #[serde(default)]
-    status: Vec<Row>,
+    status: Vec<CatalogueRow>,
 }
 
 /// One set of words in a data file, for one code or for several; explained in `meta.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
+struct CatalogueRow {
     code: Option<i64>,
     codes: Option<BTreeMap<i64, String>>,
     range: Option<(i64, i64)>,
@@ -284,7 +284,7 @@ struct Row {
     article: Option<String>,
 }
 
-impl Row {
+impl CatalogueRow {
     /// What the row speaks of: each code or word, and the name of it.
     fn subjects(&self) -> Result<Vec<(Subject, String)>, toml::de::Error> {
         let Self {

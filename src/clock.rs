@@ -13,7 +13,7 @@ const RECHECK: Duration = Duration::from_secs(30);
 
 /// Tells the time and waits for it; a clone shows the same time.
 #[derive(Debug, Clone)]
-pub struct Clock(Source);
+pub struct Clock(ClockSource);
 
 /// Microseconds since the machine started: never set back, and the same for all its processes.
 #[must_use]
@@ -25,7 +25,7 @@ pub fn monotonic_us() -> u64 {
 }
 
 #[derive(Debug, Clone)]
-enum Source {
+enum ClockSource {
     System,
     Manual(watch::Receiver<i64>),
 }
@@ -38,7 +38,7 @@ impl Clock {
     /// The system's wall clock.
     #[must_use]
     pub const fn system() -> Self {
-        Self(Source::System)
+        Self(ClockSource::System)
     }
 
     /// A clock that stands at `start_ms` (ms since 1970 UTC) until its hand is moved.
@@ -47,15 +47,15 @@ impl Clock {
     #[must_use]
     pub fn manual(start_ms: i64) -> (Self, Hand) {
         let (hand, face) = watch::channel(start_ms);
-        (Self(Source::Manual(face)), Hand(hand))
+        (Self(ClockSource::Manual(face)), Hand(hand))
     }
 
     /// Now, in ms since 1970 UTC.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         match &self.0 {
-            Source::System => system_now_ms(),
-            Source::Manual(face) => *face.borrow(),
+            ClockSource::System => system_now_ms(),
+            ClockSource::Manual(face) => *face.borrow(),
         }
     }
 
@@ -64,8 +64,8 @@ impl Clock {
     #[must_use]
     pub(crate) fn monotonic_ms(&self) -> i64 {
         match &self.0 {
-            Source::System => i64::try_from(monotonic_us() / 1_000).unwrap_or(i64::MAX),
-            Source::Manual(face) => *face.borrow(),
+            ClockSource::System => i64::try_from(monotonic_us() / 1_000).unwrap_or(i64::MAX),
+            ClockSource::Manual(face) => *face.borrow(),
         }
     }
 
@@ -76,7 +76,7 @@ impl Clock {
     /// it waits, it returns early: what was reckoned before has to be reckoned anew.
     pub async fn sleep_until(&self, due_ms: i64) {
         match &self.0 {
-            Source::System => {
+            ClockSource::System => {
                 let mut latest_ms = i64::MIN;
                 loop {
                     let now_ms = system_now_ms();
@@ -88,7 +88,7 @@ impl Clock {
                     tokio::time::sleep(Duration::from_millis(left_ms).min(RECHECK)).await;
                 }
             }
-            Source::Manual(face) => {
+            ClockSource::Manual(face) => {
                 let mut face = face.clone();
                 let mut latest_ms = i64::MIN;
                 let woken = face.wait_for(|now_ms| {

@@ -40,7 +40,7 @@ use crate::model::{MessageType, UnknownWord, digits, plain};
 use crate::providers::authentication::{Authentication, Method};
 use crate::providers::{Hints, Provider};
 pub use crate::store::{Durability, KeySource};
-use crate::store::{Found, absolute};
+use crate::store::{StoreFound, absolute};
 
 pub use finding::{Finding, LoadError, Origin, Warning};
 pub use polled::Polled;
@@ -433,10 +433,10 @@ impl Loaded {
     fn check_store(&mut self, file: &Path) -> Result<(), LoadError> {
         let is_default = self.origins.get("store.url") == Some(&Origin::Default);
         let (new, old) = (&self.config.store.path, Store::default().path);
-        if !is_default || Found::at(&old) != Found::Store || is_same(new, &old) {
+        if !is_default || StoreFound::at(&old) != StoreFound::Store || is_same(new, &old) {
             return Ok(());
         }
-        if Found::at(new) == Found::Store {
+        if StoreFound::at(new) == StoreFound::Store {
             self.config.store.passed_over = Some(absolute(&old));
             return Ok(());
         }

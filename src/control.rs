@@ -22,7 +22,7 @@ use crate::admin::{Answer, Failure, Operations, Progress, Request};
 /// A line of the socket, from the service.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Line {
+enum SocketLine {
     Progress(Progress),
     Answer(Box<Answer>),
     Failure(Failure),
@@ -155,17 +155,17 @@ async fn answer(stream: UnixStream, operations: &Operations) -> anyhow::Result<(
     let outcome = loop {
         tokio::select! {
             outcome = &mut work => break outcome,
-            Some(report) = reports.recv() => send(&mut write, &Line::Progress(report)).await?,
+            Some(report) = reports.recv() => send(&mut write, &SocketLine::Progress(report)).await?,
         }
     };
     let line = match outcome.context("the work broke off")? {
-        Ok(answer) => Line::Answer(Box::new(answer)),
-        Err(failure) => Line::Failure(failure),
+        Ok(answer) => SocketLine::Answer(Box::new(answer)),
+        Err(failure) => SocketLine::Failure(failure),
     };
     send(&mut write, &line).await
 }
 
-async fn send(write: &mut (impl AsyncWriteExt + Unpin), line: &Line) -> anyhow::Result<()> {
+async fn send(write: &mut (impl AsyncWriteExt + Unpin), line: &SocketLine) -> anyhow::Result<()> {
     let mut text = serde_json::to_vec(line)?;
     text.push(b'\n');
     Ok(write.write_all(&text).await?)
@@ -207,9 +207,9 @@ pub fn ask(
             "the service did not answer in time: what was asked may be done; look before you ask again",
         )?;
         match serde_json::from_str(&line).context("the service is of another version")? {
-            Line::Progress(progress) => on_progress(progress),
-            Line::Answer(answer) => return Ok(Some(Ok(*answer))),
-            Line::Failure(failure) => return Ok(Some(Err(failure))),
+            SocketLine::Progress(progress) => on_progress(progress),
+            SocketLine::Answer(answer) => return Ok(Some(Ok(*answer))),
+            SocketLine::Failure(failure) => return Ok(Some(Err(failure))),
         }
     }
     anyhow::bail!(

@@ -20,7 +20,7 @@ use crate::providers::{Hints, ParseError, Parsed, Provider};
 use crate::store::{Accepted, Arrival, Error, Store};
 
 pub(crate) use answer::Answered;
-use counts::{Counters, Counts};
+use counts::{Counters, WebhookCounts};
 use large::{LargeBodyQueue, Unparsed};
 
 /// The sources by name, and the way into the store.
@@ -286,8 +286,8 @@ impl SourceEndpoint {
     }
 }
 
-async fn store(store: &Store, arrival: Arrival) -> Result<(Counts, Accepted), Error> {
-    let counts = Counts::of(&arrival);
+async fn store(store: &Store, arrival: Arrival) -> Result<(WebhookCounts, Accepted), Error> {
+    let counts = WebhookCounts::of(&arrival);
     Ok((counts, store.accept(arrival).await?))
 }
 

@@ -159,7 +159,7 @@ fn dispatch(
         dispatch.refusals.extend(refusals);
         return dispatch;
     };
-    let facts = payload::Facts::new(message, report, (status, change), context);
+    let facts = payload::PayloadFacts::new(message, report, (status, change), context);
     let errors: Vec<&str> = facts.errors().map(|error| error.key.as_str()).collect();
     let offer = facts.offer(&errors);
     let mut wanted: BTreeMap<PayloadOptions, Vec<i64>> = BTreeMap::new();

@@ -30,7 +30,7 @@ use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::store::{Loss, Options, Store};
 use crate::web::api::Api;
-use crate::web::{self, Bodies, Failures, Web};
+use crate::web::{self, AuthFailures, Bodies, Web};
 
 /// How long a commit may take before the provider is told to come again; 360dialog waits 5 s.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -46,7 +46,7 @@ pub struct Server {
     shared: Data<Web>,
     forwarding: Forwarding,
     operations: Operations,
-    housekeeping: housekeeping::Plan,
+    housekeeping: housekeeping::HousekeepingPlan,
     watch: Watch,
     polling: Polling,
     socket: PathBuf,
@@ -113,7 +113,7 @@ pub fn build_with(
         clock,
         metrics,
         bodies: Bodies::new(config.server.body_limit_bytes),
-        failures: Failures::default(),
+        failures: AuthFailures::default(),
         trusted_proxies: config.server.trusted_proxies,
         accept_timeout,
     });
@@ -148,8 +148,8 @@ fn warn(config: &Config, store: &Store, now_ms: i64) {
     }
 }
 
-fn housekeeping(config: &Config, store: &Store, clock: &Clock) -> housekeeping::Plan {
-    housekeeping::Plan {
+fn housekeeping(config: &Config, store: &Store, clock: &Clock) -> housekeeping::HousekeepingPlan {
+    housekeeping::HousekeepingPlan {
         store: store.clone(),
         clock: clock.clone(),
         retention: config.store.retention,

@@ -55,7 +55,7 @@ pub use person::Person;
 pub use registration::{RegisterOutcome, Registered, Registering, TemplateRecord};
 pub use sqlite::Store;
 pub use sqlite::changes::{ChangeRecord, Changing};
-pub use sqlite::found::{Found, absolute};
+pub use sqlite::found::{StoreFound, absolute};
 pub use sqlite::reader::Reader;
 pub(crate) use sqlite::resolve;
 pub use sqlite::warnings::file_warnings;

@@ -22,7 +22,7 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 
 pub use body::Bodies;
-pub use failures::Failures;
+pub use failures::AuthFailures;
 pub use listener::serve;
 
 /// What the handlers share.
@@ -40,7 +40,7 @@ pub struct Web {
     /// What webhooks may take of the memory.
     pub bodies: Bodies,
     /// Wrong credentials of late.
-    pub failures: Failures,
+    pub failures: AuthFailures,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// How long a commit may take before the provider is told to come again.

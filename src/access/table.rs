@@ -33,7 +33,7 @@ pub enum Permission {
 
 impl Permission {
     /// Its line of the table; a test sees that there is one.
-    pub(super) fn rule(self) -> Option<&'static Rule> {
+    pub(super) fn rule(self) -> Option<&'static AccessRule> {
         TABLE.iter().find(|rule| rule.permission == self)
     }
 
@@ -74,7 +74,7 @@ impl Reach {
 
 /// A line of [`TABLE`].
 #[derive(Debug, Clone, Copy)]
-pub struct Rule {
+pub struct AccessRule {
     /// What may be done.
     pub permission: Permission,
     /// The same in words, to follow "who may".
@@ -90,8 +90,8 @@ const fn rule(
     words: &'static str,
     roles: &'static [Role],
     reach: Reach,
-) -> Rule {
-    Rule {
+) -> AccessRule {
+    AccessRule {
         permission,
         words,
         roles,
@@ -101,7 +101,7 @@ const fn rule(
 
 /// Which role may do what, and on what: the one source of every check and of the README's table.
 #[rustfmt::skip]
-pub const TABLE: &[Rule] = &[
+pub const TABLE: &[AccessRule] = &[
     rule(Permission::ReadSubscribers, "see subscribers and how they fare", ALL_ROLES, Reach::Seen),
     rule(Permission::WriteSubscribers, "add, change, pause, resume, test and remove subscribers, rotate their secrets", &[Admin, Integrator], Reach::Seen),
     rule(Permission::ReadForwards, "see forwards, their attempts and payloads", ALL_ROLES, Reach::Seen),

@@ -21,7 +21,7 @@ use crate::store::{ChangeRecord, Changing};
 const KEEP_AGAIN: Duration = Duration::from_secs(1);
 
 /// What is kept of an answer for a repeat of its request; `None` of one that is a refusal.
-pub type Shape = Arc<dyn Fn(&Answer) -> Option<KeptAnswer> + Send + Sync>;
+pub type AnswerShape = Arc<dyn Fn(&Answer) -> Option<KeptAnswer> + Send + Sync>;
 
 /// A request that is to be done once, however often it is sent.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ pub struct Once {
     /// What tells it.
     pub ticket: Ticket,
     /// What is kept of its answer.
-    pub shape: Shape,
+    pub shape: AnswerShape,
     /// Held while it is being answered.
     pub turn: Arc<dyn Any + Send + Sync>,
 }

@@ -27,7 +27,7 @@ pub(crate) struct Narrowing {
 }
 
 /// What a list may be narrowed to by somebody.
-pub(crate) struct Known<'a> {
+pub(crate) struct NarrowingKnown<'a> {
     pub(crate) reader: &'a Reader,
     /// The configured sources that the caller sees.
     pub(crate) sources: &'a [&'a str],
@@ -39,8 +39,11 @@ impl Narrowing {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub(crate) fn check(&self, known: &Known<'_>) -> Result<(Option<String>, Vec<Fault>), Error> {
-        let Known {
+    pub(crate) fn check(
+        &self,
+        known: &NarrowingKnown<'_>,
+    ) -> Result<(Option<String>, Vec<Fault>), Error> {
+        let NarrowingKnown {
             reader,
             sources,
             caller,
@@ -87,7 +90,7 @@ impl Narrowing {
     }
 
     /// Whether a message is of this channel, or may be: the search is no longer than a list's.
-    fn has_channel(&self, channel: &str, known: &Known<'_>) -> Result<bool, Error> {
+    fn has_channel(&self, channel: &str, known: &NarrowingKnown<'_>) -> Result<bool, Error> {
         let found = known.reader.search(&MessageQuery {
             channel: Some(channel.to_ascii_lowercase()),
             // What it is searched for in is no more than what is listed.
@@ -102,7 +105,7 @@ impl Narrowing {
 }
 
 /// Whether an event is called so, or may be.
-fn has_event(event: &str, known: &Known<'_>) -> Result<bool, Error> {
+fn has_event(event: &str, known: &NarrowingKnown<'_>) -> Result<bool, Error> {
     let found = known.reader.account_events(&AccountEventQuery {
         event: Some(event.to_owned()),
         scope: Scope::from(known.caller),

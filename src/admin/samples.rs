@@ -12,7 +12,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use super::{Answer, By, Failure, Operations};
 use crate::forward::envelope::{Envelope, SigningSecret};
-use crate::forward::sender::Request;
+use crate::forward::sender::AttemptRequest;
 use crate::model::{Headers, SecretText, SkipReason, Status, Subscriber, SubscriberKind};
 use crate::store::Outbound;
 use asked::Case;
@@ -162,7 +162,7 @@ impl Operations {
         let envelope = Envelope::seal(&test.secrets, fresh_id(now_ms), now_ms, &payload);
         let headers = envelope.headers();
         let target = self.sender.guard().target(test.url.expose());
-        let request = Request {
+        let request = AttemptRequest {
             target: target.as_ref(),
             headers: &headers,
             own_headers: &test.own,

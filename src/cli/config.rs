@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{Config, EXAMPLE, Finding, LoadError, Loaded, Origin};
 use crate::control::socket_path;
 use crate::model::reason;
-use crate::store::{Found, Reader, absolute};
+use crate::store::{Reader, StoreFound, absolute};
 
 /// The verbs of `config`.
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -103,7 +103,7 @@ pub(super) fn faults_of_start(loaded: &Loaded) -> Vec<Finding> {
 fn trouble_at(path: &Path) -> Option<String> {
     let shown = absolute(path);
     let shown = shown.display();
-    if let Found::Other(what) = Found::at(path) {
+    if let StoreFound::Other(what) = StoreFound::at(path) {
         return Some(format!("{shown} is {what}: name another path"));
     }
     let folder = path
@@ -132,7 +132,7 @@ fn trouble_at(path: &Path) -> Option<String> {
 /// What this configuration takes from the tokens of its store; a start warns of it too. A store
 /// that is not there or cannot be read has none to warn of: other commands say what is wrong with it.
 fn token_warnings(config: &Config) -> Vec<String> {
-    if Found::at(&config.store.path) != Found::Store {
+    if StoreFound::at(&config.store.path) != StoreFound::Store {
         return Vec::new();
     }
     let tokens = Reader::new(&config.store.path).tokens();

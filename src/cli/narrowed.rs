@@ -2,7 +2,7 @@
 
 use super::Settings;
 use crate::access::Caller;
-use crate::admin::narrowing::{Known, Narrowing};
+use crate::admin::narrowing::{Narrowing, NarrowingKnown};
 use crate::store::Reader;
 
 /// The error as the store has it.
@@ -19,7 +19,7 @@ pub(super) fn narrowed(
         None => Vec::new(),
     };
     let sources: Vec<&str> = sources.iter().map(|it| it.name.as_str()).collect();
-    let (error, faults) = narrowing.check(&Known {
+    let (error, faults) = narrowing.check(&NarrowingKnown {
         reader,
         sources: &sources,
         caller: &Caller::cli(),

@@ -8,7 +8,7 @@ use rustix::process::geteuid;
 
 use super::Settings;
 use crate::config::Config;
-use crate::store::{Error, Found, Reader, absolute};
+use crate::store::{Error, Reader, StoreFound, absolute};
 
 impl Settings {
     /// The configuration, with a store that is there.
@@ -19,12 +19,12 @@ impl Settings {
     pub(super) fn with_store(&self) -> anyhow::Result<Config> {
         let config = self.load()?.config;
         let path = &config.store.path;
-        let remedy = match Found::at(path) {
-            Found::Store => return Ok(config),
-            Found::Nothing => {
+        let remedy = match StoreFound::at(path) {
+            StoreFound::Store => return Ok(config),
+            StoreFound::Nothing => {
                 "`tickrelay serve` makes it, and `tickrelay token create` does".to_owned()
             }
-            Found::Other(what) => format!("{what} is there; name another path in store.url"),
+            StoreFound::Other(what) => format!("{what} is there; name another path in store.url"),
         };
         let path = absolute(path);
         Err(Error::NotFound(format!("store at {}: {remedy}", path.display())).into())

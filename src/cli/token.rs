@@ -11,7 +11,7 @@ use crate::access::token::{NewToken, TokenRecord};
 use crate::access::{self, Role};
 use crate::admin::{Answer, Request};
 use crate::clock::Clock;
-use crate::store::Found;
+use crate::store::StoreFound;
 
 /// The verbs of `token`.
 #[derive(Debug, Subcommand)]
@@ -87,7 +87,7 @@ impl Create {
     fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let config = settings.load()?.config;
         let path = config.store.path.clone();
-        let was_there = Found::at(&path) == Found::Store;
+        let was_there = StoreFound::at(&path) == StoreFound::Store;
         let now_ms = Clock::system().now_ms();
         let expires_at_ms = self.expires.map(|expires| {
             let expires_ms = i64::try_from(expires.as_millis()).unwrap_or(i64::MAX);
@@ -101,7 +101,7 @@ impl Create {
             expires_at_ms,
         });
         let answer = ask::perform_now(settings, request, terminal)?;
-        if !was_there && Found::at(&path) == Found::Store {
+        if !was_there && StoreFound::at(&path) == StoreFound::Store {
             writeln!(terminal.talk, "{}", store::made(&path))?;
         }
         let (token, text) = match answer {

@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// What there is to look after.
-pub struct Plan {
+pub struct HousekeepingPlan {
     /// Where.
     pub store: Store,
     /// When.
@@ -27,7 +27,7 @@ pub struct Plan {
     pub max_age: Duration,
 }
 
-impl Plan {
+impl HousekeepingPlan {
     /// Looks after the store until `stop` turns true.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         loop {

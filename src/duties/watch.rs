@@ -22,7 +22,7 @@ use crate::metrics::{Metrics, SubscriberLabel};
 use crate::model::SubscriberState;
 use crate::store::watching::{Count, Counted, NotifiedCondition, Position};
 use crate::store::{Error, Store};
-use condition::{Condition, Seen, State, changes};
+use condition::{Condition, ConditionState, Seen, changes};
 use traffic::{Jump, STEP_MS, Traffic};
 
 /// How often it looks around.
@@ -192,9 +192,9 @@ impl Watching {
                 ),
                 // A breaker that a restart closed has proved nothing.
                 SubscriberState::Active if subscriber.failing_since_ms.is_none() => {
-                    State::Ended(format!("Subscriber {name} answers again."))
+                    ConditionState::Ended(format!("Subscriber {name} answers again."))
                 }
-                _ => State::Unclear,
+                _ => ConditionState::Unclear,
             };
             seen.push(saw(Condition::Failing, name, failing));
             let reason = subscriber.state_reason.as_deref().unwrap_or("unknown");
@@ -204,7 +204,7 @@ impl Watching {
                     json!({ "reason": reason }),
                 ),
                 SubscriberState::Active | SubscriberState::Paused => {
-                    State::Ended(format!("Subscriber {name} is no longer disabled."))
+                    ConditionState::Ended(format!("Subscriber {name} is no longer disabled."))
                 }
             };
             seen.push(saw(Condition::Disabled, name, disabled));
@@ -220,8 +220,10 @@ impl Watching {
                 self.traffic
                     .silent_ms(source, now_ms, events.silence, events.silence_factor);
             let silent = match silent_ms {
-                _ if now_ms.saturating_sub(self.started_ms) < SETTLING_MS => State::Unclear,
-                _ if self.watch.polled.contains(source) => State::Unclear,
+                _ if now_ms.saturating_sub(self.started_ms) < SETTLING_MS => {
+                    ConditionState::Unclear
+                }
+                _ if self.watch.polled.contains(source) => ConditionState::Unclear,
                 Some(silent_ms) => {
                     let minutes = silent_ms / 60_000;
                     holds(
@@ -231,7 +233,7 @@ impl Watching {
                         json!({ "silent_minutes": minutes }),
                     )
                 }
-                None => State::Ended(format!("Source {source} sends again.")),
+                None => ConditionState::Ended(format!("Source {source} sends again.")),
             };
             seen.push(saw(Condition::Silent, source, silent));
             let webhooks = self.traffic.unreadable(source, now_ms);
@@ -244,7 +246,7 @@ impl Watching {
                     json!({ "webhooks": webhooks }),
                 )
             } else {
-                State::Ended(String::new())
+                ConditionState::Ended(String::new())
             };
             seen.push(saw(Condition::Unparsed, source, unparsed));
         }
@@ -290,7 +292,7 @@ impl Watching {
                     }),
                 )
             } else {
-                State::Ended(format!("Error {key} is as rare as before."))
+                ConditionState::Ended(format!("Error {key} is as rare as before."))
             };
             saw(Condition::Jumped, key, state)
         };
@@ -308,8 +310,8 @@ impl Watching {
                 ),
                 json!({ "free_bytes": free, "reserve_bytes": reserve }),
             ),
-            Some(_) => State::Ended("The disk has room again.".to_owned()),
-            None => State::Unclear,
+            Some(_) => ConditionState::Ended("The disk has room again.".to_owned()),
+            None => ConditionState::Unclear,
         };
         let (wal, limit) = (health.wal_bytes, self.watch.wal_limit_bytes);
         let large = if wal > limit / 5 * 4 {
@@ -321,7 +323,7 @@ impl Watching {
                 json!({ "wal_bytes": wal, "limit_bytes": limit }),
             )
         } else {
-            State::Ended("The write-ahead log is small again.".to_owned())
+            ConditionState::Ended("The write-ahead log is small again.".to_owned())
         };
         [
             saw(Condition::Disk, "", disk),
@@ -330,7 +332,7 @@ impl Watching {
     }
 }
 
-fn saw(condition: Condition, subject: &str, state: State) -> Seen {
+fn saw(condition: Condition, subject: &str, state: ConditionState) -> Seen {
     Seen {
         condition,
         subject: subject.to_owned(),
@@ -338,12 +340,12 @@ fn saw(condition: Condition, subject: &str, state: State) -> Seen {
     }
 }
 
-fn holds(text: String, data: Value) -> State {
+fn holds(text: String, data: Value) -> ConditionState {
     let data = match data {
         Value::Object(data) => data,
         _ => Map::new(),
     };
-    State::Holds(text, data)
+    ConditionState::Holds(text, data)
 }
 
 /// Reads of the store block.

@@ -42,7 +42,7 @@ const MAX_REQUESTED_MS: i64 = 3_600_000;
 pub struct Breaker {
     seed: u64,
     probe_lease_ms: i64,
-    state: State,
+    state: BreakerState,
     /// When an attempt last showed that the subscriber is there, ms since 1970 UTC.
     last_success_ms: Option<i64>,
     /// The same, or when the first attempt failed, ms since 1970 UTC.
@@ -50,7 +50,7 @@ pub struct Breaker {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum BreakerState {
     /// Holds the failures in a row so far.
     Closed { failures: u32 },
     /// Holds the number of probes that failed, and when the next may go.
@@ -93,7 +93,7 @@ impl Breaker {
         Self {
             seed: subscriber.unsigned_abs(),
             probe_lease_ms: timeout_ms.saturating_add(MAX_WAIT_MS),
-            state: State::Closed { failures: 0 },
+            state: BreakerState::Closed { failures: 0 },
             last_success_ms: None,
             quiet_since_ms: None,
         }
@@ -104,7 +104,7 @@ impl Breaker {
     #[must_use]
     pub fn doubtful(subscriber: i64, timeout: Duration) -> Self {
         Self {
-            state: State::Open {
+            state: BreakerState::Open {
                 probes: 0,
                 until_ms: i64::MIN,
             },
@@ -117,14 +117,14 @@ impl Breaker {
     /// [`BreakerPermit::Probe`] is given once: ask only with a forward in hand.
     pub fn permit(&mut self, now_ms: i64) -> BreakerPermit {
         match self.state {
-            State::Closed { .. } => BreakerPermit::Closed,
-            State::Open { until_ms, .. } | State::Probing { until_ms, .. }
+            BreakerState::Closed { .. } => BreakerPermit::Closed,
+            BreakerState::Open { until_ms, .. } | BreakerState::Probing { until_ms, .. }
                 if self.is_ahead(until_ms, now_ms) =>
             {
                 BreakerPermit::Open { until_ms }
             }
-            State::Open { probes, .. } | State::Probing { probes, .. } => {
-                self.state = State::Probing {
+            BreakerState::Open { probes, .. } | BreakerState::Probing { probes, .. } => {
+                self.state = BreakerState::Probing {
                     probes,
                     until_ms: now_ms.saturating_add(self.probe_lease_ms),
                 };
@@ -138,18 +138,18 @@ impl Breaker {
     #[must_use]
     pub fn waits_until_ms(&self, now_ms: i64) -> Option<i64> {
         match self.state {
-            State::Open { until_ms, .. } | State::Probing { until_ms, .. } => {
+            BreakerState::Open { until_ms, .. } | BreakerState::Probing { until_ms, .. } => {
                 Some(until_ms).filter(|until_ms| self.is_ahead(*until_ms, now_ms))
             }
-            State::Closed { .. } => None,
+            BreakerState::Closed { .. } => None,
         }
     }
 
     /// The probe that was given out was not made, for no fault of the subscriber: another may go
     /// at `until_ms` (ms since 1970 UTC).
     pub fn take_back_probe(&mut self, until_ms: i64) {
-        if let State::Probing { probes, .. } = self.state {
-            self.state = State::Open { probes, until_ms };
+        if let BreakerState::Probing { probes, .. } = self.state {
+            self.state = BreakerState::Open { probes, until_ms };
         }
     }
 
@@ -163,7 +163,7 @@ impl Breaker {
     /// Whether nothing but probes is sent; for display.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        !matches!(self.state, State::Closed { .. })
+        !matches!(self.state, BreakerState::Closed { .. })
     }
 
     /// When the next probe may go, ms since 1970 UTC; `None` while it is closed or a probe is
@@ -171,8 +171,8 @@ impl Breaker {
     #[must_use]
     pub const fn next_probe_ms(&self) -> Option<i64> {
         match self.state {
-            State::Open { until_ms, .. } => Some(until_ms),
-            State::Closed { .. } | State::Probing { .. } => None,
+            BreakerState::Open { until_ms, .. } => Some(until_ms),
+            BreakerState::Closed { .. } | BreakerState::Probing { .. } => None,
         }
     }
 
@@ -187,7 +187,7 @@ impl Breaker {
         if probe {
             return self.succeeded_recently(now_ms);
         }
-        if matches!(self.state, State::Closed { failures } if failures < FAILURES) {
+        if matches!(self.state, BreakerState::Closed { failures } if failures < FAILURES) {
             return true;
         }
         charged_ms.is_none_or(|charged_ms| {
@@ -216,27 +216,27 @@ impl Breaker {
             self.quiet_since_ms = Some(now_ms);
         }
         match self.state {
-            State::Closed { failures } if failed => {
+            BreakerState::Closed { failures } if failed => {
                 let failures = failures.saturating_add(1);
                 if failures < FAILURES || self.succeeded_recently(now_ms) {
-                    self.state = State::Closed { failures };
+                    self.state = BreakerState::Closed { failures };
                     return None;
                 }
                 self.open(0, outcome, now_ms);
                 Some(Transition::Opened)
             }
-            State::Closed { .. } => {
-                self.state = State::Closed { failures: 0 };
+            BreakerState::Closed { .. } => {
+                self.state = BreakerState::Closed { failures: 0 };
                 None
             }
             // A straggler from before it opened: it says nothing new.
-            State::Open { .. } if failed => None,
-            State::Probing { probes, .. } if failed => {
+            BreakerState::Open { .. } if failed => None,
+            BreakerState::Probing { probes, .. } if failed => {
                 self.open(probes.saturating_add(1), outcome, now_ms);
                 None
             }
-            State::Open { .. } | State::Probing { .. } => {
-                self.state = State::Closed { failures: 0 };
+            BreakerState::Open { .. } | BreakerState::Probing { .. } => {
+                self.state = BreakerState::Closed { failures: 0 };
                 Some(Transition::Closed)
             }
         }
@@ -254,7 +254,7 @@ impl Breaker {
         let own_ms = now_ms.saturating_add(spread(wait_ms, SPREAD, seed));
         let latest_ms = now_ms.saturating_add(MAX_REQUESTED_MS);
         let requested_ms = outcome.retry_at_ms.unwrap_or(own_ms).min(latest_ms);
-        self.state = State::Open {
+        self.state = BreakerState::Open {
             probes,
             until_ms: own_ms.max(requested_ms),
         };

@@ -24,7 +24,7 @@ pub struct Lane {
     ordering: Ordering,
     items: HashMap<i64, Item>,
     /// The forwards of each message, in their order.
-    messages: HashMap<i64, Vec<Place>>,
+    messages: HashMap<i64, Vec<PlaceInMessage>>,
     /// The message of each forward in flight, and the forward.
     in_flight: HashMap<i64, i64>,
     /// What may be sent from when on; holds no forward of a message that is in flight, and in strict
@@ -39,13 +39,13 @@ pub struct Lane {
 }
 
 /// Provider time, rank, key: the order within a message; the key is the last part.
-type Place = (i64, u8, i64);
+type PlaceInMessage = (i64, u8, i64);
 
 #[derive(Debug)]
 struct Item {
     pending: PendingForward,
     /// Siblings up to here have had their attempt before this one.
-    cleared: Option<Place>,
+    cleared: Option<PlaceInMessage>,
     /// Whether an attempt of it failed, be it a probe.
     is_tried: bool,
 }
@@ -169,7 +169,7 @@ impl Lane {
         }
     }
 
-    fn depart(&mut self, candidate: i64, chosen: Place) -> Option<PendingForward> {
+    fn depart(&mut self, candidate: i64, chosen: PlaceInMessage) -> Option<PendingForward> {
         let pending = self.items.get(&chosen.2)?.pending.clone();
         if candidate != chosen.2 {
             self.items.get_mut(&candidate)?.cleared = Some(chosen);
@@ -184,14 +184,14 @@ impl Lane {
     }
 
     /// The forward whose turn it is, and the one that goes for its sake.
-    fn choose(&self, now_ms: i64) -> Option<(i64, Place)> {
+    fn choose(&self, now_ms: i64) -> Option<(i64, PlaceInMessage)> {
         let (due_ms, candidate) = self.ready.next(now_ms)?;
         Some((candidate, self.goes_first(due_ms, candidate)?))
     }
 
     /// The earliest sibling that has not been tried since the forward came due, else the forward
     /// itself.
-    fn goes_first(&self, due_ms: i64, candidate: i64) -> Option<Place> {
+    fn goes_first(&self, due_ms: i64, candidate: i64) -> Option<PlaceInMessage> {
         let item = self.items.get(&candidate)?;
         let (place, cleared) = (item.pending.place, item.cleared);
         let siblings = self.messages.get(&item.pending.message_id)?;

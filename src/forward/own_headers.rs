@@ -14,11 +14,11 @@ const FORMER: usize = 4;
 
 /// Those of every subscriber that has a lane.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct OwnHeaders(Arc<Mutex<HashMap<i64, Weak<Known>>>>);
+pub(crate) struct OwnHeaders(Arc<Mutex<HashMap<i64, Weak<SentHeaders>>>>);
 
 impl OwnHeaders {
     /// Those of that subscriber; they are forgotten when nobody has them any more.
-    pub(crate) fn of(&self, subscriber_id: i64) -> Arc<Known> {
+    pub(crate) fn of(&self, subscriber_id: i64) -> Arc<SentHeaders> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = all.get(&subscriber_id).and_then(Weak::upgrade) {
             return known;
@@ -32,9 +32,9 @@ impl OwnHeaders {
 
 /// Those of one subscriber that something was sent with, the latest first.
 #[derive(Debug, Default)]
-pub(crate) struct Known(Mutex<Vec<Arc<Headers>>>);
+pub(crate) struct SentHeaders(Mutex<Vec<Arc<Headers>>>);
 
-impl Known {
+impl SentHeaders {
     /// Something is sent with these: they are known from now on. Returns the others.
     pub(crate) fn with(&self, headers: &Arc<Headers>) -> Vec<Arc<Headers>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);

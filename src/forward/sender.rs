@@ -111,7 +111,7 @@ pub enum SenderError {
 
 /// One attempt to be made.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub struct AttemptRequest<'a> {
     /// The subscriber's URL as [`Sender::guard`] judged it: since this process began, as the
     /// configuration may have changed after it was stored. One that was refused is blocked.
     pub target: Result<&'a Target, &'a TargetError>,
@@ -225,7 +225,7 @@ impl Sender {
     ///
     /// # Errors
     /// [`Short`]; the subscriber has got nothing.
-    pub async fn send(&self, request: &Request<'_>) -> Result<Outcome, Short> {
+    pub async fn send(&self, request: &AttemptRequest<'_>) -> Result<Outcome, Short> {
         self.exchange(request, None).await
     }
 
@@ -233,7 +233,7 @@ impl Sender {
     /// status, and the headers that tell something, in `shown`. Waits while many others do.
     pub async fn send_and_show(
         &self,
-        request: &Request<'_>,
+        request: &AttemptRequest<'_>,
         shown: &mut Vec<(String, String)>,
     ) -> Outcome {
         let _turn = self.samples.acquire().await;
@@ -244,7 +244,7 @@ impl Sender {
     /// Every header of the request by its name, as it goes over the wire; what the subscriber has
     /// of its own is `[redacted]`.
     #[must_use]
-    pub fn headers_sent(&self, request: &Request<'_>) -> BTreeMap<String, String> {
+    pub fn headers_sent(&self, request: &AttemptRequest<'_>) -> BTreeMap<String, String> {
         let fixed = [
             ("accept", "*/*"),
             (CONTENT_TYPE.as_str(), JSON),
@@ -271,7 +271,7 @@ impl Sender {
 
     async fn exchange(
         &self,
-        request: &Request<'_>,
+        request: &AttemptRequest<'_>,
         mut shown: Option<&mut Vec<(String, String)>>,
     ) -> Result<Outcome, Short> {
         let started = Instant::now();
@@ -305,7 +305,7 @@ impl Sender {
     }
 
     /// Hides what the request was proved with, and where a redirect led.
-    fn redaction(&self, request: &Request<'_>, location: Option<&str>) -> Redaction {
+    fn redaction(&self, request: &AttemptRequest<'_>, location: Option<&str>) -> Redaction {
         let mut redaction = self.own_redaction(request.own_headers);
         for value in request
             .former_headers
@@ -344,7 +344,7 @@ impl Sender {
         redaction
     }
 
-    async fn send_request(&self, request: &Request<'_>) -> Result<Response, Unanswered> {
+    async fn send_request(&self, request: &AttemptRequest<'_>) -> Result<Response, Unanswered> {
         let target = request
             .target
             .map_err(|error| (ErrorCode::Blocked, error.to_string()))?;

@@ -10,7 +10,7 @@ use crate::store::{PendingForward, Settled};
 
 /// One attempt that ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct EndedAttempt {
     /// The forward, as it was when it was sent.
     pub pending: PendingForward,
     /// Whether it was an open breaker's probe.
@@ -25,7 +25,7 @@ pub struct Ended {
 /// the outcome.
 #[must_use]
 pub fn decide(
-    ended: &Ended,
+    ended: &EndedAttempt,
     breaker: &Breaker,
     schedule: &Schedule,
     now_ms: i64,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::{Counts, Ingest, SourceEndpoint, survive};
+use super::{Ingest, SourceEndpoint, WebhookCounts, survive};
 use crate::config::Polled;
 use crate::providers::botsquad::{Answer, Summary};
 use crate::providers::{Hints, Item, ParseError, Parsed, decode};
@@ -33,12 +33,12 @@ pub(crate) struct Answered {
 
 /// Some of an answer's elements, those that the store has left out.
 #[derive(Default)]
-struct Part {
+struct AnswerPart {
     items: Vec<Item>,
     known: usize,
 }
 
-type Parts = mpsc::Sender<Result<Part, ParseError>>;
+type AnswerParts = mpsc::Sender<Result<AnswerPart, ParseError>>;
 
 impl Ingest {
     /// The sources that send nothing and are asked.
@@ -72,7 +72,7 @@ impl Ingest {
         answered: Answered,
     ) -> Result<Result<(), ParseError>, Error> {
         let (parts, mut inbox) = mpsc::channel(1);
-        let reading = Reading {
+        let reading = AnswerReading {
             reader: self.store.reader(),
             source: Arc::clone(&endpoint.name),
             hints: Hints {
@@ -116,14 +116,14 @@ impl Ingest {
         &self,
         endpoint: &SourceEndpoint,
         mut arrival: Arrival,
-        part: Result<Part, ParseError>,
+        part: Result<AnswerPart, ParseError>,
         webhook_id: Option<i64>,
     ) -> Result<i64, Error> {
         arrival.parsed = part.map(|part| {
             arrival.known = part.known;
             Parsed { items: part.items }
         });
-        let counts = Counts::of(&arrival);
+        let counts = WebhookCounts::of(&arrival);
         let accepted = match webhook_id {
             None => self.store.accept(arrival).await?,
             Some(webhook_id) => self.store.accept_more(webhook_id, arrival).await?,
@@ -154,14 +154,14 @@ fn arrival(endpoint: &SourceEndpoint, answered: Answered) -> Arrival {
 }
 
 /// Reads an answer on a thread that may wait.
-struct Reading {
+struct AnswerReading {
     reader: Reader,
     source: Arc<str>,
     hints: Hints,
-    parts: Parts,
+    parts: AnswerParts,
 }
 
-impl Reading {
+impl AnswerReading {
     /// Hands over part by part; the last one may be empty, so that there is at least one.
     fn read(&self, body: &[u8], encoding: Option<&str>) -> Result<Result<(), Error>, ParseError> {
         let dialect = &self.hints.dialect;
@@ -170,7 +170,7 @@ impl Reading {
         let answer = answer.inspect_err(|error| self.send(Err(error.clone())))?;
         let broadcast = self.hints.broadcast.clone().unwrap_or_default();
         let mut items = answer.items(&broadcast, dialect).peekable();
-        let mut part = Part::default();
+        let mut part = AnswerPart::default();
         while items.peek().is_some() {
             let some: Vec<Item> = items.by_ref().take(PART).collect();
             match self.leave_out_known(some) {
@@ -188,10 +188,10 @@ impl Reading {
         Ok(Ok(()))
     }
 
-    fn leave_out_known(&self, items: Vec<Item>) -> Result<Part, Error> {
+    fn leave_out_known(&self, items: Vec<Item>) -> Result<AnswerPart, Error> {
         let keys: Vec<(String, i64, bool)> = items.iter().filter_map(key).collect();
         let mut known = self.reader.known_reports(&self.source, &keys)?.into_iter();
-        let mut part = Part::default();
+        let mut part = AnswerPart::default();
         for item in items {
             if key(&item).is_some() && known.next() == Some(true) {
                 part.known += 1;
@@ -202,7 +202,7 @@ impl Reading {
         Ok(part)
     }
 
-    fn send(&self, part: Result<Part, ParseError>) {
+    fn send(&self, part: Result<AnswerPart, ParseError>) {
         // Nobody takes it when storing an earlier one failed, which is told there.
         let _ = self.parts.blocking_send(part);
     }

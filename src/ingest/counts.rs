@@ -54,13 +54,13 @@ fn add(counters: &[(&'static str, Counter)], word: &str, count: usize) {
 const NO_STATUS: &str = "other";
 
 /// What a webhook adds to the metrics once it is stored.
-pub(super) struct Counts {
+pub(super) struct WebhookCounts {
     statuses: Vec<(&'static str, usize)>,
     ignored: Vec<String>,
     unknown_codes: usize,
 }
 
-impl Counts {
+impl WebhookCounts {
     pub(super) fn of(arrival: &Arrival) -> Self {
         let mut counts = Self {
             statuses: Vec::new(),

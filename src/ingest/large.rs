@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
-use super::{Counts, noting_panics, read, store};
+use super::{WebhookCounts, noting_panics, read, store};
 use crate::providers::{Hints, Opened, is_as_large_as};
 use crate::store::{Accepted, Arrival, Error, Store};
 
@@ -48,7 +48,7 @@ impl LargeBodyQueue {
         &self,
         into: &Store,
         (unparsed, permit): (Unparsed, impl Send + 'static),
-    ) -> Result<(Counts, Accepted), Error> {
+    ) -> Result<(WebhookCounts, Accepted), Error> {
         let turn = Arc::clone(&self.turn).acquire_owned().await;
         let turn = turn.map_err(|_| Error::Closed)?;
         let (into, room) = (into.clone(), Arc::clone(&self.room));

@@ -2,10 +2,10 @@
 
 /// A text with `{names}` in it; `{{` and `}}` are braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wording(Vec<Part>);
+pub struct Wording(Vec<WordingPart>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum WordingPart {
     Text(String),
     /// Its place in the list of names.
     Name(usize),
@@ -59,12 +59,12 @@ impl Wording {
                 name: name.to_owned(),
                 known: spell(names),
             })?;
-            parts.push(Part::Text(std::mem::take(&mut plain)));
-            parts.push(Part::Name(index));
+            parts.push(WordingPart::Text(std::mem::take(&mut plain)));
+            parts.push(WordingPart::Name(index));
             rest = after;
         }
         plain.push_str(rest);
-        parts.push(Part::Text(plain));
+        parts.push(WordingPart::Text(plain));
         Ok(Self(parts))
     }
 
@@ -73,8 +73,8 @@ impl Wording {
     #[must_use]
     pub fn fill(&self, values: &[&str]) -> String {
         let filled = self.0.iter().map(|part| match part {
-            Part::Text(text) => text.as_str(),
-            Part::Name(index) => values.get(*index).copied().unwrap_or_default(),
+            WordingPart::Text(text) => text.as_str(),
+            WordingPart::Name(index) => values.get(*index).copied().unwrap_or_default(),
         });
         filled.collect()
     }

@@ -55,7 +55,7 @@ pub(crate) struct Alert {
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct AlertBody<'a> {
     text: &'a str,
 }
 
@@ -83,7 +83,7 @@ impl Alert {
     pub(crate) fn render(&self, options: &AlertOptions) -> Vec<u8> {
         let text = self.text(options);
         // A string alone: serialising cannot fail.
-        serde_json::to_vec(&Body { text: text.trim() }).unwrap_or_default()
+        serde_json::to_vec(&AlertBody { text: text.trim() }).unwrap_or_default()
     }
 
     fn text(&self, options: &AlertOptions) -> String {

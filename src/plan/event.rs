@@ -17,7 +17,7 @@ pub(crate) struct Event<'a> {
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct EventBody<'a> {
     #[serde(rename = "type")]
     name: &'a str,
     timestamp: String,
@@ -39,7 +39,7 @@ impl Event<'_> {
     pub(crate) fn render(&self, now_ms: i64) -> Vec<u8> {
         let at = DateTime::from_timestamp_millis(now_ms).unwrap_or_default();
         // Strings and figures alone: serialising cannot fail.
-        serde_json::to_vec(&Body {
+        serde_json::to_vec(&EventBody {
             name: self.name,
             timestamp: at.to_rfc3339_opts(SecondsFormat::Millis, true),
             text: self.text,

@@ -13,7 +13,7 @@ use crate::model::{About, digits};
 
 /// A message that failed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Failure<'a> {
+pub(crate) struct FailureFacts<'a> {
     /// When, ms since 1970 UTC.
     pub(crate) at_ms: i64,
     /// The catalogue's key of its error.
@@ -63,7 +63,7 @@ pub(crate) struct Past<'a> {
 
 /// The places, in `events`, of those that explain the failure; the latest first. Of one time, a later
 /// place counts as later.
-pub(crate) fn explaining(events: &[Past<'_>], failure: &Failure<'_>) -> Vec<usize> {
+pub(crate) fn explaining(events: &[Past<'_>], failure: &FailureFacts<'_>) -> Vec<usize> {
     let range = failure.at_ms.saturating_sub(LOOK_BACK_MS)..=failure.at_ms;
     let mut order: Vec<usize> = (0..events.len()).collect();
     order.retain(|index| range.contains(&events[*index].at_ms));
@@ -105,7 +105,7 @@ impl Past<'_> {
         is_same && (!of_words || self.event == older.event) && causes::ends(self.name, older.name)
     }
 
-    fn explains(&self, failure: &Failure<'_>) -> bool {
+    fn explains(&self, failure: &FailureFacts<'_>) -> bool {
         let Some(cause) = causes::of(self.name, self.event) else {
             return false;
         };
@@ -121,14 +121,14 @@ impl Past<'_> {
 
     /// Whether a template that it is about is the failure's for certain: a word in the provider's
     /// text may be chance.
-    fn concerns(&self, failure: &Failure<'_>) -> bool {
+    fn concerns(&self, failure: &FailureFacts<'_>) -> bool {
         let by_id = self.template_id.is_some() && self.template_id == failure.template_id;
         self.about != About::Template || by_id || failure.template_name.is_some()
     }
 
     /// Whether it is about another account or number than the failure's. What is not known of either
     /// tells nothing.
-    fn is_elsewhere(&self, failure: &Failure<'_>) -> bool {
+    fn is_elsewhere(&self, failure: &FailureFacts<'_>) -> bool {
         let accounts = self.account_id.zip(failure.account_id);
         let ids = self.sender_id.zip(failure.sender_id);
         let numbers = self.sender.zip(failure.sender);
@@ -141,7 +141,7 @@ impl Past<'_> {
     }
 
     /// Whether it is about the failure's template, or about no template.
-    fn may_be_of_template(&self, failure: &Failure<'_>, cause: &Cause) -> bool {
+    fn may_be_of_template(&self, failure: &FailureFacts<'_>, cause: &Cause) -> bool {
         self.about != About::Template
             || self
                 .is_of_template(failure)
@@ -149,7 +149,7 @@ impl Past<'_> {
     }
 
     /// Whether it is about the failure's template; `None` when nobody told which that is.
-    fn is_of_template(&self, failure: &Failure<'_>) -> Option<bool> {
+    fn is_of_template(&self, failure: &FailureFacts<'_>) -> Option<bool> {
         let by_id = self.template_id.zip(failure.template_id);
         if let Some((of_event, of_failure)) = by_id {
             return Some(of_event == of_failure);

@@ -113,7 +113,7 @@ impl Notice<'_> {
 
     fn for_people(&self) -> Vec<u8> {
         #[derive(Serialize)]
-        struct Body<'a> {
+        struct NoticeBody<'a> {
             text: &'a str,
         }
         let event = self.event;
@@ -134,7 +134,7 @@ impl Notice<'_> {
             harmless(self.source)
         ));
         // A string alone: serialising cannot fail.
-        serde_json::to_vec(&Body {
+        serde_json::to_vec(&NoticeBody {
             text: &parts.join(" "),
         })
         .unwrap_or_default()

@@ -46,7 +46,7 @@ struct Extended<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_time: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    explanation: Option<Explanation<'a>>,
+    explanation: Option<ErrorExplanation<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     broadcast_id: Option<&'a str>,
 }
@@ -54,7 +54,7 @@ struct Extended<'a> {
 /// The catalogue's words for the primary error.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Explanation<'a> {
+struct ErrorExplanation<'a> {
     error_key: &'a str,
     meaning: &'a str,
     fixed_by: Fix,
@@ -62,7 +62,7 @@ struct Explanation<'a> {
     resend: Resend,
 }
 
-impl<'a> From<&'a Entry> for Explanation<'a> {
+impl<'a> From<&'a Entry> for ErrorExplanation<'a> {
     fn from(entry: &'a Entry) -> Self {
         Self {
             error_key: &entry.key,
@@ -132,7 +132,7 @@ fn sentence(error: &ReportError) -> String {
 }
 
 /// Everything a payload is made of, before anybody's formats are applied.
-pub(super) struct Facts<'a> {
+pub(super) struct PayloadFacts<'a> {
     report: &'a Report,
     source: &'a str,
     status: Status,
@@ -145,7 +145,7 @@ pub(super) struct Facts<'a> {
     at_ms: i64,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> PayloadFacts<'a> {
     /// Gathers them: from the report, else what is known of the message, else the source.
     pub(super) fn new(
         message: &'a Message,
@@ -185,7 +185,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The report as filters see it; `errors` are the keys of [`Facts::errors`].
+    /// The report as filters see it; `errors` are the keys of [`PayloadFacts::errors`].
     pub(super) const fn offer<'o>(&'o self, errors: &'o [&'o str]) -> Offer<'o> {
         Offer {
             channel: match &self.report.channel {
@@ -234,7 +234,7 @@ impl<'a> Facts<'a> {
             channel: self.report.channel_name(),
             provider_status: &self.report.provider_status,
             provider_time: self.report.time.text.as_deref(),
-            explanation: entry.map(Explanation::from),
+            explanation: entry.map(ErrorExplanation::from),
             broadcast_id: self.broadcast,
         }
     }

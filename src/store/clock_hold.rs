@@ -24,7 +24,7 @@ pub(super) const fn latest_credible_ms(now_ms: i64) -> i64 {
 
 /// A jump of the clock, as it is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Jump {
+pub(super) struct ClockJump {
     /// What the clock showed before it, ms since 1970 UTC.
     pub(super) before_ms: i64,
     /// For how long the service has run since, ms.
@@ -51,7 +51,7 @@ pub(super) struct ClockHold {
 
 impl ClockHold {
     /// Begins with the latest time that the store knows, and the hold that it was left in.
-    pub(super) fn new(clock: Clock, seen_ms: Option<i64>, jump: Option<Jump>) -> Self {
+    pub(super) fn new(clock: Clock, seen_ms: Option<i64>, jump: Option<ClockJump>) -> Self {
         let hold = Hold {
             seen_ms,
             ran_ms: clock.monotonic_ms(),
@@ -74,7 +74,7 @@ impl ClockHold {
     }
 
     /// The hold as it is to be written down.
-    pub(super) fn jump(&self) -> Option<Jump> {
+    pub(super) fn jump(&self) -> Option<ClockJump> {
         let _ = self.look();
         self.hold
             .lock()
@@ -131,7 +131,7 @@ enum HoldTransition {
 struct Hold {
     seen_ms: Option<i64>,
     ran_ms: i64,
-    jump: Option<Jump>,
+    jump: Option<ClockJump>,
 }
 
 impl Hold {
@@ -143,7 +143,7 @@ impl Hold {
             .jump
             .map_or(seen_ms, |jump| jump.before_ms + jump.held_ms);
         if now_ms.saturating_sub(seen_ms) > JUMP_MS {
-            self.jump = Some(Jump {
+            self.jump = Some(ClockJump {
                 before_ms: right_ms,
                 held_ms: 0,
             });
@@ -227,7 +227,7 @@ mod tests {
         let at = |hours| Clock::manual(hours * HOUR_MS).0;
         let seen = |hours| Some(hours * HOUR_MS);
         let jump = |held: i64| {
-            Some(Jump {
+            Some(ClockJump {
                 before_ms: 1_000 * HOUR_MS,
                 held_ms: held * HOUR_MS,
             })

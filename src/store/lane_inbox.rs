@@ -12,13 +12,13 @@ use super::PendingForward;
 /// The way of one subscriber's forwards from the writer, after their commit, to their lane.
 #[derive(Debug, Default)]
 pub struct LaneInbox {
-    state: Mutex<State>,
+    state: Mutex<InboxState>,
     /// Told when there is something to take.
     notified: Notify,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct InboxState {
     /// Handed over and not yet taken.
     pending: Vec<PendingForward>,
     /// Pending forwards in the lane's memory.
@@ -110,7 +110,7 @@ impl LaneInbox {
         self.notified.notify_one();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, InboxState> {
         // Nothing is done under the lock that could panic halfway.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -97,7 +97,7 @@ use crate::metrics::Metrics;
 use files::{Files, OwnedFile};
 use former::FormerLock;
 use handle::Writer;
-use keys::Keys;
+use keys::RowKeys;
 use writer::{Core, Job};
 
 /// How long a commit waits for a foreign writer; none is foreseen, but it must not fail at once.
@@ -107,7 +107,7 @@ const BUSY_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Store {
     writer: Arc<Writer>,
-    keys: Arc<Keys>,
+    keys: Arc<RowKeys>,
     tokens: Arc<tokens::Tokens>,
     /// Told when a replay was begun.
     replays: Arc<Notify>,
@@ -175,7 +175,7 @@ impl Store {
         let found = schema::recognise(&connection, &options.path)?;
         configure(&connection, &options.path, options.durability)?;
         let files = files_of(&connection, &options.path, &file)?;
-        let keys = Arc::new(Keys::open(&options.path, &options.keys));
+        let keys = Arc::new(RowKeys::open(&options.path, &options.keys));
         import::into(&mut connection, options, (found, clock.now_ms()), &keys)?;
         errors::fill(&mut connection)?;
         if let Err(error) = wal_maintenance::clear_log(&connection, &options.path) {

@@ -48,7 +48,7 @@ use futures_util::future::{Ready, ready};
 use serde::Serialize;
 
 use crate::access::{Caller, Permission};
-use crate::admin::{Answer, Once, Operations, Request, Shape};
+use crate::admin::{Answer, AnswerShape, Once, Operations, Request};
 use crate::config::Config;
 use crate::model::{Subscriber, quoted};
 use crate::store::Reader;
@@ -281,7 +281,7 @@ impl Asked {
         let shape = Arc::new(shape);
         let once = self.keyed.take().map(|Keyed { ticket, turn }| {
             let shape = Arc::clone(&shape);
-            let shape: Shape = Arc::new(move |answer| shape(answer).ok());
+            let shape: AnswerShape = Arc::new(move |answer| shape(answer).ok());
             let turn = Arc::new(turn);
             Once {
                 ticket,

@@ -53,7 +53,7 @@ pub(super) struct LargeCallPermit {
 
 /// Whose body it is: no kind of sender takes another's share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sender {
+pub(super) enum BodySender {
     /// Somebody with a signature that cannot be judged yet, or who need not prove anything.
     Stranger,
     /// A provider whose credentials stood in the head.
@@ -63,7 +63,7 @@ pub(super) enum Sender {
 }
 
 /// A body, and its part of the shares for as long as it lives.
-pub(super) struct Body {
+pub(super) struct RequestBody {
     pub(super) bytes: Vec<u8>,
     pub(super) permit: BodyPermit,
 }
@@ -124,11 +124,11 @@ impl Bodies {
         self.limit
     }
 
-    const fn budget(&self, sender: Sender) -> &BodyBudget {
+    const fn budget(&self, sender: BodySender) -> &BodyBudget {
         match sender {
-            Sender::Stranger => &self.strangers,
-            Sender::Proven => &self.proven,
-            Sender::Caller => &self.callers,
+            BodySender::Stranger => &self.strangers,
+            BodySender::Proven => &self.proven,
+            BodySender::Caller => &self.callers,
         }
     }
 
@@ -137,8 +137,8 @@ impl Bodies {
         &self,
         request: &HttpRequest,
         payload: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
-        (sender, limit): (Sender, usize),
-    ) -> Result<Body, Unread> {
+        (sender, limit): (BodySender, usize),
+    ) -> Result<RequestBody, Unread> {
         let announced = request
             .headers()
             .get(CONTENT_LENGTH)
@@ -159,7 +159,7 @@ async fn collect(
     mut reading: BodyReader,
     limit: usize,
     mut payload: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
-) -> Result<Body, Unread> {
+) -> Result<RequestBody, Unread> {
     loop {
         let chunk = match reading.cut() {
             None => payload.next().await,

@@ -16,20 +16,20 @@ const MOST_ADDRESSES: usize = 10_000;
 
 /// Failures by address: since when, and how many.
 #[derive(Default)]
-pub struct Failures(Mutex<HashMap<Option<IpAddr>, (i64, u32)>>);
+pub struct AuthFailures(Mutex<HashMap<Option<IpAddr>, (i64, u32)>>);
 
 /// What a failure amounts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Counted {
+pub(super) enum FailureCount {
     /// It is worth a line in the log, and its reason to its sender.
     Few,
     /// There were too many, for so many more seconds.
     TooMany(u32),
 }
 
-impl Failures {
+impl AuthFailures {
     /// Counts a failure.
-    pub(super) fn count(&self, address: Option<IpAddr>, now_ms: i64) -> Counted {
+    pub(super) fn count(&self, address: Option<IpAddr>, now_ms: i64) -> FailureCount {
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = |since_ms: i64| !(0..PERIOD_MS).contains(&(now_ms - since_ms));
         if failures.len() >= MOST_ADDRESSES {
@@ -46,10 +46,10 @@ impl Failures {
         }
         *count = count.saturating_add(1);
         if *count <= MOST_FAILURES {
-            return Counted::Few;
+            return FailureCount::Few;
         }
         let left_ms = u32::try_from(*since_ms + PERIOD_MS - now_ms).unwrap_or_default();
-        Counted::TooMany(left_ms.div_ceil(1000).max(1))
+        FailureCount::TooMany(left_ms.div_ceil(1000).max(1))
     }
 }
 
@@ -67,15 +67,18 @@ mod tests {
 
     #[test]
     fn failures_are_counted_by_address_and_forgotten() {
-        let failures = Failures::default();
+        let failures = AuthFailures::default();
         let count = |address: &str, now_ms| failures.count(address.parse().ok(), now_ms);
         for _ in 0..MOST_FAILURES {
-            assert_eq!(count("2001:db8::1", 0), Counted::Few);
+            assert_eq!(count("2001:db8::1", 0), FailureCount::Few);
         }
-        assert_eq!(count("2001:db8::2", 1), Counted::TooMany(60));
-        assert_eq!(count("2001:db8::2", PERIOD_MS - 1), Counted::TooMany(1));
-        assert_eq!(count("2001:db8:0:1::2", 1), Counted::Few);
-        assert_eq!(count("2001:db8::1", PERIOD_MS), Counted::Few);
+        assert_eq!(count("2001:db8::2", 1), FailureCount::TooMany(60));
+        assert_eq!(
+            count("2001:db8::2", PERIOD_MS - 1),
+            FailureCount::TooMany(1)
+        );
+        assert_eq!(count("2001:db8:0:1::2", 1), FailureCount::Few);
+        assert_eq!(count("2001:db8::1", PERIOD_MS), FailureCount::Few);
         for index in 0..2 * u32::try_from(MOST_ADDRESSES).unwrap() {
             count(&std::net::Ipv4Addr::from(index).to_string(), PERIOD_MS);
         }

@@ -7,8 +7,8 @@ use actix_web::web::{self, Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse, Scope};
 use tracing::field::{DisplayValue, display};
 
-use super::body::{Body, Sender, Unread};
-use super::failures::Counted;
+use super::body::{BodySender, RequestBody, Unread};
+use super::failures::FailureCount;
 use super::{Web, address, error};
 use crate::ingest::{IngestError, SourceEndpoint, UrlOptions};
 use crate::providers::authentication::Headers;
@@ -99,15 +99,15 @@ async fn receive(
     }
     let url_options = UrlOptions::from_query(query);
     let sender = if endpoint.proves_in_the_head() {
-        Sender::Proven
+        BodySender::Proven
     } else {
-        Sender::Stranger
+        BodySender::Stranger
     };
     let bodies = &shared.bodies;
     let body = bodies
         .read(request, payload, (sender, bodies.limit()))
         .await;
-    let Body { bytes, permit } = match body {
+    let RequestBody { bytes, permit } = match body {
         Ok(body) => body,
         Err(unread) => return not_read(shared, &endpoint, unread),
     };
@@ -131,8 +131,8 @@ fn count_failure(
 ) -> HttpResponse {
     let address = address::of(request, &shared.trusted_proxies);
     match shared.failures.count(address, shared.clock.now_ms()) {
-        Counted::Few => refuse(address.map(display)),
-        Counted::TooMany(retry_after_s) => error::too_many_failures(retry_after_s),
+        FailureCount::Few => refuse(address.map(display)),
+        FailureCount::TooMany(retry_after_s) => error::too_many_failures(retry_after_s),
     }
 }
 

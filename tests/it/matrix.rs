@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use reqwest::Method;
 use serde_json::Value;
-use tickrelay::access::{Permission, Reach, Role, Rule, TABLE};
+use tickrelay::access::{AccessRule, Permission, Reach, Role, TABLE};
 use tickrelay::web::api::{Endpoint, endpoints};
 
 use self::world::{About, Asker, Call, Hidden, Place, World};
@@ -15,7 +15,11 @@ use crate::support::api::Answered;
 
 impl World {
     /// Each answer that is not as the table has it.
-    async fn differences(&self, table: &[Rule], is_tried: impl Fn(&Endpoint) -> bool) -> Tried {
+    async fn differences(
+        &self,
+        table: &[AccessRule],
+        is_tried: impl Fn(&Endpoint) -> bool,
+    ) -> Tried {
         let mut tried = Tried::default();
         for endpoint in endpoints().iter().filter(|endpoint| is_tried(endpoint)) {
             let mut rules = table.iter();
@@ -97,7 +101,7 @@ impl std::fmt::Display for Expected {
 }
 
 /// The table, read once more by other code than the service's.
-fn expected(rule: &Rule, asker: &Asker, call: &Call, place: &Place) -> Expected {
+fn expected(rule: &AccessRule, asker: &Asker, call: &Call, place: &Place) -> Expected {
     if !rule.roles.contains(&asker.role) {
         return Expected::Status(403);
     }
@@ -143,9 +147,9 @@ async fn a_table_that_the_service_does_not_keep_to_is_caught() {
     let world = World::new().await;
     let all: &[Role] = &Role::ALL;
     let wrong = |permission: Permission, roles: Option<&'static [Role]>, reach: Option<Reach>| {
-        let change = |rule: &Rule| {
+        let change = |rule: &AccessRule| {
             let is_meant = rule.permission == permission;
-            Rule {
+            AccessRule {
                 roles: roles.filter(|_| is_meant).unwrap_or(rule.roles),
                 reach: reach.filter(|_| is_meant).unwrap_or(rule.reach),
                 ..*rule

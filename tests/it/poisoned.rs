@@ -11,7 +11,7 @@ use tickrelay::clock::Clock;
 use tickrelay::forward::breaker::{Breaker, BreakerPermit};
 use tickrelay::forward::lane::Lane;
 use tickrelay::forward::schedule::Schedule;
-use tickrelay::forward::settled::{Ended, decide};
+use tickrelay::forward::settled::{EndedAttempt, decide};
 use tickrelay::model::{ErrorCode, Outcome};
 use tickrelay::store::{PendingForward, Settled};
 use uuid::Uuid;
@@ -38,7 +38,7 @@ struct Play {
     is_former: bool,
     is_refused: fn(i64) -> bool,
     schedule: Schedule,
-    flying: VecDeque<Ended>,
+    flying: VecDeque<EndedAttempt>,
     now_ms: i64,
     /// When each that was taken had come, and how long it took, ms.
     taken: Vec<(i64, i64)>,
@@ -127,7 +127,7 @@ impl Play {
                 self.lane.take(now_ms)
             };
             let pending = pending.unwrap();
-            self.flying.push_back(Ended {
+            self.flying.push_back(EndedAttempt {
                 outcome: outcome((self.is_refused)(pending.forward_id)),
                 pending,
                 probe,

@@ -67,12 +67,12 @@ pub(super) struct Seen {
     pub(super) condition: Condition,
     /// Of what: a subscriber, a source, an error key; empty for the service as a whole.
     pub(super) subject: String,
-    pub(super) state: State,
+    pub(super) state: ConditionState,
 }
 
 /// Whether a condition holds.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum State {
+pub(super) enum ConditionState {
     /// It does: one sentence, and the figures behind it.
     Holds(String, Map<String, Value>),
     /// It does not: one sentence.
@@ -122,7 +122,7 @@ fn change(
         state,
     } = seen;
     let (holds, event, text, data) = match state {
-        State::Holds(text, data) if !held => {
+        ConditionState::Holds(text, data) if !held => {
             let apart_ms = i64::try_from(apart.as_millis()).unwrap_or(i64::MAX);
             // A time that is still to come was set before the clock was set back.
             let since_ms = notified.map_or(i64::MAX, |notified| now_ms - notified.began_at_ms);
@@ -131,8 +131,10 @@ fn change(
             }
             (true, Some(condition.began()), text, data)
         }
-        State::Ended(text) if held => (false, condition.ended(), text, Map::new()),
-        State::Holds(..) | State::Ended(_) | State::Unclear => return None,
+        ConditionState::Ended(text) if held => (false, condition.ended(), text, Map::new()),
+        ConditionState::Holds(..) | ConditionState::Ended(_) | ConditionState::Unclear => {
+            return None;
+        }
     };
     Some(EventTransition {
         what: condition.as_str(),
@@ -162,7 +164,12 @@ mod tests {
         }
     }
 
-    fn check(state: &State, notified: &[NotifiedCondition], now_ms: i64, expected: Option<&str>) {
+    fn check(
+        state: &ConditionState,
+        notified: &[NotifiedCondition],
+        now_ms: i64,
+        expected: Option<&str>,
+    ) {
         let seen = vec![Seen {
             condition: Condition::Failing,
             subject: "crm".to_owned(),
@@ -178,12 +185,12 @@ mod tests {
         assert_eq!(gone, Vec::<i64>::new());
     }
 
-    fn holds() -> State {
-        State::Holds("it fails".to_owned(), Map::new())
+    fn holds() -> ConditionState {
+        ConditionState::Holds("it fails".to_owned(), Map::new())
     }
 
-    fn ended() -> State {
-        State::Ended("it answers".to_owned())
+    fn ended() -> ConditionState {
+        ConditionState::Ended("it answers".to_owned())
     }
 
     #[test]
@@ -195,8 +202,8 @@ mod tests {
         check(&ended(), &[notified(true, 0)], 1, recovered);
         check(&ended(), &[notified(false, 0)], 1, None);
         check(&ended(), &[], 1, None);
-        check(&State::Unclear, &[notified(true, 0)], 1, None);
-        check(&State::Unclear, &[], 1, None);
+        check(&ConditionState::Unclear, &[notified(true, 0)], 1, None);
+        check(&ConditionState::Unclear, &[], 1, None);
     }
 
     #[test]

@@ -41,14 +41,14 @@ pub(super) struct Jump {
 /// How an error fares: failures and reports of the last ten to twenty minutes, and of the 24
 /// hours before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Rate {
+pub(super) struct UsualRate {
     pub(super) failures: u64,
     pub(super) reports: u64,
     pub(super) failures_before: u64,
     pub(super) reports_before: u64,
 }
 
-impl Rate {
+impl UsualRate {
     /// Whether it jumped: there are enough failures, they are a share worth a word, and that
     /// share is so many times what it was. A store without a day before it judges nothing.
     pub(super) const fn has_jumped(self, jump: Jump) -> bool {
@@ -170,10 +170,10 @@ impl Traffic {
     }
 
     /// How an error fares.
-    pub(super) fn rate(&self, error_key: &str, now_ms: i64) -> Rate {
+    pub(super) fn rate(&self, error_key: &str, now_ms: i64) -> UsualRate {
         let now = lately(now_ms);
         let before = now.start - DAY_MS..now.start;
-        Rate {
+        UsualRate {
             failures: self.sum(Counted::Failures, error_key, now.clone()),
             reports: self.sum(Counted::Reports, "", now),
             failures_before: self.sum(Counted::Failures, error_key, before.clone()),
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn an_error_jumps_when_it_is_many_times_the_share_it_was() {
-        let rate = |failures, reports, failures_before, reports_before| Rate {
+        let rate = |failures, reports, failures_before, reports_before| UsualRate {
             failures,
             reports,
             failures_before,
@@ -300,7 +300,7 @@ mod tests {
         add(Counted::Failures, "meta:2", 2, 0);
         add(Counted::Unreadable, "acme", 3, 0);
         let rate = traffic.rate("meta:1", NOW_MS);
-        let expected = Rate {
+        let expected = UsualRate {
             failures: 1,
             reports: 3,
             failures_before: 0,

@@ -9,20 +9,20 @@ use std::collections::BTreeSet;
 const RETRY_TURN: u8 = 4;
 
 /// When a forward is due, ms since 1970 UTC, and its key.
-type Key = (i64, i64);
+type QueueKey = (i64, i64);
 
 /// What may be sent from when on.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
-    untried: BTreeSet<Key>,
-    retries: BTreeSet<Key>,
+    untried: BTreeSet<QueueKey>,
+    retries: BTreeSet<QueueKey>,
     /// Counts the turns from 0 to [`RETRY_TURN`].
     turn: u8,
 }
 
 impl Queues {
     /// Adds one; to the retries when it was tried.
-    pub(super) fn insert(&mut self, is_tried: bool, key: Key) {
+    pub(super) fn insert(&mut self, is_tried: bool, key: QueueKey) {
         if is_tried {
             self.retries.insert(key);
         } else {
@@ -31,7 +31,7 @@ impl Queues {
     }
 
     /// Removes one, whichever queue it is in.
-    pub(super) fn remove(&mut self, key: Key) {
+    pub(super) fn remove(&mut self, key: QueueKey) {
         self.untried.remove(&key);
         self.retries.remove(&key);
     }
@@ -53,8 +53,8 @@ impl Queues {
     }
 
     /// The one whose turn it is at `now_ms`.
-    pub(super) fn next(&self, now_ms: i64) -> Option<Key> {
-        let due = |queue: &BTreeSet<Key>| {
+    pub(super) fn next(&self, now_ms: i64) -> Option<QueueKey> {
+        let due = |queue: &BTreeSet<QueueKey>| {
             let first = queue.first().copied();
             first.filter(|(due_ms, _)| *due_ms <= now_ms)
         };
@@ -72,7 +72,7 @@ impl Queues {
     }
 
     /// Those never tried that are due at `now_ms`, the oldest first or the newest.
-    pub(super) fn untried(&self, now_ms: i64, newest: bool) -> impl Iterator<Item = Key> {
+    pub(super) fn untried(&self, now_ms: i64, newest: bool) -> impl Iterator<Item = QueueKey> {
         let mut due = self.untried.range(..=(now_ms, i64::MAX)).copied();
         std::iter::from_fn(move || if newest { due.next_back() } else { due.next() })
     }

@@ -273,7 +273,7 @@ fn the_ordering_may_change_while_some_are_in_flight() {
 
 /// Something that happens to a lane; numbers choose among what there is.
 #[derive(Debug, Clone)]
-enum Event {
+enum LaneEvent {
     /// A forward of that message comes: to a live lane with that place among its siblings, to
     /// the table of a spilled one as the last of them.
     Comes(i64, i64),
@@ -291,15 +291,15 @@ enum Event {
     Probes,
 }
 
-fn event() -> impl Strategy<Value = Event> {
+fn event() -> impl Strategy<Value = LaneEvent> {
     prop_oneof![
-        4 => (0_i64..4, 0_i64..50).prop_map(|(message, place)| Event::Comes(message, place)),
-        4 => Just(Event::Sends),
-        4 => (any::<usize>(), 0_u8..4).prop_map(|(which, how)| Event::Ends(which, how)),
-        2 => (1_i64..2_000).prop_map(Event::Passes),
-        1 => Just(Event::Spills),
-        2 => any::<bool>().prop_map(Event::Refills),
-        1 => Just(Event::Probes),
+        4 => (0_i64..4, 0_i64..50).prop_map(|(message, place)| LaneEvent::Comes(message, place)),
+        4 => Just(LaneEvent::Sends),
+        4 => (any::<usize>(), 0_u8..4).prop_map(|(which, how)| LaneEvent::Ends(which, how)),
+        2 => (1_i64..2_000).prop_map(LaneEvent::Passes),
+        1 => Just(LaneEvent::Spills),
+        2 => any::<bool>().prop_map(LaneEvent::Refills),
+        1 => Just(LaneEvent::Probes),
     ]
 }
 
@@ -314,9 +314,9 @@ struct Played {
 }
 
 impl Played {
-    fn play(&mut self, event: &Event) {
+    fn play(&mut self, event: &LaneEvent) {
         match *event {
-            Event::Comes(message, place) => {
+            LaneEvent::Comes(message, place) => {
                 let id = self.next_id;
                 self.next_id += 1;
                 let mut pending = pending(id, message, self.now_ms);
@@ -327,8 +327,8 @@ impl Played {
                     self.lane.push(pending);
                 }
             }
-            Event::Sends => while self.send() {},
-            Event::Ends(which, how) => {
+            LaneEvent::Sends => while self.send() {},
+            LaneEvent::Ends(which, how) => {
                 let of = self.in_flight.len().max(1);
                 let Some(id) = self.in_flight.iter().copied().nth(which % of) else {
                     return;
@@ -336,20 +336,20 @@ impl Played {
                 self.in_flight.remove(&id);
                 self.end(id, how);
             }
-            Event::Passes(ms) => self.now_ms += ms,
-            Event::Spills => {
+            LaneEvent::Passes(ms) => self.now_ms += ms,
+            LaneEvent::Spills => {
                 self.live = false;
                 self.lane.forget_waiting(self.now_ms);
             }
-            Event::Refills(true) => {
+            LaneEvent::Refills(true) => {
                 self.live = true;
                 for pending in self.table.values() {
                     self.lane.push(pending.clone());
                 }
             }
-            Event::Refills(false) if !self.live => self.refill(),
-            Event::Refills(false) => {}
-            Event::Probes => self.lane.discount_attempts(self.now_ms),
+            LaneEvent::Refills(false) if !self.live => self.refill(),
+            LaneEvent::Refills(false) => {}
+            LaneEvent::Probes => self.lane.discount_attempts(self.now_ms),
         }
     }
 
@@ -446,9 +446,9 @@ proptest! {
             for id in std::mem::take(&mut played.in_flight) {
                 played.end(id, 0);
             }
-            played.play(&Event::Passes(2_000));
-            played.play(&Event::Refills(false));
-            played.play(&Event::Sends);
+            played.play(&LaneEvent::Passes(2_000));
+            played.play(&LaneEvent::Refills(false));
+            played.play(&LaneEvent::Sends);
         }
         prop_assert!(played.table.is_empty(), "{:?}", played.table);
         prop_assert!(played.lane.is_empty());

@@ -85,10 +85,10 @@ impl OfLane {
     }
 
     /// A connection for one attempt; without one the lane waits for its turn.
-    pub(super) fn take(&mut self) -> Option<Connection> {
+    pub(super) fn take(&mut self) -> Option<GrantedConnection> {
         let is_taken = self.shared.pool().take(self.lane, Instant::now());
         (self.is_waiting, self.was_refused) = (!is_taken, !is_taken);
-        is_taken.then(|| Connection {
+        is_taken.then(|| GrantedConnection {
             lane: self.lane,
             shared: Arc::clone(&self.shared),
             is_kept: false,
@@ -122,20 +122,20 @@ impl Drop for OfLane {
 }
 
 /// One connection, for one attempt.
-pub(super) struct Connection {
+pub(super) struct GrantedConnection {
     lane: i64,
     shared: Arc<ConnectionPool>,
     is_kept: bool,
 }
 
-impl Connection {
+impl GrantedConnection {
     /// The attempt is over; the HTTP client may have kept the connection.
     pub(super) fn end(mut self, is_kept: bool) {
         self.is_kept = is_kept;
     }
 }
 
-impl Drop for Connection {
+impl Drop for GrantedConnection {
     fn drop(&mut self) {
         let kept_at = self.is_kept.then(Instant::now);
         self.shared.free(|pool| pool.give_back(self.lane, kept_at));

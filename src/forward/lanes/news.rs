@@ -22,7 +22,7 @@ pub(super) struct News {
 
 /// What became of the subscriber since the last look.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum SubscriberChange {
+pub(super) enum LaneNews {
     /// Nothing.
     None,
     /// An operator changed something that concerns it.
@@ -54,21 +54,21 @@ impl News {
     }
 
     /// What changed since the last look.
-    pub(super) fn look(&mut self) -> SubscriberChange {
+    pub(super) fn look(&mut self) -> LaneNews {
         let Ok(receiver) = self.registry.has_changed() else {
-            return SubscriberChange::Gone;
+            return LaneNews::Gone;
         };
         if !receiver && !self.table.has_changed().unwrap_or_default() {
-            return SubscriberChange::None;
+            return LaneNews::None;
         }
         self.registry.mark_unchanged();
         let table = Arc::clone(&self.table.borrow_and_update());
         match table.iter().find(|own| own.id == self.known.id) {
-            None => SubscriberChange::Gone,
-            Some(own) if Arc::ptr_eq(own, &self.known) => SubscriberChange::None,
+            None => LaneNews::Gone,
+            Some(own) if Arc::ptr_eq(own, &self.known) => LaneNews::None,
             Some(own) => {
                 self.known = Arc::clone(own);
-                SubscriberChange::Settings(Arc::clone(own))
+                LaneNews::Settings(Arc::clone(own))
             }
         }
     }
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
     use crate::model::{Filter, Ordering, PayloadOptions, Reports, SubscriberState};
 
-    type Checked = Result<(), Box<dyn Error>>;
+    type CheckedRegistry = Result<(), Box<dyn Error>>;
 
     fn named(id: i64, name: &str) -> Result<Arc<Subscriber>, Box<dyn Error>> {
         Ok(Arc::new(serde_json::from_value(json!({
@@ -102,41 +102,39 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_seen_before_the_registry_tells_of_it() -> Checked {
+    fn a_change_is_seen_before_the_registry_tells_of_it() -> CheckedRegistry {
         let (crm, other) = (named(1, "crm")?, named(2, "other")?);
         let table = watch::Sender::new(Arc::from([Arc::clone(&crm), Arc::clone(&other)]));
         let (registry, receiver) = watch::channel(crm);
         let mut news = News::new(receiver, table.subscribe());
-        assert_eq!(news.look(), SubscriberChange::None);
+        assert_eq!(news.look(), LaneNews::None);
         let renamed = named(1, "renamed")?;
         table.send_replace(Arc::from([Arc::clone(&renamed), Arc::clone(&other)]));
-        assert_eq!(
-            news.look(),
-            SubscriberChange::Settings(Arc::clone(&renamed))
-        );
+        assert_eq!(news.look(), LaneNews::Settings(Arc::clone(&renamed)));
         // The registry's word comes later and says nothing new.
         registry.send_replace(Arc::clone(&renamed));
-        assert_eq!(news.look(), SubscriberChange::None);
+        assert_eq!(news.look(), LaneNews::None);
         // A change of another one is none of this one.
         table.send_replace(Arc::from([renamed, named(2, "other")?]));
-        assert_eq!(news.look(), SubscriberChange::None);
+        assert_eq!(news.look(), LaneNews::None);
         table.send_replace(Arc::from([other]));
-        assert_eq!(news.look(), SubscriberChange::Gone);
+        assert_eq!(news.look(), LaneNews::Gone);
         Ok(())
     }
 
     #[test]
-    fn one_that_changed_before_the_lane_listened_is_looked_up_when_the_registry_tells() -> Checked {
+    fn one_that_changed_before_the_lane_listened_is_looked_up_when_the_registry_tells()
+    -> CheckedRegistry {
         let old = named(1, "old")?;
         let new = named(1, "new")?;
         let table = watch::Sender::new(Arc::from([Arc::clone(&new)]));
         let (registry, receiver) = watch::channel(old);
         let mut news = News::new(receiver, table.subscribe());
-        assert_eq!(news.look(), SubscriberChange::None);
+        assert_eq!(news.look(), LaneNews::None);
         registry.send_replace(Arc::clone(&new));
-        assert_eq!(news.look(), SubscriberChange::Settings(new));
+        assert_eq!(news.look(), LaneNews::Settings(new));
         drop(registry);
-        assert_eq!(news.look(), SubscriberChange::Gone);
+        assert_eq!(news.look(), LaneNews::Gone);
         Ok(())
     }
 }

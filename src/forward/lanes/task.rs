@@ -16,18 +16,18 @@ use super::disabled;
 use super::failing::{self, Failing};
 use super::halt::Halt;
 use super::metrics::{LaneMetrics, log};
-use super::news::{News, SubscriberChange};
+use super::news::{LaneNews, News};
 use super::refill_at::RefillAt;
 use super::{Forwarding, POLL};
 use crate::forward::breaker::{Breaker, BreakerPermit, Transition};
 use crate::forward::envelope::Envelope;
 use crate::forward::guard::{Target, TargetError};
 use crate::forward::lane::{Lane, LaneAction};
-use crate::forward::own_headers::Known;
+use crate::forward::own_headers::SentHeaders;
 use crate::forward::rate_limit::RateLimit;
 use crate::forward::schedule::{Schedule, millis};
-use crate::forward::sender::{Request, Short};
-use crate::forward::settled::{self, Ended};
+use crate::forward::sender::{AttemptRequest, Short};
+use crate::forward::settled::{self, EndedAttempt};
 use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberKind, SubscriberState};
 use crate::store::{
     Attempt, Drained, Error, LaneContents, LaneInbox, Outbound, PendingForward, Refill, Settled,
@@ -43,7 +43,7 @@ const SHORT: Duration = Duration::from_secs(1);
 
 /// An attempt under way: how it ended, or the forward that it was to send, and whether as a probe.
 type Attempting =
-    Pin<Box<dyn Future<Output = Result<Ended, (PendingForward, bool, Short)>> + Send>>;
+    Pin<Box<dyn Future<Output = Result<EndedAttempt, (PendingForward, bool, Short)>> + Send>>;
 type Sending = FuturesUnordered<Attempting>;
 /// What is read of a subscriber from time to time: what is due, and when it is to be taken
 /// over anew, its secrets.
@@ -64,7 +64,7 @@ pub(super) struct LaneTask {
     secrets: Vec<SubscriberSecret>,
     headers: Arc<Headers>,
     /// Those that something was sent with, now or before.
-    known: Arc<Known>,
+    known: Arc<SentHeaders>,
     lane: Lane,
     breaker: Breaker,
     rate_limit: RateLimit,
@@ -169,12 +169,12 @@ impl LaneTask {
                 refilling = self.begin_refill(&inbox);
             }
             match self.news.look() {
-                SubscriberChange::None => {}
-                SubscriberChange::Settings(subscriber) => {
+                LaneNews::None => {}
+                LaneNews::Settings(subscriber) => {
                     self.take_settings(subscriber);
                     continue;
                 }
-                SubscriberChange::Gone => break,
+                LaneNews::Gone => break,
             }
             self.connections.begin();
             let wake_ms = self.send_what_is_due(&mut sending, refilling.is_some());
@@ -407,7 +407,7 @@ impl LaneTask {
             let attempt = self.attempt(pending, probe, now_ms);
             sending.push(Box::pin(async move {
                 let ended = attempt.await;
-                let answered = |ended: &Ended| ended.outcome.http_status.is_some();
+                let answered = |ended: &EndedAttempt| ended.outcome.http_status.is_some();
                 connection.end(ended.as_ref().is_ok_and(answered));
                 ended
             }));
@@ -445,7 +445,7 @@ impl LaneTask {
         let is_url_secret = self.subscriber.kind == SubscriberKind::Chat;
         Box::pin(async move {
             let headers = envelope.headers();
-            let request = Request {
+            let request = AttemptRequest {
                 target: target.as_ref().as_ref(),
                 headers: &headers,
                 own_headers: &own,
@@ -457,7 +457,7 @@ impl LaneTask {
             };
             match sender.send(&request).await {
                 Err(short) => Err((pending, probe, short)),
-                Ok(outcome) => Ok(Ended {
+                Ok(outcome) => Ok(EndedAttempt {
                     pending,
                     probe,
                     started_at_ms: now_ms,
@@ -479,7 +479,7 @@ impl LaneTask {
 
     /// Settles an attempt; a message that waits stays in memory when `keep`, else in the
     /// table alone.
-    fn conclude(&mut self, ended: Result<Ended, (PendingForward, bool, Short)>, keep: bool) {
+    fn conclude(&mut self, ended: Result<EndedAttempt, (PendingForward, bool, Short)>, keep: bool) {
         let now_ms = self.shared.clock.now_ms();
         let ended = match ended {
             Ok(ended) => ended,
@@ -487,7 +487,7 @@ impl LaneTask {
         };
         let schedule = self.shared.by_age(&self.schedule);
         let (settled, action) = settled::decide(&ended, &self.breaker, &schedule, now_ms);
-        let Ended {
+        let EndedAttempt {
             pending,
             probe,
             started_at_ms,

@@ -21,7 +21,7 @@ const MASK: u64 = (1 << (8 * GRAM)) - 1;
 
 /// Which part of a secret is one too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum SecretPart {
     /// None.
     Whole,
     /// A piece of twelve letters and digits, or of eight that are no word: a digit is in it.
@@ -32,7 +32,7 @@ pub(super) enum Part {
 
 /// What a text is: that decides which pieces are looked for in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Text {
+pub(super) enum TextShape {
     /// What is kept for people to read.
     Excerpt,
     /// What is understood: only a long piece may cost it something.
@@ -53,24 +53,24 @@ pub(super) enum Letters {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pieces {
     letters: Letters,
-    needles: Vec<(Vec<u8>, Part)>,
+    needles: Vec<(Vec<u8>, SecretPart)>,
     /// Where each run stands: of which secret, and from which byte on.
     places: HashMap<u64, Vec<(usize, usize)>>,
     /// Says of most runs that they are in no secret.
-    filter: Filter,
+    filter: PieceFilter,
 }
 
 /// A bit for each of 65 536 sorts of runs.
 #[derive(Debug, Clone)]
-struct Filter(Vec<u64>);
+struct PieceFilter(Vec<u64>);
 
-impl Default for Filter {
+impl Default for PieceFilter {
     fn default() -> Self {
         Self(vec![0; 1024])
     }
 }
 
-impl Filter {
+impl PieceFilter {
     fn place(run: u64) -> (usize, u64) {
         let mixed = run.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
         let sort = u16::from_be_bytes([mixed[0], mixed[1]]);
@@ -97,7 +97,7 @@ impl Pieces {
     }
 
     /// Looks for that secret from here on, and for the parts of it.
-    pub(super) fn add(&mut self, secret: &[u8], part: Part) {
+    pub(super) fn add(&mut self, secret: &[u8], part: SecretPart) {
         let needle = (self.letters.of(secret).0, part);
         if needle.0.len() < LEAST_WHOLE || self.needles.contains(&needle) {
             return;
@@ -121,7 +121,7 @@ impl Pieces {
     }
 
     /// Adds where a secret stands in the text, or a piece of one.
-    pub(super) fn find(&self, plain: &Plain, text: Text, hidden: &mut Vec<(usize, usize)>) {
+    pub(super) fn find(&self, plain: &Plain, text: TextShape, hidden: &mut Vec<(usize, usize)>) {
         if self.needles.is_empty() {
             return;
         }
@@ -154,7 +154,7 @@ impl Pieces {
         text: &[u8],
         start: usize,
         (of, at): (usize, usize),
-        sort: Text,
+        sort: TextShape,
     ) -> Option<Range<usize>> {
         let (needle, part) = &self.needles[of];
         let before = text[..start].iter().rev().zip(needle[..at].iter().rev());
@@ -163,10 +163,10 @@ impl Pieces {
         let after = after.take_while(|(found, wanted)| found == wanted).count();
         let piece = &needle[at - before..at + after];
         let least = match (part, sort) {
-            (Part::Whole, _) => needle.len(),
-            (Part::LongPiece, _) | (_, Text::Answer) => 16,
-            (Part::Piece, Text::Excerpt) if piece.iter().any(u8::is_ascii_digit) => 8,
-            (Part::Piece, Text::Excerpt) => 12,
+            (SecretPart::Whole, _) => needle.len(),
+            (SecretPart::LongPiece, _) | (_, TextShape::Answer) => 16,
+            (SecretPart::Piece, TextShape::Excerpt) if piece.iter().any(u8::is_ascii_digit) => 8,
+            (SecretPart::Piece, TextShape::Excerpt) => 12,
         };
         (piece.len() >= least.min(needle.len())).then_some(start - before..start + after)
     }

@@ -9,7 +9,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use super::pieces::{Letters, Part, Pieces, Text};
+use super::pieces::{Letters, Pieces, SecretPart, TextShape};
 use super::plain::Plain;
 
 /// What stands in the place of a secret.
@@ -49,15 +49,15 @@ impl Default for Redaction {
 impl Redaction {
     /// Hides that text in every form; one that is too short is no secret.
     pub(super) fn hide(&mut self, secret: &str) {
-        self.hide_with(secret, Part::Whole);
+        self.hide_with(secret, SecretPart::Whole);
     }
 
     /// Hides that text and each long piece of it in every form.
     fn hide_pieces(&mut self, secret: &str) {
-        self.hide_with(secret, Part::Piece);
+        self.hide_with(secret, SecretPart::Piece);
     }
 
-    fn hide_with(&mut self, secret: &str, part: Part) {
+    fn hide_with(&mut self, secret: &str, part: SecretPart) {
         if secret.len() < LEAST {
             return;
         }
@@ -95,18 +95,18 @@ impl Redaction {
         }
         self.add(bytes);
         let read: String = secret.bytes().map(char::from).collect();
-        self.foreign.add(read.as_bytes(), Part::Whole);
+        self.foreign.add(read.as_bytes(), SecretPart::Whole);
         self.add(read.into_bytes());
     }
 
     /// Hides that text in hex, also as a dump of words that has each two bytes in turned order.
-    fn hide_hex(&mut self, bytes: &[u8], part: Part) {
+    fn hide_hex(&mut self, bytes: &[u8], part: SecretPart) {
         self.add(hex(bytes, b"0123456789abcdef"));
         self.add(hex(bytes, b"0123456789ABCDEF"));
         // Digits of a number may look like half of it.
         let part = match part {
-            Part::Whole => part,
-            Part::Piece | Part::LongPiece => Part::LongPiece,
+            SecretPart::Whole => part,
+            SecretPart::Piece | SecretPart::LongPiece => SecretPart::LongPiece,
         };
         self.pieces.add(&hex(bytes, b"0123456789abcdef"), part);
         for from in 0..2 {
@@ -116,7 +116,7 @@ impl Redaction {
         }
     }
 
-    fn hide_base64(&mut self, bytes: &[u8], part: Part) {
+    fn hide_base64(&mut self, bytes: &[u8], part: SecretPart) {
         for before in 0..3 {
             // Where it begins within three bytes decides how it looks in base64; what it shares
             // with its neighbours is left out.
@@ -205,8 +205,8 @@ impl Redaction {
             for needle in &self.needles {
                 plain.find(needle, LEAST, &mut hidden);
             }
-            self.pieces.find(&plain, Text::Excerpt, &mut hidden);
-            self.foreign.find(&plain, Text::Excerpt, &mut hidden);
+            self.pieces.find(&plain, TextShape::Excerpt, &mut hidden);
+            self.foreign.find(&plain, TextShape::Excerpt, &mut hidden);
             let next = plain.unescaped();
             if next.bytes == plain.bytes {
                 break;
@@ -232,8 +232,8 @@ impl Redaction {
             let mut found = Vec::new();
             let mut plain = Plain::new(&answer[from..until]);
             for _ in 0..=LAYERS {
-                self.pieces.find(&plain, Text::Answer, &mut found);
-                self.foreign.find(&plain, Text::Answer, &mut found);
+                self.pieces.find(&plain, TextShape::Answer, &mut found);
+                self.foreign.find(&plain, TextShape::Answer, &mut found);
                 if !plain.has_escapes() {
                     break;
                 }

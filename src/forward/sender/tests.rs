@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::answer::retry_at;
 use super::scripted::{Script, Subscriber, answer};
-use super::{Request, Sender, SenderConfig, SenderError, shortage};
+use super::{AttemptRequest, Sender, SenderConfig, SenderError, shortage};
 use crate::model::{ErrorCode, Headers, Outcome};
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -33,7 +33,7 @@ async fn send(config: &SenderConfig, url: &str) -> Outcome {
 
 async fn send_with(sender: &Sender, url: &str) -> Outcome {
     let target = sender.guard().target(url);
-    let request = Request {
+    let request = AttemptRequest {
         target: target.as_ref(),
         headers: &[("webhook-id", "0199-a")],
         own_headers: &Headers::new(),
@@ -353,7 +353,7 @@ async fn a_secret_that_the_cut_would_halve_is_not_half_kept() {
         let sender = Sender::new(&config()).unwrap();
         let target = sender.guard().target(&subscriber.url());
         let own_headers = Headers::from([("x-key".to_owned(), key.clone().into())]);
-        let request = Request {
+        let request = AttemptRequest {
             target: target.as_ref(),
             headers: &[],
             own_headers: &own_headers,
@@ -377,7 +377,7 @@ async fn a_secret_that_the_cut_would_halve_is_not_half_kept() {
 async fn a_header_that_cannot_be_sent_fails_the_attempt_and_nothing_else() {
     let sender = Sender::new(&config()).unwrap();
     let target = sender.guard().target("http://127.0.0.1:1/");
-    let request = Request {
+    let request = AttemptRequest {
         target: target.as_ref(),
         headers: &[("webhook-id", "a\nb")],
         own_headers: &Headers::new(),

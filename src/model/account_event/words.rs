@@ -48,7 +48,7 @@ pub(crate) enum EventGroup {
 }
 
 /// A line of [`TABLE`].
-struct Line {
+struct WordsLine {
     group: EventGroup,
     /// The provider's words in lower case; none of them stands for any.
     words: &'static [&'static str],
@@ -64,8 +64,8 @@ const fn line(
     name: &'static str,
     what: &'static str,
     remedy: &'static str,
-) -> Line {
-    Line {
+) -> WordsLine {
+    WordsLine {
         group,
         words,
         name,
@@ -86,7 +86,7 @@ const COMPARE: &str = "Compare the new limits with what you send a day.";
 const THEIRS: &str = "Check that your own team changed them.";
 
 #[rustfmt::skip]
-const TABLE: &[Line] = &[
+const TABLE: &[WordsLine] = &[
     line(Template, &["approved"], "template.approved", "was approved by Meta", "Nothing has to be done: it can be sent."),
     line(Template, &["reinstated"], "template.reinstated", "was reinstated by Meta", "Nothing has to be done: it can be sent again."),
     line(Template, &["unpaused"], "template.unpaused", "was unpaused by Meta", "Nothing has to be done: it can be sent again."),
@@ -163,7 +163,7 @@ impl Words {
     /// Our words for `word`, where the provider's own `event` says less.
     pub(crate) fn said_as(group: EventGroup, word: &str, event: String) -> Self {
         let word = word.trim().to_ascii_lowercase();
-        let is_it = |line: &&Line| {
+        let is_it = |line: &&WordsLine| {
             line.group == group && (line.words.is_empty() || line.words.contains(&&*word))
         };
         let found = TABLE.iter().find(is_it);
@@ -268,7 +268,7 @@ mod tests {
 
     /// What the provider's word is said of, the word, the subject, our name, and the sentence. What is not
     /// known claims nothing: the last three.
-    type Kind = (
+    type WordsKind = (
         EventGroup,
         &'static str,
         About,
@@ -278,7 +278,7 @@ mod tests {
     );
 
     #[rustfmt::skip]
-    const KINDS: &[Kind] = &[
+    const KINDS: &[WordsKind] = &[
         (Template, "PAUSED", About::Template, "order", "template.paused", "Template order was paused by Meta."),
         (TemplateQuality, "Low", About::Template, "order", "template.quality_dropped", "Template order has low quality."),
         (TemplateChange, "X_UPDATE", About::Template, "order", "template.changed", "Template order was changed, and the notice does not say to what."),

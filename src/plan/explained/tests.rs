@@ -27,23 +27,23 @@ fn template(name: &'static str, subject: &'static str, minutes: i64) -> Past<'st
     past(name, About::Template, subject, minutes)
 }
 
-fn failure(error_key: &'static str) -> Failure<'static> {
-    Failure {
+fn failure(error_key: &'static str) -> FailureFacts<'static> {
+    FailureFacts {
         at_ms: FAILED_MS,
         error_key: Some(error_key),
-        ..Failure::default()
+        ..FailureFacts::default()
     }
 }
 
-fn of_template(error_key: &'static str, name: &'static str) -> Failure<'static> {
-    Failure {
+fn of_template(error_key: &'static str, name: &'static str) -> FailureFacts<'static> {
+    FailureFacts {
         template_name: Some(name),
         ..failure(error_key)
     }
 }
 
 #[track_caller]
-fn check(events: &[Past<'_>], failure: &Failure<'_>, expected: &[usize]) {
+fn check(events: &[Past<'_>], failure: &FailureFacts<'_>, expected: &[usize]) {
     assert_eq!(
         explaining(events, failure),
         expected,
@@ -87,7 +87,7 @@ fn a_template_is_told_by_its_id_before_its_name_and_by_its_language() {
         language,
         ..template("template.paused", "order", 1)
     };
-    let failed = |id, language| Failure {
+    let failed = |id, language| FailureFacts {
         template_id: id,
         template_language: language,
         ..of_template("meta:132015", "order")
@@ -118,7 +118,7 @@ fn a_failure_of_a_template_that_nobody_named_is_explained_when_only_one_can_be_m
     check(from_ref(&one), &failure("meta:999999"), &[]);
     check(&[one.clone(), disabled], &failure("meta:132015"), &[0]);
     check(&[one.clone(), other.clone()], &failure("meta:132015"), &[]);
-    let named = Failure {
+    let named = FailureFacts {
         details: Some("Template 'bill' is paused."),
         ..failure("meta:132015")
     };
@@ -133,7 +133,7 @@ fn a_number_an_account_and_a_person_explain_what_follows_from_them() {
         ..past(name, About::Number, "34910000000", minutes)
     };
     let number = of_number("number.quality_dropped", 60);
-    let from = |sender| Failure {
+    let from = |sender| FailureFacts {
         sender: Some(sender),
         ..failure("meta:131048")
     };
@@ -147,7 +147,7 @@ fn a_number_an_account_and_a_person_explain_what_follows_from_them() {
         account_id: Some(id),
         ..past("account.restricted", About::Account, "", 60)
     };
-    let locked = |id| Failure {
+    let locked = |id| FailureFacts {
         account_id: Some(id),
         ..failure("meta:131031")
     };
@@ -270,7 +270,7 @@ fn nothing_of_another_account_or_number_explains_and_what_is_not_known_may() {
                 ..event.clone()
             };
             let [account_id, sender, sender_id] = of_failure;
-            let failure = Failure {
+            let failure = FailureFacts {
                 sender,
                 sender_id,
                 account_id,
@@ -344,7 +344,7 @@ fn an_end_ends_what_it_is_the_end_of_and_nothing_else() {
 #[test]
 fn a_word_in_the_text_names_a_template_for_its_own_errors_alone() {
     let paused = template("template.paused", "message", 5);
-    let with_details = |error_key| Failure {
+    let with_details = |error_key| FailureFacts {
         details: Some("Something went wrong with the message."),
         ..failure(error_key)
     };

@@ -74,7 +74,7 @@ pub(super) struct Noting {
 
 /// Counts what one webhook brought.
 #[derive(Default)]
-struct Tally {
+struct WebhookTally {
     reports: usize,
     new_reports: usize,
     unreadable: usize,
@@ -86,12 +86,12 @@ struct Tally {
     notices: BTreeMap<String, usize>,
     pending: Vec<(i64, PendingForward)>,
     /// Failures that chats want to be told of.
-    failures: alerts::Failures,
+    failures: alerts::GatheredFailures,
     /// What a second reading found; nobody asks after the first.
     found: Vec<FoundReport>,
 }
 
-impl Tally {
+impl WebhookTally {
     /// A body may name as many things as it likes; beyond the first they are one.
     fn ignore(&mut self, what: &str) {
         let room = self.ignored.len() < IGNORED_NAMES || self.ignored.contains_key(what);
@@ -241,9 +241,9 @@ impl<'a> Accepting<'a> {
         Ok((tally.found, tally.pending))
     }
 
-    fn apply(&self, bringing: Bringing<'_>) -> rusqlite::Result<(Tally, WebhookOutcome)> {
+    fn apply(&self, bringing: Bringing<'_>) -> rusqlite::Result<(WebhookTally, WebhookOutcome)> {
         let arrival = bringing.arrival;
-        let mut tally = Tally::default();
+        let mut tally = WebhookTally::default();
         let mut reports: Vec<&Report> = Vec::new();
         for item in arrival.parsed.iter().flat_map(|parsed| &parsed.items) {
             match item {
@@ -303,7 +303,7 @@ impl<'a> Accepting<'a> {
         &self,
         bringing: Bringing<'_>,
         event: &AccountEvent,
-        tally: &mut Tally,
+        tally: &mut WebhookTally,
     ) -> rusqlite::Result<()> {
         let Bringing {
             source_id,
@@ -331,7 +331,7 @@ impl<'a> Accepting<'a> {
         &self,
         bringing: Bringing<'_>,
         report: &Report,
-        tally: &mut Tally,
+        tally: &mut WebhookTally,
     ) -> rusqlite::Result<()> {
         let Bringing {
             source_id,
@@ -395,7 +395,7 @@ impl<'a> Accepting<'a> {
         noting: Noting,
         report: &Report,
         plan: Plan,
-        failures: &mut alerts::Failures,
+        failures: &mut alerts::GatheredFailures,
     ) -> rusqlite::Result<Enqueued> {
         let mut pending = Enqueued::new();
         let (fallback, dispatch) = plan.fallback.unzip();
@@ -524,7 +524,7 @@ impl<'a> Accepting<'a> {
     fn write_webhook(
         &self,
         bringing: Bringing<'_>,
-        tally: &Tally,
+        tally: &WebhookTally,
         outcome: WebhookOutcome,
     ) -> rusqlite::Result<()> {
         let arrival = bringing.arrival;
@@ -559,12 +559,12 @@ impl<'a> Accepting<'a> {
 }
 
 /// Elements that could not be read; the body itself counts as one.
-fn unreadable(tally: &Tally, arrival: &Arrival) -> usize {
+fn unreadable(tally: &WebhookTally, arrival: &Arrival) -> usize {
     tally.unreadable + usize::from(arrival.parsed.is_err())
 }
 
 /// Why it could not be read, or what it was instead of reports.
-fn detail(tally: &Tally, arrival: &Arrival) -> Option<String> {
+fn detail(tally: &WebhookTally, arrival: &Arrival) -> Option<String> {
     if let Err(error) = &arrival.parsed {
         return Some(error.to_string());
     }

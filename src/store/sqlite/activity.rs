@@ -12,7 +12,7 @@ use crate::store::overview::SourceActivity;
 use crate::store::query::{Listing, Reached};
 
 /// The sources by their keys.
-type Sources = BTreeMap<i64, SourceActivity>;
+type SourcesByKey = BTreeMap<i64, SourceActivity>;
 
 impl Reader {
     /// What came in by each source from `since_ms` to `now_ms`, and when the last webhook did. Where
@@ -44,7 +44,7 @@ impl Reader {
     fn count(
         &self,
         connection: &Connection,
-        sources: &mut Sources,
+        sources: &mut SourcesByKey,
         (since_ms, until_ms): (i64, i64),
     ) -> rusqlite::Result<Option<Reached>> {
         let keys = ranges::within(connection, Timed::Webhook, Some(since_ms), Some(until_ms))?;
@@ -77,7 +77,7 @@ impl Reader {
     fn look_for_the_last(
         &self,
         connection: &Connection,
-        sources: &mut Sources,
+        sources: &mut SourcesByKey,
         until_ms: i64,
     ) -> rusqlite::Result<Option<Reached>> {
         let is_unseen = |source: &SourceActivity| source.last_seen_ms.is_none();
@@ -102,7 +102,7 @@ impl Reader {
 }
 
 /// Every source, with nothing counted.
-fn sources(connection: &Connection) -> rusqlite::Result<Sources> {
+fn sources(connection: &Connection) -> rusqlite::Result<SourcesByKey> {
     let mut select = connection.prepare("SELECT source_id, name FROM source")?;
     let sources = select.query_map([], |row| {
         let source = SourceActivity {

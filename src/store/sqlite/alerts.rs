@@ -22,7 +22,7 @@ const MINUTE_MS: i64 = 60_000;
 
 /// The failures that one webhook brought, by chat and error.
 #[derive(Default)]
-pub(super) struct Failures(BTreeMap<(i64, String), Brought>);
+pub(super) struct GatheredFailures(BTreeMap<(i64, String), Brought>);
 
 #[derive(Default)]
 struct Brought {
@@ -31,7 +31,7 @@ struct Brought {
     report_id: i64,
 }
 
-impl Failures {
+impl GatheredFailures {
     /// One more; the latest stands for all.
     pub(super) fn add(
         &mut self,
@@ -51,7 +51,7 @@ impl Failures {
 /// Counts what a webhook brought, and owes what is to be told at once.
 pub(super) fn gather(
     connection: &Connection,
-    failures: Failures,
+    failures: GatheredFailures,
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
 ) -> rusqlite::Result<Vec<(i64, PendingForward)>> {
@@ -76,7 +76,7 @@ pub(super) fn gather(
                 ],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
-        let row = Row {
+        let row = AlertRow {
             subscriber_id,
             error_key,
             failures,
@@ -92,7 +92,7 @@ pub(super) fn gather(
 }
 
 /// A row of the table.
-struct Row {
+struct AlertRow {
     subscriber_id: i64,
     error_key: String,
     failures: u64,
@@ -101,7 +101,7 @@ struct Row {
     due_at_ms: i64,
 }
 
-impl Row {
+impl AlertRow {
     /// Whether its minute is over; one that is further off was set before the clock was set
     /// back.
     const fn is_due(&self, now_ms: i64) -> bool {
@@ -113,7 +113,7 @@ impl Row {
 /// nothing to tell or nobody to tell it to.
 fn send(
     connection: &Connection,
-    row: &Row,
+    row: &AlertRow,
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
 ) -> rusqlite::Result<Option<(i64, PendingForward)>> {
@@ -169,7 +169,7 @@ fn send(
 }
 
 /// What is known of the latest failure; `None` when it was erased.
-fn latest(connection: &Connection, row: &Row) -> rusqlite::Result<Option<Alert>> {
+fn latest(connection: &Connection, row: &AlertRow) -> rusqlite::Result<Option<Alert>> {
     connection
         .prepare_cached(
             "SELECT report.error_title, source.name, message.provider_message_id, \
@@ -219,10 +219,10 @@ fn send_due(
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
 ) -> rusqlite::Result<Vec<(i64, PendingForward)>> {
-    let due: Vec<Row> = connection
+    let due: Vec<AlertRow> = connection
         .prepare_cached(DUE)?
         .query_map([now_ms, now_ms + MINUTE_MS], |row| {
-            Ok(Row {
+            Ok(AlertRow {
                 subscriber_id: row.get(0)?,
                 error_key: row.get(1)?,
                 failures: row.get(2)?,

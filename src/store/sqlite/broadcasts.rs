@@ -9,7 +9,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::clause::{Clause, Select};
-use super::listing::{Keyed, Order};
+use super::listing::{Keyed, ListOrder};
 use super::messages::read_error;
 use super::polls::polls_of;
 use super::ranges;
@@ -200,7 +200,7 @@ pub(super) fn messages(broadcast: &BroadcastRecord, scope: &Scope) -> Select {
     let head = "SELECT message_id, recipient, provider_message_id, status, error_key, \
                 error_code, error_title, error_details, last_report_at_ms FROM message";
     let keyed = Keyed {
-        order: Order::OldestFirst,
+        order: ListOrder::OldestFirst,
         ..MESSAGES
     };
     clause.select(head, keyed, ranges::all())

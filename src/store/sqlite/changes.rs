@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::keys::Keys;
+use super::keys::RowKeys;
 use super::secrets::{Sealed, with_keys};
 use super::writer::Core;
 use super::{Store, audit, backend, disk, idempotency, subscribers};
@@ -29,7 +29,7 @@ pub struct ChangeRecord {
 /// A change under way.
 pub struct Changing<'a> {
     pub(super) connection: &'a Connection,
-    pub(super) keys: &'a Keys,
+    pub(super) keys: &'a RowKeys,
     pub(super) now_ms: i64,
     /// What expires has expired by this time: nothing has by a clock that is held.
     pub(super) expiry_ms: i64,

@@ -33,12 +33,12 @@ pub(super) struct Checkpointer {
     durability: Durability,
     metrics: Arc<Metrics>,
     loss: LossSignal,
-    state: Arc<State>,
+    state: Arc<CheckpointState>,
     running: Option<(SyncSender<()>, JoinHandle<()>)>,
 }
 
 #[derive(Default)]
-struct State {
+struct CheckpointState {
     under_way: AtomicBool,
     /// Pages that it left in the WAL the last time.
     left: AtomicI64,
@@ -100,7 +100,7 @@ impl Checkpointer {
 fn start(
     path: &Path,
     durability: Durability,
-    state: Arc<State>,
+    state: Arc<CheckpointState>,
     (metrics, loss): (Arc<Metrics>, LossSignal),
 ) -> Result<(SyncSender<()>, JoinHandle<()>), Error> {
     let connection = connect(path)?;

@@ -5,7 +5,7 @@
 
 use rusqlite::types::Value;
 
-use super::listing::{Keyed, Order};
+use super::listing::{Keyed, ListOrder};
 use super::ranges::Keys;
 
 /// Conditions that all must hold, with their values.
@@ -71,8 +71,8 @@ impl Clause {
             table, key, order, ..
         } = keyed;
         let order = match order {
-            Order::NewestFirst => "DESC",
-            Order::OldestFirst => "ASC",
+            ListOrder::NewestFirst => "DESC",
+            ListOrder::OldestFirst => "ASC",
         };
         let next = self.values.len() + 1;
         let (first, last, limit) = (next, next + 1, next + 2);

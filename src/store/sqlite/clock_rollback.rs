@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::backend;
 use super::writer::{Core, TICK};
 use crate::clock::Clock;
-use crate::store::clock_hold::{ClockHold, Jump};
+use crate::store::clock_hold::{ClockHold, ClockJump};
 use crate::store::{Error, Settled, Settlement};
 
 /// A clock that is merely corrected is not set back by more than this.
@@ -64,8 +64,8 @@ impl ClockRollback {
     /// A table that cannot be read does not tell, and is met by whoever needs it.
     pub(super) fn new(connection: &Connection, clock: &Clock) -> Self {
         let now_ms = clock.now_ms();
-        let read = || -> rusqlite::Result<(Option<Shown>, VecDeque<Moving>)> {
-            let shown = Shown::read(connection)?;
+        let read = || -> rusqlite::Result<(Option<ClockShown>, VecDeque<Moving>)> {
+            let shown = ClockShown::read(connection)?;
             let moves = connection
                 .prepare("SELECT * FROM setback ORDER BY setback_id")?
                 .query_map([], Moving::read)?
@@ -122,8 +122,8 @@ impl ClockRollback {
 
     /// What is to be written down. The jump is looked at after the time was, so that no time
     /// after a jump is written down without it.
-    fn shown(&self) -> Shown {
-        Shown {
+    fn shown(&self) -> ClockShown {
+        ClockShown {
             ms: self.seen_ms,
             jump: self.hold.jump(),
         }
@@ -132,17 +132,17 @@ impl ClockRollback {
 
 /// What the clock showed, as it is written down.
 #[derive(Debug, Clone, Copy)]
-struct Shown {
+struct ClockShown {
     ms: i64,
-    jump: Option<Jump>,
+    jump: Option<ClockJump>,
 }
 
-impl Shown {
+impl ClockShown {
     /// What was written last; the time of the newest webhook where nothing was.
     fn read(connection: &Connection) -> rusqlite::Result<Option<Self>> {
         let known = |row: &Row<'_>| {
             let (before_ms, held_ms): (Option<i64>, i64) = (row.get(1)?, row.get(2)?);
-            let jump = before_ms.map(|before_ms| Jump { before_ms, held_ms });
+            let jump = before_ms.map(|before_ms| ClockJump { before_ms, held_ms });
             Ok(Self {
                 ms: row.get(0)?,
                 jump,
@@ -345,7 +345,7 @@ fn set_back(settlement: &mut Settlement, back_ms: i64, now_ms: i64) {
     }
 }
 
-fn note(connection: &Connection, shown: Shown) -> rusqlite::Result<()> {
+fn note(connection: &Connection, shown: ClockShown) -> rusqlite::Result<()> {
     let jump = shown.jump;
     connection
         .prepare_cached(
@@ -510,7 +510,7 @@ mod tests {
         begun.id = Some(insert(&connection, &begun).unwrap());
         assert!(move_part(&connection, &mut begun, now_ms).unwrap());
         update(&connection, &begun).unwrap();
-        let shown = Shown {
+        let shown = ClockShown {
             ms: now_ms,
             jump: None,
         };

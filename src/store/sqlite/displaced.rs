@@ -33,12 +33,12 @@ pub(super) struct Displacement {
     tried: Option<Instant>,
     /// That something prevents it was said.
     logged: bool,
-    stage: Stage,
+    stage: DisplacementStage,
 }
 
 /// How far a store whose log is displaced has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum DisplacementStage {
     /// SQLite has it open.
     Open,
     /// SQLite has it closed, and the log was written back.
@@ -92,7 +92,7 @@ impl Core {
             since: Instant::now(),
             tried: None,
             logged: false,
-            stage: Stage::Open,
+            stage: DisplacementStage::Open,
         });
         let store = self.path.display();
         match what {
@@ -111,16 +111,16 @@ impl Core {
         }
     }
 
-    pub(super) fn set_stage(&mut self, stage: Stage) {
+    pub(super) fn set_stage(&mut self, stage: DisplacementStage) {
         if let Some(displacement) = &mut self.displaced {
             displacement.stage = stage;
         }
     }
 
-    pub(super) fn stage(&self) -> Stage {
+    pub(super) fn stage(&self) -> DisplacementStage {
         self.displaced
             .as_ref()
-            .map_or(Stage::Open, |found| found.stage)
+            .map_or(DisplacementStage::Open, |found| found.stage)
     }
 
     /// Goes on when the same files are back, or when the store could be opened again.
@@ -141,8 +141,8 @@ impl Core {
         displacement.tried = Some(now);
         let what = displacement.what;
         let found = match displacement.stage {
-            Stage::Open => self.look(),
-            Stage::Closed | Stage::Saved => self.files.look(),
+            DisplacementStage::Open => self.look(),
+            DisplacementStage::Closed | DisplacementStage::Saved => self.files.look(),
         };
         match (found, what) {
             (Err(Displaced::Store), _) => return Err(Error::Displaced),
@@ -174,7 +174,7 @@ impl Core {
     }
 
     fn save_and_open(&mut self, what: Displaced) -> Result<(), Error> {
-        if self.stage() == Stage::Open {
+        if self.stage() == DisplacementStage::Open {
             let is_cut = self.look_into_log() == Err(Displaced::Cut);
             if is_cut || what == Displaced::Cut {
                 self.close_mended()?;
@@ -182,7 +182,7 @@ impl Core {
                 self.close_saved()?;
             }
         }
-        if self.stage() == Stage::Closed {
+        if self.stage() == DisplacementStage::Closed {
             self.move_mended()?;
         }
         self.open_again()
@@ -203,7 +203,7 @@ impl Core {
         }
         let nothing = Connection::open_in_memory().map_err(|_| Error::Displaced)?;
         drop(std::mem::replace(&mut self.connection, nothing));
-        self.set_stage(Stage::Saved);
+        self.set_stage(DisplacementStage::Saved);
         Ok(())
     }
 

@@ -31,7 +31,7 @@ const CHECKPOINT_TRIES: u32 = 100;
 
 /// Where a person was found.
 #[derive(Debug, Default)]
-struct Found {
+struct PersonFound {
     /// The number's digits or the id, and the user ids and numbers of the same person.
     names: BTreeSet<String>,
     /// The provider's ids of the person's messages.
@@ -77,7 +77,7 @@ impl Sighting {
     }
 }
 
-impl Found {
+impl PersonFound {
     fn is_person(&self, text: &str) -> bool {
         let is_plain = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
         self.names.contains(text)
@@ -147,7 +147,7 @@ impl Store {
         dry_run: bool,
         mut on_progress: impl FnMut(u64, u64) + Send,
     ) -> Result<Erased, Error> {
-        let mut found = Found::default();
+        let mut found = PersonFound::default();
         found.names.insert(person.name().to_owned());
         let last = self.last_keys().await?;
         let [messages, reports, webhooks, _] = last;
@@ -217,7 +217,7 @@ impl Store {
     }
 
     /// The other names of the same person, one of which took the place of another.
-    async fn find_names(&self, found: &mut Found) -> Result<(), Error> {
+    async fn find_names(&self, found: &mut PersonFound) -> Result<(), Error> {
         let names = found.names.clone();
         let more = self
             .look("look for other names", move |connection| {
@@ -236,7 +236,7 @@ impl Store {
     }
 
     /// Account events about the person, which may name it in two ways.
-    async fn find_events(&self, found: &mut Found) -> Result<(), Error> {
+    async fn find_events(&self, found: &mut PersonFound) -> Result<(), Error> {
         let names = found.names.clone();
         let events = self
             .look("search the account events", move |connection| {
@@ -254,7 +254,7 @@ impl Store {
 
     /// Messages to the person, by their recipient or by an id that is made of the number. That of a
     /// message to a group may be made of anybody's.
-    async fn find_messages(&self, found: &mut Found, last: i64) -> Result<(), Error> {
+    async fn find_messages(&self, found: &mut PersonFound, last: i64) -> Result<(), Error> {
         let mut after = 0;
         while after < last {
             let mentions = found.by_name();
@@ -288,7 +288,7 @@ impl Store {
     }
 
     /// The provider's ids of what was found: they are looked for wherever else they stand.
-    async fn find_ids(&self, found: &mut Found) -> Result<(), Error> {
+    async fn find_ids(&self, found: &mut PersonFound) -> Result<(), Error> {
         let messages = serde_json::to_string(&found.messages).unwrap_or_default();
         found.ids = self
             .look("read the ids of the messages", move |connection| {
@@ -305,7 +305,7 @@ impl Store {
         Ok(())
     }
 
-    async fn find_reports(&self, found: &mut Found, last: i64) -> Result<(), Error> {
+    async fn find_reports(&self, found: &mut PersonFound, last: i64) -> Result<(), Error> {
         let mut after = 0;
         while after < last {
             let sightings = self
@@ -329,7 +329,7 @@ impl Store {
     }
 
     /// Bodies that brought a report of the person, and any other that names it.
-    async fn find_bodies(&self, found: &mut Found, last: i64) -> Result<(), Error> {
+    async fn find_bodies(&self, found: &mut PersonFound, last: i64) -> Result<(), Error> {
         let mentions = found.mentions();
         let mut after = 0;
         while after < last {
@@ -371,7 +371,7 @@ impl Store {
     }
 
     /// Texts about others that name the person.
-    async fn find_texts(&self, found: &mut Found) -> Result<(), Error> {
+    async fn find_texts(&self, found: &mut PersonFound) -> Result<(), Error> {
         let (by_name, mentions) = (found.by_name(), found.mentions());
         for texts in TEXTS {
             let wanted = if texts.are_ids { &by_name } else { &mentions };
@@ -406,7 +406,7 @@ impl Store {
         Ok(())
     }
 
-    async fn count(&self, found: &Found) -> Result<Erased, Error> {
+    async fn count(&self, found: &PersonFound) -> Result<Erased, Error> {
         let messages: Vec<i64> = found.messages.iter().copied().collect();
         // What hangs on events hangs on them as it does on messages.
         let of_events = found.event_lanes.iter().copied();
@@ -462,7 +462,7 @@ impl Store {
 
     /// The messages go last but for the person's other names: while they are there, erasing again
     /// finds what is about them.
-    async fn remove(&self, found: Found, resync: bool) -> Result<(), Error> {
+    async fn remove(&self, found: PersonFound, resync: bool) -> Result<(), Error> {
         let (by_name, mentions) = (found.by_name(), found.mentions());
         for (texts, keys) in found.texts {
             let mentions = if texts.are_ids { &by_name } else { &mentions }.clone();

@@ -9,7 +9,7 @@ use super::account_events::{SELECT, read};
 use super::forward_reads::json_list;
 use super::same_person;
 use crate::model::{WHATSAPP, digits};
-use crate::plan::explained::{self, CHANNEL_MS, Failure, LOOK_BACK_MS, Past};
+use crate::plan::explained::{self, CHANNEL_MS, FailureFacts, LOOK_BACK_MS, Past};
 use crate::store::account_event::{AccountEventRecord, Explanation};
 use crate::store::timeline::{MessageRecord, ReportRecord};
 
@@ -75,7 +75,7 @@ pub(super) fn explaining(
             Ok([row.get(0)?, row.get(1)?, row.get(2)?])
         })?;
     let registration = message.registration.as_ref();
-    let failure = Failure {
+    let failure = FailureFacts {
         at_ms,
         error_key: error.map(|error| error.error_key.as_str()),
         details: error.and_then(|error| error.details.as_deref()),

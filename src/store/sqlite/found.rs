@@ -17,7 +17,7 @@ const HEADER: usize = 100;
 
 /// What stands at the path of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum StoreFound {
     /// Nothing, or an empty file, which SQLite takes for a new one.
     Nothing,
     /// A store, or a file that may not be read: opening it says why.
@@ -26,7 +26,7 @@ pub enum Found {
     Other(&'static str),
 }
 
-impl Found {
+impl StoreFound {
     /// Looks at the path; opens nothing but a regular file, so a pipe holds nobody up.
     #[must_use]
     pub fn at(path: &Path) -> Self {
@@ -87,36 +87,40 @@ mod tests {
     fn a_store_is_told_from_what_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.db");
-        let check = |expected: Found| assert_eq!(Found::at(&path), expected);
-        check(Found::Nothing);
+        let check = |expected: StoreFound| assert_eq!(StoreFound::at(&path), expected);
+        check(StoreFound::Nothing);
         std::fs::write(&path, "").unwrap();
-        check(Found::Nothing);
+        check(StoreFound::Nothing);
         for garbage in ["x", &"garbage ".repeat(99)] {
             std::fs::write(&path, garbage).unwrap();
-            check(Found::Other("no SQLite file"));
+            check(StoreFound::Other("no SQLite file"));
         }
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
-        check(Found::Other("a folder"));
+        check(StoreFound::Other("a folder"));
         std::fs::remove_dir(&path).unwrap();
         let foreign = Connection::open(&path).unwrap();
         foreign.execute_batch("CREATE TABLE t (x)").unwrap();
-        check(Found::Other("a SQLite file of another program"));
+        check(StoreFound::Other("a SQLite file of another program"));
         drop(foreign);
         std::fs::remove_file(&path).unwrap();
         // Of a service that was just made everything stands in the log.
         let ours = Connection::open(&path).unwrap();
         ours.pragma_update(None, "journal_mode", "wal").unwrap();
         mark(&ours).unwrap();
-        check(Found::Store);
+        check(StoreFound::Store);
         let link = folder.path().join("link.db");
         std::fs::hard_link(&path, &link).unwrap();
-        assert_eq!(Found::at(&link), Found::Store, "its log lies elsewhere");
-        drop(ours);
-        check(Found::Store);
         assert_eq!(
-            Found::at(Path::new("/dev/null")),
-            Found::Other("a pipe, a socket or a device")
+            StoreFound::at(&link),
+            StoreFound::Store,
+            "its log lies elsewhere"
+        );
+        drop(ours);
+        check(StoreFound::Store);
+        assert_eq!(
+            StoreFound::at(Path::new("/dev/null")),
+            StoreFound::Other("a pipe, a socket or a device")
         );
     }
 }

@@ -21,12 +21,12 @@ const QUEUE_LIMIT: usize = 8192;
 /// Bytes of bodies that may wait to be stored; above it the answer is 503.
 const QUEUE_BYTES_LIMIT: usize = 48 * 1024 * 1024;
 
-pub(super) type Reply = oneshot::Sender<Result<Accepted, Error>>;
+pub(super) type AcceptReply = oneshot::Sender<Result<Accepted, Error>>;
 pub(super) type Answers = oneshot::Sender<Result<Vec<RegisterOutcome>, Error>>;
 
 /// What others see of the writer.
 #[derive(Debug, Default)]
-pub(super) struct Shared {
+pub(super) struct WriterStatus {
     pub(super) queued: AtomicUsize,
     pub(super) queued_bytes: AtomicUsize,
     pub(super) busy_since_ms: AtomicI64,
@@ -40,7 +40,7 @@ pub(super) struct Shared {
 /// The handle to the writer's thread.
 pub(super) struct Writer {
     jobs: Sender<Job>,
-    shared: Arc<Shared>,
+    shared: Arc<WriterStatus>,
     subscribers: watch::Sender<Arc<[Arc<Subscriber>]>>,
     thread: std::sync::Mutex<Option<JoinHandle<()>>>,
     /// Closed when the thread has ended.
@@ -75,7 +75,7 @@ impl Writer {
         })
     }
 
-    pub(super) fn accept(&self, arrival: Box<Arrival>, reply: Reply) -> Result<(), Error> {
+    pub(super) fn accept(&self, arrival: Box<Arrival>, reply: AcceptReply) -> Result<(), Error> {
         self.refuse_early()?;
         let bytes = arrival.weight();
         let queued = self.shared.queued.fetch_add(1, Ordering::Relaxed);

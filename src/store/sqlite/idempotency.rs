@@ -15,7 +15,7 @@ const KEPT_MS: i64 = 24 * 3600 * 1000;
 
 /// What is sealed.
 #[derive(Serialize, Deserialize)]
-struct Text {
+struct SealedAnswer {
     request: String,
     answer: Option<KeptAnswer>,
 }
@@ -99,7 +99,7 @@ pub(super) fn write(rows: &Sealed<'_>, kept: &Kept, begun_ms: i64) -> Result<(),
         key,
         request,
     } = &kept.ticket;
-    let text = Text {
+    let text = SealedAnswer {
         request: hex::encode(request),
         answer: kept.answer.clone(),
     };
@@ -123,7 +123,7 @@ fn open(ring: &KeyRing, row: (&str, &str), sealed: &[u8]) -> Result<Remembered, 
     };
     let text = in_place(row, |place| ring.open(place, sealed))
         .map_err(|error| unopened("cannot open a kept answer", error))?;
-    let Text { request, answer } =
+    let SealedAnswer { request, answer } =
         serde_json::from_slice(&text).map_err(|error| unreadable(&error))?;
     let mut hash = [0; 32];
     hex::decode_to_slice(request, &mut hash).map_err(|error| unreadable(&error))?;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OpenFlags, Row, params};
 use rusqlite_migration::HookError;
 
-use super::keys::{Keys, sync_folder};
+use super::keys::{RowKeys, sync_folder};
 use super::reseal::all_used;
 use super::secrets::{Sealed, has_sealed, shown_url};
 use super::{backend, beside, idempotency, schema};
@@ -29,7 +29,7 @@ pub(super) fn into(
     connection: &mut Connection,
     options: &Options,
     (found, now_ms): (i64, i64),
-    keys: &Arc<Keys>,
+    keys: &Arc<RowKeys>,
 ) -> Result<(), Error> {
     let second = beside(&options.path, "secrets");
     let is_before = found < schema::SEALED;
@@ -68,7 +68,7 @@ pub(super) fn into(
 #[derive(Clone)]
 pub(super) struct Import {
     second: Option<PathBuf>,
-    keys: Arc<Keys>,
+    keys: Arc<RowKeys>,
 }
 
 impl Import {
@@ -77,7 +77,7 @@ impl Import {
     pub(super) fn nothing() -> Self {
         Self {
             second: None,
-            keys: Arc::new(Keys::open(Path::new("memory"), &[])),
+            keys: Arc::new(RowKeys::open(Path::new("memory"), &[])),
         }
     }
 

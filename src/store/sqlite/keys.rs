@@ -28,7 +28,7 @@ const HEADING: &str = "# Seals the secrets in the store beside this file. Withou
      keep a copy, apart from the store's backups.\n";
 
 /// The keys of a store.
-pub(super) struct Keys {
+pub(super) struct RowKeys {
     /// In the order in which they count; one file beside the store unless the operator said more.
     sources: Vec<KeySource>,
     /// The configuration names none, so the file beside the store is ours to write.
@@ -48,7 +48,7 @@ struct Watched {
     missing: BTreeSet<KeyId>,
 }
 
-impl Keys {
+impl RowKeys {
     /// Reads what keys there are; a file that is missing or unreadable is said and left out.
     pub(super) fn open(store: &Path, configured: &[KeySource]) -> Self {
         let sources = if configured.is_empty() {

@@ -25,7 +25,7 @@ const PARTS: u32 = 8;
 
 /// In which order a list has its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum ListOrder {
     /// From the highest key down.
     NewestFirst,
     /// From the lowest key up.
@@ -38,7 +38,7 @@ pub(super) struct Keyed {
     pub(super) table: &'static str,
     pub(super) key: &'static str,
     pub(super) time: &'static str,
-    pub(super) order: Order,
+    pub(super) order: ListOrder,
 }
 
 impl Keyed {
@@ -48,7 +48,7 @@ impl Keyed {
             table,
             key,
             time,
-            order: Order::NewestFirst,
+            order: ListOrder::NewestFirst,
         }
     }
 
@@ -107,7 +107,7 @@ impl Reader {
             select.keyed,
             (&select.keys, window.before),
             |part| {
-                let Part { first, last, at } = part;
+                let KeyPart { first, last, at } = part;
                 let left = i64::try_from(window.limit.saturating_sub(rows_found.len()));
                 let ends = [first, last, left.unwrap_or(i64::MAX)].map(Value::from);
                 let values = select.values.iter().chain(&ends);
@@ -133,7 +133,7 @@ impl Reader {
         connection: &Connection,
         keyed: Keyed,
         keys: (&[Keys], Option<i64>),
-        search: impl FnMut(Part<'_>) -> rusqlite::Result<bool>,
+        search: impl FnMut(KeyPart<'_>) -> rusqlite::Result<bool>,
     ) -> rusqlite::Result<Option<Reached>> {
         let reached = self.walk_in_time(connection, keyed, keys, search);
         self.cut_at_last(connection)?;
@@ -148,14 +148,14 @@ impl Reader {
         connection: &Connection,
         keyed: Keyed,
         (keys, from): (&[Keys], Option<i64>),
-        mut search: impl FnMut(Part<'_>) -> rusqlite::Result<bool>,
+        mut search: impl FnMut(KeyPart<'_>) -> rusqlite::Result<bool>,
     ) -> rusqlite::Result<Option<i64>> {
         let (lowest, highest) = keyed.bounds(connection)?;
-        let mut parts = Parts {
+        let mut parts = KeyParts {
             order: keyed.order,
             keys: match (keyed.order, from) {
-                (Order::NewestFirst, Some(before)) => (lowest, highest.min(before - 1)),
-                (Order::OldestFirst, Some(after)) => (lowest.max(after + 1), highest),
+                (ListOrder::NewestFirst, Some(before)) => (lowest, highest.min(before - 1)),
+                (ListOrder::OldestFirst, Some(after)) => (lowest.max(after + 1), highest),
                 (_, None) => (lowest, highest),
             },
             span: FIRST_PART,
@@ -169,7 +169,7 @@ impl Reader {
                     return Ok(searched);
                 }
                 let (part_begun, mut at) = (Instant::now(), None);
-                let part = Part {
+                let part = KeyPart {
                     first,
                     last,
                     at: &mut at,
@@ -186,8 +186,8 @@ impl Reader {
                     self.cut_at(connection, begun + self.budget)?;
                 }
                 searched = Some(match keyed.order {
-                    Order::NewestFirst => first,
-                    Order::OldestFirst => last,
+                    ListOrder::NewestFirst => first,
+                    ListOrder::OldestFirst => last,
                 });
                 parts.grow(part_begun.elapsed(), self.budget / PARTS);
             }
@@ -202,7 +202,7 @@ impl Reader {
 }
 
 /// Keys that are searched together.
-pub(super) struct Part<'a> {
+pub(super) struct KeyPart<'a> {
     pub(super) first: i64,
     pub(super) last: i64,
     /// The key up to which this part is searched, to be told as it goes on.
@@ -210,15 +210,15 @@ pub(super) struct Part<'a> {
 }
 
 /// How keys are cut into parts.
-struct Parts {
-    order: Order,
+struct KeyParts {
+    order: ListOrder,
     /// The keys that there are, of this page and those after it.
     keys: Keys,
     /// Keys in the next part.
     span: i64,
 }
 
-impl Parts {
+impl KeyParts {
     /// Of these keys those that there are.
     fn within(&self, (first, last): Keys) -> Keys {
         (first.max(self.keys.0), last.min(self.keys.1))
@@ -231,12 +231,12 @@ impl Parts {
             return None;
         }
         Some(match self.order {
-            Order::NewestFirst => {
+            ListOrder::NewestFirst => {
                 let part_first = first.max(last.saturating_sub(self.span - 1));
                 *rest = (first, part_first - 1);
                 (part_first, last)
             }
-            Order::OldestFirst => {
+            ListOrder::OldestFirst => {
                 let part_last = last.min(first.saturating_add(self.span - 1));
                 *rest = (part_last + 1, last);
                 (first, part_last)

@@ -30,7 +30,7 @@ const BATCH: u32 = 256;
 #[derive(Debug, Default)]
 pub(super) struct LogCopy {
     /// None while the log is empty.
-    known: Option<Known>,
+    known: Option<KnownPages>,
     /// Memory of the log before, for the next: to ask for it anew with each log costs as much as to
     /// read the log.
     spare: Vec<u8>,
@@ -39,7 +39,7 @@ pub(super) struct LogCopy {
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownPages {
     header: [u8; HEADER],
     is_big_endian: bool,
     /// Bytes of a page with what is before it.
@@ -74,7 +74,7 @@ impl LogCopy {
     /// The index has the salts of the log that it is of, which an older copy has not. They say
     /// nothing by themselves: a program that just opened the store draws them at random.
     pub(super) fn follow(&mut self, log: &File, pages: u32, salts: [u8; SALTS]) -> bool {
-        let Some(mut new) = Known::begin(log) else {
+        let Some(mut new) = KnownPages::begin(log) else {
             return false;
         };
         let is_new = new.header[16..24] == salts && new.extend(log, pages);
@@ -113,7 +113,7 @@ impl LogCopy {
 /// How many pages a start would find in the log: up to the last commit before its end or gap.
 pub(super) fn count_whole(log: &File) -> u32 {
     let mut whole = 0;
-    let Some(mut known) = Known::begin(log) else {
+    let Some(mut known) = KnownPages::begin(log) else {
         return whole;
     };
     while known.extend(log, known.pages + 1) {
@@ -125,7 +125,7 @@ pub(super) fn count_whole(log: &File) -> u32 {
     whole
 }
 
-impl Known {
+impl KnownPages {
     /// Reads the beginning of a log.
     fn begin(log: &File) -> Option<Self> {
         let mut header = [0; HEADER];

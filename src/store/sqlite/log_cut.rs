@@ -9,7 +9,7 @@
 
 use rusqlite::{Connection, ffi};
 
-use super::displaced::Stage;
+use super::displaced::DisplacementStage;
 use super::files::Displaced;
 use super::wal_maintenance::{UNSEEN, WAL_PAGES};
 use super::writer::Core;
@@ -204,7 +204,7 @@ impl Core {
             self.log_prevented(&disk::foreign_readers(&self.files.wal).join(", "));
             return Err(Error::Displaced);
         }
-        self.set_stage(Stage::Saved);
+        self.set_stage(DisplacementStage::Saved);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::Store;
-use super::keys::Keys;
+use super::keys::RowKeys;
 use super::reader::Reader;
 use super::reseal::all_used;
 use crate::store::seal::KeyId;
@@ -44,7 +44,7 @@ impl Reader {
         let used = self.read("look which keys are used", |connection| {
             keys_of(connection, subscriber_id)
         })?;
-        let ring = Keys::peek(self.path(), sources);
+        let ring = RowKeys::peek(self.path(), sources);
         let missing = used.into_iter().find(|id| !ring.has(*id));
         Ok(missing.map(|id| id.to_string()))
     }

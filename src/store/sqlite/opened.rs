@@ -31,7 +31,7 @@ const CHECKPOINT_LAG: Duration = Duration::from_secs(2);
 
 /// The name and the files of a store while it is open, and after a kill.
 #[derive(Debug)]
-struct Opened {
+struct OpenedStore {
     path: PathBuf,
     store: FileId,
     log: FileId,
@@ -144,7 +144,7 @@ pub(super) fn orphaned(store: &Path) -> Option<String> {
 
 /// The log that the store was open with, where it holds something: beside the former name, or
 /// beside the new one.
-fn find(opened: &Opened, store: &Path) -> Option<PathBuf> {
+fn find(opened: &OpenedStore, store: &Path) -> Option<PathBuf> {
     let is_it = |path: &PathBuf| FileId::at(path) == Some(opened.log) && !is_empty(path);
     let former = suffixed(&opened.path, "-wal");
     let beside = || {
@@ -161,7 +161,7 @@ fn is_empty(path: &Path) -> bool {
 
 /// What the store's own file says. One that cannot be read, or is of an earlier version, says
 /// nothing.
-fn read(store: &Path) -> Option<Opened> {
+fn read(store: &Path) -> Option<OpenedStore> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -173,7 +173,7 @@ fn read(store: &Path) -> Option<Opened> {
             inode: inode.cast_unsigned(),
         };
         let path: Vec<u8> = row.get(0)?;
-        Ok(Opened {
+        Ok(OpenedStore {
             path: PathBuf::from(OsStr::from_bytes(&path)),
             store: id(row.get(1)?, row.get(2)?),
             log: id(row.get(3)?, row.get(4)?),

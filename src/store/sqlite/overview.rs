@@ -21,7 +21,7 @@ const DAY_MS: i64 = 24 * 3600 * 1000;
 const LOOK_BACK_MS: i64 = 30 * DAY_MS;
 
 /// Forwards that were delivered and given up, by the key of their subscriber.
-type Ended = HashMap<i64, (u64, u64)>;
+type SettledCounts = HashMap<i64, (u64, u64)>;
 
 /// What is pending is counted for so long at least.
 const LEAST: Duration = Duration::from_millis(100);
@@ -100,7 +100,7 @@ impl Reader {
         &self,
         connection: &Connection,
         now_ms: i64,
-    ) -> rusqlite::Result<(Ended, Option<Reached>)> {
+    ) -> rusqlite::Result<(SettledCounts, Option<Reached>)> {
         let since_ms = Some(now_ms - LOOK_BACK_MS);
         let keys = ranges::within(connection, Timed::Forward, since_ms, Some(now_ms + 1))?;
         let mut part = connection.prepare(
@@ -108,7 +108,7 @@ impl Reader {
              WHERE forward_id BETWEEN ?1 AND ?2 AND settled_at_ms BETWEEN ?3 AND ?4 \
              GROUP BY subscriber_id",
         )?;
-        let mut ended = Ended::new();
+        let mut ended = SettledCounts::new();
         let since_ms = now_ms - DAY_MS;
         let reached = self.walk(connection, FORWARDS, (&keys, None), |keys| {
             let values = params![keys.first, keys.last, since_ms, now_ms];

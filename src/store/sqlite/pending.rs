@@ -38,7 +38,7 @@ pub(super) struct Pending(Mutex<PendingCounts>);
 
 #[derive(Debug, Default)]
 struct PendingCounts {
-    subscribers: HashMap<i64, Count>,
+    subscribers: HashMap<i64, PendingCount>,
     /// What the transaction under way has changed.
     changes: Vec<PendingChange>,
 }
@@ -53,13 +53,13 @@ struct PendingChange {
 
 /// What is pending for one subscriber.
 #[derive(Debug, Default)]
-struct Count {
+struct PendingCount {
     pending: u64,
     /// How many are owed since each time and before the next one, ms since 1970 UTC.
     since: BTreeMap<i64, u64>,
 }
 
-impl Count {
+impl PendingCount {
     fn add(&mut self, owed_since_ms: i64) {
         self.pending += 1;
         *self.since.entry(owed_since_ms).or_default() += 1;
@@ -97,7 +97,7 @@ impl Pending {
     /// Counts the table, and from here on all that this connection changes in it.
     /// Each connection of the writer is watched once.
     pub(super) fn watch(this: &Arc<Self>, connection: &Connection) -> rusqlite::Result<()> {
-        let mut subscribers: HashMap<i64, Count> = HashMap::new();
+        let mut subscribers: HashMap<i64, PendingCount> = HashMap::new();
         let mut counted = connection
             .prepare("SELECT subscriber_id, owed_since_ms FROM forward WHERE state = 'pending'")?;
         let mut rows = counted.query([])?;
@@ -165,7 +165,7 @@ impl Pending {
     /// What is owed to each subscriber that is owed anything.
     pub(super) fn backlog(&self) -> Vec<Backlog> {
         let counts = self.locked();
-        let backlog = |(subscriber_id, count): (&i64, &Count)| Backlog {
+        let backlog = |(subscriber_id, count): (&i64, &PendingCount)| Backlog {
             subscriber_id: *subscriber_id,
             pending: count.pending,
             oldest_owed_since_ms: count.since.keys().next().copied().unwrap_or_default(),
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn of_any_number_of_times_the_oldest_is_known_and_memory_is_bounded() {
-        let mut count = Count::default();
+        let mut count = PendingCount::default();
         for since_ms in 0..50_000 {
             count.add(since_ms);
         }

@@ -25,7 +25,7 @@ pub(super) fn link(
     let Some(name) = names.first() else {
         return Ok(());
     };
-    let person = Person::of(connection, source_id, std::iter::once(name.as_str()))?;
+    let person = GroupMember::of(connection, source_id, std::iter::once(name.as_str()))?;
     for message_id in person.failures(connection)? {
         if person.history(connection, message_id)?.is_conflict() {
             connection
@@ -50,7 +50,7 @@ pub(super) fn history(
     if let Some(participant) = report.participant.as_deref() {
         let given = report.person_names();
         let names = given.iter().map(String::as_str).chain([participant]);
-        let person = Person::of(connection, source_id, names)?;
+        let person = GroupMember::of(connection, source_id, names)?;
         return person.history(connection, message_id).map(Some);
     }
     if report.group.is_some() || mixes_people(connection, message_id, message, report)? {
@@ -72,12 +72,12 @@ pub(super) fn called(
 }
 
 /// A member of groups, under every name that the source gave the same person.
-struct Person {
+struct GroupMember {
     source_id: i64,
     names: BTreeSet<String>,
 }
 
-impl Person {
+impl GroupMember {
     /// The person with one of these names: each leads to those that were named along with it.
     fn of<'n>(
         connection: &Connection,

@@ -62,7 +62,7 @@ impl Drop for Paused<'_> {
 }
 
 /// A read under way; it is over when dropped.
-struct Reading<'a> {
+struct ReadInProgress<'a> {
     readings: &'a Readings,
     begun: Instant,
 }
@@ -77,14 +77,14 @@ impl Readings {
     }
 
     /// Notes a read; none where the store is being opened again.
-    fn begin(&self, attempted: &str) -> Option<Reading<'_>> {
+    fn begin(&self, attempted: &str) -> Option<ReadInProgress<'_>> {
         let begun = Instant::now();
         let mut locked = self.locked();
         if self.is_paused() {
             return None;
         }
         locked.push((attempted.to_owned(), begun));
-        Some(Reading {
+        Some(ReadInProgress {
             readings: self,
             begun,
         })
@@ -130,7 +130,7 @@ impl Readings {
     }
 }
 
-impl Drop for Reading<'_> {
+impl Drop for ReadInProgress<'_> {
     fn drop(&mut self) {
         let mut locked = self.readings.locked();
         if let Some(at) = locked.iter().position(|(_, begun)| *begun == self.begun) {

@@ -134,7 +134,7 @@ impl Accepting<'_> {
                 }
             }
         }
-        let dispatch = Dispatch {
+        let dispatch = NewMessage {
             source_id,
             registering,
             registration,
@@ -169,7 +169,7 @@ impl Accepting<'_> {
     /// Writes what is told differently of a message that was registered before.
     fn register_again(
         &self,
-        dispatch: Dispatch<'_>,
+        dispatch: NewMessage<'_>,
         (message_id, known): (i64, Message),
         before: &Details,
     ) -> rusqlite::Result<(RegisterOutcome, Enqueued)> {
@@ -207,10 +207,10 @@ impl Accepting<'_> {
     /// Writes the first registration of a message, and the report that it is.
     fn announce(
         &self,
-        dispatch: Dispatch<'_>,
+        dispatch: NewMessage<'_>,
         known: Option<(i64, Message)>,
     ) -> rusqlite::Result<(RegisterOutcome, Enqueued)> {
-        let Dispatch {
+        let NewMessage {
             registering,
             report,
             now_ms,
@@ -258,7 +258,7 @@ impl Accepting<'_> {
             owed_since_ms: now_ms,
         };
         let outcome = RegisterOutcome::new(registered, after);
-        let mut failures = alerts::Failures::default();
+        let mut failures = alerts::GatheredFailures::default();
         let mut enqueued = self.note(noting, report, plan, &mut failures)?;
         let alerts = alerts::gather(connection, failures, self.subscribers, now_ms)?;
         enqueued.extend(alerts);
@@ -268,7 +268,7 @@ impl Accepting<'_> {
 
 /// A message that is told of for the first time.
 #[derive(Clone, Copy)]
-struct Dispatch<'a> {
+struct NewMessage<'a> {
     source_id: i64,
     registering: &'a Registering,
     /// What is told, with the text that a template becomes.
@@ -279,7 +279,7 @@ struct Dispatch<'a> {
     now_ms: i64,
 }
 
-impl Dispatch<'_> {
+impl NewMessage<'_> {
     /// What is to stand in the table then.
     fn details(&self) -> Details {
         let details = Details::new(self.registering, self.now_ms);

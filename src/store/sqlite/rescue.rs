@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use rustix::fs::{AtFlags, CWD, linkat};
 
-use super::displaced::{READS_PATIENCE, Stage};
+use super::displaced::{DisplacementStage, READS_PATIENCE};
 use super::files::{ACCESS, Displaced, FileId, create_private, suffixed};
 use super::log_lock::lock_log;
 use super::writer::Core;
@@ -22,7 +22,7 @@ use crate::store::Error;
 
 /// Where the content of the log is taken from.
 #[derive(Debug, Clone, Copy)]
-enum Source {
+enum LogSource {
     Memory,
     OpenLog,
 }
@@ -87,7 +87,7 @@ impl Core {
     pub(super) fn close_unmoved(&mut self) -> Result<(), Error> {
         let nothing = Connection::open_in_memory().map_err(|_| Error::Displaced)?;
         drop(std::mem::replace(&mut self.connection, nothing));
-        self.set_stage(Stage::Closed);
+        self.set_stage(DisplacementStage::Closed);
         Ok(())
     }
 
@@ -110,23 +110,23 @@ impl Core {
             };
         }
         match self.stage() {
-            Stage::Saved => {
+            DisplacementStage::Saved => {
                 let failed = |error| backend("cannot remove the old log".to_owned(), error);
                 self.files.remove_log().map_err(failed)
             }
-            Stage::Open => {
+            DisplacementStage::Open => {
                 let found = self.look_into_log();
                 if found.is_ok() && self.files.look().is_ok() {
                     Ok(())
                 } else if self.log_copy.is_complete() {
-                    self.put_log(Source::Memory)
+                    self.put_log(LogSource::Memory)
                 } else if found.is_ok() {
-                    self.put_log(Source::OpenLog)
+                    self.put_log(LogSource::OpenLog)
                 } else {
                     Err(Error::Displaced)
                 }
             }
-            Stage::Closed => self.put_log(Source::Memory),
+            DisplacementStage::Closed => self.put_log(LogSource::Memory),
         }
     }
 
@@ -135,7 +135,7 @@ impl Core {
     /// # Errors
     /// As [`Core::rescue`].
     pub(super) fn put_open_log(&self) -> Result<(), Error> {
-        self.put_log(Source::OpenLog)
+        self.put_log(LogSource::OpenLog)
     }
 
     /// Whether the open log still has a name, be it another.
@@ -144,14 +144,14 @@ impl Core {
         log.is_some_and(|log| log.nlink() > 0)
     }
 
-    fn put_log(&self, source: Source) -> Result<(), Error> {
+    fn put_log(&self, source: LogSource) -> Result<(), Error> {
         let log = self.files.log().ok_or(Error::Displaced)?;
         let wal = &self.files.wal;
         let there = FileId::at(wal);
         let failed = |error| backend(format!("cannot write {}", wal.display()), error);
         let own = self.files.ids().map(|[_, log]| log);
         if there.is_some() && there == own {
-            if matches!(source, Source::Memory) {
+            if matches!(source, LogSource::Memory) {
                 self.log_copy.write_back(log).map_err(failed)?;
             }
             log.sync_all().map_err(failed)?;
@@ -186,8 +186,8 @@ impl Core {
     }
 
     /// Gives the open log another name.
-    fn link(&self, log: &File, new: &Path, source: Source) -> io::Result<()> {
-        if matches!(source, Source::Memory) {
+    fn link(&self, log: &File, new: &Path, source: LogSource) -> io::Result<()> {
+        if matches!(source, LogSource::Memory) {
             self.log_copy.write_back(log)?;
         }
         log.sync_all()?;
@@ -201,13 +201,13 @@ impl Core {
 fn write_new(
     new: &Path,
     store: &Path,
-    source: Source,
+    source: LogSource,
     (log, copy): (&File, &LogCopy),
 ) -> io::Result<()> {
     let file = create_private(new)?;
     match source {
-        Source::Memory => copy.write_back(&file)?,
-        Source::OpenLog => {
+        LogSource::Memory => copy.write_back(&file)?,
+        LogSource::OpenLog => {
             let mut from = log;
             from.rewind()?;
             io::copy(&mut from, &mut &file)?;

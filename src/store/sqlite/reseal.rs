@@ -139,7 +139,7 @@ const COLUMNS: [Column; 4] = [
 ];
 
 /// A sealed value, with the parts of its row's key.
-struct Value {
+struct SealedValue {
     row: [String; 2],
     subscriber: Option<String>,
     sealed: Vec<u8>,
@@ -147,7 +147,7 @@ struct Value {
 
 impl Column {
     /// Its values.
-    fn values(&self, connection: &Connection) -> rusqlite::Result<Vec<Value>> {
+    fn values(&self, connection: &Connection) -> rusqlite::Result<Vec<SealedValue>> {
         let Self {
             table,
             name,
@@ -155,7 +155,7 @@ impl Column {
             subscriber,
         } = self;
         let value = |row: &Row<'_>| {
-            Ok(Value {
+            Ok(SealedValue {
                 row: [row.get(0)?, row.get(1)?],
                 subscriber: row.get(2)?,
                 sealed: row.get(3)?,
@@ -172,7 +172,7 @@ impl Column {
             .collect()
     }
 
-    fn place(&self, value: &Value) -> SealedPlace {
+    fn place(&self, value: &SealedValue) -> SealedPlace {
         let keys = self.row.iter().zip(&value.row);
         let keys = keys.filter(|(name, _)| **name != "''");
         let keys: Vec<String> = keys.map(|(name, key)| format!("{name} {key}")).collect();
@@ -185,7 +185,7 @@ impl Column {
     }
 
     /// The value sealed with the first key.
-    fn again(&self, ring: &KeyRing, value: &Value) -> Result<Vec<u8>, SealError> {
+    fn again(&self, ring: &KeyRing, value: &SealedValue) -> Result<Vec<u8>, SealError> {
         let [first, second] = &value.row;
         let place = Place {
             table: self.table,
@@ -195,7 +195,12 @@ impl Column {
         ring.seal(place, &ring.open(place, &value.sealed)?)
     }
 
-    fn write(&self, connection: &Connection, value: &Value, sealed: &[u8]) -> Result<(), Error> {
+    fn write(
+        &self,
+        connection: &Connection,
+        value: &SealedValue,
+        sealed: &[u8],
+    ) -> Result<(), Error> {
         let Self {
             table,
             name,

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use url::Url;
 
 use super::backend;
-use super::keys::Keys;
+use super::keys::RowKeys;
 use super::writer::Core;
 use crate::forward::envelope::SigningSecret;
 use crate::model::{Headers, SecretText};
@@ -29,13 +29,13 @@ type SecretRow = (i64, Vec<u8>, Option<i64>);
 
 /// A value of a subscriber that is sealed.
 #[derive(Clone, Copy)]
-pub(super) enum Value<'a> {
+pub(super) enum SecretValue<'a> {
     Secret(i64),
     Header(i64, &'a str),
     Url(i64),
 }
 
-impl Value<'_> {
+impl SecretValue<'_> {
     fn in_place<T>(self, act: impl FnOnce(Place<'_>) -> T) -> T {
         let (table, column, id, name) = match self {
             Self::Secret(id) => ("subscriber_secret", "sealed", id, ""),
@@ -53,13 +53,13 @@ impl Value<'_> {
 }
 
 impl Sealed<'_> {
-    pub(super) fn seal(&self, value: Value<'_>, text: &str) -> Result<Vec<u8>, Error> {
+    pub(super) fn seal(&self, value: SecretValue<'_>, text: &str) -> Result<Vec<u8>, Error> {
         value
             .in_place(|place| self.ring.seal(place, text.as_bytes()))
             .map_err(|error| unopened("cannot seal a secret", error))
     }
 
-    pub(super) fn open(&self, value: Value<'_>, sealed: &[u8]) -> Result<String, Error> {
+    pub(super) fn open(&self, value: SecretValue<'_>, sealed: &[u8]) -> Result<String, Error> {
         let text = value
             .in_place(|place| self.ring.open(place, sealed))
             .map_err(|error| unopened("cannot open a secret", error))?;
@@ -84,7 +84,7 @@ impl Sealed<'_> {
                 |row| row.get(0),
             )
             .map_err(failed)?;
-        let sealed = self.seal(Value::Secret(secret_id), secret)?;
+        let sealed = self.seal(SecretValue::Secret(secret_id), secret)?;
         self.connection
             .execute(
                 "UPDATE subscriber_secret SET sealed = ?2 WHERE secret_id = ?1",
@@ -141,7 +141,8 @@ impl Sealed<'_> {
         for (name, value) in headers {
             match value {
                 Some(value) => {
-                    let sealed = self.seal(Value::Header(subscriber_id, name), value.expose())?;
+                    let sealed =
+                        self.seal(SecretValue::Header(subscriber_id, name), value.expose())?;
                     self.connection.execute(
                         "INSERT INTO subscriber_header (subscriber_id, name, sealed) \
                          VALUES (?1, ?2, ?3) ON CONFLICT (subscriber_id, name) \
@@ -161,7 +162,7 @@ impl Sealed<'_> {
 
     /// Keeps the whole URL of a chat.
     pub(super) fn set_url(&self, subscriber_id: i64, url: &str) -> Result<(), Error> {
-        let sealed = self.seal(Value::Url(subscriber_id), url)?;
+        let sealed = self.seal(SecretValue::Url(subscriber_id), url)?;
         self.connection
             .execute(
                 "UPDATE subscriber SET url_sealed = ?2 WHERE subscriber_id = ?1",
@@ -185,7 +186,7 @@ impl Sealed<'_> {
             .map_err(failed)?
             .ok_or_else(|| Error::NotFound(format!("subscriber has the key {subscriber_id}")))?;
         let url = match url_sealed {
-            Some(sealed) => self.open(Value::Url(subscriber_id), &sealed)?,
+            Some(sealed) => self.open(SecretValue::Url(subscriber_id), &sealed)?,
             None => url,
         };
         Ok(Outbound {
@@ -210,7 +211,7 @@ impl Sealed<'_> {
         };
         let rows = read().map_err(|error| backend("cannot read the secrets".to_owned(), error))?;
         let secret = |(secret_id, sealed, expires_at_ms): SecretRow| {
-            let secret = self.open(Value::Secret(secret_id), &sealed)?;
+            let secret = self.open(SecretValue::Secret(secret_id), &sealed)?;
             let secret = secret
                 .parse()
                 .map_err(|error| backend("cannot read a secret".to_owned(), error))?;
@@ -234,7 +235,7 @@ impl Sealed<'_> {
         };
         let rows = read().map_err(|error| backend("cannot read the headers".to_owned(), error))?;
         let header = |(name, sealed): (String, Vec<u8>)| {
-            let value = self.open(Value::Header(subscriber_id, &name), &sealed)?;
+            let value = self.open(SecretValue::Header(subscriber_id, &name), &sealed)?;
             Ok((name, value.into()))
         };
         rows.into_iter().map(header).collect()
@@ -293,7 +294,7 @@ pub(super) fn unopened(attempted: &str, error: SealError) -> Error {
 
 /// Does what needs keys; when one is missing, looks for it and tries once more.
 pub(super) fn with_keys<T>(
-    keys: &Keys,
+    keys: &RowKeys,
     act: impl Fn(&KeyRing) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let outcome = match act(&keys.ring()) {

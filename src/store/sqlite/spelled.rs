@@ -62,11 +62,11 @@ struct Reduced {
     /// ASCII digits, and breaks.
     digits: Vec<u8>,
     /// Of each, where it stands.
-    marks: Vec<Mark>,
+    marks: Vec<SpellingMark>,
 }
 
 #[derive(Clone, Copy)]
-struct Mark {
+struct SpellingMark {
     start: usize,
     end: usize,
     /// The digit before it stands right before it.
@@ -90,7 +90,7 @@ impl Reduced {
                 around.is_some_and(|around| TRUNKS.contains(&around))
             };
             if let Some(value) = value.filter(|_| !is_left_out) {
-                let mark = Mark {
+                let mark = SpellingMark {
                     start,
                     end,
                     adjoins: gap == 0,
@@ -99,7 +99,7 @@ impl Reduced {
                 };
                 if gap > GAP {
                     reduced.digits.push(BREAK);
-                    reduced.marks.push(Mark {
+                    reduced.marks.push(SpellingMark {
                         adjoins: false,
                         has_plus: false,
                         ..mark

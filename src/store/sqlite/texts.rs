@@ -206,7 +206,7 @@ pub(super) const TEXTS: &[Texts] = &[
 ];
 
 /// A row that names the person, with the message and the report that it is about.
-pub(super) struct Named {
+pub(super) struct NamedRow {
     pub(super) key: i64,
     pub(super) message_id: Option<i64>,
     pub(super) report_id: Option<i64>,
@@ -220,7 +220,7 @@ impl Texts {
         connection: &Connection,
         mentions: &Mentions,
         (after, limit): (i64, usize),
-    ) -> rusqlite::Result<(Vec<Named>, Option<i64>)> {
+    ) -> rusqlite::Result<(Vec<NamedRow>, Option<i64>)> {
         let Self {
             table,
             key,
@@ -249,7 +249,7 @@ impl Texts {
                 is_named |= text.is_some_and(|text| mentions.is_in(&String::from_utf8_lossy(text)));
             }
             if is_named {
-                found.push(Named {
+                found.push(NamedRow {
                     key,
                     message_id: row.get(1)?,
                     report_id: row.get(2)?,

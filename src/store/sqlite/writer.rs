@@ -19,8 +19,8 @@ use super::clock_rollback::ClockRollback;
 use super::displaced::Displacement;
 use super::files::{Displaced, Files, OwnedFile};
 use super::group::gather;
-use super::handle::{Answers, Reply, Shared};
-use super::keys::Keys;
+use super::handle::{AcceptReply, Answers, WriterStatus};
+use super::keys::RowKeys;
 use super::lane_registry::LaneRegistry;
 use super::log_copy::LogCopy;
 use super::pending::Pending;
@@ -45,7 +45,7 @@ pub(super) const TICK: Duration = Duration::from_secs(1);
 
 /// One piece of work for the writer.
 pub(super) enum Job {
-    Accept(Box<Arrival>, Reply),
+    Accept(Box<Arrival>, AcceptReply),
     Register(Vec<Registering>, Answers),
     Settle(Settlement),
     /// Alone in its turn, in a transaction of its own.
@@ -71,7 +71,7 @@ pub(super) struct Core {
     /// Settlements that could not be written down, to be tried again with the next group.
     pub(super) unsettled: Vec<Settlement>,
     pub(super) published: watch::Sender<Arc<[Arc<Subscriber>]>>,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<WriterStatus>,
     pub(super) durability: Durability,
     pub(super) path: PathBuf,
     pub(super) files: Files,
@@ -103,7 +103,7 @@ pub(super) struct Core {
     pub(super) polls: Arc<Notify>,
     /// Woken when a replay was begun.
     pub(super) replays: Arc<Notify>,
-    pub(super) keys: Arc<Keys>,
+    pub(super) keys: Arc<RowKeys>,
     pub(super) tokens: Arc<Tokens>,
     /// Subscribers whose change could not be published.
     pub(super) unpublished: Vec<i64>,
@@ -116,7 +116,7 @@ impl Core {
         (connection, files, file): (Connection, Files, Arc<OwnedFile>),
         options: &Options,
         (clock, metrics): (Clock, Arc<Metrics>),
-        (keys, tokens): (Arc<Keys>, Arc<Tokens>),
+        (keys, tokens): (Arc<RowKeys>, Arc<Tokens>),
     ) -> Result<Self, Error> {
         let subscribers: Arc<[Arc<Subscriber>]> = subscribers::load(&connection)
             .map_err(|error| backend("cannot read the subscribers".to_owned(), error))?
@@ -128,7 +128,7 @@ impl Core {
         count_wal_pages(&connection);
         keep_log(&connection, true)
             .map_err(|error| backend("cannot set up the store".to_owned(), error))?;
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<WriterStatus>::default();
         let checkpointer = Checkpointer::new(options, Arc::clone(&metrics), shared.loss.clone());
         let mut core = Self {
             connection,

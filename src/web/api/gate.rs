@@ -9,7 +9,7 @@ use actix_web::http::header::AUTHORIZATION;
 
 use super::problem::Problem;
 use crate::access::Caller;
-use crate::web::failures::Counted;
+use crate::web::failures::FailureCount;
 use crate::web::{Web, address};
 
 /// What a request without a token is answered.
@@ -32,7 +32,7 @@ pub(super) fn caller(request: &HttpRequest, shared: &Web) -> Result<Caller, Prob
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, text)| text.trim());
     let refuse = |why: &str| match shared.failures.count(address, now_ms) {
-        Counted::Few => {
+        FailureCount::Few => {
             tracing::warn!(
                 address = address.map(tracing::field::display),
                 why,
@@ -40,7 +40,7 @@ pub(super) fn caller(request: &HttpRequest, shared: &Web) -> Result<Caller, Prob
             );
             Err(Problem::unauthorized(why))
         }
-        Counted::TooMany(retry_after_s) => Err(Problem::too_many(
+        FailureCount::TooMany(retry_after_s) => Err(Problem::too_many(
             format!("too many requests without a token that holds: {HOW_TO}"),
             retry_after_s,
         )),

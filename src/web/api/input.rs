@@ -17,7 +17,7 @@ use crate::admin::json::Read;
 use crate::admin::{Fault, items, json};
 use crate::model::{Setting, quoted};
 use crate::web::Web;
-use crate::web::body::{self, BodyPermit, LargeCallPermit, Sender, Unread};
+use crate::web::body::{self, BodyPermit, BodySender, LargeCallPermit, Unread};
 
 /// A body is parsed off the request's thread from this size on, in bytes.
 const LARGE: usize = 64 * 1024;
@@ -149,9 +149,9 @@ pub(super) fn take(
         let bodies = &shared.bodies;
         let not_read = |unread| not_read(unread, *limit);
         let body = bodies
-            .read(&request, payload, (Sender::Caller, *limit))
+            .read(&request, payload, (BodySender::Caller, *limit))
             .await;
-        let body::Body { bytes, permit } = body.map_err(not_read)?;
+        let body::RequestBody { bytes, permit } = body.map_err(not_read)?;
         let turn = bodies.turn(&bytes).await.map_err(not_read)?;
         let taken = Taken {
             _permit: permit,

@@ -8,7 +8,7 @@ use super::Asked;
 use super::faults::Faults;
 use super::problem::Problem;
 use crate::admin::json::merged;
-use crate::admin::narrowing::{Known, Narrowing};
+use crate::admin::narrowing::{Narrowing, NarrowingKnown};
 use crate::admin::{Fault, Request};
 use crate::model::Subscriber;
 
@@ -60,7 +60,7 @@ impl Asked {
         let (error, wrong) = self
             .read(move |reader| {
                 let sources: Vec<&str> = seen.iter().map(String::as_str).collect();
-                narrowing.check(&Known {
+                narrowing.check(&NarrowingKnown {
                     reader,
                     sources: &sources,
                     caller: &caller,

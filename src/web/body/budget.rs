@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::{Body, Unread};
+use super::{RequestBody, Unread};
 
 /// A body of up to so many bytes takes nothing of a share.
 pub(super) const TINY: usize = 4 * 1024;
@@ -191,11 +191,11 @@ impl BodyReader {
     ///
     /// # Errors
     /// [`Unread::TooMany`] when it had to before.
-    pub(super) fn end(mut self) -> Result<Body, Unread> {
+    pub(super) fn end(mut self) -> Result<RequestBody, Unread> {
         let (number, size) = match &mut self.place {
             BodyState::Here(bytes) => {
                 let bytes = std::mem::take(bytes);
-                return Ok(Body {
+                return Ok(RequestBody {
                     bytes,
                     permit: BodyPermit(None),
                 });
@@ -208,7 +208,7 @@ impl BodyReader {
         share.left = share.left.saturating_sub(bytes.len());
         drop(books);
         let permit = BodyPermit(Some((self.budget.clone(), size, bytes.len())));
-        Ok(Body { bytes, permit })
+        Ok(RequestBody { bytes, permit })
     }
 }
 

@@ -55,7 +55,7 @@ impl Handled {
             Payload::None => {}
             payload => {
                 budget.has_body.set(true);
-                let payload = Box::pin(Body {
+                let payload = Box::pin(MeteredBody {
                     payload,
                     budget: Rc::clone(&budget),
                     left: announced_beside_an_upgrade(request),
@@ -145,7 +145,7 @@ impl ResponseError for Closing {
 }
 
 /// A request's body; what was read of it is no longer the connection's.
-struct Body {
+struct MeteredBody {
     payload: Payload,
     budget: Rc<ConnectionBudget>,
     /// What is still to come of a body that the library does not end by itself, in bytes.
@@ -174,7 +174,7 @@ fn announced_beside_an_upgrade(request: &ServiceRequest) -> Option<u64> {
     Some(length.and_then(|length| length.parse().ok()).unwrap_or(0))
 }
 
-impl Stream for Body {
+impl Stream for MeteredBody {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

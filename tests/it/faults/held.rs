@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tickrelay::admin::Request;
 use tickrelay::clock::{Clock, Hand};
-use tickrelay::duties::housekeeping::Plan;
+use tickrelay::duties::housekeeping::HousekeepingPlan;
 use tokio::sync::watch;
 
 use crate::retrying::{attempts, switched};
@@ -55,7 +55,7 @@ async fn round(app: &TestApp) {
         attempts_days: 8,
         messages_days: 10,
     };
-    let plan = Plan {
+    let plan = HousekeepingPlan {
         store: app.store.clone(),
         clock: app.clock(),
         retention,

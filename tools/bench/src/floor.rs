@@ -16,7 +16,7 @@ use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
 use tickrelay::clock::Clock;
 use tickrelay::forward::envelope::{Envelope, SigningSecret};
-use tickrelay::forward::sender::{Request, Sender as Poster, SenderConfig};
+use tickrelay::forward::sender::{AttemptRequest, Sender as Poster, SenderConfig};
 use tokio::sync::oneshot;
 
 use super::player::{Part, Played};
@@ -144,7 +144,7 @@ pub(super) fn post() -> anyhow::Result<()> {
     let send = async || {
         let now_ms = Clock::system().now_ms();
         let envelope = Envelope::seal(&secrets, uuid::Uuid::now_v7(), now_ms, PAYLOAD);
-        let request = Request {
+        let request = AttemptRequest {
             target: target.as_ref(),
             headers: &envelope.headers(),
             own_headers: &BTreeMap::new(),

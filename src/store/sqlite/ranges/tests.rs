@@ -19,9 +19,9 @@ const DAY_MS: i64 = 86_400_000;
 const ROWS: i64 = 5_500;
 
 /// Numbers that are the same in each run.
-struct Random(u64);
+struct TestRandom(u64);
 
-impl Random {
+impl TestRandom {
     fn below(&mut self, bound: i64) -> i64 {
         self.0 = self
             .0
@@ -36,7 +36,7 @@ struct Walked {
     _folder: TempDir,
     path: PathBuf,
     connection: Connection,
-    random: Random,
+    random: TestRandom,
     now_ms: i64,
 }
 
@@ -55,7 +55,7 @@ fn walk(seed: u64) -> Walked {
              'digits', 'rfc3339', 'relaxed', 1, 0); BEGIN",
         )
         .unwrap();
-    let mut random = Random(seed);
+    let mut random = TestRandom(seed);
     let (mut true_ms, mut off_ms) = (START_MS, 0);
     for _ in 0..ROWS {
         true_ms += random.below(100_000);
