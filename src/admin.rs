@@ -70,12 +70,12 @@ pub enum Request {
         /// Its name.
         name: String,
     },
-    /// Send to it again, all that is still owed included.
+    /// Send to it again, all pending forwards included.
     ResumeSubscriber {
         /// Its name.
         name: String,
     },
-    /// Remove it; what it is owed is given up.
+    /// Remove it; its pending forwards are given up.
     RemoveSubscriber {
         /// Its name.
         name: String,
@@ -96,9 +96,9 @@ pub enum Request {
         #[serde(default)]
         sample: Sample,
     },
-    /// Owe forwards again.
+    /// Queue forwards again.
     RetryForwards(RetrySelection),
-    /// Owe many forwards of a subscriber again, in the background.
+    /// Queue many forwards of a subscriber again, in the background.
     StartReplay(ReplayOrder),
     /// Stop a replay.
     CancelReplay {
@@ -191,7 +191,7 @@ pub enum Answer {
     },
     /// What the subscriber answered to each sample.
     Tested(Tested),
-    /// Forwards that are owed again.
+    /// Forwards that are queued again.
     Retried {
         /// How many.
         forwards: usize,
@@ -468,7 +468,7 @@ impl Operations {
         }
     }
 
-    /// Owes forwards again; to a caller that sees only a part, each must be of that part, and so
+    /// Queues forwards again; to a caller that sees only a part, each must be of that part, and so
     /// must the subscriber that it goes to.
     async fn retry_forwards(&self, by: &By, selection: RetrySelection) -> Result<Answer, Failure> {
         let caller = &by.caller;
@@ -524,7 +524,7 @@ impl Operations {
         }
     }
 
-    /// The source of that name; one that the caller does not see is told of as one that is not there.
+    /// The source of that name; one that the caller does not see is answered as one that is not there.
     pub(crate) fn known_source(&self, caller: &Caller, name: &str) -> Result<&Source, String> {
         self.source_for(caller, name).ok_or_else(|| {
             let seen = self.sources.iter().map(|source| source.name.as_str());

@@ -73,7 +73,7 @@ impl Clock {
     ///
     /// May be dropped at any time. It follows the wall clock, not the time that has passed,
     /// since what is due was written down as a time of day. When the clock is set back while
-    /// it waits, it returns early: what was reckoned before has to be reckoned anew.
+    /// it waits, it returns early: what was reckoned before has to be reckoned again.
     pub async fn sleep_until(&self, due_ms: i64) {
         match &self.0 {
             ClockSource::System => {

@@ -82,7 +82,7 @@ pub struct Config {
     pub store: Store,
     /// How subscribers are called.
     pub forward: Forward,
-    /// What counts as an event that the operator is told of.
+    /// What counts as an event that the operator is notified of.
     pub events: Events,
     /// What the log looks like.
     pub log: Log,
@@ -236,7 +236,7 @@ impl Default for Forward {
     }
 }
 
-/// `[events]`: what the operator is told of the service, in the log and by subscribers of the
+/// `[events]`: what the operator is notified of the service, in the log and by subscribers of the
 /// kind `events`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Events {
@@ -250,7 +250,7 @@ pub struct Events {
     pub failures: u64,
     /// It has when its share is this many times that of the 24 hours before.
     pub failure_factor: u64,
-    /// So many messages that fell silent within `repeat_after` are told of; of none when 0.
+    /// So many messages that fell silent within `repeat_after` are reported; none when 0.
     pub silent_messages: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Stage 2: what was stored and is owed is sent to its subscriber.
+//! Stage 2: what was stored and is queued is sent to its subscriber.
 //!
 //! A payload's stored bytes are signed ([`envelope`]), sent to a target that may be sent to
 //! ([`sender`], [`guard`]), and the [`Outcome`](crate::model::Outcome) decides what happens

@@ -74,9 +74,9 @@ pub struct Metrics {
     pub forwards: Family<SubscriberLabels, Counter>,
     /// Attempts by subscriber and outcome.
     pub attempts: Family<SubscriberLabels, Counter>,
-    /// Forwards that are owed, in memory or not; the store's writer counts them.
+    /// Forwards that are queued, in memory or not; the store's writer counts them.
     pub pending_forwards: Family<SubscriberLabel, Gauge>,
-    /// How long the oldest pending forward has been owed, in seconds.
+    /// How long the oldest pending forward has been pending, in seconds.
     pub oldest_pending_forward: Gauge,
     /// Forwards in a lane's memory.
     pub lane_held: Family<SubscriberLabel, Gauge>,
@@ -199,12 +199,12 @@ impl Metrics {
         );
         registry.register(
             "pending_forwards",
-            "Forwards that are owed, by subscriber",
+            "Forwards that are queued, by subscriber",
             self.pending_forwards.clone(),
         );
         registry.register_with_unit(
             "oldest_pending_forward_age",
-            "How long the oldest pending forward has been owed",
+            "How long the oldest pending forward has been pending",
             Unit::Seconds,
             self.oldest_pending_forward.clone(),
         );

@@ -1,4 +1,4 @@
-//! What a new report means: the message's new state, who is told, and in which bytes.
+//! What a new report means: the message's new state, which subscribers are notified, and in which bytes.
 //!
 //! Pure, but called inside the writer's transaction, because the meaning depends on what is
 //! stored and on the report's neighbours in the same batch. The next stage is
@@ -41,25 +41,25 @@ pub struct Context<'a> {
 pub struct Plan {
     /// The message with the report taken in.
     pub message: Message,
-    /// Who is told of the report.
+    /// Which subscribers are notified of the report.
     pub dispatch: Dispatch,
-    /// That another channel delivered in WhatsApp's place, as a report of our own, and who is told
+    /// That another channel delivered in WhatsApp's place, as a report of our own, and which subscribers are notified
     /// of that: with the report that makes it count, once for each message.
     pub fallback: Option<(Report, Dispatch)>,
 }
 
-/// Who is told of a report, and in which bytes.
+/// Which subscribers are notified of a report, and in which bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dispatch {
     /// What the report changed.
     pub change: ReportEffect,
     /// The place of its forwards among those of the message: earlier goes first.
     pub place: (i64, u8),
-    /// The rendered payloads, each with the ids of the subscribers owed it.
+    /// The rendered payloads, each with the ids of the subscribers queued it.
     pub payloads: Vec<(Vec<u8>, Vec<i64>)>,
     /// The ids of the chats that are to be alerted.
     pub alerts: Vec<i64>,
-    /// Who is not told, and why.
+    /// Which are not notified, and why.
     pub refusals: Vec<(i64, SkipReason)>,
 }
 
@@ -131,7 +131,7 @@ fn change(
         .change(status)
 }
 
-/// Decides who is told of a report that changed so much.
+/// Decides which subscribers are notified of a report that changed so much.
 fn dispatch(
     message: &Message,
     report: &Report,
@@ -206,7 +206,7 @@ fn contradicts(history: &StatusHistory, report: &Report) -> bool {
     history.is_conflict()
 }
 
-/// Why a subscriber is not told of a report that changes so much, whatever its filter wants.
+/// Why a subscriber is not notified of a report that changes so much, whatever its filter wants.
 const fn refusal(change: ReportEffect, reports: Reports) -> Option<SkipReason> {
     match (change, reports) {
         (ReportEffect::New, _)

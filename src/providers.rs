@@ -113,7 +113,7 @@ impl Provider {
 
     /// Reads an authenticated body: every report in it, and what else there was.
     ///
-    /// One odd element never hurts its neighbours. Meta's two envelopes are told apart by
+    /// One odd element never hurts its neighbours. Meta's two envelopes are distinguished by
     /// the body, not by the source, since relays mix them.
     ///
     /// # Errors

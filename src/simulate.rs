@@ -74,7 +74,7 @@ pub struct Webhook {
 pub struct Told {
     /// The message.
     pub message: Message,
-    /// What is told of it.
+    /// What is reported of it.
     pub status: Status,
     /// Whether it was told before.
     pub again: bool,

@@ -6,7 +6,7 @@
 //! which is why no type of SQLite's stands in a signature here.
 //!
 //! What is atomic: [`Store::accept`] commits the raw webhook, its new reports, the new state
-//! of their messages, the payloads and every forward owed, or nothing. Only after the fsync
+//! of their messages, the payloads and every forward queued, or nothing. Only after the fsync
 //! does the caller get its answer and do the lanes get their forwards.
 
 pub mod account_event;
@@ -246,11 +246,11 @@ pub struct Accepted {
     pub unreadable: usize,
     /// Account events that were new, by our names.
     pub new_account_events: BTreeMap<String, usize>,
-    /// Forwards now owed because of it.
+    /// Forwards now queued because of it.
     pub forwards: usize,
 }
 
-/// A forward that is owed: all a lane needs to send it.
+/// A forward that is queued: all a lane needs to send it.
 #[derive(Debug, Clone)]
 pub struct PendingForward {
     /// Its key.
@@ -265,7 +265,7 @@ pub struct PendingForward {
     pub place: (i64, u8, i64),
     /// Attempts used up.
     pub attempts: u32,
-    /// Since when it is owed, ms since 1970 UTC; a retry by hand begins anew.
+    /// Since when it is pending, ms since 1970 UTC; a retry by hand starts over.
     pub owed_since_ms: i64,
     /// When it is to be sent, ms since 1970 UTC.
     pub due_at_ms: i64,
@@ -276,7 +276,7 @@ pub struct PendingForward {
 /// What an attempt did to its forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// Delivered: nothing is owed any more.
+    /// Delivered: nothing is pending any more.
     Delivered,
     /// To be tried again at this time, ms since 1970 UTC.
     RetryAt(i64),
@@ -357,14 +357,14 @@ pub struct Refill {
     pub retries_at_ms: i64,
 }
 
-/// What is owed to one subscriber.
+/// The pending forwards of one subscriber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backlog {
     /// The subscriber's key.
     pub subscriber_id: i64,
     /// Forwards that are pending.
     pub pending: u64,
-    /// Since when the oldest of them is owed, ms since 1970 UTC.
+    /// Since when the oldest of them is pending, ms since 1970 UTC.
     pub oldest_owed_since_ms: i64,
 }
 
@@ -380,7 +380,7 @@ pub struct StateChange {
     pub reason: Option<String>,
 }
 
-/// Which forwards to owe again.
+/// Which forwards to queue again.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RetrySelection {
     /// These forwards.

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_told_from_other_text() {
+    fn a_token_is_distinguished_from_other_text() {
         let token = generate();
         assert_eq!(token.len(), PREFIX.len() + 48);
         assert!(hash(&token).is_some());

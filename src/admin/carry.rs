@@ -143,7 +143,7 @@ impl Operations {
         outcome
     }
 
-    /// Keeps the answer to what is done: the one who asks is told of it now, and a repeat waits
+    /// Keeps the answer to what is done: the one who asks is notified of it now, and a repeat waits
     /// until it is kept.
     async fn keep(&self, kept: Kept, turn: Arc<dyn Any + Send + Sync>) {
         let entry = move || ChangeRecord {

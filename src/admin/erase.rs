@@ -47,7 +47,7 @@ impl Operations {
         })?;
         if vacuum && !dry_run {
             self.store.vacuum().await.map_err(|error| {
-                Failure::from(error).after("the person is erased; the file was not written anew")
+                Failure::from(error).after("the person is erased; the file was not rewritten")
             })?;
         }
         tracing::info!(
@@ -69,6 +69,6 @@ impl Operations {
 pub struct EraseOptions {
     /// Only count.
     pub dry_run: bool,
-    /// Write the whole file anew afterwards; webhooks wait meanwhile.
+    /// Rewrite the whole file afterwards; webhooks wait meanwhile.
     pub vacuum: bool,
 }

@@ -36,7 +36,7 @@ impl SentExchange {
             hash.update((text.len() as u64).to_le_bytes());
             hash.update(text);
         }
-        // An answer that says nothing itself is told from others by its status alone.
+        // An answer that says nothing itself is distinguished from others by its status alone.
         if !self.response.is_object() {
             hash.update(self.http_status.unwrap_or_default().to_le_bytes());
         }

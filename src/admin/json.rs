@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_in_its_meaning_is_told_beside_what_is_wrong_in_its_shape() {
+    fn what_is_wrong_in_its_meaning_is_reported_beside_what_is_wrong_in_its_shape() {
         let all = merged(
             vec![fault("/a", "shape"), fault("/b/1", "shape")],
             vec![

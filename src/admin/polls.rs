@@ -1,4 +1,4 @@
-//! Broadcasts that are asked for: having one asked for of which nobody told who was written to, and
+//! Broadcasts that are asked for: having one asked for of which nothing says who was written to, and
 //! the ids of messages whose provider gives none.
 
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub(super) fn check_id(field: &str, id: &str) -> Result<(), Failure> {
 }
 
 /// The id of a message whose provider gives none. The second one to the same number in a broadcast
-/// has to be told from the first, so there the id is given as we would make it.
+/// has to be distinguished from the first, so there the id is given as we would make it.
 pub(super) fn made_id(sent: &SentMessage) -> Result<String, Fault> {
     let text_of = |field: &str, text: &Option<String>| {
         let name = field.trim_start_matches('/');

@@ -21,9 +21,9 @@ pub struct ReplayOrder {
     pub missed: bool,
     /// What is in these states; `gave-up` and `delivered` when left out.
     pub states: Option<Vec<ForwardState>>,
-    /// What was owed at or after, ms since 1970 UTC.
+    /// What was queued at or after, ms since 1970 UTC.
     pub since_ms: Option<i64>,
-    /// What was owed before, ms since 1970 UTC.
+    /// What was queued before, ms since 1970 UTC.
     pub until_ms: Option<i64>,
     /// What failed so the last time.
     pub error: Option<ErrorCode>,

@@ -148,7 +148,7 @@ impl Demo {
 fn introduce(stage: &Stage, page: &mut Page<'_>) -> anyhow::Result<()> {
     page.line(&[(
         Ink::Bold,
-        "tickrelay relays the ticks of WhatsApp messages: providers report, subscribers are told.",
+        "tickrelay relays the ticks of WhatsApp messages: providers report, subscribers are notified.",
     )])?;
     page.gap()?;
     page.plain(&format!("  service     http://{}", stage.address))?;

@@ -18,7 +18,7 @@ use crate::admin::{Answer, EraseOptions, Request};
 use crate::model::Echoed;
 use crate::store::{Erased, Person, absolute};
 
-/// Removes a person from the store: messages, reports, what is owed about them, raw requests.
+/// Removes a person from the store: messages, reports, what is pending about them, raw requests.
 #[derive(Debug, Args)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -34,7 +34,7 @@ pub(super) struct Erase {
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
-    /// Write the whole file anew afterwards, so that no unused part of it keeps a trace;
+    /// Rewrite the whole file afterwards, so that no unused part of it keeps a trace;
     /// webhooks wait meanwhile, and the disk needs the room for a second copy
     #[arg(long)]
     vacuum: bool,

@@ -1,4 +1,4 @@
-//! `tickrelay forward`: what is owed to subscribers, how the sending went, and owing it again.
+//! `tickrelay forward`: forwards to subscribers, how the sending went, and queueing it again.
 
 mod retry;
 
@@ -38,7 +38,7 @@ pub(super) struct List {
     /// Only those that are pending, delivered or gave-up
     #[arg(long, value_name = "WORD")]
     state: Option<ForwardState>,
-    /// Only those owed to this subscriber
+    /// Only those queued for this subscriber
     #[arg(long, value_name = "NAME")]
     subscriber: Option<String>,
     /// Only those whose latest attempt failed so, as in `timeout` or `http_5xx`
@@ -46,10 +46,10 @@ pub(super) struct List {
     error: Option<ErrorCode>,
     #[command(flatten)]
     about: About,
-    /// Only those owed since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
+    /// Only those pending since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
-    /// Only those owed before; written as --since is
+    /// Only those queued before; written as --since is
     #[arg(long, value_name = "TIME")]
     until: Option<Since>,
     #[command(flatten)]
@@ -153,7 +153,7 @@ impl List {
         let list = Table {
             headings: &[
                 "ID",
-                "OWED SINCE (UTC)",
+                "PENDING SINCE (UTC)",
                 "SUBSCRIBER",
                 "STATUS",
                 "RECIPIENT",
@@ -217,7 +217,7 @@ fn show(detail: &ForwardDetail, now_ms: i64) -> String {
         ("Message", message),
         ("Recipient", forward.recipient.as_deref().map(number)),
         ("Status", status),
-        ("Owed since", Some(day_and_time(forward.owed_since_ms))),
+        ("Pending since", Some(day_and_time(forward.owed_since_ms))),
         ("State", Some(action(forward, now_ms))),
     ]);
     let attempts: String = detail
@@ -237,14 +237,14 @@ fn show(detail: &ForwardDetail, now_ms: i64) -> String {
     text
 }
 
-/// So many forwards are owed.
+/// So many forwards are queued.
 pub(super) fn count(forwards: usize) -> String {
     let what = if forwards == 1 {
         "forward is"
     } else {
         "forwards are"
     };
-    format!("{forwards} {what} owed")
+    format!("{forwards} {what} queued")
 }
 
 /// The key of the subscriber with that name; `None` when none was named.

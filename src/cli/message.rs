@@ -357,7 +357,7 @@ mod tests {
     use super::terms;
 
     #[test]
-    fn several_terms_are_told_from_a_number_with_blanks() {
+    fn several_terms_are_distinguished_from_a_number_with_blanks() {
         let check = |words: &[&str], expected: &[&str]| {
             let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
             assert_eq!(terms(&words), expected, "{words:?}");

@@ -1,4 +1,4 @@
-//! `tickrelay replay`: forwards that are owed again in the background, as `forward retry` asks.
+//! `tickrelay replay`: forwards that are queued again in the background, as `forward retry` asks.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -65,7 +65,7 @@ pub(super) struct Cancel {
     id: Uuid,
 }
 
-/// Which forwards of a subscriber are to be owed again.
+/// Which forwards of a subscriber are to be queued again.
 #[derive(Debug, Args)]
 pub(super) struct Many {
     /// All that it did not get: what was given up, for whatever reason
@@ -74,10 +74,10 @@ pub(super) struct Many {
     /// Only those gave-up or delivered; may be repeated, or written with commas [default: both]
     #[arg(long, value_name = "WORD", value_delimiter = ',')]
     state: Vec<ForwardState>,
-    /// Only those owed since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
+    /// Only those pending since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
-    /// Only those owed before; written as --since is
+    /// Only those queued before; written as --since is
     #[arg(long, value_name = "TIME")]
     until: Option<Since>,
     /// Only those whose latest attempt failed so, as in `timeout` or `http_5xx`
@@ -136,7 +136,7 @@ pub(super) fn start(
         ReplayState::Running => {
             writeln!(
                 terminal.talk,
-                "{} again so far. {} is owed so much that the rest waits: replay {id} goes on by \
+                "{} again so far. {} has so much pending that the rest waits: replay {id} goes on by \
                  itself while the service runs",
                 forward::count(marked),
                 replay.subscriber,
@@ -220,7 +220,7 @@ impl List {
                 "SUBSCRIBER",
                 "STATE",
                 "LOOKED AT",
-                "OWED AGAIN",
+                "QUEUED AGAIN",
             ],
             nothing: "no replay yet: tickrelay forward retry --subscriber begins one",
             json: self.json,
@@ -249,7 +249,7 @@ impl Show {
                 "Looked at",
                 Some(format!("{} of {}", replay.examined, replay.total)),
             ),
-            ("Owed again", Some(replay.marked.to_string())),
+            ("Queued again", Some(replay.marked.to_string())),
             ("States", Some(states.join(", "))),
             ("Since", selection.since_ms.map(day_and_time)),
             ("Until", selection.until_ms.map(day_and_time)),

@@ -125,9 +125,9 @@ fn summary(examined: u64, webhooks: &[Reread], dry_run: bool) -> String {
         .filter(|reread| reread.unreadable > 0)
         .count();
     let (found, queued) = if dry_run {
-        ("would be found", "would be owed")
+        ("would be found", "would be queued")
     } else {
-        ("were found", "are owed")
+        ("were found", "are queued")
     };
     format!(
         "Requests read again: {examined}. New reports that {found}: {reports}. \

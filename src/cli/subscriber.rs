@@ -1,4 +1,4 @@
-//! `tickrelay subscriber`: who is told of what, and where.
+//! `tickrelay subscriber`: which subscribers are notified of what, and where.
 
 mod add;
 mod flags;
@@ -163,11 +163,14 @@ fn tell(answer: Answer, added: bool, terminal: &mut Terminal<'_>) -> anyhow::Res
             let name = &subscriber.name;
             match subscriber.state {
                 SubscriberState::Active => {
-                    writeln!(terminal.talk, "{name} is active: what it is owed is sent")?;
+                    writeln!(
+                        terminal.talk,
+                        "{name} is active: its pending forwards are sent"
+                    )?;
                 }
                 state => writeln!(
                     terminal.talk,
-                    "{name} is {state}: what it is owed is kept until it is resumed, \
+                    "{name} is {state}: its pending forwards are kept until it is resumed, \
                      or grows too old (forward.max_age)"
                 )?,
             }
@@ -199,7 +202,7 @@ fn next_step(subscriber: &Subscriber) -> String {
     )
 }
 
-/// What it is told, in words.
+/// What it is notified of, in words.
 fn gets(subscriber: &Subscriber) -> String {
     let wants = wants(&subscriber.filter);
     match subscriber.kind {

@@ -34,7 +34,7 @@ pub(super) fn span(ms: i64) -> String {
         0..SECOND => format!("{ms} ms"),
         SECOND..MINUTE => format!("{} s", ms / SECOND),
         MINUTE..HOUR => format!("{} min", ms / MINUTE),
-        // One hour and a half is told from two.
+        // One hour and a half is distinguished from two.
         HOUR..DAY => format!("{} h {:02} min", ms / HOUR, ms % HOUR / MINUTE),
         _ if ms < 2 * DAY => "1 day".to_owned(),
         _ => format!("{} days", ms / DAY),
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_told_in_their_largest_unit() {
+    fn spans_are_reported_in_their_largest_unit() {
         let cases = [
             (12, "12 ms"),
             (59_999, "59 s"),

@@ -1,7 +1,7 @@
 //! What another configuration changes while the service runs: what is safe to take over, and what
 //! needs a restart.
 //!
-//! Pure. Safe is what is read anew for each log line and each webhook: the log's filter, and what
+//! Pure. Safe is what is read again for each log line and each webhook: the log's filter, and what
 //! proves where a webhook comes from. Everything else was built into what runs.
 
 use secrecy::ExposeSecret as _;

@@ -12,7 +12,7 @@ use super::{Environment, Origin};
 pub(crate) const PREFIX: &str = "TICKRELAY_";
 /// Names the configuration file.
 const FILE: &str = "TICKRELAY_CONFIG";
-/// What scripts beside the program are told by, and what the first of these begin with.
+/// What scripts beside the program are identified by, and what the first of these begin with.
 const SCRIPTS: [&str; 2] = ["TICKRELAY_BIN", "TICKRELAY_BINARY"];
 const CI: &str = "TICKRELAY_CI_";
 
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_of_kubernetes_is_told_from_a_typo() {
+    fn a_link_of_kubernetes_is_distinguished_from_a_typo() {
         for name in [
             "TICKRELAY_SERVICE_HOST",
             "TICKRELAY_SERVICE_PORT",

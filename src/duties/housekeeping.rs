@@ -36,7 +36,7 @@ impl HousekeepingPlan {
             if let Err(error) = self.round(&stop).await {
                 tracing::warn!(%error, "housekeeping.failed");
             }
-            // What was reckoned by a clock that was set back meanwhile is to be reckoned anew.
+            // What was reckoned by a clock that was set back meanwhile is to be reckoned again.
             if self.clock.now_ms() < now_ms && !*stop.borrow() {
                 continue;
             }

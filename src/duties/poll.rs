@@ -335,7 +335,7 @@ impl PollsInFlight {
         Ok(next_ms)
     }
 
-    /// One that panicked is looked at anew as one that ended; it costs the others nothing.
+    /// One that panicked is looked at again as one that ended; it costs the others nothing.
     fn end(&mut self, ended: Option<Result<(Id, ()), JoinError>>) {
         let id = match ended {
             Some(Ok((id, ()))) => id,

@@ -1,8 +1,8 @@
 //! Replays under way: each is taken a step further in turn, beside what comes in.
 //!
-//! A replay waits while its subscriber is owed much already, be it by a replay or by what is new.
+//! A replay waits while its subscriber has much pending already, be it by a replay or by what is new.
 //! So it is as fast as its subscriber, what is new waits behind little of it, and what was
-//! cancelled is not owed.
+//! cancelled is not queued.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -200,7 +200,9 @@ impl Watching {
             let reason = subscriber.state_reason.as_deref().unwrap_or("unknown");
             let disabled = match subscriber.state {
                 SubscriberState::Disabled => holds(
-                    format!("Subscriber {name} is disabled, what it is owed is kept: {reason}."),
+                    format!(
+                        "Subscriber {name} is disabled, its pending forwards are kept: {reason}."
+                    ),
                     json!({ "reason": reason }),
                 ),
                 SubscriberState::Active | SubscriberState::Paused => {

@@ -68,7 +68,7 @@ const IPV6_GLOBAL: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
 
 /// Forms of IPv6 that carry an IPv4 address, with the octet at which it stands.
 const CARRIERS: [(Ipv6Net, usize); 4] = [
-    // Compatible (obsolete); `::` and `::1` are told apart before.
+    // Compatible (obsolete); `::` and `::1` are distinguished before.
     (v6([0, 0, 0, 0, 0, 0, 0, 0], 96), 12),
     // Translated (SIIT). The mapped form is unwrapped before any check.
     (v6([0, 0, 0, 0, 0xffff, 0, 0, 0], 96), 12),

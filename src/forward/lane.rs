@@ -1,4 +1,4 @@
-//! The memory of one subscriber's lane: what is owed, and which forward goes next.
+//! The memory of one subscriber's lane: what is pending, and which forward goes next.
 //!
 //! Pure. Of one message at most one forward is in flight, and of those pending together the
 //! earlier goes first: a forward that comes due sends its earlier siblings before it, even
@@ -18,7 +18,7 @@ use self::queues::Queues;
 use crate::model::Ordering;
 use crate::store::{LaneContents, PendingForward};
 
-/// What is owed to one subscriber and held in memory.
+/// The pending forwards of one subscriber and held in memory.
 #[derive(Debug, Default)]
 pub struct Lane {
     ordering: Ordering,
@@ -276,7 +276,7 @@ impl Lane {
         self.make_ready(message_id);
     }
 
-    /// Lets what is due of a message line up anew at `now_ms`: behind other messages, and in
+    /// Lets what is due of a message line up again at `now_ms`: behind other messages, and in
     /// its own order, whatever was tried before.
     fn line_up(&mut self, message_id: i64, now_ms: i64) {
         for id in self.ids_of(message_id) {
@@ -314,7 +314,7 @@ impl Lane {
         }
     }
 
-    /// Forgets all that is not in flight: the table is read anew.
+    /// Forgets all that is not in flight: the table is read again.
     pub fn forget_idle(&mut self) {
         let idle: Vec<i64> = self
             .items

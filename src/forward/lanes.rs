@@ -1,4 +1,4 @@
-//! The lanes at work: one task per subscriber sends what is owed and settles it.
+//! The lanes at work: one task per subscriber sends what is pending and settles it.
 //!
 //! A lane is live (memory holds all that is pending, the writer hands over what comes) or
 //! spilled (the table holds it, the lane reads what is due). It never waits for another
@@ -70,7 +70,7 @@ impl Forwarding {
     }
 }
 
-/// A lane looks around after this long, even when nobody told it to.
+/// A lane looks around after this long, even when nothing says it to.
 const POLL: Duration = Duration::from_secs(1);
 
 impl Forwarding {
@@ -84,7 +84,7 @@ impl Forwarding {
             let current = Arc::clone(&subscribers.borrow_and_update());
             lanes.retain(|id, (_, handle)| {
                 if handle.is_finished() {
-                    // A bug of ours; what it is owed is in the table, and a new lane reads it.
+                    // A bug of ours; what is pending for it is in the table, and a new lane reads it.
                     tracing::error!(subscriber = id, "forward.lane_ended");
                     return false;
                 }

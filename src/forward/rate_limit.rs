@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 const SECOND_MS: i64 = 1_000;
 
-/// The pace of one subscriber. It lives in memory: after a restart it begins anew.
+/// The pace of one subscriber. It lives in memory: after a restart it starts over.
 #[derive(Debug, Default)]
 pub struct RateLimit {
     limit: Option<usize>,

@@ -25,7 +25,7 @@ pub struct Schedule {
     /// The wait after the first failed attempt, the second, and so on; one attempt more than
     /// there are waits.
     pub delays: Vec<Duration>,
-    /// How long after it was owed a forward may still be tried.
+    /// How long after it was queued a forward may still be tried.
     pub max_age: Duration,
 }
 
@@ -58,7 +58,7 @@ pub struct Attempted<'a> {
     pub attempt: u32,
     /// How it ended.
     pub outcome: &'a Outcome,
-    /// Since when the forward is owed (a replay owes it anew), ms since 1970 UTC.
+    /// Since when the forward is pending (a replay queues it again), ms since 1970 UTC.
     pub owed_since_ms: i64,
     /// When the attempt ended, ms since 1970 UTC.
     pub now_ms: i64,
@@ -74,7 +74,7 @@ pub enum RetryDecision {
     /// It is not tried again by itself.
     GaveUp(GaveUp),
     /// The subscriber is gone (410): it is disabled, and this forward stays pending with the
-    /// rest of what it is owed, until it is resumed or they expire.
+    /// rest of what is pending for it, until it is resumed or they expire.
     Disable,
 }
 
@@ -110,7 +110,7 @@ impl Schedule {
         RetryDecision::RetryAt(retry_ms)
     }
 
-    /// Whether a forward owed since `owed_since_ms` is too old to be tried at `at_ms`.
+    /// Whether a forward pending since `owed_since_ms` is too old to be tried at `at_ms`.
     #[must_use]
     pub fn is_expired(&self, owed_since_ms: i64, at_ms: i64) -> bool {
         at_ms.saturating_sub(owed_since_ms) > millis(self.max_age)

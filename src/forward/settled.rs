@@ -31,7 +31,7 @@ pub fn decide(
     now_ms: i64,
 ) -> (Settled, LaneAction) {
     let pending = &ended.pending;
-    // A retry by hand or a replay begins anew, whatever was charged before.
+    // A retry by hand or a replay starts over, whatever was charged before.
     let charged_ms = pending.last_attempt_ms.filter(|_| pending.attempts > 0);
     // A failure that may be the subscriber's says nothing of its forward.
     let is_spared = ended.outcome.counts_against_subscriber()

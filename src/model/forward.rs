@@ -1,4 +1,4 @@
-//! A forward: one report owed to one subscriber, and how an attempt at it can end.
+//! A forward: one report queued for one subscriber, and how an attempt at it can end.
 
 use std::str::FromStr;
 
@@ -10,7 +10,7 @@ use super::UnknownWord;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForwardState {
-    /// Owed: due now or later.
+    /// Queued: due now or later.
     Pending,
     /// The subscriber answered 2xx.
     Delivered,

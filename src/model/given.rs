@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_the_system_is_told_without_its_number() {
+    fn an_error_of_the_system_is_reported_without_its_number() {
         let error = io::Error::from_raw_os_error(2);
         assert_eq!(reason(&error), "No such file or directory");
         let text = "cannot read a: b (os error 13): c (os error x)";

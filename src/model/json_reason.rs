@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_json_is_told_in_words_with_its_place() {
+    fn what_is_no_json_is_reported_in_words_with_its_place() {
         let deep = "[".repeat(200);
         for (text, expected) in [
             ("", "it ends where a value belongs (line 1, column 0)"),
@@ -152,7 +152,7 @@ mod tests {
 
     /// No word of the library's own is left, whatever is cut off or put into a body.
     #[test]
-    fn a_body_that_is_broken_anywhere_is_never_told_in_words_of_the_library() {
+    fn a_body_that_is_broken_anywhere_is_never_reported_in_words_of_the_library() {
         let body = r#"{"results":[{"messageId":"é\u00e9\"","ok":true,"none":null,"n":-1.5e3}]}"#;
         let signs = ["", "}", "]", ",", ":", "\"", "\\", "\u{1}", "x", "0", "{"];
         let mut broken = 0;

@@ -95,7 +95,7 @@ pub struct Message {
     pub recipient: Option<String>,
     /// The business's number as received.
     pub sender: Option<String>,
-    /// The text of the message, when somebody told us.
+    /// The text of the message, when it is known.
     pub text: Option<String>,
     /// Infobip `bulkId`.
     pub bulk_id: Option<String>,

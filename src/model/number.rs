@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_told_by_their_digits() {
+    fn numbers_are_identified_by_their_digits() {
         let cases = [
             ("+31 6 1234-5678", "31612345678"),
             ("0031612345678", "31612345678"),

@@ -15,7 +15,7 @@ use super::{MessageType, json_without_nul, read_time, read_ttl, replace_nul, who
 /// placeholder.
 const LONGEST_TEXT: usize = 64 * 1024;
 
-/// What a sender tells of a message beside the provider; `None` is not told.
+/// What a sender tells of a message beside the provider; `None` is not given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Registration {
     /// The text of the message.

@@ -129,7 +129,7 @@ impl Echo {
 pub struct Report {
     /// The provider's message id, opaque and case-sensitive.
     ///
-    /// `None` when the provider gave none; such a report is told by [`Report::element_hash`].
+    /// `None` when the provider gave none; such a report is identified by [`Report::element_hash`].
     pub message: Option<String>,
     /// What sort of statement this is.
     pub kind: Kind,
@@ -289,7 +289,7 @@ impl Report {
 ///
 /// Two reports are the same when kind, the provider's own status word, participant, channel,
 /// the provider's time as received (or none) and the error code are the same. A report
-/// without a message id is told by its element's hash instead. 64 bits are enough because
+/// without a message id is identified by its element's hash instead. 64 bits are enough because
 /// only the reports of one message are ever compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identity(pub i64);
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_without_a_message_id_is_told_by_its_element() {
+    fn a_report_without_a_message_id_is_identified_by_its_element() {
         let mut one = delivered();
         one.message = None;
         let mut two = one.clone();

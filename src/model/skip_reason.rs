@@ -1,4 +1,4 @@
-//! Why a subscriber is not told of a report.
+//! Why a subscriber is not notified of a report.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,9 +28,9 @@ pub enum SkipReason {
     NotAStatus,
     /// It is another channel's report of a message of WhatsApp.
     OtherChannel,
-    /// A chat is told of failures alone.
+    /// A chat is notified of failures alone.
     NoFailure,
-    /// A chat is told of it in an alert, together with others of the same error.
+    /// A chat is notified of it in an alert, together with others of the same error.
     Gathered,
 }
 
@@ -83,7 +83,7 @@ impl SkipReason {
             Self::Repeated => "this status was already known",
             Self::NotAStatus => "it is none of the six statuses",
             Self::OtherChannel => "it is of another channel than its message",
-            Self::NoFailure => "a chat is told of failures alone",
+            Self::NoFailure => "a chat is notified of failures alone",
             Self::Gathered => "it is told in an alert, together with others of the same error",
         }
     }

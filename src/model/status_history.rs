@@ -105,7 +105,7 @@ impl StatusHistory {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReportEffect {
-    /// The message's status changes: subscribers are told.
+    /// The message's status changes: subscribers are notified.
     New,
     /// A later status was known already: stored, shown, not forwarded by default.
     Superseded,

@@ -1,4 +1,4 @@
-//! A subscriber: who wants to be told, and how its payloads look.
+//! A subscriber: what it is notified of, and how its payloads look.
 
 use std::time::Duration;
 
@@ -50,8 +50,8 @@ macro_rules! words {
 }
 
 words! {
-    /// Which new reports a subscriber is told of, its filter aside. The same status again is
-    /// told to nobody.
+    /// Which new reports a subscriber is notified of, its filter aside. The same status again is
+    /// sent to no subscriber.
     Reports ("choice of reports") {
         /// Those that change a message's status.
         #[default]
@@ -139,7 +139,7 @@ words! {
         /// It is.
         #[default]
         Active = "active",
-        /// An operator said to wait: what is owed is kept until it is resumed or expires.
+        /// An operator said to wait: what is pending is kept until it is resumed or expires.
         Paused = "paused",
         /// It answered 410, or failed without pause for days: kept likewise, until resumed.
         Disabled = "disabled",
@@ -171,7 +171,7 @@ pub struct AlertOptions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "https://dashboard.example/messages?error={code}")]
     pub link: Option<String>,
-    /// Whether the chat is told of account events too: a template that was paused, a number that
+    /// Whether the chat is notified of account events too: a template that was paused, a number that
     /// lost quality. They have words of their own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub account_events: bool,
@@ -265,7 +265,7 @@ impl<T> From<Option<T>> for Setting<T> {
     }
 }
 
-/// Who wants to be told. Its secrets are sealed, and another type.
+/// Where reports are sent. Its secrets are sealed, and another type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscriber {
     /// Integer key in the store.
@@ -277,10 +277,10 @@ pub struct Subscriber {
     pub owner: Option<String>,
     /// Where its payloads go: an absolute `https` (or, where allowed, `http`) URL.
     pub url: String,
-    /// What it is told.
+    /// What it is notified of.
     #[serde(default)]
     pub kind: SubscriberKind,
-    /// How, when it is told in a chat.
+    /// How, when it is notified in a chat.
     #[serde(default)]
     pub alert: AlertOptions,
     /// Whether it is sent to.

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_language_is_told_by_its_form() {
+    fn a_language_is_identified_by_its_form() {
         for code in [
             "en",
             "fil",

@@ -1,4 +1,4 @@
-//! What a chat is told of failures: one sentence for all of one error, with the reason and who
+//! What a chat is notified of failures: one sentence for all of one error, with the reason and who
 //! can fix it.
 //!
 //! The body is what Rocket.Chat's and Slack's incoming webhooks both take: a JSON object with
@@ -33,7 +33,7 @@ const SHORTEST_NUMBER: usize = 7;
 /// The usual words.
 const USUAL: &str = "Not delivered: {messages}. {reason} {who} (error {code}, source {source}, latest message {message}) {link}";
 
-/// Failures of one error, as a chat is told of them.
+/// Failures of one error, as a chat is notified of them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Alert {
     /// The chat's name.

@@ -20,9 +20,9 @@ pub(crate) struct FailureFacts<'a> {
     pub(crate) error_key: Option<&'a str>,
     /// What the provider adds to it, which may name the template.
     pub(crate) details: Option<&'a str>,
-    /// The template's name, where the sender told it.
+    /// The template's name, where the sender registered it.
     pub(crate) template_name: Option<&'a str>,
-    /// The template's language, where the sender told it.
+    /// The template's language, where the sender registered it.
     pub(crate) template_language: Option<&'a str>,
     /// The template's id, where the provider told it.
     pub(crate) template_id: Option<&'a str>,
@@ -76,7 +76,7 @@ pub(crate) fn explaining(events: &[Past<'_>], failure: &FailureFacts<'_>) -> Vec
             explaining.push(*index);
         }
     }
-    // Which template it was, nobody told: of several nothing tells which, unless the error does.
+    // Which template it was, nothing says: of several nothing tells which, unless the error does.
     let is_guess = |index: &usize| {
         let event = &events[*index];
         event.about == About::Template && event.is_of_template(failure).is_none()
@@ -148,7 +148,7 @@ impl Past<'_> {
                 .unwrap_or_else(|| cause.is_named_by(failure.error_key))
     }
 
-    /// Whether it is about the failure's template; `None` when nobody told which that is.
+    /// Whether it is about the failure's template; `None` when nothing says which that is.
     fn is_of_template(&self, failure: &FailureFacts<'_>) -> Option<bool> {
         let by_id = self.template_id.zip(failure.template_id);
         if let Some((of_event, of_failure)) = by_id {

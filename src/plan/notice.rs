@@ -1,4 +1,4 @@
-//! How subscribers are told of an account event: as an event of the service, or as a line in a chat.
+//! How subscribers are notified of an account event: as an event of the service, or as a line in a chat.
 
 use std::borrow::Cow;
 
@@ -40,7 +40,7 @@ pub(crate) fn reported(code: &str) -> String {
     }
 }
 
-/// An account event that is told for the first time.
+/// An account event that is reported for the first time.
 pub(crate) struct Notice<'a> {
     /// It.
     pub(crate) event: &'a AccountEvent,
@@ -53,7 +53,7 @@ pub(crate) struct Notice<'a> {
 }
 
 impl Notice<'_> {
-    /// The payload for subscribers of this kind; `None` for a kind that is not told.
+    /// The payload for subscribers of this kind; `None` for a kind that is not notified.
     pub(crate) fn render(&self, kind: SubscriberKind) -> Option<Vec<u8>> {
         match kind {
             SubscriberKind::Events => Some(self.for_systems()),
@@ -62,7 +62,7 @@ impl Notice<'_> {
         }
     }
 
-    /// Whether the subscriber wants to be told.
+    /// Whether the subscriber wants to be notified.
     pub(crate) fn is_for(&self, subscriber: &Subscriber) -> bool {
         let wants = match subscriber.kind {
             SubscriberKind::Events => true,
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_system_is_told_who_and_a_chat_only_the_last_digits() {
+    fn a_system_is_notified_who_and_a_chat_only_the_last_digits() {
         let payload = render(&stop(), SubscriberKind::Events);
         assert_eq!(payload["type"], "contact.opted_out");
         assert_eq!(payload["timestamp"], "2026-09-21T14:13:20.000Z");
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contact_without_a_number_is_told_by_the_end_of_its_user_id() {
+    fn a_contact_without_a_number_is_identified_by_the_end_of_its_user_id() {
         for (user_id, expected) in [
             ("ES.1349000017", "contact …017"),
             ("ES.75", "a contact"),

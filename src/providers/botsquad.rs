@@ -3,7 +3,7 @@
 //! Nothing public shows the answer, so every name in it is a list of aliases and every word a
 //! line of a table, both in the source's configuration ([`Dialect`]). An answer is a state and
 //! not an event: it says of all users at once what is so, and gives its messages no ids, so they
-//! are told by broadcast, number and which of the number's messages it is. Who asks, and when, is
+//! are identified by broadcast, number and which of the number's messages it is. Who asks, and when, is
 //! [`crate::duties::poll`]'s business.
 
 mod dialect;
@@ -222,7 +222,7 @@ impl<'a> Answer<'a> {
     /// Which of its number's messages an entry is, by its index in the list, where the number is
     /// listed more than once.
     ///
-    /// The number's entries are told by how far they are and not by their order: what succeeded
+    /// The number's entries are identified by how far they are and not by their order: what succeeded
     /// fills the places from the front, what failed from the back, and what is pending is between
     /// them. So a message never takes back what was told of it while the others go on.
     fn places(&self, dialect: &Dialect) -> HashMap<usize, u32> {

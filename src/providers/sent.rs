@@ -24,12 +24,12 @@ pub struct Exchange<'a> {
     pub http_status: Option<u16>,
 }
 
-/// A message and what is told of it.
+/// A message and what is said of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sent {
     /// The provider's id of it, else the sender's own; `None` only when the send was refused.
     pub id: Option<String>,
-    /// What is told of it.
+    /// What is reported of it.
     pub registration: Registration,
     /// How the provider answered.
     pub result: SendResult,

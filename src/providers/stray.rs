@@ -1,8 +1,8 @@
 //! Statuses where no provider puts them: a relay in between wrapped the body, sent an inner part
 //! of it, or encoded it twice.
 //!
-//! Only looks, so that support is told of what was lost: one pass, no copy, and no memory but for
-//! what is open. Messages and echoes, calls and payments are never looked into: they are told by
+//! Only looks, so that support is notified of what was lost: one pass, no copy, and no memory but for
+//! what is open. Messages and echoes, calls and payments are never looked into: they are identified by
 //! their place or by all that their provider sends with them, never by one member of that name,
 //! since relays have such too. What is read, and where, is the providers' business.
 

@@ -154,7 +154,7 @@ mod tests {
     use super::before;
 
     #[test]
-    fn a_span_is_told_as_people_say_it() {
+    fn a_span_is_reported_as_people_say_it() {
         const MINUTE: i64 = 60_000;
         for (ms, expected) in [
             (0, "less than a minute before"),

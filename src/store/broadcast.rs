@@ -1,4 +1,4 @@
-//! What a reader is told of broadcasts: many messages that were sent as one.
+//! What a reader sees of broadcasts: many messages that were sent as one.
 
 use serde::Serialize;
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a request is told by: whose it is, its key, and what it asks.
+/// What a request is identified by: whose it is, its key, and what it asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {
     /// Who asks, as the audit calls it.

@@ -1,4 +1,4 @@
-//! What is told of the keys that seal secrets: never a key, its id alone.
+//! What is said of the keys that seal secrets: never a key, its id alone.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! What a reader is told beside messages: webhooks as they came, subscribers with what they
-//! are owed, errors that nobody has explained yet. [`super::Reader`] fills these.
+//! What a reader sees beside messages: webhooks as they came, subscribers with what they
+//! are queued, errors that nobody has explained yet. [`super::Reader`] fills these.
 
 use serde::Serialize;
 
@@ -56,9 +56,9 @@ pub struct SubscriberOverview {
     /// The subscriber.
     #[serde(flatten)]
     pub subscriber: Subscriber,
-    /// Forwards it is owed; `None` when the time of a list was over before they were counted.
+    /// Forwards pending for it; `None` when the time of a list was over before they were counted.
     pub pending: Option<u64>,
-    /// Since when the oldest of those is owed, ms since 1970 UTC.
+    /// Since when the oldest of those is pending, ms since 1970 UTC.
     pub oldest_pending_ms: Option<i64>,
     /// Forwards it took within 24 h.
     pub delivered_24h: u64,
@@ -97,9 +97,9 @@ pub struct SourceActivity {
 /// How a subscriber fares.
 #[derive(Debug, Clone, Default)]
 pub struct SubscriberHealth {
-    /// Forwards it is owed.
+    /// Forwards pending for it.
     pub pending: u64,
-    /// Since when the oldest of those is owed, ms since 1970 UTC.
+    /// Since when the oldest of those is pending, ms since 1970 UTC.
     pub oldest_pending_ms: Option<i64>,
     /// When the next of those is, or was, to be tried, ms since 1970 UTC.
     pub next_due_ms: Option<i64>,

@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_person_is_told_by_a_number_in_any_spelling_or_an_id() {
+    fn a_person_is_identified_by_a_number_in_any_spelling_or_an_id() {
         let cases = [
             ("+385 99 000-1122", Some("385990001122")),
             ("00385990001122", Some("385990001122")),

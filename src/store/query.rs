@@ -129,7 +129,7 @@ impl std::fmt::Display for Cursor {
 pub struct ForwardQuery {
     /// In this state only.
     pub state: Option<ForwardState>,
-    /// Owed to the subscriber with this key only.
+    /// Queued to the subscriber with this key only.
     pub subscriber_id: Option<i64>,
     /// Whose latest attempt failed with this code.
     pub error: Option<ErrorCode>,
@@ -141,9 +141,9 @@ pub struct ForwardQuery {
     pub source: Option<String>,
     /// That tell this status.
     pub status: Option<Status>,
-    /// Owed at or after, ms since 1970 UTC.
+    /// Queued at or after, ms since 1970 UTC.
     pub since_ms: Option<i64>,
-    /// Owed before, ms since 1970 UTC.
+    /// Queued before, ms since 1970 UTC.
     pub until_ms: Option<i64>,
     /// What may be seen.
     pub scope: Scope,

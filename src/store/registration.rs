@@ -22,7 +22,7 @@ pub struct Registering {
     pub provider_message_id: Option<String>,
     /// What tells a send from others: its message has no other name where it has no id.
     pub element: String,
-    /// What is told of it.
+    /// What is reported of it.
     pub registration: Registration,
     /// How the provider answered the send.
     pub result: SendResult,

@@ -1,18 +1,18 @@
-//! What is said of replays: forwards of one subscriber that are owed again, in the background.
+//! What is said of replays: forwards of one subscriber that are queued again, in the background.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::model::{ErrorCode, ForwardState, Status};
 
-/// Which forwards of a subscriber a replay owes again.
+/// Which forwards of a subscriber a replay queues again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplaySelection {
     /// In one of these states; what is pending is sent by itself and in no replay.
     pub states: Vec<ForwardState>,
-    /// Owed at or after, ms since 1970 UTC.
+    /// Queued at or after, ms since 1970 UTC.
     pub since_ms: Option<i64>,
-    /// Owed before, ms since 1970 UTC.
+    /// Queued before, ms since 1970 UTC.
     pub until_ms: Option<i64>,
     /// Whose latest attempt failed with this code.
     pub error: Option<ErrorCode>,
@@ -34,7 +34,7 @@ pub enum ReplayState {
     Running,
     /// It has looked at every forward that there was when it was asked for.
     Done,
-    /// It was stopped, or its subscriber removed; what it owed until then stays owed.
+    /// It was stopped, or its subscriber removed; what it queued until then stays queued.
     Cancelled,
 }
 
@@ -63,13 +63,13 @@ pub struct ReplayRecord {
     pub subscriber: String,
     /// Where it stands.
     pub state: ReplayState,
-    /// What it owes again.
+    /// What it queues again.
     pub selection: ReplaySelection,
     /// Forwards looked at, those of other subscribers among them.
     pub examined: u64,
     /// Forwards to be looked at, in the end as many as were examined.
     pub total: u64,
-    /// Forwards that it owed again.
+    /// Forwards that it queued again.
     pub marked: u64,
     /// When it was asked for, ms since 1970 UTC.
     pub created_at_ms: i64,
@@ -93,6 +93,6 @@ pub struct RunningReplay {
 pub enum ReplayStep {
     /// It is so much further, or over.
     Went,
-    /// The subscriber is owed so much already that it waits.
+    /// The subscriber has so much pending already that it waits.
     NoRoom,
 }

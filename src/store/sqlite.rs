@@ -237,7 +237,7 @@ impl Store {
 
     /// Writes down the end of an attempt with the next group, 20 ms from now at most.
     ///
-    /// Owes no fsync of its own: when the process dies first, the forward is sent again.
+    /// Queues no fsync of its own: when the process dies first, the forward is sent again.
     pub fn settle(&self, settlement: Settlement) {
         self.writer.send(Job::Settle(settlement));
     }

@@ -18,10 +18,10 @@ pub struct NewSubscriber {
     pub owner: Option<String>,
     /// Where its payloads go; checked by the caller.
     pub url: String,
-    /// What it is told.
+    /// What it is notified of.
     #[serde(default)]
     pub kind: SubscriberKind,
-    /// How, when it is told in a chat.
+    /// How, when it is notified in a chat.
     #[serde(default)]
     pub alert: AlertOptions,
     /// Which reports it wants.
@@ -124,7 +124,7 @@ impl NewSubscriber {
 pub struct SubscriberChange {
     /// Where its payloads go; checked by the caller.
     pub url: Option<String>,
-    /// How it is told in a chat, as a whole.
+    /// How it is notified in a chat, as a whole.
     #[serde(default)]
     pub alert: Option<AlertOptions>,
     /// Which reports it wants.

@@ -1,4 +1,4 @@
-//! What a reader is told of messages: their state, their reports, and what became of each
+//! What a reader sees of messages: their state, their reports, and what became of each
 //! forward. Plain values in the words of the product; [`super::Reader`] fills them.
 
 use serde::Serialize;
@@ -37,7 +37,7 @@ pub struct MessageRecord {
     pub recipient: Option<String>,
     /// The business's number as received.
     pub sender: Option<String>,
-    /// The text, when somebody told us.
+    /// The text, when it is known.
     pub text: Option<String>,
     /// The broadcast it belongs to.
     pub bulk_id: Option<String>,
@@ -51,7 +51,7 @@ pub struct MessageRecord {
     pub error_at_ms: Option<i64>,
     /// The primary error of the latest `failed`.
     pub error: Option<ErrorRecord>,
-    /// What the sender told of it beside the fields above.
+    /// What the sender registered of it beside the fields above.
     pub registration: Option<RegistrationRecord>,
     /// When the first report of it arrived, ms since 1970 UTC.
     pub first_report_at_ms: i64,
@@ -76,7 +76,7 @@ impl MessageRecord {
     }
 }
 
-/// What the sender told of a message, by a call or in an echo.
+/// What the sender registered of a message, by a call or in an echo.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RegistrationRecord {
     /// How it was told.
@@ -103,7 +103,7 @@ pub struct RegistrationRecord {
     pub registered_at_ms: i64,
 }
 
-/// How a sender told something of its message.
+/// How a sender registered something of its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
@@ -207,7 +207,7 @@ pub struct ReportRecord {
     /// The subscribers whose filter refused it. What changed nothing ([`ReportRecord::change`])
     /// goes to nobody and names nobody here.
     pub refusals: Vec<RefusalRecord>,
-    /// The forwards owed for it.
+    /// The pending forwards for it.
     pub forwards: Vec<ForwardHistory>,
 }
 
@@ -251,7 +251,7 @@ impl PricingRecord {
     }
 }
 
-/// A subscriber that was not told of a report.
+/// A subscriber that was not notified of a report.
 #[derive(Debug, Clone, Serialize)]
 pub struct RefusalRecord {
     /// Its name.
@@ -292,10 +292,10 @@ pub struct ForwardRecord {
     pub state: ForwardState,
     /// Why it was given up.
     pub gave_up: Option<GaveUp>,
-    /// Attempts used up since it is owed; extra ones (a breaker's probe, a turn ahead of a
+    /// Attempts used up since it is queued; extra ones (a breaker's probe, a turn ahead of a
     /// later status) use up none.
     pub attempts: u32,
-    /// Since when it is owed, ms since 1970 UTC.
+    /// Since when it is pending, ms since 1970 UTC.
     pub owed_since_ms: i64,
     /// When it is to be tried (again) while pending, ms since 1970 UTC.
     pub due_at_ms: i64,

@@ -204,7 +204,7 @@ pub struct Reread {
     pub detail: Option<String>,
     /// Reports that are new.
     pub found: Vec<FoundReport>,
-    /// Forwards that are owed because of them.
+    /// Forwards that are queued because of them.
     pub forwards: u64,
 }
 

@@ -70,7 +70,7 @@ pub struct Arrived {
     pub more: bool,
 }
 
-/// What was told last of a condition.
+/// What was sent last of a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotifiedCondition {
     /// Its key.
@@ -96,7 +96,7 @@ pub struct EventTransition {
     pub subject: String,
     /// Whether it holds now.
     pub holds: bool,
-    /// The event's name; `None` when it is noted and not told.
+    /// The event's name; `None` when it is noted and not notified.
     pub event: Option<&'static str>,
     /// One sentence for people.
     pub text: String,

@@ -128,8 +128,8 @@ impl BudgetedConnection {
         Poll::Pending
     }
 
-    /// Whether a head has not ended in time. The timer is not set anew for each: when it
-    /// fires, it is told from the count whether this one was there when it was set.
+    /// Whether a head has not ended in time. The timer is not set again for each: when it
+    /// fires, it is distinguished from the count whether this one was there when it was set.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
         let budget = &self.budget;
         let heads = budget.heads.get();

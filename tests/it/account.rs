@@ -75,7 +75,7 @@ fn started() -> Clock {
 }
 
 #[actix_web::test]
-async fn a_notice_is_stored_and_told_once_however_often_it_comes() {
+async fn a_notice_is_stored_and_reported_once_however_often_it_comes() {
     let app = TestApp::boot_with(started(), |_| {}).await;
     let ops = events(&app).await;
     let (agents, quiet) = (
@@ -136,7 +136,7 @@ async fn a_notice_is_stored_and_told_once_however_often_it_comes() {
 }
 
 #[actix_web::test]
-async fn a_notice_without_a_time_is_told_once_a_day() {
+async fn a_notice_without_a_time_is_reported_once_a_day() {
     let (clock, hand) = Clock::manual(T0 * 1000);
     let app = TestApp::boot_with(clock, |_| {}).await;
     let ops = events(&app).await;

@@ -1,4 +1,4 @@
-//! What a chat is told of failures: when, in which words, and that none is lost.
+//! What a chat is notified of failures: when, in which words, and that none is lost.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -80,7 +80,7 @@ async fn the_first_failure_is_told_at_once_and_the_rest_of_its_minute_as_one() {
     for request in receiver.received() {
         assert!(verify_at(&secret, &request), "{request:?}");
     }
-    // A quiet minute forgets, and the next failure is told at once again.
+    // A quiet minute forgets, and the next failure is sent at once again.
     minute_passes(&app, &hand).await;
     assert_eq!(app.value::<i64>("SELECT count(*) FROM alert"), 0);
     app.report(&[cloud::failed("wamid.6", T0)]).await;
@@ -174,7 +174,7 @@ async fn an_alert_that_was_not_taken_is_tried_again_in_the_same_bytes() {
 }
 
 #[actix_web::test]
-async fn who_was_erased_is_left_out_and_the_others_are_told_of() {
+async fn who_was_erased_is_left_out_and_the_others_are_reported_of() {
     let (app, hand) = stopped_clock().await;
     let receiver = Receiver::start();
     chat(&app, &receiver).await;
@@ -206,7 +206,7 @@ async fn who_was_erased_is_left_out_and_the_others_are_told_of() {
 }
 
 #[actix_web::test]
-async fn the_operator_words_an_alert_and_is_told_what_cannot_be_filled_in() {
+async fn the_operator_words_an_alert_and_is_reported_what_cannot_be_filled_in() {
     let (app, _hand) = stopped_clock().await;
     let receiver = Receiver::start();
     let mut new = NewSubscriber::new("agents", &receiver.url);
@@ -253,7 +253,7 @@ async fn the_operator_words_an_alert_and_is_told_what_cannot_be_filled_in() {
 }
 
 #[actix_web::test]
-async fn a_kill_loses_neither_what_is_owed_to_a_chat_nor_what_is_gathered_for_it() {
+async fn a_kill_loses_neither_what_is_queued_to_a_chat_nor_what_is_gathered_for_it() {
     let home = Home::new();
     let (receiver, answer) = switched(503);
     let service = home.start();

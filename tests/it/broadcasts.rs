@@ -13,7 +13,7 @@ fn sent(broadcast: &str, id: &str) -> Value {
 }
 
 #[actix_web::test]
-async fn a_broadcast_is_told_in_botsquads_shape() {
+async fn a_broadcast_is_reported_in_botsquads_shape() {
     let app = TestApp::boot().await;
     let caller = app.admin().await;
     let ids = ["wamid.0", "wamid.1", "wamid.2", "wamid.3"];
@@ -69,7 +69,7 @@ async fn a_broadcast_is_told_in_botsquads_shape() {
 }
 
 #[actix_web::test]
-async fn an_infobip_bulk_is_a_broadcast_and_ids_are_told_apart_by_source() {
+async fn an_infobip_bulk_is_a_broadcast_and_ids_are_distinguished_by_source() {
     let app = TestApp::boot_with(Clock::system(), |config| {
         config.sources[0].owners = vec!["acme".to_owned()];
     })

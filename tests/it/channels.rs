@@ -1,5 +1,5 @@
-//! Reports of other channels than WhatsApp: told to those who ask for them alone, and what they
-//! mean for a message of WhatsApp is told once.
+//! Reports of other channels than WhatsApp: sent to those that ask for them alone, and what they
+//! mean for a message of WhatsApp is sent once.
 
 mod kinds;
 mod orders;
@@ -79,7 +79,7 @@ fn told(receiver: &Receiver, id: &str) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn another_channel_is_told_to_those_who_ask_for_it_in_its_own_words() {
+async fn another_channel_is_reported_to_those_who_ask_for_it_in_its_own_words() {
     let app = TestApp::boot().await;
     let usual = subscribe(&app, "usual", &[]).await;
     let viber = subscribe(&app, "viber", &["viber"]).await;
@@ -136,7 +136,7 @@ async fn another_channel_is_told_to_those_who_ask_for_it_in_its_own_words() {
 }
 
 #[actix_web::test]
-async fn a_fallback_is_told_once_as_failed_when_whatsapp_is_known_and_not_before() {
+async fn a_fallback_is_reported_once_as_failed_when_whatsapp_is_known_and_not_before() {
     let app = TestApp::boot().await;
     let usual = subscribe(&app, "usual", &[]).await;
     let viber = subscribe(&app, "viber", &["viber"]).await;
@@ -176,7 +176,7 @@ async fn a_fallback_is_told_once_as_failed_when_whatsapp_is_known_and_not_before
     assert_eq!(told(&usual, "reported"), ["whatsapp failed"]);
     assert_eq!(told(&usual, "registered"), ["whatsapp failed"]);
     assert_eq!(usual.count(), 4);
-    // Of a message that is known as one of WhatsApp's the channel itself is not told.
+    // Of a message that is known as one of WhatsApp's the channel itself is not notified.
     for (id, expected) in [
         ("first", 0),
         ("reported", 1),

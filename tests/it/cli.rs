@@ -14,7 +14,7 @@ fn cloud_failure(id: &str, code: u32, title: &str) -> String {
 }
 
 #[actix_web::test]
-async fn a_support_agent_is_told_what_became_of_a_message() {
+async fn a_support_agent_is_reported_what_became_of_a_message() {
     let folder = Folder::new();
     let receiver = Receiver::start();
     let service = folder.serve();
@@ -60,9 +60,9 @@ async fn a_support_agent_is_told_what_became_of_a_message() {
     assert_eq!(events, expected);
     for part in [
         "repeated twice",
-        "LATE: nobody is told",
+        "LATE: no subscriber is notified",
         "crm: delivered ",
-        "alarm: not told, its filter does not want this status",
+        "alarm: not notified, its filter does not want this status",
     ] {
         assert!(shown.contains(part), "{part:?} is not in:\n{shown}");
     }
@@ -209,7 +209,7 @@ async fn what_could_not_be_read_is_listed_and_kept_byte_for_byte() {
 }
 
 #[actix_web::test]
-async fn a_forward_that_was_given_up_is_found_and_owed_again() {
+async fn a_forward_that_was_given_up_is_found_and_queued_again() {
     let folder = Folder::new();
     let receiver = Receiver::scripted(|_, _| Reply::status(500));
     let service = folder.serve();
@@ -244,7 +244,7 @@ async fn a_forward_that_was_given_up_is_found_and_owed_again() {
     let retried = folder
         .run(&["forward", "retry", "--missed", "--subscriber", "crm"])
         .await;
-    assert!(retried.talk.starts_with("1 forward is owed again: "));
+    assert!(retried.talk.starts_with("1 forward is queued again: "));
     folder
         .answers(&["forward", "show", &uid], "State       delivered")
         .await;

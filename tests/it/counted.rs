@@ -106,7 +106,7 @@ async fn the_counts_of_what_is_pending_agree_with_the_table_whatever_changed_it(
         ..ReplayOrder::default()
     }))
     .await;
-    until("the replay has owed the rest", || table(&app)[1].1 == 4).await;
+    until("the replay has queued the rest", || table(&app)[1].1 == 4).await;
     check(&app, "a replay").await;
     app.report(&[cloud::with(
         cloud::status("wamid.other", "sent", T0),

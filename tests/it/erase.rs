@@ -38,7 +38,7 @@ fn status(id: &str, recipient: &serde_json::Value) -> serde_json::Value {
 }
 
 /// A person in every corner: alone, in a batch, by user id, in a group, as the sender of a
-/// message, still owed, and in a subscriber's answer.
+/// message, still queued, and in a subscriber's answer.
 async fn fill(app: &TestApp) {
     let to = |number: &str| serde_json::json!({"recipient_id": number});
     let in_group = |number: &str| {

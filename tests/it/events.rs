@@ -1,4 +1,4 @@
-//! What an operator is told of the service itself, over the same way as everybody else.
+//! What an operator is notified of the service itself, over the same way as everybody else.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -53,7 +53,7 @@ async fn told(hand: &Hand, receiver: &Receiver, count: usize) -> (String, Value)
 }
 
 #[actix_web::test]
-async fn a_breaker_that_opens_and_a_subscriber_that_recovers_are_told_in_order() {
+async fn a_breaker_that_opens_and_a_subscriber_that_recovers_are_reported_in_order() {
     let (app, hand) = stopped_clock().await;
     let ops = operator(&app).await;
     let (crm, answer) = switched(500);
@@ -88,7 +88,7 @@ async fn a_breaker_that_opens_and_a_subscriber_that_recovers_are_told_in_order()
 }
 
 #[actix_web::test]
-async fn a_subscriber_that_is_disabled_and_resumed_is_told_of_with_the_reason() {
+async fn a_subscriber_that_is_disabled_and_resumed_is_notified_of_with_the_reason() {
     let (app, hand) = stopped_clock().await;
     let ops = operator(&app).await;
     let (crm, answer) = switched(410);
@@ -113,7 +113,7 @@ async fn a_subscriber_that_is_disabled_and_resumed_is_told_of_with_the_reason() 
 }
 
 #[actix_web::test]
-async fn what_was_told_is_not_told_again_after_a_restart() {
+async fn what_was_reported_is_not_reported_again_after_a_restart() {
     let (app, hand) = stopped_clock().await;
     let ops = operator(&app).await;
     let (crm, _) = switched(410);
@@ -131,7 +131,7 @@ async fn what_was_told_is_not_told_again_after_a_restart() {
 /// A webhook of which a part was read ends as processed; that a part was not is told like a body
 /// that could not be read at all, and the list of those has it.
 #[actix_web::test]
-async fn a_webhook_that_is_read_in_part_is_told_and_listed() {
+async fn a_webhook_that_is_read_in_part_is_reported_and_listed() {
     let (app, hand) = stopped_clock().await;
     let ops = operator(&app).await;
     let support = app.caller(Role::Support).await;
@@ -214,7 +214,7 @@ fn counted(app: &TestApp, rows: &[(&str, &str, i64, i64)]) {
 }
 
 #[actix_web::test]
-async fn a_source_that_is_silent_for_longer_than_usual_is_told_of_once() {
+async fn a_source_that_is_silent_for_longer_than_usual_is_notified_of_once() {
     let (app, hand) = stopped_clock().await;
     let ops = operator(&app).await;
     counted(
@@ -269,7 +269,7 @@ async fn noted(app: &TestApp, hand: &Hand, at_ms: i64) {
 }
 
 #[actix_web::test]
-async fn messages_that_fall_silent_are_told_of_together_once_and_only_where_asked_for() {
+async fn messages_that_fall_silent_are_notified_of_together_once_and_only_where_asked_for() {
     let (clock, hand) = Clock::manual(T0 * 1000);
     let app = TestApp::boot_with(clock, |config| config.events.silent_messages = 3).await;
     let ops = operator(&app).await;
@@ -289,7 +289,7 @@ async fn messages_that_fall_silent_are_told_of_together_once_and_only_where_aske
     let app = app.restart().await;
     noted(&app, &hand, T0 * 1000 + 150 * 60_000).await;
     assert_eq!(ops.count(), 1);
-    // What falls silent while it is away is told of after it; then nobody asks any more.
+    // What falls silent while it is away is notified of after it; then nobody asks any more.
     let app = app
         .restart_with(|_| hand.advance(Duration::from_hours(5)))
         .await;
@@ -309,7 +309,7 @@ async fn messages_that_fall_silent_are_told_of_together_once_and_only_where_aske
 }
 
 #[actix_web::test]
-async fn an_error_whose_share_jumps_is_told_of_and_when_it_settles_too() {
+async fn an_error_whose_share_jumps_is_notified_of_and_when_it_settles_too() {
     let (app, hand) = stopped_clock().await;
     let ops = operator(&app).await;
     counted(
@@ -338,7 +338,7 @@ async fn an_error_whose_share_jumps_is_told_of_and_when_it_settles_too() {
 }
 
 #[actix_web::test]
-async fn a_disk_and_a_log_near_their_limits_are_told_of() {
+async fn a_disk_and_a_log_near_their_limits_are_reported_of() {
     let (clock, hand) = Clock::manual(T0 * 1000);
     let app = TestApp::boot_with(clock, |config| config.store.wal_limit_bytes = 1).await;
     let ops = operator(&app).await;

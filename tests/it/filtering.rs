@@ -1,4 +1,4 @@
-//! Who is told of which report, in which words, and why the others are not.
+//! Which subscribers are notified of which report, in which words, and why the others are not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -276,7 +276,7 @@ async fn only_changes_are_forwarded_and_the_rest_is_stored() {
 }
 
 #[actix_web::test]
-async fn each_member_of_a_group_is_told_of() {
+async fn each_member_of_a_group_is_reported_of() {
     let app = TestApp::boot().await;
     let receiver = Receiver::start();
     app.subscribe("crm", &receiver.url).await;
@@ -302,7 +302,7 @@ async fn each_member_of_a_group_is_told_of() {
 }
 
 #[actix_web::test]
-async fn who_wants_all_reports_is_told_of_late_and_contradicting_ones_and_of_no_repeat() {
+async fn who_wants_all_reports_is_notified_of_late_and_contradicting_ones_and_of_no_repeat() {
     let app = TestApp::boot().await;
     let [changes, all, some] = [(); 3].map(|()| Receiver::start());
     app.subscribe("changes", &changes.url).await;

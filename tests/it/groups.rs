@@ -1,4 +1,4 @@
-//! Members of a group are told apart, under all their names: what failed for one and reached
+//! Members of a group are distinguished, under all their names: what failed for one and reached
 //! another is no contradiction, and what befell one under two names is.
 
 mod names;
@@ -105,7 +105,7 @@ fn of_group(id: &str, word: &str, second: i64, members: &Value) -> Value {
 }
 
 #[actix_web::test]
-async fn support_and_analysts_are_told_of_no_contradiction_between_members() {
+async fn support_and_analysts_are_notified_of_no_contradiction_between_members() {
     let folder = Folder::new();
     let service = folder.serve();
     let one = json!({"recipient_participant_id": "34600000011"});

@@ -171,7 +171,7 @@ fn commands(block: &str) -> Vec<Block> {
     commands
 }
 
-/// A service as the page's first chapter starts it, and who is told.
+/// A service as the page's first chapter starts it, and which subscribers are notified.
 struct Scene {
     folder: Folder,
     service: crate::support::cli::Service,
@@ -207,7 +207,7 @@ impl Scene {
         }
     }
 
-    /// Waits until all that is owed is with its subscribers, or kept from them on purpose.
+    /// Waits until all that is queued is with its subscribers, or kept from them on purpose.
     async fn settled(&self) {
         let store = Connection::open(self.folder.path("tickrelay.db")).unwrap();
         let pending = || -> i64 {
@@ -216,7 +216,7 @@ impl Scene {
                  WHERE forward.state = 'pending' AND subscriber.state = 'active'";
             store.query_row(sql, [], |row| row.get(0)).unwrap()
         };
-        until("nothing is owed and no replay runs", || pending() == 0).await;
+        until("nothing is queued and no replay runs", || pending() == 0).await;
     }
 
     /// Runs a command of the page.

@@ -7,11 +7,11 @@
 //! - `normalise`: what each provider sends becomes what the folders of `fixtures/` expect.
 //! - `manifest`: every numbered edge case of a provider has a proof that exists.
 //! - `order`: any order, repeats, batches and a restart leave a message in one state.
-//! - `groups`: members of a group are told apart, under all their names, and contradict nobody else.
-//! - `channels`: what went by SMS, Viber and others is none of WhatsApp's, and a fallback is told once.
+//! - `groups`: members of a group are distinguished, under all their names, and contradict nobody else.
+//! - `channels`: what went by SMS, Viber and others is none of WhatsApp's, and a fallback is sent once.
 //! - `demo`: what a newcomer sees first ends well, leaves nothing, and can be pasted.
 //! - `forwarding`: what was stored reaches the subscriber, signed, in order, once settled never again.
-//! - `filtering`: who is told of which report, in which words, and why the others are not.
+//! - `filtering`: which subscribers are notified of which report, in which words, and why the others are not.
 //! - `retrying`: what was not taken: when it is tried again, by whom it is stopped, what is kept.
 //! - `replays`: many forwards sent again as a job that can be watched, stopped and killed.
 //! - `resend`: from a message or a number to its forwards, and to the status again.
@@ -26,8 +26,8 @@
 //! - `credentials`: headers and credentials of a subscriber's own: sent, and shown to nobody.
 //! - `settings`: what can be set for a subscriber, by API, command line and table alike.
 //! - `isolation`: a bad subscriber costs a good one nothing.
-//! - `alerts`: what a chat is told of failures, when, and that none is lost.
-//! - `events`: what an operator is told of the service itself.
+//! - `alerts`: what a chat is notified of failures, when, and that none is lost.
+//! - `events`: what an operator is notified of the service itself.
 //! - `crash`: killed at any moment it loses nothing that it acknowledged, stores nothing twice.
 //! - `power`: the power goes at any moment; what was acknowledged is on the disk.
 //! - `start`: what the service starts on, and what it refuses to start on.

@@ -207,7 +207,7 @@ async fn every_fixture_ends_in_one_state_whatever_the_order_of_its_bodies() {
     }
 }
 
-/// All that is known of a source's messages and owed for them, and of its account.
+/// All that is known of a source's messages and queued for them, and of its account.
 fn state(app: &TestApp, source: &str) -> [Vec<Value>; 3] {
     let sql = "SELECT r.report_id, r.change, f.forward_id FROM report r JOIN message USING (message_id) \
                JOIN source USING (source_id) LEFT JOIN forward f USING (report_id) WHERE name = ?1 \

@@ -357,7 +357,7 @@ async fn a_signature_with_its_algorithm_before_it_is_accepted() {
 }
 
 #[actix_web::test]
-async fn a_body_written_anew_does_not_fit_its_signature() {
+async fn a_body_written_again_does_not_fit_its_signature() {
     let app = boot_with_hmac(Encoding::Hex, None).await;
     let signature = hex::encode(infobip_mac(&[INFOBIP_BODY]));
     let anew = INFOBIP_BODY.replace(":[", ": [");

@@ -165,7 +165,7 @@ async fn while_each_is_refused_the_earlier_goes_first_each_time_and_uses_up_noth
 
 const WORDS: [&str; 3] = ["sent", "delivered", "read"];
 
-/// Between two attempts of a status each earlier one that was still owed had its turn.
+/// Between two attempts of a status each earlier one that was still queued had its turn.
 fn assert_earlier_went_first(message: &str, requests: &[(String, bool)]) {
     for (at, (word, _)) in requests.iter().enumerate() {
         let rank = |word: &str| WORDS.iter().position(|known| *known == word).unwrap();

@@ -61,7 +61,7 @@ fn messages(app: &TestApp) -> Vec<Vec<String>> {
 }
 
 #[actix_web::test]
-async fn from_pending_to_done_each_change_is_told_once() {
+async fn from_pending_to_done_each_change_is_reported_once() {
     let api = Api::start();
     let (app, hand) = boot(&api).await;
     let receiver = Receiver::start();
@@ -174,7 +174,7 @@ async fn its_own_view_shows_what_is_registered_alone_and_counts_what_is_not_list
     api.answer("bc-1", answer);
     ask_again(&app, &hand, "bc-1").await;
     assert_eq!(stands().await, ([5, 1, 0, 4], 1));
-    // Who sees some messages of it is told of those alone.
+    // Who sees some messages of it is notified of those alone.
     let other = app
         .caller_with(Role::Integrator, |new| {
             new.owner = Some("acme".to_owned());
@@ -228,7 +228,7 @@ async fn a_question_that_a_stop_cuts_off_is_asked_after_the_start() {
 }
 
 #[actix_web::test]
-async fn what_failed_after_it_was_sent_is_told() {
+async fn what_failed_after_it_was_sent_is_reported() {
     let api = Api::start();
     let (app, hand) = boot(&api).await;
     let receiver = Receiver::start();

@@ -1,5 +1,5 @@
 //! What a sender registers joins what its provider reports, whichever comes first, and
-//! subscribers are told of it.
+//! subscribers are notified of it.
 
 mod late;
 mod refused;
@@ -28,7 +28,7 @@ fn sent(id: &str) -> Value {
     })
 }
 
-/// What subscribers were told: status, text and type.
+/// What subscribers were notified: status, text and type.
 fn told(receiver: &Receiver) -> Vec<[String; 3]> {
     let told = |received: &Received| {
         let payload = received.json();
@@ -54,7 +54,7 @@ async fn register(caller: &Caller, message: &Value, status: u16) -> Value {
 }
 
 #[actix_web::test]
-async fn a_registration_before_the_reports_is_told_as_queued_and_fills_what_follows() {
+async fn a_registration_before_the_reports_is_reported_as_queued_and_fills_what_follows() {
     let app = TestApp::boot().await;
     let receiver = Receiver::start();
     app.subscribe("crm", &receiver.url).await;
@@ -153,7 +153,7 @@ async fn a_registration_after_the_reports_fills_the_message_and_tells_nobody() {
 }
 
 #[actix_web::test]
-async fn what_is_told_again_changes_only_what_is_told_differently() {
+async fn what_is_reported_again_changes_only_what_is_reported_differently() {
     let app = TestApp::boot().await;
     let caller = app.admin().await;
     let mut first = sent("wamid.1");

@@ -36,7 +36,7 @@ its memory or its connections are attacked; else on the true server in the test'
 clock that the test moves or by the system's, and the order of reports on the store alone. A long
 form is a command of its own; what its last run brought, and on what build, stands with it. This file is rendered from [reliability.toml](reliability.toml), and
 `cargo test --test it reliability::` fails when it, the README or a test's name has moved on.
-`UPDATE_DOCS=1` before that command writes it anew.
+`UPDATE_DOCS=1` before that command writes it again.
 
 In every case is expected: no webhook is answered 200 that is not stored, the process ends only
 where that is said here, it holds at most 256 MiB, and what can recover does so without hands.

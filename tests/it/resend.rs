@@ -75,7 +75,7 @@ async fn a_message_or_a_number_leads_to_its_forwards_and_to_the_status_again() {
         (retried.exit, retried.talk.as_str()),
         (
             0,
-            "1 forward is owed again: the status goes to your system again, the WhatsApp message is \
+            "1 forward is queued again: the status goes to your system again, the WhatsApp message is \
              not sent again\n"
         )
     );
@@ -87,7 +87,7 @@ async fn a_message_or_a_number_leads_to_its_forwards_and_to_the_status_again() {
         .run(&retry(&["--message", "wamid.A", "--subscriber", "crm"]))
         .await;
     assert!(
-        many.exit == 0 && many.talk.starts_with("2 forwards are owed again: "),
+        many.exit == 0 && many.talk.starts_with("2 forwards are queued again: "),
         "{many:?}"
     );
     until("both arrive again, in order", || receiver.count() == 11).await;
@@ -105,7 +105,7 @@ async fn a_message_or_a_number_leads_to_its_forwards_and_to_the_status_again() {
         ]))
         .await;
     assert!(
-        failed.talk.starts_with("2 forwards are owed again: "),
+        failed.talk.starts_with("2 forwards are queued again: "),
         "{failed:?}"
     );
     until("those of the failure arrive again", || {
@@ -158,7 +158,7 @@ async fn a_retry_by_number_goes_on_where_a_list_was_cut() {
         .run(&["forward", "retry", "--recipient", OTHER])
         .await;
     assert!(
-        retried.talk.starts_with("1 forward is owed again: "),
+        retried.talk.starts_with("1 forward is queued again: "),
         "{retried:?}"
     );
     until("it arrives again", || receiver.count() == 302).await;

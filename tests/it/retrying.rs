@@ -101,7 +101,7 @@ async fn ten_attempts_are_made_on_schedule_with_one_id_and_then_it_is_given_up()
         assert_eq!(request.header("webhook-id"), ids[0].header("webhook-id"));
         assert_eq!(request.body, ids[0].body);
     }
-    // Signed anew for each attempt.
+    // Signed again for each attempt.
     assert_ne!(
         ids[0].header("webhook-timestamp"),
         ids[9].header("webhook-timestamp")
@@ -196,7 +196,7 @@ async fn five_days_of_failures_disable_the_subscriber_restarts_included() {
 }
 
 #[actix_web::test]
-async fn one_success_in_between_begins_the_five_days_anew() {
+async fn one_success_in_between_begins_the_five_days_again() {
     let (app, hand) = stopped_clock().await;
     let (receiver, switch) = switched(400);
     app.subscribe("crm", &receiver.url).await;

@@ -64,7 +64,7 @@ async fn every_simulated_report_is_believed_and_understood() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn at_a_steady_pace_duplicates_are_told_and_stored_once() {
+async fn at_a_steady_pace_duplicates_are_reported_and_stored_once() {
     let app = TestApp::boot().await;
     let mishaps = Mishaps {
         duplicates: 0.3,

@@ -211,7 +211,7 @@ async fn what_waits_in_the_table_keeps_its_order_and_does_not_hold_up_what_is_ne
 }
 
 #[actix_web::test]
-async fn one_that_is_owed_again_alone_waits_for_the_earlier_too() {
+async fn one_that_is_queued_again_alone_waits_for_the_earlier_too() {
     let (clock, hand) = Clock::manual(START_MS);
     let app = TestApp::boot_with(clock, |_| {}).await;
     let (receiver, takes) = choosy();

@@ -25,7 +25,7 @@ async fn one_that_is_added_is_sent_what_comes_after_it() {
 }
 
 #[actix_web::test]
-async fn what_a_removed_one_is_owed_is_given_up_whatever_is_on_its_way() {
+async fn what_a_removed_one_is_pending_is_given_up_whatever_is_on_its_way() {
     let app = TestApp::boot().await;
     let receiver = Receiver::scripted(|_, _| Reply::status(500));
     receiver.hold(true);

@@ -84,7 +84,7 @@ async fn with_subscriber() -> Folder {
 }
 
 #[actix_web::test]
-async fn a_change_whose_answer_is_lost_is_told_and_the_exit_code_is_not_0() {
+async fn a_change_whose_answer_is_lost_is_reported_and_the_exit_code_is_not_0() {
     for (stdout, cause) in [
         (full as fn() -> Stdio, "No space left on device"),
         (closed, "Broken pipe"),

@@ -81,7 +81,7 @@ async fn what_is_old_is_pruned_and_what_is_pending_is_kept() {
     })
     .await
     .unwrap();
-    until("what was owed arrives", || slow.count() == 1).await;
+    until("what was queued arrives", || slow.count() == 1).await;
     assert_eq!(slow.received()[0].json()["msId"], "wamid.owed");
     app.stop().await;
 }

@@ -255,7 +255,7 @@ async fn a_chats_timeline_says_one_thing() {
             .answers(&["message", "show", id], " in an alert of 3")
             .await;
         let shown = folder.done(&["message", "show", id]).await;
-        assert!(!shown.contains("not told"), "{shown}");
+        assert!(!shown.contains("not notified"), "{shown}");
         assert_eq!(shown.matches("agents:").count(), 1, "{shown}");
     }
     // What comes within the same minute waits for the next alert.

@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_library_says_is_told_in_words_of_the_caller() {
+    fn what_the_library_says_is_reported_in_words_of_the_caller() {
         for (text, expected) in [
             (
                 "invalid type: string \"a\\\"b\", expected u16",

@@ -166,7 +166,7 @@ impl Operations {
     }
 }
 
-/// Which statuses; every one that the subscriber may be told of when none is asked for.
+/// Which statuses; every one that the subscriber may be notified of when none is asked for.
 fn statuses(kind: SubscriberKind, asked: &Sample) -> Result<Vec<Status>, Failure> {
     if kind == SubscriberKind::Events {
         // Its sample is an event, and shows as none of the statuses.
@@ -185,7 +185,8 @@ fn statuses(kind: SubscriberKind, asked: &Sample) -> Result<Vec<Status>, Failure
     };
     match (kind, status) {
         (SubscriberKind::Chat, Some(status)) if status != Status::Failed => {
-            let detail = "a chat is told of failures alone: write failed, or leave the status out";
+            let detail =
+                "a chat is notified of failures alone: write failed, or leave the status out";
             Err(Failure::invalid("/status", detail))
         }
         (SubscriberKind::Chat, None) => Ok(vec![Status::Failed]),
@@ -209,7 +210,7 @@ fn refuse_all(asked: &Sample) -> Result<(), Failure> {
         .filter(|(_, is_given)| *is_given)
         .map(|(field, _)| Fault {
             field: field.to_owned(),
-            detail: "this one is told of events of the service, not of messages: leave it out"
+            detail: "this one is notified of events of the service, not of messages: leave it out"
                 .to_owned(),
         })
         .collect();

@@ -210,7 +210,7 @@ fn tell_reason(report: &ReportRecord, page: &mut Page<'_>) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Why nobody is told of a report.
+/// Why no subscriber is notified of a report.
 fn unsent(report: &ReportRecord) -> String {
     let why = match report.change {
         ReportEffect::Superseded => SkipReason::Superseded,

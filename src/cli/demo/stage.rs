@@ -61,7 +61,7 @@ pub(super) struct Step {
 }
 
 impl Step {
-    /// What the subscriber got for a report; `None` when it was owed nothing.
+    /// What the subscriber got for a report; `None` when it had none pending.
     pub(super) fn payload(&self, report: &ReportRecord) -> Option<&Received> {
         let mut ids = report.forwards.iter().map(|pending| pending.forward.uid);
         ids.find_map(|id| self.payloads.get(&id))
@@ -116,7 +116,7 @@ impl Stage {
         })
     }
 
-    /// Sends a body as its provider would and waits for all that is owed because of it.
+    /// Sends a body as its provider would and waits for all that is queued because of it.
     ///
     /// # Errors
     /// When it is not answered with 200, or a payload does not arrive.
@@ -198,7 +198,7 @@ impl Stage {
         Ok(Some((webhook, reports)))
     }
 
-    /// Waits until the store knows that nothing is owed any more.
+    /// Waits until the store knows that nothing is pending any more.
     pub(super) async fn settled(&self) -> anyhow::Result<()> {
         let began = Instant::now();
         while !self.reader.backlog()?.is_empty() {

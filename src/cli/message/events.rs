@@ -137,7 +137,7 @@ fn event(report: &ReportRecord, message: &MessageRecord, now_ms: i64) -> String 
     text
 }
 
-/// Why subscribers were not told of a report by itself; of a chat, which alert told it.
+/// Why subscribers were not notified of a report by itself; of a chat, which alert told it.
 fn refused(report: &ReportRecord, now_ms: i64) -> Vec<String> {
     let mut lines = Vec::new();
     for refusal in &report.refusals {
@@ -153,7 +153,7 @@ fn refused(report: &ReportRecord, now_ms: i64) -> Vec<String> {
             (SkipReason::Gathered, None) => {
                 format!("{subscriber}: waits for the alert that tells of it together with others")
             }
-            (reason, _) => format!("{subscriber}: not told, {}", reason.explain()),
+            (reason, _) => format!("{subscriber}: not notified, {}", reason.explain()),
         });
     }
     lines
@@ -244,23 +244,29 @@ fn arrival(report: &ReportRecord) -> String {
     format!("{arrival}; repeated {times}{last}")
 }
 
-/// Why nobody is told, or only those who want all reports, where the report itself is the reason.
+/// Why no subscriber is notified, or only those who want all reports, where the report itself is the reason.
 fn remark(change: ReportEffect, is_told: bool) -> Option<&'static str> {
     match change {
         ReportEffect::New => None,
         ReportEffect::Superseded if is_told => {
-            Some("LATE: a later status was already known; told to those who want all reports")
+            Some("LATE: a later status was already known; sent to those that want all reports")
         }
-        ReportEffect::Superseded => Some("LATE: nobody is told, a later status was already known"),
+        ReportEffect::Superseded => {
+            Some("LATE: no subscriber is notified, a later status was already known")
+        }
         ReportEffect::Contradicts if is_told => Some(
-            "CONTRADICTS: the message had already been reported as delivered; told to those who \
+            "CONTRADICTS: the message had already been reported as delivered; sent to those that \
              want all reports",
         ),
-        ReportEffect::Contradicts => {
-            Some("CONTRADICTS: nobody is told, the message had already been reported as delivered")
+        ReportEffect::Contradicts => Some(
+            "CONTRADICTS: no subscriber is notified, the message had already been reported as delivered",
+        ),
+        ReportEffect::Repeated => {
+            Some("AGAIN: no subscriber is notified, this status was already known")
         }
-        ReportEffect::Repeated => Some("AGAIN: nobody is told, this status was already known"),
-        ReportEffect::NotAStatus => Some("nobody is told, it is none of the six statuses"),
+        ReportEffect::NotAStatus => {
+            Some("no subscriber is notified, it is none of the six statuses")
+        }
         ReportEffect::OtherChannel => Some("it changes nothing of the WhatsApp message itself"),
     }
 }

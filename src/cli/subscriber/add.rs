@@ -19,7 +19,7 @@ pub(in crate::cli) struct Add {
     /// Whose it is: what the tokens of those who may see and change it name as their owner
     #[arg(long, value_name = "WORD")]
     owner: Option<String>,
-    /// What it is told: callback (each report), chat (alerts of failures, as Rocket.Chat and Slack
+    /// What it is notified of: callback (each report), chat (alerts of failures, as Rocket.Chat and Slack
     /// take them) or events (what befalls the service)
     #[arg(long, value_name = "WORD", default_value_t)]
     kind: SubscriberKind,

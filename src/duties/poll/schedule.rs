@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_grow_while_nothing_is_new_and_begin_anew_with_news() {
+    fn waits_grow_while_nothing_is_new_and_begin_again_with_news() {
         let same = answer(false, false);
         let news = answer(true, false);
         let result = [news, same, same, same, same, same, same, news, same];

@@ -1,8 +1,8 @@
 //! What can be wrong with the service, what is said when it begins and ends, and when it is said.
 //!
-//! Conditions are looked at, not waited for: what holds now is compared with what was told last.
+//! Conditions are looked at, not waited for: what holds now is compared with what was sent last.
 //! So an event that a crash swallowed is told after it, what comes and goes between two looks is
-//! not told at all, and what goes on coming and going is told now and then.
+//! not notified at all, and what goes on coming and going is sent now and then.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ pub(super) enum ConditionState {
 
 /// What is to be told, given what was. `apart` lies between two tellings of a beginning at least.
 ///
-/// What was told of a thing that is not looked at any more (it was removed) comes back with it,
+/// What was sent of a thing that is not looked at any more (it was removed) comes back with it,
 /// to be forgotten.
 pub(super) fn changes(
     seen: Vec<Seen>,
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_told_once() {
+    fn a_change_is_reported_once() {
         let opened = Some("subscriber.breaker_opened");
         let recovered = Some("subscriber.recovered");
         check(&holds(), &[], 0, opened);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_flaps_is_told_now_and_then() {
+    fn what_flaps_is_reported_now_and_then() {
         let apart_ms = 600_000;
         let opened = Some("subscriber.breaker_opened");
         check(&holds(), &[notified(false, 0)], apart_ms - 1, None);

@@ -152,7 +152,7 @@ fn a_doubtful_one_begins_with_a_probe() {
 }
 
 #[test]
-fn opening_and_closing_are_told_once() {
+fn opening_and_closing_are_reported_once() {
     let mut breaker = closed();
     let decisions: Vec<_> = (0..7).map(|_| breaker.on_outcome(&bad(), 0)).collect();
     assert_eq!(

@@ -287,7 +287,7 @@ enum LaneEvent {
     Spills,
     /// The lane reads the table: all of it, and is live; or what is due, with its siblings.
     Refills(bool),
-    /// The subscriber is probed anew.
+    /// The subscriber is probed again.
     Probes,
 }
 
@@ -353,7 +353,7 @@ impl Played {
         }
     }
 
-    /// Sends one, which must be the earliest of its message that is owed at all.
+    /// Sends one, which must be the earliest of its message that is queued at all.
     fn send(&mut self) -> bool {
         let Some(pending) = self.lane.take(self.now_ms) else {
             return false;

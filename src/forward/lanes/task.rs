@@ -1,4 +1,4 @@
-//! The task of one subscriber's lane: reads what is owed, sends it, settles it.
+//! The task of one subscriber's lane: reads what is pending, sends it, settles it.
 //!
 //! It owns the lane's memory ([`Lane`]) and its breaker; the decisions are theirs and the
 //! schedule's. The store is asked and told here, nowhere else in stage 2.
@@ -46,7 +46,7 @@ type Attempting =
     Pin<Box<dyn Future<Output = Result<EndedAttempt, (PendingForward, bool, Short)>> + Send>>;
 type Sending = FuturesUnordered<Attempting>;
 /// What is read of a subscriber from time to time: what is due, and when it is to be taken
-/// over anew, its secrets.
+/// over again, its secrets.
 type Refilling = Pin<Box<dyn Future<Output = Result<Fresh, Error>> + Send>>;
 
 struct Fresh {
@@ -59,7 +59,7 @@ pub(super) struct LaneTask {
     shared: Forwarding,
     news: News,
     subscriber: Arc<Subscriber>,
-    /// The subscriber's URL, judged anew whenever the subscriber changes, with what belongs to it.
+    /// The subscriber's URL, judged again whenever the subscriber changes, with what belongs to it.
     target: Arc<Result<Target, TargetError>>,
     secrets: Vec<SubscriberSecret>,
     headers: Arc<Headers>,
@@ -78,7 +78,7 @@ pub(super) struct LaneTask {
     refill_at: RefillAt,
     /// The probe for which the newest forward was read, by when it may go.
     newest_for_ms: Option<i64>,
-    /// When it looks around although nobody told it to, ms since 1970 UTC.
+    /// When it looks around although nothing says it to, ms since 1970 UTC.
     poll_at_ms: i64,
     resync: Resync,
     metrics: LaneMetrics,
@@ -161,7 +161,7 @@ impl LaneTask {
         // read, and the answer says when to read again.
         let mut refilling: Option<Refilling> = None;
         let mut stopped = pin!(stop.wait_for(|stop| *stop));
-        // Made anew only for another time: most turns come before it.
+        // Made again only for another time: most turns come before it.
         let mut alarm_ms = i64::MIN;
         let mut alarm = pin!(clock.sleep_until(alarm_ms));
         loop {
@@ -561,7 +561,7 @@ impl LaneTask {
         let begins = self.failing.begins(now_ms);
         let since_ms = *self.failing.since_ms.get_or_insert(now_ms);
         let failing_ms = now_ms.saturating_sub(since_ms);
-        // One that fails now and then costs no commit each time, nor a lane that reads all anew.
+        // One that fails now and then costs no commit each time, nor a lane that reads all again.
         if !self.failing.noted && failing_ms >= millis(NOTE_AFTER) {
             self.failing.noted = true;
             failing::note(&self.shared.store, self.subscriber.id, Some(since_ms));

@@ -81,7 +81,7 @@ fn a_paused_template_explains_its_own_failures_until_it_is_approved_again() {
 }
 
 #[test]
-fn a_template_is_told_by_its_id_before_its_name_and_by_its_language() {
+fn a_template_is_identified_by_its_id_before_its_name_and_by_its_language() {
     let of = |id, language| Past {
         template_id: id,
         language,

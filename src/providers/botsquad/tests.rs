@@ -40,7 +40,7 @@ fn statistics(answer: &Value) -> Statistics {
 }
 
 #[test]
-fn each_entry_is_a_report_told_by_its_number_and_occurrence() {
+fn each_entry_is_a_report_reported_by_its_number_and_occurrence() {
     let answer = json!({"id": "bc-1", "statuses": [
         {"to": "+31 600 000 001", "status": "success"},
         {"phone": 31_600_000_002_u64, "status": "failure", "reason": "Not_On_WhatsApp", "details": "131026"},
@@ -86,7 +86,7 @@ fn the_order_of_the_list_tells_nothing() {
 }
 
 #[test]
-fn of_one_number_the_states_decide_and_no_message_takes_back_what_was_told() {
+fn of_one_number_the_states_decide_and_no_message_takes_back_what_was_reported() {
     let (a, b) = ("31600000001", "+31 600000001");
     let entry = |to: &str, status: &str, reason: Option<&str>| json!({"to": to, "status": status, "reason": reason});
     let facts = |entries: &[Value]| {

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_names_its_channel_or_is_told_by_its_members() {
+    fn a_report_names_its_channel_or_is_identified_by_its_members() {
         for (element, expected) in [
             (json!({}), None),
             (json!({"channel": "WhatsApp", "mccMnc": 21910}), None),

@@ -71,7 +71,7 @@ impl<'a> OpenSends<'a> {
         };
         let found = match &id {
             _ if is_in_place => Some(place),
-            // Who gave an id is told by it alone, where the answer has one.
+            // Who gave an id is identified by it alone, where the answer has one.
             Some(id) => {
                 let by_id = first(&mut self.by_id, id, &self.open);
                 let by_number = first(&mut self.without_id, &number, &self.open);

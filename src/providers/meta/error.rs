@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn structure_unavailable_is_told_by_its_text() {
+    fn structure_unavailable_is_identified_by_its_text() {
         let cases = [
             (
                 json!({"code": 500, "title": "structure unavailable: Client could not display it"}),

@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_told_in_any_case_and_kept_as_received() {
+    fn words_are_reported_in_any_case_and_kept_as_received() {
         let cases = [
             (json!("sent"), "sent", Some(Status::Sent)),
             (json!("Delivered"), "Delivered", Some(Status::Delivered)),

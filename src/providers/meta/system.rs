@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_another_name_now_is_told_by_both() {
+    fn who_has_another_name_now_is_identified_by_both() {
         let (user, number) = ("user_changed_user_id", " User_Changed_Number");
         let (old, new) = ("ES.1349000001", "ES.1349000002");
         let from = json!("+34 600000001");

@@ -1,4 +1,4 @@
-//! Accepting a webhook: de-duplication, the plan of each new report, and all it owes.
+//! Accepting a webhook: de-duplication, the plan of each new report, and all it queues.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::providers::Item;
 use crate::store::{Accepted, Arrival, FoundReport, PendingForward, WebhookOutcome};
 
 /// What a stored body is read again for; a reprocess keeps the webhook it came with, and what
-/// it finds is owed since then.
+/// it finds is pending since then.
 #[derive(Clone, Copy)]
 enum Webhook {
     New(i64),
@@ -29,7 +29,7 @@ impl Webhook {
         }
     }
 
-    /// Since when its forwards are owed, ms since 1970 UTC.
+    /// Since when its forwards are pending, ms since 1970 UTC.
     const fn owed_since_ms(self, received_ms: i64) -> i64 {
         match self {
             Self::New(_) => received_ms,
@@ -45,7 +45,7 @@ pub(super) struct Accepting<'a> {
     next_webhook: i64,
 }
 
-/// What is now owed, each with the subscriber it is owed to.
+/// What is now pending, each with the subscriber it is queued for.
 pub(super) type Enqueued = Vec<(i64, PendingForward)>;
 
 /// Names of what was ignored that one webhook may bring; the rest counts as `other`.
@@ -61,14 +61,14 @@ struct Bringing<'a> {
     arrival: &'a Arrival,
 }
 
-/// A report on its way into the tables, with what it owes.
+/// A report on its way into the tables, with what it queues.
 #[derive(Clone, Copy)]
 pub(super) struct Noting {
     pub(super) message_id: i64,
     /// `None` for what was registered.
     pub(super) webhook_id: Option<i64>,
     pub(super) received_ms: i64,
-    /// Since when its forwards are owed, ms since 1970 UTC.
+    /// Since when its forwards are pending, ms since 1970 UTC.
     pub(super) owed_since_ms: i64,
 }
 
@@ -85,7 +85,7 @@ struct WebhookTally {
     /// Notices about the account by our names, and how many of them were new.
     notices: BTreeMap<String, usize>,
     pending: Vec<(i64, PendingForward)>,
-    /// Failures that chats want to be told of.
+    /// Failures that chats want to be notified of.
     failures: alerts::GatheredFailures,
     /// What a second reading found; nobody asks after the first.
     found: Vec<FoundReport>,
@@ -203,7 +203,7 @@ impl<'a> Accepting<'a> {
         Ok((accepted, tally.pending))
     }
 
-    /// Reads a stored webhook again: what is new in it is stored, and owed as if it had come
+    /// Reads a stored webhook again: what is new in it is stored, and queued as if it had come
     /// at `now_ms`; what is known changes nothing. Returns what was new.
     pub(super) fn accept_again(
         &mut self,
@@ -298,7 +298,7 @@ impl<'a> Accepting<'a> {
         people::link(self.connection, bringing.source_id, names, at_ms)
     }
 
-    /// Takes in a notice about the account, and owes it to who wants to know when it is new.
+    /// Takes in a notice about the account, and queues it for who wants to know when it is new.
     fn apply_event(
         &self,
         bringing: Bringing<'_>,
@@ -389,7 +389,7 @@ impl<'a> Accepting<'a> {
         Ok(())
     }
 
-    /// Writes the report and the fallback that it makes count; returns what is now owed.
+    /// Writes the report and the fallback that it makes count; returns what is now pending.
     pub(super) fn note(
         &self,
         noting: Noting,
@@ -469,7 +469,7 @@ impl<'a> Accepting<'a> {
             return Ok(false);
         };
         if status.is_none() && report.status.is_some() {
-            // A word that an earlier version did not know: the report is read anew.
+            // A word that an earlier version did not know: the report is read again.
             rows::forget_report(self.connection, report_id)?;
             return Ok(false);
         }
@@ -493,7 +493,7 @@ impl<'a> Accepting<'a> {
         }
     }
 
-    /// Writes the payloads and the forwards owed.
+    /// Writes the payloads and the pending forwards.
     fn enqueue(
         &self,
         noting: Noting,

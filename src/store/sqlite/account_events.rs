@@ -50,13 +50,13 @@ pub(super) struct From<'a> {
     pub(super) source: &'a str,
     pub(super) webhook_id: i64,
     pub(super) received_ms: i64,
-    /// Since when it is owed, ms since 1970 UTC.
+    /// Since when it is pending, ms since 1970 UTC.
     pub(super) now_ms: i64,
     /// Whether the provider sent it now; stored bytes that are read again repeat nothing.
     pub(super) is_new: bool,
 }
 
-/// Takes an event in; what it owes when it was not known, `None` when it was.
+/// Takes an event in; what it queues when it was not known, `None` when it was.
 pub(super) fn apply(
     connection: &Connection,
     event: &AccountEvent,
@@ -207,7 +207,7 @@ fn count_repeat(
     Ok(())
 }
 
-/// Owes the event to all who want to be told.
+/// Queues the event for all who want to be notified.
 pub(super) fn enqueue(
     connection: &Connection,
     notice: &Notice<'_>,

@@ -1,8 +1,8 @@
-//! Alerts: failures that chats want to be told of, gathered by error until their minute is over.
+//! Alerts: failures that chats want to be notified of, gathered by error until their minute is over.
 //!
-//! The first failure of a quiet time is told at once. It opens a minute in which failures of the
+//! The first failure of a quiet time is sent at once. It opens a minute in which failures of the
 //! same error are counted in the table `alert`, within the transaction that stores them; what was
-//! counted is told when the minute is over, which opens the next. So there is one alert for each
+//! counted is sent when the minute is over, which opens the next. So there is one alert for each
 //! chat, error and minute at most, and none is lost by a crash: it is a row, then a forward.
 
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ impl GatheredFailures {
     }
 }
 
-/// Counts what a webhook brought, and owes what is to be told at once.
+/// Counts what a webhook brought, and queues what is to be sent at once.
 pub(super) fn gather(
     connection: &Connection,
     failures: GatheredFailures,
@@ -109,7 +109,7 @@ impl AlertRow {
     }
 }
 
-/// Owes what was gathered to its chat and begins the next minute; forgets it where there is
+/// Queues what was gathered to its chat and begins the next minute; forgets it where there is
 /// nothing to tell or nobody to tell it to.
 fn send(
     connection: &Connection,
@@ -193,7 +193,7 @@ const DUE: &str = "SELECT subscriber_id, error_key, failures, message_id, report
      FROM alert WHERE due_at_ms <= ?1 OR due_at_ms > ?2";
 
 impl Core {
-    /// Owes the alerts whose minute is over; the writer looks once a second.
+    /// Queues the alerts whose minute is over; the writer looks once a second.
     pub(super) fn send_alerts(&mut self) -> Result<(), Error> {
         let now_ms = self.clock.now_ms();
         let wrap = |error| backend("cannot tell alerts".to_owned(), error);

@@ -234,7 +234,7 @@ fn counted(
     Ok(found)
 }
 
-/// What is asked for by that id. Who sees but some messages of a broadcast is told of those alone.
+/// What is asked for by that id. Who sees but some messages of a broadcast is notified of those alone.
 fn polls(
     connection: &Connection,
     scope: &Scope,

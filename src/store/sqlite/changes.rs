@@ -51,7 +51,7 @@ impl Changing<'_> {
 /// What memory has to learn of a change once it is committed.
 #[derive(Default)]
 pub(super) struct After {
-    /// The subscribers are read anew; the lanes of these are told whatever is in their rows.
+    /// The subscribers are read again; the lanes of these are told whatever is in their rows.
     subscribers: Option<Vec<i64>>,
     /// Lanes whose forwards the table knows better than memory.
     spilled: Vec<i64>,
@@ -71,7 +71,7 @@ impl After {
         self.subscribers.get_or_insert_default();
     }
 
-    /// Forwards of these subscribers are owed again.
+    /// Forwards of these subscribers are queued again.
     pub(super) fn spill(&mut self, ids: Vec<i64>) {
         self.subscribers.get_or_insert_default().extend(&ids);
         self.spilled = ids;
@@ -228,7 +228,7 @@ impl Core {
         Ok(answer)
     }
 
-    /// Reads the subscribers anew and tells the lanes.
+    /// Reads the subscribers again and tells the lanes.
     ///
     /// One that is as it was stays the same `Arc`, so that its lane is left alone, unless it
     /// is `touched`: something that concerns it changed elsewhere.

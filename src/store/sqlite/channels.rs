@@ -1,7 +1,7 @@
 //! What other channels reported of a message, in its row and out of it.
 //!
 //! The row shows what its channel reported, as every reader takes it; what is kept beside lets
-//! WhatsApp's own part be told apart again.
+//! WhatsApp's own part be distinguished again.
 
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 //!
 //! What is due was written down as a time of day. When the clock is found to be behind what it
 //! showed before, everything pending that is due later is moved by as much, a part on each
-//! of the writer's turns, and the lanes read it anew. What the clock showed and how far a move
+//! of the writer's turns, and the lanes read it again. What the clock showed and how far a move
 //! has come stands in the store, so that a restart goes on where it was and begins nothing twice.
 
 use std::collections::VecDeque;
@@ -26,7 +26,7 @@ const PART: i64 = 1_000;
 const NOTE_EVERY: Duration = Duration::from_mins(1);
 /// How often it is written down when nothing else is.
 const NOTE_IDLE_EVERY: Duration = Duration::from_mins(10);
-/// How often the log says anew that a move fails.
+/// How often the log says again that a move fails.
 const LOG_EVERY: Duration = Duration::from_mins(10);
 
 /// What the clock showed, and what is still to be moved for it.
@@ -40,7 +40,7 @@ pub(super) struct ClockRollback {
     moves: VecDeque<Moving>,
     /// When a move failed last.
     failed: Option<Instant>,
-    /// When that was told last.
+    /// When that was sent last.
     told: Option<Instant>,
 }
 
@@ -334,7 +334,7 @@ impl Core {
     }
 }
 
-/// How an attempt ended that is still in memory: when it is due again is told by the clock as it
+/// How an attempt ended that is still in memory: when it is due again is identified by the clock as it
 /// is now, and it counts as tried since, so that it is not moved once more with the others.
 fn set_back(settlement: &mut Settlement, back_ms: i64, now_ms: i64) {
     if let Settled::RetryAt(due_ms) | Settled::PutOff(due_ms) = &mut settlement.settled {
@@ -426,7 +426,7 @@ fn move_part(connection: &Connection, moving: &mut Moving, now_ms: i64) -> rusql
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?
         .collect::<rusqlite::Result<_>>()?;
-    // Since when it is owed stays: were it set to what the clock shows, a clock that was behind for a
+    // Since when it is pending stays: were it set to what the clock shows, a clock that was behind for a
     // moment would have everything given up as too old once it is right again.
     let mut update =
         connection.prepare_cached("UPDATE forward SET due_at_ms = ?2 WHERE forward_id = ?1")?;

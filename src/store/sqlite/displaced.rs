@@ -74,7 +74,7 @@ impl Core {
     /// After a commit: whether it went into files that are in place.
     ///
     /// # Errors
-    /// [`Error::Unconfirmed`]: it may be lost, so nobody is to be told of it.
+    /// [`Error::Unconfirmed`]: it may be lost, so nobody is to be notified of it.
     pub(super) fn check_in_place(&mut self) -> Result<(), Error> {
         if self.displaced.is_none() && !self.is_lost() {
             match self.look() {
@@ -154,7 +154,7 @@ impl Core {
         let lasted_ms = lasted.unwrap_or_default().as_millis();
         tracing::warn!(lasted_ms, "store.in_place_again");
         self.shared.displaced.store(false, Ordering::Relaxed);
-        // What was committed and not handed over is owed all the same.
+        // What was committed and not handed over is queued all the same.
         if let Err(error) = self.resync() {
             tracing::warn!(%error, "store.resync_failed");
         }

@@ -185,7 +185,7 @@ impl Store {
         Ok(erased)
     }
 
-    /// Writes the whole file anew, without what deleted rows may have left in it. Webhooks
+    /// Rewrites the whole file, without what deleted rows may have left in it. Webhooks
     /// wait meanwhile, or are refused.
     ///
     /// # Errors
@@ -195,7 +195,7 @@ impl Store {
             // The copy may not fit into memory, where other temporary tables live.
             core.connection
                 .execute_batch("PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY;")
-                .map_err(|error| backend("cannot write the file anew".to_owned(), error))
+                .map_err(|error| backend("cannot rewrite the file".to_owned(), error))
         })
         .await?;
         self.empty_wal().await

@@ -359,7 +359,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn network_file_systems_are_told_from_local_ones() {
+    fn network_file_systems_are_distinguished_from_local_ones() {
         assert_eq!(network(0x6969), Some("NFS"));
         assert_eq!(network(0xFF53_4D42), Some("SMB"));
         // ext4, tmpfs, overlayfs.
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_at_a_path_is_told_by_the_file_and_not_by_the_name() {
+    fn what_stands_at_a_path_is_identified_by_the_file_and_not_by_the_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.db");
         let owned = OwnedFile::take(&path).unwrap();

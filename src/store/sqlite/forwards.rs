@@ -1,4 +1,4 @@
-//! What is owed: settling, giving up by age. How a lane reads it is in `refills`.
+//! What is pending: settling, giving up by age. How a lane reads it is in `refills`.
 
 use rusqlite::{Connection, params};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::writer::Core;
 use crate::model::ErrorCode;
 use crate::store::{Attempt, Error, PendingForward, Settled, Settlement};
 
-/// A forward to be owed.
+/// A forward to be queued.
 pub(super) struct NewForward<'a> {
     pub(super) subscriber_id: i64,
     pub(super) message_id: i64,
@@ -34,7 +34,7 @@ pub(super) fn insert_payload(
     Ok(payload_id)
 }
 
-/// Writes a forward that is due now; returns it with the subscriber it is owed to.
+/// Writes a forward that is due now; returns it with the subscriber it is queued for.
 pub(super) fn insert(
     connection: &Connection,
     new: &NewForward<'_>,
@@ -167,8 +167,8 @@ fn insert_attempt(
 const TAKEN: &str = "SELECT max(started_at_ms + duration_ms) FROM attempt \
      WHERE attempt.forward_id = forward.forward_id AND error_code IS NULL";
 
-/// Gives up what a removed subscriber is owed; returns how many. What it took once stays
-/// delivered, though a retry or a replay owes it again.
+/// Gives up the pending forwards of a removed subscriber; returns how many. What it took once stays
+/// delivered, though a retry or a replay queues it again.
 pub(super) fn give_up(
     connection: &Connection,
     subscriber_id: i64,
@@ -190,9 +190,9 @@ pub(super) fn give_up(
 }
 
 impl Core {
-    /// Gives up some of what was owed before that time; returns how many.
+    /// Gives up some of what was queued before that time; returns how many.
     ///
-    /// Found by when it came due, through the index: to look at when each was owed would read
+    /// Found by when it came due, through the index: to look at when each was queued would read
     /// a whole backlog while every webhook waits. What waits for a retry beyond its age is
     /// given up when that comes due, by its lane or here.
     pub(super) fn expire(&mut self, owed_before_ms: i64) -> Result<usize, Error> {

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_store_is_told_from_what_is_none() {
+    fn a_store_is_distinguished_from_what_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.db");
         let check = |expected: StoreFound| assert_eq!(StoreFound::at(&path), expected);

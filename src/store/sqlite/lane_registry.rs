@@ -16,7 +16,7 @@ pub(super) struct LaneRegistry(HashMap<i64, LaneEntry>);
 
 struct LaneEntry {
     inbox: Arc<LaneInbox>,
-    /// Room in which what one group owes is gathered; empty between groups.
+    /// Room in which what one group queues is gathered; empty between groups.
     pending: Vec<PendingForward>,
 }
 

@@ -31,7 +31,7 @@ const BATCH: u32 = 256;
 pub(super) struct LogCopy {
     /// None while the log is empty.
     known: Option<KnownPages>,
-    /// Memory of the log before, for the next: to ask for it anew with each log costs as much as to
+    /// Memory of the log before, for the next: to ask for it again with each log costs as much as to
     /// read the log.
     spare: Vec<u8>,
     /// Room for the last page, as it is found.
@@ -70,7 +70,7 @@ impl LogCopy {
         }
     }
 
-    /// Takes a log of so many pages for one that SQLite has begun anew; returns whether it is.
+    /// Takes a log of so many pages for one that SQLite has started over; returns whether it is.
     /// The index has the salts of the log that it is of, which an older copy has not. They say
     /// nothing by themselves: a program that just opened the store draws them at random.
     pub(super) fn follow(&mut self, log: &File, pages: u32, salts: [u8; SALTS]) -> bool {

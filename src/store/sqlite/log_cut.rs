@@ -3,7 +3,7 @@
 //! SQLite would write behind the gap, and move zeros into the store's file: its index still
 //! points to pages that the log has no longer. So the log is looked at before and after each
 //! commit and before each checkpoint. What was cut is written back from memory, and the store is
-//! opened again, so that the log is read anew and all of it is moved. When memory lacks a part,
+//! opened again, so that the log is read again and all of it is moved. When memory lacks a part,
 //! the store reports a loss, and the next start takes what is left: what memory has of rows that
 //! are gone would be wrong as well.
 
@@ -54,7 +54,7 @@ impl Core {
         self.judge_log()
     }
 
-    /// Whether the log is another one rightly: emptied or begun anew, by us or by another
+    /// Whether the log is another one rightly: emptied or started over, by us or by another
     /// program, which moves it into the store's file first.
     fn judge_log(&mut self) -> Result<(), Displaced> {
         let Some(log) = self.files.log() else {
@@ -115,7 +115,7 @@ impl Core {
         let Some(log) = self.files.log() else {
             return Err(Error::Displaced);
         };
-        // It was begun anew with the commit under way: the store's file has all before that.
+        // It was started over with the commit under way: the store's file has all before that.
         let is_new = UNSEEN.get() && pages <= self.log_copy.pages();
         if is_new {
             self.log_copy.forget();

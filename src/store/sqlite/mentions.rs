@@ -1,7 +1,7 @@
 //! Where a text names a person: a number in any spelling, an id of the person's, or an id that
 //! holds the number.
 //!
-//! Pure. Numbers are found by [`spelled`]; one without its country code cannot be told from others,
+//! Pure. Numbers are found by [`spelled`]; one without its country code cannot be distinguished from others,
 //! and is not looked for.
 
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ pub(super) struct Mentions {
 }
 
 impl Mentions {
-    /// Numbers are told from ids by their digits.
+    /// Numbers are distinguished from ids by their digits.
     pub(super) fn new(names: &BTreeSet<String>) -> Self {
         let is_number = |name: &&String| name.bytes().all(|byte| byte.is_ascii_digit());
         let (numbers, ids): (Vec<&String>, Vec<&String>) = names.iter().partition(is_number);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_made_of_the_number_is_told_from_one_that_mentions_it() {
+    fn an_id_made_of_the_number_is_distinguished_from_one_that_mentions_it() {
         let check = |id: &str, expected: bool| {
             assert_eq!(mentions().is_recipient_of(id), expected, "{id}");
         };

@@ -117,7 +117,7 @@ impl Reader {
     }
 }
 
-/// Gives each of a message's reports the forwards owed for it.
+/// Gives each of a message's reports the pending forwards for it.
 fn add_forwards(
     connection: &Connection,
     message_id: i64,

@@ -1,8 +1,8 @@
 //! Notices of errors of a channel: one for each source, code and window, however many errors come.
 //!
-//! As with alerts, the first is told at once and opens a window; what comes within it is stored, and
+//! As with alerts, the first is sent at once and opens a window; what comes within it is stored, and
 //! told with its count when the window is over, which opens the next. The open window stands in the row
-//! of the event that was told last, so it is erased and pruned with it, and a crash loses none.
+//! of the event that was sent last, so it is erased and pruned with it, and a crash loses none.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::store::{Error, PendingForward};
 /// How long errors of one code are gathered after one was told: as long as one explains failures.
 const WINDOW_MS: i64 = CHANNEL_MS;
 
-/// Whether the event is to be told now; an error of a channel opens its window.
+/// Whether the event is to be sent now; an error of a channel opens its window.
 pub(super) fn notifies_now(
     connection: &Connection,
     event: &AccountEvent,
@@ -60,7 +60,7 @@ const GATHERED: &str = "SELECT max(account_event_id), count(*) FROM account_even
      WHERE account_event_id > ?1 AND source_id = ?2 AND event = ?3 AND about = 'channel'";
 
 impl Core {
-    /// Owes what the windows that are over gathered; the writer looks once a second.
+    /// Queues what the windows that are over gathered; the writer looks once a second.
     pub(super) fn send_channel_errors(&mut self) -> Result<(), Error> {
         let now_ms = self.clock.now_ms();
         let wrap = |error| backend("cannot tell errors of a channel".to_owned(), error);

@@ -37,7 +37,7 @@ impl Reader {
         })
     }
 
-    /// What is owed to each subscriber that is owed anything. Beside the writer of this process it
+    /// The pending forwards of each subscriber that has any. Beside the writer of this process it
     /// costs the same however much that is; elsewhere it reads all that is pending.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Reader {
         if self.pending.is_some() {
             return self.backlog().map(Some);
         }
-        self.read("read what is owed", |connection| {
+        self.read("read what is pending", |connection| {
             self.cut_at(connection, Instant::now() + self.budget.max(LEAST))?;
             let found = read_backlog(connection);
             self.cut_at_last(connection)?;

@@ -55,7 +55,7 @@ struct PendingChange {
 #[derive(Debug, Default)]
 struct PendingCount {
     pending: u64,
-    /// How many are owed since each time and before the next one, ms since 1970 UTC.
+    /// How many are pending since each time and before the next one, ms since 1970 UTC.
     since: BTreeMap<i64, u64>,
 }
 
@@ -80,7 +80,7 @@ impl PendingCount {
         }
     }
 
-    /// Makes each two neighbouring times one, so that memory is bounded: of what has been owed for
+    /// Makes each two neighbouring times one, so that memory is bounded: of what has been pending for
     /// days, minutes do not matter.
     fn merge(&mut self) {
         let mut merged = BTreeMap::new();
@@ -162,7 +162,7 @@ impl Pending {
         }
     }
 
-    /// What is owed to each subscriber that is owed anything.
+    /// The pending forwards of each subscriber that has any.
     pub(super) fn backlog(&self) -> Vec<Backlog> {
         let counts = self.locked();
         let backlog = |(subscriber_id, count): (&i64, &PendingCount)| Backlog {

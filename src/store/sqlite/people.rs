@@ -1,6 +1,6 @@
 //! What was reported of one member of a group, and of the group as a whole.
 //!
-//! A message's row joins what was said of all. Whether subscribers are told of a report, and
+//! A message's row joins what was said of all. Whether subscribers are notified of a report, and
 //! whether it contradicts another, goes by what was said of the same person: of one name, and of
 //! those that any statement gave along with it (`same_person`), before the reports or after them.
 

@@ -52,7 +52,7 @@ impl Store {
         self.polls.notified().await;
     }
 
-    /// Writes down how a question went that was due at `was_due_ms`; one that was opened anew
+    /// Writes down how a question went that was due at `was_due_ms`; one that was opened again
     /// meanwhile stays open and due.
     ///
     /// # Errors
@@ -233,7 +233,7 @@ impl Reader {
     }
 
     /// Of each report, by message id and identity, whether it is stored and would not be read
-    /// anew; `has_status` says that it has one of our statuses.
+    /// again; `has_status` says that it has one of our statuses.
     ///
     /// # Errors
     /// As every read.

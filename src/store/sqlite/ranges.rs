@@ -22,7 +22,7 @@ pub(super) enum Timed {
     Message,
     /// When its report was received.
     Payload,
-    /// Since when it is owed; a retry by hand raises it.
+    /// Since when it is pending; a retry by hand raises it.
     Forward,
     /// When it began.
     Attempt,
@@ -79,7 +79,7 @@ fn note(connection: &Connection, timed: Timed, first: i64, last: i64) -> rusqlit
     Ok(())
 }
 
-/// Notes anew the ranges that end among these keys, after rows of them were removed. The range
+/// Notes again the ranges that end among these keys, after rows of them were removed. The range
 /// that is still being filled is left to [`given_out`].
 pub(super) fn thinned(
     connection: &Connection,
@@ -97,7 +97,7 @@ pub(super) fn thinned(
     Ok(())
 }
 
-/// The range of this forward holds one that is owed since now.
+/// The range of this forward holds one that is pending since now.
 pub(super) fn requeued(
     connection: &Connection,
     forward_id: i64,

@@ -1,4 +1,4 @@
-//! How a lane reads what is owed: all of it while that fits its memory, else what is due.
+//! How a lane reads what is pending: all of it while that fits its memory, else what is due.
 //!
 //! Forwards that were never tried and retries are read apart, each through its part of one index,
 //! so that of a hundred thousand of the one kind none is passed over to find the other.
@@ -76,13 +76,13 @@ impl Core {
     ) -> Result<Refill, Error> {
         if !self.is_settled() {
             return Err(backend(
-                "cannot read what is owed".to_owned(),
+                "cannot read what is pending".to_owned(),
                 "attempts that ended are not written down yet",
             ));
         }
         let found = self.read_refill(subscriber_id, held);
         let (refill, put_off) =
-            found.map_err(|error| backend("cannot read what is owed".to_owned(), error))?;
+            found.map_err(|error| backend("cannot read what is pending".to_owned(), error))?;
         if !put_off.is_empty() {
             self.put_off(subscriber_id, &put_off)?;
         }

@@ -68,7 +68,7 @@ impl Accepting<'_> {
         Ok((outcome, enqueued))
     }
 
-    /// Leaves the broadcast out of what is told of a message whose bulk the provider itself
+    /// Leaves the broadcast out of what is said of a message whose bulk the provider itself
     /// reported; answers that bulk where it is another.
     fn keep_bulk(
         &self,
@@ -266,7 +266,7 @@ impl Accepting<'_> {
     }
 }
 
-/// A message that is told of for the first time.
+/// A message that is reported for the first time.
 #[derive(Clone, Copy)]
 struct NewMessage<'a> {
     source_id: i64,
@@ -307,7 +307,7 @@ impl Details {
         }
     }
 
-    /// As told again: what is told now holds, and what is not stays.
+    /// As told again: what is sent now holds, and what is not stays.
     fn over(self, before: &Self) -> Self {
         let before = before.clone();
         let was_taken = before.send_status.as_deref();
@@ -334,7 +334,7 @@ fn first_ms(message: &Message) -> Option<i64> {
     times.into_iter().flatten().min()
 }
 
-/// Writes what a call told; in place of what an echo told.
+/// Writes what a call registered; in place of what an echo carried.
 fn write(
     connection: &Connection,
     message_id: i64,
@@ -370,7 +370,7 @@ fn write(
     Ok(())
 }
 
-/// What a call told before of this message.
+/// What a call registered before of this message.
 fn find(connection: &Connection, message_id: i64) -> rusqlite::Result<Option<Details>> {
     connection
         .prepare_cached("SELECT * FROM registration WHERE message_id = ?1 AND origin = 'call'")?

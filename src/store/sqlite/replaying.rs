@@ -1,8 +1,8 @@
 //! How a replay goes on, a chunk at a time.
 //!
-//! A reader looks for a chunk beside the writer, which then owes it in one small commit together
+//! A reader looks for a chunk beside the writer, which then queues it in one small commit together
 //! with the place where the next one begins. So a crash at any moment neither skips nor repeats a
-//! forward. What a replay owed bears its key: earlier statuses of a message are owed in the same
+//! forward. What a replay queued bears its key: earlier statuses of a message are queued in the same
 //! commit as later ones, and the replay passes over them when it comes to their place.
 
 use rusqlite::{Connection, params};
@@ -14,16 +14,16 @@ use super::{Store, backend};
 use crate::store::Error;
 use crate::store::replay::{ReplayState, ReplayStep, RunningReplay};
 
-/// A replay owes no more while its subscriber is owed this many: what is new waits behind so
+/// A replay queues no more while its subscriber has this many pending: what is new waits behind so
 /// few, and its lane holds all of it in memory.
 const ROOM: usize = 512;
-/// Forwards that one step owes, their messages' others aside.
+/// Forwards that one step queues, their messages' others aside.
 const CHUNK: usize = 256;
 /// Keys that one step looks at.
 const SPAN: i64 = 20_000;
 
-/// Whether a `forward` is one that a `replay` is to owe. Of two replays the later one goes over
-/// what the earlier one owed, not the other way round.
+/// Whether a `forward` is one that a `replay` is to queue. Of two replays the later one goes over
+/// what the earlier one queued, not the other way round.
 const WANTED: &str = "forward.subscriber_id = replay.subscriber_id AND forward.state != 'pending' \
      AND forward.state IN (SELECT value FROM json_each(replay.states)) \
      AND coalesce(forward.replay_id, 0) < replay.replay_id \
@@ -63,7 +63,7 @@ impl Store {
 }
 
 impl Core {
-    /// Owes what was found again and notes where the next step begins, unless the replay was
+    /// Queues what was found again and notes where the next step begins, unless the replay was
     /// stopped, or taken further, since it was looked at.
     fn step_replay(
         &mut self,
@@ -94,7 +94,7 @@ fn has_room(connection: &Connection, subscriber_id: i64) -> rusqlite::Result<boo
     Ok(pending < ROOM)
 }
 
-/// The next forwards to be owed, and where to look after them.
+/// The next forwards to be queued, and where to look after them.
 fn look(connection: &Connection, replay: RunningReplay) -> rusqlite::Result<(Vec<i64>, i64)> {
     let until_id = replay.next_id.saturating_add(SPAN);
     let found: Vec<i64> = connection
@@ -116,7 +116,7 @@ fn look(connection: &Connection, replay: RunningReplay) -> rusqlite::Result<(Vec
     Ok((found, next_id))
 }
 
-/// Owes the forwards of that chunk, each with the others of its message that are to be owed, so
+/// Queues the forwards of that chunk, each with the others of its message that are to be queued, so
 /// that none of them overtakes another; returns how many.
 fn step(
     connection: &Connection,

@@ -1,4 +1,4 @@
-//! Replays: forwards of one subscriber owed again, a chunk at a time.
+//! Replays: forwards of one subscriber queued again, a chunk at a time.
 //!
 //! Here they begin, end and are read; how one goes on is in `replaying`.
 
@@ -20,7 +20,7 @@ const SELECT: &str = "SELECT replay.*, subscriber.name AS subscriber \
      FROM replay JOIN subscriber USING (subscriber_id)";
 
 impl Changing<'_> {
-    /// Begins a replay of what a subscriber was owed up to now.
+    /// Begins a replay of the pending forwards of a subscriber up to now.
     ///
     /// # Errors
     /// [`Error::Backend`].

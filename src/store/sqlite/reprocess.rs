@@ -80,7 +80,7 @@ impl Store {
     }
 
     /// Takes in what a second reading of stored webhooks found, in one commit: what is new
-    /// is stored and owed from now on, what is known changes nothing. `dry_run` commits
+    /// is stored and queued from now on, what is known changes nothing. `dry_run` commits
     /// nothing.
     ///
     /// # Errors

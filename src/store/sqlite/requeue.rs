@@ -1,4 +1,4 @@
-//! Owing forwards again, as an operator asks.
+//! Queueing forwards again, as an operator asks.
 
 use rusqlite::{CachedStatement, Connection, params};
 use uuid::Uuid;
@@ -11,13 +11,13 @@ use crate::store::timeline::ForwardDetail;
 use crate::store::{Error, RetrySelection};
 
 impl Changing<'_> {
-    /// Owes forwards again: those given up or delivered become pending and due now. Says how many.
+    /// Queues forwards again: those given up or delivered become pending and due now. Says how many.
     ///
     /// # Errors
     /// [`Error::Backend`].
     pub fn retry(&mut self, selection: &RetrySelection) -> Result<usize, Error> {
         let changed = retry(self.connection, selection, self.now_ms)
-            .map_err(|error| backend("cannot owe the forwards again".to_owned(), error))?;
+            .map_err(|error| backend("cannot queue the forwards again".to_owned(), error))?;
         let mut subscribers: Vec<i64> = changed.iter().map(|(_, subscriber)| *subscriber).collect();
         subscribers.sort_unstable();
         subscribers.dedup();
@@ -91,7 +91,7 @@ impl<'a> Requeue<'a> {
         })
     }
 
-    /// Owes this one, for a replay when one is named.
+    /// Queues this one, for a replay when one is named.
     pub(super) fn forward(
         &mut self,
         forward_id: i64,

@@ -72,7 +72,7 @@ impl Core {
             let readings = Arc::clone(&self.readings);
             let paused = readings.pause(READS_PATIENCE);
             if paused.is_some() && self.close_unmoved().is_ok() {
-                // When it fails, the log at the path has all of it, or is written anew.
+                // When it fails, the log at the path has all of it, or is rewritten.
                 let moved = self.move_mended();
                 tracing::info!(moved = ?moved.err(), "store.log_moved");
             }

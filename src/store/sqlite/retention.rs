@@ -76,7 +76,7 @@ impl Store {
     /// # Errors
     /// [`Error::Backend`], [`Error::Closed`].
     pub async fn prune_subscribers(&self, removed_before_ms: i64) -> Result<usize, Error> {
-        // Nothing is owed to a removed subscriber again, so what the reader finds stays true,
+        // Nothing is queued for a removed subscriber again, so what the reader finds stays true,
         // and the writer is spared a look through every forward.
         let ids = self
             .look("look for removed subscribers", move |connection| {
@@ -140,7 +140,7 @@ const fn candidates(what: Prunable) -> &'static str {
              FROM attempt LEFT JOIN forward USING (forward_id) \
              WHERE attempt_id BETWEEN ?2 AND ?3 ORDER BY attempt_id LIMIT ?4"
         }
-        // A retry by hand settles a forward anew: its payload stays for as long again. What a clock
+        // A retry by hand settles a forward again: its payload stays for as long again. What a clock
         // settled that was ahead counts by its report alone, or it would stay until that time.
         Prunable::Payloads => {
             "SELECT payload_id, CASE WHEN payload.report_id > 0 \

@@ -179,7 +179,7 @@ pub(super) fn insert_message(
 }
 
 /// Writes what a report changed of a known message; most reports change something. `received_ms` is
-/// when it arrived; `None` for what the sender told, which moves no time of a report.
+/// when it arrived; `None` for what the sender registered, which moves no time of a report.
 pub(super) fn update_message(
     connection: &Connection,
     message_id: i64,
@@ -212,7 +212,7 @@ pub(super) fn update_message(
     Ok(())
 }
 
-/// Writes what the sender registered anew of a known message: nothing was reported.
+/// Writes what the sender registered again of a known message: nothing was reported.
 pub(super) fn change_message(
     connection: &Connection,
     message_id: i64,
@@ -276,7 +276,7 @@ pub(super) fn count_repeat(
     Ok(())
 }
 
-/// Makes room for the same report read anew; it was never forwarded, having had no status.
+/// Makes room for the same report read again; it was never forwarded, having had no status.
 pub(super) fn forget_report(connection: &Connection, report_id: i64) -> rusqlite::Result<()> {
     connection
         .prepare_cached("DELETE FROM report WHERE report_id = ?1")?

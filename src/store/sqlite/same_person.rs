@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use super::clause::Clause;
 use super::search;
 
-/// Until a link that is told again is noted anew, in ms: most reports tell one that is known.
+/// Until a link that is told again is noted again, in ms: most reports tell one that is known.
 const NOTED_MS: i64 = 3_600_000;
 
 /// The most names that one name leads to, and that the writer follows. What is named along with

@@ -21,7 +21,7 @@ pub(super) const MESSAGES: Keyed = Keyed::newest("message", "message_id", "first
 
 /// Leaves of messages, which the query calls `alias`, those that may be seen: of one of the sources;
 /// and, for an owner, what it registered at a source that names it, or what a subscriber of its own
-/// was to be told of.
+/// was to be notified of.
 pub(super) fn seen(clause: &mut Clause, scope: &Scope, alias: &str) {
     if let Some(owner) = &scope.owner {
         let (owner, named) = (clause.bind(owner.clone()), clause.bind(scope.owned()));

@@ -157,7 +157,7 @@ impl Changing<'_> {
         Ok((self.subscriber(id)?, secret))
     }
 
-    /// Changes how a subscriber is sent to; what is owed already keeps its payload.
+    /// Changes how a subscriber is sent to; what is pending already keeps its payload.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::KeyMissing`], [`Error::Backend`].
@@ -212,7 +212,7 @@ impl Changing<'_> {
         self.subscriber(id)
     }
 
-    /// Removes a subscriber: what it is owed is given up, its name is free again, and nothing is
+    /// Removes a subscriber: its pending forwards are given up, its name is free again, and nothing is
     /// left of its secrets. Says how many forwards were given up.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ impl Tokens {
         Ok(Self(RwLock::new(load(connection)?)))
     }
 
-    /// Reads them anew after a change.
+    /// Reads them again after a change.
     pub(super) fn reload(&self, connection: &Connection) -> Result<(), Error> {
         let tokens = load(connection)?;
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = tokens;

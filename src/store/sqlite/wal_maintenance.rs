@@ -18,7 +18,7 @@ pub(super) const TRUNCATE_EVERY: Duration = Duration::from_secs(10);
 /// How long readers are waited for then.
 const READERS_PATIENCE: Duration = Duration::from_millis(50);
 
-/// How often the log says anew who keeps it.
+/// How often the log says again who keeps it.
 const LOG_EVERY: Duration = Duration::from_mins(10);
 /// A read of ours that takes longer than this is named with it.
 const LONG_READ: Duration = Duration::from_millis(100);

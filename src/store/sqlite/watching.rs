@@ -1,5 +1,5 @@
 //! Watching the service: counting what came in by ranges of keys, keeping what was told of
-//! conditions, and owing each event to those who want to know.
+//! conditions, and queueing each event to those who want to know.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -109,7 +109,7 @@ impl Reader {
         })
     }
 
-    /// What was told last of each condition.
+    /// What was sent last of each condition.
     ///
     /// # Errors
     /// As every read.
@@ -194,7 +194,7 @@ impl Store {
         .await
     }
 
-    /// Notes changes of conditions and owes their events to every subscriber of the kind
+    /// Notes changes of conditions and queues their events for every subscriber of the kind
     /// `events`, in one transaction; forgets the conditions with the keys `gone`.
     ///
     /// # Errors
@@ -348,7 +348,7 @@ fn prune_events(
         ] {
             connection.prepare_cached(sql)?.execute([forward_id])?;
         }
-        // Others may still be owed the same bytes.
+        // The same bytes may still be pending for others.
         connection
             .prepare_cached(
                 "DELETE FROM payload WHERE payload_id = ?1 AND NOT EXISTS (SELECT 1 FROM forward \

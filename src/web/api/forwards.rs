@@ -1,4 +1,4 @@
-//! `/forwards`: what is owed to subscribers, how the sending went, and owing it again.
+//! `/forwards`: forwards to subscribers, how the sending went, and queueing it again.
 
 use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use crate::store::RetrySelection;
 use crate::store::query::{ForwardQuery, Scope};
 use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardHistory, ForwardRecord};
 
-/// One report owed to one subscriber.
+/// One report queued for one subscriber.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Forward)]
 pub(super) struct View {
@@ -43,7 +43,7 @@ pub(super) struct View {
     gave_up: Option<GaveUp>,
     /// Attempts used up; a breaker's probe and the like use up none.
     attempts: u32,
-    /// Since when it is owed.
+    /// Since when it is pending.
     owed_since: Time,
     /// When it is to be tried; null unless it is pending.
     due_at: Option<Time>,
@@ -169,7 +169,7 @@ pub(super) struct ListQuery {
     /// Only those in this state.
     #[param(inline)]
     state: Option<ForwardState>,
-    /// Only those owed to this subscriber, by its name.
+    /// Only those queued for this subscriber, by its name.
     subscriber: Option<String>,
     /// Only those whose latest attempt failed so.
     #[param(inline)]
@@ -183,10 +183,10 @@ pub(super) struct ListQuery {
     /// Only those that tell this status.
     #[param(inline)]
     status: Option<Status>,
-    /// Only those owed at or after.
+    /// Only those queued at or after.
     #[param(value_type = Option<String>, example = "2h")]
     since: Option<Moment>,
-    /// Only those owed before.
+    /// Only those queued before.
     #[param(value_type = Option<String>, example = "2h")]
     until: Option<Moment>,
     /// At most this many; 50 when left out.

@@ -24,9 +24,9 @@ pub(crate) struct HealthView {
     /// The id of a key that is missing and that its secrets are sealed with: it is sent nothing once
     /// they must be read again. Null when none is.
     missing_key: Option<String>,
-    /// Forwards it is owed.
+    /// Forwards pending for it.
     pending: u64,
-    /// Since when the oldest of those has been owed.
+    /// Since when the oldest of those has been pending.
     oldest_pending_since: Option<Time>,
     /// When the next of those is, or was, to be tried; the next probe while the breaker is open.
     next_due_at: Option<Time>,
@@ -61,7 +61,7 @@ pub(crate) enum Breaker {
     Open,
 }
 
-/// How it fares: state, breaker, what it is owed, and how the last day went.
+/// How it fares: state, breaker, what is pending for it, and how the last day went.
 #[utoipa::path(get, path = "/subscribers/{name}/health", tag = "subscribers",
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "How it fares.", body = HealthView)))]

@@ -46,7 +46,7 @@ pub(super) struct View {
     recipient: Option<String>,
     /// The business's number as received.
     sender: Option<String>,
-    /// The text, when somebody told us.
+    /// The text, when it is known.
     text: Option<String>,
     /// The broadcast it belongs to.
     bulk_id: Option<String>,
@@ -70,7 +70,7 @@ pub(super) struct View {
     error: Option<ErrorView>,
     /// Whether its `ttl` has passed without a final report.
     silent: bool,
-    /// What the sender told of it beside the above; null when nothing.
+    /// What the sender registered of it beside the above; null when nothing.
     registration: Option<RegistrationView>,
     /// When the first report of it arrived.
     first_report_at: Time,
@@ -78,7 +78,7 @@ pub(super) struct View {
     last_report_at: Time,
 }
 
-/// What the sender told of a message beside what stands with it.
+/// What the sender registered of a message beside what stands with it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Registration)]
 pub(super) struct RegistrationView {
@@ -257,7 +257,7 @@ pub(super) struct ListQuery {
 }
 
 /// Messages, the newest first. An integrator sees those that it registered or that its
-/// subscribers were to be told of.
+/// subscribers were to be notified of.
 #[utoipa::path(get, path = "/messages", tag = "messages", params(ListQuery),
     responses((status = 200, description = "One page.", body = Page<View>)))]
 pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {

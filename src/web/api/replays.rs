@@ -16,7 +16,7 @@ use crate::model::{ErrorCode, ForwardState, Status, quoted};
 use crate::store::idempotency::KeptAnswer;
 use crate::store::replay::{ReplayRecord, ReplayState};
 
-/// A replay: forwards of a subscriber that are owed again.
+/// A replay: forwards of a subscriber that are queued again.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Replay)]
 pub(super) struct View {
@@ -31,13 +31,13 @@ pub(super) struct View {
     examined: u64,
     /// Forwards to be looked at: all that there were when it was asked for.
     total: u64,
-    /// Forwards that it owed again so far; they are sent like any other.
+    /// Forwards that it queued again so far; they are sent like any other.
     marked: u64,
     /// The states that it replays.
     states: Vec<ForwardState>,
-    /// Only what was owed at or after.
+    /// Only what was queued at or after.
     since: Option<Time>,
-    /// Only what was owed before.
+    /// Only what was queued before.
     until: Option<Time>,
     /// Only what failed so the last time.
     error: Option<ErrorCode>,
@@ -91,9 +91,9 @@ pub(super) struct Order {
     /// What is in these states; both when left out.
     #[schema(inline, min_items = 1)]
     states: Option<Vec<ForwardState>>,
-    /// Only what was owed at or after.
+    /// Only what was queued at or after.
     since: Option<Moment>,
-    /// Only what was owed before.
+    /// Only what was queued before.
     until: Option<Moment>,
     /// Only what failed so the last time.
     error: Option<ErrorCode>,
@@ -124,7 +124,7 @@ impl Order {
 }
 
 /// Send again what a subscriber missed, or all that a filter wants, in the background. The subscriber
-/// receives the statuses again; no WhatsApp message is sent again. It goes on after a restart. At most some hundred forwards of it are owed at a time, so what is new hardly waits.
+/// receives the statuses again; no WhatsApp message is sent again. It goes on after a restart. At most some hundred forwards of it are queued at a time, so what is new hardly waits.
 #[utoipa::path(post, path = "/replays", tag = "replays", request_body = Order,
     responses((status = 202, description = "It begins; its URL tells how far it is.", body = View,
         headers(("Location" = String, description = "Its URL.")))))]
@@ -186,7 +186,7 @@ pub(super) async fn read(asked: Asked, id: Segment) -> Reply {
     done(&View::from(seen.ok_or_else(missing)?))
 }
 
-/// Stop one. What it owed until now stays owed; one that has ended stays as it is.
+/// Stop one. What it queued until now stays queued; one that has ended stays as it is.
 #[utoipa::path(post, path = "/replays/{id}/cancel", tag = "replays",
     params(("id" = String, Path, description = "Its id.")),
     responses((status = 200, description = "As it is now.", body = View)))]

@@ -55,7 +55,7 @@ pub(super) struct ReportView {
     oddities: Vec<String>,
     /// The subscribers whose filter refused it.
     refusals: Vec<RefusalView>,
-    /// The forwards owed for it.
+    /// The pending forwards for it.
     forwards: Vec<HistoryView>,
 }
 
@@ -98,7 +98,7 @@ impl From<PricingRecord> for PricingView {
     }
 }
 
-/// A subscriber that was not told of a report.
+/// A subscriber that was not notified of a report.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Refused)]
 pub(super) struct RefusalView {

@@ -34,7 +34,7 @@ pub(super) struct View {
     subscribers: Vec<StateView>,
     /// Forwards that are pending.
     pending_forwards: u64,
-    /// Since when the oldest of them is owed.
+    /// Since when the oldest of them is pending.
     oldest_pending_since: Option<Time>,
     /// Webhooks that wait to be stored.
     accept_queue: usize,

@@ -1,4 +1,4 @@
-//! `/subscribers`: who is told of what, and where.
+//! `/subscribers`: which subscribers are notified of what, and where.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,9 +35,9 @@ pub(crate) struct View {
     /// can post there.
     #[schema(example = "https://crm.example/whatsapp")]
     url: String,
-    /// What it is told.
+    /// What it is notified of.
     kind: SubscriberKind,
-    /// How, when it is told in a chat.
+    /// How, when it is notified in a chat.
     alert: AlertOptions,
     /// Whether it is sent to.
     state: SubscriberState,
@@ -175,10 +175,10 @@ pub(crate) struct NewView {
     /// Where its payloads go.
     #[schema(example = "https://crm.example/whatsapp")]
     url: String,
-    /// What it is told; each report when left out. It cannot be changed later.
+    /// What it is notified of; each report when left out. It cannot be changed later.
     #[serde(default)]
     kind: SubscriberKind,
-    /// How, when it is told in a chat.
+    /// How, when it is notified in a chat.
     #[serde(default, deserialize_with = "object")]
     alert: AlertOptions,
     /// Which reports it wants; all when left out.
@@ -333,7 +333,7 @@ pub(super) async fn read(asked: Asked, Segment(name): Segment) -> Reply {
 pub(crate) struct ChangeView {
     /// Where its payloads go.
     url: Option<String>,
-    /// How it is told in a chat, as a whole.
+    /// How it is notified in a chat, as a whole.
     #[serde(default, deserialize_with = "maybe_object")]
     alert: Option<AlertOptions>,
     /// Which reports it wants, as a whole.
@@ -341,7 +341,7 @@ pub(crate) struct ChangeView {
     filter: Option<Filter>,
     /// Whether late and contradicting reports are among them.
     reports: Option<Reports>,
-    /// How its payloads look; those that are owed already stay as they are.
+    /// How its payloads look; those that are queued already stay as they are.
     #[serde(default, deserialize_with = "object")]
     options: PayloadOptionsChange,
     /// What a later status of a message waits for.
@@ -399,7 +399,7 @@ pub(super) async fn update(
     asked.perform(request, changed).await
 }
 
-/// Send nothing to it until it is resumed; what it is owed is kept.
+/// Send nothing to it until it is resumed; its pending forwards are kept.
 #[utoipa::path(post, path = "/subscribers/{name}/pause", tag = "subscribers",
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "As it is now.", body = View)))]
@@ -408,7 +408,7 @@ pub(super) async fn pause(asked: Asked, Segment(name): Segment) -> Reply {
     asked.perform(request, changed).await
 }
 
-/// Send to it again, all that is still owed included.
+/// Send to it again, all pending forwards included.
 #[utoipa::path(post, path = "/subscribers/{name}/resume", tag = "subscribers",
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "As it is now.", body = View)))]
@@ -417,7 +417,7 @@ pub(super) async fn resume(asked: Asked, Segment(name): Segment) -> Reply {
     asked.perform(request, changed).await
 }
 
-/// Remove it; what it is owed is given up, its name is free again.
+/// Remove it; its pending forwards are given up, its name is free again.
 #[utoipa::path(delete, path = "/subscribers/{name}", tag = "subscribers",
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 204, description = "It is removed.")))]

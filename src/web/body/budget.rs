@@ -156,7 +156,7 @@ impl BodyReader {
     /// [`Unread::TooMany`] when there is no room, or it had to make room.
     pub(super) fn add(&mut self, chunk: &[u8]) -> Result<(), Unread> {
         self.length += chunk.len();
-        // The usual body is told of to nobody.
+        // Nothing is notified of the usual body.
         if let BodyState::Here(bytes) = &mut self.place
             && self.length <= TINY
         {
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_made_room_is_told_so() {
+    fn one_that_made_room_is_reported_so() {
         let budget = budget();
         let oldest = read(&budget, SHARE).unwrap();
         let cut = oldest.cut().unwrap();

@@ -201,7 +201,7 @@ async fn a_restriction_says_when_it_ends_everywhere_and_explains_nothing_after_i
 }
 
 #[actix_web::test]
-async fn a_notice_that_says_nothing_is_told_to_nobody() {
+async fn a_notice_that_says_nothing_is_reported_to_nobody() {
     let app = TestApp::boot_with(started(), |_| {}).await;
     let (agents, ops) = (chat(&app, "agents", true).await, events(&app).await);
     let nameless =

@@ -20,7 +20,7 @@ fn text(body: &Value) -> String {
 }
 
 #[actix_web::test]
-async fn an_outage_is_told_once_in_a_window_and_the_next_notice_has_the_count() {
+async fn an_outage_is_reported_once_in_a_window_and_the_next_notice_has_the_count() {
     let (clock, hand) = Clock::manual((T0 + 60) * 1000);
     let app = TestApp::boot_with(clock, |_| {}).await;
     let (agents, ops) = (chat(&app, "agents", true).await, events(&app).await);
@@ -51,7 +51,7 @@ async fn an_outage_is_told_once_in_a_window_and_the_next_notice_has_the_count() 
     assert_eq!(event["data"]["count"], 19);
     assert_eq!(event["data"]["event"], "131000");
     assert!(text(&event).contains(count), "{event}");
-    // A window in which nothing came ends the outage: the next error is told at once.
+    // A window in which nothing came ends the outage: the next error is sent at once.
     let open = "SELECT count(*) FROM account_event WHERE notice_until_ms IS NOT NULL";
     hand.advance(Duration::from_hours(1));
     until("no window is open", || app.value::<i64>(open) == 0).await;
@@ -125,7 +125,7 @@ async fn a_restriction_of_adding_numbers_explains_no_failure() {
 }
 
 #[actix_web::test]
-async fn a_raise_of_the_limits_is_told_apart_from_a_cut() {
+async fn a_raise_of_the_limits_is_distinguished_from_a_cut() {
     let app = TestApp::boot_with(started(), |_| {}).await;
     app.report(&[failure("wamid.m", 130_429, T0, &json!({}))])
         .await;

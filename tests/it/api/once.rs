@@ -91,7 +91,7 @@ async fn a_kill_in_the_midst_of_a_request_leaves_its_key_begun() {
 }
 
 #[actix_web::test]
-async fn of_twins_one_is_done_and_the_other_told_to_wait() {
+async fn of_twins_one_is_done_and_the_other_reported_to_wait() {
     let app = TestApp::boot().await;
     let receiver = Receiver::scripted(|_, _| Reply::status(200).after(Duration::from_millis(300)));
     let admin = app.caller(Role::Admin).await.header("Idempotency-Key", "a");

@@ -24,7 +24,7 @@ async fn integrator(app: &TestApp, owner: &str) -> Caller {
 }
 
 /// What `beta` does to a message of acme's at `cloud`: what it is answered, and then what the
-/// message says and what acme is told of its failure.
+/// message says and what acme is notified of its failure.
 async fn attack(owners: &[&str]) -> (Vec<u16>, Value, Vec<Value>) {
     let app = TestApp::boot_with(tickrelay::clock::Clock::system(), |config| {
         config.sources[0].owners = owners.iter().map(|&it| it.to_owned()).collect();
@@ -72,7 +72,7 @@ async fn an_owner_neither_reads_nor_changes_nor_hides_a_message_of_another() {
             (&message["type"], &message["text"], &message["registration"]),
             (&json!("Template-Message"), &Value::Null, &Value::Null)
         );
-        assert_eq!(payloads.len(), 1, "acme is told of the failure");
+        assert_eq!(payloads.len(), 1, "acme is notified of the failure");
         assert_eq!(payloads[0]["message"], "");
     }
 }

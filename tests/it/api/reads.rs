@@ -86,7 +86,7 @@ async fn messages_are_found_by_what_people_know_of_them() {
 }
 
 #[actix_web::test]
-async fn an_integrator_reads_what_its_own_subscribers_were_to_be_told() {
+async fn an_integrator_reads_what_its_own_subscribers_were_to_be_reported() {
     let app = TestApp::boot().await;
     let _receiver = fill(&app).await;
     let acme = app.caller(Role::Integrator).await;

@@ -1,5 +1,5 @@
 //! Whatever the order of all channels' reports and of the registration: one state, and each change
-//! of it is told once.
+//! of it is sent once.
 
 use std::collections::BTreeSet;
 
@@ -114,7 +114,7 @@ fn seen(connection: &Connection, id: &str) -> (String, Option<String>) {
     connection.query_row(sql, [id], read).unwrap()
 }
 
-/// What a subscriber is owed of a message, in order: channel and status.
+/// What a subscriber is queued of a message, in order: channel and status.
 fn forwards_of(connection: &Connection, id: &str, subscriber: &str) -> Vec<(String, String)> {
     let sql = "SELECT payload ->> '$.channel', payload ->> '$.MessageStatus' FROM v_forwards \
                WHERE provider_message_id = ?1 AND subscriber = ?2 ORDER BY forward_id";
@@ -145,7 +145,7 @@ async fn boot() -> TestApp {
     app
 }
 
-/// Hears all of it in this order. Each change of WhatsApp's state is to be told once and nothing
+/// Hears all of it in this order. Each change of WhatsApp's state is to be sent once and nothing
 /// else; another channel's while the message is none of WhatsApp's, and nothing of it twice.
 async fn told_as_it_changes(app: &TestApp, id: &str, order: &[Heard]) -> Result<(), TestCaseError> {
     let connection = app.sqlite();

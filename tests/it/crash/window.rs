@@ -101,7 +101,7 @@ pub(super) enum Moment {
     /// That many were answered: others of the same group may be committed and are not yet.
     Answered(usize),
     /// That many forwards reached the subscriber: some of them are not settled yet. The
-    /// load begins when nothing is owed any more, so that they are sent from memory; at the
+    /// load begins when nothing is pending any more, so that they are sent from memory; at the
     /// other moments a backlog waits in the table.
     Received(usize),
     /// The WAL is being copied into the file.

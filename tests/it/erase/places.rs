@@ -148,7 +148,7 @@ fn say_in_texts(store: &rusqlite::Connection) {
         "INSERT INTO condition (what, subject, holds, began_at_ms, told_at_ms, text) \
          VALUES ('kept', ?1, 1, 0, 0, ?1)"
             .to_owned(),
-        // Far enough ahead that it is not told meanwhile.
+        // Far enough ahead that it is not notified meanwhile.
         format!(
             "INSERT INTO alert (subscriber_id, error_key, failures, message_id, report_id, due_at_ms) \
              VALUES (1, ?1, 1, 0, 0, {})",

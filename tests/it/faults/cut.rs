@@ -259,7 +259,7 @@ async fn a_log_that_another_program_empties_into_the_store_is_not_cut() {
 
 /// A program that just opened the store draws the numbers by which a log is known at random.
 #[actix_web::test]
-async fn a_log_that_another_program_begins_anew_is_not_cut() {
+async fn a_log_that_another_program_begins_again_is_not_cut() {
     let home = Home::new();
     let service = home.start();
     for round in 0..10 {

@@ -116,7 +116,7 @@ async fn a_start_with_a_clock_that_is_far_ahead_prunes_expires_and_disables_noth
     again.with(201);
     assert_eq!(again.header("idempotent-replayed"), "true");
 
-    // A restart neither ends the hold nor begins it anew.
+    // A restart neither ends the hold nor begins it again.
     hand.advance(HOUR);
     let app = app.restart_with(|_| hand.advance(HOUR)).await;
     round(&app).await;

@@ -1,5 +1,5 @@
 //! A page of the store that holds nonsense: what needs it is refused and said to be broken,
-//! what does not goes on, and the file as it was before serves again. A subscriber is owed all
+//! what does not goes on, and the file as it was before serves again. A subscriber is queued all
 //! of it: pages that only forwarding needs are met as well.
 
 use std::collections::BTreeSet;
@@ -138,7 +138,7 @@ fn has_all_new(taken: &BTreeSet<usize>, forwarded: &Forwarded) -> bool {
     })
 }
 
-/// How many forwards are owed still.
+/// How many forwards are queued still.
 fn pending(store: &Path) -> usize {
     let store = Connection::open(store).unwrap();
     let sql = "SELECT count(*) FROM forward WHERE state = 'pending'";
@@ -152,7 +152,7 @@ fn missing(store: &Path, taken: &BTreeSet<usize>) -> Vec<usize> {
     without_all(store, sql, taken, &Forwarded::new())
 }
 
-/// Those of `taken` of which a status was neither forwarded nor stands in the store as owed.
+/// Those of `taken` of which a status was neither forwarded nor stands in the store as queued.
 fn unowed(store: &Path, taken: &BTreeSet<usize>, forwarded: &Forwarded) -> Vec<usize> {
     let sql = "SELECT status FROM report JOIN forward USING (report_id) WHERE report.message_id = \
                (SELECT message_id FROM message WHERE provider_message_id = ?1)";
@@ -206,7 +206,7 @@ async fn whichever_page_is_damaged_nothing_is_answered_200_that_is_not_stored() 
     // The controls: damage was met, by webhooks and by forwarding alone, and the rest went on.
     assert!(refused >= 3, "{refused} damaged pages were met");
     assert!(untouched >= 3, "{untouched} damaged pages hurt nobody");
-    assert!(unsettled >= 1, "{unsettled} left a forward owed");
+    assert!(unsettled >= 1, "{unsettled} left a forward queued");
 }
 
 #[actix_web::test]

@@ -116,7 +116,7 @@ async fn hostile_subscribers_hold_nobody_up_and_are_served_once_they_behave() {
     }
     for (vice, _) in &hostile {
         let pending = || count(&store, "forward WHERE state = 'pending'", vice.name());
-        until("nothing is owed any more", || pending() == 0).await;
+        until("nothing is pending any more", || pending() == 0).await;
         let delivered = count(&store, "forward WHERE state = 'delivered'", vice.name());
         assert_eq!(delivered, reports(), "{vice:?}");
     }
@@ -163,7 +163,7 @@ async fn a_name_that_resolves_again_is_served_without_hands() {
     .await;
     assert_eq!(far.count(), 0);
     switch.resolve_names(true);
-    until("nothing is owed any more", || {
+    until("nothing is pending any more", || {
         count(&store, "forward WHERE state = 'pending'", "far") == 0
     })
     .await;

@@ -127,7 +127,7 @@ async fn every_order_of_reports_and_of_what_links_their_names_ends_in_one_state(
 }
 
 #[tokio::test]
-async fn what_one_source_told_of_names_says_nothing_at_another() {
+async fn what_one_source_reported_of_names_says_nothing_at_another() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path());
     let (webhooks, _) = &stories()[0];
@@ -305,7 +305,7 @@ async fn a_members_number_is_one_however_it_is_written() {
 }
 
 #[actix_web::test]
-async fn support_is_told_of_a_member_once_under_whichever_name_it_failed() {
+async fn support_is_notified_of_a_member_once_under_whichever_name_it_failed() {
     let folder = Folder::new();
     let service = folder.serve();
     let read = member("wamid.1", "read", 1, "34600000099");

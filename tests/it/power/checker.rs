@@ -29,7 +29,7 @@ pub(super) enum Fault {
     Corrupt,
     /// A webhook was answered 200, and not all of its reports are there.
     Lost,
-    /// A report is there, and nothing is owed for it.
+    /// A report is there, and nothing is queued for it.
     NotPending,
     /// A subscriber was added, and it or its secret is gone.
     Unsubscribed,
@@ -104,7 +104,7 @@ fn intact(connection: &Connection) -> Result<(), String> {
     }
 }
 
-/// The reports of each message, and the forwards owed for them.
+/// The reports of each message, and the pending forwards for them.
 type Holdings = HashMap<String, (usize, usize)>;
 
 fn holdings(connection: &Connection) -> rusqlite::Result<Holdings> {

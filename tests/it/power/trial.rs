@@ -187,7 +187,7 @@ impl Trial {
     }
 
     /// The true service takes over what was found: it knows what it acknowledged, takes what
-    /// is new and forwards all that is owed.
+    /// is new and forwards all that is queued.
     async fn serve(&self, home: &Home, acknowledged: &HashSet<usize>) {
         let service = home.start();
         let received = self.receiver.count();
@@ -202,7 +202,7 @@ impl Trial {
             let sql = "SELECT count(*) FROM forward WHERE state = 'pending'";
             connection.query_row(sql, [], |row| row.get(0)).unwrap()
         };
-        until("what is owed is forwarded", || pending() == 0).await;
+        until("what is pending is forwarded", || pending() == 0).await;
         // Before the first answer there may be no subscriber yet.
         assert!(acknowledged.is_empty() || self.receiver.count() > received);
         drop(connection);

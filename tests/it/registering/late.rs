@@ -33,7 +33,7 @@ fn state(app: &TestApp) -> Vec<Vec<String>> {
 }
 
 #[actix_web::test]
-async fn what_is_told_late_moves_no_time_of_a_report() {
+async fn what_is_reported_late_moves_no_time_of_a_report() {
     let app = TestApp::boot().await;
     app.report(&[cloud::status("wamid.1", "delivered", 1_760_000_000)])
         .await;

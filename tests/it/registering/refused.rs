@@ -80,7 +80,7 @@ async fn a_refused_send_is_a_failed_message_and_one_only() {
 }
 
 #[actix_web::test]
-async fn what_counts_as_refused_is_told_by_status_or_error_and_the_rest_is_not_registered() {
+async fn what_counts_as_refused_is_identified_by_status_or_error_and_the_rest_is_not_registered() {
     let app = TestApp::boot().await;
     let caller = app.admin().await;
     let request = text("34600000001");
@@ -281,7 +281,7 @@ async fn an_id_that_was_refused_may_be_sent_again_and_is_taken_then() {
 }
 
 #[actix_web::test]
-async fn a_refusal_belongs_to_the_owner_who_told_of_it() {
+async fn a_refusal_belongs_to_the_owner_who_reported_of_it() {
     let app = TestApp::boot_with(tickrelay::clock::Clock::system(), |config| {
         for source in &mut config.sources {
             source.owners = vec!["acme".to_owned(), "beta".to_owned()];
@@ -333,7 +333,7 @@ async fn a_refusal_with_each_code_of_2026_is_explained() {
 }
 
 #[actix_web::test]
-async fn a_refused_send_is_told_of_and_found_on_the_command_line() {
+async fn a_refused_send_is_notified_of_and_found_on_the_command_line() {
     let folder = Folder::new();
     let exchange = json!({"request": text("34600000001"), "response": cloud_error(131_030),
         "http_status": 400});

@@ -77,7 +77,7 @@ async fn a_send_that_is_refused_after_its_id_was_taken_is_a_failed_message_of_it
 }
 
 #[actix_web::test]
-async fn a_receipt_says_what_the_message_is_whatever_was_told_before() {
+async fn a_receipt_says_what_the_message_is_whatever_was_reported_before() {
     let app = TestApp::boot().await;
     let receiver = Receiver::start();
     app.subscribe("crm", &receiver.url).await;
@@ -117,7 +117,7 @@ async fn a_receipt_says_what_the_message_is_whatever_was_told_before() {
         let message = caller.get(&format!("/messages/{id}")).await.with(200);
         assert_eq!(message["registration"]["send_status"], word, "{id}");
     }
-    // How the provider answered is not told here.
+    // How the provider answered is not notified here.
     let plain = json!({"source": "cloud", "msId": "wamid.3", "message": "Hi"});
     let answer = caller.post("/messages", &plain).await.with(200);
     assert_eq!(answer["results"][0]["status"], Value::Null);

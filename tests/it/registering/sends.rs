@@ -138,7 +138,7 @@ async fn a_direct_send_is_a_template_whatever_its_sender_registers() {
 }
 
 #[actix_web::test]
-async fn a_held_send_is_queued_and_a_paused_one_is_told_to_nobody() {
+async fn a_held_send_is_queued_and_a_paused_one_is_reported_to_nobody() {
     let app = TestApp::boot().await;
     let receiver = Receiver::start();
     app.subscribe_with("all", &receiver.url, |new| {

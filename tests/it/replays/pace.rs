@@ -11,10 +11,10 @@ use crate::support::api::Caller;
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::{TestApp, cloud, until};
 
-/// Forwards that a subscriber is owed while a replay waits for it, and what one step may add.
+/// Forwards that a subscriber is queued while a replay waits for it, and what one step may add.
 const ROOM: i64 = 512 + 256;
 
-/// Waits until no replay goes on because the subscriber is owed so much.
+/// Waits until no replay goes on because the subscriber is queued so much.
 async fn stalled(app: &TestApp) -> i64 {
     let pending = || app.value::<i64>("SELECT count(*) FROM forward WHERE state = 'pending'");
     until("it waits for its subscriber", || pending() >= 512).await;
@@ -36,7 +36,7 @@ async fn taken_and_paused(messages: usize) -> (TestApp, Caller, Receiver) {
 }
 
 #[actix_web::test]
-async fn one_that_is_cancelled_owes_no_more() {
+async fn one_that_is_cancelled_queues_no_more() {
     const MESSAGES: usize = 1_500;
     let (app, admin, receiver) = taken_and_paused(MESSAGES).await;
     let path = begin(
@@ -64,7 +64,7 @@ async fn one_that_is_cancelled_owes_no_more() {
         .await
         .with(200);
     assert_eq!(again, first);
-    // That one changed nothing, and nothing is told of it.
+    // That one changed nothing, and nothing is notified of it.
     let told = "SELECT count(*) FROM audit WHERE action = 'replay.cancelled'";
     assert_eq!(app.value::<i64>(told), 1);
     resume(&app).await;
@@ -96,7 +96,7 @@ async fn of_two_for_one_subscriber_each_looks_at_everything() {
             (&json!("done"), &json!(MESSAGES))
         );
     }
-    // What the other had just owed is not owed twice at once, and nothing is left out.
+    // What the other had just queued is not queued twice at once, and nothing is left out.
     let sent = receiver.count() - MESSAGES;
     assert_eq!(u64::try_from(sent).unwrap(), count(&one) + count(&two));
     assert!((MESSAGES..=2 * MESSAGES).contains(&sent), "{sent}");
@@ -151,7 +151,7 @@ async fn what_is_new_does_not_wait_behind_a_large_replay() {
     app.settled().await;
     let all = receiver.received();
     let place = all.iter().position(|it| it.message() == "new.0").unwrap() - before;
-    // Behind what was owed when it came, and what was on its way beside it.
+    // Behind what was queued when it came, and what was on its way beside it.
     assert!(
         place <= usize::try_from(marked).unwrap() + 64,
         "{place} of {MESSAGES}"

@@ -112,7 +112,7 @@ async fn the_command_line_begins_watches_and_stops_one_with_and_without_a_servic
     until("both arrive", || receiver.count() == 2).await;
     let retry = ["forward", "retry", "--subscriber", "crm"];
     let again = folder.run(&[&retry[..], &["--since", "1h"]].concat()).await;
-    let pending = "2 forwards are owed again: the status goes to your system again, ";
+    let pending = "2 forwards are queued again: the status goes to your system again, ";
     assert!(
         again.exit == 0 && again.talk.starts_with(pending),
         "{again:?}"

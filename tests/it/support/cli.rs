@@ -1,4 +1,4 @@
-//! The true binary in a folder of its own: what it is told, what it answers, how it exits.
+//! The true binary in a folder of its own: what it is notified of, what it answers, how it exits.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;

@@ -117,7 +117,7 @@ async fn the_api_refuses_what_can_match_nothing() {
         fields.sort();
         assert_eq!(fields, expected, "{query}");
     }
-    // Of several that are wrong each is told with its name.
+    // Of several that are wrong each is sent with its name.
     let answer = admin.get("/messages?since=soon&until=later").await;
     assert_eq!(answer.problem(422).len(), 2);
     let detail = answer.json()["detail"].as_str().unwrap().to_owned();

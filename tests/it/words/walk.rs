@@ -161,7 +161,7 @@ async fn no_field_of_the_api_is_answered_in_words_of_rust() {
 }
 
 #[actix_web::test]
-async fn a_body_that_is_no_json_is_told_where() {
+async fn a_body_that_is_no_json_is_reported_where() {
     let app = TestApp::boot().await;
     let admin = app.admin().await;
     for body in [

@@ -11,7 +11,7 @@ use super::player::Entry;
 pub(super) struct Outcome {
     /// Forwards that arrived, each once.
     pub(super) forwards: u64,
-    /// To how many subscribers each report was owed.
+    /// To how many subscribers each report was queued.
     pub(super) subscribers: u64,
     /// Acknowledged reports that a subscriber never got.
     pub(super) lost: u64,

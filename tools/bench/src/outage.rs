@@ -24,7 +24,7 @@ const CALM_S: u64 = 30;
 /// Seconds before the outage, in which all is well.
 const WELL_S: u64 = 2;
 /// Seconds that the subscriber stays away once the backlog is there and the service was started
-/// anew: some of the breaker's probes fail, each twice as long after the one before.
+/// again: some of the breaker's probes fail, each twice as long after the one before.
 const HOLD_S: u64 = 10;
 /// How long the breaker may take to open: a few attempts, each refused at once.
 const OPENS_WITHIN: Duration = Duration::from_secs(30);
@@ -74,7 +74,7 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
     );
     row.note = format!(
         "the subscriber's process cuts its connections and closes its port; the breaker is open before it comes back. \
-         The service is started anew once the backlog is there, so that its memory is that of a process which only \
+         The service is restarted once the backlog is there, so that its memory is that of a process which only \
          held and drained it: the breaker, which lives in memory, closes with that, finds the outage again and opens \
          again, and forwards stay as due as they were. A longer outage only has the breaker look less often, once a \
          minute at most, which lengthens `noticed`. forwards/s are those of the backlog, from the first arrival after \
@@ -172,7 +172,7 @@ struct Recovery {
     /// What came from the first arrival on, until the backlog was drained.
     fresh: Part,
     played: Played,
-    /// Of all webhooks since the service was started anew.
+    /// Of all webhooks since the service was restarted.
     refused: u64,
     /// Reports in them.
     told: u64,

@@ -147,7 +147,7 @@ fn runs(page: &mut String, answers: &[Answer]) {
         page,
         "## Machine and commands\n\n\
          Service, load generator, subscribers and readers are processes of their own on one machine, over\n\
-         loopback. Stores are made anew for each scenario; the large one of `stored` is filled once and copied for\n\
+         loopback. Stores are made again for each scenario; the large one of `stored` is filled once and copied for\n\
          further rounds, so `stored/s` is that of one filling. The times that a scenario takes are in `tickrelay-bench list`.\n"
     );
     for answer in answers {
@@ -185,7 +185,7 @@ fn columns(page: &mut String) {
     say!(page, "");
 }
 
-/// What is told of the floors: its name, and where it stands.
+/// What is said of the floors: its name, and where it stands.
 type Floor = (&'static str, fn(&Floors) -> f64);
 const FLOORS: [Floor; 4] = [
     ("a bare HTTP server answers, webhooks/s", |floors| {

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_told_in_what_one_plans_with() {
+    fn times_are_reported_in_what_one_plans_with() {
         for (seconds, told) in [
             (0, "0 s"),
             (99, "99 s"),

@@ -68,7 +68,7 @@ pub(super) struct Part {
 pub(super) struct Played {
     pub(super) accepted: u64,
     pub(super) reports: u64,
-    /// Those of them that were not told before: each is one in the store.
+    /// Those of them that were not notified before: each is one in the store.
     pub(super) distinct: u64,
     pub(super) refused: BTreeMap<u16, u64>,
     pub(super) broken: BTreeMap<String, u64>,

@@ -34,7 +34,7 @@ pub(super) fn service_binary(given: Option<&Path>) -> anyhow::Result<PathBuf> {
     let service = own.with_file_name("tickrelay");
     let remedy = "build it first, with the same profile: cargo build --workspace --profile dist";
     ensure!(service.is_file(), "{}: {remedy}", service.display());
-    // `cargo run --bin` builds the library anew and leaves the service as it was.
+    // `cargo run --bin` builds the library again and leaves the service as it was.
     let built = |path: &Path| path.metadata().and_then(|about| about.modified()).ok();
     let library = built(&own.with_file_name("libtickrelay.rlib"));
     if library.is_some() && built(&service) < library {

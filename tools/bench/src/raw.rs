@@ -2,7 +2,7 @@
 //!
 //! It is set up and tended as the relay's writer does it (the same pragmas, groups and
 //! checkpoints beside it on a thread of their own), so that what is between the two is the
-//! relay's work. Written anew all the same: a floor that shared the writer's code would sink
+//! relay's work. Written again all the same: a floor that shared the writer's code would sink
 //! with it.
 
 use std::cell::Cell;

@@ -21,7 +21,7 @@ use super::stored::Kept;
 use super::subscriber::{Listening, Order};
 use super::{Durability, talk};
 
-/// What is still owed is given up as lost when nothing has come for this long: longer than
+/// What is still queued is given up as lost when nothing has come for this long: longer than
 /// the first retry takes.
 pub(super) const SILENCE: Duration = Duration::from_secs(15);
 

@@ -145,7 +145,7 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
 pub(super) struct Filling {
     pub(super) reports: u64,
     /// Two providers in turns, broadcasts, and some told twice, as analysts meet it; else
-    /// what one subscriber can be told of, each once.
+    /// what one subscriber can be notified of, each once.
     pub(super) is_mixed: bool,
 }
 

@@ -105,7 +105,7 @@ fn status_and_error_together_tell_what_happened() {
 }
 
 #[test]
-fn an_error_is_told_as_far_as_it_is_known() {
+fn an_error_is_reported_as_far_as_it_is_known() {
     let rejected = json!({"groupName": "REJECTED", "description": "d"});
     let error = delivery(&rejected, &json!({}), &json!({})).errors.remove(0);
     assert_eq!(error.key, "infobip-status:REJECTED");
@@ -190,7 +190,7 @@ fn an_sms_leg_has_the_shape_of_a_template_unless_the_messages_api_sent_it() {
 }
 
 #[test]
-fn a_sender_is_told_as_the_channel_has_it() {
+fn a_sender_is_reported_as_the_channel_has_it() {
     let status = json!({"groupId": 3, "id": 5});
     let cases = [
         (json!({"sender": OURS}), OURS, None),

@@ -172,7 +172,7 @@ fn what_goes_another_way_or_cannot_be_matched_is_refused_and_costs_no_other() {
 }
 
 #[test]
-fn a_send_of_another_channel_from_a_number_is_told_by_its_members() {
+fn a_send_of_another_channel_from_a_number_is_identified_by_its_members() {
     let content = |more: Value| {
         let mut content = json!({"text": "Hi"});
         let members = more.as_object().unwrap().clone();
@@ -377,7 +377,7 @@ fn one_text_and_what_the_sender_has_returned_are_read() {
 }
 
 #[test]
-fn what_is_no_send_or_has_no_id_is_told() {
+fn what_is_no_send_or_has_no_id_is_reported() {
     let request = json!({"to": "1", "content": {"text": "Hi"}});
     let no_send = Exchange {
         request: &json!({}),

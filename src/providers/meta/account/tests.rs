@@ -72,7 +72,7 @@ fn what_names_nothing_is_no_name() {
 }
 
 #[test]
-fn a_limit_without_an_event_is_told_by_its_tiers() {
+fn a_limit_without_an_event_is_identified_by_its_tiers() {
     let value = json!({"display_phone_number": "34910000000", "current_limit": "TIER_250",
         "old_limit": "TIER_1K"});
     let body = json!({"field": "phone_number_quality_update", "value": value});

@@ -280,7 +280,7 @@ fn other_messages_are_regular_and_have_their_words() {
 }
 
 #[test]
-fn what_is_no_send_or_has_no_id_is_told() {
+fn what_is_no_send_or_has_no_id_is_reported() {
     let request = json!({"to": "1", "text": {"body": "Hi"}});
     let nothing = json!({"contacts": []});
     let field = |request: &Value| read_with(None, request, &nothing).unwrap_err().field;

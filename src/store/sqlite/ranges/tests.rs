@@ -239,7 +239,7 @@ fn every_filter_by_time_finds_what_a_scan_finds_however_the_clock_walked() {
     for seed in 1..=3 {
         let mut walked = walk(seed);
         walked.read_and_compare();
-        // What is owed again is of now, whatever its key.
+        // What is pending again is of now, whatever its key.
         let mut requeue = Requeue::again(&walked.connection, false, walked.now_ms).unwrap();
         for _ in 0..20 {
             requeue
