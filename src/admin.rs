@@ -32,18 +32,19 @@ use crate::access::{Caller, Permission};
 use crate::clock::Clock;
 use crate::config::{Config, Retention, Source};
 use crate::forward::sender::Sender;
-use crate::model::{Subscriber, SubscriberState, quoted};
+use crate::model::{NewSubscriber, Subscriber, SubscriberChange, SubscriberState, quoted};
 use crate::store::poll::PollRecord;
 use crate::store::query::Scope;
 use crate::store::replay::ReplayRecord;
 use crate::store::timeline::ForwardDetail;
 use crate::store::{
-    Changing, Erased, Error, KeysRecord, NewSubscriber, ReprocessSelection, Reread, Resealed,
-    RetrySelection, Store, SubscriberChange, TemplateRecord,
+    Changing, Erased, Error, KeysRecord, ReprocessSelection, Reread, Resealed, RetrySelection,
+    Store, TemplateRecord,
 };
 
 use carry::By;
 
+pub use crate::model::Fault;
 pub use carry::{AnswerShape, Once};
 pub use erase::EraseOptions;
 pub use exchange::SentExchange;
@@ -256,15 +257,6 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// What is wrong with one field of what was asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fault {
-    /// Which field, as a JSON pointer into what was asked, as in `/filter/sources/0`.
-    pub field: String,
-    /// What is wrong with it and what to write instead.
-    pub detail: String,
-}
-
 /// Why it was not done.
 #[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
@@ -296,10 +288,7 @@ impl Failure {
     /// One field that cannot be as it is.
     #[must_use]
     pub fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::Invalid(vec![Fault {
-            field: field.into(),
-            detail: detail.into(),
-        }])
+        Self::Invalid(vec![Fault::new(field, detail)])
     }
 }
 

@@ -47,7 +47,7 @@ pub use polled::Polled;
 pub use reload::Changes;
 pub use starter::starter;
 pub use value::ProxyUrl;
-pub(crate) use value::{duration, number, spell_duration};
+pub(crate) use value::{duration, number};
 pub(crate) use variables::PREFIX as VARIABLES;
 
 /// Every key with its default and a comment: `config.example.toml`.

@@ -6,6 +6,7 @@
 mod account_event;
 mod channel;
 mod error;
+mod fault;
 mod filter;
 mod forward;
 mod given;
@@ -22,11 +23,13 @@ mod secret;
 mod send;
 mod since;
 mod skip_reason;
+mod span;
 mod status;
 mod status_history;
 mod subscriber;
 mod template;
 mod time;
+mod whole;
 mod wording;
 
 pub use account_event::{About, AccountEvent};
@@ -35,6 +38,7 @@ pub use channel::{
     Fallback, Leg, OtherChannels, UNKNOWN_CHANNEL, WHATSAPP, is_channel_name, is_wanted_channel,
 };
 pub use error::ReportError;
+pub use fault::Fault;
 pub use filter::{Filter, FilterError, Offer, Rule};
 pub use forward::{ErrorCode, ForwardState, GaveUp, Outcome};
 pub use given::{ECHOED, Echoed, Quoted, bounded, nearest, nearest_few, plain, quoted, reason};
@@ -54,13 +58,17 @@ pub use secret::{
 pub use send::SendResult;
 pub use since::Since;
 pub use skip_reason::SkipReason;
+pub use span::Span;
+pub(crate) use span::{duration, measure, spell, spell_duration};
 pub use status::{MessageType, Status, UnknownWord};
 pub use status_history::{ReportEffect, StatusHistory};
 pub use subscriber::{
-    AlertOptions, AuthKind, ErrorFormat, NumberFormat, Ordering, PayloadFormat, PayloadOptions,
-    PayloadOptionsChange, Reports, Setting, Subscriber, SubscriberKind, SubscriberState,
-    TimestampFormat,
+    AlertOptions, AuthKind, ErrorFormat, NewSubscriber, NumberFormat, Ordering, PayloadFormat,
+    PayloadOptions, PayloadOptionsChange, Reports, Setting, Subscriber, SubscriberChange,
+    SubscriberKind, SubscriberState, TimestampFormat, settings,
 };
 pub use template::{TemplateFault, check_template_body, is_language};
 pub use time::{read_time, read_ttl};
+pub use whole::Whole;
+pub(crate) use whole::number;
 pub use wording::{Wording, WordingError};

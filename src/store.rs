@@ -59,7 +59,7 @@ pub use sqlite::found::{StoreFound, absolute};
 pub use sqlite::reader::Reader;
 pub(crate) use sqlite::resolve;
 pub use sqlite::warnings::file_warnings;
-pub use subscribers::{NewSubscriber, Outbound, SubscriberChange, SubscriberSecret};
+pub use subscribers::{Outbound, SubscriberSecret};
 pub use upkeep::{
     Erased, FoundReport, Health, Prunable, PruneStep, ReprocessSelection, Reread, StoredWebhook,
 };

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::{Answer, Request};
 use crate::access::Caller;
-use crate::store::SubscriberChange;
 use crate::store::audit::AuditEntry;
 
 /// What a request says of the change it asks for.
@@ -22,8 +21,9 @@ pub(super) fn note(request: &Request) -> Option<Note> {
         Request::AddSubscriber(new) => {
             Note::of_subscriber("added", &new.name, json!({ "owner": new.owner }))
         }
+        // What the fields hold may be a secret.
         Request::UpdateSubscriber { name, change } => {
-            Note::of_subscriber("changed", name, json!({ "changed": fields(change) }))
+            Note::of_subscriber("changed", name, json!({ "changed": change.fields() }))
         }
         Request::PauseSubscriber { name } => Note::of_subscriber("paused", name, json!({})),
         Request::ResumeSubscriber { name } => Note::of_subscriber("resumed", name, json!({})),
@@ -81,27 +81,6 @@ fn single(ids: &[i64]) -> Option<String> {
         [id] => Some(id.to_string()),
         _ => None,
     }
-}
-
-/// The names of the fields that change; what they hold may be a secret.
-fn fields(change: &SubscriberChange) -> Vec<&'static str> {
-    [
-        ("url", change.url.is_some()),
-        ("alert", change.alert.is_some()),
-        ("filter", change.filter.is_some()),
-        ("reports", change.reports.is_some()),
-        ("options", !change.options.is_empty()),
-        ("ordering", change.ordering.is_some()),
-        ("concurrency", change.concurrency.is_some()),
-        ("timeout", change.timeout_ms.is_some()),
-        ("rate_limit", change.rate_limit.is_some()),
-        ("schedule", change.schedule_ms.is_some()),
-        ("headers", !change.headers.is_empty()),
-        ("auth", change.auth.is_some()),
-    ]
-    .into_iter()
-    .filter_map(|(field, is_changed)| is_changed.then_some(field))
-    .collect()
 }
 
 impl Note {

@@ -1,7 +1,6 @@
 //! Adding and changing subscribers: what each field must be, and whose it is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,27 +9,16 @@ use super::{Answer, By, Failure, Fault, Operations, check_name};
 use crate::access::{Caller, Role};
 use crate::catalogue;
 use crate::model::{
-    AlertOptions, Credentials, Filter, Rule, SecretText, Setting, Status, Subscriber,
-    SubscriberKind, SubscriberState, check_header_name, check_header_value, digits,
-    is_channel_name, is_phone_number, quoted,
+    AlertOptions, Credentials, Filter, NewSubscriber, Rule, SecretText, Setting, Status,
+    Subscriber, SubscriberChange, SubscriberKind, SubscriberState, check_header_name,
+    check_header_value, digits, is_channel_name, is_phone_number, quoted,
 };
 use crate::plan::alert;
-use crate::store::{NewSubscriber, SubscriberChange};
 
 /// How long a rotated secret goes on signing beside the new one.
 const ROTATION: Duration = Duration::from_hours(24);
-/// The most forwards that may be in flight to one subscriber at once.
-const MOST_AT_ONCE: u16 = 256;
-/// How long an attempt may be made to take, ms. A probe of the breaker counts as lost a minute
-/// after the configuration's timeout.
-const TIMEOUT_MS: RangeInclusive<u32> = 100..=60_000;
-/// How many attempts a second a subscriber may be held to.
-const RATE: RangeInclusive<u32> = 1..=10_000;
 /// The most headers of its own that a subscriber may have.
 const MOST_HEADERS: usize = 20;
-/// How many waits between attempts there may be, and how long each.
-const WAITS: usize = 100;
-const LONGEST_WAIT: Duration = Duration::from_hours(7 * 24);
 
 impl Operations {
     pub(super) async fn add_subscriber(
@@ -63,11 +51,7 @@ impl Operations {
         faults.extend(check_kind(caller, new.kind).err());
         check_alert(new.kind, &new.alert, &mut faults);
         self.check_filter(caller, &new.filter, &mut faults);
-        faults.extend(check_concurrency(new.concurrency).err());
-        check_limits(
-            (new.timeout_ms, new.rate_limit, new.schedule_ms.as_deref()),
-            &mut faults,
-        );
+        new.check_settings(&mut faults);
         let headers = std::mem::take(&mut new.headers)
             .into_iter()
             .map(|(name, value)| (name, Some(value)));
@@ -117,18 +101,7 @@ impl Operations {
         if let Some(filter) = &change.filter {
             self.check_filter(caller, filter, &mut faults);
         }
-        if let Some(concurrency) = change.concurrency {
-            faults.extend(check_concurrency(concurrency).err());
-        }
-        let schedule = change.schedule_ms.clone().and_then(Setting::own);
-        check_limits(
-            (
-                change.timeout_ms.and_then(Setting::own),
-                change.rate_limit.and_then(Setting::own),
-                schedule.as_deref(),
-            ),
-            &mut faults,
-        );
+        change.check_settings(&mut faults);
         change.headers = own_headers(std::mem::take(&mut change.headers), &mut faults);
         let mut names: BTreeSet<&String> = before.headers.iter().collect();
         for (name, value) in &change.headers {
@@ -139,8 +112,8 @@ impl Operations {
             }
         }
         check_count(names.len(), &mut faults);
-        let auth = change.auth.clone().and_then(Setting::own);
-        check_auth(auth.as_ref(), &mut faults);
+        let auth = change.auth.as_ref().and_then(Setting::as_own);
+        check_auth(auth, &mut faults);
         faults
     }
 
@@ -218,20 +191,20 @@ impl Operations {
     fn check_url(&self, url: &mut String, faults: &mut Vec<Fault>) {
         match self.sender.guard().target(url) {
             Ok(target) => target.as_str().clone_into(url),
-            Err(error) => faults.push(fault("/url", format!("url: {error}"))),
+            Err(error) => faults.push(Fault::new("/url", format!("url: {error}"))),
         }
     }
 
     fn check_filter(&self, caller: &Caller, filter: &Filter, faults: &mut Vec<Fault>) {
         for (index, wanted) in filter.sources.iter().enumerate() {
             if let Err(detail) = self.known_source(caller, wanted) {
-                faults.push(fault(format!("/filter/sources/{index}"), detail));
+                faults.push(Fault::new(format!("/filter/sources/{index}"), detail));
             }
         }
         if filter.sources.is_empty() && !caller.sources.is_empty() {
             let seen = caller.sources.join(", ");
             let detail = format!("this token sees some sources only: name those wanted, of {seen}");
-            faults.push(fault("/filter/sources", detail));
+            faults.push(Fault::new("/filter/sources", detail));
         }
         for (index, rule) in filter.rules.iter().enumerate() {
             check_errors(index, rule, faults);
@@ -243,7 +216,7 @@ impl Operations {
                      e.g. +385910009999",
                     sender = quoted(sender)
                 );
-                faults.push(fault(format!("/filter/senders/{index}"), detail));
+                faults.push(Fault::new(format!("/filter/senders/{index}"), detail));
             }
         }
         for (index, channel) in filter.channels.iter().enumerate() {
@@ -253,7 +226,7 @@ impl Operations {
                      rcs, or any",
                     channel = quoted(channel)
                 );
-                faults.push(fault(format!("/filter/channels/{index}"), detail));
+                faults.push(Fault::new(format!("/filter/channels/{index}"), detail));
             }
         }
     }
@@ -263,7 +236,7 @@ impl Operations {
 fn check_whole(kind: SubscriberKind, url: &str, faults: &mut Vec<Fault>) {
     if kind == SubscriberKind::Chat && url.ends_with("/%E2%80%A6") {
         let detail = "this is the beginning of a chat's URL as it is shown: write all of it";
-        faults.push(fault("/url", detail.to_owned()));
+        faults.push(Fault::new("/url", detail.to_owned()));
     }
 }
 
@@ -275,11 +248,11 @@ fn settle_owner(caller: &Caller, owner: &mut Option<String>) -> Result<(), Fault
                 "this token adds subscribers of {own}: leave it out",
                 own = quoted(own)
             );
-            return Err(fault("/owner", detail));
+            return Err(Fault::new("/owner", detail));
         }
         *owner = Some(own.clone());
     } else if caller.role == Role::Integrator {
-        return Err(fault("/owner", "this token has no owner".to_owned()));
+        return Err(Fault::new("/owner", "this token has no owner".to_owned()));
     }
     owner
         .as_ref()
@@ -294,7 +267,7 @@ fn check_errors(index: usize, rule: &Rule, faults: &mut Vec<Fault>) {
     if rule.statuses.iter().any(|status| *status != Status::Failed) {
         let detail = "errors are of failed reports: leave the other statuses of this rule to a \
                       rule of their own";
-        faults.push(fault(
+        faults.push(Fault::new(
             format!("/filter/rules/{index}/statuses"),
             detail.to_owned(),
         ));
@@ -302,7 +275,10 @@ fn check_errors(index: usize, rule: &Rule, faults: &mut Vec<Fault>) {
     for (at, error) in rule.errors.iter().enumerate() {
         if !is_error(error) {
             let detail = no_such_error(error);
-            faults.push(fault(format!("/filter/rules/{index}/errors/{at}"), detail));
+            faults.push(Fault::new(
+                format!("/filter/rules/{index}/errors/{at}"),
+                detail,
+            ));
         }
     }
 }
@@ -332,7 +308,7 @@ fn check_kind(caller: &Caller, kind: SubscriberKind) -> Result<(), Fault> {
     let sees_a_part = caller.owner.is_some() || !caller.sources.is_empty();
     if kind == SubscriberKind::Events && sees_a_part {
         let detail = "this token sees a part of the service only: events are about all of it";
-        return Err(fault("/kind", detail.to_owned()));
+        return Err(Fault::new("/kind", detail.to_owned()));
     }
     Ok(())
 }
@@ -341,24 +317,15 @@ fn check_alert(kind: SubscriberKind, options: &AlertOptions, faults: &mut Vec<Fa
     if kind != SubscriberKind::Chat && *options != AlertOptions::default() {
         let detail =
             format!("wording, link and account_events are for the kind chat, this one is {kind}");
-        faults.push(fault("/alert", detail));
+        faults.push(Fault::new("/alert", detail));
         return;
     }
     let refused = alert::check(options).err().unwrap_or_default();
     faults.extend(
-        refused
-            .into_iter()
-            .map(|(field, error)| fault(format!("/alert/{field}"), format!("{field}: {error}"))),
+        refused.into_iter().map(|(field, error)| {
+            Fault::new(format!("/alert/{field}"), format!("{field}: {error}"))
+        }),
     );
-}
-
-fn check_concurrency(concurrency: u16) -> Result<(), Fault> {
-    if (1..=MOST_AT_ONCE).contains(&concurrency) {
-        return Ok(());
-    }
-    let detail =
-        format!("concurrency is {concurrency}: write a whole number from 1 to {MOST_AT_ONCE}");
-    Err(fault("/concurrency", detail))
 }
 
 /// Headers of a subscriber's own by their names in lower case; without a value, to be taken away.
@@ -378,7 +345,7 @@ fn own_headers(
         }
         if let Err(detail) = checked {
             let field = name.replace('~', "~0").replace('/', "~1");
-            faults.push(fault(format!("/headers/{field}"), detail));
+            faults.push(Fault::new(format!("/headers/{field}"), detail));
         }
     }
     own
@@ -387,47 +354,13 @@ fn own_headers(
 fn check_count(headers: usize, faults: &mut Vec<Fault>) {
     if headers > MOST_HEADERS {
         let detail = format!("headers: a subscriber has at most {MOST_HEADERS} of its own");
-        faults.push(fault("/headers", detail));
+        faults.push(Fault::new("/headers", detail));
     }
 }
 
 fn check_auth(auth: Option<&Credentials>, faults: &mut Vec<Fault>) {
     if let Some(Err(detail)) = auth.map(Credentials::check) {
-        faults.push(fault("/auth", detail));
-    }
-}
-
-/// Timeout in ms, attempts per second, waits between attempts in ms, each where it is its own.
-fn check_limits(
-    (timeout_ms, rate_limit, schedule_ms): (Option<u32>, Option<u32>, Option<&[u64]>),
-    faults: &mut Vec<Fault>,
-) {
-    if timeout_ms.is_some_and(|timeout_ms| !TIMEOUT_MS.contains(&timeout_ms)) {
-        let detail = "timeout must be at least 100ms and at most 60s".to_owned();
-        faults.push(fault("/timeout", detail));
-    }
-    if rate_limit.is_some_and(|rate_limit| !RATE.contains(&rate_limit)) {
-        let (least, most) = (RATE.start(), RATE.end());
-        let detail = format!("rate_limit is a whole number from {least} to {most} per second");
-        faults.push(fault("/rate_limit", detail));
-    }
-    let schedule_ms = schedule_ms.unwrap_or_default();
-    if schedule_ms.len() > WAITS {
-        let detail = format!("schedule has more than {WAITS} waits: leave some out");
-        faults.push(fault("/schedule", detail));
-    }
-    for (index, wait_ms) in schedule_ms.iter().enumerate() {
-        if *wait_ms == 0 || Duration::from_millis(*wait_ms) > LONGEST_WAIT {
-            let detail = "each wait of the schedule must be longer than nothing and at most 7d";
-            faults.push(fault(format!("/schedule/{index}"), detail.to_owned()));
-        }
-    }
-}
-
-fn fault(field: impl Into<String>, detail: String) -> Fault {
-    Fault {
-        field: field.into(),
-        detail,
+        faults.push(Fault::new("/auth", detail));
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::fmt::{self, Display};
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,16 +12,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub(super) use crate::model::nearest;
-use crate::model::quoted;
-
-/// Units of time with their milliseconds, the largest first.
-const TIMES: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+pub(crate) use crate::model::{duration, number, spell_duration};
+use crate::model::{measure, quoted, spell};
 
 /// Units of size with their bytes, the largest first.
 const SIZES: [(&str, u64); 4] = [
@@ -41,34 +32,6 @@ pub(super) fn word<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
     text.parse()
         .map_err(|_| format!("{text} is neither true nor false", text = quoted(text)))
-}
-
-/// A whole number within bounds.
-pub(crate) fn number<T>(bounds: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String>
-where
-    T: FromStr + PartialOrd + Display,
-{
-    move |text| {
-        text.parse()
-            .ok()
-            .filter(|number| bounds.contains(number))
-            .ok_or_else(|| {
-                let (low, high) = (bounds.start(), bounds.end());
-                format!(
-                    "{text} is not a whole number from {low} to {high}",
-                    text = quoted(text)
-                )
-            })
-    }
-}
-
-/// A span of time such as `15s`, zero included.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    measure(text, &TIMES)
-        .map(Duration::from_millis)
-        .ok_or_else(|| {
-            format!("{text} is not a duration: write a whole number and its unit, e.g. \"500ms\", \"15s\", \"5m\", \"2h\" or \"7d\"", text = quoted(text))
-        })
 }
 
 /// A span of time that is longer than nothing.
@@ -96,39 +59,9 @@ pub(super) fn size(least: u64) -> impl Fn(&str) -> Result<u64, String> {
     }
 }
 
-/// Reads `<whole number><unit>`; `None` when it is anything else or overflows.
-fn measure(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let text = text.trim();
-    let end = text
-        .find(|character: char| !character.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let (_, scale) = units.iter().find(|(name, _)| *name == unit.trim_start())?;
-    number.parse::<u64>().ok()?.checked_mul(*scale)
-}
-
-/// Writes a span of time so that [`duration`] reads it back; below a millisecond is cut off.
-pub(crate) fn spell_duration(duration: Duration) -> String {
-    let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    if milliseconds == 0 {
-        return "0s".to_owned();
-    }
-    spell(milliseconds, &TIMES)
-}
-
 /// Writes a size so that [`size`] reads it back.
 pub(super) fn spell_size(bytes: u64) -> String {
     spell(bytes, &SIZES)
-}
-
-fn spell(amount: u64, units: &[(&str, u64)]) -> String {
-    units
-        .iter()
-        .find(|(_, scale)| amount != 0 && amount.is_multiple_of(*scale))
-        .map_or_else(
-            || amount.to_string(),
-            |(unit, scale)| format!("{}{unit}", amount / scale),
-        )
 }
 
 /// The file behind `sqlite://…`, as it is written; the caller says what it is relative to.

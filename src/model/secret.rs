@@ -123,20 +123,27 @@ pub fn check_header_value(value: &SecretText) -> Result<(), String> {
     Ok(())
 }
 
-/// What a subscriber asks for in `Authorization`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// What to send in `Authorization`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(
+    tag = "type",
+    rename_all = "lowercase",
+    deny_unknown_fields,
+    expecting = r#"{"type": "bearer", "token": "…"} or {"type": "basic", "username": "…", "password": "…"}"#
+)]
 pub enum Credentials {
     /// A user and its password.
     Basic {
         /// Without a colon.
         username: String,
-        /// Any text.
+        /// One line of text.
+        #[schema(value_type = String, format = Password)]
         password: SecretText,
     },
     /// A token.
     Bearer {
-        /// Letters, digits and `-._~+/=`.
+        /// Letters, digits and `-._~+/=`, without the word Bearer.
+        #[schema(value_type = String, format = Password)]
         token: SecretText,
     },
 }

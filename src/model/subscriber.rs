@@ -1,10 +1,15 @@
 //! A subscriber: what it is notified of, and how its payloads look.
 
-use std::time::Duration;
+pub mod settings;
+mod shapes;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Filter, UnknownWord};
+use super::UnknownWord;
+
+pub use shapes::{
+    NewSubscriber, PayloadOptions, PayloadOptionsChange, Setting, Subscriber, SubscriberChange,
+};
 
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident ($what:literal) { $($(#[$doc:meta])* $variant:ident = $word:tt,)+ }) => {
@@ -175,156 +180,4 @@ pub struct AlertOptions {
     /// lost quality. They have words of their own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub account_events: bool,
-}
-
-/// What decides a payload's bytes beside the report; subscribers with equal options share them.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    Default,
-    Serialize,
-    Deserialize,
-    utoipa::ToSchema,
-)]
-#[serde(deny_unknown_fields)]
-pub struct PayloadOptions {
-    /// See [`PayloadFormat`].
-    #[serde(default)]
-    pub format: PayloadFormat,
-    /// See [`ErrorFormat`].
-    #[serde(default)]
-    pub error_format: ErrorFormat,
-    /// See [`NumberFormat`].
-    #[serde(default)]
-    pub phone_format: NumberFormat,
-    /// See [`TimestampFormat`].
-    #[serde(default)]
-    pub timestamp_format: TimestampFormat,
-}
-
-/// What is to be different about payload options; `None` leaves it as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PayloadOptionsChange {
-    /// See [`PayloadFormat`].
-    #[serde(default)]
-    pub format: Option<PayloadFormat>,
-    /// See [`ErrorFormat`].
-    #[serde(default)]
-    pub error_format: Option<ErrorFormat>,
-    /// See [`NumberFormat`].
-    #[serde(default)]
-    pub phone_format: Option<NumberFormat>,
-    /// See [`TimestampFormat`].
-    #[serde(default)]
-    pub timestamp_format: Option<TimestampFormat>,
-}
-
-impl PayloadOptionsChange {
-    /// Whether nothing is to be different.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// A change of something that a subscriber may have of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Setting<T> {
-    /// None of its own: what holds for everybody.
-    Usual,
-    /// This.
-    Own(T),
-}
-
-impl<T> Setting<T> {
-    /// The same with what is its own made another.
-    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Setting<U> {
-        self.own().map(make).into()
-    }
-
-    /// What the subscriber then has of its own.
-    pub fn own(self) -> Option<T> {
-        match self {
-            Self::Usual => None,
-            Self::Own(own) => Some(own),
-        }
-    }
-}
-
-impl<T> From<Option<T>> for Setting<T> {
-    fn from(own: Option<T>) -> Self {
-        own.map_or(Self::Usual, Self::Own)
-    }
-}
-
-/// Where reports are sent. Its secrets are sealed, and another type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subscriber {
-    /// Integer key in the store.
-    pub id: i64,
-    /// What people call it: unique, lower case, `[a-z0-9-]`.
-    pub name: String,
-    /// Whose it is: a word that tokens of integrators name; the operator's own when `None`.
-    #[serde(default)]
-    pub owner: Option<String>,
-    /// Where its payloads go: an absolute `https` (or, where allowed, `http`) URL.
-    pub url: String,
-    /// What it is notified of.
-    #[serde(default)]
-    pub kind: SubscriberKind,
-    /// How, when it is notified in a chat.
-    #[serde(default)]
-    pub alert: AlertOptions,
-    /// Whether it is sent to.
-    pub state: SubscriberState,
-    /// Why it is not, when the relay decided so (`http 410`, `failing for 5 days`).
-    pub state_reason: Option<String>,
-    /// Which reports it wants.
-    pub filter: Filter,
-    /// Whether late and contradicting reports are among them.
-    pub reports: Reports,
-    /// How its payloads look.
-    pub options: PayloadOptions,
-    /// What a later status of a message waits for.
-    pub ordering: Ordering,
-    /// How many forwards may be in flight to it at once.
-    pub concurrency: u16,
-    /// How long an attempt may take, ms; the configuration's timeout when `None`.
-    pub timeout_ms: Option<u32>,
-    /// How many attempts may begin within a second; any number when `None`.
-    pub rate_limit: Option<u32>,
-    /// The waits between attempts, ms; the configuration's when `None`.
-    pub schedule_ms: Option<Vec<u64>>,
-    /// Names of the headers of its own that are sent to it; the values are sealed.
-    pub headers: Vec<String>,
-    /// Which credentials are sent to it; they are sealed.
-    pub auth: Option<AuthKind>,
-    /// When it was added, ms since 1970 UTC.
-    pub created_at_ms: i64,
-    /// Since when every attempt failed, ms since 1970 UTC; `None` while it answers.
-    pub failing_since_ms: Option<i64>,
-}
-
-impl Subscriber {
-    /// How long an attempt may take; the configuration's timeout when `None`.
-    #[must_use]
-    pub fn timeout(&self) -> Option<Duration> {
-        self.timeout_ms
-            .map(|timeout_ms| Duration::from_millis(timeout_ms.into()))
-    }
-
-    /// The waits between attempts; the configuration's when `None`.
-    #[must_use]
-    pub fn schedule(&self) -> Option<Vec<Duration>> {
-        let delays = self.schedule_ms.as_ref()?;
-        Some(delays.iter().copied().map(Duration::from_millis).collect())
-    }
 }

@@ -29,7 +29,6 @@ mod subscribers;
 mod templates;
 pub(super) mod time;
 mod webhooks;
-mod whole;
 
 use std::cell::Cell;
 use std::sync::Arc;

@@ -10,8 +10,8 @@ use serde_json::json;
 use tickrelay::admin::{Answer, EraseOptions, Failure, Request};
 use tickrelay::clock::Hand;
 use tickrelay::model::{AlertOptions, SubscriberKind};
+use tickrelay::model::{NewSubscriber, SubscriberChange};
 use tickrelay::providers::Provider;
-use tickrelay::store::{NewSubscriber, SubscriberChange};
 
 use crate::retrying::{T0, attempts, stopped_clock, switched};
 use crate::support::receiver::{Received, Receiver};

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::admin::{EraseOptions, ReplayOrder, Request};
 use tickrelay::clock::Clock;
+use tickrelay::model::Whole;
 use tickrelay::store::RetrySelection;
 
 use crate::retrying::{START_MS, T0, attempts, switched};
@@ -170,8 +171,10 @@ async fn health_tells_attempts_from_forwards_and_when_the_next_probe_goes() {
     let receiver = Receiver::scripted(|index, _| {
         Reply::status(if index.is_multiple_of(4) { 400 } else { 200 })
     });
-    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
-        .await;
+    app.subscribe_with("crm", &receiver.url, |new| {
+        new.concurrency = Whole::nearest(1);
+    })
+    .await;
     for index in 0..8 {
         app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
             .await;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tickrelay::admin::{Answer, Request};
+use tickrelay::model::Whole;
 
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::{TestApp, cloud, cloud_status, until, verify};
@@ -114,8 +115,10 @@ async fn once_a_rotation_is_answered_nothing_is_signed_by_the_old_secret() {
 async fn connections_are_kept_for_the_next_forward() {
     let app = TestApp::boot().await;
     let receiver = Receiver::start();
-    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 2)
-        .await;
+    app.subscribe_with("crm", &receiver.url, |new| {
+        new.concurrency = Whole::nearest(2);
+    })
+    .await;
     for index in 0..30 {
         app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
             .await;
@@ -229,9 +232,9 @@ async fn a_private_target_is_refused_unless_its_network_is_allowed() {
     .await;
     let receiver = Receiver::start();
     let refused = app
-        .perform(Request::AddSubscriber(tickrelay::store::NewSubscriber {
-            concurrency: 1,
-            ..tickrelay::store::NewSubscriber::new("literal", &receiver.url)
+        .perform(Request::AddSubscriber(tickrelay::model::NewSubscriber {
+            concurrency: Whole::nearest(1),
+            ..tickrelay::model::NewSubscriber::new("literal", &receiver.url)
         }))
         .await;
     assert!(

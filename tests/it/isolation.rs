@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tickrelay::clock::Clock;
+use tickrelay::model::Whole;
 
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::{PATIENCE, TestApp, cloud, nobody_listens, until};
@@ -20,7 +21,7 @@ use crate::support::{PATIENCE, TestApp, cloud, nobody_listens, until};
 /// More than all attempts at the bad ones that may be open together.
 const REPORTS: usize = 200;
 /// Attempts at each of the bad ones at once, as many as may be.
-const OPEN: u16 = 32;
+const OPEN: u32 = 32;
 /// An attempt ends after this, which is longer than any condition is waited for.
 const OPEN_FOR: Duration = Duration::from_mins(30);
 
@@ -63,7 +64,7 @@ async fn boot() -> TestApp {
 }
 
 async fn subscribe(app: &TestApp, name: &str, url: &str) {
-    app.subscribe_with(name, url, |new| new.concurrency = OPEN)
+    app.subscribe_with(name, url, |new| new.concurrency = Whole::nearest(OPEN))
         .await;
 }
 
@@ -92,7 +93,7 @@ async fn a_dead_a_hanging_and_a_dripping_neighbour_keep_nothing_from_a_healthy_o
     subscribe(&app, "hanging", &hanging.url).await;
     subscribe(&app, "dripping", &dripping).await;
     report(&app, "before").await;
-    let open = usize::from(OPEN);
+    let open = usize::try_from(OPEN).unwrap();
     until("all that may be open is", || {
         hanging.count() == open && dripped.load(Ordering::SeqCst) == open && ended(&app, "dead") > 0
     })

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tickrelay::clock::Clock;
+use tickrelay::model::Whole;
 
 use crate::retrying::{T0, attempts, pause, resume, stopped_clock, switched};
 use crate::support::receiver::{Receiver, Reply};
@@ -18,8 +19,10 @@ const DAY: Duration = Duration::from_hours(24);
 async fn a_breaker_spares_the_attempts_of_an_outage_and_then_all_arrives_in_order() {
     let (app, hand) = stopped_clock().await;
     let (receiver, switch) = switched(503);
-    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
-        .await;
+    app.subscribe_with("crm", &receiver.url, |new| {
+        new.concurrency = Whole::nearest(1);
+    })
+    .await;
     for index in 0..5 {
         app.report(&[cloud::status(&format!("first.{index}"), "sent", T0)])
             .await;
@@ -83,8 +86,10 @@ async fn a_breaker_spares_the_attempts_of_an_outage_and_then_all_arrives_in_orde
 async fn a_batch_that_met_an_outage_arrives_in_order_after_it() {
     let (app, hand) = stopped_clock().await;
     let (receiver, _) = switched(503);
-    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
-        .await;
+    app.subscribe_with("crm", &receiver.url, |new| {
+        new.concurrency = Whole::nearest(1);
+    })
+    .await;
     let words = ["sent", "delivered", "read"];
     for index in 0..3 {
         let batch: Vec<_> = (0..3)
@@ -190,8 +195,10 @@ fn assert_earlier_went_first(message: &str, requests: &[(String, bool)]) {
 async fn a_restart_in_the_middle_uses_up_nothing() {
     let (app, hand) = stopped_clock().await;
     let (receiver, switch) = switched(503);
-    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
-        .await;
+    app.subscribe_with("crm", &receiver.url, |new| {
+        new.concurrency = Whole::nearest(1);
+    })
+    .await;
     for index in 0..30 {
         app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
             .await;
@@ -227,8 +234,10 @@ async fn a_restart_in_the_middle_uses_up_nothing() {
 async fn resuming_does_not_wait_for_the_breaker() {
     let (app, _hand) = stopped_clock().await;
     let (receiver, switch) = switched(503);
-    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
-        .await;
+    app.subscribe_with("crm", &receiver.url, |new| {
+        new.concurrency = Whole::nearest(1);
+    })
+    .await;
     for index in 0..8 {
         app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
             .await;

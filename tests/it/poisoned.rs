@@ -12,6 +12,7 @@ use tickrelay::forward::breaker::{Breaker, BreakerPermit};
 use tickrelay::forward::lane::Lane;
 use tickrelay::forward::schedule::Schedule;
 use tickrelay::forward::settled::{EndedAttempt, decide};
+use tickrelay::model::Whole;
 use tickrelay::model::{ErrorCode, Outcome};
 use tickrelay::store::{PendingForward, Settled};
 use uuid::Uuid;
@@ -316,8 +317,10 @@ async fn a_probe_finds_what_is_taken_behind_thousands_that_are_refused() {
     let (clock, hand) = Clock::manual(START_MS);
     let app = TestApp::boot_with(clock, |_| {}).await;
     let receiver = choosy();
-    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
-        .await;
+    app.subscribe_with("crm", &receiver.url, |new| {
+        new.concurrency = Whole::nearest(1);
+    })
+    .await;
     report(&app, "bad", BAD).await;
     attempts(&app, 5).await;
     hand.advance(Duration::from_millis(1_200));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tickrelay::admin::{Answer, ReplayOrder, Request};
 use tickrelay::clock::{Clock, Hand};
 use tickrelay::config::Config;
+use tickrelay::model::{Span, Whole};
 use tickrelay::store::RetrySelection;
 
 use crate::support::receiver::{Received, Receiver, Reply};
@@ -128,8 +129,10 @@ async fn retry_after_is_honoured_on_429_and_503_and_on_nothing_else() {
 async fn gone_disables_the_subscriber_until_it_is_resumed() {
     let app = TestApp::boot().await;
     let (receiver, switch) = switched(410);
-    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
-        .await;
+    app.subscribe_with("crm", &receiver.url, |new| {
+        new.concurrency = Whole::nearest(1);
+    })
+    .await;
     for index in 0..3 {
         app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
             .await;
@@ -249,7 +252,7 @@ async fn a_failed_attempt_keeps_the_answer_and_a_stable_code() {
     for (name, url, ..) in cases {
         app.subscribe_with(name, url, |new| {
             // The others have as long as they need.
-            new.timeout_ms = (name == "timeout").then_some(1_000);
+            new.timeout = (name == "timeout").then_some(Span(1_000));
         })
         .await;
     }

@@ -200,7 +200,7 @@ async fn what_no_report_can_be_is_refused_by_its_field_and_nothing_is_sent() {
     let admin = app.caller(Role::Admin).await;
     let receiver = Receiver::start();
     app.subscribe("crm", &receiver.url).await;
-    let kind = |kind| move |new: &mut tickrelay::store::NewSubscriber| new.kind = kind;
+    let kind = |kind| move |new: &mut tickrelay::model::NewSubscriber| new.kind = kind;
     app.subscribe_with("chat", &receiver.url, kind(SubscriberKind::Chat))
         .await;
     app.subscribe_with("ops", &receiver.url, kind(SubscriberKind::Events))

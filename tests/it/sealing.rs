@@ -9,8 +9,8 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::admin::{Answer, EraseOptions, Request};
+use tickrelay::model::NewSubscriber;
 use tickrelay::model::SubscriberKind;
-use tickrelay::store::NewSubscriber;
 
 use crate::erase::files_with;
 use crate::support::receiver::Receiver;

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::admin::Request;
 use tickrelay::clock::Clock;
-use tickrelay::model::Setting;
-use tickrelay::store::{RetrySelection, SubscriberChange};
+use tickrelay::model::settings::{RateLimit, Schedule};
+use tickrelay::model::{Setting, Span, SubscriberChange};
+use tickrelay::store::RetrySelection;
 
 use crate::support::cli::Folder;
 use crate::support::receiver::{Receiver, Reply};
@@ -162,8 +163,10 @@ async fn no_second_sees_more_attempts_than_a_subscriber_wants() {
     let app = TestApp::boot_with(clock, |_| {}).await;
     let [slow, usual] = [(); 2].map(|()| Receiver::start());
     app.subscribe("usual", &usual.url).await;
-    app.subscribe_with("slow", &slow.url, |new| new.rate_limit = Some(10))
-        .await;
+    app.subscribe_with("slow", &slow.url, |new| {
+        new.rate_limit = Some(RateLimit::nearest(10));
+    })
+    .await;
     report_messages(&app, 35).await;
     // The control: without a limit all go at once.
     until("the other has all", || usual.count() == 35).await;
@@ -174,7 +177,7 @@ async fn no_second_sees_more_attempts_than_a_subscriber_wants() {
         let update = |rate| Request::UpdateSubscriber {
             name: "slow".to_owned(),
             change: SubscriberChange {
-                rate_limit: Some(Setting::Own(rate)),
+                rate_limit: Some(Setting::Own(RateLimit::nearest(rate))),
                 ..SubscriberChange::default()
             },
         };
@@ -196,7 +199,7 @@ async fn no_second_sees_more_attempts_than_a_subscriber_wants() {
 async fn an_attempt_takes_no_longer_than_its_subscriber_wants() {
     let app = TestApp::boot().await;
     let slow = Receiver::scripted(|_, _| Reply::status(200).after(Duration::from_millis(1_500)));
-    app.subscribe_with("hasty", &slow.url, |new| new.timeout_ms = Some(200))
+    app.subscribe_with("hasty", &slow.url, |new| new.timeout = Some(Span(200)))
         .await;
     app.subscribe("patient", &slow.url).await;
     report_messages(&app, 1).await;
@@ -219,13 +222,13 @@ async fn a_subscriber_is_tried_again_on_a_schedule_of_its_own() {
     let (clock, hand) = Clock::manual(T0 * 1000);
     let app = TestApp::boot_with(clock, |_| {}).await;
     let refuses = Receiver::scripted(|_, _| Reply::status(400));
-    let waits = |schedule: &[u64]| Some(schedule.to_vec());
+    let waits = |schedule: &[u64]| Some(Schedule::from(schedule.to_vec()));
     for (name, schedule) in [
         ("own", waits(&[60_000])),
         ("once", waits(&[])),
         ("usual", None),
     ] {
-        app.subscribe_with(name, &refuses.url, |new| new.schedule_ms = schedule)
+        app.subscribe_with(name, &refuses.url, |new| new.schedule = schedule)
             .await;
     }
     report_messages(&app, 1).await;

@@ -10,7 +10,7 @@ use rustix::process::{Signal, kill_process};
 use tickrelay::admin::Request;
 use tickrelay::clock::Clock;
 use tickrelay::model::Ordering;
-use tickrelay::store::{NewSubscriber, SubscriberChange};
+use tickrelay::model::{NewSubscriber, SubscriberChange};
 
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::service::Home;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tickrelay::admin::{Answer, Request};
+use tickrelay::model::Whole;
 
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::{TestApp, cloud, until, verify};
@@ -29,8 +30,10 @@ async fn what_a_removed_one_is_pending_is_given_up_whatever_is_on_its_way() {
     let app = TestApp::boot().await;
     let receiver = Receiver::scripted(|_, _| Reply::status(500));
     receiver.hold(true);
-    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 2)
-        .await;
+    app.subscribe_with("crm", &receiver.url, |new| {
+        new.concurrency = Whole::nearest(2);
+    })
+    .await;
     let other = Receiver::start();
     app.subscribe("other", &other.url).await;
     for index in 0..10 {
@@ -90,8 +93,10 @@ async fn one_that_fails_now_and_then_costs_no_commits_of_its_own() {
     let app = TestApp::boot().await;
     let receiver =
         Receiver::scripted(|index, _| Reply::status(if index % 2 == 0 { 400 } else { 200 }));
-    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 1)
-        .await;
+    app.subscribe_with("crm", &receiver.url, |new| {
+        new.concurrency = Whole::nearest(1);
+    })
+    .await;
     let mut published = app.store.subscribers();
     published.borrow_and_update();
     for index in 0..60 {
@@ -110,8 +115,10 @@ async fn changes_under_load_lose_nothing_repeat_nothing_and_keep_the_order() {
     let app = TestApp::boot().await;
     // Slower than what comes, so that earlier statuses wait while later ones are handed over.
     let receiver = Receiver::scripted(|_, _| Reply::status(200).after(Duration::from_millis(2)));
-    app.subscribe_with("crm", &receiver.url, |new| new.concurrency = 2)
-        .await;
+    app.subscribe_with("crm", &receiver.url, |new| {
+        new.concurrency = Whole::nearest(2);
+    })
+    .await;
     let load = async {
         for message in 0..MESSAGES {
             for (at, word) in (0..).zip(WORDS) {

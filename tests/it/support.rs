@@ -29,10 +29,10 @@ use tickrelay::admin::{Answer, Failure, Request};
 use tickrelay::clock::Clock;
 use tickrelay::config::{Config, Source};
 use tickrelay::model::MessageType;
+use tickrelay::model::NewSubscriber;
 use tickrelay::providers::Provider;
 use tickrelay::providers::authentication::{Authentication, Method, Signature};
 use tickrelay::server;
-use tickrelay::store::NewSubscriber;
 use tokio::sync::{OnceCell, oneshot};
 use tokio::task::JoinHandle;
 

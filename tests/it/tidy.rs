@@ -40,24 +40,12 @@ const LONG_FILES: &[(&str, &str)] = &[
         "half of it is tables of cases",
     ),
     (
-        "src/admin/subscribers.rs",
-        "what each field of a subscriber must be, checked once and in one list",
-    ),
-    (
         "src/store/sqlite/files.rs",
         "the three files of a store, who owns them and which they are, with their tests",
     ),
     (
-        "src/store/sqlite/subscribers.rs",
-        "a subscriber's columns, written and read in one place",
-    ),
-    (
         "src/store/sqlite/texts.rs",
         "one row for each table and column in which a person may be named",
-    ),
-    (
-        "src/web/api/subscribers.rs",
-        "each field of a subscriber in three shapes: shown, new, changed",
     ),
     (
         "src/store/sqlite.rs",

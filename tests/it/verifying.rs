@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tickrelay::admin::{Answer, Request};
-use tickrelay::store::SubscriberChange;
+use tickrelay::model::SubscriberChange;
 
 use crate::support::program::{root, runs, target};
 use crate::support::receiver::{Received, Receiver};

@@ -20,11 +20,12 @@ use crate::access::{Caller, Role};
 use crate::admin::{Answer, Operations, Request};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Inputs};
+use crate::model::NewSubscriber;
 use crate::server;
+use crate::store::Reader;
 use crate::store::overview::WebhookRecord;
 use crate::store::query::{WebhookQuery, Window};
 use crate::store::timeline::ReportRecord;
-use crate::store::{NewSubscriber, Reader};
 
 /// How long a payload may take from the provider's 200 to the subscriber; then it is a bug.
 const PATIENCE: Duration = Duration::from_secs(20);

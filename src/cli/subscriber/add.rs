@@ -3,8 +3,7 @@
 use clap::Args;
 
 use super::flags::{FilterFlags, SendingFlags};
-use crate::model::{AlertOptions, SubscriberKind};
-use crate::store::NewSubscriber;
+use crate::model::{AlertOptions, NewSubscriber, SubscriberKind};
 
 /// A subscriber to be.
 #[derive(Debug, Args)]

@@ -2,14 +2,11 @@
 
 use clap::Args;
 
-use crate::cli::usage::within;
-use crate::config::{duration, number};
+use crate::model::settings::{self, settings};
 use crate::model::{
-    Credentials, ErrorFormat, Filter, MessageType, NumberFormat, Ordering, PayloadFormat,
-    PayloadOptionsChange, Reports, Rule, SecretText, Setting, Status, TimestampFormat, digits,
-    is_channel_name, is_phone_number, quoted, reason,
+    Credentials, Filter, MessageType, PayloadOptionsChange, Rule, SecretText, Setting, Status,
+    SubscriberChange, digits, is_channel_name, is_phone_number, quoted, reason,
 };
-use crate::store::SubscriberChange;
 
 /// Which reports; lists are written with commas, or by repeating the flag.
 #[derive(Debug, Args)]
@@ -41,55 +38,55 @@ pub(super) struct FilterFlags {
     rules: Vec<Rule>,
 }
 
-/// How its payloads look and how it is sent to.
-#[derive(Debug, Args)]
-#[allow(clippy::doc_markdown, reason = "these comments are the text of --help")]
-pub(super) struct SendingFlags {
-    /// Which new reports: changes (of a message's status, unless you say otherwise) or all (those
-    /// too that came late or contradict what is known)
-    #[arg(long, value_name = "WORD")]
-    reports: Option<Reports>,
-    /// Which keys a payload has: rocketchat (the eight, unless you say otherwise) or extended
-    #[arg(long, value_name = "WORD")]
-    format: Option<PayloadFormat>,
-    /// How errors are written: whatsapp_array (unless you say otherwise), whatsapp_object or string
-    #[arg(long, value_name = "WORD")]
-    error_format: Option<ErrorFormat>,
-    /// How numbers are written: plus (unless you say otherwise), digits or as_received
-    #[arg(long, value_name = "WORD")]
-    phone_format: Option<NumberFormat>,
-    /// How times are written: rfc3339 (unless you say otherwise), epoch_seconds or epoch_millis
-    #[arg(long, value_name = "WORD")]
-    timestamp_format: Option<TimestampFormat>,
-    /// What a later status of a message waits for: relaxed (an attempt of the earlier, unless you
-    /// say otherwise) or strict (until the earlier is delivered or given up)
-    #[arg(long, value_name = "WORD")]
-    ordering: Option<Ordering>,
-    /// How many requests it may get at once, 1 to 256: 8 unless you say otherwise
-    #[arg(long, value_name = "NUMBER")]
-    #[arg(value_parser = within(1..=256_u16))]
-    concurrency: Option<u16>,
-    /// How long a request may take, 100ms to 60s; default: as the configuration says
-    #[arg(long, value_name = "TIME", value_parser = timeout)]
-    timeout: Option<Setting<u32>>,
-    /// How many requests a second it may get; default: any number
-    #[arg(long, value_name = "NUMBER", value_parser = rate_limit)]
-    rate_limit: Option<Setting<u32>>,
-    /// The waits between attempts, as in 5s,5m,2h; none: a single attempt; default: as the
-    /// configuration says
-    #[arg(long, value_name = "TIMES", value_parser = schedule)]
-    schedule: Option<Setting<Schedule>>,
-    /// A header of its own to send to it, as in 'X-Api-Key: …', or @FILE with one in each line;
-    /// what it holds is never shown
-    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = headers)]
-    headers: Vec<Pairs>,
-    /// Send it this user and password, or what stands in @FILE
-    #[arg(long, value_name = "USER:PASSWORD", value_parser = basic)]
-    basic: Option<Credentials>,
-    /// Send it this token, or what stands in @FILE
-    #[arg(long, value_name = "TOKEN", value_parser = bearer, conflicts_with = "basic")]
-    bearer: Option<Credentials>,
+macro_rules! flags {
+    (
+        payload { $($(#[$p_doc:meta])* $p:ident: $p_type:ident, flag $p_value:tt $p_help:tt, shown as $p_shown:tt;)* }
+        values { $(
+            $(#[$v_doc:meta])* $v:ident: $v_type:ident, kept as $v_kept:ident: $v_kept_type:ty, column $v_column:tt,
+            $(checked by $v_check:ident,)? flag $v_value:tt $v_help:tt, shown as $v_label:tt: $v_shown:tt;
+        )* }
+        own { $(
+            $(#[$o_doc:meta])* $o:ident: $o_type:ident, kept as $o_kept:ident: $o_kept_type:ty, column $o_column:tt,
+            $(checked by $o_check:ident,)? flag $o_value:tt $o_help:tt, shown as $o_label:tt: $o_shown:tt;
+        )* }
+    ) => {
+        /// How its payloads look and how it is sent to.
+        #[derive(Debug, Args)]
+        #[allow(clippy::doc_markdown, reason = "these comments are the text of --help")]
+        pub(super) struct SendingFlags {
+            $(#[doc = $p_help] #[arg(long, value_name = $p_value)] $p: Option<settings::$p_type>,)*
+            $(#[doc = $v_help] #[arg(long, value_name = $v_value)] $v: Option<settings::$v_type>,)*
+            $(#[doc = $o_help] #[arg(long, value_name = $o_value)] $o: Option<Setting<settings::$o_type>>,)*
+            /// A header of its own to send to it, as in 'X-Api-Key: …', or @FILE with one in each line;
+            /// what it holds is never shown
+            #[arg(long = "header", value_name = "NAME: VALUE", value_parser = headers)]
+            headers: Vec<Pairs>,
+            /// Send it this user and password, or what stands in @FILE
+            #[arg(long, value_name = "USER:PASSWORD", value_parser = basic)]
+            basic: Option<Credentials>,
+            /// Send it this token, or what stands in @FILE
+            #[arg(long, value_name = "TOKEN", value_parser = bearer, conflicts_with = "basic")]
+            bearer: Option<Credentials>,
+        }
+
+        impl SendingFlags {
+            /// What the flags change.
+            pub(super) fn change(self) -> SubscriberChange {
+                let headers = self.headers.into_iter().flat_map(|Pairs(pairs)| pairs);
+                SubscriberChange {
+                    options: PayloadOptionsChange { $($p: self.$p,)* },
+                    $($v: self.$v,)*
+                    $($o: self.$o,)*
+                    headers: headers.map(|(name, value)| (name, Some(value))).collect(),
+                    auth: self.basic.or(self.bearer).map(Setting::Own),
+                    ..SubscriberChange::default()
+                }
+            }
+        }
+    };
 }
+
+settings!(flags);
 
 /// Headers with their values.
 #[derive(Debug, Clone)]
@@ -132,50 +129,6 @@ fn basic(text: &str) -> Result<Credentials, String> {
 fn bearer(text: &str) -> Result<Credentials, String> {
     let token = given(text)?.into();
     Ok(Credentials::Bearer { token })
-}
-
-/// The waits between attempts, ms.
-#[derive(Debug, Clone)]
-struct Schedule(Vec<u64>);
-
-/// The word that takes back what a subscriber has of its own.
-const DEFAULT: &str = "default";
-
-fn setting<T>(
-    text: &str,
-    read: impl FnOnce(&str) -> Result<T, String>,
-) -> Result<Setting<T>, String> {
-    match text {
-        DEFAULT => Ok(Setting::Usual),
-        own => read(own).map(Setting::Own),
-    }
-}
-
-fn milliseconds(text: &str) -> Result<u64, String> {
-    let span = duration(text)?;
-    u64::try_from(span.as_millis()).map_err(|_| format!("{} is too long", quoted(text)))
-}
-
-fn timeout(text: &str) -> Result<Setting<u32>, String> {
-    // What is out of bounds is the service's to refuse, with all else that is wrong.
-    let read = |text: &str| Ok(u32::try_from(milliseconds(text)?).unwrap_or(u32::MAX));
-    setting(text, read)
-}
-
-fn rate_limit(text: &str) -> Result<Setting<u32>, String> {
-    let read =
-        |text: &str| number(1..=10_000)(text).map_err(|refusal| format!("{refusal}, or {DEFAULT}"));
-    setting(text, read)
-}
-
-fn schedule(text: &str) -> Result<Setting<Schedule>, String> {
-    setting(text, |text| match text {
-        "none" => Ok(Schedule(Vec::new())),
-        list => {
-            let waits = list.split(',').map(|wait| milliseconds(wait.trim()));
-            Ok(Schedule(waits.collect::<Result<_, _>>()?))
-        }
-    })
 }
 
 fn sender(text: &str) -> Result<String, &'static str> {
@@ -226,36 +179,6 @@ impl FilterFlags {
             sources: self.sources,
             senders: self.senders,
             channels: self.channels,
-        }
-    }
-}
-
-impl SendingFlags {
-    /// What the flags change.
-    pub(super) fn change(self) -> SubscriberChange {
-        SubscriberChange {
-            reports: self.reports,
-            options: PayloadOptionsChange {
-                format: self.format,
-                error_format: self.error_format,
-                phone_format: self.phone_format,
-                timestamp_format: self.timestamp_format,
-            },
-            ordering: self.ordering,
-            concurrency: self.concurrency,
-            timeout_ms: self.timeout,
-            rate_limit: self.rate_limit,
-            schedule_ms: self
-                .schedule
-                .map(|schedule| schedule.map(|Schedule(waits)| waits)),
-            headers: self
-                .headers
-                .into_iter()
-                .flat_map(|Pairs(pairs)| pairs)
-                .map(|(name, value)| (name, Some(value)))
-                .collect(),
-            auth: self.basic.or(self.bearer).map(Setting::Own),
-            ..SubscriberChange::default()
         }
     }
 }

@@ -9,7 +9,7 @@ use super::super::time::{day_and_time, span};
 use super::super::{Exit, Settings, Terminal, page};
 use super::wants;
 use crate::clock::Clock;
-use crate::config::spell_duration;
+use crate::model::settings::{self, settings};
 use crate::model::{Filter, Rule, Subscriber};
 use crate::store::overview::{SubscriberHealth, SubscriberOverview};
 
@@ -130,13 +130,34 @@ fn show(
     facts(all)
 }
 
+macro_rules! shown {
+    (
+        payload { $($(#[$p_doc:meta])* $p:ident: $p_type:ident, flag $p_value:tt $p_help:tt, shown as $p_shown:tt;)* }
+        values { $(
+            $(#[$v_doc:meta])* $v:ident: $v_type:ident, kept as $v_kept:ident: $v_kept_type:ty, column $v_column:tt,
+            $(checked by $v_check:ident,)? flag $v_value:tt $v_help:tt, shown as $v_label:tt: $v_shown:tt;
+        )* }
+        own { $(
+            $(#[$o_doc:meta])* $o:ident: $o_type:ident, kept as $o_kept:ident: $o_kept_type:ty, column $o_column:tt,
+            $(checked by $o_check:ident,)? flag $o_value:tt $o_help:tt, shown as $o_label:tt: $o_shown:tt;
+        )* }
+    ) => {
+        /// How its payloads look and how it is sent to.
+        fn sending(subscriber: &Subscriber) -> Vec<(&'static str, Option<String>)> {
+            let formats = [$(format!($p_shown, subscriber.options.$p),)*];
+            vec![
+                ("Payload", Some(formats.join(", "))),
+                $(($v_label, Some(format!($v_shown, settings::$v_type::from(subscriber.$v_kept.clone())))),)*
+                $(($o_label, subscriber.$o_kept.clone().map(|own| format!($o_shown, settings::$o_type::from(own)))),)*
+            ]
+        }
+    };
+}
+
+settings!(shown);
+
 /// What can be changed about it.
 fn settings(subscriber: &Subscriber) -> Vec<(&'static str, Option<String>)> {
-    let options = subscriber.options;
-    let formats = format!(
-        "{}, errors {}, numbers {}, times {}",
-        options.format, options.error_format, options.phone_format, options.timestamp_format
-    );
     let senders = subscriber.filter.senders.iter();
     let senders: Vec<String> = senders.map(|sender| number(sender)).collect();
     let rules: Vec<String> = subscriber
@@ -147,31 +168,18 @@ fn settings(subscriber: &Subscriber) -> Vec<(&'static str, Option<String>)> {
         .collect();
     let list = |items: Vec<String>| (!items.is_empty()).then(|| items.join(", "));
     let any = subscriber.filter == Filter::default();
-    let tried_again = subscriber.schedule().map(|waits| {
-        let waits: Vec<String> = waits.into_iter().map(spell_duration).collect();
-        if waits.is_empty() {
-            return "never".to_owned();
-        }
-        format!("after {}", waits.join(", "))
-    });
-    vec![
+    let mut all = vec![
         ("Wants", any.then(|| wants(&subscriber.filter))),
         ("Rules", list(rules)),
         ("Sources", list(subscriber.filter.sources.clone())),
         ("Senders", list(senders)),
-        ("Reports", Some(subscriber.reports.to_string())),
-        ("Payload", Some(formats)),
-        ("Ordering", Some(subscriber.ordering.to_string())),
-        ("At once", Some(subscriber.concurrency.to_string())),
-        ("Timeout", subscriber.timeout().map(spell_duration)),
-        (
-            "At most",
-            subscriber.rate_limit.map(|rate| format!("{rate} a second")),
-        ),
-        ("Tried again", tried_again),
+    ];
+    all.extend(sending(subscriber));
+    all.extend([
         ("Headers", list(subscriber.headers.clone())),
         ("Credentials", subscriber.auth.map(|auth| auth.to_string())),
-    ]
+    ]);
+    all
 }
 
 /// After a change: what it gets now, and how.

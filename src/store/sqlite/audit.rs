@@ -64,7 +64,7 @@ fn read_audit(row: &Row<'_>) -> rusqlite::Result<AuditRecord> {
             action: row.get("action")?,
             kind: row.get("kind")?,
             id: row.get("id")?,
-            detail: serde_json::from_str(&detail).map_err(super::subscribers::unreadable)?,
+            detail: serde_json::from_str(&detail).map_err(super::cell::unreadable)?,
         },
     })
 }

@@ -242,7 +242,7 @@ fn reports(connection: &Connection, message_id: i64) -> rusqlite::Result<Vec<Rep
 
 fn read_report(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<ReportRecord> {
     let errors = match row.get::<_, Option<String>>("errors")? {
-        Some(several) => serde_json::from_str(&several).map_err(super::subscribers::unreadable)?,
+        Some(several) => serde_json::from_str(&several).map_err(super::cell::unreadable)?,
         None => read_error(row)?.into_iter().collect(),
     };
     let oddities: Option<String> = row.get("oddities")?;
@@ -309,8 +309,7 @@ fn read_refusals(
         subscriber_id: i64,
         reason: SkipReason,
     }
-    let refused: Vec<Refused> =
-        serde_json::from_str(json).map_err(super::subscribers::unreadable)?;
+    let refused: Vec<Refused> = serde_json::from_str(json).map_err(super::cell::unreadable)?;
     let mut name =
         connection.prepare_cached("SELECT name FROM subscriber WHERE subscriber_id = ?1")?;
     refused

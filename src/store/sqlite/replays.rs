@@ -223,7 +223,7 @@ fn read_replay(row: &Row<'_>) -> rusqlite::Result<ReplayRecord> {
     let uid: [u8; 16] = row.get("uid")?;
     let states: String = row.get("states")?;
     let sources: Option<String> = row.get("sources")?;
-    let unreadable = super::subscribers::unreadable;
+    let unreadable = super::cell::unreadable;
     let sources = sources.map(|sources| serde_json::from_str(&sources).map_err(unreadable));
     let (first_id, next_id, last_id): (i64, i64, i64) = (
         row.get("first_id")?,

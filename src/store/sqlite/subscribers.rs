@@ -1,93 +1,20 @@
 //! Subscribers: adding, changing and removing them, and the secrets they verify with.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::sync::Arc;
 
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+
 use super::changes::Changing;
+use super::subscriber_columns::{COLUMNS, cells_of_change, cells_of_new, read};
 use super::writer::Core;
 use super::{Store, backend, forwards, secrets};
 use crate::forward::envelope::SigningSecret;
 use crate::model::{
-    AUTHORIZATION, AlertOptions, AuthKind, ErrorFormat, Headers, NumberFormat, Ordering,
-    PayloadFormat, PayloadOptions, Reports, Setting, Subscriber, SubscriberKind, SubscriberState,
-    TimestampFormat, quoted,
+    AUTHORIZATION, NewSubscriber, Subscriber, SubscriberChange, SubscriberKind, SubscriberState,
+    quoted,
 };
-use crate::store::{Error, NewSubscriber, Outbound, StateChange, SubscriberChange};
-
-const COLUMNS: &str = "subscriber_id, name, owner, url, kind, wording, link, account_events, state, \
-     state_reason, filter, reports, format, error_format, phone_format, timestamp_format, ordering, concurrency, timeout_ms, \
-     rate_limit, schedule, headers, auth, created_at_ms, failing_since_ms";
-
-fn read(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
-    let filter: String = row.get("filter")?;
-    let kind: String = row.get("kind")?;
-    let state: String = row.get("state")?;
-    let reports: String = row.get("reports")?;
-    let ordering: String = row.get("ordering")?;
-    let schedule: Option<String> = row.get("schedule")?;
-    let headers: Option<String> = row.get("headers")?;
-    let auth: Option<String> = row.get("auth")?;
-    let format: String = row.get("format")?;
-    let error_format: String = row.get("error_format")?;
-    let phone_format: String = row.get("phone_format")?;
-    let timestamp_format: String = row.get("timestamp_format")?;
-    Ok(Subscriber {
-        id: row.get("subscriber_id")?,
-        name: row.get("name")?,
-        owner: row.get("owner")?,
-        url: row.get("url")?,
-        kind: word(&kind)?,
-        alert: AlertOptions {
-            wording: row.get("wording")?,
-            link: row.get("link")?,
-            account_events: row.get("account_events")?,
-        },
-        state: word(&state)?,
-        state_reason: row.get("state_reason")?,
-        filter: serde_json::from_str(&filter).map_err(unreadable)?,
-        reports: word(&reports)?,
-        options: PayloadOptions {
-            format: word(&format)?,
-            error_format: word(&error_format)?,
-            phone_format: word(&phone_format)?,
-            timestamp_format: word(&timestamp_format)?,
-        },
-        ordering: word(&ordering)?,
-        concurrency: row.get("concurrency")?,
-        timeout_ms: row.get("timeout_ms")?,
-        rate_limit: row.get("rate_limit")?,
-        schedule_ms: schedule
-            .map(|schedule| serde_json::from_str(&schedule).map_err(unreadable))
-            .transpose()?,
-        headers: headers
-            .map(|headers| headers.split(", ").map(str::to_owned).collect())
-            .unwrap_or_default(),
-        auth: auth.as_deref().map(word).transpose()?,
-        created_at_ms: row.get("created_at_ms")?,
-        failing_since_ms: row.get("failing_since_ms")?,
-    })
-}
-
-/// The names of a subscriber's own headers, its credentials aside.
-fn header_names(headers: &Headers) -> String {
-    let names = headers.keys().map(String::as_str);
-    let names: Vec<&str> = names.filter(|name| *name != AUTHORIZATION).collect();
-    names.join(", ")
-}
-
-fn schedule_text(schedule_ms: Option<&Vec<u64>>) -> rusqlite::Result<Option<String>> {
-    schedule_ms
-        .map(|schedule| serde_json::to_string(schedule).map_err(unreadable))
-        .transpose()
-}
-
-fn word<T: std::str::FromStr<Err = crate::model::UnknownWord>>(text: &str) -> rusqlite::Result<T> {
-    text.parse().map_err(unreadable)
-}
-
-pub(super) fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
-}
+use crate::store::{Error, Outbound, StateChange};
 
 /// Every subscriber that is not removed, in the order they were added.
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Vec<Arc<Subscriber>>> {
@@ -172,7 +99,7 @@ impl Changing<'_> {
         // What is shown of a chat's URL may come back as it was read.
         let url = change.url.as_ref().filter(|url| **url != before.url);
         let shown = url.map(|url| shown(before.kind, url));
-        update(self.connection, id, change, shown.as_deref()).map_err(failed)?;
+        update(self.connection, id, change, shown).map_err(failed)?;
         let headers = change.own_headers();
         if !headers.is_empty() || (is_chat && url.is_some()) {
             self.sealing(|sealed| {
@@ -288,37 +215,20 @@ fn insert(
     if existing.is_some() {
         return Ok(None);
     }
-    let filter = serde_json::to_string(&new.filter).map_err(unreadable)?;
+    let mut cells = cells_of_new(new)?;
+    cells.extend([
+        ("url", shown(new.kind, &new.url).into()),
+        ("state", SubscriberState::Active.as_str().to_owned().into()),
+        ("created_at_ms", now_ms.into()),
+    ]);
+    let (columns, values): (Vec<&str>, Vec<Value>) = cells.into_iter().unzip();
+    let marks = vec!["?"; columns.len()].join(", ");
     connection.query_row(
-        "INSERT INTO subscriber (name, url, state, filter, error_format, phone_format, \
-         timestamp_format, concurrency, created_at_ms, owner, format, reports, \
-         ordering, timeout_ms, rate_limit, schedule, headers, auth, kind, \
-         wording, link, account_events) VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
-         ?11, ?12, ?13, ?14, ?15, nullif(?16, ''), ?17, ?18, ?19, ?20, ?21) \
-         RETURNING subscriber_id",
-        params![
-            new.name,
-            shown(new.kind, &new.url),
-            filter,
-            new.options.error_format.as_str(),
-            new.options.phone_format.as_str(),
-            new.options.timestamp_format.as_str(),
-            new.concurrency,
-            now_ms,
-            new.owner,
-            new.options.format.as_str(),
-            new.reports.as_str(),
-            new.ordering.as_str(),
-            new.timeout_ms,
-            new.rate_limit,
-            schedule_text(new.schedule_ms.as_ref())?,
-            header_names(&new.headers),
-            new.auth.as_ref().map(|auth| auth.kind().as_str()),
-            new.kind.as_str(),
-            new.alert.wording,
-            new.alert.link,
-            new.alert.account_events,
-        ],
+        &format!(
+            "INSERT INTO subscriber ({}) VALUES ({marks}) RETURNING subscriber_id",
+            columns.join(", ")
+        ),
+        params_from_iter(values),
         |row| row.get(0).map(Some),
     )
 }
@@ -328,55 +238,25 @@ fn update(
     connection: &Connection,
     id: i64,
     change: &SubscriberChange,
-    url: Option<&str>,
+    url: Option<String>,
 ) -> rusqlite::Result<()> {
-    let filter = change.filter.as_ref().map(serde_json::to_string);
-    let filter = filter.transpose().map_err(unreadable)?;
-    let options = change.options;
-    let schedule = change.schedule_ms.clone().and_then(Setting::own);
-    let auth = change.auth.clone().and_then(Setting::own);
-    let auth = auth.map(|auth| auth.kind());
-    let alert = change.alert.as_ref();
+    let mut cells = cells_of_change(change)?;
+    cells.extend(url.map(|url| ("url", url.into())));
+    if cells.is_empty() {
+        return Ok(());
+    }
+    let (columns, mut values): (Vec<&str>, Vec<Value>) = cells.into_iter().unzip();
+    let changes: Vec<String> = columns
+        .iter()
+        .map(|column| format!("{column} = ?"))
+        .collect();
+    values.push(id.into());
     connection.execute(
-        "UPDATE subscriber SET url = coalesce(?2, url), filter = coalesce(?3, filter), \
-         error_format = coalesce(?4, error_format), \
-         phone_format = coalesce(?5, phone_format), \
-         timestamp_format = coalesce(?6, timestamp_format), \
-         concurrency = coalesce(?7, concurrency), \
-         format = coalesce(?8, format), reports = coalesce(?9, reports), \
-         ordering = coalesce(?10, ordering), \
-         timeout_ms = CASE WHEN ?11 THEN ?12 ELSE timeout_ms END, \
-         rate_limit = CASE WHEN ?13 THEN ?14 ELSE rate_limit END, \
-         schedule = CASE WHEN ?15 THEN ?16 ELSE schedule END, \
-         auth = CASE WHEN ?17 THEN ?18 ELSE auth END, \
-         wording = CASE WHEN ?19 THEN ?20 ELSE wording END, \
-         link = CASE WHEN ?19 THEN ?21 ELSE link END, \
-         account_events = CASE WHEN ?19 THEN ?22 ELSE account_events END \
-         WHERE subscriber_id = ?1",
-        params![
-            id,
-            url,
-            filter,
-            options.error_format.map(ErrorFormat::as_str),
-            options.phone_format.map(NumberFormat::as_str),
-            options.timestamp_format.map(TimestampFormat::as_str),
-            change.concurrency,
-            options.format.map(PayloadFormat::as_str),
-            change.reports.map(Reports::as_str),
-            change.ordering.map(Ordering::as_str),
-            change.timeout_ms.is_some(),
-            change.timeout_ms.and_then(Setting::own),
-            change.rate_limit.is_some(),
-            change.rate_limit.and_then(Setting::own),
-            change.schedule_ms.is_some(),
-            schedule_text(schedule.as_ref())?,
-            change.auth.is_some(),
-            auth.map(AuthKind::as_str),
-            change.alert.is_some(),
-            alert.and_then(|alert| alert.wording.as_ref()),
-            alert.and_then(|alert| alert.link.as_ref()),
-            alert.is_some_and(|alert| alert.account_events),
-        ],
+        &format!(
+            "UPDATE subscriber SET {} WHERE subscriber_id = ?",
+            changes.join(", ")
+        ),
+        params_from_iter(values),
     )?;
     Ok(())
 }

@@ -73,7 +73,7 @@ fn read_token(row: &Row<'_>) -> rusqlite::Result<(Hash, TokenRecord)> {
         name: row.get("name")?,
         role: super::reader::word(row, "role")?,
         owner: row.get("owner")?,
-        sources: serde_json::from_str(&sources).map_err(super::subscribers::unreadable)?,
+        sources: serde_json::from_str(&sources).map_err(super::cell::unreadable)?,
         expires_at_ms: row.get("expires_at_ms")?,
     };
     let record = TokenRecord {

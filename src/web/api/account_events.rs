@@ -6,10 +6,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::input::Query;
 use super::page::{Page, Paging};
 use super::time::{Moment, Time};
-use super::whole::Whole;
 use super::{Asked, Reply, done};
 use crate::admin::narrowing::Narrowing;
-use crate::model::About;
+use crate::model::{About, Whole};
 use crate::store::account_event::{AccountEventQuery, AccountEventRecord, Explanation};
 use crate::store::query::Scope;
 

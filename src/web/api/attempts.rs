@@ -7,10 +7,9 @@ use super::forwards::AttemptView;
 use super::input::Query;
 use super::page::{Page, Paging};
 use super::time::Moment;
-use super::whole::Whole;
 use super::{Asked, Reply, done};
 use crate::admin::narrowing::Narrowing;
-use crate::model::ErrorCode;
+use crate::model::{ErrorCode, Whole};
 use crate::store::query::{AttemptOutcome, AttemptQuery, Scope};
 use crate::store::timeline::AttemptAt;
 

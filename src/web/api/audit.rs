@@ -6,9 +6,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::input::Query;
 use super::page::{Page, Paging};
 use super::time::Time;
-use super::whole::Whole;
 use super::{Asked, Reply, done};
 use crate::access::Role;
+use crate::model::Whole;
 use crate::store::audit::AuditRecord;
 
 /// One change.

@@ -8,11 +8,10 @@ use super::input::{Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::Time;
-use super::whole::Whole;
 use super::{Asked, Reply, done};
 use crate::admin::narrowing::Narrowing;
 use crate::catalogue;
-use crate::model::{Status, quoted};
+use crate::model::{Status, Whole, quoted};
 use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
 use crate::store::query::Scope;
 

@@ -6,10 +6,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::input::{Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
-use super::whole::Whole;
 use super::{Asked, Reply, done};
 use crate::catalogue::{self, Entry, Fix, Resend};
-use crate::model::{MessageType, quoted};
+use crate::model::{MessageType, Whole, quoted};
 
 /// What an error code means, in plain words.
 #[derive(Debug, Serialize, ToSchema)]

@@ -6,16 +6,16 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Data};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::{LocalBoxFuture, Ready, ready};
+use serde::Deserializer;
 use serde::de::value::MapDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer, Visitor};
-use serde::{Deserialize, Deserializer};
 use url::form_urlencoded;
 
 use super::faults::Faults;
 use super::problem::Problem;
 use crate::admin::json::Read;
 use crate::admin::{Fault, items, json};
-use crate::model::{Setting, quoted};
+use crate::model::quoted;
 use crate::web::Web;
 use crate::web::body::{self, BodyPermit, BodySender, LargeCallPermit, Unread};
 
@@ -197,16 +197,6 @@ async fn parse<T: Send + 'static>(
         read.map_err(|error| Problem::internal(&error))?
     };
     read.map_err(Problem::faults)
-}
-
-/// Tells a field that is null, which takes back what was set, from one that is left out.
-pub(super) fn setting<'de, D, T>(deserializer: D) -> Result<Option<Setting<T>>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    let own = Option::deserialize(deserializer)?;
-    Ok(Some(Setting::from(own)))
 }
 
 /// Whether the body is said to be of this media type.

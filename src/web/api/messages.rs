@@ -8,12 +8,11 @@ use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::reports::ReportView;
 use super::time::{Moment, Time};
-use super::whole::Whole;
 use super::{Asked, Reply, done};
 use crate::access::Caller;
 use crate::admin::narrowing::Narrowing;
 use crate::catalogue;
-use crate::model::{MessageType, Parameters, Status, TypeRule, quoted};
+use crate::model::{MessageType, Parameters, Status, TypeRule, Whole, quoted};
 use crate::store::query::{MessageQuery, Scope};
 use crate::store::timeline::{ErrorRecord, MessageRecord, Origin, RegistrationRecord, Timeline};
 

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::faults::Faults;
 use super::time::Time;
-use super::whole::Whole;
+use crate::model::Whole;
 use crate::store::query::{Cursor, Listing, Window};
 
 /// Rows of a page when the caller does not say.
@@ -47,7 +47,7 @@ impl Paging {
         cursor: Option<&str>,
         faults: &mut Faults,
     ) -> Self {
-        let limit = limit.and_then(|Whole(limit)| usize::try_from(limit).ok());
+        let limit = limit.and_then(|limit| usize::try_from(limit.get()).ok());
         let limit = limit.unwrap_or(USUAL);
         let after = cursor.and_then(|cursor| {
             let read = Cursor::read(list, cursor);

@@ -8,9 +8,9 @@ use super::input::{Body, Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::Time;
-use super::whole::Whole;
 use super::{Asked, Reply, done, shaped, unexpected};
 use crate::admin::{Answer, Request};
+use crate::model::Whole;
 use crate::store::poll::{PollGaveUp, PollRecord, PollState};
 
 /// A broadcast that is or was asked for.

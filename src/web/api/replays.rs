@@ -9,10 +9,9 @@ use super::input::{Checked, Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::{Moment, Time};
-use super::whole::Whole;
 use super::{Asked, BASE, Reply, done, shaped};
 use crate::admin::{Answer, ReplayOrder, Request};
-use crate::model::{ErrorCode, ForwardState, Status, quoted};
+use crate::model::{ErrorCode, ForwardState, Status, Whole, quoted};
 use crate::store::idempotency::KeptAnswer;
 use crate::store::replay::{ReplayRecord, ReplayState};
 

@@ -8,10 +8,9 @@ use super::input::{Body, Query, Segments};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::Time;
-use super::whole::Whole;
 use super::{Asked, Reply, done, gone, shaped, unexpected};
 use crate::admin::{Answer, Request};
-use crate::model::quoted;
+use crate::model::{Whole, quoted};
 use crate::store::TemplateRecord;
 
 /// A template.

@@ -1,14 +1,10 @@
-//! Times as the API has them, RFC 3339 in UTC with milliseconds, and spans of time as the
-//! configuration has them.
-
-use std::time::Duration;
+//! Times as the API has them, RFC 3339 in UTC with milliseconds.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
-use crate::config::{duration, spell_duration};
 use crate::model::Since;
 
 /// A time, ms since 1970 UTC.
@@ -40,24 +36,5 @@ impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map(Self).map_err(D::Error::custom)
-    }
-}
-
-/// A span of time: a whole number and its unit, `ms`, `s`, `m`, `h` or `d`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
-#[schema(value_type = String, pattern = "^[0-9]{1,9}(ms|s|m|h|d)$", example = "15s")]
-pub(crate) struct Span(pub(super) u64);
-
-impl Serialize for Span {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&spell_duration(Duration::from_millis(self.0)))
-    }
-}
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let span = duration(&text).map_err(D::Error::custom)?;
-        Ok(Self(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
     }
 }

@@ -8,8 +8,8 @@ use rusqlite::Connection;
 use serde_json::json;
 use tickrelay::access::Role;
 use tickrelay::admin::{Answer, Request};
+use tickrelay::model::NewSubscriber;
 use tickrelay::model::SubscriberKind;
-use tickrelay::store::NewSubscriber;
 use tickrelay::store::seal::{KeyRing, generate};
 
 use super::{HOOK, T0};

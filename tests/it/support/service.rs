@@ -13,7 +13,7 @@ use tickrelay::access::Role;
 use tickrelay::access::token::NewToken;
 use tickrelay::admin::{Answer, Request};
 use tickrelay::control;
-use tickrelay::store::NewSubscriber;
+use tickrelay::model::{NewSubscriber, Whole};
 
 use super::{APP_SECRET, PATIENCE};
 
@@ -277,7 +277,7 @@ impl Service {
     /// Adds a subscriber that wants everything.
     pub(crate) fn subscribe(&self, name: &str, url: &str) {
         self.ask(&Request::AddSubscriber(NewSubscriber {
-            concurrency: 32,
+            concurrency: Whole::nearest(32),
             ..NewSubscriber::new(name, url)
         }));
     }

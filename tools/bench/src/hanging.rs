@@ -9,7 +9,7 @@ use super::player::Part;
 use super::stage::{Bench, Stage};
 use super::targets::Sample;
 use tickrelay::admin::Request;
-use tickrelay::store::NewSubscriber;
+use tickrelay::model::{NewSubscriber, Span};
 
 /// Subscribers that are well in every window.
 const WELL: u64 = 9;
@@ -89,7 +89,7 @@ struct Windows {
 impl Windows {
     fn add(&mut self, stage: &mut Stage<'_>, name: &str, hangs: bool) -> anyhow::Result<()> {
         stage.ask(&Request::AddSubscriber(NewSubscriber {
-            timeout_ms: Some(TIMEOUT_MS),
+            timeout: Some(Span::from(TIMEOUT_MS)),
             ..stage.subscriber(name, if hangs { "hang" } else { TENTH })
         }))?;
         let part = Part {

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tickrelay::control;
 
 use tickrelay::admin::{Answer, Request};
-use tickrelay::store::NewSubscriber;
+use tickrelay::model::{NewSubscriber, Whole};
 
 use super::measure::Outcome;
 use super::plan::Scale;
@@ -118,7 +118,7 @@ impl<'a> Stage<'a> {
     pub(super) fn subscriber(&self, name: &str, path: &str) -> NewSubscriber {
         let url = format!("http://127.0.0.1:{}/{path}", self.subscriber_port);
         NewSubscriber {
-            concurrency: self.bench.concurrency,
+            concurrency: Whole::from(self.bench.concurrency),
             ..NewSubscriber::new(name, &url)
         }
     }
