@@ -94,7 +94,7 @@ impl ClockHold {
         match (change, lasting) {
             (HoldTransition::Began, Some(lasting)) => warn(lasting),
             (HoldTransition::Ended, _) => {
-                tracing::info!(now = %iso(now_ms), "store.clock_hold_ended")
+                tracing::info!(now = %iso(now_ms), "store.clock_hold_ended");
             }
             _ => {}
         }

@@ -98,9 +98,9 @@ impl Pending {
     /// Each connection of the writer is watched once.
     pub(super) fn watch(this: &Arc<Self>, connection: &Connection) -> rusqlite::Result<()> {
         let mut subscribers: HashMap<i64, PendingCount> = HashMap::new();
-        let mut counted = connection
+        let mut select = connection
             .prepare("SELECT subscriber_id, owed_since_ms FROM forward WHERE state = 'pending'")?;
-        let mut rows = counted.query([])?;
+        let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
             let count = subscribers.entry(row.get(0)?).or_default();
             count.add(row.get(1)?);
