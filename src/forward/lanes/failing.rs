@@ -5,6 +5,8 @@ use crate::store::Store;
 
 /// A subscriber that fails again within this time is no news to the log, ms.
 const WARN_AGAIN_MS: i64 = 600_000;
+/// How long a subscriber fails before the store is told, ms; a stop tells it too.
+pub(super) const NOTE_AFTER_MS: i64 = 60_000;
 
 /// Since when the subscriber has been failing.
 pub(super) struct Failing {
@@ -32,13 +34,16 @@ impl Failing {
 }
 
 /// Tells the store, beside what the lane does.
-pub(super) fn note(store: &Store, subscriber_id: i64, since_ms: Option<i64>) {
+pub(super) fn note_apart(store: &Store, subscriber_id: i64, since_ms: Option<i64>) {
     let store = store.clone();
-    tokio::spawn(async move {
-        if let Err(error) = store.note_failing(subscriber_id, since_ms).await {
-            tracing::warn!(%error, "forward.note_failing");
-        }
-    });
+    tokio::spawn(async move { note(&store, subscriber_id, since_ms).await });
+}
+
+/// Tells the store.
+pub(super) async fn note(store: &Store, subscriber_id: i64, since_ms: Option<i64>) {
+    if let Err(error) = store.note_failing(subscriber_id, since_ms).await {
+        tracing::warn!(%error, "forward.note_failing");
+    }
 }
 
 #[cfg(test)]

@@ -34,8 +34,6 @@ use crate::store::{
     Settlement, SubscriberSecret,
 };
 
-/// How long a subscriber fails before the store is told; a stop tells it too.
-const NOTE_AFTER: Duration = Duration::from_mins(1);
 /// Above this a failed probe is left to the table alone.
 const MOST_HELD: usize = 1_600;
 /// How long a forward waits when the machine lacks something to send it.
@@ -554,7 +552,7 @@ impl LaneTask {
         if outcome.is_delivered() {
             self.failing.since_ms = None;
             if std::mem::take(&mut self.failing.noted) {
-                failing::note(&self.shared.store, self.subscriber.id, None);
+                failing::note_apart(&self.shared.store, self.subscriber.id, None);
             }
             return false;
         }
@@ -562,9 +560,9 @@ impl LaneTask {
         let since_ms = *self.failing.since_ms.get_or_insert(now_ms);
         let failing_ms = now_ms.saturating_sub(since_ms);
         // One that fails now and then costs no commit each time, nor a lane that reads all again.
-        if !self.failing.noted && failing_ms >= millis(NOTE_AFTER) {
+        if !self.failing.noted && failing_ms >= failing::NOTE_AFTER_MS {
             self.failing.noted = true;
-            failing::note(&self.shared.store, self.subscriber.id, Some(since_ms));
+            failing::note_apart(&self.shared.store, self.subscriber.id, Some(since_ms));
         }
         if failing_ms >= millis(self.shared.disable_after) && !self.shared.is_held() {
             let days = self.shared.disable_after.as_secs() / 86_400;
@@ -576,12 +574,9 @@ impl LaneTask {
     /// Tells the store of an outage that is too young to have been noted: the restart must not
     /// cost its forwards an attempt more.
     async fn note_at_the_end(&self) {
-        let (store, id) = (&self.shared.store, self.subscriber.id);
-        if self.failing.noted || !self.breaker.is_open() {
-            return;
-        }
-        if let Err(error) = store.note_failing(id, self.failing.since_ms).await {
-            tracing::warn!(%error, "forward.note_failing");
+        if !self.failing.noted && self.breaker.is_open() {
+            let (store, id) = (&self.shared.store, self.subscriber.id);
+            failing::note(store, id, self.failing.since_ms).await;
         }
     }
 
