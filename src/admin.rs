@@ -353,7 +353,7 @@ impl Operations {
             sender,
             clock,
             sources: config.sources.clone().into(),
-            retention: config.store.retention,
+            retention: config.retention.clone(),
             tasks: TaskTracker::new(),
             runtime: Handle::try_current().ok(),
         }

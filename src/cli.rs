@@ -23,6 +23,7 @@ mod page;
 mod replay;
 mod reprocess;
 mod serve;
+mod setting_flags;
 mod simulate;
 mod source;
 mod store;
@@ -44,6 +45,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Environment, Flag, Inputs, LoadError, Loaded};
 use crate::store::{Error, Loss};
+use setting_flags::SettingFlags;
 pub use terminal::{Exit, Terminal};
 
 /// The file that is read when none is named and it is there.
@@ -66,7 +68,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the service until SIGTERM or SIGINT
-    Serve,
+    Serve(setting_flags::Shown),
     /// Show the main job on a throw-away store, with the providers' fixtures
     Demo(demo::Demo),
     /// Write a starter configuration with generated secrets
@@ -128,29 +130,9 @@ pub struct Settings {
     /// The configuration file [env: TICKRELAY_CONFIG] [default: tickrelay.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The address to listen on [env: TICKRELAY_LISTEN]
-    #[arg(long, global = true, value_name = "ADDRESS")]
-    listen: Option<String>,
-    /// The store, as in sqlite://tickrelay.db [env: TICKRELAY_STORE_URL]
-    #[arg(long, global = true, value_name = "URL")]
-    store: Option<String>,
-    /// What a commit waits for: full or os [env: TICKRELAY_STORE_DURABILITY]
-    #[arg(long, global = true, value_name = "WORD")]
-    durability: Option<String>,
-    /// Allow subscribers with http:// [env: TICKRELAY_FORWARD_ALLOW_HTTP]
-    #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1)]
-    #[arg(require_equals = true, default_missing_value = "true")]
-    allow_http: Option<String>,
-    /// Private networks that may be called, with commas [env: TICKRELAY_FORWARD_ALLOW_NETWORKS]
-    #[arg(long, global = true, value_name = "NETWORKS")]
-    allow_networks: Option<String>,
-    /// The form of the log: text or json [env: TICKRELAY_LOG_FORMAT]
-    #[arg(long, global = true, value_name = "WORD")]
-    log_format: Option<String>,
-    /// What is logged, as in info,tickrelay=debug [env: TICKRELAY_LOG_FILTER]
-    #[arg(long, global = true, value_name = "FILTER")]
-    log_filter: Option<String>,
-    /// Any other setting by its key, as in forward.timeout=20s; may be repeated
+    #[command(flatten)]
+    flags: SettingFlags,
+    /// Any setting by its key, as in forward.timeout=20s; may be repeated
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
     set: Vec<(String, String)>,
 }
@@ -182,33 +164,13 @@ impl Settings {
 
     /// What was said, setting by setting.
     fn flags(&self) -> Vec<Flag> {
-        let named = [
-            ("--listen", "server.listen", &self.listen),
-            ("--store", "store.url", &self.store),
-            ("--durability", "store.durability", &self.durability),
-            ("--allow-http", "forward.allow_http", &self.allow_http),
-            (
-                "--allow-networks",
-                "forward.allow_networks",
-                &self.allow_networks,
-            ),
-            ("--log-format", "log.format", &self.log_format),
-            ("--log-filter", "log.filter", &self.log_filter),
-        ];
-        let named = named.into_iter().filter_map(|(flag, key, value)| {
-            let value = value.clone()?;
-            Some((flag, key.to_owned(), value))
-        });
         // A flag of its own is more deliberate than --set, and the last one wins.
-        let set = self.set.iter().cloned();
-        set.map(|(key, value)| ("--set", key, value))
-            .chain(named)
-            .map(|(flag, key, value)| Flag {
-                flag: flag.to_owned(),
-                key,
-                value,
-            })
-            .collect()
+        let set = self.set.iter().cloned().map(|(key, value)| Flag {
+            flag: "--set".to_owned(),
+            key,
+            value,
+        });
+        set.chain(self.flags.given.iter().cloned()).collect()
     }
 }
 
@@ -256,7 +218,7 @@ pub fn main() -> ExitCode {
 impl Cli {
     fn run(self, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let exit = match self.command {
-            Command::Serve => serve::run(&self.settings),
+            Command::Serve(_) => serve::run(&self.settings),
             Command::Demo(demo) => demo.run(terminal),
             Command::Init(init) => init.run(&self.settings, terminal),
             Command::Config(verb) => verb.run(&self.settings, terminal),

@@ -6,14 +6,18 @@
 //! command line knows of it is in [`crate::cli`].
 
 mod combination;
+mod example;
 mod file;
 mod finding;
 mod header;
+mod layers;
 mod log_filter;
+mod notation;
 mod polled;
 mod reload;
-mod resolve;
 mod secret;
+mod setting;
+mod settings;
 mod show;
 mod source;
 mod starter;
@@ -24,13 +28,10 @@ mod variables;
 mod warning;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use ipnet::IpNet;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -42,16 +43,16 @@ use crate::providers::{Hints, Provider};
 pub use crate::store::{Durability, KeySource};
 use crate::store::{StoreFound, absolute};
 
+pub use example::example;
 pub use finding::{Finding, LoadError, Origin, Warning};
 pub use polled::Polled;
 pub use reload::Changes;
+pub(crate) use setting::SettingRow;
+pub use settings::{Events, Forward, Log, Retention, Server, Store};
 pub use starter::starter;
 pub use value::ProxyUrl;
 pub(crate) use value::{duration, number};
-pub(crate) use variables::PREFIX as VARIABLES;
-
-/// Every key with its default and a comment: `config.example.toml`.
-pub const EXAMPLE: &str = include_str!("../config.example.toml");
+pub(crate) use variables::{PREFIX as VARIABLES, variables};
 
 /// The environment; injected, so that tests need not set any variable.
 #[derive(Clone, Copy)]
@@ -78,211 +79,20 @@ impl Environment<'_> {
 pub struct Config {
     /// How webhooks are received.
     pub server: Server,
-    /// Where everything is kept, and for how long.
+    /// Where everything is kept.
     pub store: Store,
+    /// When rows are pruned.
+    pub retention: Retention,
     /// How subscribers are called.
     pub forward: Forward,
-    /// What counts as an event that the operator is notified of.
+    /// When the operator is notified of the service.
     pub events: Events,
     /// What the log looks like.
     pub log: Log,
-    /// The inlets; their names are unique.
+    /// Where webhooks come from; their names are unique.
     pub sources: Vec<Source>,
-}
-
-/// `[server]`: how webhooks are received.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
-    /// The address to listen on; port 0 takes any free one.
-    pub listen: SocketAddr,
-    /// Where providers reach it, without a slash at the end; `None` when nobody said.
-    pub public_url: Option<String>,
-    /// Threads that serve HTTP.
-    pub workers: usize,
-    /// The largest body of a webhook, also when decompressed.
-    pub body_limit_bytes: usize,
-    /// How long a shutdown waits for what is in flight.
-    pub shutdown_grace: Duration,
-    /// The proxies whose `X-Forwarded-For` is believed; nobody's when empty.
-    pub trusted_proxies: Vec<IpNet>,
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
-            public_url: None,
-            workers: 2,
-            // Infobip's largest batch of reports, with an echo in each, has about 10 MB.
-            body_limit_bytes: 16 << 20,
-            shutdown_grace: Duration::from_secs(10),
-            trusted_proxies: Vec::new(),
-        }
-    }
-}
-
-/// `[store]`: where everything is kept, and for how long.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Store {
-    /// The SQLite file, from `url = "sqlite://…"`.
-    pub path: PathBuf,
-    /// What a commit waits for.
-    pub durability: Durability,
-    /// The write-ahead log beyond which checkpoints are forced.
-    pub wal_limit_bytes: u64,
-    /// Free space on the disk below which webhooks are refused with 503.
-    pub disk_reserve_bytes: u64,
-    /// How long a list is searched before it answers with what was found so far.
-    pub list_budget: Duration,
-    /// The keys that seal secrets, the first seals; a file beside the store when empty.
-    pub keys: Vec<KeySource>,
-    /// When rows are pruned.
-    pub retention: Retention,
     /// Another store, where 0.1 had it by default, which is not used.
     pub passed_over: Option<PathBuf>,
-}
-
-impl Store {
-    /// The longest time that a list may be searched: a read of the store is cut after 30 s.
-    pub const MOST_LIST_BUDGET: Duration = Duration::from_secs(20);
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Self {
-            path: PathBuf::from("tickrelay.db"),
-            durability: Durability::Full,
-            wal_limit_bytes: 256 << 20,
-            disk_reserve_bytes: 256 << 20,
-            list_budget: Duration::from_secs(5),
-            keys: Vec::new(),
-            retention: Retention::default(),
-            passed_over: None,
-        }
-    }
-}
-
-/// `[store.retention]`: days after which rows are pruned, at least [`Retention::LEAST_DAYS`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// Raw webhooks.
-    pub webhooks_days: u32,
-    /// Attempts at forwarding.
-    pub attempts_days: u32,
-    /// Messages with their reports and forwards.
-    pub messages_days: u32,
-}
-
-impl Retention {
-    /// Meta redelivers for seven days, and what was pruned before that would be taken as new.
-    pub const LEAST_DAYS: u32 = 8;
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self {
-            webhooks_days: 30,
-            attempts_days: 30,
-            messages_days: 400,
-        }
-    }
-}
-
-/// `[forward]`: how subscribers are called.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Forward {
-    /// Whether `http://` targets are allowed beside `https://`.
-    pub allow_http: bool,
-    /// Networks that may be called although they are private, loopback or the like.
-    pub allow_networks: Vec<IpNet>,
-    /// The proxy all calls go through; those of the environment are never used.
-    pub proxy: Option<ProxyUrl>,
-    /// PEM certificates to trust beside the system's.
-    pub ca_file: Option<PathBuf>,
-    /// The limit on one whole attempt, from the look-up of the name to the last byte.
-    pub timeout: Duration,
-    /// The delay before each retry, counted from the attempt before it, jitter aside.
-    pub schedule: Vec<Duration>,
-    /// The age at which a forward is given up.
-    pub max_age: Duration,
-    /// How long a subscriber may fail without a single success before it is disabled.
-    pub disable_after: Duration,
-}
-
-impl Default for Forward {
-    fn default() -> Self {
-        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
-        let hours = |hours: u64| minutes(hours * 60);
-        Self {
-            allow_http: false,
-            allow_networks: Vec::new(),
-            proxy: None,
-            ca_file: None,
-            timeout: Duration::from_secs(15),
-            schedule: vec![
-                Duration::from_secs(5),
-                minutes(5),
-                minutes(30),
-                hours(2),
-                hours(5),
-                hours(10),
-                hours(14),
-                hours(20),
-                hours(24),
-            ],
-            max_age: hours(8 * 24),
-            disable_after: hours(5 * 24),
-        }
-    }
-}
-
-/// `[events]`: what the operator is notified of the service, in the log and by subscribers of the
-/// kind `events`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Events {
-    /// How long lies between two tellings that the same thing began, at least.
-    pub repeat_after: Duration,
-    /// A source that is silent for less than this is not.
-    pub silence: Duration,
-    /// It is when it is silent for this many times its longest silence of eight days.
-    pub silence_factor: u32,
-    /// An error with fewer failures than this in ten to twenty minutes has not jumped.
-    pub failures: u64,
-    /// It has when its share is this many times that of the 24 hours before.
-    pub failure_factor: u64,
-    /// So many messages that fell silent within `repeat_after` are reported; none when 0.
-    pub silent_messages: u64,
-}
-
-impl Default for Events {
-    fn default() -> Self {
-        Self {
-            repeat_after: Duration::from_mins(10),
-            silence: Duration::from_hours(1),
-            silence_factor: 2,
-            failures: 20,
-            failure_factor: 5,
-            silent_messages: 0,
-        }
-    }
-}
-
-/// `[log]`: what the log looks like.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
-    /// Its form.
-    pub format: LogFormat,
-    /// What is logged, as `tracing_subscriber::filter::Targets` reads it.
-    pub filter: String,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            format: LogFormat::Text,
-            filter: "info".to_owned(),
-        }
-    }
 }
 
 /// The form of a log line.
@@ -437,7 +247,7 @@ impl Loaded {
             return Ok(());
         }
         if StoreFound::at(new) == StoreFound::Store {
-            self.config.store.passed_over = Some(absolute(&old));
+            self.config.passed_over = Some(absolute(&old));
             return Ok(());
         }
         Err(LoadError::StoreElsewhere {
@@ -484,7 +294,7 @@ impl Config {
     /// default, file, environment, flag decides.
     pub fn load(inputs: Inputs<'_>) -> Result<Loaded, LoadError> {
         let Some(path) = inputs.file else {
-            let loaded = resolve::resolve("", inputs)?;
+            let loaded = layers::resolve("", inputs)?;
             loaded.check_ca_file()?;
             return Ok(loaded);
         };
@@ -492,10 +302,18 @@ impl Config {
             path: path.to_owned(),
             source,
         })?;
-        let mut loaded = resolve::resolve(&text, inputs)?;
+        let mut loaded = layers::resolve(&text, inputs)?;
         loaded.check_ca_file()?;
         loaded.check_store(path)?;
         Ok(loaded)
+    }
+
+    /// The settings that have a flag of their own.
+    pub(crate) fn flags() -> impl Iterator<Item = SettingRow> {
+        let sections = Self::default().sections().into_iter();
+        sections
+            .flat_map(|section| section.rows)
+            .filter(|row| row.flag.is_some())
     }
 
     /// The owners that each source names.

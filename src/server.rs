@@ -152,7 +152,7 @@ fn housekeeping(config: &Config, store: &Store, clock: &Clock) -> housekeeping::
     housekeeping::HousekeepingPlan {
         store: store.clone(),
         clock: clock.clone(),
-        retention: config.store.retention,
+        retention: config.retention.clone(),
         max_age: config.forward.max_age,
     }
 }

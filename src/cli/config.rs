@@ -9,7 +9,7 @@ use rustix::fs::{Access, access};
 use super::{Exit, Settings, Terminal};
 use crate::access;
 use crate::clock::Clock;
-use crate::config::{Config, EXAMPLE, Finding, LoadError, Loaded, Origin};
+use crate::config::{Config, Finding, LoadError, Loaded, Origin, example};
 use crate::control::socket_path;
 use crate::model::reason;
 use crate::store::{Reader, StoreFound, absolute};
@@ -35,7 +35,7 @@ impl Verb {
             Self::Check => check(settings, terminal),
             Self::Show => show(settings, terminal),
             Self::Example => {
-                terminal.data.write_all(EXAMPLE.as_bytes())?;
+                terminal.data.write_all(example().as_bytes())?;
                 Ok(Exit::Done)
             }
         }
@@ -205,6 +205,6 @@ mod tests {
 
     #[test]
     fn the_example_can_be_printed() {
-        assert_eq!(run(&["config", "example"]).1, EXAMPLE);
+        assert_eq!(run(&["config", "example"]).1, example());
     }
 }

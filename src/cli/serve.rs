@@ -96,6 +96,20 @@ struct Reload<'a> {
 }
 
 impl Reload<'_> {
+    /// Applies one setting that its row calls reloaded; `false` where that failed.
+    fn apply(&mut self, key: &str, read: &Config) -> bool {
+        if key != "log.filter" {
+            return false;
+        }
+        let filter = &read.log.filter;
+        let targets = filter.parse::<Targets>();
+        let is_applied = targets.is_ok_and(|targets| self.log.reload(targets).is_ok());
+        if is_applied {
+            self.running.log.filter.clone_from(filter);
+        }
+        is_applied
+    }
+
     /// Reads the configuration again, takes over what is safe and says what needs a restart. What is
     /// wrong changes nothing.
     fn read_again(&mut self) {
@@ -113,9 +127,9 @@ impl Reload<'_> {
             return;
         }
         let Changes {
-            log_filter,
+            reloaded,
             proofs,
-            restart,
+            mut restart,
         } = Changes::between(&self.running, &loaded.config);
         let changed = loaded.config.sources.iter();
         let changed = changed.filter(|source| proofs.contains(&source.name));
@@ -128,15 +142,14 @@ impl Reload<'_> {
             }
         }
         let mut applied: Vec<String> = proofs.iter().map(|name| format!("source.{name}")).collect();
-        if let Some(filter) = log_filter {
-            // It was read before, so it can be read.
-            if filter
-                .parse()
-                .is_ok_and(|read: Targets| self.log.reload(read).is_ok())
-            {
-                applied.push("log.filter".to_owned());
-                self.running.log.filter = filter;
-            }
+        for key in reloaded {
+            let is_applied = self.apply(key, &loaded.config);
+            let keys = if is_applied {
+                &mut applied
+            } else {
+                &mut restart
+            };
+            keys.push(key.to_owned());
         }
         for warning in loaded.warnings() {
             tracing::warn!(key = %warning.key, "{}", warning.text);

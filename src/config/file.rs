@@ -23,8 +23,8 @@ pub(super) struct Document<'a> {
     faults: RefCell<Vec<Finding>>,
     /// Full paths of the keys that were asked for.
     known: RefCell<BTreeSet<String>>,
-    /// Keys that nobody asked for: the table's path, the key, its place.
-    unknown: RefCell<Vec<(String, String, Origin)>>,
+    /// Keys that are written: the table's path, the key, its place.
+    written: RefCell<Vec<(String, String, Origin)>>,
 }
 
 impl<'a> Document<'a> {
@@ -35,7 +35,7 @@ impl<'a> Document<'a> {
             text,
             faults: RefCell::default(),
             known: RefCell::default(),
-            unknown: RefCell::default(),
+            written: RefCell::default(),
         }
     }
 
@@ -72,9 +72,12 @@ impl<'a> Document<'a> {
 
     /// Every fault in the order of the file; those of variables and flags come first.
     pub(super) fn into_faults(self) -> Vec<Finding> {
-        for (table, key, origin) in self.unknown.take() {
-            let text = self.remedy(&table, &key);
-            self.fault(origin, &join(&table, &key), text);
+        for (table, key, origin) in self.written.take() {
+            let path = join(&table, &key);
+            if !self.known.borrow().contains(&path) {
+                let text = self.remedy(&table, &key);
+                self.fault(origin, &path, text);
+            }
         }
         let mut faults = self.faults.into_inner();
         faults.sort_by_key(|fault| match fault.origin {
@@ -185,6 +188,14 @@ impl<'a> Table<'a> {
             })
     }
 
+    /// The table behind a path, e.g. `store.retention`.
+    pub(super) fn descend(&self, path: &str) -> Table<'a> {
+        match path.split_once('.') {
+            Some((first, rest)) => self.table(first).descend(rest),
+            None => self.table(path),
+        }
+    }
+
     /// The parsed scalar of a key; `None` when it is not written or wrong.
     pub(super) fn parsed<T>(
         &self,
@@ -220,17 +231,12 @@ impl<'a> Table<'a> {
         item?.quoted("a text in quotes", parse)
     }
 
-    /// Ends the reading: what was not asked for is unknown.
+    /// Ends the reading: what was not read in the end is unknown.
     pub(super) fn finish(self) {
+        let mut written = self.document.written.borrow_mut();
         for key in self.entries.into_iter().flat_map(DeTable::keys) {
-            let path = self.path_of(key.get_ref());
-            if !self.document.known.borrow().contains(&path) {
-                self.document.unknown.borrow_mut().push((
-                    self.path.clone(),
-                    key.get_ref().to_string(),
-                    self.document.place(key.span()),
-                ));
-            }
+            let origin = self.document.place(key.span());
+            written.push((self.path.clone(), key.get_ref().to_string(), origin));
         }
     }
 }

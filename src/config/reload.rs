@@ -1,20 +1,20 @@
 //! What another configuration changes while the service runs: what is safe to take over, and what
 //! needs a restart.
 //!
-//! Pure. Safe is what is read again for each log line and each webhook: the log's filter, and what
-//! proves where a webhook comes from. Everything else was built into what runs.
+//! Pure. Safe is what is read again for each log line and each webhook: settings whose row says so, and
+//! what proves where a webhook comes from. Everything else was built into what runs.
 
 use secrecy::ExposeSecret as _;
 
-use super::show::{method_setting, sections, source_settings};
-use super::{Config, Source};
+use super::show::{method_setting, source_settings};
+use super::{Config, SettingRow, Source};
 use crate::providers::authentication::Method;
 
 /// What differs between the configuration that runs and one that was read again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
-    /// The log's filter, where it is another.
-    pub log_filter: Option<String>,
+    /// The keys of settings that can be applied at once.
+    pub reloaded: Vec<&'static str>,
     /// The sources whose secrets or verify tokens are others, and nothing else of them.
     pub proofs: Vec<String>,
     /// The keys that hold from the next start on; sources as `source.{name}`.
@@ -26,18 +26,14 @@ impl Changes {
     #[must_use]
     pub fn between(running: &Config, read: &Config) -> Self {
         let mut changes = Self::default();
-        for ((section, before), (_, after)) in sections(running).into_iter().zip(sections(read)) {
-            for ((key, before), (_, after)) in before.into_iter().zip(after) {
-                let path = format!("{section}.{key}");
-                let is_key = path == "store.key" && running.store.keys != read.store.keys;
-                if before == after && !is_key {
-                    continue;
-                }
-                if path == "log.filter" {
-                    changes.log_filter = Some(read.log.filter.clone());
-                } else {
-                    changes.restart.push(path);
-                }
+        let rows = running.sections().into_iter();
+        let rows: Vec<SettingRow> = rows.flat_map(|section| section.rows).collect();
+        for path in running.differences(read) {
+            let is_reloaded = rows.iter().any(|row| row.path == path && row.is_reloaded);
+            if is_reloaded {
+                changes.reloaded.push(path);
+            } else {
+                changes.restart.push(path.to_owned());
             }
         }
         changes.compare_sources(&running.sources, &read.sources);

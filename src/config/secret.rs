@@ -47,17 +47,9 @@ impl Secrets<'_> {
             .collect()
     }
 
-    /// The keys that seal secrets. A file is read when the store is opened, and again while a key
-    /// is missing, so that it may come back.
-    pub(super) fn keys(&self, table: &Table<'_>, key: &str) -> Vec<KeySource> {
-        let Some(item) = table.get(key) else {
-            return Vec::new();
-        };
-        let elements = item.elements().into_iter();
-        elements.filter_map(|item| self.key(&item)).collect()
-    }
-
-    fn key(&self, item: &Item<'_>) -> Option<KeySource> {
+    /// A key that seals secrets. A file is read when the store is opened, and again while the key is
+    /// missing, so that it may come back.
+    pub(super) fn key(&self, item: &Item<'_>) -> Option<KeySource> {
         let place = item.is_table().then(|| item.table()).flatten();
         let file = place.and_then(|place| Some(place.get("file")?.as_str()?.to_owned()));
         if let Some(file) = file.filter(|file| !file.is_empty()) {

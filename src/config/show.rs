@@ -1,25 +1,22 @@
 //! The configuration as TOML again, without its secrets.
 
 use std::collections::BTreeMap;
-use std::fmt::{Display, Write};
-use std::time::Duration;
+use std::fmt::Write;
 
-use ipnet::IpNet;
 use toml::Value;
 
+use super::notation::{MASK, shown};
+use super::setting::SettingSection;
 use super::value::{spell_duration, spell_size};
-use super::{Config, Events, Forward, Log, Origin, Polled, Retention, Server, Source, Store};
+use super::{Config, Origin, Polled, Source};
 use crate::providers::Provider;
 use crate::providers::authentication::{Method, Signature};
-
-/// What stands for a secret.
-const MASK: &str = "***";
 
 /// See [`Config::show`].
 pub(super) fn show(config: &Config, origins: &BTreeMap<String, Origin>) -> String {
     let mut text = String::new();
-    for (section, settings) in sections(config) {
-        section_into(&mut text, section, &settings, origins);
+    for section in config.sections() {
+        section_into(&mut text, &section, origins);
     }
     for source in &config.sources {
         let origin = origins.get(&format!("source.{}", source.name));
@@ -32,127 +29,18 @@ pub(super) fn show(config: &Config, origins: &BTreeMap<String, Origin>) -> Strin
     text
 }
 
-pub(super) type Settings = Vec<(&'static str, Option<Value>)>;
-
-/// Every setting by section; `None` for one that is not set and has no default.
-pub(super) fn sections(config: &Config) -> [(&'static str, Settings); 6] {
-    [
-        ("server", server(&config.server)),
-        ("store", store(&config.store)),
-        ("store.retention", retention(config.store.retention)),
-        ("forward", forward(&config.forward)),
-        ("events", events(&config.events)),
-        ("log", log(&config.log)),
-    ]
-}
-
-fn server(server: &Server) -> Settings {
-    vec![
-        ("listen", Some(word(server.listen))),
-        ("public_url", server.public_url.as_ref().map(word)),
-        ("workers", Some(number(server.workers))),
-        ("body_limit", Some(size(server.body_limit_bytes))),
-        ("shutdown_grace", Some(time(server.shutdown_grace))),
-        ("trusted_proxies", Some(networks(&server.trusted_proxies))),
-    ]
-}
-
-fn store(store: &Store) -> Settings {
-    let url = format!("sqlite://{}", store.path.display());
-    let keys = store.keys.len();
-    vec![
-        ("url", Some(word(url))),
-        ("durability", Some(word(store.durability.as_str()))),
-        ("wal_limit", Some(size(store.wal_limit_bytes))),
-        ("disk_reserve", Some(size(store.disk_reserve_bytes))),
-        ("list_budget", Some(time(store.list_budget))),
-        ("key", (keys > 0).then(|| masked(keys))),
-    ]
-}
-
-fn networks(networks: &[IpNet]) -> Value {
-    let networks = networks.iter().map(ToString::to_string);
-    networks.collect::<Vec<_>>().into()
-}
-
-fn retention(retention: Retention) -> Settings {
-    all_set([
-        ("webhooks_days", number(retention.webhooks_days)),
-        ("attempts_days", number(retention.attempts_days)),
-        ("messages_days", number(retention.messages_days)),
-    ])
-}
-
-fn forward(forward: &Forward) -> Settings {
-    let schedule = forward.schedule.iter().copied().map(spell_duration);
-    let ca_file = forward.ca_file.as_ref();
-    vec![
-        ("allow_http", Some(forward.allow_http.into())),
-        ("allow_networks", Some(networks(&forward.allow_networks))),
-        ("proxy", forward.proxy.as_ref().map(word)),
-        ("ca_file", ca_file.map(|path| word(path.display()))),
-        ("timeout", Some(time(forward.timeout))),
-        ("schedule", Some(schedule.collect::<Vec<_>>().into())),
-        ("max_age", Some(time(forward.max_age))),
-        ("disable_after", Some(time(forward.disable_after))),
-    ]
-}
-
-fn events(events: &Events) -> Settings {
-    all_set([
-        ("repeat_after", time(events.repeat_after)),
-        ("silence", time(events.silence)),
-        ("silence_factor", number(events.silence_factor)),
-        ("failures", number(events.failures)),
-        ("failure_factor", number(events.failure_factor)),
-        ("silent_messages", number(events.silent_messages)),
-    ])
-}
-
-fn log(log: &Log) -> Settings {
-    all_set([
-        ("format", word(log.format.as_str())),
-        ("filter", word(&log.filter)),
-    ])
-}
-
-/// Settings none of which can be left out.
-fn all_set<const N: usize>(settings: [(&'static str, Value); N]) -> Settings {
-    settings.map(|(key, value)| (key, Some(value))).into()
-}
-
-fn word(word: impl Display) -> Value {
-    Value::String(word.to_string())
-}
-
-fn number(number: impl TryInto<i64>) -> Value {
-    Value::Integer(number.try_into().unwrap_or(i64::MAX))
-}
-
-fn size(bytes: impl TryInto<u64>) -> Value {
-    word(spell_size(bytes.try_into().unwrap_or(u64::MAX)))
-}
-
-fn time(duration: Duration) -> Value {
-    word(spell_duration(duration))
-}
-
 /// Writes one section with the comments in one column.
-fn section_into(
-    text: &mut String,
-    section: &str,
-    settings: &Settings,
-    origins: &BTreeMap<String, Origin>,
-) {
+fn section_into(text: &mut String, section: &SettingSection, origins: &BTreeMap<String, Origin>) {
     let gap = if text.is_empty() { "" } else { "\n" };
-    let _ = writeln!(text, "{gap}[{section}]");
-    for (key, value) in settings {
-        let line = match value {
-            Some(value) => format!("{key} = {value}"),
-            None => format!("# {key} is not set"),
+    let _ = writeln!(text, "{gap}[{}]", section.path);
+    for row in &section.rows {
+        let key = row.key();
+        let Some(value) = &row.value else {
+            let _ = writeln!(text, "# {key} is not set");
+            continue;
         };
-        let origin = origins.get(&format!("{section}.{key}"));
-        let _ = match origin.filter(|_| value.is_some()) {
+        let line = format!("{key} = {value}");
+        let _ = match origins.get(row.path) {
             Some(origin) => writeln!(text, "{line:<36}  # {origin}"),
             None => writeln!(text, "{line}"),
         };
@@ -201,13 +89,16 @@ fn polled_settings(polled: &Polled) -> Vec<(&'static str, Value)> {
         None => ("unauthenticated", Value::from(true)),
     };
     let mut settings = vec![
-        ("url", word(&polled.url)),
+        ("url", shown(&polled.url)),
         proof,
-        ("poll_every", time(polled.every)),
-        ("poll_at_most", time(polled.at_most)),
-        ("poll_for", time(polled.give_up_after)),
-        ("answer_limit", size(polled.answer_limit_bytes)),
-        ("success_at", word(polled.dialect.success_at)),
+        ("poll_every", shown(&spell_duration(polled.every))),
+        ("poll_at_most", shown(&spell_duration(polled.at_most))),
+        ("poll_for", shown(&spell_duration(polled.give_up_after))),
+        (
+            "answer_limit",
+            shown(&spell_size(polled.answer_limit_bytes as u64)),
+        ),
+        ("success_at", shown(&polled.dialect.success_at)),
     ];
     let fields: toml::Table = (polled.dialect.fields.own())
         .map(|(field, names)| (field.to_string(), names.to_vec().into()))

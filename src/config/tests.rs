@@ -1,5 +1,6 @@
 //! The configuration as a whole: precedence, secrets, the example and what is shown.
 
+mod documents;
 mod refusals;
 mod variables;
 
@@ -32,7 +33,7 @@ fn resolve_with(
         value: (*value).to_owned(),
     };
     let flags: Vec<Flag> = flags.iter().map(flag).collect();
-    resolve::resolve(
+    layers::resolve(
         text,
         Inputs {
             file: Some(Path::new(FILE)),
@@ -59,23 +60,15 @@ fn source(text: &str) -> Source {
     resolve(text).unwrap().config.sources.remove(0)
 }
 
-/// The settings, sources aside, in a form that can be compared.
-fn settings(config: &Config) -> (Server, Store, Forward, Events, Log) {
-    let Config {
-        server,
-        store,
-        forward,
-        events,
-        log,
-        sources: _,
-    } = config.clone();
-    (server, store, forward, events, log)
+/// The settings that are not the default, sources aside.
+fn changed(config: &Config) -> Vec<&'static str> {
+    config.differences(&Config::default())
 }
 
 #[test]
 fn an_empty_file_is_the_default() {
     let config = resolve("").unwrap().config;
-    assert_eq!(settings(&config), settings(&Config::default()));
+    assert!(changed(&config).is_empty());
     assert!(config.sources.is_empty());
     // The one thing that has no default is said.
     let keys: Vec<String> = config
@@ -88,7 +81,7 @@ fn an_empty_file_is_the_default() {
 
 /// In the example what has no default stands behind a `#` without a blank.
 fn uncommented_example() -> String {
-    EXAMPLE.lines().fold(String::new(), |mut text, line| {
+    example().lines().fold(String::new(), |mut text, line| {
         let setting = line.strip_prefix('#');
         let setting = setting.filter(|rest| !rest.starts_with(' ') && !rest.is_empty());
         let _ = writeln!(text, "{}", setting.unwrap_or(line));
@@ -98,8 +91,8 @@ fn uncommented_example() -> String {
 
 #[test]
 fn the_example_is_the_default() {
-    let loaded = resolve(EXAMPLE).unwrap();
-    assert_eq!(settings(&loaded.config), settings(&Config::default()));
+    let loaded = resolve(&example()).unwrap();
+    assert_eq!(changed(&loaded.config), Vec::<&str>::new());
 }
 
 #[test]
@@ -202,7 +195,7 @@ fn a_path_of_the_file_is_relative_to_its_folder() {
         flags,
         environment: Environment::empty(),
     };
-    let config = resolve::resolve(text, inputs(&[])).unwrap().config;
+    let config = layers::resolve(text, inputs(&[])).unwrap().config;
     assert_eq!(config.store.path, Path::new("/etc/tickrelay/a.db"));
     let ca_file = config.forward.ca_file.unwrap();
     assert_eq!(ca_file, Path::new("/etc/tickrelay/ca.pem"));
@@ -212,7 +205,7 @@ fn a_path_of_the_file_is_relative_to_its_folder() {
         key: "store.url".to_owned(),
         value: "sqlite://b.db".to_owned(),
     }];
-    let config = resolve::resolve(text, inputs(&flags)).unwrap().config;
+    let config = layers::resolve(text, inputs(&flags)).unwrap().config;
     assert_eq!(config.store.path, Path::new("b.db"));
 }
 

@@ -4,12 +4,9 @@
 //! answers a refusal in words that name the remedy.
 
 use std::fmt::{self, Display};
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
-
-use ipnet::IpNet;
 
 pub(super) use crate::model::nearest;
 pub(crate) use crate::model::{duration, number, spell_duration};
@@ -96,26 +93,6 @@ pub(super) fn store_path(url: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// Where the service is reached from outside: `http://` or `https://`, a host, perhaps a path.
-pub(super) fn public_url(text: &str) -> Result<String, String> {
-    let refused = || {
-        format!(
-            "{text} is not where providers reach this service: write e.g. \"https://relay.example.com\"",
-            text = quoted(text)
-        )
-    };
-    let url = url::Url::parse(text).map_err(|_| refused())?;
-    let is_plain = matches!(url.scheme(), "http" | "https")
-        && url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
-    if !is_plain {
-        return Err(refused());
-    }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
-}
-
 /// The URL of a proxy, `http://` or `https://`; shown without the user and password in it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProxyUrl(String);
@@ -176,17 +153,6 @@ pub(super) fn text(text: &str) -> Result<String, String> {
         return Err("is empty: give a value or remove the key".to_owned());
     }
     Ok(text.to_owned())
-}
-
-/// A network; a single address stands for itself.
-pub(super) fn network_or_address(text: &str) -> Result<IpNet, String> {
-    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
-    text.parse().ok().or_else(address).ok_or_else(|| {
-        format!(
-            "{text} is neither a network nor an address: write e.g. \"10.0.0.0/8\" or \"::1\"",
-            text = quoted(text)
-        )
-    })
 }
 
 #[cfg(test)]

@@ -17,12 +17,12 @@ const SCRIPTS: [&str; 2] = ["TICKRELAY_BIN", "TICKRELAY_BINARY"];
 const CI: &str = "TICKRELAY_CI_";
 
 /// The variable of a setting: its full key.
-fn variable(path: &str) -> String {
+pub(super) fn variable(path: &str) -> String {
     format!("{PREFIX}{}", path.replace('.', "_").to_ascii_uppercase())
 }
 
 /// The variables of a setting; those of `[server]` may leave their section out.
-fn variables(path: &str) -> impl Iterator<Item = String> {
+pub(crate) fn variables(path: &str) -> impl Iterator<Item = String> {
     let short = path.strip_prefix("server.").map(variable);
     [Some(variable(path)), short].into_iter().flatten()
 }

@@ -29,7 +29,7 @@ impl Config {
         }
         let of_files = crate::store::file_warnings(&self.store.path);
         warnings.extend(of_files.iter().map(|text| warning("store.url", text)));
-        warnings.extend(self.store.passed_over.iter().map(|old| {
+        warnings.extend(self.passed_over.iter().map(|old| {
             let new = absolute(&self.store.path);
             let text = format!(
                 "there are two stores: {} is used, beside the configuration; {}, in the current \
@@ -94,7 +94,7 @@ impl Config {
                 ),
             });
         }
-        let kept = self.store.retention;
+        let kept = &self.retention;
         for (key, days, what) in [
             (
                 "webhooks_days",

@@ -18,9 +18,9 @@ const HOUR: Duration = Duration::from_hours(1);
 async fn what_is_old_is_pruned_and_what_is_pending_is_kept() {
     let (clock, hand) = Clock::manual(START_MS);
     let app = TestApp::boot_with(clock, |config| {
-        config.store.retention.webhooks_days = 8;
-        config.store.retention.attempts_days = 8;
-        config.store.retention.messages_days = 10;
+        config.retention.webhooks_days = 8;
+        config.retention.attempts_days = 8;
+        config.retention.messages_days = 10;
         config.forward.max_age = 1000 * DAY;
     })
     .await;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Loaded, Origin};
+use toml::Value;
+
+use super::super::{Loaded, Origin, SettingRow};
 use super::{resolve, resolve_with};
 
 #[test]
@@ -45,65 +47,59 @@ fn a_wrong_variable_or_flag_is_called_by_its_name() {
     );
 }
 
-/// Every setting with a value that is not its default, as a variable says it.
-const OTHERS: [(&str, &str); 31] = [
-    ("server.listen", "[::1]:1"),
-    ("server.public_url", "https://relay.example"),
-    ("server.workers", "3"),
-    ("server.body_limit", "1MiB"),
-    ("server.shutdown_grace", "1s"),
-    ("server.trusted_proxies", "10.0.0.0/8,::1/128"),
-    ("store.url", "sqlite://other.db"),
-    ("store.durability", "os"),
-    ("store.wal_limit", "5MiB"),
-    ("store.disk_reserve", "1KiB"),
-    ("store.list_budget", "7s"),
-    ("store.key", "c2l4dGVlbiBieXRlcywgc2l4dGVlbiBieXRlcy4uLi4="),
-    ("store.retention.webhooks_days", "9"),
-    ("store.retention.attempts_days", "10"),
-    ("store.retention.messages_days", "11"),
-    ("forward.allow_http", "true"),
-    ("forward.allow_networks", "127.0.0.0/8"),
-    ("forward.proxy", "http://proxy:3128"),
-    ("forward.ca_file", "ca.pem"),
-    ("forward.timeout", "3s"),
-    ("forward.schedule", "1s,2s"),
-    ("forward.max_age", "1d"),
-    ("forward.disable_after", "1h"),
-    ("events.repeat_after", "1m"),
-    ("events.silence", "2h"),
-    ("events.silence_factor", "3"),
-    ("events.failures", "4"),
-    ("events.failure_factor", "6"),
-    ("events.silent_messages", "7"),
-    ("log.format", "json"),
-    ("log.filter", "warn"),
-];
+/// A value that is not the default, as a variable says it.
+fn other(row: &SettingRow) -> String {
+    let example = row.example.map(|text| format!("it = {text}"));
+    let example = example.map(|text| text.parse::<toml::Table>().unwrap()["it"].clone());
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    match (example, &row.value) {
+        (Some(Value::Table(_)), _) => "c2l4dGVlbiBieXRlcywgc2l4dGVlbiBieXRlcy4uLi4=".to_owned(),
+        (Some(Value::Array(parts)), _) => {
+            let parts: Vec<String> = parts.iter().filter_map(text).collect();
+            parts.join(",")
+        }
+        (Some(example), _) => text(&example).unwrap(),
+        (None, Some(Value::Integer(number))) => (number + 1).to_string(),
+        (None, Some(Value::Boolean(yes))) => (!yes).to_string(),
+        (None, Some(Value::Array(parts))) => text(&parts[0]).unwrap(),
+        (None, Some(Value::String(usual))) => {
+            let digits = usual.find(|it: char| !it.is_ascii_digit()).unwrap();
+            if let Ok(number) = usual[..digits].parse::<u64>() {
+                return format!("{}{}", number + 1, &usual[digits..]);
+            }
+            // A word: the first of the others.
+            let words = row.about.split('"').filter(|it| !it.is_empty());
+            let mut words = words.filter(|it| !it.contains(' ') && it != usual);
+            words.next().unwrap().to_owned()
+        }
+        (None, other) => panic!("give {} an example: {other:?}", row.path),
+    }
+}
 
 #[test]
 fn every_setting_is_decided_by_the_variable_of_its_section_and_key() {
     let usual = resolve("").unwrap();
-    let variables = OTHERS.map(|(key, value)| {
-        let name = key.replace('.', "_").to_ascii_uppercase();
-        (format!("TICKRELAY_{name}"), value)
-    });
-    let environment: Vec<(&str, &str)> = variables
+    let sections = usual.config.sections().into_iter();
+    let others: Vec<(&str, String, String)> = sections
+        .flat_map(|section| section.rows)
+        .map(|row| {
+            let name = row.path.replace('.', "_").to_ascii_uppercase();
+            (row.path, format!("TICKRELAY_{name}"), other(&row))
+        })
+        .collect();
+    let environment: Vec<(&str, &str)> = others
         .iter()
-        .map(|(name, value)| (name.as_str(), *value))
+        .map(|(_, name, value)| (name.as_str(), value.as_str()))
         .collect();
     let loaded = resolve_with("", &environment, &[]).unwrap();
-    // The one list of settings, so that a new one is not forgotten here.
-    let keys: Vec<&str> = loaded.origins.keys().map(String::as_str).collect();
-    let mut expected = OTHERS.map(|(key, _)| key);
-    expected.sort_unstable();
-    assert_eq!(keys, expected);
-    for ((key, origin), (name, _)) in OTHERS
-        .iter()
-        .map(|(key, _)| (key, &loaded.origins[*key]))
-        .zip(&variables)
-    {
-        assert_eq!(origin, &Origin::Environment(name.clone()), "{key}");
+    for (key, name, _) in &others {
+        assert_eq!(
+            loaded.origins[*key],
+            Origin::Environment(name.clone()),
+            "{key}"
+        );
     }
+    assert_eq!(loaded.origins.len(), others.len());
     let shown = |loaded: &Loaded| -> Vec<String> {
         let shown = loaded.config.show(&BTreeMap::new());
         let lines = shown.lines().filter(|line| !line.is_empty());

@@ -53,7 +53,7 @@ async fn a_person_goes_with_the_events_about_it_under_each_name_and_others_stay(
 #[actix_web::test]
 async fn account_events_are_kept_as_long_as_messages() {
     let (clock, hand) = Clock::manual(T0 * 1000);
-    let app = TestApp::boot_with(clock, |config| config.store.retention.messages_days = 3).await;
+    let app = TestApp::boot_with(clock, |config| config.retention.messages_days = 3).await;
     app.post("cloud", template("PAUSED", "old", T0)).await;
     app.post("cloud", template("PAUSED", "again", T0)).await;
     let left = || app.rows("SELECT subject FROM account_event ORDER BY account_event_id");

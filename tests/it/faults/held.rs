@@ -24,9 +24,9 @@ const HOUR: Duration = Duration::from_hours(1);
 async fn with_three_forwards() -> (TestApp, Hand, Receiver) {
     let (clock, hand) = Clock::manual(START_MS);
     let app = TestApp::boot_with(clock, |config| {
-        config.store.retention.webhooks_days = 8;
-        config.store.retention.attempts_days = 8;
-        config.store.retention.messages_days = 10;
+        config.retention.webhooks_days = 8;
+        config.retention.attempts_days = 8;
+        config.retention.messages_days = 10;
     })
     .await;
     let (receiver, (down, _)) = (Receiver::start(), switched(400));

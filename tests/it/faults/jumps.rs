@@ -24,9 +24,9 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 async fn through_a_jump(days: i64) -> (TestApp, Hand, Receiver) {
     let (clock, hand) = Clock::manual(START_MS);
     let app = TestApp::boot_with(clock, |config| {
-        config.store.retention.webhooks_days = 8;
-        config.store.retention.attempts_days = 8;
-        config.store.retention.messages_days = 10;
+        config.retention.webhooks_days = 8;
+        config.retention.attempts_days = 8;
+        config.retention.messages_days = 10;
         config.forward.max_age = Duration::from_hours(24 * 1000);
     })
     .await;

@@ -1,0 +1,187 @@
+//! One row a setting: what [`sections!`] makes of it, and what documents, flags and `config show`
+//! know of it.
+
+use toml::Value;
+
+use super::notation::Notation;
+
+/// One setting as documents, flags and `config show` know it.
+#[derive(Debug, Clone)]
+pub(crate) struct SettingRow {
+    /// Its full key, e.g. `server.listen`.
+    pub(crate) path: &'static str,
+    /// What it means, in lines that each begin with a blank.
+    pub(crate) meaning: &'static str,
+    /// What may be written.
+    pub(super) about: String,
+    /// Its value as in the file, secrets masked; `None` when it is not set.
+    pub(super) value: Option<Value>,
+    /// The flag without its dashes, and what its value is called.
+    pub(crate) flag: Option<(&'static str, &'static str)>,
+    /// What may be written, as in the file, where the default says little.
+    pub(super) example: Option<&'static str>,
+    /// Whether SIGHUP applies it.
+    pub(super) is_reloaded: bool,
+}
+
+impl SettingRow {
+    /// The row of a setting that has this value.
+    pub(super) fn new<N: Notation>(
+        path: &'static str,
+        meaning: &'static str,
+        notation: &N,
+        value: &N::Value,
+    ) -> Self {
+        Self {
+            path,
+            meaning,
+            about: notation.about(),
+            value: notation.show(value),
+            flag: None,
+            example: None,
+            is_reloaded: false,
+        }
+    }
+
+    /// The key within its section.
+    pub(super) fn key(&self) -> &'static str {
+        self.path.rsplit('.').next().unwrap_or(self.path)
+    }
+
+    /// The first sentence of what it means, without the full stop.
+    pub(crate) fn summary(&self) -> String {
+        let meaning = self.meaning.replace('\n', "");
+        let end = meaning.find(". ").unwrap_or(meaning.len());
+        meaning[..end].trim().trim_end_matches('.').to_owned()
+    }
+
+    /// Whether it is true or false, so that its flag may go without a value.
+    pub(crate) const fn is_switch(&self) -> bool {
+        matches!(self.value, Some(Value::Boolean(_)))
+    }
+
+    /// Has a flag of its own beside `--set`.
+    pub(super) const fn flag(mut self, name: &'static str, value_name: &'static str) -> Self {
+        self.flag = Some((name, value_name));
+        self
+    }
+
+    /// What may be written, as in the file, where the default says little.
+    pub(super) const fn example(mut self, example: &'static str) -> Self {
+        self.example = Some(example);
+        self
+    }
+
+    /// SIGHUP applies it.
+    pub(super) const fn reloaded(mut self) -> Self {
+        self.is_reloaded = true;
+        self
+    }
+}
+
+/// The settings of one table of the file.
+pub(super) struct SettingSection {
+    /// The table, e.g. `store.retention`.
+    pub(super) path: &'static str,
+    /// What its settings are for, in lines that each begin with a blank.
+    pub(super) meaning: &'static str,
+    /// In the order of the file.
+    pub(super) rows: Vec<SettingRow>,
+}
+
+/// Makes of each section a struct with its default, and of all of them what reads, shows and
+/// compares a [`super::Config`].
+///
+/// A row is `field as key: Type = default, notation, options;` below its meaning. `as key` is there
+/// where the field has another name than the key; options are methods of [`SettingRow`].
+macro_rules! sections {
+    ($(
+        $(#[doc = $purpose:literal])+
+        $section:ident: $Section:ident [$table:literal] {
+            $(
+                $(#[doc = $meaning:literal])+
+                $field:ident $(as $key:ident)?: $Type:ty = $default:expr, $notation:expr
+                    $(, $option:ident $arguments:tt)*;
+            )+
+        }
+    )+) => {
+        $(
+            $(#[doc = $purpose])+
+            #[allow(clippy::too_long_first_doc_paragraph, reason = "the example has it too")]
+            #[derive(Debug, Clone, PartialEq, Eq)]
+            pub struct $Section {
+                $( $(#[doc = $meaning])+ pub $field: $Type, )+
+            }
+
+            impl Default for $Section {
+                fn default() -> Self {
+                    Self { $($field: $default),+ }
+                }
+            }
+
+            impl $Section {
+                fn read(layers: &Layers<'_>, table: Table<'_>) -> Self {
+                    let default = Self::default();
+                    let section = Self {
+                        $( $field: layers.decide(
+                            &table,
+                            sections!(@key $field $($key)?),
+                            &$notation,
+                            default.$field,
+                        ), )+
+                    };
+                    table.finish();
+                    section
+                }
+
+                fn rows(&self) -> Vec<SettingRow> {
+                    vec![$(
+                        SettingRow::new(
+                            concat!($table, ".", sections!(@key $field $($key)?)),
+                            concat!($($meaning, "\n"),+),
+                            &$notation,
+                            &self.$field,
+                        )
+                        $(.$option $arguments)*
+                    ),+]
+                }
+
+                fn differences(&self, other: &Self) -> Vec<&'static str> {
+                    let mut paths = Vec::new();
+                    $( if self.$field != other.$field {
+                        paths.push(concat!($table, ".", sections!(@key $field $($key)?)));
+                    } )+
+                    paths
+                }
+            }
+        )+
+
+        impl Config {
+            /// Reads every section, sources aside.
+            pub(super) fn of_sections(layers: &Layers<'_>, root: &Table<'_>) -> Self {
+                Self {
+                    $( $section: $Section::read(layers, root.descend($table)), )+
+                    ..Self::default()
+                }
+            }
+
+            /// Every section with its settings, in the order of the file.
+            pub(super) fn sections(&self) -> Vec<SettingSection> {
+                vec![$( SettingSection {
+                    path: $table,
+                    meaning: concat!($($purpose, "\n"),+),
+                    rows: self.$section.rows(),
+                } ),+]
+            }
+
+            /// The settings that differ, by their full keys.
+            pub(super) fn differences(&self, other: &Self) -> Vec<&'static str> {
+                [$( self.$section.differences(&other.$section) ),+].concat()
+            }
+        }
+    };
+    (@key $field:ident) => { stringify!($field) };
+    (@key $field:ident $key:ident) => { stringify!($key) };
+}
+
+pub(super) use sections;
