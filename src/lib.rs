@@ -6,7 +6,7 @@
 //! sends the pending forwards. [`catalogue`] knows what an error means in plain words, [`clock`]
 //! tells the time, [`server`] builds the whole, [`admin`] is what an operator may ask of it,
 //! [`access`] says who may, [`duties`] are the loops beside the line, and [`cli`] is the command
-//! line. [`simulate`] plays the providers for those who test or measure.
+//! line. [`play`] invents traffic for those who look, test or measure.
 
 pub mod access;
 pub mod admin;
@@ -22,8 +22,8 @@ pub mod ingest;
 pub mod metrics;
 pub mod model;
 pub mod plan;
+pub mod play;
 pub mod providers;
 pub mod server;
-pub mod simulate;
 pub mod store;
 pub mod web;

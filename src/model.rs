@@ -41,7 +41,9 @@ pub use error::ReportError;
 pub use fault::Fault;
 pub use filter::{Filter, FilterError, Offer, Rule};
 pub use forward::{ErrorCode, ForwardState, GaveUp, Outcome};
-pub use given::{ECHOED, Echoed, Quoted, bounded, nearest, nearest_few, plain, quoted, reason};
+pub use given::{
+    ECHOED, Echoed, Quoted, bounded, clean, nearest, nearest_few, plain, quoted, reason, visible,
+};
 pub use json_reason::{json_reason, json_reason_of_part};
 pub use message::{Message, TypeRule};
 pub use nul::{NUL_CHARACTER, json_has_nul, json_without_nul, replace_nul};

@@ -23,9 +23,9 @@ use super::{Exit, Settings, Terminal};
 use crate::clock::Clock;
 use crate::config::Source;
 use crate::model::quoted;
+use crate::play::load::{self, Load, SendRate, Summary};
+use crate::play::{Mishaps, Scenario, Traffic};
 use crate::providers::Provider;
-use crate::simulate::load::{self, Load, SendRate, Summary};
-use crate::simulate::{Mishaps, Scenario, Traffic};
 
 /// How long the service may take to accept a connection before it counts as away.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
+pub(super) use crate::model::{clean, visible};
+
 /// Prose is wrapped here; rows of tables are not, so that ids can be copied and lines grepped.
 const WIDTH: usize = 100;
 
@@ -138,28 +140,6 @@ pub(super) fn shorten(text: &str, letters: usize) -> String {
     }
     let kept: String = text.chars().take(letters.saturating_sub(1)).collect();
     format!("{}…", kept.trim_end())
-}
-
-/// One line without what a terminal would obey.
-pub(super) fn clean(text: &str) -> String {
-    text.chars()
-        .map(|letter| match letter {
-            '\n' | '\t' | '\r' => ' ',
-            letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
-            letter => letter,
-        })
-        .collect()
-}
-
-/// A text of several lines as it is, but for what a terminal would obey.
-pub(super) fn visible(text: &str) -> String {
-    text.chars()
-        .map(|letter| match letter {
-            '\n' | '\t' => letter,
-            letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
-            letter => letter,
-        })
-        .collect()
 }
 
 /// Breaks at blanks; a word longer than a line stays whole.

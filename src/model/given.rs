@@ -68,6 +68,30 @@ pub fn reason(error: &io::Error) -> String {
     plain(&error.to_string())
 }
 
+/// One line without what a terminal would obey.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    text.chars()
+        .map(|letter| match letter {
+            '\n' | '\t' | '\r' => ' ',
+            letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
+            letter => letter,
+        })
+        .collect()
+}
+
+/// A text of several lines as it is, but for what a terminal would obey.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    text.chars()
+        .map(|letter| match letter {
+            '\n' | '\t' => letter,
+            letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
+            letter => letter,
+        })
+        .collect()
+}
+
 /// A text without the numbers of the operating system's errors in it, and without the names of
 /// temporary files, which nobody gave.
 #[must_use]

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tickrelay::simulate::load::{self, Load, SendRate, Summary};
-use tickrelay::simulate::{Mishaps, Scenario, Traffic};
+use tickrelay::play::load::{self, Load, SendRate, Summary};
+use tickrelay::play::{Mishaps, Scenario, Traffic};
 
 use crate::support::cli::Folder;
 use crate::support::{self, TestApp, nobody_listens};

@@ -78,7 +78,7 @@ const CONFINED: &[(&str, &[&str])] = &[
             "src/web/",
             "src/server.rs",
             // Plays a program that is not ours.
-            "src/cli/demo/subscriber.rs",
+            "src/play/demo/subscriber.rs",
         ],
     ),
     // What the server is made of, for the meter beneath it.

@@ -11,8 +11,8 @@ use crate::model::{
 use crate::plan::alert::Alert;
 use crate::plan::event::Event;
 use crate::plan::{self, Context, Plan};
+use crate::play::bodies::{self, Element};
 use crate::providers::Item;
-use crate::simulate::body::{self, Element};
 
 /// The text of a sample's message.
 const TEXT: &str = "A sample sent by `tickrelay subscriber test`";
@@ -79,7 +79,7 @@ pub(super) fn render(
 fn report(case: &Case, id: &str, now_ms: i64) -> Result<Report, Failure> {
     let origin = &case.origin;
     let refused = case.error.filter(|entry| entry.is_of_send());
-    if refused.is_some() || !body::reports(origin.provider, case.status) {
+    if refused.is_some() || !bodies::reports(origin.provider, case.status) {
         // Such a message is known only where its sender registers it.
         let registration = Registration {
             recipient: Some(case.recipient.clone()),
@@ -108,13 +108,13 @@ fn report(case: &Case, id: &str, now_ms: i64) -> Result<Report, Failure> {
         recipient: case.recipient.clone(),
         status: case.status,
         at_ms: now_ms,
-        category: body::category(message_type(case)),
+        category: bodies::category(message_type(case)),
         conversation: u128::from(now_ms.unsigned_abs()),
         bulk_id: None,
         error: case.error,
         details: DETAILS,
     };
-    let body = body::write(origin.provider, Some(&origin.sender), &[element]);
+    let body = bodies::write(origin.provider, Some(&origin.sender), &[element]);
     let parsed = ingest::read(origin.provider, body.as_bytes(), None, &origin.hints);
     let items = parsed.map(|parsed| parsed.items).unwrap_or_default();
     let report = items.into_iter().find_map(|item| match item {

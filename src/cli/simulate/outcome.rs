@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Simulate;
 use crate::cli::Terminal;
-use crate::simulate::load::Summary;
+use crate::play::load::Summary;
 
 impl Simulate {
     /// Reports a second, over the time that they should have taken if they took less: the last

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tickrelay::simulate::load::latencies;
+use tickrelay::play::load::latencies;
 
 use super::player::Entry;
 

@@ -14,10 +14,10 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use tickrelay::config::Source;
 use tickrelay::model::{MessageType, Status};
+use tickrelay::play::load::{self, Load, SendRate};
+use tickrelay::play::{Message, Mishaps, Scenario, Traffic};
 use tickrelay::providers::Provider;
 use tickrelay::providers::authentication::{Authentication, Method, Signature};
-use tickrelay::simulate::load::{self, Load, SendRate};
-use tickrelay::simulate::{Message, Mishaps, Scenario, Traffic};
 
 use super::measure::{self, Outcome};
 use super::process::{self, SECRET};

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use tickrelay::clock::monotonic_us;
 use tickrelay::model::Status;
-use tickrelay::simulate::{Head, Message};
+use tickrelay::play::{Head, Message};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet, LocalSet, spawn_blocking, spawn_local};

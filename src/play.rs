@@ -4,8 +4,9 @@
 //! pure: the same seed gives the same webhooks. [`load`] sends them. Nothing here is part of
 //! the line that a true webhook takes.
 
-pub(crate) mod body;
-mod connection;
+pub(crate) mod bodies;
+pub(crate) mod demo;
+mod http;
 mod lifecycle;
 pub mod load;
 mod message;
@@ -17,10 +18,10 @@ use url::Url;
 
 use crate::config::Source;
 use crate::model::Status;
-use body::Element;
+use bodies::Element;
 use lifecycle::Lifecycle;
 
-pub use connection::Head;
+pub use http::Head;
 pub use lifecycle::Mishaps;
 pub use message::Message;
 
@@ -120,7 +121,7 @@ impl Traffic {
                 (Element::new(provider, &event), told)
             })
             .unzip();
-        let body = body::write(provider, source.source.sender.as_deref(), &elements);
+        let body = bodies::write(provider, source.source.sender.as_deref(), &elements);
         Webhook {
             request: source.request(&body, now_ms / 1000),
             told,

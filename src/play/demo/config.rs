@@ -17,15 +17,15 @@ use crate::model::MessageType;
 use crate::providers::Provider;
 
 /// What the providers and the service share in this run.
-pub(super) struct Scene {
+pub(super) struct Sources {
     /// One secret does for all of them: nobody else gets to know it.
     secret: String,
     /// The `[[source]]` tables of the configuration.
     sources: String,
 }
 
-impl Scene {
-    /// A scene with a source for each provider, and one for each case that needs its own.
+impl Sources {
+    /// A source for each provider, and one for each case that needs its own.
     pub(super) fn new<'a>(cases: impl Iterator<Item = &'a Case>) -> Self {
         let secret = hex::encode(rand::random::<[u8; 24]>());
         let mut sources = String::new();

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::case::{Body, Case, Program};
+use super::config;
+use super::harness::{Harness, Step};
 use super::page::{Ink, Page, shortened};
-use super::scene;
-use super::stage::{Stage, Step};
 use super::subscriber::Received;
 use crate::catalogue;
 use crate::model::{ReportEffect, SkipReason, Status, WHATSAPP};
@@ -49,7 +49,7 @@ struct Payload {
 
 /// Sends it all, the everyday cases of every provider first.
 pub(super) async fn play(
-    stage: &mut Stage,
+    harness: &mut Harness,
     program: &[Program],
     page: &mut Page<'_>,
 ) -> anyhow::Result<Tally> {
@@ -59,7 +59,7 @@ pub(super) async fn play(
         provider, everyday, ..
     } in program
     {
-        let heading = format!("POST /webhooks/{provider}, {}", scene::means(*provider));
+        let heading = format!("POST /webhooks/{provider}, {}", config::means(*provider));
         page.gap()?;
         page.line(&[
             (Ink::Bold, name(*provider)),
@@ -70,7 +70,7 @@ pub(super) async fn play(
             page.gap()?;
             page.text(Ink::Plain, 2, &case.title)?;
             for body in &case.bodies {
-                let step = stage.send(case, body).await?;
+                let step = harness.send(case, body).await?;
                 tally.count(&step);
                 tell(case, body, &step, &mut tally, page)?;
             }
@@ -84,7 +84,7 @@ pub(super) async fn play(
         for case in odd {
             let mut steps = Vec::new();
             for body in &case.bodies {
-                let step = stage.send(case, body).await?;
+                let step = harness.send(case, body).await?;
                 tally.count(&step);
                 steps.push(step);
             }
@@ -92,7 +92,7 @@ pub(super) async fn play(
             tally.cases += 1;
         }
     }
-    stage.settled().await?;
+    harness.settled().await?;
     tally.summarise(began.elapsed(), page)?;
     Ok(tally)
 }
@@ -108,15 +108,15 @@ const fn name(provider: Provider) -> &'static str {
 }
 
 /// Goes on telling what arrives at the subscriber, until it is dropped.
-pub(super) async fn go_on(stage: &mut Stage, page: &mut Page<'_>) -> anyhow::Result<()> {
+pub(super) async fn go_on(harness: &mut Harness, page: &mut Page<'_>) -> anyhow::Result<()> {
     loop {
-        let received = stage.receive().await;
+        let received = harness.receive().await;
         if tell_payload(&received, page).is_err() {
             kept(
                 page,
                 "something that is no payload was posted to the subscriber",
             )?;
-        } else if let Some(report) = stage.newest_report_behind(&received)? {
+        } else if let Some(report) = harness.newest_report_behind(&received)? {
             tell_reason(&report, page)?;
         }
     }

@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use hdrhistogram::Histogram;
 use tokio::sync::Semaphore;
 
-use super::connection::Connection;
+use super::http::Connection;
 use super::{Told, Traffic, Webhook};
 use crate::clock::{Clock, monotonic_us};
 

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use super::harness::Harness;
 use super::page::{Ink, Page};
-use super::show::Tally;
-use super::stage::Stage;
+use super::steps::Tally;
 use crate::clock::Clock;
 use crate::providers::Provider;
 
@@ -23,15 +23,17 @@ const WEBHOOK: &str = r#"{"object":"whatsapp_business_account","entry":[{"id":"3
 "#;
 
 /// What can be tried while the service runs.
-pub(super) fn while_it_runs(stage: &Stage, page: &mut Page<'_>) -> anyhow::Result<()> {
-    let body = stage.configuration.with_file_name("webhook.json");
+pub(super) fn while_it_runs(harness: &Harness, page: &mut Page<'_>) -> anyhow::Result<()> {
+    let body = harness.configuration.with_file_name("webhook.json");
     let now_s = Clock::system().now_ms().div_euclid(1000);
     let webhook = WEBHOOK.replace("NOW", &now_s.to_string());
     std::fs::write(&body, &webhook).with_context(|| format!("cannot write {}", body.display()))?;
-    let (header, proof) = stage.scene.proof(Provider::MetaCloud, webhook.as_bytes())?;
-    let address = stage.address;
+    let (header, proof) = harness
+        .sources
+        .proof(Provider::MetaCloud, webhook.as_bytes())?;
+    let address = harness.address;
     let program = program();
-    let configuration = shell(&stage.configuration);
+    let configuration = shell(&harness.configuration);
     page.gap()?;
     page.line(&[(Ink::Bold, "It goes on running. In another terminal, try:")])?;
     entry(
@@ -47,7 +49,7 @@ pub(super) fn while_it_runs(stage: &Stage, page: &mut Page<'_>) -> anyhow::Resul
             &format!("  --data-binary @{}", shell(&body)),
         ],
     )?;
-    questions(stage, MESSAGE, page)?;
+    questions(harness, MESSAGE, page)?;
     entry(
         page,
         "Add a subscriber of your own; it takes effect at once.",
@@ -64,7 +66,7 @@ pub(super) fn while_it_runs(stage: &Stage, page: &mut Page<'_>) -> anyhow::Resul
         ),
         &[
             &format!("curl http://{address}/api/v1/subscribers \\"),
-            &format!("  -H 'Authorization: Bearer {}'", stage.token),
+            &format!("  -H 'Authorization: Bearer {}'", harness.token),
         ],
     )?;
     entry(
@@ -82,21 +84,21 @@ pub(super) fn while_it_runs(stage: &Stage, page: &mut Page<'_>) -> anyhow::Resul
 
 /// What can be tried once the service has ended and its store was kept.
 pub(super) fn with_the_store(
-    stage: &Stage,
+    harness: &Harness,
     tally: &Tally,
     page: &mut Page<'_>,
 ) -> anyhow::Result<()> {
     page.gap()?;
     page.line(&[(Ink::Bold, "The store was kept. Try:")])?;
     let message = tally.failed_message.as_deref().unwrap_or(MESSAGE);
-    questions(stage, message, page)?;
+    questions(harness, message, page)?;
     entry(
         page,
         "Run the service on it.",
         &[&format!(
             "{} serve --config {}",
             program(),
-            shell(&stage.configuration)
+            shell(&harness.configuration)
         )],
     )
 }
@@ -124,10 +126,10 @@ pub(super) fn afterwards(page: &mut Page<'_>) -> anyhow::Result<()> {
 }
 
 /// What the store can be asked, with a service and without.
-fn questions(stage: &Stage, message: &str, page: &mut Page<'_>) -> anyhow::Result<()> {
+fn questions(harness: &Harness, message: &str, page: &mut Page<'_>) -> anyhow::Result<()> {
     let program = program();
-    let configuration = shell(&stage.configuration);
-    let store = shell(&stage.store);
+    let configuration = shell(&harness.configuration);
+    let store = shell(&harness.store);
     entry(
         page,
         "What happened to a message, and what does its error mean?",

@@ -1,7 +1,10 @@
 //! The true service on a store of its own, with a subscriber on loopback.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,11 +13,10 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::super::init;
 use super::case::{Body, Case, Program};
-use super::scene::Scene;
+use super::config::Sources;
+use super::http;
 use super::subscriber::{Received, Subscriber};
-use super::wire;
 use crate::access::token::NewToken;
 use crate::access::{Caller, Role};
 use crate::admin::{Answer, Operations, Request};
@@ -31,7 +33,7 @@ use crate::store::timeline::ReportRecord;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The running service and what stands around it.
-pub(super) struct Stage {
+pub(super) struct Harness {
     /// Where the service listens.
     pub(super) address: SocketAddr,
     /// The subscriber's URL.
@@ -42,7 +44,7 @@ pub(super) struct Stage {
     pub(super) store: PathBuf,
     /// A token of an admin, for the management API.
     pub(super) token: String,
-    pub(super) scene: Scene,
+    pub(super) sources: Sources,
     subscriber: Subscriber,
     reader: Reader,
     stop: oneshot::Sender<()>,
@@ -69,13 +71,13 @@ impl Step {
     }
 }
 
-impl Stage {
+impl Harness {
     /// Starts the service in `folder` with the sources that `program` needs.
-    pub(super) async fn set(folder: &Path, program: &[Program]) -> anyhow::Result<Self> {
-        let scene = Scene::new(program.iter().flat_map(Program::cases));
+    pub(super) async fn start(folder: &Path, program: &[Program]) -> anyhow::Result<Self> {
+        let sources = Sources::new(program.iter().flat_map(Program::cases));
         let configuration = folder.join("tickrelay.toml");
         let write = |port: u16| {
-            init::write(&configuration, &scene.configuration(port), true)
+            write_private(&configuration, &sources.configuration(port))
                 .with_context(|| format!("cannot write {}", configuration.display()))
         };
         write(0)?;
@@ -100,7 +102,7 @@ impl Stage {
         let reader = server.store().reader();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(server.run_until(async {
-            // A stage that was dropped stops the service too.
+            // A harness that was dropped stops the service too.
             let _ = stopped.await;
         }));
         Ok(Self {
@@ -109,7 +111,7 @@ impl Stage {
             configuration,
             store,
             token,
-            scene,
+            sources,
             subscriber,
             reader,
             stop,
@@ -122,7 +124,7 @@ impl Stage {
     /// # Errors
     /// When it is not answered with 200, or a payload does not arrive.
     pub(super) async fn send(&mut self, case: &Case, body: &Body) -> anyhow::Result<Step> {
-        let proof = self.scene.proof(case.provider, body.bytes)?;
+        let proof = self.sources.proof(case.provider, body.bytes)?;
         let mut headers = vec![(proof.0, proof.1.as_str())];
         match case.request.content_type.as_deref() {
             Some("") => {}
@@ -136,7 +138,7 @@ impl Stage {
             path = format!("{path}?{query}");
         }
         let began = Instant::now();
-        let status = wire::post(self.address, &path, &headers, body.bytes)
+        let status = http::post(self.address, &path, &headers, body.bytes)
             .await
             .with_context(|| format!("cannot send {}/{}", case.name, body.file))?;
         let answered_in = began.elapsed();
@@ -169,7 +171,7 @@ impl Stage {
     pub(super) async fn receive(&mut self) -> Received {
         match self.subscriber.received.recv().await {
             Some(received) => received,
-            // The subscriber ends with the stage.
+            // The subscriber ends with the harness.
             None => std::future::pending().await,
         }
     }
@@ -213,13 +215,20 @@ impl Stage {
     ///
     /// # Errors
     /// When the service failed, now or before.
-    pub(super) async fn strike(self) -> anyhow::Result<()> {
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
         // A service that has failed does not listen any more, and says why below.
         let _ = self.stop.send(());
         let ended = self.running.await.context("the service panicked")?;
         self.subscriber.stop().await;
         ended
     }
+}
+
+/// Writes a file with secrets in it, readable by its owner alone.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)?.write_all(text.as_bytes())
 }
 
 /// Adds the subscriber as an operator would; returns its secret.

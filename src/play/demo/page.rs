@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::super::table::clean;
+use crate::model::clean;
 
 /// The width of a line.
 const COLUMNS: usize = 100;
@@ -32,13 +32,13 @@ impl Ink {
 }
 
 /// Where the demo writes.
-pub(super) struct Page<'a> {
+pub(crate) struct Page<'a> {
     out: &'a mut dyn Write,
     colours: bool,
 }
 
 impl<'a> Page<'a> {
-    pub(super) fn new(out: &'a mut dyn Write, colours: bool) -> Self {
+    pub(crate) fn new(out: &'a mut dyn Write, colours: bool) -> Self {
         Self { out, colours }
     }
 

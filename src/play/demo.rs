@@ -1,0 +1,105 @@
+//! The main job on a throw-away store, for people who see it first.
+//!
+//! Everything is true but the people: the service is the one of `serve`, the webhooks are
+//! the shipped fixtures with right signatures over HTTP, and a subscriber checks what it gets.
+
+mod case;
+mod config;
+mod harness;
+mod hints;
+mod http;
+mod page;
+mod steps;
+mod subscriber;
+
+use std::path::Path;
+
+use anyhow::ensure;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::case::Program;
+use self::harness::Harness;
+use self::page::Ink;
+use crate::providers::Provider;
+
+pub(crate) use self::page::Page;
+
+/// What is shown, and on which store.
+pub(crate) struct Show<'a> {
+    /// Where the store and its configuration stand; both are new.
+    pub(crate) folder: &'a Path,
+    /// Whether they stay there.
+    pub(crate) is_kept: bool,
+    /// Show this provider alone.
+    pub(crate) only: Option<Provider>,
+    /// End after the last fixture instead of running on.
+    pub(crate) once: bool,
+}
+
+impl Show<'_> {
+    /// Starts the service, sends the fixtures and shows each step; SIGINT and SIGTERM end it.
+    ///
+    /// # Errors
+    /// When the service fails, a webhook is not answered 200, or a payload is missing or badly signed.
+    pub(crate) async fn run(&self, page: &mut Page<'_>) -> anyhow::Result<()> {
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        let mut terminated = signal(SignalKind::terminate())?;
+        // A pull source needs an API that answers, which no newcomer has.
+        let program: Vec<Program> = Provider::SENDING
+            .into_iter()
+            .filter(|provider| self.only.is_none_or(|only| only == *provider))
+            .map(case::program)
+            .collect::<anyhow::Result<_>>()?;
+        let mut harness = Harness::start(self.folder, &program).await?;
+        let shown = tokio::select! {
+            shown = self.show(&mut harness, &program, page) => shown,
+            // To interrupt what would not have ended by itself is no failure.
+            _ = interrupted.recv() => Ok(()),
+            _ = terminated.recv() => Ok(()),
+        };
+        // A service that failed explains better than the step that missed it.
+        harness.stop().await?;
+        shown
+    }
+
+    async fn show(
+        &self,
+        harness: &mut Harness,
+        program: &[Program],
+        page: &mut Page<'_>,
+    ) -> anyhow::Result<()> {
+        introduce(harness, page)?;
+        let tally = steps::play(harness, program, page).await?;
+        ensure!(tally.is_sound(), "the subscriber got a wrong signature");
+        match (self.once, self.is_kept) {
+            (true, true) => hints::with_the_store(harness, &tally, page),
+            (true, false) => hints::afterwards(page),
+            (false, _) => {
+                hints::while_it_runs(harness, page)?;
+                steps::go_on(harness, page).await
+            }
+        }
+    }
+}
+
+fn introduce(harness: &Harness, page: &mut Page<'_>) -> anyhow::Result<()> {
+    page.line(&[(
+        Ink::Bold,
+        "tickrelay relays the ticks of WhatsApp messages: providers report, subscribers are notified.",
+    )])?;
+    page.gap()?;
+    page.plain(&format!("  service     http://{}", harness.address))?;
+    page.plain(&format!(
+        "  subscriber  {}, checks every signature",
+        harness.subscriber_url
+    ))?;
+    page.plain(&format!("  store       {}", harness.store.display()))?;
+    page.gap()?;
+    page.text(
+        Ink::Plain,
+        0,
+        "Below, `in` is a webhook as the provider sends it, and when it was answered; `out` is the \
+         payload that the subscriber got for it; `--` is what goes to nobody, and why.",
+    )?;
+    Ok(())
+}
