@@ -6,9 +6,7 @@
 
 mod outcome;
 
-use std::io::IsTerminal as _;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -45,8 +43,8 @@ pub(super) struct Simulate {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = url)]
     url: Url,
     /// Reports a second, or max: as fast as the answers come
-    #[arg(long, value_name = "N", default_value = "100")]
-    rate: Rate,
+    #[arg(long, value_name = "N", default_value = "100", value_parser = rate)]
+    rate: SendRate,
     /// For how long, as in 60s or 5m; 24h at most
     #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = duration)]
     duration: Duration,
@@ -81,26 +79,15 @@ pub(super) struct Simulate {
     json: bool,
 }
 
-/// `--rate`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Rate {
-    Reports(f64),
-    Max,
-}
-
-impl FromStr for Rate {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "max" {
-            return Ok(Self::Max);
-        }
-        text.parse()
-            .ok()
-            .filter(|rate| (0.01..=1_000_000.0).contains(rate))
-            .map(Self::Reports)
-            .ok_or("write reports a second, e.g. 500, or max")
+/// Reports a second, or as fast as the answers come.
+fn rate(text: &str) -> Result<SendRate, &'static str> {
+    if text == "max" {
+        return Ok(SendRate::AnswerByAnswer);
     }
+    let rate = text.parse().ok();
+    rate.filter(|rate| (0.01..=1_000_000.0).contains(rate))
+        .map(SendRate::Rate)
+        .ok_or("write reports a second, e.g. 500, or max")
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -182,20 +169,20 @@ impl Simulate {
         )
     }
 
-    /// Messages of each source that are on their way between two steps of one, so that these
-    /// are about a second apart.
+    /// Messages of each source that begin between two steps of one, so that these are about a
+    /// second apart.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "from 16 to 4096"
+    )]
     fn spread(&self, sources: usize) -> usize {
         let of_all = match self.rate {
-            Rate::Max => 4_096,
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "from 16 to 4096"
-            )]
-            Rate::Reports(rate) => rate.clamp(16.0, 4_096.0) as usize,
+            SendRate::AnswerByAnswer => 4_096.0,
+            SendRate::Rate(rate) => rate.clamp(16.0, 4_096.0),
         };
         // They take turns.
-        (of_all / sources.max(1)).max(1)
+        (of_all as usize / sources.max(1)).max(1)
     }
 
     /// Those that were asked for.
@@ -258,9 +245,7 @@ impl Simulate {
         let load = Load {
             address,
             connections: usize::from(self.connections),
-            send_rate: self
-                .webhooks_per_s()
-                .map_or(SendRate::AnswerByAnswer, SendRate::Rate),
+            send_rate: self.send_rate(),
             duration: self.duration,
             reports: self.count,
         };
@@ -280,7 +265,7 @@ impl Simulate {
                 });
                 let traffic = Traffic::new(scenario);
                 load::run(&load, traffic, &stop, |exchange| {
-                    bar.inc(exchange.told.len() as u64);
+                    bar.inc(exchange.ticks.len() as u64);
                 })
                 .await
             });
@@ -288,34 +273,34 @@ impl Simulate {
         Ok(sent?)
     }
 
-    /// `None` when they leave as fast as the answers come.
-    fn webhooks_per_s(&self) -> Option<f64> {
+    /// When webhooks leave.
+    fn send_rate(&self) -> SendRate {
         match self.rate {
-            Rate::Max => None,
-            Rate::Reports(rate) => Some(rate / f64::from(self.batch)),
+            SendRate::Rate(reports_per_s) => SendRate::Rate(reports_per_s / f64::from(self.batch)),
+            SendRate::AnswerByAnswer => SendRate::AnswerByAnswer,
         }
     }
 
     /// Drawn on a terminal only.
     fn bar(&self) -> ProgressBar {
-        if !std::io::stderr().is_terminal() {
-            return ProgressBar::hidden();
-        }
         let by_time = match self.rate {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 reason = "2^53 reports are enough for a bar"
             )]
-            Rate::Reports(rate) => Some((rate * self.duration.as_secs_f64()) as u64),
-            Rate::Max => None,
+            SendRate::Rate(rate) => Some((rate * self.duration.as_secs_f64()) as u64),
+            SendRate::AnswerByAnswer => None,
         };
-        let total = by_time.into_iter().chain(self.count).min();
-        let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
-        let style = if total.is_some() {
-            "{bar:40} {human_pos}/{human_len} reports, {per_sec}, {eta} left"
-        } else {
-            "{spinner} {human_pos} reports, {per_sec}, {elapsed}"
+        let (bar, style) = match by_time.into_iter().chain(self.count).min() {
+            Some(total) => (
+                ProgressBar::new(total),
+                "{bar:40} {human_pos}/{human_len} reports, {per_sec}, {eta} left",
+            ),
+            None => (
+                ProgressBar::no_length(),
+                "{spinner} {human_pos} reports, {per_sec}, {elapsed}",
+            ),
         };
         match ProgressStyle::with_template(style) {
             Ok(style) => bar.with_style(style),
@@ -347,8 +332,8 @@ mod tests {
         ] {
             assert_eq!(share(text).ok(), expected, "{text}");
         }
-        assert_eq!("max".parse(), Ok(Rate::Max));
-        assert_eq!("500".parse(), Ok(Rate::Reports(500.0)));
-        assert!("0".parse::<Rate>().is_err() && "NaN".parse::<Rate>().is_err());
+        assert_eq!(rate("max"), Ok(SendRate::AnswerByAnswer));
+        assert_eq!(rate("500"), Ok(SendRate::Rate(500.0)));
+        assert!(rate("0").is_err() && rate("NaN").is_err());
     }
 }

@@ -1,38 +1,20 @@
 //! The bodies of webhooks, in the shape and about the size of the providers' own.
 //!
 //! Invented throughout; what a provider sends for which status follows its public
-//! documentation, as the parsers in [`crate::providers`] do.
+//! documentation, as the parsers in [`crate::providers`] do. One file per shape of body.
 
-use std::fmt::Write as _;
+mod infobip;
+mod meta;
 
-use chrono::{DateTime, Utc};
-
-use super::lifecycle::Event;
+use super::traffic::Tick;
 use crate::catalogue::{self, Entry};
 use crate::model::{MessageType, Status};
 use crate::providers::Provider;
 
-/// Why messages fail at Meta, the frequent reasons.
-const META_CODES: [i64; 5] = [131_026, 131_049, 131_047, 130_472, 131_053];
-/// Why messages fail at Infobip.
-const INFOBIP_CODES: [i64; 5] = [7_003, 7_008, 7_009, 7_016, 7_032];
 /// The business's own number where the source does not name one.
 const SENDER: &str = "34910000000";
-/// The account that sends.
-const ACCOUNT: &str = "330000000000001";
-/// What Infobip calls a failure that has an error beside it.
-const NOT_DELIVERED: (i64, &str) = (9, "UNDELIVERABLE_NOT_DELIVERED");
-/// Failures of Infobip whose names do not begin with their group.
-const GROUPLESS: [(&str, (i64, &str)); 3] = [
-    ("SIGNALS_BLOCKED", EXPIRED),
-    ("MISSING_TO", REJECTED),
-    ("UNDELIVERABLE_REJECTED_PLATFORM", REJECTED),
-];
-const UNDELIVERABLE: (i64, &str) = (2, "UNDELIVERABLE");
-const EXPIRED: (i64, &str) = (4, "EXPIRED");
-const REJECTED: (i64, &str) = (5, "REJECTED");
 
-/// What one element of a body tells.
+/// What one element of a body reports.
 pub(crate) struct Element {
     /// The provider's id of the message.
     pub(crate) id: String,
@@ -55,21 +37,26 @@ pub(crate) struct Element {
 }
 
 impl Element {
-    /// What a simulated event is told as.
-    pub(super) fn new(provider: Provider, event: &Event) -> Self {
-        let message = event.message;
+    /// How the provider reports a tick.
+    pub(super) fn of(provider: Provider, tick: &Tick) -> Self {
+        let message = tick.message;
+        // Why messages fail, the frequent reasons.
+        let (scheme, codes) = match provider {
+            Provider::Infobip => ("infobip", infobip::FREQUENT),
+            _ => ("meta", meta::FREQUENT),
+        };
+        let drawn = usize::try_from((message.key() >> 16) % 5).unwrap_or_default();
+        let error = (tick.status == Status::Failed).then(|| format!("{scheme}:{}", codes[drawn]));
         Self {
             id: message.id(provider),
             recipient: message.recipient(),
-            status: event.status,
-            at_ms: event.at_ms,
+            status: tick.status,
+            at_ms: tick.at_ms,
             category: message.category(),
             conversation: u128::from(message.key()) << 32,
             bulk_id: (provider == Provider::Infobip)
                 .then(|| format!("campaign-{}", message.number / 10_000)),
-            error: (event.status == Status::Failed)
-                .then(|| failure(provider, event))
-                .flatten(),
+            error: error.and_then(|key| catalogue::find(&key)),
             details: "Made up by a simulation.",
         }
     }
@@ -83,7 +70,7 @@ pub(crate) const fn category(message_type: MessageType) -> &'static str {
     }
 }
 
-/// Whether what is written for this provider can tell of this status: Meta reports nothing of a
+/// Whether what is written for this provider can report this status: Meta reports nothing of a
 /// message before it is sent.
 pub(crate) fn reports(provider: Provider, status: Status) -> bool {
     status != Status::Queued || provider == Provider::Infobip
@@ -91,185 +78,43 @@ pub(crate) fn reports(provider: Provider, status: Status) -> bool {
 
 /// Writes the body of a webhook with these elements, all of one source.
 pub(crate) fn write(provider: Provider, sender: Option<&str>, elements: &[Element]) -> String {
-    let mut body = String::with_capacity(256 + 512 * elements.len());
     let sender = sender.unwrap_or(SENDER);
-    let report = match provider {
-        Provider::MetaCloud | Provider::Dialog360 => {
-            // Writing into a string cannot fail, here and below.
-            let _ = write!(
-                body,
-                r#"{{"object":"whatsapp_business_account","entry":[{{"id":"{ACCOUNT}","changes":[{{"value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"{sender}","phone_number_id":"440000000000001"}},"statuses":["#
-            );
-            meta_status
-        }
-        // Whoever sends nothing is not played; see `Simulate`.
+    let mut body = String::with_capacity(256 + 512 * elements.len());
+    match provider {
+        Provider::MetaCloud | Provider::Dialog360 => meta::write_cloud(&mut body, sender, elements),
+        // A pull source is never played.
         Provider::MetaOnPremises | Provider::Botsquad => {
-            body.push_str(r#"{"statuses":["#);
-            meta_status
+            meta::write_on_premises(&mut body, elements);
         }
-        Provider::Infobip => {
-            body.push_str(r#"{"results":["#);
-            infobip_result
-        }
-    };
+        Provider::Infobip => infobip::write(&mut body, sender, elements),
+    }
+    body
+}
+
+/// The id that the provider would give to the message with that key.
+pub(super) fn id(provider: Provider, key: u64, recipient: &str) -> String {
+    match provider {
+        Provider::MetaCloud | Provider::Dialog360 => meta::cloud_id(key, recipient),
+        Provider::MetaOnPremises | Provider::Botsquad => meta::on_premises_id(key),
+        Provider::Infobip => infobip::id(key),
+    }
+}
+
+/// The key of the message with that id; `None` when no provider was played with it.
+pub(super) fn key_of(id: &str) -> Option<u64> {
+    meta::cloud_key(id)
+        .or_else(|| infobip::key(id))
+        .or_else(|| meta::on_premises_key(id))
+}
+
+/// Writes elements as the members of a list.
+fn list(body: &mut String, elements: &[Element], mut write: impl FnMut(&mut String, &Element)) {
     for (index, element) in elements.iter().enumerate() {
         if index > 0 {
             body.push(',');
         }
-        report(&mut body, provider, sender, element);
+        write(body, element);
     }
-    body.push_str(match provider {
-        Provider::MetaCloud | Provider::Dialog360 => r#"]},"field":"messages"}]}]}"#,
-        Provider::MetaOnPremises | Provider::Infobip | Provider::Botsquad => "]}",
-    });
-    body
-}
-
-fn meta_status(body: &mut String, provider: Provider, _sender: &str, element: &Element) {
-    let (id, recipient) = (&element.id, &element.recipient);
-    let _ = write!(
-        body,
-        r#"{{"id":"{id}","status":"{}","timestamp":"{}","recipient_id":"{recipient}""#,
-        element.status,
-        element.at_ms / 1000,
-    );
-    let on_premises = provider == Provider::MetaOnPremises;
-    if on_premises {
-        body.push_str(r#","type":"message""#);
-    }
-    match element.status {
-        Status::Failed => meta_errors(body, element),
-        Status::Sent | Status::Delivered => {
-            let category = element.category;
-            let (billable, model) = (category != "service", model(on_premises));
-            let _ = write!(
-                body,
-                r#","conversation":{{"id":"{:032x}","origin":{{"type":"{category}"}}}},"pricing":{{"billable":{billable},"pricing_model":"{model}","category":"{category}"}}"#,
-                element.conversation,
-            );
-        }
-        _ => {}
-    }
-    body.push('}');
-}
-
-fn meta_errors(body: &mut String, element: &Element) {
-    let Some(error) = element.error else {
-        return;
-    };
-    // What is known by a word alone comes as the generic code, and its text tells.
-    let (code, name) = (error.code.unwrap_or(500), json(&error.name));
-    let details = json(element.details);
-    let _ = write!(
-        body,
-        r#","errors":[{{"code":{code},"title":{name},"message":{name},"error_data":{{"details":{details}}},"href":"https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"}}]"#
-    );
-}
-
-/// Per message since 2025; the On-Premises API ended before that.
-const fn model(on_premises: bool) -> &'static str {
-    if on_premises { "CBP" } else { "PMP" }
-}
-
-fn infobip_result(body: &mut String, _provider: Provider, sender: &str, element: &Element) {
-    let (id, recipient) = (&element.id, &element.recipient);
-    let at = DateTime::<Utc>::from_timestamp_millis(element.at_ms).unwrap_or_default();
-    let at = at.format("%Y-%m-%dT%H:%M:%S%.3f+0000");
-    let user_did = match element.status {
-        Status::Read => Some("seenAt"),
-        Status::Deleted => Some("deletedAt"),
-        _ => None,
-    };
-    if let Some(user_did) = user_did {
-        let _ = write!(
-            body,
-            r#"{{"messageId":"{id}","from":"{recipient}","to":"{sender}","sentAt":"{at}","{user_did}":"{at}"}}"#
-        );
-        return;
-    }
-    let state = State::of(element);
-    let ((group, group_name), (status, name)) = (state.group, state.status);
-    let (code, error) = state.error;
-    let (error_group, error_group_name) = if code == 0 {
-        (0, "OK")
-    } else {
-        (1, "HANDSET_ERRORS")
-    };
-    body.push('{');
-    if let Some(bulk_id) = &element.bulk_id {
-        let _ = write!(body, r#""bulkId":"{bulk_id}","#);
-    }
-    if let Some(channel) = state.by {
-        let _ = write!(body, r#""channel":"{channel}","#);
-    }
-    let _ = write!(
-        body,
-        r#""messageId":"{id}","to":"{recipient}","sentAt":"{at}","doneAt":"{at}","messageCount":1,"price":{{"pricePerMessage":0.041,"currency":"EUR"}},"status":{{"groupId":{group},"groupName":"{group_name}","id":{status},"name":"{name}","description":{}}},"error":{{"groupId":{error_group},"groupName":"{error_group_name}","id":{code},"name":"{error}","description":"{error}","permanent":false}}}}"#,
-        json(element.details),
-    );
-}
-
-/// What Infobip says of a message that is not read yet.
-struct State {
-    group: (i64, &'static str),
-    status: (i64, &'static str),
-    error: (i64, &'static str),
-    /// The channel that stands in for WhatsApp.
-    by: Option<&'static str>,
-}
-
-impl State {
-    fn of(element: &Element) -> Self {
-        let (group, status) = match element.status {
-            Status::Queued => ((1, "PENDING"), (26, "PENDING_ACCEPTED")),
-            Status::Delivered => ((3, "DELIVERED"), (5, "DELIVERED_TO_HANDSET")),
-            Status::Failed => (UNDELIVERABLE, NOT_DELIVERED),
-            _ => ((1, "PENDING"), (7, "PENDING_ENROUTE")),
-        };
-        let mut state = Self {
-            group,
-            status,
-            error: (0, "NO_ERROR"),
-            by: None,
-        };
-        let Some(entry) = element.error else {
-            return state;
-        };
-        match entry.code {
-            // It arrived, though not in WhatsApp.
-            None => {
-                let is_sms = entry.key == "infobip:sms_fallback";
-                state.by = Some(if is_sms { "SMS" } else { "VIBER_BM" });
-                (state.group, state.status) = ((3, "DELIVERED"), (5, "DELIVERED_TO_HANDSET"));
-            }
-            Some(code) if entry.key.starts_with("infobip-status:") => {
-                // One number has two names; the later is that of the failure.
-                let name = entry.name.rsplit(" or ").next().unwrap_or(&entry.name);
-                (state.group, state.status) = (group_of(name), (code, name));
-            }
-            Some(code) => state.error = (code, &entry.name),
-        }
-        state
-    }
-}
-
-/// The group of a status, by its name.
-fn group_of(name: &str) -> (i64, &'static str) {
-    let exception = GROUPLESS.iter().find(|(known, _)| *known == name);
-    if let Some((_, group)) = exception {
-        return *group;
-    }
-    let groups = [
-        (1, "PENDING"),
-        (0, "ACCEPTED"),
-        (3, "DELIVERED"),
-        EXPIRED,
-        REJECTED,
-    ];
-    let mut groups = groups.into_iter();
-    let named = groups.find(|(_, group)| name.contains(group) && !name.starts_with("UNDELIVER"));
-    // Calls that nobody answered are of this group too.
-    named.unwrap_or(UNDELIVERABLE)
 }
 
 /// A text as JSON.
@@ -277,21 +122,20 @@ fn json(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// One of the frequent codes.
-fn failure(provider: Provider, event: &Event) -> Option<&'static Entry> {
-    let (scheme, codes) = match provider {
-        Provider::Infobip => ("infobip", INFOBIP_CODES),
-        _ => ("meta", META_CODES),
-    };
-    let drawn = usize::try_from((event.message.key() >> 16) % 5).unwrap_or_default();
-    catalogue::find(&format!("{scheme}:{}", codes[drawn]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::message::Message;
     use super::*;
     use crate::providers::{Hints, Item};
+
+    fn tick(number: u64, status: Status) -> Tick {
+        Tick {
+            message: Message { run: 3, number },
+            status,
+            at_ms: 1_784_800_000_000,
+            is_repeat: false,
+        }
+    }
 
     #[test]
     fn every_parser_reads_what_is_written_for_it() {
@@ -301,17 +145,12 @@ mod tests {
             Status::Read,
             Status::Failed,
         ];
-        let events: Vec<Event> = (0..40)
-            .map(|number| Event {
-                message: Message { run: 3, number },
-                status: statuses[usize::try_from(number).unwrap() % 4],
-                at_ms: 1_784_800_000_000,
-            })
-            .collect();
+        let status = |number: u64| statuses[usize::try_from(number).unwrap() % 4];
+        let ticks: Vec<Tick> = (0..40).map(|number| tick(number, status(number))).collect();
         for provider in Provider::SENDING {
-            let elements: Vec<_> = events
+            let elements: Vec<_> = ticks
                 .iter()
-                .map(|event| Element::new(provider, event))
+                .map(|tick| Element::of(provider, tick))
                 .collect();
             let body = write(provider, None, &elements);
             let hints = Hints {
@@ -319,16 +158,16 @@ mod tests {
                 ..Hints::default()
             };
             let parsed = provider.parse(body.as_bytes(), None, &hints).unwrap();
-            assert_eq!(parsed.items.len(), events.len(), "{provider}");
-            for (item, event) in parsed.items.iter().zip(&events) {
+            assert_eq!(parsed.items.len(), ticks.len(), "{provider}");
+            for (item, tick) in parsed.items.iter().zip(&ticks) {
                 let Item::Report(report) = item else {
                     panic!("{provider}: {item:?}");
                 };
-                assert_eq!(report.status, Some(event.status), "{provider}");
-                assert_eq!(report.time.ms, Some(event.at_ms), "{provider}");
+                assert_eq!(report.status, Some(tick.status), "{provider}");
+                assert_eq!(report.time.ms, Some(tick.at_ms), "{provider}");
                 let recipient = report.recipient.as_deref();
-                assert_eq!(recipient, Some(&*event.message.recipient()), "{provider}");
-                let failed = event.status == Status::Failed;
+                assert_eq!(recipient, Some(&*tick.message.recipient()), "{provider}");
+                let failed = tick.status == Status::Failed;
                 let error = report.error().map(|error| error.key.as_str());
                 assert_eq!(error.is_some(), failed, "{provider}");
                 assert!(error.is_none_or(|key| catalogue::find(key).is_some()));
@@ -355,14 +194,10 @@ mod tests {
                 if provider.errors() != entry.provider {
                     continue;
                 }
-                let event = Event {
-                    message: Message { run: 3, number: 1 },
-                    status: Status::Failed,
-                    at_ms: 1_784_800_000_000,
-                };
+                let tick = tick(1, Status::Failed);
                 let element = Element {
                     error: Some(entry),
-                    ..Element::new(provider, &event)
+                    ..Element::of(provider, &tick)
                 };
                 let body = write(provider, None, &[element]);
                 let parsed = provider.parse(body.as_bytes(), None, &Hints::default());

@@ -16,8 +16,8 @@ use futures_util::future::join_all;
 use hdrhistogram::Histogram;
 use tokio::sync::Semaphore;
 
-use super::http::Connection;
-use super::{Told, Traffic, Webhook};
+use super::http::Client;
+use super::traffic::{Tick, Traffic, Webhook};
 use crate::clock::{Clock, monotonic_us};
 
 /// Latencies are kept up to this many microseconds, and to three digits.
@@ -53,7 +53,7 @@ pub enum SendRate {
 #[derive(Debug)]
 pub struct Exchange<'a> {
     /// The reports in it.
-    pub told: &'a [Told],
+    pub ticks: &'a [Tick],
     /// When it should have left, µs of [`monotonic_us`].
     pub due_us: u64,
     /// From when it should have left to the answer.
@@ -67,7 +67,7 @@ pub struct Exchange<'a> {
 pub struct Summary {
     /// Webhooks answered 2xx.
     pub accepted: u64,
-    /// The reports in them, told twice or not.
+    /// The reports in them, repeats included.
     pub reports: u64,
     /// Other answers, by status.
     pub refused: BTreeMap<u16, u64>,
@@ -95,7 +95,7 @@ impl Summary {
         match answer {
             Ok(200..=299) => {
                 self.accepted += 1;
-                self.reports += webhook.told.len() as u64;
+                self.reports += webhook.ticks.len() as u64;
                 self.latency_us.saturating_record(us(latency));
             }
             Ok(status) => *self.refused.entry(*status).or_default() += 1,
@@ -212,10 +212,10 @@ struct Shared<O> {
 
 impl<O: FnMut(&Exchange<'_>)> Work<'_, O> {
     async fn use_connection(&self) {
-        let mut connection = Connection::new(self.load.address);
+        let mut client = Client::new(self.load.address);
         while let Some((webhook, intended)) = self.next().await {
             let due_us = monotonic_us().saturating_sub(us(intended.elapsed()));
-            let answer = connection.exchange(&webhook.request).await;
+            let answer = client.exchange(&webhook.request).await;
             let latency = intended.elapsed();
             self.conclude(&webhook, due_us, &answer, latency);
             if answer.is_err() {
@@ -236,7 +236,7 @@ impl<O: FnMut(&Exchange<'_>)> Work<'_, O> {
         // Whoever waits for a turn sees only later that it is over.
         shared.summary.elapsed = self.begun.elapsed();
         (shared.observe)(&Exchange {
-            told: &webhook.told,
+            ticks: &webhook.ticks,
             due_us,
             latency,
             answer,
@@ -261,7 +261,7 @@ impl<O: FnMut(&Exchange<'_>)> Work<'_, O> {
         }
         shared.next_turn += 1;
         let webhook = shared.traffic.next(Clock::system().now_ms());
-        shared.reports += webhook.told.len() as u64;
+        shared.reports += webhook.ticks.len() as u64;
         Some((webhook, intended))
     }
 }

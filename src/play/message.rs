@@ -1,18 +1,16 @@
-//! A message that never was: its id as the provider would give it, and what follows from it.
+//! A message that never was: what becomes of it, to whom it goes, which id it has.
 //!
-//! Everything about a message follows from its number, so that nothing has to be kept. The
-//! ids are scattered like true ones, since what an index costs depends on that.
+//! Pure: all of it follows from the message's number, so nothing has to be kept. The ids are
+//! scattered like true ones, since what an index costs depends on that.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
-use super::random::{mix, unmix};
+use super::bodies;
+use crate::model::Status;
 use crate::providers::Provider;
 
 /// How many different people are written to.
 const RECIPIENTS: u64 = 200_000;
 
-/// A simulated message: the run it belongs to and its number in it.
+/// An invented message: the run it belongs to and its number in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Message {
     /// Tells the messages of one run from those of another on the same store; 24 bits.
@@ -32,76 +30,64 @@ impl Message {
         format!("34600{:06}", self.key() % RECIPIENTS)
     }
 
-    /// Whether it is a template that a campaign sends; else it is an answer of an agent.
-    pub(super) const fn is_template(self) -> bool {
-        !self.key().is_multiple_of(4)
-    }
-
-    /// What Meta bills it as.
+    /// What Meta bills it as: an answer of an agent, or a template of a campaign.
     pub(super) const fn category(self) -> &'static str {
-        match (self.is_template(), (self.key() >> 4).is_multiple_of(3)) {
-            (false, _) => "service",
-            (true, true) => "marketing",
-            (true, false) => "utility",
+        match (
+            self.key().is_multiple_of(4),
+            (self.key() >> 4).is_multiple_of(3),
+        ) {
+            (true, _) => "service",
+            (false, true) => "marketing",
+            (false, false) => "utility",
         }
     }
 
-    /// Whether its recipient will open it.
-    pub(super) const fn is_read(self) -> bool {
-        (self.key() >> 8) % 10 < 7
+    /// What becomes of it, one status after the other, where this share of all messages fails.
+    #[must_use]
+    pub fn lifecycle(self, failures: f64) -> &'static [Status] {
+        let drawn = u32::try_from(mix(self.key()) >> 32).unwrap_or_default();
+        let fails = f64::from(drawn) < failures * (f64::from(u32::MAX) + 1.0);
+        let is_read = (self.key() >> 8) % 10 < 7;
+        match (fails, self.key() & 1 == 0, is_read) {
+            // Half of those that fail are refused before they are sent.
+            (true, true, _) => &[Status::Failed],
+            (true, false, _) => &[Status::Sent, Status::Failed],
+            (false, _, true) => &[Status::Sent, Status::Delivered, Status::Read],
+            (false, _, false) => &[Status::Sent, Status::Delivered],
+        }
     }
 
     /// Its id, in the provider's own form and length.
-    pub(super) fn id(self, provider: Provider) -> String {
-        let key = self.key();
-        match provider {
-            Provider::MetaCloud | Provider::Dialog360 => {
-                let mut bytes = b"\x1c\x18\x0b".to_vec();
-                bytes.extend_from_slice(self.recipient().as_bytes());
-                bytes.extend_from_slice(b"\x15\x02\x00\x11\x18\x12");
-                bytes.extend_from_slice(format!("{key:016X}{:02X}", key % 251).as_bytes());
-                bytes.push(0);
-                format!("wamid.{}", STANDARD.encode(bytes))
-            }
-            Provider::MetaOnPremises | Provider::Botsquad => {
-                let mut bytes = b"\x80\x11\x86\x34\x60".to_vec();
-                bytes.extend_from_slice(&key.to_be_bytes());
-                bytes.extend_from_slice(&mix(key).to_be_bytes());
-                STANDARD.encode(bytes)
-            }
-            Provider::Infobip => {
-                let word = mix(key) >> 32;
-                format!(
-                    "{word:08x}-{:04x}-{:04x}-{:04x}-{:04x}{word:08x}",
-                    key >> 48,
-                    (key >> 32) & 0xffff,
-                    (key >> 16) & 0xffff,
-                    key & 0xffff
-                )
-            }
-        }
+    #[must_use]
+    pub fn id(self, provider: Provider) -> String {
+        bodies::id(provider, self.key(), &self.recipient())
     }
 
-    /// The message that has this id; `None` when no simulation made it.
+    /// The message that has this id; `None` when it was not invented here.
     #[must_use]
     pub fn of_id(id: &str) -> Option<Self> {
-        let key = if let Some(encoded) = id.strip_prefix("wamid.") {
-            let bytes = STANDARD.decode(encoded).ok()?;
-            let digits = bytes.get(20..36)?;
-            u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?
-        } else if id.len() == 36 {
-            let digits: String = id.get(9..28)?.split('-').collect();
-            u64::from_str_radix(&digits, 16).ok()?
-        } else {
-            let bytes = STANDARD.decode(id).ok()?;
-            u64::from_be_bytes(bytes.get(5..13)?.try_into().ok()?)
-        };
-        let number = unmix(key);
+        let number = unmix(bodies::key_of(id)?);
         Some(Self {
             run: u32::try_from(number >> 40).ok()?,
             number: number & ((1 << 40) - 1),
         })
     }
+}
+
+/// Scatters a number over all 64-bit numbers, each to one of its own (`SplitMix64`).
+pub(super) const fn mix(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+/// The number that was scattered to this one.
+const fn unmix(number: u64) -> u64 {
+    let number = number ^ (number >> 31) ^ (number >> 62);
+    let number = number.wrapping_mul(0x3196_42b2_d24d_8ec3);
+    let number = number ^ (number >> 27) ^ (number >> 54);
+    let number = number.wrapping_mul(0x96de_1b17_3f11_9089);
+    number ^ (number >> 30) ^ (number >> 60)
 }
 
 #[cfg(test)]
@@ -119,5 +105,17 @@ mod tests {
         }
         assert_eq!(Message::of_id("wamid.x"), None);
         assert_eq!(Message::of_id(""), None);
+    }
+
+    #[test]
+    fn failures_come_as_often_as_asked() {
+        let failed = |share| {
+            let messages = (0..10_000).map(|number| Message { run: 1, number });
+            messages
+                .filter(|it| it.lifecycle(share).contains(&Status::Failed))
+                .count()
+        };
+        assert_eq!((failed(0.0), failed(1.0)), (0, 10_000));
+        assert!((400..600).contains(&failed(0.05)), "{}", failed(0.05));
     }
 }

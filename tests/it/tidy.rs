@@ -71,16 +71,7 @@ const LONG_FILES: &[(&str, &str)] = &[
 
 /// Which crate or type may be named where; everything else goes through these files.
 const CONFINED: &[(&str, &[&str])] = &[
-    (
-        "actix_web",
-        &[
-            "src/web.rs",
-            "src/web/",
-            "src/server.rs",
-            // Plays a program that is not ours.
-            "src/play/demo/subscriber.rs",
-        ],
-    ),
+    ("actix_web", &["src/web.rs", "src/web/", "src/server.rs"]),
     // What the server is made of, for the meter beneath it.
     ("actix_http", &["src/web/"]),
     ("actix_server", &["src/web/"]),

@@ -4,17 +4,20 @@ use serde_json::json;
 
 use super::Simulate;
 use crate::cli::Terminal;
-use crate::play::load::Summary;
+use crate::play::load::{SendRate, Summary};
 
 impl Simulate {
     /// Reports a second, over the time that they should have taken if they took less: the last
     /// one leaves before its second is over.
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     fn reports_per_s(&self, summary: &Summary) -> f64 {
-        let planned = self.webhooks_per_s().map_or(0.0, |webhooks_per_s| {
-            let whole = self.duration.as_secs_f64();
-            whole.min(summary.sent() as f64 / webhooks_per_s)
-        });
+        let planned = match self.send_rate() {
+            SendRate::Rate(webhooks_per_s) => {
+                let whole = self.duration.as_secs_f64();
+                whole.min(summary.sent() as f64 / webhooks_per_s)
+            }
+            SendRate::AnswerByAnswer => 0.0,
+        };
         let seconds = summary.elapsed.as_secs_f64().max(planned).max(0.001);
         summary.reports as f64 / seconds
     }

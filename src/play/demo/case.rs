@@ -7,43 +7,11 @@ use anyhow::Context as _;
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 
+use super::config::Profile;
 use crate::model::MessageType;
 use crate::providers::{Hints, Item, Provider};
 
 static FIXTURES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/fixtures");
-
-/// What happens every day, provider by provider, in the order of the show.
-const EVERYDAY: [(Provider, &[&str]); 4] = [
-    (
-        Provider::MetaCloud,
-        &[
-            "template-sent-delivered-read",
-            "regular-sent-delivered-read",
-            "failed-not-on-whatsapp",
-            "failed-marketing-limit",
-            "failed-window-closed",
-        ],
-    ),
-    (
-        Provider::MetaOnPremises,
-        &["template-expired", "structure-unavailable"],
-    ),
-    (Provider::Dialog360, &["both-envelopes"]),
-    (
-        Provider::Infobip,
-        &[
-            "delivered",
-            "seen",
-            "failed-template-arguments",
-            "sms-fallback-delivered",
-            "sms-fallback-failed",
-            "rejected-before-sending",
-            "expired",
-            "pending",
-            "messages-api",
-        ],
-    ),
-];
 
 /// One folder of fixtures.
 pub(super) struct Case {
@@ -95,7 +63,7 @@ struct Claim {
 
 /// What is shown of a provider.
 pub(super) struct Program {
-    pub(super) provider: Provider,
+    pub(super) profile: &'static Profile,
     /// In the order of the show.
     pub(super) everyday: Vec<Case>,
     /// All others, by name.
@@ -103,33 +71,30 @@ pub(super) struct Program {
 }
 
 impl Program {
+    /// All cases of a provider.
+    pub(super) fn of(profile: &'static Profile) -> anyhow::Result<Self> {
+        let provider = profile.provider;
+        let folder = FIXTURES
+            .get_dir(provider.as_str())
+            .with_context(|| format!("no fixtures of {provider} are compiled in"))?;
+        let mut everyday = folder
+            .dirs()
+            .map(|folder| Case::read(provider, folder))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let place = |case: &Case| profile.everyday.iter().position(|name| *name == case.name);
+        everyday.sort_by_key(|case| (place(case).unwrap_or(usize::MAX), case.name));
+        let odd = everyday.split_off(everyday.partition_point(|case| place(case).is_some()));
+        Ok(Self {
+            profile,
+            everyday,
+            odd,
+        })
+    }
+
     /// Both sorts.
     pub(super) fn cases(&self) -> impl Iterator<Item = &Case> {
         self.everyday.iter().chain(&self.odd)
     }
-}
-
-/// All cases of a provider.
-pub(super) fn program(provider: Provider) -> anyhow::Result<Program> {
-    let everyday = EVERYDAY
-        .iter()
-        .find(|(of, _)| *of == provider)
-        .map_or(&[][..], |(_, names)| *names);
-    let folder = FIXTURES
-        .get_dir(provider.as_str())
-        .with_context(|| format!("no fixtures of {provider} are compiled in"))?;
-    let mut cases = folder
-        .dirs()
-        .map(|folder| Case::read(provider, folder))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    let place = |case: &Case| everyday.iter().position(|name| *name == case.name);
-    cases.sort_by_key(|case| (place(case).unwrap_or(usize::MAX), case.name));
-    let odd = cases.split_off(everyday.len());
-    Ok(Program {
-        provider,
-        everyday: cases,
-        odd,
-    })
 }
 
 impl Case {
@@ -172,6 +137,29 @@ impl Case {
         }
     }
 
+    /// The query of its requests with its question mark, and their headers.
+    pub(super) fn head(&self) -> (String, String) {
+        let RequestChange {
+            content_type,
+            content_encoding,
+            query,
+        } = &self.request;
+        let query = query
+            .as_ref()
+            .map_or(String::new(), |query| format!("?{query}"));
+        let content_type = content_type.as_deref().unwrap_or("application/json");
+        let headers = [
+            ("Content-Type", content_type),
+            (
+                "Content-Encoding",
+                content_encoding.as_deref().unwrap_or_default(),
+            ),
+        ];
+        let headers = headers.iter().filter(|(_, value)| !value.is_empty());
+        let headers = headers.map(|(name, value)| format!("{name}: {value}\r\n"));
+        (query, headers.collect())
+    }
+
     /// What a body says, in the provider's own words.
     pub(super) fn words(&self, body: &Body) -> String {
         let encoding = self.request.content_encoding.as_deref();
@@ -200,23 +188,28 @@ impl Case {
 
 #[cfg(test)]
 mod tests {
+    use super::super::config::PROFILES;
     use super::*;
 
     #[test]
     fn every_everyday_case_is_shipped_and_comes_first() {
-        for (provider, names) in EVERYDAY {
-            let program = program(provider).unwrap();
+        assert_eq!(
+            PROFILES.each_ref().map(|profile| profile.provider),
+            Provider::SENDING
+        );
+        for profile in &PROFILES {
+            let program = Program::of(profile).unwrap();
             let found: Vec<&str> = program.everyday.iter().map(|case| case.name).collect();
-            assert_eq!(found, names);
+            assert_eq!(found, profile.everyday);
             for case in program.cases() {
-                assert!(!case.bodies.is_empty(), "{provider}/{}", case.name);
+                assert!(!case.bodies.is_empty(), "{}/{}", profile.title, case.name);
             }
         }
     }
 
     #[test]
     fn a_case_that_differs_has_a_source_of_its_own() {
-        let program = program(Provider::Dialog360).unwrap();
+        let program = Program::of(&PROFILES[2]).unwrap();
         let names: Vec<String> = program.odd.iter().map(Case::source_name).collect();
         assert!(names.contains(&"360dialog-sender-of-the-source".to_owned()));
         assert!(names.contains(&"360dialog".to_owned()));

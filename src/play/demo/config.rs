@@ -1,136 +1,134 @@
-//! The demo's configuration, and the proofs its providers present.
+//! What the demo knows of each provider, and the configuration that it makes of it.
 //!
 //! The configuration is a true file, read like any other: the demo runs on what stands in
 //! it, and every other command can be pointed at it.
 
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, bail};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, Mac as _};
-use sha2::Sha256;
 use toml::Value;
 
-use super::case::Case;
+use super::case::{Program, SourceChange};
 use crate::model::MessageType;
 use crate::providers::Provider;
 
-/// What the providers and the service share in this run.
-pub(super) struct Sources {
-    /// One secret does for all of them: nobody else gets to know it.
-    secret: String,
-    /// The `[[source]]` tables of the configuration.
-    sources: String,
+/// What the demo knows of a provider that sends webhooks.
+pub(super) struct Profile {
+    pub(super) provider: Provider,
+    /// Its name, for people.
+    pub(super) title: &'static str,
+    /// How it proves itself, in words.
+    pub(super) means: &'static str,
+    /// The same as settings of its source; `SECRET` stands for the secret.
+    settings: &'static str,
+    /// The business's number, where its reports do not name it.
+    sender: Option<&'static str>,
+    /// The fixtures of what happens every day, in the order of the show.
+    pub(super) everyday: &'static [&'static str],
 }
 
-impl Sources {
-    /// A source for each provider, and one for each case that needs its own.
-    pub(super) fn new<'a>(cases: impl Iterator<Item = &'a Case>) -> Self {
-        let secret = hex::encode(rand::random::<[u8; 24]>());
-        let mut sources = String::new();
-        // The reports of the other providers name the business's number themselves.
-        let usual = |provider| (provider == Provider::Infobip).then_some("+385910009999");
-        for provider in Provider::SENDING {
-            let name = provider.as_str();
-            sources += &source(name, provider, &secret, usual(provider), None);
-        }
-        for case in cases {
-            if let Some(change) = &case.source {
-                let sender = change.sender.as_deref().or(usual(case.provider));
-                let default_type = change.default_type.map(MessageType::as_str);
-                let name = case.source_name();
-                sources += &source(&name, case.provider, &secret, sender, default_type);
-            }
-        }
-        Self { secret, sources }
-    }
+/// One row for each of [`Provider::SENDING`].
+pub(super) static PROFILES: [Profile; 4] = [
+    Profile {
+        provider: Provider::MetaCloud,
+        title: "Meta's Cloud API",
+        means: "signed with the app secret",
+        settings: "app_secrets = [\"SECRET\"]\nverify_token = \"SECRET\"",
+        sender: None,
+        everyday: &[
+            "template-sent-delivered-read",
+            "regular-sent-delivered-read",
+            "failed-not-on-whatsapp",
+            "failed-marketing-limit",
+            "failed-window-closed",
+        ],
+    },
+    Profile {
+        provider: Provider::MetaOnPremises,
+        title: "Meta's On-Premises API",
+        means: "with a header of its own",
+        settings: BEARER,
+        sender: None,
+        everyday: &["template-expired", "structure-unavailable"],
+    },
+    Profile {
+        provider: Provider::Dialog360,
+        title: "360dialog",
+        means: "with a header of its own",
+        settings: BEARER,
+        sender: None,
+        everyday: &["both-envelopes"],
+    },
+    Profile {
+        provider: Provider::Infobip,
+        title: "Infobip",
+        means: "with user name and password",
+        settings: "basic_auth = { username = \"infobip\", password = \"SECRET\" }",
+        sender: Some("+385910009999"),
+        everyday: &[
+            "delivered",
+            "seen",
+            "failed-template-arguments",
+            "sms-fallback-delivered",
+            "sms-fallback-failed",
+            "rejected-before-sending",
+            "expired",
+            "pending",
+            "messages-api",
+        ],
+    },
+];
 
-    /// The configuration of a service that listens on `port`.
-    pub(super) fn configuration(&self, port: u16) -> String {
-        format!(
-            "# Written by `tickrelay demo`, which runs on it: other commands understand it too.\n\
-             \n\
-             [server]\n\
-             listen = \"127.0.0.1:{port}\"\n\
-             \n\
-             [store]\n\
-             url = \"sqlite://tickrelay.db\"\n\
-             \n\
-             [forward]\n\
-             # The demo's subscriber has neither TLS nor a public address.\n\
-             allow_http = true\n\
-             allow_networks = [\"127.0.0.0/8\"]\n\
-             {}",
-            self.sources
-        )
-    }
+const BEARER: &str = "header = { name = \"Authorization\", value = \"Bearer SECRET\" }";
 
-    /// The header with which `provider` proves that `body` is its own.
-    pub(super) fn proof(
-        &self,
-        provider: Provider,
-        body: &[u8],
-    ) -> anyhow::Result<(&'static str, String)> {
-        Ok(match provider {
-            Provider::MetaCloud => {
-                let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes())
-                    .context("cannot sign")?;
-                mac.update(body);
-                let signature = hex::encode(mac.finalize().into_bytes());
-                ("X-Hub-Signature-256", format!("sha256={signature}"))
+impl Profile {
+    /// A `[[source]]` table.
+    fn source(&self, name: &str, change: Option<&SourceChange>, secret: &str) -> String {
+        let (provider, settings) = (self.provider, self.settings.replace("SECRET", secret));
+        let sender = change.and_then(|change| change.sender.as_deref());
+        let default_type = change.and_then(|change| change.default_type);
+        let mut table =
+            format!("\n[[source]]\nname = \"{name}\"\nprovider = \"{provider}\"\n{settings}\n");
+        for (key, value) in [
+            ("sender", sender.or(self.sender)),
+            ("default_type", default_type.map(MessageType::as_str)),
+        ] {
+            if let Some(value) = value {
+                // Writing to a string cannot fail.
+                let _ = writeln!(table, "{key} = {}", Value::from(value));
             }
-            Provider::MetaOnPremises | Provider::Dialog360 => {
-                ("Authorization", format!("Bearer {}", self.secret))
-            }
-            Provider::Infobip => {
-                let credentials = STANDARD.encode(format!("infobip:{}", self.secret));
-                ("Authorization", format!("Basic {credentials}"))
-            }
-            Provider::Botsquad => bail!("{provider} sends nothing"),
-        })
+        }
+        table
     }
 }
 
-/// How `provider` proves itself, in words.
-pub(super) const fn means(provider: Provider) -> &'static str {
-    match provider {
-        Provider::MetaCloud => "signed with the app secret",
-        Provider::MetaOnPremises | Provider::Dialog360 => "with a header of its own",
-        Provider::Infobip => "with user name and password",
-        Provider::Botsquad => "asked by us",
+/// The configuration of a service on `port`, with a source for each provider and one for each case
+/// that needs its own. One secret does for all of them: nobody else gets to know it.
+pub(super) fn configuration(programs: &[Program], secret: &str, port: u16) -> String {
+    let mut text = format!(
+        "# Written by `tickrelay demo`, which runs on it: other commands understand it too.\n\
+         \n\
+         [server]\n\
+         listen = \"127.0.0.1:{port}\"\n\
+         \n\
+         [store]\n\
+         url = \"sqlite://tickrelay.db\"\n\
+         \n\
+         [forward]\n\
+         # The demo's subscriber has neither TLS nor a public address.\n\
+         allow_http = true\n\
+         allow_networks = [\"127.0.0.0/8\"]\n"
+    );
+    for profile in &PROFILES {
+        text += &profile.source(profile.provider.as_str(), None, secret);
     }
-}
-
-/// One `[[source]]` table.
-fn source(
-    name: &str,
-    provider: Provider,
-    secret: &str,
-    sender: Option<&str>,
-    default_type: Option<&str>,
-) -> String {
-    let proof = match provider {
-        Provider::MetaCloud => {
-            format!("app_secrets = [\"{secret}\"]\nverify_token = \"{secret}\"")
-        }
-        Provider::MetaOnPremises | Provider::Dialog360 => {
-            format!("header = {{ name = \"Authorization\", value = \"Bearer {secret}\" }}")
-        }
-        Provider::Infobip => {
-            format!("basic_auth = {{ username = \"infobip\", password = \"{secret}\" }}")
-        }
-        Provider::Botsquad => {
-            "url = \"https://api.example.com\"\nunauthenticated = true".to_owned()
-        }
-    };
-    let mut table =
-        format!("\n[[source]]\nname = \"{name}\"\nprovider = \"{provider}\"\n{proof}\n");
-    for (key, value) in [("sender", sender), ("default_type", default_type)] {
-        if let Some(value) = value {
-            // Writing to a String cannot fail.
-            let _ = writeln!(table, "{key} = {}", Value::from(value));
+    for program in programs {
+        let differs = program.cases().filter(|case| case.source.is_some());
+        for case in differs {
+            let source = program
+                .profile
+                .source(&case.source_name(), case.source.as_ref(), secret);
+            text += &source;
         }
     }
-    table
+    text
 }

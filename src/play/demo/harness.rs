@@ -3,26 +3,27 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::case::{Body, Case, Program};
-use super::config::Sources;
-use super::http;
+use super::config;
 use super::subscriber::{Received, Subscriber};
 use crate::access::token::NewToken;
 use crate::access::{Caller, Role};
 use crate::admin::{Answer, Operations, Request};
 use crate::clock::Clock;
-use crate::config::{Config, Environment, Inputs};
+use crate::config::{Config, Environment, Inputs, Source};
 use crate::model::NewSubscriber;
+use crate::play::http::{Client, Endpoint};
 use crate::server;
 use crate::store::Reader;
 use crate::store::overview::WebhookRecord;
@@ -44,7 +45,9 @@ pub(super) struct Harness {
     pub(super) store: PathBuf,
     /// A token of an admin, for the management API.
     pub(super) token: String,
-    pub(super) sources: Sources,
+    /// Where providers post, by the name of the source.
+    endpoints: HashMap<String, Endpoint>,
+    client: Client,
     subscriber: Subscriber,
     reader: Reader,
     stop: oneshot::Sender<()>,
@@ -64,7 +67,7 @@ pub(super) struct Step {
 }
 
 impl Step {
-    /// What the subscriber got for a report; `None` when it had none pending.
+    /// What the subscriber got for a report; `None` when nothing was sent to it.
     pub(super) fn payload(&self, report: &ReportRecord) -> Option<&Received> {
         let mut ids = report.forwards.iter().map(|pending| pending.forward.uid);
         ids.find_map(|id| self.payloads.get(&id))
@@ -74,11 +77,14 @@ impl Step {
 impl Harness {
     /// Starts the service in `folder` with the sources that `program` needs.
     pub(super) async fn start(folder: &Path, program: &[Program]) -> anyhow::Result<Self> {
-        let sources = Sources::new(program.iter().flat_map(Program::cases));
+        let secret = hex::encode(rand::random::<[u8; 24]>());
         let configuration = folder.join("tickrelay.toml");
         let write = |port: u16| {
-            write_private(&configuration, &sources.configuration(port))
-                .with_context(|| format!("cannot write {}", configuration.display()))
+            write_private(
+                &configuration,
+                &config::configuration(program, &secret, port),
+            )
+            .with_context(|| format!("cannot write {}", configuration.display()))
         };
         write(0)?;
         let config = Config::load(Inputs {
@@ -88,12 +94,16 @@ impl Harness {
             environment: Environment::empty(),
         })?
         .config;
+        let sources = config.sources.clone();
         let store = config.store.path.clone();
         let server = server::build(config, Clock::system())?;
         // Now that the port is known, other commands and a later `serve` can be told.
         write(server.port()?)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()?));
+        let service = format!("http://{address}").parse()?;
+        let endpoint = |source: &Source| (source.name.clone(), Endpoint::new(source, &service));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
             .context("cannot listen for the subscriber")?;
         let subscriber_url = format!("http://{}/status", listener.local_addr()?);
         let secret = subscribe(server.operations(), &subscriber_url).await?;
@@ -111,7 +121,8 @@ impl Harness {
             configuration,
             store,
             token,
-            sources,
+            endpoints: sources.iter().map(endpoint).collect(),
+            client: Client::new(address),
             subscriber,
             reader,
             stop,
@@ -119,26 +130,25 @@ impl Harness {
         })
     }
 
-    /// Sends a body as its provider would and waits for all that is queued because of it.
+    /// Where that source's provider posts.
+    pub(super) fn endpoint(&self, source: &str) -> anyhow::Result<&Endpoint> {
+        let endpoint = self.endpoints.get(source);
+        endpoint.with_context(|| format!("there is no source {source}"))
+    }
+
+    /// Sends a body as its provider would and waits for every forward that it leads to.
     ///
     /// # Errors
     /// When it is not answered with 200, or a payload does not arrive.
     pub(super) async fn send(&mut self, case: &Case, body: &Body) -> anyhow::Result<Step> {
-        let proof = self.sources.proof(case.provider, body.bytes)?;
-        let mut headers = vec![(proof.0, proof.1.as_str())];
-        match case.request.content_type.as_deref() {
-            Some("") => {}
-            given => headers.push(("Content-Type", given.unwrap_or("application/json"))),
-        }
-        if let Some(encoding) = &case.request.content_encoding {
-            headers.push(("Content-Encoding", encoding));
-        }
-        let mut path = format!("/webhooks/{}", case.source_name());
-        if let Some(query) = &case.request.query {
-            path = format!("{path}?{query}");
-        }
+        let now_s = Clock::system().now_ms().div_euclid(1000);
+        let endpoint = self.endpoint(&case.source_name())?;
+        let (query, headers) = case.head();
+        let request = endpoint.request(&query, &headers, body.bytes, now_s);
         let began = Instant::now();
-        let status = http::post(self.address, &path, &headers, body.bytes)
+        let status = self
+            .client
+            .exchange(&request)
             .await
             .with_context(|| format!("cannot send {}/{}", case.name, body.file))?;
         let answered_in = began.elapsed();
@@ -201,7 +211,7 @@ impl Harness {
         Ok(Some((webhook, reports)))
     }
 
-    /// Waits until the store knows that nothing is pending any more.
+    /// Waits until the store knows that no forward is pending.
     pub(super) async fn settled(&self) -> anyhow::Result<()> {
         let began = Instant::now();
         while !self.reader.backlog()?.is_empty() {
@@ -216,11 +226,10 @@ impl Harness {
     /// # Errors
     /// When the service failed, now or before.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
+        drop(self.client);
         // A service that has failed does not listen any more, and says why below.
         let _ = self.stop.send(());
-        let ended = self.running.await.context("the service panicked")?;
-        self.subscriber.stop().await;
-        ended
+        self.running.await.context("the service panicked")?
     }
 }
 

@@ -7,75 +7,39 @@ use anyhow::Context as _;
 use super::harness::Harness;
 use super::page::{Ink, Page};
 use super::steps::Tally;
+use crate::catalogue;
 use crate::clock::Clock;
+use crate::model::Status;
+use crate::play::bodies::{self, Element};
 use crate::providers::Provider;
 
-/// The message that [`WEBHOOK`] is about.
+/// The message of the webhook to try, which no fixture knows.
 const MESSAGE: &str = "wamid.try-it-yourself";
-
-/// A webhook as Meta sends it, for a message that no fixture knows; `NOW` is in seconds.
-const WEBHOOK: &str = r#"{"object":"whatsapp_business_account","entry":[{"id":"330000000000001","changes":[
-  {"field":"messages","value":{"messaging_product":"whatsapp",
-    "metadata":{"display_phone_number":"34910000000","phone_number_id":"440000000000001"},
-    "statuses":[{"id":"wamid.try-it-yourself","recipient_id":"34600000042",
-      "status":"failed","timestamp":"NOW",
-      "errors":[{"code":131026,"title":"Message undeliverable"}]}]}}]}]}
-"#;
 
 /// What can be tried while the service runs.
 pub(super) fn while_it_runs(harness: &Harness, page: &mut Page<'_>) -> anyhow::Result<()> {
-    let body = harness.configuration.with_file_name("webhook.json");
-    let now_s = Clock::system().now_ms().div_euclid(1000);
-    let webhook = WEBHOOK.replace("NOW", &now_s.to_string());
-    std::fs::write(&body, &webhook).with_context(|| format!("cannot write {}", body.display()))?;
-    let (header, proof) = harness
-        .sources
-        .proof(Provider::MetaCloud, webhook.as_bytes())?;
-    let address = harness.address;
-    let program = program();
-    let configuration = shell(&harness.configuration);
-    page.gap()?;
-    page.line(&[(Ink::Bold, "It goes on running. In another terminal, try:")])?;
-    entry(
+    let (signed, questions) = (signed_webhook(harness)?, questions(harness, MESSAGE));
+    let (address, token) = (harness.address, &harness.token);
+    let (program, configuration) = (program(), shell(&harness.configuration));
+    let hints = format!(
+        "# A webhook, signed. Sent twice it is a duplicate; with the file changed it is refused.\n\
+         {signed}\n\
+         {questions}\n\
+         # Add a subscriber of your own; it takes effect at once.\n\
+         {program} subscriber add --name mine --url http://127.0.0.1:9000/ \\\n\
+         \x20 --config {configuration}\n\
+         # The management API, with the demo's own token; a page to try it on is \
+         http://{address}/api/v1/docs\n\
+         curl http://{address}/api/v1/subscribers \\\n\
+         \x20 -H 'Authorization: Bearer {token}'\n\
+         # Is it well, and what has it counted?\n\
+         curl http://{address}/readyz\n\
+         curl http://{address}/metrics"
+    );
+    show(
+        "It goes on running. In another terminal, try:",
+        &hints,
         page,
-        "A webhook, signed. Sent twice it is a duplicate; with the file changed it is refused.",
-        &[
-            &format!(
-                "curl -i http://{address}/webhooks/{} \\",
-                Provider::MetaCloud
-            ),
-            "  -H 'Content-Type: application/json' \\",
-            &format!("  -H '{header}: {proof}' \\"),
-            &format!("  --data-binary @{}", shell(&body)),
-        ],
-    )?;
-    questions(harness, MESSAGE, page)?;
-    entry(
-        page,
-        "Add a subscriber of your own; it takes effect at once.",
-        &[
-            &format!("{program} subscriber add --name mine --url http://127.0.0.1:9000/ \\"),
-            &format!("  --config {configuration}"),
-        ],
-    )?;
-    entry(
-        page,
-        &format!(
-            "The management API, with the demo's own token; a page to try it on is \
-             http://{address}/api/v1/docs"
-        ),
-        &[
-            &format!("curl http://{address}/api/v1/subscribers \\"),
-            &format!("  -H 'Authorization: Bearer {}'", harness.token),
-        ],
-    )?;
-    entry(
-        page,
-        "Is it well, and what has it counted?",
-        &[
-            &format!("curl http://{address}/readyz"),
-            &format!("curl http://{address}/metrics"),
-        ],
     )?;
     page.gap()?;
     page.plain("Whatever arrives at the subscriber is shown here. Ctrl-C ends it.")?;
@@ -88,76 +52,92 @@ pub(super) fn with_the_store(
     tally: &Tally,
     page: &mut Page<'_>,
 ) -> anyhow::Result<()> {
-    page.gap()?;
-    page.line(&[(Ink::Bold, "The store was kept. Try:")])?;
-    let message = tally.failed_message.as_deref().unwrap_or(MESSAGE);
-    questions(harness, message, page)?;
-    entry(
-        page,
-        "Run the service on it.",
-        &[&format!(
-            "{} serve --config {}",
-            program(),
-            shell(&harness.configuration)
-        )],
-    )
+    let questions = questions(harness, tally.failed_message.as_deref().unwrap_or(MESSAGE));
+    let (program, configuration) = (program(), shell(&harness.configuration));
+    let hints = format!(
+        "{questions}\n\
+         # Run the service on it.\n\
+         {program} serve --config {configuration}"
+    );
+    show("The store was kept. Try:", &hints, page)
 }
 
 /// What can be tried once everything is gone.
 pub(super) fn afterwards(page: &mut Page<'_>) -> anyhow::Result<()> {
     let program = program();
-    page.gap()?;
-    page.line(&[(Ink::Bold, "The store is gone again. Try:")])?;
-    entry(
-        page,
-        "The same, but it goes on running for you to send webhooks and ask questions.",
-        &[&format!("{program} demo")],
-    )?;
-    entry(
-        page,
-        "The same, and keep the store.",
-        &[&format!("{program} demo --once --keep demo-store")],
-    )?;
-    entry(
-        page,
-        "What does an error mean?",
-        &[&format!("{program} explain 131026")],
-    )
+    let hints = format!(
+        "# The same, but it goes on running for you to send webhooks and ask questions.\n\
+         {program} demo\n\
+         # The same, and keep the store.\n\
+         {program} demo --once --keep demo-store\n\
+         # What does an error mean?\n\
+         {program} explain 131026"
+    );
+    show("The store is gone again. Try:", &hints, page)
 }
 
 /// What the store can be asked, with a service and without.
-fn questions(harness: &Harness, message: &str, page: &mut Page<'_>) -> anyhow::Result<()> {
+fn questions(harness: &Harness, message: &str) -> String {
+    let (configuration, store) = (shell(&harness.configuration), shell(&harness.store));
     let program = program();
-    let configuration = shell(&harness.configuration);
-    let store = shell(&harness.store);
-    entry(
-        page,
-        "What happened to a message, and what does its error mean?",
-        &[
-            &format!("{program} message show '{message}' \\"),
-            &format!("  --config {configuration}"),
-            &format!("{program} explain 131026"),
-        ],
-    )?;
-    entry(
-        page,
-        "The store is a file for your own questions, also while the service writes.",
-        &[
-            &format!("sqlite3 -readonly {store} \\"),
-            "  'SELECT status, count(*) FROM v_messages GROUP BY status'",
-            &format!("sqlite3 -readonly {store} \\"),
-            "  \"SELECT at, event, status, outcome FROM v_timeline",
-            &format!("   WHERE provider_message_id = '{message}'\""),
-        ],
+    format!(
+        "# What happened to a message, and what does its error mean?\n\
+         {program} message show '{message}' \\\n\
+         \x20 --config {configuration}\n\
+         {program} explain 131026\n\
+         # The store is a file for your own questions, also while the service writes.\n\
+         sqlite3 -readonly {store} \\\n\
+         \x20 'SELECT status, count(*) FROM v_messages GROUP BY status'\n\
+         sqlite3 -readonly {store} \\\n\
+         \x20 \"SELECT at, event, status, outcome FROM v_timeline\n\
+         \x20  WHERE provider_message_id = '{message}'\""
     )
 }
 
-/// What it is for, then the commands.
-fn entry(page: &mut Page<'_>, what: &str, commands: &[&str]) -> anyhow::Result<()> {
+/// Writes a webhook about [`MESSAGE`] beside the configuration; returns the command that sends it.
+fn signed_webhook(harness: &Harness) -> anyhow::Result<String> {
+    let (now_ms, provider) = (Clock::system().now_ms(), Provider::MetaCloud);
+    let failed = Element {
+        id: MESSAGE.to_owned(),
+        recipient: "34600000042".to_owned(),
+        status: Status::Failed,
+        at_ms: now_ms,
+        category: "utility",
+        conversation: 0,
+        bulk_id: None,
+        error: catalogue::find("meta:131026"),
+        details: "Made up by the demo.",
+    };
+    let body = bodies::write(provider, None, &[failed]);
+    let file = harness.configuration.with_file_name("webhook.json");
+    std::fs::write(&file, &body).with_context(|| format!("cannot write {}", file.display()))?;
+    let endpoint = harness.endpoint(provider.as_str())?;
+    let proof = endpoint.proof(body.as_bytes(), now_ms.div_euclid(1000));
+    let proof = proof
+        .iter()
+        .map(|(name, value)| format!("  -H '{name}: {value}' \\\n"));
+    Ok(format!(
+        "curl -i http://{}/webhooks/{provider} \\\n\
+         \x20 -H 'Content-Type: application/json' \\\n\
+         {}\
+         \x20 --data-binary @{}",
+        harness.address,
+        proof.collect::<String>(),
+        shell(&file)
+    ))
+}
+
+/// A heading, then the commands, each after a line with `#` that says what it is for.
+fn show(heading: &str, hints: &str, page: &mut Page<'_>) -> anyhow::Result<()> {
     page.gap()?;
-    page.line(&[(Ink::Dim, "  # "), (Ink::Dim, what)])?;
-    for command in commands {
-        page.plain(&format!("  {command}"))?;
+    page.line(&[(Ink::Bold, heading)])?;
+    for line in hints.lines() {
+        let mut ink = Ink::Plain;
+        if line.starts_with('#') {
+            ink = Ink::Dim;
+            page.gap()?;
+        }
+        page.line(&[(Ink::Plain, "  "), (ink, line)])?;
     }
     Ok(())
 }

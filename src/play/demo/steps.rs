@@ -5,13 +5,11 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::case::{Body, Case, Program};
-use super::config;
 use super::harness::{Harness, Step};
 use super::page::{Ink, Page, shortened};
 use super::subscriber::Received;
 use crate::catalogue;
 use crate::model::{ReportEffect, SkipReason, Status, WHATSAPP};
-use crate::providers::Provider;
 use crate::store::WebhookOutcome;
 use crate::store::timeline::ReportRecord;
 
@@ -22,6 +20,7 @@ const INDENT: usize = 7;
 #[derive(Default)]
 pub(super) struct Tally {
     cases: usize,
+    /// By their outcome, in the order of [`WebhookOutcome`].
     webhooks: [usize; 4],
     reports: usize,
     repeats: u64,
@@ -56,13 +55,13 @@ pub(super) async fn play(
     let began = Instant::now();
     let mut tally = Tally::default();
     for Program {
-        provider, everyday, ..
+        profile, everyday, ..
     } in program
     {
-        let heading = format!("POST /webhooks/{provider}, {}", config::means(*provider));
+        let heading = format!("POST /webhooks/{}, {}", profile.provider, profile.means);
         page.gap()?;
         page.line(&[
-            (Ink::Bold, name(*provider)),
+            (Ink::Bold, profile.title),
             (Ink::Dim, "   "),
             (Ink::Dim, &heading),
         ])?;
@@ -77,9 +76,9 @@ pub(super) async fn play(
             tally.cases += 1;
         }
     }
-    for Program { provider, odd, .. } in program {
+    for Program { profile, odd, .. } in program {
         page.gap()?;
-        let heading = format!("{}: the odd cases", name(*provider));
+        let heading = format!("{}: the odd cases", profile.title);
         page.line(&[(Ink::Bold, &heading), (Ink::Dim, ", and what came of each")])?;
         for case in odd {
             let mut steps = Vec::new();
@@ -95,16 +94,6 @@ pub(super) async fn play(
     harness.settled().await?;
     tally.summarise(began.elapsed(), page)?;
     Ok(tally)
-}
-
-const fn name(provider: Provider) -> &'static str {
-    match provider {
-        Provider::MetaCloud => "Meta's Cloud API",
-        Provider::MetaOnPremises => "Meta's On-Premises API",
-        Provider::Dialog360 => "360dialog",
-        Provider::Infobip => "Infobip",
-        Provider::Botsquad => "Botsquad",
-    }
 }
 
 /// Goes on telling what arrives at the subscriber, until it is dropped.
@@ -240,9 +229,9 @@ fn told(outcome: WebhookOutcome, step: &Step) -> String {
 /// What came of a case, in a few words.
 fn in_short(steps: &[Step]) -> String {
     let mut parts: Vec<(String, usize)> = Vec::new();
-    let mut add = |part: String| match parts.iter_mut().find(|(known, _)| *known == part) {
+    let mut add = |profile: String| match parts.iter_mut().find(|(known, _)| *known == profile) {
         Some((_, count)) => *count += 1,
-        None => parts.push((part, 1)),
+        None => parts.push((profile, 1)),
     };
     for step in steps {
         for report in &step.reports {
@@ -257,9 +246,9 @@ fn in_short(steps: &[Step]) -> String {
             _ => add(outcome.as_str().to_owned()),
         }
     }
-    let parts = parts.into_iter().map(|(part, count)| match count {
-        1 => part,
-        _ => format!("{part} ×{count}"),
+    let parts = parts.into_iter().map(|(profile, count)| match count {
+        1 => profile,
+        _ => format!("{profile} ×{count}"),
     });
     parts.collect::<Vec<_>>().join(", ")
 }
@@ -281,7 +270,7 @@ fn report_in_short(report: &ReportRecord) -> String {
 
 impl Tally {
     fn count(&mut self, step: &Step) {
-        self.webhooks[place(step.webhook.outcome)] += 1;
+        self.webhooks[step.webhook.outcome as usize] += 1;
         let new = &step.reports;
         self.reports += new.len();
         self.repeats += step.webhook.reports - step.webhook.new_reports;
@@ -353,14 +342,5 @@ impl Tally {
     /// Whether the subscriber could verify everything it got.
     pub(super) const fn is_sound(&self) -> bool {
         self.payloads == self.verified
-    }
-}
-
-const fn place(outcome: WebhookOutcome) -> usize {
-    match outcome {
-        WebhookOutcome::Processed => 0,
-        WebhookOutcome::Duplicate => 1,
-        WebhookOutcome::Ignored => 2,
-        WebhookOutcome::Unparsed => 3,
     }
 }

@@ -1,21 +1,21 @@
-//! A subscriber on loopback: all that somebody who receives payloads has to do.
+//! A subscriber on loopback: all that a program which receives payloads has to do.
 //!
 //! It checks the Standard Webhooks signature with code of its own, so that the demo does not
-//! take the service's word for it, and answers 204. It stands outside `web` although it uses
-//! the same framework, because it plays a program that is not ours.
+//! take the service's word for it, and answers 204.
 
-use std::net::TcpListener;
+use std::sync::Arc;
 
-use actix_web::dev::ServerHandle;
-use actix_web::web::{self, Bytes, Data};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
 use uuid::Uuid;
+
+use crate::play::http::Connection;
 
 /// Something that was posted to the subscriber.
 #[derive(Debug)]
@@ -28,16 +28,11 @@ pub(super) struct Received {
     pub(super) payload: Vec<u8>,
 }
 
-/// The running subscriber.
+/// The running subscriber; what is in flight is cut off when it is dropped.
 pub(super) struct Subscriber {
     /// What it receives, in the order of arrival.
     pub(super) received: UnboundedReceiver<Received>,
-    handle: ServerHandle,
-}
-
-struct Shared {
-    key: Vec<u8>,
-    received: UnboundedSender<Received>,
+    _accepting: JoinSet<()>,
 }
 
 impl Subscriber {
@@ -45,51 +40,51 @@ impl Subscriber {
     pub(super) fn start(listener: TcpListener, secret: &str) -> anyhow::Result<Self> {
         let key = secret.strip_prefix("whsec_").unwrap_or(secret);
         let key = STANDARD.decode(key).context("the secret is no base64")?;
+        let key: Arc<[u8]> = key.into();
         let (sender, received) = unbounded_channel();
-        let shared = Data::new(Shared {
-            key,
-            received: sender,
+        let mut accepting = JoinSet::new();
+        accepting.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(serve(stream, Arc::clone(&key), sender.clone()));
+            }
         });
-        let server = HttpServer::new(move || {
-            App::new()
-                .app_data(shared.clone())
-                .default_service(web::to(take))
+        Ok(Self {
+            received,
+            _accepting: accepting,
         })
-        .workers(1)
-        .disable_signals()
-        .listen(listener)?
-        .run();
-        let handle = server.handle();
-        tokio::spawn(server);
-        Ok(Self { received, handle })
-    }
-
-    /// Ends it; what is in flight is cut off.
-    pub(super) async fn stop(self) {
-        self.handle.stop(false).await;
     }
 }
 
-async fn take(request: HttpRequest, body: Bytes, shared: Data<Shared>) -> HttpResponse {
-    let header = |name: &str| request.headers().get(name)?.to_str().ok();
-    let Some(id) = header("webhook-id") else {
-        return HttpResponse::BadRequest().finish();
-    };
-    let timestamp = header("webhook-timestamp").unwrap_or_default();
-    let signatures = header("webhook-signature").unwrap_or_default();
-    let verified = is_signed(&shared.key, id, timestamp, &body, signatures);
-    let received = Received {
-        id: id.parse().unwrap_or_default(),
-        verified,
-        payload: body.to_vec(),
-    };
-    // Nobody listens any more while the demo is ending.
-    let _ = shared.received.send(received);
-    if verified {
-        HttpResponse::NoContent().finish()
-    } else {
-        HttpResponse::Unauthorized().finish()
+/// Takes what comes over a connection until it ends.
+async fn serve(
+    stream: TcpStream,
+    key: Arc<[u8]>,
+    received: UnboundedSender<Received>,
+) -> std::io::Result<()> {
+    let mut connection = Connection::new(stream)?;
+    while let Some(request) = connection.next().await? {
+        let header = |name| {
+            let value = request.headers.get(name);
+            value.and_then(|value| std::str::from_utf8(value).ok())
+        };
+        let status = if let Some(id) = header("webhook-id") {
+            let timestamp = header("webhook-timestamp").unwrap_or_default();
+            let signatures = header("webhook-signature").unwrap_or_default();
+            let verified = is_signed(&key, id, timestamp, request.body, signatures);
+            // Nobody listens any more while the demo is ending.
+            let _ = received.send(Received {
+                id: id.parse().unwrap_or_default(),
+                verified,
+                payload: request.body.to_vec(),
+            });
+            if verified { 204 } else { 401 }
+        } else {
+            400
+        };
+        connection.answer(status).await?;
     }
+    Ok(())
 }
 
 /// Whether one of the `v1,<base64>` in `signatures` is the HMAC-SHA256 of `id.timestamp.body`.

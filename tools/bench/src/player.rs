@@ -222,11 +222,12 @@ async fn play(part: &Part, stop: &Arc<AtomicBool>) -> anyhow::Result<Played> {
         last_us = last_us.max(exchange.due_us);
         if matches!(exchange.answer, Ok(200..=299)) {
             stretches.record(exchange.latency);
-            distinct += exchange.told.iter().filter(|told| !told.again).count() as u64;
+            let ticks = exchange.ticks.iter();
+            distinct += ticks.filter(|tick| !tick.is_repeat).count() as u64;
         }
         if part.log.is_some() && matches!(exchange.answer, Ok(200..=299)) {
-            log.extend(exchange.told.iter().map(|told| Entry {
-                key: key(told.message, told.status),
+            log.extend(exchange.ticks.iter().map(|tick| Entry {
+                key: key(tick.message, tick.status),
                 subscriber: 0,
                 at_us: exchange.due_us,
             }));
@@ -327,45 +328,17 @@ fn source(infobip: bool) -> Source {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead as _, BufReader};
-    use std::net::{TcpListener, TcpStream};
+    use tickrelay::play::Connection;
+    use tokio::net::TcpListener;
 
     use super::*;
 
     /// How long the first answer of the relay in this test takes.
     const STALL: Duration = Duration::from_millis(300);
 
-    /// Answers each request with 200, the first one late.
-    fn answer_late(stream: TcpStream) {
-        let mut requests = BufReader::new(stream.try_clone().unwrap());
-        let mut stream = stream;
-        let mut wait = STALL;
-        loop {
-            let mut length = 0;
-            loop {
-                let mut line = String::new();
-                if requests.read_line(&mut line).unwrap() == 0 {
-                    return;
-                }
-                let line = line.trim_end().to_ascii_lowercase();
-                if let Some(value) = line.strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-                if line.is_empty() {
-                    break;
-                }
-            }
-            requests.read_exact(&mut vec![0; length]).unwrap();
-            std::thread::sleep(std::mem::take(&mut wait));
-            stream
-                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-                .unwrap();
-        }
-    }
-
-    #[test]
-    fn a_report_is_written_down_with_the_time_at_which_it_should_have_left() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    #[tokio::test]
+    async fn a_report_is_written_down_with_the_time_at_which_it_should_have_left() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let folder = tempfile::TempDir::new().unwrap();
         let log = folder.path().join("told");
         let part = Part {
@@ -374,13 +347,16 @@ mod tests {
             log: Some(log.clone()),
             ..Part::saturated(listener.local_addr().unwrap().port(), 0.1)
         };
-        let relay = std::thread::spawn(move || answer_late(listener.accept().unwrap().0));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let played = runtime.block_on(play(&part, &Arc::default())).unwrap();
-        relay.join().unwrap();
+        // Answers each request with 200, the first one late.
+        tokio::spawn(async move {
+            let mut relay = Connection::new(listener.accept().await.unwrap().0).unwrap();
+            let mut wait = STALL;
+            while relay.next().await.unwrap().is_some() {
+                tokio::time::sleep(std::mem::take(&mut wait)).await;
+                relay.answer(200).await.unwrap();
+            }
+        });
+        let played = play(&part, &Arc::default()).await.unwrap();
         assert_eq!((played.accepted, played.unaccepted()), (10, 0));
         // The stall is in the time that it took, not in that in which webhooks were due.
         assert!(played.elapsed_s >= STALL.as_secs_f64(), "{played:?}");

@@ -1,7 +1,7 @@
 //! The subscriber's role: takes forwards on `/0`, `/1`, … and writes down what came when; on
 //! `/hang` it takes the request and never answers.
 //!
-//! A minimal HTTP/1.1 server of our own, so that the processor time goes to what is measured.
+//! It reads requests with [`Connection`], so that the processor time goes to what is measured.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,8 +13,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use tickrelay::clock::monotonic_us;
 use tickrelay::model::Status;
-use tickrelay::play::{Head, Message};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tickrelay::play::{Connection, Message};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet, LocalSet, spawn_blocking, spawn_local};
 
@@ -176,45 +175,23 @@ async fn accept(listener: TcpListener, taken: Rc<RefCell<Taken>>) {
     }
 }
 
-async fn serve(mut stream: TcpStream, taken: &RefCell<Taken>) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut bytes = Vec::with_capacity(4096);
-    loop {
-        let head = loop {
-            if let Some(head) = Head::read(&bytes)
-                && bytes.len() >= head.bytes + head.content_length
-            {
-                break head;
-            }
-            if stream.read_buf(&mut bytes).await? == 0 {
-                return Ok(());
-            }
-        };
+async fn serve(stream: TcpStream, taken: &RefCell<Taken>) -> io::Result<()> {
+    let mut connection = Connection::new(stream)?;
+    while let Some(request) = connection.next().await? {
         let at_us = monotonic_us();
-        let whole = head.bytes + head.content_length;
-        let path = path(&bytes);
+        let path = request.path.trim_start_matches('/');
         if path == "hang" {
-            bytes.clear();
             continue;
         }
         let entry = Entry {
-            key: read_key(&bytes[head.bytes..whole]),
+            key: read_key(request.body),
             subscriber: path.parse().unwrap_or_default(),
             at_us,
         };
         taken.borrow_mut().take(entry);
-        bytes.drain(..whole);
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-            .await?;
+        connection.answer(200).await?;
     }
-}
-
-/// The request's path without its first slash.
-fn path(request: &[u8]) -> &str {
-    let line = request.split(|byte| *byte == b'\r').next();
-    let path = line.and_then(|line| std::str::from_utf8(line).ok()?.split(' ').nth(1));
-    path.unwrap_or_default().trim_start_matches('/')
+    Ok(())
 }
 
 /// Which report a payload tells of; 0 when it is none of ours.
@@ -235,6 +212,8 @@ fn read_key(payload: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt as _;
+
     use super::*;
 
     #[test]

@@ -1,0 +1,94 @@
+//! What Meta sends: the Cloud API's envelope, and the On-Premises API's bare list.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::super::message::mix;
+use super::{Element, json, list};
+use crate::model::Status;
+
+/// Why messages fail, the frequent reasons.
+pub(super) const FREQUENT: [i64; 5] = [131_026, 131_049, 131_047, 130_472, 131_053];
+/// The account that sends.
+const ACCOUNT: &str = "330000000000001";
+
+pub(super) fn write_cloud(body: &mut String, sender: &str, elements: &[Element]) {
+    // Writing to a string cannot fail, here and below.
+    let _ = write!(
+        body,
+        r#"{{"object":"whatsapp_business_account","entry":[{{"id":"{ACCOUNT}","changes":[{{"value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"{sender}","phone_number_id":"440000000000001"}},"statuses":["#
+    );
+    // Billed per message since 2025.
+    list(body, elements, |body, element| {
+        status(body, "", "PMP", element);
+    });
+    body.push_str(r#"]},"field":"messages"}]}]}"#);
+}
+
+pub(super) fn write_on_premises(body: &mut String, elements: &[Element]) {
+    body.push_str(r#"{"statuses":["#);
+    // It ended while conversations were billed.
+    let kind = r#","type":"message""#;
+    list(body, elements, |body, element| {
+        status(body, kind, "CBP", element);
+    });
+    body.push_str("]}");
+}
+
+fn status(body: &mut String, kind: &str, pricing_model: &str, element: &Element) {
+    let (id, recipient, status) = (&element.id, &element.recipient, element.status);
+    let at_s = element.at_ms / 1000;
+    let _ = write!(
+        body,
+        r#"{{"id":"{id}","status":"{status}","timestamp":"{at_s}","recipient_id":"{recipient}"{kind}"#
+    );
+    if let Status::Sent | Status::Delivered = status {
+        let (category, conversation) = (element.category, element.conversation);
+        let billable = category != "service";
+        let _ = write!(
+            body,
+            r#","conversation":{{"id":"{conversation:032x}","origin":{{"type":"{category}"}}}},"pricing":{{"billable":{billable},"pricing_model":"{pricing_model}","category":"{category}"}}"#
+        );
+    }
+    if let Some(error) = element.error {
+        // What is known by a word alone comes as the generic code, and its text tells.
+        let (code, name) = (error.code.unwrap_or(500), json(&error.name));
+        let details = json(element.details);
+        let _ = write!(
+            body,
+            r#","errors":[{{"code":{code},"title":{name},"message":{name},"error_data":{{"details":{details}}},"href":"https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"}}]"#
+        );
+    }
+    body.push('}');
+}
+
+/// An id of the Cloud API, which holds the recipient.
+pub(super) fn cloud_id(key: u64, recipient: &str) -> String {
+    let mut bytes = b"\x1c\x18\x0b".to_vec();
+    bytes.extend_from_slice(recipient.as_bytes());
+    bytes.extend_from_slice(b"\x15\x02\x00\x11\x18\x12");
+    bytes.extend_from_slice(format!("{key:016X}{:02X}", key % 251).as_bytes());
+    bytes.push(0);
+    format!("wamid.{}", STANDARD.encode(bytes))
+}
+
+pub(super) fn cloud_key(id: &str) -> Option<u64> {
+    let bytes = STANDARD.decode(id.strip_prefix("wamid.")?).ok()?;
+    let digits = std::str::from_utf8(bytes.get(20..36)?).ok()?;
+    u64::from_str_radix(digits, 16).ok()
+}
+
+/// An id of the On-Premises API.
+pub(super) fn on_premises_id(key: u64) -> String {
+    let mut bytes = b"\x80\x11\x86\x34\x60".to_vec();
+    bytes.extend_from_slice(&key.to_be_bytes());
+    bytes.extend_from_slice(&mix(key).to_be_bytes());
+    STANDARD.encode(bytes)
+}
+
+pub(super) fn on_premises_key(id: &str) -> Option<u64> {
+    let bytes = STANDARD.decode(id).ok()?;
+    Some(u64::from_be_bytes(bytes.get(5..13)?.try_into().ok()?))
+}
