@@ -376,7 +376,5 @@ pub(crate) fn nobody_listens() -> (tokio::net::TcpSocket, String) {
 
 /// A Cloud API webhook with one status.
 pub(crate) fn cloud_status(id: &str, status: &str, timestamp: i64) -> String {
-    format!(
-        r#"{{"object":"whatsapp_business_account","entry":[{{"id":"1","changes":[{{"field":"messages","value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"34910000000","phone_number_id":"4400"}},"statuses":[{{"id":"{id}","status":"{status}","timestamp":"{timestamp}","recipient_id":"34600000001"}}]}}}}]}}]}}"#
-    )
+    cloud::webhook(&[cloud::status(id, status, timestamp)])
 }

@@ -16,8 +16,11 @@ use tokio::task::JoinSet;
 use super::MEMORY;
 use super::bodies::{call, infobip_head, with_all_credentials};
 use super::clients::{MIB, answer_to, check_taken, large_request};
+use super::disk::ask;
+use crate::support::PATIENCE;
+use crate::support::answer::send_until_taken;
 use crate::support::service::{Home, Service};
-use crate::support::{APP_SECRET, PATIENCE, hub_signature};
+use crate::support::traffic::signed;
 
 /// The largest body, decompressed or not.
 const LARGEST: usize = 16_000_000;
@@ -43,26 +46,7 @@ fn infobip(body: &str) -> Vec<u8> {
 
 /// A signed webhook of Meta's with that body, compressed.
 fn meta(body: &str) -> Vec<u8> {
-    let body = compressed(body.as_bytes());
-    let head = format!(
-        "POST /webhooks/cloud HTTP/1.1\r\nHost: relay\r\nContent-Encoding: gzip\r\n\
-         X-Hub-Signature-256: {}\r\nContent-Length: {}\r\n\r\n",
-        hub_signature(APP_SECRET, &body),
-        body.len()
-    );
-    [head.into_bytes(), body].concat()
-}
-
-/// Sends a request again until it is taken, as providers do.
-async fn send_until_taken(address: SocketAddr, request: &[u8]) {
-    let deadline = Instant::now() + 2 * PATIENCE;
-    loop {
-        match answer_to(address, request).await.as_str() {
-            "HTTP/1.1 200" => return,
-            answer => assert_eq!(answer, "HTTP/1.1 503"),
-        }
-        assert!(Instant::now() < deadline, "it is never taken");
-    }
+    signed(&compressed(body.as_bytes()), "Content-Encoding: gzip\r\n")
 }
 
 /// Asks whether the process is alive until told to stop, from a thread of its own; returns how
@@ -103,7 +87,14 @@ async fn send_all(service: &Service, groups: Vec<(&'static str, Vec<Vec<u8>>)>) 
             assert!(is_expected, "{what}: {answer}");
         }
         // Its turn comes when theirs is over.
-        send_until_taken(address, &large_request(number, 300_000)).await;
+        let large = large_request(number, 300_000);
+        let send = async || {
+            (
+                ask(address, &large).await.unwrap_or_default(),
+                String::new(),
+            )
+        };
+        send_until_taken("", send).await;
         let peak = service.peak_memory();
         println!("{what}, {bytes} bytes: peak {} MiB", peak / MIB);
         assert!(peak < MEMORY, "{what}: {} MiB", peak / MIB);

@@ -11,9 +11,10 @@ use tokio::task::JoinSet;
 use super::bodies::hold;
 use super::connections::allow_many_connections;
 use super::{MEMORY, is_long};
+use crate::support::answer::{TOO_LONG, send_until_taken};
 use crate::support::service::Home;
-use crate::support::traffic::request;
-use crate::support::{APP_SECRET, PATIENCE, hub_signature, until};
+use crate::support::traffic::{body, request, signed};
+use crate::support::{PATIENCE, until};
 
 pub(super) const MIB: usize = 1024 * 1024;
 
@@ -37,26 +38,18 @@ pub(super) async fn answer_to(address: SocketAddr, request: &[u8]) -> String {
     answer.unwrap_or_else(|error| error.to_string())
 }
 
-/// Fails unless the service has room for that webhook, now, at once. A slow machine may take too long
-/// to store it; it is sent again then, as its sender is told to, until it is taken.
+/// Fails unless the service has room for that webhook, now, at once; a slow machine may take too long
+/// to store it.
 async fn check_large_taken(address: SocketAddr, request: &[u8]) {
-    let post = async || {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(request).await?;
+    let send = async || {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request).await.unwrap();
         let mut answer = vec![0; 4096];
-        let length = stream.read(&mut answer).await?;
-        std::io::Result::Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+        let length = stream.read(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+        (answer[9..12].parse().unwrap(), answer)
     };
-    let mut answer = post().await.unwrap();
-    if answer.contains("storing takes too long") {
-        let again = async {
-            while answer.starts_with("HTTP/1.1 503") {
-                answer = post().await.unwrap();
-            }
-        };
-        tokio::time::timeout(PATIENCE, again).await.unwrap();
-    }
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    send_until_taken(TOO_LONG, send).await;
 }
 
 /// The sizes of webhooks, each of which takes its part of memory from elsewhere.
@@ -103,16 +96,8 @@ pub(super) async fn send_all_but_the_end(
 
 /// A webhook that is signed and says little, with so many blanks at its end.
 pub(super) fn large_request(number: usize, bytes: usize) -> Vec<u8> {
-    let small = request(number);
-    let (_, body) = small.split_once("\r\n\r\n").unwrap();
-    let body = format!("{body}{}", " ".repeat(bytes));
-    let head = format!(
-        "POST /webhooks/cloud HTTP/1.1\r\nHost: relay\r\nContent-Type: application/json\r\n\
-         X-Hub-Signature-256: {}\r\nContent-Length: {}\r\n\r\n",
-        hub_signature(APP_SECRET, body.as_bytes()),
-        body.len()
-    );
-    [head.into_bytes(), body.into_bytes()].concat()
+    let body = [body(number), " ".repeat(bytes)].concat();
+    signed(body.as_bytes(), "")
 }
 
 #[actix_web::test]
@@ -284,7 +269,7 @@ async fn a_stranger_is_refused_before_its_body_is_read() {
 /// Bytes that are no request of ours, each with what is wrong with them.
 #[allow(clippy::too_many_lines, reason = "it is a table")]
 fn malformed() -> Vec<(&'static str, Vec<u8>)> {
-    let signed = |head: &str| {
+    let started = |head: &str| {
         let webhook = request(7);
         let (_, rest) = webhook.split_once("\r\n").unwrap();
         format!("{head}\r\n{rest}").into_bytes()
@@ -304,12 +289,12 @@ fn malformed() -> Vec<(&'static str, Vec<u8>)> {
         ),
         (
             "a version of its own",
-            signed("POST /webhooks/cloud HTTP/9.9"),
+            started("POST /webhooks/cloud HTTP/9.9"),
         ),
-        ("no version", signed("POST /webhooks/cloud")),
+        ("no version", started("POST /webhooks/cloud")),
         (
             "a blank in the method",
-            signed("PO ST /webhooks/cloud HTTP/1.1"),
+            started("PO ST /webhooks/cloud HTTP/1.1"),
         ),
         (
             "two lengths",
@@ -343,7 +328,7 @@ fn malformed() -> Vec<(&'static str, Vec<u8>)> {
         ("ten thousand headers", with(&"X-A: a\r\n".repeat(10_000))),
         (
             "a path of a megabyte",
-            signed(&format!("POST /{} HTTP/1.1", "a".repeat(MIB))),
+            started(&format!("POST /{} HTTP/1.1", "a".repeat(MIB))),
         ),
         ("a body that never comes", with("Content-Length: 10")),
     ]

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::time::Instant;
 
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Signal, kill_process};
 
-use super::disk::{ask, post_some, stored};
+use super::disk::{answered, ask, post_some, stored};
 use crate::support::service::{Home, Service};
 use crate::support::shim::{self, Disk};
 use crate::support::traffic::{Traffic, post_each, request};
@@ -191,14 +192,11 @@ async fn a_log_that_is_cut_and_removed_amid_commits_costs_no_webhook_that_was_an
 }
 
 /// Whether the service takes a webhook, or has ended.
-fn takes_or_has_ended(address: SocketAddr) -> bool {
-    let Ok(mut stream) = std::net::TcpStream::connect(address) else {
-        return true;
-    };
-    let mut answer = [0; 12];
-    let asked = stream.write_all(request(usize::from(u16::MAX)).as_bytes());
-    let asked = asked.and_then(|()| stream.read_exact(&mut answer));
-    asked.is_ok() && answer == *b"HTTP/1.1 200"
+async fn takes_or_has_ended(address: SocketAddr) -> bool {
+    match answered(address, request(usize::from(u16::MAX))).await {
+        Ok(status) => status == 200,
+        Err(error) => error.kind() == ErrorKind::ConnectionRefused,
+    }
 }
 
 async fn check_amid(act: impl Fn(&Home)) {
@@ -217,10 +215,13 @@ async fn check_amid(act: impl Fn(&Home)) {
             let _ = next.await;
         }
         // What was refused is refused before the log is mended, which a kill must not forestall.
-        until("it takes webhooks again, or has ended", || {
-            takes_or_has_ended(service.address)
-        })
-        .await;
+        let deadline = Instant::now() + PATIENCE;
+        while !takes_or_has_ended(service.address).await {
+            assert!(
+                Instant::now() < deadline,
+                "it neither takes webhooks nor ends"
+            );
+        }
         let log = kill(service);
         cuts += log.matches("\"store.log_cut").count();
         while clients.join_next().await.is_some() {}

@@ -19,17 +19,28 @@ use crate::support::shim::{self, Disk, Switch};
 use crate::support::traffic::{message_id, number, post_each, request};
 use crate::support::{PATIENCE, until};
 
-/// The status that a request is answered with; `None` when the connection is cut.
-pub(super) async fn ask(address: SocketAddr, request: &str) -> Option<u16> {
+/// The status that a request is answered with; an error when the connection is cut, or
+/// `ConnectionRefused` when nobody listens.
+pub(super) async fn answered(
+    address: SocketAddr,
+    request: impl AsRef<[u8]>,
+) -> std::io::Result<u16> {
     let exchange = async {
-        let mut stream = TcpStream::connect(address).await.ok()?;
-        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(request.as_ref()).await?;
         let mut head = [0; 12];
-        stream.read_exact(&mut head).await.ok()?;
-        std::str::from_utf8(&head[9..]).ok()?.parse().ok()
+        stream.read_exact(&mut head).await?;
+        let status = std::str::from_utf8(&head[9..]).ok();
+        let status = status.and_then(|status| status.parse().ok());
+        status.ok_or_else(|| std::io::ErrorKind::InvalidData.into())
     };
     let answer = tokio::time::timeout(PATIENCE, exchange).await;
     answer.expect("a request is neither answered nor cut")
+}
+
+/// The status that a request is answered with; `None` when the connection is cut.
+pub(super) async fn ask(address: SocketAddr, request: impl AsRef<[u8]>) -> Option<u16> {
+    answered(address, request).await.ok()
 }
 
 pub(super) async fn get(address: SocketAddr, path: &str) -> Option<u16> {

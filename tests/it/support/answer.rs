@@ -57,17 +57,29 @@ pub(crate) fn post(app: &TestApp, path: &str, body: impl Into<reqwest::Body>) ->
         .body(body)
 }
 
-/// Fails unless that webhook is taken. A commit that takes too long on a busy machine is answered
-/// 503, and the webhook is sent again, as its provider does, until it is taken.
-pub(crate) async fn check_taken(request: impl Fn() -> RequestBuilder) {
+/// What is said beside the 503 of a webhook that the machine was too busy to store in time.
+pub(crate) const TOO_LONG: &str = "storing takes too long";
+
+/// Sends a webhook, and again while it is answered 503 as its provider does, until it is taken; what
+/// was answered is its status and what was said. Fails when a first 503 does not say `reason`.
+pub(crate) async fn send_until_taken(reason: &str, send: impl AsyncFn() -> (u16, String)) {
     let deadline = Instant::now() + PATIENCE;
-    let mut answer = Answer::to(request()).await;
-    if answer.body.contains("storing takes too long") {
-        while answer.status == 503 && Instant::now() < deadline {
-            answer = Answer::to(request()).await;
+    let (mut status, mut said) = send().await;
+    if said.contains(reason) {
+        while status == 503 && Instant::now() < deadline {
+            (status, said) = send().await;
         }
     }
-    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(status, 200, "{said}");
+}
+
+/// Fails unless that webhook is taken, however long a busy machine takes to store it.
+pub(crate) async fn check_taken(request: impl Fn() -> RequestBuilder) {
+    let send = async || {
+        let answer = Answer::to(request()).await;
+        (answer.status, answer.body)
+    };
+    send_until_taken(TOO_LONG, send).await;
 }
 
 /// A Cloud API body under that signature header.

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::{APP_SECRET, hub_signature};
+use super::{APP_SECRET, cloud, hub_signature};
 
 /// The statuses that a webhook may report of its message, in the order of events.
 const STATUSES: [&str; 3] = ["sent", "delivered", "read"];
@@ -29,29 +29,30 @@ pub(crate) fn statuses(number: usize) -> &'static [&'static str] {
     &STATUSES[..=number % STATUSES.len()]
 }
 
-fn body(number: usize) -> String {
+/// The body of webhook `number`.
+pub(crate) fn body(number: usize) -> String {
     let id = message_id(number);
-    let status = |status: &&str| {
-        format!(
-            r#"{{"id":"{id}","status":"{status}","timestamp":"1760000000","recipient_id":"34600000001"}}"#
-        )
-    };
-    let statuses: Vec<String> = statuses(number).iter().map(status).collect();
-    format!(
-        r#"{{"object":"whatsapp_business_account","entry":[{{"id":"1","changes":[{{"field":"messages","value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"34910000000","phone_number_id":"4400"}},"statuses":[{}]}}}}]}}]}}"#,
-        statuses.join(",")
-    )
+    let statuses = statuses(number).iter();
+    let statuses: Vec<_> = statuses
+        .map(|word| cloud::status(&id, word, 1_760_000_000))
+        .collect();
+    cloud::webhook(&statuses)
 }
 
 /// The whole request of webhook `number`, correctly signed.
 pub(crate) fn request(number: usize) -> String {
-    let body = body(number);
-    let signature = hub_signature(APP_SECRET, body.as_bytes());
-    format!(
-        "POST /webhooks/cloud HTTP/1.1\r\nHost: relay\r\nContent-Type: application/json\r\n\
-         X-Hub-Signature-256: {signature}\r\nContent-Length: {}\r\n\r\n{body}",
+    String::from_utf8(signed(body(number).as_bytes(), "")).unwrap()
+}
+
+/// A whole request of the Cloud API, correctly signed; each of `headers` ends with CR LF.
+pub(crate) fn signed(body: &[u8], headers: &str) -> Vec<u8> {
+    let head = format!(
+        "POST /webhooks/cloud HTTP/1.1\r\nHost: relay\r\nContent-Type: application/json\r\n{headers}\
+         X-Hub-Signature-256: {}\r\nContent-Length: {}\r\n\r\n",
+        hub_signature(APP_SECRET, body),
         body.len()
-    )
+    );
+    [head.as_bytes(), body].concat()
 }
 
 /// All webhooks ever delivered; cheap to clone.
