@@ -1,7 +1,7 @@
 //! The file that `tickrelay init` writes: short, valid as it is, its secrets generated.
 
-use rand::TryRngCore;
-use rand::rngs::OsRng;
+use rand::TryRng;
+use rand::rngs::{SysError, SysRng};
 
 /// How a secret begins that only the provider can tell; the rest is random, so that
 /// nobody can use it before it is filled in.
@@ -11,7 +11,7 @@ pub(super) const PLACEHOLDER: &str = "fill-me-in-";
 ///
 /// # Errors
 /// When the operating system has no randomness to give.
-pub fn starter() -> Result<String, rand::rand_core::OsError> {
+pub fn starter() -> Result<String, SysError> {
     let (placeholder, verify_token) = (secret()?, secret()?);
     let (password, header) = (secret()?, secret()?);
     Ok(format!(
@@ -62,8 +62,8 @@ basic_auth = {{ username = "infobip", password = "{password}" }}
 }
 
 /// 192 random bits in hexadecimal digits, which every dashboard and URL accepts.
-fn secret() -> Result<String, rand::rand_core::OsError> {
+fn secret() -> Result<String, SysError> {
     let mut bytes = [0_u8; 24];
-    OsRng.try_fill_bytes(&mut bytes)?;
+    SysRng.try_fill_bytes(&mut bytes)?;
     Ok(hex::encode(bytes))
 }

@@ -20,6 +20,7 @@ mod once;
 mod page;
 mod polls;
 mod problem;
+mod reference;
 mod replays;
 mod reports;
 mod sent;
@@ -208,7 +209,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     );
     scope = scope.service(web::redirect("/docs", "docs/")).service(
         web::resource("/docs/{file:.*}")
-            .route(web::get().to(document::page))
+            .route(web::get().to(reference::page))
             .default_service(web::to(async || refuse_method(&[Method::GET]))),
     );
     let mut endpoints = endpoints();

@@ -1,12 +1,9 @@
 //! The OpenAPI document, from the code; what every operation shares is added here, once.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{
-    CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
-use actix_web::web::Path;
+use actix_web::http::header::X_CONTENT_TYPE_OPTIONS;
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
@@ -14,10 +11,9 @@ use utoipa::openapi::{
     Content, HeaderBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, OpenApiBuilder,
     PathItem, Ref, RefOr, Required, ResponseBuilder, ServerBuilder, Type,
 };
-use utoipa_swagger_ui::{Config, serve};
 
-use super::problem::{self, FieldError, MEDIA_TYPE, Problem};
-use super::{BASE, Endpoint, Paths, Reply, endpoints, once};
+use super::problem::{self, FieldError, MEDIA_TYPE};
+use super::{BASE, Endpoint, Paths, endpoints, once};
 use crate::access::{Reach, Role, TABLE};
 
 static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(build);
@@ -32,32 +28,6 @@ pub(super) async fn show() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .json(openapi())
-}
-
-/// What the page may load and do: its own files, and calls of this service. Its styles alone may
-/// stand in its elements, which it writes as it draws. No other page may show it in a frame, where
-/// a click on it could be stolen.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
-     frame-ancestors 'none'";
-
-static PAGE: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
-    let config = Config::from(format!("{BASE}/openapi.json"));
-    Arc::new(config.persist_authorization(false).validator_url("none"))
-});
-
-/// One file of the page to try the API on, from assets in this binary. It is public, as the
-/// document is: neither says anything of this store.
-pub(super) async fn page(file: Path<String>) -> Reply {
-    let found = serve(&file, Arc::clone(&PAGE)).map_err(|error| Problem::internal(&error))?;
-    let found = found.ok_or_else(|| Problem::missing("such file of the page"))?;
-    Ok(HttpResponse::Ok()
-        .content_type(found.content_type)
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((X_FRAME_OPTIONS, "DENY"))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((REFERRER_POLICY, "no-referrer"))
-        .body(found.bytes.into_owned()))
 }
 
 #[derive(utoipa::OpenApi)]

@@ -158,6 +158,53 @@ async fn the_page_to_try_the_api_on_is_shown_in_no_frame_and_knows_nothing() {
 }
 
 #[actix_web::test]
+async fn every_file_that_the_page_loads_is_served_as_what_it_is() {
+    let app = TestApp::boot().await;
+    let anyone = app.anyone();
+    let page = anyone.get("/docs/").await;
+    let mut loaded = Vec::new();
+    for (attribute, rest) in ["src=\"", "href=\""].into_iter().flat_map(|attribute| {
+        page.text
+            .split(attribute)
+            .skip(1)
+            .map(move |rest| (attribute, rest))
+    }) {
+        let (file, _) = rest.split_once('"').unwrap();
+        let answer = anyone.get(&format!("/docs/{file}")).await;
+        assert_eq!(answer.status, 200, "{attribute}{file}");
+        loaded.push((file.to_owned(), answer.header("content-type").to_owned()));
+    }
+    loaded.sort();
+    let loaded: Vec<_> = loaded
+        .iter()
+        .map(|(file, is)| (&file[..], &is[..]))
+        .collect();
+    let script = "text/javascript; charset=utf-8";
+    assert_eq!(
+        loaded,
+        [
+            ("../openapi.json", "application/json"),
+            ("favicon-32x32.png", "image/png"),
+            ("swagger-initializer.js", script),
+            ("swagger-ui-bundle.js", script),
+            ("swagger-ui.css", "text/css; charset=utf-8"),
+        ]
+    );
+    let settings = anyone.get("/docs/swagger-initializer.js").await.text;
+    for setting in ["url: \"../openapi.json\"", "persistAuthorization: false"] {
+        assert!(settings.contains(setting), "{settings}");
+    }
+    let bundle = anyone.get("/docs/swagger-ui-bundle.js").await.text;
+    assert!(bundle.contains("SwaggerUIBundle"), "{} bytes", bundle.len());
+    // What only a debugger of Swagger UI itself would ask for is not in the binary.
+    anyone
+        .get("/docs/swagger-ui-bundle.js.map")
+        .await
+        .problem(404);
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn a_token_holds_until_it_expires_or_is_revoked() {
     let (clock, hand) = Clock::manual(1_760_000_000_000);
     let app = TestApp::boot_with(clock, |_| {}).await;
