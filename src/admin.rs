@@ -7,6 +7,7 @@ mod erase;
 mod exchange;
 pub(crate) mod items;
 pub(crate) mod json;
+mod limits;
 pub(crate) mod narrowing;
 mod polls;
 mod receipt;

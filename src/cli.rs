@@ -172,6 +172,12 @@ impl Settings {
         });
         set.chain(self.flags.given.iter().cloned()).collect()
     }
+
+    /// The key of the subscriber with that name; `None` when none was named.
+    fn subscriber_id(&self, name: Option<&str>) -> anyhow::Result<Option<i64>> {
+        let Some(name) = name else { return Ok(None) };
+        Ok(Some(self.reader()?.subscriber_id(name)?))
+    }
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), &'static str> {

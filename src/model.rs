@@ -21,6 +21,7 @@ mod registration;
 mod report;
 mod secret;
 mod send;
+mod signing_secret;
 mod since;
 mod skip_reason;
 mod span;
@@ -35,7 +36,7 @@ mod wording;
 pub use account_event::{About, AccountEvent};
 pub(crate) use account_event::{EventGroup, Words, has_digit, is_a_name};
 pub use channel::{
-    Fallback, Leg, OtherChannels, UNKNOWN_CHANNEL, WHATSAPP, is_channel_name, is_wanted_channel,
+    Fallback, Leg, OtherChannels, UNKNOWN_CHANNEL, is_channel_name, is_wanted_channel,
 };
 pub use error::ReportError;
 pub use fault::Fault;
@@ -58,6 +59,7 @@ pub use secret::{
     is_reserved_header,
 };
 pub use send::SendResult;
+pub use signing_secret::{SecretError, SigningSecret};
 pub use since::Since;
 pub use skip_reason::SkipReason;
 pub use span::Span;
@@ -74,3 +76,6 @@ pub use time::{read_time, read_ttl};
 pub use whole::Whole;
 pub(crate) use whole::number;
 pub use wording::{Wording, WordingError};
+
+/// The name of the channel that everything here is about.
+pub const WHATSAPP: &str = "whatsapp";

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::limits::{LONGEST_NAME, fault, limit};
 use super::polls::check_id;
-use super::register::{LONGEST_NAME, fault, limit, registering};
+use super::register::registering;
 use super::{Answer, By, Failure, Operations};
 use crate::providers::Exchange;
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::register::{SentMessage, fault};
+use super::limits::fault;
 use super::{Answer, By, Failure, Fault, Operations};
 use crate::model::quoted;
 use crate::providers::{Provider, botsquad};
@@ -59,21 +59,24 @@ pub(super) fn check_id(field: &str, id: &str) -> Result<(), Failure> {
 
 /// The id of a message whose provider gives none. The second one to the same number in a broadcast
 /// has to be distinguished from the first, so there the id is given as we would make it.
-pub(super) fn made_id(sent: &SentMessage) -> Result<String, Fault> {
-    let text_of = |field: &str, text: &Option<String>| {
-        let name = field.trim_start_matches('/');
+pub(super) fn made_id(
+    broadcast: Option<&str>,
+    recipient: Option<&str>,
+    given: Option<&str>,
+) -> Result<String, Fault> {
+    let missing = |name: &str| {
         let detail = format!("{name} is missing: Botsquad gives no ids, so it tells the message");
-        text.clone().ok_or_else(|| fault(field, detail))
+        fault(format!("/{name}"), detail)
     };
-    let broadcast = text_of("/broadcastId", &sent.broadcast_id)?;
-    let to = text_of("/mobileNo", &sent.mobile_no)?;
-    if check_id("/broadcastId", &broadcast).is_err() {
+    let broadcast = broadcast.ok_or_else(|| missing("broadcastId"))?;
+    let to = recipient.ok_or_else(|| missing("mobileNo"))?;
+    if check_id("/broadcastId", broadcast).is_err() {
         let detail =
             format!("broadcastId has 1 to {LONGEST_ID} bytes, none of control, and is no . or ..");
         return Err(fault("/broadcastId", detail));
     }
-    let first = botsquad::message_id(&broadcast, &to, 1);
-    let Some(given) = &sent.ms_id else {
+    let first = botsquad::message_id(broadcast, to, 1);
+    let Some(given) = given else {
         return Ok(first);
     };
     let times = given.strip_prefix(&first).and_then(|rest| match rest {
@@ -85,13 +88,13 @@ pub(super) fn made_id(sent: &SentMessage) -> Result<String, Fault> {
             .filter(|times| *times > 1),
     });
     match times {
-        Some(times) => Ok(botsquad::message_id(&broadcast, &to, times)),
+        Some(times) => Ok(botsquad::message_id(broadcast, to, times)),
         None => Err(fault(
             "/msId",
             format!(
                 "Botsquad gives no ids: leave msId out for {first}, or write {} for a second \
                  message of the broadcast to the same number",
-                botsquad::message_id(&broadcast, &to, 2),
+                botsquad::message_id(broadcast, to, 2),
                 first = quoted(&first)
             ),
         )),

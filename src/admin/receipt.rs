@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Fault;
-use super::register::fault;
+use super::limits::fault;
 use crate::model::{Status, quoted};
 use crate::store::{RegisterOutcome, Registered};
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::limits::{LONGEST_NAME, fault, limit};
 use super::polls::made_id;
 use super::receipt::Receipt;
 use super::templates::wrong_language;
@@ -20,14 +21,6 @@ use crate::store::{Registered, Registering};
 
 /// Messages that are registered in one commit; webhooks wait meanwhile.
 const AT_ONCE: usize = 256;
-/// The longest id, number, name or language, in bytes.
-pub(super) const LONGEST_NAME: usize = 512;
-/// The longest text, in bytes; WhatsApp's own limit is far below.
-const LONGEST_TEXT: usize = 64 * 1024;
-/// The most that parameters or metadata may have, in bytes of JSON.
-const LONGEST_JSON: usize = 16 * 1024;
-/// The longest time to live: a year, in seconds.
-const LONGEST_TTL: i64 = 366 * 24 * 3600;
 
 /// A message that was sent, in the payload's own keys.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
@@ -199,7 +192,11 @@ impl Operations {
             .map_err(|detail| faults.push(fault("/source", detail)))
             .ok();
         let id = match source {
-            Some(source) if source.polled.is_some() => made_id(&sent),
+            Some(source) if source.polled.is_some() => made_id(
+                sent.broadcast_id.as_deref(),
+                sent.mobile_no.as_deref(),
+                sent.ms_id.as_deref(),
+            ),
             _ => given_id(sent.ms_id.as_deref()),
         };
         let id = id.map_err(|fault| faults.push(fault)).unwrap_or_default();
@@ -293,66 +290,4 @@ fn given_id(id: Option<&str>) -> Result<String, Fault> {
     }
     let detail = format!("msId has 1 to {LONGEST_NAME} bytes: the provider's id");
     Err(fault("/msId", detail))
-}
-
-/// What is told may not be larger than what anybody needs; `place` says where a field was.
-pub(super) fn limit(
-    registration: &Registration,
-    place: impl Fn(&str) -> String,
-) -> Result<(), Vec<Fault>> {
-    let mut faults = Vec::new();
-    let template = registration.template.as_ref();
-    for (field, text, most) in [
-        ("/message", registration.text.as_ref(), LONGEST_TEXT),
-        ("/mobileNo", registration.recipient.as_ref(), LONGEST_NAME),
-        (
-            "/connectedWhatsAppNo",
-            registration.sender.as_ref(),
-            LONGEST_NAME,
-        ),
-        ("/broadcastId", registration.bulk_id.as_ref(), LONGEST_NAME),
-        ("/template/name", template.map(|it| &it.name), LONGEST_NAME),
-        (
-            "/template/language",
-            template.and_then(|it| it.language.as_ref()),
-            LONGEST_NAME,
-        ),
-        ("/metadata", registration.metadata.as_ref(), LONGEST_JSON),
-    ] {
-        // An empty text is a text.
-        let text = text.filter(|text| field != "/message" || !text.is_empty());
-        faults.extend(text.and_then(|text| too_long(&place(field), text, most)));
-    }
-    let parameters = template.map(|template| serde_json::to_string(&template.parameters));
-    if let Some(Ok(parameters)) = parameters {
-        faults.extend(too_long(
-            &place("/template/parameters"),
-            &parameters,
-            LONGEST_JSON,
-        ));
-    }
-    if registration
-        .ttl_s
-        .is_some_and(|seconds| seconds > LONGEST_TTL)
-    {
-        let detail = format!("ttl is at most {LONGEST_TTL} seconds");
-        faults.push(fault(place("/ttl"), detail));
-    }
-    faults.is_empty().then_some(()).ok_or(faults)
-}
-
-pub(super) fn too_long(field: &str, text: &str, most: usize) -> Option<Fault> {
-    if (1..=most).contains(&text.len()) {
-        return None;
-    }
-    let name = field.rsplit('/').next().unwrap_or(field);
-    let detail = format!("{name} has 1 to {most} bytes");
-    Some(fault(field, detail))
-}
-
-pub(super) fn fault(field: impl Into<String>, detail: String) -> Fault {
-    Fault {
-        field: field.into(),
-        detail,
-    }
 }

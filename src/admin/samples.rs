@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::{Answer, By, Failure, Operations};
-use crate::forward::envelope::{Envelope, SigningSecret};
+use crate::forward::envelope::Envelope;
 use crate::forward::sender::AttemptRequest;
-use crate::model::{Headers, SecretText, SkipReason, Status, Subscriber, SubscriberKind};
+use crate::model::{
+    Headers, SecretText, SigningSecret, SkipReason, Status, Subscriber, SubscriberKind,
+};
 use crate::store::Outbound;
 use asked::Case;
 use rendered::Rendered;

@@ -1,6 +1,6 @@
 //! Templates: what a body and a language must be before a text is rendered from them.
 
-use super::register::{LONGEST_NAME, fault, too_long};
+use super::limits::{LONGEST_NAME, fault, too_long};
 use super::{Answer, By, Failure, Fault, Operations};
 use crate::model::{Registration, check_template_body, is_language, replace_nul};
 

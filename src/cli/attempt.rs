@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::forward::{subscriber_id, tell_attempt};
+use super::forward::tell_attempt;
 use super::list::Asked;
 use super::page::Page;
 use super::table::table;
@@ -77,7 +77,7 @@ impl List {
             Err(refusal) => return terminal.refuse(refusal),
         };
         let mut attempts = reader.attempts(&AttemptQuery {
-            subscriber_id: subscriber_id(settings, self.subscriber.as_deref())?,
+            subscriber_id: settings.subscriber_id(self.subscriber.as_deref())?,
             outcome: self.outcome,
             error: self.error,
             since_ms: narrowing.since_ms,

@@ -3,9 +3,12 @@
 //! A change is done before its answer is shown. Without this sentence an error about the answer
 //! would look as if nothing had been done, and a secret that nobody saw would go unnoticed.
 
-use super::forward::count;
 use super::time::day_and_time;
 use crate::admin::{Answer, Request};
+
+/// What sending again means; a support agent may take it for the WhatsApp message.
+pub(super) const STATUS_ALONE: &str =
+    ": the status goes to your system again, the WhatsApp message is not sent again";
 
 /// What was asked for, as far as an answer does not say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +97,16 @@ fn done_to_many(answer: &Answer) -> Option<String> {
         _ => return None,
     };
     Some(text)
+}
+
+/// So many forwards are queued.
+pub(super) fn count(forwards: usize) -> String {
+    let what = if forwards == 1 {
+        "forward is"
+    } else {
+        "forwards are"
+    };
+    format!("{forwards} {what} queued")
 }
 
 /// What was done where the answer was to show a secret.

@@ -15,9 +15,6 @@ use crate::model::{ErrorCode, ForwardState, SubscriberState, quoted};
 use crate::store::query::{ForwardQuery, Scope};
 use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardRecord};
 
-/// What sending again means; a support agent may take it for the WhatsApp message.
-pub(super) const STATUS_ALONE: &str =
-    ": the status goes to your system again, the WhatsApp message is not sent again";
 /// The name of the list in its cursors.
 const LIST: &str = "forwards";
 
@@ -126,7 +123,7 @@ impl List {
         };
         let mut forwards = reader.forwards(&ForwardQuery {
             state: self.state,
-            subscriber_id: subscriber_id(settings, self.subscriber.as_deref())?,
+            subscriber_id: settings.subscriber_id(self.subscriber.as_deref())?,
             error: self.error,
             message: self.about.message.clone(),
             recipient: narrowing.recipient,
@@ -235,25 +232,6 @@ fn show(detail: &ForwardDetail, now_ms: i64) -> String {
         text = format!("{text}\nPayload:\n{}\n", visible(&detail.payload));
     }
     text
-}
-
-/// So many forwards are queued.
-pub(super) fn count(forwards: usize) -> String {
-    let what = if forwards == 1 {
-        "forward is"
-    } else {
-        "forwards are"
-    };
-    format!("{forwards} {what} queued")
-}
-
-/// The key of the subscriber with that name; `None` when none was named.
-pub(super) fn subscriber_id(
-    settings: &Settings,
-    name: Option<&str>,
-) -> anyhow::Result<Option<i64>> {
-    let Some(name) = name else { return Ok(None) };
-    Ok(Some(settings.reader()?.subscriber_id(name)?))
 }
 
 /// Where a forward stands and what comes next, in one clause.

@@ -7,12 +7,13 @@ use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use uuid::Uuid;
 
+use super::done::{STATUS_ALONE, count};
 use super::list::Table;
 use super::page::Page;
 use super::table::facts;
 use super::time::{Since, day_and_time, stamp};
 use super::usage::uuid;
-use super::{Exit, Settings, Terminal, ask, forward};
+use super::{Exit, Settings, Terminal, ask};
 use crate::admin::{Answer, ReplayOrder, Request};
 use crate::model::{ErrorCode, ForwardState, Status};
 use crate::store::replay::{ReplayRecord, ReplayState};
@@ -125,20 +126,20 @@ pub(super) fn start(
             terminal.refuse("nothing to send again: no forward is like that")
         }
         ReplayState::Done => {
-            let what = forward::count(marked);
-            writeln!(terminal.talk, "{what} again{}", forward::STATUS_ALONE)?;
+            let what = count(marked);
+            writeln!(terminal.talk, "{what} again{STATUS_ALONE}")?;
             Ok(Exit::Done)
         }
         ReplayState::Cancelled => terminal.refuse(format!(
             "replay {id} was cancelled: {} again",
-            forward::count(marked)
+            count(marked)
         )),
         ReplayState::Running => {
             writeln!(
                 terminal.talk,
                 "{} again so far. {} has so much pending that the rest waits: replay {id} goes on by \
                  itself while the service runs",
-                forward::count(marked),
+                count(marked),
                 replay.subscriber,
             )?;
             Ok(Exit::Done)
@@ -198,7 +199,7 @@ impl Verb {
 
 impl List {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let only = forward::subscriber_id(settings, self.subscriber.as_deref())?;
+        let only = settings.subscriber_id(self.subscriber.as_deref())?;
         let only = only.map(|id| vec![id]);
         let window = self.page.window(LIST)?;
         let mut replays = settings.reader()?.replays(only.as_deref(), window)?;
@@ -280,7 +281,7 @@ impl Cancel {
             "replay {} is {}: {} again by it",
             replay.uid,
             replay.state.as_str(),
-            forward::count(marked)
+            count(marked)
         )?;
         Ok(Exit::Done)
     }

@@ -7,8 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{MessageType, Report, ReportError, Status, StatusHistory, digits, is_phone_number};
 
-/// The name of the channel that everything here is about.
-pub const WHATSAPP: &str = "whatsapp";
 /// The name of a channel that is not WhatsApp where the provider does not say which.
 pub const UNKNOWN_CHANNEL: &str = "unknown";
 

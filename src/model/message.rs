@@ -167,7 +167,7 @@ impl Message {
                 .into_iter()
                 .filter(|it| fields.has(*it))
             {
-                *field.of(self) = field.of(&mut before).take();
+                *self.registered_field(field) = before.registered_field(field).take();
             }
         }
         self.count_fallback();
@@ -269,7 +269,7 @@ impl Message {
             (RegisteredFields::BULK_ID, &registration.bulk_id),
         ] {
             if told.is_some() {
-                field.of(self).clone_from(told);
+                self.registered_field(field).clone_from(told);
                 fields = fields.and(field);
             }
         }
@@ -286,6 +286,16 @@ impl Message {
             }
         }
         self.registered = Some(fields);
+    }
+
+    /// The one field that `field` is.
+    const fn registered_field(&mut self, field: RegisteredFields) -> &mut Option<String> {
+        match field {
+            RegisteredFields::TEXT => &mut self.text,
+            RegisteredFields::RECIPIENT => &mut self.recipient,
+            RegisteredFields::SENDER => &mut self.sender,
+            _ => &mut self.bulk_id,
+        }
     }
 }
 

@@ -1,7 +1,5 @@
 //! Which fields of a message its sender registered, and reports do not change any more.
 
-use super::Message;
-
 /// Which fields of a message the sender registered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RegisteredFields(u8);
@@ -40,15 +38,5 @@ impl RegisteredFields {
 
     pub(super) const fn without(self, field: Self) -> Self {
         Self(self.0 & !field.0)
-    }
-
-    /// The one field that this is, in a message.
-    pub(super) const fn of(self, message: &mut Message) -> &mut Option<String> {
-        match self {
-            Self::TEXT => &mut message.text,
-            Self::RECIPIENT => &mut message.recipient,
-            Self::SENDER => &mut message.sender,
-            _ => &mut message.bulk_id,
-        }
     }
 }

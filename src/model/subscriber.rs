@@ -1,5 +1,6 @@
 //! A subscriber: what it is notified of, and how its payloads look.
 
+mod setting;
 pub mod settings;
 mod shapes;
 
@@ -7,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::UnknownWord;
 
+pub use setting::Setting;
 pub use shapes::{
-    NewSubscriber, PayloadOptions, PayloadOptionsChange, Setting, Subscriber, SubscriberChange,
+    NewSubscriber, PayloadOptions, PayloadOptionsChange, Subscriber, SubscriberChange,
 };
 
 macro_rules! words {

@@ -1,7 +1,6 @@
 //! What a subscriber is sent to with: its URL, its secrets, its headers.
 
-use crate::forward::envelope::SigningSecret;
-use crate::model::{Headers, SecretText};
+use crate::model::{Headers, SecretText, SigningSecret};
 
 /// All that a subscriber is sent to with.
 #[derive(Debug, Clone)]

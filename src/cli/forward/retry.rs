@@ -2,9 +2,10 @@
 
 use clap::{ArgGroup, Args};
 
-use super::{About, STATUS_ALONE, count, no_forward, subscriber_id};
+use super::{About, no_forward};
 use crate::admin::narrowing::Narrowing;
 use crate::admin::{Answer, Request};
+use crate::cli::done::{STATUS_ALONE, count};
 use crate::cli::narrowed::narrowed;
 use crate::cli::{Exit, Settings, Terminal, ask, replay};
 use crate::model::ForwardState;
@@ -69,7 +70,7 @@ impl Retry {
     /// The keys of the forwards of a message, or of messages to a number, the earliest first; or
     /// why there are none to be sent again.
     fn found(self, settings: &Settings, now_ms: i64) -> anyhow::Result<Result<Vec<i64>, String>> {
-        let subscriber_id = subscriber_id(settings, self.subscriber.as_deref())?;
+        let subscriber_id = settings.subscriber_id(self.subscriber.as_deref())?;
         let order = self.many.order(String::new(), self.new_id, now_ms);
         let states = match order.states {
             None if order.missed => vec![ForwardState::GaveUp],

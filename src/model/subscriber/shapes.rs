@@ -7,53 +7,10 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::settings::{self, settings};
-use super::{AlertOptions, AuthKind, SubscriberKind, SubscriberState};
+use super::{AlertOptions, AuthKind, Setting, SubscriberKind, SubscriberState};
 use crate::model::{
     AUTHORIZATION, Credentials, Fault, Filter, Headers, SecretText, maybe_object, object,
 };
-
-/// A change of something that a subscriber may have of its own; null in JSON takes it back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Setting<T> {
-    /// None of its own: what holds for everybody.
-    Usual,
-    /// This.
-    Own(T),
-}
-
-/// The word of a flag that takes back what a subscriber has of its own.
-const DEFAULT: &str = "default";
-
-impl<T> Setting<T> {
-    /// What the subscriber then has of its own.
-    pub fn own(self) -> Option<T> {
-        match self {
-            Self::Usual => None,
-            Self::Own(own) => Some(own),
-        }
-    }
-
-    /// As [`Setting::own`], borrowed.
-    pub const fn as_own(&self) -> Option<&T> {
-        match self {
-            Self::Usual => None,
-            Self::Own(own) => Some(own),
-        }
-    }
-}
-
-impl<T: std::str::FromStr<Err: std::fmt::Display>> std::str::FromStr for Setting<T> {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == DEFAULT {
-            return Ok(Self::Usual);
-        }
-        let own = text.parse().map(Self::Own);
-        own.map_err(|error: T::Err| format!("{error}, or {DEFAULT}"))
-    }
-}
 
 /// Tells a field that is null, which takes back what was set, from one that is left out.
 fn setting<'de, D, T>(deserializer: D) -> Result<Option<Setting<T>>, D::Error>

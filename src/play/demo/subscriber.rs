@@ -108,7 +108,8 @@ fn is_signed(key: &[u8], id: &str, timestamp: &str, body: &[u8], signatures: &st
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::forward::envelope::{SigningSecret, sign};
+    use crate::forward::envelope::sign;
+    use crate::model::SigningSecret;
 
     #[test]
     fn only_what_was_signed_with_its_secret_is_believed() {

@@ -9,8 +9,7 @@ use url::Url;
 use super::backend;
 use super::keys::RowKeys;
 use super::writer::Core;
-use crate::forward::envelope::SigningSecret;
-use crate::model::{Headers, SecretText};
+use crate::model::{Headers, SecretText, SigningSecret};
 use crate::store::seal::{KeyRing, Place, SealError};
 use crate::store::{Error, Outbound, SubscriberSecret};
 

@@ -9,10 +9,9 @@ use super::changes::Changing;
 use super::subscriber_columns::{COLUMNS, cells_of_change, cells_of_new, read};
 use super::writer::Core;
 use super::{Store, backend, forwards, secrets};
-use crate::forward::envelope::SigningSecret;
 use crate::model::{
-    AUTHORIZATION, NewSubscriber, Subscriber, SubscriberChange, SubscriberKind, SubscriberState,
-    quoted,
+    AUTHORIZATION, NewSubscriber, SigningSecret, Subscriber, SubscriberChange, SubscriberKind,
+    SubscriberState, quoted,
 };
 use crate::store::{Error, Outbound, StateChange};
 

@@ -6,15 +6,14 @@ use utoipa::{IntoParams, ToSchema};
 use super::input::{Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
-use super::reports::ReportView;
+use super::reports::{ErrorView, ReportView};
 use super::time::{Moment, Time};
 use super::{Asked, Reply, done};
 use crate::access::Caller;
 use crate::admin::narrowing::Narrowing;
-use crate::catalogue;
 use crate::model::{MessageType, Parameters, Status, TypeRule, Whole, quoted};
 use crate::store::query::{MessageQuery, Scope};
-use crate::store::timeline::{ErrorRecord, MessageRecord, Origin, RegistrationRecord, Timeline};
+use crate::store::timeline::{MessageRecord, Origin, RegistrationRecord, Timeline};
 
 /// One message as it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -133,36 +132,6 @@ impl From<RegistrationRecord> for RegistrationView {
             silent_after: record.silent_after_ms.map(Time),
             send_status: record.send_status,
             registered_at: Time(record.registered_at_ms),
-        }
-    }
-}
-
-/// An error as the provider stated it, and in plain words.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ReportedError)]
-pub(super) struct ErrorView {
-    /// Its key in the catalogue.
-    #[schema(example = "meta:131026")]
-    key: String,
-    /// The provider's number.
-    code: Option<i64>,
-    /// The provider's short name of it.
-    title: Option<String>,
-    /// The provider's longer text.
-    details: Option<String>,
-    /// What it means and who can fix it; null when the catalogue does not know it.
-    explanation: Option<String>,
-}
-
-impl From<ErrorRecord> for ErrorView {
-    fn from(record: ErrorRecord) -> Self {
-        let entry = catalogue::find(&record.error_key);
-        Self {
-            explanation: entry.map(catalogue::Entry::sentence),
-            key: record.error_key,
-            code: record.code,
-            title: record.title,
-            details: record.details,
         }
     }
 }

@@ -5,10 +5,10 @@ use utoipa::ToSchema;
 
 use super::account_events::ExplanationView;
 use super::forwards::HistoryView;
-use super::messages::ErrorView;
 use super::time::Time;
+use crate::catalogue;
 use crate::model::{Field, Kind, ReportEffect, SkipReason, Status};
-use crate::store::timeline::{PricingRecord, ReportRecord};
+use crate::store::timeline::{ErrorRecord, PricingRecord, ReportRecord};
 
 /// One report of a message and what became of it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -94,6 +94,36 @@ impl From<PricingRecord> for PricingView {
             price: record.price,
             currency: record.currency,
             other: record.other,
+        }
+    }
+}
+
+/// An error as the provider stated it, and in plain words.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReportedError)]
+pub(super) struct ErrorView {
+    /// Its key in the catalogue.
+    #[schema(example = "meta:131026")]
+    key: String,
+    /// The provider's number.
+    code: Option<i64>,
+    /// The provider's short name of it.
+    title: Option<String>,
+    /// The provider's longer text.
+    details: Option<String>,
+    /// What it means and who can fix it; null when the catalogue does not know it.
+    explanation: Option<String>,
+}
+
+impl From<ErrorRecord> for ErrorView {
+    fn from(record: ErrorRecord) -> Self {
+        let entry = catalogue::find(&record.error_key);
+        Self {
+            explanation: entry.map(catalogue::Entry::sentence),
+            key: record.error_key,
+            code: record.code,
+            title: record.title,
+            details: record.details,
         }
     }
 }

@@ -58,7 +58,7 @@ impl Old {
         drop(store);
         let second = Connection::open(home.file("tickrelay.secrets.db")).unwrap();
         second.execute_batch(SECOND).unwrap();
-        let secret = tickrelay::forward::envelope::SigningSecret::generate().expose();
+        let secret = tickrelay::model::SigningSecret::generate().expose();
         let token = token::generate();
         for id in [1, 2] {
             second

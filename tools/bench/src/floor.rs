@@ -15,8 +15,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
 use tickrelay::clock::Clock;
-use tickrelay::forward::envelope::{Envelope, SigningSecret};
+use tickrelay::forward::envelope::Envelope;
 use tickrelay::forward::sender::{AttemptRequest, Sender as Poster, SenderConfig};
+use tickrelay::model::SigningSecret;
 use tokio::sync::oneshot;
 
 use super::player::{Part, Played};
