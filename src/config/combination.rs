@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::value::spell_duration;
-use super::{Config, Forward, Source};
+use super::{Config, Source};
 use crate::providers::authentication::Method;
 
 /// A forward must live for this long at least where it is tried once: it may wait for its turn.
@@ -21,12 +21,8 @@ pub(super) struct Combination {
 
 /// Everything that is impossible together, sources aside.
 pub(super) fn impossible(config: &Config) -> Vec<Combination> {
-    let Forward {
-        timeout,
-        schedule,
-        max_age,
-        ..
-    } = &config.forward;
+    let forward = &config.forward;
+    let (timeout, schedule, max_age) = (&forward.timeout, &forward.schedule, &forward.max_age);
     let age = spell_duration(*max_age);
     let mut found = Vec::new();
     if max_age < timeout {
