@@ -205,17 +205,22 @@ impl<'a> Table<'a> {
         self.get(key)?.parsed(parse)
     }
 
+    /// The value of a key that must be written; a fault where it is not.
+    pub(super) fn wanted(&self, key: &str) -> Option<Item<'a>> {
+        let item = self.get(key);
+        if item.is_none() {
+            self.fault(format!("{key} is missing"));
+        }
+        item
+    }
+
     /// As [`Self::parsed`], for a key that must be written.
     pub(super) fn required<T>(
         &self,
         key: &str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let item = self.get(key);
-        if item.is_none() {
-            self.fault(format!("{key} is missing"));
-        }
-        item?.parsed(parse)
+        self.wanted(key)?.parsed(parse)
     }
 
     /// As [`Self::required`], for a text, which stands in quotes.
@@ -224,11 +229,7 @@ impl<'a> Table<'a> {
         key: &str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let item = self.get(key);
-        if item.is_none() {
-            self.fault(format!("{key} is missing"));
-        }
-        item?.quoted("a text in quotes", parse)
+        self.wanted(key)?.quoted("a text in quotes", parse)
     }
 
     /// Ends the reading: what was not read in the end is unknown.

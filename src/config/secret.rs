@@ -25,11 +25,7 @@ pub(super) struct Secrets<'a> {
 impl Secrets<'_> {
     /// A secret that must be written; `None` after a fault.
     pub(super) fn required(&self, table: &Table<'_>, key: &str) -> Option<SecretString> {
-        let item = table.get(key);
-        if item.is_none() {
-            table.fault(format!("{key} is missing"));
-        }
-        self.read(&item?)
+        self.read(&table.wanted(key)?)
     }
 
     /// A secret that may be left out.
