@@ -13,7 +13,7 @@ mod header;
 mod layers;
 mod log_filter;
 mod notation;
-mod polled;
+mod pulled;
 mod reload;
 mod secret;
 mod setting;
@@ -45,7 +45,7 @@ use crate::store::{StoreFound, absolute};
 
 pub use example::example;
 pub use finding::{Finding, LoadError, Origin, Warning};
-pub use polled::Polled;
+pub use pulled::PullSettings;
 pub use reload::Changes;
 pub(crate) use setting::SettingRow;
 pub use settings::{Events, Forward, Log, Retention, Server, Store};
@@ -152,8 +152,8 @@ pub struct Source {
     /// Whose tokens register messages of it and poll its broadcasts, beside those without an
     /// owner. They trust each other.
     pub owners: Vec<String>,
-    /// How it is asked, for a provider that sends nothing.
-    pub polled: Option<Polled>,
+    /// How it is polled, for a provider that sends nothing.
+    pub pulled: Option<PullSettings>,
 }
 
 impl Source {
@@ -183,9 +183,9 @@ impl Source {
         Hints {
             senders: numbers.map(|number| digits(number)).collect(),
             dialect: self
-                .polled
+                .pulled
                 .as_ref()
-                .map_or_else(Arc::default, |polled| Arc::new(polled.dialect.clone())),
+                .map_or_else(Arc::default, |pulled| Arc::new(pulled.dialect.clone())),
             broadcast: None,
         }
     }

@@ -230,8 +230,8 @@ impl SourceEndpoint {
 
     /// Whether nothing is sent to it, because it is asked.
     #[must_use]
-    pub const fn is_polled(&self) -> bool {
-        self.source.polled.is_some()
+    pub const fn is_pulled(&self) -> bool {
+        self.source.pulled.is_some()
     }
 
     /// Checks all that can be told before the body is read.

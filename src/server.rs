@@ -165,8 +165,8 @@ fn watch(config: &Config, store: &Store, clock: &Clock, metrics: &Arc<Metrics>) 
         metrics: Arc::clone(metrics),
         events: config.events.clone(),
         sources: sources.clone().map(|source| source.name.clone()).collect(),
-        polled: sources
-            .filter(|source| source.polled.is_some())
+        pulled: sources
+            .filter(|source| source.pulled.is_some())
             .map(|source| source.name.clone())
             .collect(),
         wal_limit_bytes: config.store.wal_limit_bytes,

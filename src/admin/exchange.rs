@@ -83,7 +83,7 @@ impl Operations {
             )
             .map_err(|fault| Failure::invalid(fault.field, fault.detail))?;
         let first = sent.iter().find_map(|sent| sent.as_ref().ok());
-        if let (Some(_), Some(first)) = (&source.polled, first)
+        if let (Some(_), Some(first)) = (&source.pulled, first)
             && !first.result.is_refused()
         {
             let broadcast = first.registration.bulk_id.as_deref();

@@ -24,7 +24,7 @@ impl Operations {
             .known_source(caller, source)
             .map_err(Failure::Missing)?;
         caller.allow_at(&source.name).map_err(Failure::Forbidden)?;
-        if source.polled.is_none() {
+        if source.pulled.is_none() {
             return Err(Failure::Refused(format!(
                 "source {} sends its reports by itself: only a source of provider {} is asked",
                 source.name,

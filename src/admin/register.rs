@@ -192,7 +192,7 @@ impl Operations {
             .map_err(|detail| faults.push(fault("/source", detail)))
             .ok();
         let id = match source {
-            Some(source) if source.polled.is_some() => made_id(
+            Some(source) if source.pulled.is_some() => made_id(
                 sent.broadcast_id.as_deref(),
                 sent.mobile_no.as_deref(),
                 sent.ms_id.as_deref(),

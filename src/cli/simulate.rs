@@ -199,16 +199,16 @@ impl Simulate {
                 name = quoted(name)
             );
         }
-        let (polled, wanted): (Vec<Source>, Vec<Source>) = configured
+        let (pulled, wanted): (Vec<Source>, Vec<Source>) = configured
             .into_iter()
             .filter(|source| self.source.is_empty() || self.source.contains(&source.name))
             .filter(|source| self.providers.is_empty() || self.providers.contains(&source.provider))
-            .partition(|source| source.polled.is_some());
+            .partition(|source| source.pulled.is_some());
         // Left out without a word only where nobody asked for them.
         ensure!(
-            polled.is_empty() || (self.source.is_empty() && !wanted.is_empty()),
+            pulled.is_empty() || (self.source.is_empty() && !wanted.is_empty()),
             "{}: tickrelay asks such a source itself, nothing can be sent to it; name others with --source",
-            names_of(&polled)
+            names_of(&pulled)
         );
         ensure!(
             !wanted.is_empty(),

@@ -68,7 +68,7 @@ impl List {
         let sources = config.sources.iter().map(|source| {
             let mut found = activity.iter().filter(|found| found.source == source.name);
             // Nobody sends to a source that is asked.
-            let receives = source.polled.is_none();
+            let receives = source.pulled.is_none();
             let callback_url = receives.then(|| source.callback_url(public_url));
             (source, callback_url, found.next())
         });

@@ -84,14 +84,14 @@ pub(super) fn impossible_in(source: &Source) -> Vec<String> {
             );
         }
     }
-    if let Some(polled) = &source.polled
-        && polled.give_up_after < polled.every
+    if let Some(pulled) = &source.pulled
+        && pulled.give_up_after < pulled.every
     {
         found.push(format!(
             "poll_for = \"{}\" is shorter than poll_every = \"{}\": nothing would be polled again; write \
              a longer poll_for",
-            spell_duration(polled.give_up_after),
-            spell_duration(polled.every)
+            spell_duration(pulled.give_up_after),
+            spell_duration(pulled.every)
         ));
     }
     found

@@ -50,7 +50,7 @@ impl Changes {
                 self.restart.push(format!("source.{}", source.name));
                 continue;
             };
-            if settings(source) != settings(&now) || asked_as(source) != asked_as(&now) {
+            if settings(source) != settings(&now) || poll_proof(source) != poll_proof(&now) {
                 self.restart.push(format!("source.{}", source.name));
             } else if proof(source) != proof(&now) {
                 self.proofs.push(source.name.clone());
@@ -79,10 +79,10 @@ fn settings(source: &Source) -> Vec<String> {
         .collect()
 }
 
-/// What proves to a polled API who asks.
-fn asked_as(source: &Source) -> Option<(String, String)> {
-    let polled = source.polled.as_ref()?;
-    let (name, value) = polled.authorization.as_ref()?;
+/// What authenticates the polls.
+fn poll_proof(source: &Source) -> Option<(String, String)> {
+    let pulled = source.pulled.as_ref()?;
+    let (name, value) = pulled.authorization.as_ref()?;
     Some((name.clone(), value.expose_secret().to_owned()))
 }
 

@@ -8,7 +8,7 @@ use toml::Value;
 use super::notation::{MASK, shown};
 use super::setting::SettingSection;
 use super::value::{spell_duration, spell_size};
-use super::{Config, Origin, Polled, Source};
+use super::{Config, Origin, PullSettings, Source};
 use crate::providers::Provider;
 use crate::providers::authentication::{Method, Signature};
 
@@ -59,8 +59,8 @@ pub(super) fn source_settings(source: &Source) -> Vec<(&'static str, Value)> {
             .iter()
             .map(|method| method_setting(source.provider, method)),
     );
-    if let Some(polled) = &source.polled {
-        settings.extend(polled_settings(polled));
+    if let Some(pulled) = &source.pulled {
+        settings.extend(pulled_settings(pulled));
     } else if methods.is_empty() {
         settings.push(("unauthenticated", Value::from(true)));
     }
@@ -80,8 +80,8 @@ pub(super) fn source_settings(source: &Source) -> Vec<(&'static str, Value)> {
     settings
 }
 
-fn polled_settings(polled: &Polled) -> Vec<(&'static str, Value)> {
-    let proof = match &polled.authorization {
+fn pulled_settings(pulled: &PullSettings) -> Vec<(&'static str, Value)> {
+    let proof = match &pulled.authorization {
         Some((name, _)) => (
             "authorization",
             table([("name", name.as_str().into()), ("value", MASK.into())]),
@@ -89,21 +89,21 @@ fn polled_settings(polled: &Polled) -> Vec<(&'static str, Value)> {
         None => ("unauthenticated", Value::from(true)),
     };
     let mut settings = vec![
-        ("url", shown(&polled.url)),
+        ("url", shown(&pulled.url)),
         proof,
-        ("poll_every", shown(&spell_duration(polled.every))),
-        ("poll_at_most", shown(&spell_duration(polled.at_most))),
-        ("poll_for", shown(&spell_duration(polled.give_up_after))),
+        ("poll_every", shown(&spell_duration(pulled.every))),
+        ("poll_at_most", shown(&spell_duration(pulled.at_most))),
+        ("poll_for", shown(&spell_duration(pulled.give_up_after))),
         (
             "answer_limit",
-            shown(&spell_size(polled.answer_limit_bytes as u64)),
+            shown(&spell_size(pulled.answer_limit_bytes as u64)),
         ),
-        ("success_at", shown(&polled.dialect.success_at)),
+        ("success_at", shown(&pulled.dialect.success_at)),
     ];
-    let fields: toml::Table = (polled.dialect.fields.own())
+    let fields: toml::Table = (pulled.dialect.fields.own())
         .map(|(field, names)| (field.to_string(), names.to_vec().into()))
         .collect();
-    let words: toml::Table = (polled.dialect.words.iter())
+    let words: toml::Table = (pulled.dialect.words.iter())
         .map(|(word, status)| (word.clone(), status.as_str().into()))
         .collect();
     for (key, table) in [("fields", fields), ("statuses", words)] {

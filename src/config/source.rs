@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use super::combination::impossible_in;
 use super::file::Table;
 use super::header::{fits_header, secret_header, signature_header};
-use super::polled::polled;
+use super::pulled::pulled;
 use super::secret::Secrets;
 use super::value::{boolean, header_name, text, word};
 use super::{Origin, Source};
@@ -27,8 +27,8 @@ const CONFIGURED: [&str; 4] = ["header", "basic_auth", "hmac", "url_token"];
 /// Keys of Meta's handshake.
 const VERIFY: [&str; 2] = ["verify_token", "verify_tokens"];
 
-/// Keys of a source that is asked instead of sending.
-const POLLED: [&str; 9] = [
+/// Keys of a pulled source.
+const PULL_KEYS: [&str; 9] = [
     "url",
     "authorization",
     "poll_every",
@@ -98,8 +98,8 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
         .filter_map(|item| item.quoted("a name in quotes", owner))
         .collect();
     let unauthenticated = table.parsed("unauthenticated", boolean);
-    let polled = match provider {
-        Some(Provider::Botsquad) => Some(polled(&table, secrets)),
+    let pulled = match provider {
+        Some(Provider::Botsquad) => Some(pulled(&table, secrets)),
         _ => None,
     };
     if let Some(provider) = provider {
@@ -116,8 +116,8 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
         sender,
         senders,
         owners,
-        // A source that cannot be asked has a fault, which ends it all.
-        polled: polled.flatten(),
+        // A source that cannot be polled has a fault, which ends it all.
+        pulled: pulled.flatten(),
     });
     for text in source.iter().flat_map(impossible_in) {
         table.fault(text);
@@ -235,7 +235,7 @@ fn refuse_misfits(table: &Table<'_>, provider: Provider) {
         }
         return;
     }
-    for key in POLLED {
+    for key in PULL_KEYS {
         if let Some(item) = table.get(key) {
             item.fault(format!(
                 "not with provider {provider}: it sends by itself, only botsquad is asked; remove it"

@@ -129,15 +129,15 @@ fn the_example_names_every_setting() {
             "acme-test"
         ]
     );
-    let polled = loaded.config.sources.iter().find_map(|s| s.polled.as_ref());
-    let (polled, usual) = (polled.unwrap(), Polled::default());
+    let pulled = loaded.config.sources.iter().find_map(|s| s.pulled.as_ref());
+    let (pulled, usual) = (pulled.unwrap(), PullSettings::default());
     assert_eq!(
-        (polled.every, polled.at_most, polled.give_up_after),
+        (pulled.every, pulled.at_most, pulled.give_up_after),
         (usual.every, usual.at_most, usual.give_up_after)
     );
-    assert_eq!(polled.answer_limit_bytes, usual.answer_limit_bytes);
-    assert_eq!(polled.dialect.success_at, usual.dialect.success_at);
-    for (field, names) in polled.dialect.fields.own() {
+    assert_eq!(pulled.answer_limit_bytes, usual.answer_limit_bytes);
+    assert_eq!(pulled.dialect.success_at, usual.dialect.success_at);
+    for (field, names) in pulled.dialect.fields.own() {
         assert_eq!(names, field.usual(), "{field}");
     }
 }
@@ -148,9 +148,9 @@ fn a_source_that_is_asked_is_read_and_shown_without_its_secret() {
          authorization = { value = 'hunter2' }\npoll_every = '5s'\nsuccess_at = 'delivered'\n\
          fields = { to = ['/user/phone', 'wa_id'] }\nstatuses = { OptOut = 'failed' }";
     let loaded = resolve(text).unwrap();
-    let polled = loaded.config.sources[0].polled.as_ref().unwrap();
+    let pulled = loaded.config.sources[0].pulled.as_ref().unwrap();
     assert_eq!(
-        polled.url_of("bc/1 é"),
+        pulled.url_of("bc/1 é"),
         "https://api.example.com/v1/bc%2F1%20%C3%A9"
     );
     let shown = loaded.config.show(&loaded.origins);
@@ -169,8 +169,8 @@ fn a_source_that_is_asked_is_read_and_shown_without_its_secret() {
     assert!(loaded.config.warnings().is_empty());
     // What is shown is what was written.
     let again = resolve(&shown.replace("***", "hunter2")).unwrap();
-    let again = again.config.sources[0].polled.as_ref().unwrap();
-    assert_eq!((&again.url, &again.dialect), (&polled.url, &polled.dialect));
+    let again = again.config.sources[0].pulled.as_ref().unwrap();
+    assert_eq!((&again.url, &again.dialect), (&pulled.url, &pulled.dialect));
 }
 
 #[test]

@@ -127,9 +127,9 @@ impl Config {
             text: text.to_owned(),
         };
         let mut warnings = Vec::new();
-        if let Some(polled) = &source.polled {
+        if let Some(pulled) = &source.pulled {
             let guard = Guard::new(self.forward.allow_http, self.forward.allow_networks.clone());
-            if let Err(error) = guard.target(&polled.url_of("id")) {
+            if let Err(error) = guard.target(&pulled.url_of("id")) {
                 warnings.push(warning(&format!("nothing can be asked of url: {error}")));
             }
         } else if source.authentication.methods.is_empty() {
@@ -180,12 +180,12 @@ fn guessable(source: &Source) -> impl Iterator<Item = (&'static str, &SecretStri
 
 /// Every secret of a source.
 fn secrets(source: &Source) -> impl Iterator<Item = &SecretString> {
-    let asked_with = source
-        .polled
+    let polled_with = source
+        .pulled
         .iter()
-        .flat_map(|polled| &polled.authorization);
+        .flat_map(|pulled| &pulled.authorization);
     guessable(source)
         .map(|(_, secret)| secret)
         .chain(&source.verify_tokens)
-        .chain(asked_with.map(|(_, value)| value))
+        .chain(polled_with.map(|(_, value)| value))
 }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::clock::Clock;
-use crate::config::Polled;
+use crate::config::PullSettings;
 use crate::forward::sender::Sender;
 use crate::forward::sender::fetch::{Fetched, Question, Unfetched};
 use crate::ingest::{Answered, Ingest, SourceEndpoint};
@@ -51,7 +51,7 @@ pub struct Polling {
 struct PulledSource {
     name: String,
     endpoint: Arc<SourceEndpoint>,
-    polled: Polled,
+    settings: PullSettings,
     headers: Headers,
     interval: PollInterval,
 }
@@ -64,8 +64,8 @@ impl Polling {
         ingest: Arc<Ingest>,
         (clock, metrics): (Clock, Arc<Metrics>),
     ) -> Self {
-        let pulled = ingest.polled().map(|(endpoint, polled)| {
-            let header = polled.authorization.as_ref().map(|(name, value)| {
+        let pulled = ingest.pulled().map(|(endpoint, pulled)| {
+            let header = pulled.authorization.as_ref().map(|(name, value)| {
                 let value = SecretText::from(value.expose_secret().to_owned());
                 (name.to_ascii_lowercase(), value)
             });
@@ -74,11 +74,11 @@ impl Polling {
                 endpoint: Arc::clone(endpoint),
                 headers: header.into_iter().collect(),
                 interval: PollInterval {
-                    every: polled.every,
-                    at_most: polled.at_most,
-                    give_up_after: Some(polled.give_up_after),
+                    every: pulled.every,
+                    at_most: pulled.at_most,
+                    give_up_after: Some(pulled.give_up_after),
                 },
-                polled: polled.clone(),
+                settings: pulled.clone(),
             })
         });
         Self {
@@ -156,12 +156,12 @@ impl Polling {
     }
 
     async fn fetch(&self, pulled: &PulledSource, poll: &PollRecord) -> Result<Fetched, Failed> {
-        let url = pulled.polled.url_of(&poll.broadcast);
+        let url = pulled.settings.url_of(&poll.broadcast);
         let target = self.sender.guard().target(&url);
         let question = Question {
             target: target.as_ref(),
             own_headers: &pulled.headers,
-            limit_bytes: pulled.polled.answer_limit_bytes,
+            limit_bytes: pulled.settings.answer_limit_bytes,
             now_ms: self.clock.now_ms(),
         };
         let fetched = self.sender.fetch(&question).await;
@@ -172,7 +172,7 @@ impl Polling {
                 code: "too-large",
                 detail: format!(
                     "the answer is larger than answer_limit, which is {} bytes",
-                    pulled.polled.answer_limit_bytes
+                    pulled.settings.answer_limit_bytes
                 ),
                 retry_at_ms: None,
             },

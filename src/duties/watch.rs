@@ -46,7 +46,7 @@ pub struct Watch {
     /// The names of the sources.
     pub sources: Vec<String>,
     /// Those of them that are asked, and so are silent when nothing is to be asked.
-    pub polled: Vec<String>,
+    pub pulled: Vec<String>,
     /// Bytes beyond which the write-ahead log is emptied by force.
     pub wal_limit_bytes: u64,
     /// Bytes of free disk below which nothing is accepted.
@@ -225,7 +225,7 @@ impl Watching {
                 _ if now_ms.saturating_sub(self.started_ms) < SETTLING_MS => {
                     ConditionState::Unclear
                 }
-                _ if self.watch.polled.contains(source) => ConditionState::Unclear,
+                _ if self.watch.pulled.contains(source) => ConditionState::Unclear,
                 Some(silent_ms) => {
                     let minutes = silent_ms / 60_000;
                     holds(

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::{Ingest, SourceEndpoint, WebhookCounts, survive};
-use crate::config::Polled;
+use crate::config::PullSettings;
 use crate::providers::botsquad::{Answer, Summary};
 use crate::providers::{Hints, Item, ParseError, Parsed, decode};
 use crate::store::{Arrival, Error, Reader};
@@ -42,9 +42,9 @@ type AnswerParts = mpsc::Sender<Result<AnswerPart, ParseError>>;
 
 impl Ingest {
     /// The sources that send nothing and are asked.
-    pub(crate) fn polled(&self) -> impl Iterator<Item = (&Arc<SourceEndpoint>, &Polled)> {
+    pub(crate) fn pulled(&self) -> impl Iterator<Item = (&Arc<SourceEndpoint>, &PullSettings)> {
         let endpoints = self.sources.values();
-        endpoints.filter_map(|endpoint| Some((endpoint, endpoint.source.polled.as_ref()?)))
+        endpoints.filter_map(|endpoint| Some((endpoint, endpoint.source.pulled.as_ref()?)))
     }
 
     /// What an answer says, found beside the writer; the body comes back.

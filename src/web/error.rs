@@ -130,7 +130,7 @@ pub(super) fn method_not_allowed(allowed: &'static str) -> HttpResponse {
 }
 
 /// Nobody sends to a source whose API is asked.
-pub(super) fn is_polled() -> HttpResponse {
+pub(super) fn is_pulled() -> HttpResponse {
     let mut response = problem(
         StatusCode::METHOD_NOT_ALLOWED,
         "this source takes no webhooks: it is asked for its broadcasts; register one with \

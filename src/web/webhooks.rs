@@ -76,8 +76,8 @@ async fn receive(
     let Some(endpoint) = ingest.endpoint(name) else {
         return error::unknown_source();
     };
-    if endpoint.is_polled() {
-        return error::is_polled();
+    if endpoint.is_pulled() {
+        return error::is_pulled();
     }
     let headers: Headers = request
         .headers()
@@ -186,8 +186,8 @@ fn handshake(
     let Some(endpoint) = shared.ingest.endpoint(name) else {
         return error::unknown_source();
     };
-    if endpoint.is_polled() {
-        return error::is_polled();
+    if endpoint.is_pulled() {
+        return error::is_pulled();
     }
     if !endpoint.has_handshake() {
         return error::method_not_allowed("POST");

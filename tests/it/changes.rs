@@ -245,9 +245,9 @@ impl Scene {
         let (home, switch) = shim::with_switch();
         let config = home.file("tickrelay.toml");
         let before = std::fs::read_to_string(&config).unwrap();
-        let polled = "[[source]]\nname = \"botsquad\"\nprovider = \"botsquad\"\n\
+        let pulled = "[[source]]\nname = \"botsquad\"\nprovider = \"botsquad\"\n\
              url = \"http://127.0.0.1:9/{id}\"\nunauthenticated = true\n";
-        std::fs::write(&config, format!("{before}{polled}")).unwrap();
+        std::fs::write(&config, format!("{before}{pulled}")).unwrap();
         let receiver = Receiver::start();
         let service = home.start();
         service.subscribe("crm", &receiver.url);

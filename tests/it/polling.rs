@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::clock::{Clock, Hand};
-use tickrelay::config::Polled;
+use tickrelay::config::PullSettings;
 
 use crate::support::botsquad::{Answer, Api, KEY, statuses};
 use crate::support::receiver::Receiver;
@@ -25,7 +25,7 @@ async fn boot(api: &Api) -> (TestApp, Hand) {
 }
 
 /// As `boot`, with how it asks changed.
-async fn boot_with(api: &Api, change: impl FnOnce(&mut Polled)) -> (TestApp, Hand) {
+async fn boot_with(api: &Api, change: impl FnOnce(&mut PullSettings)) -> (TestApp, Hand) {
     let (clock, hand) = Clock::manual(T0_MS);
     let source = api.source_with("bq", change);
     let app = TestApp::boot_with(clock, |config| config.sources.push(source)).await;

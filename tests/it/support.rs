@@ -310,7 +310,7 @@ pub(crate) fn source(name: &str, provider: Provider) -> Source {
         sender: (provider == Provider::Infobip).then(|| "+385910009999".to_owned()),
         senders: Vec::new(),
         owners: Vec::new(),
-        polled: None,
+        pulled: None,
     }
 }
 

@@ -128,7 +128,7 @@ impl Operations {
         let source = self
             .known_source(caller, name)
             .map_err(|detail| Failure::invalid("/source", detail))?;
-        if source.polled.is_some() {
+        if source.pulled.is_some() {
             let detail = format!(
                 "{name} is asked by us, in words of its own configuration: name a source that sends, or \
                  leave it out"
@@ -156,7 +156,7 @@ impl Operations {
     ) -> Option<&Source> {
         let fits = |source: &&Source| {
             caller.sees_source(&source.name)
-                && source.polled.is_none()
+                && source.pulled.is_none()
                 && errors.is_none_or(|errors| errors == source.provider.errors())
         };
         let wanted = &subscriber.filter.sources;

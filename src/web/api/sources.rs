@@ -93,7 +93,7 @@ impl View {
     ) -> Self {
         let found = activity.iter().find(|found| found.source == source.name);
         let count = |of: fn(&SourceActivity) -> u64| found.map_or(0, of);
-        let receives = source.polled.is_none();
+        let receives = source.pulled.is_none();
         Self {
             name: source.name.clone(),
             provider: source.provider.as_str(),
@@ -108,7 +108,7 @@ impl View {
             reports_24h: count(|found| found.reports),
             new_reports_24h: count(|found| found.new_reports),
             unreadable_24h: count(|found| found.unreadable),
-            polls: source.polled.as_ref().map(|_| {
+            polls: source.pulled.as_ref().map(|_| {
                 let found = polls.iter().find(|found| found.source == source.name);
                 let mut found = found.cloned().unwrap_or_default();
                 // A trouble may be told in words about a broadcast.

@@ -56,7 +56,10 @@ fn answers() -> Vec<(&'static str, Answer)> {
 
 /// All that is kept, shown and sent after the API answered that: the store's rows and its files,
 /// the management API and the subscriber's payloads.
-async fn everything(answer: Answer, change: impl FnOnce(&mut tickrelay::config::Polled)) -> String {
+async fn everything(
+    answer: Answer,
+    change: impl FnOnce(&mut tickrelay::config::PullSettings),
+) -> String {
     let api = Api::start();
     api.answer("bc-1", answer);
     let source = api.source_with("bq", change);
@@ -116,7 +119,7 @@ async fn an_api_that_repeats_its_key_does_not_have_it_kept_shown_or_sent() {
 async fn an_answer_that_is_not_looked_through_tells_the_key_to_the_subscriber() {
     for (name, answer) in answers() {
         // A source without a credential has none to take out.
-        let all = everything(answer, |polled| polled.authorization = None).await;
+        let all = everything(answer, |pulled| pulled.authorization = None).await;
         let is_kept_packed = ["gzip", "utf-16"].contains(&name);
         assert!(all.contains(TOKEN) || is_kept_packed, "{name}: {all:.4000}");
     }

@@ -13,17 +13,17 @@ use crate::support::receiver::Receiver;
 #[actix_web::test]
 async fn a_dialect_is_understood_and_an_unknown_word_kept_shown_and_counted() {
     let api = Api::start();
-    let (app, hand) = boot_with(&api, |polled| {
-        let fields = &mut polled.dialect.fields;
+    let (app, hand) = boot_with(&api, |pulled| {
+        let fields = &mut pulled.dialect.fields;
         fields.set(Field::Statuses, vec!["/data/users".to_owned()]);
         fields.set(Field::To, vec!["/contact/phone".to_owned()]);
         fields.set(Field::Statistics, vec!["/data/counts".to_owned()]);
         fields.set(Field::Pending, vec!["todo".to_owned()]);
-        polled
+        pulled
             .dialect
             .words
             .insert("opened".to_owned(), Status::Read);
-        polled.dialect.success_at = Status::Delivered;
+        pulled.dialect.success_at = Status::Delivered;
     })
     .await;
     let receiver = Receiver::start();
@@ -80,8 +80,8 @@ async fn a_stored_answer_read_again_brings_what_it_lacked_and_nothing_else() {
     assert_eq!(messages(&app), before);
     let app = app
         .restart_with(|config| {
-            let polled = config.sources.last_mut().unwrap().polled.as_mut().unwrap();
-            polled
+            let pulled = config.sources.last_mut().unwrap().pulled.as_mut().unwrap();
+            pulled
                 .dialect
                 .words
                 .insert("zapped".to_owned(), Status::Failed);

@@ -17,7 +17,7 @@ fn done() -> serde_json::Value {
 #[actix_web::test]
 async fn every_trouble_has_a_word_is_shown_and_is_got_over() {
     let api = Api::start();
-    let (app, hand) = boot_with(&api, |polled| polled.answer_limit_bytes = 64 << 10).await;
+    let (app, hand) = boot_with(&api, |pulled| pulled.answer_limit_bytes = 64 << 10).await;
     let cases = [
         ("http_5xx", Answer::status(500)),
         ("http_4xx", Answer::status(429)),
@@ -134,8 +134,8 @@ async fn a_broadcast_that_is_gone_for_an_hour_is_given_up_and_can_be_asked_for_a
 #[actix_web::test]
 async fn what_stays_pending_is_asked_ever_less_and_given_up_in_the_end() {
     let api = Api::start();
-    let (app, hand) = boot_with(&api, |polled| {
-        polled.give_up_after = Duration::from_hours(6);
+    let (app, hand) = boot_with(&api, |pulled| {
+        pulled.give_up_after = Duration::from_hours(6);
     })
     .await;
     api.answer("bc-1", statuses(&[("31600000001", "pending")]));

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tickrelay::config::{Polled, Source};
+use tickrelay::config::{PullSettings, Source};
 use tickrelay::providers::Provider;
 
 use super::TestApp;
@@ -129,21 +129,21 @@ impl Api {
     }
 
     /// As `source`, with how it asks changed.
-    pub(crate) fn source_with(&self, name: &str, change: impl FnOnce(&mut Polled)) -> Source {
-        let mut polled = Polled {
+    pub(crate) fn source_with(&self, name: &str, change: impl FnOnce(&mut PullSettings)) -> Source {
+        let mut pulled = PullSettings {
             url: self.url.clone(),
             authorization: Some((
                 "Authorization".to_owned(),
                 SecretString::from(KEY.to_owned()),
             )),
-            ..Polled::default()
+            ..PullSettings::default()
         };
-        change(&mut polled);
+        change(&mut pulled);
         Source {
             authentication: tickrelay::providers::authentication::Authentication {
                 methods: Vec::new(),
             },
-            polled: Some(polled),
+            pulled: Some(pulled),
             ..super::source(name, Provider::Botsquad)
         }
     }

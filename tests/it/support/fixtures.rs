@@ -121,8 +121,8 @@ impl Case {
     pub(crate) fn source_named(&self, name: &str) -> Source {
         let change = &self.claim.source;
         let mut source = match self.provider {
-            Provider::Botsquad => API.source_with(name, |polled| {
-                polled.url = polled.url.replace("{id}", &place(name, "{id}"));
+            Provider::Botsquad => API.source_with(name, |pulled| {
+                pulled.url = pulled.url.replace("{id}", &place(name, "{id}"));
             }),
             provider => source(name, provider),
         };

@@ -322,7 +322,7 @@ fn source(infobip: bool) -> Source {
         sender: infobip.then(|| "385910009999".to_owned()),
         senders: Vec::new(),
         owners: Vec::new(),
-        polled: None,
+        pulled: None,
     }
 }
 

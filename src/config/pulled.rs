@@ -1,4 +1,5 @@
-//! A source that is asked instead of sending: where, as whom, how often, and how it speaks.
+//! Pulled sources, which send nothing and are polled: where, with what proof, how often, and how
+//! their answers are read.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,18 +18,18 @@ use crate::providers::botsquad::{Aliases, Dialect, Field};
 /// What stands for the broadcast's id in a URL.
 const ID: &str = "{id}";
 
-/// How the broadcasts of a source are asked for.
+/// How the broadcasts of a source are polled.
 #[derive(Debug, Clone)]
-pub struct Polled {
+pub struct PullSettings {
     /// The URL, `{id}` in it where the broadcast's id belongs.
     pub url: String,
-    /// The header that proves who asks: its name and value.
+    /// The header that authenticates the poll: its name and value.
     pub authorization: Option<(String, SecretString)>,
-    /// How long after an answer that brought something new the next is asked for.
+    /// The time from an answer with news to the next poll.
     pub every: Duration,
-    /// How long that wait may grow while nothing is new or nothing is answered.
+    /// The longest time to the next poll after answers without news.
     pub at_most: Duration,
-    /// The age at which a broadcast is asked for no more, whatever is pending.
+    /// The age at which a broadcast is polled no more, whatever is pending.
     pub give_up_after: Duration,
     /// The largest answer that is read, in bytes.
     pub answer_limit_bytes: usize,
@@ -36,7 +37,7 @@ pub struct Polled {
     pub dialect: Dialect,
 }
 
-impl Default for Polled {
+impl Default for PullSettings {
     fn default() -> Self {
         Self {
             url: String::new(),
@@ -51,7 +52,7 @@ impl Default for Polled {
     }
 }
 
-impl Polled {
+impl PullSettings {
     /// The URL of one broadcast.
     #[must_use]
     pub fn url_of(&self, broadcast: &str) -> String {
@@ -68,9 +69,9 @@ impl Polled {
     }
 }
 
-/// The keys of a source that is asked.
-pub(super) fn polled(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Polled> {
-    let default = Polled::default();
+/// Reads the keys of a pulled source.
+pub(super) fn pulled(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<PullSettings> {
+    let default = PullSettings::default();
     let url = table.required("url", url);
     let authorization = authorization(table, secrets);
     let time = |key, default| table.parsed(key, positive_duration).unwrap_or(default);
@@ -96,7 +97,7 @@ pub(super) fn polled(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Polled>
         words: words(table),
         success_at: success_at.unwrap_or(default.dialect.success_at),
     };
-    Some(Polled {
+    Some(PullSettings {
         url: url?,
         authorization,
         every,
@@ -138,7 +139,7 @@ fn authorization(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<(String, Se
     Some((name.unwrap_or_else(|| "Authorization".to_owned()), value?))
 }
 
-/// The name of a header that we may set in a question.
+/// The name of a header that a poll may set.
 fn own_header(text: &str) -> Result<String, String> {
     let name = header_name(text)?;
     if is_reserved_header(&name.to_ascii_lowercase()) {
