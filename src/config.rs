@@ -45,7 +45,7 @@ use crate::store::{StoreFound, absolute};
 
 pub use example::example;
 pub use finding::{Finding, LoadError, Origin, Warning};
-pub use pulled::PullSettings;
+pub use pulled::{PollHeader, PullSettings};
 pub use reload::Changes;
 pub(crate) use setting::SettingRow;
 pub use settings::{Events, Forward, Log, Retention, Server, Store};
@@ -185,7 +185,7 @@ impl Source {
             dialect: self
                 .pulled
                 .as_ref()
-                .map_or_else(Arc::default, |pulled| Arc::new(pulled.dialect.clone())),
+                .map_or_else(Arc::default, |pulled| Arc::new(pulled.dialect())),
             broadcast: None,
         }
     }

@@ -54,11 +54,16 @@ impl<'a> Document<'a> {
 
     /// Notes that something is wrong.
     pub(super) fn fault(&self, origin: Origin, key: &str, text: impl Into<String>) {
-        self.faults.borrow_mut().push(Finding {
+        let fault = Finding {
             origin,
             key: key.to_owned(),
             text: plain(&text.into()),
-        });
+        };
+        let mut faults = self.faults.borrow_mut();
+        // A table may be read more than once.
+        if !faults.contains(&fault) {
+            faults.push(fault);
+        }
     }
 
     /// Whether something was found wrong with this setting, or with a part of it.

@@ -9,6 +9,7 @@ use std::path::Path;
 use super::file::{Document, Table};
 use super::notation::Notation;
 use super::secret::Secrets;
+use super::setting::Decide;
 use super::value::nearest;
 use super::{Config, Flag, Inputs, LoadError, Loaded, Origin, combination, source, variables};
 
@@ -52,9 +53,8 @@ pub(super) struct Layers<'a> {
     origins: RefCell<BTreeMap<String, Origin>>,
 }
 
-impl Layers<'_> {
-    /// The value of one setting; its default after a fault, which ends it all.
-    pub(super) fn decide<N: Notation>(
+impl Decide for Layers<'_> {
+    fn decide<N: Notation>(
         &self,
         table: &Table<'_>,
         key: &str,
@@ -91,7 +91,9 @@ impl Layers<'_> {
         self.origins.borrow_mut().insert(path, origin);
         value
     }
+}
 
+impl Layers<'_> {
     /// What the flags, else the environment, say about a setting. An empty variable says nothing.
     fn outside(&self, path: &str) -> Option<(Origin, String)> {
         // The last flag wins, as everywhere on a command line.

@@ -57,11 +57,13 @@ pub(super) struct One<T> {
     /// An example of what stands in quotes, where any plain value would pass for it.
     quoted: Option<&'static str>,
     beside: fn(&Path, T) -> T,
-    secret: Option<fn(&Secrets<'_>, &Item<'_>) -> Option<T>>,
+    /// Reads it from the file, where it is no plain text.
+    read: Option<fn(&Secrets<'_>, &Item<'_>) -> Option<T>>,
+    is_secret: bool,
 }
 
 impl<T: 'static> One<T> {
-    fn new(
+    pub(super) fn new(
         about: impl Into<String>,
         parse: impl Fn(&str) -> Result<T, String> + 'static,
         show: impl Fn(&T) -> Value + 'static,
@@ -72,7 +74,21 @@ impl<T: 'static> One<T> {
             show: Box::new(show),
             quoted: None,
             beside: |_, value| value,
-            secret: None,
+            read: None,
+            is_secret: false,
+        }
+    }
+
+    /// A value that stands in the file alone, as a table.
+    pub(super) fn table(
+        about: &str,
+        read: fn(&Secrets<'_>, &Item<'_>) -> Option<T>,
+        show: fn(&T) -> Value,
+    ) -> Self {
+        let parse = |_: &str| Err("write it into the file, as a table".to_owned());
+        Self {
+            read: Some(read),
+            ..Self::new(about, parse, show)
         }
     }
 
@@ -97,7 +113,7 @@ impl<T> Notation for One<T> {
     }
 
     fn read(&self, item: &Item<'_>, secrets: &Secrets<'_>) -> Option<T> {
-        match (self.secret, self.quoted) {
+        match (self.read, self.quoted) {
             (Some(read), _) => read(secrets, item),
             (None, Some(example)) => item.quoted(&format!("a text like {example}"), &self.parse),
             (None, None) => item.parsed(&self.parse),
@@ -113,7 +129,7 @@ impl<T> Notation for One<T> {
     }
 
     fn is_secret(&self) -> bool {
-        self.secret.is_some()
+        self.is_secret
     }
 }
 
@@ -364,7 +380,8 @@ pub(super) fn sealing_key() -> One<KeySource> {
         secrets.key(item)
     }
     One {
-        secret: Some(read),
+        read: Some(read),
+        is_secret: true,
         ..One::new("keys of 32 bytes in base64", Secrets::key_of, |_| {
             MASK.into()
         })

@@ -1,58 +1,120 @@
 //! Pulled sources, which send nothing and are polled: where, with what proof, how often, and how
-//! their answers are read.
+//! their answers are read. Each key is a row, as in [`super::settings`].
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use toml::Value;
 use url::Url;
 
 use super::file::{Item, Table};
 use super::header::fits_header;
+use super::notation::{MASK, One, Optional, positive_time, shown, size};
 use super::secret::Secrets;
-use super::value::{header_name, positive_duration, size, text, word};
+use super::setting::{Decide, SettingRow, section};
+use super::value::{header_name, text, word};
 use crate::model::{Status, is_reserved_header, quoted};
 use crate::providers::botsquad::{Aliases, Dialect, Field};
 
 /// What stands for the broadcast's id in a URL.
 const ID: &str = "{id}";
 
-/// How the broadcasts of a source are polled.
-#[derive(Debug, Clone)]
-pub struct PullSettings {
-    /// The URL, `{id}` in it where the broadcast's id belongs.
-    pub url: String,
-    /// The header that authenticates the poll: its name and value.
-    pub authorization: Option<(String, SecretString)>,
-    /// The time from an answer with news to the next poll.
-    pub every: Duration,
-    /// The longest time to the next poll after answers without news.
-    pub at_most: Duration,
-    /// The age at which a broadcast is polled no more, whatever is pending.
-    pub give_up_after: Duration,
-    /// The largest answer that is read, in bytes.
-    pub answer_limit_bytes: usize,
-    /// How its answers are read.
-    pub dialect: Dialect,
+section! {
+    /// How the broadcasts of a source that sends nothing are polled.
+    PullSettings ["source"] {
+        /// The URL of a broadcast; `{id}` stands for its id, else it is the last segment.
+        url: String = String::new(), One::new("a URL", url, shown),
+            example("\"https://api.example.com/broadcast/{id}\"");
+
+        /// The header that authenticates the poll.
+        authorization: Option<PollHeader> = None,
+            Optional(One::table("a header", header, PollHeader::show)),
+            example("{ name = \"Authorization\", value = { env = \"BOTSQUAD_AUTHORIZATION\" } }");
+
+        /// The time from an answer with news to the next poll.
+        every as poll_every: Duration = Duration::from_secs(30), positive_time();
+
+        /// The longest time to the next poll after answers without news.
+        at_most as poll_at_most: Duration = Duration::from_mins(15), positive_time();
+
+        /// The age at which a broadcast is polled no more, whatever is pending.
+        give_up_after as poll_for: Duration = Duration::from_hours(3 * 24), positive_time();
+
+        /// The largest answer that is read.
+        // A hundred thousand users, each twice with a reason, have about 30 MB.
+        answer_limit_bytes as answer_limit: usize = 64 << 20, size(64 << 10..);
+
+        /// What the API's word `success` means.
+        success_at: Status = Status::Sent, One::new("\"sent\" or \"delivered\"", success, shown);
+
+        /// What the API calls things, where it differs: a name, a JSON pointer as in `/data/users`, or a
+        /// list of which the first that is there counts.
+        fields: Aliases = Aliases::default(), One::table("names by field", fields, shown_fields);
+
+        /// What more words mean.
+        statuses: BTreeMap<String, Status> = BTreeMap::new(),
+            One::table("statuses by word", statuses, shown_statuses);
+    }
 }
 
-impl Default for PullSettings {
-    fn default() -> Self {
-        Self {
-            url: String::new(),
-            authorization: None,
-            every: Duration::from_secs(30),
-            at_most: Duration::from_mins(15),
-            give_up_after: Duration::from_hours(3 * 24),
-            // A hundred thousand users, each twice with a reason, have about 30 MB.
-            answer_limit_bytes: 64 << 20,
-            dialect: Dialect::default(),
-        }
+/// A header that authenticates a poll.
+#[derive(Debug, Clone)]
+pub struct PollHeader {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: SecretString,
+}
+
+impl PartialEq for PollHeader {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.value.expose_secret() == other.value.expose_secret()
+    }
+}
+
+impl Eq for PollHeader {}
+
+impl PollHeader {
+    fn show(&self) -> Value {
+        let entries = [("name", self.name.as_str()), ("value", MASK)];
+        let entries = entries.map(|(key, value)| (key.to_owned(), value.into()));
+        Value::Table(entries.into_iter().collect())
     }
 }
 
 impl PullSettings {
+    /// Reads the keys of a pulled source.
+    pub(super) fn of(table: &Table<'_>, secrets: &Secrets<'_>) -> Self {
+        table.wanted("url");
+        let mut pulled = Self::read(secrets, table);
+        match table.get("poll_at_most") {
+            Some(item) if pulled.at_most < pulled.every => {
+                item.fault("is shorter than poll_every, which it is the upper bound of");
+            }
+            Some(_) => {}
+            None => pulled.at_most = pulled.at_most.max(pulled.every),
+        }
+        pulled
+    }
+
+    /// The keys that it alone has.
+    pub(super) fn keys() -> impl Iterator<Item = &'static str> {
+        let rows = Self::default().rows().into_iter();
+        rows.map(|row| row.key())
+    }
+
+    /// What is set, as in the file.
+    pub(super) fn settings(&self) -> impl Iterator<Item = (&'static str, Value)> {
+        let rows = self.rows().into_iter();
+        rows.filter_map(|row| match (row.key(), row.value) {
+            (_, Some(Value::Table(table))) if table.is_empty() => None,
+            ("authorization", None) => Some(("unauthenticated", true.into())),
+            (key, value) => Some((key, value?)),
+        })
+    }
+
     /// The URL of one broadcast.
     #[must_use]
     pub fn url_of(&self, broadcast: &str) -> String {
@@ -67,45 +129,16 @@ impl PullSettings {
         }
         self.url.replace(ID, &encoded)
     }
-}
 
-/// Reads the keys of a pulled source.
-pub(super) fn pulled(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<PullSettings> {
-    let default = PullSettings::default();
-    let url = table.required("url", url);
-    let authorization = authorization(table, secrets);
-    let time = |key, default| table.parsed(key, positive_duration).unwrap_or(default);
-    let every = time("poll_every", default.every);
-    let at_most = time("poll_at_most", default.at_most.max(every));
-    if at_most < every
-        && let Some(item) = table.get("poll_at_most")
-    {
-        item.fault("is shorter than poll_every, which it is the upper bound of");
+    /// How its answers are read.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        Dialect {
+            fields: self.fields.clone(),
+            words: self.statuses.clone(),
+            success_at: self.success_at,
+        }
     }
-    let limit = table.parsed("answer_limit", |text| {
-        usize::try_from(size(64 << 10)(text)?).map_err(|error| error.to_string())
-    });
-    let success_at = table.parsed("success_at", |text| match text.parse() {
-        Ok(status @ (Status::Sent | Status::Delivered)) => Ok(status),
-        _ => Err(format!(
-            "{text} is neither \"sent\" nor \"delivered\"",
-            text = quoted(text)
-        )),
-    });
-    let dialect = Dialect {
-        fields: fields(table),
-        words: words(table),
-        success_at: success_at.unwrap_or(default.dialect.success_at),
-    };
-    Some(PullSettings {
-        url: url?,
-        authorization,
-        every,
-        at_most,
-        give_up_after: time("poll_for", default.give_up_after),
-        answer_limit_bytes: limit.unwrap_or(default.answer_limit_bytes),
-        dialect,
-    })
 }
 
 /// An absolute URL with one `{id}`; where there is none it is the last segment.
@@ -130,13 +163,16 @@ fn url(given: &str) -> Result<String, String> {
     Ok(given)
 }
 
-fn authorization(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<(String, SecretString)> {
-    let header = table.get("authorization")?.table()?;
+fn header(secrets: &Secrets<'_>, item: &Item<'_>) -> Option<PollHeader> {
+    let header = item.table()?;
     let name = header.parsed("name", own_header);
     let value = secrets.required(&header, "value");
     let value = value.filter(|value| fits_header(&header, "value", value.expose_secret()));
     header.finish();
-    Some((name.unwrap_or_else(|| "Authorization".to_owned()), value?))
+    Some(PollHeader {
+        name: name.unwrap_or_else(|| "Authorization".to_owned()),
+        value: value?,
+    })
 }
 
 /// The name of a header that a poll may set.
@@ -152,18 +188,24 @@ fn own_header(text: &str) -> Result<String, String> {
     Ok(name)
 }
 
-fn fields(table: &Table<'_>) -> Aliases {
+fn success(text: &str) -> Result<Status, String> {
+    match text.parse() {
+        Ok(status @ (Status::Sent | Status::Delivered)) => Ok(status),
+        _ => Err(format!(
+            "{} is neither \"sent\" nor \"delivered\"",
+            quoted(text)
+        )),
+    }
+}
+
+fn fields(_: &Secrets<'_>, item: &Item<'_>) -> Option<Aliases> {
     let mut aliases = Aliases::default();
-    let Some(table) = table.get("fields").and_then(|item| item.table()) else {
-        return aliases;
-    };
+    let table = item.table()?;
     for field in Field::ALL {
         if let Some(item) = table.get(field.as_str()) {
             let elements = item.elements();
-            let names: Vec<String> = elements
-                .iter()
-                .filter_map(|name| name.parsed(text))
-                .collect();
+            let names = elements.iter().filter_map(|name| name.parsed(text));
+            let names: Vec<String> = names.collect();
             if names.is_empty() {
                 item.fault("names nothing: give a name, a JSON pointer, or a list of them");
             }
@@ -171,14 +213,31 @@ fn fields(table: &Table<'_>) -> Aliases {
         }
     }
     table.finish();
-    aliases
+    Some(aliases)
 }
 
-fn words(table: &Table<'_>) -> BTreeMap<String, Status> {
-    let entries = table.get("statuses").and_then(|item| item.entries());
+fn shown_fields(fields: &Aliases) -> Value {
+    let names = fields.own();
+    Value::Table(
+        names
+            .map(|(field, names)| (field.to_string(), names.to_vec().into()))
+            .collect(),
+    )
+}
+
+fn statuses(_: &Secrets<'_>, item: &Item<'_>) -> Option<BTreeMap<String, Status>> {
     let read = |(word, item): (String, Item<'_>)| {
         let status = item.parsed(self::word)?;
         Some((word.trim().to_lowercase(), status))
     };
-    entries.into_iter().flatten().filter_map(read).collect()
+    Some(item.entries()?.into_iter().filter_map(read).collect())
+}
+
+fn shown_statuses(statuses: &BTreeMap<String, Status>) -> Value {
+    let words = statuses.iter();
+    Value::Table(
+        words
+            .map(|(word, status)| (word.clone(), shown(status)))
+            .collect(),
+    )
 }

@@ -50,7 +50,10 @@ impl Changes {
                 self.restart.push(format!("source.{}", source.name));
                 continue;
             };
-            if settings(source) != settings(&now) || poll_proof(source) != poll_proof(&now) {
+            let mut pulled = source.pulled.iter().zip(&now.pulled);
+            let is_polled_otherwise =
+                pulled.any(|(before, after)| !before.differences(after).is_empty());
+            if settings(source) != settings(&now) || is_polled_otherwise {
                 self.restart.push(format!("source.{}", source.name));
             } else if proof(source) != proof(&now) {
                 self.proofs.push(source.name.clone());
@@ -77,13 +80,6 @@ fn settings(source: &Source) -> Vec<String> {
     all.filter(|(key, _)| !proofs.contains(key))
         .map(|(key, value)| format!("{key} = {value}"))
         .collect()
-}
-
-/// What authenticates the polls.
-fn poll_proof(source: &Source) -> Option<(String, String)> {
-    let pulled = source.pulled.as_ref()?;
-    let (name, value) = pulled.authorization.as_ref()?;
-    Some((name.clone(), value.expose_secret().to_owned()))
 }
 
 /// What proves where a webhook comes from, secrets included: to be compared, never to be shown.

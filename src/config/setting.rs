@@ -3,6 +3,7 @@
 
 use toml::Value;
 
+use super::file::Table;
 use super::notation::Notation;
 
 /// One setting as documents, flags and `config show` know it.
@@ -89,80 +90,102 @@ pub(super) struct SettingSection {
     pub(super) rows: Vec<SettingRow>,
 }
 
-/// Makes of each section a struct with its default, and of all of them what reads, shows and
-/// compares a [`super::Config`].
+/// Looks a setting up where it may be given.
+pub(super) trait Decide {
+    /// Its value; the default where it is not given, and after a fault, which ends it all.
+    fn decide<N: Notation>(
+        &self,
+        table: &Table<'_>,
+        key: &str,
+        notation: &N,
+        default: N::Value,
+    ) -> N::Value;
+}
+
+/// Makes a struct of rows, with its default and what reads, shows and compares it.
 ///
 /// A row is `field as key: Type = default, notation, options;` below its meaning. `as key` is there
 /// where the field has another name than the key; options are methods of [`SettingRow`].
-macro_rules! sections {
-    ($(
+macro_rules! section {
+    (
         $(#[doc = $purpose:literal])+
-        $section:ident: $Section:ident [$table:literal] {
+        $Section:ident [$table:literal] {
             $(
                 $(#[doc = $meaning:literal])+
                 $field:ident $(as $key:ident)?: $Type:ty = $default:expr, $notation:expr
                     $(, $option:ident $arguments:tt)*;
             )+
         }
+    ) => {
+        $(#[doc = $purpose])+
+        #[allow(clippy::too_long_first_doc_paragraph, reason = "the example has it too")]
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $Section {
+            $( $(#[doc = $meaning])+ pub $field: $Type, )+
+        }
+
+        impl Default for $Section {
+            fn default() -> Self {
+                Self { $($field: $default),+ }
+            }
+        }
+
+        impl $Section {
+            pub(super) fn read(given: &impl Decide, table: &Table<'_>) -> Self {
+                let default = Self::default();
+                Self {
+                    $( $field: given.decide(
+                        table,
+                        section!(@key $field $($key)?),
+                        &$notation,
+                        default.$field,
+                    ), )+
+                }
+            }
+
+            pub(super) fn rows(&self) -> Vec<SettingRow> {
+                vec![$(
+                    SettingRow::new(
+                        concat!($table, ".", section!(@key $field $($key)?)),
+                        concat!($($meaning, "\n"),+),
+                        &$notation,
+                        &self.$field,
+                    )
+                    $(.$option $arguments)*
+                ),+]
+            }
+
+            pub(super) fn differences(&self, other: &Self) -> Vec<&'static str> {
+                let mut paths = Vec::new();
+                $( if self.$field != other.$field {
+                    paths.push(concat!($table, ".", section!(@key $field $($key)?)));
+                } )+
+                paths
+            }
+        }
+    };
+    (@key $field:ident) => { stringify!($field) };
+    (@key $field:ident $key:ident) => { stringify!($key) };
+}
+
+/// Makes every [`section!`] of a [`super::Config`], and what reads, shows and compares them all.
+macro_rules! sections {
+    ($(
+        $(#[doc = $purpose:literal])+
+        $section:ident: $Section:ident [$table:literal] $rows:tt
     )+) => {
-        $(
-            $(#[doc = $purpose])+
-            #[allow(clippy::too_long_first_doc_paragraph, reason = "the example has it too")]
-            #[derive(Debug, Clone, PartialEq, Eq)]
-            pub struct $Section {
-                $( $(#[doc = $meaning])+ pub $field: $Type, )+
-            }
-
-            impl Default for $Section {
-                fn default() -> Self {
-                    Self { $($field: $default),+ }
-                }
-            }
-
-            impl $Section {
-                fn read(layers: &Layers<'_>, table: Table<'_>) -> Self {
-                    let default = Self::default();
-                    let section = Self {
-                        $( $field: layers.decide(
-                            &table,
-                            sections!(@key $field $($key)?),
-                            &$notation,
-                            default.$field,
-                        ), )+
-                    };
-                    table.finish();
-                    section
-                }
-
-                fn rows(&self) -> Vec<SettingRow> {
-                    vec![$(
-                        SettingRow::new(
-                            concat!($table, ".", sections!(@key $field $($key)?)),
-                            concat!($($meaning, "\n"),+),
-                            &$notation,
-                            &self.$field,
-                        )
-                        $(.$option $arguments)*
-                    ),+]
-                }
-
-                fn differences(&self, other: &Self) -> Vec<&'static str> {
-                    let mut paths = Vec::new();
-                    $( if self.$field != other.$field {
-                        paths.push(concat!($table, ".", sections!(@key $field $($key)?)));
-                    } )+
-                    paths
-                }
-            }
-        )+
+        $( section! { $(#[doc = $purpose])+ $Section [$table] $rows } )+
 
         impl Config {
             /// Reads every section, sources aside.
             pub(super) fn of_sections(layers: &Layers<'_>, root: &Table<'_>) -> Self {
-                Self {
-                    $( $section: $Section::read(layers, root.descend($table)), )+
+                let section = |path| root.descend(path);
+                let config = Self {
+                    $( $section: $Section::read(layers, &section($table)), )+
                     ..Self::default()
-                }
+                };
+                $( section($table).finish(); )+
+                config
             }
 
             /// Every section with its settings, in the order of the file.
@@ -180,8 +203,6 @@ macro_rules! sections {
             }
         }
     };
-    (@key $field:ident) => { stringify!($field) };
-    (@key $field:ident $key:ident) => { stringify!($key) };
 }
 
-pub(super) use sections;
+pub(super) use {section, sections};

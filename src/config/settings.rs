@@ -15,7 +15,7 @@ use super::notation::{
     Many, Optional, address, file, filter, network, network_or_address, positive_time, proxy,
     public_url, sealing_key, size, store_url, switch, time, time_within, whole, word,
 };
-use super::setting::{SettingRow, SettingSection, sections};
+use super::setting::{Decide, SettingRow, SettingSection, section, sections};
 use super::{Config, Durability, KeySource, LogFormat, ProxyUrl};
 
 /// Why rows are kept for a while.

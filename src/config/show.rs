@@ -5,10 +5,9 @@ use std::fmt::Write;
 
 use toml::Value;
 
-use super::notation::{MASK, shown};
+use super::notation::MASK;
 use super::setting::SettingSection;
-use super::value::{spell_duration, spell_size};
-use super::{Config, Origin, PullSettings, Source};
+use super::{Config, Origin, Source};
 use crate::providers::Provider;
 use crate::providers::authentication::{Method, Signature};
 
@@ -60,7 +59,7 @@ pub(super) fn source_settings(source: &Source) -> Vec<(&'static str, Value)> {
             .map(|method| method_setting(source.provider, method)),
     );
     if let Some(pulled) = &source.pulled {
-        settings.extend(pulled_settings(pulled));
+        settings.extend(pulled.settings());
     } else if methods.is_empty() {
         settings.push(("unauthenticated", Value::from(true)));
     }
@@ -76,40 +75,6 @@ pub(super) fn source_settings(source: &Source) -> Vec<(&'static str, Value)> {
     }
     if !source.owners.is_empty() {
         settings.push(("owners", Value::from(source.owners.clone())));
-    }
-    settings
-}
-
-fn pulled_settings(pulled: &PullSettings) -> Vec<(&'static str, Value)> {
-    let proof = match &pulled.authorization {
-        Some((name, _)) => (
-            "authorization",
-            table([("name", name.as_str().into()), ("value", MASK.into())]),
-        ),
-        None => ("unauthenticated", Value::from(true)),
-    };
-    let mut settings = vec![
-        ("url", shown(&pulled.url)),
-        proof,
-        ("poll_every", shown(&spell_duration(pulled.every))),
-        ("poll_at_most", shown(&spell_duration(pulled.at_most))),
-        ("poll_for", shown(&spell_duration(pulled.give_up_after))),
-        (
-            "answer_limit",
-            shown(&spell_size(pulled.answer_limit_bytes as u64)),
-        ),
-        ("success_at", shown(&pulled.dialect.success_at)),
-    ];
-    let fields: toml::Table = (pulled.dialect.fields.own())
-        .map(|(field, names)| (field.to_string(), names.to_vec().into()))
-        .collect();
-    let words: toml::Table = (pulled.dialect.words.iter())
-        .map(|(word, status)| (word.clone(), status.as_str().into()))
-        .collect();
-    for (key, table) in [("fields", fields), ("statuses", words)] {
-        if !table.is_empty() {
-            settings.push((key, Value::Table(table)));
-        }
     }
     settings
 }

@@ -10,10 +10,9 @@ use secrecy::ExposeSecret;
 use super::combination::impossible_in;
 use super::file::Table;
 use super::header::{fits_header, secret_header, signature_header};
-use super::pulled::pulled;
 use super::secret::Secrets;
 use super::value::{boolean, header_name, text, word};
-use super::{Origin, Source};
+use super::{Origin, PullSettings, Source};
 use crate::model::{MessageType, digits, is_phone_number, quoted};
 use crate::providers::Provider;
 use crate::providers::authentication::{Algorithm, Authentication, Encoding, Method, Signature};
@@ -26,19 +25,6 @@ const CONFIGURED: [&str; 4] = ["header", "basic_auth", "hmac", "url_token"];
 
 /// Keys of Meta's handshake.
 const VERIFY: [&str; 2] = ["verify_token", "verify_tokens"];
-
-/// Keys of a pulled source.
-const PULL_KEYS: [&str; 9] = [
-    "url",
-    "authorization",
-    "poll_every",
-    "poll_at_most",
-    "poll_for",
-    "answer_limit",
-    "success_at",
-    "fields",
-    "statuses",
-];
 
 /// Every `[[source]]` of the file; notes where each stands.
 pub(super) fn sources(
@@ -99,7 +85,7 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
         .collect();
     let unauthenticated = table.parsed("unauthenticated", boolean);
     let pulled = match provider {
-        Some(Provider::Botsquad) => Some(pulled(&table, secrets)),
+        Some(Provider::Botsquad) => Some(PullSettings::of(&table, secrets)),
         _ => None,
     };
     if let Some(provider) = provider {
@@ -116,8 +102,7 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
         sender,
         senders,
         owners,
-        // A source that cannot be polled has a fault, which ends it all.
-        pulled: pulled.flatten(),
+        pulled,
     });
     for text in source.iter().flat_map(impossible_in) {
         table.fault(text);
@@ -235,7 +220,7 @@ fn refuse_misfits(table: &Table<'_>, provider: Provider) {
         }
         return;
     }
-    for key in PULL_KEYS {
+    for key in PullSettings::keys() {
         if let Some(item) = table.get(key) {
             item.fault(format!(
                 "not with provider {provider}: it sends by itself, only botsquad is asked; remove it"

@@ -136,8 +136,8 @@ fn the_example_names_every_setting() {
         (usual.every, usual.at_most, usual.give_up_after)
     );
     assert_eq!(pulled.answer_limit_bytes, usual.answer_limit_bytes);
-    assert_eq!(pulled.dialect.success_at, usual.dialect.success_at);
-    for (field, names) in pulled.dialect.fields.own() {
+    assert_eq!(pulled.success_at, usual.success_at);
+    for (field, names) in pulled.fields.own() {
         assert_eq!(names, field.usual(), "{field}");
     }
 }
@@ -170,7 +170,7 @@ fn a_source_that_is_asked_is_read_and_shown_without_its_secret() {
     // What is shown is what was written.
     let again = resolve(&shown.replace("***", "hunter2")).unwrap();
     let again = again.config.sources[0].pulled.as_ref().unwrap();
-    assert_eq!((&again.url, &again.dialect), (&pulled.url, &pulled.dialect));
+    assert_eq!(again, pulled);
 }
 
 #[test]

@@ -187,5 +187,5 @@ fn secrets(source: &Source) -> impl Iterator<Item = &SecretString> {
     guessable(source)
         .map(|(_, secret)| secret)
         .chain(&source.verify_tokens)
-        .chain(polled_with.map(|(_, value)| value))
+        .chain(polled_with.map(|header| &header.value))
 }

@@ -65,9 +65,9 @@ impl Polling {
         (clock, metrics): (Clock, Arc<Metrics>),
     ) -> Self {
         let pulled = ingest.pulled().map(|(endpoint, pulled)| {
-            let header = pulled.authorization.as_ref().map(|(name, value)| {
-                let value = SecretText::from(value.expose_secret().to_owned());
-                (name.to_ascii_lowercase(), value)
+            let header = pulled.authorization.as_ref().map(|header| {
+                let value = SecretText::from(header.value.expose_secret().to_owned());
+                (header.name.to_ascii_lowercase(), value)
             });
             Arc::new(PulledSource {
                 name: endpoint.name().to_owned(),

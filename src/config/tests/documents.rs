@@ -5,9 +5,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use toml::Value;
+
 use super::super::example::SOURCES;
 use super::super::setting::SettingRow;
-use super::super::{Config, example, variables};
+use super::super::{Config, PullSettings, example, variables};
 
 const HEAD: &str = "\
 # Configuration
@@ -33,15 +35,23 @@ fn reference() -> String {
         let _ = writeln!(text, "\n## `[{}]`\n", section.path);
         paragraph(&mut text, section.meaning);
         for row in section.rows {
-            let _ = writeln!(text, "\n### `{}`\n", row.path);
-            paragraph(&mut text, row.meaning);
-            let _ = writeln!(text, "\n{}", facts(&row));
+            let variables = variables(row.path).map(|name| format!("`{name}`"));
+            let variables = variables.collect::<Vec<_>>().join(" or ");
+            setting(
+                &mut text,
+                row.path,
+                &row,
+                Some(format!("Variable: {variables}")),
+            );
         }
     }
-    let _ = write!(
-        text,
-        "\n## Sources\n\nOnly the file has sources.\n\n```toml\n{SOURCES}```\n"
-    );
+    text += "\n## Sources\n\nOnly the file has sources.\n\n```toml\n";
+    text += SOURCES;
+    text += "```\n\n## Pulled sources\n\n";
+    text += "A source that sends nothing is polled. Its `[[source]]` has these keys besides.\n";
+    for row in PullSettings::default().rows() {
+        setting(&mut text, row.key(), &row, None);
+    }
     text
 }
 
@@ -51,25 +61,25 @@ fn paragraph(text: &mut String, meaning: &str) {
     }
 }
 
-fn facts(row: &SettingRow) -> String {
-    let default = row.value.as_ref().map(|value| format!("`{value}`"));
-    let variables = variables(row.path).map(|name| format!("`{name}`"));
-    let mut facts = vec![
-        format!("Default: {}", default.unwrap_or_else(|| "none".to_owned())),
-        format!("Value: {}", row.about),
-        format!("Variable: {}", variables.collect::<Vec<_>>().join(" or ")),
-    ];
-    if let Some(example) = row.example {
-        facts.insert(2, format!("Example: `{example}`"));
-    }
-    if let Some((name, value)) = row.flag {
-        facts.push(format!("Flag: `--{name} {value}`"));
+/// A heading, the meaning and the facts of one setting.
+fn setting(text: &mut String, name: &str, row: &SettingRow, variable: Option<String>) {
+    let _ = writeln!(text, "\n### `{name}`\n");
+    paragraph(text, row.meaning);
+    let default = match &row.value {
+        None => "none".to_owned(),
+        Some(Value::String(text)) if text.is_empty() => "none; it must be given".to_owned(),
+        Some(value) => format!("`{value}`"),
+    };
+    let example = row.example.map(|example| format!("Example: `{example}`"));
+    let flag = row.flag;
+    let flag = flag.map(|(name, value)| format!("Flag: `--{name} {value}`"));
+    let _ = writeln!(text, "\n- Default: {default}\n- Value: {}", row.about);
+    for fact in [example, variable, flag].into_iter().flatten() {
+        let _ = writeln!(text, "- {fact}");
     }
     if row.is_reloaded {
-        facts.push("Applied by SIGHUP".to_owned());
+        let _ = writeln!(text, "- Applied by SIGHUP");
     }
-    let facts: Vec<String> = facts.iter().map(|fact| format!("- {fact}")).collect();
-    facts.join("\n")
 }
 
 #[test]

@@ -31,6 +31,10 @@ const WRONG_SETTINGS: &[(&str, &str)] = &[
         "t.toml:1: server: integer given where a table is expected: { … }",
     ),
     (
+        "store = 1",
+        "t.toml:1: store: integer given where a table is expected: { … }",
+    ),
+    (
         "[server]\nworkers = [1]",
         "t.toml:2: server.workers: write one text or number, without [ ] and { }",
     ),

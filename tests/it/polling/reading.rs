@@ -14,16 +14,13 @@ use crate::support::receiver::Receiver;
 async fn a_dialect_is_understood_and_an_unknown_word_kept_shown_and_counted() {
     let api = Api::start();
     let (app, hand) = boot_with(&api, |pulled| {
-        let fields = &mut pulled.dialect.fields;
+        let fields = &mut pulled.fields;
         fields.set(Field::Statuses, vec!["/data/users".to_owned()]);
         fields.set(Field::To, vec!["/contact/phone".to_owned()]);
         fields.set(Field::Statistics, vec!["/data/counts".to_owned()]);
         fields.set(Field::Pending, vec!["todo".to_owned()]);
-        pulled
-            .dialect
-            .words
-            .insert("opened".to_owned(), Status::Read);
-        pulled.dialect.success_at = Status::Delivered;
+        pulled.statuses.insert("opened".to_owned(), Status::Read);
+        pulled.success_at = Status::Delivered;
     })
     .await;
     let receiver = Receiver::start();
@@ -81,10 +78,7 @@ async fn a_stored_answer_read_again_brings_what_it_lacked_and_nothing_else() {
     let app = app
         .restart_with(|config| {
             let pulled = config.sources.last_mut().unwrap().pulled.as_mut().unwrap();
-            pulled
-                .dialect
-                .words
-                .insert("zapped".to_owned(), Status::Failed);
+            pulled.statuses.insert("zapped".to_owned(), Status::Failed);
         })
         .await;
     app.order(again()).await;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tickrelay::config::{PullSettings, Source};
+use tickrelay::config::{PollHeader, PullSettings, Source};
 use tickrelay::providers::Provider;
 
 use super::TestApp;
@@ -132,10 +132,10 @@ impl Api {
     pub(crate) fn source_with(&self, name: &str, change: impl FnOnce(&mut PullSettings)) -> Source {
         let mut pulled = PullSettings {
             url: self.url.clone(),
-            authorization: Some((
-                "Authorization".to_owned(),
-                SecretString::from(KEY.to_owned()),
-            )),
+            authorization: Some(PollHeader {
+                name: "Authorization".to_owned(),
+                value: SecretString::from(KEY.to_owned()),
+            }),
             ..PullSettings::default()
         };
         change(&mut pulled);
