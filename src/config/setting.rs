@@ -51,7 +51,7 @@ impl SettingRow {
 
     /// The first sentence of what it means, without the full stop.
     pub(crate) fn summary(&self) -> String {
-        let meaning = self.meaning.replace('\n', "");
+        let meaning = self.meaning.replace(['\n', '`'], "");
         let end = meaning.find(". ").unwrap_or(meaning.len());
         meaning[..end].trim().trim_end_matches('.').to_owned()
     }

@@ -163,7 +163,7 @@ sections! {
 
     /// What the log looks like.
     log: Log ["log"] {
-        /// The form of a line: `"text"` for people, `"json"` for one object a line.
+        /// The form of a line: text for people, json for one object a line.
         format: LogFormat = LogFormat::Text, word(LogFormat::as_str), flag("log-format", "WORD");
 
         /// The level: off, error, warn, info, debug or trace. Modules may have their own, as in
