@@ -263,7 +263,7 @@ pub struct Progress {
 #[serde(rename_all = "kebab-case")]
 pub enum Failure {
     /// These fields cannot be as they are.
-    #[error("{}", sentence(.0))]
+    #[error("{}", Fault::sentence(.0))]
     Invalid(Vec<Fault>),
     /// There is no such thing, or not for this caller.
     #[error("{0}")]
@@ -302,11 +302,6 @@ impl Failure {
             other => other,
         }
     }
-}
-
-fn sentence(faults: &[Fault]) -> String {
-    let details: Vec<&str> = faults.iter().map(|fault| fault.detail.as_str()).collect();
-    details.join("; ")
 }
 
 impl From<Error> for Failure {
@@ -563,10 +558,8 @@ fn check_name(field: &str, name: &str) -> Result<(), Fault> {
             url if url.contains("://") => String::new(),
             name => format!(" {}", quoted(name)),
         };
-        return Err(Fault {
-            field: field.to_owned(),
-            detail: format!("{what}{given}: use 1 to 64 of a-z, 0-9 and '-'"),
-        });
+        let detail = format!("{what}{given}: use 1 to 64 of a-z, 0-9 and '-'");
+        return Err(Fault::new(field, detail));
     }
     Ok(())
 }

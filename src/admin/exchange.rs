@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::limits::{LONGEST_NAME, fault, limit};
+use super::limits::{LONGEST_NAME, limit};
 use super::polls::check_id;
 use super::register::registering;
 use super::{Answer, By, Failure, Operations};
+use crate::model::Fault;
 use crate::providers::Exchange;
 
 /// A send request and the provider's response to it, as they went over the wire.
@@ -93,12 +94,12 @@ impl Operations {
         let read = sent.into_iter().enumerate().map(|(place, sent)| {
             let sent = match sent {
                 Ok(sent) => sent,
-                Err(wrong) => return (None, Err(vec![fault(wrong.field, wrong.detail)])),
+                Err(wrong) => return (None, Err(vec![Fault::new(wrong.field, wrong.detail)])),
             };
             let id = sent.id.clone();
             if id.as_ref().is_some_and(|id| id.len() > LONGEST_NAME) {
                 let detail = format!("an id has 1 to {LONGEST_NAME} bytes");
-                return (None, Err(vec![fault("/response", detail)]));
+                return (None, Err(vec![Fault::new("/response", detail)]));
             }
             let limits = limit(&sent.registration, |field| match field {
                 "/ttl" => "/request/ttl".to_owned(),

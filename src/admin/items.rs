@@ -61,18 +61,11 @@ fn few(texts: impl Iterator<Item = String>, most: usize) -> Result<Vec<String>, 
     let texts: Vec<String> = texts.take(most.saturating_add(1)).collect();
     if texts.len() > most {
         let detail = format!("they are too many: send at most {most} at once");
-        return Err(fault(detail));
+        return Err(Fault::new("", detail));
     }
     Ok(texts)
 }
 
 fn text(bytes: &[u8]) -> Result<&str, Fault> {
     std::str::from_utf8(bytes).map_err(super::json::no_text)
-}
-
-fn fault(detail: String) -> Fault {
-    Fault {
-        field: String::new(),
-        detail,
-    }
 }

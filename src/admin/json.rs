@@ -79,12 +79,15 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Read<T> {
             let detail = format!(
                 "there is too much in it: send at most {OBJECTS} objects and {VALUES} values at once"
             );
-            return Read::refused(fault("", detail));
+            return Read::refused(Fault::new("", detail));
         }
     }
     // Serde takes a list of an object's values for the object.
     if bytes.trim_ascii_start().starts_with(b"[") {
-        return Read::refused(fault("", "the body is a list: write an object, {\"…\": …}"));
+        return Read::refused(Fault::new(
+            "",
+            "the body is a list: write an object, {\"…\": …}",
+        ));
     }
     if let Err(error) = std::str::from_utf8(bytes) {
         return Read::refused(no_text(error));
@@ -132,7 +135,7 @@ pub(super) fn no_text(error: std::str::Utf8Error) -> Fault {
         "it is no UTF-8 from byte {} on",
         error.valid_up_to().saturating_add(1)
     );
-    fault("", detail)
+    Fault::new("", detail)
 }
 
 /// A text that is no JSON, with the place where that is seen.
@@ -142,7 +145,7 @@ pub(super) fn no_json(error: &serde_json::Error) -> Fault {
         serde_json::error::Category::Eof => format!("it is no JSON: it ends too early ({place})"),
         _ => format!("it is no JSON ({place})"),
     };
-    fault("", detail)
+    Fault::new("", detail)
 }
 
 fn is_twice(error: &serde_json::Error) -> bool {
@@ -164,7 +167,7 @@ fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Fault {
         pointer = format!("{pointer}/{}", escape(name));
     }
     let detail = told(text, pointer.trim_start_matches('/'), is_secret(&pointer));
-    fault(pointer, detail)
+    Fault::new(pointer, detail)
 }
 
 /// Whether what stands there may be a secret or hold one: what proves us to a subscriber, or the
@@ -190,20 +193,14 @@ fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
-fn fault(field: impl Into<String>, detail: impl Into<String>) -> Fault {
-    Fault {
-        field: field.into(),
-        detail: detail.into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use serde::Deserialize;
 
-    use super::{fault, merged, read};
+    use super::{merged, read};
+    use crate::model::Fault;
     use crate::model::Status;
 
     #[derive(Debug, Deserialize)]
@@ -324,11 +321,11 @@ mod tests {
     #[test]
     fn what_is_wrong_in_its_meaning_is_reported_beside_what_is_wrong_in_its_shape() {
         let all = merged(
-            vec![fault("/a", "shape"), fault("/b/1", "shape")],
+            vec![Fault::new("/a", "shape"), Fault::new("/b/1", "shape")],
             vec![
-                fault("/a/x", "meaning"),
-                fault("/ab", "meaning"),
-                fault("/b/1", "meaning"),
+                Fault::new("/a/x", "meaning"),
+                Fault::new("/ab", "meaning"),
+                Fault::new("/b/1", "meaning"),
             ],
         );
         let fields: Vec<&str> = all.iter().map(|it| it.field.as_str()).collect();

@@ -1,7 +1,6 @@
 //! How large what is registered may be, and how a field that cannot be as it is is named.
 
-use super::Fault;
-use crate::model::Registration;
+use crate::model::{Fault, Registration};
 
 /// The longest id, number, name or language, in bytes.
 pub(super) const LONGEST_NAME: usize = 512;
@@ -43,7 +42,7 @@ pub(super) fn limit(told: &Registration, place: impl Fn(&str) -> String) -> Resu
     }
     if told.ttl_s.is_some_and(|seconds| seconds > LONGEST_TTL) {
         let detail = format!("ttl is at most {LONGEST_TTL} seconds");
-        faults.push(fault(place("/ttl"), detail));
+        faults.push(Fault::new(place("/ttl"), detail));
     }
     faults.is_empty().then_some(()).ok_or(faults)
 }
@@ -54,12 +53,5 @@ pub(super) fn too_long(field: &str, text: &str, most: usize) -> Option<Fault> {
     }
     let name = field.rsplit('/').next().unwrap_or(field);
     let detail = format!("{name} has 1 to {most} bytes");
-    Some(fault(field, detail))
-}
-
-pub(super) fn fault(field: impl Into<String>, detail: String) -> Fault {
-    Fault {
-        field: field.into(),
-        detail,
-    }
+    Some(Fault::new(field, detail))
 }

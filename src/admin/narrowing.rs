@@ -50,8 +50,7 @@ impl Narrowing {
         } = *known;
         let mut faults = Vec::new();
         let mut refuse = |field: &str, detail| {
-            let field = field.to_owned();
-            faults.push(Fault { field, detail });
+            faults.push(Fault::new(field, detail));
         };
         if let Some(name) = &self.source {
             let is_known = sources.contains(&name.as_str())

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use super::limits::fault;
 use super::{Answer, By, Failure, Fault, Operations};
 use crate::model::quoted;
 use crate::providers::{Provider, botsquad};
@@ -66,14 +65,14 @@ pub(super) fn made_id(
 ) -> Result<String, Fault> {
     let missing = |name: &str| {
         let detail = format!("{name} is missing: Botsquad gives no ids, so it tells the message");
-        fault(format!("/{name}"), detail)
+        Fault::new(format!("/{name}"), detail)
     };
     let broadcast = broadcast.ok_or_else(|| missing("broadcastId"))?;
     let to = recipient.ok_or_else(|| missing("mobileNo"))?;
     if check_id("/broadcastId", broadcast).is_err() {
         let detail =
             format!("broadcastId has 1 to {LONGEST_ID} bytes, none of control, and is no . or ..");
-        return Err(fault("/broadcastId", detail));
+        return Err(Fault::new("/broadcastId", detail));
     }
     let first = botsquad::message_id(broadcast, to, 1);
     let Some(given) = given else {
@@ -89,7 +88,7 @@ pub(super) fn made_id(
     });
     match times {
         Some(times) => Ok(botsquad::message_id(broadcast, to, times)),
-        None => Err(fault(
+        None => Err(Fault::new(
             "/msId",
             format!(
                 "Botsquad gives no ids: leave msId out for {first}, or write {} for a second \

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::Fault;
-use super::limits::fault;
 use crate::model::{Status, quoted};
 use crate::store::{RegisterOutcome, Registered};
 
@@ -81,5 +80,5 @@ fn refusal(registered: Registered) -> Option<Fault> {
         ),
         _ => return None,
     };
-    Some(fault(field, detail.to_owned()))
+    Some(Fault::new(field, detail.to_owned()))
 }

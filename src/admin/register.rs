@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::limits::{LONGEST_NAME, fault, limit};
+use super::limits::{LONGEST_NAME, limit};
 use super::polls::made_id;
 use super::receipt::Receipt;
 use super::templates::wrong_language;
@@ -124,7 +124,7 @@ impl Operations {
             let source = self.source_for(caller, &sent.source);
             if let Some(Err(why)) = source.map(|source| caller.allow_at(&source.name)) {
                 forbidden += 1;
-                return (id, Err(vec![fault("/source", why)]));
+                return (id, Err(vec![Fault::new("/source", why)]));
             }
             match self.check(caller, sent) {
                 Ok(registering) => (registering.provider_message_id.clone(), Ok(registering)),
@@ -135,7 +135,7 @@ impl Operations {
         match read.first() {
             // Nothing of it is for this token.
             Some((_, Err(faults))) if forbidden == read.len() => {
-                Err(Failure::Forbidden(super::sentence(faults)))
+                Err(Failure::Forbidden(Fault::sentence(faults)))
             }
             _ => self.begin(by, self.register_all(read)).await,
         }
@@ -189,7 +189,7 @@ impl Operations {
         let mut faults = Vec::new();
         let source = self
             .known_source(caller, &sent.source)
-            .map_err(|detail| faults.push(fault("/source", detail)))
+            .map_err(|detail| faults.push(Fault::new("/source", detail)))
             .ok();
         let id = match source {
             Some(source) if source.pulled.is_some() => made_id(
@@ -204,12 +204,12 @@ impl Operations {
         let sent_ms = sent.timestamp.as_deref().and_then(read_time);
         if sent.timestamp.is_some() && sent_ms.is_none() {
             let detail = "write the time as in 2026-02-11T08:15:32Z".to_owned();
-            faults.push(fault("/timestamp", detail));
+            faults.push(Fault::new("/timestamp", detail));
         }
         let ttl_s = sent.ttl.as_ref().and_then(read_ttl);
         if sent.ttl.is_some() && ttl_s.is_none() {
             let detail = "write seconds, or a duration as in PT1H".to_owned();
-            faults.push(fault("/ttl", detail));
+            faults.push(Fault::new("/ttl", detail));
         }
         let metadata = sent
             .metadata
@@ -255,7 +255,7 @@ fn other_channel(channel: Option<&str>) -> Option<Fault> {
     let detail = format!(
         "channel {channel:?}: only messages of WhatsApp are registered, leave this one out"
     );
-    Some(fault("/channel", detail))
+    Some(Fault::new("/channel", detail))
 }
 
 /// What is to be registered of a message; `element` tells it where it has no id.
@@ -289,5 +289,5 @@ fn given_id(id: Option<&str>) -> Result<String, Fault> {
         return Ok(id.to_owned());
     }
     let detail = format!("msId has 1 to {LONGEST_NAME} bytes: the provider's id");
-    Err(fault("/msId", detail))
+    Err(Fault::new("/msId", detail))
 }

@@ -50,20 +50,20 @@ impl ReplayOrder {
     fn check_states(&self, faults: &mut Vec<Fault>) {
         let Some(states) = &self.states else { return };
         if self.missed {
-            faults.push(fault(
+            faults.push(Fault::new(
                 "/states",
                 "missed stands for the state gave-up: leave one of the two out",
             ));
         }
         if states.is_empty() {
-            faults.push(fault(
+            faults.push(Fault::new(
                 "/states",
                 "name gave-up, delivered or both, or leave states out, which means both",
             ));
         }
         for (index, state) in states.iter().enumerate() {
             if *state == ForwardState::Pending {
-                faults.push(fault(
+                faults.push(Fault::new(
                     format!("/states/{index}"),
                     "what is pending is sent by itself: a replay is of gave-up and delivered",
                 ));
@@ -115,11 +115,11 @@ impl Operations {
     pub(super) fn check_order(&self, caller: &Caller, order: &ReplayOrder) -> Vec<Fault> {
         let mut faults = Vec::new();
         if let Err(failure) = self.subscriber_of(caller, &order.subscriber) {
-            faults.push(fault("/subscriber", failure.to_string()));
+            faults.push(Fault::new("/subscriber", failure.to_string()));
         }
         order.check_states(&mut faults);
         if !order.is_narrowed() {
-            faults.push(fault(
+            faults.push(Fault::new(
                 "/missed",
                 "say what to replay: missed, states, since, until, error, source or status",
             ));
@@ -127,11 +127,11 @@ impl Operations {
         if let (Some(since_ms), Some(until_ms)) = (order.since_ms, order.until_ms)
             && until_ms <= since_ms
         {
-            faults.push(fault("/until", "until is to be later than since"));
+            faults.push(Fault::new("/until", "until is to be later than since"));
         }
         if let Some(source) = &order.source {
             let known = self.known_source(caller, source);
-            faults.extend(known.err().map(|detail| fault("/source", detail)));
+            faults.extend(known.err().map(|detail| Fault::new("/source", detail)));
         }
         faults
     }
@@ -173,12 +173,5 @@ impl Operations {
         found
             .filter(|replay| seen.is_none_or(|ids| ids.contains(&replay.subscriber_id)))
             .ok_or_else(|| Failure::Missing(format!("no replay has the id {id}")))
-    }
-}
-
-fn fault(field: impl Into<String>, detail: impl Into<String>) -> Fault {
-    Fault {
-        field: field.into(),
-        detail: detail.into(),
     }
 }

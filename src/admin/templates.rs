@@ -1,6 +1,6 @@
 //! Templates: what a body and a language must be before a text is rendered from them.
 
-use super::limits::{LONGEST_NAME, fault, too_long};
+use super::limits::{LONGEST_NAME, too_long};
 use super::{Answer, By, Failure, Fault, Operations};
 use crate::model::{Registration, check_template_body, is_language, replace_nul};
 
@@ -24,10 +24,10 @@ impl Operations {
             faults.extend(too_long(field, text, most));
         }
         if !language.is_empty() && !is_language(&language) {
-            faults.push(fault("language", not_a_language(&language)));
+            faults.push(Fault::new("language", not_a_language(&language)));
         }
         if let Err(why) = check_template_body(&body) {
-            faults.push(fault("/body", why.to_string()));
+            faults.push(Fault::new("/body", why.to_string()));
         }
         if !faults.is_empty() {
             return Err(Failure::Invalid(faults));
@@ -51,5 +51,5 @@ pub(super) fn wrong_language(registration: &Registration) -> Option<Fault> {
     let language = registration.template.as_ref()?.language.as_ref()?;
     // That an empty one is too short is said already.
     let is_wrong = !language.is_empty() && !is_language(language);
-    is_wrong.then(|| fault("/template/language", not_a_language(language)))
+    is_wrong.then(|| Fault::new("/template/language", not_a_language(language)))
 }

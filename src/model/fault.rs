@@ -23,4 +23,11 @@ impl Fault {
             detail: detail.into(),
         }
     }
+
+    /// All that is wrong, in one sentence.
+    #[must_use]
+    pub fn sentence(faults: &[Self]) -> String {
+        let details: Vec<&str> = faults.iter().map(|fault| fault.detail.as_str()).collect();
+        details.join("; ")
+    }
 }

@@ -15,7 +15,7 @@ use crate::store::query::Scope;
 /// A notice of a provider about the account.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AccountEvent)]
-pub(super) struct View {
+pub(super) struct AccountEventView {
     /// Its key.
     id: i64,
     /// The source that it came by.
@@ -74,7 +74,7 @@ pub(super) struct View {
     webhook_id: i64,
 }
 
-impl From<AccountEventRecord> for View {
+impl From<AccountEventRecord> for AccountEventView {
     fn from(record: AccountEventRecord) -> Self {
         Self {
             id: record.account_event_id,
@@ -115,14 +115,14 @@ pub(super) struct ExplanationView {
     sentence: String,
     /// The event.
     #[serde(flatten)]
-    event: View,
+    event: AccountEventView,
 }
 
 impl From<Explanation> for ExplanationView {
     fn from(explanation: Explanation) -> Self {
         Self {
             sentence: explanation.sentence,
-            event: View::from(explanation.event),
+            event: AccountEventView::from(explanation.event),
         }
     }
 }
@@ -131,7 +131,7 @@ impl From<Explanation> for ExplanationView {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct ListQuery {
+pub(super) struct AccountEventListQuery {
     /// Only those of this source.
     source: Option<String>,
     /// Only those of this subject: a template's name or id, an account's id, or a number or person
@@ -153,9 +153,12 @@ pub(super) struct ListQuery {
 }
 
 /// Account events, the latest to arrive first.
-#[utoipa::path(get, path = "/account-events", tag = "account events", params(ListQuery),
-    responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+#[utoipa::path(get, path = "/account-events", tag = "account events", params(AccountEventListQuery),
+    responses((status = 200, description = "One page.", body = Page<AccountEventView>)))]
+pub(super) async fn list(
+    asked: Asked,
+    Query(query, mut faults): Query<AccountEventListQuery>,
+) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
     let paging = Paging::new(
         "account-events",
@@ -184,5 +187,5 @@ pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery
     let rows = asked
         .read(move |reader| reader.account_events(&query))
         .await?;
-    done(&paging.page(rows, |row| row.account_event_id, View::from))
+    done(&paging.page(rows, |row| row.account_event_id, AccountEventView::from))
 }

@@ -16,7 +16,7 @@ use crate::store::timeline::AttemptAt;
 /// One HTTP try with the forward it was about.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AttemptAt)]
-pub(super) struct View {
+pub(super) struct AttemptAtView {
     /// The forward, by the `webhook-id` that the subscriber sees.
     #[schema(example = "0199c9a4-64ba-7a06-a3ef-9a5c3f0d0c11")]
     forward_id: String,
@@ -27,7 +27,7 @@ pub(super) struct View {
     attempt: AttemptView,
 }
 
-impl From<AttemptAt> for View {
+impl From<AttemptAt> for AttemptAtView {
     fn from(record: AttemptAt) -> Self {
         Self {
             forward_id: record.uid.to_string(),
@@ -41,7 +41,7 @@ impl From<AttemptAt> for View {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct ListQuery {
+pub(super) struct AttemptListQuery {
     /// Only those at this subscriber, by its name.
     subscriber: Option<String>,
     /// Only those that ended so.
@@ -64,9 +64,9 @@ pub(super) struct ListQuery {
 }
 
 /// Attempts, the latest to end first; old ones are pruned.
-#[utoipa::path(get, path = "/attempts", tag = "attempts", params(ListQuery),
-    responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+#[utoipa::path(get, path = "/attempts", tag = "attempts", params(AttemptListQuery),
+    responses((status = 200, description = "One page.", body = Page<AttemptAtView>)))]
+pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<AttemptListQuery>) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
     let paging = Paging::new(
         "attempts",
@@ -91,5 +91,5 @@ pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery
         window: paging.window(),
     };
     let rows = asked.read(move |reader| reader.attempts(&query)).await?;
-    done(&paging.page(rows, |row| row.attempt_id, View::from))
+    done(&paging.page(rows, |row| row.attempt_id, AttemptAtView::from))
 }

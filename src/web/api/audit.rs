@@ -14,7 +14,7 @@ use crate::store::audit::AuditRecord;
 /// One change.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditEntry)]
-pub(super) struct View {
+pub(super) struct AuditEntryView {
     /// Its key.
     id: i64,
     /// When.
@@ -36,7 +36,7 @@ pub(super) struct View {
     detail: serde_json::Value,
 }
 
-impl From<AuditRecord> for View {
+impl From<AuditRecord> for AuditEntryView {
     fn from(record: AuditRecord) -> Self {
         let change = record.change;
         Self {
@@ -56,7 +56,7 @@ impl From<AuditRecord> for View {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct ListQuery {
+pub(super) struct AuditListQuery {
     /// At most this many; 50 when left out.
     #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
     limit: Option<Whole<1, 100>>,
@@ -65,12 +65,12 @@ pub(super) struct ListQuery {
 }
 
 /// What was changed, the newest first, by the API and by the command line.
-#[utoipa::path(get, path = "/audit", tag = "audit", params(ListQuery),
-    responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+#[utoipa::path(get, path = "/audit", tag = "audit", params(AuditListQuery),
+    responses((status = 200, description = "One page.", body = Page<AuditEntryView>)))]
+pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<AuditListQuery>) -> Reply {
     let paging = Paging::new("audit", query.limit, query.cursor.as_deref(), &mut faults);
     faults.end()?;
     let window = paging.window();
     let rows = asked.read(move |reader| reader.audit(window)).await?;
-    done(&paging.page(rows, |row| row.audit_id, View::from))
+    done(&paging.page(rows, |row| row.audit_id, AuditEntryView::from))
 }

@@ -48,7 +48,7 @@ impl From<BroadcastCounts> for Statistics {
 /// A broadcast in the list.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Broadcast)]
-pub(super) struct View {
+pub(super) struct BroadcastView {
     /// Infobip's bulk id, or the one that was registered.
     id: String,
     /// Its source.
@@ -61,7 +61,7 @@ pub(super) struct View {
     last_report_at: Time,
 }
 
-impl From<BroadcastRecord> for View {
+impl From<BroadcastRecord> for BroadcastView {
     fn from(record: BroadcastRecord) -> Self {
         Self {
             id: record.bulk_id,
@@ -143,7 +143,7 @@ impl Entry {
 pub(super) struct Detail {
     /// The broadcast; its statistics count all messages, not those of the page.
     #[serde(flatten)]
-    broadcast: View,
+    broadcast: BroadcastView,
     /// One entry for each targeted user, in order of arrival.
     statuses: Vec<Entry>,
     /// Deprecated: those of `statuses` that failed, the same again.
@@ -156,7 +156,7 @@ pub(super) struct Detail {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct ListQuery {
+pub(super) struct BroadcastListQuery {
     /// At most this many; 50 when left out.
     #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
     limit: Option<Whole<1, 100>>,
@@ -165,9 +165,12 @@ pub(super) struct ListQuery {
 }
 
 /// Broadcasts, the newest first.
-#[utoipa::path(get, path = "/broadcasts", tag = "broadcasts", params(ListQuery),
-    responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+#[utoipa::path(get, path = "/broadcasts", tag = "broadcasts", params(BroadcastListQuery),
+    responses((status = 200, description = "One page.", body = Page<BroadcastView>)))]
+pub(super) async fn list(
+    asked: Asked,
+    Query(query, mut faults): Query<BroadcastListQuery>,
+) -> Reply {
     let paging = Paging::new(
         "broadcasts",
         query.limit,
@@ -179,7 +182,7 @@ pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery
     let rows = asked
         .read(move |reader| reader.broadcasts(&scope, window))
         .await?;
-    done(&paging.page(rows, |row| row.first_message_id, View::from))
+    done(&paging.page(rows, |row| row.first_message_id, BroadcastView::from))
 }
 
 /// Which page of which source's.
@@ -250,7 +253,7 @@ pub(super) async fn read(
     let (statuses, next_cursor) = page.into_parts();
     let is_failure = |entry: &&Entry| entry.status == Bucket::Failure;
     done(&Detail {
-        broadcast: View::from(broadcast),
+        broadcast: BroadcastView::from(broadcast),
         failures: statuses.iter().filter(is_failure).cloned().collect(),
         statuses,
         next_cursor,

@@ -12,9 +12,10 @@ use utoipa::openapi::{
     PathItem, Ref, RefOr, Required, ResponseBuilder, ServerBuilder, Type,
 };
 
-use super::problem::{self, FieldError, MEDIA_TYPE};
+use super::problem::{MEDIA_TYPE, ProblemView};
 use super::{BASE, Endpoint, Paths, endpoints, once};
 use crate::access::{Reach, Role, TABLE};
+use crate::model::Fault;
 
 static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(build);
 
@@ -31,7 +32,7 @@ pub(super) async fn show() -> HttpResponse {
 }
 
 #[derive(utoipa::OpenApi)]
-#[openapi(components(schemas(problem::View, FieldError)))]
+#[openapi(components(schemas(ProblemView, Fault)))]
 struct Shared;
 
 fn build() -> OpenApi {

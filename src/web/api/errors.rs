@@ -13,7 +13,7 @@ use crate::model::{MessageType, Whole, quoted};
 /// What an error code means, in plain words.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Error)]
-pub(super) struct View {
+pub(super) struct CatalogueEntryView {
     /// Its key.
     #[schema(example = "meta:131026")]
     key: &'static str,
@@ -41,7 +41,7 @@ pub(super) struct View {
     article: Option<&'static str>,
 }
 
-impl From<&'static Entry> for View {
+impl From<&'static Entry> for CatalogueEntryView {
     fn from(entry: &'static Entry) -> Self {
         Self {
             key: &entry.key,
@@ -64,7 +64,7 @@ impl From<&'static Entry> for View {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct ListQuery {
+pub(super) struct ErrorListQuery {
     /// A code, a key, a word or any words.
     search: Option<String>,
     /// At most this many; 50 when left out.
@@ -75,9 +75,9 @@ pub(super) struct ListQuery {
 }
 
 /// The catalogue, or what fits a search, the best first.
-#[utoipa::path(get, path = "/errors", tag = "errors", params(ListQuery),
-    responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(_: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+#[utoipa::path(get, path = "/errors", tag = "errors", params(ErrorListQuery),
+    responses((status = 200, description = "One page.", body = Page<CatalogueEntryView>)))]
+pub(super) async fn list(_: Asked, Query(query, mut faults): Query<ErrorListQuery>) -> Reply {
     let paging = Paging::new("errors", query.limit, query.cursor.as_deref(), &mut faults);
     faults.end()?;
     let entries = match query.search.as_deref() {
@@ -89,17 +89,21 @@ pub(super) async fn list(_: Asked, Query(query, mut faults): Query<ListQuery>) -
         .filter(|(place, _)| paging.after().is_none_or(|after| *place > after))
         .take(paging.window().limit)
         .collect();
-    done(&paging.page(rows, |(place, _)| *place, |(_, entry)| View::from(entry)))
+    done(&paging.page(
+        rows,
+        |(place, _)| *place,
+        |(_, entry)| CatalogueEntryView::from(entry),
+    ))
 }
 
 /// One error.
 #[utoipa::path(get, path = "/errors/{key}", tag = "errors",
     params(("key" = String, Path, description = "Its key, as in `meta:131026`, or a code or name \
      that is one error's alone.")),
-    responses((status = 200, description = "It.", body = View)))]
+    responses((status = 200, description = "It.", body = CatalogueEntryView)))]
 pub(super) async fn read(_: Asked, Segment(key): Segment) -> Reply {
     if let Some(entry) = catalogue::find(&key).or_else(|| only(&key)) {
-        return done(&View::from(entry));
+        return done(&CatalogueEntryView::from(entry));
     }
     Err(Problem::missing(format_args!(
         "single error {key} known; /api/v1/errors?search= finds what is like it",

@@ -15,8 +15,7 @@ impl Faults {
 
     /// Notes one more.
     pub(super) fn add(&mut self, field: &str, detail: impl Into<String>) {
-        let (field, detail) = (field.to_owned(), detail.into());
-        self.0.push(Fault { field, detail });
+        self.0.push(Fault::new(field, detail));
     }
 
     pub(super) const fn is_empty(&self) -> bool {

@@ -20,7 +20,7 @@ use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardHistory, Forwa
 /// One report queued for one subscriber.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Forward)]
-pub(super) struct View {
+pub(super) struct ForwardView {
     /// The `webhook-id` that the subscriber sees.
     #[schema(example = "0199c9a4-64ba-7a06-a3ef-9a5c3f0d0c11")]
     id: String,
@@ -54,7 +54,7 @@ pub(super) struct View {
     last_error: Option<ErrorCode>,
 }
 
-impl From<ForwardRecord> for View {
+impl From<ForwardRecord> for ForwardView {
     fn from(record: ForwardRecord) -> Self {
         let is_pending = record.state == ForwardState::Pending;
         Self {
@@ -117,7 +117,7 @@ impl From<AttemptRecord> for AttemptView {
 pub(super) struct HistoryView {
     /// The forward.
     #[serde(flatten)]
-    forward: View,
+    forward: ForwardView,
     /// Its attempts, the first one first; old ones are pruned.
     history: Vec<AttemptView>,
 }
@@ -125,7 +125,7 @@ pub(super) struct HistoryView {
 impl From<ForwardHistory> for HistoryView {
     fn from(history: ForwardHistory) -> Self {
         Self {
-            forward: View::from(history.forward),
+            forward: ForwardView::from(history.forward),
             history: history.history.into_iter().map(AttemptView::from).collect(),
         }
     }
@@ -164,7 +164,7 @@ impl DetailView {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct ListQuery {
+pub(super) struct ForwardListQuery {
     /// Only those in this state.
     #[param(inline)]
     state: Option<ForwardState>,
@@ -196,9 +196,9 @@ pub(super) struct ListQuery {
 }
 
 /// Forwards, the newest first.
-#[utoipa::path(get, path = "/forwards", tag = "forwards", params(ListQuery),
-    responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+#[utoipa::path(get, path = "/forwards", tag = "forwards", params(ForwardListQuery),
+    responses((status = 200, description = "One page.", body = Page<ForwardView>)))]
+pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ForwardListQuery>) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
     let paging = Paging::new(
         "forwards",
@@ -229,7 +229,7 @@ pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery
         window: paging.window(),
     };
     let rows = asked.read(move |reader| reader.forwards(&query)).await?;
-    done(&paging.page(rows, |row| row.forward_id, View::from))
+    done(&paging.page(rows, |row| row.forward_id, ForwardView::from))
 }
 
 /// Who sees all sources sees the subscriber of each forward that it sees.

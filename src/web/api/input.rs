@@ -286,7 +286,7 @@ fn query<T: DeserializeOwned>(text: &str) -> Result<(T, Vec<Fault>), Problem> {
         }
         let before = pairs.len();
         pairs.retain(|(name, _)| *name != field);
-        faults.push(Fault { field, detail });
+        faults.push(Fault::new(field, detail));
         if pairs.len() == before || faults.len() >= MOST_FAULTS {
             return Err(Problem::faults(faults));
         }

@@ -18,7 +18,7 @@ use crate::store::timeline::{MessageRecord, Origin, RegistrationRecord, Timeline
 /// One message as it stands.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Message)]
-pub(super) struct View {
+pub(super) struct MessageView {
     /// Its key.
     id: i64,
     /// The provider's id; null when it gave none.
@@ -85,7 +85,7 @@ pub(super) struct RegistrationView {
     /// Whose token told it; null for the operator's.
     owner: Option<String>,
     /// The template it was made from.
-    template: Option<TemplateView>,
+    template: Option<FilledTemplateView>,
     /// Whatever the sender wants to find with it.
     #[schema(value_type = Option<Object>)]
     metadata: Option<serde_json::Value>,
@@ -106,7 +106,7 @@ pub(super) struct RegistrationView {
 /// A template as a message was made from it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FilledTemplate)]
-pub(super) struct TemplateView {
+pub(super) struct FilledTemplateView {
     /// Its name.
     name: String,
     /// The code of its language.
@@ -121,7 +121,7 @@ impl From<RegistrationRecord> for RegistrationView {
         Self {
             origin: record.origin,
             owner: record.owner,
-            template: record.template_name.map(|name| TemplateView {
+            template: record.template_name.map(|name| FilledTemplateView {
                 name,
                 language,
                 parameters: parameters.unwrap_or_default(),
@@ -136,7 +136,7 @@ impl From<RegistrationRecord> for RegistrationView {
     }
 }
 
-impl View {
+impl MessageView {
     /// As it stands at `now_ms`. What another owner told of it beside the payload's own fields is
     /// none of the caller's business.
     fn new(record: MessageRecord, caller: &Caller, now_ms: i64) -> Self {
@@ -181,7 +181,7 @@ impl View {
 #[schema(as = Timeline)]
 pub(super) struct TimelineView {
     /// The message.
-    message: View,
+    message: MessageView,
     /// Its reports in the order of events.
     reports: Vec<ReportView>,
 }
@@ -190,7 +190,7 @@ pub(super) struct TimelineView {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct ListQuery {
+pub(super) struct MessageListQuery {
     /// With exactly this id of the provider's.
     provider_message_id: Option<String>,
     /// To this phone number, in any spelling, or business-scoped user id. Numbers have no index:
@@ -226,9 +226,9 @@ pub(super) struct ListQuery {
 
 /// Messages, the newest first. An integrator sees those that it registered or that its
 /// subscribers were to be notified of.
-#[utoipa::path(get, path = "/messages", tag = "messages", params(ListQuery),
-    responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+#[utoipa::path(get, path = "/messages", tag = "messages", params(MessageListQuery),
+    responses((status = 200, description = "One page.", body = Page<MessageView>)))]
+pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<MessageListQuery>) -> Reply {
     let paging = Paging::new(
         "messages",
         query.limit,
@@ -266,7 +266,7 @@ pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery
     done(&paging.page(
         rows,
         |row| row.message_id,
-        |row| View::new(row, &asked.caller, now_ms),
+        |row| MessageView::new(row, &asked.caller, now_ms),
     ))
 }
 
@@ -282,11 +282,11 @@ async fn find(asked: &Asked, id: String) -> Result<Timeline, Problem> {
 /// One message as it stands.
 #[utoipa::path(get, path = "/messages/{id}", tag = "messages",
     params(("id" = String, Path, description = "The provider's id, or its key.")),
-    responses((status = 200, description = "It.", body = View)))]
+    responses((status = 200, description = "It.", body = MessageView)))]
 pub(super) async fn read(asked: Asked, Segment(id): Segment) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
     let message = find(&asked, id).await?.message;
-    done(&View::new(message, &asked.caller, now_ms))
+    done(&MessageView::new(message, &asked.caller, now_ms))
 }
 
 /// One message with its reports, and what became of each.
@@ -297,7 +297,7 @@ pub(super) async fn timeline(asked: Asked, Segment(id): Segment) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
     let timeline = find(&asked, id).await?;
     done(&TimelineView {
-        message: View::new(timeline.message, &asked.caller, now_ms),
+        message: MessageView::new(timeline.message, &asked.caller, now_ms),
         reports: timeline.reports.into_iter().map(ReportView::from).collect(),
     })
 }

@@ -16,7 +16,7 @@ use crate::store::poll::{PollGaveUp, PollRecord, PollState};
 /// A broadcast that is or was asked for.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Poll)]
-pub(super) struct View {
+pub(super) struct PollView {
     /// The broadcast's id.
     id: String,
     /// Its source.
@@ -58,7 +58,7 @@ struct Counts {
     pending: Option<u64>,
 }
 
-impl From<PollRecord> for View {
+impl From<PollRecord> for PollView {
     fn from(poll: PollRecord) -> Self {
         Self {
             id: poll.broadcast,
@@ -96,7 +96,7 @@ pub(super) struct NewPoll {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct ListQuery {
+pub(super) struct PollListQuery {
     /// At most this many; 50 when left out.
     #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
     limit: Option<Whole<1, 100>>,
@@ -110,7 +110,7 @@ pub(super) struct ListQuery {
 #[utoipa::path(post, path = "/sources/{name}/broadcasts", tag = "sources",
     params(("name" = String, Path, description = "The source that is asked.")),
     request_body = NewPoll,
-    responses((status = 200, description = "It is asked for.", body = View)))]
+    responses((status = 200, description = "It is asked for.", body = PollView)))]
 pub(super) async fn open(
     asked: Asked,
     Segment(source): Segment,
@@ -121,7 +121,7 @@ pub(super) async fn open(
         broadcast: id,
     };
     let opened = |answer: &Answer| match answer {
-        Answer::Poll(poll) => shaped(StatusCode::OK, &View::from(poll.clone())),
+        Answer::Poll(poll) => shaped(StatusCode::OK, &PollView::from(poll.clone())),
         other => Err(unexpected(other)),
     };
     asked.perform(request, opened).await
@@ -129,12 +129,12 @@ pub(super) async fn open(
 
 /// What is or was asked for at a source, the newest first.
 #[utoipa::path(get, path = "/sources/{name}/broadcasts", tag = "sources",
-    params(("name" = String, Path, description = "The source."), ListQuery),
-    responses((status = 200, description = "One page.", body = Page<View>)))]
+    params(("name" = String, Path, description = "The source."), PollListQuery),
+    responses((status = 200, description = "One page.", body = Page<PollView>)))]
 pub(super) async fn list(
     asked: Asked,
     Segment(source): Segment,
-    Query(query, mut faults): Query<ListQuery>,
+    Query(query, mut faults): Query<PollListQuery>,
 ) -> Reply {
     asked.source(&source)?;
     asked.caller.allow_at(&source).map_err(Problem::forbidden)?;
@@ -144,5 +144,5 @@ pub(super) async fn list(
     let rows = asked
         .read(move |reader| reader.polls(Some(&source), window))
         .await?;
-    done(&paging.page(rows, |row| row.poll_id, View::from))
+    done(&paging.page(rows, |row| row.poll_id, PollView::from))
 }

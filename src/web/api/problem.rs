@@ -10,8 +10,8 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::admin::{Failure, Fault};
-use crate::model::Echoed;
+use crate::admin::Failure;
+use crate::model::{Echoed, Fault};
 use crate::store::Error;
 
 /// The media type of a problem.
@@ -22,7 +22,7 @@ pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 pub(super) struct Problem {
     code: StatusCode,
     detail: String,
-    errors: Vec<FieldError>,
+    errors: Vec<Fault>,
     retry_after_s: Option<u32>,
     allow: Option<Box<str>>,
 }
@@ -30,7 +30,7 @@ pub(super) struct Problem {
 /// Why a request was not answered as asked (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub(super) struct View<'a> {
+pub(super) struct ProblemView<'a> {
     /// What sort of problem it is; the same for all of its sort.
     #[serde(rename = "type")]
     #[schema(example = "urn:tickrelay:problem:unprocessable-entity")]
@@ -44,18 +44,7 @@ pub(super) struct View<'a> {
     /// What happened and what to do.
     detail: &'a str,
     /// Each field that is not as it must be; empty when it is not about a field.
-    errors: &'a [FieldError],
-}
-
-/// One field that is not as it must be.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct FieldError {
-    /// A JSON pointer into the body, or the name of a query parameter, path segment or header.
-    #[schema(example = "/filter/sources/0")]
-    pub(super) field: String,
-    /// What is wrong with it and what to write instead.
-    #[schema(example = "no source is named \"acme\"; the configuration has: meta, infobip")]
-    pub(super) detail: String,
+    errors: &'a [Fault],
 }
 
 impl Problem {
@@ -71,30 +60,18 @@ impl Problem {
 
     /// A field that is not as it must be.
     pub(super) fn field(field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::fields(vec![FieldError {
-            field: field.into(),
-            detail: detail.into(),
-        }])
+        Self::faults(vec![Fault::new(field, detail)])
     }
 
     /// Each field that is not as it must be.
-    pub(super) fn faults(faults: Vec<Fault>) -> Self {
-        Self::fields(faults.into_iter().map(FieldError::from).collect())
-    }
-
-    pub(super) fn fields(errors: Vec<FieldError>) -> Self {
-        // The place holds names that the caller gave.
-        let errors: Vec<FieldError> = errors
-            .into_iter()
-            .map(|error| FieldError {
-                field: Echoed(&error.field).to_string(),
-                ..error
-            })
-            .collect();
-        let details: Vec<&str> = errors.iter().map(|error| error.detail.as_str()).collect();
-        let detail = details.join("; ");
+    pub(super) fn faults(mut faults: Vec<Fault>) -> Self {
+        for fault in &mut faults {
+            // The place holds names that the caller gave.
+            fault.field = Echoed(&fault.field).to_string();
+        }
+        let detail = Fault::sentence(&faults);
         Self {
-            errors,
+            errors: faults,
             ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
         }
     }
@@ -167,7 +144,7 @@ impl ResponseError for Problem {
         }
         let title = self.code.canonical_reason().unwrap_or("Error");
         let word = title.to_ascii_lowercase().replace(' ', "-");
-        let view = View {
+        let view = ProblemView {
             kind: format!("urn:tickrelay:problem:{word}"),
             title,
             status: self.code.as_u16(),
@@ -180,18 +157,10 @@ impl ResponseError for Problem {
     }
 }
 
-impl From<Fault> for FieldError {
-    fn from(Fault { field, detail }: Fault) -> Self {
-        Self { field, detail }
-    }
-}
-
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Invalid(faults) => {
-                Self::fields(faults.into_iter().map(FieldError::from).collect())
-            }
+            Failure::Invalid(faults) => Self::faults(faults),
             Failure::Missing(detail) => Self::new(StatusCode::NOT_FOUND, detail),
             Failure::Conflict(detail) => Self::conflict(detail),
             Failure::Forbidden(detail) => Self::forbidden(detail),

@@ -18,7 +18,7 @@ use crate::store::replay::{ReplayRecord, ReplayState};
 /// A replay: forwards of a subscriber that are queued again.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Replay)]
-pub(super) struct View {
+pub(super) struct ReplayView {
     /// Its id.
     #[schema(value_type = String, example = "0199c9a4-64ba-7a06-a3ef-9a5c3f0d0c11")]
     id: Uuid,
@@ -52,7 +52,7 @@ pub(super) struct View {
     finished_at: Option<Time>,
 }
 
-impl From<ReplayRecord> for View {
+impl From<ReplayRecord> for ReplayView {
     fn from(record: ReplayRecord) -> Self {
         let selection = record.selection;
         Self {
@@ -125,7 +125,7 @@ impl Order {
 /// Send again what a subscriber missed, or all that a filter wants, in the background. The subscriber
 /// receives the statuses again; no WhatsApp message is sent again. It goes on after a restart. At most some hundred forwards of it are queued at a time, so what is new hardly waits.
 #[utoipa::path(post, path = "/replays", tag = "replays", request_body = Order,
-    responses((status = 202, description = "It begins; its URL tells how far it is.", body = View,
+    responses((status = 202, description = "It begins; its URL tells how far it is.", body = ReplayView,
         headers(("Location" = String, description = "Its URL.")))))]
 pub(super) async fn create(asked: Asked, Checked(order, faults): Checked<Order>) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
@@ -134,7 +134,7 @@ pub(super) async fn create(asked: Asked, Checked(order, faults): Checked<Order>)
     let begun = |answer: &Answer| match answer {
         Answer::Replay(replay) => Ok(KeptAnswer {
             location: Some(format!("{BASE}/replays/{}", replay.uid)),
-            ..shaped(StatusCode::ACCEPTED, &View::from(replay.clone()))?
+            ..shaped(StatusCode::ACCEPTED, &ReplayView::from(replay.clone()))?
         }),
         other => Err(super::unexpected(other)),
     };
@@ -145,7 +145,7 @@ pub(super) async fn create(asked: Asked, Checked(order, faults): Checked<Order>)
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct ListQuery {
+pub(super) struct ReplayListQuery {
     /// Only those for this subscriber, by its name.
     subscriber: Option<String>,
     /// At most this many; 50 when left out.
@@ -156,9 +156,9 @@ pub(super) struct ListQuery {
 }
 
 /// Replays, the newest first.
-#[utoipa::path(get, path = "/replays", tag = "replays", params(ListQuery),
-    responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+#[utoipa::path(get, path = "/replays", tag = "replays", params(ReplayListQuery),
+    responses((status = 200, description = "One page.", body = Page<ReplayView>)))]
+pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ReplayListQuery>) -> Reply {
     let paging = Paging::new("replays", query.limit, query.cursor.as_deref(), &mut faults);
     let subscriber = asked.narrowed_subscriber(query.subscriber.as_deref(), faults)?;
     let subscribers = match subscriber {
@@ -169,32 +169,32 @@ pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery
     let rows = asked
         .read(move |reader| reader.replays(subscribers.as_deref(), window))
         .await?;
-    done(&paging.page(rows, |row| row.replay_id, View::from))
+    done(&paging.page(rows, |row| row.replay_id, ReplayView::from))
 }
 
 /// One replay and how far it is.
 #[utoipa::path(get, path = "/replays/{id}", tag = "replays",
     params(("id" = String, Path, description = "Its id.")),
-    responses((status = 200, description = "It.", body = View)))]
+    responses((status = 200, description = "It.", body = ReplayView)))]
 pub(super) async fn read(asked: Asked, id: Segment) -> Reply {
     let uid = uid(&id)?;
     let found = asked.read(move |reader| reader.replay(uid)).await?;
     let seen = asked.shared.api.operations.seen_subscribers(&asked.caller);
     let seen = found.filter(|replay| seen.is_none_or(|ids| ids.contains(&replay.subscriber_id)));
     let missing = || Problem::missing(format_args!("replay {uid}"));
-    done(&View::from(seen.ok_or_else(missing)?))
+    done(&ReplayView::from(seen.ok_or_else(missing)?))
 }
 
 /// Stop one. What it queued until now stays queued; one that has ended stays as it is.
 #[utoipa::path(post, path = "/replays/{id}/cancel", tag = "replays",
     params(("id" = String, Path, description = "Its id.")),
-    responses((status = 200, description = "As it is now.", body = View)))]
+    responses((status = 200, description = "As it is now.", body = ReplayView)))]
 pub(super) async fn cancel(asked: Asked, id: Segment) -> Reply {
     let id = uid(&id)?;
     let request = Request::CancelReplay { id };
     let ended = |answer: &Answer| match answer {
         Answer::Replay(replay) | Answer::ReplayEnded(replay) => {
-            shaped(StatusCode::OK, &View::from(replay.clone()))
+            shaped(StatusCode::OK, &ReplayView::from(replay.clone()))
         }
         other => Err(super::unexpected(other)),
     };

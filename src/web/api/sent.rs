@@ -6,16 +6,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::input::{Body, Items, Segment};
-use super::problem::{FieldError, Problem};
+use super::problem::Problem;
 use super::{Asked, Reply, shaped, unexpected};
 use crate::admin::{Answer, Receipt, Request, SentExchange, SentMessage};
-use crate::model::Status;
+use crate::model::{Fault, Status};
 use crate::store::Registered;
 
 /// What came of one message.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Receipt)]
-pub(super) struct View {
+pub(super) struct ReceiptView {
     /// Its place among those that were sent, from 0.
     index: usize,
     /// The provider's id; null where it could not be read, and of a refused send whose id names a message
@@ -34,7 +34,7 @@ pub(super) struct View {
     )]
     note: Option<String>,
     /// Each field that cannot be as it is; empty when it was accepted.
-    errors: Vec<FieldError>,
+    errors: Vec<Fault>,
 }
 
 /// What was done with one message.
@@ -53,16 +53,16 @@ enum Outcome {
     Refused,
 }
 
-impl View {
+impl ReceiptView {
     fn new((index, receipt): (usize, Receipt)) -> Self {
         let note = receipt.note();
-        let (result, faults) = match receipt.outcome {
+        let (result, errors) = match receipt.outcome {
             Ok(Registered::Created) => (Outcome::Created, Vec::new()),
             Ok(Registered::Joined) => (Outcome::Joined, Vec::new()),
             Ok(Registered::Updated) => (Outcome::Updated, Vec::new()),
             Ok(Registered::Unchanged) => (Outcome::Unchanged, Vec::new()),
             Ok(Registered::OfAnotherOwner) => (Outcome::Refused, Vec::new()),
-            Err(faults) => (Outcome::Refused, faults),
+            Err(errors) => (Outcome::Refused, errors),
         };
         Self {
             index,
@@ -70,7 +70,7 @@ impl View {
             status: receipt.status,
             result,
             note,
-            errors: faults.into_iter().map(FieldError::from).collect(),
+            errors,
         }
     }
 }
@@ -83,7 +83,7 @@ pub(super) struct BulkView {
     /// Messages that are not.
     refused: usize,
     /// What came of each, in the order in which they were sent.
-    results: Vec<View>,
+    results: Vec<ReceiptView>,
 }
 
 /// One message, or many.
@@ -97,20 +97,20 @@ pub(super) enum OneOrMany {
     Many(Vec<serde_json::Value>),
 }
 
-fn receipts(answer: &Answer) -> Result<Vec<View>, Problem> {
+fn receipts(answer: &Answer) -> Result<Vec<ReceiptView>, Problem> {
     match answer {
         Answer::Registered(receipts) => Ok(receipts
             .iter()
             .cloned()
             .enumerate()
-            .map(View::new)
+            .map(ReceiptView::new)
             .collect()),
         other => Err(unexpected(other)),
     }
 }
 
-fn bulk(results: Vec<View>) -> BulkView {
-    let is_refused = |view: &&View| view.result == Outcome::Refused;
+fn bulk(results: Vec<ReceiptView>) -> BulkView {
+    let is_refused = |view: &&ReceiptView| view.result == Outcome::Refused;
     let refused = results.iter().filter(is_refused).count();
     BulkView {
         accepted: results.len() - refused,
@@ -136,7 +136,7 @@ pub(super) async fn register(asked: Asked, items: Items) -> Reply {
         let mut results = receipts(answer)?;
         let status = match results.first_mut().filter(|_| is_single) {
             Some(view) if view.result == Outcome::Refused => {
-                return Err(Problem::fields(std::mem::take(&mut view.errors)));
+                return Err(Problem::faults(std::mem::take(&mut view.errors)));
             }
             Some(view) if view.result == Outcome::Created => StatusCode::CREATED,
             _ => StatusCode::OK,
@@ -172,8 +172,9 @@ pub(super) async fn exchange(
     let request = Request::RegisterExchange { source, exchange };
     let registered = |answer: &Answer| {
         let views = receipts(answer)?;
-        let is_new_failure =
-            |view: &View| view.status == Some(Status::Failed) && view.result == Outcome::Created;
+        let is_new_failure = |view: &ReceiptView| {
+            view.status == Some(Status::Failed) && view.result == Outcome::Created
+        };
         let status = if views.iter().any(is_new_failure) {
             StatusCode::CREATED
         } else {

@@ -17,7 +17,7 @@ use crate::store::query::Listing;
 /// A source.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Source)]
-pub(super) struct View {
+pub(super) struct SourceView {
     /// Its name in the configuration.
     name: String,
     /// Whose format it speaks.
@@ -84,7 +84,7 @@ impl From<PollOverview> for Polls {
     }
 }
 
-impl View {
+impl SourceView {
     fn new(
         source: &Source,
         caller: &Caller,
@@ -123,7 +123,7 @@ impl View {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SourcesView {
     /// In the order of the configuration.
-    data: Vec<View>,
+    data: Vec<SourceView>,
     /// Only there when the list's time budget was used up: what is older than this was neither counted
     /// nor seen.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,7 +145,7 @@ async fn views(asked: &Asked) -> Result<SourcesView, Problem> {
     let Listing { rows, reached } = activity;
     let data = sources
         .filter(|source| asked.caller.sees_source(&source.name))
-        .map(|source| View::new(source, &asked.caller, public_url, (&rows, &polls)))
+        .map(|source| SourceView::new(source, &asked.caller, public_url, (&rows, &polls)))
         .collect();
     Ok(SourcesView {
         data,
@@ -163,7 +163,7 @@ pub(super) async fn list(asked: Asked) -> Reply {
 /// One source.
 #[utoipa::path(get, path = "/sources/{name}", tag = "sources",
     params(("name" = String, Path, description = "Its name.")),
-    responses((status = 200, description = "It.", body = View)))]
+    responses((status = 200, description = "It.", body = SourceView)))]
 pub(super) async fn read(asked: Asked, Segment(name): Segment) -> Reply {
     let mut views = views(&asked).await?.data.into_iter();
     let found = views.find(|view| view.name == name);

@@ -25,7 +25,7 @@ pub(super) struct StatsQuery {
 /// Counts, and how queue and store fare.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Stats)]
-pub(super) struct View {
+pub(super) struct StatsView {
     /// Since when messages are counted.
     since: Time,
     /// Messages by source and status.
@@ -82,7 +82,7 @@ pub(super) struct StateView {
 
 /// Counts, and how queue and store fare.
 #[utoipa::path(get, path = "/stats", tag = "stats", params(StatsQuery),
-    responses((status = 200, description = "They.", body = View)))]
+    responses((status = 200, description = "They.", body = StatsView)))]
 pub(super) async fn read(asked: Asked, Query(query, faults): Query<StatsQuery>) -> Reply {
     faults.end()?;
     let now_ms = asked.shared.clock.now_ms();
@@ -116,7 +116,7 @@ pub(super) async fn read(asked: Asked, Query(query, faults): Query<StatsQuery>) 
         state: *state,
         subscribers: seen.iter().filter(|one| one.state == *state).count(),
     });
-    done(&View {
+    done(&StatsView {
         since,
         messages: messages.into_iter().map(CountView::from).collect(),
         subscribers: states.collect(),

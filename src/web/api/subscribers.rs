@@ -99,7 +99,7 @@ settings!(view);
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct ListQuery {
+pub(crate) struct SubscriberListQuery {
     /// At most this many; 50 when left out.
     #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
     limit: Option<Whole<1, 100>>,
@@ -108,9 +108,12 @@ pub(crate) struct ListQuery {
 }
 
 /// The subscribers, the oldest first.
-#[utoipa::path(get, path = "/subscribers", tag = "subscribers", params(ListQuery),
+#[utoipa::path(get, path = "/subscribers", tag = "subscribers", params(SubscriberListQuery),
     responses((status = 200, description = "One page.", body = Page<SubscriberView>)))]
-pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+pub(super) async fn list(
+    asked: Asked,
+    Query(query, mut faults): Query<SubscriberListQuery>,
+) -> Reply {
     let paging = Paging::new(
         "subscribers",
         query.limit,

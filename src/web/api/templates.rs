@@ -16,7 +16,7 @@ use crate::store::TemplateRecord;
 /// A template.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Template)]
-pub(super) struct View {
+pub(super) struct TemplateView {
     /// Its name.
     #[schema(example = "order_update")]
     name: String,
@@ -30,7 +30,7 @@ pub(super) struct View {
     updated_at: Time,
 }
 
-impl From<TemplateRecord> for View {
+impl From<TemplateRecord> for TemplateView {
     fn from(record: TemplateRecord) -> Self {
         Self {
             name: record.name,
@@ -57,7 +57,7 @@ pub(super) struct NewBody {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct ListQuery {
+pub(super) struct TemplateListQuery {
     /// At most this many; 50 when left out.
     #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
     limit: Option<Whole<1, 100>>,
@@ -66,9 +66,12 @@ pub(super) struct ListQuery {
 }
 
 /// Templates, the newest first.
-#[utoipa::path(get, path = "/templates", tag = "templates", params(ListQuery),
-    responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+#[utoipa::path(get, path = "/templates", tag = "templates", params(TemplateListQuery),
+    responses((status = 200, description = "One page.", body = Page<TemplateView>)))]
+pub(super) async fn list(
+    asked: Asked,
+    Query(query, mut faults): Query<TemplateListQuery>,
+) -> Reply {
     let paging = Paging::new(
         "templates",
         query.limit,
@@ -78,14 +81,14 @@ pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery
     faults.end()?;
     let window = paging.window();
     let rows = asked.read(move |reader| reader.templates(window)).await?;
-    done(&paging.page(rows, |row| row.template_id, View::from))
+    done(&paging.page(rows, |row| row.template_id, TemplateView::from))
 }
 
 /// One template.
 #[utoipa::path(get, path = "/templates/{name}/{language}", tag = "templates",
     params(("name" = String, Path, description = "Its name."),
         ("language" = String, Path, description = "The code of its language.")),
-    responses((status = 200, description = "It.", body = View)))]
+    responses((status = 200, description = "It.", body = TemplateView)))]
 pub(super) async fn read(asked: Asked, Segments(name, language): Segments) -> Reply {
     let missing = Problem::missing(format_args!(
         "template {name} in {language}",
@@ -95,7 +98,7 @@ pub(super) async fn read(asked: Asked, Segments(name, language): Segments) -> Re
     let found = asked
         .read(move |reader| reader.template(&name, &language))
         .await?;
-    done(&View::from(found.ok_or(missing)?))
+    done(&TemplateView::from(found.ok_or(missing)?))
 }
 
 /// Write a template's body, over the one before. Texts that were rendered stay as they are.
@@ -103,7 +106,7 @@ pub(super) async fn read(asked: Asked, Segments(name, language): Segments) -> Re
     params(("name" = String, Path, description = "Its name."),
         ("language" = String, Path, description = "The code of its language.")),
     request_body = NewBody,
-    responses((status = 200, description = "As it is now.", body = View)))]
+    responses((status = 200, description = "As it is now.", body = TemplateView)))]
 pub(super) async fn write(
     asked: Asked,
     Segments(name, language): Segments,
@@ -115,7 +118,7 @@ pub(super) async fn write(
         body,
     };
     let written = |answer: &Answer| match answer {
-        Answer::Template(template) => shaped(StatusCode::OK, &View::from(template.clone())),
+        Answer::Template(template) => shaped(StatusCode::OK, &TemplateView::from(template.clone())),
         other => Err(unexpected(other)),
     };
     asked.perform(request, written).await

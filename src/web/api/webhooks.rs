@@ -20,7 +20,7 @@ use crate::store::{ReprocessSelection, WebhookOutcome};
 /// One request of a provider, its body aside.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Webhook)]
-pub(super) struct View {
+pub(super) struct WebhookView {
     /// Its key.
     id: i64,
     /// The source it came to.
@@ -53,7 +53,7 @@ pub(super) struct View {
     body_bytes: Option<u64>,
 }
 
-impl From<WebhookRecord> for View {
+impl From<WebhookRecord> for WebhookView {
     fn from(record: WebhookRecord) -> Self {
         Self {
             id: record.webhook_id,
@@ -79,7 +79,7 @@ impl From<WebhookRecord> for View {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct ListQuery {
+pub(super) struct WebhookListQuery {
     /// Only those that ended so; unparsed has each with an element that could not be read.
     #[param(inline)]
     outcome: Option<WebhookOutcome>,
@@ -99,9 +99,9 @@ pub(super) struct ListQuery {
 }
 
 /// Webhooks, the newest first.
-#[utoipa::path(get, path = "/webhooks", tag = "webhooks", params(ListQuery),
-    responses((status = 200, description = "One page.", body = Page<View>)))]
-pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery>) -> Reply {
+#[utoipa::path(get, path = "/webhooks", tag = "webhooks", params(WebhookListQuery),
+    responses((status = 200, description = "One page.", body = Page<WebhookView>)))]
+pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<WebhookListQuery>) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
     let paging = Paging::new(
         "webhooks",
@@ -126,7 +126,7 @@ pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ListQuery
         window: paging.window(),
     };
     let rows = asked.read(move |reader| reader.webhooks(&query)).await?;
-    done(&paging.page(rows, |row| row.webhook_id, View::from))
+    done(&paging.page(rows, |row| row.webhook_id, WebhookView::from))
 }
 
 async fn find(asked: &Asked, id: &Segment) -> Result<WebhookDetail, Problem> {
@@ -139,9 +139,9 @@ async fn find(asked: &Asked, id: &Segment) -> Result<WebhookDetail, Problem> {
 /// One webhook, its body aside.
 #[utoipa::path(get, path = "/webhooks/{id}", tag = "webhooks",
     params(("id" = i64, Path, description = "Its id.")),
-    responses((status = 200, description = "It.", body = View)))]
+    responses((status = 200, description = "It.", body = WebhookView)))]
 pub(super) async fn read(asked: Asked, id: Segment) -> Reply {
-    done(&View::from(find(&asked, &id).await?.webhook))
+    done(&WebhookView::from(find(&asked, &id).await?.webhook))
 }
 
 /// The body of one webhook, byte for byte.
