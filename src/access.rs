@@ -6,19 +6,22 @@
 mod table;
 pub mod token;
 
-use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::table::{AccessRule, Permission, Reach, TABLE};
 use self::token::TokenRecord;
-use crate::model::{Subscriber, UnknownWord, quoted};
+use crate::model::{Choice, Subscriber, UnknownWord, quoted};
 
 /// What a token's bearer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[derive(
+    utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString, strum::Display,
+)]
+#[strum(serialize_all = "lowercase")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
 pub enum Role {
     /// Runs the relay: may do everything.
     Admin,
@@ -30,48 +33,17 @@ pub enum Role {
     Analyst,
 }
 
+impl Choice for Role {
+    const WHAT: &'static str = "role";
+}
+
 impl Role {
-    /// Every role, in the order of the table.
-    pub const ALL: [Self; 4] = [Self::Admin, Self::Integrator, Self::Support, Self::Analyst];
-
-    /// The word in the table, the CLI and the API.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Integrator => "integrator",
-            Self::Support => "support",
-            Self::Analyst => "analyst",
-        }
-    }
-
     /// Whether the table gives this role that permission.
     #[must_use]
     pub fn may(self, permission: Permission) -> bool {
         permission
             .rule()
             .is_some_and(|rule| rule.roles.contains(&self))
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for Role {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        Self::ALL
-            .into_iter()
-            .find(|role| role.as_str() == word)
-            .ok_or_else(|| UnknownWord {
-                what: "role",
-                word: word.to_owned(),
-                expected: "admin, integrator, support, analyst",
-            })
     }
 }
 

@@ -87,10 +87,10 @@ impl Entry {
 }
 
 /// Who can fix an error.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, serde::Serialize, utoipa::ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Fix {
     /// The person who should have received the message.
     Recipient,
@@ -107,19 +107,6 @@ pub enum Fix {
 }
 
 impl Fix {
-    /// The word in the tables and in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Recipient => "recipient",
-            Self::Sender => "sender",
-            Self::TemplateAuthor => "template-author",
-            Self::Account => "account",
-            Self::Provider => "provider",
-            Self::Nobody => "nobody",
-        }
-    }
-
     /// The same in words that fit into a sentence after "by".
     #[must_use]
     pub const fn who(self) -> &'static str {
@@ -135,10 +122,10 @@ impl Fix {
 }
 
 /// Whether sending the message again can help.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, serde::Serialize, utoipa::ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Resend {
     /// The same message to the same person will not get through, or need not be sent.
     No,
@@ -151,17 +138,6 @@ pub enum Resend {
 }
 
 impl Resend {
-    /// The word in the tables and in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::No => "no",
-            Self::Soon => "soon",
-            Self::Later => "later",
-            Self::AfterFix => "after-fix",
-        }
-    }
-
     /// The same as a sentence.
     #[must_use]
     pub const fn explain(self) -> &'static str {

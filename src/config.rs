@@ -29,7 +29,6 @@ mod warning;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use rustls::RootCertStore;
@@ -37,7 +36,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use secrecy::SecretString;
 
-use crate::model::{MessageType, UnknownWord, digits, plain};
+use crate::model::{Choice, MessageType, UnknownWord, digits, plain};
 use crate::providers::authentication::{Authentication, Method};
 use crate::providers::{Hints, Provider};
 pub use crate::store::{Durability, KeySource};
@@ -96,7 +95,19 @@ pub struct Config {
 }
 
 /// The form of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::EnumString,
+)]
+#[strum(serialize_all = "kebab-case")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
 pub enum LogFormat {
     /// For people.
     #[default]
@@ -105,31 +116,8 @@ pub enum LogFormat {
     Json,
 }
 
-impl LogFormat {
-    /// The word in the configuration.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-        }
-    }
-}
-
-impl FromStr for LogFormat {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        match word {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            _ => Err(UnknownWord {
-                what: "log format",
-                word: word.to_owned(),
-                expected: "text, json",
-            }),
-        }
-    }
+impl Choice for LogFormat {
+    const WHAT: &'static str = "log format";
 }
 
 /// `[[source]]`: an inlet, reachable as `/webhooks/{name}`.

@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::clock::Clock;
 use crate::config::Source;
 use crate::metrics::Metrics;
-use crate::model::{MessageType, digits};
+use crate::model::{MessageType, Word as _, digits};
 use crate::providers::authentication::{AuthError, ChallengeError, Headers, answer_challenge};
 use crate::providers::{Hints, ParseError, Parsed, Provider};
 use crate::store::{Accepted, Arrival, Error, Store};

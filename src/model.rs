@@ -31,6 +31,7 @@ mod subscriber;
 mod template;
 mod time;
 mod whole;
+mod word;
 mod wording;
 
 pub use account_event::{About, AccountEvent};
@@ -64,7 +65,7 @@ pub use since::Since;
 pub use skip_reason::SkipReason;
 pub use span::Span;
 pub(crate) use span::{duration, measure, spell, spell_duration};
-pub use status::{MessageType, Status, UnknownWord};
+pub use status::{MessageType, Status};
 pub use status_history::{ReportEffect, StatusHistory};
 pub use subscriber::{
     AlertOptions, AuthKind, ErrorFormat, NewSubscriber, NumberFormat, Ordering, PayloadFormat,
@@ -75,6 +76,7 @@ pub use template::{TemplateFault, check_template_body, is_language};
 pub use time::{read_time, read_ttl};
 pub use whole::Whole;
 pub(crate) use whole::number;
+pub use word::{Choice, UnknownWord, Word};
 pub use wording::{Wording, WordingError};
 
 /// The name of the channel that everything here is about.

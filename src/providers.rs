@@ -158,7 +158,7 @@ impl FromStr for Provider {
             .ok_or_else(|| UnknownWord {
                 what: "provider",
                 word: word.to_owned(),
-                expected: "meta-cloud, meta-on-premises, 360dialog, infobip, botsquad",
+                expected: "meta-cloud, meta-on-premises, 360dialog, infobip, botsquad".to_owned(),
             })
     }
 }

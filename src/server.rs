@@ -28,6 +28,7 @@ use crate::forward::schedule::Schedule;
 use crate::forward::sender::{Sender, SenderConfig};
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
+use crate::model::Word as _;
 use crate::store::{Loss, Options, Store};
 use crate::web::api::Api;
 use crate::web::{self, AuthFailures, Bodies, Web};

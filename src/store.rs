@@ -34,7 +34,6 @@ pub mod watching;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +42,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::model::{GaveUp, MessageType, Outcome, Subscriber, SubscriberState, UnknownWord};
+use crate::model::{
+    Choice, GaveUp, MessageType, Outcome, Subscriber, SubscriberState, UnknownWord,
+};
 use crate::providers::{ParseError, Parsed, Provider};
 
 pub use clock_hold::HeldClock;
@@ -170,20 +171,11 @@ impl Arrival {
 }
 
 /// How a webhook ended.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    utoipa::ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[strum(serialize_all = "kebab-case")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
 pub enum WebhookOutcome {
     /// At least one report in it was new.
     Processed,
@@ -195,40 +187,8 @@ pub enum WebhookOutcome {
     Unparsed,
 }
 
-impl FromStr for WebhookOutcome {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        Self::ALL
-            .into_iter()
-            .find(|outcome| outcome.as_str() == word)
-            .ok_or_else(|| UnknownWord {
-                what: "outcome",
-                word: word.to_owned(),
-                expected: "processed, duplicate, ignored, unparsed",
-            })
-    }
-}
-
-impl WebhookOutcome {
-    /// Every outcome.
-    pub const ALL: [Self; 4] = [
-        Self::Processed,
-        Self::Duplicate,
-        Self::Ignored,
-        Self::Unparsed,
-    ];
-
-    /// The word in the table, the CLI and the metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Processed => "processed",
-            Self::Duplicate => "duplicate",
-            Self::Ignored => "ignored",
-            Self::Unparsed => "unparsed",
-        }
-    }
+impl Choice for WebhookOutcome {
+    const WHAT: &'static str = "outcome";
 }
 
 /// What became of an accepted webhook.

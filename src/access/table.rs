@@ -3,6 +3,7 @@
 //! from it.
 
 use super::Role::{self, Admin, Analyst, Integrator, Support};
+use crate::model::Word as _;
 
 /// Something that may be done; [`TABLE`] says in words what each one covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,7 +45,7 @@ impl Permission {
     }
 }
 
-const ALL_ROLES: &[Role] = &Role::ALL;
+const ALL_ROLES: &[Role] = Role::ALL;
 
 /// What is left of a permission to a token that is narrowed by `--owner` or `--source`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use super::{Answer, By, Failure, Operations};
 use crate::forward::envelope::Envelope;
 use crate::forward::sender::AttemptRequest;
 use crate::model::{
-    Headers, SecretText, SigningSecret, SkipReason, Status, Subscriber, SubscriberKind,
+    Headers, SecretText, SigningSecret, SkipReason, Status, Subscriber, SubscriberKind, Word as _,
 };
 use crate::store::Outbound;
 use asked::Case;

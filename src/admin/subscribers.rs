@@ -10,7 +10,7 @@ use crate::access::{Caller, Role};
 use crate::catalogue;
 use crate::model::{
     AlertOptions, Credentials, Filter, NewSubscriber, Rule, SecretText, Setting, Status,
-    Subscriber, SubscriberChange, SubscriberKind, SubscriberState, check_header_name,
+    Subscriber, SubscriberChange, SubscriberKind, SubscriberState, Word as _, check_header_name,
     check_header_value, digits, is_channel_name, is_phone_number, quoted,
 };
 use crate::plan::alert;

@@ -9,6 +9,7 @@ use super::time::stamp;
 use super::{Exit, Settings, Terminal, ask};
 use crate::admin::narrowing::Narrowing;
 use crate::admin::{Answer, Request};
+use crate::model::Word as _;
 use crate::store::Reader;
 use crate::store::broadcast::{BroadcastCounts, BroadcastRecord};
 use crate::store::poll::{PollCounts, PollRecord};

@@ -5,6 +5,7 @@
 
 use super::time::day_and_time;
 use crate::admin::{Answer, Request};
+use crate::model::Word as _;
 
 /// What sending again means; a support agent may take it for the WhatsApp message.
 pub(super) const STATUS_ALONE: &str =

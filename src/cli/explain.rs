@@ -7,7 +7,7 @@ use super::table::{facts, item, prose, table};
 use super::time::stamp;
 use super::{Exit, Settings, Terminal, page};
 use crate::catalogue::{self, Entry};
-use crate::model::{nearest, quoted};
+use crate::model::{Word as _, nearest, quoted};
 use crate::store::overview::UnknownError;
 use crate::store::query::Listing;
 

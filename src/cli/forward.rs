@@ -11,7 +11,7 @@ use super::time::{Since, day_and_time, span, stamp};
 use super::{Exit, Settings, Terminal};
 use crate::admin::narrowing::Narrowing;
 use crate::clock::Clock;
-use crate::model::{ErrorCode, ForwardState, SubscriberState, quoted};
+use crate::model::{ErrorCode, ForwardState, SubscriberState, Word as _, quoted};
 use crate::store::query::{ForwardQuery, Scope};
 use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardRecord};
 

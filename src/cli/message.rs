@@ -20,7 +20,7 @@ use super::usage::limit;
 use super::{Exit, Settings, Terminal, page};
 use crate::admin::narrowing::Narrowing;
 use crate::clock::Clock;
-use crate::model::{Status, WHATSAPP, quoted};
+use crate::model::{Status, WHATSAPP, Word as _, quoted};
 use crate::store::Reader;
 use crate::store::query::MessageQuery;
 use crate::store::timeline::{MessageRecord, Timeline};

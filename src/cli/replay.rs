@@ -15,7 +15,7 @@ use super::time::{Since, day_and_time, stamp};
 use super::usage::uuid;
 use super::{Exit, Settings, Terminal, ask};
 use crate::admin::{Answer, ReplayOrder, Request};
-use crate::model::{ErrorCode, ForwardState, Status};
+use crate::model::{ErrorCode, ForwardState, Status, Word as _};
 use crate::store::replay::{ReplayRecord, ReplayState};
 
 /// How often it is looked how far a replay is.

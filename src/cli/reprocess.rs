@@ -9,7 +9,7 @@ use super::usage::key;
 use super::{Exit, Settings, Terminal, ask};
 use crate::admin::{Answer, Request};
 use crate::clock::Clock;
-use crate::model::Status;
+use crate::model::{Status, Word as _};
 use crate::store::{ReprocessSelection, Reread};
 
 /// Parses stored requests again; what is new in them is stored and forwarded.

@@ -11,6 +11,7 @@ use super::usage::key;
 use super::{Exit, Settings, Terminal};
 use crate::admin::narrowing::Narrowing;
 use crate::clock::Clock;
+use crate::model::Word as _;
 use crate::store::WebhookOutcome;
 use crate::store::overview::{WebhookDetail, WebhookRecord};
 use crate::store::query::{Scope, WebhookQuery};

@@ -288,7 +288,8 @@ where
     T: FromStr<Err = UnknownWord> + Copy + 'static,
 {
     // Its refusal lists them all.
-    let words = "".parse::<T>().err().map_or("", |unknown| unknown.expected);
+    let words = "".parse::<T>().err();
+    let words = words.map_or_else(String::new, |unknown| unknown.expected);
     let words: Vec<String> = words.split(", ").map(|it| format!("\"{it}\"")).collect();
     One::new(words.join(" or "), value::word, move |word| {
         shown(&as_str(*word))

@@ -17,6 +17,7 @@ use super::notation::{
 };
 use super::setting::{Decide, SettingRow, SettingSection, section, sections};
 use super::{Config, Durability, KeySource, LogFormat, ProxyUrl};
+use crate::model::Word as _;
 
 /// Why rows are kept for a while.
 const REDELIVERED: &str = "a provider may deliver a webhook again for 7 days, and what is pruned \

@@ -8,6 +8,7 @@ use toml::Value;
 use super::notation::MASK;
 use super::setting::SettingSection;
 use super::{Config, Origin, Source};
+use crate::model::Word as _;
 use crate::providers::Provider;
 use crate::providers::authentication::{Method, Signature};
 

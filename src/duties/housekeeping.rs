@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::config::Retention;
 use crate::metrics::Metrics;
+use crate::model::Word as _;
 use crate::store::{Error, Prunable, Store};
 
 /// How often it is looked after.
@@ -57,7 +58,7 @@ impl HousekeepingPlan {
         while self.store.expire(before(now_ms, self.max_age)).await? > 0 && !*stop.borrow() {
             tokio::time::sleep(PAUSE).await;
         }
-        for what in Prunable::ALL {
+        for &what in Prunable::ALL {
             let before_ms = before(now_ms, days(self.days(what)));
             let removed = self.prune(what, before_ms, stop).await?;
             if removed > 0 {

@@ -19,7 +19,7 @@ use crate::catalogue;
 use crate::clock::Clock;
 use crate::config::Events;
 use crate::metrics::{Metrics, SubscriberLabel};
-use crate::model::SubscriberState;
+use crate::model::{SubscriberState, Word as _};
 use crate::store::watching::{Count, Counted, NotifiedCondition, Position};
 use crate::store::{Error, Store};
 use condition::{Condition, ConditionState, Seen, changes};
@@ -196,7 +196,7 @@ impl Watching {
                 }
                 _ => ConditionState::Unclear,
             };
-            seen.push(saw(Condition::Failing, name, failing));
+            seen.push(saw(Condition::SubscriberFailing, name, failing));
             let reason = subscriber.state_reason.as_deref().unwrap_or("unknown");
             let disabled = match subscriber.state {
                 SubscriberState::Disabled => holds(
@@ -209,7 +209,7 @@ impl Watching {
                     ConditionState::Ended(format!("Subscriber {name} is no longer disabled."))
                 }
             };
-            seen.push(saw(Condition::Disabled, name, disabled));
+            seen.push(saw(Condition::SubscriberDisabled, name, disabled));
         }
         seen
     }
@@ -237,7 +237,7 @@ impl Watching {
                 }
                 None => ConditionState::Ended(format!("Source {source} sends again.")),
             };
-            seen.push(saw(Condition::Silent, source, silent));
+            seen.push(saw(Condition::SourceSilent, source, silent));
             let webhooks = self.traffic.unreadable(source, now_ms);
             let unparsed = if webhooks > 0 {
                 holds(
@@ -250,13 +250,14 @@ impl Watching {
             } else {
                 ConditionState::Ended(String::new())
             };
-            seen.push(saw(Condition::Unparsed, source, unparsed));
+            seen.push(saw(Condition::WebhooksUnparsed, source, unparsed));
         }
         seen
     }
 
     fn errors(&self, notified: &[NotifiedCondition], now_ms: i64) -> Vec<Seen> {
-        let jumped = |notified: &&NotifiedCondition| notified.what == Condition::Jumped.as_str();
+        let jumped =
+            |notified: &&NotifiedCondition| notified.what == Condition::ErrorJumped.as_str();
         let events = &self.watch.events;
         let jump = Jump {
             least: events.failures,
@@ -296,7 +297,7 @@ impl Watching {
             } else {
                 ConditionState::Ended(format!("Error {key} is as rare as before."))
             };
-            saw(Condition::Jumped, key, state)
+            saw(Condition::ErrorJumped, key, state)
         };
         keys.into_iter().map(look).collect()
     }
@@ -328,8 +329,8 @@ impl Watching {
             ConditionState::Ended("The write-ahead log is small again.".to_owned())
         };
         [
-            saw(Condition::Disk, "", disk),
-            saw(Condition::Wal, "", large),
+            saw(Condition::DiskLow, "", disk),
+            saw(Condition::WalLarge, "", large),
         ]
     }
 }

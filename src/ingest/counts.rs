@@ -6,7 +6,7 @@ use prometheus_client::metrics::family::Family;
 use super::SourceEndpoint;
 use crate::config::Source;
 use crate::metrics::{AccountEventLabels, Metrics, ProviderLabel, SourceLabels, source_labels};
-use crate::model::Status;
+use crate::model::{Status, Word as _};
 use crate::providers::Item;
 use crate::store::{Accepted, Arrival, WebhookOutcome};
 
@@ -24,12 +24,11 @@ impl Counters {
             (word, family.get_or_create_owned(&labels))
         };
         let provider = source.provider.as_str().to_owned();
-        let statuses = Status::ALL.map(Status::as_str);
         Self {
-            webhooks: WebhookOutcome::ALL
-                .map(|outcome| of(&metrics.webhooks, outcome.as_str()))
-                .into(),
-            reports: (statuses.into_iter().chain([NO_STATUS]))
+            webhooks: WebhookOutcome::words()
+                .map(|outcome| of(&metrics.webhooks, outcome))
+                .collect(),
+            reports: (Status::words().chain([NO_STATUS]))
                 .map(|status| of(&metrics.reports, status))
                 .collect(),
             unknown_codes: (metrics.unknown_error_codes)

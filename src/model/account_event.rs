@@ -10,10 +10,10 @@ use super::ProviderTime;
 pub(crate) use words::{EventGroup, Words};
 
 /// What an event is about.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum About {
     /// A message template.
     Template,
@@ -25,20 +25,6 @@ pub enum About {
     Channel,
     /// A person who is written to.
     Contact,
-}
-
-impl About {
-    /// The word in the table.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Template => "template",
-            Self::Number => "number",
-            Self::Account => "account",
-            Self::Channel => "channel",
-            Self::Contact => "contact",
-        }
-    }
 }
 
 /// A notice of a provider about the account.

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    MessageType, SkipReason, Status, UnknownWord, WHATSAPP, digits, is_wanted_channel, quoted,
+    MessageType, SkipReason, Status, UnknownWord, WHATSAPP, Word as _, digits, is_wanted_channel,
+    quoted,
 };
 
 /// One combination of type, statuses and errors; an empty list of any means any.

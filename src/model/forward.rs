@@ -1,14 +1,15 @@
 //! A forward: one report queued for one subscriber, and how an attempt at it can end.
 
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
-use super::UnknownWord;
+use super::{Choice, UnknownWord};
 
 /// Where a forward stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[strum(serialize_all = "kebab-case")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
 pub enum ForwardState {
     /// Queued: due now or later.
     Pending,
@@ -18,36 +19,15 @@ pub enum ForwardState {
     GaveUp,
 }
 
-impl ForwardState {
-    /// The word in the table, the CLI and the metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Delivered => "delivered",
-            Self::GaveUp => "gave-up",
-        }
-    }
-}
-
-impl FromStr for ForwardState {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        [Self::Pending, Self::Delivered, Self::GaveUp]
-            .into_iter()
-            .find(|state| state.as_str() == word)
-            .ok_or_else(|| UnknownWord {
-                what: "state of a forward",
-                word: word.to_owned(),
-                expected: "pending, delivered, gave-up",
-            })
-    }
+impl Choice for ForwardState {
+    const WHAT: &'static str = "state of a forward";
 }
 
 /// Why a forward was given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum GaveUp {
     /// Every attempt of the schedule failed.
     AttemptsExhausted,
@@ -58,16 +38,6 @@ pub enum GaveUp {
 }
 
 impl GaveUp {
-    /// The word in the table.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AttemptsExhausted => "attempts-exhausted",
-            Self::Expired => "expired",
-            Self::SubscriberRemoved => "subscriber-removed",
-        }
-    }
-
     /// One clause for the timeline: why it is not tried any more.
     #[must_use]
     pub const fn explain(self) -> &'static str {
@@ -80,8 +50,11 @@ impl GaveUp {
 }
 
 /// The stable code of a failed attempt, for people to branch on and analysts to group by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
 pub enum ErrorCode {
     /// The host's name could not be resolved.
     Dns,
@@ -95,61 +68,22 @@ pub enum ErrorCode {
     Blocked,
     /// A 1xx answer that nothing follows, as 101: the other end speaks another protocol.
     #[serde(rename = "http_1xx")]
+    #[strum(serialize = "http_1xx")]
     Http1xx,
     /// A 4xx answer.
     #[serde(rename = "http_4xx")]
+    #[strum(serialize = "http_4xx")]
     Http4xx,
     /// A 5xx answer, or one that is no HTTP status of today.
     #[serde(rename = "http_5xx")]
+    #[strum(serialize = "http_5xx")]
     Http5xx,
     /// A 3xx answer: redirects are not followed.
     Redirect,
 }
 
-impl ErrorCode {
-    /// Every code.
-    pub const ALL: [Self; 9] = [
-        Self::Dns,
-        Self::Connect,
-        Self::Tls,
-        Self::Timeout,
-        Self::Blocked,
-        Self::Http1xx,
-        Self::Http4xx,
-        Self::Http5xx,
-        Self::Redirect,
-    ];
-
-    /// The word in the table, the CLI and the metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Dns => "dns",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Timeout => "timeout",
-            Self::Blocked => "blocked",
-            Self::Http1xx => "http_1xx",
-            Self::Http4xx => "http_4xx",
-            Self::Http5xx => "http_5xx",
-            Self::Redirect => "redirect",
-        }
-    }
-}
-
-impl FromStr for ErrorCode {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        Self::ALL
-            .into_iter()
-            .find(|code| code.as_str() == word)
-            .ok_or_else(|| UnknownWord {
-                what: "error of an attempt",
-                word: word.to_owned(),
-                expected: "dns, connect, tls, timeout, blocked, http_1xx, http_4xx, http_5xx, redirect",
-            })
-    }
+impl Choice for ErrorCode {
+    const WHAT: &'static str = "error of an attempt";
 }
 
 /// How one attempt ended: a value, never an error of ours.

@@ -9,20 +9,10 @@ use super::{
 };
 
 /// Where a message's type came from; the later in this list, the more it is believed.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    utoipa::ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum TypeRule {
     /// The source's default: a guess, shown as one.
     Default,
@@ -39,38 +29,6 @@ pub enum TypeRule {
     /// A Direct Send, by the send itself or by the template that the provider made of it: that it
     /// is a template is the provider's rule, and no word of the sender's changes it.
     DirectSend,
-}
-
-impl TypeRule {
-    /// The word in the table.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::Standby => "standby",
-            Self::ErrorCode => "error-code",
-            Self::Evidence => "evidence",
-            Self::Echo => "echo",
-            Self::Registered => "registered",
-            Self::DirectSend => "direct-send",
-        }
-    }
-
-    /// Reads the table's word; `None` for any other.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        [
-            Self::Default,
-            Self::Standby,
-            Self::ErrorCode,
-            Self::Evidence,
-            Self::Echo,
-            Self::Registered,
-            Self::DirectSend,
-        ]
-        .into_iter()
-        .find(|rule| rule.as_str() == word)
-    }
 }
 
 /// What is known of one message: the join over its reports.

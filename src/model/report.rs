@@ -5,13 +5,15 @@ use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
 use super::{
-    MessageType, NUL_CHARACTER, Registration, ReportError, SendResult, Status, WHATSAPP,
+    MessageType, NUL_CHARACTER, Registration, ReportError, SendResult, Status, WHATSAPP, Word as _,
     json_has_nul,
 };
 
 /// What sort of statement a report is; the word stands in the table and on the timeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Kind {
     /// A status webhook of Meta (Cloud API and On-Premises), or an entry of Botsquad's answer.
     Status,
@@ -31,42 +33,16 @@ pub enum Kind {
     Fallback,
 }
 
-impl Kind {
-    /// The word in the table, the CLI and the fixtures.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Status => "status",
-            Self::Delivery => "delivery",
-            Self::Seen => "seen",
-            Self::Deleted => "deleted",
-            Self::Click => "click",
-            Self::Echo => "echo",
-            Self::Registration => "registration",
-            Self::Fallback => "fallback",
-        }
-    }
-}
-
 /// The field of Meta's webhooks that a report came in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum Field {
     /// Reports of messages that the account's own app sent.
     Messages,
     /// Copies for an app that watches: another responder owns the conversation.
     Standby,
-}
-
-impl Field {
-    /// The word in Meta's webhooks and in the table.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Messages => "messages",
-            Self::Standby => "standby",
-        }
-    }
 }
 
 /// When the provider says it happened.

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 /// Why a report does not go to a subscriber; the word stands on the timeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum SkipReason {
     /// The channel is not wanted.
     Channel,
@@ -35,26 +37,6 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    /// The word in the table.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Channel => "channel",
-            Self::Type => "type",
-            Self::Status => "status",
-            Self::Source => "source",
-            Self::Sender => "sender",
-            Self::Error => "error",
-            Self::Superseded => "superseded",
-            Self::Contradicts => "contradicts",
-            Self::Repeated => "repeated",
-            Self::NotAStatus => "not-a-status",
-            Self::OtherChannel => "other-channel",
-            Self::NoFailure => "no-failure",
-            Self::Gathered => "gathered",
-        }
-    }
-
     /// Whether this follows from what the report changed, so that `change` tells it already.
     #[must_use]
     pub const fn is_of_change(self) -> bool {

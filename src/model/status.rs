@@ -1,39 +1,16 @@
 //! The six statuses of the payload, their rank, and the two types of a message.
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::quoted;
-
-/// A word that is not one of a closed set; carries the set for the error message.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown {what} {}: expected one of {expected}", quoted(word))]
-pub struct UnknownWord {
-    /// What the word was meant to be, e.g. `status`.
-    pub what: &'static str,
-    /// The word as it was given.
-    pub word: String,
-    /// The words that would have been understood, comma-separated.
-    pub expected: &'static str,
-}
+use super::{Choice, UnknownWord, Word as _};
 
 /// A status as the payload's `MessageStatus` spells it, always lower case.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    utoipa::ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum Status {
     /// Accepted by the provider, not yet with WhatsApp.
     Queued,
@@ -49,30 +26,21 @@ pub enum Status {
     Deleted,
 }
 
-impl Status {
-    /// Every status, in the order of the documentation.
-    pub const ALL: [Self; 6] = [
-        Self::Queued,
-        Self::Sent,
-        Self::Delivered,
-        Self::Read,
-        Self::Failed,
-        Self::Deleted,
-    ];
+impl Choice for Status {
+    const WHAT: &'static str = "status";
+}
 
-    /// The word as the payload, the tables and the CLI spell it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Sent => "sent",
-            Self::Delivered => "delivered",
-            Self::Read => "read",
-            Self::Failed => "failed",
-            Self::Deleted => "deleted",
-        }
+impl FromStr for Status {
+    type Err = UnknownWord;
+
+    /// Accepts any case and blanks around, since subscribers type these by hand.
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        let plain = word.trim().to_ascii_lowercase();
+        Self::of_word(&plain).ok_or_else(|| UnknownWord::of::<Self>(word))
     }
+}
 
+impl Status {
     /// How far the message has come: queued 0 < sent 1 < delivered 2 < read 3.
     ///
     /// `None` for `failed` and `deleted`, which are no steps on that way.
@@ -101,28 +69,6 @@ impl Status {
     }
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for Status {
-    type Err = UnknownWord;
-
-    /// Accepts any case, since subscribers type these by hand.
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.as_str().eq_ignore_ascii_case(word.trim()))
-            .ok_or_else(|| UnknownWord {
-                what: "status",
-                word: word.to_owned(),
-                expected: "queued, sent, delivered, read, failed, deleted",
-            })
-    }
-}
-
 /// Whether a message was made from a template (the payload's `type`).
 #[derive(
     Debug,
@@ -136,31 +82,23 @@ impl FromStr for Status {
     Serialize,
     Deserialize,
     utoipa::ToSchema,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::Display,
 )]
 pub enum MessageType {
     /// A free-form message inside the 24 h window.
     #[serde(rename = "Regular-Message")]
+    #[strum(serialize = "Regular-Message")]
     Regular,
     /// A message made from an approved template.
     #[serde(rename = "Template-Message")]
+    #[strum(serialize = "Template-Message")]
     Template,
 }
 
-impl MessageType {
-    /// The word as the payload, the tables and the CLI spell it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Regular => "Regular-Message",
-            Self::Template => "Template-Message",
-        }
-    }
-}
-
-impl fmt::Display for MessageType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
+impl Choice for MessageType {
+    const WHAT: &'static str = "message type";
 }
 
 impl FromStr for MessageType {
@@ -171,11 +109,7 @@ impl FromStr for MessageType {
         match word.trim().to_ascii_lowercase().as_str() {
             "template-message" | "template" => Ok(Self::Template),
             "regular-message" | "regular" => Ok(Self::Regular),
-            _ => Err(UnknownWord {
-                what: "message type",
-                word: word.to_owned(),
-                expected: "Template-Message, Regular-Message",
-            }),
+            _ => Err(UnknownWord::of::<Self>(word)),
         }
     }
 }

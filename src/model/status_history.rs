@@ -102,8 +102,10 @@ impl StatusHistory {
 }
 
 /// What a report changes in what is known of its message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum ReportEffect {
     /// The message's status changes: subscribers are notified.
     New,
@@ -118,19 +120,4 @@ pub enum ReportEffect {
     /// A message known as WhatsApp went another way: stored, shown, counted. What it means for
     /// WhatsApp, where it means anything, is a report of its own ([`Fallback`](crate::model::Kind::Fallback)).
     OtherChannel,
-}
-
-impl ReportEffect {
-    /// The word in the table and on the timeline.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Superseded => "superseded",
-            Self::Contradicts => "contradicts",
-            Self::Repeated => "repeated",
-            Self::NotAStatus => "not-a-status",
-            Self::OtherChannel => "other-channel",
-        }
-    }
 }

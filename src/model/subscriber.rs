@@ -6,164 +6,220 @@ mod shapes;
 
 use serde::{Deserialize, Serialize};
 
-use super::UnknownWord;
+use super::{Choice, UnknownWord};
 
 pub use setting::Setting;
 pub use shapes::{
     NewSubscriber, PayloadOptions, PayloadOptionsChange, Subscriber, SubscriberChange,
 };
 
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident ($what:literal) { $($(#[$doc:meta])* $variant:ident = $word:tt,)+ }) => {
-        // `tt`, not `literal`: the derive of the schema looks into its attribute.
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, utoipa::ToSchema)]
-        pub enum $name {
-            $($(#[$doc])* #[serde(rename = $word)] $variant,)+
-        }
-
-        impl $name {
-            /// Every value, in the order of the documentation.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The word in the table, the CLI and the API.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = UnknownWord;
-
-            fn from_str(word: &str) -> Result<Self, UnknownWord> {
-                match word {
-                    $($word => Ok(Self::$variant),)+
-                    _ => Err(UnknownWord {
-                        what: $what,
-                        word: word.to_owned(),
-                        expected: concat!($($word, " ",)+).trim_ascii_end(),
-                    }),
-                }
-            }
-        }
-    };
+/// Which new reports a subscriber is notified of, its filter aside. The same status again is
+/// sent to no subscriber.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[derive(
+    utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString, strum::Display,
+)]
+#[strum(serialize_all = "lowercase")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
+pub enum Reports {
+    /// Those that change a message's status.
+    #[default]
+    Changes,
+    /// Those too that came late or contradict what is known.
+    All,
 }
 
-words! {
-    /// Which new reports a subscriber is notified of, its filter aside. The same status again is
-    /// sent to no subscriber.
-    Reports ("choice of reports") {
-        /// Those that change a message's status.
-        #[default]
-        Changes = "changes",
-        /// Those too that came late or contradict what is known.
-        All = "all",
-    }
+impl Choice for Reports {
+    const WHAT: &'static str = "choice of reports";
 }
 
-words! {
-    /// What a later status of a message waits for. At most one of a message is in flight.
-    Ordering ("ordering") {
-        /// For an attempt of each earlier one that is pending too, not for its success.
-        #[default]
-        Relaxed = "relaxed",
-        /// Until the earlier is delivered or given up.
-        Strict = "strict",
-    }
+/// What a later status of a message waits for. At most one of a message is in flight.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[derive(
+    utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString, strum::Display,
+)]
+#[strum(serialize_all = "lowercase")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
+pub enum Ordering {
+    /// For an attempt of each earlier one that is pending too, not for its success.
+    #[default]
+    Relaxed,
+    /// Until the earlier is delivered or given up.
+    Strict,
 }
 
-words! {
-    /// Which keys a payload has.
-    PayloadFormat ("format") {
-        /// Rocket.Chat's eight.
-        #[default]
-        Rocketchat = "rocketchat",
-        /// The same eight, and what else is known of the report.
-        Extended = "extended",
-    }
+impl Choice for Ordering {
+    const WHAT: &'static str = "ordering";
 }
 
-words! {
-    /// How the payload's `ErrorDetails` is written.
-    ErrorFormat ("error format") {
-        /// An array of WhatsApp error objects, as WhatsApp sends it.
-        #[default]
-        WhatsappArray = "whatsapp_array",
-        /// The primary error alone, as one object.
-        WhatsappObject = "whatsapp_object",
-        /// One line of text, several errors joined by ` / `.
-        String = "string",
-    }
+/// Which keys a payload has.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[derive(
+    utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString, strum::Display,
+)]
+#[strum(serialize_all = "lowercase")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
+pub enum PayloadFormat {
+    /// Rocket.Chat's eight.
+    #[default]
+    Rocketchat,
+    /// The same eight, and what else is known of the report.
+    Extended,
 }
 
-words! {
-    /// How the payload's numbers are written.
-    NumberFormat ("phone format") {
-        /// E.164 with a leading `+`.
-        #[default]
-        Plus = "plus",
-        /// Digits alone.
-        Digits = "digits",
-        /// As the provider wrote it.
-        AsReceived = "as_received",
-    }
+impl Choice for PayloadFormat {
+    const WHAT: &'static str = "format";
 }
 
-words! {
-    /// How the payload's `timestamp` is written; always a JSON string.
-    TimestampFormat ("timestamp format") {
-        /// RFC 3339 in UTC with milliseconds.
-        #[default]
-        Rfc3339 = "rfc3339",
-        /// Seconds since 1970 UTC.
-        EpochSeconds = "epoch_seconds",
-        /// Milliseconds since 1970 UTC.
-        EpochMillis = "epoch_millis",
-    }
+/// How the payload's `ErrorDetails` is written.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[derive(
+    utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString, strum::Display,
+)]
+#[strum(serialize_all = "snake_case")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
+pub enum ErrorFormat {
+    /// An array of WhatsApp error objects, as WhatsApp sends it.
+    #[default]
+    WhatsappArray,
+    /// The primary error alone, as one object.
+    WhatsappObject,
+    /// One line of text, several errors joined by ` / `.
+    String,
 }
 
-words! {
-    /// What a subscriber has in `Authorization`.
-    AuthKind ("kind of credentials") {
-        /// A user and its password.
-        #[default]
-        Basic = "basic",
-        /// A token.
-        Bearer = "bearer",
-    }
+impl Choice for ErrorFormat {
+    const WHAT: &'static str = "error format";
 }
 
-words! {
-    /// Whether a subscriber is sent to.
-    SubscriberState ("subscriber state") {
-        /// It is.
-        #[default]
-        Active = "active",
-        /// An operator said to wait: what is pending is kept until it is resumed or expires.
-        Paused = "paused",
-        /// It answered 410, or failed without pause for days: kept likewise, until resumed.
-        Disabled = "disabled",
-    }
+/// How the payload's numbers are written.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[derive(
+    utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString, strum::Display,
+)]
+#[strum(serialize_all = "snake_case")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
+pub enum NumberFormat {
+    /// E.164 with a leading `+`.
+    #[default]
+    Plus,
+    /// Digits alone.
+    Digits,
+    /// As the provider wrote it.
+    AsReceived,
 }
 
-words! {
-    /// What a subscriber is told.
-    SubscriberKind ("subscriber kind") {
-        /// Each report it wants, in a payload of its own.
-        #[default]
-        Callback = "callback",
-        /// The failures it wants, as messages to people in a chat, those of one error together.
-        Chat = "chat",
-        /// What befalls the service itself; no report.
-        Events = "events",
-    }
+impl Choice for NumberFormat {
+    const WHAT: &'static str = "phone format";
+}
+
+/// How the payload's `timestamp` is written; always a JSON string.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[derive(
+    utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString, strum::Display,
+)]
+#[strum(serialize_all = "snake_case")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
+pub enum TimestampFormat {
+    /// RFC 3339 in UTC with milliseconds.
+    #[default]
+    Rfc3339,
+    /// Seconds since 1970 UTC.
+    EpochSeconds,
+    /// Milliseconds since 1970 UTC.
+    EpochMillis,
+}
+
+impl Choice for TimestampFormat {
+    const WHAT: &'static str = "timestamp format";
+}
+
+/// What a subscriber has in `Authorization`.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[derive(
+    utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString, strum::Display,
+)]
+#[strum(serialize_all = "lowercase")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
+pub enum AuthKind {
+    /// A user and its password.
+    #[default]
+    Basic,
+    /// A token.
+    Bearer,
+}
+
+impl Choice for AuthKind {
+    const WHAT: &'static str = "kind of credentials";
+}
+
+/// Whether a subscriber is sent to.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[derive(
+    utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString, strum::Display,
+)]
+#[strum(serialize_all = "lowercase")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
+pub enum SubscriberState {
+    /// It is.
+    #[default]
+    Active,
+    /// An operator said to wait: what is pending is kept until it is resumed or expires.
+    Paused,
+    /// It answered 410, or failed without pause for days: kept likewise, until resumed.
+    Disabled,
+}
+
+impl Choice for SubscriberState {
+    const WHAT: &'static str = "subscriber state";
+}
+
+/// What a subscriber is told.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[derive(
+    utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString, strum::Display,
+)]
+#[strum(serialize_all = "lowercase")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
+pub enum SubscriberKind {
+    /// Each report it wants, in a payload of its own.
+    #[default]
+    Callback,
+    /// The failures it wants, as messages to people in a chat, those of one error together.
+    Chat,
+    /// What befalls the service itself; no report.
+    Events,
+}
+
+impl Choice for SubscriberKind {
+    const WHAT: &'static str = "subscriber kind";
 }
 
 /// How a subscriber of the kind `chat` is addressed; means nothing to the others.

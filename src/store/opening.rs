@@ -1,9 +1,8 @@
 //! How a store is opened: where it is, what a commit waits for, where its keys are.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use crate::model::{SecretText, UnknownWord};
+use crate::model::{Choice, SecretText, UnknownWord};
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
@@ -30,7 +29,19 @@ pub enum KeySource {
 }
 
 /// What a commit waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::EnumString,
+)]
+#[strum(serialize_all = "kebab-case")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
 pub enum Durability {
     /// The disk: a power cut loses nothing that was acknowledged.
     #[default]
@@ -39,29 +50,6 @@ pub enum Durability {
     Os,
 }
 
-impl Durability {
-    /// The word in the configuration, the log and `/readyz`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Os => "os",
-        }
-    }
-}
-
-impl FromStr for Durability {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        match word {
-            "full" => Ok(Self::Full),
-            "os" => Ok(Self::Os),
-            _ => Err(UnknownWord {
-                what: "durability",
-                word: word.to_owned(),
-                expected: "full, os",
-            }),
-        }
-    }
+impl Choice for Durability {
+    const WHAT: &'static str = "durability";
 }

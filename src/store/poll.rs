@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 /// Whether a broadcast is still asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray)]
 #[schema(as = PollState)]
+#[strum(serialize_all = "kebab-case")]
 pub enum PollState {
     /// It is.
     Open,
@@ -15,38 +17,17 @@ pub enum PollState {
     GaveUp,
 }
 
-impl PollState {
-    /// The word in the table and the CLI.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Done => "done",
-            Self::GaveUp => "gave-up",
-        }
-    }
-}
-
 /// Why a broadcast is asked for no more although something in it is pending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray)]
 #[schema(as = PollGaveUp)]
+#[strum(serialize_all = "kebab-case")]
 pub enum PollGaveUp {
     /// It was asked for as long as the source's `poll_for` says.
     Expired,
     /// The API said for an hour that there is none of that id.
     Gone,
-}
-
-impl PollGaveUp {
-    /// The word in the table and the CLI.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Expired => "expired",
-            Self::Gone => "gone",
-        }
-    }
 }
 
 /// The counters of a broadcast as its server has them.

@@ -1,14 +1,12 @@
 //! What a reader is asked: which rows, seen by whom, and which page of them.
 
-use std::str::FromStr;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::WebhookOutcome;
 use crate::access::Caller;
-use crate::model::{ErrorCode, ForwardState, Status, UnknownWord};
+use crate::model::{Choice, ErrorCode, ForwardState, Status, UnknownWord};
 
 /// What somebody may see; the default sees everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -152,8 +150,11 @@ pub struct ForwardQuery {
 }
 
 /// How an attempt ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[strum(serialize_all = "kebab-case")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
 pub enum AttemptOutcome {
     /// The subscriber answered 2xx.
     Delivered,
@@ -161,20 +162,8 @@ pub enum AttemptOutcome {
     Failed,
 }
 
-impl FromStr for AttemptOutcome {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        match word {
-            "delivered" => Ok(Self::Delivered),
-            "failed" => Ok(Self::Failed),
-            _ => Err(UnknownWord {
-                what: "outcome of an attempt",
-                word: word.to_owned(),
-                expected: "delivered, failed",
-            }),
-        }
-    }
+impl Choice for AttemptOutcome {
+    const WHAT: &'static str = "outcome of an attempt";
 }
 
 /// Which attempts to list, the newest first.

@@ -27,8 +27,10 @@ pub struct ReplaySelection {
 }
 
 /// Where a replay stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum ReplayState {
     /// It goes on by itself, also after a restart.
     Running,
@@ -36,18 +38,6 @@ pub enum ReplayState {
     Done,
     /// It was stopped, or its subscriber removed; what it queued until then stays queued.
     Cancelled,
-}
-
-impl ReplayState {
-    /// The word in the table, the CLI and the API.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Done => "done",
-            Self::Cancelled => "cancelled",
-        }
-    }
 }
 
 /// A replay as it stands.

@@ -78,6 +78,7 @@ mod wal_maintenance;
 pub(super) mod warnings;
 mod watching;
 mod webhooks;
+mod words;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -24,7 +24,8 @@ pub struct Health {
 }
 
 /// What goes by age.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Prunable {
     /// Raw webhooks; reports keep the key of the webhook that brought them.
     Webhooks,
@@ -34,27 +35,6 @@ pub enum Prunable {
     Payloads,
     /// Messages with their reports, forwards, payloads and attempts, when nothing is pending.
     Messages,
-}
-
-impl Prunable {
-    /// Everything, in an order in which little is looked at twice.
-    pub const ALL: [Self; 4] = [
-        Self::Webhooks,
-        Self::Attempts,
-        Self::Payloads,
-        Self::Messages,
-    ];
-
-    /// The word in the log.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Webhooks => "webhooks",
-            Self::Attempts => "attempts",
-            Self::Payloads => "payloads",
-            Self::Messages => "messages",
-        }
-    }
 }
 
 /// One small step of pruning.

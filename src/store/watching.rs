@@ -4,7 +4,10 @@
 use serde_json::{Map, Value};
 
 /// What is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Counted {
     /// Webhooks of a source.
     Webhooks,
@@ -14,27 +17,6 @@ pub enum Counted {
     Reports,
     /// Those of them that failed, by their error.
     Failures,
-}
-
-impl Counted {
-    /// Everything that is counted.
-    pub const ALL: [Self; 4] = [
-        Self::Webhooks,
-        Self::Unreadable,
-        Self::Reports,
-        Self::Failures,
-    ];
-
-    /// The word in the table.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Webhooks => "webhooks",
-            Self::Unreadable => "unreadable",
-            Self::Reports => "reports",
-            Self::Failures => "failures",
-        }
-    }
 }
 
 /// How many of something came in one step of time.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Web;
 use super::api::time::Time;
 use crate::metrics::SubscriberLabel;
+use crate::model::Word as _;
 use crate::store::Backlog;
 
 /// A writer busy for longer than this with one group is stalled, in ms.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use tickrelay::model::{
     ErrorFormat, Filter, MessageType, NumberFormat, PayloadFormat, PayloadOptions, Reports,
-    TimestampFormat,
+    TimestampFormat, Word as _,
 };
 
 use crate::support::receiver::{Received, Receiver};

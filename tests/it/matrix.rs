@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::Value;
 use tickrelay::access::{AccessRule, Permission, Reach, Role, TABLE};
+use tickrelay::model::Word as _;
 use tickrelay::web::api::{Endpoint, endpoints};
 
 use self::world::{About, Asker, Call, Hidden, Place, World};
@@ -145,7 +146,7 @@ async fn every_role_owner_source_and_verb_is_answered_as_the_table_has_it() {
 #[actix_web::test]
 async fn a_table_that_the_service_does_not_keep_to_is_caught() {
     let world = World::new().await;
-    let all: &[Role] = &Role::ALL;
+    let all = Role::ALL;
     let wrong = |permission: Permission, roles: Option<&'static [Role]>, reach: Option<Reach>| {
         let change = |rule: &AccessRule| {
             let is_meant = rule.permission == permission;
@@ -190,7 +191,7 @@ fn matrix() -> String {
                 "  "
             }
         };
-        let marks = Role::ALL.map(mark);
+        let marks = Role::ALL.iter().copied().map(mark).collect::<Vec<_>>();
         let (marks, reach) = (marks.join("|"), rule.reach.as_str());
         format!("| {} |{marks}| {reach} |", rule.words)
     }));

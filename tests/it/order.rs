@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use tickrelay::clock::Clock;
 use tickrelay::metrics::Metrics;
-use tickrelay::model::{Echo, Kind, Message, MessageType, Report, ReportError, Status};
+use tickrelay::model::{Echo, Kind, Message, MessageType, Report, ReportError, Status, Word as _};
 use tickrelay::providers::{Item, Parsed, Provider};
 use tickrelay::store::{Arrival, Durability, Options, Store};
 
@@ -266,7 +266,8 @@ fn any_report() -> impl Strategy<Value = Report> {
         |words: &'static [&'static str]| proptest::option::of(proptest::sample::select(words));
     let status = proptest::sample::select(
         Status::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .map(Some)
             .chain([None])
             .collect::<Vec<_>>(),

@@ -190,6 +190,41 @@ fn nothing_is_left_to_do_and_nothing_panics_on_purpose() {
     none(&faults);
 }
 
+/// JSON, the tables, the command line and the configuration spell a word alike.
+#[test]
+fn serde_and_strum_spell_the_words_of_an_enum_alike() {
+    let value = |attributes: &str, name: &str| {
+        let (_, rest) = attributes.split_once(&format!("{name} = \""))?;
+        Some(rest.split('"').next()?.to_owned())
+    };
+    let mut faults = Vec::new();
+    for (path, text) in sources(&["src"]) {
+        for declared in text
+            .split("\n}\n")
+            .filter(|it| it.contains("strum::IntoStaticStr"))
+        {
+            let Some((head, variants)) = declared.rsplit_once("enum ") else {
+                continue;
+            };
+            let head = head.rsplit_once("\n\n").map_or(head, |(_, head)| head);
+            if !head.contains("Serialize") {
+                continue;
+            }
+            let styles = ["rename_all", "serialize_all"].map(|name| value(head, name));
+            if styles[0] != styles[1] {
+                faults.push(format!("{path}: {styles:?} in {head}"));
+            }
+            for (first, variant) in variants.split(",\n").enumerate() {
+                let strum = value(variant, "to_string").or_else(|| value(variant, "serialize"));
+                if value(variant, "rename") != strum {
+                    faults.push(format!("{path}: variant {first} in {variant}"));
+                }
+            }
+        }
+    }
+    none(&faults);
+}
+
 #[test]
 fn a_long_file_has_a_reason_and_none_is_too_long() {
     let sources = sources(&["src", "tests", "tools"]);

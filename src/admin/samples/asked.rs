@@ -8,7 +8,7 @@ use crate::access::Caller;
 use crate::catalogue::{self, Entry};
 use crate::config::Source;
 use crate::model::{
-    MessageType, Status, Subscriber, SubscriberKind, digits, is_phone_number, quoted,
+    MessageType, Status, Subscriber, SubscriberKind, Word as _, digits, is_phone_number, quoted,
 };
 use crate::providers::{Hints, Provider};
 

@@ -6,7 +6,9 @@ use crate::catalogue;
 use crate::cli::forward::{action, number, tell_attempt};
 use crate::cli::table::{clean, facts, item, prose};
 use crate::cli::time::{span, stamp};
-use crate::model::{Field, ForwardState, Kind, ReportEffect, SkipReason, TypeRule, WHATSAPP};
+use crate::model::{
+    Field, ForwardState, Kind, ReportEffect, SkipReason, TypeRule, WHATSAPP, Word as _,
+};
 use crate::store::timeline::{
     ForwardHistory, ForwardRecord, MessageRecord, ReportRecord, Timeline,
 };

@@ -10,7 +10,7 @@ use super::super::table::{table, visible};
 use super::super::time::span;
 use super::super::{Exit, Settings, Terminal};
 use crate::admin::{Answer, Request, Sample, SampleAnswer};
-use crate::model::{MessageType, Status};
+use crate::model::{MessageType, Status, Word as _};
 
 #[derive(Debug, Args)]
 #[allow(clippy::doc_markdown, reason = "these comments are the text of --help")]

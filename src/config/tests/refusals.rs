@@ -347,7 +347,7 @@ const WRONG_SOURCES: &[(&str, &str)] = &[
     ),
     (
         "'360dialog'\nurl_token = 't'\ndefault_type = 'Letter'",
-        "t.toml:5: source.a.default_type: unknown message type \"Letter\": expected one of Template-Message, Regular-Message",
+        "t.toml:5: source.a.default_type: unknown message type \"Letter\": expected one of Regular-Message, Template-Message",
     ),
     (
         "'360dialog'\nurl_token = 't'\nsender = ''",

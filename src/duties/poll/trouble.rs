@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use super::schedule::Trouble;
-use crate::model::{ErrorCode, Outcome};
+use crate::model::{ErrorCode, Outcome, Word as _};
 use crate::store::poll::{PollRecord, PollState};
 
 /// What went wrong with a question: of what sort, as a stable word, and in words.

@@ -8,53 +8,43 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::model::Word as _;
 use crate::store::watching::{EventTransition, NotifiedCondition};
 
-macro_rules! conditions {
-    ($($(#[$doc:meta])* $variant:ident = $word:literal, $began:literal, $ended:expr;)+) => {
-        /// What can be wrong.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub(super) enum Condition {
-            $($(#[$doc])* $variant,)+
-        }
-
-        impl Condition {
-            /// The word in the table.
-            pub(super) const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-
-            /// The event that tells of its beginning.
-            pub(super) const fn began(self) -> &'static str {
-                match self { $(Self::$variant => $began,)+ }
-            }
-
-            /// The event that tells of its end, where that is worth one.
-            pub(super) const fn ended(self) -> Option<&'static str> {
-                match self { $(Self::$variant => $ended,)+ }
-            }
-        }
-    };
-}
-
-conditions! {
+/// What can be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
+pub(super) enum Condition {
     /// A subscriber's breaker is open.
-    Failing = "subscriber-failing", "subscriber.breaker_opened", Some("subscriber.recovered");
+    SubscriberFailing,
     /// A subscriber was disabled.
-    Disabled = "subscriber-disabled", "subscriber.disabled", Some("subscriber.resumed");
+    SubscriberDisabled,
     /// A source has been silent for longer than usual.
-    Silent = "source-silent", "source.silent", Some("source.heard");
+    SourceSilent,
     /// Webhooks of a source could not be read.
-    Unparsed = "webhooks-unparsed", "webhooks.unparsed", None;
+    WebhooksUnparsed,
     /// The share of an error jumped.
-    Jumped = "error-jumped", "errors.jumped", Some("errors.settled");
+    ErrorJumped,
     /// The disk is nearly full.
-    Disk = "disk-low", "disk.low", Some("disk.recovered");
+    DiskLow,
     /// The write-ahead log is nearly as large as it may be.
-    Wal = "wal-large", "wal.large", Some("wal.recovered");
+    WalLarge,
 }
 
 impl Condition {
+    /// The event of its beginning, and that of its end where one is sent.
+    pub(super) const fn events(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::SubscriberFailing => ("subscriber.breaker_opened", Some("subscriber.recovered")),
+            Self::SubscriberDisabled => ("subscriber.disabled", Some("subscriber.resumed")),
+            Self::SourceSilent => ("source.silent", Some("source.heard")),
+            Self::WebhooksUnparsed => ("webhooks.unparsed", None),
+            Self::ErrorJumped => ("errors.jumped", Some("errors.settled")),
+            Self::DiskLow => ("disk.low", Some("disk.recovered")),
+            Self::WalLarge => ("wal.large", Some("wal.recovered")),
+        }
+    }
+
     /// Whether the log was told when it happened, in more detail: an outage is one warning.
     pub(super) fn is_logged_elsewhere(event: &str) -> bool {
         matches!(event, "subscriber.breaker_opened" | "subscriber.recovered")
@@ -129,9 +119,9 @@ fn change(
             if (0..apart_ms).contains(&since_ms) {
                 return None;
             }
-            (true, Some(condition.began()), text, data)
+            (true, Some(condition.events().0), text, data)
         }
-        ConditionState::Ended(text) if held => (false, condition.ended(), text, Map::new()),
+        ConditionState::Ended(text) if held => (false, condition.events().1, text, Map::new()),
         ConditionState::Holds(..) | ConditionState::Ended(_) | ConditionState::Unclear => {
             return None;
         }
@@ -171,7 +161,7 @@ mod tests {
         expected: Option<&str>,
     ) {
         let seen = vec![Seen {
-            condition: Condition::Failing,
+            condition: Condition::SubscriberFailing,
             subject: "crm".to_owned(),
             state: state.clone(),
         }];
@@ -219,7 +209,7 @@ mod tests {
     #[test]
     fn an_end_that_is_worth_no_event_is_noted_without_one() {
         let seen = vec![Seen {
-            condition: Condition::Unparsed,
+            condition: Condition::WebhooksUnparsed,
             subject: "crm".to_owned(),
             state: ended(),
         }];

@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use crate::forward::breaker::Breaker;
 use crate::metrics::{Metrics, SubscriberLabel, subscriber_labels};
-use crate::model::Outcome;
+use crate::model::{Outcome, Word as _};
 use crate::store::{PendingForward, Settled};
 
 /// The metrics of one subscriber's lane.

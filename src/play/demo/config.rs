@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use toml::Value;
 
 use super::case::{Program, SourceChange};
-use crate::model::MessageType;
+use crate::model::{MessageType, Word as _};
 use crate::providers::Provider;
 
 /// What the demo knows of a provider that sends webhooks.

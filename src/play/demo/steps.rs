@@ -9,7 +9,7 @@ use super::harness::{Harness, Step};
 use super::page::{Ink, Page, shortened};
 use super::subscriber::Received;
 use crate::catalogue;
-use crate::model::{ReportEffect, SkipReason, Status, WHATSAPP};
+use crate::model::{ReportEffect, SkipReason, Status, WHATSAPP, Word as _};
 use crate::store::WebhookOutcome;
 use crate::store::timeline::ReportRecord;
 

@@ -139,7 +139,7 @@ impl FromStr for Algorithm {
             .ok_or_else(|| UnknownWord {
                 what: "algorithm",
                 word: word.to_owned(),
-                expected: "md5, sha1, sha224, sha256, sha384, sha512",
+                expected: "md5, sha1, sha224, sha256, sha384, sha512".to_owned(),
             })
     }
 }
@@ -194,7 +194,7 @@ impl FromStr for Encoding {
             _ => Err(UnknownWord {
                 what: "encoding",
                 word: word.to_owned(),
-                expected: "hex, base64",
+                expected: "hex, base64".to_owned(),
             }),
         }
     }

@@ -227,8 +227,10 @@ impl FromStr for Field {
             .ok_or_else(|| UnknownWord {
                 what: "field",
                 word: word.to_owned(),
-                expected: "to, status, reason, details, id, statuses, failures, statistics, total, \
-                           success, failure, pending, cancelled",
+                expected:
+                    "to, status, reason, details, id, statuses, failures, statistics, total, \
+                           success, failure, pending, cancelled"
+                        .to_owned(),
             })
     }
 }

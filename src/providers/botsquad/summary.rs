@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::{Answer, Dialect, Statistics};
-use crate::model::Status;
+use crate::model::{Status, Word as _};
 use crate::providers::{Item, ParseError, decode};
 
 /// What an answer says as a whole.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::model::Word as _;
 use crate::providers::{Exchange, Provider, Sent, SentAll, SentFault};
 
 fn hints(dialect: Dialect) -> Hints {

@@ -70,6 +70,7 @@ fn body_of_template(holder: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use crate::model::Word as _;
     use serde_json::json;
 
     use super::*;

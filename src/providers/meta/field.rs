@@ -2,7 +2,7 @@
 //! are known to hold none.
 
 use super::members::Members;
-use crate::model::Field;
+use crate::model::{Field, Word as _};
 
 /// The fields whose statuses are those of messages; `calls` has statuses of calls.
 const WITH_STATUSES: [Field; 2] = [Field::Messages, Field::Standby];

@@ -13,7 +13,7 @@ use super::clause::{Clause, Select};
 use super::forward_reads::json_list;
 use super::forwards::{self, NewForward};
 use super::listing::Keyed;
-use super::reader::{Reader, word};
+use super::reader::Reader;
 use super::{Store, backend, outages, same_person, search};
 use crate::model::{AccountEvent, Subscriber, SubscriberKind};
 use crate::plan::limits;
@@ -77,12 +77,7 @@ pub(super) fn apply(
              WHERE account_event_id = ?1 RETURNING first_event_id",
         )?
         .query_row(
-            params![
-                event_id,
-                from.source_id,
-                event.subject,
-                event.about.as_str()
-            ],
+            params![event_id, from.source_id, event.subject, event.about],
             |row| row.get(0),
         )?;
     if !outages::notifies_now(connection, event, event_id, from)? {
@@ -157,7 +152,7 @@ fn insert(
                 from.source_id,
                 from.webhook_id,
                 event.field,
-                event.about.as_str(),
+                event.about,
                 event.subject,
                 event.event,
                 event.name,
@@ -336,7 +331,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<AccountEventRecord> {
         source: row.get("source")?,
         provider: row.get("provider")?,
         field: row.get("field")?,
-        about: word(row, "about")?,
+        about: row.get("about")?,
         subject: row.get("subject")?,
         event: row.get("event")?,
         name: row.get("name")?,

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::clause::{Clause, Select};
 use super::listing::Keyed;
-use super::reader::{Reader, word};
+use super::reader::Reader;
 use super::{backend, ranges};
 use crate::store::Error;
 use crate::store::audit::{AuditEntry, AuditRecord};
@@ -25,7 +25,7 @@ pub(super) fn write(
             insert.execute(params![
                 now_ms,
                 change.caller,
-                change.role.as_str(),
+                change.role,
                 change.action,
                 change.kind,
                 change.id,
@@ -60,7 +60,7 @@ fn read_audit(row: &Row<'_>) -> rusqlite::Result<AuditRecord> {
         at_ms: row.get("at_ms")?,
         change: AuditEntry {
             caller: row.get("caller")?,
-            role: word(row, "role")?,
+            role: row.get("role")?,
             action: row.get("action")?,
             kind: row.get("kind")?,
             id: row.get("id")?,

@@ -13,7 +13,7 @@ use super::listing::{Keyed, ListOrder};
 use super::messages::read_error;
 use super::polls::polls_of;
 use super::ranges;
-use super::reader::{Reader, maybe_word};
+use super::reader::Reader;
 use super::search::{self, MESSAGES, seen};
 use crate::providers::Provider;
 use crate::store::Error;
@@ -130,7 +130,7 @@ impl Reader {
                     message_id: row.get("message_id")?,
                     recipient: row.get("recipient")?,
                     provider_message_id: row.get("provider_message_id")?,
-                    status: maybe_word(row, "status")?,
+                    status: row.get("status")?,
                     error: read_error(row)?,
                     last_report_at_ms: row.get("last_report_at_ms")?,
                 })

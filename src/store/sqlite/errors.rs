@@ -49,9 +49,9 @@ pub(super) fn fill(connection: &mut Connection) -> Result<(), Error> {
                     entry.name,
                     entry.meaning,
                     entry.remedy,
-                    entry.fix.as_str(),
-                    entry.resend.as_str(),
-                    entry.implies.map(crate::model::MessageType::as_str),
+                    entry.fix,
+                    entry.resend,
+                    entry.implies,
                     entry.whatsapp_code,
                 ])?;
             }

@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::clause::{Clause, Select};
 use super::listing::Keyed;
 use super::ranges::{self, Timed};
-use super::reader::{Reader, maybe_word, word};
+use super::reader::Reader;
 use super::{messages, search};
-use crate::model::ForwardState;
+use crate::model::{ForwardState, Word as _};
 use crate::store::Error;
 use crate::store::query::{AttemptOutcome, AttemptQuery, ForwardQuery, Listing, Scope};
 use crate::store::timeline::{
@@ -131,9 +131,8 @@ pub(super) fn forwards(
 ) -> rusqlite::Result<Select> {
     let mut clause = Clause::default();
     // As literal text, so that the index of what is pending can be used.
-    let state = query.state.map(ForwardState::as_str);
-    if let Some(state) = state {
-        clause.and(format!("forward.state = '{state}'"));
+    if let Some(state) = query.state {
+        clause.and(format!("forward.state = '{}'", state.as_str()));
     }
     // That index is of no use for a part of the keys: the sign keeps SQLite from it.
     let subscriber = match way {
@@ -149,9 +148,9 @@ pub(super) fn forwards(
     }
     clause.and_if("forward.owed_since_ms >= ?", query.since_ms);
     clause.and_if("forward.owed_since_ms < ?", query.until_ms);
-    let error = query.error.map(|code| code.as_str().to_owned());
+    let error = query.error;
     clause.and_if("forward.last_error = ?", error);
-    let status = query.status.map(|status| status.as_str().to_owned());
+    let status = query.status;
     clause.and_if("report.status = ?", status);
     search::of_source(&mut clause, query.source.as_deref(), "message");
     seen(&mut clause, &query.scope);
@@ -174,7 +173,7 @@ pub(super) fn attempts(connection: &Connection, query: &AttemptQuery) -> rusqlit
     clause.and_if("forward.subscriber_id = ?", query.subscriber_id);
     clause.and_if("attempt.started_at_ms >= ?", query.since_ms);
     clause.and_if("attempt.started_at_ms < ?", query.until_ms);
-    let error = query.error.map(|code| code.as_str().to_owned());
+    let error = query.error;
     clause.and_if("attempt.error_code = ?", error);
     match query.outcome {
         Some(AttemptOutcome::Delivered) => clause.and("attempt.error_code IS NULL"),
@@ -314,23 +313,23 @@ fn read_forward(row: &Row<'_>) -> rusqlite::Result<ForwardRecord> {
         forward_id: row.get("forward_id")?,
         uid: Uuid::from_bytes(uid),
         subscriber: row.get("subscriber")?,
-        subscriber_state: word(row, "subscriber_state")?,
+        subscriber_state: row.get("subscriber_state")?,
         subscriber_failing_since_ms: row.get("failing_since_ms")?,
         subscriber_removed: row.get("removed")?,
         message_id: row.get("message_id")?,
         provider_message_id: row.get("provider_message_id")?,
         recipient: row.get("recipient")?,
         report_id: row.get("report_id")?,
-        status: maybe_word(row, "status")?,
-        state: word(row, "state")?,
-        gave_up: maybe_word(row, "gave_up")?,
+        status: row.get("status")?,
+        state: row.get("state")?,
+        gave_up: row.get("gave_up")?,
         attempts: row.get("attempts")?,
         owed_since_ms: row.get("owed_since_ms")?,
         due_at_ms: row.get("due_at_ms")?,
         last_attempt_ms: row.get("last_attempt_ms")?,
         settled_at_ms: row.get("settled_at_ms")?,
         alert_failures: row.get("alert_failures")?,
-        last_error: maybe_word(row, "last_error")?,
+        last_error: row.get("last_error")?,
     })
 }
 
@@ -340,7 +339,7 @@ fn read_attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRecord> {
         started_at_ms: row.get("started_at_ms")?,
         duration_ms: row.get("duration_ms")?,
         http_status: row.get("http_status")?,
-        error_code: maybe_word(row, "error_code")?,
+        error_code: row.get("error_code")?,
         detail: row.get("detail")?,
         excerpt: row.get("excerpt")?,
     })

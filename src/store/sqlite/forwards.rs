@@ -7,7 +7,6 @@ use uuid::{NoContext, Timestamp, Uuid};
 use super::backend;
 use super::ranges::{self, Timed};
 use super::writer::Core;
-use crate::model::ErrorCode;
 use crate::store::{Attempt, Error, PendingForward, Settled, Settlement};
 
 /// A forward to be queued.
@@ -91,9 +90,7 @@ pub(super) fn settle(
     let started = attempt.map(|attempt| attempt.started_at_ms);
     let ended =
         attempt.map(|attempt| attempt.started_at_ms + i64::from(attempt.outcome.duration_ms));
-    let error = attempt
-        .and_then(|attempt| attempt.outcome.error)
-        .map(ErrorCode::as_str);
+    let error = attempt.and_then(|attempt| attempt.outcome.error);
     let is_charged = !matches!(settlement.settled, Settled::PutOff(_));
     let tried = i64::from(attempt.is_some() && is_charged);
     let ahead_ms = started.map_or(0, |started_ms| (started_ms - now_ms).max(0));
@@ -125,7 +122,7 @@ pub(super) fn settle(
                  last_attempt_ms = coalesce(?4, last_attempt_ms), settled_at_ms = ?5, \
                  last_error = coalesce(?6, last_error) WHERE forward_id = ?1 AND state = 'pending'",
             )?
-            .execute(params![forward_id, reason.as_str(), tried, started, ended.unwrap_or(now_ms), error])?,
+            .execute(params![forward_id, reason, tried, started, ended.unwrap_or(now_ms), error])?,
         Settled::Untouched => 0,
     };
     let exists = settled > 0
@@ -156,7 +153,7 @@ fn insert_attempt(
             attempt.started_at_ms,
             outcome.duration_ms,
             outcome.http_status,
-            outcome.error.map(ErrorCode::as_str),
+            outcome.error,
             text(&outcome.detail),
             text(&outcome.excerpt),
         ])?;

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::forward_reads::{self, alert_of};
-use super::reader::{Reader, maybe_word, word};
+use super::reader::Reader;
 use super::{explanations, people};
 use crate::model::{Kind, SkipReason, Status, digits, is_phone_number};
 use crate::store::Error;
@@ -162,10 +162,10 @@ pub(super) fn read_message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
         source: row.get("source")?,
         provider: row.get("provider")?,
         channel: row.get("channel")?,
-        status: maybe_word(row, "status")?,
+        status: row.get("status")?,
         conflict: row.get("conflict")?,
-        message_type: word(row, "type")?,
-        type_rule: word(row, "type_rule")?,
+        message_type: row.get("type")?,
+        type_rule: row.get("type_rule")?,
         recipient: row.get("recipient")?,
         sender: row.get("sender")?,
         text: row.get("text")?,
@@ -189,17 +189,14 @@ pub(super) fn read_message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
 
 /// Reads what was told, of a row that joins the message; `None` when nothing was.
 fn read_registration(row: &Row<'_>) -> rusqlite::Result<Option<RegistrationRecord>> {
-    let origin: Option<String> = row.get("origin")?;
+    let origin: Option<Origin> = row.get("origin")?;
     let Some(origin) = origin else {
         return Ok(None);
     };
     let parameters: Option<String> = row.get("template_parameters")?;
     let metadata: Option<String> = row.get("metadata")?;
     Ok(Some(RegistrationRecord {
-        origin: match origin.as_str() {
-            "echo" => Origin::Echo,
-            _ => Origin::Call,
-        },
+        origin,
         owner: row.get("owner")?,
         template_name: row.get("template_name")?,
         template_language: row.get("template_language")?,
@@ -256,10 +253,10 @@ fn read_report(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Repor
     Ok(ReportRecord {
         report_id: row.get("report_id")?,
         webhook_id: row.get("webhook_id")?,
-        kind: word(row, "kind")?,
+        kind: row.get("kind")?,
         provider_status: row.get("provider_status")?,
-        status: maybe_word(row, "status")?,
-        change: word(row, "change")?,
+        status: row.get("status")?,
+        change: row.get("change")?,
         provider_time: row.get("provider_time")?,
         provider_time_ms: row.get("provider_time_ms")?,
         received_at_ms: row.get("received_at_ms")?,
@@ -271,7 +268,7 @@ fn read_report(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Repor
         member: None,
         channel: row.get("channel")?,
         url: row.get("url")?,
-        field: maybe_word(row, "field")?,
+        field: row.get("field")?,
         template_id: row.get("template_id")?,
         pricing: read_pricing(row)?,
         errors,

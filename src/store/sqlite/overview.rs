@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::forward_reads::FORWARDS;
 use super::ranges::{self, Timed};
-use super::reader::{Reader, maybe_word};
+use super::reader::Reader;
 use super::subscribers::load;
 use crate::model::{Subscriber, quoted};
 use crate::store::overview::{SubscriberHealth, SubscriberOverview};
@@ -257,7 +257,7 @@ fn count_attempts(
                  ORDER BY attempt_id DESC LIMIT 1"
             ),
             params![id, keys, since_ms, now_ms, last_ms],
-            |row| maybe_word(row, "error_code"),
+            |row| row.get("error_code"),
         )?;
     }
     Ok(())

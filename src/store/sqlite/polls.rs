@@ -9,13 +9,13 @@ use super::accept::Accepting;
 use super::changes::Changing;
 use super::clause::{Clause, Select};
 use super::listing::Keyed;
-use super::reader::{Reader, maybe_word, word};
+use super::reader::Reader;
 use super::sources::Sources;
 use super::writer::Core;
 use super::{Store, backend, ranges};
 use crate::providers::Provider;
 use crate::store::clock_hold::latest_credible_ms;
-use crate::store::poll::{PollCounts, PollGaveUp, PollOverview, PollRecord};
+use crate::store::poll::{PollCounts, PollOverview, PollRecord};
 use crate::store::query::{Listing, Window};
 use crate::store::{Accepted, Arrival, Error};
 
@@ -337,8 +337,8 @@ fn settle(
         params![
             poll.poll_id,
             was_due_ms,
-            poll.state.as_str(),
-            poll.gave_up.map(PollGaveUp::as_str),
+            poll.state,
+            poll.gave_up,
             poll.due_at_ms,
             poll.gone_since_ms,
             now_ms,
@@ -352,8 +352,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PollRecord> {
         poll_id: row.get("poll_id")?,
         source: row.get("source")?,
         broadcast: row.get("broadcast")?,
-        state: word(row, "state")?,
-        gave_up: maybe_word(row, "gave_up")?,
+        state: row.get("state")?,
+        gave_up: row.get("gave_up")?,
         registered_at_ms: row.get("registered_at_ms")?,
         due_at_ms: row.get("due_at_ms")?,
         polls: row.get("polls")?,

@@ -5,6 +5,8 @@
 //! is known to hold nothing of a time is passed over, so a range without a note costs a look
 //! and never a row.
 
+use crate::model::Word as _;
+
 use rusqlite::{Connection, params};
 
 /// Keys in a range.
@@ -14,7 +16,8 @@ const KEYS: i64 = 1024;
 pub(super) type Keys = (i64, i64);
 
 /// What has a time that is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub(super) enum Timed {
     /// When it was received.
     Webhook,
@@ -29,16 +32,6 @@ pub(super) enum Timed {
 }
 
 impl Timed {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Webhook => "webhook",
-            Self::Message => "message",
-            Self::Payload => "payload",
-            Self::Forward => "forward",
-            Self::Attempt => "attempt",
-        }
-    }
-
     /// The time, and where it stands. A payload without its report is as old as can be; one of
     /// an event is not pruned by its key.
     const fn time(self) -> (&'static str, &'static str) {
@@ -125,7 +118,7 @@ pub(super) fn before(
         "SELECT range_id FROM key_range WHERE kind = ?1 AND range_id >= ?2 AND earliest_ms >= ?3 \
          ORDER BY range_id",
     )?;
-    let mut younger = select.query(params![timed.as_str(), range, before_ms])?;
+    let mut younger = select.query(params![timed, range, before_ms])?;
     let mut last_key = i64::MAX;
     while let Some(row) = younger.next()? {
         let young: i64 = row.get(0)?;
@@ -151,7 +144,7 @@ pub(super) fn within(
         "SELECT range_id FROM key_range WHERE kind = ?1 AND (latest_ms < ?2 OR earliest_ms >= ?3) \
          ORDER BY range_id DESC",
     )?;
-    let mut outside = select.query(params![timed.as_str(), since_ms, until_ms])?;
+    let mut outside = select.query(params![timed, since_ms, until_ms])?;
     let (mut found, mut last_key) = (Vec::new(), i64::MAX);
     while let Some(row) = outside.next()? {
         let range: i64 = row.get(0)?;

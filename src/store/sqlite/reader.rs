@@ -9,10 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use serde::de::value::{Error as UnknownWord, StrDeserializer};
-use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::files::{FileId, OwnedFile};
 use super::log_lock::misread;
@@ -332,35 +329,6 @@ pub(super) fn immutable(path: &Path) -> OsString {
     }
     uri.extend_from_slice(b"?immutable=1");
     OsString::from_vec(uri)
-}
-
-/// A word of a closed set in a TEXT column, read by the words that serde writes.
-pub(super) struct Word<T>(pub(super) T);
-
-impl<T: DeserializeOwned> FromSql for Word<T> {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let word: StrDeserializer<'_, UnknownWord> = value.as_str()?.into_deserializer();
-        T::deserialize(word)
-            .map(Self)
-            .map_err(|error| FromSqlError::Other(Box::new(error)))
-    }
-}
-
-/// Reads a word column.
-pub(super) fn word<T: DeserializeOwned>(
-    row: &rusqlite::Row<'_>,
-    column: &str,
-) -> rusqlite::Result<T> {
-    row.get(column).map(|Word(word)| word)
-}
-
-/// Reads a word column that may be NULL.
-pub(super) fn maybe_word<T: DeserializeOwned>(
-    row: &rusqlite::Row<'_>,
-    column: &str,
-) -> rusqlite::Result<Option<T>> {
-    let word: Option<Word<T>> = row.get(column)?;
-    Ok(word.map(|Word(word)| word))
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::changes::Changing;
 use super::clause::{Clause, Select};
 use super::listing::Keyed;
-use super::reader::{Reader, maybe_word, word};
+use super::reader::Reader;
 use super::{Store, backend, forwards, ranges};
-use crate::model::ErrorCode;
+use crate::model::Word as _;
 use crate::store::Error;
 use crate::store::clock_hold::latest_credible_ms;
 use crate::store::query::{Listing, Window};
@@ -174,14 +174,14 @@ fn begin(
         params![
             forwards::new_uid(now_ms).as_bytes(),
             subscriber_id,
-            state.as_str(),
+            state,
             list(&states).unwrap_or_else(|| "[]".to_owned()),
             selection.since_ms,
             selection.until_ms,
-            selection.error.map(ErrorCode::as_str),
+            selection.error,
             selection.source,
             list(&selection.sources),
-            selection.status.map(crate::model::Status::as_str),
+            selection.status,
             selection.new_id,
             first_id,
             last_id,
@@ -215,7 +215,7 @@ pub(super) fn end(
             "UPDATE replay SET state = ?2, finished_at_ms = ?3 \
              WHERE replay_id = ?1 AND state = 'running'",
         )?
-        .execute(params![replay_id, state.as_str(), now_ms])?;
+        .execute(params![replay_id, state, now_ms])?;
     Ok(ended > 0)
 }
 
@@ -236,15 +236,15 @@ fn read_replay(row: &Row<'_>) -> rusqlite::Result<ReplayRecord> {
         uid: Uuid::from_bytes(uid),
         subscriber_id: row.get("subscriber_id")?,
         subscriber: row.get("subscriber")?,
-        state: word(row, "state")?,
+        state: row.get("state")?,
         selection: ReplaySelection {
             states: serde_json::from_str(&states).map_err(unreadable)?,
             since_ms: row.get("since_ms")?,
             until_ms: row.get("until_ms")?,
-            error: maybe_word(row, "error_code")?,
+            error: row.get("error_code")?,
             source: row.get("source")?,
             sources: sources.transpose()?.unwrap_or_default(),
-            status: maybe_word(row, "status")?,
+            status: row.get("status")?,
             new_id: row.get("new_id")?,
         },
         examined: count(next_id - first_id),

@@ -8,6 +8,7 @@ use rusqlite::{Connection, params_from_iter};
 use super::ranges::{self, Keys, Timed};
 use super::writer::Core;
 use super::{Store, backend, deletion, same_person};
+use crate::model::Word as _;
 use crate::store::clock_hold::latest_credible_ms;
 use crate::store::{Error, Prunable, PruneStep};
 

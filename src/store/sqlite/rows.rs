@@ -4,7 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql, params};
 
 use super::channels;
 use super::ranges::{self, Timed};
-use crate::model::{Field, Message, RegisteredFields, Report, ReportError, Status, TypeRule};
+use crate::model::{
+    Message, MessageType, RegisteredFields, Report, ReportError, Status, TypeRule, Word as _,
+};
 use crate::plan::Dispatch;
 
 /// What is known of a message, in the order in which [`read_message`] takes and
@@ -73,7 +75,7 @@ fn read_message(row: &Row<'_>) -> rusqlite::Result<(i64, Message)> {
     let rule: String = take!();
     let mut message = Message {
         conflict,
-        message_type: TypeRule::from_word(&rule).zip(message_type.parse().ok()),
+        message_type: TypeRule::of_word(&rule).zip(MessageType::of_word(&message_type)),
         recipient: take!(),
         sender: take!(),
         text: take!(),
@@ -119,7 +121,7 @@ const STATUSES: [Status; 6] = [
 /// from it: status and conflict. Returns the number of the next one.
 fn bind_message(statement: &mut Statement<'_>, message: &Message) -> rusqlite::Result<usize> {
     let (leg, is_conflict) = message.shown();
-    let (rule, message_type) = type_words(message);
+    let (rule, message_type) = type_and_rule(message);
     let failure = leg.failure.as_ref();
     let error = failure.map(|(_, error)| error);
     let mut next = 1;
@@ -146,7 +148,7 @@ fn bind_message(statement: &mut Statement<'_>, message: &Message) -> rusqlite::R
     bind(&failure.map(|(at_ms, _)| at_ms))?;
     bind(&channels::other(message))?;
     bind(&channels::kept(message))?;
-    bind(&leg.history.status().map(Status::as_str))?;
+    bind(&leg.history.status())?;
     bind(&is_conflict)?;
     Ok(next)
 }
@@ -218,7 +220,7 @@ pub(super) fn change_message(
     message_id: i64,
     message: &Message,
 ) -> rusqlite::Result<()> {
-    let (rule, message_type) = type_words(message);
+    let (rule, message_type) = type_and_rule(message);
     connection
         .prepare_cached(
             "UPDATE message SET type = ?2, type_rule = ?3, recipient = ?4, sender = ?5, text = ?6, \
@@ -239,11 +241,10 @@ pub(super) fn change_message(
 }
 
 /// Rule and type; every absorbed report brings at least the source's default.
-fn type_words(message: &Message) -> (&'static str, &'static str) {
-    let (rule, message_type) = message
+fn type_and_rule(message: &Message) -> (TypeRule, MessageType) {
+    message
         .message_type
-        .unwrap_or((TypeRule::Default, crate::model::MessageType::Template));
-    (rule.as_str(), message_type.as_str())
+        .unwrap_or((TypeRule::Default, MessageType::Template))
 }
 
 /// The report of that identity, when it is known: its key and its status.
@@ -319,10 +320,10 @@ pub(super) fn insert_report(
             keys.message_id,
             keys.webhook_id,
             keys.identity,
-            report.kind.as_str(),
+            report.kind,
             report.provider_status,
-            report.status.map(Status::as_str),
-            dispatch.change.as_str(),
+            report.status,
+            dispatch.change,
             report.time.text,
             report.time.ms,
             keys.received_ms,
@@ -356,7 +357,7 @@ pub(super) fn insert_report(
             report.url,
             (!report.oddities.is_empty()).then(|| report.oddities.join(", ")),
             refusals(dispatch),
-            report.field.map(Field::as_str),
+            report.field,
             report.template_id,
             pricing.other,
         ])

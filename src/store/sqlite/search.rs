@@ -9,7 +9,7 @@ use super::forward_reads::json_list;
 use super::listing::Keyed;
 use super::messages::{SELECT_MESSAGE, read_message};
 use super::ranges::{self, Timed};
-use super::reader::{Reader, maybe_word};
+use super::reader::Reader;
 use super::same_person;
 use crate::model::digits;
 use crate::store::overview::MessageCount;
@@ -116,7 +116,7 @@ pub(super) fn select(connection: &Connection, query: &MessageQuery) -> rusqlite:
         }
     }
     clause.and_if("message.bulk_id = ?", query.bulk_id.clone());
-    let status = query.status.map(|status| status.as_str().to_owned());
+    let status = query.status;
     clause.and_if("message.status = ?", status);
     clause.and_if(
         "substr(message.channel || '_', 1, length(?) + 1) = ? || '_'",
@@ -261,7 +261,7 @@ impl Reader {
                 .query_map(params_from_iter(clause.values()), |row| {
                     Ok(MessageCount {
                         source: row.get(0)?,
-                        status: maybe_word(row, "status")?,
+                        status: row.get("status")?,
                         messages: row.get(2)?,
                     })
                 })?

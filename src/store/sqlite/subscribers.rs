@@ -217,7 +217,7 @@ fn insert(
     let mut cells = cells_of_new(new)?;
     cells.extend([
         ("url", shown(new.kind, &new.url).into()),
-        ("state", SubscriberState::Active.as_str().to_owned().into()),
+        ("state", SubscriberState::Active.into()),
         ("created_at_ms", now_ms.into()),
     ]);
     let (columns, values): (Vec<&str>, Vec<Value>) = cells.into_iter().unzip();
@@ -266,7 +266,7 @@ fn change_state(connection: &Connection, id: i64, change: &StateChange) -> Resul
             "UPDATE subscriber SET state = ?2, state_reason = ?3, \
              failing_since_ms = CASE WHEN ?2 = 'active' THEN NULL ELSE failing_since_ms END \
              WHERE subscriber_id = ?1 AND removed_at_ms IS NULL",
-            params![id, change.state.as_str(), change.reason],
+            params![id, change.state, change.reason],
         )
         .map_err(|error| backend("cannot change the subscriber's state".to_owned(), error))?;
     if changed == 0 {

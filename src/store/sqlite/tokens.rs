@@ -71,7 +71,7 @@ fn read_token(row: &Row<'_>) -> rusqlite::Result<(Hash, TokenRecord)> {
     let sources: String = row.get("sources")?;
     let token = NewToken {
         name: row.get("name")?,
-        role: super::reader::word(row, "role")?,
+        role: row.get("role")?,
         owner: row.get("owner")?,
         sources: serde_json::from_str(&sources).map_err(super::cell::unreadable)?,
         expires_at_ms: row.get("expires_at_ms")?,
@@ -104,7 +104,7 @@ impl Changing<'_> {
                 params![
                     hash,
                     new.name,
-                    new.role.as_str(),
+                    new.role,
                     new.owner,
                     sources,
                     self.now_ms,

@@ -69,23 +69,17 @@ impl Reader {
     /// As every read.
     pub fn counts(&self) -> Result<Vec<Count>, Error> {
         self.read("read what came in", |connection| {
-            let mut rows =
-                connection.prepare("SELECT begins_at_ms, what, subject, count FROM pulse")?;
-            let rows = rows.query_map([], |row| {
-                let word: String = row.get(1)?;
-                let what = Counted::ALL.into_iter().find(|what| what.as_str() == word);
-                Ok(what.zip(Some((row.get(0)?, row.get(2)?, row.get(3)?))))
-            })?;
-            let mut counts = Vec::new();
-            for row in rows {
-                counts.extend(row?.map(|(what, (begins_at_ms, subject, count))| Count {
-                    begins_at_ms,
-                    what,
-                    subject,
-                    count,
-                }));
-            }
-            Ok(counts)
+            connection
+                .prepare("SELECT begins_at_ms, what, subject, count FROM pulse")?
+                .query_map([], |row| {
+                    Ok(Count {
+                        begins_at_ms: row.get(0)?,
+                        what: row.get(1)?,
+                        subject: row.get(2)?,
+                        count: row.get(3)?,
+                    })
+                })?
+                .collect()
         })
     }
 
@@ -314,7 +308,7 @@ fn keep_counts(
     for count in counts {
         keep.execute(params![
             count.begins_at_ms,
-            count.what.as_str(),
+            count.what,
             count.subject,
             count.count,
         ])?;

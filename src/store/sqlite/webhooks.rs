@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use super::clause::{Clause, Select};
 use super::listing::Keyed;
 use super::ranges::{self, Timed};
-use super::reader::{Reader, maybe_word, word};
+use super::reader::Reader;
 use super::search;
 use crate::store::overview::{WebhookDetail, WebhookRecord};
 use crate::store::query::{Listing, Scope, WebhookQuery};
@@ -65,7 +65,7 @@ pub(super) fn select(connection: &Connection, query: &WebhookQuery) -> rusqlite:
         None => {}
         // An unparsed body counts as one unreadable element; the index knows them all.
         Some(WebhookOutcome::Unparsed) => clause.and("webhook.unreadable > 0"),
-        Some(outcome) => clause.and_if("webhook.outcome = ?", Some(outcome.as_str().to_owned())),
+        Some(outcome) => clause.and_if("webhook.outcome = ?", Some(outcome)),
     }
     search::of_source(&mut clause, query.source.as_deref(), "webhook");
     clause.and_if("webhook.received_at_ms >= ?", query.since_ms);
@@ -81,12 +81,12 @@ fn read_webhook(row: &Row<'_>) -> rusqlite::Result<WebhookRecord> {
         source: row.get("source")?,
         provider: row.get("provider")?,
         received_at_ms: row.get("received_at_ms")?,
-        outcome: word(row, "outcome")?,
+        outcome: row.get("outcome")?,
         outcome_detail: row.get("outcome_detail")?,
         reports: row.get("reports")?,
         new_reports: row.get("new_reports")?,
         unreadable: row.get("unreadable")?,
-        default_type: maybe_word(row, "default_type")?,
+        default_type: row.get("default_type")?,
         default_sender: row.get("default_sender")?,
         content_type: row.get("content_type")?,
         content_encoding: row.get("content_encoding")?,

@@ -15,7 +15,7 @@ use utoipa::openapi::{
 use super::problem::{MEDIA_TYPE, ProblemView};
 use super::{BASE, Endpoint, Paths, endpoints, once};
 use crate::access::{Reach, Role, TABLE};
-use crate::model::Fault;
+use crate::model::{Fault, Word as _};
 
 static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(build);
 
@@ -100,7 +100,8 @@ fn operation<'a>(item: &'a mut PathItem, endpoint: &Endpoint) -> Option<&'a mut 
 /// Adds what every operation has: who may, how it fails, and a POST's key.
 fn complete(operation: &mut Operation, endpoint: &Endpoint) {
     let roles: Vec<&str> = Role::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|role| role.may(endpoint.permission))
         .map(Role::as_str)
         .collect();

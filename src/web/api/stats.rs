@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::input::Query;
 use super::time::{Moment, Time};
 use super::{Asked, Reply, done};
-use crate::model::{Status, SubscriberState};
+use crate::model::{Status, SubscriberState, Word as _};
 use crate::store::overview::MessageCount;
 use crate::store::query::Scope;
 

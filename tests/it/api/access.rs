@@ -8,6 +8,7 @@ use serde_json::json;
 use tickrelay::access::{Permission, Role, TABLE};
 use tickrelay::admin::{Answer, Request};
 use tickrelay::clock::Clock;
+use tickrelay::model::Word as _;
 use tickrelay::web::api::endpoints;
 
 use crate::support::TestApp;
@@ -16,7 +17,7 @@ use crate::support::api::Caller;
 #[actix_web::test]
 async fn each_role_may_what_the_table_says_on_every_route() {
     let app = TestApp::boot().await;
-    for role in Role::ALL {
+    for &role in Role::ALL {
         let caller = app.caller(role).await;
         for endpoint in endpoints() {
             let path = endpoint.path.replace("{name}", "none");

@@ -8,7 +8,7 @@ use tickrelay::access::Role;
 use tickrelay::access::token::NewToken;
 use tickrelay::admin::{Answer, ReplayOrder, Request};
 use tickrelay::clock::Clock;
-use tickrelay::model::MessageType;
+use tickrelay::model::{MessageType, Word as _};
 use tickrelay::providers::Provider;
 use tickrelay::web::api::Endpoint;
 
@@ -183,7 +183,7 @@ impl World {
     async fn invite(&mut self) {
         let mut narrowings = vec![Vec::new()];
         narrowings.extend(PLACES.map(|(sends, asked, _)| vec![sends, asked]));
-        for role in Role::ALL {
+        for &role in Role::ALL {
             let owners: &[Option<&str>] = match role {
                 Role::Integrator => &[Some("acme"), Some("beta")],
                 _ => &[None],

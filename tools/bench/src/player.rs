@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use tickrelay::config::Source;
-use tickrelay::model::{MessageType, Status};
+use tickrelay::model::{MessageType, Status, Word as _};
 use tickrelay::play::load::{self, Load, SendRate};
 use tickrelay::play::{Message, Mishaps, Scenario, Traffic};
 use tickrelay::providers::Provider;

@@ -18,7 +18,7 @@ fn lines(sent: &SentAll) -> Vec<String> {
     let line = |sent: &Result<Sent, SentFault>| match sent {
         Ok(sent) => {
             let told = &sent.registration;
-            let kind = told.message_type.map_or("?", MessageType::as_str);
+            let kind = told.message_type.map_or("?", Into::into);
             let template = told.template.as_ref().map(FilledTemplate::described);
             let words = template.or_else(|| told.text.clone()).unwrap_or_default();
             let errors: Vec<&str> = sent.result.errors().iter().map(|it| &*it.key).collect();

@@ -1,0 +1,141 @@
+//! Words of closed sets as TEXT columns: written and read by the words that `strum` derives.
+//!
+//! A column that holds another word is an error that names the words of the set.
+
+use rusqlite::ToSql;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Value, ValueRef};
+
+use super::ranges::Timed;
+use crate::access::Role;
+use crate::catalogue::{Fix, Resend};
+use crate::model::{
+    About, AuthKind, ErrorCode, ErrorFormat, Field, ForwardState, GaveUp, Kind, MessageType,
+    NumberFormat, Ordering, PayloadFormat, ReportEffect, Reports, SkipReason, Status,
+    SubscriberKind, SubscriberState, TimestampFormat, TypeRule, UnknownWord, Word,
+};
+use crate::store::WebhookOutcome;
+use crate::store::poll::{PollGaveUp, PollState};
+use crate::store::replay::ReplayState;
+use crate::store::timeline::Origin;
+use crate::store::watching::Counted;
+
+macro_rules! columns {
+    ($($word:ty),+ $(,)?) => {$(
+        impl ToSql for $word {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                Ok(self.as_str().into())
+            }
+        }
+
+        impl From<$word> for Value {
+            fn from(word: $word) -> Self {
+                Self::Text(word.as_str().to_owned())
+            }
+        }
+
+        impl FromSql for $word {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                read(value.as_str()?)
+            }
+        }
+    )+};
+}
+
+columns! {
+    About, AuthKind, ReportEffect, Counted, ErrorCode, ErrorFormat, Field, Fix, ForwardState, GaveUp, Kind,
+    MessageType, NumberFormat, Ordering, Origin, PayloadFormat, PollGaveUp, PollState, SkipReason,
+    ReplayState, Reports, Resend, Role, Status, SubscriberKind, SubscriberState, Timed,
+    TimestampFormat, TypeRule, WebhookOutcome,
+}
+
+fn read<W: Word>(word: &str) -> FromSqlResult<W> {
+    let unknown = || FromSqlError::Other(Box::new(UnknownWord::among::<W>("word", word)));
+    W::of_word(word).ok_or_else(unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use include_dir::{Dir, include_dir};
+    use rusqlite::Connection;
+
+    use super::*;
+
+    static SCHEMA: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/schema/sqlite");
+
+    /// The words that the schema's checks allow, by table and column.
+    fn checked() -> BTreeMap<String, Vec<String>> {
+        let mut files: Vec<_> = SCHEMA.files().filter_map(|it| it.contents_utf8()).collect();
+        files.sort_unstable();
+        let mut checked = BTreeMap::new();
+        for created in files
+            .iter()
+            .flat_map(|text| text.split("CREATE TABLE ").skip(1))
+        {
+            let table = created.split_whitespace().next().unwrap();
+            for check in created
+                .split("CHECK (")
+                .skip(1)
+                .filter(|it| it.contains('\''))
+            {
+                let column = check.split_whitespace().next().unwrap();
+                let words = check
+                    .split(';')
+                    .next()
+                    .unwrap()
+                    .split(",\n")
+                    .next()
+                    .unwrap();
+                let words = words.split('\'').skip(1).step_by(2).map(str::to_owned);
+                checked.insert(format!("{table}.{column}"), words.collect());
+            }
+        }
+        checked
+    }
+
+    #[test]
+    fn the_schema_allows_the_words_of_each_enum_and_no_others() {
+        fn row<W: Word>(column: &str) -> (String, Vec<String>) {
+            (column.to_owned(), W::words().map(str::to_owned).collect())
+        }
+        let known = BTreeMap::from([
+            row::<WebhookOutcome>("webhook.outcome"),
+            row::<Origin>("registration.origin"),
+            row::<PollState>("poll.state"),
+            row::<PollGaveUp>("poll.gave_up"),
+            row::<SubscriberKind>("subscriber.kind"),
+            row::<SubscriberState>("subscriber.state"),
+            row::<Reports>("subscriber.reports"),
+            row::<PayloadFormat>("subscriber.format"),
+            row::<Ordering>("subscriber.ordering"),
+            row::<AuthKind>("subscriber.auth"),
+            row::<ForwardState>("forward.state"),
+            row::<ReplayState>("replay.state"),
+            row::<Counted>("pulse.what"),
+            row::<Timed>("key_range.kind"),
+            row::<About>("account_event.about"),
+        ]);
+        assert_eq!(checked(), known);
+    }
+
+    #[test]
+    fn a_column_gives_back_the_word_that_it_was_given_and_refuses_others() {
+        let connection = Connection::open_in_memory().unwrap();
+        let echo = |status: Option<Status>| -> rusqlite::Result<Option<Status>> {
+            connection.query_row("SELECT ?1", [status], |row| row.get(0))
+        };
+        assert_eq!(echo(None), Ok(None));
+        for status in Status::ALL {
+            assert_eq!(echo(Some(*status)), Ok(Some(*status)));
+        }
+        let other = "SELECT 'Read'";
+        let error = connection.query_row(other, [], |row| row.get::<_, Status>(0));
+        let error = error.unwrap_err().to_string();
+        let expected = "queued, sent, delivered, read, failed, deleted";
+        assert!(
+            error.contains("Read") && error.contains(expected),
+            "{error}"
+        );
+    }
+}
