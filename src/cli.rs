@@ -18,7 +18,6 @@ mod init;
 mod key;
 mod list;
 mod message;
-mod narrowed;
 mod page;
 mod replay;
 mod reprocess;
@@ -78,40 +77,40 @@ enum Command {
     Config(config::Verb),
     /// Manage subscribers (callback URLs)
     #[command(subcommand)]
-    Subscriber(subscriber::Verb),
+    Subscriber(subscriber::SubscriberCommand),
     /// Find messages, show their timelines, register sends
     #[command(subcommand)]
-    Message(message::Verb),
+    Message(message::MessageCommand),
     /// Show the webhooks that providers sent
     #[command(subcommand)]
-    Webhook(webhook::Verb),
+    Webhook(webhook::WebhookCommand),
     /// Show forwards to subscribers and send them again
     #[command(subcommand)]
-    Forward(forward::Verb),
+    Forward(forward::ForwardCommand),
     /// Show delivery attempts
     #[command(subcommand)]
-    Attempt(attempt::Verb),
+    Attempt(attempt::AttemptCommand),
     /// Show sources: webhook URLs and their traffic
     #[command(subcommand)]
-    Source(source::Verb),
+    Source(source::SourceCommand),
     /// Show account events: notices about accounts, templates and numbers
     #[command(subcommand)]
-    Account(account::Verb),
+    Account(account::AccountCommand),
     /// Show and cancel replays that `forward retry --subscriber` started
     #[command(subcommand)]
-    Replay(replay::Verb),
+    Replay(replay::ReplayCommand),
     /// Show broadcasts that are polled, and poll more
     #[command(subcommand)]
-    Broadcast(broadcast::Verb),
+    Broadcast(broadcast::BroadcastCommand),
     /// Manage the message templates that texts are rendered from
     #[command(subcommand)]
-    Template(template::Verb),
+    Template(template::TemplateCommand),
     /// Manage API tokens and their roles
     #[command(subcommand)]
-    Token(token::Verb),
+    Token(token::TokenCommand),
     /// Show and rotate the keys that seal secrets
     #[command(subcommand)]
-    Key(key::Verb),
+    Key(key::KeyCommand),
     /// Parse stored webhooks again after an upgrade
     Reprocess(reprocess::Reprocess),
     /// Erase a person from the store
@@ -259,7 +258,8 @@ impl Cli {
 
 /// No such thing, no store yet, or one elsewhere: nothing is broken.
 fn is_not_found(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(Error::NotFound(_)))
+    error.is::<page::Unmatched>()
+        || matches!(error.downcast_ref(), Some(Error::NotFound(_)))
         || matches!(error.downcast_ref(), Some(LoadError::StoreElsewhere { .. }))
 }
 

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::list::{Asked, Table};
+use super::list::List;
 use super::page::Page;
 use super::time::{Since, stamp};
 use super::{Exit, Settings, Terminal};
@@ -15,13 +15,13 @@ const LIST: &str = "account-events";
 
 /// The verbs of `account`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Verb {
+pub(super) enum AccountCommand {
     /// List the events of accounts, the latest to arrive first
-    List(List),
+    List(AccountListArgs),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct AccountListArgs {
     /// Only those of this source
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
@@ -39,12 +39,9 @@ pub(super) struct List {
     until: Option<Since>,
     #[command(flatten)]
     page: Page,
-    /// Answer with a JSON array
-    #[arg(long)]
-    json: bool,
 }
 
-impl Verb {
+impl AccountCommand {
     pub(super) fn run(
         self,
         settings: &Settings,
@@ -56,7 +53,7 @@ impl Verb {
     }
 }
 
-impl List {
+impl AccountListArgs {
     fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let (reader, now_ms) = (settings.reader()?, Clock::system().now_ms());
         let narrowing = Narrowing {
@@ -66,15 +63,7 @@ impl List {
             until_ms: self.until.map(|until| until.ms(now_ms)),
             ..Narrowing::default()
         };
-        let asked = Asked {
-            list: LIST,
-            page: &self.page,
-            narrowing: &narrowing,
-        };
-        let (window, _) = match asked.begin(settings, &reader)? {
-            Ok(begun) => begun,
-            Err(refusal) => return terminal.refuse(refusal),
-        };
+        let (window, _) = (self.page).begin(LIST, &narrowing, settings, &reader)?;
         let mut events = reader.account_events(&AccountEventQuery {
             source: narrowing.source,
             subject: self.subject,
@@ -85,31 +74,22 @@ impl List {
             ..AccountEventQuery::default()
         })?;
         let rest = (self.page).cut(LIST, &mut events, |event| event.account_event_id);
-        let list = Table {
-            headings: &[
-                "AT (UTC)",
-                "SOURCE",
-                "EVENT",
-                "SUBJECT",
-                "WHAT HAPPENED",
-                "WHAT TO DO",
+        let list = List {
+            columns: &[
+                ("AT (UTC)", &|event: &AccountEventRecord| {
+                    stamp(event.at_ms())
+                }),
+                ("SOURCE", &|event| event.source.clone()),
+                ("EVENT", &|event| event.name.clone()),
+                ("SUBJECT", &|event| event.subject.clone()),
+                ("WHAT HAPPENED", &|event| match &event.detail {
+                    Some(detail) => format!("{} ({detail})", event.text),
+                    None => event.text.clone(),
+                }),
+                ("WHAT TO DO", &|event| event.remedy.clone()),
             ],
             nothing: "no account event is like that",
-            json: self.json,
         };
-        list.show((&events.rows, rest), row, terminal)
+        list.show((&events.rows, rest), self.page.json, terminal)
     }
-}
-
-fn row(event: &AccountEventRecord) -> Vec<String> {
-    let detail = event.detail.as_ref();
-    let detail = detail.map_or_else(String::new, |detail| format!(" ({detail})"));
-    vec![
-        stamp(event.at_ms()),
-        event.source.clone(),
-        event.name.clone(),
-        event.subject.clone(),
-        format!("{}{detail}", event.text),
-        event.remedy.clone(),
-    ]
 }

@@ -3,28 +3,28 @@
 use clap::{Args, Subcommand};
 
 use super::forward::tell_attempt;
-use super::list::Asked;
+use super::list::List;
 use super::page::Page;
-use super::table::table;
 use super::time::Since;
-use super::{Exit, Settings, Terminal, page};
+use super::{Exit, Settings, Terminal};
 use crate::admin::narrowing::Narrowing;
 use crate::clock::Clock;
 use crate::model::ErrorCode;
 use crate::store::query::{AttemptOutcome, AttemptQuery};
+use crate::store::timeline::AttemptAt;
 
 /// The name of the list in its cursors.
 const LIST: &str = "attempts";
 
 /// The verbs of `attempt`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Verb {
+pub(super) enum AttemptCommand {
     /// List attempts, the latest first
-    List(List),
+    List(AttemptListArgs),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct AttemptListArgs {
     /// Only those at this subscriber
     #[arg(long, value_name = "NAME")]
     subscriber: Option<String>,
@@ -42,12 +42,9 @@ pub(super) struct List {
     until: Option<Since>,
     #[command(flatten)]
     page: Page,
-    /// Answer with a JSON array
-    #[arg(long)]
-    json: bool,
 }
 
-impl Verb {
+impl AttemptCommand {
     pub(super) fn run(
         self,
         settings: &Settings,
@@ -58,7 +55,7 @@ impl Verb {
     }
 }
 
-impl List {
+impl AttemptListArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let now_ms = Clock::system().now_ms();
         let reader = settings.reader()?;
@@ -67,15 +64,7 @@ impl List {
             until_ms: self.until.map(|until| until.ms(now_ms)),
             ..Narrowing::default()
         };
-        let asked = Asked {
-            list: LIST,
-            page: &self.page,
-            narrowing: &narrowing,
-        };
-        let (window, _) = match asked.begin(settings, &reader)? {
-            Ok(begun) => begun,
-            Err(refusal) => return terminal.refuse(refusal),
-        };
+        let (window, _) = (self.page).begin(LIST, &narrowing, settings, &reader)?;
         let mut attempts = reader.attempts(&AttemptQuery {
             subscriber_id: settings.subscriber_id(self.subscriber.as_deref())?,
             outcome: self.outcome,
@@ -88,33 +77,18 @@ impl List {
         let rest = self
             .page
             .cut(LIST, &mut attempts, |attempt| attempt.attempt_id);
-        let attempts = attempts.rows;
-        if self.json {
-            page::say(rest, terminal)?;
-            return terminal.json(&attempts);
-        }
-        if attempts.is_empty() {
-            return terminal.refuse(rest.unwrap_or_else(|| "no attempt is like that".to_owned()));
-        }
-        let mut attempts = attempts;
+        let attempts = &mut attempts.rows;
         attempts.sort_by_key(|found| std::cmp::Reverse(found.attempt.started_at_ms));
-        let rows = attempts.iter().map(|found| {
-            vec![
-                found.forward_id.to_string(),
-                found.subscriber.clone(),
-                tell_attempt(&found.attempt, usize::MAX),
-            ]
-        });
-        write!(
-            terminal.data,
-            "{}",
-            table(
-                &["FORWARD", "SUBSCRIBER", "ATTEMPT (UTC)"],
-                rows,
-                terminal.width
-            )
-        )?;
-        page::say(rest, terminal)?;
-        Ok(Exit::Done)
+        let list = List {
+            columns: &[
+                ("FORWARD", &|found: &AttemptAt| found.forward_id.to_string()),
+                ("SUBSCRIBER", &|found| found.subscriber.clone()),
+                ("ATTEMPT (UTC)", &|found| {
+                    tell_attempt(&found.attempt, usize::MAX)
+                }),
+            ],
+            nothing: "no attempt is like that",
+        };
+        list.show((attempts, rest), self.page.json, terminal)
     }
 }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::list::{Asked, Table};
+use super::list::List;
 use super::page::Page;
 use super::time::stamp;
 use super::{Exit, Settings, Terminal, ask};
@@ -20,15 +20,15 @@ const LIST: &str = "broadcasts";
 
 /// The verbs of `broadcast`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Verb {
+pub(super) enum BroadcastCommand {
     /// Poll a broadcast until nothing in it is pending
-    Poll(Poll),
+    Poll(BroadcastPollArgs),
     /// List broadcasts with how their messages stand and how polling goes, the newest first
-    List(List),
+    List(BroadcastListArgs),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Poll {
+pub(super) struct BroadcastPollArgs {
     /// The broadcast's id, as the response to its sending has it
     id: String,
     /// The source that is asked
@@ -37,18 +37,15 @@ pub(super) struct Poll {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct BroadcastListArgs {
     /// Only those of this source
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
     #[command(flatten)]
     page: Page,
-    /// Answer with a JSON array
-    #[arg(long)]
-    json: bool,
 }
 
-impl Verb {
+impl BroadcastCommand {
     pub(super) fn run(
         self,
         settings: &Settings,
@@ -61,7 +58,7 @@ impl Verb {
     }
 }
 
-impl Poll {
+impl BroadcastPollArgs {
     fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let request = Request::PollBroadcast {
             source: self.source,
@@ -99,123 +96,119 @@ impl Listed {
         let registered = self.poll.as_ref().map(|poll| poll.registered_at_ms);
         self.first_report_at_ms.or(registered).unwrap_or_default()
     }
+
+    /// A count of its messages, else of its poll; `?` where neither knows.
+    fn count(
+        &self,
+        of_messages: fn(&BroadcastCounts) -> u64,
+        of_poll: fn(&PollCounts) -> Option<u64>,
+    ) -> String {
+        let known = self.messages.as_ref().map(of_messages);
+        let known = known.or_else(|| of_poll(&self.poll.as_ref()?.counts));
+        known.map_or_else(|| "?".to_owned(), |count| count.to_string())
+    }
 }
 
-impl List {
+impl BroadcastListArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let reader = settings.reader()?;
         let narrowing = Narrowing {
             source: self.source.clone(),
             ..Narrowing::default()
         };
-        let asked = Asked {
-            list: LIST,
-            page: &self.page,
-            narrowing: &narrowing,
-        };
-        let (window, _) = match asked.begin(settings, &reader)? {
-            Ok(begun) => begun,
-            Err(refusal) => return terminal.refuse(refusal),
-        };
-        let (broadcasts, rest) = listed(&reader, asked, window)?;
-        let list = Table {
-            headings: &[
-                "BROADCAST",
-                "SOURCE",
-                "BEGAN (UTC)",
-                "TOTAL",
-                "SUCCESS",
-                "FAILURE",
-                "PENDING",
-                "POLLED",
-                "TROUBLE",
+        let (window, _) = (self.page).begin(LIST, &narrowing, settings, &reader)?;
+        let (broadcasts, rest) = self.listed(&reader, window)?;
+        let list = List {
+            columns: &[
+                ("BROADCAST", &|listed: &Listed| listed.broadcast.clone()),
+                ("SOURCE", &|listed| listed.source.clone()),
+                ("BEGAN (UTC)", &|listed| stamp(listed.began_at_ms())),
+                ("TOTAL", &|listed| {
+                    listed.count(|it| it.total, |it| it.total)
+                }),
+                ("SUCCESS", &|listed| {
+                    listed.count(|it| it.success, |it| it.success)
+                }),
+                ("FAILURE", &|listed| {
+                    listed.count(|it| it.failure, |it| it.failure)
+                }),
+                ("PENDING", &|listed| {
+                    listed.count(|it| it.pending, |it| it.pending)
+                }),
+                ("POLLED", &|listed| {
+                    listed.poll.as_ref().map(polled).unwrap_or_default()
+                }),
+                ("TROUBLE", &|listed| {
+                    listed.poll.as_ref().and_then(trouble).unwrap_or_default()
+                }),
             ],
             nothing: "no broadcast was reported, registered or polled",
-            json: self.json,
         };
-        list.show((&broadcasts, rest), row, terminal)
+        list.show((&broadcasts, rest), self.page.json, terminal)
+    }
+
+    /// A page of broadcasts, and what to say of the rest. The first page has those too that are polled and
+    /// have no messages yet.
+    fn listed(
+        &self,
+        reader: &Reader,
+        window: Window,
+    ) -> anyhow::Result<(Vec<Listed>, Option<String>)> {
+        let source = self.source.as_deref();
+        let mut found = reader.broadcasts(&Scope::default(), window)?;
+        let rest = self
+            .page
+            .cut(LIST, &mut found, |broadcast| broadcast.first_message_id);
+        let newest = Window {
+            before: None,
+            ..window
+        };
+        let mut polls = reader.polls(source, newest)?.rows;
+        let wanted = |found: &BroadcastRecord| source.is_none_or(|name| name == found.source);
+        let mut all = Vec::new();
+        for found in found.rows.into_iter().filter(wanted) {
+            let poll = polls
+                .iter()
+                .position(|poll| poll.broadcast == found.bulk_id && poll.source == found.source);
+            all.push(Listed {
+                broadcast: found.bulk_id,
+                source: found.source,
+                messages: Some(found.counts),
+                first_report_at_ms: Some(found.first_report_at_ms),
+                last_report_at_ms: Some(found.last_report_at_ms),
+                poll: poll.map(|at| polls.swap_remove(at)),
+            });
+        }
+        if window.before.is_none() {
+            let unreported = polls.into_iter().filter(|poll| poll.counts.total.is_none());
+            all.extend(unreported.map(|poll| Listed {
+                broadcast: poll.broadcast.clone(),
+                source: poll.source.clone(),
+                messages: None,
+                first_report_at_ms: None,
+                last_report_at_ms: None,
+                poll: Some(poll),
+            }));
+        }
+        all.sort_by_key(|broadcast| std::cmp::Reverse(broadcast.began_at_ms()));
+        Ok((all, rest))
     }
 }
 
-/// A page of broadcasts, and what to say of the rest. The first page has those too that are polled and
-/// have no messages yet.
-fn listed(
-    reader: &Reader,
-    Asked {
-        page, narrowing, ..
-    }: Asked<'_>,
-    window: Window,
-) -> anyhow::Result<(Vec<Listed>, Option<String>)> {
-    let source = narrowing.source.as_deref();
-    let mut found = reader.broadcasts(&Scope::default(), window)?;
-    let rest = page.cut(LIST, &mut found, |broadcast| broadcast.first_message_id);
-    let newest = Window {
-        before: None,
-        ..window
+/// How the polling of a broadcast goes.
+fn polled(poll: &PollRecord) -> String {
+    let state = match poll.gave_up {
+        Some(why) => format!("{} ({})", poll.state.as_str(), why.as_str()),
+        None => poll.state.as_str().to_owned(),
     };
-    let mut polls = reader.polls(source, newest)?.rows;
-    let wanted = |found: &BroadcastRecord| source.is_none_or(|name| name == found.source);
-    let mut all = Vec::new();
-    for found in found.rows.into_iter().filter(wanted) {
-        let poll = polls
-            .iter()
-            .position(|poll| poll.broadcast == found.bulk_id && poll.source == found.source);
-        all.push(Listed {
-            broadcast: found.bulk_id,
-            source: found.source,
-            messages: Some(found.counts),
-            first_report_at_ms: Some(found.first_report_at_ms),
-            last_report_at_ms: Some(found.last_report_at_ms),
-            poll: poll.map(|at| polls.swap_remove(at)),
-        });
-    }
-    if window.before.is_none() {
-        let unreported = polls.into_iter().filter(|poll| poll.counts.total.is_none());
-        all.extend(unreported.map(|poll| Listed {
-            broadcast: poll.broadcast.clone(),
-            source: poll.source.clone(),
-            messages: None,
-            first_report_at_ms: None,
-            last_report_at_ms: None,
-            poll: Some(poll),
-        }));
-    }
-    all.sort_by_key(|broadcast| std::cmp::Reverse(broadcast.began_at_ms()));
-    Ok((all, rest))
+    let answered = poll.answered_at_ms.map(stamp);
+    let answered = answered.map_or_else(|| ", no answer yet".to_owned(), |at| format!(", {at}"));
+    format!("{state}, {} times{answered}", poll.polls)
 }
 
-fn row(listed: &Listed) -> Vec<String> {
-    let poll = listed.poll.as_ref();
-    let counts = |of_messages: fn(&BroadcastCounts) -> u64,
-                  of_poll: fn(&PollCounts) -> Option<u64>| {
-        let known = listed.messages.as_ref().map(of_messages);
-        let known = known.or_else(|| of_poll(&poll?.counts));
-        known.map_or_else(|| "?".to_owned(), |count| count.to_string())
-    };
-    let polled = poll.map_or_else(String::new, |poll| {
-        let state = match poll.gave_up {
-            Some(why) => format!("{} ({})", poll.state.as_str(), why.as_str()),
-            None => poll.state.as_str().to_owned(),
-        };
-        let answered = poll.answered_at_ms.map(stamp);
-        let answered =
-            answered.map_or_else(|| ", no answer yet".to_owned(), |at| format!(", {at}"));
-        format!("{state}, {} times{answered}", poll.polls)
-    });
-    let trouble = poll.and_then(|poll| {
-        let code = poll.error_code.as_ref()?;
-        let detail = poll.error_detail.as_deref().unwrap_or_default();
-        Some(format!("{code}: {detail}"))
-    });
-    vec![
-        listed.broadcast.clone(),
-        listed.source.clone(),
-        stamp(listed.began_at_ms()),
-        counts(|it| it.total, |it| it.total),
-        counts(|it| it.success, |it| it.success),
-        counts(|it| it.failure, |it| it.failure),
-        counts(|it| it.pending, |it| it.pending),
-        polled,
-        trouble.unwrap_or_default(),
-    ]
+/// What went wrong at its last poll.
+fn trouble(poll: &PollRecord) -> Option<String> {
+    let code = poll.error_code.as_ref()?;
+    let detail = poll.error_detail.as_deref().unwrap_or_default();
+    Some(format!("{code}: {detail}"))
 }

@@ -3,7 +3,8 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::table::{facts, item, prose, table};
+use super::list::List;
+use super::table::{facts, item, prose};
 use super::time::stamp;
 use super::{Exit, Settings, Terminal, page};
 use crate::catalogue::{self, Entry};
@@ -114,11 +115,15 @@ fn write(
         write!(terminal.data, "{}", told.join("\n"))?;
         return Ok(());
     }
-    let rows = entries
-        .iter()
-        .map(|entry| vec![entry.key.clone(), entry.name.clone(), entry.meaning.clone()]);
-    let text = table(&["KEY", "NAME", "MEANING"], rows, terminal.width);
-    write!(terminal.data, "{text}")?;
+    let list = List {
+        columns: &[
+            ("KEY", &|entry: &&Entry| entry.key.clone()),
+            ("NAME", &|entry| entry.name.clone()),
+            ("MEANING", &|entry| entry.meaning.clone()),
+        ],
+        nothing: "",
+    };
+    write!(terminal.data, "{}", list.table(entries, terminal.width))?;
     writeln!(
         terminal.talk,
         "\n{} fit {}; `tickrelay explain KEY` tells one at length",
@@ -179,33 +184,21 @@ fn list_unknown(
     as_json: bool,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Exit> {
-    let (rest, unknown) = (page::cut_short(UNKNOWN, listing), &listing.rows);
-    if as_json {
-        page::say(rest, terminal)?;
-        return terminal.json(unknown);
-    }
-    if unknown.is_empty() {
-        let all = || "the catalogue knows every error code in the store".to_owned();
-        return terminal.refuse(rest.unwrap_or_else(all));
-    }
-    let rows = unknown.iter().map(|error| {
-        let texts = [&error.title, &error.details];
-        let texts: Vec<&str> = texts.into_iter().flatten().map(String::as_str).collect();
-        vec![
-            error.error_key.clone(),
-            error.reports.to_string(),
-            stamp(error.last_seen_ms),
-            texts.join(": "),
-        ]
-    });
-    let text = table(
-        &["KEY", "REPORTS", "LAST SEEN (UTC)", "THE PROVIDER SAYS"],
-        rows,
-        terminal.width,
-    );
-    write!(terminal.data, "{text}")?;
-    page::say(rest, terminal)?;
-    Ok(Exit::Done)
+    let rest = page::cut_short(UNKNOWN, listing);
+    let list = List {
+        columns: &[
+            ("KEY", &|error: &UnknownError| error.error_key.clone()),
+            ("REPORTS", &|error| error.reports.to_string()),
+            ("LAST SEEN (UTC)", &|error| stamp(error.last_seen_ms)),
+            ("THE PROVIDER SAYS", &|error| {
+                let texts = [&error.title, &error.details];
+                let texts = texts.into_iter().flatten().map(String::as_str);
+                texts.collect::<Vec<_>>().join(": ")
+            }),
+        ],
+        nothing: "the catalogue knows every error code in the store",
+    };
+    list.show((&listing.rows, rest), as_json, terminal)
 }
 
 #[cfg(test)]

@@ -4,14 +4,14 @@ mod retry;
 
 use clap::{Args, Subcommand};
 
-use super::list::{Asked, Table};
+use super::list::List;
 use super::page::Page;
 use super::table::{facts, item, shorten, visible};
 use super::time::{Since, day_and_time, span, stamp};
 use super::{Exit, Settings, Terminal};
 use crate::admin::narrowing::Narrowing;
 use crate::clock::Clock;
-use crate::model::{ErrorCode, ForwardState, SubscriberState, Word as _, quoted};
+use crate::model::{ErrorCode, ForwardState, Status, SubscriberState, Word as _, quoted};
 use crate::store::query::{ForwardQuery, Scope};
 use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardRecord};
 
@@ -20,18 +20,18 @@ const LIST: &str = "forwards";
 
 /// The verbs of `forward`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Verb {
+pub(super) enum ForwardCommand {
     /// List forwards, the newest first
-    List(List),
+    List(ForwardListArgs),
     /// Show one forward with its attempts and its payload
-    Show(Show),
+    Show(ForwardShowArgs),
     /// Send forwards again: your system receives the status again, never the person the WhatsApp
     /// message
     Retry(retry::Retry),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct ForwardListArgs {
     /// Only those that are pending, delivered or gave-up
     #[arg(long, value_name = "WORD")]
     state: Option<ForwardState>,
@@ -51,9 +51,6 @@ pub(super) struct List {
     until: Option<Since>,
     #[command(flatten)]
     page: Page,
-    /// Answer with a JSON array
-    #[arg(long)]
-    json: bool,
 }
 
 /// What forwards are about.
@@ -68,7 +65,7 @@ pub(super) struct About {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Show {
+pub(super) struct ForwardShowArgs {
     /// Its id, or the `webhook-id` that the subscriber saw
     id: String,
     /// Write the payload and nothing else, as it is sent
@@ -79,7 +76,7 @@ pub(super) struct Show {
     json: bool,
 }
 
-impl Verb {
+impl ForwardCommand {
     pub(super) fn run(
         self,
         settings: &Settings,
@@ -94,7 +91,7 @@ impl Verb {
     }
 }
 
-impl List {
+impl ForwardListArgs {
     fn narrowing(&self, now_ms: i64) -> Narrowing {
         Narrowing {
             recipient: self.about.recipient.clone(),
@@ -112,15 +109,7 @@ impl List {
     ) -> anyhow::Result<Exit> {
         let reader = settings.reader()?;
         let narrowing = self.narrowing(now_ms);
-        let asked = Asked {
-            list: LIST,
-            page: &self.page,
-            narrowing: &narrowing,
-        };
-        let (window, _) = match asked.begin(settings, &reader)? {
-            Ok(begun) => begun,
-            Err(refusal) => return terminal.refuse(refusal),
-        };
+        let (window, _) = (self.page).begin(LIST, &narrowing, settings, &reader)?;
         let mut forwards = reader.forwards(&ForwardQuery {
             state: self.state,
             subscriber_id: settings.subscriber_id(self.subscriber.as_deref())?,
@@ -136,34 +125,30 @@ impl List {
             .page
             .cut(LIST, &mut forwards, |forward| forward.forward_id);
         (forwards.rows).sort_by_key(|forward| std::cmp::Reverse(forward.owed_since_ms));
-        let row = |forward: &ForwardRecord| {
-            let status = forward.status.map(|status| status.to_string());
-            vec![
-                forward.forward_id.to_string(),
-                stamp(forward.owed_since_ms),
-                forward.subscriber.clone(),
-                status.unwrap_or_default(),
-                forward.recipient.as_deref().map(number).unwrap_or_default(),
-                action(forward, now_ms),
-            ]
-        };
-        let list = Table {
-            headings: &[
-                "ID",
-                "PENDING SINCE (UTC)",
-                "SUBSCRIBER",
-                "STATUS",
-                "RECIPIENT",
-                "STATE",
+        let list = List {
+            columns: &[
+                ("ID", &|forward: &ForwardRecord| {
+                    forward.forward_id.to_string()
+                }),
+                ("PENDING SINCE (UTC)", &|forward| {
+                    stamp(forward.owed_since_ms)
+                }),
+                ("SUBSCRIBER", &|forward| forward.subscriber.clone()),
+                ("STATUS", &|forward| {
+                    forward.status.map_or("", Status::as_str).to_owned()
+                }),
+                ("RECIPIENT", &|forward| {
+                    forward.recipient.as_deref().map(number).unwrap_or_default()
+                }),
+                ("STATE", &|forward| action(forward, now_ms)),
             ],
             nothing: "no forward is like that",
-            json: self.json,
         };
-        list.show((&forwards.rows, rest), row, terminal)
+        list.show((&forwards.rows, rest), self.page.json, terminal)
     }
 }
 
-impl Show {
+impl ForwardShowArgs {
     fn run(
         &self,
         settings: &Settings,

@@ -7,9 +7,9 @@ use crate::admin::{Answer, Request};
 use crate::store::SealedPlace;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Verb {
+pub(super) enum KeyCommand {
     /// Show the keys by their ids: which seals, which are used, which are missing
-    List(List),
+    List(KeyListArgs),
     /// Make a new key and seal all secrets again with it
     ///
     /// The new key takes the old one's place in the file beside the store. Where the configuration names
@@ -19,20 +19,20 @@ pub(super) enum Verb {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct KeyListArgs {
     /// Answer with a JSON object
     #[arg(long)]
     json: bool,
 }
 
-impl Verb {
+impl KeyCommand {
     pub(super) fn run(
         self,
         settings: &Settings,
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
         let (request, json) = match self {
-            Self::List(List { json }) => (Request::ListKeys, json),
+            Self::List(KeyListArgs { json }) => (Request::ListKeys, json),
             Self::Rotate => (Request::RotateKey, false),
         };
         match ask::perform_now(settings, request, terminal)? {

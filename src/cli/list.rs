@@ -1,71 +1,55 @@
-//! A list as a command shows it: what it is narrowed to and where it begins, then its rows as JSON or in
-//! columns, then what there is to say of the rest.
+//! Lists as every command shows them: a table of columns, or an array with `--json`, then what there is
+//! to say of the rest.
 
 use serde::Serialize;
 
-use super::narrowed::narrowed;
-use super::page::{self, Page};
 use super::table::table;
-use super::{Exit, Settings, Terminal};
-use crate::admin::narrowing::Narrowing;
-use crate::store::Reader;
-use crate::store::query::Window;
+use super::{Exit, Terminal};
 
-/// What a list is narrowed to, and its page.
-#[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
-    /// The name of the list in its cursors.
-    pub(super) list: &'static str,
-    pub(super) page: &'a Page,
-    pub(super) narrowing: &'a Narrowing,
+/// A column: its title, and its cell of a row.
+pub(super) type Column<'a, T> = (&'a str, &'a dyn Fn(&T) -> String);
+
+/// How the rows of a list are shown.
+pub(super) struct List<'a, T> {
+    pub(super) columns: &'a [Column<'a, T>],
+    /// What is said where there are none.
+    pub(super) nothing: &'a str,
 }
 
-impl Asked<'_> {
-    /// The rows to read, and the error as the store has it.
-    ///
-    /// # Errors
-    /// Inside, in words, when there is no such source, error or the like; outside when the cursor is none of this
-    /// list's, with all else that is wrong, and when the store cannot be read.
-    pub(super) fn begin(
-        self,
-        settings: &Settings,
-        reader: &Reader,
-    ) -> anyhow::Result<Result<(Window, Option<String>), String>> {
-        let window = self.page.window(self.list);
-        match (narrowed(settings, reader, self.narrowing)?, window) {
-            (Ok(error), window) => Ok(Ok((window?, error))),
-            (Err(refusal), Ok(_)) => Ok(Err(refusal)),
-            (Err(refusal), Err(wrong)) => Err(anyhow::anyhow!("{wrong}\n{refusal}")),
-        }
+impl<T> List<'_, T> {
+    /// The rows as a table that fits a terminal of so many columns.
+    pub(super) fn table(&self, rows: &[T], width: Option<usize>) -> String {
+        let titles: Vec<&str> = self.columns.iter().map(|(title, _)| *title).collect();
+        let cells = |row| self.columns.iter().map(|(_, cell)| cell(row)).collect();
+        table(&titles, rows.iter().map(cells), width)
     }
 }
 
-/// How the rows of a list are shown.
-pub(super) struct Table<'a> {
-    pub(super) headings: &'a [&'a str],
-    /// What is said where there are none.
-    pub(super) nothing: &'a str,
-    pub(super) json: bool,
-}
-
-impl Table<'_> {
+impl<T: Serialize> List<'_, T> {
     /// Shows the rows, and says what there is to say of the `rest`.
-    pub(super) fn show<T: Serialize>(
+    pub(super) fn show(
         &self,
         (rows, rest): (&[T], Option<String>),
-        row: impl Fn(&T) -> Vec<String>,
+        json: bool,
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
-        if self.json {
-            page::say(rest, terminal)?;
+        if json {
+            say(rest, terminal)?;
             return terminal.json(&rows);
         }
         if rows.is_empty() {
             return terminal.refuse(rest.unwrap_or_else(|| self.nothing.to_owned()));
         }
-        let text = table(self.headings, rows.iter().map(row), terminal.width);
-        write!(terminal.data, "{text}")?;
-        page::say(rest, terminal)?;
+        write!(terminal.data, "{}", self.table(rows, terminal.width))?;
+        say(rest, terminal)?;
         Ok(Exit::Done)
     }
+}
+
+/// Says how a list ended, after its rows.
+pub(super) fn say(rest: Option<String>, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
+    if let Some(rest) = rest {
+        writeln!(terminal.talk, "{rest}")?;
+    }
+    Ok(())
 }

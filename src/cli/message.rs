@@ -12,12 +12,12 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::forward::number;
-use super::list::{Asked, Table};
+use super::list::List;
 use super::page::Page;
-use super::table::{prose, table};
+use super::table::prose;
 use super::time::{Since, stamp};
 use super::usage::limit;
-use super::{Exit, Settings, Terminal, page};
+use super::{Exit, Settings, Terminal, list, page};
 use crate::admin::narrowing::Narrowing;
 use crate::clock::Clock;
 use crate::model::{Status, WHATSAPP, Word as _, quoted};
@@ -30,17 +30,17 @@ const LIST: &str = "messages";
 
 /// The verbs of `message`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Verb {
+pub(super) enum MessageCommand {
     /// Show what became of a message: one sentence, then its timeline
-    Show(Show),
+    Show(MessageShowArgs),
     /// List messages, the newest first; ! marks a delivery that a failure contradicts
-    List(List),
+    List(MessageListArgs),
     /// Register sent messages: text, type, numbers, template, broadcast
     Register(register::Register),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Show {
+pub(super) struct MessageShowArgs {
     /// The provider's message id, or the recipient's phone number or user id, or key:17 where
     /// the provider gave no id; several are answered one after the other
     #[arg(required = true, value_name = "ID OR NUMBER")]
@@ -57,7 +57,7 @@ pub(super) struct Show {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct MessageListArgs {
     /// Only those in this status
     #[arg(long)]
     status: Option<Status>,
@@ -90,9 +90,6 @@ pub(super) struct List {
     refused: bool,
     #[command(flatten)]
     page: Page,
-    /// Answer with a JSON array
-    #[arg(long)]
-    json: bool,
 }
 
 /// The answer of `message show --json`: the newest message found, and all that were found.
@@ -106,7 +103,7 @@ struct Shown<'a> {
     more: bool,
 }
 
-impl Verb {
+impl MessageCommand {
     pub(super) fn run(
         self,
         settings: &Settings,
@@ -120,7 +117,7 @@ impl Verb {
     }
 }
 
-impl Show {
+impl MessageShowArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let reader = settings.reader()?;
         let terms = terms(&self.term);
@@ -140,7 +137,7 @@ impl Show {
                 })?;
                 continue;
             };
-            page::say(rest, terminal)?;
+            list::say(rest, terminal)?;
             if self.json {
                 told.push(serde_json::to_value(found.shown())?);
                 continue;
@@ -213,7 +210,7 @@ impl Found {
             } else {
                 format!("{count} messages of {whose}, the newest first")
             };
-            let text = list(&self.messages, terminal.width);
+            let text = MESSAGES.table(&self.messages, terminal.width);
             writeln!(terminal.data, "{which}:\n\n{text}\nThe newest:\n")?;
         }
         let now_ms = Clock::system().now_ms();
@@ -260,7 +257,7 @@ fn terms(words: &[String]) -> Vec<String> {
     terms
 }
 
-impl List {
+impl MessageListArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let now_ms = Clock::system().now_ms();
         let reader = settings.reader()?;
@@ -273,15 +270,7 @@ impl List {
             until_ms: self.until.map(|until| until.ms(now_ms)),
             event: None,
         };
-        let asked = Asked {
-            list: LIST,
-            page: &self.page,
-            narrowing: &narrowing,
-        };
-        let (window, error) = match asked.begin(settings, &reader)? {
-            Ok(begun) => begun,
-            Err(refusal) => return terminal.refuse(refusal),
-        };
+        let (window, error) = (self.page).begin(LIST, &narrowing, settings, &reader)?;
         let query = MessageQuery {
             status: self.status,
             recipient: narrowing.recipient,
@@ -300,50 +289,44 @@ impl List {
         let rest = self
             .page
             .cut(LIST, &mut messages, |message| message.message_id);
-        let list = Table {
-            headings: &HEADINGS,
-            nothing: "no message is like that",
-            json: self.json,
-        };
-        list.show((&messages.rows, rest), row, terminal)
+        MESSAGES.show((&messages.rows, rest), self.page.json, terminal)
     }
 }
 
-/// Above the columns of a list of messages.
-const HEADINGS: [&str; 7] = [
-    "FIRST REPORT (UTC)",
-    "LAST REPORT (UTC)",
-    "STATUS",
-    "RECIPIENT",
-    "ERROR",
-    "SOURCE",
-    "MESSAGE",
-];
+/// A list of messages.
+const MESSAGES: List<'_, MessageRecord> = List {
+    columns: &[
+        ("FIRST REPORT (UTC)", &|message| {
+            stamp(message.first_report_at_ms)
+        }),
+        ("LAST REPORT (UTC)", &|message| {
+            stamp(message.last_report_at_ms)
+        }),
+        ("STATUS", &status),
+        ("RECIPIENT", &|message| {
+            message.recipient.as_deref().map(number).unwrap_or_default()
+        }),
+        ("ERROR", &|message| {
+            let error = message.error.as_ref();
+            error.map_or_else(String::new, |error| match error.code {
+                Some(code) => code.to_string(),
+                None => error.error_key.clone(),
+            })
+        }),
+        ("SOURCE", &|message| message.source.clone()),
+        ("MESSAGE", &message_id),
+    ],
+    nothing: "no message is like that",
+};
 
-fn row(message: &MessageRecord) -> Vec<String> {
-    let code = message.error.as_ref().map(|error| {
-        let known = error.code.map(|code| code.to_string());
-        known.unwrap_or_else(|| error.error_key.clone())
-    });
+fn status(message: &MessageRecord) -> String {
     let conflict = if message.conflict { "!" } else { "" };
     let status = message.status.map_or("-", Status::as_str);
     let channel = match message.channel.as_str() {
         WHATSAPP => String::new(),
         channel => format!(" ({channel})"),
     };
-    vec![
-        stamp(message.first_report_at_ms),
-        stamp(message.last_report_at_ms),
-        format!("{status}{conflict}{channel}"),
-        message.recipient.as_deref().map(number).unwrap_or_default(),
-        code.unwrap_or_default(),
-        message.source.clone(),
-        message_id(message),
-    ]
-}
-
-fn list(messages: &[MessageRecord], width: Option<usize>) -> String {
-    table(&HEADINGS, messages.iter().map(row), width)
+    format!("{status}{conflict}{channel}")
 }
 
 /// What `message show` finds it by.

@@ -1,11 +1,15 @@
-//! The pages of a list: how many rows, from where on, and what to say where a list was cut.
+//! The pages of a list: what it is narrowed to, how many rows, from where on, and what to say where it
+//! was cut.
 
 use clap::Args;
 
-use super::Terminal;
+use super::Settings;
 use super::time::day_and_time;
 use super::usage::limit;
+use crate::access::Caller;
+use crate::admin::narrowing::{Narrowing, NarrowingKnown};
 use crate::model::quoted;
+use crate::store::Reader;
 use crate::store::query::{Cursor, Listing, Reached, Window};
 
 /// The flags of a list.
@@ -17,9 +21,37 @@ pub(super) struct Page {
     /// Go on from where a list ended, with the word that it named
     #[arg(long, value_name = "WORD")]
     cursor: Option<String>,
+    /// Answer with a JSON array
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
+/// What was asked for can match nothing; says why not.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Unmatched(String);
+
 impl Page {
+    /// The rows of that list to read, and the error that it is narrowed to as the store has it.
+    ///
+    /// # Errors
+    /// [`Unmatched`] when there is no such source, error or the like; another when the cursor is none of
+    /// this list's, with all else that is wrong, and when the store cannot be read.
+    pub(super) fn begin(
+        &self,
+        list: &'static str,
+        narrowing: &Narrowing,
+        settings: &Settings,
+        reader: &Reader,
+    ) -> anyhow::Result<(Window, Option<String>)> {
+        let window = self.window(list);
+        match (narrowed(settings, reader, narrowing)?, window) {
+            (Ok(error), window) => Ok((window?, error)),
+            (Err(why), Ok(_)) => Err(Unmatched(why).into()),
+            (Err(why), Err(wrong)) => Err(anyhow::anyhow!("{wrong}\n{why}")),
+        }
+    }
+
     /// The rows of that list to read: one more than is shown, which tells whether there are more.
     pub(super) fn window(&self, list: &'static str) -> anyhow::Result<Window> {
         window(list, self.limit, self.cursor.as_deref())
@@ -44,6 +76,32 @@ impl Page {
         }
         cut_short(list, listing)
     }
+}
+
+/// The error as the store has it; checked as the API checks it, so that both refuse alike.
+///
+/// # Errors
+/// Inside, in words, when something of it can match nothing; outside when the store cannot be read.
+pub(super) fn narrowed(
+    settings: &Settings,
+    reader: &Reader,
+    narrowing: &Narrowing,
+) -> anyhow::Result<Result<Option<String>, String>> {
+    let sources = match narrowing.source {
+        Some(_) => settings.load()?.config.sources,
+        None => Vec::new(),
+    };
+    let sources: Vec<&str> = sources.iter().map(|it| it.name.as_str()).collect();
+    let (error, faults) = narrowing.check(&NarrowingKnown {
+        reader,
+        sources: &sources,
+        caller: &Caller::cli(),
+    })?;
+    if faults.is_empty() {
+        return Ok(Ok(error));
+    }
+    let told: Vec<String> = faults.into_iter().map(|fault| fault.detail).collect();
+    Ok(Err(told.join("\n")))
 }
 
 /// The rows of that list to read.
@@ -91,12 +149,4 @@ pub(super) fn counted(reached: Option<Reached>) -> Option<String> {
         "Counted{place}, which took as long as a list may (store.list_budget): what is older is not \
          counted."
     ))
-}
-
-/// Says how a list ended, after its rows.
-pub(super) fn say(rest: Option<String>, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
-    if let Some(rest) = rest {
-        writeln!(terminal.talk, "{rest}")?;
-    }
-    Ok(())
 }

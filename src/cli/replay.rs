@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use uuid::Uuid;
 
 use super::done::{STATUS_ALONE, count};
-use super::list::Table;
+use super::list::List;
 use super::page::Page;
 use super::table::facts;
 use super::time::{Since, day_and_time, stamp};
@@ -28,29 +28,26 @@ const LIST: &str = "replays";
 
 /// The verbs of `replay`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Verb {
+pub(super) enum ReplayCommand {
     /// List replays, the newest first
-    List(List),
+    List(ReplayListArgs),
     /// Show a replay and its progress
-    Show(Show),
+    Show(ReplayShowArgs),
     /// Cancel a replay; forwards that are pending already stay pending
-    Cancel(Cancel),
+    Cancel(ReplayCancelArgs),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct ReplayListArgs {
     /// Only those for this subscriber
     #[arg(long, value_name = "NAME")]
     subscriber: Option<String>,
     #[command(flatten)]
     page: Page,
-    /// Answer with a JSON array
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Show {
+pub(super) struct ReplayShowArgs {
     /// Its id, as `replay list` has it
     #[arg(value_parser = uuid)]
     id: Uuid,
@@ -60,7 +57,7 @@ pub(super) struct Show {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Cancel {
+pub(super) struct ReplayCancelArgs {
     /// Its id, as `replay list` has it
     #[arg(value_parser = uuid)]
     id: Uuid,
@@ -183,7 +180,7 @@ fn ask_for(
     }
 }
 
-impl Verb {
+impl ReplayCommand {
     pub(super) fn run(
         self,
         settings: &Settings,
@@ -197,40 +194,31 @@ impl Verb {
     }
 }
 
-impl List {
+impl ReplayListArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let only = settings.subscriber_id(self.subscriber.as_deref())?;
         let only = only.map(|id| vec![id]);
         let window = self.page.window(LIST)?;
         let mut replays = settings.reader()?.replays(only.as_deref(), window)?;
         let rest = self.page.cut(LIST, &mut replays, |replay| replay.replay_id);
-        let row = |replay: &ReplayRecord| {
-            vec![
-                replay.uid.to_string(),
-                stamp(replay.created_at_ms),
-                replay.subscriber.clone(),
-                replay.state.as_str().to_owned(),
-                format!("{} of {}", replay.examined, replay.total),
-                replay.marked.to_string(),
-            ]
-        };
-        let list = Table {
-            headings: &[
-                "ID",
-                "ASKED FOR (UTC)",
-                "SUBSCRIBER",
-                "STATE",
-                "LOOKED AT",
-                "QUEUED AGAIN",
+        let list = List {
+            columns: &[
+                ("ID", &|replay: &ReplayRecord| replay.uid.to_string()),
+                ("ASKED FOR (UTC)", &|replay| stamp(replay.created_at_ms)),
+                ("SUBSCRIBER", &|replay| replay.subscriber.clone()),
+                ("STATE", &|replay| replay.state.as_str().to_owned()),
+                ("LOOKED AT", &|replay| {
+                    format!("{} of {}", replay.examined, replay.total)
+                }),
+                ("QUEUED AGAIN", &|replay| replay.marked.to_string()),
             ],
             nothing: "no replay yet: tickrelay forward retry --subscriber begins one",
-            json: self.json,
         };
-        list.show((&replays.rows, rest), row, terminal)
+        list.show((&replays.rows, rest), self.page.json, terminal)
     }
 }
 
-impl Show {
+impl ReplayShowArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let Some(replay) = settings.reader()?.replay(self.id)? else {
             return terminal.refuse(format!("no replay has the id {}", self.id));
@@ -269,7 +257,7 @@ impl Show {
     }
 }
 
-impl Cancel {
+impl ReplayCancelArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let request = Request::CancelReplay { id: self.id };
         let Some(replay) = ask_for(settings, request, terminal)? else {

@@ -9,7 +9,7 @@ mod update;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::list::Table;
+use super::list::List;
 use super::time::day_and_time;
 use super::{Exit, Settings, Terminal, ask, page};
 use crate::admin::{Answer, Request};
@@ -19,13 +19,13 @@ use crate::store::overview::SubscriberOverview;
 
 /// The verbs of `subscriber`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Verb {
+pub(super) enum SubscriberCommand {
     /// Add a subscriber; its secret is written to stdout, once
     Add(Box<add::Add>),
     /// Change the given settings of a subscriber
     Update(Box<update::Update>),
     /// List subscribers with their pending forwards
-    List(List),
+    List(SubscriberListArgs),
     /// Show one
     Show(show::Show),
     /// Pause a subscriber; its pending forwards are kept
@@ -35,7 +35,7 @@ pub(super) enum Verb {
     /// Remove a subscriber; its pending forwards are given up
     Remove(Named),
     /// Rotate the secret; the new one is written to stdout, the old one signs too for 24 h
-    RotateSecret(RotateSecret),
+    RotateSecret(SubscriberRotateSecretArgs),
     /// Send sample payloads, any status with any error, and show request and response; exit 1
     /// unless all are accepted
     Test(Box<test::Test>),
@@ -48,7 +48,7 @@ pub(super) struct Named {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct RotateSecret {
+pub(super) struct SubscriberRotateSecretArgs {
     /// Its name
     name: String,
     /// End the old secrets at once, as after a leak, instead of after 24 h. An attempt under way ends with
@@ -71,13 +71,13 @@ struct Given<'a> {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct SubscriberListArgs {
     /// Answer with a JSON array
     #[arg(long)]
     json: bool,
 }
 
-impl Verb {
+impl SubscriberCommand {
     pub(super) fn run(
         self,
         settings: &Settings,
@@ -98,7 +98,7 @@ impl Verb {
             Self::Pause(Named { name }) => Request::PauseSubscriber { name },
             Self::Resume(Named { name }) => Request::ResumeSubscriber { name },
             Self::Remove(Named { name }) => Request::RemoveSubscriber { name },
-            Self::RotateSecret(RotateSecret { name, now, .. }) => {
+            Self::RotateSecret(SubscriberRotateSecretArgs { name, now, .. }) => {
                 Request::RotateSecret { name, now }
             }
         };
@@ -221,39 +221,29 @@ fn wants(filter: &Filter) -> String {
     }
 }
 
-impl List {
+impl SubscriberListArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let found = settings.reader()?.subscribers(Clock::system().now_ms())?;
         let rest = page::counted(found.reached);
-        let row = |overview: &SubscriberOverview| {
-            let pending = overview.pending.map(|pending| pending.to_string());
-            let subscriber = &overview.subscriber;
-            vec![
-                subscriber.name.clone(),
-                subscriber.kind.to_string(),
-                subscriber.state.to_string(),
-                pending.unwrap_or_else(|| "?".to_owned()),
-                overview.delivered_24h.to_string(),
-                overview.gave_up_24h.to_string(),
-                subscriber.filter.to_string(),
-                subscriber.url.clone(),
-            ]
-        };
-        let list = Table {
-            headings: &[
-                "NAME",
-                "KIND",
-                "STATE",
-                "PENDING",
-                "DELIVERED 24H",
-                "GAVE UP 24H",
-                "WANTS",
-                "URL",
+        let list = List {
+            columns: &[
+                ("NAME", &|it: &SubscriberOverview| {
+                    it.subscriber.name.clone()
+                }),
+                ("KIND", &|it| it.subscriber.kind.to_string()),
+                ("STATE", &|it| it.subscriber.state.to_string()),
+                ("PENDING", &|it| {
+                    it.pending
+                        .map_or_else(|| "?".to_owned(), |pending| pending.to_string())
+                }),
+                ("DELIVERED 24H", &|it| it.delivered_24h.to_string()),
+                ("GAVE UP 24H", &|it| it.gave_up_24h.to_string()),
+                ("WANTS", &|it| it.subscriber.filter.to_string()),
+                ("URL", &|it| it.subscriber.url.clone()),
             ],
             nothing: "no subscriber yet: tickrelay subscriber add --name crm --url https://…",
-            json: self.json,
         };
-        list.show((&found.rows, rest), row, terminal)
+        list.show((&found.rows, rest), self.json, terminal)
     }
 }
 

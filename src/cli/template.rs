@@ -2,27 +2,28 @@
 
 use clap::{Args, Subcommand};
 
-use super::table::table;
+use super::list::List;
 use super::time::stamp;
 use super::{Exit, Settings, Terminal, ask, page};
 use crate::admin::{Answer, Request};
+use crate::store::TemplateRecord;
 
 /// The name of the list in its cursors.
 const LIST: &str = "templates";
 
 /// The verbs of `template`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Verb {
+pub(super) enum TemplateCommand {
     /// Add a template, or replace its body
-    Put(Put),
+    Put(TemplatePutArgs),
     /// List templates, the newest first
-    List(List),
+    List(TemplateListArgs),
     /// Remove a template; rendered texts stay
-    Remove(Remove),
+    Remove(TemplateRemoveArgs),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Put {
+pub(super) struct TemplatePutArgs {
     /// Its name
     name: String,
     /// The code of its language
@@ -32,7 +33,7 @@ pub(super) struct Put {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct TemplateListArgs {
     /// Go on from where the list ended, with the word that it named
     #[arg(long, value_name = "WORD")]
     cursor: Option<String>,
@@ -42,14 +43,14 @@ pub(super) struct List {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Remove {
+pub(super) struct TemplateRemoveArgs {
     /// Its name
     name: String,
     /// The code of its language
     language: String,
 }
 
-impl Verb {
+impl TemplateCommand {
     pub(super) fn run(
         self,
         settings: &Settings,
@@ -78,33 +79,22 @@ impl Verb {
     }
 }
 
-impl List {
+impl TemplateListArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let window = page::window(LIST, usize::MAX >> 1, self.cursor.as_deref())?;
-        let templates = settings.reader()?.templates(window)?;
+        let mut templates = settings.reader()?.templates(window)?;
         let rest = page::cut_short(LIST, &templates);
-        let templates = templates.rows;
-        if self.json {
-            page::say(rest, terminal)?;
-            return terminal.json(&templates);
-        }
-        if templates.is_empty() {
-            return terminal.refuse(rest.unwrap_or_else(|| "there is no template yet".to_owned()));
-        }
-        let mut templates = templates;
+        let templates = &mut templates.rows;
         templates.sort_by_key(|template| std::cmp::Reverse(template.updated_at_ms));
-        let rows = templates.iter().map(|template| {
-            vec![
-                template.name.clone(),
-                template.language.clone(),
-                stamp(template.updated_at_ms),
-                template.body.replace('\n', " "),
-            ]
-        });
-        let headings = ["NAME", "LANGUAGE", "WRITTEN (UTC)", "BODY"];
-        let text = table(&headings, rows, terminal.width);
-        write!(terminal.data, "{text}")?;
-        page::say(rest, terminal)?;
-        Ok(Exit::Done)
+        let list = List {
+            columns: &[
+                ("NAME", &|template: &TemplateRecord| template.name.clone()),
+                ("LANGUAGE", &|template| template.language.clone()),
+                ("WRITTEN (UTC)", &|template| stamp(template.updated_at_ms)),
+                ("BODY", &|template| template.body.replace('\n', " ")),
+            ],
+            nothing: "there is no template yet",
+        };
+        list.show((templates, rest), self.json, terminal)
     }
 }

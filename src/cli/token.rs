@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::table::table;
+use super::list::List;
 use super::time::{day_and_time, stamp};
 use super::usage::key;
 use super::{Exit, Settings, Terminal, ask, store};
@@ -15,17 +15,17 @@ use crate::store::StoreFound;
 
 /// The verbs of `token`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Verb {
+pub(super) enum TokenCommand {
     /// Create a token; it is written to stdout, once
-    Create(Create),
+    Create(TokenCreateArgs),
     /// List tokens, revoked and expired ones included
-    List(List),
+    List(TokenListArgs),
     /// Revoke a token now
-    Revoke(Revoke),
+    Revoke(TokenRevokeArgs),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Create {
+pub(super) struct TokenCreateArgs {
     /// What its bearer may do: admin, integrator, support or analyst; the README has the table
     #[arg(long, value_name = "ROLE")]
     role: Role,
@@ -47,14 +47,14 @@ pub(super) struct Create {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct TokenListArgs {
     /// Answer with a JSON array
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Revoke {
+pub(super) struct TokenRevokeArgs {
     /// Its id, as `token list` has it
     #[arg(value_parser = key)]
     id: i64,
@@ -69,7 +69,7 @@ struct Given<'a> {
     text: &'a str,
 }
 
-impl Verb {
+impl TokenCommand {
     pub(super) fn run(
         self,
         settings: &Settings,
@@ -83,7 +83,7 @@ impl Verb {
     }
 }
 
-impl Create {
+impl TokenCreateArgs {
     fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let config = settings.load()?.config;
         let path = config.store.path.clone();
@@ -140,47 +140,32 @@ impl Create {
     }
 }
 
-impl List {
+impl TokenListArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let tokens = match ask::perform_now(settings, Request::ListTokens, terminal)? {
             Some(Answer::Tokens(tokens)) => tokens,
             Some(other) => return Err(ask::unexpected(&other)),
             None => return Ok(Exit::Refused),
         };
-        if self.json {
-            return terminal.json(&tokens);
-        }
-        if tokens.is_empty() {
-            return terminal.refuse(
-                "no token yet, so the management API answers nobody; \
-                 tickrelay token create --role admin --name NAME makes one",
-            );
-        }
         let now_ms = Clock::system().now_ms();
-        let rows = tokens.iter().map(|record| {
-            let token = &record.token;
-            vec![
-                record.token_id.to_string(),
-                token.name.clone(),
-                token.role.to_string(),
-                token.owner.clone().unwrap_or_default(),
-                token.sources.join(","),
-                standing(record, now_ms),
-                record.last_used_ms.map(stamp).unwrap_or_default(),
-            ]
-        });
-        let headings = [
-            "ID",
-            "NAME",
-            "ROLE",
-            "OWNER",
-            "SOURCES",
-            "HOLDS",
-            "LAST USED (UTC)",
-        ];
-        let text = table(&headings, rows, terminal.width);
-        write!(terminal.data, "{text}")?;
-        Ok(Exit::Done)
+        let list = List {
+            columns: &[
+                ("ID", &|record: &TokenRecord| record.token_id.to_string()),
+                ("NAME", &|record| record.token.name.clone()),
+                ("ROLE", &|record| record.token.role.to_string()),
+                ("OWNER", &|record| {
+                    record.token.owner.clone().unwrap_or_default()
+                }),
+                ("SOURCES", &|record| record.token.sources.join(",")),
+                ("HOLDS", &|record| standing(record, now_ms)),
+                ("LAST USED (UTC)", &|record| {
+                    record.last_used_ms.map(stamp).unwrap_or_default()
+                }),
+            ],
+            nothing: "no token yet, so the management API answers nobody; \
+                      tickrelay token create --role admin --name NAME makes one",
+        };
+        list.show((&tokens, None), self.json, terminal)
     }
 }
 
@@ -193,7 +178,7 @@ fn standing(record: &TokenRecord, now_ms: i64) -> String {
     }
 }
 
-impl Revoke {
+impl TokenRevokeArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let request = Request::RevokeToken { id: self.id };
         match ask::perform_now(settings, request, terminal)? {

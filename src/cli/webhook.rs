@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::list::{Asked, Table};
+use super::list::List;
 use super::page::Page;
 use super::table::{facts, visible};
 use super::time::{Since, day_and_time, stamp};
@@ -21,15 +21,15 @@ const LIST: &str = "webhooks";
 
 /// The verbs of `webhook`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Verb {
+pub(super) enum WebhookCommand {
     /// Show a webhook and its body
-    Show(Show),
+    Show(WebhookShowArgs),
     /// List webhooks, the newest first
-    List(List),
+    List(WebhookListArgs),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Show {
+pub(super) struct WebhookShowArgs {
     /// Its id, as `webhook list` and `message show` have it
     #[arg(value_parser = key)]
     id: i64,
@@ -42,7 +42,7 @@ pub(super) struct Show {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct WebhookListArgs {
     /// Only those that ended so: processed, duplicate, ignored or unparsed; unparsed has all
     /// with any element that could not be read
     #[arg(long, value_name = "WORD")]
@@ -58,12 +58,9 @@ pub(super) struct List {
     until: Option<Since>,
     #[command(flatten)]
     page: Page,
-    /// Answer with a JSON array
-    #[arg(long)]
-    json: bool,
 }
 
-impl Verb {
+impl WebhookCommand {
     pub(super) fn run(
         self,
         settings: &Settings,
@@ -76,7 +73,7 @@ impl Verb {
     }
 }
 
-impl Show {
+impl WebhookShowArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let id = self.id;
         let Some(WebhookDetail { webhook, body }) =
@@ -163,7 +160,7 @@ fn show_json(
     terminal.json(&object)
 }
 
-impl List {
+impl WebhookListArgs {
     fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let (reader, now_ms) = (settings.reader()?, Clock::system().now_ms());
         let narrowing = Narrowing {
@@ -172,15 +169,7 @@ impl List {
             until_ms: self.until.map(|until| until.ms(now_ms)),
             ..Narrowing::default()
         };
-        let asked = Asked {
-            list: LIST,
-            page: &self.page,
-            narrowing: &narrowing,
-        };
-        let (window, _) = match asked.begin(settings, &reader)? {
-            Ok(begun) => begun,
-            Err(refusal) => return terminal.refuse(refusal),
-        };
+        let (window, _) = (self.page).begin(LIST, &narrowing, settings, &reader)?;
         let mut webhooks = reader.webhooks(&WebhookQuery {
             outcome: self.outcome,
             source: narrowing.source,
@@ -190,33 +179,23 @@ impl List {
             ..WebhookQuery::default()
         })?;
         let rest = (self.page).cut(LIST, &mut webhooks, |webhook| webhook.webhook_id);
-        let list = Table {
-            headings: &[
-                "ID",
-                "ARRIVED (UTC)",
-                "SOURCE",
-                "OUTCOME",
-                "REPORTS",
-                "NEW",
-                "UNREADABLE",
-                "DETAIL",
+        let list = List {
+            columns: &[
+                ("ID", &|webhook: &WebhookRecord| {
+                    webhook.webhook_id.to_string()
+                }),
+                ("ARRIVED (UTC)", &|webhook| stamp(webhook.received_at_ms)),
+                ("SOURCE", &|webhook| webhook.source.clone()),
+                ("OUTCOME", &|webhook| webhook.outcome.as_str().to_owned()),
+                ("REPORTS", &|webhook| webhook.reports.to_string()),
+                ("NEW", &|webhook| webhook.new_reports.to_string()),
+                ("UNREADABLE", &|webhook| webhook.unreadable.to_string()),
+                ("DETAIL", &|webhook| {
+                    webhook.outcome_detail.clone().unwrap_or_default()
+                }),
             ],
             nothing: "no webhook is like that",
-            json: self.json,
         };
-        list.show((&webhooks.rows, rest), row, terminal)
+        list.show((&webhooks.rows, rest), self.page.json, terminal)
     }
-}
-
-fn row(webhook: &WebhookRecord) -> Vec<String> {
-    vec![
-        webhook.webhook_id.to_string(),
-        stamp(webhook.received_at_ms),
-        webhook.source.clone(),
-        webhook.outcome.as_str().to_owned(),
-        webhook.reports.to_string(),
-        webhook.new_reports.to_string(),
-        webhook.unreadable.to_string(),
-        webhook.outcome_detail.clone().unwrap_or_default(),
-    ]
 }

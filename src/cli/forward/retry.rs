@@ -6,7 +6,7 @@ use super::{About, no_forward};
 use crate::admin::narrowing::Narrowing;
 use crate::admin::{Answer, Request};
 use crate::cli::done::{STATUS_ALONE, count};
-use crate::cli::narrowed::narrowed;
+use crate::cli::page::narrowed;
 use crate::cli::{Exit, Settings, Terminal, ask, replay};
 use crate::model::ForwardState;
 use crate::store::RetrySelection;

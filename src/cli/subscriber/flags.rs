@@ -187,7 +187,7 @@ impl FilterFlags {
 mod tests {
     use clap::Parser as _;
 
-    use super::super::Verb;
+    use super::super::SubscriberCommand;
     use super::*;
     use crate::cli::{Cli, Command};
 
@@ -203,7 +203,7 @@ mod tests {
         ];
         let cli = Cli::try_parse_from([&base, flags].concat()).unwrap();
         match cli.command {
-            Command::Subscriber(Verb::Add(add)) => add.subscriber().filter,
+            Command::Subscriber(SubscriberCommand::Add(add)) => add.subscriber().filter,
             other => panic!("{other:?}"),
         }
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::super::forward::number;
 use super::super::table::facts;
 use super::super::time::{day_and_time, span};
-use super::super::{Exit, Settings, Terminal, page};
+use super::super::{Exit, Settings, Terminal, list, page};
 use super::wants;
 use crate::clock::Clock;
 use crate::model::settings::{self, settings};
@@ -37,7 +37,7 @@ impl Show {
         let keys = settings.load()?.config.store.keys;
         let missing_key = reader.missing_key_of(overview.subscriber.id, &keys)?;
         if self.json {
-            page::say(rest, terminal)?;
+            list::say(rest, terminal)?;
             let shown = Shown {
                 overview,
                 delivered_attempts_24h: health.delivered_attempts_24h,
@@ -51,7 +51,7 @@ impl Show {
             "{}",
             show(&overview, &health, (missing_key, now_ms))
         )?;
-        page::say(rest, terminal)?;
+        list::say(rest, terminal)?;
         Ok(Exit::Done)
     }
 }
