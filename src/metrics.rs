@@ -11,100 +11,152 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-/// Labels of what a source sent.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct SourceLabels {
-    /// The source's name.
-    pub source: String,
-    /// How the webhook ended, or the report's status, or the name of what was ignored.
-    pub outcome: String,
+macro_rules! labels {
+    ($($(#[$doc:meta])* $set:ident { $($label:ident: $help:literal,)+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+        pub struct $set {
+            $(#[doc = $help] pub $label: String,)+
+        }
+
+        impl Labelled for $set {
+            const LABELS: &'static [(&'static str, &'static str)] =
+                &[$((stringify!($label), $help),)+];
+        }
+    )+};
 }
 
-/// Labels of what a provider said of the account.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct AccountEventLabels {
-    /// The source's name.
-    pub source: String,
-    /// Our name of the event, as in `template.paused`.
-    pub event: String,
+labels! {
+    /// Labels of what a source sent.
+    SourceLabels {
+        source: "the source's name",
+        outcome: "how a webhook or a poll ended, a report's status, or the name of what was ignored",
+    }
+    /// Labels of what a provider said of the account.
+    AccountEventLabels {
+        source: "the source's name",
+        event: "our name of the event, as in `template.paused`",
+    }
+    /// Labels of what was sent to a subscriber.
+    SubscriberLabels {
+        subscriber: "the subscriber's name",
+        outcome: "`delivered`, `gave-up`, or an attempt's error code",
+    }
+    /// One subscriber.
+    SubscriberLabel {
+        subscriber: "the subscriber's name",
+    }
+    /// One provider.
+    ProviderLabel {
+        provider: "the provider's name",
+    }
 }
 
-/// Labels of what was sent to a subscriber.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct SubscriberLabels {
-    /// The subscriber's name.
-    pub subscriber: String,
-    /// `delivered`, `gave-up`, or an attempt's error code.
-    pub outcome: String,
+/// One row for each metric: its field, its type and how it begins, its name with its unit, its help.
+macro_rules! metrics {
+    (
+        $(
+            $field:ident: $metric:ty $(= $new:expr)?,
+            $name:literal $(in $unit:ident)?,
+            $help:literal;
+        )+
+    ) => {
+        /// Every metric of the service; cloning shares them.
+        #[derive(Debug)]
+        pub struct Metrics {
+            registry: Registry,
+            /// Names from outside, by metric and source: they are bounded.
+            names: Mutex<HashMap<(Bounded, String), HashSet<String>>>,
+            $(#[doc = $help] pub $field: $metric,)+
+        }
+
+        impl Metrics {
+            /// A fresh set, all zero.
+            #[must_use]
+            pub fn new() -> Self {
+                let mut registry = Registry::with_prefix(PREFIX);
+                $(
+                    let $field: $metric = begin!($($new)?);
+                    register!(registry, $name, $help, $field $(, $unit)?);
+                )+
+                Self { registry, names: Mutex::default(), $($field,)+ }
+            }
+        }
+
+        /// What the documentation says of every metric.
+        pub const TABLE: &[Described] = &[$(Described {
+            name: $name,
+            kind: <$metric as Documented>::KIND,
+            labels: <$metric as Documented>::LABELS,
+            unit: described_unit!($($unit)?),
+            help: $help,
+        },)+];
+    };
 }
 
-/// One subscriber.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct SubscriberLabel {
-    /// The subscriber's name.
-    pub subscriber: String,
+macro_rules! begin {
+    () => {
+        Default::default()
+    };
+    ($new:expr) => {
+        $new
+    };
 }
 
-/// One provider.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ProviderLabel {
-    /// The provider's name.
-    pub provider: String,
+macro_rules! register {
+    ($registry:ident, $name:literal, $help:literal, $field:ident) => {
+        $registry.register($name, $help, $field.clone())
+    };
+    ($registry:ident, $name:literal, $help:literal, $field:ident, $unit:ident) => {
+        $registry.register_with_unit($name, $help, Unit::$unit, $field.clone())
+    };
 }
 
-/// Every metric of the service; cloning shares them.
-#[derive(Debug)]
-pub struct Metrics {
-    registry: Registry,
-    /// Names from outside, by metric and source: they are bounded.
-    names: Mutex<HashMap<(&'static str, String), HashSet<String>>>,
-    /// Webhooks by source and outcome; `unauthorized` and `too-large` ones are not stored.
-    pub webhooks: Family<SourceLabels, Counter>,
-    /// What was acknowledged without being a report, by source and name.
-    pub ignored: Family<SourceLabels, Counter>,
-    /// New account events by source and our name of them.
-    pub account_events: Family<AccountEventLabels, Counter>,
-    /// New reports by source and status.
-    pub reports: Family<SourceLabels, Counter>,
-    /// Reports whose error code the catalogue does not know.
-    pub unknown_error_codes: Family<ProviderLabel, Counter>,
-    /// Questions to sources that are asked, by source and how they went.
-    pub polls: Family<SourceLabels, Counter>,
-    /// Forwards that ended, by subscriber and outcome.
-    pub forwards: Family<SubscriberLabels, Counter>,
-    /// Attempts by subscriber and outcome.
-    pub attempts: Family<SubscriberLabels, Counter>,
-    /// Forwards that are queued, in memory or not; the store's writer counts them.
-    pub pending_forwards: Family<SubscriberLabel, Gauge>,
-    /// How long the oldest pending forward has been pending, in seconds.
-    pub oldest_pending_forward: Gauge,
-    /// Forwards in a lane's memory.
-    pub lane_held: Family<SubscriberLabel, Gauge>,
-    /// 1 while a subscriber's breaker is open.
-    pub breaker_open: Family<SubscriberLabel, Gauge>,
-    /// When an open breaker lets the next probe through, seconds since 1970 UTC; absent while it is
-    /// closed.
-    pub breaker_next_probe: Family<SubscriberLabel, Gauge<f64, AtomicU64>>,
-    /// Since when every attempt at a subscriber has failed; none while it answers.
-    pub failing_since: Family<SubscriberLabel, Gauge<f64, AtomicU64>>,
-    /// From the first byte of a webhook to its answer.
-    pub ack_seconds: Histogram,
-    /// From the arrival of a webhook to the subscriber's answer, first attempts only.
-    pub receive_to_forward_seconds: Histogram,
-    /// Webhooks that wait to be stored.
-    pub accept_queue: Gauge,
-    /// Webhooks and settlements in one commit.
-    pub group_size: Histogram,
-    /// How long a commit took, fsync included.
-    pub commit_seconds: Histogram,
-    /// How long a checkpoint held the writer.
-    pub checkpoint_seconds: Histogram,
-    /// Checkpoints that failed; a sync that fails ends the process instead.
-    pub checkpoint_failures: Counter,
-    /// Size of the WAL file.
-    pub wal_bytes: Gauge<i64, AtomicI64>,
-    /// Keys that something in the store is sealed with and that cannot be read.
-    pub missing_keys: Gauge,
+macro_rules! described_unit {
+    () => {
+        None
+    };
+    ($unit:ident) => {
+        Some(Unit::$unit)
+    };
+}
+
+metrics! {
+    webhooks: Family<SourceLabels, Counter>, "webhooks", "Webhooks by source and outcome";
+    ignored: Family<SourceLabels, Counter>, "ignored", "Acknowledged without being a report, by source and name";
+    account_events: Family<AccountEventLabels, Counter>, "account_events", "New account events by source and event";
+    reports: Family<SourceLabels, Counter>, "reports", "New reports by source and status";
+    unknown_error_codes: Family<ProviderLabel, Counter>, "unknown_error_codes", "Reports whose error code the catalogue does not know";
+    polls: Family<SourceLabels, Counter>, "polls", "Polls of sources, by source and outcome";
+    forwards: Family<SubscriberLabels, Counter>, "forwards", "Forwards that ended, by subscriber and outcome";
+    attempts: Family<SubscriberLabels, Counter>, "attempts", "Attempts by subscriber and outcome";
+    pending_forwards: Family<SubscriberLabel, Gauge>, "pending_forwards", "Forwards that are queued, by subscriber";
+    oldest_pending_forward: Gauge, "oldest_pending_forward_age" in Seconds, "How long the oldest pending forward has been pending";
+    lane_held: Family<SubscriberLabel, Gauge>, "lane_held", "Forwards in the memory of a subscriber's lane";
+    breaker_open: Family<SubscriberLabel, Gauge>, "breaker_open", "1 while a subscriber's breaker is open";
+    breaker_next_probe: Family<SubscriberLabel, Gauge<f64, AtomicU64>>, "breaker_next_probe_timestamp" in Seconds, "When an open breaker lets the next probe through, since 1970 UTC";
+    failing_since: Family<SubscriberLabel, Gauge<f64, AtomicU64>>, "failing_since_timestamp" in Seconds, "Since when every attempt at a subscriber has failed, since 1970 UTC";
+    ack_seconds: Histogram = Histogram::new(SECONDS), "ack" in Seconds, "From the arrival of a webhook to its answer";
+    receive_to_forward_seconds: Histogram = Histogram::new(SECONDS), "receive_to_forward" in Seconds, "From the arrival of a webhook to the subscriber's answer, first attempts only";
+    accept_queue: Gauge, "accept_queue", "Webhooks that wait to be stored";
+    group_size: Histogram = Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]), "commit_group_size", "Webhooks and settlements in one commit";
+    commit_seconds: Histogram = Histogram::new(SECONDS), "commit" in Seconds, "How long a commit took, fsync included";
+    checkpoint_seconds: Histogram = Histogram::new(SECONDS), "checkpoint" in Seconds, "How long a checkpoint held the writer";
+    checkpoint_failures: Counter, "checkpoint_failures", "Checkpoints that failed and are tried again";
+    wal_bytes: Gauge<i64, AtomicI64>, "wal" in Bytes, "Size of the WAL file";
+    missing_keys: Gauge, "missing_keys", "Keys that something in the store is sealed with and that cannot be read";
+}
+
+/// What stands before every name.
+const PREFIX: &str = "tickrelay";
+
+/// Metrics of which a label is a name that a provider gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bounded {
+    /// [`Metrics::ignored`].
+    Ignored,
+    /// [`Metrics::account_events`].
+    AccountEvents,
 }
 
 /// Names from outside that one source may have as labels of a metric.
@@ -114,178 +166,64 @@ const SECONDS: [f64; 14] = [
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0, 30.0,
 ];
 
-impl Metrics {
-    /// A fresh set, all zero.
+/// A row of the table, for the documentation.
+#[derive(Debug)]
+pub struct Described {
+    name: &'static str,
+    kind: &'static str,
+    labels: &'static [(&'static str, &'static str)],
+    unit: Option<Unit>,
+    help: &'static str,
+}
+
+impl Described {
+    /// The row of a Markdown table: name, type, labels and help.
     #[must_use]
-    pub fn new() -> Self {
-        let mut metrics = Self {
-            registry: Registry::with_prefix("tickrelay"),
-            names: Mutex::default(),
-            webhooks: Family::default(),
-            ignored: Family::default(),
-            account_events: Family::default(),
-            reports: Family::default(),
-            unknown_error_codes: Family::default(),
-            polls: Family::default(),
-            forwards: Family::default(),
-            attempts: Family::default(),
-            pending_forwards: Family::default(),
-            oldest_pending_forward: Gauge::default(),
-            lane_held: Family::default(),
-            breaker_open: Family::default(),
-            breaker_next_probe: Family::default(),
-            failing_since: Family::default(),
-            ack_seconds: Histogram::new(SECONDS),
-            receive_to_forward_seconds: Histogram::new(SECONDS),
-            accept_queue: Gauge::default(),
-            group_size: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]),
-            commit_seconds: Histogram::new(SECONDS),
-            checkpoint_seconds: Histogram::new(SECONDS),
-            checkpoint_failures: Counter::default(),
-            wal_bytes: Gauge::default(),
-            missing_keys: Gauge::default(),
-        };
-        metrics.register_traffic();
-        metrics.register_forwarding();
-        metrics.register_store();
-        metrics
+    pub fn markdown(&self) -> String {
+        let unit = self.unit.as_ref();
+        let unit = unit.map_or_else(String::new, |unit| format!("_{}", unit.as_str()));
+        let total = if self.kind == "counter" { "_total" } else { "" };
+        let label = |(name, help): &(&str, &str)| format!("`{name}`: {help}");
+        let labels: Vec<String> = self.labels.iter().map(label).collect();
+        format!(
+            "| `{PREFIX}_{}{unit}{total}` | {} | {} | {} |",
+            self.name,
+            self.kind,
+            labels.join("; "),
+            self.help
+        )
     }
+}
 
-    fn register_traffic(&mut self) {
-        let registry = &mut self.registry;
-        registry.register(
-            "webhooks",
-            "Webhooks by source and outcome",
-            self.webhooks.clone(),
-        );
-        registry.register(
-            "ignored",
-            "Acknowledged without being a report, by source and name",
-            self.ignored.clone(),
-        );
-        registry.register(
-            "account_events",
-            "New account events by source and event",
-            self.account_events.clone(),
-        );
-        registry.register(
-            "reports",
-            "New reports by source and status",
-            self.reports.clone(),
-        );
-        registry.register(
-            "unknown_error_codes",
-            "Reports whose error code the catalogue does not know",
-            self.unknown_error_codes.clone(),
-        );
-        registry.register(
-            "polls",
-            "Questions to sources that are asked, by source and how they went",
-            self.polls.clone(),
-        );
-    }
+/// Labels with what they mean.
+trait Labelled {
+    const LABELS: &'static [(&'static str, &'static str)];
+}
 
-    fn register_forwarding(&mut self) {
-        let registry = &mut self.registry;
-        registry.register(
-            "forwards",
-            "Forwards that ended, by subscriber and outcome",
-            self.forwards.clone(),
-        );
-        registry.register(
-            "attempts",
-            "Attempts by subscriber and outcome",
-            self.attempts.clone(),
-        );
-        registry.register(
-            "pending_forwards",
-            "Forwards that are queued, by subscriber",
-            self.pending_forwards.clone(),
-        );
-        registry.register_with_unit(
-            "oldest_pending_forward_age",
-            "How long the oldest pending forward has been pending",
-            Unit::Seconds,
-            self.oldest_pending_forward.clone(),
-        );
-        registry.register(
-            "lane_held",
-            "Forwards in the memory of a subscriber's lane",
-            self.lane_held.clone(),
-        );
-        registry.register(
-            "breaker_open",
-            "1 while a subscriber's breaker is open",
-            self.breaker_open.clone(),
-        );
-        registry.register_with_unit(
-            "breaker_next_probe_timestamp",
-            "When an open breaker lets the next probe through, since 1970 UTC",
-            Unit::Seconds,
-            self.breaker_next_probe.clone(),
-        );
-        registry.register_with_unit(
-            "failing_since_timestamp",
-            "Since when every attempt at a subscriber has failed, since 1970 UTC",
-            Unit::Seconds,
-            self.failing_since.clone(),
-        );
-        registry.register_with_unit(
-            "ack",
-            "From the arrival of a webhook to its answer",
-            Unit::Seconds,
-            self.ack_seconds.clone(),
-        );
-        registry.register_with_unit(
-            "receive_to_forward",
-            "From the arrival of a webhook to the subscriber's answer, first attempts only",
-            Unit::Seconds,
-            self.receive_to_forward_seconds.clone(),
-        );
-    }
+/// What the type of a metric says of it.
+trait Documented {
+    const KIND: &'static str;
+    const LABELS: &'static [(&'static str, &'static str)] = &[];
+}
 
-    fn register_store(&mut self) {
-        let registry = &mut self.registry;
-        registry.register(
-            "accept_queue",
-            "Webhooks that wait to be stored",
-            self.accept_queue.clone(),
-        );
-        registry.register(
-            "checkpoint_failures",
-            "Checkpoints that failed and are tried again",
-            self.checkpoint_failures.clone(),
-        );
-        registry.register(
-            "commit_group_size",
-            "Webhooks and settlements in one commit",
-            self.group_size.clone(),
-        );
-        registry.register_with_unit(
-            "commit",
-            "How long a commit took, fsync included",
-            Unit::Seconds,
-            self.commit_seconds.clone(),
-        );
-        registry.register_with_unit(
-            "checkpoint",
-            "How long a checkpoint held the writer",
-            Unit::Seconds,
-            self.checkpoint_seconds.clone(),
-        );
-        registry.register_with_unit(
-            "wal",
-            "Size of the WAL file",
-            Unit::Bytes,
-            self.wal_bytes.clone(),
-        );
-        registry.register(
-            "missing_keys",
-            "Keys that something in the store is sealed with and that cannot be read",
-            self.missing_keys.clone(),
-        );
-    }
+impl Documented for Counter {
+    const KIND: &'static str = "counter";
+}
 
+impl<N, A> Documented for Gauge<N, A> {
+    const KIND: &'static str = "gauge";
+}
+
+impl Documented for Histogram {
+    const KIND: &'static str = "histogram";
+}
+
+impl<L: Labelled, M: Documented> Documented for Family<L, M> {
+    const KIND: &'static str = M::KIND;
+    const LABELS: &'static [(&'static str, &'static str)] = L::LABELS;
+}
+
+impl Metrics {
     /// All of it in the text format of `OpenMetrics`, which Prometheus reads.
     #[must_use]
     pub fn render(&self) -> String {
@@ -306,7 +244,7 @@ impl Metrics {
     /// The name under which a metric counts a thing that a source names: its own, or `other` when
     /// that source has named too many.
     #[must_use]
-    pub fn bounded_name(&self, metric: &'static str, source: &str, name: String) -> String {
+    pub fn bounded_name(&self, metric: Bounded, source: &str, name: String) -> String {
         // Whatever panicked with it in hand left a set of names.
         let mut sources = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let names = sources.entry((metric, source.to_owned())).or_default();

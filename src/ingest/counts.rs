@@ -5,7 +5,9 @@ use prometheus_client::metrics::family::Family;
 
 use super::SourceEndpoint;
 use crate::config::Source;
-use crate::metrics::{AccountEventLabels, Metrics, ProviderLabel, SourceLabels, source_labels};
+use crate::metrics::{
+    AccountEventLabels, Bounded, Metrics, ProviderLabel, SourceLabels, source_labels,
+};
 use crate::model::{Status, Word as _};
 use crate::providers::Item;
 use crate::store::{Accepted, Arrival, WebhookOutcome};
@@ -111,7 +113,7 @@ impl WebhookCounts {
             counters.unknown_codes.inc_by(self.unknown_codes as u64);
         }
         for (event, count) in &accepted.new_account_events {
-            let event = metrics.bounded_name("account_events", &endpoint.name, event.clone());
+            let event = metrics.bounded_name(Bounded::AccountEvents, &endpoint.name, event.clone());
             let source = endpoint.name.to_string();
             metrics
                 .account_events
@@ -119,7 +121,7 @@ impl WebhookCounts {
                 .inc_by(*count as u64);
         }
         for what in self.ignored {
-            let what = metrics.bounded_name("ignored", &endpoint.name, what);
+            let what = metrics.bounded_name(Bounded::Ignored, &endpoint.name, what);
             metrics
                 .ignored
                 .get_or_create(&source_labels(&endpoint.name, &what))

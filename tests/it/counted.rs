@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::admin::{EraseOptions, ReplayOrder, Request};
 use tickrelay::clock::Clock;
+use tickrelay::metrics::{Described, TABLE};
 use tickrelay::model::Whole;
 use tickrelay::store::RetrySelection;
 
@@ -227,5 +228,52 @@ async fn health_tells_attempts_from_forwards_and_when_the_next_probe_goes() {
     let health = health().await;
     assert_eq!(health["failed_attempts_24h"], 0);
     assert_eq!(health["attempt_success_rate_24h"], 1.0);
+    app.stop().await;
+}
+
+/// The page of the documentation, as the table of metrics makes it.
+fn page() -> String {
+    let rows: Vec<String> = TABLE.iter().map(Described::markdown).collect();
+    format!(
+        "<!-- Written from src/metrics.rs; UPDATE_DOCS=1 cargo test --test it counted:: -->\n\n\
+         # Metrics\n\n\
+         `/metrics` has these, in the text format of OpenMetrics. A counter begins at zero with the \
+         start of the service.\n\n\
+         | name | type | labels | what it is |\n|---|---|---|---|\n{}\n",
+        rows.join("\n")
+    )
+}
+
+#[test]
+fn the_documentation_has_every_metric_of_the_table() {
+    let path = crate::support::program::root("docs/metrics.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, page()).unwrap();
+    }
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        page(),
+        "UPDATE_DOCS=1 cargo test --test it counted:: writes it"
+    );
+}
+
+#[actix_web::test]
+async fn every_metric_that_is_served_is_documented() {
+    let app = TestApp::boot().await;
+    let served = app.http.get(format!("{}/metrics", app.url)).send();
+    let served = served.await.unwrap().text().await.unwrap();
+    let names = served
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "));
+    let mut count = 0;
+    for described in names {
+        let (name, kind) = described.split_once(' ').unwrap();
+        let total = if kind == "counter" { "_total" } else { "" };
+        let row = format!("| `{name}{total}` | {kind} |");
+        assert!(page().contains(&row), "{row}");
+        count += 1;
+    }
+    assert!(count > 10, "{served}");
+    app.settled().await;
     app.stop().await;
 }
