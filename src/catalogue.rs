@@ -1,6 +1,6 @@
 //! What the providers' error codes mean, in words for a support agent who is no engineer.
 //!
-//! Data, not code: the words stand in `catalogue/meta.toml` and `catalogue/infobip.toml` and are
+//! Data, not code: the words stand in the `errors.toml` of each provider's folder and are
 //! compiled in. This file reads them once and finds things in them; it decides nothing about a
 //! message. A code that is not in here is passed on raw by everyone who asks.
 
@@ -11,19 +11,20 @@ use serde::Deserialize;
 use serde::de::Error as _;
 
 use crate::model::MessageType;
+use crate::providers::Provider;
 
-/// The data files, each with the provider whose codes it holds.
-const FILES: [(&str, &str); 2] = [
-    ("meta", include_str!("catalogue/meta.toml")),
-    ("infobip", include_str!("catalogue/infobip.toml")),
-];
+/// The data files, each with the scheme of its keys; providers may share one.
+fn files() -> BTreeMap<&'static str, &'static str> {
+    let catalogues = Provider::ALL.map(|provider| provider.definition().errors);
+    catalogues.map(|errors| (errors.name, errors.toml)).into()
+}
 
 static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
     #[expect(
         clippy::expect_used,
         reason = "the files are compiled in: they can be read, or the tests of this file fail"
     )]
-    read(&FILES).expect("the catalogue's own files can be read")
+    read(files()).expect("the catalogue's own files can be read")
 });
 
 /// What one error code of one provider means.
@@ -32,7 +33,8 @@ pub struct Entry {
     /// Joins [`ReportError::key`](crate::model::ReportError::key): `meta:131026`,
     /// `meta:structure_unavailable`, `infobip:7008`, `infobip-status:8`.
     pub key: String,
-    /// `meta` (Cloud API and On-Premises alike, whose numbers do not collide) or `infobip`.
+    /// The catalogue it stands in: `meta` (Cloud API and On-Premises alike, whose numbers do not
+    /// collide), or that of another provider.
     pub provider: &'static str,
     /// The provider's number; `None` for an entry that is known by a word alone.
     pub code: Option<i64>,
@@ -241,7 +243,7 @@ struct File {
     status: Vec<CatalogueRow>,
 }
 
-/// One set of words in a data file, for one code or for several; explained in `meta.toml`.
+/// One set of words in a data file, for one code or for several; explained in Meta's.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CatalogueRow {
@@ -331,9 +333,9 @@ enum Subject {
 }
 
 /// Reads the data files into entries, ordered by key.
-fn read(files: &[(&'static str, &str)]) -> Result<Vec<Entry>, toml::de::Error> {
+fn read(files: BTreeMap<&'static str, &str>) -> Result<Vec<Entry>, toml::de::Error> {
     let mut entries = Vec::new();
-    for &(provider, text) in files {
+    for (provider, text) in files {
         let file: File = toml::from_str(text)?;
         let errors = file.error.iter().map(|row| (row, provider.to_owned()));
         let statuses = file.status.iter();

@@ -49,6 +49,7 @@ pub use reload::Changes;
 pub(crate) use setting::SettingRow;
 pub use settings::{Events, Forward, Log, Retention, Server, Store};
 pub use starter::starter;
+pub(crate) use starter::starters;
 pub use value::ProxyUrl;
 pub(crate) use value::{duration, number};
 pub(crate) use variables::{PREFIX as VARIABLES, variables};

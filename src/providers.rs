@@ -1,56 +1,71 @@
 //! What the providers send: who may send it, and what it means.
 //!
-//! Pure and synchronous: bytes in, [`Report`]s out; no clock, no store. One file per
-//! provider holds its words and shapes. The next stage is [`crate::ingest`].
+//! Pure and synchronous: bytes in, [`Report`]s out; no clock, no store. A folder per provider holds
+//! all of it and gives a [`Definition`]; one row of [`Provider`] registers it, and nothing outside
+//! asks which provider it is. The next stage is [`crate::ingest`]. CONTRIBUTING.md walks through
+//! adding one.
 
 pub mod authentication;
 mod body;
 pub mod botsquad;
+mod definition;
+mod dialog360;
 mod infobip;
 mod json;
 mod meta;
 mod moment;
-mod sent;
+mod send_receipt;
 mod stray;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::model::{AccountEvent, Report, UnknownWord};
 
 pub(crate) use body::{decode, is_as_large_as, opened};
 use botsquad::Dialect;
+pub use definition::{
+    Credentials, Definition, Delivery, ErrorCatalogue, OwnSignature, Samples, Starter,
+};
 pub(crate) use json::Shape;
-pub use sent::{Exchange, Sent, SentAll, SentFault};
+pub use send_receipt::{Exchange, Sent, SentAll, SentFault};
 
-/// Who sends to a source: the closed set of formats we read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Provider {
-    /// Meta's Cloud API.
-    MetaCloud,
-    /// Meta's On-Premises API, and what still speaks its format.
-    MetaOnPremises,
-    /// 360dialog, which relays both of Meta's formats.
-    Dialog360,
-    /// Infobip.
-    Infobip,
-    /// Botsquad, and what answers like it: nothing is sent to us, its API is asked.
-    Botsquad,
+/// Declares the closed set: one row a provider, its variant and where its definition is.
+macro_rules! providers {
+    ($($variant:ident => $definition:path,)*) => {
+        /// Whose reports a source brings: the closed set of formats that are read.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Provider {
+            $(#[doc = concat!("See `", stringify!($definition), "`.")] $variant,)*
+        }
+
+        impl Provider {
+            /// Every provider, in the order of the documentation.
+            pub const ALL: [Self; [$(stringify!($variant)),*].len()] = [$(Self::$variant),*];
+
+            /// All that its folder defines.
+            #[must_use]
+            pub const fn definition(self) -> &'static Definition {
+                match self {
+                    $(Self::$variant => &$definition,)*
+                }
+            }
+        }
+    };
+}
+
+providers! {
+    MetaCloud => meta::cloud::DEFINITION,
+    MetaOnPremises => meta::on_premises::DEFINITION,
+    Dialog360 => dialog360::DEFINITION,
+    Infobip => infobip::DEFINITION,
+    Botsquad => botsquad::DEFINITION,
 }
 
 impl Provider {
-    /// Every provider, in the order of the documentation.
-    pub const ALL: [Self; 5] = [
-        Self::MetaCloud,
-        Self::MetaOnPremises,
-        Self::Dialog360,
-        Self::Infobip,
-        Self::Botsquad,
-    ];
-
-    /// Those that send us webhooks; the others are asked.
+    /// Those that send webhooks, while invented traffic wants a list of them.
     pub const SENDING: [Self; 4] = [
         Self::MetaCloud,
         Self::MetaOnPremises,
@@ -58,25 +73,37 @@ impl Provider {
         Self::Infobip,
     ];
 
+    /// Those that send webhooks; the others are polled.
+    pub fn push() -> impl Iterator<Item = Self> + Clone {
+        Self::ALL
+            .into_iter()
+            .filter(|provider| !provider.is_pulled())
+    }
+
+    /// The names of those that are polled, for an error.
+    pub(crate) fn pulled() -> String {
+        let pulled = Self::ALL
+            .into_iter()
+            .filter(|provider| provider.is_pulled());
+        pulled.map(Self::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether its API is polled, since it sends nothing.
+    #[must_use]
+    pub const fn is_pulled(self) -> bool {
+        matches!(self.definition().delivery, Delivery::Pull)
+    }
+
     /// The word in the configuration and the tables.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::MetaCloud => "meta-cloud",
-            Self::MetaOnPremises => "meta-on-premises",
-            Self::Dialog360 => "360dialog",
-            Self::Infobip => "infobip",
-            Self::Botsquad => "botsquad",
-        }
+        self.definition().name
     }
 
     /// By which of the catalogue's providers its errors are known.
     #[must_use]
     pub const fn errors(self) -> &'static str {
-        match self {
-            Self::MetaCloud | Self::MetaOnPremises | Self::Dialog360 | Self::Botsquad => "meta",
-            Self::Infobip => "infobip",
-        }
+        self.definition().errors.name
     }
 
     /// Decodes a body, and counts what there is to be read in it.
@@ -90,9 +117,9 @@ impl Provider {
         content_encoding: Option<&str>,
     ) -> Result<Opened<'a>, ParseError> {
         let text = body::decode(body, content_encoding)?;
-        let entries = match self {
-            Self::Botsquad => 0,
-            _ => json::entries(&text)?,
+        let entries = match self.definition().delivery {
+            Delivery::Push => json::entries(&text)?,
+            Delivery::Pull => 0,
         };
         Ok(Opened { text, entries })
     }
@@ -103,18 +130,16 @@ impl Provider {
     /// As [`Self::parse`].
     pub(crate) fn read(self, opened: &Opened, hints: &Hints) -> Result<Parsed, ParseError> {
         let text = &opened.text;
-        let parsed = match self {
-            Self::MetaCloud | Self::MetaOnPremises | Self::Dialog360 => meta::parse(text),
-            Self::Infobip => infobip::parse(text, hints),
-            Self::Botsquad => return botsquad::parse(text, hints),
-        };
+        let parsed = (self.definition().read)(text, hints);
+        if self.is_pulled() {
+            return parsed;
+        }
         parsed.or_else(|error| stray::in_form(text, error))
     }
 
     /// Reads an authenticated body: every report in it, and what else there was.
     ///
-    /// One odd element never hurts its neighbours. Meta's two envelopes are distinguished by
-    /// the body, not by the source, since relays mix them.
+    /// One odd element never hurts its neighbours.
     ///
     /// # Errors
     /// When the body as a whole cannot be read (no JSON, no known shape of compression, more in
@@ -158,10 +183,13 @@ impl FromStr for Provider {
             .ok_or_else(|| UnknownWord {
                 what: "provider",
                 word: word.to_owned(),
-                expected: "meta-cloud, meta-on-premises, 360dialog, infobip, botsquad".to_owned(),
+                expected: NAMES.clone(),
             })
     }
 }
+
+/// The names of all providers, for an error.
+static NAMES: LazyLock<String> = LazyLock::new(|| Provider::ALL.map(Provider::as_str).join(", "));
 
 /// What the source's configuration knows that a body does not say.
 #[derive(Debug, Clone, Default)]

@@ -27,7 +27,7 @@ impl Operations {
             return Err(Failure::Refused(format!(
                 "source {} sends its reports by itself: only a source of provider {} is asked",
                 source.name,
-                Provider::Botsquad
+                Provider::pulled()
             )));
         }
         check_id("/id", &broadcast)?;

@@ -328,6 +328,10 @@ fn a_row_that_does_not_say_what_it_is_about_is_refused() {
         ("code = 1\nname = 'n'\nimplise = 'Template-Message'", false),
     ] {
         let text = format!("[[error]]\n{words}{subject}\n");
-        assert_eq!(read(&[("meta", &text)]).is_ok(), fine, "{subject}");
+        assert_eq!(
+            read([("meta", text.as_str())].into()).is_ok(),
+            fine,
+            "{subject}"
+        );
     }
 }

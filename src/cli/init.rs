@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{DEFAULT_FILE, Exit, Settings, Terminal};
-use crate::config::starter;
+use crate::config::{starter, starters};
 
 /// Writes a starter configuration.
 #[derive(Debug, Args)]
@@ -67,13 +67,21 @@ pub(super) fn write(path: &Path, text: &str, replace: bool) -> std::io::Result<b
 }
 
 fn next_steps(path: &str) -> String {
+    let registered: Vec<_> = starters().filter_map(|starter| starter.register).collect();
+    let widest = |column: usize| registered.iter().map(|row| row[column].len()).max();
+    let (names, sources) = (widest(0).unwrap_or(0), widest(1).unwrap_or(0));
+    let urls: Vec<String> = (registered.iter())
+        .map(|[name, source, with]| {
+            format!("     {name:names$}  https://YOUR-HOST/webhooks/{source:sources$}  {with}")
+        })
+        .collect();
+    let urls = urls.join("\n");
     format!(
         "\nWritten with generated secrets, readable by you alone. Next:\n\
          \n\
          1. Edit {path}: fill in what is marked FILL IN, remove the sources you do not use.\n\
          2. Put a server with TLS in front of 127.0.0.1:8080 and give the providers these URLs:\n\
-         \x20    Meta     https://YOUR-HOST/webhooks/meta     with the file's verify_token; field \"messages\"\n\
-         \x20    Infobip  https://YOUR-HOST/webhooks/infobip  with the file's basic_auth\n\
+         {urls}\n\
          3. tickrelay config check --config {path}\n\
          4. tickrelay serve --config {path}\n\
          5. tickrelay subscriber add --config {path} --name crm --url https://…\n\

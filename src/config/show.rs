@@ -94,10 +94,10 @@ pub(super) fn method_setting(provider: Provider, method: &Method) -> (&'static s
             )
         }
         Method::UrlToken(_) => ("url_token", MASK.into()),
-        Method::Signature(signature) if provider == Provider::MetaCloud => {
-            ("app_secrets", masked(signature.secrets.len()))
-        }
-        Method::Signature(signature) => ("hmac", hmac(signature)),
+        Method::Signature(signature) => match &provider.definition().credentials.signature {
+            Some(own) => (own.settings[1], masked(signature.secrets.len())),
+            None => ("hmac", hmac(signature)),
+        },
     }
 }
 

@@ -17,13 +17,10 @@ use crate::model::{MessageType, digits, is_phone_number, quoted};
 use crate::providers::Provider;
 use crate::providers::authentication::{Algorithm, Authentication, Encoding, Method, Signature};
 
-/// Keys that authenticate with Meta's Cloud API.
-const SIGNED_BY_META: [&str; 2] = ["app_secret", "app_secrets"];
-
-/// Keys that authenticate with any provider but Meta's Cloud API.
+/// Keys that authenticate, beside those of a provider's own signature.
 const CONFIGURED: [&str; 4] = ["header", "basic_auth", "hmac", "url_token"];
 
-/// Keys of Meta's handshake.
+/// Keys of the handshake.
 const VERIFY: [&str; 2] = ["verify_token", "verify_tokens"];
 
 /// Every `[[source]]` of the file; notes where each stands.
@@ -71,7 +68,7 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
     };
     let name = table.required_quoted("name", name);
     let provider: Option<Provider> = table.required("provider", word);
-    let methods = methods(&table, secrets);
+    let methods = methods(&table, secrets, provider);
     let verify_tokens = secrets.all(&table, "verify_token", "verify_tokens");
     let default_type = table.parsed("default_type", word);
     let sender = table.parsed("sender", number);
@@ -84,10 +81,8 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
         .filter_map(|item| item.quoted("a name in quotes", owner))
         .collect();
     let unauthenticated = table.parsed("unauthenticated", boolean);
-    let pulled = match provider {
-        Some(Provider::Botsquad) => Some(PullSettings::of(&table, secrets)),
-        _ => None,
-    };
+    let is_pulled = provider.is_some_and(Provider::is_pulled);
+    let pulled = is_pulled.then(|| PullSettings::of(&table, secrets));
     if let Some(provider) = provider {
         refuse_misfits(&table, provider);
         require_authentication(&table, provider, unauthenticated.unwrap_or(false));
@@ -112,20 +107,47 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
 }
 
 /// Everything that is configured to authenticate; all of it must hold.
-fn methods(table: &Table<'_>, secrets: &Secrets<'_>) -> Vec<Method> {
-    let app_secrets = secrets.all(table, "app_secret", "app_secrets");
-    let signed_by_meta =
-        (!app_secrets.is_empty()).then(|| Method::Signature(Signature::hub_sha256(app_secrets)));
-    [
-        signed_by_meta,
+fn methods(table: &Table<'_>, secrets: &Secrets<'_>, provider: Option<Provider>) -> Vec<Method> {
+    let own = own_signature(table, secrets, provider);
+    let configured = [
         header(table, secrets),
         basic_auth(table, secrets),
         hmac(table, secrets),
         url_token(table, secrets),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    ];
+    own.into_iter()
+        .chain(configured.into_iter().flatten())
+        .collect()
+}
+
+/// The signature that the provider makes by a scheme of its own.
+fn own_signature(
+    table: &Table<'_>,
+    secrets: &Secrets<'_>,
+    provider: Option<Provider>,
+) -> Option<Method> {
+    let mut own = None;
+    for candidate in Provider::ALL {
+        let Some(signature) = &candidate.definition().credentials.signature else {
+            continue;
+        };
+        // Read whatever the provider is: a key of another's is known, and refused as a misfit.
+        let [one, several] = signature.settings;
+        let secrets = secrets.all(table, one, several);
+        if provider == Some(candidate) && !secrets.is_empty() {
+            own = Some(Method::Signature((signature.of)(secrets)));
+        }
+    }
+    own
+}
+
+/// The keys of every provider's own signature, each with whose it is.
+fn own_keys() -> impl Iterator<Item = (&'static str, Provider)> {
+    Provider::ALL.into_iter().flat_map(|provider| {
+        let own = provider.definition().credentials.signature.iter();
+        own.flat_map(|own| own.settings)
+            .map(move |key| (key, provider))
+    })
 }
 
 fn header(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
@@ -210,106 +232,61 @@ fn url_token(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
 
 /// Refuses what the provider would never present.
 fn refuse_misfits(table: &Table<'_>, provider: Provider) {
-    if provider == Provider::Botsquad {
-        for key in SIGNED_BY_META.iter().chain(&CONFIGURED).chain(&VERIFY) {
-            if let Some(item) = table.get(key) {
-                item.fault(
-                    "not with provider botsquad: it sends nothing, it is asked; give url and authorization",
-                );
-            }
+    let refuse = |key: &str, why: &str| {
+        if let Some(item) = table.get(key) {
+            item.fault(format!("not with provider {provider}: {why}"));
+        }
+    };
+    if provider.is_pulled() {
+        let keys = own_keys().map(|(key, _)| key).chain(CONFIGURED);
+        for key in keys.chain(VERIFY) {
+            refuse(
+                key,
+                "it sends nothing, it is asked; give url and authorization",
+            );
         }
         return;
     }
+    let pushes = format!(
+        "it sends by itself, only {} is asked; remove it",
+        Provider::pulled()
+    );
     for key in PullSettings::keys() {
-        if let Some(item) = table.get(key) {
-            item.fault(format!(
-                "not with provider {provider}: it sends by itself, only botsquad is asked; remove it"
-            ));
+        refuse(key, &pushes);
+    }
+    let credentials = &provider.definition().credentials;
+    for (key, remedy) in credentials.misfits {
+        refuse(key, remedy);
+    }
+    let is_explained = |key| credentials.misfits.iter().any(|(known, _)| *known == key);
+    let own = credentials.signature.as_ref();
+    let is_own = |key| own.is_some_and(|own| own.settings.contains(&key));
+    for (key, owner) in own_keys() {
+        if !is_own(key) && !is_explained(key) {
+            let means = credentials.any_of.join(", ");
+            refuse(key, &format!("it belongs to {owner}: give {means}"));
         }
     }
-    for (key, remedy) in misfits(provider) {
-        if let Some(item) = table.get(key) {
-            item.fault(format!("not with provider {provider}: {remedy}"));
+    for key in VERIFY {
+        if !credentials.handshake && !is_explained(key) {
+            refuse(key, "it checks no URL by a GET: remove it");
         }
-    }
-}
-
-/// Keys that this provider has no use for, each with what to give instead.
-const fn misfits(provider: Provider) -> &'static [(&'static str, &'static str)] {
-    match provider {
-        Provider::Botsquad => &[],
-        Provider::MetaCloud => &[
-            (
-                "header",
-                "Meta sends no header of yours: give app_secrets, with which it signs",
-            ),
-            (
-                "basic_auth",
-                "Meta sends no password: give app_secrets, with which it signs",
-            ),
-            (
-                "hmac",
-                "Meta's signature is known: give its key as app_secrets",
-            ),
-        ],
-        Provider::MetaOnPremises | Provider::Dialog360 => &[
-            (
-                "app_secret",
-                "only meta-cloud signs with an app secret: give header, basic_auth, hmac or url_token",
-            ),
-            (
-                "app_secrets",
-                "only meta-cloud signs with an app secret: give header, basic_auth, hmac or url_token",
-            ),
-            ("verify_token", "only meta-cloud asks for it: remove it"),
-            ("verify_tokens", "only meta-cloud asks for it: remove it"),
-        ],
-        Provider::Infobip => &[
-            (
-                "app_secret",
-                "an app secret belongs to meta-cloud: if Infobip signs, give hmac = { header, algorithm, encoding, secret }",
-            ),
-            (
-                "app_secrets",
-                "an app secret belongs to meta-cloud: if Infobip signs, give hmac = { header, algorithm, encoding, secret }",
-            ),
-            (
-                "verify_token",
-                "only meta-cloud asks for it; for a secret in the URL give url_token",
-            ),
-            (
-                "verify_tokens",
-                "only meta-cloud asks for it; for a secret in the URL give url_token",
-            ),
-        ],
     }
 }
 
 /// Either something authenticates or its absence is asked for.
 fn require_authentication(table: &Table<'_>, provider: Provider, unauthenticated: bool) {
     // Asked by key, not by what came of it: a faulty method has its own fault already.
-    let (means, remedy) = match provider {
-        Provider::MetaCloud => (
-            SIGNED_BY_META.as_slice(),
-            "app_secrets is missing: copy the app secret from Meta's dashboard (App settings, Basic)",
-        ),
-        Provider::Botsquad => (
-            ["authorization"].as_slice(),
-            "authorization is missing: give { name, value } as the provider's API wants it, or write unauthenticated = true",
-        ),
-        _ => (
-            CONFIGURED.as_slice(),
-            "nothing authenticates its webhooks: give header, basic_auth, hmac or url_token, or write unauthenticated = true",
-        ),
-    };
+    let credentials = &provider.definition().credentials;
+    let means = credentials.any_of;
     if unauthenticated {
-        let all = SIGNED_BY_META.iter().chain(&CONFIGURED);
-        if all.chain(means).any(|key| table.has(key)) {
+        let all = own_keys().map(|(key, _)| key).chain(CONFIGURED);
+        if all.chain(means.iter().copied()).any(|key| table.has(key)) {
             table
                 .fault("unauthenticated = true contradicts what else is given: remove one of them");
         }
     } else if !means.iter().any(|key| table.has(key)) {
-        table.fault(remedy);
+        table.fault(credentials.missing);
     }
 }
 

@@ -3,6 +3,13 @@
 use rand::TryRng;
 use rand::rngs::{SysError, SysRng};
 
+use crate::providers::{Provider, Starter};
+
+/// What stands in a starter for a secret that is generated.
+const SECRET: &str = "{secret}";
+/// What stands there for one that only the provider can tell.
+const FILL_IN: &str = "{fill-in}";
+
 /// How a secret begins that only the provider can tell; the rest is random, so that
 /// nobody can use it before it is filled in.
 pub(super) const PLACEHOLDER: &str = "fill-me-in-";
@@ -12,53 +19,51 @@ pub(super) const PLACEHOLDER: &str = "fill-me-in-";
 /// # Errors
 /// When the operating system has no randomness to give.
 pub fn starter() -> Result<String, SysError> {
-    let (placeholder, verify_token) = (secret()?, secret()?);
-    let (password, header) = (secret()?, secret()?);
-    Ok(format!(
-        r#"# tickrelay: where webhooks come from. Every other setting has a default; all of them
+    let mut text = HEAD.to_owned();
+    for starter in starters() {
+        text += &filled(starter.toml)?;
+    }
+    Ok(text)
+}
+
+/// What the file begins with, before its sources.
+const HEAD: &str = r#"# tickrelay: where webhooks come from. Every other setting has a default; all of them
 # stand in config.example.toml (`tickrelay config example`). After an edit run
 # `tickrelay config check`.
 #
-# This file holds secrets. Instead of "…" a secret may be written as {{ env = "NAME" }}
-# or {{ file = "path" }}.
+# This file holds secrets. Instead of "…" a secret may be written as { env = "NAME" }
+# or { file = "path" }.
 
 [server]
 listen = "127.0.0.1:8080"
 
 [store]
 url = "sqlite://tickrelay.db"
+"#;
 
-# WhatsApp from Meta's Cloud API. Remove this source if you do not use it.
-[[source]]
-name = "meta"
-provider = "meta-cloud"
-# FILL IN, from Meta's app dashboard: App settings, Basic, App secret. Until then every
-# webhook is refused.
-app_secrets = ["{PLACEHOLDER}{placeholder}"]
-# Generated. GIVE IT TO META: WhatsApp, Configuration, Webhook, Verify token; the callback
-# URL beside it is https://YOUR-HOST/webhooks/meta. Then subscribe the field "messages".
-verify_token = "{verify_token}"
+/// Those of the providers that are started with, in the order of the documentation.
+pub(crate) fn starters() -> impl Iterator<Item = &'static Starter> {
+    let providers = Provider::ALL.into_iter();
+    providers.filter_map(|provider| provider.definition().starter.as_ref())
+}
 
-# WhatsApp from Infobip. Remove this source if you do not use it.
-[[source]]
-name = "infobip"
-provider = "infobip"
-# Generated. GIVE IT TO INFOBIP: in the notification profile of your subscription, security
-# settings of type Basic; the URL is https://YOUR-HOST/webhooks/infobip.
-basic_auth = {{ username = "infobip", password = "{password}" }}
-# FILL IN your WhatsApp sender, for the reports that do not repeat it, and remove the #.
-# sender = "+385910009999"
-
-# WhatsApp from 360dialog. To use it, remove the # and register the URL
-# https://YOUR-HOST/webhooks/360dialog together with this header.
-# [[source]]
-# name = "360dialog"
-# provider = "360dialog"
-# header = {{ name = "Authorization", value = "Bearer {header}" }}
-# A PARTNER of 360dialog has its webhooks signed: with the platform secret of the Partner Hub.
-# hmac = {{ header = "x-360dialog-signature", algorithm = "sha256", encoding = "hex", secret = "PLATFORM SECRET" }}
-"#
-    ))
+/// A starter with its secrets, each another one.
+fn filled(toml: &str) -> Result<String, SysError> {
+    let mut text = String::with_capacity(toml.len() + 256);
+    let mut rest = toml;
+    while let Some((before, mark, after)) = [SECRET, FILL_IN]
+        .into_iter()
+        .filter_map(|mark| rest.split_once(mark).map(|(a, b)| (a, mark, b)))
+        .min_by_key(|(before, ..)| before.len())
+    {
+        text += before;
+        if mark == FILL_IN {
+            text += PLACEHOLDER;
+        }
+        text += &secret()?;
+        rest = after;
+    }
+    Ok(text + rest)
 }
 
 /// 192 random bits in hexadecimal digits, which every dashboard and URL accepts.

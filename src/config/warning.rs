@@ -5,7 +5,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::value::spell_duration;
 use super::{Config, Source, Warning, absolute, starter};
 use crate::forward::guard::Guard;
-use crate::providers::Provider;
 use crate::providers::authentication::Method;
 use crate::store::Durability;
 
@@ -126,6 +125,7 @@ impl Config {
             key: format!("source.{}", source.name),
             text: text.to_owned(),
         };
+        let credentials = &source.provider.definition().credentials;
         let mut warnings = Vec::new();
         if let Some(pulled) = &source.pulled {
             let guard = Guard::new(self.forward.allow_http, self.forward.allow_networks.clone());
@@ -137,7 +137,7 @@ impl Config {
                 "unauthenticated: whoever knows its URL can invent reports",
             ));
         }
-        if source.provider == Provider::MetaCloud && source.verify_tokens.is_empty() {
+        if credentials.handshake && source.verify_tokens.is_empty() {
             warnings.push(warning("no verify_token: Meta's GET handshake will be refused, so the callback URL cannot be set in its dashboard",
             ));
         }
@@ -169,10 +169,11 @@ fn guessable(source: &Source) -> impl Iterator<Item = (&'static str, &SecretStri
                 ("basic_auth.password", std::slice::from_ref(password))
             }
             Method::UrlToken(token) => ("url_token", std::slice::from_ref(token)),
-            Method::Signature(signature) if source.provider == Provider::MetaCloud => {
-                ("app_secrets", signature.secrets.as_slice())
+            Method::Signature(signature) => {
+                let own = source.provider.definition().credentials.signature.as_ref();
+                let key = own.map_or("hmac.secret", |own| own.settings[1]);
+                (key, signature.secrets.as_slice())
             }
-            Method::Signature(signature) => ("hmac.secret", signature.secrets.as_slice()),
         };
         secrets.iter().map(move |secret| (key, secret))
     })

@@ -6,8 +6,9 @@
 //! are identified by broadcast, number and which of the number's messages it is. Who asks, and when, is
 //! [`crate::duties::poll`]'s business.
 
+mod definition;
 mod dialect;
-pub(super) mod sent;
+mod send_receipt;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use serde_json::Value;
 use super::json::{Node, integer_in, integer_of, is_absent, scalar};
 use super::{Hints, Item, ParseError, Parsed};
 use crate::model::{Kind, MessageType, Report, ReportError, Status, digits, json_reason_of_part};
+pub(super) use definition::DEFINITION;
 pub use dialect::{Aliases, Dialect, Field};
 pub(crate) use summary::{AnswerFacts, Summary};
 
@@ -273,7 +275,7 @@ fn word(entry: &Value, dialect: &Dialect, only_failures: bool) -> Option<String>
 ///
 /// # Errors
 /// As [`Answer::open`], and when nothing says which broadcast it is of.
-pub(super) fn parse(text: &str, hints: &Hints) -> Result<Parsed, ParseError> {
+fn parse(text: &str, hints: &Hints) -> Result<Parsed, ParseError> {
     let dialect = &hints.dialect;
     let answer = Answer::open(text, dialect)?;
     let broadcast = hints.broadcast.clone().or_else(|| answer.id.clone());

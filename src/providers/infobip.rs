@@ -8,10 +8,11 @@
 
 mod account;
 mod channel;
+mod definition;
 mod open_sends;
 mod report;
 mod send_channel;
-pub(super) mod sent;
+mod send_receipt;
 mod shape;
 mod status;
 mod template_change;
@@ -24,6 +25,7 @@ use serde_json::Value;
 use super::json::Node;
 use super::{Hints, Item, ParseError, Parsed, stray};
 use crate::model::{Kind, json_reason_of_part};
+pub(super) use definition::DEFINITION;
 use shape::Shape;
 
 /// The members that stand beside each other around reports and inbound messages.
@@ -34,7 +36,7 @@ const OF_ENVELOPE: [&str; 3] = ["results", "messageCount", "pendingMessageCount"
 ///
 /// # Errors
 /// When the body is no JSON; XML, which a notification profile can ask for, is named.
-pub(super) fn parse(text: &str, hints: &Hints) -> Result<Parsed, ParseError> {
+fn parse(text: &str, hints: &Hints) -> Result<Parsed, ParseError> {
     let body = Node::body(text)?;
     let mut items = Vec::new();
     match body.elements() {

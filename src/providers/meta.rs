@@ -8,28 +8,37 @@
 
 mod account;
 mod channel;
+pub(super) mod cloud;
 mod contacts;
 mod echo;
 mod error;
 mod field;
 mod members;
 mod notice;
+pub(super) mod on_premises;
 mod other_field;
 mod pricing;
-pub(super) mod sent;
+pub(super) mod send_receipt;
 mod status;
 mod surroundings;
 mod system;
 
 use std::borrow::Cow;
 
+use super::definition::ErrorCatalogue;
 use super::json::Node;
 use super::stray::{self, Stray};
-use super::{Item, ParseError, Parsed};
+use super::{Hints, Item, ParseError, Parsed};
 use crate::model::{Field, Report, Status};
 pub(super) use field::is_closed as is_closed_field;
 use members::Members;
 use surroundings::{Around, Surroundings};
+
+/// The error codes of Meta, whichever API or relay passes them on.
+pub(super) const ERRORS: ErrorCatalogue = ErrorCatalogue {
+    name: "meta",
+    toml: include_str!("meta/errors.toml"),
+};
 
 /// The `object` of every WhatsApp webhook of the Cloud API.
 const WHATSAPP_OBJECT: &str = "whatsapp_business_account";
@@ -58,11 +67,11 @@ const NAME_LIMIT: usize = 64;
 /// The name under which a shape is counted that is none of Meta's.
 const UNKNOWN: &str = "unknown-shape";
 
-/// Reads a body in either envelope.
+/// Reads a body in either envelope, which the body tells: relays mix them on one URL.
 ///
 /// # Errors
 /// When it is no JSON.
-pub(super) fn parse(text: &str) -> Result<Parsed, ParseError> {
+pub(super) fn read(text: &str, _: &Hints) -> Result<Parsed, ParseError> {
     let mut walk = Walk::default();
     walk.root(&Node::opened(text, &AROUND)?, 0);
     Ok(Parsed { items: walk.items })

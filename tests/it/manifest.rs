@@ -12,6 +12,11 @@ use crate::support::fixtures::{self, Case};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Manifest {
+    /// The number of the last line, so that none at the end is lost unseen.
+    last: u32,
+    /// Numbers that have no line.
+    #[serde(default)]
+    left_out: Vec<u32>,
     line: Vec<Line>,
 }
 
@@ -30,27 +35,55 @@ fn read(name: &str) -> (Manifest, Vec<Case>) {
         .join(name)
         .with_extension("toml");
     let manifest = toml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-    let manifest_of = |case: &Case| match case.provider {
-        Provider::Infobip => "infobip",
-        Provider::Botsquad => "botsquad",
-        _ => "meta",
-    };
     let cases = fixtures::all()
         .into_iter()
-        .filter(|case| manifest_of(case) == name)
+        .filter(|case| manifest_of(case.provider) == Some(name))
         .collect();
     (manifest, cases)
 }
 
+/// The manifest that lists a provider's cases, where it has one: its own, or that of the provider whose
+/// formats and errors it passes on.
+fn manifest_of(provider: Provider) -> Option<&'static str> {
+    let exists = |name: &&str| {
+        let file = fixtures::root().join("manifest").join(name);
+        file.with_extension("toml").exists()
+    };
+    [provider.as_str(), provider.errors()]
+        .into_iter()
+        .find(exists)
+}
+
+/// Every manifest.
+fn names() -> BTreeSet<&'static str> {
+    Provider::ALL.into_iter().filter_map(manifest_of).collect()
+}
+
+#[test]
+fn every_manifest_is_of_a_provider_and_no_other_case_claims_a_line() {
+    let files = fs::read_dir(fixtures::root().join("manifest")).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    let files: BTreeSet<String> = files
+        .map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(files, names().into_iter().map(str::to_owned).collect());
+    for case in fixtures::all() {
+        let is_listed = manifest_of(case.provider).is_some();
+        assert!(is_listed || case.claim.lines.is_empty(), "{}", case.path());
+    }
+}
+
 #[test]
 fn every_edge_case_has_a_line() {
-    let check = |name, last: u32, left_out: &[u32]| {
+    for name in names() {
         let (manifest, _) = read(name);
         let listed: Vec<u32> = manifest.line.iter().map(|line| line.number).collect();
+        let last = listed.last().copied().unwrap_or_default();
         let expected: Vec<u32> = (1..=last)
-            .filter(|number| !left_out.contains(number))
+            .filter(|number| !manifest.left_out.contains(number))
             .collect();
         assert_eq!(listed, expected, "{name}");
+        assert_eq!(last, manifest.last, "{name}");
         for line in &manifest.line {
             assert!(
                 !line.says.is_empty() && !line.proof.is_empty(),
@@ -58,15 +91,12 @@ fn every_edge_case_has_a_line() {
                 line.number
             );
         }
-    };
-    check("meta", 61, &[47]);
-    check("infobip", 43, &[]);
-    check("botsquad", 8, &[]);
+    }
 }
 
 #[test]
 fn every_proof_exists() {
-    for name in ["meta", "infobip", "botsquad"] {
+    for name in names() {
         let (manifest, cases) = read(name);
         let folders: BTreeSet<String> = cases.iter().map(Case::path).collect();
         let proofs = manifest.line.iter().flat_map(|line| {
@@ -87,7 +117,7 @@ fn every_proof_exists() {
 
 #[test]
 fn a_case_and_the_manifest_agree_on_the_lines_it_proves() {
-    for name in ["meta", "infobip", "botsquad"] {
+    for name in names() {
         let (manifest, cases) = read(name);
         for case in &cases {
             let proof = format!("fixture {}", case.path());

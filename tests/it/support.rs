@@ -31,7 +31,7 @@ use tickrelay::config::{Config, Source};
 use tickrelay::model::MessageType;
 use tickrelay::model::NewSubscriber;
 use tickrelay::providers::Provider;
-use tickrelay::providers::authentication::{Authentication, Method, Signature};
+use tickrelay::providers::authentication::{Authentication, Method};
 use tickrelay::server;
 use tokio::sync::{OnceCell, oneshot};
 use tokio::task::JoinHandle;
@@ -289,25 +289,24 @@ pub(crate) fn config(path: &Path) -> Config {
 /// A source as its provider is usually set up.
 pub(crate) fn source(name: &str, provider: Provider) -> Source {
     let secret = |text: &str| SecretString::from(text.to_owned());
-    let method = match provider {
-        Provider::MetaCloud => Method::Signature(Signature::hub_sha256(vec![secret(APP_SECRET)])),
-        _ => Method::Header {
+    let definition = provider.definition();
+    let method = match &definition.credentials.signature {
+        Some(own) => Method::Signature((own.of)(vec![secret(APP_SECRET)])),
+        None => Method::Header {
             name: "x-api-key".to_owned(),
             value: secret(API_KEY),
         },
     };
+    let handshake = definition.credentials.handshake;
     Source {
         name: name.to_owned(),
         provider,
         authentication: Authentication {
             methods: vec![method],
         },
-        verify_tokens: match provider {
-            Provider::MetaCloud => vec![secret("test-verify-token")],
-            _ => Vec::new(),
-        },
+        verify_tokens: Vec::from_iter(handshake.then(|| secret("test-verify-token"))),
         default_type: MessageType::Template,
-        sender: (provider == Provider::Infobip).then(|| "+385910009999".to_owned()),
+        sender: definition.samples.sender.map(str::to_owned),
         senders: Vec::new(),
         owners: Vec::new(),
         pulled: None,

@@ -7,8 +7,8 @@ use std::hash::Hash;
 use serde_json::Value;
 
 use super::super::json::text;
-use super::super::sent::SentFault;
-use super::sent::Asked;
+use super::super::send_receipt::SentFault;
+use super::send_receipt::Asked;
 use crate::model::digits;
 
 /// A message of the request, or why it cannot be registered.

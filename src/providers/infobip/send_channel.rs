@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::super::json::{object, text};
-use super::super::sent::SentFault;
+use super::super::send_receipt::SentFault;
 use super::channel::{is_address, is_number, is_profile};
 
 /// The one channel whose sends are registered.

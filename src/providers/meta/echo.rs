@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::super::Item;
 use super::super::json::{self, Node, object};
-use super::{Surroundings, sent, status};
+use super::{Surroundings, send_receipt, status};
 use crate::model::{Echo, FilledTemplate, Kind, MessageType, Registration, Report};
 
 /// Reads an element of `message_echoes`; one without an id tells of no message.
@@ -27,9 +27,9 @@ fn report(echo: &Value, element: &Node, surroundings: &Surroundings) -> Option<R
     status::set_time(&mut report, echo);
     // Some bodies have the request flat in the element.
     let request = object(echo, "message").unwrap_or(echo);
-    let mut told = sent::told(request);
+    let mut told = send_receipt::told(request);
     if told.message_type == Some(MessageType::Template) && told.template.is_none() {
-        told.template = object(echo, "template").and_then(sent::template);
+        told.template = object(echo, "template").and_then(send_receipt::template);
     }
     let body = [echo, request].into_iter().find_map(body_of_template);
     if let (None, Some(template), Some(body)) = (&told.text, &told.template, body) {

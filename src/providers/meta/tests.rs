@@ -23,7 +23,12 @@ pub(super) fn summary(text: &str) -> Vec<String> {
         Item::Account(event) => format!("@{} {}", event.name, event.event),
         Item::Unreadable(why) => format!("!{why}"),
     };
-    parse(text).unwrap().items.iter().map(told).collect()
+    read(text, &Hints::default())
+        .unwrap()
+        .items
+        .iter()
+        .map(told)
+        .collect()
 }
 
 pub(super) fn check(cases: &[(Value, &[&str])]) {
@@ -51,7 +56,7 @@ fn every_status_of_a_batch_is_read_with_its_surroundings() {
     let body = json!({"object": WHATSAPP_OBJECT, "entry": [
         {"id": "w1", "changes": [change("n1", ["a", "b"]), change("n2", ["c", "d"])]},
         {"id": "w2", "changes": [change("n3", ["e", "f"]), change("n4", ["g", "h"])]}]});
-    let items = parse(&body.to_string()).unwrap().items;
+    let items = read(&body.to_string(), &Hints::default()).unwrap().items;
     let told: Vec<String> = items
         .iter()
         .map(|item| match item {
@@ -171,8 +176,8 @@ fn the_body_says_which_envelope_it_is() {
     ]);
     let nested = "[".repeat(200) + &"]".repeat(200);
     assert_eq!(summary(&nested), ["(unknown-shape)"]);
-    assert!(parse("").is_err());
-    assert!(parse("{\"statuses\":[").is_err());
+    assert!(read("", &Hints::default()).is_err());
+    assert!(read("{\"statuses\":[", &Hints::default()).is_err());
 }
 
 #[test]
@@ -309,7 +314,11 @@ fn an_error_beside_the_statuses_belongs_to_the_only_failure_without_one() {
 
 #[test]
 fn a_contact_beside_inbound_messages_is_not_the_recipient() {
-    let recipient = |body: Value| match parse(&body.to_string()).unwrap().items.remove(0) {
+    let recipient = |body: Value| match read(&body.to_string(), &Hints::default())
+        .unwrap()
+        .items
+        .remove(0)
+    {
         Item::Report(report) => report.recipient,
         other => panic!("{other:?}"),
     };

@@ -82,7 +82,11 @@ fn a_part_of_an_envelope_is_read_alone() {
         ),
         (entry("a"), &["read a"]),
     ]);
-    let account = |body: Value| match parse(&body.to_string()).unwrap().items.remove(0) {
+    let account = |body: Value| match read(&body.to_string(), &Hints::default())
+        .unwrap()
+        .items
+        .remove(0)
+    {
         Item::Report(report) => report.account_id,
         other => panic!("{other:?}"),
     };

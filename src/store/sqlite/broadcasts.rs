@@ -286,7 +286,11 @@ fn read_broadcast(row: &Row<'_>) -> rusqlite::Result<BroadcastRecord> {
         first_message_id: row.get("first_message_id")?,
         bulk_id: row.get("bulk_id")?,
         source: row.get("source")?,
-        ends_at_sent: row.get_ref("provider")?.as_str()? == Provider::Botsquad.as_str(),
+        ends_at_sent: row
+            .get_ref("provider")?
+            .as_str()?
+            .parse()
+            .is_ok_and(Provider::is_pulled),
         counts: BroadcastCounts {
             total: row.get("total")?,
             success: row.get("success")?,

@@ -14,7 +14,6 @@ use super::refusals::{Bearing, bearing, forget_refusal, is_stored};
 use super::{Store, alerts, people, polls, rows};
 use crate::model::{FilledTemplate, Message, Registration, Report, SendResult, Status};
 use crate::plan::{self, Context};
-use crate::providers::Provider;
 use crate::store::{Error, RegisterOutcome, Registered, Registering};
 
 /// What stands in the table of one message.
@@ -247,7 +246,7 @@ impl Accepting<'_> {
         let details = dispatch.details();
         write(connection, message_id, &details, after)?;
         let broadcast = registering.registration.bulk_id.as_deref();
-        if let (Provider::Botsquad, Some(broadcast)) = (registering.provider, broadcast) {
+        if let Some(broadcast) = broadcast.filter(|_| registering.provider.is_pulled()) {
             let is_news = registered == Registered::Created;
             polls::open(connection, (dispatch.source_id, broadcast), is_news, now_ms)?;
         }

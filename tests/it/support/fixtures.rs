@@ -120,11 +120,12 @@ impl Case {
     /// As [`Case::source`], under another name.
     pub(crate) fn source_named(&self, name: &str) -> Source {
         let change = &self.claim.source;
-        let mut source = match self.provider {
-            Provider::Botsquad => API.source_with(name, |pulled| {
+        let mut source = if self.provider.is_pulled() {
+            API.source_with(name, |pulled| {
                 pulled.url = pulled.url.replace("{id}", &place(name, "{id}"));
-            }),
-            provider => source(name, provider),
+            })
+        } else {
+            source(name, self.provider)
         };
         if let Some(sender) = &change.sender {
             source.sender = Some(sender.clone());
@@ -143,7 +144,7 @@ impl Case {
     /// Posts a body as the case describes the request, or has it asked for where nothing is sent;
     /// fails on a 200 that says something.
     pub(crate) async fn post(&self, app: &TestApp, source: &str, body: &[u8]) -> u16 {
-        if self.provider == Provider::Botsquad {
+        if self.provider.is_pulled() {
             return answer(app, source, body).await;
         }
         let change = &self.claim.request;

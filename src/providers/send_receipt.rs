@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::json::{is_absent, text};
-use super::{Hints, Provider, botsquad, infobip, meta};
+use super::{Hints, Provider};
 use crate::model::{Registration, ReportError, SendResult};
 
 /// The longest text of an answer that is kept as the reason of a refusal, in characters.
@@ -67,13 +67,7 @@ impl Provider {
     /// # Errors
     /// When none of it is the send of a message that was given an id or refused.
     pub fn read_sent(self, exchange: Exchange, hints: &Hints) -> Result<SentAll, SentFault> {
-        let sent = match self {
-            Self::Botsquad => botsquad::sent::read(exchange, &hints.dialect)?,
-            Self::Infobip => infobip::sent::read(exchange)?,
-            Self::MetaCloud | Self::MetaOnPremises | Self::Dialog360 => {
-                vec![meta::sent::read(exchange)]
-            }
-        };
+        let sent = (self.definition().send_receipt)(exchange, hints)?;
         match sent.iter().find_map(|sent| sent.as_ref().err()) {
             Some(fault) if sent.iter().all(Result::is_err) => Err(fault.clone()),
             _ => Ok(sent),

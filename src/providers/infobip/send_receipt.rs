@@ -5,8 +5,9 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::super::Hints;
 use super::super::json::{object, text};
-use super::super::sent::{Exchange, Sent, SentAll, SentFault, with_echo};
+use super::super::send_receipt::{Exchange, Sent, SentAll, SentFault, with_echo};
 use super::open_sends::OpenSends;
 use super::report::{error_of_status, is_user_id};
 use super::send_channel::{is_whatsapp, misfit};
@@ -29,7 +30,7 @@ pub(super) struct Asked<'a> {
 /// Reads `{"messages": […]}` or one message, and the answer in the same form: each answer is
 /// about the message of its id, its number or its place, and about no other. A send that was refused
 /// as a whole may still name its messages.
-pub(in crate::providers) fn read(exchange: Exchange) -> Result<SentAll, SentFault> {
+pub(super) fn read(exchange: Exchange<'_>, _: &Hints) -> Result<SentAll, SentFault> {
     let Exchange {
         request, response, ..
     } = exchange;

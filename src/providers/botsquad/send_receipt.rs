@@ -4,19 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
+use super::super::Hints;
 use super::super::json::{object, scalar};
 use super::super::meta;
-use super::super::sent::{Exchange, Sent, SentAll, SentFault};
-use super::{Dialect, Field, message_id, told_by};
+use super::super::send_receipt::{Exchange, Sent, SentAll, SentFault};
+use super::{Field, message_id, told_by};
 use crate::model::{
     FilledTemplate, MessageType, Parameters, Registration, ReportError, SendResult,
 };
 
 /// Reads a request and its answer: a message for each of `users`.
-pub(in crate::providers) fn read(
-    exchange: Exchange,
-    dialect: &Dialect,
-) -> Result<SentAll, SentFault> {
+pub(super) fn read(exchange: Exchange<'_>, hints: &Hints) -> Result<SentAll, SentFault> {
+    let dialect = &hints.dialect;
     let Exchange {
         request, response, ..
     } = exchange;
@@ -33,7 +32,7 @@ pub(in crate::providers) fn read(
         let detail = "a broadcast has its recipients in users";
         return Err(SentFault::new("/request/users", detail));
     };
-    let template = object(request, "template").and_then(meta::sent::template);
+    let template = object(request, "template").and_then(meta::send_receipt::template);
     let defaults = parameters(request);
     let mut seen: HashMap<String, u32> = HashMap::new();
     let read = users.iter().enumerate().map(|(index, user)| {

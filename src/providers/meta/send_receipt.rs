@@ -5,8 +5,9 @@
 
 use serde_json::{Value, json};
 
+use super::super::Hints;
 use super::super::json::{object, text};
-use super::super::sent::{Exchange, Sent, SentFault, with_echo};
+use super::super::send_receipt::{Exchange, Sent, SentAll, SentFault, with_echo};
 use super::error;
 use super::status::id;
 use crate::model::{
@@ -15,7 +16,11 @@ use crate::model::{
 };
 
 /// Reads a request and its answer; Meta sends one message at a time.
-pub(in crate::providers) fn read(exchange: Exchange) -> Result<Sent, SentFault> {
+pub(in crate::providers) fn read(exchange: Exchange<'_>, _: &Hints) -> Result<SentAll, SentFault> {
+    Ok(vec![Ok(read_one(exchange)?)])
+}
+
+fn read_one(exchange: Exchange<'_>) -> Result<Sent, SentFault> {
     let product = text(exchange.request, "messaging_product");
     if let Some(product) = product.filter(|it| !it.eq_ignore_ascii_case(WHATSAPP)) {
         let product: String = product.chars().take(32).collect();

@@ -10,7 +10,7 @@ fn read_with(http_status: Option<u16>, request: &Value, response: &Value) -> Sen
         response,
         http_status,
     };
-    read(exchange).unwrap()
+    read(exchange, &Hints::default()).unwrap()
 }
 
 /// One line for each message: id, recipient, type and text; or where and why not.
@@ -379,18 +379,17 @@ fn one_text_and_what_the_sender_has_returned_are_read() {
 #[test]
 fn what_is_no_send_or_has_no_id_is_reported() {
     let request = json!({"to": "1", "content": {"text": "Hi"}});
-    let no_send = Exchange {
-        request: &json!({}),
-        response: &json!({"messageId": "m"}),
-        http_status: None,
+    let field = |request, response, http_status| {
+        let exchange = Exchange {
+            request,
+            response,
+            http_status,
+        };
+        read(exchange, &Hints::default()).err().unwrap().field
     };
-    assert_eq!(read(no_send).err().unwrap().field, "/request/messages");
-    let no_id = Exchange {
-        request: &request,
-        response: &json!({}),
-        http_status: Some(200),
-    };
-    assert_eq!(read(no_id).err().unwrap().field, "/response/messages");
+    let (none, an_id) = (json!({}), json!({"messageId": "m"}));
+    assert_eq!(field(&none, &an_id, None), "/request/messages");
+    assert_eq!(field(&request, &none, Some(200)), "/response/messages");
     check(&request, &json!({"to": "1"}), &["!/response/messageId"]);
     check(
         &request,

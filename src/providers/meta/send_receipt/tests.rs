@@ -9,7 +9,7 @@ fn read_with(
     request: &Value,
     response: &Value,
 ) -> Result<Sent, SentFault> {
-    read(Exchange {
+    read_one(Exchange {
         request,
         response,
         http_status,

@@ -1,0 +1,29 @@
+//! What the service asks about Botsquad, whose API is polled; its answers are read beside this file.
+
+use super::super::definition::{Credentials, Definition, Delivery, Samples};
+use super::super::meta;
+use super::{parse, send_receipt};
+
+pub(in crate::providers) const DEFINITION: Definition = Definition {
+    name: "botsquad",
+    title: "Botsquad",
+    delivery: Delivery::Pull,
+    credentials: Credentials {
+        any_of: &["authorization"],
+        missing: "authorization is missing: give { name, value } as the provider's API wants it, or write unauthenticated = true",
+        misfits: &[],
+        signature: None,
+        handshake: false,
+    },
+    // It passes on Meta's codes; its own words are explained by nobody.
+    errors: &meta::ERRORS,
+    read: parse,
+    send_receipt: send_receipt::read,
+    samples: Samples {
+        settings: "url = \"https://api.example.com\"\nunauthenticated = true",
+        proof: "asked by us",
+        sender: None,
+        everyday: &[],
+    },
+    starter: None,
+};

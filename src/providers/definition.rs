@@ -1,0 +1,99 @@
+//! What a provider's folder defines: all that the rest of the service asks about a provider.
+//!
+//! One constant of [`Definition`] per folder, registered by one row in [`super::Provider`]. Nothing
+//! outside `providers` branches on which provider it is; it reads a field here.
+
+use secrecy::SecretString;
+
+use super::authentication::Signature;
+use super::{Exchange, Hints, ParseError, Parsed, SentAll, SentFault};
+
+/// One provider.
+#[derive(Debug)]
+pub struct Definition {
+    /// The word in the configuration, the tables and the fixtures.
+    pub name: &'static str,
+    /// Its name in a sentence: `Meta's Cloud API`.
+    pub title: &'static str,
+    /// How its reports arrive.
+    pub delivery: Delivery,
+    /// Which settings of a source authenticate it.
+    pub credentials: Credentials,
+    /// Its error codes, explained; providers that pass on one another's codes share a catalogue.
+    pub errors: &'static ErrorCatalogue,
+    /// Reads the decoded text of a body: every report in it, and what else there was.
+    pub read: fn(&str, &Hints) -> Result<Parsed, ParseError>,
+    /// Reads a request to send and its answer, message by message.
+    pub send_receipt: fn(Exchange<'_>, &Hints) -> Result<SentAll, SentFault>,
+    /// How invented traffic uses it.
+    pub samples: Samples,
+    /// What `tickrelay init` writes for it; `None` when it is left to `config.example.toml`.
+    pub starter: Option<Starter>,
+}
+
+/// How a provider's reports arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// It sends webhooks.
+    Push,
+    /// Its API is polled.
+    Pull,
+}
+
+/// Which settings of a `[[source]]` authenticate a provider.
+#[derive(Debug)]
+pub struct Credentials {
+    /// The settings of which one at least must be given.
+    pub any_of: &'static [&'static str],
+    /// What is missing and where to get it, for a source that gives none of them.
+    pub missing: &'static str,
+    /// Settings that it never presents, each with what to give instead.
+    pub misfits: &'static [(&'static str, &'static str)],
+    /// The signature it makes by a scheme of its own, where it has one.
+    pub signature: Option<OwnSignature>,
+    /// Whether it checks a URL by a GET with a token that was agreed on (`verify_token`).
+    pub handshake: bool,
+}
+
+/// A provider's own way to sign, known but for the secrets.
+#[derive(Debug)]
+pub struct OwnSignature {
+    /// The setting that holds one secret, and the one that holds several.
+    pub settings: [&'static str; 2],
+    /// The signature that these secrets make.
+    pub of: fn(Vec<SecretString>) -> Signature,
+}
+
+/// A provider's error codes in plain words.
+#[derive(Debug)]
+pub struct ErrorCatalogue {
+    /// The scheme of its keys: `meta` in `meta:131026`.
+    pub name: &'static str,
+    /// The text of `errors.toml`; the form is explained at the top of Meta's.
+    pub toml: &'static str,
+}
+
+/// How invented traffic uses a provider.
+#[derive(Debug)]
+pub struct Samples {
+    /// The settings of a source beside its name and provider, as TOML; `{secret}` stands for a
+    /// secret.
+    pub settings: &'static str,
+    /// How a request proves its origin with these settings, in words.
+    pub proof: &'static str,
+    /// The business's number, where the reports do not name it.
+    pub sender: Option<&'static str>,
+    /// The fixtures that show what happens every day, in the order of the show.
+    pub everyday: &'static [&'static str],
+}
+
+/// A source that `tickrelay init` writes.
+#[derive(Debug)]
+pub struct Starter {
+    /// A commented `[[source]]`; `{secret}` stands for a secret that is generated, `{fill-in}` for one
+    /// that only the provider knows.
+    pub toml: &'static str,
+    /// For a source that is not commented out: who gets its URL, the source's name, and what goes with
+    /// the URL.
+    pub register: Option<[&'static str; 3]>,
+}

@@ -1,0 +1,22 @@
+//! 360dialog, which relays both of Meta's formats, with the header that was registered with the URL.
+
+use super::definition::{Definition, Delivery, Samples, Starter};
+use super::meta;
+
+pub(super) const DEFINITION: Definition = Definition {
+    name: "360dialog",
+    title: "360dialog",
+    delivery: Delivery::Push,
+    credentials: meta::on_premises::RELAY,
+    errors: &meta::ERRORS,
+    read: meta::read,
+    send_receipt: meta::send_receipt::read,
+    samples: Samples {
+        everyday: &["both-envelopes"],
+        ..meta::on_premises::DEFINITION.samples
+    },
+    starter: Some(Starter {
+        toml: include_str!("dialog360/starter.toml"),
+        register: None,
+    }),
+};

@@ -1,0 +1,53 @@
+//! What the service asks about Infobip; its formats are read beside this file.
+
+use super::super::definition::{
+    Credentials, Definition, Delivery, ErrorCatalogue, Samples, Starter,
+};
+use super::{parse, send_receipt};
+
+const NO_APP_SECRET: &str = "an app secret belongs to meta-cloud: if Infobip signs, give hmac = { header, algorithm, encoding, secret }";
+const NO_VERIFY_TOKEN: &str = "only meta-cloud asks for it; for a secret in the URL give url_token";
+
+pub(in crate::providers) const DEFINITION: Definition = Definition {
+    name: "infobip",
+    title: "Infobip",
+    delivery: Delivery::Push,
+    credentials: Credentials {
+        any_of: &["header", "basic_auth", "hmac", "url_token"],
+        missing: "nothing authenticates its webhooks: give header, basic_auth, hmac or url_token, or write unauthenticated = true",
+        misfits: &[
+            ("app_secret", NO_APP_SECRET),
+            ("app_secrets", NO_APP_SECRET),
+            ("verify_token", NO_VERIFY_TOKEN),
+            ("verify_tokens", NO_VERIFY_TOKEN),
+        ],
+        signature: None,
+        handshake: false,
+    },
+    errors: &ErrorCatalogue {
+        name: "infobip",
+        toml: include_str!("errors.toml"),
+    },
+    read: parse,
+    send_receipt: send_receipt::read,
+    samples: Samples {
+        settings: "basic_auth = { username = \"infobip\", password = \"{secret}\" }",
+        proof: "with user name and password",
+        sender: Some("+385910009999"),
+        everyday: &[
+            "delivered",
+            "seen",
+            "failed-template-arguments",
+            "sms-fallback-delivered",
+            "sms-fallback-failed",
+            "rejected-before-sending",
+            "expired",
+            "pending",
+            "messages-api",
+        ],
+    },
+    starter: Some(Starter {
+        toml: include_str!("starter.toml"),
+        register: Some(["Infobip", "infobip", "with the file's basic_auth"]),
+    }),
+};

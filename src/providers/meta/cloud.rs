@@ -1,0 +1,57 @@
+//! Meta's Cloud API: signs each body with the app secret and checks the URL by a GET.
+
+use super::super::definition::{Credentials, Definition, Delivery, OwnSignature, Samples, Starter};
+use super::{ERRORS, read, send_receipt};
+use crate::providers::authentication::Signature;
+
+pub(in crate::providers) const DEFINITION: Definition = Definition {
+    name: "meta-cloud",
+    title: "Meta's Cloud API",
+    delivery: Delivery::Push,
+    credentials: Credentials {
+        any_of: &["app_secret", "app_secrets"],
+        missing: "app_secrets is missing: copy the app secret from Meta's dashboard (App settings, Basic)",
+        misfits: &[
+            (
+                "header",
+                "Meta sends no header of yours: give app_secrets, with which it signs",
+            ),
+            (
+                "basic_auth",
+                "Meta sends no password: give app_secrets, with which it signs",
+            ),
+            (
+                "hmac",
+                "Meta's signature is known: give its key as app_secrets",
+            ),
+        ],
+        signature: Some(OwnSignature {
+            settings: ["app_secret", "app_secrets"],
+            of: Signature::hub_sha256,
+        }),
+        handshake: true,
+    },
+    errors: &ERRORS,
+    read,
+    send_receipt: send_receipt::read,
+    samples: Samples {
+        settings: "app_secrets = [\"{secret}\"]\nverify_token = \"{secret}\"",
+        proof: "signed with the app secret",
+        sender: None,
+        everyday: &[
+            "template-sent-delivered-read",
+            "regular-sent-delivered-read",
+            "failed-not-on-whatsapp",
+            "failed-marketing-limit",
+            "failed-window-closed",
+        ],
+    },
+    starter: Some(Starter {
+        toml: include_str!("cloud/starter.toml"),
+        register: Some([
+            "Meta",
+            "meta",
+            "with the file's verify_token; field \"messages\"",
+        ]),
+    }),
+};

@@ -1,0 +1,41 @@
+//! Meta's On-Premises API, and what still speaks its format.
+
+use super::super::definition::{Credentials, Definition, Delivery, Samples};
+use super::{ERRORS, read, send_receipt};
+
+/// A relay of Meta's formats presents what was registered together with the URL.
+pub(in crate::providers) const RELAY: Credentials = Credentials {
+    any_of: &["header", "basic_auth", "hmac", "url_token"],
+    missing: "nothing authenticates its webhooks: give header, basic_auth, hmac or url_token, or write unauthenticated = true",
+    misfits: &[
+        (
+            "app_secret",
+            "only meta-cloud signs with an app secret: give header, basic_auth, hmac or url_token",
+        ),
+        (
+            "app_secrets",
+            "only meta-cloud signs with an app secret: give header, basic_auth, hmac or url_token",
+        ),
+        ("verify_token", "only meta-cloud asks for it: remove it"),
+        ("verify_tokens", "only meta-cloud asks for it: remove it"),
+    ],
+    signature: None,
+    handshake: false,
+};
+
+pub(in crate::providers) const DEFINITION: Definition = Definition {
+    name: "meta-on-premises",
+    title: "Meta's On-Premises API",
+    delivery: Delivery::Push,
+    credentials: RELAY,
+    errors: &ERRORS,
+    read,
+    send_receipt: send_receipt::read,
+    samples: Samples {
+        settings: "header = { name = \"Authorization\", value = \"Bearer {secret}\" }",
+        proof: "with a header of its own",
+        sender: None,
+        everyday: &["template-expired", "structure-unavailable"],
+    },
+    starter: None,
+};
