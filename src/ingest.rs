@@ -7,6 +7,7 @@ mod answer;
 mod counts;
 mod large;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,7 +16,9 @@ use crate::clock::Clock;
 use crate::config::Source;
 use crate::metrics::Metrics;
 use crate::model::{MessageType, Word as _, digits};
-use crate::providers::authentication::{AuthError, ChallengeError, Headers, answer_challenge};
+use crate::providers::authentication::{
+    AuthError, ChallengeError, Headers, Request, answer_challenge,
+};
 use crate::providers::{Hints, ParseError, Parsed, Provider};
 use crate::store::{Accepted, Arrival, Error, Store};
 
@@ -38,6 +41,8 @@ pub struct Ingest {
 pub struct SourceEndpoint {
     source: Source,
     name: Arc<str>,
+    /// `server.public_url`, where a signature is made of the URL.
+    public_url: Option<Arc<str>>,
     hints: Arc<Hints>,
     counters: Counters,
 }
@@ -89,12 +94,20 @@ impl UrlOptions {
 }
 
 impl Ingest {
-    /// Receives for these sources into that store.
+    /// Receives for these sources, which are called at `public_url`, into that store.
     #[must_use]
-    pub fn new(sources: Vec<Source>, store: Store, clock: Clock, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        (sources, public_url): (Vec<Source>, Option<&str>),
+        store: Store,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let public_url: Option<Arc<str>> = public_url.map(Arc::from);
         let endpoint = |source: Source| {
+            let signs_url = source.authentication.signs_url();
             let endpoint = SourceEndpoint {
                 name: Arc::from(source.name.as_str()),
+                public_url: public_url.clone().filter(|_| signs_url),
                 hints: Arc::new(source.hints()),
                 counters: Counters::new(&source, &metrics),
                 source,
@@ -134,6 +147,7 @@ impl Ingest {
                         ..endpoint.source.clone()
                     },
                     name: Arc::clone(&endpoint.name),
+                    public_url: endpoint.public_url.clone(),
                     hints: Arc::clone(&endpoint.hints),
                     counters: Counters::new(&endpoint.source, &self.metrics),
                 };
@@ -156,22 +170,18 @@ impl Ingest {
     pub async fn receive(
         &self,
         endpoint: &Arc<SourceEndpoint>,
-        headers: &Headers<'_>,
+        request: Request<'_>,
         url_options: UrlOptions,
         (body, permit): (Vec<u8>, impl Send + 'static),
     ) -> Result<Accepted, IngestError> {
         let started = std::time::Instant::now();
         let received_ms = self.clock.now_ms();
-        endpoint.source.authentication.check_body(headers, &body)?;
-        let text = |name: &str| {
-            let text = String::from_utf8_lossy(headers.get(name)?);
-            // Bytes first: to count characters takes longer than to copy what is usual.
-            Some(if text.len() <= 256 {
-                text.into_owned()
-            } else {
-                text.chars().take(256).collect()
-            })
+        let request = Request {
+            body: &body,
+            ..request
         };
+        endpoint.source.authentication.check_body(request)?;
+        let text = |name| header_text(request.headers, name);
         let bytes = body.len();
         let unparsed = Unparsed {
             hints: endpoint.hints(&url_options),
@@ -238,14 +248,17 @@ impl SourceEndpoint {
     ///
     /// # Errors
     /// The first method of authentication that does not hold.
-    pub fn check_head(
-        &self,
-        headers: &Headers<'_>,
-        url_token: Option<&str>,
-    ) -> Result<(), AuthError> {
-        let authentication = &self.source.authentication;
-        authentication.check_url_token(url_token)?;
-        authentication.check_head(headers, url_token)
+    pub fn check_head(&self, request: Request<'_>) -> Result<(), AuthError> {
+        self.source.authentication.check_head(request)
+    }
+
+    /// The URL as the provider calls it, where that matters; `target` is path and query as received.
+    #[must_use]
+    pub fn url<'a>(&self, target: &'a str) -> Cow<'a, str> {
+        match &self.public_url {
+            Some(public_url) => Cow::Owned(format!("{public_url}{target}")),
+            None => Cow::Borrowed(target),
+        }
     }
 
     /// Whether who passed [`Self::check_head`] has shown a secret.
@@ -284,6 +297,17 @@ impl SourceEndpoint {
         }
         hints
     }
+}
+
+/// A header's value as it is kept, 256 characters at most.
+fn header_text(headers: &Headers<'_>, name: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(headers.get(name)?);
+    // Bytes first: to count characters takes longer than to copy what is usual.
+    Some(if text.len() <= 256 {
+        text.into_owned()
+    } else {
+        text.chars().take(256).collect()
+    })
 }
 
 async fn store(store: &Store, arrival: Arrival) -> Result<(WebhookCounts, Accepted), Error> {

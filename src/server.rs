@@ -97,7 +97,7 @@ pub fn build_with(
     warn(&config, &store, clock.now_ms());
     let api = Api::new(&config, operations.clone());
     let ingest = Arc::new(Ingest::new(
-        config.sources,
+        (config.sources, config.server.public_url.as_deref()),
         store.clone(),
         clock.clone(),
         Arc::clone(&metrics),

@@ -52,6 +52,19 @@ pub(super) fn impossible(config: &Config) -> Vec<Combination> {
         keys: ["forward.max_age", "forward.schedule"],
         text,
     }));
+    let signs_url = |source: &&Source| source.authentication.signs_url();
+    if config.server.public_url.is_none()
+        && let Some(source) = config.sources.iter().find(signs_url)
+    {
+        found.push(Combination {
+            keys: ["server.public_url"; 2],
+            text: format!(
+                "source {} is of provider {}, which signs the URL that it calls: write where it reaches \
+                 this service, e.g. \"https://relay.example.com\"",
+                source.name, source.provider
+            ),
+        });
+    }
     found
 }
 

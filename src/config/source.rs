@@ -15,7 +15,9 @@ use super::value::{boolean, header_name, text, word};
 use super::{Origin, PullSettings, Source};
 use crate::model::{MessageType, digits, is_phone_number, quoted};
 use crate::providers::Provider;
-use crate::providers::authentication::{Algorithm, Authentication, Encoding, Method, Signature};
+use crate::providers::authentication::{
+    Algorithm, Authentication, Content, Encoding, Method, Signature,
+};
 
 /// Keys that authenticate, beside those of a provider's own signature.
 const CONFIGURED: [&str; 4] = ["header", "basic_auth", "hmac", "url_token"];
@@ -211,6 +213,7 @@ fn hmac(table: &Table<'_>, secrets: &Secrets<'_>) -> Option<Method> {
         prefix,
         secrets: keys,
         timestamp_header,
+        content: Content::Body,
     }))
 }
 

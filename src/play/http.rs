@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use url::Url;
 
 use crate::config::Source;
-use crate::providers::authentication::Headers;
+use crate::providers::authentication::{Headers, Request};
 
 /// How long one exchange may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -51,7 +51,8 @@ impl Endpoint {
 
     /// The headers that prove the body at that time (seconds since 1970 UTC).
     pub(super) fn proof(&self, body: &[u8], now_s: i64) -> Vec<(String, String)> {
-        self.source.authentication.prove(body, now_s).headers
+        let unproved = Request::post(&self.path, body);
+        self.source.authentication.prove(unproved, now_s).headers
     }
 
     /// The whole request, signed at that time (seconds since 1970 UTC). `query` begins with its

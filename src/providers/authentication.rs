@@ -1,12 +1,14 @@
 //! Whether a webhook comes from whom it says: the methods a source can ask for, checked.
 //!
-//! Pure: headers, URL token and body in, yes or no out. Every comparison with a secret takes
+//! Pure: a whole [`Request`] in, yes or no out. Every comparison with a secret takes
 //! the same time wherever the two differ. What is refused says which method refused it and
 //! never what was given or expected. The next stage is [`Provider::parse`](super::Provider::parse).
 
 mod algorithm;
+mod content;
 mod handshake;
 mod proof;
+mod request;
 mod signature;
 
 use std::fmt;
@@ -17,40 +19,11 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 pub use algorithm::{Algorithm, Encoding};
+pub use content::Content;
 pub use handshake::{ChallengeError, answer_challenge};
 pub use proof::Proof;
+pub use request::{Headers, Request};
 pub use signature::Signature;
-
-/// The headers of a request, borrowed from it.
-#[derive(Clone, Default)]
-pub struct Headers<'a>(Vec<(&'a str, &'a [u8])>);
-
-impl<'a> Headers<'a> {
-    /// The value of that header, whatever the case of `name`; of a repeated one the first.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
-        self.0
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| *value)
-    }
-}
-
-impl<'a, V: AsRef<[u8]> + ?Sized> FromIterator<(&'a str, &'a V)> for Headers<'a> {
-    fn from_iter<I: IntoIterator<Item = (&'a str, &'a V)>>(headers: I) -> Self {
-        let bytes = |(name, value): (&'a str, &'a V)| (name, value.as_ref());
-        Self(headers.into_iter().map(bytes).collect())
-    }
-}
-
-/// The names alone: among the values are credentials.
-impl fmt::Debug for Headers<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.0.iter().map(|(name, _)| name))
-            .finish()
-    }
-}
 
 /// How a source's webhooks prove where they come from.
 #[derive(Debug, Clone, Default)]
@@ -78,7 +51,7 @@ pub enum Method {
     },
     /// A secret last segment of the URL's path, for callers that can send nothing else.
     UrlToken(SecretString),
-    /// A keyed hash of the body in a header.
+    /// A keyed hash of the body, or of more of the request, in a header.
     Signature(Signature),
 }
 
@@ -95,17 +68,16 @@ pub enum AuthError {
 
 impl Authentication {
     /// Checks everything that can be told before the body is read, so that a stranger's
-    /// body need not be: also that a signature is there and well-formed.
-    ///
-    /// `url_token` is the path's last segment, percent-decoded. A request is believed when
+    /// body need not be: also that a signature is there and well-formed. A request is believed when
     /// [`Self::check_body`] accepts it too.
     ///
     /// # Errors
     /// The first method that does not hold.
-    pub fn check_head(&self, headers: &Headers, url_token: Option<&str>) -> Result<(), AuthError> {
+    pub fn check_head(&self, request: Request<'_>) -> Result<(), AuthError> {
+        self.check_url_token(request.url_token)?;
         self.methods
             .iter()
-            .try_for_each(|method| method.check_head(headers, url_token))
+            .try_for_each(|method| method.check_head(request))
     }
 
     /// Whether a secret stands in the head, so that who passed [`Self::check_head`] is no stranger;
@@ -114,6 +86,17 @@ impl Authentication {
     pub fn proves_in_the_head(&self) -> bool {
         let mut methods = self.methods.iter();
         methods.any(|method| !matches!(method, Method::Signature(_)))
+    }
+
+    /// Whether a signature is made of more than the body, so that the URL must be known as the
+    /// provider calls it.
+    #[must_use]
+    pub fn signs_url(&self) -> bool {
+        let mut methods = self.methods.iter();
+        methods.any(|method| match method {
+            Method::Signature(signature) => matches!(signature.content, Content::Request(_)),
+            _ => false,
+        })
     }
 
     /// Checks the token in the URL alone, all that a request without credentials can prove.
@@ -130,29 +113,35 @@ impl Authentication {
         if tokens.peek().is_none() && url_token.is_some() {
             return Err(AuthError::Wrong("token in the URL".to_owned()));
         }
-        tokens.try_for_each(|method| method.check_head(&Headers::default(), url_token))
+        tokens.try_for_each(|method| {
+            method.check_head(Request {
+                url_token,
+                ..Request::post("", b"")
+            })
+        })
     }
 
-    /// Checks what needs the body: its signatures, over the bytes as they came.
+    /// Checks what needs the body: the signatures, over the bytes as they came.
     ///
     /// # Errors
     /// The first signature that does not hold.
-    pub fn check_body(&self, headers: &Headers, body: &[u8]) -> Result<(), AuthError> {
+    pub fn check_body(&self, request: Request<'_>) -> Result<(), AuthError> {
         self.methods.iter().try_for_each(|method| match method {
-            Method::Signature(signature) => signature.check(headers, body),
+            Method::Signature(signature) => signature.check(request),
             _ => Ok(()),
         })
     }
 }
 
 impl Method {
-    fn check_head(&self, headers: &Headers, url_token: Option<&str>) -> Result<(), AuthError> {
+    fn check_head(&self, request: Request<'_>) -> Result<(), AuthError> {
+        let headers = request.headers;
         let holds = match self {
             Self::Header { name, value } => headers.get(name).map(|given| same(given, value)),
             Self::Basic { username, password } => headers
                 .get("authorization")
                 .map(|given| is_basic(given, username, password)),
-            Self::UrlToken(token) => url_token.map(|given| same(given.as_bytes(), token)),
+            Self::UrlToken(token) => request.url_token.map(|given| same(given.as_bytes(), token)),
             Self::Signature(signature) => return signature.check_form(headers),
         };
         match holds {
@@ -209,8 +198,13 @@ mod tests {
         let authentication = Authentication {
             methods: vec![method],
         };
-        authentication.check_head(&headers, token)?;
-        authentication.check_body(&headers, b"{}")
+        let request = Request {
+            url_token: token,
+            headers: &headers,
+            ..Request::post("/webhooks/acme", b"{}")
+        };
+        authentication.check_head(request)?;
+        authentication.check_body(request)
     }
 
     fn wrong(what: &str) -> Result<(), AuthError> {
@@ -316,16 +310,27 @@ mod tests {
         };
         let headers = [("X-Api-Key", "s3cret")].into_iter().collect::<Headers>();
         let none = Headers::default();
-        assert_eq!(authentication.check_head(&headers, Some("t0ken")), Ok(()));
+        let check = |authentication: &Authentication, headers, url_token| {
+            authentication.check_head(Request {
+                url_token,
+                headers,
+                ..Request::post("/webhooks/acme", b"")
+            })
+        };
+        assert_eq!(check(&authentication, &headers, Some("t0ken")), Ok(()));
         assert_eq!(
-            authentication.check_head(&none, Some("t0ken")),
+            check(&authentication, &none, Some("t0ken")),
             missing("header x-api-key")
         );
         assert_eq!(
-            authentication.check_head(&headers, None),
+            check(&authentication, &headers, None),
             missing("token in the URL")
         );
-        assert_eq!(Authentication::default().check_head(&none, None), Ok(()));
+        assert_eq!(check(&Authentication::default(), &none, None), Ok(()));
+        assert_eq!(
+            check(&Authentication::default(), &none, Some("t0ken")),
+            wrong("token in the URL")
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::body::{BodySender, RequestBody, Unread};
 use super::failures::FailureCount;
 use super::{Web, address, error};
 use crate::ingest::{IngestError, SourceEndpoint, UrlOptions};
-use crate::providers::authentication::Headers;
+use crate::providers::authentication::{Headers, Request};
 
 type Parameters = Query<Vec<(String, String)>>;
 
@@ -79,11 +79,7 @@ async fn receive(
     if endpoint.is_pulled() {
         return error::is_pulled();
     }
-    let headers: Headers = request
-        .headers()
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_bytes()))
-        .collect();
+    let headers = headers(request);
     let refuse = |refusal: &IngestError| {
         let IngestError::Authentication(reason) = refusal else {
             return error::refused(refusal);
@@ -94,7 +90,15 @@ async fn receive(
             error::refused(refusal)
         })
     };
-    if let Err(reason) = endpoint.check_head(&headers, token) {
+    let url = endpoint.url(target(request));
+    let head = Request {
+        method: request.method().as_str(),
+        url: &url,
+        url_token: token,
+        headers: &headers,
+        body: b"",
+    };
+    if let Err(reason) = endpoint.check_head(head) {
         return refuse(&IngestError::Authentication(reason));
     }
     let url_options = UrlOptions::from_query(query);
@@ -111,7 +115,7 @@ async fn receive(
         Ok(body) => body,
         Err(unread) => return not_read(shared, &endpoint, unread),
     };
-    let stored = ingest.receive(&endpoint, &headers, url_options, (bytes, permit));
+    let stored = ingest.receive(&endpoint, head, url_options, (bytes, permit));
     let stored = tokio::time::timeout(shared.accept_timeout, stored).await;
     match stored {
         Ok(Ok(_)) => HttpResponse::Ok().finish(),
@@ -119,6 +123,19 @@ async fn receive(
         Ok(Err(refusal)) => refuse(&refusal),
         Err(_) => not_stored(shared, &endpoint, None),
     }
+}
+
+fn headers(request: &HttpRequest) -> Headers<'_> {
+    let headers = request.headers().iter();
+    headers
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .collect()
+}
+
+/// Path and query as received.
+fn target(request: &HttpRequest) -> &str {
+    let target = request.uri().path_and_query();
+    target.map_or("/", |target| target.as_str())
 }
 
 /// Counts wrong credentials of the request's address. A few are answered with their reason and logged;

@@ -9,7 +9,7 @@ use reqwest::RequestBuilder;
 use sha2::Sha256;
 use tickrelay::clock::Clock;
 use tickrelay::providers::Provider;
-use tickrelay::providers::authentication::{Algorithm, Encoding, Method, Signature};
+use tickrelay::providers::authentication::{Algorithm, Content, Encoding, Method, Signature};
 
 use crate::support::answer::{Answer, HUB, check, post, signed};
 use crate::support::{API_KEY, APP_SECRET, TestApp, cloud_status, hub_signature, source};
@@ -298,6 +298,7 @@ async fn boot_with_hmac(encoding: Encoding, timestamp_header: Option<&str>) -> T
         prefix: None,
         secrets: vec![INFOBIP_SECRET.into()],
         timestamp_header: timestamp_header.map(str::to_owned),
+        content: Content::Body,
     }))
     .await
 }

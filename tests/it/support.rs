@@ -31,10 +31,13 @@ use tickrelay::config::{Config, Source};
 use tickrelay::model::MessageType;
 use tickrelay::model::NewSubscriber;
 use tickrelay::providers::Provider;
-use tickrelay::providers::authentication::{Authentication, Method};
+use tickrelay::providers::authentication::{Authentication, Method, Request as Webhook};
 use tickrelay::server;
 use tokio::sync::{OnceCell, oneshot};
 use tokio::task::JoinHandle;
+
+/// Where the providers reach the service, for those that sign the URL.
+pub(crate) const PUBLIC_URL: &str = "https://relay.example.com";
 
 /// The app secret of the test's Cloud API source.
 pub(crate) const APP_SECRET: &str = "test-app-secret";
@@ -71,6 +74,16 @@ impl TestApp {
         let folder = TempDir::new().unwrap();
         let mut config = config(&folder.path().join("tickrelay.db"));
         change(&mut config);
+        if config
+            .sources
+            .iter()
+            .any(|it| it.authentication.signs_url())
+        {
+            config
+                .server
+                .public_url
+                .get_or_insert(PUBLIC_URL.to_owned());
+        }
         Self::start(config, clock, Some(folder)).await
     }
 
@@ -319,12 +332,16 @@ pub(crate) fn authenticated(
     provider: Provider,
     body: &[u8],
 ) -> reqwest::RequestBuilder {
-    match provider {
-        Provider::MetaCloud => {
-            request.header("X-Hub-Signature-256", hub_signature(APP_SECRET, body))
-        }
-        _ => request.header("x-api-key", API_KEY),
-    }
+    let plain = request.try_clone().unwrap().build().unwrap();
+    let target = &plain.url()[url::Position::BeforePath..];
+    let url = format!("{PUBLIC_URL}{target}");
+    let proof = source("any", provider)
+        .authentication
+        .prove(Webhook::post(&url, body), Clock::system().now_ms() / 1000);
+    let headers = proof.headers.into_iter();
+    headers.fold(request, |request, (name, value)| {
+        request.header(name, value)
+    })
 }
 
 /// What Meta puts into `X-Hub-Signature-256`.

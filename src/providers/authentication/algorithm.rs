@@ -72,7 +72,7 @@ impl Algorithm {
     }
 
     /// The signature of `parts`, one after the other.
-    pub(super) fn sign(self, secret: &SecretString, parts: [&[u8]; 2]) -> Vec<u8> {
+    pub(super) fn sign(self, secret: &SecretString, parts: &[&[u8]]) -> Vec<u8> {
         let key = secret.expose_secret().as_bytes();
         match self {
             Self::Md5 => sign::<Hmac<md5::Md5>>(key, parts),
@@ -85,7 +85,7 @@ impl Algorithm {
     }
 
     /// Whether `claimed` is the signature of `parts`, one after the other, in constant time.
-    pub(super) fn signs(self, secret: &SecretString, parts: [&[u8]; 2], claimed: &[u8]) -> bool {
+    pub(super) fn signs(self, secret: &SecretString, parts: &[&[u8]], claimed: &[u8]) -> bool {
         let key = secret.expose_secret().as_bytes();
         // Everybody can sign with an empty key.
         if key.is_empty() {
@@ -102,16 +102,16 @@ impl Algorithm {
     }
 }
 
-fn signs<M: Mac + KeyInit>(key: &[u8], parts: [&[u8]; 2], claimed: &[u8]) -> bool {
+fn signs<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]], claimed: &[u8]) -> bool {
     keyed::<M>(key, parts).is_some_and(|mac| mac.verify_slice(claimed).is_ok())
 }
 
-fn sign<M: Mac + KeyInit>(key: &[u8], parts: [&[u8]; 2]) -> Vec<u8> {
+fn sign<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     keyed::<M>(key, parts).map_or_else(Vec::new, |mac| mac.finalize().into_bytes().to_vec())
 }
 
 /// Always there: an HMAC takes keys of any length.
-fn keyed<M: Mac + KeyInit>(key: &[u8], parts: [&[u8]; 2]) -> Option<M> {
+fn keyed<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]]) -> Option<M> {
     let mut mac = <M as Mac>::new_from_slice(key).ok()?;
     for part in parts {
         mac.update(part);

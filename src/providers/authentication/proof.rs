@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Authentication, Method, Signature, algorithm};
+use super::{Authentication, Method, Request, Signature, algorithm};
 
 /// What makes one request believed.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -17,11 +17,26 @@ pub struct Proof {
 }
 
 impl Authentication {
-    /// Proves that `body`, sent at `timestamp_s` (seconds since 1970 UTC), is from the
+    /// Proves that a request, sent at `timestamp_s` (seconds since 1970 UTC), is from the
     /// provider; the first of several secrets signs.
+    ///
+    /// `request` has method, URL and body; its URL is the one without a token, which is signed as
+    /// [`Proof::url_token`] belongs into it.
     #[must_use]
-    pub fn prove(&self, body: &[u8], timestamp_s: i64) -> Proof {
+    pub fn prove(&self, request: Request<'_>, timestamp_s: i64) -> Proof {
         let mut proof = Proof::default();
+        let tokens = self.methods.iter().filter_map(|method| match method {
+            Method::UrlToken(token) => Some(token.expose_secret()),
+            _ => None,
+        });
+        let url = tokens.fold(request.url.to_owned(), |url, token| {
+            let (path, query) = url.split_at(url.find('?').unwrap_or(url.len()));
+            format!("{}/{token}{query}", path.trim_end_matches('/'))
+        });
+        let request = Request {
+            url: &url,
+            ..request
+        };
         for method in &self.methods {
             match method {
                 Method::Header { name, value } => proof
@@ -35,7 +50,7 @@ impl Authentication {
                 Method::UrlToken(token) => {
                     proof.url_token = Some(token.expose_secret().to_owned());
                 }
-                Method::Signature(signature) => signature.prove(body, timestamp_s, &mut proof),
+                Method::Signature(signature) => signature.prove(request, timestamp_s, &mut proof),
             }
         }
         proof
@@ -43,7 +58,7 @@ impl Authentication {
 }
 
 impl Signature {
-    fn prove(&self, body: &[u8], timestamp_s: i64, proof: &mut Proof) {
+    fn prove(&self, request: Request<'_>, timestamp_s: i64, proof: &mut Proof) {
         let mut timestamp = String::new();
         if let Some(name) = &self.timestamp_header {
             timestamp = timestamp_s.to_string();
@@ -51,7 +66,9 @@ impl Signature {
         }
         let unsigned = SecretString::default();
         let secret = self.secrets.first().unwrap_or(&unsigned);
-        let signature = self.algorithm.sign(secret, [timestamp.as_bytes(), body]);
+        let content = self.content.of(request);
+        let signed = [timestamp.as_bytes(), &content];
+        let signature = self.algorithm.sign(secret, &signed);
         let prefix = self.prefix.as_deref().unwrap_or_default();
         let value = format!("{prefix}{}", self.encoding.encode(&signature));
         proof.headers.push((self.header.clone(), value));
@@ -60,33 +77,62 @@ impl Signature {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Algorithm, Encoding, Headers};
+    use super::super::{Algorithm, Content, Encoding, Headers};
     use super::*;
 
-    /// Whether a request with the proof of `authentication` passes its own checks.
+    const URL: &str = "https://relay.example.com/webhooks/acme?type=regular";
+
+    /// Whether a request with the proof of `authentication` passes its own checks, and one with
+    /// another body or URL only where none of it is signed.
     fn check(authentication: &Authentication) {
-        let proof = authentication.prove(b"{}", 1_784_800_000);
+        let unproved = Request::post(URL, b"{}");
+        let proof = authentication.prove(unproved, 1_784_800_000);
         let headers: Headers = (proof.headers.iter())
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        authentication
-            .check_head(&headers, proof.url_token.as_deref())
-            .unwrap();
-        authentication.check_body(&headers, b"{}").unwrap();
-        assert!(
-            authentication
-                .check_body(&headers, b"{ }")
-                .is_err()
-                .eq(&authentication
-                    .methods
-                    .iter()
-                    .any(|method| matches!(method, Method::Signature(_))))
+        let url_token = proof.url_token.as_deref();
+        let url = match url_token {
+            Some(token) => URL.replace('?', &format!("/{token}?")),
+            None => URL.to_owned(),
+        };
+        let proved = Request {
+            url: &url,
+            url_token,
+            headers: &headers,
+            ..unproved
+        };
+        authentication.check_head(proved).unwrap();
+        authentication.check_body(proved).unwrap();
+        let content = authentication.methods.iter().find_map(|it| match it {
+            Method::Signature(signature) => Some(signature.content),
+            _ => None,
+        });
+        let other_body = Request {
+            body: b"{ }",
+            ..proved
+        };
+        assert_eq!(
+            authentication.check_body(other_body).is_err(),
+            content.is_some()
         );
+        let elsewhere = url.replace("relay", "other");
+        let other_url = Request {
+            url: &elsewhere,
+            ..proved
+        };
+        assert_eq!(
+            authentication.check_body(other_url).is_err(),
+            matches!(content, Some(Content::Request(_)))
+        );
+    }
+
+    fn url_and_body(request: Request<'_>) -> Vec<u8> {
+        [request.url.as_bytes(), request.body].concat()
     }
 
     #[test]
     fn what_proves_passes_the_check() {
-        let signature = |algorithm, encoding, timestamp: Option<&str>| {
+        let signature = |algorithm, encoding, timestamp: Option<&str>, content| {
             Method::Signature(Signature {
                 header: "X-Signature".to_owned(),
                 algorithm,
@@ -94,8 +140,10 @@ mod tests {
                 prefix: None,
                 secrets: vec!["key".into(), "older".into()],
                 timestamp_header: timestamp.map(str::to_owned),
+                content,
             })
         };
+        let (body, whole) = (Content::Body, Content::Request(url_and_body));
         let methods = [
             vec![],
             vec![Method::UrlToken("t0ken".into())],
@@ -110,8 +158,18 @@ mod tests {
                 },
             ],
             vec![Method::Signature(Signature::hub_sha256(vec!["app".into()]))],
-            vec![signature(Algorithm::Sha512, Encoding::Base64, Some("X-T"))],
-            vec![signature(Algorithm::Md5, Encoding::Hex, None)],
+            vec![signature(
+                Algorithm::Sha512,
+                Encoding::Base64,
+                Some("X-T"),
+                body,
+            )],
+            vec![signature(Algorithm::Md5, Encoding::Hex, None, body)],
+            vec![signature(Algorithm::Sha1, Encoding::Base64, None, whole)],
+            vec![
+                signature(Algorithm::Sha256, Encoding::Hex, Some("X-T"), whole),
+                Method::UrlToken("t0ken".into()),
+            ],
         ];
         for methods in methods {
             check(&Authentication { methods });

@@ -1,15 +1,15 @@
-//! Signatures: a keyed hash (HMAC) of the body's bytes, sent in a header.
+//! Signatures: a keyed hash (HMAC) of the body's bytes, or of more of the request, in a header.
 
 use std::fmt;
 
 use secrecy::SecretString;
 
-use super::{Algorithm, AuthError, Encoding, Headers};
+use super::{Algorithm, AuthError, Content, Encoding, Headers, Request};
 
 /// A signature as one sender makes it.
 ///
 /// There is one construction and no choice at run time: with a timestamp header the
-/// timestamp's bytes and the body's, without one the body's alone. If both were accepted, a
+/// timestamp's bytes and the content's, without one the content's alone. If both were accepted, a
 /// captured signature of the one could be replayed as the other.
 #[derive(Debug, Clone)]
 pub struct Signature {
@@ -23,8 +23,10 @@ pub struct Signature {
     pub prefix: Option<String>,
     /// The secrets, each of which may have signed: for rotation, and for several apps.
     pub secrets: Vec<SecretString>,
-    /// The header whose bytes are signed before the body's.
+    /// The header whose bytes are signed before the content's.
     pub timestamp_header: Option<String>,
+    /// What of the request is signed.
+    pub content: Content,
 }
 
 impl Signature {
@@ -38,6 +40,7 @@ impl Signature {
             prefix: Some("sha256=".to_owned()),
             secrets: app_secrets,
             timestamp_header: None,
+            content: Content::Body,
         }
     }
 
@@ -48,10 +51,12 @@ impl Signature {
     }
 
     /// Checks the signature itself; includes [`Self::check_form`].
-    pub(super) fn check(&self, headers: &Headers, body: &[u8]) -> Result<(), AuthError> {
-        let timestamp = self.timestamp(headers)?;
-        let claimed = self.claimed(headers)?;
-        let signs = |secret| self.algorithm.signs(secret, [timestamp, body], &claimed);
+    pub(super) fn check(&self, request: Request<'_>) -> Result<(), AuthError> {
+        let timestamp = self.timestamp(request.headers)?;
+        let claimed = self.claimed(request.headers)?;
+        let content = self.content.of(request);
+        let signed = [timestamp, &content];
+        let signs = |secret| self.algorithm.signs(secret, &signed, &claimed);
         if self.secrets.iter().any(signs) {
             Ok(())
         } else {
@@ -116,7 +121,10 @@ mod tests {
     fn check(signature: &Signature, headers: &[(&str, &str)], body: &str) -> &'static str {
         let headers: Headers = headers.iter().copied().collect();
         let form = signature.check_form(&headers);
-        let whole = signature.check(&headers, body.as_bytes());
+        let whole = signature.check(Request {
+            headers: &headers,
+            ..Request::post("/webhooks/acme", body.as_bytes())
+        });
         match (form, whole) {
             (Ok(()), Ok(())) => "right",
             (Ok(()), Err(AuthError::Wrong(_))) => "wrong",
@@ -262,6 +270,7 @@ mod tests {
                 prefix: None,
                 secrets: vec!["infobip-demo-secret".into()],
                 timestamp_header: None,
+                content: Content::Body,
             };
             let body =
                 r#"{"results":[{"messageId":"demo-0001","status":{"groupName":"DELIVERED"}}]}"#;
@@ -287,6 +296,7 @@ mod tests {
             prefix: None,
             secrets: vec!["infobip-demo-secret".into()],
             timestamp_header: Some("x-ib-exchange-req-timestamp".to_owned()),
+            content: Content::Body,
         };
         assert_eq!(check(&signature, &[signed(with_time), time], body), "right");
         assert_eq!(
@@ -305,7 +315,7 @@ mod tests {
     fn every_algorithm_signs_with_its_own_length() {
         for algorithm in Algorithm::ALL {
             let claimed = vec![0; algorithm.length()];
-            assert!(!algorithm.signs(&"key".into(), [b"", b"x"], &claimed));
+            assert!(!algorithm.signs(&"key".into(), &[b"", b"x"], &claimed));
             let signature = Signature {
                 algorithm,
                 ..hub(&["key"])

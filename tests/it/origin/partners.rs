@@ -4,7 +4,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use tickrelay::clock::Clock;
 use tickrelay::providers::Provider;
-use tickrelay::providers::authentication::{Algorithm, Encoding, Method, Signature};
+use tickrelay::providers::authentication::{Algorithm, Content, Encoding, Method, Signature};
 
 use super::a_status;
 use crate::support::answer::{HUB, check, post};
@@ -20,6 +20,7 @@ async fn a_partner_of_360dialog_is_proved_by_its_signature() {
         prefix: None,
         secrets: vec!["platform-secret".into()],
         timestamp_header: None,
+        content: Content::Body,
     })];
     let app = TestApp::boot_with(Clock::system(), |config| config.sources.push(partner)).await;
     let body = a_status();
