@@ -3,19 +3,14 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-for provider in meta-cloud meta-on-premises 360dialog infobip botsquad; do
-    target="corpus/parse_${provider//-/_}"
-    mkdir -p "$target"
-    for body in ../fixtures/"$provider"/*/[0-9]*; do
-        case="$(basename "$(dirname "$body")")"
-        cp "$body" "$target/$case-$(basename "$body")"
-    done
-done
-# A relay passes on what Meta sends.
-for relayed in meta_cloud meta_on_premises; do
-    for body in corpus/parse_"$relayed"/*; do
-        cp "$body" "corpus/parse_360dialog/$relayed-$(basename "$body")"
-    done
+mkdir -p corpus/parse
+for body in ../fixtures/*/*/[0-9]*; do
+    folder="$(dirname "$body")"
+    provider="$(basename "$(dirname "$folder")")"
+    name="$provider-$(basename "$folder")-$(basename "$body")"
+    { printf '%s\n' "$provider" && cat "$body"; } >"corpus/parse/$name"
+    # A source may be of the wrong provider, and a relay passes on what others send.
+    cp "$body" "corpus/parse/any-$name"
 done
 
 mkdir -p corpus/signature corpus/filter_rule

@@ -20,6 +20,8 @@ pub fn parse(provider: Provider, body: &[u8]) {
                 Item::Report(report) => {
                     assert_eq!(report.identity(), report.clone().identity());
                 }
+                Item::Account(event) => assert!(!event.field.is_empty()),
+                Item::SamePerson(names) => assert!(names.len() >= 2, "{names:?}"),
                 Item::Ignored(what) => assert!(what.chars().count() <= 64, "{what}"),
                 Item::Unreadable(why) => assert!(!why.is_empty()),
             }

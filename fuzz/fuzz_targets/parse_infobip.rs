@@ -1,8 +1,0 @@
-//! Bodies as Infobip might send them.
-
-#![no_main]
-
-use libfuzzer_sys::fuzz_target;
-use tickrelay::providers::Provider;
-
-fuzz_target!(|body: &[u8]| tickrelay_fuzz::parse(Provider::Infobip, body));
