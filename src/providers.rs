@@ -27,7 +27,7 @@ use crate::model::{AccountEvent, Report, UnknownWord};
 pub(crate) use body::{decode, is_as_large_as, opened};
 use botsquad::Dialect;
 pub use definition::{
-    Credentials, Definition, Delivery, ErrorCatalogue, OwnSignature, Samples, Starter,
+    Credentials, Definition, Delivery, ErrorCatalogue, OwnSignature, Refusals, Samples, Starter,
 };
 pub(crate) use json::Shape;
 pub use send_receipt::{Exchange, Sent, SentAll, SentFault};
@@ -186,6 +186,28 @@ impl FromStr for Provider {
                 expected: NAMES.clone(),
             })
     }
+}
+
+/// Whose words an account event of that field holds, in a sentence.
+pub(crate) fn speaker(field: &str) -> &'static str {
+    let mut known = Provider::ALL.into_iter().map(Provider::definition);
+    let of_field = known.find(|it| it.account_fields.contains(&field));
+    of_field.map_or(meta::ERRORS.title, |it| it.errors.title)
+}
+
+/// Whether the error of that key refuses one message, which the provider names, and not a send.
+pub(crate) fn refuses_one_message(key: &str) -> bool {
+    refusals().any(|it| key.starts_with(it.of_one_message) && key != it.duplicate)
+}
+
+/// Whether the error of that key refuses a second send with an id that is taken.
+pub(crate) fn refuses_a_duplicate(key: &str) -> bool {
+    refusals().any(|it| key == it.duplicate)
+}
+
+fn refusals() -> impl Iterator<Item = &'static Refusals> {
+    let catalogues = Provider::ALL.into_iter().map(|it| it.definition().errors);
+    catalogues.filter_map(|errors| errors.refusals.as_ref())
 }
 
 /// The names of all providers, for an error.

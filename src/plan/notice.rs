@@ -10,6 +10,7 @@ use super::alert::{harmless, masked, without_numbers};
 use super::event::Event;
 use crate::catalogue;
 use crate::model::{About, AccountEvent, Subscriber, SubscriberKind, is_phone_number};
+use crate::providers::speaker;
 
 /// The event with what the catalogue knows of its error.
 pub(crate) fn explained(event: &AccountEvent) -> Cow<'_, AccountEvent> {
@@ -121,7 +122,7 @@ impl Notice<'_> {
         parts.extend(self.count());
         if let Some(detail) = &event.detail {
             let detail = without_numbers(&harmless(detail));
-            parts.push(format!("{} says: {detail}.", self.speaker()));
+            parts.push(format!("{} says: {detail}.", speaker(&event.field)));
         }
         parts.push(event.remedy.clone());
         let person = match event.about {
@@ -145,14 +146,6 @@ impl Notice<'_> {
         match self.gathered? {
             1 => Some("It came once since the last notice.".to_owned()),
             many => Some(format!("It came {many} times since the last notice.")),
-        }
-    }
-
-    /// Whose words the detail is.
-    fn speaker(&self) -> &'static str {
-        match self.event.field.as_str() {
-            "template-update" | "marketing-preference" => "Infobip",
-            _ => "Meta",
         }
     }
 }

@@ -21,6 +21,9 @@ pub struct Definition {
     pub credentials: Credentials,
     /// Its error codes, explained; providers that pass on one another's codes share a catalogue.
     pub errors: &'static ErrorCatalogue,
+    /// The fields of its account events ([`crate::model::AccountEvent::field`]), which tell whose words
+    /// an event holds; those that nobody lists are Meta's.
+    pub account_fields: &'static [&'static str],
     /// Reads the decoded text of a body: every report in it, and what else there was.
     pub read: fn(&str, &Hints) -> Result<Parsed, ParseError>,
     /// Reads a request to send and its answer, message by message.
@@ -69,8 +72,21 @@ pub struct OwnSignature {
 pub struct ErrorCatalogue {
     /// The scheme of its keys: `meta` in `meta:131026`.
     pub name: &'static str,
+    /// Whose words they are, in a sentence: `Meta`.
+    pub title: &'static str,
     /// The text of `errors.toml`; the form is explained at the top of Meta's.
     pub toml: &'static str,
+    /// How it refuses a send, where that is not always of the whole send.
+    pub refusals: Option<Refusals>,
+}
+
+/// Refusals of a single message, by the keys of their errors.
+#[derive(Debug)]
+pub struct Refusals {
+    /// What the keys begin with that name the message they refuse.
+    pub of_one_message: &'static str,
+    /// The refusal of a second send with an id that is taken: it says nothing new of the message.
+    pub duplicate: &'static str,
 }
 
 /// How invented traffic uses a provider.

@@ -9,6 +9,7 @@ pub(super) const DEFINITION: Definition = Definition {
     delivery: Delivery::Push,
     credentials: meta::on_premises::RELAY,
     errors: &meta::ERRORS,
+    account_fields: &[],
     read: meta::read,
     send_receipt: meta::send_receipt::read,
     samples: Samples {

@@ -37,7 +37,9 @@ use surroundings::{Around, Surroundings};
 /// The error codes of Meta, whichever API or relay passes them on.
 pub(super) const ERRORS: ErrorCatalogue = ErrorCatalogue {
     name: "meta",
+    title: "Meta",
     toml: include_str!("meta/errors.toml"),
+    refusals: None,
 };
 
 /// The `object` of every WhatsApp webhook of the Cloud API.

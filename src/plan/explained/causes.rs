@@ -4,7 +4,7 @@
 //! (`model/account_event/words`); where the name says too little, by that word too. An event that has
 //! no line explains nothing. `README.md` has the same table, and a test compares the two.
 
-use crate::catalogue;
+use crate::catalogue::{self, Entry};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -198,17 +198,15 @@ fn code(key: &str, provider: &str) -> Option<i64> {
 
 /// Whether an error tells no cause: one that nobody knows, or "something went wrong".
 fn is_vague(key: &str) -> bool {
-    const VAGUE: [&str; 8] = [
+    const VAGUE: [&str; 6] = [
         "meta:1",
         "meta:500",
         "meta:1000",
         "meta:131000",
-        "meta:send_refused",
         "infobip:7050",
         "infobip:7080",
-        "infobip:send_refused",
     ];
-    VAGUE.contains(&key) || catalogue::find(key).is_none()
+    VAGUE.contains(&key) || catalogue::find(key).is_none_or(Entry::is_of_send)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
     },
     // It passes on Meta's codes; its own words are explained by nobody.
     errors: &meta::ERRORS,
+    account_fields: &[],
     read: parse,
     send_receipt: send_receipt::read,
     samples: Samples {

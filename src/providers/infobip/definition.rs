@@ -1,7 +1,7 @@
 //! What the service asks about Infobip; its formats are read beside this file.
 
 use super::super::definition::{
-    Credentials, Definition, Delivery, ErrorCatalogue, Samples, Starter,
+    Credentials, Definition, Delivery, ErrorCatalogue, Refusals, Samples, Starter,
 };
 use super::{parse, send_receipt};
 
@@ -26,8 +26,14 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
     },
     errors: &ErrorCatalogue {
         name: "infobip",
+        title: "Infobip",
         toml: include_str!("errors.toml"),
+        refusals: Some(Refusals {
+            of_one_message: "infobip-status:",
+            duplicate: "infobip-status:23",
+        }),
     },
+    account_fields: &["template-update", "marketing-preference"],
     read: parse,
     send_receipt: send_receipt::read,
     samples: Samples {

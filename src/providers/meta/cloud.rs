@@ -32,6 +32,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
         handshake: true,
     },
     errors: &ERRORS,
+    account_fields: &[],
     read,
     send_receipt: send_receipt::read,
     samples: Samples {

@@ -29,6 +29,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
     delivery: Delivery::Push,
     credentials: RELAY,
     errors: &ERRORS,
+    account_fields: &[],
     read,
     send_receipt: send_receipt::read,
     samples: Samples {

@@ -4,11 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows;
 use crate::model::{Message, Report, SendResult, Status, StatusHistory};
-
-/// What the keys of refusals of one message begin with, where the provider names it.
-const OF_ONE_MESSAGE: &str = "infobip-status:";
-/// The refusal of a second send with a known id.
-const DUPLICATE: &str = "infobip-status:23";
+use crate::providers::{refuses_a_duplicate, refuses_one_message};
 
 /// What a refused send says of the message that its id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,15 +31,16 @@ pub(super) fn bearing(
     }
     let key = refusal.error().map_or("", |error| error.key.as_str());
     // The provider guards the first send: nothing failed.
-    let another = match key {
-        DUPLICATE => Bearing::Known,
-        _ => Bearing::Another,
+    let another = if refuses_a_duplicate(key) {
+        Bearing::Known
+    } else {
+        Bearing::Another
     };
     if word.is_some_and(|word| word != SendResult::REFUSED) {
         return Ok(another);
     }
     // A message that is refused by its id may be reported as refused too, but went nowhere.
-    let is_by_id = key.starts_with(OF_ONE_MESSAGE) && key != DUPLICATE;
+    let is_by_id = refuses_one_message(key);
     let is_reported = connection
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM report WHERE message_id = ?1 AND other_channel IS NULL \
