@@ -14,6 +14,7 @@ mod infobip;
 mod json;
 mod meta;
 mod moment;
+pub(crate) mod sample;
 mod send_receipt;
 mod stray;
 
@@ -65,14 +66,6 @@ providers! {
 }
 
 impl Provider {
-    /// Those that send webhooks, while invented traffic wants a list of them.
-    pub const SENDING: [Self; 4] = [
-        Self::MetaCloud,
-        Self::MetaOnPremises,
-        Self::Dialog360,
-        Self::Infobip,
-    ];
-
     /// Those that send webhooks; the others are polled.
     pub fn push() -> impl Iterator<Item = Self> + Clone {
         Self::ALL

@@ -20,7 +20,7 @@ pub(super) struct Demo {
     /// Keep the store and its configuration in this folder
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
-    /// Show only what this provider sends: meta-cloud, meta-on-premises, 360dialog or infobip
+    /// Show only what this provider sends, such as meta-cloud or infobip
     #[arg(long, value_name = "NAME")]
     provider: Option<Provider>,
 }
@@ -28,9 +28,12 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) fn run(&self, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         ensure!(
-            self.provider
-                .is_none_or(|only| Provider::SENDING.contains(&only)),
-            "nothing is sent by such a provider, its API is asked: show meta-cloud, meta-on-premises, 360dialog or infobip"
+            !self.provider.is_some_and(Provider::is_pulled),
+            "nothing is sent by such a provider, its API is asked: show one of {}",
+            Provider::push()
+                .map(Provider::as_str)
+                .collect::<Vec<_>>()
+                .join(", ")
         );
         // Removed when it is dropped.
         let temporary;

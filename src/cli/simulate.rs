@@ -131,7 +131,8 @@ impl Simulate {
         settings: &Settings,
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
-        let sources = self.sources(settings.load()?.config.sources)?;
+        let config = settings.load()?.config;
+        let sources = self.sources(config.sources)?;
         let address = self.address()?;
         // Without it a whole run would say of each webhook that it was refused.
         TcpStream::connect_timeout(&address, PATIENCE).with_context(|| {
@@ -147,6 +148,7 @@ impl Simulate {
         )?;
         let scenario = Scenario {
             target: self.url.clone(),
+            public_url: config.server.public_url,
             batch: usize::from(self.batch),
             spread: self.spread(sources.len()),
             mishaps: Mishaps {

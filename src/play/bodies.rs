@@ -3,62 +3,43 @@
 //! Invented throughout; what a provider sends for which status follows its public
 //! documentation, as the parsers in [`crate::providers`] do. One file per shape of body.
 
-mod infobip;
-mod meta;
-
+use super::message::Message;
 use super::traffic::Tick;
 use crate::catalogue::{self, Entry};
 use crate::model::{MessageType, Status};
 use crate::providers::Provider;
+use crate::providers::sample::{Element, Failure};
 
 /// The business's own number where the source does not name one.
 const SENDER: &str = "34910000000";
 
-/// What one element of a body reports.
-pub(crate) struct Element {
-    /// The provider's id of the message.
-    pub(crate) id: String,
-    /// The recipient's number, digits only.
-    pub(crate) recipient: String,
-    /// What happened.
-    pub(crate) status: Status,
-    /// When, ms since 1970 UTC.
-    pub(crate) at_ms: i64,
-    /// What Meta bills it as.
-    pub(crate) category: &'static str,
-    /// Meta's conversation.
-    pub(crate) conversation: u128,
-    /// Infobip's broadcast.
-    pub(crate) bulk_id: Option<String>,
-    /// Why it failed.
-    pub(crate) error: Option<&'static Entry>,
-    /// What the provider adds to a failure in words.
-    pub(crate) details: &'static str,
+/// How the provider reports a tick.
+pub(super) fn element(provider: Provider, tick: &Tick) -> Element {
+    let message = tick.message;
+    let frequent = provider.definition().samples.frequent;
+    let drawn = usize::try_from(message.key() >> 16).unwrap_or_default() % frequent.len().max(1);
+    let key = frequent
+        .get(drawn)
+        .filter(|_| tick.status == Status::Failed);
+    Element {
+        id: message.id(provider),
+        recipient: message.recipient(),
+        status: tick.status,
+        at_ms: tick.at_ms,
+        category: message.category(),
+        conversation: u128::from(message.key()) << 32,
+        bulk_id: Some(format!("campaign-{}", message.number / 10_000)),
+        error: key.and_then(|key| catalogue::find(key)).map(failure),
+        details: "Made up by a simulation.",
+    }
 }
 
-impl Element {
-    /// How the provider reports a tick.
-    pub(super) fn of(provider: Provider, tick: &Tick) -> Self {
-        let message = tick.message;
-        // Why messages fail, the frequent reasons.
-        let (scheme, codes) = match provider {
-            Provider::Infobip => ("infobip", infobip::FREQUENT),
-            _ => ("meta", meta::FREQUENT),
-        };
-        let drawn = usize::try_from((message.key() >> 16) % 5).unwrap_or_default();
-        let error = (tick.status == Status::Failed).then(|| format!("{scheme}:{}", codes[drawn]));
-        Self {
-            id: message.id(provider),
-            recipient: message.recipient(),
-            status: tick.status,
-            at_ms: tick.at_ms,
-            category: message.category(),
-            conversation: u128::from(message.key()) << 32,
-            bulk_id: (provider == Provider::Infobip)
-                .then(|| format!("campaign-{}", message.number / 10_000)),
-            error: error.and_then(|key| catalogue::find(&key)),
-            details: "Made up by a simulation.",
-        }
+/// An error of the catalogue, to be written as a provider would.
+pub(crate) fn failure(entry: &'static Entry) -> Failure {
+    Failure {
+        key: &entry.key,
+        code: entry.code,
+        name: &entry.name,
     }
 }
 
@@ -72,59 +53,34 @@ pub(crate) const fn category(message_type: MessageType) -> &'static str {
 
 /// Whether what is written for this provider can report this status: Meta reports nothing of a
 /// message before it is sent.
-pub(crate) fn reports(provider: Provider, status: Status) -> bool {
-    status != Status::Queued || provider == Provider::Infobip
+pub(crate) const fn reports(provider: Provider, status: Status) -> bool {
+    !matches!(status, Status::Queued) || provider.definition().samples.reports_queued
 }
 
 /// Writes the body of a webhook with these elements, all of one source.
 pub(crate) fn write(provider: Provider, sender: Option<&str>, elements: &[Element]) -> String {
-    let sender = sender.unwrap_or(SENDER);
     let mut body = String::with_capacity(256 + 512 * elements.len());
-    match provider {
-        Provider::MetaCloud | Provider::Dialog360 => meta::write_cloud(&mut body, sender, elements),
-        // A pull source is never played.
-        Provider::MetaOnPremises | Provider::Botsquad => {
-            meta::write_on_premises(&mut body, elements);
-        }
-        Provider::Infobip => infobip::write(&mut body, sender, elements),
-    }
+    (provider.definition().samples.write)(&mut body, sender.unwrap_or(SENDER), elements);
     body
 }
 
 /// The id that the provider would give to the message with that key.
 pub(super) fn id(provider: Provider, key: u64, recipient: &str) -> String {
-    match provider {
-        Provider::MetaCloud | Provider::Dialog360 => meta::cloud_id(key, recipient),
-        Provider::MetaOnPremises | Provider::Botsquad => meta::on_premises_id(key),
-        Provider::Infobip => infobip::id(key),
-    }
+    (provider.definition().samples.id)(key, recipient)
 }
 
 /// The key of the message with that id; `None` when no provider was played with it.
 pub(super) fn key_of(id: &str) -> Option<u64> {
-    meta::cloud_key(id)
-        .or_else(|| infobip::key(id))
-        .or_else(|| meta::on_premises_key(id))
-}
-
-/// Writes elements as the members of a list.
-fn list(body: &mut String, elements: &[Element], mut write: impl FnMut(&mut String, &Element)) {
-    for (index, element) in elements.iter().enumerate() {
-        if index > 0 {
-            body.push(',');
-        }
-        write(body, element);
-    }
-}
-
-/// A text as JSON.
-fn json(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    Provider::push().find_map(|provider| {
+        let key = (provider.definition().samples.key)(id)?;
+        // One provider's id may be readable as another's.
+        let is_its = Message::of_key(key).is_some_and(|message| message.id(provider) == id);
+        is_its.then_some(key)
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::message::Message;
     use super::*;
     use crate::providers::{Hints, Item};
 
@@ -147,11 +103,8 @@ mod tests {
         ];
         let status = |number: u64| statuses[usize::try_from(number).unwrap() % 4];
         let ticks: Vec<Tick> = (0..40).map(|number| tick(number, status(number))).collect();
-        for provider in Provider::SENDING {
-            let elements: Vec<_> = ticks
-                .iter()
-                .map(|tick| Element::of(provider, tick))
-                .collect();
+        for provider in Provider::push() {
+            let elements: Vec<_> = ticks.iter().map(|tick| element(provider, tick)).collect();
             let body = write(provider, None, &elements);
             let hints = Hints {
                 senders: vec![SENDER.to_owned()],
@@ -190,14 +143,14 @@ mod tests {
         ];
         for entry in catalogue::all().iter().filter(|it| !it.is_of_send()) {
             let failed = !NO_FAILURE.contains(&entry.key.as_str());
-            for provider in Provider::SENDING {
+            for provider in Provider::push() {
                 if provider.errors() != entry.provider {
                     continue;
                 }
                 let tick = tick(1, Status::Failed);
                 let element = Element {
-                    error: Some(entry),
-                    ..Element::of(provider, &tick)
+                    error: Some(failure(entry)),
+                    ..element(provider, &tick)
                 };
                 let body = write(provider, None, &[element]);
                 let parsed = provider.parse(body.as_bytes(), None, &Hints::default());

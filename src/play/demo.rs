@@ -17,7 +17,6 @@ use anyhow::ensure;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::case::Program;
-use self::config::PROFILES;
 use self::harness::Harness;
 use self::page::Ink;
 use crate::providers::Provider;
@@ -45,9 +44,8 @@ impl Show<'_> {
         let mut interrupted = signal(SignalKind::interrupt())?;
         let mut terminated = signal(SignalKind::terminate())?;
         // A pull source needs an API that answers, which no newcomer has.
-        let program: Vec<Program> = PROFILES
-            .iter()
-            .filter(|profile| self.only.is_none_or(|only| only == profile.provider))
+        let program: Vec<Program> = Provider::push()
+            .filter(|provider| self.only.is_none_or(|only| only == *provider))
             .map(Program::of)
             .collect::<anyhow::Result<_>>()?;
         let mut harness = Harness::start(self.folder, &program).await?;

@@ -30,11 +30,14 @@ pub(super) struct Endpoint {
     pub(super) source: Source,
     host: String,
     path: String,
+    /// What stands before the path where the provider calls it.
+    public_url: String,
 }
 
 impl Endpoint {
-    /// The source of that service; a path of `service` is put before `/webhooks`.
-    pub(super) fn new(source: &Source, service: &Url) -> Self {
+    /// The source of that service; a path of `service` is put before `/webhooks`. A provider that
+    /// signs the URL calls it at `public_url`.
+    pub(super) fn new(source: &Source, service: &Url, public_url: Option<&str>) -> Self {
         let mut url = service.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(["webhooks", &source.name]);
@@ -46,12 +49,14 @@ impl Endpoint {
             source: source.clone(),
             host: format!("{host}:{port}"),
             path: url.path().to_owned(),
+            public_url: public_url.unwrap_or_default().to_owned(),
         }
     }
 
-    /// The headers that prove the body at that time (seconds since 1970 UTC).
-    pub(super) fn proof(&self, body: &[u8], now_s: i64) -> Vec<(String, String)> {
-        let unproved = Request::post(&self.path, body);
+    /// The headers that prove the body, posted with that query at that time (seconds since 1970 UTC).
+    pub(super) fn proof(&self, query: &str, body: &[u8], now_s: i64) -> Vec<(String, String)> {
+        let url = format!("{}{}{query}", self.public_url, self.path);
+        let unproved = Request::post(&url, body);
         self.source.authentication.prove(unproved, now_s).headers
     }
 
@@ -67,7 +72,7 @@ impl Endpoint {
              Content-Length: {}\r\n{headers}",
             body.len(),
         );
-        for (name, value) in self.proof(body, now_s) {
+        for (name, value) in self.proof(query, body, now_s) {
             let _ = write!(head, "{name}: {value}\r\n");
         }
         head.push_str("\r\n");

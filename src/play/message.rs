@@ -6,6 +6,7 @@
 use super::bodies;
 use crate::model::Status;
 use crate::providers::Provider;
+use crate::providers::sample::mix;
 
 /// How many different people are written to.
 const RECIPIENTS: u64 = 200_000;
@@ -66,19 +67,17 @@ impl Message {
     /// The message that has this id; `None` when it was not invented here.
     #[must_use]
     pub fn of_id(id: &str) -> Option<Self> {
-        let number = unmix(bodies::key_of(id)?);
+        Self::of_key(bodies::key_of(id)?)
+    }
+
+    /// The message with that [`Self::key`].
+    pub(super) fn of_key(key: u64) -> Option<Self> {
+        let number = unmix(key);
         Some(Self {
             run: u32::try_from(number >> 40).ok()?,
             number: number & ((1 << 40) - 1),
         })
     }
-}
-
-/// Scatters a number over all 64-bit numbers, each to one of its own (`SplitMix64`).
-pub(super) const fn mix(number: u64) -> u64 {
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
 }
 
 /// The number that was scattered to this one.
@@ -96,7 +95,7 @@ mod tests {
 
     #[test]
     fn an_id_tells_its_message_in_every_form() {
-        for provider in Provider::SENDING {
+        for provider in Provider::push() {
             for (run, number) in [(0, 0), (1, 1), (0xff_ffff, (1 << 40) - 1), (77, 123_456)] {
                 let message = Message { run, number };
                 let id = message.id(provider);

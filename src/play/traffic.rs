@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use url::Url;
 
-use super::bodies::{self, Element};
+use super::bodies;
 use super::http::Endpoint;
 use super::message::Message;
 use crate::config::Source;
@@ -17,7 +17,6 @@ const SHUFFLED: usize = 512;
 /// From how many of the last reports a duplicate is drawn.
 const REMEMBERED: usize = 256;
 /// The header of every webhook.
-const JSON: &str = "Content-Type: application/json\r\n";
 /// The most steps that a lifecycle has.
 const STEPS: usize = 3;
 
@@ -28,7 +27,9 @@ pub struct Scenario {
     pub sources: Vec<Source>,
     /// Where the relay is, e.g. `http://127.0.0.1:8080`; a path is put before `/webhooks`.
     pub target: Url,
-    /// Reports in one webhook.
+    /// The relay's `server.public_url`, for providers that sign the URL they call.
+    pub public_url: Option<String>,
+    /// Reports in one webhook, or as many as the provider puts into one.
     pub batch: usize,
     /// Messages of a source that begin between two steps of one.
     pub spread: usize,
@@ -91,7 +92,8 @@ impl Traffic {
             let run = (scenario.run & 0xffff) | ((index & 0xff) << 16);
             let seed = scenario.seed.wrapping_add(index.into());
             let flow = Flow::new(seed, run, scenario.spread, scenario.mishaps);
-            (Endpoint::new(source, &scenario.target), flow)
+            let public_url = scenario.public_url.as_deref();
+            (Endpoint::new(source, &scenario.target, public_url), flow)
         };
         Self {
             sources: (0..).zip(&scenario.sources).map(flow).collect(),
@@ -106,12 +108,17 @@ impl Traffic {
         self.next_source = (index + 1) % self.sources.len().max(1);
         let (endpoint, flow) = &mut self.sources[index];
         let source = &endpoint.source;
-        let ticks: Vec<Tick> = (0..self.batch).map(|_| flow.next(now_ms)).collect();
-        let elements = ticks.iter().map(|tick| Element::of(source.provider, tick));
-        let elements: Vec<Element> = elements.collect();
+        let samples = &source.provider.definition().samples;
+        let batch = self.batch.min(samples.batch);
+        let ticks: Vec<Tick> = (0..batch).map(|_| flow.next(now_ms)).collect();
+        let elements = ticks
+            .iter()
+            .map(|tick| bodies::element(source.provider, tick));
+        let elements: Vec<_> = elements.collect();
+        let headers = format!("Content-Type: {}\r\n", samples.content_type);
         let body = bodies::write(source.provider, source.sender.as_deref(), &elements);
         Webhook {
-            request: endpoint.request("", JSON, body.as_bytes(), now_ms / 1000),
+            request: endpoint.request("", &headers, body.as_bytes(), now_ms / 1000),
             ticks,
         }
     }

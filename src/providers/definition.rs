@@ -5,7 +5,8 @@
 
 use secrecy::SecretString;
 
-use super::authentication::Signature;
+use super::authentication::{Content, Signature};
+use super::sample::Element;
 use super::{Exchange, Hints, ParseError, Parsed, SentAll, SentFault};
 
 /// One provider.
@@ -67,6 +68,14 @@ pub struct OwnSignature {
     pub of: fn(Vec<SecretString>) -> Signature,
 }
 
+impl OwnSignature {
+    /// Whether more than the body is signed, so that the URL must be known as the provider calls it.
+    #[must_use]
+    pub fn signs_url(&self) -> bool {
+        matches!((self.of)(Vec::new()).content, Content::Request(_))
+    }
+}
+
 /// A provider's error codes in plain words.
 #[derive(Debug)]
 pub struct ErrorCatalogue {
@@ -101,6 +110,20 @@ pub struct Samples {
     pub sender: Option<&'static str>,
     /// The fixtures that show what happens every day, in the order of the show.
     pub everyday: &'static [&'static str],
+    /// Whether it reports a message that is only queued.
+    pub reports_queued: bool,
+    /// Why messages fail, the frequent reasons: keys of the catalogue, one at least.
+    pub frequent: &'static [&'static str],
+    /// The `Content-Type` of its bodies.
+    pub content_type: &'static str,
+    /// The most reports that one body holds.
+    pub batch: usize,
+    /// Writes the body with these reports, of the business with that number.
+    pub write: fn(&mut String, &str, &[Element]),
+    /// The id it would give to the message with that key, sent to that number.
+    pub id: fn(u64, &str) -> String,
+    /// The key of the message with that id; the inverse of `id`.
+    pub key: fn(&str) -> Option<u64>,
 }
 
 /// A source that `tickrelay init` writes.

@@ -14,7 +14,9 @@ pub(super) const DEFINITION: Definition = Definition {
     send_receipt: meta::send_receipt::read,
     samples: Samples {
         everyday: &["both-envelopes"],
-        ..meta::on_premises::DEFINITION.samples
+        settings: meta::on_premises::DEFINITION.samples.settings,
+        proof: meta::on_premises::DEFINITION.samples.proof,
+        ..meta::cloud::DEFINITION.samples
     },
     starter: Some(Starter {
         toml: include_str!("dialog360/starter.toml"),

@@ -11,6 +11,7 @@ mod channel;
 mod definition;
 mod open_sends;
 mod report;
+mod sample;
 mod send_channel;
 mod send_receipt;
 mod shape;

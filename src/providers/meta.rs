@@ -18,6 +18,7 @@ mod notice;
 pub(super) mod on_premises;
 mod other_field;
 mod pricing;
+mod sample;
 pub(super) mod send_receipt;
 mod status;
 mod surroundings;

@@ -24,6 +24,7 @@ async fn play(app: &TestApp, send_rate: SendRate, reports: u64, mishaps: Mishaps
     let scenario = Scenario {
         sources: support::config(&folder).sources,
         target: app.url.parse().unwrap(),
+        public_url: None,
         batch: 3,
         spread: 5,
         mishaps,

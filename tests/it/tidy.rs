@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use tickrelay::providers::Provider;
+
 mod arrows;
 mod map;
 
@@ -167,6 +169,23 @@ fn each_foreign_crate_has_one_home() {
             let at_home = homes.iter().any(|home| path.starts_with(home));
             if text.contains(word) && !at_home {
                 faults.push(format!("{path}:{line}: {word} belongs in {homes:?}"));
+            }
+        }
+    }
+    none(&faults);
+}
+
+#[test]
+fn no_code_outside_providers_asks_which_provider_it_is() {
+    let variants = Provider::ALL.map(|provider| format!("Provider::{provider:?}"));
+    let mut faults = Vec::new();
+    for (path, line, text) in code() {
+        let is_at_home = path.starts_with("src/providers");
+        for variant in variants.iter().filter(|variant| text.contains(*variant)) {
+            if !is_at_home {
+                faults.push(format!(
+                    "{path}:{line}: {variant}: ask a field of its definition instead"
+                ));
             }
         }
     }

@@ -17,8 +17,6 @@ const NO_SOURCE: &str = "sample";
 /// Whom a sample is about and from, where nothing tells: numbers that nobody can have.
 const RECIPIENT: &str = "15550100001";
 const SENDER: &str = "15550100000";
-/// The failure that is shown where none is asked for.
-const USUAL_FAILURES: [&str; 2] = ["meta:131026", "infobip:7003"];
 /// So many of the errors that a word may mean are named.
 const NAMED: usize = 6;
 
@@ -37,8 +35,8 @@ pub struct Sample {
     /// The source it would have come by; one that fits when left out.
     #[serde(default)]
     pub source: Option<String>,
-    /// Who would have reported it, where that is to be none of the sources: `meta-cloud`,
-    /// `meta-on-premises`, `360dialog` or `infobip`.
+    /// Who would have reported it, where that is to be none of the sources: a provider that sends
+    /// webhooks, such as `meta-cloud` or `infobip`.
     #[serde(default)]
     pub provider: Option<String>,
     /// The type of the message; as the source has it when left out.
@@ -223,7 +221,7 @@ fn refuse_all(asked: &Sample) -> Result<(), Failure> {
 
 /// A provider that sends: what another answers depends on the source that asks it.
 fn named_provider(word: &str) -> Result<Provider, Failure> {
-    let sending = Provider::SENDING.into_iter();
+    let sending = Provider::push();
     sending
         .clone()
         .find(|provider| provider.as_str() == word)
@@ -294,9 +292,9 @@ fn foreign(entry: &Entry, origin: &Origin) -> Failure {
     Failure::invalid("/error", detail)
 }
 
+/// The failure that is shown where none is asked for.
 fn usual_failure(provider: Provider) -> Option<&'static Entry> {
-    let mut usual = USUAL_FAILURES.into_iter().filter_map(catalogue::find);
-    usual.find(|entry| entry.provider == provider.errors())
+    catalogue::find(provider.definition().samples.frequent.first()?)
 }
 
 fn origin(
@@ -317,10 +315,10 @@ fn origin(
             hints: source.hints(),
         };
     }
-    let mut providers = Provider::SENDING.into_iter();
+    let mut providers = Provider::push();
     let provider = provider
         .or_else(|| providers.find(|it| errors.is_none_or(|errors| errors == it.errors())))
-        .unwrap_or(Provider::MetaCloud);
+        .unwrap_or(Provider::ALL[0]);
     let sender = sender(None);
     Origin {
         source: NO_SOURCE.to_owned(),

@@ -11,8 +11,9 @@ use crate::model::{
 use crate::plan::alert::Alert;
 use crate::plan::event::Event;
 use crate::plan::{self, Context, Plan};
-use crate::play::bodies::{self, Element};
+use crate::play::bodies;
 use crate::providers::Item;
+use crate::providers::sample::Element;
 
 /// The text of a sample's message.
 const TEXT: &str = "A sample sent by `tickrelay subscriber test`";
@@ -111,7 +112,7 @@ fn report(case: &Case, id: &str, now_ms: i64) -> Result<Report, Failure> {
         category: bodies::category(message_type(case)),
         conversation: u128::from(now_ms.unsigned_abs()),
         bulk_id: None,
-        error: case.error,
+        error: case.error.map(bodies::failure),
         details: DETAILS,
     };
     let body = bodies::write(origin.provider, Some(&origin.sender), &[element]);

@@ -28,8 +28,8 @@ pub(in crate::cli) struct Test {
     /// As if it had come by this source; one that fits unless you say otherwise
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// As if it had come from this provider, by none of the sources: meta-cloud, meta-on-premises,
-    /// 360dialog or infobip
+    /// As if it had come from this provider, by none of the sources: one that sends webhooks,
+    /// such as meta-cloud or infobip
     #[arg(long, value_name = "PROVIDER")]
     provider: Option<String>,
     /// Of a message of this type: Template-Message or Regular-Message

@@ -7,7 +7,6 @@ use anyhow::Context as _;
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 
-use super::config::Profile;
 use crate::model::MessageType;
 use crate::providers::{Hints, Item, Provider};
 
@@ -63,7 +62,7 @@ struct Claim {
 
 /// What is shown of a provider.
 pub(super) struct Program {
-    pub(super) profile: &'static Profile,
+    pub(super) provider: Provider,
     /// In the order of the show.
     pub(super) everyday: Vec<Case>,
     /// All others, by name.
@@ -72,8 +71,8 @@ pub(super) struct Program {
 
 impl Program {
     /// All cases of a provider.
-    pub(super) fn of(profile: &'static Profile) -> anyhow::Result<Self> {
-        let provider = profile.provider;
+    pub(super) fn of(provider: Provider) -> anyhow::Result<Self> {
+        let shown = provider.definition().samples.everyday;
         let folder = FIXTURES
             .get_dir(provider.as_str())
             .with_context(|| format!("no fixtures of {provider} are compiled in"))?;
@@ -81,11 +80,11 @@ impl Program {
             .dirs()
             .map(|folder| Case::read(provider, folder))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let place = |case: &Case| profile.everyday.iter().position(|name| *name == case.name);
+        let place = |case: &Case| shown.iter().position(|name| *name == case.name);
         everyday.sort_by_key(|case| (place(case).unwrap_or(usize::MAX), case.name));
         let odd = everyday.split_off(everyday.partition_point(|case| place(case).is_some()));
         Ok(Self {
-            profile,
+            provider,
             everyday,
             odd,
         })
@@ -188,28 +187,23 @@ impl Case {
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::PROFILES;
     use super::*;
 
     #[test]
     fn every_everyday_case_is_shipped_and_comes_first() {
-        assert_eq!(
-            PROFILES.each_ref().map(|profile| profile.provider),
-            Provider::SENDING
-        );
-        for profile in &PROFILES {
-            let program = Program::of(profile).unwrap();
+        for provider in Provider::push() {
+            let program = Program::of(provider).unwrap();
             let found: Vec<&str> = program.everyday.iter().map(|case| case.name).collect();
-            assert_eq!(found, profile.everyday);
+            assert_eq!(found, provider.definition().samples.everyday);
             for case in program.cases() {
-                assert!(!case.bodies.is_empty(), "{}/{}", profile.title, case.name);
+                assert!(!case.bodies.is_empty(), "{provider}/{}", case.name);
             }
         }
     }
 
     #[test]
     fn a_case_that_differs_has_a_source_of_its_own() {
-        let program = Program::of(&PROFILES[2]).unwrap();
+        let program = Program::of(Provider::Dialog360).unwrap();
         let names: Vec<String> = program.odd.iter().map(Case::source_name).collect();
         assert!(names.contains(&"360dialog-sender-of-the-source".to_owned()));
         assert!(names.contains(&"360dialog".to_owned()));

@@ -101,7 +101,11 @@ impl Harness {
         write(server.port()?)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()?));
         let service = format!("http://{address}").parse()?;
-        let endpoint = |source: &Source| (source.name.clone(), Endpoint::new(source, &service));
+        let public_url = config::public_url();
+        let endpoint = |source: &Source| {
+            let endpoint = Endpoint::new(source, &service, public_url);
+            (source.name.clone(), endpoint)
+        };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .context("cannot listen for the subscriber")?;

@@ -10,8 +10,9 @@ use super::steps::Tally;
 use crate::catalogue;
 use crate::clock::Clock;
 use crate::model::Status;
-use crate::play::bodies::{self, Element};
+use crate::play::bodies;
 use crate::providers::Provider;
+use crate::providers::sample::Element;
 
 /// The message of the webhook to try, which no fixture knows.
 const MESSAGE: &str = "wamid.try-it-yourself";
@@ -96,7 +97,8 @@ fn questions(harness: &Harness, message: &str) -> String {
 
 /// Writes a webhook about [`MESSAGE`] beside the configuration; returns the command that sends it.
 fn signed_webhook(harness: &Harness) -> anyhow::Result<String> {
-    let (now_ms, provider) = (Clock::system().now_ms(), Provider::MetaCloud);
+    let now_ms = Clock::system().now_ms();
+    let provider = Provider::push().next().context("no provider sends")?;
     let failed = Element {
         id: MESSAGE.to_owned(),
         recipient: "34600000042".to_owned(),
@@ -105,14 +107,14 @@ fn signed_webhook(harness: &Harness) -> anyhow::Result<String> {
         category: "utility",
         conversation: 0,
         bulk_id: None,
-        error: catalogue::find("meta:131026"),
+        error: catalogue::find("meta:131026").map(bodies::failure),
         details: "Made up by the demo.",
     };
     let body = bodies::write(provider, None, &[failed]);
     let file = harness.configuration.with_file_name("webhook.json");
     std::fs::write(&file, &body).with_context(|| format!("cannot write {}", file.display()))?;
     let endpoint = harness.endpoint(provider.as_str())?;
-    let proof = endpoint.proof(body.as_bytes(), now_ms.div_euclid(1000));
+    let proof = endpoint.proof("", body.as_bytes(), now_ms.div_euclid(1000));
     let proof = proof
         .iter()
         .map(|(name, value)| format!("  -H '{name}: {value}' \\\n"));

@@ -55,13 +55,14 @@ pub(super) async fn play(
     let began = Instant::now();
     let mut tally = Tally::default();
     for Program {
-        profile, everyday, ..
+        provider, everyday, ..
     } in program
     {
-        let heading = format!("POST /webhooks/{}, {}", profile.provider, profile.means);
+        let definition = provider.definition();
+        let heading = format!("POST /webhooks/{provider}, {}", definition.samples.proof);
         page.gap()?;
         page.line(&[
-            (Ink::Bold, profile.title),
+            (Ink::Bold, definition.title),
             (Ink::Dim, "   "),
             (Ink::Dim, &heading),
         ])?;
@@ -76,9 +77,9 @@ pub(super) async fn play(
             tally.cases += 1;
         }
     }
-    for Program { profile, odd, .. } in program {
+    for Program { provider, odd, .. } in program {
         page.gap()?;
-        let heading = format!("{}: the odd cases", profile.title);
+        let heading = format!("{}: the odd cases", provider.definition().title);
         page.line(&[(Ink::Bold, &heading), (Ink::Dim, ", and what came of each")])?;
         for case in odd {
             let mut steps = Vec::new();

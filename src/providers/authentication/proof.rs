@@ -20,23 +20,10 @@ impl Authentication {
     /// Proves that a request, sent at `timestamp_s` (seconds since 1970 UTC), is from the
     /// provider; the first of several secrets signs.
     ///
-    /// `request` has method, URL and body; its URL is the one without a token, which is signed as
-    /// [`Proof::url_token`] belongs into it.
+    /// `request` has method, URL and body; a token that the source wants stands in its URL.
     #[must_use]
     pub fn prove(&self, request: Request<'_>, timestamp_s: i64) -> Proof {
         let mut proof = Proof::default();
-        let tokens = self.methods.iter().filter_map(|method| match method {
-            Method::UrlToken(token) => Some(token.expose_secret()),
-            _ => None,
-        });
-        let url = tokens.fold(request.url.to_owned(), |url, token| {
-            let (path, query) = url.split_at(url.find('?').unwrap_or(url.len()));
-            format!("{}/{token}{query}", path.trim_end_matches('/'))
-        });
-        let request = Request {
-            url: &url,
-            ..request
-        };
         for method in &self.methods {
             match method {
                 Method::Header { name, value } => proof
@@ -85,18 +72,19 @@ mod tests {
     /// Whether a request with the proof of `authentication` passes its own checks, and one with
     /// another body or URL only where none of it is signed.
     fn check(authentication: &Authentication) {
-        let unproved = Request::post(URL, b"{}");
+        let is_token = |method: &Method| matches!(method, Method::UrlToken(_));
+        let url = if authentication.methods.iter().any(is_token) {
+            URL.replace('?', "/t0ken?")
+        } else {
+            URL.to_owned()
+        };
+        let unproved = Request::post(&url, b"{}");
         let proof = authentication.prove(unproved, 1_784_800_000);
         let headers: Headers = (proof.headers.iter())
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         let url_token = proof.url_token.as_deref();
-        let url = match url_token {
-            Some(token) => URL.replace('?', &format!("/{token}?")),
-            None => URL.to_owned(),
-        };
         let proved = Request {
-            url: &url,
             url_token,
             headers: &headers,
             ..unproved

@@ -25,6 +25,8 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
         proof: "asked by us",
         sender: None,
         everyday: &[],
+        // A pull source is never played.
+        ..meta::on_premises::DEFINITION.samples
     },
     starter: None,
 };

@@ -3,7 +3,7 @@
 use super::super::definition::{
     Credentials, Definition, Delivery, ErrorCatalogue, Refusals, Samples, Starter,
 };
-use super::{parse, send_receipt};
+use super::{parse, sample, send_receipt};
 
 const NO_APP_SECRET: &str = "an app secret belongs to meta-cloud: if Infobip signs, give hmac = { header, algorithm, encoding, secret }";
 const NO_VERIFY_TOKEN: &str = "only meta-cloud asks for it; for a secret in the URL give url_token";
@@ -51,6 +51,19 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
             "pending",
             "messages-api",
         ],
+        reports_queued: true,
+        frequent: &[
+            "infobip:7003",
+            "infobip:7008",
+            "infobip:7009",
+            "infobip:7016",
+            "infobip:7032",
+        ],
+        content_type: "application/json",
+        batch: usize::MAX,
+        write: sample::write,
+        id: sample::id,
+        key: sample::key,
     },
     starter: Some(Starter {
         toml: include_str!("starter.toml"),

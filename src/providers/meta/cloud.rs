@@ -1,7 +1,7 @@
 //! Meta's Cloud API: signs each body with the app secret and checks the URL by a GET.
 
 use super::super::definition::{Credentials, Definition, Delivery, OwnSignature, Samples, Starter};
-use super::{ERRORS, read, send_receipt};
+use super::{ERRORS, read, sample, send_receipt};
 use crate::providers::authentication::Signature;
 
 pub(in crate::providers) const DEFINITION: Definition = Definition {
@@ -46,6 +46,13 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
             "failed-marketing-limit",
             "failed-window-closed",
         ],
+        reports_queued: false,
+        frequent: &sample::FREQUENT,
+        content_type: "application/json",
+        batch: usize::MAX,
+        write: sample::write_cloud,
+        id: sample::cloud_id,
+        key: sample::cloud_key,
     },
     starter: Some(Starter {
         toml: include_str!("cloud/starter.toml"),

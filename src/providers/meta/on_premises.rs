@@ -1,7 +1,7 @@
 //! Meta's On-Premises API, and what still speaks its format.
 
 use super::super::definition::{Credentials, Definition, Delivery, Samples};
-use super::{ERRORS, read, send_receipt};
+use super::{ERRORS, read, sample, send_receipt};
 
 /// A relay of Meta's formats presents what was registered together with the URL.
 pub(in crate::providers) const RELAY: Credentials = Credentials {
@@ -37,6 +37,13 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
         proof: "with a header of its own",
         sender: None,
         everyday: &["template-expired", "structure-unavailable"],
+        reports_queued: false,
+        frequent: &sample::FREQUENT,
+        content_type: "application/json",
+        batch: usize::MAX,
+        write: sample::write_on_premises,
+        id: sample::on_premises_id,
+        key: sample::on_premises_key,
     },
     starter: None,
 };

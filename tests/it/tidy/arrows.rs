@@ -16,8 +16,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("access", &["model"]),
     ("providers", &["model"]),
-    ("catalogue", &["model"]),
-    ("plan", &["model", "catalogue"]),
+    ("catalogue", &["model", "providers"]),
+    ("plan", &["model", "providers", "catalogue"]),
     (
         "store",
         &[

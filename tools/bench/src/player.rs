@@ -193,10 +193,10 @@ pub(super) fn act() -> anyhow::Result<()> {
 }
 
 async fn play(part: &Part, stop: &Arc<AtomicBool>) -> anyhow::Result<Played> {
-    let target = format!("http://127.0.0.1:{}", part.port);
     let traffic = Traffic::new(&Scenario {
         sources: sources(part.cast),
-        target: target.parse().context("a URL of our own")?,
+        target: format!("http://127.0.0.1:{}", part.port).parse()?,
+        public_url: None,
         batch: part.batch,
         spread: SPREAD,
         mishaps: Mishaps {

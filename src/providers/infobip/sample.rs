@@ -4,12 +4,8 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
-use super::super::message::mix;
-use super::{Element, json, list};
+use super::super::sample::{Element, json, list, mix};
 use crate::model::Status;
-
-/// Why messages fail, the frequent reasons.
-pub(super) const FREQUENT: [i64; 5] = [7_003, 7_008, 7_009, 7_016, 7_032];
 
 /// A number and its name.
 type Named<'a> = (i64, &'a str);
@@ -111,10 +107,10 @@ impl State {
             }
             Some(code) if entry.key.starts_with("infobip-status:") => {
                 // One number has two names; the later is that of the failure.
-                let name = entry.name.rsplit(" or ").next().unwrap_or(&entry.name);
+                let name = entry.name.rsplit(" or ").next().unwrap_or(entry.name);
                 (state.group, state.status) = (group_of(name), (code, name));
             }
-            Some(code) => state.error = (code, &entry.name),
+            Some(code) => state.error = (code, entry.name),
         }
         state
     }
@@ -134,7 +130,7 @@ fn group_of(name: &str) -> Named<'static> {
 }
 
 /// An id as Infobip gives it, which looks like a UUID.
-pub(super) fn id(key: u64) -> String {
+pub(super) fn id(key: u64, _: &str) -> String {
     let word = mix(key) >> 32;
     format!(
         "{word:08x}-{:04x}-{:04x}-{:04x}-{:04x}{word:08x}",

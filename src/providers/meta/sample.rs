@@ -5,12 +5,17 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::message::mix;
-use super::{Element, json, list};
+use super::super::sample::{Element, json, list, mix};
 use crate::model::Status;
 
 /// Why messages fail, the frequent reasons.
-pub(super) const FREQUENT: [i64; 5] = [131_026, 131_049, 131_047, 130_472, 131_053];
+pub(super) const FREQUENT: [&str; 5] = [
+    "meta:131026",
+    "meta:131049",
+    "meta:131047",
+    "meta:130472",
+    "meta:131053",
+];
 /// The account that sends.
 const ACCOUNT: &str = "330000000000001";
 
@@ -27,7 +32,7 @@ pub(super) fn write_cloud(body: &mut String, sender: &str, elements: &[Element])
     body.push_str(r#"]},"field":"messages"}]}]}"#);
 }
 
-pub(super) fn write_on_premises(body: &mut String, elements: &[Element]) {
+pub(super) fn write_on_premises(body: &mut String, _: &str, elements: &[Element]) {
     body.push_str(r#"{"statuses":["#);
     // It ended while conversations were billed.
     let kind = r#","type":"message""#;
@@ -54,7 +59,7 @@ fn status(body: &mut String, kind: &str, pricing_model: &str, element: &Element)
     }
     if let Some(error) = element.error {
         // What is known by a word alone comes as the generic code, and its text tells.
-        let (code, name) = (error.code.unwrap_or(500), json(&error.name));
+        let (code, name) = (error.code.unwrap_or(500), json(error.name));
         let details = json(element.details);
         let _ = write!(
             body,
@@ -81,7 +86,7 @@ pub(super) fn cloud_key(id: &str) -> Option<u64> {
 }
 
 /// An id of the On-Premises API.
-pub(super) fn on_premises_id(key: u64) -> String {
+pub(super) fn on_premises_id(key: u64, _: &str) -> String {
     let mut bytes = b"\x80\x11\x86\x34\x60".to_vec();
     bytes.extend_from_slice(&key.to_be_bytes());
     bytes.extend_from_slice(&mix(key).to_be_bytes());
