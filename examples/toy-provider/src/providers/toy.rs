@@ -119,11 +119,11 @@ fn write(body: &mut String, sender: &str, elements: &[Element]) {
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     for element in elements {
         let state = match element.status {
-            Status::Queued => "accepted",
-            status => status.as_str(),
+            Status::Queued => "accepted".to_owned(),
+            status => status.to_string(),
         };
         form.append_pair("id", &element.id)
-            .append_pair("state", state)
+            .append_pair("state", &state)
             .append_pair("to", &element.recipient)
             .append_pair("from", sender)
             .append_pair("at", &element.at_ms.to_string());
