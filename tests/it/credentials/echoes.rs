@@ -337,7 +337,7 @@ async fn no_log_repeats_what_an_answer_repeats() {
     let request = json!({"add-subscriber": {
         "name": "crm", "url": echo.url, "filter": {}, "options": {}, "concurrency": 8,
         "headers": {"x-api-key": KEY},
-        "auth": {"basic": {"username": "crm", "password": PASSWORD}},
+        "auth": {"type": "basic", "username": "crm", "password": PASSWORD},
     }});
     service.ask(&serde_json::from_value(request).unwrap());
     let body = cloud::webhook(&[cloud::status("wamid.1", "sent", T0)]);
