@@ -2,7 +2,7 @@
 //!
 //! A row is all that the API, the command line, the control socket, the store, the audit and `--json`
 //! need to know of a setting: each applies a template of its own to these rows. What a row's type
-//! must be able to do stands at [`settings`]. CONTRIBUTING.md has the walk for a new one.
+//! must be able to do stands at the macro `settings!`. CONTRIBUTING.md has the walk for a new one.
 
 use std::fmt;
 use std::ops::RangeInclusive;
