@@ -246,7 +246,7 @@ async fn a_forward_that_was_given_up_is_found_and_queued_again() {
         .await;
     assert!(retried.talk.starts_with("1 forward is queued again: "));
     folder
-        .answers(&["forward", "show", &uid], "State       delivered")
+        .answers(&["forward", "show", &uid], "State          delivered")
         .await;
     let attempts: Vec<_> = receiver.received();
     assert!(
@@ -263,8 +263,8 @@ async fn a_forward_that_was_given_up_is_found_and_queued_again() {
     // The subscriber's log holds the old one.
     let shown = folder.done(&["forward", "show", &uid]).await;
     for part in [
-        format!("webhook-id  {renewed}"),
-        format!("Formerly    {uid}"),
+        format!("webhook-id     {renewed}"),
+        format!("Formerly       {uid}"),
     ] {
         assert!(shown.contains(&part), "{part}: {shown}");
     }
