@@ -11,7 +11,7 @@ use url::Url;
 
 use super::file::{Item, Table};
 use super::header::fits_header;
-use super::notation::{MASK, One, Optional, positive_time, shown, size};
+use super::notation::{MASK, Notation, One, Optional, positive_time, shown, size};
 use super::secret::Secrets;
 use super::setting::{Decide, SettingRow, section};
 use super::value::{header_name, text, word};
@@ -240,4 +240,19 @@ fn shown_statuses(statuses: &BTreeMap<String, Status>) -> Value {
             .map(|(word, status)| (word.clone(), shown(status)))
             .collect(),
     )
+}
+
+/// Settings of sources, which the file alone may give.
+impl Decide for Secrets<'_> {
+    fn decide<N: Notation>(
+        &self,
+        table: &Table<'_>,
+        key: &str,
+        notation: &N,
+        default: N::Value,
+    ) -> N::Value {
+        let item = table.get(key);
+        item.and_then(|item| notation.read(&item, self))
+            .unwrap_or(default)
+    }
 }

@@ -10,8 +10,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Environment;
 use super::file::{Item, Table};
-use super::notation::Notation;
-use super::setting::Decide;
 use crate::store::KeySource;
 use crate::store::seal::KeyRing;
 
@@ -22,21 +20,6 @@ pub(super) struct Secrets<'a> {
     pub(super) environment: Environment<'a>,
     /// The variables that the file names.
     pub(super) named: RefCell<BTreeSet<String>>,
-}
-
-/// Settings of sources, which the file alone may give.
-impl Decide for Secrets<'_> {
-    fn decide<N: Notation>(
-        &self,
-        table: &Table<'_>,
-        key: &str,
-        notation: &N,
-        default: N::Value,
-    ) -> N::Value {
-        let item = table.get(key);
-        item.and_then(|item| notation.read(&item, self))
-            .unwrap_or(default)
-    }
 }
 
 impl Secrets<'_> {

@@ -98,7 +98,7 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "server",
         &[
-            "clock", "files", "metrics", "access", "store", "forward", "config", "ingest",
+            "model", "clock", "files", "metrics", "access", "store", "forward", "config", "ingest",
             "duties", "admin", "control", "web",
         ],
     ),
