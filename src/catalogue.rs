@@ -19,7 +19,7 @@ fn files() -> BTreeMap<&'static str, &'static str> {
     catalogues.map(|errors| (errors.name, errors.toml)).into()
 }
 
-static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+static ENTRIES: LazyLock<Vec<CatalogueEntry>> = LazyLock::new(|| {
     #[expect(
         clippy::expect_used,
         reason = "the files are compiled in: they can be read, or the tests of this file fail"
@@ -29,7 +29,7 @@ static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
 
 /// What one error code of one provider means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct CatalogueEntry {
     /// Joins [`ReportError::key`](crate::model::ReportError::key): `meta:131026`,
     /// `meta:structure_unavailable`, `infobip:7008`, `infobip-status:8`.
     pub key: String,
@@ -62,7 +62,7 @@ pub struct Entry {
     row: usize,
 }
 
-impl Entry {
+impl CatalogueEntry {
     /// One line for a timeline: what happened and who can fix it.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -154,14 +154,14 @@ impl Resend {
 
 /// The entry with exactly this key, if the catalogue knows it.
 #[must_use]
-pub fn find(key: &str) -> Option<&'static Entry> {
+pub fn find(key: &str) -> Option<&'static CatalogueEntry> {
     let at = ENTRIES.binary_search_by(|entry| entry.key.as_str().cmp(key));
     at.ok().and_then(|at| ENTRIES.get(at))
 }
 
 /// Every entry, ordered by the text of its key.
 #[must_use]
-pub fn all() -> &'static [Entry] {
+pub fn all() -> &'static [CatalogueEntry] {
     &ENTRIES
 }
 
@@ -174,7 +174,7 @@ pub fn all() -> &'static [Entry] {
 /// key order. Case and punctuation do not count. Of codes that share one set of words the first
 /// stands for all, unless their names were what was sought.
 #[must_use]
-pub fn search(term: &str) -> Vec<&'static Entry> {
+pub fn search(term: &str) -> Vec<&'static CatalogueEntry> {
     let term = plain(term);
     if term.is_empty() {
         return Vec::new();
@@ -190,7 +190,7 @@ pub fn search(term: &str) -> Vec<&'static Entry> {
     let mut names = HashSet::new();
     hits.retain(|entry| names.insert((entry.row, &entry.name)));
     let mut seen: HashSet<_> = hits.iter().map(|entry| entry.row).collect();
-    let mut add = |text: fn(&Entry) -> String| {
+    let mut add = |text: fn(&CatalogueEntry) -> String| {
         let more = with_words(&term, text).into_iter();
         hits.extend(more.filter(|entry| seen.insert(entry.row)));
         hits.is_empty()
@@ -209,9 +209,9 @@ pub fn search(term: &str) -> Vec<&'static Entry> {
 
 /// The entries that are called exactly so: by their number, key, name or word.
 #[must_use]
-pub fn called(term: &str) -> Vec<&'static Entry> {
+pub fn called(term: &str) -> Vec<&'static CatalogueEntry> {
     let term = plain(term);
-    let is_meant = |entry: &&Entry| entry.is_called(&term) || plain(&entry.name) == term;
+    let is_meant = |entry: &&CatalogueEntry| entry.is_called(&term) || plain(&entry.name) == term;
     let called = all().iter().filter(is_meant);
     called.filter(|_| !term.is_empty()).collect()
 }
@@ -224,8 +224,11 @@ fn plain(text: &str) -> String {
 }
 
 /// The entries where each word of `term`, in [`plain`] words, begins some word of the text.
-fn with_words(term: &str, text: impl Fn(&Entry) -> String) -> Vec<&'static Entry> {
-    let has_words = |entry: &&Entry| {
+fn with_words(
+    term: &str,
+    text: impl Fn(&CatalogueEntry) -> String,
+) -> Vec<&'static CatalogueEntry> {
+    let has_words = |entry: &&CatalogueEntry| {
         let text = plain(&text(entry));
         term.split(' ')
             .all(|wanted| text.split(' ').any(|word| word.starts_with(wanted)))
@@ -300,13 +303,13 @@ impl CatalogueRow {
         provider: &'static str,
         scheme: &str,
         row: usize,
-    ) -> Result<Vec<Entry>, toml::de::Error> {
+    ) -> Result<Vec<CatalogueEntry>, toml::de::Error> {
         let entry = |(subject, name): (Subject, String)| {
             let (code, word) = match subject {
                 Subject::Code(code) => (Some(code), code.to_string()),
                 Subject::Word(word) => (None, word),
             };
-            Entry {
+            CatalogueEntry {
                 key: format!("{scheme}:{word}"),
                 provider,
                 code,
@@ -333,7 +336,7 @@ enum Subject {
 }
 
 /// Reads the data files into entries, ordered by key.
-fn read(files: BTreeMap<&'static str, &str>) -> Result<Vec<Entry>, toml::de::Error> {
+fn read(files: BTreeMap<&'static str, &str>) -> Result<Vec<CatalogueEntry>, toml::de::Error> {
     let mut entries = Vec::new();
     for (provider, text) in files {
         let file: File = toml::from_str(text)?;

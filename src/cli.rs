@@ -67,7 +67,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the service until SIGTERM or SIGINT
-    Serve(setting_flags::Shown),
+    Serve(setting_flags::ShownSettings),
     /// Show the main job on a throw-away store, with the providers' fixtures
     Demo(demo::Demo),
     /// Write a starter configuration with generated secrets

@@ -17,7 +17,7 @@ use crate::config::Source;
 use crate::metrics::Metrics;
 use crate::model::{MessageType, Word as _, digits};
 use crate::providers::authentication::{
-    AuthError, ChallengeError, Headers, Request, answer_challenge,
+    AuthError, ChallengeError, RequestHeaders, WebhookRequest, answer_challenge,
 };
 use crate::providers::{Hints, ParseError, Parsed, Provider};
 use crate::store::{Accepted, Arrival, Error, Store};
@@ -170,13 +170,13 @@ impl Ingest {
     pub async fn receive(
         &self,
         endpoint: &Arc<SourceEndpoint>,
-        request: Request<'_>,
+        request: WebhookRequest<'_>,
         url_options: UrlOptions,
         (body, permit): (Vec<u8>, impl Send + 'static),
     ) -> Result<Accepted, IngestError> {
         let started = std::time::Instant::now();
         let received_ms = self.clock.now_ms();
-        let request = Request {
+        let request = WebhookRequest {
             body: &body,
             ..request
         };
@@ -248,7 +248,7 @@ impl SourceEndpoint {
     ///
     /// # Errors
     /// The first method of authentication that does not hold.
-    pub fn check_head(&self, request: Request<'_>) -> Result<(), AuthError> {
+    pub fn check_head(&self, request: WebhookRequest<'_>) -> Result<(), AuthError> {
         self.source.authentication.check_head(request)
     }
 
@@ -300,7 +300,7 @@ impl SourceEndpoint {
 }
 
 /// A header's value as it is kept, 256 characters at most.
-fn header_text(headers: &Headers<'_>, name: &str) -> Option<String> {
+fn header_text(headers: &RequestHeaders<'_>, name: &str) -> Option<String> {
     let text = String::from_utf8_lossy(headers.get(name)?);
     // Bytes first: to count characters takes longer than to copy what is usual.
     Some(if text.len() <= 256 {

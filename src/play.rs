@@ -1,7 +1,7 @@
 //! Invented traffic: signed webhooks of messages that never were, the load that they make, the demo.
 //!
 //! For those who look at the service, test an endpoint or size a machine, and for the benchmark.
-//! [`Traffic`] is pure: the same seed gives the same webhooks, and [`load`] sends them. Nothing
+//! [`TrafficGenerator`] is pure: the same seed gives the same webhooks, and [`load`] sends them. Nothing
 //! here is part of the line that a true webhook takes.
 
 pub(crate) mod bodies;
@@ -12,5 +12,5 @@ mod message;
 mod traffic;
 
 pub use http::{Connection, Incoming};
-pub use message::Message;
-pub use traffic::{Mishaps, Scenario, Tick, Traffic, Webhook};
+pub use message::InventedMessage;
+pub use traffic::{Mishaps, Scenario, Tick, TrafficGenerator, Webhook};

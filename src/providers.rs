@@ -28,9 +28,9 @@ use crate::model::{AccountEvent, Report, UnknownWord};
 pub(crate) use body::{decode, is_as_large_as, opened};
 use botsquad::Dialect;
 pub use definition::{
-    Credentials, Definition, Delivery, ErrorCatalogue, OwnSignature, Refusals, Samples, Starter,
+    CredentialRules, Definition, Delivery, ErrorCatalogue, OwnSignature, Refusals, Samples, Starter,
 };
-pub(crate) use json::Shape;
+pub(crate) use json::Complexity;
 pub use send_receipt::{Exchange, Sent, SentAll, SentFault};
 
 /// Declares the closed set: one row a provider, its variant and where its definition is.
@@ -108,20 +108,20 @@ impl Provider {
         self,
         body: &'a [u8],
         content_encoding: Option<&str>,
-    ) -> Result<Opened<'a>, ParseError> {
+    ) -> Result<BodyText<'a>, ParseError> {
         let text = body::decode(body, content_encoding)?;
         let entries = match self.definition().delivery {
             Delivery::Push => json::entries(&text)?,
             Delivery::Pull => 0,
         };
-        Ok(Opened { text, entries })
+        Ok(BodyText { text, entries })
     }
 
     /// Reads what was [opened](Self::open).
     ///
     /// # Errors
     /// As [`Self::parse`].
-    pub(crate) fn read(self, opened: &Opened, hints: &Hints) -> Result<Parsed, ParseError> {
+    pub(crate) fn read(self, opened: &BodyText, hints: &Hints) -> Result<Parsed, ParseError> {
         let text = &opened.text;
         let parsed = (self.definition().read)(text, hints);
         if self.is_pulled() {
@@ -148,12 +148,12 @@ impl Provider {
 }
 
 /// A body as text, not yet looked into.
-pub(crate) struct Opened<'a> {
+pub(crate) struct BodyText<'a> {
     text: Cow<'a, str>,
     entries: usize,
 }
 
-impl Opened<'_> {
+impl BodyText<'_> {
     /// What it takes, once it is read, in bytes.
     pub(crate) fn weight(&self) -> usize {
         self.text.len() + self.entries * ITEM

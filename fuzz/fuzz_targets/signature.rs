@@ -8,12 +8,12 @@ use libfuzzer_sys::fuzz_target;
 use secrecy::SecretString;
 use sha2::Sha256;
 use tickrelay::providers::authentication::{
-    Algorithm, Authentication, Content, Encoding, Headers, Method, Request, Signature,
+    Algorithm, Authentication, Content, Encoding, RequestHeaders, Method, WebhookRequest, Signature,
 };
 
 const SECRET: &str = "fuzz-app-secret";
 
-fn headers(signature: &[u8]) -> Headers {
+fn headers(signature: &[u8]) -> RequestHeaders {
     [("X-Hub-Signature-256", signature), ("X-Timestamp", b"1760000000")]
         .into_iter()
         .collect()
@@ -39,9 +39,9 @@ fuzz_target!(|data: &[u8]| {
     let right = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
     let hub = signed_by(Signature::hub_sha256(secrets()));
     let (genuine, given) = (headers(right.as_bytes()), headers(claimed));
-    let with = |headers| Request {
+    let with = |headers| WebhookRequest {
         headers,
-        ..Request::post("/webhooks/acme", body)
+        ..WebhookRequest::post("/webhooks/acme", body)
     };
     assert!(hub.check_body(with(&genuine)).is_ok());
     let believed = hub.check_body(with(&given)).is_ok();

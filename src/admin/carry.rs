@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::audit::Note;
 use super::{Answer, Failure, Operations, Progress, Request, audit};
 use crate::access::Caller;
-use crate::store::idempotency::{Kept, KeptAnswer, Ticket};
+use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Ticket};
 use crate::store::{ChangeRecord, Changing};
 
 /// How soon an answer that could not be kept is tried to be kept again.
@@ -64,7 +64,7 @@ impl By {
         let note = self.note.clone();
         ChangeRecord {
             audit: note.map(|note| note.begun(&self.caller)),
-            kept: self.once.as_ref().map(|once| Kept {
+            kept: self.once.as_ref().map(|once| IdempotencyRecord {
                 ticket: once.ticket.clone(),
                 answer: None,
             }),
@@ -72,9 +72,9 @@ impl By {
     }
 }
 
-fn kept(once: Once, answer: &Answer) -> Option<Kept> {
+fn kept(once: Once, answer: &Answer) -> Option<IdempotencyRecord> {
     let answer = (once.shape)(answer)?;
-    Some(Kept {
+    Some(IdempotencyRecord {
         ticket: once.ticket,
         answer: Some(answer),
     })
@@ -145,7 +145,7 @@ impl Operations {
 
     /// Keeps the answer to what is done: the one who asks is notified of it now, and a repeat waits
     /// until it is kept.
-    async fn keep(&self, kept: Kept, turn: Arc<dyn Any + Send + Sync>) {
+    async fn keep(&self, kept: IdempotencyRecord, turn: Arc<dyn Any + Send + Sync>) {
         let entry = move || ChangeRecord {
             audit: None,
             kept: Some(kept.clone()),

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Fault;
-use crate::providers::Shape;
+use crate::providers::Complexity;
 
 pub(crate) use words::{named, told};
 
@@ -74,7 +74,7 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Read<T> {
             Ok(text) => text,
             Err(error) => return Read::refused(no_text(error)),
         };
-        let shape = Shape::of(text);
+        let shape = Complexity::of(text);
         if shape.objects > OBJECTS || shape.values() > VALUES {
             let detail = format!(
                 "there is too much in it: send at most {OBJECTS} objects and {VALUES} values at once"

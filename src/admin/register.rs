@@ -103,7 +103,7 @@ pub struct SentTemplate {
 }
 
 /// The provider's id of a message, where it could be read, and what is to be registered.
-pub(super) type Read = (Option<String>, Result<Registering, Vec<Fault>>);
+pub(super) type ReadRegistration = (Option<String>, Result<Registering, Vec<Fault>>);
 
 impl Operations {
     /// Registers messages, each the JSON text of a [`SentMessage`]; one that cannot be as it is
@@ -131,7 +131,7 @@ impl Operations {
                 Err(faults) => (id, Err(faults)),
             }
         });
-        let read: Vec<Read> = read.collect();
+        let read: Vec<ReadRegistration> = read.collect();
         match read.first() {
             // Nothing of it is for this token.
             Some((_, Err(faults))) if forbidden == read.len() => {
@@ -141,7 +141,10 @@ impl Operations {
         }
     }
 
-    pub(super) async fn register_all(&self, read: Vec<Read>) -> Result<Answer, Failure> {
+    pub(super) async fn register_all(
+        &self,
+        read: Vec<ReadRegistration>,
+    ) -> Result<Answer, Failure> {
         let total = read.len();
         let mut receipts = Vec::with_capacity(total);
         let mut read = read.into_iter().peekable();

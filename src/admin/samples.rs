@@ -17,7 +17,7 @@ use crate::model::{
     Headers, SecretText, SigningSecret, SkipReason, Status, Subscriber, SubscriberKind, Word as _,
 };
 use crate::store::Outbound;
-use asked::Case;
+use asked::SampleCase;
 use rendered::Rendered;
 
 pub use asked::Sample;
@@ -85,7 +85,7 @@ pub struct SampleResponse {
 }
 
 /// What all samples of a test have in common.
-struct Test<'a> {
+struct SampleRun<'a> {
     subscriber: &'a Subscriber,
     /// Where it is sent to; the subscriber's own has of a chat's only the beginning.
     url: SecretText,
@@ -123,7 +123,7 @@ impl Operations {
         }
         let own = Arc::new(headers);
         let known = self.sender.own_headers().of(subscriber.id);
-        let test = Test {
+        let test = SampleRun {
             url,
             former: known.with(&own),
             own,
@@ -132,12 +132,12 @@ impl Operations {
             subscriber: &subscriber,
         };
         let now_ms = self.clock.now_ms();
-        let render = |case: Case| {
+        let render = |case: SampleCase| {
             let rendered = rendered::render(&subscriber, &case, &test.message, now_ms)?;
             Ok((case, rendered))
         };
         // All of them before the first is sent: what is refused sent nothing.
-        let cases: Vec<(Case, Rendered)> = cases
+        let cases: Vec<(SampleCase, Rendered)> = cases
             .into_iter()
             .map(render)
             .collect::<Result<_, Failure>>()?;
@@ -156,8 +156,8 @@ impl Operations {
 
     async fn send_sample(
         &self,
-        test: &Test<'_>,
-        case: &Case,
+        test: &SampleRun<'_>,
+        case: &SampleCase,
         Rendered { payload, refusal }: Rendered,
     ) -> SampleAnswer {
         let (subscriber, now_ms) = (test.subscriber, self.clock.now_ms());

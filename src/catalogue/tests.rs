@@ -111,7 +111,7 @@ fn an_odd_key_is_simply_not_found() {
 #[test]
 fn the_words_are_whole_sentences_of_a_readable_length() {
     for entry in all() {
-        let Entry {
+        let CatalogueEntry {
             key,
             name,
             meaning,

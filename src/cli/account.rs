@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::list::List;
-use super::page::Page;
+use super::page::PageArgs;
 use super::time::{Since, stamp};
 use super::{Exit, Settings, Terminal};
 use crate::admin::narrowing::Narrowing;
@@ -38,7 +38,7 @@ pub(super) struct AccountListArgs {
     #[arg(long, value_name = "TIME")]
     until: Option<Since>,
     #[command(flatten)]
-    page: Page,
+    page: PageArgs,
 }
 
 impl AccountCommand {

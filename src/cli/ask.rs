@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use indicatif::ProgressBar;
 
-use super::done::{Asked, done};
+use super::done::{Intent, done};
 use super::{Settings, Terminal, serve};
 use crate::access::Caller;
 use crate::admin::{Answer, Failure, Operations, Progress, Request};
@@ -73,7 +73,7 @@ pub(super) fn perform_now(
     request: Request,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Option<Answer>> {
-    let asked = Asked::of(&request);
+    let asked = Intent::of(&request);
     say_refusal(asked, perform(settings, request, |_| ())?, terminal)
 }
 
@@ -86,7 +86,7 @@ pub(super) fn perform_with_bar(
     request: Request,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Option<Answer>> {
-    let asked = Asked::of(&request);
+    let asked = Intent::of(&request);
     let bar = ProgressBar::new(0);
     let outcome = perform(settings, request, |Progress { done, total }| {
         bar.set_length(total);
@@ -98,7 +98,7 @@ pub(super) fn perform_with_bar(
 
 /// Notes what was done before any of it is shown, and says what was refused.
 fn say_refusal(
-    asked: Asked,
+    asked: Intent,
     outcome: Result<Answer, Failure>,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Option<Answer>> {

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::forward::tell_attempt;
 use super::list::List;
-use super::page::Page;
+use super::page::PageArgs;
 use super::time::Since;
 use super::{Exit, Settings, Terminal};
 use crate::admin::narrowing::Narrowing;
@@ -41,7 +41,7 @@ pub(super) struct AttemptListArgs {
     #[arg(long, value_name = "TIME")]
     until: Option<Since>,
     #[command(flatten)]
-    page: Page,
+    page: PageArgs,
 }
 
 impl AttemptCommand {

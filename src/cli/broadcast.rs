@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::list::List;
-use super::page::Page;
+use super::page::PageArgs;
 use super::time::stamp;
 use super::{Exit, Settings, Terminal, ask};
 use crate::admin::narrowing::Narrowing;
@@ -42,7 +42,7 @@ pub(super) struct BroadcastListArgs {
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
     #[command(flatten)]
-    page: Page,
+    page: PageArgs,
 }
 
 impl BroadcastCommand {

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::{Exit, Terminal, environment, serve};
 use crate::config::Log;
-use crate::play::demo::{Page, Show};
+use crate::play::demo::{DemoOptions, Transcript};
 use crate::providers::Provider;
 
 /// Shows the main job on a throw-away store.
@@ -61,13 +61,13 @@ impl Demo {
         })?;
         let no_colours = environment::value("NO_COLOR").is_some_and(|value| !value.is_empty());
         let colours = std::io::stdout().is_terminal() && !no_colours;
-        let show = Show {
+        let show = DemoOptions {
             folder,
             is_kept: self.keep.is_some(),
             only: self.provider,
             once: self.once,
         };
-        let mut page = Page::new(terminal.data, colours);
+        let mut page = Transcript::new(terminal.data, colours);
         serve::runtime()?.block_on(show.run(&mut page))?;
         Ok(Exit::Done)
     }

@@ -13,7 +13,7 @@ pub(super) const STATUS_ALONE: &str =
 
 /// What was asked for, as far as an answer does not say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum Intent {
     /// To add a subscriber.
     Addition,
     /// To look what a change would do.
@@ -22,7 +22,7 @@ pub(super) enum Asked {
     Other,
 }
 
-impl Asked {
+impl Intent {
     pub(super) fn of(request: &Request) -> Self {
         match request {
             Request::AddSubscriber(_) => Self::Addition,
@@ -34,9 +34,9 @@ impl Asked {
 }
 
 /// What was done, how it can be seen, and how it is undone; `None` when nothing was changed.
-pub(super) fn done(asked: Asked, answer: &Answer) -> Option<String> {
+pub(super) fn done(asked: Intent, answer: &Answer) -> Option<String> {
     let text = match answer {
-        _ if asked == Asked::DryRun => return None,
+        _ if asked == Intent::DryRun => return None,
         Answer::Secret {
             subscriber,
             old_until_ms,
@@ -111,8 +111,8 @@ pub(super) fn count(forwards: usize) -> String {
 }
 
 /// What was done where the answer was to show a secret.
-fn given(asked: Asked, name: &str, old_until_ms: Option<i64>) -> String {
-    if asked == Asked::Addition {
+fn given(asked: Intent, name: &str, old_until_ms: Option<i64>) -> String {
+    if asked == Intent::Addition {
         return format!(
             "the subscriber {name} was added, and its secret is not shown again: `tickrelay subscriber \
              rotate-secret {name} --now` gives it another, `tickrelay subscriber remove {name}` removes it"

@@ -7,7 +7,7 @@ use super::list::List;
 use super::table::{facts, item, prose};
 use super::time::stamp;
 use super::{Exit, Settings, Terminal, page};
-use crate::catalogue::{self, Entry};
+use crate::catalogue::{self, CatalogueEntry};
 use crate::model::{Word as _, nearest, quoted};
 use crate::store::overview::UnknownError;
 use crate::store::query::Listing;
@@ -49,7 +49,7 @@ impl Explain {
             return list_unknown(&unknown, self.json, terminal);
         }
         let mut exit = Exit::Done;
-        let mut found: Vec<&'static Entry> = Vec::new();
+        let mut found: Vec<&'static CatalogueEntry> = Vec::new();
         for (at, term) in terms(&self.term).iter().enumerate() {
             let entries = catalogue::search(term);
             if entries.is_empty() {
@@ -107,7 +107,7 @@ fn unknown(term: &str) -> String {
 /// Few entries at length, many as a list.
 fn write(
     term: &str,
-    entries: &[&'static Entry],
+    entries: &[&'static CatalogueEntry],
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<()> {
     if entries.len() <= TOLD {
@@ -117,7 +117,7 @@ fn write(
     }
     let list = List {
         columns: &[
-            ("KEY", &|entry: &&Entry| entry.key.clone()),
+            ("KEY", &|entry: &&CatalogueEntry| entry.key.clone()),
             ("NAME", &|entry| entry.name.clone()),
             ("MEANING", &|entry| entry.meaning.clone()),
         ],
@@ -133,7 +133,7 @@ fn write(
     Ok(())
 }
 
-fn tell(entry: &Entry) -> String {
+fn tell(entry: &CatalogueEntry) -> String {
     let code = entry
         .code
         .map_or_else(|| entry.key.clone(), |code| code.to_string());
@@ -162,7 +162,7 @@ fn tell(entry: &Entry) -> String {
     head + &facts + &article
 }
 
-fn as_json(entry: &Entry) -> Value {
+fn as_json(entry: &CatalogueEntry) -> Value {
     json!({
         "error_key": entry.key,
         "provider": entry.provider,

@@ -5,7 +5,7 @@ mod retry;
 use clap::{Args, Subcommand};
 
 use super::list::List;
-use super::page::Page;
+use super::page::PageArgs;
 use super::table::{facts, item, shorten, visible};
 use super::time::{Since, day_and_time, span, stamp};
 use super::{Exit, Settings, Terminal};
@@ -27,7 +27,7 @@ pub(super) enum ForwardCommand {
     Show(ForwardShowArgs),
     /// Send forwards again: your system receives the status again, never the person the WhatsApp
     /// message
-    Retry(retry::Retry),
+    Retry(retry::ForwardRetryArgs),
 }
 
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ pub(super) struct ForwardListArgs {
     #[arg(long, value_name = "CODE")]
     error: Option<ErrorCode>,
     #[command(flatten)]
-    about: About,
+    about: ForwardSubject,
     /// Only those pending since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
@@ -50,12 +50,12 @@ pub(super) struct ForwardListArgs {
     #[arg(long, value_name = "TIME")]
     until: Option<Since>,
     #[command(flatten)]
-    page: Page,
+    page: PageArgs,
 }
 
 /// What forwards are about.
 #[derive(Debug, Args)]
-pub(super) struct About {
+pub(super) struct ForwardSubject {
     /// Only those about this message: the provider's id, or key:17
     #[arg(long, value_name = "ID")]
     message: Option<String>,

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::forward::number;
 use super::list::List;
-use super::page::Page;
+use super::page::PageArgs;
 use super::table::prose;
 use super::time::{Since, stamp};
 use super::usage::limit;
@@ -89,12 +89,12 @@ pub(super) struct MessageListArgs {
     #[arg(long)]
     refused: bool,
     #[command(flatten)]
-    page: Page,
+    page: PageArgs,
 }
 
 /// The answer of `message show --json`: the newest message found, and all that were found.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct MessageAnswer<'a> {
     answer: String,
     #[serde(flatten)]
     timeline: &'a Timeline,
@@ -125,7 +125,7 @@ impl MessageShowArgs {
         let mut told = Vec::new();
         for (at, term) in terms.iter().enumerate() {
             let window = (self.limit, self.cursor.as_deref());
-            let (found, rest) = Found::look(&reader, term, window)?;
+            let (found, rest) = FoundMessages::look(&reader, term, window)?;
             let Some(found) = found else {
                 let term = quoted(term);
                 exit = terminal.refuse(match rest {
@@ -160,7 +160,7 @@ impl MessageShowArgs {
 }
 
 /// The messages that a term finds.
-struct Found {
+struct FoundMessages {
     messages: Vec<MessageRecord>,
     /// Whether there are more than asked for.
     more: bool,
@@ -168,7 +168,7 @@ struct Found {
     timeline: Timeline,
 }
 
-impl Found {
+impl FoundMessages {
     /// What a term finds, and what to say of the rest of a search that was cut.
     fn look(
         reader: &Reader,
@@ -192,8 +192,8 @@ impl Found {
         Ok((found, rest))
     }
 
-    fn shown(&self) -> Shown<'_> {
-        Shown {
+    fn shown(&self) -> MessageAnswer<'_> {
+        MessageAnswer {
             answer: answer::answer(&self.timeline),
             timeline: &self.timeline,
             found: &self.messages,

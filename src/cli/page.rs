@@ -14,7 +14,7 @@ use crate::store::query::{Cursor, Listing, Reached, Window};
 
 /// The flags of a list.
 #[derive(Debug, Args)]
-pub(super) struct Page {
+pub(super) struct PageArgs {
     /// At most this many
     #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = limit)]
     limit: usize,
@@ -31,7 +31,7 @@ pub(super) struct Page {
 #[error("{0}")]
 pub(super) struct Unmatched(String);
 
-impl Page {
+impl PageArgs {
     /// The rows of that list to read, and the error that it is narrowed to as the store has it.
     ///
     /// # Errors

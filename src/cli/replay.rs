@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::done::{STATUS_ALONE, count};
 use super::list::List;
-use super::page::Page;
+use super::page::PageArgs;
 use super::table::facts;
 use super::time::{Since, day_and_time, stamp};
 use super::usage::uuid;
@@ -43,7 +43,7 @@ pub(super) struct ReplayListArgs {
     #[arg(long, value_name = "NAME")]
     subscriber: Option<String>,
     #[command(flatten)]
-    page: Page,
+    page: PageArgs,
 }
 
 #[derive(Debug, Args)]
@@ -65,7 +65,7 @@ pub(super) struct ReplayCancelArgs {
 
 /// Which forwards of a subscriber are to be queued again.
 #[derive(Debug, Args)]
-pub(super) struct Many {
+pub(super) struct ForwardSelection {
     /// All that it did not get: what was given up, for whatever reason
     #[arg(long, alias = "gave-up", conflicts_with = "state")]
     missed: bool,
@@ -89,7 +89,7 @@ pub(super) struct Many {
     status: Option<Status>,
 }
 
-impl Many {
+impl ForwardSelection {
     /// As it is asked for.
     pub(super) fn order(self, subscriber: String, new_id: bool, now_ms: i64) -> ReplayOrder {
         ReplayOrder {

@@ -53,9 +53,9 @@ impl FromArgMatches for SettingFlags {
 
 /// Shows in a command's help what is hidden elsewhere; what is given is in [`SettingFlags`].
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shown;
+pub(super) struct ShownSettings;
 
-impl Args for Shown {
+impl Args for ShownSettings {
     fn augment_args(command: Command) -> Command {
         let hidden = Config::flags().filter_map(|row| argument(&row));
         command.args(hidden.filter(|argument| argument.get_id() != OF_ALL))
@@ -66,7 +66,7 @@ impl Args for Shown {
     }
 }
 
-impl FromArgMatches for Shown {
+impl FromArgMatches for ShownSettings {
     fn from_arg_matches(_: &ArgMatches) -> Result<Self, Error> {
         Ok(Self)
     }

@@ -21,8 +21,8 @@ use super::{Exit, Settings, Terminal};
 use crate::clock::Clock;
 use crate::config::Source;
 use crate::model::quoted;
-use crate::play::load::{self, Load, SendRate, Summary};
-use crate::play::{Mishaps, Scenario, Traffic};
+use crate::play::load::{self, Load, LoadSummary, SendRate};
+use crate::play::{Mishaps, Scenario, TrafficGenerator};
 use crate::providers::Provider;
 
 /// How long the service may take to accept a connection before it counts as away.
@@ -243,7 +243,7 @@ impl Simulate {
         Ok(address)
     }
 
-    fn send(&self, scenario: &Scenario, address: SocketAddr) -> anyhow::Result<Summary> {
+    fn send(&self, scenario: &Scenario, address: SocketAddr) -> anyhow::Result<LoadSummary> {
         let load = Load {
             address,
             connections: usize::from(self.connections),
@@ -265,7 +265,7 @@ impl Simulate {
                         flag.store(true, Ordering::Relaxed);
                     }
                 });
-                let traffic = Traffic::new(scenario);
+                let traffic = TrafficGenerator::new(scenario);
                 load::run(&load, traffic, &stop, |exchange| {
                     bar.inc(exchange.ticks.len() as u64);
                 })

@@ -29,11 +29,11 @@ pub(super) enum SubscriberCommand {
     /// Show one
     Show(show::Show),
     /// Pause a subscriber; its pending forwards are kept
-    Pause(Named),
+    Pause(SubscriberNameArg),
     /// Resume a subscriber, its pending forwards included
-    Resume(Named),
+    Resume(SubscriberNameArg),
     /// Remove a subscriber; its pending forwards are given up
-    Remove(Named),
+    Remove(SubscriberNameArg),
     /// Rotate the secret; the new one is written to stdout, the old one signs too for 24 h
     RotateSecret(SubscriberRotateSecretArgs),
     /// Send sample payloads, any status with any error, and show request and response; exit 1
@@ -42,7 +42,7 @@ pub(super) enum SubscriberCommand {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Named {
+pub(super) struct SubscriberNameArg {
     /// Its name
     name: String,
 }
@@ -62,7 +62,7 @@ pub(super) struct SubscriberRotateSecretArgs {
 
 /// The answer of `--json` where a secret is given.
 #[derive(Serialize)]
-struct Given<'a> {
+struct SubscriberWithSecret<'a> {
     #[serde(flatten)]
     subscriber: &'a Subscriber,
     secret: &'a str,
@@ -95,9 +95,9 @@ impl SubscriberCommand {
             Self::Test(test) => return test.run(settings, terminal),
             Self::Add(add) => Request::AddSubscriber(add.subscriber()),
             Self::Update(update) => update.request(),
-            Self::Pause(Named { name }) => Request::PauseSubscriber { name },
-            Self::Resume(Named { name }) => Request::ResumeSubscriber { name },
-            Self::Remove(Named { name }) => Request::RemoveSubscriber { name },
+            Self::Pause(SubscriberNameArg { name }) => Request::PauseSubscriber { name },
+            Self::Resume(SubscriberNameArg { name }) => Request::ResumeSubscriber { name },
+            Self::Remove(SubscriberNameArg { name }) => Request::RemoveSubscriber { name },
             Self::RotateSecret(SubscriberRotateSecretArgs { name, now, .. }) => {
                 Request::RotateSecret { name, now }
             }
@@ -114,7 +114,7 @@ impl SubscriberCommand {
                 subscriber,
                 secret,
                 old_until_ms,
-            }) if json => terminal.json(&Given {
+            }) if json => terminal.json(&SubscriberWithSecret {
                 subscriber: &subscriber,
                 secret: &secret,
                 old_until_ms,

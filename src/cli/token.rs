@@ -62,7 +62,7 @@ pub(super) struct TokenRevokeArgs {
 
 /// The answer of `token create --json`.
 #[derive(Serialize)]
-struct Given<'a> {
+struct CreatedToken<'a> {
     #[serde(flatten)]
     token: &'a TokenRecord,
     /// `tr_…`
@@ -115,7 +115,7 @@ impl TokenCreateArgs {
             writeln!(terminal.talk, "warning: source.owners: {warning}")?;
         }
         if self.json {
-            return terminal.json(&Given {
+            return terminal.json(&CreatedToken {
                 token: &token,
                 text: &text,
             });

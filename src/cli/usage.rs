@@ -26,7 +26,7 @@ const SECRET: [&str; 3] = ["--header", "--basic", "--bearer"];
 #[derive(Debug)]
 pub(super) enum Usage {
     /// Help or the version was asked for.
-    Shown(clap::Error),
+    ShownSettings(clap::Error),
     /// It cannot be as it is.
     Wrong(String),
 }
@@ -35,7 +35,7 @@ impl Usage {
     /// Says it, and how the process ends.
     pub(super) fn tell(self) -> ExitCode {
         match self {
-            Self::Shown(shown) => {
+            Self::ShownSettings(shown) => {
                 // Whoever reads has seen enough, as `head` does.
                 let _ = shown.print();
                 ExitCode::SUCCESS
@@ -70,7 +70,7 @@ pub(super) fn parse(mut arguments: Vec<OsString>) -> Result<Cli, Usage> {
             return Err(if error.use_stderr() {
                 Usage::Wrong(shortened(&error))
             } else {
-                Usage::Shown(error)
+                Usage::ShownSettings(error)
             });
         }
         wrong.push(value(&error));

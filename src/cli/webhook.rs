@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::list::List;
-use super::page::Page;
+use super::page::PageArgs;
 use super::table::{facts, visible};
 use super::time::{Since, day_and_time, stamp};
 use super::usage::key;
@@ -57,7 +57,7 @@ pub(super) struct WebhookListArgs {
     #[arg(long, value_name = "TIME")]
     until: Option<Since>,
     #[command(flatten)]
-    page: Page,
+    page: PageArgs,
 }
 
 impl WebhookCommand {

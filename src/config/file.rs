@@ -164,11 +164,11 @@ impl<'a> Table<'a> {
     }
 
     /// The value of a key, if it is written.
-    pub(super) fn get(&self, key: &str) -> Option<Item<'a>> {
+    pub(super) fn get(&self, key: &str) -> Option<FileValue<'a>> {
         let path = self.path_of(key);
         self.document.known.borrow_mut().insert(path.clone());
         let value = self.entries?.get(key)?;
-        Some(Item {
+        Some(FileValue {
             document: self.document,
             path,
             value,
@@ -211,7 +211,7 @@ impl<'a> Table<'a> {
     }
 
     /// The value of a key that must be written; a fault where it is not.
-    pub(super) fn wanted(&self, key: &str) -> Option<Item<'a>> {
+    pub(super) fn wanted(&self, key: &str) -> Option<FileValue<'a>> {
         let item = self.get(key);
         if item.is_none() {
             self.fault(format!("{key} is missing"));
@@ -248,13 +248,13 @@ impl<'a> Table<'a> {
 }
 
 /// One value of the file.
-pub(super) struct Item<'a> {
+pub(super) struct FileValue<'a> {
     document: &'a Document<'a>,
     path: String,
     value: &'a Spanned<DeValue<'a>>,
 }
 
-impl<'a> Item<'a> {
+impl<'a> FileValue<'a> {
     /// Where it stands.
     pub(super) fn origin(&self) -> Origin {
         self.document.place(self.value.span())
@@ -320,15 +320,15 @@ impl<'a> Item<'a> {
     }
 
     /// The elements of an array; a single value counts as an array of one.
-    pub(super) fn elements(&self) -> Vec<Item<'a>> {
-        let element = |(index, value)| Item {
+    pub(super) fn elements(&self) -> Vec<FileValue<'a>> {
+        let element = |(index, value)| FileValue {
             document: self.document,
             path: format!("{}[{index}]", self.path),
             value,
         };
         match self.value.get_ref() {
             DeValue::Array(values) => values.iter().enumerate().map(element).collect(),
-            _ => vec![Item {
+            _ => vec![FileValue {
                 document: self.document,
                 path: self.path.clone(),
                 value: self.value,
@@ -337,7 +337,7 @@ impl<'a> Item<'a> {
     }
 
     /// The entries of a table whose keys are the operator's own words; a fault for all else.
-    pub(super) fn entries(&self) -> Option<Vec<(String, Item<'a>)>> {
+    pub(super) fn entries(&self) -> Option<Vec<(String, FileValue<'a>)>> {
         let table = self.table()?;
         let keys = table.entries?.keys().map(|key| key.get_ref().to_string());
         Some(

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use toml::Value;
 
 use super::ProxyUrl;
-use super::file::Item;
+use super::file::FileValue;
 use super::log_filter::log_filter;
 use super::secret::Secrets;
 use super::value::{self, spell_duration, spell_size};
@@ -33,7 +33,7 @@ pub(super) trait Notation {
     fn parse(&self, text: &str) -> Result<Self::Value, String>;
 
     /// From the file; `None` after a fault.
-    fn read(&self, item: &Item<'_>, secrets: &Secrets<'_>) -> Option<Self::Value>;
+    fn read(&self, item: &FileValue<'_>, secrets: &Secrets<'_>) -> Option<Self::Value>;
 
     /// As in the file; `None` when it is not set.
     fn show(&self, value: &Self::Value) -> Option<Value>;
@@ -58,7 +58,7 @@ pub(super) struct One<T> {
     quoted: Option<&'static str>,
     beside: fn(&Path, T) -> T,
     /// Reads it from the file, where it is no plain text.
-    read: Option<fn(&Secrets<'_>, &Item<'_>) -> Option<T>>,
+    read: Option<fn(&Secrets<'_>, &FileValue<'_>) -> Option<T>>,
     is_secret: bool,
 }
 
@@ -82,7 +82,7 @@ impl<T: 'static> One<T> {
     /// A value that stands in the file alone, as a table.
     pub(super) fn table(
         about: &str,
-        read: fn(&Secrets<'_>, &Item<'_>) -> Option<T>,
+        read: fn(&Secrets<'_>, &FileValue<'_>) -> Option<T>,
         show: fn(&T) -> Value,
     ) -> Self {
         let parse = |_: &str| Err("write it into the file, as a table".to_owned());
@@ -112,7 +112,7 @@ impl<T> Notation for One<T> {
         (self.parse)(text)
     }
 
-    fn read(&self, item: &Item<'_>, secrets: &Secrets<'_>) -> Option<T> {
+    fn read(&self, item: &FileValue<'_>, secrets: &Secrets<'_>) -> Option<T> {
         match (self.read, self.quoted) {
             (Some(read), _) => read(secrets, item),
             (None, Some(example)) => item.quoted(&format!("a text like {example}"), &self.parse),
@@ -147,7 +147,7 @@ impl<T> Notation for Optional<T> {
         self.0.parse(text).map(Some)
     }
 
-    fn read(&self, item: &Item<'_>, secrets: &Secrets<'_>) -> Option<Option<T>> {
+    fn read(&self, item: &FileValue<'_>, secrets: &Secrets<'_>) -> Option<Option<T>> {
         self.0.read(item, secrets).map(Some)
     }
 
@@ -185,7 +185,7 @@ impl<T> Notation for Many<T> {
         Err(refusals.join("; "))
     }
 
-    fn read(&self, item: &Item<'_>, secrets: &Secrets<'_>) -> Option<Vec<T>> {
+    fn read(&self, item: &FileValue<'_>, secrets: &Secrets<'_>) -> Option<Vec<T>> {
         let elements = item.elements();
         let values = elements.iter().filter_map(|it| self.0.read(it, secrets));
         Some(values.collect())
@@ -377,7 +377,7 @@ pub(super) fn file() -> One<PathBuf> {
 
 /// A key that seals secrets.
 pub(super) fn sealing_key() -> One<KeySource> {
-    fn read(secrets: &Secrets<'_>, item: &Item<'_>) -> Option<KeySource> {
+    fn read(secrets: &Secrets<'_>, item: &FileValue<'_>) -> Option<KeySource> {
         secrets.key(item)
     }
     One {

@@ -9,14 +9,14 @@ use secrecy::{ExposeSecret, SecretString};
 use toml::Value;
 use url::Url;
 
-use super::file::{Item, Table};
+use super::file::{FileValue, Table};
 use super::header::fits_header;
 use super::notation::{MASK, Notation, One, Optional, positive_time, shown, size};
 use super::secret::Secrets;
 use super::setting::{Decide, SettingRow, section};
 use super::value::{header_name, text, word};
 use crate::model::{Status, is_reserved_header, quoted};
-use crate::providers::botsquad::{Aliases, Dialect, Field};
+use crate::providers::botsquad::{Aliases, AnswerField, Dialect};
 
 /// What stands for the broadcast's id in a URL.
 const ID: &str = "{id}";
@@ -163,7 +163,7 @@ fn url(given: &str) -> Result<String, String> {
     Ok(given)
 }
 
-fn header(secrets: &Secrets<'_>, item: &Item<'_>) -> Option<PollHeader> {
+fn header(secrets: &Secrets<'_>, item: &FileValue<'_>) -> Option<PollHeader> {
     let header = item.table()?;
     let name = header.parsed("name", own_header);
     let value = secrets.required(&header, "value");
@@ -198,10 +198,10 @@ fn success(text: &str) -> Result<Status, String> {
     }
 }
 
-fn fields(_: &Secrets<'_>, item: &Item<'_>) -> Option<Aliases> {
+fn fields(_: &Secrets<'_>, item: &FileValue<'_>) -> Option<Aliases> {
     let mut aliases = Aliases::default();
     let table = item.table()?;
-    for field in Field::ALL {
+    for field in AnswerField::ALL {
         if let Some(item) = table.get(field.as_str()) {
             let elements = item.elements();
             let names = elements.iter().filter_map(|name| name.parsed(text));
@@ -225,8 +225,8 @@ fn shown_fields(fields: &Aliases) -> Value {
     )
 }
 
-fn statuses(_: &Secrets<'_>, item: &Item<'_>) -> Option<BTreeMap<String, Status>> {
-    let read = |(word, item): (String, Item<'_>)| {
+fn statuses(_: &Secrets<'_>, item: &FileValue<'_>) -> Option<BTreeMap<String, Status>> {
+    let read = |(word, item): (String, FileValue<'_>)| {
         let status = item.parsed(self::word)?;
         Some((word.trim().to_lowercase(), status))
     };

@@ -9,7 +9,7 @@ use std::path::Path;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Environment;
-use super::file::{Item, Table};
+use super::file::{FileValue, Table};
 use crate::store::KeySource;
 use crate::store::seal::KeyRing;
 
@@ -45,7 +45,7 @@ impl Secrets<'_> {
 
     /// A key that seals secrets. A file is read when the store is opened, and again while the key is
     /// missing, so that it may come back.
-    pub(super) fn key(&self, item: &Item<'_>) -> Option<KeySource> {
+    pub(super) fn key(&self, item: &FileValue<'_>) -> Option<KeySource> {
         let place = item.is_table().then(|| item.table()).flatten();
         let file = place.and_then(|place| Some(place.get("file")?.as_str()?.to_owned()));
         if let Some(file) = file.filter(|file| !file.is_empty()) {
@@ -66,7 +66,7 @@ impl Secrets<'_> {
         }
     }
 
-    fn read(&self, item: &Item<'_>) -> Option<SecretString> {
+    fn read(&self, item: &FileValue<'_>) -> Option<SecretString> {
         let secret = match item.as_str() {
             Some(text) => text.to_owned(),
             None => self.fetch(item)?,
@@ -79,7 +79,7 @@ impl Secrets<'_> {
     }
 
     /// A secret that stands elsewhere: `{ env = "NAME" }` or `{ file = "path" }`.
-    fn fetch(&self, item: &Item<'_>) -> Option<String> {
+    fn fetch(&self, item: &FileValue<'_>) -> Option<String> {
         const SHAPES: &str = "write the secret as \"…\", { env = \"NAME\" } or { file = \"path\" }";
         let Some(table) = item.is_table().then(|| item.table()).flatten() else {
             item.fault(SHAPES);

@@ -22,7 +22,7 @@ use crate::store::{LaneContents, PendingForward};
 #[derive(Debug, Default)]
 pub struct Lane {
     ordering: Ordering,
-    items: HashMap<i64, Item>,
+    items: HashMap<i64, LaneItem>,
     /// The forwards of each message, in their order.
     messages: HashMap<i64, Vec<PlaceInMessage>>,
     /// The message of each forward in flight, and the forward.
@@ -42,7 +42,7 @@ pub struct Lane {
 type PlaceInMessage = (i64, u8, i64);
 
 #[derive(Debug)]
-struct Item {
+struct LaneItem {
     pending: PendingForward,
     /// Siblings up to here have had their attempt before this one.
     cleared: Option<PlaceInMessage>,
@@ -50,7 +50,7 @@ struct Item {
     is_tried: bool,
 }
 
-impl Item {
+impl LaneItem {
     /// Its place in the queues.
     const fn key(&self) -> (i64, i64) {
         (self.pending.due_at_ms, self.pending.forward_id)
@@ -97,7 +97,7 @@ impl Lane {
             // It was never tried: the table has put it off for the sake of an earlier one.
             pending.due_at_ms = pending.due_at_ms.min(pending.owed_since_ms);
         }
-        let item = Item {
+        let item = LaneItem {
             is_tried: pending.attempts > 0,
             pending,
             cleared: None,

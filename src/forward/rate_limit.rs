@@ -10,13 +10,13 @@ const SECOND_MS: i64 = 1_000;
 
 /// The pace of one subscriber. It lives in memory: after a restart it starts over.
 #[derive(Debug, Default)]
-pub struct RateLimit {
+pub struct RateLimiter {
     limit: Option<usize>,
     /// When the attempts of the last second began, ms since 1970 UTC, the oldest first.
     begun_ms: VecDeque<i64>,
 }
 
-impl RateLimit {
+impl RateLimiter {
     /// At most so many attempts begin within a second from here on; any when `None`.
     pub fn set_limit(&mut self, per_second: Option<u32>) {
         self.limit = per_second.map(|limit| usize::try_from(limit.max(1)).unwrap_or(usize::MAX));
@@ -60,14 +60,14 @@ impl RateLimit {
 mod tests {
     use super::*;
 
-    fn rate_limit(limit: u32) -> RateLimit {
-        let mut rate_limit = RateLimit::default();
+    fn rate_limit(limit: u32) -> RateLimiter {
+        let mut rate_limit = RateLimiter::default();
         rate_limit.set_limit(Some(limit));
         rate_limit
     }
 
     /// Begins as many as may at that time.
-    fn begin_all(rate_limit: &mut RateLimit, now_ms: i64) -> usize {
+    fn begin_all(rate_limit: &mut RateLimiter, now_ms: i64) -> usize {
         let mut begun = 0;
         while rate_limit.wait_until_ms(now_ms).is_none() && begun < 1_000 {
             rate_limit.begin(now_ms);

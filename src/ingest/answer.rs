@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{Ingest, SourceEndpoint, WebhookCounts, survive};
 use crate::config::PullSettings;
-use crate::providers::botsquad::{Answer, Summary};
+use crate::providers::botsquad::{BroadcastAnswer, Summary};
 use crate::providers::{Hints, Item, ParseError, Parsed, decode};
 use crate::store::{Arrival, Error, Reader};
 
@@ -166,7 +166,7 @@ impl AnswerReading {
     fn read(&self, body: &[u8], encoding: Option<&str>) -> Result<Result<(), Error>, ParseError> {
         let dialect = &self.hints.dialect;
         let text = decode(body, encoding).inspect_err(|error| self.send(Err(error.clone())))?;
-        let answer = Answer::open(&text, dialect);
+        let answer = BroadcastAnswer::open(&text, dialect);
         let answer = answer.inspect_err(|error| self.send(Err(error.clone())))?;
         let broadcast = self.hints.broadcast.clone().unwrap_or_default();
         let mut items = answer.items(&broadcast, dialect).peekable();

@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
 use super::{WebhookCounts, noting_panics, read, store};
-use crate::providers::{Hints, Opened, is_as_large_as};
+use crate::providers::{BodyText, Hints, is_as_large_as};
 use crate::store::{Accepted, Arrival, Error, Store};
 
 /// A body of this size, decompressed, is read off the request's thread, and in its turn.
@@ -111,7 +111,10 @@ impl Unparsed {
         let (provider, body) = (self.arrival.provider, &self.arrival.body[..]);
         let encoding = self.arrival.content_encoding.as_deref();
         let opened = noting_panics(provider, body, || provider.open(body, encoding));
-        let weight = opened.as_ref().map_or(body.len(), Opened::weight).min(ROOM);
+        let weight = opened
+            .as_ref()
+            .map_or(body.len(), BodyText::weight)
+            .min(ROOM);
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
         let Ok(part) = room.try_acquire_many_owned(weight) else {
             drop(opened);

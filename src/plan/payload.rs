@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Context;
-use crate::catalogue::{self, Entry, Fix, Resend};
+use crate::catalogue::{self, CatalogueEntry, Fix, Resend};
 use crate::model::{
     ErrorFormat, Message, MessageType, NumberFormat, Offer, PayloadFormat, PayloadOptions, Report,
     ReportEffect, ReportError, Status, TimestampFormat, WHATSAPP, digits, is_phone_number,
@@ -62,8 +62,8 @@ struct ErrorExplanation<'a> {
     resend: Resend,
 }
 
-impl<'a> From<&'a Entry> for ErrorExplanation<'a> {
-    fn from(entry: &'a Entry) -> Self {
+impl<'a> From<&'a CatalogueEntry> for ErrorExplanation<'a> {
+    fn from(entry: &'a CatalogueEntry) -> Self {
         Self {
             error_key: &entry.key,
             meaning: &entry.meaning,

@@ -3,12 +3,12 @@
 //! Invented throughout; what a provider sends for which status follows its public
 //! documentation, as the parsers in [`crate::providers`] do. One file per shape of body.
 
-use super::message::Message;
+use super::message::InventedMessage;
 use super::traffic::Tick;
-use crate::catalogue::{self, Entry};
+use crate::catalogue::{self, CatalogueEntry};
 use crate::model::{MessageType, Status};
 use crate::providers::Provider;
-use crate::providers::sample::{Element, Failure};
+use crate::providers::sample::{Element, SampleError};
 
 /// The business's own number where the source does not name one.
 const SENDER: &str = "34910000000";
@@ -35,8 +35,8 @@ pub(super) fn element(provider: Provider, tick: &Tick) -> Element {
 }
 
 /// An error of the catalogue, to be written as a provider would.
-pub(crate) fn failure(entry: &'static Entry) -> Failure {
-    Failure {
+pub(crate) fn failure(entry: &'static CatalogueEntry) -> SampleError {
+    SampleError {
         key: &entry.key,
         code: entry.code,
         name: &entry.name,
@@ -74,7 +74,7 @@ pub(super) fn key_of(id: &str) -> Option<u64> {
     Provider::push().find_map(|provider| {
         let key = (provider.definition().samples.key)(id)?;
         // One provider's id may be readable as another's.
-        let is_its = Message::of_key(key).is_some_and(|message| message.id(provider) == id);
+        let is_its = InventedMessage::of_key(key).is_some_and(|message| message.id(provider) == id);
         is_its.then_some(key)
     })
 }
@@ -86,7 +86,7 @@ mod tests {
 
     fn tick(number: u64, status: Status) -> Tick {
         Tick {
-            message: Message { run: 3, number },
+            message: InventedMessage { run: 3, number },
             status,
             at_ms: 1_784_800_000_000,
             is_repeat: false,

@@ -21,10 +21,10 @@ use self::harness::Harness;
 use self::page::Ink;
 use crate::providers::Provider;
 
-pub(crate) use self::page::Page;
+pub(crate) use self::page::Transcript;
 
 /// What is shown, and on which store.
-pub(crate) struct Show<'a> {
+pub(crate) struct DemoOptions<'a> {
     /// Where the store and its configuration stand; both are new.
     pub(crate) folder: &'a Path,
     /// Whether they stay there.
@@ -35,12 +35,12 @@ pub(crate) struct Show<'a> {
     pub(crate) once: bool,
 }
 
-impl Show<'_> {
+impl DemoOptions<'_> {
     /// Starts the service, sends the fixtures and shows each step; SIGINT and SIGTERM end it.
     ///
     /// # Errors
     /// When the service fails, a webhook is not answered 200, or a payload is missing or badly signed.
-    pub(crate) async fn run(&self, page: &mut Page<'_>) -> anyhow::Result<()> {
+    pub(crate) async fn run(&self, page: &mut Transcript<'_>) -> anyhow::Result<()> {
         let mut interrupted = signal(SignalKind::interrupt())?;
         let mut terminated = signal(SignalKind::terminate())?;
         // A pull source needs an API that answers, which no newcomer has.
@@ -64,7 +64,7 @@ impl Show<'_> {
         &self,
         harness: &mut Harness,
         program: &[Program],
-        page: &mut Page<'_>,
+        page: &mut Transcript<'_>,
     ) -> anyhow::Result<()> {
         introduce(harness, page)?;
         let tally = steps::play(harness, program, page).await?;
@@ -80,7 +80,7 @@ impl Show<'_> {
     }
 }
 
-fn introduce(harness: &Harness, page: &mut Page<'_>) -> anyhow::Result<()> {
+fn introduce(harness: &Harness, page: &mut Transcript<'_>) -> anyhow::Result<()> {
     page.line(&[(
         Ink::Bold,
         "tickrelay relays the ticks of WhatsApp messages: providers report, subscribers are notified.",

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use url::Url;
 
 use crate::config::Source;
-use crate::providers::authentication::{Headers, Request};
+use crate::providers::authentication::{RequestHeaders, WebhookRequest};
 
 /// How long one exchange may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,7 +26,7 @@ const LONGEST: usize = 2 << 20;
 
 /// A source of a running service as its provider knows it: where to post, and with which secrets.
 #[derive(Debug)]
-pub(super) struct Endpoint {
+pub(super) struct SourceAddress {
     pub(super) source: Source,
     host: String,
     path: String,
@@ -34,7 +34,7 @@ pub(super) struct Endpoint {
     public_url: String,
 }
 
-impl Endpoint {
+impl SourceAddress {
     /// The source of that service; a path of `service` is put before `/webhooks`. A provider that
     /// signs the URL calls it at `public_url`.
     pub(super) fn new(source: &Source, service: &Url, public_url: Option<&str>) -> Self {
@@ -56,7 +56,7 @@ impl Endpoint {
     /// The headers that prove the body, posted with that query at that time (seconds since 1970 UTC).
     pub(super) fn proof(&self, query: &str, body: &[u8], now_s: i64) -> Vec<(String, String)> {
         let url = format!("{}{}{query}", self.public_url, self.path);
-        let unproved = Request::post(&url, body);
+        let unproved = WebhookRequest::post(&url, body);
         self.source.authentication.prove(unproved, now_s).headers
     }
 
@@ -136,7 +136,7 @@ pub struct Incoming<'a> {
     /// A request's path with its first slash and its query; empty of an answer.
     pub path: &'a str,
     /// The headers.
-    pub headers: Headers<'a>,
+    pub headers: RequestHeaders<'a>,
     /// The body; what comes in chunks is not understood and counts as empty.
     pub body: &'a [u8],
     length: usize,
@@ -212,7 +212,7 @@ impl<'a> Incoming<'a> {
         let Status::Complete(head) = head.map_err(invalid)? else {
             return Ok(None);
         };
-        let headers: Headers = headers.iter().map(|it| (it.name, it.value)).collect();
+        let headers: RequestHeaders = headers.iter().map(|it| (it.name, it.value)).collect();
         let length = headers.get("content-length").unwrap_or(b"0");
         let length = std::str::from_utf8(length)
             .ok()

@@ -17,7 +17,7 @@ use hdrhistogram::Histogram;
 use tokio::sync::Semaphore;
 
 use super::http::Client;
-use super::traffic::{Tick, Traffic, Webhook};
+use super::traffic::{Tick, TrafficGenerator, Webhook};
 use crate::clock::{Clock, monotonic_us};
 
 /// Latencies are kept up to this many microseconds, and to three digits.
@@ -51,7 +51,7 @@ pub enum SendRate {
 
 /// One webhook and what became of it.
 #[derive(Debug)]
-pub struct Exchange<'a> {
+pub struct SentWebhook<'a> {
     /// The reports in it.
     pub ticks: &'a [Tick],
     /// When it should have left, µs of [`monotonic_us`].
@@ -64,7 +64,7 @@ pub struct Exchange<'a> {
 
 /// What came of it all.
 #[derive(Debug, Clone)]
-pub struct Summary {
+pub struct LoadSummary {
     /// Webhooks answered 2xx.
     pub accepted: u64,
     /// The reports in them, repeats included.
@@ -79,7 +79,7 @@ pub struct Summary {
     pub latency_us: Histogram<u64>,
 }
 
-impl Summary {
+impl LoadSummary {
     fn new() -> Self {
         Self {
             accepted: 0,
@@ -132,10 +132,10 @@ pub fn us(time: Duration) -> u64 {
 /// When the thread that keeps the pace cannot be started.
 pub async fn run(
     load: &Load,
-    traffic: Traffic,
+    traffic: TrafficGenerator,
     stop: &Arc<AtomicBool>,
-    observe: impl FnMut(&Exchange<'_>),
-) -> io::Result<Summary> {
+    observe: impl FnMut(&SentWebhook<'_>),
+) -> io::Result<LoadSummary> {
     let begun = Instant::now();
     let work = Work {
         load,
@@ -144,7 +144,7 @@ pub async fn run(
         turns: Arc::new(Semaphore::new(0)),
         shared: RefCell::new(Shared {
             traffic,
-            summary: Summary::new(),
+            summary: LoadSummary::new(),
             observe,
             next_turn: 0,
             reports: 0,
@@ -203,14 +203,14 @@ struct Work<'a, O> {
 }
 
 struct Shared<O> {
-    traffic: Traffic,
-    summary: Summary,
+    traffic: TrafficGenerator,
+    summary: LoadSummary,
     observe: O,
     next_turn: u64,
     reports: u64,
 }
 
-impl<O: FnMut(&Exchange<'_>)> Work<'_, O> {
+impl<O: FnMut(&SentWebhook<'_>)> Work<'_, O> {
     async fn use_connection(&self) {
         let mut client = Client::new(self.load.address);
         while let Some((webhook, intended)) = self.next().await {
@@ -235,7 +235,7 @@ impl<O: FnMut(&Exchange<'_>)> Work<'_, O> {
         shared.summary.count(webhook, answer, latency);
         // Whoever waits for a turn sees only later that it is over.
         shared.summary.elapsed = self.begun.elapsed();
-        (shared.observe)(&Exchange {
+        (shared.observe)(&SentWebhook {
             ticks: &webhook.ticks,
             due_us,
             latency,

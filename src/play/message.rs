@@ -13,14 +13,14 @@ const RECIPIENTS: u64 = 200_000;
 
 /// An invented message: the run it belongs to and its number in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Message {
+pub struct InventedMessage {
     /// Tells the messages of one run from those of another on the same store; 24 bits.
     pub run: u32,
     /// Counted from 0; 40 bits.
     pub number: u64,
 }
 
-impl Message {
+impl InventedMessage {
     /// One number for it among all messages of all runs, scattered.
     pub(super) const fn key(self) -> u64 {
         mix(((self.run as u64) << 40) | self.number)
@@ -97,19 +97,19 @@ mod tests {
     fn an_id_tells_its_message_in_every_form() {
         for provider in Provider::push() {
             for (run, number) in [(0, 0), (1, 1), (0xff_ffff, (1 << 40) - 1), (77, 123_456)] {
-                let message = Message { run, number };
+                let message = InventedMessage { run, number };
                 let id = message.id(provider);
-                assert_eq!(Message::of_id(&id), Some(message), "{id}");
+                assert_eq!(InventedMessage::of_id(&id), Some(message), "{id}");
             }
         }
-        assert_eq!(Message::of_id("wamid.x"), None);
-        assert_eq!(Message::of_id(""), None);
+        assert_eq!(InventedMessage::of_id("wamid.x"), None);
+        assert_eq!(InventedMessage::of_id(""), None);
     }
 
     #[test]
     fn failures_come_as_often_as_asked() {
         let failed = |share| {
-            let messages = (0..10_000).map(|number| Message { run: 1, number });
+            let messages = (0..10_000).map(|number| InventedMessage { run: 1, number });
             messages
                 .filter(|it| it.lifecycle(share).contains(&Status::Failed))
                 .count()

@@ -7,8 +7,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use url::Url;
 
 use super::bodies;
-use super::http::Endpoint;
-use super::message::Message;
+use super::http::SourceAddress;
+use super::message::InventedMessage;
 use crate::config::Source;
 use crate::model::Status;
 
@@ -54,9 +54,9 @@ pub struct Mishaps {
 
 /// The webhooks of a scenario, one after the other, without an end.
 #[derive(Debug)]
-pub struct Traffic {
+pub struct TrafficGenerator {
     /// A message stays with its source.
-    sources: Vec<(Endpoint, Flow)>,
+    sources: Vec<(SourceAddress, Flow)>,
     batch: usize,
     next_source: usize,
 }
@@ -74,7 +74,7 @@ pub struct Webhook {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tick {
     /// The message.
-    pub message: Message,
+    pub message: InventedMessage,
     /// What happened to it.
     pub status: Status,
     /// When, ms since 1970 UTC.
@@ -83,7 +83,7 @@ pub struct Tick {
     pub is_repeat: bool,
 }
 
-impl Traffic {
+impl TrafficGenerator {
     /// The webhooks of that scenario.
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {
@@ -93,7 +93,10 @@ impl Traffic {
             let seed = scenario.seed.wrapping_add(index.into());
             let flow = Flow::new(seed, run, scenario.spread, scenario.mishaps);
             let public_url = scenario.public_url.as_deref();
-            (Endpoint::new(source, &scenario.target, public_url), flow)
+            (
+                SourceAddress::new(source, &scenario.target, public_url),
+                flow,
+            )
         };
         Self {
             sources: (0..).zip(&scenario.sources).map(flow).collect(),
@@ -134,7 +137,7 @@ struct Flow {
     next_number: u64,
     /// The steps that are taken when a message begins: its own first, the second and third of those
     /// that began one and two spreads before.
-    due: Vec<(Message, Status)>,
+    due: Vec<(InventedMessage, Status)>,
     shuffled: Vec<Tick>,
     sent: VecDeque<Tick>,
 }
@@ -197,7 +200,7 @@ impl Flow {
             let begins = self.next_number;
             self.next_number += 1;
             let steps = (0..).zip(0..STEPS).filter_map(|(spreads, step)| {
-                let message = Message {
+                let message = InventedMessage {
                     run: self.run,
                     number: begins.checked_sub(spreads * self.spread)?,
                 };
@@ -243,7 +246,7 @@ mod tests {
         }
         let whole = |(number, taken): (&u64, &Vec<Status>)| {
             let (run, number) = (1, *number);
-            let lifecycle = Message { run, number }.lifecycle(0.0);
+            let lifecycle = InventedMessage { run, number }.lifecycle(0.0);
             assert!(lifecycle.starts_with(taken), "{number}: {taken:?}");
             lifecycle.len() == taken.len()
         };

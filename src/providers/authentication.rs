@@ -1,6 +1,6 @@
 //! Whether a webhook comes from whom it says: the methods a source can ask for, checked.
 //!
-//! Pure: a whole [`Request`] in, yes or no out. Every comparison with a secret takes
+//! Pure: a whole [`WebhookRequest`] in, yes or no out. Every comparison with a secret takes
 //! the same time wherever the two differ. What is refused says which method refused it and
 //! never what was given or expected. The next stage is [`Provider::parse`](super::Provider::parse).
 
@@ -22,7 +22,7 @@ pub use algorithm::{Algorithm, Encoding};
 pub use content::Content;
 pub use handshake::{ChallengeError, answer_challenge};
 pub use proof::Proof;
-pub use request::{Headers, Request};
+pub use request::{RequestHeaders, WebhookRequest};
 pub use signature::Signature;
 
 /// How a source's webhooks prove where they come from.
@@ -73,7 +73,7 @@ impl Authentication {
     ///
     /// # Errors
     /// The first method that does not hold.
-    pub fn check_head(&self, request: Request<'_>) -> Result<(), AuthError> {
+    pub fn check_head(&self, request: WebhookRequest<'_>) -> Result<(), AuthError> {
         self.check_url_token(request.url_token)?;
         self.methods
             .iter()
@@ -114,9 +114,9 @@ impl Authentication {
             return Err(AuthError::Wrong("token in the URL".to_owned()));
         }
         tokens.try_for_each(|method| {
-            method.check_head(Request {
+            method.check_head(WebhookRequest {
                 url_token,
-                ..Request::post("", b"")
+                ..WebhookRequest::post("", b"")
             })
         })
     }
@@ -125,7 +125,7 @@ impl Authentication {
     ///
     /// # Errors
     /// The first signature that does not hold.
-    pub fn check_body(&self, request: Request<'_>) -> Result<(), AuthError> {
+    pub fn check_body(&self, request: WebhookRequest<'_>) -> Result<(), AuthError> {
         self.methods.iter().try_for_each(|method| match method {
             Method::Signature(signature) => signature.check(request),
             _ => Ok(()),
@@ -134,7 +134,7 @@ impl Authentication {
 }
 
 impl Method {
-    fn check_head(&self, request: Request<'_>) -> Result<(), AuthError> {
+    fn check_head(&self, request: WebhookRequest<'_>) -> Result<(), AuthError> {
         let headers = request.headers;
         let holds = match self {
             Self::Header { name, value } => headers.get(name).map(|given| same(given, value)),
@@ -194,14 +194,14 @@ mod tests {
     use super::*;
 
     fn check(method: Method, header: (&str, &str), token: Option<&str>) -> Result<(), AuthError> {
-        let headers = [header].into_iter().collect::<Headers>();
+        let headers = [header].into_iter().collect::<RequestHeaders>();
         let authentication = Authentication {
             methods: vec![method],
         };
-        let request = Request {
+        let request = WebhookRequest {
             url_token: token,
             headers: &headers,
-            ..Request::post("/webhooks/acme", b"{}")
+            ..WebhookRequest::post("/webhooks/acme", b"{}")
         };
         authentication.check_head(request)?;
         authentication.check_body(request)
@@ -308,13 +308,15 @@ mod tests {
                 },
             ],
         };
-        let headers = [("X-Api-Key", "s3cret")].into_iter().collect::<Headers>();
-        let none = Headers::default();
+        let headers = [("X-Api-Key", "s3cret")]
+            .into_iter()
+            .collect::<RequestHeaders>();
+        let none = RequestHeaders::default();
         let check = |authentication: &Authentication, headers, url_token| {
-            authentication.check_head(Request {
+            authentication.check_head(WebhookRequest {
                 url_token,
                 headers,
-                ..Request::post("/webhooks/acme", b"")
+                ..WebhookRequest::post("/webhooks/acme", b"")
             })
         };
         assert_eq!(check(&authentication, &headers, Some("t0ken")), Ok(()));
@@ -337,7 +339,7 @@ mod tests {
     fn nothing_printed_holds_a_credential() {
         let headers = [("Authorization", "Basic c2VjcmV0")]
             .into_iter()
-            .collect::<Headers>();
+            .collect::<RequestHeaders>();
         let method = Method::UrlToken("secret".into());
         let printed = format!("{headers:?} {method:?} {method}");
         assert!(!printed.contains("c2VjcmV0") && !printed.contains("secret"));

@@ -24,7 +24,7 @@ use super::json::{Node, integer_in, integer_of, is_absent, scalar};
 use super::{Hints, Item, ParseError, Parsed};
 use crate::model::{Kind, MessageType, Report, ReportError, Status, digits, json_reason_of_part};
 pub(super) use definition::DEFINITION;
-pub use dialect::{Aliases, Dialect, Field};
+pub use dialect::{Aliases, AnswerField, Dialect};
 pub(crate) use summary::{AnswerFacts, Summary};
 
 /// The longest text of a reason or of details that is kept, in characters.
@@ -36,7 +36,7 @@ const LONGEST_WORD: usize = 64;
 const OF_WHATSAPP: RangeInclusive<i64> = 130_000..=139_999;
 
 /// An answer, not yet looked into entry by entry.
-pub(crate) struct Answer<'a> {
+pub(crate) struct BroadcastAnswer<'a> {
     /// Its counters, as the server has them.
     pub(crate) statistics: Statistics,
     /// The broadcast's id, where the answer tells it.
@@ -89,17 +89,17 @@ impl Statistics {
             found.and_then(|count| u64::try_from(count).ok())
         };
         let (total, success, failure) = (
-            count(Field::Total),
-            count(Field::Success),
-            count(Field::Failure),
+            count(AnswerField::Total),
+            count(AnswerField::Success),
+            count(AnswerField::Failure),
         );
         let rest = || total?.checked_sub(success?.checked_add(failure?)?);
         Self {
             total,
             success,
             failure,
-            pending: count(Field::Pending).or_else(rest),
-            cancelled: count(Field::Cancelled),
+            pending: count(AnswerField::Pending).or_else(rest),
+            cancelled: count(AnswerField::Cancelled),
         }
     }
 
@@ -113,7 +113,7 @@ impl Statistics {
     }
 }
 
-impl<'a> Answer<'a> {
+impl<'a> BroadcastAnswer<'a> {
     /// Finds the parts of an answer. Where there are `statuses` the `failures` are copies of some
     /// of them and are left alone, or they would count twice.
     ///
@@ -134,13 +134,13 @@ impl<'a> Answer<'a> {
                 "statuses or failures is no list: name the list in the source's fields",
             ))
         };
-        let statuses: Option<Vec<Node<'a>>> = list(Field::Statuses)?;
+        let statuses: Option<Vec<Node<'a>>> = list(AnswerField::Statuses)?;
         let only_failures = statuses.is_none();
         let entries = match statuses {
-            None => list(Field::Failures)?,
+            None => list(AnswerField::Failures)?,
             statuses => statuses,
         };
-        let statistics = aliases.find(Field::Statistics, &body);
+        let statistics = aliases.find(AnswerField::Statistics, &body);
         let statistics = statistics.filter(Node::is_object);
         if entries.is_none() && statistics.is_none() {
             return Err(ParseError::Shape(
@@ -154,7 +154,7 @@ impl<'a> Answer<'a> {
             ));
         }
         let id = aliases
-            .find(Field::Id, &body)
+            .find(AnswerField::Id, &body)
             .and_then(|node| node.value().ok());
         Ok(Self {
             statistics,
@@ -190,7 +190,7 @@ impl<'a> Answer<'a> {
                         return Item::Unreadable(format!("an entry cannot be read: {reason}"));
                     }
                 };
-                let Some(to) = dialect.fields.text(Field::To, &entry) else {
+                let Some(to) = dialect.fields.text(AnswerField::To, &entry) else {
                     return Item::Unreadable(
                         "an entry without a number: name it in fields.to".to_owned(),
                     );
@@ -231,7 +231,7 @@ impl<'a> Answer<'a> {
         let mut listed: HashMap<String, (usize, Vec<usize>)> = HashMap::new();
         for (index, node) in self.entries.iter().enumerate() {
             let entry = node.value().unwrap_or_default();
-            if let Some(to) = dialect.fields.text(Field::To, &entry) {
+            if let Some(to) = dialect.fields.text(AnswerField::To, &entry) {
                 let first = listed.entry(told_by(&to));
                 first
                     .and_modify(|(_, others)| others.push(index))
@@ -267,17 +267,17 @@ impl<'a> Answer<'a> {
 
 /// An entry's word for its status; in a list of those that failed it need not be said.
 fn word(entry: &Value, dialect: &Dialect, only_failures: bool) -> Option<String> {
-    let word = dialect.fields.text(Field::Status, entry);
+    let word = dialect.fields.text(AnswerField::Status, entry);
     word.or_else(|| only_failures.then(|| "failure".to_owned()))
 }
 
 /// Reads an answer as a whole, as stored bytes are read again.
 ///
 /// # Errors
-/// As [`Answer::open`], and when nothing says which broadcast it is of.
+/// As [`BroadcastAnswer::open`], and when nothing says which broadcast it is of.
 fn parse(text: &str, hints: &Hints) -> Result<Parsed, ParseError> {
     let dialect = &hints.dialect;
-    let answer = Answer::open(text, dialect)?;
+    let answer = BroadcastAnswer::open(text, dialect)?;
     let broadcast = hints.broadcast.clone().or_else(|| answer.id.clone());
     let broadcast = broadcast.ok_or(ParseError::Shape(
         "no id of the broadcast: name it in the source's fields",
@@ -307,10 +307,10 @@ fn told_by(to: &str) -> String {
 /// Why an entry failed. Six digits that begin with 13 are WhatsApp's; a shorter number may be
 /// anybody's, and counts as Botsquad's own.
 fn error(entry: &Value, dialect: &Dialect) -> Option<ReportError> {
-    let reason = dialect.fields.text(Field::Reason, entry);
+    let reason = dialect.fields.text(AnswerField::Reason, entry);
     let details = dialect
         .fields
-        .first(Field::Details, entry, |value| match value {
+        .first(AnswerField::Details, entry, |value| match value {
             Value::Object(_) | Value::Array(_) => (!is_absent(value)).then(|| value.to_string()),
             value => scalar(value),
         });

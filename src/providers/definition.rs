@@ -19,7 +19,7 @@ pub struct Definition {
     /// How its reports arrive.
     pub delivery: Delivery,
     /// Which settings of a source authenticate it.
-    pub credentials: Credentials,
+    pub credentials: CredentialRules,
     /// Its error codes, explained; providers that pass on one another's codes share a catalogue.
     pub errors: &'static ErrorCatalogue,
     /// The fields of its account events ([`crate::model::AccountEvent::field`]), which tell whose words
@@ -46,7 +46,7 @@ pub enum Delivery {
 
 /// Which settings of a `[[source]]` authenticate a provider.
 #[derive(Debug)]
-pub struct Credentials {
+pub struct CredentialRules {
     /// The settings of which one at least must be given.
     pub any_of: &'static [&'static str],
     /// What is missing and where to get it, for a source that gives none of them.

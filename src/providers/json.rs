@@ -6,9 +6,9 @@
 //! itself becomes a [`Value`], read through the functions below: what is empty (`""`, `null`,
 //! `{}`, `[]`) is absent, numbers may stand where text belongs and the other way round.
 
+mod complexity;
 mod member;
 mod opening;
-mod shape;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,13 +20,13 @@ use serde_json::value::RawValue;
 
 use super::ParseError;
 use crate::model::{json_reason, json_without_nul};
+pub(crate) use complexity::Complexity;
+use complexity::MOST;
+pub(super) use complexity::entries;
 pub(super) use member::{
     boolean, integer, integer_in, integer_of, is_absent, number, object, present, scalar, text,
     word, word_of,
 };
-use shape::MOST;
-pub(crate) use shape::Shape;
-pub(super) use shape::entries;
 
 /// Up to this length, in bytes, a text is read as a value whatever is in it: a value takes up to
 /// eighty times its text.
@@ -127,7 +127,7 @@ impl<'a> Node<'a> {
         match self {
             Self::Object(members) => Some(Cow::Borrowed(members)),
             Self::Slice(text) if text.starts_with('{') => serde_json::Deserializer::from_str(text)
-                .deserialize_map(Members)
+                .deserialize_map(MembersVisitor)
                 .ok()
                 .map(Cow::Owned),
             Self::Slice(_) | Self::Array(_) => None,
@@ -161,7 +161,7 @@ impl<'a> Node<'a> {
     /// When there is too much in it, it is nested too deep, or a number in it is out of all range.
     pub(super) fn value(&self) -> Result<Value, serde_json::Error> {
         let text = self.text();
-        if text.len() > SHORT && Shape::of(text).values() > MOST {
+        if text.len() > SHORT && Complexity::of(text).values() > MOST {
             let detail = format_args!("more than {MOST} values in one");
             return Err(serde_json::Error::custom(detail));
         }
@@ -176,9 +176,9 @@ impl<'a> Node<'a> {
     }
 }
 
-struct Members;
+struct MembersVisitor;
 
-impl<'de> Visitor<'de> for Members {
+impl<'de> Visitor<'de> for MembersVisitor {
     type Value = Vec<Member<'de>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -22,14 +22,14 @@ pub struct Element {
     /// The broadcast.
     pub bulk_id: Option<String>,
     /// Why it failed.
-    pub error: Option<Failure>,
+    pub error: Option<SampleError>,
     /// What the provider adds to a failure in words.
     pub details: &'static str,
 }
 
 /// An error of the catalogue.
 #[derive(Debug, Clone, Copy)]
-pub struct Failure {
+pub struct SampleError {
     /// Its key: `meta:131026`.
     pub key: &'static str,
     /// The provider's number; `None` for an error that is known by a word alone.

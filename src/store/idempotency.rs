@@ -15,7 +15,7 @@ pub struct Ticket {
 
 /// What is kept under a key.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct IdempotencyRecord {
     /// The request.
     pub ticket: Ticket,
     /// Its answer; none when it is begun.

@@ -93,7 +93,7 @@ pub struct KeyRing(Vec<SealingKey>);
 
 /// Where a sealed value stands.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct SealedCell<'a> {
     /// The table.
     pub table: &'a str,
     /// What tells its row from all others.
@@ -102,7 +102,7 @@ pub struct Place<'a> {
     pub column: &'a str,
 }
 
-impl Place<'_> {
+impl SealedCell<'_> {
     /// All of it in bytes, no part of which can be taken for another.
     fn bound(&self, id: KeyId) -> Vec<u8> {
         let mut bound = vec![LAYOUT];
@@ -160,7 +160,7 @@ impl KeyRing {
     ///
     /// # Errors
     /// [`SealError::NoKey`].
-    pub fn seal(&self, place: Place<'_>, text: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub fn seal(&self, place: SealedCell<'_>, text: &[u8]) -> Result<Vec<u8>, SealError> {
         let SealingKey { id, key } = self.0.first().ok_or(SealError::NoKey)?;
         // Random ones of 96 bits may be used some 2^32 times with one key.
         let nonce: [u8; NONCE_LEN] = rand::random();
@@ -179,7 +179,7 @@ impl KeyRing {
     ///
     /// # Errors
     /// [`SealError::Missing`] and [`SealError::Damaged`].
-    pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub fn open(&self, place: SealedCell<'_>, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         let id = KeyId::of(sealed).ok_or(SealError::Damaged)?;
         let known = self.0.iter().find(|known| known.id == id);
         let key = &known.ok_or(SealError::Missing(id))?.key;
@@ -197,7 +197,7 @@ impl KeyRing {
 mod tests {
     use super::*;
 
-    const HERE: Place<'_> = Place {
+    const HERE: SealedCell<'_> = SealedCell {
         table: "subscriber_secret",
         row: &["12"],
         column: "secret",
@@ -242,20 +242,20 @@ mod tests {
         let ring = ring(&[&generate()]);
         let sealed = ring.seal(HERE, b"text").unwrap();
         let elsewhere = [
-            Place {
+            SealedCell {
                 table: "idempotency",
                 ..HERE
             },
-            Place {
+            SealedCell {
                 row: &["13"],
                 ..HERE
             },
-            Place {
+            SealedCell {
                 row: &["1", "2"],
                 ..HERE
             },
-            Place { row: &[], ..HERE },
-            Place {
+            SealedCell { row: &[], ..HERE },
+            SealedCell {
                 column: "url",
                 ..HERE
             },

@@ -80,7 +80,7 @@ impl MessageRecord {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RegistrationRecord {
     /// How it was told.
-    pub origin: Origin,
+    pub origin: RegistrationOrigin,
     /// Whose token told it; `None` for the operator's.
     pub owner: Option<String>,
     /// The template's name.
@@ -108,7 +108,7 @@ pub struct RegistrationRecord {
 #[serde(rename_all = "lowercase")]
 #[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "lowercase")]
-pub enum Origin {
+pub enum RegistrationOrigin {
     /// By a call.
     Call,
     /// In what the provider returned with a report.

@@ -54,7 +54,7 @@ use crate::model::{Subscriber, quoted};
 use crate::store::Reader;
 use crate::store::idempotency::KeptAnswer;
 use crate::web::Web;
-use once::Keyed;
+use once::KeyedRequest;
 use problem::Problem;
 
 pub use document::openapi;
@@ -246,21 +246,21 @@ fn refuse_method(methods: &[Method]) -> Reply {
 }
 
 /// What a handler works with: who asks, and what there is to ask.
-struct Asked {
+struct HandlerContext {
     caller: Caller,
     shared: Data<Web>,
     /// The key of the request, until something is done under it.
-    keyed: Cell<Option<Keyed>>,
+    keyed: Cell<Option<KeyedRequest>>,
 }
 
-impl FromRequest for Asked {
+impl FromRequest for HandlerContext {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let shared = request.app_data::<Data<Web>>().cloned();
         let caller = request.extensions().get::<Caller>().cloned();
-        let keyed = Cell::new(request.extensions_mut().remove::<Keyed>());
+        let keyed = Cell::new(request.extensions_mut().remove::<KeyedRequest>());
         let asked = caller.zip(shared).map(|(caller, shared)| Self {
             caller,
             shared,
@@ -270,7 +270,7 @@ impl FromRequest for Asked {
     }
 }
 
-impl Asked {
+impl HandlerContext {
     /// Does something, as the command line would, whatever becomes of the connection. How its
     /// answer looks is known before it is done, so that this can be kept with it.
     async fn perform(
@@ -279,7 +279,7 @@ impl Asked {
         shape: impl Fn(&Answer) -> Shaped + Send + Sync + 'static,
     ) -> Reply {
         let shape = Arc::new(shape);
-        let once = self.keyed.take().map(|Keyed { ticket, turn }| {
+        let once = self.keyed.take().map(|KeyedRequest { ticket, turn }| {
             let shape = Arc::clone(&shape);
             let shape: AnswerShape = Arc::new(move |answer| shape(answer).ok());
             let turn = Arc::new(turn);

@@ -11,7 +11,7 @@ use super::body::{BodySender, RequestBody, Unread};
 use super::failures::FailureCount;
 use super::{Web, address, error};
 use crate::ingest::{IngestError, SourceEndpoint, UrlOptions};
-use crate::providers::authentication::{Headers, Request};
+use crate::providers::authentication::{RequestHeaders, WebhookRequest};
 
 type Parameters = Query<Vec<(String, String)>>;
 
@@ -91,7 +91,7 @@ async fn receive(
         })
     };
     let url = endpoint.url(target(request));
-    let head = Request {
+    let head = WebhookRequest {
         method: request.method().as_str(),
         url: &url,
         url_token: token,
@@ -125,7 +125,7 @@ async fn receive(
     }
 }
 
-fn headers(request: &HttpRequest) -> Headers<'_> {
+fn headers(request: &HttpRequest) -> RequestHeaders<'_> {
     let headers = request.headers().iter();
     headers
         .map(|(name, value)| (name.as_str(), value.as_bytes()))

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::admin::Request;
 use tickrelay::clock::Clock;
-use tickrelay::model::settings::{RateLimit, Schedule};
+use tickrelay::model::settings::{RateLimit, RetryWaits};
 use tickrelay::model::{Setting, Span, SubscriberChange};
 use tickrelay::store::RetrySelection;
 
@@ -222,7 +222,7 @@ async fn a_subscriber_is_tried_again_on_a_schedule_of_its_own() {
     let (clock, hand) = Clock::manual(T0 * 1000);
     let app = TestApp::boot_with(clock, |_| {}).await;
     let refuses = Receiver::scripted(|_, _| Reply::status(400));
-    let waits = |schedule: &[u64]| Some(Schedule::from(schedule.to_vec()));
+    let waits = |schedule: &[u64]| Some(RetryWaits::from(schedule.to_vec()));
     for (name, schedule) in [
         ("own", waits(&[60_000])),
         ("once", waits(&[])),

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tickrelay::play::load::{self, Load, SendRate, Summary};
-use tickrelay::play::{Mishaps, Scenario, Traffic};
+use tickrelay::play::load::{self, Load, LoadSummary, SendRate};
+use tickrelay::play::{Mishaps, Scenario, TrafficGenerator};
 
 use crate::support::cli::Folder;
 use crate::support::{self, TestApp, nobody_listens};
@@ -19,7 +19,7 @@ fn add_source(folder: &Folder, name: &str, settings: &str) {
 }
 
 /// Plays all four providers, `reports` in all, three in a webhook.
-async fn play(app: &TestApp, send_rate: SendRate, reports: u64, mishaps: Mishaps) -> Summary {
+async fn play(app: &TestApp, send_rate: SendRate, reports: u64, mishaps: Mishaps) -> LoadSummary {
     let folder = app.path();
     let scenario = Scenario {
         sources: support::config(&folder).sources,
@@ -38,9 +38,14 @@ async fn play(app: &TestApp, send_rate: SendRate, reports: u64, mishaps: Mishaps
         duration: Duration::from_secs(20),
         reports: Some(reports),
     };
-    load::run(&load, Traffic::new(&scenario), &Arc::default(), |_| {})
-        .await
-        .unwrap()
+    load::run(
+        &load,
+        TrafficGenerator::new(&scenario),
+        &Arc::default(),
+        |_| {},
+    )
+    .await
+    .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

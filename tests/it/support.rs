@@ -31,7 +31,7 @@ use tickrelay::config::{Config, Source};
 use tickrelay::model::MessageType;
 use tickrelay::model::NewSubscriber;
 use tickrelay::providers::Provider;
-use tickrelay::providers::authentication::{Authentication, Method, Request as Webhook};
+use tickrelay::providers::authentication::{Authentication, Method, WebhookRequest};
 use tickrelay::server;
 use tokio::sync::{OnceCell, oneshot};
 use tokio::task::JoinHandle;
@@ -335,9 +335,10 @@ pub(crate) fn authenticated(
     let plain = request.try_clone().unwrap().build().unwrap();
     let target = &plain.url()[url::Position::BeforePath..];
     let url = format!("{PUBLIC_URL}{target}");
-    let proof = source("any", provider)
-        .authentication
-        .prove(Webhook::post(&url, body), Clock::system().now_ms() / 1000);
+    let proof = source("any", provider).authentication.prove(
+        WebhookRequest::post(&url, body),
+        Clock::system().now_ms() / 1000,
+    );
     let headers = proof.headers.into_iter();
     headers.fold(request, |request, (name, value)| {
         request.header(name, value)

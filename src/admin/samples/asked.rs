@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::{Failure, Fault, Operations};
 use crate::access::Caller;
-use crate::catalogue::{self, Entry};
+use crate::catalogue::{self, CatalogueEntry};
 use crate::config::Source;
 use crate::model::{
     MessageType, Status, Subscriber, SubscriberKind, Word as _, digits, is_phone_number, quoted,
@@ -50,10 +50,10 @@ pub struct Sample {
 
 /// A sample that can be, ready to be rendered.
 #[derive(Debug, Clone)]
-pub(super) struct Case {
+pub(super) struct SampleCase {
     pub(super) status: Status,
-    pub(super) error: Option<&'static Entry>,
-    pub(super) origin: Origin,
+    pub(super) error: Option<&'static CatalogueEntry>,
+    pub(super) origin: SampleSource,
     /// As it was asked for.
     pub(super) message_type: Option<MessageType>,
     /// Digits only.
@@ -62,7 +62,7 @@ pub(super) struct Case {
 
 /// Where it would have come from.
 #[derive(Debug, Clone)]
-pub(super) struct Origin {
+pub(super) struct SampleSource {
     pub(super) source: String,
     pub(super) provider: Provider,
     pub(super) default_type: MessageType,
@@ -83,7 +83,7 @@ impl Operations {
         caller: &Caller,
         subscriber: &Subscriber,
         asked: &Sample,
-    ) -> Result<Vec<Case>, Failure> {
+    ) -> Result<Vec<SampleCase>, Failure> {
         let statuses = statuses(subscriber.kind, asked)?;
         let recipient = recipient(asked.recipient.as_deref())?;
         let named = self.named_origin(caller, asked)?;
@@ -106,7 +106,7 @@ impl Operations {
         {
             return Err(foreign(entry, &origin));
         }
-        let case = |status| Case {
+        let case = |status| SampleCase {
             status,
             error: (status == Status::Failed)
                 .then(|| error.or_else(|| usual_failure(origin.provider)))
@@ -250,7 +250,7 @@ fn recipient(asked: Option<&str>) -> Result<String, Failure> {
 }
 
 /// The one error that a person means by `term`, of that provider where one was named.
-fn find(term: &str, provider: Option<Provider>) -> Result<&'static Entry, Failure> {
+fn find(term: &str, provider: Option<Provider>) -> Result<&'static CatalogueEntry, Failure> {
     let refuse = |detail: String| Err(Failure::invalid("/error", detail));
     let mut hits = catalogue::search(term);
     if hits
@@ -260,7 +260,7 @@ fn find(term: &str, provider: Option<Provider>) -> Result<&'static Entry, Failur
         hits.retain(|entry| entry.name.eq_ignore_ascii_case(term));
     }
     if let Some(provider) = provider {
-        let is_its = |entry: &&Entry| entry.provider == provider.errors();
+        let is_its = |entry: &&CatalogueEntry| entry.provider == provider.errors();
         if hits.iter().any(is_its) {
             hits.retain(is_its);
         }
@@ -284,7 +284,7 @@ fn find(term: &str, provider: Option<Provider>) -> Result<&'static Entry, Failur
     }
 }
 
-fn foreign(entry: &Entry, origin: &Origin) -> Failure {
+fn foreign(entry: &CatalogueEntry, origin: &SampleSource) -> Failure {
     let detail = format!(
         "{} is no error of {}, which {} is: leave out where it comes from, or name another",
         entry.key, origin.provider, origin.source
@@ -293,7 +293,7 @@ fn foreign(entry: &Entry, origin: &Origin) -> Failure {
 }
 
 /// The failure that is shown where none is asked for.
-fn usual_failure(provider: Provider) -> Option<&'static Entry> {
+fn usual_failure(provider: Provider) -> Option<&'static CatalogueEntry> {
     catalogue::find(provider.definition().samples.frequent.first()?)
 }
 
@@ -302,11 +302,11 @@ fn origin(
     provider: Option<Provider>,
     errors: Option<&str>,
     subscriber: &Subscriber,
-) -> Origin {
+) -> SampleSource {
     let sender = subscriber.filter.senders.first();
     let sender = |own: Option<&String>| digits(own.or(sender).map_or(SENDER, String::as_str));
     if let Some(source) = source {
-        return Origin {
+        return SampleSource {
             source: source.name.clone(),
             provider: source.provider,
             default_type: source.default_type,
@@ -320,7 +320,7 @@ fn origin(
         .or_else(|| providers.find(|it| errors.is_none_or(|errors| errors == it.errors())))
         .unwrap_or(Provider::ALL[0]);
     let sender = sender(None);
-    Origin {
+    SampleSource {
         source: NO_SOURCE.to_owned(),
         provider,
         default_type: MessageType::Template,

@@ -2,7 +2,7 @@
 //! body, its parser, the plan. Nothing is stored.
 
 use super::super::Failure;
-use super::asked::Case;
+use super::asked::SampleCase;
 use crate::ingest;
 use crate::model::{
     Filter, Message, MessageType, Registration, Report, ReportError, SendResult, SkipReason,
@@ -35,7 +35,7 @@ pub(super) struct Rendered {
 /// [`Failure::Invalid`] when no report can say this.
 pub(super) fn render(
     subscriber: &Subscriber,
-    case: &Case,
+    case: &SampleCase,
     id: &str,
     now_ms: i64,
 ) -> Result<Rendered, Failure> {
@@ -77,7 +77,7 @@ pub(super) fn render(
 }
 
 /// What the provider's parser makes of the provider's body.
-fn report(case: &Case, id: &str, now_ms: i64) -> Result<Report, Failure> {
+fn report(case: &SampleCase, id: &str, now_ms: i64) -> Result<Report, Failure> {
     let origin = &case.origin;
     let refused = case.error.filter(|entry| entry.is_of_send());
     if refused.is_some() || !bodies::reports(origin.provider, case.status) {
@@ -139,12 +139,12 @@ fn report(case: &Case, id: &str, now_ms: i64) -> Result<Report, Failure> {
 }
 
 /// What the body says of the type, where it says something.
-fn message_type(case: &Case) -> MessageType {
+fn message_type(case: &SampleCase) -> MessageType {
     case.message_type.unwrap_or(case.origin.default_type)
 }
 
 /// What the report means for this subscriber, and for one like it without a filter.
-fn planned(subscriber: &Subscriber, case: &Case, report: &Report, now_ms: i64) -> Plan {
+fn planned(subscriber: &Subscriber, case: &SampleCase, report: &Report, now_ms: i64) -> Plan {
     let known = Message {
         text: Some(TEXT.to_owned()),
         is_whatsapp: true,
@@ -169,7 +169,7 @@ fn planned(subscriber: &Subscriber, case: &Case, report: &Report, now_ms: i64) -
 /// An alert of that one failure.
 fn alert(
     subscriber: &Subscriber,
-    case: &Case,
+    case: &SampleCase,
     report: &Report,
     recipient: Option<&str>,
 ) -> Vec<u8> {

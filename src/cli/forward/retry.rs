@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args};
 
-use super::{About, no_forward};
+use super::{ForwardSubject, no_forward};
 use crate::admin::narrowing::Narrowing;
 use crate::admin::{Answer, Request};
 use crate::cli::done::{STATUS_ALONE, count};
@@ -19,7 +19,7 @@ const MOST_AT_ONCE: usize = 1000;
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true).multiple(true)
     .args(["ids", "subscriber", "message", "recipient"]))]
-pub(in crate::cli) struct Retry {
+pub(in crate::cli) struct ForwardRetryArgs {
     /// Their ids, or the `webhook-id`s that the subscriber saw
     #[arg(conflicts_with_all = ["subscriber", "message", "recipient", "missed", "state", "since",
         "until", "error", "source", "status"])]
@@ -29,15 +29,15 @@ pub(in crate::cli) struct Retry {
     #[arg(long, value_name = "NAME")]
     subscriber: Option<String>,
     #[command(flatten)]
-    about: About,
+    about: ForwardSubject,
     #[command(flatten)]
-    many: replay::Many,
+    many: replay::ForwardSelection,
     /// Send them with a new `webhook-id`, so that a subscriber that drops repeats takes them
     #[arg(long)]
     new_id: bool,
 }
 
-impl Retry {
+impl ForwardRetryArgs {
     pub(super) fn run(
         self,
         settings: &Settings,

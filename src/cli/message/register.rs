@@ -27,7 +27,7 @@ pub(in crate::cli) struct Register {
 
 /// One element of `--json`.
 #[derive(Serialize)]
-struct Shown {
+struct RegisterLine {
     #[serde(rename = "msId")]
     ms_id: Option<String>,
     status: Option<Status>,
@@ -78,9 +78,9 @@ impl Register {
             }
         }
         if self.json {
-            let shown: Vec<Shown> = receipts
+            let shown: Vec<RegisterLine> = receipts
                 .into_iter()
-                .map(|receipt| Shown {
+                .map(|receipt| RegisterLine {
                     note: receipt.note(),
                     ms_id: receipt.provider_message_id,
                     status: receipt.status,

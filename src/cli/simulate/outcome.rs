@@ -4,13 +4,13 @@ use serde_json::json;
 
 use super::Simulate;
 use crate::cli::Terminal;
-use crate::play::load::{SendRate, Summary};
+use crate::play::load::{LoadSummary, SendRate};
 
 impl Simulate {
     /// Reports a second, over the time that they should have taken if they took less: the last
     /// one leaves before its second is over.
     #[expect(clippy::cast_precision_loss, reason = "for people")]
-    fn reports_per_s(&self, summary: &Summary) -> f64 {
+    fn reports_per_s(&self, summary: &LoadSummary) -> f64 {
         let planned = match self.send_rate() {
             SendRate::Rate(webhooks_per_s) => {
                 let whole = self.duration.as_secs_f64();
@@ -24,7 +24,7 @@ impl Simulate {
 
     pub(super) fn print(
         &self,
-        summary: &Summary,
+        summary: &LoadSummary,
         seed: u64,
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<()> {

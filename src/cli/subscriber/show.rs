@@ -38,7 +38,7 @@ impl Show {
         let missing_key = reader.missing_key_of(overview.subscriber.id, &keys)?;
         if self.json {
             list::say(rest, terminal)?;
-            let shown = Shown {
+            let shown = SubscriberAnswer {
                 overview,
                 delivered_attempts_24h: health.delivered_attempts_24h,
                 failed_attempts_24h: health.failed_attempts_24h,
@@ -58,7 +58,7 @@ impl Show {
 
 /// As JSON.
 #[derive(Serialize)]
-struct Shown {
+struct SubscriberAnswer {
     #[serde(flatten)]
     overview: SubscriberOverview,
     delivered_attempts_24h: u64,

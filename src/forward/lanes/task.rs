@@ -24,7 +24,7 @@ use crate::forward::envelope::Envelope;
 use crate::forward::guard::{Target, TargetError};
 use crate::forward::lane::{Lane, LaneAction};
 use crate::forward::own_headers::SentHeaders;
-use crate::forward::rate_limit::RateLimit;
+use crate::forward::rate_limit::RateLimiter;
 use crate::forward::schedule::{Schedule, millis};
 use crate::forward::sender::{AttemptRequest, Short};
 use crate::forward::settled::{self, EndedAttempt};
@@ -65,7 +65,7 @@ pub(super) struct LaneTask {
     known: Arc<SentHeaders>,
     lane: Lane,
     breaker: Breaker,
-    rate_limit: RateLimit,
+    rate_limit: RateLimiter,
     connections: OfLane,
     schedule: Arc<Schedule>,
     failing: Failing,
@@ -118,7 +118,7 @@ impl LaneTask {
             secrets: Vec::new(),
             headers: Arc::default(),
             lane: Lane::default(),
-            rate_limit: RateLimit::default(),
+            rate_limit: RateLimiter::default(),
             live: false,
             refill_at: RefillAt::both(0),
             newest_for_ms: None,

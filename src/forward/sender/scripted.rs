@@ -28,7 +28,7 @@ pub(crate) enum Script {
 }
 
 /// A subscriber on loopback, until it is dropped.
-pub(crate) struct Subscriber {
+pub(crate) struct ScriptedSubscriber {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     /// How many connections it has taken.
@@ -38,7 +38,7 @@ pub(crate) struct Subscriber {
     task: tokio::task::JoinHandle<()>,
 }
 
-impl Subscriber {
+impl ScriptedSubscriber {
     /// Listens on a free port of 127.0.0.1.
     pub(crate) async fn start(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -70,7 +70,7 @@ impl Subscriber {
     }
 }
 
-impl Drop for Subscriber {
+impl Drop for ScriptedSubscriber {
     fn drop(&mut self) {
         self.task.abort();
     }

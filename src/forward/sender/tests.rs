@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::answer::retry_at;
-use super::scripted::{Script, Subscriber, answer};
+use super::scripted::{Script, ScriptedSubscriber, answer};
 use super::{AttemptRequest, Sender, SenderConfig, SenderError, shortage};
 use crate::model::{ErrorCode, Headers, Outcome};
 
@@ -48,7 +48,7 @@ async fn send_with(sender: &Sender, url: &str) -> Outcome {
 
 /// Sends to a subscriber that follows the script, and compares what is stable of the outcome.
 async fn check(script: Script, http_status: Option<u16>, error: Option<ErrorCode>) -> Outcome {
-    let subscriber = Subscriber::start(script.clone()).await;
+    let subscriber = ScriptedSubscriber::start(script.clone()).await;
     let outcome = send(&config(), &subscriber.url()).await;
     assert_eq!(outcome.http_status, http_status, "{script:?}: {outcome:?}");
     assert_eq!(outcome.error, error, "{script:?}: {outcome:?}");
@@ -77,7 +77,7 @@ async fn the_status_of_an_answer_decides() {
 
 #[tokio::test]
 async fn the_payload_arrives_unchanged_with_its_headers() {
-    let subscriber = Subscriber::start(answer("200 OK", "", "")).await;
+    let subscriber = ScriptedSubscriber::start(answer("200 OK", "", "")).await;
     send(&config(), &subscriber.url()).await;
     let request = subscriber.requests.lock().unwrap().pop().unwrap();
     assert!(request.starts_with("POST /hook HTTP/1.1\r\n"), "{request}");
@@ -108,7 +108,7 @@ async fn the_first_2_kib_of_a_failed_answer_are_kept_as_text() {
         ("200 OK", "thanks", String::new()),
     ];
     for (status, body, excerpt) in cases {
-        let subscriber = Subscriber::start(answer(status, "", body)).await;
+        let subscriber = ScriptedSubscriber::start(answer(status, "", body)).await;
         let outcome = send(&config(), &subscriber.url()).await;
         assert_eq!(outcome.excerpt, excerpt, "{body}");
     }
@@ -146,7 +146,7 @@ async fn retry_after_is_read_from_429_and_503_alone() {
     ];
     for (status, value, wait_ms) in cases {
         let script = answer(status, &format!("Retry-After: {value}\r\n"), "");
-        let subscriber = Subscriber::start(script).await;
+        let subscriber = ScriptedSubscriber::start(script).await;
         let outcome = send(&config(), &subscriber.url()).await;
         // Seconds count from the answer, which comes a little after the start.
         let late_ms = outcome
@@ -208,7 +208,7 @@ async fn a_subscriber_that_does_not_answer_in_time_is_a_timeout() {
     };
     let head = "HTTP/1.1 200 OK\r\nX-Slow: ".to_owned();
     for script in [Script::Hang, Script::Drip(head)] {
-        let subscriber = Subscriber::start(script.clone()).await;
+        let subscriber = ScriptedSubscriber::start(script.clone()).await;
         let outcome = send(&quick, &subscriber.url()).await;
         assert_eq!(outcome.error, Some(ErrorCode::Timeout), "{script:?}");
         assert_eq!(outcome.http_status, None);
@@ -241,7 +241,7 @@ async fn a_body_that_drips_for_ever_costs_no_more_than_the_timeout() {
         ),
     ];
     for (head, status, error, excerpt) in cases {
-        let subscriber = Subscriber::start(Script::Drip(head)).await;
+        let subscriber = ScriptedSubscriber::start(Script::Drip(head)).await;
         let outcome = send(&quick, &subscriber.url()).await;
         assert_eq!((outcome.http_status, outcome.error), (Some(status), error));
         assert!(outcome.excerpt.starts_with(excerpt), "{outcome:?}");
@@ -264,7 +264,7 @@ async fn a_connection_serves_many_attempts_unless_its_body_is_long() {
         (answer("500 Oops", "", &kib(65)), 5),
     ];
     for (script, connections) in cases {
-        let subscriber = Subscriber::start(script).await;
+        let subscriber = ScriptedSubscriber::start(script).await;
         let sender = Sender::new(&config()).unwrap();
         for _ in 0..5 {
             let outcome = send_with(&sender, &subscriber.url()).await;
@@ -276,7 +276,7 @@ async fn a_connection_serves_many_attempts_unless_its_body_is_long() {
 
 #[tokio::test]
 async fn a_target_that_may_not_be_sent_to_is_never_connected_to() {
-    let subscriber = Subscriber::start(answer("200 OK", "", "")).await;
+    let subscriber = ScriptedSubscriber::start(answer("200 OK", "", "")).await;
     let port = subscriber.address.port();
     let strict = SenderConfig {
         allow_networks: vec![],
@@ -312,7 +312,7 @@ async fn a_name_that_does_not_exist_is_a_dns_failure() {
 
 #[tokio::test]
 async fn a_configured_proxy_is_used_and_the_target_not_looked_up() {
-    let proxy = Subscriber::start(answer("200 OK", "", "")).await;
+    let proxy = ScriptedSubscriber::start(answer("200 OK", "", "")).await;
     let proxied = SenderConfig {
         proxy: Some(format!("http://{}", proxy.address)),
         allow_networks: vec![],
@@ -332,7 +332,7 @@ async fn a_configured_proxy_is_used_and_the_target_not_looked_up() {
 #[tokio::test]
 async fn a_proxy_that_repeats_its_credentials_is_kept_without_them() {
     let echoed = "407: gate:a-password, Basic Z2F0ZTphLXBhc3N3b3Jk";
-    let proxy = Subscriber::start(answer("502 Bad Gateway", "", echoed)).await;
+    let proxy = ScriptedSubscriber::start(answer("502 Bad Gateway", "", echoed)).await;
     let proxied = SenderConfig {
         proxy: Some(format!("http://gate:a-password@{}", proxy.address)),
         allow_networks: vec![],
@@ -349,7 +349,7 @@ async fn a_secret_that_the_cut_would_halve_is_not_half_kept() {
     let key = "k".repeat(40);
     for before in [2_020, 2_040, 8_160, 8_180] {
         let body = format!("{}{key}{}", "x".repeat(before), "y".repeat(9_000));
-        let subscriber = Subscriber::start(answer("500 Oops", "", &body)).await;
+        let subscriber = ScriptedSubscriber::start(answer("500 Oops", "", &body)).await;
         let sender = Sender::new(&config()).unwrap();
         let target = sender.guard().target(&subscriber.url());
         let own_headers = Headers::from([("x-key".to_owned(), key.clone().into())]);
@@ -454,7 +454,7 @@ async fn a_private_authority_is_trusted_when_configured_and_not_otherwise() {
 #[tokio::test]
 async fn tls_to_a_port_that_speaks_none_is_a_tls_failure() {
     let text = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_owned();
-    let subscriber = Subscriber::start(Script::Blurt(text)).await;
+    let subscriber = ScriptedSubscriber::start(Script::Blurt(text)).await;
     let outcome = send(&config(), &format!("https://{}/", subscriber.address)).await;
     assert_eq!(outcome.error, Some(ErrorCode::Tls), "{outcome:?}");
 }

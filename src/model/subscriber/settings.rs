@@ -83,7 +83,7 @@ macro_rules! settings {
                 shown as "At most": "{} a second";
 
                 /// The waits between attempts, one fewer than attempts; null: as the configuration says.
-                schedule: Schedule, kept as schedule_ms: Vec<u64>, column "schedule",
+                schedule: RetryWaits, kept as schedule_ms: Vec<u64>, column "schedule",
                 checked by check_schedule,
                 flag "TIMES" "The waits between attempts, as in 5s,5m,2h; none: a single attempt; default: as the configuration says",
                 shown as "Tried again": "{}";
@@ -117,9 +117,9 @@ pub(super) fn check_timeout(Span(ms): &Timeout, faults: &mut Vec<Fault>) {
 /// The waits between attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Schedule(pub Vec<Span>);
+pub struct RetryWaits(pub Vec<Span>);
 
-pub(super) fn check_schedule(Schedule(waits): &Schedule, faults: &mut Vec<Fault>) {
+pub(super) fn check_schedule(RetryWaits(waits): &RetryWaits, faults: &mut Vec<Fault>) {
     if waits.len() > WAITS {
         let detail = format!("schedule has more than {WAITS} waits: leave some out");
         faults.push(Fault::new("/schedule", detail));
@@ -135,7 +135,7 @@ pub(super) fn check_schedule(Schedule(waits): &Schedule, faults: &mut Vec<Fault>
 /// The word for a schedule without waits, which is a single attempt.
 const NO_WAITS: &str = "none";
 
-impl FromStr for Schedule {
+impl FromStr for RetryWaits {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -147,7 +147,7 @@ impl FromStr for Schedule {
     }
 }
 
-impl fmt::Display for Schedule {
+impl fmt::Display for RetryWaits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(waits) = self;
         let waits: Vec<String> = waits.iter().map(Span::to_string).collect();
@@ -156,26 +156,26 @@ impl fmt::Display for Schedule {
     }
 }
 
-impl From<Vec<u64>> for Schedule {
+impl From<Vec<u64>> for RetryWaits {
     fn from(ms: Vec<u64>) -> Self {
         Self(ms.into_iter().map(Span).collect())
     }
 }
 
-impl From<Schedule> for Vec<u64> {
-    fn from(Schedule(waits): Schedule) -> Self {
+impl From<RetryWaits> for Vec<u64> {
+    fn from(RetryWaits(waits): RetryWaits) -> Self {
         waits.into_iter().map(|Span(ms)| ms).collect()
     }
 }
 
-impl PartialSchema for Schedule {
+impl PartialSchema for RetryWaits {
     fn schema() -> RefOr<Schema> {
         let waits = ArrayBuilder::new().items(Ref::from_schema_name("Span"));
         waits.max_items(Some(WAITS)).into()
     }
 }
 
-impl ToSchema for Schedule {
+impl ToSchema for RetryWaits {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         schemas.push((Span::name().into(), Span::schema()));
     }

@@ -4,7 +4,7 @@
 //! (`model/account_event/words`); where the name says too little, by that word too. An event that has
 //! no line explains nothing. `README.md` has the same table, and a test compares the two.
 
-use crate::catalogue::{self, Entry};
+use crate::catalogue::{self, CatalogueEntry};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -206,7 +206,7 @@ fn is_vague(key: &str) -> bool {
         "infobip:7050",
         "infobip:7080",
     ];
-    VAGUE.contains(&key) || catalogue::find(key).is_none_or(Entry::is_of_send)
+    VAGUE.contains(&key) || catalogue::find(key).is_none_or(CatalogueEntry::is_of_send)
 }
 
 #[cfg(test)]

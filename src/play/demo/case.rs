@@ -25,7 +25,7 @@ pub(super) struct Case {
     /// How its requests differ from a plain POST of `application/json`.
     pub(super) request: RequestChange,
     /// What is posted, in this order.
-    pub(super) bodies: Vec<Body>,
+    pub(super) bodies: Vec<CaseBody>,
 }
 
 /// `[source]` of a `case.toml`.
@@ -46,7 +46,7 @@ pub(super) struct RequestChange {
 }
 
 /// A body of a case.
-pub(super) struct Body {
+pub(super) struct CaseBody {
     /// Its file's name.
     pub(super) file: &'static str,
     pub(super) bytes: &'static [u8],
@@ -105,11 +105,11 @@ impl Case {
             .with_context(|| format!("{path} has no case.toml"))?;
         let claim: Claim =
             toml::from_str(claim).with_context(|| format!("cannot read {path}/case.toml"))?;
-        let mut bodies: Vec<(u32, Body)> = folder
+        let mut bodies: Vec<(u32, CaseBody)> = folder
             .files()
             .filter_map(|file| {
                 let number = file.path().file_stem()?.to_str()?.parse().ok()?;
-                let body = Body {
+                let body = CaseBody {
                     file: file.path().file_name()?.to_str()?,
                     bytes: file.contents(),
                 };
@@ -160,7 +160,7 @@ impl Case {
     }
 
     /// What a body says, in the provider's own words.
-    pub(super) fn words(&self, body: &Body) -> String {
+    pub(super) fn words(&self, body: &CaseBody) -> String {
         let encoding = self.request.content_encoding.as_deref();
         // Who is recipient and who sender may need hints; the words do not.
         let parsed = self.provider.parse(body.bytes, encoding, &Hints::default());

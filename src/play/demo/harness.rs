@@ -14,16 +14,16 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::case::{Body, Case, Program};
+use super::case::{Case, CaseBody, Program};
 use super::config;
-use super::subscriber::{Received, Subscriber};
+use super::subscriber::{DemoSubscriber, Received};
 use crate::access::token::NewToken;
 use crate::access::{Caller, Role};
 use crate::admin::{Answer, Operations, Request};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Inputs, Source};
 use crate::model::NewSubscriber;
-use crate::play::http::{Client, Endpoint};
+use crate::play::http::{Client, SourceAddress};
 use crate::server;
 use crate::store::Reader;
 use crate::store::overview::WebhookRecord;
@@ -46,9 +46,9 @@ pub(super) struct Harness {
     /// A token of an admin, for the management API.
     pub(super) token: String,
     /// Where providers post, by the name of the source.
-    endpoints: HashMap<String, Endpoint>,
+    endpoints: HashMap<String, SourceAddress>,
     client: Client,
-    subscriber: Subscriber,
+    subscriber: DemoSubscriber,
     reader: Reader,
     stop: oneshot::Sender<()>,
     running: JoinHandle<anyhow::Result<()>>,
@@ -103,7 +103,7 @@ impl Harness {
         let service = format!("http://{address}").parse()?;
         let public_url = config::public_url();
         let endpoint = |source: &Source| {
-            let endpoint = Endpoint::new(source, &service, public_url);
+            let endpoint = SourceAddress::new(source, &service, public_url);
             (source.name.clone(), endpoint)
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
@@ -112,7 +112,7 @@ impl Harness {
         let subscriber_url = format!("http://{}/status", listener.local_addr()?);
         let secret = subscribe(server.operations(), &subscriber_url).await?;
         let token = token(server.operations()).await?;
-        let subscriber = Subscriber::start(listener, &secret)?;
+        let subscriber = DemoSubscriber::start(listener, &secret)?;
         let reader = server.store().reader();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(server.run_until(async {
@@ -135,7 +135,7 @@ impl Harness {
     }
 
     /// Where that source's provider posts.
-    pub(super) fn endpoint(&self, source: &str) -> anyhow::Result<&Endpoint> {
+    pub(super) fn endpoint(&self, source: &str) -> anyhow::Result<&SourceAddress> {
         let endpoint = self.endpoints.get(source);
         endpoint.with_context(|| format!("there is no source {source}"))
     }
@@ -144,7 +144,7 @@ impl Harness {
     ///
     /// # Errors
     /// When it is not answered with 200, or a payload does not arrive.
-    pub(super) async fn send(&mut self, case: &Case, body: &Body) -> anyhow::Result<Step> {
+    pub(super) async fn send(&mut self, case: &Case, body: &CaseBody) -> anyhow::Result<Step> {
         let now_s = Clock::system().now_ms().div_euclid(1000);
         let endpoint = self.endpoint(&case.source_name())?;
         let (query, headers) = case.head();

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::harness::Harness;
-use super::page::{Ink, Page};
+use super::page::{Ink, Transcript};
 use super::steps::Tally;
 use crate::catalogue;
 use crate::clock::Clock;
@@ -18,7 +18,7 @@ use crate::providers::sample::Element;
 const MESSAGE: &str = "wamid.try-it-yourself";
 
 /// What can be tried while the service runs.
-pub(super) fn while_it_runs(harness: &Harness, page: &mut Page<'_>) -> anyhow::Result<()> {
+pub(super) fn while_it_runs(harness: &Harness, page: &mut Transcript<'_>) -> anyhow::Result<()> {
     let (signed, questions) = (signed_webhook(harness)?, questions(harness, MESSAGE));
     let (address, token) = (harness.address, &harness.token);
     let (program, configuration) = (program(), shell(&harness.configuration));
@@ -51,7 +51,7 @@ pub(super) fn while_it_runs(harness: &Harness, page: &mut Page<'_>) -> anyhow::R
 pub(super) fn with_the_store(
     harness: &Harness,
     tally: &Tally,
-    page: &mut Page<'_>,
+    page: &mut Transcript<'_>,
 ) -> anyhow::Result<()> {
     let questions = questions(harness, tally.failed_message.as_deref().unwrap_or(MESSAGE));
     let (program, configuration) = (program(), shell(&harness.configuration));
@@ -64,7 +64,7 @@ pub(super) fn with_the_store(
 }
 
 /// What can be tried once everything is gone.
-pub(super) fn afterwards(page: &mut Page<'_>) -> anyhow::Result<()> {
+pub(super) fn afterwards(page: &mut Transcript<'_>) -> anyhow::Result<()> {
     let program = program();
     let hints = format!(
         "# The same, but it goes on running for you to send webhooks and ask questions.\n\
@@ -130,7 +130,7 @@ fn signed_webhook(harness: &Harness) -> anyhow::Result<String> {
 }
 
 /// A heading, then the commands, each after a line with `#` that says what it is for.
-fn show(heading: &str, hints: &str, page: &mut Page<'_>) -> anyhow::Result<()> {
+fn show(heading: &str, hints: &str, page: &mut Transcript<'_>) -> anyhow::Result<()> {
     page.gap()?;
     page.line(&[(Ink::Bold, heading)])?;
     for line in hints.lines() {

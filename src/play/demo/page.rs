@@ -32,12 +32,12 @@ impl Ink {
 }
 
 /// Where the demo writes.
-pub(crate) struct Page<'a> {
+pub(crate) struct Transcript<'a> {
     out: &'a mut dyn Write,
     colours: bool,
 }
 
-impl<'a> Page<'a> {
+impl<'a> Transcript<'a> {
     pub(crate) fn new(out: &'a mut dyn Write, colours: bool) -> Self {
         Self { out, colours }
     }
@@ -140,7 +140,7 @@ mod tests {
     fn without_a_terminal_there_is_no_colour() {
         for (colours, expected) in [(false, "a b\n"), (true, "a \u{1b}[31mb\u{1b}[0m\n")] {
             let mut out = Vec::new();
-            Page::new(&mut out, colours)
+            Transcript::new(&mut out, colours)
                 .line(&[(Ink::Plain, "a "), (Ink::Red, "b")])
                 .unwrap();
             assert_eq!(String::from_utf8(out).unwrap(), expected);

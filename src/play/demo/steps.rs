@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::case::{Body, Case, Program};
+use super::case::{Case, CaseBody, Program};
 use super::harness::{Harness, Step};
-use super::page::{Ink, Page, shortened};
+use super::page::{Ink, Transcript, shortened};
 use super::subscriber::Received;
 use crate::catalogue;
 use crate::model::{ReportEffect, SkipReason, Status, WHATSAPP, Word as _};
@@ -36,7 +36,7 @@ pub(super) struct Tally {
 /// The payload as a subscriber reads it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Payload {
+struct ReceivedPayload {
     ms_id: Option<String>,
     mobile_no: String,
     #[serde(rename = "MessageStatus")]
@@ -50,7 +50,7 @@ struct Payload {
 pub(super) async fn play(
     harness: &mut Harness,
     program: &[Program],
-    page: &mut Page<'_>,
+    page: &mut Transcript<'_>,
 ) -> anyhow::Result<Tally> {
     let began = Instant::now();
     let mut tally = Tally::default();
@@ -98,7 +98,7 @@ pub(super) async fn play(
 }
 
 /// Goes on telling what arrives at the subscriber, until it is dropped.
-pub(super) async fn go_on(harness: &mut Harness, page: &mut Page<'_>) -> anyhow::Result<()> {
+pub(super) async fn go_on(harness: &mut Harness, page: &mut Transcript<'_>) -> anyhow::Result<()> {
     loop {
         let received = harness.receive().await;
         if tell_payload(&received, page).is_err() {
@@ -115,10 +115,10 @@ pub(super) async fn go_on(harness: &mut Harness, page: &mut Page<'_>) -> anyhow:
 /// What came in and what went out, line by line.
 fn tell(
     case: &Case,
-    body: &Body,
+    body: &CaseBody,
     step: &Step,
     tally: &mut Tally,
-    page: &mut Page<'_>,
+    page: &mut Transcript<'_>,
 ) -> anyhow::Result<()> {
     let words = shortened(&case.words(body), 56);
     let took = format!(
@@ -147,14 +147,14 @@ fn tell(
 }
 
 /// A line about something that goes out to nobody.
-fn kept(page: &mut Page<'_>, text: &str) -> anyhow::Result<()> {
+fn kept(page: &mut Transcript<'_>, text: &str) -> anyhow::Result<()> {
     page.line(&[(Ink::Dim, "  --   "), (Ink::Yellow, text)])?;
     Ok(())
 }
 
 /// One line about what the subscriber got.
-fn tell_payload(received: &Received, page: &mut Page<'_>) -> anyhow::Result<()> {
-    let payload: Payload = serde_json::from_slice(&received.payload)?;
+fn tell_payload(received: &Received, page: &mut Transcript<'_>) -> anyhow::Result<()> {
+    let payload: ReceivedPayload = serde_json::from_slice(&received.payload)?;
     let ink = match payload.message_status.as_str() {
         "failed" => Ink::Red,
         _ => Ink::Green,
@@ -178,7 +178,7 @@ fn tell_payload(received: &Received, page: &mut Page<'_>) -> anyhow::Result<()> 
 }
 
 /// Why a message failed and who can fix it, in plain words.
-fn tell_reason(report: &ReportRecord, page: &mut Page<'_>) -> anyhow::Result<()> {
+fn tell_reason(report: &ReportRecord, page: &mut Transcript<'_>) -> anyhow::Result<()> {
     let Some(error) = report.errors.first() else {
         return Ok(());
     };
@@ -282,7 +282,8 @@ impl Tally {
             self.payloads += 1;
             self.verified += usize::from(received.verified);
             if report.status == Some(Status::Failed) && self.failed_message.is_none() {
-                let payload: Option<Payload> = serde_json::from_slice(&received.payload).ok();
+                let payload: Option<ReceivedPayload> =
+                    serde_json::from_slice(&received.payload).ok();
                 self.failed_message = payload.and_then(|payload| payload.ms_id);
             }
         }
@@ -290,8 +291,8 @@ impl Tally {
     }
 
     /// Shows the first payload, and the first failed one, as they are.
-    fn show_whole(&mut self, received: &Received, page: &mut Page<'_>) -> anyhow::Result<()> {
-        let payload: Payload = serde_json::from_slice(&received.payload)?;
+    fn show_whole(&mut self, received: &Received, page: &mut Transcript<'_>) -> anyhow::Result<()> {
+        let payload: ReceivedPayload = serde_json::from_slice(&received.payload)?;
         let failed = payload.message_status == "failed";
         let shown = if failed {
             &mut self.shown_whole.1
@@ -305,7 +306,7 @@ impl Tally {
         Ok(())
     }
 
-    fn summarise(&mut self, took: Duration, page: &mut Page<'_>) -> anyhow::Result<()> {
+    fn summarise(&mut self, took: Duration, page: &mut Transcript<'_>) -> anyhow::Result<()> {
         let [processed, duplicate, ignored, unparsed] = self.webhooks;
         self.answered_in.sort_unstable();
         let median = self.answered_in.get(self.answered_in.len() / 2);

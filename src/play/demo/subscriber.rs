@@ -29,13 +29,13 @@ pub(super) struct Received {
 }
 
 /// The running subscriber; what is in flight is cut off when it is dropped.
-pub(super) struct Subscriber {
+pub(super) struct DemoSubscriber {
     /// What it receives, in the order of arrival.
     pub(super) received: UnboundedReceiver<Received>,
     _accepting: JoinSet<()>,
 }
 
-impl Subscriber {
+impl DemoSubscriber {
     /// Starts it on `listener` with the secret that `subscriber add` shows, `whsec_…`.
     pub(super) fn start(listener: TcpListener, secret: &str) -> anyhow::Result<Self> {
         let key = secret.strip_prefix("whsec_").unwrap_or(secret);

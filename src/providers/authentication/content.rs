@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Request;
+use super::WebhookRequest;
 
 /// What of a request a signature is made of.
 #[derive(Debug, Clone, Copy, Default)]
@@ -12,11 +12,11 @@ pub enum Content {
     Body,
     /// What a provider's own function makes of method, URL, headers and body, such as the URL and the
     /// sorted parameters of a form. A source with one needs `server.public_url`.
-    Request(fn(Request<'_>) -> Vec<u8>),
+    Request(fn(WebhookRequest<'_>) -> Vec<u8>),
 }
 
 impl Content {
-    pub(super) fn of(self, request: Request<'_>) -> Cow<'_, [u8]> {
+    pub(super) fn of(self, request: WebhookRequest<'_>) -> Cow<'_, [u8]> {
         match self {
             Self::Body => Cow::Borrowed(request.body),
             Self::Request(content) => Cow::Owned(content(request)),
@@ -26,11 +26,11 @@ impl Content {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Algorithm, Authentication, Encoding, Headers, Method, Signature};
+    use super::super::{Algorithm, Authentication, Encoding, Method, RequestHeaders, Signature};
     use super::*;
 
     /// The URL and each parameter's name and value, sorted by name, as some providers sign.
-    fn url_and_sorted_form(request: Request<'_>) -> Vec<u8> {
+    fn url_and_sorted_form(request: WebhookRequest<'_>) -> Vec<u8> {
         let mut parameters: Vec<_> = url::form_urlencoded::parse(request.body).collect();
         parameters.sort();
         let mut content = request.url.to_owned();
@@ -52,10 +52,10 @@ mod tests {
                 content: Content::Request(url_and_sorted_form),
             })],
         };
-        let headers: Headers = [("x-signature", signature)].into_iter().collect();
-        let request = Request {
+        let headers: RequestHeaders = [("x-signature", signature)].into_iter().collect();
+        let request = WebhookRequest {
             headers: &headers,
-            ..Request::post(url, body.as_bytes())
+            ..WebhookRequest::post(url, body.as_bytes())
         };
         authentication.check_head(request).is_ok() && authentication.check_body(request).is_ok()
     }

@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Authentication, Method, Request, Signature, algorithm};
+use super::{Authentication, Method, Signature, WebhookRequest, algorithm};
 
 /// What makes one request believed.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Authentication {
     ///
     /// `request` has method, URL and body; a token that the source wants stands in its URL.
     #[must_use]
-    pub fn prove(&self, request: Request<'_>, timestamp_s: i64) -> Proof {
+    pub fn prove(&self, request: WebhookRequest<'_>, timestamp_s: i64) -> Proof {
         let mut proof = Proof::default();
         for method in &self.methods {
             match method {
@@ -45,7 +45,7 @@ impl Authentication {
 }
 
 impl Signature {
-    fn prove(&self, request: Request<'_>, timestamp_s: i64, proof: &mut Proof) {
+    fn prove(&self, request: WebhookRequest<'_>, timestamp_s: i64, proof: &mut Proof) {
         let mut timestamp = String::new();
         if let Some(name) = &self.timestamp_header {
             timestamp = timestamp_s.to_string();
@@ -64,7 +64,7 @@ impl Signature {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Algorithm, Content, Encoding, Headers};
+    use super::super::{Algorithm, Content, Encoding, RequestHeaders};
     use super::*;
 
     const URL: &str = "https://relay.example.com/webhooks/acme?type=regular";
@@ -78,13 +78,13 @@ mod tests {
         } else {
             URL.to_owned()
         };
-        let unproved = Request::post(&url, b"{}");
+        let unproved = WebhookRequest::post(&url, b"{}");
         let proof = authentication.prove(unproved, 1_784_800_000);
-        let headers: Headers = (proof.headers.iter())
+        let headers: RequestHeaders = (proof.headers.iter())
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         let url_token = proof.url_token.as_deref();
-        let proved = Request {
+        let proved = WebhookRequest {
             url_token,
             headers: &headers,
             ..unproved
@@ -95,7 +95,7 @@ mod tests {
             Method::Signature(signature) => Some(signature.content),
             _ => None,
         });
-        let other_body = Request {
+        let other_body = WebhookRequest {
             body: b"{ }",
             ..proved
         };
@@ -104,7 +104,7 @@ mod tests {
             content.is_some()
         );
         let elsewhere = url.replace("relay", "other");
-        let other_url = Request {
+        let other_url = WebhookRequest {
             url: &elsewhere,
             ..proved
         };
@@ -114,7 +114,7 @@ mod tests {
         );
     }
 
-    fn url_and_body(request: Request<'_>) -> Vec<u8> {
+    fn url_and_body(request: WebhookRequest<'_>) -> Vec<u8> {
         [request.url.as_bytes(), request.body].concat()
     }
 

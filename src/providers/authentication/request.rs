@@ -4,14 +4,14 @@ use std::fmt;
 
 /// The headers of a request, borrowed from it.
 #[derive(Clone, Default)]
-pub struct Headers<'a>(Vec<(&'a str, &'a [u8])>);
+pub struct RequestHeaders<'a>(Vec<(&'a str, &'a [u8])>);
 
 /// For a request that has none yet.
-static NO_HEADERS: Headers<'static> = Headers(Vec::new());
+static NO_HEADERS: RequestHeaders<'static> = RequestHeaders(Vec::new());
 
 /// A request, borrowed.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub struct WebhookRequest<'a> {
     /// `POST` or `GET`.
     pub method: &'a str,
     /// The URL as the provider calls it, not decoded: `server.public_url`, then path and query as
@@ -20,12 +20,12 @@ pub struct Request<'a> {
     /// The path's segment after the source's name, percent-decoded.
     pub url_token: Option<&'a str>,
     /// Its headers.
-    pub headers: &'a Headers<'a>,
+    pub headers: &'a RequestHeaders<'a>,
     /// The body as received, compressed or not; empty until it is read.
     pub body: &'a [u8],
 }
 
-impl<'a> Request<'a> {
+impl<'a> WebhookRequest<'a> {
     /// A webhook that is yet to be proved.
     #[must_use]
     pub fn post(url: &'a str, body: &'a [u8]) -> Self {
@@ -39,7 +39,7 @@ impl<'a> Request<'a> {
     }
 }
 
-impl<'a> Headers<'a> {
+impl<'a> RequestHeaders<'a> {
     /// The value of that header, whatever the case of `name`; of a repeated one the first.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
@@ -50,7 +50,7 @@ impl<'a> Headers<'a> {
     }
 }
 
-impl<'a, V: AsRef<[u8]> + ?Sized> FromIterator<(&'a str, &'a V)> for Headers<'a> {
+impl<'a, V: AsRef<[u8]> + ?Sized> FromIterator<(&'a str, &'a V)> for RequestHeaders<'a> {
     fn from_iter<I: IntoIterator<Item = (&'a str, &'a V)>>(headers: I) -> Self {
         let bytes = |(name, value): (&'a str, &'a V)| (name, value.as_ref());
         Self(headers.into_iter().map(bytes).collect())
@@ -58,7 +58,7 @@ impl<'a, V: AsRef<[u8]> + ?Sized> FromIterator<(&'a str, &'a V)> for Headers<'a>
 }
 
 /// The names alone: among the values are credentials.
-impl fmt::Debug for Headers<'_> {
+impl fmt::Debug for RequestHeaders<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
             .entries(self.0.iter().map(|(name, _)| name))

@@ -4,7 +4,7 @@ use std::fmt;
 
 use secrecy::SecretString;
 
-use super::{Algorithm, AuthError, Content, Encoding, Headers, Request};
+use super::{Algorithm, AuthError, Content, Encoding, RequestHeaders, WebhookRequest};
 
 /// A signature as one sender makes it.
 ///
@@ -45,13 +45,13 @@ impl Signature {
     }
 
     /// Checks that the header is there and holds as many bytes as a signature has.
-    pub(super) fn check_form(&self, headers: &Headers) -> Result<(), AuthError> {
+    pub(super) fn check_form(&self, headers: &RequestHeaders) -> Result<(), AuthError> {
         self.timestamp(headers)?;
         self.claimed(headers).map(drop)
     }
 
     /// Checks the signature itself; includes [`Self::check_form`].
-    pub(super) fn check(&self, request: Request<'_>) -> Result<(), AuthError> {
+    pub(super) fn check(&self, request: WebhookRequest<'_>) -> Result<(), AuthError> {
         let timestamp = self.timestamp(request.headers)?;
         let claimed = self.claimed(request.headers)?;
         let content = self.content.of(request);
@@ -65,7 +65,7 @@ impl Signature {
     }
 
     /// The signature's bytes as the request claims them.
-    fn claimed(&self, headers: &Headers) -> Result<Vec<u8>, AuthError> {
+    fn claimed(&self, headers: &RequestHeaders) -> Result<Vec<u8>, AuthError> {
         let given = headers
             .get(&self.header)
             .ok_or_else(|| AuthError::Missing(self.to_string()))?;
@@ -85,7 +85,7 @@ impl Signature {
         Some(rest.unwrap_or(given))
     }
 
-    fn timestamp<'a>(&self, headers: &Headers<'a>) -> Result<&'a [u8], AuthError> {
+    fn timestamp<'a>(&self, headers: &RequestHeaders<'a>) -> Result<&'a [u8], AuthError> {
         match &self.timestamp_header {
             Some(name) => headers
                 .get(name)
@@ -119,11 +119,11 @@ mod tests {
     }
 
     fn check(signature: &Signature, headers: &[(&str, &str)], body: &str) -> &'static str {
-        let headers: Headers = headers.iter().copied().collect();
+        let headers: RequestHeaders = headers.iter().copied().collect();
         let form = signature.check_form(&headers);
-        let whole = signature.check(Request {
+        let whole = signature.check(WebhookRequest {
             headers: &headers,
-            ..Request::post("/webhooks/acme", body.as_bytes())
+            ..WebhookRequest::post("/webhooks/acme", body.as_bytes())
         });
         match (form, whole) {
             (Ok(()), Ok(())) => "right",

@@ -1,6 +1,6 @@
 //! What the service asks about Botsquad, whose API is polled; its answers are read beside this file.
 
-use super::super::definition::{Credentials, Definition, Delivery, Samples};
+use super::super::definition::{CredentialRules, Definition, Delivery, Samples};
 use super::super::meta;
 use super::{parse, send_receipt};
 
@@ -8,7 +8,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
     name: "botsquad",
     title: "Botsquad",
     delivery: Delivery::Pull,
-    credentials: Credentials {
+    credentials: CredentialRules {
         any_of: &["authorization"],
         missing: "authorization is missing: give { name, value } as the provider's API wants it, or write unauthenticated = true",
         misfits: &[],

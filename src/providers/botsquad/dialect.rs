@@ -49,7 +49,7 @@ impl Dialect {
 
 /// A part of an answer or of a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Field {
+pub enum AnswerField {
     /// Of an entry, and of a targeted user: the number.
     To,
     /// Of an entry: its status.
@@ -78,7 +78,7 @@ pub enum Field {
     Cancelled,
 }
 
-impl Field {
+impl AnswerField {
     /// Every field, in the order of the example configuration.
     pub const ALL: [Self; 13] = [
         Self::To,
@@ -140,16 +140,16 @@ impl Field {
 /// The names under which each field is looked for, the first that is there counts: a member's
 /// name, or a JSON pointer that begins with a slash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Aliases(BTreeMap<Field, Vec<String>>);
+pub struct Aliases(BTreeMap<AnswerField, Vec<String>>);
 
 impl Aliases {
     /// Sets what a field is called, in place of what is usual.
-    pub fn set(&mut self, field: Field, names: Vec<String>) {
+    pub fn set(&mut self, field: AnswerField, names: Vec<String>) {
         self.0.insert(field, names);
     }
 
     /// What was set, field by field.
-    pub fn own(&self) -> impl Iterator<Item = (Field, &[String])> {
+    pub fn own(&self) -> impl Iterator<Item = (AnswerField, &[String])> {
         self.0
             .iter()
             .map(|(field, names)| (*field, names.as_slice()))
@@ -158,7 +158,7 @@ impl Aliases {
     /// The first of a field's places of which something is made.
     pub(super) fn first<T>(
         &self,
-        field: Field,
+        field: AnswerField,
         value: &Value,
         read: impl Fn(&Value) -> Option<T>,
     ) -> Option<T> {
@@ -177,12 +177,12 @@ impl Aliases {
     }
 
     /// The first of a field's places that holds a plain text or number.
-    pub(super) fn text(&self, field: Field, value: &Value) -> Option<String> {
+    pub(super) fn text(&self, field: AnswerField, value: &Value) -> Option<String> {
         self.first(field, value, scalar)
     }
 
     /// The first of a field's places in an answer that is not read yet; an empty one is nothing.
-    pub(super) fn find<'a>(&self, field: Field, body: &Node<'a>) -> Option<Node<'a>> {
+    pub(super) fn find<'a>(&self, field: AnswerField, body: &Node<'a>) -> Option<Node<'a>> {
         let at = |name: &str| {
             let found = match name.strip_prefix('/') {
                 Some(path) => path
@@ -211,13 +211,13 @@ fn step<'a>(node: &Node<'a>, part: &str) -> Option<Node<'a>> {
     node.get(&part.replace("~1", "/").replace("~0", "~"))
 }
 
-impl fmt::Display for Field {
+impl fmt::Display for AnswerField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
 }
 
-impl FromStr for Field {
+impl FromStr for AnswerField {
     type Err = UnknownWord;
 
     fn from_str(word: &str) -> Result<Self, UnknownWord> {

@@ -8,7 +8,7 @@ use super::super::Hints;
 use super::super::json::{object, scalar};
 use super::super::meta;
 use super::super::send_receipt::{Exchange, Sent, SentAll, SentFault};
-use super::{Field, message_id, told_by};
+use super::{AnswerField, message_id, told_by};
 use crate::model::{
     FilledTemplate, MessageType, Parameters, Registration, ReportError, SendResult,
 };
@@ -19,7 +19,7 @@ pub(super) fn read(exchange: Exchange<'_>, hints: &Hints) -> Result<SentAll, Sen
     let Exchange {
         request, response, ..
     } = exchange;
-    let broadcast = dialect.fields.text(Field::Id, response);
+    let broadcast = dialect.fields.text(AnswerField::Id, response);
     let refusal = exchange.is_refused(broadcast.is_some());
     let refusal = refusal.then(|| exchange.refused("meta", reasons(response)));
     let broadcast = broadcast.filter(|_| refusal.is_none());
@@ -37,7 +37,7 @@ pub(super) fn read(exchange: Exchange<'_>, hints: &Hints) -> Result<SentAll, Sen
     let mut seen: HashMap<String, u32> = HashMap::new();
     let read = users.iter().enumerate().map(|(index, user)| {
         // A user may be written as its number alone.
-        let to = scalar(user).or_else(|| dialect.fields.text(Field::To, user));
+        let to = scalar(user).or_else(|| dialect.fields.text(AnswerField::To, user));
         let Some(to) = to else {
             let field = format!("/request/users/{index}");
             return Err(SentFault::new(&field, "a user has a number in to or phone"));

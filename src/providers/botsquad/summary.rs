@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Answer, Dialect, Statistics};
+use super::{BroadcastAnswer, Dialect, Statistics};
 use crate::model::{Status, Word as _};
 use crate::providers::{Item, ParseError, decode};
 
@@ -65,7 +65,7 @@ fn summarise(
     broadcast: &str,
     dialect: &Dialect,
 ) -> Result<(Vec<u8>, AnswerFacts), ParseError> {
-    let answer = Answer::open(text, dialect)?;
+    let answer = BroadcastAnswer::open(text, dialect)?;
     let mut facts = AnswerFacts {
         statistics: answer.statistics,
         is_whole: answer.is_whole(),

@@ -37,7 +37,9 @@ fn statistics(answer: &Value) -> Statistics {
     let mut answer = answer.clone();
     answer["failures"] = json!([]);
     let text = answer.to_string();
-    Answer::open(&text, &Dialect::default()).unwrap().statistics
+    BroadcastAnswer::open(&text, &Dialect::default())
+        .unwrap()
+        .statistics
 }
 
 #[test]
@@ -214,13 +216,13 @@ fn the_servers_numbers_are_kept_and_judged() {
 #[test]
 fn a_dialect_changes_names_places_and_words() {
     let mut fields = Aliases::default();
-    fields.set(Field::Statuses, vec!["/data/users".to_owned()]);
+    fields.set(AnswerField::Statuses, vec!["/data/users".to_owned()]);
     fields.set(
-        Field::To,
+        AnswerField::To,
         vec!["/contact/phone".to_owned(), "msisdn".to_owned()],
     );
-    fields.set(Field::Status, vec!["state".to_owned()]);
-    fields.set(Field::Reason, vec!["/why/code".to_owned()]);
+    fields.set(AnswerField::Status, vec!["state".to_owned()]);
+    fields.set(AnswerField::Reason, vec!["/why/code".to_owned()]);
     let dialect = Dialect {
         fields,
         words: [("opened".to_owned(), Status::Read)].into(),
@@ -245,10 +247,10 @@ fn a_dialect_changes_names_places_and_words() {
 fn a_pointer_steps_into_arrays_everywhere() {
     let mut fields = Aliases::default();
     let places = [
-        (Field::Statuses, "/0/lists/1"),
-        (Field::Statistics, "/0/a~1b"),
-        (Field::Id, "/1"),
-        (Field::To, "/to/0"),
+        (AnswerField::Statuses, "/0/lists/1"),
+        (AnswerField::Statistics, "/0/a~1b"),
+        (AnswerField::Id, "/1"),
+        (AnswerField::To, "/to/0"),
     ];
     for (field, place) in places {
         fields.set(field, vec![place.to_owned()]);
@@ -259,7 +261,7 @@ fn a_pointer_steps_into_arrays_everywhere() {
     };
     let list = json!([{"to": ["31600000001"], "status": "success"}]);
     let text = json!([{"lists": [7, list], "a/b": {"total": 1}}, "bc-9"]).to_string();
-    let answer = Answer::open(&text, &dialect).unwrap();
+    let answer = BroadcastAnswer::open(&text, &dialect).unwrap();
     assert_eq!(answer.statistics.total, Some(1));
     assert_eq!(answer.id.as_deref(), Some("bc-9"));
     assert_eq!(answer.items("bc-9", &dialect).count(), 1);
@@ -272,9 +274,9 @@ fn a_pointer_steps_into_arrays_everywhere() {
     ] {
         let mut dialect = dialect.clone();
         let place = vec![place.to_owned()];
-        dialect.fields.set(Field::Statuses, place.clone());
-        dialect.fields.set(Field::Statistics, place.clone());
-        assert!(Answer::open(&text, &dialect).is_err(), "{place:?}");
+        dialect.fields.set(AnswerField::Statuses, place.clone());
+        dialect.fields.set(AnswerField::Statistics, place.clone());
+        assert!(BroadcastAnswer::open(&text, &dialect).is_err(), "{place:?}");
     }
 }
 

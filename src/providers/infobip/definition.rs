@@ -1,7 +1,7 @@
 //! What the service asks about Infobip; its formats are read beside this file.
 
 use super::super::definition::{
-    Credentials, Definition, Delivery, ErrorCatalogue, Refusals, Samples, Starter,
+    CredentialRules, Definition, Delivery, ErrorCatalogue, Refusals, Samples, Starter,
 };
 use super::{parse, sample, send_receipt};
 
@@ -12,7 +12,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
     name: "infobip",
     title: "Infobip",
     delivery: Delivery::Push,
-    credentials: Credentials {
+    credentials: CredentialRules {
         any_of: &["header", "basic_auth", "hmac", "url_token"],
         missing: "nothing authenticates its webhooks: give header, basic_auth, hmac or url_token, or write unauthenticated = true",
         misfits: &[

@@ -8,17 +8,17 @@ use serde_json::Value;
 
 use super::super::json::text;
 use super::super::send_receipt::SentFault;
-use super::send_receipt::Asked;
+use super::send_receipt::RequestedMessage;
 use crate::model::digits;
 
 /// A message of the request, or why it cannot be registered.
-type Read<'a> = Result<Asked<'a>, SentFault>;
+type ReadSend<'a> = Result<RequestedMessage<'a>, SentFault>;
 /// Places in the request, in their order.
 type Places = VecDeque<usize>;
 
 /// The messages of a request that are not answered yet.
 pub(super) struct OpenSends<'a> {
-    open: Vec<Option<Read<'a>>>,
+    open: Vec<Option<ReadSend<'a>>>,
     /// Places by the id that the sender gave.
     by_id: HashMap<String, Places>,
     /// Places by number, of those that the sender gave no id.
@@ -28,7 +28,7 @@ pub(super) struct OpenSends<'a> {
 }
 
 impl<'a> OpenSends<'a> {
-    pub(super) fn new(asked: Vec<Read<'a>>) -> Self {
+    pub(super) fn new(asked: Vec<ReadSend<'a>>) -> Self {
         let mut sends = Self {
             open: Vec::new(),
             by_id: HashMap::new(),
@@ -55,11 +55,11 @@ impl<'a> OpenSends<'a> {
         &mut self,
         (place, answers): (usize, usize),
         answer: &Value,
-    ) -> Option<Read<'a>> {
+    ) -> Option<ReadSend<'a>> {
         let id = text(answer, "messageId");
         let number = text(answer, "to").or_else(|| text(answer, "destination"));
         let number = number.map(|number| digits(&number));
-        let is_own = |asked: &Asked| match (&asked.own_id, &id) {
+        let is_own = |asked: &RequestedMessage| match (&asked.own_id, &id) {
             (Some(own), Some(id)) => Some(own == id),
             _ => None,
         };
@@ -94,7 +94,7 @@ impl<'a> OpenSends<'a> {
     }
 
     /// What no answer was about, in the order of the request.
-    pub(super) fn into_rest(self) -> Vec<Read<'a>> {
+    pub(super) fn into_rest(self) -> Vec<ReadSend<'a>> {
         self.open.into_iter().flatten().collect()
     }
 }
@@ -107,7 +107,7 @@ fn add<K: Eq + Hash>(places: &mut HashMap<K, Places>, key: K, place: usize) {
 fn first<K: Eq + Hash>(
     places: &mut HashMap<K, Places>,
     key: &K,
-    open: &[Option<Read<'_>>],
+    open: &[Option<ReadSend<'_>>],
 ) -> Option<usize> {
     let places = places.get_mut(key)?;
     while let Some(place) = places.front() {
@@ -125,11 +125,11 @@ mod tests {
 
     use super::*;
 
-    fn asked(message: &Value) -> Read<'_> {
+    fn asked(message: &Value) -> ReadSend<'_> {
         if message.is_null() {
             return Err(SentFault::new("/request", "unread"));
         }
-        Ok(Asked {
+        Ok(RequestedMessage {
             message,
             pointer: String::new(),
             to: text(message, "to"),

@@ -8,18 +8,18 @@ use super::super::sample::{Element, json, list, mix};
 use crate::model::Status;
 
 /// A number and its name.
-type Named<'a> = (i64, &'a str);
+type NumberedName<'a> = (i64, &'a str);
 
-const PENDING: Named<'_> = (1, "PENDING");
-const DELIVERED: Named<'_> = (3, "DELIVERED");
-const UNDELIVERABLE: Named<'_> = (2, "UNDELIVERABLE");
-const EXPIRED: Named<'_> = (4, "EXPIRED");
-const REJECTED: Named<'_> = (5, "REJECTED");
+const PENDING: NumberedName<'_> = (1, "PENDING");
+const DELIVERED: NumberedName<'_> = (3, "DELIVERED");
+const UNDELIVERABLE: NumberedName<'_> = (2, "UNDELIVERABLE");
+const EXPIRED: NumberedName<'_> = (4, "EXPIRED");
+const REJECTED: NumberedName<'_> = (5, "REJECTED");
 /// What a failure is called that has an error beside it.
-const NOT_DELIVERED: Named<'_> = (9, "UNDELIVERABLE_NOT_DELIVERED");
-const TO_HANDSET: Named<'_> = (5, "DELIVERED_TO_HANDSET");
+const NOT_DELIVERED: NumberedName<'_> = (9, "UNDELIVERABLE_NOT_DELIVERED");
+const TO_HANDSET: NumberedName<'_> = (5, "DELIVERED_TO_HANDSET");
 /// Failures whose names do not begin with their group.
-const GROUPLESS: [(&str, Named<'_>); 3] = [
+const GROUPLESS: [(&str, NumberedName<'_>); 3] = [
     ("SIGNALS_BLOCKED", EXPIRED),
     ("MISSING_TO", REJECTED),
     ("UNDELIVERABLE_REJECTED_PLATFORM", REJECTED),
@@ -74,9 +74,9 @@ fn result(body: &mut String, sender: &str, element: &Element) {
 
 /// What a delivery report says.
 struct State {
-    group: Named<'static>,
-    status: Named<'static>,
-    error: Named<'static>,
+    group: NumberedName<'static>,
+    status: NumberedName<'static>,
+    error: NumberedName<'static>,
     /// The channel that stands in for WhatsApp.
     by: Option<&'static str>,
 }
@@ -117,7 +117,7 @@ impl State {
 }
 
 /// The group of a status, by its name.
-fn group_of(name: &str) -> Named<'static> {
+fn group_of(name: &str) -> NumberedName<'static> {
     let exception = GROUPLESS.iter().find(|(known, _)| *known == name);
     if let Some((_, group)) = exception {
         return *group;

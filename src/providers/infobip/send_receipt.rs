@@ -17,7 +17,7 @@ use crate::model::{
 };
 
 /// A message to one recipient, as it was asked for.
-pub(super) struct Asked<'a> {
+pub(super) struct RequestedMessage<'a> {
     pub(super) message: &'a Value,
     /// Where it stands in the request.
     pub(super) pointer: String,
@@ -82,7 +82,7 @@ pub(super) fn read(exchange: Exchange<'_>, _: &Hints) -> Result<SentAll, SentFau
 }
 
 /// Ids that the request gave to several messages: they name none of them.
-fn ids_of_several(open: &[Result<Asked, SentFault>]) -> HashSet<String> {
+fn ids_of_several(open: &[Result<RequestedMessage, SentFault>]) -> HashSet<String> {
     let asked = open.iter().flatten();
     let mut ids: Vec<&String> = asked.filter_map(|asked| asked.own_id.as_ref()).collect();
     ids.sort_unstable();
@@ -110,7 +110,7 @@ fn messages(body: &Value) -> Vec<&Value> {
 fn asked<'a>(
     request: &'a Value,
     response: &Value,
-) -> Result<Vec<Result<Asked<'a>, SentFault>>, SentFault> {
+) -> Result<Vec<Result<RequestedMessage<'a>, SentFault>>, SentFault> {
     let bulk_id = text(response, "bulkId")
         .or_else(|| text(request, "bulkId"))
         .or_else(|| text(object(object(request, "options")?, "schedule")?, "bulkId"));
@@ -135,7 +135,7 @@ fn asked<'a>(
             continue;
         }
         let Some(destinations) = destinations else {
-            asked.push(Ok(Asked {
+            asked.push(Ok(RequestedMessage {
                 message,
                 pointer,
                 to: text(message, "to"),
@@ -152,7 +152,7 @@ fn asked<'a>(
                 asked.push(Err(SentFault::new(pointer, detail)));
                 continue;
             };
-            asked.push(Ok(Asked {
+            asked.push(Ok(RequestedMessage {
                 message,
                 pointer,
                 to: Some(to),
@@ -176,7 +176,7 @@ fn on_whatsapp(destination: &Value) -> &Value {
 /// One message and the answer to it. `whole` has the reasons of a send that was refused as a whole.
 fn answered(
     exchange: &Exchange,
-    asked: &Asked,
+    asked: &RequestedMessage,
     (answer, pointer): (&Value, &str),
     whole: Option<Vec<ReportError>>,
 ) -> Result<Sent, SentFault> {
@@ -203,7 +203,7 @@ fn answered(
     })
 }
 
-fn registration(asked: &Asked, answer: &Value) -> Registration {
+fn registration(asked: &RequestedMessage, answer: &Value) -> Registration {
     let message = asked.message;
     let content = object(message, "content").unwrap_or(&Value::Null);
     let of_messages_api = object(message, "template");

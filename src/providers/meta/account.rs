@@ -16,7 +16,7 @@ use super::status::id;
 use super::surroundings::Around;
 use crate::model::{About, AccountEvent, EventGroup, ProviderTime, Words, has_digit, is_a_name};
 
-/// The fields that are read, in the order of [`Notice::events`].
+/// The fields that are read, in the order of [`AccountChange::events`].
 const FIELDS: [&str; 9] = [
     "account_alerts",
     "account_settings_update",
@@ -30,7 +30,7 @@ const FIELDS: [&str; 9] = [
 ];
 
 /// The value of a change that may be a notice.
-struct Notice<'a> {
+struct AccountChange<'a> {
     field: &'static str,
     value: &'a Value,
     account_id: Option<String>,
@@ -106,7 +106,7 @@ fn notice(field: &'static str, value: &Value, node: &Node, around: Around) -> Ve
     let contacts = members.as_ref().and_then(|members| members.get("contacts"));
     let of_account = object(value, "waba_info").and_then(|info| id(info, &["waba_id"]));
     let of_account = of_account.filter(|id| has_digit(id));
-    let notice = Notice {
+    let notice = AccountChange {
         field,
         value,
         account_id: of_account.or_else(|| {
@@ -137,7 +137,7 @@ fn notice(field: &'static str, value: &Value, node: &Node, around: Around) -> Ve
     events
 }
 
-impl Notice<'_> {
+impl AccountChange<'_> {
     fn events(&self) -> Vec<AccountEvent> {
         let single = match self.field {
             "account_alerts" => self.alert(),

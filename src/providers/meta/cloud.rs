@@ -1,6 +1,8 @@
 //! Meta's Cloud API: signs each body with the app secret and checks the URL by a GET.
 
-use super::super::definition::{Credentials, Definition, Delivery, OwnSignature, Samples, Starter};
+use super::super::definition::{
+    CredentialRules, Definition, Delivery, OwnSignature, Samples, Starter,
+};
 use super::{ERRORS, read, sample, send_receipt};
 use crate::providers::authentication::Signature;
 
@@ -8,7 +10,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
     name: "meta-cloud",
     title: "Meta's Cloud API",
     delivery: Delivery::Push,
-    credentials: Credentials {
+    credentials: CredentialRules {
         any_of: &["app_secret", "app_secrets"],
         missing: "app_secrets is missing: copy the app secret from Meta's dashboard (App settings, Basic)",
         misfits: &[

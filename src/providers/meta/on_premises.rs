@@ -1,10 +1,10 @@
 //! Meta's On-Premises API, and what still speaks its format.
 
-use super::super::definition::{Credentials, Definition, Delivery, Samples};
+use super::super::definition::{CredentialRules, Definition, Delivery, Samples};
 use super::{ERRORS, read, sample, send_receipt};
 
 /// A relay of Meta's formats presents what was registered together with the URL.
-pub(in crate::providers) const RELAY: Credentials = Credentials {
+pub(in crate::providers) const RELAY: CredentialRules = CredentialRules {
     any_of: &["header", "basic_auth", "hmac", "url_token"],
     missing: "nothing authenticates its webhooks: give header, basic_auth, hmac or url_token, or write unauthenticated = true",
     misfits: &[

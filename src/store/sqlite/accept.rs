@@ -17,12 +17,12 @@ use crate::store::{Accepted, Arrival, FoundReport, PendingForward, WebhookOutcom
 /// What a stored body is read again for; a reprocess keeps the webhook it came with, and what
 /// it finds is pending since then.
 #[derive(Clone, Copy)]
-enum Webhook {
+enum AcceptedWebhook {
     New(i64),
     Again { id: i64, now_ms: i64 },
 }
 
-impl Webhook {
+impl AcceptedWebhook {
     const fn id(self) -> i64 {
         match self {
             Self::New(id) | Self::Again { id, .. } => id,
@@ -57,7 +57,7 @@ const DETAIL_NAMES: usize = 10;
 #[derive(Clone, Copy)]
 struct Bringing<'a> {
     source_id: i64,
-    webhook: Webhook,
+    webhook: AcceptedWebhook,
     arrival: &'a Arrival,
 }
 
@@ -144,7 +144,7 @@ impl<'a> Accepting<'a> {
         source_id: i64,
         arrival: &Arrival,
     ) -> rusqlite::Result<(Accepted, Vec<(i64, PendingForward)>)> {
-        let webhook = Webhook::New(self.next_webhook);
+        let webhook = AcceptedWebhook::New(self.next_webhook);
         self.next_webhook += 1;
         let bringing = Bringing {
             source_id,
@@ -175,7 +175,7 @@ impl<'a> Accepting<'a> {
     ) -> rusqlite::Result<(Accepted, Enqueued)> {
         let (tally, outcome) = self.apply(Bringing {
             source_id,
-            webhook: Webhook::New(webhook_id),
+            webhook: AcceptedWebhook::New(webhook_id),
             arrival,
         })?;
         self.connection
@@ -212,7 +212,7 @@ impl<'a> Accepting<'a> {
         arrival: &Arrival,
         now_ms: i64,
     ) -> rusqlite::Result<(Vec<FoundReport>, Enqueued)> {
-        let webhook = Webhook::Again {
+        let webhook = AcceptedWebhook::Again {
             id: webhook_id,
             now_ms,
         };
@@ -272,7 +272,7 @@ impl<'a> Accepting<'a> {
         let failures = std::mem::take(&mut tally.failures);
         let pending = alerts::gather(self.connection, failures, self.subscribers, now_ms)?;
         tally.pending.extend(pending);
-        if matches!(bringing.webhook, Webhook::New(_)) {
+        if matches!(bringing.webhook, AcceptedWebhook::New(_)) {
             for (what, count) in &tally.ignored {
                 self.connection
                     .prepare_cached(
@@ -316,7 +316,7 @@ impl<'a> Accepting<'a> {
             webhook_id: webhook.id(),
             received_ms: arrival.received_ms,
             now_ms: webhook.owed_since_ms(arrival.received_ms),
-            is_new: matches!(webhook, Webhook::New(_)),
+            is_new: matches!(webhook, AcceptedWebhook::New(_)),
         };
         self.link(bringing, &event.person_names())?;
         let event = &*account_events::compared(self.connection, event, from)?;
@@ -371,7 +371,7 @@ impl<'a> Accepting<'a> {
             let at_ms = report.time.ms.unwrap_or(arrival.received_ms);
             echoes::learn(self.connection, message_id, registration, at_ms)?;
         }
-        if matches!(webhook, Webhook::Again { .. }) && !report.is_echo() {
+        if matches!(webhook, AcceptedWebhook::Again { .. }) && !report.is_echo() {
             tally.found.push(FoundReport {
                 provider_message_id: report.message.clone(),
                 provider_status: report.provider_status.clone(),
@@ -473,7 +473,7 @@ impl<'a> Accepting<'a> {
             rows::forget_report(self.connection, report_id)?;
             return Ok(false);
         }
-        if matches!(bringing.webhook, Webhook::New(_)) {
+        if matches!(bringing.webhook, AcceptedWebhook::New(_)) {
             rows::count_repeat(self.connection, report_id, bringing.arrival.received_ms)?;
         }
         Ok(true)

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::clause::{Clause, Select};
 use super::forward_reads::json_list;
 use super::forwards::{self, NewForward};
-use super::listing::Keyed;
+use super::listing::ListedTable;
 use super::reader::Reader;
 use super::{Store, backend, outages, same_person, search};
 use crate::model::{AccountEvent, Subscriber, SubscriberKind};
@@ -279,7 +279,8 @@ pub(super) struct OfPerson {
     pub(super) names: [Option<String>; 2],
 }
 
-const EVENTS: Keyed = Keyed::newest("account_event", "account_event_id", "received_at_ms");
+const EVENTS: ListedTable =
+    ListedTable::newest("account_event", "account_event_id", "received_at_ms");
 
 impl Reader {
     /// The account events that match, the newest first.

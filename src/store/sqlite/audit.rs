@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use super::clause::{Clause, Select};
-use super::listing::Keyed;
+use super::listing::ListedTable;
 use super::reader::Reader;
 use super::{backend, ranges};
 use crate::store::Error;
@@ -36,7 +36,7 @@ pub(super) fn write(
         .map_err(|error| backend("cannot write the audit".to_owned(), error))
 }
 
-const AUDIT: Keyed = Keyed::newest("audit", "audit_id", "at_ms");
+const AUDIT: ListedTable = ListedTable::newest("audit", "audit_id", "at_ms");
 
 impl Reader {
     /// What was changed, the newest first.

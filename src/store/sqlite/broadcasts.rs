@@ -9,7 +9,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::clause::{Clause, Select};
-use super::listing::{Keyed, ListOrder};
+use super::listing::{ListOrder, ListedTable};
 use super::messages::read_error;
 use super::polls::polls_of;
 use super::ranges;
@@ -199,7 +199,7 @@ pub(super) fn messages(broadcast: &BroadcastRecord, scope: &Scope) -> Select {
     seen(&mut clause, scope, "message");
     let head = "SELECT message_id, recipient, provider_message_id, status, error_key, \
                 error_code, error_title, error_details, last_report_at_ms FROM message";
-    let keyed = Keyed {
+    let keyed = ListedTable {
         order: ListOrder::OldestFirst,
         ..MESSAGES
     };

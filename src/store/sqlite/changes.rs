@@ -14,7 +14,7 @@ use super::writer::Core;
 use super::{Store, audit, backend, disk, idempotency, subscribers};
 use crate::model::Subscriber;
 use crate::store::audit::AuditEntry;
-use crate::store::idempotency::Kept;
+use crate::store::idempotency::IdempotencyRecord;
 use crate::store::{Error, Loss};
 
 /// What is written down with a change, in its transaction.
@@ -23,7 +23,7 @@ pub struct ChangeRecord {
     /// The line of the audit.
     pub audit: Option<AuditEntry>,
     /// What a repeat of the request is to find under its key.
-    pub kept: Option<Kept>,
+    pub kept: Option<IdempotencyRecord>,
 }
 
 /// A change under way.

@@ -10,7 +10,7 @@ use crate::model::{Message, OtherChannels, ReportError, StatusHistory};
 
 /// What is kept beside the row, as JSON.
 #[derive(Serialize, Deserialize)]
-struct Kept<O> {
+struct StoredChannels<O> {
     #[serde(flatten)]
     others: O,
     /// Whether the row shows another channel's recipient, for want of one of WhatsApp's.
@@ -29,7 +29,7 @@ pub(super) fn kept(message: &Message) -> Option<String> {
     if message.others.is_empty() {
         return None;
     }
-    let kept = Kept {
+    let kept = StoredChannels {
         others: &message.others,
         lends_recipient: message.recipient.is_none(),
         lends_sender: message.sender.is_none(),
@@ -51,7 +51,8 @@ pub(super) fn separated(
         message.failure = None;
         message.conflict = false;
     }
-    let kept = kept.and_then(|json| serde_json::from_str::<Kept<OtherChannels>>(json).ok());
+    let kept =
+        kept.and_then(|json| serde_json::from_str::<StoredChannels<OtherChannels>>(json).ok());
     if let Some(kept) = kept {
         message.others = kept.others;
         message.recipient = message.recipient.filter(|_| !kept.lends_recipient);

@@ -5,7 +5,7 @@
 
 use rusqlite::types::Value;
 
-use super::listing::{Keyed, ListOrder};
+use super::listing::{ListOrder, ListedTable};
 use super::ranges::Keys;
 
 /// Conditions that all must hold, with their values.
@@ -66,8 +66,8 @@ impl Clause {
     }
 
     /// The SELECT of a list: `head` is all before WHERE. It reads a part of these keys at a time.
-    pub(super) fn select(self, head: &str, keyed: Keyed, keys: Vec<Keys>) -> Select {
-        let Keyed {
+    pub(super) fn select(self, head: &str, keyed: ListedTable, keys: Vec<Keys>) -> Select {
+        let ListedTable {
             table, key, order, ..
         } = keyed;
         let order = match order {
@@ -94,7 +94,7 @@ impl Clause {
 pub(super) struct Select {
     pub(super) sql: String,
     pub(super) values: Vec<Value>,
-    pub(super) keyed: Keyed,
+    pub(super) keyed: ListedTable,
     /// The keys that may hold what is asked for, in the list's order.
     pub(super) keys: Vec<Keys>,
 }

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
-use super::listing::Keyed;
+use super::listing::ListedTable;
 use super::reader::Reader;
 use super::{backend, ranges};
 use crate::store::Error;
@@ -61,7 +61,7 @@ pub(super) fn fill(connection: &mut Connection) -> Result<(), Error> {
     fill(connection).map_err(|error| backend("cannot write the table error_code".to_owned(), error))
 }
 
-const REPORTS: Keyed = Keyed::newest("report", "report_id", "received_at_ms");
+const REPORTS: ListedTable = ListedTable::newest("report", "report_id", "received_at_ms");
 
 /// The unknown errors of some reports. Where a report has several errors the column `errors` holds
 /// them all, the primary one again among them.

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use uuid::Uuid;
 
 use super::clause::{Clause, Select};
-use super::listing::Keyed;
+use super::listing::ListedTable;
 use super::ranges::{self, Timed};
 use super::reader::Reader;
 use super::{messages, search};
@@ -31,8 +31,9 @@ const SELECT_ATTEMPT: &str = "SELECT attempt.*, forward.uid, subscriber.name AS 
      CROSS JOIN subscriber USING (subscriber_id) \
      LEFT JOIN message ON message.message_id = forward.message_id";
 
-pub(super) const FORWARDS: Keyed = Keyed::newest("forward", "forward_id", "owed_since_ms");
-const ATTEMPTS: Keyed = Keyed::newest("attempt", "attempt_id", "started_at_ms");
+pub(super) const FORWARDS: ListedTable =
+    ListedTable::newest("forward", "forward_id", "owed_since_ms");
+const ATTEMPTS: ListedTable = ListedTable::newest("attempt", "attempt_id", "started_at_ms");
 
 impl Reader {
     /// The forwards that match, the newest first.

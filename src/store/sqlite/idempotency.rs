@@ -7,8 +7,8 @@ use super::changes::Changing;
 use super::secrets::{Sealed, unopened, with_keys};
 use super::{Store, backend};
 use crate::store::Error;
-use crate::store::idempotency::{Kept, KeptAnswer, Remembered, Ticket};
-use crate::store::seal::{KeyRing, Place};
+use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Remembered, Ticket};
+use crate::store::seal::{KeyRing, SealedCell};
 
 /// How long a key is kept, ms.
 const KEPT_MS: i64 = 24 * 3600 * 1000;
@@ -21,8 +21,8 @@ struct SealedAnswer {
 }
 
 /// Acts on the place of the row of that caller and key.
-fn in_place<T>((caller, key): (&str, &str), act: impl FnOnce(Place<'_>) -> T) -> T {
-    act(Place {
+fn in_place<T>((caller, key): (&str, &str), act: impl FnOnce(SealedCell<'_>) -> T) -> T {
+    act(SealedCell {
         table: "idempotency",
         row: &[caller, key],
         column: "sealed",
@@ -83,7 +83,7 @@ impl Store {
 }
 
 /// Keeps what a repeat is to find, and forgets what is over a day old.
-pub(super) fn keep(changing: &Changing<'_>, kept: &Kept) -> Result<(), Error> {
+pub(super) fn keep(changing: &Changing<'_>, kept: &IdempotencyRecord) -> Result<(), Error> {
     changing
         .connection
         .prepare_cached("DELETE FROM idempotency WHERE begun_ms <= ?1")
@@ -93,7 +93,11 @@ pub(super) fn keep(changing: &Changing<'_>, kept: &Kept) -> Result<(), Error> {
 }
 
 /// Writes a request that was begun at that time over what stands under its key.
-pub(super) fn write(rows: &Sealed<'_>, kept: &Kept, begun_ms: i64) -> Result<(), Error> {
+pub(super) fn write(
+    rows: &Sealed<'_>,
+    kept: &IdempotencyRecord,
+    begun_ms: i64,
+) -> Result<(), Error> {
     let Ticket {
         caller,
         key,

@@ -16,7 +16,7 @@ use super::keys::{RowKeys, sync_folder};
 use super::reseal::all_used;
 use super::secrets::{Sealed, has_sealed, shown_url};
 use super::{backend, beside, idempotency, schema};
-use crate::store::idempotency::{Kept, KeptAnswer, Ticket};
+use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Ticket};
 use crate::store::seal::KeyRing;
 use crate::store::{Error, Options};
 
@@ -189,7 +189,7 @@ fn copy_tokens(second: &Connection, store: &Connection) -> rusqlite::Result<()> 
 }
 
 /// Requests with an `Idempotency-Key`, and when they were begun.
-fn answers(second: &Connection) -> rusqlite::Result<Vec<(Kept, i64)>> {
+fn answers(second: &Connection) -> rusqlite::Result<Vec<(IdempotencyRecord, i64)>> {
     let answer = |row: &Row<'_>| -> rusqlite::Result<Option<KeptAnswer>> {
         let Some(status) = row.get("status")? else {
             return Ok(None);
@@ -210,7 +210,7 @@ fn answers(second: &Connection) -> rusqlite::Result<Vec<(Kept, i64)>> {
                 request: row.get("request")?,
             };
             let answer = answer(row)?;
-            Ok((Kept { ticket, answer }, row.get("begun_ms")?))
+            Ok((IdempotencyRecord { ticket, answer }, row.get("begun_ms")?))
         })?
         .collect()
 }

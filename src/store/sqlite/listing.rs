@@ -34,14 +34,14 @@ pub(super) enum ListOrder {
 
 /// What a list is of: its table, the table's key, and the time that says how far a search came.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Keyed {
+pub(super) struct ListedTable {
     pub(super) table: &'static str,
     pub(super) key: &'static str,
     pub(super) time: &'static str,
     pub(super) order: ListOrder,
 }
 
-impl Keyed {
+impl ListedTable {
     /// A list that has the newest first.
     pub(super) const fn newest(table: &'static str, key: &'static str, time: &'static str) -> Self {
         Self {
@@ -131,7 +131,7 @@ impl Reader {
     pub(super) fn walk(
         &self,
         connection: &Connection,
-        keyed: Keyed,
+        keyed: ListedTable,
         keys: (&[Keys], Option<i64>),
         search: impl FnMut(KeyPart<'_>) -> rusqlite::Result<bool>,
     ) -> rusqlite::Result<Option<Reached>> {
@@ -146,7 +146,7 @@ impl Reader {
     fn walk_in_time(
         &self,
         connection: &Connection,
-        keyed: Keyed,
+        keyed: ListedTable,
         (keys, from): (&[Keys], Option<i64>),
         mut search: impl FnMut(KeyPart<'_>) -> rusqlite::Result<bool>,
     ) -> rusqlite::Result<Option<i64>> {

@@ -10,8 +10,8 @@ use crate::store::Error;
 use crate::store::overview::WebhookRecord;
 use crate::store::query::{Listing, MessageQuery, Window};
 use crate::store::timeline::{
-    ErrorRecord, MessageRecord, Origin, PricingRecord, RefusalRecord, RegistrationRecord,
-    ReportRecord, StatusTimes, Timeline,
+    ErrorRecord, MessageRecord, PricingRecord, RefusalRecord, RegistrationOrigin,
+    RegistrationRecord, ReportRecord, StatusTimes, Timeline,
 };
 
 pub(super) const SELECT_MESSAGE: &str = "SELECT message.*, source.name AS source, source.provider, \
@@ -189,7 +189,7 @@ pub(super) fn read_message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
 
 /// Reads what was told, of a row that joins the message; `None` when nothing was.
 fn read_registration(row: &Row<'_>) -> rusqlite::Result<Option<RegistrationRecord>> {
-    let origin: Option<Origin> = row.get("origin")?;
+    let origin: Option<RegistrationOrigin> = row.get("origin")?;
     let Some(origin) = origin else {
         return Ok(None);
     };

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::accept::Accepting;
 use super::changes::Changing;
 use super::clause::{Clause, Select};
-use super::listing::Keyed;
+use super::listing::ListedTable;
 use super::reader::Reader;
 use super::sources::Sources;
 use super::writer::Core;
@@ -143,7 +143,7 @@ impl Core {
 
 const SELECT: &str = "SELECT poll.*, source.name AS source FROM poll JOIN source USING (source_id)";
 
-const POLLS: Keyed = Keyed::newest("poll", "poll_id", "registered_at_ms");
+const POLLS: ListedTable = ListedTable::newest("poll", "poll_id", "registered_at_ms");
 
 /// The statement of a list of broadcasts that are asked for.
 pub(super) fn select(source: Option<&str>) -> Select {

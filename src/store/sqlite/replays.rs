@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::changes::Changing;
 use super::clause::{Clause, Select};
-use super::listing::Keyed;
+use super::listing::ListedTable;
 use super::reader::Reader;
 use super::{Store, backend, forwards, ranges};
 use crate::model::Word as _;
@@ -99,7 +99,7 @@ impl Store {
     }
 }
 
-const REPLAYS: Keyed = Keyed::newest("replay", "replay_id", "created_at_ms");
+const REPLAYS: ListedTable = ListedTable::newest("replay", "replay_id", "created_at_ms");
 
 impl Reader {
     /// The replays for these subscribers, or for all, the newest first.

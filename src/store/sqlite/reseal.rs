@@ -12,7 +12,7 @@ use super::changes::{ChangeRecord, Changing};
 use super::secrets::{Sealed, unopened};
 use super::writer::Core;
 use super::{Store, backend, set_durability};
-use crate::store::seal::{KeyId, KeyRing, Place, SealError};
+use crate::store::seal::{KeyId, KeyRing, SealError, SealedCell};
 use crate::store::{Durability, Error, KeysRecord, Resealed, SealedPlace};
 
 /// So many places of a missing key's values are named.
@@ -101,7 +101,7 @@ impl Core {
 }
 
 /// A column of sealed values.
-struct Column {
+struct SealedColumn {
     table: &'static str,
     name: &'static str,
     /// The columns that tell a row from others; of two the second may be a constant.
@@ -111,26 +111,26 @@ struct Column {
 }
 
 /// Every column of the store that is sealed.
-const COLUMNS: [Column; 4] = [
-    Column {
+const COLUMNS: [SealedColumn; 4] = [
+    SealedColumn {
         table: "subscriber_secret",
         name: "sealed",
         row: ["secret_id", "''"],
         subscriber: "subscriber_secret.subscriber_id",
     },
-    Column {
+    SealedColumn {
         table: "subscriber_header",
         name: "sealed",
         row: ["subscriber_id", "name"],
         subscriber: "subscriber_header.subscriber_id",
     },
-    Column {
+    SealedColumn {
         table: "subscriber",
         name: "url_sealed",
         row: ["subscriber_id", "''"],
         subscriber: "subscriber.subscriber_id",
     },
-    Column {
+    SealedColumn {
         table: "idempotency",
         name: "sealed",
         row: ["caller", "key"],
@@ -145,7 +145,7 @@ struct SealedValue {
     sealed: Vec<u8>,
 }
 
-impl Column {
+impl SealedColumn {
     /// Its values.
     fn values(&self, connection: &Connection) -> rusqlite::Result<Vec<SealedValue>> {
         let Self {
@@ -187,7 +187,7 @@ impl Column {
     /// The value sealed with the first key.
     fn again(&self, ring: &KeyRing, value: &SealedValue) -> Result<Vec<u8>, SealError> {
         let [first, second] = &value.row;
-        let place = Place {
+        let place = SealedCell {
             table: self.table,
             row: &[first, second],
             column: self.name,
@@ -221,7 +221,7 @@ impl Column {
 /// The ids of all keys that anything is sealed with.
 pub(super) fn all_used(connection: &Connection) -> rusqlite::Result<BTreeSet<KeyId>> {
     let mut used = BTreeSet::new();
-    for Column { table, name, .. } in &COLUMNS {
+    for SealedColumn { table, name, .. } in &COLUMNS {
         let mut select = connection.prepare_cached(&format!(
             "SELECT DISTINCT substr({name}, 1, 9) FROM {table} WHERE {name} IS NOT NULL"
         ))?;

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::clause::{Clause, Select};
 use super::forward_reads::json_list;
-use super::listing::Keyed;
+use super::listing::ListedTable;
 use super::messages::{SELECT_MESSAGE, read_message};
 use super::ranges::{self, Timed};
 use super::reader::Reader;
@@ -17,7 +17,8 @@ use crate::store::query::{Listing, MessageQuery, Scope};
 use crate::store::timeline::{MessageRecord, Timeline};
 use crate::store::{Error, Person};
 
-pub(super) const MESSAGES: Keyed = Keyed::newest("message", "message_id", "first_report_at_ms");
+pub(super) const MESSAGES: ListedTable =
+    ListedTable::newest("message", "message_id", "first_report_at_ms");
 
 /// Leaves of messages, which the query calls `alias`, those that may be seen: of one of the sources;
 /// and, for an owner, what it registered at a source that names it, or what a subscriber of its own

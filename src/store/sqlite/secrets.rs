@@ -10,7 +10,7 @@ use super::backend;
 use super::keys::RowKeys;
 use super::writer::Core;
 use crate::model::{Headers, SecretText, SigningSecret};
-use crate::store::seal::{KeyRing, Place, SealError};
+use crate::store::seal::{KeyRing, SealError, SealedCell};
 use crate::store::{Error, Outbound, SubscriberSecret};
 
 /// Old secrets of a subscriber that sign beside its new one, at most: each makes the header longer,
@@ -35,7 +35,7 @@ pub(super) enum SecretValue<'a> {
 }
 
 impl SecretValue<'_> {
-    fn in_place<T>(self, act: impl FnOnce(Place<'_>) -> T) -> T {
+    fn in_place<T>(self, act: impl FnOnce(SealedCell<'_>) -> T) -> T {
         let (table, column, id, name) = match self {
             Self::Secret(id) => ("subscriber_secret", "sealed", id, ""),
             Self::Header(id, name) => ("subscriber_header", "sealed", id, name),
@@ -43,7 +43,7 @@ impl SecretValue<'_> {
         };
         let id = id.to_string();
         let row = [id.as_str(), name];
-        act(Place {
+        act(SealedCell {
             table,
             row: &row,
             column,

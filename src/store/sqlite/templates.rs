@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::changes::Changing;
 use super::clause::{Clause, Select};
-use super::listing::Keyed;
+use super::listing::ListedTable;
 use super::reader::Reader;
 use super::{backend, ranges};
 use crate::model::quoted;
@@ -56,7 +56,7 @@ impl Changing<'_> {
     }
 }
 
-const TEMPLATES: Keyed = Keyed::newest("template", "template_id", "updated_at_ms");
+const TEMPLATES: ListedTable = ListedTable::newest("template", "template_id", "updated_at_ms");
 
 impl Reader {
     /// Templates, the newest first.

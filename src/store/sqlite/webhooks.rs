@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::clause::{Clause, Select};
-use super::listing::Keyed;
+use super::listing::ListedTable;
 use super::ranges::{self, Timed};
 use super::reader::Reader;
 use super::search;
@@ -16,7 +16,8 @@ const SELECT_WEBHOOK: &str = "SELECT webhook_id, name AS source, provider, recei
      content_encoding, user_agent, length(body) AS body_bytes \
      FROM webhook JOIN source USING (source_id)";
 
-pub(super) const WEBHOOKS: Keyed = Keyed::newest("webhook", "webhook_id", "received_at_ms");
+pub(super) const WEBHOOKS: ListedTable =
+    ListedTable::newest("webhook", "webhook_id", "received_at_ms");
 
 impl Reader {
     /// The webhooks that match, the newest first.

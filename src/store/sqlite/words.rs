@@ -16,7 +16,7 @@ use crate::model::{
 use crate::store::WebhookOutcome;
 use crate::store::poll::{PollGaveUp, PollState};
 use crate::store::replay::ReplayState;
-use crate::store::timeline::Origin;
+use crate::store::timeline::RegistrationOrigin;
 use crate::store::watching::Counted;
 
 macro_rules! columns {
@@ -43,7 +43,7 @@ macro_rules! columns {
 
 columns! {
     About, AuthKind, ReportEffect, Counted, ErrorCode, ErrorFormat, Field, Fix, ForwardState, GaveUp, Kind,
-    MessageType, NumberFormat, Ordering, Origin, PayloadFormat, PollGaveUp, PollState, SkipReason,
+    MessageType, NumberFormat, Ordering, RegistrationOrigin, PayloadFormat, PollGaveUp, PollState, SkipReason,
     ReplayState, Reports, Resend, Role, Status, SubscriberKind, SubscriberState, Timed,
     TimestampFormat, TypeRule, WebhookOutcome,
 }
@@ -101,7 +101,7 @@ mod tests {
         }
         let known = BTreeMap::from([
             row::<WebhookOutcome>("webhook.outcome"),
-            row::<Origin>("registration.origin"),
+            row::<RegistrationOrigin>("registration.origin"),
             row::<PollState>("poll.state"),
             row::<PollGaveUp>("poll.gave_up"),
             row::<SubscriberKind>("subscriber.kind"),

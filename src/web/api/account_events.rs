@@ -5,8 +5,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::input::Query;
 use super::page::{Page, Paging};
-use super::time::{Moment, Time};
-use super::{Asked, Reply, done};
+use super::time::{Time, TimeOrAge};
+use super::{HandlerContext, Reply, done};
 use crate::admin::narrowing::Narrowing;
 use crate::model::{About, Whole};
 use crate::store::account_event::{AccountEventQuery, AccountEventRecord, Explanation};
@@ -141,10 +141,10 @@ pub(super) struct AccountEventListQuery {
     event: Option<String>,
     /// Only those that happened at or after.
     #[param(value_type = Option<String>, example = "2h")]
-    since: Option<Moment>,
+    since: Option<TimeOrAge>,
     /// Only those that happened before.
     #[param(value_type = Option<String>, example = "2h")]
-    until: Option<Moment>,
+    until: Option<TimeOrAge>,
     /// At most this many; 50 when left out.
     #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
     limit: Option<Whole<1, 100>>,
@@ -156,7 +156,7 @@ pub(super) struct AccountEventListQuery {
 #[utoipa::path(get, path = "/account-events", tag = "account events", params(AccountEventListQuery),
     responses((status = 200, description = "One page.", body = Page<AccountEventView>)))]
 pub(super) async fn list(
-    asked: Asked,
+    asked: HandlerContext,
     Query(query, mut faults): Query<AccountEventListQuery>,
 ) -> Reply {
     let now_ms = asked.shared.clock.now_ms();

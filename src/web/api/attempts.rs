@@ -6,8 +6,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::forwards::AttemptView;
 use super::input::Query;
 use super::page::{Page, Paging};
-use super::time::Moment;
-use super::{Asked, Reply, done};
+use super::time::TimeOrAge;
+use super::{HandlerContext, Reply, done};
 use crate::admin::narrowing::Narrowing;
 use crate::model::{ErrorCode, Whole};
 use crate::store::query::{AttemptOutcome, AttemptQuery, Scope};
@@ -52,10 +52,10 @@ pub(super) struct AttemptListQuery {
     error: Option<ErrorCode>,
     /// Only those begun at or after.
     #[param(value_type = Option<String>, example = "2h")]
-    since: Option<Moment>,
+    since: Option<TimeOrAge>,
     /// Only those begun before.
     #[param(value_type = Option<String>, example = "2h")]
-    until: Option<Moment>,
+    until: Option<TimeOrAge>,
     /// At most this many; 50 when left out.
     #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
     limit: Option<Whole<1, 100>>,
@@ -66,7 +66,10 @@ pub(super) struct AttemptListQuery {
 /// Attempts, the latest to end first; old ones are pruned.
 #[utoipa::path(get, path = "/attempts", tag = "attempts", params(AttemptListQuery),
     responses((status = 200, description = "One page.", body = Page<AttemptAtView>)))]
-pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<AttemptListQuery>) -> Reply {
+pub(super) async fn list(
+    asked: HandlerContext,
+    Query(query, mut faults): Query<AttemptListQuery>,
+) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
     let paging = Paging::new(
         "attempts",

@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::input::Query;
 use super::page::{Page, Paging};
 use super::time::Time;
-use super::{Asked, Reply, done};
+use super::{HandlerContext, Reply, done};
 use crate::access::Role;
 use crate::model::Whole;
 use crate::store::audit::AuditRecord;
@@ -67,7 +67,10 @@ pub(super) struct AuditListQuery {
 /// What was changed, the newest first, by the API and by the command line.
 #[utoipa::path(get, path = "/audit", tag = "audit", params(AuditListQuery),
     responses((status = 200, description = "One page.", body = Page<AuditEntryView>)))]
-pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<AuditListQuery>) -> Reply {
+pub(super) async fn list(
+    asked: HandlerContext,
+    Query(query, mut faults): Query<AuditListQuery>,
+) -> Reply {
     let paging = Paging::new("audit", query.limit, query.cursor.as_deref(), &mut faults);
     faults.end()?;
     let window = paging.window();

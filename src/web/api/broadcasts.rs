@@ -8,7 +8,7 @@ use super::input::{Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::Time;
-use super::{Asked, Reply, done};
+use super::{HandlerContext, Reply, done};
 use crate::admin::narrowing::Narrowing;
 use crate::catalogue;
 use crate::model::{Status, Whole, quoted};
@@ -18,7 +18,7 @@ use crate::store::query::Scope;
 /// How the messages of a broadcast stand, all of them.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BroadcastStatistics)]
-pub(super) struct Statistics {
+pub(super) struct BroadcastStatisticsView {
     /// Messages that were registered, or of which anything was reported.
     total: u64,
     /// Those delivered, read or deleted; of a source of Botsquad's, which tells no more than the
@@ -33,7 +33,7 @@ pub(super) struct Statistics {
     cancelled: u64,
 }
 
-impl From<BroadcastCounts> for Statistics {
+impl From<BroadcastCounts> for BroadcastStatisticsView {
     fn from(counts: BroadcastCounts) -> Self {
         Self {
             total: counts.total,
@@ -54,7 +54,7 @@ pub(super) struct BroadcastView {
     /// Its source.
     source: String,
     /// How its messages stand.
-    statistics: Statistics,
+    statistics: BroadcastStatisticsView,
     /// When it was first heard of.
     first_report_at: Time,
     /// When it was last heard of.
@@ -88,7 +88,7 @@ enum Bucket {
 /// One targeted user; a number that was written to twice has two.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = BroadcastStatus)]
-pub(super) struct Entry {
+pub(super) struct BroadcastStatusView {
     /// The recipient as received.
     user: Option<String>,
     /// The provider's id of the message.
@@ -106,7 +106,7 @@ pub(super) struct Entry {
     updated_at: Time,
 }
 
-impl Entry {
+impl BroadcastStatusView {
     fn new(message: BroadcastMessage, ends_at_sent: bool) -> Self {
         let status = match message.status {
             Some(Status::Sent) if ends_at_sent => Bucket::Success,
@@ -122,7 +122,9 @@ impl Entry {
             let name = known.map(|entry| entry.name.clone());
             (
                 error.title.or(name).or(Some(error.error_key)),
-                error.details.or(known.map(catalogue::Entry::sentence)),
+                error
+                    .details
+                    .or(known.map(catalogue::CatalogueEntry::sentence)),
             )
         });
         Self {
@@ -145,9 +147,9 @@ pub(super) struct Detail {
     #[serde(flatten)]
     broadcast: BroadcastView,
     /// One entry for each targeted user, in order of arrival.
-    statuses: Vec<Entry>,
+    statuses: Vec<BroadcastStatusView>,
     /// Deprecated: those of `statuses` that failed, the same again.
-    failures: Vec<Entry>,
+    failures: Vec<BroadcastStatusView>,
     /// The `cursor` of the next page; null on the last one.
     next_cursor: Option<String>,
 }
@@ -168,7 +170,7 @@ pub(super) struct BroadcastListQuery {
 #[utoipa::path(get, path = "/broadcasts", tag = "broadcasts", params(BroadcastListQuery),
     responses((status = 200, description = "One page.", body = Page<BroadcastView>)))]
 pub(super) async fn list(
-    asked: Asked,
+    asked: HandlerContext,
     Query(query, mut faults): Query<BroadcastListQuery>,
 ) -> Reply {
     let paging = Paging::new(
@@ -204,7 +206,7 @@ pub(super) struct DetailQuery {
     params(("id" = String, Path, description = "Its id."), DetailQuery),
     responses((status = 200, description = "It.", body = Detail)))]
 pub(super) async fn read(
-    asked: Asked,
+    asked: HandlerContext,
     Segment(id): Segment,
     Query(query, mut faults): Query<DetailQuery>,
 ) -> Reply {
@@ -248,10 +250,10 @@ pub(super) async fn read(
     let page = paging.page(
         messages,
         |message| message.message_id,
-        |message| Entry::new(message, broadcast.ends_at_sent),
+        |message| BroadcastStatusView::new(message, broadcast.ends_at_sent),
     );
     let (statuses, next_cursor) = page.into_parts();
-    let is_failure = |entry: &&Entry| entry.status == Bucket::Failure;
+    let is_failure = |entry: &&BroadcastStatusView| entry.status == Bucket::Failure;
     done(&Detail {
         broadcast: BroadcastView::from(broadcast),
         failures: statuses.iter().filter(is_failure).cloned().collect(),

@@ -33,12 +33,12 @@ pub(super) async fn show() -> HttpResponse {
 
 #[derive(utoipa::OpenApi)]
 #[openapi(components(schemas(ProblemView, Fault)))]
-struct Shared;
+struct SharedSchemas;
 
 fn build() -> OpenApi {
     let paths = Paths::openapi();
     let mut components = paths.components.unwrap_or_default();
-    if let Some(shared) = Shared::openapi().components {
+    if let Some(shared) = SharedSchemas::openapi().components {
         components.schemas.extend(shared.schemas);
     }
     let mut bearer = Http::new(HttpAuthScheme::Bearer);

@@ -6,8 +6,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::input::{Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
-use super::{Asked, Reply, done};
-use crate::catalogue::{self, Entry, Fix, Resend};
+use super::{HandlerContext, Reply, done};
+use crate::catalogue::{self, CatalogueEntry, Fix, Resend};
 use crate::model::{MessageType, Whole, quoted};
 
 /// What an error code means, in plain words.
@@ -41,8 +41,8 @@ pub(super) struct CatalogueEntryView {
     article: Option<&'static str>,
 }
 
-impl From<&'static Entry> for CatalogueEntryView {
-    fn from(entry: &'static Entry) -> Self {
+impl From<&'static CatalogueEntry> for CatalogueEntryView {
+    fn from(entry: &'static CatalogueEntry) -> Self {
         Self {
             key: &entry.key,
             provider: entry.provider,
@@ -77,14 +77,17 @@ pub(super) struct ErrorListQuery {
 /// The catalogue, or what fits a search, the best first.
 #[utoipa::path(get, path = "/errors", tag = "errors", params(ErrorListQuery),
     responses((status = 200, description = "One page.", body = Page<CatalogueEntryView>)))]
-pub(super) async fn list(_: Asked, Query(query, mut faults): Query<ErrorListQuery>) -> Reply {
+pub(super) async fn list(
+    _: HandlerContext,
+    Query(query, mut faults): Query<ErrorListQuery>,
+) -> Reply {
     let paging = Paging::new("errors", query.limit, query.cursor.as_deref(), &mut faults);
     faults.end()?;
     let entries = match query.search.as_deref() {
         Some(term) => catalogue::search(term),
         None => catalogue::all().iter().collect(),
     };
-    let rows: Vec<(i64, &'static Entry)> = (0_i64..)
+    let rows: Vec<(i64, &'static CatalogueEntry)> = (0_i64..)
         .zip(entries)
         .filter(|(place, _)| paging.after().is_none_or(|after| *place > after))
         .take(paging.window().limit)
@@ -101,7 +104,7 @@ pub(super) async fn list(_: Asked, Query(query, mut faults): Query<ErrorListQuer
     params(("key" = String, Path, description = "Its key, as in `meta:131026`, or a code or name \
      that is one error's alone.")),
     responses((status = 200, description = "It.", body = CatalogueEntryView)))]
-pub(super) async fn read(_: Asked, Segment(key): Segment) -> Reply {
+pub(super) async fn read(_: HandlerContext, Segment(key): Segment) -> Reply {
     if let Some(entry) = catalogue::find(&key).or_else(|| only(&key)) {
         return done(&CatalogueEntryView::from(entry));
     }
@@ -112,8 +115,8 @@ pub(super) async fn read(_: Asked, Segment(key): Segment) -> Reply {
 }
 
 /// The only error with that code or name.
-fn only(term: &str) -> Option<&'static Entry> {
-    let is_named = |entry: &&Entry| {
+fn only(term: &str) -> Option<&'static CatalogueEntry> {
+    let is_named = |entry: &&CatalogueEntry| {
         let code = entry.code.map(|code| code.to_string());
         code.as_deref() == Some(term) || entry.name.eq_ignore_ascii_case(term)
     };

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::input::{MaybeBody, Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
-use super::time::{Moment, Time};
-use super::{Asked, Reply, done, shaped};
+use super::time::{Time, TimeOrAge};
+use super::{HandlerContext, Reply, done, shaped};
 use crate::admin::narrowing::Narrowing;
 use crate::admin::{Answer, Request};
 use crate::model::{ErrorCode, ForwardState, GaveUp, Status, Whole, quoted};
@@ -184,10 +184,10 @@ pub(super) struct ForwardListQuery {
     status: Option<Status>,
     /// Only those queued at or after.
     #[param(value_type = Option<String>, example = "2h")]
-    since: Option<Moment>,
+    since: Option<TimeOrAge>,
     /// Only those queued before.
     #[param(value_type = Option<String>, example = "2h")]
-    until: Option<Moment>,
+    until: Option<TimeOrAge>,
     /// At most this many; 50 when left out.
     #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
     limit: Option<Whole<1, 100>>,
@@ -198,7 +198,10 @@ pub(super) struct ForwardListQuery {
 /// Forwards, the newest first.
 #[utoipa::path(get, path = "/forwards", tag = "forwards", params(ForwardListQuery),
     responses((status = 200, description = "One page.", body = Page<ForwardView>)))]
-pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ForwardListQuery>) -> Reply {
+pub(super) async fn list(
+    asked: HandlerContext,
+    Query(query, mut faults): Query<ForwardListQuery>,
+) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
     let paging = Paging::new(
         "forwards",
@@ -233,12 +236,12 @@ pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ForwardLi
 }
 
 /// Who sees all sources sees the subscriber of each forward that it sees.
-fn sees_subscriber(asked: &Asked, detail: &ForwardDetail) -> bool {
+fn sees_subscriber(asked: &HandlerContext, detail: &ForwardDetail) -> bool {
     let name = &detail.forward.forward.subscriber;
     asked.caller.sources.is_empty() || asked.subscriber(name).is_ok()
 }
 
-async fn find(asked: &Asked, id: String) -> Result<ForwardDetail, Problem> {
+async fn find(asked: &HandlerContext, id: String) -> Result<ForwardDetail, Problem> {
     let scope = Scope::from(&asked.caller);
     let missing = Problem::missing(format_args!("forward {id}", id = quoted(&id)));
     let found = asked
@@ -251,7 +254,7 @@ async fn find(asked: &Asked, id: String) -> Result<ForwardDetail, Problem> {
 #[utoipa::path(get, path = "/forwards/{id}", tag = "forwards",
     params(("id" = String, Path, description = "A `webhook-id` that the subscriber saw, former ones too.")),
     responses((status = 200, description = "It.", body = DetailView)))]
-pub(super) async fn read(asked: Asked, Segment(id): Segment) -> Reply {
+pub(super) async fn read(asked: HandlerContext, Segment(id): Segment) -> Reply {
     let detail = find(&asked, id).await?;
     done(&DetailView::shown(sees_subscriber(&asked, &detail), detail))
 }
@@ -267,7 +270,7 @@ pub(super) struct AttemptsView {
 #[utoipa::path(get, path = "/forwards/{id}/attempts", tag = "forwards",
     params(("id" = String, Path, description = "A `webhook-id` that the subscriber saw, former ones too.")),
     responses((status = 200, description = "They.", body = AttemptsView)))]
-pub(super) async fn attempts(asked: Asked, Segment(id): Segment) -> Reply {
+pub(super) async fn attempts(asked: HandlerContext, Segment(id): Segment) -> Reply {
     let history = find(&asked, id).await?.forward.history;
     done(&AttemptsView {
         data: history.into_iter().map(AttemptView::from).collect(),
@@ -286,7 +289,7 @@ pub(super) struct RetryQuery {
 /// How to send again; the body may be left out.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Retry {
+pub(super) struct RetryOptions {
     /// With a new `webhook-id`, so that a subscriber that drops repeats takes it; the query may
     /// ask for it too.
     #[serde(default)]
@@ -296,14 +299,14 @@ pub(super) struct Retry {
 /// Send one again, with the whole schedule before it. The subscriber receives the status again; the
 /// WhatsApp message itself is never sent again.
 #[utoipa::path(post, path = "/forwards/{id}/retry", tag = "forwards",
-    request_body = Option<Retry>, params(
+    request_body = Option<RetryOptions>, params(
     ("id" = String, Path, description = "A `webhook-id` that the subscriber saw, former ones too."), RetryQuery),
     responses((status = 200, description = "As it is now.", body = DetailView)))]
 pub(super) async fn retry(
-    asked: Asked,
+    asked: HandlerContext,
     Segment(id): Segment,
     Query(query, faults): Query<RetryQuery>,
-    MaybeBody(retry): MaybeBody<Retry>,
+    MaybeBody(retry): MaybeBody<RetryOptions>,
 ) -> Reply {
     faults.end()?;
     let detail = find(&asked, id).await?;

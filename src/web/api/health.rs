@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::input::Segment;
 use super::time::Time;
-use super::{Asked, Reply, done};
+use super::{HandlerContext, Reply, done};
 use crate::metrics::SubscriberLabel;
 use crate::model::{ErrorCode, Subscriber, SubscriberState};
 use crate::store::overview::SubscriberHealth;
@@ -18,7 +18,7 @@ pub(crate) struct HealthView {
     /// Why it is not, where the relay decided so.
     state_reason: Option<String>,
     /// Open: it failed several times in a row and is only probed.
-    breaker: Breaker,
+    breaker: BreakerView,
     /// Since when every attempt has failed; null while it answers.
     failing_since: Option<Time>,
     /// The id of a key that is missing and that its secrets are sealed with: it is sent nothing once
@@ -54,7 +54,7 @@ pub(crate) struct HealthView {
 /// Whether a subscriber is sent to or only probed.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Breaker {
+pub(crate) enum BreakerView {
     /// It is sent to.
     Closed,
     /// It is probed.
@@ -65,7 +65,7 @@ pub(crate) enum Breaker {
 #[utoipa::path(get, path = "/subscribers/{name}/health", tag = "subscribers",
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "How it fares.", body = HealthView)))]
-pub(super) async fn health(asked: Asked, Segment(name): Segment) -> Reply {
+pub(super) async fn health(asked: HandlerContext, Segment(name): Segment) -> Reply {
     let subscriber = asked.subscriber(&name)?;
     let (id, now_ms) = (subscriber.id, asked.shared.clock.now_ms());
     let health = asked
@@ -104,9 +104,9 @@ impl HealthView {
             state: subscriber.state,
             state_reason: subscriber.state_reason.clone(),
             breaker: if is_open {
-                Breaker::Open
+                BreakerView::Open
             } else {
-                Breaker::Closed
+                BreakerView::Closed
             },
             failing_since: subscriber.failing_since_ms.map(Time),
             missing_key: None,

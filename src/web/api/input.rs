@@ -30,7 +30,7 @@ const JSON: &str = "application/json";
 pub(super) const NDJSON: &str = "application/x-ndjson";
 
 /// A JSON body.
-pub(super) struct Body<T>(pub(super) T);
+pub(super) struct JsonBody<T>(pub(super) T);
 
 /// A JSON body with what is wrong in its shape, so that what is wrong in its meaning can be told
 /// beside it.
@@ -69,7 +69,7 @@ pub(super) struct Segment(pub(super) String);
 /// The two segments of the path that name something together, decoded.
 pub(super) struct Segments(pub(super) String, pub(super) String);
 
-impl<T: DeserializeOwned + Send + 'static> FromRequest for Body<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest for JsonBody<T> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 

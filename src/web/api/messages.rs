@@ -7,13 +7,13 @@ use super::input::{Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::reports::{ErrorView, ReportView};
-use super::time::{Moment, Time};
-use super::{Asked, Reply, done};
+use super::time::{Time, TimeOrAge};
+use super::{HandlerContext, Reply, done};
 use crate::access::Caller;
 use crate::admin::narrowing::Narrowing;
 use crate::model::{MessageType, Parameters, Status, TypeRule, Whole, quoted};
 use crate::store::query::{MessageQuery, Scope};
-use crate::store::timeline::{MessageRecord, Origin, RegistrationRecord, Timeline};
+use crate::store::timeline::{MessageRecord, RegistrationOrigin, RegistrationRecord, Timeline};
 
 /// One message as it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -81,7 +81,7 @@ pub(super) struct MessageView {
 #[schema(as = Registration)]
 pub(super) struct RegistrationView {
     /// By a call, or in what the provider returned with a report.
-    origin: Origin,
+    origin: RegistrationOrigin,
     /// Whose token told it; null for the operator's.
     owner: Option<String>,
     /// The template it was made from.
@@ -209,10 +209,10 @@ pub(super) struct MessageListQuery {
     bulk_id: Option<String>,
     /// First reported at or after.
     #[param(value_type = Option<String>, example = "2h")]
-    since: Option<Moment>,
+    since: Option<TimeOrAge>,
     /// First reported before.
     #[param(value_type = Option<String>, example = "2h")]
-    until: Option<Moment>,
+    until: Option<TimeOrAge>,
     /// With `true` only the silent ones: their `ttl` has passed without a final report.
     silent: Option<bool>,
     /// With `true` only those whose send itself the provider refused.
@@ -228,7 +228,10 @@ pub(super) struct MessageListQuery {
 /// subscribers were to be notified of.
 #[utoipa::path(get, path = "/messages", tag = "messages", params(MessageListQuery),
     responses((status = 200, description = "One page.", body = Page<MessageView>)))]
-pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<MessageListQuery>) -> Reply {
+pub(super) async fn list(
+    asked: HandlerContext,
+    Query(query, mut faults): Query<MessageListQuery>,
+) -> Reply {
     let paging = Paging::new(
         "messages",
         query.limit,
@@ -270,7 +273,7 @@ pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<MessageLi
     ))
 }
 
-async fn find(asked: &Asked, id: String) -> Result<Timeline, Problem> {
+async fn find(asked: &HandlerContext, id: String) -> Result<Timeline, Problem> {
     let scope = Scope::from(&asked.caller);
     let missing = Problem::missing(format_args!("message {id}", id = quoted(&id)));
     let found = asked
@@ -283,7 +286,7 @@ async fn find(asked: &Asked, id: String) -> Result<Timeline, Problem> {
 #[utoipa::path(get, path = "/messages/{id}", tag = "messages",
     params(("id" = String, Path, description = "The provider's id, or its key.")),
     responses((status = 200, description = "It.", body = MessageView)))]
-pub(super) async fn read(asked: Asked, Segment(id): Segment) -> Reply {
+pub(super) async fn read(asked: HandlerContext, Segment(id): Segment) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
     let message = find(&asked, id).await?.message;
     done(&MessageView::new(message, &asked.caller, now_ms))
@@ -293,7 +296,7 @@ pub(super) async fn read(asked: Asked, Segment(id): Segment) -> Reply {
 #[utoipa::path(get, path = "/messages/{id}/timeline", tag = "messages",
     params(("id" = String, Path, description = "The provider's id, or its key.")),
     responses((status = 200, description = "It.", body = TimelineView)))]
-pub(super) async fn timeline(asked: Asked, Segment(id): Segment) -> Reply {
+pub(super) async fn timeline(asked: HandlerContext, Segment(id): Segment) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
     let timeline = find(&asked, id).await?;
     done(&TimelineView {

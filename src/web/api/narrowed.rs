@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 
-use super::Asked;
+use super::HandlerContext;
 use super::faults::Faults;
 use super::problem::Problem;
 use crate::admin::json::merged;
@@ -12,7 +12,7 @@ use crate::admin::narrowing::{Narrowing, NarrowingKnown};
 use crate::admin::{Fault, Request};
 use crate::model::Subscriber;
 
-impl Asked {
+impl HandlerContext {
     /// Refuses a request whose shape is wrong, with all that is wrong in its meaning beside it.
     pub(super) fn refuse(&self, faults: Vec<Fault>, request: &Request) -> Result<(), Problem> {
         if faults.is_empty() {

@@ -70,7 +70,7 @@ impl UnderWay {
 }
 
 /// A request with a key, on its way to its handler.
-pub(super) struct Keyed {
+pub(super) struct KeyedRequest {
     pub(super) ticket: Ticket,
     pub(super) turn: KeyInUse,
 }
@@ -114,7 +114,9 @@ pub(super) async fn answer<B: MessageBody + 'static>(
         }
     }
     input::hand_on(request.request(), body);
-    request.extensions_mut().insert(Keyed { ticket, turn });
+    request
+        .extensions_mut()
+        .insert(KeyedRequest { ticket, turn });
     Ok(next.call(request).await?.map_into_boxed_body())
 }
 

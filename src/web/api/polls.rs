@@ -4,11 +4,11 @@ use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::{Body, Query, Segment};
+use super::input::{JsonBody, Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::Time;
-use super::{Asked, Reply, done, shaped, unexpected};
+use super::{HandlerContext, Reply, done, shaped, unexpected};
 use crate::admin::{Answer, Request};
 use crate::model::Whole;
 use crate::store::poll::{PollGaveUp, PollRecord, PollState};
@@ -112,9 +112,9 @@ pub(super) struct PollListQuery {
     request_body = NewPoll,
     responses((status = 200, description = "It is asked for.", body = PollView)))]
 pub(super) async fn open(
-    asked: Asked,
+    asked: HandlerContext,
     Segment(source): Segment,
-    Body(NewPoll { id }): Body<NewPoll>,
+    JsonBody(NewPoll { id }): JsonBody<NewPoll>,
 ) -> Reply {
     let request = Request::PollBroadcast {
         source,
@@ -132,7 +132,7 @@ pub(super) async fn open(
     params(("name" = String, Path, description = "The source."), PollListQuery),
     responses((status = 200, description = "One page.", body = Page<PollView>)))]
 pub(super) async fn list(
-    asked: Asked,
+    asked: HandlerContext,
     Segment(source): Segment,
     Query(query, mut faults): Query<PollListQuery>,
 ) -> Reply {

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::input::{Checked, Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
-use super::time::{Moment, Time};
-use super::{Asked, BASE, Reply, done, shaped};
+use super::time::{Time, TimeOrAge};
+use super::{BASE, HandlerContext, Reply, done, shaped};
 use crate::admin::{Answer, ReplayOrder, Request};
 use crate::model::{ErrorCode, ForwardState, Status, Whole, quoted};
 use crate::store::idempotency::KeptAnswer;
@@ -91,9 +91,9 @@ pub(super) struct Order {
     #[schema(inline, min_items = 1)]
     states: Option<Vec<ForwardState>>,
     /// Only what was queued at or after.
-    since: Option<Moment>,
+    since: Option<TimeOrAge>,
     /// Only what was queued before.
-    until: Option<Moment>,
+    until: Option<TimeOrAge>,
     /// Only what failed so the last time.
     error: Option<ErrorCode>,
     /// Only what is about messages of this source.
@@ -127,7 +127,7 @@ impl Order {
 #[utoipa::path(post, path = "/replays", tag = "replays", request_body = Order,
     responses((status = 202, description = "It begins; its URL tells how far it is.", body = ReplayView,
         headers(("Location" = String, description = "Its URL.")))))]
-pub(super) async fn create(asked: Asked, Checked(order, faults): Checked<Order>) -> Reply {
+pub(super) async fn create(asked: HandlerContext, Checked(order, faults): Checked<Order>) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
     let request = Request::StartReplay(order.at(now_ms));
     asked.refuse(faults, &request)?;
@@ -158,7 +158,10 @@ pub(super) struct ReplayListQuery {
 /// Replays, the newest first.
 #[utoipa::path(get, path = "/replays", tag = "replays", params(ReplayListQuery),
     responses((status = 200, description = "One page.", body = Page<ReplayView>)))]
-pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ReplayListQuery>) -> Reply {
+pub(super) async fn list(
+    asked: HandlerContext,
+    Query(query, mut faults): Query<ReplayListQuery>,
+) -> Reply {
     let paging = Paging::new("replays", query.limit, query.cursor.as_deref(), &mut faults);
     let subscriber = asked.narrowed_subscriber(query.subscriber.as_deref(), faults)?;
     let subscribers = match subscriber {
@@ -176,7 +179,7 @@ pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<ReplayLis
 #[utoipa::path(get, path = "/replays/{id}", tag = "replays",
     params(("id" = String, Path, description = "Its id.")),
     responses((status = 200, description = "It.", body = ReplayView)))]
-pub(super) async fn read(asked: Asked, id: Segment) -> Reply {
+pub(super) async fn read(asked: HandlerContext, id: Segment) -> Reply {
     let uid = uid(&id)?;
     let found = asked.read(move |reader| reader.replay(uid)).await?;
     let seen = asked.shared.api.operations.seen_subscribers(&asked.caller);
@@ -189,7 +192,7 @@ pub(super) async fn read(asked: Asked, id: Segment) -> Reply {
 #[utoipa::path(post, path = "/replays/{id}/cancel", tag = "replays",
     params(("id" = String, Path, description = "Its id.")),
     responses((status = 200, description = "As it is now.", body = ReplayView)))]
-pub(super) async fn cancel(asked: Asked, id: Segment) -> Reply {
+pub(super) async fn cancel(asked: HandlerContext, id: Segment) -> Reply {
     let id = uid(&id)?;
     let request = Request::CancelReplay { id };
     let ended = |answer: &Answer| match answer {

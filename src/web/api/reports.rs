@@ -119,7 +119,7 @@ impl From<ErrorRecord> for ErrorView {
     fn from(record: ErrorRecord) -> Self {
         let entry = catalogue::find(&record.error_key);
         Self {
-            explanation: entry.map(catalogue::Entry::sentence),
+            explanation: entry.map(catalogue::CatalogueEntry::sentence),
             key: record.error_key,
             code: record.code,
             title: record.title,

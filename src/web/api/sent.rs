@@ -5,9 +5,9 @@ use actix_web::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::input::{Body, Items, Segment};
+use super::input::{Items, JsonBody, Segment};
 use super::problem::Problem;
-use super::{Asked, Reply, shaped, unexpected};
+use super::{HandlerContext, Reply, shaped, unexpected};
 use crate::admin::{Answer, Receipt, Request, SentExchange, SentMessage};
 use crate::model::{Fault, Status};
 use crate::store::Registered;
@@ -26,7 +26,7 @@ pub(super) struct ReceiptView {
     /// provider refused the send; null when the provider paused it, or when nothing is registered.
     status: Option<Status>,
     /// What was done.
-    result: Outcome,
+    result: ReceiptOutcome,
     /// What of it was not taken, and why; only there when something was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(
@@ -40,7 +40,7 @@ pub(super) struct ReceiptView {
 /// What was done with one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-enum Outcome {
+enum ReceiptOutcome {
     /// Nothing was known of it.
     Created,
     /// Something had been reported of it.
@@ -57,12 +57,12 @@ impl ReceiptView {
     fn new((index, receipt): (usize, Receipt)) -> Self {
         let note = receipt.note();
         let (result, errors) = match receipt.outcome {
-            Ok(Registered::Created) => (Outcome::Created, Vec::new()),
-            Ok(Registered::Joined) => (Outcome::Joined, Vec::new()),
-            Ok(Registered::Updated) => (Outcome::Updated, Vec::new()),
-            Ok(Registered::Unchanged) => (Outcome::Unchanged, Vec::new()),
-            Ok(Registered::OfAnotherOwner) => (Outcome::Refused, Vec::new()),
-            Err(errors) => (Outcome::Refused, errors),
+            Ok(Registered::Created) => (ReceiptOutcome::Created, Vec::new()),
+            Ok(Registered::Joined) => (ReceiptOutcome::Joined, Vec::new()),
+            Ok(Registered::Updated) => (ReceiptOutcome::Updated, Vec::new()),
+            Ok(Registered::Unchanged) => (ReceiptOutcome::Unchanged, Vec::new()),
+            Ok(Registered::OfAnotherOwner) => (ReceiptOutcome::Refused, Vec::new()),
+            Err(errors) => (ReceiptOutcome::Refused, errors),
         };
         Self {
             index,
@@ -110,7 +110,7 @@ fn receipts(answer: &Answer) -> Result<Vec<ReceiptView>, Problem> {
 }
 
 fn bulk(results: Vec<ReceiptView>) -> BulkView {
-    let is_refused = |view: &&ReceiptView| view.result == Outcome::Refused;
+    let is_refused = |view: &&ReceiptView| view.result == ReceiptOutcome::Refused;
     let refused = results.iter().filter(is_refused).count();
     BulkView {
         accepted: results.len() - refused,
@@ -129,16 +129,16 @@ fn bulk(results: Vec<ReceiptView>) -> BulkView {
     responses(
         (status = 200, description = "What came of each, or of the one that was known.", body = BulkView),
         (status = 201, description = "It is registered.", body = BulkView)))]
-pub(super) async fn register(asked: Asked, items: Items) -> Reply {
+pub(super) async fn register(asked: HandlerContext, items: Items) -> Reply {
     let is_single = items.is_single;
     let messages = items.texts;
     let registered = move |answer: &Answer| {
         let mut results = receipts(answer)?;
         let status = match results.first_mut().filter(|_| is_single) {
-            Some(view) if view.result == Outcome::Refused => {
+            Some(view) if view.result == ReceiptOutcome::Refused => {
                 return Err(Problem::faults(std::mem::take(&mut view.errors)));
             }
-            Some(view) if view.result == Outcome::Created => StatusCode::CREATED,
+            Some(view) if view.result == ReceiptOutcome::Created => StatusCode::CREATED,
             _ => StatusCode::OK,
         };
         shaped(status, &bulk(results))
@@ -165,15 +165,15 @@ pub(super) async fn register(asked: Asked, items: Items) -> Reply {
         (status = 200, description = "What came of each.", body = BulkView),
         (status = 201, description = "The provider refused a message: it has failed.", body = BulkView)))]
 pub(super) async fn exchange(
-    asked: Asked,
+    asked: HandlerContext,
     Segment(source): Segment,
-    Body(exchange): Body<SentExchange>,
+    JsonBody(exchange): JsonBody<SentExchange>,
 ) -> Result<HttpResponse, Problem> {
     let request = Request::RegisterExchange { source, exchange };
     let registered = |answer: &Answer| {
         let views = receipts(answer)?;
         let is_new_failure = |view: &ReceiptView| {
-            view.status == Some(Status::Failed) && view.result == Outcome::Created
+            view.status == Some(Status::Failed) && view.result == ReceiptOutcome::Created
         };
         let status = if views.iter().any(is_new_failure) {
             StatusCode::CREATED

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::input::Segment;
 use super::problem::Problem;
 use super::time::Time;
-use super::{Asked, Reply, done};
+use super::{HandlerContext, Reply, done};
 use crate::access::Caller;
 use crate::config::Source;
 use crate::model::MessageType;
@@ -130,7 +130,7 @@ pub(super) struct SourcesView {
     searched_back_to: Option<Time>,
 }
 
-async fn views(asked: &Asked) -> Result<SourcesView, Problem> {
+async fn views(asked: &HandlerContext) -> Result<SourcesView, Problem> {
     let now_ms = asked.shared.clock.now_ms();
     let since_ms = now_ms - 24 * 3600 * 1000;
     let (activity, polls) = asked
@@ -156,7 +156,7 @@ async fn views(asked: &Asked) -> Result<SourcesView, Problem> {
 /// Every source with what came in by it.
 #[utoipa::path(get, path = "/sources", tag = "sources",
     responses((status = 200, description = "They.", body = SourcesView)))]
-pub(super) async fn list(asked: Asked) -> Reply {
+pub(super) async fn list(asked: HandlerContext) -> Reply {
     done(&views(&asked).await?)
 }
 
@@ -164,7 +164,7 @@ pub(super) async fn list(asked: Asked) -> Reply {
 #[utoipa::path(get, path = "/sources/{name}", tag = "sources",
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "It.", body = SourceView)))]
-pub(super) async fn read(asked: Asked, Segment(name): Segment) -> Reply {
+pub(super) async fn read(asked: HandlerContext, Segment(name): Segment) -> Reply {
     let mut views = views(&asked).await?.data.into_iter();
     let found = views.find(|view| view.name == name);
     asked.source(&name)?;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::input::Query;
-use super::time::{Moment, Time};
-use super::{Asked, Reply, done};
+use super::time::{Time, TimeOrAge};
+use super::{HandlerContext, Reply, done};
 use crate::model::{Status, SubscriberState, Word as _};
 use crate::store::overview::MessageCount;
 use crate::store::query::Scope;
@@ -19,7 +19,7 @@ use crate::store::query::Scope;
 pub(super) struct StatsQuery {
     /// Count messages first reported at or after; the last 24 h when left out.
     #[param(value_type = Option<String>, example = "2h")]
-    since: Option<Moment>,
+    since: Option<TimeOrAge>,
 }
 
 /// Counts, and how queue and store fare.
@@ -83,7 +83,7 @@ pub(super) struct StateView {
 /// Counts, and how queue and store fare.
 #[utoipa::path(get, path = "/stats", tag = "stats", params(StatsQuery),
     responses((status = 200, description = "They.", body = StatsView)))]
-pub(super) async fn read(asked: Asked, Query(query, faults): Query<StatsQuery>) -> Reply {
+pub(super) async fn read(asked: HandlerContext, Query(query, faults): Query<StatsQuery>) -> Reply {
     faults.end()?;
     let now_ms = asked.shared.clock.now_ms();
     let since = query

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::input::{Checked, MaybeBody, Query, Segment};
 use super::page::{Page, Paging};
 use super::time::Time;
-use super::{Asked, Reply, Shaped, done, gone, shaped};
+use super::{HandlerContext, Reply, Shaped, done, gone, shaped};
 use crate::admin::{Answer, Request, Sample, Tested};
 use crate::model::settings::{self, settings};
 use crate::model::{
@@ -111,7 +111,7 @@ pub(crate) struct SubscriberListQuery {
 #[utoipa::path(get, path = "/subscribers", tag = "subscribers", params(SubscriberListQuery),
     responses((status = 200, description = "One page.", body = Page<SubscriberView>)))]
 pub(super) async fn list(
-    asked: Asked,
+    asked: HandlerContext,
     Query(query, mut faults): Query<SubscriberListQuery>,
 ) -> Reply {
     let paging = Paging::new(
@@ -176,7 +176,10 @@ fn changed(answer: &Answer) -> Shaped {
 /// Add a subscriber. Its secret is in the answer, this once.
 #[utoipa::path(post, path = "/subscribers", tag = "subscribers", request_body = NewSubscriber,
     responses((status = 201, description = "It is added and sent to from now on.", body = SecretView)))]
-pub(super) async fn create(asked: Asked, Checked(new, faults): Checked<NewSubscriber>) -> Reply {
+pub(super) async fn create(
+    asked: HandlerContext,
+    Checked(new, faults): Checked<NewSubscriber>,
+) -> Reply {
     let request = Request::AddSubscriber(new);
     asked.refuse(faults, &request)?;
     let created = |answer: &Answer| with_secret(StatusCode::CREATED, answer);
@@ -187,7 +190,7 @@ pub(super) async fn create(asked: Asked, Checked(new, faults): Checked<NewSubscr
 #[utoipa::path(get, path = "/subscribers/{name}", tag = "subscribers",
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "It.", body = SubscriberView)))]
-pub(super) async fn read(asked: Asked, Segment(name): Segment) -> Reply {
+pub(super) async fn read(asked: HandlerContext, Segment(name): Segment) -> Reply {
     let subscriber = asked.subscriber(&name)?;
     done(&SubscriberView::from(&*subscriber))
 }
@@ -197,7 +200,7 @@ pub(super) async fn read(asked: Asked, Segment(name): Segment) -> Reply {
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "As it is now.", body = SubscriberView)))]
 pub(super) async fn update(
-    asked: Asked,
+    asked: HandlerContext,
     Segment(name): Segment,
     Checked(change, faults): Checked<SubscriberChange>,
 ) -> Reply {
@@ -210,7 +213,7 @@ pub(super) async fn update(
 #[utoipa::path(post, path = "/subscribers/{name}/pause", tag = "subscribers",
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "As it is now.", body = SubscriberView)))]
-pub(super) async fn pause(asked: Asked, Segment(name): Segment) -> Reply {
+pub(super) async fn pause(asked: HandlerContext, Segment(name): Segment) -> Reply {
     let request = Request::PauseSubscriber { name };
     asked.perform(request, changed).await
 }
@@ -219,7 +222,7 @@ pub(super) async fn pause(asked: Asked, Segment(name): Segment) -> Reply {
 #[utoipa::path(post, path = "/subscribers/{name}/resume", tag = "subscribers",
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "As it is now.", body = SubscriberView)))]
-pub(super) async fn resume(asked: Asked, Segment(name): Segment) -> Reply {
+pub(super) async fn resume(asked: HandlerContext, Segment(name): Segment) -> Reply {
     let request = Request::ResumeSubscriber { name };
     asked.perform(request, changed).await
 }
@@ -228,7 +231,7 @@ pub(super) async fn resume(asked: Asked, Segment(name): Segment) -> Reply {
 #[utoipa::path(delete, path = "/subscribers/{name}", tag = "subscribers",
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 204, description = "It is removed.")))]
-pub(super) async fn remove(asked: Asked, Segment(name): Segment) -> Reply {
+pub(super) async fn remove(asked: HandlerContext, Segment(name): Segment) -> Reply {
     let request = Request::RemoveSubscriber { name };
     asked.perform(request, |_| Ok(gone())).await
 }
@@ -250,7 +253,7 @@ pub(super) struct Rotation {
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "With its new secret.", body = SecretView)))]
 pub(super) async fn rotate_secret(
-    asked: Asked,
+    asked: HandlerContext,
     Segment(name): Segment,
     MaybeBody(Rotation { now }): MaybeBody<Rotation>,
 ) -> Reply {
@@ -266,7 +269,7 @@ pub(super) async fn rotate_secret(
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "What was sent and answered.", body = Tested)))]
 pub(super) async fn test(
-    asked: Asked,
+    asked: HandlerContext,
     Segment(name): Segment,
     MaybeBody(sample): MaybeBody<Sample>,
 ) -> Reply {

@@ -4,11 +4,11 @@ use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::{Body, Query, Segments};
+use super::input::{JsonBody, Query, Segments};
 use super::page::{Page, Paging};
 use super::problem::Problem;
 use super::time::Time;
-use super::{Asked, Reply, done, gone, shaped, unexpected};
+use super::{HandlerContext, Reply, done, gone, shaped, unexpected};
 use crate::admin::{Answer, Request};
 use crate::model::{Whole, quoted};
 use crate::store::TemplateRecord;
@@ -69,7 +69,7 @@ pub(super) struct TemplateListQuery {
 #[utoipa::path(get, path = "/templates", tag = "templates", params(TemplateListQuery),
     responses((status = 200, description = "One page.", body = Page<TemplateView>)))]
 pub(super) async fn list(
-    asked: Asked,
+    asked: HandlerContext,
     Query(query, mut faults): Query<TemplateListQuery>,
 ) -> Reply {
     let paging = Paging::new(
@@ -89,7 +89,7 @@ pub(super) async fn list(
     params(("name" = String, Path, description = "Its name."),
         ("language" = String, Path, description = "The code of its language.")),
     responses((status = 200, description = "It.", body = TemplateView)))]
-pub(super) async fn read(asked: Asked, Segments(name, language): Segments) -> Reply {
+pub(super) async fn read(asked: HandlerContext, Segments(name, language): Segments) -> Reply {
     let missing = Problem::missing(format_args!(
         "template {name} in {language}",
         name = quoted(&name),
@@ -108,9 +108,9 @@ pub(super) async fn read(asked: Asked, Segments(name, language): Segments) -> Re
     request_body = NewBody,
     responses((status = 200, description = "As it is now.", body = TemplateView)))]
 pub(super) async fn write(
-    asked: Asked,
+    asked: HandlerContext,
     Segments(name, language): Segments,
-    Body(NewBody { body }): Body<NewBody>,
+    JsonBody(NewBody { body }): JsonBody<NewBody>,
 ) -> Reply {
     let request = Request::PutTemplate {
         name,
@@ -129,7 +129,7 @@ pub(super) async fn write(
     params(("name" = String, Path, description = "Its name."),
         ("language" = String, Path, description = "The code of its language.")),
     responses((status = 204, description = "It is removed.")))]
-pub(super) async fn remove(asked: Asked, Segments(name, language): Segments) -> Reply {
+pub(super) async fn remove(asked: HandlerContext, Segments(name, language): Segments) -> Reply {
     let request = Request::RemoveTemplate { name, language };
     asked.perform(request, |_| Ok(gone())).await
 }

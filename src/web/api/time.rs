@@ -23,16 +23,16 @@ impl Serialize for Time {
 /// When, as a person asks for it: a time, a date, or how long ago.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
 #[schema(value_type = String, example = "2h")]
-pub(crate) struct Moment(Since);
+pub(crate) struct TimeOrAge(Since);
 
-impl Moment {
+impl TimeOrAge {
     /// As ms since 1970 UTC.
     pub(super) const fn ms(self, now_ms: i64) -> i64 {
         self.0.ms(now_ms)
     }
 }
 
-impl<'de> Deserialize<'de> for Moment {
+impl<'de> Deserialize<'de> for TimeOrAge {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map(Self).map_err(D::Error::custom)

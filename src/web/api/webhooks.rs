@@ -8,8 +8,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::input::{Query, Segment};
 use super::page::{Page, Paging};
 use super::problem::Problem;
-use super::time::{Moment, Time};
-use super::{Asked, Reply, done, shaped};
+use super::time::{Time, TimeOrAge};
+use super::{HandlerContext, Reply, done, shaped};
 use crate::admin::narrowing::Narrowing;
 use crate::admin::{Answer, Request};
 use crate::model::{MessageType, Whole};
@@ -87,10 +87,10 @@ pub(super) struct WebhookListQuery {
     source: Option<String>,
     /// Only those received at or after.
     #[param(value_type = Option<String>, example = "2h")]
-    since: Option<Moment>,
+    since: Option<TimeOrAge>,
     /// Only those received before.
     #[param(value_type = Option<String>, example = "2h")]
-    until: Option<Moment>,
+    until: Option<TimeOrAge>,
     /// At most this many; 50 when left out.
     #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
     limit: Option<Whole<1, 100>>,
@@ -101,7 +101,10 @@ pub(super) struct WebhookListQuery {
 /// Webhooks, the newest first.
 #[utoipa::path(get, path = "/webhooks", tag = "webhooks", params(WebhookListQuery),
     responses((status = 200, description = "One page.", body = Page<WebhookView>)))]
-pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<WebhookListQuery>) -> Reply {
+pub(super) async fn list(
+    asked: HandlerContext,
+    Query(query, mut faults): Query<WebhookListQuery>,
+) -> Reply {
     let now_ms = asked.shared.clock.now_ms();
     let paging = Paging::new(
         "webhooks",
@@ -129,7 +132,7 @@ pub(super) async fn list(asked: Asked, Query(query, mut faults): Query<WebhookLi
     done(&paging.page(rows, |row| row.webhook_id, WebhookView::from))
 }
 
-async fn find(asked: &Asked, id: &Segment) -> Result<WebhookDetail, Problem> {
+async fn find(asked: &HandlerContext, id: &Segment) -> Result<WebhookDetail, Problem> {
     let id = id.number("webhook")?;
     let scope = Scope::from(&asked.caller);
     let found = asked.read(move |reader| reader.webhook(id, &scope)).await?;
@@ -140,7 +143,7 @@ async fn find(asked: &Asked, id: &Segment) -> Result<WebhookDetail, Problem> {
 #[utoipa::path(get, path = "/webhooks/{id}", tag = "webhooks",
     params(("id" = i64, Path, description = "Its id.")),
     responses((status = 200, description = "It.", body = WebhookView)))]
-pub(super) async fn read(asked: Asked, id: Segment) -> Reply {
+pub(super) async fn read(asked: HandlerContext, id: Segment) -> Reply {
     done(&WebhookView::from(find(&asked, &id).await?.webhook))
 }
 
@@ -149,7 +152,7 @@ pub(super) async fn read(asked: Asked, id: Segment) -> Reply {
     params(("id" = i64, Path, description = "Its id.")),
     responses((status = 200, description = "The bytes as they came.",
         content_type = "application/octet-stream", body = Vec<u8>)))]
-pub(super) async fn body(asked: Asked, id: Segment) -> Reply {
+pub(super) async fn body(asked: HandlerContext, id: Segment) -> Reply {
     let detail = find(&asked, &id).await?;
     let body = detail
         .body
@@ -188,7 +191,7 @@ pub(super) struct ReprocessedView {
     params(("id" = i64, Path, description = "Its id."), ReprocessQuery),
     responses((status = 200, description = "What was found.", body = ReprocessedView)))]
 pub(super) async fn reprocess(
-    asked: Asked,
+    asked: HandlerContext,
     id: Segment,
     Query(query, faults): Query<ReprocessQuery>,
 ) -> Reply {

@@ -13,7 +13,7 @@ use super::subscriber::Subscriber;
 use super::window::{Backfill, Moment, Tally, Window};
 use crate::support::hasty::Front;
 use crate::support::service::Home;
-use crate::support::traffic::Traffic;
+use crate::support::traffic::TrafficGenerator;
 use crate::support::{PATIENCE, until};
 
 /// Connections that each have one request in flight for most of the time: more than one
@@ -34,7 +34,7 @@ pub(super) enum Answers {
 /// A trial and all that outlives the kills.
 pub(super) struct Trial {
     pub(super) home: Home,
-    pub(super) traffic: Traffic,
+    pub(super) traffic: TrafficGenerator,
     pub(super) subscriber: Subscriber,
     pub(super) findings: Findings,
     pub(super) tally: Tally,
@@ -49,7 +49,7 @@ impl Trial {
     pub(super) fn new(answers: Answers) -> Self {
         let trial = Self {
             home: Home::new(),
-            traffic: Traffic::default(),
+            traffic: TrafficGenerator::default(),
             subscriber: Subscriber::start(),
             findings: Findings::default(),
             tally: Tally::default(),
@@ -215,7 +215,7 @@ impl Trial {
 fn signal_when(
     process: Pid,
     signal: Signal,
-    traffic: &Traffic,
+    traffic: &TrafficGenerator,
     due: impl Fn() -> bool,
 ) -> HashSet<usize> {
     // A checkpoint comes after 8 MiB of WAL, which a busy machine may take its time for.

@@ -13,7 +13,7 @@ use rustix::process::{Signal, kill_process};
 use super::disk::{answered, ask, post_some, stored};
 use crate::support::service::{Home, Service};
 use crate::support::shim::{self, Disk};
-use crate::support::traffic::{Traffic, post_each, request};
+use crate::support::traffic::{TrafficGenerator, post_each, request};
 use crate::support::{APP_SECRET, PATIENCE, client, cloud, hub_signature, until};
 
 /// Webhooks that are stored before the cut.
@@ -201,7 +201,7 @@ async fn takes_or_has_ended(address: SocketAddr) -> bool {
 
 async fn check_amid(act: impl Fn(&Home)) {
     let home = Home::new();
-    let traffic = Traffic::default();
+    let traffic = TrafficGenerator::default();
     let mut cuts = 0;
     for _ in 0..6 {
         let service = home.start();

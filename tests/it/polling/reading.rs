@@ -3,7 +3,7 @@
 use serde_json::json;
 use tickrelay::admin::Request;
 use tickrelay::model::Status;
-use tickrelay::providers::botsquad::Field;
+use tickrelay::providers::botsquad::AnswerField;
 use tickrelay::store::ReprocessSelection;
 
 use super::{ask_again, asked, boot, boot_with, messages, poll};
@@ -15,10 +15,10 @@ async fn a_dialect_is_understood_and_an_unknown_word_kept_shown_and_counted() {
     let api = Api::start();
     let (app, hand) = boot_with(&api, |pulled| {
         let fields = &mut pulled.fields;
-        fields.set(Field::Statuses, vec!["/data/users".to_owned()]);
-        fields.set(Field::To, vec!["/contact/phone".to_owned()]);
-        fields.set(Field::Statistics, vec!["/data/counts".to_owned()]);
-        fields.set(Field::Pending, vec!["todo".to_owned()]);
+        fields.set(AnswerField::Statuses, vec!["/data/users".to_owned()]);
+        fields.set(AnswerField::To, vec!["/contact/phone".to_owned()]);
+        fields.set(AnswerField::Statistics, vec!["/data/counts".to_owned()]);
+        fields.set(AnswerField::Pending, vec!["todo".to_owned()]);
         pulled.statuses.insert("opened".to_owned(), Status::Read);
         pulled.success_at = Status::Delivered;
     })

@@ -57,7 +57,7 @@ pub(crate) fn signed(body: &[u8], headers: &str) -> Vec<u8> {
 
 /// All webhooks ever delivered; cheap to clone.
 #[derive(Clone, Default)]
-pub(crate) struct Traffic {
+pub(crate) struct TrafficGenerator {
     books: Arc<Mutex<Books>>,
 }
 
@@ -81,7 +81,7 @@ struct Books {
     answered: usize,
 }
 
-impl Traffic {
+impl TrafficGenerator {
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap()
     }

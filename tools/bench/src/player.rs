@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tickrelay::config::Source;
 use tickrelay::model::{MessageType, Status, Word as _};
 use tickrelay::play::load::{self, Load, SendRate};
-use tickrelay::play::{Message, Mishaps, Scenario, Traffic};
+use tickrelay::play::{InventedMessage, Mishaps, Scenario, TrafficGenerator};
 use tickrelay::providers::Provider;
 use tickrelay::providers::authentication::{Authentication, Method, Signature};
 
@@ -127,7 +127,7 @@ pub(super) struct Entry {
 }
 
 /// One number for a report: run, message and status.
-pub(super) fn key(message: Message, status: Status) -> u64 {
+pub(super) fn key(message: InventedMessage, status: Status) -> u64 {
     let rank = Status::ALL.iter().position(|known| *known == status);
     // The upper bits of a message's run are its source.
     (u64::from(message.run & 0xffff) << 48)
@@ -193,7 +193,7 @@ pub(super) fn act() -> anyhow::Result<()> {
 }
 
 async fn play(part: &Part, stop: &Arc<AtomicBool>) -> anyhow::Result<Played> {
-    let traffic = Traffic::new(&Scenario {
+    let traffic = TrafficGenerator::new(&Scenario {
         sources: sources(part.cast),
         target: format!("http://127.0.0.1:{}", part.port).parse()?,
         public_url: None,

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use tickrelay::clock::monotonic_us;
 use tickrelay::model::Status;
-use tickrelay::play::{Connection, Message};
+use tickrelay::play::{Connection, InventedMessage};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet, LocalSet, spawn_blocking, spawn_local};
 
@@ -206,7 +206,7 @@ fn read_key(payload: &[u8]) -> u64 {
     }
     serde_json::from_slice::<Payload<'_>>(payload)
         .ok()
-        .and_then(|payload| Some(key(Message::of_id(payload.ms_id)?, payload.status)))
+        .and_then(|payload| Some(key(InventedMessage::of_id(payload.ms_id)?, payload.status)))
         .unwrap_or_default()
 }
 
@@ -221,7 +221,7 @@ mod tests {
         let mut taken = Taken::default();
         for (run, number, subscriber) in [(1, 7, 0), (1, 8, 0), (1, 7, 0), (1, 7, 1), (2, 7, 0)] {
             taken.take(Entry {
-                key: key(Message { run, number }, Status::Read),
+                key: key(InventedMessage { run, number }, Status::Read),
                 subscriber,
                 at_us: 0,
             });

@@ -3,8 +3,8 @@
 
 use secrecy::SecretString;
 
-use super::authentication::{Algorithm, Content, Encoding, Request, Signature};
-use super::definition::{Credentials, Definition, Delivery, ErrorCatalogue, OwnSignature, Samples};
+use super::authentication::{Algorithm, Content, Encoding, WebhookRequest, Signature};
+use super::definition::{CredentialRules, Definition, Delivery, ErrorCatalogue, OwnSignature, Samples};
 use super::json::text;
 use super::sample::Element;
 use super::{Exchange, Hints, Item, ParseError, Parsed, Sent, SentAll, SentFault};
@@ -14,7 +14,7 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "toy",
     title: "the toy provider",
     delivery: Delivery::Push,
-    credentials: Credentials {
+    credentials: CredentialRules {
         any_of: &["auth_token", "auth_tokens"],
         missing: "auth_tokens is missing: copy the token from the toy's console",
         misfits: &[(
@@ -65,7 +65,7 @@ fn signature(auth_tokens: Vec<SecretString>) -> Signature {
     }
 }
 
-fn url_and_parameters(request: Request<'_>) -> Vec<u8> {
+fn url_and_parameters(request: WebhookRequest<'_>) -> Vec<u8> {
     let mut parameters: Vec<_> = url::form_urlencoded::parse(request.body).collect();
     parameters.sort();
     let mut content = request.url.to_owned();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{MessageType, TypeRule};
-use crate::store::timeline::{Origin, RegistrationRecord, StatusTimes};
+use crate::store::timeline::{RegistrationOrigin, RegistrationRecord, StatusTimes};
 
 const AT: i64 = 1_760_000_000_000;
 
@@ -75,7 +75,7 @@ fn each_status_has_its_sentence() {
 
 fn answered(word: &str) -> RegistrationRecord {
     RegistrationRecord {
-        origin: Origin::Call,
+        origin: RegistrationOrigin::Call,
         owner: None,
         template_name: None,
         template_language: None,

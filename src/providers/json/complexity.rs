@@ -18,16 +18,16 @@ pub(in crate::providers) fn entries(text: &str) -> Result<usize, ParseError> {
     if text.len() <= MOST {
         return Ok(0);
     }
-    let shape = Shape::of(text);
-    if shape.entries > MOST || shape.broadest > MOST {
+    let complexity = Complexity::of(text);
+    if complexity.entries > MOST || complexity.broadest > MOST {
         return Err(ParseError::TooMany(MOST));
     }
-    Ok(shape.entries)
+    Ok(complexity.entries)
 }
 
 /// How much there is in a JSON text.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Shape {
+pub(crate) struct Complexity {
     /// Entries of all lists.
     pub(crate) entries: usize,
     /// Objects.
@@ -38,14 +38,14 @@ pub(crate) struct Shape {
     pub(crate) broadest: usize,
 }
 
-impl Shape {
+impl Complexity {
     /// How many values there are, a few more or less.
     pub(crate) const fn values(&self) -> usize {
         self.entries + self.objects + self.members
     }
 
     pub(crate) fn of(text: &str) -> Self {
-        let mut shape = Self::default();
+        let mut complexity = Self::default();
         // What is open: a list, or an object with so many members. What is nested deeper is
         // never looked into.
         let mut open = [None; 129];
@@ -64,8 +64,8 @@ impl Shape {
                 b'[' | b'{' => {
                     depth += 1;
                     let is_object = byte == b'{';
-                    shape.objects += usize::from(is_object);
-                    shape.entries += usize::from(!is_object);
+                    complexity.objects += usize::from(is_object);
+                    complexity.entries += usize::from(!is_object);
                     if let Some(level) = open.get_mut(depth) {
                         *level = is_object.then_some(0);
                     }
@@ -74,15 +74,15 @@ impl Shape {
                 b',' => match open.get_mut(depth) {
                     Some(Some(members)) => {
                         *members += 1;
-                        shape.members += 1;
-                        shape.broadest = shape.broadest.max(*members);
+                        complexity.members += 1;
+                        complexity.broadest = complexity.broadest.max(*members);
                     }
-                    Some(None) | None => shape.entries += 1,
+                    Some(None) | None => complexity.entries += 1,
                 },
                 _ => {}
             }
         }
-        shape
+        complexity
     }
 }
 
@@ -92,26 +92,29 @@ mod tests {
 
     #[test]
     fn what_is_there_is_counted_without_being_read() {
-        let shape = |entries, objects, members, broadest| Shape {
+        let complexity = |entries, objects, members, broadest| Complexity {
             entries,
             objects,
             members,
             broadest,
         };
         let cases = [
-            ("", shape(0, 0, 0, 0)),
-            ("7", shape(0, 0, 0, 0)),
-            ("[]", shape(1, 0, 0, 0)),
-            ("[1,[2,3],{}]", shape(5, 1, 0, 0)),
-            (r#"{"a":1,"b":{"c":2,"d":3,"e":[4]}}"#, shape(1, 2, 3, 2)),
-            (r#"{"a,[{":"\\\",[{","b":"\\"}"#, shape(0, 1, 1, 1)),
-            (r#"["\ud800",1e999,tru"#, shape(3, 0, 0, 0)),
+            ("", complexity(0, 0, 0, 0)),
+            ("7", complexity(0, 0, 0, 0)),
+            ("[]", complexity(1, 0, 0, 0)),
+            ("[1,[2,3],{}]", complexity(5, 1, 0, 0)),
+            (
+                r#"{"a":1,"b":{"c":2,"d":3,"e":[4]}}"#,
+                complexity(1, 2, 3, 2),
+            ),
+            (r#"{"a,[{":"\\\",[{","b":"\\"}"#, complexity(0, 1, 1, 1)),
+            (r#"["\ud800",1e999,tru"#, complexity(3, 0, 0, 0)),
         ];
         for (text, expected) in cases {
-            assert_eq!(Shape::of(text), expected, "{text}");
+            assert_eq!(Complexity::of(text), expected, "{text}");
         }
         let deep = "[".repeat(100_000) + "1,2";
-        assert_eq!(Shape::of(&deep).entries, 100_001);
+        assert_eq!(Complexity::of(&deep).entries, 100_001);
     }
 
     #[test]
