@@ -226,7 +226,7 @@ pub struct PendingForward {
     /// Attempts used up.
     pub attempts: u32,
     /// Since when it is pending, ms since 1970 UTC; a retry by hand starts over.
-    pub owed_since_ms: i64,
+    pub pending_since_ms: i64,
     /// When it is to be sent, ms since 1970 UTC.
     pub due_at_ms: i64,
     /// When it was last tried, ms since 1970 UTC.

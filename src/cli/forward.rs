@@ -124,14 +124,14 @@ impl ForwardListArgs {
         let rest = self
             .page
             .cut(LIST, &mut forwards, |forward| forward.forward_id);
-        (forwards.rows).sort_by_key(|forward| std::cmp::Reverse(forward.owed_since_ms));
+        (forwards.rows).sort_by_key(|forward| std::cmp::Reverse(forward.pending_since_ms));
         let list = List {
             columns: &[
                 ("ID", &|forward: &ForwardRecord| {
                     forward.forward_id.to_string()
                 }),
                 ("PENDING SINCE (UTC)", &|forward| {
-                    stamp(forward.owed_since_ms)
+                    stamp(forward.pending_since_ms)
                 }),
                 ("SUBSCRIBER", &|forward| forward.subscriber.clone()),
                 ("STATUS", &|forward| {
@@ -199,7 +199,10 @@ fn show(detail: &ForwardDetail, now_ms: i64) -> String {
         ("Message", message),
         ("Recipient", forward.recipient.as_deref().map(number)),
         ("Status", status),
-        ("Pending since", Some(day_and_time(forward.owed_since_ms))),
+        (
+            "Pending since",
+            Some(day_and_time(forward.pending_since_ms)),
+        ),
         ("State", Some(action(forward, now_ms))),
     ]);
     let attempts: String = detail

@@ -95,7 +95,7 @@ impl Lane {
         let is_strict = self.ordering == Ordering::Strict;
         if is_strict && pending.attempts == 0 {
             // It was never tried: the table has put it off for the sake of an earlier one.
-            pending.due_at_ms = pending.due_at_ms.min(pending.owed_since_ms);
+            pending.due_at_ms = pending.due_at_ms.min(pending.pending_since_ms);
         }
         let item = LaneItem {
             is_tried: pending.attempts > 0,

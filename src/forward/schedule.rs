@@ -59,7 +59,7 @@ pub struct Attempted<'a> {
     /// How it ended.
     pub outcome: &'a Outcome,
     /// Since when the forward is pending (a replay queues it again), ms since 1970 UTC.
-    pub owed_since_ms: i64,
+    pub pending_since_ms: i64,
     /// When the attempt ended, ms since 1970 UTC.
     pub now_ms: i64,
 }
@@ -104,16 +104,16 @@ impl Schedule {
             .outcome
             .retry_at_ms
             .map_or(scheduled_ms, |requested_ms| requested_ms.max(scheduled_ms));
-        if self.is_expired(facts.owed_since_ms, retry_ms) {
+        if self.is_expired(facts.pending_since_ms, retry_ms) {
             return RetryDecision::GaveUp(GaveUp::Expired);
         }
         RetryDecision::RetryAt(retry_ms)
     }
 
-    /// Whether a forward pending since `owed_since_ms` is too old to be tried at `at_ms`.
+    /// Whether a forward pending since `pending_since_ms` is too old to be tried at `at_ms`.
     #[must_use]
-    pub fn is_expired(&self, owed_since_ms: i64, at_ms: i64) -> bool {
-        at_ms.saturating_sub(owed_since_ms) > millis(self.max_age)
+    pub fn is_expired(&self, pending_since_ms: i64, at_ms: i64) -> bool {
+        at_ms.saturating_sub(pending_since_ms) > millis(self.max_age)
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
             forward: Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0001),
             attempt,
             outcome,
-            owed_since_ms: NOW_MS - age_ms,
+            pending_since_ms: NOW_MS - age_ms,
             now_ms: NOW_MS,
         })
     }

@@ -41,7 +41,7 @@ pub fn decide(
         forward: pending.uid,
         attempt: attempts,
         outcome: &ended.outcome,
-        owed_since_ms: pending.owed_since_ms,
+        pending_since_ms: pending.pending_since_ms,
         now_ms,
     });
     // One that went ahead for a sibling's sake would use up its attempts before its time.

@@ -130,7 +130,7 @@ mod tests {
             payload: std::sync::Arc::from(&b"{}"[..]),
             place: (id, 0, id),
             attempts: 0,
-            owed_since_ms: 0,
+            pending_since_ms: 0,
             due_at_ms: 0,
             last_attempt_ms: None,
         };

@@ -298,7 +298,7 @@ pub struct ForwardRecord {
     /// later status) use up none.
     pub attempts: u32,
     /// Since when it is pending, ms since 1970 UTC.
-    pub owed_since_ms: i64,
+    pub pending_since_ms: i64,
     /// When it is to be tried (again) while pending, ms since 1970 UTC.
     pub due_at_ms: i64,
     /// When it was last tried, ms since 1970 UTC.

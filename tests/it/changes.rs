@@ -160,7 +160,7 @@ async fn work_apart_ends_without_its_asker_and_other_work_does_not() {
 fn contents(store: &std::path::Path) -> Vec<(String, String)> {
     let connection = Connection::open(store).unwrap();
     let mut tables = connection
-        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('clock', 'opened', 'pulse') ORDER BY name")
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('clock', 'opened', 'traffic') ORDER BY name")
         .unwrap();
     let names = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
     names

@@ -55,7 +55,7 @@ async fn check(app: &TestApp, after: &str) {
         all,
         "after {after}"
     );
-    let oldest = "SELECT min(owed_since_ms) FROM forward WHERE state = 'pending' \
+    let oldest = "SELECT min(pending_since_ms) FROM forward WHERE state = 'pending' \
          AND subscriber_id IN (SELECT subscriber_id FROM subscriber WHERE removed_at_ms IS NULL)";
     let oldest: Option<i64> = app.value(oldest);
     let age_ms = oldest.map_or(0, |since_ms| app.now_ms() - since_ms);

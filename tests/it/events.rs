@@ -74,7 +74,7 @@ async fn a_breaker_that_opens_and_a_subscriber_that_recovers_are_reported_in_ord
     let sql = "SELECT count(*) FROM report WHERE refusals IS NOT NULL";
     assert_eq!(app.value::<i64>(sql), 0);
     app.settled().await;
-    let sql = "SELECT what, subject, holds, text FROM v_conditions WHERE told_at > began_at";
+    let sql = "SELECT what, subject, holds, text FROM v_conditions WHERE notified_at > began_at";
     assert_eq!(
         app.rows(sql),
         [[
@@ -207,7 +207,8 @@ fn counted(app: &TestApp, rows: &[(&str, &str, i64, i64)]) {
     let store = app.sqlite();
     for (what, subject, hours_ago, count) in rows {
         let begins_at_ms = now_ms - now_ms % 600_000 - hours_ago * HOUR_MS;
-        let sql = "INSERT INTO pulse (begins_at_ms, what, subject, count) VALUES (?1, ?2, ?3, ?4)";
+        let sql =
+            "INSERT INTO traffic (begins_at_ms, what, subject, count) VALUES (?1, ?2, ?3, ?4)";
         let row = rusqlite::params![begins_at_ms, what, subject, count];
         store.execute(sql, row).unwrap();
     }
@@ -256,7 +257,7 @@ async fn register(app: &TestApp, name: &str, messages: usize, minutes: u32) {
 }
 
 async fn noted(app: &TestApp, hand: &Hand, at_ms: i64) {
-    let sql = "SELECT max(told_at_ms) FROM condition WHERE what = 'messages-silent'";
+    let sql = "SELECT max(notified_at_ms) FROM condition WHERE what = 'messages-silent'";
     let deadline = std::time::Instant::now() + PATIENCE;
     while app
         .value::<Option<i64>>(sql)

@@ -69,7 +69,8 @@ async fn set_back(app: &TestApp, hand: &Hand) {
     hand.set_ms(ARRIVAL_MS);
     // The writer looks at the clock after whatever it did.
     app.store.prune_replays(0).await.unwrap();
-    let moved = "SELECT (SELECT shown_ms FROM clock) = ?1 AND NOT EXISTS (SELECT 1 FROM setback)";
+    let moved =
+        "SELECT (SELECT shown_ms FROM clock) = ?1 AND NOT EXISTS (SELECT 1 FROM clock_rollback)";
     let moved = moved.replace("?1", &ARRIVAL_MS.to_string());
     until("what waits is moved", || app.value::<bool>(&moved)).await;
 }

@@ -74,7 +74,7 @@ fn pending(id: i64, attempts: u32, now_ms: i64) -> PendingForward {
         payload: std::sync::Arc::from(&b"{}"[..]),
         place: (now_ms, 0, id),
         attempts,
-        owed_since_ms: now_ms,
+        pending_since_ms: now_ms,
         due_at_ms: now_ms,
         last_attempt_ms: (attempts > 0).then_some(now_ms - 5_000),
     }
@@ -149,7 +149,7 @@ impl Play {
         self.breaker.on_outcome(&ended.outcome, self.now_ms);
         match settled {
             Settled::Delivered => {
-                let since_ms = ended.pending.owed_since_ms;
+                let since_ms = ended.pending.pending_since_ms;
                 self.taken.push((since_ms, self.now_ms - since_ms));
                 if self.is_former {
                     self.breaker = Breaker::new(1, TIMEOUT);
@@ -284,7 +284,7 @@ async fn thousands_of_retries_that_are_due_together_hold_up_nothing_new() {
     let outsider = app.sqlite();
     outsider
         .execute(
-            "UPDATE forward SET attempts = 1, last_attempt_ms = owed_since_ms",
+            "UPDATE forward SET attempts = 1, last_attempt_ms = pending_since_ms",
             [],
         )
         .unwrap();

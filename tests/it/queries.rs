@@ -126,8 +126,8 @@ async fn fill() -> TestApp {
     app.sqlite()
         .execute_batch(
             "UPDATE attempt SET duration_ms = 20;
-             UPDATE forward SET settled_at_ms = owed_since_ms + 20 WHERE settled_at_ms IS NOT NULL;
-             UPDATE forward SET due_at_ms = owed_since_ms + 5000 WHERE state = 'pending';",
+             UPDATE forward SET settled_at_ms = pending_since_ms + 20 WHERE settled_at_ms IS NOT NULL;
+             UPDATE forward SET due_at_ms = pending_since_ms + 5000 WHERE state = 'pending';",
         )
         .unwrap();
     app

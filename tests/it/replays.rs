@@ -155,7 +155,7 @@ async fn a_replay_is_of_what_its_filter_wants() {
     ];
     for (mut order, expected) in cases {
         // As they were before any replay: what is asked for of a time is not of another.
-        let kept = app.rows("SELECT forward_id, owed_since_ms FROM forward");
+        let kept = app.rows("SELECT forward_id, pending_since_ms FROM forward");
         let before = receiver.count();
         order["subscriber"] = json!("crm");
         let path = begin(&admin, &order).await;
@@ -165,7 +165,7 @@ async fn a_replay_is_of_what_its_filter_wants() {
         assert_eq!(receiver.count() - before, expected, "{order}");
         let store = app.sqlite();
         for row in kept {
-            let sql = "UPDATE forward SET owed_since_ms = ?2 WHERE forward_id = ?1";
+            let sql = "UPDATE forward SET pending_since_ms = ?2 WHERE forward_id = ?1";
             store.execute(sql, [&row[0], &row[1]]).unwrap();
         }
     }

@@ -138,7 +138,7 @@ async fn a_webhook_that_can_be_read_at_last_becomes_reports_once() {
         app.value::<i64>("SELECT received_at_ms FROM report WHERE status = 'read'"),
         START_MS
     );
-    let pending = "SELECT owed_since_ms FROM forward ORDER BY forward_id DESC LIMIT 1";
+    let pending = "SELECT pending_since_ms FROM forward ORDER BY forward_id DESC LIMIT 1";
     assert_eq!(app.value::<i64>(pending), START_MS + 86_400_000);
 
     assert_eq!(reprocess(&app, everything(), false).await, []);

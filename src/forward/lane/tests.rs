@@ -16,7 +16,7 @@ fn pending(id: i64, message: i64, due: i64) -> PendingForward {
         payload: std::sync::Arc::from(&b"{}"[..]),
         place: (id, 0, id),
         attempts: 0,
-        owed_since_ms: 0,
+        pending_since_ms: 0,
         due_at_ms: due,
         last_attempt_ms: None,
     }
@@ -320,7 +320,7 @@ impl Played {
                 let id = self.next_id;
                 self.next_id += 1;
                 let mut pending = pending(id, message, self.now_ms);
-                pending.owed_since_ms = self.now_ms;
+                pending.pending_since_ms = self.now_ms;
                 pending.place = (if self.live { place } else { 50 }, 0, id);
                 self.table.insert(id, pending.clone());
                 if self.live {

@@ -367,7 +367,7 @@ impl LaneTask {
             if self
                 .shared
                 .by_age(&self.schedule)
-                .is_expired(next.owed_since_ms, now_ms)
+                .is_expired(next.pending_since_ms, now_ms)
             {
                 let forward_id = next.forward_id;
                 self.give_up_by_age(forward_id);
@@ -509,7 +509,7 @@ impl LaneTask {
         let name = &self.subscriber.name;
         log(name, &pending, &outcome, (probe, begins), settled);
         if pending.attempts == 0 && outcome.is_delivered() {
-            self.metrics.waited(now_ms - pending.owed_since_ms);
+            self.metrics.waited(now_ms - pending.pending_since_ms);
         }
         self.shared.store.settle(Settlement {
             forward_id: pending.forward_id,

@@ -30,7 +30,7 @@ impl AcceptedWebhook {
     }
 
     /// Since when its forwards are pending, ms since 1970 UTC.
-    const fn owed_since_ms(self, received_ms: i64) -> i64 {
+    const fn pending_since_ms(self, received_ms: i64) -> i64 {
         match self {
             Self::New(_) => received_ms,
             Self::Again { now_ms, .. } => now_ms,
@@ -69,7 +69,7 @@ pub(super) struct Noting {
     pub(super) webhook_id: Option<i64>,
     pub(super) received_ms: i64,
     /// Since when its forwards are pending, ms since 1970 UTC.
-    pub(super) owed_since_ms: i64,
+    pub(super) pending_since_ms: i64,
 }
 
 /// Counts what one webhook brought.
@@ -268,7 +268,7 @@ impl<'a> Accepting<'a> {
         for report in reports {
             self.apply_report(bringing, report, &mut tally)?;
         }
-        let now_ms = bringing.webhook.owed_since_ms(arrival.received_ms);
+        let now_ms = bringing.webhook.pending_since_ms(arrival.received_ms);
         let failures = std::mem::take(&mut tally.failures);
         let pending = alerts::gather(self.connection, failures, self.subscribers, now_ms)?;
         tally.pending.extend(pending);
@@ -315,7 +315,7 @@ impl<'a> Accepting<'a> {
             source: &arrival.source,
             webhook_id: webhook.id(),
             received_ms: arrival.received_ms,
-            now_ms: webhook.owed_since_ms(arrival.received_ms),
+            now_ms: webhook.pending_since_ms(arrival.received_ms),
             is_new: matches!(webhook, AcceptedWebhook::New(_)),
         };
         self.link(bringing, &event.person_names())?;
@@ -382,7 +382,7 @@ impl<'a> Accepting<'a> {
             message_id,
             webhook_id: Some(webhook.id()),
             received_ms: arrival.received_ms,
-            owed_since_ms: webhook.owed_since_ms(arrival.received_ms),
+            pending_since_ms: webhook.pending_since_ms(arrival.received_ms),
         };
         let pending = self.note(noting, report, plan, &mut tally.failures)?;
         tally.pending.extend(pending);
@@ -513,7 +513,7 @@ impl<'a> Accepting<'a> {
                     payload_id,
                     payload: &payload,
                     place: dispatch.place,
-                    now_ms: noting.owed_since_ms,
+                    now_ms: noting.pending_since_ms,
                 };
                 pending.push(forwards::insert(self.connection, &forward)?);
             }

@@ -67,7 +67,7 @@ impl ClockRollback {
         let read = || -> rusqlite::Result<(Option<ClockShown>, VecDeque<Moving>)> {
             let shown = ClockShown::read(connection)?;
             let moves = connection
-                .prepare("SELECT * FROM setback ORDER BY setback_id")?
+                .prepare("SELECT * FROM clock_rollback ORDER BY clock_rollback_id")?
                 .query_map([], Moving::read)?
                 .collect::<rusqlite::Result<_>>()?;
             Ok((shown, moves))
@@ -167,7 +167,7 @@ impl ClockShown {
 impl Moving {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
-            id: row.get("setback_id")?,
+            id: row.get("clock_rollback_id")?,
             by_ms: row.get("by_ms")?,
             since_ms: row.get("since_ms")?,
             until_ms: row.get("until_ms")?,
@@ -259,7 +259,10 @@ impl Core {
         let is_through = self.change("move what waits", |connection, now_ms| {
             let mut part = || -> rusqlite::Result<bool> {
                 let Some(subscriber_id) = subscriber_id else {
-                    connection.execute("DELETE FROM setback WHERE setback_id = ?1", [moving.id])?;
+                    connection.execute(
+                        "DELETE FROM clock_rollback WHERE clock_rollback_id = ?1",
+                        [moving.id],
+                    )?;
                     return Ok(true);
                 };
                 moving.subscriber_id = subscriber_id;
@@ -364,7 +367,7 @@ fn note(connection: &Connection, shown: ClockShown) -> rusqlite::Result<()> {
 fn insert(connection: &Connection, moving: &Moving) -> rusqlite::Result<i64> {
     connection
         .prepare(
-            "INSERT INTO setback (by_ms, since_ms, until_ms, subscriber_id, after_ms, after_id) \
+            "INSERT INTO clock_rollback (by_ms, since_ms, until_ms, subscriber_id, after_ms, after_id) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .insert(params![
@@ -380,8 +383,8 @@ fn insert(connection: &Connection, moving: &Moving) -> rusqlite::Result<i64> {
 fn update(connection: &Connection, moving: &Moving) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "UPDATE setback SET until_ms = ?2, subscriber_id = ?3, after_ms = ?4, after_id = ?5 \
-             WHERE setback_id = ?1",
+            "UPDATE clock_rollback SET until_ms = ?2, subscriber_id = ?3, after_ms = ?4, after_id = ?5 \
+             WHERE clock_rollback_id = ?1",
         )?
         .execute(params![
             moving.id,
@@ -402,7 +405,7 @@ fn move_part(connection: &Connection, moving: &mut Moving, now_ms: i64) -> rusql
     let of = |are_retries: u8| {
         format!(
             "SELECT * FROM (SELECT due_at_ms, forward_id, \
-             coalesce(last_attempt_ms, owed_since_ms) BETWEEN ?5 AND ?6 \
+             coalesce(last_attempt_ms, pending_since_ms) BETWEEN ?5 AND ?6 \
              FROM forward INDEXED BY forward_due WHERE state = 'pending' AND subscriber_id = ?1 \
              AND (attempts > 0) = {are_retries} AND (due_at_ms, forward_id) > (?2, ?3) \
              ORDER BY due_at_ms, forward_id LIMIT ?4)"
@@ -458,7 +461,7 @@ mod tests {
         let mut insert = connection
             .prepare(
                 "INSERT INTO forward (uid, subscriber_id, message_id, report_id, payload_id, \
-                 place_ms, place_rank, state, attempts, owed_since_ms, due_at_ms) \
+                 place_ms, place_rank, state, attempts, pending_since_ms, due_at_ms) \
                  VALUES (?1, 1, 1, 1, 1, 0, 0, 'pending', 0, ?2, ?2)",
             )
             .unwrap();

@@ -32,7 +32,7 @@ const SELECT_ATTEMPT: &str = "SELECT attempt.*, forward.uid, subscriber.name AS 
      LEFT JOIN message ON message.message_id = forward.message_id";
 
 pub(super) const FORWARDS: ListedTable =
-    ListedTable::newest("forward", "forward_id", "owed_since_ms");
+    ListedTable::newest("forward", "forward_id", "pending_since_ms");
 const ATTEMPTS: ListedTable = ListedTable::newest("attempt", "attempt_id", "started_at_ms");
 
 impl Reader {
@@ -147,8 +147,8 @@ pub(super) fn forwards(
         let condition = "forward.message_id IN (SELECT value FROM json_each(?))";
         clause.and_if(condition, Some(keys));
     }
-    clause.and_if("forward.owed_since_ms >= ?", query.since_ms);
-    clause.and_if("forward.owed_since_ms < ?", query.until_ms);
+    clause.and_if("forward.pending_since_ms >= ?", query.since_ms);
+    clause.and_if("forward.pending_since_ms < ?", query.until_ms);
     let error = query.error;
     clause.and_if("forward.last_error = ?", error);
     let status = query.status;
@@ -325,7 +325,7 @@ fn read_forward(row: &Row<'_>) -> rusqlite::Result<ForwardRecord> {
         state: row.get("state")?,
         gave_up: row.get("gave_up")?,
         attempts: row.get("attempts")?,
-        owed_since_ms: row.get("owed_since_ms")?,
+        pending_since_ms: row.get("pending_since_ms")?,
         due_at_ms: row.get("due_at_ms")?,
         last_attempt_ms: row.get("last_attempt_ms")?,
         settled_at_ms: row.get("settled_at_ms")?,

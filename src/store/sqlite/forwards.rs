@@ -43,7 +43,7 @@ pub(super) fn insert(
     let forward_id = connection
         .prepare_cached(
             "INSERT INTO forward (uid, subscriber_id, message_id, report_id, payload_id, \
-             place_ms, place_rank, state, attempts, owed_since_ms, due_at_ms) \
+             place_ms, place_rank, state, attempts, pending_since_ms, due_at_ms) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8, ?8)",
         )?
         .insert(params![
@@ -64,7 +64,7 @@ pub(super) fn insert(
         payload: Arc::clone(new.payload),
         place: (place_ms, place_rank, forward_id),
         attempts: 0,
-        owed_since_ms: new.now_ms,
+        pending_since_ms: new.now_ms,
         due_at_ms: new.now_ms,
         last_attempt_ms: None,
     };
@@ -199,7 +199,7 @@ impl Core {
                     "UPDATE forward SET state = 'gave-up', gave_up = 'expired', settled_at_ms = ?2 \
                      WHERE forward_id IN (SELECT forward_id FROM forward WHERE state = 'pending' \
                      AND subscriber_id IN (SELECT subscriber_id FROM subscriber) \
-                     AND (attempts > 0) IN (0, 1) AND due_at_ms < ?1 AND owed_since_ms < ?1 LIMIT 1000)",
+                     AND (attempts > 0) IN (0, 1) AND due_at_ms < ?1 AND pending_since_ms < ?1 LIMIT 1000)",
                 )
                 .and_then(|mut statement| statement.execute(params![owed_before_ms, now_ms]))
                 .map_err(|error| backend("cannot give up what is too old".to_owned(), error))

@@ -180,7 +180,7 @@ impl Reader {
                 "SELECT coalesce(sum(state = 'delivered'), 0), coalesce(sum(state = 'gave-up'), 0) \
                  FROM json_each(?2) AS keys CROSS JOIN forward \
                  ON forward_id BETWEEN keys.value ->> 0 AND keys.value ->> 1 \
-                 WHERE subscriber_id = ?1 AND owed_since_ms BETWEEN ?3 AND ?4",
+                 WHERE subscriber_id = ?1 AND pending_since_ms BETWEEN ?3 AND ?4",
                 params![id, ranges::as_json(&keys), since_ms, now_ms],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
@@ -193,7 +193,7 @@ impl Reader {
 fn read_backlog(connection: &Connection) -> rusqlite::Result<Vec<Backlog>> {
     connection
         .prepare(
-            "SELECT subscriber_id, count(*), min(owed_since_ms) FROM forward \
+            "SELECT subscriber_id, count(*), min(pending_since_ms) FROM forward \
              WHERE state = 'pending' GROUP BY subscriber_id",
         )?
         .query_map([], |row| {

@@ -19,17 +19,17 @@ const TIMES: usize = 2_048;
 const TRIGGERS: &str = "\
     CREATE TEMP TRIGGER pending_inserted AFTER INSERT ON main.forward \
     WHEN new.state = 'pending' BEGIN \
-        SELECT note_pending(new.subscriber_id, new.owed_since_ms, 1); \
+        SELECT note_pending(new.subscriber_id, new.pending_since_ms, 1); \
     END; \
     CREATE TEMP TRIGGER pending_updated \
-    AFTER UPDATE OF state, subscriber_id, owed_since_ms ON main.forward \
+    AFTER UPDATE OF state, subscriber_id, pending_since_ms ON main.forward \
     WHEN old.state = 'pending' OR new.state = 'pending' BEGIN \
-        SELECT note_pending(old.subscriber_id, old.owed_since_ms, -1) WHERE old.state = 'pending'; \
-        SELECT note_pending(new.subscriber_id, new.owed_since_ms, 1) WHERE new.state = 'pending'; \
+        SELECT note_pending(old.subscriber_id, old.pending_since_ms, -1) WHERE old.state = 'pending'; \
+        SELECT note_pending(new.subscriber_id, new.pending_since_ms, 1) WHERE new.state = 'pending'; \
     END; \
     CREATE TEMP TRIGGER pending_deleted AFTER DELETE ON main.forward \
     WHEN old.state = 'pending' BEGIN \
-        SELECT note_pending(old.subscriber_id, old.owed_since_ms, -1); \
+        SELECT note_pending(old.subscriber_id, old.pending_since_ms, -1); \
     END;";
 
 /// The counts; shared by the writer and those who ask.
@@ -47,7 +47,7 @@ struct PendingCounts {
 #[derive(Debug, Clone, Copy)]
 struct PendingChange {
     subscriber_id: i64,
-    owed_since_ms: i64,
+    pending_since_ms: i64,
     is_more: bool,
 }
 
@@ -60,17 +60,17 @@ struct PendingCount {
 }
 
 impl PendingCount {
-    fn add(&mut self, owed_since_ms: i64) {
+    fn add(&mut self, pending_since_ms: i64) {
         self.pending += 1;
-        *self.since.entry(owed_since_ms).or_default() += 1;
+        *self.since.entry(pending_since_ms).or_default() += 1;
         if self.since.len() > TIMES {
             self.merge();
         }
     }
 
-    fn remove(&mut self, owed_since_ms: i64) {
+    fn remove(&mut self, pending_since_ms: i64) {
         self.pending = self.pending.saturating_sub(1);
-        let found = self.since.range_mut(..=owed_since_ms).next_back();
+        let found = self.since.range_mut(..=pending_since_ms).next_back();
         let Some((&since_ms, pending)) = found else {
             return;
         };
@@ -98,8 +98,9 @@ impl Pending {
     /// Each connection of the writer is watched once.
     pub(super) fn watch(this: &Arc<Self>, connection: &Connection) -> rusqlite::Result<()> {
         let mut subscribers: HashMap<i64, PendingCount> = HashMap::new();
-        let mut select = connection
-            .prepare("SELECT subscriber_id, owed_since_ms FROM forward WHERE state = 'pending'")?;
+        let mut select = connection.prepare(
+            "SELECT subscriber_id, pending_since_ms FROM forward WHERE state = 'pending'",
+        )?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
             let count = subscribers.entry(row.get(0)?).or_default();
@@ -117,7 +118,7 @@ impl Pending {
             move |arguments| {
                 let change = PendingChange {
                     subscriber_id: arguments.get(0)?,
-                    owed_since_ms: arguments.get(1)?,
+                    pending_since_ms: arguments.get(1)?,
                     is_more: arguments.get::<i64>(2)? > 0,
                 };
                 counter.locked().changes.push(change);
@@ -152,9 +153,9 @@ impl Pending {
         for change in changes.drain(..) {
             let count = subscribers.entry(change.subscriber_id).or_default();
             if change.is_more {
-                count.add(change.owed_since_ms);
+                count.add(change.pending_since_ms);
             } else {
-                count.remove(change.owed_since_ms);
+                count.remove(change.pending_since_ms);
             }
             if count.pending == 0 {
                 subscribers.remove(&change.subscriber_id);
@@ -186,7 +187,7 @@ mod tests {
     fn table() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
         let forward = "CREATE TABLE forward (forward_id INTEGER PRIMARY KEY, subscriber_id INTEGER, \
-             owed_since_ms INTEGER, state TEXT)";
+             pending_since_ms INTEGER, state TEXT)";
         connection.execute_batch(forward).unwrap();
         connection
     }
@@ -224,11 +225,11 @@ mod tests {
                 &[(7, 1, 200), (8, 1, 50)],
             ),
             (
-                "UPDATE forward SET state = 'pending', owed_since_ms = 300 WHERE forward_id = 1",
+                "UPDATE forward SET state = 'pending', pending_since_ms = 300 WHERE forward_id = 1",
                 &[(7, 2, 200), (8, 1, 50)],
             ),
             (
-                "UPDATE forward SET owed_since_ms = 400 WHERE forward_id = 2",
+                "UPDATE forward SET pending_since_ms = 400 WHERE forward_id = 2",
                 &[(7, 2, 300), (8, 1, 50)],
             ),
             (

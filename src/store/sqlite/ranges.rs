@@ -42,7 +42,7 @@ impl Timed {
                 "coalesce(report.received_at_ms, 0)",
                 "payload LEFT JOIN report USING (report_id) WHERE payload.report_id > 0",
             ),
-            Self::Forward => ("owed_since_ms", "forward WHERE TRUE"),
+            Self::Forward => ("pending_since_ms", "forward WHERE TRUE"),
             Self::Attempt => ("started_at_ms", "attempt WHERE TRUE"),
         }
     }

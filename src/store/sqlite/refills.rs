@@ -19,7 +19,7 @@ use crate::store::{Error, LaneContents, PendingForward, Refill};
 const RETRIES: usize = LANE_WINDOW / 2;
 
 const PENDING_COLUMNS: &str = "forward.forward_id, forward.uid, forward.message_id, payload.body, \
-     forward.place_ms, forward.place_rank, forward.attempts, forward.owed_since_ms, \
+     forward.place_ms, forward.place_rank, forward.attempts, forward.pending_since_ms, \
      forward.due_at_ms, forward.last_attempt_ms";
 
 fn read_pending(row: &Row<'_>) -> rusqlite::Result<PendingForward> {
@@ -33,7 +33,7 @@ fn read_pending(row: &Row<'_>) -> rusqlite::Result<PendingForward> {
         payload: payload.into(),
         place: (row.get(4)?, row.get(5)?, forward_id),
         attempts: row.get(6)?,
-        owed_since_ms: row.get(7)?,
+        pending_since_ms: row.get(7)?,
         due_at_ms: row.get(8)?,
         last_attempt_ms: row.get(9)?,
     })

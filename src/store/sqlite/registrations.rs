@@ -254,7 +254,7 @@ impl Accepting<'_> {
             message_id,
             webhook_id: None,
             received_ms: now_ms,
-            owed_since_ms: now_ms,
+            pending_since_ms: now_ms,
         };
         let outcome = RegisterOutcome::new(registered, after);
         let mut failures = alerts::GatheredFailures::default();

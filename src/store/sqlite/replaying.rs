@@ -27,8 +27,8 @@ const SPAN: i64 = 20_000;
 const WANTED: &str = "forward.subscriber_id = replay.subscriber_id AND forward.state != 'pending' \
      AND forward.state IN (SELECT value FROM json_each(replay.states)) \
      AND coalesce(forward.replay_id, 0) < replay.replay_id \
-     AND (replay.since_ms IS NULL OR forward.owed_since_ms >= replay.since_ms) \
-     AND (replay.until_ms IS NULL OR forward.owed_since_ms < replay.until_ms) \
+     AND (replay.since_ms IS NULL OR forward.pending_since_ms >= replay.since_ms) \
+     AND (replay.until_ms IS NULL OR forward.pending_since_ms < replay.until_ms) \
      AND (replay.error_code IS NULL OR forward.last_error = replay.error_code) \
      AND (replay.status IS NULL OR replay.status = \
      (SELECT status FROM report WHERE report.report_id = forward.report_id)) \

@@ -75,7 +75,7 @@ impl<'a> Requeue<'a> {
     ) -> rusqlite::Result<Self> {
         let update = connection.prepare_cached(
             "UPDATE forward SET state = 'pending', gave_up = NULL, attempts = 0, due_at_ms = ?2, \
-             owed_since_ms = ?2, settled_at_ms = NULL, uid = coalesce(?3, uid), \
+             pending_since_ms = ?2, settled_at_ms = NULL, uid = coalesce(?3, uid), \
              replay_id = coalesce(?4, replay_id) WHERE forward_id = ?1",
         )?;
         let keep = "INSERT INTO former_uid (uid, forward_id, replaced_at_ms) \

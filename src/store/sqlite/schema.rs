@@ -44,6 +44,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!(
         "../../../schema/sqlite/0016_channel_notices.sql"
     )),
+    M::up(include_str!("../../../schema/sqlite/0017_plain_names.sql")),
 ];
 
 const SEALED_SECRETS: &str = include_str!("../../../schema/sqlite/0003_sealed_secrets.sql");

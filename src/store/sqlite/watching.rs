@@ -70,7 +70,7 @@ impl Reader {
     pub fn counts(&self) -> Result<Vec<Count>, Error> {
         self.read("read what came in", |connection| {
             connection
-                .prepare("SELECT begins_at_ms, what, subject, count FROM pulse")?
+                .prepare("SELECT begins_at_ms, what, subject, count FROM traffic")?
                 .query_map([], |row| {
                     Ok(Count {
                         begins_at_ms: row.get(0)?,
@@ -110,7 +110,7 @@ impl Reader {
     pub fn notified(&self) -> Result<Vec<NotifiedCondition>, Error> {
         self.read("read what was told", |connection| {
             connection
-                .prepare("SELECT condition_id, what, subject, holds, began_at_ms, told_at_ms FROM condition")?
+                .prepare("SELECT condition_id, what, subject, holds, began_at_ms, notified_at_ms FROM condition")?
                 .query_map([], |row| {
                     Ok(NotifiedCondition {
                         condition_id: row.get(0)?,
@@ -247,9 +247,9 @@ fn notify(
     for change in changes {
         let condition_id: i64 = connection
             .prepare_cached(
-                "INSERT INTO condition (what, subject, holds, began_at_ms, told_at_ms, text) \
+                "INSERT INTO condition (what, subject, holds, began_at_ms, notified_at_ms, text) \
                  VALUES (?1, ?2, ?3, ?4, ?4, ?5) ON CONFLICT (what, subject) DO UPDATE SET \
-                 holds = excluded.holds, told_at_ms = excluded.told_at_ms, text = excluded.text, \
+                 holds = excluded.holds, notified_at_ms = excluded.notified_at_ms, text = excluded.text, \
                  began_at_ms = CASE WHEN excluded.holds THEN excluded.began_at_ms \
                  ELSE began_at_ms END RETURNING condition_id",
             )?
@@ -302,7 +302,7 @@ fn keep_counts(
     kept: &Range<i64>,
 ) -> rusqlite::Result<()> {
     let mut keep = connection.prepare_cached(
-        "INSERT INTO pulse (begins_at_ms, what, subject, count) VALUES (?1, ?2, ?3, ?4) \
+        "INSERT INTO traffic (begins_at_ms, what, subject, count) VALUES (?1, ?2, ?3, ?4) \
          ON CONFLICT DO UPDATE SET count = excluded.count",
     )?;
     for count in counts {
@@ -314,7 +314,7 @@ fn keep_counts(
         ])?;
     }
     connection
-        .prepare_cached("DELETE FROM pulse WHERE begins_at_ms < ?1 OR begins_at_ms >= ?2")?
+        .prepare_cached("DELETE FROM traffic WHERE begins_at_ms < ?1 OR begins_at_ms >= ?2")?
         .execute([kept.start, kept.end])?;
     Ok(())
 }
@@ -327,7 +327,7 @@ fn prune_events(
         .prepare_cached(
             "SELECT forward_id, payload_id FROM forward INDEXED BY forward_message \
              WHERE message_id <= 0 AND state != 'pending' \
-             AND (settled_at_ms < ?1 OR settled_at_ms > ?3 AND owed_since_ms < ?1) LIMIT ?2",
+             AND (settled_at_ms < ?1 OR settled_at_ms > ?3 AND pending_since_ms < ?1) LIMIT ?2",
         )?
         .query_map(
             params![before_ms, PRUNE_STEP, latest_credible_ms(now_ms)],

@@ -43,7 +43,7 @@ pub(super) struct ForwardView {
     /// Attempts used up; a breaker's probe and the like use up none.
     attempts: u32,
     /// Since when it is pending.
-    owed_since: Time,
+    pending_since: Time,
     /// When it is to be tried; null unless it is pending.
     due_at: Option<Time>,
     /// When it was last tried.
@@ -68,7 +68,7 @@ impl From<ForwardRecord> for ForwardView {
             state: record.state,
             gave_up: record.gave_up,
             attempts: record.attempts,
-            owed_since: Time(record.owed_since_ms),
+            pending_since: Time(record.pending_since_ms),
             due_at: is_pending.then_some(Time(record.due_at_ms)),
             last_attempt_at: record.last_attempt_ms.map(Time),
             settled_at: record.settled_at_ms.map(Time),

@@ -145,7 +145,7 @@ fn say_in_texts(store: &rusqlite::Connection) {
             "INSERT INTO attempt (forward_id, number, started_at_ms, duration_ms, excerpt, detail) \
              SELECT forward_id, 1, 0, 1, ?1, ?1 FROM forward WHERE message_id = {other}"
         ),
-        "INSERT INTO condition (what, subject, holds, began_at_ms, told_at_ms, text) \
+        "INSERT INTO condition (what, subject, holds, began_at_ms, notified_at_ms, text) \
          VALUES ('kept', ?1, 1, 0, 0, ?1)"
             .to_owned(),
         // Far enough ahead that it is not notified meanwhile.

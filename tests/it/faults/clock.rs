@@ -163,7 +163,7 @@ async fn what_was_moved_once_is_not_moved_again_by_a_restart() {
     hand.set_ms(START_MS - 2 * DAY_MS);
     until("it is moved", || due(&app) == rightly_ms - DAY_MS).await;
     until("all of it is moved", || {
-        app.value::<i64>("SELECT count(*) FROM setback") == 0
+        app.value::<i64>("SELECT count(*) FROM clock_rollback") == 0
     })
     .await;
     app.stop().await;

@@ -104,7 +104,7 @@ fn insert(connection: &Connection, at_ms: i64) {
         (
             Timed::Forward,
             "INSERT INTO forward (uid, subscriber_id, message_id, report_id, payload_id, \
-             place_ms, place_rank, state, attempts, owed_since_ms, due_at_ms, settled_at_ms) \
+             place_ms, place_rank, state, attempts, pending_since_ms, due_at_ms, settled_at_ms) \
              SELECT randomblob(16), 1, max(message_id), max(message_id), max(message_id), 0, 0, \
              'delivered', 1, ?1, ?1, ?1 FROM message",
         ),
@@ -204,7 +204,7 @@ impl Walked {
         assert_eq!(overview.delivered_24h.cast_signed(), self.number(&settled));
         let health = reader.subscriber_health(1, now_ms).unwrap();
         let pending = format!(
-            "FROM forward WHERE owed_since_ms BETWEEN {day_ago_ms} AND {now_ms} AND state = 'delivered'"
+            "FROM forward WHERE pending_since_ms BETWEEN {day_ago_ms} AND {now_ms} AND state = 'delivered'"
         );
         assert_eq!(
             health.delivered_24h.cast_signed(),
@@ -247,7 +247,7 @@ fn every_filter_by_time_finds_what_a_scan_finds_however_the_clock_walked() {
                 .unwrap();
         }
         drop(requeue);
-        let sql = "UPDATE forward SET state = 'delivered', settled_at_ms = owed_since_ms \
+        let sql = "UPDATE forward SET state = 'delivered', settled_at_ms = pending_since_ms \
                    WHERE state = 'pending'";
         walked.connection.execute(sql, []).unwrap();
         walked.read_and_compare();
@@ -318,7 +318,10 @@ fn a_store_from_before_is_noted_as_if_it_had_been_from_the_beginning() {
     assert_eq!(before.len(), 25);
     walked
         .connection
-        .execute_batch("DROP TABLE key_range")
+        .execute_batch(
+            "DROP TABLE key_range; \
+             ALTER TABLE forward RENAME COLUMN pending_since_ms TO owed_since_ms",
+        )
         .unwrap();
     let migration = include_str!("../../../../schema/sqlite/0004_key_ranges.sql");
     walked.connection.execute_batch(migration).unwrap();
