@@ -193,7 +193,7 @@ impl Caller {
     pub fn allow(&self, permission: Permission) -> Result<(), String> {
         if !self.role.may(permission) {
             return Err(format!(
-                "the role {} may not do this; the README says what each role may",
+                "the role {} may not do this; docs/api.md says what each role may",
                 self.role
             ));
         }

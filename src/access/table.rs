@@ -1,5 +1,5 @@
 //! The table of permissions: what may be done, by which role, and what is left of it to a token that
-//! is narrowed. Every check asks it; the README's matrix and the test of every combination come
+//! is narrowed. Every check asks it; the matrix of `docs/api.md` and the test of every combination come
 //! from it.
 
 use super::Role::{self, Admin, Analyst, Integrator, Support};
@@ -9,7 +9,7 @@ use crate::model::Word as _;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(
     missing_docs,
-    reason = "the table beside it says it once, for the README too"
+    reason = "the table beside it says it once, for the page too"
 )]
 pub enum Permission {
     ReadSubscribers,
@@ -61,7 +61,7 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// As the README's table says it.
+    /// As the table of `docs/api.md` says it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -100,7 +100,7 @@ const fn rule(
     }
 }
 
-/// Which role may do what, and on what: the one source of every check and of the README's table.
+/// Which role may do what, and on what: the one source of every check and of the table in `docs/api.md`.
 #[rustfmt::skip]
 pub const TABLE: &[AccessRule] = &[
     rule(Permission::ReadSubscribers, "see subscribers and how they fare", ALL_ROLES, Reach::Seen),

@@ -26,7 +26,7 @@ pub(super) enum TokenCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct TokenCreateArgs {
-    /// What its bearer may do: admin, integrator, support or analyst; the README has the table
+    /// What its bearer may do: admin, integrator, support or analyst; docs/api.md has the table
     #[arg(long, value_name = "ROLE")]
     role: Role,
     /// What to call it: a-z, 0-9 and '-' [default: its role]

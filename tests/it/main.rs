@@ -33,7 +33,7 @@
 //! - `start`: what the service starts on, and what it refuses to start on.
 //! - `files`: who owns the store's files, who may read them, and that they are not opened twice.
 //! - `faults`: a disk, a clock, a subscriber or a client that misbehaves does no lasting harm.
-//! - `reliability`: each promise of the README has a fault that attacks it, a test and a control.
+//! - `reliability`: each promise of `docs/promises.md` has a fault that attacks it, a test and a control.
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
 //! - `queries`: the rows that views and ready queries give, and the words that explain them.
 //! - `verifying`: who has the secret tells our requests from anybody else's, with our programs and others'.

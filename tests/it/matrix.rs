@@ -176,7 +176,7 @@ async fn a_table_that_the_service_does_not_keep_to_is_caught() {
     world.app.stop().await;
 }
 
-/// The README's matrix, as the table makes it.
+/// The matrix of `docs/api.md`, as the table makes it.
 fn matrix() -> String {
     let mut lines = vec![
         "| who may | admin | integrator | support | analyst | a token narrowed by `--owner` or `--source` |"
@@ -199,19 +199,19 @@ fn matrix() -> String {
 }
 
 #[test]
-fn the_readme_has_the_matrix_of_the_table() {
-    let path = crate::support::program::root("README.md");
-    let readme = std::fs::read_to_string(&path).unwrap();
-    let start = readme.find("| who may |").expect("the README has a matrix");
-    let length = readme[start..].find("\n\n").expect("something follows it") + 1;
+fn the_page_of_the_api_has_the_matrix_of_the_table() {
+    let path = crate::support::program::root("docs/api.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let start = page.find("| who may |").expect("the page has a matrix");
+    let length = page[start..].find("\n\n").expect("something follows it") + 1;
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        let (before, after) = (&readme[..start], &readme[start + length..]);
+        let (before, after) = (&page[..start], &page[start + length..]);
         std::fs::write(&path, format!("{before}{}{after}", matrix())).unwrap();
         return;
     }
     assert_eq!(
-        readme[start..start + length],
+        page[start..start + length],
         matrix(),
-        "UPDATE_DOCS=1 cargo test --test it the_readme_has_the_matrix"
+        "UPDATE_DOCS=1 cargo test --test it the_page_of_the_api"
     );
 }

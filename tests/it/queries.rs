@@ -309,9 +309,9 @@ async fn the_readme_explains_every_column_and_no_other() {
 }
 
 #[test]
-fn the_readmes_list_every_query_and_say_which_are_for_a_copy() {
+fn the_documents_list_every_query_and_say_which_are_for_a_copy() {
     let text = std::fs::read_to_string(schema().join("README.md")).unwrap();
-    let front = std::fs::read_to_string(schema().join("../README.md")).unwrap();
+    let front = std::fs::read_to_string(schema().join("../docs/analysts.md")).unwrap();
     for file in std::fs::read_dir(schema().join("queries")).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();

@@ -1,6 +1,6 @@
-//! `docs/reliability.md`: each promise of the README, the fault that attacks it, the test, its
+//! `docs/reliability.md`: each promise of `docs/promises.md`, the fault that attacks it, the test, its
 //! control, the last long run. Rendered from `docs/reliability.toml`, which is checked against
-//! the README and the tests; `UPDATE_DOCS=1` writes it.
+//! that page and the tests; `UPDATE_DOCS=1` writes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -27,15 +27,14 @@ const KILLS: &str = "a_kill_";
 const INTRODUCTION: &str = "\
 # Promises and the faults that attack them
 
-Each promise of the [README](../README.md#what-it-promises-and-the-test-that-proves-it), the
-faults that attack it, the tests that make the faults happen, and for each a control: a test,
+Each [promise](promises.md), the faults that attack it, the tests that make the faults happen, and for each a control: a test,
 or a condition in it, that fails when the fault did not happen or when harm goes unseen.
 
 `cargo test` runs every test in its short form: on the true binary where it is killed, or its disk,
 its memory or its connections are attacked; else on the true server in the test's process, by a
 clock that the test moves or by the system's, and the order of reports on the store alone. A long
 form is a command of its own; what its last run brought, and on what build, stands with it. This file is rendered from [reliability.toml](reliability.toml), and
-`cargo test --test it reliability::` fails when it, the README or a test's name has moved on.
+`cargo test --test it reliability::` fails when it, the promises or a test's name has moved on.
 `UPDATE_DOCS=1` before that command writes it again.
 
 In every case is expected: no webhook is answered 200 that is not stored, the process ends only
@@ -68,7 +67,7 @@ struct Data {
     fault: Vec<Fault>,
 }
 
-/// A promise in the README's own words.
+/// A promise in the words of `docs/promises.md`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Promise {
@@ -160,11 +159,9 @@ fn flowing(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The rows of the README's table of promises: the promise, and where its proof is.
-fn rows(readme: &str) -> Vec<(&str, &str)> {
-    let (_, rest) = readme.split_once("\n## What it promises").unwrap();
-    let (section, _) = rest.split_once("\n## ").unwrap();
-    let rows = section.lines().filter_map(|line| {
+/// The rows of the table of promises: the promise, and where its proof is.
+fn rows(page: &str) -> Vec<(&str, &str)> {
+    let rows = page.lines().filter_map(|line| {
         let row = line.strip_prefix("| ")?.strip_suffix(" |")?;
         row.split_once(" | ")
     });
@@ -179,19 +176,19 @@ fn none(faults: &[String]) {
 }
 
 #[test]
-fn each_promise_stands_in_the_readme_and_is_attacked() {
-    let (data, readme) = (data(), file("README.md"));
+fn each_promise_stands_on_its_page_and_is_attacked() {
+    let (data, page) = (data(), file("docs/promises.md"));
     let mut faults = Vec::new();
     for Promise { id, quote } in &data.promise {
-        if !flowing(&readme).contains(quote.as_str()) {
-            faults.push(format!("{id}: the README does not say {quote:?}"));
+        if !flowing(&page).contains(quote.as_str()) {
+            faults.push(format!("{id}: docs/promises.md does not say {quote:?}"));
         }
         if !data.fault.iter().any(|fault| fault.attacks.contains(id)) {
             faults.push(format!("{id}: nothing attacks it"));
         }
     }
-    let rows = rows(&readme);
-    assert!(rows.len() >= 12, "{} promises in the README", rows.len());
+    let rows = rows(&page);
+    assert!(rows.len() >= 12, "{} promises on the page", rows.len());
     for (promise, _) in rows {
         if !data.promise.iter().any(|known| known.quote == promise) {
             faults.push(format!("docs/reliability.toml lacks {promise:?}"));
@@ -201,10 +198,10 @@ fn each_promise_stands_in_the_readme_and_is_attacked() {
 }
 
 #[test]
-fn each_proof_that_the_readme_names_is_of_a_fault_that_attacks_the_promise() {
-    let (readme, data) = (file("README.md"), data());
+fn each_proof_that_the_page_names_is_of_a_fault_that_attacks_the_promise() {
+    let (page, data) = (file("docs/promises.md"), data());
     let mut faults = Vec::new();
-    for (quote, proof) in rows(&readme) {
+    for (quote, proof) in rows(&page) {
         let Some(promise) = data.promise.iter().find(|promise| promise.quote == quote) else {
             continue;
         };
@@ -341,7 +338,7 @@ fn the_document_says_what_the_data_says() {
 fn render(data: &Data) -> String {
     let mut text = format!(
         "<!-- Rendered from reliability.toml; UPDATE_DOCS=1 cargo test --test it reliability:: -->\n\n\
-         {INTRODUCTION}\n## Promises\n\n| promise | in the README | attacked by |\n|---|---|---|\n"
+         {INTRODUCTION}\n## Promises\n\n| promise | in words | attacked by |\n|---|---|---|\n"
     );
     for Promise { id, quote } in &data.promise {
         let attackers: Vec<String> = data

@@ -2,7 +2,7 @@
 //!
 //! One table, by our name of the event, which stands for its field and the provider's word
 //! (`model/account_event/words`); where the name says too little, by that word too. An event that has
-//! no line explains nothing. `README.md` has the same table, and a test compares the two.
+//! no line explains nothing. `docs/account-events.md` has the same table, and a test compares the two.
 
 use crate::catalogue::{self, CatalogueEntry};
 
