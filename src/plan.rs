@@ -26,7 +26,7 @@ use crate::model::{
 pub struct Context<'a> {
     /// The source's name, for filters.
     pub source: &'a str,
-    /// The type of its messages when nothing tells; a guess.
+    /// The type of its messages when no report shows it; a guess.
     pub default_type: MessageType,
     /// Its own number, for reports that name none.
     pub default_sender: Option<&'a str>,
@@ -64,9 +64,9 @@ pub struct Dispatch {
 }
 
 /// Puts the reports of one webhook in the order in which they happened, so that a batch
-/// holding `read` before `delivered` tells a subscriber of both.
+/// holding `read` before `delivered` notifies a subscriber of both.
 pub fn in_order_of_events(reports: &mut [&Report], received_ms: i64) {
-    // A copy of what was sent tells what the statuses beside it are about.
+    // A copy of what was sent shows what the statuses beside it are about.
     reports.sort_by_key(|report| (!report.is_echo(), place(report, received_ms)));
 }
 
@@ -146,16 +146,16 @@ fn dispatch(
         alerts: Vec::new(),
         refusals: Vec::new(),
     };
-    // Of no report is told who wants to know of the service itself.
+    // Event subscribers receive no reports.
     let subscribers = subscribers
         .iter()
         .filter(|subscriber| subscriber.kind != SubscriberKind::Events);
-    let untold = |subscriber: &Subscriber| refusal(change, subscriber.reports);
-    let told = subscribers
+    let refused = |subscriber: &Subscriber| refusal(change, subscriber.reports);
+    let reported = subscribers
         .clone()
-        .any(|subscriber| untold(subscriber).is_none());
-    let Some(status) = report.status.filter(|_| told) else {
-        let refusals = subscribers.filter_map(|it| Some((it.id, untold(it)?)));
+        .any(|subscriber| refused(subscriber).is_none());
+    let Some(status) = report.status.filter(|_| reported) else {
+        let refusals = subscribers.filter_map(|it| Some((it.id, refused(it)?)));
         dispatch.refusals.extend(refusals);
         return dispatch;
     };
@@ -164,7 +164,7 @@ fn dispatch(
     let offer = facts.offer(&errors);
     let mut wanted: BTreeMap<PayloadOptions, Vec<i64>> = BTreeMap::new();
     for subscriber in subscribers {
-        let admitted = untold(subscriber).map_or_else(|| subscriber.filter.admit(offer), Err);
+        let admitted = refused(subscriber).map_or_else(|| subscriber.filter.admit(offer), Err);
         match admitted {
             Ok(()) if subscriber.kind == SubscriberKind::Chat => {
                 let refusal = if status == Status::Failed {

@@ -65,7 +65,7 @@ pub use upkeep::{
     Erased, FoundReport, Health, Prunable, PruneStep, ReprocessSelection, Reread, StoredWebhook,
 };
 
-/// Why the store could not do what it was asked.
+/// Why the store could not do what was requested.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another process owns the store.
@@ -114,7 +114,7 @@ pub enum Error {
     /// A key that seals secrets is missing; says which, and where keys are read.
     #[error("{0}")]
     KeyMissing(String),
-    /// The store cannot be read or written now, whatever it is asked; nothing was changed.
+    /// The store cannot be read or written now, by any call; nothing was changed.
     #[error("{attempted}: {source}")]
     Unwritable {
         /// What was attempted on what.
@@ -141,7 +141,7 @@ pub struct Arrival {
     pub source: Arc<str>,
     /// The source's provider.
     pub provider: Provider,
-    /// The type of the source's messages when nothing tells, the URL's override included.
+    /// The type of the source's messages when no report shows it, the URL's override included.
     pub default_type: MessageType,
     /// The source's own number, the URL's override included.
     pub default_sender: Option<String>,
@@ -153,7 +153,7 @@ pub struct Arrival {
     pub content_encoding: Option<String>,
     /// `User-Agent`, as received.
     pub user_agent: Option<String>,
-    /// The broadcast that was asked for, where this is an answer.
+    /// The broadcast that was polled, where this is an answer.
     pub broadcast: Option<String>,
     /// Reports in it beside those of `parsed` of which the store is known to have each.
     pub known: usize,
@@ -285,7 +285,7 @@ pub struct Attempt {
     pub outcome: Outcome,
 }
 
-/// What a lane holds in memory when it asks for more.
+/// What a lane holds in memory when it reads more.
 #[derive(Debug, Default)]
 pub struct LaneContents {
     /// The keys of the forwards.

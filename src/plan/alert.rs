@@ -1,8 +1,8 @@
-//! What a chat is notified of failures: one sentence for all of one error, with the reason and who
+//! What a chat reads of failures: one sentence for all of one error, with the reason and who
 //! can fix it.
 //!
 //! The body is what Rocket.Chat's and Slack's incoming webhooks both take: a JSON object with
-//! `text`. What a provider wrote goes into it without the signs that would address somebody.
+//! `text`. What a provider wrote goes into it without the signs that would mention a user.
 
 use std::fmt::Write as _;
 
@@ -33,7 +33,7 @@ const SHORTEST_NUMBER: usize = 7;
 /// The usual words.
 const USUAL: &str = "Not delivered: {messages}. {reason} {who} (error {code}, source {source}, latest message {message}) {link}";
 
-/// Failures of one error, as a chat is notified of them.
+/// Failures of one error, as a chat reads of them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Alert {
     /// The chat's name.
@@ -185,7 +185,7 @@ pub(super) fn without_numbers(text: &str) -> String {
     kept + rest
 }
 
-/// The last digits of a number: enough to tell two customers apart, too few to call one.
+/// The last digits of a number: enough to distinguish two customers, too few to call one.
 pub(super) fn masked(recipient: &str) -> String {
     let number = digits(recipient);
     if !is_phone_number(&number) {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_provider_wrote_calls_nobody() {
+    fn what_the_provider_wrote_mentions_no_user() {
         let unknown = Alert {
             error_key: "meta:999999".to_owned(),
             title: Some("<!channel> @all\nnow".to_owned()),

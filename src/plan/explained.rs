@@ -24,7 +24,7 @@ pub(crate) struct FailureFacts<'a> {
     pub(crate) template_name: Option<&'a str>,
     /// The template's language, where the sender registered it.
     pub(crate) template_language: Option<&'a str>,
-    /// The template's id, where the provider told it.
+    /// The template's id, where the provider gave it.
     pub(crate) template_id: Option<&'a str>,
     /// The number it was sent from.
     pub(crate) sender: Option<&'a str>,
@@ -76,7 +76,7 @@ pub(crate) fn explaining(events: &[Past<'_>], failure: &FailureFacts<'_>) -> Vec
             explaining.push(*index);
         }
     }
-    // Which template it was, nothing says: of several nothing tells which, unless the error does.
+    // The event does not name the template: of several it may be any, unless the error says.
     let is_guess = |index: &usize| {
         let event = &events[*index];
         event.about == About::Template && event.is_of_template(failure).is_none()
@@ -126,8 +126,8 @@ impl Past<'_> {
         self.about != About::Template || by_id || failure.template_name.is_some()
     }
 
-    /// Whether it is about another account or number than the failure's. What is not known of either
-    /// tells nothing.
+    /// Whether it is about another account or number than the failure's. An unknown one excludes
+    /// nothing.
     fn is_elsewhere(&self, failure: &FailureFacts<'_>) -> bool {
         let accounts = self.account_id.zip(failure.account_id);
         let ids = self.sender_id.zip(failure.sender_id);
@@ -161,7 +161,7 @@ impl Past<'_> {
             return named.then_some(true);
         };
         if self.template_id == Some(self.subject) {
-            // The provider told the id alone, and the sender the name.
+            // The provider gave the id alone, and the sender the name.
             return None;
         }
         let languages = self.language.zip(failure.template_language);

@@ -1,7 +1,7 @@
 //! What another channel's delivery means for a message of WhatsApp: it failed there.
 //!
 //! The delivery and WhatsApp's own reports come in any order. A delivery is held with the message
-//! until something tells that this is one of WhatsApp's, and counts then, once.
+//! until a report shows that this is one of WhatsApp's, and counts then, once.
 
 use std::borrow::Cow;
 

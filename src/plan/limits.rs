@@ -11,8 +11,8 @@ use crate::model::{AccountEvent, EventGroup, Words};
 /// The name of an event whose limits are compared with the account's earlier ones.
 pub(crate) const CHANGED: &str = "account.limits_changed";
 
-/// The event with what the earlier limits of the account make of it; unchanged where they tell nothing:
-/// they are the same, or one is higher and another lower.
+/// The event with what the earlier limits of the account make of it. It stays unchanged where the
+/// limits are the same, or one is higher and another lower.
 pub(crate) fn compared<'a>(
     event: &'a AccountEvent,
     earlier: Option<&str>,

@@ -150,8 +150,8 @@ impl Notice<'_> {
     }
 }
 
-/// Who that is, in a chat: the last digits of a number or letters of a user id that is long enough
-/// to be told by them.
+/// The person, in a chat: the last digits of a number or letters of a user id that is long enough
+/// to be recognised by them.
 fn contact(subject: &str) -> String {
     const LAST: usize = 3;
     /// The shortest user id of which these are few.

@@ -239,7 +239,7 @@ impl<'a> PayloadFacts<'a> {
         }
     }
 
-    /// Only a `failed` has its errors told; on any other status they would mislead.
+    /// Only a `failed` has its errors in the payload; on any other status they would mislead.
     pub(super) fn errors(&self) -> impl Iterator<Item = &'a ReportError> + use<'a> {
         let failed = (self.status == Status::Failed).then_some(self.report);
         let errors = failed.map_or(&[][..], |report| report.errors.as_slice());

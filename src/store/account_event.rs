@@ -141,7 +141,7 @@ pub struct AccountEventQuery {
 }
 
 impl AccountEventQuery {
-    /// The event that is asked for, as both our names and the providers' words are compared.
+    /// The event to match; both our names and the providers' words are compared.
     pub(super) fn event_word(&self) -> Option<String> {
         self.event
             .as_deref()

@@ -1,4 +1,4 @@
-//! Who changed what: one row for each change, by whatever way it was asked for.
+//! Who changed what: one row for each change, whichever interface it came through.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -11,7 +11,7 @@ use super::timeline::ErrorRecord;
 pub struct BroadcastCounts {
     /// Messages that were registered, or of which anything was reported.
     pub total: u64,
-    /// Those delivered, read or deleted, or sent where nothing later is heard.
+    /// Those delivered, read or deleted, or sent where no later status is reported.
     pub success: u64,
     /// Those failed.
     pub failure: u64,
@@ -28,13 +28,13 @@ pub struct BroadcastRecord {
     pub bulk_id: String,
     /// The name of its source.
     pub source: String,
-    /// Whether nothing is heard after `sent`, which then is success: of Botsquad's sending.
+    /// Whether no status follows `sent`, which then is success: of Botsquad's sending.
     pub ends_at_sent: bool,
     /// How its messages stand.
     pub counts: BroadcastCounts,
-    /// When it was first heard of, ms since 1970 UTC.
+    /// When it was first seen, ms since 1970 UTC.
     pub first_report_at_ms: i64,
-    /// When it was last heard of, ms since 1970 UTC.
+    /// When it was last reported, ms since 1970 UTC.
     pub last_report_at_ms: i64,
 }
 
@@ -51,6 +51,6 @@ pub struct BroadcastMessage {
     pub status: Option<Status>,
     /// Why it failed last.
     pub error: Option<ErrorRecord>,
-    /// When it was last heard of, ms since 1970 UTC.
+    /// When it was last reported, ms since 1970 UTC.
     pub last_report_at_ms: i64,
 }

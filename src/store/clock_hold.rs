@@ -232,7 +232,7 @@ mod tests {
                 held_ms: held * HOUR_MS,
             })
         };
-        // A jump while nobody ran, and none.
+        // A jump while the service was down, and none.
         assert!(
             ClockHold::new(at(1_025), seen(1_000), None)
                 .held()
@@ -250,7 +250,7 @@ mod tests {
             .unwrap();
         assert_eq!(restarted.left, Duration::from_hours(4));
         assert_eq!(restarted.before_ms, 1_000 * HOUR_MS);
-        // Set right while nobody ran.
+        // Set right while the service was down.
         assert!(
             ClockHold::new(at(1_021), seen(9_000), jump(20))
                 .held()

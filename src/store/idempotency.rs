@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a request is identified by: whose it is, its key, and what it asks.
+/// What identifies a request: its client, its key and its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {
-    /// Who asks, as the audit calls it.
+    /// The client, as the audit calls it.
     pub caller: String,
     /// The key that the caller chose.
     pub key: String,
-    /// The hash of what is asked.
+    /// The hash of the request.
     pub request: [u8; 32],
 }
 
@@ -25,7 +25,7 @@ pub struct IdempotencyRecord {
 /// A request that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remembered {
-    /// The hash of what was asked.
+    /// The hash of the first request.
     pub request: [u8; 32],
     /// What it was answered; none when it is being answered, or the service ended before it was.
     pub answer: Option<KeptAnswer>,

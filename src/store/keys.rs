@@ -21,7 +21,7 @@ pub struct KeysRecord {
 pub struct SealedPlace {
     /// The table.
     pub table: String,
-    /// The columns that tell its row from others, with their values.
+    /// The columns that identify its row, with their values.
     pub row: String,
     /// The column.
     pub column: String,

@@ -13,7 +13,7 @@ use super::PendingForward;
 #[derive(Debug, Default)]
 pub struct LaneInbox {
     state: Mutex<InboxState>,
-    /// Told when there is something to take.
+    /// Notified when there is something to take.
     notified: Notify,
 }
 
@@ -58,8 +58,7 @@ impl LaneInbox {
         }
     }
 
-    /// Takes what was handed over, and leaves it to the next [`LaneInbox::take`] to tell of the
-    /// rest.
+    /// Takes what was handed over. The next [`LaneInbox::take`] notifies of the rest.
     #[must_use]
     pub fn take_pending(&self) -> Vec<PendingForward> {
         let mut state = self.state();

@@ -1,5 +1,5 @@
-//! What a reader sees beside messages: webhooks as they came, subscribers with what they
-//! are queued, errors that nobody has explained yet. [`super::Reader`] fills these.
+//! What a reader sees beside messages: raw webhooks, subscribers with their queues, and errors
+//! that the catalogue does not explain yet. [`super::Reader`] fills these.
 
 use serde::Serialize;
 

@@ -11,7 +11,7 @@ impl Person {
     /// such as `ES.1349`.
     ///
     /// # Errors
-    /// Why it cannot tell one person from all others.
+    /// Why the text does not identify one person.
     pub fn new(text: &str) -> Result<Self, &'static str> {
         let text = bare(text.trim());
         if text.chars().any(char::is_alphabetic) {

@@ -1,8 +1,8 @@
-//! What is said of asking: the broadcasts of sources that send nothing by themselves.
+//! What is known of polling: the broadcasts of sources that send nothing by themselves.
 
 use serde::{Deserialize, Serialize};
 
-/// Whether a broadcast is still asked for.
+/// Whether a broadcast is still polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray)]
@@ -13,18 +13,18 @@ pub enum PollState {
     Open,
     /// Nothing in it is pending any more.
     Done,
-    /// It was asked for too long, or there is none of that id.
+    /// It was polled for too long, or there is none of that id.
     GaveUp,
 }
 
-/// Why a broadcast is asked for no more although something in it is pending.
+/// Why a broadcast is polled no more although something in it is pending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray)]
 #[schema(as = PollGaveUp)]
 #[strum(serialize_all = "kebab-case")]
 pub enum PollGaveUp {
-    /// It was asked for as long as the source's `poll_for` says.
+    /// It was polled for as long as the source's `poll_for` says.
     Expired,
     /// The API said for an hour that there is none of that id.
     Gone,
@@ -43,7 +43,7 @@ pub struct PollCounts {
     pub pending: Option<u64>,
 }
 
-/// A broadcast that is or was asked for.
+/// A broadcast that is or was polled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PollRecord {
     /// Its key.
@@ -52,15 +52,15 @@ pub struct PollRecord {
     pub source: String,
     /// The broadcast's id.
     pub broadcast: String,
-    /// Whether it is still asked for.
+    /// Whether it is still polled.
     pub state: PollState,
     /// Why not, when it was given up.
     pub gave_up: Option<PollGaveUp>,
-    /// Since when it is asked for, ms since 1970 UTC.
+    /// Since when it is polled, ms since 1970 UTC.
     pub registered_at_ms: i64,
-    /// When it is asked for next, ms since 1970 UTC.
+    /// When it is polled next, ms since 1970 UTC.
     pub due_at_ms: i64,
-    /// How often it was asked for.
+    /// How often it was polled.
     pub polls: u64,
     /// Answers in a row that were the same as the one before.
     pub unchanged: u32,
@@ -88,9 +88,9 @@ pub struct PollRecord {
 pub struct PollOverview {
     /// The source's name.
     pub source: String,
-    /// Broadcasts that are asked for.
+    /// Broadcasts that are polled.
     pub open: u64,
-    /// Those of them whose last question failed.
+    /// Those of them whose last poll failed.
     pub failing: u64,
     /// Broadcasts in which nothing is pending any more.
     pub done: u64,

@@ -1,4 +1,4 @@
-//! What a reader is asked: which rows, seen by whom, and which page of them.
+//! Queries of the readers: which rows, within whose scope, and which page of them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,7 +8,7 @@ use super::WebhookOutcome;
 use crate::access::Caller;
 use crate::model::{Choice, ErrorCode, ForwardState, Status, UnknownWord};
 
-/// What somebody may see; the default sees everything.
+/// The rows that a reader may see; the default is all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
     /// Only what concerns subscribers of this owner.
@@ -137,7 +137,7 @@ pub struct ForwardQuery {
     pub recipient: Option<String>,
     /// About messages of this source.
     pub source: Option<String>,
-    /// That tell this status.
+    /// Of reports with this status.
     pub status: Option<Status>,
     /// Queued at or after, ms since 1970 UTC.
     pub since_ms: Option<i64>,

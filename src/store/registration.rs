@@ -14,29 +14,29 @@ pub struct Registering {
     pub source: Arc<str>,
     /// The source's provider.
     pub provider: Provider,
-    /// The type of the source's messages when nothing tells.
+    /// The type of the source's messages when no report shows it.
     pub default_type: MessageType,
     /// The source's own number.
     pub default_sender: Option<String>,
     /// The provider's id of the message; `None` only of a send that it refused.
     pub provider_message_id: Option<String>,
-    /// What tells a send from others: its message has no other name where it has no id.
+    /// What identifies a send that has no provider's id.
     pub element: String,
-    /// What is reported of it.
+    /// What is registered of it.
     pub registration: Registration,
     /// How the provider answered the send.
     pub result: SendResult,
-    /// What was odd about what is told, as stable words.
+    /// Oddities of the registration, as stable words.
     pub oddities: Vec<&'static str>,
-    /// Whose token tells it; `None` for the operator's.
+    /// The owner of the token that registered it; `None` for the operator.
     pub owner: Option<String>,
     /// The owners that the source names.
     pub owners: Vec<String>,
 }
 
 impl Registering {
-    /// Whose the message is, that another told of before: an owner whom the source still names
-    /// keeps it.
+    /// The message's owner, where another registered it before: an owner that the source still
+    /// names keeps it.
     #[must_use]
     pub fn owner_after(&self, before: Option<&String>) -> Option<String> {
         let keeps = before.filter(|owner| self.owners.contains(owner));
@@ -67,7 +67,7 @@ pub struct RegisterOutcome {
     pub registered: Registered,
     /// What the message is from then on.
     pub status: Option<Status>,
-    /// The provider's own bulk, which stays in the place of the broadcast that was told.
+    /// The provider's own bulk, which is kept instead of the registered broadcast.
     pub kept_bulk_id: Option<String>,
     /// Whether this is a refused send whose id names a message that the provider took: it is a failed
     /// message of its own, without the id.

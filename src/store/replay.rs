@@ -18,9 +18,9 @@ pub struct ReplaySelection {
     pub error: Option<ErrorCode>,
     /// Of messages of this source.
     pub source: Option<String>,
-    /// Of messages of these sources, which are all that the asker sees; of any when empty.
+    /// Of messages of these sources, which are all that the client may see; of any when empty.
     pub sources: Vec<String>,
-    /// That tell this status.
+    /// Of reports with this status.
     pub status: Option<Status>,
     /// Give them a new `webhook-id`, so that the subscriber does not drop them as repeats.
     pub new_id: bool,
@@ -34,7 +34,7 @@ pub struct ReplaySelection {
 pub enum ReplayState {
     /// It goes on by itself, also after a restart.
     Running,
-    /// It has looked at every forward that there was when it was asked for.
+    /// It has looked at every forward that existed when it was requested.
     Done,
     /// It was stopped, or its subscriber removed; what it queued until then stays queued.
     Cancelled,
@@ -61,7 +61,7 @@ pub struct ReplayRecord {
     pub total: u64,
     /// Forwards that it queued again.
     pub marked: u64,
-    /// When it was asked for, ms since 1970 UTC.
+    /// When it was requested, ms since 1970 UTC.
     pub created_at_ms: i64,
     /// When it ended, ms since 1970 UTC.
     pub finished_at_ms: Option<i64>,

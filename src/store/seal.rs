@@ -22,7 +22,7 @@ const HEAD: usize = 1 + ID + NONCE_LEN;
 /// Keeps a key's id apart from any other hash of the key.
 const ID_OF: &[u8] = b"tickrelay key id\0";
 
-/// What a key is called where people see it; it tells nothing of the key.
+/// The name of a key that people see; it reveals nothing of the key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId([u8; ID]);
 
@@ -96,7 +96,7 @@ pub struct KeyRing(Vec<SealingKey>);
 pub struct SealedCell<'a> {
     /// The table.
     pub table: &'a str,
-    /// What tells its row from all others.
+    /// What identifies its row.
     pub row: &'a [&'a str],
     /// The column.
     pub column: &'a str,

@@ -112,7 +112,7 @@ pub struct Store {
     writer: Arc<Writer>,
     keys: Arc<RowKeys>,
     tokens: Arc<tokens::Tokens>,
-    /// Told when a replay was begun.
+    /// Notified when a replay was begun.
     replays: Arc<Notify>,
     path: Arc<Path>,
     durability: Durability,
@@ -478,8 +478,8 @@ fn set_durability(connection: &Connection, durability: Durability) -> rusqlite::
     connection.pragma_update(None, "synchronous", level)
 }
 
-/// Wraps the engine's error with what was attempted on what; tells what any attempt would have
-/// failed by.
+/// Wraps the engine's error with what was attempted on what. A cause that fails every attempt gets
+/// its own error.
 fn backend(
     attempted: String,
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,

@@ -21,8 +21,8 @@ pub struct MessageRecord {
     pub source: String,
     /// The provider of that source.
     pub provider: String,
-    /// The channel whose status it has: `whatsapp` where it is known there; `unknown` when nothing
-    /// that was reported tells.
+    /// The channel whose status it has: `whatsapp` where it is known there; `unknown` when no
+    /// report names one.
     pub channel: String,
     /// Its status; `None` when nothing that was reported is a status.
     pub status: Option<Status>,
@@ -79,9 +79,9 @@ impl MessageRecord {
 /// What the sender registered of a message, by a call or in an echo.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RegistrationRecord {
-    /// How it was told.
+    /// How it was registered.
     pub origin: RegistrationOrigin,
-    /// Whose token told it; `None` for the operator's.
+    /// The owner of the token that registered it; `None` for the operator.
     pub owner: Option<String>,
     /// The template's name.
     pub template_name: Option<String>,
@@ -99,7 +99,7 @@ pub struct RegistrationRecord {
     pub silent_after_ms: Option<i64>,
     /// How the provider answered the send, in its own word; `refused` when it refused.
     pub send_status: Option<String>,
-    /// When it was told first, ms since 1970 UTC.
+    /// When it was registered first, ms since 1970 UTC.
     pub registered_at_ms: i64,
 }
 
@@ -206,8 +206,8 @@ pub struct ReportRecord {
     pub explained_by: Vec<Explanation>,
     /// What was odd about it, as stable words.
     pub oddities: Vec<String>,
-    /// The subscribers whose filter refused it. What changed nothing ([`ReportRecord::change`])
-    /// goes to nobody and names nobody here.
+    /// The subscribers whose filter refused it. A report that changed nothing
+    /// ([`ReportRecord::change`]) goes to no subscriber and names none here.
     pub refusals: Vec<RefusalRecord>,
     /// The pending forwards for it.
     pub forwards: Vec<ForwardHistory>,
@@ -260,7 +260,7 @@ pub struct RefusalRecord {
     pub subscriber: String,
     /// Which part of its filter refused.
     pub reason: SkipReason,
-    /// The alert that tells a chat of it; `None` while it is gathered, and for every other reason.
+    /// The alert that reports it to a chat; `None` while it is gathered, and for every other reason.
     pub alert: Option<Box<ForwardRecord>>,
 }
 
@@ -288,7 +288,7 @@ pub struct ForwardRecord {
     pub recipient: Option<String>,
     /// The report it passes on, by its key.
     pub report_id: i64,
-    /// The status it tells; `None` when the report was pruned.
+    /// The status it reports; `None` when the report was pruned.
     pub status: Option<Status>,
     /// Where it stands.
     pub state: ForwardState,
@@ -307,7 +307,7 @@ pub struct ForwardRecord {
     pub settled_at_ms: Option<i64>,
     /// Why the last attempt failed.
     pub last_error: Option<ErrorCode>,
-    /// How many failures it tells of, where it is an alert in a chat.
+    /// How many failures it reports, where it is an alert in a chat.
     pub alert_failures: Option<u64>,
 }
 

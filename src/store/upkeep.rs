@@ -142,13 +142,13 @@ pub struct StoredWebhook {
     pub provider: String,
     /// When it arrived, ms since 1970 UTC.
     pub received_ms: i64,
-    /// The type of its messages when nothing tells.
+    /// The type of its messages when no report shows it.
     pub default_type: Option<MessageType>,
     /// The source's own number.
     pub default_sender: Option<String>,
     /// `Content-Encoding`, as received.
     pub content_encoding: Option<String>,
-    /// The broadcast that was asked for, where it is an answer.
+    /// The broadcast that was polled, where it is an answer.
     pub broadcast: Option<String>,
     /// The body, byte for byte.
     pub body: Vec<u8>,

@@ -1,5 +1,5 @@
-//! What is said of watching the service: counts of what came in, conditions and what was told
-//! of them.
+//! Records of watching the service: counts of what came in, conditions, and which of them were
+//! reported.
 
 use serde_json::{Map, Value};
 
@@ -26,7 +26,7 @@ pub struct Count {
     pub begins_at_ms: i64,
     /// What was counted.
     pub what: Counted,
-    /// Of whom: a source's name, an error's key, or nobody.
+    /// Its subject: a source's name, an error's key, or none.
     pub subject: String,
     /// How many.
     pub count: u64,
@@ -61,15 +61,15 @@ pub struct NotifiedCondition {
     pub what: String,
     /// Of what.
     pub subject: String,
-    /// Whether it was told that it holds.
+    /// Whether an event reported that it holds.
     pub holds: bool,
-    /// When it was last told that it began, ms since 1970 UTC.
+    /// When an event last reported that it began, ms since 1970 UTC.
     pub began_at_ms: i64,
-    /// When anything was last told or noted of it, ms since 1970 UTC.
+    /// When anything was last reported or noted of it, ms since 1970 UTC.
     pub notified_at_ms: i64,
 }
 
-/// A change of a condition, to be noted and told.
+/// A change of a condition, to be noted and reported.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventTransition {
     /// Which condition.

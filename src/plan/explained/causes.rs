@@ -23,10 +23,10 @@ pub(super) struct Cause {
     meta: &'static [i64],
     /// Infobip's codes.
     infobip: &'static [i64],
-    /// Whether also an error that tells no cause.
+    /// Whether also an error without a stated cause.
     vague: bool,
-    /// Those of `meta` that say themselves what became of their template: of one that nobody named
-    /// they tell enough.
+    /// Those of `meta` that say themselves what became of their template: they explain enough even
+    /// where no template is named.
     naming: &'static [i64],
     /// How long before the failure it may lie, ms.
     pub(super) within_ms: i64,
@@ -179,7 +179,7 @@ impl Cause {
             || code(key, "infobip").is_some_and(|code| self.infobip.contains(&code))
     }
 
-    /// Whether it can explain an error that tells no cause, and this is one.
+    /// Whether it can explain an error without a stated cause, and this is one.
     pub(super) fn is_vague(&self, error_key: Option<&str>) -> bool {
         self.vague && error_key.is_none_or(is_vague)
     }
@@ -196,7 +196,7 @@ fn code(key: &str, provider: &str) -> Option<i64> {
     (of == provider).then(|| code.parse().ok()).flatten()
 }
 
-/// Whether an error tells no cause: one that nobody knows, or "something went wrong".
+/// Whether an error states no cause: it is unknown, or "something went wrong".
 fn is_vague(key: &str) -> bool {
     const VAGUE: [&str; 6] = [
         "meta:1",

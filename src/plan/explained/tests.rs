@@ -110,7 +110,7 @@ fn a_template_is_identified_by_its_id_before_its_name_and_by_its_language() {
 }
 
 #[test]
-fn a_failure_of_a_template_that_nobody_named_is_explained_when_only_one_can_be_meant() {
+fn a_failure_of_an_unnamed_template_is_explained_when_only_one_can_be_meant() {
     let one = template("template.paused", "order", 9);
     let other = template("template.paused", "bill", 5);
     let disabled = template("template.disabled", "bill", 5);

@@ -85,9 +85,9 @@ struct WebhookTally {
     /// Notices about the account by our names, and how many of them were new.
     notices: BTreeMap<String, usize>,
     pending: Vec<(i64, PendingForward)>,
-    /// Failures that chats want to be notified of.
+    /// Failures for alerts in chats.
     failures: alerts::GatheredFailures,
-    /// What a second reading found; nobody asks after the first.
+    /// What a second reading found; the first reading needs none.
     found: Vec<FoundReport>,
 }
 
@@ -138,7 +138,7 @@ impl<'a> Accepting<'a> {
         })
     }
 
-    /// Stores a webhook that arrived; returns what to tell the waiter and the lanes.
+    /// Stores a webhook that arrived; returns the answer and the forwards for the lanes.
     pub(super) fn accept(
         &mut self,
         source_id: i64,
@@ -221,7 +221,7 @@ impl<'a> Accepting<'a> {
             webhook,
             arrival,
         })?;
-        // What an earlier version could read and this one cannot stays as it was told.
+        // What an earlier version could read and this one cannot stays as it was reported.
         self.connection
             .prepare_cached(
                 "UPDATE webhook SET unreadable = ?2, reports = ?3, \

@@ -1,7 +1,7 @@
-//! Account events: taking them in once, telling of them, listing and removing them.
+//! Account events: storing each once, notifying subscribers, listing and removing them.
 //!
-//! What is new is stored and told in the transaction that stores its webhook, so a crash repeats
-//! none and swallows none. What comes again is counted.
+//! A new event is stored and queued in the transaction that stores its webhook, so a crash repeats
+//! none and loses none. A repeated event is counted.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! Alerts: failures that chats want to be notified of, gathered by error until their minute is over.
+//! Alerts to chats: failures are gathered by error until their minute is over.
 //!
 //! The first failure of a quiet time is sent at once. It opens a minute in which failures of the
 //! same error are counted in the table `alert`, within the transaction that stores them; what was
@@ -17,7 +17,7 @@ use crate::model::{Status, Subscriber, SubscriberKind};
 use crate::plan::alert::Alert;
 use crate::store::{Error, PendingForward};
 
-/// How long failures of one error are gathered after one was told.
+/// How long failures of one error are gathered after an alert.
 const MINUTE_MS: i64 = 60_000;
 
 /// The failures that one webhook brought, by chat and error.
@@ -110,7 +110,7 @@ impl AlertRow {
 }
 
 /// Queues what was gathered to its chat and begins the next minute; forgets it where there is
-/// nothing to tell or nobody to tell it to.
+/// nothing to send or no chat to send it to.
 fn send(
     connection: &Connection,
     row: &AlertRow,
@@ -128,7 +128,7 @@ fn send(
         return Ok(None);
     };
     let found = latest(connection, row)?;
-    // Its message may have been erased since: the others are told all the same, of no message.
+    // Its message may have been erased since: the alert then names no message.
     let (message_id, report_id) = match &found {
         Some(_) => (row.message_id, row.report_id),
         None => (0, 0),
@@ -196,7 +196,7 @@ impl Core {
     /// Queues the alerts whose minute is over; the writer looks once a second.
     pub(super) fn send_alerts(&mut self) -> Result<(), Error> {
         let now_ms = self.clock.now_ms();
-        let wrap = |error| backend("cannot tell alerts".to_owned(), error);
+        let wrap = |error| backend("cannot queue alerts".to_owned(), error);
         let any = self
             .connection
             .prepare_cached(DUE)
@@ -206,7 +206,7 @@ impl Core {
             return Ok(());
         }
         let subscribers = Arc::clone(&self.subscribers);
-        let pending = self.change("tell alerts", |connection, now_ms| {
+        let pending = self.change("queue alerts", |connection, now_ms| {
             send_due(connection, &subscribers, now_ms).map_err(wrap)
         })?;
         self.lane_registry.hand_over(pending);

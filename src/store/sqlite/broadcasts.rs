@@ -234,7 +234,7 @@ fn counted(
     Ok(found)
 }
 
-/// What is asked for by that id. Who sees but some messages of a broadcast is notified of those alone.
+/// The broadcast of that id. A scope that sees only some of its messages counts those alone.
 fn polls(
     connection: &Connection,
     scope: &Scope,
@@ -253,7 +253,7 @@ fn cover(counts: &mut BroadcastCounts, poll: &PollRecord) {
     let of_server = poll.counts;
     counts.total = counts.total.max(of_server.total.unwrap_or(0));
     if poll.state == PollState::Done {
-        // An old server says of nobody that it succeeded.
+        // An old server reports no success of a single user.
         counts.success = counts.success.max(of_server.success.unwrap_or(0));
     } else {
         let ended = counts.success.saturating_add(counts.failure);

@@ -1,5 +1,5 @@
-//! A change that an operator asks for: one transaction with its secrets, its line of the audit
-//! and, for a request with an `Idempotency-Key`, the answer under that key.
+//! An operator's change: one transaction with its secrets, its line of the audit and, for a
+//! request with an `Idempotency-Key`, the answer under that key.
 //!
 //! What a change does to each table stands beside the reads of that table; here is what holds
 //! for all of them. What memory has to learn of it is done after the commit, on the same thread.
@@ -51,7 +51,7 @@ impl Changing<'_> {
 /// What memory has to learn of a change once it is committed.
 #[derive(Default)]
 pub(super) struct After {
-    /// The subscribers are read again; the lanes of these are told whatever is in their rows.
+    /// The subscribers are read again, and these lanes are notified even if no row differs.
     subscribers: Option<Vec<i64>>,
     /// Lanes whose forwards the table knows better than memory.
     spilled: Vec<i64>,
@@ -166,7 +166,7 @@ impl Core {
         Ok(answer)
     }
 
-    /// Tells memory of what is committed: it is done, so nothing here can refuse it any more.
+    /// Updates memory after the commit: the change is done, so nothing here can refuse it any more.
     fn follow(&mut self, after: After) {
         self.lane_registry.spill(&after.spilled);
         if let Some(touched) = after.subscribers
@@ -228,7 +228,7 @@ impl Core {
         Ok(answer)
     }
 
-    /// Reads the subscribers again and tells the lanes.
+    /// Reads the subscribers again and notifies the lanes.
     ///
     /// One that is as it was stays the same `Arc`, so that its lane is left alone, unless it
     /// is `touched`: something that concerns it changed elsewhere.

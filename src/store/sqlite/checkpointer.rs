@@ -114,7 +114,7 @@ fn start(
     let panicked = loss.clone();
     let work = move || {
         while woken.recv().is_ok() {
-            // What could not be asked may be little: the writer finds out.
+            // The remaining part may be small: the writer finds out.
             let left = move_pages(&connection).unwrap_or_else(|error| {
                 report_unsynced(&loss, &error);
                 metrics.checkpoint_failures.inc();

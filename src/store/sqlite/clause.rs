@@ -1,7 +1,7 @@
-//! The WHERE clause of what is asked for, and of nothing else.
+//! The WHERE clause of a query, with only the conditions that it sets.
 //!
 //! A condition like `?1 IS NULL OR column = ?1` keeps SQLite from every index: it plans a statement
-//! before it knows the values. So a condition that is not asked for is not written.
+//! before it knows the values. So an unset condition is not written.
 
 use rusqlite::types::Value;
 
@@ -38,7 +38,7 @@ impl Clause {
         self.conditions.push(condition.into());
     }
 
-    /// Adds a condition, each `?` of which is that value; none where the value is not asked for.
+    /// Adds a condition, each `?` of which is that value; none where the value is unset.
     pub(super) fn and_if(&mut self, condition: &str, value: Option<impl Into<Value>>) {
         if let Some(value) = value {
             let mark = self.bind(value);
@@ -95,6 +95,6 @@ pub(super) struct Select {
     pub(super) sql: String,
     pub(super) values: Vec<Value>,
     pub(super) keyed: ListedTable,
-    /// The keys that may hold what is asked for, in the list's order.
+    /// The keys that may hold a match, in the list's order.
     pub(super) keys: Vec<Keys>,
 }

@@ -41,7 +41,7 @@ pub(super) struct ClockRollback {
     /// When a move failed last.
     failed: Option<Instant>,
     /// When that was sent last.
-    told: Option<Instant>,
+    logged: Option<Instant>,
 }
 
 #[derive(Debug, Clone)]
@@ -60,8 +60,8 @@ struct Moving {
 }
 
 impl ClockRollback {
-    /// The clock may have been set back while nobody ran: what was written last tells.
-    /// A table that cannot be read does not tell, and is met by whoever needs it.
+    /// The clock may have been set back while the service was down: the time noted last shows it.
+    /// An unreadable table shows nothing; the next statement that needs it reports the error.
     pub(super) fn new(connection: &Connection, clock: &Clock) -> Self {
         let now_ms = clock.now_ms();
         let read = || -> rusqlite::Result<(Option<ClockShown>, VecDeque<Moving>)> {
@@ -85,7 +85,7 @@ impl ClockRollback {
             opened: Instant::now(),
             moves,
             failed: None,
-            told: None,
+            logged: None,
         }
     }
 
@@ -102,7 +102,7 @@ impl ClockRollback {
     /// Writes down what the clock showed, when it was not for a while; in the transaction of
     /// whatever is written.
     pub(super) fn note_now_and_then(&self, connection: &Connection) -> rusqlite::Result<bool> {
-        // A move that is not written down yet could not be told after a crash.
+        // After a crash, a move that is not written down yet could not be found.
         let is_due = !self.has_new() && self.noted.is_none_or(|at| at.elapsed() >= NOTE_EVERY);
         if is_due {
             note(connection, self.shown())?;
@@ -200,16 +200,16 @@ impl Core {
             return;
         }
         match self.go_on_moving() {
-            Ok(()) => (self.clock_rollback.failed, self.clock_rollback.told) = (None, None),
+            Ok(()) => (self.clock_rollback.failed, self.clock_rollback.logged) = (None, None),
             Err(error) => {
                 let now = Instant::now();
                 self.clock_rollback.failed = Some(now);
                 if self
                     .clock_rollback
-                    .told
+                    .logged
                     .is_none_or(|at| at.elapsed() >= LOG_EVERY)
                 {
-                    self.clock_rollback.told = Some(now);
+                    self.clock_rollback.logged = Some(now);
                     tracing::warn!(%error, "store.follow_clock_failed");
                 }
             }
@@ -290,8 +290,7 @@ impl Core {
         Ok(())
     }
 
-    /// Writes down the moves that are new, and moves the broadcasts that are asked for, which
-    /// are few, at the same time.
+    /// Writes down the new moves. The polled broadcasts, which are few, are moved at the same time.
     fn begin_moves(&mut self) -> Result<(), Error> {
         let mut moves = self.clock_rollback.moves.clone();
         let shown = self.clock_rollback.shown();
@@ -337,8 +336,8 @@ impl Core {
     }
 }
 
-/// How an attempt ended that is still in memory: when it is due again is identified by the clock as it
-/// is now, and it counts as tried since, so that it is not moved once more with the others.
+/// Moves the due time of an attempt whose outcome is still in memory. The attempt counts as made
+/// now, so that its forward is not moved once more with the others.
 fn set_back(settlement: &mut Settlement, back_ms: i64, now_ms: i64) {
     if let Settled::RetryAt(due_ms) | Settled::PutOff(due_ms) = &mut settlement.settled {
         *due_ms -= back_ms;
@@ -526,7 +525,7 @@ mod tests {
         let found = &found.moves[0];
         assert_eq!((found.id, found.after), (begun.id, (DUE_MS, PART)));
         assert!(found.by_ms == BY_MS && found.since_ms == now_ms);
-        // One that was set back while nobody ran is seen.
+        // A clock that was set back while the service was down is noticed.
         assert_eq!(at(now_ms - 5_000).seen_ms, now_ms);
     }
 }

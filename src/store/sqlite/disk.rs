@@ -8,7 +8,7 @@ use rusqlite::ErrorCode;
 use crate::store::Loss;
 use crate::store::loss::LossSignal;
 
-/// Bytes that are free for us where that file is; `None` when nobody can tell.
+/// Bytes that are free for us where that file is; `None` when unknown.
 pub(super) fn free_bytes(path: &Path) -> Option<u64> {
     let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
     let disk = rustix::fs::statvfs(folder.unwrap_or(Path::new("."))).ok()?;

@@ -1,7 +1,7 @@
 //! What the writer does when a file of the open store was moved, removed or replaced.
 //!
-//! SQLite goes on writing into the files that it has open, and says so of nothing. So whoever
-//! waits for a commit is answered only when every path still led to its file after it. When
+//! SQLite goes on writing into the files that it has open, without an error. So a commit is
+//! acknowledged only when every path still led to its file after it. When
 //! the log is another, the open handle still has all of it: that is moved into the store's
 //! file, and the store is opened again. When the store's own file is another, nothing is
 //! acknowledged until the one that was opened is back.
@@ -74,7 +74,7 @@ impl Core {
     /// After a commit: whether it went into files that are in place.
     ///
     /// # Errors
-    /// [`Error::Unconfirmed`]: it may be lost, so nobody is to be notified of it.
+    /// [`Error::Unconfirmed`]: it may be lost, so it is not acknowledged.
     pub(super) fn check_in_place(&mut self) -> Result<(), Error> {
         if self.displaced.is_none() && !self.is_lost() {
             match self.look() {

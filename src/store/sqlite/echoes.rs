@@ -1,4 +1,4 @@
-//! What an echo tells of a message, and the text that a template becomes.
+//! What an echo says of a message, and the text that a template becomes.
 
 use std::borrow::Cow;
 
@@ -41,7 +41,7 @@ pub(super) fn with_echo_text<'a>(
     Ok(Cow::Owned(report))
 }
 
-/// Writes what an echo tells beside what stands with the message. A call tells it better; of
+/// Writes what an echo says beside what stands with the message. A call is preferred to an echo; of
 /// two echoes the greater value stays, as in [`Message::absorb`].
 pub(super) fn learn(
     connection: &Connection,

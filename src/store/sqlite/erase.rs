@@ -50,7 +50,7 @@ struct PersonFound {
     texts: Vec<(Texts, Vec<i64>)>,
     /// What was ignored, where its name names the person.
     ignored: Vec<String>,
-    /// Errors whose failures are gathered to be told, where their name names the person.
+    /// Errors whose failures are gathered for an alert, where their name names the person.
     alerts: Vec<String>,
 }
 
@@ -105,7 +105,7 @@ impl PersonFound {
         };
         let (by_number, by_user_id) = (is_any(numbers), is_any(user_ids));
         if !by_number && !by_user_id {
-            // One message may be of two people: what is said of the other names nobody.
+            // One message may be of two people: what is said of the other names neither.
             if self.messages.contains(&sighting.message_id) {
                 self.webhooks.extend(sighting.webhook_id);
                 if sighting.in_group {
@@ -135,7 +135,7 @@ impl PersonFound {
 impl Store {
     /// Removes a person from every table, raw bodies included; `dry_run` only counts.
     ///
-    /// `on_progress` is told keys looked at, and of how many. What arrives meanwhile may
+    /// `on_progress` receives the keys looked at, and their total. What arrives meanwhile may
     /// stay; what is in flight to a subscriber may still arrive there.
     ///
     /// # Errors
@@ -228,7 +228,7 @@ impl Store {
                     .collect::<rusqlite::Result<Vec<_>>>()
             })
             .await?;
-        // A name too short to be asked for is in texts about anybody.
+        // A name too short to search for is in texts about anybody.
         let more = more.into_iter().flatten();
         let more = more.filter(|name| Person::new(name).is_ok());
         found.names.extend(more);

@@ -16,7 +16,7 @@ use super::log_copy::SALTS;
 use super::log_lock::lock_log;
 use crate::store::Error;
 
-/// What a file of ours is made with: nobody else may read phone numbers.
+/// Mode of a new file of ours: others may not read phone numbers.
 const PRIVATE: u32 = 0o600;
 /// The bits of a mode that say who may read and write.
 pub(super) const ACCESS: u32 = 0o777;
@@ -73,7 +73,7 @@ impl OwnedFile {
             let found = file.metadata().map_err(|error| refused(path, error))?;
             let id = FileId::new(&found);
             let there = std::fs::metadata(path).map_err(|error| refused(path, error))?;
-            // Somebody may have put another file there before the lock was had.
+            // Another file may have been put there before the lock was had.
             if FileId::new(&there) != id {
                 continue;
             }

@@ -23,7 +23,7 @@ impl FormerLock {
     ///
     /// # Errors
     /// [`Error::Locked`] while a former version has it, [`Error::Backend`] when the file cannot be
-    /// opened or locked: nobody knows then whether one runs.
+    /// opened or locked: then it is unknown whether one runs.
     pub(super) fn take(store: &Path) -> Result<Option<Self>, Error> {
         let path = beside(store, "lock");
         let failed = |error| backend(format!("cannot lock {}", path.display()), error);

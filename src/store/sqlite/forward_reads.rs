@@ -278,7 +278,7 @@ pub(super) fn of_message(
         .collect()
 }
 
-/// The alert that told a chat of a failure with this error; `None` while it is gathered.
+/// The alert that reported a failure with this error to a chat; `None` while it is gathered.
 pub(super) fn alert_of(
     connection: &Connection,
     subscriber_id: i64,

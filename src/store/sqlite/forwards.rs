@@ -102,8 +102,8 @@ pub(super) fn settle(
                  WHERE forward_id = ?1 AND state = 'pending'",
             )?
             .execute(params![forward_id, tried, started, ended])?,
-        // Told by a clock that was set back since: as long a wait, and tried since then, so that
-        // it is not moved once more with what waits.
+        // Its due time goes by a clock that was set back since. It waits as long, and counts as tried
+        // since then, so that it is not moved once more with what waits.
         Settled::RetryAt(due_ms) | Settled::PutOff(due_ms) => connection
             .prepare_cached(
                 "UPDATE forward SET attempts = attempts + ?2, last_attempt_ms = ?3, due_at_ms = ?4, \

@@ -1,4 +1,4 @@
-//! What stands at the path of a store, told by its first bytes, before SQLite opens it.
+//! What stands at the path of a store, by its first bytes, before SQLite opens it.
 
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read as _};
@@ -27,7 +27,7 @@ pub enum StoreFound {
 }
 
 impl StoreFound {
-    /// Looks at the path; opens nothing but a regular file, so a pipe holds nobody up.
+    /// Looks at the path; opens nothing but a regular file, so a pipe blocks nothing.
     #[must_use]
     pub fn at(path: &Path) -> Self {
         match std::fs::metadata(path) {

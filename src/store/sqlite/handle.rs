@@ -57,8 +57,8 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                // A service whose writer is gone could only answer 503 for ever; whoever
-                // supervises it starts it again, and nothing acknowledged is lost.
+                // A service whose writer is gone could only answer 503 for ever; its
+                // supervisor starts it again, and nothing acknowledged is lost.
                 if catch_unwind(AssertUnwindSafe(|| core.work(&inbox))).is_err() {
                     tracing::error!("store.writer_panicked");
                     loss.report(Loss::Panicked);
@@ -94,7 +94,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Whoever registers waits for the answer before it sends more, so no queue is bounded here.
+    /// A client waits for the answer before it registers more, so no queue is bounded here.
     pub(super) fn register(&self, messages: Vec<Registering>, reply: Answers) -> Result<(), Error> {
         self.refuse_early()?;
         self.send(Job::Register(messages, reply));
@@ -115,7 +115,7 @@ impl Writer {
     }
 
     pub(super) fn send(&self, job: Job) {
-        // A writer that is gone has dropped the reply, which tells the asker; a settlement
+        // A writer that is gone has dropped the reply, which the caller notices; a settlement
         // that is lost is a send repeated after the restart.
         let _ = self.jobs.send(job);
     }
@@ -146,7 +146,7 @@ impl Writer {
         self.shared.loss.reported().await
     }
 
-    /// Why a job was dropped without an answer: after a loss nobody knows how far it came.
+    /// Why a job was dropped without an answer: after a loss it is unknown how far it came.
     pub(super) async fn unanswered(&self) -> Error {
         // It drops what it has before it can say why.
         let mut ended = self.ended.clone();

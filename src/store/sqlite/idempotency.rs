@@ -141,12 +141,12 @@ fn open(ring: &KeyRing, row: (&str, &str), sealed: &[u8]) -> Result<Remembered, 
 pub(super) struct Concerned {
     /// Those that mention the person.
     pub(super) mentioned: u64,
-    /// Those that no key at hand opens, so that nobody knows.
+    /// Those that no key at hand opens, so that their content is unknown.
     pub(super) unopened: u64,
 }
 
 impl Store {
-    /// Drops the kept answers that mention somebody, and those that no key opens; or counts them.
+    /// Drops the kept answers that mention the person, and those that no key opens; or counts them.
     ///
     /// # Errors
     /// [`Error::Unwritable`], [`Error::Backend`], [`Error::Closed`].

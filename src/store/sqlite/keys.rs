@@ -290,7 +290,7 @@ fn read_file(path: &Path) -> Result<String, String> {
     Ok(text)
 }
 
-/// The text of a regular file: a pipe would hold up whoever needs a key, and a device has no end.
+/// The text of a regular file: reading a pipe would block, and a device has no end.
 fn read_regular(path: &Path) -> io::Result<String> {
     use std::os::unix::fs::OpenOptionsExt as _;
     // A pipe may have taken the file's place since anybody looked.

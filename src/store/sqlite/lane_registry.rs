@@ -33,7 +33,7 @@ impl LaneRegistry {
     }
 
     /// Hands forwards over, each lane's together, so that it is woken once for all of them;
-    /// or tells the lane that some were left in the table.
+    /// or notifies the lane that some were left in the table.
     pub(super) fn hand_over(&mut self, pending: impl IntoIterator<Item = (i64, PendingForward)>) {
         for (subscriber_id, pending) in pending {
             if let Some(entry) = self.0.get_mut(&subscriber_id) {

@@ -205,7 +205,7 @@ impl Reader {
 pub(super) struct KeyPart<'a> {
     pub(super) first: i64,
     pub(super) last: i64,
-    /// The key up to which this part is searched, to be told as it goes on.
+    /// The key up to which this part is searched, for the report of progress.
     pub(super) at: &'a mut Option<i64>,
 }
 

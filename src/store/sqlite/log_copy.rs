@@ -16,7 +16,7 @@ use super::wal_maintenance::CHECKPOINT_PAGES;
 const HEADER: usize = 32;
 /// Bytes before each page, in front of it.
 const PAGE_HEADER: usize = 24;
-/// Bytes of the two numbers that tell one log from the next.
+/// Bytes of the two numbers that identify a log.
 pub(super) const SALTS: usize = 8;
 /// How a log begins; the last bit says how its checksums read words.
 const MAGIC: u32 = 0x377F_0682;

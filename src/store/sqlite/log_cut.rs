@@ -132,7 +132,7 @@ impl Core {
             return Err(Error::Closed);
         }
         if !self.log_copy.look(log, pages) {
-            // Cut before it was read back: nobody was answered, but memory believes it.
+            // Cut before it was read back: it was not acknowledged, but memory believes it.
             let kept = self.save_mended();
             tracing::error!(
                 store = %self.path.display(),

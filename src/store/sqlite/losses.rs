@@ -64,7 +64,7 @@ async fn a_writer_that_panics_leaves_its_asker_in_doubt_and_the_process_alone() 
 }
 
 #[tokio::test]
-async fn tokens_that_cannot_be_read_after_a_change_let_nobody_in() {
+async fn tokens_that_cannot_be_read_after_a_change_admit_no_client() {
     let (_folder, store) = open();
     let token = NewToken {
         name: "admin".to_owned(),

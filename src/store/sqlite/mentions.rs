@@ -1,8 +1,8 @@
 //! Where a text names a person: a number in any spelling, an id of the person's, or an id that
 //! holds the number.
 //!
-//! Pure. Numbers are found by [`spelled`]; one without its country code cannot be distinguished from others,
-//! and is not looked for.
+//! Pure. Numbers are found by [`spelled`]; one without its country code could be any number, and is
+//! not looked for.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -35,7 +35,7 @@ pub(super) struct Mentions {
 }
 
 impl Mentions {
-    /// Numbers are distinguished from ids by their digits.
+    /// Only digits make a number; an id has other characters.
     pub(super) fn new(names: &BTreeSet<String>) -> Self {
         let is_number = |name: &&String| name.bytes().all(|byte| byte.is_ascii_digit());
         let (numbers, ids): (Vec<&String>, Vec<&String>) = names.iter().partition(is_number);

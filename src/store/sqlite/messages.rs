@@ -17,7 +17,7 @@ use crate::store::timeline::{
 pub(super) const SELECT_MESSAGE: &str = "SELECT message.*, source.name AS source, source.provider, \
      registration.origin, registration.owner, registration.template_name, \
      registration.template_language, registration.template_parameters, registration.metadata, \
-     registration.sent_at_ms AS told_sent_at_ms, registration.ttl_s, \
+     registration.sent_at_ms AS registered_sent_at_ms, registration.ttl_s, \
      registration.silent_after_ms, registration.send_status, registration.registered_at_ms \
      FROM message JOIN source USING (source_id) \
      LEFT JOIN registration ON registration.message_id = message.message_id";
@@ -187,7 +187,7 @@ pub(super) fn read_message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
     })
 }
 
-/// Reads what was told, of a row that joins the message; `None` when nothing was.
+/// Reads the registration from a row that joins the message; `None` when there is none.
 fn read_registration(row: &Row<'_>) -> rusqlite::Result<Option<RegistrationRecord>> {
     let origin: Option<RegistrationOrigin> = row.get("origin")?;
     let Some(origin) = origin else {
@@ -202,7 +202,7 @@ fn read_registration(row: &Row<'_>) -> rusqlite::Result<Option<RegistrationRecor
         template_language: row.get("template_language")?,
         template_parameters: parameters.and_then(|json| serde_json::from_str(&json).ok()),
         metadata: metadata.and_then(|json| serde_json::from_str(&json).ok()),
-        sent_at_ms: row.get("told_sent_at_ms")?,
+        sent_at_ms: row.get("registered_sent_at_ms")?,
         ttl_s: row.get("ttl_s")?,
         silent_after_ms: row.get("silent_after_ms")?,
         send_status: row.get("send_status")?,

@@ -26,7 +26,7 @@ use super::{backend, keep_log};
 use crate::store::Error;
 
 /// How much later than its log a store may be written by its own service: commits go on beside a
-/// checkpoint. To check a large store takes minutes, in which nobody is served after a kill.
+/// checkpoint. To check a large store takes minutes, in which the service answers nothing after a kill.
 const CHECKPOINT_LAG: Duration = Duration::from_secs(2);
 
 /// The name and the files of a store while it is open, and after a kill.
@@ -205,7 +205,7 @@ impl Core {
         if self.wal_bytes() <= CLEARED_AT_ONCE {
             let moved = self.truncate_within(Duration::ZERO);
             if matches!(moved, Ok(true)) {
-                // Somebody reads: it is tried again until all of the log is moved.
+                // A reader is active: it is tried again until all of the log is moved.
                 self.uncleared.get_or_insert_with(Instant::now);
             }
             self.warn_of(moved);

@@ -1,7 +1,7 @@
 //! Notices of errors of a channel: one for each source, code and window, however many errors come.
 //!
-//! As with alerts, the first is sent at once and opens a window; what comes within it is stored, and
-//! told with its count when the window is over, which opens the next. The open window stands in the row
+//! As with alerts, the first is sent at once and opens a window. Later ones are stored, and sent
+//! with their count when the window is over, which opens the next. The open window stands in the row
 //! of the event that was sent last, so it is erased and pruned with it, and a crash loses none.
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::plan::notice::Notice;
 use crate::store::account_event::AccountEventRecord;
 use crate::store::{Error, PendingForward};
 
-/// How long errors of one code are gathered after one was told: as long as one explains failures.
+/// How long errors of one code are gathered after one was sent: as long as one explains failures.
 const WINDOW_MS: i64 = CHANNEL_MS;
 
 /// Whether the event is to be sent now; an error of a channel opens its window.
@@ -63,7 +63,7 @@ impl Core {
     /// Queues what the windows that are over gathered; the writer looks once a second.
     pub(super) fn send_channel_errors(&mut self) -> Result<(), Error> {
         let now_ms = self.clock.now_ms();
-        let wrap = |error| backend("cannot tell errors of a channel".to_owned(), error);
+        let wrap = |error| backend("cannot queue errors of a channel".to_owned(), error);
         let any = self
             .connection
             .prepare_cached(DUE)
@@ -73,7 +73,7 @@ impl Core {
             return Ok(());
         }
         let subscribers = Arc::clone(&self.subscribers);
-        let pending = self.change("tell errors of a channel", |connection, now_ms| {
+        let pending = self.change("queue errors of a channel", |connection, now_ms| {
             send_due(connection, &subscribers, now_ms).map_err(wrap)
         })?;
         self.lane_registry.hand_over(pending);
@@ -132,7 +132,7 @@ fn send_due(
     Ok(pending)
 }
 
-/// An error of a channel as it was told of.
+/// An error of a channel as subscribers were notified of it.
 fn event_of(record: &AccountEventRecord) -> AccountEvent {
     let record = record.clone();
     AccountEvent {

@@ -1,8 +1,8 @@
 //! What is pending for each subscriber, counted as it changes: to ask costs the same however much
 //! that is.
 //!
-//! Triggers on the writer's connection tell of each row that becomes pending or stops being so,
-//! whatever statement did it. What they told counts once its transaction is committed. The table is
+//! Triggers on the writer's connection report each row that becomes pending or stops being so,
+//! whatever statement did it. Their reports count once the transaction is committed. The table is
 //! counted once, when the store is opened.
 
 use std::collections::{BTreeMap, HashMap};

@@ -54,7 +54,7 @@ pub(super) fn history(
         return person.history(connection, message_id).map(Some);
     }
     if report.group.is_some() || mixes_people(connection, message_id, message, report)? {
-        return of_nobody(connection, message_id).map(Some);
+        return unnamed(connection, message_id).map(Some);
     }
     Ok(None)
 }
@@ -133,7 +133,7 @@ impl GroupMember {
     }
 }
 
-/// Whether the message's row would tell of a contradiction that may be between two people.
+/// Whether the message's row would show a contradiction that may be between two people.
 fn mixes_people(
     connection: &Connection,
     message_id: i64,
@@ -155,7 +155,7 @@ fn mixes_people(
 }
 
 /// Joined over the reports that are of no member.
-fn of_nobody(connection: &Connection, message_id: i64) -> rusqlite::Result<StatusHistory> {
+fn unnamed(connection: &Connection, message_id: i64) -> rusqlite::Result<StatusHistory> {
     let mut history = StatusHistory::new();
     let mut statement = connection.prepare_cached(
         "SELECT status, coalesce(provider_time_ms, received_at_ms) FROM report \

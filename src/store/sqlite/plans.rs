@@ -63,7 +63,7 @@ fn check(connection: &Connection, what: &str, select: &Select, expected: &str, s
         "forward",
         "attempt",
         "webhook",
-        "told",
+        "named",
         "own",
         "registration",
         "account_event",
@@ -85,7 +85,7 @@ fn an_owner() -> Scope {
     }
 }
 
-/// What is asked for of a list, by name.
+/// The conditions of a list, by name.
 type Cases<Query> = Vec<(&'static str, fn(&mut Query))>;
 
 fn check_messages(cases: Cases<MessageQuery>, expected: &str, sorts: bool) {
@@ -370,7 +370,7 @@ fn a_condition_that_may_be_left_out_keeps_sqlite_from_the_index() {
     checked.unwrap();
 }
 
-/// So no statement has one: what is not asked for is not written.
+/// So no statement has one: an unset condition is not written.
 #[test]
 fn no_statement_has_a_condition_that_a_missing_value_turns_off() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sqlite");

@@ -1,4 +1,4 @@
-//! The broadcasts that are asked for: which are due, and how it went.
+//! The polled broadcasts: which are due, and how each poll went.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::store::query::{Listing, Window};
 use crate::store::{Accepted, Arrival, Error};
 
 impl Changing<'_> {
-    /// Asks for a broadcast from now on, again where it was done or given up.
+    /// Polls a broadcast from now on, again where it was done or given up.
     ///
     /// # Errors
     /// [`Error::Backend`].
@@ -34,7 +34,7 @@ impl Changing<'_> {
             let nothing = HashMap::new();
             let source_id = Sources::new(self.connection, &nothing).id(source, provider)?;
             let poll_id = open(self.connection, (source_id, broadcast), true, self.now_ms)?;
-            // Who asks for it wants to know now.
+            // A new request wants to know now.
             let sql = "UPDATE poll SET due_at_ms = ?2, gone_since_ms = NULL WHERE poll_id = ?1";
             self.connection.execute(sql, [poll_id, self.now_ms])?;
             self.connection
@@ -47,7 +47,7 @@ impl Changing<'_> {
 }
 
 impl Store {
-    /// Waits until there may be a broadcast that was not asked for before.
+    /// Waits until there may be a broadcast that was not polled before.
     pub async fn polls_opened(&self) {
         self.polls.notified().await;
     }
@@ -103,7 +103,7 @@ impl Store {
             .await
     }
 
-    /// Removes broadcasts that are asked for no more since before that time.
+    /// Removes broadcasts that are polled no more since before that time.
     ///
     /// # Errors
     /// [`Error::Backend`], [`Error::Closed`].
@@ -145,7 +145,7 @@ const SELECT: &str = "SELECT poll.*, source.name AS source FROM poll JOIN source
 
 const POLLS: ListedTable = ListedTable::newest("poll", "poll_id", "registered_at_ms");
 
-/// The statement of a list of broadcasts that are asked for.
+/// The statement of a list of polled broadcasts.
 pub(super) fn select(source: Option<&str>) -> Select {
     let mut clause = Clause::default();
     // The index on source and broadcast has another order: the sign keeps SQLite from it.
@@ -155,12 +155,12 @@ pub(super) fn select(source: Option<&str>) -> Select {
 }
 
 impl Reader {
-    /// The broadcasts of a source that are asked for, the one that is due first first.
+    /// The polled broadcasts of a source, by due time.
     ///
     /// # Errors
     /// As every read.
     pub fn open_polls(&self, source: &str, limit: usize) -> Result<Vec<PollRecord>, Error> {
-        self.read("look for what is to be asked", |connection| {
+        self.read("look for what is to be polled", |connection| {
             connection
                 .prepare(&format!(
                     "{SELECT} WHERE source_id = (SELECT source_id FROM source WHERE name = ?1) \
@@ -171,7 +171,7 @@ impl Reader {
         })
     }
 
-    /// Broadcasts that are or were asked for, the newest first.
+    /// Broadcasts that are or were polled, the newest first.
     ///
     /// # Errors
     /// As every read.
@@ -215,13 +215,13 @@ impl Reader {
         })
     }
 
-    /// How many messages of that broadcast of that source wait to be heard of: nothing is reported
-    /// of them, or no more than that they are queued.
+    /// How many messages of that broadcast of that source have no report yet, or none later than
+    /// `queued`.
     ///
     /// # Errors
     /// As every read.
     pub fn unreported(&self, source: &str, broadcast: &str) -> Result<u64, Error> {
-        self.read("count who is not heard of", |connection| {
+        self.read("count messages without a report", |connection| {
             connection.query_row(
                 "SELECT count(*) FROM message WHERE bulk_id = ?1 \
                  AND source_id = (SELECT source_id FROM source WHERE name = ?2) \
@@ -266,7 +266,7 @@ impl Reader {
     }
 }
 
-/// The broadcasts of that id that are or were asked for, of whichever source.
+/// The broadcasts of that id that are or were polled, of whichever source.
 pub(super) fn polls_of(
     connection: &Connection,
     broadcast: &str,
@@ -280,8 +280,8 @@ pub(super) fn polls_of(
         .collect()
 }
 
-/// Has a broadcast asked for from now on; one that is finished only when there is news of it, one
-/// that is open in its own time: a hundred thousand registrations are no reason to ask as often.
+/// Polls a broadcast from now on. One that is finished is polled only for news of it, and one that
+/// is open at its own time: a hundred thousand registrations are no reason to poll as often.
 /// Returns its key.
 pub(super) fn open(
     connection: &Connection,

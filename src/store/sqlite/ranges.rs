@@ -15,7 +15,7 @@ const KEYS: i64 = 1024;
 /// The first and the last of some keys.
 pub(super) type Keys = (i64, i64);
 
-/// What has a time that is asked for.
+/// What has a time within the bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub(super) enum Timed {
@@ -159,7 +159,7 @@ pub(super) fn within(
     Ok(found)
 }
 
-/// All keys, where no time is asked for.
+/// All keys, where no time is given.
 pub(super) fn all() -> Vec<Keys> {
     vec![(0, i64::MAX)]
 }

@@ -32,7 +32,7 @@ pub struct Reader {
     /// How long a list is searched.
     pub(super) budget: Duration,
     readings: Arc<Readings>,
-    /// What the writer of this process counts; none where another one writes, or nobody.
+    /// What the writer of this process counts; none where another process or none writes.
     pub(super) pending: Option<Arc<Pending>>,
 }
 
@@ -40,7 +40,7 @@ pub struct Reader {
 #[derive(Debug, Default)]
 pub(super) struct Readings {
     under_way: Mutex<Vec<(String, Instant)>>,
-    /// Told when one is over.
+    /// Notified when one is over.
     ended: Condvar,
     /// None begins, and those under way are cut.
     paused: AtomicBool,
@@ -251,7 +251,7 @@ impl Reader {
     /// A connection that was read from once.
     ///
     /// A store in WAL mode needs files beside it, which a reader makes where they are not.
-    /// Where it may not make them and the log holds nothing, nobody writes either, and the
+    /// Where it may not make them and the log holds nothing, no process writes either, and the
     /// store's own file can be read as it is: <https://sqlite.org/wal.html#readonly>.
     fn open(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -283,7 +283,7 @@ impl Reader {
         )
     }
 
-    /// Another version's tables would be misread, or fail in words that help nobody.
+    /// Another version's tables would be misread, or fail with a message that explains nothing.
     fn check_version(&self, connection: &Connection) -> Result<(), Error> {
         let found: i64 = connection
             .pragma_query_value(None, "user_version", |row| row.get(0))
@@ -311,7 +311,7 @@ pub(super) fn is_interrupted(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
 }
 
-/// The file as a URI that says nobody writes to it.
+/// The file as a URI that says that no process writes to it.
 pub(super) fn immutable(path: &Path) -> OsString {
     let mut uri = b"file:".to_vec();
     // An authority would stand behind two slashes.

@@ -56,8 +56,8 @@ pub(super) fn bearing(
     })
 }
 
-/// Whether a refusal of the message with this error was told, and then whether in these very words:
-/// what a provider says without a number has one key, whatever it says.
+/// Whether a refusal of the message with this error was reported, and then whether in these very
+/// words: all errors without a number share one key, whatever the provider says.
 fn was_notified(
     connection: &Connection,
     message_id: i64,

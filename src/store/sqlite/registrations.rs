@@ -1,7 +1,7 @@
-//! Registering messages: what the sender tells joins what is reported, whichever comes first.
+//! Registering messages: a registration joins the reports, whichever comes first.
 //!
-//! A registration is a report of our own (`queued`), so that it goes through the same plan, and
-//! is told to subscribers at most once, when nothing later was reported before.
+//! A registration is a report of our own (`queued`), so that it goes through the same plan.
+//! Subscribers are notified of it at most once, when nothing later was reported before.
 
 use std::borrow::Cow;
 
@@ -30,7 +30,7 @@ struct Details {
 
 impl Store {
     /// Registers messages in one commit; returns after the fsync, one answer for each in their
-    /// order. Registering again changes only what is told differently.
+    /// order. Registering again changes only what differs.
     ///
     /// # Errors
     /// [`Error::DiskFull`] at once, any other when the commit failed. Nothing of these is
@@ -165,7 +165,7 @@ impl Accepting<'_> {
         Ok((outcome, enqueued))
     }
 
-    /// Writes what is told differently of a message that was registered before.
+    /// Writes what a second registration of a message changes.
     fn register_again(
         &self,
         dispatch: NewMessage<'_>,
@@ -237,7 +237,7 @@ impl Accepting<'_> {
                 rows::insert_message(connection, dispatch.source_id, report, after, now_ms)?,
             ),
             Some(message_id) => {
-                // What the sender tells late is no report, but for the provider's own refusal.
+                // A late registration is no report, but for the provider's own refusal.
                 let reported_ms = report.errors.first().map(|_| now_ms);
                 rows::update_message(connection, message_id, after, true, reported_ms)?;
                 (Registered::Joined, message_id)
@@ -270,10 +270,10 @@ impl Accepting<'_> {
 struct NewMessage<'a> {
     source_id: i64,
     registering: &'a Registering,
-    /// What is told, with the text that a template becomes.
+    /// The registration, with the text that a template becomes.
     registration: &'a Registration,
     report: &'a Report,
-    /// What was told of it before: only a refusal is announced then.
+    /// The earlier registration: then only a refusal is reported.
     before: Option<&'a Details>,
     now_ms: i64,
 }
@@ -306,7 +306,7 @@ impl Details {
         }
     }
 
-    /// As told again: what is sent now holds, and what is not stays.
+    /// As registered again: new values hold, and missing ones stay.
     fn over(self, before: &Self) -> Self {
         let before = before.clone();
         let was_taken = before.send_status.as_deref();

@@ -76,7 +76,7 @@ impl Store {
         .await
     }
 
-    /// Waits until a replay was begun since this was last asked.
+    /// Waits until a replay was begun since the last call.
     pub async fn replay_begun(&self) {
         self.replays.notified().await;
     }
@@ -153,7 +153,7 @@ fn begin(
         .iter()
         .map(|state| state.as_str().to_owned())
         .collect();
-    // What comes from now on is no part of it. The last key ever given out also tells where an
+    // What comes from now on is no part of it. The last key ever given out also shows where an
     // empty store stands.
     let (first_id, last_id): (i64, i64) = connection.query_row(
         "SELECT coalesce(min(forward_id), 1), coalesce(max(forward_id), 0) FROM forward",

@@ -1,4 +1,4 @@
-//! Queueing forwards again, as an operator asks.
+//! Queueing forwards again, at an operator's request.
 
 use rusqlite::{CachedStatement, Connection, params};
 use uuid::Uuid;

@@ -104,7 +104,7 @@ impl Core {
 struct SealedColumn {
     table: &'static str,
     name: &'static str,
-    /// The columns that tell a row from others; of two the second may be a constant.
+    /// The columns that identify a row; of two the second may be a constant.
     row: [&'static str; 2],
     /// Whose value it is.
     subscriber: &'static str,

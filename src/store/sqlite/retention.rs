@@ -41,7 +41,7 @@ impl Store {
             .await
     }
 
-    /// Forgets which names are one person's, where nothing was told of it since then: one step;
+    /// Forgets which names are one person's, where no report confirmed it since then: one step;
     /// returns how many, 0 when none is left.
     ///
     /// # Errors

@@ -383,7 +383,7 @@ fn all_errors(report: &Report) -> Option<String> {
     serde_json::to_string(&errors).ok()
 }
 
-/// Which subscribers' filters refused it, as JSON; `change` tells the other reasons.
+/// Which subscribers' filters refused it, as JSON; `change` holds the other reasons.
 fn refusals(dispatch: &Dispatch) -> Option<String> {
     let refusals: Vec<_> = dispatch
         .refusals

@@ -1,9 +1,9 @@
 //! People who are known by several names: numbers and user ids that were named together, or of
 //! which one took the place of another.
 //!
-//! Whoever looks for one of the names means the person, so a search and an erasure begin with all
-//! of them, and so does what befell a member of a group. Who may see a source may see what it told
-//! of its people, and no other's.
+//! A search for one of the names means the person, so a search and an erasure begin with all
+//! of them, and so does the history of a group's member. A scope that sees a source sees the
+//! names that it gave, and no other's.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use super::clause::Clause;
 use super::search;
 
-/// Until a link that is told again is noted again, in ms: most reports tell one that is known.
+/// A repeated link is noted again after so long, in ms: most reports repeat a known one.
 const NOTED_MS: i64 = 3_600_000;
 
 /// The most names that one name leads to, and that the writer follows. What is named along with
@@ -67,7 +67,7 @@ pub(super) fn link(
     Ok(is_news)
 }
 
-/// Every name of the person with this one, as far as these sources told; of all when empty.
+/// Every name of the person with this one, as far as these sources gave them; of all when empty.
 pub(super) fn names_of(
     connection: &Connection,
     name: &str,
@@ -104,12 +104,12 @@ pub(super) fn neighbours(
         .collect()
 }
 
-/// Whether this name was given along with so many that it tells nobody.
+/// Whether this name was given along with so many that it identifies no person.
 fn is_anybody(connection: &Connection, source_id: i64, name: &str) -> rusqlite::Result<bool> {
     Ok(neighbours(connection, source_id, name)?.len() >= MOST)
 }
 
-/// The keys of links of which nothing was told since: they are of no use once the messages are gone.
+/// The keys of links that were not reported since: they are of no use once the messages are gone.
 pub(super) fn old(
     connection: &Connection,
     before_ms: i64,
@@ -121,7 +121,7 @@ pub(super) fn old(
         .collect()
 }
 
-/// Forgets that link, where nothing was told of it meanwhile either.
+/// Forgets that link, where it was not reported meanwhile either.
 pub(super) fn forget_old(
     connection: &Connection,
     key: i64,

@@ -1,4 +1,4 @@
-//! Reading messages for somebody who may see a part of them, page by page, and counting them.
+//! Reading messages within a scope, page by page, and counting them.
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Value;
@@ -20,9 +20,9 @@ use crate::store::{Error, Person};
 pub(super) const MESSAGES: ListedTable =
     ListedTable::newest("message", "message_id", "first_report_at_ms");
 
-/// Leaves of messages, which the query calls `alias`, those that may be seen: of one of the sources;
-/// and, for an owner, what it registered at a source that names it, or what a subscriber of its own
-/// was to be notified of.
+/// Leaves the messages within the scope; the query calls them `alias`. They are of one of the
+/// sources. An owner sees what it registered at a source that names it, and what its own
+/// subscribers were to be notified of.
 pub(super) fn seen(clause: &mut Clause, scope: &Scope, alias: &str) {
     if let Some(owner) = &scope.owner {
         let (owner, named) = (clause.bind(owner.clone()), clause.bind(scope.owned()));
@@ -53,13 +53,13 @@ pub(super) fn of_source(clause: &mut Clause, source: Option<&str>, alias: &str) 
     clause.and_if(&condition, source.map(str::to_owned));
 }
 
-/// Whom a text means, as `erase` reads it: a link or an address of `WhatsApp` holds a number too. What
-/// tells no one person, such as a group, is taken as it is.
+/// The person that a text means, as `erase` reads it: a link or an address of `WhatsApp` holds a
+/// number too. A name of no one person, such as a group's, is taken as it is.
 pub(super) fn person_of(text: &str) -> String {
     Person::new(text).map_or_else(|_| digits(text), |person| person.name().to_owned())
 }
 
-/// Leaves messages that name this recipient, where one is asked for, or of which a report does.
+/// Leaves messages that name this recipient, where one is given, or of which a report does.
 ///
 /// Recipients have no index, so each row is compared, in any spelling of a number.
 pub(super) fn of_recipient(
@@ -91,14 +91,14 @@ pub(super) fn of_recipient(
         )
     };
     let registered = [
-        "told.recipient",
-        "told.recipient_user_id",
-        "told.recipient_parent_user_id",
-        "told.participant",
+        "named.recipient",
+        "named.recipient_user_id",
+        "named.recipient_parent_user_id",
+        "named.participant",
     ];
     clause.and(format!(
-        "({} OR EXISTS (SELECT 1 FROM report AS told \
-         WHERE told.message_id = message.message_id AND ({})))",
+        "({} OR EXISTS (SELECT 1 FROM report AS named \
+ WHERE named.message_id = message.message_id AND ({})))",
         is_theirs("message.recipient"),
         registered.map(is_theirs).join(" OR ")
     ));

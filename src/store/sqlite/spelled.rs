@@ -1,6 +1,6 @@
 //! Where a text spells a number: its digits in any script, with anything but letters between.
 //!
-//! Pure. A miss leaves a person in the store, a false find costs somebody else one raw body or a
+//! Pure. A miss leaves a person in the store, a false find costs another person one raw body or a
 //! few blotted letters. Hence three rules:
 //!
 //! 1. A few characters that are no letters may stand between two digits, whichever they are. Escapes

@@ -1,6 +1,6 @@
 //! Texts about others that name a person: found by readers, blotted out by the writer.
 //!
-//! What is about the person goes with its row. Of any other row the rest is somebody else's and
+//! What is about the person goes with its row. In any other row the rest is about other people and
 //! stays, with the name blotted out where it stands.
 
 use rusqlite::types::Value;
@@ -26,8 +26,8 @@ pub(super) struct Texts {
     pub(super) are_ids: bool,
 }
 
-/// Every text that somebody else has written or rendered, those of subscribers, templates and the
-/// configuration aside, which are of the operator's own.
+/// Every text that others have written or rendered. Those of subscribers, templates and the
+/// configuration are the operator's own and stay.
 pub(super) const TEXTS: &[Texts] = &[
     Texts {
         table: "message",
@@ -199,7 +199,7 @@ pub(super) const TEXTS: &[Texts] = &[
         key: "poll_id",
         columns: &["broadcast"],
         about: "NULL, NULL",
-        // Under another id an open one would be asked for in vain.
+        // Under another id an open one would be polled in vain.
         from: "(SELECT * FROM poll WHERE state <> 'open') AS poll",
         are_ids: true,
     },
@@ -348,7 +348,7 @@ pub(super) fn forget_ignored(connection: &Connection, names: &[String]) -> rusql
     })
 }
 
-/// Blots the person out of these keys of alerts that are still to be told.
+/// Blots the person out of these keys of alerts that are still to be sent.
 pub(super) fn blot_alerts(
     connection: &Connection,
     mentions: &Mentions,

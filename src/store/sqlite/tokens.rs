@@ -185,7 +185,7 @@ impl Store {
         if !is_new {
             return;
         }
-        // Whoever asks does not wait for it: the time of a use is worth no sync of the disk.
+        // A request does not wait for it: the time of a use is worth no sync of the disk.
         self.writer.send(Job::Run(Box::new(move |core| {
             let noted = core.change("note the token's use", |connection, _| {
                 let sql = "UPDATE token SET last_used_ms = ?2 WHERE token_id = ?1";

@@ -13,7 +13,7 @@ use super::writer::{Core, TICK};
 use super::{BUSY_PATIENCE, disk, schema};
 use crate::store::Error;
 
-/// How often a WAL above its limit is tried to be emptied while somebody reads.
+/// How often a WAL above its limit is tried to be emptied while a reader is active.
 pub(super) const TRUNCATE_EVERY: Duration = Duration::from_secs(10);
 /// How long readers are waited for then.
 const READERS_PATIENCE: Duration = Duration::from_millis(50);
@@ -23,7 +23,7 @@ const LOG_EVERY: Duration = Duration::from_mins(10);
 /// A read of ours that takes longer than this is named with it.
 const LONG_READ: Duration = Duration::from_millis(100);
 
-/// A WAL that somebody keeps above its limit.
+/// A WAL that a reader keeps above its limit.
 pub(super) struct Pinned {
     since: Instant,
     logged: Option<Instant>,
@@ -105,10 +105,10 @@ impl Core {
             self.probe();
         }
         if let Err(error) = self.send_alerts() {
-            tracing::warn!(%error, "store.tell_alerts_failed");
+            tracing::warn!(%error, "store.queue_alerts_failed");
         }
         if let Err(error) = self.send_channel_errors() {
-            tracing::warn!(%error, "store.tell_outages_failed");
+            tracing::warn!(%error, "store.queue_outages_failed");
         }
         self.empty_wal();
         self.files.share_access();
@@ -147,7 +147,7 @@ impl Core {
         }
         if !std::mem::replace(&mut self.emptying, true) {
             if let Err(error) = self.begin_checkpoint() {
-                // Nobody knows how much is left: it may be a gigabyte, which webhooks would
+                // It is unknown how much is left: it may be a gigabyte, which webhooks would
                 // wait for.
                 self.emptying = false;
                 self.truncated = Instant::now();
@@ -250,7 +250,7 @@ impl Core {
         self.checkpointer.begin()
     }
 
-    /// Makes the WAL start over at once; returns whether somebody prevented it. Readers are
+    /// Makes the WAL start over at once; returns whether a reader prevented it. Readers are
     /// waited for, but not for long: every webhook waits with the writer.
     pub(super) fn truncate(&mut self) -> rusqlite::Result<bool> {
         self.truncate_within(READERS_PATIENCE)
@@ -263,8 +263,8 @@ impl Core {
         prevented
     }
 
-    /// Whether a commit succeeds again. Who asks `/readyz` before sending would otherwise never
-    /// send what would find out.
+    /// Whether a commit succeeds again. A client that checks `/readyz` before it sends would
+    /// otherwise never send the request that would find out.
     fn probe(&mut self) {
         // It writes a page, though nothing changes.
         match schema::mark(&self.connection) {
@@ -285,7 +285,7 @@ impl Core {
         }
     }
 
-    /// Returns whether somebody prevented that all of it was done.
+    /// Returns whether a reader prevented that all of it was done.
     fn try_checkpoint(&mut self, mode: &str) -> rusqlite::Result<bool> {
         self.refuse_cut()?;
         let started = Instant::now();
@@ -301,7 +301,7 @@ impl Core {
     }
 
     pub(super) fn look_at_disk(&self) {
-        // When the question fails, the commit itself will tell.
+        // When the question fails, the commit itself will show.
         let low = disk::free_bytes(&self.path).is_some_and(|free| free < self.disk_reserve_bytes);
         if low && !self.shared.disk_low.swap(true, Ordering::Relaxed) {
             let reserve = self.disk_reserve_bytes;

@@ -1,5 +1,5 @@
-//! Watching the service: counting what came in by ranges of keys, keeping what was told of
-//! conditions, and queueing each event to those who want to know.
+//! Watching the service: counting what came in by ranges of keys, keeping which conditions were
+//! reported, and queueing each event to its subscribers.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -108,7 +108,7 @@ impl Reader {
     /// # Errors
     /// As every read.
     pub fn notified(&self) -> Result<Vec<NotifiedCondition>, Error> {
-        self.read("read what was told", |connection| {
+        self.read("read conditions", |connection| {
             connection
                 .prepare("SELECT condition_id, what, subject, holds, began_at_ms, notified_at_ms FROM condition")?
                 .query_map([], |row| {
@@ -212,7 +212,7 @@ impl Store {
         .await
     }
 
-    /// Bytes that are free for the store; `None` when nobody can tell.
+    /// Bytes that are free for the store; `None` when unknown.
     #[must_use]
     pub fn free_bytes(&self) -> Option<u64> {
         disk::free_bytes(&self.path)
@@ -222,9 +222,9 @@ impl Store {
 impl Core {
     fn notify(&mut self, changes: &[EventTransition], gone: &[i64]) -> Result<(), Error> {
         let subscribers = Arc::clone(&self.subscribers);
-        let pending = self.change("tell events", |connection, now_ms| {
+        let pending = self.change("queue events", |connection, now_ms| {
             notify(connection, changes, gone, &subscribers, now_ms)
-                .map_err(|error| backend("cannot tell events".to_owned(), error))
+                .map_err(|error| backend("cannot queue events".to_owned(), error))
         })?;
         self.lane_registry.hand_over(pending);
         Ok(())

@@ -37,7 +37,7 @@ use crate::store::{
     Registering, Settlement,
 };
 
-/// How long webhooks wait for company while somebody pins a WAL that is above its limit: it
+/// How long webhooks wait for company while a reader pins a WAL that is above its limit: it
 /// grows by the pages of each commit, which are nearly the same few for one report or fifty.
 const PINNED_DELAY: Duration = Duration::from_millis(50);
 /// How often the writer looks after WAL and disk when nothing comes.
@@ -54,7 +54,7 @@ pub(super) enum Job {
 }
 
 impl Job {
-    /// Whether somebody waits for it to be on the disk.
+    /// Whether a caller waits for it to be on the disk.
     pub(super) const fn is_awaited(&self) -> bool {
         matches!(self, Self::Accept(..) | Self::Register(..))
     }
@@ -99,7 +99,7 @@ pub(super) struct Core {
     pub(super) uncleared: Option<Instant>,
     pub(super) clock_rollback: ClockRollback,
     pub(super) pending: Arc<Pending>,
-    /// Woken when what is to be asked for is due otherwise.
+    /// Woken when a poll is due at another time.
     pub(super) polls: Arc<Notify>,
     /// Woken when a replay was begun.
     pub(super) replays: Arc<Notify>,
@@ -230,7 +230,7 @@ impl Core {
         }
     }
 
-    /// Commits a group and tells everybody; one poisoned item costs only itself.
+    /// Commits a group and answers every caller; one poisoned item costs only itself.
     pub(super) fn commit(&mut self, mut group: Vec<Job>) {
         let started = Instant::now();
         group.splice(0..0, self.unsettled.drain(..).map(Job::Settle));
@@ -390,7 +390,7 @@ impl Core {
         self.refuse(group, error);
     }
 
-    /// Tells who waits that it is not stored, and keeps what must be written down later.
+    /// Answers the callers that it is not stored, and keeps what must be written down later.
     fn refuse(&mut self, group: Vec<Job>, error: &rusqlite::Error) {
         if disk::report_unsynced(&self.shared.loss, error) {
             return self.withhold(group, true);
@@ -406,7 +406,7 @@ impl Core {
                 Job::Register(_, reply) => {
                     let _ = reply.send(Err(not_stored("cannot register messages", error)));
                 }
-                // Nobody may read its forward as pending until this is written down, or it
+                // No reader may see its forward as pending until this is written down, or it
                 // would be sent over and over while the disk is full.
                 Job::Settle(settlement) if disk::is_of_the_surroundings(error) => {
                     self.unsettled.push(settlement);
@@ -437,7 +437,7 @@ impl Core {
     }
 }
 
-/// What a job did, to be told after the commit.
+/// What a job did, to be reported after the commit.
 enum Effect {
     Accepted(Accepted, Vec<(i64, PendingForward)>),
     Registered(Vec<RegisterOutcome>, Vec<(i64, PendingForward)>),

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::*;
 use crate::model::Words;
 
-/// The events of which nobody's failure is a consequence.
+/// The events that never explain a failure.
 const EXPLAIN_NOTHING: [&str; 31] = [
     "account.ad_account_linked",
     "account.app_installed",
@@ -183,7 +183,7 @@ fn every_code_of_the_table_is_one_of_the_catalogue() {
 }
 
 #[test]
-fn an_error_that_tells_no_cause_is_one_that_nobody_knows_or_that_went_wrong() {
+fn an_error_without_a_cause_is_unknown_or_says_that_something_went_wrong() {
     for (key, expected) in [
         (None, true),
         (Some("meta:131000"), true),

@@ -1,4 +1,4 @@
-//! What is read of a store that nobody serves, and what is said of reads under way.
+//! What is read of a store that no service has open, and what is said of reads under way.
 
 use super::*;
 
