@@ -4,15 +4,16 @@ mod address;
 pub mod api;
 mod body;
 mod connection;
-mod error;
 mod failures;
 mod health;
 mod listener;
+mod problem;
 mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::ResponseError as _;
 use actix_web::web::{self, Data, ServiceConfig};
 use ipnet::IpNet;
 
@@ -20,6 +21,7 @@ use crate::clock::Clock;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::store::Store;
+use problem::Problem;
 
 pub use body::Bodies;
 pub use failures::AuthFailures;
@@ -66,12 +68,16 @@ pub fn routes(shared: Data<Web>) -> impl Fn(&mut ServiceConfig) + Clone {
             .service(get("/readyz", web::get().to(health::readyz)))
             .service(get("/metrics", web::get().to(health::metrics)))
             .configure(api::configure)
-            .default_service(web::to(async || error::no_such_url()));
+            .default_service(web::to(async || {
+                Problem::missing("such URL").error_response()
+            }));
     }
 }
 
 fn get(path: &str, route: actix_web::Route) -> actix_web::Resource {
     web::resource(path)
         .route(route)
-        .default_service(web::to(async || error::method_not_allowed("GET")))
+        .default_service(web::to(async || {
+            Problem::method_not_allowed("GET").error_response()
+        }))
 }

@@ -19,7 +19,6 @@ mod narrowed;
 mod once;
 mod page;
 mod polls;
-mod problem;
 mod reference;
 mod replays;
 mod reports;
@@ -54,8 +53,8 @@ use crate::model::{Subscriber, quoted};
 use crate::store::Reader;
 use crate::store::idempotency::KeptAnswer;
 use crate::web::Web;
+use crate::web::problem::{Problem, Reply};
 use once::KeyedRequest;
-use problem::Problem;
 
 pub use document::openapi;
 
@@ -91,9 +90,6 @@ impl Api {
         }
     }
 }
-
-/// What a handler answers.
-type Reply = Result<HttpResponse, Problem>;
 
 /// One way to ask something.
 pub struct Endpoint {

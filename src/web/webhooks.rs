@@ -1,6 +1,7 @@
 //! `/webhooks/{source}[/{token}]`: where the providers come in.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, Query};
@@ -9,9 +10,11 @@ use tracing::field::{DisplayValue, display};
 
 use super::body::{BodySender, RequestBody, Unread};
 use super::failures::FailureCount;
-use super::{Web, address, error};
+use super::problem::{Problem, Reply};
+use super::{Web, address};
 use crate::ingest::{IngestError, SourceEndpoint, UrlOptions};
-use crate::providers::authentication::{RequestHeaders, WebhookRequest};
+use crate::providers::authentication::{AuthError, RequestHeaders, WebhookRequest};
+use crate::store::Error;
 
 type Parameters = Query<Vec<(String, String)>>;
 
@@ -26,14 +29,14 @@ async fn answer(
     shared: Data<Web>,
     query: Parameters,
     payload: Payload,
-) -> HttpResponse {
+) -> Reply {
     let Some(path) = Path::of(request.match_info().unprocessed()) else {
-        return error::no_such_url();
+        return Err(Problem::missing("such URL"));
     };
     match *request.method() {
         Method::POST => receive(&request, path, &shared, &query, payload).await,
         Method::GET => handshake(&request, path, &shared, &query),
-        _ => error::method_not_allowed("GET, POST"),
+        _ => Err(Problem::method_not_allowed("GET, POST")),
     }
 }
 
@@ -67,27 +70,19 @@ async fn receive(
     shared: &Web,
     query: &[(String, String)],
     payload: Payload,
-) -> HttpResponse {
+) -> Reply {
     let Path {
         source: name,
         token,
     } = path;
     let ingest = &shared.ingest;
-    let Some(endpoint) = ingest.endpoint(name) else {
-        return error::unknown_source();
-    };
-    if endpoint.is_pulled() {
-        return error::is_pulled();
-    }
+    let endpoint = pushed_to(shared, name)?;
     let headers = headers(request);
-    let refuse = |refusal: &IngestError| {
-        let IngestError::Authentication(reason) = refusal else {
-            return error::refused(refusal);
-        };
+    let refuse = |reason: &AuthError| {
         ingest.count_refused(&endpoint, "unauthorized");
         count_failure(request, shared, |address| {
             tracing::warn!(source = name, %reason, address, "webhook.refused");
-            error::refused(refusal)
+            reason.into()
         })
     };
     let url = endpoint.url(target(request));
@@ -98,9 +93,9 @@ async fn receive(
         headers: &headers,
         body: b"",
     };
-    if let Err(reason) = endpoint.check_head(head) {
-        return refuse(&IngestError::Authentication(reason));
-    }
+    endpoint
+        .check_head(head)
+        .map_err(|reason| refuse(&reason))?;
     let url_options = UrlOptions::from_query(query);
     let sender = if endpoint.proves_in_the_head() {
         BodySender::Proven
@@ -111,18 +106,33 @@ async fn receive(
     let body = bodies
         .read(request, payload, (sender, bodies.limit()))
         .await;
-    let RequestBody { bytes, permit } = match body {
-        Ok(body) => body,
-        Err(unread) => return not_read(shared, &endpoint, unread),
-    };
+    let RequestBody { bytes, permit } =
+        body.map_err(|unread| not_read(shared, &endpoint, unread))?;
     let stored = ingest.receive(&endpoint, head, url_options, (bytes, permit));
     let stored = tokio::time::timeout(shared.accept_timeout, stored).await;
     match stored {
-        Ok(Ok(_)) => HttpResponse::Ok().finish(),
-        Ok(Err(refusal @ IngestError::Store(_))) => not_stored(shared, &endpoint, Some(&refusal)),
-        Ok(Err(refusal)) => refuse(&refusal),
-        Err(_) => not_stored(shared, &endpoint, None),
+        Ok(Ok(_)) => Ok(HttpResponse::Ok().finish()),
+        Ok(Err(IngestError::Authentication(reason))) => Err(refuse(&reason)),
+        Ok(Err(IngestError::Store(error))) => Err(not_stored(shared, &endpoint, Some(&error))),
+        Err(_) => Err(not_stored(shared, &endpoint, None)),
     }
+}
+
+/// The source of that name, which must be one that is sent to.
+fn pushed_to(shared: &Web, name: &str) -> Result<Arc<SourceEndpoint>, Problem> {
+    let Some(endpoint) = shared.ingest.endpoint(name) else {
+        return Err(Problem::missing(
+            "such source: its name is the part of the URL after /webhooks/",
+        ));
+    };
+    if endpoint.is_pulled() {
+        return Err(Problem::no_method(
+            "",
+            "this source takes no webhooks: it is asked for its broadcasts; register one with \
+             POST /api/v1/sources/{name}/broadcasts",
+        ));
+    }
+    Ok(endpoint)
 }
 
 fn headers(request: &HttpRequest) -> RequestHeaders<'_> {
@@ -144,49 +154,43 @@ fn target(request: &HttpRequest) -> &str {
 fn count_failure(
     request: &HttpRequest,
     shared: &Web,
-    refuse: impl FnOnce(Option<DisplayValue<IpAddr>>) -> HttpResponse,
-) -> HttpResponse {
+    refuse: impl FnOnce(Option<DisplayValue<IpAddr>>) -> Problem,
+) -> Problem {
     let address = address::of(request, &shared.trusted_proxies);
     match shared.failures.count(address, shared.clock.now_ms()) {
         FailureCount::Few => refuse(address.map(display)),
-        FailureCount::TooMany(retry_after_s) => error::too_many_failures(retry_after_s),
-    }
-}
-
-/// The body was not read to its end.
-fn not_read(shared: &Web, endpoint: &SourceEndpoint, unread: Unread) -> HttpResponse {
-    let count = |outcome| shared.ingest.count_refused(endpoint, outcome);
-    match unread {
-        Unread::TooLarge => {
-            count("too-large");
-            error::too_large(shared.bodies.limit())
-        }
-        Unread::TooMany => {
-            count("not-stored");
-            tracing::error!(source = endpoint.name(), "webhook.too_many_bytes_in_flight");
-            error::too_many_bytes()
-        }
-        Unread::TooSlow => error::body_too_slow(),
-        Unread::Broken => error::problem(
-            actix_web::http::StatusCode::BAD_REQUEST,
-            "the body ended before its announced length",
+        FailureCount::TooMany(retry_after_s) => Problem::too_many(
+            "too many requests with wrong credentials from this address: right ones are taken at \
+             any time",
+            retry_after_s,
         ),
     }
 }
 
-/// The provider is to come again: the store failed, or (`None`) takes too long.
-fn not_stored(
-    shared: &Web,
-    endpoint: &SourceEndpoint,
-    refusal: Option<&IngestError>,
-) -> HttpResponse {
-    shared.ingest.count_refused(endpoint, "not-stored");
-    if let Some(refusal) = refusal {
-        tracing::error!(source = endpoint.name(), reason = %refusal, "webhook.not_stored");
-        return error::refused(refusal);
+/// The body was not read to its end.
+fn not_read(shared: &Web, endpoint: &SourceEndpoint, unread: Unread) -> Problem {
+    let count = |outcome| shared.ingest.count_refused(endpoint, outcome);
+    match unread {
+        Unread::TooLarge => count("too-large"),
+        Unread::TooMany => {
+            count("not-stored");
+            tracing::error!(source = endpoint.name(), "webhook.too_many_bytes_in_flight");
+        }
+        Unread::TooSlow | Unread::Broken => {}
     }
-    tracing::error!(source = endpoint.name(), "webhook.commit_too_slow");
-    error::too_slow()
+    Problem::unread(unread, shared.bodies.limit())
+}
+
+/// The provider is to come again: the store failed, or (`None`) takes too long.
+fn not_stored(shared: &Web, endpoint: &SourceEndpoint, error: Option<&Error>) -> Problem {
+    shared.ingest.count_refused(endpoint, "not-stored");
+    match error {
+        Some(reason) => {
+            tracing::error!(source = endpoint.name(), %reason, "webhook.not_stored");
+        }
+        None => tracing::error!(source = endpoint.name(), "webhook.commit_too_slow"),
+    }
+    Problem::not_stored(error)
 }
 
 /// Answers Meta's handshake with the challenge and nothing else.
@@ -195,35 +199,30 @@ fn handshake(
     path: Path<'_>,
     shared: &Web,
     query: &[(String, String)],
-) -> HttpResponse {
+) -> Reply {
     let Path {
         source: name,
         token,
     } = path;
-    let Some(endpoint) = shared.ingest.endpoint(name) else {
-        return error::unknown_source();
-    };
-    if endpoint.is_pulled() {
-        return error::is_pulled();
-    }
+    let endpoint = pushed_to(shared, name)?;
     if !endpoint.has_handshake() {
-        return error::method_not_allowed("POST");
+        return Err(Problem::method_not_allowed("POST"));
     }
     if let Err(reason) = endpoint.check_url_token(token) {
-        return count_failure(request, shared, |address| {
+        return Err(count_failure(request, shared, |address| {
             tracing::warn!(source = name, %reason, address, "webhook.handshake_refused");
-            error::refused(&IngestError::Authentication(reason))
-        });
+            (&reason).into()
+        }));
     }
     match endpoint.answer_challenge(query) {
-        Ok(challenge) => HttpResponse::Ok()
+        Ok(challenge) => Ok(HttpResponse::Ok()
             .content_type("text/plain; charset=utf-8")
             .insert_header(("X-Content-Type-Options", "nosniff"))
-            .body(challenge),
-        Err(reason) => count_failure(request, shared, |address| {
+            .body(challenge)),
+        Err(reason) => Err(count_failure(request, shared, |address| {
             tracing::warn!(source = name, %reason, address, "webhook.handshake_refused");
-            error::challenge_refused(reason)
-        }),
+            reason.into()
+        })),
     }
 }
 

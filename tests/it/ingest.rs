@@ -43,6 +43,25 @@ async fn other_methods_are_not_allowed() {
 }
 
 #[actix_web::test]
+async fn every_part_of_the_service_refuses_with_the_same_document() {
+    let app = TestApp::boot().await;
+    for (verb, path, expected) in [
+        (Verb::GET, "/nothing", 404),
+        (Verb::POST, "/livez", 405),
+        (Verb::DELETE, "/metrics", 405),
+        (Verb::GET, "/webhooks/nobody", 404),
+        (Verb::POST, "/webhooks/cloud", 401),
+        (Verb::GET, "/api/v1/nothing", 404),
+        (Verb::GET, "/api/v1/subscribers", 401),
+    ] {
+        let request = app.http.request(verb, format!("{}{path}", app.url));
+        let answer = Answer::to(request).await;
+        assert_eq!(answer.status, expected, "{path}");
+        answer.check_problem();
+    }
+}
+
+#[actix_web::test]
 async fn get_and_head_are_not_allowed_on_an_infobip_source() {
     let app = TestApp::boot().await;
     let url = format!("{}/webhooks/infobip", app.url);

@@ -6,7 +6,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::input::{Query, Segment};
 use super::page::{Page, Paging};
-use super::problem::Problem;
 use super::time::Time;
 use super::{HandlerContext, Reply, done};
 use crate::admin::narrowing::Narrowing;
@@ -14,6 +13,7 @@ use crate::catalogue;
 use crate::model::{Status, Whole, quoted};
 use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
 use crate::store::query::Scope;
+use crate::web::problem::Problem;
 
 /// How the messages of a broadcast stand, all of them.
 #[derive(Debug, Serialize, ToSchema)]

@@ -12,10 +12,10 @@ use utoipa::openapi::{
     PathItem, Ref, RefOr, Required, ResponseBuilder, ServerBuilder, Type,
 };
 
-use super::problem::{MEDIA_TYPE, ProblemView};
 use super::{BASE, Endpoint, Paths, endpoints, once};
 use crate::access::{Reach, Role, TABLE};
 use crate::model::{Fault, Word as _};
+use crate::web::problem::{MEDIA_TYPE, ProblemView};
 
 static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(build);
 

@@ -5,10 +5,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::input::{Query, Segment};
 use super::page::{Page, Paging};
-use super::problem::Problem;
 use super::{HandlerContext, Reply, done};
 use crate::catalogue::{self, CatalogueEntry, Fix, Resend};
 use crate::model::{MessageType, Whole, quoted};
+use crate::web::problem::Problem;
 
 /// What an error code means, in plain words.
 #[derive(Debug, Serialize, ToSchema)]

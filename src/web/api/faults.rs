@@ -1,8 +1,8 @@
 //! All that is wrong in a query, gathered on the way: in the shape of its parameters, in its page and in
 //! what it is narrowed to.
 
-use super::problem::Problem;
 use crate::admin::Fault;
+use crate::web::problem::Problem;
 
 /// What is wrong in a query so far.
 #[must_use = "what is wrong must be told"]

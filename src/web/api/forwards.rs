@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::input::{MaybeBody, Query, Segment};
 use super::page::{Page, Paging};
-use super::problem::Problem;
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done, shaped};
 use crate::admin::narrowing::Narrowing;
@@ -16,6 +15,7 @@ use crate::model::{ErrorCode, ForwardState, GaveUp, Status, Whole, quoted};
 use crate::store::RetrySelection;
 use crate::store::query::{ForwardQuery, Scope};
 use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardHistory, ForwardRecord};
+use crate::web::problem::Problem;
 
 /// One report queued for one subscriber.
 #[derive(Debug, Serialize, ToSchema)]

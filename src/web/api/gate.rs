@@ -7,14 +7,17 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 
-use super::problem::Problem;
 use crate::access::Caller;
 use crate::web::failures::FailureCount;
+use crate::web::problem::Problem;
 use crate::web::{Web, address};
 
 /// What a request without a token is answered.
 const HOW_TO: &str = "send a token, as in Authorization: Bearer tr_…; on the relay's machine \
      `tickrelay token create --role admin --name NAME` makes one";
+
+/// The challenge beside a 401.
+const CHALLENGE: &str = "Bearer realm=\"tickrelay\"";
 
 /// Finds out who asks.
 ///
@@ -38,7 +41,7 @@ pub(super) fn caller(request: &HttpRequest, shared: &Web) -> Result<Caller, Prob
                 why,
                 "api.refused"
             );
-            Err(Problem::unauthorized(why))
+            Err(Problem::unauthorized(why, CHALLENGE))
         }
         FailureCount::TooMany(retry_after_s) => Err(Problem::too_many(
             format!("too many requests without a token that holds: {HOW_TO}"),

@@ -12,12 +12,12 @@ use serde::de::{DeserializeOwned, IntoDeserializer, Visitor};
 use url::form_urlencoded;
 
 use super::faults::Faults;
-use super::problem::Problem;
 use crate::admin::json::Read;
 use crate::admin::{Fault, items, json};
 use crate::model::quoted;
 use crate::web::Web;
-use crate::web::body::{self, BodyPermit, BodySender, LargeCallPermit, Unread};
+use crate::web::body::{self, BodyPermit, BodySender, LargeCallPermit};
+use crate::web::problem::Problem;
 
 /// A body is parsed off the request's thread from this size on, in bytes.
 const LARGE: usize = 64 * 1024;
@@ -147,7 +147,7 @@ pub(super) fn take(
             return Err(Problem::internal(&"the API was not set up"));
         };
         let bodies = &shared.bodies;
-        let not_read = |unread| not_read(unread, *limit);
+        let not_read = |unread| Problem::unread(unread, *limit);
         let body = bodies
             .read(&request, payload, (BodySender::Caller, *limit))
             .await;
@@ -205,25 +205,6 @@ fn is(request: &HttpRequest, media_type: &str) -> bool {
     let value = value.and_then(|value| value.to_str().ok());
     let essence = value.and_then(|value| value.split(';').next());
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(media_type))
-}
-
-/// A body that could not be read to its end.
-fn not_read(unread: Unread, limit: usize) -> Problem {
-    match unread {
-        Unread::TooLarge => Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body is too large: send at most {limit} bytes at once"),
-        ),
-        Unread::TooMany => Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "too many bodies are being read: send it again later",
-        ),
-        Unread::TooSlow => Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "the body took too long to arrive: send it again",
-        ),
-        Unread::Broken => Problem::field("", "the body ended before its announced length"),
-    }
 }
 
 impl FromRequest for Items {

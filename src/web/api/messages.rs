@@ -5,7 +5,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::input::{Query, Segment};
 use super::page::{Page, Paging};
-use super::problem::Problem;
 use super::reports::{ErrorView, ReportView};
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done};
@@ -14,6 +13,7 @@ use crate::admin::narrowing::Narrowing;
 use crate::model::{MessageType, Parameters, Status, TypeRule, Whole, quoted};
 use crate::store::query::{MessageQuery, Scope};
 use crate::store::timeline::{MessageRecord, RegistrationOrigin, RegistrationRecord, Timeline};
+use crate::web::problem::Problem;
 
 /// One message as it stands.
 #[derive(Debug, Serialize, ToSchema)]

@@ -6,11 +6,11 @@ use actix_web::http::StatusCode;
 
 use super::HandlerContext;
 use super::faults::Faults;
-use super::problem::Problem;
 use crate::admin::json::merged;
 use crate::admin::narrowing::{Narrowing, NarrowingKnown};
 use crate::admin::{Fault, Request};
 use crate::model::Subscriber;
+use crate::web::problem::Problem;
 
 impl HandlerContext {
     /// Refuses a request whose shape is wrong, with all that is wrong in its meaning beside it.

@@ -15,11 +15,11 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _};
 use sha2::{Digest as _, Sha256};
 
-use super::problem::Problem;
 use super::{input, respond};
 use crate::access::Caller;
 use crate::store::Store;
 use crate::store::idempotency::{Remembered, Ticket};
+use crate::web::problem::Problem;
 
 /// The request header.
 pub(super) const HEADER: &str = "Idempotency-Key";

@@ -6,12 +6,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::input::{JsonBody, Query, Segment};
 use super::page::{Page, Paging};
-use super::problem::Problem;
 use super::time::Time;
 use super::{HandlerContext, Reply, done, shaped, unexpected};
 use crate::admin::{Answer, Request};
 use crate::model::Whole;
 use crate::store::poll::{PollGaveUp, PollRecord, PollState};
+use crate::web::problem::Problem;
 
 /// A broadcast that is or was asked for.
 #[derive(Debug, Serialize, ToSchema)]

@@ -9,7 +9,7 @@ use actix_web::http::header::{
 use actix_web::web::Path;
 
 use super::Reply;
-use super::problem::Problem;
+use crate::web::problem::Problem;
 
 /// What the page may load and do: its own files, and calls of this service. Its styles alone may
 /// stand in its elements, which it writes as it draws. No other page may show it in a frame, where

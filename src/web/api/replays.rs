@@ -7,13 +7,13 @@ use uuid::Uuid;
 
 use super::input::{Checked, Query, Segment};
 use super::page::{Page, Paging};
-use super::problem::Problem;
 use super::time::{Time, TimeOrAge};
 use super::{BASE, HandlerContext, Reply, done, shaped};
 use crate::admin::{Answer, ReplayOrder, Request};
 use crate::model::{ErrorCode, ForwardState, Status, Whole, quoted};
 use crate::store::idempotency::KeptAnswer;
 use crate::store::replay::{ReplayRecord, ReplayState};
+use crate::web::problem::Problem;
 
 /// A replay: forwards of a subscriber that are queued again.
 #[derive(Debug, Serialize, ToSchema)]

@@ -6,11 +6,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::input::{Items, JsonBody, Segment};
-use super::problem::Problem;
 use super::{HandlerContext, Reply, shaped, unexpected};
 use crate::admin::{Answer, Receipt, Request, SentExchange, SentMessage};
 use crate::model::{Fault, Status};
 use crate::store::Registered;
+use crate::web::problem::Problem;
 
 /// What came of one message.
 #[derive(Debug, Serialize, ToSchema)]

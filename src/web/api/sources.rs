@@ -4,7 +4,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::input::Segment;
-use super::problem::Problem;
 use super::time::Time;
 use super::{HandlerContext, Reply, done};
 use crate::access::Caller;
@@ -13,6 +12,7 @@ use crate::model::MessageType;
 use crate::store::overview::SourceActivity;
 use crate::store::poll::PollOverview;
 use crate::store::query::Listing;
+use crate::web::problem::Problem;
 
 /// A source.
 #[derive(Debug, Serialize, ToSchema)]

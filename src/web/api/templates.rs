@@ -6,12 +6,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::input::{JsonBody, Query, Segments};
 use super::page::{Page, Paging};
-use super::problem::Problem;
 use super::time::Time;
 use super::{HandlerContext, Reply, done, gone, shaped, unexpected};
 use crate::admin::{Answer, Request};
 use crate::model::{Whole, quoted};
 use crate::store::TemplateRecord;
+use crate::web::problem::Problem;
 
 /// A template.
 #[derive(Debug, Serialize, ToSchema)]

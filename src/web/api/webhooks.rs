@@ -7,7 +7,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::input::{Query, Segment};
 use super::page::{Page, Paging};
-use super::problem::Problem;
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done, shaped};
 use crate::admin::narrowing::Narrowing;
@@ -16,6 +15,7 @@ use crate::model::{MessageType, Whole};
 use crate::store::overview::{WebhookDetail, WebhookRecord};
 use crate::store::query::{Scope, WebhookQuery};
 use crate::store::{ReprocessSelection, WebhookOutcome};
+use crate::web::problem::Problem;
 
 /// One request of a provider, its body aside.
 #[derive(Debug, Serialize, ToSchema)]

@@ -24,6 +24,19 @@ impl Answer {
         }
     }
 
+    /// It must be a problem, the same document wherever it comes from.
+    #[track_caller]
+    pub(crate) fn check_problem(&self) {
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let problem: serde_json::Value = serde_json::from_str(&self.body).unwrap();
+        assert_eq!(problem["status"], self.status);
+        let kind = problem["type"].as_str().unwrap();
+        assert!(kind.starts_with("urn:tickrelay:problem:"), "{}", self.body);
+        assert!(problem["title"].is_string() && problem["detail"].is_string());
+        assert!(problem["errors"].is_array(), "{}", self.body);
+        assert_eq!(problem.as_object().unwrap().len(), 5, "{}", self.body);
+    }
+
     /// A header's value, empty when it is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
@@ -42,8 +55,7 @@ pub(crate) async fn check(app: &TestApp, request: RequestBuilder, expected: u16)
         assert_eq!(answer.body, "");
         assert_eq!(stored(), before + 1);
     } else {
-        assert_eq!(answer.header("content-type"), "application/problem+json");
-        assert!(answer.body.contains("\"detail\":\""), "{}", answer.body);
+        answer.check_problem();
         assert_eq!(stored(), before);
     }
     answer
