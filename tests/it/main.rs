@@ -37,6 +37,7 @@
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
 //! - `queries`: the rows that views and ready queries give, and the words that explain them.
 //! - `verifying`: who has the secret tells our requests from anybody else's, with our programs and others'.
+//! - `links`: every relative link of the documents leads to a file and a heading that exist.
 //! - `lists`: a list answers in time, says how far back it came, and goes on from there.
 //! - `upkeep`: pruning by age, reading stored webhooks again.
 //! - `api`: who may ask what over HTTP, what is answered, and how it is refused.
@@ -83,6 +84,7 @@ mod groups;
 mod guide;
 mod ingest;
 mod isolation;
+mod links;
 mod lists;
 mod manifest;
 mod matrix;
