@@ -132,6 +132,15 @@ fn curious(record: &TokenRecord, sources: &[(&str, &[String])]) -> Option<String
     })
 }
 
+/// By which listener a request came. Each listener names itself; no address is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// The TCP port: only a token proves anything.
+    Network,
+    /// The Unix socket beside the store: only the store's owner can open it.
+    Socket,
+}
+
 /// How a caller came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Way {
@@ -196,6 +205,13 @@ impl Caller {
                 "the role {} may not do this; docs/api.md says what each role may",
                 self.role
             ));
+        }
+        if permission.is_local() && self.way != Way::Cli {
+            return Err(
+                "this is answered on the service's own socket alone: run the command on its machine, \
+                 as the service's user and without --url and --token"
+                    .to_owned(),
+            );
         }
         let is_narrowed = self.owner.is_some() || !self.sources.is_empty();
         if is_narrowed && permission.reach() == Reach::Whole {

@@ -539,11 +539,10 @@ impl Request {
             }
             Self::PutTemplate { .. } | Self::RemoveTemplate { .. } => Permission::WriteTemplates,
             Self::Erase { .. } => Permission::Erase,
-            Self::CreateToken(_)
-            | Self::ListTokens
-            | Self::RevokeToken { .. }
-            | Self::ListKeys
-            | Self::RotateKey => Permission::ManageTokens,
+            Self::ListTokens | Self::ListKeys => Permission::ReadTokens,
+            Self::CreateToken(_) | Self::RevokeToken { .. } | Self::RotateKey => {
+                Permission::ManageTokens
+            }
         }
     }
 }

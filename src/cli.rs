@@ -7,6 +7,7 @@ mod account;
 mod ask;
 mod attempt;
 mod broadcast;
+mod client;
 mod config;
 mod demo;
 mod done;
@@ -41,8 +42,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use url::Url;
 
 use crate::config::{Config, Environment, Flag, Inputs, LoadError, Loaded};
+use crate::model::quoted;
 use crate::store::{Error, Loss};
 use setting_flags::SettingFlags;
 pub use terminal::{Exit, Terminal};
@@ -134,6 +137,14 @@ pub struct Settings {
     /// Any setting by its key, as in forward.timeout=20s; may be repeated
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
     set: Vec<(String, String)>,
+    /// Ask the service at this URL instead of this machine's; stands before the command
+    /// [env: TICKRELAY_URL]
+    #[arg(long, value_name = "URL", value_parser = service_url)]
+    url: Option<Url>,
+    /// Ask with this token, or with what stands in @FILE; stands before the command
+    /// [env: TICKRELAY_TOKEN]
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<String>,
 }
 
 impl Settings {
@@ -161,6 +172,25 @@ impl Settings {
         self.config.clone().or_else(environment::file)
     }
 
+    /// The service that is asked instead of this machine's.
+    fn url(&self) -> anyhow::Result<Option<Url>> {
+        let named = environment::url().filter(|_| self.url.is_none());
+        let named = named.map(|text| service_url(&text)).transpose();
+        let named = named.map_err(|why| anyhow::anyhow!("TICKRELAY_URL: {why}"))?;
+        Ok(self.url.clone().or(named))
+    }
+
+    /// The token that is sent.
+    fn token(&self) -> anyhow::Result<Option<String>> {
+        let token = self.token.clone().or_else(environment::token);
+        let Some(path) = token.as_deref().and_then(|token| token.strip_prefix('@')) else {
+            return Ok(token);
+        };
+        let text = std::fs::read_to_string(path);
+        let text = text.with_context(|| format!("cannot read {}", quoted(path)))?;
+        Ok(Some(text.trim().to_owned()))
+    }
+
     /// What was said, setting by setting.
     fn flags(&self) -> Vec<Flag> {
         // A flag of its own is more deliberate than --set, and the last one wins.
@@ -177,6 +207,14 @@ impl Settings {
         let Some(name) = name else { return Ok(None) };
         Ok(Some(self.reader()?.subscriber_id(name)?))
     }
+}
+
+/// The address of a service, which the paths of the API stand behind.
+fn service_url(text: &str) -> Result<Url, &'static str> {
+    Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or("write the service's URL, e.g. https://relay.example.com")
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
@@ -259,6 +297,7 @@ impl Cli {
 /// No such thing, no store yet, or one elsewhere: nothing is broken.
 fn is_not_found(error: &anyhow::Error) -> bool {
     error.is::<page::Unmatched>()
+        || error.is::<client::Refused>()
         || matches!(error.downcast_ref(), Some(Error::NotFound(_)))
         || matches!(error.downcast_ref(), Some(LoadError::StoreElsewhere { .. }))
 }

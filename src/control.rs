@@ -40,7 +40,7 @@ const PATH_LIMIT: usize = 107;
 /// When that is longer than the path of a socket may be.
 pub fn socket_path(store: &Path) -> anyhow::Result<PathBuf> {
     let mut path = crate::store::resolve(store).into_os_string();
-    path.push(".sock");
+    path.push(".cli.sock");
     anyhow::ensure!(
         path.len() <= PATH_LIMIT,
         "the control socket beside the store would have a path of {} bytes, {PATH_LIMIT} at most \

@@ -1,5 +1,7 @@
 //! The application as a value: build it, ask its port, run it until a future resolves.
 
+mod own_api;
+
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,7 +33,9 @@ use crate::metrics::Metrics;
 use crate::model::Word as _;
 use crate::store::{Loss, Options, Store};
 use crate::web::api::Api;
-use crate::web::{self, AuthFailures, Bodies, Web};
+use crate::web::{self, ApiSocket, AuthFailures, Bodies, Web};
+
+pub use own_api::{OwnApi, Rights};
 
 /// How long a commit may take before the provider is told to come again; 360dialog waits 5 s.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -50,6 +54,7 @@ pub struct Server {
     housekeeping: housekeeping::HousekeepingPlan,
     watch: Watch,
     polling: Polling,
+    control: PathBuf,
     socket: PathBuf,
 }
 
@@ -72,7 +77,8 @@ pub fn build_with(
     accept_timeout: Duration,
 ) -> anyhow::Result<Server> {
     // Before the store is made: a path that is too long must leave nothing behind.
-    let socket = control::socket_path(&config.store.path)?;
+    let control = control::socket_path(&config.store.path)?;
+    let socket = web::socket_path(&config.store.path)?;
     let metrics = Arc::new(Metrics::new());
     let store = Store::open(&store_options(&config), clock.clone(), Arc::clone(&metrics))?;
     let sender = Arc::new(Sender::new(&sender_config(&config))?);
@@ -95,19 +101,47 @@ pub fn build_with(
     };
     let housekeeping = housekeeping(&config, &store, &clock);
     warn(&config, &store, clock.now_ms());
-    let api = Api::new(&config, operations.clone());
+    let (workers, grace) = (config.server.workers, config.server.shutdown_grace);
+    let shared = shared(config, operations.clone(), (store, clock), metrics);
+    let polling = Polling::new(
+        (shared.store.clone(), forwarding.sender.clone()),
+        Arc::clone(&shared.ingest),
+        (shared.clock.clone(), Arc::clone(&shared.metrics)),
+    );
+    let shared = Data::new(Web {
+        accept_timeout,
+        ..shared
+    });
+    Ok(Server {
+        listener,
+        workers,
+        grace,
+        shared,
+        forwarding,
+        operations,
+        housekeeping,
+        watch,
+        polling,
+        control,
+        socket,
+    })
+}
+
+/// What the handlers share.
+fn shared(
+    config: Config,
+    operations: Operations,
+    (store, clock): (Store, Clock),
+    metrics: Arc<Metrics>,
+) -> Web {
+    let api = Api::new(&config, operations);
     let ingest = Arc::new(Ingest::new(
         (config.sources, config.server.public_url.as_deref()),
         store.clone(),
         clock.clone(),
         Arc::clone(&metrics),
     ));
-    let polling = Polling::new(
-        (store.clone(), forwarding.sender.clone()),
-        Arc::clone(&ingest),
-        (clock.clone(), Arc::clone(&metrics)),
-    );
-    let shared = Data::new(Web {
+    Web {
         api,
         ingest,
         store,
@@ -116,20 +150,8 @@ pub fn build_with(
         bodies: Bodies::new(config.server.body_limit_bytes),
         failures: AuthFailures::default(),
         trusted_proxies: config.server.trusted_proxies,
-        accept_timeout,
-    });
-    Ok(Server {
-        listener,
-        workers: config.server.workers,
-        grace: config.server.shutdown_grace,
-        shared,
-        forwarding,
-        operations,
-        housekeeping,
-        watch,
-        polling,
-        socket,
-    })
+        accept_timeout: ACCEPT_TIMEOUT,
+    }
 }
 
 /// Says at the start what is legal and unwise.
@@ -262,8 +284,13 @@ impl Server {
         let replaying = tokio::spawn(replaying.run(stopped.clone()));
         let polling = tokio::spawn(self.polling.run(stopped.clone()));
         let operations = self.operations.clone();
-        let control = control::serve(&self.socket, self.operations, stopped)?;
+        let control = control::serve(&self.control, self.operations, stopped.clone())?;
         let shared = self.shared;
+        let made = || format!("cannot make the control socket {}", self.socket.display());
+        let socket = ApiSocket::bind(&self.socket).with_context(made)?;
+        let socket = socket
+            .serve(shared.clone(), self.grace, stopped)
+            .with_context(made)?;
         let threads = (self.workers, open_files());
         let http = web::serve(self.listener, threads, self.grace, shared)?;
         let handle = http.handle();
@@ -280,6 +307,7 @@ impl Server {
                 replaying,
                 polling,
                 control,
+                socket,
             ] {
                 // A task that panicked has nothing left to drain.
                 let _ = task.await;

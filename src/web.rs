@@ -8,6 +8,7 @@ mod failures;
 mod health;
 mod listener;
 mod problem;
+mod socket;
 mod webhooks;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use problem::Problem;
 pub use body::Bodies;
 pub use failures::AuthFailures;
 pub use listener::serve;
+pub use socket::{ApiSocket, SocketPathTooLong, socket_path};
 
 /// What the handlers share.
 pub struct Web {
@@ -67,6 +69,18 @@ pub fn routes(shared: Data<Web>) -> impl Fn(&mut ServiceConfig) + Clone {
             .service(get("/livez", web::get().to(health::livez)))
             .service(get("/readyz", web::get().to(health::readyz)))
             .service(get("/metrics", web::get().to(health::metrics)))
+            .configure(api::configure)
+            .default_service(web::to(async || {
+                Problem::missing("such URL").error_response()
+            }));
+    }
+}
+
+/// What the Unix socket answers: the management API, and nothing else.
+fn socket_routes(shared: Data<Web>) -> impl FnOnce(&mut ServiceConfig) {
+    move |config| {
+        config
+            .app_data(shared)
             .configure(api::configure)
             .default_service(web::to(async || {
                 Problem::missing("such URL").error_response()

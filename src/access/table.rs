@@ -28,6 +28,7 @@ pub enum Permission {
     ReadErrors,
     ReadStats,
     ReadAudit,
+    ReadTokens,
     ManageTokens,
     Erase,
 }
@@ -36,6 +37,11 @@ impl Permission {
     /// Its line of the table; a test sees that there is one.
     pub(super) fn rule(self) -> Option<&'static AccessRule> {
         TABLE.iter().find(|rule| rule.permission == self)
+    }
+
+    /// Whether it is answered on the socket alone.
+    pub(super) fn is_local(self) -> bool {
+        self.rule().is_none_or(|rule| rule.is_local)
     }
 
     /// What is left of it to a token that is narrowed.
@@ -84,6 +90,8 @@ pub struct AccessRule {
     pub roles: &'static [Role],
     /// On what, for a token that is narrowed.
     pub reach: Reach,
+    /// Whether it is answered on the socket alone, whatever token is sent elsewhere.
+    pub is_local: bool,
 }
 
 const fn rule(
@@ -97,6 +105,15 @@ const fn rule(
         words,
         roles,
         reach,
+        is_local: false,
+    }
+}
+
+/// What is answered on the socket alone: a stolen token must not be able to do it.
+const fn local(permission: Permission, words: &'static str) -> AccessRule {
+    AccessRule {
+        is_local: true,
+        ..rule(permission, words, &[Admin], Reach::Whole)
     }
 }
 
@@ -119,6 +136,7 @@ pub const TABLE: &[AccessRule] = &[
     rule(Permission::ReadErrors, "look errors up in the catalogue", ALL_ROLES, Reach::Shared),
     rule(Permission::ReadStats, "see counts, queue and store", &[Admin, Support, Analyst], Reach::Seen),
     rule(Permission::ReadAudit, "see who changed what", &[Admin], Reach::Whole),
-    rule(Permission::ManageTokens, "create, list and revoke tokens (command line)", &[Admin], Reach::Whole),
-    rule(Permission::Erase, "forget a person (command line)", &[Admin], Reach::Whole),
+    rule(Permission::ReadTokens, "list tokens and the ids of keys", &[Admin], Reach::Whole),
+    local(Permission::ManageTokens, "create and revoke tokens, rotate keys (the local socket alone)"),
+    local(Permission::Erase, "forget a person (the local socket alone)"),
 ];

@@ -26,6 +26,16 @@ pub(super) fn names() -> Vec<String> {
     names
 }
 
+/// The service that `TICKRELAY_URL` names.
+pub(super) fn url() -> Option<String> {
+    value("TICKRELAY_URL").filter(|url| !url.is_empty())
+}
+
+/// The token in `TICKRELAY_TOKEN`.
+pub(super) fn token() -> Option<String> {
+    value("TICKRELAY_TOKEN").filter(|token| !token.is_empty())
+}
+
 /// The file that `TICKRELAY_CONFIG` names.
 pub(super) fn file() -> Option<PathBuf> {
     path_of(named_by_variable())

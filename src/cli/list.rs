@@ -4,7 +4,10 @@
 use serde::Serialize;
 
 use super::table::table;
+use super::time::day_and_time;
 use super::{Exit, Terminal};
+use crate::web::api::page::Page;
+use crate::web::api::time::Time;
 
 /// A column: its title, and its cell of a row.
 pub(super) type Column<'a, T> = (&'a str, &'a dyn Fn(&T) -> String);
@@ -26,6 +29,21 @@ impl<T> List<'_, T> {
 }
 
 impl<T: Serialize> List<'_, T> {
+    /// Shows a page of the API, as its document with `--json`, and says how it goes on.
+    pub(super) fn show_page(
+        &self,
+        page: &Page<T>,
+        json: bool,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        let rest = page.rest();
+        if json {
+            say(rest, terminal)?;
+            return terminal.json(page);
+        }
+        self.show((&page.data, rest), false, terminal)
+    }
+
     /// Shows the rows, and says what there is to say of the `rest`.
     pub(super) fn show(
         &self,
@@ -43,6 +61,23 @@ impl<T: Serialize> List<'_, T> {
         write!(terminal.data, "{}", self.table(rows, terminal.width))?;
         say(rest, terminal)?;
         Ok(Exit::Done)
+    }
+}
+
+impl<T> Page<T> {
+    /// What to say of the rows that are not on it, if there may be any.
+    pub(super) fn rest(&self) -> Option<String> {
+        let cursor = self.next_cursor.as_ref()?;
+        let Some(Time(at_ms)) = self.searched_back_to else {
+            return Some(format!(
+                "There are more: --cursor {cursor} goes on from here."
+            ));
+        };
+        Some(format!(
+            "Searched back to {}, which took as long as a list may (store.list_budget): --cursor {cursor} \
+             goes on from there.",
+            day_and_time(at_ms)
+        ))
     }
 }
 

@@ -2,11 +2,11 @@
 //! where there is none, and leaves nothing behind.
 
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
-use super::Settings;
+use super::{Settings, Terminal};
 use crate::config::Config;
 use crate::store::{Error, Reader, StoreFound, absolute};
 
@@ -17,6 +17,18 @@ impl Settings {
     /// [`Error::NotFound`] with the absolute path where none is; when the configuration cannot be
     /// used.
     pub(super) fn with_store(&self) -> anyhow::Result<Config> {
+        anyhow::ensure!(
+            self.url()?.is_none(),
+            "this command reads the store of this machine: leave --url and TICKRELAY_URL out"
+        );
+        self.with_store_here()
+    }
+
+    /// As [`Self::with_store`], whatever other service may be asked.
+    ///
+    /// # Errors
+    /// As [`Self::with_store`].
+    pub(super) fn with_store_here(&self) -> anyhow::Result<Config> {
         let config = self.load()?.config;
         let path = &config.store.path;
         let remedy = match StoreFound::at(path) {
@@ -40,8 +52,36 @@ impl Settings {
     }
 }
 
+/// A command that may make the store.
+pub(super) struct Making(Option<PathBuf>);
+
+impl Making {
+    /// Looks whether the store is to be made.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub(super) fn begin(settings: &Settings) -> anyhow::Result<Self> {
+        if settings.url()?.is_some() {
+            return Ok(Self(None));
+        }
+        let path = settings.load()?.config.store.path;
+        let is_there = StoreFound::at(&path) == StoreFound::Store;
+        Ok(Self((!is_there).then_some(path)))
+    }
+
+    /// Says that it was made, where it was.
+    pub(super) fn say(self, terminal: &mut Terminal<'_>) -> std::io::Result<()> {
+        match self.0 {
+            Some(path) if StoreFound::at(&path) == StoreFound::Store => {
+                writeln!(terminal.talk, "{}", made(&path))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What to say of a store that was just made: where, as which user, and what is wrong with that.
-pub(super) fn made(path: &Path) -> String {
+fn made(path: &Path) -> String {
     let (path, user) = (absolute(path), geteuid().as_raw());
     let text = format!(
         "the store is made: {}, of the user {}",

@@ -1,17 +1,16 @@
 //! `tickrelay token`: who may use the management API, and what for.
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
 
+use super::client::{self, Client, Purpose};
 use super::list::List;
 use super::time::{day_and_time, stamp};
 use super::usage::key;
-use super::{Exit, Settings, Terminal, ask, store};
-use crate::access::token::{NewToken, TokenRecord};
-use crate::access::{self, Role};
-use crate::admin::{Answer, Request};
+use super::{Exit, Settings, Terminal, store};
+use crate::access::Role;
 use crate::clock::Clock;
-use crate::store::StoreFound;
+use crate::web::api::time::Time;
+use crate::web::api::tokens::{CreatedTokenView, NewTokenView, TokenView};
 
 /// The verbs of `token`.
 #[derive(Debug, Subcommand)]
@@ -41,14 +40,14 @@ pub(super) struct TokenCreateArgs {
     /// How long it holds, as in 90d or 12h [default: until it is revoked]
     #[arg(long, value_name = "TIME", value_parser = crate::config::duration)]
     expires: Option<std::time::Duration>,
-    /// Answer with a JSON object, the token in it
+    /// Answer with the API's JSON document, the token in it
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct TokenListArgs {
-    /// Answer with a JSON array
+    /// Answer with the API's JSON document
     #[arg(long)]
     json: bool,
 }
@@ -58,15 +57,6 @@ pub(super) struct TokenRevokeArgs {
     /// Its id, as `token list` has it
     #[arg(value_parser = key)]
     id: i64,
-}
-
-/// The answer of `token create --json`.
-#[derive(Serialize)]
-struct CreatedToken<'a> {
-    #[serde(flatten)]
-    token: &'a TokenRecord,
-    /// `tr_…`
-    text: &'a str,
 }
 
 impl TokenCommand {
@@ -85,52 +75,44 @@ impl TokenCommand {
 
 impl TokenCreateArgs {
     fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let config = settings.load()?.config;
-        let path = config.store.path.clone();
-        let was_there = StoreFound::at(&path) == StoreFound::Store;
         let now_ms = Clock::system().now_ms();
-        let expires_at_ms = self.expires.map(|expires| {
+        let expires_at = self.expires.map(|expires| {
             let expires_ms = i64::try_from(expires.as_millis()).unwrap_or(i64::MAX);
-            now_ms.saturating_add(expires_ms)
+            Time(now_ms.saturating_add(expires_ms))
         });
-        let request = Request::CreateToken(NewToken {
-            name: self.name.unwrap_or_else(|| self.role.to_string()),
+        let new = NewTokenView {
+            name: self.name,
             role: self.role,
             owner: self.owner,
             sources: self.sources,
-            expires_at_ms,
-        });
-        let answer = ask::perform_now(settings, request, terminal)?;
-        if !was_there && StoreFound::at(&path) == StoreFound::Store {
-            writeln!(terminal.talk, "{}", store::made(&path))?;
-        }
-        let (token, text) = match answer {
-            Some(Answer::Token { token, text }) => (token, text),
-            Some(other) => return Err(ask::unexpected(&other)),
-            None => return Ok(Exit::Refused),
+            expires_at,
         };
-        for warning in
-            access::token_warnings(std::slice::from_ref(&token), &config.owners(), now_ms)
-        {
+        let made = store::Making::begin(settings)?;
+        let create = |client: &Client| client.post(&["tokens"], &new);
+        let created = client::with(settings, Purpose::FirstToken, create);
+        made.say(terminal)?;
+        let created: CreatedTokenView = created?;
+        let id = created.token.id;
+        terminal.done = Some(format!(
+            "token {id} was made, and its text is not shown again: `tickrelay token revoke {id}` ends it"
+        ));
+        for warning in &created.warnings {
             writeln!(terminal.talk, "warning: source.owners: {warning}")?;
         }
         if self.json {
-            return terminal.json(&CreatedToken {
-                token: &token,
-                text: &text,
-            });
+            return terminal.json(&created);
         }
-        let until = token.token.expires_at_ms.map(day_and_time);
+        let until = created.token.expires_at.map(|Time(ms)| day_and_time(ms));
         let until = until.map_or_else(
             || "until it is revoked".to_owned(),
             |until| format!("until {until}"),
         );
-        let (id, role) = (token.token_id, token.token.role);
+        let role = created.token.role;
         writeln!(
             terminal.talk,
             "token {id} is made: role {role}, {until}. It is shown once:\n"
         )?;
-        writeln!(terminal.data, "{text}")?;
+        writeln!(terminal.data, "{}", created.text)?;
         terminal.data.flush()?;
         writeln!(
             terminal.talk,
@@ -142,56 +124,51 @@ impl TokenCreateArgs {
 
 impl TokenListArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let tokens = match ask::perform_now(settings, Request::ListTokens, terminal)? {
-            Some(Answer::Tokens(tokens)) => tokens,
-            Some(other) => return Err(ask::unexpected(&other)),
-            None => return Ok(Exit::Refused),
-        };
+        let tokens = client::with(settings, Purpose::Read, |client| client.all(&["tokens"]))?;
         let now_ms = Clock::system().now_ms();
         let list = List {
             columns: &[
-                ("ID", &|record: &TokenRecord| record.token_id.to_string()),
-                ("NAME", &|record| record.token.name.clone()),
-                ("ROLE", &|record| record.token.role.to_string()),
-                ("OWNER", &|record| {
-                    record.token.owner.clone().unwrap_or_default()
-                }),
-                ("SOURCES", &|record| record.token.sources.join(",")),
-                ("HOLDS", &|record| standing(record, now_ms)),
-                ("LAST USED (UTC)", &|record| {
-                    record.last_used_ms.map(stamp).unwrap_or_default()
+                ("ID", &|token: &TokenView| token.id.to_string()),
+                ("NAME", &|token| token.name.clone()),
+                ("ROLE", &|token| token.role.to_string()),
+                ("OWNER", &|token| token.owner.clone().unwrap_or_default()),
+                ("SOURCES", &|token| token.sources.join(",")),
+                ("HOLDS", &|token| standing(token, now_ms)),
+                ("LAST USED (UTC)", &|token| {
+                    token.last_used_at.map(at).unwrap_or_default()
                 }),
             ],
             nothing: "no token yet, so the management API answers nobody; \
                       tickrelay token create --role admin --name NAME makes one",
         };
-        list.show((&tokens, None), self.json, terminal)
+        list.show_page(&tokens, self.json, terminal)
     }
 }
 
-fn standing(record: &TokenRecord, now_ms: i64) -> String {
-    match (record.revoked_at_ms, record.token.expires_at_ms) {
-        (Some(ms), _) => format!("revoked {}", stamp(ms)),
-        (None, Some(ms)) if ms <= now_ms => format!("expired {}", stamp(ms)),
-        (None, Some(ms)) => format!("until {}", stamp(ms)),
+fn at(Time(ms): Time) -> String {
+    stamp(ms)
+}
+
+fn standing(token: &TokenView, now_ms: i64) -> String {
+    match (token.revoked_at, token.expires_at) {
+        (Some(ended), _) => format!("revoked {}", at(ended)),
+        (None, Some(end)) if end.0 <= now_ms => format!("expired {}", at(end)),
+        (None, Some(end)) => format!("until {}", at(end)),
         (None, None) => "until revoked".to_owned(),
     }
 }
 
 impl TokenRevokeArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let request = Request::RevokeToken { id: self.id };
-        match ask::perform_now(settings, request, terminal)? {
-            Some(Answer::Revoked(token)) => {
-                writeln!(
-                    terminal.talk,
-                    "token {} ({}) holds no more",
-                    token.token_id, token.token.name
-                )?;
-                Ok(Exit::Done)
-            }
-            Some(other) => Err(ask::unexpected(&other)),
-            None => Ok(Exit::Refused),
-        }
+        let id = self.id.to_string();
+        let token: TokenView = client::with(settings, Purpose::Change, |client| {
+            client.post(&["tokens", &id, "revoke"], &())
+        })?;
+        writeln!(
+            terminal.talk,
+            "token {} ({}) holds no more",
+            token.id, token.name
+        )?;
+        Ok(Exit::Done)
     }
 }

@@ -20,7 +20,7 @@ use crate::model::{ECHOED, Echoed, quoted};
 /// The most wrong values that are told at once.
 const MOST: usize = 20;
 /// Flags whose values no error repeats.
-const SECRET: [&str; 3] = ["--header", "--basic", "--bearer"];
+const SECRET: [&str; 4] = ["--header", "--basic", "--bearer", "--token"];
 
 /// Why there is no command.
 #[derive(Debug)]

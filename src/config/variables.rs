@@ -12,6 +12,8 @@ use super::{Environment, Origin};
 pub(crate) const PREFIX: &str = "TICKRELAY_";
 /// Names the configuration file.
 const FILE: &str = "TICKRELAY_CONFIG";
+/// Name another service's API and the token for it.
+const CLIENT: [&str; 2] = ["TICKRELAY_URL", "TICKRELAY_TOKEN"];
 /// What scripts beside the program are identified by, and what the first of these begin with.
 const SCRIPTS: [&str; 2] = ["TICKRELAY_BIN", "TICKRELAY_BINARY"];
 const CI: &str = "TICKRELAY_CI_";
@@ -69,7 +71,9 @@ pub(super) fn refuse_unknown(
             }
             continue;
         }
-        let is_others = SCRIPTS.contains(&name.as_str()) || name.starts_with(CI);
+        let is_others = SCRIPTS.contains(&name.as_str())
+            || CLIENT.contains(&name.as_str())
+            || name.starts_with(CI);
         if is_others || named.contains(name) || (in_kubernetes && is_service_link(name)) {
             continue;
         }

@@ -496,8 +496,11 @@ impl Resolve for Resolver {
     }
 }
 
-/// Trust: the public authorities as shipped, the system's, and the operator's own.
-fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, SenderError> {
+/// TLS that trusts the public authorities as shipped, the system's, and the operator's own.
+///
+/// # Errors
+/// When the operator's file holds none, or TLS cannot be set up.
+pub fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, SenderError> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
@@ -523,6 +526,14 @@ fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, SenderError> {
             return Err(SenderError::NoCertificate(path.to_owned()));
         }
     }
+    Ok(tls_with(roots)?)
+}
+
+/// TLS that trusts these authorities.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn tls_with(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

@@ -51,6 +51,7 @@ mod people;
 mod plans;
 mod polls;
 mod ranges;
+mod read_only;
 pub(super) mod reader;
 mod refills;
 mod refusals;
@@ -119,11 +120,12 @@ pub struct Store {
     clock: Clock,
     clock_hold: Arc<ClockHold>,
     readings: Arc<reader::Readings>,
-    pending: Arc<pending::Pending>,
+    /// What the writer counts; `None` where there is none.
+    pending: Option<Arc<pending::Pending>>,
     /// Woken when there may be something to ask for.
     polls: Arc<Notify>,
-    /// Locked until the store is closed, or its last clone dropped.
-    file: Arc<OwnedFile>,
+    /// Locked until the store is closed, or its last clone dropped; `None` of one that is only read.
+    file: Option<Arc<OwnedFile>>,
     /// Keeps a version out that locks another file.
     former: Arc<Option<FormerLock>>,
 }
@@ -195,7 +197,7 @@ impl Store {
         let (readings, polls) = (Arc::clone(&core.readings), Arc::clone(&core.polls));
         let replays = Arc::clone(&core.replays);
         Ok(Self {
-            pending: Arc::clone(&core.pending),
+            pending: Some(Arc::clone(&core.pending)),
             clock_hold: Arc::clone(&core.clock_rollback.hold),
             readings,
             writer: Arc::new(Writer::start(core)?),
@@ -206,7 +208,7 @@ impl Store {
             durability: options.durability,
             clock,
             polls,
-            file,
+            file: Some(file),
             former,
         })
     }
@@ -318,7 +320,7 @@ impl Store {
         reader::Reader::beside(
             self.path.to_path_buf(),
             Arc::clone(&self.readings),
-            Arc::clone(&self.pending),
+            self.pending.clone(),
         )
     }
 
@@ -329,7 +331,9 @@ impl Store {
     /// When not all that was acknowledged is left in the store's files, or the store failed before.
     pub async fn close(&self) -> Result<(), Loss> {
         let closed = self.writer.close().await;
-        self.file.release();
+        if let Some(file) = &self.file {
+            file.release();
+        }
         if let Some(former) = self.former.as_ref() {
             former.release();
         }

@@ -17,7 +17,7 @@ mod input;
 mod messages;
 mod narrowed;
 mod once;
-mod page;
+pub(crate) mod page;
 mod polls;
 mod reference;
 mod replays;
@@ -27,7 +27,9 @@ mod sources;
 mod stats;
 mod subscribers;
 mod templates;
-pub(super) mod time;
+pub(crate) mod time;
+pub(crate) mod tokens;
+pub(crate) mod version;
 mod webhooks;
 
 use std::cell::Cell;
@@ -169,6 +171,9 @@ table! {
     GET    "/errors/{key}"                     ReadErrors       errors::read;
     GET    "/stats"                            ReadStats        stats::read;
     GET    "/audit"                            ReadAudit        audit::list;
+    GET    "/tokens"                           ReadTokens       tokens::list;
+    POST   "/tokens"                           ManageTokens     tokens::create;
+    POST   "/tokens/{id}/revoke"               ManageTokens     tokens::revoke;
 }
 
 /// A route that lets in who may come, and answers a repeated POST as before.
@@ -188,6 +193,7 @@ async fn admit<B: MessageBody + 'static>(
     };
     let (store, api) = (&shared.store, &shared.api);
     let caller = gate::caller(request.request(), &shared)?;
+    version::check(request.request())?;
     caller.allow(permission).map_err(Problem::forbidden)?;
     request.extensions_mut().insert(caller.clone());
     if request.method() == Method::POST {

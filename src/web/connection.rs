@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
@@ -42,8 +41,8 @@ const LINGER: Duration = Duration::from_secs(1);
 const HEAD: Duration = Duration::from_secs(5);
 
 /// A connection that is read through its meter.
-pub(super) struct BudgetedConnection {
-    io: TcpStream,
+pub(super) struct BudgetedConnection<Io> {
+    io: Io,
     budget: Rc<ConnectionBudget>,
     /// Bytes read in this turn.
     turn: usize,
@@ -96,7 +95,7 @@ enum ConnectionState {
     Gone,
 }
 
-impl BudgetedConnection {
+impl<Io: AsyncRead + Unpin> BudgetedConnection<Io> {
     /// What it holds.
     #[must_use]
     pub(super) fn budget(&self) -> Rc<ConnectionBudget> {
@@ -158,7 +157,7 @@ impl BudgetedConnection {
     }
 }
 
-impl AsyncRead for BudgetedConnection {
+impl<Io: AsyncRead + Unpin> AsyncRead for BudgetedConnection<Io> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -197,7 +196,7 @@ impl AsyncRead for BudgetedConnection {
     }
 }
 
-impl AsyncWrite for BudgetedConnection {
+impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for BudgetedConnection<Io> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

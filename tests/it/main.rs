@@ -1,5 +1,6 @@
 //! The true service over real HTTP and a real SQLite file. Each file is a chapter:
 //!
+//! - `speaking`: the command line speaks the API, whether a service runs here, elsewhere or nowhere.
 //! - `cli`: what operators and support staff ask the binary, and how it answers.
 //! - `unwritten`: a command whose answer cannot be written says what it has done.
 //! - `origin`: who is believed: every proof of origin a source can ask for.
@@ -107,6 +108,7 @@ mod samples;
 mod sealing;
 mod settings;
 mod simulate;
+mod speaking;
 mod spilled;
 mod standby;
 mod start;

@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod api;
 pub(crate) mod botsquad;
 pub(crate) mod cli;
+mod clients;
 pub(crate) mod cloud;
 pub(crate) mod fixtures;
 pub(crate) mod hasty;
@@ -35,6 +36,8 @@ use tickrelay::providers::authentication::{Authentication, Method, WebhookReques
 use tickrelay::server;
 use tokio::sync::{OnceCell, oneshot};
 use tokio::task::JoinHandle;
+
+pub(crate) use clients::{client, client_builder, client_over};
 
 /// Where the providers reach the service, for those that sign the URL.
 pub(crate) const PUBLIC_URL: &str = "https://relay.example.com";
@@ -374,12 +377,6 @@ pub(crate) fn verify(secret: &str, request: &receiver::Received) -> bool {
     );
     let webhook = standardwebhooks::Webhook::new(secret).unwrap();
     webhook.verify(&request.body, &request.header_map()).is_ok()
-}
-
-pub(crate) fn client() -> reqwest::Client {
-    // The service installs the TLS provider too; whoever is first wins.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 /// An address at which every connection is refused while the socket lives: nobody listens there, and

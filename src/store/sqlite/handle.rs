@@ -75,6 +75,18 @@ impl Writer {
         })
     }
 
+    /// No writer: every job is dropped unanswered.
+    pub(super) fn none(subscribers: Arc<[Arc<Subscriber>]>) -> Self {
+        let (_, ended) = watch::channel(());
+        Self {
+            jobs: channel().0,
+            shared: Arc::default(),
+            subscribers: watch::Sender::new(subscribers),
+            thread: std::sync::Mutex::default(),
+            ended,
+        }
+    }
+
     pub(super) fn accept(&self, arrival: Box<Arrival>, reply: AcceptReply) -> Result<(), Error> {
         self.refuse_early()?;
         let bytes = arrival.weight();

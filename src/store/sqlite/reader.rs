@@ -150,18 +150,18 @@ impl Reader {
         }
     }
 
-    /// The same beside the writer of this process: its reads are noted there, and what is pending
-    /// is counted there.
+    /// The same for an open store: its reads are noted there, and what is pending is counted by the
+    /// writer, where there is one.
     pub(super) const fn beside(
         path: PathBuf,
         readings: Arc<Readings>,
-        pending: Arc<Pending>,
+        pending: Option<Arc<Pending>>,
     ) -> Self {
         Self {
             path,
             budget: LIST_BUDGET,
             readings,
-            pending: Some(pending),
+            pending,
         }
     }
 

@@ -21,7 +21,12 @@ pub(super) struct Tokens(RwLock<Vec<(Hash, TokenRecord)>>);
 
 impl Tokens {
     pub(super) fn load(connection: &Connection) -> Result<Self, Error> {
-        Ok(Self(RwLock::new(load(connection)?)))
+        Ok(Self::of(load(connection)?))
+    }
+
+    /// These, as they were read.
+    pub(super) const fn of(tokens: Vec<(Hash, TokenRecord)>) -> Self {
+        Self(RwLock::new(tokens))
     }
 
     /// Reads them again after a change.
@@ -60,7 +65,7 @@ fn load(connection: &Connection) -> Result<Vec<(Hash, TokenRecord)>, Error> {
     select(connection).map_err(|error| backend("cannot read the tokens".to_owned(), error))
 }
 
-fn select(connection: &Connection) -> rusqlite::Result<Vec<(Hash, TokenRecord)>> {
+pub(super) fn select(connection: &Connection) -> rusqlite::Result<Vec<(Hash, TokenRecord)>> {
     connection
         .prepare("SELECT * FROM token ORDER BY token_id")?
         .query_map([], read_token)?

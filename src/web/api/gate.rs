@@ -1,13 +1,13 @@
-//! Who may come in: the bearer of a token, and nobody else.
+//! Who may come in: the bearer of a token, and the operator over the Unix socket.
 //!
-//! Where a request comes from says nothing: a proxy in front of us lends its address to every
-//! stranger, and a name that was pointed at this machine lends it to every page. The command line
-//! needs no token, since it does not come by HTTP.
+//! The address of a request says nothing: a proxy in front of us lends its address to every
+//! stranger, and a name that was pointed at this machine lends it to every page. The listener of
+//! the socket names itself ([`Peer::Socket`]); a request without a peer is one from the network.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 
-use crate::access::Caller;
+use crate::access::{Caller, Peer};
 use crate::web::failures::FailureCount;
 use crate::web::problem::Problem;
 use crate::web::{Web, address};
@@ -48,6 +48,9 @@ pub(super) fn caller(request: &HttpRequest, shared: &Web) -> Result<Caller, Prob
             retry_after_s,
         )),
     };
+    if given.is_none() && request.conn_data() == Some(&Peer::Socket) {
+        return Ok(Caller::cli());
+    }
     let Some(text) = text else {
         return refuse(HOW_TO);
     };

@@ -1,6 +1,6 @@
 //! Pages of lists: by key, so that what comes meanwhile neither repeats nor hides a row.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::faults::Faults;
@@ -12,17 +12,17 @@ use crate::store::query::{Cursor, Listing, Window};
 const USUAL: usize = 50;
 
 /// One page of a list.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Page<T> {
     /// The rows.
-    data: Vec<T>,
+    pub(crate) data: Vec<T>,
     /// The `cursor` of the next page; null on the last one.
     #[schema(example = "Zm9yd2FyZHM6MTcwMDE")]
-    next_cursor: Option<String>,
+    pub(crate) next_cursor: Option<String>,
     /// Only there when the list's time budget was used up: rows older than this were not searched yet.
     /// The page may have fewer rows than `limit`, or none; `next_cursor` goes on from there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    searched_back_to: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) searched_back_to: Option<Time>,
 }
 
 impl<T> Page<T> {

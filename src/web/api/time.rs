@@ -12,6 +12,15 @@ use crate::model::Since;
 #[schema(value_type = String, format = DateTime, example = "2026-02-11T08:15:32.904Z")]
 pub(crate) struct Time(pub(crate) i64);
 
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let time = DateTime::parse_from_rfc3339(&text);
+        let time = time.map_err(|_| D::Error::custom("is no RFC 3339 time"))?;
+        Ok(Self(time.timestamp_millis()))
+    }
+}
+
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(ms) = *self;

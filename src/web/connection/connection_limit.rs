@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use actix_web::rt::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use super::{BudgetedConnection, ConnectionBudget};
@@ -54,7 +53,7 @@ impl ConnectionLimit {
     }
 
     /// Takes in a connection, in place of another when there are too many.
-    pub(in crate::web) fn budget(&self, io: TcpStream) -> BudgetedConnection {
+    pub(in crate::web) fn budget<Io>(&self, io: Io) -> BudgetedConnection<Io> {
         let budget = Rc::new(ConnectionBudget::new(
             self.share.clone(),
             self.turns.clone(),

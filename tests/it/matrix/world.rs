@@ -312,7 +312,7 @@ fn about(path: &str, method: &str, place: &Place) -> (About, Hidden) {
                 (About::Subscriber, Hidden::Status(404))
             }
             "webhooks" | "sources" => (About::Source, Hidden::Status(404)),
-            "templates" | "errors" | "audit" => (About::All, Hidden::Status(404)),
+            "templates" | "errors" | "audit" | "tokens" => (About::All, Hidden::Status(404)),
             other => panic!("a new route: say what /{other} is about"),
         },
     }

@@ -135,6 +135,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "duties",
             "admin",
             "control",
+            "web",
             "server",
         ],
     ),

@@ -1,0 +1,332 @@
+//! How a command speaks the API: over the socket of the service that runs, to the service at `--url`,
+//! or, where none runs, to the same application in its own process.
+
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode};
+use rustls::RootCertStore;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Runtime;
+use url::Url;
+
+use super::{Settings, serve};
+use crate::config::Config;
+use crate::forward::sender;
+use crate::server::{OwnApi, Rights};
+use crate::web::api::page::Page;
+use crate::web::api::version::{VERSION, VERSION_HEADER};
+use crate::web::socket_path;
+
+/// How long one answer may take; what takes longer is a job.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// Where the API stands behind a service's address.
+const BASE: [&str; 2] = ["api", "v1"];
+/// The host in the URL of a request over a socket, which leads nowhere.
+const SOCKET_HOST: &str = "http://localhost";
+/// The most rows that the API puts on one page.
+const PAGE: usize = 100;
+/// What is said when nobody knows whether a request was carried out.
+const MAYBE_DONE: &str = "what was asked may be done; look before you ask again";
+
+/// What a command does with the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It only reads.
+    Read,
+    /// It changes something in a store that is there.
+    Change,
+    /// It makes the first token, for which a store is made.
+    FirstToken,
+}
+
+/// The service refused: nothing is broken.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Refused(String);
+
+/// The problem details of an answer, as far as they are told.
+#[derive(Deserialize)]
+struct ProblemDetail {
+    detail: String,
+}
+
+/// Speaks the API of one service.
+pub(super) struct Client {
+    runtime: Runtime,
+    http: reqwest::Client,
+    base: Url,
+    own: Option<OwnApi>,
+}
+
+/// An answer that is no problem.
+struct Answered {
+    bytes: Vec<u8>,
+}
+
+/// A request that is to be made.
+struct Call<'a> {
+    method: Method,
+    path: &'a [&'a str],
+    query: &'a [(&'a str, String)],
+    /// Its media type and its bytes.
+    body: Option<(&'static str, Vec<u8>)>,
+}
+
+/// Lets a command speak to its service, and ends the one in its own process where there was none.
+///
+/// # Errors
+/// [`Refused`] when the service refuses; others when it cannot be reached, or is broken.
+pub(super) fn with<T>(
+    settings: &Settings,
+    purpose: Purpose,
+    speak: impl FnOnce(&Client) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let mut client = Client::open(settings, purpose)?;
+    let spoken = speak(&client);
+    let own = client.own.take();
+    let closed = own.map_or(Ok(()), |own| client.runtime.block_on(own.close()));
+    let spoken = spoken?;
+    closed?;
+    Ok(spoken)
+}
+
+impl Client {
+    fn open(settings: &Settings, purpose: Purpose) -> anyhow::Result<Self> {
+        let runtime = serve::runtime()?;
+        let http = builder(settings.token()?.as_deref())?;
+        if let Some(url) = settings.url()? {
+            let http = http.tls_backend_preconfigured(sender::tls(None)?);
+            return Ok(Self {
+                runtime,
+                http: http.build()?,
+                base: url,
+                own: None,
+            });
+        }
+        let config = match purpose {
+            Purpose::FirstToken => settings.load()?.config,
+            Purpose::Read | Purpose::Change => settings.with_store_here()?,
+        };
+        let service = socket_path(&config.store.path)?;
+        let (socket, own) = if is_answered(&service)? {
+            (service, None)
+        } else {
+            let own = own(&runtime, config, purpose)?;
+            (own.socket(), Some(own))
+        };
+        Ok(Self {
+            runtime,
+            // No certificate is asked for over a socket.
+            http: http
+                .tls_backend_preconfigured(sender::tls_with(RootCertStore::empty())?)
+                .unix_socket(socket)
+                .build()?,
+            base: Url::parse(SOCKET_HOST)?,
+            own,
+        })
+    }
+
+    /// Reads a document.
+    pub(super) fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> anyhow::Result<T> {
+        let answered = self.call(Call {
+            query,
+            ..Call::new(Method::GET, path)
+        })?;
+        answered.document()
+    }
+
+    /// Changes something, and reads the document that says how it is now.
+    pub(super) fn post<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        let body = Some(json(body)?);
+        let answered = self.call(Call {
+            body,
+            ..Call::new(Method::POST, path)
+        })?;
+        answered.document()
+    }
+
+    /// Reads a list from its beginning to its end.
+    pub(super) fn all<T: DeserializeOwned>(&self, path: &[&str]) -> anyhow::Result<Page<T>> {
+        self.rows(path, &[], (usize::MAX, None))
+    }
+
+    /// Reads at most `limit` rows of a list, page by page, as one page.
+    pub(super) fn rows<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+        (limit, cursor): (usize, Option<&str>),
+    ) -> anyhow::Result<Page<T>> {
+        let mut all = Page {
+            data: Vec::new(),
+            next_cursor: cursor.map(str::to_owned),
+            searched_back_to: None,
+        };
+        loop {
+            let left = limit - all.data.len();
+            let mut query = query.to_vec();
+            query.push(("limit", left.min(PAGE).to_string()));
+            query.extend(all.next_cursor.take().map(|cursor| ("cursor", cursor)));
+            let page: Page<T> = self.get(path, &query)?;
+            all.data.extend(page.data);
+            all.next_cursor = page.next_cursor;
+            all.searched_back_to = page.searched_back_to;
+            let is_whole = all.next_cursor.is_none() || all.data.len() >= limit;
+            if is_whole || all.searched_back_to.is_some() {
+                return Ok(all);
+            }
+        }
+    }
+
+    fn call(&self, call: Call<'_>) -> anyhow::Result<Answered> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(BASE).extend(call.path);
+        }
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(call.query);
+        }
+        self.send(url, call.method, call.body)
+    }
+
+    fn send(
+        &self,
+        url: Url,
+        method: Method,
+        body: Option<(&'static str, Vec<u8>)>,
+    ) -> anyhow::Result<Answered> {
+        let mut request = self.http.request(method, url);
+        if let Some((media_type, bytes)) = body {
+            request = request.header(CONTENT_TYPE, media_type).body(bytes);
+        }
+        let whole = async {
+            let response = request.send().await?;
+            Ok((response.status(), response.bytes().await?))
+        };
+        let answer: Result<_, reqwest::Error> = self.runtime.block_on(whole);
+        let (status, bytes) = answer.map_err(|error| self.unanswered(error))?;
+        if status.is_success() {
+            return Ok(Answered {
+                bytes: bytes.into(),
+            });
+        }
+        Err(problem(status, &bytes))
+    }
+
+    /// What is said when no answer came.
+    fn unanswered(&self, error: reqwest::Error) -> anyhow::Error {
+        let place = match self.base.as_str().trim_end_matches('/') {
+            SOCKET_HOST => "the service".to_owned(),
+            url => format!("the service at {url}"),
+        };
+        let why = if error.is_timeout() {
+            format!("{place} did not answer in time: {MAYBE_DONE}")
+        } else if error.is_connect() {
+            format!("cannot reach {place}")
+        } else {
+            format!(
+                "{place} ended before it answered, or is of another version that does not answer so: \
+                 {MAYBE_DONE}"
+            )
+        };
+        anyhow::Error::from(error.without_url()).context(why)
+    }
+}
+
+impl<'a> Call<'a> {
+    const fn new(method: Method, path: &'a [&'a str]) -> Self {
+        Self {
+            method,
+            path,
+            query: &[],
+            body: None,
+        }
+    }
+}
+
+impl Answered {
+    /// The document that it holds.
+    fn document<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
+        serde_json::from_slice(&self.bytes).context(
+            "the service answered with another document than this version reads: use the same version",
+        )
+    }
+}
+
+fn json(body: &impl Serialize) -> anyhow::Result<(&'static str, Vec<u8>)> {
+    Ok(("application/json", serde_json::to_vec(body)?))
+}
+
+/// What every request has.
+fn builder(token: Option<&str>) -> anyhow::Result<reqwest::ClientBuilder> {
+    let mut head = HeaderMap::new();
+    head.insert(VERSION_HEADER, HeaderValue::from_static(VERSION));
+    if let Some(token) = token {
+        let bearer = HeaderValue::try_from(format!("Bearer {token}"));
+        let mut bearer = bearer.context("the token cannot stand in a header")?;
+        bearer.set_sensitive(true);
+        head.insert(AUTHORIZATION, bearer);
+    }
+    Ok(reqwest::Client::builder()
+        .default_headers(head)
+        .http1_only()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(PATIENCE))
+}
+
+/// Whether a service answers at that socket; not where there is none, or a process that died left it.
+fn is_answered(socket: &Path) -> anyhow::Result<bool> {
+    match UnixStream::connect(socket) {
+        Ok(_) => Ok(true),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused
+            ) =>
+        {
+            Ok(false)
+        }
+        Err(error) => {
+            let attempted = format!("cannot ask the service at {}", socket.display());
+            Err(anyhow::Error::from(error).context(attempted))
+        }
+    }
+}
+
+/// The API in this process.
+fn own(runtime: &Runtime, config: Config, purpose: Purpose) -> anyhow::Result<OwnApi> {
+    let rights = match purpose {
+        Purpose::Read => Rights::Read,
+        Purpose::Change | Purpose::FirstToken => Rights::Own,
+    };
+    runtime.block_on(async { OwnApi::open(config, rights) })
+}
+
+/// What a problem means for the command: a refusal where the caller can do something about it.
+fn problem(status: StatusCode, bytes: &[u8]) -> anyhow::Error {
+    let problem: Result<ProblemDetail, _> = serde_json::from_slice(bytes);
+    let detail = problem.map_or_else(
+        |_| format!("it answered {status}, and not as this version of the API does"),
+        |problem| problem.detail,
+    );
+    if status.is_client_error() {
+        Refused(detail).into()
+    } else {
+        anyhow::anyhow!(detail)
+    }
+}

@@ -1,0 +1,113 @@
+//! The API in a command's own process, where no service runs: the same application, on a socket in a
+//! private folder.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::Data;
+use anyhow::Context as _;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{sender_config, shared, store_options};
+use crate::admin::Operations;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::duties::replay::Replaying;
+use crate::forward::sender::Sender;
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::web::ApiSocket;
+
+/// How long an answer may take that is under way at the end.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How the store is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rights {
+    /// On read-only connections, also beside a process that owns it.
+    Read,
+    /// As its owner, who holds the lock.
+    Own,
+}
+
+/// The API of a store that no service runs on.
+pub struct OwnApi {
+    folder: TempDir,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    operations: Operations,
+    store: Store,
+}
+
+impl OwnApi {
+    /// Opens the store and answers from now on. Replays go on meanwhile where the store is owned.
+    ///
+    /// # Errors
+    /// When the store cannot be opened so, or no socket can be made.
+    pub fn open(config: Config, rights: Rights) -> anyhow::Result<Self> {
+        let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
+        let options = store_options(&config);
+        let store = match rights {
+            Rights::Read => Store::read_only(&options, clock.clone())?,
+            Rights::Own => Store::open(&options, clock.clone(), Arc::clone(&metrics))?,
+        };
+        let sender = Arc::new(Sender::new(&sender_config(&config))?);
+        let operations = Operations::new(&config, store.clone(), sender, clock.clone());
+        let web = shared(config, operations.clone(), (store.clone(), clock), metrics);
+        let folder = tempfile::Builder::new()
+            .prefix("tickrelay-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()
+            .context("cannot make a private folder for the API's socket")?;
+        let (stop, stopped) = watch::channel(false);
+        let made = "cannot make the API's socket";
+        let socket = ApiSocket::bind(&socket_in(folder.path())).context(made)?;
+        let socket = socket.serve(Data::new(web), GRACE, stopped.clone());
+        let mut tasks = vec![socket.context(made)?];
+        if rights == Rights::Own {
+            let replaying = Replaying {
+                store: store.clone(),
+            };
+            tasks.push(tokio::spawn(replaying.run(stopped)));
+        }
+        Ok(Self {
+            folder,
+            stop,
+            tasks,
+            operations,
+            store,
+        })
+    }
+
+    /// Where it answers.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        socket_in(self.folder.path())
+    }
+
+    /// Ends what was begun and gives the store up.
+    ///
+    /// # Errors
+    /// When not all that was acknowledged is left in the store's files.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.stop.send_replace(true);
+        for task in self.tasks {
+            // A task that panicked has nothing left to end.
+            let _ = task.await;
+        }
+        self.operations.finished().await;
+        self.store
+            .close()
+            .await
+            .context("what was done may be lost")
+    }
+}
+
+fn socket_in(folder: &Path) -> PathBuf {
+    folder.join("api.sock")
+}

@@ -1,0 +1,234 @@
+//! The Unix socket beside the store, on which the API answers its operator.
+//!
+//! Its file has mode 0600 before its name appears: who may open the store may ask.
+
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::web::Data;
+use rustix::fs::{Mode, fchmod};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::Web;
+use super::listener::serve_socket;
+
+/// How often the service looks whether its socket is still there.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 128;
+/// The longest path a socket may have, in bytes: the kernel's limit without its closing NUL.
+const PATH_LIMIT: usize = 107;
+
+/// The path of a socket is longer than the system allows.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the control socket beside the store would have a path of {0} bytes, {PATH_LIMIT} at most are \
+     possible: choose a shorter path in store.url"
+)]
+pub struct SocketPathTooLong(usize);
+
+/// Where the socket of the store at `store` stands: beside it, `.sock` after its whole name.
+///
+/// # Errors
+/// When that is longer than the path of a socket may be.
+pub fn socket_path(store: &Path) -> Result<PathBuf, SocketPathTooLong> {
+    let mut path = crate::store::resolve(store).into_os_string();
+    path.push(".sock");
+    if path.len() > PATH_LIMIT {
+        return Err(SocketPathTooLong(path.len()));
+    }
+    Ok(path.into())
+}
+
+/// A socket that listens, and the file that leads to it.
+#[derive(Debug)]
+pub struct ApiSocket {
+    listener: UnixListener,
+    path: PathBuf,
+    inode: u64,
+}
+
+impl ApiSocket {
+    /// Binds the socket in place of one that a dead process left: the store's lock says that no
+    /// service answers it.
+    ///
+    /// # Errors
+    /// When another file stands at the path, or the socket cannot be made.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        match std::fs::symlink_metadata(path) {
+            Ok(found) if !found.file_type().is_socket() => {
+                return Err(io::Error::other("there is a file that is no socket"));
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let unnamed = beside(path);
+        if is_socket(&unnamed) {
+            // A process died between binding it and giving it its name.
+            std::fs::remove_file(&unnamed)?;
+        }
+        let listener = listen(&unnamed).and_then(|listener| {
+            let inode = std::fs::symlink_metadata(&unnamed)?.ino();
+            std::fs::rename(&unnamed, path)?;
+            Ok(Self {
+                listener,
+                path: path.to_path_buf(),
+                inode,
+            })
+        });
+        listener.inspect_err(|_| {
+            let _ = std::fs::remove_file(&unnamed);
+        })
+    }
+
+    /// Answers the API on it until `stop` turns true; what is in flight then has `grace`. The socket is
+    /// bound again when another program removed it.
+    ///
+    /// # Errors
+    /// When it cannot be listened on.
+    pub fn serve(
+        self,
+        shared: Data<Web>,
+        grace: Duration,
+        mut stop: watch::Receiver<bool>,
+    ) -> io::Result<JoinHandle<()>> {
+        let Self {
+            listener,
+            path,
+            mut inode,
+        } = self;
+        let mut handle = answer(listener, &shared, grace)?;
+        Ok(tokio::spawn(async move {
+            let mut looks = tokio::time::interval(LOOK_EVERY);
+            loop {
+                tokio::select! {
+                    _ = looks.tick() => {}
+                    _ = stop.wait_for(|stop| *stop) => break,
+                }
+                let Some(again) = bind_if_gone(&path, inode) else {
+                    continue;
+                };
+                if let Ok(next) = answer(again.listener, &shared, grace) {
+                    // Requests that came by the former one are answered.
+                    tokio::spawn(std::mem::replace(&mut handle, next).stop(true));
+                    inode = again.inode;
+                }
+            }
+            handle.stop(true).await;
+            // One that cannot be removed is replaced by the next start.
+            let _ = std::fs::remove_file(path);
+        }))
+    }
+}
+
+/// Begins to answer on a thread of its own.
+fn answer(listener: UnixListener, shared: &Data<Web>, grace: Duration) -> io::Result<ServerHandle> {
+    let server = serve_socket(listener, grace, shared.clone())?;
+    let handle = server.handle();
+    tokio::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "socket.failed");
+        }
+    });
+    Ok(handle)
+}
+
+/// A name for the socket until it is ready; no longer than `.sock` after the shortest name of a store.
+fn beside(path: &Path) -> PathBuf {
+    path.with_file_name(format!(".{:x}", std::process::id() & 0xFFFF))
+}
+
+fn is_socket(path: &Path) -> bool {
+    let found = std::fs::symlink_metadata(path);
+    found.is_ok_and(|found| found.file_type().is_socket())
+}
+
+/// A socket that listens, of mode 0600 from its first moment.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    let socket = rustix::net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    // Linux gives the file the socket's own mode.
+    fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    // Other systems do not; nobody can connect before it listens.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Binds the socket again where another program removed it, or where one stands that does not
+/// answer: a folder that was away may bring back the one before. Any other file stays.
+fn bind_if_gone(path: &Path, own: u64) -> Option<ApiSocket> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.ino() == own => return None,
+        Ok(found) if found.file_type().is_socket() => {
+            let connected = UnixStream::connect(path);
+            if !connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
+                return None;
+            }
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        _ => return None,
+    }
+    let again = ApiSocket::bind(path).ok()?;
+    tracing::warn!(socket = %path.display(), "socket.bound_again: the socket was gone");
+    Some(again)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn the_name_never_leads_to_a_socket_that_others_may_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db.sock");
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    drop(ApiSocket::bind(&path).unwrap());
+                    std::fs::remove_file(&path).unwrap();
+                }
+                is_over.store(true, Ordering::Relaxed);
+            });
+            let mut sightings = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                if let Ok(found) = std::fs::symlink_metadata(&path) {
+                    assert_eq!(found.permissions().mode() & 0o777, 0o600);
+                    sightings += 1;
+                }
+            }
+            assert!(sightings > 0);
+        });
+    }
+
+    #[test]
+    fn a_file_that_is_no_socket_is_refused_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db.sock");
+        std::fs::write(&path, "mine").unwrap();
+        let error = ApiSocket::bind(&path).unwrap_err();
+        assert_eq!(error.to_string(), "there is a file that is no socket");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        // The control: a socket of a dead process is replaced.
+        std::fs::remove_file(&path).unwrap();
+        drop(ApiSocket::bind(&path).unwrap());
+        let again = ApiSocket::bind(&path).unwrap();
+        assert!(UnixStream::connect(&path).is_ok());
+        drop(again);
+    }
+}

@@ -1,0 +1,148 @@
+//! The command line speaks the API: over the socket, to a service elsewhere, in its own process.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixListener;
+
+use crate::support::cli::Folder;
+
+/// Every way to the same documents.
+#[actix_web::test]
+async fn a_document_is_the_same_with_a_service_without_one_and_from_elsewhere() {
+    let folder = Folder::new();
+    let token = folder.done(&["token", "create", "--role", "admin"]).await;
+    let alone = folder.run(&["token", "list", "--json"]).await.json();
+    assert_eq!(alone["data"][0]["name"], "admin");
+    assert_eq!(alone["data"][0]["role"], "admin");
+    let service = folder.serve();
+    let beside = folder.run(&["token", "list", "--json"]).await.json();
+    assert_eq!(beside, alone);
+    let away = ["--url", service.base(), "--token", token.trim()];
+    let list = [&away, &["token", "list", "--json"][..]].concat();
+    let mut elsewhere = folder.run(&list).await.json();
+    // A token that was used says so.
+    elsewhere["data"][0]["last_used_at"] = serde_json::Value::Null;
+    assert_eq!(elsewhere, alone);
+}
+
+#[actix_web::test]
+async fn a_service_elsewhere_refuses_what_its_socket_alone_answers() {
+    let folder = Folder::new();
+    let token = folder.done(&["token", "create", "--role", "admin"]).await;
+    let service = folder.serve();
+    let away = ["--url", service.base(), "--token", token.trim()];
+    let create = ["token", "create", "--role", "admin"];
+    let refused = folder.run(&[&away[..], &create].concat()).await;
+    assert_eq!(refused.exit, 1, "{refused:?}");
+    assert!(refused.talk.contains("own socket alone"), "{refused:?}");
+    let revoke = ["token", "revoke", "1"];
+    let refused = folder.run(&[&away[..], &revoke].concat()).await;
+    assert_eq!(refused.exit, 1, "{refused:?}");
+    // The control: over the socket it is done.
+    folder.done(&revoke).await;
+    let refused = folder.run(&[&away[..], &["token", "list"]].concat()).await;
+    assert_eq!(refused.exit, 1, "{refused:?}");
+    assert!(
+        refused.talk.contains("the token was revoked"),
+        "{refused:?}"
+    );
+}
+
+#[actix_web::test]
+async fn a_wrong_token_and_a_service_that_is_not_there_are_told_apart() {
+    let folder = Folder::new();
+    let service = folder.serve();
+    let wrong = ["--url", service.base(), "--token", "tr_wrong"];
+    let refused = folder.run(&[&wrong[..], &["token", "list"]].concat()).await;
+    assert_eq!(refused.exit, 1, "{refused:?}");
+    assert!(
+        refused.talk.contains("the token is not known"),
+        "{refused:?}"
+    );
+    let none = ["--url", service.base()];
+    let refused = folder.run(&[&none[..], &["token", "list"]].concat()).await;
+    assert_eq!(refused.exit, 1, "{refused:?}");
+    assert!(
+        refused.talk.contains("Authorization: Bearer"),
+        "{refused:?}"
+    );
+    let nobody = ["--url", "http://127.0.0.1:1", "token", "list"];
+    let broken = folder.run(&nobody).await;
+    assert_eq!(broken.exit, 2, "{broken:?}");
+    assert!(
+        broken
+            .talk
+            .contains("cannot reach the service at http://127.0.0.1:1")
+    );
+    let no_url = folder
+        .run(&["--url", "relay.example.com", "token", "list"])
+        .await;
+    assert_eq!(no_url.exit, 2, "{no_url:?}");
+    assert!(
+        no_url.talk.contains("https://relay.example.com"),
+        "{no_url:?}"
+    );
+}
+
+/// What stands at the socket's path answers every request with that text.
+fn pretend(folder: &Folder, answer: &'static str) -> std::thread::JoinHandle<String> {
+    let listener = UnixListener::bind(folder.path("tickrelay.db.sock")).unwrap();
+    std::thread::spawn(move || {
+        loop {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = vec![0; 4096];
+            let length = stream.read(&mut asked).unwrap();
+            // A command connects once to see whether somebody answers.
+            if length > 0 {
+                stream.write_all(answer.as_bytes()).unwrap();
+                return String::from_utf8_lossy(&asked[..length]).into_owned();
+            }
+        }
+    })
+}
+
+#[actix_web::test]
+async fn a_service_of_another_version_is_refused_in_words() {
+    let folder = Folder::new();
+    folder.make_store().await;
+    let body = r#"{"detail": "the service has version 9.0.0 and this command line another"}"#;
+    let answer: String = format!(
+        "HTTP/1.1 409 Conflict\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let service = pretend(&folder, answer.leak());
+    let refused = folder.run(&["token", "list"]).await;
+    assert_eq!(refused.exit, 1, "{refused:?}");
+    assert!(
+        refused.talk.contains("the service has version 9.0.0"),
+        "{refused:?}"
+    );
+    let asked = service.join().unwrap();
+    let named = format!("tickrelay-version: {}", env!("CARGO_PKG_VERSION"));
+    assert!(asked.contains(&named), "{asked}");
+    // One that speaks no HTTP, as before the API was spoken here.
+    std::fs::remove_file(folder.path("tickrelay.db.sock")).unwrap();
+    let service = pretend(
+        &folder,
+        "{\"failure\":{\"refused\":\"unreadable request\"}}\n",
+    );
+    let broken = folder.run(&["token", "list"]).await;
+    assert_eq!(broken.exit, 2, "{broken:?}");
+    assert!(broken.talk.contains("of another version"), "{broken:?}");
+    service.join().unwrap();
+}
+
+#[actix_web::test]
+async fn what_reads_takes_no_lock_and_what_changes_does() {
+    let folder = Folder::new();
+    folder.make_store().await;
+    let service = folder.serve();
+    std::fs::rename(folder.path("tickrelay.db.sock"), folder.path("away.sock")).unwrap();
+    // For a moment no socket is there: a read works all the same, and a change is refused.
+    let list = folder.run(&["token", "list"]).await;
+    assert_eq!(list.exit, 0, "{list:?}");
+    drop(service);
+    let _ = std::fs::remove_file(folder.path("tickrelay.db.sock"));
+    folder.done(&["token", "revoke", "1"]).await;
+    let list = folder.done(&["token", "list"]).await;
+    assert!(list.contains("revoked"), "{list}");
+}
