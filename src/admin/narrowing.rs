@@ -8,7 +8,7 @@ use crate::store::query::{Listing, MessageQuery, Scope, Window};
 use crate::store::{Error, Reader};
 
 /// What a list is narrowed to, beside the words that its flags and parameters know themselves.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Narrowing {
     /// A source, by its name.
     pub(crate) source: Option<String>,

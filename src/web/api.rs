@@ -14,6 +14,7 @@ mod forwards;
 mod gate;
 mod health;
 mod input;
+mod list;
 mod messages;
 mod narrowed;
 mod once;

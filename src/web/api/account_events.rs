@@ -4,13 +4,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::input::Query;
-use super::page::{Page, Paging};
+use super::list::ListFilter;
+use super::page::Page;
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done};
-use crate::admin::narrowing::Narrowing;
 use crate::model::{About, Whole};
 use crate::store::account_event::{AccountEventQuery, AccountEventRecord, Explanation};
-use crate::store::query::Scope;
 
 /// A notice of a provider about the account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -157,31 +156,24 @@ pub(super) struct AccountEventListQuery {
     responses((status = 200, description = "One page.", body = Page<AccountEventView>)))]
 pub(super) async fn list(
     asked: HandlerContext,
-    Query(query, mut faults): Query<AccountEventListQuery>,
+    Query(query, faults): Query<AccountEventListQuery>,
 ) -> Reply {
-    let now_ms = asked.shared.clock.now_ms();
-    let paging = Paging::new(
-        "account-events",
-        query.limit,
-        query.cursor.as_deref(),
-        &mut faults,
-    );
-    let narrowing = Narrowing {
-        source: query.source.clone(),
-        event: query.event.clone(),
-        since_ms: query.since.map(|since| since.ms(now_ms)),
-        until_ms: query.until.map(|until| until.ms(now_ms)),
-        ..Narrowing::default()
+    let filter = ListFilter {
+        source: query.source.as_deref(),
+        event: query.event.as_deref(),
+        since: query.since,
+        until: query.until,
+        ..ListFilter::default()
     };
-    asked.narrowed(narrowing, &mut faults).await?;
-    faults.end()?;
+    let page = ("account-events", query.limit, query.cursor.as_deref());
+    let (paging, list) = asked.list(page, filter, faults).await?;
     let query = AccountEventQuery {
         source: query.source,
         subject: query.subject,
         event: query.event,
-        since_ms: query.since.map(|since| since.ms(now_ms)),
-        until_ms: query.until.map(|until| until.ms(now_ms)),
-        scope: Scope::from(&asked.caller),
+        since_ms: list.since_ms,
+        until_ms: list.until_ms,
+        scope: list.scope,
         window: paging.window(),
     };
     let rows = asked

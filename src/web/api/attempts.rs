@@ -5,12 +5,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::forwards::AttemptView;
 use super::input::Query;
-use super::page::{Page, Paging};
+use super::list::ListFilter;
+use super::page::Page;
 use super::time::TimeOrAge;
 use super::{HandlerContext, Reply, done};
-use crate::admin::narrowing::Narrowing;
 use crate::model::{ErrorCode, Whole};
-use crate::store::query::{AttemptOutcome, AttemptQuery, Scope};
+use crate::store::query::{AttemptOutcome, AttemptQuery};
 use crate::store::timeline::AttemptAt;
 
 /// One HTTP try with the forward it was about.
@@ -68,29 +68,23 @@ pub(super) struct AttemptListQuery {
     responses((status = 200, description = "One page.", body = Page<AttemptAtView>)))]
 pub(super) async fn list(
     asked: HandlerContext,
-    Query(query, mut faults): Query<AttemptListQuery>,
+    Query(query, faults): Query<AttemptListQuery>,
 ) -> Reply {
-    let now_ms = asked.shared.clock.now_ms();
-    let paging = Paging::new(
-        "attempts",
-        query.limit,
-        query.cursor.as_deref(),
-        &mut faults,
-    );
-    let narrowing = Narrowing {
-        since_ms: query.since.map(|since| since.ms(now_ms)),
-        until_ms: query.until.map(|until| until.ms(now_ms)),
-        ..Narrowing::default()
+    let filter = ListFilter {
+        since: query.since,
+        until: query.until,
+        subscriber: query.subscriber.as_deref(),
+        ..ListFilter::default()
     };
-    asked.narrowed(narrowing, &mut faults).await?;
-    let subscriber = asked.narrowed_subscriber(query.subscriber.as_deref(), faults)?;
+    let page = ("attempts", query.limit, query.cursor.as_deref());
+    let (paging, list) = asked.list(page, filter, faults).await?;
     let query = AttemptQuery {
-        subscriber_id: subscriber.map(|subscriber| subscriber.id),
+        subscriber_id: list.subscriber_id,
         outcome: query.outcome,
         error: query.error,
-        since_ms: query.since.map(|since| since.ms(now_ms)),
-        until_ms: query.until.map(|until| until.ms(now_ms)),
-        scope: Scope::from(&asked.caller),
+        since_ms: list.since_ms,
+        until_ms: list.until_ms,
+        scope: list.scope,
         window: paging.window(),
     };
     let rows = asked.read(move |reader| reader.attempts(&query)).await?;

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::input::Query;
-use super::page::{Page, Paging};
+use super::list::ListFilter;
+use super::page::Page;
 use super::time::Time;
 use super::{HandlerContext, Reply, done};
 use crate::access::Role;
@@ -69,10 +70,10 @@ pub(super) struct AuditListQuery {
     responses((status = 200, description = "One page.", body = Page<AuditEntryView>)))]
 pub(super) async fn list(
     asked: HandlerContext,
-    Query(query, mut faults): Query<AuditListQuery>,
+    Query(query, faults): Query<AuditListQuery>,
 ) -> Reply {
-    let paging = Paging::new("audit", query.limit, query.cursor.as_deref(), &mut faults);
-    faults.end()?;
+    let page = ("audit", query.limit, query.cursor.as_deref());
+    let (paging, _) = asked.list(page, ListFilter::default(), faults).await?;
     let window = paging.window();
     let rows = asked.read(move |reader| reader.audit(window)).await?;
     done(&paging.page(rows, |row| row.audit_id, AuditEntryView::from))

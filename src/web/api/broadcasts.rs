@@ -5,14 +5,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::input::{Query, Segment};
-use super::page::{Page, Paging};
+use super::list::ListFilter;
+use super::page::Page;
 use super::time::Time;
 use super::{HandlerContext, Reply, done};
-use crate::admin::narrowing::Narrowing;
 use crate::catalogue;
 use crate::model::{Status, Whole, quoted};
 use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
-use crate::store::query::Scope;
 use crate::web::problem::Problem;
 
 /// How the messages of a broadcast stand, all of them.
@@ -171,16 +170,11 @@ pub(super) struct BroadcastListQuery {
     responses((status = 200, description = "One page.", body = Page<BroadcastView>)))]
 pub(super) async fn list(
     asked: HandlerContext,
-    Query(query, mut faults): Query<BroadcastListQuery>,
+    Query(query, faults): Query<BroadcastListQuery>,
 ) -> Reply {
-    let paging = Paging::new(
-        "broadcasts",
-        query.limit,
-        query.cursor.as_deref(),
-        &mut faults,
-    );
-    faults.end()?;
-    let (scope, window) = (Scope::from(&asked.caller), paging.window());
+    let page = ("broadcasts", query.limit, query.cursor.as_deref());
+    let (paging, list) = asked.list(page, ListFilter::default(), faults).await?;
+    let (scope, window) = (list.scope, paging.window());
     let rows = asked
         .read(move |reader| reader.broadcasts(&scope, window))
         .await?;
@@ -208,22 +202,16 @@ pub(super) struct DetailQuery {
 pub(super) async fn read(
     asked: HandlerContext,
     Segment(id): Segment,
-    Query(query, mut faults): Query<DetailQuery>,
+    Query(query, faults): Query<DetailQuery>,
 ) -> Reply {
-    let paging = Paging::new(
-        "broadcast",
-        query.limit,
-        query.cursor.as_deref(),
-        &mut faults,
-    );
-    let narrowing = Narrowing {
-        source: query.source.clone(),
-        ..Narrowing::default()
+    let filter = ListFilter {
+        source: query.source.as_deref(),
+        ..ListFilter::default()
     };
-    asked.narrowed(narrowing, &mut faults).await?;
-    faults.end()?;
+    let page = ("broadcast", query.limit, query.cursor.as_deref());
+    let (paging, list) = asked.list(page, filter, faults).await?;
     let missing = Problem::missing(format_args!("broadcast {id}", id = quoted(&id)));
-    let scope = Scope::from(&asked.caller);
+    let scope = list.scope;
     let (after, limit) = (paging.after(), paging.window().limit);
     let found = asked
         .read(move |reader| {

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::input::{Query, Segment};
-use super::page::{Page, Paging};
+use super::list::ListFilter;
+use super::page::Page;
 use super::{HandlerContext, Reply, done};
 use crate::catalogue::{self, CatalogueEntry, Fix, Resend};
 use crate::model::{MessageType, Whole, quoted};
@@ -78,11 +79,11 @@ pub(super) struct ErrorListQuery {
 #[utoipa::path(get, path = "/errors", tag = "errors", params(ErrorListQuery),
     responses((status = 200, description = "One page.", body = Page<CatalogueEntryView>)))]
 pub(super) async fn list(
-    _: HandlerContext,
-    Query(query, mut faults): Query<ErrorListQuery>,
+    asked: HandlerContext,
+    Query(query, faults): Query<ErrorListQuery>,
 ) -> Reply {
-    let paging = Paging::new("errors", query.limit, query.cursor.as_deref(), &mut faults);
-    faults.end()?;
+    let page = ("errors", query.limit, query.cursor.as_deref());
+    let (paging, _) = asked.list(page, ListFilter::default(), faults).await?;
     let entries = match query.search.as_deref() {
         Some(term) => catalogue::search(term),
         None => catalogue::all().iter().collect(),

@@ -6,10 +6,10 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::input::{MaybeBody, Query, Segment};
-use super::page::{Page, Paging};
+use super::list::ListFilter;
+use super::page::Page;
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done, shaped};
-use crate::admin::narrowing::Narrowing;
 use crate::admin::{Answer, Request};
 use crate::model::{ErrorCode, ForwardState, GaveUp, Status, Whole, quoted};
 use crate::store::RetrySelection;
@@ -200,35 +200,29 @@ pub(super) struct ForwardListQuery {
     responses((status = 200, description = "One page.", body = Page<ForwardView>)))]
 pub(super) async fn list(
     asked: HandlerContext,
-    Query(query, mut faults): Query<ForwardListQuery>,
+    Query(query, faults): Query<ForwardListQuery>,
 ) -> Reply {
-    let now_ms = asked.shared.clock.now_ms();
-    let paging = Paging::new(
-        "forwards",
-        query.limit,
-        query.cursor.as_deref(),
-        &mut faults,
-    );
-    let narrowing = Narrowing {
-        source: query.source.clone(),
-        recipient: query.recipient.clone(),
-        since_ms: query.since.map(|since| since.ms(now_ms)),
-        until_ms: query.until.map(|until| until.ms(now_ms)),
-        ..Narrowing::default()
+    let filter = ListFilter {
+        source: query.source.as_deref(),
+        recipient: query.recipient.as_deref(),
+        since: query.since,
+        until: query.until,
+        subscriber: query.subscriber.as_deref(),
+        ..ListFilter::default()
     };
-    asked.narrowed(narrowing, &mut faults).await?;
-    let subscriber = asked.narrowed_subscriber(query.subscriber.as_deref(), faults)?;
+    let page = ("forwards", query.limit, query.cursor.as_deref());
+    let (paging, list) = asked.list(page, filter, faults).await?;
     let query = ForwardQuery {
         state: query.state,
-        subscriber_id: subscriber.map(|subscriber| subscriber.id),
+        subscriber_id: list.subscriber_id,
         error: query.error,
         message: query.message,
         recipient: query.recipient,
         source: query.source,
         status: query.status,
-        since_ms: query.since.map(|since| since.ms(now_ms)),
-        until_ms: query.until.map(|until| until.ms(now_ms)),
-        scope: Scope::from(&asked.caller),
+        since_ms: list.since_ms,
+        until_ms: list.until_ms,
+        scope: list.scope,
         window: paging.window(),
     };
     let rows = asked.read(move |reader| reader.forwards(&query)).await?;

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::input::{Query, Segment};
-use super::page::{Page, Paging};
+use super::list::ListFilter;
+use super::page::Page;
 use super::reports::{ErrorView, ReportView};
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done};
 use crate::access::Caller;
-use crate::admin::narrowing::Narrowing;
 use crate::model::{MessageType, Parameters, Status, TypeRule, Whole, quoted};
 use crate::store::query::{MessageQuery, Scope};
 use crate::store::timeline::{MessageRecord, RegistrationOrigin, RegistrationRecord, Timeline};
@@ -230,46 +230,39 @@ pub(super) struct MessageListQuery {
     responses((status = 200, description = "One page.", body = Page<MessageView>)))]
 pub(super) async fn list(
     asked: HandlerContext,
-    Query(query, mut faults): Query<MessageListQuery>,
+    Query(query, faults): Query<MessageListQuery>,
 ) -> Reply {
-    let paging = Paging::new(
-        "messages",
-        query.limit,
-        query.cursor.as_deref(),
-        &mut faults,
-    );
-    let now_ms = asked.shared.clock.now_ms();
-    let narrowing = Narrowing {
-        source: query.source.clone(),
-        error: query.error.clone(),
-        recipient: query.recipient.clone(),
-        channel: query.channel.clone(),
-        since_ms: query.since.map(|since| since.ms(now_ms)),
-        until_ms: query.until.map(|until| until.ms(now_ms)),
-        ..Narrowing::default()
+    let filter = ListFilter {
+        source: query.source.as_deref(),
+        error: query.error.as_deref(),
+        recipient: query.recipient.as_deref(),
+        channel: query.channel.as_deref(),
+        since: query.since,
+        until: query.until,
+        ..ListFilter::default()
     };
-    let error = asked.narrowed(narrowing, &mut faults).await?;
-    faults.end()?;
+    let page = ("messages", query.limit, query.cursor.as_deref());
+    let (paging, list) = asked.list(page, filter, faults).await?;
     let query = MessageQuery {
         provider_message_id: query.provider_message_id,
         recipient: query.recipient,
         status: query.status,
         channel: query.channel.map(|it| it.to_ascii_lowercase()),
-        error,
+        error: list.error,
         source: query.source,
         bulk_id: query.bulk_id,
-        since_ms: query.since.map(|since| since.ms(now_ms)),
-        until_ms: query.until.map(|until| until.ms(now_ms)),
-        silent_at_ms: (query.silent == Some(true)).then_some(now_ms),
+        since_ms: list.since_ms,
+        until_ms: list.until_ms,
+        silent_at_ms: (query.silent == Some(true)).then_some(list.now_ms),
         refused: query.refused == Some(true),
-        scope: Scope::from(&asked.caller),
+        scope: list.scope,
         window: paging.window(),
     };
     let rows = asked.read(move |reader| reader.search(&query)).await?;
     done(&paging.page(
         rows,
         |row| row.message_id,
-        |row| MessageView::new(row, &asked.caller, now_ms),
+        |row| MessageView::new(row, &asked.caller, list.now_ms),
     ))
 }
 

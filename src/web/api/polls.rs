@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::input::{JsonBody, Query, Segment};
-use super::page::{Page, Paging};
+use super::list::ListFilter;
+use super::page::Page;
 use super::time::Time;
 use super::{HandlerContext, Reply, done, shaped, unexpected};
 use crate::admin::{Answer, Request};
@@ -134,12 +135,12 @@ pub(super) async fn open(
 pub(super) async fn list(
     asked: HandlerContext,
     Segment(source): Segment,
-    Query(query, mut faults): Query<PollListQuery>,
+    Query(query, faults): Query<PollListQuery>,
 ) -> Reply {
     asked.source(&source)?;
     asked.caller.allow_at(&source).map_err(Problem::forbidden)?;
-    let paging = Paging::new("polls", query.limit, query.cursor.as_deref(), &mut faults);
-    faults.end()?;
+    let page = ("polls", query.limit, query.cursor.as_deref());
+    let (paging, _) = asked.list(page, ListFilter::default(), faults).await?;
     let window = paging.window();
     let rows = asked
         .read(move |reader| reader.polls(Some(&source), window))

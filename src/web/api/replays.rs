@@ -6,7 +6,8 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::input::{Checked, Query, Segment};
-use super::page::{Page, Paging};
+use super::list::ListFilter;
+use super::page::Page;
 use super::time::{Time, TimeOrAge};
 use super::{BASE, HandlerContext, Reply, done, shaped};
 use crate::admin::{Answer, ReplayOrder, Request};
@@ -160,12 +161,16 @@ pub(super) struct ReplayListQuery {
     responses((status = 200, description = "One page.", body = Page<ReplayView>)))]
 pub(super) async fn list(
     asked: HandlerContext,
-    Query(query, mut faults): Query<ReplayListQuery>,
+    Query(query, faults): Query<ReplayListQuery>,
 ) -> Reply {
-    let paging = Paging::new("replays", query.limit, query.cursor.as_deref(), &mut faults);
-    let subscriber = asked.narrowed_subscriber(query.subscriber.as_deref(), faults)?;
-    let subscribers = match subscriber {
-        Some(subscriber) => Some(vec![subscriber.id]),
+    let filter = ListFilter {
+        subscriber: query.subscriber.as_deref(),
+        ..ListFilter::default()
+    };
+    let page = ("replays", query.limit, query.cursor.as_deref());
+    let (paging, list) = asked.list(page, filter, faults).await?;
+    let subscribers = match list.subscriber_id {
+        Some(id) => Some(vec![id]),
         None => asked.shared.api.operations.seen_subscribers(&asked.caller),
     };
     let window = paging.window();

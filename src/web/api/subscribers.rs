@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::input::{Checked, MaybeBody, Query, Segment};
-use super::page::{Page, Paging};
+use super::list::ListFilter;
+use super::page::Page;
 use super::time::Time;
 use super::{HandlerContext, Reply, Shaped, done, gone, shaped};
 use crate::admin::{Answer, Request, Sample, Tested};
@@ -112,15 +113,10 @@ pub(crate) struct SubscriberListQuery {
     responses((status = 200, description = "One page.", body = Page<SubscriberView>)))]
 pub(super) async fn list(
     asked: HandlerContext,
-    Query(query, mut faults): Query<SubscriberListQuery>,
+    Query(query, faults): Query<SubscriberListQuery>,
 ) -> Reply {
-    let paging = Paging::new(
-        "subscribers",
-        query.limit,
-        query.cursor.as_deref(),
-        &mut faults,
-    );
-    faults.end()?;
+    let page = ("subscribers", query.limit, query.cursor.as_deref());
+    let (paging, _) = asked.list(page, ListFilter::default(), faults).await?;
     let subscribers = Arc::clone(&asked.shared.store.subscribers().borrow());
     let rows: Vec<&Arc<Subscriber>> = subscribers
         .iter()

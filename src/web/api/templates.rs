@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::input::{JsonBody, Query, Segments};
-use super::page::{Page, Paging};
+use super::list::ListFilter;
+use super::page::Page;
 use super::time::Time;
 use super::{HandlerContext, Reply, done, gone, shaped, unexpected};
 use crate::admin::{Answer, Request};
@@ -70,15 +71,10 @@ pub(super) struct TemplateListQuery {
     responses((status = 200, description = "One page.", body = Page<TemplateView>)))]
 pub(super) async fn list(
     asked: HandlerContext,
-    Query(query, mut faults): Query<TemplateListQuery>,
+    Query(query, faults): Query<TemplateListQuery>,
 ) -> Reply {
-    let paging = Paging::new(
-        "templates",
-        query.limit,
-        query.cursor.as_deref(),
-        &mut faults,
-    );
-    faults.end()?;
+    let page = ("templates", query.limit, query.cursor.as_deref());
+    let (paging, _) = asked.list(page, ListFilter::default(), faults).await?;
     let window = paging.window();
     let rows = asked.read(move |reader| reader.templates(window)).await?;
     done(&paging.page(rows, |row| row.template_id, TemplateView::from))

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::input::{Query, Segment};
-use super::page::{Page, Paging};
+use super::list::ListFilter;
+use super::page::Page;
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done, shaped};
-use crate::admin::narrowing::Narrowing;
 use crate::admin::{Answer, Request};
 use crate::model::{MessageType, Whole};
 use crate::store::overview::{WebhookDetail, WebhookRecord};
@@ -103,29 +103,22 @@ pub(super) struct WebhookListQuery {
     responses((status = 200, description = "One page.", body = Page<WebhookView>)))]
 pub(super) async fn list(
     asked: HandlerContext,
-    Query(query, mut faults): Query<WebhookListQuery>,
+    Query(query, faults): Query<WebhookListQuery>,
 ) -> Reply {
-    let now_ms = asked.shared.clock.now_ms();
-    let paging = Paging::new(
-        "webhooks",
-        query.limit,
-        query.cursor.as_deref(),
-        &mut faults,
-    );
-    let narrowing = Narrowing {
-        source: query.source.clone(),
-        since_ms: query.since.map(|since| since.ms(now_ms)),
-        until_ms: query.until.map(|until| until.ms(now_ms)),
-        ..Narrowing::default()
+    let filter = ListFilter {
+        source: query.source.as_deref(),
+        since: query.since,
+        until: query.until,
+        ..ListFilter::default()
     };
-    asked.narrowed(narrowing, &mut faults).await?;
-    faults.end()?;
+    let page = ("webhooks", query.limit, query.cursor.as_deref());
+    let (paging, list) = asked.list(page, filter, faults).await?;
     let query = WebhookQuery {
         outcome: query.outcome,
         source: query.source,
-        since_ms: query.since.map(|since| since.ms(now_ms)),
-        until_ms: query.until.map(|until| until.ms(now_ms)),
-        scope: Scope::from(&asked.caller),
+        since_ms: list.since_ms,
+        until_ms: list.until_ms,
+        scope: list.scope,
         window: paging.window(),
     };
     let rows = asked.read(move |reader| reader.webhooks(&query)).await?;
