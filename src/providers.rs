@@ -28,7 +28,8 @@ use crate::model::{AccountEvent, Report, UnknownWord};
 pub(crate) use body::{decode, is_as_large_as, opened};
 use botsquad::Dialect;
 pub use definition::{
-    CredentialRules, Definition, Delivery, ErrorCatalogue, OwnSignature, Refusals, Samples, Starter,
+    CredentialRules, Definition, Delivery, ErrorCatalogue, ErrorCause, OwnSignature, Refusals,
+    Samples, Starter,
 };
 pub(crate) use json::Complexity;
 pub use send_receipt::{Exchange, Sent, SentAll, SentFault};
@@ -181,11 +182,14 @@ impl FromStr for Provider {
     }
 }
 
+/// The errors of WhatsApp itself, by the numbers that an error of the channel has.
+pub(crate) const WHATSAPP_ERRORS: &ErrorCatalogue = &meta::ERRORS;
+
 /// Whose words an account event of that field holds, in a sentence.
 pub(crate) fn speaker(field: &str) -> &'static str {
     let mut known = Provider::ALL.into_iter().map(Provider::definition);
     let of_field = known.find(|it| it.account_fields.contains(&field));
-    of_field.map_or(meta::ERRORS.title, |it| it.errors.title)
+    of_field.map_or(WHATSAPP_ERRORS.title, |it| it.errors.title)
 }
 
 /// Whether the error of that key refuses one message, which the provider names, and not a send.
@@ -196,6 +200,26 @@ pub(crate) fn refuses_one_message(key: &str) -> bool {
 /// Whether the error of that key refuses a second send with an id that is taken.
 pub(crate) fn refuses_a_duplicate(key: &str) -> bool {
     refusals().any(|it| key == it.duplicate)
+}
+
+/// What can cause the error of that key; `None` where no account event can.
+pub(crate) fn cause(key: &str) -> Option<&'static ErrorCause> {
+    let (catalogue, code) = numbered(key)?;
+    let mut causes = catalogue.causes.iter();
+    causes.find(|cause| cause.codes.contains(&code))
+}
+
+/// Whether the error of that key states no cause.
+pub(crate) fn states_no_cause(key: &str) -> bool {
+    numbered(key).is_some_and(|(catalogue, code)| catalogue.vague.contains(&code))
+}
+
+/// The catalogue that a key is of, and its number there.
+fn numbered(key: &str) -> Option<(&'static ErrorCatalogue, i64)> {
+    let (name, code) = key.split_once(':')?;
+    let mut catalogues = Provider::ALL.into_iter().map(|it| it.definition().errors);
+    let catalogue = catalogues.find(|errors| errors.name == name)?;
+    Some((catalogue, code.parse().ok()?))
 }
 
 fn refusals() -> impl Iterator<Item = &'static Refusals> {

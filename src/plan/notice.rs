@@ -10,7 +10,7 @@ use super::alert::{harmless, masked, without_numbers};
 use super::event::Event;
 use crate::catalogue;
 use crate::model::{About, AccountEvent, Subscriber, SubscriberKind, is_phone_number};
-use crate::providers::speaker;
+use crate::providers::{ErrorCatalogue, WHATSAPP_ERRORS, speaker};
 
 /// The event with what the catalogue knows of its error.
 pub(crate) fn explained(event: &AccountEvent) -> Cow<'_, AccountEvent> {
@@ -32,12 +32,13 @@ pub(crate) fn explained(event: &AccountEvent) -> Cow<'_, AccountEvent> {
 
 /// That Meta reported an error of this code, or of none, with its name where the catalogue has one.
 pub(crate) fn reported(code: &str) -> String {
+    let ErrorCatalogue { name, title, .. } = WHATSAPP_ERRORS;
     if code.is_empty() || !code.bytes().all(|it| it.is_ascii_digit()) {
-        return "Meta reported an error".to_owned();
+        return format!("{title} reported an error");
     }
-    match catalogue::find(&format!("meta:{code}")) {
-        Some(entry) => format!("Meta reported error {code} ({})", entry.name),
-        None => format!("Meta reported error {code}"),
+    match catalogue::find(&format!("{name}:{code}")) {
+        Some(entry) => format!("{title} reported error {code} ({})", entry.name),
+        None => format!("{title} reported error {code}"),
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Definition {
     pub title: &'static str,
     /// How its reports arrive.
     pub delivery: Delivery,
+    /// Whether it reports no further than that a message was sent, which counts as a success then.
+    pub ends_at_sent: bool,
     /// Which settings of a source authenticate it.
     pub credentials: CredentialRules,
     /// Its error codes, explained; providers that pass on one another's codes share a catalogue.
@@ -87,6 +89,41 @@ pub struct ErrorCatalogue {
     pub toml: &'static str,
     /// How it refuses a send, where that is not always of the whole send.
     pub refusals: Option<Refusals>,
+    /// Which account events can cause its errors; an error without a line is caused by none.
+    pub causes: &'static [ErrorCause],
+    /// The codes that state no cause: "something went wrong".
+    pub vague: &'static [i64],
+}
+
+/// Errors that have the same causes.
+#[derive(Debug)]
+pub struct ErrorCause {
+    /// Their codes.
+    pub codes: &'static [i64],
+    /// Our names of the account events that can cause them.
+    pub events: &'static [&'static str],
+    /// The one of these events that the errors themselves state: it explains enough even where nothing
+    /// says which template it was.
+    pub stated: Option<&'static str>,
+}
+
+impl ErrorCause {
+    /// Errors that can be caused by each of these events, and say nothing of it.
+    pub(super) const fn of(codes: &'static [i64], events: &'static [&'static str]) -> Self {
+        Self {
+            codes,
+            events,
+            stated: None,
+        }
+    }
+
+    /// The same, and they say that it was this one.
+    pub(super) const fn stating(self, event: &'static str) -> Self {
+        Self {
+            stated: Some(event),
+            ..self
+        }
+    }
 }
 
 /// Refusals of a single message, by the keys of their errors.

@@ -7,6 +7,7 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "360dialog",
     title: "360dialog",
     delivery: Delivery::Push,
+    ends_at_sent: false,
     credentials: meta::on_premises::RELAY,
     errors: &meta::ERRORS,
     account_fields: &[],

@@ -7,6 +7,7 @@
 //! [`super::authentication`]'s business.
 
 mod account;
+mod causes;
 mod channel;
 mod definition;
 mod open_sends;

@@ -7,6 +7,7 @@
 //! `error`, its price in `pricing`, and whose it is in `contacts`.
 
 mod account;
+pub(super) mod causes;
 mod channel;
 pub(super) mod cloud;
 mod contacts;
@@ -41,6 +42,8 @@ pub(super) const ERRORS: ErrorCatalogue = ErrorCatalogue {
     title: "Meta",
     toml: include_str!("meta/errors.toml"),
     refusals: None,
+    causes: causes::CAUSES,
+    vague: causes::VAGUE,
 };
 
 /// The `object` of every WhatsApp webhook of the Cloud API.

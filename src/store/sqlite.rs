@@ -183,6 +183,7 @@ impl Store {
         let keys = Arc::new(RowKeys::open(&options.path, &options.keys));
         import::into(&mut connection, options, (found, clock.now_ms()), &keys)?;
         errors::fill(&mut connection)?;
+        sources::fill(&connection)?;
         if let Err(error) = wal_maintenance::clear_log(&connection, &options.path) {
             let loss = LossSignal::default();
             if disk::report_unsynced(&loss, &error) {

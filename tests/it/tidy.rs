@@ -206,6 +206,58 @@ fn no_code_outside_providers_asks_which_provider_it_is() {
     none(&faults);
 }
 
+/// Where a line names a provider, or a catalogue of errors, as a text: `"meta:131026"`, `'botsquad'`.
+fn provider_named(line: &str) -> Option<String> {
+    let definitions = Provider::ALL.map(Provider::definition);
+    let words = definitions.iter().flat_map(|it| [it.name, it.errors.name]);
+    let quoted = words.flat_map(|word| {
+        ['"', '\''].map(|quote| [format!("{quote}{word}{quote}"), format!("{quote}{word}:")])
+    });
+    // An example in the API's document is no question.
+    let line = line.split("example = ").next().unwrap_or(line);
+    quoted.flatten().find(|it| line.contains(it.as_str()))
+}
+
+/// The last migration that asked for a provider by its name; a released one stays as it is.
+const NAMED_A_PROVIDER: &str = "0017";
+
+#[test]
+fn no_code_and_no_sql_outside_providers_has_a_provider_or_its_errors_as_a_text() {
+    let mut faults = Vec::new();
+    for (path, line, text) in code() {
+        if !path.starts_with("src/providers")
+            && let Some(word) = provider_named(&text)
+        {
+            faults.push(format!("{path}:{line}: {word}: it belongs in its folder"));
+        }
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/sqlite");
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let text = fs::read_to_string(entry.path()).unwrap();
+        if let Some(word) = provider_named(&text)
+            && name[..4] > *NAMED_A_PROVIDER
+        {
+            faults.push(format!(
+                "{name}: {word}: ask a column of the source instead"
+            ));
+        }
+    }
+    none(&faults);
+
+    for named in [
+        "source.provider = 'botsquad'",
+        "        \"infobip:7050\",",
+        "code(key, \"meta\")",
+    ] {
+        assert!(provider_named(named).is_some(), "{named}");
+    }
+    for harmless in ["source.ends_at_sent", "mod meta;", "\"a meta: b\""] {
+        assert_eq!(provider_named(harmless), None, "{harmless}");
+    }
+}
+
 #[test]
 fn nothing_is_left_to_do_and_nothing_panics_on_purpose() {
     let banned = ["todo!", "unimplemented!", "dbg!", ".unwrap()", ".expect("];

@@ -99,6 +99,7 @@ fn questions(harness: &Harness, message: &str) -> String {
 fn signed_webhook(harness: &Harness) -> anyhow::Result<String> {
     let now_ms = Clock::system().now_ms();
     let provider = Provider::push().next().context("no provider sends")?;
+    let reason = provider.definition().samples.frequent.first();
     let failed = Element {
         id: MESSAGE.to_owned(),
         recipient: "34600000042".to_owned(),
@@ -107,7 +108,9 @@ fn signed_webhook(harness: &Harness) -> anyhow::Result<String> {
         category: "utility",
         conversation: 0,
         bulk_id: None,
-        error: catalogue::find("meta:131026").map(bodies::failure),
+        error: reason
+            .and_then(|key| catalogue::find(key))
+            .map(bodies::failure),
         details: "Made up by the demo.",
     };
     let body = bodies::write(provider, None, &[failed]);

@@ -8,6 +8,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
     name: "botsquad",
     title: "Botsquad",
     delivery: Delivery::Pull,
+    ends_at_sent: true,
     credentials: CredentialRules {
         any_of: &["authorization"],
         missing: "authorization is missing: give { name, value } as the provider's API wants it, or write unauthenticated = true",

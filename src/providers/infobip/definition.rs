@@ -3,7 +3,7 @@
 use super::super::definition::{
     CredentialRules, Definition, Delivery, ErrorCatalogue, Refusals, Samples, Starter,
 };
-use super::{parse, sample, send_receipt};
+use super::{causes, parse, sample, send_receipt};
 
 const NO_APP_SECRET: &str = "an app secret belongs to meta-cloud: if Infobip signs, give hmac = { header, algorithm, encoding, secret }";
 const NO_VERIFY_TOKEN: &str = "only meta-cloud asks for it; for a secret in the URL give url_token";
@@ -12,6 +12,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
     name: "infobip",
     title: "Infobip",
     delivery: Delivery::Push,
+    ends_at_sent: false,
     credentials: CredentialRules {
         any_of: &["header", "basic_auth", "hmac", "url_token"],
         missing: "nothing authenticates its webhooks: give header, basic_auth, hmac or url_token, or write unauthenticated = true",
@@ -32,6 +33,8 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
             of_one_message: "infobip-status:",
             duplicate: "infobip-status:23",
         }),
+        causes: causes::CAUSES,
+        vague: causes::VAGUE,
     },
     account_fields: &["template-update", "marketing-preference"],
     read: parse,

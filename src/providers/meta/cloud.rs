@@ -10,6 +10,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
     name: "meta-cloud",
     title: "Meta's Cloud API",
     delivery: Delivery::Push,
+    ends_at_sent: false,
     credentials: CredentialRules {
         any_of: &["app_secret", "app_secrets"],
         missing: "app_secrets is missing: copy the app secret from Meta's dashboard (App settings, Basic)",

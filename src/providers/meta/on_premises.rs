@@ -27,6 +27,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
     name: "meta-on-premises",
     title: "Meta's On-Premises API",
     delivery: Delivery::Push,
+    ends_at_sent: false,
     credentials: RELAY,
     errors: &ERRORS,
     account_fields: &[],

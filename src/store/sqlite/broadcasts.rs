@@ -15,7 +15,6 @@ use super::polls::polls_of;
 use super::ranges;
 use super::reader::Reader;
 use super::search::{self, MESSAGES, seen};
-use crate::providers::Provider;
 use crate::store::Error;
 use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
 use crate::store::poll::{PollRecord, PollState};
@@ -25,11 +24,11 @@ use crate::store::query::{Listing, Reached, Scope, Window};
 const COUNTS: &str = "min(message_id) AS first_message_id, bulk_id, source.name AS source, \
      count(*) AS total, \
      count(*) FILTER (WHERE status IN ('delivered', 'read', 'deleted') \
-         OR (status = 'sent' AND source.provider = 'botsquad')) AS success, \
+         OR (status = 'sent' AND source.ends_at_sent)) AS success, \
      count(*) FILTER (WHERE status = 'failed') AS failure, \
      count(*) FILTER (WHERE status IS NULL OR status = 'queued' \
-         OR (status = 'sent' AND source.provider <> 'botsquad')) AS pending, \
-     source.provider AS provider, \
+         OR (status = 'sent' AND NOT source.ends_at_sent)) AS pending, \
+     source.ends_at_sent AS ends_at_sent, \
      min(first_report_at_ms) AS first_report_at_ms, max(last_report_at_ms) AS last_report_at_ms";
 
 impl Reader {
@@ -286,11 +285,7 @@ fn read_broadcast(row: &Row<'_>) -> rusqlite::Result<BroadcastRecord> {
         first_message_id: row.get("first_message_id")?,
         bulk_id: row.get("bulk_id")?,
         source: row.get("source")?,
-        ends_at_sent: row
-            .get_ref("provider")?
-            .as_str()?
-            .parse()
-            .is_ok_and(Provider::is_pulled),
+        ends_at_sent: row.get("ends_at_sent")?,
         counts: BroadcastCounts {
             total: row.get("total")?,
             success: row.get("success")?,

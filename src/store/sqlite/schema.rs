@@ -45,6 +45,7 @@ const MIGRATIONS: &[M<'static>] = &[
         "../../../schema/sqlite/0016_channel_notices.sql"
     )),
     M::up(include_str!("../../../schema/sqlite/0017_plain_names.sql")),
+    M::up(include_str!("../../../schema/sqlite/0018_ends_at_sent.sql")),
 ];
 
 const SEALED_SECRETS: &str = include_str!("../../../schema/sqlite/0003_sealed_secrets.sql");

@@ -5,7 +5,26 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
+use super::backend;
 use crate::providers::Provider;
+use crate::store::Error;
+
+/// Brings what the table `source` says of each provider up to this build's definitions; what stands
+/// there already is not written again.
+pub(super) fn fill(connection: &Connection) -> Result<(), Error> {
+    let mut update = connection
+        .prepare("UPDATE source SET ends_at_sent = ?2 WHERE provider = ?1 AND ends_at_sent <> ?2")
+        .map_err(failed)?;
+    for provider in Provider::ALL {
+        let values = params![provider.as_str(), provider.definition().ends_at_sent];
+        update.execute(values).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn failed(error: rusqlite::Error) -> Error {
+    backend("cannot write the table source".to_owned(), error)
+}
 
 /// The keys of sources; one that is made in a transaction is known to all when it is committed.
 pub(super) struct Sources<'a> {
@@ -29,9 +48,14 @@ impl<'a> Sources<'a> {
             return Ok(*id);
         }
         let id = self.connection.query_row(
-            "INSERT INTO source (name, provider) VALUES (?1, ?2) \
-             ON CONFLICT (name) DO UPDATE SET provider = excluded.provider RETURNING source_id",
-            params![&**name, provider.as_str()],
+            "INSERT INTO source (name, provider, ends_at_sent) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (name) DO UPDATE SET provider = excluded.provider, \
+             ends_at_sent = excluded.ends_at_sent RETURNING source_id",
+            params![
+                &**name,
+                provider.as_str(),
+                provider.definition().ends_at_sent
+            ],
             |row| row.get(0),
         )?;
         self.new.push((Arc::clone(name), id));

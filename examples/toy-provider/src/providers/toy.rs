@@ -14,6 +14,7 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "toy",
     title: "the toy provider",
     delivery: Delivery::Push,
+    ends_at_sent: false,
     credentials: CredentialRules {
         any_of: &["auth_token", "auth_tokens"],
         missing: "auth_tokens is missing: copy the token from the toy's console",
@@ -32,6 +33,8 @@ pub(super) const DEFINITION: Definition = Definition {
         title: "The toy provider",
         toml: include_str!("toy/errors.toml"),
         refusals: None,
+        causes: &[],
+        vague: &[],
     },
     account_fields: &[],
     read,

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::*;
 use crate::model::Words;
+use crate::providers::{ErrorCatalogue, Provider};
 
 /// The events that never explain a failure.
 const EXPLAIN_NOTHING: [&str; 31] = [
@@ -166,20 +167,52 @@ fn an_alert_explains_by_its_word_and_other_events_explain_nothing() {
     }
 }
 
-#[test]
-fn every_code_of_the_table_is_one_of_the_catalogue() {
-    for cause in CAUSES {
-        let keys = cause.meta.iter().map(|code| format!("meta:{code}"));
-        let keys = keys.chain(cause.infobip.iter().map(|code| format!("infobip:{code}")));
-        for key in keys.chain(cause.naming.iter().map(|code| format!("meta:{code}"))) {
-            assert!(catalogue::find(&key).is_some(), "{} {key}", cause.name);
+/// The catalogues of errors, each once.
+fn catalogues() -> Vec<&'static ErrorCatalogue> {
+    let all = Provider::ALL.map(|provider| provider.definition().errors);
+    let mut catalogues: Vec<&ErrorCatalogue> = Vec::new();
+    for errors in all {
+        if !catalogues.iter().any(|it| it.name == errors.name) {
+            catalogues.push(errors);
         }
-        assert!(
-            cause.naming.iter().all(|code| cause.meta.contains(code)),
-            "{}",
-            cause.name
-        );
     }
+    catalogues
+}
+
+/// The codes of a catalogue that an event explains, in order.
+fn codes(errors: &ErrorCatalogue, event: &str) -> Vec<i64> {
+    let causes = errors.causes.iter();
+    let of_event = causes.filter(|cause| cause.events.contains(&event));
+    let mut codes: Vec<i64> = of_event.flat_map(|cause| cause.codes).copied().collect();
+    codes.sort_unstable();
+    codes
+}
+
+#[test]
+fn every_code_of_a_provider_is_one_of_the_catalogue_and_stands_in_one_line() {
+    for errors in catalogues() {
+        let mut seen = BTreeSet::new();
+        let codes = errors.causes.iter().flat_map(|cause| cause.codes);
+        for code in codes.chain(errors.vague) {
+            let key = format!("{}:{code}", errors.name);
+            assert!(catalogue::find(&key).is_some(), "{key}");
+            assert!(seen.insert(code), "{key} has two lines");
+        }
+    }
+}
+
+#[test]
+fn every_event_of_a_provider_has_a_line_and_every_line_is_an_event_of_a_provider() {
+    let mut named = BTreeSet::from([CHANNEL_ERROR]);
+    for cause in catalogues().iter().flat_map(|errors| errors.causes) {
+        assert!(!cause.codes.is_empty() && !cause.events.is_empty());
+        if let Some(stated) = cause.stated {
+            assert!(cause.events.contains(&stated), "{stated}");
+        }
+        named.extend(cause.events);
+    }
+    let lines: BTreeSet<&str> = CAUSES.iter().map(|cause| cause.name).collect();
+    assert_eq!(named, lines);
 }
 
 #[test]
@@ -205,8 +238,10 @@ fn rendered() -> String {
     let mut table =
         "| event | WhatsApp's codes | Infobip's codes | of no cause |\n| --- | --- | --- | --- |\n"
             .to_owned();
-    let list = |codes: &[i64]| {
-        let codes: Vec<String> = codes.iter().map(i64::to_string).collect();
+    let list = |catalogue: &str, event: &str| {
+        let all = catalogues();
+        let errors = all.iter().find(|it| it.name == catalogue).unwrap();
+        let codes: Vec<String> = codes(errors, event).iter().map(i64::to_string).collect();
         codes.join(", ")
     };
     for cause in CAUSES {
@@ -216,10 +251,13 @@ fn rendered() -> String {
         };
         let meta = match cause.name {
             CHANNEL_ERROR => "its own".to_owned(),
-            _ => list(cause.meta),
+            _ => list("meta", cause.name),
         };
         let vague = if cause.vague { "yes" } else { "" };
-        let line = format!("| {name} | {meta} | {} | {vague} |", list(cause.infobip));
+        let line = format!(
+            "| {name} | {meta} | {} | {vague} |",
+            list("infobip", cause.name)
+        );
         let _ = writeln!(table, "{}", line.replace("  ", " "));
     }
     table
