@@ -12,5 +12,5 @@ mod message;
 mod traffic;
 
 pub use http::{Connection, Incoming};
-pub use message::InventedMessage;
-pub use traffic::{Mishaps, Scenario, Tick, TrafficGenerator, Webhook};
+pub use message::{InventedMessage, Tick};
+pub use traffic::{Mishaps, Scenario, TrafficGenerator, Webhook};

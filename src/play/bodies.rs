@@ -3,8 +3,7 @@
 //! Invented throughout; what a provider sends for which status follows its public
 //! documentation, as the parsers in [`crate::providers`] do. One file per shape of body.
 
-use super::message::InventedMessage;
-use super::traffic::Tick;
+use super::message::Tick;
 use crate::catalogue::{self, CatalogueEntry};
 use crate::model::{MessageType, Status};
 use crate::providers::Provider;
@@ -64,23 +63,9 @@ pub(crate) fn write(provider: Provider, sender: Option<&str>, elements: &[Elemen
     body
 }
 
-/// The id that the provider would give to the message with that key.
-pub(super) fn id(provider: Provider, key: u64, recipient: &str) -> String {
-    (provider.definition().samples.id)(key, recipient)
-}
-
-/// The key of the message with that id; `None` when no provider was played with it.
-pub(super) fn key_of(id: &str) -> Option<u64> {
-    Provider::push().find_map(|provider| {
-        let key = (provider.definition().samples.key)(id)?;
-        // One provider's id may be readable as another's.
-        let is_its = InventedMessage::of_key(key).is_some_and(|message| message.id(provider) == id);
-        is_its.then_some(key)
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::message::InventedMessage;
     use super::*;
     use crate::providers::{Hints, Item};
 

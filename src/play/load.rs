@@ -17,7 +17,8 @@ use hdrhistogram::Histogram;
 use tokio::sync::Semaphore;
 
 use super::http::Client;
-use super::traffic::{Tick, TrafficGenerator, Webhook};
+use super::message::Tick;
+use super::traffic::{TrafficGenerator, Webhook};
 use crate::clock::{Clock, monotonic_us};
 
 /// Latencies are kept up to this many microseconds, and to three digits.

@@ -3,7 +3,6 @@
 //! Pure: all of it follows from the message's number, so nothing has to be kept. The ids are
 //! scattered like true ones, since what an index costs depends on that.
 
-use super::bodies;
 use crate::model::Status;
 use crate::providers::Provider;
 use crate::providers::sample::mix;
@@ -18,6 +17,19 @@ pub struct InventedMessage {
     pub run: u32,
     /// Counted from 0; 40 bits.
     pub number: u64,
+}
+
+/// One report of an invented message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tick {
+    /// The message.
+    pub message: InventedMessage,
+    /// What happened to it.
+    pub status: Status,
+    /// When, ms since 1970 UTC.
+    pub at_ms: i64,
+    /// Whether it was sent before.
+    pub is_repeat: bool,
 }
 
 impl InventedMessage {
@@ -61,17 +73,21 @@ impl InventedMessage {
     /// Its id, in the provider's own form and length.
     #[must_use]
     pub fn id(self, provider: Provider) -> String {
-        bodies::id(provider, self.key(), &self.recipient())
+        (provider.definition().samples.id)(self.key(), &self.recipient())
     }
 
     /// The message that has this id; `None` when it was not invented here.
     #[must_use]
     pub fn of_id(id: &str) -> Option<Self> {
-        Self::of_key(bodies::key_of(id)?)
+        Provider::push().find_map(|provider| {
+            let key = (provider.definition().samples.key)(id)?;
+            // One provider's id may be readable as another's.
+            Self::of_key(key).filter(|message| message.id(provider) == id)
+        })
     }
 
     /// The message with that [`Self::key`].
-    pub(super) fn of_key(key: u64) -> Option<Self> {
+    fn of_key(key: u64) -> Option<Self> {
         let number = unmix(key);
         Some(Self {
             run: u32::try_from(number >> 40).ok()?,

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::bodies;
 use super::http::SourceAddress;
-use super::message::InventedMessage;
+use super::message::{InventedMessage, Tick};
 use crate::config::Source;
 use crate::model::Status;
 
@@ -16,7 +16,6 @@ use crate::model::Status;
 const SHUFFLED: usize = 512;
 /// From how many of the last reports a duplicate is drawn.
 const REMEMBERED: usize = 256;
-/// The header of every webhook.
 /// The most steps that a lifecycle has.
 const STEPS: usize = 3;
 
@@ -68,19 +67,6 @@ pub struct Webhook {
     pub request: Vec<u8>,
     /// The reports in it.
     pub ticks: Vec<Tick>,
-}
-
-/// One report of an invented message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tick {
-    /// The message.
-    pub message: InventedMessage,
-    /// What happened to it.
-    pub status: Status,
-    /// When, ms since 1970 UTC.
-    pub at_ms: i64,
-    /// Whether it was sent before.
-    pub is_repeat: bool,
 }
 
 impl TrafficGenerator {

@@ -149,10 +149,6 @@ const CIRCLES: &[(&str, &str)] = &[
         "the statements are methods of one `Core`, which holds the connection that all of them need",
     ),
     (
-        "src/play/",
-        "what is sent, and what it is sent about, are made from one another",
-    ),
-    (
         "src/providers/",
         "a provider's bodies are searched for a status in any other's form, and that search reads \
          the words of each",
