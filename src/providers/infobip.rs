@@ -11,6 +11,7 @@ mod causes;
 mod channel;
 mod definition;
 mod open_sends;
+mod party;
 mod report;
 mod sample;
 mod send_channel;

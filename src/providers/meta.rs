@@ -13,7 +13,7 @@ pub(super) mod cloud;
 mod contacts;
 mod echo;
 mod error;
-mod field;
+pub(super) mod field;
 mod members;
 mod notice;
 pub(super) mod on_premises;
@@ -24,6 +24,8 @@ pub(super) mod send_receipt;
 mod status;
 mod surroundings;
 mod system;
+mod time;
+pub(super) mod words;
 
 use std::borrow::Cow;
 
@@ -32,7 +34,6 @@ use super::json::Node;
 use super::stray::{self, Stray};
 use super::{Hints, Item, ParseError, Parsed};
 use crate::model::{Field, Report, Status};
-pub(super) use field::is_closed as is_closed_field;
 use members::Members;
 use surroundings::{Around, Surroundings};
 
@@ -349,18 +350,6 @@ impl Walk {
     fn unreadable(&mut self, why: impl Into<String>) {
         self.items.push(Item::Unreadable(why.into()));
     }
-}
-
-/// Whether this is a word by which a message's status is told.
-pub(super) fn is_status_word(word: &str) -> bool {
-    status::meaning(word).is_some()
-}
-
-/// Whether this is a word by which a call's status is told.
-pub(super) fn is_call_word(word: &str) -> bool {
-    const WORDS: [&str; 5] = ["ringing", "accepted", "rejected", "failed", "completed"];
-    let word = word.trim();
-    WORDS.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 
 fn bare_failure(item: &mut Item) -> Option<&mut Report> {

@@ -4,16 +4,9 @@ use serde_json::Value;
 
 use super::super::Hints;
 use super::super::json::{object, text};
-use super::report::{Parties, is_user_id};
+use super::party::{Parties, is_address, is_name, is_number, is_profile, is_user_id};
 use super::word;
 use crate::model::{ReportError, UNKNOWN_CHANNEL, WHATSAPP, digits, is_channel_name};
-
-/// Digits of a number that WhatsApp can send from: E.164 allows no more, and fewer are a short
-/// code of text messages.
-const NUMBER: std::ops::RangeInclusive<usize> = 7..=15;
-
-/// Digits of the numbers that Messenger and Instagram give to people and pages.
-const PROFILE: std::ops::RangeInclusive<usize> = 16..=20;
 
 /// The channel in the provider's word and lower case; `None` for WhatsApp.
 ///
@@ -77,12 +70,6 @@ pub(super) fn has_form_of_sms(element: &Value) -> bool {
     word(element, "channel").is_none() && (has("smsCount") || has("mccMnc"))
 }
 
-/// Whether this is an address of e-mail, with or without a name before it.
-pub(super) fn is_address(text: &str) -> bool {
-    text.split_once('@')
-        .is_some_and(|(name, host)| !name.is_empty() && host.contains('.'))
-}
-
 /// Whether a party is one that WhatsApp does not have: a sender that is no phone number, as the
 /// names of SMS and Viber and the pages of Messenger, or a recipient by a profile's number there.
 fn is_foreign(parties: &Parties, hints: &Hints) -> bool {
@@ -91,24 +78,6 @@ fn is_foreign(parties: &Parties, hints: &Hints) -> bool {
     };
     parties.business.as_deref().is_some_and(|it| !is_sender(it))
         || parties.user.as_deref().is_some_and(is_profile)
-}
-
-/// Whether this is a number of Messenger's or Instagram's.
-pub(super) fn is_profile(recipient: &str) -> bool {
-    PROFILE.contains(&recipient.len()) && recipient.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Whether this is a number that WhatsApp can send from.
-pub(super) fn is_number(sender: &str) -> bool {
-    let number = digits(sender);
-    NUMBER.contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Whether this is a name that a business sends under, and neither a number nor the id or address
-/// of a person.
-pub(super) fn is_name(party: &str) -> bool {
-    let has_letters = party.chars().any(char::is_alphabetic);
-    has_letters && !is_user_id(party) && !is_address(party)
 }
 
 /// What a delivery on another channel means for the message of WhatsApp under the same id.

@@ -8,8 +8,18 @@ use serde_json::Value;
 
 use super::super::json::text;
 use super::super::send_receipt::SentFault;
-use super::send_receipt::RequestedMessage;
 use crate::model::digits;
+
+/// A message to one recipient, as it was asked for.
+pub(super) struct RequestedMessage<'a> {
+    pub(super) message: &'a Value,
+    /// Where it stands in the request.
+    pub(super) pointer: String,
+    pub(super) to: Option<String>,
+    /// The id that the sender gave it.
+    pub(super) own_id: Option<String>,
+    pub(super) bulk_id: Option<String>,
+}
 
 /// A message of the request, or why it cannot be registered.
 type ReadSend<'a> = Result<RequestedMessage<'a>, SentFault>;

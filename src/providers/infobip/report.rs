@@ -8,62 +8,12 @@ use serde_json::Value;
 use super::super::Hints;
 use super::super::json::{boolean, integer, number, object, text};
 use super::channel;
+use super::party::{Parties, is_user_id};
 use super::status::Group;
 use super::{time, word};
 use crate::model::{
     Echo, Kind, MessageType, Report, ReportError, Status, UNKNOWN_CHANNEL, digits, is_phone_number,
 };
-
-/// The two ends of a message, whatever a format calls them.
-#[derive(Default)]
-pub(super) struct Parties {
-    pub(super) business: Option<String>,
-    pub(super) user: Option<String>,
-}
-
-impl Parties {
-    /// As delivery reports and the Messages API name them: from the business to the user.
-    fn forth(element: &Value) -> Self {
-        Self {
-            business: text(element, "sender").or_else(|| text(element, "from")),
-            user: text(element, "to").or_else(|| text(element, "destination")),
-        }
-    }
-
-    /// As seen and deleted reports name them: `from` is who saw it, `to` the business,
-    /// unless only `from` is one of the business's own numbers, or a name. The Messages API keeps to
-    /// the direction of the message.
-    fn back(element: &Value, hints: &Hints) -> Self {
-        let names = |name| text(element, name).is_some();
-        if names("sender") || names("destination") {
-            return Self::forth(element);
-        }
-        let from = text(element, "from");
-        let to = text(element, "to");
-        let ours = |number: &Option<String>| {
-            number
-                .as_deref()
-                .is_some_and(|number| hints.senders.contains(&digits(number)))
-        };
-        // A name sends, as on Viber and RCS; nobody is reached by one.
-        let is_name = |party: &Option<String>| party.as_deref().is_some_and(channel::is_name);
-        let from_us = ours(&from) || (is_name(&from) && !is_name(&to) && to.is_some());
-        let (business, user) = if from_us && !ours(&to) {
-            (from, to)
-        } else {
-            (to, from)
-        };
-        Self { business, user }
-    }
-
-    /// As click reports name the only one they know: whose device it was.
-    fn recipient(element: &Value) -> Self {
-        Self {
-            business: None,
-            user: text(element, "recipient"),
-        }
-    }
-}
 
 /// Reads a delivery report.
 pub(super) fn delivery(element: &Value, raw: &[u8], hints: &Hints) -> Report {
@@ -260,16 +210,6 @@ fn tell_recipient(report: &mut Report, element: &Value, parties: &Parties) {
     report.recipient = phone
         .or_else(|| parties.user.clone())
         .or_else(|| report.recipient_user_id.clone());
-}
-
-/// Whether this is a business-scoped user id: a country's two letters, a dot, an id.
-pub(super) fn is_user_id(text: &str) -> bool {
-    text.split_once('.').is_some_and(|(country, rest)| {
-        country.len() == 2
-            && country.bytes().all(|byte| byte.is_ascii_uppercase())
-            && !rest.is_empty()
-            && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::super::json::{object, text};
 use super::super::send_receipt::SentFault;
-use super::channel::{is_address, is_number, is_profile};
+use super::party::{is_address, is_number, is_profile};
 
 /// The one channel whose sends are registered.
 const WHATSAPP: &str = "WHATSAPP";

@@ -8,24 +8,14 @@ use serde_json::Value;
 use super::super::Hints;
 use super::super::json::{object, text};
 use super::super::send_receipt::{Exchange, Sent, SentAll, SentFault, with_echo};
-use super::open_sends::OpenSends;
-use super::report::{error_of_status, is_user_id};
+use super::open_sends::{OpenSends, RequestedMessage};
+use super::party::is_user_id;
+use super::report::error_of_status;
 use super::send_channel::{is_whatsapp, misfit};
 use super::status::Group;
 use crate::model::{
     FilledTemplate, MessageType, Parameters, Registration, ReportError, SendResult,
 };
-
-/// A message to one recipient, as it was asked for.
-pub(super) struct RequestedMessage<'a> {
-    pub(super) message: &'a Value,
-    /// Where it stands in the request.
-    pub(super) pointer: String,
-    pub(super) to: Option<String>,
-    /// The id that the sender gave it.
-    pub(super) own_id: Option<String>,
-    pub(super) bulk_id: Option<String>,
-}
 
 /// Reads `{"messages": […]}` or one message, and the answer in the same form: each answer is
 /// about the message of its id, its number or its place, and about no other. A send that was refused

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::json::{Node, text};
 use super::super::moment::Moment;
-use super::status::milliseconds;
+use super::time::milliseconds;
 use crate::model::{EventGroup, ProviderTime, Words};
 
 /// What of a business's capabilities may be limited.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::json;
-use super::status::milliseconds;
+use super::time::milliseconds;
 use crate::model::{MessageType, Pricing};
 
 /// The members of `pricing` that have columns.

@@ -7,18 +7,12 @@ use serde_json::Value;
 use super::super::json::{self, Node};
 use super::super::{Item, stray};
 use super::contacts::Contacts;
+use super::time::milliseconds;
+use super::words::meaning;
 use super::{Surroundings, error, named, pricing};
 use crate::model::{
-    Echo, Kind, MessageType, ProviderTime, Report, Status, digits, is_phone_number,
-    json_reason_of_part,
+    Echo, Kind, MessageType, ProviderTime, Report, digits, is_phone_number, json_reason_of_part,
 };
-
-/// The end of the year 2100 in seconds since 1970 UTC: what is later is no time of ours.
-const LATEST_SECOND: f64 = 4_133_980_799.0;
-
-/// From here on (in seconds the year 33658) a timestamp is in milliseconds, as some relays
-/// send it. Between the two lies nothing that WhatsApp was there for.
-const FIRST_MILLISECOND: f64 = 1e12;
 
 /// Reads an element of `statuses`, and notes what looks like a status inside of it.
 pub(super) fn read(element: &Node, surroundings: &Surroundings, items: &mut Vec<Item>) {
@@ -112,19 +106,6 @@ fn other_type(status: &Value) -> Option<OtherType> {
     }
 }
 
-/// A voice message that was `played` was opened, which is what `read` says; some builds report
-/// nothing else. `warning` is no status of ours: a part of a delivered message was missing.
-pub(super) fn meaning(word: &str) -> Option<Status> {
-    match word.trim().to_ascii_lowercase().as_str() {
-        "sent" => Some(Status::Sent),
-        "delivered" => Some(Status::Delivered),
-        "read" | "played" => Some(Status::Read),
-        "failed" => Some(Status::Failed),
-        "deleted" => Some(Status::Deleted),
-        _ => None,
-    }
-}
-
 pub(super) fn set_time(report: &mut Report, status: &Value) {
     let text = json::text(status, "timestamp");
     let ms = json::number(status, "timestamp").and_then(milliseconds);
@@ -134,23 +115,6 @@ pub(super) fn set_time(report: &mut Report, status: &Value) {
         report.oddities.push("time-unusable");
     }
     report.time = ProviderTime { text, ms };
-}
-
-/// A timestamp in milliseconds since 1970 UTC, from seconds or milliseconds by its size;
-/// `None` for what is no time up to the year 2100.
-pub(super) fn milliseconds(timestamp: f64) -> Option<i64> {
-    let ms = if timestamp > 0.0 && timestamp <= LATEST_SECOND {
-        timestamp * 1000.0
-    } else if (FIRST_MILLISECOND..=LATEST_SECOND * 1000.0).contains(&timestamp) {
-        timestamp
-    } else {
-        return None;
-    };
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "at most 4.2e12, which both types hold exactly"
-    )]
-    Some(ms.round() as i64)
 }
 
 /// Who should receive the message: `recipient_id`, which from client 2.45 of the
@@ -258,6 +222,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::Status;
 
     fn read_report(status: &Value, surroundings: &Surroundings) -> Report {
         let text = status.to_string();

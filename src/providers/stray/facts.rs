@@ -3,7 +3,7 @@
 //! One member proves nothing, since relays put members of any name around a body. So only what has
 //! all that its provider always sends is taken for a message, a call or a payment.
 
-use super::super::meta;
+use super::super::meta::{field, words};
 
 /// What messages are made of: the words of `type`, each the name of the member that holds it.
 const CONTENTS: [&str; 24] = [
@@ -225,8 +225,8 @@ impl Facts {
             }
             b"status" => {
                 self.set(Status, true);
-                self.set(StatusWord, meta::is_status_word(spelled()));
-                self.set(CallWord, meta::is_call_word(spelled()));
+                self.set(StatusWord, words::is_status_word(spelled()));
+                self.set(CallWord, words::is_call_word(spelled()));
             }
             b"messageId" => self.set(MessageId, true),
             b"groupId" | b"groupName" => self.set(Group, true),
@@ -250,7 +250,7 @@ impl Facts {
             }
             b"text" | b"cleanText" => self.set(Text, true),
             b"mid" => self.set(Mid, true),
-            b"field" => self.set(ClosedField, meta::is_closed_field(spelled())),
+            b"field" => self.set(ClosedField, field::is_closed(spelled())),
             _ => {}
         }
     }
