@@ -184,11 +184,10 @@ fn not_read(shared: &Web, endpoint: &SourceEndpoint, unread: Unread) -> Problem 
 /// The provider is to come again: the store failed, or (`None`) takes too long.
 fn not_stored(shared: &Web, endpoint: &SourceEndpoint, error: Option<&Error>) -> Problem {
     shared.ingest.count_refused(endpoint, "not-stored");
-    match error {
-        Some(reason) => {
-            tracing::error!(source = endpoint.name(), %reason, "webhook.not_stored");
-        }
-        None => tracing::error!(source = endpoint.name(), "webhook.commit_too_slow"),
+    if let Some(reason) = error {
+        tracing::error!(source = endpoint.name(), %reason, "webhook.not_stored");
+    } else {
+        tracing::error!(source = endpoint.name(), "webhook.commit_too_slow");
     }
     Problem::not_stored(error)
 }
