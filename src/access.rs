@@ -47,7 +47,7 @@ impl Role {
     }
 }
 
-/// Who asks.
+/// The client of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// By what way.
@@ -198,7 +198,7 @@ impl Caller {
     /// Whether it may do that at all; on what, the methods below say.
     ///
     /// # Errors
-    /// Why not, as the caller is told.
+    /// Why not, in words for the caller.
     pub fn allow(&self, permission: Permission) -> Result<(), String> {
         if !self.role.may(permission) {
             return Err(format!(
@@ -227,7 +227,7 @@ impl Caller {
     /// Whether it may register messages and poll broadcasts at a source that it sees.
     ///
     /// # Errors
-    /// Why not, as the caller is told: the setting to change.
+    /// Why not, in words for the caller: the setting to change.
     pub fn allow_at(&self, source: &str) -> Result<(), String> {
         match &self.owner {
             Some(owner) if !self.owns(source) => Err(format!(

@@ -121,12 +121,12 @@ pub enum Request {
         /// How.
         options: EraseOptions,
     },
-    /// Tell of messages that were sent.
+    /// Register messages that were sent.
     Register {
         /// Each the JSON text of a [`SentMessage`].
         messages: Vec<String>,
     },
-    /// Tell of messages that were sent, in the provider's own words.
+    /// Register messages that were sent, in the provider's own words.
     RegisterExchange {
         /// The source that reports of them come by.
         source: String,
@@ -214,7 +214,7 @@ pub enum Answer {
     },
     /// What came of each message, in their order.
     Registered(Vec<Receipt>),
-    /// A broadcast that is asked for.
+    /// A broadcast that is polled.
     Poll(PollRecord),
     /// A template as it is now.
     Template(TemplateRecord),
@@ -274,7 +274,7 @@ pub enum Failure {
     /// The caller may not.
     #[error("{0}")]
     Forbidden(String),
-    /// What was asked makes no sense; says what to do.
+    /// The request makes no sense; says what to do.
     #[error("{0}")]
     Refused(String),
     /// The store cannot do it now, but may soon.
@@ -327,7 +327,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Does what is asked.
+/// Carries requests out.
 #[derive(Clone)]
 pub struct Operations {
     store: Store,
@@ -335,7 +335,7 @@ pub struct Operations {
     clock: Clock,
     sources: Arc<[Source]>,
     retention: Retention,
-    /// What was asked over a connection, and is done whatever becomes of that.
+    /// Requests that came over a connection; each is carried out even if the client goes away.
     tasks: TaskTracker,
     runtime: Option<Handle>,
 }
@@ -361,7 +361,7 @@ impl Operations {
         &self.sources
     }
 
-    /// Does what is asked, if the caller may, and writes into the audit what was changed;
+    /// Carries the request out, if the caller may, and writes the change into the audit;
     /// long work reports its progress.
     ///
     /// # Errors

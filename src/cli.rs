@@ -231,7 +231,7 @@ pub fn main() -> ExitCode {
     let typed = terminal::long(&texts.collect::<Vec<_>>());
     let cli = match usage::parse(arguments) {
         Ok(cli) => cli,
-        Err(usage) => return usage.tell(),
+        Err(usage) => return usage.report(),
     };
     let mut terminal = Terminal {
         data: &mut io::stdout().lock(),
@@ -302,7 +302,7 @@ fn is_not_found(error: &anyhow::Error) -> bool {
         || matches!(error.downcast_ref(), Some(LoadError::StoreElsewhere { .. }))
 }
 
-/// An error with its causes, but for those that it has told already.
+/// An error with its causes, but for those that its text has already.
 fn whole(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {

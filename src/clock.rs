@@ -1,4 +1,4 @@
-//! The time of day: the one file that asks the system for it.
+//! The time of day: the one file that reads it from the system.
 //!
 //! What decides takes `now_ms` as an argument; only what waits holds a [`Clock`]. Tests hold
 //! its [`Hand`] and move it, so that a retry after 24 h needs no sleep.
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 /// at most.
 const RECHECK: Duration = Duration::from_secs(30);
 
-/// Tells the time and waits for it; a clone shows the same time.
+/// Gives the time and waits for it; a clone shows the same time.
 #[derive(Debug, Clone)]
 pub struct Clock(ClockSource);
 
@@ -30,7 +30,7 @@ enum ClockSource {
     Manual(watch::Receiver<i64>),
 }
 
-/// Moves a manual [`Clock`] and wakes whoever waits on it.
+/// Moves a manual [`Clock`] and wakes the tasks that wait on it.
 #[derive(Debug)]
 pub struct Hand(watch::Sender<i64>);
 

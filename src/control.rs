@@ -1,4 +1,4 @@
-//! The local socket: how the CLI asks a running service to change something.
+//! The local socket, by which the CLI requests changes of a running service.
 //!
 //! One JSON line in, any number of progress lines out, one answer last. The socket stands
 //! beside the store with mode 0600: who may open the store may ask.
@@ -50,7 +50,7 @@ pub fn socket_path(store: &Path) -> anyhow::Result<PathBuf> {
     Ok(path.into())
 }
 
-/// Removes the socket of a process that died; the instance lock says that it is nobody's.
+/// Removes the socket of a process that died; the instance lock says that no process uses it.
 fn remove_stale(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::FileTypeExt;
     match std::fs::symlink_metadata(path) {
@@ -75,17 +75,17 @@ fn inode(path: &Path) -> Option<u64> {
         .map(|found| found.ino())
 }
 
-/// Makes the socket again where another program removed it, or where one stands that nobody
-/// answers: a folder that was away may bring back the one before. What else stands there is
-/// another's.
+/// Makes the socket again where another program removed it, or where one stands that no process
+/// answers: a folder that was away may bring back the one before. What else stands there belongs
+/// to another program.
 async fn bind_if_gone(path: &Path, own: Option<u64>) -> Option<UnixListener> {
     use std::io::ErrorKind;
     use std::os::unix::fs::FileTypeExt as _;
     match std::fs::symlink_metadata(path) {
         Ok(found) if Some(found.ino()) == own => return None,
         Ok(found) if found.file_type().is_socket() => {
-            let asked = UnixStream::connect(path).await;
-            if !asked.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
+            let answer = UnixStream::connect(path).await;
+            if !answer.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
                 return None;
             }
             std::fs::remove_file(path).ok()?;
@@ -150,7 +150,7 @@ async fn answer(stream: UnixStream, operations: &Operations) -> anyhow::Result<(
     // Who may open the socket may open the store.
     let caller = Caller::cli();
     let (progress, mut reports) = mpsc::unbounded_channel();
-    // It is done whatever becomes of the one who asks.
+    // It is done even if the client goes away.
     let mut work = operations.perform_apart(caller, request, progress, None);
     let outcome = loop {
         tokio::select! {
@@ -171,7 +171,7 @@ async fn send(write: &mut (impl AsyncWriteExt + Unpin), line: &SocketLine) -> an
     Ok(write.write_all(&text).await?)
 }
 
-/// Asks the service that owns the store at `store`; `None` when none runs there.
+/// Sends a request to the service that owns the store at `store`; `None` when none runs there.
 ///
 /// # Errors
 /// When the service breaks off before it answered.
@@ -194,7 +194,7 @@ pub fn ask(
         }
         Err(error) => {
             return Err(error)
-                .with_context(|| format!("cannot ask the service at {}", path.display()));
+                .with_context(|| format!("cannot reach the service at {}", path.display()));
         }
     };
     // A reprocess reports its progress all along; silence is a service that hangs.
@@ -204,7 +204,7 @@ pub fn ask(
     stream.write_all(&text)?;
     for line in BufReader::new(stream).lines() {
         let line = line.context(
-            "the service did not answer in time: what was asked may be done; look before you ask again",
+            "the service did not answer in time: the request may be done; check before you try again",
         )?;
         match serde_json::from_str(&line).context("the service is of another version")? {
             SocketLine::Progress(progress) => on_progress(progress),
@@ -213,6 +213,6 @@ pub fn ask(
         }
     }
     anyhow::bail!(
-        "the service ended before it answered: what was asked may be done; look before you ask again"
+        "the service ended before it answered: the request may be done; check before you try again"
     )
 }

@@ -4,9 +4,9 @@
 //! bytes come in over [`web`], [`ingest`] hands them to the one of [`providers`] that says what
 //! they mean, [`store`] writes them down with what [`mod@plan`] makes of them, and [`forward`]
 //! sends the pending forwards. [`catalogue`] knows what an error means in plain words, [`clock`]
-//! tells the time, [`server`] builds the whole, [`admin`] is what an operator may ask of it,
-//! [`access`] says who may, [`duties`] are the loops beside the line, and [`cli`] is the command
-//! line. [`play`] invents traffic for those who look, test or measure.
+//! gives the time, [`server`] builds the whole, and [`admin`] holds the operator's requests.
+//! [`access`] holds roles and permissions, [`duties`] are the loops beside the line, and [`cli`] is
+//! the command line. [`play`] invents traffic for demos, tests and measurements.
 
 pub mod access;
 pub mod admin;

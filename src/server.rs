@@ -37,7 +37,7 @@ use crate::web::{self, ApiSocket, AuthFailures, Bodies, Web};
 
 pub use own_api::{OwnApi, Rights};
 
-/// How long a commit may take before the provider is told to come again; 360dialog waits 5 s.
+/// How long a commit may take before the provider has to send again; 360dialog waits 5 s.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// New connections that may wait to be accepted; the system may allow fewer.
@@ -66,7 +66,7 @@ pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
     build_with(config, clock, ACCEPT_TIMEOUT)
 }
 
-/// As [`build`], with `accept_timeout` for how long a commit may take before the provider is told
+/// As [`build`], with `accept_timeout` for how long a commit may take before the provider has
 /// to send its webhook again.
 ///
 /// # Errors
@@ -238,12 +238,12 @@ impl Server {
     /// The port it listens on.
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// When the system does not say.
     pub fn port(&self) -> std::io::Result<u16> {
         Ok(self.listener.local_addr()?.port())
     }
 
-    /// The store, for whoever wants to look into it.
+    /// The store, for a caller that looks into it.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.shared.store

@@ -95,14 +95,14 @@ pub enum Error {
     DiskFull,
     /// A file of the open store was moved, removed or replaced, so nothing was begun.
     #[error(
-        "a file of the store was moved, removed or replaced: nothing was done; ask again when \
+        "a file of the store was moved, removed or replaced: nothing was done; try again when \
          /readyz says 200"
     )]
     Displaced,
     /// The same happened while it was done, or the store failed: it may be kept, and may be lost.
     #[error(
         "the store failed, or a file of it was moved, removed or replaced meanwhile: it may have \
-         been done; look before you ask again"
+         been done; check before you try again"
     )]
     Unconfirmed,
     /// The query took longer than a reader may.

@@ -1,6 +1,6 @@
 //! The text of a token: `tr_`, 32 random bytes and their CRC-32, in URL-safe base64.
 //!
-//! The prefix and the checksum let a scanner tell one from any other text without asking us.
+//! The prefix and the checksum let a scanner recognise a token in any text without a request.
 //! Only its SHA-256 is kept.
 
 use base64::Engine as _;

@@ -6,7 +6,7 @@ use super::{Answer, Request};
 use crate::access::Caller;
 use crate::store::audit::AuditEntry;
 
-/// What a request says of the change it asks for.
+/// What a request says of the change that it makes.
 #[derive(Clone)]
 pub(super) struct Note {
     kind: &'static str,
@@ -31,7 +31,7 @@ pub(super) fn note(request: &Request) -> Option<Note> {
         Request::RotateSecret { name, now } => {
             Note::of_subscriber("secret-rotated", name, json!({ "now": now }))
         }
-        // To whose number, must not be told.
+        // The audit must not name the recipient.
         Request::TestSubscriber { name, sample } => Note::of_subscriber(
             "tested",
             name,
@@ -64,7 +64,7 @@ pub(super) fn note(request: &Request) -> Option<Note> {
             Note::new("webhook", "reprocessed", id, json!(selection))
         }
         Request::Erase { options, .. } if options.dry_run => return None,
-        // Whom, must not be told.
+        // The audit must not name the person.
         Request::Erase { .. } => Note::new("person", "erased", None, json!({})),
         Request::RotateKey => Note::new("key", "rotated", None, json!({})),
         Request::CreateToken(new) => Note::new("token", "created", None, json!(new)),

@@ -1,5 +1,5 @@
-//! How what is asked is carried out: to its end, whatever becomes of the one who asked, and
-//! written down with the change itself.
+//! How a request is carried out: to its end, even if the client goes away, and written down with
+//! the change itself.
 //!
 //! What is one transaction takes its line of the audit and the answer to be kept with it. What is
 //! not (sending samples, reading stored webhooks again) is begun in one and ended in another.
@@ -26,7 +26,7 @@ pub type AnswerShape = Arc<dyn Fn(&Answer) -> Option<KeptAnswer> + Send + Sync>;
 /// A request that is to be done once, however often it is sent.
 #[derive(Clone)]
 pub struct Once {
-    /// What tells it.
+    /// What identifies the request.
     pub ticket: Ticket,
     /// What is kept of its answer.
     pub shape: AnswerShape,
@@ -34,7 +34,7 @@ pub struct Once {
     pub turn: Arc<dyn Any + Send + Sync>,
 }
 
-/// Who asks, and what is written down of it.
+/// The client, and what is written down of its request.
 pub(super) struct By {
     pub(super) caller: Caller,
     note: Option<Note>,
@@ -51,7 +51,7 @@ impl By {
     pub(super) fn entry(&self) -> impl FnOnce(&Answer) -> ChangeRecord + Send + 'static {
         let (caller, note, once) = (self.caller.clone(), self.note.clone(), self.once.clone());
         move |answer| ChangeRecord {
-            // Of what stayed as it was there is nothing to tell.
+            // Where nothing changed there is nothing to audit.
             audit: note
                 .filter(|_| !answer.is_unchanged())
                 .map(|note| note.of(&caller, answer)),
@@ -81,8 +81,8 @@ fn kept(once: Once, answer: &Answer) -> Option<IdempotencyRecord> {
 }
 
 impl Operations {
-    /// Does what is asked in a task of its own, which runs to its end also when nobody waits for
-    /// it any more, and which a stop of the service waits for.
+    /// Carries a request out in a task of its own. The task runs to its end even if the client goes
+    /// away, and a stop of the service waits for it.
     #[must_use = "a handle to what was begun, to wait for it"]
     pub fn perform_apart(
         &self,
@@ -98,7 +98,7 @@ impl Operations {
                 .await
         };
         match &self.runtime {
-            // Not the one of the thread that asks: a thread of the HTTP server ends before us.
+            // Not the runtime of the calling thread: a thread of the HTTP server ends before us.
             Some(runtime) => self.tasks.spawn_on(task, runtime),
             None => self.tasks.spawn(task),
         }
@@ -143,8 +143,8 @@ impl Operations {
         outcome
     }
 
-    /// Keeps the answer to what is done: the one who asks is notified of it now, and a repeat waits
-    /// until it is kept.
+    /// Keeps the answer to a request that was carried out. The client gets its answer now; a repeat
+    /// waits until the answer is kept.
     async fn keep(&self, kept: IdempotencyRecord, turn: Arc<dyn Any + Send + Sync>) {
         let entry = move || ChangeRecord {
             audit: None,

@@ -17,7 +17,7 @@ impl Operations {
     ) -> Result<Answer, Failure> {
         let person = Person::new(person).map_err(|why| {
             Failure::Refused(format!(
-                "{person} does not tell one person: {why}. Give a phone number with its country \
+                "{person} does not identify one person: {why}. Give a phone number with its country \
                  code, as in +385990001122, or a business-scoped user id",
                 person = quoted(person)
             ))
@@ -37,7 +37,7 @@ impl Operations {
     ) -> Result<Answer, Failure> {
         let EraseOptions { dry_run, vacuum } = options;
         let on_progress = |done, total| {
-            // Nobody may be listening.
+            // No client may be listening.
             let _ = progress.send(Progress { done, total });
         };
         let erased = self.store.erase(person, dry_run, on_progress).await;

@@ -30,7 +30,7 @@ pub struct SentExchange {
 }
 
 impl SentExchange {
-    /// What tells the exchange from every other; the order of members and blanks do not count.
+    /// What identifies the exchange; the order of members and blanks do not count.
     fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         for body in [&self.request, &self.response] {
@@ -38,7 +38,7 @@ impl SentExchange {
             hash.update((text.len() as u64).to_le_bytes());
             hash.update(text);
         }
-        // An answer that says nothing itself is distinguished from others by its status alone.
+        // Of an answer that says nothing itself, the status alone is left to identify it.
         if !self.response.is_object() {
             hash.update(self.http_status.unwrap_or_default().to_le_bytes());
         }
@@ -47,7 +47,7 @@ impl SentExchange {
 }
 
 impl Operations {
-    /// Registers what a provider was asked to send by that source, and answered.
+    /// Registers a send by that source: the request to the provider, and its answer.
     pub(super) async fn register_exchange(
         &self,
         by: &By,

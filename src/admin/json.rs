@@ -1,4 +1,4 @@
-//! Reading JSON that somebody wrote by hand, so that all that is wrong is told, each by its place.
+//! Reading JSON that was written by hand: every mistake is reported at once, each with its field.
 
 mod repair;
 mod words;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Fault;
 use crate::providers::Complexity;
 
-pub(crate) use words::{named, told};
+pub(crate) use words::{explained, named};
 
 /// Up to this length, in bytes, a text is read whatever is in it.
 const SHORT: usize = 64 * 1024;
@@ -166,7 +166,7 @@ fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Fault {
     if let Some(name) = named(text).filter(|_| !text.starts_with("unknown")) {
         pointer = format!("{pointer}/{}", escape(name));
     }
-    let detail = told(text, pointer.trim_start_matches('/'), is_secret(&pointer));
+    let detail = explained(text, pointer.trim_start_matches('/'), is_secret(&pointer));
     Fault::new(pointer, detail)
 }
 
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_told_at_once() {
+    fn every_mistake_is_reported_at_once() {
         let check = |text: &str, expected: &[&str], is_read: bool| {
             let read = read::<Needy>(text.as_bytes());
             let mut fields: Vec<&str> = read.faults.iter().map(|it| it.field.as_str()).collect();

@@ -11,22 +11,22 @@ const LONGEST_JSON: usize = 16 * 1024;
 /// The longest time to live: a year, in seconds.
 const LONGEST_TTL: i64 = 366 * 24 * 3600;
 
-/// What is told may not be larger than what anybody needs; `place` says where a field was.
-pub(super) fn limit(told: &Registration, place: impl Fn(&str) -> String) -> Result<(), Vec<Fault>> {
+/// Checks the lengths of a registration's fields; `place` says where a field was.
+pub(super) fn limit(sent: &Registration, place: impl Fn(&str) -> String) -> Result<(), Vec<Fault>> {
     let mut faults = Vec::new();
-    let template = told.template.as_ref();
+    let template = sent.template.as_ref();
     for (field, text, most) in [
-        ("/message", told.text.as_ref(), LONGEST_TEXT),
-        ("/mobileNo", told.recipient.as_ref(), LONGEST_NAME),
-        ("/connectedWhatsAppNo", told.sender.as_ref(), LONGEST_NAME),
-        ("/broadcastId", told.bulk_id.as_ref(), LONGEST_NAME),
+        ("/message", sent.text.as_ref(), LONGEST_TEXT),
+        ("/mobileNo", sent.recipient.as_ref(), LONGEST_NAME),
+        ("/connectedWhatsAppNo", sent.sender.as_ref(), LONGEST_NAME),
+        ("/broadcastId", sent.bulk_id.as_ref(), LONGEST_NAME),
         ("/template/name", template.map(|it| &it.name), LONGEST_NAME),
         (
             "/template/language",
             template.and_then(|it| it.language.as_ref()),
             LONGEST_NAME,
         ),
-        ("/metadata", told.metadata.as_ref(), LONGEST_JSON),
+        ("/metadata", sent.metadata.as_ref(), LONGEST_JSON),
     ] {
         // An empty text is a text.
         let text = text.filter(|text| field != "/message" || !text.is_empty());
@@ -40,7 +40,7 @@ pub(super) fn limit(told: &Registration, place: impl Fn(&str) -> String) -> Resu
             LONGEST_JSON,
         ));
     }
-    if told.ttl_s.is_some_and(|seconds| seconds > LONGEST_TTL) {
+    if sent.ttl_s.is_some_and(|seconds| seconds > LONGEST_TTL) {
         let detail = format!("ttl is at most {LONGEST_TTL} seconds");
         faults.push(Fault::new(place("/ttl"), detail));
     }

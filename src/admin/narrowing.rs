@@ -26,7 +26,7 @@ pub(crate) struct Narrowing {
     pub(crate) until_ms: Option<i64>,
 }
 
-/// What a list may be narrowed to by somebody.
+/// The filters of a list.
 pub(crate) struct NarrowingKnown<'a> {
     pub(crate) reader: &'a Reader,
     /// The configured sources that the caller sees.

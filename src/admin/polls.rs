@@ -1,5 +1,5 @@
-//! Broadcasts that are asked for: having one asked for of which nothing says who was written to, and
-//! the ids of messages whose provider gives none.
+//! Polled broadcasts: polling one that no registration names, and the ids of messages whose
+//! provider gives none.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::providers::{Provider, botsquad};
 const LONGEST_ID: usize = 256;
 
 impl Operations {
-    /// Asks that source for that broadcast, until nothing in it is pending.
+    /// Polls that source for that broadcast, until nothing in it is pending.
     pub(super) async fn poll_broadcast(
         &self,
         by: &By,
@@ -25,7 +25,7 @@ impl Operations {
         caller.allow_at(&source.name).map_err(Failure::Forbidden)?;
         if source.pulled.is_none() {
             return Err(Failure::Refused(format!(
-                "source {} sends its reports by itself: only a source of provider {} is asked",
+                "source {} sends its reports by itself: only a source of provider {} is polled",
                 source.name,
                 Provider::pulled()
             )));
@@ -56,15 +56,16 @@ pub(super) fn check_id(field: &str, id: &str) -> Result<(), Failure> {
     Err(Failure::invalid(field, detail))
 }
 
-/// The id of a message whose provider gives none. The second one to the same number in a broadcast
-/// has to be distinguished from the first, so there the id is given as we would make it.
+/// The id of a message whose provider gives none. A second message to the same number in a
+/// broadcast needs an id of its own, so there the client gives the id as we would make it.
 pub(super) fn made_id(
     broadcast: Option<&str>,
     recipient: Option<&str>,
     given: Option<&str>,
 ) -> Result<String, Fault> {
     let missing = |name: &str| {
-        let detail = format!("{name} is missing: Botsquad gives no ids, so it tells the message");
+        let detail =
+            format!("{name} is missing: Botsquad gives no ids, so it identifies the message");
         Fault::new(format!("/{name}"), detail)
     };
     let broadcast = broadcast.ok_or_else(|| missing("broadcastId"))?;

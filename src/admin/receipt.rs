@@ -14,7 +14,7 @@ pub struct Receipt {
     /// What the message is from then on; nothing when the provider paused it, or when nothing is
     /// registered.
     pub status: Option<Status>,
-    /// The provider's own bulk, which stays in the place of the broadcast that was told.
+    /// The provider's own bulk, which is kept instead of the registered broadcast.
     #[serde(default)]
     pub kept_bulk_id: Option<String>,
     /// The id of a refused send, where it names a message that the provider took.
@@ -25,7 +25,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// What came of a message before the store was asked.
+    /// The outcome of a message that did not get to the store.
     pub(super) const fn new(
         provider_message_id: Option<String>,
         outcome: Result<Registered, Vec<Fault>>,
@@ -53,7 +53,7 @@ impl Receipt {
         }
     }
 
-    /// What is to be said of a message that was registered, but not with all that was told.
+    /// The note on a message that was registered, but not with every field.
     #[must_use]
     pub fn note(&self) -> Option<String> {
         if let Some(id) = &self.taken_id {

@@ -261,7 +261,7 @@ fn other_channel(channel: Option<&str>) -> Option<Fault> {
     Some(Fault::new("/channel", detail))
 }
 
-/// What is to be registered of a message; `element` tells it where it has no id.
+/// What is to be registered of a message; `element` identifies it where it has no id.
 pub(super) fn registering(
     source: &Source,
     caller: &Caller,

@@ -12,7 +12,7 @@ use crate::store::Error;
 use crate::store::query::Scope;
 use crate::store::replay::{ReplayRecord, ReplaySelection};
 
-/// What is to be sent again to a subscriber, as it is asked for.
+/// The forwards to be sent to a subscriber again.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ReplayOrder {
     /// The subscriber's name.
@@ -29,14 +29,14 @@ pub struct ReplayOrder {
     pub error: Option<ErrorCode>,
     /// What is about messages of this source.
     pub source: Option<String>,
-    /// What tells this status.
+    /// What has this status.
     pub status: Option<Status>,
     /// With a new `webhook-id` each.
     pub new_id: bool,
 }
 
 impl ReplayOrder {
-    /// Whether it says more than to whom: all that a subscriber ever got is asked for by name.
+    /// Whether it says more than to whom: everything that a subscriber ever got needs explicit states.
     const fn is_narrowed(&self) -> bool {
         self.missed
             || self.states.is_some()
@@ -111,7 +111,7 @@ impl Operations {
         Ok(answer)
     }
 
-    /// What cannot be as it is in what is asked for.
+    /// The fields of the order that are wrong.
     pub(super) fn check_order(&self, caller: &Caller, order: &ReplayOrder) -> Vec<Fault> {
         let mut faults = Vec::new();
         if let Err(failure) = self.subscriber_of(caller, &order.subscriber) {

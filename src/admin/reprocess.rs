@@ -100,7 +100,7 @@ impl Operations {
             }
             done += read as u64;
             left = &left[read..];
-            // Nobody may be listening.
+            // No client may be listening.
             let _ = progress.send(Progress { done, total });
         }
         let found: usize = webhooks.iter().map(|reread| reread.found.len()).sum();

@@ -1,7 +1,7 @@
 //! `subscriber test`: what a provider would have caused, rendered, signed and sent as a real
 //! report would be, and everything that went over the wire.
 
-mod asked;
+mod case;
 mod rendered;
 
 use std::collections::BTreeMap;
@@ -17,10 +17,10 @@ use crate::model::{
     Headers, SecretText, SigningSecret, SkipReason, Status, Subscriber, SubscriberKind, Word as _,
 };
 use crate::store::Outbound;
-use asked::SampleCase;
+use case::SampleCase;
 use rendered::Rendered;
 
-pub use asked::Sample;
+pub use case::Sample;
 
 /// What the subscriber answered to the samples.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
@@ -43,8 +43,8 @@ pub struct SampleAnswer {
     pub source: Option<String>,
     /// Who would have reported it.
     pub provider: Option<String>,
-    /// Why the subscriber would not have been told of such a report; null when it would. The sample
-    /// was sent all the same.
+    /// Why the subscriber would not have been notified of such a report; null when it would. The
+    /// sample was sent all the same.
     pub refusal: Option<SkipReason>,
     /// What was sent.
     pub request: SampleRequest,
@@ -78,7 +78,7 @@ pub struct SampleRequest {
 pub struct SampleResponse {
     /// The HTTP status.
     pub status: u16,
-    /// Those headers that tell something.
+    /// The headers of interest.
     pub headers: BTreeMap<String, String>,
     /// The first 2 KiB of the body.
     pub body: String,
@@ -102,15 +102,15 @@ impl Operations {
     /// are not stored, and not tried again.
     ///
     /// # Errors
-    /// [`Failure::Invalid`] when no report can be as it is asked; then nothing was sent.
+    /// [`Failure::Invalid`] when no report can be as the sample says; then nothing was sent.
     pub(super) async fn test_subscriber(
         &self,
         by: &By,
         name: &str,
-        asked: &Sample,
+        wanted: &Sample,
     ) -> Result<Answer, Failure> {
         let subscriber = self.subscriber_of(&by.caller, name)?;
-        let cases = self.settle(&by.caller, &subscriber, asked)?;
+        let cases = self.settle(&by.caller, &subscriber, wanted)?;
         let Outbound {
             url,
             secrets,

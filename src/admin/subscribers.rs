@@ -303,7 +303,7 @@ fn is_error(text: &str) -> bool {
     }
 }
 
-/// What befalls the service is for whoever may see all of it.
+/// Events of the service are for callers that may see all of it.
 fn check_kind(caller: &Caller, kind: SubscriberKind) -> Result<(), Fault> {
     let sees_a_part = caller.owner.is_some() || !caller.sources.is_empty();
     if kind == SubscriberKind::Events && sees_a_part {

@@ -1,4 +1,4 @@
-//! What a list is narrowed to: a source and an error that there are. One that nobody knows is refused
+//! Checks of a list's filters: the source and the error must exist. An unknown one is refused
 //! with the nearest, for an empty list would say that nothing was ever sent, or that nothing failed.
 
 use crate::access::Caller;
@@ -62,7 +62,7 @@ fn is_number(text: &str) -> bool {
     (1..=DIGITS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Nobody knows the error, with the nearest that the catalogue has.
+/// The refusal of an unknown error, with the nearest that the catalogue has.
 pub(crate) fn no_such_error(wanted: &str) -> String {
     let names = catalogue::all().iter().flat_map(|entry| {
         let code = entry.key.rsplit(':').next().unwrap_or_default();
@@ -108,7 +108,7 @@ pub(crate) fn is_usual_channel(wanted: &str) -> bool {
     channels.any(|channel| channel.eq_ignore_ascii_case(wanted))
 }
 
-/// Nobody knows the channel, with the nearest.
+/// The refusal of an unknown channel, with the nearest.
 pub(crate) fn no_such_channel(wanted: &str) -> String {
     let shown = quoted(wanted);
     match nearest(wanted, CHANNELS).filter(|_| is_channel_name(wanted)) {
@@ -125,7 +125,7 @@ pub(crate) fn is_usual_event(wanted: &str) -> bool {
     Words::known().any(|known| known.eq_ignore_ascii_case(wanted.trim()))
 }
 
-/// Nobody knows the account event, with the nearest.
+/// The refusal of an unknown account event, with the nearest.
 pub(crate) fn no_such_event(wanted: &str) -> String {
     let shown = quoted(wanted);
     match nearest(wanted.trim(), Words::known()) {
@@ -139,7 +139,7 @@ pub(crate) fn no_such_event(wanted: &str) -> String {
     }
 }
 
-/// Why nobody can be called so; of a number only the form is checked.
+/// Why no recipient can have that name; of a number only the form is checked.
 ///
 /// What providers report is wider than what `erase` takes: e-mail addresses, ids of groups, numbers
 /// without a country code.
@@ -290,7 +290,7 @@ mod tests {
             ("-1", "write a code"),
             ("", "write a code"),
             ("meta:", "write a code"),
-            ("nobody:131026", "write a code"),
+            ("none:131026", "write a code"),
             ("9999999999999999999", "write a code"),
         ] {
             let refused = known_error(wanted, stored).expect_err(wanted);

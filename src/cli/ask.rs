@@ -17,7 +17,8 @@ use crate::metrics::Metrics;
 use crate::server;
 use crate::store::Store;
 
-/// Asks the service that owns the store; when none runs, opens the store and does the same.
+/// Sends a request to the service that owns the store. When none runs, opens the store and carries
+/// the request out.
 ///
 /// # Errors
 /// When the configuration, the store or the service cannot be used.
@@ -50,7 +51,7 @@ pub(super) fn perform(
             }
         };
         if let Ok(Answer::Replay(replay)) = &answer {
-            // Nobody else goes on with it; what finds no room waits for the service.
+            // No other process goes on with it; what finds no room waits for the service.
             let replaying = Replaying {
                 store: store.clone(),
             };
@@ -73,8 +74,8 @@ pub(super) fn perform_now(
     request: Request,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Option<Answer>> {
-    let asked = Intent::of(&request);
-    say_refusal(asked, perform(settings, request, |_| ())?, terminal)
+    let intent = Intent::of(&request);
+    say_refusal(intent, perform(settings, request, |_| ())?, terminal)
 }
 
 /// As [`perform_now`], for long work: shows how far it has come where stderr is a terminal.
@@ -86,25 +87,25 @@ pub(super) fn perform_with_bar(
     request: Request,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Option<Answer>> {
-    let asked = Intent::of(&request);
+    let intent = Intent::of(&request);
     let bar = ProgressBar::new(0);
     let outcome = perform(settings, request, |Progress { done, total }| {
         bar.set_length(total);
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    say_refusal(asked, outcome?, terminal)
+    say_refusal(intent, outcome?, terminal)
 }
 
 /// Notes what was done before any of it is shown, and says what was refused.
 fn say_refusal(
-    asked: Intent,
+    intent: Intent,
     outcome: Result<Answer, Failure>,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Option<Answer>> {
     match outcome {
         Ok(answer) => {
-            terminal.done = done(asked, &answer);
+            terminal.done = done(intent, &answer);
             Ok(Some(answer))
         }
         Err(broken @ (Failure::Broken(_) | Failure::Busy(_))) => Err(broken.into()),
@@ -115,7 +116,7 @@ fn say_refusal(
     }
 }
 
-/// The service answered something else than it was asked: it is of another version.
+/// The answer does not belong to the request: the service is of another version.
 pub(super) fn unexpected(answer: &Answer) -> anyhow::Error {
     let _ = answer;
     anyhow::anyhow!(

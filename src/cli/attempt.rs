@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::forward::tell_attempt;
+use super::forward::attempt_line;
 use super::list::List;
 use super::page::PageArgs;
 use super::time::Since;
@@ -84,7 +84,7 @@ impl AttemptListArgs {
                 ("FORWARD", &|found: &AttemptAt| found.forward_id.to_string()),
                 ("SUBSCRIBER", &|found| found.subscriber.clone()),
                 ("ATTEMPT (UTC)", &|found| {
-                    tell_attempt(&found.attempt, usize::MAX)
+                    attempt_line(&found.attempt, usize::MAX)
                 }),
             ],
             nothing: "no attempt is like that",

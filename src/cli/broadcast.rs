@@ -31,7 +31,7 @@ pub(super) enum BroadcastCommand {
 pub(super) struct BroadcastPollArgs {
     /// The broadcast's id, as the response to its sending has it
     id: String,
-    /// The source that is asked
+    /// The source that is polled
     #[arg(long, value_name = "NAME")]
     source: String,
 }
@@ -68,7 +68,7 @@ impl BroadcastPollArgs {
             Some(Answer::Poll(_)) => {
                 writeln!(
                     terminal.talk,
-                    "it is asked for from now on; tickrelay broadcast list shows how it goes"
+                    "it is polled from now on; tickrelay broadcast list shows how it goes"
                 )?;
                 Ok(Exit::Done)
             }

@@ -42,7 +42,7 @@ impl Verb {
     }
 }
 
-/// What was asked for are the findings, so they are data; the verdict is talk.
+/// The findings are the command's data; the verdict goes to stderr.
 fn check(settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
     let name = settings.file().map(|file| file.display().to_string());
     let name = name.unwrap_or_else(|| "the configuration (no file)".to_owned());

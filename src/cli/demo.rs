@@ -29,7 +29,7 @@ impl Demo {
     pub(super) fn run(&self, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         ensure!(
             !self.provider.is_some_and(Provider::is_pulled),
-            "nothing is sent by such a provider, its API is asked: show one of {}",
+            "such a provider sends nothing, its API is polled: show one of {}",
             Provider::push()
                 .map(Provider::as_str)
                 .collect::<Vec<_>>()

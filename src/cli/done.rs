@@ -1,7 +1,7 @@
 //! What a command has done, in one sentence: said when its answer cannot be written.
 //!
 //! A change is done before its answer is shown. Without this sentence an error about the answer
-//! would look as if nothing had been done, and a secret that nobody saw would go unnoticed.
+//! would look as if nothing had been done, and a secret that was not shown would go unnoticed.
 
 use super::time::day_and_time;
 use crate::admin::{Answer, Request};
@@ -11,7 +11,7 @@ use crate::model::Word as _;
 pub(super) const STATUS_ALONE: &str =
     ": the status goes to your system again, the WhatsApp message is not sent again";
 
-/// What was asked for, as far as an answer does not say it.
+/// What was requested, as far as an answer does not say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Intent {
     /// To add a subscriber.
@@ -34,14 +34,14 @@ impl Intent {
 }
 
 /// What was done, how it can be seen, and how it is undone; `None` when nothing was changed.
-pub(super) fn done(asked: Intent, answer: &Answer) -> Option<String> {
+pub(super) fn done(intent: Intent, answer: &Answer) -> Option<String> {
     let text = match answer {
-        _ if asked == Intent::DryRun => return None,
+        _ if intent == Intent::DryRun => return None,
         Answer::Secret {
             subscriber,
             old_until_ms,
             ..
-        } => given(asked, &subscriber.name, *old_until_ms),
+        } => given(intent, &subscriber.name, *old_until_ms),
         Answer::Token { token, .. } => {
             let id = token.token_id;
             format!(
@@ -111,8 +111,8 @@ pub(super) fn count(forwards: usize) -> String {
 }
 
 /// What was done where the answer was to show a secret.
-fn given(asked: Intent, name: &str, old_until_ms: Option<i64>) -> String {
-    if asked == Intent::Addition {
+fn given(intent: Intent, name: &str, old_until_ms: Option<i64>) -> String {
+    if intent == Intent::Addition {
         return format!(
             "the subscriber {name} was added, and its secret is not shown again: `tickrelay subscriber \
              rotate-secret {name} --now` gives it another, `tickrelay subscriber remove {name}` removes it"

@@ -52,13 +52,13 @@ impl Erase {
         let store = settings.with_store()?.store.path;
         if !self.dry_run && !self.yes {
             if !io::stdin().is_terminal() {
-                return terminal.refuse("nobody is here to be asked: add --yes or --dry-run");
+                return terminal.refuse("no terminal to confirm on: add --yes or --dry-run");
             }
             let Some(found) = self.erase(settings, terminal, true)? else {
                 return Ok(Exit::Refused);
             };
             if found.is_nothing() {
-                return terminal.refuse(self.nobody(&found, &store, &[]));
+                return terminal.refuse(self.not_found(&found, &store, &[]));
             }
             write!(terminal.talk, "{}", self.counts(&found))?;
             if !confirmed(terminal)? {
@@ -84,7 +84,11 @@ impl Erase {
         }
         if exit == Exit::Refused {
             let traces = traces.unwrap_or_default();
-            writeln!(terminal.talk, "{}", self.nobody(&erased, &store, &traces))?;
+            writeln!(
+                terminal.talk,
+                "{}",
+                self.not_found(&erased, &store, &traces)
+            )?;
             return Ok(exit);
         }
         write!(terminal.data, "{}", self.counts(&erased))?;
@@ -95,7 +99,7 @@ impl Erase {
     }
 
     /// What is said where the person was not found: one sentence, true of the files too.
-    fn nobody(&self, erased: &Erased, store: &Path, traces: &[Trace]) -> String {
+    fn not_found(&self, erased: &Erased, store: &Path, traces: &[Trace]) -> String {
         let Erased {
             kept_unopened: kept,
             unread,
@@ -103,7 +107,7 @@ impl Erase {
         } = *erased;
         let is_unchanged = self.dry_run || kept == 0;
         let mut said = vec![format!(
-            "nobody was found: nothing in {} is about {}{}{}",
+            "the person was not found: nothing in {} is about {}{}{}",
             absolute(store).display(),
             Echoed(&self.person),
             match self.name() {

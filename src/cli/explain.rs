@@ -15,8 +15,8 @@ use crate::store::query::Listing;
 /// The name of the list of unknown errors in its cursors.
 const UNKNOWN: &str = "unknown-errors";
 
-/// More hits than this are listed, not told at length.
-const TOLD: usize = 3;
+/// More hits than this are shown as a list, fewer at length.
+const AT_LENGTH: usize = 3;
 
 /// Say in plain words what an error code means.
 #[derive(Debug, Args)]
@@ -77,7 +77,7 @@ impl Explain {
     }
 }
 
-/// What was asked for: each code, key or name for itself; any other words together.
+/// The terms of a search: each code, key or name for itself; any other words together.
 fn terms(words: &[String]) -> Vec<String> {
     let is_code = |word: &String| {
         let code = word.rsplit(':').next().unwrap_or(word);
@@ -110,9 +110,9 @@ fn write(
     entries: &[&'static CatalogueEntry],
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<()> {
-    if entries.len() <= TOLD {
-        let told: Vec<String> = entries.iter().map(|entry| tell(entry)).collect();
-        write!(terminal.data, "{}", told.join("\n"))?;
+    if entries.len() <= AT_LENGTH {
+        let explained: Vec<String> = entries.iter().map(|entry| explained(entry)).collect();
+        write!(terminal.data, "{}", explained.join("\n"))?;
         return Ok(());
     }
     let list = List {
@@ -126,14 +126,14 @@ fn write(
     write!(terminal.data, "{}", list.table(entries, terminal.width))?;
     writeln!(
         terminal.talk,
-        "\n{} fit {}; `tickrelay explain KEY` tells one at length",
+        "\n{} fit {}; `tickrelay explain KEY` explains one at length",
         entries.len(),
         quoted(term)
     )?;
     Ok(())
 }
 
-fn tell(entry: &CatalogueEntry) -> String {
+fn explained(entry: &CatalogueEntry) -> String {
     let code = entry
         .code
         .map_or_else(|| entry.key.clone(), |code| code.to_string());
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_told_at_length_and_words_find_many() {
+    fn a_code_is_explained_at_length_and_words_find_many() {
         let cases = [
             (&["131026"][..], Exit::Done, "131026: "),
             (&["structure_unavailable"], Exit::Done, "language"),
@@ -220,7 +220,7 @@ mod tests {
             let (ended, data, talk) = run(&[&["explain"], term].concat());
             assert_eq!(ended, exit, "{term:?}: {talk}");
             assert!(data.contains(part), "{term:?}: {data}");
-            // A list is whole where no terminal reads it; what is told at length is wrapped.
+            // A list is whole where no terminal reads it; an explanation at length is wrapped.
             let is_list = data.starts_with("KEY ");
             assert!(
                 is_list || data.lines().all(|line| line.chars().count() <= 100),

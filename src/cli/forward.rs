@@ -209,7 +209,7 @@ fn show(detail: &ForwardDetail, now_ms: i64) -> String {
         .forward
         .history
         .iter()
-        .map(|attempt| item(&tell_attempt(attempt, usize::MAX), 0))
+        .map(|attempt| item(&attempt_line(attempt, usize::MAX), 0))
         .collect();
     let mut text = facts;
     if !attempts.is_empty() {
@@ -260,7 +260,7 @@ pub(super) fn action(forward: &ForwardRecord, now_ms: i64) -> String {
 }
 
 /// One attempt, with so many letters of the subscriber's answer.
-pub(super) fn tell_attempt(attempt: &AttemptRecord, letters: usize) -> String {
+pub(super) fn attempt_line(attempt: &AttemptRecord, letters: usize) -> String {
     // Without a number it used up none of the schedule: a probe of a failing subscriber, a turn
     // taken first for order's sake, an answer of 410.
     let what = attempt.number.map_or_else(

@@ -86,7 +86,7 @@ fn next_steps(path: &str) -> String {
          4. tickrelay serve --config {path}\n\
          5. tickrelay subscriber add --config {path} --name crm --url https://…\n\
          6. tickrelay token create --config {path} --role admin --name NAME\n\
-         \x20  makes the first token of the management API, which answers nobody without one."
+         \x20  makes the first token of the management API, which answers no request without one."
     )
 }
 

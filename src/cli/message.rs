@@ -1,4 +1,4 @@
-//! `tickrelay message`: what became of a message, for whoever is asked on the phone.
+//! `tickrelay message`: what became of a message, for a support agent on the phone.
 //!
 //! One sentence first, which can be read out; then the timeline that proves it.
 
@@ -51,7 +51,7 @@ pub(super) struct MessageShowArgs {
     /// Of a number, go on from where a search ended, with the word that it named
     #[arg(long, value_name = "WORD")]
     cursor: Option<String>,
-    /// Answer with a JSON object, or an array of them when several are asked for
+    /// Answer with a JSON object, or an array of them for several terms
     #[arg(long)]
     json: bool,
 }
@@ -122,7 +122,7 @@ impl MessageShowArgs {
         let reader = settings.reader()?;
         let terms = terms(&self.term);
         let mut exit = Exit::Done;
-        let mut told = Vec::new();
+        let mut shown = Vec::new();
         for (at, term) in terms.iter().enumerate() {
             let window = (self.limit, self.cursor.as_deref());
             let (found, rest) = FoundMessages::look(&reader, term, window)?;
@@ -139,7 +139,7 @@ impl MessageShowArgs {
             };
             list::say(rest, terminal)?;
             if self.json {
-                told.push(serde_json::to_value(found.shown())?);
+                shown.push(serde_json::to_value(found.shown())?);
                 continue;
             }
             if at > 0 {
@@ -148,7 +148,7 @@ impl MessageShowArgs {
             found.write(term, terminal)?;
         }
         // One question has one answer, many have a list of them.
-        match told.as_slice() {
+        match shown.as_slice() {
             [one] if terms.len() == 1 => terminal.json(one),
             [] => Ok(exit),
             many => {
@@ -162,7 +162,7 @@ impl MessageShowArgs {
 /// The messages that a term finds.
 struct FoundMessages {
     messages: Vec<MessageRecord>,
-    /// Whether there are more than asked for.
+    /// Whether there are more than the limit.
     more: bool,
     /// The newest at length.
     timeline: Timeline,
@@ -229,7 +229,7 @@ const DIGITS: RangeInclusive<usize> = 9..=17;
 /// A country code in front of a number has no more digits than this, with 00.
 const CODE: usize = 5;
 
-/// What was asked for: each word, but a number that was typed with blanks and without quotes is one.
+/// The terms: one for each word, and one for a number that was typed with blanks and without quotes.
 fn terms(words: &[String]) -> Vec<String> {
     let is_part = |word: &str| {
         let digits = |letter: char| letter.is_ascii_digit() || "+-()./".contains(letter);

@@ -26,7 +26,7 @@ pub(super) struct PageArgs {
     pub(super) json: bool,
 }
 
-/// What was asked for can match nothing; says why not.
+/// The query can match nothing; says why not.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Unmatched(String);
@@ -52,7 +52,7 @@ impl PageArgs {
         }
     }
 
-    /// The rows of that list to read: one more than is shown, which tells whether there are more.
+    /// The rows of that list to read: one more than is shown, which shows whether there are more.
     pub(super) fn window(&self, list: &'static str) -> anyhow::Result<Window> {
         window(list, self.limit, self.cursor.as_deref())
     }
@@ -100,8 +100,8 @@ pub(super) fn narrowed(
     if faults.is_empty() {
         return Ok(Ok(error));
     }
-    let told: Vec<String> = faults.into_iter().map(|fault| fault.detail).collect();
-    Ok(Err(told.join("\n")))
+    let details: Vec<String> = faults.into_iter().map(|fault| fault.detail).collect();
+    Ok(Err(details.join("\n")))
 }
 
 /// The rows of that list to read.

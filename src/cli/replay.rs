@@ -1,4 +1,4 @@
-//! `tickrelay replay`: forwards that are queued again in the background, as `forward retry` asks.
+//! `tickrelay replay`: forwards that are queued again in the background, as `forward retry` requests.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -84,13 +84,13 @@ pub(super) struct ForwardSelection {
     /// Only those about messages of this source
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Only those that tell this status
+    /// Only those with this status
     #[arg(long, value_name = "WORD")]
     status: Option<Status>,
 }
 
 impl ForwardSelection {
-    /// As it is asked for.
+    /// The order as the service takes it.
     pub(super) fn order(self, subscriber: String, new_id: bool, now_ms: i64) -> ReplayOrder {
         ReplayOrder {
             subscriber,
@@ -150,7 +150,7 @@ fn watch(settings: &Settings, mut replay: ReplayRecord) -> anyhow::Result<Replay
     let bar = ProgressBar::new(replay.total);
     let mut moved = Instant::now();
     loop {
-        // It may have been pruned: what is known of it is told.
+        // It may have been pruned: what is known of it is shown.
         let Some(now) = reader.replay(replay.uid)? else {
             break;
         };
@@ -204,7 +204,7 @@ impl ReplayListArgs {
         let list = List {
             columns: &[
                 ("ID", &|replay: &ReplayRecord| replay.uid.to_string()),
-                ("ASKED FOR (UTC)", &|replay| stamp(replay.created_at_ms)),
+                ("REQUESTED (UTC)", &|replay| stamp(replay.created_at_ms)),
                 ("SUBSCRIBER", &|replay| replay.subscriber.clone()),
                 ("STATE", &|replay| replay.state.as_str().to_owned()),
                 ("LOOKED AT", &|replay| {
@@ -249,7 +249,7 @@ impl ReplayShowArgs {
             ("Source", selection.source.clone()),
             ("Status", selection.status.map(|status| status.to_string())),
             ("webhook-id", new_id),
-            ("Asked for", Some(day_and_time(replay.created_at_ms))),
+            ("Requested", Some(day_and_time(replay.created_at_ms))),
             ("Ended", replay.finished_at_ms.map(day_and_time)),
         ]);
         write!(terminal.data, "{facts}")?;

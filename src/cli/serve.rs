@@ -61,7 +61,7 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Exit> {
                         _ = hung_up.recv() => reload.read_again(),
                     }
                 }
-                // Whoever signals again will not wait; what is stored is safe, as in a crash.
+                // A second signal means not to wait; what is stored is safe, as in a crash.
                 #[expect(
                     clippy::exit,
                     reason = "the command's own choice: nothing is waited for"
@@ -167,7 +167,7 @@ impl Reload<'_> {
     }
 }
 
-/// Why a file that is no longer there decides nothing: to run without it is not what was asked for.
+/// Why a missing file decides nothing: its absence is no request to run without it.
 fn gone(file: &str) -> Option<String> {
     let is_there = Path::new(file).exists();
     (!is_there).then(|| format!("{file} is gone: write it again, or stop the service"))

@@ -1,8 +1,8 @@
 //! `tickrelay simulate`: invented, signed webhooks for a running service.
 //!
 //! How an integrator tests an endpoint and an operator sizes a machine, without WhatsApp.
-//! What it sends ends in the store like any report, so it keeps to this machine unless told
-//! otherwise, and it always ends.
+//! What it sends ends in the store like any report, so without flags it sends to this machine only,
+//! and it always ends.
 
 mod outcome;
 
@@ -187,7 +187,7 @@ impl Simulate {
         (of_all as usize / sources.max(1)).max(1)
     }
 
-    /// Those that were asked for.
+    /// The sources that the flags name.
     fn sources(&self, configured: Vec<Source>) -> anyhow::Result<Vec<Source>> {
         ensure!(
             !configured.is_empty(),
@@ -206,10 +206,10 @@ impl Simulate {
             .filter(|source| self.source.is_empty() || self.source.contains(&source.name))
             .filter(|source| self.providers.is_empty() || self.providers.contains(&source.provider))
             .partition(|source| source.pulled.is_some());
-        // Left out without a word only where nobody asked for them.
+        // Left out without a word only where no flag names them.
         ensure!(
             pulled.is_empty() || (self.source.is_empty() && !wanted.is_empty()),
-            "{}: tickrelay asks such a source itself, nothing can be sent to it; name others with --source",
+            "{}: tickrelay polls such a source, nothing can be sent to it; name others with --source",
             names_of(&pulled)
         );
         ensure!(

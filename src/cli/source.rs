@@ -70,7 +70,7 @@ impl SourceListArgs {
         let sources = config.sources.iter().map(|source| {
             let found = activity.iter().find(|found| found.source == source.name);
             let count = |of: fn(&SourceActivity) -> u64| found.map_or(0, of);
-            // Nobody sends to a source that is polled.
+            // A source that is polled receives no webhooks.
             let receives = source.pulled.is_none();
             ListedSource {
                 name: source.name.clone(),
@@ -92,7 +92,7 @@ impl SourceListArgs {
                 ("PROVIDER", &|source| source.provider.to_owned()),
                 ("CALLBACK URL", &|source| {
                     let url = source.callback_url.as_deref();
-                    url.unwrap_or("- (it is asked)").to_owned()
+                    url.unwrap_or("- (it is polled)").to_owned()
                 }),
                 ("LAST SEEN (UTC)", &|source| {
                     source.last_seen_ms.map_or_else(|| never.to_owned(), stamp)

@@ -1,4 +1,4 @@
-//! `tickrelay subscriber`: which subscribers are notified of what, and where.
+//! `tickrelay subscriber`: manage subscribers, their filters and their secrets.
 
 mod add;
 mod flags;
@@ -119,14 +119,14 @@ impl SubscriberCommand {
                 secret: &secret,
                 old_until_ms,
             }),
-            Some(answer) => tell(answer, added, terminal),
+            Some(answer) => show(answer, added, terminal),
             None => Ok(Exit::Refused),
         }
     }
 }
 
-/// The secret is what was asked for; all else is talk.
-fn tell(answer: Answer, added: bool, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+/// The secret is the command's data; all else goes to stderr.
+fn show(answer: Answer, added: bool, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
     match answer {
         Answer::Secret {
             subscriber,
@@ -202,7 +202,7 @@ fn next_step(subscriber: &Subscriber) -> String {
     )
 }
 
-/// What it is notified of, in words.
+/// Its notifications, in words.
 fn gets(subscriber: &Subscriber) -> String {
     let wants = wants(&subscriber.filter);
     match subscriber.kind {

@@ -1,6 +1,6 @@
 //! Text for a terminal of a hundred columns: tables, labelled facts, wrapped prose.
 //!
-//! What providers and subscribers wrote goes through [`clean`] first: a terminal obeys
+//! What providers and subscribers wrote goes through [`clean`] first, since a terminal acts on
 //! control characters.
 
 use std::fmt::Write as _;

@@ -10,7 +10,7 @@ use crate::model::{ECHOED, Echoed, bounded, plain};
 /// How a command ended that is not broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// It did what it was asked.
+    /// The command did its work.
     Done,
     /// There was nothing to be found, or it refused.
     Refused,
@@ -18,7 +18,7 @@ pub enum Exit {
 
 /// Where a command writes.
 pub struct Terminal<'a> {
-    /// What was asked for: stdout.
+    /// The command's data: stdout.
     pub data: &'a mut dyn Write,
     /// Everything else that people should read: stderr.
     pub talk: &'a mut dyn Write,
@@ -62,7 +62,7 @@ pub(super) fn long(arguments: &[String]) -> Vec<String> {
 }
 
 impl Terminal<'_> {
-    /// Writes what was asked for as JSON.
+    /// Writes the command's data as JSON.
     pub(super) fn json(&mut self, value: &impl Serialize) -> anyhow::Result<Exit> {
         serde_json::to_writer_pretty(&mut self.data, value).map_err(io::Error::from)?;
         writeln!(self.data)?;

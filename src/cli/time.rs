@@ -34,7 +34,7 @@ pub(super) fn span(ms: i64) -> String {
         0..SECOND => format!("{ms} ms"),
         SECOND..MINUTE => format!("{} s", ms / SECOND),
         MINUTE..HOUR => format!("{} min", ms / MINUTE),
-        // One hour and a half is distinguished from two.
+        // One hour and a half is shown apart from two.
         HOUR..DAY => format!("{} h {:02} min", ms / HOUR, ms % HOUR / MINUTE),
         _ if ms < 2 * DAY => "1 day".to_owned(),
         _ => format!("{} days", ms / DAY),

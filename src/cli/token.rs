@@ -138,7 +138,7 @@ impl TokenListArgs {
                     token.last_used_at.map(at).unwrap_or_default()
                 }),
             ],
-            nothing: "no token yet, so the management API answers nobody; \
+            nothing: "no token yet, so the management API answers no request; \
                       tickrelay token create --role admin --name NAME makes one",
         };
         list.show_page(&tokens, self.json, terminal)

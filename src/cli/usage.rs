@@ -1,6 +1,6 @@
 //! A command line that cannot be as it is: every wrong value at once, in words that name the remedy.
 //!
-//! The library stops at the first wrong value and tells it in the words of its parsers. Here each is
+//! The library stops at the first wrong value and uses the words of its parsers. Here each is
 //! taken out and the rest is read again.
 
 use std::ffi::OsString;
@@ -17,7 +17,7 @@ use super::Cli;
 use crate::config::number;
 use crate::model::{ECHOED, Echoed, quoted};
 
-/// The most wrong values that are told at once.
+/// The most wrong values that are named at once.
 const MOST: usize = 20;
 /// Flags whose values no error repeats.
 const SECRET: [&str; 4] = ["--header", "--basic", "--bearer", "--token"];
@@ -25,7 +25,7 @@ const SECRET: [&str; 4] = ["--header", "--basic", "--bearer", "--token"];
 /// Why there is no command.
 #[derive(Debug)]
 pub(super) enum Usage {
-    /// Help or the version was asked for.
+    /// The user requested the help or the version.
     ShownSettings(clap::Error),
     /// It cannot be as it is.
     Wrong(String),
@@ -33,10 +33,10 @@ pub(super) enum Usage {
 
 impl Usage {
     /// Says it, and how the process ends.
-    pub(super) fn tell(self) -> ExitCode {
+    pub(super) fn report(self) -> ExitCode {
         match self {
             Self::ShownSettings(shown) => {
-                // Whoever reads has seen enough, as `head` does.
+                // A reader that closed the pipe has seen enough, as `head` does.
                 let _ = shown.print();
                 ExitCode::SUCCESS
             }
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_value_is_told_at_once_with_what_to_write() {
+    fn every_wrong_value_is_named_at_once_with_what_to_write() {
         let text = wrong(&[
             "forward",
             "list",

@@ -285,7 +285,7 @@ async fn an_erasure_that_finds_nobody_says_so_and_exits_1() {
 
 /// One sentence says so, and none that anything was removed.
 fn is_nobody(answer: &crate::support::cli::Answer, person: &str, store: &Path) {
-    for part in ["nobody was found", person, store.to_str().unwrap()] {
+    for part in ["the person was not found", person, store.to_str().unwrap()] {
         assert!(answer.talk.contains(part), "{part}: {answer:?}");
     }
     assert!(!answer.talk.contains("Removed"), "{answer:?}");

@@ -242,9 +242,9 @@ async fn what_cannot_be_played_is_refused_before_anything_is_sent() {
         (&["--source", "crm"], "which has cloud, bots"),
         (
             &["--source", "cloud,bots"],
-            "bots: tickrelay asks such a source itself, nothing can be sent to it",
+            "bots: tickrelay polls such a source, nothing can be sent to it",
         ),
-        (&["--providers", "botsquad"], "bots: tickrelay asks such"),
+        (&["--providers", "botsquad"], "bots: tickrelay polls such"),
         (&["--count", "0"], "write how many reports, 1 or more"),
         (
             &["--providers", "infobip"],

@@ -1,4 +1,4 @@
-//! Reading on where something is wrong, so that all of it is told.
+//! Reading on after a mistake, so that every mistake is reported.
 //!
 //! A field that is wrong is taken out; one that must be there gets something that it can be read as.
 //! What is read so is never carried out: it is only looked through for what else is wrong.

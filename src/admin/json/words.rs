@@ -6,7 +6,7 @@ use crate::model::{Echoed, nearest, quoted};
 
 /// What is wrong with a field, from the library's text without its place. `name` is how the caller
 /// calls the field; of a secret it is said what sort of value was found, and never which.
-pub(crate) fn told(text: &str, name: &str, is_secret: bool) -> String {
+pub(crate) fn explained(text: &str, name: &str, is_secret: bool) -> String {
     let name = if name.is_empty() { "the body" } else { name };
     let name = Echoed(name);
     if let Some(rest) = text.strip_prefix("unknown field `") {
@@ -119,7 +119,7 @@ fn wanted_in_words(wanted: &str) -> String {
         "a map" => "an object".to_owned(),
         "unit" | "option" => "null, or leave it out".to_owned(),
         _ if wanted.contains("struct ") => "an object".to_owned(),
-        // How a word of a closed set may be written too, which nobody does.
+        // A word of a closed set may be written as a map too, though it is unusual.
         _ if wanted.starts_with("map ") => "a text".to_owned(),
         _ if wanted.contains("enum ") => "a text".to_owned(),
         _ => wanted.to_owned(),
@@ -169,7 +169,7 @@ mod tests {
             ("duplicate field `x`", "x is there twice: leave one out"),
             ("write a number", "write a number"),
         ] {
-            assert_eq!(told(text, "x", false), expected, "{text}");
+            assert_eq!(explained(text, "x", false), expected, "{text}");
         }
     }
 
@@ -180,10 +180,10 @@ mod tests {
             "invalid type: integer `4711`, expected a string",
             "unknown variant `hunter2`, expected one of `basic`, `bearer`",
         ] {
-            let told = told(text, "auth", true);
+            let detail = explained(text, "auth", true);
             assert!(
-                !told.contains("hunter2") && !told.contains("4711"),
-                "{told}"
+                !detail.contains("hunter2") && !detail.contains("4711"),
+                "{detail}"
             );
         }
     }
@@ -197,7 +197,7 @@ mod tests {
             format!("invalid type: string \"{long}\", expected u16"),
         ] {
             for name in ["x", &long] {
-                assert!(told(&text, name, false).len() < 500, "{text}");
+                assert!(explained(&text, name, false).len() < 500, "{text}");
             }
         }
     }

@@ -2,7 +2,7 @@
 //! body, its parser, the plan. Nothing is stored.
 
 use super::super::Failure;
-use super::asked::SampleCase;
+use super::case::SampleCase;
 use crate::ingest;
 use crate::model::{
     Filter, Message, MessageType, Registration, Report, ReportError, SendResult, SkipReason,
@@ -56,7 +56,7 @@ pub(super) fn render(
         let detail = format!("only a {is_of} can fail with {key}: leave the type out");
         return Err(Failure::invalid("/type", detail));
     }
-    // Another channel's delivery is told as the failure that it means.
+    // Another channel's delivery is shown as the failure that it means.
     let (report, dispatch) = match plan.fallback {
         Some(fallback) => fallback,
         None => (report, plan.dispatch),
@@ -187,7 +187,7 @@ fn alert(
     alert.render(&subscriber.alert)
 }
 
-/// An event that tells of nothing.
+/// An event without meaning.
 fn event(now_ms: i64) -> Vec<u8> {
     let event = Event {
         name: "sample",

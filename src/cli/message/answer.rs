@@ -77,7 +77,7 @@ fn queued(timeline: &Timeline, to: &str, on: &str) -> String {
         && !timeline.reports.iter().any(is_reported)
     {
         return format!(
-            "Registered, nothing heard yet: the message to {to} was registered on {}, and the \
+            "Registered, no report yet: the message to {to} was registered on {}, and the \
              provider has reported nothing of it so far.",
             day_and_time(at_ms)
         );
@@ -173,14 +173,14 @@ fn contradiction(message: &MessageRecord) -> String {
     format!(" The provider also reported a failure{on}{error}; a delivery outweighs it.")
 }
 
-/// The members of a group that a delivered or read message did not reach; they contradict nobody.
+/// The members of a group that a delivered or read message did not reach; they are no contradiction.
 fn others_failed(timeline: &Timeline) -> Option<String> {
     let message = &timeline.message;
     if !matches!(message.status, Some(Status::Delivered | Status::Read)) {
         return None;
     }
     let failed = timeline.reports.iter();
-    // A send that was refused before another one was taken reached nobody, and failed for nobody.
+    // A send that was refused before another one was taken is no failure of a member.
     let failed = failed.filter(|report| {
         report.status == Some(Status::Failed)
             && report.channel == message.channel

@@ -3,7 +3,7 @@
 use super::answer::{called, member};
 use super::message_id;
 use crate::catalogue;
-use crate::cli::forward::{action, number, tell_attempt};
+use crate::cli::forward::{action, attempt_line, number};
 use crate::cli::table::{clean, facts, item, prose};
 use crate::cli::time::{span, stamp};
 use crate::model::{
@@ -50,8 +50,8 @@ fn head(message: &MessageRecord) -> String {
     let rule = match message.type_rule {
         TypeRule::Default => "a guess: the default of its source",
         TypeRule::Standby => "a guess: another responder sent it, and no price names a template",
-        TypeRule::ErrorCode => "as its error code tells",
-        TypeRule::Evidence => "as the provider's report tells",
+        TypeRule::ErrorCode => "by its error code",
+        TypeRule::Evidence => "by the provider's report",
         TypeRule::Echo => "as the sender's echo says",
         TypeRule::Registered => "as the sender registered",
         TypeRule::DirectSend => "WhatsApp makes a template of a Direct Send",
@@ -89,7 +89,7 @@ fn event(report: &ReportRecord, message: &MessageRecord, now_ms: i64) -> String 
     let mut line = |words: &str| text.push_str(&item(words, INDENT));
     line(&arrival(report));
     let remark = match report.kind {
-        Kind::Echo => Some("no status: it tells what the message is, and is sent to nobody"),
+        Kind::Echo => Some("no status: it describes the message, and no subscriber is notified"),
         _ => remark(report.change, !report.forwards.is_empty()),
     };
     if let Some(remark) = remark {
@@ -134,12 +134,12 @@ fn event(report: &ReportRecord, message: &MessageRecord, now_ms: i64) -> String 
         && report.forwards.is_empty()
         && report.refusals.is_empty()
     {
-        line("there was no subscriber to tell");
+        line("there was no subscriber to notify");
     }
     text
 }
 
-/// Why subscribers were not notified of a report by itself; of a chat, which alert told it.
+/// Why subscribers were not notified of a report by itself; for a chat, which alert reported it.
 fn refused(report: &ReportRecord, now_ms: i64) -> Vec<String> {
     let mut lines = Vec::new();
     for refusal in &report.refusals {
@@ -153,7 +153,7 @@ fn refused(report: &ReportRecord, now_ms: i64) -> Vec<String> {
                 format!("{subscriber}: {}{}", action(alert, now_ms), in_alert(alert))
             }
             (SkipReason::Gathered, None) => {
-                format!("{subscriber}: waits for the alert that tells of it together with others")
+                format!("{subscriber}: waits for the alert that reports it together with others")
             }
             (reason, _) => format!("{subscriber}: not notified, {}", reason.explain()),
         });
@@ -247,16 +247,16 @@ fn arrival(report: &ReportRecord) -> String {
 }
 
 /// Why no subscriber is notified, or only those who want all reports, where the report itself is the reason.
-fn remark(change: ReportEffect, is_told: bool) -> Option<&'static str> {
+fn remark(change: ReportEffect, is_notified: bool) -> Option<&'static str> {
     match change {
         ReportEffect::New => None,
-        ReportEffect::Superseded if is_told => {
+        ReportEffect::Superseded if is_notified => {
             Some("LATE: a later status was already known; sent to those that want all reports")
         }
         ReportEffect::Superseded => {
             Some("LATE: no subscriber is notified, a later status was already known")
         }
-        ReportEffect::Contradicts if is_told => Some(
+        ReportEffect::Contradicts if is_notified => Some(
             "CONTRADICTS: the message had already been reported as delivered; sent to those that \
              want all reports",
         ),
@@ -288,7 +288,7 @@ fn forwarded(forward: &ForwardHistory, now_ms: i64) -> Vec<String> {
     let at_once = record.state == ForwardState::Delivered && forward.history.len() <= 1;
     if !at_once {
         let attempts = forward.history.iter();
-        lines.extend(attempts.map(|attempt| format!("- {}", tell_attempt(attempt, EXCERPT))));
+        lines.extend(attempts.map(|attempt| format!("- {}", attempt_line(attempt, EXCERPT))));
     }
     lines
 }

@@ -18,8 +18,8 @@ pub(in crate::cli) struct Add {
     /// Whose it is: what the tokens of those who may see and change it name as their owner
     #[arg(long, value_name = "WORD")]
     owner: Option<String>,
-    /// What it is notified of: callback (each report), chat (alerts of failures, as Rocket.Chat and Slack
-    /// take them) or events (what befalls the service)
+    /// What it receives: callback (each report), chat (alerts of failures, as Rocket.Chat and Slack
+    /// take them) or events (trouble of the service)
     #[arg(long, value_name = "WORD", default_value_t)]
     kind: SubscriberKind,
     /// The text of a chat's alerts, with placeholders: {count}, {messages}, {reason}, {remedy},
@@ -30,7 +30,7 @@ pub(in crate::cli) struct Add {
     /// {key}
     #[arg(long, value_name = "URL")]
     link: Option<String>,
-    /// Tell a chat of account events too: a template that was paused, a number that lost quality
+    /// Notify a chat of account events too: a template that was paused, a number that lost quality
     #[arg(long)]
     account_events: bool,
     #[command(flatten)]

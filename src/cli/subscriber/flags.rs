@@ -102,7 +102,7 @@ fn given(text: &str) -> Result<String, String> {
         .map_err(|error| format!("cannot read {}: {}", quoted(path), reason(&error)))
 }
 
-// What is wrong with a secret is identified by clap together with the argument; so all but its shape is
+// clap repeats the value in an error. So only the shape of a secret is checked here, and the rest is
 // left to the service, which never repeats it.
 
 fn headers(text: &str) -> Result<Pairs, String> {

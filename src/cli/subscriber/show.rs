@@ -97,7 +97,7 @@ fn show(
         ("Link", subscriber.alert.link.clone()),
         (
             "Account events",
-            (subscriber.alert.account_events).then(|| "told too".to_owned()),
+            (subscriber.alert.account_events).then(|| "notified too".to_owned()),
         ),
         ("State", Some(state)),
         ("Failing", failing),

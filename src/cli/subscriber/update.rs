@@ -22,7 +22,7 @@ pub(in crate::cli) struct Update {
     /// What {link} stands for in it
     #[arg(long, value_name = "URL")]
     link: Option<String>,
-    /// Tell a chat of account events too, or with `false` no more
+    /// Notify a chat of account events too, or with `false` no more
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     account_events: Option<bool>,
     /// Every report of WhatsApp again; the flags below that say which reports replace all that was said before

@@ -77,7 +77,7 @@ pub(super) fn log(poll: &PollRecord, outcome: &str, took: Duration, now_ms: i64)
                 state,
                 duration_ms,
                 next_in_ms,
-                "poll.asked"
+                "broadcast.polled"
             );
         }
     } else if poll.state == PollState::GaveUp {
@@ -88,7 +88,7 @@ pub(super) fn log(poll: &PollRecord, outcome: &str, took: Duration, now_ms: i64)
             pending,
             state,
             duration_ms,
-            "poll.asked"
+            "broadcast.polled"
         );
     } else {
         tracing::info!(
@@ -99,7 +99,7 @@ pub(super) fn log(poll: &PollRecord, outcome: &str, took: Duration, now_ms: i64)
             state,
             duration_ms,
             next_in_ms,
-            "poll.asked"
+            "broadcast.polled"
         );
     }
 }

@@ -261,7 +261,7 @@ fn query<T: DeserializeOwned>(text: &str) -> Result<(T, Vec<Fault>), Problem> {
         let text = error.inner().to_string();
         let path = error.path().to_string();
         let field = json::named(&text).map_or(path, str::to_owned);
-        let mut detail = json::told(&text, &field, false);
+        let mut detail = json::explained(&text, &field, false);
         if !detail.contains(&field) {
             detail = format!("{field}: {detail}");
         }

@@ -214,7 +214,7 @@ async fn a_source_that_is_asked_is_listed_without_a_callback_url() {
     std::fs::write(&path, config + asked).unwrap();
     folder.make_store().await;
     let listed = folder.done(&["source", "list"]).await;
-    assert!(listed.contains("(it is asked)"), "{listed}");
+    assert!(listed.contains("(it is polled)"), "{listed}");
     assert!(!listed.contains("/webhooks/bq"), "{listed}");
     let sources = folder.run(&["source", "list", "--json"]).await.json();
     assert_eq!(sources[0]["callback_url"], "/webhooks/cloud");

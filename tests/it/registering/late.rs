@@ -112,7 +112,7 @@ async fn what_is_only_registered_is_said_to_be_that() {
         .done(&["message", "register", file.to_str().unwrap()])
         .await;
     let shown = folder.done(&["message", "show", "wamid.1"]).await;
-    let said = "Registered, nothing heard yet: the message to +34600000001 was registered on ";
+    let said = "Registered, no report yet: the message to +34600000001 was registered on ";
     assert!(shown.starts_with(said), "{shown}");
     assert!(
         shown.contains("a\u{FFFD}b") && shown.contains("odd: nul-character"),

@@ -35,12 +35,12 @@ fn check(change: impl FnOnce(&mut MessageRecord), expected: &[&str]) {
         last_report_at_ms: AT,
     };
     change(&mut message);
-    let told = answer(&Timeline {
+    let text = answer(&Timeline {
         message,
         reports: Vec::new(),
     });
     for part in expected {
-        assert!(told.contains(part), "{part:?} is not in {told:?}");
+        assert!(text.contains(part), "{part:?} is not in {text:?}");
     }
 }
 
@@ -91,7 +91,7 @@ fn answered(word: &str) -> RegistrationRecord {
 
 #[test]
 fn what_is_only_registered_is_not_said_to_be_taken() {
-    let said = "Registered, nothing heard yet: the message to +34600000001 was registered on \
+    let said = "Registered, no report yet: the message to +34600000001 was registered on \
          2025-10-09 at 08:53:20 UTC, and the provider has reported nothing of it so far.";
     let registered = |message: &mut MessageRecord| {
         message.status = Some(Status::Queued);

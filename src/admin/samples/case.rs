@@ -1,5 +1,5 @@
-//! What a sample is asked to be, and whether a report can be so: what is left out is chosen to
-//! fit, what cannot be is refused by its field.
+//! Which samples a request means, and whether a report can be so. A field that is left out is
+//! chosen to fit; a wrong one is refused by its name.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,13 +14,13 @@ use crate::providers::{Hints, Provider};
 
 /// What a sample comes from where no source fits.
 const NO_SOURCE: &str = "sample";
-/// Whom a sample is about and from, where nothing tells: numbers that nobody can have.
+/// The recipient and the sender of a sample, where no field names one: numbers without an owner.
 const RECIPIENT: &str = "15550100001";
 const SENDER: &str = "15550100000";
 /// So many of the errors that a word may mean are named.
 const NAMED: usize = 6;
 
-/// A sample as it is asked for; what is left out is chosen so that it fits.
+/// A sample as it is requested; a field that is left out is chosen to fit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
@@ -54,7 +54,7 @@ pub(super) struct SampleCase {
     pub(super) status: Status,
     pub(super) error: Option<&'static CatalogueEntry>,
     pub(super) origin: SampleSource,
-    /// As it was asked for.
+    /// As it was requested.
     pub(super) message_type: Option<MessageType>,
     /// Digits only.
     pub(super) recipient: String,
@@ -74,7 +74,7 @@ pub(super) struct SampleSource {
 }
 
 impl Operations {
-    /// The samples that are asked for, each of which can be.
+    /// The samples that are requested, each of which can be.
     ///
     /// # Errors
     /// [`Failure::Invalid`] with what cannot be.
@@ -82,25 +82,25 @@ impl Operations {
         &self,
         caller: &Caller,
         subscriber: &Subscriber,
-        asked: &Sample,
+        sample: &Sample,
     ) -> Result<Vec<SampleCase>, Failure> {
-        let statuses = statuses(subscriber.kind, asked)?;
-        let recipient = recipient(asked.recipient.as_deref())?;
-        let named = self.named_origin(caller, asked)?;
-        let provider = match (&named, &asked.provider) {
+        let statuses = statuses(subscriber.kind, sample)?;
+        let recipient = recipient(sample.recipient.as_deref())?;
+        let named = self.named_origin(caller, sample)?;
+        let provider = match (&named, &sample.provider) {
             (Some(source), _) => Some(source.provider),
             (None, Some(word)) => Some(named_provider(word)?),
             (None, None) => None,
         };
-        let error = asked.error.as_deref();
+        let error = sample.error.as_deref();
         let error = error.map(|term| find(term, provider)).transpose()?;
-        let wanted = error.map(|entry| entry.provider);
+        let errors = error.map(|entry| entry.provider);
         let source = named.or_else(|| {
             // Of a provider that was named alone, the sources are not meant.
-            let any = asked.provider.is_none();
-            any.then(|| self.fitting_source(caller, subscriber, wanted))?
+            let any = sample.provider.is_none();
+            any.then(|| self.fitting_source(caller, subscriber, errors))?
         });
-        let origin = origin(source, provider, wanted, subscriber);
+        let origin = origin(source, provider, errors, subscriber);
         if let Some(entry) = error
             && entry.provider != origin.provider.errors()
         {
@@ -112,15 +112,15 @@ impl Operations {
                 .then(|| error.or_else(|| usual_failure(origin.provider)))
                 .flatten(),
             origin: origin.clone(),
-            message_type: asked.message_type,
+            message_type: sample.message_type,
             recipient: recipient.clone(),
         };
         Ok(statuses.into_iter().map(case).collect())
     }
 
-    /// The source that is asked for.
-    fn named_origin(&self, caller: &Caller, asked: &Sample) -> Result<Option<&Source>, Failure> {
-        let Some(name) = &asked.source else {
+    /// The source that the request names.
+    fn named_origin(&self, caller: &Caller, sample: &Sample) -> Result<Option<&Source>, Failure> {
+        let Some(name) = &sample.source else {
             return Ok(None);
         };
         let source = self
@@ -128,12 +128,12 @@ impl Operations {
             .map_err(|detail| Failure::invalid("/source", detail))?;
         if source.pulled.is_some() {
             let detail = format!(
-                "{name} is asked by us, in words of its own configuration: name a source that sends, or \
+                "{name} is polled by us, in words of its own configuration: name a source that sends, or \
                  leave it out"
             );
             return Err(Failure::invalid("/source", detail));
         }
-        if let Some(provider) = &asked.provider
+        if let Some(provider) = &sample.provider
             && provider != source.provider.as_str()
         {
             let detail = format!(
@@ -164,13 +164,13 @@ impl Operations {
     }
 }
 
-/// Which statuses; every one that the subscriber may be notified of when none is asked for.
-fn statuses(kind: SubscriberKind, asked: &Sample) -> Result<Vec<Status>, Failure> {
+/// Which statuses; every one that the subscriber may be notified of when the request names none.
+fn statuses(kind: SubscriberKind, sample: &Sample) -> Result<Vec<Status>, Failure> {
     if kind == SubscriberKind::Events {
         // Its sample is an event, and shows as none of the statuses.
-        return refuse_all(asked).map(|()| vec![Status::Failed]);
+        return refuse_all(sample).map(|()| vec![Status::Failed]);
     }
-    let status = match (asked.status, &asked.error) {
+    let status = match (sample.status, &sample.error) {
         (Some(status), Some(_)) if status != Status::Failed => {
             let detail = format!(
                 "only a failed message has an error: write the status failed instead of {status}, \
@@ -194,14 +194,14 @@ fn statuses(kind: SubscriberKind, asked: &Sample) -> Result<Vec<Status>, Failure
 }
 
 /// An event is about no message.
-fn refuse_all(asked: &Sample) -> Result<(), Failure> {
+fn refuse_all(sample: &Sample) -> Result<(), Failure> {
     let given = [
-        ("/status", asked.status.is_some()),
-        ("/error", asked.error.is_some()),
-        ("/source", asked.source.is_some()),
-        ("/provider", asked.provider.is_some()),
-        ("/type", asked.message_type.is_some()),
-        ("/recipient", asked.recipient.is_some()),
+        ("/status", sample.status.is_some()),
+        ("/error", sample.error.is_some()),
+        ("/source", sample.source.is_some()),
+        ("/provider", sample.provider.is_some()),
+        ("/type", sample.message_type.is_some()),
+        ("/recipient", sample.recipient.is_some()),
     ];
     let faults: Vec<Fault> = given
         .into_iter()
@@ -219,7 +219,7 @@ fn refuse_all(asked: &Sample) -> Result<(), Failure> {
     }
 }
 
-/// A provider that sends: what another answers depends on the source that asks it.
+/// A provider that sends: what another answers depends on the source that polls it.
 fn named_provider(word: &str) -> Result<Provider, Failure> {
     let sending = Provider::push();
     sending
@@ -236,15 +236,15 @@ fn named_provider(word: &str) -> Result<Provider, Failure> {
         })
 }
 
-fn recipient(asked: Option<&str>) -> Result<String, Failure> {
-    let asked = asked.unwrap_or(RECIPIENT);
-    let recipient = digits(asked);
+fn recipient(wanted: Option<&str>) -> Result<String, Failure> {
+    let wanted = wanted.unwrap_or(RECIPIENT);
+    let recipient = digits(wanted);
     if is_phone_number(&recipient) {
         return Ok(recipient);
     }
     let detail = format!(
-        "recipient {asked}: write a phone number with its country code, e.g. +15550100001",
-        asked = quoted(asked)
+        "recipient {wanted}: write a phone number with its country code, e.g. +15550100001",
+        wanted = quoted(wanted)
     );
     Err(Failure::invalid("/recipient", detail))
 }
@@ -292,7 +292,7 @@ fn foreign(entry: &CatalogueEntry, origin: &SampleSource) -> Failure {
     Failure::invalid("/error", detail)
 }
 
-/// The failure that is shown where none is asked for.
+/// The failure of a sample whose request names no error.
 fn usual_failure(provider: Provider) -> Option<&'static CatalogueEntry> {
     catalogue::find(provider.definition().samples.frequent.first()?)
 }
