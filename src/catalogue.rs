@@ -114,9 +114,9 @@ impl Fix {
     pub const fn who(self) -> &'static str {
         match self {
             Self::Recipient => "the recipient",
-            Self::Sender => "whoever sends the messages",
+            Self::Sender => "the sender of the messages",
             Self::TemplateAuthor => "the author of the template",
-            Self::Account => "whoever manages the account",
+            Self::Account => "the account's manager",
             Self::Provider => "the provider",
             Self::Nobody => "nobody",
         }

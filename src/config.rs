@@ -85,7 +85,7 @@ pub struct Config {
     pub retention: Retention,
     /// How subscribers are called.
     pub forward: Forward,
-    /// When the operator is notified of the service.
+    /// When the operator is notified of trouble in the service.
     pub events: Events,
     /// What the log looks like.
     pub log: Log,
@@ -128,13 +128,13 @@ pub struct Source {
     pub name: String,
     /// Whose format its webhooks have.
     pub provider: Provider,
-    /// What a webhook must prove; no methods only when that was asked for.
+    /// What a webhook must prove; no methods only when the configuration says so.
     pub authentication: Authentication,
     /// What Meta's GET handshake must present, any one of them.
     pub verify_tokens: Vec<SecretString>,
-    /// The type of a message when nothing else tells it.
+    /// The type of a message when no report shows it.
     pub default_type: MessageType,
-    /// The business's number when no report tells it, as it was written.
+    /// The business's number when no report names it, as it was written.
     pub sender: Option<String>,
     /// More numbers of the business.
     pub senders: Vec<String>,
@@ -227,8 +227,8 @@ impl Loaded {
 }
 
 impl Loaded {
-    /// Refuses to pass over a store where 0.1 had it by default, in the current folder: a new one
-    /// would be begun, or a question asked of none. Where both are, it is noted.
+    /// Refuses to pass over a store where 0.1 had it by default, in the current folder: otherwise a
+    /// new one would be begun, or an empty one read. Where both are, it is noted.
     fn check_store(&mut self, file: &Path) -> Result<(), LoadError> {
         let is_default = self.origins.get("store.url") == Some(&Origin::Default);
         let (new, old) = (&self.config.store.path, Store::default().path);

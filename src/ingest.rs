@@ -238,13 +238,13 @@ impl SourceEndpoint {
         &self.name
     }
 
-    /// Whether nothing is sent to it, because it is asked.
+    /// Whether it sends nothing, and is polled.
     #[must_use]
     pub const fn is_pulled(&self) -> bool {
         self.source.pulled.is_some()
     }
 
-    /// Checks all that can be told before the body is read.
+    /// Checks all that is known before the body is read.
     ///
     /// # Errors
     /// The first method of authentication that does not hold.

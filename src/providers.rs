@@ -1,8 +1,8 @@
 //! What the providers send: who may send it, and what it means.
 //!
 //! Pure and synchronous: bytes in, [`Report`]s out; no clock, no store. A folder per provider holds
-//! all of it and gives a [`Definition`]; one row of [`Provider`] registers it, and nothing outside
-//! asks which provider it is. The next stage is [`crate::ingest`]. CONTRIBUTING.md walks through
+//! all of it and gives a [`Definition`]; one row of [`Provider`] registers it, and no other module
+//! names a provider. The next stage is [`crate::ingest`]. CONTRIBUTING.md walks through
 //! adding one.
 
 pub mod authentication;
@@ -103,8 +103,8 @@ impl Provider {
     /// Decodes a body, and counts what there is to be read in it.
     ///
     /// # Errors
-    /// When its compression is of no known shape, or there is too much in it. What is asked for
-    /// may be any number of reports; nobody sends them to us.
+    /// When its compression is of no known shape, or there is too much in it. A polled answer
+    /// may hold any number of reports, since strangers cannot send one.
     pub(crate) fn open<'a>(
         self,
         body: &'a [u8],
@@ -233,12 +233,12 @@ static NAMES: LazyLock<String> = LazyLock::new(|| Provider::ALL.map(Provider::as
 /// What the source's configuration knows that a body does not say.
 #[derive(Debug, Clone, Default)]
 pub struct Hints {
-    /// The business's own numbers, digits only: they tell which side of an Infobip seen
+    /// The business's own numbers, digits only: they show which side of an Infobip seen
     /// report is the recipient.
     pub senders: Vec<String>,
     /// How a Botsquad-like API speaks.
     pub dialect: Arc<Dialect>,
-    /// The broadcast that was asked for, since its answer may not say.
+    /// The broadcast that was polled, since its answer may not say.
     pub broadcast: Option<String>,
 }
 

@@ -47,7 +47,7 @@ pub struct Web {
     pub failures: AuthFailures,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// How long a commit may take before the provider is told to come again.
+    /// How long a commit may take before the provider has to send again.
     pub accept_timeout: Duration,
 }
 

@@ -1,4 +1,4 @@
--- Messages of WhatsApp of which nothing final was heard for a day: not delivered, not read, not failed.
+-- Messages of WhatsApp without a final report for a day: not delivered, not read, not failed.
 -- Most often the phone is switched off; many at once mean that reports are missing.
 SELECT source,
        provider_message_id,

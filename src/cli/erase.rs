@@ -58,7 +58,7 @@ impl Erase {
                 return Ok(Exit::Refused);
             };
             if found.is_nothing() {
-                return terminal.refuse(self.not_found(&found, &store, &[]));
+                return terminal.refuse(self.absent(&found, &store, &[]));
             }
             write!(terminal.talk, "{}", self.counts(&found))?;
             if !confirmed(terminal)? {
@@ -84,11 +84,7 @@ impl Erase {
         }
         if exit == Exit::Refused {
             let traces = traces.unwrap_or_default();
-            writeln!(
-                terminal.talk,
-                "{}",
-                self.not_found(&erased, &store, &traces)
-            )?;
+            writeln!(terminal.talk, "{}", self.absent(&erased, &store, &traces))?;
             return Ok(exit);
         }
         write!(terminal.data, "{}", self.counts(&erased))?;
@@ -99,7 +95,7 @@ impl Erase {
     }
 
     /// What is said where the person was not found: one sentence, true of the files too.
-    fn not_found(&self, erased: &Erased, store: &Path, traces: &[Trace]) -> String {
+    fn absent(&self, erased: &Erased, store: &Path, traces: &[Trace]) -> String {
         let Erased {
             kept_unopened: kept,
             unread,

@@ -1,6 +1,6 @@
 //! A TOML file, read key by key.
 //!
-//! Reading a key is what makes it known, so the reader is the schema: keys nobody read are
+//! Reading a key is what makes it known, so the reader is the schema: unread keys are
 //! faults, with the nearest known key as the remedy. Faults are collected with their line
 //! instead of ending the reading, so that one run of `config check` shows them all. No
 //! fault repeats a line of the file, which may hold a secret.
@@ -21,7 +21,7 @@ pub(super) struct Document<'a> {
     name: String,
     text: &'a str,
     faults: RefCell<Vec<Finding>>,
-    /// Full paths of the keys that were asked for.
+    /// Full paths of the keys that were read.
     known: RefCell<BTreeSet<String>>,
     /// Keys that are written: the table's path, the key, its place.
     written: RefCell<Vec<(String, String, Origin)>>,
@@ -92,7 +92,7 @@ impl<'a> Document<'a> {
         faults
     }
 
-    /// What to do about a key that nobody knows: a neighbour's name, another section, or all names.
+    /// What to do about an unknown key: a neighbour's name, another section, or all names.
     fn remedy(&self, table: &str, key: &str) -> String {
         let known = self.known.borrow();
         let here: Vec<&str> = known

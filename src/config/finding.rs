@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use crate::model::Echoed;
 
-/// Who decided a setting.
+/// Where a setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody.
+    /// The default.
     Default,
     /// A line of the file.
     File {

@@ -54,7 +54,7 @@ fn check_level(level: &str, is_of_module: bool) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    // The library takes numbers too, and nobody knows which is which.
+    // The library takes numbers too, and few users know which is which.
     if LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) {
         return Ok(());
     }
@@ -92,7 +92,7 @@ fn check_module(module: &str) -> Result<(), String> {
         (false, _) if modules().any(|module| module == first) => {
             Some(format!("did you mean {OURS}::{first}?"))
         }
-        // Other libraries log too, and nobody knows all of them.
+        // Other libraries log too, and there is no list of them all.
         (false, _) => nearest(first, [OURS]).map(|meant| format!("did you mean {meant}?")),
     };
     match meant {

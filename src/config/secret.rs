@@ -96,7 +96,7 @@ impl Secrets<'_> {
     }
 
     fn variable(&self, name: &str) -> Result<String, String> {
-        // Somebody may have put the secret itself here, so a bad name is not repeated.
+        // The operator may have put the secret itself here, so a bad name is not repeated.
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         if name.is_empty() || !name.bytes().all(legal) {
             return Err("env must be the name of an environment variable".to_owned());

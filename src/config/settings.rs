@@ -137,8 +137,8 @@ sections! {
         disable_after: Duration = Duration::from_hours(5 * 24), positive_time();
     }
 
-    /// When the operator is notified of the service, in the log and by subscribers of the kind
-    /// `events`.
+    /// When the operator is notified of trouble in the service, in the log and by subscribers of the
+    /// kind `events`.
     events: Events ["events"] {
         /// The least time between two notices that the same event began.
         repeat_after: Duration = Duration::from_mins(10), time();

@@ -1,6 +1,6 @@
 //! The sources: who may send to each, and what is known of it beforehand.
 //!
-//! A source that nothing authenticates must be asked for, and what a provider cannot do is
+//! A source without authentication needs an explicit setting, and what a provider cannot do is
 //! refused with the thing it can do.
 
 use std::collections::{BTreeMap, HashMap};
@@ -245,13 +245,13 @@ fn refuse_misfits(table: &Table<'_>, provider: Provider) {
         for key in keys.chain(VERIFY) {
             refuse(
                 key,
-                "it sends nothing, it is asked; give url and authorization",
+                "it sends nothing, it is polled; give url and authorization",
             );
         }
         return;
     }
     let pushes = format!(
-        "it sends by itself, only {} is asked; remove it",
+        "it sends by itself, only {} is polled; remove it",
         Provider::pulled()
     );
     for key in PullSettings::keys() {
@@ -277,9 +277,9 @@ fn refuse_misfits(table: &Table<'_>, provider: Provider) {
     }
 }
 
-/// Either something authenticates or its absence is asked for.
+/// Either something authenticates or a setting says that nothing does.
 fn require_authentication(table: &Table<'_>, provider: Provider, unauthenticated: bool) {
-    // Asked by key, not by what came of it: a faulty method has its own fault already.
+    // Looked up by key, not by what came of it: a faulty method has its own fault already.
     let credentials = &provider.definition().credentials;
     let means = credentials.any_of;
     if unauthenticated {

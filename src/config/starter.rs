@@ -7,11 +7,11 @@ use crate::providers::{Provider, Starter};
 
 /// What stands in a starter for a secret that is generated.
 const SECRET: &str = "{secret}";
-/// What stands there for one that only the provider can tell.
+/// What stands there for one that only the provider knows.
 const FILL_IN: &str = "{fill-in}";
 
-/// How a secret begins that only the provider can tell; the rest is random, so that
-/// nobody can use it before it is filled in.
+/// How a secret begins that only the provider knows; the rest is random, so that it cannot be
+/// guessed before it is filled in.
 pub(super) const PLACEHOLDER: &str = "fill-me-in-";
 
 /// A configuration to start with; every call makes other secrets.

@@ -173,7 +173,7 @@ fn a_url_that_may_not_be_asked_is_warned_of() {
         warnings.iter().any(|warning| warning.key == "source.a"
             && warning
                 .text
-                .starts_with("nothing can be asked of url: http is not encrypted")),
+                .starts_with("url cannot be polled: http is not encrypted")),
         "{warnings:?}"
     );
 }

@@ -1,4 +1,4 @@
-//! The variables of the environment: which settings they decide, and which of them nobody knows.
+//! The variables of the environment: which settings they decide, and which of them are unknown.
 //!
 //! Their names are made of the settings that were read, so there is no list of them to keep.
 
@@ -14,7 +14,7 @@ pub(crate) const PREFIX: &str = "TICKRELAY_";
 const FILE: &str = "TICKRELAY_CONFIG";
 /// Name another service's API and the token for it.
 const CLIENT: [&str; 2] = ["TICKRELAY_URL", "TICKRELAY_TOKEN"];
-/// What scripts beside the program are identified by, and what the first of these begin with.
+/// Variables of the scripts beside the program: two names, and how the others begin.
 const SCRIPTS: [&str; 2] = ["TICKRELAY_BIN", "TICKRELAY_BINARY"];
 const CI: &str = "TICKRELAY_CI_";
 

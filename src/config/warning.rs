@@ -130,11 +130,11 @@ impl Config {
         if let Some(pulled) = &source.pulled {
             let guard = Guard::new(self.forward.allow_http, self.forward.allow_networks.clone());
             if let Err(error) = guard.target(&pulled.url_of("id")) {
-                warnings.push(warning(&format!("nothing can be asked of url: {error}")));
+                warnings.push(warning(&format!("url cannot be polled: {error}")));
             }
         } else if source.authentication.methods.is_empty() {
             warnings.push(warning(
-                "unauthenticated: whoever knows its URL can invent reports",
+                "unauthenticated: any client with its URL can invent reports",
             ));
         }
         if credentials.handshake && source.verify_tokens.is_empty() {

@@ -1,9 +1,9 @@
-//! Asks for the broadcasts of sources that send nothing by themselves, until nothing in them is
+//! Polls the broadcasts of sources that send nothing by themselves, until nothing in them is
 //! pending.
 //!
-//! Which are due stands in the store, so a restart goes on where it was. `schedule`, which is pure,
-//! decides when to ask again; the sender asks; an answer that differs from the one before goes
-//! down the one line of the house ([`crate::ingest`]).
+//! Due polls stand in the store, so a restart goes on where it was. `schedule`, which is pure,
+//! decides when to poll again, and the sender sends the request. An answer that differs from the
+//! one before goes down the one line of the house ([`crate::ingest`]).
 
 mod schedule;
 mod trouble;
@@ -30,9 +30,9 @@ use crate::store::{Error, Store};
 use schedule::{PollInterval, PollOutcome, Trouble};
 use trouble::{Failed, UNREADABLE, log};
 
-/// Broadcasts of one source that are asked for at once; those of others need not wait for them.
+/// Broadcasts of one source that are polled at once; those of others need not wait for them.
 const AT_ONCE: usize = 4;
-/// How long to wait when the store cannot tell what is due, ms.
+/// How long to wait when the store cannot say what is due, ms.
 const STORE_RETRY_MS: i64 = 10_000;
 
 /// What asking takes.
@@ -47,7 +47,7 @@ pub struct Polling {
     remarked: Mutex<HashSet<(i64, &'static str)>>,
 }
 
-/// A source that is asked.
+/// A source that is polled.
 struct PulledSource {
     name: String,
     endpoint: Arc<SourceEndpoint>,
@@ -57,7 +57,7 @@ struct PulledSource {
 }
 
 impl Polling {
-    /// Asks for what the sources of this reception have that send nothing.
+    /// Polls those sources of this ingest that send nothing.
     #[must_use]
     pub fn new(
         (store, sender): (Store, Arc<Sender>),
@@ -92,8 +92,8 @@ impl Polling {
         }
     }
 
-    /// Asks until `stop` turns true. What is being asked then is dropped, and asked after the
-    /// next start: nothing of it was written down.
+    /// Polls until `stop` turns true. A poll under way is dropped then, and sent after the next
+    /// start: nothing of it was written down.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         if self.sources.is_empty() {
             return;
@@ -117,7 +117,7 @@ impl Polling {
         }
     }
 
-    /// Asks for one broadcast and writes down how it went.
+    /// Polls one broadcast and writes down how it went.
     async fn poll_broadcast(&self, pulled: &PulledSource, mut poll: PollRecord) {
         let was_due_ms = poll.due_at_ms;
         let started = Instant::now();
@@ -228,7 +228,7 @@ impl Polling {
         let facts = facts.map_err(|error| Failed::of_ours(UNREADABLE, &error))?;
         poll.counts = counts(facts);
         self.remark(poll, facts);
-        // An old server says of nobody that it succeeded, so there its counters are all there is.
+        // An old server reports no success of a single user, so there its counters are all there is.
         if facts.is_whole && poll.counts.pending == Some(0) {
             poll.counts.pending = Some(self.unreported(poll).await?);
         }
@@ -267,12 +267,12 @@ impl Polling {
 }
 
 /// What an answer says of the broadcast as a whole. Nothing is known to be pending, or not to be,
-/// while nobody is listed or counted: sending has not begun.
+/// while no user is listed or counted: sending has not begun.
 fn counts(facts: AnswerFacts) -> PollCounts {
     let statistics = facts.statistics;
     let is_begun = facts.entries > 0 || statistics.total.is_some_and(|total| total > 0);
     // A server that counts and lists may do one of them later than the other.
-    // Numbers that contradict each other say nothing of who is not listed.
+    // Numbers that contradict each other say nothing of unlisted users.
     let total = statistics.total.filter(|_| !statistics.disagree());
     let unlisted = total.unwrap_or(0).saturating_sub(facts.entries);
     let listed = facts
@@ -290,7 +290,7 @@ fn counts(facts: AnswerFacts) -> PollCounts {
     }
 }
 
-/// What is being asked.
+/// The polls under way.
 #[derive(Default)]
 struct PollsInFlight {
     tasks: JoinSet<()>,
@@ -299,7 +299,7 @@ struct PollsInFlight {
 }
 
 impl PollsInFlight {
-    /// Begins to ask for what is due; answers when the next is.
+    /// Begins the polls that are due; returns when the next is due.
     async fn step(&mut self, polling: &Arc<Polling>) -> Result<i64, Error> {
         let now_ms = polling.clock.now_ms();
         let mut next_ms = i64::MAX;
@@ -316,7 +316,7 @@ impl PollsInFlight {
                 if self.busy.values().any(|busy| *busy == key) {
                     continue;
                 }
-                // Where all is being asked, the end of one is what to wait for.
+                // Where all are under way, the end of one is what to wait for.
                 if room == 0 {
                     break;
                 }

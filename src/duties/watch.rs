@@ -1,9 +1,9 @@
-//! Watches the service for its operator: what is wrong is logged, and told to the subscribers of
-//! the kind `events`.
+//! Watches the service for its operator: trouble is logged and sent to the subscribers of the kind
+//! `events`.
 //!
-//! Looks around every few seconds at what memory knows, counts what came in once a minute by the
-//! keys of the rows. What is worth telling is decided by `condition` and `traffic`, which are
-//! pure; what is told becomes forwards in the store, like any other.
+//! Every few seconds it looks at what memory knows; once a minute it counts what came in, by the
+//! keys of the rows. `condition` and `traffic`, which are pure, decide which events are sent; an
+//! event becomes forwards in the store, like a report.
 
 mod condition;
 mod silence;
@@ -29,7 +29,7 @@ use traffic::{Jump, STEP_MS, Traffic};
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often what came in is counted, ms.
 const COUNT_EVERY_MS: i64 = 60_000;
-/// For how long after the start no silence is told, ms: providers come again in their own time
+/// For how long after the start no silence is reported, ms: providers come again in their own time
 /// after we were away.
 const SETTLING_MS: i64 = STEP_MS;
 
@@ -45,7 +45,7 @@ pub struct Watch {
     pub events: Events,
     /// The names of the sources.
     pub sources: Vec<String>,
-    /// Those of them that are asked, and so are silent when nothing is to be asked.
+    /// Those of them that are polled, and so are silent when no poll is due.
     pub pulled: Vec<String>,
     /// Bytes beyond which the write-ahead log is emptied by force.
     pub wal_limit_bytes: u64,

@@ -1,7 +1,7 @@
 //! The breaker of one subscriber: stops sending while it fails as a whole, and looks now and
 //! then whether it is back.
 //!
-//! Pure: a state machine that is told the time. An open breaker gates the subscriber, it
+//! Pure: a state machine that is given the time. An open breaker gates the subscriber, it
 //! touches no forward: they stay due, and use up no attempts by waiting. The same holds for a
 //! probe that finds the subscriber still failing: the caller records the attempt but leaves
 //! the forward's attempt number and due time alone, or the first forwards in line would be
@@ -74,7 +74,7 @@ pub enum BreakerPermit {
     Closed,
 }
 
-/// A change of the breaker that people are told about.
+/// A change of the breaker that operators are notified of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transition {
     /// The subscriber fails as a whole; nothing but probes is sent to it.
@@ -85,7 +85,7 @@ pub enum Transition {
 
 impl Breaker {
     /// A closed breaker. The subscriber's id spreads its probes; `timeout` is how long an
-    /// attempt may take, after which (and a little) a probe of which nothing was heard counts
+    /// attempt may take, after which (and a little) a probe without an outcome counts
     /// as lost.
     #[must_use]
     pub fn new(subscriber: i64, timeout: Duration) -> Self {
@@ -180,7 +180,7 @@ impl Breaker {
     /// `charged_ms` (both ms since 1970 UTC). Ask before [`Breaker::on_outcome`].
     ///
     /// A failed probe does so only when another forward succeeded recently. While five in a row
-    /// have failed, a forward is charged once: nobody knows yet whether an outage has begun, and
+    /// have failed, a forward is charged once: it is unknown yet whether an outage has begun, and
     /// an outage costs a forward one attempt at most.
     #[must_use]
     pub fn charges(&self, probe: bool, charged_ms: Option<i64>, now_ms: i64) -> bool {
@@ -205,8 +205,8 @@ impl Breaker {
     ///
     /// Every attempt counts, probe or not: those that were in flight when the breaker opened
     /// close it when they succeed. An answer that does not speak against the subscriber as a
-    /// whole (a 400, a redirect) is as good as a success here: it shows that somebody
-    /// is there, and what is wrong with that forward is for its schedule.
+    /// whole (a 400, a redirect) is as good as a success here: it shows that the subscriber
+    /// answers, and what is wrong with that forward is for its schedule.
     pub fn on_outcome(&mut self, outcome: &Outcome, now_ms: i64) -> Option<Transition> {
         let failed = outcome.counts_against_subscriber();
         if failed {

@@ -1,8 +1,8 @@
 //! What may be sent to: the check that keeps a subscriber's URL from reaching into the
 //! network of the relay (server-side request forgery).
 //!
-//! Pure: it judges URLs and addresses. Names are resolved by [`super::sender`], which asks
-//! [`Guard::check`] about every address and connects only to one that passed.
+//! Pure: it judges URLs and addresses. Names are resolved by [`super::sender`], which has
+//! [`Guard::check`] judge every address and connects only to one that passed.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -17,7 +17,7 @@ const FORMER: usize = 4;
 pub(crate) struct OwnHeaders(Arc<Mutex<HashMap<i64, Weak<SentHeaders>>>>);
 
 impl OwnHeaders {
-    /// Those of that subscriber; they are forgotten when nobody has them any more.
+    /// Those of that subscriber; they are forgotten when they are no longer held.
     pub(crate) fn of(&self, subscriber_id: i64) -> Arc<SentHeaders> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = all.get(&subscriber_id).and_then(Weak::upgrade) {
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_that_were_replaced_are_kept_as_long_as_somebody_has_them() {
+    fn the_latest_that_were_replaced_are_kept_as_long_as_they_are_held() {
         let own = OwnHeaders::default();
         let known = own.of(1);
         for value in [0, 1, 1, 2, 3, 4, 5] {

@@ -1,6 +1,6 @@
 //! How many attempts of one subscriber begin within a second.
 //!
-//! Pure: it is told the time. It counts what began within the last second instead of filling a
+//! Pure: it is given the time. It counts what began within the last second instead of filling a
 //! bucket, so that no second, wherever it begins, sees more than the limit; and it follows the
 //! lane's clock, which may be set back, where a crate's own would wait until it is caught up.
 
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_holds_nobody_up() {
+    fn a_clock_that_was_set_back_delays_no_send() {
         let mut rate_limit = rate_limit(1);
         rate_limit.begin(3_600_000);
         assert_eq!(rate_limit.wait_until_ms(0), None);

@@ -254,8 +254,8 @@ mod tests {
         let plain = check(3, 0, &outcome(503, None));
         assert_eq!(check(3, 0, &outcome(503, Some(NOW_MS + 1))), plain);
         let requested_ms = NOW_MS + 2 * HOUR_MS;
-        let asked = check(3, 0, &outcome(503, Some(requested_ms)));
-        assert_eq!(asked, RetryDecision::RetryAt(requested_ms));
+        let requested = check(3, 0, &outcome(503, Some(requested_ms)));
+        assert_eq!(requested, RetryDecision::RetryAt(requested_ms));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! One attempt over the network: bytes and headers in, an [`Outcome`] out.
 //!
-//! The only place that sends anything, and the only one that knows the HTTP client; [`fetch`] asks
-//! instead. It decides
-//! nothing about what follows: that is [`super::schedule`]'s and [`super::breaker`]'s.
+//! The only place that sends anything, and the only one that knows the HTTP client; [`fetch`]
+//! requests answers with it. It decides nothing about what follows: that is [`super::schedule`]'s
+//! and [`super::breaker`]'s.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -51,8 +51,8 @@ const IDLE: Duration = Duration::from_secs(4);
 /// closes those that are older by then.
 pub const KEPT: Duration = Duration::from_secs(2 * IDLE.as_secs() + 1);
 
-/// Samples that are sent at once for people to look at, and questions that are asked at once: they
-/// leave the process's files to others.
+/// Samples that are sent at once for people to look at, and polls at once: they leave the process's
+/// files to others.
 const SAMPLES_AT_ONCE: usize = 8;
 const QUESTIONS_AT_ONCE: usize = 16;
 
@@ -207,7 +207,7 @@ impl Sender {
         })
     }
 
-    /// The guard that judges targets, for whoever takes a new subscriber's URL.
+    /// The guard that judges targets, for a check of a new subscriber's URL.
     #[must_use]
     pub const fn guard(&self) -> &Guard {
         &self.guard
@@ -230,7 +230,7 @@ impl Sender {
     }
 
     /// As [`Sender::send`], for people to look at: keeps the answer's beginning whatever its
-    /// status, and the headers that tell something, in `shown`. Waits while many others do.
+    /// status, and the headers of interest, in `shown`. Waits while many others do.
     pub async fn send_and_show(
         &self,
         request: &AttemptRequest<'_>,

@@ -21,8 +21,8 @@ pub struct EndedAttempt {
     pub outcome: Outcome,
 }
 
-/// What becomes of its forward, at `now_ms` (ms since 1970 UTC). The breaker is not yet told of
-/// the outcome.
+/// What becomes of its forward, at `now_ms` (ms since 1970 UTC). The breaker does not know
+/// the outcome yet.
 #[must_use]
 pub fn decide(
     ended: &EndedAttempt,

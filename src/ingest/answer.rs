@@ -1,6 +1,6 @@
-//! Taking in an answer that was asked for: stored like a webhook, read in parts.
+//! Storing the answer of a poll: like a webhook, but read in parts.
 //!
-//! An answer tells of all users of a broadcast what is so, most of which is known from the one
+//! An answer lists the status of all users of a broadcast, most of which is known from the one
 //! before. So what the store has is left out by a reader first, beside the writer, and the rest
 //! is committed in parts between which webhooks have their turn.
 
@@ -19,7 +19,7 @@ const PART: usize = 256;
 
 /// An answer as it came.
 pub(crate) struct Answered {
-    /// The broadcast that was asked for.
+    /// The broadcast that was polled.
     pub(crate) broadcast: String,
     /// When, ms since 1970 UTC: the time of what it says, since it gives none.
     pub(crate) at_ms: i64,
@@ -41,7 +41,7 @@ struct AnswerPart {
 type AnswerParts = mpsc::Sender<Result<AnswerPart, ParseError>>;
 
 impl Ingest {
-    /// The sources that send nothing and are asked.
+    /// The sources that send nothing and are polled.
     pub(crate) fn pulled(&self) -> impl Iterator<Item = (&Arc<SourceEndpoint>, &PullSettings)> {
         let endpoints = self.sources.values();
         endpoints.filter_map(|endpoint| Some((endpoint, endpoint.source.pulled.as_ref()?)))
@@ -203,7 +203,7 @@ impl AnswerReading {
     }
 
     fn send(&self, part: Result<AnswerPart, ParseError>) {
-        // Nobody takes it when storing an earlier one failed, which is told there.
+        // The receiver is gone when storing an earlier part failed, which is reported there.
         let _ = self.parts.blocking_send(part);
     }
 }

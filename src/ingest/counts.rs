@@ -93,7 +93,7 @@ impl WebhookCounts {
         counts
     }
 
-    /// A batch in which some reports were known already counts all of them as they are told.
+    /// A batch in which some reports were known already counts all of them as they are reported.
     pub(super) fn add(self, metrics: &Metrics, endpoint: &SourceEndpoint, accepted: &Accepted) {
         endpoint.counters.count_webhook(accepted);
         self.add_reports(metrics, endpoint, accepted);

@@ -39,7 +39,7 @@ impl Default for LargeBodyQueue {
 impl LargeBodyQueue {
     /// Reads a large webhook in its turn, and stores it.
     ///
-    /// What was begun is stored even if nobody waits for it any more: when it is sent again, it
+    /// What was begun is stored even if the client went away: when it is sent again, it
     /// is a duplicate. Until then it is `permit`.
     ///
     /// # Errors

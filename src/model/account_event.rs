@@ -123,7 +123,7 @@ impl AccountEvent {
         }
     }
 
-    /// The same about this number of the business, or told to it.
+    /// The same about this number of the business, or reported to it.
     pub(crate) fn of_sender(mut self, number: Option<String>, id: Option<String>) -> Self {
         let number = number.map(|number| super::digits(&number));
         self.sender = number.filter(|number| super::is_phone_number(number));

@@ -96,9 +96,9 @@ pub struct Outcome {
     /// What went wrong in words, for people (`connection refused`); empty for a 2xx.
     pub detail: String,
     /// The first 2 KiB of the answer's body, text as far as it is text; empty for a 2xx
-    /// that nobody wants to look at.
+    /// whose body is not kept.
     pub excerpt: String,
-    /// When the subscriber asked to wait until (`Retry-After` on 429 and 503), ms since 1970 UTC.
+    /// The time of `Retry-After` (on 429 and 503), ms since 1970 UTC.
     pub retry_at_ms: Option<i64>,
     /// How long the exchange took, in ms.
     pub duration_ms: u32,

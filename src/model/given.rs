@@ -1,7 +1,7 @@
-//! What somebody gave and it was wrong: how an error repeats it, and what was probably meant.
+//! A wrong value that a user gave: how an error repeats it, and what was probably meant.
 //!
 //! An error is read by people, so it repeats no more of a text than they need to find it, and
-//! nothing that a terminal obeys.
+//! nothing that a terminal acts on.
 
 use std::fmt;
 use std::io;
@@ -48,7 +48,7 @@ impl fmt::Display for Echoed<'_> {
 }
 
 /// A message with every word in it cut that is longer than an error may repeat: a path, a name or an
-/// id that somebody gave.
+/// id from a user.
 #[must_use]
 pub fn bounded(message: &str) -> String {
     let cut = |word: &str| {
@@ -68,7 +68,7 @@ pub fn reason(error: &io::Error) -> String {
     plain(&error.to_string())
 }
 
-/// One line without what a terminal would obey.
+/// One line without characters that a terminal acts on.
 #[must_use]
 pub fn clean(text: &str) -> String {
     text.chars()
@@ -80,7 +80,7 @@ pub fn clean(text: &str) -> String {
         .collect()
 }
 
-/// A text of several lines as it is, but for what a terminal would obey.
+/// A text of several lines as it is, but for characters that a terminal acts on.
 #[must_use]
 pub fn visible(text: &str) -> String {
     text.chars()
@@ -93,7 +93,7 @@ pub fn visible(text: &str) -> String {
 }
 
 /// A text without the numbers of the operating system's errors in it, and without the names of
-/// temporary files, which nobody gave.
+/// temporary files, which no user gave.
 #[must_use]
 pub fn plain(text: &str) -> String {
     const TEMPORARY: &str = " at path \"";

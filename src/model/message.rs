@@ -37,7 +37,7 @@ pub enum TypeRule {
 /// the greater value wins: a rule without sense but without order too.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Message {
-    /// Statuses reported of it on WhatsApp, whoever the participant was, and the failure that a
+    /// Statuses reported of it on WhatsApp, of every participant, and the failure that a
     /// fallback means.
     pub history: StatusHistory,
     /// Whether it was reported, or registered, as a message of WhatsApp.
@@ -132,7 +132,7 @@ impl Message {
     }
 
     /// Takes in what a report of WhatsApp says of the status. A click comes without a channel
-    /// from any: it does not tell that the message is one of WhatsApp's.
+    /// from any: it does not prove that the message is one of WhatsApp's.
     fn absorb_status(&mut self, report: &Report, at_ms: i64) {
         self.is_whatsapp |= report.kind != Kind::Click;
         let Some(status) = report.status else { return };
@@ -216,18 +216,18 @@ impl Message {
         self.message_type = self.message_type.max(Some(guess));
     }
 
-    /// Takes in what the sender registered by a call: it is believed before all else, and of
-    /// two calls the later one where both tell something.
+    /// Takes in what the sender registered by a call: it is believed before all else, and a later
+    /// call's value replaces an earlier one.
     pub fn register(&mut self, registration: &Registration) {
         let mut fields = self.registered.unwrap_or_default();
-        for (field, told) in [
+        for (field, given) in [
             (RegisteredFields::TEXT, &registration.text),
             (RegisteredFields::RECIPIENT, &registration.recipient),
             (RegisteredFields::SENDER, &registration.sender),
             (RegisteredFields::BULK_ID, &registration.bulk_id),
         ] {
-            if told.is_some() {
-                self.registered_field(field).clone_from(told);
+            if given.is_some() {
+                self.registered_field(field).clone_from(given);
                 fields = fields.and(field);
             }
         }
@@ -289,7 +289,7 @@ mod tests {
         reports[0].absorb(&report, 0, None, MessageType::Regular);
         reports[0].register(&regular);
         reports[1].register(&regular);
-        // The control: until the report tells of a template, the sender is believed.
+        // The control: until the report names a template, the sender is believed.
         let registered = Some((TypeRule::Registered, MessageType::Regular));
         assert_eq!(reports[1].message_type, registered);
         reports[1].absorb(&report, 0, None, MessageType::Regular);

@@ -12,7 +12,7 @@ const SHORTEST_NUMBER: usize = 7;
 /// The fewest bytes of an id that does not begin with a country, as `ES.1` does.
 const SHORTEST_ID: usize = 6;
 
-/// Those of `names` that tell one person from all others, each once; numbers in digits alone.
+/// Those of `names` that identify one person, each once; numbers in digits alone.
 ///
 /// What a relay writes in place of a name (`unknown`, `0`) would make one person of many.
 #[must_use]
@@ -81,7 +81,7 @@ mod tests {
     use crate::model::Kind;
 
     #[test]
-    fn only_what_tells_one_person_from_others_is_a_name() {
+    fn only_what_identifies_one_person_is_a_name() {
         for (name, expected) in [
             ("+34 600 000 001", Some("34600000001")),
             ("0034600000001", Some("34600000001")),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_names_its_member_in_all_ways_and_a_group_names_nobody() {
+    fn a_report_names_its_member_in_all_ways_and_a_group_names_no_person() {
         let mut report = Report::new(Kind::Status, "sent", b"{}");
         report.group = Some("Y2FwaV9ncm91cDox".to_owned());
         report.recipient_user_id = Some("ES.1349001".to_owned());

@@ -1,7 +1,7 @@
-//! What a sender tells of a message beside the provider, and the text that a template becomes.
+//! What a sender registers of a message, and the text that a template becomes.
 //!
 //! It comes by a call, or in an echo that the provider returns with a report; both use the
-//! payload's own keys. Who may tell what is [`crate::admin`]' business.
+//! payload's own keys. Who may register what is [`crate::admin`]' business.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,14 +15,14 @@ use super::{MessageType, json_without_nul, read_time, read_ttl, replace_nul, who
 /// placeholder.
 const LONGEST_TEXT: usize = 64 * 1024;
 
-/// What a sender tells of a message beside the provider; `None` is not given.
+/// What a sender registers of a message; `None` is not given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Registration {
     /// The text of the message.
     pub text: Option<String>,
     /// Template or regular.
     pub message_type: Option<MessageType>,
-    /// Whether the send asks the provider to make a template of a message without one.
+    /// Whether the send has the provider make a template of a message without one.
     pub is_direct_send: bool,
     /// The recipient's number, else the user id it was sent to.
     pub recipient: Option<String>,
@@ -243,13 +243,13 @@ impl Registration {
         found
     }
 
-    /// Whether it tells more than what stands with the message itself.
+    /// Whether it holds more than what stands with the message itself.
     #[must_use]
     pub const fn has_details(&self) -> bool {
         self.template.is_some() || self.ttl_s.is_some() || self.metadata.is_some()
     }
 
-    /// What is missing here, taken from what was told elsewhere.
+    /// Fills what is missing here from another registration.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {

@@ -85,7 +85,7 @@ pub struct Pricing {
 pub struct Echo {
     /// The text as received; `None` when the provider returned the request itself.
     pub text: Option<String>,
-    /// What it tells of the message: our JSON in the text, or the request.
+    /// What it says of the message: our JSON in the text, or the request.
     pub registration: Option<Registration>,
 }
 
@@ -142,7 +142,7 @@ pub struct Report {
     pub echo: Option<Echo>,
     /// Price and conversation.
     pub pricing: Pricing,
-    /// The broadcast: Infobip `bulkId`, or the id that was asked for.
+    /// The broadcast: Infobip `bulkId`, or the id that was polled.
     pub bulk_id: Option<String>,
     /// Infobip `entityId`.
     pub entity_id: Option<String>,
@@ -163,7 +163,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// The report that a registration is; `element` tells a message that has no id from others.
+    /// The report that a registration is; `element` identifies a message that has no id.
     #[must_use]
     pub fn registered(
         id: Option<&str>,
@@ -248,7 +248,7 @@ impl Report {
         Builder::from_custom_bytes(first).into_uuid()
     }
 
-    /// Whether this is a copy of what was sent, which tells of the message and reports nothing.
+    /// Whether this is a copy of what was sent, which describes the message and reports nothing.
     #[must_use]
     pub const fn is_echo(&self) -> bool {
         matches!(self.kind, Kind::Echo)
@@ -261,7 +261,7 @@ impl Report {
     }
 }
 
-/// What tells two reports of one message apart, as 64 bits that fit an integer column.
+/// The identity of a report within its message, as 64 bits that fit an integer column.
 ///
 /// Two reports are the same when kind, the provider's own status word, participant, channel,
 /// the provider's time as received (or none) and the error code are the same. A report

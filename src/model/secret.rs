@@ -1,5 +1,5 @@
-//! What a subscriber's requests prove themselves with beside the signature: texts that nobody is
-//! shown again, and what may be among them.
+//! The proof that a subscriber's requests carry beside the signature: texts that are never shown
+//! again, and which are allowed.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -5,7 +5,7 @@ use super::{ReportError, Status, replace_nul};
 /// How a provider answered the send of a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum SendResult {
-    /// It took the message, as far as the sender tells; how it answered is not known.
+    /// It took the message, as far as the sender says; how it answered is not known.
     #[default]
     Taken,
     /// It took the message, and said so with this word: Meta's `message_status`, lower case.

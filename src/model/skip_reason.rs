@@ -37,7 +37,7 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    /// Whether this follows from what the report changed, so that `change` tells it already.
+    /// Whether this follows from what the report changed, so that `change` says it already.
     #[must_use]
     pub const fn is_of_change(self) -> bool {
         matches!(
@@ -66,7 +66,7 @@ impl SkipReason {
             Self::NotAStatus => "it is none of the six statuses",
             Self::OtherChannel => "it is of another channel than its message",
             Self::NoFailure => "a chat is notified of failures alone",
-            Self::Gathered => "it is told in an alert, together with others of the same error",
+            Self::Gathered => "it is in an alert, together with others of the same error",
         }
     }
 }

@@ -198,7 +198,7 @@ impl Choice for SubscriberState {
     const WHAT: &'static str = "subscriber state";
 }
 
-/// What a subscriber is told.
+/// The kind of a subscriber, which decides what it receives.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
 )]

@@ -72,10 +72,10 @@ mod tests {
         for (body, expected) in cases {
             assert_eq!(check_template_body(body), expected, "{body:?}");
         }
-        let told = TemplateFault::Unclosed(4).to_string();
+        let fault = TemplateFault::Unclosed(4).to_string();
         assert!(
-            told.starts_with("the {{ at character 4 lacks its }}: "),
-            "{told}"
+            fault.starts_with("the {{ at character 4 lacks its }}: "),
+            "{fault}"
         );
     }
 

@@ -97,7 +97,7 @@ fn introduce(harness: &Harness, page: &mut Transcript<'_>) -> anyhow::Result<()>
         Ink::Plain,
         0,
         "Below, `in` is a webhook as the provider sends it, and when it was answered; `out` is the \
-         payload that the subscriber got for it; `--` is what goes to nobody, and why.",
+ payload that the subscriber got for it; `--` is what is not sent, and why.",
     )?;
     Ok(())
 }

@@ -127,7 +127,7 @@ pub fn us(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Sends the traffic until the load is done or `stop` turns true; tells `observe` of each.
+/// Sends the traffic until the load is done or `stop` turns true; calls `observe` for each.
 ///
 /// # Errors
 /// When the thread that keeps the pace cannot be started.
@@ -234,7 +234,7 @@ impl<O: FnMut(&SentWebhook<'_>)> Work<'_, O> {
     ) {
         let shared = &mut *self.shared.borrow_mut();
         shared.summary.count(webhook, answer, latency);
-        // Whoever waits for a turn sees only later that it is over.
+        // A task that waits for a turn sees only later that it is over.
         shared.summary.elapsed = self.begun.elapsed();
         (shared.observe)(&SentWebhook {
             ticks: &webhook.ticks,

@@ -13,7 +13,7 @@ const RECIPIENTS: u64 = 200_000;
 /// An invented message: the run it belongs to and its number in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InventedMessage {
-    /// Tells the messages of one run from those of another on the same store; 24 bits.
+    /// Distinguishes the messages of one run from those of another on the same store; 24 bits.
     pub run: u32,
     /// Counted from 0; 40 bits.
     pub number: u64,
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_tells_its_message_in_every_form() {
+    fn an_id_finds_its_message_in_every_form() {
         for provider in Provider::push() {
             for (run, number) in [(0, 0), (1, 1), (0xff_ffff, (1 << 40) - 1), (77, 123_456)] {
                 let message = InventedMessage { run, number };

@@ -36,7 +36,7 @@ pub struct Scenario {
     pub mishaps: Mishaps,
     /// Decides everything that is left to chance.
     pub seed: u64,
-    /// Tells these messages from those of another run on the same store; 16 bits count.
+    /// Distinguishes these messages from those of another run on the same store; 16 bits count.
     pub run: u32,
 }
 

@@ -67,8 +67,8 @@ pub enum AuthError {
 }
 
 impl Authentication {
-    /// Checks everything that can be told before the body is read, so that a stranger's
-    /// body need not be: also that a signature is there and well-formed. A request is believed when
+    /// Checks everything that is known before the body is read, so that a stranger's body need not
+    /// be read: also that a signature is there and well-formed. A request is believed when
     /// [`Self::check_body`] accepts it too.
     ///
     /// # Errors
@@ -164,8 +164,8 @@ impl fmt::Display for Method {
     }
 }
 
-/// Whether `given` is the secret. Hashes are compared, so that the time taken tells neither
-/// where the two differ nor how long the secret is. An empty secret is nobody's.
+/// Whether `given` is the secret. Hashes are compared, so that the time taken reveals neither
+/// where the two differ nor how long the secret is. An empty secret matches nothing.
 fn same(given: &[u8], secret: &SecretString) -> bool {
     let secret = secret.expose_secret().trim().as_bytes();
     let given = Sha256::digest(given.trim_ascii());
@@ -183,7 +183,7 @@ fn is_basic(authorization: &[u8], username: &str, password: &SecretString) -> bo
     let Some(colon) = pair.iter().position(|byte| *byte == b':') else {
         return false;
     };
-    // Both are compared in any case: the time must not tell a right user name.
+    // Both are compared in any case: the time must not reveal a right user name.
     let user = Sha256::digest(&pair[..colon]).ct_eq(&Sha256::digest(username));
     let secret = same(&pair[colon + 1..], password);
     scheme.eq_ignore_ascii_case(b"basic ") & bool::from(user) & secret
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_secret_lets_nobody_in() {
+    fn an_empty_secret_admits_no_client() {
         let token = Method::UrlToken("".into());
         assert!(check(token, ("a", "b"), Some("")).is_err());
         let header = Method::Header {

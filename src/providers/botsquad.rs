@@ -1,10 +1,10 @@
-//! Botsquad's broadcasts: the answer of the GET that tells how each targeted user fares.
+//! Botsquad's broadcasts: the answer of the GET that lists the status of each targeted user.
 //!
 //! Nothing public shows the answer, so every name in it is a list of aliases and every word a
 //! line of a table, both in the source's configuration ([`Dialect`]). An answer is a state and
-//! not an event: it says of all users at once what is so, and gives its messages no ids, so they
-//! are identified by broadcast, number and which of the number's messages it is. Who asks, and when, is
-//! [`crate::duties::poll`]'s business.
+//! not an event: it gives the present status of all users at once, and no ids of messages. So a
+//! message is identified by its broadcast, its number and its place among that number's messages.
+//! When it is polled is [`crate::duties::poll`]'s business.
 
 mod definition;
 mod dialect;
@@ -32,14 +32,14 @@ const LONGEST_TEXT: usize = 1024;
 /// The longest reason that makes a key of its own; a longer one is a sentence.
 const LONGEST_WORD: usize = 64;
 
-/// The codes of WhatsApp's Cloud API that are nobody else's.
+/// The codes of WhatsApp's Cloud API that no other system uses.
 const OF_WHATSAPP: RangeInclusive<i64> = 130_000..=139_999;
 
 /// An answer, not yet looked into entry by entry.
 pub(crate) struct BroadcastAnswer<'a> {
     /// Its counters, as the server has them.
     pub(crate) statistics: Statistics,
-    /// The broadcast's id, where the answer tells it.
+    /// The broadcast's id, where the answer gives it.
     id: Option<String>,
     entries: Vec<Node<'a>>,
     /// An old server: only who failed is listed, all others are as yet unknown.
@@ -212,8 +212,8 @@ impl<'a> BroadcastAnswer<'a> {
                 if report.status.is_none() {
                     report.oddities.push("unknown-status");
                 }
-                // A word that is explained later must stay the same report, so what nobody explained
-                // has its reason too.
+                // A word that is explained later must stay the same report, so an unexplained
+                // one has its reason too.
                 if matches!(report.status, None | Some(Status::Failed)) {
                     report.errors.extend(error(&entry, dialect));
                 }
@@ -224,15 +224,15 @@ impl<'a> BroadcastAnswer<'a> {
     /// Which of its number's messages an entry is, by its index in the list, where the number is
     /// listed more than once.
     ///
-    /// The number's entries are identified by how far they are and not by their order: what succeeded
-    /// fills the places from the front, what failed from the back, and what is pending is between
-    /// them. So a message never takes back what was told of it while the others go on.
+    /// A number's entries are ordered by progress, not by their order in the list: succeeded ones
+    /// fill the places from the front, failed ones from the back, and pending ones are between
+    /// them. So a message keeps its reported status while the others go on.
     fn places(&self, dialect: &Dialect) -> HashMap<usize, u32> {
         let mut listed: HashMap<String, (usize, Vec<usize>)> = HashMap::new();
         for (index, node) in self.entries.iter().enumerate() {
             let entry = node.value().unwrap_or_default();
             if let Some(to) = dialect.fields.text(AnswerField::To, &entry) {
-                let first = listed.entry(told_by(&to));
+                let first = listed.entry(recipient_key(&to));
                 first
                     .and_modify(|(_, others)| others.push(index))
                     .or_insert((index, Vec::new()));
@@ -292,15 +292,15 @@ fn parse(text: &str, hints: &Hints) -> Result<Parsed, ParseError> {
 /// Not its place in the list, since a server may list its users in another order next time: of
 /// one number's entries those that got furthest come first and those that failed last.
 pub(crate) fn message_id(broadcast: &str, to: &str, times: u32) -> String {
-    let number = told_by(to);
+    let number = recipient_key(to);
     match times {
         0 | 1 => format!("{broadcast}:{number}"),
         _ => format!("{broadcast}:{number}.{times}"),
     }
 }
 
-/// What tells a recipient, however the number is written.
-fn told_by(to: &str) -> String {
+/// The key of a recipient, however the number is written.
+fn recipient_key(to: &str) -> String {
     digits(to)
 }
 

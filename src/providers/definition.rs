@@ -1,4 +1,4 @@
-//! What a provider's folder defines: all that the rest of the service asks about a provider.
+//! What a provider's folder defines: all that the rest of the service needs of a provider.
 //!
 //! One constant of [`Definition`] per folder, registered by one row in [`super::Provider`]. Nothing
 //! outside `providers` branches on which provider it is; it reads a field here.
@@ -24,8 +24,8 @@ pub struct Definition {
     pub credentials: CredentialRules,
     /// Its error codes, explained; providers that pass on one another's codes share a catalogue.
     pub errors: &'static ErrorCatalogue,
-    /// The fields of its account events ([`crate::model::AccountEvent::field`]), which tell whose words
-    /// an event holds; those that nobody lists are Meta's.
+    /// The fields of its account events ([`crate::model::AccountEvent::field`]), which show whose words
+    /// an event holds; unlisted fields are Meta's.
     pub account_fields: &'static [&'static str],
     /// Reads the decoded text of a body: every report in it, and what else there was.
     pub read: fn(&str, &Hints) -> Result<Parsed, ParseError>,

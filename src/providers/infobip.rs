@@ -1,8 +1,8 @@
 //! Infobip's formats: which elements a body holds, each read for itself.
 //!
 //! One URL receives everything Infobip has to say, mixed in any way: delivery, seen, deleted
-//! and click reports of several APIs, inbound messages, account notices. `shape` tells them
-//! apart, `report` reads those that speak of a message, with `status` for what they mean,
+//! and click reports of several APIs, inbound messages, account notices. `shape` distinguishes
+//! them, `report` reads those that speak of a message, with `status` for what they mean,
 //! `channel` for where and `time` for when. How a request proves where it comes from is
 //! [`super::authentication`]'s business.
 
@@ -77,7 +77,7 @@ fn unknown(node: &Node<'_>) -> Item {
     other(node, shape::UNKNOWN.into())
 }
 
-/// What is no report, by its name: a relay's wrapper may have the members that tell it.
+/// The name of an element that is no report: a relay's wrapper may have its members.
 fn other(node: &Node<'_>, name: Cow<'static, str>) -> Item {
     match stray::find(node) {
         Some(stray) => Item::Unreadable(stray.reason()),

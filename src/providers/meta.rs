@@ -74,7 +74,7 @@ const NAME_LIMIT: usize = 64;
 /// The name under which a shape is counted that is none of Meta's.
 const UNKNOWN: &str = "unknown-shape";
 
-/// Reads a body in either envelope, which the body tells: relays mix them on one URL.
+/// Reads a body in either envelope, by its members: relays mix them on one URL.
 ///
 /// # Errors
 /// When it is no JSON.

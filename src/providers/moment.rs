@@ -23,22 +23,22 @@ pub(super) struct Moment {
 
 impl Moment {
     /// Reads a count since 1970, a date, or a date and a time.
-    pub(super) fn read(told: &str) -> Self {
-        let told = told.trim();
-        let day = NaiveDate::parse_from_str(told, "%Y-%m-%d").ok();
+    pub(super) fn read(given: &str) -> Self {
+        let given = given.trim();
+        let day = NaiveDate::parse_from_str(given, "%Y-%m-%d").ok();
         let day = day.and_then(|day| day.and_hms_opt(0, 0, 0));
         if let Some(day) = day {
-            // It ends at some time of that day, nobody says when: it lasts all of it.
+            // It ends at some time of that day, which is not given: it lasts all of it.
             let next = day.checked_add_days(chrono::Days::new(1));
             return Self {
-                text: told.to_owned(),
+                text: given.to_owned(),
                 ms: next.map(|next| next.and_utc().timestamp_millis()),
             };
         }
-        let time = epoch(told).or_else(|| written(told));
+        let time = epoch(given).or_else(|| written(given));
         Self {
             text: time.map_or_else(
-                || told.to_owned(),
+                || given.to_owned(),
                 |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
             ),
             ms: time.map(|time| time.timestamp_millis()),
@@ -46,8 +46,8 @@ impl Moment {
     }
 }
 
-fn epoch(told: &str) -> Option<DateTime<Utc>> {
-    let count: f64 = told.parse().ok()?;
+fn epoch(given: &str) -> Option<DateTime<Utc>> {
+    let count: f64 = given.parse().ok()?;
     let ms = if (FIRST_SECOND..FIRST_MILLISECOND).contains(&count) {
         count * 1000.0
     } else {
@@ -63,9 +63,9 @@ fn epoch(told: &str) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_millis(ms.round() as i64)
 }
 
-fn written(told: &str) -> Option<DateTime<Utc>> {
-    let with_offset = DateTime::parse_from_str(told, WITH_OFFSET).ok();
-    let without = |pattern: &&str| NaiveDateTime::parse_from_str(told, pattern).ok();
+fn written(given: &str) -> Option<DateTime<Utc>> {
+    let with_offset = DateTime::parse_from_str(given, WITH_OFFSET).ok();
+    let without = |pattern: &&str| NaiveDateTime::parse_from_str(given, pattern).ok();
     with_offset
         .map(|time| time.to_utc())
         .or_else(|| Some(WITHOUT_OFFSET.iter().find_map(without)?.and_utc()))
@@ -79,7 +79,7 @@ mod tests {
     fn a_time_is_shown_as_people_read_it_and_what_is_none_as_it_came() {
         let at = Some(1_798_761_599_000);
         let shown = "2026-12-31 23:59:59 UTC";
-        for told in [
+        for given in [
             "1798761599",
             "1798761599000",
             "1798761599.0",
@@ -90,15 +90,15 @@ mod tests {
             "2026-12-31T23:59:59",
             " 2026-12-31 23:59:59 ",
         ] {
-            let moment = Moment::read(told);
-            assert_eq!((&*moment.text, moment.ms), (shown, at), "{told}");
+            let moment = Moment::read(given);
+            assert_eq!((&*moment.text, moment.ms), (shown, at), "{given}");
         }
         let day = Moment::read("2026-12-31");
         assert_eq!(
             (&*day.text, day.ms),
             ("2026-12-31", Some(1_798_761_600_000))
         );
-        for told in [
+        for given in [
             "October 9, 2026",
             "0",
             "-1",
@@ -107,8 +107,8 @@ mod tests {
             "NaN",
             "never",
         ] {
-            let moment = Moment::read(told);
-            assert_eq!((&*moment.text, moment.ms), (told, None), "{told}");
+            let moment = Moment::read(given);
+            assert_eq!((&*moment.text, moment.ms), (given, None), "{given}");
         }
     }
 }

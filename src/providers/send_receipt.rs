@@ -1,4 +1,4 @@
-//! What a provider was asked to send and what it answered, read as what it tells of messages.
+//! Requests to a provider and its answers, read as registrations of messages.
 //!
 //! The shapes are the providers' own; which messages these are, the answer says, and of a send
 //! that was refused the request. What cannot be matched is refused, never guessed: nothing that is
@@ -117,9 +117,9 @@ impl Exchange<'_> {
     }
 }
 
-/// What the sender had the provider return tells what the request does not.
-pub(super) fn with_echo(told: Registration, request: &Value, name: &str) -> Registration {
+/// Adds what the echo says to a registration; the request's own values are preferred.
+pub(super) fn with_echo(registration: Registration, request: &Value, name: &str) -> Registration {
     let echo = text(request, name);
     let echo = echo.and_then(|echo| Registration::from_echo(&echo));
-    told.or(echo.unwrap_or_default()).with_type()
+    registration.or(echo.unwrap_or_default()).with_type()
 }

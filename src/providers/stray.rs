@@ -1,9 +1,9 @@
 //! Statuses where no provider puts them: a relay in between wrapped the body, sent an inner part
 //! of it, or encoded it twice.
 //!
-//! Only looks, so that support is notified of what was lost: one pass, no copy, and no memory but for
-//! what is open. Messages and echoes, calls and payments are never looked into: they are identified by
-//! their place or by all that their provider sends with them, never by one member of that name,
+//! Only looks, so that support is notified of losses: one pass, no copy, and no memory but for
+//! what is open. Messages, echoes, calls and payments are never looked into. They are recognised by
+//! their place or by all the members that their provider sends, never by one member of that name,
 //! since relays have such too. What is read, and where, is the providers' business.
 
 mod facts;
@@ -63,7 +63,7 @@ impl Stray {
         )
     }
 
-    /// As [`Self::reason`], where it is a field that nobody here knows.
+    /// As [`Self::reason`], where it is an unknown field.
     pub(super) fn reason_in_field(&self, field: &str) -> String {
         let path = match self.path.join(".") {
             path if path.is_empty() => "it".to_owned(),
@@ -143,7 +143,7 @@ pub(super) fn find_within(read: &Value) -> Option<Stray> {
     Stray::or(finder.finish())
 }
 
-/// A body that is no JSON but a form with statuses in a field is told as such.
+/// Says so of a body that is no JSON but a form with statuses in a field.
 pub(super) fn in_form(text: &str, error: ParseError) -> Result<Parsed, ParseError> {
     let is_form = !text.trim_start().starts_with(['{', '[', '"']);
     if !is_form || !matches!(error, ParseError::NotJson(_)) {

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client's address, as far as it can be believed; `None` when the system does not tell.
+/// The client's address, as far as it can be believed; `None` when the system does not say.
 pub(super) fn of(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip();
     let lines = request.headers().get_all(FORWARDED_FOR);
@@ -91,6 +91,6 @@ mod tests {
             assert_eq!(found.to_string(), expected, "{peer} {lines:?}");
         }
         let peer = "127.0.0.1".parse().unwrap();
-        assert_eq!(believed(peer, &["198.51.100.7"], &[]), peer, "nobody");
+        assert_eq!(believed(peer, &["198.51.100.7"], &[]), peer, "no proxy");
     }
 }

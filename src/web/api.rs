@@ -1,6 +1,6 @@
 //! `/api/v1`: the management API. One table of routes, one way in, one way to answer.
 //!
-//! A handler reads its input, asks [`Operations`] or a reader, and shapes the answer; rules stand
+//! A handler reads its input, calls [`Operations`] or a reader, and shapes the answer; rules stand
 //! in [`crate::admin`]. A new route is one line of the table below.
 
 mod account_events;
@@ -72,7 +72,7 @@ const BULK: [&str; 2] = ["/messages", "/sources/{name}/sent"];
 
 /// What the API's handlers share beside [`Web`].
 pub struct Api {
-    /// What may be asked.
+    /// What may be requested.
     operations: Operations,
     /// Where providers reach the service.
     public_url: Option<String>,
@@ -82,7 +82,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// Nobody has asked yet.
+    /// The API of a service that starts.
     #[must_use]
     pub fn new(config: &Config, operations: Operations) -> Self {
         Self {
@@ -248,7 +248,7 @@ fn refuse_method(methods: &[Method]) -> Reply {
     Err(Problem::method_not_allowed(&methods.join(", ")))
 }
 
-/// What a handler works with: who asks, and what there is to ask.
+/// What a handler works with: the caller, and the shared state.
 struct HandlerContext {
     caller: Caller,
     shared: Data<Web>,
@@ -264,12 +264,12 @@ impl FromRequest for HandlerContext {
         let shared = request.app_data::<Data<Web>>().cloned();
         let caller = request.extensions().get::<Caller>().cloned();
         let keyed = Cell::new(request.extensions_mut().remove::<KeyedRequest>());
-        let asked = caller.zip(shared).map(|(caller, shared)| Self {
+        let context = caller.zip(shared).map(|(caller, shared)| Self {
             caller,
             shared,
             keyed,
         });
-        ready(asked.ok_or_else(|| Problem::internal(&"a route lets in anybody")))
+        ready(context.ok_or_else(|| Problem::internal(&"a route without a check of tokens")))
     }
 }
 
@@ -292,7 +292,7 @@ impl HandlerContext {
                 turn,
             }
         });
-        // Nobody listens: what takes long is a job, not a request.
+        // The progress is not read: what takes long is a job, not a request.
         let (progress, _) = tokio::sync::mpsc::unbounded_channel();
         let operations = &self.shared.api.operations;
         let work = operations.perform_apart(self.caller.clone(), request, progress, once);
@@ -360,7 +360,7 @@ fn respond(answer: KeptAnswer) -> HttpResponse {
     response.content_type("application/json").body(answer.body)
 }
 
-/// 200 with what was asked for.
+/// 200 with the representation.
 #[expect(clippy::unnecessary_wraps, reason = "it is the last line of handlers")]
 fn done(body: &impl Serialize) -> Reply {
     Ok(HttpResponse::Ok().json(body))

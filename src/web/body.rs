@@ -1,8 +1,8 @@
 //! Reading a request's body: byte for byte, and never more of all of them at once than the
 //! process can hold.
 //!
-//! Who sends a signed body is known only when all of it was read, so strangers can make us
-//! hold bodies. What they hold together is bounded, and so that they keep nobody out, the body
+//! The sender of a signed body is known only when all of it was read, so strangers can make us
+//! hold bodies. What they hold together is bounded. So that they block no other client, the body
 //! that has been read for longest makes room for a new one. Small bodies have a share of their
 //! own, those whose sender is known from the head too, and so have the API's. The bytes that one
 //! report takes come from no share; how many there are at once is bounded in
@@ -54,11 +54,11 @@ pub(super) struct LargeCallPermit {
 /// Whose body it is: no kind of sender takes another's share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodySender {
-    /// Somebody with a signature that cannot be judged yet, or who need not prove anything.
+    /// A client whose signature cannot be judged yet, or that need not prove anything.
     Stranger,
     /// A provider whose credentials stood in the head.
     Proven,
-    /// Somebody who may use the API.
+    /// A client that may use the API.
     Caller,
 }
 

@@ -35,7 +35,7 @@ const FREE: usize = 8 * 1024;
 const UNREAD: usize = 256 * 1024;
 /// How long an answer may wait for its client to read more of it.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long what nobody wants is read, so that the client sees its answer.
+/// How long unwanted bytes are read, so that the client sees its answer.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long the head of a later request may take; the library times only the first.
 const HEAD: Duration = Duration::from_secs(5);
@@ -72,7 +72,7 @@ pub(super) struct ConnectionBudget {
     unread: Cell<usize>,
     /// More of the request's body is to come.
     has_body: Cell<bool>,
-    /// That was asked for, and did not come yet.
+    /// A part of the body that was requested, and did not come yet.
     wants_body: Cell<bool>,
     /// The answer says that it is the last.
     is_last: Cell<bool>,
@@ -127,8 +127,8 @@ impl<Io: AsyncRead + Unpin> BudgetedConnection<Io> {
         Poll::Pending
     }
 
-    /// Whether a head has not ended in time. The timer is not set again for each: when it
-    /// fires, it is distinguished from the count whether this one was there when it was set.
+    /// Whether a head has not ended in time. The timer is not set again for each: when it fires, the
+    /// count shows whether this head was there when the timer was set.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
         let budget = &self.budget;
         let heads = budget.heads.get();
@@ -308,8 +308,8 @@ impl ConnectionBudget {
     }
 
     /// More is to be read. The library has by now made what it could of what was read before:
-    /// who waits for more of a body has been given all there was, and what is left of it is
-    /// the chunks' framing, which nobody holds.
+    /// a reader that waits for more of a body has been given all there was, and what is left of it
+    /// is the chunks' framing, which is kept nowhere.
     fn begin_turn(&self) {
         self.recent.set(0);
         self.is_fresh.set(self.handled.get() == 0);

@@ -53,7 +53,7 @@ impl AuthFailures {
     }
 }
 
-/// Whoever has one address of an IPv6 network has 2^64 of them.
+/// A client with one address of an IPv6 network has 2^64 of them.
 fn neighbourhood(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),

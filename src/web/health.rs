@@ -100,7 +100,7 @@ pub(super) async fn metrics(shared: Data<Web>) -> HttpResponse {
         .body(shared.metrics.render())
 }
 
-/// Shows what is pending at the moment somebody asks.
+/// Shows what is pending at the moment of the request.
 fn count_backlog(shared: &Web, backlog: &[Backlog]) {
     let metrics = &shared.metrics;
     metrics.pending_forwards.clear();

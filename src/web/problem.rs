@@ -21,7 +21,7 @@ use crate::store::Error;
 /// The media type of a problem.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
-/// Why a request was not answered as asked.
+/// Why a request failed.
 #[derive(Debug)]
 pub(super) struct Problem {
     code: StatusCode,
@@ -37,7 +37,7 @@ pub(super) type Reply = Result<HttpResponse, Problem>;
 /// When a request that could not be served now is to come again, in seconds.
 const RETRY_AFTER_S: u32 = 5;
 
-/// Why a request was not answered as asked (RFC 9457).
+/// Why a request failed (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(super) struct ProblemView<'a> {

@@ -149,7 +149,7 @@ fn target(request: &HttpRequest) -> &str {
 }
 
 /// Counts wrong credentials of the request's address. A few are answered with their reason and logged;
-/// more are answered 429 at once, which costs nobody a connection or a thread. Right ones are not
+/// more are answered 429 at once, which costs other clients no connection and no thread. Right ones are not
 /// counted, and never come here.
 fn count_failure(
     request: &HttpRequest,

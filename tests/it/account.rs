@@ -111,8 +111,8 @@ async fn a_notice_is_stored_and_reported_once_however_often_it_comes() {
         "Template order_update was paused by Meta.",
     ]];
     assert_eq!(app.rows(sql), expected);
-    let told = [ops.count(), agents.count(), quiet.count(), crm.count()];
-    assert_eq!(told, [1, 1, 0, 0]);
+    let notified = [ops.count(), agents.count(), quiet.count(), crm.count()];
+    assert_eq!(notified, [1, 1, 0, 0]);
     let event = ops.received()[0].json();
     assert_eq!(event["type"], "template.paused");
     assert_eq!(event["timestamp"], "2025-10-09T08:53:20.000Z");
@@ -153,7 +153,7 @@ async fn a_notice_without_a_time_is_reported_once_a_day() {
     assert_eq!(ops.count(), 1);
     hand.advance(DAY);
     app.post("cloud", body).await;
-    until("it is told again", || ops.count() == 2).await;
+    until("it is notified again", || ops.count() == 2).await;
     let event = ops.received()[1].json();
     assert_eq!(
         (&event["type"], &event["data"]["event"]),
@@ -165,7 +165,7 @@ async fn a_notice_without_a_time_is_reported_once_a_day() {
 }
 
 #[actix_web::test]
-async fn a_chat_reads_no_number_of_a_person_and_hears_of_its_own_sources_alone() {
+async fn a_chat_reads_no_number_of_a_person_and_no_event_of_other_sources() {
     let app = TestApp::boot_with(started(), |_| {}).await;
     let agents = Receiver::start();
     app.subscribe_with("agents", &agents.url, |new| {

@@ -38,8 +38,8 @@ fn counts(receiver: &Receiver) -> Vec<String> {
     texts(receiver).iter().map(count).collect()
 }
 
-async fn told(receiver: &Receiver, counts_expected: &[&str]) {
-    until(&format!("the chat is told {counts_expected:?}"), || {
+async fn alerted(receiver: &Receiver, counts_expected: &[&str]) {
+    until(&format!("the chat is alerted {counts_expected:?}"), || {
         counts(receiver) == counts_expected
     })
     .await;
@@ -49,7 +49,7 @@ async fn told(receiver: &Receiver, counts_expected: &[&str]) {
 async fn minute_passes(app: &TestApp, hand: &Hand) {
     hand.advance(MINUTE);
     let now_ms = app.value::<i64>("SELECT max(due_at_ms) FROM alert");
-    until("what was gathered is told", || {
+    until("what was gathered is alerted", || {
         let sql = format!("SELECT count(*) FROM alert WHERE due_at_ms <= {now_ms}");
         app.value::<i64>(&sql) == 0
     })
@@ -57,13 +57,13 @@ async fn minute_passes(app: &TestApp, hand: &Hand) {
 }
 
 #[actix_web::test]
-async fn the_first_failure_is_told_at_once_and_the_rest_of_its_minute_as_one() {
+async fn the_first_failure_is_sent_at_once_and_the_rest_of_its_minute_as_one() {
     let (app, hand) = stopped_clock().await;
     let receiver = Receiver::start();
     let secret = chat(&app, &receiver).await;
     app.report(&[cloud::failed("wamid.1", T0), cloud::failed("wamid.2", T0)])
         .await;
-    told(&receiver, &["Not delivered: 2 messages"]).await;
+    alerted(&receiver, &["Not delivered: 2 messages"]).await;
     for id in ["wamid.3", "wamid.4", "wamid.5"] {
         app.report(&[cloud::failed(id, T0)]).await;
     }
@@ -72,7 +72,7 @@ async fn the_first_failure_is_told_at_once_and_the_rest_of_its_minute_as_one() {
     app.report(&[cloud::failed("wamid.5", T0)]).await;
     hand.advance(MINUTE / 2);
     let all = ["Not delivered: 2 messages", "Not delivered: 3 messages"];
-    told(&receiver, &all).await;
+    alerted(&receiver, &all).await;
     let text = &texts(&receiver)[1];
     assert!(text.contains("Can be fixed by the recipient."), "{text}");
     assert!(text.contains("latest message wamid.5"), "{text}");
@@ -84,7 +84,7 @@ async fn the_first_failure_is_told_at_once_and_the_rest_of_its_minute_as_one() {
     minute_passes(&app, &hand).await;
     assert_eq!(app.value::<i64>("SELECT count(*) FROM alert"), 0);
     app.report(&[cloud::failed("wamid.6", T0)]).await;
-    told(&receiver, &[all[0], all[1], "Not delivered: 1 message"]).await;
+    alerted(&receiver, &[all[0], all[1], "Not delivered: 1 message"]).await;
     app.settled().await;
     app.stop().await;
 }
@@ -189,7 +189,7 @@ async fn who_was_erased_is_left_out_and_the_others_are_reported_of() {
     })
     .await;
     hand.advance(MINUTE);
-    told(
+    alerted(
         &receiver,
         &["Not delivered: 1 message", "Not delivered: 2 messages"],
     )

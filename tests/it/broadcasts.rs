@@ -28,12 +28,12 @@ async fn a_broadcast_is_reported_in_botsquads_shape() {
         cloud::failed("wamid.2", T0),
     ])
     .await;
-    let told = caller.get("/broadcasts/b-1").await.with(200);
+    let shown = caller.get("/broadcasts/b-1").await.with(200);
     assert_eq!(
-        told["statistics"],
+        shown["statistics"],
         json!({"total": 4, "success": 1, "failure": 1, "pending": 2, "cancelled": 0})
     );
-    let statuses = told["statuses"].as_array().unwrap();
+    let statuses = shown["statuses"].as_array().unwrap();
     let words: Vec<[&Value; 3]> = statuses
         .iter()
         .map(|entry| [&entry["msId"], &entry["status"], &entry["detail_status"]])
@@ -47,7 +47,7 @@ async fn a_broadcast_is_reported_in_botsquads_shape() {
             ["wamid.3", "pending", "queued"],
         ])
     );
-    let failures = told["failures"].as_array().unwrap();
+    let failures = shown["failures"].as_array().unwrap();
     assert_eq!(failures.len(), 1);
     assert_eq!(failures[0], statuses[2]);
     assert_eq!(
@@ -81,9 +81,9 @@ async fn an_infobip_bulk_is_a_broadcast_and_ids_are_distinguished_by_source() {
     };
     let body = json!({"results": [result("ib-1", 3), result("ib-2", 5)]}).to_string();
     assert_eq!(app.post("infobip", body).await, 200);
-    let told = admin.get("/broadcasts/b-1").await.with(200);
+    let shown = admin.get("/broadcasts/b-1").await.with(200);
     assert_eq!(
-        (&told["source"], &told["statistics"]["success"]),
+        (&shown["source"], &shown["statistics"]["success"]),
         (&json!("infobip"), &json!(1))
     );
     for (broadcast, id) in [("b-1", "wamid.1"), ("b-0", "wamid.2")] {
@@ -93,8 +93,8 @@ async fn an_infobip_bulk_is_a_broadcast_and_ids_are_distinguished_by_source() {
             .with(201);
     }
     assert_eq!(admin.get("/broadcasts/b-1").await.problem(422), ["source"]);
-    let told = admin.get("/broadcasts/b-1?source=cloud").await.with(200);
-    assert_eq!(told["statistics"]["total"], 1);
+    let shown = admin.get("/broadcasts/b-1?source=cloud").await.with(200);
+    assert_eq!(shown["statistics"]["total"], 1);
     let list = admin.all("/broadcasts", 1).await;
     let names: Vec<[&Value; 2]> = list
         .iter()

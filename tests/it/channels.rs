@@ -67,7 +67,7 @@ async fn subscribe(app: &TestApp, name: &str, channels: &[&str]) -> Receiver {
 }
 
 /// What was told of one message: its status, by its channel.
-fn told(receiver: &Receiver, id: &str) -> Vec<String> {
+fn notified_of(receiver: &Receiver, id: &str) -> Vec<String> {
     let payloads = receiver.received().into_iter().map(|it| it.json());
     payloads
         .filter(|payload| payload["msId"] == id)
@@ -104,11 +104,14 @@ async fn another_channel_is_reported_to_those_who_ask_for_it_in_its_own_words() 
     .await;
     post(&app, &[delivered("w", &json!({"sender": OURS}))]).await;
     app.settled().await;
-    assert_eq!(told(&usual, "w"), ["whatsapp delivered"]);
+    assert_eq!(notified_of(&usual, "w"), ["whatsapp delivered"]);
     assert_eq!(usual.count(), 1);
-    assert_eq!(told(&viber, "v"), ["viber_bm delivered", "viber_bm read"]);
+    assert_eq!(
+        notified_of(&viber, "v"),
+        ["viber_bm delivered", "viber_bm read"]
+    );
     assert_eq!(viber.count(), 2);
-    assert_eq!(told(&any, "s"), ["sms failed"]);
+    assert_eq!(notified_of(&any, "s"), ["sms failed"]);
     assert_eq!(any.count(), 4);
     // The number of WhatsApp is not that of Viber.
     let payload = viber.received().remove(0).json();
@@ -172,9 +175,12 @@ async fn a_fallback_is_reported_once_as_failed_when_whatsapp_is_known_and_not_be
     .await;
     post(&app, &[delivered("reported", &json!({"channel": "SMS"}))]).await;
     app.settled().await;
-    assert_eq!(told(&usual, "first"), ["whatsapp sent", "whatsapp failed"]);
-    assert_eq!(told(&usual, "reported"), ["whatsapp failed"]);
-    assert_eq!(told(&usual, "registered"), ["whatsapp failed"]);
+    assert_eq!(
+        notified_of(&usual, "first"),
+        ["whatsapp sent", "whatsapp failed"]
+    );
+    assert_eq!(notified_of(&usual, "reported"), ["whatsapp failed"]);
+    assert_eq!(notified_of(&usual, "registered"), ["whatsapp failed"]);
     assert_eq!(usual.count(), 4);
     // Of a message that is known as one of WhatsApp's the channel itself is not notified.
     for (id, expected) in [
@@ -183,7 +189,7 @@ async fn a_fallback_is_reported_once_as_failed_when_whatsapp_is_known_and_not_be
         ("registered", 1),
         ("neither", 1),
     ] {
-        assert_eq!(told(&viber, id).len(), expected, "{id}");
+        assert_eq!(notified_of(&viber, id).len(), expected, "{id}");
     }
     let payload = usual.received().into_iter().map(|it| it.json());
     let payload = payload.filter(|it| it["MessageStatus"] == "failed");
@@ -233,8 +239,8 @@ async fn a_fallback_after_whatsapps_own_delivery_contradicts_and_goes_to_all_rep
     post(&app, &[delivered("n", &json!({"sender": OURS}))]).await;
     app.settled().await;
     for id in ["m", "n"] {
-        assert_eq!(told(&usual, id), ["whatsapp delivered"], "{id}");
-        let mut all = told(&all, id);
+        assert_eq!(notified_of(&usual, id), ["whatsapp delivered"], "{id}");
+        let mut all = notified_of(&all, id);
         all.sort();
         assert_eq!(all, ["whatsapp delivered", "whatsapp failed"], "{id}");
     }
@@ -274,7 +280,7 @@ async fn what_else_befalls_another_channel_changes_neither_status_nor_error() {
     .await;
     app.settled().await;
     assert_eq!(app.rows(state), before);
-    assert_eq!(told(&usual, "m"), ["whatsapp sent"]);
+    assert_eq!(notified_of(&usual, "m"), ["whatsapp sent"]);
     let changes = "SELECT outcome, count(*) FROM v_timeline WHERE event = 'report' GROUP BY 1";
     assert_eq!(
         app.rows(changes),
@@ -309,7 +315,7 @@ async fn an_sms_proves_a_template_for_a_message_of_whatsapp_alone() {
 }
 
 #[actix_web::test]
-async fn a_click_tells_no_channel_and_a_channel_that_is_none_is_refused() {
+async fn a_click_shows_no_channel_and_a_channel_that_is_none_is_refused() {
     let app = TestApp::boot().await;
     let usual = subscribe(&app, "usual", &[]).await;
     let admin = app.admin().await;

@@ -166,7 +166,7 @@ async fn to_ask_how_much_is_pending_reads_no_forward() {
 }
 
 #[actix_web::test]
-async fn health_tells_attempts_from_forwards_and_when_the_next_probe_goes() {
+async fn health_separates_attempts_from_forwards_and_shows_the_next_probe() {
     let (clock, hand) = Clock::manual(START_MS);
     let app = TestApp::boot_with(clock, |_| {}).await;
     let receiver = Receiver::scripted(|index, _| {

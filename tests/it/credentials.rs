@@ -99,7 +99,7 @@ async fn they_are_sent_on_each_attempt_and_change_without_a_restart() {
 }
 
 #[actix_web::test]
-async fn nothing_that_is_shown_or_given_to_analysts_tells_them() {
+async fn nothing_that_is_shown_or_given_to_analysts_reveals_them() {
     let app = TestApp::boot().await;
     let admin = app.caller(Role::Admin).await;
     let receiver = Receiver::start();
@@ -137,17 +137,17 @@ async fn nothing_that_is_shown_or_given_to_analysts_tells_them() {
         assert!(!tells(&text), "{text}");
     }
     let folder = app.path().parent().unwrap().to_path_buf();
-    let files_that_tell = || -> Vec<_> {
+    let files_with_secrets = || -> Vec<_> {
         let files = std::fs::read_dir(&folder).unwrap();
         let files = files.map(|file| file.unwrap().path());
         let tells = |path: &PathBuf| tells(&String::from_utf8_lossy(&std::fs::read(path).unwrap()));
         files.filter(|path| path.is_file()).filter(tells).collect()
     };
-    assert_eq!(files_that_tell(), Vec::<PathBuf>::new());
+    assert_eq!(files_with_secrets(), Vec::<PathBuf>::new());
     // The control: one that held it would be found.
     let plain = folder.join("plain");
     std::fs::write(&plain, KEY).unwrap();
-    assert_eq!(files_that_tell(), [plain]);
+    assert_eq!(files_with_secrets(), [plain]);
     admin.delete("/subscribers/crm").await;
     assert_eq!(
         app.value::<i64>("SELECT count(*) FROM subscriber_header"),
@@ -370,7 +370,7 @@ async fn the_command_line_sets_them_from_files_and_takes_them_back() {
 }
 
 #[actix_web::test]
-async fn no_log_tells_them() {
+async fn no_log_reveals_them() {
     let home = Home::new().set("log.filter=trace");
     let receiver = Receiver::scripted(|_, _| Reply::status(400));
     let mut service = home.start();

@@ -36,7 +36,7 @@ fn events(receiver: &Receiver) -> Vec<(String, Value)> {
 }
 
 /// Moves the time on, look by look, until so many events have come; returns the last.
-async fn told(hand: &Hand, receiver: &Receiver, count: usize) -> (String, Value) {
+async fn next_event(hand: &Hand, receiver: &Receiver, count: usize) -> (String, Value) {
     let deadline = std::time::Instant::now() + PATIENCE;
     while receiver.count() < count {
         assert!(
@@ -63,11 +63,11 @@ async fn a_breaker_that_opens_and_a_subscriber_that_recovers_are_reported_in_ord
             .await;
     }
     attempts(&app, 5).await;
-    let (event, data) = told(&hand, &ops, 1).await;
+    let (event, data) = next_event(&hand, &ops, 1).await;
     assert_eq!(event, "subscriber.breaker_opened");
     assert_eq!(data["subject"], "crm");
     answer.store(200, Ordering::SeqCst);
-    let (event, data) = told(&hand, &ops, 2).await;
+    let (event, data) = next_event(&hand, &ops, 2).await;
     assert_eq!(event, "subscriber.recovered");
     assert_eq!(data, json!({"subject": "crm"}));
     // No report is told to it, and nothing says that one was not.
@@ -99,7 +99,7 @@ async fn a_subscriber_that_is_disabled_and_resumed_is_notified_of_with_the_reaso
         app.value::<i64>(sql) == 1
     })
     .await;
-    let (event, data) = told(&hand, &ops, 1).await;
+    let (event, data) = next_event(&hand, &ops, 1).await;
     assert_eq!(event, "subscriber.disabled");
     assert_eq!(
         data,
@@ -107,7 +107,7 @@ async fn a_subscriber_that_is_disabled_and_resumed_is_notified_of_with_the_reaso
     );
     answer.store(200, Ordering::SeqCst);
     resume(&app).await;
-    let (event, _) = told(&hand, &ops, 2).await;
+    let (event, _) = next_event(&hand, &ops, 2).await;
     assert_eq!(event, "subscriber.resumed");
     app.stop().await;
 }
@@ -119,10 +119,10 @@ async fn what_was_reported_is_not_reported_again_after_a_restart() {
     let (crm, _) = switched(410);
     app.subscribe("crm", &crm.url).await;
     app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
-    told(&hand, &ops, 1).await;
+    next_event(&hand, &ops, 1).await;
     let app = app.restart().await;
     assert_eq!(app.post("cloud", "{broken").await, 200);
-    let (event, data) = told(&hand, &ops, 2).await;
+    let (event, data) = next_event(&hand, &ops, 2).await;
     assert_eq!(event, "webhooks.unparsed");
     assert_eq!(data, json!({"subject": "cloud", "webhooks": 1}));
     app.stop().await;
@@ -156,7 +156,7 @@ async fn a_webhook_that_is_read_in_part_is_reported_and_listed() {
         detail.starts_with("a status stands in body.statuses of a status"),
         "{detail}"
     );
-    let (event, data) = told(&hand, &ops, 1).await;
+    let (event, data) = next_event(&hand, &ops, 1).await;
     assert_eq!(event, "webhooks.unparsed");
     assert_eq!(data, json!({"subject": "cloud", "webhooks": 1}));
     app.stop().await;
@@ -176,7 +176,7 @@ async fn an_open_breaker_outlives_a_restart_in_its_first_minute() {
         app.value::<i64>("SELECT count(*) FROM attempt") >= 5
     })
     .await;
-    let (event, _) = told(&hand, &ops, 1).await;
+    let (event, _) = next_event(&hand, &ops, 1).await;
     assert_eq!(event, "subscriber.breaker_opened");
     let app = app.restart().await;
     let since = "SELECT count(failing_since_ms) FROM subscriber WHERE name = 'crm'";
@@ -196,7 +196,7 @@ async fn an_open_breaker_outlives_a_restart_in_its_first_minute() {
                 JOIN subscriber USING (subscriber_id) WHERE name = 'crm'";
     assert_eq!(app.value::<i64>(most), 1);
     answer.store(200, Ordering::SeqCst);
-    let (event, _) = told(&hand, &ops, 2).await;
+    let (event, _) = next_event(&hand, &ops, 2).await;
     assert_eq!(event, "subscriber.recovered");
     app.stop().await;
 }
@@ -232,13 +232,13 @@ async fn a_source_that_is_silent_for_longer_than_usual_is_notified_of_once() {
     );
     let app = app.restart().await;
     hand.advance(Duration::from_hours(4));
-    let (event, data) = told(&hand, &ops, 1).await;
+    let (event, data) = next_event(&hand, &ops, 1).await;
     assert_eq!(event, "source.silent");
     assert_eq!(data["subject"], "cloud");
     let minutes = data["silent_minutes"].as_i64().unwrap();
     assert!((22 * 60..24 * 60).contains(&minutes), "{minutes}");
     app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
-    let (event, _) = told(&hand, &ops, 2).await;
+    let (event, _) = next_event(&hand, &ops, 2).await;
     assert_eq!(event, "source.heard");
     app.stop().await;
 }
@@ -246,13 +246,13 @@ async fn a_source_that_is_silent_for_longer_than_usual_is_notified_of_once() {
 /// Registers messages of the source `cloud` that fall silent after so many minutes.
 async fn register(app: &TestApp, name: &str, messages: usize, minutes: u32) {
     let admin = app.caller(Role::Admin).await;
-    let told = |number: usize| {
+    let next_event = |number: usize| {
         json!({
             "source": "cloud", "msId": format!("{name}.{number}"), "mobileNo": "34600000001",
             "message": "Hello", "ttl": format!("PT{minutes}M"),
         })
     };
-    let messages: Vec<Value> = (0..messages).map(told).collect();
+    let messages: Vec<Value> = (0..messages).map(next_event).collect();
     admin.post("/messages", &json!(messages)).await.with(200);
 }
 
@@ -282,7 +282,7 @@ async fn messages_that_fall_silent_are_notified_of_together_once_and_only_where_
     // A final report is what none of the others has.
     app.report(&[cloud::status("early.1", "delivered", T0)])
         .await;
-    let (event, data) = told(&hand, &ops, 1).await;
+    let (event, data) = next_event(&hand, &ops, 1).await;
     assert_eq!(event, "messages.silent");
     assert_eq!(data, json!({"messages": 3, "sources": {"cloud": 3}}));
     // Two are fewer than three; nothing is told again, not after a restart either.
@@ -294,7 +294,7 @@ async fn messages_that_fall_silent_are_notified_of_together_once_and_only_where_
     let app = app
         .restart_with(|_| hand.advance(Duration::from_hours(5)))
         .await;
-    let (_, data) = told(&hand, &ops, 2).await;
+    let (_, data) = next_event(&hand, &ops, 2).await;
     assert_eq!(data, json!({"messages": 5, "sources": {"cloud": 5}}));
     let app = app
         .restart_with(|config| config.events.silent_messages = 0)
@@ -324,7 +324,7 @@ async fn an_error_whose_share_jumps_is_notified_of_and_when_it_settles_too() {
     app.report(&failed[..19]).await;
     hand.advance(Duration::from_mins(2));
     app.report(&failed[19..]).await;
-    let (event, data) = told(&hand, &ops, 1).await;
+    let (event, data) = next_event(&hand, &ops, 1).await;
     assert_eq!(event, "errors.jumped");
     assert_eq!(
         data,
@@ -333,7 +333,7 @@ async fn an_error_whose_share_jumps_is_notified_of_and_when_it_settles_too() {
             "failures_before": 10, "reports_before": 1000,
         })
     );
-    let (event, _) = told(&hand, &ops, 2).await;
+    let (event, _) = next_event(&hand, &ops, 2).await;
     assert_eq!(event, "errors.settled");
     app.stop().await;
 }
@@ -343,7 +343,7 @@ async fn a_disk_and_a_log_near_their_limits_are_reported_of() {
     let (clock, hand) = Clock::manual(T0 * 1000);
     let app = TestApp::boot_with(clock, |config| config.store.wal_limit_bytes = 1).await;
     let ops = operator(&app).await;
-    let (event, data) = told(&hand, &ops, 1).await;
+    let (event, data) = next_event(&hand, &ops, 1).await;
     assert_eq!(event, "wal.large");
     assert_eq!(data["limit_bytes"], 1);
     let app = app
@@ -352,7 +352,7 @@ async fn a_disk_and_a_log_near_their_limits_are_reported_of() {
             config.store.disk_reserve_bytes = 1 << 62;
         })
         .await;
-    told(&hand, &ops, 3).await;
+    next_event(&hand, &ops, 3).await;
     let names: Vec<String> = events(&ops).into_iter().map(|(name, _)| name).collect();
     assert!(names.contains(&"disk.low".to_owned()), "{names:?}");
     assert!(names.contains(&"wal.recovered".to_owned()), "{names:?}");

@@ -289,13 +289,13 @@ async fn each_member_of_a_group_is_reported_of() {
         app.report(&statuses).await;
     }
     app.settled().await;
-    let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut notified: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for request in receiver.received() {
         let member = request.json()["mobileNo"].as_str().unwrap().to_owned();
-        told.entry(member).or_default().push(request.status());
+        notified.entry(member).or_default().push(request.status());
     }
     for member in members {
-        assert_eq!(told[&format!("+{member}")], ["delivered", "read"]);
+        assert_eq!(notified[&format!("+{member}")], ["delivered", "read"]);
     }
     assert_eq!(receiver.count(), 6);
     app.stop().await;
@@ -329,14 +329,14 @@ async fn who_wants_all_reports_is_notified_of_late_and_contradicting_ones_and_of
         app.report(&[status]).await;
         app.settled().await;
     }
-    let told = |receiver: &Receiver| -> Vec<String> {
+    let notified = |receiver: &Receiver| -> Vec<String> {
         let received = receiver.received();
         let words = |it: &Received| format!("{} {}", it.message(), it.status());
         received.iter().map(words).collect()
     };
-    assert_eq!(told(&changes), ["late read", "contra delivered"]);
+    assert_eq!(notified(&changes), ["late read", "contra delivered"]);
     assert_eq!(
-        told(&all),
+        notified(&all),
         [
             "late read",
             "late sent",
@@ -344,7 +344,7 @@ async fn who_wants_all_reports_is_notified_of_late_and_contradicting_ones_and_of
             "contra failed"
         ]
     );
-    assert_eq!(told(&some), ["contra failed"]);
+    assert_eq!(notified(&some), ["contra failed"]);
     let received = all.received();
     let words: Vec<_> = received
         .iter()
@@ -384,10 +384,10 @@ async fn played_and_read_are_forwarded_once_in_any_order() {
     for order in &orders {
         let mut received = receiver.received();
         received.retain(|it| it.message() == format!("{order:?}") && it.status() == "read");
-        let told: Vec<serde_json::Value> = received.iter().map(Received::json).collect();
+        let notified: Vec<serde_json::Value> = received.iter().map(Received::json).collect();
         let first = order.iter().find(|place| **place > 1).unwrap();
-        assert_eq!(told.len(), 1, "{order:?}");
-        assert_eq!(told[0]["providerStatus"], words[*first]);
+        assert_eq!(notified.len(), 1, "{order:?}");
+        assert_eq!(notified[0]["providerStatus"], words[*first]);
     }
     let states = app.rows("SELECT DISTINCT status, read_at_ms % 10000, conflict FROM message");
     assert_eq!(states, [["read", "2000", "1"]]);

@@ -130,7 +130,7 @@ async fn connections_are_kept_for_the_next_forward() {
 }
 
 #[actix_web::test]
-async fn a_batch_with_read_before_delivered_tells_of_both_in_order() {
+async fn a_batch_with_read_before_delivered_reports_both_in_order() {
     let app = TestApp::boot().await;
     let receiver = Receiver::start();
     app.subscribe("crm", &receiver.url).await;

@@ -86,8 +86,8 @@ async fn whose_failure_contradicts_whose_delivery_is_the_same_in_every_order() {
         }))
         .await;
         let expected = state(folder.path(), &name(&orders[0]));
-        let told = expected[0].split(", ").nth(1).unwrap();
-        assert_eq!(told, format!("Integer({conflict})"), "{set}");
+        let reported_status = expected[0].split(", ").nth(1).unwrap();
+        assert_eq!(reported_status, format!("Integer({conflict})"), "{set}");
         for order in &orders {
             assert_eq!(state(folder.path(), &name(order)), expected, "{order:?}");
         }

@@ -232,12 +232,12 @@ async fn a_report_of_an_unannounced_message_is_joined_later() {
     app.post("cloud", a_status()).await;
     app.settled().await;
     let delivered = cloud_status("wamid.1", "delivered", 1_760_000_002);
-    let told =
+    let notified =
         r#""biz_opaque_callback_data":"{\"message\":\"Hello\",\"type\":\"regular\"}","status""#;
-    app.post("cloud", delivered.replace("\"status\"", told))
+    app.post("cloud", delivered.replace("\"status\"", notified))
         .await;
     app.settled().await;
-    let told: Vec<_> = receiver
+    let notified: Vec<_> = receiver
         .received()
         .iter()
         .map(|request| {
@@ -248,7 +248,7 @@ async fn a_report_of_an_unannounced_message_is_joined_later() {
         })
         .collect();
     assert_eq!(
-        told,
+        notified,
         [
             ("".into(), "Template-Message".into()),
             ("Hello".into(), "Regular-Message".into()),

@@ -351,9 +351,9 @@ fn any_order_repeats_batches_and_restart_end_in_one_state() {
     };
     let outcome = TestRunner::new(config).run(&any_story(), |(reports, batches, restart)| {
         number.set(number.get() + 1);
-        let (plain, told) = (
+        let (plain, registered_too) = (
             format!("{}-plain", number.get()),
-            format!("{}-told", number.get()),
+            format!("{}-registered_too", number.get()),
         );
         let restart = restart.index(batches.len());
         runtime.block_on(async {
@@ -365,7 +365,10 @@ fn any_order_repeats_batches_and_restart_end_in_one_state() {
             for (index, batch) in batches.iter().enumerate() {
                 let batch: Vec<Report> =
                     batch.iter().map(|index| reports[*index].clone()).collect();
-                store.accept(arrival(&told, &batch)).await.unwrap();
+                store
+                    .accept(arrival(&registered_too, &batch))
+                    .await
+                    .unwrap();
                 if index == restart {
                     store.close().await.unwrap();
                     drop(store);
@@ -374,7 +377,10 @@ fn any_order_repeats_batches_and_restart_end_in_one_state() {
             }
             store.close().await.unwrap();
         });
-        prop_assert_eq!(state(folder.path(), &told), state(folder.path(), &plain));
+        prop_assert_eq!(
+            state(folder.path(), &registered_too),
+            state(folder.path(), &plain)
+        );
         Ok(())
     });
     if let Err(failure) = outcome {

@@ -87,10 +87,10 @@ async fn from_pending_to_done_each_change_is_reported_once() {
     assert_eq!(app.poll("bc-1", "state"), "done");
     assert_eq!(app.poll("bc-1", "pending"), "0");
     app.settled().await;
-    let told = |id: &str| receiver.by_message()[id].join(" ");
+    let reported = |id: &str| receiver.by_message()[id].join(" ");
     assert_eq!(receiver.count(), 4);
-    assert_eq!(told("bc-1:31600000001"), "queued sent");
-    assert_eq!(told("bc-1:31600000002"), "queued failed");
+    assert_eq!(reported("bc-1:31600000001"), "queued sent");
+    assert_eq!(reported("bc-1:31600000002"), "queued failed");
     let failed = receiver.received().into_iter().map(|it| it.json());
     let failed = failed
         .into_iter()
@@ -138,16 +138,16 @@ async fn its_own_view_counts_what_was_sent_as_the_server_does() {
     api.answer("bc-1", answer.clone());
     poll(&app, "bc-1").await;
     asked(&app, "bc-1", 1).await;
-    let told = app.admin().await.get("/broadcasts/bc-1").await.with(200);
-    assert_eq!(told["statistics"], answer["statistics"]);
+    let reported = app.admin().await.get("/broadcasts/bc-1").await.with(200);
+    assert_eq!(reported["statistics"], answer["statistics"]);
     let words = |list: &Value| -> Vec<Value> {
         let list = list.as_array().unwrap().iter();
         list.map(|entry| entry["status"].clone()).collect()
     };
-    let mut ours = words(&told["statuses"]);
+    let mut ours = words(&reported["statuses"]);
     ours.sort_by_key(Value::to_string);
     assert_eq!(ours, ["failure", "pending", "success"]);
-    assert_eq!(told["failures"].as_array().unwrap().len(), 1);
+    assert_eq!(reported["failures"].as_array().unwrap().len(), 1);
     app.stop().await;
 }
 
@@ -157,12 +157,12 @@ async fn its_own_view_shows_what_is_registered_alone_and_counts_what_is_not_list
     let (app, hand) = boot(&api).await;
     let caller = app.admin().await;
     let stands = async || {
-        let told = caller.get("/broadcasts/bc-1").await.with(200);
-        let numbers = &told["statistics"];
+        let reported = caller.get("/broadcasts/bc-1").await.with(200);
+        let numbers = &reported["statistics"];
         let numbers = ["total", "success", "failure", "pending"].map(|key| numbers[key].as_u64());
         (
             numbers.map(Option::unwrap),
-            told["statuses"].as_array().unwrap().len(),
+            reported["statuses"].as_array().unwrap().len(),
         )
     };
     caller.get("/broadcasts/bc-1").await.problem(404);
@@ -207,9 +207,9 @@ async fn a_restart_in_the_middle_goes_on_where_it_was() {
     ask_again(&app, &hand, "bc-1").await;
     app.settled().await;
     assert_eq!(app.poll("bc-1", "state"), "done");
-    let told = receiver.by_message();
-    assert_eq!(told["bc-1:31600000001"], ["sent"]);
-    assert_eq!(told["bc-1:31600000002"], ["queued", "sent"]);
+    let reported = receiver.by_message();
+    assert_eq!(reported["bc-1:31600000001"], ["sent"]);
+    assert_eq!(reported["bc-1:31600000002"], ["queued", "sent"]);
     assert_eq!(api.asked("bc-1"), 2);
     app.stop().await;
 }
@@ -222,7 +222,7 @@ async fn a_question_that_a_stop_cuts_off_is_asked_after_the_start() {
     poll(&app, "bc-1").await;
     until("it is being asked", || api.asked("bc-1") == 1).await;
     let app = app.restart().await;
-    until("it is asked again", || api.asked("bc-1") == 2).await;
+    until("it is polled again", || api.asked("bc-1") == 2).await;
     assert_eq!(app.poll("bc-1", "polls"), "0");
     app.stop().await;
 }
@@ -304,14 +304,14 @@ async fn entries_of_one_number_that_change_places_fail_nobody() {
     api.answer("bc-1", statuses(&[done, failed, sent]));
     ask_again(&app, &hand, "bc-1").await;
     app.settled().await;
-    let told = receiver.by_message();
-    assert_eq!(told["bc-1:31600000001"], ["sent"]);
-    assert_eq!(told["bc-1:31600000001.2"], ["failed"]);
+    let reported = receiver.by_message();
+    assert_eq!(reported["bc-1:31600000001"], ["sent"]);
+    assert_eq!(reported["bc-1:31600000001.2"], ["failed"]);
     app.stop().await;
 }
 
 #[actix_web::test]
-async fn an_old_server_tells_its_failures_and_the_rest_is_reckoned() {
+async fn an_old_server_lists_its_failures_and_the_rest_is_reckoned() {
     let api = Api::start();
     let (app, hand) = boot(&api).await;
     let answer = |success: u64, failures: &[&str]| {

@@ -3,7 +3,7 @@
 
 mod late;
 mod refused;
-mod retold;
+mod repeated_id;
 mod sends;
 mod words;
 
@@ -29,12 +29,12 @@ fn sent(id: &str) -> Value {
 }
 
 /// What subscribers were notified: status, text and type.
-fn told(receiver: &Receiver) -> Vec<[String; 3]> {
-    let told = |received: &Received| {
+fn notified(receiver: &Receiver) -> Vec<[String; 3]> {
+    let notified = |received: &Received| {
         let payload = received.json();
         ["MessageStatus", "message", "type"].map(|key| payload[key].as_str().unwrap().to_owned())
     };
-    let mut all: Vec<_> = receiver.received().iter().map(told).collect();
+    let mut all: Vec<_> = receiver.received().iter().map(notified).collect();
     all.sort();
     all
 }
@@ -92,8 +92,8 @@ async fn a_registration_before_the_reports_is_reported_as_queued_and_fills_what_
         ("sent", text, "Regular"),
         ("read", text, "Regular"),
     ];
-    assert_eq!(told(&receiver), expect(&expected));
-    assert_eq!(told(&quiet), expect(&expected[2..]));
+    assert_eq!(notified(&receiver), expect(&expected));
+    assert_eq!(notified(&quiet), expect(&expected[2..]));
     let timeline = caller.get("/messages/wamid.1/timeline").await.with(200);
     let first = &timeline["reports"][0];
     assert_eq!(
@@ -121,7 +121,7 @@ async fn a_registration_between_the_reports_joins_and_sends_nothing_again() {
     app.settled().await;
     let text = "Your parcel arrives";
     assert_eq!(
-        told(&receiver),
+        notified(&receiver),
         expect(&[("sent", "", "Template"), ("delivered", text, "Regular")])
     );
     let change = "SELECT change FROM report WHERE kind = 'registration'";
@@ -130,7 +130,7 @@ async fn a_registration_between_the_reports_joins_and_sends_nothing_again() {
 }
 
 #[actix_web::test]
-async fn a_registration_after_the_reports_fills_the_message_and_tells_nobody() {
+async fn a_registration_after_the_reports_fills_the_message_and_notifies_no_subscriber() {
     let app = TestApp::boot().await;
     let receiver = Receiver::start();
     app.subscribe("crm", &receiver.url).await;
@@ -168,11 +168,11 @@ async fn what_is_reported_again_changes_only_what_is_reported_differently() {
         (&message["text"], &message["bulk_id"], &message["recipient"]),
         (&json!("Other"), &json!("b"), &json!("+34600000001"))
     );
-    let told = &message["registration"];
+    let notified = &message["registration"];
     assert_eq!(
         (
-            &told["metadata"]["order"],
-            &told["template"]["parameters"]["who"]
+            &notified["metadata"]["order"],
+            &notified["template"]["parameters"]["who"]
         ),
         (&json!(7), &json!("Ana"))
     );
@@ -350,9 +350,9 @@ async fn an_id_belongs_to_its_source_and_a_registration_to_its_owner() {
         ["/msId"]
     );
     let admin = app.caller(Role::Admin).await;
-    let mut told = sent("wamid.1");
-    told["message"] = json!("Mended");
-    assert_eq!(register(&admin, &told, 200).await, "updated");
+    let mut notified = sent("wamid.1");
+    notified["message"] = json!("Mended");
+    assert_eq!(register(&admin, &notified, 200).await, "updated");
     acme.get("/messages/wamid.1").await.with(200);
     app.stop().await;
 }

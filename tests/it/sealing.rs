@@ -41,7 +41,7 @@ async fn a_chat_is_sent_to_whole_and_shown_by_its_beginning() {
     let shown = format!("{origin}/…");
     assert_eq!(added["url"], shown.as_str());
     app.report(&[cloud::failed("wamid.1", T0)]).await;
-    until("the chat is told", || receiver.count() == 1).await;
+    until("the chat is notified", || receiver.count() == 1).await;
     assert!(receiver.received()[0].path.contains(HOOK));
     // What is read may be sent back, and changes nothing; as a URL of its own it is refused.
     let change = json!({"url": shown, "concurrency": 3});

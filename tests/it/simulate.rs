@@ -118,14 +118,14 @@ async fn an_integrator_plays_a_provider_and_finds_what_was_played() {
         answer.talk.contains("playing the provider") && answer.talk.contains("seed 7"),
         "{answer:?}"
     );
-    let told = answer.json();
-    assert_eq!(told["seed"], 7);
-    assert_eq!(told["sent"], told["accepted"]);
-    let reports = told["reports"].as_u64().unwrap();
-    assert!((80..90).contains(&reports), "{told}");
-    let reports_per_s = told["reports_per_s"].as_f64().unwrap();
-    assert!(reports_per_s <= 401.0, "{told}");
-    assert!(told["ack_us"]["p50"].as_u64().unwrap() > 0);
+    let summary_line = answer.json();
+    assert_eq!(summary_line["seed"], 7);
+    assert_eq!(summary_line["sent"], summary_line["accepted"]);
+    let reports = summary_line["reports"].as_u64().unwrap();
+    assert!((80..90).contains(&reports), "{summary_line}");
+    let reports_per_s = summary_line["reports_per_s"].as_f64().unwrap();
+    assert!(reports_per_s <= 401.0, "{summary_line}");
+    assert!(summary_line["ack_us"]["p50"].as_u64().unwrap() > 0);
     for search in [
         ["message", "list", "--status", "failed"],
         ["webhook", "list", "--outcome", "duplicate"],
@@ -143,10 +143,10 @@ async fn a_message_is_read_within_seconds_however_many_sources_take_turns() {
     }
     let service = folder.serve();
     let url = service.base();
-    let told = folder
+    let summary_line = folder
         .done(&["simulate", "--url", url, "--rate", "200", "--for", "6s"])
         .await;
-    assert!(told.contains(" 1200 reports ("), "{told}");
+    assert!(summary_line.contains(" 1200 reports ("), "{summary_line}");
     let search = [
         "message", "list", "--status", "read", "--limit", "1200", "--json",
     ];
@@ -177,10 +177,10 @@ async fn few_webhooks_are_counted_over_the_time_that_was_asked_for() {
             "(2.0 reports/s)",
         ),
     ] {
-        let told = folder
+        let summary_line = folder
             .done(&[&["simulate", "--url", url], &arguments[..]].concat())
             .await;
-        assert!(told.contains(said), "{told}");
+        assert!(summary_line.contains(said), "{summary_line}");
     }
 }
 

@@ -140,7 +140,7 @@ async fn a_copy_after_the_status_fills_the_message_and_sends_nothing() {
     )
     .await;
     app.settled().await;
-    let told: Vec<[String; 2]> = receiver
+    let notified: Vec<[String; 2]> = receiver
         .received()
         .iter()
         .map(|it| {
@@ -150,7 +150,7 @@ async fn a_copy_after_the_status_fills_the_message_and_sends_nothing() {
             ]
         })
         .collect();
-    assert_eq!(told, [["sent", ""], ["read", "Your order left"]]);
+    assert_eq!(notified, [["sent", ""], ["read", "Your order left"]]);
     let reports = "SELECT kind, repeats FROM report ORDER BY report_id";
     let expected = [["status", "0"], ["echo", "1"], ["status", "0"]];
     assert_eq!(app.rows(reports), expected);

@@ -104,7 +104,7 @@ async fn one_that_fails_now_and_then_costs_no_commits_of_its_own() {
             .await;
     }
     until("all had an attempt", || receiver.count() >= 60).await;
-    assert!(!published.has_changed().unwrap(), "the lanes were told");
+    assert!(!published.has_changed().unwrap(), "the lanes were notified");
     app.stop().await;
 }
 

@@ -95,8 +95,8 @@ async fn a_change_whose_answer_is_lost_is_reported_and_the_exit_code_is_not_0() 
             assert_eq!(answer.exit, 2, "{arguments:?}: {answer:?}");
             let talk = &answer.talk;
             assert!(talk.contains(cause), "{arguments:?}: {talk}");
-            let told = format!("It was done all the same: {sentence}");
-            assert!(talk.contains(&told), "{arguments:?}: {talk}");
+            let notice = format!("It was done all the same: {sentence}");
+            assert!(talk.contains(&notice), "{arguments:?}: {talk}");
             assert!(!talk.contains("whsec_") && !talk.contains("tr_"), "{talk}");
             let store = rusqlite::Connection::open(folder.path("tickrelay.db")).unwrap();
             let is_done: bool = store.query_row(shows, [], |row| row.get(0)).unwrap();
@@ -108,14 +108,14 @@ async fn a_change_whose_answer_is_lost_is_reported_and_the_exit_code_is_not_0() 
     let _service = folder.serve();
     let answer = folder.run_into(&ADD, full()).await;
     assert_eq!(answer.exit, 2, "{answer:?}");
-    let told = "It was done all the same: the subscriber crm was added, and its secret is not shown \
+    let notice = "It was done all the same: the subscriber crm was added, and its secret is not shown \
                 again: `tickrelay subscriber rotate-secret crm --now` gives it another";
-    assert!(answer.talk.contains(told), "{}", answer.talk);
+    assert!(answer.talk.contains(notice), "{}", answer.talk);
 }
 
 /// The control: what changes nothing has nothing to tell, and a reader may go when it has enough.
 #[actix_web::test]
-async fn a_look_whose_answer_is_lost_tells_of_nothing_done() {
+async fn a_look_whose_answer_is_lost_claims_no_change() {
     let folder = with_subscriber().await;
     for arguments in [
         &["subscriber", "list", "--json"][..],

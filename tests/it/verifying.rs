@@ -253,7 +253,7 @@ async fn try_out(command: &[&str]) {
         assert_eq!(program.post(&app.http, &signed).await, expected, "{what}");
     }
     // What came again was taken, and told once.
-    until("both are told", || old.messages().len() == 2).await;
+    until("both are sent", || old.messages().len() == 2).await;
     assert_eq!(old.messages(), ["wamid.before", "wamid.during"]);
     let change = SubscriberChange {
         url: Some(new.url.clone()),
@@ -268,7 +268,7 @@ async fn try_out(command: &[&str]) {
         app.value::<String>("SELECT state FROM forward ORDER BY forward_id DESC LIMIT 1"),
         "delivered"
     );
-    until("the last is told", || new.messages().len() == 2).await;
+    until("the last is sent", || new.messages().len() == 2).await;
     assert_eq!(new.messages(), ["wamid.during", "wamid.after"]);
     assert_eq!(scene.receiver.count(), 2);
     drop((old, new));

@@ -270,15 +270,15 @@ async fn a_chats_timeline_says_one_thing() {
 async fn broadcast_list_has_what_the_api_lists() {
     let app = TestApp::boot().await;
     let caller = app.caller(Role::Admin).await;
-    let told =
+    let notice =
         json!({"source": "cloud", "msId": "wamid.b", "mobileNo": "+34600000001", "bulkId": "b-7"});
-    caller.post("/messages", &told).await.with(201);
+    caller.post("/messages", &notice).await.with(201);
     let listed = caller.get("/broadcasts").await.with(200);
     assert_eq!(listed["data"][0]["id"], "b-7");
     app.stop().await;
     let folder = Folder::new();
     folder.make_store().await;
-    std::fs::write(folder.path("sent.json"), told.to_string()).unwrap();
+    std::fs::write(folder.path("sent.json"), notice.to_string()).unwrap();
     folder.done(&["message", "register", "sent.json"]).await;
     let rows = folder.run(&["broadcast", "list", "--json"]).await.json();
     assert_eq!(rows[0]["broadcast"], "b-7");

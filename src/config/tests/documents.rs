@@ -101,7 +101,10 @@ fn the_example_and_the_reference_are_the_rows() {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "asks to write, not to decide")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a switch to write, not a decision"
+)]
 fn update() -> bool {
     std::env::var_os("UPDATE_DOCS").is_some()
 }

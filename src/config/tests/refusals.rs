@@ -243,11 +243,11 @@ const WRONG_SOURCES: &[(&str, &str)] = &[
     ),
     (
         "'botsquad'\nurl = 'https://a.example'\nheader = { name = 'X-Key', value = 'v' }\nauthorization = { value = 'v' }",
-        "t.toml:5: source.a.header: not with provider botsquad: it sends nothing, it is asked; give url and authorization",
+        "t.toml:5: source.a.header: not with provider botsquad: it sends nothing, it is polled; give url and authorization",
     ),
     (
         "'infobip'\nurl_token = 't'\npoll_every = '1m'",
-        "t.toml:5: source.a.poll_every: not with provider infobip: it sends by itself, only botsquad is asked; remove it",
+        "t.toml:5: source.a.poll_every: not with provider infobip: it sends by itself, only botsquad is polled; remove it",
     ),
     (
         "'infobip'",
@@ -351,7 +351,7 @@ const WRONG_SOURCES: &[(&str, &str)] = &[
     ),
     (
         "'360dialog'\nurl_token = 't'\nverify_token = 'v'",
-        "t.toml:5: source.a.verify_token: not with provider 360dialog: only meta-cloud asks for it: remove it",
+        "t.toml:5: source.a.verify_token: not with provider 360dialog: only meta-cloud sends it: remove it",
     ),
     (
         "'360dialog'\nurl_token = 't'\ndefault_type = 'Letter'",

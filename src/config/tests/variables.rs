@@ -1,4 +1,4 @@
-//! Who decides a setting: a flag, a variable or the file; and the variables that nobody knows.
+//! What decides a setting: a flag, a variable or the file; and unknown variables.
 
 use std::collections::BTreeMap;
 
@@ -129,7 +129,7 @@ fn the_variables_of_the_server_may_leave_their_section_out() {
 }
 
 #[test]
-fn a_variable_that_nobody_knows_is_refused_with_the_nearest_name() {
+fn an_unknown_variable_is_refused_with_the_nearest_name() {
     let text =
         "[[source]]\nname = 'a'\nprovider = 'infobip'\nurl_token = { env = 'TICKRELAY_TOKEN' }";
     let known = [("TICKRELAY_TOKEN", "a-long-url-token")];
@@ -171,7 +171,7 @@ fn a_variable_that_nobody_knows_is_refused_with_the_nearest_name() {
             "{refused}"
         );
     }
-    // Kubernetes sets such variables for a service of that name; nobody can take them away.
+    // Kubernetes sets such variables for a service of that name; they cannot be removed.
     let links = [
         ("KUBERNETES_SERVICE_HOST", "10.0.0.1"),
         ("TICKRELAY_SERVICE_HOST", "10.0.0.2"),

@@ -1,4 +1,4 @@
-//! When a broadcast is asked for again, and when no more: data and arithmetic.
+//! When a broadcast is polled again, and when no more: data and arithmetic.
 //!
 //! Pure. The spread of the waits comes from the poll's key and count, not from a random number.
 
@@ -21,11 +21,11 @@ pub(super) struct PollInterval {
     pub(super) every: Duration,
     /// What the wait may grow to.
     pub(super) at_most: Duration,
-    /// The age at which a broadcast is asked for no more; none while the clock is held.
+    /// The age at which a broadcast is polled no more; none while the clock is held.
     pub(super) give_up_after: Option<Duration>,
 }
 
-/// How a question went.
+/// How a poll went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PollOutcome {
     /// It was answered.
@@ -39,15 +39,15 @@ pub(super) enum PollOutcome {
     Trouble {
         /// Of what sort.
         trouble: Trouble,
-        /// When the API asked us to come again, ms since 1970 UTC.
+        /// `Retry-After` of the API, ms since 1970 UTC.
         retry_at_ms: Option<i64>,
     },
 }
 
-/// What is wrong when a question has no answer.
+/// What is wrong when a poll has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// The API does not know us (401, 403): somebody has to do something.
+    /// The API does not know us (401, 403): the operator has to act.
     Refused,
     /// The API knows no such broadcast (404, 410).
     Gone,
@@ -56,10 +56,10 @@ pub(super) enum Trouble {
 }
 
 impl PollInterval {
-    /// The poll as it is after a question that ended at `now_ms`.
+    /// The poll as it is after a request that ended at `now_ms`.
     ///
-    /// The last question is asked when the time is over, so that nothing is missed by one wait. A
-    /// `Retry-After` moves a question later than it would be, never earlier.
+    /// The last poll is due when the time is over, so that nothing is missed by one wait. A
+    /// `Retry-After` moves a poll later than it would be, never earlier.
     pub(super) fn after(
         &self,
         mut poll: PollRecord,

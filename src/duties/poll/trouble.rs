@@ -1,4 +1,4 @@
-//! What goes wrong with a question, in stable words, and the line in the log that tells of each.
+//! What goes wrong with a poll, in stable words, and the line in the log about it.
 
 use std::error::Error;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! What can be wrong with the service, what is said when it begins and ends, and when it is said.
 //!
 //! Conditions are looked at, not waited for: what holds now is compared with what was sent last.
-//! So an event that a crash swallowed is told after it, what comes and goes between two looks is
-//! not notified at all, and what goes on coming and going is sent now and then.
+//! So an event that a crash swallowed is sent after it, what comes and goes between two looks is
+//! not sent at all, and what goes on coming and going is sent now and then.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ impl Condition {
         }
     }
 
-    /// Whether the log was told when it happened, in more detail: an outage is one warning.
+    /// Whether it was logged when it happened, in more detail: an outage is one warning.
     pub(super) fn is_logged_elsewhere(event: &str) -> bool {
         matches!(event, "subscriber.breaker_opened" | "subscriber.recovered")
     }
@@ -67,11 +67,11 @@ pub(super) enum ConditionState {
     Holds(String, Map<String, Value>),
     /// It does not: one sentence.
     Ended(String),
-    /// Nobody can tell now; what was told stands.
+    /// It is unknown now; what was reported stands.
     Unclear,
 }
 
-/// What is to be told, given what was. `apart` lies between two tellings of a beginning at least.
+/// The events to send, given the earlier ones. A beginning is reported at most once within `apart`.
 ///
 /// What was sent of a thing that is not looked at any more (it was removed) comes back with it,
 /// to be forgotten.

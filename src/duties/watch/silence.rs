@@ -1,7 +1,7 @@
 //! Messages that fell silent: their time to live passed without a final report.
 //!
-//! Told of together, once for each stretch of time, never one by one. Up to when it was looked is
-//! kept with what was told, so no restart tells of a message twice or passes one over; each
+//! They are reported together, once for each stretch of time. The end of the last stretch is
+//! kept with the event, so no restart reports a message twice or passes one over. Each
 //! registration is read once, by the index on when it falls silent.
 
 use std::collections::BTreeMap;
@@ -18,8 +18,8 @@ pub(super) const WHAT: &str = "messages-silent";
 const EVENT: &str = "messages.silent";
 
 impl Watching {
-    /// What is to be noted of messages that fell silent since that was last noted, and told if
-    /// there are enough of them; `None` when it is not asked for, or too early.
+    /// Notes messages that fell silent since the last note, and reports them if there are enough;
+    /// `None` when such events are off, or too early.
     pub(super) async fn unconfirmed(
         &self,
         notified: &[NotifiedCondition],
@@ -33,7 +33,7 @@ impl Watching {
         // A stretch that takes no time would be looked at for ever.
         let apart_ms = apart_ms.max(1_000);
         let noted = notified.iter().find(|notified| notified.what == WHAT);
-        // From now on when it was not asked for before, and when the clock was set back.
+        // From now on when it was off before, and when the clock was set back.
         let noted_ms = noted.map_or(now_ms, |notified| notified.notified_at_ms.min(now_ms));
         let is_first = noted.is_none_or(|notified| notified.notified_at_ms > now_ms);
         if !is_first && now_ms - noted_ms < apart_ms {
@@ -63,8 +63,8 @@ fn change(silent: &BTreeMap<String, u64>, least: u64, now_ms: i64) -> EventTrans
     let mut data = Map::new();
     data.insert("messages".to_owned(), json!(count));
     data.insert("sources".to_owned(), json!(silent));
-    let is_told = count >= least;
-    let text = if is_told {
+    let is_reported = count >= least;
+    let text = if is_reported {
         format!(
             "Messages without a final report within their time to live: {count} ({}). They are \
              listed by /api/v1/messages?silent=true.",
@@ -76,8 +76,8 @@ fn change(silent: &BTreeMap<String, u64>, least: u64, now_ms: i64) -> EventTrans
     EventTransition {
         what: WHAT,
         subject: String::new(),
-        holds: is_told,
-        event: is_told.then_some(EVENT),
+        holds: is_reported,
+        event: is_reported.then_some(EVENT),
         text,
         data,
         at_ms: now_ms,

@@ -72,7 +72,7 @@ impl Jump {
 }
 
 impl Traffic {
-    /// Takes over what was stored. The newest of it tells whether the clock has jumped since.
+    /// Adds what was stored. The newest of it shows whether the clock has jumped since.
     pub(super) fn restore(&mut self, counts: Vec<Count>, now_ms: i64) {
         if let Some(newest_ms) = counts.iter().map(|count| count.begins_at_ms).max() {
             self.follow_clock(newest_ms, now_ms);
@@ -162,10 +162,10 @@ impl Traffic {
         let longest_ms = gaps.map(|(one, next)| next - one - STEP_MS).max()?;
         let floor_ms = i64::try_from(least.as_millis()).unwrap_or(i64::MAX);
         let usual_ms = longest_ms.saturating_mul(i64::from(factor)).max(floor_ms);
-        // While the clock jumped, nobody was silent.
+        // While the clock jumped, no source was silent.
         let awake_ms = self.jumped_ms.filter(|jumped_ms| *jumped_ms <= now_ms);
-        let heard_ms = (latest_ms + STEP_MS).max(awake_ms.unwrap_or(i64::MIN));
-        let silent_ms = now_ms - heard_ms;
+        let active_ms = (latest_ms + STEP_MS).max(awake_ms.unwrap_or(i64::MIN));
+        let silent_ms = now_ms - active_ms;
         (silent_ms > usual_ms).then_some(silent_ms)
     }
 
@@ -217,15 +217,15 @@ mod tests {
         factor: 5,
     };
 
-    fn silent(heard_hours_ago: &[i64], expected_hours: Option<i64>) {
+    fn silent(sent_hours_ago: &[i64], expected_hours: Option<i64>) {
         let mut traffic = Traffic::default();
-        for hours in heard_hours_ago {
+        for hours in sent_hours_ago {
             traffic.add(Counted::Webhooks, "acme", 1, NOW_MS - hours * HOUR_MS);
         }
         let hour = Duration::from_hours(1);
         let silent_ms = traffic.silent_ms("acme", NOW_MS, hour, 2);
         let hours = silent_ms.map(|ms| (ms + STEP_MS) / HOUR_MS);
-        assert_eq!(hours, expected_hours, "{heard_hours_ago:?}");
+        assert_eq!(hours, expected_hours, "{sent_hours_ago:?}");
     }
 
     #[test]
@@ -237,7 +237,7 @@ mod tests {
         silent(&[49, 39, 29, 19], None);
         silent(&[61, 51, 41, 31, 21], Some(21));
         silent(&[9, 20, 33], None);
-        // One that is heard all the time may be silent for an hour.
+        // One that sends all the time may be silent for an hour.
         let steady: Vec<i64> = (2..40).collect();
         silent(&steady, Some(2));
         let steady: Vec<i64> = (1..40).collect();
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(traffic.unreadable("acme", NOW_MS + 2 * STEP_MS), 0);
     }
 
-    /// A source heard every six hours for three days, then a jump by so many days, a webhook
+    /// A source that sends every six hours for three days, then a jump by so many days, a webhook
     /// after it, an hour, and the way back; whether its traffic is as known as before.
     fn jump_and_back(days: i64) {
         let mut traffic = Traffic::default();

@@ -1,4 +1,4 @@
-//! The breaker, told of outcomes one after the other.
+//! The breaker, given one outcome after the other.
 
 use std::time::Duration;
 

@@ -211,7 +211,7 @@ fn in_strict_order_a_later_status_waits_until_the_earlier_is_settled() {
     assert_eq!(take(&mut lane, 0), Some(3));
     lane.finish(1, retry(5_000, 0));
     lane.finish(3, LaneAction::Leaves);
-    // One that comes meanwhile waits too, and nobody is woken for it.
+    // One that comes meanwhile waits too, and wakes no lane.
     lane.push(pending(4, 7, 1_000));
     assert_eq!(lane.next_due_ms(), Some(5_000));
     assert_eq!(take(&mut lane, 4_999), None);

@@ -21,7 +21,7 @@ pub struct Connections(Arc<ConnectionPool>);
 
 struct ConnectionPool {
     pool: Mutex<Pool>,
-    /// Tells lanes that wait for one.
+    /// Notifies lanes that wait for one.
     freed: watch::Sender<()>,
 }
 
@@ -52,7 +52,7 @@ impl ConnectionPool {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the pool, and tells those that wait.
+    /// Changes the pool, and notifies the lanes that wait.
     fn free(&self, change: impl FnOnce(&mut Pool)) {
         let mut pool = self.pool();
         change(&mut pool);
@@ -218,7 +218,7 @@ impl Pool {
             self.forget_kept(now);
             if !self.has_room(lane) {
                 if self.own() == 0 && self.count(lane) > 0 {
-                    // Its turn comes after those who have none, not by having asked before them.
+                    // Its turn comes after lanes without a connection, even if it waited first.
                     self.withdraw(lane);
                 } else if !self.waiting.values().any(|waiting| *waiting == lane) {
                     self.turns += 1;

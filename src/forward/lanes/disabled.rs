@@ -1,4 +1,4 @@
-//! Writes down that a subscriber is disabled, for as long as the store takes to hear of it.
+//! Writes down that a subscriber is disabled, until the store has taken it.
 
 use super::POLL;
 use crate::model::SubscriberState;

@@ -5,7 +5,7 @@ use crate::store::Store;
 
 /// A subscriber that fails again within this time is no news to the log, ms.
 const WARN_AGAIN_MS: i64 = 600_000;
-/// How long a subscriber fails before the store is told, ms; a stop tells it too.
+/// How long a subscriber fails before it is noted in the store, ms; a stop notes it too.
 pub(super) const NOTE_AFTER_MS: i64 = 60_000;
 
 /// Since when the subscriber has been failing.
@@ -33,13 +33,13 @@ impl Failing {
     }
 }
 
-/// Tells the store, beside what the lane does.
+/// Notes it in the store, beside what the lane does.
 pub(super) fn note_apart(store: &Store, subscriber_id: i64, since_ms: Option<i64>) {
     let store = store.clone();
     tokio::spawn(async move { note(&store, subscriber_id, since_ms).await });
 }
 
-/// Tells the store.
+/// Notes it in the store.
 pub(super) async fn note(store: &Store, subscriber_id: i64, since_ms: Option<i64>) {
     if let Err(error) = store.note_failing(subscriber_id, since_ms).await {
         tracing::warn!(%error, "forward.note_failing");

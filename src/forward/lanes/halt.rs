@@ -1,6 +1,6 @@
 //! Why a lane sends nothing although its subscriber is active, said once in the log.
 //!
-//! The subscriber's state stays as it is: nobody decided anything about it.
+//! The subscriber's state stays as it is: an operator decided nothing about it.
 
 /// Whether it was said, and what.
 #[derive(Default)]

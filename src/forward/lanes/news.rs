@@ -47,7 +47,7 @@ impl News {
         &self.known
     }
 
-    /// Waits for the registry's word; [`look`](Self::look) tells what it is.
+    /// Waits until the registry notifies; [`look`](Self::look) shows of what.
     pub(super) async fn wait(&mut self) {
         // An error is the end of the channel: the subscriber is gone.
         let _ = self.registry.changed().await;
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_seen_before_the_registry_tells_of_it() -> CheckedRegistry {
+    fn a_change_is_seen_before_the_registry_notifies_of_it() -> CheckedRegistry {
         let (crm, other) = (named(1, "crm")?, named(2, "other")?);
         let table = watch::Sender::new(Arc::from([Arc::clone(&crm), Arc::clone(&other)]));
         let (registry, receiver) = watch::channel(crm);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_changed_before_the_lane_listened_is_looked_up_when_the_registry_tells()
+    fn one_that_changed_before_the_lane_listened_is_looked_up_when_the_registry_notifies()
     -> CheckedRegistry {
         let old = named(1, "old")?;
         let new = named(1, "new")?;

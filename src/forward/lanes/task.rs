@@ -1,7 +1,7 @@
 //! The task of one subscriber's lane: reads what is pending, sends it, settles it.
 //!
 //! It owns the lane's memory ([`Lane`]) and its breaker; the decisions are theirs and the
-//! schedule's. The store is asked and told here, nowhere else in stage 2.
+//! schedule's. In stage 2 the store is read and written here and nowhere else.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -571,7 +571,7 @@ impl LaneTask {
         begins
     }
 
-    /// Tells the store of an outage that is too young to have been noted: the restart must not
+    /// Notes an outage in the store that is too young to have been noted: the restart must not
     /// cost its forwards an attempt more.
     async fn note_at_the_end(&self) {
         if !self.failing.noted && self.breaker.is_open() {

@@ -39,7 +39,7 @@ const SHOWN: [HeaderName; 7] = [
 /// and a body that never ends must not hold the subscriber's next forward for long.
 pub(super) const BODY_TIME: Duration = Duration::from_secs(2);
 
-/// The headers of an answer that tell people something; of where a redirect leads, the server.
+/// The headers of an answer that are of interest; of where a redirect leads, the server.
 pub(super) fn recorded_headers(headers: &HeaderMap) -> impl Iterator<Item = (String, String)> {
     SHOWN.into_iter().filter_map(|name| {
         let value = headers.get(&name)?.as_bytes();

@@ -11,7 +11,7 @@ use super::{Sender, classify, failed, millis, with_own};
 use crate::forward::guard::{Target, TargetError};
 use crate::model::{ErrorCode, Headers, Outcome};
 
-/// One question to be asked.
+/// One request for an answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     /// The URL as [`Sender::guard`] judged it; one that was refused is blocked.
@@ -20,7 +20,7 @@ pub struct Question<'a> {
     pub own_headers: &'a Headers,
     /// The largest answer that is read, in bytes.
     pub limit_bytes: usize,
-    /// When it is asked, ms since 1970 UTC; `Retry-After` is reckoned from it.
+    /// When it is sent, ms since 1970 UTC; `Retry-After` is reckoned from it.
     pub now_ms: i64,
 }
 
@@ -56,8 +56,8 @@ pub enum Unfetched {
 }
 
 impl Sender {
-    /// Asks once, within the configured time from the look-up of the name to the last byte; waits
-    /// before that while many others are asked. May be dropped at any time.
+    /// Requests once, within the configured time from the look-up of the name to the last byte; waits
+    /// before that while many others run. May be dropped at any time.
     ///
     /// # Errors
     /// [`Unfetched`]; a body that breaks off is no answer.

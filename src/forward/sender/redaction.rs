@@ -3,8 +3,9 @@
 //! Pure. A secret is found as it is, JSON-escaped, HTML-escaped, percent-encoded, in hex and in
 //! base64, also inside something longer that was encoded, and in up to three of these escapes one
 //! over the other, whatever its alphabet. [`Pieces`] finds it too where its case, its punctuation
-//! or its lines are others, and where only a piece of it is told. What ends with the beginning of a secret was cut there,
-//! and loses that too. Whoever answers can always give it away in a code of its own.
+//! or its lines are others, and where only a piece of it is repeated. What ends with the beginning
+//! of a secret was cut there, and loses that too. A subscriber can always give it away in a code of
+//! its own.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};

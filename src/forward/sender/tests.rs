@@ -190,7 +190,7 @@ async fn a_connection_that_breaks_is_a_connect_failure() {
     check(Script::Reset, None, Some(ErrorCode::Connect)).await;
     let garbage = Script::Answer("SSH-2.0-OpenSSH_9.9\r\n".to_owned());
     check(garbage, None, Some(ErrorCode::Connect)).await;
-    // Nobody listens here, and while it is bound nobody else can.
+    // No server listens here, and while it is bound none can.
     let unused = tokio::net::TcpSocket::new_v4().unwrap();
     unused.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let free = unused.local_addr().unwrap();

@@ -102,7 +102,7 @@ const TABLE: &[WordsLine] = &[
     line(Template, &["archived"], "template.archived", "was archived", NEW_TEMPLATE),
     line(Template, &["pending_deletion"], "template.deletion_pending", "is about to be deleted", NEW_TEMPLATE),
     line(Template, &["deleted"], "template.deleted", "was deleted", NEW_TEMPLATE),
-    line(Template, &["limit_exceeded"], "template.limit_exceeded", "could not be made: the account has as many templates as it may", "Delete templates that nobody sends."),
+    line(Template, &["limit_exceeded"], "template.limit_exceeded", "could not be made: the account has as many templates as it may", "Delete templates that are not sent."),
     line(TemplateCategory, &[], "template.category_changed", "has another category", "Sends of it are priced by the new category; ask for a review in WhatsApp Manager if it is wrong."),
     line(TemplateChange, &[], "template.changed", "was changed, and the notice does not say to what", "Look into WhatsApp Manager for its state."),
     line(TemplateQuality, &["green", "high"], "template.quality_changed", "has high quality", READ_ON),

@@ -12,7 +12,7 @@ use crate::model::{
     AUTHORIZATION, Credentials, Fault, Filter, Headers, SecretText, maybe_object, object,
 };
 
-/// Tells a field that is null, which takes back what was set, from one that is left out.
+/// Distinguishes a field that is null, which takes back what was set, from one that is left out.
 fn setting<'de, D, T>(deserializer: D) -> Result<Option<Setting<T>>, D::Error>
 where
     D: Deserializer<'de>,
@@ -79,7 +79,7 @@ macro_rules! shapes {
             pub owner: Option<String>,
             /// Where its payloads go: an absolute `https` (or, where allowed, `http`) URL.
             pub url: String,
-            /// What it is notified of.
+            /// What it receives.
             #[serde(default)]
             pub kind: SubscriberKind,
             /// How, when it is notified in a chat.
@@ -120,7 +120,7 @@ macro_rules! shapes {
             /// Where its payloads go.
             #[schema(example = "https://crm.example/whatsapp")]
             pub url: String,
-            /// What it is notified of; each report when left out. It cannot be changed later.
+            /// What it receives; each report when left out. It cannot be changed later.
             #[serde(default)]
             pub kind: SubscriberKind,
             /// How, when it is notified in a chat.

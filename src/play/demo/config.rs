@@ -42,7 +42,7 @@ fn source(provider: Provider, name: &str, change: Option<&SourceChange>, secret:
 }
 
 /// The configuration of a service on `port`, with a source for each provider and one for each case
-/// that needs its own. One secret does for all of them: nobody else gets to know it.
+/// that needs its own. One secret does for all of them: it never leaves the process.
 pub(super) fn configuration(programs: &[Program], secret: &str, port: u16) -> String {
     let public_url = public_url();
     let public_url = public_url.map_or(String::new(), |url| format!("public_url = \"{url}\"\n"));

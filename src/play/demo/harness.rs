@@ -97,7 +97,7 @@ impl Harness {
         let sources = config.sources.clone();
         let store = config.store.path.clone();
         let server = server::build(config, Clock::system())?;
-        // Now that the port is known, other commands and a later `serve` can be told.
+        // Now that the port is known, other commands and a later `serve` can use it.
         write(server.port()?)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()?));
         let service = format!("http://{address}").parse()?;
@@ -190,7 +190,7 @@ impl Harness {
         }
     }
 
-    /// The report that a payload tells of, if the newest webhook brought it.
+    /// The report behind a payload, if the newest webhook brought it.
     pub(super) fn newest_report_behind(
         &self,
         received: &Received,

@@ -77,7 +77,7 @@ pub(super) fn afterwards(page: &mut Transcript<'_>) -> anyhow::Result<()> {
     show("The store is gone again. Try:", &hints, page)
 }
 
-/// What the store can be asked, with a service and without.
+/// Commands that read the store, with a service and without.
 fn questions(harness: &Harness, message: &str) -> String {
     let (configuration, store) = (shell(&harness.configuration), shell(&harness.store));
     let program = program();

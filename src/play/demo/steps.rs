@@ -1,4 +1,4 @@
-//! The show: every case is sent, and each step told in a line.
+//! The show: every case is sent, and each step shown in a line.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ pub(super) struct Tally {
     payloads: usize,
     verified: usize,
     answered_in: Vec<Duration>,
-    /// The id of the first message that failed, to be asked about.
+    /// The id of the first message that failed, for the hints at the end.
     pub(super) failed_message: Option<String>,
     /// Whether a whole payload was shown already: of any status, of a failed one.
     shown_whole: (bool, bool),
@@ -72,7 +72,7 @@ pub(super) async fn play(
             for body in &case.bodies {
                 let step = harness.send(case, body).await?;
                 tally.count(&step);
-                tell(case, body, &step, &mut tally, page)?;
+                show_step(case, body, &step, &mut tally, page)?;
             }
             tally.cases += 1;
         }
@@ -97,23 +97,23 @@ pub(super) async fn play(
     Ok(tally)
 }
 
-/// Goes on telling what arrives at the subscriber, until it is dropped.
+/// Goes on showing what arrives at the subscriber, until it is dropped.
 pub(super) async fn go_on(harness: &mut Harness, page: &mut Transcript<'_>) -> anyhow::Result<()> {
     loop {
         let received = harness.receive().await;
-        if tell_payload(&received, page).is_err() {
+        if show_payload(&received, page).is_err() {
             kept(
                 page,
                 "something that is no payload was posted to the subscriber",
             )?;
         } else if let Some(report) = harness.newest_report_behind(&received)? {
-            tell_reason(&report, page)?;
+            show_reason(&report, page)?;
         }
     }
 }
 
 /// What came in and what went out, line by line.
-fn tell(
+fn show_step(
     case: &Case,
     body: &CaseBody,
     step: &Step,
@@ -133,8 +133,8 @@ fn tell(
     for report in &step.reports {
         match step.payload(report) {
             Some(received) => {
-                tell_payload(received, page)?;
-                tell_reason(report, page)?;
+                show_payload(received, page)?;
+                show_reason(report, page)?;
                 tally.show_whole(received, page)?;
             }
             None => kept(page, &unsent(report))?,
@@ -142,18 +142,18 @@ fn tell(
     }
     match step.webhook.outcome {
         WebhookOutcome::Processed => Ok(()),
-        outcome => kept(page, &told(outcome, step)),
+        outcome => kept(page, &outcome_line(outcome, step)),
     }
 }
 
-/// A line about something that goes out to nobody.
+/// A line about something that is not sent.
 fn kept(page: &mut Transcript<'_>, text: &str) -> anyhow::Result<()> {
     page.line(&[(Ink::Dim, "  --   "), (Ink::Yellow, text)])?;
     Ok(())
 }
 
 /// One line about what the subscriber got.
-fn tell_payload(received: &Received, page: &mut Transcript<'_>) -> anyhow::Result<()> {
+fn show_payload(received: &Received, page: &mut Transcript<'_>) -> anyhow::Result<()> {
     let payload: ReceivedPayload = serde_json::from_slice(&received.payload)?;
     let ink = match payload.message_status.as_str() {
         "failed" => Ink::Red,
@@ -178,7 +178,7 @@ fn tell_payload(received: &Received, page: &mut Transcript<'_>) -> anyhow::Resul
 }
 
 /// Why a message failed and who can fix it, in plain words.
-fn tell_reason(report: &ReportRecord, page: &mut Transcript<'_>) -> anyhow::Result<()> {
+fn show_reason(report: &ReportRecord, page: &mut Transcript<'_>) -> anyhow::Result<()> {
     let Some(error) = report.errors.first() else {
         return Ok(());
     };
@@ -217,7 +217,7 @@ fn unsent(report: &ReportRecord) -> String {
 }
 
 /// How a webhook without a new report ended.
-fn told(outcome: WebhookOutcome, step: &Step) -> String {
+fn outcome_line(outcome: WebhookOutcome, step: &Step) -> String {
     let detail = step.webhook.outcome_detail.as_deref().unwrap_or_default();
     match outcome {
         WebhookOutcome::Processed => String::new(),

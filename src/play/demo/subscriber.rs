@@ -72,7 +72,7 @@ async fn serve(
             let timestamp = header("webhook-timestamp").unwrap_or_default();
             let signatures = header("webhook-signature").unwrap_or_default();
             let verified = is_signed(&key, id, timestamp, request.body, signatures);
-            // Nobody listens any more while the demo is ending.
+            // The receiver is gone while the demo is ending.
             let _ = received.send(Received {
                 id: id.parse().unwrap_or_default(),
                 verified,

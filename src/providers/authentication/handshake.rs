@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_challenge_is_echoed_to_whoever_knows_the_token() {
+    fn a_challenge_is_echoed_to_a_client_with_the_token() {
         let mode = ("hub.mode", "subscribe");
         let token = ("hub.verify_token", "t+%&=ken");
         let challenge = ("hub.challenge", "1158201444");

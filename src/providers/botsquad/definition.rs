@@ -1,4 +1,4 @@
-//! What the service asks about Botsquad, whose API is polled; its answers are read beside this file.
+//! Botsquad's definition: its API is polled, and its answers are read beside this file.
 
 use super::super::definition::{CredentialRules, Definition, Delivery, Samples};
 use super::super::meta;
@@ -16,14 +16,14 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
         signature: None,
         handshake: false,
     },
-    // It passes on Meta's codes; its own words are explained by nobody.
+    // It passes on Meta's codes; no catalogue explains its own words.
     errors: &meta::ERRORS,
     account_fields: &[],
     read: parse,
     send_receipt: send_receipt::read,
     samples: Samples {
         settings: "url = \"https://api.example.com\"\nunauthenticated = true",
-        proof: "asked by us",
+        proof: "polled by us",
         sender: None,
         everyday: &[],
         // A pull source is never played.

@@ -19,7 +19,7 @@ pub struct Dialect {
     /// What `success` means.
     ///
     /// Sent unless said otherwise: Botsquad calls it the status of the sending. Of a message that
-    /// was sent it is true in any case, and what was told cannot be taken back.
+    /// was sent it is true in any case, and a reported status cannot be taken back.
     pub success_at: Status,
 }
 
@@ -34,7 +34,7 @@ impl Default for Dialect {
 }
 
 impl Dialect {
-    /// What a word for a status means; `None` for one that nobody explained.
+    /// The status that a word means; `None` for an unknown word.
     pub(super) fn summary(&self, word: &str) -> Option<Status> {
         let word = word.trim().to_lowercase();
         let known = || match word.as_str() {

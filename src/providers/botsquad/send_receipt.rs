@@ -8,7 +8,7 @@ use super::super::Hints;
 use super::super::json::{object, scalar};
 use super::super::meta;
 use super::super::send_receipt::{Exchange, Sent, SentAll, SentFault};
-use super::{AnswerField, message_id, told_by};
+use super::{AnswerField, message_id, recipient_key};
 use crate::model::{
     FilledTemplate, MessageType, Parameters, Registration, ReportError, SendResult,
 };
@@ -42,11 +42,11 @@ pub(super) fn read(exchange: Exchange<'_>, hints: &Hints) -> Result<SentAll, Sen
             let field = format!("/request/users/{index}");
             return Err(SentFault::new(&field, "a user has a number in to or phone"));
         };
-        let times = seen.entry(told_by(&to)).or_default();
+        let times = seen.entry(recipient_key(&to)).or_default();
         *times += 1;
         let mut values = defaults.clone();
         values.extend(parameters(user));
-        let told = Registration {
+        let registration = Registration {
             message_type: Some(MessageType::Template),
             recipient: Some(to.clone()),
             template: template.as_ref().map(|template| fill(template, values)),
@@ -56,7 +56,7 @@ pub(super) fn read(exchange: Exchange<'_>, hints: &Hints) -> Result<SentAll, Sen
         let id = broadcast.as_deref();
         Ok(Sent {
             id: id.map(|broadcast| message_id(broadcast, &to, *times)),
-            registration: told,
+            registration,
             result: refusal.clone().unwrap_or_else(SendResult::accepted),
         })
     });

@@ -1,4 +1,4 @@
-//! What an answer says, whatever its bytes: what tells one that brings news from one that does not.
+//! What an answer says, whatever its bytes: it shows whether the answer brings news.
 
 use sha2::{Digest as _, Sha256};
 
@@ -13,7 +13,7 @@ pub(crate) struct AnswerFacts {
     pub(crate) statistics: Statistics,
     /// Users it lists.
     pub(crate) entries: u64,
-    /// Those of them that are to come, in a state that nobody explained, or cannot be read.
+    /// Those of them that are to come, have an unexplained state, or cannot be read.
     pub(crate) pending: u64,
     /// Those of them that cannot be read.
     pub(crate) unreadable: u64,

@@ -74,7 +74,7 @@ fn each_entry_is_a_report_reported_by_its_number_and_occurrence() {
 }
 
 #[test]
-fn the_order_of_the_list_tells_nothing() {
+fn the_order_of_the_list_means_nothing() {
     let entry = |to: &str, status: &str| json!({"to": to, "status": status});
     let one =
         json!({"statuses": [entry("31600000001", "success"), entry("31600000002", "pending")]});
@@ -393,6 +393,6 @@ fn a_send_has_a_message_for_each_user_with_its_own_parameters() {
         field(json!({"users": []}), json!({"id": 1})),
         "/request/users"
     );
-    let nobody = json!({"users": ["31600000001", {"name": "Ana"}]});
-    assert_eq!(field(nobody, json!({"id": 1})), "/request/users/1");
+    let unknown = json!({"users": ["31600000001", {"name": "Ana"}]});
+    assert_eq!(field(unknown, json!({"id": 1})), "/request/users/1");
 }

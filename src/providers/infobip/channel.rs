@@ -21,13 +21,13 @@ pub(super) fn of(element: &Value, parties: &Parties, hints: &Hints) -> Option<St
         };
         return (channel != WHATSAPP).then_some(channel);
     }
-    told_by_members(element, parties)
+    of_members(element, parties)
         .or_else(|| is_foreign(parties, hints).then_some(UNKNOWN_CHANNEL))
         .map(str::to_owned)
 }
 
-/// Told by members that only one channel's reports have.
-fn told_by_members(element: &Value, parties: &Parties) -> Option<&'static str> {
+/// The channel by members that only its reports have.
+fn of_members(element: &Value, parties: &Parties) -> Option<&'static str> {
     let has = |name| text(element, name).is_some();
     let price = object(element, "price").unwrap_or(&Value::Null);
     let is_rcs = object(element, "conversation").is_some()
@@ -51,7 +51,7 @@ fn told_by_members(element: &Value, parties: &Parties) -> Option<&'static str> {
         || has("networkId")
     {
         // Reports of SMS, Viber and RCS have these, and none of WhatsApp. From a name they have one
-        // form, the third version's, which does not tell which of them it is.
+        // form, the third version's, which does not show which of them it is.
         Some(UNKNOWN_CHANNEL)
     } else {
         None

@@ -1,4 +1,4 @@
-//! What the service asks about Infobip; its formats are read beside this file.
+//! Infobip's definition; its formats are read beside this file.
 
 use super::super::definition::{
     CredentialRules, Definition, Delivery, ErrorCatalogue, Refusals, Samples, Starter,
@@ -6,7 +6,7 @@ use super::super::definition::{
 use super::{causes, parse, sample, send_receipt};
 
 const NO_APP_SECRET: &str = "an app secret belongs to meta-cloud: if Infobip signs, give hmac = { header, algorithm, encoding, secret }";
-const NO_VERIFY_TOKEN: &str = "only meta-cloud asks for it; for a secret in the URL give url_token";
+const NO_VERIFY_TOKEN: &str = "only meta-cloud sends it; for a secret in the URL give url_token";
 
 pub(in crate::providers) const DEFINITION: Definition = Definition {
     name: "infobip",

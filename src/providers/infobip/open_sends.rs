@@ -38,23 +38,23 @@ pub(super) struct OpenSends<'a> {
 }
 
 impl<'a> OpenSends<'a> {
-    pub(super) fn new(asked: Vec<ReadSend<'a>>) -> Self {
+    pub(super) fn new(requested: Vec<ReadSend<'a>>) -> Self {
         let mut sends = Self {
             open: Vec::new(),
             by_id: HashMap::new(),
             without_id: HashMap::new(),
             by_number: HashMap::new(),
         };
-        for (place, asked) in asked.iter().enumerate() {
-            let Ok(asked) = asked else { continue };
-            let number = asked.to.as_deref().map(digits);
-            match &asked.own_id {
+        for (place, requested) in requested.iter().enumerate() {
+            let Ok(requested) = requested else { continue };
+            let number = requested.to.as_deref().map(digits);
+            match &requested.own_id {
                 Some(id) => add(&mut sends.by_id, id.clone(), place),
                 None => add(&mut sends.without_id, number.clone(), place),
             }
             add(&mut sends.by_number, number, place);
         }
-        sends.open = asked.into_iter().map(Some).collect();
+        sends.open = requested.into_iter().map(Some).collect();
         sends
     }
 
@@ -69,19 +69,19 @@ impl<'a> OpenSends<'a> {
         let id = text(answer, "messageId");
         let number = text(answer, "to").or_else(|| text(answer, "destination"));
         let number = number.map(|number| digits(&number));
-        let is_own = |asked: &RequestedMessage| match (&asked.own_id, &id) {
+        let is_own = |requested: &RequestedMessage| match (&requested.own_id, &id) {
             (Some(own), Some(id)) => Some(own == id),
             _ => None,
         };
         let is_in_place = match self.open.get(place) {
-            Some(Some(Ok(asked))) => {
-                is_own(asked).unwrap_or_else(|| asked.to.as_deref().map(digits) == number)
+            Some(Some(Ok(requested))) => {
+                is_own(requested).unwrap_or_else(|| requested.to.as_deref().map(digits) == number)
             }
             _ => false,
         };
         let found = match &id {
             _ if is_in_place => Some(place),
-            // Who gave an id is identified by it alone, where the answer has one.
+            // A message with an id of its own matches that id alone, where the answer has one.
             Some(id) => {
                 let by_id = first(&mut self.by_id, id, &self.open);
                 let by_number = first(&mut self.without_id, &number, &self.open);
@@ -93,8 +93,10 @@ impl<'a> OpenSends<'a> {
             let is_its_own = match self.open.get(place) {
                 // What was not read cannot be compared: the answer in its place is its own.
                 Some(Some(Err(_))) => true,
-                Some(Some(Ok(asked))) => {
-                    number.is_none() && self.open.len() == answers && is_own(asked) != Some(false)
+                Some(Some(Ok(requested))) => {
+                    number.is_none()
+                        && self.open.len() == answers
+                        && is_own(requested) != Some(false)
                 }
                 _ => false,
             };
@@ -135,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    fn asked(message: &Value) -> ReadSend<'_> {
+    fn requested(message: &Value) -> ReadSend<'_> {
         if message.is_null() {
             return Err(SentFault::new("/request", "unread"));
         }
@@ -193,7 +195,7 @@ mod tests {
             let request = three(request);
             for answers in 0..all {
                 let answers = three(answers);
-                let mut sends = OpenSends::new(request.into_iter().map(asked).collect());
+                let mut sends = OpenSends::new(request.into_iter().map(requested).collect());
                 let mut open = request.map(Some);
                 for (place, answer) in answers.into_iter().enumerate() {
                     let at = (place, answers.len());
@@ -212,7 +214,7 @@ mod tests {
     #[test]
     fn thousands_of_answers_in_the_other_order_find_their_messages() {
         let requests: Vec<Value> = (0..20_000).map(|number| json!({"to": number})).collect();
-        let mut sends = OpenSends::new(requests.iter().map(asked).collect());
+        let mut sends = OpenSends::new(requests.iter().map(requested).collect());
         for (place, request) in requests.iter().rev().enumerate() {
             let found = sends.take((place, requests.len()), request);
             assert_eq!(found.unwrap().unwrap().message, request);

@@ -49,7 +49,7 @@ pub(super) fn delivery(element: &Value, raw: &[u8], hints: &Hints) -> Report {
         _ => {}
     }
     let parties = Parties::forth(element);
-    tell_channel(&mut report, element, &parties, hints);
+    set_channel(&mut report, element, &parties, hints);
     // Only sends of templates can ask for an SMS; the Messages API offers it for everything.
     let is_sms = match report.channel.as_deref() {
         Some("sms") => true,
@@ -63,8 +63,8 @@ pub(super) fn delivery(element: &Value, raw: &[u8], hints: &Hints) -> Report {
         Some(Status::Queued | Status::Sent) => &["sentAt", "sendAt", "doneAt"],
         _ => &["doneAt", "sentAt", "sendAt"],
     };
-    tell_time(&mut report, element, names);
-    tell_rest(&mut report, element, parties);
+    set_time(&mut report, element, names);
+    set_rest(&mut report, element, parties);
     report
 }
 
@@ -73,9 +73,9 @@ pub(super) fn seen(element: &Value, raw: &[u8], hints: &Hints) -> Report {
     let mut report = Report::new(Kind::Seen, "SEEN", raw);
     report.status = Some(Status::Read);
     let parties = Parties::back(element, hints);
-    tell_channel(&mut report, element, &parties, hints);
-    tell_time(&mut report, element, &["seenAt"]);
-    tell_rest(&mut report, element, parties);
+    set_channel(&mut report, element, &parties, hints);
+    set_time(&mut report, element, &["seenAt"]);
+    set_rest(&mut report, element, parties);
     report
 }
 
@@ -84,9 +84,9 @@ pub(super) fn deleted(element: &Value, raw: &[u8], hints: &Hints) -> Report {
     let mut report = Report::new(Kind::Deleted, "DELETED", raw);
     report.status = Some(Status::Deleted);
     let parties = Parties::back(element, hints);
-    tell_channel(&mut report, element, &parties, hints);
-    tell_time(&mut report, element, &["deletedAt"]);
-    tell_rest(&mut report, element, parties);
+    set_channel(&mut report, element, &parties, hints);
+    set_time(&mut report, element, &["deletedAt"]);
+    set_rest(&mut report, element, parties);
     report
 }
 
@@ -95,13 +95,13 @@ pub(super) fn click(element: &Value, raw: &[u8]) -> Report {
     let mut report = Report::new(Kind::Click, "CLICKED", raw);
     report.url = text(element, "url");
     // Despite its name this is when the click was received.
-    tell_time(&mut report, element, &["sendDateTime"]);
-    tell_rest(&mut report, element, Parties::recipient(element));
+    set_time(&mut report, element, &["sendDateTime"]);
+    set_rest(&mut report, element, Parties::recipient(element));
     report
 }
 
 /// Which channel the report is of, and what a delivery there means for WhatsApp.
-fn tell_channel(report: &mut Report, element: &Value, parties: &Parties, hints: &Hints) {
+fn set_channel(report: &mut Report, element: &Value, parties: &Parties, hints: &Hints) {
     report.channel = channel::of(element, parties, hints);
     if let Some(channel) = &report.channel
         && matches!(report.status, Some(Status::Delivered | Status::Read))
@@ -160,19 +160,19 @@ pub(super) fn error_of_status(state: &Value, group: Option<Group>) -> Option<Rep
     })
 }
 
-fn tell_time(report: &mut Report, element: &Value, names: &[&str]) {
+fn set_time(report: &mut Report, element: &Value, names: &[&str]) {
     let reading = time::read(element, names);
     report.time = reading.time;
     report.oddities.extend(reading.oddity);
 }
 
-/// What every kind of report may tell.
-fn tell_rest(report: &mut Report, element: &Value, parties: Parties) {
+/// What every kind of report may hold.
+fn set_rest(report: &mut Report, element: &Value, parties: Parties) {
     report.message = text(element, "messageId");
     if report.message.is_none() {
         report.oddities.push("message-id-missing");
     }
-    tell_recipient(report, element, &parties);
+    set_recipient(report, element, &parties);
     report.sender = parties.business;
     let platform = object(element, "platform").unwrap_or(&Value::Null);
     let tenant = |name| text(element, name).or_else(|| text(platform, name));
@@ -183,7 +183,7 @@ fn tell_rest(report: &mut Report, element: &Value, parties: Parties) {
         report.pricing.price = number(price, "pricePerMessage");
         report.pricing.currency = text(price, "currency");
     }
-    // Documented as a string; whoever sent our JSON may get it back as such.
+    // Documented as a string; a client that sent our JSON may get it back as such.
     let echo = object(element, "callbackData").map(Value::to_string);
     let echo = echo.or_else(|| text(element, "callbackData"));
     report.echo = echo.map(Echo::new);
@@ -191,7 +191,7 @@ fn tell_rest(report: &mut Report, element: &Value, parties: Parties) {
 
 /// A phone number where there is one: Meta's usernames let `to` be a business-scoped user
 /// id (`HR.1349…`), and put the number into `contact` where the business may know it.
-fn tell_recipient(report: &mut Report, element: &Value, parties: &Parties) {
+fn set_recipient(report: &mut Report, element: &Value, parties: &Parties) {
     let contact = object(element, "contact").unwrap_or(&Value::Null);
     report.recipient_user_id = text(contact, "userId");
     report.recipient_parent_user_id = text(contact, "parentUserId");

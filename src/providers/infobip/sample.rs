@@ -125,7 +125,7 @@ fn group_of(name: &str) -> NumberedName<'static> {
     let groups = [PENDING, (0, "ACCEPTED"), DELIVERED, EXPIRED, REJECTED];
     let mut groups = groups.into_iter();
     let named = groups.find(|(_, group)| name.contains(group) && !name.starts_with("UNDELIVER"));
-    // Calls that nobody answered are of this group too.
+    // Unanswered calls are of this group too.
     named.unwrap_or(UNDELIVERABLE)
 }
 

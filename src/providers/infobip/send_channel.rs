@@ -2,7 +2,7 @@
 //! so.
 //!
 //! The Messages API names the channel. The older sends name none, and those of Viber and RCS have the
-//! very members of WhatsApp's beside their own: who sends, to whom, and the rest of the content tell.
+//! very members of WhatsApp's beside their own: sender, recipient and the rest of the content show it.
 
 use serde_json::Value;
 

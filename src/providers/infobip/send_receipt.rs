@@ -24,7 +24,7 @@ pub(super) fn read(exchange: Exchange<'_>, _: &Hints) -> Result<SentAll, SentFau
     let Exchange {
         request, response, ..
     } = exchange;
-    let asked = asked(request, response)?;
+    let requested = requested(request, response)?;
     let mut answers = messages(response);
     let says = |answer: &&Value, names: &[&str]| names.iter().any(|it| answer.get(it).is_some());
     answers.retain(|it| says(it, &["messageId", "to", "destination", "status"]));
@@ -34,15 +34,15 @@ pub(super) fn read(exchange: Exchange<'_>, _: &Hints) -> Result<SentAll, SentFau
         let detail = "the answer gives no messageId of a message in the request, and no error";
         return Err(SentFault::new("/response/messages", detail));
     }
-    let mut open = OpenSends::new(asked);
+    let mut open = OpenSends::new(requested);
     let mut sent = Vec::new();
     let is_single = response.get("messages").is_none();
     for (place, answer) in answers.iter().enumerate() {
         let pointer = pointer("/response", is_single, place);
         match open.take((place, answers.len()), answer) {
-            Some(Ok(asked)) => {
+            Some(Ok(requested)) => {
                 let whole = is_refused.then(|| reasons(response));
-                sent.push(answered(&exchange, &asked, (answer, &pointer), whole));
+                sent.push(answered(&exchange, &requested, (answer, &pointer), whole));
             }
             Some(Err(fault)) => sent.push(Err(fault)),
             // An error has a status too, and is of no message.
@@ -55,15 +55,15 @@ pub(super) fn read(exchange: Exchange<'_>, _: &Hints) -> Result<SentAll, SentFau
     }
     let rest = open.into_rest();
     let shared = ids_of_several(&rest);
-    let unanswered = rest.into_iter().map(|asked| match asked {
-        Ok(asked) if is_refused => Ok(Sent {
-            registration: registration(&asked, &Value::Null),
-            id: asked.own_id.filter(|id| !shared.contains(id)),
+    let unanswered = rest.into_iter().map(|requested| match requested {
+        Ok(requested) if is_refused => Ok(Sent {
+            registration: registration(&requested, &Value::Null),
+            id: requested.own_id.filter(|id| !shared.contains(id)),
             result: exchange.refused("infobip", reasons(response)),
         }),
-        Ok(asked) => {
+        Ok(requested) => {
             let detail = "the answer gives no messageId of this message";
-            Err(SentFault::new(asked.pointer, detail))
+            Err(SentFault::new(requested.pointer, detail))
         }
         Err(fault) => Err(fault),
     });
@@ -73,8 +73,10 @@ pub(super) fn read(exchange: Exchange<'_>, _: &Hints) -> Result<SentAll, SentFau
 
 /// Ids that the request gave to several messages: they name none of them.
 fn ids_of_several(open: &[Result<RequestedMessage, SentFault>]) -> HashSet<String> {
-    let asked = open.iter().flatten();
-    let mut ids: Vec<&String> = asked.filter_map(|asked| asked.own_id.as_ref()).collect();
+    let requested = open.iter().flatten();
+    let mut ids: Vec<&String> = requested
+        .filter_map(|requested| requested.own_id.as_ref())
+        .collect();
     ids.sort_unstable();
     let pairs = ids.windows(2).filter(|pair| pair[0] == pair[1]);
     pairs.map(|pair| pair[0].clone()).collect()
@@ -97,7 +99,7 @@ fn messages(body: &Value) -> Vec<&Value> {
 }
 
 /// Every message to every recipient of the request; one that cannot be registered says why.
-fn asked<'a>(
+fn requested<'a>(
     request: &'a Value,
     response: &Value,
 ) -> Result<Vec<Result<RequestedMessage<'a>, SentFault>>, SentFault> {
@@ -114,18 +116,18 @@ fn asked<'a>(
         return Err(SentFault::new("/request/messages", detail));
     }
     let is_single = request.get("messages").is_none();
-    let mut asked = Vec::new();
+    let mut requested = Vec::new();
     for (place, message) in messages.into_iter().enumerate() {
         let pointer = pointer("/request", is_single, place);
         let destinations = message.get("destinations").and_then(Value::as_array);
         if let Some(fault) = misfit(message, &pointer, destinations.is_some()) {
             // It has as many answers as it has recipients.
             let count = destinations.map_or(1, |destinations| destinations.len().max(1));
-            asked.extend((0..count).map(|_| Err(fault.clone())));
+            requested.extend((0..count).map(|_| Err(fault.clone())));
             continue;
         }
         let Some(destinations) = destinations else {
-            asked.push(Ok(RequestedMessage {
+            requested.push(Ok(RequestedMessage {
                 message,
                 pointer,
                 to: text(message, "to"),
@@ -139,10 +141,10 @@ fn asked<'a>(
             let place = on_whatsapp(destination);
             let Some(to) = text(place, "to") else {
                 let detail = "a destination has a number in to, or one for WHATSAPP in byChannel";
-                asked.push(Err(SentFault::new(pointer, detail)));
+                requested.push(Err(SentFault::new(pointer, detail)));
                 continue;
             };
-            asked.push(Ok(RequestedMessage {
+            requested.push(Ok(RequestedMessage {
                 message,
                 pointer,
                 to: Some(to),
@@ -151,7 +153,7 @@ fn asked<'a>(
             }));
         }
     }
-    Ok(asked)
+    Ok(requested)
 }
 
 /// Where a destination is reached by WhatsApp: one for each channel may be given.
@@ -166,14 +168,14 @@ fn on_whatsapp(destination: &Value) -> &Value {
 /// One message and the answer to it. `whole` has the reasons of a send that was refused as a whole.
 fn answered(
     exchange: &Exchange,
-    asked: &RequestedMessage,
+    requested: &RequestedMessage,
     (answer, pointer): (&Value, &str),
     whole: Option<Vec<ReportError>>,
 ) -> Result<Sent, SentFault> {
     let state = object(answer, "status").unwrap_or(&Value::Null);
     let (group, _) = Group::of(state);
-    let id = text(answer, "messageId").or_else(|| asked.own_id.clone());
-    let registration = registration(asked, answer);
+    let id = text(answer, "messageId").or_else(|| requested.own_id.clone());
+    let registration = registration(requested, answer);
     let own = error_of_status(state, group).map(|error| vec![error]);
     if let Some(errors) = own.or(whole) {
         return Ok(Sent {
@@ -193,8 +195,8 @@ fn answered(
     })
 }
 
-fn registration(asked: &RequestedMessage, answer: &Value) -> Registration {
-    let message = asked.message;
+fn registration(requested: &RequestedMessage, answer: &Value) -> Registration {
+    let message = requested.message;
     let content = object(message, "content").unwrap_or(&Value::Null);
     let of_messages_api = object(message, "template");
     let template = match of_messages_api {
@@ -213,8 +215,8 @@ fn registration(asked: &RequestedMessage, answer: &Value) -> Registration {
     let body = object(content, "body").filter(|_| !is_template);
     let recipient = text(answer, "to")
         .or_else(|| text(answer, "destination"))
-        .or_else(|| asked.to.clone());
-    let told = Registration {
+        .or_else(|| requested.to.clone());
+    let registration = Registration {
         text: text(content, "text")
             .or_else(|| text(content, "caption"))
             .or_else(|| text(body?, "text")),
@@ -227,13 +229,13 @@ fn registration(asked: &RequestedMessage, answer: &Value) -> Registration {
         recipient,
         sender: text(message, "from").or_else(|| text(message, "sender")),
         template,
-        bulk_id: asked.bulk_id.clone(),
+        bulk_id: requested.bulk_id.clone(),
         ttl_s: object(message, "options").and_then(validity),
         ..Registration::default()
     };
-    let told = with_echo(told, message, "callbackData");
+    let registration = with_echo(registration, message, "callbackData");
     let webhooks = object(message, "webhooks").unwrap_or(&Value::Null);
-    with_echo(told, webhooks, "callbackData")
+    with_echo(registration, webhooks, "callbackData")
 }
 
 /// For how long the Messages API tries, in seconds.

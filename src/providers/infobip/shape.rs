@@ -1,4 +1,4 @@
-//! What an element is, told by the members it has: most of Infobip's formats do not say.
+//! The kind of an element, by the members it has: most of Infobip's formats do not name it.
 
 use std::borrow::Cow;
 
@@ -28,7 +28,7 @@ pub(super) enum Shape {
 }
 
 impl Shape {
-    /// Tells an element's shape; the first rule that fits wins.
+    /// The shape of an element; the first rule that fits wins.
     ///
     /// The order matters: only the Messages API says what it sends (`event`), a seen report
     /// may come to carry a `status`, and an inbound message must not be taken for a report.
@@ -63,7 +63,7 @@ impl Shape {
         }
     }
 
-    /// Tells what speaks of no status: clicks and the notices of an account.
+    /// The shape of an element without a status: clicks and the notices of an account.
     fn notification(element: &Value) -> Self {
         let has = |name| has(element, name);
         if TEMPLATE.into_iter().any(has) && has("change") {
@@ -104,7 +104,7 @@ fn has(element: &Value, name: &str) -> bool {
 /// The members that name a template.
 const TEMPLATE: [&str; 2] = ["messageTemplateId", "messageTemplateName"];
 
-/// The member that tells a user's stop or resume of marketing messages.
+/// The member that shows a user's stop or resume of marketing messages.
 pub(super) const OPT_OUT: &str = "notificationMessagesStatus";
 
 /// A foreign word made fit for a metric's label: printable ASCII, 64 characters at most.
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_rule_that_fits_tells_the_shape() {
+    fn the_first_rule_that_fits_decides_the_shape() {
         let other = Shape::other;
         let cases = [
             (json!({"event": "delivery", "seenAt": "x"}), Shape::Delivery),

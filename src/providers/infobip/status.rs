@@ -65,7 +65,7 @@ impl Group {
     }
 
     /// Reads the group of a `status`: its name where we know it, else its number, else the
-    /// beginning of the status's own name. The flag tells that name and number disagree.
+    /// beginning of the status's own name. The flag says that name and number disagree.
     pub(super) fn of(status: &Value) -> (Option<Self>, bool) {
         let id = integer(status, "groupId");
         let by_id = id.and_then(Self::from_id);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_group_is_found_in_whatever_tells_it() {
+    fn the_group_is_found_in_whatever_names_it() {
         let cases = [
             (json!({"groupId": "3"}), Some(Group::Delivered), false),
             (

@@ -151,7 +151,7 @@ mod tests {
 
     use super::*;
 
-    fn told(change: &Value) -> Option<(String, String, Vec<String>)> {
+    fn words_of(change: &Value) -> Option<(String, String, Vec<String>)> {
         let (words, details) = Change::read(change)?.words();
         let details = details.into_iter().flatten().collect();
         Some((words.name.into_owned(), words.event, details))
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_known_word_counts_under_any_name_but_one_of_before() {
         for (change, name, event, details) in NAMED {
-            let (found, word, added) = told(&serde_json::from_str(change).unwrap()).unwrap();
+            let (found, word, added) = words_of(&serde_json::from_str(change).unwrap()).unwrap();
             assert_eq!((&*found, &*word), (name, event), "{change}");
             assert_eq!(added, details, "{change}");
         }
@@ -217,7 +217,7 @@ mod tests {
                 event.to_owned(),
                 details.iter().map(|it| (*it).to_owned()).collect(),
             );
-            assert_eq!(told(&change), Some(expected), "{change}");
+            assert_eq!(words_of(&change), Some(expected), "{change}");
         }
     }
 
@@ -231,7 +231,7 @@ mod tests {
             json!(false),
             json!(" "),
         ] {
-            assert_eq!(told(&empty), None, "{empty}");
+            assert_eq!(words_of(&empty), None, "{empty}");
         }
     }
 }

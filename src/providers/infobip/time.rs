@@ -17,7 +17,7 @@ const LAST_MS: i64 = 253_402_300_799_999;
 /// it is the year 5138.
 const FIRST_MILLISECONDS: i64 = 100_000_000_000;
 
-/// A time as told, and what was odd about it.
+/// A time as received, and what was odd about it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Reading {
     /// The time.
@@ -31,11 +31,11 @@ pub(super) struct Reading {
 /// One that is there but cannot be used is not replaced by the next: that would be the time
 /// of something else.
 pub(super) fn read(element: &Value, names: &[&str]) -> Reading {
-    let told = names.iter().find_map(|name| {
+    let found = names.iter().find_map(|name| {
         let member = present(element, name)?;
         scalar(member).or_else(|| Some(member.to_string()))
     });
-    let Some(text) = told else {
+    let Some(text) = found else {
         return Reading {
             oddity: Some("time-missing"),
             ..Reading::default()

@@ -1,5 +1,5 @@
-//! How much there is in a JSON text, told before any of it is read: read, it takes many times its
-//! bytes.
+//! How much there is in a JSON text, counted before any of it is read: read, it takes many times
+//! its bytes.
 
 use crate::providers::ParseError;
 

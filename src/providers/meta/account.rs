@@ -80,7 +80,7 @@ pub(super) fn is_unread_text(field: &str, node: &Node) -> bool {
     is_read && text.is_some_and(may_be_notice)
 }
 
-/// The events in a value of which a relay dropped the field, as far as its members tell which.
+/// The events in a value of which a relay dropped the field, as far as its members show which.
 pub(super) fn read_without_field(node: &Node, around: Around) -> Vec<AccountEvent> {
     let Some(value) = value_of(node) else {
         return Vec::new();
@@ -117,7 +117,7 @@ fn notice(field: &'static str, value: &Value, node: &Node, around: Around) -> Ve
         }),
         contacts: contacts.map(Contacts::read).unwrap_or_default(),
     };
-    // What is empty is absent, and a notice without anything tells nothing.
+    // What is empty is absent, and a notice without anything says nothing.
     if value
         .as_object()
         .is_none_or(|members| members.values().all(is_absent))
@@ -225,7 +225,7 @@ impl AccountChange<'_> {
     }
 
     fn number(&self) -> Option<AccountEvent> {
-        // Some relays tell of the colour, as Meta does of templates.
+        // Some relays report the colour, as Meta does of templates.
         let said = word(self.value, "event");
         let said = said.or_else(|| word(self.value, "new_quality_score"));
         let names = ["display_phone_number", "phone_number_id"];
@@ -248,7 +248,7 @@ impl AccountChange<'_> {
     fn account(&self) -> Option<AccountEvent> {
         let event = word(self.value, "event")?;
         let part = |part: &str, name: &str| text(object(self.value, part)?, name);
-        // Without it nothing tells whether the account was disabled or reinstated.
+        // Without it, it is unknown whether the account was disabled or reinstated.
         let state = object(self.value, "ban_info").and_then(|info| info.get("waba_ban_state"));
         let state = state.and_then(|state| listed(Some(state)).next().and_then(scalar));
         let ban = object(self.value, "ban_info").and_then(|info| moment(info, "waba_ban_date"));

@@ -16,7 +16,7 @@ pub(super) struct Contacts {
     all: Vec<Contact>,
     by_user_id: HashMap<String, usize>,
     by_number: HashMap<String, usize>,
-    /// Whether one that is alone is whom a status is about that names nobody.
+    /// Whether a single contact is the recipient of a status that names none.
     may_be_alone: bool,
 }
 
@@ -77,7 +77,7 @@ impl Contacts {
         read
     }
 
-    /// From here on a contact that is alone is nobody's.
+    /// From here on a single contact belongs to no status.
     pub(super) const fn forget_the_only(&mut self) {
         self.may_be_alone = false;
     }
@@ -87,7 +87,7 @@ impl Contacts {
         let by_user_id = user_id.and_then(|id| self.by_user_id.get(id));
         let by_number = || {
             let contact = &self.all[*self.by_number.get(&digits(number?))?];
-            // The same number under two user ids is somebody else's by now.
+            // The same number under another user id is another person's by now.
             let is_other = contact.user_id.is_some() && user_id.is_some();
             (!is_other).then_some(contact)
         };
@@ -106,7 +106,7 @@ impl Contacts {
         names.filter(|names| names.len() > 1)
     }
 
-    /// The only contact of a value, for its only status when that names nobody.
+    /// The only contact of a value, for its only status when that names no recipient.
     pub(super) fn only(&self) -> Option<&Contact> {
         match self.all.as_slice() {
             [only] if self.may_be_alone => Some(only),

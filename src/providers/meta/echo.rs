@@ -1,7 +1,7 @@
 //! One element of `message_echoes` in `standby`: what another responder of the account sent.
 //!
-//! It holds the send request as it was, so it is read as a request that is registered; it tells
-//! of the message and reports no status.
+//! It holds the send request as it was, so it is read as a request that is registered. It describes
+//! the message and reports no status.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use super::super::json::{self, Node, object};
 use super::{Surroundings, send_receipt, status};
 use crate::model::{Echo, FilledTemplate, Kind, MessageType, Registration, Report};
 
-/// Reads an element of `message_echoes`; one without an id tells of no message.
+/// Reads an element of `message_echoes`; one without an id describes no message.
 pub(super) fn read(element: &Node, surroundings: &Surroundings) -> Item {
     let echo = element.value().ok().filter(Value::is_object);
     let report = echo.and_then(|echo| report(&echo, element, surroundings));
@@ -27,25 +27,25 @@ fn report(echo: &Value, element: &Node, surroundings: &Surroundings) -> Option<R
     status::set_time(&mut report, echo);
     // Some bodies have the request flat in the element.
     let request = object(echo, "message").unwrap_or(echo);
-    let mut told = send_receipt::told(request);
-    if told.message_type == Some(MessageType::Template) && told.template.is_none() {
-        told.template = object(echo, "template").and_then(send_receipt::template);
+    let mut registration = send_receipt::registration(request);
+    if registration.message_type == Some(MessageType::Template) && registration.template.is_none() {
+        registration.template = object(echo, "template").and_then(send_receipt::template);
     }
     let body = [echo, request].into_iter().find_map(body_of_template);
-    if let (None, Some(template), Some(body)) = (&told.text, &told.template, body) {
-        told.text = Some(FilledTemplate::render(template, &body));
+    if let (None, Some(template), Some(body)) = (&registration.text, &registration.template, body) {
+        registration.text = Some(FilledTemplate::render(template, &body));
     }
-    if told == Registration::default() {
+    if registration == Registration::default() {
         return None;
     }
     let is_group = json::text(request, "recipient_type")
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("group"));
-    let recipient = told.recipient.clone();
+    let recipient = registration.recipient.clone();
     if is_group {
         report.group = recipient;
     } else {
         report.recipient = recipient;
-        report.recipient_user_id.clone_from(&told.user_id);
+        report.recipient_user_id.clone_from(&registration.user_id);
     }
     report.sender.clone_from(&surroundings.sender);
     report.sender_id.clone_from(&surroundings.sender_id);
@@ -53,7 +53,7 @@ fn report(echo: &Value, element: &Node, surroundings: &Surroundings) -> Option<R
     report.field = surroundings.field;
     report.echo = Some(Echo {
         text: json::text(request, "biz_opaque_callback_data"),
-        registration: Some(told),
+        registration: Some(registration),
     });
     Some(report)
 }
@@ -133,10 +133,10 @@ mod tests {
             };
             assert!(report.is_echo() && report.status.is_none(), "{body}");
             assert_eq!(report.field, Some(Field::Standby), "{body}");
-            let told = report.echo.as_ref().unwrap().registration.as_ref().unwrap();
-            assert_eq!(told.recipient.as_deref(), recipient, "{body}");
-            assert_eq!(told.text.as_deref(), text, "{body}");
-            assert_eq!(told.message_type.map(MessageType::as_str), kind, "{body}");
+            let read = report.echo.as_ref().unwrap().registration.as_ref().unwrap();
+            assert_eq!(read.recipient.as_deref(), recipient, "{body}");
+            assert_eq!(read.text.as_deref(), text, "{body}");
+            assert_eq!(read.message_type.map(MessageType::as_str), kind, "{body}");
         }
     }
 }

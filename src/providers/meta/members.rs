@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::super::json::{self, Member, Node};
 use super::NAME_LIMIT;
 
-/// An object's members, scanned once because each is asked for by name several times.
+/// An object's members, scanned once because each is looked up by name several times.
 pub(super) struct Members<'n, 'a>(pub(super) Cow<'n, [Member<'a>]>);
 
 impl<'n, 'a> Members<'n, 'a> {

@@ -111,12 +111,12 @@ pub(super) fn listed(value: Option<&Value>) -> impl Iterator<Item = &Value> {
 
 /// The time in that member; one of 0 or less is none.
 pub(super) fn moment(value: &Value, name: &str) -> Option<Moment> {
-    let told = text(value, name)?;
-    let is_none = told.trim().parse::<f64>().is_ok_and(|count| count <= 0.0);
-    (!is_none).then(|| Moment::read(&told))
+    let given = text(value, name)?;
+    let is_none = given.trim().parse::<f64>().is_ok_and(|count| count <= 0.0);
+    (!is_none).then(|| Moment::read(&given))
 }
 
-/// A whole number with its thousands apart, which tells it from a phone number.
+/// A whole number with its thousands apart, which distinguishes it from a phone number.
 pub(super) fn grouped(number: &str) -> String {
     let number = number.trim();
     if number.len() < 7 || !number.bytes().all(|it| it.is_ascii_digit()) {
@@ -132,11 +132,11 @@ pub(super) fn grouped(number: &str) -> String {
     grouped
 }
 
-pub(super) fn time_of(told: Option<&str>) -> ProviderTime {
-    let told = told.map(str::trim).filter(|told| !told.is_empty());
+pub(super) fn time_of(given: Option<&str>) -> ProviderTime {
+    let given = given.map(str::trim).filter(|given| !given.is_empty());
     ProviderTime {
-        text: told.map(str::to_owned),
-        ms: told.and_then(|told| milliseconds(told.parse().ok()?)),
+        text: given.map(str::to_owned),
+        ms: given.and_then(|given| milliseconds(given.parse().ok()?)),
     }
 }
 
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn tiers_tell_whether_a_limit_was_lowered() {
+    fn tiers_show_whether_a_limit_was_lowered() {
         for (limit, before, expected) in [
             ("TIER_250", Some("TIER_1K"), Some("number.quality_dropped")),
             (

@@ -14,7 +14,7 @@ const UNREAD_TEXT: &str =
     "value is a text that is not one JSON object: have the relay post the body as it came";
 
 impl Walk {
-    /// A value of which a relay made a text: what of it tells of no status is read.
+    /// A value of which a relay made a text: the parts of it without a status are read.
     pub(super) fn text(&mut self, value: &Node, around: Around) {
         let inner = notice::inner_text(value);
         let inner = inner.as_deref().map(Node::body);

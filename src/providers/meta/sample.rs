@@ -58,7 +58,7 @@ fn status(body: &mut String, kind: &str, pricing_model: &str, element: &Element)
         );
     }
     if let Some(error) = element.error {
-        // What is known by a word alone comes as the generic code, and its text tells.
+        // What is known by a word alone comes as the generic code, and its text explains it.
         let (code, name) = (error.code.unwrap_or(500), json(error.name));
         let details = json(element.details);
         let _ = write!(

@@ -28,8 +28,8 @@ fn read_one(exchange: Exchange<'_>) -> Result<Sent, SentFault> {
             format!("this send goes by {product:?}: only those by whatsapp are registered");
         return Err(SentFault::new("/request/messaging_product", detail));
     }
-    let mut told = told(exchange.request);
-    if told.recipient.is_none() {
+    let mut registration = registration(exchange.request);
+    if registration.recipient.is_none() {
         let detail = "a send has the recipient in to, or a user id in recipient";
         return Err(SentFault::new("/request/to", detail));
     }
@@ -39,7 +39,7 @@ fn read_one(exchange: Exchange<'_>) -> Result<Sent, SentFault> {
     if exchange.is_refused(id.is_some()) {
         return Ok(Sent {
             id,
-            registration: told,
+            registration,
             result: exchange.refused("meta", reasons(exchange.response)),
         });
     }
@@ -47,10 +47,10 @@ fn read_one(exchange: Exchange<'_>) -> Result<Sent, SentFault> {
         let detail = "the answer gives no id of a message, and no error";
         return Err(SentFault::new("/response/messages/0/id", detail));
     };
-    // The recipient as reports name it, where the answer tells.
+    // The recipient as reports name it, where the answer has it.
     if let Some(contact) = first("contacts") {
-        told.user_id = self::id(contact, &["user_id"]).or(told.user_id);
-        told.recipient = self::id(contact, &["wa_id"]).or(told.recipient);
+        registration.user_id = self::id(contact, &["user_id"]).or(registration.user_id);
+        registration.recipient = self::id(contact, &["wa_id"]).or(registration.recipient);
     }
     let word = self::id(message, &["message_status"]);
     let result = word.map_or_else(SendResult::accepted, |word| {
@@ -58,7 +58,7 @@ fn read_one(exchange: Exchange<'_>) -> Result<Sent, SentFault> {
     });
     Ok(Sent {
         id,
-        registration: told,
+        registration,
         result,
     })
 }
@@ -91,8 +91,8 @@ fn reasons(response: &Value) -> Vec<ReportError> {
 /// The categories that a send without a template may name: WhatsApp makes a template of it.
 const DIRECT: [&str; 3] = ["utility", "authentication", "marketing"];
 
-/// What a request tells of its message, before it is answered.
-pub(super) fn told(request: &Value) -> Registration {
+/// What a request says of its message, before it is answered.
+pub(super) fn registration(request: &Value) -> Registration {
     let kind = text(request, "type").map(|kind| kind.trim().to_ascii_lowercase());
     let is_untyped = kind.is_none();
     let kind = kind.unwrap_or_else(|| "text".to_owned());
@@ -114,11 +114,11 @@ pub(super) fn told(request: &Value) -> Registration {
     let message_type = if is_template || is_direct {
         Some(MessageType::Template)
     } else {
-        // Without a type there is a text, or nothing is told.
+        // Without a type there is a text, or nothing is said.
         (!is_untyped || words.is_some()).then_some(MessageType::Regular)
     };
     let user_id = id(request, &["recipient"]);
-    let told = Registration {
+    let registration = Registration {
         text: words,
         message_type,
         is_direct_send: is_direct,
@@ -128,7 +128,7 @@ pub(super) fn told(request: &Value) -> Registration {
         ttl_s: request.get("ttl").and_then(read_ttl),
         ..Registration::default()
     };
-    with_echo(told, request, "biz_opaque_callback_data")
+    with_echo(registration, request, "biz_opaque_callback_data")
 }
 
 /// A template as WhatsApp writes it, filled.

@@ -33,7 +33,7 @@ pub(super) fn read(element: &Node, surroundings: &Surroundings, items: &mut Vec<
         (Some(OtherType::Unknown(kind)), word) => {
             let is_status = word.is_some_and(|word| meaning(&word).is_some());
             let name = named("type", &kind);
-            // Whether it is one of a message, only a later version can tell.
+            // Only a later version can know whether it is one of a message.
             if is_status && status.get("id").is_some_and(Value::is_string) {
                 let what = "is not known, and a status is of it";
                 unreadable(format!(
@@ -91,7 +91,7 @@ fn template_id(status: &Value) -> Option<String> {
 enum OtherType {
     /// A call, or a payment, whose `failed` is no failed delivery.
     Known(&'static str),
-    /// Nobody here knows.
+    /// Unknown to this version.
     Unknown(String),
 }
 
@@ -423,8 +423,8 @@ mod tests {
             assert_eq!(report.recipient.as_deref(), Some(recipient), "{status}");
             assert_eq!(report.recipient_user_id.as_deref(), user_id, "{status}");
         }
-        let nobody = read_report(&json!({"status": "read"}), &surroundings);
-        assert_eq!(nobody.recipient, None);
+        let unnamed = read_report(&json!({"status": "read"}), &surroundings);
+        assert_eq!(unnamed.recipient, None);
         let parent = read_report(
             &json!({"status": "read", "recipient_user_id": "ES.2"}),
             &surroundings,

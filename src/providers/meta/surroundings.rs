@@ -40,8 +40,8 @@ impl Surroundings {
         };
         let contacts = found("contacts").map(Contacts::read);
         let mut contacts = contacts.unwrap_or_default();
-        // Beside inbound messages, a contact that is alone may be who wrote to us, and beside several
-        // statuses nothing tells whose it is.
+        // Beside inbound messages, a single contact may be the sender, and beside several statuses
+        // it may belong to any of them.
         let count = |name| {
             let list = found(name)?;
             Some(list.elements().map_or(1, |elements| elements.len()))

@@ -40,14 +40,14 @@ const SENDER: [&str; 3] = ["from", "from_user_id", "from_parent_user_id"];
 /// The people of a level who are named in two ways: in its contacts, where none of its reports
 /// says the same, and among the senders of its messages.
 pub(super) fn people(level: &Members, reports: &[Item]) -> Vec<Item> {
-    let told = |item: &Item| match item {
+    let names = |item: &Item| match item {
         Item::Report(report) => Some(report.person_names()),
         _ => None,
     };
-    let told: HashSet<Vec<String>> = reports.iter().filter_map(told).collect();
+    let reported: HashSet<Vec<String>> = reports.iter().filter_map(names).collect();
     let contacts = level.get("contacts").map(Contacts::read);
     let contacts = contacts.iter().flat_map(Contacts::people);
-    let contacts = contacts.filter(|names| !told.contains(names));
+    let contacts = contacts.filter(|names| !reported.contains(names));
     let mut people: Vec<Item> = contacts.map(Item::SamePerson).collect();
     if let Some(messages) = level.get("messages") {
         people.extend(of_senders(messages));
@@ -61,11 +61,11 @@ fn of_senders(messages: &Node) -> Vec<Item> {
         return Vec::new();
     };
     // Few messages are of the kind, and none is worth reading that does not name it.
-    let may_tell = |message: &&Node| {
+    let may_change = |message: &&Node| {
         let text = message.text();
         text.contains("system") || text.contains("_user_id")
     };
-    let values = messages.iter().filter(may_tell);
+    let values = messages.iter().filter(may_change);
     let values = values.filter_map(|message| message.value().ok());
     let names = values.flat_map(|message| [changed(&message), sender(&message)]);
     names.flatten().map(Item::SamePerson).collect()
@@ -129,7 +129,7 @@ mod tests {
         let older = json!({"new_wa_id": "34600000002", "customer": "34600000001"});
         let pair = ["34600000001", "34600000002"];
         check(&from, "customer_changed_number", &older, &pair);
-        // No other kind of notice, nobody twice, and nothing that is no name of a person.
+        // No other kind of notice, no person twice, and nothing that is no name of a person.
         for (kind, system) in [
             ("customer_identity_changed", json!({"wa_id": "34600000002"})),
             (number, json!({"wa_id": "34600000001"})),
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_group_who_it_is_from_is_nobody() {
+    fn in_a_group_the_sender_is_no_person() {
         let message = json!({"from": "34600000001", "group_id": "g", "system":
             {"type": "user_changed_number", "wa_id": "34600000002"}});
         assert_eq!(changed(&message), None);

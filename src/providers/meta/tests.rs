@@ -9,14 +9,14 @@ use super::*;
 
 /// One short text for each item: `failed m2 meta:470`, `(inbound)`, `!why`.
 pub(super) fn summary(text: &str) -> Vec<String> {
-    let told = |item: &Item| match item {
+    let line = |item: &Item| match item {
         Item::Report(report) => {
             let message = report.message.as_deref().unwrap_or("?");
-            let mut told = format!("{} {message}", report.provider_status);
+            let mut line = format!("{} {message}", report.provider_status);
             for error in &report.errors {
-                told = format!("{told} {}", error.key);
+                line = format!("{line} {}", error.key);
             }
-            told
+            line
         }
         Item::Ignored(name) => format!("({name})"),
         Item::SamePerson(names) => format!("={}", names.join(" ")),
@@ -27,7 +27,7 @@ pub(super) fn summary(text: &str) -> Vec<String> {
         .unwrap()
         .items
         .iter()
-        .map(told)
+        .map(line)
         .collect()
 }
 
@@ -57,7 +57,7 @@ fn every_status_of_a_batch_is_read_with_its_surroundings() {
         {"id": "w1", "changes": [change("n1", ["a", "b"]), change("n2", ["c", "d"])]},
         {"id": "w2", "changes": [change("n3", ["e", "f"]), change("n4", ["g", "h"])]}]});
     let items = read(&body.to_string(), &Hints::default()).unwrap().items;
-    let told: Vec<String> = items
+    let lines: Vec<String> = items
         .iter()
         .map(|item| match item {
             Item::Report(report) => [&report.message, &report.account_id, &report.sender_id]
@@ -69,7 +69,7 @@ fn every_status_of_a_batch_is_read_with_its_surroundings() {
     let expected = [
         "aw1n1", "bw1n1", "cw1n2", "dw1n2", "ew2n3", "fw2n3", "gw2n4", "hw2n4",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(lines, expected);
 }
 
 /// A change of `standby` with this in it.
@@ -80,7 +80,7 @@ fn standby(inner: &Value) -> Value {
 #[test]
 fn standby_is_read_one_level_deeper_and_unknown_siblings_cost_nothing() {
     let statuses = json!({"statuses": [status("a", "read")]});
-    let told = json!({"to": "34600000001", "text": {"body": "Hi"}});
+    let sent = json!({"to": "34600000001", "text": {"body": "Hi"}});
     check(&[
         (standby(&statuses), &["read a"]),
         (
@@ -114,7 +114,7 @@ fn standby_is_read_one_level_deeper_and_unknown_siblings_cost_nothing() {
         ),
         (
             standby(
-                &json!({"message_echoes": [{"id": "e", "message": told}, {"id": "f"}, {"message": told}, 7, null]}),
+                &json!({"message_echoes": [{"id": "e", "message": sent}, {"id": "f"}, {"message": sent}, 7, null]}),
             ),
             &["echo e", "(echo)", "(echo)", "(echo)", "(echo)"],
         ),
@@ -332,7 +332,7 @@ fn a_contact_beside_inbound_messages_is_not_the_recipient() {
     body["contacts"] = json!([{"wa_id": "347", "user_id": "ES.1"}]);
     body["statuses"][0]["recipient_user_id"] = json!("ES.1");
     assert_eq!(recipient(body).as_deref(), Some("347"));
-    // Of two statuses that name nobody, nothing tells whose the contact is.
+    // Of two statuses that name no recipient, the contact may belong to either.
     let two = json!({"contacts": [{"wa_id": "346"}],
                      "statuses": [status("a", "failed"), status("b", "failed")]});
     assert_eq!(recipient(two), None);

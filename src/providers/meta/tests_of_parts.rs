@@ -142,9 +142,9 @@ fn what_another_responder_sent_is_read_in_arrays_and_parts_too() {
 /// Each is unreadable as a whole, with a sentence that begins so.
 fn check_stray(cases: &[(Value, &str)]) {
     for (body, beginning) in cases {
-        let told = summary(&body.to_string());
-        let is_told = told.len() == 1 && told[0].starts_with(&format!("!{beginning}"));
-        assert!(is_told, "{body}: {told:?}");
+        let lines = summary(&body.to_string());
+        let is_noted = lines.len() == 1 && lines[0].starts_with(&format!("!{beginning}"));
+        assert!(is_noted, "{body}: {lines:?}");
     }
 }
 
@@ -229,7 +229,7 @@ fn a_status_in_an_odd_place_leaves_its_neighbours_readable() {
             {"field": "x_future", "value": {"statuses": [status("z", "sent")]}},
             {"field": "x_other", "value": {"event": "NEW"}},
             {"field": "messages", "value": {"statuses": [status("b", "read")]}}]}]});
-    let told = summary(&body.to_string());
+    let lines = summary(&body.to_string());
     let expected = [
         "read a",
         "!a status stands in more.statuses",
@@ -238,9 +238,9 @@ fn a_status_in_an_odd_place_leaves_its_neighbours_readable() {
         "read b",
         "!a status stands in data",
     ];
-    assert_eq!(told.len(), expected.len(), "{told:?}");
-    for (told, expected) in told.iter().zip(expected) {
-        assert!(told.starts_with(expected), "{told} {expected}");
+    assert_eq!(lines.len(), expected.len(), "{lines:?}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.starts_with(expected), "{line} {expected}");
     }
 }
 
@@ -262,9 +262,9 @@ fn a_relays_own_members_hide_nothing() {
         for holder in ["body", "payload", "data"] {
             let mut body = own.clone();
             body[holder] = wrapped();
-            let told = summary(&body.to_string());
-            let is_noted = told.iter().any(|told| told.contains("a status stands in"));
-            assert!(is_noted, "{body}: {told:?}");
+            let lines = summary(&body.to_string());
+            let is_noted = lines.iter().any(|line| line.contains("a status stands in"));
+            assert!(is_noted, "{body}: {lines:?}");
         }
     }
 }
@@ -299,19 +299,19 @@ fn a_status_in_a_known_field_of_the_account_is_noted_beside_its_event() {
             with(value.clone()),
             json!({"event": value["event"], "raw": with(value)}),
         ] {
-            let told = summary(&change(field, &value).to_string());
-            let (last, before) = told.split_last().unwrap();
-            assert!(last.starts_with("!a status stands in value."), "{told:?}");
-            assert!(last.contains(&format!("of field:{field}")), "{told:?}");
-            assert!(before.len() <= 1, "{told:?}");
+            let lines = summary(&change(field, &value).to_string());
+            let (last, before) = lines.split_last().unwrap();
+            assert!(last.starts_with("!a status stands in value."), "{lines:?}");
+            assert!(last.contains(&format!("of field:{field}")), "{lines:?}");
+            assert!(before.len() <= 1, "{lines:?}");
             if let (Some(event), true) = (event, value.get("raw").is_none()) {
-                assert!(before[0].starts_with(event), "{told:?}");
+                assert!(before[0].starts_with(event), "{lines:?}");
             }
         }
     }
     // So it is where a relay dropped the field.
-    let told = summary(&with(json!({"more": with(template)})).to_string());
-    assert_eq!(told.len(), 2, "{told:?}");
+    let lines = summary(&with(json!({"more": with(template)})).to_string());
+    assert_eq!(lines.len(), 2, "{lines:?}");
 }
 
 #[test]
@@ -341,11 +341,11 @@ fn a_body_that_is_read_in_part_says_so() {
     .map(Value::to_string)
     .chain([twice])
     {
-        let told = summary(&body);
-        assert_eq!(told[0], "read a", "{body}: {told:?}");
+        let lines = summary(&body);
+        assert_eq!(lines[0], "read a", "{body}: {lines:?}");
         assert!(
-            told.iter().any(|told| told.starts_with('!')),
-            "{body}: {told:?}"
+            lines.iter().any(|line| line.starts_with('!')),
+            "{body}: {lines:?}"
         );
     }
 }

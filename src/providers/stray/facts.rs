@@ -1,4 +1,4 @@
-//! What tells a status from a call, a payment and what somebody wrote: the members of the object.
+//! The members that distinguish a status from a call, a payment and a text that a person wrote.
 //!
 //! One member proves nothing, since relays put members of any name around a body. So only what has
 //! all that its provider always sends is taken for a message, a call or a payment.
@@ -48,9 +48,9 @@ enum Mark {
     CallId,
     /// `status` is a text.
     Status,
-    /// `status` is a word by which a message's status is told.
+    /// `status` is a word for a message's status.
     StatusWord,
-    /// `status` is a word by which a call's status is told.
+    /// `status` is a word for a call's status.
     CallWord,
     /// `messageId` is a text.
     MessageId,
@@ -136,7 +136,7 @@ impl Facts {
         says_so && !self.is_call() && !self.is_payment()
     }
 
-    /// Whether nothing in it is a status: it is a call, a payment, or what somebody wrote.
+    /// Whether nothing in it is a status: it is a call, a payment, or a text that a person wrote.
     pub(super) fn is_closed(self) -> bool {
         self.is_call() || self.is_payment() || self.is_written() || self.is_inbound()
     }

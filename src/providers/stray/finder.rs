@@ -361,7 +361,7 @@ impl Finder {
     }
 }
 
-/// A name for the sentence; what may be somebody's number or no name at all is left out.
+/// A name for the sentence; a possible phone number or a text that is no name is left out.
 fn spelled(name: &[u8]) -> Option<String> {
     if name.is_empty() {
         return None;

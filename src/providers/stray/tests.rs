@@ -15,9 +15,9 @@ pub(super) fn look(text: &str) -> Option<Stray> {
 #[track_caller]
 pub(super) fn check(body: &Value, expected: Option<(usize, &str, bool)>) {
     let found = look(&body.to_string());
-    let told = found.map(|stray| (stray.count, stray.path.join("."), stray.in_text));
+    let summary = found.map(|stray| (stray.count, stray.path.join("."), stray.in_text));
     let expected = expected.map(|(count, path, in_text)| (count, path.to_owned(), in_text));
-    assert_eq!(told, expected, "{body}");
+    assert_eq!(summary, expected, "{body}");
 }
 
 pub(super) fn status() -> Value {

@@ -65,7 +65,7 @@ impl<'a> FormField<'a> {
         }
     }
 
-    /// Whether another field follows; to be asked at the end of this one.
+    /// Whether another field follows; to be called at the end of this one.
     pub(super) const fn has_next(&self) -> bool {
         self.has_next
     }

@@ -155,7 +155,7 @@ pub(super) struct AccountEventListQuery {
 #[utoipa::path(get, path = "/account-events", tag = "account events", params(AccountEventListQuery),
     responses((status = 200, description = "One page.", body = Page<AccountEventView>)))]
 pub(super) async fn list(
-    asked: HandlerContext,
+    context: HandlerContext,
     Query(query, faults): Query<AccountEventListQuery>,
 ) -> Reply {
     let filter = ListFilter {
@@ -166,7 +166,7 @@ pub(super) async fn list(
         ..ListFilter::default()
     };
     let page = ("account-events", query.limit, query.cursor.as_deref());
-    let (paging, list) = asked.list(page, filter, faults).await?;
+    let (paging, list) = context.list(page, filter, faults).await?;
     let query = AccountEventQuery {
         source: query.source,
         subject: query.subject,
@@ -176,7 +176,7 @@ pub(super) async fn list(
         scope: list.scope,
         window: paging.window(),
     };
-    let rows = asked
+    let rows = context
         .read(move |reader| reader.account_events(&query))
         .await?;
     done(&paging.page(rows, |row| row.account_event_id, AccountEventView::from))

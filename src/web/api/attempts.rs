@@ -67,7 +67,7 @@ pub(super) struct AttemptListQuery {
 #[utoipa::path(get, path = "/attempts", tag = "attempts", params(AttemptListQuery),
     responses((status = 200, description = "One page.", body = Page<AttemptAtView>)))]
 pub(super) async fn list(
-    asked: HandlerContext,
+    context: HandlerContext,
     Query(query, faults): Query<AttemptListQuery>,
 ) -> Reply {
     let filter = ListFilter {
@@ -77,7 +77,7 @@ pub(super) async fn list(
         ..ListFilter::default()
     };
     let page = ("attempts", query.limit, query.cursor.as_deref());
-    let (paging, list) = asked.list(page, filter, faults).await?;
+    let (paging, list) = context.list(page, filter, faults).await?;
     let query = AttemptQuery {
         subscriber_id: list.subscriber_id,
         outcome: query.outcome,
@@ -87,6 +87,6 @@ pub(super) async fn list(
         scope: list.scope,
         window: paging.window(),
     };
-    let rows = asked.read(move |reader| reader.attempts(&query)).await?;
+    let rows = context.read(move |reader| reader.attempts(&query)).await?;
     done(&paging.page(rows, |row| row.attempt_id, AttemptAtView::from))
 }

@@ -69,12 +69,12 @@ pub(super) struct AuditListQuery {
 #[utoipa::path(get, path = "/audit", tag = "audit", params(AuditListQuery),
     responses((status = 200, description = "One page.", body = Page<AuditEntryView>)))]
 pub(super) async fn list(
-    asked: HandlerContext,
+    context: HandlerContext,
     Query(query, faults): Query<AuditListQuery>,
 ) -> Reply {
     let page = ("audit", query.limit, query.cursor.as_deref());
-    let (paging, _) = asked.list(page, ListFilter::default(), faults).await?;
+    let (paging, _) = context.list(page, ListFilter::default(), faults).await?;
     let window = paging.window();
-    let rows = asked.read(move |reader| reader.audit(window)).await?;
+    let rows = context.read(move |reader| reader.audit(window)).await?;
     done(&paging.page(rows, |row| row.audit_id, AuditEntryView::from))
 }

@@ -1,5 +1,5 @@
-//! `/broadcasts`: many messages that were sent as one, in the shape in which Botsquad's API tells
-//! of them.
+//! `/broadcasts`: many messages that were sent as one, in the shape in which Botsquad's API shows
+//! them.
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -20,7 +20,7 @@ use crate::web::problem::Problem;
 pub(super) struct BroadcastStatisticsView {
     /// Messages that were registered, or of which anything was reported.
     total: u64,
-    /// Those delivered, read or deleted; of a source of Botsquad's, which tells no more than the
+    /// Those delivered, read or deleted; of a source of Botsquad's, which reports no more than the
     /// sending, also those sent.
     success: u64,
     /// Those failed.
@@ -54,9 +54,9 @@ pub(super) struct BroadcastView {
     source: String,
     /// How its messages stand.
     statistics: BroadcastStatisticsView,
-    /// When it was first heard of.
+    /// When it was first seen.
     first_report_at: Time,
-    /// When it was last heard of.
+    /// When it was last reported.
     last_report_at: Time,
 }
 
@@ -76,7 +76,7 @@ impl From<BroadcastRecord> for BroadcastView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Bucket {
-    /// Delivered, read or deleted, or sent where no more is told.
+    /// Delivered, read or deleted, or sent where no more is reported.
     Success,
     /// Failed.
     Failure,
@@ -101,7 +101,7 @@ pub(super) struct BroadcastStatusView {
     reason: Option<String>,
     /// The provider's longer text, else what the catalogue says; null unless it failed.
     details: Option<String>,
-    /// When it was last heard of.
+    /// When it was last reported.
     updated_at: Time,
 }
 
@@ -169,13 +169,13 @@ pub(super) struct BroadcastListQuery {
 #[utoipa::path(get, path = "/broadcasts", tag = "broadcasts", params(BroadcastListQuery),
     responses((status = 200, description = "One page.", body = Page<BroadcastView>)))]
 pub(super) async fn list(
-    asked: HandlerContext,
+    context: HandlerContext,
     Query(query, faults): Query<BroadcastListQuery>,
 ) -> Reply {
     let page = ("broadcasts", query.limit, query.cursor.as_deref());
-    let (paging, list) = asked.list(page, ListFilter::default(), faults).await?;
+    let (paging, list) = context.list(page, ListFilter::default(), faults).await?;
     let (scope, window) = (list.scope, paging.window());
-    let rows = asked
+    let rows = context
         .read(move |reader| reader.broadcasts(&scope, window))
         .await?;
     done(&paging.page(rows, |row| row.first_message_id, BroadcastView::from))
@@ -195,12 +195,12 @@ pub(super) struct DetailQuery {
     cursor: Option<String>,
 }
 
-/// One broadcast as Botsquad's API tells of it, its statuses page by page.
+/// One broadcast as Botsquad's API shows it, its statuses page by page.
 #[utoipa::path(get, path = "/broadcasts/{id}", tag = "broadcasts",
     params(("id" = String, Path, description = "Its id."), DetailQuery),
     responses((status = 200, description = "It.", body = Detail)))]
 pub(super) async fn read(
-    asked: HandlerContext,
+    context: HandlerContext,
     Segment(id): Segment,
     Query(query, faults): Query<DetailQuery>,
 ) -> Reply {
@@ -209,11 +209,11 @@ pub(super) async fn read(
         ..ListFilter::default()
     };
     let page = ("broadcast", query.limit, query.cursor.as_deref());
-    let (paging, list) = asked.list(page, filter, faults).await?;
+    let (paging, list) = context.list(page, filter, faults).await?;
     let missing = Problem::missing(format_args!("broadcast {id}", id = quoted(&id)));
     let scope = list.scope;
     let (after, limit) = (paging.after(), paging.window().limit);
-    let found = asked
+    let found = context
         .read(move |reader| {
             let mut found = reader.broadcast(&id, &scope)?;
             found.retain(|broadcast| {

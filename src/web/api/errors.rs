@@ -79,11 +79,11 @@ pub(super) struct ErrorListQuery {
 #[utoipa::path(get, path = "/errors", tag = "errors", params(ErrorListQuery),
     responses((status = 200, description = "One page.", body = Page<CatalogueEntryView>)))]
 pub(super) async fn list(
-    asked: HandlerContext,
+    context: HandlerContext,
     Query(query, faults): Query<ErrorListQuery>,
 ) -> Reply {
     let page = ("errors", query.limit, query.cursor.as_deref());
-    let (paging, _) = asked.list(page, ListFilter::default(), faults).await?;
+    let (paging, _) = context.list(page, ListFilter::default(), faults).await?;
     let entries = match query.search.as_deref() {
         Some(term) => catalogue::search(term),
         None => catalogue::all().iter().collect(),

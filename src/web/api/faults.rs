@@ -5,7 +5,7 @@ use crate::admin::Fault;
 use crate::web::problem::Problem;
 
 /// What is wrong in a query so far.
-#[must_use = "what is wrong must be told"]
+#[must_use = "every mistake must be reported"]
 pub(super) struct Faults(Vec<Fault>);
 
 impl Faults {
@@ -22,7 +22,7 @@ impl Faults {
         self.0.is_empty()
     }
 
-    /// Tells all of it, if there is any.
+    /// Reports all of them, if there are any.
     pub(super) fn end(self) -> Result<(), Problem> {
         if self.is_empty() {
             return Ok(());

@@ -32,9 +32,9 @@ pub(super) struct ForwardView {
     provider_message_id: Option<String>,
     /// The message's recipient, as received.
     recipient: Option<String>,
-    /// The report it passes on, or the latest that an alert tells of; null for an event.
+    /// The report it passes on, or the latest in an alert; null for an event.
     report_id: Option<i64>,
-    /// The status it tells; null when the report was pruned, and for an event.
+    /// The status it reports; null when the report was pruned, and for an event.
     status: Option<Status>,
     /// Where it stands.
     state: ForwardState,
@@ -179,7 +179,7 @@ pub(super) struct ForwardListQuery {
     recipient: Option<String>,
     /// Only those about messages of this source.
     source: Option<String>,
-    /// Only those that tell this status.
+    /// Only those with this status.
     #[param(inline)]
     status: Option<Status>,
     /// Only those queued at or after.
@@ -199,7 +199,7 @@ pub(super) struct ForwardListQuery {
 #[utoipa::path(get, path = "/forwards", tag = "forwards", params(ForwardListQuery),
     responses((status = 200, description = "One page.", body = Page<ForwardView>)))]
 pub(super) async fn list(
-    asked: HandlerContext,
+    context: HandlerContext,
     Query(query, faults): Query<ForwardListQuery>,
 ) -> Reply {
     let filter = ListFilter {
@@ -211,7 +211,7 @@ pub(super) async fn list(
         ..ListFilter::default()
     };
     let page = ("forwards", query.limit, query.cursor.as_deref());
-    let (paging, list) = asked.list(page, filter, faults).await?;
+    let (paging, list) = context.list(page, filter, faults).await?;
     let query = ForwardQuery {
         state: query.state,
         subscriber_id: list.subscriber_id,
@@ -225,20 +225,20 @@ pub(super) async fn list(
         scope: list.scope,
         window: paging.window(),
     };
-    let rows = asked.read(move |reader| reader.forwards(&query)).await?;
+    let rows = context.read(move |reader| reader.forwards(&query)).await?;
     done(&paging.page(rows, |row| row.forward_id, ForwardView::from))
 }
 
 /// Who sees all sources sees the subscriber of each forward that it sees.
-fn sees_subscriber(asked: &HandlerContext, detail: &ForwardDetail) -> bool {
+fn sees_subscriber(context: &HandlerContext, detail: &ForwardDetail) -> bool {
     let name = &detail.forward.forward.subscriber;
-    asked.caller.sources.is_empty() || asked.subscriber(name).is_ok()
+    context.caller.sources.is_empty() || context.subscriber(name).is_ok()
 }
 
-async fn find(asked: &HandlerContext, id: String) -> Result<ForwardDetail, Problem> {
-    let scope = Scope::from(&asked.caller);
+async fn find(context: &HandlerContext, id: String) -> Result<ForwardDetail, Problem> {
+    let scope = Scope::from(&context.caller);
     let missing = Problem::missing(format_args!("forward {id}", id = quoted(&id)));
-    let found = asked
+    let found = context
         .read(move |reader| reader.forward(&id, &scope))
         .await?;
     found.ok_or(missing)
@@ -248,9 +248,12 @@ async fn find(asked: &HandlerContext, id: String) -> Result<ForwardDetail, Probl
 #[utoipa::path(get, path = "/forwards/{id}", tag = "forwards",
     params(("id" = String, Path, description = "A `webhook-id` that the subscriber saw, former ones too.")),
     responses((status = 200, description = "It.", body = DetailView)))]
-pub(super) async fn read(asked: HandlerContext, Segment(id): Segment) -> Reply {
-    let detail = find(&asked, id).await?;
-    done(&DetailView::shown(sees_subscriber(&asked, &detail), detail))
+pub(super) async fn read(context: HandlerContext, Segment(id): Segment) -> Reply {
+    let detail = find(&context, id).await?;
+    done(&DetailView::shown(
+        sees_subscriber(&context, &detail),
+        detail,
+    ))
 }
 
 /// The attempts of a forward.
@@ -264,8 +267,8 @@ pub(super) struct AttemptsView {
 #[utoipa::path(get, path = "/forwards/{id}/attempts", tag = "forwards",
     params(("id" = String, Path, description = "A `webhook-id` that the subscriber saw, former ones too.")),
     responses((status = 200, description = "They.", body = AttemptsView)))]
-pub(super) async fn attempts(asked: HandlerContext, Segment(id): Segment) -> Reply {
-    let history = find(&asked, id).await?.forward.history;
+pub(super) async fn attempts(context: HandlerContext, Segment(id): Segment) -> Reply {
+    let history = find(&context, id).await?.forward.history;
     done(&AttemptsView {
         data: history.into_iter().map(AttemptView::from).collect(),
     })
@@ -297,14 +300,14 @@ pub(super) struct RetryOptions {
     ("id" = String, Path, description = "A `webhook-id` that the subscriber saw, former ones too."), RetryQuery),
     responses((status = 200, description = "As it is now.", body = DetailView)))]
 pub(super) async fn retry(
-    asked: HandlerContext,
+    context: HandlerContext,
     Segment(id): Segment,
     Query(query, faults): Query<RetryQuery>,
     MaybeBody(retry): MaybeBody<RetryOptions>,
 ) -> Reply {
     faults.end()?;
-    let detail = find(&asked, id).await?;
-    let is_seen = sees_subscriber(&asked, &detail);
+    let detail = find(&context, id).await?;
+    let is_seen = sees_subscriber(&context, &detail);
     let forward_id = detail.forward.forward.forward_id;
     let selection = RetrySelection {
         forward_ids: vec![forward_id],
@@ -323,7 +326,7 @@ pub(super) async fn retry(
         }
         other => Err(super::unexpected(other)),
     };
-    asked
+    context
         .perform(Request::RetryForwards(selection), retried)
         .await
 }

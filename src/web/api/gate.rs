@@ -1,4 +1,4 @@
-//! Who may come in: the bearer of a token, and the operator over the Unix socket.
+//! Admission to the API: a client needs a valid token, or the operator's Unix socket.
 //!
 //! The address of a request says nothing: a proxy in front of us lends its address to every
 //! stranger, and a name that was pointed at this machine lends it to every page. The listener of
@@ -19,7 +19,7 @@ const HOW_TO: &str = "send a token, as in Authorization: Bearer tr_…; on the r
 /// The challenge beside a 401.
 const CHALLENGE: &str = "Bearer realm=\"tickrelay\"";
 
-/// Finds out who asks.
+/// Finds the caller of a request.
 ///
 /// # Errors
 /// 401 without a token that holds, 429 after too many failures. A token that holds is let in all the

@@ -65,14 +65,14 @@ pub(crate) enum BreakerView {
 #[utoipa::path(get, path = "/subscribers/{name}/health", tag = "subscribers",
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "How it fares.", body = HealthView)))]
-pub(super) async fn health(asked: HandlerContext, Segment(name): Segment) -> Reply {
-    let subscriber = asked.subscriber(&name)?;
-    let (id, now_ms) = (subscriber.id, asked.shared.clock.now_ms());
-    let health = asked
+pub(super) async fn health(context: HandlerContext, Segment(name): Segment) -> Reply {
+    let subscriber = context.subscriber(&name)?;
+    let (id, now_ms) = (subscriber.id, context.shared.clock.now_ms());
+    let health = context
         .read(move |reader| reader.subscriber_health(id, now_ms))
         .await?;
     let label = SubscriberLabel { subscriber: name };
-    let metrics = &asked.shared.metrics;
+    let metrics = &context.shared.metrics;
     let gauge = metrics.breaker_open.get(&label);
     let is_open = gauge.is_some_and(|gauge| gauge.get() == 1);
     let probe_ms = metrics
@@ -83,7 +83,7 @@ pub(super) async fn health(asked: HandlerContext, Segment(name): Segment) -> Rep
         .failing_since
         .get(&label)
         .map(|gauge| ms(gauge.get()));
-    let missing_key = asked.shared.store.missing_key_of(id).await?;
+    let missing_key = context.shared.store.missing_key_of(id).await?;
     let mut view = HealthView::new(&subscriber, &health, (is_open, probe_ms));
     view.missing_key = missing_key.map(|id| id.to_string());
     // The store learns of it after a minute.

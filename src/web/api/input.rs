@@ -32,8 +32,8 @@ pub(super) const NDJSON: &str = "application/x-ndjson";
 /// A JSON body.
 pub(super) struct JsonBody<T>(pub(super) T);
 
-/// A JSON body with what is wrong in its shape, so that what is wrong in its meaning can be told
-/// beside it.
+/// A JSON body with the mistakes in its shape, so that mistakes in its meaning can be reported
+/// beside them.
 pub(super) struct Checked<T>(pub(super) T, pub(super) Vec<Fault>);
 
 /// A JSON body that may be left out, or be null.
@@ -59,8 +59,8 @@ struct Taken {
     _turn: Option<LargeCallPermit>,
 }
 
-/// The query, every parameter known, with what is wrong in it: that is told beside what is wrong in its
-/// meaning.
+/// The query, every parameter known, with the mistakes in it: they are reported beside mistakes in
+/// its meaning.
 pub(super) struct Query<T>(pub(super) T, pub(super) Faults);
 
 /// The one segment of the path that names something, decoded.
@@ -244,7 +244,7 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     }
 }
 
-/// Reads the parameters; each that is wrong is told, by reading again without it.
+/// Reads the parameters; each wrong one is reported, by reading again without it.
 fn query<T: DeserializeOwned>(text: &str) -> Result<(T, Vec<Fault>), Problem> {
     let pairs = form_urlencoded::parse(text.as_bytes());
     let mut pairs: Vec<(String, String)> = pairs.into_owned().collect();

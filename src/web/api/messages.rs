@@ -28,7 +28,7 @@ pub(super) struct MessageView {
     /// The provider of that source.
     provider: String,
     /// The channel whose status it has: `whatsapp` where it is known there, else the provider's
-    /// word in lower case; `unknown` when nothing that was reported tells.
+    /// word in lower case; `unknown` when no report names one.
     #[schema(example = "whatsapp")]
     channel: String,
     /// Its status; null when nothing that was reported is one.
@@ -82,7 +82,7 @@ pub(super) struct MessageView {
 pub(super) struct RegistrationView {
     /// By a call, or in what the provider returned with a report.
     origin: RegistrationOrigin,
-    /// Whose token told it; null for the operator's.
+    /// The owner of the token that registered it; null for the operator.
     owner: Option<String>,
     /// The template it was made from.
     template: Option<FilledTemplateView>,
@@ -99,7 +99,7 @@ pub(super) struct RegistrationView {
     /// `held_for_quality_assessment`, `paused`), or `refused`; null where that is not known.
     #[schema(example = "accepted")]
     send_status: Option<String>,
-    /// When it was told first.
+    /// When it was registered first.
     registered_at: Time,
 }
 
@@ -137,7 +137,7 @@ impl From<RegistrationRecord> for RegistrationView {
 }
 
 impl MessageView {
-    /// As it stands at `now_ms`. What another owner told of it beside the payload's own fields is
+    /// As it stands at `now_ms`. What another owner registered beside the payload's own fields is
     /// none of the caller's business.
     fn new(record: MessageRecord, caller: &Caller, now_ms: i64) -> Self {
         let silent = record.is_silent(now_ms);
@@ -168,7 +168,7 @@ impl MessageView {
             silent,
             registration: record
                 .registration
-                .filter(|told| caller.owner.is_none() || caller.owner == told.owner)
+                .filter(|it| caller.owner.is_none() || caller.owner == it.owner)
                 .map(RegistrationView::from),
             first_report_at: Time(record.first_report_at_ms),
             last_report_at: Time(record.last_report_at_ms),
@@ -229,7 +229,7 @@ pub(super) struct MessageListQuery {
 #[utoipa::path(get, path = "/messages", tag = "messages", params(MessageListQuery),
     responses((status = 200, description = "One page.", body = Page<MessageView>)))]
 pub(super) async fn list(
-    asked: HandlerContext,
+    context: HandlerContext,
     Query(query, faults): Query<MessageListQuery>,
 ) -> Reply {
     let filter = ListFilter {
@@ -242,7 +242,7 @@ pub(super) async fn list(
         ..ListFilter::default()
     };
     let page = ("messages", query.limit, query.cursor.as_deref());
-    let (paging, list) = asked.list(page, filter, faults).await?;
+    let (paging, list) = context.list(page, filter, faults).await?;
     let query = MessageQuery {
         provider_message_id: query.provider_message_id,
         recipient: query.recipient,
@@ -258,18 +258,18 @@ pub(super) async fn list(
         scope: list.scope,
         window: paging.window(),
     };
-    let rows = asked.read(move |reader| reader.search(&query)).await?;
+    let rows = context.read(move |reader| reader.search(&query)).await?;
     done(&paging.page(
         rows,
         |row| row.message_id,
-        |row| MessageView::new(row, &asked.caller, list.now_ms),
+        |row| MessageView::new(row, &context.caller, list.now_ms),
     ))
 }
 
-async fn find(asked: &HandlerContext, id: String) -> Result<Timeline, Problem> {
-    let scope = Scope::from(&asked.caller);
+async fn find(context: &HandlerContext, id: String) -> Result<Timeline, Problem> {
+    let scope = Scope::from(&context.caller);
     let missing = Problem::missing(format_args!("message {id}", id = quoted(&id)));
-    let found = asked
+    let found = context
         .read(move |reader| reader.timeline_of(&id, &scope))
         .await?;
     found.ok_or(missing)
@@ -279,21 +279,21 @@ async fn find(asked: &HandlerContext, id: String) -> Result<Timeline, Problem> {
 #[utoipa::path(get, path = "/messages/{id}", tag = "messages",
     params(("id" = String, Path, description = "The provider's id, or its key.")),
     responses((status = 200, description = "It.", body = MessageView)))]
-pub(super) async fn read(asked: HandlerContext, Segment(id): Segment) -> Reply {
-    let now_ms = asked.shared.clock.now_ms();
-    let message = find(&asked, id).await?.message;
-    done(&MessageView::new(message, &asked.caller, now_ms))
+pub(super) async fn read(context: HandlerContext, Segment(id): Segment) -> Reply {
+    let now_ms = context.shared.clock.now_ms();
+    let message = find(&context, id).await?.message;
+    done(&MessageView::new(message, &context.caller, now_ms))
 }
 
 /// One message with its reports, and what became of each.
 #[utoipa::path(get, path = "/messages/{id}/timeline", tag = "messages",
     params(("id" = String, Path, description = "The provider's id, or its key.")),
     responses((status = 200, description = "It.", body = TimelineView)))]
-pub(super) async fn timeline(asked: HandlerContext, Segment(id): Segment) -> Reply {
-    let now_ms = asked.shared.clock.now_ms();
-    let timeline = find(&asked, id).await?;
+pub(super) async fn timeline(context: HandlerContext, Segment(id): Segment) -> Reply {
+    let now_ms = context.shared.clock.now_ms();
+    let timeline = find(&context, id).await?;
     done(&TimelineView {
-        message: MessageView::new(timeline.message, &asked.caller, now_ms),
+        message: MessageView::new(timeline.message, &context.caller, now_ms),
         reports: timeline.reports.into_iter().map(ReportView::from).collect(),
     })
 }

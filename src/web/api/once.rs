@@ -1,9 +1,9 @@
 //! `Idempotency-Key`: a POST that is sent again within 24 h gets the answer it got before.
 //!
 //! The answer is written with the change it is about; here a repeat is found. What is more than
-//! one transaction is begun under its key: of what a crash left so nobody knows whether it was
-//! done, so it is not done again, and the caller is told so. What was refused changed nothing and
-//! may be tried again, mended, under the same key.
+//! one transaction is begun under its key. After a crash it is unknown whether it was done, so it
+//! is not done again, and the answer says so. What was refused changed nothing and may be tried
+//! again, mended, under the same key.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +27,7 @@ pub(super) const HEADER: &str = "Idempotency-Key";
 pub(super) const REPLAYED: &str = "Idempotent-Replayed";
 /// The longest key.
 const LONGEST: usize = 255;
-/// What a repeat is told whose first was begun and is neither answered nor under way.
+/// The answer to a repeat whose first was begun and is neither answered nor under way.
 const UNANSWERED: &str = "the first request with this key was begun, and the service ended before \
      it was answered: look whether it was done (list what it was to make), then use a new key";
 /// What may be done twice, since the second time finds it done.
@@ -138,9 +138,9 @@ fn hash(request: &ServiceRequest, body: &[u8]) -> [u8; 32] {
 fn replay(
     request: ServiceRequest,
     known: Remembered,
-    asked: [u8; 32],
+    hash: [u8; 32],
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    if known.request != asked {
+    if known.request != hash {
         let detail = "this key was used for another request: take a new one for each request";
         return Err(Problem::field(HEADER, detail).into());
     }

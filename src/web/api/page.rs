@@ -32,7 +32,7 @@ impl<T> Page<T> {
     }
 }
 
-/// Which page of which list is asked for.
+/// Which page of which list is requested.
 pub(super) struct Paging {
     list: &'static str,
     limit: usize,
@@ -40,7 +40,7 @@ pub(super) struct Paging {
 }
 
 impl Paging {
-    /// The rows that `limit` asks for, after `cursor`; a cursor of another list is a fault.
+    /// The rows that `limit` allows, after `cursor`; a cursor of another list is a fault.
     pub(super) fn new<const MOST: u32>(
         list: &'static str,
         limit: Option<Whole<1, MOST>>,
@@ -61,7 +61,7 @@ impl Paging {
     }
 
     /// The rows to read of a list that has the newest first: one more than a page has, which
-    /// tells whether there is a next one.
+    /// shows whether there is a next one.
     pub(super) const fn window(&self) -> Window {
         Window {
             before: self.after,

@@ -1,4 +1,4 @@
-//! `/sources/{name}/broadcasts`: what is asked for at a source that sends nothing by itself.
+//! `/sources/{name}/broadcasts`: the broadcasts that are polled at a source that sends nothing.
 
 use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::model::Whole;
 use crate::store::poll::{PollGaveUp, PollRecord, PollState};
 use crate::web::problem::Problem;
 
-/// A broadcast that is or was asked for.
+/// A broadcast that is or was polled.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Poll)]
 pub(super) struct PollView {
@@ -22,15 +22,15 @@ pub(super) struct PollView {
     id: String,
     /// Its source.
     source: String,
-    /// Whether it is still asked for.
+    /// Whether it is still polled.
     state: PollState,
     /// Why not, when it was given up.
     gave_up: Option<PollGaveUp>,
-    /// Since when it is asked for.
+    /// Since when it is polled.
     registered_at: Time,
-    /// When it is asked for next; null when it is no more.
+    /// When it is polled next; null when it is polled no more.
     next_at: Option<Time>,
-    /// How often it was asked for.
+    /// How often it was polled.
     polls: u64,
     /// When it was last answered.
     answered_at: Option<Time>,
@@ -105,15 +105,15 @@ pub(super) struct PollListQuery {
     cursor: Option<String>,
 }
 
-/// Ask for a broadcast from now on, until nothing in it is pending; for one of which nobody
-/// registered who was written to. One that is asked for already is asked for at once, one that
-/// was done or given up again.
+/// Poll a broadcast from now on, until nothing in it is pending; for one whose recipients are not
+/// registered. One that is polled already is polled at once; one that was done or given up is
+/// polled again.
 #[utoipa::path(post, path = "/sources/{name}/broadcasts", tag = "sources",
-    params(("name" = String, Path, description = "The source that is asked.")),
+    params(("name" = String, Path, description = "The source that is polled.")),
     request_body = NewPoll,
-    responses((status = 200, description = "It is asked for.", body = PollView)))]
+    responses((status = 200, description = "It is polled.", body = PollView)))]
 pub(super) async fn open(
-    asked: HandlerContext,
+    context: HandlerContext,
     Segment(source): Segment,
     JsonBody(NewPoll { id }): JsonBody<NewPoll>,
 ) -> Reply {
@@ -125,24 +125,27 @@ pub(super) async fn open(
         Answer::Poll(poll) => shaped(StatusCode::OK, &PollView::from(poll.clone())),
         other => Err(unexpected(other)),
     };
-    asked.perform(request, opened).await
+    context.perform(request, opened).await
 }
 
-/// What is or was asked for at a source, the newest first.
+/// The broadcasts that are or were polled at a source, the newest first.
 #[utoipa::path(get, path = "/sources/{name}/broadcasts", tag = "sources",
     params(("name" = String, Path, description = "The source."), PollListQuery),
     responses((status = 200, description = "One page.", body = Page<PollView>)))]
 pub(super) async fn list(
-    asked: HandlerContext,
+    context: HandlerContext,
     Segment(source): Segment,
     Query(query, faults): Query<PollListQuery>,
 ) -> Reply {
-    asked.source(&source)?;
-    asked.caller.allow_at(&source).map_err(Problem::forbidden)?;
+    context.source(&source)?;
+    context
+        .caller
+        .allow_at(&source)
+        .map_err(Problem::forbidden)?;
     let page = ("polls", query.limit, query.cursor.as_deref());
-    let (paging, _) = asked.list(page, ListFilter::default(), faults).await?;
+    let (paging, _) = context.list(page, ListFilter::default(), faults).await?;
     let window = paging.window();
-    let rows = asked
+    let rows = context
         .read(move |reader| reader.polls(Some(&source), window))
         .await?;
     done(&paging.page(rows, |row| row.poll_id, PollView::from))

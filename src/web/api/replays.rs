@@ -29,7 +29,7 @@ pub(super) struct ReplayView {
     state: ReplayState,
     /// Forwards looked at so far, those of other subscribers among them.
     examined: u64,
-    /// Forwards to be looked at: all that there were when it was asked for.
+    /// Forwards to be looked at: all that existed when it was requested.
     total: u64,
     /// Forwards that it queued again so far; they are sent like any other.
     marked: u64,
@@ -43,11 +43,11 @@ pub(super) struct ReplayView {
     error: Option<ErrorCode>,
     /// Only what is about messages of this source.
     source: Option<String>,
-    /// Only what tells this status.
+    /// Only what has this status.
     status: Option<Status>,
     /// Whether each is sent with a new `webhook-id`.
     new_id: bool,
-    /// When it was asked for.
+    /// When it was requested.
     created_at: Time,
     /// When it was done or cancelled.
     finished_at: Option<Time>,
@@ -99,7 +99,7 @@ pub(super) struct Order {
     error: Option<ErrorCode>,
     /// Only what is about messages of this source.
     source: Option<String>,
-    /// Only what tells this status.
+    /// Only what has this status.
     status: Option<Status>,
     /// With a new `webhook-id` each, so that a subscriber that drops repeats takes them.
     #[serde(default)]
@@ -107,7 +107,7 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// As it is asked for at `now_ms`.
+    /// The order, at `now_ms`.
     fn at(self, now_ms: i64) -> ReplayOrder {
         ReplayOrder {
             subscriber: self.subscriber,
@@ -126,12 +126,15 @@ impl Order {
 /// Send again what a subscriber missed, or all that a filter wants, in the background. The subscriber
 /// receives the statuses again; no WhatsApp message is sent again. It goes on after a restart. At most some hundred forwards of it are queued at a time, so what is new hardly waits.
 #[utoipa::path(post, path = "/replays", tag = "replays", request_body = Order,
-    responses((status = 202, description = "It begins; its URL tells how far it is.", body = ReplayView,
+    responses((status = 202, description = "It begins; its URL shows how far it is.", body = ReplayView,
         headers(("Location" = String, description = "Its URL.")))))]
-pub(super) async fn create(asked: HandlerContext, Checked(order, faults): Checked<Order>) -> Reply {
-    let now_ms = asked.shared.clock.now_ms();
+pub(super) async fn create(
+    context: HandlerContext,
+    Checked(order, faults): Checked<Order>,
+) -> Reply {
+    let now_ms = context.shared.clock.now_ms();
     let request = Request::StartReplay(order.at(now_ms));
-    asked.refuse(faults, &request)?;
+    context.refuse(faults, &request)?;
     let begun = |answer: &Answer| match answer {
         Answer::Replay(replay) => Ok(KeptAnswer {
             location: Some(format!("{BASE}/replays/{}", replay.uid)),
@@ -139,7 +142,7 @@ pub(super) async fn create(asked: HandlerContext, Checked(order, faults): Checke
         }),
         other => Err(super::unexpected(other)),
     };
-    asked.perform(request, begun).await
+    context.perform(request, begun).await
 }
 
 /// Which page of the replays.
@@ -160,7 +163,7 @@ pub(super) struct ReplayListQuery {
 #[utoipa::path(get, path = "/replays", tag = "replays", params(ReplayListQuery),
     responses((status = 200, description = "One page.", body = Page<ReplayView>)))]
 pub(super) async fn list(
-    asked: HandlerContext,
+    context: HandlerContext,
     Query(query, faults): Query<ReplayListQuery>,
 ) -> Reply {
     let filter = ListFilter {
@@ -168,13 +171,17 @@ pub(super) async fn list(
         ..ListFilter::default()
     };
     let page = ("replays", query.limit, query.cursor.as_deref());
-    let (paging, list) = asked.list(page, filter, faults).await?;
+    let (paging, list) = context.list(page, filter, faults).await?;
     let subscribers = match list.subscriber_id {
         Some(id) => Some(vec![id]),
-        None => asked.shared.api.operations.seen_subscribers(&asked.caller),
+        None => context
+            .shared
+            .api
+            .operations
+            .seen_subscribers(&context.caller),
     };
     let window = paging.window();
-    let rows = asked
+    let rows = context
         .read(move |reader| reader.replays(subscribers.as_deref(), window))
         .await?;
     done(&paging.page(rows, |row| row.replay_id, ReplayView::from))
@@ -184,10 +191,14 @@ pub(super) async fn list(
 #[utoipa::path(get, path = "/replays/{id}", tag = "replays",
     params(("id" = String, Path, description = "Its id.")),
     responses((status = 200, description = "It.", body = ReplayView)))]
-pub(super) async fn read(asked: HandlerContext, id: Segment) -> Reply {
+pub(super) async fn read(context: HandlerContext, id: Segment) -> Reply {
     let uid = uid(&id)?;
-    let found = asked.read(move |reader| reader.replay(uid)).await?;
-    let seen = asked.shared.api.operations.seen_subscribers(&asked.caller);
+    let found = context.read(move |reader| reader.replay(uid)).await?;
+    let seen = context
+        .shared
+        .api
+        .operations
+        .seen_subscribers(&context.caller);
     let seen = found.filter(|replay| seen.is_none_or(|ids| ids.contains(&replay.subscriber_id)));
     let missing = || Problem::missing(format_args!("replay {uid}"));
     done(&ReplayView::from(seen.ok_or_else(missing)?))
@@ -197,7 +208,7 @@ pub(super) async fn read(asked: HandlerContext, id: Segment) -> Reply {
 #[utoipa::path(post, path = "/replays/{id}/cancel", tag = "replays",
     params(("id" = String, Path, description = "Its id.")),
     responses((status = 200, description = "As it is now.", body = ReplayView)))]
-pub(super) async fn cancel(asked: HandlerContext, id: Segment) -> Reply {
+pub(super) async fn cancel(context: HandlerContext, id: Segment) -> Reply {
     let id = uid(&id)?;
     let request = Request::CancelReplay { id };
     let ended = |answer: &Answer| match answer {
@@ -206,7 +217,7 @@ pub(super) async fn cancel(asked: HandlerContext, id: Segment) -> Reply {
         }
         other => Err(super::unexpected(other)),
     };
-    asked.perform(request, ended).await
+    context.perform(request, ended).await
 }
 
 fn uid(Segment(text): &Segment) -> Result<Uuid, Problem> {

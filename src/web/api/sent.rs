@@ -119,17 +119,17 @@ fn bulk(results: Vec<ReceiptView>) -> BulkView {
     }
 }
 
-/// Tell of messages that were sent, before, between or after their reports.
+/// Register messages that were sent, before, between or after their reports.
 ///
-/// One object is answered 201 when nothing was known of it, else 200, or 422 when it cannot be
-/// as it is. Of an array, or of one object a line, each is answered for itself, and one that is
-/// refused costs no other; 16 384 may come at once. Sent again it changes only what is told differently.
+/// One object is answered 201 when nothing was known of it, else 200, or 422 when it is wrong. Of
+/// an array, or of one object a line, each is answered for itself, and a refused one costs no
+/// other; 16 384 may come at once. Sent again it changes only the fields that differ.
 #[utoipa::path(post, path = "/messages", tag = "messages",
     request_body(content((OneOrMany = "application/json"), (String = "application/x-ndjson"))),
     responses(
         (status = 200, description = "What came of each, or of the one that was known.", body = BulkView),
         (status = 201, description = "It is registered.", body = BulkView)))]
-pub(super) async fn register(asked: HandlerContext, items: Items) -> Reply {
+pub(super) async fn register(context: HandlerContext, items: Items) -> Reply {
     let is_single = items.is_single;
     let messages = items.texts;
     let registered = move |answer: &Answer| {
@@ -144,10 +144,10 @@ pub(super) async fn register(asked: HandlerContext, items: Items) -> Reply {
         shaped(status, &bulk(results))
     };
     let request = Request::Register { messages };
-    asked.perform(request, registered).await
+    context.perform(request, registered).await
 }
 
-/// Tell of messages that were sent, in the provider's own words: the request and its response.
+/// Register messages that were sent, in the provider's own words: the request and its response.
 ///
 /// Infobip's sends with one or many messages, and its Messages API by WhatsApp; On-Premises
 /// `/v1/messages` and Cloud API `/messages`, `template` and `hsm` among them. 360dialog's are like
@@ -165,7 +165,7 @@ pub(super) async fn register(asked: HandlerContext, items: Items) -> Reply {
         (status = 200, description = "What came of each.", body = BulkView),
         (status = 201, description = "The provider refused a message: it has failed.", body = BulkView)))]
 pub(super) async fn exchange(
-    asked: HandlerContext,
+    context: HandlerContext,
     Segment(source): Segment,
     JsonBody(exchange): JsonBody<SentExchange>,
 ) -> Result<HttpResponse, Problem> {
@@ -182,5 +182,5 @@ pub(super) async fn exchange(
         };
         shaped(status, &bulk(views))
     };
-    asked.perform(request, registered).await
+    context.perform(request, registered).await
 }

@@ -23,17 +23,17 @@ pub(super) struct SourceView {
     /// Whose format it speaks.
     provider: &'static str,
     /// The path of its callback URL, behind your host; a secret last segment is left out. Null
-    /// for a source that is asked.
+    /// for a source that is polled.
     #[schema(example = "/webhooks/meta")]
     callback_path: Option<String>,
     /// The whole callback URL to give to the provider, where `server.public_url` says what stands
     /// before the path; `{url_token}` stands for a secret last segment. Null for a source that
-    /// is asked.
+    /// is polled.
     #[schema(example = "https://relay.example.com/webhooks/meta")]
     callback_url: Option<String>,
     /// Whether its callback URL ends in a secret segment more.
     has_url_token: bool,
-    /// The type of a message when nothing else tells it.
+    /// The type of a message when no report shows it.
     default_type: MessageType,
     /// When a webhook last arrived.
     last_seen_at: Option<Time>,
@@ -45,16 +45,16 @@ pub(super) struct SourceView {
     new_reports_24h: u64,
     /// Elements of those that could not be read.
     unreadable_24h: u64,
-    /// How its broadcasts are asked for; null for a source that sends by itself.
+    /// How its broadcasts are polled; null for a source that sends by itself.
     polls: Option<Polls>,
 }
 
-/// The broadcasts of a source that is asked.
+/// The broadcasts of a source that is polled.
 #[derive(Debug, Serialize, ToSchema)]
 struct Polls {
-    /// Those that are asked for.
+    /// Those that are polled.
     open: u64,
-    /// Those of them whose last question failed.
+    /// Those of them whose last poll failed.
     failing: u64,
     /// Those in which nothing is pending any more.
     done: u64,
@@ -111,7 +111,7 @@ impl SourceView {
             polls: source.pulled.as_ref().map(|_| {
                 let found = polls.iter().find(|found| found.source == source.name);
                 let mut found = found.cloned().unwrap_or_default();
-                // A trouble may be told in words about a broadcast.
+                // The words of a trouble may name a broadcast.
                 found.trouble = found.trouble.filter(|_| caller.owns(&source.name));
                 found.into()
             }),
@@ -130,22 +130,22 @@ pub(super) struct SourcesView {
     searched_back_to: Option<Time>,
 }
 
-async fn views(asked: &HandlerContext) -> Result<SourcesView, Problem> {
-    let now_ms = asked.shared.clock.now_ms();
+async fn views(context: &HandlerContext) -> Result<SourcesView, Problem> {
+    let now_ms = context.shared.clock.now_ms();
     let since_ms = now_ms - 24 * 3600 * 1000;
-    let (activity, polls) = asked
+    let (activity, polls) = context
         .read(move |reader| {
             let activity = reader.source_activity(since_ms, now_ms)?;
             Ok((activity, reader.poll_overviews()?))
         })
         .await?;
-    let api = &asked.shared.api;
+    let api = &context.shared.api;
     let public_url = api.public_url.as_deref();
     let sources = api.operations.sources().iter();
     let Listing { rows, reached } = activity;
     let data = sources
-        .filter(|source| asked.caller.sees_source(&source.name))
-        .map(|source| SourceView::new(source, &asked.caller, public_url, (&rows, &polls)))
+        .filter(|source| context.caller.sees_source(&source.name))
+        .map(|source| SourceView::new(source, &context.caller, public_url, (&rows, &polls)))
         .collect();
     Ok(SourcesView {
         data,
@@ -156,17 +156,17 @@ async fn views(asked: &HandlerContext) -> Result<SourcesView, Problem> {
 /// Every source with what came in by it.
 #[utoipa::path(get, path = "/sources", tag = "sources",
     responses((status = 200, description = "They.", body = SourcesView)))]
-pub(super) async fn list(asked: HandlerContext) -> Reply {
-    done(&views(&asked).await?)
+pub(super) async fn list(context: HandlerContext) -> Reply {
+    done(&views(&context).await?)
 }
 
 /// One source.
 #[utoipa::path(get, path = "/sources/{name}", tag = "sources",
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "It.", body = SourceView)))]
-pub(super) async fn read(asked: HandlerContext, Segment(name): Segment) -> Reply {
-    let mut views = views(&asked).await?.data.into_iter();
+pub(super) async fn read(context: HandlerContext, Segment(name): Segment) -> Reply {
+    let mut views = views(&context).await?.data.into_iter();
     let found = views.find(|view| view.name == name);
-    asked.source(&name)?;
+    context.source(&name)?;
     done(&found.ok_or_else(|| Problem::missing("source of that name"))?)
 }

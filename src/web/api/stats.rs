@@ -83,27 +83,30 @@ pub(super) struct StateView {
 /// Counts, and how queue and store fare.
 #[utoipa::path(get, path = "/stats", tag = "stats", params(StatsQuery),
     responses((status = 200, description = "They.", body = StatsView)))]
-pub(super) async fn read(asked: HandlerContext, Query(query, faults): Query<StatsQuery>) -> Reply {
+pub(super) async fn read(
+    context: HandlerContext,
+    Query(query, faults): Query<StatsQuery>,
+) -> Reply {
     faults.end()?;
-    let now_ms = asked.shared.clock.now_ms();
+    let now_ms = context.shared.clock.now_ms();
     let since = query
         .since
         .map_or(now_ms - 24 * 3600 * 1000, |since| since.ms(now_ms));
     let since = Time(since);
-    let (Time(since_ms), scope) = (since, Scope::from(&asked.caller));
+    let (Time(since_ms), scope) = (since, Scope::from(&context.caller));
     // Of the last 24 h is nothing that a clock which was ahead has stamped.
     let until_ms = query.since.map_or(now_ms + 1, |_| i64::MAX);
-    let (messages, backlog) = asked
+    let (messages, backlog) = context
         .read(move |reader| {
             let messages = reader.count_messages(since_ms, until_ms, &scope)?;
             Ok((messages, reader.backlog()?))
         })
         .await?;
-    let health = asked.shared.store.health();
-    let subscribers = Arc::clone(&asked.shared.store.subscribers().borrow());
+    let health = context.shared.store.health();
+    let subscribers = Arc::clone(&context.shared.store.subscribers().borrow());
     let seen: Vec<_> = subscribers
         .iter()
-        .filter(|subscriber| asked.caller.sees(subscriber))
+        .filter(|subscriber| context.caller.sees(subscriber))
         .collect();
     let queue: Vec<_> = backlog
         .iter()

@@ -1,4 +1,4 @@
-//! `/subscribers`: which subscribers are notified of what, and where.
+//! `/subscribers`: manage subscribers (callback URLs), their filters and their secrets.
 
 use std::sync::Arc;
 
@@ -41,11 +41,11 @@ macro_rules! view {
             name: String,
             /// Whose it is; null for the operator's own.
             owner: Option<String>,
-            /// Where its payloads go. Of a chat only the beginning is ever shown: whoever has all of it
-            /// can post there.
+            /// Where its payloads go. Of a chat only the beginning is ever shown: any client with all of
+            /// it can post there.
             #[schema(example = "https://crm.example/whatsapp")]
             url: String,
-            /// What it is notified of.
+            /// What it receives.
             kind: SubscriberKind,
             /// How, when it is notified in a chat.
             alert: AlertOptions,
@@ -112,16 +112,16 @@ pub(crate) struct SubscriberListQuery {
 #[utoipa::path(get, path = "/subscribers", tag = "subscribers", params(SubscriberListQuery),
     responses((status = 200, description = "One page.", body = Page<SubscriberView>)))]
 pub(super) async fn list(
-    asked: HandlerContext,
+    context: HandlerContext,
     Query(query, faults): Query<SubscriberListQuery>,
 ) -> Reply {
     let page = ("subscribers", query.limit, query.cursor.as_deref());
-    let (paging, _) = asked.list(page, ListFilter::default(), faults).await?;
-    let subscribers = Arc::clone(&asked.shared.store.subscribers().borrow());
+    let (paging, _) = context.list(page, ListFilter::default(), faults).await?;
+    let subscribers = Arc::clone(&context.shared.store.subscribers().borrow());
     let rows: Vec<&Arc<Subscriber>> = subscribers
         .iter()
         .filter(|subscriber| paging.after().is_none_or(|after| subscriber.id > after))
-        .filter(|subscriber| asked.caller.sees(subscriber))
+        .filter(|subscriber| context.caller.sees(subscriber))
         .take(paging.window().limit)
         .collect();
     done(&paging.page(
@@ -173,21 +173,21 @@ fn changed(answer: &Answer) -> Shaped {
 #[utoipa::path(post, path = "/subscribers", tag = "subscribers", request_body = NewSubscriber,
     responses((status = 201, description = "It is added and sent to from now on.", body = SecretView)))]
 pub(super) async fn create(
-    asked: HandlerContext,
+    context: HandlerContext,
     Checked(new, faults): Checked<NewSubscriber>,
 ) -> Reply {
     let request = Request::AddSubscriber(new);
-    asked.refuse(faults, &request)?;
+    context.refuse(faults, &request)?;
     let created = |answer: &Answer| with_secret(StatusCode::CREATED, answer);
-    asked.perform(request, created).await
+    context.perform(request, created).await
 }
 
 /// One subscriber.
 #[utoipa::path(get, path = "/subscribers/{name}", tag = "subscribers",
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "It.", body = SubscriberView)))]
-pub(super) async fn read(asked: HandlerContext, Segment(name): Segment) -> Reply {
-    let subscriber = asked.subscriber(&name)?;
+pub(super) async fn read(context: HandlerContext, Segment(name): Segment) -> Reply {
+    let subscriber = context.subscriber(&name)?;
     done(&SubscriberView::from(&*subscriber))
 }
 
@@ -196,40 +196,40 @@ pub(super) async fn read(asked: HandlerContext, Segment(name): Segment) -> Reply
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "As it is now.", body = SubscriberView)))]
 pub(super) async fn update(
-    asked: HandlerContext,
+    context: HandlerContext,
     Segment(name): Segment,
     Checked(change, faults): Checked<SubscriberChange>,
 ) -> Reply {
     let request = Request::UpdateSubscriber { name, change };
-    asked.refuse(faults, &request)?;
-    asked.perform(request, changed).await
+    context.refuse(faults, &request)?;
+    context.perform(request, changed).await
 }
 
 /// Send nothing to it until it is resumed; its pending forwards are kept.
 #[utoipa::path(post, path = "/subscribers/{name}/pause", tag = "subscribers",
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "As it is now.", body = SubscriberView)))]
-pub(super) async fn pause(asked: HandlerContext, Segment(name): Segment) -> Reply {
+pub(super) async fn pause(context: HandlerContext, Segment(name): Segment) -> Reply {
     let request = Request::PauseSubscriber { name };
-    asked.perform(request, changed).await
+    context.perform(request, changed).await
 }
 
 /// Send to it again, all pending forwards included.
 #[utoipa::path(post, path = "/subscribers/{name}/resume", tag = "subscribers",
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "As it is now.", body = SubscriberView)))]
-pub(super) async fn resume(asked: HandlerContext, Segment(name): Segment) -> Reply {
+pub(super) async fn resume(context: HandlerContext, Segment(name): Segment) -> Reply {
     let request = Request::ResumeSubscriber { name };
-    asked.perform(request, changed).await
+    context.perform(request, changed).await
 }
 
 /// Remove it; its pending forwards are given up, its name is free again.
 #[utoipa::path(delete, path = "/subscribers/{name}", tag = "subscribers",
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 204, description = "It is removed.")))]
-pub(super) async fn remove(asked: HandlerContext, Segment(name): Segment) -> Reply {
+pub(super) async fn remove(context: HandlerContext, Segment(name): Segment) -> Reply {
     let request = Request::RemoveSubscriber { name };
-    asked.perform(request, |_| Ok(gone())).await
+    context.perform(request, |_| Ok(gone())).await
 }
 
 /// How to rotate a secret; the body may be left out.
@@ -249,13 +249,13 @@ pub(super) struct Rotation {
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "With its new secret.", body = SecretView)))]
 pub(super) async fn rotate_secret(
-    asked: HandlerContext,
+    context: HandlerContext,
     Segment(name): Segment,
     MaybeBody(Rotation { now }): MaybeBody<Rotation>,
 ) -> Reply {
     let request = Request::RotateSecret { name, now };
     let rotated = |answer: &Answer| with_secret(StatusCode::OK, answer);
-    asked.perform(request, rotated).await
+    context.perform(request, rotated).await
 }
 
 /// Send it what a provider's report would have caused, and show all that went over the wire; one
@@ -265,7 +265,7 @@ pub(super) async fn rotate_secret(
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "What was sent and answered.", body = Tested)))]
 pub(super) async fn test(
-    asked: HandlerContext,
+    context: HandlerContext,
     Segment(name): Segment,
     MaybeBody(sample): MaybeBody<Sample>,
 ) -> Reply {
@@ -274,5 +274,5 @@ pub(super) async fn test(
         Answer::Tested(tested) => shaped(StatusCode::OK, tested),
         other => Err(super::unexpected(other)),
     };
-    asked.perform(request, tested).await
+    context.perform(request, tested).await
 }

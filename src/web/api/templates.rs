@@ -70,13 +70,13 @@ pub(super) struct TemplateListQuery {
 #[utoipa::path(get, path = "/templates", tag = "templates", params(TemplateListQuery),
     responses((status = 200, description = "One page.", body = Page<TemplateView>)))]
 pub(super) async fn list(
-    asked: HandlerContext,
+    context: HandlerContext,
     Query(query, faults): Query<TemplateListQuery>,
 ) -> Reply {
     let page = ("templates", query.limit, query.cursor.as_deref());
-    let (paging, _) = asked.list(page, ListFilter::default(), faults).await?;
+    let (paging, _) = context.list(page, ListFilter::default(), faults).await?;
     let window = paging.window();
-    let rows = asked.read(move |reader| reader.templates(window)).await?;
+    let rows = context.read(move |reader| reader.templates(window)).await?;
     done(&paging.page(rows, |row| row.template_id, TemplateView::from))
 }
 
@@ -85,13 +85,13 @@ pub(super) async fn list(
     params(("name" = String, Path, description = "Its name."),
         ("language" = String, Path, description = "The code of its language.")),
     responses((status = 200, description = "It.", body = TemplateView)))]
-pub(super) async fn read(asked: HandlerContext, Segments(name, language): Segments) -> Reply {
+pub(super) async fn read(context: HandlerContext, Segments(name, language): Segments) -> Reply {
     let missing = Problem::missing(format_args!(
         "template {name} in {language}",
         name = quoted(&name),
         language = quoted(&language)
     ));
-    let found = asked
+    let found = context
         .read(move |reader| reader.template(&name, &language))
         .await?;
     done(&TemplateView::from(found.ok_or(missing)?))
@@ -104,7 +104,7 @@ pub(super) async fn read(asked: HandlerContext, Segments(name, language): Segmen
     request_body = NewBody,
     responses((status = 200, description = "As it is now.", body = TemplateView)))]
 pub(super) async fn write(
-    asked: HandlerContext,
+    context: HandlerContext,
     Segments(name, language): Segments,
     JsonBody(NewBody { body }): JsonBody<NewBody>,
 ) -> Reply {
@@ -117,7 +117,7 @@ pub(super) async fn write(
         Answer::Template(template) => shaped(StatusCode::OK, &TemplateView::from(template.clone())),
         other => Err(unexpected(other)),
     };
-    asked.perform(request, written).await
+    context.perform(request, written).await
 }
 
 /// Remove a template. Texts that were rendered stay as they are.
@@ -125,7 +125,7 @@ pub(super) async fn write(
     params(("name" = String, Path, description = "Its name."),
         ("language" = String, Path, description = "The code of its language.")),
     responses((status = 204, description = "It is removed.")))]
-pub(super) async fn remove(asked: HandlerContext, Segments(name, language): Segments) -> Reply {
+pub(super) async fn remove(context: HandlerContext, Segments(name, language): Segments) -> Reply {
     let request = Request::RemoveTemplate { name, language };
-    asked.perform(request, |_| Ok(gone())).await
+    context.perform(request, |_| Ok(gone())).await
 }

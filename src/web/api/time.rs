@@ -29,7 +29,7 @@ impl Serialize for Time {
     }
 }
 
-/// When, as a person asks for it: a time, a date, or how long ago.
+/// A time as a person writes it: a time, a date, or how long ago.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
 #[schema(value_type = String, example = "2h")]
 pub(crate) struct TimeOrAge(Since);

@@ -104,12 +104,12 @@ pub(crate) struct TokenListQuery {
 #[utoipa::path(get, path = "/tokens", tag = "tokens", params(TokenListQuery),
     responses((status = 200, description = "One page.", body = Page<TokenView>)))]
 pub(super) async fn list(
-    asked: HandlerContext,
+    context: HandlerContext,
     Query(query, mut faults): Query<TokenListQuery>,
 ) -> Reply {
     let paging = Paging::new("tokens", query.limit, query.cursor.as_deref(), &mut faults);
     faults.end()?;
-    let mut rows = asked.shared.store.tokens();
+    let mut rows = context.shared.store.tokens();
     rows.retain(|row| paging.after().is_none_or(|after| row.token_id > after));
     rows.truncate(paging.window().limit);
     done(&paging.page(rows, |row| row.token_id, TokenView::from))
@@ -118,7 +118,10 @@ pub(super) async fn list(
 /// Make a token. Its text is in the answer, this once.
 #[utoipa::path(post, path = "/tokens", tag = "tokens", request_body = NewTokenView,
     responses((status = 201, description = "It holds from now on.", body = CreatedTokenView)))]
-pub(super) async fn create(asked: HandlerContext, JsonBody(new): JsonBody<NewTokenView>) -> Reply {
+pub(super) async fn create(
+    context: HandlerContext,
+    JsonBody(new): JsonBody<NewTokenView>,
+) -> Reply {
     let request = Request::CreateToken(NewToken {
         name: new.name.unwrap_or_else(|| new.role.to_string()),
         role: new.role,
@@ -127,8 +130,8 @@ pub(super) async fn create(asked: HandlerContext, JsonBody(new): JsonBody<NewTok
         expires_at_ms: new.expires_at.map(|Time(ms)| ms),
     });
     let (operations, now_ms) = (
-        asked.shared.api.operations.clone(),
-        asked.shared.clock.now_ms(),
+        context.shared.api.operations.clone(),
+        context.shared.clock.now_ms(),
     );
     let created = move |answer: &Answer| match answer {
         Answer::Token { token, text } => {
@@ -144,18 +147,18 @@ pub(super) async fn create(asked: HandlerContext, JsonBody(new): JsonBody<NewTok
         }
         other => Err(unexpected(other)),
     };
-    asked.perform(request, created).await
+    context.perform(request, created).await
 }
 
 /// End a token now; one that was revoked stays as it is.
 #[utoipa::path(post, path = "/tokens/{id}/revoke", tag = "tokens",
     params(("id" = i64, Path, description = "Its key.")),
     responses((status = 200, description = "As it is now.", body = TokenView)))]
-pub(super) async fn revoke(asked: HandlerContext, id: Segment) -> Reply {
+pub(super) async fn revoke(context: HandlerContext, id: Segment) -> Reply {
     let id = id.number("token")?;
     let revoked = |answer: &Answer| match answer {
         Answer::Revoked(token) => shaped(StatusCode::OK, &TokenView::from(token.clone())),
         other => Err(unexpected(other)),
     };
-    asked.perform(Request::RevokeToken { id }, revoked).await
+    context.perform(Request::RevokeToken { id }, revoked).await
 }

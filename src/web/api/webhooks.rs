@@ -102,7 +102,7 @@ pub(super) struct WebhookListQuery {
 #[utoipa::path(get, path = "/webhooks", tag = "webhooks", params(WebhookListQuery),
     responses((status = 200, description = "One page.", body = Page<WebhookView>)))]
 pub(super) async fn list(
-    asked: HandlerContext,
+    context: HandlerContext,
     Query(query, faults): Query<WebhookListQuery>,
 ) -> Reply {
     let filter = ListFilter {
@@ -112,7 +112,7 @@ pub(super) async fn list(
         ..ListFilter::default()
     };
     let page = ("webhooks", query.limit, query.cursor.as_deref());
-    let (paging, list) = asked.list(page, filter, faults).await?;
+    let (paging, list) = context.list(page, filter, faults).await?;
     let query = WebhookQuery {
         outcome: query.outcome,
         source: query.source,
@@ -121,14 +121,16 @@ pub(super) async fn list(
         scope: list.scope,
         window: paging.window(),
     };
-    let rows = asked.read(move |reader| reader.webhooks(&query)).await?;
+    let rows = context.read(move |reader| reader.webhooks(&query)).await?;
     done(&paging.page(rows, |row| row.webhook_id, WebhookView::from))
 }
 
-async fn find(asked: &HandlerContext, id: &Segment) -> Result<WebhookDetail, Problem> {
+async fn find(context: &HandlerContext, id: &Segment) -> Result<WebhookDetail, Problem> {
     let id = id.number("webhook")?;
-    let scope = Scope::from(&asked.caller);
-    let found = asked.read(move |reader| reader.webhook(id, &scope)).await?;
+    let scope = Scope::from(&context.caller);
+    let found = context
+        .read(move |reader| reader.webhook(id, &scope))
+        .await?;
     found.ok_or_else(|| Problem::missing(format_args!("webhook {id}")))
 }
 
@@ -136,8 +138,8 @@ async fn find(asked: &HandlerContext, id: &Segment) -> Result<WebhookDetail, Pro
 #[utoipa::path(get, path = "/webhooks/{id}", tag = "webhooks",
     params(("id" = i64, Path, description = "Its id.")),
     responses((status = 200, description = "It.", body = WebhookView)))]
-pub(super) async fn read(asked: HandlerContext, id: Segment) -> Reply {
-    done(&WebhookView::from(find(&asked, &id).await?.webhook))
+pub(super) async fn read(context: HandlerContext, id: Segment) -> Reply {
+    done(&WebhookView::from(find(&context, &id).await?.webhook))
 }
 
 /// The body of one webhook, byte for byte.
@@ -145,8 +147,8 @@ pub(super) async fn read(asked: HandlerContext, id: Segment) -> Reply {
     params(("id" = i64, Path, description = "Its id.")),
     responses((status = 200, description = "The bytes as they came.",
         content_type = "application/octet-stream", body = Vec<u8>)))]
-pub(super) async fn body(asked: HandlerContext, id: Segment) -> Reply {
-    let detail = find(&asked, &id).await?;
+pub(super) async fn body(context: HandlerContext, id: Segment) -> Reply {
+    let detail = find(&context, &id).await?;
     let body = detail
         .body
         .ok_or_else(|| Problem::missing("body any more: it was a duplicate, or was pruned"))?;
@@ -184,12 +186,12 @@ pub(super) struct ReprocessedView {
     params(("id" = i64, Path, description = "Its id."), ReprocessQuery),
     responses((status = 200, description = "What was found.", body = ReprocessedView)))]
 pub(super) async fn reprocess(
-    asked: HandlerContext,
+    context: HandlerContext,
     id: Segment,
     Query(query, faults): Query<ReprocessQuery>,
 ) -> Reply {
     faults.end()?;
-    let detail = find(&asked, &id).await?;
+    let detail = find(&context, &id).await?;
     if detail.body.is_none() {
         return Err(Problem::conflict("its body is not kept any more"));
     }
@@ -212,5 +214,5 @@ pub(super) async fn reprocess(
         }
         other => Err(super::unexpected(other)),
     };
-    asked.perform(request, reread).await
+    context.perform(request, reread).await
 }

@@ -24,7 +24,7 @@ struct Books {
 }
 
 /// A share, in bytes. The bodies that are not whole are kept here, by their age, so that one can
-/// be taken away from whoever reads it.
+/// be taken away from its reader.
 struct BudgetShare {
     left: usize,
     unfinished: BTreeMap<u64, Unfinished>,
@@ -142,7 +142,7 @@ impl BodyReader {
         self.length
     }
 
-    /// Tells when the body had to make room; one that takes nothing of a share never has to.
+    /// Notifies when the body had to make room; one that takes nothing of a share never has to.
     pub(super) fn cut(&self) -> Option<Arc<Notify>> {
         match &self.place {
             BodyState::Here(_) => None,
@@ -156,7 +156,7 @@ impl BodyReader {
     /// [`Unread::TooMany`] when there is no room, or it had to make room.
     pub(super) fn add(&mut self, chunk: &[u8]) -> Result<(), Unread> {
         self.length += chunk.len();
-        // Nothing is notified of the usual body.
+        // A small body is kept without a share and notifies no other.
         if let BodyState::Here(bytes) = &mut self.place
             && self.length <= TINY
         {

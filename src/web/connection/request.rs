@@ -46,7 +46,7 @@ impl Handled {
         let (text, headers) = size(request);
         budget.hand_on(text);
         if budget.is_fresh.get() {
-            // What came before the last turn was this head, or framing that nobody holds.
+            // What came before the last turn was this head, or framing that is kept nowhere.
             let left = budget.unparsed.get().min(budget.recent.get());
             budget.unparsed.set(left);
         }
@@ -66,7 +66,8 @@ impl Handled {
         Ok(Self(Some(budget)))
     }
 
-    /// It is answered; whose buffer has grown, or who has not sent all, sends no other and is told so.
+    /// It is answered. A client with a grown buffer or an unsent rest sends no other request, and the
+    /// answer says so.
     pub(in crate::web) fn end<B>(
         self,
         answered: Result<ServiceResponse<B>, Error>,
@@ -113,7 +114,7 @@ impl Over {
         if budget.unparsed.get() < FULL {
             tokio::time::sleep(LINGER).await;
         } else {
-            // It would only be asked again and again whether it reads.
+            // Otherwise the library would poll it again and again.
             tokio::task::yield_now().await;
         }
         budget.state.set(ConnectionState::Gone);
@@ -153,16 +154,16 @@ struct MeteredBody {
 }
 
 /// How long the body is where the library takes everything up to the end of the connection for it:
-/// it would speak `WebSocket`, which nobody does here. A server that does not change the protocol
+/// it would speak `WebSocket`, which we do not. A server that does not change the protocol
 /// reads such a request as any other (RFC 9110, 7.8). What follows it on the connection is lost to
 /// the library, so that connection is closed after the answer.
 fn announced_beside_an_upgrade(request: &ServiceRequest) -> Option<u64> {
     let headers = request.headers();
     let text = |value: &HeaderValue| value.to_str().map(|text| text.trim().to_owned());
-    let asks = headers
+    let protocols = headers
         .get_all(UPGRADE)
         .filter_map(|value| text(value).ok());
-    let is_taken_for_one = asks
+    let is_taken_for_one = protocols
         .into_iter()
         .any(|protocol| protocol.eq_ignore_ascii_case("websocket"));
     if !is_taken_for_one || headers.contains_key(TRANSFER_ENCODING) {
@@ -185,7 +186,7 @@ impl Stream for MeteredBody {
         let mut next = self.payload.poll_next_unpin(cx);
         self.budget.wants_body.set(next.is_pending());
         if let (Some(left), Poll::Ready(Some(Ok(chunk)))) = (&mut self.left, &mut next) {
-            // What is behind it is nobody's.
+            // The rest belongs to no request.
             let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX).min(*left);
             *left -= length;
             let rest = chunk.split_off(usize::try_from(length).unwrap_or(usize::MAX));

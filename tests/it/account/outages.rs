@@ -40,7 +40,7 @@ async fn an_outage_is_reported_once_in_a_window_and_the_next_notice_has_the_coun
     app.settled().await;
     assert_eq!((agents.count(), ops.count()), (2, 2));
     hand.advance(Duration::from_hours(1));
-    until("what was gathered is told", || {
+    until("what was gathered is sent", || {
         agents.count() == 3 && ops.count() == 3
     })
     .await;

@@ -14,7 +14,7 @@ use crate::support::receiver::{Received, Receiver};
 use crate::support::service::Home;
 use crate::support::{TestApp, cloud};
 
-fn told(source: &str, id: &str, text: &str) -> Value {
+fn registration_of(source: &str, id: &str, text: &str) -> Value {
     json!({"source": source, "msId": id, "message": text, "type": "Regular-Message"})
 }
 
@@ -41,7 +41,7 @@ async fn attack(owners: &[&str]) -> (Vec<u16>, Value, Vec<Value>) {
     let mut answers = Vec::new();
     // With the right recipient too, which is in many a log.
     for recipient in [None, Some("+34600000001")] {
-        let mut message = told("cloud", "wamid.1", "Owned by beta");
+        let mut message = registration_of("cloud", "wamid.1", "Owned by beta");
         message["mobileNo"] = json!(recipient);
         answers.push(beta.post("/messages", &message).await.status);
     }
@@ -86,7 +86,11 @@ async fn without_the_rule_an_owner_takes_the_message_of_another() {
         (&message["type"], &message["text"]),
         (&json!("Regular-Message"), &json!("Owned by beta"))
     );
-    assert_eq!(payloads, [] as [Value; 0], "acme is told nothing");
+    assert_eq!(
+        payloads,
+        [] as [Value; 0],
+        "acme is registration_of nothing"
+    );
 }
 
 #[actix_web::test]
@@ -98,12 +102,15 @@ async fn an_owner_is_not_locked_out_by_what_another_registered_first() {
     })
     .await;
     let beta = integrator(&app, "beta").await;
-    beta.post("/messages", &told("cloud", "wamid.1", "Beta's"))
+    beta.post("/messages", &registration_of("cloud", "wamid.1", "Beta's"))
         .await
         .with(201);
-    beta.post("/messages", &told("infobip", "wamid.2", "Beta's"))
-        .await
-        .with(201);
+    beta.post(
+        "/messages",
+        &registration_of("infobip", "wamid.2", "Beta's"),
+    )
+    .await
+    .with(201);
     // The operator gives the source to acme: what beta registered there is beta's no more.
     let app = app
         .restart_with(|config| config.sources[0].owners = vec!["acme".to_owned()])
@@ -112,7 +119,7 @@ async fn an_owner_is_not_locked_out_by_what_another_registered_first() {
     let beta = integrator(&app, "beta").await;
     beta.get("/messages/wamid.1").await.problem(404);
     let answer = acme
-        .post("/messages", &told("cloud", "wamid.1", "Acme's"))
+        .post("/messages", &registration_of("cloud", "wamid.1", "Acme's"))
         .await;
     assert_eq!(answer.with(200)["results"][0]["result"], "updated");
     let message = acme.get("/messages/wamid.1").await.with(200);
@@ -122,7 +129,7 @@ async fn an_owner_is_not_locked_out_by_what_another_registered_first() {
     );
     beta.get("/messages/wamid.1").await.problem(404);
     // The same id at another source is another message.
-    acme.post("/messages", &told("cloud", "wamid.2", "Acme's"))
+    acme.post("/messages", &registration_of("cloud", "wamid.2", "Acme's"))
         .await
         .with(201);
     let seen = acme.all("/messages?provider_message_id=wamid.2", 5).await;
@@ -141,28 +148,40 @@ async fn what_is_refused_names_the_setting_and_costs_no_neighbour() {
     .await;
     let acme = integrator(&app, "acme").await;
     let setting = "only owners = [\\\"acme\\\"] in its [[source]]";
-    let refused = acme.post("/messages", &told("infobip", "a", "")).await;
+    let refused = acme
+        .post("/messages", &registration_of("infobip", "a", ""))
+        .await;
     refused.problem(403);
     assert!(refused.text.contains(setting), "{}", refused.text);
     assert!(refused.text.contains("\\\"infobip\\\""), "{}", refused.text);
     // Of many each is answered for itself; where none is for the token, all of it is refused.
-    let both = json!([told("infobip", "a", ""), told("cloud", "b", "")]);
+    let both = json!([
+        registration_of("infobip", "a", ""),
+        registration_of("cloud", "b", "")
+    ]);
     let answer = acme.post("/messages", &both).await.with(200);
     let results = answer["results"].as_array().unwrap();
     assert_eq!(
         (&results[0]["errors"][0]["field"], &results[1]["result"]),
         (&json!("/source"), &json!("created"))
     );
-    let foreign = json!([told("infobip", "a", ""), told("d360", "b", "")]);
+    let foreign = json!([
+        registration_of("infobip", "a", ""),
+        registration_of("d360", "b", "")
+    ]);
     acme.post("/messages", &foreign).await.problem(403);
     // An admin registers at every source, whoever else may.
     let admin = app.admin().await;
     for source in ["cloud", "infobip"] {
-        let answer = admin.post("/messages", &told(source, "c", "")).await;
+        let answer = admin
+            .post("/messages", &registration_of(source, "c", ""))
+            .await;
         answer.with(201);
     }
     // What the operator told of a message, an owner of its source may mend.
-    let answer = acme.post("/messages", &told("cloud", "c", "Mended")).await;
+    let answer = acme
+        .post("/messages", &registration_of("cloud", "c", "Mended"))
+        .await;
     assert_eq!(answer.with(200)["results"][0]["result"], "updated");
     app.stop().await;
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{USER, delivered, post, subscribe, told, undelivered};
+use super::{USER, delivered, notified_of, post, subscribe, undelivered};
 use crate::support::TestApp;
 
 /// A seen report of the older formats.
@@ -286,18 +286,18 @@ async fn ten_bodies_of_each_kind_reach_nobody_who_wants_whatsapp() {
     let mut expected = Vec::new();
     for (kind, bodies) in kinds {
         assert_eq!(bodies.len(), 10, "{kind}");
-        for (number, (mut element, told)) in bodies.into_iter().enumerate() {
+        for (number, (mut element, expected_now)) in bodies.into_iter().enumerate() {
             let id = format!("{kind}-{number}");
             element["messageId"] = json!(id);
             post(&app, &[element]).await;
-            expected.push((id, told));
+            expected.push((id, expected_now));
         }
     }
     app.settled().await;
     for (id, expected) in expected {
-        assert_eq!(told(&any, &id), [expected], "{id}");
+        assert_eq!(notified_of(&any, &id), [expected], "{id}");
         let wanted = usize::from(expected.starts_with("whatsapp"));
-        assert_eq!(told(&usual, &id).len(), wanted, "{id}");
+        assert_eq!(notified_of(&usual, &id).len(), wanted, "{id}");
     }
     app.stop().await;
 }

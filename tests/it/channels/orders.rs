@@ -19,16 +19,16 @@ use crate::order::{arrival, failed, permutations, report, state};
 use crate::support::TestApp;
 use crate::support::receiver::Receiver;
 
-/// What may be heard of one message.
+/// What may be report of one message.
 #[derive(Debug, Clone)]
-enum Heard {
+enum PossibleReport {
     Report(Box<Report>),
     Registration(SendResult),
 }
 
-fn whatsapp(report: Report, recipient: &str) -> Heard {
+fn whatsapp(report: Report, recipient: &str) -> PossibleReport {
     let (recipient, sender) = (Some(recipient.to_owned()), Some("385910009999".to_owned()));
-    Heard::Report(Box::new(Report {
+    PossibleReport::Report(Box::new(Report {
         kind: Kind::Delivery,
         recipient,
         sender,
@@ -37,11 +37,11 @@ fn whatsapp(report: Report, recipient: &str) -> Heard {
 }
 
 /// A report of another channel, which has parties of its own.
-fn other(channel: &str, report: Report, recipient: &str) -> Heard {
+fn other(channel: &str, report: Report, recipient: &str) -> PossibleReport {
     let is_fallback = matches!(report.status, Some(Status::Delivered | Status::Read));
     let title = format!("Delivered by {channel}");
     let fallback = is_fallback.then(|| ReportError::named("infobip:channel_fallback", &title));
-    Heard::Report(Box::new(Report {
+    PossibleReport::Report(Box::new(Report {
         kind: Kind::Delivery,
         channel: Some(channel.to_owned()),
         recipient: Some(recipient.to_owned()),
@@ -52,8 +52,8 @@ fn other(channel: &str, report: Report, recipient: &str) -> Heard {
     }))
 }
 
-/// All that may be heard, with equal times, recipients and errors that differ by channel.
-fn all_that_may_be_heard() -> Vec<Heard> {
+/// All possible reports, with equal times, recipients and errors that differ by channel.
+fn all_possible_reports() -> Vec<PossibleReport> {
     let at = |status, second| report(Some(status), Some(second));
     let mut on_its_way = at(Status::Sent, 1);
     on_its_way.errors = failed(1, 7002, "not on WhatsApp").errors;
@@ -73,18 +73,18 @@ fn all_that_may_be_heard() -> Vec<Heard> {
         other("sms", failed(4, 27, "absent"), person),
         other("sms", at(Status::Delivered, 5), "ana@shop.example"),
         other("sms", at(Status::Deleted, 9), person),
-        Heard::Report(Box::new(click)),
-        Heard::Registration(SendResult::Taken),
+        PossibleReport::Report(Box::new(click)),
+        PossibleReport::Registration(SendResult::Taken),
     ]
 }
 
-async fn hear(store: &Store, id: &str, heard: &Heard) {
-    match heard {
-        Heard::Report(report) => {
+async fn store_report(store: &Store, id: &str, report: &PossibleReport) {
+    match report {
+        PossibleReport::Report(report) => {
             let one = arrival(id, std::slice::from_ref(&**report));
             store.accept(one).await.unwrap();
         }
-        Heard::Registration(result) => {
+        PossibleReport::Registration(result) => {
             let registering = Registering {
                 source: "any".into(),
                 provider: Provider::Infobip,
@@ -147,12 +147,16 @@ async fn boot() -> TestApp {
 
 /// Hears all of it in this order. Each change of WhatsApp's state is to be sent once and nothing
 /// else; another channel's while the message is none of WhatsApp's, and nothing of it twice.
-async fn told_as_it_changes(app: &TestApp, id: &str, order: &[Heard]) -> Result<(), TestCaseError> {
+async fn notified_as_it_changes(
+    app: &TestApp,
+    id: &str,
+    order: &[PossibleReport],
+) -> Result<(), TestCaseError> {
     let connection = app.sqlite();
     let (mut changes, mut last) = (Vec::new(), None);
     let mut until_known = None;
-    for heard in order {
-        hear(&app.store, id, heard).await;
+    for report in order {
+        store_report(&app.store, id, report).await;
         let (channel, status) = seen(&connection, id);
         if channel != "whatsapp" {
             continue;
@@ -165,12 +169,12 @@ async fn told_as_it_changes(app: &TestApp, id: &str, order: &[Heard]) -> Result<
     }
     // A deletion is kept beside the status.
     let is_deletion = |it: &(String, String)| it.1 == "deleted";
-    let told = forwards_of(&connection, id, "usual");
+    let notified = forwards_of(&connection, id, "usual");
     let statuses = |list: &[(String, String)]| -> Vec<(String, String)> {
         list.iter().filter(|it| !is_deletion(it)).cloned().collect()
     };
-    prop_assert_eq!(statuses(&told), statuses(&changes), "{:?}", order);
-    prop_assert!(told.iter().filter(|it| is_deletion(it)).count() <= 1);
+    prop_assert_eq!(statuses(&notified), statuses(&changes), "{:?}", order);
+    prop_assert!(notified.iter().filter(|it| is_deletion(it)).count() <= 1);
     let viber = forwards_of(&connection, id, "viber");
     prop_assert!(viber.iter().all(|(channel, _)| channel == "viber_bm"));
     if let Some(until_known) = until_known {
@@ -180,7 +184,7 @@ async fn told_as_it_changes(app: &TestApp, id: &str, order: &[Heard]) -> Result<
     let once: BTreeSet<_> = any.iter().collect();
     prop_assert_eq!(once.len(), any.len(), "{:?}", any);
     let of_whatsapp = any.into_iter().filter(|it| it.0 == "whatsapp");
-    prop_assert_eq!(of_whatsapp.collect::<Vec<_>>(), told);
+    prop_assert_eq!(of_whatsapp.collect::<Vec<_>>(), notified);
     Ok(())
 }
 
@@ -206,7 +210,7 @@ fn known(app: &TestApp, id: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_order_of_reports_and_registration_ends_in_one_state_and_tells_each_change_once() {
+fn every_order_of_reports_and_registration_ends_in_one_state_and_reports_each_change_once() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -214,7 +218,7 @@ fn every_order_of_reports_and_registration_ends_in_one_state_and_tells_each_chan
         .unwrap();
     let app = runtime.block_on(boot());
     let number = std::cell::Cell::new(0);
-    let all = all_that_may_be_heard();
+    let all = all_possible_reports();
     let some = subsequence(all, 1..=6)
         .prop_flat_map(|some| (Just(some.clone()), Just(some).prop_shuffle()));
     let config = Config {
@@ -226,8 +230,8 @@ fn every_order_of_reports_and_registration_ends_in_one_state_and_tells_each_chan
         number.set(number.get() + 1);
         let names = ["plain", "shuffled"].map(|name| format!("{}-{name}", number.get()));
         runtime.block_on(async {
-            told_as_it_changes(&app, &names[0], &plain).await?;
-            told_as_it_changes(&app, &names[1], &shuffled).await
+            notified_as_it_changes(&app, &names[0], &plain).await?;
+            notified_as_it_changes(&app, &names[1], &shuffled).await
         })?;
         prop_assert_eq!(known(&app, &names[1]), known(&app, &names[0]));
         Ok(())
@@ -248,14 +252,14 @@ fn every_order_of_a_failover_by_two_channels_ends_in_one_state() {
         .build()
         .unwrap();
     let app = runtime.block_on(boot());
-    let all = all_that_may_be_heard();
-    let six: Vec<Heard> = [0, 1, 7, 8, 10, 13].map(|index| all[index].clone()).into();
+    let all = all_possible_reports();
+    let six: Vec<PossibleReport> = [0, 1, 7, 8, 10, 13].map(|index| all[index].clone()).into();
     let mut first = None;
     for order in permutations(six.len()).iter().step_by(4) {
         let id = format!("{order:?}");
-        let heard: Vec<Heard> = order.iter().map(|index| six[*index].clone()).collect();
+        let report: Vec<PossibleReport> = order.iter().map(|index| six[*index].clone()).collect();
         runtime
-            .block_on(told_as_it_changes(&app, &id, &heard))
+            .block_on(notified_as_it_changes(&app, &id, &report))
             .unwrap();
         let known = known(&app, &id);
         assert!(
@@ -280,7 +284,7 @@ async fn a_refused_send_and_another_channels_delivery_end_in_one_state() {
         report(Some(Status::Delivered), Some(5)),
         "385990001122",
     );
-    let refused = Heard::Registration(SendResult::Refused(vec![ReportError::named(
+    let refused = PossibleReport::Registration(SendResult::Refused(vec![ReportError::named(
         "infobip:send_refused",
         "UNAUTHORIZED",
     )]));
@@ -288,11 +292,15 @@ async fn a_refused_send_and_another_channels_delivery_end_in_one_state() {
         ("refused-first", [&refused, &delivered]),
         ("delivered-first", [&delivered, &refused]),
     ] {
-        for heard in order {
-            hear(&app.store, id, heard).await;
+        for report in order {
+            store_report(&app.store, id, report).await;
         }
-        let told = forwards_of(&app.sqlite(), id, "usual");
-        assert_eq!(told, [("whatsapp".to_owned(), "failed".to_owned())], "{id}");
+        let notified = forwards_of(&app.sqlite(), id, "usual");
+        assert_eq!(
+            notified,
+            [("whatsapp".to_owned(), "failed".to_owned())],
+            "{id}"
+        );
     }
     assert_eq!(known(&app, "refused-first"), known(&app, "delivered-first"));
     app.stop().await;
@@ -302,12 +310,12 @@ async fn a_refused_send_and_another_channels_delivery_end_in_one_state() {
 /// subscribers of a message that is none of WhatsApp's.
 #[test]
 fn without_holding_it_the_end_hangs_on_the_order() {
-    let all = all_that_may_be_heard();
+    let all = all_possible_reports();
     let reports: Vec<Report> = [&all[0], &all[7]]
         .into_iter()
-        .map(|heard| match heard {
-            Heard::Report(report) => (**report).clone(),
-            Heard::Registration(_) => panic!("these are reports"),
+        .map(|report| match report {
+            PossibleReport::Report(report) => (**report).clone(),
+            PossibleReport::Registration(_) => panic!("these are reports"),
         })
         .collect();
     let end = |order: &[&Report], holds: bool| {

@@ -251,8 +251,8 @@ fn remembering(go: Receiver<()>) -> (String, Arc<Mutex<Vec<String>>>) {
 async fn a_credential_that_was_replaced_is_hidden_in_answers_under_way_and_in_later_ones() {
     let app = TestApp::boot().await;
     let admin = app.caller(Role::Admin).await;
-    let (go, told) = channel();
-    let (url, heads) = remembering(told);
+    let (go, orders_sender) = channel();
+    let (url, heads) = remembering(orders_sender);
     let subscriber = new("crm", &url);
     admin.post("/subscribers", &subscriber).await.with(201);
     app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
@@ -290,7 +290,7 @@ async fn a_credential_that_was_replaced_is_hidden_in_answers_under_way_and_in_la
 }
 
 #[actix_web::test]
-async fn an_answer_that_nobody_looks_through_tells_them() {
+async fn an_answer_that_is_not_looked_through_reveals_them() {
     for (name, form) in FORMS {
         let echo = Echo::start(form);
         let request = client().post(&echo.url).header("x-api-key", KEY);

@@ -115,7 +115,7 @@ async fn a_password_of_any_characters_is_hidden_however_it_is_escaped() {
 }
 
 #[actix_web::test]
-async fn an_answer_that_nobody_looks_through_tells_such_a_password() {
+async fn an_answer_that_is_not_looked_through_reveals_such_a_password() {
     let echo = Echo::start(password_of);
     for password in PASSWORDS {
         let request = client().post(&echo.url).basic_auth("crm", Some(password));

@@ -116,7 +116,7 @@ async fn an_api_that_repeats_its_key_does_not_have_it_kept_shown_or_sent() {
 }
 
 #[actix_web::test]
-async fn an_answer_that_is_not_looked_through_tells_the_key_to_the_subscriber() {
+async fn an_answer_that_is_not_looked_through_shows_the_key_to_the_subscriber() {
     for (name, answer) in answers() {
         // A source without a credential has none to take out.
         let all = everything(answer, |pulled| pulled.authorization = None).await;

@@ -290,8 +290,8 @@ async fn an_id_that_mentions_the_number_costs_no_other_message_of_its_recipient(
         "preorder-1000",
     ];
     assert_eq!(left, kept.join(" "));
-    let told: Option<String> = app.value(payloads);
-    assert!(!told.unwrap_or_default().contains('*'));
+    let leftover: Option<String> = app.value(payloads);
+    assert!(!leftover.unwrap_or_default().contains('*'));
     let bodies: i64 = app.value("SELECT count(*) FROM webhook WHERE body IS NULL");
     // The person's two, the one that mentions the number, and the one whose broadcast does.
     assert_eq!(bodies, 4);

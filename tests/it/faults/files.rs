@@ -143,8 +143,11 @@ async fn where_few_files_may_be_open_subscribers_that_hang_leave_the_others_thei
         let (status, log) = service.end();
         assert!(status.success(), "{status}: {log}");
         let warning = log.lines().find(|line| line.contains("to_subscribers"));
-        let told = format!("\"to_subscribers\":{}", limit / 4);
-        assert!(warning.is_some_and(|line| line.contains(&told)), "{log}");
+        let subscribers_share = format!("\"to_subscribers\":{}", limit / 4);
+        assert!(
+            warning.is_some_and(|line| line.contains(&subscribers_share)),
+            "{log}"
+        );
         for trouble in [
             "Too many open files",
             "forward.put_off",

@@ -116,8 +116,8 @@ async fn every_order_of_reports_and_of_what_links_their_names_ends_in_one_state(
         }))
         .await;
         let expected = state(folder.path(), &name(&orders[0]));
-        let told = expected[0].split(", ").nth(1).unwrap();
-        assert_eq!(told, format!("Integer({conflict})"), "{number}");
+        let reported_status = expected[0].split(", ").nth(1).unwrap();
+        assert_eq!(reported_status, format!("Integer({conflict})"), "{number}");
         for order in &orders {
             let found = state(folder.path(), &name(order));
             assert_eq!(found, expected, "{number}: {order:?}");
@@ -320,15 +320,18 @@ async fn support_is_notified_of_a_member_once_under_whichever_name_it_failed() {
         shown.split("\n\n").next().unwrap().replace('\n', " ")
     };
     // The control: nothing tells that it is one member.
-    let told = first().await;
-    assert!(told.contains(" and one other (error 131026"), "{told}");
+    let reported_status = first().await;
+    assert!(
+        reported_status.contains(" and one other (error 131026"),
+        "{reported_status}"
+    );
     let contact = json!({"wa_id": NUMBER, "user_id": ID});
     service
         .post(value(&json!({"contacts": [contact], "messages": []})))
         .await;
-    let told = first().await;
+    let reported_status = first().await;
     let expected = " It failed for +34600000001 (error 131026, Message undeliverable).";
-    assert!(told.contains(expected), "{told}");
+    assert!(reported_status.contains(expected), "{reported_status}");
 }
 
 #[actix_web::test]

@@ -50,9 +50,9 @@ async fn a_dialect_is_understood_and_an_unknown_word_kept_shown_and_counted() {
     ask_again(&app, &hand, "bc-1").await;
     assert_eq!(app.poll("bc-1", "state"), "done");
     app.settled().await;
-    let mut told = receiver.statuses();
-    told.sort();
-    assert_eq!(told, ["delivered", "failed", "read"]);
+    let mut reported = receiver.statuses();
+    reported.sort();
+    assert_eq!(reported, ["delivered", "failed", "read"]);
     app.stop().await;
 }
 

@@ -42,9 +42,9 @@ async fn a_send_as_it_was_is_asked_for_and_its_words_join_the_answers() {
     app.settled().await;
     assert_eq!(app.poll("bc-1", "state"), "done");
     // Queued was told when it was registered, and is no news when it is answered.
-    let told = receiver.by_message();
-    assert_eq!(told["bc-1:31600000001"], ["queued", "sent"]);
-    assert_eq!(told["bc-1:31600000002"], ["queued", "failed"]);
+    let reported = receiver.by_message();
+    assert_eq!(reported["bc-1:31600000001"], ["queued", "sent"]);
+    assert_eq!(reported["bc-1:31600000002"], ["queued", "failed"]);
     let texts: Vec<String> = receiver
         .received()
         .iter()
@@ -213,7 +213,7 @@ async fn a_source_that_is_asked_takes_no_webhooks_and_says_so() {
                 .text()
                 .await
                 .unwrap()
-                .contains("it is asked for its broadcasts")
+                .contains("its broadcasts are polled")
         );
     }
     let source = app.admin().await.get("/sources/bq").await.with(200);

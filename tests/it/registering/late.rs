@@ -18,7 +18,7 @@ fn delivered(bulk: &str, group: u32) -> String {
     .to_string()
 }
 
-fn told(broadcast: &str) -> Value {
+fn registration_of(broadcast: &str) -> Value {
     json!({"source": "infobip", "msId": "ib-1", "message": "Hi", "broadcastId": broadcast})
 }
 
@@ -48,8 +48,8 @@ async fn what_is_reported_late_moves_no_time_of_a_report() {
     let times = || app.rows("SELECT first_report_at_ms, last_report_at_ms FROM message");
     let expected = [[before_ms - 1, before_ms].map(|ms| ms.to_string())];
     for message in ["Hi", "Hello"] {
-        let told = json!({"source": "cloud", "msId": "wamid.1", "message": message});
-        caller.post("/messages", &told).await.with(200);
+        let registration_of = json!({"source": "cloud", "msId": "wamid.1", "message": message});
+        caller.post("/messages", &registration_of).await.with(200);
         assert_eq!(times(), expected, "{message}");
     }
     // A report still does.
@@ -68,7 +68,7 @@ async fn the_providers_own_bulk_stays_whichever_comes_first_and_the_receipt_says
         let caller = app.admin().await;
         let report = || app.post("infobip", delivered("own", 3));
         if registered_first {
-            let receipt = register(&caller, &told("mine"), 201).await;
+            let receipt = register(&caller, &registration_of("mine"), 201).await;
             assert_eq!(
                 (receipt.get("note"), &receipt["result"]),
                 (None, &json!("created"))
@@ -80,7 +80,7 @@ async fn the_providers_own_bulk_stays_whichever_comes_first_and_the_receipt_says
             assert_eq!(report().await, 200);
         } else {
             assert_eq!(report().await, 200);
-            let receipt = register(&caller, &told("mine"), 200).await;
+            let receipt = register(&caller, &registration_of("mine"), 200).await;
             let note = receipt["note"].as_str().unwrap();
             assert!(
                 note.starts_with("the provider's own bulk \"own\" stays: "),
@@ -88,10 +88,10 @@ async fn the_providers_own_bulk_stays_whichever_comes_first_and_the_receipt_says
             );
         }
         states.push(state(&app));
-        let again = register(&caller, &told("other"), 200).await;
+        let again = register(&caller, &registration_of("other"), 200).await;
         assert_eq!(again["result"], "unchanged", "{again}");
         assert!(again["note"].is_string(), "{again}");
-        let same = register(&caller, &told("own"), 200).await;
+        let same = register(&caller, &registration_of("own"), 200).await;
         assert!(same.get("note").is_none(), "{same}");
         states.push(state(&app));
         app.stop().await;
@@ -188,13 +188,13 @@ async fn a_template_that_cannot_be_filled_and_a_language_that_is_none_are_refuse
         let answer = put(language, body).await;
         assert_eq!(answer.problem(422), [field], "{language} {body}");
     }
-    let told = |language: &str| {
+    let registration_of = |language: &str| {
         json!({"source": "cloud", "msId": "wamid.1",
             "template": {"name": "order", "language": language, "parameters": ["Ana"]}})
     };
-    let wrong = caller.post("/messages", &told("English")).await;
+    let wrong = caller.post("/messages", &registration_of("English")).await;
     assert_eq!(wrong.problem(422), ["/template/language"]);
-    register(&caller, &told("en"), 201).await;
+    register(&caller, &registration_of("en"), 201).await;
     app.stop().await;
 }
 
@@ -228,10 +228,10 @@ async fn no_text_that_is_stored_has_a_nul_character() {
             json!({"message": "Hi\0", "broadcastId": "b\0", "metadata": {"k\0": "v\0"}}).to_string(),
         "errors": [{"code": 131_026, "title": "Message\0undeliverable"}]});
     app.report(&[status]).await;
-    let told = json!({"source": "cloud", "msId": "wamid.\0y", "mobileNo": "34\0", "message": "\0",
+    let registration_of = json!({"source": "cloud", "msId": "wamid.\0y", "mobileNo": "34\0", "message": "\0",
         "broadcastId": "b\0c", "connectedWhatsAppNo": "34\0", "metadata": {"k\0": "\0"},
         "template": {"name": "t\0", "language": "en", "parameters": {"n\0": "v\0"}}});
-    caller.post("/messages", &told).await.with(201);
+    caller.post("/messages", &registration_of).await.with(201);
     let sent = json!({"request": {"to": "34600000001", "text": {"body": "He\0llo"}},
         "response": {"messages": [{"id": "wamid.\0z"}]}});
     caller.post("/sources/cloud/sent", &sent).await.with(200);

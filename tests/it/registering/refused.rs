@@ -60,7 +60,7 @@ async fn a_refused_send_is_a_failed_message_and_one_only() {
     );
     let error = json!([{"code": 131_030, "title": "Not allowed", "details": "Because"}]);
     assert_eq!(payload["ErrorDetails"], error);
-    until("the chat is told", || chat.count() >= 1).await;
+    until("the chat is notified", || chat.count() >= 1).await;
     assert!(
         chat.received()[0].text().contains("131030"),
         "{}",
@@ -165,7 +165,7 @@ async fn a_refused_bulk_fails_each_recipient_under_the_senders_own_id() {
     let answer = send(&caller, "infobip", &exchange, 200).await;
     assert_eq!(answer["results"][1]["result"], "unchanged");
     app.settled().await;
-    let mut told: Vec<String> = receiver
+    let mut notified: Vec<String> = receiver
         .received()
         .iter()
         .map(Received::json)
@@ -176,9 +176,9 @@ async fn a_refused_bulk_fails_each_recipient_under_the_senders_own_id() {
             )
         })
         .collect();
-    told.sort();
+    notified.sort();
     assert_eq!(
-        told,
+        notified,
         [
             r#""mine-1" "+385990000001" "infobip:send_refused""#,
             r#"null "+385990000002" "infobip:send_refused""#,
@@ -274,9 +274,9 @@ async fn an_id_that_was_refused_may_be_sent_again_and_is_taken_then() {
         "queued"
     );
     app.settled().await;
-    let told = receiver.by_message();
-    assert_eq!(told["mine-1"], ["failed", "queued"]);
-    assert_eq!(told["mine-2"], ["queued", "failed"]);
+    let notified = receiver.by_message();
+    assert_eq!(notified["mine-1"], ["failed", "queued"]);
+    assert_eq!(notified["mine-2"], ["queued", "failed"]);
     app.stop().await;
 }
 
@@ -347,9 +347,9 @@ async fn a_refused_send_is_notified_of_and_found_on_the_command_line() {
         "sent.json",
         "--json",
     ];
-    let told: Value = serde_json::from_str(&folder.done(&register).await).unwrap();
+    let notified: Value = serde_json::from_str(&folder.done(&register).await).unwrap();
     assert_eq!(
-        (&told[0]["status"], &told[0]["result"]),
+        (&notified[0]["status"], &notified[0]["result"]),
         (&json!("failed"), &json!("created"))
     );
     let list = folder.done(&["message", "list", "--refused"]).await;

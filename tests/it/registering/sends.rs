@@ -116,9 +116,9 @@ async fn a_direct_send_is_a_template_whatever_its_sender_registers() {
     app.report(&[status("wamid.5")]).await;
     for id in ["wamid.1", "wamid.2", "wamid.3", "wamid.4", "wamid.5"] {
         let message = caller.get(&format!("/messages/{id}")).await.with(200);
-        let told = (&message["type"], &message["type_rule"]);
+        let notified = (&message["type"], &message["type_rule"]);
         assert_eq!(
-            told,
+            notified,
             (&json!("Template-Message"), &json!("direct-send")),
             "{id}"
         );
@@ -157,13 +157,13 @@ async fn a_held_send_is_queued_and_a_paused_one_is_reported_to_nobody() {
         assert_eq!(message["registration"]["send_status"], word);
     }
     app.settled().await;
-    let told: Vec<Value> = receiver.received().iter().map(Received::json).collect();
-    assert_eq!(told.len(), 1, "{told:?}");
+    let notified: Vec<Value> = receiver.received().iter().map(Received::json).collect();
+    assert_eq!(notified.len(), 1, "{notified:?}");
     assert_eq!(
         (
-            &told[0]["msId"],
-            &told[0]["MessageStatus"],
-            &told[0]["providerStatus"]
+            &notified[0]["msId"],
+            &notified[0]["MessageStatus"],
+            &notified[0]["providerStatus"]
         ),
         (
             &json!("wamid.1"),
@@ -196,13 +196,13 @@ async fn each_destination_of_the_messages_api_is_a_message_and_another_channel_n
     let response = json!({"bulkId": "b-1", "messages": [answer("m-1", "385990000001"),
         answer("m-2", "385990000002"), answer("m-3", "385990000003")]});
     let exchange = json!({"request": request, "response": response});
-    let told = send(&caller, "infobip", &exchange, 200).await;
+    let notified = send(&caller, "infobip", &exchange, 200).await;
     assert_eq!(
-        (&told["accepted"], &told["refused"]),
+        (&notified["accepted"], &notified["refused"]),
         (&json!(2), &json!(1))
     );
     assert_eq!(
-        told["results"][2]["errors"][0]["field"],
+        notified["results"][2]["errors"][0]["field"],
         "/request/messages/1/channel"
     );
     for (id, to) in [("m-1", "385990000001"), ("m-2", "385990000002")] {

@@ -220,12 +220,12 @@ async fn what_the_provider_returns_does_the_same_without_a_call() {
         (&json!("Hi Ana"), &json!("Template-Message"), &json!("sent"))
     );
     let message = caller.get("/messages/ib-1").await.with(200);
-    let told = &message["registration"];
+    let notified = &message["registration"];
     assert_eq!(
         (
-            &told["origin"],
-            &told["metadata"]["order"],
-            &told["ttl"],
+            &notified["origin"],
+            &notified["metadata"]["order"],
+            &notified["ttl"],
             &message["bulk_id"]
         ),
         (&json!("echo"), &json!(7), &json!(60), &json!("b-1"))

@@ -65,8 +65,8 @@ async fn one_that_is_cancelled_queues_no_more() {
         .with(200);
     assert_eq!(again, first);
     // That one changed nothing, and nothing is notified of it.
-    let told = "SELECT count(*) FROM audit WHERE action = 'replay.cancelled'";
-    assert_eq!(app.value::<i64>(told), 1);
+    let cancelled_in_audit = "SELECT count(*) FROM audit WHERE action = 'replay.cancelled'";
+    assert_eq!(app.value::<i64>(cancelled_in_audit), 1);
     resume(&app).await;
     app.settled().await;
     // A second one is done when the first one would be too.

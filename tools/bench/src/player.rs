@@ -56,7 +56,7 @@ pub(super) struct Part {
     /// The share of reports that are told twice.
     pub(super) duplicates: f64,
     /// Whether it goes on until it is told to end, by an order that is `()`.
-    pub(super) until_told: bool,
+    pub(super) until_allowed: bool,
     /// Tells the windows on one store apart.
     pub(super) run: u32,
     /// Where the acknowledged reports are written down, if they are needed.
@@ -96,7 +96,7 @@ impl Part {
             batch: 1,
             cast: Cast::Meta,
             duplicates: 0.0,
-            until_told: false,
+            until_allowed: false,
             run: 0,
             log: None,
         }
@@ -171,7 +171,7 @@ pub(super) fn act() -> anyhow::Result<()> {
         .build()?;
     while let Some(part) = process::order::<Part>()? {
         let stop = Arc::new(AtomicBool::new(false));
-        let end = part.until_told.then(|| {
+        let end = part.until_allowed.then(|| {
             let stop = Arc::clone(&stop);
             std::thread::spawn(move || {
                 // When the orders have ended, so has the part.

@@ -171,7 +171,7 @@ impl<'a> Stage<'a> {
     /// Plays a part until [`Stage::finish`].
     pub(super) fn begin(&mut self, part: &Part) -> anyhow::Result<()> {
         self.player.tell(&Part {
-            until_told: true,
+            until_allowed: true,
             seconds: WITHIN.as_secs_f64(),
             ..part.clone()
         })

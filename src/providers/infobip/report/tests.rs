@@ -79,7 +79,7 @@ fn a_full_report_is_read_field_by_field() {
 }
 
 #[test]
-fn status_and_error_together_tell_what_happened() {
+fn status_and_error_together_show_what_happened() {
     let check = |group: i64, error: i64, status, errors: &[&str], oddities: &[&str]| {
         let state = json!({"groupId": group, "id": 9, "name": "A_NAME"});
         let error = json!({"id": error, "permanent": "true"});

@@ -17,12 +17,17 @@ fn read_with(http_status: Option<u16>, request: &Value, response: &Value) -> Sen
 fn lines(sent: &SentAll) -> Vec<String> {
     let line = |sent: &Result<Sent, SentFault>| match sent {
         Ok(sent) => {
-            let told = &sent.registration;
-            let kind = told.message_type.map_or("?", Into::into);
-            let template = told.template.as_ref().map(FilledTemplate::described);
-            let words = template.or_else(|| told.text.clone()).unwrap_or_default();
+            let registration = &sent.registration;
+            let kind = registration.message_type.map_or("?", Into::into);
+            let template = registration
+                .template
+                .as_ref()
+                .map(FilledTemplate::described);
+            let words = template
+                .or_else(|| registration.text.clone())
+                .unwrap_or_default();
             let errors: Vec<&str> = sent.result.errors().iter().map(|it| &*it.key).collect();
-            let (id, to) = (&sent.id, &told.recipient);
+            let (id, to) = (&sent.id, &registration.recipient);
             let [id, to] = [id, to].map(|it| it.as_deref().unwrap_or("-"));
             format!("{id} {to} {kind} {words} {}", errors.join(","))
         }
@@ -105,7 +110,7 @@ fn a_template_of_the_messages_api_has_its_parameters_beside_it() {
 }
 
 #[test]
-fn what_else_the_messages_api_tells_is_read() {
+fn what_else_the_messages_api_says_is_read() {
     let text = json!({"body": {"type": "TEXT", "text": "Hi"}});
     // The sender's own id and a place for each channel.
     let by_channel = json!([{"messageId": "mine", "byChannel": [
@@ -119,13 +124,13 @@ fn what_else_the_messages_api_tells_is_read() {
         "options": {"validityPeriod": {"amount": 10, "timeUnit": "MINUTES"}},
         "webhooks": {"callbackData": "{\"metadata\":{\"order\":7}}"}}));
     let sent = read_with(None, &full, &answer(&[("m", "1")]));
-    let told = &sent[0].as_ref().unwrap().registration;
+    let registration = &sent[0].as_ref().unwrap().registration;
     assert_eq!(
-        (told.ttl_s, told.bulk_id.as_deref()),
+        (registration.ttl_s, registration.bulk_id.as_deref()),
         (Some(600), Some("b"))
     );
-    assert_eq!(told.sender.as_deref(), Some("385910009999"));
-    assert_eq!(told.metadata.as_deref(), Some(r#"{"order":7}"#));
+    assert_eq!(registration.sender.as_deref(), Some("385910009999"));
+    assert_eq!(registration.metadata.as_deref(), Some(r#"{"order":7}"#));
 }
 
 #[test]
@@ -269,7 +274,7 @@ fn a_refused_send_keeps_the_ids_that_the_provider_gave() {
         "mine 385990000002 Regular-Message Ho infobip:send_refused",
     ];
     assert_eq!(refused(&request, &one), mixed);
-    // An answer about a message that nobody asked for is told, one about none is not.
+    // An answer about a message outside the request is a fault, one about none is not.
     let other = json!({"messages": [rejected("ib-9", to("385990000009"))], "status": 400});
     let lines = refused(&request, &other);
     assert_eq!(lines[0], "!/response/messages/0");
@@ -344,7 +349,7 @@ fn a_bulk_of_templates_is_read_message_by_message() {
             "language": "en", "templateData": {"body": {"placeholders": ["Ana", "7"]}}}})
     };
     let request = json!({"messages": [message("385990000001"), message("+385990000002")]});
-    // One is answered out of its place, one was not asked for.
+    // One is answered out of its place, one is not in the request.
     let response = json!({"bulkId": "b-1", "messages": [
         {"to": "385990000002", "messageId": "m-2"},
         {"to": "385990000001", "messageId": "m-1"},
@@ -358,9 +363,9 @@ fn a_bulk_of_templates_is_read_message_by_message() {
         "!/response/messages/2".to_owned(),
     ];
     assert_eq!(lines(&sent), expected);
-    let told = &sent[0].as_ref().unwrap().registration;
-    assert_eq!(told.recipient.as_deref(), Some("385990000002"));
-    assert_eq!(told.bulk_id.as_deref(), Some("b-1"));
+    let registration = &sent[0].as_ref().unwrap().registration;
+    assert_eq!(registration.recipient.as_deref(), Some("385990000002"));
+    assert_eq!(registration.bulk_id.as_deref(), Some("b-1"));
 }
 
 #[test]
@@ -370,10 +375,10 @@ fn one_text_and_what_the_sender_has_returned_are_read() {
         "callbackData": "{\"metadata\":{\"order\":7},\"message\":\"other\"}"});
     let response = json!({"to": "385990000001", "messageId": "mine"});
     let sent = read_with(None, &request, &response);
-    let told = &sent[0].as_ref().unwrap().registration;
-    assert_eq!(told.text.as_deref(), Some("Hi"));
-    assert_eq!(told.message_type, Some(MessageType::Regular));
-    assert_eq!(told.metadata.as_deref(), Some(r#"{"order":7}"#));
+    let registration = &sent[0].as_ref().unwrap().registration;
+    assert_eq!(registration.text.as_deref(), Some("Hi"));
+    assert_eq!(registration.message_type, Some(MessageType::Regular));
+    assert_eq!(registration.metadata.as_deref(), Some(r#"{"order":7}"#));
 }
 
 #[test]

@@ -19,8 +19,8 @@ fn a_notice_that_says_nothing_is_no_event() {
         "user_preferences",
     ] {
         for value in &nothing {
-            let told = summary(&json!({"field": field, "value": value}).to_string());
-            assert_eq!(told, [format!("(field:{field})")], "{value}");
+            let lines = summary(&json!({"field": field, "value": value}).to_string());
+            assert_eq!(lines, [format!("(field:{field})")], "{value}");
         }
     }
     for errors in [
@@ -77,8 +77,8 @@ fn a_limit_without_an_event_is_identified_by_its_tiers() {
         "old_limit": "TIER_1K"});
     let body = json!({"field": "phone_number_quality_update", "value": value});
     for body in [&body, &value] {
-        let told = summary(&body.to_string());
-        assert_eq!(told, ["@number.quality_dropped TIER_250"], "{body}");
+        let lines = summary(&body.to_string());
+        assert_eq!(lines, ["@number.quality_dropped TIER_250"], "{body}");
     }
 }
 
@@ -176,8 +176,8 @@ fn a_notice_in_a_text_is_read_and_one_that_was_cut_is_unreadable() {
     assert_eq!(summary(&list), ["@template.paused PAUSED"; 2]);
     // The control: a status in a text is not read as a report, and not ignored.
     let status = json!({"statuses": [status("a", "read")]}).to_string();
-    let told = change("messages", status);
-    assert!(told[0].starts_with("!a status stands in"), "{told:?}");
+    let lines = change("messages", status);
+    assert!(lines[0].starts_with("!a status stands in"), "{lines:?}");
 }
 
 #[test]

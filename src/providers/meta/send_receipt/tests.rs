@@ -1,4 +1,4 @@
-//! Requests to Meta and its answers: what they tell of a message, and how it was answered.
+//! Requests to Meta and its answers: what they say of a message, and how it was answered.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ fn read_with(
     })
 }
 
-fn told(request: &Value) -> Registration {
+fn registration(request: &Value) -> Registration {
     let response = json!({"messages": [{"id": "wamid.1"}], "meta": {"version": "2"}});
     let sent = read_with(None, request, &response).unwrap();
     assert_eq!(sent.id.as_deref(), Some("wamid.1"));
@@ -62,13 +62,13 @@ fn a_message_to_a_user_id_is_known_by_it_or_by_the_number_that_the_answer_gives(
         let mut request = request;
         request["text"] = json!({"body": "Hi"});
         let response = json!({"contacts": [contact], "messages": [{"id": "m"}]});
-        let told = read_with(None, &request, &response).unwrap().registration;
+        let read = read_with(None, &request, &response).unwrap().registration;
         assert_eq!(
-            told.recipient.as_deref(),
+            read.recipient.as_deref(),
             Some(recipient),
             "{request} {response}"
         );
-        assert_eq!(told.user_id.as_deref(), user_id, "{request} {response}");
+        assert_eq!(read.user_id.as_deref(), user_id, "{request} {response}");
     }
 }
 
@@ -118,7 +118,11 @@ fn a_direct_send_is_a_template() {
     ] {
         let mut request = request;
         request["to"] = json!("1");
-        assert_eq!(told(&request).message_type, Some(expected), "{request}");
+        assert_eq!(
+            registration(&request).message_type,
+            Some(expected),
+            "{request}"
+        );
     }
 }
 
@@ -216,7 +220,7 @@ fn what_says_nothing_is_no_error_and_one_beside_an_id_is_none_of_the_send() {
 }
 
 #[test]
-fn a_template_tells_its_name_language_and_parameters() {
+fn a_template_shows_its_name_language_and_parameters() {
     let request = json!({"messaging_product": "whatsapp", "to": "+34 600000001",
     "type": "template", "template": {"name": "order", "language": {"code": "es"},
     "components": [
@@ -230,22 +234,22 @@ fn a_template_tells_its_name_language_and_parameters() {
     let response = json!({"contacts": [{"input": "+34 600000001", "wa_id": "34600000001"}],
         "messages": [{"id": "wamid.1", "message_status": "accepted"}]});
     let sent = read_with(None, &request, &response).unwrap();
-    let told = &sent.registration;
-    assert_eq!(told.recipient.as_deref(), Some("34600000001"));
-    assert_eq!(told.message_type, Some(MessageType::Template));
-    let template = told.template.as_ref().unwrap();
+    let read = &sent.registration;
+    assert_eq!(read.recipient.as_deref(), Some("34600000001"));
+    assert_eq!(read.message_type, Some(MessageType::Template));
+    let template = read.template.as_ref().unwrap();
     assert_eq!(template.described(), "order (es): Ana, $7, today");
 }
 
 #[test]
 fn named_parameters_the_older_form_and_a_ttl_are_read() {
-    let named = told(
+    let named = registration(
         &json!({"to": "1", "type": "template", "template": {"name": "order",
         "components": [{"type": "BODY", "parameters": [
             {"type": "text", "parameter_name": "who", "text": "Ana"}]}]}}),
     );
     assert_eq!(named.template.unwrap().render("Hi {{who}}"), "Hi Ana");
-    let older = told(&json!({"to": "1", "type": "hsm", "ttl": "P1D", "hsm": {
+    let older = registration(&json!({"to": "1", "type": "hsm", "ttl": "P1D", "hsm": {
         "namespace": "n", "element_name": "order",
         "language": {"policy": "deterministic", "code": "en"},
         "localizable_params": [{"default": "Ana"}, {"default": "$7"}]}}));
@@ -270,11 +274,11 @@ fn other_messages_are_regular_and_have_their_words() {
             None,
         ),
     ] {
-        let told = told(&request);
-        assert_eq!(told.text.as_deref(), expected, "{request}");
-        assert_eq!(told.message_type, Some(MessageType::Regular));
+        let text = registration(&request);
+        assert_eq!(text.text.as_deref(), expected, "{request}");
+        assert_eq!(text.message_type, Some(MessageType::Regular));
     }
-    let echoed = told(&json!({"to": "1", "text": {"body": "Hi"},
+    let echoed = registration(&json!({"to": "1", "text": {"body": "Hi"},
         "biz_opaque_callback_data": "{\"broadcastId\":\"b\"}"}));
     assert_eq!(echoed.bulk_id.as_deref(), Some("b"));
 }

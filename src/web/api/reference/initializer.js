@@ -1,4 +1,4 @@
-// Draws the document of this service. It keeps no token, and asks no validator elsewhere.
+// Draws the document of this service. It keeps no token, and sends nothing to a validator elsewhere.
 window.ui = SwaggerUIBundle({
   url: "../openapi.json",
   dom_id: "#swagger-ui",

@@ -66,11 +66,11 @@ async fn a_send_that_is_refused_after_its_id_was_taken_is_a_failed_message_of_it
         (&json!("delivered"), &json!(false), &Value::Null)
     );
     app.settled().await;
-    let told: Vec<Value> = receiver.received().iter().map(Received::json).collect();
-    let with_id = told.iter().filter(|it| it["msId"] == "mine");
+    let notified: Vec<Value> = receiver.received().iter().map(Received::json).collect();
+    let with_id = notified.iter().filter(|it| it["msId"] == "mine");
     let with_id: Vec<&Value> = with_id.map(|it| &it["MessageStatus"]).collect();
     assert_eq!(with_id, ["queued", "delivered"]);
-    let without = told.iter().filter(|it| it.get("msId").is_none());
+    let without = notified.iter().filter(|it| it.get("msId").is_none());
     let without: Vec<&Value> = without.map(|it| &it["MessageStatus"]).collect();
     assert_eq!(without, ["failed", "failed", "failed"]);
     app.stop().await;
@@ -108,11 +108,15 @@ async fn a_receipt_says_what_the_message_is_whatever_was_reported_before() {
             "held_for_quality_assessment",
         ),
     ] {
-        for (told, status) in words.into_iter().zip(statuses) {
-            let answer = send(&caller, "cloud", &answered(id, told), 200).await;
+        for (notified, status) in words.into_iter().zip(statuses) {
+            let answer = send(&caller, "cloud", &answered(id, notified), 200).await;
             let message = caller.get(&format!("/messages/{id}")).await.with(200);
-            assert_eq!(answer["results"][0]["status"], json!(status), "{id} {told}");
-            assert_eq!(message["status"], json!(status), "{id} {told}");
+            assert_eq!(
+                answer["results"][0]["status"],
+                json!(status),
+                "{id} {notified}"
+            );
+            assert_eq!(message["status"], json!(status), "{id} {notified}");
         }
         let message = caller.get(&format!("/messages/{id}")).await.with(200);
         assert_eq!(message["registration"]["send_status"], word, "{id}");
@@ -127,11 +131,11 @@ async fn a_receipt_says_what_the_message_is_whatever_was_reported_before() {
     let answer = send(&caller, "cloud", &answered("wamid.5", accepted), 200).await;
     assert_eq!(answer["results"][0]["status"], "delivered");
     app.settled().await;
-    let told = receiver.by_message();
+    let notified = receiver.by_message();
     for id in ["wamid.1", "wamid.2", "wamid.4"] {
-        assert_eq!(told[id], ["queued"], "{id}");
+        assert_eq!(notified[id], ["queued"], "{id}");
     }
-    assert!(!told.contains_key("wamid.3"), "{told:?}");
+    assert!(!notified.contains_key("wamid.3"), "{notified:?}");
     app.stop().await;
 }
 
@@ -185,9 +189,9 @@ async fn a_rejected_message_is_another_send_once_its_id_was_taken_or_is_on_its_w
         assert_eq!(message["status"], "failed", "{id}");
     }
     app.settled().await;
-    let told: Vec<Value> = receiver.received().iter().map(Received::json).collect();
+    let notified: Vec<Value> = receiver.received().iter().map(Received::json).collect();
     let of = |id: &str| -> Vec<&str> {
-        let of_id = told.iter().filter(|it| it["msId"] == id);
+        let of_id = notified.iter().filter(|it| it["msId"] == id);
         of_id
             .filter_map(|it| it["MessageStatus"].as_str())
             .collect()
