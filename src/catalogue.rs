@@ -2,7 +2,7 @@
 //!
 //! Data, not code: the words stand in the `errors.toml` of each provider's folder and are
 //! compiled in. This file reads them once and finds things in them; it decides nothing about a
-//! message. A code that is not in here is passed on raw by everyone who asks.
+//! message. A code that is not in here is passed on raw.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
@@ -98,13 +98,13 @@ pub enum Fix {
     Recipient,
     /// The people who send, or the system that sends for them.
     Sender,
-    /// Whoever writes the templates and Flows and has them approved.
+    /// The author of the templates and Flows, who has them approved.
     TemplateAuthor,
-    /// Whoever manages the business account: billing, permissions, registration of numbers.
+    /// The manager of the business account: billing, permissions, registration of numbers.
     Account,
     /// Meta, Infobip, or the mobile operator behind them.
     Provider,
-    /// Nobody: it is a decision that stands, or no fault at all.
+    /// No party: it is a decision that stands, or no fault at all.
     Nobody,
 }
 
@@ -135,7 +135,7 @@ pub enum Resend {
     Soon,
     /// The trouble passes by itself, but takes hours or days.
     Later,
-    /// Not before somebody has put something right.
+    /// Not before the cause is put right.
     AfterFix,
 }
 

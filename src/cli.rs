@@ -172,7 +172,7 @@ impl Settings {
         self.config.clone().or_else(environment::file)
     }
 
-    /// The service that is asked instead of this machine's.
+    /// The service to use instead of this machine's.
     fn url(&self) -> anyhow::Result<Option<Url>> {
         let named = environment::url().filter(|_| self.url.is_none());
         let named = named.map(|text| service_url(&text)).transpose();

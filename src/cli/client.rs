@@ -31,8 +31,8 @@ const BASE: [&str; 2] = ["api", "v1"];
 const SOCKET_HOST: &str = "http://localhost";
 /// The most rows that the API puts on one page.
 const PAGE: usize = 100;
-/// What is said when nobody knows whether a request was carried out.
-const MAYBE_DONE: &str = "what was asked may be done; look before you ask again";
+/// The message when it is unknown whether a request was carried out.
+const MAYBE_DONE: &str = "the request may be done; check before you try again";
 
 /// What a command does with the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(super) enum Purpose {
 #[error("{0}")]
 pub(super) struct Refused(String);
 
-/// The problem details of an answer, as far as they are told.
+/// The problem details of an answer, as far as they are given.
 #[derive(Deserialize)]
 struct ProblemDetail {
     detail: String,
@@ -122,7 +122,7 @@ impl Client {
         };
         Ok(Self {
             runtime,
-            // No certificate is asked for over a socket.
+            // No certificate is needed over a socket.
             http: http
                 .tls_backend_preconfigured(sender::tls_with(RootCertStore::empty())?)
                 .unix_socket(socket)

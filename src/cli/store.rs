@@ -24,7 +24,7 @@ impl Settings {
         self.with_store_here()
     }
 
-    /// As [`Self::with_store`], whatever other service may be asked.
+    /// As [`Self::with_store`], even if another service is named.
     ///
     /// # Errors
     /// As [`Self::with_store`].

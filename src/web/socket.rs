@@ -160,7 +160,7 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
     // Linux gives the file the socket's own mode.
     fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
     rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
-    // Other systems do not; nobody can connect before it listens.
+    // Other systems do not; no client can connect before it listens.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(socket.into())

@@ -128,7 +128,7 @@ fn pushed_to(shared: &Web, name: &str) -> Result<Arc<SourceEndpoint>, Problem> {
     if endpoint.is_pulled() {
         return Err(Problem::no_method(
             "",
-            "this source takes no webhooks: it is asked for its broadcasts; register one with \
+            "this source takes no webhooks: its broadcasts are polled; register one with \
              POST /api/v1/sources/{name}/broadcasts",
         ));
     }

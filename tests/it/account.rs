@@ -1,4 +1,4 @@
-//! What providers say of the account: stored once, told once, and shown where it explains a failure.
+//! What providers say of the account: stored once, sent once, and shown where it explains a failure.
 
 mod explaining;
 mod forgotten;
@@ -194,7 +194,7 @@ async fn a_chat_reads_no_number_of_a_person_and_no_event_of_other_sources() {
     app.stop().await;
 }
 
-/// Tells of a template message of this id.
+/// Registers a template message of this id.
 async fn register(app: &TestApp, id: &str, name: &str) {
     let message = json!({"source": "cloud", "msId": id, "mobileNo": "34600000001",
         "template": {"name": name, "language": "es"}});

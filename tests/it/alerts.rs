@@ -270,7 +270,7 @@ async fn a_kill_loses_neither_what_is_queued_to_a_chat_nor_what_is_gathered_for_
     post(&service, "wamid.2").await;
     kill_process(service.process(), Signal::KILL).unwrap();
     drop(service);
-    // Its minute passes while nobody runs; what waits for a retry comes due.
+    // Its minute passes while the service is down; what waits for a retry comes due.
     let store = rusqlite::Connection::open(home.store()).unwrap();
     let passes =
         "UPDATE alert SET due_at_ms = due_at_ms - 60000; UPDATE forward SET due_at_ms = 0;";

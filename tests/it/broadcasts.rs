@@ -1,4 +1,4 @@
-//! Many messages that were sent as one, as Botsquad's API tells of them.
+//! Many messages that were sent as one, as Botsquad's API shows them.
 
 use serde_json::{Value, json};
 use tickrelay::access::Role;

@@ -85,7 +85,7 @@ async fn a_connection_that_is_reset_leaves_each_change_whole() {
     app.stop().await;
 }
 
-/// The answer under a key, once whoever is being answered is; never that it is not known.
+/// The answer under a key, once the request under way is answered; never that it is not known.
 async fn settled_answer<F>(ask: impl Fn() -> F) -> String
 where
     F: Future<Output = Answered>,
@@ -103,7 +103,7 @@ where
     }
 }
 
-/// What is begun under a key, and how it is asked for again.
+/// What is begun under a key, and how it is requested again.
 fn once(key: &str) -> Once {
     Once {
         ticket: Ticket {

@@ -66,7 +66,7 @@ async fn subscribe(app: &TestApp, name: &str, channels: &[&str]) -> Receiver {
     receiver
 }
 
-/// What was told of one message: its status, by its channel.
+/// What was sent of one message: its status, by its channel.
 fn notified_of(receiver: &Receiver, id: &str) -> Vec<String> {
     let payloads = receiver.received().into_iter().map(|it| it.json());
     payloads

@@ -1,4 +1,4 @@
-//! Headers and credentials of a subscriber's own: sent on each attempt, shown to nobody.
+//! Headers and credentials of a subscriber's own: sent on each attempt, and never shown.
 
 use std::path::PathBuf;
 

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::client;
 
-/// The demo with a folder for temporary files that nobody else uses.
+/// The demo with a folder for temporary files of its own.
 fn demo(temporary: &TempDir, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tickrelay"));
     command

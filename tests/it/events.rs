@@ -70,7 +70,7 @@ async fn a_breaker_that_opens_and_a_subscriber_that_recovers_are_reported_in_ord
     let (event, data) = next_event(&hand, &ops, 2).await;
     assert_eq!(event, "subscriber.recovered");
     assert_eq!(data, json!({"subject": "crm"}));
-    // No report is told to it, and nothing says that one was not.
+    // It receives no report, and nothing says that one was not sent.
     let sql = "SELECT count(*) FROM report WHERE refusals IS NOT NULL";
     assert_eq!(app.value::<i64>(sql), 0);
     app.settled().await;
@@ -128,7 +128,7 @@ async fn what_was_reported_is_not_reported_again_after_a_restart() {
     app.stop().await;
 }
 
-/// A webhook of which a part was read ends as processed; that a part was not is told like a body
+/// A webhook of which a part was read ends as processed; that a part was not is reported like a body
 /// that could not be read at all, and the list of those has it.
 #[actix_web::test]
 async fn a_webhook_that_is_read_in_part_is_reported_and_listed() {
@@ -285,12 +285,12 @@ async fn messages_that_fall_silent_are_notified_of_together_once_and_only_where_
     let (event, data) = next_event(&hand, &ops, 1).await;
     assert_eq!(event, "messages.silent");
     assert_eq!(data, json!({"messages": 3, "sources": {"cloud": 3}}));
-    // Two are fewer than three; nothing is told again, not after a restart either.
+    // Two are fewer than three; nothing is sent again, not after a restart either.
     noted(&app, &hand, T0 * 1000 + 140 * 60_000).await;
     let app = app.restart().await;
     noted(&app, &hand, T0 * 1000 + 150 * 60_000).await;
     assert_eq!(ops.count(), 1);
-    // What falls silent while it is away is notified of after it; then nobody asks any more.
+    // What falls silent while it is away is reported after it; then the setting is off.
     let app = app
         .restart_with(|_| hand.advance(Duration::from_hours(5)))
         .await;
@@ -367,7 +367,7 @@ async fn events_are_for_who_sees_all_of_the_service() {
     let body = json!({"name": "acme", "url": ops.url, "kind": "events"});
     let refused = acme.post("/subscribers", &body).await;
     assert_eq!(refused.problem(422), ["/kind"]);
-    // A sample tells that it is one.
+    // A sample says that it is one.
     let name = "ops".to_owned();
     app.order(Request::TestSubscriber {
         name,

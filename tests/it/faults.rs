@@ -29,7 +29,7 @@ mod unbounded;
 /// What the service may hold under every fault, in bytes.
 const MEMORY: usize = 256 * 1024 * 1024;
 
-/// Whether the long form is asked for.
+/// Whether the long form is requested.
 #[allow(
     clippy::disallowed_methods,
     reason = "the one setting of these tests that comes from the environment"

@@ -19,7 +19,7 @@ use crate::support::traffic::{message_id, post_each};
 use crate::support::{client, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tickrelay");
-/// A group of analysts, a member of it, and somebody else; no such user need exist.
+/// A group of analysts, a member of it, and another user; no such user need exist.
 const ANALYSTS: u32 = 64_001;
 const ANALYST: u32 = 64_002;
 const STRANGER: u32 = 64_003;

@@ -351,7 +351,7 @@ async fn who_wants_all_reports_is_notified_of_late_and_contradicting_ones_and_of
         .map(|it| it.json()["change"].clone())
         .collect();
     assert_eq!(words, ["new", "superseded", "new", "contradicts"]);
-    // Why the filter of one that wants all refused a late report is told as of any other.
+    // Why the filter of one that wants all refused a late report is shown as of any other.
     assert_eq!(
         app.rows(
             "SELECT provider_message_id, status, subscriber, outcome FROM v_timeline \

@@ -17,7 +17,7 @@ use crate::support::cloud;
 const T0: i64 = 1_760_000_000;
 
 /// Six reports of a message to a group: a member that failed and was reached under another name,
-/// which only a report with both names tells; another member, and the group as a whole.
+/// which only a report with both names shows; another member, and the group as a whole.
 fn one_under_two_names() -> Vec<Report> {
     let of = |participant: Option<&str>, user_id: Option<&str>, mut report: Report| {
         report.group = Some("Y2FwaV9ncm91cDox".to_owned());
@@ -38,7 +38,7 @@ fn one_under_two_names() -> Vec<Report> {
     ]
 }
 
-/// As before, but nothing tells that the two names are of one member.
+/// As before, but no report shows that the two names are of one member.
 fn strangers() -> Vec<Report> {
     let mut reports = one_under_two_names();
     reports[2].recipient_user_id = None;

@@ -8,7 +8,7 @@
 //! - `normalise`: what each provider sends becomes what the folders of `fixtures/` expect.
 //! - `manifest`: every numbered edge case of a provider has a proof that exists.
 //! - `order`: any order, repeats, batches and a restart leave a message in one state.
-//! - `groups`: members of a group are distinguished, under all their names, and contradict nobody else.
+//! - `groups`: members of a group are distinguished, under all their names, and contradict no other.
 //! - `channels`: what went by SMS, Viber and others is none of WhatsApp's, and a fallback is sent once.
 //! - `demo`: what a newcomer sees first ends well, leaves nothing, and can be pasted.
 //! - `forwarding`: what was stored reaches the subscriber, signed, in order, once settled never again.
@@ -22,9 +22,9 @@
 //! - `subscribers`: who comes, changes and goes while the service runs, and who is not disturbed.
 //! - `samples`: what a test sends is what a true report would have caused, and all of it is shown.
 //! - `guide`: every line of `docs/integrating.md` does what is written beside it.
-//! - `strict`: a later status of a message waits until the earlier is settled, where asked for.
+//! - `strict`: a later status of a message waits until the earlier is settled, where the subscriber wants it.
 //! - `counted`: what is pending is counted as it changes, and to ask costs nothing.
-//! - `credentials`: headers and credentials of a subscriber's own: sent, and shown to nobody.
+//! - `credentials`: headers and credentials of a subscriber's own: sent, and never shown.
 //! - `settings`: what can be set for a subscriber, by API, command line and table alike.
 //! - `isolation`: a bad subscriber costs a good one nothing.
 //! - `alerts`: what a chat is notified of failures, when, and that none is lost.
@@ -37,7 +37,7 @@
 //! - `reliability`: each promise of `docs/promises.md` has a fault that attacks it, a test and a control.
 //! - `tidy`: which way the source depends, how long its files are, what they may not hold.
 //! - `queries`: the rows that views and ready queries give, and the words that explain them.
-//! - `verifying`: who has the secret tells our requests from anybody else's, with our programs and others'.
+//! - `verifying`: the secret distinguishes our requests from others, with our programs and others'.
 //! - `links`: every relative link of the documents leads to a file and a heading that exist.
 //! - `lists`: a list answers in time, says how far back it came, and goes on from there.
 //! - `upkeep`: pruning by age, reading stored webhooks again.
@@ -45,14 +45,14 @@
 //! - `changes`: a change is whole, whatever becomes of its connection and of the disk.
 //! - `sealing`: secrets are in the store, sealed, and what happens without their key.
 //! - `matrix`: every role, owner, source and verb is answered as the table of permissions has it.
-//! - `registering`: what the sender tells joins what is reported, whichever comes first.
-//! - `broadcasts`: many messages sent as one, told of in Botsquad's shape.
-//! - `polling`: a source that sends nothing is asked until nothing is pending, and what changes is told.
+//! - `registering`: a registration joins the reports, whichever comes first.
+//! - `broadcasts`: many messages sent as one, shown in Botsquad's shape.
+//! - `polling`: a source that sends nothing is polled until nothing is pending, and changes are sent.
 //! - `simulate`: what is played for every kind of source is believed, understood and counted.
 //! - `wal`: the write-ahead log starts over under load, and says who keeps it from doing so.
 //! - `placing`: where the store is looked for, who makes it, and who refuses where none is.
 //! - `standby`: what another responder of the account sent is known, and outranked by the sender's own word.
-//! - `account`: what providers say of templates, numbers and contacts is kept, told once, and explains failures.
+//! - `account`: what providers say of templates, numbers and contacts is kept, sent once, and explains failures.
 //! - `people`: a person with a new number or user id is one person.
 //! - `words`: what is wrong is said in words of its reader, all of it at once, with the nearest name.
 //! - `erase`: a person who wants to be forgotten leaves no trace.

@@ -358,7 +358,7 @@ fn payloads(receiver: &Receiver, before: usize) -> Vec<Value> {
         .iter()
         .map(Received::json)
         .collect();
-    // Two payloads without an id are of two messages, so nothing tells which comes first.
+    // Two payloads without an id are of two messages, so nothing shows which comes first.
     payloads.sort_by_key(|payload| match payload.get("msId") {
         Some(id) => id.as_str().unwrap().to_owned(),
         None => payload.to_string(),

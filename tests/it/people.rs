@@ -40,7 +40,7 @@ fn to(id: &str, who: &Value) -> Value {
     status
 }
 
-/// One message to each of the names, and to somebody else.
+/// One message to each of the names, and to another person.
 fn statuses() -> String {
     cloud::webhook(&[
         to("wamid.old", &json!({"recipient_user_id": OLD})),
@@ -87,7 +87,7 @@ async fn a_person_is_found_by_the_name_before_and_the_one_after() {
     assert_eq!(found("34600000099").await, ["wamid.other"]);
 }
 
-/// Names in a chain, each link told the other way round than the one before.
+/// Names in a chain, each link given the other way round than the one before.
 const CHAIN: [&str; 5] = [
     OLD,
     NEW,
@@ -215,7 +215,7 @@ async fn a_search_follows_a_person_through_the_sources_that_may_be_seen() {
             .len()
     };
     assert_eq!(found(&app.admin().await).await, 3);
-    // What another source told of people is none of this one's business.
+    // What another source reported of people is none of this one's business.
     let narrow = app
         .caller_with(Role::Support, |token| {
             token.sources = vec!["cloud".to_owned()];

@@ -1,5 +1,5 @@
-//! A source that sends nothing is asked for its broadcasts until nothing in them is pending, and
-//! what changes is told like what any other source sends.
+//! A source that sends nothing is polled for its broadcasts until nothing in them is pending, and
+//! changes are forwarded like the reports of any other source.
 
 mod large;
 mod reading;
@@ -32,20 +32,20 @@ async fn boot_with(api: &Api, change: impl FnOnce(&mut PullSettings)) -> (TestAp
     (app, hand)
 }
 
-/// Has a broadcast asked for.
+/// Has a broadcast polled.
 async fn poll(app: &TestApp, broadcast: &str) {
     let caller = app.admin().await;
     let body = json!({ "id": broadcast });
     caller.post("/sources/bq/broadcasts", &body).await.with(200);
 }
 
-/// Waits until a broadcast was asked for so often and how it went is written down.
+/// Waits until a broadcast was polled so often and how it went is written down.
 async fn asked(app: &TestApp, broadcast: &str, times: usize) {
     let times = times.to_string();
     until("it was asked", || app.poll(broadcast, "polls") == times).await;
 }
 
-/// Moves the time to when the broadcast is asked for next, and waits until it was.
+/// Moves the time to when the broadcast is polled next, and waits until it was.
 async fn ask_again(app: &TestApp, hand: &Hand, broadcast: &str) {
     let times: usize = app.poll(broadcast, "polls").parse().unwrap();
     hand.set_ms(app.poll(broadcast, "due_at_ms").parse().unwrap());
@@ -244,7 +244,7 @@ async fn what_failed_after_it_was_sent_is_reported() {
         }
     }
     app.settled().await;
-    // What was told of it before is no news, whatever came between.
+    // What was reported of it before is no news, whatever came between.
     assert_eq!(
         receiver.by_message()["bc-1:31600000001"],
         ["sent", "failed"]

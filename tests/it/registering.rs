@@ -380,7 +380,7 @@ async fn a_message_whose_time_has_passed_without_an_end_is_silent() {
     assert_eq!(silent().await, ["wamid.sent", "wamid.quiet"]);
     let message = caller.get("/messages/wamid.quiet").await.with(200);
     assert_eq!(message["silent"], true);
-    // The view goes by the clock of whoever reads it, which is later.
+    // The view goes by the clock of its reader, which is later.
     let view = "SELECT provider_message_id, silent_since FROM v_silent ORDER BY message_id";
     let since = "2025-10-09T09:53:19.000Z";
     assert_eq!(

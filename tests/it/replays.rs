@@ -154,7 +154,7 @@ async fn a_replay_is_of_what_its_filter_wants() {
         ),
     ];
     for (mut order, expected) in cases {
-        // As they were before any replay: what is asked for of a time is not of another.
+        // As they were before any replay: a replay of one time is not of another.
         let kept = app.rows("SELECT forward_id, pending_since_ms FROM forward");
         let before = receiver.count();
         order["subscriber"] = json!("crm");
@@ -169,7 +169,7 @@ async fn a_replay_is_of_what_its_filter_wants() {
             store.execute(sql, [&row[0], &row[1]]).unwrap();
         }
     }
-    // The last one asked for new ids.
+    // The last one wants new ids.
     let all = receiver.received();
     let (before, last) = all.split_at(all.len() - 3);
     let known: BTreeSet<&str> = before.iter().map(|it| it.header("webhook-id")).collect();

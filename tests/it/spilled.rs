@@ -193,7 +193,7 @@ async fn a_lane_that_caught_up_is_live_again() {
     app.stop().await;
 }
 
-/// Lets the lanes run, which share this thread, until they wait for somebody else.
+/// Lets the lanes run, which share this thread, until they wait for another task.
 async fn let_lanes_run() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
@@ -209,7 +209,7 @@ fn post_while_lanes_stand(app: &TestApp, number: usize) {
     assert_eq!(&answer, b"HTTP/1.1 200");
 }
 
-/// Waits for all that the writer was asked so far, while the lanes stand still.
+/// Waits for all jobs of the writer so far, while the lanes stand still.
 fn wait_for_writer(app: &TestApp) {
     let store = app.store.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().build();
@@ -227,7 +227,7 @@ async fn what_is_left_in_the_table_while_a_refill_is_under_way_is_not_forgotten(
     for round in 0..60 {
         let before = receiver.count();
         post_while_lanes_stand(&app, 6 * round);
-        // The lane asks for what it was told of; the answer waits for it.
+        // The lane reads what it was notified of; the answer waits for it.
         let_lanes_run().await;
         wait_for_writer(&app);
         // The writer waits for the outsider, and behind that work the lane's next refill for

@@ -256,7 +256,7 @@ impl TestApp {
     /// Waits until no forward is pending.
     pub(crate) async fn settled(&self) {
         let pending = || self.value::<i64>("SELECT count(*) FROM forward WHERE state = 'pending'");
-        // What became of them so far tells a forward that waits from one that was forgotten.
+        // What became of them so far distinguishes a forward that waits from one that was forgotten.
         let attempts = || {
             let sql = "SELECT count(*) || ' pending, attempts: ' || json_group_array(\
                  json_object('forward', forward_id, 'due_at_ms', due_at_ms, 'at', started_at_ms, \
@@ -379,7 +379,7 @@ pub(crate) fn verify(secret: &str, request: &receiver::Received) -> bool {
     webhook.verify(&request.body, &request.header_map()).is_ok()
 }
 
-/// An address at which every connection is refused while the socket lives: nobody listens there, and
+/// An address at which every connection is refused while the socket lives: no process listens there, and
 /// no other test can.
 pub(crate) fn nobody_listens() -> (tokio::net::TcpSocket, String) {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();

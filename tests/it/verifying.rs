@@ -1,4 +1,4 @@
-//! Who is given our secret can tell our requests from anybody else's: with the programs of
+//! A subscriber with our secret can distinguish our requests from others: with the programs of
 //! `examples/verify`, and with the packages that are made for it.
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -59,7 +59,7 @@ impl Signed {
         ]
     }
 
-    /// What nobody may take for it, with what is wrong with each.
+    /// What must not be taken for it, with what is wrong with each.
     fn forgeries(&self, secret: &str, other: &str) -> Vec<(&'static str, Self)> {
         let change = |change: fn(&mut Self)| {
             let mut forged = self.clone();
@@ -252,7 +252,7 @@ async fn try_out(command: &[&str]) {
         let expected = if is_taken { 204 } else { 401 };
         assert_eq!(program.post(&app.http, &signed).await, expected, "{what}");
     }
-    // What came again was taken, and told once.
+    // What came again was taken, and sent once.
     until("both are sent", || old.messages().len() == 2).await;
     assert_eq!(old.messages(), ["wamid.before", "wamid.during"]);
     let change = SubscriberChange {

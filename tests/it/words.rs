@@ -61,7 +61,7 @@ async fn every_wrong_field_is_named_at_once_with_its_true_range() {
     assert_eq!(fields, ["colour", "limit", "silent", "since", "status"]);
     let fields = admin.get("/messages?source=clowd&error=meta:x").await;
     assert_eq!(fields.problem(422), ["source", "error"]);
-    // A cursor and what is narrowed to are told beside what is wrong in its form.
+    // A wrong cursor and a wrong filter are reported beside mistakes in the form.
     for (query, expected) in [
         (
             "/messages?cursor=x&limit=0&source=clowd&error=424242",

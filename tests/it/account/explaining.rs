@@ -226,7 +226,7 @@ async fn a_notice_that_says_nothing_is_reported_to_nobody() {
     assert_eq!(outcomes, ignored.map(|what| ["ignored", what]));
     app.settled().await;
     assert_eq!((ops.count(), agents.count()), (0, 0));
-    // The control: with its name, the same is told.
+    // The control: with its name, the same is sent.
     app.post("cloud", template("PAUSED", "order_update", T0))
         .await;
     app.settled().await;

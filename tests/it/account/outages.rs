@@ -1,4 +1,4 @@
-//! How often an outage of the channel is told, and what is one event.
+//! How often an outage of the channel is sent, and what is one event.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ async fn an_outage_is_reported_once_in_a_window_and_the_next_notice_has_the_coun
         assert_eq!(app.post("cloud", outage(131_000, T0 + second)).await, 200);
     }
     app.settled().await;
-    // Each second of it is stored, and the first is told.
+    // Each second of it is stored, and the first is sent.
     assert_eq!(app.value::<i64>("SELECT count(*) FROM account_event"), 20);
     assert_eq!((agents.count(), ops.count()), (1, 1));
     let reported = "Meta reported error 131000 (Something went wrong) for number 34910000000.";

@@ -63,7 +63,7 @@ fn every_permission_guards_a_route_or_is_the_command_lines() {
     }
 }
 
-/// The statuses of a GET and a POST as a client, a proxy that was told nothing, and a page of
+/// The statuses of a GET and a POST as a client, a proxy without settings, and a page of
 /// another site send them from this machine.
 async fn statuses(app: &TestApp, caller: &Caller) -> Vec<u16> {
     let new = json!({"name": "crm", "url": "http://127.0.0.1:9/"});
@@ -258,7 +258,7 @@ async fn many_failures_are_put_off_and_a_good_token_is_not() {
     let answer = stranger.get("/subscribers").await;
     answer.problem(429);
     assert_eq!(answer.header("retry-after"), "60");
-    // Who has no token yet is still told how to make one.
+    // A client without a token still reads how to make one.
     let detail = answer.json()["detail"].to_string();
     assert!(detail.contains("tickrelay token create"), "{detail}");
     admin.get("/subscribers").await.with(200);

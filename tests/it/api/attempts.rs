@@ -67,7 +67,7 @@ async fn attempts_are_listed_by_whatever_one_asks_for() {
         admin.get(&forward).await.with(200)["last_error"],
         "http_4xx"
     );
-    // Forwards can be asked for by the same at once.
+    // Forwards can be listed by the same at once.
     let all_at_once = "/forwards?state=gave-up&subscriber=ours&error=http_4xx\
                        &since=2025-10-09T09:00:00Z&until=2025-10-09T10:00:00Z";
     assert_eq!(admin.all(all_at_once, 5).await.len(), 1);

@@ -170,7 +170,7 @@ async fn what_is_refused_names_the_setting_and_costs_no_neighbour() {
         registration_of("d360", "b", "")
     ]);
     acme.post("/messages", &foreign).await.problem(403);
-    // An admin registers at every source, whoever else may.
+    // An admin registers at every source, whichever owners it names.
     let admin = app.admin().await;
     for source in ["cloud", "infobip"] {
         let answer = admin
@@ -178,7 +178,7 @@ async fn what_is_refused_names_the_setting_and_costs_no_neighbour() {
             .await;
         answer.with(201);
     }
-    // What the operator told of a message, an owner of its source may mend.
+    // What the operator registered of a message, an owner of its source may mend.
     let answer = acme
         .post("/messages", &registration_of("cloud", "c", "Mended"))
         .await;

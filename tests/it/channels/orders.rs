@@ -145,7 +145,7 @@ async fn boot() -> TestApp {
     app
 }
 
-/// Hears all of it in this order. Each change of WhatsApp's state is to be sent once and nothing
+/// Stores all of it in this order. Each change of WhatsApp's state is to be sent once and nothing
 /// else; another channel's while the message is none of WhatsApp's, and nothing of it twice.
 async fn notified_as_it_changes(
     app: &TestApp,
@@ -275,7 +275,7 @@ fn every_order_of_a_failover_by_two_channels_ends_in_one_state() {
     runtime.block_on(app.stop());
 }
 
-/// A send that the provider refused tells as well that the message is one of WhatsApp's.
+/// A send that the provider refused proves as well that the message is one of WhatsApp's.
 #[tokio::test]
 async fn a_refused_send_and_another_channels_delivery_end_in_one_state() {
     let app = boot().await;

@@ -124,7 +124,7 @@ fn holds(text: &str, secret: &str, form: Form) -> bool {
     text.contains(secret) || text.contains(form(secret).trim_matches('"'))
 }
 
-/// Whether a text tells that secret in that form.
+/// Whether a text reveals that secret in that form.
 fn tells(text: &str, secret: &str, form: Form) -> bool {
     if holds(text, secret, form) {
         return true;

@@ -1,4 +1,4 @@
-//! An API that is asked and repeats what it was asked with: that goes no further.
+//! A polled API that repeats our credentials: they go no further.
 
 use std::io::Write as _;
 
@@ -12,7 +12,7 @@ use crate::support::botsquad::{Answer, Api, KEY};
 use crate::support::receiver::Receiver;
 use crate::support::{TestApp, until};
 
-/// What tells the secret: its token, in whatever case.
+/// What reveals the secret: its token, in whatever case.
 const TOKEN: &str = "test-botsquad-key";
 
 /// Answers that repeat the key, and what of each is understood all the same.

@@ -24,7 +24,7 @@ const ID_OF_NEIGHBOUR: &str = "wamid.HBgNMTM4NTk5MDAwMTEyMhUCABEYEkE1MEJENkFFRjJ
 /// Ids as the On-Premises API builds them, around the one number and the other.
 const ID_ON_PREMISES: &str = "gBEGOFmQABEiAglK1ZEqA1YKPrU";
 const ID_ON_PREMISES_OF_NEIGHBOUR: &str = "gBGHE4WZAAESLwIJStWRKgNWCj61";
-/// An id that tells nobody's number, of a message to the person.
+/// An id without a number in it, of a message to the person.
 const ID_PLAIN: &str = "gBEGkYiEB1VXAglK1ZEqA1YKPrU";
 
 const IDS: [&str; 4] = [ID, ID_ALONE, ID_ON_PREMISES, ID_PLAIN];
@@ -208,7 +208,7 @@ async fn a_person_goes_from_every_place_in_every_spelling_and_a_neighbour_stays(
         (removed.answers, removed.payloads, removed.texts),
         (1, 1, 6)
     );
-    // Those of the neighbour whose compression nobody knows.
+    // Those of the neighbour whose compression is unknown.
     assert_eq!(removed.unread, neighbour().len() as u64);
     assert_eq!(removed.bodies, 6 + 6 * person().len() as u64);
     assert_eq!(
@@ -332,7 +332,7 @@ async fn the_name_of_a_broadcast_and_of_what_was_ignored_that_holds_the_number_g
     let stars = "*".repeat(PERSON.len());
     assert_eq!(
         all("SELECT broadcast FROM poll ORDER BY poll_id"),
-        // Two had the same id but for the spelling; the open one is still asked for by its own.
+        // Two had the same id but for the spelling; the open one is still polled by its own.
         format!("b*{stars} poll-2 {stars} still-385990001122 {NEIGHBOUR}")
     );
     let blotted = format!("b*{stars} b*{stars} {stars} still-{stars} {NEIGHBOUR}");

@@ -49,8 +49,8 @@ fn meta(body: &str) -> Vec<u8> {
     signed(&compressed(body.as_bytes()), "Content-Encoding: gzip\r\n")
 }
 
-/// Asks whether the process is alive until told to stop, from a thread of its own; returns how
-/// often it was asked. How fast it answers is for the benchmark.
+/// Checks whether the process is alive until it is stopped, from a thread of its own; returns how
+/// often it checked. How fast it answers is for the benchmark.
 fn ask_meanwhile(address: SocketAddr, stop: &AtomicBool) -> usize {
     let mut asked = 0;
     let request = b"GET /livez HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n";
@@ -63,7 +63,7 @@ fn ask_meanwhile(address: SocketAddr, stop: &AtomicBool) -> usize {
 }
 
 /// Sends those of each group at once, and asks meanwhile whether the process is alive. Who waits
-/// too long for its turn may be told to come later, or cut off while it goes on sending, and
+/// too long for its turn may be answered to come later, or cut off while it goes on sending, and
 /// nothing else.
 #[allow(clippy::print_stdout, reason = "what was measured, for --nocapture")]
 async fn send_all(service: &Service, groups: Vec<(&'static str, Vec<Vec<u8>>)>) {

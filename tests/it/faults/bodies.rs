@@ -1,4 +1,4 @@
-//! Bodies that do not end: they take a bounded part of the memory, and the room of nobody else.
+//! Bodies that do not end: they take a bounded part of the memory, and no room of other clients.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -228,7 +228,7 @@ async fn many_huge_bodies_to_the_api_take_a_bounded_part_of_the_memory() {
     }
     let peak = service.peak_memory();
     assert!(peak < MEMORY, "{} MiB", peak / MIB);
-    // What is whole is taken, whoever else holds what.
+    // What is whole is taken, whatever other clients hold.
     let body = padded(r#"[{"source":"cloud","msId":"wamid.api"}]"#, 12 * MIB);
     let request = call(&token, "/messages", body.len()) + &body;
     assert_eq!(answer_to(address, request.as_bytes()).await, "HTTP/1.1 200");

@@ -44,7 +44,7 @@ async fn send_and_hold(
     let mut stream = socket.connect(address).await.unwrap();
     let send = async {
         while stream.write_all(bytes).await.is_ok() && endless {}
-        // Whoever hung up at once would have nothing held for it.
+        // A client that hung up at once would have nothing held for it.
         std::future::pending::<()>().await;
     };
     let _ = tokio::time::timeout(sending, send).await;
@@ -109,7 +109,7 @@ impl Attack {
     }
 }
 
-/// Posts webhooks one after the other until told to stop, from a thread that the clients do not
+/// Posts webhooks one after the other until it is stopped, from a thread that the clients do not
 /// share; returns how many were taken.
 fn post_meanwhile(address: SocketAddr, stop: &AtomicBool) -> usize {
     let mut taken = 0;

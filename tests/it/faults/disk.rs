@@ -20,7 +20,7 @@ use crate::support::traffic::{message_id, number, post_each, request};
 use crate::support::{PATIENCE, until};
 
 /// The status that a request is answered with; an error when the connection is cut, or
-/// `ConnectionRefused` when nobody listens.
+/// `ConnectionRefused` when no process listens.
 pub(super) async fn answered(
     address: SocketAddr,
     request: impl AsRef<[u8]>,

@@ -29,7 +29,7 @@ async fn a_server_without_the_bounds_is_caught_by_each_of_the_thousands() {
     ] {
         let (plain, address) = Plain::start();
         let process = Pid::from_child(&plain.0);
-        // It cuts nobody, and the machine may be busy.
+        // It cuts no client, and the machine may be busy.
         attack.sending = PATIENCE;
         let attack = tokio::spawn(attack.run(address));
         let caught = format!("{name}: it holds more than it may");

@@ -319,7 +319,7 @@ async fn support_is_notified_of_a_member_once_under_whichever_name_it_failed() {
         let shown = folder.done(&["message", "show", "wamid.1"]).await;
         shown.split("\n\n").next().unwrap().replace('\n', " ")
     };
-    // The control: nothing tells that it is one member.
+    // The control: no report shows that it is one member.
     let reported_status = first().await;
     assert!(
         reported_status.contains(" and one other (error 131026"),

@@ -21,7 +21,7 @@ use crate::support::{TestApp, source};
 pub(super) struct Place {
     /// The source that sends.
     pub(super) source: &'static str,
-    /// The source that is asked, with the same owners.
+    /// The source that is polled, with the same owners.
     pub(super) asked: &'static str,
     pub(super) owners: &'static [&'static str],
     pub(super) subscriber: String,
@@ -30,7 +30,7 @@ pub(super) struct Place {
     pub(super) replay: String,
 }
 
-/// The sources: of nobody, of one owner, of two.
+/// The sources: of no owner, of one owner, of two.
 pub(super) const PLACES: [(&str, &str, &[&str]); 3] = [
     ("nobodys", "nobodys-asked", &[]),
     ("acmes", "acmes-asked", &["acme"]),
@@ -72,7 +72,7 @@ pub(super) enum About {
     Subscriber,
     /// The source, and what came by it.
     Source,
-    /// The source that is asked.
+    /// The source that is polled.
     Asked,
     /// Nothing of one source.
     All,

@@ -67,7 +67,7 @@ async fn a_webhook_that_asks_for_another_protocol_is_read_by_its_length() {
             let line = format!("HTTP/1.1\r\n{headers}");
             request(number).replacen("HTTP/1.1", &line, 1)
         };
-        // What stands behind the body is the next request, or nobody's; never part of the body.
+        // What stands behind the body is the next request, or dropped; never part of the body.
         let both = with(first) + &request(second);
         let said = answers(&app, both.as_bytes(), 2).await;
         assert!(said[0].starts_with("HTTP/1.1 200"), "{headers}: {said:?}");
@@ -77,7 +77,7 @@ async fn a_webhook_that_asks_for_another_protocol_is_read_by_its_length() {
             assert!(said[1].starts_with("HTTP/1.1 200"), "{headers}: {said:?}");
             expected.push(format!("wamid.{second:09}"));
         } else if !headers.contains("close") {
-            // Who did not ask for it is told.
+            // An unexpected one is reported.
             let closes = said[0].to_lowercase().contains("connection: close");
             assert!(closes, "{headers}: {said:?}");
         }

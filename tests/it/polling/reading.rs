@@ -44,7 +44,7 @@ async fn a_dialect_is_understood_and_an_unknown_word_kept_shown_and_counted() {
     );
     let counted = "tickrelay_reports_total{source=\"bq\",outcome=\"other\"}";
     assert!((app.metric(counted).await - 1.0).abs() < f64::EPSILON);
-    // What nobody explained may change yet.
+    // An unexplained status may change yet.
     assert_eq!(app.poll("bc-1", "state"), "open");
     api.answer("bc-1", answer("failure", 0));
     ask_again(&app, &hand, "bc-1").await;

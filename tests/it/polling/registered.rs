@@ -1,4 +1,4 @@
-//! How a broadcast comes to be asked for, and how what was registered joins what is answered.
+//! How a broadcast comes to be polled, and how registrations join the answers.
 
 use serde_json::{Value, json};
 use tickrelay::access::Role;
@@ -41,7 +41,7 @@ async fn a_send_as_it_was_is_asked_for_and_its_words_join_the_answers() {
     ask_again(&app, &hand, "bc-1").await;
     app.settled().await;
     assert_eq!(app.poll("bc-1", "state"), "done");
-    // Queued was told when it was registered, and is no news when it is answered.
+    // Queued was sent when it was registered, and is no news when it is answered.
     let reported = receiver.by_message();
     assert_eq!(reported["bc-1:31600000001"], ["queued", "sent"]);
     assert_eq!(reported["bc-1:31600000002"], ["queued", "failed"]);
@@ -55,7 +55,7 @@ async fn a_send_as_it_was_is_asked_for_and_its_words_join_the_answers() {
         "{texts:?}"
     );
     assert!(texts.iter().any(|text| text.contains("Ana")), "{texts:?}");
-    // Told again it changes nothing, and opens nothing.
+    // Registered again it changes nothing, and opens nothing.
     let again = caller.post("/sources/bq/sent", &send()).await.with(200);
     assert_eq!(again["results"][0]["result"], "unchanged");
     assert_eq!(app.poll("bc-1", "state"), "done");
@@ -113,7 +113,7 @@ async fn who_is_registered_and_not_listed_yet_keeps_a_broadcast_open() {
     ask_again(&app, &hand, "bc-1").await;
     let stands = ["state", "pending"].map(|column| app.poll("bc-1", column));
     assert_eq!(stands, ["done", "0"]);
-    // One that is registered later has it asked for until it is listed.
+    // One that is registered later has it polled until it is listed.
     let late = json!({"source": "bq", "broadcastId": "bc-1", "mobileNo": "31600000003"});
     caller.post("/messages", &late).await.with(201);
     asked(&app, "bc-1", 5).await;
@@ -132,7 +132,7 @@ async fn further_registrations_do_not_have_an_open_broadcast_asked_for_sooner() 
         caller.post("/messages", &message).await.with(201);
         asked(&app, "bc-1", 1).await;
     }
-    // Another one is asked for meanwhile, so the first would have been.
+    // Another one is polled meanwhile, so the first would have been.
     poll(&app, "bc-2").await;
     asked(&app, "bc-2", 1).await;
     assert_eq!(api.asked("bc-1"), 1);

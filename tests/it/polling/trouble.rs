@@ -1,4 +1,4 @@
-//! What an API can do wrong, and that it costs nobody else anything.
+//! What an API can do wrong, and that it costs other sources nothing.
 
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ async fn retry_after_is_honoured_and_a_refusal_is_asked_slowly() {
         poll(&app, broadcast).await;
         asked(&app, broadcast, 1).await;
     }
-    // From when it was asked, and a moment has passed since.
+    // From when it was polled, and a moment has passed since.
     let asked_for = due_in("bc-1");
     assert!(
         (60 * MINUTE_MS..61 * MINUTE_MS).contains(&asked_for),

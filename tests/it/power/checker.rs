@@ -12,7 +12,7 @@ use tickrelay::store::{Durability, Options, Store};
 
 use crate::support::traffic::{message_id, statuses};
 
-/// What somebody was told before the power went.
+/// What a client was answered before the power went.
 pub(super) struct Promised<'a> {
     /// The webhooks that were answered 200.
     pub(super) webhooks: &'a HashSet<usize>,

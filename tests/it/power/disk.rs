@@ -17,7 +17,7 @@ const SECTOR: usize = 512;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Syncs {
     Count,
-    /// As if the service had asked for none.
+    /// As if the service had requested none.
     AreIgnored,
     /// The service's own calls do nothing, so that it does ask for none.
     AreOmitted,

@@ -301,7 +301,7 @@ async fn a_refusal_belongs_to_the_owner_who_reported_of_it() {
         (refused(&acme).await.len(), refused(&beta).await.len()),
         (1, 0)
     );
-    // Neither the same nor another refusal is anything to somebody else.
+    // Neither the same nor another refusal matters to another person.
     for code in ["E401", "E500"] {
         let mut exchange = exchange.clone();
         exchange["response"]["errorCode"] = json!(code);

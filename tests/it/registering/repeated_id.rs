@@ -1,4 +1,4 @@
-//! Sends with an id that was told of before: what the message is then, and what another send is.
+//! Sends with an id that was registered before: what the message is then, and what another send is.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ async fn a_send_that_is_refused_after_its_id_was_taken_is_a_failed_message_of_it
     );
     let note = receipt["note"].as_str().unwrap();
     assert!(note.starts_with("\"mine\" names a message"), "{note}");
-    // The same exchange again makes no second; another one, or one to somebody else, does.
+    // The same exchange again makes no second; another one, or one to another person, does.
     let answer = send(&caller, "infobip", &again, 200).await;
     let receipt = &answer["results"][0];
     assert_eq!(
@@ -125,7 +125,7 @@ async fn a_receipt_says_what_the_message_is_whatever_was_reported_before() {
     let plain = json!({"source": "cloud", "msId": "wamid.3", "message": "Hi"});
     let answer = caller.post("/messages", &plain).await.with(200);
     assert_eq!(answer["results"][0]["status"], Value::Null);
-    // Told late, it is what was reported.
+    // Registered late, it is what was reported.
     app.report(&[cloud::status("wamid.5", "delivered", 1_760_000_000)])
         .await;
     let answer = send(&caller, "cloud", &answered("wamid.5", accepted), 200).await;

@@ -123,7 +123,7 @@ async fn a_direct_send_is_a_template_whatever_its_sender_registers() {
             "{id}"
         );
     }
-    // The control: of what the price alone tells, the sender is believed.
+    // The control: of what the price alone shows, the sender is believed.
     let priced = json!({"pricing": {"billable": true, "pricing_model": "PMP",
         "category": "utility", "type": "regular"}});
     app.report(&[cloud::with(cloud::status("wamid.6", "sent", T0), &priced)])
@@ -173,7 +173,7 @@ async fn a_held_send_is_queued_and_a_paused_one_is_reported_to_nobody() {
     );
     let paused = caller.get("/messages/wamid.2").await.with(200);
     assert_eq!(paused["status"], Value::Null);
-    // When it is sent after all, the reports are told as ever.
+    // When it is sent after all, the reports are sent as ever.
     app.report(&[cloud::status("wamid.2", "sent", T0)]).await;
     app.settled().await;
     assert_eq!(receiver.count(), 2);

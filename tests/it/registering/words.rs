@@ -78,7 +78,7 @@ async fn a_text_is_rendered_from_the_template_or_stands_for_it() {
     assert_eq!(text("wamid.2", only).await, "Hi Ana, 7 {{3}}");
     let unknown = json!({"name": "order", "language": "hr", "parameters": parameters});
     assert_eq!(text("wamid.3", unknown).await, "order (hr): Ana, 7");
-    // What was rendered stays; what is told again is rendered again.
+    // What was rendered stays; what is registered again is rendered again.
     caller
         .put("/templates/order/en", &json!({"body": "Ho"}))
         .await

@@ -90,7 +90,7 @@ async fn health_and_show_name_the_key_that_a_subscriber_waits_for() {
         assert!(Instant::now() < deadline);
     }
     assert_eq!(readiness(&app).await["missing_keys"], json!([id]));
-    // What stands there instead holds nobody up: a pipe has no writer, and the device no end.
+    // What stands there instead blocks nothing: a pipe has no writer, and the device no end.
     let pipe = CString::new(key.as_os_str().as_encoded_bytes()).unwrap();
     rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
     app.report(&[cloud::status("wamid.1", "sent", T0)]).await;

@@ -1,4 +1,4 @@
-//! A Botsquad-like API on loopback: what it answers for each broadcast, and who asked.
+//! A Botsquad-like API on loopback: what it answers for each broadcast, and its requests.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -90,7 +90,7 @@ impl Api {
                     return;
                 }
                 let shared = Arc::clone(&serving);
-                // Whoever asked may be gone.
+                // The client may be gone.
                 std::thread::spawn(move || drop(serve(&stream, &shared)));
             }
         });
@@ -107,7 +107,7 @@ impl Api {
             .insert(path, answer.into());
     }
 
-    /// How often a broadcast was asked for.
+    /// How often a broadcast was requested.
     pub(crate) fn asked(&self, broadcast: &str) -> usize {
         let path = format!("/broadcast/{broadcast}");
         let asked = self.shared.asked.lock().unwrap();

@@ -87,7 +87,7 @@ impl Folder {
         }
     }
 
-    /// Runs a command that must do what it is asked; returns what it wrote to stdout.
+    /// Runs a command that must succeed; returns what it wrote to stdout.
     pub(crate) async fn done(&self, arguments: &[&str]) -> String {
         let answer = self.run(arguments).await;
         assert_eq!(answer.exit, 0, "{arguments:?}: {answer:?}");

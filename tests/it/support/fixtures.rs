@@ -141,7 +141,7 @@ impl Case {
         self.path().replace('/', "-")
     }
 
-    /// Posts a body as the case describes the request, or has it asked for where nothing is sent;
+    /// Posts a body as the case describes the request, or has it polled where nothing is sent;
     /// fails on a 200 that says something.
     pub(crate) async fn post(&self, app: &TestApp, source: &str, body: &[u8]) -> u16 {
         if self.provider.is_pulled() {
@@ -178,7 +178,7 @@ fn place(source: &str, broadcast: &str) -> String {
     format!("{thread}-{source}-{broadcast}")
 }
 
-/// Has the source's broadcast asked for, and answered so.
+/// Has the source's broadcast polled, and answered so.
 async fn answer(app: &TestApp, source: &str, body: &[u8]) -> u16 {
     let body = Answer::bytes(body).header("Content-Type", "application/json");
     API.answer(&place(source, BROADCAST), body);

@@ -74,7 +74,7 @@ async fn acknowledge(mut stream: TcpStream, queue: mpsc::UnboundedSender<Vec<u8>
         if stream.write_all(answer).await.is_err() {
             return;
         }
-        // Nobody is left to pass it on to when this fails: it is lost, as it should be.
+        // There is no other subscriber when this fails: it is lost, as it should be.
         let _ = queue.send(std::mem::take(&mut bytes));
     }
 }

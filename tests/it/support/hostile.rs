@@ -1,4 +1,4 @@
-//! Subscribers that behave as badly as a subscriber can, until they are told to behave.
+//! Subscribers that behave as badly as a subscriber can, until the test lets them behave.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

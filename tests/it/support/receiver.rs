@@ -1,4 +1,4 @@
-//! A subscriber on loopback that records what it gets and answers as it is told.
+//! A subscriber on loopback that records what it gets and answers as the test says.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
@@ -169,7 +169,7 @@ impl Receiver {
         Self::serve(Arc::new(script), None)
     }
 
-    /// The same, but it serves one request at a time, whoever it is from.
+    /// The same, but it serves one request at a time, from any client.
     pub(crate) fn one_at_a_time(
         script: impl Fn(usize, &Received) -> Reply + Send + Sync + 'static,
     ) -> Self {
@@ -222,7 +222,7 @@ impl Receiver {
         self.look().len()
     }
 
-    /// Whoever looks at what came fails when any of it was no payload.
+    /// A test that looks at what came fails when any of it was no payload.
     fn look(&self) -> MutexGuard<'_, Vec<Received>> {
         let faults = self.shared.faults.lock().unwrap().clone();
         assert!(faults.is_empty(), "against the schema: {faults:?}");

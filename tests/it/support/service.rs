@@ -1,4 +1,4 @@
-//! The true binary as a process of its own: started, asked, killed, stopped, refused.
+//! The true binary as a process of its own: started, called, killed, stopped, refused.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

@@ -85,7 +85,7 @@ async fn no_command_repeats_more_of_what_was_typed_than_is_needed() {
     }
 }
 
-/// What a body that cannot be read is, where it is told: at the webhook, in words of people.
+/// What an unreadable body is, where it is shown: at the webhook, in words of people.
 #[actix_web::test]
 async fn a_webhook_that_cannot_be_read_says_why_in_words_and_where() {
     let app = TestApp::boot().await;
