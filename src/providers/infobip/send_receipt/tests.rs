@@ -17,17 +17,12 @@ fn read_with(http_status: Option<u16>, request: &Value, response: &Value) -> Sen
 fn lines(sent: &SentAll) -> Vec<String> {
     let line = |sent: &Result<Sent, SentFault>| match sent {
         Ok(sent) => {
-            let registration = &sent.registration;
-            let kind = registration.message_type.map_or("?", Into::into);
-            let template = registration
-                .template
-                .as_ref()
-                .map(FilledTemplate::described);
-            let words = template
-                .or_else(|| registration.text.clone())
-                .unwrap_or_default();
+            let read = &sent.registration;
+            let kind = read.message_type.map_or("?", Into::into);
+            let template = read.template.as_ref().map(FilledTemplate::described);
+            let words = template.or_else(|| read.text.clone()).unwrap_or_default();
             let errors: Vec<&str> = sent.result.errors().iter().map(|it| &*it.key).collect();
-            let (id, to) = (&sent.id, &registration.recipient);
+            let (id, to) = (&sent.id, &read.recipient);
             let [id, to] = [id, to].map(|it| it.as_deref().unwrap_or("-"));
             format!("{id} {to} {kind} {words} {}", errors.join(","))
         }
@@ -124,13 +119,13 @@ fn what_else_the_messages_api_says_is_read() {
         "options": {"validityPeriod": {"amount": 10, "timeUnit": "MINUTES"}},
         "webhooks": {"callbackData": "{\"metadata\":{\"order\":7}}"}}));
     let sent = read_with(None, &full, &answer(&[("m", "1")]));
-    let registration = &sent[0].as_ref().unwrap().registration;
+    let read = &sent[0].as_ref().unwrap().registration;
     assert_eq!(
-        (registration.ttl_s, registration.bulk_id.as_deref()),
+        (read.ttl_s, read.bulk_id.as_deref()),
         (Some(600), Some("b"))
     );
-    assert_eq!(registration.sender.as_deref(), Some("385910009999"));
-    assert_eq!(registration.metadata.as_deref(), Some(r#"{"order":7}"#));
+    assert_eq!(read.sender.as_deref(), Some("385910009999"));
+    assert_eq!(read.metadata.as_deref(), Some(r#"{"order":7}"#));
 }
 
 #[test]
@@ -363,9 +358,9 @@ fn a_bulk_of_templates_is_read_message_by_message() {
         "!/response/messages/2".to_owned(),
     ];
     assert_eq!(lines(&sent), expected);
-    let registration = &sent[0].as_ref().unwrap().registration;
-    assert_eq!(registration.recipient.as_deref(), Some("385990000002"));
-    assert_eq!(registration.bulk_id.as_deref(), Some("b-1"));
+    let read = &sent[0].as_ref().unwrap().registration;
+    assert_eq!(read.recipient.as_deref(), Some("385990000002"));
+    assert_eq!(read.bulk_id.as_deref(), Some("b-1"));
 }
 
 #[test]
@@ -375,10 +370,10 @@ fn one_text_and_what_the_sender_has_returned_are_read() {
         "callbackData": "{\"metadata\":{\"order\":7},\"message\":\"other\"}"});
     let response = json!({"to": "385990000001", "messageId": "mine"});
     let sent = read_with(None, &request, &response);
-    let registration = &sent[0].as_ref().unwrap().registration;
-    assert_eq!(registration.text.as_deref(), Some("Hi"));
-    assert_eq!(registration.message_type, Some(MessageType::Regular));
-    assert_eq!(registration.metadata.as_deref(), Some(r#"{"order":7}"#));
+    let read = &sent[0].as_ref().unwrap().registration;
+    assert_eq!(read.text.as_deref(), Some("Hi"));
+    assert_eq!(read.message_type, Some(MessageType::Regular));
+    assert_eq!(read.metadata.as_deref(), Some(r#"{"order":7}"#));
 }
 
 #[test]
