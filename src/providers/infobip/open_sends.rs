@@ -10,7 +10,7 @@ use super::super::json::text;
 use super::super::send_receipt::SentFault;
 use crate::model::digits;
 
-/// A message to one recipient, as it was asked for.
+/// A message to one recipient, as it was requested.
 pub(super) struct RequestedMessage<'a> {
     pub(super) message: &'a Value,
     /// Where it stands in the request.

@@ -44,7 +44,7 @@ impl Parties {
                 .as_deref()
                 .is_some_and(|number| hints.senders.contains(&digits(number)))
         };
-        // A name sends, as on Viber and RCS; nobody is reached by one.
+        // A name is a sender, as on Viber and RCS, and never a recipient.
         let is_name = |party: &Option<String>| party.as_deref().is_some_and(is_name);
         let from_us = ours(&from) || (is_name(&from) && !is_name(&to) && to.is_some());
         let (business, user) = if from_us && !ours(&to) {

@@ -16,12 +16,12 @@ pub(super) fn meaning(word: &str) -> Option<Status> {
     }
 }
 
-/// Whether this is a word by which a message's status is told.
+/// Whether this is a word for a message's status.
 pub(in crate::providers) fn is_status_word(word: &str) -> bool {
     meaning(word).is_some()
 }
 
-/// Whether this is a word by which a call's status is told.
+/// Whether this is a word for a call's status.
 pub(in crate::providers) fn is_call_word(word: &str) -> bool {
     const WORDS: [&str; 5] = ["ringing", "accepted", "rejected", "failed", "completed"];
     let word = word.trim();
