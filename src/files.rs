@@ -3,6 +3,10 @@
 //!
 //! Pure. Each part is bounded by itself, so that none of them takes the files of the others: a
 //! stranger who connects and a subscriber that hangs cost the store no file.
+//!
+//! The limit is parted at the start: a quarter for connections to subscribers, an eighth for clients that are
+//! cut and not yet closed, 96 for the store and the rest, the remainder for clients. An attempt for which the
+//! machine lacks a file, port or memory is none: its forward stays due and is tried again after a second.
 
 /// Open connections of clients, where files enough may be open.
 pub const CONNECTIONS: usize = 3_072;

@@ -1,5 +1,9 @@
 //! How a command speaks the API: over the socket of the service that runs, to the service at `--url`,
 //! or, where none runs, to the same application in its own process.
+//!
+//! So `--json` and the API are the same documents. `server::OwnApi` serves the application on a socket in a
+//! private folder: reads on a store without a writer, changes as owner of the lock. Each listener names itself
+//! ([`crate::access::Peer`]), and no address makes an operator of a request.
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;

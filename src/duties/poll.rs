@@ -4,6 +4,15 @@
 //! Due polls stand in the store, so a restart goes on where it was. `schedule`, which is pure,
 //! decides when to poll again, and the sender sends the request. An answer that differs from the
 //! one before goes down the one line of the house ([`crate::ingest`]).
+//!
+//! # Why an answer is a state
+//!
+//! Each answer of a polled source repeats the one before. One with the same bytes is not stored. Of any
+//! other a reader looks up, beside the writer, what the store has; the rest is committed 256 reports at a
+//! time, as parts of one webhook, with webhooks in between. So 100 000 recipients neither hold webhooks up
+//! nor stand in memory at once. Such a provider gives no ids, so broadcast, number and occurrence identify a
+//! message. A registration can make the same id, and both join without a search. The time of a report is
+//! that of the answer, and no part of its identity. A poll that was cut off counts as not made.
 
 mod schedule;
 mod trouble;

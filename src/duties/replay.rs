@@ -3,6 +3,9 @@
 //! A replay waits while its subscriber has much pending already, be it by a replay or by what is new.
 //! So it is as fast as its subscriber, what is new waits behind little of it, and what was
 //! cancelled is not queued.
+//!
+//! The place of a replay is a key in the table `replay`, moved in the commit that queues its forwards, 256 at
+//! a time. It goes on while its subscriber has fewer than 512 pending, so the lane stays live.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -10,6 +10,16 @@
 //!
 //! A subscriber that refuses some payloads for ever is not down. While anything succeeds within
 //! `RECENT_MS`, failures are those of their forwards, and the breaker stays closed.
+//!
+//! # Why an outage and poison differ
+//!
+//! It opens after five failures in a row without a success for ten seconds. A failed probe is charged to its
+//! forward only when another forward succeeded within ten seconds. After five failures in a row it is
+//! unknown which of the two it is, so a forward is charged once until something succeeds. Probes take
+//! forwards that were never tried, the newest and the oldest in turn. A wait for a probe is at most a tenth
+//! of the time since the last success or the first failure. With `c` places and a share `p` of payloads that
+//! time out, a subscriber takes no more than `c / (p * timeout)` a second. After a restart a subscriber that
+//! was failing begins with one probe.
 
 use std::time::Duration;
 

@@ -11,6 +11,10 @@
 //!
 //! Forwards that were never tried and retries stand in two queues, which share the turns: however
 //! many retries have piled up, new forwards need not wait for them, nor they for new ones.
+//!
+//! One poisoned status must not hold up the next for a day: hence an attempt and not a success. In strict
+//! order a refill puts off in the table what stands behind a waiting forward, so that it is read once per
+//! attempt and not once per look.
 
 use std::collections::HashMap;
 

@@ -4,6 +4,12 @@
 //! spilled (the table holds it, the lane reads what is due). It never waits for another
 //! lane, and a gate (pause, open breaker) stops it without touching a row. Here the lanes
 //! come and go; what one does is in `task`.
+//!
+//! # Why live or spilled
+//!
+//! The writer hands new forwards over after the commit, a group at a time. Above 1024 it stops, and the
+//! table alone holds the rest. The lane then reads what is due on the writer's thread, which alone switches
+//! it back to live. So a forward is never in both places and never in neither.
 
 use std::collections::HashMap;
 use std::sync::Arc;

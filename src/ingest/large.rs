@@ -1,5 +1,11 @@
 //! Large webhooks: one is read at a time, and all that were read and wait for the disk share a
 //! bounded room. What is read takes many times the bytes that it came as.
+//!
+//! Three bytes of a body can be a report of a kilobyte, fourteen kilobytes of gzip five million elements. So a
+//! webhook of 256 KiB or more, decompressed, is read off the request's thread and takes of a room of 32 MiB
+//! until it is stored. Before that brackets and commas are counted. A body with more than 32 768 entries in its
+//! lists, which no provider sends, stays `unparsed` with the reason; a single element with more is unreadable.
+//! A call of the API with more than 256 KiB waits for its turn and may bring 16 384 things.
 
 use std::sync::Arc;
 

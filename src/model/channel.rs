@@ -1,5 +1,8 @@
 //! What other channels than WhatsApp reported of a message: kept apart from what WhatsApp did,
 //! and counted for it once the message is known there.
+//!
+//! Another channel's delivery counts for WhatsApp by a report of our own (kind `fallback`). So the channel's report
+//! keeps its own status, and the failure has its own `eventId`, forwards and place on the timeline.
 
 use std::collections::BTreeMap;
 

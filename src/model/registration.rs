@@ -2,6 +2,17 @@
 //!
 //! It comes by a call, or in an echo that the provider returns with a report; both use the
 //! payload's own keys. Who may register what is [`crate::admin`]' business.
+//!
+//! # Why a registration is a report
+//!
+//! It uses the same writer, group, fsync and plan as a webhook, as a report `queued` of kind
+//! `registration`, which is the same report however often it is sent. So registration and reports join by
+//! source and provider's id, in either order, and subscribers are notified of `queued` once, while nothing
+//! later is known. What a call gave stays, whatever is reported; of two calls the later one counts. An
+//! echo is believed like a field of a report, and a copy of what another responder sent (Meta's `standby`)
+//! less than a call. Texts are rendered at registration. Silence is a question of a query and no state:
+//! nothing is written when a time to live passes. A send that the provider refused is a report `failed`;
+//! without an id, the hash of the exchange is its identity, so the same exchange makes no second message.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

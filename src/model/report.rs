@@ -1,4 +1,9 @@
 //! A report: one statement by a provider about one message.
+//!
+//! An event's id is made, not given: `eventId` of an extended payload is a hash of source, message id and the
+//! report's identity. So it is known before the report has a key, and is the same when stored bytes are parsed again.
+//! A report without a message id makes a message of its own, identified by the element's hash, so that every report
+//! has a message, a timeline and a lane.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

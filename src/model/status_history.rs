@@ -1,5 +1,13 @@
 //! Which statuses were reported, as a join: when each was first, the status that follows, and what
 //! one more would change.
+//!
+//! # Why a join
+//!
+//! Adding a report is commutative, associative and idempotent, so neither order nor repeats matter.
+//! [`crate::plan`] compares a report with the history before it: `new` notifies subscribers,
+//! `superseded`, `contradicts`, `repeated` and `not-a-status` do not. In a group each participant has a
+//! history of its own, under all its names, joined from its report rows, and so has the group as a whole.
+//! So a failure of one member beside a delivery to another is no conflict.
 
 use serde::{Deserialize, Serialize};
 

@@ -3,6 +3,8 @@
 //!
 //! Pure. A failure that an event has nothing to do with is better left unexplained: an error says
 //! for itself why the recipient has no WhatsApp.
+//!
+//! It is decided when a timeline is read, since a notice may arrive after the failure that it explains.
 
 mod causes;
 

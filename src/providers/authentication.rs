@@ -3,6 +3,9 @@
 //! Pure: a whole [`WebhookRequest`] in, yes or no out. Every comparison with a secret takes
 //! the same time wherever the two differ. What is refused says which method refused it and
 //! never what was given or expected. The next stage is [`Provider::parse`](super::Provider::parse).
+//!
+//! Authentication is data, a list of methods that must all hold, and no method of each provider: the same four
+//! methods serve all of them.
 
 mod algorithm;
 mod content;

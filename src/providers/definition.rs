@@ -2,6 +2,10 @@
 //!
 //! One constant of [`Definition`] per folder, registered by one row in [`super::Provider`]. Nothing
 //! outside `providers` branches on which provider it is; it reads a field here.
+//!
+//! A signature is data, and a function where more than the body is signed: it sees method, URL, headers and
+//! body. The URL is `server.public_url` with path and query as received, never `Host` or
+//! `X-Forwarded-Proto`, which a client can write.
 
 use secrecy::SecretString;
 

@@ -2,6 +2,11 @@
 //!
 //! The store's threads end nothing but themselves. They report the loss, acknowledge nothing from
 //! then on, and leave the files to the next start; whether the process ends is its owner's choice.
+//!
+//! The reasons are a failed sync, a panic, a cut log that memory cannot restore, and rows that no file has at the
+//! end. `is_lost` then refuses new work, and what was committed meanwhile is answered as unconfirmed.
+//! `Server::run_until` waits for the loss beside its shutdown, stops without a grace and returns it. The command
+//! alone chooses the exit code, 70; clippy's `exit` holds that.
 
 use tokio::sync::watch;
 

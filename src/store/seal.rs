@@ -3,6 +3,9 @@
 //! Pure: keys come from `super::sqlite`'s `keys`, rows from its `secrets`. A sealed value is
 //! ChaCha20-Poly1305 over the text, bound to its place in the store: moved to another row, or
 //! altered by one bit, it does not open.
+//!
+//! Signing secrets, subscribers' own headers and credentials, the URLs of chats and kept answers are sealed. Of a
+//! webhook's headers only content type, content encoding and user agent are kept.
 
 use std::fmt;
 

@@ -2,6 +2,11 @@
 //!
 //! A handler reads its input, calls [`Operations`] or a reader, and shapes the answer; rules stand
 //! in [`crate::admin`]. A new route is one line of the table below.
+//!
+//! A route names method, path, permission and handler. What wraps every handler finds the caller (`gate`), asks
+//! the table of [`crate::access`], and answers a repeated POST as before (`once`). The OpenAPI document, the matrix
+//! of `docs/api.md` and the test of every combination come from the same tables. `admin` asks `access` again, so a
+//! route with the wrong permission opens nothing. Tokens are looked up in memory.
 
 mod account_events;
 mod attempts;

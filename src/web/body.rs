@@ -7,6 +7,10 @@
 //! own, those whose sender is known from the head too, and so have the API's. The bytes that one
 //! report takes come from no share; how many there are at once is bounded in
 //! [`super::connection`].
+//!
+//! Credentials in the head are checked before the body is read. When the budget is used up, the body that has
+//! been read for longest is cut and answered 503. A client thus keeps others out only by what it goes on
+//! sending. To cut the body without progress would spare a client that sends a byte now and then.
 
 mod budget;
 

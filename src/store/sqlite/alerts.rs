@@ -4,6 +4,9 @@
 //! same error are counted in the table `alert`, within the transaction that stores them; what was
 //! counted is sent when the minute is over, which opens the next. So there is one alert for each
 //! chat, error and minute at most, and none is lost by a crash: it is a row, then a forward.
+//!
+//! There is no second way out: an alert is a forward, which hangs on the latest message that it counts. The writer
+//! looks once a second, renders one payload and queues one forward.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

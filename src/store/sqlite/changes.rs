@@ -3,6 +3,11 @@
 //!
 //! What a change does to each table stands beside the reads of that table; here is what holds
 //! for all of them. What memory has to learn of it is done after the commit, on the same thread.
+//!
+//! An answer's shape is a pure function of what was done. The change runs in a task of its own, which outlives the
+//! connection and which a stop waits for. What takes several transactions (samples, parsing again, registering many,
+//! erasing) begins with one, with its line of the audit, and a store that cannot be written refuses before that. A
+//! repeat of what a crash cut off is done again where that does no harm, else it is answered 409.
 
 use std::sync::Arc;
 

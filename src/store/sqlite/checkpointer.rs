@@ -4,6 +4,10 @@
 //! reports in it that takes a tenth of a second, and every webhook would wait with the
 //! writer. What is committed meanwhile is little, and the writer moves that itself: only when
 //! all of it is in the file can the WAL start over.
+//!
+//! SQLite's automatic checkpoints are off. This thread works every 2048 pages, in passes that get shorter. A
+//! checkpoint that fails by anything but a sync loses nothing: it is counted
+//! (`tickrelay_checkpoint_failures`) and tried again after a growing pause.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};

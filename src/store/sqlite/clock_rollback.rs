@@ -4,6 +4,11 @@
 //! showed before, everything pending that is due later is moved by as much, a part on each
 //! of the writer's turns, and the lanes read it again. What the clock showed and how far a move
 //! has come stands in the store, so that a restart goes on where it was and begins nothing twice.
+//!
+//! The writer looks at the clock on every turn, and at the start compares it with what was written down last:
+//! once a minute, and at a stop. Polled broadcasts move at once, forwards a thousand a turn. So no wait gets
+//! longer, and the rest of a wait keeps its length. A bound on how far ahead a due time may lie would not do:
+//! the schedule's own waits are as long as such a jump.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

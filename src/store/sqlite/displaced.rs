@@ -5,6 +5,11 @@
 //! the log is another, the open handle still has all of it: that is moved into the store's
 //! file, and the store is opened again. When the store's own file is another, nothing is
 //! acknowledged until the one that was opened is back.
+//!
+//! While the log is replaced, our reads are cut and every connection of the process is closed, since they share
+//! one index. What was committed and not answered stays, and the lanes read it from the table. A connection that
+//! closes leaves the log as it is, for SQLite would remove it by its path; only a stop with every file in place
+//! empties it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

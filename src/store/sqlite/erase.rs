@@ -4,6 +4,12 @@
 //! through the tables once, beside the writer. How a person is named is in `mentions`, what is
 //! about others and names it in `texts`. Deleted content is overwritten with zeros
 //! (`secure_delete` is on for the writer), and the WAL is emptied at the end.
+//!
+//! `secure_delete` is always on. Switched on for an erasure alone it would leave what earlier moves of rows left in
+//! pages: of 300 people erased from a store that had been updated at random, 26 were still in the file; with it
+//! always on, none. Under ten times the disorder one in a thousand was, hence `erase --vacuum`, and hence the command
+//! line looks for the number in the bytes of the files when it is done. The service never opens its own file beside
+//! SQLite, since closing it would drop SQLite's locks.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;

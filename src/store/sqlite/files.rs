@@ -3,6 +3,14 @@
 //!
 //! A path is only a name: a hard link, a bind mount or a rename gives one file two. So the
 //! lock is on the file itself, and a file is known again by device and inode.
+//!
+//! # Why the store is its file
+//!
+//! POSIX drops all locks of a process on a file when the process closes any descriptor of it, SQLite's among
+//! them. So the lock's descriptor is opened before SQLite's and closed after it, and nothing else in the process
+//! may open the file. What SQLite writes into a file that was moved or removed is lost with the process, and
+//! SQLite reports nothing. So after each commit, before any answer and before a lane gets a forward, the paths of
+//! store, log and index must lead to the files that were opened, by device and inode: three `lstat`.
 
 use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, ErrorKind};

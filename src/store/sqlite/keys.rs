@@ -3,6 +3,9 @@
 //! By default they stand in a file beside the store (`tickrelay.key`), which is made for a store
 //! that holds nothing sealed yet. A key that is missing is looked for again while the service
 //! runs.
+//!
+//! A key is synced, file and folder, before anything is sealed with it. It is looked for again in its file before
+//! each sealing, so that nothing is sealed with a key that only memory has.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read as _, Write as _};

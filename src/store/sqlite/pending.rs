@@ -4,6 +4,10 @@
 //! Triggers on the writer's connection report each row that becomes pending or stops being so,
 //! whatever statement did it. Their reports count once the transaction is committed. The table is
 //! counted once, when the store is opened.
+//!
+//! So `/metrics`, `/readyz` and the API read no forward to say how many are pending and since when. 2048
+//! times are kept apart for a subscriber. With more, neighbours become one, and the age of the oldest may be
+//! shown too high by the time between them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

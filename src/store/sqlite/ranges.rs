@@ -4,6 +4,10 @@
 //! is noted when the key after it is given out, within the same transaction. Only a range that
 //! is known to hold nothing of a time is passed over, so a range without a note costs a look
 //! and never a row.
+//!
+//! That serves pruning and every `since`, and costs a small row for a thousand. An index on each time cost every
+//! report, and triggers in place of the call cost an insert 1.5 µs. What may not be pruned yet (a pending forward, a
+//! message that is still reported) is stepped over.
 
 use crate::model::Word as _;
 

@@ -4,6 +4,12 @@
 //! A search for one of the names means the person, so a search and an erasure begin with all
 //! of them, and so does the history of a group's member. A scope that sees a source sees the
 //! names that it gave, and no other's.
+//!
+//! Two names that one statement gives a person (a report, `contacts`, a registration, a notice of a new
+//! number or user id) are stored as a pair, once per person and not per report. A pair that arrives after
+//! the reports it links finds their messages by the failures of the person's names, which alone have an
+//! index for that, so every order ends in one state. Pairs are believed within their source. No name leads
+//! to more than 64 others: a name with more is a placeholder.
 
 use std::collections::BTreeSet;
 

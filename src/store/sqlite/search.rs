@@ -1,4 +1,7 @@
 //! Reading messages within a scope, page by page, and counting them.
+//!
+//! There is no index on the recipient: it would be the second index with random access, paid for by every message.
+//! So a search for a number scans messages and reports.
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Value;

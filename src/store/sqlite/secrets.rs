@@ -1,5 +1,8 @@
 //! Subscribers' secrets, own headers and the URLs of chats: sealed rows of the store, opened for
 //! the lane that sends with them.
+//!
+//! A lane reads URL, secrets and headers of one commit together, so a credential never goes to the URL of another
+//! one. Without the key the lane waits, and no subscriber's state changes for that.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,10 @@
 //! What the writer looks after between two groups: the size of the WAL, room on the disk, and
 //! whether a store that failed works again.
+//!
+//! Above the limit the writer truncates the WAL, once the checkpointer has left little: after a reader that
+//! pinned it, a gigabyte may be left to move. The log names the process or the read that pins the WAL, again
+//! every ten minutes, and says when it is over. Until a reader lets go, webhooks wait up to 50 ms for company:
+//! the WAL grows by the pages of each commit, a dozen for one report and few more for fifty.
 
 use std::cell::Cell;
 use std::path::Path;

@@ -1,5 +1,11 @@
 //! Watching the service: counting what came in by ranges of keys, keeping which conditions were
 //! reported, and queueing each event to its subscribers.
+//!
+//! Events compare the present with the table `condition`, which has what was sent. So a crash repeats none and
+//! swallows none, and flapping costs at most one beginning each ten minutes. Their forwards have no message:
+//! `message_id` is the condition's key below zero, so those of one condition keep their order; below -2^40 stand
+//! the notices of one subject. The usual counts of a source or an error are taken once a minute by ranges of keys,
+//! beside the writer, and stand in the table `traffic` in steps of ten minutes. Webhooks cost nothing for it.
 
 use std::ops::Range;
 use std::sync::Arc;

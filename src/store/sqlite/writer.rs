@@ -3,6 +3,10 @@
 //! Webhooks and settlements that wait together are committed together. A settlement alone
 //! waits a little for company and is committed without an fsync, since losing
 //! it only repeats a send. The writer decides on the checkpoints too.
+//!
+//! A group holds up to 256 webhooks or 4 MiB of them, and the settlements that wait. When one item makes
+//! the group fail, the group is rolled back and its items are applied singly. A failed fsync ends the
+//! writer: the kernel may have dropped the pages, so a second try could succeed without them.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
