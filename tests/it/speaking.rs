@@ -48,7 +48,7 @@ async fn a_service_elsewhere_refuses_what_its_socket_alone_answers() {
 }
 
 #[actix_web::test]
-async fn a_wrong_token_and_a_service_that_is_not_there_are_told_apart() {
+async fn a_wrong_token_and_a_service_that_is_not_there_give_two_errors() {
     let folder = Folder::new();
     let service = folder.serve();
     let wrong = ["--url", service.base(), "--token", "tr_wrong"];
