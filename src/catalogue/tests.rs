@@ -335,3 +335,16 @@ fn a_row_that_does_not_say_what_it_is_about_is_refused() {
         );
     }
 }
+
+#[test]
+fn the_documents_show_the_words_of_the_catalogue() {
+    let flowing = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let entry = find("infobip:7008").unwrap();
+    let shown = format!("{} {}", entry.sentence(), entry.remedy);
+    for page in [
+        include_str!("../../README.md"),
+        include_str!("../../docs/support.md"),
+    ] {
+        assert!(flowing(page).contains(&flowing(&shown)), "{shown}");
+    }
+}
