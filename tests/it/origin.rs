@@ -361,8 +361,8 @@ async fn a_signature_with_its_algorithm_before_it_is_accepted() {
 async fn a_body_written_again_does_not_fit_its_signature() {
     let app = boot_with_hmac(Encoding::Hex, None).await;
     let signature = hex::encode(infobip_mac(&[INFOBIP_BODY]));
-    let reopened = INFOBIP_BODY.replace(":[", ": [");
-    let request = post(&app, "other", reopened).header("X-Ib-Signature", signature);
+    let respaced = INFOBIP_BODY.replace(":[", ": [");
+    let request = post(&app, "other", respaced).header("X-Ib-Signature", signature);
     check(&app, request, 401).await;
 }
 
