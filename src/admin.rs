@@ -1,5 +1,5 @@
-//! What an operator may ask for, by whatever way: the CLI over the local socket, the CLI
-//! with the store to itself, the API. The checks stand here, once.
+//! What an operator may ask for over the API, by TCP, by the socket or in a command's own process. The
+//! checks stand here, once.
 
 mod audit;
 mod carry;
@@ -22,7 +22,6 @@ pub(crate) mod wanted;
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::task::TaskTracker;
@@ -55,8 +54,7 @@ pub use replays::ReplayOrder;
 pub use samples::{Sample, SampleAnswer, SampleRequest, SampleResponse, Tested};
 
 /// Something to be done.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug)]
 pub enum Request {
     /// Add a subscriber.
     AddSubscriber(NewSubscriber),
@@ -87,7 +85,6 @@ pub enum Request {
         /// Its name.
         name: String,
         /// End the old ones at once.
-        #[serde(default)]
         now: bool,
     },
     /// Send it what a provider's report would have caused.
@@ -95,7 +92,6 @@ pub enum Request {
         /// Its name.
         name: String,
         /// Which.
-        #[serde(default)]
         sample: Sample,
     },
     /// Queue forwards again.
@@ -172,8 +168,7 @@ pub enum Request {
 }
 
 /// What was done.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug)]
 pub enum Answer {
     /// A subscriber as it is now.
     Subscriber(Subscriber),
@@ -198,7 +193,6 @@ pub enum Answer {
         /// How many.
         forwards: usize,
         /// The one that was named, as it is now, where it was one.
-        #[serde(skip)]
         detail: Option<Box<ForwardDetail>>,
     },
     /// A replay as it is now.
@@ -250,7 +244,7 @@ impl Answer {
 }
 
 /// How far a long piece of work has come.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct Progress {
     /// Done so far.
     pub done: u64,
@@ -259,8 +253,7 @@ pub struct Progress {
 }
 
 /// Why it was not done.
-#[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Failure {
     /// These fields cannot be as they are.
     #[error("{}", Fault::sentence(.0))]

@@ -4,13 +4,11 @@
 //! 0 when it is done, 1 when nothing was found or something was refused, 2 when it is broken.
 
 mod account;
-mod ask;
 mod attempt;
 mod broadcast;
 mod client;
 mod config;
 mod demo;
-mod done;
 mod environment;
 mod erase;
 mod explain;
@@ -201,12 +199,6 @@ impl Settings {
         });
         set.chain(self.flags.given.iter().cloned()).collect()
     }
-
-    /// The key of the subscriber with that name; `None` when none was named.
-    fn subscriber_id(&self, name: Option<&str>) -> anyhow::Result<Option<i64>> {
-        let Some(name) = name else { return Ok(None) };
-        Ok(Some(self.reader()?.subscriber_id(name)?))
-    }
 }
 
 /// The address of a service, which the paths of the API stand behind.
@@ -296,8 +288,7 @@ impl Cli {
 
 /// No such thing, no store yet, or one elsewhere: nothing is broken.
 fn is_not_found(error: &anyhow::Error) -> bool {
-    error.is::<page::Unmatched>()
-        || error.is::<client::Refused>()
+    error.is::<client::Refused>()
         || matches!(error.downcast_ref(), Some(Error::NotFound(_)))
         || matches!(error.downcast_ref(), Some(LoadError::StoreElsewhere { .. }))
 }

@@ -14,7 +14,6 @@ pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod control;
 pub mod duties;
 pub mod files;
 pub mod forward;

@@ -18,7 +18,6 @@ use crate::access;
 use crate::admin::Operations;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control;
 use crate::duties::housekeeping;
 use crate::duties::poll::Polling;
 use crate::duties::replay::Replaying;
@@ -54,7 +53,6 @@ pub struct Server {
     housekeeping: housekeeping::HousekeepingPlan,
     watch: Watch,
     polling: Polling,
-    control: PathBuf,
     socket: PathBuf,
 }
 
@@ -77,7 +75,6 @@ pub fn build_with(
     accept_timeout: Duration,
 ) -> anyhow::Result<Server> {
     // Before the store is made: a path that is too long must leave nothing behind.
-    let control = control::socket_path(&config.store.path)?;
     let socket = web::socket_path(&config.store.path)?;
     let metrics = Arc::new(Metrics::new());
     let store = Store::open(&store_options(&config), clock.clone(), Arc::clone(&metrics))?;
@@ -122,7 +119,6 @@ pub fn build_with(
         housekeeping,
         watch,
         polling,
-        control,
         socket,
     })
 }
@@ -284,7 +280,6 @@ impl Server {
         let replaying = tokio::spawn(replaying.run(stopped.clone()));
         let polling = tokio::spawn(self.polling.run(stopped.clone()));
         let operations = self.operations.clone();
-        let control = control::serve(&self.control, self.operations, stopped.clone())?;
         let shared = self.shared;
         let made = || format!("cannot make the control socket {}", self.socket.display());
         let socket = ApiSocket::bind(&self.socket).with_context(made)?;
@@ -306,7 +301,6 @@ impl Server {
                 watching,
                 replaying,
                 polling,
-                control,
                 socket,
             ] {
                 // A task that panicked has nothing left to drain.

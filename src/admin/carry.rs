@@ -92,11 +92,19 @@ impl Operations {
         once: Option<Once>,
     ) -> JoinHandle<Result<Answer, Failure>> {
         let operations = self.clone();
-        let task = async move {
+        self.apart(async move {
             operations
                 .perform_once(&caller, request, &progress, once)
                 .await
-        };
+        })
+    }
+
+    /// Lets a task run to its end, also when nobody waits for it any more; a stop of the service waits
+    /// for it.
+    pub(crate) fn apart<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
         match &self.runtime {
             // Not the runtime of the calling thread: a thread of the HTTP server ends before us.
             Some(runtime) => self.tasks.spawn_on(task, runtime),

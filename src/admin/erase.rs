@@ -65,7 +65,7 @@ impl Operations {
 }
 
 /// How to erase.
-#[derive(Debug, Clone, Copy, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct EraseOptions {
     /// Only count.
     pub dry_run: bool,

@@ -1,13 +1,11 @@
 //! What came of registering one message: what it is since, and what of it was not taken.
 
-use serde::{Deserialize, Serialize};
-
 use super::Fault;
 use crate::model::{Status, quoted};
 use crate::store::{RegisterOutcome, Registered};
 
 /// What came of one message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     /// The provider's id, where it could be read.
     pub provider_message_id: Option<String>,
@@ -15,10 +13,8 @@ pub struct Receipt {
     /// registered.
     pub status: Option<Status>,
     /// The provider's own bulk, which is kept instead of the registered broadcast.
-    #[serde(default)]
     pub kept_bulk_id: Option<String>,
     /// The id of a refused send, where it names a message that the provider took.
-    #[serde(default)]
     pub taken_id: Option<String>,
     /// What was done, or each field that cannot be as it is.
     pub outcome: Result<Registered, Vec<Fault>>,

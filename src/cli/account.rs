@@ -2,16 +2,13 @@
 
 use clap::{Args, Subcommand};
 
+use super::client::{self, Purpose};
 use super::list::List;
 use super::page::PageArgs;
 use super::time::{Since, stamp};
 use super::{Exit, Settings, Terminal};
-use crate::admin::narrowing::Narrowing;
-use crate::clock::Clock;
-use crate::store::account_event::{AccountEventQuery, AccountEventRecord};
-
-/// The name of the list in its cursors.
-const LIST: &str = "account-events";
+use crate::web::api::account_events::AccountEventView;
+use crate::web::api::time::TimeOrAge;
 
 /// The verbs of `account`.
 #[derive(Debug, Subcommand)]
@@ -55,30 +52,19 @@ impl AccountCommand {
 
 impl AccountListArgs {
     fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let (reader, now_ms) = (settings.reader()?, Clock::system().now_ms());
-        let narrowing = Narrowing {
-            source: self.source,
-            event: self.event,
-            since_ms: self.since.map(|since| since.ms(now_ms)),
-            until_ms: self.until.map(|until| until.ms(now_ms)),
-            ..Narrowing::default()
-        };
-        let (window, _) = (self.page).begin(LIST, &narrowing, settings, &reader)?;
-        let mut events = reader.account_events(&AccountEventQuery {
-            source: narrowing.source,
-            subject: self.subject,
-            event: narrowing.event,
-            since_ms: narrowing.since_ms,
-            until_ms: narrowing.until_ms,
-            window,
-            ..AccountEventQuery::default()
+        let query = [
+            ("source", self.source),
+            ("subject", self.subject),
+            ("event", self.event),
+            ("since", self.since.map(|it| TimeOrAge(it).to_string())),
+            ("until", self.until.map(|it| TimeOrAge(it).to_string())),
+        ];
+        let events = client::with(settings, Purpose::Read, |client| {
+            self.page.rows(client, &["account-events"], &query)
         })?;
-        let rest = (self.page).cut(LIST, &mut events, |event| event.account_event_id);
         let list = List {
             columns: &[
-                ("AT (UTC)", &|event: &AccountEventRecord| {
-                    stamp(event.at_ms())
-                }),
+                ("AT (UTC)", &|event: &AccountEventView| stamp(event.at)),
                 ("SOURCE", &|event| event.source.clone()),
                 ("EVENT", &|event| event.name.clone()),
                 ("SUBJECT", &|event| event.subject.clone()),
@@ -90,6 +76,6 @@ impl AccountListArgs {
             ],
             nothing: "no account event is like that",
         };
-        list.show((&events.rows, rest), self.page.json, terminal)
+        list.show_page(&events, self.page.json, terminal)
     }
 }

@@ -1,20 +1,19 @@
 //! `tickrelay attempt`: every HTTP try at a subscriber, whatever it was about.
 
+use std::cmp::Reverse;
+
 use clap::{Args, Subcommand};
 
+use super::client::{self, Purpose};
 use super::forward::attempt_line;
 use super::list::List;
 use super::page::PageArgs;
 use super::time::Since;
 use super::{Exit, Settings, Terminal};
-use crate::admin::narrowing::Narrowing;
-use crate::clock::Clock;
-use crate::model::ErrorCode;
-use crate::store::query::{AttemptOutcome, AttemptQuery};
-use crate::store::timeline::AttemptAt;
-
-/// The name of the list in its cursors.
-const LIST: &str = "attempts";
+use crate::model::{ErrorCode, Word as _};
+use crate::store::query::AttemptOutcome;
+use crate::web::api::attempts::AttemptAtView;
+use crate::web::api::time::TimeOrAge;
 
 /// The verbs of `attempt`.
 #[derive(Debug, Subcommand)]
@@ -56,32 +55,24 @@ impl AttemptCommand {
 }
 
 impl AttemptListArgs {
-    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let now_ms = Clock::system().now_ms();
-        let reader = settings.reader()?;
-        let narrowing = Narrowing {
-            since_ms: self.since.map(|since| since.ms(now_ms)),
-            until_ms: self.until.map(|until| until.ms(now_ms)),
-            ..Narrowing::default()
-        };
-        let (window, _) = (self.page).begin(LIST, &narrowing, settings, &reader)?;
-        let mut attempts = reader.attempts(&AttemptQuery {
-            subscriber_id: settings.subscriber_id(self.subscriber.as_deref())?,
-            outcome: self.outcome,
-            error: self.error,
-            since_ms: narrowing.since_ms,
-            until_ms: narrowing.until_ms,
-            window,
-            ..AttemptQuery::default()
+    fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let query = [
+            ("subscriber", self.subscriber),
+            ("outcome", self.outcome.map(|it| it.as_str().to_owned())),
+            ("error", self.error.map(|code| code.as_str().to_owned())),
+            ("since", self.since.map(|it| TimeOrAge(it).to_string())),
+            ("until", self.until.map(|it| TimeOrAge(it).to_string())),
+        ];
+        let mut attempts = client::with(settings, Purpose::Read, |client| {
+            self.page
+                .rows::<AttemptAtView>(client, &["attempts"], &query)
         })?;
-        let rest = self
-            .page
-            .cut(LIST, &mut attempts, |attempt| attempt.attempt_id);
-        let attempts = &mut attempts.rows;
-        attempts.sort_by_key(|found| std::cmp::Reverse(found.attempt.started_at_ms));
+        (attempts.data).sort_by_key(|found| Reverse(i64::from(found.attempt.started_at)));
         let list = List {
             columns: &[
-                ("FORWARD", &|found: &AttemptAt| found.forward_id.to_string()),
+                ("FORWARD", &|found: &AttemptAtView| {
+                    found.forward_key.to_string()
+                }),
                 ("SUBSCRIBER", &|found| found.subscriber.clone()),
                 ("ATTEMPT (UTC)", &|found| {
                     attempt_line(&found.attempt, usize::MAX)
@@ -89,6 +80,6 @@ impl AttemptListArgs {
             ],
             nothing: "no attempt is like that",
         };
-        list.show((attempts, rest), self.page.json, terminal)
+        list.show_page(&attempts, self.page.json, terminal)
     }
 }

@@ -1,22 +1,22 @@
 //! `tickrelay broadcast`: broadcasts and how their messages stand, polled ones included.
 
+use std::cmp::Reverse;
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use serde_json::json;
 
-use super::list::List;
+use super::client::{self, Client, Purpose};
+use super::list::{List, say};
 use super::page::PageArgs;
 use super::time::stamp;
-use super::{Exit, Settings, Terminal, ask};
-use crate::admin::narrowing::Narrowing;
-use crate::admin::{Answer, Request};
+use super::{Exit, Settings, Terminal};
 use crate::model::Word as _;
-use crate::store::Reader;
-use crate::store::broadcast::{BroadcastCounts, BroadcastRecord};
-use crate::store::poll::{PollCounts, PollRecord};
-use crate::store::query::{Scope, Window};
-
-/// The name of the list in its cursors.
-const LIST: &str = "broadcasts";
+use crate::web::api::broadcasts::{BroadcastStatisticsView, BroadcastView};
+use crate::web::api::page::Page;
+use crate::web::api::polls::{Counts, PollView};
+use crate::web::api::sources::{SourceView, SourcesView};
+use crate::web::api::time::Time;
 
 /// The verbs of `broadcast`.
 #[derive(Debug, Subcommand)]
@@ -59,70 +59,63 @@ impl BroadcastCommand {
 }
 
 impl BroadcastPollArgs {
-    fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let request = Request::PollBroadcast {
-            source: self.source,
-            broadcast: self.id,
-        };
-        match ask::perform_now(settings, request, terminal)? {
-            Some(Answer::Poll(_)) => {
-                writeln!(
-                    terminal.talk,
-                    "it is polled from now on; tickrelay broadcast list shows how it goes"
-                )?;
-                Ok(Exit::Done)
-            }
-            Some(other) => Err(ask::unexpected(&other)),
-            None => Ok(Exit::Refused),
-        }
+    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let path = ["sources", &self.source, "broadcasts"];
+        let poll = |client: &Client| client.post(&path, &json!({ "id": self.id }));
+        let _: PollView = client::with(settings, Purpose::Change, poll)?;
+        terminal.done =
+            Some("the broadcast is polled: `tickrelay broadcast list` shows it".to_owned());
+        writeln!(
+            terminal.talk,
+            "it is polled from now on; tickrelay broadcast list shows how it goes"
+        )?;
+        Ok(Exit::Done)
     }
 }
 
-/// A broadcast as the API lists it, and how the polling of it goes where it is polled.
+/// The API's documents of broadcasts, and of the polling at all sources that are polled.
 #[derive(Serialize)]
-struct Listed {
-    broadcast: String,
-    source: String,
-    /// How its messages stand; `None` while none is known of a broadcast that is polled.
-    messages: Option<BroadcastCounts>,
-    first_report_at_ms: Option<i64>,
-    last_report_at_ms: Option<i64>,
-    poll: Option<PollRecord>,
+struct BroadcastsAnswer {
+    broadcasts: Page<BroadcastView>,
+    polls: Vec<PollView>,
 }
 
-impl Listed {
-    /// What the list is in the order of.
-    fn began_at_ms(&self) -> i64 {
-        let registered = self.poll.as_ref().map(|poll| poll.registered_at_ms);
-        self.first_report_at_ms.or(registered).unwrap_or_default()
-    }
+/// A line of the list: a broadcast, and how the polling of it goes where it is polled.
+struct Listed<'a> {
+    id: &'a str,
+    source: &'a str,
+    /// How its messages stand; `None` while none is known of a broadcast that is polled.
+    messages: Option<&'a BroadcastStatisticsView>,
+    began_at: Time,
+    poll: Option<&'a PollView>,
+}
 
+impl Listed<'_> {
     /// A count of its messages, else of its poll; `?` where neither knows.
     fn count(
         &self,
-        of_messages: fn(&BroadcastCounts) -> u64,
-        of_poll: fn(&PollCounts) -> Option<u64>,
+        of_messages: fn(&BroadcastStatisticsView) -> u64,
+        of_poll: fn(&Counts) -> Option<u64>,
     ) -> String {
-        let known = self.messages.as_ref().map(of_messages);
-        let known = known.or_else(|| of_poll(&self.poll.as_ref()?.counts));
+        let known = self.messages.map(of_messages);
+        let known = known.or_else(|| of_poll(&self.poll?.statistics));
         known.map_or_else(|| "?".to_owned(), |count| count.to_string())
     }
 }
 
 impl BroadcastListArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let reader = settings.reader()?;
-        let narrowing = Narrowing {
-            source: self.source.clone(),
-            ..Narrowing::default()
-        };
-        let (window, _) = (self.page).begin(LIST, &narrowing, settings, &reader)?;
-        let (broadcasts, rest) = self.listed(&reader, window)?;
+        let answer = client::with(settings, Purpose::Read, |client| self.ask(client))?;
+        let rest = answer.broadcasts.rest();
+        if self.page.json {
+            say(rest, terminal)?;
+            return terminal.json(&answer);
+        }
         let list = List {
             columns: &[
-                ("BROADCAST", &|listed: &Listed| listed.broadcast.clone()),
-                ("SOURCE", &|listed| listed.source.clone()),
-                ("BEGAN (UTC)", &|listed| stamp(listed.began_at_ms())),
+                ("BROADCAST", &|listed: &Listed<'_>| listed.id.to_owned()),
+                ("SOURCE", &|listed| listed.source.to_owned()),
+                ("BEGAN (UTC)", &|listed| stamp(listed.began_at)),
                 ("TOTAL", &|listed| {
                     listed.count(|it| it.total, |it| it.total)
                 }),
@@ -136,78 +129,82 @@ impl BroadcastListArgs {
                     listed.count(|it| it.pending, |it| it.pending)
                 }),
                 ("POLLED", &|listed| {
-                    listed.poll.as_ref().map(polled).unwrap_or_default()
+                    listed.poll.map(polled).unwrap_or_default()
                 }),
                 ("TROUBLE", &|listed| {
-                    listed.poll.as_ref().and_then(trouble).unwrap_or_default()
+                    listed.poll.and_then(trouble).unwrap_or_default()
                 }),
             ],
             nothing: "no broadcast was reported, registered or polled",
         };
-        list.show((&broadcasts, rest), self.page.json, terminal)
+        let is_first = !self.page.is_continued();
+        list.show_rows((&listed(&answer, is_first), rest), terminal)
     }
 
-    /// A page of broadcasts, and what to say of the rest. The first page has those too that are polled and
-    /// have no messages yet.
-    fn listed(
-        &self,
-        reader: &Reader,
-        window: Window,
-    ) -> anyhow::Result<(Vec<Listed>, Option<String>)> {
-        let source = self.source.as_deref();
-        let mut found = reader.broadcasts(&Scope::default(), window)?;
-        let rest = self
-            .page
-            .cut(LIST, &mut found, |broadcast| broadcast.first_message_id);
-        let newest = Window {
-            before: None,
-            ..window
+    /// Asks for a page of broadcasts, and for those that are polled.
+    fn ask(&self, client: &Client) -> anyhow::Result<BroadcastsAnswer> {
+        let sources: Vec<SourceView> = match &self.source {
+            Some(name) => vec![client.get(&["sources", name], &[])?],
+            None => client.get::<SourcesView>(&["sources"], &[])?.data,
         };
-        let mut polls = reader.polls(source, newest)?.rows;
-        let wanted = |found: &BroadcastRecord| source.is_none_or(|name| name == found.source);
-        let mut all = Vec::new();
-        for found in found.rows.into_iter().filter(wanted) {
-            let poll = polls
-                .iter()
-                .position(|poll| poll.broadcast == found.bulk_id && poll.source == found.source);
-            all.push(Listed {
-                broadcast: found.bulk_id,
-                source: found.source,
-                messages: Some(found.counts),
-                first_report_at_ms: Some(found.first_report_at_ms),
-                last_report_at_ms: Some(found.last_report_at_ms),
-                poll: poll.map(|at| polls.swap_remove(at)),
-            });
+        let mut broadcasts: Page<BroadcastView> = self.page.rows(client, &["broadcasts"], &[])?;
+        let wanted = |found: &BroadcastView| {
+            let mut sources = sources.iter();
+            self.source.is_none() || sources.any(|source| source.name == found.source)
+        };
+        broadcasts.data.retain(wanted);
+        let mut polls = Vec::new();
+        for source in sources.iter().filter(|source| source.polls.is_some()) {
+            let path = ["sources", &source.name, "broadcasts"];
+            polls.extend(client.rows(&path, &[], self.page.newest())?.data);
         }
-        if window.before.is_none() {
-            let unreported = polls.into_iter().filter(|poll| poll.counts.total.is_none());
-            all.extend(unreported.map(|poll| Listed {
-                broadcast: poll.broadcast.clone(),
-                source: poll.source.clone(),
-                messages: None,
-                first_report_at_ms: None,
-                last_report_at_ms: None,
-                poll: Some(poll),
-            }));
-        }
-        all.sort_by_key(|broadcast| std::cmp::Reverse(broadcast.began_at_ms()));
-        Ok((all, rest))
+        Ok(BroadcastsAnswer { broadcasts, polls })
     }
 }
 
+/// The lines of the list, the newest first. The first page has those too that are polled and have no
+/// messages yet.
+fn listed(answer: &BroadcastsAnswer, is_first: bool) -> Vec<Listed<'_>> {
+    let mut polls: Vec<&PollView> = answer.polls.iter().collect();
+    let mut all = Vec::new();
+    for found in &answer.broadcasts.data {
+        let mut places = polls.iter();
+        let place = places.position(|poll| poll.id == found.id && poll.source == found.source);
+        all.push(Listed {
+            id: &found.id,
+            source: &found.source,
+            messages: Some(&found.statistics),
+            began_at: found.first_report_at,
+            poll: place.map(|at| polls.swap_remove(at)),
+        });
+    }
+    let unreported = polls
+        .into_iter()
+        .filter(|poll| poll.statistics.total.is_none());
+    all.extend(unreported.filter(|_| is_first).map(|poll| Listed {
+        id: &poll.id,
+        source: &poll.source,
+        messages: None,
+        began_at: poll.registered_at,
+        poll: Some(poll),
+    }));
+    all.sort_by_key(|broadcast| Reverse(i64::from(broadcast.began_at)));
+    all
+}
+
 /// How the polling of a broadcast goes.
-fn polled(poll: &PollRecord) -> String {
+fn polled(poll: &PollView) -> String {
     let state = match poll.gave_up {
         Some(why) => format!("{} ({})", poll.state.as_str(), why.as_str()),
         None => poll.state.as_str().to_owned(),
     };
-    let answered = poll.answered_at_ms.map(stamp);
+    let answered = poll.answered_at.map(stamp);
     let answered = answered.map_or_else(|| ", no answer yet".to_owned(), |at| format!(", {at}"));
     format!("{state}, {} times{answered}", poll.polls)
 }
 
 /// What went wrong at its last poll.
-fn trouble(poll: &PollRecord) -> Option<String> {
+fn trouble(poll: &PollView) -> Option<String> {
     let code = poll.error_code.as_ref()?;
     let detail = poll.error_detail.as_deref().unwrap_or_default();
     Some(format!("{code}: {detail}"))

@@ -8,9 +8,11 @@
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use indicatif::ProgressBar;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use rustls::RootCertStore;
@@ -23,6 +25,7 @@ use super::{Settings, serve};
 use crate::config::Config;
 use crate::forward::sender;
 use crate::server::{OwnApi, Rights};
+use crate::web::api::jobs::{JobProblemView, JobState, JobView};
 use crate::web::api::page::Page;
 use crate::web::api::version::{VERSION, VERSION_HEADER};
 use crate::web::socket_path;
@@ -35,8 +38,15 @@ const BASE: [&str; 2] = ["api", "v1"];
 const SOCKET_HOST: &str = "http://localhost";
 /// The most rows that the API puts on one page.
 const PAGE: usize = 100;
-/// The message when it is unknown whether a request was carried out.
-const MAYBE_DONE: &str = "the request may be done; check before you try again";
+/// How soon it is looked again how far a job is, at first and at last.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+const JSON: &str = "application/json";
+/// What is said of a document that cannot be read.
+const OTHER_DOCUMENT: &str =
+    "the service answered with another document than this version reads: use the same version";
+/// What is said when nobody knows whether a request was carried out.
+const MAYBE_DONE: &str = "what was asked may be done; look before you ask again";
 
 /// What a command does with the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +64,14 @@ pub(super) enum Purpose {
 #[error("{0}")]
 pub(super) struct Refused(String);
 
-/// The problem details of an answer, as far as they are given.
+impl Refused {
+    /// A refusal of the command's own.
+    pub(super) fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
+/// The problem details of an answer, as far as they are told.
 #[derive(Deserialize)]
 struct ProblemDetail {
     detail: String,
@@ -82,7 +99,7 @@ struct Call<'a> {
     body: Option<(&'static str, Vec<u8>)>,
 }
 
-/// Lets a command speak to its service, and ends the one in its own process where there was none.
+/// Connects a command to its service, and ends the one in its own process where there was none.
 ///
 /// # Errors
 /// [`Refused`] when the service refuses; others when it cannot be reached, or is broken.
@@ -155,12 +172,7 @@ impl Client {
         path: &[&str],
         body: &impl Serialize,
     ) -> anyhow::Result<T> {
-        let body = Some(json(body)?);
-        let answered = self.call(Call {
-            body,
-            ..Call::new(Method::POST, path)
-        })?;
-        answered.document()
+        self.change(Method::POST, path, body)
     }
 
     /// Reads a list from its beginning to its end.
@@ -194,6 +206,83 @@ impl Client {
                 return Ok(all);
             }
         }
+    }
+
+    /// Writes a document in the place of the one before.
+    pub(super) fn put<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        self.change(Method::PUT, path, body)
+    }
+
+    /// Changes some fields.
+    pub(super) fn patch<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        self.change(Method::PATCH, path, body)
+    }
+
+    /// Removes what the path names.
+    pub(super) fn delete(&self, path: &[&str]) -> anyhow::Result<()> {
+        self.call(Call::new(Method::DELETE, path)).map(|_| ())
+    }
+
+    /// Reads bytes that are no document.
+    pub(super) fn bytes(&self, path: &[&str]) -> anyhow::Result<Vec<u8>> {
+        Ok(self.call(Call::new(Method::GET, path))?.bytes)
+    }
+
+    /// Sends a body as it is, and reads the document that says what came of it.
+    pub(super) fn post_text<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        json: Vec<u8>,
+    ) -> anyhow::Result<T> {
+        let answered = self.call(Call {
+            body: Some((JSON, json)),
+            ..Call::new(Method::POST, path)
+        })?;
+        answered.document()
+    }
+
+    /// Begins long work and waits for its result; shows how far it is where stderr is a terminal.
+    pub(super) fn job<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        let mut job: JobView = self.post(path, body)?;
+        let (bar, id) = (ProgressBar::new(job.total), job.id.to_string());
+        let mut pause = SHORTEST_PAUSE;
+        while job.state == JobState::Running {
+            sleep(pause);
+            pause = (2 * pause).min(LONGEST_PAUSE);
+            job = self.get(&["jobs", &id], &[])?;
+            bar.set_length(job.total);
+            bar.set_position(job.done);
+        }
+        bar.finish_and_clear();
+        if let Some(JobProblemView { status, detail }) = job.problem {
+            return Err(refusal(status, detail));
+        }
+        serde_json::from_value(job.result.unwrap_or_default()).context(OTHER_DOCUMENT)
+    }
+
+    fn change<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        let answered = self.call(Call {
+            body: Some((JSON, serde_json::to_vec(body)?)),
+            ..Call::new(method, path)
+        })?;
+        answered.document()
     }
 
     fn call(&self, call: Call<'_>) -> anyhow::Result<Answered> {
@@ -265,14 +354,8 @@ impl<'a> Call<'a> {
 impl Answered {
     /// The document that it holds.
     fn document<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
-        serde_json::from_slice(&self.bytes).context(
-            "the service answered with another document than this version reads: use the same version",
-        )
+        serde_json::from_slice(&self.bytes).context(OTHER_DOCUMENT)
     }
-}
-
-fn json(body: &impl Serialize) -> anyhow::Result<(&'static str, Vec<u8>)> {
-    Ok(("application/json", serde_json::to_vec(body)?))
 }
 
 /// What every request has.
@@ -328,7 +411,11 @@ fn problem(status: StatusCode, bytes: &[u8]) -> anyhow::Error {
         |_| format!("it answered {status}, and not as this version of the API does"),
         |problem| problem.detail,
     );
-    if status.is_client_error() {
+    refusal(status.as_u16(), detail)
+}
+
+fn refusal(status: u16, detail: String) -> anyhow::Error {
+    if (400..500).contains(&status) {
         Refused(detail).into()
     } else {
         anyhow::anyhow!(detail)

@@ -10,9 +10,9 @@ use super::{Exit, Settings, Terminal};
 use crate::access;
 use crate::clock::Clock;
 use crate::config::{Config, Finding, LoadError, Loaded, Origin, example};
-use crate::control::socket_path;
 use crate::model::reason;
 use crate::store::{Reader, StoreFound, absolute};
+use crate::web::socket_path;
 
 /// The verbs of `config`.
 #[derive(Debug, Clone, Copy, Subcommand)]

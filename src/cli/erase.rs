@@ -12,11 +12,12 @@ use base64::prelude::{
 use clap::Args;
 use serde_json::json;
 
+use super::client::{self, Client, Purpose};
 use super::table::{facts, item};
-use super::{Exit, Settings, Terminal, ask};
-use crate::admin::{Answer, EraseOptions, Request};
+use super::{Exit, Settings, Terminal};
 use crate::model::Echoed;
 use crate::store::{Erased, Person, absolute};
+use crate::web::api::erasures::{ErasureView, NewErasureView};
 
 /// Removes a person from the store: messages, reports, what is pending about them, raw requests.
 #[derive(Debug, Args)]
@@ -54,9 +55,7 @@ impl Erase {
             if !io::stdin().is_terminal() {
                 return terminal.refuse("no terminal to confirm on: add --yes or --dry-run");
             }
-            let Some(found) = self.erase(settings, terminal, true)? else {
-                return Ok(Exit::Refused);
-            };
+            let found = self.erase(settings, terminal, true)?;
             if found.is_nothing() {
                 return terminal.refuse(self.absent(&found, &store, &[]));
             }
@@ -65,9 +64,7 @@ impl Erase {
                 return terminal.refuse("Nothing was removed.");
             }
         }
-        let Some(erased) = self.erase(settings, terminal, self.dry_run)? else {
-            return Ok(Exit::Refused);
-        };
+        let erased = self.erase(settings, terminal, self.dry_run)?;
         let traces = if self.dry_run {
             None
         } else {
@@ -158,19 +155,22 @@ impl Erase {
         settings: &Settings,
         terminal: &mut Terminal<'_>,
         dry_run: bool,
-    ) -> anyhow::Result<Option<Erased>> {
-        let request = Request::Erase {
+    ) -> anyhow::Result<Erased> {
+        let erasure = NewErasureView {
             person: self.person.clone(),
-            options: EraseOptions {
-                dry_run,
-                vacuum: self.vacuum,
-            },
+            dry_run,
+            vacuum: self.vacuum,
         };
-        match ask::perform_with_bar(settings, request, terminal)? {
-            None => Ok(None),
-            Some(Answer::Erased(erased)) => Ok(Some(erased)),
-            Some(answer) => Err(ask::unexpected(&answer)),
+        let erase = |client: &Client| client.job(&["erasures"], &erasure);
+        let erased: ErasureView = client::with(settings, Purpose::Change, erase)?;
+        let removed = erased.removed;
+        if !dry_run && !removed.is_nothing() {
+            let messages = removed.messages;
+            terminal.done = Some(format!(
+                "the person was erased, messages removed: {messages}"
+            ));
         }
+        Ok(removed)
     }
 
     /// The person as it was read: digits alone, or the id.

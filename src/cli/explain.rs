@@ -1,16 +1,20 @@
 //! `tickrelay explain`: what an error code means, in plain words.
 
+use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::list::List;
 use super::table::{facts, item, prose};
 use super::time::stamp;
-use super::{Exit, Settings, Terminal, page};
+use super::{Exit, Settings, Terminal};
 use crate::catalogue::{self, CatalogueEntry};
 use crate::model::{Word as _, nearest, quoted};
+use crate::store::Reader;
 use crate::store::overview::UnknownError;
-use crate::store::query::Listing;
+use crate::store::query::{Cursor, Listing};
+use crate::web::api::page::Page;
+use crate::web::api::time::Time;
 
 /// The name of the list of unknown errors in its cursors.
 const UNKNOWN: &str = "unknown-errors";
@@ -44,16 +48,14 @@ impl Explain {
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
         if self.unknown {
-            let before = page::window(UNKNOWN, 0, self.cursor.as_deref())?.before;
-            let unknown = settings.reader()?.unknown_errors(before)?;
-            return list_unknown(&unknown, self.json, terminal);
+            return list_unknown(&self.unknown(settings)?, self.json, terminal);
         }
         let mut exit = Exit::Done;
         let mut found: Vec<&'static CatalogueEntry> = Vec::new();
         for (at, term) in terms(&self.term).iter().enumerate() {
             let entries = catalogue::search(term);
             if entries.is_empty() {
-                exit = terminal.refuse(unknown(term))?;
+                exit = terminal.refuse(not_known(term))?;
                 continue;
             }
             if self.json {
@@ -77,7 +79,30 @@ impl Explain {
     }
 }
 
-/// The terms of a search: each code, key or name for itself; any other words together.
+impl Explain {
+    /// The errors that the catalogue does not know, from the store's own file.
+    fn unknown(&self, settings: &Settings) -> anyhow::Result<Page<UnknownError>> {
+        let read = |text: &String| {
+            let cursor = Cursor::read(UNKNOWN, text);
+            cursor.with_context(|| format!("{} is no cursor of this list", quoted(text)))
+        };
+        let before = self.cursor.as_ref().map(read).transpose()?;
+        let store = settings.with_store()?.store;
+        let reader = Reader::new(&store.path).within(store.list_budget);
+        let Listing { rows, reached } = reader.unknown_errors(before.map(|cursor| cursor.key))?;
+        let next = reached.map(|reached| Cursor {
+            list: UNKNOWN,
+            key: reached.key,
+        });
+        Ok(Page {
+            data: rows,
+            next_cursor: next.map(|cursor| cursor.to_string()),
+            searched_back_to: reached.and_then(|reached| reached.at_ms).map(Time),
+        })
+    }
+}
+
+/// What was asked for: each code, key or name for itself; any other words together.
 fn terms(words: &[String]) -> Vec<String> {
     let is_code = |word: &String| {
         let code = word.rsplit(':').next().unwrap_or(word);
@@ -91,7 +116,7 @@ fn terms(words: &[String]) -> Vec<String> {
     }
 }
 
-fn unknown(term: &str) -> String {
+fn not_known(term: &str) -> String {
     let names = catalogue::all()
         .iter()
         .flat_map(|entry| [entry.key.as_str(), entry.name.as_str()]);
@@ -180,11 +205,10 @@ fn as_json(entry: &CatalogueEntry) -> Value {
 }
 
 fn list_unknown(
-    listing: &Listing<UnknownError>,
+    page: &Page<UnknownError>,
     as_json: bool,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Exit> {
-    let rest = page::cut_short(UNKNOWN, listing);
     let list = List {
         columns: &[
             ("KEY", &|error: &UnknownError| error.error_key.clone()),
@@ -198,7 +222,7 @@ fn list_unknown(
         ],
         nothing: "the catalogue knows every error code in the store",
     };
-    list.show((&listing.rows, rest), as_json, terminal)
+    list.show_page(page, as_json, terminal)
 }
 
 #[cfg(test)]

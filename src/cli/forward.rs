@@ -2,21 +2,20 @@
 
 mod retry;
 
+use std::cmp::Reverse;
+
 use clap::{Args, Subcommand};
 
+use super::client::{self, Client, Purpose};
 use super::list::List;
 use super::page::PageArgs;
 use super::table::{facts, item, shorten, visible};
 use super::time::{Since, day_and_time, span, stamp};
 use super::{Exit, Settings, Terminal};
-use crate::admin::narrowing::Narrowing;
 use crate::clock::Clock;
-use crate::model::{ErrorCode, ForwardState, Status, SubscriberState, Word as _, quoted};
-use crate::store::query::{ForwardQuery, Scope};
-use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardRecord};
-
-/// The name of the list in its cursors.
-const LIST: &str = "forwards";
+use crate::model::{ErrorCode, ForwardState, Status, SubscriberState, Word as _};
+use crate::web::api::forwards::{AttemptView, DetailView, ForwardView};
+use crate::web::api::time::TimeOrAge;
 
 /// The verbs of `forward`.
 #[derive(Debug, Subcommand)]
@@ -71,7 +70,7 @@ pub(super) struct ForwardShowArgs {
     /// Write the payload and nothing else, as it is sent
     #[arg(long, conflicts_with = "json")]
     payload: bool,
-    /// Answer with a JSON object
+    /// Answer with the API's JSON document
     #[arg(long)]
     json: bool,
 }
@@ -82,56 +81,35 @@ impl ForwardCommand {
         settings: &Settings,
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
-        let now_ms = Clock::system().now_ms();
         match self {
-            Self::List(list) => list.run(settings, terminal, now_ms),
-            Self::Show(show) => show.run(settings, terminal, now_ms),
-            Self::Retry(retry) => retry.run(settings, terminal, now_ms),
+            Self::List(list) => list.run(settings, terminal),
+            Self::Show(show) => show.run(settings, terminal),
+            Self::Retry(retry) => retry.run(settings, terminal),
         }
     }
 }
 
 impl ForwardListArgs {
-    fn narrowing(&self, now_ms: i64) -> Narrowing {
-        Narrowing {
-            recipient: self.about.recipient.clone(),
-            since_ms: self.since.map(|since| since.ms(now_ms)),
-            until_ms: self.until.map(|until| until.ms(now_ms)),
-            ..Narrowing::default()
-        }
-    }
-
-    fn run(
-        &self,
-        settings: &Settings,
-        terminal: &mut Terminal<'_>,
-        now_ms: i64,
-    ) -> anyhow::Result<Exit> {
-        let reader = settings.reader()?;
-        let narrowing = self.narrowing(now_ms);
-        let (window, _) = (self.page).begin(LIST, &narrowing, settings, &reader)?;
-        let mut forwards = reader.forwards(&ForwardQuery {
-            state: self.state,
-            subscriber_id: settings.subscriber_id(self.subscriber.as_deref())?,
-            error: self.error,
-            message: self.about.message.clone(),
-            recipient: narrowing.recipient,
-            since_ms: narrowing.since_ms,
-            until_ms: narrowing.until_ms,
-            window,
-            ..ForwardQuery::default()
+    fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let query = [
+            ("state", self.state.map(|state| state.as_str().to_owned())),
+            ("subscriber", self.subscriber),
+            ("error", self.error.map(|code| code.as_str().to_owned())),
+            ("message", self.about.message),
+            ("recipient", self.about.recipient),
+            ("since", self.since.map(|it| TimeOrAge(it).to_string())),
+            ("until", self.until.map(|it| TimeOrAge(it).to_string())),
+        ];
+        let mut forwards = client::with(settings, Purpose::Read, |client| {
+            self.page.rows::<ForwardView>(client, &["forwards"], &query)
         })?;
-        let rest = self
-            .page
-            .cut(LIST, &mut forwards, |forward| forward.forward_id);
-        (forwards.rows).sort_by_key(|forward| std::cmp::Reverse(forward.pending_since_ms));
+        (forwards.data).sort_by_key(|forward| Reverse(i64::from(forward.pending_since)));
+        let now_ms = Clock::system().now_ms();
         let list = List {
             columns: &[
-                ("ID", &|forward: &ForwardRecord| {
-                    forward.forward_id.to_string()
-                }),
+                ("ID", &|forward: &ForwardView| forward.key.to_string()),
                 ("PENDING SINCE (UTC)", &|forward| {
-                    stamp(forward.pending_since_ms)
+                    stamp(forward.pending_since)
                 }),
                 ("SUBSCRIBER", &|forward| forward.subscriber.clone()),
                 ("STATUS", &|forward| {
@@ -144,20 +122,15 @@ impl ForwardListArgs {
             ],
             nothing: "no forward is like that",
         };
-        list.show((&forwards.rows, rest), self.page.json, terminal)
+        list.show_page(&forwards, self.page.json, terminal)
     }
 }
 
 impl ForwardShowArgs {
-    fn run(
-        &self,
-        settings: &Settings,
-        terminal: &mut Terminal<'_>,
-        now_ms: i64,
-    ) -> anyhow::Result<Exit> {
-        let Some(detail) = settings.reader()?.forward(&self.id, &Scope::default())? else {
-            return terminal.refuse(no_forward(&self.id));
-        };
+    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let path = ["forwards", &self.id];
+        let show_one = |client: &Client| client.get(&path, &[]);
+        let detail: DetailView = client::with(settings, Purpose::Read, show_one)?;
         if self.json {
             return terminal.json(&detail);
         }
@@ -168,41 +141,32 @@ impl ForwardShowArgs {
             writeln!(terminal.data, "{}", detail.payload)?;
             return Ok(Exit::Done);
         }
-        write!(terminal.data, "{}", show(&detail, now_ms))?;
+        write!(terminal.data, "{}", show(&detail, Clock::system().now_ms()))?;
         Ok(Exit::Done)
     }
 }
 
-fn no_forward(id: &str) -> String {
-    format!(
-        "there is no forward {id}: give its id or its whole webhook-id",
-        id = quoted(id)
-    )
-}
-
-fn show(detail: &ForwardDetail, now_ms: i64) -> String {
+fn show(detail: &DetailView, now_ms: i64) -> String {
     let forward = &detail.forward.forward;
     let status = forward.status.map(|status| status.to_string());
     let id = forward.provider_message_id.clone();
     // An event of the service is about no message.
-    let key = || (forward.message_id > 0).then(|| format!("key:{}", forward.message_id));
+    let key = || forward.message_id.map(|id| format!("key:{id}"));
     let message = id.or_else(key);
-    let former: Vec<String> = detail.former_uids.iter().map(ToString::to_string).collect();
+    let former = &detail.former_ids;
+    let subscriber = match &detail.url {
+        Some(url) => format!("{} at {url}", forward.subscriber),
+        None => forward.subscriber.clone(),
+    };
     let facts = facts([
-        ("Forward", Some(forward.forward_id.to_string())),
-        ("webhook-id", Some(forward.uid.to_string())),
+        ("Forward", Some(forward.key.to_string())),
+        ("webhook-id", Some(forward.id.clone())),
         ("Formerly", (!former.is_empty()).then(|| former.join(", "))),
-        (
-            "Subscriber",
-            Some(format!("{} at {}", forward.subscriber, detail.url)),
-        ),
+        ("Subscriber", Some(subscriber)),
         ("Message", message),
         ("Recipient", forward.recipient.as_deref().map(number)),
         ("Status", status),
-        (
-            "Pending since",
-            Some(day_and_time(forward.pending_since_ms)),
-        ),
+        ("Pending since", Some(day_and_time(forward.pending_since))),
         ("State", Some(action(forward, now_ms))),
     ]);
     let attempts: String = detail
@@ -223,7 +187,7 @@ fn show(detail: &ForwardDetail, now_ms: i64) -> String {
 }
 
 /// Where a forward stands and what comes next, in one clause.
-pub(super) fn action(forward: &ForwardRecord, now_ms: i64) -> String {
+pub(super) fn action(forward: &ForwardView, now_ms: i64) -> String {
     let attempts = match forward.attempts {
         0 => "no attempt".to_owned(),
         1 => "1 attempt".to_owned(),
@@ -232,7 +196,7 @@ pub(super) fn action(forward: &ForwardRecord, now_ms: i64) -> String {
     let last = forward
         .last_error
         .map_or_else(String::new, |code| format!(", last {}", code.as_str()));
-    let ended = forward.settled_at_ms.map(stamp).unwrap_or_default();
+    let ended = forward.settled_at.map(stamp).unwrap_or_default();
     match (forward.state, forward.subscriber_state) {
         (ForwardState::Delivered, _) if forward.attempts <= 1 => format!("delivered {ended}"),
         (ForwardState::Delivered, _) => format!("delivered {ended} after {attempts}"),
@@ -241,13 +205,13 @@ pub(super) fn action(forward: &ForwardRecord, now_ms: i64) -> String {
             format!("gave up {ended}: {why} ({attempts}{last})")
         }
         (ForwardState::Pending, SubscriberState::Active) => {
-            let due_ms = forward.due_at_ms;
-            let when = match forward.subscriber_failing_since_ms {
+            let due_ms = forward.due_at.map_or(now_ms, i64::from);
+            let when = match forward.subscriber_failing_since {
                 _ if due_ms > now_ms => {
                     format!("next try in {} at {}", span(due_ms - now_ms), stamp(due_ms))
                 }
-                Some(since_ms) => {
-                    format!("the subscriber has been failing since {}", stamp(since_ms))
+                Some(since) => {
+                    format!("the subscriber has been failing since {}", stamp(since))
                 }
                 None => "due now".to_owned(),
             };
@@ -260,14 +224,14 @@ pub(super) fn action(forward: &ForwardRecord, now_ms: i64) -> String {
 }
 
 /// One attempt, with so many letters of the subscriber's answer.
-pub(super) fn attempt_line(attempt: &AttemptRecord, letters: usize) -> String {
+pub(super) fn attempt_line(attempt: &AttemptView, letters: usize) -> String {
     // Without a number it used up none of the schedule: a probe of a failing subscriber, a turn
     // taken first for order's sake, an answer of 410.
     let what = attempt.number.map_or_else(
         || "extra attempt (not counted)".to_owned(),
         |number| format!("attempt {number}"),
     );
-    let code = attempt.error_code.map(|code| code.as_str().to_owned());
+    let code = attempt.error.map(|code| code.as_str().to_owned());
     let status = attempt.http_status.map(|status| format!("HTTP {status}"));
     let ended: Vec<String> = code.into_iter().chain(status).collect();
     let detail = attempt.detail.as_ref();
@@ -276,7 +240,7 @@ pub(super) fn attempt_line(attempt: &AttemptRecord, letters: usize) -> String {
     let excerpt = excerpt.map(|text| format!("; it answered: {}", shorten(text, letters)));
     format!(
         "{what} at {}: {} in {}{}{}",
-        stamp(attempt.started_at_ms),
+        stamp(attempt.started_at),
         ended.join(", "),
         span(attempt.duration_ms.into()),
         detail.unwrap_or_default(),

@@ -2,9 +2,10 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Exit, Settings, Terminal, ask};
-use crate::admin::{Answer, Request};
-use crate::store::SealedPlace;
+use super::client::{self, Client, Purpose};
+use super::{Exit, Settings, Terminal};
+use crate::store::{Resealed, SealedPlace};
+use crate::web::api::keys::KeysView;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
@@ -20,7 +21,7 @@ pub(super) enum KeyCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct KeyListArgs {
-    /// Answer with a JSON object
+    /// Answer with the API's JSON document
     #[arg(long)]
     json: bool,
 }
@@ -31,50 +32,60 @@ impl KeyCommand {
         settings: &Settings,
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
-        let (request, json) = match self {
-            Self::List(KeyListArgs { json }) => (Request::ListKeys, json),
-            Self::Rotate => (Request::RotateKey, false),
-        };
-        match ask::perform_now(settings, request, terminal)? {
-            Some(Answer::Keys(keys)) if json => terminal.json(&keys),
-            Some(Answer::Keys(keys)) => {
-                for (index, id) in keys.at_hand.iter().enumerate() {
-                    let does = if index == 0 {
-                        "seals and opens"
-                    } else {
-                        "opens"
-                    };
-                    let used = if keys.used.contains(id) {
-                        ""
-                    } else {
-                        ", not used"
-                    };
-                    writeln!(terminal.data, "{id}  {does}{used}")?;
-                }
-                for id in &keys.missing {
-                    writeln!(
-                        terminal.data,
-                        "{id}  missing: what it sealed cannot be used"
-                    )?;
-                }
-                Ok(Exit::Done)
-            }
-            Some(Answer::KeyRotated(resealed)) => {
-                writeln!(
-                    terminal.talk,
-                    "Sealed again with the key {}: {} values. Keep a copy of the new key; backups made \
-                     before need the old one.",
-                    resealed.key, resealed.values
-                )?;
-                if let Some(file) = &resealed.file {
-                    writeln!(terminal.talk, "The new key is in {}.", file.display())?;
-                }
-                damaged(&resealed.damaged, terminal)
-            }
-            Some(other) => Err(ask::unexpected(&other)),
-            None => Ok(Exit::Refused),
+        match self {
+            Self::List(list) => list.run(settings, terminal),
+            Self::Rotate => rotate(settings, terminal),
         }
     }
+}
+
+impl KeyListArgs {
+    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let list = |client: &Client| client.get(&["keys"], &[]);
+        let keys: KeysView = client::with(settings, Purpose::Read, list)?;
+        if self.json {
+            return terminal.json(&keys);
+        }
+        for (index, id) in keys.at_hand.iter().enumerate() {
+            let does = if index == 0 {
+                "seals and opens"
+            } else {
+                "opens"
+            };
+            let used = if keys.used.contains(id) {
+                ""
+            } else {
+                ", not used"
+            };
+            writeln!(terminal.data, "{id}  {does}{used}")?;
+        }
+        for id in &keys.missing {
+            writeln!(
+                terminal.data,
+                "{id}  missing: what it sealed cannot be used"
+            )?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn rotate(settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+    let rotate = |client: &Client| client.job(&["keys", "rotate"], &());
+    let resealed: Resealed = client::with(settings, Purpose::Change, rotate)?;
+    terminal.done = Some(format!(
+        "all that could be opened was sealed again with the key {}: `tickrelay key list` shows the keys",
+        resealed.key
+    ));
+    writeln!(
+        terminal.talk,
+        "Sealed again with the key {}: {} values. Keep a copy of the new key; backups made before need \
+         the old one.",
+        resealed.key, resealed.values
+    )?;
+    if let Some(file) = &resealed.file {
+        writeln!(terminal.talk, "The new key is in {}.", file.display())?;
+    }
+    damaged(&resealed.damaged, terminal)
 }
 
 /// Names what could not be opened, and says what to do about it.

@@ -1,5 +1,5 @@
-//! Lists as every command shows them: a table of columns, or an array with `--json`, then what there is
-//! to say of the rest.
+//! Lists as every command shows them: a table of columns, or the API's document with `--json`, then what
+//! there is to say of the rest.
 
 use serde::Serialize;
 
@@ -7,7 +7,6 @@ use super::table::table;
 use super::time::day_and_time;
 use super::{Exit, Terminal};
 use crate::web::api::page::Page;
-use crate::web::api::time::Time;
 
 /// A column: its title, and its cell of a row.
 pub(super) type Column<'a, T> = (&'a str, &'a dyn Fn(&T) -> String);
@@ -28,6 +27,22 @@ impl<T> List<'_, T> {
     }
 }
 
+impl<T> List<'_, T> {
+    /// Shows the rows, and says what there is to say of the `rest`.
+    pub(super) fn show_rows(
+        &self,
+        (rows, rest): (&[T], Option<String>),
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        if rows.is_empty() {
+            return terminal.refuse(rest.unwrap_or_else(|| self.nothing.to_owned()));
+        }
+        write!(terminal.data, "{}", self.table(rows, terminal.width))?;
+        say(rest, terminal)?;
+        Ok(Exit::Done)
+    }
+}
+
 impl<T: Serialize> List<'_, T> {
     /// Shows a page of the API, as its document with `--json`, and says how it goes on.
     pub(super) fn show_page(
@@ -41,44 +56,32 @@ impl<T: Serialize> List<'_, T> {
             say(rest, terminal)?;
             return terminal.json(page);
         }
-        self.show((&page.data, rest), false, terminal)
-    }
-
-    /// Shows the rows, and says what there is to say of the `rest`.
-    pub(super) fn show(
-        &self,
-        (rows, rest): (&[T], Option<String>),
-        json: bool,
-        terminal: &mut Terminal<'_>,
-    ) -> anyhow::Result<Exit> {
-        if json {
-            say(rest, terminal)?;
-            return terminal.json(&rows);
-        }
-        if rows.is_empty() {
-            return terminal.refuse(rest.unwrap_or_else(|| self.nothing.to_owned()));
-        }
-        write!(terminal.data, "{}", self.table(rows, terminal.width))?;
-        say(rest, terminal)?;
-        Ok(Exit::Done)
+        self.show_rows((&page.data, rest), terminal)
     }
 }
 
 impl<T> Page<T> {
     /// What to say of the rows that are not on it, if there may be any.
     pub(super) fn rest(&self) -> Option<String> {
-        let cursor = self.next_cursor.as_ref()?;
-        let Some(Time(at_ms)) = self.searched_back_to else {
-            return Some(format!(
-                "There are more: --cursor {cursor} goes on from here."
-            ));
-        };
-        Some(format!(
-            "Searched back to {}, which took as long as a list may (store.list_budget): --cursor {cursor} \
-             goes on from there.",
-            day_and_time(at_ms)
-        ))
+        let place = self.searched_back_to.map(day_and_time);
+        Some(match (&self.next_cursor, place) {
+            (Some(cursor), None) => format!("There are more: --cursor {cursor} goes on from here."),
+            (Some(cursor), Some(place)) => format!(
+                "Searched back to {place}, which took as long as a list may (store.list_budget): --cursor \
+                 {cursor} goes on from there."
+            ),
+            (None, Some(place)) => counted(&place),
+            (None, None) => return None,
+        })
     }
+}
+
+/// What to say of counts that the time budget kept from going back further.
+pub(super) fn counted(place: &str) -> String {
+    format!(
+        "Counted back to {place}, which took as long as a list may (store.list_budget): what is older \
+         is not counted."
+    )
 }
 
 /// Says how a list ended, after its rows.

@@ -11,22 +11,19 @@ use std::ops::RangeInclusive;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::client::{self, Client, Purpose, Refused};
 use super::forward::number;
-use super::list::List;
+use super::list::{self, List};
 use super::page::PageArgs;
 use super::table::prose;
 use super::time::{Since, stamp};
 use super::usage::limit;
-use super::{Exit, Settings, Terminal, list, page};
-use crate::admin::narrowing::Narrowing;
+use super::{Exit, Settings, Terminal};
 use crate::clock::Clock;
-use crate::model::{Status, WHATSAPP, Word as _, quoted};
-use crate::store::Reader;
-use crate::store::query::MessageQuery;
-use crate::store::timeline::{MessageRecord, Timeline};
-
-/// The name of the list in its cursors.
-const LIST: &str = "messages";
+use crate::model::{Status, WHATSAPP, Word as _, digits, is_phone_number, quoted};
+use crate::web::api::messages::{MessageView, TimelineView};
+use crate::web::api::page::Page;
+use crate::web::api::time::TimeOrAge;
 
 /// The verbs of `message`.
 #[derive(Debug, Subcommand)]
@@ -51,7 +48,7 @@ pub(super) struct MessageShowArgs {
     /// Of a number, go on from where a search ended, with the word that it named
     #[arg(long, value_name = "WORD")]
     cursor: Option<String>,
-    /// Answer with a JSON object, or an array of them for several terms
+    /// Answer with the API's JSON document of its timeline, or an array of them when several are asked for
     #[arg(long)]
     json: bool,
 }
@@ -92,13 +89,13 @@ pub(super) struct MessageListArgs {
     page: PageArgs,
 }
 
-/// The answer of `message show --json`: the newest message found, and all that were found.
+/// The answer of `message show --json`: the newest message found, with all that were found.
 #[derive(Serialize)]
 struct MessageAnswer<'a> {
     answer: String,
     #[serde(flatten)]
-    timeline: &'a Timeline,
-    found: &'a [MessageRecord],
+    timeline: &'a TimelineView,
+    found: &'a [MessageView],
     /// Whether `--limit` cut the list.
     more: bool,
 }
@@ -119,13 +116,18 @@ impl MessageCommand {
 
 impl MessageShowArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let reader = settings.reader()?;
+        client::with(settings, Purpose::Read, |client| {
+            self.show(client, terminal)
+        })
+    }
+
+    fn show(&self, client: &Client, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
         let terms = terms(&self.term);
         let mut exit = Exit::Done;
         let mut shown = Vec::new();
         for (at, term) in terms.iter().enumerate() {
             let window = (self.limit, self.cursor.as_deref());
-            let (found, rest) = FoundMessages::look(&reader, term, window)?;
+            let (found, rest) = FoundMessages::look(client, term, window)?;
             let Some(found) = found else {
                 let term = quoted(term);
                 exit = terminal.refuse(match rest {
@@ -161,35 +163,33 @@ impl MessageShowArgs {
 
 /// The messages that a term finds.
 struct FoundMessages {
-    messages: Vec<MessageRecord>,
-    /// Whether there are more than the limit.
+    messages: Vec<MessageView>,
+    /// Whether there are more than asked for.
     more: bool,
     /// The newest at length.
-    timeline: Timeline,
+    timeline: TimelineView,
 }
 
 impl FoundMessages {
     /// What a term finds, and what to say of the rest of a search that was cut.
     fn look(
-        reader: &Reader,
+        client: &Client,
         term: &str,
-        (limit, cursor): (usize, Option<&str>),
+        window: (usize, Option<&str>),
     ) -> anyhow::Result<(Option<Self>, Option<String>)> {
-        let found = reader.find_messages(term, page::window(LIST, limit, cursor)?)?;
-        let rest = page::cut_short(LIST, &found);
-        let mut messages = found.rows;
-        let more = messages.len() > limit || rest.is_some();
-        messages.truncate(limit);
-        let newest = match messages.first() {
-            Some(newest) => reader.timeline(newest.message_id)?,
-            None => None,
+        let page = find(client, term.trim(), window)?;
+        let more = page.next_cursor.is_some();
+        let rest = page.searched_back_to.and_then(|_| page.rest());
+        let Some(newest) = page.data.first() else {
+            return Ok((None, rest));
         };
-        let found = newest.map(|timeline| Self {
-            messages,
+        let key = newest.id.to_string();
+        let found = Self {
+            timeline: client.get(&["messages", &key, "timeline"], &[])?,
+            messages: page.data,
             more,
-            timeline,
-        });
-        Ok((found, rest))
+        };
+        Ok((Some(found), rest))
     }
 
     fn shown(&self) -> MessageAnswer<'_> {
@@ -222,6 +222,39 @@ impl FoundMessages {
         )?;
         Ok(())
     }
+}
+
+/// The messages that a person means by a term, the newest first: those with exactly this id of the
+/// provider's; else those to this phone number or user id; or the one with this key, as in `key:17`.
+fn find(
+    client: &Client,
+    term: &str,
+    window: (usize, Option<&str>),
+) -> anyhow::Result<Page<MessageView>> {
+    let list = |by: &'static str| client.rows(&["messages"], &[(by, term.to_owned())], window);
+    if let Some(key) = term.strip_prefix("key:") {
+        let found: anyhow::Result<MessageView> = client.get(&["messages", key], &[]);
+        return match found {
+            Ok(found) => Ok(Page::from(vec![found])),
+            Err(error) if error.is::<Refused>() => Ok(Page::from(Vec::new())),
+            Err(error) => Err(error),
+        };
+    }
+    // A cursor is that of a search for a number.
+    let by_id = match window {
+        (_, None) => list("provider_message_id")?,
+        _ => Page::from(Vec::new()),
+    };
+    let digits = digits(term);
+    let is_name = is_phone_number(&digits) || digits.contains(char::is_alphabetic);
+    if by_id.data.is_empty() && is_name {
+        return match list("recipient") {
+            // It is nothing that a person can be called.
+            Err(error) if error.is::<Refused>() => Ok(Page::from(Vec::new())),
+            found => found,
+        };
+    }
+    Ok(by_id)
 }
 
 /// The digits that a number with its country code has, at least and at most; 00 may stand before it.
@@ -258,49 +291,35 @@ fn terms(words: &[String]) -> Vec<String> {
 }
 
 impl MessageListArgs {
-    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let now_ms = Clock::system().now_ms();
-        let reader = settings.reader()?;
-        let narrowing = Narrowing {
-            source: self.source.clone(),
-            error: self.error.clone(),
-            recipient: self.recipient.clone(),
-            channel: self.channel.clone(),
-            since_ms: self.since.map(|since| since.ms(now_ms)),
-            until_ms: self.until.map(|until| until.ms(now_ms)),
-            event: None,
-        };
-        let (window, error) = (self.page).begin(LIST, &narrowing, settings, &reader)?;
-        let query = MessageQuery {
-            status: self.status,
-            recipient: narrowing.recipient,
-            channel: narrowing.channel.map(|it| it.to_ascii_lowercase()),
-            error,
-            source: narrowing.source,
-            bulk_id: self.broadcast.clone(),
-            since_ms: narrowing.since_ms,
-            until_ms: narrowing.until_ms,
-            silent_at_ms: self.silent.then_some(now_ms),
-            refused: self.refused,
-            window,
-            ..MessageQuery::default()
-        };
-        let mut messages = reader.search(&query)?;
-        let rest = self
-            .page
-            .cut(LIST, &mut messages, |message| message.message_id);
-        MESSAGES.show((&messages.rows, rest), self.page.json, terminal)
+    fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let only = |is_asked: bool| is_asked.then(|| "true".to_owned());
+        let query = [
+            ("status", self.status.map(|status| status.to_string())),
+            ("recipient", self.recipient),
+            ("channel", self.channel),
+            ("error", self.error),
+            ("source", self.source),
+            ("bulk_id", self.broadcast),
+            ("since", self.since.map(|it| TimeOrAge(it).to_string())),
+            ("until", self.until.map(|it| TimeOrAge(it).to_string())),
+            ("silent", only(self.silent)),
+            ("refused", only(self.refused)),
+        ];
+        let messages = client::with(settings, Purpose::Read, |client| {
+            self.page.rows(client, &["messages"], &query)
+        })?;
+        MESSAGES.show_page(&messages, self.page.json, terminal)
     }
 }
 
 /// A list of messages.
-const MESSAGES: List<'_, MessageRecord> = List {
+const MESSAGES: List<'_, MessageView> = List {
     columns: &[
         ("FIRST REPORT (UTC)", &|message| {
-            stamp(message.first_report_at_ms)
+            stamp(message.first_report_at)
         }),
         ("LAST REPORT (UTC)", &|message| {
-            stamp(message.last_report_at_ms)
+            stamp(message.last_report_at)
         }),
         ("STATUS", &status),
         ("RECIPIENT", &|message| {
@@ -310,7 +329,7 @@ const MESSAGES: List<'_, MessageRecord> = List {
             let error = message.error.as_ref();
             error.map_or_else(String::new, |error| match error.code {
                 Some(code) => code.to_string(),
-                None => error.error_key.clone(),
+                None => error.key.clone(),
             })
         }),
         ("SOURCE", &|message| message.source.clone()),
@@ -319,7 +338,7 @@ const MESSAGES: List<'_, MessageRecord> = List {
     nothing: "no message is like that",
 };
 
-fn status(message: &MessageRecord) -> String {
+fn status(message: &MessageView) -> String {
     let conflict = if message.conflict { "!" } else { "" };
     let status = message.status.map_or("-", Status::as_str);
     let channel = match message.channel.as_str() {
@@ -330,9 +349,9 @@ fn status(message: &MessageRecord) -> String {
 }
 
 /// What `message show` finds it by.
-fn message_id(message: &MessageRecord) -> String {
+fn message_id(message: &MessageView) -> String {
     let id = message.provider_message_id.clone();
-    id.unwrap_or_else(|| format!("key:{}", message.message_id))
+    id.unwrap_or_else(|| format!("key:{}", message.id))
 }
 
 #[cfg(test)]

@@ -7,24 +7,26 @@ use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use uuid::Uuid;
 
-use super::done::{STATUS_ALONE, count};
+use super::client::{self, Client, Purpose, Refused};
 use super::list::List;
 use super::page::PageArgs;
 use super::table::facts;
 use super::time::{Since, day_and_time, stamp};
 use super::usage::uuid;
-use super::{Exit, Settings, Terminal, ask};
-use crate::admin::{Answer, ReplayOrder, Request};
+use super::{Exit, Settings, Terminal};
 use crate::model::{ErrorCode, ForwardState, Status, Word as _};
-use crate::store::replay::{ReplayRecord, ReplayState};
+use crate::store::replay::ReplayState;
+use crate::web::api::replays::{NewReplayView, ReplayView};
+use crate::web::api::time::TimeOrAge;
 
 /// How often it is looked how far a replay is.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A replay that stands still for so long goes on without being watched.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The name of the list in its cursors.
-const LIST: &str = "replays";
+/// What sending again means; a support agent may take it for the WhatsApp message.
+pub(super) const STATUS_ALONE: &str =
+    ": the status goes to your system again, the WhatsApp message is not sent again";
 
 /// The verbs of `replay`.
 #[derive(Debug, Subcommand)]
@@ -51,7 +53,7 @@ pub(super) struct ReplayShowArgs {
     /// Its id, as `replay list` has it
     #[arg(value_parser = uuid)]
     id: Uuid,
-    /// Answer with a JSON object
+    /// Answer with the API's JSON document
     #[arg(long)]
     json: bool,
 }
@@ -90,14 +92,14 @@ pub(super) struct ForwardSelection {
 }
 
 impl ForwardSelection {
-    /// The order as the service takes it.
-    pub(super) fn order(self, subscriber: String, new_id: bool, now_ms: i64) -> ReplayOrder {
-        ReplayOrder {
+    /// The replay that they ask for.
+    pub(super) fn replay(self, subscriber: String, new_id: bool) -> NewReplayView {
+        NewReplayView {
             subscriber,
             missed: self.missed,
             states: (!self.state.is_empty()).then_some(self.state),
-            since_ms: self.since.map(|since| since.ms(now_ms)),
-            until_ms: self.until.map(|until| until.ms(now_ms)),
+            since: self.since.map(TimeOrAge),
+            until: self.until.map(TimeOrAge),
             error: self.error,
             source: self.source,
             status: self.status,
@@ -109,15 +111,18 @@ impl ForwardSelection {
 /// Begins a replay and watches it while it goes on.
 pub(super) fn start(
     settings: &Settings,
-    order: ReplayOrder,
+    new: &NewReplayView,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Exit> {
-    let request = Request::StartReplay(order);
-    let Some(replay) = ask_for(settings, request, terminal)? else {
-        return Ok(Exit::Refused);
-    };
-    let replay = watch(settings, replay)?;
-    let (id, marked) = (replay.uid, usize::try_from(replay.marked)?);
+    let replay = client::with(settings, Purpose::Change, |client| {
+        let replay = client.post(&["replays"], new)?;
+        watch(client, replay)
+    })?;
+    let (id, marked) = (replay.id, usize::try_from(replay.marked)?);
+    terminal.done = Some(format!(
+        "the replay {id} is {}: `tickrelay replay show {id}` shows it",
+        replay.state.as_str()
+    ));
     match replay.state {
         ReplayState::Done if marked == 0 => {
             terminal.refuse("nothing to send again: no forward is like that")
@@ -145,39 +150,35 @@ pub(super) fn start(
 }
 
 /// Waits until it has ended or stands still; shows how far it is where stderr is a terminal.
-fn watch(settings: &Settings, mut replay: ReplayRecord) -> anyhow::Result<ReplayRecord> {
-    let reader = settings.reader()?;
-    let bar = ProgressBar::new(replay.total);
+fn watch(client: &Client, mut replay: ReplayView) -> anyhow::Result<ReplayView> {
+    let (bar, id) = (ProgressBar::new(replay.total), replay.id.to_string());
     let mut moved = Instant::now();
-    loop {
-        // It may have been pruned: what is known of it is shown.
-        let Some(now) = reader.replay(replay.uid)? else {
-            break;
+    while replay.state == ReplayState::Running && moved.elapsed() <= PATIENCE {
+        sleep(LOOK_EVERY);
+        let now: ReplayView = match client.get(&["replays", &id], &[]) {
+            Ok(now) => now,
+            // It may have been pruned: what is known of it is told.
+            Err(error) if error.is::<Refused>() => break,
+            Err(error) => return Err(error),
         };
         if now.examined != replay.examined {
             moved = Instant::now();
         }
         replay = now;
         bar.set_position(replay.examined);
-        if replay.state != ReplayState::Running || moved.elapsed() > PATIENCE {
-            break;
-        }
-        sleep(LOOK_EVERY);
     }
     bar.finish_and_clear();
     Ok(replay)
 }
 
-fn ask_for(
-    settings: &Settings,
-    request: Request,
-    terminal: &mut Terminal<'_>,
-) -> anyhow::Result<Option<ReplayRecord>> {
-    match ask::perform_now(settings, request, terminal)? {
-        None => Ok(None),
-        Some(Answer::Replay(replay) | Answer::ReplayEnded(replay)) => Ok(Some(replay)),
-        Some(other) => Err(ask::unexpected(&other)),
-    }
+/// So many forwards are queued.
+pub(super) fn count(forwards: usize) -> String {
+    let what = if forwards == 1 {
+        "forward is"
+    } else {
+        "forwards are"
+    };
+    format!("{forwards} {what} queued")
 }
 
 impl ReplayCommand {
@@ -196,15 +197,14 @@ impl ReplayCommand {
 
 impl ReplayListArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let only = settings.subscriber_id(self.subscriber.as_deref())?;
-        let only = only.map(|id| vec![id]);
-        let window = self.page.window(LIST)?;
-        let mut replays = settings.reader()?.replays(only.as_deref(), window)?;
-        let rest = self.page.cut(LIST, &mut replays, |replay| replay.replay_id);
+        let query = [("subscriber", self.subscriber.clone())];
+        let replays = client::with(settings, Purpose::Read, |client| {
+            self.page.rows(client, &["replays"], &query)
+        })?;
         let list = List {
             columns: &[
-                ("ID", &|replay: &ReplayRecord| replay.uid.to_string()),
-                ("REQUESTED (UTC)", &|replay| stamp(replay.created_at_ms)),
+                ("ID", &|replay: &ReplayView| replay.id.to_string()),
+                ("REQUESTED (UTC)", &|replay| stamp(replay.created_at)),
                 ("SUBSCRIBER", &|replay| replay.subscriber.clone()),
                 ("STATE", &|replay| replay.state.as_str().to_owned()),
                 ("LOOKED AT", &|replay| {
@@ -214,24 +214,23 @@ impl ReplayListArgs {
             ],
             nothing: "no replay yet: tickrelay forward retry --subscriber begins one",
         };
-        list.show((&replays.rows, rest), self.page.json, terminal)
+        list.show_page(&replays, self.page.json, terminal)
     }
 }
 
 impl ReplayShowArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let Some(replay) = settings.reader()?.replay(self.id)? else {
-            return terminal.refuse(format!("no replay has the id {}", self.id));
-        };
+        let path = ["replays", &self.id.to_string()];
+        let show = |client: &Client| client.get(&path, &[]);
+        let replay: ReplayView = client::with(settings, Purpose::Read, show)?;
         if self.json {
             return terminal.json(&replay);
         }
-        let selection = &replay.selection;
-        let states = selection.states.iter().map(|state| state.as_str());
+        let states = replay.states.iter().map(|state| state.as_str());
         let states: Vec<&str> = states.collect();
-        let new_id = selection.new_id.then(|| "a new one each".to_owned());
+        let new_id = replay.new_id.then(|| "a new one each".to_owned());
         let facts = facts([
-            ("Replay", Some(replay.uid.to_string())),
+            ("Replay", Some(replay.id.to_string())),
             ("Subscriber", Some(replay.subscriber.clone())),
             ("State", Some(replay.state.as_str().to_owned())),
             (
@@ -240,17 +239,14 @@ impl ReplayShowArgs {
             ),
             ("Queued again", Some(replay.marked.to_string())),
             ("States", Some(states.join(", "))),
-            ("Since", selection.since_ms.map(day_and_time)),
-            ("Until", selection.until_ms.map(day_and_time)),
-            (
-                "Error",
-                selection.error.map(|code| code.as_str().to_owned()),
-            ),
-            ("Source", selection.source.clone()),
-            ("Status", selection.status.map(|status| status.to_string())),
+            ("Since", replay.since.map(day_and_time)),
+            ("Until", replay.until.map(day_and_time)),
+            ("Error", replay.error.map(|code| code.as_str().to_owned())),
+            ("Source", replay.source.clone()),
+            ("Status", replay.status.map(|status| status.to_string())),
             ("webhook-id", new_id),
-            ("Requested", Some(day_and_time(replay.created_at_ms))),
-            ("Ended", replay.finished_at_ms.map(day_and_time)),
+            ("Requested", Some(day_and_time(replay.created_at))),
+            ("Ended", replay.finished_at.map(day_and_time)),
         ]);
         write!(terminal.data, "{facts}")?;
         Ok(Exit::Done)
@@ -259,18 +255,13 @@ impl ReplayShowArgs {
 
 impl ReplayCancelArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let request = Request::CancelReplay { id: self.id };
-        let Some(replay) = ask_for(settings, request, terminal)? else {
-            return Ok(Exit::Refused);
-        };
+        let path = ["replays", &self.id.to_string(), "cancel"];
+        let cancel = |client: &Client| client.post(&path, &());
+        let replay: ReplayView = client::with(settings, Purpose::Change, cancel)?;
         let marked = usize::try_from(replay.marked)?;
-        writeln!(
-            terminal.talk,
-            "replay {} is {}: {} again by it",
-            replay.uid,
-            replay.state.as_str(),
-            count(marked)
-        )?;
+        let done = format!("replay {} is {}", replay.id, replay.state.as_str());
+        terminal.done = Some(done.clone());
+        writeln!(terminal.talk, "{done}: {} again by it", count(marked))?;
         Ok(Exit::Done)
     }
 }

@@ -1,16 +1,16 @@
 //! `tickrelay reprocess`: parse stored requests again, after an upgrade that understands more.
 
 use clap::Args;
-use serde_json::json;
 
+use super::client::{self, Client, Purpose};
 use super::table::{item, table};
 use super::time::Since;
 use super::usage::key;
-use super::{Exit, Settings, Terminal, ask};
-use crate::admin::{Answer, Request};
-use crate::clock::Clock;
+use super::{Exit, Settings, Terminal};
 use crate::model::{Status, Word as _};
-use crate::store::{ReprocessSelection, Reread};
+use crate::store::Reread;
+use crate::web::api::time::TimeOrAge;
+use crate::web::api::webhooks::{ManyReprocessedView, ReprocessOrderView};
 
 /// Parses stored requests again; what is new in them is stored and forwarded.
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ pub(super) struct Reprocess {
     /// that stands in two of them is shown twice
     #[arg(long)]
     dry_run: bool,
-    /// Answer with a JSON object
+    /// Answer with the API's JSON document
     #[arg(long)]
     json: bool,
 }
@@ -42,28 +42,23 @@ impl Reprocess {
         settings: &Settings,
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
-        let now_ms = Clock::system().now_ms();
-        let request = Request::Reprocess {
-            selection: ReprocessSelection {
-                webhook_ids: self.ids,
-                since_ms: self.since.map(|since| since.ms(now_ms)),
-                source: self.source,
-                all: self.all,
-            },
+        let order = ReprocessOrderView {
+            ids: self.ids,
+            since: self.since.map(TimeOrAge),
+            source: self.source,
+            all: self.all,
             dry_run: self.dry_run,
         };
-        let Some(answer) = ask::perform_with_bar(settings, request, terminal)? else {
-            return Ok(Exit::Refused);
-        };
-        let Answer::Reprocessed { examined, webhooks } = answer else {
-            return Err(ask::unexpected(&answer));
-        };
+        let read = |client: &Client| client.job(&["webhooks", "reprocess"], &order);
+        let read: ManyReprocessedView = client::with(settings, Purpose::Change, read)?;
+        let ManyReprocessedView {
+            examined, webhooks, ..
+        } = &read;
+        if !self.dry_run {
+            terminal.done = Some(format!("the stored webhooks were read again: {examined}"));
+        }
         if self.json {
-            return terminal.json(&json!({
-                "dry_run": self.dry_run,
-                "examined": examined,
-                "webhooks": webhooks,
-            }));
+            return terminal.json(&read);
         }
         if !webhooks.is_empty() {
             let rows = webhooks.iter().flat_map(rows);
@@ -71,7 +66,7 @@ impl Reprocess {
             let text = table(&headings, rows, terminal.width);
             write!(terminal.data, "{text}")?;
         }
-        let summary = summary(examined, &webhooks, self.dry_run);
+        let summary = summary(*examined, webhooks, self.dry_run);
         write!(terminal.talk, "{}", item(&summary, 0))?;
         Ok(Exit::Done)
     }

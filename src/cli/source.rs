@@ -1,17 +1,12 @@
 //! `tickrelay source`: where providers send to, and what came.
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
 
-use super::list::List;
-use super::time::stamp;
-use super::{Exit, Settings, Terminal, page};
-use crate::clock::Clock;
-use crate::store::overview::SourceActivity;
-use crate::store::query::Listing;
-
-/// What is counted, in ms.
-const DAY_MS: i64 = 24 * 3600 * 1000;
+use super::client::{self, Client, Purpose};
+use super::list::{List, counted, say};
+use super::time::{day_and_time, stamp};
+use super::{Exit, Settings, Terminal};
+use crate::web::api::sources::{SourceView, SourcesView};
 
 /// The verbs of `source`.
 #[derive(Debug, Subcommand)]
@@ -22,23 +17,9 @@ pub(super) enum SourceCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct SourceListArgs {
-    /// Answer with a JSON array
+    /// Answer with the API's JSON document
     #[arg(long)]
     json: bool,
-}
-
-/// A source and its traffic of the last 24 h.
-#[derive(Serialize)]
-struct ListedSource {
-    name: String,
-    provider: &'static str,
-    /// `None` where the source is polled.
-    callback_url: Option<String>,
-    last_seen_ms: Option<i64>,
-    webhooks_24h: u64,
-    reports_24h: u64,
-    new_reports_24h: u64,
-    unreadable_24h: u64,
 }
 
 impl SourceCommand {
@@ -54,57 +35,41 @@ impl SourceCommand {
 
 impl SourceListArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let config = settings.load()?.config;
-        let now_ms = Clock::system().now_ms();
-        let Listing {
-            rows: activity,
-            reached,
-        } = settings
-            .reader()?
-            .source_activity(now_ms - DAY_MS, now_ms)?;
-        if config.sources.is_empty() {
-            return terminal.refuse("no source yet: the configuration has no [[source]]");
+        let list = |client: &Client| client.get(&["sources"], &[]);
+        let sources: SourcesView = client::with(settings, Purpose::Read, list)?;
+        let rest = sources.searched_back_to.map(day_and_time);
+        let rest = rest.map(|place| counted(&place));
+        if self.json {
+            say(rest, terminal)?;
+            return terminal.json(&sources);
         }
-        // Without a host the path is still what to give to the provider behind it.
-        let public_url = config.server.public_url.as_deref().unwrap_or_default();
-        let sources = config.sources.iter().map(|source| {
-            let found = activity.iter().find(|found| found.source == source.name);
-            let count = |of: fn(&SourceActivity) -> u64| found.map_or(0, of);
-            // A source that is polled receives no webhooks.
-            let receives = source.pulled.is_none();
-            ListedSource {
-                name: source.name.clone(),
-                provider: source.provider.as_str(),
-                callback_url: receives.then(|| source.callback_url(public_url)),
-                last_seen_ms: found.and_then(|found| found.last_seen_ms),
-                webhooks_24h: count(|found| found.webhooks),
-                reports_24h: count(|found| found.reports),
-                new_reports_24h: count(|found| found.new_reports),
-                unreadable_24h: count(|found| found.unreadable),
-            }
-        });
-        let sources: Vec<ListedSource> = sources.collect();
-        let rest = page::counted(reached);
         let never = if rest.is_some() { "?" } else { "never" };
         let list = List {
             columns: &[
-                ("NAME", &|source: &ListedSource| source.name.clone()),
-                ("PROVIDER", &|source| source.provider.to_owned()),
+                ("NAME", &|source: &SourceView| source.name.clone()),
+                ("PROVIDER", &|source| source.provider.clone()),
                 ("CALLBACK URL", &|source| {
-                    let url = source.callback_url.as_deref();
-                    url.unwrap_or("- (it is polled)").to_owned()
+                    // Without a host the path is still what to give to the provider behind it.
+                    let url = source
+                        .callback_url
+                        .as_ref()
+                        .or(source.callback_path.as_ref());
+                    url.map_or("- (it is polled)", String::as_str).to_owned()
                 }),
                 ("LAST SEEN (UTC)", &|source| {
-                    source.last_seen_ms.map_or_else(|| never.to_owned(), stamp)
+                    source.last_seen_at.map_or_else(|| never.to_owned(), stamp)
                 }),
                 ("WEBHOOKS 24H", &|source| source.webhooks_24h.to_string()),
                 ("REPORTS", &|source| source.reports_24h.to_string()),
                 ("UNREADABLE", &|source| source.unreadable_24h.to_string()),
             ],
-            nothing: "",
+            nothing: "no source yet: the configuration has no [[source]]",
         };
-        let exit = list.show((&sources, rest), self.json, terminal)?;
-        if !self.json && config.server.public_url.is_none() {
+        let lacks_host =
+            |source: &SourceView| source.callback_path.is_some() && source.callback_url.is_none();
+        let lacks_host = sources.data.iter().any(lacks_host);
+        let exit = list.show_rows((&sources.data, rest), terminal)?;
+        if lacks_host {
             writeln!(
                 terminal.talk,
                 "server.public_url says nothing: put your host before the URLs"

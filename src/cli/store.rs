@@ -8,7 +8,7 @@ use rustix::process::geteuid;
 
 use super::{Settings, Terminal};
 use crate::config::Config;
-use crate::store::{Error, Reader, StoreFound, absolute};
+use crate::store::{Error, StoreFound, absolute};
 
 impl Settings {
     /// The configuration, with a store that is there.
@@ -40,15 +40,6 @@ impl Settings {
         };
         let path = absolute(path);
         Err(Error::NotFound(format!("store at {}: {remedy}", path.display())).into())
-    }
-
-    /// Reads the store of the configuration, whether a service runs or not.
-    ///
-    /// # Errors
-    /// As [`Self::with_store`].
-    pub(super) fn reader(&self) -> anyhow::Result<Reader> {
-        let store = self.with_store()?.store;
-        Ok(Reader::new(&store.path).within(store.list_budget))
     }
 }
 

@@ -7,15 +7,14 @@ mod test;
 mod update;
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
+use serde_json::json;
 
+use super::client::{self, Client, Purpose};
 use super::list::List;
 use super::time::day_and_time;
-use super::{Exit, Settings, Terminal, ask, page};
-use crate::admin::{Answer, Request};
-use crate::clock::Clock;
-use crate::model::{Filter, Subscriber, SubscriberKind, SubscriberState};
-use crate::store::overview::SubscriberOverview;
+use super::{Exit, Settings, Terminal};
+use crate::model::{Filter, SubscriberKind, SubscriberState};
+use crate::web::api::subscribers::{ListedSubscriberView, SecretView, SubscriberView};
 
 /// The verbs of `subscriber`.
 #[derive(Debug, Subcommand)]
@@ -55,24 +54,14 @@ pub(super) struct SubscriberRotateSecretArgs {
     /// the signature it began with
     #[arg(long)]
     now: bool,
-    /// Answer with a JSON object, the secret in it
+    /// Answer with the API's JSON document, the secret in it
     #[arg(long)]
     json: bool,
 }
 
-/// The answer of `--json` where a secret is given.
-#[derive(Serialize)]
-struct SubscriberWithSecret<'a> {
-    #[serde(flatten)]
-    subscriber: &'a Subscriber,
-    secret: &'a str,
-    /// Until when the old secret signs too, ms since 1970 UTC.
-    old_until_ms: Option<i64>,
-}
-
 #[derive(Debug, Args)]
 pub(super) struct SubscriberListArgs {
-    /// Answer with a JSON array
+    /// Answer with the API's JSON document
     #[arg(long)]
     json: bool,
 }
@@ -83,111 +72,107 @@ impl SubscriberCommand {
         settings: &Settings,
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
-        let json = match &self {
-            Self::Add(add) => add.json,
-            Self::Update(update) => update.json,
-            Self::RotateSecret(rotate) => rotate.json,
-            _ => false,
-        };
-        let request = match self {
-            Self::List(list) => return list.run(settings, terminal),
-            Self::Show(show) => return show.run(settings, terminal),
-            Self::Test(test) => return test.run(settings, terminal),
-            Self::Add(add) => Request::AddSubscriber(add.subscriber()),
-            Self::Update(update) => update.request(),
-            Self::Pause(SubscriberNameArg { name }) => Request::PauseSubscriber { name },
-            Self::Resume(SubscriberNameArg { name }) => Request::ResumeSubscriber { name },
-            Self::Remove(SubscriberNameArg { name }) => Request::RemoveSubscriber { name },
-            Self::RotateSecret(SubscriberRotateSecretArgs { name, now, .. }) => {
-                Request::RotateSecret { name, now }
-            }
-        };
-        let updated = matches!(request, Request::UpdateSubscriber { .. });
-        let added = matches!(request, Request::AddSubscriber(_));
-        match ask::perform_now(settings, request, terminal)? {
-            Some(Answer::Subscriber(subscriber)) if json => terminal.json(&subscriber),
-            Some(Answer::Subscriber(subscriber)) if updated => {
-                show::changed(&subscriber, terminal)?;
-                Ok(Exit::Done)
-            }
-            Some(Answer::Secret {
-                subscriber,
-                secret,
-                old_until_ms,
-            }) if json => terminal.json(&SubscriberWithSecret {
-                subscriber: &subscriber,
-                secret: &secret,
-                old_until_ms,
-            }),
-            Some(answer) => show(answer, added, terminal),
-            None => Ok(Exit::Refused),
+        match self {
+            Self::Add(add) => add.run(settings, terminal),
+            Self::Update(update) => update.run(settings, terminal),
+            Self::List(list) => list.run(settings, terminal),
+            Self::Show(show) => show.run(settings, terminal),
+            Self::Pause(named) => named.set(settings, "pause", terminal),
+            Self::Resume(named) => named.set(settings, "resume", terminal),
+            Self::Remove(named) => named.remove(settings, terminal),
+            Self::RotateSecret(rotate) => rotate.run(settings, terminal),
+            Self::Test(test) => test.run(settings, terminal),
         }
     }
 }
 
-/// The secret is the command's data; all else goes to stderr.
-fn show(answer: Answer, added: bool, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-    match answer {
-        Answer::Secret {
-            subscriber,
-            secret,
-            old_until_ms,
-        } => {
-            let name = &subscriber.name;
-            if let Some(until_ms) = old_until_ms {
-                let until = day_and_time(until_ms);
-                writeln!(
-                    terminal.talk,
-                    "{name} has a new secret; until {until} both sign."
-                )?;
-            } else if !added {
-                writeln!(
-                    terminal.talk,
-                    "{name} has a new secret; the old ones sign no more, but an attempt under way \
-                     ends with the signature it began with."
-                )?;
-            } else {
-                let wants = gets(&subscriber);
-                writeln!(
-                    terminal.talk,
-                    "{name} is added: {} gets {wants}.",
-                    subscriber.url
-                )?;
-            }
-            writeln!(terminal.talk, "This secret is shown once:\n")?;
-            writeln!(terminal.data, "{secret}")?;
-            terminal.data.flush()?;
-            writeln!(terminal.talk, "{}", next_step(&subscriber))?;
-        }
-        Answer::Subscriber(subscriber) => {
-            let name = &subscriber.name;
-            match subscriber.state {
-                SubscriberState::Active => {
-                    writeln!(
-                        terminal.talk,
-                        "{name} is active: its pending forwards are sent"
-                    )?;
-                }
-                state => writeln!(
-                    terminal.talk,
-                    "{name} is {state}: its pending forwards are kept until it is resumed, \
-                     or grows too old (forward.max_age)"
-                )?,
-            }
-        }
-        Answer::Removed { given_up } => {
+impl SubscriberNameArg {
+    /// Pauses or resumes it.
+    fn set(
+        &self,
+        settings: &Settings,
+        verb: &str,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        let path = ["subscribers", &self.name, verb];
+        let set = |client: &Client| client.post(&path, &());
+        let subscriber: SubscriberView = client::with(settings, Purpose::Change, set)?;
+        terminal.done = Some(changed(&subscriber.name));
+        let (name, state) = (&subscriber.name, subscriber.state);
+        if state == SubscriberState::Active {
             writeln!(
                 terminal.talk,
-                "removed; forwards given up with it: {given_up}"
+                "{name} is active: its pending forwards are sent"
+            )?;
+        } else {
+            writeln!(
+                terminal.talk,
+                "{name} is {state}: its pending forwards are kept until it is resumed, or grows too \
+                 old (forward.max_age)"
             )?;
         }
-        other => return Err(ask::unexpected(&other)),
+        Ok(Exit::Done)
     }
+
+    fn remove(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let path = ["subscribers", &self.name];
+        let remove = |client: &Client| client.delete(&path);
+        client::with(settings, Purpose::Change, remove)?;
+        let removed = "the subscriber was removed, and its pending forwards are given up";
+        terminal.done = Some(removed.to_owned());
+        writeln!(terminal.talk, "{removed}")?;
+        Ok(Exit::Done)
+    }
+}
+
+impl SubscriberRotateSecretArgs {
+    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let path = ["subscribers", &self.name, "rotate-secret"];
+        let rotate = |client: &Client| client.post(&path, &json!({ "now": self.now }));
+        let with_secret: SecretView = client::with(settings, Purpose::Change, rotate)?;
+        let name = &with_secret.subscriber.name;
+        let old = with_secret.old_secret_until.map_or_else(
+            || "the old secrets sign no more".to_owned(),
+            |until| format!("the old one signs too until {}", day_and_time(until)),
+        );
+        terminal.done = Some(format!(
+            "the secret of {name} was rotated, {old}, and the new one is not shown again: `tickrelay \
+             subscriber rotate-secret {name}` gives another"
+        ));
+        if self.json {
+            return terminal.json(&with_secret);
+        }
+        match with_secret.old_secret_until.map(day_and_time) {
+            Some(until) => writeln!(
+                terminal.talk,
+                "{name} has a new secret; until {until} both sign."
+            )?,
+            None => writeln!(
+                terminal.talk,
+                "{name} has a new secret; the old ones sign no more, but an attempt under way ends with \
+                 the signature it began with."
+            )?,
+        }
+        tell(&with_secret, terminal)
+    }
+}
+
+/// That a subscriber was changed, and how that can be seen.
+fn changed(name: &str) -> String {
+    format!("{name} was changed: `tickrelay subscriber show {name}` shows it")
+}
+
+/// The secret is what was asked for; all else is talk.
+fn tell(with_secret: &SecretView, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+    writeln!(terminal.talk, "This secret is shown once:\n")?;
+    writeln!(terminal.data, "{}", with_secret.secret)?;
+    terminal.data.flush()?;
+    writeln!(terminal.talk, "{}", next_step(&with_secret.subscriber))?;
     Ok(Exit::Done)
 }
 
 /// What to do with the secret.
-fn next_step(subscriber: &Subscriber) -> String {
+fn next_step(subscriber: &SubscriberView) -> String {
     let name = &subscriber.name;
     let attempt = format!("Try it: tickrelay subscriber test {name}");
     if subscriber.kind == SubscriberKind::Chat {
@@ -202,8 +187,8 @@ fn next_step(subscriber: &Subscriber) -> String {
     )
 }
 
-/// Its notifications, in words.
-fn gets(subscriber: &Subscriber) -> String {
+/// What it is notified of, in words.
+fn gets(subscriber: &SubscriberView) -> String {
     let wants = wants(&subscriber.filter);
     match subscriber.kind {
         SubscriberKind::Callback => wants,
@@ -223,28 +208,33 @@ fn wants(filter: &Filter) -> String {
 
 impl SubscriberListArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let found = settings.reader()?.subscribers(Clock::system().now_ms())?;
-        let rest = page::counted(found.reached);
+        let counts = [("counts", "true".to_owned())];
+        let found = client::with(settings, Purpose::Read, |client| {
+            let all = (usize::MAX, None);
+            client.rows::<ListedSubscriberView>(&["subscribers"], &counts, all)
+        })?;
         let list = List {
             columns: &[
-                ("NAME", &|it: &SubscriberOverview| {
+                ("NAME", &|it: &ListedSubscriberView| {
                     it.subscriber.name.clone()
                 }),
                 ("KIND", &|it| it.subscriber.kind.to_string()),
                 ("STATE", &|it| it.subscriber.state.to_string()),
-                ("PENDING", &|it| {
-                    it.pending
-                        .map_or_else(|| "?".to_owned(), |pending| pending.to_string())
-                }),
-                ("DELIVERED 24H", &|it| it.delivered_24h.to_string()),
-                ("GAVE UP 24H", &|it| it.gave_up_24h.to_string()),
+                ("PENDING", &|it| number_or_unknown(it.pending)),
+                ("DELIVERED 24H", &|it| number_or_unknown(it.delivered_24h)),
+                ("GAVE UP 24H", &|it| number_or_unknown(it.gave_up_24h)),
                 ("WANTS", &|it| it.subscriber.filter.to_string()),
                 ("URL", &|it| it.subscriber.url.clone()),
             ],
             nothing: "no subscriber yet: tickrelay subscriber add --name crm --url https://…",
         };
-        list.show((&found.rows, rest), self.json, terminal)
+        list.show_page(&found, self.json, terminal)
     }
+}
+
+/// A count, where there was time to count.
+fn number_or_unknown(count: Option<u64>) -> String {
+    count.map_or_else(|| "?".to_owned(), |count| count.to_string())
 }
 
 #[cfg(test)]
@@ -271,10 +261,10 @@ mod tests {
         let added = ask(&["add", "--name", "crm", "--url", "https://Example\t.com/a b"]);
         assert_eq!(added["name"], "crm");
         assert_eq!(added["url"], "https://example.com/a%20b");
-        assert!(added["old_until_ms"].is_null());
+        assert!(added["old_secret_until"].is_null());
 
         let rotated = ask(&["rotate-secret", "crm"]);
-        assert!(rotated["old_until_ms"].is_i64());
+        assert!(rotated["old_secret_until"].is_string());
         assert_ne!(rotated["secret"], added["secret"]);
     }
 }

@@ -1,15 +1,15 @@
 //! `tickrelay template`: the bodies that texts are rendered from.
 
-use clap::{Args, Subcommand};
+use std::cmp::Reverse;
 
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::client::{self, Client, Purpose};
 use super::list::List;
 use super::time::stamp;
-use super::{Exit, Settings, Terminal, ask, page};
-use crate::admin::{Answer, Request};
-use crate::store::TemplateRecord;
-
-/// The name of the list in its cursors.
-const LIST: &str = "templates";
+use super::{Exit, Settings, Terminal};
+use crate::web::api::templates::TemplateView;
 
 /// The verbs of `template`.
 #[derive(Debug, Subcommand)]
@@ -37,7 +37,7 @@ pub(super) struct TemplateListArgs {
     /// Go on from where the list ended, with the word that it named
     #[arg(long, value_name = "WORD")]
     cursor: Option<String>,
-    /// Answer with a JSON array
+    /// Answer with the API's JSON document
     #[arg(long)]
     json: bool,
 }
@@ -56,45 +56,52 @@ impl TemplateCommand {
         settings: &Settings,
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
-        let request = match self {
-            Self::Put(put) => Request::PutTemplate {
-                name: put.name,
-                language: put.language,
-                body: put.body,
-            },
-            Self::Remove(remove) => Request::RemoveTemplate {
-                name: remove.name,
-                language: remove.language,
-            },
-            Self::List(list) => return list.run(settings, terminal),
-        };
-        let word = match ask::perform_now(settings, request, terminal)? {
-            Some(Answer::Template(_)) => "written",
-            Some(Answer::TemplateRemoved) => "removed",
-            Some(other) => return Err(ask::unexpected(&other)),
-            None => return Ok(Exit::Refused),
-        };
-        writeln!(terminal.talk, "the template is {word}")?;
+        match self {
+            Self::Put(put) => put.run(settings, terminal),
+            Self::List(list) => list.run(settings, terminal),
+            Self::Remove(remove) => remove.run(settings, terminal),
+        }
+    }
+}
+
+impl TemplatePutArgs {
+    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let path = ["templates", &self.name, &self.language];
+        let body = json!({ "body": self.body });
+        let put = |client: &Client| client.put(&path, &body);
+        let _: TemplateView = client::with(settings, Purpose::Change, put)?;
+        terminal.done = Some("the template was written".to_owned());
+        writeln!(terminal.talk, "the template is written")?;
+        Ok(Exit::Done)
+    }
+}
+
+impl TemplateRemoveArgs {
+    fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+        let path = ["templates", &self.name, &self.language];
+        client::with(settings, Purpose::Change, |client| client.delete(&path))?;
+        terminal.done = Some("the template was removed".to_owned());
+        writeln!(terminal.talk, "the template is removed")?;
         Ok(Exit::Done)
     }
 }
 
 impl TemplateListArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let window = page::window(LIST, usize::MAX >> 1, self.cursor.as_deref())?;
-        let mut templates = settings.reader()?.templates(window)?;
-        let rest = page::cut_short(LIST, &templates);
-        let templates = &mut templates.rows;
-        templates.sort_by_key(|template| std::cmp::Reverse(template.updated_at_ms));
+        let all = (usize::MAX, self.cursor.as_deref());
+        let mut templates = client::with(settings, Purpose::Read, |client| {
+            client.rows::<TemplateView>(&["templates"], &[], all)
+        })?;
+        (templates.data).sort_by_key(|template| Reverse(i64::from(template.updated_at)));
         let list = List {
             columns: &[
-                ("NAME", &|template: &TemplateRecord| template.name.clone()),
+                ("NAME", &|template: &TemplateView| template.name.clone()),
                 ("LANGUAGE", &|template| template.language.clone()),
-                ("WRITTEN (UTC)", &|template| stamp(template.updated_at_ms)),
+                ("WRITTEN (UTC)", &|template| stamp(template.updated_at)),
                 ("BODY", &|template| template.body.replace('\n', " ")),
             ],
             nothing: "there is no template yet",
         };
-        list.show((templates, rest), self.json, terminal)
+        list.show_page(&templates, self.json, terminal)
     }
 }

@@ -11,13 +11,13 @@ const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
 /// `2025-10-09 08:53:20`, for columns that say they are UTC.
-pub(super) fn stamp(ms: i64) -> String {
-    format(ms, "%Y-%m-%d %H:%M:%S")
+pub(super) fn stamp(ms: impl Into<i64>) -> String {
+    format(ms.into(), "%Y-%m-%d %H:%M:%S")
 }
 
 /// `2025-10-09 at 08:53:20 UTC`, for sentences.
-pub(super) fn day_and_time(ms: i64) -> String {
-    format(ms, "%Y-%m-%d at %H:%M:%S UTC")
+pub(super) fn day_and_time(ms: impl Into<i64>) -> String {
+    format(ms.into(), "%Y-%m-%d at %H:%M:%S UTC")
 }
 
 fn format(ms: i64, pattern: &str) -> String {

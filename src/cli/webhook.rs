@@ -1,23 +1,21 @@
 //! `tickrelay webhook`: the providers' requests as they came.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde::Serialize;
 
+use super::client::{self, Purpose};
 use super::list::List;
 use super::page::PageArgs;
 use super::table::{facts, visible};
 use super::time::{Since, day_and_time, stamp};
 use super::usage::key;
 use super::{Exit, Settings, Terminal};
-use crate::admin::narrowing::Narrowing;
-use crate::clock::Clock;
 use crate::model::Word as _;
 use crate::store::WebhookOutcome;
-use crate::store::overview::{WebhookDetail, WebhookRecord};
-use crate::store::query::{Scope, WebhookQuery};
-
-/// The name of the list in its cursors.
-const LIST: &str = "webhooks";
+use crate::web::api::time::TimeOrAge;
+use crate::web::api::webhooks::WebhookView;
 
 /// The verbs of `webhook`.
 #[derive(Debug, Subcommand)]
@@ -36,7 +34,7 @@ pub(super) struct WebhookShowArgs {
     /// Write the bytes of the body and nothing else
     #[arg(long, conflicts_with = "json")]
     raw: bool,
-    /// Answer with a JSON object
+    /// Answer with the API's JSON document, the body in it
     #[arg(long)]
     json: bool,
 }
@@ -75,14 +73,15 @@ impl WebhookCommand {
 
 impl WebhookShowArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let id = self.id;
-        let Some(WebhookDetail { webhook, body }) =
-            settings.reader()?.webhook(id, &Scope::default())?
-        else {
-            return terminal.refuse(format!("there is no webhook {id}; it may have been pruned"));
-        };
+        let id = self.id.to_string();
+        let (webhook, body) = client::with(settings, Purpose::Read, |client| {
+            let webhook: WebhookView = client.get(&["webhooks", &id], &[])?;
+            let is_kept = webhook.body_bytes.is_some();
+            let body = is_kept.then(|| client.bytes(&["webhooks", &id, "body"]));
+            Ok((webhook, body.transpose()?))
+        })?;
         if self.json {
-            return show_json(&webhook, body.as_deref(), terminal);
+            return terminal.json(&WebhookAnswer::new(webhook, body.as_deref()));
         }
         if self.raw {
             let Some(body) = body else {
@@ -104,7 +103,7 @@ impl WebhookShowArgs {
     }
 }
 
-fn head(webhook: &WebhookRecord) -> String {
+fn head(webhook: &WebhookView) -> String {
     let outcome = match &webhook.outcome_detail {
         Some(detail) => format!("{}: {detail}", webhook.outcome.as_str()),
         None => webhook.outcome.as_str().to_owned(),
@@ -112,12 +111,12 @@ fn head(webhook: &WebhookRecord) -> String {
     let reports = format!("{}, {} of them new", webhook.reports, webhook.new_reports);
     let unreadable = (webhook.unreadable > 0).then(|| webhook.unreadable.to_string());
     facts([
-        ("Webhook", Some(webhook.webhook_id.to_string())),
+        ("Webhook", Some(webhook.id.to_string())),
         (
             "Source",
             Some(format!("{} ({})", webhook.source, webhook.provider)),
         ),
-        ("Arrived", Some(day_and_time(webhook.received_at_ms))),
+        ("Arrived", Some(day_and_time(webhook.received_at))),
         ("Outcome", Some(outcome)),
         ("Reports", Some(reports)),
         ("Unreadable", unreadable),
@@ -136,55 +135,51 @@ fn head(webhook: &WebhookRecord) -> String {
     ])
 }
 
-fn not_kept(webhook: &WebhookRecord) -> String {
-    let id = webhook.webhook_id;
+fn not_kept(webhook: &WebhookView) -> String {
+    let id = webhook.id;
     if webhook.outcome == WebhookOutcome::Duplicate {
         return format!("the body of webhook {id} is not kept: every report in it was known");
     }
     format!("the body of webhook {id} is no longer kept")
 }
 
-/// The body as text where it is text, else in base64.
-fn show_json(
-    webhook: &WebhookRecord,
-    body: Option<&[u8]>,
-    terminal: &mut Terminal<'_>,
-) -> anyhow::Result<Exit> {
-    use base64::Engine as _;
-    let mut object = serde_json::to_value(webhook)?;
-    let text = body.and_then(|body| str::from_utf8(body).ok());
-    object["body"] = json!(text);
-    if let (Some(bytes), None) = (body, text) {
-        object["body_base64"] = json!(base64::engine::general_purpose::STANDARD.encode(bytes));
+/// The API's document of a webhook, with its body beside it: as text where it is text, else in base64.
+#[derive(Serialize)]
+struct WebhookAnswer {
+    #[serde(flatten)]
+    webhook: WebhookView,
+    body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+}
+
+impl WebhookAnswer {
+    fn new(webhook: WebhookView, body: Option<&[u8]>) -> Self {
+        let text = body.and_then(|body| str::from_utf8(body).ok());
+        let bytes = body.filter(|_| text.is_none());
+        Self {
+            webhook,
+            body: text.map(str::to_owned),
+            body_base64: bytes.map(|bytes| STANDARD.encode(bytes)),
+        }
     }
-    terminal.json(&object)
 }
 
 impl WebhookListArgs {
     fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let (reader, now_ms) = (settings.reader()?, Clock::system().now_ms());
-        let narrowing = Narrowing {
-            source: self.source,
-            since_ms: self.since.map(|since| since.ms(now_ms)),
-            until_ms: self.until.map(|until| until.ms(now_ms)),
-            ..Narrowing::default()
-        };
-        let (window, _) = (self.page).begin(LIST, &narrowing, settings, &reader)?;
-        let mut webhooks = reader.webhooks(&WebhookQuery {
-            outcome: self.outcome,
-            source: narrowing.source,
-            since_ms: narrowing.since_ms,
-            until_ms: narrowing.until_ms,
-            window,
-            ..WebhookQuery::default()
+        let query = [
+            ("outcome", self.outcome.map(|it| it.as_str().to_owned())),
+            ("source", self.source),
+            ("since", self.since.map(|it| TimeOrAge(it).to_string())),
+            ("until", self.until.map(|it| TimeOrAge(it).to_string())),
+        ];
+        let webhooks = client::with(settings, Purpose::Read, |client| {
+            self.page.rows(client, &["webhooks"], &query)
         })?;
-        let rest = (self.page).cut(LIST, &mut webhooks, |webhook| webhook.webhook_id);
         let list = List {
             columns: &[
-                ("ID", &|webhook: &WebhookRecord| {
-                    webhook.webhook_id.to_string()
-                }),
-                ("ARRIVED (UTC)", &|webhook| stamp(webhook.received_at_ms)),
+                ("ID", &|webhook: &WebhookView| webhook.id.to_string()),
+                ("ARRIVED (UTC)", &|webhook| stamp(webhook.received_at)),
                 ("SOURCE", &|webhook| webhook.source.clone()),
                 ("OUTCOME", &|webhook| webhook.outcome.as_str().to_owned()),
                 ("REPORTS", &|webhook| webhook.reports.to_string()),
@@ -196,6 +191,6 @@ impl WebhookListArgs {
             ],
             nothing: "no webhook is like that",
         };
-        list.show((&webhooks.rows, rest), self.page.json, terminal)
+        list.show_page(&webhooks, self.page.json, terminal)
     }
 }

@@ -8,35 +8,38 @@
 //! of `docs/api.md` and the test of every combination come from the same tables. `admin` asks `access` again, so a
 //! route with the wrong permission opens nothing. Tokens are looked up in memory.
 
-mod account_events;
-mod attempts;
+pub(crate) mod account_events;
+pub(crate) mod attempts;
 mod audit;
-mod broadcasts;
+pub(crate) mod broadcasts;
 mod document;
+pub(crate) mod erasures;
 mod errors;
 mod faults;
-mod forwards;
+pub(crate) mod forwards;
 mod gate;
-mod health;
+pub(crate) mod health;
 mod input;
+pub(crate) mod jobs;
+pub(crate) mod keys;
 mod list;
-mod messages;
+pub(crate) mod messages;
 mod narrowed;
 mod once;
 pub(crate) mod page;
-mod polls;
+pub(crate) mod polls;
 mod reference;
-mod replays;
-mod reports;
-mod sent;
-mod sources;
+pub(crate) mod replays;
+pub(crate) mod reports;
+pub(crate) mod sent;
+pub(crate) mod sources;
 mod stats;
-mod subscribers;
-mod templates;
+pub(crate) mod subscribers;
+pub(crate) mod templates;
 pub(crate) mod time;
 pub(crate) mod tokens;
 pub(crate) mod version;
-mod webhooks;
+pub(crate) mod webhooks;
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -54,8 +57,8 @@ use actix_web::{
 use futures_util::future::{Ready, ready};
 use serde::Serialize;
 
-use crate::access::{Caller, Permission};
-use crate::admin::{Answer, AnswerShape, Once, Operations, Request};
+use crate::access::{Caller, Permission, Way};
+use crate::admin::{Answer, AnswerShape, Failure, Once, Operations, Request};
 use crate::config::Config;
 use crate::model::{Subscriber, quoted};
 use crate::store::Reader;
@@ -84,6 +87,7 @@ pub struct Api {
     /// How long a list is searched.
     list_budget: Duration,
     under_way: Arc<once::UnderWay>,
+    jobs: Arc<jobs::Jobs>,
 }
 
 impl Api {
@@ -95,6 +99,7 @@ impl Api {
             public_url: config.server.public_url.clone(),
             list_budget: config.store.list_budget,
             under_way: Arc::default(),
+            jobs: Arc::default(),
         }
     }
 }
@@ -145,6 +150,7 @@ table! {
     POST   "/subscribers/{name}/test"          WriteSubscribers subscribers::test;
     GET    "/subscribers/{name}/health"        ReadSubscribers  health::health;
     GET    "/forwards"                         ReadForwards     forwards::list;
+    POST   "/forwards/retry"                   RetryForwards    forwards::retry_many;
     GET    "/forwards/{id}"                    ReadForwards     forwards::read;
     GET    "/forwards/{id}/attempts"           ReadForwards     forwards::attempts;
     POST   "/forwards/{id}/retry"              RetryForwards    forwards::retry;
@@ -160,9 +166,11 @@ table! {
     GET    "/broadcasts"                       ReadMessages     broadcasts::list;
     GET    "/broadcasts/{id}"                  ReadMessages     broadcasts::read;
     GET    "/webhooks"                         ReadWebhooks     webhooks::list;
+    POST   "/webhooks/reprocess"               Reprocess        webhooks::reprocess_many;
     GET    "/webhooks/{id}"                    ReadWebhooks     webhooks::read;
     GET    "/webhooks/{id}/body"               ReadRawWebhooks  webhooks::body;
     POST   "/webhooks/{id}/reprocess"          Reprocess        webhooks::reprocess;
+    GET    "/jobs/{id}"                        Reprocess        jobs::read;
     GET    "/sources"                          ReadSources      sources::list;
     GET    "/sources/{name}"                   ReadSources      sources::read;
     GET    "/account-events"                   ReadSources      account_events::list;
@@ -180,6 +188,9 @@ table! {
     GET    "/tokens"                           ReadTokens       tokens::list;
     POST   "/tokens"                           ManageTokens     tokens::create;
     POST   "/tokens/{id}/revoke"               ManageTokens     tokens::revoke;
+    GET    "/keys"                             ReadTokens       keys::list;
+    POST   "/keys/rotate"                      ManageTokens     keys::rotate;
+    POST   "/erasures"                         Erase            erasures::create;
 }
 
 /// A route that lets in who may come, and answers a repeated POST as before.
@@ -301,7 +312,8 @@ impl HandlerContext {
         let (progress, _) = tokio::sync::mpsc::unbounded_channel();
         let operations = &self.shared.api.operations;
         let work = operations.perform_apart(self.caller.clone(), request, progress, once);
-        let answer = work.await.map_err(|error| Problem::internal(&error))??;
+        let answer = work.await.map_err(|error| Problem::internal(&error))?;
+        let answer = answer.map_err(|failure| failed(&self.caller, failure))?;
         shape(&answer).map(respond)
     }
 
@@ -313,7 +325,8 @@ impl HandlerContext {
         let reader = self.shared.store.reader();
         let reader = reader.within(self.shared.api.list_budget);
         let read = web::block(move || read(&reader)).await;
-        Ok(read.map_err(|error| Problem::internal(&error))??)
+        let read = read.map_err(|error| Problem::internal(&error))?;
+        read.map_err(|error| failed(&self.caller, error.into()))
     }
 
     /// The subscriber of that name, if the caller sees it.
@@ -324,6 +337,17 @@ impl HandlerContext {
             .ok_or_else(|| {
                 Problem::missing(format_args!("subscriber named {name}", name = quoted(name)))
             })
+    }
+}
+
+/// A failure as this caller reads it: the operator is told our own failures too.
+fn failed(caller: &Caller, failure: Failure) -> Problem {
+    match failure {
+        Failure::Broken(detail) if caller.way == Way::Cli => {
+            tracing::error!(error = detail, "api.failed");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+        }
+        other => other.into(),
     }
 }
 
@@ -338,6 +362,11 @@ fn shaped(status: StatusCode, body: &impl Serialize) -> Shaped {
         body,
         location: None,
     })
+}
+
+/// What came of long work, as its job tells it.
+fn json_of(result: &impl Serialize) -> Result<serde_json::Value, Problem> {
+    serde_json::to_value(result).map_err(|error| Problem::internal(&error))
 }
 
 /// The answer of something that is gone.

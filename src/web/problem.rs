@@ -72,6 +72,11 @@ impl Problem {
         self
     }
 
+    /// The HTTP status.
+    pub(super) fn status(&self) -> u16 {
+        self.code.as_u16()
+    }
+
     /// A field that is not as it must be.
     pub(super) fn field(field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::faults(vec![Fault::new(field, detail)])

@@ -263,8 +263,11 @@ async fn who_stopped_marketing_explains_the_refusal_and_is_erased_with_it() {
     assert_eq!(shown.matches(stop).count(), 2, "{shown}");
     let list = ["account", "list", "--subject", "+34 600 000 901", "--json"];
     let listed: Value = serde_json::from_str(&folder.done(&list).await).unwrap();
-    assert_eq!(listed[0]["name"], "contact.opted_out");
-    assert_eq!(listed[0]["person_user_id"], "ES.13490000000000000901");
+    assert_eq!(listed["data"][0]["name"], "contact.opted_out");
+    assert_eq!(
+        listed["data"][0]["person_user_id"],
+        "ES.13490000000000000901"
+    );
     let table = folder.done(&["account", "list"]).await;
     assert!(table.contains("contact.opted_out"), "{table}");
     folder.done(&["erase", PERSON, "--yes"]).await;

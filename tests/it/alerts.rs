@@ -259,7 +259,7 @@ async fn a_kill_loses_neither_what_is_queued_to_a_chat_nor_what_is_gathered_for_
     let service = home.start();
     let mut new = NewSubscriber::new("agents", &receiver.url);
     new.kind = SubscriberKind::Chat;
-    service.ask(&Request::AddSubscriber(new));
+    service.ask("POST", "/subscribers", &new);
     let post = |service: &Service, id: &str| {
         let body = cloud::webhook(&[cloud::failed(id, T0)]);
         let request = client().post(format!("http://{}/webhooks/cloud", service.address));

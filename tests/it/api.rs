@@ -2,6 +2,7 @@
 
 mod access;
 mod attempts;
+mod jobs;
 mod narrowed;
 mod once;
 mod owners;

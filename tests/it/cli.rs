@@ -100,7 +100,7 @@ async fn a_number_in_any_spelling_finds_its_messages() {
         .await
         .json();
     assert_eq!(json["message"]["provider_message_id"], "wamid.B");
-    assert_eq!(json["message"]["error"]["error_key"], "meta:131026");
+    assert_eq!(json["message"]["error"]["key"], "meta:131026");
     assert_eq!(json["reports"][0]["change"], "new");
     assert_eq!(json["found"][1]["provider_message_id"], "wamid.A");
     assert!(
@@ -114,7 +114,7 @@ async fn a_number_in_any_spelling_finds_its_messages() {
         .run(&["message", "list", "--status", "sent", "--json"])
         .await
         .json();
-    assert_eq!(list.as_array().unwrap().len(), 1);
+    assert_eq!(list["data"].as_array().unwrap().len(), 1);
     for (filter, ids) in [
         (["--error", "131026"], &["wamid.B"][..]),
         (["--error", "meta:131047"], &[]),
@@ -127,7 +127,7 @@ async fn a_number_in_any_spelling_finds_its_messages() {
             .run(&[&["message", "list", "--json"][..], &filter].concat())
             .await
             .json();
-        let found: Vec<&str> = found
+        let found: Vec<&str> = found["data"]
             .as_array()
             .unwrap()
             .iter()
@@ -179,8 +179,8 @@ async fn what_could_not_be_read_is_listed_and_kept_byte_for_byte() {
         .run(&["webhook", "list", "--outcome", "unparsed", "--json"])
         .await
         .json();
-    assert_eq!(listed.as_array().unwrap().len(), 1);
-    assert_eq!(listed[0]["webhook_id"], 1);
+    assert_eq!(listed["data"].as_array().unwrap().len(), 1);
+    assert_eq!(listed["data"][0]["id"], 1);
     assert_eq!(
         folder.done(&["webhook", "show", "1", "--raw"]).await,
         broken
@@ -204,8 +204,8 @@ async fn what_could_not_be_read_is_listed_and_kept_byte_for_byte() {
     assert_eq!(folder.run(&["webhook", "show", "99"]).await.exit, 1);
 
     let unknown = folder.run(&["explain", "--unknown", "--json"]).await.json();
-    assert_eq!(unknown[0]["error_key"], "meta:139999");
-    assert_eq!(unknown[0]["reports"], 1);
+    assert_eq!(unknown["data"][0]["error_key"], "meta:139999");
+    assert_eq!(unknown["data"][0]["reports"], 1);
 }
 
 #[actix_web::test]
@@ -232,7 +232,7 @@ async fn a_forward_that_was_given_up_is_found_and_queued_again() {
         .run(&[&gave_up[..], &["--since", "1h", "--json"]].concat())
         .await
         .json();
-    let uid = listed[0]["uid"].as_str().unwrap().to_owned();
+    let uid = listed["data"][0]["id"].as_str().unwrap().to_owned();
     let shown = folder.done(&["forward", "show", &uid]).await;
     assert!(
         shown.contains("attempt 2 at ") && shown.contains("HTTP 500"),
@@ -291,8 +291,8 @@ async fn a_pause_shows_as_the_reason_to_wait() {
         "{shown}"
     );
     let listed = folder.run(&["subscriber", "list", "--json"]).await.json();
-    assert_eq!(listed[0]["state"], "paused");
-    assert_eq!(listed[0]["pending"], 1);
+    assert_eq!(listed["data"][0]["state"], "paused");
+    assert_eq!(listed["data"][0]["pending"], 1);
     folder.done(&["subscriber", "resume", "crm"]).await;
     until("the payload arrives", || receiver.count() == 1).await;
     let show = ["subscriber", "show", "crm", "--json"];

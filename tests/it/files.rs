@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use rusqlite::{Connection, OpenFlags};
-use tickrelay::admin::{EraseOptions, Request};
+use serde_json::json;
 
 use crate::support::program::runs;
 use crate::support::service::Home;
@@ -201,13 +201,8 @@ async fn nothing_that_the_service_does_drops_the_locks_on_its_store() {
         let page = client().get(format!("http://{}{path}", service.address));
         assert_eq!(page.send().await.unwrap().status(), 200, "{path}");
     }
-    service.ask(&Request::Erase {
-        person: "34600000001".to_owned(),
-        options: EraseOptions {
-            dry_run: false,
-            vacuum: true,
-        },
-    });
+    let erasure = json!({ "person": "34600000001", "vacuum": true });
+    service.ask("POST", "/erasures", &erasure);
     assert_eq!(locks(process, &home.store()), ["FLOCK", "POSIX"]);
     service.stop();
 }

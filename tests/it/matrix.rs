@@ -131,8 +131,10 @@ fn expected(rule: &AccessRule, asker: &Asker, call: &Call, place: &Place) -> Exp
 #[actix_web::test]
 async fn every_role_owner_source_and_verb_is_answered_as_the_table_has_it() {
     let world = World::new().await;
-    let tried = world.differences(TABLE, |_| true).await;
-    assert_eq!(tried.count, endpoints().len() * 3 * 20);
+    // A job is seen by the caller that began it: `api::jobs` tries it.
+    let is_tried = |endpoint: &Endpoint| endpoint.path != "/jobs/{id}";
+    let tried = world.differences(TABLE, is_tried).await;
+    assert_eq!(tried.count, (endpoints().len() - 1) * 3 * 20);
     let kinds = ["2xx", "403", "404", "422", "a list without it"];
     assert_eq!(tried.kinds, kinds.map(str::to_owned).into());
     assert!(

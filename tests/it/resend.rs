@@ -43,7 +43,7 @@ async fn a_message_or_a_number_leads_to_its_forwards_and_to_the_status_again() {
         let list = folder
             .run(&[&["forward", "list", "--json"], flags].concat())
             .await;
-        list.json().as_array().unwrap().len()
+        list.json()["data"].as_array().unwrap().len()
     };
     assert_eq!(count(&["--message", "wamid.A"]).await, 4);
     assert_eq!(

@@ -221,10 +221,11 @@ async fn keys_come_from_the_configuration_and_the_first_one_seals() {
     }
     with_keys(r#"{ file = "old.key" }"#);
     let service = home.start();
-    service.ask(&Request::AddSubscriber(NewSubscriber {
+    let chat = NewSubscriber {
         kind: SubscriberKind::Chat,
         ..NewSubscriber::new("agents", &format!("{}{HOOK}", receiver.url))
-    }));
+    };
+    service.ask("POST", "/subscribers", &chat);
     service.stop();
     assert!(!home.file("tickrelay.key").exists());
     with_keys(r#"[{ file = "new.key" }, { file = "old.key" }]"#);

@@ -49,7 +49,7 @@ async fn an_update_changes_what_is_given_and_leaves_the_rest() {
     let after = update(&["--timestamp-format", "epoch_millis"]).await.json();
     assert_eq!(after["options"]["timestamp_format"], "epoch_millis");
     assert_eq!(after["options"]["phone_format"], "digits");
-    for same in ["url", "filter", "concurrency", "id", "created_at_ms"] {
+    for same in ["url", "filter", "concurrency", "id", "created_at"] {
         assert_eq!(after[same], before[same], "{same}");
     }
     let after = update(&["--status", "read", "--url", "http://127.0.0.1:9/b"]).await;
@@ -328,15 +328,15 @@ async fn the_command_line_sets_and_takes_back_the_same() {
         .await
         .json();
     assert_eq!(
-        (&own["timeout_ms"], &own["rate_limit"], &own["schedule_ms"]),
-        (&json!(2_000), &json!(7), &json!([5_000, 7_200_000]))
+        (&own["timeout"], &own["rate_limit"], &own["schedule"]),
+        (&json!("2s"), &json!(7), &json!(["5s", "2h"]))
     );
     let shown = folder.done(&["subscriber", "show", "crm"]).await;
     for text in ["Timeout      2s", "7 a second", "after 5s, 2h"] {
         assert!(shown.contains(text), "{text}: {shown}");
     }
     let once = update(&["--schedule", "none"]).await.json();
-    assert_eq!(once["schedule_ms"], json!([]));
+    assert_eq!(once["schedule"], json!([]));
     let flags = [
         "--schedule",
         "default",
@@ -346,7 +346,7 @@ async fn the_command_line_sets_and_takes_back_the_same() {
         "default",
     ];
     let back = update(&flags).await.json();
-    for field in ["timeout_ms", "rate_limit", "schedule_ms"] {
+    for field in ["timeout", "rate_limit", "schedule"] {
         assert!(back[field].is_null(), "{back}");
     }
     let refused = update(&["--timeout", "5m"]).await;

@@ -25,6 +25,44 @@ async fn a_document_is_the_same_with_a_service_without_one_and_from_elsewhere() 
 }
 
 #[actix_web::test]
+async fn each_list_is_the_same_document_by_every_way() {
+    let folder = Folder::new();
+    let token = folder.done(&["token", "create", "--role", "admin"]).await;
+    let lists = [
+        &["account", "list"][..],
+        &["attempt", "list"],
+        &["broadcast", "list"],
+        &["forward", "list"],
+        &["key", "list"],
+        &["message", "list"],
+        &["replay", "list"],
+        &["source", "list"],
+        &["subscriber", "list"],
+        &["subscriber", "show", "crm"],
+        &["template", "list"],
+        &["webhook", "list"],
+    ];
+    let url = "http://127.0.0.1:9/";
+    let add = ["subscriber", "add", "--name", "crm", "--url", url];
+    folder.done(&add).await;
+    folder.done(&["template", "put", "order", "en", "Hi"]).await;
+    let mut alone = Vec::new();
+    for list in lists {
+        let list = [list, &["--json"]].concat();
+        alone.push(folder.run(&list).await.json());
+    }
+    let service = folder.serve();
+    let away = ["--url", service.base(), "--token", token.trim()];
+    for (list, alone) in lists.iter().zip(alone) {
+        let list = [list, &["--json"][..]].concat();
+        let beside = folder.run(&list).await.json();
+        assert_eq!(beside, alone, "{list:?}");
+        let elsewhere = folder.run(&[&away[..], &list].concat()).await.json();
+        assert_eq!(elsewhere, alone, "{list:?}");
+    }
+}
+
+#[actix_web::test]
 async fn a_service_elsewhere_refuses_what_its_socket_alone_answers() {
     let folder = Folder::new();
     let token = folder.done(&["token", "create", "--role", "admin"]).await;

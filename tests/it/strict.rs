@@ -245,10 +245,11 @@ async fn a_kill_between_two_attempts_lets_nothing_overtake() {
     let (receiver, takes) = choosy();
     let http = client();
     let mut service = home.start();
-    service.ask(&Request::AddSubscriber(NewSubscriber {
+    let strict = NewSubscriber {
         ordering: Ordering::Strict,
         ..NewSubscriber::new("crm", &receiver.url)
-    }));
+    };
+    service.ask("POST", "/subscribers", &strict);
     for (at, word) in (0..).zip(WORDS) {
         let statuses: Vec<_> = (0..MESSAGES)
             .map(|message| cloud::status(&format!("bad.{message}"), word, T0 + at))

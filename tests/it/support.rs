@@ -14,6 +14,7 @@ pub(crate) mod program;
 pub(crate) mod receiver;
 pub(crate) mod service;
 pub(crate) mod shim;
+pub(crate) mod socket;
 pub(crate) mod traffic;
 
 use std::path::{Path, PathBuf};

@@ -281,10 +281,11 @@ async fn broadcast_list_has_what_the_api_lists() {
     std::fs::write(folder.path("sent.json"), notice.to_string()).unwrap();
     folder.done(&["message", "register", "sent.json"]).await;
     let rows = folder.run(&["broadcast", "list", "--json"]).await.json();
-    assert_eq!(rows[0]["broadcast"], "b-7");
+    let broadcast = &rows["broadcasts"]["data"][0];
+    assert_eq!(broadcast["id"], "b-7");
     assert_eq!(
-        (&rows[0]["messages"]["total"], &rows[0]["poll"]),
-        (&json!(1), &json!(null))
+        (&broadcast["statistics"]["total"], &rows["polls"]),
+        (&json!(1), &json!([]))
     );
     let other = folder.run(&["broadcast", "list", "--limit", "0"]).await;
     assert_eq!(other.exit, 2, "{other:?}");

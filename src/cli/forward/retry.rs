@@ -2,16 +2,12 @@
 
 use clap::{ArgGroup, Args};
 
-use super::{ForwardSubject, no_forward};
-use crate::admin::narrowing::Narrowing;
-use crate::admin::{Answer, Request};
-use crate::cli::done::{STATUS_ALONE, count};
-use crate::cli::page::narrowed;
-use crate::cli::{Exit, Settings, Terminal, ask, replay};
-use crate::model::ForwardState;
-use crate::store::RetrySelection;
-use crate::store::query::{ForwardQuery, Scope, Window};
-use crate::store::timeline::ForwardRecord;
+use super::ForwardSubject;
+use crate::cli::client::{self, Client, Purpose, Refused};
+use crate::cli::replay::STATUS_ALONE;
+use crate::cli::{Exit, Settings, Terminal, replay};
+use crate::model::{ForwardState, Word as _};
+use crate::web::api::forwards::{ForwardView, RetriedView, RetryOrderView};
 
 /// Forwards of a message or a number that are sent again at once.
 const MOST_AT_ONCE: usize = 1000;
@@ -42,120 +38,87 @@ impl ForwardRetryArgs {
         self,
         settings: &Settings,
         terminal: &mut Terminal<'_>,
-        now_ms: i64,
     ) -> anyhow::Result<Exit> {
-        if self.about.message.is_some() || self.about.recipient.is_some() {
-            let new_id = self.new_id;
-            let found = match self.found(settings, now_ms)? {
-                Ok(found) => found,
-                Err(why) => return terminal.refuse(why),
+        if self.about.message.is_none()
+            && self.about.recipient.is_none()
+            && let Some(subscriber) = self.subscriber
+        {
+            let new = self.many.replay(subscriber, self.new_id);
+            return replay::start(settings, &new, terminal);
+        }
+        let new_id = self.new_id;
+        let retried = client::with(settings, Purpose::Change, |client| {
+            let ids = if self.ids.is_empty() {
+                self.found(client)?
+            } else {
+                self.ids
             };
-            return again(settings, found, new_id, terminal);
+            let order = RetryOrderView { ids, new_id };
+            client.post::<RetriedView>(&["forwards", "retry"], &order)
+        })?;
+        if retried.queued == 0 {
+            return terminal.refuse(
+                "nothing to send again: its payload was pruned, or its subscriber removed",
+            );
         }
-        if let Some(subscriber) = self.subscriber {
-            let order = self.many.order(subscriber, self.new_id, now_ms);
-            return replay::start(settings, order, terminal);
-        }
-        let reader = settings.reader()?;
-        let mut forward_ids = Vec::new();
-        for id in &self.ids {
-            match reader.forward(id, &Scope::default())? {
-                Some(found) => forward_ids.push(found.forward.forward.forward_id),
-                None => return terminal.refuse(no_forward(id)),
-            }
-        }
-        again(settings, forward_ids, self.new_id, terminal)
+        let again = format!("{} again", replay::count(retried.queued));
+        terminal.done = Some(again.clone());
+        writeln!(terminal.talk, "{again}{STATUS_ALONE}")?;
+        Ok(Exit::Done)
     }
 
-    /// The keys of the forwards of a message, or of messages to a number, the earliest first; or
-    /// why there are none to be sent again.
-    fn found(self, settings: &Settings, now_ms: i64) -> anyhow::Result<Result<Vec<i64>, String>> {
-        let subscriber_id = settings.subscriber_id(self.subscriber.as_deref())?;
-        let order = self.many.order(String::new(), self.new_id, now_ms);
-        let states = match order.states {
-            None if order.missed => vec![ForwardState::GaveUp],
+    /// The forwards of a message, or of messages to a number, by their ids, the earliest first; refuses
+    /// where there is none to be sent again.
+    fn found(self, client: &Client) -> anyhow::Result<Vec<String>> {
+        let many = self.many.replay(String::new(), self.new_id);
+        let states = match many.states {
+            None if many.missed => vec![ForwardState::GaveUp],
             None => vec![ForwardState::GaveUp, ForwardState::Delivered],
             Some(states) if states.contains(&ForwardState::Pending) => {
                 let why = "what is pending is sent by itself: name gave-up, delivered or both";
-                return Ok(Err(why.to_owned()));
+                return Err(Refused::new(why).into());
             }
             Some(states) => states,
         };
-        let mut query = ForwardQuery {
-            subscriber_id,
-            error: order.error,
-            message: self.about.message,
-            recipient: self.about.recipient,
-            source: order.source,
-            status: order.status,
-            since_ms: order.since_ms,
-            until_ms: order.until_ms,
-            window: Window::newest(MOST_AT_ONCE),
-            ..ForwardQuery::default()
-        };
-        let (reader, mut found) = (settings.reader()?, Vec::new());
-        if let Err(why) = narrowed(settings, &reader, &narrowing(&query))? {
-            return Ok(Err(why));
-        }
+        let query = [
+            ("subscriber", self.subscriber),
+            ("message", self.about.message),
+            ("recipient", self.about.recipient),
+            ("error", many.error.map(|code| code.as_str().to_owned())),
+            ("source", many.source),
+            ("status", many.status.map(|status| status.to_string())),
+            ("since", many.since.map(|since| since.to_string())),
+            ("until", many.until.map(|until| until.to_string())),
+        ];
+        let given = query.into_iter();
+        let query: Vec<_> = given
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect();
+        let (mut found, mut cursor): (Vec<ForwardView>, Option<String>) = (Vec::new(), None);
         // Each page is over in time, so the store's log is not kept from starting over.
         loop {
-            let page = reader.forwards(&query)?;
-            let is_full = page.rows.len() >= query.window.limit;
-            let last = page.rows.last().map(|forward| forward.forward_id);
-            let wanted = |forward: &ForwardRecord| {
+            let page = client.rows(&["forwards"], &query, (MOST_AT_ONCE, cursor.as_deref()))?;
+            let wanted = |forward: &ForwardView| {
                 states.contains(&forward.state) && !forward.subscriber_removed
             };
-            let wanted = page.rows.into_iter().filter(wanted);
-            found.extend(wanted.map(|forward| forward.forward_id));
-            query.window.before = match page.reached {
-                _ if found.len() > MOST_AT_ONCE => break,
-                Some(reached) => Some(reached.key),
-                None if is_full => last,
-                None => break,
-            };
+            found.extend(page.data.into_iter().filter(wanted));
+            cursor = page.next_cursor;
+            if cursor.is_none() || found.len() > MOST_AT_ONCE {
+                break;
+            }
         }
         found.reverse();
-        Ok(match found.len() {
-            0 => Err("no forward is like that, so there is nothing to send again".to_owned()),
-            1..=MOST_AT_ONCE => Ok(found),
-            _ => Err(format!(
+        match found.len() {
+            0 => Err(Refused::new(
+                "no forward is like that, so there is nothing to send again",
+            )
+            .into()),
+            1..=MOST_AT_ONCE => Ok(found.into_iter().map(|forward| forward.id).collect()),
+            _ => Err(Refused::new(format!(
                 "more than {MOST_AT_ONCE} forwards are like that, which is more than are sent again \
                  at once: narrow them with --since, --subscriber or --status"
-            )),
-        })
-    }
-}
-
-/// What of a query may match nothing.
-fn narrowing(query: &ForwardQuery) -> Narrowing {
-    Narrowing {
-        source: query.source.clone(),
-        recipient: query.recipient.clone(),
-        since_ms: query.since_ms,
-        until_ms: query.until_ms,
-        ..Narrowing::default()
-    }
-}
-
-/// Has these forwards sent again.
-fn again(
-    settings: &Settings,
-    forward_ids: Vec<i64>,
-    new_id: bool,
-    terminal: &mut Terminal<'_>,
-) -> anyhow::Result<Exit> {
-    let request = Request::RetryForwards(RetrySelection {
-        forward_ids,
-        new_id,
-    });
-    match ask::perform_now(settings, request, terminal)? {
-        None => Ok(Exit::Refused),
-        Some(Answer::Retried { forwards: 0, .. }) => terminal
-            .refuse("nothing to send again: its payload was pruned, or its subscriber removed"),
-        Some(Answer::Retried { forwards, .. }) => {
-            writeln!(terminal.talk, "{} again{STATUS_ALONE}", count(forwards))?;
-            Ok(Exit::Done)
+            ))
+            .into()),
         }
-        Some(other) => Err(ask::unexpected(&other)),
     }
 }

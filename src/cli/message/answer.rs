@@ -8,12 +8,13 @@ use crate::catalogue;
 use crate::cli::forward::number;
 use crate::cli::time::day_and_time;
 use crate::model::{Kind, SendResult, Status, UNKNOWN_CHANNEL, WHATSAPP};
-use crate::store::timeline::{ErrorRecord, MessageRecord, ReportRecord, Timeline};
+use crate::web::api::messages::{MessageView, TimelineView};
+use crate::web::api::reports::{ErrorView, ReportView};
+use crate::web::api::time::Time;
 
 /// What became of the message.
-pub(super) fn answer(timeline: &Timeline) -> String {
+pub(super) fn answer(timeline: &TimelineView) -> String {
     let message = &timeline.message;
-    let times = &message.times;
     let group = timeline
         .reports
         .iter()
@@ -26,25 +27,25 @@ pub(super) fn answer(timeline: &Timeline) -> String {
         recipient
     };
     let on =
-        |ms: Option<i64>| ms.map_or_else(String::new, |ms| format!(" on {}", day_and_time(ms)));
+        |at: Option<Time>| at.map_or_else(String::new, |at| format!(" on {}", day_and_time(at)));
     let history = match message.status {
-        Some(Status::Read) => format!("Read by {to}{}.", on(times.read_at_ms)),
+        Some(Status::Read) => format!("Read by {to}{}.", on(message.read_at)),
         Some(Status::Delivered) => {
             format!(
                 "Delivered to {to}{}; no read report so far.",
-                on(times.delivered_at_ms)
+                on(message.delivered_at)
             )
         }
         Some(Status::Sent) => format!(
             "Waiting: sent to {to}{}, no delivery report yet.",
-            on(times.sent_at_ms)
+            on(message.sent_at)
         ),
-        Some(Status::Queued) => queued(timeline, &to, &on(times.queued_at_ms)),
-        Some(Status::Failed) => failed(message, &on(times.failed_at_ms)),
+        Some(Status::Queued) => queued(timeline, &to, &on(message.queued_at)),
+        Some(Status::Failed) => failed(message, &on(message.failed_at)),
         Some(Status::Deleted) => {
             return format!(
                 "Deleted{}; nothing else was reported.",
-                on(times.deleted_at_ms)
+                on(message.deleted_at)
             );
         }
         None if send_status(message) == Some("paused") => {
@@ -60,7 +61,7 @@ pub(super) fn answer(timeline: &Timeline) -> String {
     };
     let contradicted = message.conflict.then(|| contradiction(message));
     let contradicted = contradicted.or_else(|| others_failed(timeline));
-    let deleted = times.deleted_at_ms;
+    let deleted = message.deleted_at;
     let deleted = deleted.map(|_| format!(" It was deleted{}.", on(deleted)));
     let explained = explained(timeline);
     let added = explained.into_iter().chain(contradicted).chain(deleted);
@@ -68,10 +69,10 @@ pub(super) fn answer(timeline: &Timeline) -> String {
 }
 
 /// That the provider has the message and has not sent it, or why not.
-fn queued(timeline: &Timeline, to: &str, on: &str) -> String {
+fn queued(timeline: &TimelineView, to: &str, on: &str) -> String {
     let message = &timeline.message;
-    let is_reported = |report: &ReportRecord| report.kind != Kind::Registration;
-    let registered_at = message.registration.as_ref().map(|it| it.registered_at_ms);
+    let is_reported = |report: &ReportView| report.kind != Kind::Registration;
+    let registered_at = message.registration.as_ref().map(|it| it.registered_at);
     let word = send_status(message);
     if let (None, Some(at_ms)) = (word, registered_at)
         && !timeline.reports.iter().any(is_reported)
@@ -94,14 +95,14 @@ fn queued(timeline: &Timeline, to: &str, on: &str) -> String {
 }
 
 /// That the message failed, and why.
-fn failed(message: &MessageRecord, on: &str) -> String {
+fn failed(message: &MessageView, on: &str) -> String {
     let failed = match send_status(message) {
         Some(SendResult::REFUSED) => "Failed, because the send itself was refused",
         _ => "Failed",
     };
     let no_reason = || "the provider gave no reason.".to_owned();
     let why = message.error.as_ref().map_or_else(no_reason, explain);
-    let times = (message.error_at_ms, message.times.failed_at_ms);
+    let times = (message.error_at, message.failed_at);
     // The reason is that of the latest failure, which has a time of its own.
     let again = match times {
         (Some(error_ms), Some(failed_ms)) if error_ms != failed_ms => {
@@ -115,14 +116,14 @@ fn failed(message: &MessageRecord, on: &str) -> String {
 
 /// The account event that best explains why the message stands as failed: what explains the failure
 /// whose reason is answered, and no other one.
-fn explained(timeline: &Timeline) -> Option<String> {
+fn explained(timeline: &TimelineView) -> Option<String> {
     let message = &timeline.message;
-    let error_key = |error: Option<&ErrorRecord>| error.map(|error| error.error_key.clone());
+    let error_key = |error: Option<&ErrorView>| error.map(|error| error.key.clone());
     let answered = error_key(message.error.as_ref());
-    let at_ms = message.error_at_ms.or(message.times.failed_at_ms);
-    let is_it = |report: &&ReportRecord| {
+    let at_ms = message.error_at.or(message.failed_at);
+    let is_it = |report: &&ReportView| {
         report.status == Some(Status::Failed)
-            && at_ms == Some(report.at_ms())
+            && at_ms == Some(report.at())
             && (answered.is_none() || error_key(report.errors.first()) == answered)
     };
     let is_failed = message.status == Some(Status::Failed);
@@ -132,14 +133,14 @@ fn explained(timeline: &Timeline) -> Option<String> {
 }
 
 /// How the provider answered the send, where that is known.
-fn send_status(message: &MessageRecord) -> Option<&str> {
+fn send_status(message: &MessageView) -> Option<&str> {
     message.registration.as_ref()?.send_status.as_deref()
 }
 
 /// The error with who can fix it and what to do.
-fn explain(error: &ErrorRecord) -> String {
+fn explain(error: &ErrorView) -> String {
     let called = called(error);
-    if let Some(entry) = catalogue::find(&error.error_key) {
+    if let Some(entry) = catalogue::find(&error.key) {
         return format!("{} {} ({called})", entry.sentence(), entry.remedy);
     }
     let details = error.details.as_deref();
@@ -148,14 +149,14 @@ fn explain(error: &ErrorRecord) -> String {
 }
 
 /// An error as the provider calls it: `error 131026, Message undeliverable`.
-pub(super) fn called(error: &ErrorRecord) -> String {
+pub(super) fn called(error: &ErrorView) -> String {
     let title = error.title.as_deref().unwrap_or_default();
     let code = match error.code {
         Some(code) => code.to_string(),
-        None if error.error_key.ends_with(":unknown") && title.is_empty() => {
+        None if error.key.ends_with(":unknown") && title.is_empty() => {
             return "an unknown error".to_owned();
         }
-        None => error.error_key.clone(),
+        None => error.key.clone(),
     };
     match title.trim_end_matches('.') {
         "" => format!("error {code}"),
@@ -164,8 +165,8 @@ pub(super) fn called(error: &ErrorRecord) -> String {
     }
 }
 
-fn contradiction(message: &MessageRecord) -> String {
-    let at_ms = message.error_at_ms.or(message.times.failed_at_ms);
+fn contradiction(message: &MessageView) -> String {
+    let at_ms = message.error_at.or(message.failed_at);
     let on = at_ms.map(day_and_time);
     let on = on.map_or_else(String::new, |on| format!(" on {on}"));
     let error = message.error.as_ref().map(called);
@@ -173,8 +174,8 @@ fn contradiction(message: &MessageRecord) -> String {
     format!(" The provider also reported a failure{on}{error}; a delivery outweighs it.")
 }
 
-/// The members of a group that a delivered or read message did not reach; they are no contradiction.
-fn others_failed(timeline: &Timeline) -> Option<String> {
+/// The members of a group that a delivered or read message did not reach; they contradict nobody.
+fn others_failed(timeline: &TimelineView) -> Option<String> {
     let message = &timeline.message;
     if !matches!(message.status, Some(Status::Delivered | Status::Read)) {
         return None;
@@ -199,7 +200,7 @@ fn others_failed(timeline: &Timeline) -> Option<String> {
 }
 
 /// Whom a report to a group is about: a member by its number where there is one, or all.
-pub(super) fn member(report: &ReportRecord) -> String {
+pub(super) fn member(report: &ReportView) -> String {
     if report.participant.is_none() {
         return "the group as a whole".to_owned();
     }
@@ -208,13 +209,13 @@ pub(super) fn member(report: &ReportRecord) -> String {
     member.map_or_else(String::new, |member| number(member))
 }
 
-fn no_status(timeline: &Timeline) -> String {
+fn no_status(timeline: &TimelineView) -> String {
     let clicked = timeline
         .reports
         .iter()
         .find(|report| report.kind == Kind::Click);
     if let Some(click) = clicked {
-        let at_ms = click.provider_time_ms.unwrap_or(click.received_at_ms);
+        let at_ms = click.at();
         return format!(
             "A link in it was clicked on {}; no status was reported.",
             day_and_time(at_ms)

@@ -9,9 +9,9 @@ use crate::cli::time::{span, stamp};
 use crate::model::{
     Field, ForwardState, Kind, ReportEffect, SkipReason, TypeRule, WHATSAPP, Word as _,
 };
-use crate::store::timeline::{
-    ForwardHistory, ForwardRecord, MessageRecord, ReportRecord, Timeline,
-};
+use crate::web::api::forwards::{ForwardView, HistoryView};
+use crate::web::api::messages::{MessageView, TimelineView};
+use crate::web::api::reports::ReportView;
 
 /// What stands under a report is indented by this.
 const INDENT: usize = 4;
@@ -23,7 +23,7 @@ const REMARKABLE_MS: i64 = 60_000;
 const EXCERPT: usize = 80;
 
 /// The whole timeline.
-pub(super) fn timeline(timeline: &Timeline, now_ms: i64) -> String {
+pub(super) fn timeline(timeline: &TimelineView, now_ms: i64) -> String {
     let mut text = head(&timeline.message);
     text.push_str("\nAll times are UTC.\n");
     for report in &timeline.reports {
@@ -33,7 +33,7 @@ pub(super) fn timeline(timeline: &Timeline, now_ms: i64) -> String {
     let mut forwards = timeline.reports.iter().flat_map(|report| &report.forwards);
     if let Some(forward) = forwards.find(|it| it.forward.state != ForwardState::Pending) {
         text.push('\n');
-        text.push_str(&prose(&resend(forward.forward.forward_id), 0));
+        text.push_str(&prose(&resend(forward.forward.key), 0));
     }
     text
 }
@@ -46,7 +46,7 @@ fn resend(forward_id: i64) -> String {
     )
 }
 
-fn head(message: &MessageRecord) -> String {
+fn head(message: &MessageView) -> String {
     let rule = match message.type_rule {
         TypeRule::Default => "a guess: the default of its source",
         TypeRule::Standby => "a guess: another responder sent it, and no price names a template",
@@ -77,14 +77,13 @@ fn head(message: &MessageRecord) -> String {
 }
 
 /// How the provider answered the send, where that is more than that it was taken.
-fn answered(message: &MessageRecord) -> Option<String> {
+fn answered(message: &MessageView) -> Option<String> {
     let word = message.registration.as_ref()?.send_status.as_ref()?;
     Some(format!("{word} by the provider"))
 }
 
-fn event(report: &ReportRecord, message: &MessageRecord, now_ms: i64) -> String {
-    let at_ms = report.provider_time_ms.unwrap_or(report.received_at_ms);
-    let mut text = clean(&format!("{}  {}", stamp(at_ms), what(report)));
+fn event(report: &ReportView, message: &MessageView, now_ms: i64) -> String {
+    let mut text = clean(&format!("{}  {}", stamp(report.at()), what(report)));
     text.push('\n');
     let mut line = |words: &str| text.push_str(&item(words, INDENT));
     line(&arrival(report));
@@ -100,9 +99,9 @@ fn event(report: &ReportRecord, message: &MessageRecord, now_ms: i64) -> String 
         let details = details.map_or_else(String::new, |details| format!(": {details}"));
         line(&format!("{}{details}", called(error)));
         // The message's own error is explained in the answer above.
-        let answered = message.error.as_ref().map(|error| &error.error_key);
-        if answered != Some(&error.error_key)
-            && let Some(entry) = catalogue::find(&error.error_key)
+        let answered = message.error.as_ref().map(|error| &error.key);
+        if answered != Some(&error.key)
+            && let Some(entry) = catalogue::find(&error.key)
         {
             line(&entry.sentence());
         }
@@ -139,8 +138,8 @@ fn event(report: &ReportRecord, message: &MessageRecord, now_ms: i64) -> String 
     text
 }
 
-/// Why subscribers were not notified of a report by itself; for a chat, which alert reported it.
-fn refused(report: &ReportRecord, now_ms: i64) -> Vec<String> {
+/// Why subscribers were not notified of a report by itself; of a chat, which alert told it.
+fn refused(report: &ReportView, now_ms: i64) -> Vec<String> {
     let mut lines = Vec::new();
     for refusal in &report.refusals {
         let subscriber = &refusal.subscriber;
@@ -162,14 +161,14 @@ fn refused(report: &ReportRecord, now_ms: i64) -> Vec<String> {
 }
 
 /// That a forward is an alert, and of how many failures.
-fn in_alert(forward: &ForwardRecord) -> String {
+fn in_alert(forward: &ForwardView) -> String {
     forward.alert_failures.map_or_else(String::new, |failures| {
         format!(" in an alert of {failures}")
     })
 }
 
 /// The status, with the provider's own word where that says more.
-fn what(report: &ReportRecord) -> String {
+fn what(report: &ReportView) -> String {
     let word = &report.provider_status;
     let mut parts = vec![match report.status {
         Some(status) if status.as_str().eq_ignore_ascii_case(word) => status.to_string(),
@@ -195,8 +194,8 @@ fn what(report: &ReportRecord) -> String {
 }
 
 /// What the provider says of the price, where it says more than the category.
-fn price(report: &ReportRecord) -> Option<String> {
-    let pricing = &report.pricing;
+fn price(report: &ReportView) -> Option<String> {
+    let pricing = report.pricing.as_ref()?;
     let billable = pricing.billable.map(|billable| {
         let words = if billable { "billable" } else { "not billable" };
         words.to_owned()
@@ -215,22 +214,22 @@ fn price(report: &ReportRecord) -> Option<String> {
 }
 
 /// When it arrived, how long that took, and how often it came again.
-fn arrival(report: &ReportRecord) -> String {
-    let arrived = stamp(report.received_at_ms);
+fn arrival(report: &ReportView) -> String {
+    let (received_ms, arrived) = (i64::from(report.received_at), stamp(report.received_at));
     if report.kind == Kind::Fallback {
         return format!("noted {arrived}: another channel delivered it");
     }
     let Some(webhook) = report.webhook_id else {
         return format!("registered {arrived}");
     };
-    let arrival = match report.provider_time_ms {
+    let arrival = match report.provider_time.map(i64::from) {
         None => format!("arrived {arrived} in webhook {webhook}; the provider gave no usable time"),
-        Some(at_ms) if report.received_at_ms - at_ms >= REMARKABLE_MS => {
-            let lag = span(report.received_at_ms - at_ms);
+        Some(at_ms) if received_ms - at_ms >= REMARKABLE_MS => {
+            let lag = span(received_ms - at_ms);
             format!("arrived {arrived}, {lag} later, in webhook {webhook}")
         }
-        Some(at_ms) if at_ms - report.received_at_ms >= REMARKABLE_MS => {
-            let ahead = span(at_ms - report.received_at_ms);
+        Some(at_ms) if at_ms - received_ms >= REMARKABLE_MS => {
+            let ahead = span(at_ms - received_ms);
             format!("arrived {arrived} in webhook {webhook}; the provider's time is {ahead} ahead")
         }
         Some(_) => format!("arrived {arrived} in webhook {webhook}"),
@@ -241,7 +240,7 @@ fn arrival(report: &ReportRecord) -> String {
         2 => "twice".to_owned(),
         repeats => format!("{repeats} times"),
     };
-    let last = report.last_repeat_ms.map(stamp);
+    let last = report.last_repeat_at.map(stamp);
     let last = last.map_or_else(String::new, |last| format!(", last {last}"));
     format!("{arrival}; repeated {times}{last}")
 }
@@ -274,7 +273,7 @@ fn remark(change: ReportEffect, is_notified: bool) -> Option<&'static str> {
 }
 
 /// The forward's fate; its attempts too, unless the first one did it.
-fn forwarded(forward: &ForwardHistory, now_ms: i64) -> Vec<String> {
+fn forwarded(forward: &HistoryView, now_ms: i64) -> Vec<String> {
     let record = &forward.forward;
     let removed = if record.subscriber_removed {
         " (removed)"
@@ -282,7 +281,7 @@ fn forwarded(forward: &ForwardHistory, now_ms: i64) -> Vec<String> {
         ""
     };
     let name = &record.subscriber;
-    let (action, id) = (action(record, now_ms), record.forward_id);
+    let (action, id) = (action(record, now_ms), record.key);
     let alert = in_alert(record);
     let mut lines = vec![format!("{name}{removed}: {action}{alert} (forward {id})")];
     let at_once = record.state == ForwardState::Delivered && forward.history.len() <= 1;

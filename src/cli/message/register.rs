@@ -5,12 +5,15 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use serde::Serialize;
 
-use super::super::{Exit, Settings, Terminal, ask};
-use crate::admin::{Answer, Fault, Request, items, json};
-use crate::model::Status;
-use crate::store::Registered;
+use super::super::client::{self, Client, Purpose};
+use super::super::{Exit, Settings, Terminal};
+use crate::admin::{Fault, items};
+use crate::web::api::sent::{BulkView, ReceiptView};
+
+/// Messages, and bytes of them, that are sent in one call.
+const MOST_AT_ONCE: usize = 8_192;
+const MOST_BYTES: usize = 8 << 20;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Register {
@@ -20,21 +23,9 @@ pub(in crate::cli) struct Register {
     /// with `http_status` where it was refused
     #[arg(long, value_name = "SOURCE")]
     sent_by: Option<String>,
-    /// Answer with a JSON array, one element for each message
+    /// Answer with the API's JSON document, one of its results for each message
     #[arg(long)]
     json: bool,
-}
-
-/// One element of `--json`.
-#[derive(Serialize)]
-struct RegisterLine {
-    #[serde(rename = "msId")]
-    ms_id: Option<String>,
-    status: Option<Status>,
-    result: Option<Registered>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
-    errors: Vec<Fault>,
 }
 
 impl Register {
@@ -44,59 +35,51 @@ impl Register {
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
         let bytes = self.read()?;
-        let request = match self.sent_by {
+        let bulk = match &self.sent_by {
             Some(source) => {
-                let exchange = json::read(&bytes).whole();
-                exchange.map(|exchange| Request::RegisterExchange { source, exchange })
+                let path = ["sources", source.as_str(), "sent"];
+                client::with(settings, Purpose::Change, |client| {
+                    client.post_text(&path, bytes)
+                })?
             }
             // One object may stand on many lines; many objects stand on one each.
-            None => items::read(&bytes, usize::MAX)
+            None => match items::read(&bytes, usize::MAX)
                 .or_else(|_| items::read_lines(&bytes, usize::MAX))
-                .map(|(messages, _)| Request::Register { messages })
-                .map_err(|fault| vec![fault]),
+            {
+                Ok((messages, _)) => client::with(settings, Purpose::Change, |client| {
+                    register(client, &messages)
+                })?,
+                Err(fault) => return terminal.refuse(sentence(&fault)),
+            },
         };
-        let request = match request {
-            Ok(request) => request,
-            Err(faults) => {
-                let sentences: Vec<String> = faults.iter().map(sentence).collect();
-                return terminal.refuse(sentences.join("\n"));
+        let all = bulk.results.len();
+        terminal.done = Some(format!(
+            "of {all} messages {} were registered",
+            bulk.accepted
+        ));
+        for receipt in &bulk.results {
+            for fault in &receipt.errors {
+                writeln!(
+                    terminal.talk,
+                    "message {}: {}",
+                    receipt.index + 1,
+                    sentence(fault)
+                )?;
             }
-        };
-        let receipts = match ask::perform_now(settings, request, terminal)? {
-            Some(Answer::Registered(receipts)) => receipts,
-            Some(other) => return Err(ask::unexpected(&other)),
-            None => return Ok(Exit::Refused),
-        };
-        let refused = receipts.iter().filter(|receipt| receipt.outcome.is_err());
-        let (count, refused) = (receipts.len(), refused.count());
-        for (index, receipt) in receipts.iter().enumerate() {
-            for fault in receipt.outcome.as_ref().err().into_iter().flatten() {
-                writeln!(terminal.talk, "message {}: {}", index + 1, sentence(fault))?;
-            }
-            if let Some(note) = receipt.note() {
-                writeln!(terminal.talk, "message {}: {note}", index + 1)?;
+            if let Some(note) = &receipt.note {
+                writeln!(terminal.talk, "message {}: {note}", receipt.index + 1)?;
             }
         }
         if self.json {
-            let shown: Vec<RegisterLine> = receipts
-                .into_iter()
-                .map(|receipt| RegisterLine {
-                    note: receipt.note(),
-                    ms_id: receipt.provider_message_id,
-                    status: receipt.status,
-                    result: receipt.outcome.as_ref().ok().copied(),
-                    errors: receipt.outcome.err().unwrap_or_default(),
-                })
-                .collect();
-            terminal.json(&shown)?;
+            terminal.json(&bulk)?;
         } else {
             writeln!(
                 terminal.talk,
-                "{} registered, {refused} refused",
-                count - refused
+                "{} registered, {} refused",
+                bulk.accepted, bulk.refused
             )?;
         }
-        Ok(if refused > 0 {
+        Ok(if bulk.refused > 0 {
             Exit::Refused
         } else {
             Exit::Done
@@ -112,6 +95,39 @@ impl Register {
         read.context("cannot read stdin")?;
         Ok(bytes)
     }
+}
+
+/// Registers messages, as many at once as one call takes; what came of all of them.
+fn register(client: &Client, messages: &[String]) -> anyhow::Result<BulkView> {
+    let mut all = BulkView {
+        accepted: 0,
+        refused: 0,
+        results: Vec::new(),
+    };
+    let mut left = messages;
+    while !left.is_empty() {
+        let (mut taken, mut bytes) = (0, 0);
+        for message in left.iter().take(MOST_AT_ONCE) {
+            bytes += message.len() + 1;
+            if taken > 0 && bytes > MOST_BYTES {
+                break;
+            }
+            taken += 1;
+        }
+        let (now, later) = left.split_at(taken);
+        let body = format!("[{}]", now.join(","));
+        let bulk: BulkView = client.post_text(&["messages"], body.into_bytes())?;
+        let before = all.results.len();
+        all.accepted += bulk.accepted;
+        all.refused += bulk.refused;
+        all.results
+            .extend(bulk.results.into_iter().map(|receipt| ReceiptView {
+                index: receipt.index + before,
+                ..receipt
+            }));
+        left = later;
+    }
+    Ok(all)
 }
 
 fn sentence(fault: &Fault) -> String {

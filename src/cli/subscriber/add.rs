@@ -3,7 +3,11 @@
 use clap::Args;
 
 use super::flags::{FilterFlags, SendingFlags};
+use super::{gets, tell};
+use crate::cli::client::{self, Client, Purpose};
+use crate::cli::{Exit, Settings, Terminal};
 use crate::model::{AlertOptions, NewSubscriber, SubscriberKind};
+use crate::web::api::subscribers::SecretView;
 
 /// A subscriber to be.
 #[derive(Debug, Args)]
@@ -37,12 +41,33 @@ pub(in crate::cli) struct Add {
     filter: FilterFlags,
     #[command(flatten)]
     sending: SendingFlags,
-    /// Answer with a JSON object, the secret in it
+    /// Answer with the API's JSON document, the secret in it
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
 }
 
 impl Add {
+    pub(super) fn run(
+        self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        let (json, new) = (self.json, self.subscriber());
+        let add = |client: &Client| client.post(&["subscribers"], &new);
+        let added: SecretView = client::with(settings, Purpose::Change, add)?;
+        let name = &added.subscriber.name;
+        terminal.done = Some(format!(
+            "the subscriber {name} was added, and its secret is not shown again: `tickrelay subscriber \
+             rotate-secret {name} --now` gives it another, `tickrelay subscriber remove {name}` removes it"
+        ));
+        if json {
+            return terminal.json(&added);
+        }
+        let (url, gets) = (&added.subscriber.url, gets(&added.subscriber));
+        writeln!(terminal.talk, "{name} is added: {url} gets {gets}.")?;
+        tell(&added, terminal)
+    }
+
     /// What the flags mean.
     pub(super) fn subscriber(self) -> NewSubscriber {
         let mut new = NewSubscriber::new(&self.name, &self.url);

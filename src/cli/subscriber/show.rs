@@ -3,22 +3,25 @@
 use clap::Args;
 use serde::Serialize;
 
+use super::super::client::{self, Client, Purpose};
 use super::super::forward::number;
 use super::super::table::facts;
 use super::super::time::{day_and_time, span};
-use super::super::{Exit, Settings, Terminal, list, page};
+use super::super::{Exit, Settings, Terminal};
 use super::wants;
 use crate::clock::Clock;
-use crate::model::settings::{self, settings};
-use crate::model::{Filter, Rule, Subscriber};
-use crate::store::overview::{SubscriberHealth, SubscriberOverview};
+use crate::model::settings::settings;
+use crate::model::{Filter, Rule};
+use crate::web::api::health::HealthView;
+use crate::web::api::subscribers::SubscriberView;
+use crate::web::api::time::Time;
 
 /// Which.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Show {
     /// Its name
     name: String,
-    /// Answer with a JSON object
+    /// Answer with the API's JSON document, how it fares in `health`
     #[arg(long)]
     json: bool,
 }
@@ -29,66 +32,50 @@ impl Show {
         settings: &Settings,
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
-        let now_ms = Clock::system().now_ms();
-        let reader = settings.reader()?;
-        let (overview, reached) = reader.subscriber(&self.name, now_ms)?;
-        let rest = page::counted(reached);
-        let health = reader.subscriber_health(overview.subscriber.id, now_ms)?;
-        let keys = settings.load()?.config.store.keys;
-        let missing_key = reader.missing_key_of(overview.subscriber.id, &keys)?;
+        let name = self.name.as_str();
+        let read = |client: &Client| -> anyhow::Result<SubscriberAnswer> {
+            Ok(SubscriberAnswer {
+                subscriber: client.get(&["subscribers", name], &[])?,
+                health: client.get(&["subscribers", name, "health"], &[])?,
+            })
+        };
+        let answer = client::with(settings, Purpose::Read, read)?;
         if self.json {
-            list::say(rest, terminal)?;
-            let shown = SubscriberAnswer {
-                overview,
-                delivered_attempts_24h: health.delivered_attempts_24h,
-                failed_attempts_24h: health.failed_attempts_24h,
-                missing_key,
-            };
-            return terminal.json(&shown);
+            return terminal.json(&answer);
         }
-        write!(
-            terminal.data,
-            "{}",
-            show(&overview, &health, (missing_key, now_ms))
-        )?;
-        list::say(rest, terminal)?;
+        let now_ms = Clock::system().now_ms();
+        write!(terminal.data, "{}", show(&answer, now_ms))?;
         Ok(Exit::Done)
     }
 }
 
-/// As JSON.
+/// The API's documents of a subscriber and of how it fares.
 #[derive(Serialize)]
 struct SubscriberAnswer {
     #[serde(flatten)]
-    overview: SubscriberOverview,
-    delivered_attempts_24h: u64,
-    failed_attempts_24h: u64,
-    missing_key: Option<String>,
+    subscriber: SubscriberView,
+    health: HealthView,
 }
 
-fn show(
-    overview: &SubscriberOverview,
-    health: &SubscriberHealth,
-    (missing_key, now_ms): (Option<String>, i64),
-) -> String {
-    let subscriber = &overview.subscriber;
+fn show(answer: &SubscriberAnswer, now_ms: i64) -> String {
+    let SubscriberAnswer { subscriber, health } = answer;
+    let ago = |since: Time| span(now_ms - i64::from(since));
     let state = match &subscriber.state_reason {
         Some(reason) => format!("{}: {reason}", subscriber.state),
         None => subscriber.state.to_string(),
     };
-    let failing = subscriber.failing_since_ms.map(|since_ms| {
+    let failing = health.failing_since.map(|since| {
         format!(
             "every attempt since {} ({})",
-            day_and_time(since_ms),
-            span(now_ms - since_ms)
+            day_and_time(since),
+            ago(since)
         )
     });
-    let pending = match (overview.pending, overview.oldest_pending_ms) {
-        (Some(pending), Some(since_ms)) => {
-            format!("{pending}, the oldest for {}", span(now_ms - since_ms))
-        }
-        (pending, _) => pending.map_or_else(|| "too many to count".to_owned(), |it| it.to_string()),
+    let pending = match health.oldest_pending_since {
+        Some(since) => format!("{}, the oldest for {}", health.pending, ago(since)),
+        None => health.pending.to_string(),
     };
+    let missing_key = health.missing_key.as_ref();
     let mut all = vec![
         ("Subscriber", Some(subscriber.name.clone())),
         ("URL", Some(subscriber.url.clone())),
@@ -109,15 +96,15 @@ fn show(
     ];
     all.extend(settings(subscriber));
     all.extend([
-        ("Added", Some(day_and_time(subscriber.created_at_ms))),
+        ("Added", Some(day_and_time(subscriber.created_at))),
         ("Pending", Some(pending)),
         (
             "Delivered",
-            Some(format!("{} within 24 h", overview.delivered_24h)),
+            Some(format!("{} within 24 h", health.delivered_24h)),
         ),
         (
             "Gave up",
-            Some(format!("{} within 24 h", overview.gave_up_24h)),
+            Some(format!("{} within 24 h", health.gave_up_24h)),
         ),
         (
             "Attempts",
@@ -143,12 +130,12 @@ macro_rules! shown {
         )* }
     ) => {
         /// How its payloads look and how it is sent to.
-        fn sending(subscriber: &Subscriber) -> Vec<(&'static str, Option<String>)> {
+        fn sending(subscriber: &SubscriberView) -> Vec<(&'static str, Option<String>)> {
             let formats = [$(format!($p_shown, subscriber.options.$p),)*];
             vec![
                 ("Payload", Some(formats.join(", "))),
-                $(($v_label, Some(format!($v_shown, settings::$v_type::from(subscriber.$v_kept.clone())))),)*
-                $(($o_label, subscriber.$o_kept.clone().map(|own| format!($o_shown, settings::$o_type::from(own)))),)*
+                $(($v_label, Some(format!($v_shown, subscriber.$v))),)*
+                $(($o_label, subscriber.$o.as_ref().map(|own| format!($o_shown, own))),)*
             ]
         }
     };
@@ -157,7 +144,7 @@ macro_rules! shown {
 settings!(shown);
 
 /// What can be changed about it.
-fn settings(subscriber: &Subscriber) -> Vec<(&'static str, Option<String>)> {
+fn settings(subscriber: &SubscriberView) -> Vec<(&'static str, Option<String>)> {
     let senders = subscriber.filter.senders.iter();
     let senders: Vec<String> = senders.map(|sender| number(sender)).collect();
     let rules: Vec<String> = subscriber
@@ -183,7 +170,10 @@ fn settings(subscriber: &Subscriber) -> Vec<(&'static str, Option<String>)> {
 }
 
 /// After a change: what it gets now, and how.
-pub(super) fn changed(subscriber: &Subscriber, terminal: &mut Terminal<'_>) -> std::io::Result<()> {
+pub(super) fn changed(
+    subscriber: &SubscriberView,
+    terminal: &mut Terminal<'_>,
+) -> std::io::Result<()> {
     let name = ("Subscriber", Some(subscriber.name.clone()));
     let url = ("URL", Some(subscriber.url.clone()));
     let all = [name, url].into_iter().chain(settings(subscriber));

@@ -5,11 +5,11 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::super::ask;
+use super::super::client::{self, Client, Purpose};
 use super::super::table::{table, visible};
 use super::super::time::span;
 use super::super::{Exit, Settings, Terminal};
-use crate::admin::{Answer, Request, Sample, SampleAnswer};
+use crate::admin::{Sample, SampleAnswer, Tested};
 use crate::model::{MessageType, Status, Word as _};
 
 #[derive(Debug, Args)]
@@ -38,7 +38,7 @@ pub(in crate::cli) struct Test {
     /// Of a message to this number
     #[arg(long, value_name = "NUMBER")]
     recipient: Option<String>,
-    /// Answer with the JSON object that the API answers with
+    /// Answer with the API's JSON document
     #[arg(long)]
     json: bool,
 }
@@ -49,22 +49,19 @@ impl Test {
         settings: &Settings,
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
-        let request = Request::TestSubscriber {
-            name: self.name,
-            sample: Sample {
-                status: self.status,
-                error: self.error,
-                source: self.source,
-                provider: self.provider,
-                message_type: self.message_type,
-                recipient: self.recipient,
-            },
+        let sample = Sample {
+            status: self.status,
+            error: self.error,
+            source: self.source,
+            provider: self.provider,
+            message_type: self.message_type,
+            recipient: self.recipient,
         };
-        let tested = match ask::perform_now(settings, request, terminal)? {
-            Some(Answer::Tested(tested)) => tested,
-            Some(other) => return Err(ask::unexpected(&other)),
-            None => return Ok(Exit::Refused),
-        };
+        let path = ["subscribers", &self.name, "test"];
+        let test = |client: &Client| client.post(&path, &sample);
+        let tested: Tested = client::with(settings, Purpose::Change, test)?;
+        let samples = tested.samples.len();
+        terminal.done = Some(format!("samples were sent to the subscriber: {samples}"));
         match &tested.samples[..] {
             _ if self.json => {
                 terminal.json(&tested)?;

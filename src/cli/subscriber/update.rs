@@ -3,8 +3,11 @@
 use clap::Args;
 
 use super::flags::{FilterFlags, SendingFlags};
-use crate::admin::Request;
-use crate::model::{AlertOptions, Filter, Setting};
+use super::{changed, show};
+use crate::cli::client::{self, Client, Purpose};
+use crate::cli::{Exit, Settings, Terminal};
+use crate::model::{AlertOptions, Filter, Setting, SubscriberChange};
+use crate::web::api::subscribers::SubscriberView;
 
 /// What is to be different.
 #[derive(Debug, Args)]
@@ -38,14 +41,31 @@ pub(in crate::cli) struct Update {
     /// Do not send it credentials any more
     #[arg(long, conflicts_with_all = ["basic", "bearer"])]
     no_auth: bool,
-    /// Answer with a JSON object
+    /// Answer with the API's JSON document
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
 }
 
 impl Update {
+    pub(super) fn run(
+        self,
+        settings: &Settings,
+        terminal: &mut Terminal<'_>,
+    ) -> anyhow::Result<Exit> {
+        let (json, name) = (self.json, self.name.clone());
+        let change = self.change();
+        let update = |client: &Client| client.patch(&["subscribers", &name], &change);
+        let subscriber: SubscriberView = client::with(settings, Purpose::Change, update)?;
+        terminal.done = Some(changed(&name));
+        if json {
+            return terminal.json(&subscriber);
+        }
+        show::changed(&subscriber, terminal)?;
+        Ok(Exit::Done)
+    }
+
     /// What the flags ask for.
-    pub(super) fn request(self) -> Request {
+    fn change(self) -> SubscriberChange {
         let filter = self.filter.filter();
         let is_said = self.everything || filter != Filter::default();
         let mut change = self.sending.change();
@@ -63,9 +83,6 @@ impl Update {
             change.auth = Some(Setting::Usual);
         }
         change.filter = is_said.then_some(filter);
-        Request::UpdateSubscriber {
-            name: self.name,
-            change,
-        }
+        change
     }
 }

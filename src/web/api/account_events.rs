@@ -12,65 +12,65 @@ use crate::model::{About, Whole};
 use crate::store::account_event::{AccountEventQuery, AccountEventRecord, Explanation};
 
 /// A notice of a provider about the account.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = AccountEvent)]
-pub(super) struct AccountEventView {
+pub(crate) struct AccountEventView {
     /// Its key.
-    id: i64,
+    pub(crate) id: i64,
     /// The source that it came by.
-    source: String,
+    pub(crate) source: String,
     /// The provider of that source.
-    provider: String,
+    pub(crate) provider: String,
     /// When it happened: the provider's time, else that of arrival.
-    at: Time,
+    pub(crate) at: Time,
     /// The provider's time as received; null when it gave none.
-    provider_time: Option<String>,
+    pub(crate) provider_time: Option<String>,
     /// When it first arrived.
-    received_at: Time,
+    pub(crate) received_at: Time,
     /// The provider's field, or our name of its shape.
     #[schema(example = "message_template_status_update")]
-    field: String,
+    pub(crate) field: String,
     /// What it is about.
-    about: About,
+    pub(crate) about: About,
     /// Which of them: a template's name, a number, an account's id, a person's number or id; empty
     /// when the provider named none.
     #[schema(example = "order_update")]
-    subject: String,
+    pub(crate) subject: String,
     /// The provider's own word for what happened.
     #[schema(example = "PAUSED")]
-    event: String,
+    pub(crate) event: String,
     /// Our stable name of it.
     #[schema(example = "template.paused")]
-    name: String,
+    pub(crate) name: String,
     /// What happened, in one sentence.
     #[schema(example = "Template order_update was paused by Meta.")]
-    text: String,
+    pub(crate) text: String,
     /// What to do about it.
-    remedy: String,
+    pub(crate) remedy: String,
     /// What the provider adds, in its own words.
-    detail: Option<String>,
+    pub(crate) detail: Option<String>,
     /// The provider's id of the template.
-    template_id: Option<String>,
+    pub(crate) template_id: Option<String>,
     /// The template's language.
-    language: Option<String>,
+    pub(crate) language: Option<String>,
     /// The business account.
-    account_id: Option<String>,
+    pub(crate) account_id: Option<String>,
     /// The person: a number's digits, else a user id.
-    person: Option<String>,
+    pub(crate) person: Option<String>,
     /// The person's user id, where the number is known too.
-    person_user_id: Option<String>,
+    pub(crate) person_user_id: Option<String>,
     /// The digits of the business's number that it is about or came by.
-    sender: Option<String>,
+    pub(crate) sender: Option<String>,
     /// Meta's id of that number.
-    sender_id: Option<String>,
+    pub(crate) sender_id: Option<String>,
     /// When it ends by itself, as a restriction may.
-    ends_at: Option<Time>,
+    pub(crate) ends_at: Option<Time>,
     /// How often it came again.
-    repeats: u32,
+    pub(crate) repeats: u32,
     /// When it last did.
-    last_repeat_at: Option<Time>,
+    pub(crate) last_repeat_at: Option<Time>,
     /// The webhook that brought it first.
-    webhook_id: i64,
+    pub(crate) webhook_id: i64,
 }
 
 impl From<AccountEventRecord> for AccountEventView {
@@ -106,15 +106,15 @@ impl From<AccountEventRecord> for AccountEventView {
 }
 
 /// An account event that explains a failure.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Explanation)]
-pub(super) struct ExplanationView {
+pub(crate) struct ExplanationView {
     /// What happened, and how long before the failure.
     #[schema(example = "template order_update was paused by Meta 12 minutes before")]
-    sentence: String,
+    pub(crate) sentence: String,
     /// The event.
     #[serde(flatten)]
-    event: AccountEventView,
+    pub(crate) event: AccountEventView,
 }
 
 impl From<Explanation> for ExplanationView {

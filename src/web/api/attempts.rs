@@ -14,23 +14,26 @@ use crate::store::query::{AttemptOutcome, AttemptQuery};
 use crate::store::timeline::AttemptAt;
 
 /// One HTTP try with the forward it was about.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = AttemptAt)]
-pub(super) struct AttemptAtView {
+pub(crate) struct AttemptAtView {
     /// The forward, by the `webhook-id` that the subscriber sees.
     #[schema(example = "0199c9a4-64ba-7a06-a3ef-9a5c3f0d0c11")]
-    forward_id: String,
+    pub(crate) forward_id: String,
+    /// The forward by its key.
+    pub(crate) forward_key: i64,
     /// The subscriber's name.
-    subscriber: String,
+    pub(crate) subscriber: String,
     /// The try.
     #[serde(flatten)]
-    attempt: AttemptView,
+    pub(crate) attempt: AttemptView,
 }
 
 impl From<AttemptAt> for AttemptAtView {
     fn from(record: AttemptAt) -> Self {
         Self {
             forward_id: record.uid.to_string(),
+            forward_key: record.forward_id,
             subscriber: record.subscriber,
             attempt: record.attempt.into(),
         }

@@ -15,21 +15,21 @@ use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord
 use crate::web::problem::Problem;
 
 /// How the messages of a broadcast stand, all of them.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = BroadcastStatistics)]
-pub(super) struct BroadcastStatisticsView {
+pub(crate) struct BroadcastStatisticsView {
     /// Messages that were registered, or of which anything was reported.
-    total: u64,
+    pub(crate) total: u64,
     /// Those delivered, read or deleted; of a source of Botsquad's, which reports no more than the
     /// sending, also those sent.
-    success: u64,
+    pub(crate) success: u64,
     /// Those failed.
-    failure: u64,
+    pub(crate) failure: u64,
     /// The rest: queued, sent, or nothing we have a word for.
-    pending: u64,
+    pub(crate) pending: u64,
     /// Deprecated: always 0.
     #[schema(minimum = 0, maximum = 0)]
-    cancelled: u64,
+    pub(crate) cancelled: u64,
 }
 
 impl From<BroadcastCounts> for BroadcastStatisticsView {
@@ -45,19 +45,19 @@ impl From<BroadcastCounts> for BroadcastStatisticsView {
 }
 
 /// A broadcast in the list.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Broadcast)]
-pub(super) struct BroadcastView {
+pub(crate) struct BroadcastView {
     /// Infobip's bulk id, or the one that was registered.
-    id: String,
+    pub(crate) id: String,
     /// Its source.
-    source: String,
+    pub(crate) source: String,
     /// How its messages stand.
-    statistics: BroadcastStatisticsView,
+    pub(crate) statistics: BroadcastStatisticsView,
     /// When it was first seen.
-    first_report_at: Time,
+    pub(crate) first_report_at: Time,
     /// When it was last reported.
-    last_report_at: Time,
+    pub(crate) last_report_at: Time,
 }
 
 impl From<BroadcastRecord> for BroadcastView {
@@ -73,9 +73,9 @@ impl From<BroadcastRecord> for BroadcastView {
 }
 
 /// How far a message of a broadcast is from its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Bucket {
+pub(crate) enum Bucket {
     /// Delivered, read or deleted, or sent where no more is reported.
     Success,
     /// Failed.
@@ -85,24 +85,24 @@ enum Bucket {
 }
 
 /// One targeted user; a number that was written to twice has two.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[schema(as = BroadcastStatus)]
-pub(super) struct BroadcastStatusView {
+pub(crate) struct BroadcastStatusView {
     /// The recipient as received.
-    user: Option<String>,
+    pub(crate) user: Option<String>,
     /// The provider's id of the message.
     #[serde(rename = "msId")]
-    ms_id: Option<String>,
+    pub(crate) ms_id: Option<String>,
     /// Where it stands.
-    status: Bucket,
+    pub(crate) status: Bucket,
     /// Its status in our words; null when nothing that was reported is one.
-    detail_status: Option<Status>,
+    pub(crate) detail_status: Option<Status>,
     /// Why it failed; null unless it did.
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// The provider's longer text, else what the catalogue says; null unless it failed.
-    details: Option<String>,
+    pub(crate) details: Option<String>,
     /// When it was last reported.
-    updated_at: Time,
+    pub(crate) updated_at: Time,
 }
 
 impl BroadcastStatusView {
@@ -139,18 +139,18 @@ impl BroadcastStatusView {
 }
 
 /// A broadcast with a page of its messages.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = BroadcastDetail)]
-pub(super) struct Detail {
+pub(crate) struct Detail {
     /// The broadcast; its statistics count all messages, not those of the page.
     #[serde(flatten)]
-    broadcast: BroadcastView,
+    pub(crate) broadcast: BroadcastView,
     /// One entry for each targeted user, in order of arrival.
-    statuses: Vec<BroadcastStatusView>,
+    pub(crate) statuses: Vec<BroadcastStatusView>,
     /// Deprecated: those of `statuses` that failed, the same again.
-    failures: Vec<BroadcastStatusView>,
+    pub(crate) failures: Vec<BroadcastStatusView>,
     /// The `cursor` of the next page; null on the last one.
-    next_cursor: Option<String>,
+    pub(crate) next_cursor: Option<String>,
 }
 
 /// Which page.

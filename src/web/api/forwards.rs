@@ -5,53 +5,63 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::input::{MaybeBody, Query, Segment};
+use super::input::{JsonBody, MaybeBody, Query, Segment};
 use super::list::ListFilter;
 use super::page::Page;
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done, shaped};
 use crate::admin::{Answer, Request};
-use crate::model::{ErrorCode, ForwardState, GaveUp, Status, Whole, quoted};
-use crate::store::RetrySelection;
+use crate::model::{ErrorCode, ForwardState, GaveUp, Status, SubscriberState, Whole, quoted};
 use crate::store::query::{ForwardQuery, Scope};
 use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardHistory, ForwardRecord};
+use crate::store::{Reader, RetrySelection};
 use crate::web::problem::Problem;
 
 /// One report queued for one subscriber.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Forward)]
-pub(super) struct ForwardView {
+pub(crate) struct ForwardView {
     /// The `webhook-id` that the subscriber sees.
     #[schema(example = "0199c9a4-64ba-7a06-a3ef-9a5c3f0d0c11")]
-    id: String,
+    pub(crate) id: String,
+    /// Its key, by which it is found too; a forward that is sent with a new id keeps it.
+    pub(crate) key: i64,
     /// The subscriber's name.
-    subscriber: String,
+    pub(crate) subscriber: String,
+    /// Whether the subscriber is sent to now.
+    pub(crate) subscriber_state: SubscriberState,
+    /// Whether the subscriber was removed: nothing is sent to it any more.
+    pub(crate) subscriber_removed: bool,
+    /// Since when every attempt at the subscriber has failed; null while it answers.
+    pub(crate) subscriber_failing_since: Option<Time>,
     /// The message it is about; null for an event of the service.
-    message_id: Option<i64>,
+    pub(crate) message_id: Option<i64>,
     /// The message by the provider's id.
-    provider_message_id: Option<String>,
+    pub(crate) provider_message_id: Option<String>,
     /// The message's recipient, as received.
-    recipient: Option<String>,
+    pub(crate) recipient: Option<String>,
     /// The report it passes on, or the latest in an alert; null for an event.
-    report_id: Option<i64>,
+    pub(crate) report_id: Option<i64>,
     /// The status it reports; null when the report was pruned, and for an event.
-    status: Option<Status>,
+    pub(crate) status: Option<Status>,
     /// Where it stands.
-    state: ForwardState,
+    pub(crate) state: ForwardState,
     /// Why it was given up.
-    gave_up: Option<GaveUp>,
+    pub(crate) gave_up: Option<GaveUp>,
     /// Attempts used up; a breaker's probe and the like use up none.
-    attempts: u32,
+    pub(crate) attempts: u32,
     /// Since when it is pending.
-    pending_since: Time,
+    pub(crate) pending_since: Time,
     /// When it is to be tried; null unless it is pending.
-    due_at: Option<Time>,
+    pub(crate) due_at: Option<Time>,
     /// When it was last tried.
-    last_attempt_at: Option<Time>,
+    pub(crate) last_attempt_at: Option<Time>,
     /// When it ended.
-    settled_at: Option<Time>,
+    pub(crate) settled_at: Option<Time>,
     /// Why the last attempt failed.
-    last_error: Option<ErrorCode>,
+    pub(crate) last_error: Option<ErrorCode>,
+    /// Of an alert, how many failures it reports.
+    pub(crate) alert_failures: Option<u64>,
 }
 
 impl From<ForwardRecord> for ForwardView {
@@ -59,7 +69,11 @@ impl From<ForwardRecord> for ForwardView {
         let is_pending = record.state == ForwardState::Pending;
         Self {
             id: record.uid.to_string(),
+            key: record.forward_id,
             subscriber: record.subscriber,
+            subscriber_state: record.subscriber_state,
+            subscriber_removed: record.subscriber_removed,
+            subscriber_failing_since: record.subscriber_failing_since_ms.map(Time),
             message_id: Some(record.message_id).filter(|id| *id > 0),
             provider_message_id: record.provider_message_id,
             recipient: record.recipient,
@@ -73,28 +87,29 @@ impl From<ForwardRecord> for ForwardView {
             last_attempt_at: record.last_attempt_ms.map(Time),
             settled_at: record.settled_at_ms.map(Time),
             last_error: record.last_error,
+            alert_failures: record.alert_failures,
         }
     }
 }
 
 /// One HTTP try.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Attempt)]
-pub(super) struct AttemptView {
+pub(crate) struct AttemptView {
     /// 1 for the first; null for an extra one that used up none.
-    number: Option<u32>,
+    pub(crate) number: Option<u32>,
     /// When it began.
-    started_at: Time,
+    pub(crate) started_at: Time,
     /// How long the exchange took, ms.
-    duration_ms: u32,
+    pub(crate) duration_ms: u32,
     /// The HTTP status; null when there was no answer.
-    http_status: Option<u16>,
+    pub(crate) http_status: Option<u16>,
     /// Why it failed; null when the subscriber took it.
-    error: Option<ErrorCode>,
+    pub(crate) error: Option<ErrorCode>,
     /// What went wrong, in words.
-    detail: Option<String>,
+    pub(crate) detail: Option<String>,
     /// The beginning of the answer's body, when it failed.
-    excerpt: Option<String>,
+    pub(crate) excerpt: Option<String>,
 }
 
 impl From<AttemptRecord> for AttemptView {
@@ -112,14 +127,14 @@ impl From<AttemptRecord> for AttemptView {
 }
 
 /// A forward with its attempts.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = ForwardHistory)]
-pub(super) struct HistoryView {
+pub(crate) struct HistoryView {
     /// The forward.
     #[serde(flatten)]
-    forward: ForwardView,
+    pub(crate) forward: ForwardView,
     /// Its attempts, the first one first; old ones are pruned.
-    history: Vec<AttemptView>,
+    pub(crate) history: Vec<AttemptView>,
 }
 
 impl From<ForwardHistory> for HistoryView {
@@ -132,20 +147,20 @@ impl From<ForwardHistory> for HistoryView {
 }
 
 /// A forward with all there is to it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = ForwardDetail)]
-pub(super) struct DetailView {
+pub(crate) struct DetailView {
     /// The forward and its attempts.
     #[serde(flatten)]
-    forward: HistoryView,
+    pub(crate) forward: HistoryView,
     /// The ids that it had before it was sent again with a new one, the first one first; it is
     /// found by each of them.
-    former_ids: Vec<String>,
+    pub(crate) former_ids: Vec<String>,
     /// Where the subscriber is today, of a chat only the beginning; null for who does not see the
     /// subscriber.
-    url: Option<String>,
+    pub(crate) url: Option<String>,
     /// The JSON text that is sent on each attempt; empty when it was pruned.
-    payload: String,
+    pub(crate) payload: String,
 }
 
 impl DetailView {
@@ -257,10 +272,10 @@ pub(super) async fn read(context: HandlerContext, Segment(id): Segment) -> Reply
 }
 
 /// The attempts of a forward.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct AttemptsView {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct AttemptsView {
     /// The first one first; old ones are pruned.
-    data: Vec<AttemptView>,
+    pub(crate) data: Vec<AttemptView>,
 }
 
 /// The attempts of one forward.
@@ -322,6 +337,72 @@ pub(super) async fn retry(
             ..
         } => {
             let view = DetailView::shown(is_seen, (**detail).clone());
+            shaped(StatusCode::OK, &view)
+        }
+        other => Err(super::unexpected(other)),
+    };
+    context
+        .perform(Request::RetryForwards(selection), retried)
+        .await
+}
+
+/// Forwards to be sent again together.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RetryOrder)]
+pub(crate) struct RetryOrderView {
+    /// Which: `webhook-id`s that the subscriber saw, former ones too, or keys; at most 1000.
+    pub(crate) ids: Vec<String>,
+    /// With a new `webhook-id` each, so that a subscriber that drops repeats takes them.
+    #[serde(default)]
+    pub(crate) new_id: bool,
+}
+
+/// How many forwards are queued again.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Retried)]
+pub(crate) struct RetriedView {
+    /// Those that are queued; one whose payload was pruned or whose subscriber was removed is not.
+    pub(crate) queued: usize,
+}
+
+/// The most forwards that are sent again together.
+const MOST_RETRIED: usize = 1000;
+
+/// Send some again at once, each with the whole schedule before it. Either all of them are found, or
+/// none is queued. The subscribers receive the statuses again; no WhatsApp message is sent again.
+#[utoipa::path(post, path = "/forwards/retry", tag = "forwards", request_body = RetryOrderView,
+    responses((status = 200, description = "How many are queued.", body = RetriedView)))]
+pub(super) async fn retry_many(
+    context: HandlerContext,
+    JsonBody(order): JsonBody<RetryOrderView>,
+) -> Reply {
+    if order.ids.len() > MOST_RETRIED {
+        let detail = format!("name at most {MOST_RETRIED} forwards, or begin a replay");
+        return Err(Problem::field("/ids", detail));
+    }
+    let scope = Scope::from(&context.caller);
+    let find = move |reader: &Reader| {
+        let found = order.ids.into_iter().map(|id| {
+            let found = reader.forward(&id, &scope)?;
+            Ok(found.map(|it| it.forward.forward.forward_id).ok_or(id))
+        });
+        found.collect::<Result<Vec<_>, crate::store::Error>>()
+    };
+    let found = context.read(find).await?.into_iter();
+    let forward_ids: Result<Vec<i64>, String> = found.collect();
+    let selection = RetrySelection {
+        forward_ids: forward_ids.map_err(|id| {
+            Problem::missing(format_args!(
+                "forward {id}: give its id or its whole webhook-id",
+                id = quoted(&id)
+            ))
+        })?,
+        new_id: order.new_id,
+    };
+    let retried = |answer: &Answer| match answer {
+        Answer::Retried { forwards, .. } => {
+            let view = RetriedView { queued: *forwards };
             shaped(StatusCode::OK, &view)
         }
         other => Err(super::unexpected(other)),

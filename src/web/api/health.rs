@@ -1,6 +1,6 @@
 //! `/subscribers/{name}/health`: how a subscriber fares.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::input::Segment;
@@ -11,48 +11,48 @@ use crate::model::{ErrorCode, Subscriber, SubscriberState};
 use crate::store::overview::SubscriberHealth;
 
 /// How a subscriber fares.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct HealthView {
     /// Whether it is sent to.
-    state: SubscriberState,
+    pub(crate) state: SubscriberState,
     /// Why it is not, where the relay decided so.
-    state_reason: Option<String>,
+    pub(crate) state_reason: Option<String>,
     /// Open: it failed several times in a row and is only probed.
-    breaker: BreakerView,
+    pub(crate) breaker: BreakerView,
     /// Since when every attempt has failed; null while it answers.
-    failing_since: Option<Time>,
+    pub(crate) failing_since: Option<Time>,
     /// The id of a key that is missing and that its secrets are sealed with: it is sent nothing once
     /// they must be read again. Null when none is.
-    missing_key: Option<String>,
+    pub(crate) missing_key: Option<String>,
     /// Forwards pending for it.
-    pending: u64,
+    pub(crate) pending: u64,
     /// Since when the oldest of those has been pending.
-    oldest_pending_since: Option<Time>,
+    pub(crate) oldest_pending_since: Option<Time>,
     /// When the next of those is, or was, to be tried; the next probe while the breaker is open.
-    next_due_at: Option<Time>,
+    pub(crate) next_due_at: Option<Time>,
     /// When an attempt last succeeded, within 24 h.
-    last_success_at: Option<Time>,
+    pub(crate) last_success_at: Option<Time>,
     /// When an attempt last failed, within 24 h.
-    last_failure_at: Option<Time>,
+    pub(crate) last_failure_at: Option<Time>,
     /// Why.
-    last_failure: Option<ErrorCode>,
+    pub(crate) last_failure: Option<ErrorCode>,
     /// Of the forwards made within 24 h, those it took.
-    delivered_24h: u64,
+    pub(crate) delivered_24h: u64,
     /// Of the forwards made within 24 h, those given up.
-    gave_up_24h: u64,
+    pub(crate) gave_up_24h: u64,
     /// Forwards taken of those that ended, 0 to 1; null when none did. A forward that was taken at
     /// its third attempt counts as taken.
-    success_rate_24h: Option<f64>,
+    pub(crate) success_rate_24h: Option<f64>,
     /// Attempts within 24 h that succeeded.
-    delivered_attempts_24h: u64,
+    pub(crate) delivered_attempts_24h: u64,
     /// Attempts within 24 h that failed, an open breaker's probes included.
-    failed_attempts_24h: u64,
+    pub(crate) failed_attempts_24h: u64,
     /// Attempts that succeeded of all within 24 h, 0 to 1; null when there was none.
-    attempt_success_rate_24h: Option<f64>,
+    pub(crate) attempt_success_rate_24h: Option<f64>,
 }
 
 /// Whether a subscriber is sent to or only probed.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum BreakerView {
     /// It is sent to.

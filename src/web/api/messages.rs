@@ -16,103 +16,103 @@ use crate::store::timeline::{MessageRecord, RegistrationOrigin, RegistrationReco
 use crate::web::problem::Problem;
 
 /// One message as it stands.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Message)]
-pub(super) struct MessageView {
+pub(crate) struct MessageView {
     /// Its key.
-    id: i64,
+    pub(crate) id: i64,
     /// The provider's id; null when it gave none.
-    provider_message_id: Option<String>,
+    pub(crate) provider_message_id: Option<String>,
     /// The source that reported it.
-    source: String,
+    pub(crate) source: String,
     /// The provider of that source.
-    provider: String,
+    pub(crate) provider: String,
     /// The channel whose status it has: `whatsapp` where it is known there, else the provider's
     /// word in lower case; `unknown` when no report names one.
     #[schema(example = "whatsapp")]
-    channel: String,
+    pub(crate) channel: String,
     /// Its status; null when nothing that was reported is one.
-    status: Option<Status>,
+    pub(crate) status: Option<Status>,
     /// Whether a delivered or read contradicts a failed of the same person.
-    conflict: bool,
+    pub(crate) conflict: bool,
     /// Template or regular.
     #[serde(rename = "type")]
-    message_type: MessageType,
+    pub(crate) message_type: MessageType,
     /// What said so.
-    type_rule: TypeRule,
+    pub(crate) type_rule: TypeRule,
     /// The recipient as received.
-    recipient: Option<String>,
+    pub(crate) recipient: Option<String>,
     /// The business's number as received.
-    sender: Option<String>,
+    pub(crate) sender: Option<String>,
     /// The text, when it is known.
-    text: Option<String>,
+    pub(crate) text: Option<String>,
     /// The broadcast it belongs to.
-    bulk_id: Option<String>,
+    pub(crate) bulk_id: Option<String>,
     /// The pricing category.
-    category: Option<String>,
+    pub(crate) category: Option<String>,
     /// When it was first reported as queued.
-    queued_at: Option<Time>,
+    pub(crate) queued_at: Option<Time>,
     /// When it was first reported as sent.
-    sent_at: Option<Time>,
+    pub(crate) sent_at: Option<Time>,
     /// When it was first reported as delivered.
-    delivered_at: Option<Time>,
+    pub(crate) delivered_at: Option<Time>,
     /// When it was first reported as read.
-    read_at: Option<Time>,
+    pub(crate) read_at: Option<Time>,
     /// When it was first reported as failed.
-    failed_at: Option<Time>,
+    pub(crate) failed_at: Option<Time>,
     /// When its `error` was reported: later than `failed_at`, when it failed again.
-    error_at: Option<Time>,
+    pub(crate) error_at: Option<Time>,
     /// When it was first reported as deleted.
-    deleted_at: Option<Time>,
+    pub(crate) deleted_at: Option<Time>,
     /// The primary error of the latest failure.
-    error: Option<ErrorView>,
+    pub(crate) error: Option<ErrorView>,
     /// Whether its `ttl` has passed without a final report.
-    silent: bool,
+    pub(crate) silent: bool,
     /// What the sender registered of it beside the above; null when nothing.
-    registration: Option<RegistrationView>,
+    pub(crate) registration: Option<RegistrationView>,
     /// When the first report of it arrived.
-    first_report_at: Time,
+    pub(crate) first_report_at: Time,
     /// When the latest report of it arrived.
-    last_report_at: Time,
+    pub(crate) last_report_at: Time,
 }
 
 /// What the sender registered of a message beside what stands with it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Registration)]
-pub(super) struct RegistrationView {
+pub(crate) struct RegistrationView {
     /// By a call, or in what the provider returned with a report.
-    origin: RegistrationOrigin,
+    pub(crate) origin: RegistrationOrigin,
     /// The owner of the token that registered it; null for the operator.
-    owner: Option<String>,
+    pub(crate) owner: Option<String>,
     /// The template it was made from.
-    template: Option<FilledTemplateView>,
+    pub(crate) template: Option<FilledTemplateView>,
     /// Whatever the sender wants to find with it.
     #[schema(value_type = Option<Object>)]
-    metadata: Option<serde_json::Value>,
+    pub(crate) metadata: Option<serde_json::Value>,
     /// When it was sent, where the sender said so.
-    sent_at: Option<Time>,
+    pub(crate) sent_at: Option<Time>,
     /// For how long a final report may take, in seconds.
-    ttl: Option<i64>,
+    pub(crate) ttl: Option<i64>,
     /// When that has passed.
-    silent_after: Option<Time>,
+    pub(crate) silent_after: Option<Time>,
     /// How the provider answered the send, in its own word (`accepted`,
     /// `held_for_quality_assessment`, `paused`), or `refused`; null where that is not known.
     #[schema(example = "accepted")]
-    send_status: Option<String>,
+    pub(crate) send_status: Option<String>,
     /// When it was registered first.
-    registered_at: Time,
+    pub(crate) registered_at: Time,
 }
 
 /// A template as a message was made from it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = FilledTemplate)]
-pub(super) struct FilledTemplateView {
+pub(crate) struct FilledTemplateView {
     /// Its name.
-    name: String,
+    pub(crate) name: String,
     /// The code of its language.
-    language: Option<String>,
+    pub(crate) language: Option<String>,
     /// What its placeholders stood for.
-    parameters: Parameters,
+    pub(crate) parameters: Parameters,
 }
 
 impl From<RegistrationRecord> for RegistrationView {
@@ -139,7 +139,7 @@ impl From<RegistrationRecord> for RegistrationView {
 impl MessageView {
     /// As it stands at `now_ms`. What another owner registered beside the payload's own fields is
     /// none of the caller's business.
-    fn new(record: MessageRecord, caller: &Caller, now_ms: i64) -> Self {
+    pub(crate) fn new(record: MessageRecord, caller: &Caller, now_ms: i64) -> Self {
         let silent = record.is_silent(now_ms);
         let times = record.times;
         Self {
@@ -177,13 +177,13 @@ impl MessageView {
 }
 
 /// All that is known of one message.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Timeline)]
-pub(super) struct TimelineView {
+pub(crate) struct TimelineView {
     /// The message.
-    message: MessageView,
+    pub(crate) message: MessageView,
     /// Its reports in the order of events.
-    reports: Vec<ReportView>,
+    pub(crate) reports: Vec<ReportView>,
 }
 
 /// Which messages.

@@ -25,6 +25,16 @@ pub(crate) struct Page<T> {
     pub(crate) searched_back_to: Option<Time>,
 }
 
+impl<T> From<Vec<T>> for Page<T> {
+    fn from(data: Vec<T>) -> Self {
+        Self {
+            data,
+            next_cursor: None,
+            searched_back_to: None,
+        }
+    }
+}
+
 impl<T> Page<T> {
     /// The rows and the next page's cursor.
     pub(super) fn into_parts(self) -> (Vec<T>, Option<String>) {

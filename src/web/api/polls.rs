@@ -15,48 +15,48 @@ use crate::store::poll::{PollGaveUp, PollRecord, PollState};
 use crate::web::problem::Problem;
 
 /// A broadcast that is or was polled.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Poll)]
-pub(super) struct PollView {
+pub(crate) struct PollView {
     /// The broadcast's id.
-    id: String,
+    pub(crate) id: String,
     /// Its source.
-    source: String,
+    pub(crate) source: String,
     /// Whether it is still polled.
-    state: PollState,
+    pub(crate) state: PollState,
     /// Why not, when it was given up.
-    gave_up: Option<PollGaveUp>,
+    pub(crate) gave_up: Option<PollGaveUp>,
     /// Since when it is polled.
-    registered_at: Time,
+    pub(crate) registered_at: Time,
     /// When it is polled next; null when it is polled no more.
-    next_at: Option<Time>,
+    pub(crate) next_at: Option<Time>,
     /// How often it was polled.
-    polls: u64,
+    pub(crate) polls: u64,
     /// When it was last answered.
-    answered_at: Option<Time>,
+    pub(crate) answered_at: Option<Time>,
     /// When an answer last differed from the one before.
-    changed_at: Option<Time>,
+    pub(crate) changed_at: Option<Time>,
     /// What went wrong last, as a stable word (`refused`, `gone`, `timeout`, `unreadable` and so
     /// on); null when it was answered.
-    error_code: Option<String>,
+    pub(crate) error_code: Option<String>,
     /// The same in words.
-    error_detail: Option<String>,
+    pub(crate) error_detail: Option<String>,
     /// Its counters as its server has them, as of the last answer.
-    statistics: Counts,
+    pub(crate) statistics: Counts,
 }
 
 /// Counters of a server; null where it does not count.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = PollCounts)]
-struct Counts {
+pub(crate) struct Counts {
     /// Targeted users.
-    total: Option<u64>,
+    pub(crate) total: Option<u64>,
     /// Those whose sending succeeded.
-    success: Option<u64>,
+    pub(crate) success: Option<u64>,
     /// Those whose sending failed.
-    failure: Option<u64>,
+    pub(crate) failure: Option<u64>,
     /// Those still to come, by its counter or by its list, whichever are more.
-    pending: Option<u64>,
+    pub(crate) pending: Option<u64>,
 }
 
 impl From<PollRecord> for PollView {

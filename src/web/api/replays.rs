@@ -17,40 +17,40 @@ use crate::store::replay::{ReplayRecord, ReplayState};
 use crate::web::problem::Problem;
 
 /// A replay: forwards of a subscriber that are queued again.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Replay)]
-pub(super) struct ReplayView {
+pub(crate) struct ReplayView {
     /// Its id.
     #[schema(value_type = String, example = "0199c9a4-64ba-7a06-a3ef-9a5c3f0d0c11")]
-    id: Uuid,
+    pub(crate) id: Uuid,
     /// The subscriber's name.
-    subscriber: String,
+    pub(crate) subscriber: String,
     /// Where it stands.
-    state: ReplayState,
+    pub(crate) state: ReplayState,
     /// Forwards looked at so far, those of other subscribers among them.
-    examined: u64,
+    pub(crate) examined: u64,
     /// Forwards to be looked at: all that existed when it was requested.
-    total: u64,
+    pub(crate) total: u64,
     /// Forwards that it queued again so far; they are sent like any other.
-    marked: u64,
+    pub(crate) marked: u64,
     /// The states that it replays.
-    states: Vec<ForwardState>,
+    pub(crate) states: Vec<ForwardState>,
     /// Only what was queued at or after.
-    since: Option<Time>,
+    pub(crate) since: Option<Time>,
     /// Only what was queued before.
-    until: Option<Time>,
+    pub(crate) until: Option<Time>,
     /// Only what failed so the last time.
-    error: Option<ErrorCode>,
+    pub(crate) error: Option<ErrorCode>,
     /// Only what is about messages of this source.
-    source: Option<String>,
+    pub(crate) source: Option<String>,
     /// Only what has this status.
-    status: Option<Status>,
+    pub(crate) status: Option<Status>,
     /// Whether each is sent with a new `webhook-id`.
-    new_id: bool,
+    pub(crate) new_id: bool,
     /// When it was requested.
-    created_at: Time,
+    pub(crate) created_at: Time,
     /// When it was done or cancelled.
-    finished_at: Option<Time>,
+    pub(crate) finished_at: Option<Time>,
 }
 
 impl From<ReplayRecord> for ReplayView {
@@ -77,36 +77,36 @@ impl From<ReplayRecord> for ReplayView {
 }
 
 /// What to send again, and to whom; beside the subscriber at least one of the others is wanted.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewReplay)]
-pub(super) struct Order {
+pub(crate) struct NewReplayView {
     /// The subscriber's name.
     #[schema(example = "crm")]
-    subscriber: String,
+    pub(crate) subscriber: String,
     /// All that it did not get: what was given up because every attempt failed, or because it
     /// waited too long while the subscriber was paused or disabled. What is pending comes by itself.
     #[serde(default)]
-    missed: bool,
+    pub(crate) missed: bool,
     /// What is in these states; both when left out.
     #[schema(inline, min_items = 1)]
-    states: Option<Vec<ForwardState>>,
+    pub(crate) states: Option<Vec<ForwardState>>,
     /// Only what was queued at or after.
-    since: Option<TimeOrAge>,
+    pub(crate) since: Option<TimeOrAge>,
     /// Only what was queued before.
-    until: Option<TimeOrAge>,
+    pub(crate) until: Option<TimeOrAge>,
     /// Only what failed so the last time.
-    error: Option<ErrorCode>,
+    pub(crate) error: Option<ErrorCode>,
     /// Only what is about messages of this source.
-    source: Option<String>,
+    pub(crate) source: Option<String>,
     /// Only what has this status.
-    status: Option<Status>,
+    pub(crate) status: Option<Status>,
     /// With a new `webhook-id` each, so that a subscriber that drops repeats takes them.
     #[serde(default)]
-    new_id: bool,
+    pub(crate) new_id: bool,
 }
 
-impl Order {
+impl NewReplayView {
     /// The order, at `now_ms`.
     fn at(self, now_ms: i64) -> ReplayOrder {
         ReplayOrder {
@@ -125,12 +125,12 @@ impl Order {
 
 /// Send again what a subscriber missed, or all that a filter wants, in the background. The subscriber
 /// receives the statuses again; no WhatsApp message is sent again. It goes on after a restart. At most some hundred forwards of it are queued at a time, so what is new hardly waits.
-#[utoipa::path(post, path = "/replays", tag = "replays", request_body = Order,
+#[utoipa::path(post, path = "/replays", tag = "replays", request_body = NewReplayView,
     responses((status = 202, description = "It begins; its URL shows how far it is.", body = ReplayView,
         headers(("Location" = String, description = "Its URL.")))))]
 pub(super) async fn create(
     context: HandlerContext,
-    Checked(order, faults): Checked<Order>,
+    Checked(order, faults): Checked<NewReplayView>,
 ) -> Reply {
     let now_ms = context.shared.clock.now_ms();
     let request = Request::StartReplay(order.at(now_ms));

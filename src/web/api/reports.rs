@@ -1,87 +1,100 @@
 //! One report of a message, its price, and what became of it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::account_events::ExplanationView;
-use super::forwards::HistoryView;
+use super::forwards::{ForwardView, HistoryView};
 use super::time::Time;
 use crate::catalogue;
 use crate::model::{Field, Kind, ReportEffect, SkipReason, Status};
 use crate::store::timeline::{ErrorRecord, PricingRecord, ReportRecord};
 
 /// One report of a message and what became of it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Report)]
-pub(super) struct ReportView {
+pub(crate) struct ReportView {
     /// Its key.
-    id: i64,
+    pub(crate) id: i64,
     /// The webhook that brought it first, or that made a fallback count; null for what was
     /// registered.
-    webhook_id: Option<i64>,
+    pub(crate) webhook_id: Option<i64>,
     /// What sort of statement it is.
-    kind: Kind,
+    pub(crate) kind: Kind,
     /// The provider's own word.
-    provider_status: String,
+    pub(crate) provider_status: String,
     /// What it means; null when it is none of the six statuses.
-    status: Option<Status>,
+    pub(crate) status: Option<Status>,
     /// What it changed.
-    change: ReportEffect,
+    pub(crate) change: ReportEffect,
     /// The provider's time, understood; null when missing or unusable.
-    provider_time: Option<Time>,
+    pub(crate) provider_time: Option<Time>,
     /// When it arrived.
-    received_at: Time,
+    pub(crate) received_at: Time,
     /// How often the provider said the same again.
-    repeats: u32,
+    pub(crate) repeats: u32,
+    /// When it last did.
+    pub(crate) last_repeat_at: Option<Time>,
+    /// The recipient as this report has it.
+    pub(crate) recipient: Option<String>,
     /// Which member of a group it is about.
-    participant: Option<String>,
+    pub(crate) participant: Option<String>,
+    /// The same by the number or id that the member is known by.
+    pub(crate) member: Option<String>,
     /// The channel it is of, in the provider's word and lower case.
     #[schema(example = "whatsapp")]
-    channel: String,
+    pub(crate) channel: String,
     /// The link of a click.
-    url: Option<String>,
+    pub(crate) url: Option<String>,
     /// Meta's webhook field that brought it first: `standby` when another responder of the account
     /// sent the message; null for other providers.
-    field: Option<Field>,
+    pub(crate) field: Option<Field>,
     /// The template that a Direct Send became, by Meta's id of it.
-    template_id: Option<String>,
+    pub(crate) template_id: Option<String>,
     /// What it says of the price; null when nothing.
-    pricing: Option<PricingView>,
+    pub(crate) pricing: Option<PricingView>,
     /// Its errors, the primary one first.
-    errors: Vec<ErrorView>,
+    pub(crate) errors: Vec<ErrorView>,
     /// The account events that explain it, the latest first; of failures alone.
-    explained_by: Vec<ExplanationView>,
+    pub(crate) explained_by: Vec<ExplanationView>,
     /// What was odd about it, as stable words.
-    oddities: Vec<String>,
+    pub(crate) oddities: Vec<String>,
     /// The subscribers whose filter refused it.
-    refusals: Vec<RefusalView>,
+    pub(crate) refusals: Vec<RefusalView>,
     /// The pending forwards for it.
-    forwards: Vec<HistoryView>,
+    pub(crate) forwards: Vec<HistoryView>,
+}
+
+impl ReportView {
+    /// What it is reported for: the provider's time, else that of arrival.
+    pub(crate) fn at(&self) -> Time {
+        self.provider_time.unwrap_or(self.received_at)
+    }
 }
 
 /// What a report says of the price of its message.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Pricing)]
-pub(super) struct PricingView {
+pub(crate) struct PricingView {
     /// The category.
     #[schema(example = "utility")]
-    category: Option<String>,
+    pub(crate) category: Option<String>,
     /// The model.
     #[schema(example = "PMP")]
-    model: Option<String>,
+    pub(crate) model: Option<String>,
     /// Regular, or why it is free.
     #[serde(rename = "type")]
     #[schema(example = "free_customer_service")]
-    kind: Option<String>,
+    pub(crate) kind: Option<String>,
     /// Whether it is charged.
-    billable: Option<bool>,
+    pub(crate) billable: Option<bool>,
     /// The charge, in `currency`.
-    price: Option<f64>,
+    pub(crate) price: Option<f64>,
     /// The currency of `price`.
-    currency: Option<String>,
+    pub(crate) currency: Option<String>,
     /// What else the provider says of it, in its own words.
     #[schema(value_type = Option<Object>)]
-    other: Option<serde_json::Value>,
+    pub(crate) other: Option<serde_json::Value>,
 }
 
 impl From<PricingRecord> for PricingView {
@@ -99,20 +112,20 @@ impl From<PricingRecord> for PricingView {
 }
 
 /// An error as the provider stated it, and in plain words.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = ReportedError)]
-pub(super) struct ErrorView {
+pub(crate) struct ErrorView {
     /// Its key in the catalogue.
     #[schema(example = "meta:131026")]
-    key: String,
+    pub(crate) key: String,
     /// The provider's number.
-    code: Option<i64>,
+    pub(crate) code: Option<i64>,
     /// The provider's short name of it.
-    title: Option<String>,
+    pub(crate) title: Option<String>,
     /// The provider's longer text.
-    details: Option<String>,
+    pub(crate) details: Option<String>,
     /// What it means and who can fix it; null when the catalogue does not know it.
-    explanation: Option<String>,
+    pub(crate) explanation: Option<String>,
 }
 
 impl From<ErrorRecord> for ErrorView {
@@ -129,13 +142,15 @@ impl From<ErrorRecord> for ErrorView {
 }
 
 /// A subscriber that was not notified of a report.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Refused)]
-pub(super) struct RefusalView {
+pub(crate) struct RefusalView {
     /// Its name.
-    subscriber: String,
+    pub(crate) subscriber: String,
     /// Which part of its filter refused.
-    reason: SkipReason,
+    pub(crate) reason: SkipReason,
+    /// The alert that reports it to a chat; null while it is gathered, and for every other reason.
+    pub(crate) alert: Option<ForwardView>,
 }
 
 impl From<ReportRecord> for ReportView {
@@ -143,6 +158,7 @@ impl From<ReportRecord> for ReportView {
         let refusals = record.refusals.into_iter().map(|refusal| RefusalView {
             subscriber: refusal.subscriber,
             reason: refusal.reason,
+            alert: refusal.alert.map(|alert| ForwardView::from(*alert)),
         });
         Self {
             id: record.report_id,
@@ -154,7 +170,10 @@ impl From<ReportRecord> for ReportView {
             provider_time: record.provider_time_ms.map(Time),
             received_at: Time(record.received_at_ms),
             repeats: record.repeats,
+            last_repeat_at: record.last_repeat_ms.map(Time),
+            recipient: record.recipient,
             participant: record.participant,
+            member: record.member,
             channel: record.channel,
             url: record.url,
             field: record.field,

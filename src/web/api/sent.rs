@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::input::{Items, JsonBody, Segment};
@@ -13,34 +13,34 @@ use crate::store::Registered;
 use crate::web::problem::Problem;
 
 /// What came of one message.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Receipt)]
-pub(super) struct ReceiptView {
+pub(crate) struct ReceiptView {
     /// Its place among those that were sent, from 0.
-    index: usize,
+    pub(crate) index: usize,
     /// The provider's id; null where it could not be read, and of a refused send whose id names a message
     /// that was taken.
     #[serde(rename = "msId")]
-    ms_id: Option<String>,
+    pub(crate) ms_id: Option<String>,
     /// What the message is from then on: `queued` while nothing else is known of it, `failed` when the
     /// provider refused the send; null when the provider paused it, or when nothing is registered.
-    status: Option<Status>,
+    pub(crate) status: Option<Status>,
     /// What was done.
-    result: ReceiptOutcome,
+    pub(crate) result: ReceiptOutcome,
     /// What of it was not taken, and why; only there when something was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(
         example = "the provider's own bulk \"b-1\" stays: a broadcast id is taken only where the provider reports none"
     )]
-    note: Option<String>,
+    pub(crate) note: Option<String>,
     /// Each field that cannot be as it is; empty when it was accepted.
-    errors: Vec<Fault>,
+    pub(crate) errors: Vec<Fault>,
 }
 
 /// What was done with one message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-enum ReceiptOutcome {
+pub(crate) enum ReceiptOutcome {
     /// Nothing was known of it.
     Created,
     /// Something had been reported of it.
@@ -76,14 +76,14 @@ impl ReceiptView {
 }
 
 /// What came of all that were sent.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct BulkView {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct BulkView {
     /// Messages that are registered now.
-    accepted: usize,
+    pub(crate) accepted: usize,
     /// Messages that are not.
-    refused: usize,
+    pub(crate) refused: usize,
     /// What came of each, in the order in which they were sent.
-    results: Vec<ReceiptView>,
+    pub(crate) results: Vec<ReceiptView>,
 }
 
 /// One message, or many.

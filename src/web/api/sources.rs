@@ -1,6 +1,6 @@
 //! `/sources`: the inlets of the configuration, and what came in by them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::input::Segment;
@@ -15,58 +15,58 @@ use crate::store::query::Listing;
 use crate::web::problem::Problem;
 
 /// A source.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Source)]
-pub(super) struct SourceView {
+pub(crate) struct SourceView {
     /// Its name in the configuration.
-    name: String,
+    pub(crate) name: String,
     /// Whose format it speaks.
-    provider: &'static str,
+    pub(crate) provider: String,
     /// The path of its callback URL, behind your host; a secret last segment is left out. Null
     /// for a source that is polled.
     #[schema(example = "/webhooks/meta")]
-    callback_path: Option<String>,
+    pub(crate) callback_path: Option<String>,
     /// The whole callback URL to give to the provider, where `server.public_url` says what stands
     /// before the path; `{url_token}` stands for a secret last segment. Null for a source that
     /// is polled.
     #[schema(example = "https://relay.example.com/webhooks/meta")]
-    callback_url: Option<String>,
+    pub(crate) callback_url: Option<String>,
     /// Whether its callback URL ends in a secret segment more.
-    has_url_token: bool,
+    pub(crate) has_url_token: bool,
     /// The type of a message when no report shows it.
-    default_type: MessageType,
+    pub(crate) default_type: MessageType,
     /// When a webhook last arrived.
-    last_seen_at: Option<Time>,
+    pub(crate) last_seen_at: Option<Time>,
     /// Webhooks that arrived within 24 h.
-    webhooks_24h: u64,
+    pub(crate) webhooks_24h: u64,
     /// Reports found in those.
-    reports_24h: u64,
+    pub(crate) reports_24h: u64,
     /// Those of them that were new.
-    new_reports_24h: u64,
+    pub(crate) new_reports_24h: u64,
     /// Elements of those that could not be read.
-    unreadable_24h: u64,
+    pub(crate) unreadable_24h: u64,
     /// How its broadcasts are polled; null for a source that sends by itself.
-    polls: Option<Polls>,
+    pub(crate) polls: Option<Polls>,
 }
 
 /// The broadcasts of a source that is polled.
-#[derive(Debug, Serialize, ToSchema)]
-struct Polls {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Polls {
     /// Those that are polled.
-    open: u64,
+    pub(crate) open: u64,
     /// Those of them whose last poll failed.
-    failing: u64,
+    pub(crate) failing: u64,
     /// Those in which nothing is pending any more.
-    done: u64,
+    pub(crate) done: u64,
     /// Those that were given up.
-    gave_up: u64,
+    pub(crate) gave_up: u64,
     /// When any was last answered.
-    answered_at: Option<Time>,
+    pub(crate) answered_at: Option<Time>,
     /// What is wrong with one of the failing, as a stable word; null too for a token whose owner
     /// the source does not name.
-    error_code: Option<String>,
+    pub(crate) error_code: Option<String>,
     /// The same in words.
-    error_detail: Option<String>,
+    pub(crate) error_detail: Option<String>,
 }
 
 impl From<PollOverview> for Polls {
@@ -96,7 +96,7 @@ impl SourceView {
         let receives = source.pulled.is_none();
         Self {
             name: source.name.clone(),
-            provider: source.provider.as_str(),
+            provider: source.provider.as_str().to_owned(),
             callback_path: receives.then(|| format!("/webhooks/{}", source.name)),
             callback_url: public_url
                 .filter(|_| receives)
@@ -120,14 +120,14 @@ impl SourceView {
 }
 
 /// Every source.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SourcesView {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct SourcesView {
     /// In the order of the configuration.
-    data: Vec<SourceView>,
+    pub(crate) data: Vec<SourceView>,
     /// Only there when the list's time budget was used up: what is older than this was neither counted
     /// nor seen.
     #[serde(skip_serializing_if = "Option::is_none")]
-    searched_back_to: Option<Time>,
+    pub(crate) searched_back_to: Option<Time>,
 }
 
 async fn views(context: &HandlerContext) -> Result<SourcesView, Problem> {

@@ -17,6 +17,8 @@ use crate::model::{
     AlertOptions, AuthKind, Filter, NewSubscriber, PayloadOptions, Subscriber, SubscriberChange,
     SubscriberKind, SubscriberState, Whole,
 };
+use crate::store::overview::SubscriberOverview;
+use crate::store::query::Listing;
 
 macro_rules! view {
     (
@@ -31,42 +33,42 @@ macro_rules! view {
         )* }
     ) => {
         /// A subscriber.
-        #[derive(Debug, Serialize, ToSchema)]
+        #[derive(Debug, Serialize, Deserialize, ToSchema)]
         #[schema(as = Subscriber)]
         pub(crate) struct SubscriberView {
             /// Its key, never used again.
-            id: i64,
+            pub(crate) id: i64,
             /// What people call it; its part of the URL.
             #[schema(example = "crm")]
-            name: String,
+            pub(crate) name: String,
             /// Whose it is; null for the operator's own.
-            owner: Option<String>,
+            pub(crate) owner: Option<String>,
             /// Where its payloads go. Of a chat only the beginning is ever shown: any client with all of
             /// it can post there.
             #[schema(example = "https://crm.example/whatsapp")]
-            url: String,
+            pub(crate) url: String,
             /// What it receives.
-            kind: SubscriberKind,
+            pub(crate) kind: SubscriberKind,
             /// How, when it is notified in a chat.
-            alert: AlertOptions,
+            pub(crate) alert: AlertOptions,
             /// Whether it is sent to.
-            state: SubscriberState,
+            pub(crate) state: SubscriberState,
             /// Why it is not, where the relay decided so.
-            state_reason: Option<String>,
+            pub(crate) state_reason: Option<String>,
             /// Which reports it wants.
-            filter: Filter,
+            pub(crate) filter: Filter,
             /// How its payloads look.
-            options: PayloadOptions,
-            $($(#[$v_doc])* $v: settings::$v_type,)*
-            $($(#[$o_doc])* $o: Option<settings::$o_type>,)*
+            pub(crate) options: PayloadOptions,
+            $($(#[$v_doc])* pub(crate) $v: settings::$v_type,)*
+            $($(#[$o_doc])* pub(crate) $o: Option<settings::$o_type>,)*
             /// Names of the headers of its own that are sent to it; their values are never shown.
-            headers: Vec<String>,
+            pub(crate) headers: Vec<String>,
             /// Which credentials are sent to it; they are never shown.
-            auth: Option<AuthKind>,
+            pub(crate) auth: Option<AuthKind>,
             /// When it was added.
-            created_at: Time,
+            pub(crate) created_at: Time,
             /// Since when every attempt has failed; null while it answers.
-            failing_since: Option<Time>,
+            pub(crate) failing_since: Option<Time>,
         }
 
         impl From<&Subscriber> for SubscriberView {
@@ -106,11 +108,43 @@ pub(crate) struct SubscriberListQuery {
     limit: Option<Whole<1, 100>>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
+    /// With `true` the pending forwards are counted, and what was delivered and given up within 24 h.
+    counts: Option<bool>,
+}
+
+/// A subscriber in the list.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = ListedSubscriber)]
+pub(crate) struct ListedSubscriberView {
+    /// The subscriber.
+    #[serde(flatten)]
+    pub(crate) subscriber: SubscriberView,
+    /// Forwards pending for it. Only there where it was asked to count, and there was time to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pending: Option<u64>,
+    /// Of the forwards made within 24 h, those it took; only there where it was asked to count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) delivered_24h: Option<u64>,
+    /// Of the forwards made within 24 h, those given up; only there where it was asked to count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gave_up_24h: Option<u64>,
+}
+
+impl ListedSubscriberView {
+    fn new(subscriber: &Subscriber, counts: &[SubscriberOverview]) -> Self {
+        let found = counts.iter().find(|it| it.subscriber.id == subscriber.id);
+        Self {
+            subscriber: SubscriberView::from(subscriber),
+            pending: found.and_then(|found| found.pending),
+            delivered_24h: found.map(|found| found.delivered_24h),
+            gave_up_24h: found.map(|found| found.gave_up_24h),
+        }
+    }
 }
 
 /// The subscribers, the oldest first.
 #[utoipa::path(get, path = "/subscribers", tag = "subscribers", params(SubscriberListQuery),
-    responses((status = 200, description = "One page.", body = Page<SubscriberView>)))]
+    responses((status = 200, description = "One page.", body = Page<ListedSubscriberView>)))]
 pub(super) async fn list(
     context: HandlerContext,
     Query(query, faults): Query<SubscriberListQuery>,
@@ -124,24 +158,37 @@ pub(super) async fn list(
         .filter(|subscriber| context.caller.sees(subscriber))
         .take(paging.window().limit)
         .collect();
-    done(&paging.page(
+    let (now_ms, is_counted) = (context.shared.clock.now_ms(), query.counts == Some(true));
+    let Listing {
+        rows: counts,
+        reached,
+    } = if is_counted {
+        context
+            .read(move |reader| reader.subscribers(now_ms))
+            .await?
+    } else {
+        Vec::new().into()
+    };
+    let mut page = paging.page(
         rows,
         |subscriber| subscriber.id,
-        |subscriber| SubscriberView::from(&**subscriber),
-    ))
+        |subscriber| ListedSubscriberView::new(subscriber, &counts),
+    );
+    page.searched_back_to = reached.and_then(|reached| reached.at_ms).map(Time);
+    done(&page)
 }
 
 /// A subscriber and the secret that its payloads are signed with, which is shown this once.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct SecretView {
     /// The subscriber.
     #[serde(flatten)]
-    subscriber: SubscriberView,
+    pub(crate) subscriber: SubscriberView,
     /// Verifies payloads after Standard Webhooks.
     #[schema(example = "whsec_A455RXq7mT6Clt4bQvoiBleqwc9QHSGIJwhU+CVTIEo=")]
-    secret: String,
+    pub(crate) secret: String,
     /// Until when the secret before it signs too; null where there is none.
-    old_secret_until: Option<Time>,
+    pub(crate) old_secret_until: Option<Time>,
 }
 
 fn with_secret(status: StatusCode, answer: &Answer) -> Shaped {

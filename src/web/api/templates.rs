@@ -15,20 +15,20 @@ use crate::store::TemplateRecord;
 use crate::web::problem::Problem;
 
 /// A template.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Template)]
-pub(super) struct TemplateView {
+pub(crate) struct TemplateView {
     /// Its name.
     #[schema(example = "order_update")]
-    name: String,
+    pub(crate) name: String,
     /// The code of its language.
     #[schema(example = "en")]
-    language: String,
+    pub(crate) language: String,
     /// The text, with placeholders.
     #[schema(example = "Hello {{1}}, your order {{2}} is on its way.")]
-    body: String,
+    pub(crate) body: String,
     /// When it was written last.
-    updated_at: Time,
+    pub(crate) updated_at: Time,
 }
 
 impl From<TemplateRecord> for TemplateView {

@@ -5,52 +5,53 @@ use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::{Query, Segment};
+use super::input::{MaybeBody, Query, Segment};
+use super::jobs::{JobKind, JobView};
 use super::list::ListFilter;
 use super::page::Page;
 use super::time::{Time, TimeOrAge};
-use super::{HandlerContext, Reply, done, shaped};
+use super::{HandlerContext, Reply, done, json_of, shaped};
 use crate::admin::{Answer, Request};
 use crate::model::{MessageType, Whole};
 use crate::store::overview::{WebhookDetail, WebhookRecord};
 use crate::store::query::{Scope, WebhookQuery};
-use crate::store::{ReprocessSelection, WebhookOutcome};
+use crate::store::{ReprocessSelection, Reread, WebhookOutcome};
 use crate::web::problem::Problem;
 
 /// One request of a provider, its body aside.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Webhook)]
-pub(super) struct WebhookView {
+pub(crate) struct WebhookView {
     /// Its key.
-    id: i64,
+    pub(crate) id: i64,
     /// The source it came to.
-    source: String,
+    pub(crate) source: String,
     /// The provider of that source.
-    provider: String,
+    pub(crate) provider: String,
     /// When it arrived.
-    received_at: Time,
+    pub(crate) received_at: Time,
     /// How it ended.
-    outcome: WebhookOutcome,
+    pub(crate) outcome: WebhookOutcome,
     /// Why it could not be read, or what it was instead of reports.
-    outcome_detail: Option<String>,
+    pub(crate) outcome_detail: Option<String>,
     /// Reports found in it.
-    reports: u64,
+    pub(crate) reports: u64,
     /// Those that were new.
-    new_reports: u64,
+    pub(crate) new_reports: u64,
     /// Elements that could not be read; a body that could not be read counts as one.
-    unreadable: u64,
+    pub(crate) unreadable: u64,
     /// The type its messages had by default.
-    default_type: Option<MessageType>,
+    pub(crate) default_type: Option<MessageType>,
     /// The sender its messages had by default.
-    default_sender: Option<String>,
+    pub(crate) default_sender: Option<String>,
     /// `Content-Type`, as received.
-    content_type: Option<String>,
+    pub(crate) content_type: Option<String>,
     /// `Content-Encoding`, as received.
-    content_encoding: Option<String>,
+    pub(crate) content_encoding: Option<String>,
     /// `User-Agent`, as received.
-    user_agent: Option<String>,
+    pub(crate) user_agent: Option<String>,
     /// The body's length; null when it is not kept.
-    body_bytes: Option<u64>,
+    pub(crate) body_bytes: Option<u64>,
 }
 
 impl From<WebhookRecord> for WebhookView {
@@ -169,16 +170,47 @@ pub(super) struct ReprocessQuery {
     dry_run: Option<bool>,
 }
 
+/// Which webhooks to read again; those that could not be read in full when nothing is said.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ReprocessOrder)]
+pub(crate) struct ReprocessOrderView {
+    /// These, whatever became of them.
+    #[serde(default)]
+    pub(crate) ids: Vec<i64>,
+    /// Only those received at or after.
+    pub(crate) since: Option<TimeOrAge>,
+    /// Only those of this source.
+    pub(crate) source: Option<String>,
+    /// Those that could be read too: an upgrade may know more words.
+    #[serde(default)]
+    pub(crate) all: bool,
+    /// Only show what would be found; each webhook for itself.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+}
+
+/// What came of reading many webhooks again.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ManyReprocessedView {
+    /// Whether nothing was changed.
+    pub(crate) dry_run: bool,
+    /// Webhooks that were read.
+    pub(crate) examined: u64,
+    /// Those that ended differently, and those that still cannot be read in full.
+    pub(crate) webhooks: Vec<Reread>,
+}
+
 /// What a second reading found.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Reprocessed)]
-pub(super) struct ReprocessedView {
+pub(crate) struct ReprocessedView {
     /// Whether it ended differently from before.
-    changed: bool,
+    pub(crate) changed: bool,
     /// New reports found.
-    found: usize,
+    pub(crate) found: usize,
     /// Elements that still cannot be read.
-    unreadable: u64,
+    pub(crate) unreadable: u64,
 }
 
 /// Parse one again, after an upgrade that understands more, and take in what is new in it.
@@ -206,7 +238,7 @@ pub(super) async fn reprocess(
         Answer::Reprocessed { webhooks, .. } => {
             let reread = webhooks.first();
             let view = ReprocessedView {
-                changed: reread.is_some_and(crate::store::Reread::is_changed),
+                changed: reread.is_some_and(Reread::is_changed),
                 found: reread.map_or(0, |reread| reread.found.len()),
                 unreadable: reread.map_or(0, |reread| reread.unreadable),
             };
@@ -215,4 +247,40 @@ pub(super) async fn reprocess(
         other => Err(super::unexpected(other)),
     };
     context.perform(request, reread).await
+}
+
+/// Parse many again, in the background, and take in what is new in them.
+///
+/// The job's result says how many were `examined`, and of each of the `webhooks` that ended differently,
+/// or still cannot be read in full, what was found.
+#[utoipa::path(post, path = "/webhooks/reprocess", tag = "webhooks",
+    request_body = Option<ReprocessOrderView>,
+    responses((status = 202, description = "It begins; its URL tells how far it is.", body = JobView,
+        headers(("Location" = String, description = "The job's URL.")))))]
+pub(super) async fn reprocess_many(
+    context: HandlerContext,
+    MaybeBody(order): MaybeBody<ReprocessOrderView>,
+) -> Reply {
+    if let Some(source) = &order.source {
+        context.source(source)?;
+    }
+    let (dry_run, now_ms) = (order.dry_run, context.shared.clock.now_ms());
+    let request = Request::Reprocess {
+        selection: ReprocessSelection {
+            webhook_ids: order.ids,
+            since_ms: order.since.map(|since| since.ms(now_ms)),
+            source: order.source,
+            all: order.all,
+        },
+        dry_run,
+    };
+    let read = move |answer: &Answer| match answer {
+        Answer::Reprocessed { examined, webhooks } => json_of(&ManyReprocessedView {
+            dry_run,
+            examined: *examined,
+            webhooks: webhooks.clone(),
+        }),
+        other => Err(super::unexpected(other)),
+    };
+    context.begin(JobKind::Reprocess, request, read)
 }

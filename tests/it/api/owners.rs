@@ -4,8 +4,6 @@
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use tickrelay::access::Role;
-use tickrelay::access::token::NewToken;
-use tickrelay::admin::Request;
 
 use crate::retrying::T0;
 use crate::support::api::Caller;
@@ -191,15 +189,11 @@ fn the_start_warns_of_a_token_whose_owner_no_source_names() {
     let home = Home::new();
     let service = home.start();
     for (name, owner) in [("crm", Some("acme")), ("shop", Some("beta")), ("ops", None)] {
-        service.ask(&Request::CreateToken(NewToken {
-            name: name.to_owned(),
-            role: owner.map_or(Role::Admin, |_| Role::Integrator),
-            owner: owner.map(str::to_owned),
-            sources: Vec::new(),
-            expires_at_ms: None,
-        }));
+        let role = owner.map_or(Role::Admin, |_| Role::Integrator);
+        let new = json!({ "name": name, "role": role, "owner": owner });
+        service.ask("POST", "/tokens", &new);
     }
-    service.ask(&Request::RevokeToken { id: 2 });
+    service.ask("POST", "/tokens/2/revoke", &());
     service.stop();
     let log = || {
         let mut service = home.start();

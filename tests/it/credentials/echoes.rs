@@ -334,12 +334,12 @@ async fn no_log_repeats_what_an_answer_repeats() {
     let echo = Echo::start(str::to_owned);
     let home = Home::new().set("log.filter=trace");
     let mut service = home.start();
-    let request = json!({"add-subscriber": {
+    let new = json!({
         "name": "crm", "url": echo.url, "filter": {}, "options": {}, "concurrency": 8,
         "headers": {"x-api-key": KEY},
         "auth": {"type": "basic", "username": "crm", "password": PASSWORD},
-    }});
-    service.ask(&serde_json::from_value(request).unwrap());
+    });
+    service.ask("POST", "/subscribers", &new);
     let body = cloud::webhook(&[cloud::status("wamid.1", "sent", T0)]);
     let request = client().post(format!("http://{}/webhooks/cloud", service.address));
     let provider = tickrelay::providers::Provider::MetaCloud;

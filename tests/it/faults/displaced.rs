@@ -8,8 +8,6 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
-use tickrelay::admin::{Failure, Request};
-use tickrelay::control;
 use tickrelay::store::Reader;
 
 use super::disk::{ask, get, post_some, stored};
@@ -17,6 +15,7 @@ use crate::support::program::runs;
 use crate::support::receiver::Receiver;
 use crate::support::service::{Home, Service};
 use crate::support::shim::{self, Disk};
+use crate::support::socket;
 use crate::support::traffic::{message_id, post_each, request};
 use crate::support::{PATIENCE, client, until};
 
@@ -199,13 +198,9 @@ async fn check_away(away: impl Fn(&Home), back: impl Fn(&Home)) {
     assert!(taken.is_empty(), "answered 200 meanwhile: {taken:?}");
     assert_eq!(in_place(&service).await, false);
     assert_eq!(get(address, "/readyz").await, Some(503));
-    let pause = Request::PauseSubscriber {
-        name: "crm".to_owned(),
-    };
-    let answer = control::ask(&home.store(), &pause, |_| ())
-        .unwrap()
-        .unwrap();
-    assert!(matches!(answer, Err(Failure::Busy(_))), "{answer:?}");
+    let pause = ("POST", "/subscribers/crm/pause");
+    let (status, answer) = socket::ask(&home.store(), pause, &Value::Null);
+    assert_eq!(status, 503, "{answer}");
     back(&home);
     while ask(address, &request(BEFORE)).await != Some(200) {
         assert_eq!(get(address, "/livez").await, Some(200));

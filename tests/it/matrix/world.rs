@@ -283,6 +283,8 @@ impl World {
             ("POST", "/subscribers") => Some(json!({"name": self.fresh(),
                 "url": self.receiver.url, "filter": {"sources": [source],
                 "rules": [{"statuses": ["failed"]}]}})),
+            ("POST", "/forwards/retry") => Some(json!({"ids": [place.forward]})),
+            ("POST", "/webhooks/reprocess") => Some(json!({"source": source, "dry_run": true})),
             ("POST", "/replays") => Some(json!({"subscriber": subscriber, "missed": true})),
             ("POST", "/messages") => Some(json!({"source": source, "msId": self.fresh()})),
             ("POST", "/sources/{name}/broadcasts") => Some(json!({"id": self.fresh()})),
@@ -312,7 +314,9 @@ fn about(path: &str, method: &str, place: &Place) -> (About, Hidden) {
                 (About::Subscriber, Hidden::Status(404))
             }
             "webhooks" | "sources" => (About::Source, Hidden::Status(404)),
-            "templates" | "errors" | "audit" | "tokens" => (About::All, Hidden::Status(404)),
+            "templates" | "errors" | "audit" | "tokens" | "keys" | "erasures" => {
+                (About::All, Hidden::Status(404))
+            }
             other => panic!("a new route: say what /{other} is about"),
         },
     }

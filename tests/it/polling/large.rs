@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use tickrelay::admin::Request;
+use serde_json::json;
 
 use crate::support::botsquad::{Answer, Api, statuses};
 use crate::support::service::{Home, Service};
@@ -75,10 +75,8 @@ async fn a_hundred_thousand_recipients_need_little_memory_and_hold_up_no_webhook
     let store = Connection::open(home.store()).unwrap();
     store.busy_timeout(Duration::from_secs(5)).unwrap();
     let poll = || {
-        service.ask(&Request::PollBroadcast {
-            source: "bq".to_owned(),
-            broadcast: "bc-1".to_owned(),
-        })
+        let poll = json!({ "id": "bc-1" });
+        service.ask("POST", "/sources/bq/broadcasts", &poll)
     };
     api.answer("bc-1", answer("pending"));
     poll();

@@ -349,7 +349,10 @@ async fn a_refused_send_is_notified_of_and_found_on_the_command_line() {
     ];
     let notified: Value = serde_json::from_str(&folder.done(&register).await).unwrap();
     assert_eq!(
-        (&notified[0]["status"], &notified[0]["result"]),
+        (
+            &notified["results"][0]["status"],
+            &notified["results"][0]["result"]
+        ),
         (&json!("failed"), &json!("created"))
     );
     let list = folder.done(&["message", "list", "--refused"]).await;

@@ -282,12 +282,13 @@ async fn the_command_line_registers_with_and_without_a_service() {
     );
     drop(service);
     let templates = folder.run(&["template", "list", "--json"]).await;
-    assert_eq!(templates.json()[0]["body"], "Hi {{1}}");
+    assert_eq!(templates.json()["data"][0]["body"], "Hi {{1}}");
     let answer = folder
         .run(&["message", "register", "one.json", "--json"])
         .await;
+    let registered = &answer.json()["results"][0];
     assert_eq!(
-        (&answer.json()[0]["msId"], &answer.json()[0]["result"]),
+        (&registered["msId"], &registered["result"]),
         (&json!("wamid.2"), &json!("created"))
     );
     folder

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use rusqlite::Connection;
-use serde_json::Value;
-use tickrelay::admin::{Answer, ReplayOrder, Request};
+use serde_json::{Value, json};
 use tickrelay::providers::Provider;
 
 use crate::retrying::T0;
@@ -48,12 +47,8 @@ async fn a_kill_at_any_moment_neither_skips_nor_repeats_a_row() {
     let delivered = "SELECT count(*) FROM forward WHERE state = 'delivered'";
     let all = i64::try_from(MESSAGES).unwrap();
     until("all are taken", || look::<i64>(&home, delivered) == all).await;
-    let answer = service.ask(&Request::StartReplay(ReplayOrder {
-        subscriber: "crm".to_owned(),
-        since_ms: Some(0),
-        ..ReplayOrder::default()
-    }));
-    assert!(matches!(answer, Answer::Replay(_)));
+    let order = json!({ "subscriber": "crm", "since": "1970-01-01" });
+    service.ask("POST", "/replays", &order);
     let mut running = Some(service);
     let mut kills = 0;
     // Each time it has come further, until it is done.
@@ -139,11 +134,11 @@ async fn the_command_line_begins_watches_and_stops_one_with_and_without_a_servic
         assert!(wrong.exit == 2 && wrong.talk.contains(named), "{wrong:?}");
     }
     let listed = folder.run(&["replay", "list", "--json"]).await.json();
-    let ids: Vec<&str> = listed
+    let ids: Vec<&str> = listed["data"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| it["uid"].as_str().unwrap())
+        .map(|it| it["id"].as_str().unwrap())
         .collect();
     assert_eq!(ids.len(), 2);
     let shown = folder.done(&["replay", "show", ids[1]]).await;

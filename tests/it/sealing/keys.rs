@@ -108,10 +108,11 @@ async fn a_kill_while_all_is_sealed_again_leaves_keys_that_open_all() {
     for index in 0..40 {
         service.subscribe(&format!("s{index}"), &receiver.url);
     }
-    service.ask(&Request::AddSubscriber(NewSubscriber {
+    let chat = NewSubscriber {
         kind: SubscriberKind::Chat,
         ..NewSubscriber::new("agents", &format!("{}{HOOK}", receiver.url))
-    }));
+    };
+    service.ask("POST", "/subscribers", &chat);
     drop(service);
     for step in 0..10 {
         let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tickrelay"))
@@ -131,7 +132,7 @@ async fn a_kill_while_all_is_sealed_again_leaves_keys_that_open_all() {
         assert_eq!(missing, Vec::<String>::new(), "after a kill at step {step}");
     }
     let service = home.start();
-    service.ask(&Request::RotateKey);
+    service.ask("POST", "/keys/rotate", &());
     assert_eq!(ids(&home.file("tickrelay.key")).len(), 1);
     post_each(service.address, 0..1).await;
     until("all are sent to", || receiver.count() == 40).await;

@@ -127,7 +127,7 @@ async fn health_and_show_name_the_key_that_a_subscriber_waits_for() {
         "{shown}"
     );
     let shown = folder.run(&["subscriber", "show", "crm", "--json"]).await;
-    assert_eq!(shown.json()["missing_key"], json!(id));
+    assert_eq!(shown.json()["health"]["missing_key"], json!(id));
 }
 
 /// Flips one bit of a sealed value, in its last byte or in that of its key's id.

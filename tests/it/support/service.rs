@@ -8,14 +8,12 @@ use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde::Serialize;
+use serde_json::{Value, json};
 use tempfile::TempDir;
-use tickrelay::access::Role;
-use tickrelay::access::token::NewToken;
-use tickrelay::admin::{Answer, Request};
-use tickrelay::control;
 use tickrelay::model::{NewSubscriber, Whole};
 
-use super::{APP_SECRET, PATIENCE};
+use super::{APP_SECRET, PATIENCE, socket};
 
 /// A folder with a configuration and, once the service was started, a store.
 pub(crate) struct Home {
@@ -251,35 +249,26 @@ impl Service {
         peak_memory(self.process())
     }
 
-    /// Asks it over its local socket, as the CLI does.
-    pub(crate) fn ask(&self, request: &Request) -> Answer {
-        control::ask(&self.store, request, |_| {})
-            .unwrap()
-            .unwrap()
-            .unwrap()
+    /// Asks it over its socket, as the command line does; of long work the result is returned.
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &impl Serialize) -> Value {
+        let body = serde_json::to_value(body).unwrap();
+        socket::done(&self.store, (method, path), &body)
     }
 
     /// A fresh token of an admin.
     pub(crate) fn token(&self) -> String {
-        let new = NewToken {
-            name: "harness".to_owned(),
-            role: Role::Admin,
-            owner: None,
-            sources: Vec::new(),
-            expires_at_ms: None,
-        };
-        match self.ask(&Request::CreateToken(new)) {
-            Answer::Token { text, .. } => text,
-            other => panic!("not a token: {other:?}"),
-        }
+        let new = json!({ "name": "harness", "role": "admin" });
+        let token = self.ask("POST", "/tokens", &new);
+        token["text"].as_str().unwrap().to_owned()
     }
 
     /// Adds a subscriber that wants everything.
     pub(crate) fn subscribe(&self, name: &str, url: &str) {
-        self.ask(&Request::AddSubscriber(NewSubscriber {
+        let new = NewSubscriber {
             concurrency: Whole::nearest(32),
             ..NewSubscriber::new(name, url)
-        }));
+        };
+        self.ask("POST", "/subscribers", &new);
     }
 
     /// Waits until the process is gone; returns how it ended and its log.

@@ -78,7 +78,6 @@ const MODULES: &[(&str, &[&str])] = &[
             "play",
         ],
     ),
-    ("control", &["access", "store", "admin"]),
     (
         "web",
         &[
@@ -99,7 +98,7 @@ const MODULES: &[(&str, &[&str])] = &[
         "server",
         &[
             "model", "clock", "files", "metrics", "access", "store", "forward", "config", "ingest",
-            "duties", "admin", "control", "web",
+            "duties", "admin", "web",
         ],
     ),
     (
@@ -123,7 +122,6 @@ const MODULES: &[(&str, &[&str])] = &[
             "play::demo",
             "model",
             "clock",
-            "metrics",
             "access",
             "providers",
             "catalogue",
@@ -132,9 +130,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "config",
             "ingest",
             "play",
-            "duties",
             "admin",
-            "control",
             "web",
             "server",
         ],

@@ -8,7 +8,6 @@ use super::plan::{Needs, Scale};
 use super::player::Part;
 use super::stage::{Bench, Stage};
 use super::targets::Sample;
-use tickrelay::admin::Request;
 use tickrelay::model::{NewSubscriber, Span};
 
 /// Subscribers that are well in every window.
@@ -88,10 +87,11 @@ struct Windows {
 
 impl Windows {
     fn add(&mut self, stage: &mut Stage<'_>, name: &str, hangs: bool) -> anyhow::Result<()> {
-        stage.ask(&Request::AddSubscriber(NewSubscriber {
+        let new = NewSubscriber {
             timeout: Some(Span::from(TIMEOUT_MS)),
             ..stage.subscriber(name, if hangs { "hang" } else { TENTH })
-        }))?;
+        };
+        stage.ask("POST", "/subscribers", &serde_json::to_string(&new)?)?;
         let part = Part {
             rate: Some(200.0),
             ..stage.part()?
@@ -104,8 +104,7 @@ impl Windows {
         }
         stage.drain(&part, played.distinct * (WELL + u64::from(!hangs)))?;
         let taken = stage.taken()?;
-        let name = name.to_owned();
-        stage.ask(&Request::RemoveSubscriber { name })?;
+        stage.ask("DELETE", &format!("/subscribers/{name}"), "")?;
         let others: Vec<u64> = (0..WELL).collect();
         let outcome = part.outcome(&taken, &others)?;
         self.p99[usize::from(hangs)].push(ms(outcome.transit_p99));

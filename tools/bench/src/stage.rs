@@ -2,15 +2,15 @@
 
 use std::cell::OnceCell;
 use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
-use tickrelay::control;
-
-use tickrelay::admin::{Answer, Request};
 use tickrelay::model::{NewSubscriber, Whole};
+use tickrelay::web::socket_path;
 
 use super::measure::Outcome;
 use super::plan::Scale;
@@ -126,7 +126,7 @@ impl<'a> Stage<'a> {
     /// Adds such a subscriber.
     pub(super) fn subscribe(&self, name: &str, path: &str) -> anyhow::Result<()> {
         let new = self.subscriber(name, path);
-        self.ask(&Request::AddSubscriber(new)).map(drop)
+        self.ask("POST", "/subscribers", &serde_json::to_string(&new)?)
     }
 
     /// The number of the last report in the store.
@@ -139,13 +139,23 @@ impl<'a> Stage<'a> {
         readers::reports_after(&self.service()?.store, last)
     }
 
-    /// Asks the service as the CLI does.
-    pub(super) fn ask(&self, request: &Request) -> anyhow::Result<Answer> {
-        let store = &self.service()?.store;
-        match control::ask(store, request, |_| {})? {
-            Some(answer) => Ok(answer?),
-            None => bail!("the service does not listen to its control socket"),
-        }
+    /// Asks the service over its socket, as the command line does.
+    pub(super) fn ask(&self, method: &str, path: &str, body: &str) -> anyhow::Result<()> {
+        let socket = socket_path(&self.service()?.store)?;
+        let mut stream = UnixStream::connect(socket)?;
+        write!(
+            stream,
+            "{method} /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        ensure!(
+            answer.starts_with("HTTP/1.1 2"),
+            "{method} {path}: {answer}"
+        );
+        Ok(())
     }
 
     /// A part of this stage's service: its webhooks are those of a new run.

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
-use tickrelay::admin::Request;
 
 use super::answer::{Row, count, per_second};
 use super::figure;
@@ -217,8 +216,7 @@ fn queries(stage: &mut Stage<'_>) -> anyhow::Result<Row> {
 /// How long it takes to be ready on a store of 5 GB, after a stop and after a crash under load.
 fn ready(stage: &mut Stage<'_>) -> anyhow::Result<Row> {
     stage.start()?;
-    let name = "subscriber-0".to_owned();
-    stage.ask(&Request::RemoveSubscriber { name })?;
+    stage.ask("DELETE", "/subscribers/subscriber-0", "")?;
     let wanted = stage.bench.scale.stored * BYTES_PER_STORED;
     let step = Filling {
         reports: (stage.bench.scale.stored / 20).max(1),

@@ -1,8 +1,11 @@
 //! One sentence for each state that a message can be in.
 
 use super::*;
+use crate::access::Caller;
 use crate::model::{MessageType, TypeRule};
-use crate::store::timeline::{RegistrationOrigin, RegistrationRecord, StatusTimes};
+use crate::store::timeline::{
+    ErrorRecord, MessageRecord, RegistrationOrigin, RegistrationRecord, StatusTimes,
+};
 
 const AT: i64 = 1_760_000_000_000;
 
@@ -35,8 +38,8 @@ fn check(change: impl FnOnce(&mut MessageRecord), expected: &[&str]) {
         last_report_at_ms: AT,
     };
     change(&mut message);
-    let text = answer(&Timeline {
-        message,
+    let text = answer(&TimelineView {
+        message: MessageView::new(message, &Caller::cli(), AT),
         reports: Vec::new(),
     });
     for part in expected {

@@ -1,0 +1,67 @@
+//! `/erasures`: forgetting a person. Answered on the socket alone.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::input::JsonBody;
+use super::jobs::{JobKind, JobView};
+use super::{HandlerContext, Reply, json_of, unexpected};
+use crate::admin::{Answer, EraseOptions, Request};
+use crate::store::Erased;
+
+/// Whom to forget, and how.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewErasure)]
+pub(crate) struct NewErasureView {
+    /// A phone number with its country code, in any spelling, or a business-scoped user id.
+    #[schema(example = "+385990001122")]
+    pub(crate) person: String,
+    /// Count what would be removed and remove nothing.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+    /// Rewrite the whole file afterwards; webhooks wait meanwhile.
+    #[serde(default)]
+    pub(crate) vacuum: bool,
+}
+
+/// What an erasure removed, or would remove.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ErasureView {
+    /// Whether nothing was removed.
+    pub(crate) dry_run: bool,
+    /// What was found, by its kind.
+    pub(crate) removed: Erased,
+    /// What was searched.
+    pub(crate) searched: Vec<String>,
+    /// Where an erasure does not reach.
+    pub(crate) out_of_reach: Vec<String>,
+}
+
+/// Forget a person, in the background: every table is searched.
+///
+/// The job's result counts what was `removed`, and says what was `searched` and what is `out_of_reach`.
+#[utoipa::path(post, path = "/erasures", tag = "erasures", request_body = NewErasureView,
+    responses((status = 202, description = "It begins; its URL tells how far it is.", body = JobView,
+        headers(("Location" = String, description = "The job's URL.")))))]
+pub(super) async fn create(
+    context: HandlerContext,
+    JsonBody(erasure): JsonBody<NewErasureView>,
+) -> Reply {
+    let (dry_run, vacuum) = (erasure.dry_run, erasure.vacuum);
+    let request = Request::Erase {
+        person: erasure.person,
+        options: EraseOptions { dry_run, vacuum },
+    };
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+    let erased = move |answer: &Answer| match answer {
+        Answer::Erased(removed) => json_of(&ErasureView {
+            dry_run,
+            removed: *removed,
+            searched: words(Erased::SEARCHED),
+            out_of_reach: words(Erased::OUT_OF_REACH),
+        }),
+        other => Err(unexpected(other)),
+    };
+    context.begin(JobKind::Erase, request, erased)
+}

@@ -1,0 +1,275 @@
+//! `/jobs/{id}`: long work, how far it is and what came of it.
+//!
+//! Jobs are kept in memory: after a restart of the service nobody knows one any more, and what its work
+//! had done until then stays done.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use actix_web::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::input::Segment;
+use super::time::Time;
+use super::{BASE, HandlerContext, KeyedRequest, Reply, done, failed, respond, shaped};
+use crate::access::{Caller, Way};
+use crate::admin::{Answer, AnswerShape, Once, Progress, Request};
+use crate::clock::Clock;
+use crate::model::quoted;
+use crate::store::idempotency::KeptAnswer;
+use crate::web::problem::Problem;
+
+/// Jobs that are remembered; those that ended go first.
+const REMEMBERED: usize = 64;
+
+/// Long work.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Job)]
+pub(crate) struct JobView {
+    /// Its id.
+    #[schema(value_type = String, example = "0199c9a4-64ba-7a06-a3ef-9a5c3f0d0c11")]
+    pub(crate) id: Uuid,
+    /// What is done.
+    pub(crate) kind: JobKind,
+    /// How it stands.
+    pub(crate) state: JobState,
+    /// Steps that are done.
+    pub(crate) done: u64,
+    /// Of how many; 0 while that is not known.
+    pub(crate) total: u64,
+    /// When it was begun.
+    pub(crate) created_at: Time,
+    /// When it ended.
+    pub(crate) finished_at: Option<Time>,
+    /// What came of it; null unless it is done.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) result: Option<Value>,
+    /// Why it failed; null unless it did.
+    pub(crate) problem: Option<JobProblemView>,
+}
+
+/// Why a job failed, as a request would have been answered.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = JobProblem)]
+pub(crate) struct JobProblemView {
+    /// The HTTP status that a request would have had.
+    #[schema(example = 422, minimum = 400, maximum = 599)]
+    pub(crate) status: u16,
+    /// What happened and what to do.
+    pub(crate) detail: String,
+}
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum JobKind {
+    /// Erases a person.
+    Erase,
+    /// Reads stored webhooks again.
+    Reprocess,
+    /// Seals all secrets again.
+    RotateKey,
+}
+
+/// How a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum JobState {
+    /// It goes on.
+    Running,
+    /// It is done.
+    Done,
+    /// It failed: see `problem`.
+    Failed,
+}
+
+/// A job and who began it.
+struct Job {
+    caller: String,
+    view: JobView,
+}
+
+/// The jobs of this process.
+#[derive(Default)]
+pub(super) struct Jobs(Mutex<VecDeque<Job>>);
+
+impl Jobs {
+    fn locked(&self) -> MutexGuard<'_, VecDeque<Job>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, caller: &Caller, view: JobView) {
+        let mut jobs = self.locked();
+        if jobs.len() >= REMEMBERED {
+            let ended = jobs
+                .iter()
+                .position(|job| job.view.state != JobState::Running);
+            jobs.remove(ended.unwrap_or_default());
+        }
+        jobs.push_back(Job {
+            caller: caller.called(),
+            view,
+        });
+    }
+
+    fn change(&self, id: Uuid, change: impl FnOnce(&mut JobView)) {
+        let mut jobs = self.locked();
+        if let Some(job) = jobs.iter_mut().find(|job| job.view.id == id) {
+            change(&mut job.view);
+        }
+    }
+
+    fn find(&self, id: Uuid, caller: &Caller) -> Option<JobView> {
+        let jobs = self.locked();
+        let job = jobs.iter().find(|job| job.view.id == id)?;
+        let is_seen = caller.way == Way::Cli || job.caller == caller.called();
+        is_seen.then(|| job.view.clone())
+    }
+}
+
+/// A job while its work goes on; work that breaks off has failed.
+struct RunningJob {
+    jobs: Arc<Jobs>,
+    clock: Clock,
+    id: Uuid,
+}
+
+impl RunningJob {
+    fn note(&self, Progress { done, total }: Progress) {
+        self.jobs.change(self.id, |job| {
+            job.done = done;
+            job.total = total;
+        });
+    }
+
+    fn end(&self, outcome: Result<Value, JobProblemView>) {
+        let finished_at = Some(Time(self.clock.now_ms()));
+        self.jobs.change(self.id, |job| {
+            job.finished_at = finished_at;
+            match outcome {
+                Ok(result) => {
+                    job.state = JobState::Done;
+                    job.done = job.total;
+                    job.result = Some(result);
+                }
+                Err(problem) => {
+                    job.state = JobState::Failed;
+                    job.problem = Some(problem);
+                }
+            }
+        });
+    }
+}
+
+impl Drop for RunningJob {
+    fn drop(&mut self) {
+        let is_running = self
+            .jobs
+            .locked()
+            .iter()
+            .any(|job| job.view.id == self.id && job.view.state == JobState::Running);
+        if is_running {
+            self.end(Err(JobProblemView {
+                status: StatusCode::INTERNAL_SERVER_ERROR.as_u16(),
+                detail: "the work broke off; what was done until then stays so".to_owned(),
+            }));
+        }
+    }
+}
+
+impl From<Problem> for JobProblemView {
+    fn from(problem: Problem) -> Self {
+        Self {
+            status: problem.status(),
+            detail: problem.to_string(),
+        }
+    }
+}
+
+impl HandlerContext {
+    /// Begins long work and answers where it can be watched. What came of it is a function of what was
+    /// done, as with every change.
+    pub(super) fn begin(
+        &self,
+        kind: JobKind,
+        request: Request,
+        result: impl Fn(&Answer) -> Result<Value, Problem> + Send + Sync + 'static,
+    ) -> Reply {
+        let (api, clock) = (&self.shared.api, self.shared.clock.clone());
+        let view = JobView {
+            id: Uuid::now_v7(),
+            kind,
+            state: JobState::Running,
+            done: 0,
+            total: 0,
+            created_at: Time(clock.now_ms()),
+            finished_at: None,
+            result: None,
+            problem: None,
+        };
+        api.jobs.begin(&self.caller, view.clone());
+        let accepted = accepted(&view)?;
+        let once = self.keyed.take().map(|KeyedRequest { ticket, turn }| {
+            let kept = accepted.clone();
+            let shape: AnswerShape = Arc::new(move |_| Some(kept.clone()));
+            Once {
+                ticket,
+                shape,
+                turn: Arc::new(turn),
+            }
+        });
+        let job = RunningJob {
+            jobs: Arc::clone(&api.jobs),
+            clock,
+            id: view.id,
+        };
+        let (operations, caller) = (api.operations.clone(), self.caller.clone());
+        let work = async move {
+            let (progress, mut reports) = tokio::sync::mpsc::unbounded_channel();
+            let work = operations.perform_once(&caller, request, &progress, once);
+            let mut work = std::pin::pin!(work);
+            let outcome = loop {
+                tokio::select! {
+                    outcome = &mut work => break outcome,
+                    Some(report) = reports.recv() => job.note(report),
+                }
+            };
+            while let Ok(report) = reports.try_recv() {
+                job.note(report);
+            }
+            let outcome = outcome.map_err(|failure| failed(&caller, failure));
+            let outcome = outcome.and_then(|answer| result(&answer));
+            job.end(outcome.map_err(JobProblemView::from));
+        };
+        // It is done whatever becomes of the one who asks.
+        let _ = api.operations.apart(work);
+        Ok(respond(accepted))
+    }
+}
+
+/// The answer to a request that began a job.
+fn accepted(job: &JobView) -> Result<KeptAnswer, Problem> {
+    Ok(KeptAnswer {
+        location: Some(format!("{BASE}/jobs/{}", job.id)),
+        ..shaped(StatusCode::ACCEPTED, job)?
+    })
+}
+
+/// One job and how far it is. It is forgotten when the service ends, and when 64 came after it.
+#[utoipa::path(get, path = "/jobs/{id}", tag = "jobs",
+    params(("id" = String, Path, description = "Its id.")),
+    responses((status = 200, description = "It.", body = JobView)))]
+pub(super) async fn read(context: HandlerContext, Segment(text): Segment) -> Reply {
+    let id = text.parse().ok();
+    let found = id.and_then(|id| context.shared.api.jobs.find(id, &context.caller));
+    let missing = || {
+        Problem::missing(format_args!(
+            "job {id}: it was begun by another caller, or before the service was started",
+            id = quoted(&text)
+        ))
+    };
+    done(&found.ok_or_else(missing)?)
+}

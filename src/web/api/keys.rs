@@ -1,0 +1,53 @@
+//! `/keys`: the keys that seal secrets, by their ids. Rotated on the socket alone.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::jobs::{JobKind, JobView};
+use super::{HandlerContext, Reply, done, json_of, unexpected};
+use crate::admin::{Answer, Request};
+use crate::store::KeysRecord;
+
+/// The keys of the store by their ids.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Keys)]
+pub(crate) struct KeysView {
+    /// Those that can be read; the first one seals.
+    pub(crate) at_hand: Vec<String>,
+    /// Those that something is sealed with.
+    pub(crate) used: Vec<String>,
+    /// Those that are used and cannot be read: what they sealed cannot be used.
+    pub(crate) missing: Vec<String>,
+}
+
+impl From<KeysRecord> for KeysView {
+    fn from(record: KeysRecord) -> Self {
+        Self {
+            at_hand: record.at_hand,
+            used: record.used,
+            missing: record.missing,
+        }
+    }
+}
+
+/// The keys, by their ids.
+#[utoipa::path(get, path = "/keys", tag = "keys",
+    responses((status = 200, description = "They.", body = KeysView)))]
+pub(super) async fn list(context: HandlerContext) -> Reply {
+    done(&KeysView::from(context.shared.store.key_ids().await?))
+}
+
+/// Seal all secrets again with a new key, in the background.
+///
+/// The job's result has the new key's id (`key`), how many `values` were sealed again, the `file` that
+/// holds the key where the service keeps it, and each value that is `damaged`.
+#[utoipa::path(post, path = "/keys/rotate", tag = "keys",
+    responses((status = 202, description = "It begins; its URL tells how far it is.", body = JobView,
+        headers(("Location" = String, description = "The job's URL.")))))]
+pub(super) async fn rotate(context: HandlerContext) -> Reply {
+    let rotated = |answer: &Answer| match answer {
+        Answer::KeyRotated(resealed) => json_of(resealed),
+        other => Err(unexpected(other)),
+    };
+    context.begin(JobKind::RotateKey, Request::RotateKey, rotated)
+}
