@@ -5,12 +5,16 @@
 //! [`crate::store`], which writes it down.
 
 pub(crate) mod alert;
+mod arrival;
 pub(crate) mod event;
 pub(crate) mod explained;
 mod fallback;
-pub(crate) mod limits;
+pub(crate) mod gathering;
+pub(crate) mod group;
+mod limits;
 pub(crate) mod notice;
 mod payload;
+mod registering;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +24,9 @@ use crate::model::{
     Message, MessageType, PayloadOptions, Report, ReportEffect, ReportError, Reports, SkipReason,
     Status, StatusHistory, Subscriber, SubscriberKind,
 };
+
+pub use arrival::{Accepted, Arrival, FoundReport, Reread, WebhookOutcome};
+pub use registering::{RegisterOutcome, Registered, Registering};
 
 /// What the webhook's source knows beside the report.
 #[derive(Debug, Clone, Copy)]
@@ -65,9 +72,9 @@ pub struct Dispatch {
 
 /// Puts the reports of one webhook in the order in which they happened, so that a batch
 /// holding `read` before `delivered` notifies a subscriber of both.
-pub fn in_order_of_events(reports: &mut [&Report], received_ms: i64) {
+fn in_order_of_events<K>(reports: &mut [(&Report, K)], received_ms: i64) {
     // A copy of what was sent shows what the statuses beside it are about.
-    reports.sort_by_key(|report| (!report.is_echo(), place(report, received_ms)));
+    reports.sort_by_key(|(report, _)| (!report.is_echo(), place(report, received_ms)));
 }
 
 fn place(report: &Report, received_ms: i64) -> (i64, u8) {

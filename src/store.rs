@@ -31,7 +31,6 @@ pub mod timeline;
 mod upkeep;
 pub mod watching;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,18 +41,19 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::model::{
-    Choice, GaveUp, MessageType, Outcome, Subscriber, SubscriberState, UnknownWord,
-};
-use crate::providers::{ParseError, Parsed, Provider};
+use crate::model::{GaveUp, Outcome, Subscriber, SubscriberState};
 
+pub use crate::plan::{
+    Accepted, Arrival, FoundReport, RegisterOutcome, Registered, Registering, Reread,
+    WebhookOutcome,
+};
 pub use clock_hold::HeldClock;
 pub use keys::{KeysRecord, Resealed, SealedPlace};
 pub use lane_inbox::{Drained, LaneInbox};
 pub use loss::Loss;
 pub use opening::{Durability, KeySource, Options};
 pub use person::Person;
-pub use registration::{RegisterOutcome, Registered, Registering, TemplateRecord};
+pub use registration::TemplateRecord;
 pub use sqlite::Store;
 pub use sqlite::changes::{ChangeRecord, Changing};
 pub use sqlite::found::{StoreFound, absolute};
@@ -61,9 +61,7 @@ pub use sqlite::reader::Reader;
 pub(crate) use sqlite::resolve;
 pub use sqlite::warnings::file_warnings;
 pub use subscribers::{Outbound, SubscriberSecret};
-pub use upkeep::{
-    Erased, FoundReport, Health, Prunable, PruneStep, ReprocessSelection, Reread, StoredWebhook,
-};
+pub use upkeep::{Erased, Health, Prunable, PruneStep, ReprocessSelection, StoredWebhook};
 
 /// Why the store could not do what was requested.
 #[derive(Debug, thiserror::Error)]
@@ -132,82 +130,6 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-}
-
-/// A webhook that was authenticated and read, on its way into the store.
-#[derive(Debug)]
-pub struct Arrival {
-    /// The source's name.
-    pub source: Arc<str>,
-    /// The source's provider.
-    pub provider: Provider,
-    /// The type of the source's messages when no report shows it, the URL's override included.
-    pub default_type: MessageType,
-    /// The source's own number, the URL's override included.
-    pub default_sender: Option<String>,
-    /// When it arrived, ms since 1970 UTC.
-    pub received_ms: i64,
-    /// `Content-Type`, as received.
-    pub content_type: Option<String>,
-    /// `Content-Encoding`, as received.
-    pub content_encoding: Option<String>,
-    /// `User-Agent`, as received.
-    pub user_agent: Option<String>,
-    /// The broadcast that was polled, where this is an answer.
-    pub broadcast: Option<String>,
-    /// Reports in it beside those of `parsed` of which the store is known to have each.
-    pub known: usize,
-    /// The body, byte for byte.
-    pub body: Vec<u8>,
-    /// What the provider's parser found in it.
-    pub parsed: Result<Parsed, ParseError>,
-}
-
-impl Arrival {
-    /// What it takes in memory, in bytes.
-    pub(crate) fn weight(&self) -> usize {
-        self.body.len() + self.parsed.as_ref().map_or(0, Parsed::weight)
-    }
-}
-
-/// How a webhook ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
-#[strum(serialize_all = "kebab-case")]
-#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
-pub enum WebhookOutcome {
-    /// At least one report in it was new.
-    Processed,
-    /// Every report in it was known.
-    Duplicate,
-    /// There was no report in it.
-    Ignored,
-    /// It, or all that should have been a report in it, could not be read.
-    Unparsed,
-}
-
-impl Choice for WebhookOutcome {
-    const WHAT: &'static str = "outcome";
-}
-
-/// What became of an accepted webhook.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
-    /// Its key.
-    pub webhook_id: i64,
-    /// How it ended.
-    pub outcome: WebhookOutcome,
-    /// Reports found in it, new or known.
-    pub reports: usize,
-    /// Those that were new.
-    pub new_reports: usize,
-    /// Parts of it that could not be read, or stand where no provider puts them.
-    pub unreadable: usize,
-    /// Account events that were new, by our names.
-    pub new_account_events: BTreeMap<String, usize>,
-    /// Forwards now queued because of it.
-    pub forwards: usize,
 }
 
 /// A forward that is queued: all a lane needs to send it.

@@ -40,6 +40,13 @@ impl StatusHistory {
         *first = Some(first.map_or(ms, |known| known.min(ms)));
     }
 
+    /// Takes in what was reported elsewhere.
+    pub fn join(&mut self, other: &Self) {
+        for (first, other) in self.first_ms.iter_mut().zip(other.first_ms) {
+            *first = first.map_or(other, |known| Some(other.map_or(known, |it| it.min(known))));
+        }
+    }
+
     /// When `status` was first reported for, in ms since 1970 UTC.
     #[must_use]
     pub fn first_ms(&self, status: Status) -> Option<i64> {

@@ -1,6 +1,7 @@
 //! How subscribers are notified of an account event: as an event of the service, or as a line in a chat.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
@@ -56,7 +57,7 @@ pub(crate) struct Notice<'a> {
 
 impl Notice<'_> {
     /// The payload for subscribers of this kind; `None` for a kind that is not notified.
-    pub(crate) fn render(&self, kind: SubscriberKind) -> Option<Vec<u8>> {
+    fn render(&self, kind: SubscriberKind) -> Option<Vec<u8>> {
         match kind {
             SubscriberKind::Events => Some(self.for_systems()),
             SubscriberKind::Chat => Some(self.for_people()),
@@ -64,8 +65,21 @@ impl Notice<'_> {
         }
     }
 
+    /// The payloads of those who want to be notified, each with their ids.
+    pub(crate) fn payloads(&self, subscribers: &[Arc<Subscriber>]) -> Vec<(Vec<u8>, Vec<i64>)> {
+        let kinds = [SubscriberKind::Events, SubscriberKind::Chat].into_iter();
+        let of_kind = |kind| {
+            let wanted = subscribers.iter();
+            let wanted = wanted.filter(|it| it.kind == kind && self.is_for(it));
+            let ids: Vec<i64> = wanted.map(|subscriber| subscriber.id).collect();
+            let body = self.render(kind).filter(|_| !ids.is_empty())?;
+            Some((body, ids))
+        };
+        kinds.filter_map(of_kind).collect()
+    }
+
     /// Whether the subscriber wants to be notified.
-    pub(crate) fn is_for(&self, subscriber: &Subscriber) -> bool {
+    fn is_for(&self, subscriber: &Subscriber) -> bool {
         let wants = match subscriber.kind {
             SubscriberKind::Events => true,
             SubscriberKind::Chat => subscriber.alert.account_events,

@@ -138,7 +138,7 @@ pub async fn run(
     observe: impl FnMut(&SentWebhook<'_>),
 ) -> io::Result<LoadSummary> {
     let begun = Instant::now();
-    let work = Work {
+    let work = LoadLoop {
         load,
         stop,
         begun,
@@ -195,7 +195,7 @@ fn due(turn: u64, rate: f64) -> Duration {
 }
 
 /// What the connections share; they are one task, so nothing is locked.
-struct Work<'a, O> {
+struct LoadLoop<'a, O> {
     load: &'a Load,
     stop: &'a AtomicBool,
     begun: Instant,
@@ -211,7 +211,7 @@ struct Shared<O> {
     reports: u64,
 }
 
-impl<O: FnMut(&SentWebhook<'_>)> Work<'_, O> {
+impl<O: FnMut(&SentWebhook<'_>)> LoadLoop<'_, O> {
     async fn use_connection(&self) {
         let mut client = Client::new(self.load.address);
         while let Some((webhook, intended)) = self.next().await {

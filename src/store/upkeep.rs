@@ -3,8 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::WebhookOutcome;
-use crate::model::{MessageType, Status};
+use crate::model::MessageType;
 
 /// The writer as a health check sees it.
 #[derive(Debug, Clone, Copy)]
@@ -152,48 +151,4 @@ pub struct StoredWebhook {
     pub broadcast: Option<String>,
     /// The body, byte for byte.
     pub body: Vec<u8>,
-}
-
-/// A report that only the second reading found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FoundReport {
-    /// The provider's id of the message, when it gave one.
-    pub provider_message_id: Option<String>,
-    /// The provider's own word.
-    pub provider_status: String,
-    /// What it means; `None` when it is none of our statuses.
-    pub status: Option<Status>,
-}
-
-/// What came of reading one webhook again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reread {
-    /// Its key.
-    pub webhook_id: i64,
-    /// The source's name.
-    pub source: String,
-    /// How it had ended.
-    pub before: WebhookOutcome,
-    /// How it ends now.
-    pub after: WebhookOutcome,
-    /// Elements that could not be read before; the body itself counts as one.
-    pub unreadable_before: u64,
-    /// Elements that cannot be read now.
-    pub unreadable: u64,
-    /// What it is instead of reports, or why it cannot be read.
-    pub detail: Option<String>,
-    /// Reports that are new.
-    pub found: Vec<FoundReport>,
-    /// Forwards that are queued because of them.
-    pub forwards: u64,
-}
-
-impl Reread {
-    /// Whether anything is different from before.
-    #[must_use]
-    pub fn is_changed(&self) -> bool {
-        self.before != self.after
-            || self.unreadable_before != self.unreadable
-            || !self.found.is_empty()
-    }
 }

@@ -63,10 +63,6 @@ const LONG_FILES: &[(&str, &str)] = &[
         "one mechanism from noticing to the last part moved; a third of it is its tests",
     ),
     (
-        "src/store/sqlite/accept.rs",
-        "what one webhook does to the store, in the order in which it is done",
-    ),
-    (
         "src/store/sqlite/erase.rs",
         "every place where a person may be, found, counted and removed in one order",
     ),

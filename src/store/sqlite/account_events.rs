@@ -3,21 +3,19 @@
 //! A new event is stored and queued in the transaction that stores its webhook, so a crash repeats
 //! none and loses none. A repeated event is counted.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::clause::{Clause, Select};
 use super::forward_reads::json_list;
 use super::forwards::{self, NewForward};
 use super::listing::ListedTable;
 use super::reader::Reader;
-use super::{Store, backend, outages, same_person, search};
-use crate::model::{AccountEvent, Subscriber, SubscriberKind};
-use crate::plan::limits;
-use crate::plan::notice::{self, Notice};
+use super::{Store, backend, same_person, search};
+use crate::model::Subscriber;
+use crate::plan::notice::Notice;
 use crate::store::account_event::{AccountEventQuery, AccountEventRecord};
 use crate::store::query::Listing;
 use crate::store::{Error, PendingForward};
@@ -25,8 +23,6 @@ use crate::store::{Error, PendingForward};
 /// Below this stand, in `forward.message_id`, the events of accounts: those of one subject go out in
 /// order. Above it, and below zero, stand conditions of the service.
 const BELOW: i64 = -(1 << 40);
-/// Without a usable time of the provider's, what comes on one day is one event, ms.
-const DAY_MS: i64 = 86_400_000;
 /// Events removed in one go.
 const PRUNE_STEP: usize = 500;
 
@@ -43,165 +39,6 @@ pub(super) const fn lane_key(first_event_id: i64) -> i64 {
     BELOW - first_event_id
 }
 
-/// From where an event comes.
-#[derive(Clone, Copy)]
-pub(super) struct From<'a> {
-    pub(super) source_id: i64,
-    pub(super) source: &'a str,
-    pub(super) webhook_id: i64,
-    pub(super) received_ms: i64,
-    /// Since when it is pending, ms since 1970 UTC.
-    pub(super) now_ms: i64,
-    /// Whether the provider sent it now; stored bytes that are read again repeat nothing.
-    pub(super) is_new: bool,
-}
-
-/// Takes an event in; what it queues when it was not known, `None` when it was.
-pub(super) fn apply(
-    connection: &Connection,
-    event: &AccountEvent,
-    from: From<'_>,
-    subscribers: &[Arc<Subscriber>],
-) -> rusqlite::Result<Option<Vec<(i64, PendingForward)>>> {
-    let event = &*notice::explained(event);
-    let Some(event_id) = insert(connection, event, from)? else {
-        if from.is_new {
-            count_repeat(connection, event, from)?;
-        }
-        return Ok(None);
-    };
-    let first: i64 = connection
-        .prepare_cached(
-            "UPDATE account_event SET first_event_id = coalesce((SELECT min(first_event_id) \
-             FROM account_event WHERE source_id = ?2 AND subject = ?3 AND about = ?4), ?1) \
-             WHERE account_event_id = ?1 RETURNING first_event_id",
-        )?
-        .query_row(
-            params![event_id, from.source_id, event.subject, event.about],
-            |row| row.get(0),
-        )?;
-    if !outages::notifies_now(connection, event, event_id, from)? {
-        return Ok(Some(Vec::new()));
-    }
-    let notice = Notice {
-        event,
-        source: from.source,
-        at_ms: event.time.ms.unwrap_or(from.received_ms),
-        gathered: None,
-    };
-    enqueue(
-        connection,
-        &notice,
-        lane_key(first),
-        subscribers,
-        from.now_ms,
-    )
-    .map(Some)
-}
-
-/// The event with what is known of the limits that its account had before.
-pub(super) fn compared<'a>(
-    connection: &Connection,
-    event: &'a AccountEvent,
-    from: From<'_>,
-) -> rusqlite::Result<Cow<'a, AccountEvent>> {
-    if event.name != limits::CHANGED {
-        return Ok(Cow::Borrowed(event));
-    }
-    let earlier: Option<Option<String>> = connection
-        .prepare_cached(
-            "SELECT detail FROM account_event WHERE source_id = ?1 AND subject = ?2 AND field = ?3 \
-             AND event = ?4 AND identity_ms < ?5 AND coalesce(account_id, '') = coalesce(?6, '') \
-             ORDER BY identity_ms DESC LIMIT 1",
-        )?
-        .query_row(
-            params![
-                from.source_id,
-                event.subject,
-                event.field,
-                event.event,
-                identity_ms(event, from),
-                event.account_id,
-            ],
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(limits::compared(event, earlier.flatten().as_deref()))
-}
-
-fn identity_ms(event: &AccountEvent, from: From<'_>) -> i64 {
-    let day_ms = from.received_ms.div_euclid(DAY_MS) * DAY_MS;
-    event.time.ms.unwrap_or(day_ms)
-}
-
-fn insert(
-    connection: &Connection,
-    event: &AccountEvent,
-    from: From<'_>,
-) -> rusqlite::Result<Option<i64>> {
-    connection
-        .prepare_cached(
-            "INSERT INTO account_event (source_id, webhook_id, field, about, subject, event, name, \
-             provider_time, provider_time_ms, identity_ms, received_at_ms, text, remedy, detail, \
-             template_id, language, account_id, person, person_user_id, sender, sender_id, ends_at_ms) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-             ?18, ?19, ?20, ?21, ?22) ON CONFLICT DO NOTHING RETURNING account_event_id",
-        )?
-        .query_row(
-            params![
-                from.source_id,
-                from.webhook_id,
-                event.field,
-                event.about,
-                event.subject,
-                event.event,
-                event.name,
-                event.time.text,
-                event.time.ms,
-                identity_ms(event, from),
-                from.received_ms,
-                event.text,
-                event.remedy,
-                event.detail,
-                event.template_id,
-                event.language,
-                event.account_id,
-                event.person,
-                event.person_user_id,
-                event.sender,
-                event.sender_id,
-                event.ends_at_ms,
-            ],
-            |row| row.get(0),
-        )
-        .optional()
-}
-
-fn count_repeat(
-    connection: &Connection,
-    event: &AccountEvent,
-    from: From<'_>,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "UPDATE account_event SET repeats = repeats + 1, last_repeat_ms = ?7 \
-             WHERE source_id = ?1 AND subject = ?2 AND field = ?3 AND event = ?4 \
-             AND identity_ms = ?5 AND coalesce(template_id, '') = coalesce(?6, '') \
-             AND coalesce(account_id, '') = coalesce(?8, '')",
-        )?
-        .execute(params![
-            from.source_id,
-            event.subject,
-            event.field,
-            event.event,
-            identity_ms(event, from),
-            event.template_id,
-            from.received_ms,
-            event.account_id,
-        ])?;
-    Ok(())
-}
-
 /// Queues the event for all who want to be notified.
 pub(super) fn enqueue(
     connection: &Connection,
@@ -211,25 +48,19 @@ pub(super) fn enqueue(
     now_ms: i64,
 ) -> rusqlite::Result<Vec<(i64, PendingForward)>> {
     let mut pending = Vec::new();
-    for kind in [SubscriberKind::Events, SubscriberKind::Chat] {
-        let mut recipients = subscribers.iter();
-        let mut payload: Option<(i64, Arc<[u8]>)> = None;
-        while let Some(subscriber) = recipients.find(|it| it.kind == kind && notice.is_for(it)) {
-            let (payload_id, payload) = if let Some(payload) = &payload {
-                payload
-            } else {
-                let body: Arc<[u8]> = notice.render(kind).unwrap_or_default().into();
-                let payload_id = forwards::insert_payload(connection, 0, &body)?;
-                payload.insert((payload_id, body))
-            };
+    for (body, subscribers) in notice.payloads(subscribers) {
+        let body: Arc<[u8]> = body.into();
+        let payload_id = forwards::insert_payload(connection, 0, &body)?;
+        for subscriber_id in subscribers {
             let forward = NewForward {
-                subscriber_id: subscriber.id,
+                subscriber_id,
                 message_id: key,
                 report_id: 0,
-                payload_id: *payload_id,
-                payload,
+                payload_id,
+                payload: &body,
                 place: (notice.at_ms, 0),
                 now_ms,
+                alert_failures: None,
             };
             pending.push(forwards::insert(connection, &forward)?);
         }

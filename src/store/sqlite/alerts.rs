@@ -8,7 +8,6 @@
 //! There is no second way out: an alert is a forward, which hangs on the latest message that it counts. The writer
 //! looks once a second, renders one payload and queues one forward.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -18,81 +17,8 @@ use super::forwards::{self, NewForward};
 use super::writer::Core;
 use crate::model::{Status, Subscriber, SubscriberKind};
 use crate::plan::alert::Alert;
+use crate::plan::gathering::ALERTS;
 use crate::store::{Error, PendingForward};
-
-/// How long failures of one error are gathered after an alert.
-const MINUTE_MS: i64 = 60_000;
-
-/// The failures that one webhook brought, by chat and error.
-#[derive(Default)]
-pub(super) struct GatheredFailures(BTreeMap<(i64, String), Brought>);
-
-#[derive(Default)]
-struct Brought {
-    failures: i64,
-    message_id: i64,
-    report_id: i64,
-}
-
-impl GatheredFailures {
-    /// One more; the latest stands for all.
-    pub(super) fn add(
-        &mut self,
-        subscriber_id: i64,
-        error_key: Option<&str>,
-        message_id: i64,
-        report_id: i64,
-    ) {
-        let key = (subscriber_id, error_key.unwrap_or_default().to_owned());
-        let brought = self.0.entry(key).or_default();
-        brought.failures += 1;
-        brought.message_id = message_id;
-        brought.report_id = report_id;
-    }
-}
-
-/// Counts what a webhook brought, and queues what is to be sent at once.
-pub(super) fn gather(
-    connection: &Connection,
-    failures: GatheredFailures,
-    subscribers: &[Arc<Subscriber>],
-    now_ms: i64,
-) -> rusqlite::Result<Vec<(i64, PendingForward)>> {
-    let mut pending = Vec::new();
-    for ((subscriber_id, error_key), brought) in failures.0 {
-        let (failures, due_at_ms) = connection
-            .prepare_cached(
-                "INSERT INTO alert (subscriber_id, error_key, failures, message_id, report_id, \
-                 due_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-                 ON CONFLICT (subscriber_id, error_key) DO UPDATE SET \
-                 failures = failures + excluded.failures, message_id = excluded.message_id, \
-                 report_id = excluded.report_id RETURNING failures, due_at_ms",
-            )?
-            .query_row(
-                params![
-                    subscriber_id,
-                    error_key,
-                    brought.failures,
-                    brought.message_id,
-                    brought.report_id,
-                    now_ms,
-                ],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )?;
-        let row = AlertRow {
-            subscriber_id,
-            error_key,
-            failures,
-            message_id: brought.message_id,
-            report_id: brought.report_id,
-            due_at_ms,
-        };
-        if row.is_due(now_ms) {
-            pending.extend(send(connection, &row, subscribers, now_ms)?);
-        }
-    }
-    Ok(pending)
-}
 
 /// A row of the table.
 struct AlertRow {
@@ -101,15 +27,6 @@ struct AlertRow {
     failures: u64,
     message_id: i64,
     report_id: i64,
-    due_at_ms: i64,
-}
-
-impl AlertRow {
-    /// Whether its minute is over; one that is further off was set before the clock was set
-    /// back.
-    const fn is_due(&self, now_ms: i64) -> bool {
-        self.due_at_ms <= now_ms || self.due_at_ms > now_ms + MINUTE_MS
-    }
 }
 
 /// Queues what was gathered to its chat and begins the next minute; forgets it where there is
@@ -153,11 +70,9 @@ fn send(
         payload: &body.into(),
         place: (now_ms, Status::Failed.order()),
         now_ms,
+        alert_failures: Some(row.failures),
     };
     let pending = forwards::insert(connection, &forward)?;
-    connection
-        .prepare_cached("UPDATE forward SET alert_failures = ?2 WHERE forward_id = ?1")?
-        .execute(params![pending.1.forward_id, row.failures])?;
     connection
         .prepare_cached(
             "UPDATE alert SET failures = 0, due_at_ms = ?3 \
@@ -166,7 +81,7 @@ fn send(
         .execute(params![
             row.subscriber_id,
             row.error_key,
-            now_ms + MINUTE_MS
+            ALERTS.end_ms(now_ms)
         ])?;
     Ok(Some(pending))
 }
@@ -192,7 +107,7 @@ fn latest(connection: &Connection, row: &AlertRow) -> rusqlite::Result<Option<Al
         .optional()
 }
 
-const DUE: &str = "SELECT subscriber_id, error_key, failures, message_id, report_id, due_at_ms \
+const DUE: &str = "SELECT subscriber_id, error_key, failures, message_id, report_id \
      FROM alert WHERE due_at_ms <= ?1 OR due_at_ms > ?2";
 
 impl Core {
@@ -203,7 +118,7 @@ impl Core {
         let any = self
             .connection
             .prepare_cached(DUE)
-            .and_then(|mut due| due.exists([now_ms, now_ms + MINUTE_MS]))
+            .and_then(|mut due| due.exists([now_ms, ALERTS.end_ms(now_ms)]))
             .map_err(wrap)?;
         if !any {
             return Ok(());
@@ -224,14 +139,13 @@ fn send_due(
 ) -> rusqlite::Result<Vec<(i64, PendingForward)>> {
     let due: Vec<AlertRow> = connection
         .prepare_cached(DUE)?
-        .query_map([now_ms, now_ms + MINUTE_MS], |row| {
+        .query_map([now_ms, ALERTS.end_ms(now_ms)], |row| {
             Ok(AlertRow {
                 subscriber_id: row.get(0)?,
                 error_key: row.get(1)?,
                 failures: row.get(2)?,
                 message_id: row.get(3)?,
                 report_id: row.get(4)?,
-                due_at_ms: row.get(5)?,
             })
         })?
         .collect::<rusqlite::Result<_>>()?;

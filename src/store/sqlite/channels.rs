@@ -3,10 +3,9 @@
 //! The row shows what its channel reported, as every reader takes it; what is kept beside lets
 //! WhatsApp's own part be distinguished again.
 
-use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Message, OtherChannels, ReportError, StatusHistory};
+use crate::model::{Message, OtherChannels, StatusHistory};
 
 /// What is kept beside the row, as JSON.
 #[derive(Serialize, Deserialize)]
@@ -59,29 +58,4 @@ pub(super) fn separated(
         message.sender = message.sender.filter(|_| !kept.lends_sender);
     }
     message
-}
-
-/// The first error that was reported of a message on WhatsApp itself.
-pub(super) fn find_first_failure(
-    connection: &Connection,
-    message_id: i64,
-) -> rusqlite::Result<Option<ReportError>> {
-    connection
-        .prepare_cached(
-            "SELECT error_key, error_code, error_title, error_details FROM report \
-             WHERE message_id = ?1 AND other_channel IS NULL AND kind <> 'fallback' \
-             AND error_key IS NOT NULL \
-             ORDER BY coalesce(provider_time_ms, received_at_ms), report_id LIMIT 1",
-        )?
-        .query_row([message_id], |row| {
-            Ok(ReportError {
-                key: row.get(0)?,
-                code: row.get(1)?,
-                title: row.get(2)?,
-                details: row.get(3)?,
-                href: None,
-                permanent: None,
-            })
-        })
-        .optional()
 }

@@ -18,6 +18,8 @@ pub(super) struct NewForward<'a> {
     pub(super) payload: &'a Arc<[u8]>,
     pub(super) place: (i64, u8),
     pub(super) now_ms: i64,
+    /// How many failures it reports, where it is an alert.
+    pub(super) alert_failures: Option<u64>,
 }
 
 /// Writes a payload; returns its key.
@@ -43,8 +45,8 @@ pub(super) fn insert(
     let forward_id = connection
         .prepare_cached(
             "INSERT INTO forward (uid, subscriber_id, message_id, report_id, payload_id, \
-             place_ms, place_rank, state, attempts, pending_since_ms, due_at_ms) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8, ?8)",
+             place_ms, place_rank, state, attempts, pending_since_ms, due_at_ms, alert_failures) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8, ?8, ?9)",
         )?
         .insert(params![
             uid.as_bytes(),
@@ -55,6 +57,7 @@ pub(super) fn insert(
             place_ms,
             place_rank,
             new.now_ms,
+            new.alert_failures,
         ])?;
     ranges::given_out(connection, Timed::Forward, forward_id)?;
     let pending = PendingForward {

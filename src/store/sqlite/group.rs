@@ -7,6 +7,8 @@ use super::writer::Job;
 
 /// Jobs in one group.
 const GROUP_LIMIT: usize = 256;
+/// Things in one group that the plan decides: reports, account events, messages to be registered.
+const GROUP_ITEMS_LIMIT: usize = 8192;
 /// Bytes of bodies in one group.
 const GROUP_BYTES_LIMIT: usize = 4 * 1024 * 1024;
 /// What a message to be registered counts for in a group, in bytes.
@@ -26,11 +28,16 @@ pub(super) fn gather(
         Job::Register(messages, _) => messages.len() * REGISTERED_BYTES,
         _ => 0,
     };
-    let mut bytes = weight(&first);
+    let items = |job: &Job| match job {
+        Job::Accept(arrival, _) => arrival.items(),
+        Job::Register(messages, _) => messages.len(),
+        _ => 0,
+    };
+    let (mut bytes, mut decided) = (weight(&first), items(&first));
     let mut urgent = first.is_awaited();
     let mut group = vec![first];
     let begun = Instant::now();
-    while group.len() < GROUP_LIMIT && bytes < GROUP_BYTES_LIMIT {
+    while group.len() < GROUP_LIMIT && bytes < GROUP_BYTES_LIMIT && decided < GROUP_ITEMS_LIMIT {
         let wait = if urgent {
             patience
         } else {
@@ -40,6 +47,7 @@ pub(super) fn gather(
             Ok(job @ (Job::Run(_) | Job::Stop)) => return (group, Some(job)),
             Ok(job) => {
                 bytes += weight(&job);
+                decided += items(&job);
                 urgent |= job.is_awaited();
                 group.push(job);
             }

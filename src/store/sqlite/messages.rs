@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::forward_reads::{self, alert_of};
 use super::reader::Reader;
-use super::{explanations, people};
+use super::{explanations, same_person};
 use crate::model::{Kind, SkipReason, Status, digits, is_phone_number};
 use crate::store::Error;
 use crate::store::overview::WebhookRecord;
@@ -76,7 +76,7 @@ impl Reader {
             for report in &mut reports {
                 if let Some(participant) = &report.participant {
                     let source = std::slice::from_ref(&message.source);
-                    report.member = Some(people::called(connection, participant, source)?);
+                    report.member = Some(same_person::called(connection, participant, source)?);
                 }
                 if report.status == Some(Status::Failed) {
                     report.explained_by = explanations::explaining(connection, &message, report)?;

@@ -8,46 +8,21 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::account_events::{self, From, lane_key};
+use super::account_events::{self, lane_key};
 use super::backend;
 use super::writer::Core;
-use crate::model::{About, AccountEvent, ProviderTime, Subscriber};
-use crate::plan::explained::CHANNEL_MS;
+use crate::model::{AccountEvent, ProviderTime, Subscriber};
+use crate::plan::gathering::CHANNEL_ERRORS;
 use crate::plan::notice::Notice;
 use crate::store::account_event::AccountEventRecord;
 use crate::store::{Error, PendingForward};
-
-/// How long errors of one code are gathered after one was sent: as long as one explains failures.
-const WINDOW_MS: i64 = CHANNEL_MS;
-
-/// Whether the event is to be sent now; an error of a channel opens its window.
-pub(super) fn notifies_now(
-    connection: &Connection,
-    event: &AccountEvent,
-    event_id: i64,
-    from: From<'_>,
-) -> rusqlite::Result<bool> {
-    if event.about != About::Channel {
-        return Ok(true);
-    }
-    let is_open = connection
-        .prepare_cached(
-            "SELECT 1 FROM account_event WHERE notice_until_ms IS NOT NULL AND source_id = ?1 \
-             AND event = ?2",
-        )?
-        .exists(params![from.source_id, event.event])?;
-    if !is_open {
-        open(connection, event_id, from.now_ms)?;
-    }
-    Ok(!is_open)
-}
 
 fn open(connection: &Connection, event_id: i64, now_ms: i64) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "UPDATE account_event SET notice_until_ms = ?2 WHERE account_event_id = ?1",
         )?
-        .execute([event_id, now_ms + WINDOW_MS])?;
+        .execute([event_id, CHANNEL_ERRORS.end_ms(now_ms)])?;
     Ok(())
 }
 
@@ -67,7 +42,7 @@ impl Core {
         let any = self
             .connection
             .prepare_cached(DUE)
-            .and_then(|mut due| due.exists([now_ms, now_ms + WINDOW_MS]))
+            .and_then(|mut due| due.exists([now_ms, CHANNEL_ERRORS.end_ms(now_ms)]))
             .map_err(wrap)?;
         if !any {
             return Ok(());
@@ -89,7 +64,7 @@ fn send_due(
     let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let due: Vec<(i64, i64, String)> = connection
         .prepare_cached(DUE)?
-        .query_map([now_ms, now_ms + WINDOW_MS], read)?
+        .query_map([now_ms, CHANNEL_ERRORS.end_ms(now_ms)], read)?
         .collect::<rusqlite::Result<_>>()?;
     let mut pending = Vec::new();
     for (outage_id, source_id, event) in due {

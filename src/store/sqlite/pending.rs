@@ -137,16 +137,6 @@ impl Pending {
         self.locked().changes.clear();
     }
 
-    /// How much the transaction under way has changed so far, for [`Pending::roll_back_to`].
-    pub(super) fn savepoint(&self) -> usize {
-        self.locked().changes.len()
-    }
-
-    /// What was changed since that savepoint was undone.
-    pub(super) fn roll_back_to(&self, savepoint: usize) {
-        self.locked().changes.truncate(savepoint);
-    }
-
     /// The transaction is committed.
     pub(super) fn commit(&self) {
         let mut counts = self.locked();
@@ -260,14 +250,7 @@ mod tests {
             .execute_batch(&format!("BEGIN; {insert}; ROLLBACK"))
             .unwrap();
         pending.begin();
-        connection
-            .execute_batch(&format!("BEGIN; {insert}; SAVEPOINT s"))
-            .unwrap();
-        let savepoint = pending.savepoint();
-        connection
-            .execute_batch(&format!("{insert}; ROLLBACK TO s; COMMIT"))
-            .unwrap();
-        pending.roll_back_to(savepoint);
+        connection.execute_batch(insert).unwrap();
         pending.commit();
         assert_eq!(counted(&pending), [(7, 1, 100)]);
     }

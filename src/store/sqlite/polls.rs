@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::accept::Accepting;
+use super::accept::take_in;
 use super::changes::Changing;
 use super::clause::{Clause, Select};
 use super::listing::ListedTable;
@@ -13,6 +13,7 @@ use super::reader::Reader;
 use super::sources::Sources;
 use super::writer::Core;
 use super::{Store, backend, ranges};
+use crate::plan::group::{Opening, Work};
 use crate::providers::Provider;
 use crate::store::clock_hold::latest_credible_ms;
 use crate::store::poll::{PollCounts, PollOverview, PollRecord};
@@ -33,12 +34,21 @@ impl Changing<'_> {
         let open = || -> rusqlite::Result<PollRecord> {
             let nothing = HashMap::new();
             let source_id = Sources::new(self.connection, &nothing).id(source, provider)?;
-            let poll_id = open(self.connection, (source_id, broadcast), true, self.now_ms)?;
+            let poll = (source_id, broadcast);
+            let is_open = is_open(self.connection, poll)?;
+            if let Some(opening) = Opening::of(is_open, true) {
+                self::open(self.connection, poll, opening, self.now_ms)?;
+            }
             // A new request wants to know now.
-            let sql = "UPDATE poll SET due_at_ms = ?2, gone_since_ms = NULL WHERE poll_id = ?1";
-            self.connection.execute(sql, [poll_id, self.now_ms])?;
+            let sql = "UPDATE poll SET due_at_ms = ?3, gone_since_ms = NULL \
+                       WHERE source_id = ?1 AND broadcast = ?2";
             self.connection
-                .query_row(&format!("{SELECT} WHERE poll_id = ?1"), [poll_id], read)
+                .execute(sql, params![source_id, broadcast, self.now_ms])?;
+            self.connection.query_row(
+                &format!("{SELECT} WHERE source_id = ?1 AND broadcast = ?2"),
+                params![source_id, broadcast],
+                read,
+            )
         };
         let poll = open().map_err(|error| backend("cannot open a poll".to_owned(), error))?;
         self.after.polls();
@@ -125,19 +135,22 @@ impl Store {
 
 impl Core {
     fn accept_more(&mut self, webhook_id: i64, arrival: &Arrival) -> Result<Accepted, Error> {
+        let work = Work::More {
+            webhook_id,
+            arrival,
+        };
         let subscribers = Arc::clone(&self.subscribers);
-        let (accepted, pending) = self.change("take in more of a webhook", |connection, _| {
-            let more = || {
-                let nothing = HashMap::new();
-                let mut sources = Sources::new(connection, &nothing);
-                let source_id = sources.id(&arrival.source, arrival.provider)?;
-                Accepting::begin(connection, &subscribers)?
-                    .accept_more(source_id, webhook_id, arrival)
-            };
-            more().map_err(|error| backend("cannot take in more of a webhook".to_owned(), error))
+        let mut applied = self.change("take in more of a webhook", |connection, now_ms| {
+            let nothing = HashMap::new();
+            let mut sources = Sources::new(connection, &nothing);
+            take_in(connection, &mut sources, &[work], &subscribers, now_ms)
+                .map_err(|error| backend("cannot take in more of a webhook".to_owned(), error))
         })?;
-        self.lane_registry.hand_over(pending);
-        Ok(accepted)
+        self.lane_registry
+            .hand_over(std::mem::take(&mut applied.pending));
+        let outcome = applied.outcomes.pop();
+        let accepted = outcome.and_then(|outcome| applied.accepted(outcome));
+        accepted.ok_or(Error::Closed)
     }
 }
 
@@ -280,27 +293,39 @@ pub(super) fn polls_of(
         .collect()
 }
 
-/// Polls a broadcast from now on. One that is finished is polled only for news of it, and one that
-/// is open at its own time: a hundred thousand registrations are no reason to poll as often.
-/// Returns its key.
+/// Polls a broadcast from now on, as its polling begins.
 pub(super) fn open(
     connection: &Connection,
     (source_id, broadcast): (i64, &str),
-    is_news: bool,
+    opening: Opening,
     now_ms: i64,
-) -> rusqlite::Result<i64> {
-    connection
-        .prepare_cached(
+) -> rusqlite::Result<()> {
+    let sql = match opening {
+        Opening::First => {
             "INSERT INTO poll (source_id, broadcast, state, registered_at_ms, due_at_ms) \
-             VALUES (?1, ?2, 'open', ?3, ?3) ON CONFLICT (source_id, broadcast) DO UPDATE SET \
-             registered_at_ms = CASE WHEN ?4 AND state <> 'open' THEN ?3 ELSE registered_at_ms END, \
-             due_at_ms = CASE WHEN ?4 AND state <> 'open' THEN ?3 ELSE due_at_ms END, \
-             gone_since_ms = CASE WHEN ?4 AND state <> 'open' THEN NULL ELSE gone_since_ms END, \
-             gave_up = CASE WHEN ?4 THEN NULL ELSE gave_up END, \
-             settled_at_ms = CASE WHEN ?4 THEN NULL ELSE settled_at_ms END, \
-             state = CASE WHEN ?4 THEN 'open' ELSE state END RETURNING poll_id",
-        )?
-        .query_row(params![source_id, broadcast, now_ms, is_news], |row| row.get(0))
+             VALUES (?1, ?2, 'open', ?3, ?3)"
+        }
+        Opening::Again => {
+            "UPDATE poll SET state = 'open', registered_at_ms = ?3, due_at_ms = ?3, \
+             gone_since_ms = NULL, gave_up = NULL, settled_at_ms = NULL \
+             WHERE source_id = ?1 AND broadcast = ?2"
+        }
+    };
+    connection
+        .prepare_cached(sql)?
+        .execute(params![source_id, broadcast, now_ms])?;
+    Ok(())
+}
+
+/// Whether a broadcast is polled; `None` when it never was.
+pub(super) fn is_open(
+    connection: &Connection,
+    (source_id, broadcast): (i64, &str),
+) -> rusqlite::Result<Option<bool>> {
+    connection
+        .prepare_cached("SELECT state = 'open' FROM poll WHERE source_id = ?1 AND broadcast = ?2")?
+        .query_row(params![source_id, broadcast], |row| row.get(0))
+        .optional()
 }
 
 fn settle(

@@ -1,13 +1,17 @@
 //! Reading stored webhooks again: which, and what came of it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Row, params_from_iter};
 
+use super::accept::{decide, take_in};
 use super::clause::Clause;
+use super::sources::Sources;
 use super::writer::Core;
-use super::{Store, accept, backend, search};
-use crate::store::{Arrival, Error, ReprocessSelection, Reread, StoredWebhook, WebhookOutcome};
+use super::{Store, backend, search};
+use crate::plan::group::{Work, WorkOutcome};
+use crate::store::{Arrival, Error, ReprocessSelection, Reread, StoredWebhook};
 
 impl Store {
     /// The keys of the webhooks that the selection is about and that still have a body, in
@@ -116,73 +120,59 @@ impl Core {
         webhooks: &[(i64, Arrival)],
         dry_run: bool,
     ) -> Result<Vec<Reread>, Error> {
-        let (subscribers, pending) = (Arc::clone(&self.subscribers), Arc::clone(&self.pending));
-        let (rereads, pending) = self.change("read webhooks again", |connection, now_ms| {
-            let again = || -> rusqlite::Result<(Vec<Reread>, accept::Enqueued)> {
-                connection.execute_batch("SAVEPOINT again")?;
-                let savepoint = pending.savepoint();
-                let mut accepting = accept::Accepting::begin(connection, &subscribers)?;
-                let (mut rereads, mut all_pending) = (Vec::new(), Vec::new());
-                for (webhook_id, arrival) in webhooks {
-                    let Some((source_id, before, unreadable_before)) =
-                        state(connection, *webhook_id)?
-                    else {
-                        continue;
-                    };
-                    let (found, pending) =
-                        accepting.accept_again(source_id, *webhook_id, arrival, now_ms)?;
-                    let Some((_, after, unreadable)) = state(connection, *webhook_id)? else {
-                        continue;
-                    };
-                    rereads.push(Reread {
-                        webhook_id: *webhook_id,
-                        source: arrival.source.to_string(),
-                        before,
-                        after,
-                        unreadable_before,
-                        unreadable,
-                        detail: detail(connection, *webhook_id)?,
-                        found,
-                        forwards: pending.len() as u64,
-                    });
-                    all_pending.extend(pending);
-                }
-                connection.execute_batch(if dry_run {
-                    "ROLLBACK TO again; RELEASE again"
-                } else {
-                    "RELEASE again"
-                })?;
-                if dry_run {
-                    pending.roll_back_to(savepoint);
-                }
-                Ok((rereads, all_pending))
-            };
-            again().map_err(|error| backend("cannot read webhooks again".to_owned(), error))
-        })?;
-        if !dry_run {
-            self.lane_registry.hand_over(pending);
-        }
-        Ok(rereads)
+        let works: Vec<Work<'_>> = webhooks
+            .iter()
+            .map(|(webhook_id, arrival)| Work::Again {
+                webhook_id: *webhook_id,
+                arrival,
+            })
+            .collect();
+        let subscribers = Arc::clone(&self.subscribers);
+        let failed = |error| backend("cannot read webhooks again".to_owned(), error);
+        let nothing = HashMap::new();
+        let outcomes = if dry_run {
+            let now_ms = self.clock.now_ms();
+            // Nothing of it is written, and the transaction ends without a commit.
+            let transaction = self.connection.unchecked_transaction().map_err(failed)?;
+            let mut sources = Sources::new(&transaction, &nothing);
+            let decided = decide(&transaction, &mut sources, &works, &subscribers, now_ms);
+            decided.map_err(failed)?.0.outcomes
+        } else {
+            let applied = self.change("read webhooks again", |connection, now_ms| {
+                let mut sources = Sources::new(connection, &nothing);
+                take_in(connection, &mut sources, &works, &subscribers, now_ms).map_err(failed)
+            })?;
+            self.lane_registry.hand_over(applied.pending);
+            applied.outcomes
+        };
+        let rereads = webhooks.iter().zip(outcomes);
+        Ok(rereads
+            .filter_map(|((_, arrival), outcome)| reread(arrival, outcome))
+            .collect())
     }
 }
 
-/// Source, outcome and unreadable elements of a webhook, as stored.
-fn state(
-    connection: &Connection,
-    webhook_id: i64,
-) -> rusqlite::Result<Option<(i64, WebhookOutcome, u64)>> {
-    connection
-        .prepare_cached("SELECT source_id, outcome, unreadable FROM webhook WHERE webhook_id = ?1")?
-        .query_row([webhook_id], |row| {
-            let word: String = row.get(1)?;
-            let outcome = word.parse().unwrap_or(WebhookOutcome::Unparsed);
-            Ok((row.get(0)?, outcome, row.get(2)?))
-        })
-        .optional()
-}
-
-fn detail(connection: &Connection, webhook_id: i64) -> rusqlite::Result<Option<String>> {
-    connection
-        .prepare_cached("SELECT outcome_detail FROM webhook WHERE webhook_id = ?1")?
-        .query_row([webhook_id], |row| row.get(0))
+/// What came of a webhook that was read again; `None` when it is gone.
+fn reread(arrival: &Arrival, outcome: WorkOutcome) -> Option<Reread> {
+    let WorkOutcome::Reread {
+        webhook_id,
+        before,
+        after,
+        found,
+        forwards,
+    } = outcome
+    else {
+        return None;
+    };
+    Some(Reread {
+        webhook_id,
+        source: arrival.source.to_string(),
+        before: before.outcome,
+        after: after.outcome,
+        unreadable_before: before.unreadable as u64,
+        unreadable: after.unreadable as u64,
+        detail: after.detail,
+        found,
+        forwards: forwards as u64,
+    })
 }

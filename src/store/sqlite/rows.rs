@@ -1,13 +1,12 @@
-//! Messages and reports as rows: one function reads or writes each shape.
+//! Webhooks, messages, reports and account events as rows: one function reads or writes each shape.
 
-use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql, params};
+use rusqlite::{Connection, Row, Statement, ToSql, params};
 
 use super::channels;
-use super::ranges::{self, Timed};
 use crate::model::{
     Message, MessageType, RegisteredFields, Report, ReportError, Status, TypeRule, Word as _,
 };
-use crate::plan::Dispatch;
+use crate::plan::group::{EventRow, MessageName, MessageState, ReportRow, WebhookRow};
 
 /// What is known of a message, in the order in which [`read_message`] takes and
 /// [`bind_message`] gives it.
@@ -19,50 +18,27 @@ macro_rules! known_columns {
     };
 }
 
-/// Widens the times between which a message was reported of; not by NULL.
-macro_rules! reported_at {
-    ($ms:literal) => {
+macro_rules! select_message {
+    ($condition:literal) => {
         concat!(
-            "last_report_at_ms = max(last_report_at_ms, coalesce(",
-            $ms,
-            ", last_report_at_ms)), ",
-            "first_report_at_ms = min(first_report_at_ms, coalesce(",
-            $ms,
-            ", first_report_at_ms))"
+            "SELECT message_id, first_report_at_ms, last_report_at_ms, conflict, ",
+            known_columns!(),
+            " FROM message WHERE ",
+            $condition
         )
     };
 }
 
-/// The message a report is about, when it is known: by the provider's id, or by the
-/// element's hash where the provider gave none.
-pub(super) fn find_message(
-    connection: &Connection,
-    source_id: i64,
-    report: &Report,
-) -> rusqlite::Result<Option<(i64, Message)>> {
-    const BY_ID: &str = concat!(
-        "SELECT message_id, conflict, ",
-        known_columns!(),
-        " FROM message WHERE provider_message_id = ?1 AND source_id = ?2"
-    );
-    const BY_ELEMENT: &str = concat!(
-        "SELECT message_id, conflict, ",
-        known_columns!(),
-        " FROM message WHERE element_hash = ?1 AND source_id = ?2"
-    );
-    match &report.message {
-        Some(id) => connection
-            .prepare_cached(BY_ID)?
-            .query_row(params![id, source_id], read_message),
-        None => connection
-            .prepare_cached(BY_ELEMENT)?
-            .query_row(params![report.element_hash, source_id], read_message),
-    }
-    .optional()
-}
+/// The message of that id at a source, for [`read_message`].
+pub(super) const MESSAGE_BY_ID: &str =
+    select_message!("provider_message_id = ?1 AND source_id = ?2");
+/// The same by the element's hash, where the provider gave no id.
+pub(super) const MESSAGE_BY_ELEMENT: &str = select_message!("element_hash = ?1 AND source_id = ?2");
+/// The message of that key.
+pub(super) const MESSAGE_BY_KEY: &str = select_message!("message_id = ?1");
 
 /// By position: this runs for every report, and finding a column by its name compares names.
-fn read_message(row: &Row<'_>) -> rusqlite::Result<(i64, Message)> {
+pub(super) fn read_message(row: &Row<'_>, source: usize) -> rusqlite::Result<MessageState> {
     let mut next = 0..;
     macro_rules! take {
         () => {
@@ -70,6 +46,7 @@ fn read_message(row: &Row<'_>) -> rusqlite::Result<(i64, Message)> {
         };
     }
     let message_id = take!();
+    let reported_ms = (take!(), take!());
     let conflict = take!();
     let message_type: String = take!();
     let rule: String = take!();
@@ -104,7 +81,12 @@ fn read_message(row: &Row<'_>) -> rusqlite::Result<(i64, Message)> {
     message.failure = at_ms.zip(error);
     let (other, kept): (Option<String>, Option<String>) = (take!(), take!());
     let message = channels::separated(message, other.as_deref(), kept.as_deref());
-    Ok((message_id, message))
+    Ok(MessageState::stored(
+        message_id,
+        source,
+        message,
+        reported_ms,
+    ))
 }
 
 /// The statuses whose first times stand with a message, in the order of their columns.
@@ -117,9 +99,10 @@ const STATUSES: [Status; 6] = [
     Status::Deleted,
 ];
 
-/// Binds what is known of a message as the parameters from `?1` on, and last what follows
-/// from it: status and conflict. Returns the number of the next one.
-fn bind_message(statement: &mut Statement<'_>, message: &Message) -> rusqlite::Result<usize> {
+/// Binds what is known of a message as the parameters from `?1` on, then what follows from it
+/// (status and conflict), and last when it was reported. Returns the number of the next one.
+fn bind_message(statement: &mut Statement<'_>, state: &MessageState) -> rusqlite::Result<usize> {
+    let message = &state.message;
     let (leg, is_conflict) = message.shown();
     let (rule, message_type) = type_and_rule(message);
     let failure = leg.failure.as_ref();
@@ -150,93 +133,57 @@ fn bind_message(statement: &mut Statement<'_>, message: &Message) -> rusqlite::R
     bind(&channels::kept(message))?;
     bind(&leg.history.status())?;
     bind(&is_conflict)?;
+    bind(&state.first_report_ms)?;
+    bind(&state.last_report_ms)?;
     Ok(next)
 }
 
-/// Writes a message that was not known; returns its key.
-pub(super) fn insert_message(
-    connection: &Connection,
-    source_id: i64,
-    report: &Report,
-    message: &Message,
-    received_ms: i64,
-) -> rusqlite::Result<i64> {
-    let mut statement = connection.prepare_cached(concat!(
-        "INSERT INTO message (",
-        known_columns!(),
-        ", status, conflict, source_id, provider_message_id, element_hash, first_report_at_ms, \
-         last_report_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
-         ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?27)"
-    ))?;
-    let next = bind_message(&mut statement, message)?;
-    statement.raw_bind_parameter(next, source_id)?;
-    statement.raw_bind_parameter(next + 1, &report.message)?;
-    let element_hash = report.message.is_none().then_some(report.element_hash);
-    statement.raw_bind_parameter(next + 2, element_hash)?;
-    statement.raw_bind_parameter(next + 3, received_ms)?;
-    statement.raw_execute()?;
-    let message_id = connection.last_insert_rowid();
-    ranges::given_out(connection, Timed::Message, message_id)?;
-    Ok(message_id)
-}
+/// Writes a message that was not known, for [`insert_message`].
+pub(super) const INSERT_MESSAGE: &str = concat!(
+    "INSERT INTO message (",
+    known_columns!(),
+    ", status, conflict, first_report_at_ms, last_report_at_ms, source_id, provider_message_id, \
+     element_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, \
+     ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)"
+);
 
-/// Writes what a report changed of a known message; most reports change something. `received_ms` is
-/// when it arrived; `None` for what the sender registered, which moves no time of a report.
-pub(super) fn update_message(
-    connection: &Connection,
-    message_id: i64,
-    message: &Message,
-    changed: bool,
-    received_ms: Option<i64>,
+/// Writes what a group changed of a message, for [`update_message`].
+pub(super) const UPDATE_MESSAGE: &str = concat!(
+    "UPDATE message SET (",
+    known_columns!(),
+    ", status, conflict, first_report_at_ms, last_report_at_ms) = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, \
+     ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25) \
+     WHERE message_id = ?26"
+);
+
+/// Writes a message that was not known.
+pub(super) fn insert_message(
+    statement: &mut Statement<'_>,
+    source_id: i64,
+    name: MessageName<'_>,
+    state: &MessageState,
 ) -> rusqlite::Result<()> {
-    if !changed {
-        connection
-            .prepare_cached(concat!(
-                "UPDATE message SET ",
-                reported_at!("?2"),
-                " WHERE message_id = ?1"
-            ))?
-            .execute(params![message_id, received_ms])?;
-        return Ok(());
-    }
-    let mut statement = connection.prepare_cached(concat!(
-        "UPDATE message SET (",
-        known_columns!(),
-        ", status, conflict) = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-         ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23), ",
-        reported_at!("?25"),
-        " WHERE message_id = ?24"
-    ))?;
-    let next = bind_message(&mut statement, message)?;
-    statement.raw_bind_parameter(next, message_id)?;
-    statement.raw_bind_parameter(next + 1, received_ms)?;
+    let (id, element_hash) = match name {
+        MessageName::Id(id) => (Some(id), None),
+        MessageName::Element(hash) => (None, Some(hash)),
+    };
+    let next = bind_message(statement, state)?;
+    statement.raw_bind_parameter(next, source_id)?;
+    statement.raw_bind_parameter(next + 1, id)?;
+    statement.raw_bind_parameter(next + 2, element_hash)?;
     statement.raw_execute()?;
     Ok(())
 }
 
-/// Writes what the sender registered again of a known message: nothing was reported.
-pub(super) fn change_message(
-    connection: &Connection,
+/// Writes what changed of the message of that key.
+pub(super) fn update_message(
+    statement: &mut Statement<'_>,
     message_id: i64,
-    message: &Message,
+    state: &MessageState,
 ) -> rusqlite::Result<()> {
-    let (rule, message_type) = type_and_rule(message);
-    connection
-        .prepare_cached(
-            "UPDATE message SET type = ?2, type_rule = ?3, recipient = ?4, sender = ?5, text = ?6, \
-             bulk_id = ?7, registered = ?8, others = ?9 WHERE message_id = ?1",
-        )?
-        .execute(params![
-            message_id,
-            message_type,
-            rule,
-            message.shown_recipient(),
-            message.shown_sender(),
-            message.text,
-            message.bulk_id,
-            message.registered.map(RegisteredFields::words),
-            channels::kept(message),
-        ])?;
+    let next = bind_message(statement, state)?;
+    statement.raw_bind_parameter(next, message_id)?;
+    statement.raw_execute()?;
     Ok(())
 }
 
@@ -247,120 +194,161 @@ fn type_and_rule(message: &Message) -> (TypeRule, MessageType) {
         .unwrap_or((TypeRule::Default, MessageType::Template))
 }
 
-/// The report of that identity, when it is known: its key and its status.
-pub(super) fn find_report(
-    connection: &Connection,
-    message_id: i64,
-    identity: i64,
-) -> rusqlite::Result<Option<(i64, Option<String>)>> {
-    connection
-        .prepare_cached(
-            "SELECT report_id, status FROM report WHERE message_id = ?1 AND identity = ?2",
-        )?
-        .query_row(params![message_id, identity], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .optional()
-}
+/// Writes a report, for [`insert_report`].
+pub(super) const INSERT_REPORT: &str = "INSERT INTO report (message_id, webhook_id, identity, kind, provider_status, status, \
+     change, provider_time, provider_time_ms, received_at_ms, recipient, recipient_user_id, \
+     recipient_parent_user_id, group_id, participant, sender, sender_id, account_id, \
+     other_channel, error_key, error_code, error_title, error_details, errors, echo, \
+     pricing_category, pricing_model, pricing_type, billable, conversation_id, \
+     conversation_origin, conversation_expires_ms, price, currency, bulk_id, entity_id, \
+     application_id, url, oddities, refusals, field, template_id, pricing_other) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, \
+     ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, \
+     ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43)";
 
-/// Counts that a provider said the same again.
-pub(super) fn count_repeat(
-    connection: &Connection,
-    report_id: i64,
-    received_ms: i64,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "UPDATE report SET repeats = repeats + 1, last_repeat_ms = ?2 WHERE report_id = ?1",
-        )?
-        .execute(params![report_id, received_ms])?;
-    Ok(())
-}
-
-/// Makes room for the same report read again; it was never forwarded, having had no status.
-pub(super) fn forget_report(connection: &Connection, report_id: i64) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("DELETE FROM report WHERE report_id = ?1")?
-        .execute([report_id])?;
-    Ok(())
-}
-
-/// The keys of a report's row.
-#[derive(Clone, Copy)]
-pub(super) struct ReportKeys {
-    pub(super) message_id: i64,
-    /// `None` for what was registered.
-    pub(super) webhook_id: Option<i64>,
-    pub(super) identity: i64,
-    pub(super) received_ms: i64,
-}
-
-/// Writes a report; returns its key.
+/// Writes a report of that message, brought by that webhook; returns its key.
 pub(super) fn insert_report(
-    connection: &Connection,
-    keys: ReportKeys,
-    report: &Report,
-    dispatch: &Dispatch,
+    statement: &mut Statement<'_>,
+    row: &ReportRow<'_>,
+    (message_id, webhook_id): (i64, Option<i64>),
 ) -> rusqlite::Result<i64> {
+    let report = &*row.report;
     let error = report.error();
     let pricing = &report.pricing;
+    statement.insert(params![
+        message_id,
+        webhook_id,
+        row.identity,
+        report.kind,
+        report.provider_status,
+        report.status,
+        row.change,
+        report.time.text,
+        report.time.ms,
+        row.received_ms,
+        report.recipient,
+        report.recipient_user_id,
+        report.recipient_parent_user_id,
+        report.group,
+        report.participant,
+        report.sender,
+        report.sender_id,
+        report.account_id,
+        report.channel,
+        error.map(|error| &error.key),
+        error.and_then(|error| error.code),
+        error.and_then(|error| error.title.as_ref()),
+        error.and_then(|error| error.details.as_ref()),
+        all_errors(report),
+        report.echo.as_ref().and_then(|echo| echo.text.as_ref()),
+        pricing.category,
+        pricing.model,
+        pricing.kind,
+        pricing.billable,
+        pricing.conversation_id,
+        pricing.conversation_origin,
+        pricing.conversation_expires_ms,
+        pricing.price,
+        pricing.currency,
+        report.bulk_id,
+        report.entity_id,
+        report.application_id,
+        report.url,
+        (!report.oddities.is_empty()).then(|| report.oddities.join(", ")),
+        refusals(row),
+        report.field,
+        report.template_id,
+        pricing.other,
+    ])
+}
+
+/// Writes a webhook; returns its key.
+pub(super) fn insert_webhook(
+    connection: &Connection,
+    row: &WebhookRow<'_>,
+    source_id: i64,
+) -> rusqlite::Result<i64> {
+    let (arrival, state) = (row.arrival, &row.state);
     connection
         .prepare_cached(
-            "INSERT INTO report (message_id, webhook_id, identity, kind, provider_status, status, \
-             change, provider_time, provider_time_ms, received_at_ms, recipient, recipient_user_id, \
-             recipient_parent_user_id, group_id, participant, sender, sender_id, account_id, \
-             other_channel, error_key, error_code, error_title, error_details, errors, echo, \
-             pricing_category, pricing_model, pricing_type, billable, conversation_id, \
-             conversation_origin, conversation_expires_ms, price, currency, bulk_id, entity_id, \
-             application_id, url, oddities, refusals, field, template_id, pricing_other) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, \
-             ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, \
-             ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43)",
+            "INSERT INTO webhook (source_id, received_at_ms, outcome, outcome_detail, reports, \
+             new_reports, unreadable, default_type, default_sender, content_type, \
+             content_encoding, user_agent, broadcast, body) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .insert(params![
-            keys.message_id,
-            keys.webhook_id,
-            keys.identity,
-            report.kind,
-            report.provider_status,
-            report.status,
-            dispatch.change,
-            report.time.text,
-            report.time.ms,
-            keys.received_ms,
-            report.recipient,
-            report.recipient_user_id,
-            report.recipient_parent_user_id,
-            report.group,
-            report.participant,
-            report.sender,
-            report.sender_id,
-            report.account_id,
-            report.channel,
-            error.map(|error| &error.key),
-            error.and_then(|error| error.code),
-            error.and_then(|error| error.title.as_ref()),
-            error.and_then(|error| error.details.as_ref()),
-            all_errors(report),
-            report.echo.as_ref().and_then(|echo| echo.text.as_ref()),
-            pricing.category,
-            pricing.model,
-            pricing.kind,
-            pricing.billable,
-            pricing.conversation_id,
-            pricing.conversation_origin,
-            pricing.conversation_expires_ms,
-            pricing.price,
-            pricing.currency,
-            report.bulk_id,
-            report.entity_id,
-            report.application_id,
-            report.url,
-            (!report.oddities.is_empty()).then(|| report.oddities.join(", ")),
-            refusals(dispatch),
-            report.field,
-            report.template_id,
-            pricing.other,
+            source_id,
+            arrival.received_ms,
+            state.outcome,
+            state.detail,
+            state.reports,
+            state.new_reports,
+            state.unreadable,
+            arrival.default_type,
+            arrival.default_sender,
+            arrival.content_type,
+            arrival.content_encoding,
+            arrival.user_agent,
+            arrival.broadcast,
+            row.keeps_body.then_some(&arrival.body),
         ])
+}
+
+/// Writes an account event; returns its key.
+pub(super) fn insert_event(
+    connection: &Connection,
+    row: &EventRow<'_>,
+    (source_id, webhook_id): (i64, i64),
+) -> rusqlite::Result<i64> {
+    let event = &*row.event;
+    connection
+        .prepare_cached(
+            "INSERT INTO account_event (source_id, webhook_id, field, about, subject, event, name, \
+             provider_time, provider_time_ms, identity_ms, received_at_ms, text, remedy, detail, \
+             template_id, language, account_id, person, person_user_id, sender, sender_id, \
+             ends_at_ms, notice_until_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
+             ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
+        )?
+        .insert(params![
+            source_id,
+            webhook_id,
+            event.field,
+            event.about,
+            event.subject,
+            event.event,
+            event.name,
+            event.time.text,
+            event.time.ms,
+            row.keys.identity_ms,
+            row.received_ms,
+            event.text,
+            event.remedy,
+            event.detail,
+            event.template_id,
+            event.language,
+            event.account_id,
+            event.person,
+            event.person_user_id,
+            event.sender,
+            event.sender_id,
+            event.ends_at_ms,
+            row.notice_until_ms,
+        ])
+}
+
+/// Counts that a row came again so often, and last then.
+pub(super) fn repeat(
+    connection: &Connection,
+    table: &str,
+    key: i64,
+    (count, last_ms): (usize, i64),
+) -> rusqlite::Result<()> {
+    let sql = format!(
+        "UPDATE {table} SET repeats = repeats + ?2, last_repeat_ms = ?3 WHERE {table}_id = ?1"
+    );
+    connection
+        .prepare_cached(&sql)?
+        .execute(params![key, count, last_ms])?;
+    Ok(())
 }
 
 /// Every error as JSON, where there is more than the one that has columns.
@@ -384,8 +372,8 @@ fn all_errors(report: &Report) -> Option<String> {
 }
 
 /// Which subscribers' filters refused it, as JSON; `change` holds the other reasons.
-fn refusals(dispatch: &Dispatch) -> Option<String> {
-    let refusals: Vec<_> = dispatch
+fn refusals(row: &ReportRow<'_>) -> Option<String> {
+    let refusals: Vec<_> = row
         .refusals
         .iter()
         .filter(|(_, refusal)| !refusal.is_of_change())

@@ -13,65 +13,12 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, params, params_from_iter};
 
 use super::clause::Clause;
 use super::search;
-
-/// A repeated link is noted again after so long, in ms: most reports repeat a known one.
-const NOTED_MS: i64 = 3_600_000;
-
-/// The most names that one name leads to, and that the writer follows. What is named along with
-/// more is no name of a person but something in its place.
-pub(super) const MOST: usize = 64;
-
-/// Remembers that these names are one person's; whether that was news.
-pub(super) fn link(
-    connection: &Connection,
-    source_id: i64,
-    names: &[String],
-    at_ms: i64,
-) -> rusqlite::Result<bool> {
-    let Some((first, others)) = names.split_first() else {
-        return Ok(false);
-    };
-    let mut is_news = false;
-    for other in others {
-        // In one order, whichever of them was named first.
-        let (name, other) = (first.min(other), first.max(other));
-        let known: Option<(i64, i64)> = connection
-            .prepare_cached(
-                "SELECT same_person_id, last_seen_ms FROM same_person \
-                 WHERE source_id = ?1 AND name = ?2 AND other_name = ?3",
-            )?
-            .query_row(params![source_id, name, other], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional()?;
-        match known {
-            Some((key, seen_ms)) if seen_ms.saturating_add(NOTED_MS) <= at_ms => {
-                connection
-                    .prepare_cached(
-                        "UPDATE same_person SET last_seen_ms = ?2 WHERE same_person_id = ?1",
-                    )?
-                    .execute([key, at_ms])?;
-            }
-            Some(_) => {}
-            None if is_anybody(connection, source_id, name)?
-                || is_anybody(connection, source_id, other)? => {}
-            None => {
-                connection
-                    .prepare_cached(
-                        "INSERT INTO same_person (source_id, name, other_name, first_seen_ms, \
-                         last_seen_ms) VALUES (?1, ?2, ?3, ?4, ?4)",
-                    )?
-                    .execute(params![source_id, name, other, at_ms])?;
-                is_news = true;
-            }
-        }
-    }
-    Ok(is_news)
-}
+use crate::model::is_phone_number;
+use crate::plan::group::MOST_NAMES;
 
 /// Every name of the person with this one, as far as these sources gave them; of all when empty.
 pub(super) fn names_of(
@@ -95,6 +42,18 @@ pub(super) fn names_of(
         .collect()
 }
 
+/// What a member is called, the same under each of its names: by its number where one is known.
+pub(super) fn called(
+    connection: &Connection,
+    participant: &str,
+    source: &[String],
+) -> rusqlite::Result<String> {
+    let names = names_of(connection, participant, source)?;
+    let number = names.iter().find(|name| is_phone_number(name));
+    let name = number.or(names.first());
+    Ok(name.map_or_else(|| participant.to_owned(), Clone::clone))
+}
+
 /// The names that the source gave along with this one, each in one step.
 pub(super) fn neighbours(
     connection: &Connection,
@@ -106,13 +65,8 @@ pub(super) fn neighbours(
             "SELECT other_name FROM same_person WHERE name = ?2 AND source_id = ?1 \
              UNION SELECT name FROM same_person WHERE other_name = ?2 AND source_id = ?1 LIMIT ?3",
         )?
-        .query_map(params![source_id, name, MOST], |row| row.get(0))?
+        .query_map(params![source_id, name, MOST_NAMES], |row| row.get(0))?
         .collect()
-}
-
-/// Whether this name was given along with so many that it identifies no person.
-fn is_anybody(connection: &Connection, source_id: i64, name: &str) -> rusqlite::Result<bool> {
-    Ok(neighbours(connection, source_id, name)?.len() >= MOST)
 }
 
 /// The keys of links that were not reported since: they are of no use once the messages are gone.

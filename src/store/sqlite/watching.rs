@@ -295,6 +295,7 @@ fn notify(
                 payload: &body,
                 place: (now_ms, 0),
                 now_ms,
+                alert_failures: None,
             };
             pending.push(forwards::insert(connection, &forward)?);
         }

@@ -4,7 +4,7 @@
 //! waits a little for company and is committed without an fsync, since losing
 //! it only repeats a send. The writer decides on the checkpoints too.
 //!
-//! A group holds up to 256 webhooks or 4 MiB of them, and the settlements that wait. When one item makes
+//! A group holds up to 256 webhooks, 4 MiB or 8192 reports, and the settlements that wait. When one item makes
 //! the group fail, the group is rolled back and its items are applied singly. A failed fsync ends the
 //! writer: the kernel may have dropped the pages, so a second try could succeed without them.
 
@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{Notify, watch};
 
+use super::accept::take_in;
+use super::apply::Applied;
 use super::checkpointer::Checkpointer;
 use super::clock_rollback::ClockRollback;
 use super::displaced::Displacement;
@@ -32,14 +34,12 @@ use super::reader::Readings;
 use super::sources::Sources;
 use super::tokens::Tokens;
 use super::wal_maintenance::{CHECKPOINT_PAGES, Pinned, TRUNCATE_EVERY, count_wal_pages};
-use super::{accept, backend, disk, forwards, keep_log, set_durability, subscribers};
+use super::{backend, disk, forwards, keep_log, set_durability, subscribers};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Subscriber;
-use crate::store::{
-    Accepted, Arrival, Durability, Error, Loss, Options, PendingForward, RegisterOutcome,
-    Registering, Settlement,
-};
+use crate::plan::group::{Work, WorkOutcome};
+use crate::store::{Arrival, Durability, Error, Loss, Options, Registering, Settlement};
 
 /// How long webhooks wait for company while a reader pins a WAL that is above its limit: it
 /// grows by the pages of each commit, which are nearly the same few for one report or fifty.
@@ -311,40 +311,25 @@ impl Core {
         }
     }
 
-    fn transact(&mut self, group: &[Job]) -> rusqlite::Result<Vec<Effect>> {
+    fn transact(&mut self, group: &[Job]) -> rusqlite::Result<Effects> {
         self.pending.begin();
         let transaction =
             rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
         let now_ms = self.clock.now_ms();
         let mut sources = Sources::new(&transaction, &self.sources);
-        let mut accepting = accept::Accepting::begin(&transaction, &self.subscribers)?;
-        let mut effects = Vec::with_capacity(group.len());
+        let works: Vec<Work<'_>> = group.iter().flat_map(works).collect();
+        let applied = take_in(
+            &transaction,
+            &mut sources,
+            &works,
+            &self.subscribers,
+            now_ms,
+        )?;
+        let mut is_missing = false;
         for job in group {
-            effects.push(match job {
-                Job::Accept(arrival, _) => {
-                    let source_id = sources.id(&arrival.source, arrival.provider)?;
-                    let (accepted, pending) = accepting.accept(source_id, arrival)?;
-                    Effect::Accepted(accepted, pending)
-                }
-                Job::Register(messages, _) => {
-                    let (mut answers, mut all_pending) = (Vec::new(), Vec::new());
-                    for message in messages {
-                        let source_id = sources.id(&message.source, message.provider)?;
-                        let (answer, pending) = accepting.register(source_id, message, now_ms)?;
-                        answers.push(answer);
-                        all_pending.extend(pending);
-                    }
-                    Effect::Registered(answers, all_pending)
-                }
-                Job::Settle(settlement) => {
-                    if forwards::settle(&transaction, settlement, now_ms)? {
-                        Effect::Settled
-                    } else {
-                        Effect::Missing
-                    }
-                }
-                Job::Run(_) | Job::Stop => Effect::Settled,
-            });
+            if let Job::Settle(settlement) = job {
+                is_missing |= !forwards::settle(&transaction, settlement, now_ms)?;
+            }
         }
         let new_sources = sources.found();
         let noted = self.clock_rollback.note_now_and_then(&transaction)?;
@@ -354,37 +339,44 @@ impl Core {
             self.clock_rollback.noted();
         }
         self.sources.extend(new_sources);
-        Ok(effects)
+        Ok(Effects {
+            applied,
+            is_missing,
+        })
     }
 
     /// After the commit: answers to the waiters, forwards to the lanes.
-    fn conclude(&mut self, group: Vec<Job>, effects: Vec<Effect>) {
+    fn conclude(&mut self, group: Vec<Job>, mut effects: Effects) {
         if self.check_in_place().is_err() {
             return self.withhold(group, true);
         }
         self.shared.commit_failed.store(false, Ordering::Relaxed);
         self.surroundings_failed = false;
-        let erased = effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::Missing));
-        let mut all_pending = Vec::new();
-        for (job, effect) in group.into_iter().zip(effects) {
+        let mut outcomes = std::mem::take(&mut effects.applied.outcomes).into_iter();
+        for job in group {
             // The waiter may have gone; what is committed stays committed.
-            match (job, effect) {
-                (Job::Accept(arrival, reply), Effect::Accepted(accepted, pending)) => {
+            match job {
+                Job::Accept(arrival, reply) => {
                     self.leave_queue(&arrival);
-                    let _ = reply.send(Ok(accepted));
-                    all_pending.extend(pending);
+                    let outcome = outcomes.next();
+                    let accepted = outcome.and_then(|it| effects.applied.accepted(it));
+                    let _ = reply.send(accepted.ok_or(Error::Closed));
                 }
-                (Job::Register(_, reply), Effect::Registered(answers, pending)) => {
-                    let _ = reply.send(Ok(answers));
-                    all_pending.extend(pending);
+                Job::Register(messages, reply) => {
+                    let outcomes = outcomes.by_ref().take(messages.len());
+                    let answers = outcomes.filter_map(|outcome| match outcome {
+                        WorkOutcome::Registered(answer) => Some(answer),
+                        _ => None,
+                    });
+                    let _ = reply.send(Ok(answers.collect()));
                 }
-                _ => {}
+                Job::Settle(_) | Job::Run(_) | Job::Stop => {}
             }
         }
-        self.lane_registry.hand_over(all_pending);
-        if erased && let Err(error) = self.resync() {
+        self.lane_registry.hand_over(effects.applied.pending);
+        if effects.is_missing
+            && let Err(error) = self.resync()
+        {
             tracing::warn!(%error, "store.resync_failed");
         }
     }
@@ -441,13 +433,22 @@ impl Core {
     }
 }
 
-/// What a job did, to be reported after the commit.
-enum Effect {
-    Accepted(Accepted, Vec<(i64, PendingForward)>),
-    Registered(Vec<RegisterOutcome>, Vec<(i64, PendingForward)>),
-    Settled,
-    /// The forward is gone: it was erased while in flight.
-    Missing,
+/// What a group did, to be answered after the commit.
+struct Effects {
+    applied: Applied,
+    /// A forward is gone: it was erased while in flight.
+    is_missing: bool,
+}
+
+/// What of a job the plan decides.
+fn works(job: &Job) -> impl Iterator<Item = Work<'_>> {
+    let (arrival, messages) = match job {
+        Job::Accept(arrival, _) => (Some(&**arrival), &[][..]),
+        Job::Register(messages, _) => (None, &messages[..]),
+        Job::Settle(_) | Job::Run(_) | Job::Stop => (None, &[][..]),
+    };
+    let messages = messages.iter().map(Work::Registration);
+    arrival.map(Work::Webhook).into_iter().chain(messages)
 }
 
 fn not_stored(attempted: &str, error: &rusqlite::Error) -> Error {

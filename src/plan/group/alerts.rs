@@ -1,0 +1,92 @@
+//! Which failures chats are alerted of at once, and which are gathered.
+
+use std::collections::BTreeMap;
+
+use super::fold::{ChatFailure, Fold};
+use super::writes::{AlertWrite, ForwardAbout, ForwardRow, PayloadBody, PayloadRow};
+use crate::model::{Status, Subscriber};
+use crate::plan::alert::Alert;
+use crate::plan::gathering::ALERTS;
+
+impl Fold<'_, '_> {
+    /// Counts the failures that one piece of work brought, and queues what is to be sent at once; returns how
+    /// many alerts that is.
+    pub(super) fn alert(&mut self, failures: Vec<ChatFailure>, now_ms: i64) -> usize {
+        let mut brought: BTreeMap<(i64, String), (u64, usize)> = BTreeMap::new();
+        for failure in failures {
+            let report = &self.writes.reports[failure.report].report;
+            let error = report.error().map(|error| error.key.clone());
+            let key = (failure.subscriber_id, error.unwrap_or_default());
+            let entry = brought.entry(key).or_default();
+            // The latest stands for all.
+            *entry = (entry.0 + 1, failure.report);
+        }
+        let mut alerts = 0;
+        for (key, (failures, report)) in brought {
+            let known = self.known.alerts.get(&key);
+            let (gathered, due_at_ms) = known.copied().unwrap_or((0, now_ms));
+            let mut state = (gathered + failures, due_at_ms);
+            let subscribers = self.subscribers;
+            let chat = subscribers.iter().find(|it| it.id == key.0);
+            if let Some(chat) = chat.filter(|_| ALERTS.is_over(due_at_ms, now_ms)) {
+                self.send(chat, &key.1, (state.0, report), now_ms);
+                alerts += 1;
+                state = (0, ALERTS.end_ms(now_ms));
+            }
+            self.known.alerts.insert(key.clone(), state);
+            let write = AlertWrite {
+                failures: state.0,
+                due_at_ms: state.1,
+                message: self.writes.reports[report].message,
+                report,
+            };
+            self.writes.alerts.insert(key, write);
+        }
+        alerts
+    }
+
+    /// Queues what was gathered to its chat.
+    fn send(
+        &mut self,
+        chat: &Subscriber,
+        error_key: &str,
+        (failures, report): (u64, usize),
+        now_ms: i64,
+    ) {
+        let row = &self.writes.reports[report];
+        let state = self.known.messages[row.message].as_ref();
+        let shown = state.and_then(|state| state.message.shown_recipient());
+        let given = row.report.participant.as_deref();
+        let given = given.or(row.report.recipient.as_deref());
+        let message = row.message;
+        let keys = &self.keys.messages[message];
+        let title = row.report.error().and_then(|error| error.title.clone());
+        let alert = Alert {
+            subscriber: chat.name.clone(),
+            failures,
+            error_key: error_key.to_owned(),
+            title,
+            source: Some(self.keys.sources[keys.source].0.to_string()),
+            message: row.report.message.clone(),
+            recipient: given.or(shown).map(str::to_owned),
+            message_key: None,
+        };
+        self.writes.payloads.push(PayloadRow {
+            report: Some(report),
+            body: PayloadBody::Alert {
+                alert: Box::new(alert),
+                options: chat.alert.clone(),
+                message,
+            },
+        });
+        let payload = self.writes.payloads.len() - 1;
+        self.writes.forwards.push(ForwardRow {
+            subscriber_id: chat.id,
+            about: ForwardAbout::Message(message),
+            payload,
+            order: (now_ms, Status::Failed.order()),
+            pending_since_ms: now_ms,
+            alert_failures: Some(failures),
+        });
+    }
+}

@@ -1,0 +1,342 @@
+//! Registering messages: a registration joins the reports, whichever comes first.
+//!
+//! A registration is a report of our own (`queued`), so that it goes through the same plan.
+//! Subscribers are notified of it at most once, when nothing later was reported before.
+
+use std::borrow::Cow;
+
+use super::fold::{Fold, Noting};
+use super::known::RegistrationRow;
+use super::places::{RegistrationKeys, ReportKeys};
+use super::refusals::Bearing;
+use super::writes::Opening;
+use crate::model::{
+    FilledTemplate, Message, Registration, Report, SendResult, Status, StatusHistory,
+};
+use crate::plan::{self, Context, RegisterOutcome, Registered, Registering};
+
+/// A send that is registered.
+struct SendWork<'w, 'r> {
+    registering: &'w Registering,
+    /// The registration, with the text that a template becomes.
+    registration: &'r Registration,
+    keys: ReportKeys,
+    /// The source's place, and the broadcast to be polled.
+    source: usize,
+    polled: Option<&'w str>,
+    /// The earlier registration by a call.
+    before: Option<RegistrationRow>,
+}
+
+impl<'w> Fold<'w, '_> {
+    /// Registers a message.
+    pub(super) fn register(
+        &mut self,
+        registering: &'w Registering,
+        keys: RegistrationKeys<'w>,
+    ) -> RegisterOutcome {
+        let mut registration = self.with_text(&registering.registration);
+        let kept_bulk_id = self.keep_bulk(&keys.own.1, &mut registration);
+        let send = |keys: ReportKeys, source, polled| SendWork {
+            registering,
+            registration: &registration,
+            keys,
+            source,
+            polled,
+            before: None,
+        };
+        let (report, own) = keys.own;
+        let own = send(own, keys.source, keys.polled);
+        let mut outcome = match self.register_new(own, report) {
+            Ok(outcome) => outcome,
+            // Its id names a message that was taken: it is a message of its own, without the id.
+            Err(unchanged) => match keys.apart {
+                None => unchanged,
+                Some((report, apart)) => {
+                    let apart = send(apart, keys.source, keys.polled);
+                    let outcome = self.register_new(apart, report);
+                    RegisterOutcome {
+                        is_apart: true,
+                        ..outcome.unwrap_or_else(|unchanged| unchanged)
+                    }
+                }
+            },
+        };
+        outcome.kept_bulk_id = kept_bulk_id;
+        outcome
+    }
+
+    /// Leaves the broadcast out of what is said of a message whose bulk the provider itself
+    /// reported; answers that bulk where it is another.
+    fn keep_bulk(
+        &self,
+        keys: &ReportKeys,
+        registration: &mut Cow<'_, Registration>,
+    ) -> Option<String> {
+        let broadcast = registration.bulk_id.clone()?;
+        let state = self.known.messages[keys.message].as_ref()?;
+        let own = state.facts.as_ref()?.own_bulk.clone()?;
+        registration.to_mut().bulk_id = None;
+        (own != broadcast).then_some(own)
+    }
+
+    /// What comes of it; as an error, that it is unchanged, where a refused send is another one than that
+    /// of its message.
+    fn register_new(
+        &mut self,
+        mut send: SendWork<'w, '_>,
+        report: Report,
+    ) -> Result<RegisterOutcome, RegisterOutcome> {
+        let registering = send.registering;
+        let place = send.keys.message;
+        let state = self.known.messages[place].as_ref();
+        let facts = state.and_then(|state| state.facts.as_ref());
+        let row = facts.and_then(|facts| facts.registration.as_ref());
+        send.before = row.filter(|row| row.is_call).cloned();
+        let is_known = state.is_some();
+        let unchanged = |registered, message: &Message| RegisterOutcome::new(registered, message);
+        if let (Some(before), Some(state)) = (&send.before, state)
+            && registering.owner.is_some()
+            && registering.owner != registering.owner_after(before.owner.as_ref())
+        {
+            return Ok(unchanged(Registered::OfAnotherOwner, &state.message));
+        }
+        let given = send.keys.given.clone();
+        self.link(send.source, &given, self.now_ms);
+        if let Some(state) = self.known.messages[place].as_ref()
+            && registering.result.is_refused()
+        {
+            let word = send.before.as_ref();
+            let word = word.and_then(|before| before.send_status.as_deref());
+            let outcome = || unchanged(Registered::Unchanged, &state.message);
+            match self.bearing(&send.keys, word, &report) {
+                Bearing::Own => {}
+                Bearing::Known => return Ok(outcome()),
+                Bearing::Another => return Err(outcome()),
+            }
+        }
+        let is_repeat = send.before.is_some() && !registering.result.is_refused();
+        if is_known && is_repeat {
+            Ok(self.register_again(send, report))
+        } else {
+            let state = self.known.messages[place].as_ref();
+            let message = state.map(|state| state.message.clone());
+            Ok(self.announce(&send, report, message))
+        }
+    }
+
+    /// Takes in what a second registration of a message changes.
+    fn register_again(&mut self, send: SendWork<'w, '_>, report: Report) -> RegisterOutcome {
+        let fresh = Message::default();
+        let place = send.keys.message;
+        let known = self.message(place, &fresh).clone();
+        let mut message = known.clone();
+        // The same id may be sent again after a refusal, and be taken then.
+        let before = send.before.as_ref();
+        let word = before.and_then(|before| before.send_status.as_deref());
+        let is_answered = send.registering.result.word().is_some();
+        let is_taken = word == Some(SendResult::REFUSED) && is_answered;
+        if is_taken {
+            self.forget_refusal(place, &mut message);
+        }
+        // What was paused may be taken too.
+        let is_news = is_taken || (word == Some(SendResult::PAUSED) && is_answered);
+        let identity = (place, send.keys.identity);
+        if is_news && !self.known.reports.contains_key(&identity) {
+            return self.announce(&send, report, Some(message));
+        }
+        message.register(send.registration);
+        let row = send.row(self.now_ms, &message);
+        let is_same = before.is_some_and(|before| row.is_as(before));
+        if message == known && is_same {
+            return RegisterOutcome::new(Registered::Unchanged, &message);
+        }
+        let outcome = RegisterOutcome::new(Registered::Updated, &message);
+        self.save(place, message, None);
+        self.write_registration(place, row);
+        outcome
+    }
+
+    /// Takes in the first registration of a message, and the report that it is.
+    fn announce(
+        &mut self,
+        send: &SendWork<'w, '_>,
+        report: Report,
+        known: Option<Message>,
+    ) -> RegisterOutcome {
+        let (registering, now_ms) = (send.registering, self.now_ms);
+        let place = send.keys.message;
+        let registered = match known {
+            None => Registered::Created,
+            Some(_) => Registered::Joined,
+        };
+        let mut message = known.unwrap_or_default();
+        message.register(send.registration);
+        let context = Context {
+            source: &registering.source,
+            default_type: registering.default_type,
+            default_sender: registering.default_sender.as_deref(),
+            received_ms: now_ms,
+            first_failure: None,
+        };
+        let history = &message.history;
+        let plan = plan::plan(&message, history, &report, context, self.subscribers);
+        let outcome = RegisterOutcome::new(registered, &plan.message);
+        let row = send.row(now_ms, &plan.message);
+        // A late registration is no report, but for the provider's own refusal.
+        let is_report = registered == Registered::Created || report.error().is_some();
+        self.save(place, plan.message, is_report.then_some(now_ms));
+        self.write_registration(place, row);
+        if let Some(broadcast) = send.polled {
+            let is_news = registered == Registered::Created;
+            self.poll(send.source, broadcast, is_news);
+        }
+        let noting = Noting {
+            webhook: None,
+            received_ms: now_ms,
+            pending_since_ms: now_ms,
+        };
+        let noted = (Cow::Owned(report), plan.dispatch);
+        let mut failures = Vec::new();
+        self.note(noting, &send.keys, noted, plan.fallback, &mut failures);
+        self.alert(failures, now_ms);
+        outcome
+    }
+
+    fn write_registration(&mut self, place: usize, row: RegistrationRow) {
+        let state = self.known.messages[place].as_mut();
+        if let Some(facts) = state.and_then(|state| state.facts.as_mut()) {
+            facts.registration = Some(row);
+            facts.is_registered_anew = true;
+        }
+    }
+
+    /// Polls a broadcast from now on.
+    fn poll(&mut self, source: usize, broadcast: &'w str, is_news: bool) {
+        let key = (source, broadcast.to_owned());
+        let is_open = self.known.polls.get(&key).copied();
+        if let Some(opening) = Opening::of(is_open, is_news) {
+            self.known.polls.insert(key, true);
+            self.writes.polls.push((source, broadcast, opening));
+        }
+    }
+}
+
+impl SendWork<'_, '_> {
+    /// What is to stand in the table then, of this message.
+    fn row(&self, now_ms: i64, message: &Message) -> RegistrationRow {
+        let new = RegistrationRow::called(self.registering, now_ms);
+        let row = match &self.before {
+            Some(before) => RegistrationRow {
+                owner: self.registering.owner_after(before.owner.as_ref()),
+                ..new.over(before)
+            },
+            None => new,
+        };
+        let sent_ms = row.sent_ms.or(first_ms(&message.history));
+        let sent_ms = sent_ms.unwrap_or(row.registered_ms);
+        let silent_after = |seconds: i64| sent_ms.saturating_add(seconds.saturating_mul(1000));
+        RegistrationRow {
+            silent_after_ms: row.ttl_s.map(silent_after),
+            ..row
+        }
+    }
+}
+
+/// When the message was first known to be on its way, ms since 1970 UTC.
+fn first_ms(history: &StatusHistory) -> Option<i64> {
+    let steps = [Status::Queued, Status::Sent];
+    let times = steps.map(|status| history.first_ms(status));
+    times.into_iter().flatten().min()
+}
+
+impl RegistrationRow {
+    fn new(registration: &Registration, registered_ms: i64) -> Self {
+        let template = registration.template.as_ref();
+        Self {
+            is_call: false,
+            owner: None,
+            template_name: template.map(|template| template.name.clone()),
+            template_language: template.and_then(|template| template.language.clone()),
+            template_parameters: template.and_then(parameters),
+            metadata: registration.metadata.clone(),
+            sent_ms: registration.sent_ms,
+            ttl_s: registration.ttl_s,
+            silent_after_ms: None,
+            send_status: None,
+            registered_ms,
+        }
+    }
+
+    /// The row of a call.
+    fn called(registering: &Registering, now_ms: i64) -> Self {
+        Self {
+            is_call: true,
+            owner: registering.owner.clone(),
+            send_status: registering.result.word().map(str::to_owned),
+            ..Self::new(&registering.registration, now_ms)
+        }
+    }
+
+    /// The row of an echo of that time, ms since 1970 UTC.
+    pub(super) fn echoed(registration: &Registration, at_ms: i64) -> Self {
+        let sent_ms = registration.sent_ms.unwrap_or(at_ms);
+        let silent_after = |seconds: i64| sent_ms.saturating_add(seconds.saturating_mul(1000));
+        Self {
+            silent_after_ms: registration.ttl_s.map(silent_after),
+            ..Self::new(registration, at_ms)
+        }
+    }
+
+    /// Of two echoes the greater value of each.
+    pub(super) fn or_greater(&self, new: Self) -> Self {
+        let silent = [self.silent_after_ms, new.silent_after_ms];
+        Self {
+            template_name: new.template_name.max(self.template_name.clone()),
+            template_language: new.template_language.max(self.template_language.clone()),
+            template_parameters: new
+                .template_parameters
+                .max(self.template_parameters.clone()),
+            metadata: new.metadata.max(self.metadata.clone()),
+            ttl_s: new.ttl_s.max(self.ttl_s),
+            silent_after_ms: silent.into_iter().flatten().min(),
+            ..self.clone()
+        }
+    }
+
+    /// As registered again: new values hold, and missing ones stay.
+    fn over(self, before: &Self) -> Self {
+        let was_taken = before.send_status.as_deref();
+        let was_taken = was_taken.is_some_and(|word| word != SendResult::REFUSED);
+        // Of a message that is on its way it is not said any more that it is kept.
+        let is_told = |word: &String| !(was_taken && word == SendResult::PAUSED);
+        let template = match self.template_name {
+            Some(_) => self.clone(),
+            None => before.clone(),
+        };
+        let before = before.clone();
+        Self {
+            is_call: true,
+            owner: before.owner,
+            metadata: self.metadata.or(before.metadata),
+            sent_ms: self.sent_ms.or(before.sent_ms),
+            ttl_s: self.ttl_s.or(before.ttl_s),
+            send_status: self.send_status.filter(is_told).or(before.send_status),
+            registered_ms: before.registered_ms,
+            ..template
+        }
+    }
+
+    /// Whether both register the same: from when on it is silent follows from the rest.
+    fn is_as(&self, other: &Self) -> bool {
+        let other = Self {
+            silent_after_ms: self.silent_after_ms,
+            ..other.clone()
+        };
+        *self == other
+    }
+}
+
+fn parameters(template: &FilledTemplate) -> Option<String> {
+    serde_json::to_string(&template.parameters).ok()
+}
