@@ -19,6 +19,7 @@ mod clock_rollback;
 mod deletion;
 mod disk;
 mod displaced;
+mod enqueue;
 mod erase;
 mod errors;
 mod explanations;
@@ -53,6 +54,7 @@ mod pending;
 mod pieces;
 #[cfg(test)]
 mod plans;
+mod poll_state;
 mod polls;
 mod ranges;
 mod read_only;

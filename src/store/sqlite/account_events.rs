@@ -9,8 +9,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, params};
 
 use super::clause::{Clause, Select};
+use super::enqueue::{self, NewForward, lane_key};
 use super::forward_reads::json_list;
-use super::forwards::{self, NewForward};
 use super::listing::ListedTable;
 use super::reader::Reader;
 use super::{Store, backend, same_person, search};
@@ -20,9 +20,6 @@ use crate::store::account_event::{AccountEventQuery, AccountEventRecord};
 use crate::store::query::Listing;
 use crate::store::{Error, PendingForward};
 
-/// Below this stand, in `forward.message_id`, the events of accounts: those of one subject go out in
-/// order. Above it, and below zero, stand conditions of the service.
-const BELOW: i64 = -(1 << 40);
 /// Events removed in one go.
 const PRUNE_STEP: usize = 500;
 
@@ -33,11 +30,6 @@ pub(super) const SELECT: &str = "SELECT account_event.*, source.name AS source, 
 /// read all of the source.
 const LISTED: &str = "SELECT account_event.*, source.name AS source, source.provider \
      FROM account_event NOT INDEXED JOIN source USING (source_id)";
-
-/// What `forward.message_id` holds for notices of the subject whose first event this is.
-pub(super) const fn lane_key(first_event_id: i64) -> i64 {
-    BELOW - first_event_id
-}
 
 /// Queues the event for all who want to be notified.
 pub(super) fn enqueue(
@@ -50,7 +42,7 @@ pub(super) fn enqueue(
     let mut pending = Vec::new();
     for (body, subscribers) in notice.payloads(subscribers) {
         let body: Arc<[u8]> = body.into();
-        let payload_id = forwards::insert_payload(connection, 0, &body)?;
+        let payload_id = enqueue::insert_payload(connection, 0, &body)?;
         for subscriber_id in subscribers {
             let forward = NewForward {
                 subscriber_id,
@@ -62,7 +54,7 @@ pub(super) fn enqueue(
                 now_ms,
                 alert_failures: None,
             };
-            pending.push(forwards::insert(connection, &forward)?);
+            pending.push(enqueue::insert(connection, &forward)?);
         }
     }
     Ok(pending)

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::backend;
-use super::forwards::{self, NewForward};
+use super::enqueue::{self, NewForward};
 use super::writer::Core;
 use crate::model::{Status, Subscriber, SubscriberKind};
 use crate::plan::alert::Alert;
@@ -61,7 +61,7 @@ fn send(
         ..found.unwrap_or_default()
     };
     let body = alert.render(&chat.alert);
-    let payload_id = forwards::insert_payload(connection, report_id, &body)?;
+    let payload_id = enqueue::insert_payload(connection, report_id, &body)?;
     let forward = NewForward {
         subscriber_id: chat.id,
         message_id,
@@ -72,7 +72,7 @@ fn send(
         now_ms,
         alert_failures: Some(row.failures),
     };
-    let pending = forwards::insert(connection, &forward)?;
+    let pending = enqueue::insert(connection, &forward)?;
     connection
         .prepare_cached(
             "UPDATE alert SET failures = 0, due_at_ms = ?3 \

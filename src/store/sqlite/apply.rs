@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::forwards::{self, NewForward};
+use super::enqueue::{self, NewForward, lane_key};
 use super::ranges::{self, Timed};
-use super::{account_events, polls, rows};
+use super::{poll_state, rows};
 use crate::plan::group::{
     FirstEvent, ForwardAbout, MessageState, PayloadBody, Touch, WebhookPlace, WorkOutcome, Writes,
 };
@@ -317,7 +317,7 @@ impl Applying<'_> {
     fn polls(&self, writes: &Writes<'_>) -> rusqlite::Result<()> {
         for (source, broadcast, opening) in &writes.polls {
             let poll = (self.source_ids[*source], *broadcast);
-            polls::open(self.connection, poll, *opening, writes.now_ms)?;
+            poll_state::open(self.connection, poll, *opening, writes.now_ms)?;
         }
         Ok(())
     }
@@ -338,7 +338,7 @@ impl Applying<'_> {
                 }
             };
             let report_id = row.report.map_or(0, |place| self.reports[place]);
-            let payload_id = forwards::insert_payload(self.connection, report_id, &body)?;
+            let payload_id = enqueue::insert_payload(self.connection, report_id, &body)?;
             payloads.push((payload_id, report_id, body));
         }
         let mut pending = Enqueued::with_capacity(writes.forwards.len());
@@ -346,7 +346,7 @@ impl Applying<'_> {
             let (payload_id, report_id, payload) = &payloads[row.payload];
             let message_id = match row.about {
                 ForwardAbout::Message(place) => self.messages[place],
-                ForwardAbout::Subject(first) => account_events::lane_key(self.first_event(first)),
+                ForwardAbout::Subject(first) => lane_key(self.first_event(first)),
             };
             let forward = NewForward {
                 subscriber_id: row.subscriber_id,
@@ -358,7 +358,7 @@ impl Applying<'_> {
                 now_ms: row.pending_since_ms,
                 alert_failures: row.alert_failures,
             };
-            pending.push(forwards::insert(self.connection, &forward)?);
+            pending.push(enqueue::insert(self.connection, &forward)?);
         }
         Ok((writes.outcomes, pending))
     }

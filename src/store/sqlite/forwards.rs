@@ -1,85 +1,11 @@
 //! What is pending: settling, giving up by age. How a lane reads it is in `refills`.
 
 use rusqlite::{Connection, params};
-use std::sync::Arc;
-use uuid::{NoContext, Timestamp, Uuid};
 
 use super::backend;
 use super::ranges::{self, Timed};
 use super::writer::Core;
-use crate::store::{Attempt, Error, PendingForward, Settled, Settlement};
-
-/// A forward to be queued.
-pub(super) struct NewForward<'a> {
-    pub(super) subscriber_id: i64,
-    pub(super) message_id: i64,
-    pub(super) report_id: i64,
-    pub(super) payload_id: i64,
-    pub(super) payload: &'a Arc<[u8]>,
-    pub(super) place: (i64, u8),
-    pub(super) now_ms: i64,
-    /// How many failures it reports, where it is an alert.
-    pub(super) alert_failures: Option<u64>,
-}
-
-/// Writes a payload; returns its key.
-pub(super) fn insert_payload(
-    connection: &Connection,
-    report_id: i64,
-    body: &[u8],
-) -> rusqlite::Result<i64> {
-    let payload_id = connection
-        .prepare_cached("INSERT INTO payload (report_id, body) VALUES (?1, ?2)")?
-        .insert(params![report_id, body])?;
-    ranges::given_out(connection, Timed::Payload, payload_id)?;
-    Ok(payload_id)
-}
-
-/// Writes a forward that is due now; returns it with the subscriber it is queued for.
-pub(super) fn insert(
-    connection: &Connection,
-    new: &NewForward<'_>,
-) -> rusqlite::Result<(i64, PendingForward)> {
-    let uid = new_uid(new.now_ms);
-    let (place_ms, place_rank) = new.place;
-    let forward_id = connection
-        .prepare_cached(
-            "INSERT INTO forward (uid, subscriber_id, message_id, report_id, payload_id, \
-             place_ms, place_rank, state, attempts, pending_since_ms, due_at_ms, alert_failures) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8, ?8, ?9)",
-        )?
-        .insert(params![
-            uid.as_bytes(),
-            new.subscriber_id,
-            new.message_id,
-            new.report_id,
-            new.payload_id,
-            place_ms,
-            place_rank,
-            new.now_ms,
-            new.alert_failures,
-        ])?;
-    ranges::given_out(connection, Timed::Forward, forward_id)?;
-    let pending = PendingForward {
-        forward_id,
-        uid,
-        message_id: new.message_id,
-        payload: Arc::clone(new.payload),
-        place: (place_ms, place_rank, forward_id),
-        attempts: 0,
-        pending_since_ms: new.now_ms,
-        due_at_ms: new.now_ms,
-        last_attempt_ms: None,
-    };
-    Ok((new.subscriber_id, pending))
-}
-
-/// A new public id; ordered by time, so that its index grows at the end.
-pub(super) fn new_uid(now_ms: i64) -> Uuid {
-    let now_ms = u64::try_from(now_ms).unwrap_or_default();
-    let nanos = u32::try_from(now_ms % 1000).unwrap_or_default() * 1_000_000;
-    Uuid::new_v7(Timestamp::from_unix(NoContext, now_ms / 1000, nanos))
-}
+use crate::store::{Attempt, Error, Settled, Settlement};
 
 /// Writes down the end of an attempt; a forward that is no longer pending stays as it is.
 /// Returns whether there still is such a forward: it may have been erased while in flight.

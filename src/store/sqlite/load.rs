@@ -4,13 +4,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::report_facts::{facts, members};
-use super::{polls, rows, same_person, templates};
+use super::{poll_state, rows};
 use crate::plan::group::{
-    EventKeys, Keys, Known, KnownEvent, KnownReport, MessageName, NameLink, ReportPlace,
-    WebhookState,
+    EventKeys, Keys, Known, KnownEvent, KnownReport, MOST_NAMES, MessageName, NameLink,
+    ReportPlace, WebhookState,
 };
 
 /// Loads what these keys name; `source_ids` has the keys of their sources.
@@ -143,7 +143,7 @@ impl Loading<'_, '_> {
         self.known
             .people
             .follow(self.keys, is_known, |source, name| {
-                let found = same_person::neighbours(connection, source_ids[source], name)?;
+                let found = neighbours(connection, source_ids[source], name)?;
                 Ok::<_, rusqlite::Error>(BTreeSet::from_iter(found))
             })
     }
@@ -226,7 +226,7 @@ impl Loading<'_, '_> {
 
     fn templates(&mut self) -> rusqlite::Result<()> {
         for (name, language) in &self.keys.templates {
-            if let Some(body) = templates::find_body(self.connection, name, *language)? {
+            if let Some(body) = template(self.connection, name, *language)? {
                 let key = ((*name).to_owned(), language.map(str::to_owned));
                 self.known.templates.insert(key, body);
             }
@@ -254,7 +254,7 @@ impl Loading<'_, '_> {
     fn polls(&mut self) -> rusqlite::Result<()> {
         for (source, broadcast) in &self.keys.polls {
             let poll = (self.source_ids[*source], *broadcast);
-            let is_open = polls::is_open(self.connection, poll)?;
+            let is_open = poll_state::is_open(self.connection, poll)?;
             let key = (*source, (*broadcast).to_owned());
             self.known
                 .polls
@@ -332,4 +332,43 @@ fn event_of(
         earlier,
         is_gathered,
     })
+}
+
+/// The names that the source gave along with this one, each in one step.
+fn neighbours(
+    connection: &Connection,
+    source_id: i64,
+    name: &str,
+) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare_cached(
+            "SELECT other_name FROM same_person WHERE name = ?2 AND source_id = ?1 \
+             UNION SELECT name FROM same_person WHERE other_name = ?2 AND source_id = ?1 LIMIT ?3",
+        )?
+        .query_map(params![source_id, name, MOST_NAMES], |row| row.get(0))?
+        .collect()
+}
+
+/// The body of a template; without a language, when there is only one of that name.
+fn template(
+    connection: &Connection,
+    name: &str,
+    language: Option<&str>,
+) -> rusqlite::Result<Option<String>> {
+    let (sql, values): (_, &[&dyn ToSql]) = match &language {
+        Some(language) => (
+            "SELECT body FROM template WHERE name = ?1 AND language = ?2 LIMIT 2",
+            &[&name, language],
+        ),
+        None => (
+            "SELECT body FROM template WHERE name = ?1 LIMIT 2",
+            &[&name],
+        ),
+    };
+    let bodies: Vec<String> = connection
+        .prepare_cached(sql)?
+        .query_map(values, |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut bodies = bodies.into_iter();
+    Ok(bodies.next().filter(|_| bodies.next().is_none()))
 }

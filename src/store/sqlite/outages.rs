@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::account_events::{self, lane_key};
+use super::account_events;
 use super::backend;
+use super::enqueue::lane_key;
 use super::writer::Core;
 use crate::model::{AccountEvent, ProviderTime, Subscriber};
 use crate::plan::gathering::CHANNEL_ERRORS;

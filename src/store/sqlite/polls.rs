@@ -12,7 +12,7 @@ use super::listing::ListedTable;
 use super::reader::Reader;
 use super::sources::Sources;
 use super::writer::Core;
-use super::{Store, backend, ranges};
+use super::{Store, backend, poll_state, ranges};
 use crate::plan::group::{Opening, Work};
 use crate::providers::Provider;
 use crate::store::clock_hold::latest_credible_ms;
@@ -35,9 +35,9 @@ impl Changing<'_> {
             let nothing = HashMap::new();
             let source_id = Sources::new(self.connection, &nothing).id(source, provider)?;
             let poll = (source_id, broadcast);
-            let is_open = is_open(self.connection, poll)?;
+            let is_open = poll_state::is_open(self.connection, poll)?;
             if let Some(opening) = Opening::of(is_open, true) {
-                self::open(self.connection, poll, opening, self.now_ms)?;
+                poll_state::open(self.connection, poll, opening, self.now_ms)?;
             }
             // A new request wants to know now.
             let sql = "UPDATE poll SET due_at_ms = ?3, gone_since_ms = NULL \
@@ -291,41 +291,6 @@ pub(super) fn polls_of(
         ))?
         .query_map([broadcast], read)?
         .collect()
-}
-
-/// Polls a broadcast from now on, as its polling begins.
-pub(super) fn open(
-    connection: &Connection,
-    (source_id, broadcast): (i64, &str),
-    opening: Opening,
-    now_ms: i64,
-) -> rusqlite::Result<()> {
-    let sql = match opening {
-        Opening::First => {
-            "INSERT INTO poll (source_id, broadcast, state, registered_at_ms, due_at_ms) \
-             VALUES (?1, ?2, 'open', ?3, ?3)"
-        }
-        Opening::Again => {
-            "UPDATE poll SET state = 'open', registered_at_ms = ?3, due_at_ms = ?3, \
-             gone_since_ms = NULL, gave_up = NULL, settled_at_ms = NULL \
-             WHERE source_id = ?1 AND broadcast = ?2"
-        }
-    };
-    connection
-        .prepare_cached(sql)?
-        .execute(params![source_id, broadcast, now_ms])?;
-    Ok(())
-}
-
-/// Whether a broadcast is polled; `None` when it never was.
-pub(super) fn is_open(
-    connection: &Connection,
-    (source_id, broadcast): (i64, &str),
-) -> rusqlite::Result<Option<bool>> {
-    connection
-        .prepare_cached("SELECT state = 'open' FROM poll WHERE source_id = ?1 AND broadcast = ?2")?
-        .query_row(params![source_id, broadcast], |row| row.get(0))
-        .optional()
 }
 
 fn settle(

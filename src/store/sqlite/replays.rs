@@ -9,7 +9,7 @@ use super::changes::Changing;
 use super::clause::{Clause, Select};
 use super::listing::ListedTable;
 use super::reader::Reader;
-use super::{Store, backend, forwards, ranges};
+use super::{Store, backend, enqueue, ranges};
 use crate::model::Word as _;
 use crate::store::Error;
 use crate::store::clock_hold::latest_credible_ms;
@@ -172,7 +172,7 @@ fn begin(
          finished_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, 0, \
          ?14, ?15) RETURNING replay_id",
         params![
-            forwards::new_uid(now_ms).as_bytes(),
+            enqueue::new_uid(now_ms).as_bytes(),
             subscriber_id,
             state,
             list(&states).unwrap_or_else(|| "[]".to_owned()),

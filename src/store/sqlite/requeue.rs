@@ -4,7 +4,7 @@ use rusqlite::{CachedStatement, Connection, params};
 use uuid::Uuid;
 
 use super::changes::Changing;
-use super::forwards::new_uid;
+use super::enqueue::new_uid;
 use super::{backend, forward_reads, ranges};
 use crate::store::query::Scope;
 use crate::store::timeline::ForwardDetail;

@@ -18,7 +18,6 @@ use rusqlite::{Connection, params, params_from_iter};
 use super::clause::Clause;
 use super::search;
 use crate::model::is_phone_number;
-use crate::plan::group::MOST_NAMES;
 
 /// Every name of the person with this one, as far as these sources gave them; of all when empty.
 pub(super) fn names_of(
@@ -52,21 +51,6 @@ pub(super) fn called(
     let number = names.iter().find(|name| is_phone_number(name));
     let name = number.or(names.first());
     Ok(name.map_or_else(|| participant.to_owned(), Clone::clone))
-}
-
-/// The names that the source gave along with this one, each in one step.
-pub(super) fn neighbours(
-    connection: &Connection,
-    source_id: i64,
-    name: &str,
-) -> rusqlite::Result<Vec<String>> {
-    connection
-        .prepare_cached(
-            "SELECT other_name FROM same_person WHERE name = ?2 AND source_id = ?1 \
-             UNION SELECT name FROM same_person WHERE other_name = ?2 AND source_id = ?1 LIMIT ?3",
-        )?
-        .query_map(params![source_id, name, MOST_NAMES], |row| row.get(0))?
-        .collect()
 }
 
 /// The keys of links that were not reported since: they are of no use once the messages are gone.

@@ -1,6 +1,6 @@
 //! Templates: the bodies that texts are rendered from when a message is registered.
 
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::changes::Changing;
 use super::clause::{Clause, Select};
@@ -97,22 +97,4 @@ fn read_template(row: &Row<'_>) -> rusqlite::Result<TemplateRecord> {
         body: row.get("body")?,
         updated_at_ms: row.get("updated_at_ms")?,
     })
-}
-
-/// The body of a template; without a language, when there is only one of that name.
-pub(super) fn find_body(
-    connection: &Connection,
-    name: &str,
-    language: Option<&str>,
-) -> rusqlite::Result<Option<String>> {
-    let mut clause = Clause::default();
-    clause.and_if("name = ?", Some(name.to_owned()));
-    clause.and_if("language = ?", language.map(str::to_owned));
-    let sql = format!("SELECT body FROM template WHERE {} LIMIT 2", clause.text());
-    let bodies: Vec<String> = connection
-        .prepare_cached(&sql)?
-        .query_map(params_from_iter(clause.values()), |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut bodies = bodies.into_iter();
-    Ok(bodies.next().filter(|_| bodies.next().is_none()))
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::forwards::{self, NewForward};
+use super::enqueue::{self, NewForward};
 use super::reader::Reader;
 use super::writer::Core;
 use super::{Store, backend, disk};
@@ -284,7 +284,7 @@ fn notify(
             }
             let payload_id = match payload_id {
                 Some(payload_id) => payload_id,
-                None => *payload_id.insert(forwards::insert_payload(connection, 0, &body)?),
+                None => *payload_id.insert(enqueue::insert_payload(connection, 0, &body)?),
             };
             let forward = NewForward {
                 subscriber_id: subscriber.id,
@@ -297,7 +297,7 @@ fn notify(
                 now_ms,
                 alert_failures: None,
             };
-            pending.push(forwards::insert(connection, &forward)?);
+            pending.push(enqueue::insert(connection, &forward)?);
         }
     }
     Ok(pending)
