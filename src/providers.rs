@@ -67,6 +67,9 @@ providers! {
 }
 
 impl Provider {
+    /// The one whose format a sample has where nothing says which.
+    pub(crate) const USUAL: Self = Self::MetaCloud;
+
     /// Those that send webhooks; the others are polled.
     pub fn push() -> impl Iterator<Item = Self> + Clone {
         Self::ALL

@@ -4,6 +4,7 @@
 use super::file::Table;
 use super::value::header_name;
 use crate::model::{is_reserved_header, quoted};
+use crate::providers::Provider;
 
 /// What clients, proxies, tracing and browsers set by themselves, beside what is the connection's.
 const SET_BY_OTHERS: &str = "\
@@ -17,18 +18,18 @@ const SET_BY_OTHERS: &str = "\
 const SET_BY_OTHERS_PREFIXES: &str = "\
     accept access-control- cf- facebook-api- fly- if- x-amz x-appengine- x-arr- x-azure- x-b3- \
     x-cloud-trace- x-datadog- x-envoy- x-goog- x-original- x-trace-";
-/// What providers sign with: another value for each body, so no secret of its own.
-const SIGNATURES: &str = "signature signature-input x-360dialog-signature x-signature";
+/// What holds a signature, beside what the providers sign with: another value for each body, so no secret.
+const SIGNATURES: &str = "signature signature-input x-signature";
 const SIGNATURES_PREFIXES: &str = "webhook- x-hub-";
 
 /// The name of a header that holds a secret: one that no client, proxy, provider or connection sets by
 /// itself.
 pub(super) fn secret_header(text: &str) -> Result<String, String> {
     let name = signature_header(text)?;
-    if is_any_of(&name, SIGNATURES, SIGNATURES_PREFIXES) {
+    if is_any_of(&name, SIGNATURES, SIGNATURES_PREFIXES) || is_of_a_provider(&name) {
         return Err(format!(
             "{} has another value for each body, so it is no secret: to have it checked give hmac, or \
-             app_secrets for Meta; or name a header of your own, e.g. \"X-Webhook-Secret\"",
+             app_secrets where the provider signs with these; or name a header of your own, e.g. \"X-Webhook-Secret\"",
             quoted(text)
         ));
     }
@@ -47,6 +48,19 @@ pub(super) fn signature_header(text: &str) -> Result<String, String> {
         ));
     }
     Ok(name)
+}
+
+/// Whether a provider signs with the header of that name.
+fn is_of_a_provider(name: &str) -> bool {
+    let mut rules = Provider::ALL
+        .into_iter()
+        .map(|it| &it.definition().credentials);
+    rules.any(|rules| {
+        rules
+            .signs_with
+            .iter()
+            .any(|it| it.eq_ignore_ascii_case(name))
+    })
 }
 
 fn is_any_of(name: &str, names: &str, prefixes: &str) -> bool {

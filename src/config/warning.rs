@@ -138,7 +138,7 @@ impl Config {
             ));
         }
         if credentials.handshake && source.verify_tokens.is_empty() {
-            warnings.push(warning("no verify_token: Meta's GET handshake will be refused, so the callback URL cannot be set in its dashboard",
+            warnings.push(warning("no verify_token: the provider's GET handshake will be refused, so the callback URL cannot be set in its dashboard",
             ));
         }
         if secrets(source).any(|secret| secret.expose_secret().starts_with(starter::PLACEHOLDER)) {

@@ -59,6 +59,9 @@ pub struct CredentialRules {
     pub missing: &'static str,
     /// Settings that it never presents, each with what to give instead.
     pub misfits: &'static [(&'static str, &'static str)],
+    /// Headers that it signs with, so that their values are no secrets; how a signature is checked is
+    /// `signature`, or the `hmac` of a source.
+    pub signs_with: &'static [&'static str],
     /// The signature it makes by a scheme of its own, where it has one.
     pub signature: Option<OwnSignature>,
     /// Whether it checks a URL by a GET with a token that was agreed on (`verify_token`).

@@ -1,6 +1,6 @@
 //! 360dialog, which relays both of Meta's formats, with the header that was registered with the URL.
 
-use super::definition::{Definition, Delivery, Samples, Starter};
+use super::definition::{CredentialRules, Definition, Delivery, Samples, Starter};
 use super::meta;
 
 pub(super) const DEFINITION: Definition = Definition {
@@ -8,7 +8,10 @@ pub(super) const DEFINITION: Definition = Definition {
     title: "360dialog",
     delivery: Delivery::Push,
     ends_at_sent: false,
-    credentials: meta::on_premises::RELAY,
+    credentials: CredentialRules {
+        signs_with: &["x-360dialog-signature"],
+        ..meta::on_premises::RELAY
+    },
     errors: &meta::ERRORS,
     account_fields: &[],
     read: meta::read,

@@ -1,16 +1,17 @@
 //! What a machine can hold of how the source looks: which way it depends, how long a file is,
 //! what it may not hold.
 //!
-//! Which module may name which stands in `tidy/arrows`.
+//! Which module may name which stands in `tidy/arrows`, and that no other asks which provider it is in
+//! `tidy/rooms`.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use tickrelay::providers::Provider;
-
 mod arrows;
+mod asked;
 mod map;
+mod rooms;
 
 /// Files over 400 lines, each with why it is not two.
 const LONG_FILES: &[(&str, &str)] = &[
@@ -69,6 +70,10 @@ const LONG_FILES: &[(&str, &str)] = &[
     (
         "tests/it/normalise.rs",
         "what came of a case, table by table, and its three ways of being posted",
+    ),
+    (
+        "tests/it/tidy/map.rs",
+        "one walk from the tokens of a crate to what its paths name",
     ),
     (
         "src/store/sqlite/writer.rs",
@@ -183,75 +188,6 @@ fn each_foreign_crate_has_one_home() {
         }
     }
     none(&faults);
-}
-
-#[test]
-fn no_code_outside_providers_asks_which_provider_it_is() {
-    let variants = Provider::ALL.map(|provider| format!("Provider::{provider:?}"));
-    let mut faults = Vec::new();
-    for (path, line, text) in code() {
-        let is_at_home = path.starts_with("src/providers");
-        for variant in variants.iter().filter(|variant| text.contains(*variant)) {
-            if !is_at_home {
-                faults.push(format!(
-                    "{path}:{line}: {variant}: ask a field of its definition instead"
-                ));
-            }
-        }
-    }
-    none(&faults);
-}
-
-/// Where a line names a provider, or a catalogue of errors, as a text: `"meta:131026"`, `'botsquad'`.
-fn provider_named(line: &str) -> Option<String> {
-    let definitions = Provider::ALL.map(Provider::definition);
-    let words = definitions.iter().flat_map(|it| [it.name, it.errors.name]);
-    let quoted = words.flat_map(|word| {
-        ['"', '\''].map(|quote| [format!("{quote}{word}{quote}"), format!("{quote}{word}:")])
-    });
-    // An example in the API's document is no question.
-    let line = line.split("example = ").next().unwrap_or(line);
-    quoted.flatten().find(|it| line.contains(it.as_str()))
-}
-
-/// The last migration that asked for a provider by its name; a released one stays as it is.
-const NAMED_A_PROVIDER: &str = "0017";
-
-#[test]
-fn no_code_and_no_sql_outside_providers_has_a_provider_or_its_errors_as_a_text() {
-    let mut faults = Vec::new();
-    for (path, line, text) in code() {
-        if !path.starts_with("src/providers")
-            && let Some(word) = provider_named(&text)
-        {
-            faults.push(format!("{path}:{line}: {word}: it belongs in its folder"));
-        }
-    }
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/sqlite");
-    for entry in fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name().into_string().unwrap();
-        let text = fs::read_to_string(entry.path()).unwrap();
-        if let Some(word) = provider_named(&text)
-            && name[..4] > *NAMED_A_PROVIDER
-        {
-            faults.push(format!(
-                "{name}: {word}: ask a column of the source instead"
-            ));
-        }
-    }
-    none(&faults);
-
-    for named in [
-        "source.provider = 'botsquad'",
-        "        \"infobip:7050\",",
-        "code(key, \"meta\")",
-    ] {
-        assert!(provider_named(named).is_some(), "{named}");
-    }
-    for harmless in ["source.ends_at_sent", "mod meta;", "\"a meta: b\""] {
-        assert_eq!(provider_named(harmless), None, "{harmless}");
-    }
 }
 
 #[test]

@@ -318,7 +318,7 @@ fn origin(
     let mut providers = Provider::push();
     let provider = provider
         .or_else(|| providers.find(|it| errors.is_none_or(|errors| errors == it.errors())))
-        .unwrap_or(Provider::ALL[0]);
+        .unwrap_or(Provider::USUAL);
     let sender = sender(None);
     SampleSource {
         source: NO_SOURCE.to_owned(),

@@ -13,6 +13,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
         any_of: &["authorization"],
         missing: "authorization is missing: give { name, value } as the provider's API wants it, or write unauthenticated = true",
         misfits: &[],
+        signs_with: &[],
         signature: None,
         handshake: false,
     },

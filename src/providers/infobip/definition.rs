@@ -22,6 +22,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
             ("verify_token", NO_VERIFY_TOKEN),
             ("verify_tokens", NO_VERIFY_TOKEN),
         ],
+        signs_with: &[],
         signature: None,
         handshake: false,
     },

@@ -28,6 +28,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
                 "Meta's signature is known: give its key as app_secrets",
             ),
         ],
+        signs_with: &["x-hub-signature", "x-hub-signature-256"],
         signature: Some(OwnSignature {
             settings: ["app_secret", "app_secrets"],
             of: Signature::hub_sha256,

@@ -19,6 +19,7 @@ pub(in crate::providers) const RELAY: CredentialRules = CredentialRules {
         ("verify_token", "only meta-cloud sends it: remove it"),
         ("verify_tokens", "only meta-cloud sends it: remove it"),
     ],
+    signs_with: &[],
     signature: None,
     handshake: false,
 };

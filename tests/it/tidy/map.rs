@@ -131,7 +131,7 @@ impl Map {
         let module = self.module(at, file);
         for Leaf { path, name, line } in leaves {
             let handed_on = is_public.then(|| name.clone());
-            if name != "_" {
+            if name != "_" && name != "*" {
                 module.names.insert(name, path.clone());
             }
             module.mentions.push(Mention {
@@ -231,6 +231,36 @@ impl Map {
         arrows
     }
 
+    /// What a path leads to, from the crate's root, through every `use` that hands it on; none when it
+    /// leads elsewhere.
+    pub(crate) fn lead(&self, at: &[String], path: &[String]) -> Option<Vec<String>> {
+        let mut found = self.rooted(at, path, MOST_HANDED_ON)?;
+        for _ in 0..MOST_HANDED_ON {
+            let is_module = |end: &usize| self.modules.contains_key(&found[..*end]);
+            let module = (0..found.len()).rev().find(is_module)?;
+            let named = self.modules[&found[..module]]
+                .names
+                .contains_key(&found[module]);
+            let handed_on = named.then(|| self.rooted(&found[..module], &found[module..], 1));
+            match handed_on.flatten() {
+                Some(next) if next != found => found = next,
+                _ => break,
+            }
+        }
+        Some(found)
+    }
+
+    /// Each path of the crate with its file and line, and what it [leads](Self::lead) to.
+    pub(crate) fn led(&self) -> impl Iterator<Item = (&str, usize, Vec<String>)> {
+        self.modules.iter().flat_map(move |(at, module)| {
+            let mentions = module.mentions.iter();
+            mentions.filter_map(move |mention| {
+                let path = self.lead(at, &mention.path)?;
+                Some((module.file.as_str(), mention.line, path))
+            })
+        })
+    }
+
     /// The modules right beneath the root.
     pub(crate) fn top_modules(&self) -> BTreeSet<String> {
         let tops = self.modules.keys().filter_map(|at| at.first());
@@ -299,7 +329,7 @@ pub(crate) fn circles(arrows: &BTreeSet<Arrow>) -> Vec<Vec<String>> {
 }
 
 /// `src/a/b.rs` is the module `a::b`, `src/lib.rs` the root.
-fn module_of(file: &str) -> Vec<String> {
+pub(crate) fn module_of(file: &str) -> Vec<String> {
     let path = file.trim_start_matches("src/").trim_end_matches(".rs");
     if path == "lib" {
         return Vec::new();
@@ -307,12 +337,12 @@ fn module_of(file: &str) -> Vec<String> {
     path.split('/').map(str::to_owned).collect()
 }
 
-fn is_punct(token: Option<&TokenTree>, sign: char) -> bool {
+pub(crate) fn is_punct(token: Option<&TokenTree>, sign: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == sign)
 }
 
 /// Whether `#[cfg(test)]` begins here.
-fn is_for_tests(tokens: &[TokenTree]) -> bool {
+pub(crate) fn is_for_tests(tokens: &[TokenTree]) -> bool {
     let Some(TokenTree::Group(attribute)) = tokens.get(1) else {
         return false;
     };
@@ -322,7 +352,7 @@ fn is_for_tests(tokens: &[TokenTree]) -> bool {
 }
 
 /// How many tokens an item has, with its attributes: until its braces or its semicolon.
-fn item_len(tokens: &[TokenTree]) -> usize {
+pub(crate) fn item_len(tokens: &[TokenTree]) -> usize {
     let is_end = |token: &TokenTree| {
         let is_body =
             matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace);
@@ -346,7 +376,7 @@ fn is_public(before: &[TokenTree]) -> bool {
 }
 
 /// The path that begins here, and how many tokens it has.
-fn path_from(tokens: &[TokenTree]) -> (Vec<String>, usize) {
+pub(crate) fn path_from(tokens: &[TokenTree]) -> (Vec<String>, usize) {
     let mut path = Vec::new();
     let mut len = 0;
     while let Some(TokenTree::Ident(word)) = tokens.get(len) {
@@ -385,6 +415,9 @@ fn leaves_of(prefix: &[String], tree: &[TokenTree], leaves: &mut Vec<Leaf>) {
         }
         if path.len() > 1 && path.last().is_some_and(|last| last == "self") {
             path.pop();
+        }
+        if is_punct(part.last(), '*') {
+            path.push("*".to_owned());
         }
         let renamed = match rest {
             [TokenTree::Ident(word), name, ..] if word == "as" => Some(name.to_string()),

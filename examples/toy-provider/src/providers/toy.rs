@@ -22,6 +22,7 @@ pub(super) const DEFINITION: Definition = Definition {
             "hmac",
             "the toy's signature is known: give its key as auth_tokens",
         )],
+        signs_with: &["x-toy-signature"],
         signature: Some(OwnSignature {
             settings: ["auth_token", "auth_tokens"],
             of: signature,
