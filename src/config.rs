@@ -171,10 +171,10 @@ impl Source {
         let numbers = self.sender.iter().chain(&self.senders);
         Hints {
             senders: numbers.map(|number| digits(number)).collect(),
-            dialect: self
+            options: self
                 .pulled
                 .as_ref()
-                .map_or_else(Arc::default, |pulled| Arc::new(pulled.dialect())),
+                .map_or_else(Arc::default, |pulled| Arc::new(pulled.options.clone())),
             broadcast: None,
         }
     }

@@ -7,13 +7,14 @@
 
 pub mod authentication;
 mod body;
-pub mod botsquad;
+mod botsquad;
 mod definition;
 mod dialog360;
 mod infobip;
 mod json;
 mod meta;
 mod moment;
+mod pull;
 pub(crate) mod sample;
 mod send_receipt;
 mod stray;
@@ -26,12 +27,13 @@ use std::sync::{Arc, LazyLock};
 use crate::model::{AccountEvent, Report, UnknownWord};
 
 pub(crate) use body::{decode, is_as_large_as, opened};
-use botsquad::Dialect;
 pub use definition::{
-    CredentialRules, Definition, Delivery, ErrorCatalogue, ErrorCause, OwnSignature, Refusals,
-    Samples, Starter,
+    CredentialRules, Definition, ErrorCatalogue, ErrorCause, OwnSignature, Refusals, Samples,
+    Starter,
 };
 pub(crate) use json::Complexity;
+pub(crate) use pull::{AnswerFacts, ID, Summary};
+pub use pull::{BroadcastAnswer, Pull, PullForm, PullOptions, PullSetting, Statistics};
 pub use send_receipt::{Exchange, Sent, SentAll, SentFault};
 
 /// Declares the closed set: one row a provider, its variant and where its definition is.
@@ -88,7 +90,7 @@ impl Provider {
     /// Whether its API is polled, since it sends nothing.
     #[must_use]
     pub const fn is_pulled(self) -> bool {
-        matches!(self.definition().delivery, Delivery::Pull)
+        self.definition().pull.is_some()
     }
 
     /// The word in the configuration and the tables.
@@ -114,9 +116,9 @@ impl Provider {
         content_encoding: Option<&str>,
     ) -> Result<BodyText<'a>, ParseError> {
         let text = body::decode(body, content_encoding)?;
-        let entries = match self.definition().delivery {
-            Delivery::Push => json::entries(&text)?,
-            Delivery::Pull => 0,
+        let entries = match self.definition().pull {
+            None => json::entries(&text)?,
+            Some(_) => 0,
         };
         Ok(BodyText { text, entries })
     }
@@ -236,11 +238,11 @@ static NAMES: LazyLock<String> = LazyLock::new(|| Provider::ALL.map(Provider::as
 /// What the source's configuration knows that a body does not say.
 #[derive(Debug, Clone, Default)]
 pub struct Hints {
-    /// The business's own numbers, digits only: they show which side of an Infobip seen
-    /// report is the recipient.
+    /// The business's own numbers, digits only: they show which side of a report is the recipient,
+    /// where the provider does not say.
     pub senders: Vec<String>,
-    /// How a Botsquad-like API speaks.
-    pub dialect: Arc<Dialect>,
+    /// What the settings of a polled source say that its provider alone has.
+    pub options: Arc<PullOptions>,
     /// The broadcast that was polled, since its answer may not say.
     pub broadcast: Option<String>,
 }

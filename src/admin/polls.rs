@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Answer, By, Failure, Fault, Operations};
 use crate::model::quoted;
-use crate::providers::{Provider, botsquad};
+use crate::providers::{Provider, Pull};
 
 /// The longest id of a broadcast, in bytes; the ids of its messages begin with it.
 const LONGEST_ID: usize = 256;
@@ -59,13 +59,15 @@ pub(super) fn check_id(field: &str, id: &str) -> Result<(), Failure> {
 /// The id of a message whose provider gives none. A second message to the same number in a
 /// broadcast needs an id of its own, so there the client gives the id as we would make it.
 pub(super) fn made_id(
+    (provider, pull): (Provider, &Pull),
     broadcast: Option<&str>,
     recipient: Option<&str>,
     given: Option<&str>,
 ) -> Result<String, Fault> {
+    let title = provider.definition().title;
     let missing = |name: &str| {
         let detail =
-            format!("{name} is missing: Botsquad gives no ids, so it identifies the message");
+            format!("{name} is missing: {title} gives no ids, so it identifies the message");
         Fault::new(format!("/{name}"), detail)
     };
     let broadcast = broadcast.ok_or_else(|| missing("broadcastId"))?;
@@ -75,7 +77,7 @@ pub(super) fn made_id(
             format!("broadcastId has 1 to {LONGEST_ID} bytes, none of control, and is no . or ..");
         return Err(Fault::new("/broadcastId", detail));
     }
-    let first = botsquad::message_id(broadcast, to, 1);
+    let first = (pull.message_id)(broadcast, to, 1);
     let Some(given) = given else {
         return Ok(first);
     };
@@ -88,13 +90,13 @@ pub(super) fn made_id(
             .filter(|times| *times > 1),
     });
     match times {
-        Some(times) => Ok(botsquad::message_id(broadcast, to, times)),
+        Some(times) => Ok((pull.message_id)(broadcast, to, times)),
         None => Err(Fault::new(
             "/msId",
             format!(
-                "Botsquad gives no ids: leave msId out for {first}, or write {} for a second \
+                "{title} gives no ids: leave msId out for {first}, or write {} for a second \
                  message of the broadcast to the same number",
-                botsquad::message_id(broadcast, to, 2),
+                (pull.message_id)(broadcast, to, 2),
                 first = quoted(&first)
             ),
         )),

@@ -194,13 +194,16 @@ impl Operations {
             .known_source(caller, &sent.source)
             .map_err(|detail| faults.push(Fault::new("/source", detail)))
             .ok();
-        let id = match source {
-            Some(source) if source.pulled.is_some() => made_id(
+        let provider = source.map(|source| source.provider);
+        let pull = provider.and_then(|provider| Some((provider, provider.definition().pull?)));
+        let id = match pull {
+            Some(pull) => made_id(
+                pull,
                 sent.broadcast_id.as_deref(),
                 sent.mobile_no.as_deref(),
                 sent.ms_id.as_deref(),
             ),
-            _ => given_id(sent.ms_id.as_deref()),
+            None => given_id(sent.ms_id.as_deref()),
         };
         let id = id.map_err(|fault| faults.push(fault)).unwrap_or_default();
         faults.extend(other_channel(sent.channel.as_deref()));

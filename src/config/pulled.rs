@@ -2,7 +2,6 @@
 //! their answers are read. Each key is a row, as in [`super::settings`].
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -16,14 +15,14 @@ use super::secret::Secrets;
 use super::setting::{Decide, SettingRow, section};
 use super::value::{header_name, text, word};
 use crate::model::{Status, is_reserved_header, quoted};
-use crate::providers::botsquad::{Aliases, AnswerField, Dialect};
-
-/// What stands for the broadcast's id in a URL.
-const ID: &str = "{id}";
+use crate::providers::{ID, Provider, Pull, PullForm, PullOptions};
 
 section! {
     /// How the broadcasts of a source that sends nothing are polled.
-    PullSettings ["source"] {
+    PullSettings ["source"] with
+        /// What the settings say that its provider alone has.
+        options: PullOptions
+    {
         /// The URL of a broadcast; `{id}` stands for its id, else it is the last segment.
         url: String = String::new(), One::new("a URL", url, shown),
             example("\"https://api.example.com/broadcast/{id}\"");
@@ -31,7 +30,7 @@ section! {
         /// The header that authenticates the poll.
         authorization: Option<PollHeader> = None,
             Optional(One::table("a header", header, PollHeader::show)),
-            example("{ name = \"Authorization\", value = { env = \"BOTSQUAD_AUTHORIZATION\" } }");
+            example("{ name = \"Authorization\", value = { env = \"POLL_AUTHORIZATION\" } }");
 
         /// The time from an answer with news to the next poll.
         every as poll_every: Duration = Duration::from_secs(30), positive_time();
@@ -45,17 +44,6 @@ section! {
         /// The largest answer that is read.
         // A hundred thousand users, each twice with a reason, have about 30 MB.
         answer_limit_bytes as answer_limit: usize = 64 << 20, size(64 << 10..);
-
-        /// What the API's word `success` means.
-        success_at: Status = Status::Sent, One::new("\"sent\" or \"delivered\"", success, shown);
-
-        /// What the API calls things, where it differs: a name, a JSON pointer as in `/data/users`, or a
-        /// list of which the first that is there counts.
-        fields: Aliases = Aliases::default(), One::table("names by field", fields, shown_fields);
-
-        /// What more words mean.
-        statuses: BTreeMap<String, Status> = BTreeMap::new(),
-            One::table("statuses by word", statuses, shown_statuses);
     }
 }
 
@@ -86,9 +74,10 @@ impl PollHeader {
 
 impl PullSettings {
     /// Reads the keys of a pulled source.
-    pub(super) fn of(table: &Table<'_>, secrets: &Secrets<'_>) -> Self {
+    pub(super) fn of(table: &Table<'_>, secrets: &Secrets<'_>, pull: &Pull) -> Self {
         table.wanted("url");
         let mut pulled = Self::read(secrets, table);
+        pulled.options = options(table, pull);
         match table.get("poll_at_most") {
             Some(item) if pulled.at_most < pulled.every => {
                 item.fault("is shorter than poll_every, which it is the upper bound of");
@@ -99,45 +88,30 @@ impl PullSettings {
         pulled
     }
 
+    /// Every setting that a polled source may have, whatever its provider.
+    pub(super) fn all_rows() -> impl Iterator<Item = SettingRow> {
+        static NONE: PullOptions = PullOptions::NONE;
+        let own = all_pulls().flat_map(|pull| own_rows(pull, &NONE));
+        Self::default().rows().into_iter().chain(own)
+    }
+
     /// The keys that it alone has.
     pub(super) fn keys() -> impl Iterator<Item = &'static str> {
-        let rows = Self::default().rows().into_iter();
-        rows.map(|row| row.key())
+        Self::all_rows().map(|row| row.key())
     }
 
     /// What is set, as in the file.
-    pub(super) fn settings(&self) -> impl Iterator<Item = (&'static str, Value)> {
-        let rows = self.rows().into_iter();
+    pub(super) fn settings(
+        &self,
+        pull: &'static Pull,
+    ) -> impl Iterator<Item = (&'static str, Value)> {
+        let own = own_rows(pull, &self.options);
+        let rows = self.rows().into_iter().chain(own);
         rows.filter_map(|row| match (row.key(), row.value) {
             (_, Some(Value::Table(table))) if table.is_empty() => None,
             ("authorization", None) => Some(("unauthenticated", true.into())),
             (key, value) => Some((key, value?)),
         })
-    }
-
-    /// The URL of one broadcast.
-    #[must_use]
-    pub fn url_of(&self, broadcast: &str) -> String {
-        let mut encoded = String::with_capacity(broadcast.len());
-        for byte in broadcast.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-_~.".contains(&byte) {
-                encoded.push(char::from(byte));
-            } else {
-                // Writing into a string cannot fail.
-                let _ = write!(encoded, "%{byte:02X}");
-            }
-        }
-        self.url.replace(ID, &encoded)
-    }
-
-    /// How its answers are read.
-    #[must_use]
-    pub fn dialect(&self) -> Dialect {
-        Dialect {
-            fields: self.fields.clone(),
-            words: self.statuses.clone(),
-            success_at: self.success_at,
-        }
     }
 }
 
@@ -188,58 +162,110 @@ fn own_header(text: &str) -> Result<String, String> {
     Ok(name)
 }
 
-fn success(text: &str) -> Result<Status, String> {
-    match text.parse() {
-        Ok(status @ (Status::Sent | Status::Delivered)) => Ok(status),
-        _ => Err(format!(
-            "{} is neither \"sent\" nor \"delivered\"",
-            quoted(text)
-        )),
+/// What the settings say that one provider's sources have.
+fn options(table: &Table<'_>, pull: &Pull) -> PullOptions {
+    let mut options = PullOptions::default();
+    for setting in pull.settings {
+        let key = setting.key();
+        let Some(item) = table.get(key) else {
+            continue;
+        };
+        match setting.form {
+            PullForm::Status(of) => {
+                let status = item.parsed(|text| one_of(of, text));
+                options.status.extend(status.map(|status| (key, status)));
+            }
+            PullForm::Names(parts) => {
+                let names = names(&item, parts);
+                options.names.extend(names.map(|names| (key, names)));
+            }
+            PullForm::Statuses => {
+                let statuses = statuses(&item);
+                options
+                    .statuses
+                    .extend(statuses.map(|statuses| (key, statuses)));
+            }
+        }
     }
+    options
 }
 
-fn fields(_: &Secrets<'_>, item: &FileValue<'_>) -> Option<Aliases> {
-    let mut aliases = Aliases::default();
+/// The rows of the settings that one provider's sources have, with what they say.
+fn own_rows<'a>(
+    pull: &'static Pull,
+    options: &'a PullOptions,
+) -> impl Iterator<Item = SettingRow> + 'a {
+    pull.settings.iter().map(|setting| {
+        let key = setting.key();
+        let (about, value) = match setting.form {
+            PullForm::Status(of) => {
+                let about = of.map(|status| format!("\"{status}\"")).join(" or ");
+                (about, shown(options.status.get(key).unwrap_or(&of[0])))
+            }
+            PullForm::Names(_) => {
+                let names = options.names.get(key).into_iter().flatten();
+                let names = names.map(|(part, names)| ((*part).to_owned(), names.clone().into()));
+                ("names by field".to_owned(), Value::Table(names.collect()))
+            }
+            PullForm::Statuses => {
+                let words = options.statuses.get(key).into_iter().flatten();
+                let words = words.map(|(word, status)| (word.clone(), shown(status)));
+                ("statuses by word".to_owned(), Value::Table(words.collect()))
+            }
+        };
+        SettingRow {
+            path: setting.path,
+            meaning: setting.meaning,
+            about,
+            value: Some(value),
+            flag: None,
+            example: None,
+            is_reloaded: false,
+        }
+    })
+}
+
+/// How each polled provider is polled.
+fn all_pulls() -> impl Iterator<Item = &'static Pull> {
+    let definitions = Provider::ALL.into_iter().map(Provider::definition);
+    definitions.filter_map(|definition| definition.pull)
+}
+
+fn one_of(of: [Status; 2], text: &str) -> Result<Status, String> {
+    let status = text.parse().ok().filter(|status| of.contains(status));
+    status.ok_or_else(|| {
+        let [one, other] = of;
+        format!("{} is neither \"{one}\" nor \"{other}\"", quoted(text))
+    })
+}
+
+fn names(
+    item: &FileValue<'_>,
+    parts: &[(&'static str, &[&str])],
+) -> Option<BTreeMap<&'static str, Vec<String>>> {
+    let mut all = BTreeMap::new();
     let table = item.table()?;
-    for field in AnswerField::ALL {
-        if let Some(item) = table.get(field.as_str()) {
+    for (part, _) in parts {
+        if let Some(item) = table.get(part) {
             let elements = item.elements();
             let names = elements.iter().filter_map(|name| name.parsed(text));
             let names: Vec<String> = names.collect();
             if names.is_empty() {
                 item.fault("names nothing: give a name, a JSON pointer, or a list of them");
             }
-            aliases.set(field, names);
+            all.insert(*part, names);
         }
     }
     table.finish();
-    Some(aliases)
+    Some(all)
 }
 
-fn shown_fields(fields: &Aliases) -> Value {
-    let names = fields.own();
-    Value::Table(
-        names
-            .map(|(field, names)| (field.to_string(), names.to_vec().into()))
-            .collect(),
-    )
-}
-
-fn statuses(_: &Secrets<'_>, item: &FileValue<'_>) -> Option<BTreeMap<String, Status>> {
+fn statuses(item: &FileValue<'_>) -> Option<BTreeMap<String, Status>> {
     let read = |(word, item): (String, FileValue<'_>)| {
         let status = item.parsed(self::word)?;
         Some((word.trim().to_lowercase(), status))
     };
     Some(item.entries()?.into_iter().filter_map(read).collect())
-}
-
-fn shown_statuses(statuses: &BTreeMap<String, Status>) -> Value {
-    let words = statuses.iter();
-    Value::Table(
-        words
-            .map(|(word, status)| (word.clone(), shown(status)))
-            .collect(),
-    )
 }
 
 /// Settings of sources, which the file alone may give.

@@ -105,11 +105,12 @@ pub(super) trait Decide {
 /// Makes a struct of rows, with its default and what reads, shows and compares it.
 ///
 /// A row is `field as key: Type = default, notation, options;` below its meaning. `as key` is there
-/// where the field has another name than the key; options are methods of [`SettingRow`].
+/// where the field has another name than the key; options are methods of [`SettingRow`]. `with` names a
+/// field that is read by other means.
 macro_rules! section {
     (
         $(#[doc = $purpose:literal])+
-        $Section:ident [$table:literal] {
+        $Section:ident [$table:literal] $(with $(#[doc = $more:literal])+ $rest:ident: $Rest:ty)? {
             $(
                 $(#[doc = $meaning:literal])+
                 $field:ident $(as $key:ident)?: $Type:ty = $default:expr, $notation:expr
@@ -122,11 +123,12 @@ macro_rules! section {
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct $Section {
             $( $(#[doc = $meaning])+ pub $field: $Type, )+
+            $( $(#[doc = $more])+ pub $rest: $Rest, )?
         }
 
         impl Default for $Section {
             fn default() -> Self {
-                Self { $($field: $default),+ }
+                Self { $($field: $default,)+ $($rest: <$Rest>::default(),)? }
             }
         }
 
@@ -140,6 +142,7 @@ macro_rules! section {
                         &$notation,
                         default.$field,
                     ), )+
+                    $($rest: default.$rest,)?
                 }
             }
 

@@ -59,8 +59,8 @@ pub(super) fn source_settings(source: &Source) -> Vec<(&'static str, Value)> {
             .iter()
             .map(|method| method_setting(source.provider, method)),
     );
-    if let Some(pulled) = &source.pulled {
-        settings.extend(pulled.settings());
+    if let (Some(pull), Some(pulled)) = (source.provider.definition().pull, &source.pulled) {
+        settings.extend(pulled.settings(pull));
     } else if methods.is_empty() {
         settings.push(("unauthenticated", Value::from(true)));
     }

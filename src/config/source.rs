@@ -83,8 +83,8 @@ fn source(table: Table<'_>, secrets: &Secrets<'_>) -> Option<Source> {
         .filter_map(|item| item.quoted("a name in quotes", owner))
         .collect();
     let unauthenticated = table.parsed("unauthenticated", boolean);
-    let is_pulled = provider.is_some_and(Provider::is_pulled);
-    let pulled = is_pulled.then(|| PullSettings::of(&table, secrets));
+    let pull = provider.and_then(|provider| provider.definition().pull);
+    let pulled = pull.map(|pull| PullSettings::of(&table, secrets, pull));
     if let Some(provider) = provider {
         refuse_misfits(&table, provider);
         require_authentication(&table, provider, unauthenticated.unwrap_or(false));

@@ -11,7 +11,7 @@ use std::path::Path;
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::providers::Provider;
+use crate::providers::{Provider, PullForm};
 
 const FILE: &str = "t.toml";
 
@@ -120,16 +120,28 @@ fn the_example_names_every_setting() {
         let is_shown = written.contains(&format!("\"{provider}\""));
         assert!(is_shown, "{provider} has no example");
     }
-    let pulled = loaded.config.sources.iter().find_map(|s| s.pulled.as_ref());
-    let (pulled, usual) = (pulled.unwrap(), PullSettings::default());
+    let mut sources = loaded.config.sources.iter();
+    let source = sources.find(|source| source.pulled.is_some()).unwrap();
+    let pulled = source.pulled.as_ref().unwrap();
+    let usual = PullSettings::default();
     assert_eq!(
         (pulled.every, pulled.at_most, pulled.give_up_after),
         (usual.every, usual.at_most, usual.give_up_after)
     );
     assert_eq!(pulled.answer_limit_bytes, usual.answer_limit_bytes);
-    assert_eq!(pulled.success_at, usual.success_at);
-    for (field, names) in pulled.fields.own() {
-        assert_eq!(names, field.usual(), "{field}");
+    for setting in source.provider.definition().pull.unwrap().settings {
+        match setting.form {
+            PullForm::Status([usual, _]) => {
+                assert_eq!(pulled.options.status[setting.key()], usual);
+            }
+            PullForm::Names(parts) => {
+                let names = &pulled.options.names[setting.key()];
+                for (part, usual) in parts {
+                    assert_eq!(names[part], *usual, "{part}");
+                }
+            }
+            PullForm::Statuses => assert!(!pulled.options.statuses[setting.key()].is_empty()),
+        }
     }
 }
 
@@ -140,8 +152,9 @@ fn a_source_that_is_asked_is_read_and_shown_without_its_secret() {
          fields = { to = ['/user/phone', 'wa_id'] }\nstatuses = { OptOut = 'failed' }";
     let loaded = resolve(text).unwrap();
     let pulled = loaded.config.sources[0].pulled.as_ref().unwrap();
+    let pull = loaded.config.sources[0].provider.definition().pull.unwrap();
     assert_eq!(
-        pulled.url_of("bc/1 é"),
+        (pull.url)(&pulled.url, "bc/1 é"),
         "https://api.example.com/v1/bc%2F1%20%C3%A9"
     );
     let shown = loaded.config.show(&loaded.origins);

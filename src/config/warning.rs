@@ -127,9 +127,9 @@ impl Config {
         };
         let credentials = &source.provider.definition().credentials;
         let mut warnings = Vec::new();
-        if let Some(pulled) = &source.pulled {
+        if let (Some(pull), Some(pulled)) = (source.provider.definition().pull, &source.pulled) {
             let guard = Guard::new(self.forward.allow_http, self.forward.allow_networks.clone());
-            if let Err(error) = guard.target(&pulled.url_of("id")) {
+            if let Err(error) = guard.target(&(pull.url)(&pulled.url, "id")) {
                 warnings.push(warning(&format!("url cannot be polled: {error}")));
             }
         } else if source.authentication.methods.is_empty() {

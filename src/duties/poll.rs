@@ -32,8 +32,7 @@ use crate::forward::sender::fetch::{Fetched, Question, Unfetched};
 use crate::ingest::{Answered, Ingest, SourceEndpoint};
 use crate::metrics::{Metrics, source_labels};
 use crate::model::{Headers, SecretText};
-use crate::providers::botsquad::AnswerFacts;
-use crate::providers::decode;
+use crate::providers::{AnswerFacts, Pull, decode};
 use crate::store::poll::{PollCounts, PollRecord};
 use crate::store::{Error, Store};
 use schedule::{PollInterval, PollOutcome, Trouble};
@@ -60,6 +59,7 @@ pub struct Polling {
 struct PulledSource {
     name: String,
     endpoint: Arc<SourceEndpoint>,
+    pull: &'static Pull,
     settings: PullSettings,
     headers: Headers,
     interval: PollInterval,
@@ -73,7 +73,7 @@ impl Polling {
         ingest: Arc<Ingest>,
         (clock, metrics): (Clock, Arc<Metrics>),
     ) -> Self {
-        let pulled = ingest.pulled().map(|(endpoint, pulled)| {
+        let pulled = ingest.pulled().map(|(endpoint, pull, pulled)| {
             let header = pulled.authorization.as_ref().map(|header| {
                 let value = SecretText::from(header.value.expose_secret().to_owned());
                 (header.name.to_ascii_lowercase(), value)
@@ -87,6 +87,7 @@ impl Polling {
                     at_most: pulled.at_most,
                     give_up_after: Some(pulled.give_up_after),
                 },
+                pull,
                 settings: pulled.clone(),
             })
         });
@@ -165,7 +166,7 @@ impl Polling {
     }
 
     async fn fetch(&self, pulled: &PulledSource, poll: &PollRecord) -> Result<Fetched, Failed> {
-        let url = pulled.settings.url_of(&poll.broadcast);
+        let url = (pulled.pull.url)(&pulled.settings.url, &poll.broadcast);
         let target = self.sender.guard().target(&url);
         let question = Question {
             target: target.as_ref(),
@@ -211,7 +212,7 @@ impl Polling {
         let as_it_came = (fetched.body, fetched.content_encoding.clone());
         let weighed = self
             .ingest
-            .summarise(&pulled.endpoint, &poll.broadcast, as_it_came)
+            .summarise(&pulled.endpoint, pulled.pull, &poll.broadcast, as_it_came)
             .await;
         let (body, summary) = weighed.map_err(|error| Failed::of_ours("not-stored", &error))?;
         fetched.body = body;
@@ -228,7 +229,10 @@ impl Polling {
                 content_type: fetched.content_type,
                 content_encoding: fetched.content_encoding,
             };
-            let taken = self.ingest.take_answer(&pulled.endpoint, answered).await;
+            let taken = self
+                .ingest
+                .take_answer(&pulled.endpoint, pulled.pull, answered)
+                .await;
             let read = taken.map_err(|error| Failed::of_ours("not-stored", &error))?;
             poll.answer_hash = Some(summary.hash);
             read.map_err(|error| Failed::of_ours(UNREADABLE, &error))?;

@@ -10,8 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{Ingest, SourceEndpoint, WebhookCounts, survive};
 use crate::config::PullSettings;
-use crate::providers::botsquad::{BroadcastAnswer, Summary};
-use crate::providers::{Hints, Item, ParseError, Parsed, decode};
+use crate::providers::{Hints, Item, ParseError, Parsed, Pull, Summary, decode};
 use crate::store::{Arrival, Error, Reader};
 
 /// Reports that are committed at once: about 20 ms of the writer's time.
@@ -42,22 +41,29 @@ type AnswerParts = mpsc::Sender<Result<AnswerPart, ParseError>>;
 
 impl Ingest {
     /// The sources that send nothing and are polled.
-    pub(crate) fn pulled(&self) -> impl Iterator<Item = (&Arc<SourceEndpoint>, &PullSettings)> {
+    pub(crate) fn pulled(
+        &self,
+    ) -> impl Iterator<Item = (&Arc<SourceEndpoint>, &'static Pull, &PullSettings)> {
         let endpoints = self.sources.values();
-        endpoints.filter_map(|endpoint| Some((endpoint, endpoint.source.pulled.as_ref()?)))
+        endpoints.filter_map(|endpoint| {
+            let source = &endpoint.source;
+            let pull = source.provider.definition().pull?;
+            Some((endpoint, pull, source.pulled.as_ref()?))
+        })
     }
 
     /// What an answer says, found beside the writer; the body comes back.
     pub(crate) async fn summarise(
         &self,
         endpoint: &SourceEndpoint,
+        pull: &'static Pull,
         broadcast: &str,
         (body, encoding): (Vec<u8>, Option<String>),
     ) -> Result<(Vec<u8>, Summary), Error> {
         let (hints, broadcast) = (Arc::clone(&endpoint.hints), broadcast.to_owned());
         let weighed = tokio::task::spawn_blocking(move || {
-            let encoding = encoding.as_deref();
-            let summary = survive(|| Ok(Summary::of(&body, encoding, &broadcast, &hints.dialect)));
+            let as_it_came = (&*body, encoding.as_deref());
+            let summary = survive(|| Ok(Summary::of(pull, as_it_came, &broadcast, &hints)));
             let summary = summary.unwrap_or_else(|error| Summary::of_bytes(&body, error));
             (body, summary)
         });
@@ -69,16 +75,16 @@ impl Ingest {
     pub(crate) async fn take_answer(
         &self,
         endpoint: &Arc<SourceEndpoint>,
+        pull: &'static Pull,
         answered: Answered,
     ) -> Result<Result<(), ParseError>, Error> {
         let (parts, mut inbox) = mpsc::channel(1);
         let reading = AnswerReading {
             reader: self.store.reader(),
             source: Arc::clone(&endpoint.name),
-            hints: Hints {
-                broadcast: Some(answered.broadcast.clone()),
-                ..(*endpoint.hints).clone()
-            },
+            pull,
+            broadcast: answered.broadcast.clone(),
+            hints: Arc::clone(&endpoint.hints),
             parts,
         };
         let (body, encoding) = (answered.body.clone(), answered.content_encoding.clone());
@@ -157,19 +163,19 @@ fn arrival(endpoint: &SourceEndpoint, answered: Answered) -> Arrival {
 struct AnswerReading {
     reader: Reader,
     source: Arc<str>,
-    hints: Hints,
+    pull: &'static Pull,
+    broadcast: String,
+    hints: Arc<Hints>,
     parts: AnswerParts,
 }
 
 impl AnswerReading {
     /// Hands over part by part; the last one may be empty, so that there is at least one.
     fn read(&self, body: &[u8], encoding: Option<&str>) -> Result<Result<(), Error>, ParseError> {
-        let dialect = &self.hints.dialect;
         let text = decode(body, encoding).inspect_err(|error| self.send(Err(error.clone())))?;
-        let answer = BroadcastAnswer::open(&text, dialect);
+        let answer = (self.pull.open)(&text, &self.broadcast, &self.hints);
         let answer = answer.inspect_err(|error| self.send(Err(error.clone())))?;
-        let broadcast = self.hints.broadcast.clone().unwrap_or_default();
-        let mut items = answer.items(&broadcast, dialect).peekable();
+        let mut items = answer.items.peekable();
         let mut part = AnswerPart::default();
         while items.peek().is_some() {
             let some: Vec<Item> = items.by_ref().take(PART).collect();

@@ -9,23 +9,21 @@
 mod definition;
 mod dialect;
 mod send_receipt;
-mod summary;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
 use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
 use super::json::{Node, integer_in, integer_of, is_absent, scalar};
+use super::pull::{BroadcastAnswer, Statistics};
 use super::{Hints, Item, ParseError, Parsed};
 use crate::model::{Kind, MessageType, Report, ReportError, Status, digits, json_reason_of_part};
 pub(super) use definition::DEFINITION;
-pub use dialect::{Aliases, AnswerField, Dialect};
-pub(crate) use summary::{AnswerFacts, Summary};
+use dialect::{Aliases, AnswerField, Dialect};
 
 /// The longest text of a reason or of details that is kept, in characters.
 const LONGEST_TEXT: usize = 1024;
@@ -36,9 +34,9 @@ const LONGEST_WORD: usize = 64;
 const OF_WHATSAPP: RangeInclusive<i64> = 130_000..=139_999;
 
 /// An answer, not yet looked into entry by entry.
-pub(crate) struct BroadcastAnswer<'a> {
+struct ListedAnswer<'a> {
     /// Its counters, as the server has them.
-    pub(crate) statistics: Statistics,
+    statistics: Statistics,
     /// The broadcast's id, where the answer gives it.
     id: Option<String>,
     entries: Vec<Node<'a>>,
@@ -46,80 +44,35 @@ pub(crate) struct BroadcastAnswer<'a> {
     only_failures: bool,
 }
 
-/// The counters of an answer; each may be missing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Statistics {
-    /// Targeted users.
-    pub(crate) total: Option<u64>,
-    /// Those whose sending succeeded.
-    pub(crate) success: Option<u64>,
-    /// Those whose sending failed.
-    pub(crate) failure: Option<u64>,
-    /// Those still to come; reckoned where an old server does not say.
-    pub(crate) pending: Option<u64>,
-    /// Deprecated: always 0, and read only to say so when it is not.
-    pub(crate) cancelled: Option<u64>,
-}
-
-impl fmt::Display for Statistics {
-    /// As the log has them.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts = [
-            ("total", self.total),
-            ("success", self.success),
-            ("failure", self.failure),
-            ("pending", self.pending),
-            ("cancelled", self.cancelled),
-        ];
-        let known = counts
-            .iter()
-            .filter_map(|(name, count)| Some((name, (*count)?)));
-        let known: Vec<String> = known
-            .map(|(name, count)| format!("{name} {count}"))
-            .collect();
-        f.write_str(&known.join(", "))
+/// The counters of an answer.
+fn statistics(node: Option<&Node<'_>>, aliases: &Aliases) -> Statistics {
+    let value = node.and_then(|node| node.value().ok()).unwrap_or_default();
+    let count = |field| {
+        let found = aliases.first(field, &value, integer_of);
+        found.and_then(|count| u64::try_from(count).ok())
+    };
+    let (total, success, failure) = (
+        count(AnswerField::Total),
+        count(AnswerField::Success),
+        count(AnswerField::Failure),
+    );
+    let rest = || total?.checked_sub(success?.checked_add(failure?)?);
+    Statistics {
+        total,
+        success,
+        failure,
+        pending: count(AnswerField::Pending).or_else(rest),
+        cancelled: count(AnswerField::Cancelled),
     }
 }
 
-impl Statistics {
-    fn read(node: Option<&Node<'_>>, aliases: &Aliases) -> Self {
-        let value = node.and_then(|node| node.value().ok()).unwrap_or_default();
-        let count = |field| {
-            let found = aliases.first(field, &value, integer_of);
-            found.and_then(|count| u64::try_from(count).ok())
-        };
-        let (total, success, failure) = (
-            count(AnswerField::Total),
-            count(AnswerField::Success),
-            count(AnswerField::Failure),
-        );
-        let rest = || total?.checked_sub(success?.checked_add(failure?)?);
-        Self {
-            total,
-            success,
-            failure,
-            pending: count(AnswerField::Pending).or_else(rest),
-            cancelled: count(AnswerField::Cancelled),
-        }
-    }
-
-    /// Whether the server's own numbers contradict each other.
-    pub(crate) fn disagree(self) -> bool {
-        let parts = [self.success, self.failure, self.pending];
-        let sum = parts
-            .into_iter()
-            .try_fold(0_u64, |sum, part| part.map(|part| sum.saturating_add(part)));
-        sum.is_some() && self.total.is_some() && sum != self.total
-    }
-}
-
-impl<'a> BroadcastAnswer<'a> {
+impl<'a> ListedAnswer<'a> {
     /// Finds the parts of an answer. Where there are `statuses` the `failures` are copies of some
     /// of them and are left alone, or they would count twice.
     ///
     /// # Errors
     /// When it is no JSON, nothing in it is known, or users are counted that nothing lists.
-    pub(crate) fn open(text: &'a str, dialect: &Dialect) -> Result<Self, ParseError> {
+    fn open(text: &'a str, dialect: &Dialect) -> Result<Self, ParseError> {
         let body = Node::body(text).map_err(|error| match error {
             ParseError::Xml => ParseError::NotJson("it is HTML or XML".to_owned()),
             error => error,
@@ -147,7 +100,7 @@ impl<'a> BroadcastAnswer<'a> {
                 "neither statuses, failures nor statistics: name them in the source's fields",
             ));
         }
-        let statistics = Statistics::read(statistics.as_ref(), aliases);
+        let statistics = self::statistics(statistics.as_ref(), aliases);
         if entries.is_none() && statistics.total.is_some_and(|total| total > 0) {
             return Err(ParseError::Shape(
                 "it counts users and lists none: name statuses or failures in the source's fields",
@@ -164,19 +117,11 @@ impl<'a> BroadcastAnswer<'a> {
         })
     }
 
-    /// Whether it lists all users, not only those that failed.
-    pub(crate) const fn is_whole(&self) -> bool {
-        !self.only_failures
-    }
-
     /// What it says of each user, read one at a time: a hundred thousand reports at once are a
     /// hundred megabytes.
-    pub(crate) fn items(
-        self,
-        broadcast: &'a str,
-        dialect: &'a Dialect,
-    ) -> impl Iterator<Item = Item> + 'a {
+    fn items(self, broadcast: &str, dialect: &Dialect) -> impl Iterator<Item = Item> + use<'a> {
         let places = self.places(dialect);
+        let (broadcast, dialect) = (broadcast.to_owned(), dialect.clone());
         let only_failures = self.only_failures;
         self.entries
             .into_iter()
@@ -196,8 +141,8 @@ impl<'a> BroadcastAnswer<'a> {
                     );
                 };
                 let place = places.get(&index).copied().unwrap_or(1);
-                let id = message_id(broadcast, &to, place);
-                let Some(word) = word(&entry, dialect, only_failures) else {
+                let id = message_id(&broadcast, &to, place);
+                let Some(word) = word(&entry, &dialect, only_failures) else {
                     return Item::Unreadable(
                         "an entry without a status: name it in fields.status".to_owned(),
                     );
@@ -205,7 +150,7 @@ impl<'a> BroadcastAnswer<'a> {
                 let mut report = Report::new(Kind::Status, word, node.text().as_bytes());
                 report.message = Some(id);
                 report.recipient = Some(to);
-                report.bulk_id = Some(broadcast.to_owned());
+                report.bulk_id = Some(broadcast.clone());
                 // A broadcast is the sending of a template.
                 report.evidence = Some(MessageType::Template);
                 report.status = dialect.summary(&report.provider_status);
@@ -215,7 +160,7 @@ impl<'a> BroadcastAnswer<'a> {
                 // A word that is explained later must stay the same report, so an unexplained
                 // one has its reason too.
                 if matches!(report.status, None | Some(Status::Failed)) {
-                    report.errors.extend(error(&entry, dialect));
+                    report.errors.extend(error(&entry, &dialect));
                 }
                 Item::Report(Box::new(report))
             })
@@ -271,13 +216,31 @@ fn word(entry: &Value, dialect: &Dialect, only_failures: bool) -> Option<String>
     word.or_else(|| only_failures.then(|| "failure".to_owned()))
 }
 
+/// Finds the parts of an answer about that broadcast.
+///
+/// # Errors
+/// As [`ListedAnswer::open`].
+fn open<'a>(
+    text: &'a str,
+    broadcast: &str,
+    hints: &Hints,
+) -> Result<BroadcastAnswer<'a>, ParseError> {
+    let dialect = Dialect::of(&hints.options);
+    let answer = ListedAnswer::open(text, &dialect)?;
+    Ok(BroadcastAnswer {
+        statistics: answer.statistics,
+        is_whole: !answer.only_failures,
+        items: Box::new(answer.items(broadcast, &dialect)),
+    })
+}
+
 /// Reads an answer as a whole, as stored bytes are read again.
 ///
 /// # Errors
-/// As [`BroadcastAnswer::open`], and when nothing says which broadcast it is of.
+/// As [`ListedAnswer::open`], and when nothing says which broadcast it is of.
 fn parse(text: &str, hints: &Hints) -> Result<Parsed, ParseError> {
-    let dialect = &hints.dialect;
-    let answer = BroadcastAnswer::open(text, dialect)?;
+    let dialect = &Dialect::of(&hints.options);
+    let answer = ListedAnswer::open(text, dialect)?;
     let broadcast = hints.broadcast.clone().or_else(|| answer.id.clone());
     let broadcast = broadcast.ok_or(ParseError::Shape(
         "no id of the broadcast: name it in the source's fields",
@@ -291,7 +254,7 @@ fn parse(text: &str, hints: &Hints) -> Result<Parsed, ParseError> {
 ///
 /// Not its place in the list, since a server may list its users in another order next time: of
 /// one number's entries those that got furthest come first and those that failed last.
-pub(crate) fn message_id(broadcast: &str, to: &str, times: u32) -> String {
+fn message_id(broadcast: &str, to: &str, times: u32) -> String {
     let number = recipient_key(to);
     match times {
         0 | 1 => format!("{broadcast}:{number}"),

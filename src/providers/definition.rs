@@ -10,6 +10,7 @@
 use secrecy::SecretString;
 
 use super::authentication::{Content, Signature};
+use super::pull::Pull;
 use super::sample::Element;
 use super::{Exchange, Hints, ParseError, Parsed, SentAll, SentFault};
 
@@ -20,8 +21,8 @@ pub struct Definition {
     pub name: &'static str,
     /// Its name in a sentence: `Meta's Cloud API`.
     pub title: &'static str,
-    /// How its reports arrive.
-    pub delivery: Delivery,
+    /// How it is polled, where it sends no webhooks.
+    pub pull: Option<&'static Pull>,
     /// Whether it reports no further than that a message was sent, which counts as a success then.
     pub ends_at_sent: bool,
     /// Which settings of a source authenticate it.
@@ -39,15 +40,6 @@ pub struct Definition {
     pub samples: Samples,
     /// What `tickrelay init` writes for it; `None` when it is left to `config.example.toml`.
     pub starter: Option<Starter>,
-}
-
-/// How a provider's reports arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
-    /// It sends webhooks.
-    Push,
-    /// Its API is polled.
-    Pull,
 }
 
 /// Which settings of a `[[source]]` authenticate a provider.

@@ -1,12 +1,12 @@
 //! 360dialog, which relays both of Meta's formats, with the header that was registered with the URL.
 
-use super::definition::{CredentialRules, Definition, Delivery, Samples, Starter};
+use super::definition::{CredentialRules, Definition, Samples, Starter};
 use super::meta;
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "360dialog",
     title: "360dialog",
-    delivery: Delivery::Push,
+    pull: None,
     ends_at_sent: false,
     credentials: CredentialRules {
         signs_with: &["x-360dialog-signature"],

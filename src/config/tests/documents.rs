@@ -49,7 +49,7 @@ fn reference() -> String {
     text += SOURCES;
     text += "```\n\n## Pulled sources\n\n";
     text += "A source that sends nothing is polled. Its `[[source]]` has these keys besides.\n";
-    for row in PullSettings::default().rows() {
+    for row in PullSettings::all_rows() {
         setting(&mut text, row.key(), &row, None);
     }
     text

@@ -1,13 +1,20 @@
 //! Botsquad's definition: its API is polled, and its answers are read beside this file.
 
-use super::super::definition::{CredentialRules, Definition, Delivery, Samples};
+use super::super::definition::{CredentialRules, Definition, Samples};
 use super::super::meta;
-use super::{parse, send_receipt};
+use super::super::pull::{Pull, url_with_id};
+use super::dialect::SETTINGS;
+use super::{message_id, open, parse, send_receipt};
 
 pub(in crate::providers) const DEFINITION: Definition = Definition {
     name: "botsquad",
     title: "Botsquad",
-    delivery: Delivery::Pull,
+    pull: Some(&Pull {
+        settings: SETTINGS,
+        url: url_with_id,
+        message_id,
+        open,
+    }),
     ends_at_sent: true,
     credentials: CredentialRules {
         any_of: &["authorization"],

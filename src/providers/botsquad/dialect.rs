@@ -1,26 +1,25 @@
 //! What a source's API calls things, and what its words mean.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use serde_json::Value;
 
 use super::super::json::{Node, scalar};
-use crate::model::{Status, UnknownWord};
+use super::super::pull::{PullForm, PullOptions, PullSetting};
+use crate::model::Status;
 
 /// How one Botsquad-like API speaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dialect {
+pub(super) struct Dialect {
     /// What it calls each part of its answers.
-    pub fields: Aliases,
+    pub(super) fields: Aliases,
     /// Words for statuses beside, or in place of, the three that are known; in lower case.
-    pub words: BTreeMap<String, Status>,
+    pub(super) words: BTreeMap<String, Status>,
     /// What `success` means.
     ///
     /// Sent unless said otherwise: Botsquad calls it the status of the sending. Of a message that
     /// was sent it is true in any case, and a reported status cannot be taken back.
-    pub success_at: Status,
+    pub(super) success_at: Status,
 }
 
 impl Default for Dialect {
@@ -33,7 +32,46 @@ impl Default for Dialect {
     }
 }
 
+/// The settings of a source that say how its API speaks.
+pub(super) const SETTINGS: &[PullSetting] = &[
+    PullSetting {
+        path: "source.success_at",
+        meaning: " What the API's word `success` means.\n",
+        form: PullForm::Status([Status::Sent, Status::Delivered]),
+    },
+    PullSetting {
+        path: "source.fields",
+        meaning: " What the API calls things, where it differs: a name, a JSON pointer as in `/data/users`, or a\n list of which the first that is there counts.\n",
+        form: PullForm::Names(&AnswerField::NAMES),
+    },
+    PullSetting {
+        path: "source.statuses",
+        meaning: " What more words mean.\n",
+        form: PullForm::Statuses,
+    },
+];
+
 impl Dialect {
+    /// What [`SETTINGS`] of a source say.
+    pub(super) fn of(options: &PullOptions) -> Self {
+        let mut dialect = Self::default();
+        if let Some(status) = options.status.get("success_at") {
+            dialect.success_at = *status;
+        }
+        for field in AnswerField::ALL {
+            let names = options.names.get("fields");
+            if let Some(names) = names.and_then(|names| names.get(field.as_str())) {
+                dialect.fields.set(field, names.clone());
+            }
+        }
+        dialect.words = options
+            .statuses
+            .get("statuses")
+            .cloned()
+            .unwrap_or_default();
+        dialect
+    }
+
     /// The status that a word means; `None` for an unknown word.
     pub(super) fn summary(&self, word: &str) -> Option<Status> {
         let word = word.trim().to_lowercase();
@@ -49,7 +87,7 @@ impl Dialect {
 
 /// A part of an answer or of a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AnswerField {
+pub(super) enum AnswerField {
     /// Of an entry, and of a targeted user: the number.
     To,
     /// Of an entry: its status.
@@ -80,7 +118,7 @@ pub enum AnswerField {
 
 impl AnswerField {
     /// Every field, in the order of the example configuration.
-    pub const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::To,
         Self::Status,
         Self::Reason,
@@ -96,9 +134,21 @@ impl AnswerField {
         Self::Cancelled,
     ];
 
+    /// The key of each, as in [`Self::ALL`], with its usual names.
+    const NAMES: [(&'static str, &'static [&'static str]); Self::ALL.len()] = {
+        let none: &'static [&'static str] = &[];
+        let mut names = [("", none); Self::ALL.len()];
+        let mut index = 0;
+        while index < names.len() {
+            let field = Self::ALL[index];
+            names[index] = (field.as_str(), field.usual());
+            index += 1;
+        }
+        names
+    };
+
     /// The key in the configuration.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::To => "to",
             Self::Status => "status",
@@ -117,8 +167,7 @@ impl AnswerField {
     }
 
     /// What it is called unless the configuration says otherwise.
-    #[must_use]
-    pub const fn usual(self) -> &'static [&'static str] {
+    pub(super) const fn usual(self) -> &'static [&'static str] {
         match self {
             Self::To => &["to", "phone", "user", "number", "wa_id"],
             Self::Status => &["status"],
@@ -140,19 +189,18 @@ impl AnswerField {
 /// The names under which each field is looked for, the first that is there counts: a member's
 /// name, or a JSON pointer that begins with a slash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Aliases(BTreeMap<AnswerField, Vec<String>>);
+pub(super) struct Aliases(BTreeMap<AnswerField, Vec<String>>);
 
 impl Aliases {
-    /// Sets what a field is called, in place of what is usual.
-    pub fn set(&mut self, field: AnswerField, names: Vec<String>) {
-        self.0.insert(field, names);
+    /// What was set, field by field.
+    #[cfg(test)]
+    pub(super) fn into_iter(self) -> impl Iterator<Item = (AnswerField, Vec<String>)> {
+        self.0.into_iter()
     }
 
-    /// What was set, field by field.
-    pub fn own(&self) -> impl Iterator<Item = (AnswerField, &[String])> {
-        self.0
-            .iter()
-            .map(|(field, names)| (*field, names.as_slice()))
+    /// Sets what a field is called, in place of what is usual.
+    pub(super) fn set(&mut self, field: AnswerField, names: Vec<String>) {
+        self.0.insert(field, names);
     }
 
     /// The first of a field's places of which something is made.
@@ -209,28 +257,4 @@ fn step<'a>(node: &Node<'a>, part: &str) -> Option<Node<'a>> {
         return elements.get(index).cloned();
     }
     node.get(&part.replace("~1", "/").replace("~0", "~"))
-}
-
-impl fmt::Display for AnswerField {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for AnswerField {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        Self::ALL
-            .into_iter()
-            .find(|field| field.as_str() == word)
-            .ok_or_else(|| UnknownWord {
-                what: "field",
-                word: word.to_owned(),
-                expected:
-                    "to, status, reason, details, id, statuses, failures, statistics, total, \
-                           success, failure, pending, cancelled"
-                        .to_owned(),
-            })
-    }
 }

@@ -8,14 +8,14 @@ use super::super::Hints;
 use super::super::json::{object, scalar};
 use super::super::meta;
 use super::super::send_receipt::{Exchange, Sent, SentAll, SentFault};
-use super::{AnswerField, message_id, recipient_key};
+use super::{AnswerField, Dialect, message_id, recipient_key};
 use crate::model::{
     FilledTemplate, MessageType, Parameters, Registration, ReportError, SendResult,
 };
 
 /// Reads a request and its answer: a message for each of `users`.
 pub(super) fn read(exchange: Exchange<'_>, hints: &Hints) -> Result<SentAll, SentFault> {
-    let dialect = &hints.dialect;
+    let dialect = &Dialect::of(&hints.options);
     let Exchange {
         request, response, ..
     } = exchange;

@@ -4,13 +4,26 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::model::Word as _;
-use crate::providers::{Exchange, Provider, Sent, SentAll, SentFault};
+use crate::providers::{Exchange, Provider, PullOptions, Sent, SentAll, SentFault, Summary};
 
 fn hints(dialect: Dialect) -> Hints {
     Hints {
-        dialect: dialect.into(),
+        options: options(dialect).into(),
         broadcast: Some("bc-1".to_owned()),
         ..Hints::default()
+    }
+}
+
+/// The settings that make this dialect.
+fn options(dialect: Dialect) -> PullOptions {
+    let names = dialect.fields.into_iter();
+    let names = names
+        .map(|(field, names)| (field.as_str(), names))
+        .collect();
+    PullOptions {
+        status: [("success_at", dialect.success_at)].into(),
+        names: [("fields", names)].into(),
+        statuses: [("statuses", dialect.words)].into(),
     }
 }
 
@@ -37,7 +50,7 @@ fn statistics(answer: &Value) -> Statistics {
     let mut answer = answer.clone();
     answer["failures"] = json!([]);
     let text = answer.to_string();
-    BroadcastAnswer::open(&text, &Dialect::default())
+    ListedAnswer::open(&text, &Dialect::default())
         .unwrap()
         .statistics
 }
@@ -134,12 +147,9 @@ fn of_one_number_the_states_decide_and_no_message_takes_back_what_was_reported()
 #[test]
 fn what_says_the_same_has_one_meaning() {
     let summary = |answer: &Value| {
-        Summary::of(
-            answer.to_string().as_bytes(),
-            None,
-            "bc-1",
-            &Dialect::default(),
-        )
+        let text = answer.to_string();
+        let pull = DEFINITION.pull.unwrap();
+        Summary::of(pull, (text.as_bytes(), None), "bc-1", &Hints::default())
     };
     let entry = |to: &str, status: &str| json!({"to": to, "status": status});
     let (one, two) = (
@@ -261,7 +271,7 @@ fn a_pointer_steps_into_arrays_everywhere() {
     };
     let list = json!([{"to": ["31600000001"], "status": "success"}]);
     let text = json!([{"lists": [7, list], "a/b": {"total": 1}}, "bc-9"]).to_string();
-    let answer = BroadcastAnswer::open(&text, &dialect).unwrap();
+    let answer = ListedAnswer::open(&text, &dialect).unwrap();
     assert_eq!(answer.statistics.total, Some(1));
     assert_eq!(answer.id.as_deref(), Some("bc-9"));
     assert_eq!(answer.items("bc-9", &dialect).count(), 1);
@@ -276,7 +286,7 @@ fn a_pointer_steps_into_arrays_everywhere() {
         let place = vec![place.to_owned()];
         dialect.fields.set(AnswerField::Statuses, place.clone());
         dialect.fields.set(AnswerField::Statistics, place.clone());
-        assert!(BroadcastAnswer::open(&text, &dialect).is_err(), "{place:?}");
+        assert!(ListedAnswer::open(&text, &dialect).is_err(), "{place:?}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Infobip's definition; its formats are read beside this file.
 
 use super::super::definition::{
-    CredentialRules, Definition, Delivery, ErrorCatalogue, Refusals, Samples, Starter,
+    CredentialRules, Definition, ErrorCatalogue, Refusals, Samples, Starter,
 };
 use super::{causes, parse, sample, send_receipt};
 
@@ -11,7 +11,7 @@ const NO_VERIFY_TOKEN: &str = "only meta-cloud sends it; for a secret in the URL
 pub(in crate::providers) const DEFINITION: Definition = Definition {
     name: "infobip",
     title: "Infobip",
-    delivery: Delivery::Push,
+    pull: None,
     ends_at_sent: false,
     credentials: CredentialRules {
         any_of: &["header", "basic_auth", "hmac", "url_token"],

@@ -1,15 +1,13 @@
 //! Meta's Cloud API: signs each body with the app secret and checks the URL by a GET.
 
-use super::super::definition::{
-    CredentialRules, Definition, Delivery, OwnSignature, Samples, Starter,
-};
+use super::super::definition::{CredentialRules, Definition, OwnSignature, Samples, Starter};
 use super::{ERRORS, read, sample, send_receipt};
 use crate::providers::authentication::Signature;
 
 pub(in crate::providers) const DEFINITION: Definition = Definition {
     name: "meta-cloud",
     title: "Meta's Cloud API",
-    delivery: Delivery::Push,
+    pull: None,
     ends_at_sent: false,
     credentials: CredentialRules {
         any_of: &["app_secret", "app_secrets"],

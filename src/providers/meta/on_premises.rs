@@ -1,6 +1,6 @@
 //! Meta's On-Premises API, and what still speaks its format.
 
-use super::super::definition::{CredentialRules, Definition, Delivery, Samples};
+use super::super::definition::{CredentialRules, Definition, Samples};
 use super::{ERRORS, read, sample, send_receipt};
 
 /// A relay of Meta's formats presents what was registered together with the URL.
@@ -27,7 +27,7 @@ pub(in crate::providers) const RELAY: CredentialRules = CredentialRules {
 pub(in crate::providers) const DEFINITION: Definition = Definition {
     name: "meta-on-premises",
     title: "Meta's On-Premises API",
-    delivery: Delivery::Push,
+    pull: None,
     ends_at_sent: false,
     credentials: RELAY,
     errors: &ERRORS,

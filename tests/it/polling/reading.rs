@@ -3,7 +3,6 @@
 use serde_json::json;
 use tickrelay::admin::Request;
 use tickrelay::model::Status;
-use tickrelay::providers::botsquad::AnswerField;
 use tickrelay::store::ReprocessSelection;
 
 use super::{ask_again, asked, boot, boot_with, messages, poll};
@@ -14,13 +13,18 @@ use crate::support::receiver::Receiver;
 async fn a_dialect_is_understood_and_an_unknown_word_kept_shown_and_counted() {
     let api = Api::start();
     let (app, hand) = boot_with(&api, |pulled| {
-        let fields = &mut pulled.fields;
-        fields.set(AnswerField::Statuses, vec!["/data/users".to_owned()]);
-        fields.set(AnswerField::To, vec!["/contact/phone".to_owned()]);
-        fields.set(AnswerField::Statistics, vec!["/data/counts".to_owned()]);
-        fields.set(AnswerField::Pending, vec!["todo".to_owned()]);
-        pulled.statuses.insert("opened".to_owned(), Status::Read);
-        pulled.success_at = Status::Delivered;
+        let options = &mut pulled.options;
+        let fields = [
+            ("statuses", "/data/users"),
+            ("to", "/contact/phone"),
+            ("statistics", "/data/counts"),
+            ("pending", "todo"),
+        ];
+        let fields = fields.map(|(part, name)| (part, vec![name.to_owned()]));
+        options.names.insert("fields", fields.into());
+        let opened = [("opened".to_owned(), Status::Read)];
+        options.statuses.insert("statuses", opened.into());
+        options.status.insert("success_at", Status::Delivered);
     })
     .await;
     let receiver = Receiver::start();
@@ -78,7 +82,8 @@ async fn a_stored_answer_read_again_brings_what_it_lacked_and_nothing_else() {
     let app = app
         .restart_with(|config| {
             let pulled = config.sources.last_mut().unwrap().pulled.as_mut().unwrap();
-            pulled.statuses.insert("zapped".to_owned(), Status::Failed);
+            let statuses = pulled.options.statuses.entry("statuses").or_default();
+            statuses.insert("zapped".to_owned(), Status::Failed);
         })
         .await;
     app.order(again()).await;

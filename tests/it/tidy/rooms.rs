@@ -35,26 +35,6 @@ const NAMED: &[(&str, &str, &str)] = &[
         "shows how the key of an error is written",
     ),
     (
-        "src/admin/polls.rs",
-        "",
-        "makes the ids of a polled provider; they move to its definition",
-    ),
-    (
-        "src/config/pulled.rs",
-        "",
-        "reads the settings of a polled provider; they move to its definition",
-    ),
-    (
-        "src/duties/poll.rs",
-        "botsquad",
-        "what an answer says; it moves above the folders",
-    ),
-    (
-        "src/ingest/answer.rs",
-        "botsquad",
-        "reads the answers of a polled provider; this moves to its definition",
-    ),
-    (
         "src/model/account_event/words.rs",
         "",
         "the words for account events; they move to the folders",

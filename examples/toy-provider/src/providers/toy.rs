@@ -4,7 +4,7 @@
 use secrecy::SecretString;
 
 use super::authentication::{Algorithm, Content, Encoding, WebhookRequest, Signature};
-use super::definition::{CredentialRules, Definition, Delivery, ErrorCatalogue, OwnSignature, Samples};
+use super::definition::{CredentialRules, Definition, ErrorCatalogue, OwnSignature, Samples};
 use super::json::text;
 use super::sample::Element;
 use super::{Exchange, Hints, Item, ParseError, Parsed, Sent, SentAll, SentFault};
@@ -13,7 +13,7 @@ use crate::model::{Kind, Registration, Report, ReportError, SendResult, Status};
 pub(super) const DEFINITION: Definition = Definition {
     name: "toy",
     title: "the toy provider",
-    delivery: Delivery::Push,
+    pull: None,
     ends_at_sent: false,
     credentials: CredentialRules {
         any_of: &["auth_token", "auth_tokens"],

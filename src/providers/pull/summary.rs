@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{BroadcastAnswer, Dialect, Statistics};
+use super::{Hints, Pull, Statistics};
 use crate::model::{Status, Word as _};
 use crate::providers::{Item, ParseError, decode};
 
@@ -41,16 +41,16 @@ impl Summary {
     /// Of an answer as it came. Time in a header of gzip, or entries in another order, do not
     /// change it.
     pub(crate) fn of(
-        body: &[u8],
-        content_encoding: Option<&str>,
+        pull: &Pull,
+        (body, content_encoding): (&[u8], Option<&str>),
         broadcast: &str,
-        dialect: &Dialect,
+        hints: &Hints,
     ) -> Self {
         let text = match decode(body, content_encoding) {
             Ok(text) => text,
             Err(error) => return Self::of_bytes(body, error),
         };
-        match summarise(&text, broadcast, dialect) {
+        match summarise(pull, &text, broadcast, hints) {
             Ok((hash, facts)) => Self {
                 hash,
                 facts: Ok(facts),
@@ -61,19 +61,20 @@ impl Summary {
 }
 
 fn summarise(
+    pull: &Pull,
     text: &str,
     broadcast: &str,
-    dialect: &Dialect,
+    hints: &Hints,
 ) -> Result<(Vec<u8>, AnswerFacts), ParseError> {
-    let answer = BroadcastAnswer::open(text, dialect)?;
+    let answer = (pull.open)(text, broadcast, hints)?;
     let mut facts = AnswerFacts {
         statistics: answer.statistics,
-        is_whole: answer.is_whole(),
+        is_whole: answer.is_whole,
         ..AnswerFacts::default()
     };
     let mut reports: Vec<[u8; 32]> = Vec::new();
     let mut why = None;
-    for item in answer.items(broadcast, dialect) {
+    for item in answer.items {
         facts.entries += 1;
         let said = match item {
             Item::Report(report) => {
