@@ -211,7 +211,7 @@ mod tests {
             }
             is_over.store(true, Ordering::Relaxed);
         });
-        assert!(modes.iter().all(|mode| *mode == 0o600), "{modes:o?}");
+        assert!(modes.iter().all(|mode| *mode == 0o600), "{modes:?}");
     }
 
     #[test]
