@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fold::{ChatFailure, Fold};
+use super::fold::Fold;
 use super::writes::{AlertWrite, ForwardAbout, ForwardRow, PayloadBody, PayloadRow};
 use crate::model::{Status, Subscriber};
 use crate::plan::alert::Alert;
@@ -11,9 +11,9 @@ use crate::plan::gathering::ALERTS;
 impl Fold<'_, '_> {
     /// Counts the failures that one piece of work brought, and queues what is to be sent at once; returns how
     /// many alerts that is.
-    pub(super) fn alert(&mut self, failures: Vec<ChatFailure>, now_ms: i64) -> usize {
+    pub(super) fn alert(&mut self, now_ms: i64) -> usize {
         let mut brought: BTreeMap<(i64, String), (u64, usize)> = BTreeMap::new();
-        for failure in failures {
+        for failure in std::mem::take(&mut self.failures) {
             let report = &self.writes.reports[failure.report].report;
             let error = report.error().map(|error| error.key.clone());
             let key = (failure.subscriber_id, error.unwrap_or_default());

@@ -27,6 +27,8 @@ pub(super) struct Fold<'w, 's> {
     pub(super) writes: Writes<'w>,
     /// The account events so far.
     pub(super) events: EventIndex<'w>,
+    /// The failures of the piece of work under way that chats are alerted of.
+    pub(super) failures: Vec<ChatFailure>,
     /// The places of messages by the names of members of their groups.
     pub(super) places_of_members: HashMap<String, Vec<usize>>,
 }
@@ -78,6 +80,7 @@ impl<'w, 's> Fold<'w, 's> {
                 ..Writes::default()
             },
             events: EventIndex::default(),
+            failures: Vec::new(),
             places_of_members,
         }
     }
@@ -145,15 +148,14 @@ impl<'w, 's> Fold<'w, 's> {
         keys: &ReportKeys,
         (report, dispatch): (Cow<'w, Report>, Dispatch),
         fallback: Option<(Report, Dispatch)>,
-        failures: &mut Vec<ChatFailure>,
     ) -> usize {
-        let mut forwards = self.note_one(noting, keys, report, dispatch, failures);
+        let mut forwards = self.note_one(noting, keys, report, dispatch);
         if let Some((report, dispatch)) = fallback {
             let keys = ReportKeys {
                 identity: report.identity().0,
                 ..keys.clone()
             };
-            forwards += self.note_one(noting, &keys, Cow::Owned(report), dispatch, failures);
+            forwards += self.note_one(noting, &keys, Cow::Owned(report), dispatch);
         }
         forwards
     }
@@ -164,7 +166,6 @@ impl<'w, 's> Fold<'w, 's> {
         keys: &ReportKeys,
         report: Cow<'w, Report>,
         dispatch: Dispatch,
-        failures: &mut Vec<ChatFailure>,
     ) -> usize {
         let place = self.writes.reports.len();
         let known = KnownReport {
@@ -185,7 +186,7 @@ impl<'w, 's> Fold<'w, 's> {
             facts.absorb(ReportFacts::of(&report, noting.received_ms));
         }
         for subscriber_id in dispatch.alerts {
-            failures.push(ChatFailure {
+            self.failures.push(ChatFailure {
                 subscriber_id,
                 report: place,
             });

@@ -117,7 +117,7 @@ impl MessageState {
     }
 }
 
-/// MessageFacts of the reports of a message: a join over them, so that the group's own can be added.
+/// The facts of a message's reports: a join over them, so that the group's own can be added.
 #[derive(Debug, Default)]
 pub(crate) struct MessageFacts {
     /// The bulk that the provider reported.
@@ -126,10 +126,8 @@ pub(crate) struct MessageFacts {
     pub(crate) registration: Option<RegistrationRow>,
     /// Whether that is to be written.
     pub(super) is_registered_anew: bool,
-    /// Whether the provider reported anything on WhatsApp.
-    pub(crate) is_reported: bool,
-    /// Whether it reported that the message went on its way.
-    pub(crate) is_on_its_way: bool,
+    /// What the provider reported on WhatsApp.
+    pub(super) progress: ReportProgress,
     /// The history on WhatsApp without refusals of the send.
     pub(crate) untaken: StatusHistory,
     /// The first error on WhatsApp itself, with its time, ms since 1970 UTC.
@@ -161,11 +159,11 @@ impl MessageFacts {
         }
         let is_own = report.is_of_whatsapp && report.kind != Kind::Fallback;
         if is_own && report.kind != Kind::Registration {
-            self.is_reported = true;
-            self.is_on_its_way |= matches!(
-                report.status,
-                Some(Status::Sent | Status::Delivered | Status::Read)
-            );
+            let progress = match report.status {
+                Some(Status::Sent | Status::Delivered | Status::Read) => ReportProgress::OnItsWay,
+                _ => ReportProgress::Reported,
+            };
+            self.progress = self.progress.max(progress);
         }
         if let Some(error) = report.error.filter(|_| is_own)
             && self
@@ -188,6 +186,18 @@ impl MessageFacts {
             self.untaken.absorb(status, report.at_ms);
         }
     }
+}
+
+/// How far a message came by the reports of its provider.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ReportProgress {
+    /// Nothing was reported.
+    #[default]
+    Unreported,
+    /// Something was.
+    Reported,
+    /// It went on its way.
+    OnItsWay,
 }
 
 /// The part of a report that [`MessageFacts`] are made of.

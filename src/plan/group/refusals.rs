@@ -1,7 +1,7 @@
 //! Sends that a provider refused: when such an answer says nothing new, and how it is taken back.
 
 use super::fold::Fold;
-use super::known::ReportPlace;
+use super::known::{ReportPlace, ReportProgress};
 use super::places::ReportKeys;
 use crate::model::{Message, Report, SendResult, Status};
 use crate::providers::{refuses_a_duplicate, refuses_one_message};
@@ -43,13 +43,12 @@ impl Fold<'_, '_> {
         let state = self.known.messages[keys.message].as_ref();
         let facts = state.and_then(|state| state.facts.as_ref());
         // A message that is refused by its id may be reported as refused too, but went nowhere.
-        let is_reported = facts.is_some_and(|facts| {
-            if refuses_one_message(key) {
-                facts.is_on_its_way
-            } else {
-                facts.is_reported
-            }
-        });
+        let needed = if refuses_one_message(key) {
+            ReportProgress::OnItsWay
+        } else {
+            ReportProgress::Reported
+        };
+        let is_reported = facts.is_some_and(|facts| facts.progress >= needed);
         match (is_reported, was_notified) {
             (true, _) => another,
             // It stands as refused, and keeps its first reason.

@@ -117,7 +117,7 @@ impl<'w> Fold<'w, '_> {
         }
         let is_repeat = send.before.is_some() && !registering.result.is_refused();
         if is_known && is_repeat {
-            Ok(self.register_again(send, report))
+            Ok(self.register_again(&send, report))
         } else {
             let state = self.known.messages[place].as_ref();
             let message = state.map(|state| state.message.clone());
@@ -126,7 +126,7 @@ impl<'w> Fold<'w, '_> {
     }
 
     /// Takes in what a second registration of a message changes.
-    fn register_again(&mut self, send: SendWork<'w, '_>, report: Report) -> RegisterOutcome {
+    fn register_again(&mut self, send: &SendWork<'w, '_>, report: Report) -> RegisterOutcome {
         let fresh = Message::default();
         let place = send.keys.message;
         let known = self.message(place, &fresh).clone();
@@ -143,7 +143,7 @@ impl<'w> Fold<'w, '_> {
         let is_news = is_taken || (word == Some(SendResult::PAUSED) && is_answered);
         let identity = (place, send.keys.identity);
         if is_news && !self.known.reports.contains_key(&identity) {
-            return self.announce(&send, report, Some(message));
+            return self.announce(send, report, Some(message));
         }
         message.register(send.registration);
         let row = send.row(self.now_ms, &message);
@@ -197,9 +197,8 @@ impl<'w> Fold<'w, '_> {
             pending_since_ms: now_ms,
         };
         let noted = (Cow::Owned(report), plan.dispatch);
-        let mut failures = Vec::new();
-        self.note(noting, &send.keys, noted, plan.fallback, &mut failures);
-        self.alert(failures, now_ms);
+        self.note(noting, &send.keys, noted, plan.fallback);
+        self.alert(now_ms);
         outcome
     }
 

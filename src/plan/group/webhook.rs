@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::fold::{ChatFailure, Fold, Noting};
+use super::fold::{Fold, Noting};
 use super::known::{RegistrationRow, ReportPlace, WebhookState};
 use super::places::{ItemKeys, ReportKeys};
 use super::writes::{Repetition, WebhookPlace, WebhookRow, WorkOutcome};
@@ -40,7 +40,6 @@ struct WebhookTally<'w> {
     /// Account events by our names, and how many of them were new.
     events: BTreeMap<String, usize>,
     forwards: usize,
-    failures: Vec<ChatFailure>,
     /// What was new of a second reading.
     found: Vec<FoundReport>,
 }
@@ -235,8 +234,7 @@ impl<'w> Fold<'w, '_> {
         for (report, keys) in reports {
             self.report(bringing, report, keys, &mut tally);
         }
-        let failures = std::mem::take(&mut tally.failures);
-        tally.forwards += self.alert(failures, bringing.noting.pending_since_ms);
+        tally.forwards += self.alert(bringing.noting.pending_since_ms);
         if bringing.is_new {
             for (what, count) in &tally.ignored {
                 let ignored = &mut self.writes.ignored;
@@ -308,8 +306,7 @@ impl<'w> Fold<'w, '_> {
             });
         }
         let noted = (report, plan.dispatch);
-        let failures = &mut tally.failures;
-        tally.forwards += self.note(bringing.noting, keys, noted, plan.fallback, failures);
+        tally.forwards += self.note(bringing.noting, keys, noted, plan.fallback);
     }
 
     /// Whether the report is known, which is counted unless the bytes are ours.

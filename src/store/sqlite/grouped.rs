@@ -136,9 +136,9 @@ fn one_group_leaves_the_rows_of_many() {
     let pieces = || proptest::collection::vec(any_piece(), 0..6);
     let cases = (pieces(), pieces()).prop_map(|(stored, mut group)| {
         let is_webhook = |piece: &&Piece| matches!(piece, Piece::Webhook(_));
-        let webhooks = stored.iter().filter(is_webhook).count();
+        let webhooks = i64::try_from(stored.iter().filter(is_webhook).count()).unwrap();
         // Only what is stored is read again.
-        group.retain(|piece| !matches!(piece, Piece::Again(key, _) if *key > webhooks as i64));
+        group.retain(|piece| !matches!(piece, Piece::Again(key, _) if *key > webhooks));
         (stored, group)
     });
     let outcome = TestRunner::new(config).run(&cases, |(stored, group)| check(&stored, &group));

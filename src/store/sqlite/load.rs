@@ -173,17 +173,16 @@ impl Loading<'_, '_> {
             .collect();
         for (source, names) in people {
             for message_id in self.failures(source, &names)? {
-                let place = match places.get(&message_id) {
-                    Some(place) => *place,
-                    None => {
-                        let read = |row: &Row<'_>| rows::read_message(row, source);
-                        let state = self
-                            .connection
-                            .prepare_cached(rows::MESSAGE_BY_KEY)?
-                            .query_row([message_id], read)?;
-                        self.known.messages.push(Some(state));
-                        self.known.messages.len() - 1
-                    }
+                let place = if let Some(place) = places.get(&message_id) {
+                    *place
+                } else {
+                    let read = |row: &Row<'_>| rows::read_message(row, source);
+                    let state = self
+                        .connection
+                        .prepare_cached(rows::MESSAGE_BY_KEY)?
+                        .query_row([message_id], read)?;
+                    self.known.messages.push(Some(state));
+                    self.known.messages.len() - 1
                 };
                 places.insert(message_id, place);
                 if let Some(state) = &mut self.known.messages[place] {
@@ -298,9 +297,34 @@ fn event_of(
         .query_row(params![source_id, event.subject, event.about], |row| {
             row.get(0)
         })?;
-    let mut earlier = None;
-    if keys.has_limits() {
-        earlier = connection
+    let earlier = if keys.has_limits() {
+        limits_before(connection, keys, source_id)?
+    } else {
+        None
+    };
+    let is_gathered = keys.is_of_channel()
+        && connection
+            .prepare_cached(
+                "SELECT 1 FROM account_event WHERE notice_until_ms IS NOT NULL \
+                 AND source_id = ?1 AND event = ?2",
+            )?
+            .exists(params![source_id, event.event])?;
+    Ok(KnownEvent {
+        key,
+        first,
+        earlier,
+        is_gathered,
+    })
+}
+
+/// The latest limits of an account before these, with the time of their event.
+fn limits_before(
+    connection: &Connection,
+    keys: EventKeys<'_>,
+    source_id: i64,
+) -> rusqlite::Result<Option<(i64, Option<String>)>> {
+    let event = keys.event;
+    connection
         .prepare_cached(
             "SELECT identity_ms, detail FROM account_event WHERE source_id = ?1 AND subject = ?2 \
              AND field = ?3 AND event = ?4 AND identity_ms < ?5 \
@@ -317,21 +341,7 @@ fn event_of(
             ],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
-        .optional()?;
-    }
-    let is_gathered = keys.is_of_channel()
-        && connection
-            .prepare_cached(
-                "SELECT 1 FROM account_event WHERE notice_until_ms IS NOT NULL \
-                 AND source_id = ?1 AND event = ?2",
-            )?
-            .exists(params![source_id, event.event])?;
-    Ok(KnownEvent {
-        key,
-        first,
-        earlier,
-        is_gathered,
-    })
+        .optional()
 }
 
 /// The names that the source gave along with this one, each in one step.

@@ -17,6 +17,7 @@ const SENT_MS: i64 = 1_760_000_000_000;
 
 /// One piece of work, which owns what [`Work`] borrows.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a story has a dozen of them")]
 pub(super) enum Piece {
     Webhook(Arrival),
     Again(i64, Arrival),
@@ -99,74 +100,66 @@ fn error(code: i64, words: &str) -> ReportError {
     }
 }
 
-fn any_report() -> impl Strategy<Value = Report> {
+/// A report of a status, or of none, with its errors.
+fn any_statement() -> impl Strategy<Value = Report> {
     (
-        (
-            pick(IDS, 0.9),
-            any_status(),
-            proptest::option::weighted(0.8, 0_i64..3),
-        ),
-        (
-            pick(NUMBERS, 0.6),
-            pick(USERS, 0.4),
-            pick(NUMBERS, 0.25),
-            pick(&["grp"], 0.15),
-        ),
-        (
-            pick(&["sms", "viber"], 0.15),
-            any::<bool>(),
-            pick(&["b-1", "b-9"], 0.2),
-        ),
-        (
-            proptest::option::weighted(0.25, any_registration()),
-            0_i64..2,
-            proptest::sample::select(&["x", "y"][..]),
-        ),
-        0_u8..12,
+        (pick(IDS, 0.9), any_status(), 0_u8..12),
+        proptest::option::weighted(0.8, 0_i64..3),
+        (0_i64..2, proptest::sample::select(&["x", "y"][..])),
     )
-        .prop_map(
-            |(
-                (id, status, second),
-                (recipient, user, participant, group),
-                (channel, fallback, bulk),
-                (echo, code, words),
-                kind,
-            )| {
-                let word = status.map_or("warning", Status::as_str);
-                let kind = match kind {
-                    0 => Kind::Click,
-                    1 => Kind::Echo,
-                    _ => Kind::Status,
-                };
-                let mut report = Report::new(kind, word, b"");
-                report.message = id;
-                report.status = status.filter(|_| !matches!(kind, Kind::Click | Kind::Echo));
-                report.time.text = second.map(|second| second.to_string());
-                report.time.ms = second.map(|second| SENT_MS + second * 1000);
-                report.recipient = recipient;
-                report.recipient_user_id = user;
-                if report.status == Some(Status::Failed) {
-                    report.errors.push(error(131_026 + code, words));
-                }
-                if let Some(channel) = channel {
-                    if fallback && report.status == Some(Status::Delivered) {
-                        report.fallback = Some(error(7, "fell back"));
-                    }
-                    report.channel = Some(channel);
-                } else {
-                    report.group = group.or(participant.as_ref().map(|_| "grp".to_owned()));
-                    report.participant = participant;
-                }
-                report.bulk_id = bulk;
-                report.echo = echo.map(|registration| Echo {
-                    text: Some("e".to_owned()),
-                    registration: Some(registration),
-                });
-                // A report without an id of its message is identified by its bytes.
-                report.element_hash = Sha256::digest(format!("{report:?}")).into();
-                report
-            },
-        )
+        .prop_map(|((id, status, kind), second, (code, words))| {
+            let word = status.map_or("warning", Status::as_str);
+            let kind = match kind {
+                0 => Kind::Click,
+                1 => Kind::Echo,
+                _ => Kind::Status,
+            };
+            let mut report = Report::new(kind, word, b"");
+            report.message = id;
+            report.status = status.filter(|_| kind == Kind::Status);
+            report.time.text = second.map(|second| second.to_string());
+            report.time.ms = second.map(|second| SENT_MS + second * 1000);
+            if report.status == Some(Status::Failed) {
+                report.errors.push(error(131_026 + code, words));
+            }
+            report
+        })
+}
+
+fn any_report() -> impl Strategy<Value = Report> {
+    let people = (
+        pick(NUMBERS, 0.6),
+        pick(USERS, 0.4),
+        pick(NUMBERS, 0.25),
+        pick(&["grp"], 0.15),
+    );
+    let channel = (pick(&["sms", "viber"], 0.15), any::<bool>());
+    let sent = (
+        pick(&["b-1", "b-9"], 0.2),
+        proptest::option::weighted(0.25, any_registration()),
+    );
+    (any_statement(), people, channel, sent).prop_map(|(mut report, people, channel, sent)| {
+        let (recipient, user_id, participant, group) = people;
+        report.recipient = recipient;
+        report.recipient_user_id = user_id;
+        if let (Some(channel), falls_back) = channel {
+            if falls_back && report.status == Some(Status::Delivered) {
+                report.fallback = Some(error(7, "fell back"));
+            }
+            report.channel = Some(channel);
+        } else {
+            report.group = group.or(participant.as_ref().map(|_| "grp".to_owned()));
+            report.participant = participant;
+        }
+        report.bulk_id = sent.0;
+        report.echo = sent.1.map(|registration| Echo {
+            text: Some("e".to_owned()),
+            registration: Some(registration),
+        });
+        // A report without an id of its message is identified by its bytes.
+        report.element_hash = Sha256::digest(format!("{report:?}")).into();
+        report
+    })
 }
 
 fn any_event() -> impl Strategy<Value = AccountEvent> {
