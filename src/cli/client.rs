@@ -5,30 +5,25 @@
 //! private folder: reads on a store without a writer, changes as owner of the lock. Each listener names itself
 //! ([`crate::access::Peer`]), and no address makes an operator of a request.
 
-use std::io::ErrorKind;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
+mod connect;
+
 use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use indicatif::ProgressBar;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
-use rustls::RootCertStore;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 use url::Url;
 
-use super::{Settings, serve};
-use crate::config::Config;
-use crate::forward::sender;
-use crate::server::{OwnApi, Rights};
+use super::Settings;
+use crate::model::Fault;
+use crate::server::OwnApi;
 use crate::web::api::jobs::{JobProblemView, JobState, JobView};
 use crate::web::api::page::Page;
-use crate::web::api::version::{VERSION, VERSION_HEADER};
-use crate::web::socket_path;
 
 /// How long one answer may take; what takes longer is a job.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -75,6 +70,20 @@ impl Refused {
 #[derive(Deserialize)]
 struct ProblemDetail {
     detail: String,
+    #[serde(default)]
+    errors: Vec<Fault>,
+}
+
+impl ProblemDetail {
+    /// In words; several wrong fields stand on a line each.
+    fn words(self) -> String {
+        let lines = self.errors.into_iter().map(|fault| fault.detail);
+        let lines: Vec<String> = lines.collect();
+        match lines.len() {
+            0 | 1 => self.detail,
+            _ => lines.join("\n"),
+        }
+    }
 }
 
 /// Speaks the API of one service.
@@ -118,41 +127,6 @@ pub(super) fn with<T>(
 }
 
 impl Client {
-    fn open(settings: &Settings, purpose: Purpose) -> anyhow::Result<Self> {
-        let runtime = serve::runtime()?;
-        let http = builder(settings.token()?.as_deref())?;
-        if let Some(url) = settings.url()? {
-            let http = http.tls_backend_preconfigured(sender::tls(None)?);
-            return Ok(Self {
-                runtime,
-                http: http.build()?,
-                base: url,
-                own: None,
-            });
-        }
-        let config = match purpose {
-            Purpose::FirstToken => settings.load()?.config,
-            Purpose::Read | Purpose::Change => settings.with_store_here()?,
-        };
-        let service = socket_path(&config.store.path)?;
-        let (socket, own) = if is_answered(&service)? {
-            (service, None)
-        } else {
-            let own = own(&runtime, config, purpose)?;
-            (own.socket(), Some(own))
-        };
-        Ok(Self {
-            runtime,
-            // No certificate is needed over a socket.
-            http: http
-                .tls_backend_preconfigured(sender::tls_with(RootCertStore::empty())?)
-                .unix_socket(socket)
-                .build()?,
-            base: Url::parse(SOCKET_HOST)?,
-            own,
-        })
-    }
-
     /// Reads a document.
     pub(super) fn get<T: DeserializeOwned>(
         &self,
@@ -358,58 +332,12 @@ impl Answered {
     }
 }
 
-/// What every request has.
-fn builder(token: Option<&str>) -> anyhow::Result<reqwest::ClientBuilder> {
-    let mut head = HeaderMap::new();
-    head.insert(VERSION_HEADER, HeaderValue::from_static(VERSION));
-    if let Some(token) = token {
-        let bearer = HeaderValue::try_from(format!("Bearer {token}"));
-        let mut bearer = bearer.context("the token cannot stand in a header")?;
-        bearer.set_sensitive(true);
-        head.insert(AUTHORIZATION, bearer);
-    }
-    Ok(reqwest::Client::builder()
-        .default_headers(head)
-        .http1_only()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(PATIENCE))
-}
-
-/// Whether a service answers at that socket; not where there is none, or a process that died left it.
-fn is_answered(socket: &Path) -> anyhow::Result<bool> {
-    match UnixStream::connect(socket) {
-        Ok(_) => Ok(true),
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::NotFound | ErrorKind::ConnectionRefused
-            ) =>
-        {
-            Ok(false)
-        }
-        Err(error) => {
-            let attempted = format!("cannot ask the service at {}", socket.display());
-            Err(anyhow::Error::from(error).context(attempted))
-        }
-    }
-}
-
-/// The API in this process.
-fn own(runtime: &Runtime, config: Config, purpose: Purpose) -> anyhow::Result<OwnApi> {
-    let rights = match purpose {
-        Purpose::Read => Rights::Read,
-        Purpose::Change | Purpose::FirstToken => Rights::Own,
-    };
-    runtime.block_on(async { OwnApi::open(config, rights) })
-}
-
 /// What a problem means for the command: a refusal where the caller can do something about it.
 fn problem(status: StatusCode, bytes: &[u8]) -> anyhow::Error {
     let problem: Result<ProblemDetail, _> = serde_json::from_slice(bytes);
     let detail = problem.map_or_else(
         |_| format!("it answered {status}, and not as this version of the API does"),
-        |problem| problem.detail,
+        ProblemDetail::words,
     );
     refusal(status.as_u16(), detail)
 }

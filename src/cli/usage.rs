@@ -68,7 +68,7 @@ pub(super) fn parse(mut arguments: Vec<OsString>) -> Result<Cli, Usage> {
                 break;
             }
             return Err(if error.use_stderr() {
-                Usage::Wrong(shortened(&error))
+                Usage::Wrong(shortened(&error) + misplaced(&error))
             } else {
                 Usage::ShownSettings(error)
             });
@@ -85,6 +85,16 @@ pub(super) fn parse(mut arguments: Vec<OsString>) -> Result<Cli, Usage> {
         .collect();
     let usage = usage.map_or_else(String::new, |usage| format!("\n\n{usage}"));
     Err(Usage::Wrong(format!("{}{usage}\n", all.join("\n"))))
+}
+
+/// What to say of a flag of the whole program that stands behind a command.
+fn misplaced(error: &clap::Error) -> &'static str {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) if flag == "--url" || flag == "--token" => {
+            "\nPut --url and --token before the command: tickrelay --url URL --token TOKEN …\n"
+        }
+        _ => "",
+    }
 }
 
 /// A text of the error's context; empty where there is none.

@@ -31,7 +31,9 @@ pub(crate) mod polls;
 mod reference;
 pub(crate) mod replays;
 pub(crate) mod reports;
+pub(crate) mod retries;
 pub(crate) mod sent;
+mod shape;
 pub(crate) mod sources;
 mod stats;
 pub(crate) mod subscribers;
@@ -47,25 +49,21 @@ use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::LOCATION;
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{
-    Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _, Route,
-};
+use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, Route};
 use futures_util::future::{Ready, ready};
-use serde::Serialize;
 
-use crate::access::{Caller, Permission, Way};
-use crate::admin::{Answer, AnswerShape, Failure, Once, Operations, Request};
+use crate::access::{Caller, Permission};
+use crate::admin::{Answer, AnswerShape, Once, Operations, Request};
 use crate::config::Config;
 use crate::model::{Subscriber, quoted};
 use crate::store::Reader;
-use crate::store::idempotency::KeptAnswer;
 use crate::web::Web;
 use crate::web::problem::{Problem, Reply};
 use once::KeyedRequest;
+use shape::{Shaped, done, failed, gone, json_of, respond, shaped, unexpected};
 
 pub use document::openapi;
 
@@ -150,7 +148,7 @@ table! {
     POST   "/subscribers/{name}/test"          WriteSubscribers subscribers::test;
     GET    "/subscribers/{name}/health"        ReadSubscribers  health::health;
     GET    "/forwards"                         ReadForwards     forwards::list;
-    POST   "/forwards/retry"                   RetryForwards    forwards::retry_many;
+    POST   "/forwards/retry"                   RetryForwards    retries::retry_many;
     GET    "/forwards/{id}"                    ReadForwards     forwards::read;
     GET    "/forwards/{id}/attempts"           ReadForwards     forwards::attempts;
     POST   "/forwards/{id}/retry"              RetryForwards    forwards::retry;
@@ -338,70 +336,4 @@ impl HandlerContext {
                 Problem::missing(format_args!("subscriber named {name}", name = quoted(name)))
             })
     }
-}
-
-/// A failure as this caller reads it: the operator is told our own failures too.
-fn failed(caller: &Caller, failure: Failure) -> Problem {
-    match failure {
-        Failure::Broken(detail) if caller.way == Way::Cli => {
-            tracing::error!(error = detail, "api.failed");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
-        }
-        other => other.into(),
-    }
-}
-
-/// What a change answers: a function of what was done, and of nothing else.
-type Shaped = Result<KeptAnswer, Problem>;
-
-/// A change's answer with that body.
-fn shaped(status: StatusCode, body: &impl Serialize) -> Shaped {
-    let body = serde_json::to_string(body).map_err(|error| Problem::internal(&error))?;
-    Ok(KeptAnswer {
-        status: status.as_u16(),
-        body,
-        location: None,
-    })
-}
-
-/// What came of long work, as its job tells it.
-fn json_of(result: &impl Serialize) -> Result<serde_json::Value, Problem> {
-    serde_json::to_value(result).map_err(|error| Problem::internal(&error))
-}
-
-/// The answer of something that is gone.
-fn gone() -> KeptAnswer {
-    KeptAnswer {
-        status: StatusCode::NO_CONTENT.as_u16(),
-        body: String::new(),
-        location: None,
-    }
-}
-
-/// An answer as it goes out, for the first time or again.
-fn respond(answer: KeptAnswer) -> HttpResponse {
-    let status = match StatusCode::from_u16(answer.status) {
-        Ok(status) => status,
-        Err(error) => return Problem::internal(&error).error_response(),
-    };
-    let mut response = HttpResponse::build(status);
-    if let Some(url) = &answer.location {
-        response.insert_header((LOCATION, url.as_str()));
-    }
-    if answer.body.is_empty() {
-        return response.finish();
-    }
-    response.content_type("application/json").body(answer.body)
-}
-
-/// 200 with the representation.
-#[expect(clippy::unnecessary_wraps, reason = "it is the last line of handlers")]
-fn done(body: &impl Serialize) -> Reply {
-    Ok(HttpResponse::Ok().json(body))
-}
-
-fn unexpected(answer: &Answer) -> Problem {
-    // Its words may hold a secret.
-    let _ = answer;
-    Problem::internal(&"an operation gave another answer than it does")
 }

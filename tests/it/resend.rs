@@ -149,6 +149,9 @@ async fn a_retry_by_number_goes_on_where_a_list_was_cut() {
     let config = std::fs::read_to_string(&path).unwrap();
     let config = config.replace("[store]\n", "[store]\nlist_budget = \"0s\"\n");
     std::fs::write(&path, config).unwrap();
+    // The budget is that of the service.
+    drop(service);
+    let _service = folder.serve();
     let list = folder.run(&["forward", "list", "--recipient", OTHER]).await;
     assert!(
         list.exit == 1 && list.talk.starts_with("Searched back to "),

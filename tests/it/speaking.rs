@@ -103,6 +103,11 @@ async fn a_wrong_token_and_a_service_that_is_not_there_give_two_errors() {
         refused.talk.contains("Authorization: Bearer"),
         "{refused:?}"
     );
+    let behind = ["message", "list", "--url", service.base()];
+    let misplaced = folder.run(&behind).await;
+    assert_eq!(misplaced.exit, 2, "{misplaced:?}");
+    let said = "before the command";
+    assert!(misplaced.talk.contains(said), "{misplaced:?}");
     let nobody = ["--url", "http://127.0.0.1:1", "token", "list"];
     let broken = folder.run(&nobody).await;
     assert_eq!(broken.exit, 2, "{broken:?}");

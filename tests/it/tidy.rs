@@ -98,6 +98,7 @@ const CONFINED: &[(&str, &[&str])] = &[
             "src/forward/sender.rs",
             "src/forward/sender/",
             "src/cli/client.rs",
+            "src/cli/client/",
         ],
     ),
     ("SystemTime", &["src/clock.rs"]),

@@ -7,7 +7,8 @@ use crate::cli::client::{self, Client, Purpose, Refused};
 use crate::cli::replay::STATUS_ALONE;
 use crate::cli::{Exit, Settings, Terminal, replay};
 use crate::model::{ForwardState, Word as _};
-use crate::web::api::forwards::{ForwardView, RetriedView, RetryOrderView};
+use crate::web::api::forwards::ForwardView;
+use crate::web::api::retries::{RetriedView, RetryOrderView};
 
 /// Forwards of a message or a number that are sent again at once.
 const MOST_AT_ONCE: usize = 1000;

@@ -58,8 +58,8 @@ impl Test {
             recipient: self.recipient,
         };
         let path = ["subscribers", &self.name, "test"];
-        let test = |client: &Client| client.post(&path, &sample);
-        let tested: Tested = client::with(settings, Purpose::Change, test)?;
+        let send = |client: &Client| client.post(&path, &sample);
+        let tested: Tested = client::with(settings, Purpose::Change, send)?;
         let samples = tested.samples.len();
         terminal.done = Some(format!("samples were sent to the subscriber: {samples}"));
         match &tested.samples[..] {

@@ -245,7 +245,7 @@ impl HandlerContext {
             job.end(outcome.map_err(JobProblemView::from));
         };
         // It is done whatever becomes of the one who asks.
-        let _ = api.operations.apart(work);
+        drop(api.operations.apart(work));
         Ok(respond(accepted))
     }
 }

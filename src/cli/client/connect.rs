@@ -1,0 +1,102 @@
+//! Which service a command is connected to: the one at `--url`, the one at the socket, or its own.
+
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use anyhow::Context as _;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use rustls::RootCertStore;
+use tokio::runtime::Runtime;
+use url::Url;
+
+use super::{Client, PATIENCE, Purpose, SOCKET_HOST};
+use crate::cli::{Settings, serve};
+use crate::config::Config;
+use crate::forward::sender;
+use crate::server::{OwnApi, Rights};
+use crate::web::api::version::{VERSION, VERSION_HEADER};
+use crate::web::socket_path;
+
+impl Client {
+    pub(super) fn open(settings: &Settings, purpose: Purpose) -> anyhow::Result<Self> {
+        let runtime = serve::runtime()?;
+        let http = builder(settings.token()?.as_deref())?;
+        if let Some(url) = settings.url()? {
+            let http = http.tls_backend_preconfigured(sender::tls(None)?);
+            return Ok(Self {
+                runtime,
+                http: http.build()?,
+                base: url,
+                own: None,
+            });
+        }
+        let config = match purpose {
+            Purpose::FirstToken => settings.load()?.config,
+            Purpose::Read | Purpose::Change => settings.with_store_here()?,
+        };
+        let service = socket_path(&config.store.path)?;
+        let (socket, own) = if is_answered(&service)? {
+            (service, None)
+        } else {
+            let own = own(&runtime, config, purpose)?;
+            (own.socket(), Some(own))
+        };
+        Ok(Self {
+            runtime,
+            // No certificate is needed over a socket.
+            http: http
+                .tls_backend_preconfigured(sender::tls_with(RootCertStore::empty())?)
+                .unix_socket(socket)
+                .build()?,
+            base: Url::parse(SOCKET_HOST)?,
+            own,
+        })
+    }
+}
+
+/// What every request has.
+fn builder(token: Option<&str>) -> anyhow::Result<reqwest::ClientBuilder> {
+    let mut head = HeaderMap::new();
+    head.insert(VERSION_HEADER, HeaderValue::from_static(VERSION));
+    if let Some(token) = token {
+        let bearer = HeaderValue::try_from(format!("Bearer {token}"));
+        let mut bearer = bearer.context("the token cannot stand in a header")?;
+        bearer.set_sensitive(true);
+        head.insert(AUTHORIZATION, bearer);
+    }
+    Ok(reqwest::Client::builder()
+        .default_headers(head)
+        .http1_only()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(PATIENCE))
+}
+
+/// Whether a service answers at that socket; not where there is none, or a process that died left it.
+fn is_answered(socket: &Path) -> anyhow::Result<bool> {
+    match UnixStream::connect(socket) {
+        Ok(_) => Ok(true),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused
+            ) =>
+        {
+            Ok(false)
+        }
+        Err(error) => {
+            let attempted = format!("cannot ask the service at {}", socket.display());
+            Err(anyhow::Error::from(error).context(attempted))
+        }
+    }
+}
+
+/// The API in this process.
+fn own(runtime: &Runtime, config: Config, purpose: Purpose) -> anyhow::Result<OwnApi> {
+    let rights = match purpose {
+        Purpose::Read => Rights::Read,
+        Purpose::Change | Purpose::FirstToken => Rights::Own,
+    };
+    runtime.block_on(async { OwnApi::open(config, rights) })
+}
