@@ -1,23 +1,17 @@
 //! `tickrelay explain`: what an error code means, in plain words.
 
-use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::client::{self, Client, Purpose};
 use super::list::List;
 use super::table::{facts, item, prose};
 use super::time::stamp;
 use super::{Exit, Settings, Terminal};
 use crate::catalogue::{self, CatalogueEntry};
 use crate::model::{Word as _, nearest, quoted};
-use crate::store::Reader;
-use crate::store::overview::UnknownError;
-use crate::store::query::{Cursor, Listing};
+use crate::web::api::errors::UnknownErrorView;
 use crate::web::api::page::Page;
-use crate::web::api::time::Time;
-
-/// The name of the list of unknown errors in its cursors.
-const UNKNOWN: &str = "unknown-errors";
 
 /// More hits than this are shown as a list, fewer at length.
 const AT_LENGTH: usize = 3;
@@ -48,7 +42,11 @@ impl Explain {
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
         if self.unknown {
-            return list_unknown(&self.unknown(settings)?, self.json, terminal);
+            let cursor = self.cursor.clone().map(|cursor| ("cursor", cursor));
+            let query = Vec::from_iter(cursor);
+            let list = |client: &Client| client.get(&["unknown-errors"], &query);
+            let unknown = client::with(settings, Purpose::Read, list)?;
+            return list_unknown(&unknown, self.json, terminal);
         }
         let mut exit = Exit::Done;
         let mut found: Vec<&'static CatalogueEntry> = Vec::new();
@@ -76,29 +74,6 @@ impl Explain {
             terminal.json(&entries)?;
         }
         Ok(exit)
-    }
-}
-
-impl Explain {
-    /// The errors that the catalogue does not know, from the store's own file.
-    fn unknown(&self, settings: &Settings) -> anyhow::Result<Page<UnknownError>> {
-        let read = |text: &String| {
-            let cursor = Cursor::read(UNKNOWN, text);
-            cursor.with_context(|| format!("{} is no cursor of this list", quoted(text)))
-        };
-        let before = self.cursor.as_ref().map(read).transpose()?;
-        let store = settings.with_store()?.store;
-        let reader = Reader::new(&store.path).within(store.list_budget);
-        let Listing { rows, reached } = reader.unknown_errors(before.map(|cursor| cursor.key))?;
-        let next = reached.map(|reached| Cursor {
-            list: UNKNOWN,
-            key: reached.key,
-        });
-        Ok(Page {
-            data: rows,
-            next_cursor: next.map(|cursor| cursor.to_string()),
-            searched_back_to: reached.and_then(|reached| reached.at_ms).map(Time),
-        })
     }
 }
 
@@ -205,15 +180,15 @@ fn as_json(entry: &CatalogueEntry) -> Value {
 }
 
 fn list_unknown(
-    page: &Page<UnknownError>,
+    page: &Page<UnknownErrorView>,
     as_json: bool,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Exit> {
     let list = List {
         columns: &[
-            ("KEY", &|error: &UnknownError| error.error_key.clone()),
+            ("KEY", &|error: &UnknownErrorView| error.key.clone()),
             ("REPORTS", &|error| error.reports.to_string()),
-            ("LAST SEEN (UTC)", &|error| stamp(error.last_seen_ms)),
+            ("LAST SEEN (UTC)", &|error| stamp(error.last_seen_at)),
             ("THE PROVIDER SAYS", &|error| {
                 let texts = [&error.title, &error.details];
                 let texts = texts.into_iter().flatten().map(String::as_str);

@@ -120,7 +120,7 @@ pub struct SubscriberHealth {
 }
 
 /// An error that the catalogue does not know.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct UnknownError {
     /// The key it would have, as in `meta:139999`.
     pub error_key: String,

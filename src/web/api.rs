@@ -14,7 +14,7 @@ mod audit;
 pub(crate) mod broadcasts;
 mod document;
 pub(crate) mod erasures;
-mod errors;
+pub(crate) mod errors;
 mod faults;
 pub(crate) mod forwards;
 mod gate;
@@ -181,6 +181,7 @@ table! {
     DELETE "/templates/{name}/{language}"      WriteTemplates   templates::remove;
     GET    "/errors"                           ReadErrors       errors::list;
     GET    "/errors/{key}"                     ReadErrors       errors::read;
+    GET    "/unknown-errors"                   ReadUnknownErrors errors::unknown;
     GET    "/stats"                            ReadStats        stats::read;
     GET    "/audit"                            ReadAudit        audit::list;
     GET    "/tokens"                           ReadTokens       tokens::list;

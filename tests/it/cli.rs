@@ -204,7 +204,7 @@ async fn what_could_not_be_read_is_listed_and_kept_byte_for_byte() {
     assert_eq!(folder.run(&["webhook", "show", "99"]).await.exit, 1);
 
     let unknown = folder.run(&["explain", "--unknown", "--json"]).await.json();
-    assert_eq!(unknown["data"][0]["error_key"], "meta:139999");
+    assert_eq!(unknown["data"][0]["key"], "meta:139999");
     assert_eq!(unknown["data"][0]["reports"], 1);
 }
 

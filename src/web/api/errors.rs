@@ -5,11 +5,17 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::input::{Query, Segment};
 use super::list::ListFilter;
-use super::page::Page;
+use super::page::{Page, Paging};
+use super::time::Time;
 use super::{HandlerContext, Reply, done};
 use crate::catalogue::{self, CatalogueEntry, Fix, Resend};
 use crate::model::{MessageType, Whole, quoted};
+use crate::store::overview::UnknownError;
+use crate::store::query::{Cursor, Listing};
 use crate::web::problem::Problem;
+
+/// The name of the list of unknown errors in its cursors.
+const UNKNOWN: &str = "unknown-errors";
 
 /// What an error code means, in plain words.
 #[derive(Debug, Serialize, ToSchema)]
@@ -123,4 +129,77 @@ fn only(term: &str) -> Option<&'static CatalogueEntry> {
     };
     let mut named = catalogue::all().iter().filter(is_named);
     named.next().filter(|_| named.next().is_none())
+}
+
+/// An error code that was reported and that the catalogue lacks.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = UnknownError)]
+pub(crate) struct UnknownErrorView {
+    /// The key that it would have.
+    #[schema(example = "meta:139999")]
+    pub(crate) key: String,
+    /// The provider's number.
+    pub(crate) code: Option<i64>,
+    /// The provider's short name of it, from one of the reports.
+    pub(crate) title: Option<String>,
+    /// The provider's longer text, from the same report.
+    pub(crate) details: Option<String>,
+    /// How many reports have it.
+    pub(crate) reports: u64,
+    /// When the first of these arrived.
+    pub(crate) first_seen_at: Time,
+    /// When the latest of these arrived.
+    pub(crate) last_seen_at: Time,
+}
+
+impl From<UnknownError> for UnknownErrorView {
+    fn from(error: UnknownError) -> Self {
+        Self {
+            key: error.error_key,
+            code: error.code,
+            title: error.title,
+            details: error.details,
+            reports: error.reports,
+            first_seen_at: Time(error.first_seen_ms),
+            last_seen_at: Time(error.last_seen_ms),
+        }
+    }
+}
+
+/// Which part of the search.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct UnknownErrorListQuery {
+    /// `next_cursor` of a search that the time budget cut.
+    cursor: Option<String>,
+}
+
+/// Reported error codes that the catalogue lacks, the most frequent first. A search that the time budget
+/// cut goes on from its cursor and counts older reports alone.
+#[utoipa::path(get, path = "/unknown-errors", tag = "errors", params(UnknownErrorListQuery),
+    responses((status = 200, description = "Those of the part that was searched.", body = Page<UnknownErrorView>)))]
+pub(super) async fn unknown(
+    context: HandlerContext,
+    Query(query, mut faults): Query<UnknownErrorListQuery>,
+) -> Reply {
+    let limit: Option<Whole<1, 100>> = None;
+    let paging = Paging::new(UNKNOWN, limit, query.cursor.as_deref(), &mut faults);
+    faults.end()?;
+    let before = paging.after();
+    let found = context.read(move |reader| reader.unknown_errors(before));
+    let Listing { rows, reached } = found.await?;
+    let next = reached.map(|reached| Cursor {
+        list: UNKNOWN,
+        key: reached.key,
+    });
+    done(&Page {
+        next_cursor: next.map(|cursor| cursor.to_string()),
+        searched_back_to: reached.and_then(|reached| reached.at_ms).map(Time),
+        ..Page::from(
+            rows.into_iter()
+                .map(UnknownErrorView::from)
+                .collect::<Vec<_>>(),
+        )
+    })
 }
