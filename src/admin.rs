@@ -1,6 +1,7 @@
 //! What an operator may ask for over the API, by TCP, by the socket or in a command's own process. The
 //! checks stand here, once.
 
+mod answers;
 mod audit;
 mod carry;
 mod erase;
@@ -36,15 +37,15 @@ use crate::model::{NewSubscriber, Subscriber, SubscriberChange, SubscriberState,
 use crate::store::poll::PollRecord;
 use crate::store::query::Scope;
 use crate::store::replay::ReplayRecord;
-use crate::store::timeline::ForwardDetail;
 use crate::store::{
-    Changing, Erased, Error, KeysRecord, ReprocessSelection, Reread, Resealed, RetrySelection,
-    Store, TemplateRecord,
+    Changing, Erased, Error, ReprocessSelection, Resealed, RetrySelection, Store, TemplateRecord,
 };
 
 use carry::By;
 
 pub use crate::model::Fault;
+pub(crate) use answers::AnswerPart;
+pub use answers::{CreatedToken, GivenSecret, RereadWebhooks, RetriedForwards};
 pub use carry::{AnswerShape, Once};
 pub use erase::EraseOptions;
 pub use exchange::SentExchange;
@@ -154,10 +155,6 @@ pub enum Request {
     },
     /// Make a token of the management API.
     CreateToken(NewToken),
-    /// Show every token.
-    ListTokens,
-    /// Show the keys that seal secrets, by their ids.
-    ListKeys,
     /// Seal all secrets again, with a new key where we keep the file.
     RotateKey,
     /// End a token.
@@ -172,15 +169,8 @@ pub enum Request {
 pub enum Answer {
     /// A subscriber as it is now.
     Subscriber(Subscriber),
-    /// A subscriber and its secret, which is shown this once.
-    Secret {
-        /// The subscriber.
-        subscriber: Subscriber,
-        /// `whsec_…`
-        secret: String,
-        /// Until when the old secret signs too, ms since 1970 UTC.
-        old_until_ms: Option<i64>,
-    },
+    /// A subscriber and its secret.
+    Secret(GivenSecret),
     /// It is removed.
     Removed {
         /// Forwards that were given up with it.
@@ -189,23 +179,13 @@ pub enum Answer {
     /// What the subscriber answered to each sample.
     Tested(Tested),
     /// Forwards that are queued again.
-    Retried {
-        /// How many.
-        forwards: usize,
-        /// The one that was named, as it is now, where it was one.
-        detail: Option<Box<ForwardDetail>>,
-    },
+    Retried(RetriedForwards),
     /// A replay as it is now.
     Replay(ReplayRecord),
     /// A replay that was to be stopped and had ended before: it stays as it is.
     ReplayEnded(ReplayRecord),
     /// What a second reading found.
-    Reprocessed {
-        /// Webhooks that were read.
-        examined: u64,
-        /// Those that ended differently, and those that still cannot be read.
-        webhooks: Vec<Reread>,
-    },
+    Reprocessed(RereadWebhooks),
     /// What came of each message, in their order.
     Registered(Vec<Receipt>),
     /// A broadcast that is polled.
@@ -216,30 +196,22 @@ pub enum Answer {
     TemplateRemoved,
     /// What was removed of a person.
     Erased(Erased),
-    /// A token and its text, which is shown this once.
-    Token {
-        /// What is known of it.
-        token: TokenRecord,
-        /// `tr_…`
-        text: String,
-    },
+    /// A token and its text.
+    Token(CreatedToken),
     /// A token that was ended.
     Revoked(TokenRecord),
-    /// The keys.
-    Keys(KeysRecord),
     /// All is sealed again.
     KeyRotated(Resealed),
-    /// Tokens, the revoked and the expired ones too.
-    Tokens(Vec<TokenRecord>),
 }
 
 impl Answer {
     /// Whether all stayed as it was.
     const fn is_unchanged(&self) -> bool {
-        matches!(
-            self,
-            Self::ReplayEnded(_) | Self::Retried { forwards: 0, .. }
-        )
+        match self {
+            Self::ReplayEnded(_) => true,
+            Self::Retried(retried) => retried.forwards == 0,
+            _ => false,
+        }
     }
 }
 
@@ -432,7 +404,6 @@ impl Operations {
                 };
                 self.change(by, removed).await
             }
-            Request::ListKeys => Ok(Answer::Keys(self.store.key_ids().await?)),
             Request::RotateKey => {
                 let entry = by.entry();
                 let resealed = self
@@ -441,7 +412,6 @@ impl Operations {
                 Ok(Answer::KeyRotated(resealed.await?))
             }
             Request::CreateToken(new) => self.create_token(by, new).await,
-            Request::ListTokens => Ok(Answer::Tokens(self.store.tokens())),
             Request::RevokeToken { id } => self.revoke_token(by, id).await,
         }
     }
@@ -480,7 +450,7 @@ impl Operations {
                 [id] => changing.forward(*id, &scope)?.map(Box::new),
                 _ => None,
             };
-            Ok(Answer::Retried { forwards, detail })
+            Ok(Answer::Retried(RetriedForwards { forwards, detail }))
         })
         .await
     }
@@ -532,7 +502,6 @@ impl Request {
             }
             Self::PutTemplate { .. } | Self::RemoveTemplate { .. } => Permission::WriteTemplates,
             Self::Erase { .. } => Permission::Erase,
-            Self::ListTokens | Self::ListKeys => Permission::ReadTokens,
             Self::CreateToken(_) | Self::RevokeToken { .. } | Self::RotateKey => {
                 Permission::ManageTokens
             }

@@ -48,9 +48,7 @@ pub(super) fn note(request: &Request) -> Option<Note> {
         // What was sent is data, and may come by the thousand: it is kept with its owner.
         Request::Register { .. }
         | Request::RegisterExchange { .. }
-        | Request::Reprocess { dry_run: true, .. }
-        | Request::ListTokens
-        | Request::ListKeys => return None,
+        | Request::Reprocess { dry_run: true, .. } => return None,
         Request::PollBroadcast { source, broadcast } => Note::new(
             "broadcast",
             "polled",
@@ -114,14 +112,14 @@ impl Note {
     /// The change as it came about.
     pub(super) fn of(mut self, caller: &Caller, answer: &Answer) -> AuditEntry {
         match answer {
-            Answer::Token { token, .. } => self.id = Some(token.token_id.to_string()),
+            Answer::Token(created) => self.id = Some(created.token.token_id.to_string()),
             Answer::KeyRotated(resealed) => {
                 self.id = Some(resealed.key.clone());
                 self.detail["values"] = json!(resealed.values);
             }
             Answer::Replay(replay) => self.id = Some(replay.uid.to_string()),
             Answer::Removed { given_up } => self.detail["given_up"] = json!(given_up),
-            Answer::Retried { forwards, .. } => self.detail["forwards"] = json!(forwards),
+            Answer::Retried(retried) => self.detail["forwards"] = json!(retried.forwards),
             _ => {}
         }
         self.begun(caller)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Answer, By, Failure, Operations, Progress};
+use super::{Answer, By, Failure, Operations, Progress, RereadWebhooks};
 use crate::access::Caller;
 use crate::config::Source;
 use crate::ingest;
@@ -105,10 +105,10 @@ impl Operations {
         }
         let found: usize = webhooks.iter().map(|reread| reread.found.len()).sum();
         tracing::info!(webhooks = total, found, dry_run, "webhooks.reprocessed");
-        Ok(Answer::Reprocessed {
+        Ok(Answer::Reprocessed(RereadWebhooks {
             examined: total,
             webhooks,
-        })
+        }))
     }
 }
 

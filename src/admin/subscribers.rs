@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::wanted::no_such_error;
-use super::{Answer, By, Failure, Fault, Operations, check_name};
+use super::{Answer, By, Failure, Fault, GivenSecret, Operations, check_name};
 use crate::access::{Caller, Role};
 use crate::catalogue;
 use crate::model::{
@@ -30,11 +30,11 @@ impl Operations {
         let name = new.name.clone();
         let added = self.change(by, move |changing| {
             let (subscriber, secret) = changing.add_subscriber(&new)?;
-            Ok(Answer::Secret {
+            Ok(Answer::Secret(GivenSecret {
                 subscriber,
                 secret: secret.expose(),
                 old_until_ms: None,
-            })
+            }))
         });
         let answer = added.await?;
         tracing::info!(subscriber = name, "subscriber.added");
@@ -175,11 +175,11 @@ impl Operations {
         let old_until_ms = (!now).then(|| self.clock.now_ms().saturating_add(rotation_ms));
         let rotated = self.change(by, move |changing| {
             let (subscriber, secret) = changing.rotate_secret(id, old_until_ms)?;
-            Ok(Answer::Secret {
+            Ok(Answer::Secret(GivenSecret {
                 subscriber,
                 secret: secret.expose(),
                 old_until_ms,
-            })
+            }))
         });
         let answer = rotated.await?;
         tracing::info!(subscriber = name, "subscriber.secret_rotated");

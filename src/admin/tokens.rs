@@ -1,6 +1,6 @@
 //! Creating and ending tokens of the management API.
 
-use super::{Answer, By, Failure, Operations, check_name};
+use super::{Answer, By, CreatedToken, Failure, Operations, check_name};
 use crate::access::Role;
 use crate::access::token::NewToken;
 
@@ -38,7 +38,7 @@ impl Operations {
         let role = new.role;
         let created = self.change(by, move |changing| {
             let (token, text) = changing.create_token(&new)?;
-            Ok(Answer::Token { token, text })
+            Ok(Answer::Token(CreatedToken { token, text }))
         });
         let answer = created.await?;
         tracing::info!(%role, "token.created");

@@ -56,14 +56,14 @@ use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, Route};
 use futures_util::future::{Ready, ready};
 
 use crate::access::{Caller, Permission};
-use crate::admin::{Answer, AnswerShape, Once, Operations, Request};
+use crate::admin::{Answer, AnswerPart, AnswerShape, Once, Operations, Request};
 use crate::config::Config;
 use crate::model::{Subscriber, quoted};
 use crate::store::Reader;
 use crate::web::Web;
 use crate::web::problem::{Problem, Reply};
 use once::KeyedRequest;
-use shape::{Shaped, done, failed, gone, json_of, respond, shaped, unexpected};
+use shape::{Shaped, done, failed, gone, json_of, part, respond, shaped};
 
 pub use document::openapi;
 
@@ -291,12 +291,12 @@ impl FromRequest for HandlerContext {
 impl HandlerContext {
     /// Does something, as the command line would, whatever becomes of the connection. How its
     /// answer looks is known before it is done, so that this can be kept with it.
-    async fn perform(
+    async fn perform<T: AnswerPart + 'static>(
         &self,
         request: Request,
-        shape: impl Fn(&Answer) -> Shaped + Send + Sync + 'static,
+        shape: impl Fn(&T) -> Shaped + Send + Sync + 'static,
     ) -> Reply {
-        let shape = Arc::new(shape);
+        let shape = Arc::new(move |answer: &Answer| shape(part(answer)?));
         let once = self.keyed.take().map(|KeyedRequest { ticket, turn }| {
             let shape = Arc::clone(&shape);
             let shape: AnswerShape = Arc::new(move |answer| shape(answer).ok());

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tickrelay::admin::{Answer, Request};
+use tickrelay::admin::{Answer, GivenSecret, Request};
 use tickrelay::model::Whole;
 
 use crate::support::receiver::{Receiver, Reply};
@@ -62,7 +62,7 @@ async fn while_a_secret_rotates_both_verify_and_no_other_does() {
     let old = app.subscribe("crm", &receiver.url).await;
     let stranger = app.subscribe("other", &Receiver::start().url).await;
     let name = "crm".to_owned();
-    let Answer::Secret { secret: new, .. } =
+    let Answer::Secret(GivenSecret { secret: new, .. }) =
         app.order(Request::RotateSecret { name, now: false }).await
     else {
         panic!("no secret");
@@ -95,7 +95,7 @@ async fn once_a_rotation_is_answered_nothing_is_signed_by_the_old_secret() {
     let mut old = app.subscribe("crm", &receiver.url).await;
     for round in 0..50 {
         let name = "crm".to_owned();
-        let Answer::Secret { secret: new, .. } =
+        let Answer::Secret(GivenSecret { secret: new, .. }) =
             app.order(Request::RotateSecret { name, now: true }).await
         else {
             panic!("no secret");

@@ -331,7 +331,7 @@ async fn a_retry_by_hand_keeps_the_id_unless_a_new_one_is_asked_for() {
     for (new_id, same) in [(false, true), (true, false)] {
         let before = receiver.count();
         let answer = app.order(Request::RetryForwards(select(new_id))).await;
-        assert!(matches!(answer, Answer::Retried { forwards: 1, .. }));
+        assert!(matches!(answer, Answer::Retried(retried) if retried.forwards == 1));
         until("it is sent", || receiver.count() == before + 1).await;
         app.settled().await;
         let all = receiver.received();

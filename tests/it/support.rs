@@ -236,7 +236,7 @@ impl TestApp {
         let mut new = NewSubscriber::new(name, url);
         change(&mut new);
         match self.perform(Request::AddSubscriber(new)).await.unwrap() {
-            Answer::Secret { secret, .. } => secret,
+            Answer::Secret(given) => given.secret,
             other => panic!("not a secret: {other:?}"),
         }
     }

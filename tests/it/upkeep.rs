@@ -89,7 +89,7 @@ async fn what_is_old_is_pruned_and_what_is_pending_is_kept() {
 async fn reprocess(app: &TestApp, selection: ReprocessSelection, dry_run: bool) -> Vec<Reread> {
     let request = Request::Reprocess { selection, dry_run };
     match app.perform(request).await.unwrap() {
-        Answer::Reprocessed { webhooks, .. } => webhooks,
+        Answer::Reprocessed(read) => read.webhooks,
         other => panic!("not reprocessed: {other:?}"),
     }
 }

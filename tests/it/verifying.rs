@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use tickrelay::admin::{Answer, Request};
+use tickrelay::admin::{Answer, GivenSecret, Request};
 use tickrelay::model::SubscriberChange;
 
 use crate::support::program::{root, runs, target};
@@ -140,7 +140,7 @@ impl Scene {
         };
         report("wamid.before").await;
         let name = "crm".to_owned();
-        let Answer::Secret { secret: new, .. } =
+        let Answer::Secret(GivenSecret { secret: new, .. }) =
             app.order(Request::RotateSecret { name, now: false }).await
         else {
             panic!("no secret");

@@ -248,7 +248,7 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 async fn subscribe(operations: &Operations, url: &str) -> anyhow::Result<String> {
     let new = NewSubscriber::new("demo", url);
     match order(operations, Request::AddSubscriber(new)).await? {
-        Answer::Secret { secret, .. } => Ok(secret),
+        Answer::Secret(given) => Ok(given.secret),
         _ => bail!("adding a subscriber was answered with something else"),
     }
 }
@@ -263,7 +263,7 @@ async fn token(operations: &Operations) -> anyhow::Result<String> {
         expires_at_ms: None,
     };
     match order(operations, Request::CreateToken(new)).await? {
-        Answer::Token { text, .. } => Ok(text),
+        Answer::Token(created) => Ok(created.text),
         _ => bail!("making a token was answered with something else"),
     }
 }

@@ -5,8 +5,8 @@ use utoipa::ToSchema;
 
 use super::input::JsonBody;
 use super::jobs::{JobKind, JobView};
-use super::{HandlerContext, Reply, json_of, unexpected};
-use crate::admin::{Answer, EraseOptions, Request};
+use super::{HandlerContext, Reply, json_of};
+use crate::admin::{EraseOptions, Request};
 use crate::store::Erased;
 
 /// Whom to forget, and how.
@@ -54,14 +54,13 @@ pub(super) async fn create(
         options: EraseOptions { dry_run, vacuum },
     };
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
-    let erased = move |answer: &Answer| match answer {
-        Answer::Erased(removed) => json_of(&ErasureView {
+    let erased = move |removed: &Erased| {
+        json_of(&ErasureView {
             dry_run,
             removed: *removed,
             searched: words(Erased::SEARCHED),
             out_of_reach: words(Erased::OUT_OF_REACH),
-        }),
-        other => Err(unexpected(other)),
+        })
     };
     context.begin(JobKind::Erase, request, erased)
 }

@@ -10,7 +10,7 @@ use super::list::ListFilter;
 use super::page::Page;
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done, shaped};
-use crate::admin::{Answer, Request};
+use crate::admin::{Request, RetriedForwards};
 use crate::model::{ErrorCode, ForwardState, GaveUp, Status, SubscriberState, Whole, quoted};
 use crate::store::RetrySelection;
 use crate::store::query::{ForwardQuery, Scope};
@@ -328,18 +328,14 @@ pub(super) async fn retry(
         forward_ids: vec![forward_id],
         new_id: retry.new_id || query.new_id.unwrap_or_default(),
     };
-    let retried = move |answer: &Answer| match answer {
-        Answer::Retried { forwards: 0, .. } => Err(Problem::conflict(
-            "it cannot be sent again: its subscriber was removed or its payload pruned",
-        )),
-        Answer::Retried {
-            detail: Some(detail),
-            ..
-        } => {
-            let view = DetailView::shown(is_seen, (**detail).clone());
-            shaped(StatusCode::OK, &view)
-        }
-        other => Err(super::unexpected(other)),
+    let retried = move |retried: &RetriedForwards| {
+        let detail = retried.detail.as_ref().filter(|_| retried.forwards > 0);
+        let gone = "it cannot be sent again: its subscriber was removed or its payload pruned";
+        let detail = detail.ok_or_else(|| Problem::conflict(gone))?;
+        shaped(
+            StatusCode::OK,
+            &DetailView::shown(is_seen, (**detail).clone()),
+        )
     };
     context
         .perform(Request::RetryForwards(selection), retried)

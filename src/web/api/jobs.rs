@@ -14,9 +14,9 @@ use uuid::Uuid;
 
 use super::input::Segment;
 use super::time::Time;
-use super::{BASE, HandlerContext, KeyedRequest, Reply, done, failed, respond, shaped};
+use super::{BASE, HandlerContext, KeyedRequest, Reply, done, failed, part, respond, shaped};
 use crate::access::{Caller, Way};
-use crate::admin::{Answer, AnswerShape, Once, Progress, Request};
+use crate::admin::{AnswerPart, AnswerShape, Once, Progress, Request};
 use crate::clock::Clock;
 use crate::model::quoted;
 use crate::store::idempotency::KeptAnswer;
@@ -192,11 +192,11 @@ impl From<Problem> for JobProblemView {
 impl HandlerContext {
     /// Begins long work and answers where it can be watched. What came of it is a function of what was
     /// done, as with every change.
-    pub(super) fn begin(
+    pub(super) fn begin<T: AnswerPart + 'static>(
         &self,
         kind: JobKind,
         request: Request,
-        result: impl Fn(&Answer) -> Result<Value, Problem> + Send + Sync + 'static,
+        result: impl Fn(&T) -> Result<Value, Problem> + Send + Sync + 'static,
     ) -> Reply {
         let (api, clock) = (&self.shared.api, self.shared.clock.clone());
         let view = JobView {
@@ -241,7 +241,7 @@ impl HandlerContext {
                 job.note(report);
             }
             let outcome = outcome.map_err(|failure| failed(&caller, failure));
-            let outcome = outcome.and_then(|answer| result(&answer));
+            let outcome = outcome.and_then(|answer| result(part(&answer)?));
             job.end(outcome.map_err(JobProblemView::from));
         };
         // It is done whatever becomes of the one who asks.

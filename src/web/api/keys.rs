@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::jobs::{JobKind, JobView};
-use super::{HandlerContext, Reply, done, json_of, unexpected};
-use crate::admin::{Answer, Request};
-use crate::store::KeysRecord;
+use super::{HandlerContext, Reply, done, json_of};
+use crate::admin::Request;
+use crate::store::{KeysRecord, Resealed};
 
 /// The keys of the store by their ids.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -45,9 +45,6 @@ pub(super) async fn list(context: HandlerContext) -> Reply {
     responses((status = 202, description = "It begins; its URL tells how far it is.", body = JobView,
         headers(("Location" = String, description = "The job's URL.")))))]
 pub(super) async fn rotate(context: HandlerContext) -> Reply {
-    let rotated = |answer: &Answer| match answer {
-        Answer::KeyRotated(resealed) => json_of(resealed),
-        other => Err(unexpected(other)),
-    };
+    let rotated = |resealed: &Resealed| json_of(resealed);
     context.begin(JobKind::RotateKey, Request::RotateKey, rotated)
 }

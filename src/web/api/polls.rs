@@ -8,8 +8,8 @@ use super::input::{JsonBody, Query, Segment};
 use super::list::ListFilter;
 use super::page::Page;
 use super::time::Time;
-use super::{HandlerContext, Reply, done, shaped, unexpected};
-use crate::admin::{Answer, Request};
+use super::{HandlerContext, Reply, done, shaped};
+use crate::admin::Request;
 use crate::model::Whole;
 use crate::store::poll::{PollGaveUp, PollRecord, PollState};
 use crate::web::problem::Problem;
@@ -121,10 +121,7 @@ pub(super) async fn open(
         source,
         broadcast: id,
     };
-    let opened = |answer: &Answer| match answer {
-        Answer::Poll(poll) => shaped(StatusCode::OK, &PollView::from(poll.clone())),
-        other => Err(unexpected(other)),
-    };
+    let opened = |poll: &PollRecord| shaped(StatusCode::OK, &PollView::from(poll.clone()));
     context.perform(request, opened).await
 }
 

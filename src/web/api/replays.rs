@@ -10,7 +10,7 @@ use super::list::ListFilter;
 use super::page::Page;
 use super::time::{Time, TimeOrAge};
 use super::{BASE, HandlerContext, Reply, done, shaped};
-use crate::admin::{Answer, ReplayOrder, Request};
+use crate::admin::{ReplayOrder, Request};
 use crate::model::{ErrorCode, ForwardState, Status, Whole, quoted};
 use crate::store::idempotency::KeptAnswer;
 use crate::store::replay::{ReplayRecord, ReplayState};
@@ -135,12 +135,11 @@ pub(super) async fn create(
     let now_ms = context.shared.clock.now_ms();
     let request = Request::StartReplay(order.at(now_ms));
     context.refuse(faults, &request)?;
-    let begun = |answer: &Answer| match answer {
-        Answer::Replay(replay) => Ok(KeptAnswer {
+    let begun = |replay: &ReplayRecord| {
+        Ok(KeptAnswer {
             location: Some(format!("{BASE}/replays/{}", replay.uid)),
             ..shaped(StatusCode::ACCEPTED, &ReplayView::from(replay.clone()))?
-        }),
-        other => Err(super::unexpected(other)),
+        })
     };
     context.perform(request, begun).await
 }
@@ -211,12 +210,7 @@ pub(super) async fn read(context: HandlerContext, id: Segment) -> Reply {
 pub(super) async fn cancel(context: HandlerContext, id: Segment) -> Reply {
     let id = uid(&id)?;
     let request = Request::CancelReplay { id };
-    let ended = |answer: &Answer| match answer {
-        Answer::Replay(replay) | Answer::ReplayEnded(replay) => {
-            shaped(StatusCode::OK, &ReplayView::from(replay.clone()))
-        }
-        other => Err(super::unexpected(other)),
-    };
+    let ended = |replay: &ReplayRecord| shaped(StatusCode::OK, &ReplayView::from(replay.clone()));
     context.perform(request, ended).await
 }
 

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::input::JsonBody;
-use super::{HandlerContext, Reply, shaped, unexpected};
-use crate::admin::{Answer, Request};
+use super::{HandlerContext, Reply, shaped};
+use crate::admin::{Request, RetriedForwards};
 use crate::model::quoted;
 use crate::store::query::Scope;
 use crate::store::{Reader, RetrySelection};
@@ -66,12 +66,9 @@ pub(super) async fn retry_many(
         })?,
         new_id: order.new_id,
     };
-    let retried = |answer: &Answer| match answer {
-        Answer::Retried { forwards, .. } => {
-            let view = RetriedView { queued: *forwards };
-            shaped(StatusCode::OK, &view)
-        }
-        other => Err(unexpected(other)),
+    let retried = |retried: &RetriedForwards| {
+        let queued = retried.forwards;
+        shaped(StatusCode::OK, &RetriedView { queued })
     };
     context
         .perform(Request::RetryForwards(selection), retried)

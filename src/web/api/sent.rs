@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::input::{Items, JsonBody, Segment};
-use super::{HandlerContext, Reply, shaped, unexpected};
-use crate::admin::{Answer, Receipt, Request, SentExchange, SentMessage};
+use super::{HandlerContext, Reply, shaped};
+use crate::admin::{Receipt, Request, SentExchange, SentMessage};
 use crate::model::{Fault, Status};
 use crate::store::Registered;
 use crate::web::problem::Problem;
@@ -97,16 +97,9 @@ pub(super) enum OneOrMany {
     Many(Vec<serde_json::Value>),
 }
 
-fn receipts(answer: &Answer) -> Result<Vec<ReceiptView>, Problem> {
-    match answer {
-        Answer::Registered(receipts) => Ok(receipts
-            .iter()
-            .cloned()
-            .enumerate()
-            .map(ReceiptView::new)
-            .collect()),
-        other => Err(unexpected(other)),
-    }
+fn views(receipts: &[Receipt]) -> Vec<ReceiptView> {
+    let receipts = receipts.iter().cloned().enumerate();
+    receipts.map(ReceiptView::new).collect()
 }
 
 fn bulk(results: Vec<ReceiptView>) -> BulkView {
@@ -132,8 +125,8 @@ fn bulk(results: Vec<ReceiptView>) -> BulkView {
 pub(super) async fn register(context: HandlerContext, items: Items) -> Reply {
     let is_single = items.is_single;
     let messages = items.texts;
-    let registered = move |answer: &Answer| {
-        let mut results = receipts(answer)?;
+    let registered = move |receipts: &Vec<Receipt>| {
+        let mut results = views(receipts);
         let status = match results.first_mut().filter(|_| is_single) {
             Some(view) if view.result == ReceiptOutcome::Refused => {
                 return Err(Problem::faults(std::mem::take(&mut view.errors)));
@@ -170,8 +163,8 @@ pub(super) async fn exchange(
     JsonBody(exchange): JsonBody<SentExchange>,
 ) -> Result<HttpResponse, Problem> {
     let request = Request::RegisterExchange { source, exchange };
-    let registered = |answer: &Answer| {
-        let views = receipts(answer)?;
+    let registered = |receipts: &Vec<Receipt>| {
+        let views = views(receipts);
         let is_new_failure = |view: &ReceiptView| {
             view.status == Some(Status::Failed) && view.result == ReceiptOutcome::Created
         };

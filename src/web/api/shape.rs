@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, ResponseError as _};
 use serde::Serialize;
 
 use crate::access::{Caller, Way};
-use crate::admin::{Answer, Failure};
+use crate::admin::{Answer, AnswerPart, Failure};
 use crate::store::idempotency::KeptAnswer;
 use crate::web::problem::{Problem, Reply};
 
@@ -70,8 +70,9 @@ pub(super) fn done(body: &impl Serialize) -> Reply {
     Ok(HttpResponse::Ok().json(body))
 }
 
-pub(super) fn unexpected(answer: &Answer) -> Problem {
-    // Its words may hold a secret.
-    let _ = answer;
-    Problem::internal(&"an operation gave another answer than it does")
+/// The answer to a request of that kind; our own mistake where it is another.
+pub(super) fn part<T: AnswerPart>(answer: &Answer) -> Result<&T, Problem> {
+    // The words of an answer may hold a secret.
+    let other = || Problem::internal(&"an operation gave another answer than it does");
+    T::of(answer).ok_or_else(other)
 }

@@ -11,7 +11,7 @@ use super::list::ListFilter;
 use super::page::Page;
 use super::time::Time;
 use super::{HandlerContext, Reply, Shaped, done, gone, shaped};
-use crate::admin::{Answer, Request, Sample, Tested};
+use crate::admin::{Answer, GivenSecret, Request, Sample, Tested};
 use crate::model::settings::{self, settings};
 use crate::model::{
     AlertOptions, AuthKind, Filter, NewSubscriber, PayloadOptions, Subscriber, SubscriberChange,
@@ -191,29 +191,17 @@ pub(crate) struct SecretView {
     pub(crate) old_secret_until: Option<Time>,
 }
 
-fn with_secret(status: StatusCode, answer: &Answer) -> Shaped {
-    match answer {
-        Answer::Secret {
-            subscriber,
-            secret,
-            old_until_ms,
-        } => {
-            let view = SecretView {
-                subscriber: SubscriberView::from(subscriber),
-                secret: secret.clone(),
-                old_secret_until: old_until_ms.map(Time),
-            };
-            shaped(status, &view)
-        }
-        other => Err(super::unexpected(other)),
-    }
+fn with_secret(status: StatusCode, given: &GivenSecret) -> Shaped {
+    let view = SecretView {
+        subscriber: SubscriberView::from(&given.subscriber),
+        secret: given.secret.clone(),
+        old_secret_until: given.old_until_ms.map(Time),
+    };
+    shaped(status, &view)
 }
 
-fn changed(answer: &Answer) -> Shaped {
-    match answer {
-        Answer::Subscriber(subscriber) => shaped(StatusCode::OK, &SubscriberView::from(subscriber)),
-        other => Err(super::unexpected(other)),
-    }
+fn changed(subscriber: &Subscriber) -> Shaped {
+    shaped(StatusCode::OK, &SubscriberView::from(subscriber))
 }
 
 /// Add a subscriber. Its secret is in the answer, this once.
@@ -225,7 +213,7 @@ pub(super) async fn create(
 ) -> Reply {
     let request = Request::AddSubscriber(new);
     context.refuse(faults, &request)?;
-    let created = |answer: &Answer| with_secret(StatusCode::CREATED, answer);
+    let created = |given: &GivenSecret| with_secret(StatusCode::CREATED, given);
     context.perform(request, created).await
 }
 
@@ -276,7 +264,7 @@ pub(super) async fn resume(context: HandlerContext, Segment(name): Segment) -> R
     responses((status = 204, description = "It is removed.")))]
 pub(super) async fn remove(context: HandlerContext, Segment(name): Segment) -> Reply {
     let request = Request::RemoveSubscriber { name };
-    context.perform(request, |_| Ok(gone())).await
+    context.perform(request, |_: &Answer| Ok(gone())).await
 }
 
 /// How to rotate a secret; the body may be left out.
@@ -301,7 +289,7 @@ pub(super) async fn rotate_secret(
     MaybeBody(Rotation { now }): MaybeBody<Rotation>,
 ) -> Reply {
     let request = Request::RotateSecret { name, now };
-    let rotated = |answer: &Answer| with_secret(StatusCode::OK, answer);
+    let rotated = |given: &GivenSecret| with_secret(StatusCode::OK, given);
     context.perform(request, rotated).await
 }
 
@@ -317,9 +305,6 @@ pub(super) async fn test(
     MaybeBody(sample): MaybeBody<Sample>,
 ) -> Reply {
     let request = Request::TestSubscriber { name, sample };
-    let tested = |answer: &Answer| match answer {
-        Answer::Tested(tested) => shaped(StatusCode::OK, tested),
-        other => Err(super::unexpected(other)),
-    };
+    let tested = |tested: &Tested| shaped(StatusCode::OK, tested);
     context.perform(request, tested).await
 }

@@ -8,7 +8,7 @@ use super::input::{JsonBody, Query, Segments};
 use super::list::ListFilter;
 use super::page::Page;
 use super::time::Time;
-use super::{HandlerContext, Reply, done, gone, shaped, unexpected};
+use super::{HandlerContext, Reply, done, gone, shaped};
 use crate::admin::{Answer, Request};
 use crate::model::{Whole, quoted};
 use crate::store::TemplateRecord;
@@ -113,10 +113,8 @@ pub(super) async fn write(
         language,
         body,
     };
-    let written = |answer: &Answer| match answer {
-        Answer::Template(template) => shaped(StatusCode::OK, &TemplateView::from(template.clone())),
-        other => Err(unexpected(other)),
-    };
+    let written =
+        |template: &TemplateRecord| shaped(StatusCode::OK, &TemplateView::from(template.clone()));
     context.perform(request, written).await
 }
 
@@ -127,5 +125,5 @@ pub(super) async fn write(
     responses((status = 204, description = "It is removed.")))]
 pub(super) async fn remove(context: HandlerContext, Segments(name, language): Segments) -> Reply {
     let request = Request::RemoveTemplate { name, language };
-    context.perform(request, |_| Ok(gone())).await
+    context.perform(request, |_: &Answer| Ok(gone())).await
 }

@@ -7,10 +7,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::input::{JsonBody, Query, Segment};
 use super::page::{Page, Paging};
 use super::time::Time;
-use super::{HandlerContext, Reply, done, shaped, unexpected};
+use super::{HandlerContext, Reply, done, shaped};
 use crate::access::token::{NewToken, TokenRecord};
 use crate::access::{self, Role};
-use crate::admin::{Answer, Request};
+use crate::admin::{CreatedToken, Request};
 use crate::model::Whole;
 
 /// A token, its text aside.
@@ -133,19 +133,16 @@ pub(super) async fn create(
         context.shared.api.operations.clone(),
         context.shared.clock.now_ms(),
     );
-    let created = move |answer: &Answer| match answer {
-        Answer::Token { token, text } => {
-            let sources = operations.sources().iter();
-            let owners = sources.map(|source| (source.name.as_str(), source.owners.as_slice()));
-            let owners: Vec<_> = owners.collect();
-            let view = CreatedTokenView {
-                warnings: access::token_warnings(std::slice::from_ref(token), &owners, now_ms),
-                token: token.clone().into(),
-                text: text.clone(),
-            };
-            shaped(StatusCode::CREATED, &view)
-        }
-        other => Err(unexpected(other)),
+    let created = move |created: &CreatedToken| {
+        let sources = operations.sources().iter();
+        let owners = sources.map(|source| (source.name.as_str(), source.owners.as_slice()));
+        let (owners, token) = (owners.collect::<Vec<_>>(), &created.token);
+        let view = CreatedTokenView {
+            warnings: access::token_warnings(std::slice::from_ref(token), &owners, now_ms),
+            token: token.clone().into(),
+            text: created.text.clone(),
+        };
+        shaped(StatusCode::CREATED, &view)
     };
     context.perform(request, created).await
 }
@@ -156,9 +153,6 @@ pub(super) async fn create(
     responses((status = 200, description = "As it is now.", body = TokenView)))]
 pub(super) async fn revoke(context: HandlerContext, id: Segment) -> Reply {
     let id = id.number("token")?;
-    let revoked = |answer: &Answer| match answer {
-        Answer::Revoked(token) => shaped(StatusCode::OK, &TokenView::from(token.clone())),
-        other => Err(unexpected(other)),
-    };
+    let revoked = |token: &TokenRecord| shaped(StatusCode::OK, &TokenView::from(token.clone()));
     context.perform(Request::RevokeToken { id }, revoked).await
 }

@@ -11,7 +11,7 @@ use super::list::ListFilter;
 use super::page::Page;
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done, json_of, shaped};
-use crate::admin::{Answer, Request};
+use crate::admin::{Request, RereadWebhooks};
 use crate::model::{MessageType, Whole};
 use crate::store::overview::{WebhookDetail, WebhookRecord};
 use crate::store::query::{Scope, WebhookQuery};
@@ -234,17 +234,14 @@ pub(super) async fn reprocess(
         },
         dry_run: query.dry_run.unwrap_or_default(),
     };
-    let reread = |answer: &Answer| match answer {
-        Answer::Reprocessed { webhooks, .. } => {
-            let reread = webhooks.first();
-            let view = ReprocessedView {
-                changed: reread.is_some_and(Reread::is_changed),
-                found: reread.map_or(0, |reread| reread.found.len()),
-                unreadable: reread.map_or(0, |reread| reread.unreadable),
-            };
-            shaped(StatusCode::OK, &view)
-        }
-        other => Err(super::unexpected(other)),
+    let reread = |read: &RereadWebhooks| {
+        let reread = read.webhooks.first();
+        let view = ReprocessedView {
+            changed: reread.is_some_and(Reread::is_changed),
+            found: reread.map_or(0, |reread| reread.found.len()),
+            unreadable: reread.map_or(0, |reread| reread.unreadable),
+        };
+        shaped(StatusCode::OK, &view)
     };
     context.perform(request, reread).await
 }
@@ -274,13 +271,12 @@ pub(super) async fn reprocess_many(
         },
         dry_run,
     };
-    let read = move |answer: &Answer| match answer {
-        Answer::Reprocessed { examined, webhooks } => json_of(&ManyReprocessedView {
+    let read = move |read: &RereadWebhooks| {
+        json_of(&ManyReprocessedView {
             dry_run,
-            examined: *examined,
-            webhooks: webhooks.clone(),
-        }),
-        other => Err(super::unexpected(other)),
+            examined: read.examined,
+            webhooks: read.webhooks.clone(),
+        })
     };
     context.begin(JobKind::Reprocess, request, read)
 }

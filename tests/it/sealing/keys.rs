@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use serde_json::json;
 use tickrelay::access::Role;
-use tickrelay::admin::{Answer, Request};
+use tickrelay::admin::{Answer, GivenSecret, Request};
 use tickrelay::model::NewSubscriber;
 use tickrelay::model::SubscriberKind;
 use tickrelay::store::seal::{KeyRing, generate};
@@ -90,7 +90,7 @@ async fn a_key_that_is_missing_is_rotated_away_from_by_hand_alone() {
     };
     // The old secret cannot sign on, so it is not taken for granted that it may end.
     app.perform(rotate(false)).await.unwrap_err();
-    let Answer::Secret { secret, .. } = app.order(rotate(true)).await else {
+    let Answer::Secret(GivenSecret { secret, .. }) = app.order(rotate(true)).await else {
         panic!("no secret");
     };
     app.report(&[cloud::status("wamid.1", "sent", T0)]).await;

@@ -110,7 +110,7 @@ impl TestApp {
         };
         change(&mut new);
         match self.order(Request::CreateToken(new)).await {
-            Answer::Token { text, .. } => text,
+            Answer::Token(created) => created.text,
             other => panic!("not a token: {other:?}"),
         }
     }
