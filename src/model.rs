@@ -34,8 +34,8 @@ mod whole;
 mod word;
 mod wording;
 
-pub use account_event::{About, AccountEvent};
-pub(crate) use account_event::{EventGroup, Words, has_digit, is_a_name};
+pub use account_event::{About, AccountEvent, EventGroup, EventLine, EventWords};
+pub(crate) use account_event::{Words, has_digit, is_a_name};
 pub use channel::{
     Fallback, Leg, OtherChannels, UNKNOWN_CHANNEL, is_channel_name, is_wanted_channel,
 };

@@ -24,7 +24,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
-use crate::model::{AccountEvent, Report, UnknownWord};
+use crate::model::{AccountEvent, EventWords, Report, UnknownWord};
 
 pub(crate) use body::{decode, is_as_large_as, opened};
 pub use definition::{
@@ -187,14 +187,21 @@ impl FromStr for Provider {
     }
 }
 
-/// The errors of WhatsApp itself, by the numbers that an error of the channel has.
-pub(crate) const WHATSAPP_ERRORS: &ErrorCatalogue = &meta::ERRORS;
+/// The words for account events of the provider with that name; of one that is no longer known nothing is.
+pub(crate) fn event_words(provider: &str) -> &'static EventWords {
+    static UNKNOWN: EventWords = EventWords {
+        title: "The provider",
+        unknown: "Ask the provider what it means.",
+        lines: &[],
+    };
+    let known = provider.parse::<Provider>().ok();
+    known.map_or(&UNKNOWN, |provider| provider.definition().events)
+}
 
-/// Whose words an account event of that field holds, in a sentence.
-pub(crate) fn speaker(field: &str) -> &'static str {
-    let mut known = Provider::ALL.into_iter().map(Provider::definition);
-    let of_field = known.find(|it| it.account_fields.contains(&field));
-    of_field.map_or(WHATSAPP_ERRORS.title, |it| it.errors.title)
+/// What account events are called, by us and by the providers, as far as we have words for them.
+pub(crate) fn event_names() -> impl Iterator<Item = &'static str> {
+    let definitions = Provider::ALL.into_iter().map(Provider::definition);
+    definitions.flat_map(|definition| definition.events.known())
 }
 
 /// Whether the error of that key refuses one message, which the provider names, and not a send.

@@ -4,8 +4,9 @@
 use crate::access::Caller;
 use crate::catalogue;
 use crate::model::{
-    ECHOED, Words, digits, is_channel_name, is_phone_number, nearest, nearest_few, quoted,
+    ECHOED, digits, is_channel_name, is_phone_number, nearest, nearest_few, quoted,
 };
+use crate::providers::event_names;
 use crate::store::Person;
 
 /// The longest number that a code may be, in digits.
@@ -122,13 +123,13 @@ pub(crate) fn no_such_channel(wanted: &str) -> String {
 
 /// Whether an account event is called so, by us or by a provider.
 pub(crate) fn is_usual_event(wanted: &str) -> bool {
-    Words::known().any(|known| known.eq_ignore_ascii_case(wanted.trim()))
+    event_names().any(|known| known.eq_ignore_ascii_case(wanted.trim()))
 }
 
 /// The refusal of an unknown account event, with the nearest.
 pub(crate) fn no_such_event(wanted: &str) -> String {
     let shown = quoted(wanted);
-    match nearest(wanted.trim(), Words::known()) {
+    match nearest(wanted.trim(), event_names()) {
         Some(meant) if !wanted.trim().is_empty() => {
             format!("no account event is called {shown}: did you mean {meant}?")
         }

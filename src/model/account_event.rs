@@ -7,7 +7,8 @@
 mod words;
 
 use super::ProviderTime;
-pub(crate) use words::{EventGroup, Words};
+pub(crate) use words::Words;
+pub use words::{EventGroup, EventLine, EventWords};
 
 /// What an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -71,6 +72,8 @@ pub struct AccountEvent {
     pub sender_id: Option<String>,
     /// When it ends by itself, as a restriction may, ms since 1970 UTC.
     pub ends_at_ms: Option<i64>,
+    /// The provider's table, in which its word stands.
+    pub vocabulary: &'static EventWords,
 }
 
 /// The longest word of a provider that is kept, in letters.
@@ -111,6 +114,7 @@ impl AccountEvent {
             sender: None,
             sender_id: None,
             ends_at_ms: None,
+            vocabulary: words.vocabulary,
         }
     }
 

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use crate::model::{AccountEvent, EventGroup, Words};
+use crate::model::{AccountEvent, EventGroup};
 
 /// The name of an event whose limits are compared with the account's earlier ones.
 pub(crate) const CHANGED: &str = "account.limits_changed";
@@ -22,7 +22,8 @@ pub(crate) fn compared<'a>(
         Some(Ordering::Greater) => "limits_raised",
         Some(Ordering::Equal) | None => return Cow::Borrowed(event),
     };
-    let words = Words::said_as(EventGroup::Account, said, event.event.clone());
+    let words = event.vocabulary;
+    let words = words.said_as(EventGroup::Account, said, event.event.clone());
     let new = AccountEvent::new(
         &event.field,
         event.about,
@@ -68,6 +69,7 @@ fn limits(detail: &str) -> impl Iterator<Item = (&str, i64)> {
 mod tests {
     use super::*;
     use crate::model::About;
+    use crate::providers::Provider;
 
     #[test]
     fn new_limits_are_a_raise_or_a_cut_where_the_earlier_ones_are_known() {
@@ -83,7 +85,8 @@ mod tests {
             (Some("a TIER_1K"), "a TIER_250", CHANGED),
             (None, "a 250", CHANGED),
         ] {
-            let words = Words::of(EventGroup::Account, "LIMITS_CHANGED".to_owned());
+            let words = Provider::USUAL.definition().events;
+            let words = words.of(EventGroup::Account, "LIMITS_CHANGED".to_owned());
             let subject = Some("1".to_owned());
             let event = AccountEvent::new("f", About::Account, subject, &words);
             let event = event.with_detail([Some(now.to_owned())]);

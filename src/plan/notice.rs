@@ -11,7 +11,7 @@ use super::alert::{harmless, masked, without_numbers};
 use super::event::Event;
 use crate::catalogue;
 use crate::model::{About, AccountEvent, Subscriber, SubscriberKind, is_phone_number};
-use crate::providers::{ErrorCatalogue, WHATSAPP_ERRORS, speaker};
+use crate::providers::{Provider, event_words};
 
 /// The event with what the catalogue knows of its error.
 pub(crate) fn explained(event: &AccountEvent) -> Cow<'_, AccountEvent> {
@@ -19,7 +19,8 @@ pub(crate) fn explained(event: &AccountEvent) -> Cow<'_, AccountEvent> {
     let Some(entry) = entry else {
         return Cow::Borrowed(event);
     };
-    let reported = reported(&event.event);
+    let title = event.vocabulary.title;
+    let reported = stated(title, event.error_key.as_deref(), &event.event);
     let text = match event.subject.as_str() {
         "" => reported,
         number => format!("{reported} for number {number}"),
@@ -31,13 +32,19 @@ pub(crate) fn explained(event: &AccountEvent) -> Cow<'_, AccountEvent> {
     })
 }
 
-/// That Meta reported an error of this code, or of none, with its name where the catalogue has one.
-pub(crate) fn reported(code: &str) -> String {
-    let ErrorCatalogue { name, title, .. } = WHATSAPP_ERRORS;
+/// That the provider with that name reported an error of this code, or of none.
+pub(crate) fn reported(provider: &str, code: &str) -> String {
+    let known = provider.parse::<Provider>().ok();
+    let key = known.map(|it| format!("{}:{code}", it.errors()));
+    stated(event_words(provider).title, key.as_deref(), code)
+}
+
+/// That a provider reported an error of this code, or of none, with its name where the catalogue has one.
+fn stated(title: &str, key: Option<&str>, code: &str) -> String {
     if code.is_empty() || !code.bytes().all(|it| it.is_ascii_digit()) {
         return format!("{title} reported an error");
     }
-    match catalogue::find(&format!("{name}:{code}")) {
+    match key.and_then(catalogue::find) {
         Some(entry) => format!("{title} reported error {code} ({})", entry.name),
         None => format!("{title} reported error {code}"),
     }
@@ -137,7 +144,7 @@ impl Notice<'_> {
         parts.extend(self.count());
         if let Some(detail) = &event.detail {
             let detail = without_numbers(&harmless(detail));
-            parts.push(format!("{} says: {detail}.", speaker(&event.field)));
+            parts.push(format!("{} says: {detail}.", event.vocabulary.title));
         }
         parts.push(event.remedy.clone());
         let person = match event.about {
@@ -194,10 +201,11 @@ fn written(ms: i64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{EventGroup, Words};
+    use crate::model::EventGroup;
 
     fn stop() -> AccountEvent {
-        let words = Words::of(EventGroup::Contact, "stop".to_owned());
+        let words = Provider::USUAL.definition().events;
+        let words = words.of(EventGroup::Contact, "stop".to_owned());
         let event = AccountEvent::new("user_preferences", About::Contact, None, &words);
         let event = event.of_person(Some("+34 600 000 901".to_owned()), None);
         event.with_detail([Some("<@all> 34600000901 asked".to_owned())])

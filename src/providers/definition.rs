@@ -13,6 +13,7 @@ use super::authentication::{Content, Signature};
 use super::pull::Pull;
 use super::sample::Element;
 use super::{Exchange, Hints, ParseError, Parsed, SentAll, SentFault};
+use crate::model::EventWords;
 
 /// One provider.
 #[derive(Debug)]
@@ -29,9 +30,9 @@ pub struct Definition {
     pub credentials: CredentialRules,
     /// Its error codes, explained; providers that pass on one another's codes share a catalogue.
     pub errors: &'static ErrorCatalogue,
-    /// The fields of its account events ([`crate::model::AccountEvent::field`]), which show whose words
-    /// an event holds; unlisted fields are Meta's.
-    pub account_fields: &'static [&'static str],
+    /// Its words for account events ([`crate::model::AccountEvent`]) in ours, with what to do about each; an
+    /// event without a line says so in its own provider's name.
+    pub events: &'static EventWords,
     /// Reads the decoded text of a body: every report in it, and what else there was.
     pub read: fn(&str, &Hints) -> Result<Parsed, ParseError>,
     /// Reads a request to send and its answer, message by message.

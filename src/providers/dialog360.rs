@@ -13,7 +13,7 @@ pub(super) const DEFINITION: Definition = Definition {
         ..meta::on_premises::RELAY
     },
     errors: &meta::ERRORS,
-    account_fields: &[],
+    events: &meta::events::EVENTS,
     read: meta::read,
     send_receipt: meta::send_receipt::read,
     samples: Samples {

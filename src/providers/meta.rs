@@ -13,6 +13,7 @@ pub(super) mod cloud;
 mod contacts;
 mod echo;
 mod error;
+pub(super) mod events;
 pub(super) mod field;
 mod members;
 mod notice;

@@ -85,7 +85,10 @@ impl Explanation {
     pub fn of(event: AccountEventRecord, failed_at_ms: i64) -> Self {
         let before = before(failed_at_ms.saturating_sub(event.at_ms()));
         if event.about == About::Channel {
-            let sentence = format!("{} {before}", notice::reported(&event.event));
+            let sentence = format!(
+                "{} {before}",
+                notice::reported(&event.provider, &event.event)
+            );
             return Self { sentence, event };
         }
         let text = event.text.trim_end_matches('.');

@@ -1,4 +1,7 @@
-//! What each kind of account event is called, what is said of it, and what is advised.
+//! The shape of a provider's table of account events: what each is called, what is said of it, and what is
+//! advised.
+//!
+//! The tables stand in the providers' folders, as a field of their definitions.
 
 use std::borrow::Cow;
 
@@ -20,11 +23,13 @@ pub(crate) struct Words {
     /// What to do.
     pub(crate) remedy: &'static str,
     group: EventGroup,
+    /// Where they stand.
+    pub(super) vocabulary: &'static EventWords,
 }
 
 /// What a provider's word is said of: the same word may mean different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EventGroup {
+pub enum EventGroup {
     /// A template's review or state.
     Template,
     /// A template's quality.
@@ -47,154 +52,112 @@ pub(crate) enum EventGroup {
     Conversation,
 }
 
-/// A line of [`TABLE`].
-struct WordsLine {
+/// What a provider's words for account events mean: a table in its folder.
+#[derive(Debug, PartialEq, Eq)]
+pub struct EventWords {
+    /// Whose words they are, in a sentence: `Meta`.
+    pub title: &'static str,
+    /// What to do about a word without a line.
+    pub unknown: &'static str,
+    /// A line for each word that is known.
+    pub lines: &'static [EventLine],
+}
+
+/// What one word means.
+#[derive(Debug, PartialEq, Eq)]
+pub struct EventLine {
     group: EventGroup,
     /// The provider's words in lower case; none of them stands for any.
     words: &'static [&'static str],
-    name: &'static str,
+    /// Our stable name.
+    pub(crate) name: &'static str,
     /// What happened; `{}` is the provider's word.
     what: &'static str,
     remedy: &'static str,
 }
 
-const fn line(
-    group: EventGroup,
-    words: &'static [&'static str],
-    name: &'static str,
-    what: &'static str,
-    remedy: &'static str,
-) -> WordsLine {
-    WordsLine {
-        group,
-        words,
-        name,
-        what,
-        remedy,
+impl EventLine {
+    /// What these words of a provider mean: our name, what follows the subject in a sentence, and what to
+    /// do. Without words it is the line of each word of the group that no line before it has; `{}` is the
+    /// word.
+    pub(crate) const fn new(
+        group: EventGroup,
+        words: &'static [&'static str],
+        name: &'static str,
+        what: &'static str,
+        remedy: &'static str,
+    ) -> Self {
+        Self {
+            group,
+            words,
+            name,
+            what,
+            remedy,
+        }
     }
 }
 
-const READ_ON: &str = "Nothing has to be done; WhatsApp Manager shows more.";
-const APPEAL: &str =
-    "Look the reason up in WhatsApp Manager, end what caused it, and ask for a review there.";
-const NEW_TEMPLATE: &str = "Send another template: each send of this one fails.";
-const SLOWER: &str =
-    "Send less, and only to people who expect it; blocks and complaints of recipients cause this.";
-const NO_MARKETING: &str =
-    "Send this person no marketing: WhatsApp refuses it (131050). Other messages still go through.";
-const COMPARE: &str = "Compare the new limits with what you send a day.";
-const THEIRS: &str = "Check that your own team changed them.";
-
-#[rustfmt::skip]
-const TABLE: &[WordsLine] = &[
-    line(Template, &["approved"], "template.approved", "was approved by Meta", "Nothing has to be done: it can be sent."),
-    line(Template, &["reinstated"], "template.reinstated", "was reinstated by Meta", "Nothing has to be done: it can be sent again."),
-    line(Template, &["unpaused"], "template.unpaused", "was unpaused by Meta", "Nothing has to be done: it can be sent again."),
-    line(Template, &["unarchived"], "template.unarchived", "was taken out of the archive", "Nothing has to be done: it can be sent again."),
-    line(Template, &["unlocked"], "template.unlocked", "was unlocked by Meta", "Nothing has to be done: it can be changed again."),
-    line(Template, &["rejected"], "template.rejected", "was rejected by Meta", "Correct what the reason names and submit it again; until then each send of it fails."),
-    line(Template, &["pending"], "template.pending", "is being reviewed by Meta", "Wait for the decision: until then it cannot be sent."),
-    line(Template, &["in_appeal"], "template.in_appeal", "is being reviewed by Meta once more", "Wait for the decision: until then it cannot be sent."),
-    line(Template, &["paused"], "template.paused", "was paused by Meta", "Send another template: each send of this one fails until the pause is over. Mend what recipients complain of, or Meta disables it."),
-    line(Template, &["disabled"], "template.disabled", "was disabled by Meta", "Send another template: each send of this one fails, for good unless an appeal succeeds."),
-    line(Template, &["flagged"], "template.flagged", "was flagged by Meta and is about to be disabled", "Mend what recipients complain of, and prepare another template."),
-    line(Template, &["locked"], "template.locked", "was locked by Meta and cannot be changed", READ_ON),
-    line(Template, &["archived"], "template.archived", "was archived", NEW_TEMPLATE),
-    line(Template, &["pending_deletion"], "template.deletion_pending", "is about to be deleted", NEW_TEMPLATE),
-    line(Template, &["deleted"], "template.deleted", "was deleted", NEW_TEMPLATE),
-    line(Template, &["limit_exceeded"], "template.limit_exceeded", "could not be made: the account has as many templates as it may", "Delete templates that are not sent."),
-    line(TemplateCategory, &[], "template.category_changed", "has another category", "Sends of it are priced by the new category; ask for a review in WhatsApp Manager if it is wrong."),
-    line(TemplateChange, &[], "template.changed", "was changed, and the notice does not say to what", "Look into WhatsApp Manager for its state."),
-    line(TemplateQuality, &["green", "high"], "template.quality_changed", "has high quality", READ_ON),
-    line(TemplateQuality, &["unknown"], "template.quality_changed", "has no known quality yet", READ_ON),
-    line(TemplateQuality, &["yellow", "medium"], "template.quality_dropped", "has medium quality", "Mend what recipients complain of: with low quality Meta pauses it."),
-    line(TemplateQuality, &["red", "low"], "template.quality_dropped", "has low quality", "Send it less and mend what recipients complain of: Meta pauses it next."),
-    line(Number, &["flagged"], "number.quality_dropped", "was flagged by Meta for low quality", SLOWER),
-    line(Number, &["red"], "number.quality_dropped", "has low quality", SLOWER),
-    line(Number, &["downgrade"], "number.quality_dropped", "may write to fewer people a day: Meta lowered its limit", SLOWER),
-    line(Number, &["yellow"], "number.quality_changed", "has medium quality", SLOWER),
-    line(Number, &["green"], "number.quality_restored", "has high quality", READ_ON),
-    line(Number, &["unflagged"], "number.quality_restored", "is no longer flagged by Meta", READ_ON),
-    line(Number, &["upgrade"], "number.limit_raised", "may write to more people a day: Meta raised its limit", READ_ON),
-    line(Number, &["limit_changed"], "number.limit_changed", "was given a limit of people that it may write to a day", COMPARE),
-    line(Number, &["throughput_upgrade"], "number.throughput_raised", "may send faster: Meta raised its throughput", READ_ON),
-    line(Number, &["onboarding"], "number.onboarding", "is being registered", "Wait until it is registered: until then nothing can be sent from it."),
-    line(Number, &["settings_changed"], "number.settings_changed", "has other settings", THEIRS),
-    line(Account, &["account_restriction"], "account.restricted", "was restricted by Meta", APPEAL),
-    line(Account, &["feature_restriction"], "account.feature_restricted", "was restricted by Meta in features that stop no sends", "Messages still go out. Look the reason up in WhatsApp Manager before Meta restricts more."),
-    line(Account, &["account_violation"], "account.violation", "was found by Meta to break a rule", APPEAL),
-    line(Account, &["account_deleted"], "account.deleted", "was deleted", "Nothing can be sent from it: connect another account."),
-    line(Account, &["account_offboarded"], "account.offboarded", "was disconnected from the platform", "Connect it again, or nothing can be sent from it."),
-    line(Account, &["account_reconnected"], "account.reconnected", "was connected again", READ_ON),
-    line(Account, &["verified_account"], "account.verified", "was verified", READ_ON),
-    line(Account, &["ad_account_linked"], "account.ad_account_linked", "was linked to an ad account", READ_ON),
-    line(Account, &["auth_intl_price_eligibility_update"], "account.auth_price_changed", "was given other countries with international prices for authentication", "Nothing has to be done: authentication messages to these countries cost their international price."),
-    line(Account, &["business_primary_location_country_update"], "account.country_changed", "was given another country of business", "Check in Meta Business Suite that the country is right: the prices of authentication messages depend on it."),
-    line(Account, &["mm_lite_terms_signed"], "account.marketing_terms_signed", "was signed up for Meta's Marketing Messages API", READ_ON),
-    line(Account, &["partner_client_certification_needed"], "account.certification_needed", "was asked by Meta to certify its business", "Complete the certification with your partner: until then Meta may limit the account."),
-    line(Account, &["partner_client_certification_status_update"], "account.certification_changed", "was given another state of its certification", "Nothing has to be done if it is approved; else correct what the reason names and submit it again."),
-    line(Account, &["disabled_update"], "account.disabled_update", "was disabled or reinstated by Meta, without saying which", "Look in WhatsApp Manager whether it is disabled; ask for a review there if it is."),
-    line(Account, &["disable"], "account.disabled", "was disabled by Meta", APPEAL),
-    line(Account, &["schedule_for_disable"], "account.disable_scheduled", "is about to be disabled by Meta", APPEAL),
-    line(Account, &["reinstate"], "account.reinstated", "was reinstated by Meta", READ_ON),
-    line(Account, &["partner_removed"], "account.partner_removed", "was disconnected from its partner", "Connect it again, or nothing can be sent from it."),
-    line(Account, &["partner_added"], "account.partner_added", "was shared with a partner", READ_ON),
-    line(Account, &["partner_app_installed"], "account.app_installed", "was connected to an app", READ_ON),
-    line(Account, &["partner_app_uninstalled"], "account.app_uninstalled", "was disconnected from an app", "Connect it again, unless you wanted that."),
-    line(Account, &["volume_based_pricing_tier_update"], "account.price_tier_changed", "has another price tier", READ_ON),
-    line(Account, &["limits_changed"], "account.limits_changed", "was given limits by Meta", COMPARE),
-    line(Account, &["limits_lowered"], "account.limits_lowered", "was given lower limits by Meta", COMPARE),
-    line(Account, &["limits_raised"], "account.limits_raised", "was given higher limits by Meta", "Nothing has to be done: more can be sent."),
-    line(Account, &["settings_changed"], "account.settings_changed", "has other settings", THEIRS),
-    line(Contact, &["stop"], "contact.opted_out", "wants no marketing messages any more", NO_MARKETING),
-    line(Contact, &["resume"], "contact.opted_in", "wants marketing messages again", "Nothing has to be done: marketing can be sent again."),
-    line(Alert, &[], "account.alert", "has an alert of Meta's ({})", "Read what Meta says of it, and look into WhatsApp Manager."),
-    line(Channel, &[], "channel.error", "reported error {}", "Ask the provider if it happens again."),
-    line(Conversation, &["control_taken"], "conversation.handed_over", "was taken over by another responder", "Messages of yours are refused until the conversation is handed back: see which system owns it."),
-    line(Conversation, &["control_passed"], "conversation.received", "was handed over to this responder", "Answer in it: messages of yours go through."),
-];
-
-impl Words {
+impl EventWords {
     /// Our words for the provider's `event`.
-    pub(crate) fn of(group: EventGroup, event: String) -> Self {
-        Self::said_as(group, &event.clone(), event)
+    pub(crate) fn of(&'static self, group: EventGroup, event: String) -> Words {
+        self.said_as(group, &event.clone(), event)
     }
 
     /// Our words for `word`, where the provider's own `event` says less.
-    pub(crate) fn said_as(group: EventGroup, word: &str, event: String) -> Self {
+    pub(crate) fn said_as(&'static self, group: EventGroup, word: &str, event: String) -> Words {
         let word = word.trim().to_ascii_lowercase();
-        let is_it = |line: &&WordsLine| {
+        let is_it = |line: &&EventLine| {
             line.group == group && (line.words.is_empty() || line.words.contains(&&*word))
         };
-        let found = TABLE.iter().find(is_it);
+        let found = self.lines.iter().find(is_it);
         let what = found.map_or("has a new state, {}", |line| line.what);
-        Self {
+        Words {
             name: match found {
                 Some(line) => line.name.into(),
                 None => format!("{}.{}", group.prefix(), plain(&word)).into(),
             },
             what: what.replace("{}", &cut(&event, LONGEST_WORD)),
-            remedy: found.map_or("Look into WhatsApp Manager for what it means.", |line| {
-                line.remedy
-            }),
+            remedy: found.map_or(self.unknown, |line| line.remedy),
             group,
             event,
+            vocabulary: self,
         }
     }
 
     /// Whether the group has words of ours for this word of a provider.
-    pub(crate) fn has(group: EventGroup, word: &str) -> bool {
+    pub(crate) fn has(&self, group: EventGroup, word: &str) -> bool {
         let is_it = |known: &str| known.eq_ignore_ascii_case(word.trim());
-        let lines = TABLE.iter().filter(|line| line.group == group);
+        let lines = self.lines.iter().filter(|line| line.group == group);
         lines.flat_map(|line| line.words).any(|known| is_it(known))
     }
 
-    /// What events are called, by us and by the providers, as far as we have words for them.
-    pub(crate) fn known() -> impl Iterator<Item = &'static str> {
-        let ours = TABLE.iter().map(|line| line.name);
-        ours.chain(TABLE.iter().flat_map(|line| line.words.iter().copied()))
+    /// What events are called, by us and by the provider, as far as we have words for them.
+    pub(crate) fn known(&self) -> impl Iterator<Item = &'static str> {
+        let ours = self.lines.iter().map(|line| line.name);
+        let theirs = self.lines.iter().flat_map(|line| line.words);
+        ours.chain(theirs.copied())
     }
 
+    /// Fails where a line lacks its name or advice, or a word stands twice.
+    #[cfg(test)]
+    pub(crate) fn check(&self) {
+        for (index, line) in self.lines.iter().enumerate() {
+            let name = line.name;
+            let prefix = format!("{}.", line.group.prefix());
+            assert!(name.starts_with(&prefix), "{name}");
+            assert!(line.remedy.ends_with('.'), "{name}");
+            assert!(!line.what.ends_with('.'), "{name}");
+            let before = self.lines[..index].iter();
+            let before = before.filter(|it| it.group == line.group);
+            let taken: Vec<&str> = before.clone().flat_map(|it| it.words).copied().collect();
+            let is_taken = line.words.iter().any(|word| taken.contains(word));
+            assert!(!is_taken, "{name}");
+            assert!(before.clone().all(|it| !it.words.is_empty()), "{name}");
+        }
+    }
+}
+
+impl Words {
     /// One sentence, in which no person is named.
     pub(super) fn sentence(&self, about: About, subject: &str) -> String {
         let (alone, named) = match about {
@@ -210,24 +173,16 @@ impl Words {
             // A text in the place of a code is the provider's, and stands in the detail.
             let is_code = self.event.bytes().all(|it| it.is_ascii_digit());
             let what = if is_code { what } else { "reported an error" };
+            let title = self.vocabulary.title;
             return match subject {
-                "" => format!("Meta {what}."),
-                number => format!("Meta {what} for number {number}."),
+                "" => format!("{title} {what}."),
+                number => format!("{title} {what} for number {number}."),
             };
         }
         match named {
             Some(named) if !subject.is_empty() => format!("{named} {subject} {what}."),
             _ => format!("{alone} {what}."),
         }
-    }
-
-    /// The names of the kinds that are known.
-    #[cfg(test)]
-    pub(crate) fn names() -> Vec<&'static str> {
-        let mut names: Vec<&str> = TABLE.iter().map(|line| line.name).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
     }
 }
 
@@ -259,123 +214,5 @@ fn plain(word: &str) -> String {
         "changed".to_owned()
     } else {
         plain
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What the provider's word is said of, the word, the subject, our name, and the sentence. What is not
-    /// known claims nothing: the last three.
-    type WordsKind = (
-        EventGroup,
-        &'static str,
-        About,
-        &'static str,
-        &'static str,
-        &'static str,
-    );
-
-    #[rustfmt::skip]
-    const KINDS: &[WordsKind] = &[
-        (Template, "PAUSED", About::Template, "order", "template.paused", "Template order was paused by Meta."),
-        (TemplateQuality, "Low", About::Template, "order", "template.quality_dropped", "Template order has low quality."),
-        (TemplateChange, "X_UPDATE", About::Template, "order", "template.changed", "Template order was changed, and the notice does not say to what."),
-        (TemplateCategory, "UTILITY", About::Template, "order", "template.category_changed", "Template order has another category."),
-        (Number, "FLAGGED", About::Number, "1", "number.quality_dropped", "Number 1 was flagged by Meta for low quality."),
-        (Number, "limit_changed", About::Number, "1", "number.limit_changed", "Number 1 was given a limit of people that it may write to a day."),
-        (Account, "ACCOUNT_RESTRICTION", About::Account, "", "account.restricted", "The account was restricted by Meta."),
-        (Alert, "OBA_REJECTED", About::Account, "1", "account.alert", "Account 1 has an alert of Meta's (OBA_REJECTED)."),
-        (Contact, "stop", About::Contact, "34600000901", "contact.opted_out", "A contact wants no marketing messages any more."),
-        (Conversation, "control_taken", About::Contact, "1", "conversation.handed_over", "A conversation was taken over by another responder."),
-        (Conversation, "control_passed", About::Contact, "1", "conversation.received", "A conversation was handed over to this responder."),
-        (Channel, "131000", About::Channel, "", "channel.error", "Meta reported error 131000."),
-        (Channel, "131000", About::Channel, "34910000000", "channel.error", "Meta reported error 131000 for number 34910000000."),
-        (Channel, "a text", About::Channel, "", "channel.error", "Meta reported an error."),
-        (Template, "<b>", About::Template, "t", "template._b_", "Template t has a new state, <b>."),
-        (Number, "SOMETHING New", About::Number, "1", "number.something_new", "Number 1 has a new state, SOMETHING New."),
-        (Account, "DISABLED_UPDATE", About::Account, "1", "account.disabled_update", "Account 1 was disabled or reinstated by Meta, without saying which."),
-        (Account, "NEWS", About::Account, "1", "account.news", "Account 1 has a new state, NEWS."),
-    ];
-
-    #[test]
-    fn each_kind_has_a_name_a_sentence_and_advice() {
-        for (group, event, about, subject, name, sentence) in KINDS {
-            let words = Words::of(*group, (*event).to_owned());
-            assert_eq!((&*words.name, &*words.event), (*name, *event));
-            assert_eq!(words.sentence(*about, subject), *sentence);
-        }
-        for (event, name) in [
-            ("DOWNGRADE", "number.quality_dropped"),
-            ("RED", "number.quality_dropped"),
-            ("UNFLAGGED", "number.quality_restored"),
-            ("UPGRADE", "number.limit_raised"),
-        ] {
-            assert_eq!(Words::of(Number, event.to_owned()).name, name, "{event}");
-        }
-        let said = Words::said_as(Account, "REINSTATE", "DISABLED_UPDATE".to_owned());
-        assert_eq!(
-            (&*said.name, &*said.event),
-            ("account.reinstated", "DISABLED_UPDATE")
-        );
-    }
-
-    #[test]
-    fn every_word_of_an_account_update_has_a_sentence_and_advice_of_its_own() {
-        // Each that Meta documents.
-        let words = [
-            "ACCOUNT_DELETED",
-            "ACCOUNT_OFFBOARDED",
-            "ACCOUNT_RECONNECTED",
-            "ACCOUNT_RESTRICTION",
-            "ACCOUNT_VIOLATION",
-            "AD_ACCOUNT_LINKED",
-            "AUTH_INTL_PRICE_ELIGIBILITY_UPDATE",
-            "BUSINESS_PRIMARY_LOCATION_COUNTRY_UPDATE",
-            "DISABLED_UPDATE",
-            "MM_LITE_TERMS_SIGNED",
-            "PARTNER_ADDED",
-            "PARTNER_APP_INSTALLED",
-            "PARTNER_APP_UNINSTALLED",
-            "PARTNER_CLIENT_CERTIFICATION_NEEDED",
-            "PARTNER_CLIENT_CERTIFICATION_STATUS_UPDATE",
-            "PARTNER_REMOVED",
-            "VERIFIED_ACCOUNT",
-            "VOLUME_BASED_PRICING_TIER_UPDATE",
-        ];
-        let mut sentences = std::collections::BTreeSet::new();
-        for word in words {
-            let words = Words::of(Account, word.to_owned());
-            let sentence = words.sentence(About::Account, "1");
-            assert!(!sentence.contains("new state"), "{word}: {sentence}");
-            assert!(words.remedy.ends_with('.'), "{word}");
-            assert!(sentences.insert(sentence), "{word}");
-        }
-    }
-
-    #[test]
-    fn every_line_has_its_name_and_advice_and_no_word_stands_twice() {
-        for (index, line) in TABLE.iter().enumerate() {
-            let prefix = format!("{}.", line.group.prefix());
-            assert!(line.name.starts_with(&prefix), "{}", line.name);
-            assert!(
-                line.remedy.ends_with('.') && !line.what.ends_with('.'),
-                "{}",
-                line.name
-            );
-            let before = TABLE[..index].iter().filter(|it| it.group == line.group);
-            let taken: Vec<&str> = before.clone().flat_map(|it| it.words).copied().collect();
-            assert!(
-                !line.words.iter().any(|word| taken.contains(word)),
-                "{}",
-                line.name
-            );
-            assert!(
-                before.clone().all(|it| !it.words.is_empty()),
-                "{}",
-                line.name
-            );
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Which account event can explain which errors, and which event ends what others began.
 //!
 //! Which errors an event can cause stands in each provider's folder, by our name of the event, which
-//! stands for its field and the provider's word (`model/account_event/words`). Here is what holds of an
+//! stands for its field and the provider's word (`Definition::events`). Here is what holds of an
 //! event whatever the provider: one table; where the name says too little, by that word too. An event
 //! that has no line explains nothing. `docs/account-events.md` shows both, and a test compares them.
 

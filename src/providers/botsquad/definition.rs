@@ -26,7 +26,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
     },
     // It passes on Meta's codes; no catalogue explains its own words.
     errors: &meta::ERRORS,
-    account_fields: &[],
+    events: &meta::events::EVENTS,
     read: parse,
     send_receipt: send_receipt::read,
     samples: Samples {

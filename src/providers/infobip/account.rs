@@ -4,10 +4,11 @@
 use serde_json::Value;
 
 use super::super::json::{object, present, text, word};
+use super::definition::EVENTS;
 use super::shape::OPT_OUT;
 use super::template_change::Change;
 use super::time;
-use crate::model::{About, AccountEvent, EventGroup, Words, is_a_name};
+use crate::model::{About, AccountEvent, EventGroup, is_a_name};
 
 /// Reads a notice; `None` when it does not say what happened, or to which template or person.
 pub(super) fn read(element: &Value) -> Option<AccountEvent> {
@@ -21,7 +22,7 @@ pub(super) fn read(element: &Value) -> Option<AccountEvent> {
 }
 
 fn preference(element: &Value, content: &Value, wish: String) -> AccountEvent {
-    let words = Words::of(EventGroup::Contact, wish);
+    let words = EVENTS.of(EventGroup::Contact, wish);
     let event = AccountEvent::new("marketing-preference", About::Contact, None, &words);
     // The envelope's `from` is the same person's.
     let number = text(content, "from").or_else(|| text(element, "from"));

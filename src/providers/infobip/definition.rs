@@ -3,10 +3,19 @@
 use super::super::definition::{
     CredentialRules, Definition, ErrorCatalogue, Refusals, Samples, Starter,
 };
+use super::super::meta::events::LINES;
 use super::{causes, parse, sample, send_receipt};
+use crate::model::EventWords;
 
 const NO_APP_SECRET: &str = "an app secret belongs to meta-cloud: if Infobip signs, give hmac = { header, algorithm, encoding, secret }";
 const NO_VERIFY_TOKEN: &str = "only meta-cloud sends it; for a secret in the URL give url_token";
+
+/// WhatsApp decides on templates and people on marketing, so the words are Meta's.
+pub(super) static EVENTS: EventWords = EventWords {
+    title: "Infobip",
+    unknown: "Look into Infobip's portal for what it means.",
+    lines: LINES,
+};
 
 pub(in crate::providers) const DEFINITION: Definition = Definition {
     name: "infobip",
@@ -37,7 +46,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
         causes: causes::CAUSES,
         vague: causes::VAGUE,
     },
-    account_fields: &["template-update", "marketing-preference"],
+    events: &EVENTS,
     read: parse,
     send_receipt: send_receipt::read,
     samples: Samples {

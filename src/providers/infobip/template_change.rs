@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::super::json::{scalar, text, word, word_of};
+use super::definition::EVENTS;
 use crate::model::{EventGroup, Words};
 
 /// The categories that a template may have.
@@ -59,18 +60,20 @@ impl<'a> Change<'a> {
         });
         let state = state.or_else(|| {
             let kind = kind.clone()?;
-            Words::has(EventGroup::Template, &kind).then_some((EventGroup::Template, kind))
+            EVENTS
+                .has(EventGroup::Template, &kind)
+                .then_some((EventGroup::Template, kind))
         });
         if let Some((group, state)) = state {
             let reason = word(self.change, "reason");
             let before = self.before(group);
             let before = before.map(|before| format!("{before} before"));
-            return (Words::of(group, state), vec![reason, before]);
+            return (EVENTS.of(group, state), vec![reason, before]);
         }
         let said = self.members.iter().filter(|(name, _)| *name != "type");
         let said = said.map(|(name, word)| Some(format!("{name} {word}")));
         let event = kind.unwrap_or_else(|| "CHANGED".to_owned());
-        (Words::of(EventGroup::TemplateChange, event), said.collect())
+        (EVENTS.of(EventGroup::TemplateChange, event), said.collect())
     }
 
     fn kind(&self) -> Option<String> {
@@ -136,7 +139,7 @@ fn is_of(group: EventGroup, word: &str) -> bool {
             .iter()
             .any(|known| known.eq_ignore_ascii_case(word)),
         // A state may be unknown as well.
-        _ => !word.eq_ignore_ascii_case("unknown") && Words::has(group, word),
+        _ => !word.eq_ignore_ascii_case("unknown") && EVENTS.has(group, word),
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::super::json::{Node, is_absent, object, present, scalar, text, word};
 use super::contacts::Contacts;
+use super::events::EVENTS;
 use super::members::Members;
 use super::notice::{
     LIMITS, Limited, grouped, inner_text, limit_change, listed, moment, time_of, value_of,
@@ -182,7 +183,7 @@ impl AccountChange<'_> {
     }
 
     fn template_state(&self) -> Option<AccountEvent> {
-        let words = Words::of(EventGroup::Template, word(self.value, "event")?);
+        let words = EVENTS.of(EventGroup::Template, word(self.value, "event")?);
         let reason = self.text("reason");
         let reason = reason.filter(|reason| !reason.eq_ignore_ascii_case("none"));
         let other = object(self.value, "other_info");
@@ -202,7 +203,7 @@ impl AccountChange<'_> {
     }
 
     fn template_quality(&self) -> Option<AccountEvent> {
-        let words = Words::of(
+        let words = EVENTS.of(
             EventGroup::TemplateQuality,
             word(self.value, "new_quality_score")?,
         );
@@ -234,7 +235,7 @@ impl AccountChange<'_> {
         let limit = limit.or_else(|| self.text("max_daily_conversations_per_business"));
         let before = self.text("old_limit");
         let words = match said {
-            Some(said) => Words::of(EventGroup::Number, said),
+            Some(said) => EVENTS.of(EventGroup::Number, said),
             None => limit_change(limit.as_deref()?, before.as_deref())?,
         };
         let before = before.or_else(|| self.text("previous_quality_score"));
@@ -261,11 +262,11 @@ impl AccountChange<'_> {
         let stopping = restrictions.iter().any(|one| one.stops_sends);
         let is_harmless = !restrictions.is_empty() && !stopping;
         let words = match state {
-            Some(state) => Words::said_as(EventGroup::Account, &state, event),
+            Some(state) => EVENTS.said_as(EventGroup::Account, &state, event),
             None if is_harmless && event.trim().eq_ignore_ascii_case("account_restriction") => {
-                Words::said_as(EventGroup::Account, "feature_restriction", event)
+                EVENTS.said_as(EventGroup::Account, "feature_restriction", event)
             }
-            None => Words::of(EventGroup::Account, event),
+            None => EVENTS.of(EventGroup::Account, event),
         };
         let certified = "partner_client_certification_info";
         let details = [
@@ -295,7 +296,7 @@ impl AccountChange<'_> {
     fn alert(&self) -> Option<AccountEvent> {
         // Older bodies have the alert's members beside the entity's.
         let alert = object(self.value, "alert_info").unwrap_or(self.value);
-        let words = Words::of(EventGroup::Alert, word(alert, "alert_type")?);
+        let words = EVENTS.of(EventGroup::Alert, word(alert, "alert_type")?);
         let entity = id(self.value, &["entity_id"]).filter(|id| has_digit(id));
         let subject = entity.clone().or_else(|| self.account_id.clone());
         let kind = self.text("entity_type");
@@ -322,7 +323,7 @@ impl AccountChange<'_> {
             Some(format!("{name} {}", grouped(&limit)))
         });
         let limits: Vec<Option<String>> = limits.map(Some).collect();
-        let words = Words::of(EventGroup::Account, "LIMITS_CHANGED".to_owned());
+        let words = EVENTS.of(EventGroup::Account, "LIMITS_CHANGED".to_owned());
         let event = self.about(About::Account, self.account_id.clone(), &words);
         (!limits.is_empty()).then(|| event.with_detail(limits))
     }
@@ -345,7 +346,7 @@ impl AccountChange<'_> {
             Some(_) => (About::Number, EventGroup::Number),
             None => (About::Account, EventGroup::Account),
         };
-        let words = Words::said_as(group, "settings_changed", kind);
+        let words = EVENTS.said_as(group, "settings_changed", kind);
         let subject = number_id.clone().or_else(|| self.account_id.clone());
         let mut event = self.about(about, subject, &words);
         event.sender_id = number_id.or(event.sender_id);
@@ -359,7 +360,7 @@ impl AccountChange<'_> {
         let person = object(self.value, "sender");
         let person = |names: &[&str]| person.and_then(|person| id(person, names));
         let number = person(&["phone_number", "wa_id"]);
-        let words = Words::of(EventGroup::Conversation, kind);
+        let words = EVENTS.of(EventGroup::Conversation, kind);
         let event = self.about(About::Contact, None, &words);
         let event = event.of_person(number, person(&["user_id"]));
         Some(event.with_detail([
@@ -375,7 +376,7 @@ impl AccountChange<'_> {
     }
 
     fn preference(&self, preference: &Value) -> Option<AccountEvent> {
-        let words = Words::of(EventGroup::Contact, word(preference, "value")?);
+        let words = EVENTS.of(EventGroup::Contact, word(preference, "value")?);
         let (number, user_id) = (id(preference, &["wa_id"]), id(preference, &["user_id"]));
         let contact = self.contacts.of(user_id.as_deref(), number.as_deref());
         let number = number.or_else(|| contact.and_then(|contact| contact.phone.clone()));

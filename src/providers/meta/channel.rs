@@ -1,8 +1,9 @@
 //! Errors of the channel: they stand beside no status, and are events of the account.
 
+use super::events::EVENTS;
 use super::notice::time_of;
 use super::surroundings::{Around, Surroundings};
-use crate::model::{About, AccountEvent, EventGroup, ReportError, Words, has_digit};
+use crate::model::{About, AccountEvent, EventGroup, ReportError, has_digit};
 
 /// The name under which errors of the channel stand as a field; they have none.
 const ERRORS: &str = "errors";
@@ -16,7 +17,7 @@ pub(super) fn event_of(
     let code = error.code.map(|code| code.to_string());
     let word = code.or_else(|| error.title.clone());
     let word = word.or_else(|| error.details.clone());
-    let words = Words::of(EventGroup::Channel, word.unwrap_or_default());
+    let words = EVENTS.of(EventGroup::Channel, word.unwrap_or_default());
     let (number, number_id) = (&surroundings.sender, &surroundings.sender_id);
     let mut named = [number, number_id].into_iter().flatten();
     let subject = named.find(|name| has_digit(name)).cloned();

@@ -1,6 +1,7 @@
 //! Meta's Cloud API: signs each body with the app secret and checks the URL by a GET.
 
 use super::super::definition::{CredentialRules, Definition, OwnSignature, Samples, Starter};
+use super::events::EVENTS;
 use super::{ERRORS, read, sample, send_receipt};
 use crate::providers::authentication::Signature;
 
@@ -34,7 +35,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
         handshake: true,
     },
     errors: &ERRORS,
-    account_fields: &[],
+    events: &EVENTS,
     read,
     send_receipt: send_receipt::read,
     samples: Samples {

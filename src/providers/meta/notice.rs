@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::super::json::{Node, text};
 use super::super::moment::Moment;
+use super::events::EVENTS;
 use super::time::milliseconds;
 use crate::model::{EventGroup, ProviderTime, Words};
 
@@ -28,7 +29,7 @@ pub(super) fn limit_change(limit: &str, before: Option<&str>) -> Option<Words> {
         Some(Ordering::Greater) => "upgrade",
         Some(Ordering::Equal) | None => "limit_changed",
     };
-    Some(Words::said_as(EventGroup::Number, said, limit.to_owned()))
+    Some(EVENTS.said_as(EventGroup::Number, said, limit.to_owned()))
 }
 
 /// How many people a tier lets one write to a day: `TIER_250`, `TIER_1K`, `TIER_UNLIMITED`, or the

@@ -1,6 +1,7 @@
 //! Meta's On-Premises API, and what still speaks its format.
 
 use super::super::definition::{CredentialRules, Definition, Samples};
+use super::events::EVENTS;
 use super::{ERRORS, read, sample, send_receipt};
 
 /// A relay of Meta's formats presents what was registered together with the URL.
@@ -31,7 +32,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
     ends_at_sent: false,
     credentials: RELAY,
     errors: &ERRORS,
-    account_fields: &[],
+    events: &EVENTS,
     read,
     send_receipt: send_receipt::read,
     samples: Samples {

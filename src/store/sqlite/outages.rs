@@ -15,6 +15,7 @@ use super::writer::Core;
 use crate::model::{AccountEvent, ProviderTime, Subscriber};
 use crate::plan::gathering::CHANNEL_ERRORS;
 use crate::plan::notice::Notice;
+use crate::providers::event_words;
 use crate::store::account_event::AccountEventRecord;
 use crate::store::{Error, PendingForward};
 
@@ -133,5 +134,6 @@ fn event_of(record: &AccountEventRecord) -> AccountEvent {
         sender: record.sender,
         sender_id: record.sender_id,
         ends_at_ms: record.ends_at_ms,
+        vocabulary: event_words(&record.provider),
     }
 }

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::{
     About, AccountEvent, Echo, EventGroup, FilledTemplate, Kind, MessageType, Parameters,
-    Registration, Report, ReportError, SendResult, Status, Word as _, Words,
+    Registration, Report, ReportError, SendResult, Status, Word as _,
 };
 use crate::plan::group::Work;
 use crate::plan::{Arrival, Registering};
@@ -179,9 +179,10 @@ fn any_event() -> impl Strategy<Value = AccountEvent> {
         pick(USERS, 0.3),
     )
         .prop_map(|(about, code, second, subject, detail, user)| {
+            let words = Provider::MetaCloud.definition().events;
             let words = match about {
-                About::Account => Words::of(EventGroup::Account, "LIMITS_CHANGED".to_owned()),
-                _ => Words::of(
+                About::Account => words.of(EventGroup::Account, "LIMITS_CHANGED".to_owned()),
+                _ => words.of(
                     EventGroup::Contact,
                     ["stop", "resume", "x"][usize::try_from(code).unwrap()].to_owned(),
                 ),

@@ -34,11 +34,6 @@ const NAMED: &[(&str, &str, &str)] = &[
         "as in `meta:131026`",
         "shows how the key of an error is written",
     ),
-    (
-        "src/model/account_event/words.rs",
-        "",
-        "the words for account events; they move to the folders",
-    ),
 ];
 
 /// Our own files, but for tests.

@@ -3,12 +3,28 @@
 
 use secrecy::SecretString;
 
-use super::authentication::{Algorithm, Content, Encoding, WebhookRequest, Signature};
+use super::authentication::{Algorithm, Content, Encoding, Signature, WebhookRequest};
 use super::definition::{CredentialRules, Definition, ErrorCatalogue, OwnSignature, Samples};
 use super::json::text;
 use super::sample::Element;
 use super::{Exchange, Hints, Item, ParseError, Parsed, Sent, SentAll, SentFault};
-use crate::model::{Kind, Registration, Report, ReportError, SendResult, Status};
+use crate::model::{
+    About, AccountEvent, EventGroup, EventLine, EventWords, Kind, Registration, Report,
+    ReportError, SendResult, Status,
+};
+
+/// What it says of a number, in our words.
+static EVENTS: EventWords = EventWords {
+    title: "The toy provider",
+    unknown: "Look into the toy's console for what it means.",
+    lines: &[EventLine::new(
+        EventGroup::Number,
+        &["slowed"],
+        "number.quality_dropped",
+        "was slowed by the toy provider",
+        "Send less until the toy's console shows it as restored.",
+    )],
+};
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "toy",
@@ -37,7 +53,7 @@ pub(super) const DEFINITION: Definition = Definition {
         causes: &[],
         vague: &[],
     },
-    account_fields: &[],
+    events: &EVENTS,
     read,
     send_receipt,
     samples: Samples {
@@ -79,15 +95,24 @@ fn url_and_parameters(request: WebhookRequest<'_>) -> Vec<u8> {
     content.into_bytes()
 }
 
-/// Reads `id=TM01&state=delivered&to=%2B34600000001`; one form is one report.
+/// Reads `id=TM01&state=delivered&to=%2B34600000001`, one form a report, or `number=%2B34910000000&event=slowed`,
+/// an account event.
 fn read(body: &str, _: &Hints) -> Result<Parsed, ParseError> {
     let value = |name: &str| {
         let mut parameters = url::form_urlencoded::parse(body.as_bytes());
         let found = parameters.find(|(known, _)| known == name);
         found.map(|(_, value)| value.into_owned())
     };
+    if let (Some(number), Some(event)) = (value("number"), value("event")) {
+        let words = EVENTS.of(EventGroup::Number, event);
+        let event = AccountEvent::new("number", About::Number, Some(number), &words);
+        let items = vec![Item::Account(Box::new(event))];
+        return Ok(Parsed { items });
+    }
     let (Some(id), Some(state)) = (value("id"), value("state")) else {
-        return Err(ParseError::Shape("a form without id and state"));
+        return Err(ParseError::Shape(
+            "a form with neither id and state nor number and event",
+        ));
     };
     let mut report = Report::new(Kind::Status, state.as_str(), body.as_bytes());
     report.message = Some(id);
