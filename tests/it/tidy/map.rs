@@ -5,7 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
+
+use super::tokens::{Leaf, is_attribute, is_public, leaves_of, paths_in, word};
+pub(crate) use super::tokens::{is_for_tests, is_punct, item_len, path_from};
 
 /// How many `use`s one name may be handed on by.
 const MOST_HANDED_ON: usize = 16;
@@ -81,31 +84,60 @@ impl Map {
             let rest = &tokens[index + 1..];
             index += 1;
             match token {
-                TokenTree::Group(group) => self.scan(at, file, group.stream()),
-                TokenTree::Ident(word) if word == "use" && !is_punct(rest.first(), '<') => {
+                TokenTree::Group(group) => {
+                    if is_attribute(&tokens[..index]) {
+                        self.take_texts(at, file, group.stream());
+                    }
+                    self.scan(at, file, group.stream());
+                }
+                TokenTree::Ident(first) if first == "use" && !is_punct(rest.first(), '<') => {
                     let end = rest.iter().position(|token| is_punct(Some(token), ';'));
                     let tree = &rest[..end.unwrap_or(rest.len())];
                     let is_public = is_public(&tokens[..index - 1]);
                     self.take_use(at, file, tree, is_public);
                     index += tree.len();
                 }
-                TokenTree::Ident(word) if word == "mod" => {
+                TokenTree::Ident(first) if first == "mod" => {
                     index += self.take_mod(at, file, rest);
                 }
-                TokenTree::Ident(word) => {
-                    let line = word.span().start().line;
+                TokenTree::Ident(first) => {
+                    let line = first.span().start().line;
                     let (path, len) = path_from(&tokens[index - 1..]);
-                    let module = self.module(at, file);
-                    module.words.extend(path.iter().cloned());
-                    if path.len() > 1 {
-                        module.mentions.push(Mention {
-                            path,
-                            line,
-                            handed_on: None,
-                            is_use: false,
-                        });
-                    }
+                    self.take_path(at, file, path, line);
                     index += len - 1;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn take_path(&mut self, at: &[String], file: &str, path: Vec<String>, line: usize) {
+        let module = self.module(at, file);
+        module.words.extend(path.iter().cloned());
+        if path.len() > 1 {
+            module.mentions.push(Mention {
+                path,
+                line,
+                handed_on: None,
+                is_use: false,
+            });
+        }
+    }
+
+    /// The paths in the texts of an attribute: `#[serde(with = "crate::span")]`.
+    fn take_texts(&mut self, at: &[String], file: &str, attribute: TokenStream) {
+        if matches!(attribute.clone().into_iter().next(), Some(TokenTree::Ident(word)) if word == "doc")
+        {
+            return;
+        }
+        for token in attribute {
+            match token {
+                TokenTree::Group(group) => self.take_texts(at, file, group.stream()),
+                TokenTree::Literal(literal) => {
+                    let line = literal.span().start().line;
+                    for path in paths_in(&literal) {
+                        self.take_path(at, file, path, line);
+                    }
                 }
                 _ => {}
             }
@@ -117,9 +149,9 @@ impl Map {
         let Some(TokenTree::Ident(name)) = rest.first() else {
             return 0;
         };
-        self.module(at, file).children.insert(name.to_string());
+        self.module(at, file).children.insert(word(name));
         if let Some(TokenTree::Group(body)) = rest.get(1) {
-            let within: Vec<String> = at.iter().cloned().chain([name.to_string()]).collect();
+            let within: Vec<String> = at.iter().cloned().chain([word(name)]).collect();
             self.scan(&within, file, body.stream());
         }
         2
@@ -149,16 +181,12 @@ impl Map {
         let (first, rest) = path.split_first()?;
         let mut found = match first.as_str() {
             "crate" => Vec::new(),
-            "self" => at.to_vec(),
-            "super" => {
-                let mut above = [at.split_last()?.1, rest].concat();
-                let mut ups = at.len() - 1;
-                while above.get(ups).is_some_and(|next| next == "super") {
-                    above.remove(ups);
-                    ups = ups.checked_sub(1)?;
-                    above.remove(ups);
-                }
-                return Some(above);
+            "self" | "super" => {
+                let is_step = |word: &&String| matches!(word.as_str(), "self" | "super");
+                let steps = path.iter().take_while(is_step).count();
+                let ups = path[..steps].iter().filter(|word| *word == "super");
+                let above = at.len().checked_sub(ups.count())?;
+                return Some([&at[..above], &path[steps..]].concat());
             }
             child if module.children.contains(child) => [at, &path[..1]].concat(),
             name => {
@@ -267,9 +295,10 @@ impl Map {
         tops.cloned().collect()
     }
 
-    /// Each of `rows` that names another one, as it is written, `pub use` too: the one, the other, and
-    /// where. A row is a module with all beneath it that has no row of its own; a top module without
-    /// one stands for itself.
+    /// Each of `rows` that names another one, `pub use` too: the one, the other, and where. Both count,
+    /// the row that the path names as it is written, and the row that defines what it leads to. A row
+    /// is a module with all beneath it that has no row of its own; a top module without one stands for
+    /// itself.
     pub(crate) fn row_arrows(&self, rows: &[&str]) -> BTreeSet<(String, String, String)> {
         let row_of = |path: &[String]| {
             let ends = (1..=path.len()).rev();
@@ -283,49 +312,22 @@ impl Map {
                 let path = self.rooted(at, &mention.path, MOST_HANDED_ON);
                 let path =
                     path.filter(|path| self.modules.contains_key(&path[..path.len().min(1)]));
-                let (Some(from), Some(to)) = (row_of(at), path.and_then(|path| row_of(&path)))
-                else {
+                let (Some(from), Some(path)) = (row_of(at), path) else {
                     continue;
                 };
-                if from != to {
-                    let place = format!("{}:{}", module.file, mention.line);
-                    arrows.insert((from, to, place));
+                let definer = self.definer(&path, MOST_HANDED_ON);
+                let written = row_of(&path);
+                let defined = definer.and_then(|(definer, _)| row_of(&definer));
+                let place = format!("{}:{}", module.file, mention.line);
+                for to in written.into_iter().chain(defined) {
+                    if from != to {
+                        arrows.insert((from.clone(), to, place.clone()));
+                    }
                 }
             }
         }
         arrows
     }
-}
-
-/// Files that lead back to themselves, each circle whole and sorted.
-pub(crate) fn circles(arrows: &BTreeSet<Arrow>) -> Vec<Vec<String>> {
-    let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for arrow in arrows {
-        next.entry(&arrow.from).or_default().insert(&arrow.to);
-    }
-    let reached: BTreeMap<&str, BTreeSet<&str>> = next
-        .keys()
-        .map(|file| {
-            let mut reached = BTreeSet::new();
-            let mut open = vec![*file];
-            while let Some(file) = open.pop() {
-                let news = next.get(file).into_iter().flatten();
-                open.extend(news.filter(|file| reached.insert(**file)));
-            }
-            (*file, reached)
-        })
-        .collect();
-    let circle = |file: &str| -> Vec<String> {
-        let there = reached[file].iter();
-        let back =
-            there.filter(|other| reached.get(*other).is_some_and(|them| them.contains(file)));
-        back.map(|file| (*file).to_owned()).collect()
-    };
-    let circles: BTreeSet<_> = reached.keys().map(|file| circle(file)).collect();
-    circles
-        .into_iter()
-        .filter(|circle| !circle.is_empty())
-        .collect()
 }
 
 /// `src/a/b.rs` is the module `a::b`, `src/lib.rs` the root.
@@ -335,96 +337,4 @@ pub(crate) fn module_of(file: &str) -> Vec<String> {
         return Vec::new();
     }
     path.split('/').map(str::to_owned).collect()
-}
-
-pub(crate) fn is_punct(token: Option<&TokenTree>, sign: char) -> bool {
-    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == sign)
-}
-
-/// Whether `#[cfg(test)]` begins here.
-pub(crate) fn is_for_tests(tokens: &[TokenTree]) -> bool {
-    let Some(TokenTree::Group(attribute)) = tokens.get(1) else {
-        return false;
-    };
-    is_punct(tokens.first(), '#')
-        && attribute.delimiter() == Delimiter::Bracket
-        && attribute.stream().to_string().replace(' ', "") == "cfg(test)"
-}
-
-/// How many tokens an item has, with its attributes: until its braces or its semicolon.
-pub(crate) fn item_len(tokens: &[TokenTree]) -> usize {
-    let is_end = |token: &TokenTree| {
-        let is_body =
-            matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace);
-        is_body || is_punct(Some(token), ';')
-    };
-    tokens
-        .iter()
-        .position(is_end)
-        .map_or(tokens.len(), |end| end + 1)
-}
-
-/// Whether what follows is `pub`, or `pub(…)`.
-fn is_public(before: &[TokenTree]) -> bool {
-    let before = match before {
-        [before @ .., TokenTree::Group(group)] if group.delimiter() == Delimiter::Parenthesis => {
-            before
-        }
-        before => before,
-    };
-    matches!(before.last(), Some(TokenTree::Ident(word)) if word == "pub")
-}
-
-/// The path that begins here, and how many tokens it has.
-pub(crate) fn path_from(tokens: &[TokenTree]) -> (Vec<String>, usize) {
-    let mut path = Vec::new();
-    let mut len = 0;
-    while let Some(TokenTree::Ident(word)) = tokens.get(len) {
-        path.push(word.to_string());
-        len += 1;
-        let leads_on = is_punct(tokens.get(len), ':') && is_punct(tokens.get(len + 1), ':');
-        if !leads_on || !matches!(tokens.get(len + 2), Some(TokenTree::Ident(_))) {
-            break;
-        }
-        len += 2;
-    }
-    (path, len.max(1))
-}
-
-/// One name that a `use` brings.
-struct Leaf {
-    path: Vec<String>,
-    name: String,
-    line: usize,
-}
-
-fn leaves_of(prefix: &[String], tree: &[TokenTree], leaves: &mut Vec<Leaf>) {
-    let parts = tree.split(|token| is_punct(Some(token), ','));
-    for part in parts.filter(|part| !part.is_empty()) {
-        let (mut path, len) = path_from(part);
-        path.splice(..0, prefix.iter().cloned());
-        let line = part.first().map_or(0, |token| token.span().start().line);
-        let rest = &part[len.min(part.len())..];
-        if let Some(TokenTree::Group(group)) = rest
-            .iter()
-            .find(|token| matches!(token, TokenTree::Group(_)))
-        {
-            let within: Vec<TokenTree> = group.stream().into_iter().collect();
-            leaves_of(&path, &within, leaves);
-            continue;
-        }
-        if path.len() > 1 && path.last().is_some_and(|last| last == "self") {
-            path.pop();
-        }
-        if is_punct(part.last(), '*') {
-            path.push("*".to_owned());
-        }
-        let renamed = match rest {
-            [TokenTree::Ident(word), name, ..] if word == "as" => Some(name.to_string()),
-            _ => None,
-        };
-        if let Some(name) = renamed.or_else(|| path.last().cloned()) {
-            leaves.push(Leaf { path, name, line });
-        }
-    }
 }
