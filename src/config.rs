@@ -46,6 +46,7 @@ pub use example::example;
 pub use finding::{Finding, LoadError, Origin, Warning};
 pub use pulled::{PollHeader, PullSettings};
 pub use reload::Changes;
+pub use setting::Reloaded;
 pub(crate) use setting::SettingRow;
 pub use settings::{Events, Forward, Log, Retention, Server, Store};
 pub use starter::starter;

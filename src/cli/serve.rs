@@ -15,7 +15,7 @@ use tracing_subscriber::{Registry, reload};
 use super::config::faults_of_start;
 use super::{Exit, Settings};
 use crate::clock::Clock;
-use crate::config::{Changes, Config, LoadError, Log, LogFormat, Origin};
+use crate::config::{Changes, Config, LoadError, Log, LogFormat, Origin, Reloaded};
 use crate::ingest::Ingest;
 use crate::model::{plain, quoted};
 use crate::server;
@@ -96,18 +96,19 @@ struct Reload<'a> {
 }
 
 impl Reload<'_> {
-    /// Applies one setting that its row calls reloaded; `false` where that failed.
-    fn apply(&mut self, key: &str, read: &Config) -> bool {
-        if key != "log.filter" {
-            return false;
+    /// Applies one setting in the way that its row names; `false` where that failed.
+    fn apply(&mut self, how: Reloaded, read: &Config) -> bool {
+        match how {
+            Reloaded::LogFilter => {
+                let filter = &read.log.filter;
+                let targets = filter.parse::<Targets>();
+                let is_applied = targets.is_ok_and(|targets| self.log.reload(targets).is_ok());
+                if is_applied {
+                    self.running.log.filter.clone_from(filter);
+                }
+                is_applied
+            }
         }
-        let filter = &read.log.filter;
-        let targets = filter.parse::<Targets>();
-        let is_applied = targets.is_ok_and(|targets| self.log.reload(targets).is_ok());
-        if is_applied {
-            self.running.log.filter.clone_from(filter);
-        }
-        is_applied
     }
 
     /// Reads the configuration again, takes over what is safe and says what needs a restart. What is
@@ -142,8 +143,8 @@ impl Reload<'_> {
             }
         }
         let mut applied: Vec<String> = proofs.iter().map(|name| format!("source.{name}")).collect();
-        for key in reloaded {
-            let is_applied = self.apply(key, &loaded.config);
+        for (key, how) in reloaded {
+            let is_applied = self.apply(how, &loaded.config);
             let keys = if is_applied {
                 &mut applied
             } else {

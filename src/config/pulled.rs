@@ -220,7 +220,7 @@ fn own_rows<'a>(
             value: Some(value),
             flag: None,
             example: None,
-            is_reloaded: false,
+            reloaded: None,
         }
     })
 }

@@ -6,6 +6,7 @@
 
 use secrecy::ExposeSecret as _;
 
+use super::setting::Reloaded;
 use super::show::{method_setting, source_settings};
 use super::{Config, SettingRow, Source};
 use crate::providers::authentication::Method;
@@ -13,8 +14,8 @@ use crate::providers::authentication::Method;
 /// What differs between the configuration that runs and one that was read again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
-    /// The keys of settings that can be applied at once.
-    pub reloaded: Vec<&'static str>,
+    /// The keys of settings that can be applied at once, and how.
+    pub reloaded: Vec<(&'static str, Reloaded)>,
     /// The sources whose secrets or verify tokens are others, and nothing else of them.
     pub proofs: Vec<String>,
     /// The keys that hold from the next start on; sources as `source.{name}`.
@@ -29,11 +30,10 @@ impl Changes {
         let rows = running.sections().into_iter();
         let rows: Vec<SettingRow> = rows.flat_map(|section| section.rows).collect();
         for path in running.differences(read) {
-            let is_reloaded = rows.iter().any(|row| row.path == path && row.is_reloaded);
-            if is_reloaded {
-                changes.reloaded.push(path);
-            } else {
-                changes.restart.push(path.to_owned());
+            let row = rows.iter().find(|row| row.path == path);
+            match row.and_then(|row| row.reloaded) {
+                Some(how) => changes.reloaded.push((path, how)),
+                None => changes.restart.push(path.to_owned()),
             }
         }
         changes.compare_sources(&running.sources, &read.sources);

@@ -6,6 +6,13 @@ use toml::Value;
 use super::file::Table;
 use super::notation::Notation;
 
+/// How SIGHUP applies a setting whose row says that it does; `cli/serve.rs` has a way for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reloaded {
+    /// The log's filter is replaced.
+    LogFilter,
+}
+
 /// One setting as documents, flags and `config show` know it.
 #[derive(Debug, Clone)]
 pub(crate) struct SettingRow {
@@ -21,8 +28,8 @@ pub(crate) struct SettingRow {
     pub(crate) flag: Option<(&'static str, &'static str)>,
     /// What may be written, as in the file, where the default says little.
     pub(super) example: Option<&'static str>,
-    /// Whether SIGHUP applies it.
-    pub(super) is_reloaded: bool,
+    /// How SIGHUP applies it; `None` when it needs a restart.
+    pub(super) reloaded: Option<Reloaded>,
 }
 
 impl SettingRow {
@@ -40,7 +47,7 @@ impl SettingRow {
             value: notation.show(value),
             flag: None,
             example: None,
-            is_reloaded: false,
+            reloaded: None,
         }
     }
 
@@ -73,9 +80,9 @@ impl SettingRow {
         self
     }
 
-    /// SIGHUP applies it.
-    pub(super) const fn reloaded(mut self) -> Self {
-        self.is_reloaded = true;
+    /// SIGHUP applies it, in this way.
+    pub(super) const fn reloaded(mut self, how: Reloaded) -> Self {
+        self.reloaded = Some(how);
         self
     }
 }

@@ -15,7 +15,7 @@ use super::notation::{
     Many, Optional, address, file, filter, network, network_or_address, positive_time, proxy,
     public_url, sealing_key, size, store_url, switch, time, time_within, whole, word,
 };
-use super::setting::{Decide, SettingRow, SettingSection, section, sections};
+use super::setting::{Decide, Reloaded, SettingRow, SettingSection, section, sections};
 use super::{Config, Durability, KeySource, LogFormat, ProxyUrl};
 use crate::model::Word as _;
 
@@ -170,6 +170,6 @@ sections! {
         /// The level: off, error, warn, info, debug or trace. Modules may have their own, as in
         /// `"info,tickrelay=debug"`.
         filter: String = "info".to_owned(), filter(), flag("log-filter", "FILTER"),
-            example("\"info,tickrelay=debug\""), reloaded();
+            example("\"info,tickrelay=debug\""), reloaded(Reloaded::LogFilter);
     }
 }

@@ -77,7 +77,7 @@ fn setting(text: &mut String, name: &str, row: &SettingRow, variable: Option<Str
     for fact in [example, variable, flag].into_iter().flatten() {
         let _ = writeln!(text, "- {fact}");
     }
-    if row.is_reloaded {
+    if row.reloaded.is_some() {
         let _ = writeln!(text, "- Applied by SIGHUP");
     }
 }
