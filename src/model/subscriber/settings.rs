@@ -13,11 +13,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::{ArrayBuilder, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::model::{Fault, Span, Whole};
+use crate::model::{Choice, Fault, Span, UnknownWord, Whole};
 
-pub use super::{
-    ErrorFormat, NumberFormat, Ordering, PayloadFormat, Reports, Setting, TimestampFormat,
-};
+pub use super::Setting;
 
 /// Hands the rows to a template.
 ///
@@ -92,6 +90,145 @@ macro_rules! settings {
     };
 }
 pub(crate) use settings;
+
+/// Which new reports a subscriber is notified of, its filter aside. The same status again is
+/// sent to no subscriber.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[derive(
+    utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString, strum::Display,
+)]
+#[strum(serialize_all = "lowercase")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
+pub enum Reports {
+    /// Those that change a message's status.
+    #[default]
+    Changes,
+    /// Those too that came late or contradict what is known.
+    All,
+}
+
+impl Choice for Reports {
+    const WHAT: &'static str = "choice of reports";
+}
+
+/// What a later status of a message waits for. At most one of a message is in flight.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[derive(
+    utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString, strum::Display,
+)]
+#[strum(serialize_all = "lowercase")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
+pub enum Ordering {
+    /// For an attempt of each earlier one that is pending too, not for its success.
+    #[default]
+    Relaxed,
+    /// Until the earlier is delivered or given up.
+    Strict,
+}
+
+impl Choice for Ordering {
+    const WHAT: &'static str = "ordering";
+}
+
+/// Which keys a payload has.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[derive(
+    utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString, strum::Display,
+)]
+#[strum(serialize_all = "lowercase")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
+pub enum PayloadFormat {
+    /// Rocket.Chat's eight.
+    #[default]
+    Rocketchat,
+    /// The same eight, and what else is known of the report.
+    Extended,
+}
+
+impl Choice for PayloadFormat {
+    const WHAT: &'static str = "format";
+}
+
+/// How the payload's `ErrorDetails` is written.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[derive(
+    utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString, strum::Display,
+)]
+#[strum(serialize_all = "snake_case")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
+pub enum ErrorFormat {
+    /// An array of WhatsApp error objects, as WhatsApp sends it.
+    #[default]
+    WhatsappArray,
+    /// The primary error alone, as one object.
+    WhatsappObject,
+    /// One line of text, several errors joined by ` / `.
+    String,
+}
+
+impl Choice for ErrorFormat {
+    const WHAT: &'static str = "error format";
+}
+
+/// How the payload's numbers are written.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[derive(
+    utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString, strum::Display,
+)]
+#[strum(serialize_all = "snake_case")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
+pub enum NumberFormat {
+    /// E.164 with a leading `+`.
+    #[default]
+    Plus,
+    /// Digits alone.
+    Digits,
+    /// As the provider wrote it.
+    AsReceived,
+}
+
+impl Choice for NumberFormat {
+    const WHAT: &'static str = "phone format";
+}
+
+/// How the payload's `timestamp` is written; always a JSON string.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[derive(
+    utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString, strum::Display,
+)]
+#[strum(serialize_all = "snake_case")]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
+pub enum TimestampFormat {
+    /// RFC 3339 in UTC with milliseconds.
+    #[default]
+    Rfc3339,
+    /// Seconds since 1970 UTC.
+    EpochSeconds,
+    /// Milliseconds since 1970 UTC.
+    EpochMillis,
+}
+
+impl Choice for TimestampFormat {
+    const WHAT: &'static str = "timestamp format";
+}
 
 /// How many forwards may be in flight to a subscriber at once.
 pub type Concurrency = Whole<1, 256, 8>;
