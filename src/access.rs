@@ -83,7 +83,7 @@ pub fn token_warnings(
         .collect()
 }
 
-/// That no source which the token sees names its owner.
+/// Note on a token whose owner is named by no source that it sees.
 fn powerless(record: &TokenRecord, sources: &[(&str, &[String])]) -> Option<String> {
     let token = &record.token;
     let owner = token.owner.as_ref()?;
@@ -108,7 +108,7 @@ fn powerless(record: &TokenRecord, sources: &[(&str, &[String])]) -> Option<Stri
     ))
 }
 
-/// That its subscribers may be sent what other owners send.
+/// Note on a token whose subscribers may receive what other owners send.
 fn curious(record: &TokenRecord, sources: &[(&str, &[String])]) -> Option<String> {
     let token = &record.token;
     let owner = token.owner.as_ref()?;

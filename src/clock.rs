@@ -43,7 +43,7 @@ impl Clock {
 
     /// A clock that stands at `start_ms` (ms since 1970 UTC) until its hand is moved.
     ///
-    /// Once the hand is dropped the clock stands still: who sleeps then, sleeps for good.
+    /// Once the hand is dropped the clock stands still: a sleeper then sleeps for good.
     #[must_use]
     pub fn manual(start_ms: i64) -> (Self, Hand) {
         let (hand, face) = watch::channel(start_ms);

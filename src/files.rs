@@ -2,7 +2,7 @@
 //! the rest.
 //!
 //! Pure. Each part is bounded by itself, so that none of them takes the files of the others: a
-//! stranger who connects and a subscriber that hangs cost the store no file.
+//! stranger that connects and a subscriber that hangs cost the store no file.
 //!
 //! The limit is parted at the start: a quarter for connections to subscribers, an eighth for clients that are
 //! cut and not yet closed, 96 for the store and the rest, the remainder for clients. An attempt for which the
@@ -23,12 +23,12 @@ const PART_OF_CLOSING: u64 = 8;
 /// How many connections of each kind there may be at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Of clients; for one more, that which has kept us waiting longest is cut.
+    /// Client connections; above it the longest idle one is closed.
     pub clients: usize,
-    /// Of clients, that are cut and not yet closed. Who comes beyond that waits to be accepted,
-    /// rather than that accepting fails.
+    /// Client connections that are cut and not yet closed. Beyond that, new ones wait to be accepted,
+    /// so that accepting does not fail.
     pub closing: usize,
-    /// To subscribers, those included that are kept for the next forward.
+    /// Connections to subscribers, those included that are kept for the next forward.
     pub subscribers: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Stage 1: is it from whom it says, what does it mean, is it on the disk.
+//! Stage 1: authenticate, parse and store a webhook.
 //!
 //! Knows no HTTP framework: [`crate::web`] hands in head and body and turns the answer into
 //! a status code. The next stage is [`crate::store`].
@@ -50,7 +50,7 @@ pub struct SourceEndpoint {
 /// Why a webhook was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    /// It is not from whom it says.
+    /// Its authentication failed.
     #[error(transparent)]
     Authentication(#[from] AuthError),
     /// It could not be stored: the provider is to send it again.
@@ -261,7 +261,7 @@ impl SourceEndpoint {
         }
     }
 
-    /// Whether who passed [`Self::check_head`] has shown a secret.
+    /// Whether a client that passed [`Self::check_head`] has shown a secret.
     #[must_use]
     pub fn proves_in_the_head(&self) -> bool {
         self.source.authentication.proves_in_the_head()

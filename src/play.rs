@@ -1,6 +1,6 @@
 //! Invented traffic: signed webhooks of messages that never were, the load that they make, the demo.
 //!
-//! For those who look at the service, test an endpoint or size a machine, and for the benchmark.
+//! For looking at the service, testing an endpoint or sizing a machine, and for the benchmark.
 //! [`TrafficGenerator`] is pure: the same seed gives the same webhooks, and [`load`] sends them. Nothing
 //! here is part of the line that a true webhook takes.
 

@@ -1,4 +1,4 @@
-//! What the providers send: who may send it, and what it means.
+//! What the providers send: how it is authenticated, and what it means.
 //!
 //! Pure and synchronous: bytes in, [`Report`]s out; no clock, no store. A folder per provider holds
 //! all of it and gives a [`Definition`]; one row of [`Provider`] registers it, and no other module

@@ -99,7 +99,7 @@ impl Operations {
         })
     }
 
-    /// Lets a task run to its end, also when nobody waits for it any more; a stop of the service waits
+    /// Lets a task run to its end, also when no caller waits for it any more; a stop of the service waits
     /// for it.
     pub(crate) fn apart<T: Send + 'static>(
         &self,

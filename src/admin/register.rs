@@ -254,7 +254,7 @@ impl Operations {
     }
 }
 
-/// That a message went by another channel than WhatsApp.
+/// Fault of a message that went by another channel than WhatsApp.
 fn other_channel(channel: Option<&str>) -> Option<Fault> {
     let channel = channel.filter(|channel| !channel.trim().eq_ignore_ascii_case(WHATSAPP))?;
     let channel: String = channel.chars().take(32).collect();

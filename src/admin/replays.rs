@@ -1,4 +1,4 @@
-//! Replays: what may be replayed to whom, and stopping one.
+//! Replays: what may be replayed to which subscriber, and stopping one.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub struct ReplayOrder {
 }
 
 impl ReplayOrder {
-    /// Whether it says more than to whom: everything that a subscriber ever got needs explicit states.
+    /// Whether it names more than the subscriber: everything that a subscriber ever got needs explicit states.
     const fn is_narrowed(&self) -> bool {
         self.missed
             || self.states.is_some()

@@ -46,7 +46,7 @@ fn not_a_language(code: &str) -> String {
     format!("{shown:?} is no code of a language: write it as in en, pt_BR or zh-Hans-CN")
 }
 
-/// That a template's language is none.
+/// Fault of a template whose language is none.
 pub(super) fn wrong_language(registration: &Registration) -> Option<Fault> {
     let language = registration.template.as_ref()?.language.as_ref()?;
     // That an empty one is too short is said already.

@@ -40,7 +40,7 @@ const JSON: &str = "application/json";
 /// What is said of a document that cannot be read.
 const OTHER_DOCUMENT: &str =
     "the service answered with another document than this version reads: use the same version";
-/// What is said when nobody knows whether a request was carried out.
+/// Error when it is unknown whether a request was carried out.
 const MAYBE_DONE: &str = "what was asked may be done; look before you ask again";
 
 /// What a command does with the store.

@@ -27,7 +27,7 @@ pub(super) struct Explain {
     /// List the codes in the store that the catalogue does not know
     #[arg(long)]
     unknown: bool,
-    /// With --unknown, go on from where the search ended, with the word that it named
+    /// With --unknown, continue from this cursor of the previous page
     #[arg(long, value_name = "WORD", requires = "unknown")]
     cursor: Option<String>,
     /// Answer with a JSON array

@@ -42,10 +42,10 @@ pub(super) struct MessageShowArgs {
     /// the provider gave no id; several are answered one after the other
     #[arg(required = true, value_name = "ID OR NUMBER")]
     term: Vec<String>,
-    /// Of each number, list at most this many messages
+    /// List at most this many messages of each number
     #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = limit)]
     limit: usize,
-    /// Of a number, go on from where a search ended, with the word that it named
+    /// Continue the search for a number from this cursor of the previous page
     #[arg(long, value_name = "WORD")]
     cursor: Option<String>,
     /// Answer with the API's JSON document of its timeline, or an array of them when several are asked for

@@ -13,7 +13,7 @@ pub(super) struct PageArgs {
     /// At most this many
     #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = limit)]
     limit: usize,
-    /// Go on from where a list ended, with the word that it named
+    /// Continue from this cursor of the previous page
     #[arg(long, value_name = "WORD")]
     cursor: Option<String>,
     /// Answer with the API's JSON document

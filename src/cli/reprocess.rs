@@ -15,7 +15,7 @@ use crate::web::api::webhooks::{ManyReprocessedView, ReprocessOrderView};
 /// Parses stored requests again; what is new in them is stored and forwarded.
 #[derive(Debug, Args)]
 pub(super) struct Reprocess {
-    /// These requests, whatever became of them [default: all that could not be read in full]
+    /// Ids of webhooks to parse again [default: all that could not be parsed in full]
     #[arg(value_name = "WEBHOOK", value_parser = key)]
     ids: Vec<i64>,
     /// Only those that arrived since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
@@ -24,11 +24,10 @@ pub(super) struct Reprocess {
     /// Only those of this source
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Those that could be read too: an upgrade may know more words
+    /// Include webhooks that were parsed before: an upgrade may know more words
     #[arg(long)]
     all: bool,
-    /// Show what would be found and change nothing; each request for itself, so that a report
-    /// that stands in two of them is shown twice
+    /// Show what would be found and change nothing. A report in two webhooks is listed twice
     #[arg(long)]
     dry_run: bool,
     /// Answer with the API's JSON document

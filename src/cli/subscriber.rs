@@ -25,7 +25,7 @@ pub(super) enum SubscriberCommand {
     Update(Box<update::Update>),
     /// List subscribers with their pending forwards
     List(SubscriberListArgs),
-    /// Show one
+    /// Show a subscriber's settings and state
     Show(show::Show),
     /// Pause a subscriber; its pending forwards are kept
     Pause(SubscriberNameArg),
@@ -157,7 +157,7 @@ impl SubscriberRotateSecretArgs {
     }
 }
 
-/// That a subscriber was changed, and how that can be seen.
+/// Sentence about a changed subscriber, and how to see the change.
 fn changed(name: &str) -> String {
     format!("{name} was changed: `tickrelay subscriber show {name}` shows it")
 }

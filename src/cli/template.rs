@@ -34,7 +34,7 @@ pub(super) struct TemplatePutArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct TemplateListArgs {
-    /// Go on from where the list ended, with the word that it named
+    /// Continue from this cursor of the previous page
     #[arg(long, value_name = "WORD")]
     cursor: Option<String>,
     /// Answer with the API's JSON document

@@ -31,7 +31,7 @@ pub(super) struct TokenCreateArgs {
     /// What to call it: a-z, 0-9 and '-' [default: its role]
     #[arg(long)]
     name: Option<String>,
-    /// Of an integrator: whose subscribers it sees and changes
+    /// Owner whose subscribers an integrator's token manages
     #[arg(long, value_name = "WORD")]
     owner: Option<String>,
     /// Only what concerns these sources; may be repeated, or written with commas

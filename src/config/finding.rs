@@ -1,4 +1,4 @@
-//! What is wrong or odd in a configuration, and who decided it.
+//! What is wrong or odd in a configuration, and which file, variable or flag decided it.
 
 use std::fmt;
 use std::io;

@@ -45,7 +45,7 @@ pub(super) fn resolve(content: &str, inputs: Inputs<'_>) -> Result<Loaded, LoadE
     }
 }
 
-/// The places a setting may be decided in, and who did.
+/// The places a setting may be decided in, and which one did.
 pub(super) struct Layers<'a> {
     inputs: Inputs<'a>,
     document: &'a Document<'a>,

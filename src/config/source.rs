@@ -1,4 +1,4 @@
-//! The sources: who may send to each, and what is known of it beforehand.
+//! The sources: how each is authenticated, and what is known of it beforehand.
 //!
 //! A source without authentication needs an explicit setting, and what a provider cannot do is
 //! refused with the thing it can do.

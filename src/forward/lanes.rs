@@ -64,7 +64,7 @@ impl Forwarding {
         self.store.held_clock().is_some()
     }
 
-    /// That schedule, without an age at which a forward expires while the clock is held.
+    /// The schedule, without an age at which a forward expires while the clock is held.
     fn by_age(&self, schedule: &Arc<Schedule>) -> Arc<Schedule> {
         if !self.is_held() {
             return Arc::clone(schedule);

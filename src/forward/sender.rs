@@ -121,7 +121,7 @@ pub struct AttemptRequest<'a> {
     pub own_headers: &'a Headers,
     /// Those that were its own before, which an answer may still repeat.
     pub former_headers: &'a [Arc<Headers>],
-    /// Whether the URL's path lets anybody in who has it, as a chat's does.
+    /// Whether the URL's path is a secret, as a chat's is.
     pub is_url_secret: bool,
     /// The payload's stored bytes, JSON.
     pub body: &'a [u8],

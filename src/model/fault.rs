@@ -15,7 +15,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// That field, and what to write instead.
+    /// The field, and what to write instead.
     #[must_use]
     pub fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self {

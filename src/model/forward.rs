@@ -111,7 +111,7 @@ impl Outcome {
         self.error.is_none()
     }
 
-    /// Whether the subscriber said it is gone for good (410).
+    /// Whether the subscriber is gone for good (410).
     #[must_use]
     pub const fn is_gone(&self) -> bool {
         matches!(self.http_status, Some(410))

@@ -1,4 +1,4 @@
-//! Why a text is no JSON, in words of who reads it and not of the library.
+//! Why a text is no JSON, in a reader's words and not the library's.
 
 use std::fmt::Write as _;
 

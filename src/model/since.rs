@@ -15,7 +15,7 @@ const DAY: i64 = 24 * HOUR;
 /// What a person means by `since` and `until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
-    /// That long ago, ms.
+    /// A span before now, ms.
     Ago(i64),
     /// At that time, ms since 1970 UTC.
     At(i64),

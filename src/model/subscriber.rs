@@ -9,9 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Choice, UnknownWord};
 
 pub use setting::Setting;
-pub use settings::{
-    ErrorFormat, NumberFormat, Ordering, PayloadFormat, Reports, TimestampFormat,
-};
+pub use settings::{ErrorFormat, NumberFormat, Ordering, PayloadFormat, Reports, TimestampFormat};
 pub use shapes::{
     NewSubscriber, PayloadOptions, PayloadOptionsChange, Subscriber, SubscriberChange,
 };

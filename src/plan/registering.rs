@@ -56,7 +56,7 @@ pub enum Registered {
     Updated,
     /// It was registered before with the same.
     Unchanged,
-    /// Refused: it was registered by another owner whom the source names.
+    /// Refused: it was registered by another owner that the source names.
     OfAnotherOwner,
 }
 

@@ -143,7 +143,7 @@ pub struct Incoming<'a> {
 }
 
 impl Connection {
-    /// That of an open stream.
+    /// Connection over an open stream.
     ///
     /// # Errors
     /// When it is closed already.

@@ -1,4 +1,4 @@
-//! A message that never was: what becomes of it, to whom it goes, which id it has.
+//! A message that never was: what becomes of it, its recipient and its id.
 //!
 //! Pure: all of it follows from the message's number, so nothing has to be kept. The ids are
 //! scattered like true ones, since what an index costs depends on that.

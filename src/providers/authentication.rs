@@ -1,4 +1,4 @@
-//! Whether a webhook comes from whom it says: the methods a source can ask for, checked.
+//! Whether a webhook comes from its provider: the methods that a source can require, checked.
 //!
 //! Pure: a whole [`WebhookRequest`] in, yes or no out. Every comparison with a secret takes
 //! the same time wherever the two differ. What is refused says which method refused it and
@@ -83,7 +83,7 @@ impl Authentication {
             .try_for_each(|method| method.check_head(request))
     }
 
-    /// Whether a secret stands in the head, so that who passed [`Self::check_head`] is no stranger;
+    /// Whether a secret stands in the head, so that a client that passed [`Self::check_head`] is no stranger;
     /// a signature may be invented.
     #[must_use]
     pub fn proves_in_the_head(&self) -> bool {

@@ -40,7 +40,7 @@ struct ListedAnswer<'a> {
     /// The broadcast's id, where the answer gives it.
     id: Option<String>,
     entries: Vec<Node<'a>>,
-    /// An old server: only who failed is listed, all others are as yet unknown.
+    /// An old server: it lists failed recipients alone; all others are as yet unknown.
     only_failures: bool,
 }
 

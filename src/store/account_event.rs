@@ -108,7 +108,7 @@ impl Explanation {
     }
 }
 
-/// That many ms, as people say it: `12 minutes before`.
+/// A span of so many ms in words: `12 minutes before`.
 fn before(ms: i64) -> String {
     const MINUTE: i64 = 60_000;
     const UNITS: [(i64, i64, &str); 3] = [

@@ -171,9 +171,9 @@ impl Choice for AttemptOutcome {
 pub struct AttemptQuery {
     /// At the subscriber with this key only.
     pub subscriber_id: Option<i64>,
-    /// That ended so.
+    /// Ended with this outcome.
     pub outcome: Option<AttemptOutcome>,
-    /// That failed with this code.
+    /// Failed with this code.
     pub error: Option<ErrorCode>,
     /// Begun at or after, ms since 1970 UTC.
     pub since_ms: Option<i64>,

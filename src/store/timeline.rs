@@ -242,7 +242,7 @@ pub struct PricingRecord {
 }
 
 impl PricingRecord {
-    /// Whether nothing is said.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         let words = [&self.category, &self.model, &self.kind, &self.currency];

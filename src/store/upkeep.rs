@@ -126,7 +126,7 @@ pub struct ReprocessSelection {
     pub since_ms: Option<i64>,
     /// Only those of this source.
     pub source: Option<String>,
-    /// Those that could be read too.
+    /// Include webhooks that were parsed before.
     pub all: bool,
 }
 

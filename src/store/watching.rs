@@ -46,7 +46,7 @@ pub struct Position {
 pub struct Arrived {
     /// Up to where it was counted.
     pub position: Position,
-    /// How many of what, of whom.
+    /// How many of what, of which source.
     pub counts: Vec<(Counted, String, u64)>,
     /// Whether more came in than was counted in one go.
     pub more: bool,

@@ -192,7 +192,7 @@ table! {
     POST   "/erasures"                         Erase            erasures::create;
 }
 
-/// A route that lets in who may come, and answers a repeated POST as before.
+/// A route that checks permission, and answers a repeated POST as before.
 fn guarded(permission: Permission, route: Route) -> Route {
     route.wrap(from_fn(move |request, next| {
         admit(permission, request, next)

@@ -29,7 +29,7 @@ pub(in crate::cli) struct ForwardRetryArgs {
     about: ForwardSubject,
     #[command(flatten)]
     many: replay::ForwardSelection,
-    /// Send them with a new `webhook-id`, so that a subscriber that drops repeats takes them
+    /// Use new `webhook-id`s, so subscribers that deduplicate accept them
     #[arg(long)]
     new_id: bool,
 }

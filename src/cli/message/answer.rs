@@ -68,7 +68,7 @@ pub(super) fn answer(timeline: &TimelineView) -> String {
     std::iter::once(history).chain(added).collect()
 }
 
-/// That the provider has the message and has not sent it, or why not.
+/// Sentence about a message that the provider has and has not sent, or why not.
 fn queued(timeline: &TimelineView, to: &str, on: &str) -> String {
     let message = &timeline.message;
     let is_reported = |report: &ReportView| report.kind != Kind::Registration;
@@ -94,7 +94,7 @@ fn queued(timeline: &TimelineView, to: &str, on: &str) -> String {
     }
 }
 
-/// That the message failed, and why.
+/// Sentence about a message that failed, and why.
 fn failed(message: &MessageView, on: &str) -> String {
     let failed = match send_status(message) {
         Some(SendResult::REFUSED) => "Failed, because the send itself was refused",
@@ -174,7 +174,7 @@ fn contradiction(message: &MessageView) -> String {
     format!(" The provider also reported a failure{on}{error}; a delivery outweighs it.")
 }
 
-/// The members of a group that a delivered or read message did not reach; they contradict nobody.
+/// The members of a group that a delivered or read message did not reach; they contradict no report.
 fn others_failed(timeline: &TimelineView) -> Option<String> {
     let message = &timeline.message;
     if !matches!(message.status, Some(Status::Delivered | Status::Read)) {

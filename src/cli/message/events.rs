@@ -160,7 +160,7 @@ fn refused(report: &ReportView, now_ms: i64) -> Vec<String> {
     lines
 }
 
-/// That a forward is an alert, and of how many failures.
+/// Sentence about an alert, with the number of its failures.
 fn in_alert(forward: &ForwardView) -> String {
     forward.alert_failures.map_or_else(String::new, |failures| {
         format!(" in an alert of {failures}")
@@ -245,7 +245,7 @@ fn arrival(report: &ReportView) -> String {
     format!("{arrival}; repeated {times}{last}")
 }
 
-/// Why no subscriber is notified, or only those who want all reports, where the report itself is the reason.
+/// Why no subscriber is notified, or only those that want all reports, where the report itself is the reason.
 fn remark(change: ReportEffect, is_notified: bool) -> Option<&'static str> {
     match change {
         ReportEffect::New => None,

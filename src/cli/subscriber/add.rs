@@ -19,7 +19,7 @@ pub(in crate::cli) struct Add {
     /// Where its payloads go
     #[arg(long)]
     url: String,
-    /// Whose it is: what the tokens of those who may see and change it name as their owner
+    /// Owner; tokens with this owner manage it
     #[arg(long, value_name = "WORD")]
     owner: Option<String>,
     /// What it receives: callback (each report), chat (alerts of failures, as Rocket.Chat and Slack

@@ -18,8 +18,8 @@ pub(super) struct FilterFlags {
     /// Only these statuses: queued, sent, delivered, read, failed, deleted
     #[arg(long = "status", value_name = "STATUS", value_delimiter = ',')]
     statuses: Vec<Status>,
-    /// Of the failures only those with these errors: codes (131026) or keys of the catalogue
-    /// (meta:131026). Alone it lets failures through and nothing else
+    /// Only failures with these error codes: 131026, or keys of the catalogue such as
+    /// meta:131026. Alone it lets failures through and nothing else
     #[arg(long = "error", value_name = "CODE", value_delimiter = ',')]
     errors: Vec<String>,
     /// Only what comes from these sources
@@ -29,7 +29,7 @@ pub(super) struct FilterFlags {
     #[arg(long = "sender", value_name = "NUMBER", value_delimiter = ',', value_parser = sender)]
     senders: Vec<String>,
     /// Only these channels, in the provider's words: whatsapp, sms, viber (viber_bm too), rcs,
-    /// email; any lets all through. WhatsApp alone, unless you say otherwise
+    /// email; any lets all through. Default: WhatsApp alone
     #[arg(long = "channel", value_name = "CHANNEL", value_delimiter = ',', value_parser = channel)]
     channels: Vec<String>,
     /// A type with its statuses, as in Regular-Message=failed,read, *=read or *=failed(131026);

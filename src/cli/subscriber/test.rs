@@ -25,17 +25,17 @@ pub(in crate::cli) struct Test {
     /// it (EC_INVALID_TEMPLATE_ARGS)
     #[arg(long, value_name = "CODE")]
     error: Option<String>,
-    /// As if it had come by this source; one that fits unless you say otherwise
+    /// Use samples of this source [default: one that fits]
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// As if it had come from this provider, by none of the sources: one that sends webhooks,
-    /// such as meta-cloud or infobip
+    /// Use samples of this provider, without a source: one that sends webhooks, such as
+    /// meta-cloud or infobip
     #[arg(long, value_name = "PROVIDER")]
     provider: Option<String>,
-    /// Of a message of this type: Template-Message or Regular-Message
+    /// Type of the message: Template-Message or Regular-Message
     #[arg(long = "type", value_name = "TYPE")]
     message_type: Option<MessageType>,
-    /// Of a message to this number
+    /// Recipient of the message
     #[arg(long, value_name = "NUMBER")]
     recipient: Option<String>,
     /// Answer with the API's JSON document

@@ -18,7 +18,7 @@ pub(in crate::cli) struct Update {
     /// Where its payloads go
     #[arg(long)]
     url: Option<String>,
-    /// The text of a chat's alerts; it, --link and --account-events replace all that was said of them
+    /// The text of a chat's alerts; with --link and --account-events it replaces all three
     /// before
     #[arg(long, value_name = "TEXT")]
     wording: Option<String>,
@@ -28,7 +28,7 @@ pub(in crate::cli) struct Update {
     /// Notify a chat of account events too, or with `false` no more
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     account_events: Option<bool>,
-    /// Every report of WhatsApp again; the flags below that say which reports replace all that was said before
+    /// Reset the filter; filter flags replace the whole filter
     #[arg(long, conflicts_with_all = ["types", "statuses", "errors", "sources", "senders", "channels", "rules"])]
     everything: bool,
     #[command(flatten)]

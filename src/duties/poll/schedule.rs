@@ -7,8 +7,7 @@ use std::time::Duration;
 use crate::forward::schedule::spread;
 use crate::store::poll::{PollGaveUp, PollRecord, PollState};
 
-/// For how long an API may say that there is none before it is believed, ms: it may learn of a
-/// broadcast later than we do.
+/// How long a 404 for a new broadcast is retried, ms: the API may learn of a broadcast later than we do.
 pub(super) const GONE_AFTER_MS: i64 = 3_600_000;
 
 /// How far a wait is spread, to either side, in thousandths.

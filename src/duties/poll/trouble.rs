@@ -7,7 +7,7 @@ use super::schedule::Trouble;
 use crate::model::{ErrorCode, Outcome, Word as _};
 use crate::store::poll::{PollRecord, PollState};
 
-/// What went wrong with a question: of what sort, as a stable word, and in words.
+/// A poll's error: stable code and message.
 pub(super) struct Failed {
     pub(super) trouble: Trouble,
     pub(super) code: &'static str,

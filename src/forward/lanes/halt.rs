@@ -2,7 +2,7 @@
 //!
 //! The subscriber's state stays as it is: an operator decided nothing about it.
 
-/// Whether it was said, and what.
+/// Whether it was logged, and what.
 #[derive(Default)]
 pub(super) struct Halt(Option<String>);
 

@@ -76,7 +76,7 @@ pub(super) struct LaneTask {
     refill_at: RefillAt,
     /// The probe for which the newest forward was read, by when it may go.
     newest_for_ms: Option<i64>,
-    /// When it looks around although nothing says it to, ms since 1970 UTC.
+    /// Time of the next poll without a wake-up, ms since 1970 UTC.
     poll_at_ms: i64,
     resync: Resync,
     metrics: LaneMetrics,

@@ -24,7 +24,7 @@ const DRAIN: usize = 64 * 1024;
 /// The longest `Retry-After` that is honoured.
 const MAX_RETRY_AFTER_MS: i64 = 24 * 3_600_000;
 
-/// The headers of an answer that people are shown: what was answered, by whom, and what to do.
+/// The headers of an answer that people are shown: what was answered, by which server, and what to do.
 const SHOWN: [HeaderName; 7] = [
     CONTENT_TYPE,
     DATE,
@@ -59,7 +59,7 @@ pub(super) fn location_of(response: &Response) -> Option<String> {
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-/// The server that a `Location` names: the rest of one may let anybody in who has it.
+/// The server that a `Location` names: the rest of one may be a secret.
 fn server_of(location: &str) -> String {
     match url::Url::parse(location) {
         Ok(url) if url.has_host() => url.origin().ascii_serialization(),

@@ -34,38 +34,38 @@ macro_rules! settings {
             payload {
                 /// Which keys it has.
                 format: PayloadFormat,
-                flag "WORD" "Which keys a payload has: rocketchat (the eight, unless you say otherwise) or extended",
+                flag "WORD" "Which keys a payload has: rocketchat (the eight; default) or extended",
                 shown as "{}";
 
                 /// How `ErrorDetails` is written.
                 error_format: ErrorFormat,
-                flag "WORD" "How errors are written: whatsapp_array (unless you say otherwise), whatsapp_object or string",
+                flag "WORD" "How errors are written: whatsapp_array (default), whatsapp_object or string",
                 shown as "errors {}";
 
                 /// How numbers are written.
                 phone_format: NumberFormat,
-                flag "WORD" "How numbers are written: plus (unless you say otherwise), digits or as_received",
+                flag "WORD" "How numbers are written: plus (default), digits or as_received",
                 shown as "numbers {}";
 
                 /// How `timestamp` is written.
                 timestamp_format: TimestampFormat,
-                flag "WORD" "How times are written: rfc3339 (unless you say otherwise), epoch_seconds or epoch_millis",
+                flag "WORD" "How times are written: rfc3339 (default), epoch_seconds or epoch_millis",
                 shown as "times {}";
             }
             values {
                 /// Whether it gets late and contradicting reports too; `changes` by default.
                 reports: Reports, kept as reports: settings::Reports, column "reports",
-                flag "WORD" "Which new reports: changes (of a message's status, unless you say otherwise) or all (those too that came late or contradict what is known)",
+                flag "WORD" "Which new reports: changes (of a message's status; default) or all (late and contradicting ones too)",
                 shown as "Reports": "{}";
 
                 /// What a later status of a message waits for; `relaxed` by default.
                 ordering: Ordering, kept as ordering: settings::Ordering, column "ordering",
-                flag "WORD" "What a later status of a message waits for: relaxed (an attempt of the earlier, unless you say otherwise) or strict (until the earlier is delivered or given up)",
+                flag "WORD" "What a later status of a message waits for: relaxed (an attempt of the earlier; default) or strict (until the earlier is delivered or given up)",
                 shown as "Ordering": "{}";
 
                 /// How many forwards may be in flight to it at once; 8 by default.
                 concurrency: Concurrency, kept as concurrency: u16, column "concurrency",
-                flag "NUMBER" "How many requests it may get at once, 1 to 256: 8 unless you say otherwise",
+                flag "NUMBER" "How many requests it may get at once, 1 to 256; default: 8",
                 shown as "At once": "{}";
             }
             own {

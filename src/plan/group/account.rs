@@ -1,4 +1,4 @@
-//! Account events: which are new, and who is notified of them.
+//! Account events: which are new, and which subscribers are notified of them.
 
 use std::borrow::Cow;
 
@@ -107,7 +107,7 @@ impl<'w> Fold<'w, '_> {
         }
     }
 
-    /// Queues the event for all who want to be notified; returns how many that are.
+    /// Queues the event for each subscriber that wants it; returns their number.
     fn notify(
         &mut self,
         keys: EventKeys<'w>,

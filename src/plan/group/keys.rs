@@ -74,7 +74,7 @@ pub(crate) struct MessageKeys<'w> {
     pub(crate) source: usize,
     /// What distinguishes it.
     pub(crate) name: MessageName<'w>,
-    /// The members of its group whom the group of work is about, by every name it gives them.
+    /// The members of its group that the group of work is about, by every name it gives them.
     pub(crate) members: BTreeSet<String>,
     /// How many reports of the group are of it.
     pub(super) reports: usize,

@@ -95,7 +95,7 @@ impl KnownPeople {
         Ok(())
     }
 
-    /// The people of whom the group may give a new name, each with its source and all its names.
+    /// The people for which the group may give a new name, each with its source and all its names.
     pub(crate) fn newly_named(&self, keys: &Keys<'_>) -> Vec<(usize, BTreeSet<String>)> {
         let mut people: Vec<(usize, BTreeSet<String>)> = Vec::new();
         for (pair, link) in keys.links.iter().zip(&self.links) {

@@ -1,6 +1,6 @@
 //! The other side of the check: what a sender that holds the secrets puts on a request.
 //!
-//! Pure. For those who play the provider: the simulator, the benchmark and tests.
+//! Pure. For programs that play the provider: the simulator, the benchmark and tests.
 
 use base64::Engine as _;
 use secrecy::{ExposeSecret, SecretString};

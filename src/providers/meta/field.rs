@@ -47,7 +47,7 @@ const WITHOUT_STATUSES: [&str; 36] = [
     "user_preferences",
 ];
 
-/// Those of them in which what looks like a status is one of a call, or of what a phone sent.
+/// Fields whose `statuses` are of calls or phone messages.
 const CLOSED: [&str; 4] = ["calls", "history", "message_echoes", "smb_message_echoes"];
 
 /// Whether a change of this field is known, and never one of a message's status.

@@ -30,7 +30,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// Of what cannot be looked into: its bytes are what there is.
+    /// Summary of an unreadable answer: its hash alone.
     pub(crate) fn of_bytes(body: &[u8], error: ParseError) -> Self {
         Self {
             hash: Sha256::digest(body).to_vec(),
@@ -38,7 +38,7 @@ impl Summary {
         }
     }
 
-    /// Of an answer as it came. Time in a header of gzip, or entries in another order, do not
+    /// Summary of an answer as it came. Time in a header of gzip, or entries in another order, do not
     /// change it.
     pub(crate) fn of(
         pull: &Pull,

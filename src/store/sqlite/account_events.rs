@@ -31,7 +31,7 @@ pub(super) const SELECT: &str = "SELECT account_event.*, source.name AS source, 
 const LISTED: &str = "SELECT account_event.*, source.name AS source, source.provider \
      FROM account_event NOT INDEXED JOIN source USING (source_id)";
 
-/// Queues the event for all who want to be notified.
+/// Queues the event for each subscriber that wants it.
 pub(super) fn enqueue(
     connection: &Connection,
     notice: &Notice<'_>,

@@ -28,7 +28,7 @@ pub(super) struct Applied {
 }
 
 impl Applied {
-    /// The answer to who sent that webhook.
+    /// The answer to that webhook.
     pub(super) fn accepted(&self, outcome: WorkOutcome) -> Option<Accepted> {
         let WorkOutcome::Accepted {
             webhook,

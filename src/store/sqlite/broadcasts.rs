@@ -247,7 +247,7 @@ fn polls(
     Ok(found)
 }
 
-/// Users whom the server counts and of whom nothing is taken in yet are pending, until it is done.
+/// Users that the server counts and without a report yet are pending, until it is done.
 fn cover(counts: &mut BroadcastCounts, poll: &PollRecord) {
     let of_server = poll.counts;
     counts.total = counts.total.max(of_server.total.unwrap_or(0));

@@ -36,7 +36,7 @@ pub(super) struct Displacement {
     since: Instant,
     /// When it was last tried to mend it.
     tried: Option<Instant>,
-    /// That something prevents it was said.
+    /// Whether the obstacle was logged.
     logged: bool,
     stage: DisplacementStage,
 }
@@ -289,7 +289,7 @@ impl Core {
         true
     }
 
-    /// Answers those who wait that nothing is acknowledged. What was not `committed` of the
+    /// Answers waiting requests that nothing is acknowledged. What was not `committed` of the
     /// rest is kept for later; what was is in the open files, and stays there.
     pub(super) fn withhold(&mut self, group: Vec<Job>, committed: bool) {
         let is_lost = self.is_lost();

@@ -26,7 +26,7 @@ use crate::store::Error;
 
 /// Mode of a new file of ours: others may not read phone numbers.
 const PRIVATE: u32 = 0o600;
-/// The bits of a mode that say who may read and write.
+/// The bits of a mode that let others read and write.
 pub(super) const ACCESS: u32 = 0o777;
 /// How often a lock that another process holds is tried again: a command that only looks
 /// holds it for a moment.
@@ -229,7 +229,7 @@ pub(super) struct Files {
     log: Option<File>,
     /// Never closed: that would drop the locks that SQLite has on it.
     open_index: ManuallyDrop<Option<File>>,
-    /// That the log cannot be given the store's mode was said.
+    /// Whether it was logged that the WAL cannot be given the store's mode.
     access_failed: bool,
 }
 
@@ -319,7 +319,7 @@ impl Files {
 
     /// Gives the log and its index the store's mode and group, so that who may read the store
     /// may read all of it. SQLite copies the mode when it makes them, and the group as root.
-    /// That it fails is said once.
+    /// A failure is logged once.
     pub(super) fn share_access(&mut self) {
         match self.try_share_access() {
             Ok(()) => self.access_failed = false,

@@ -13,7 +13,7 @@ use crate::store::Error;
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// That lock, held for as long as the store is ours: a former version is refused by it.
+/// The lock, held for as long as the store is ours: a former version is refused by it.
 #[derive(Debug)]
 pub(super) struct FormerLock(File);
 

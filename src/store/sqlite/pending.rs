@@ -36,7 +36,7 @@ const TRIGGERS: &str = "\
         SELECT note_pending(old.subscriber_id, old.pending_since_ms, -1); \
     END;";
 
-/// The counts; shared by the writer and those who ask.
+/// The counts; shared by the writer and the readers.
 #[derive(Debug, Default)]
 pub(super) struct Pending(Mutex<PendingCounts>);
 

@@ -23,7 +23,7 @@ pub(super) const TRUNCATE_EVERY: Duration = Duration::from_secs(10);
 /// How long readers are waited for then.
 const READERS_PATIENCE: Duration = Duration::from_millis(50);
 
-/// How often the log says again who keeps it.
+/// How often the log names again the process that keeps it.
 const LOG_EVERY: Duration = Duration::from_mins(10);
 /// A read of ours that takes longer than this is named with it.
 const LONG_READ: Duration = Duration::from_millis(100);
@@ -192,7 +192,7 @@ impl Core {
         tracing::warn!(%error, again_s, "store.checkpoint_failed");
     }
 
-    /// Says who keeps a WAL above its limit, when that begins, now and then, and when it ends.
+    /// Logs which process keeps a WAL above its limit: when that begins, now and then, and when it ends.
     fn look_at_wal(&mut self, wal_bytes: u64) {
         let limit = self.wal_limit_bytes;
         if wal_bytes <= limit {

@@ -294,7 +294,7 @@ pub(super) async fn attempts(context: HandlerContext, Segment(id): Segment) -> R
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RetryQuery {
-    /// With a new `webhook-id`, so that a subscriber that drops repeats takes it.
+    /// With a new `webhook-id`, so that a subscriber that deduplicates accepts it.
     new_id: Option<bool>,
 }
 
@@ -302,7 +302,7 @@ pub(super) struct RetryQuery {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RetryOptions {
-    /// With a new `webhook-id`, so that a subscriber that drops repeats takes it; the query may
+    /// With a new `webhook-id`, so that a subscriber that deduplicates accepts it; the query may
     /// ask for it too.
     #[serde(default)]
     new_id: bool,

@@ -1,6 +1,6 @@
 //! `/jobs/{id}`: long work, how far it is and what came of it.
 //!
-//! Jobs are kept in memory: after a restart of the service nobody knows one any more, and what its work
+//! Jobs are kept in memory: after a restart of the service none is known any more, and what its work
 //! had done until then stays done.
 
 use std::collections::VecDeque;
@@ -86,7 +86,7 @@ pub(crate) enum JobState {
     Failed,
 }
 
-/// A job and who began it.
+/// A job and the token that began it.
 struct Job {
     caller: String,
     view: JobView,

@@ -40,7 +40,7 @@ impl HandlerContext {
     ///
     /// # Errors
     /// With all that is wrong in the query: in the shape of its parameters (`faults`), in its cursor, and in
-    /// what can match nothing. A subscriber that nobody knows is missing, unless more is wrong.
+    /// what can match nothing. An unknown subscriber is missing, unless more is wrong.
     pub(super) async fn list<const MOST: u32>(
         &self,
         (name, limit, cursor): (&'static str, Option<Whole<1, MOST>>, Option<&str>),

@@ -101,7 +101,7 @@ pub(crate) struct NewReplayView {
     pub(crate) source: Option<String>,
     /// Only what has this status.
     pub(crate) status: Option<Status>,
-    /// With a new `webhook-id` each, so that a subscriber that drops repeats takes them.
+    /// With a new `webhook-id` each, so that subscribers that deduplicate accept them.
     #[serde(default)]
     pub(crate) new_id: bool,
 }

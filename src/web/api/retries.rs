@@ -19,7 +19,7 @@ use crate::web::problem::Problem;
 pub(crate) struct RetryOrderView {
     /// Which: `webhook-id`s that the subscriber saw, former ones too, or keys; at most 1000.
     pub(crate) ids: Vec<String>,
-    /// With a new `webhook-id` each, so that a subscriber that drops repeats takes them.
+    /// With a new `webhook-id` each, so that subscribers that deduplicate accept them.
     #[serde(default)]
     pub(crate) new_id: bool,
 }

@@ -24,7 +24,7 @@ pub(crate) struct TokenView {
     pub(crate) name: String,
     /// What its bearer may do.
     pub(crate) role: Role,
-    /// Of an integrator: whose subscribers it sees and changes.
+    /// Owner whose subscribers an integrator's token manages.
     pub(crate) owner: Option<String>,
     /// The sources that it sees; all when empty.
     pub(crate) sources: Vec<String>,
@@ -79,7 +79,7 @@ pub(crate) struct NewTokenView {
     pub(crate) name: Option<String>,
     /// What its bearer may do.
     pub(crate) role: Role,
-    /// Of an integrator: whose subscribers it sees and changes.
+    /// Owner whose subscribers an integrator's token manages.
     pub(crate) owner: Option<String>,
     /// Only what concerns these sources; all when empty.
     #[serde(default)]

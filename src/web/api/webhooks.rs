@@ -170,7 +170,7 @@ pub(super) struct ReprocessQuery {
     dry_run: Option<bool>,
 }
 
-/// Which webhooks to read again; those that could not be read in full when nothing is said.
+/// Which webhooks to parse again; by default those that could not be parsed in full.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ReprocessOrder)]
@@ -182,7 +182,7 @@ pub(crate) struct ReprocessOrderView {
     pub(crate) since: Option<TimeOrAge>,
     /// Only those of this source.
     pub(crate) source: Option<String>,
-    /// Those that could be read too: an upgrade may know more words.
+    /// Include webhooks that were parsed before: an upgrade may know more words.
     #[serde(default)]
     pub(crate) all: bool,
     /// Only show what would be found; each webhook for itself.

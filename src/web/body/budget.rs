@@ -110,7 +110,7 @@ impl Books {
 
 impl BudgetShare {
     /// Makes room for so many bytes of the body of that number, at the cost of those that are
-    /// older and not whole. Who sends slowly loses so; who kept a share full by sending new
+    /// older and not whole. A slow client loses so; one that kept a share full by sending new
     /// bodies would have to send all of it in the time that one takes to arrive.
     fn make_room(&mut self, length: usize, number: u64) -> Result<(), Unread> {
         while self.left < length {

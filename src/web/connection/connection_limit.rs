@@ -23,7 +23,7 @@ pub(in crate::web) struct ConnectionLimit {
     turns: TurnCounter,
 }
 
-/// Counts what connections did, to say who did it earlier.
+/// Counts what connections did, to say which did it earlier.
 #[derive(Clone, Default)]
 pub(super) struct TurnCounter(Rc<Cell<u64>>);
 

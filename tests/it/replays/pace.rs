@@ -14,7 +14,7 @@ use crate::support::{TestApp, cloud, until};
 /// Forwards that a subscriber is queued while a replay waits for it, and what one step may add.
 const ROOM: i64 = 512 + 256;
 
-/// Waits until no replay goes on because the subscriber is queued so much.
+/// Waits until the replay pauses on a full queue.
 async fn stalled(app: &TestApp) -> i64 {
     let pending = || app.value::<i64>("SELECT count(*) FROM forward WHERE state = 'pending'");
     until("it waits for its subscriber", || pending() >= 512).await;
