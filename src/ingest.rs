@@ -22,7 +22,7 @@ use crate::providers::authentication::{
 use crate::providers::{Hints, ParseError, Parsed, Provider};
 use crate::store::{Accepted, Arrival, Error, Store};
 
-pub(crate) use answer::Answered;
+pub(crate) use answer::PolledAnswer;
 use counts::{Counters, WebhookCounts};
 use large::{LargeBodyQueue, Unparsed};
 

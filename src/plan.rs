@@ -127,7 +127,7 @@ fn change(
     (report, status): (&Report, Status),
 ) -> ReportEffect {
     let Some(channel) = &report.channel else {
-        return fallback::standing_with(known, history, status).change(status);
+        return fallback::history_with_fallback(known, history, status).change(status);
     };
     // Of a flood of channels not all are kept.
     if known.is_whatsapp || after.others.leg(channel).is_none() {

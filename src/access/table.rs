@@ -68,7 +68,7 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// As the table of `docs/api.md` says it.
+    /// As the table of `docs/api.md` says it: prose for people, so `strum` derives none of it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -133,7 +133,7 @@ impl TokenListArgs {
                 ("ROLE", &|token| token.role.to_string()),
                 ("OWNER", &|token| token.owner.clone().unwrap_or_default()),
                 ("SOURCES", &|token| token.sources.join(",")),
-                ("HOLDS", &|token| standing(token, now_ms)),
+                ("HOLDS", &|token| validity(token, now_ms)),
                 ("LAST USED (UTC)", &|token| {
                     token.last_used_at.map(at).unwrap_or_default()
                 }),
@@ -149,7 +149,7 @@ fn at(Time(ms): Time) -> String {
     stamp(ms)
 }
 
-fn standing(token: &TokenView, now_ms: i64) -> String {
+fn validity(token: &TokenView, now_ms: i64) -> String {
     match (token.revoked_at, token.expires_at) {
         (Some(ended), _) => format!("revoked {}", at(ended)),
         (None, Some(end)) if end.0 <= now_ms => format!("expired {}", at(end)),

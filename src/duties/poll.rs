@@ -29,7 +29,7 @@ use crate::clock::Clock;
 use crate::config::PullSettings;
 use crate::forward::sender::Sender;
 use crate::forward::sender::fetch::{Fetched, Question, Unfetched};
-use crate::ingest::{Answered, Ingest, SourceEndpoint};
+use crate::ingest::{Ingest, PolledAnswer, SourceEndpoint};
 use crate::metrics::{Metrics, source_labels};
 use crate::model::{Headers, SecretText};
 use crate::providers::{AnswerFacts, Pull, decode};
@@ -222,7 +222,7 @@ impl Polling {
                 let counted = self.store.count_poll(poll.poll_id, counts(facts)).await;
                 counted.map_err(|error| Failed::of_ours("not-stored", &error))?;
             }
-            let answered = Answered {
+            let answered = PolledAnswer {
                 broadcast: poll.broadcast.clone(),
                 at_ms: now_ms,
                 body: fetched.body,

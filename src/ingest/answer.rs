@@ -17,7 +17,7 @@ use crate::store::{Arrival, Error, Reader};
 const PART: usize = 256;
 
 /// An answer as it came.
-pub(crate) struct Answered {
+pub(crate) struct PolledAnswer {
     /// The broadcast that was polled.
     pub(crate) broadcast: String,
     /// When, ms since 1970 UTC: the time of what it says, since it gives none.
@@ -76,7 +76,7 @@ impl Ingest {
         &self,
         endpoint: &Arc<SourceEndpoint>,
         pull: &'static Pull,
-        answered: Answered,
+        answered: PolledAnswer,
     ) -> Result<Result<(), ParseError>, Error> {
         let (parts, mut inbox) = mpsc::channel(1);
         let reading = AnswerReading {
@@ -142,7 +142,7 @@ impl Ingest {
     }
 }
 
-fn arrival(endpoint: &SourceEndpoint, answered: Answered) -> Arrival {
+fn arrival(endpoint: &SourceEndpoint, answered: PolledAnswer) -> Arrival {
     Arrival {
         source: Arc::clone(&endpoint.name),
         provider: endpoint.source.provider,

@@ -18,7 +18,7 @@ pub(super) fn made_to_count<'m>(before: &Message, after: &'m Message) -> Option<
 
 /// What a report of WhatsApp with this status comes upon: with it a held fallback counts, so that
 /// what leads up to a failure is late. WhatsApp's own failure is sent with its own reason.
-pub(super) fn standing_with<'s>(
+pub(super) fn history_with_fallback<'s>(
     known: &Message,
     history: &'s StatusHistory,
     status: Status,

@@ -84,12 +84,12 @@ impl SourceAddress {
 
 /// A provider's connection; opens itself, and again when it broke.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct ProviderClient {
     address: SocketAddr,
     open: Option<Connection>,
 }
 
-impl Client {
+impl ProviderClient {
     pub(super) const fn new(address: SocketAddr) -> Self {
         let open = None;
         Self { address, open }
@@ -237,7 +237,7 @@ mod tests {
     #[tokio::test]
     async fn requests_in_pieces_are_answered_one_by_one_and_what_was_closed_is_opened() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = Client::new(listener.local_addr().unwrap());
+        let mut client = ProviderClient::new(listener.local_addr().unwrap());
         let server = tokio::spawn(async move {
             let mut one = Connection::new(listener.accept().await.unwrap().0).unwrap();
             for (path, body, status) in [("/0", &b"abc"[..], 200), ("/1", b"", 204)] {

@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use hdrhistogram::Histogram;
 use tokio::sync::Semaphore;
 
-use super::http::Client;
+use super::http::ProviderClient;
 use super::message::Tick;
 use super::traffic::{TrafficGenerator, Webhook};
 use crate::clock::{Clock, monotonic_us};
@@ -152,7 +152,7 @@ pub async fn run(
         }),
     };
     if let SendRate::Rate(rate) = load.send_rate {
-        keep_pace(rate, load, begun, Arc::clone(&work.turns), Arc::clone(stop))?;
+        release_turns(rate, load, begun, Arc::clone(&work.turns), Arc::clone(stop))?;
     }
     join_all((0..load.connections).map(|_| work.use_connection())).await;
     Ok(work.shared.into_inner().summary)
@@ -160,7 +160,7 @@ pub async fn run(
 
 /// Gives a turn to a connection whenever one is due. A thread of its own, since the
 /// runtime's timers are a millisecond apart.
-fn keep_pace(
+fn release_turns(
     rate: f64,
     load: &Load,
     begun: Instant,
@@ -213,7 +213,7 @@ struct Shared<O> {
 
 impl<O: FnMut(&SentWebhook<'_>)> LoadLoop<'_, O> {
     async fn use_connection(&self) {
-        let mut client = Client::new(self.load.address);
+        let mut client = ProviderClient::new(self.load.address);
         while let Some((webhook, intended)) = self.next().await {
             let due_us = monotonic_us().saturating_sub(us(intended.elapsed()));
             let answer = client.exchange(&webhook.request).await;

@@ -16,7 +16,7 @@ use crate::ingest::{IngestError, SourceEndpoint, UrlOptions};
 use crate::providers::authentication::{AuthError, RequestHeaders, WebhookRequest};
 use crate::store::Error;
 
-type Parameters = Query<Vec<(String, String)>>;
+type QueryParameters = Query<Vec<(String, String)>>;
 
 /// What follows the prefix is split by hand: a pattern would be a regular expression, run for
 /// each webhook.
@@ -27,7 +27,7 @@ pub(super) fn scope(prefix: &str) -> Scope {
 async fn answer(
     request: HttpRequest,
     shared: Data<Web>,
-    query: Parameters,
+    query: QueryParameters,
     payload: Payload,
 ) -> Reply {
     let Some(path) = Path::of(request.match_info().unprocessed()) else {

@@ -31,7 +31,7 @@ fn new(url: &str) -> Value {
 }
 
 /// Whether a text holds any of the secrets.
-fn tells(text: &str) -> bool {
+fn reveals(text: &str) -> bool {
     [KEY, PASSWORD, BASIC.split_once(' ').unwrap().1]
         .iter()
         .any(|secret| text.contains(secret))
@@ -134,14 +134,18 @@ async fn nothing_that_is_shown_or_given_to_analysts_reveals_them() {
     };
     shown.push(format!("{samples:?}"));
     for text in shown {
-        assert!(!tells(&text), "{text}");
+        assert!(!reveals(&text), "{text}");
     }
     let folder = app.path().parent().unwrap().to_path_buf();
     let files_with_secrets = || -> Vec<_> {
         let files = std::fs::read_dir(&folder).unwrap();
         let files = files.map(|file| file.unwrap().path());
-        let tells = |path: &PathBuf| tells(&String::from_utf8_lossy(&std::fs::read(path).unwrap()));
-        files.filter(|path| path.is_file()).filter(tells).collect()
+        let is_revealing =
+            |path: &PathBuf| reveals(&String::from_utf8_lossy(&std::fs::read(path).unwrap()));
+        files
+            .filter(|path| path.is_file())
+            .filter(is_revealing)
+            .collect()
     };
     assert_eq!(files_with_secrets(), Vec::<PathBuf>::new());
     // The control: one that held it would be found.
@@ -234,7 +238,7 @@ async fn what_may_not_be_set_is_named_and_never_repeated() {
         body["url"] = json!("http://127.0.0.1:9/");
         let answer = admin.post("/subscribers", &body).await;
         assert_eq!(answer.problem(422), [field], "{body} {}", answer.text);
-        assert!(!tells(&answer.text));
+        assert!(!reveals(&answer.text));
         let words = ["AuthView", "enum", "struct", "713713713"];
         assert!(
             !words.iter().any(|word| answer.text.contains(word)),
@@ -259,13 +263,13 @@ async fn what_may_not_be_set_is_named_and_never_repeated() {
             let body = json!({"name": "crm", "kind": kind, "url": given});
             let answer = admin.post("/subscribers", &body).await;
             assert_eq!(answer.problem(422), [field], "{body} {}", answer.text);
-            assert!(!tells(&answer.text), "{}", answer.text);
+            assert!(!reveals(&answer.text), "{}", answer.text);
         }
         let swapped = json!({"name": url, "url": "http://127.0.0.1:9/"});
         let answer = admin.post("/subscribers", &swapped).await;
         assert_eq!(answer.problem(422), ["/name"]);
         assert!(
-            !url.contains("://") || !tells(&answer.text),
+            !url.contains("://") || !reveals(&answer.text),
             "{}",
             answer.text
         );
@@ -275,12 +279,12 @@ async fn what_may_not_be_set_is_named_and_never_repeated() {
     let url = json!({"url": format!("http://10.0.0.1/hooks/{KEY}")});
     let answer = admin.patch("/subscribers/agents", &url).await;
     assert_eq!(answer.problem(422), ["/url"]);
-    assert!(!tells(&answer.text), "{}", answer.text);
+    assert!(!reveals(&answer.text), "{}", answer.text);
     // JSON in a text is repeated no more than what is in it.
     let text = json!({"name": "crm", "headers": {"x-a": KEY}}).to_string();
     let answer = admin.post("/subscribers", &json!(text)).await;
     assert_eq!(answer.problem(422), [""]);
-    assert!(!tells(&answer.text), "{}", answer.text);
+    assert!(!reveals(&answer.text), "{}", answer.text);
     let answer = admin
         .post(
             "/subscribers",
@@ -365,7 +369,7 @@ async fn the_command_line_sets_them_from_files_and_takes_them_back() {
     let refused = update(&["--header", &format!("host: {KEY}")]).await;
     assert_eq!(refused.exit, 1, "{refused:?}");
     for answer in [added, shown, changed, refused] {
-        assert!(!tells(&format!("{answer:?}")), "{answer:?}");
+        assert!(!reveals(&format!("{answer:?}")), "{answer:?}");
     }
 }
 
@@ -390,5 +394,5 @@ async fn no_log_reveals_them() {
     kill_process(service.process(), Signal::TERM).unwrap();
     let (_, log) = service.end();
     assert!(log.contains("forward.attempted"), "{log}");
-    assert!(!tells(&log), "{log}");
+    assert!(!reveals(&log), "{log}");
 }

@@ -23,7 +23,7 @@ use crate::admin::{Answer, Operations, Request};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Inputs, Source};
 use crate::model::NewSubscriber;
-use crate::play::http::{Client, SourceAddress};
+use crate::play::http::{ProviderClient, SourceAddress};
 use crate::server;
 use crate::store::Reader;
 use crate::store::overview::WebhookRecord;
@@ -47,7 +47,7 @@ pub(super) struct Harness {
     pub(super) token: String,
     /// Where providers post, by the name of the source.
     endpoints: HashMap<String, SourceAddress>,
-    client: Client,
+    client: ProviderClient,
     subscriber: DemoSubscriber,
     reader: Reader,
     stop: oneshot::Sender<()>,
@@ -126,7 +126,7 @@ impl Harness {
             store,
             token,
             endpoints: sources.iter().map(endpoint).collect(),
-            client: Client::new(address),
+            client: ProviderClient::new(address),
             subscriber,
             reader,
             stop,

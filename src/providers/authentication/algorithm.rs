@@ -10,7 +10,7 @@ use hmac::digest::KeyInit;
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::model::UnknownWord;
+use crate::model::{UnknownWord, Word as _};
 
 /// Base64 as senders write it: padded or not.
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -18,8 +18,10 @@ pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The hash function under a signature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The hash function under a signature; its word stands in the configuration, and before the `=` of a
+/// prefixed signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum Algorithm {
     /// MD5; broken as a hash, yet offered by Infobip, and not broken as an HMAC.
     Md5,
@@ -36,29 +38,6 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Every algorithm, the shortest first.
-    pub const ALL: [Self; 6] = [
-        Self::Md5,
-        Self::Sha1,
-        Self::Sha224,
-        Self::Sha256,
-        Self::Sha384,
-        Self::Sha512,
-    ];
-
-    /// The word in the configuration, and before the `=` of a prefixed signature.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Md5 => "md5",
-            Self::Sha1 => "sha1",
-            Self::Sha224 => "sha224",
-            Self::Sha256 => "sha256",
-            Self::Sha384 => "sha384",
-            Self::Sha512 => "sha512",
-        }
-    }
-
     /// The length of a signature in bytes.
     pub(super) const fn length(self) -> usize {
         match self {
@@ -133,19 +112,13 @@ impl FromStr for Algorithm {
         let mut plain = word.to_ascii_lowercase();
         plain.retain(|letter| letter.is_ascii_alphanumeric());
         let plain = plain.strip_prefix("hmac").unwrap_or(&plain);
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.as_str() == plain)
-            .ok_or_else(|| UnknownWord {
-                what: "algorithm",
-                word: word.to_owned(),
-                expected: "md5, sha1, sha224, sha256, sha384, sha512".to_owned(),
-            })
+        Self::of_word(plain).ok_or_else(|| UnknownWord::among::<Self>("algorithm", word))
     }
 }
 
 /// How a signature's bytes are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum Encoding {
     /// Hexadecimal digits, in any case.
     Hex,
@@ -154,15 +127,6 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The word in the configuration.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hex => "hex",
-            Self::Base64 => "base64",
-        }
-    }
-
     pub(super) fn encode(self, bytes: &[u8]) -> String {
         match self {
             Self::Hex => hex::encode(bytes),
@@ -188,15 +152,8 @@ impl FromStr for Encoding {
     type Err = UnknownWord;
 
     fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        match word.trim().to_ascii_lowercase().as_str() {
-            "hex" => Ok(Self::Hex),
-            "base64" => Ok(Self::Base64),
-            _ => Err(UnknownWord {
-                what: "encoding",
-                word: word.to_owned(),
-                expected: "hex, base64".to_owned(),
-            }),
-        }
+        let plain = word.trim().to_ascii_lowercase();
+        Self::of_word(&plain).ok_or_else(|| UnknownWord::among::<Self>("encoding", word))
     }
 }
 
@@ -220,7 +177,7 @@ mod tests {
             assert_eq!(word.parse().ok(), expected, "{word}");
         }
         for algorithm in Algorithm::ALL {
-            assert_eq!(algorithm.as_str().parse(), Ok(algorithm));
+            assert_eq!(algorithm.as_str().parse(), Ok(*algorithm));
         }
         assert_eq!("Base64".parse(), Ok(Encoding::Base64));
         assert_eq!("HEX".parse(), Ok(Encoding::Hex));

@@ -5,6 +5,7 @@ use std::fmt;
 use secrecy::SecretString;
 
 use super::{Algorithm, AuthError, Content, Encoding, RequestHeaders, WebhookRequest};
+use crate::model::Word as _;
 
 /// A signature as one sender makes it.
 ///
@@ -313,7 +314,7 @@ mod tests {
 
     #[test]
     fn every_algorithm_signs_with_its_own_length() {
-        for algorithm in Algorithm::ALL {
+        for &algorithm in Algorithm::ALL {
             let claimed = vec![0; algorithm.length()];
             assert!(!algorithm.signs(&"key".into(), &[b"", b"x"], &claimed));
             let signature = Signature {

@@ -12,7 +12,8 @@ use super::party::{Parties, is_user_id};
 use super::status::Group;
 use super::{time, word};
 use crate::model::{
-    Echo, Kind, MessageType, Report, ReportError, Status, UNKNOWN_CHANNEL, digits, is_phone_number,
+    Echo, Kind, MessageType, Report, ReportError, Status, UNKNOWN_CHANNEL, Word as _, digits,
+    is_phone_number,
 };
 
 /// Reads a delivery report.

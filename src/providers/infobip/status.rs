@@ -4,14 +4,15 @@ use serde_json::Value;
 
 use super::super::json::integer;
 use super::word;
-use crate::model::Status;
+use crate::model::{Status, Word as _};
 
 /// The general statuses of every Infobip product, in the order of their numbers.
 ///
 /// The groups are stable while names within them change, share ids and even begin like
 /// another group's (`UNDELIVERABLE_REJECTED_PLATFORM` is a `REJECTED`), so the group decides
 /// and the id only refines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "UPPERCASE")]
 pub(super) enum Group {
     /// 0: taken in by the API; only in old answers.
     Accepted,
@@ -28,27 +29,6 @@ pub(super) enum Group {
 }
 
 impl Group {
-    const ALL: [Self; 6] = [
-        Self::Accepted,
-        Self::Pending,
-        Self::Undeliverable,
-        Self::Delivered,
-        Self::Expired,
-        Self::Rejected,
-    ];
-
-    /// The name as Infobip spells it.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "ACCEPTED",
-            Self::Pending => "PENDING",
-            Self::Undeliverable => "UNDELIVERABLE",
-            Self::Delivered => "DELIVERED",
-            Self::Expired => "EXPIRED",
-            Self::Rejected => "REJECTED",
-        }
-    }
-
     /// Whether a message in this group will not arrive.
     pub(super) const fn is_failure(self) -> bool {
         matches!(self, Self::Undeliverable | Self::Expired | Self::Rejected)
@@ -59,9 +39,7 @@ impl Group {
     }
 
     fn from_word(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|group| group.as_str().eq_ignore_ascii_case(name))
+        Self::of_word(&name.to_ascii_uppercase())
     }
 
     /// Reads the group of a `status`: its name where we know it, else its number, else the

@@ -302,11 +302,12 @@ fn read_refusals(
     report: (i64, &str),
 ) -> rusqlite::Result<Vec<RefusalRecord>> {
     #[derive(serde::Deserialize)]
-    struct Refused {
+    struct StoredRefusal {
         subscriber_id: i64,
         reason: SkipReason,
     }
-    let refused: Vec<Refused> = serde_json::from_str(json).map_err(super::cell::unreadable)?;
+    let refused: Vec<StoredRefusal> =
+        serde_json::from_str(json).map_err(super::cell::unreadable)?;
     let mut name =
         connection.prepare_cached("SELECT name FROM subscriber WHERE subscriber_id = ?1")?;
     refused

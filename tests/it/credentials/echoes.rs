@@ -1,4 +1,4 @@
-//! A subscriber that answers with what it was sent: nothing that is kept or shown of it tells a
+//! A subscriber that answers with what it was sent: nothing that is kept or shown of it reveals a
 //! credential, a signature or the path of a chat.
 
 use std::io::{Read as _, Write as _};
@@ -125,7 +125,7 @@ fn holds(text: &str, secret: &str, form: Form) -> bool {
 }
 
 /// Whether a text reveals that secret in that form.
-fn tells(text: &str, secret: &str, form: Form) -> bool {
+fn reveals(text: &str, secret: &str, form: Form) -> bool {
     if holds(text, secret, form) {
         return true;
     }
@@ -180,7 +180,7 @@ async fn an_answer_that_repeats_them_is_kept_and_shown_without_them() {
         let shown = admin.get("/attempts").await.text;
         for secret in secrets(&echo) {
             assert!(
-                !tells(&excerpt, &secret, form),
+                !reveals(&excerpt, &secret, form),
                 "{name}: {secret} in {excerpt}"
             );
             assert!(!holds(&shown, &secret, form), "{name}: {secret} in {shown}");
@@ -192,7 +192,7 @@ async fn an_answer_that_repeats_them_is_kept_and_shown_without_them() {
         // The rest of what was sent back is there.
         assert!(excerpt.contains("[redacted]"), "{name}: {excerpt}");
         assert!(
-            tells(&excerpt, "webhook-timestamp", form),
+            reveals(&excerpt, "webhook-timestamp", form),
             "{name}: {excerpt}"
         );
         let tested = admin
@@ -203,7 +203,10 @@ async fn an_answer_that_repeats_them_is_kept_and_shown_without_them() {
             .await;
         let shown = tested.with(200)["samples"][0]["response"].to_string();
         for secret in secrets(&echo) {
-            assert!(!tells(&shown, &secret, form), "{name}: {secret} in {shown}");
+            assert!(
+                !reveals(&shown, &secret, form),
+                "{name}: {secret} in {shown}"
+            );
         }
         admin.delete(&format!("/subscribers/{name}")).await;
     }
@@ -295,7 +298,7 @@ async fn an_answer_that_is_not_looked_through_reveals_them() {
         let echo = Echo::start(form);
         let request = client().post(&echo.url).header("x-api-key", KEY);
         let answer = request.send().await.unwrap().text().await.unwrap();
-        assert!(tells(&answer, KEY, form), "{name}: {answer}");
+        assert!(reveals(&answer, KEY, form), "{name}: {answer}");
     }
 }
 
@@ -318,10 +321,10 @@ async fn the_path_of_a_chat_is_not_repeated() {
         until("an attempt is written down", || !app.rows(&sql).is_empty()).await;
         let excerpt = app.rows(&sql).concat().join("\n");
         for secret in [PATH, "a-path-that-opens-the-chat"] {
-            assert!(!tells(&excerpt, secret, form), "{name}: {excerpt}");
+            assert!(!reveals(&excerpt, secret, form), "{name}: {excerpt}");
         }
         assert!(
-            tells(&excerpt, "webhook-timestamp", form),
+            reveals(&excerpt, "webhook-timestamp", form),
             "{name}: {excerpt}"
         );
         admin.delete(&format!("/subscribers/{name}")).await;
@@ -353,6 +356,6 @@ async fn no_log_repeats_what_an_answer_repeats() {
     let (_, log) = service.end();
     assert!(log.contains("forward.attempted"), "{log}");
     for secret in secrets(&echo) {
-        assert!(!tells(&log, &secret, str::to_owned), "{secret} in {log}");
+        assert!(!reveals(&log, &secret, str::to_owned), "{secret} in {log}");
     }
 }

@@ -153,7 +153,7 @@ fn missing(store: &Path, taken: &BTreeSet<usize>) -> Vec<usize> {
 }
 
 /// Those of `taken` of which a status was neither forwarded nor stands in the store as queued.
-fn unowed(store: &Path, taken: &BTreeSet<usize>, forwarded: &Forwarded) -> Vec<usize> {
+fn unqueued(store: &Path, taken: &BTreeSet<usize>, forwarded: &Forwarded) -> Vec<usize> {
     let sql = "SELECT status FROM report JOIN forward USING (report_id) WHERE report.message_id = \
                (SELECT message_id FROM message WHERE provider_message_id = ?1)";
     without_all(store, sql, taken, forwarded)
@@ -191,8 +191,8 @@ async fn whichever_page_is_damaged_nothing_is_answered_200_that_is_not_stored() 
             let missing = missing(&home.store(), &taken);
             assert!(missing.is_empty(), "page {page}: {missing:?}");
             let new = taken.range(WEBHOOKS..).copied().collect();
-            let unowed = unowed(&home.store(), &new, &forwarded);
-            assert!(unowed.is_empty(), "page {page}: {unowed:?}");
+            let unqueued = unqueued(&home.store(), &new, &forwarded);
+            assert!(unqueued.is_empty(), "page {page}: {unqueued:?}");
             let all_taken = taken.len() == COMING.len();
             if all_taken && has_all_new(&taken, &forwarded) && pending(&home.store()) == 0 {
                 untouched += 1;
@@ -227,7 +227,11 @@ async fn what_every_webhook_needs_being_damaged_none_is_taken_until_the_store_is
             panic!("{name}: a restored store is not served");
         };
         assert_eq!(taken, COMING.collect(), "{name}");
-        assert_eq!(unowed(&home.store(), &taken, &forwarded), [0; 0], "{name}");
+        assert_eq!(
+            unqueued(&home.store(), &taken, &forwarded),
+            [0; 0],
+            "{name}"
+        );
         assert!(has_all_new(&taken, &forwarded), "{name}: {forwarded:?}");
     }
 }
@@ -241,7 +245,7 @@ async fn a_store_that_lost_what_was_taken_is_caught() {
     };
     assert_eq!(taken, COMING.collect());
     assert_eq!(missing(&home.store(), &taken), [0; 0]);
-    assert_eq!(unowed(&home.store(), &taken, &Forwarded::new()), [0; 0]);
+    assert_eq!(unqueued(&home.store(), &taken, &Forwarded::new()), [0; 0]);
     let lost: Vec<usize> = (WEBHOOKS..COMING.end).collect();
     let store = Connection::open(home.store()).unwrap();
     let unscheduled =
@@ -249,8 +253,8 @@ async fn a_store_that_lost_what_was_taken_is_caught() {
     let new: usize = lost.iter().map(|number| statuses(*number).len()).sum();
     assert_eq!(store.execute(unscheduled, [new]).unwrap(), new);
     drop(store);
-    assert_eq!(unowed(&home.store(), &taken, &Forwarded::new()), lost);
-    assert_eq!(unowed(&home.store(), &taken, &forwarded), [0; 0]);
+    assert_eq!(unqueued(&home.store(), &taken, &Forwarded::new()), lost);
+    assert_eq!(unqueued(&home.store(), &taken, &forwarded), [0; 0]);
     std::fs::write(home.store(), &whole.bytes).unwrap();
     assert_eq!(missing(&home.store(), &taken), lost);
 }

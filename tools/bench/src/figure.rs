@@ -72,7 +72,7 @@ figures! {
     CALM_PEAK_MIB = "calm_peak_mib", "calm peak MiB", 1, "the most resident memory of the same service, freshly started on an empty store, under the same 200 webhooks a second to one subscriber";
     BACKLOG_MIB = "backlog_mib", "backlog MiB", 1, "the most resident memory of a freshly started service while it holds the backlog through the rest of the outage and drains it beside 200 webhooks a second, less that of the same without a backlog (calm peak)";
     STORED = "stored", "stored", 0, "reports that the store held before, counted in its file";
-    STORED_PER_S = "stored_per_s", "stored/s", 0, "reports that got into the store in a second while it was filled, 1000 in a webhook, one of 500 told twice";
+    STORED_PER_S = "stored_per_s", "stored/s", 0, "reports that got into the store in a second while it was filled, 1000 in a webhook, one of 500 sent twice";
     STORE_MB = "store_mb", "store MB", 0, "the store's file, in millions of bytes";
     READY_CLEAN_MS = "ready_clean_ms", "ready after a stop", 0, "ms from the process's start to its first 200 of /readyz, the worst of three";
     READY_KILLED_MS = "ready_killed_ms", "ready after kill -9", 0, "the same after `kill -9` while saturated, the worst of three";

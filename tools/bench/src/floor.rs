@@ -120,7 +120,7 @@ struct Posting {
 
 fn posted(bench: &Bench) -> anyhow::Result<f64> {
     let mut subscriber = Actor::start("role-subscriber")?;
-    let Listening { port } = subscriber.hear()?;
+    let Listening { port } = subscriber.receive()?;
     Actor::start("role-poster")?.ask(&Posting {
         url: format!("http://127.0.0.1:{port}/0"),
         concurrency: usize::from(bench.concurrency),

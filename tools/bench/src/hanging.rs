@@ -47,7 +47,7 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
     row.set(figure::TIMEOUTS, fewest.unwrap_or_default());
     row.set(figure::REFUSED, count(windows.refused));
     let stored = stage.reports_after(0)?;
-    row.set(figure::UNSTORED, count(windows.told.saturating_sub(stored)));
+    row.set(figure::UNSTORED, count(windows.sent.saturating_sub(stored)));
     row.faults(&windows.outcomes);
     let [well, hung] = windows.p99.map(|p99| Sample::of(p99.into_iter()));
     if let Some((well, hung)) = well.zip(hung) {
@@ -79,7 +79,7 @@ struct Windows {
     /// Of the nine, and of the tenth while it is well.
     outcomes: Vec<Outcome>,
     /// Reports that were acknowledged, webhooks that were not.
-    told: u64,
+    sent: u64,
     refused: u64,
     /// Attempts that had timed out when a window with a hanging tenth ended.
     timeouts: Vec<f64>,
@@ -112,7 +112,7 @@ impl Windows {
         if !hangs {
             self.outcomes.push(part.outcome(&taken, &[WELL])?);
         }
-        self.told += played.distinct;
+        self.sent += played.distinct;
         self.refused += played.unaccepted();
         Ok(())
     }

@@ -237,7 +237,7 @@ fn bench(cli: &Cli) -> anyhow::Result<()> {
             play(&bench, scenarios, *durability, cli, &mut answer)?;
         }
     }
-    tell(&answer, cli.json)
+    print_answer(&answer, cli.json)
 }
 
 fn scale(cli: &Cli) -> Scale {
@@ -275,8 +275,8 @@ fn foretell(bench: &Bench, wanted: &[&Scenario], cli: &Cli) -> anyhow::Result<()
     plan::check_room(bench, most)
 }
 
-/// What was measured is worth an hour, so it is told even when not all of it could be.
-fn tell(answer: &Answer, json: bool) -> anyhow::Result<()> {
+/// Prints what was measured: it is worth an hour, so also when not all of it could be.
+fn print_answer(answer: &Answer, json: bool) -> anyhow::Result<()> {
     let is_cut = interrupt::is_interrupted();
     if is_cut && answer.rows.is_empty() {
         bail!("interrupted");

@@ -30,10 +30,10 @@ pub(super) struct Outcome {
     pub(super) last_us: u64,
 }
 
-/// Joins what was told and acknowledged with what these subscribers took.
-pub(super) fn join(told: &[Entry], taken: &[Entry], subscribers: &[u64]) -> Outcome {
-    let mut due: HashMap<u64, u64> = HashMap::with_capacity(told.len());
-    for entry in told {
+/// Joins what was sent and acknowledged with what these subscribers took.
+pub(super) fn join(sent: &[Entry], taken: &[Entry], subscribers: &[u64]) -> Outcome {
+    let mut due: HashMap<u64, u64> = HashMap::with_capacity(sent.len());
+    for entry in sent {
         due.entry(entry.key).or_insert(entry.at_us);
     }
     let mut seen: HashSet<(u64, u64)> = HashSet::with_capacity(taken.len());
@@ -69,7 +69,7 @@ pub(super) fn join(told: &[Entry], taken: &[Entry], subscribers: &[u64]) -> Outc
     outcome.lost = (due.len() * subscribers.len()).saturating_sub(seen.len()) as u64;
     outcome.transit_p50 = transit.value_at_quantile(0.5);
     outcome.transit_p99 = transit.value_at_quantile(0.99);
-    let begun_us = told.iter().map(|entry| entry.at_us).min();
+    let begun_us = sent.iter().map(|entry| entry.at_us).min();
     outcome.span_us = outcome.last_us.saturating_sub(begun_us.unwrap_or_default());
     outcome
 }
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn what_is_lost_repeated_and_out_of_order_is_counted_by_subscriber() {
-        let told = [
+        let sent = [
             entry(1, 1, 0, 100),
             entry(1, 2, 0, 200),
             entry(2, 1, 0, 300),
@@ -102,7 +102,7 @@ mod tests {
             entry(9, 1, 0, 1_700),
             entry(2, 1, 1, 900_000),
         ];
-        let outcome = join(&told, &taken, &[0, 1]);
+        let outcome = join(&sent, &taken, &[0, 1]);
         assert_eq!(
             outcome,
             Outcome {

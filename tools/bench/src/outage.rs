@@ -62,8 +62,8 @@ pub(super) fn run(bench: &Bench, durability: Durability) -> anyhow::Result<Vec<R
     row.forwards(&outcomes[2]);
     row.faults(&outcomes);
     row.set(figure::REFUSED, count(outage.refused + recovery.refused));
-    let told = outage.told + recovery.told;
-    row.set(figure::UNSTORED, count(told.saturating_sub(stored)));
+    let sent = outage.sent + recovery.sent;
+    row.set(figure::UNSTORED, count(sent.saturating_sub(stored)));
     drained(&mut row, &outage, &recovery, &outcomes[..2]);
     let all = recovery.backlog + recovery.played.reports;
     row.usage(stage.idle, outage.before, recovery.after, all);
@@ -103,7 +103,7 @@ struct Outage {
     filled_reports: u64,
     meanwhile: Part,
     /// Reports of all that came before this process, and webhooks of it that were refused.
-    told: u64,
+    sent: u64,
     refused: u64,
     begun_us: u64,
     /// Of the process that is to drain it, at its start.
@@ -142,7 +142,7 @@ fn suffer(stage: &mut Stage<'_>) -> anyhow::Result<Outage> {
     std::thread::sleep(hold.saturating_sub(restarted.elapsed()));
     Ok(Outage {
         well,
-        told: played.distinct + filled.played.distinct,
+        sent: played.distinct + filled.played.distinct,
         refused: played.unaccepted(),
         filled: filled.part,
         filled_reports: filled.played.reports,
@@ -175,7 +175,7 @@ struct Recovery {
     /// Of all webhooks since the service was restarted.
     refused: u64,
     /// Reports in them.
-    told: u64,
+    sent: u64,
     /// Forwards that waited.
     backlog: u64,
     after: Usage,
@@ -202,7 +202,7 @@ fn recover(stage: &mut Stage<'_>, outage: &Outage) -> anyhow::Result<Recovery> {
     Ok(Recovery {
         returned_us,
         refused: meanwhile.unaccepted() + played.unaccepted(),
-        told: meanwhile.distinct + played.distinct,
+        sent: meanwhile.distinct + played.distinct,
         backlog: outage.filled_reports + meanwhile.reports,
         fresh,
         played,

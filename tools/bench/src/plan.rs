@@ -211,13 +211,13 @@ mod tests {
 
     #[test]
     fn times_are_reported_in_what_one_plans_with() {
-        for (seconds, told) in [
+        for (seconds, expected) in [
             (0, "0 s"),
             (99, "99 s"),
             (121, "3 min"),
             (7_300, "2 h 01 min"),
         ] {
-            assert_eq!(about(seconds), told);
+            assert_eq!(about(seconds), expected);
         }
     }
 }

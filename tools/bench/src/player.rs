@@ -26,7 +26,7 @@ use super::process::{self, SECRET};
 /// never under way at once.
 const SPREAD: usize = 4_096;
 
-/// The stretch of which the worst is told.
+/// The stretch of which the worst is reported.
 const STRETCH: Duration = Duration::from_secs(2);
 
 /// How long after its end a part waits for the last answers.
@@ -53,9 +53,9 @@ pub(super) struct Part {
     pub(super) reports: Option<u64>,
     pub(super) batch: usize,
     pub(super) cast: Cast,
-    /// The share of reports that are told twice.
+    /// The share of reports that are sent twice.
     pub(super) duplicates: f64,
-    /// Whether it goes on until it is told to end, by an order that is `()`.
+    /// Whether it goes on until the order `()` ends it.
     pub(super) until_allowed: bool,
     /// Tells the windows on one store apart.
     pub(super) run: u32,
@@ -104,8 +104,8 @@ impl Part {
 
     /// What became of what was acknowledged, for these subscribers.
     pub(super) fn outcome(&self, taken: &[Entry], subscribers: &[u64]) -> anyhow::Result<Outcome> {
-        let told = self.log.as_deref().map(read_log).transpose()?;
-        Ok(measure::join(&told.unwrap_or_default(), taken, subscribers))
+        let sent = self.log.as_deref().map(read_log).transpose()?;
+        Ok(measure::join(&sent.unwrap_or_default(), taken, subscribers))
     }
 }
 
@@ -340,7 +340,7 @@ mod tests {
     async fn a_report_is_written_down_with_the_time_at_which_it_should_have_left() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let folder = tempfile::TempDir::new().unwrap();
-        let log = folder.path().join("told");
+        let log = folder.path().join("sent");
         let part = Part {
             connections: 1,
             rate: Some(100.0),
@@ -361,9 +361,9 @@ mod tests {
         // The stall is in the time that it took, not in that in which webhooks were due.
         assert!(played.elapsed_s >= STALL.as_secs_f64(), "{played:?}");
         assert!((0.085..0.095).contains(&played.sent_s), "{played:?}");
-        let told = read_log(&log).unwrap();
+        let sent = read_log(&log).unwrap();
         // The last nine all left after the stall, one hundredth of a second apart in the plan.
-        let last = told.last().unwrap().at_us - told[0].at_us;
+        let last = sent.last().unwrap().at_us - sent[0].at_us;
         assert!((85_000..95_000).contains(&last), "{last} µs");
     }
 }

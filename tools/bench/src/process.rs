@@ -221,7 +221,7 @@ sender = "+385910009999"
     )
 }
 
-/// What a process has used, as far as the system tells (`/proc`, on Linux).
+/// What a process has used, as far as the system counts (`/proc`, on Linux).
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Usage {
     /// Processor time.
@@ -251,7 +251,7 @@ impl Usage {
             .filter_map(|ticks| ticks.parse::<u64>().ok())
             .sum();
         Self {
-            // The kernel tells it in hundredths of a second whatever its own clock is.
+            // The kernel counts it in hundredths of a second whatever its own clock is.
             cpu: Duration::from_millis(ticks * 10),
             resident: kib("VmRSS:"),
             peak: kib("VmHWM:"),
@@ -291,7 +291,7 @@ impl Actor {
         self.process.id()
     }
 
-    pub(super) fn tell(&mut self, order: &impl Serialize) -> anyhow::Result<()> {
+    pub(super) fn send(&mut self, order: &impl Serialize) -> anyhow::Result<()> {
         let mut line = serde_json::to_string(order)?;
         line.push('\n');
         let orders = self.orders.as_mut().context("the orders have ended")?;
@@ -299,7 +299,7 @@ impl Actor {
         Ok(orders.flush()?)
     }
 
-    pub(super) fn hear<T: DeserializeOwned>(&mut self) -> anyhow::Result<T> {
+    pub(super) fn receive<T: DeserializeOwned>(&mut self) -> anyhow::Result<T> {
         let mut line = String::new();
         let role = &self.role;
         ensure!(
@@ -310,8 +310,8 @@ impl Actor {
     }
 
     pub(super) fn ask<T: DeserializeOwned>(&mut self, order: &impl Serialize) -> anyhow::Result<T> {
-        self.tell(order)?;
-        self.hear()
+        self.send(order)?;
+        self.receive()
     }
 
     /// Ends the orders: most actors end their work then.

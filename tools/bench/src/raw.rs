@@ -62,7 +62,7 @@ fn connect(storing: &Storing) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Commits what waits together, then tells everybody; ends when a commit fails, and whoever
+/// Commits what waits together, then answers all of it; ends when a commit fails, and whatever
 /// waits is answered 503.
 fn commit_all(
     connection: &Connection,

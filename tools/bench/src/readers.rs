@@ -127,7 +127,7 @@ pub(super) struct Reader(Actor);
 impl Reader {
     pub(super) fn start(store: &Path, task: Task) -> anyhow::Result<Self> {
         let mut actor = Actor::start("role-reader")?;
-        actor.tell(&Study {
+        actor.send(&Study {
             store: store.to_owned(),
             task,
         })?;
@@ -135,8 +135,8 @@ impl Reader {
     }
 
     /// What it has done; waits for it.
-    pub(super) fn hear(&mut self) -> anyhow::Result<Read> {
-        self.0.hear()
+    pub(super) fn receive(&mut self) -> anyhow::Result<Read> {
+        self.0.receive()
     }
 
     /// Tells it that this was all.
@@ -215,7 +215,7 @@ pub(super) fn analyst(bench: &Bench, durability: Durability) -> anyhow::Result<V
     let mut analyst = Reader::start(&stage.service()?.store, Task::Scan)?;
     let mut row = window(&mut stage, "analyst", steady(1000.0, 10))?;
     analyst.end();
-    let read = analyst.hear()?;
+    let read = analyst.receive()?;
     row.add(figure::UNSTORED, count(filled.unstored()));
     row.set(figure::QUERIES, count(read.queries));
     row.set(figure::SLOWEST_MS, read.slowest_ms());
@@ -235,7 +235,7 @@ pub(super) fn pinned(bench: &Bench, durability: Durability) -> anyhow::Result<Ve
     subscribe(&stage, saturated())?;
     let wal = stage.service()?.wal();
     let mut reader = Reader::start(&stage.service()?.store, Task::Pin)?;
-    let _: Read = reader.hear()?;
+    let _: Read = reader.receive()?;
 
     let over = AtomicBool::new(false);
     let (row, largest) = std::thread::scope(|scope| {
@@ -261,7 +261,7 @@ pub(super) fn pinned(bench: &Bench, durability: Durability) -> anyhow::Result<Ve
         std::thread::sleep(LOOK_EVERY);
     }
     reader.end();
-    let _: Read = reader.hear()?;
+    let _: Read = reader.receive()?;
     drop(reader);
     let ended = Instant::now();
     while bytes(&wal) > limit && ended.elapsed() < SHRINKS_WITHIN {

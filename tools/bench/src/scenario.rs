@@ -1,4 +1,4 @@
-//! The scenarios: what is sent, who is to be told.
+//! The scenarios: what is sent, and to which subscribers.
 
 use super::answer::Row;
 use super::plan::{Needs, Scale};
@@ -290,7 +290,7 @@ impl Window {
         })
     }
 
-    /// Drains everything, and tells what became of it.
+    /// Drains everything, and measures it.
     pub(super) fn end(
         self,
         stage: &mut Stage<'_>,

@@ -96,7 +96,7 @@ impl<'a> Stage<'a> {
         }
         let service = Service::start(&bench.service, folder.path(), settings)?;
         let mut subscriber = Actor::start("role-subscriber")?;
-        let Listening { port } = subscriber.hear()?;
+        let Listening { port } = subscriber.receive()?;
         Ok(Self {
             bench,
             settings,
@@ -164,7 +164,7 @@ impl<'a> Stage<'a> {
         self.next_run += 1;
         Ok(Part {
             run,
-            log: Some(self.folder.path().join(format!("told-{run}"))),
+            log: Some(self.folder.path().join(format!("sent-{run}"))),
             ..Part::saturated(self.service()?.port, self.bench.seconds(10))
         })
     }
@@ -180,7 +180,7 @@ impl<'a> Stage<'a> {
 
     /// Plays a part until [`Stage::finish`].
     pub(super) fn begin(&mut self, part: &Part) -> anyhow::Result<()> {
-        self.player.tell(&Part {
+        self.player.send(&Part {
             until_allowed: true,
             seconds: WITHIN.as_secs_f64(),
             ..part.clone()

@@ -94,7 +94,7 @@ fn fill_mixed(stage: &mut Stage<'_>) -> anyhow::Result<Filled> {
     let filled = fill(
         stage,
         Filling {
-            // One of 500 is told twice.
+            // One of 500 is sent twice.
             reports: bench.scale.stored + bench.scale.stored / 400,
             is_mixed: true,
         },
@@ -143,7 +143,7 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Filling {
     pub(super) reports: u64,
-    /// Two providers in turns, broadcasts, and some told twice, as analysts meet it; else
+    /// Two providers in turns, broadcasts, and some sent twice, as analysts meet it; else
     /// what one subscriber can be notified of, each once.
     pub(super) is_mixed: bool,
 }
@@ -202,7 +202,7 @@ fn queries(stage: &mut Stage<'_>) -> anyhow::Result<Row> {
     let window = Window::begin(stage, part)?;
     let mut reader = Reader::start(&stage.service()?.store, Task::ReadyQueries)?;
     stage.begin(&window.part)?;
-    let read = reader.hear();
+    let read = reader.receive();
     let played = stage.finish()?;
     let read = read?;
     let mut row = window.end(stage, "queries", &played, 1)?;
@@ -260,7 +260,7 @@ fn ready(stage: &mut Stage<'_>) -> anyhow::Result<Row> {
     }
     row.set(figure::READY_KILLED_MS, 1000.0 * killed.as_secs_f64());
     row.set(figure::REPORTS, count(accepted));
-    // What was stored and not acknowledged arrives too, so only silence tells the end.
+    // What was stored and not acknowledged arrives too, so only silence is the end.
     for part in &parts {
         stage.drain(part, u64::MAX)?;
     }

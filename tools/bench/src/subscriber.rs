@@ -83,8 +83,10 @@ pub(super) fn act() -> anyhow::Result<()> {
         .build()?;
     LocalSet::new().block_on(&runtime, async {
         let taken = Rc::new(RefCell::new(Taken::default()));
-        let mut door = Door::open(TcpListener::bind("127.0.0.1:0").await?, &taken)?;
-        process::answer(&Listening { port: door.port() })?;
+        let mut inbound = Inbound::open(TcpListener::bind("127.0.0.1:0").await?, &taken)?;
+        process::answer(&Listening {
+            port: inbound.port(),
+        })?;
         while let Some(order) = spawn_blocking(process::order::<Order>).await?? {
             let answer = match order {
                 Order::Count(run) => {
@@ -98,11 +100,11 @@ pub(super) fn act() -> anyhow::Result<()> {
                     Some(entries.len() as u64)
                 }
                 Order::Leave => {
-                    door = door.shut().await?;
+                    inbound = inbound.shut().await?;
                     None
                 }
                 Order::Return => {
-                    door = door.open_again(&taken)?;
+                    inbound = inbound.open_again(&taken)?;
                     Some(monotonic_us())
                 }
             };
@@ -112,20 +114,20 @@ pub(super) fn act() -> anyhow::Result<()> {
     })
 }
 
-/// Where forwards come in.
-enum Door {
+/// The socket that takes forwards.
+enum Inbound {
     Open {
         address: SocketAddr,
         accepting: JoinHandle<()>,
     },
-    /// The port stays ours, but nobody listens: whoever comes is refused.
+    /// The port stays ours, but nothing listens: connections are refused.
     Shut {
         address: SocketAddr,
         socket: TcpSocket,
     },
 }
 
-impl Door {
+impl Inbound {
     fn open(listener: TcpListener, taken: &Rc<RefCell<Taken>>) -> io::Result<Self> {
         Ok(Self::Open {
             address: listener.local_addr()?,
@@ -194,7 +196,7 @@ async fn serve(stream: TcpStream, taken: &RefCell<Taken>) -> io::Result<()> {
     Ok(())
 }
 
-/// Which report a payload tells of; 0 when it is none of ours.
+/// Which report a payload is of; 0 when it is none of ours.
 fn read_key(payload: &[u8]) -> u64 {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -239,17 +241,17 @@ mod tests {
         LocalSet::new().block_on(&runtime, async {
             let taken = Rc::new(RefCell::new(Taken::default()));
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let door = Door::open(listener, &taken).unwrap();
-            let port = door.port();
+            let inbound = Inbound::open(listener, &taken).unwrap();
+            let port = inbound.port();
             let connect = || TcpStream::connect(("127.0.0.1", port));
             let mut before = connect().await.unwrap();
-            let door = door.shut().await.unwrap();
+            let inbound = inbound.shut().await.unwrap();
             // The connection that was there ends, one way or the other.
             assert!(before.read_u8().await.is_err());
             let refused = connect().await.unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-            let door = door.open_again(&taken).unwrap();
-            assert_eq!(door.port(), port);
+            let inbound = inbound.open_again(&taken).unwrap();
+            assert_eq!(inbound.port(), port);
             assert!(connect().await.is_ok());
         });
     }
