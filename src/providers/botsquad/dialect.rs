@@ -72,6 +72,18 @@ impl Dialect {
         dialect
     }
 
+    /// The settings that make this dialect.
+    #[cfg(test)]
+    pub(super) fn options(self) -> PullOptions {
+        let names = self.fields.0.into_iter();
+        let names = names.map(|(field, names)| (field.as_str(), names));
+        PullOptions {
+            status: [("success_at", self.success_at)].into(),
+            names: [("fields", names.collect())].into(),
+            statuses: [("statuses", self.words)].into(),
+        }
+    }
+
     /// The status that a word means; `None` for an unknown word.
     pub(super) fn summary(&self, word: &str) -> Option<Status> {
         let word = word.trim().to_lowercase();
@@ -192,12 +204,6 @@ impl AnswerField {
 pub(super) struct Aliases(BTreeMap<AnswerField, Vec<String>>);
 
 impl Aliases {
-    /// What was set, field by field.
-    #[cfg(test)]
-    pub(super) fn into_iter(self) -> impl Iterator<Item = (AnswerField, Vec<String>)> {
-        self.0.into_iter()
-    }
-
     /// Sets what a field is called, in place of what is usual.
     pub(super) fn set(&mut self, field: AnswerField, names: Vec<String>) {
         self.0.insert(field, names);

@@ -4,26 +4,13 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::model::Word as _;
-use crate::providers::{Exchange, Provider, PullOptions, Sent, SentAll, SentFault, Summary};
+use crate::providers::{Exchange, Provider, Sent, SentAll, SentFault, Summary};
 
 fn hints(dialect: Dialect) -> Hints {
     Hints {
-        options: options(dialect).into(),
+        options: dialect.options().into(),
         broadcast: Some("bc-1".to_owned()),
         ..Hints::default()
-    }
-}
-
-/// The settings that make this dialect.
-fn options(dialect: Dialect) -> PullOptions {
-    let names = dialect.fields.into_iter();
-    let names = names
-        .map(|(field, names)| (field.as_str(), names))
-        .collect();
-    PullOptions {
-        status: [("success_at", dialect.success_at)].into(),
-        names: [("fields", names)].into(),
-        statuses: [("statuses", dialect.words)].into(),
     }
 }
 
