@@ -196,14 +196,11 @@ impl Operations {
             .ok();
         let provider = source.map(|source| source.provider);
         let pull = provider.and_then(|provider| Some((provider, provider.definition().pull?)));
+        let ms_id = sent.ms_id.as_deref();
+        let (broadcast, number) = (sent.broadcast_id.as_deref(), sent.mobile_no.as_deref());
         let id = match pull {
-            Some(pull) => made_id(
-                pull,
-                sent.broadcast_id.as_deref(),
-                sent.mobile_no.as_deref(),
-                sent.ms_id.as_deref(),
-            ),
-            None => given_id(sent.ms_id.as_deref()),
+            Some(pull) => made_id(pull, broadcast, number, ms_id),
+            None => given_id(ms_id),
         };
         let id = id.map_err(|fault| faults.push(fault)).unwrap_or_default();
         faults.extend(other_channel(sent.channel.as_deref()));

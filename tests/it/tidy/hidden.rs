@@ -66,19 +66,7 @@ fn of_tokens(stream: TokenStream, within: Within, found: &mut Vec<(usize, String
             TokenTree::Ident(word) if word == "use" && !is_punct(here.get(1), '<') => {
                 let is_end = |token: &TokenTree| is_punct(Some(token), ';');
                 let end = here.iter().position(is_end).unwrap_or(here.len());
-                let mut leaves = Vec::new();
-                leaves_of(&[], &here[1..end], &mut leaves);
-                for leaf in leaves {
-                    match &leaf.path[..] {
-                        // All variants of an enum: the enum itself is named.
-                        [.., it, all] if all == "*" && it.starts_with(char::is_uppercase) => {}
-                        [.., all] if all == "*" => forbid("all of a module: name what is used"),
-                        [.., word] if word == "include" => {
-                            forbid("include!: the map reads no such file")
-                        }
-                        _ => {}
-                    }
-                }
+                of_use(&here[1..end]).into_iter().for_each(&mut forbid);
                 index += end - 1;
             }
             TokenTree::Ident(word) => {
@@ -106,6 +94,20 @@ fn of_tokens(stream: TokenStream, within: Within, found: &mut Vec<(usize, String
             _ => {}
         }
     }
+}
+
+/// What the paths of a `use` hide.
+fn of_use(tree: &[TokenTree]) -> Vec<&'static str> {
+    let mut leaves = Vec::new();
+    leaves_of(&[], tree, &mut leaves);
+    let hides = |path: &[String]| match path {
+        // All variants of an enum: the enum itself is named.
+        [.., it, all] if all == "*" && it.starts_with(char::is_uppercase) => None,
+        [.., all] if all == "*" => Some("all of a module: name what is used"),
+        [.., word] if word == "include" => Some("include!: the map reads no such file"),
+        _ => None,
+    };
+    leaves.iter().filter_map(|leaf| hides(&leaf.path)).collect()
 }
 
 /// Which word of an attribute hides a name, that of `#[cfg_attr(…, path = "…")]` too.

@@ -315,9 +315,9 @@ impl Map {
                 let (Some(from), Some(path)) = (row_of(at), path) else {
                     continue;
                 };
-                let definer = self.definer(&path, MOST_HANDED_ON);
+                let origin = self.definer(&path, MOST_HANDED_ON);
                 let written = row_of(&path);
-                let defined = definer.and_then(|(definer, _)| row_of(&definer));
+                let defined = origin.and_then(|(module, _)| row_of(&module));
                 let place = format!("{}:{}", module.file, mention.line);
                 for to in written.into_iter().chain(defined) {
                     if from != to {
