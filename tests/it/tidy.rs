@@ -75,10 +75,6 @@ const LONG_FILES: &[(&str, &str)] = &[
         "what came of a case, table by table, and its three ways of being posted",
     ),
     (
-        "tests/it/tidy/map.rs",
-        "one walk from the tokens of a crate to what its paths name",
-    ),
-    (
         "src/store/sqlite/writer.rs",
         "the one thread: its queue, its groups, its checkpoints",
     ),
