@@ -175,7 +175,7 @@ async fn the_command_line_says_who_sent_the_message_and_what_it_cost() {
         "price: service, free_new, not billable, {\"more\":7}",
         "WhatsApp made the template 77 of it",
         "echo: another responder sent it",
-        "is sent to nobody",
+        "it describes the message, and no subscriber is notified",
     ] {
         assert!(shown.contains(part), "{part:?} is not in {shown}");
     }
