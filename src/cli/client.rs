@@ -66,7 +66,7 @@ impl Refused {
     }
 }
 
-/// The problem details of an answer, as far as they are told.
+/// The problem details of an answer, as far as they are shown.
 #[derive(Deserialize)]
 struct ProblemDetail {
     detail: String,

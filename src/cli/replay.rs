@@ -157,7 +157,7 @@ fn watch(client: &Client, mut replay: ReplayView) -> anyhow::Result<ReplayView> 
         sleep(LOOK_EVERY);
         let now: ReplayView = match client.get(&["replays", &id], &[]) {
             Ok(now) => now,
-            // It may have been pruned: what is known of it is told.
+            // It may have been pruned: what is known of it is shown.
             Err(error) if error.is::<Refused>() => break,
             Err(error) => return Err(error),
         };

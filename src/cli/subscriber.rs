@@ -153,7 +153,7 @@ impl SubscriberRotateSecretArgs {
                  the signature it began with."
             )?,
         }
-        tell(&with_secret, terminal)
+        show_secret(&with_secret, terminal)
     }
 }
 
@@ -163,7 +163,7 @@ fn changed(name: &str) -> String {
 }
 
 /// The secret is what was asked for; all else is talk.
-fn tell(with_secret: &SecretView, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+fn show_secret(with_secret: &SecretView, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
     writeln!(terminal.talk, "This secret is shown once:\n")?;
     writeln!(terminal.data, "{}", with_secret.secret)?;
     terminal.data.flush()?;

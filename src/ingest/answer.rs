@@ -32,12 +32,12 @@ pub(crate) struct PolledAnswer {
 
 /// Some of an answer's elements, those that the store has left out.
 #[derive(Default)]
-struct AnswerPart {
+struct PolledPart {
     items: Vec<Item>,
     known: usize,
 }
 
-type AnswerParts = mpsc::Sender<Result<AnswerPart, ParseError>>;
+type PolledParts = mpsc::Sender<Result<PolledPart, ParseError>>;
 
 impl Ingest {
     /// The sources that send nothing and are polled.
@@ -122,7 +122,7 @@ impl Ingest {
         &self,
         endpoint: &SourceEndpoint,
         mut arrival: Arrival,
-        part: Result<AnswerPart, ParseError>,
+        part: Result<PolledPart, ParseError>,
         webhook_id: Option<i64>,
     ) -> Result<i64, Error> {
         arrival.parsed = part.map(|part| {
@@ -166,7 +166,7 @@ struct AnswerReading {
     pull: &'static Pull,
     broadcast: String,
     hints: Arc<Hints>,
-    parts: AnswerParts,
+    parts: PolledParts,
 }
 
 impl AnswerReading {
@@ -176,7 +176,7 @@ impl AnswerReading {
         let answer = (self.pull.open)(&text, &self.broadcast, &self.hints);
         let answer = answer.inspect_err(|error| self.send(Err(error.clone())))?;
         let mut items = answer.items.peekable();
-        let mut part = AnswerPart::default();
+        let mut part = PolledPart::default();
         while items.peek().is_some() {
             let some: Vec<Item> = items.by_ref().take(PART).collect();
             match self.leave_out_known(some) {
@@ -194,10 +194,10 @@ impl AnswerReading {
         Ok(Ok(()))
     }
 
-    fn leave_out_known(&self, items: Vec<Item>) -> Result<AnswerPart, Error> {
+    fn leave_out_known(&self, items: Vec<Item>) -> Result<PolledPart, Error> {
         let keys: Vec<(String, i64, bool)> = items.iter().filter_map(key).collect();
         let mut known = self.reader.known_reports(&self.source, &keys)?.into_iter();
-        let mut part = AnswerPart::default();
+        let mut part = PolledPart::default();
         for item in items {
             if key(&item).is_some() && known.next() == Some(true) {
                 part.known += 1;
@@ -208,7 +208,7 @@ impl AnswerReading {
         Ok(part)
     }
 
-    fn send(&self, part: Result<AnswerPart, ParseError>) {
+    fn send(&self, part: Result<PolledPart, ParseError>) {
         // The receiver is gone when storing an earlier part failed, which is reported there.
         let _ = self.parts.blocking_send(part);
     }

@@ -33,8 +33,8 @@ pub(crate) use known::{
 };
 pub(crate) use names::{MOST_NAMES, NameLink};
 pub(crate) use writes::{
-    EventRow, FirstEvent, ForwardAbout, Opening, PayloadBody, ReportRow, WebhookPlace, WebhookRow,
-    WorkOutcome, Writes,
+    EventRow, FirstEvent, ForwardAbout, PayloadBody, PollOpening, ReportRow, WebhookPlace,
+    WebhookRow, WorkOutcome, Writes,
 };
 
 /// One piece of work for a group.

@@ -108,7 +108,7 @@ use files::{Files, OwnedFile};
 use former::FormerLock;
 use handle::Writer;
 use keys::RowKeys;
-use writer::{Core, Job};
+use writer::{Core, WriterJob};
 
 /// How long a commit waits for a foreign writer; none is foreseen, but it must not fail at once.
 const BUSY_PATIENCE: Duration = Duration::from_secs(2);
@@ -251,7 +251,7 @@ impl Store {
     ///
     /// Queues no fsync of its own: when the process dies first, the forward is sent again.
     pub fn settle(&self, settlement: Settlement) {
-        self.writer.send(Job::Settle(settlement));
+        self.writer.send(WriterJob::Settle(settlement));
     }
 
     /// Opens a subscriber's lane; it begins spilled, so its first act is a refill.
@@ -381,7 +381,7 @@ impl Store {
         act: impl FnOnce(&mut Core) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
         let (reply, answer) = oneshot::channel();
-        self.writer.send(Job::Run(Box::new(move |core| {
+        self.writer.send(WriterJob::Run(Box::new(move |core| {
             let done = core
                 .ensure_in_place()
                 .map_err(E::from)

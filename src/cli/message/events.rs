@@ -138,7 +138,7 @@ fn event(report: &ReportView, message: &MessageView, now_ms: i64) -> String {
     text
 }
 
-/// Why subscribers were not notified of a report by itself; of a chat, which alert told it.
+/// Why subscribers were not notified of a report by itself; of a chat, which alert reported it.
 fn refused(report: &ReportView, now_ms: i64) -> Vec<String> {
     let mut lines = Vec::new();
     for refusal in &report.refusals {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::flags::{FilterFlags, SendingFlags};
-use super::{gets, tell};
+use super::{gets, show_secret};
 use crate::cli::client::{self, Client, Purpose};
 use crate::cli::{Exit, Settings, Terminal};
 use crate::model::{AlertOptions, NewSubscriber, SubscriberKind};
@@ -65,7 +65,7 @@ impl Add {
         }
         let (url, gets) = (&added.subscriber.url, gets(&added.subscriber));
         writeln!(terminal.talk, "{name} is added: {url} gets {gets}.")?;
-        tell(&added, terminal)
+        show_secret(&added, terminal)
     }
 
     /// What the flags mean.

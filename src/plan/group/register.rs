@@ -9,7 +9,7 @@ use super::fold::{Fold, Noting};
 use super::known::RegistrationRow;
 use super::places::{RegistrationKeys, ReportKeys};
 use super::refusals::Bearing;
-use super::writes::Opening;
+use super::writes::PollOpening;
 use crate::model::{
     FilledTemplate, Message, Registration, Report, SendResult, Status, StatusHistory,
 };
@@ -214,7 +214,7 @@ impl<'w> Fold<'w, '_> {
     fn poll(&mut self, source: usize, broadcast: &'w str, is_news: bool) {
         let key = (source, broadcast.to_owned());
         let is_open = self.known.polls.get(&key).copied();
-        if let Some(opening) = Opening::of(is_open, is_news) {
+        if let Some(opening) = PollOpening::of(is_open, is_news) {
             self.known.polls.insert(key, true);
             self.writes.polls.push((source, broadcast, opening));
         }

@@ -47,7 +47,7 @@ pub(crate) struct Writes<'w> {
     /// What is gathered for chats, by subscriber and error.
     pub(crate) alerts: BTreeMap<(i64, String), AlertWrite>,
     /// Broadcasts that are polled from now on, each with the place of its source.
-    pub(crate) polls: Vec<(usize, &'w str, Opening)>,
+    pub(crate) polls: Vec<(usize, &'w str, PollOpening)>,
     /// What came of each piece of work, in their order.
     pub(crate) outcomes: Vec<WorkOutcome>,
     /// When the group was decided, ms since 1970 UTC.
@@ -257,14 +257,14 @@ pub(crate) struct AlertWrite {
 
 /// How the polling of a broadcast begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Opening {
+pub(crate) enum PollOpening {
     /// It was never polled.
     First,
     /// It was finished, and there is news of it.
     Again,
 }
 
-impl Opening {
+impl PollOpening {
     /// How it begins where the broadcast `is_open`, or never was polled. One that is finished is polled only
     /// for news of it, and one that is open at its own time: a hundred thousand registrations are no
     /// reason to poll as often.

@@ -22,18 +22,18 @@ pub(super) fn open<'de, D: Deserializer<'de>>(
     names: &[&str],
 ) -> Result<Node<'de>, D::Error> {
     let left = Cell::new(OPENED);
-    Opening { names, left: &left }.deserialize(json)
+    MemberSeed { names, left: &left }.deserialize(json)
 }
 
 /// Opens an object or array, and in it the members of these names; fails on anything odd, and
 /// when it would be more than is `left`.
 #[derive(Clone, Copy)]
-struct Opening<'n> {
+struct MemberSeed<'n> {
     names: &'n [&'n str],
     left: &'n Cell<usize>,
 }
 
-impl Opening<'_> {
+impl MemberSeed<'_> {
     fn count<E: serde::de::Error>(self, more: usize) -> Result<(), E> {
         let left = self.left.get().checked_sub(more);
         self.left.set(left.ok_or_else(|| E::custom("too much"))?);
@@ -41,7 +41,7 @@ impl Opening<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Opening<'_> {
+impl<'de> DeserializeSeed<'de> for MemberSeed<'_> {
     type Value = Node<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Node<'de>, D::Error> {
@@ -49,7 +49,7 @@ impl<'de> DeserializeSeed<'de> for Opening<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Opening<'_> {
+impl<'de> Visitor<'de> for MemberSeed<'_> {
     type Value = Node<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

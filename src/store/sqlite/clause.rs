@@ -6,7 +6,7 @@
 use rusqlite::types::Value;
 
 use super::listing::{ListOrder, ListedTable};
-use super::ranges::Keys;
+use super::ranges::KeySpan;
 
 /// Conditions that all must hold, with their values.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ impl Clause {
     }
 
     /// The SELECT of a list: `head` is all before WHERE. It reads a part of these keys at a time.
-    pub(super) fn select(self, head: &str, keyed: ListedTable, keys: Vec<Keys>) -> Select {
+    pub(super) fn select(self, head: &str, keyed: ListedTable, keys: Vec<KeySpan>) -> Select {
         let ListedTable {
             table, key, order, ..
         } = keyed;
@@ -96,5 +96,5 @@ pub(super) struct Select {
     pub(super) values: Vec<Value>,
     pub(super) keyed: ListedTable,
     /// The keys that may hold a match, in the list's order.
-    pub(super) keys: Vec<Keys>,
+    pub(super) keys: Vec<KeySpan>,
 }

@@ -20,7 +20,7 @@ use rusqlite::Connection;
 use super::files::Displaced;
 use super::pending::Pending;
 use super::wal_maintenance::{CHECKPOINT_PAGES, count_wal_pages};
-use super::writer::{Core, Job};
+use super::writer::{Core, WriterJob};
 use super::{backend, configure, connect, disk, keep_log};
 use crate::store::Error;
 
@@ -291,7 +291,7 @@ impl Core {
 
     /// Answers waiting requests that nothing is acknowledged. What was not `committed` of the
     /// rest is kept for later; what was is in the open files, and stays there.
-    pub(super) fn withhold(&mut self, group: Vec<Job>, committed: bool) {
+    pub(super) fn withhold(&mut self, group: Vec<WriterJob>, committed: bool) {
         let is_lost = self.is_lost();
         let answer = || {
             if committed {
@@ -304,15 +304,15 @@ impl Core {
         };
         for job in group {
             match job {
-                Job::Accept(arrival, reply) => {
+                WriterJob::Accept(arrival, reply) => {
                     self.leave_queue(&arrival);
                     let _ = reply.send(Err(answer()));
                 }
-                Job::Register(_, reply) => {
+                WriterJob::Register(_, reply) => {
                     let _ = reply.send(Err(answer()));
                 }
-                Job::Settle(settlement) if !committed => self.unsettled.push(settlement),
-                Job::Settle(_) | Job::Run(_) | Job::Stop => {}
+                WriterJob::Settle(settlement) if !committed => self.unsettled.push(settlement),
+                WriterJob::Settle(_) | WriterJob::Run(_) | WriterJob::Stop => {}
             }
         }
     }

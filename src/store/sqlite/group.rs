@@ -3,7 +3,7 @@
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use super::writer::Job;
+use super::writer::WriterJob;
 
 /// Jobs in one group.
 const GROUP_LIMIT: usize = 256;
@@ -19,18 +19,18 @@ const SETTLE_DELAY: Duration = Duration::from_millis(20);
 /// Takes what waits, up to a group; webhooks have that much patience for more, settlements alone
 /// wait a little for company. A job that wants to be alone comes back as the next one.
 pub(super) fn gather(
-    first: Job,
-    inbox: &Receiver<Job>,
+    first: WriterJob,
+    inbox: &Receiver<WriterJob>,
     patience: Duration,
-) -> (Vec<Job>, Option<Job>) {
-    let weight = |job: &Job| match job {
-        Job::Accept(arrival, _) => arrival.body.len(),
-        Job::Register(messages, _) => messages.len() * REGISTERED_BYTES,
+) -> (Vec<WriterJob>, Option<WriterJob>) {
+    let weight = |job: &WriterJob| match job {
+        WriterJob::Accept(arrival, _) => arrival.body.len(),
+        WriterJob::Register(messages, _) => messages.len() * REGISTERED_BYTES,
         _ => 0,
     };
-    let items = |job: &Job| match job {
-        Job::Accept(arrival, _) => arrival.items(),
-        Job::Register(messages, _) => messages.len(),
+    let items = |job: &WriterJob| match job {
+        WriterJob::Accept(arrival, _) => arrival.items(),
+        WriterJob::Register(messages, _) => messages.len(),
         _ => 0,
     };
     let (mut bytes, mut decided) = (weight(&first), items(&first));
@@ -44,7 +44,7 @@ pub(super) fn gather(
             SETTLE_DELAY.max(patience)
         };
         match inbox.recv_timeout(wait.saturating_sub(begun.elapsed())) {
-            Ok(job @ (Job::Run(_) | Job::Stop)) => return (group, Some(job)),
+            Ok(job @ (WriterJob::Run(_) | WriterJob::Stop)) => return (group, Some(job)),
             Ok(job) => {
                 bytes += weight(&job);
                 decided += items(&job);

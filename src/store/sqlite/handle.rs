@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{oneshot, watch};
 
 use super::backend;
-use super::writer::{Core, Job};
+use super::writer::{Core, WriterJob};
 use crate::model::Subscriber;
 use crate::store::loss::LossSignal;
 use crate::store::{
@@ -39,7 +39,7 @@ pub(super) struct WriterStatus {
 
 /// The handle to the writer's thread.
 pub(super) struct Writer {
-    jobs: Sender<Job>,
+    jobs: Sender<WriterJob>,
     shared: Arc<WriterStatus>,
     subscribers: watch::Sender<Arc<[Arc<Subscriber>]>>,
     thread: std::sync::Mutex<Option<JoinHandle<()>>>,
@@ -94,7 +94,7 @@ impl Writer {
         let queued_bytes = self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
         let full = queued >= QUEUE_LIMIT
             || (queued_bytes > 0 && queued_bytes.saturating_add(bytes) > QUEUE_BYTES_LIMIT);
-        if full || self.jobs.send(Job::Accept(arrival, reply)).is_err() {
+        if full || self.jobs.send(WriterJob::Accept(arrival, reply)).is_err() {
             self.shared.queued.fetch_sub(1, Ordering::Relaxed);
             self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
             return Err(if full {
@@ -109,7 +109,7 @@ impl Writer {
     /// A client waits for the answer before it registers more, so no queue is bounded here.
     pub(super) fn register(&self, messages: Vec<Registering>, reply: Answers) -> Result<(), Error> {
         self.refuse_early()?;
-        self.send(Job::Register(messages, reply));
+        self.send(WriterJob::Register(messages, reply));
         Ok(())
     }
 
@@ -126,7 +126,7 @@ impl Writer {
         }
     }
 
-    pub(super) fn send(&self, job: Job) {
+    pub(super) fn send(&self, job: WriterJob) {
         // A writer that is gone has dropped the reply, which the caller notices; a settlement
         // that is lost is a send repeated after the restart.
         let _ = self.jobs.send(job);
@@ -172,7 +172,7 @@ impl Writer {
     /// Ends the thread and waits for that; fails when not all that was acknowledged is left in the
     /// store's files, or the store failed before.
     pub(super) async fn close(&self) -> Result<(), Loss> {
-        self.send(Job::Stop);
+        self.send(WriterJob::Stop);
         let thread = match self.thread.lock() {
             Ok(mut thread) => thread.take(),
             Err(poisoned) => poisoned.into_inner().take(),

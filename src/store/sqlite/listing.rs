@@ -11,7 +11,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params_from_iter};
 
 use super::clause::Select;
-use super::ranges::Keys;
+use super::ranges::KeySpan;
 use super::reader::{Reader, is_interrupted};
 use crate::store::Error;
 use crate::store::query::{Listing, Reached, Window};
@@ -53,7 +53,7 @@ impl ListedTable {
     }
 
     /// The lowest and the highest key there is.
-    fn bounds(self, connection: &Connection) -> rusqlite::Result<Keys> {
+    fn bounds(self, connection: &Connection) -> rusqlite::Result<KeySpan> {
         let Self { table, key, .. } = self;
         // Of each its own statement: SQLite reads the whole table for both in one.
         let end = |which: &str| -> rusqlite::Result<Option<i64>> {
@@ -132,7 +132,7 @@ impl Reader {
         &self,
         connection: &Connection,
         keyed: ListedTable,
-        keys: (&[Keys], Option<i64>),
+        keys: (&[KeySpan], Option<i64>),
         search: impl FnMut(KeyPart<'_>) -> rusqlite::Result<bool>,
     ) -> rusqlite::Result<Option<Reached>> {
         let reached = self.walk_in_time(connection, keyed, keys, search);
@@ -147,7 +147,7 @@ impl Reader {
         &self,
         connection: &Connection,
         keyed: ListedTable,
-        (keys, from): (&[Keys], Option<i64>),
+        (keys, from): (&[KeySpan], Option<i64>),
         mut search: impl FnMut(KeyPart<'_>) -> rusqlite::Result<bool>,
     ) -> rusqlite::Result<Option<i64>> {
         let (lowest, highest) = keyed.bounds(connection)?;
@@ -213,19 +213,19 @@ pub(super) struct KeyPart<'a> {
 struct KeyParts {
     order: ListOrder,
     /// The keys that there are, of this page and those after it.
-    keys: Keys,
+    keys: KeySpan,
     /// Keys in the next part.
     span: i64,
 }
 
 impl KeyParts {
     /// Of these keys those that there are.
-    fn within(&self, (first, last): Keys) -> Keys {
+    fn within(&self, (first, last): KeySpan) -> KeySpan {
         (first.max(self.keys.0), last.min(self.keys.1))
     }
 
     /// Takes the next part off the rest.
-    fn next(&self, rest: &mut Keys) -> Option<Keys> {
+    fn next(&self, rest: &mut KeySpan) -> Option<KeySpan> {
         let (first, last) = *rest;
         if first > last {
             return None;

@@ -2,21 +2,21 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::plan::group::Opening;
+use crate::plan::group::PollOpening;
 
 /// Polls a broadcast from now on, as its polling begins.
 pub(super) fn open(
     connection: &Connection,
     (source_id, broadcast): (i64, &str),
-    opening: Opening,
+    opening: PollOpening,
     now_ms: i64,
 ) -> rusqlite::Result<()> {
     let sql = match opening {
-        Opening::First => {
+        PollOpening::First => {
             "INSERT INTO poll (source_id, broadcast, state, registered_at_ms, due_at_ms) \
              VALUES (?1, ?2, 'open', ?3, ?3)"
         }
-        Opening::Again => {
+        PollOpening::Again => {
             "UPDATE poll SET state = 'open', registered_at_ms = ?3, due_at_ms = ?3, \
              gone_since_ms = NULL, gave_up = NULL, settled_at_ms = NULL \
              WHERE source_id = ?1 AND broadcast = ?2"

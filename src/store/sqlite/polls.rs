@@ -13,7 +13,7 @@ use super::reader::Reader;
 use super::sources::Sources;
 use super::writer::Core;
 use super::{Store, backend, poll_state, ranges};
-use crate::plan::group::{Opening, Work};
+use crate::plan::group::{PollOpening, Work};
 use crate::providers::Provider;
 use crate::store::clock_hold::latest_credible_ms;
 use crate::store::poll::{PollCounts, PollOverview, PollRecord};
@@ -36,7 +36,7 @@ impl Changing<'_> {
             let source_id = Sources::new(self.connection, &nothing).id(source, provider)?;
             let poll = (source_id, broadcast);
             let is_open = poll_state::is_open(self.connection, poll)?;
-            if let Some(opening) = Opening::of(is_open, true) {
+            if let Some(opening) = PollOpening::of(is_open, true) {
                 poll_state::open(self.connection, poll, opening, self.now_ms)?;
             }
             // A new request wants to know now.

@@ -17,7 +17,7 @@ use rusqlite::{Connection, params};
 const KEYS: i64 = 1024;
 
 /// The first and the last of some keys.
-pub(super) type Keys = (i64, i64);
+pub(super) type KeySpan = (i64, i64);
 
 /// What has a time within the bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
@@ -81,7 +81,7 @@ fn note(connection: &Connection, timed: Timed, first: i64, last: i64) -> rusqlit
 pub(super) fn thinned(
     connection: &Connection,
     timed: Timed,
-    (first_key, last_key): Keys,
+    (first_key, last_key): KeySpan,
 ) -> rusqlite::Result<()> {
     let given_out: i64 = connection
         .prepare_cached("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?1")?
@@ -116,7 +116,7 @@ pub(super) fn before(
     timed: Timed,
     after_key: i64,
     before_ms: i64,
-) -> rusqlite::Result<Keys> {
+) -> rusqlite::Result<KeySpan> {
     let mut range = after_key.saturating_add(1) / KEYS;
     let mut select = connection.prepare_cached(
         "SELECT range_id FROM key_range WHERE kind = ?1 AND range_id >= ?2 AND earliest_ms >= ?3 \
@@ -141,7 +141,7 @@ pub(super) fn within(
     timed: Timed,
     since_ms: Option<i64>,
     until_ms: Option<i64>,
-) -> rusqlite::Result<Vec<Keys>> {
+) -> rusqlite::Result<Vec<KeySpan>> {
     // What was noted of messages as the earliest may be lowered later.
     let until_ms = until_ms.filter(|_| timed != Timed::Message);
     let mut select = connection.prepare_cached(
@@ -164,13 +164,13 @@ pub(super) fn within(
 }
 
 /// All keys, where no time is given.
-pub(super) fn all() -> Vec<Keys> {
+pub(super) fn all() -> Vec<KeySpan> {
     vec![(0, i64::MAX)]
 }
 
 /// As a list that SQL reads with `json_each`: `value ->> 0` is the first key of each, `value ->> 1`
 /// the last.
-pub(super) fn as_json(keys: &[Keys]) -> String {
+pub(super) fn as_json(keys: &[KeySpan]) -> String {
     serde_json::to_string(keys).unwrap_or_else(|_| format!("[[0,{}]]", i64::MAX))
 }
 

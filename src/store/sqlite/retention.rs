@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, params_from_iter};
 
-use super::ranges::{self, Keys, Timed};
+use super::ranges::{self, KeySpan, Timed};
 use super::writer::Core;
 use super::{Store, backend, deletion, same_person};
 use crate::model::Word as _;
@@ -111,7 +111,7 @@ impl Store {
 }
 
 impl Core {
-    fn prune(&mut self, what: Prunable, before_ms: i64, keys: Keys) -> Result<PruneStep, Error> {
+    fn prune(&mut self, what: Prunable, before_ms: i64, keys: KeySpan) -> Result<PruneStep, Error> {
         self.change("prune", |connection, now_ms| {
             prune(connection, what, (before_ms, now_ms), keys)
                 .map_err(|error| backend(format!("cannot prune {}", what.as_str()), error))
@@ -165,7 +165,7 @@ pub(super) fn prune(
     connection: &Connection,
     what: Prunable,
     (before_ms, now_ms): (i64, i64),
-    (first_key, last_key): Keys,
+    (first_key, last_key): KeySpan,
 ) -> rusqlite::Result<PruneStep> {
     let limit = match what {
         Prunable::Messages => MESSAGES_STEP,

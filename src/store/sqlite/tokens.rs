@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::changes::Changing;
 use super::reader::Reader;
-use super::writer::Job;
+use super::writer::WriterJob;
 use super::{Store, backend};
 use crate::access::token::{self, Hash, NewToken, TokenRecord};
 use crate::store::Error;
@@ -191,7 +191,7 @@ impl Store {
             return;
         }
         // A request does not wait for it: the time of a use is worth no sync of the disk.
-        self.writer.send(Job::Run(Box::new(move |core| {
+        self.writer.send(WriterJob::Run(Box::new(move |core| {
             let noted = core.change("note the token's use", |connection, _| {
                 let sql = "UPDATE token SET last_used_ms = ?2 WHERE token_id = ?1";
                 connection

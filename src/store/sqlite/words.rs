@@ -99,22 +99,22 @@ mod tests {
     }
 
     /// The words of a type that is a set of them, for the types of settings.
-    struct Words<T>(PhantomData<T>);
+    struct WordsOf<T>(PhantomData<T>);
 
-    impl<W: Word> Words<W> {
+    impl<W: Word> WordsOf<W> {
         fn all() -> Vec<&'static str> {
             W::words().collect()
         }
     }
 
-    /// What [`Words::all`] is of any other type.
+    /// What [`WordsOf::all`] is of any other type.
     trait NoWords {
         fn all() -> Vec<&'static str> {
             Vec::new()
         }
     }
 
-    impl<T> NoWords for Words<T> {}
+    impl<T> NoWords for WordsOf<T> {}
 
     macro_rules! words_of_settings {
         (
@@ -131,9 +131,9 @@ mod tests {
             /// The columns of settings with the words of each.
             fn words_of_settings() -> Vec<(&'static str, Vec<&'static str>)> {
                 vec![
-                    $((stringify!($p), Words::<settings::$p_type>::all()),)*
-                    $(($v_column, Words::<settings::$v_type>::all()),)*
-                    $(($o_column, Words::<settings::$o_type>::all()),)*
+                    $((stringify!($p), WordsOf::<settings::$p_type>::all()),)*
+                    $(($v_column, WordsOf::<settings::$v_type>::all()),)*
+                    $(($o_column, WordsOf::<settings::$o_type>::all()),)*
                 ]
             }
         };

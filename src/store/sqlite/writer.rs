@@ -48,7 +48,7 @@ const PINNED_DELAY: Duration = Duration::from_millis(50);
 pub(super) const TICK: Duration = Duration::from_secs(1);
 
 /// One piece of work for the writer.
-pub(super) enum Job {
+pub(super) enum WriterJob {
     Accept(Box<Arrival>, AcceptReply),
     Register(Vec<Registering>, Answers),
     Settle(Settlement),
@@ -57,7 +57,7 @@ pub(super) enum Job {
     Stop,
 }
 
-impl Job {
+impl WriterJob {
     /// Whether a caller waits for it to be on the disk.
     pub(super) const fn is_awaited(&self) -> bool {
         matches!(self, Self::Accept(..) | Self::Register(..))
@@ -182,7 +182,7 @@ impl Core {
         }
     }
 
-    pub(super) fn work(mut self, inbox: &Receiver<Job>) {
+    pub(super) fn work(mut self, inbox: &Receiver<WriterJob>) {
         let mut waiting = None;
         while !self.is_lost() {
             let first = match waiting.take() {
@@ -200,8 +200,8 @@ impl Core {
                 .busy_since_ms
                 .store(self.clock.now_ms(), Ordering::Relaxed);
             match first {
-                Job::Stop => break,
-                Job::Run(act) => act(&mut self),
+                WriterJob::Stop => break,
+                WriterJob::Run(act) => act(&mut self),
                 first => {
                     let patience = if self.pinned.is_some() {
                         PINNED_DELAY
@@ -235,14 +235,14 @@ impl Core {
     }
 
     /// Commits a group and answers every caller; one poisoned item costs only itself.
-    pub(super) fn commit(&mut self, mut group: Vec<Job>) {
+    pub(super) fn commit(&mut self, mut group: Vec<WriterJob>) {
         let started = Instant::now();
-        group.splice(0..0, self.unsettled.drain(..).map(Job::Settle));
+        group.splice(0..0, self.unsettled.drain(..).map(WriterJob::Settle));
         if self.ensure_in_place().is_err() {
             return self.withhold(group, false);
         }
         self.metrics.group_size.observe(small(group.len()));
-        let synced = group.iter().any(Job::is_awaited);
+        let synced = group.iter().any(WriterJob::is_awaited);
         if !synced && self.durability == Durability::Full {
             self.set_synchronous(Durability::Os);
             if self.is_lost() {
@@ -259,7 +259,7 @@ impl Core {
             Err(error) => {
                 tracing::warn!(%error, jobs = group.len(), "store.group_failed");
                 let (awaited, others): (Vec<_>, Vec<_>) =
-                    group.into_iter().partition(Job::is_awaited);
+                    group.into_iter().partition(WriterJob::is_awaited);
                 if awaited.is_empty() || others.is_empty() {
                     self.commit_singly(awaited.into_iter().chain(others));
                 } else {
@@ -278,7 +278,7 @@ impl Core {
     }
 
     /// Commits each for itself, and says once how many failed.
-    fn commit_singly(&mut self, jobs: impl Iterator<Item = Job>) {
+    fn commit_singly(&mut self, jobs: impl Iterator<Item = WriterJob>) {
         let mut failures = (0, None);
         for job in jobs {
             let single = vec![job];
@@ -311,7 +311,7 @@ impl Core {
         }
     }
 
-    fn transact(&mut self, group: &[Job]) -> rusqlite::Result<Effects> {
+    fn transact(&mut self, group: &[WriterJob]) -> rusqlite::Result<Effects> {
         self.pending.begin();
         let transaction =
             rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
@@ -327,7 +327,7 @@ impl Core {
         )?;
         let mut is_missing = false;
         for job in group {
-            if let Job::Settle(settlement) = job {
+            if let WriterJob::Settle(settlement) = job {
                 is_missing |= !forwards::settle(&transaction, settlement, now_ms)?;
             }
         }
@@ -346,7 +346,7 @@ impl Core {
     }
 
     /// After the commit: answers to the waiters, forwards to the lanes.
-    fn conclude(&mut self, group: Vec<Job>, mut effects: Effects) {
+    fn conclude(&mut self, group: Vec<WriterJob>, mut effects: Effects) {
         if self.check_in_place().is_err() {
             return self.withhold(group, true);
         }
@@ -356,13 +356,13 @@ impl Core {
         for job in group {
             // The waiter may have gone; what is committed stays committed.
             match job {
-                Job::Accept(arrival, reply) => {
+                WriterJob::Accept(arrival, reply) => {
                     self.leave_queue(&arrival);
                     let outcome = outcomes.next();
                     let accepted = outcome.and_then(|it| effects.applied.accepted(it));
                     let _ = reply.send(accepted.ok_or(Error::Closed));
                 }
-                Job::Register(messages, reply) => {
+                WriterJob::Register(messages, reply) => {
                     let outcomes = outcomes.by_ref().take(messages.len());
                     let answers = outcomes.filter_map(|outcome| match outcome {
                         WorkOutcome::Registered(answer) => Some(answer),
@@ -370,7 +370,7 @@ impl Core {
                     });
                     let _ = reply.send(Ok(answers.collect()));
                 }
-                Job::Settle(_) | Job::Run(_) | Job::Stop => {}
+                WriterJob::Settle(_) | WriterJob::Run(_) | WriterJob::Stop => {}
             }
         }
         self.lane_registry.hand_over(effects.applied.pending);
@@ -381,13 +381,13 @@ impl Core {
         }
     }
 
-    fn fail(&mut self, group: Vec<Job>, error: &rusqlite::Error) {
+    fn fail(&mut self, group: Vec<WriterJob>, error: &rusqlite::Error) {
         tracing::error!(%error, jobs = group.len(), "store.commit_failed");
         self.refuse(group, error);
     }
 
     /// Answers the callers that it is not stored, and keeps what must be written down later.
-    fn refuse(&mut self, group: Vec<Job>, error: &rusqlite::Error) {
+    fn refuse(&mut self, group: Vec<WriterJob>, error: &rusqlite::Error) {
         if disk::report_unsynced(&self.shared.loss, error) {
             return self.withhold(group, true);
         }
@@ -395,20 +395,20 @@ impl Core {
         self.surroundings_failed = disk::is_of_the_surroundings(error);
         for job in group {
             match job {
-                Job::Accept(arrival, reply) => {
+                WriterJob::Accept(arrival, reply) => {
                     self.leave_queue(&arrival);
                     let _ = reply.send(Err(not_stored("cannot store the webhook", error)));
                 }
-                Job::Register(_, reply) => {
+                WriterJob::Register(_, reply) => {
                     let _ = reply.send(Err(not_stored("cannot register messages", error)));
                 }
                 // No reader may see its forward as pending until this is written down, or it
                 // would be sent over and over while the disk is full.
-                Job::Settle(settlement) if disk::is_of_the_surroundings(error) => {
+                WriterJob::Settle(settlement) if disk::is_of_the_surroundings(error) => {
                     self.unsettled.push(settlement);
                 }
                 // Left pending in the table, out of memory: sent again after the next start.
-                Job::Settle(_) | Job::Run(_) | Job::Stop => {}
+                WriterJob::Settle(_) | WriterJob::Run(_) | WriterJob::Stop => {}
             }
         }
     }
@@ -441,11 +441,11 @@ struct Effects {
 }
 
 /// What of a job the plan decides.
-fn works(job: &Job) -> impl Iterator<Item = Work<'_>> {
+fn works(job: &WriterJob) -> impl Iterator<Item = Work<'_>> {
     let (arrival, messages) = match job {
-        Job::Accept(arrival, _) => (Some(&**arrival), &[][..]),
-        Job::Register(messages, _) => (None, &messages[..]),
-        Job::Settle(_) | Job::Run(_) | Job::Stop => (None, &[][..]),
+        WriterJob::Accept(arrival, _) => (Some(&**arrival), &[][..]),
+        WriterJob::Register(messages, _) => (None, &messages[..]),
+        WriterJob::Settle(_) | WriterJob::Run(_) | WriterJob::Stop => (None, &[][..]),
     };
     let messages = messages.iter().map(Work::Registration);
     arrival.map(Work::Webhook).into_iter().chain(messages)

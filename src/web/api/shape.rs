@@ -10,7 +10,7 @@ use crate::admin::{Answer, AnswerPart, Failure};
 use crate::store::idempotency::KeptAnswer;
 use crate::web::problem::{Problem, Reply};
 
-/// A failure as this caller reads it: the operator is told our own failures too.
+/// A failure as this caller reads it: the operator reads our own failures too.
 pub(super) fn failed(caller: &Caller, failure: Failure) -> Problem {
     match failure {
         Failure::Broken(detail) if caller.way == Way::Cli => {
