@@ -276,7 +276,7 @@ impl Cli {
         };
         let exit = match exit {
             Err(error) if is_not_found(&error) => terminal.refuse(error)?,
-            Err(error) if error.is::<io::Error>() => {
+            Err(error) if is_of_output(&error) => {
                 return Err(error.context("cannot write the answer"));
             }
             exit => exit?,
@@ -303,6 +303,14 @@ fn whole(error: &anyhow::Error) -> String {
         }
     }
     text
+}
+
+/// An I/O error of the terminal: one of anything else begins with what was attempted.
+fn is_of_output(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain();
+    causes
+        .next()
+        .is_some_and(<dyn std::error::Error>::is::<io::Error>)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

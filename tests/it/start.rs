@@ -21,6 +21,7 @@ fn check_refused(home: &Home, expected: &[&str]) {
     for part in expected {
         assert!(error.contains(part), "{part:?} is not in {error:?}");
     }
+    assert!(!error.contains("cannot write the answer"), "{error}");
 }
 
 /// A home with a store that was made and closed.
