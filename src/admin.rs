@@ -35,7 +35,7 @@ use crate::config::{Config, Retention, Source};
 use crate::forward::sender::Sender;
 use crate::model::{NewSubscriber, Subscriber, SubscriberChange, SubscriberState, quoted};
 use crate::store::poll::PollRecord;
-use crate::store::query::Scope;
+use crate::store::query::{ForwardsByIdQuery, Scope};
 use crate::store::replay::ReplayRecord;
 use crate::store::{
     Changing, Erased, Error, ReprocessSelection, Resealed, RetrySelection, Store, TemplateRecord,
@@ -422,17 +422,14 @@ impl Operations {
         let caller = &by.caller;
         let scope = Scope::from(caller);
         if scope != Scope::default() {
-            let (reader, ids) = (self.store.reader(), selection.forward_ids.clone());
-            let scope = scope.clone();
-            let look = move || -> Result<Vec<_>, Error> {
-                let find = |id: i64| Ok((id, reader.forward(&id.to_string(), &scope)?));
-                ids.into_iter().map(find).collect()
+            let query = ForwardsByIdQuery {
+                ids: selection.forward_ids.iter().map(i64::to_string).collect(),
+                scope: scope.clone(),
             };
-            let looked = tokio::task::spawn_blocking(look).await;
-            let found = looked.map_err(|_| Failure::Busy("the service is ending".to_owned()))??;
-            for (id, found) in found {
+            let found = self.store.read(query).await?;
+            for (id, found) in selection.forward_ids.iter().zip(found) {
                 let missing = || Failure::Missing(format!("no forward {id}"));
-                let forward = found.ok_or_else(missing)?.forward.forward;
+                let forward = found.ok_or_else(missing)?;
                 // One that was removed is sent nothing.
                 let name = &forward.subscriber;
                 if !forward.subscriber_removed && self.subscriber_of(caller, name).is_err() {

@@ -210,6 +210,7 @@ pub fn store_options(config: &Config) -> Options {
         durability: config.store.durability,
         wal_limit_bytes: config.store.wal_limit_bytes,
         disk_reserve_bytes: config.store.disk_reserve_bytes,
+        list_budget: config.store.list_budget,
         keys: config.store.keys.clone(),
     }
 }

@@ -132,6 +132,13 @@ pub enum Error {
     },
 }
 
+/// A question that [`Store::read`] answers, with who may see what and which page where that
+/// matters. The structs of [`query`] are all there are.
+pub trait Query: sqlite::reader::SqliteQuery + Send + 'static {
+    /// What is found.
+    type Answer: Send + 'static;
+}
+
 /// A forward that is queued: all a lane needs to send it.
 #[derive(Debug, Clone)]
 pub struct PendingForward {

@@ -1,6 +1,7 @@
 //! How a store is opened: where it is, what a commit waits for, where its keys are.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::model::{Choice, SecretText, UnknownWord};
 
@@ -15,6 +16,8 @@ pub struct Options {
     pub wal_limit_bytes: u64,
     /// Nothing is accepted while less than this many bytes of the disk are free.
     pub disk_reserve_bytes: u64,
+    /// How long a list is searched; then it says how far that came.
+    pub list_budget: Duration,
     /// Where the keys are that seal secrets, the first seals; a file beside the store when empty.
     pub keys: Vec<KeySource>,
 }

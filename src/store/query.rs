@@ -1,12 +1,23 @@
-//! Queries of the readers: which rows, within whose scope, and which page of them.
+//! What [`Store::read`](super::Store::read) can be asked: one struct for each question, and the
+//! answer that each has.
+//!
+//! Here is what lists have in common: within whose scope, and which page. The questions stand below,
+//! by noun. A question that finds one thing ends in `DetailQuery`.
+
+mod forwards;
+mod messages;
+mod webhooks;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 
-use super::WebhookOutcome;
 use crate::access::Caller;
-use crate::model::{Choice, ErrorCode, ForwardState, Status, UnknownWord};
+
+pub use forwards::{
+    AttemptOutcome, AttemptQuery, ForwardDetailQuery, ForwardQuery, ForwardsByIdQuery,
+};
+pub use messages::MessageQuery;
+pub use webhooks::WebhookQuery;
 
 /// The rows that a reader may see; the default is all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -120,116 +131,4 @@ impl std::fmt::Display for Cursor {
         let Self { list, key } = self;
         f.write_str(&URL_SAFE_NO_PAD.encode(format!("{list}:{key}")))
     }
-}
-
-/// Which forwards to list, the newest first.
-#[derive(Debug, Clone, Default)]
-pub struct ForwardQuery {
-    /// In this state only.
-    pub state: Option<ForwardState>,
-    /// Queued to the subscriber with this key only.
-    pub subscriber_id: Option<i64>,
-    /// Whose latest attempt failed with this code.
-    pub error: Option<ErrorCode>,
-    /// About the message with this id of the provider's, or with this key, written `17` or `key:17`.
-    pub message: Option<String>,
-    /// About messages that name this recipient, or of which a report does, in any spelling.
-    pub recipient: Option<String>,
-    /// About messages of this source.
-    pub source: Option<String>,
-    /// Of reports with this status.
-    pub status: Option<Status>,
-    /// Queued at or after, ms since 1970 UTC.
-    pub since_ms: Option<i64>,
-    /// Queued before, ms since 1970 UTC.
-    pub until_ms: Option<i64>,
-    /// What may be seen.
-    pub scope: Scope,
-    /// Which page.
-    pub window: Window,
-}
-
-/// How an attempt ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[derive(utoipa::ToSchema, strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
-#[strum(serialize_all = "kebab-case")]
-#[strum(parse_err_ty = UnknownWord, parse_err_fn = UnknownWord::of::<Self>)]
-pub enum AttemptOutcome {
-    /// The subscriber answered 2xx.
-    Delivered,
-    /// It did not.
-    Failed,
-}
-
-impl Choice for AttemptOutcome {
-    const WHAT: &'static str = "outcome of an attempt";
-}
-
-/// Which attempts to list, the newest first.
-#[derive(Debug, Clone, Default)]
-pub struct AttemptQuery {
-    /// At the subscriber with this key only.
-    pub subscriber_id: Option<i64>,
-    /// Ended with this outcome.
-    pub outcome: Option<AttemptOutcome>,
-    /// Failed with this code.
-    pub error: Option<ErrorCode>,
-    /// Begun at or after, ms since 1970 UTC.
-    pub since_ms: Option<i64>,
-    /// Begun before, ms since 1970 UTC.
-    pub until_ms: Option<i64>,
-    /// What may be seen.
-    pub scope: Scope,
-    /// Which page.
-    pub window: Window,
-}
-
-/// Which webhooks to list, the newest first.
-#[derive(Debug, Clone, Default)]
-pub struct WebhookQuery {
-    /// Those that ended so; `Unparsed` includes each with an element that could not be read.
-    pub outcome: Option<WebhookOutcome>,
-    /// Those of this source.
-    pub source: Option<String>,
-    /// Received at or after, ms since 1970 UTC.
-    pub since_ms: Option<i64>,
-    /// Received before, ms since 1970 UTC.
-    pub until_ms: Option<i64>,
-    /// What may be seen; the owner does not matter.
-    pub scope: Scope,
-    /// Which page.
-    pub window: Window,
-}
-
-/// Which messages to list, the newest first.
-#[derive(Debug, Clone, Default)]
-pub struct MessageQuery {
-    /// With exactly this id of the provider's.
-    pub provider_message_id: Option<String>,
-    /// Whom the message or a report of it names as its recipient, in any spelling.
-    pub recipient: Option<String>,
-    /// In this status.
-    pub status: Option<Status>,
-    /// Of this channel, by its name or its first word (`viber` for `viber_bm`), lower case.
-    pub channel: Option<String>,
-    /// Whose primary error has this key (`meta:131026`) or this number (`131026`).
-    pub error: Option<String>,
-    /// Of this source.
-    pub source: Option<String>,
-    /// Of this broadcast.
-    pub bulk_id: Option<String>,
-    /// First reported at or after, ms since 1970 UTC.
-    pub since_ms: Option<i64>,
-    /// First reported before, ms since 1970 UTC.
-    pub until_ms: Option<i64>,
-    /// Silent at this time, ms since 1970 UTC: its time to live has passed without a final
-    /// report.
-    pub silent_at_ms: Option<i64>,
-    /// Whose send itself was refused.
-    pub refused: bool,
-    /// What may be seen.
-    pub scope: Scope,
-    /// Which page.
-    pub window: Window,
 }

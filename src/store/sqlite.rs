@@ -99,8 +99,8 @@ use tokio::sync::{Notify, oneshot};
 use super::clock_hold::{ClockHold, HeldClock};
 use super::loss::LossSignal;
 use super::{
-    Accepted, Arrival, Durability, Error, Health, LaneContents, LaneInbox, Loss, Options, Refill,
-    Settlement, StateChange, Subscribers,
+    Accepted, Arrival, Durability, Error, Health, LaneContents, LaneInbox, Loss, Options, Query,
+    Refill, Settlement, StateChange, Subscribers,
 };
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -123,6 +123,8 @@ pub struct Store {
     replays: Arc<Notify>,
     path: Arc<Path>,
     durability: Durability,
+    /// How long a list is searched.
+    list_budget: Duration,
     clock: Clock,
     clock_hold: Arc<ClockHold>,
     readings: Arc<reader::Readings>,
@@ -213,6 +215,7 @@ impl Store {
             replays,
             path: Arc::from(options.path.as_path()),
             durability: options.durability,
+            list_budget: options.list_budget,
             clock,
             polls,
             file: Some(file),
@@ -321,11 +324,32 @@ impl Store {
         self.clock_hold.held()
     }
 
+    /// Answers a question, on a thread that may wait, while the writer goes on. A list ends after
+    /// its time budget with how far it was searched.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no store yet, [`Error::TooNew`] or [`Error::Conflict`] when
+    /// another version wrote it or a service has it open by another name, [`Error::Displaced`] while
+    /// the open store is not in place, [`Error::Timeout`] when it took too long,
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn read<Q: Query>(&self, query: Q) -> Result<Q::Answer, Error> {
+        let reader = self.reader();
+        let read = tokio::task::spawn_blocking(move || query.answer(&reader));
+        match read.await {
+            Ok(answer) => answer,
+            Err(error) if error.is_panic() => {
+                Err(backend("cannot read the store".to_owned(), error))
+            }
+            Err(_) => Err(Error::Closed),
+        }
+    }
+
     /// A reader with connections of its own to the same file.
     #[must_use]
     pub fn reader(&self) -> reader::Reader {
         reader::Reader::beside(
             self.path.to_path_buf(),
+            self.list_budget,
             Arc::clone(&self.readings),
             self.pending.clone(),
         )
@@ -353,7 +377,7 @@ impl Store {
         self.writer.lost().await
     }
 
-    /// Reads beside the writer, off the asker's thread; see [`reader::Reader::read`].
+    /// Reads beside the writer, off the asker's thread; see [`Reader::read`](reader::Reader).
     async fn look<T: Send + 'static>(
         &self,
         attempted: &'static str,

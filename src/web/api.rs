@@ -45,7 +45,6 @@ pub(crate) mod webhooks;
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -59,7 +58,7 @@ use crate::access::{Caller, Permission};
 use crate::admin::{Answer, AnswerPart, AnswerShape, Once, Operations, Request};
 use crate::config::Config;
 use crate::model::{Subscriber, quoted};
-use crate::store::Reader;
+use crate::store::{Query, Reader};
 use crate::web::Web;
 use crate::web::problem::{Problem, Reply};
 use once::KeyedRequest;
@@ -82,8 +81,6 @@ pub struct Api {
     operations: Operations,
     /// Where providers reach the service.
     public_url: Option<String>,
-    /// How long a list is searched.
-    list_budget: Duration,
     under_way: Arc<once::UnderWay>,
     jobs: Arc<jobs::Jobs>,
 }
@@ -95,7 +92,6 @@ impl Api {
         Self {
             operations,
             public_url: config.server.public_url.clone(),
-            list_budget: config.store.list_budget,
             under_way: Arc::default(),
             jobs: Arc::default(),
         }
@@ -316,13 +312,18 @@ impl HandlerContext {
         shape(&answer).map(respond)
     }
 
+    /// What the store answers; its errors as problems.
+    async fn read<Q: Query>(&self, query: Q) -> Result<Q::Answer, Problem> {
+        let read = self.shared.store.read(query).await;
+        read.map_err(|error| failed(&self.caller, error.into()))
+    }
+
     /// Reads the store, off the thread that serves others.
-    async fn read<T: Send + 'static>(
+    async fn read_with<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Reader) -> Result<T, crate::store::Error> + Send + 'static,
     ) -> Result<T, Problem> {
         let reader = self.shared.store.reader();
-        let reader = reader.within(self.shared.api.list_budget);
         let read = web::block(move || read(&reader)).await;
         let read = read.map_err(|error| Problem::internal(&error))?;
         read.map_err(|error| failed(&self.caller, error.into()))

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use proptest::prelude::*;
@@ -26,6 +27,7 @@ pub(crate) fn open(folder: &Path) -> Store {
         durability: Durability::Os,
         wal_limit_bytes: 1 << 30,
         disk_reserve_bytes: 0,
+        list_budget: Duration::from_secs(5),
         keys: Vec::new(),
     };
     Store::open(&options, Clock::system(), Arc::new(Metrics::new())).unwrap()

@@ -9,11 +9,14 @@ use uuid::Uuid;
 use super::clause::{Clause, Select};
 use super::listing::ListedTable;
 use super::ranges::{self, Timed};
-use super::reader::Reader;
+use super::reader::{Reader, SqliteQuery};
 use super::{messages, search};
 use crate::model::{ForwardState, Word as _};
 use crate::store::Error;
-use crate::store::query::{AttemptOutcome, AttemptQuery, ForwardQuery, Listing, Scope};
+use crate::store::query::{
+    AttemptOutcome, AttemptQuery, ForwardDetailQuery, ForwardQuery, ForwardsByIdQuery, Listing,
+    Scope,
+};
 use crate::store::timeline::{
     AttemptAt, AttemptRecord, ForwardDetail, ForwardHistory, ForwardRecord,
 };
@@ -35,24 +38,22 @@ pub(super) const FORWARDS: ListedTable =
     ListedTable::newest("forward", "forward_id", "pending_since_ms");
 const ATTEMPTS: ListedTable = ListedTable::newest("attempt", "attempt_id", "started_at_ms");
 
-impl Reader {
-    /// The forwards that match, the newest first.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn forwards(&self, query: &ForwardQuery) -> Result<Listing<ForwardRecord>, Error> {
-        self.read("list forwards", |connection| {
-            if query.state == Some(ForwardState::Pending) {
-                let found = self.pending_forwards(connection, query)?;
+impl SqliteQuery for ForwardQuery {
+    fn answer(self, reader: &Reader) -> Result<Listing<ForwardRecord>, Error> {
+        reader.read("list forwards", |connection| {
+            if self.state == Some(ForwardState::Pending) {
+                let found = reader.pending_forwards(connection, &self)?;
                 if let Some(found) = found {
                     return Ok(Listing::from(found));
                 }
             }
-            let select = forwards(connection, query, Of::AnyState)?;
-            self.list_on(connection, &select, query.window, read_forward)
+            let select = forwards(connection, &self, Of::AnyState)?;
+            reader.list_on(connection, &select, self.window, read_forward)
         })
     }
+}
 
+impl Reader {
     /// Looks through the index of what is pending, which has no order by key; `None` when that took
     /// half of a list's time, because so much is.
     fn pending_forwards(
@@ -78,14 +79,12 @@ impl Reader {
             found => found.map(Some),
         }
     }
+}
 
-    /// The attempts that match, the newest first.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn attempts(&self, query: &AttemptQuery) -> Result<Listing<AttemptAt>, Error> {
-        let select = |connection: &Connection| attempts(connection, query);
-        self.list("list attempts", query.window, select, |row| {
+impl SqliteQuery for AttemptQuery {
+    fn answer(self, reader: &Reader) -> Result<Listing<AttemptAt>, Error> {
+        let select = |connection: &Connection| attempts(connection, &self);
+        reader.list("list attempts", self.window, select, |row| {
             let uid: [u8; 16] = row.get("uid")?;
             Ok(AttemptAt {
                 attempt_id: row.get("attempt_id")?,
@@ -96,21 +95,29 @@ impl Reader {
             })
         })
     }
+}
 
-    /// The forward with this `webhook-id`, now or formerly, or this key; `None` when there is
-    /// none to be seen.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn forward(&self, id: &str, scope: &Scope) -> Result<Option<ForwardDetail>, Error> {
-        self.read("read the forward", |connection| {
-            let key = match (Uuid::parse_str(id.trim()), id.trim().parse::<i64>()) {
-                (Ok(uid), _) => key_of(connection, uid)?,
-                (_, Ok(key)) => Some(key),
-                _ => None,
+impl SqliteQuery for ForwardDetailQuery {
+    fn answer(self, reader: &Reader) -> Result<Option<ForwardDetail>, Error> {
+        reader.read("read the forward", |connection| {
+            let Some(key) = key_of(connection, &self.id)? else {
+                return Ok(None);
             };
-            let Some(key) = key else { return Ok(None) };
-            detail(connection, key, scope)
+            detail(connection, key, &self.scope)
+        })
+    }
+}
+
+impl SqliteQuery for ForwardsByIdQuery {
+    fn answer(self, reader: &Reader) -> Result<Vec<Option<ForwardRecord>>, Error> {
+        reader.read("read the forwards", |connection| {
+            let find = |id: &String| {
+                let Some(key) = key_of(connection, id)? else {
+                    return Ok(None);
+                };
+                one(connection, key, &self.scope, read_forward)
+            };
+            self.ids.iter().map(find).collect()
         })
     }
 }
@@ -192,20 +199,11 @@ pub(super) fn detail(
     key: i64,
     scope: &Scope,
 ) -> rusqlite::Result<Option<ForwardDetail>> {
-    let mut clause = Clause::default();
-    clause.and_if("forward.forward_id = ?", Some(key));
-    seen(&mut clause, scope);
-    let found = connection
-        .query_row(
-            &format!("{SELECT_FORWARD} WHERE {}", clause.text()),
-            params_from_iter(clause.values()),
-            |row| {
-                let payload_id: i64 = row.get("payload_id")?;
-                let url: String = row.get("url")?;
-                Ok((read_forward(row)?, url, payload_id))
-            },
-        )
-        .optional()?;
+    let found = one(connection, key, scope, |row| {
+        let payload_id: i64 = row.get("payload_id")?;
+        let url: String = row.get("url")?;
+        Ok((read_forward(row)?, url, payload_id))
+    })?;
     let Some((forward, url, payload_id)) = found else {
         return Ok(None);
     };
@@ -224,8 +222,30 @@ pub(super) fn detail(
     }))
 }
 
-/// The key of the forward that has this id, or had it before it was sent again with a new one.
-fn key_of(connection: &Connection, uid: Uuid) -> rusqlite::Result<Option<i64>> {
+/// A forward with this key, as `read` reads it, if it is in this scope.
+fn one<T>(
+    connection: &Connection,
+    key: i64,
+    scope: &Scope,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    let mut clause = Clause::default();
+    clause.and_if("forward.forward_id = ?", Some(key));
+    seen(&mut clause, scope);
+    let sql = format!("{SELECT_FORWARD} WHERE {}", clause.text());
+    connection
+        .prepare_cached(&sql)?
+        .query_row(params_from_iter(clause.values()), read)
+        .optional()
+}
+
+/// The key of the forward that has this `webhook-id`, or had it before it was sent again with a new
+/// one, or the key that is written there.
+fn key_of(connection: &Connection, id: &str) -> rusqlite::Result<Option<i64>> {
+    let id = id.trim();
+    let Ok(uid) = Uuid::parse_str(id) else {
+        return Ok(id.parse().ok());
+    };
     for table in ["forward", "former_uid"] {
         let found = connection
             .query_row(

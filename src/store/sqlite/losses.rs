@@ -1,6 +1,7 @@
 //! After a loss the store acknowledges nothing, and ends nothing but itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -17,6 +18,7 @@ fn open() -> (TempDir, Store) {
         durability: Durability::Full,
         wal_limit_bytes: 1 << 28,
         disk_reserve_bytes: 0,
+        list_budget: Duration::from_secs(5),
         keys: Vec::new(),
     };
     let store = Store::open(&options, Clock::system(), Arc::default()).unwrap();

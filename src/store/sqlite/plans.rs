@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, params_from_iter};
 use tempfile::TempDir;
@@ -31,6 +32,7 @@ fn open() -> (TempDir, Store) {
         durability: Durability::Os,
         wal_limit_bytes: 1 << 28,
         disk_reserve_bytes: 0,
+        list_budget: Duration::from_secs(5),
         keys: Vec::new(),
     };
     let store = Store::open(&options, Clock::system(), Arc::default()).unwrap();

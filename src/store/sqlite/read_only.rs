@@ -33,6 +33,7 @@ impl Store {
             replays: Arc::new(Notify::new()),
             path: Arc::<Path>::from(path),
             durability: options.durability,
+            list_budget: options.list_budget,
             clock_hold: Arc::new(ClockHold::new(clock.clone(), None, None)),
             clock,
             readings: Arc::default(),

@@ -17,13 +17,24 @@ use super::opened::missed;
 use super::pending::Pending;
 use super::schema::SCHEMA_VERSION;
 use super::{backend, keep_log, resolve};
-use crate::store::Error;
+use crate::store::{Error, Query};
 
 /// How long a query of ours may run: a long read keeps the WAL from starting over.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long a list is searched when nothing else is said.
+/// How long a list is searched where no store is open.
 const LIST_BUDGET: Duration = Duration::from_secs(5);
+
+/// How this engine answers a question.
+pub trait SqliteQuery: Sized {
+    /// What is found.
+    ///
+    /// # Errors
+    /// As [`Store::read`](super::Store::read).
+    fn answer(self, reader: &Reader) -> Result<<Self as Query>::Answer, Error>
+    where
+        Self: Query;
+}
 
 /// Reads a store's file.
 #[derive(Debug, Clone)]
@@ -151,25 +162,19 @@ impl Reader {
     }
 
     /// The same for an open store: its reads are noted there, and what is pending is counted by the
-    /// writer, where there is one.
+    /// writer, where there is one. A list is searched as long as `budget`.
     pub(super) const fn beside(
         path: PathBuf,
+        budget: Duration,
         readings: Arc<Readings>,
         pending: Option<Arc<Pending>>,
     ) -> Self {
         Self {
             path,
-            budget: LIST_BUDGET,
+            budget,
             readings,
             pending,
         }
-    }
-
-    /// The same with another time budget for each list.
-    #[must_use]
-    pub fn within(mut self, budget: Duration) -> Self {
-        self.budget = budget;
-        self
     }
 
     /// Runs a read on a connection of its own; all its queries see the same commit.

@@ -177,7 +177,7 @@ pub(super) async fn list(
         window: paging.window(),
     };
     let rows = context
-        .read(move |reader| reader.account_events(&query))
+        .read_with(move |reader| reader.account_events(&query))
         .await?;
     done(&paging.page(rows, |row| row.account_event_id, AccountEventView::from))
 }

@@ -90,6 +90,6 @@ pub(super) async fn list(
         scope: list.scope,
         window: paging.window(),
     };
-    let rows = context.read(move |reader| reader.attempts(&query)).await?;
+    let rows = context.read(query).await?;
     done(&paging.page(rows, |row| row.attempt_id, AttemptAtView::from))
 }

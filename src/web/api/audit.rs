@@ -75,6 +75,8 @@ pub(super) async fn list(
     let page = ("audit", query.limit, query.cursor.as_deref());
     let (paging, _) = context.list(page, ListFilter::default(), faults).await?;
     let window = paging.window();
-    let rows = context.read(move |reader| reader.audit(window)).await?;
+    let rows = context
+        .read_with(move |reader| reader.audit(window))
+        .await?;
     done(&paging.page(rows, |row| row.audit_id, AuditEntryView::from))
 }

@@ -176,7 +176,7 @@ pub(super) async fn list(
     let (paging, list) = context.list(page, ListFilter::default(), faults).await?;
     let (scope, window) = (list.scope, paging.window());
     let rows = context
-        .read(move |reader| reader.broadcasts(&scope, window))
+        .read_with(move |reader| reader.broadcasts(&scope, window))
         .await?;
     done(&paging.page(rows, |row| row.first_message_id, BroadcastView::from))
 }
@@ -214,7 +214,7 @@ pub(super) async fn read(
     let scope = list.scope;
     let (after, limit) = (paging.after(), paging.window().limit);
     let found = context
-        .read(move |reader| {
+        .read_with(move |reader| {
             let mut found = reader.broadcast(&id, &scope)?;
             found.retain(|broadcast| {
                 query

@@ -187,7 +187,7 @@ pub(super) async fn unknown(
     let paging = Paging::new(UNKNOWN, limit, query.cursor.as_deref(), &mut faults);
     faults.end()?;
     let before = paging.after();
-    let found = context.read(move |reader| reader.unknown_errors(before));
+    let found = context.read_with(move |reader| reader.unknown_errors(before));
     let Listing { rows, reached } = found.await?;
     let next = reached.map(|reached| Cursor {
         list: UNKNOWN,

@@ -13,7 +13,7 @@ use super::{HandlerContext, Reply, done, shaped};
 use crate::admin::{Request, RetriedForwards};
 use crate::model::{ErrorCode, ForwardState, GaveUp, Status, SubscriberState, Whole, quoted};
 use crate::store::RetrySelection;
-use crate::store::query::{ForwardQuery, Scope};
+use crate::store::query::{ForwardDetailQuery, ForwardQuery, Scope};
 use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardHistory, ForwardRecord};
 use crate::web::problem::Problem;
 
@@ -240,7 +240,7 @@ pub(super) async fn list(
         scope: list.scope,
         window: paging.window(),
     };
-    let rows = context.read(move |reader| reader.forwards(&query)).await?;
+    let rows = context.read(query).await?;
     done(&paging.page(rows, |row| row.forward_id, ForwardView::from))
 }
 
@@ -253,9 +253,7 @@ fn sees_subscriber(context: &HandlerContext, detail: &ForwardDetail) -> bool {
 async fn find(context: &HandlerContext, id: String) -> Result<ForwardDetail, Problem> {
     let scope = Scope::from(&context.caller);
     let missing = Problem::missing(format_args!("forward {id}", id = quoted(&id)));
-    let found = context
-        .read(move |reader| reader.forward(&id, &scope))
-        .await?;
+    let found = context.read(ForwardDetailQuery { id, scope }).await?;
     found.ok_or(missing)
 }
 

@@ -69,7 +69,7 @@ pub(super) async fn health(context: HandlerContext, Segment(name): Segment) -> R
     let subscriber = context.subscriber(&name)?;
     let (id, now_ms) = (subscriber.id, context.shared.clock.now_ms());
     let health = context
-        .read(move |reader| reader.subscriber_health(id, now_ms))
+        .read_with(move |reader| reader.subscriber_health(id, now_ms))
         .await?;
     let label = SubscriberLabel { subscriber: name };
     let metrics = &context.shared.metrics;

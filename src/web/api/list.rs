@@ -94,7 +94,7 @@ impl HandlerContext {
         let seen: Vec<String> = seen.filter(|name| self.caller.sees_source(name)).collect();
         let caller = self.caller.clone();
         let (error, wrong) = self
-            .read(move |reader| {
+            .read_with(move |reader| {
                 let sources: Vec<&str> = seen.iter().map(String::as_str).collect();
                 narrowing.check(&NarrowingKnown {
                     reader,

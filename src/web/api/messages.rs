@@ -258,7 +258,9 @@ pub(super) async fn list(
         scope: list.scope,
         window: paging.window(),
     };
-    let rows = context.read(move |reader| reader.search(&query)).await?;
+    let rows = context
+        .read_with(move |reader| reader.search(&query))
+        .await?;
     done(&paging.page(
         rows,
         |row| row.message_id,
@@ -270,7 +272,7 @@ async fn find(context: &HandlerContext, id: String) -> Result<Timeline, Problem>
     let scope = Scope::from(&context.caller);
     let missing = Problem::missing(format_args!("message {id}", id = quoted(&id)));
     let found = context
-        .read(move |reader| reader.timeline_of(&id, &scope))
+        .read_with(move |reader| reader.timeline_of(&id, &scope))
         .await?;
     found.ok_or(missing)
 }

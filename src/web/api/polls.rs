@@ -143,7 +143,7 @@ pub(super) async fn list(
     let (paging, _) = context.list(page, ListFilter::default(), faults).await?;
     let window = paging.window();
     let rows = context
-        .read(move |reader| reader.polls(Some(&source), window))
+        .read_with(move |reader| reader.polls(Some(&source), window))
         .await?;
     done(&paging.page(rows, |row| row.poll_id, PollView::from))
 }

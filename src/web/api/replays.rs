@@ -181,7 +181,7 @@ pub(super) async fn list(
     };
     let window = paging.window();
     let rows = context
-        .read(move |reader| reader.replays(subscribers.as_deref(), window))
+        .read_with(move |reader| reader.replays(subscribers.as_deref(), window))
         .await?;
     done(&paging.page(rows, |row| row.replay_id, ReplayView::from))
 }
@@ -192,7 +192,7 @@ pub(super) async fn list(
     responses((status = 200, description = "It.", body = ReplayView)))]
 pub(super) async fn read(context: HandlerContext, id: Segment) -> Reply {
     let uid = uid(&id)?;
-    let found = context.read(move |reader| reader.replay(uid)).await?;
+    let found = context.read_with(move |reader| reader.replay(uid)).await?;
     let seen = context
         .shared
         .api

@@ -8,8 +8,8 @@ use super::input::JsonBody;
 use super::{HandlerContext, Reply, shaped};
 use crate::admin::{Request, RetriedForwards};
 use crate::model::quoted;
-use crate::store::query::Scope;
-use crate::store::{Reader, RetrySelection};
+use crate::store::RetrySelection;
+use crate::store::query::{ForwardsByIdQuery, Scope};
 use crate::web::problem::Problem;
 
 /// Forwards to be sent again together.
@@ -48,14 +48,10 @@ pub(super) async fn retry_many(
         return Err(Problem::field("/ids", detail));
     }
     let scope = Scope::from(&context.caller);
-    let find = move |reader: &Reader| {
-        let found = order.ids.into_iter().map(|id| {
-            let found = reader.forward(&id, &scope)?;
-            Ok(found.map(|it| it.forward.forward.forward_id).ok_or(id))
-        });
-        found.collect::<Result<Vec<_>, crate::store::Error>>()
-    };
-    let found = context.read(find).await?.into_iter();
+    let ids = order.ids.clone();
+    let found = context.read(ForwardsByIdQuery { ids, scope }).await?;
+    let found = found.into_iter().zip(order.ids);
+    let found = found.map(|(forward, id)| forward.map(|it| it.forward_id).ok_or(id));
     let forward_ids: Result<Vec<i64>, String> = found.collect();
     let selection = RetrySelection {
         forward_ids: forward_ids.map_err(|id| {

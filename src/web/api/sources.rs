@@ -134,7 +134,7 @@ async fn views(context: &HandlerContext) -> Result<SourcesView, Problem> {
     let now_ms = context.shared.clock.now_ms();
     let since_ms = now_ms - 24 * 3600 * 1000;
     let (activity, polls) = context
-        .read(move |reader| {
+        .read_with(move |reader| {
             let activity = reader.source_activity(since_ms, now_ms)?;
             Ok((activity, reader.poll_overviews()?))
         })

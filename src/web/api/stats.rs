@@ -97,7 +97,7 @@ pub(super) async fn read(
     // Of the last 24 h is nothing that a clock which was ahead has stamped.
     let until_ms = query.since.map_or(now_ms + 1, |_| i64::MAX);
     let (messages, backlog) = context
-        .read(move |reader| {
+        .read_with(move |reader| {
             let messages = reader.count_messages(since_ms, until_ms, &scope)?;
             Ok((messages, reader.backlog()?))
         })

@@ -164,7 +164,7 @@ pub(super) async fn list(
         reached,
     } = if is_counted {
         context
-            .read(move |reader| reader.subscribers(now_ms))
+            .read_with(move |reader| reader.subscribers(now_ms))
             .await?
     } else {
         Vec::new().into()

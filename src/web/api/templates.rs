@@ -76,7 +76,9 @@ pub(super) async fn list(
     let page = ("templates", query.limit, query.cursor.as_deref());
     let (paging, _) = context.list(page, ListFilter::default(), faults).await?;
     let window = paging.window();
-    let rows = context.read(move |reader| reader.templates(window)).await?;
+    let rows = context
+        .read_with(move |reader| reader.templates(window))
+        .await?;
     done(&paging.page(rows, |row| row.template_id, TemplateView::from))
 }
 
@@ -92,7 +94,7 @@ pub(super) async fn read(context: HandlerContext, Segments(name, language): Segm
         language = quoted(&language)
     ));
     let found = context
-        .read(move |reader| reader.template(&name, &language))
+        .read_with(move |reader| reader.template(&name, &language))
         .await?;
     done(&TemplateView::from(found.ok_or(missing)?))
 }

@@ -122,7 +122,9 @@ pub(super) async fn list(
         scope: list.scope,
         window: paging.window(),
     };
-    let rows = context.read(move |reader| reader.webhooks(&query)).await?;
+    let rows = context
+        .read_with(move |reader| reader.webhooks(&query))
+        .await?;
     done(&paging.page(rows, |row| row.webhook_id, WebhookView::from))
 }
 
@@ -130,7 +132,7 @@ async fn find(context: &HandlerContext, id: &Segment) -> Result<WebhookDetail, P
     let id = id.number("webhook")?;
     let scope = Scope::from(&context.caller);
     let found = context
-        .read(move |reader| reader.webhook(id, &scope))
+        .read_with(move |reader| reader.webhook(id, &scope))
         .await?;
     found.ok_or_else(|| Problem::missing(format_args!("webhook {id}")))
 }

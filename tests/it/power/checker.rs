@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tickrelay::clock::Clock;
@@ -63,6 +64,7 @@ pub(super) async fn check(path: &Path, promised: &Promised<'_>) -> Vec<(Fault, S
         durability: Durability::Full,
         wal_limit_bytes: u64::MAX,
         disk_reserve_bytes: 0,
+        list_budget: Duration::from_secs(5),
         keys: Vec::new(),
     };
     let store = match Store::open(&options, Clock::system(), Arc::new(Metrics::new())) {

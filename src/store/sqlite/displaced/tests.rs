@@ -1,6 +1,7 @@
 //! Files are taken away while a change is committed, and while nothing is.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -15,6 +16,7 @@ fn open() -> (TempDir, Store) {
         durability: Durability::Os,
         wal_limit_bytes: 1 << 28,
         disk_reserve_bytes: 0,
+        list_budget: Duration::from_secs(5),
         keys: Vec::new(),
     };
     let store = Store::open(&options, Clock::system(), std::sync::Arc::default()).unwrap();
@@ -94,7 +96,7 @@ async fn while_the_store_is_away_nothing_is_called_done() {
     assert!(names(&store).await.is_err());
     assert!(!path.exists() && !store.health().in_place);
     std::fs::rename(away, &path).unwrap();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
     while store.expire(0).await.is_err() {
         assert!(std::time::Instant::now() < deadline, "it does not go on");
     }
