@@ -42,7 +42,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use url::Url;
 
-use crate::config::{Config, Environment, Flag, Inputs, LoadError, Loaded};
+use crate::config::{Config, Environment, Inputs, LoadError, Loaded};
 use crate::model::quoted;
 use crate::store::{Error, Loss};
 use setting_flags::SettingFlags;
@@ -122,19 +122,14 @@ enum Command {
     Simulate(simulate::Simulate),
 }
 
-/// The flags that decide the configuration, understood by every command.
+/// The flags that decide which service a command is for, and the configuration; understood by
+/// every command.
 #[derive(Debug, Default, Args)]
 #[allow(clippy::doc_markdown, reason = "these comments are the text of --help")]
-#[command(next_help_heading = "Settings")]
+#[command(next_help_heading = setting_flags::SERVICE_HEADING)]
 pub struct Settings {
-    /// The configuration file [env: TICKRELAY_CONFIG] [default: tickrelay.toml, if there is one]
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
     #[command(flatten)]
     flags: SettingFlags,
-    /// Any setting by its key, as in forward.timeout=20s; may be repeated
-    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
-    set: Vec<(String, String)>,
     /// Ask the service at this URL instead of this machine's; stands before the command
     /// [env: TICKRELAY_URL]
     #[arg(long, value_name = "URL", value_parser = service_url)]
@@ -150,7 +145,7 @@ impl Settings {
     pub fn load(&self) -> Result<Loaded, LoadError> {
         Config::load(Inputs {
             file: self.file().as_deref(),
-            flags: &self.flags(),
+            flags: &self.flags.given,
             environment: Environment {
                 value: &environment::value,
                 names: &environment::names(),
@@ -167,7 +162,13 @@ impl Settings {
 
     /// The file that was named, whether it is there or not.
     fn named_file(&self) -> Option<PathBuf> {
-        self.config.clone().or_else(environment::file)
+        self.flags.config.clone().or_else(environment::file)
+    }
+
+    /// How many settings were given by `--set`.
+    fn sets(&self) -> usize {
+        let given = self.flags.given.iter();
+        given.filter(|flag| flag.flag == "--set").count()
     }
 
     /// The service to use instead of this machine's.
@@ -188,17 +189,6 @@ impl Settings {
         let text = text.with_context(|| format!("cannot read {}", quoted(path)))?;
         Ok(Some(text.trim().to_owned()))
     }
-
-    /// What was said, setting by setting.
-    fn flags(&self) -> Vec<Flag> {
-        // A flag of its own is more deliberate than --set, and the last one wins.
-        let set = self.set.iter().cloned().map(|(key, value)| Flag {
-            flag: "--set".to_owned(),
-            key,
-            value,
-        });
-        set.chain(self.flags.given.iter().cloned()).collect()
-    }
 }
 
 /// The address of a service, which the paths of the API stand behind.
@@ -207,12 +197,6 @@ fn service_url(text: &str) -> Result<Url, &'static str> {
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         .ok_or("write the service's URL, e.g. https://relay.example.com")
-}
-
-fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
-    text.split_once('=')
-        .map(|(key, value)| (key.trim().to_owned(), value.to_owned()))
-        .ok_or("write KEY=VALUE, e.g. forward.timeout=20s")
 }
 
 /// Runs the command line of this process.

@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::Subcommand;
 use rustix::fs::{Access, access};
 
+use super::setting_flags::ShownSettings;
 use super::{Exit, Settings, Terminal};
 use crate::access;
 use crate::clock::Clock;
@@ -18,9 +19,9 @@ use crate::web::socket_path;
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub(super) enum Verb {
     /// Check the configuration; exit 1 when it cannot be used
-    Check,
+    Check(ShownSettings),
     /// Print the effective configuration, secrets masked, with the origin of each setting
-    Show,
+    Show(ShownSettings),
     /// Print a file with every setting, its default and its meaning
     Example,
 }
@@ -32,8 +33,8 @@ impl Verb {
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
         match self {
-            Self::Check => check(settings, terminal),
-            Self::Show => show(settings, terminal),
+            Self::Check(_) => check(settings, terminal),
+            Self::Show(_) => show(settings, terminal),
             Self::Example => {
                 terminal.data.write_all(example().as_bytes())?;
                 Ok(Exit::Done)

@@ -1,28 +1,44 @@
-//! The flags of settings that have one of their own, made of the rows in [`crate::config`].
+//! The flags that say which service a command is for, and those of settings, made of the rows in
+//! [`crate::config`].
 //!
-//! Every command understands all of them. Help shows `--store` everywhere and the others under
-//! `serve` alone.
+//! Every command understands all of them: one that finds no service does the work itself, by the
+//! same settings. Help shows `--config` and `--store` everywhere, and the settings under `serve`,
+//! `config check` and `config show` alone.
 
-use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches, value_parser};
 
 use crate::config::{Config, Flag, SettingRow, variables};
 
-/// The one that every command's help shows.
+/// The setting that every command's help shows.
 const OF_ALL: &str = "store";
+/// Over the flags that every command's help shows.
+pub(super) const SERVICE_HEADING: &str = "Service";
+/// Over those that few do.
+const SETTINGS_HEADING: &str = "Settings";
 
 /// What was given.
 #[derive(Debug, Default)]
 pub(super) struct SettingFlags {
+    /// `--config`.
+    pub(super) config: Option<PathBuf>,
+    /// Each setting with its value. A flag of its own is more deliberate than `--set`, and the
+    /// last one wins.
     pub(super) given: Vec<Flag>,
 }
 
 impl Args for SettingFlags {
     fn augment_args(command: Command) -> Command {
-        command.args(Config::flags().filter_map(|row| {
-            let argument = argument(&row)?;
-            let is_hidden = argument.get_id() != OF_ALL;
-            Some(argument.global(true).hide(is_hidden))
-        }))
+        arguments().fold(command, |command, argument| {
+            let is_shown = ["config", OF_ALL].contains(&argument.get_id().as_str());
+            command.arg(
+                argument
+                    .global(true)
+                    .hide(!is_shown)
+                    .help_heading(SERVICE_HEADING),
+            )
+        })
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -32,7 +48,13 @@ impl Args for SettingFlags {
 
 impl FromArgMatches for SettingFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
-        let given = Config::flags().filter_map(|row| {
+        let set = matches.get_many::<(String, String)>("set");
+        let set = set.into_iter().flatten().map(|(key, value)| Flag {
+            flag: "--set".to_owned(),
+            key: key.clone(),
+            value: value.clone(),
+        });
+        let own = Config::flags().filter_map(|row| {
             let (name, _) = row.flag?;
             Some(Flag {
                 flag: format!("--{name}"),
@@ -41,7 +63,8 @@ impl FromArgMatches for SettingFlags {
             })
         });
         Ok(Self {
-            given: given.collect(),
+            config: matches.get_one("config").cloned(),
+            given: set.chain(own).collect(),
         })
     }
 
@@ -57,8 +80,7 @@ pub(super) struct ShownSettings;
 
 impl Args for ShownSettings {
     fn augment_args(command: Command) -> Command {
-        let hidden = Config::flags().filter_map(|row| argument(&row));
-        command.args(hidden.filter(|argument| argument.get_id() != OF_ALL))
+        command.args(arguments().map(|argument| argument.help_heading(SETTINGS_HEADING)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -76,14 +98,39 @@ impl FromArgMatches for ShownSettings {
     }
 }
 
+/// `--config`, the settings with a flag of their own, and `--set` for the others.
+fn arguments() -> impl Iterator<Item = Arg> {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help(
+            "The configuration file [env: TICKRELAY_CONFIG] [default: tickrelay.toml, if there is \
+             one]",
+        );
+    let set = Arg::new("set")
+        .long("set")
+        .value_name("KEY=VALUE")
+        .value_parser(key_and_value)
+        .action(ArgAction::Append)
+        .help("Any setting by its key, as in forward.timeout=20s; may be repeated");
+    let own = Config::flags().filter_map(|row| argument(&row));
+    [config].into_iter().chain(own).chain([set])
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
+    text.split_once('=')
+        .map(|(key, value)| (key.trim().to_owned(), value.to_owned()))
+        .ok_or("write KEY=VALUE, e.g. forward.timeout=20s")
+}
+
 fn argument(row: &SettingRow) -> Option<Arg> {
     let (name, value_name) = row.flag?;
     let variable = variables(row.path).last().unwrap_or_default();
     let argument = Arg::new(name)
         .long(name)
         .value_name(value_name)
-        .help(format!("{} [env: {variable}]", row.summary()))
-        .help_heading("Settings");
+        .help(format!("{} [env: {variable}]", row.summary()));
     if !row.is_switch() {
         return Some(argument);
     }
@@ -108,11 +155,10 @@ mod tests {
     }
 
     #[test]
-    fn only_the_service_lists_its_settings() {
-        let (serve, others) = (
-            help(&["serve"]),
-            [&[][..], &["subscriber"], &["message", "list"]],
-        );
+    fn settings_are_listed_where_they_are_used_alone() {
+        let of_settings = [&["serve"][..], &["config", "check"], &["config", "show"]];
+        let others = [&[][..], &["subscriber"], &["message", "list"], &["demo"]];
+        let (of_settings, others) = (of_settings.map(help), others.map(help));
         for flag in [
             "--listen <ADDRESS>",
             "--durability <WORD>",
@@ -120,17 +166,27 @@ mod tests {
             "--allow-networks <NETWORKS>",
             "--log-format <WORD>",
             "--log-filter <FILTER>",
+            "--set <KEY=VALUE>",
         ] {
-            assert!(serve.contains(flag), "{serve}");
-            for help in others.map(help) {
+            for help in &of_settings {
+                assert_eq!(help.matches(flag).count(), 1, "{flag}: {help}");
+            }
+            for help in &others {
                 assert!(!help.contains(flag), "{help}");
             }
         }
-        for help in others.map(help).iter().chain([&serve]) {
-            for flag in ["--config <FILE>", "--store <URL>", "--set <KEY=VALUE>"] {
+        for (help, heading) in of_settings
+            .iter()
+            .map(|help| (help, "Settings:"))
+            .chain(others.iter().map(|help| (help, "Service:")))
+        {
+            let (_, listed) = help.split_once(heading).unwrap();
+            for flag in ["--config <FILE>", "--store <URL>"] {
                 assert_eq!(help.matches(flag).count(), 1, "{flag}: {help}");
+                assert!(listed.contains(flag), "{heading} {flag}: {help}");
             }
         }
+        let serve = &of_settings[0];
         assert!(serve.contains("[env: TICKRELAY_LISTEN]"), "{serve}");
     }
 

@@ -26,7 +26,7 @@ const SECRET: [&str; 4] = ["--header", "--basic", "--bearer", "--token"];
 #[derive(Debug)]
 pub(super) enum Usage {
     /// The user requested the help or the version.
-    ShownSettings(clap::Error),
+    Printed(clap::Error),
     /// It cannot be as it is.
     Wrong(String),
 }
@@ -35,7 +35,7 @@ impl Usage {
     /// Says it, and how the process ends.
     pub(super) fn report(self) -> ExitCode {
         match self {
-            Self::ShownSettings(shown) => {
+            Self::Printed(shown) => {
                 // A reader that closed the pipe has seen enough, as `head` does.
                 let _ = shown.print();
                 ExitCode::SUCCESS
@@ -51,6 +51,9 @@ impl Usage {
 
 /// Reads a command line, the program's name first.
 pub(super) fn parse(mut arguments: Vec<OsString>) -> Result<Cli, Usage> {
+    if let Some(text) = sets_on_both_sides(&arguments) {
+        return Err(Usage::Wrong(text));
+    }
     let mut wrong: Vec<String> = Vec::new();
     let mut usage = None;
     loop {
@@ -70,7 +73,7 @@ pub(super) fn parse(mut arguments: Vec<OsString>) -> Result<Cli, Usage> {
             return Err(if error.use_stderr() {
                 Usage::Wrong(shortened(&error) + misplaced(&error))
             } else {
-                Usage::ShownSettings(error)
+                Usage::Printed(error)
             });
         }
         wrong.push(value(&error));
@@ -85,6 +88,18 @@ pub(super) fn parse(mut arguments: Vec<OsString>) -> Result<Cli, Usage> {
         .collect();
     let usage = usage.map_or_else(String::new, |usage| format!("\n\n{usage}"));
     Err(Usage::Wrong(format!("{}{usage}\n", all.join("\n"))))
+}
+
+/// What to say of `--set` before the command and behind it: the library would forget the former.
+fn sets_on_both_sides(arguments: &[OsString]) -> Option<String> {
+    let typed = arguments.iter().filter_map(|argument| argument.to_str());
+    let typed = typed.take_while(|argument| *argument != "--");
+    let typed = typed.filter(|argument| *argument == "--set" || argument.starts_with("--set="));
+    let kept = Cli::try_parse_from(arguments).ok()?.settings.sets();
+    (kept < typed.count()).then(|| {
+        "error: --set stands before the command and behind it: put each --set on the same side\n"
+            .to_owned()
+    })
 }
 
 /// What to say of a flag of the whole program that stands behind a command.
@@ -259,6 +274,21 @@ mod tests {
             text.starts_with("error: <ID>: \"abc\" is no id: an id is a whole number"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn no_set_is_forgotten() {
+        let sets = ["--set=log.filter=warn", "--set=forward.timeout=7s"];
+        let text = wrong(&[sets[0], "config", "show", sets[1]]);
+        assert!(text.contains("the same side"), "{text}");
+        // The control: on one side both are kept.
+        for arguments in [
+            ["tickrelay", sets[0], sets[1], "config", "show"],
+            ["tickrelay", "config", "show", sets[0], sets[1]],
+        ] {
+            let arguments = arguments.map(OsString::from).to_vec();
+            assert_eq!(parse(arguments).unwrap().settings.sets(), 2);
+        }
     }
 
     #[test]

@@ -46,6 +46,10 @@ pub fn socket_path(store: &Path) -> Result<PathBuf, SocketPathTooLong> {
     Ok(path.into())
 }
 
+/// What is said of another file at the socket's path.
+const NO_SOCKET: &str = "another file, which is no socket, is there: move it away, or choose another \
+     path for the store, which the socket is named after";
+
 /// A socket that listens, and the file that leads to it.
 #[derive(Debug)]
 pub struct ApiSocket {
@@ -63,7 +67,7 @@ impl ApiSocket {
     pub fn bind(path: &Path) -> io::Result<Self> {
         match std::fs::symlink_metadata(path) {
             Ok(found) if !found.file_type().is_socket() => {
-                return Err(io::Error::other("there is a file that is no socket"));
+                return Err(io::Error::other(NO_SOCKET));
             }
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -220,7 +224,7 @@ mod tests {
         let path = folder.path().join("store.db.sock");
         std::fs::write(&path, "mine").unwrap();
         let error = ApiSocket::bind(&path).unwrap_err();
-        assert_eq!(error.to_string(), "there is a file that is no socket");
+        assert_eq!(error.to_string(), NO_SOCKET);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         // The control: a socket of a dead process is replaced.

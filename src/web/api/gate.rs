@@ -55,7 +55,10 @@ pub(super) fn caller(request: &HttpRequest, shared: &Web) -> Result<Caller, Prob
         return refuse(HOW_TO);
     };
     let Some(found) = store.find_token(text) else {
-        return refuse("the token is not known");
+        return refuse(
+            "the token is not known: on the relay's machine `tickrelay token list` shows those that \
+             are, and `token create` makes one",
+        );
     };
     if found.revoked_at_ms.is_some() {
         return refuse("the token was revoked");

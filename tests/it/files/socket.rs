@@ -52,7 +52,10 @@ async fn a_file_that_is_no_socket_keeps_the_service_from_starting() {
     std::fs::write(&socket, "mine").unwrap();
     let (code, log) = home.refused();
     assert_eq!(code, Some(2), "{log}");
-    assert!(log.contains("there is a file that is no socket"), "{log}");
+    assert!(
+        log.contains("another file, which is no socket, is there: move it away"),
+        "{log}"
+    );
     assert_eq!(std::fs::read_to_string(&socket).unwrap(), "mine");
     // The control: without the file it starts.
     std::fs::remove_file(&socket).unwrap();
