@@ -87,7 +87,7 @@ impl Operations {
         if let (Some(_), Some(first)) = (&source.pulled, first)
             && !first.result.is_refused()
         {
-            let broadcast = first.registration.bulk_id.as_deref();
+            let broadcast = first.registration.broadcast.as_deref();
             check_id("/response/id", broadcast.unwrap_or_default())?;
         }
         let fingerprint = exchange.fingerprint();

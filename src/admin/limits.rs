@@ -19,7 +19,7 @@ pub(super) fn limit(sent: &Registration, place: impl Fn(&str) -> String) -> Resu
         ("/message", sent.text.as_ref(), LONGEST_TEXT),
         ("/mobileNo", sent.recipient.as_ref(), LONGEST_NAME),
         ("/connectedWhatsAppNo", sent.sender.as_ref(), LONGEST_NAME),
-        ("/broadcastId", sent.bulk_id.as_ref(), LONGEST_NAME),
+        ("/broadcastId", sent.broadcast.as_ref(), LONGEST_NAME),
         ("/template/name", template.map(|it| &it.name), LONGEST_NAME),
         (
             "/template/language",

@@ -12,8 +12,8 @@ pub struct Receipt {
     /// What the message is from then on; nothing when the provider paused it, or when nothing is
     /// registered.
     pub status: Option<Status>,
-    /// The provider's own bulk, which is kept instead of the registered broadcast.
-    pub kept_bulk_id: Option<String>,
+    /// The provider's own broadcast, which is kept instead of the registered one.
+    pub kept_broadcast: Option<String>,
     /// The id of a refused send, where it names a message that the provider took.
     pub taken_id: Option<String>,
     /// What was done, or each field that cannot be as it is.
@@ -29,7 +29,7 @@ impl Receipt {
         Self {
             provider_message_id,
             status: None,
-            kept_bulk_id: None,
+            kept_broadcast: None,
             taken_id: None,
             outcome,
         }
@@ -43,7 +43,7 @@ impl Receipt {
         }
         self.outcome = Ok(answer.registered);
         self.status = answer.status;
-        self.kept_bulk_id = answer.kept_bulk_id;
+        self.kept_broadcast = answer.kept_broadcast;
         if answer.is_apart {
             self.taken_id = self.provider_message_id.take();
         }
@@ -59,10 +59,10 @@ impl Receipt {
                 quoted(id)
             ));
         }
-        let bulk = quoted(self.kept_bulk_id.as_ref()?);
+        let broadcast = quoted(self.kept_broadcast.as_ref()?);
         Some(format!(
-            "the provider's own bulk {bulk} stays: a broadcast id is taken only where the provider \
-             reports none"
+            "the provider's own broadcast {broadcast} stays: a registered one is taken only where the \
+             provider reports none"
         ))
     }
 }

@@ -229,7 +229,7 @@ impl Operations {
                 language: template.language,
                 parameters: template.parameters,
             }),
-            bulk_id: sent.broadcast_id,
+            broadcast: sent.broadcast_id,
             sent_ms,
             ttl_s,
             metadata,

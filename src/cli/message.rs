@@ -70,7 +70,7 @@ pub(super) struct MessageListArgs {
     /// Only those of this source
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Only those of this broadcast or bulk id
+    /// Only those of this broadcast
     #[arg(long, value_name = "ID")]
     broadcast: Option<String>,
     /// Only those first reported since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
@@ -299,7 +299,7 @@ impl MessageListArgs {
             ("channel", self.channel),
             ("error", self.error),
             ("source", self.source),
-            ("bulk_id", self.broadcast),
+            ("broadcast", self.broadcast),
             ("since", self.since.map(|it| TimeOrAge(it).to_string())),
             ("until", self.until.map(|it| TimeOrAge(it).to_string())),
             ("silent", only(self.silent)),

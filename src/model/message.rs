@@ -55,8 +55,8 @@ pub struct Message {
     pub sender: Option<String>,
     /// The text of the message, when it is known.
     pub text: Option<String>,
-    /// Infobip `bulkId`.
-    pub bulk_id: Option<String>,
+    /// The broadcast that it belongs to.
+    pub broadcast: Option<String>,
     /// The primary error of the latest `failed`, by the time it was reported for.
     pub failure: Option<(i64, ReportError)>,
     /// Price and conversation: Meta `pricing.category`.
@@ -105,20 +105,20 @@ impl Message {
             learn_recipient(&mut self.recipient, whole);
             learn(&mut self.sender, report.sender.as_deref());
         }
-        learn(&mut self.bulk_id, report.bulk_id.as_deref());
+        learn(&mut self.broadcast, report.broadcast.as_deref());
         learn(&mut self.category, report.pricing.category.as_deref());
         if let Some(registration) = echo {
             learn(&mut self.text, registration.text.as_deref());
             learn(&mut self.sender, registration.sender.as_deref());
-            learn(&mut self.bulk_id, registration.bulk_id.as_deref());
+            learn(&mut self.broadcast, registration.broadcast.as_deref());
             learn_recipient(&mut self.recipient, registration.recipient.as_deref());
         }
         if let Some((mut fields, mut before)) = registered {
-            // The provider's own bulk stays, whichever comes first.
-            if fields.has(RegisteredFields::BULK_ID) && report.bulk_id.is_some() {
-                let echoed = echo.and_then(|echo| echo.bulk_id.clone());
-                self.bulk_id = report.bulk_id.clone().max(echoed);
-                fields = fields.without(RegisteredFields::BULK_ID);
+            // The provider's own broadcast stays, whichever comes first.
+            if fields.has(RegisteredFields::BROADCAST) && report.broadcast.is_some() {
+                let echoed = echo.and_then(|echo| echo.broadcast.clone());
+                self.broadcast = report.broadcast.clone().max(echoed);
+                fields = fields.without(RegisteredFields::BROADCAST);
                 self.registered = Some(fields);
             }
             for field in RegisteredFields::ALL
@@ -224,7 +224,7 @@ impl Message {
             (RegisteredFields::TEXT, &registration.text),
             (RegisteredFields::RECIPIENT, &registration.recipient),
             (RegisteredFields::SENDER, &registration.sender),
-            (RegisteredFields::BULK_ID, &registration.bulk_id),
+            (RegisteredFields::BROADCAST, &registration.broadcast),
         ] {
             if given.is_some() {
                 self.registered_field(field).clone_from(given);
@@ -252,7 +252,7 @@ impl Message {
             RegisteredFields::TEXT => &mut self.text,
             RegisteredFields::RECIPIENT => &mut self.recipient,
             RegisteredFields::SENDER => &mut self.sender,
-            _ => &mut self.bulk_id,
+            _ => &mut self.broadcast,
         }
     }
 }

@@ -8,9 +8,9 @@ impl RegisteredFields {
     pub(super) const TEXT: Self = Self(1);
     pub(super) const RECIPIENT: Self = Self(2);
     pub(super) const SENDER: Self = Self(4);
-    pub(super) const BULK_ID: Self = Self(8);
-    pub(super) const ALL: [Self; 4] = [Self::TEXT, Self::RECIPIENT, Self::SENDER, Self::BULK_ID];
-    const WORDS: [&str; 4] = ["text", "recipient", "sender", "bulk_id"];
+    pub(super) const BROADCAST: Self = Self(8);
+    pub(super) const ALL: [Self; 4] = [Self::TEXT, Self::RECIPIENT, Self::SENDER, Self::BROADCAST];
+    const WORDS: [&str; 4] = ["text", "recipient", "sender", "broadcast"];
 
     /// The words of the table, with commas.
     #[must_use]

@@ -44,7 +44,7 @@ pub struct Registration {
     /// The template it was made from.
     pub template: Option<FilledTemplate>,
     /// The broadcast it belongs to.
-    pub bulk_id: Option<String>,
+    pub broadcast: Option<String>,
     /// When it was sent, ms since 1970 UTC.
     pub sent_ms: Option<i64>,
     /// For how long a final report may take, in seconds; then the message counts as silent.
@@ -210,7 +210,7 @@ impl Registration {
             user_id: None,
             sender: number("connectedWhatsAppNo"),
             template: echo.get("template").and_then(FilledTemplate::from_echo),
-            bulk_id: string(&echo, "broadcastId").or_else(|| string(&echo, "bulkId")),
+            broadcast: string(&echo, "broadcastId").or_else(|| string(&echo, "bulkId")),
             sent_ms: number("timestamp").and_then(|text| read_time(&text)),
             ttl_s: echo.get("ttl").and_then(read_ttl),
             metadata: metadata.map(Value::to_string).filter(|it| it != "{}"),
@@ -234,7 +234,7 @@ impl Registration {
             &mut self.recipient,
             &mut self.user_id,
             &mut self.sender,
-            &mut self.bulk_id,
+            &mut self.broadcast,
         ];
         let mut found = false;
         for text in texts.into_iter().flatten() {
@@ -271,7 +271,7 @@ impl Registration {
             user_id: self.user_id.or(other.user_id),
             sender: self.sender.or(other.sender),
             template: self.template.or(other.template),
-            bulk_id: self.bulk_id.or(other.bulk_id),
+            broadcast: self.broadcast.or(other.broadcast),
             sent_ms: self.sent_ms.or(other.sent_ms),
             ttl_s: self.ttl_s.or(other.ttl_s),
             metadata: self.metadata.or(other.metadata),
@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(template.described(), "order (en): Ana, 7");
         assert_eq!(read.message_type, Some(MessageType::Template));
         assert_eq!(
-            (read.ttl_s, read.bulk_id.as_deref()),
+            (read.ttl_s, read.broadcast.as_deref()),
             (Some(3600), Some("b-1"))
         );
         assert_eq!(read.metadata.as_deref(), Some(r#"{"order":77}"#));

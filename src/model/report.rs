@@ -148,7 +148,7 @@ pub struct Report {
     /// Price and conversation.
     pub pricing: Pricing,
     /// The broadcast: Infobip `bulkId`, or the id that was polled.
-    pub bulk_id: Option<String>,
+    pub broadcast: Option<String>,
     /// Infobip `entityId`.
     pub entity_id: Option<String>,
     /// Infobip `applicationId`.
@@ -212,7 +212,7 @@ impl Report {
             evidence: None,
             echo: None,
             pricing: Pricing::default(),
-            bulk_id: None,
+            broadcast: None,
             entity_id: None,
             application_id: None,
             url: None,

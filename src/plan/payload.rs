@@ -180,7 +180,7 @@ impl<'a> PayloadFacts<'a> {
             text: message.text.as_deref().unwrap_or_default(),
             recipient,
             sender,
-            broadcast: message.bulk_id.as_deref(),
+            broadcast: message.broadcast.as_deref(),
             at_ms: report.time.ms.unwrap_or(context.received_ms),
         }
     }

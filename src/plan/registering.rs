@@ -67,8 +67,8 @@ pub struct RegisterOutcome {
     pub registered: Registered,
     /// What the message is from then on.
     pub status: Option<Status>,
-    /// The provider's own bulk, which is kept instead of the registered broadcast.
-    pub kept_bulk_id: Option<String>,
+    /// The provider's own broadcast, which is kept instead of the registered one.
+    pub kept_broadcast: Option<String>,
     /// Whether this is a refused send whose id names a message that the provider took: it is a failed
     /// message of its own, without the id.
     pub is_apart: bool,
@@ -82,7 +82,7 @@ impl RegisterOutcome {
         Self {
             registered,
             status: shown.history.status(),
-            kept_bulk_id: None,
+            kept_broadcast: None,
             is_apart: false,
         }
     }

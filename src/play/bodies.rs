@@ -27,7 +27,7 @@ pub(super) fn element(provider: Provider, tick: &Tick) -> Element {
         at_ms: tick.at_ms,
         category: message.category(),
         conversation: u128::from(message.key()) << 32,
-        bulk_id: Some(format!("campaign-{}", message.number / 10_000)),
+        broadcast: Some(format!("campaign-{}", message.number / 10_000)),
         error: key.and_then(|key| catalogue::find(key)).map(failure),
         details: "Made up by a simulation.",
     }

@@ -150,7 +150,7 @@ impl<'a> ListedAnswer<'a> {
                 let mut report = Report::new(Kind::Status, word, node.text().as_bytes());
                 report.message = Some(id);
                 report.recipient = Some(to);
-                report.bulk_id = Some(broadcast.clone());
+                report.broadcast = Some(broadcast.clone());
                 // A broadcast is the sending of a template.
                 report.evidence = Some(MessageType::Template);
                 report.status = dialect.summary(&report.provider_status);

@@ -20,7 +20,7 @@ pub struct Element {
     /// Meta's conversation.
     pub conversation: u128,
     /// The broadcast.
-    pub bulk_id: Option<String>,
+    pub broadcast: Option<String>,
     /// Why it failed.
     pub error: Option<SampleError>,
     /// What the provider adds to a failure in words.

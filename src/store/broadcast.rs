@@ -24,8 +24,8 @@ pub struct BroadcastCounts {
 pub struct BroadcastRecord {
     /// The key of its first message.
     pub first_message_id: i64,
-    /// Its id: Infobip's bulk id, or the one that was registered.
-    pub bulk_id: String,
+    /// Its id, as reported or registered.
+    pub id: String,
     /// The name of its source.
     pub source: String,
     /// Whether no status follows `sent`, which then is success: of Botsquad's sending.

@@ -40,7 +40,7 @@ pub struct MessageRecord {
     /// The text, when it is known.
     pub text: Option<String>,
     /// The broadcast it belongs to.
-    pub bulk_id: Option<String>,
+    pub broadcast: Option<String>,
     /// The pricing category.
     pub category: Option<String>,
     /// When each status was first reported for, ms since 1970 UTC.

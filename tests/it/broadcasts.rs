@@ -62,14 +62,28 @@ async fn a_broadcast_is_reported_in_botsquads_shape() {
             &json!("The phone is switched off.")
         )
     );
-    let view = app.rows("SELECT bulk_id, total, success, failure, pending FROM v_broadcasts");
+    let view = app.rows("SELECT broadcast, total, success, failure, pending FROM v_broadcasts");
     assert_eq!(view, [["b-1", "4", "1", "1", "2"]]);
     caller.get("/broadcasts/none").await.problem(404);
+    let listed = caller.get("/messages?broadcast=b-1").await.with(200);
+    assert_eq!(listed["data"].as_array().unwrap().len(), 4);
+    assert!(
+        listed["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|it| it["broadcast"] == "b-1")
+    );
+    let former = caller.get("/messages?bulk_id=b-1").await;
+    assert_eq!(former.problem(422), ["bulk_id"]);
+    let detail = former.json()["errors"][0]["detail"].to_string();
+    assert!(detail.contains("is unknown: known here are"), "{detail}");
+    assert!(detail.contains("broadcast"), "{detail}");
     app.stop().await;
 }
 
 #[actix_web::test]
-async fn an_infobip_bulk_is_a_broadcast_and_ids_are_distinguished_by_source() {
+async fn an_infobip_bulk_id_is_a_broadcast_and_ids_are_distinguished_by_source() {
     let app = TestApp::boot_with(Clock::system(), |config| {
         config.sources[0].owners = vec!["acme".to_owned()];
     })

@@ -300,7 +300,7 @@ const ACCOUNT_EVENT_KEYS: &[&str] = &[
 
 fn messages(app: &TestApp, source: &str) -> Vec<Value> {
     let sql = "SELECT provider_message_id AS message, channel, status, conflict, type, type_rule, recipient, \
-               sender, text, bulk_id, category, queued_at_ms, sent_at_ms, delivered_at_ms, \
+               sender, text, broadcast, category, queued_at_ms, sent_at_ms, delivered_at_ms, \
                read_at_ms, failed_at_ms, deleted_at_ms, error_key FROM message \
                JOIN source USING (source_id) WHERE name = ?1 \
                ORDER BY provider_message_id, element_hash";

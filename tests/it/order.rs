@@ -79,7 +79,7 @@ pub(crate) fn state(folder: &Path, id: &str) -> Vec<String> {
             .collect()
     };
     let mut state = all(
-        "SELECT status, conflict, type, type_rule, recipient, sender, text, bulk_id, category, \
+        "SELECT status, conflict, type, type_rule, recipient, sender, text, broadcast, category, \
          queued_at_ms, sent_at_ms, delivered_at_ms, read_at_ms, failed_at_ms, deleted_at_ms, \
          error_key, error_code, error_title, error_details, error_at_ms \
          FROM message WHERE provider_message_id = ?1",

@@ -234,7 +234,7 @@ async fn every_view_gives_the_rows_it_should() {
     let mut answers = Vec::new();
     for (view, order) in [
         ("v_account_events", "account_event_id"),
-        ("v_broadcasts", "bulk_id"),
+        ("v_broadcasts", "broadcast"),
         ("v_failures", "message_id"),
         ("v_forwards", "forward_id"),
         ("v_messages", "message_id"),

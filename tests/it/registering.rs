@@ -165,7 +165,11 @@ async fn what_is_reported_again_changes_only_what_is_reported_differently() {
     assert_eq!(register(&caller, &again, 200).await, "unchanged");
     let message = caller.get("/messages/wamid.1").await.with(200);
     assert_eq!(
-        (&message["text"], &message["bulk_id"], &message["recipient"]),
+        (
+            &message["text"],
+            &message["broadcast"],
+            &message["recipient"]
+        ),
         (&json!("Other"), &json!("b"), &json!("+34600000001"))
     );
     let notified = &message["registration"];
@@ -177,7 +181,7 @@ async fn what_is_reported_again_changes_only_what_is_reported_differently() {
         (&json!(7), &json!("Ana"))
     );
     assert_eq!(app.value::<i64>("SELECT count(*) FROM report"), 1);
-    let row = app.rows("SELECT text, template_name, bulk_id, metadata FROM v_messages");
+    let row = app.rows("SELECT text, template_name, broadcast, metadata FROM v_messages");
     assert_eq!(row, [["Other", "order", "b", r#"{"order":7}"#]]);
     app.stop().await;
 }

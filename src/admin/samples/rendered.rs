@@ -111,7 +111,7 @@ fn report(case: &SampleCase, id: &str, now_ms: i64) -> Result<Report, Failure> {
         at_ms: now_ms,
         category: bodies::category(message_type(case)),
         conversation: u128::from(now_ms.unsigned_abs()),
-        bulk_id: None,
+        broadcast: None,
         error: case.error.map(bodies::failure),
         details: DETAILS,
     };

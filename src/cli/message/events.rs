@@ -71,7 +71,7 @@ fn head(message: &MessageView) -> String {
         ("Type", Some(format!("{} ({rule})", message.message_type))),
         ("Category", message.category.clone()),
         ("Send", answered(message)),
-        ("Broadcast", message.bulk_id.clone()),
+        ("Broadcast", message.broadcast.clone()),
         ("Text", message.text.clone()),
     ])
 }

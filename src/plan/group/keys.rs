@@ -54,8 +54,8 @@ pub(crate) enum MessageName<'w> {
 /// A fact that may be read from the reports of a message, beside the message itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fact {
-    /// The bulk that the provider reported.
-    OwnBulk,
+    /// The broadcast that the provider reported.
+    OwnBroadcast,
     /// What was registered beside the message.
     Registration,
     /// Whether anything was reported of it, with which a refusal is compared.
@@ -273,7 +273,7 @@ impl<'w> Keys<'w> {
         let source = self.source(&registering.source, registering.provider);
         let registration = &registering.registration;
         self.template(registration);
-        let polled = registration.bulk_id.as_deref();
+        let polled = registration.broadcast.as_deref();
         let polled = polled.filter(|_| registering.provider.is_pulled());
         self.polls
             .extend(polled.map(|broadcast| (source, broadcast)));
@@ -290,8 +290,8 @@ impl<'w> Keys<'w> {
         });
         let keys = self.registered(source, id, &report, given);
         let message = &mut self.messages[keys.message];
-        if id.is_some() && registration.bulk_id.is_some() {
-            message.want(Fact::OwnBulk);
+        if id.is_some() && registration.broadcast.is_some() {
+            message.want(Fact::OwnBroadcast);
         }
         if result.word().is_some() {
             message.want(Fact::Untaken);

@@ -120,8 +120,8 @@ impl MessageState {
 /// The facts of a message's reports: a join over them, so that the group's own can be added.
 #[derive(Debug, Default)]
 pub(crate) struct MessageFacts {
-    /// The bulk that the provider reported.
-    pub(crate) own_bulk: Option<String>,
+    /// The broadcast that the provider reported.
+    pub(crate) own_broadcast: Option<String>,
     /// What was registered beside the message.
     pub(crate) registration: Option<RegistrationRow>,
     /// Whether that is to be written.
@@ -152,10 +152,13 @@ impl MessageFacts {
 
     /// Takes in a report.
     pub(crate) fn absorb(&mut self, report: ReportFacts<'_>) {
-        if let Some(bulk) = report.bulk_id
-            && self.own_bulk.as_deref().is_none_or(|known| known < bulk)
+        if let Some(broadcast) = report.broadcast
+            && self
+                .own_broadcast
+                .as_deref()
+                .is_none_or(|known| known < broadcast)
         {
-            self.own_bulk = Some(bulk.to_owned());
+            self.own_broadcast = Some(broadcast.to_owned());
         }
         let is_own = report.is_of_whatsapp && report.kind != Kind::Fallback;
         if is_own && report.kind != Kind::Registration {
@@ -211,8 +214,8 @@ pub(crate) struct ReportFacts<'r> {
     pub(crate) status: Option<Status>,
     /// When it happened, else when it arrived, ms since 1970 UTC.
     pub(crate) at_ms: i64,
-    /// The bulk.
-    pub(crate) bulk_id: Option<&'r str>,
+    /// The broadcast.
+    pub(crate) broadcast: Option<&'r str>,
     /// The primary error.
     pub(crate) error: Option<&'r ReportError>,
     /// The member of the group that it is about.
@@ -227,7 +230,7 @@ impl<'r> ReportFacts<'r> {
             is_of_whatsapp: report.channel.is_none(),
             status: report.status,
             at_ms: report.time.ms.unwrap_or(received_ms),
-            bulk_id: report.bulk_id.as_deref(),
+            broadcast: report.broadcast.as_deref(),
             error: report.error(),
             participant: report.participant.as_deref(),
         }

@@ -36,7 +36,7 @@ impl<'w> Fold<'w, '_> {
         keys: RegistrationKeys<'w>,
     ) -> RegisterOutcome {
         let mut registration = self.with_text(&registering.registration);
-        let kept_bulk_id = self.keep_bulk(&keys.own.1, &mut registration);
+        let kept_broadcast = self.keep_broadcast(&keys.own.1, &mut registration);
         let send = |keys: ReportKeys, source, polled| SendWork {
             registering,
             registration: &registration,
@@ -62,21 +62,21 @@ impl<'w> Fold<'w, '_> {
                 }
             },
         };
-        outcome.kept_bulk_id = kept_bulk_id;
+        outcome.kept_broadcast = kept_broadcast;
         outcome
     }
 
-    /// Leaves the broadcast out of what is said of a message whose bulk the provider itself
-    /// reported; answers that bulk where it is another.
-    fn keep_bulk(
+    /// Leaves the broadcast out of what is said of a message whose broadcast the provider itself
+    /// reported; answers that one where it is another.
+    fn keep_broadcast(
         &self,
         keys: &ReportKeys,
         registration: &mut Cow<'_, Registration>,
     ) -> Option<String> {
-        let broadcast = registration.bulk_id.clone()?;
+        let broadcast = registration.broadcast.clone()?;
         let state = self.known.messages[keys.message].as_ref()?;
-        let own = state.facts.as_ref()?.own_bulk.clone()?;
-        registration.to_mut().bulk_id = None;
+        let own = state.facts.as_ref()?.own_broadcast.clone()?;
+        registration.to_mut().broadcast = None;
         (own != broadcast).then_some(own)
     }
 

@@ -107,7 +107,7 @@ fn signed_webhook(harness: &Harness) -> anyhow::Result<String> {
         at_ms: now_ms,
         category: "utility",
         conversation: 0,
-        bulk_id: None,
+        broadcast: None,
         error: reason
             .and_then(|key| catalogue::find(key))
             .map(bodies::failure),

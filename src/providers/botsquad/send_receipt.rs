@@ -50,7 +50,7 @@ pub(super) fn read(exchange: Exchange<'_>, hints: &Hints) -> Result<SentAll, Sen
             message_type: Some(MessageType::Template),
             recipient: Some(to.clone()),
             template: template.as_ref().map(|template| fill(template, values)),
-            bulk_id: broadcast.clone(),
+            broadcast: broadcast.clone(),
             ..Registration::default()
         };
         let id = broadcast.as_deref();

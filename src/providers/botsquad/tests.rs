@@ -373,7 +373,7 @@ fn a_send_has_a_message_for_each_user_with_its_own_parameters() {
             } = sent.as_ref().unwrap();
             let template = facts.template.as_ref().unwrap().described();
             let id = id.as_deref().unwrap();
-            format!("{id} {} {template}", facts.bulk_id.as_ref().unwrap())
+            format!("{id} {} {template}", facts.broadcast.as_ref().unwrap())
         })
         .collect();
     assert_eq!(

@@ -18,7 +18,7 @@ pub(super) struct RequestedMessage<'a> {
     pub(super) to: Option<String>,
     /// The id that the sender gave it.
     pub(super) own_id: Option<String>,
-    pub(super) bulk_id: Option<String>,
+    pub(super) broadcast: Option<String>,
 }
 
 /// A message of the request, or why it cannot be registered.
@@ -146,7 +146,7 @@ mod tests {
             pointer: String::new(),
             to: text(message, "to"),
             own_id: text(message, "messageId"),
-            bulk_id: None,
+            broadcast: None,
         })
     }
 

@@ -179,7 +179,7 @@ fn set_rest(report: &mut Report, element: &Value, parties: Parties) {
     let tenant = |name| text(element, name).or_else(|| text(platform, name));
     report.entity_id = tenant("entityId");
     report.application_id = tenant("applicationId");
-    report.bulk_id = text(element, "bulkId");
+    report.broadcast = text(element, "bulkId");
     if let Some(price) = object(element, "price") {
         report.pricing.price = number(price, "pricePerMessage");
         report.pricing.currency = text(price, "currency");

@@ -59,8 +59,8 @@ fn result(body: &mut String, sender: &str, element: &Element) {
         (1, "HANDSET_ERRORS")
     };
     body.push('{');
-    if let Some(bulk_id) = &element.bulk_id {
-        let _ = write!(body, r#""bulkId":"{bulk_id}","#);
+    if let Some(broadcast) = &element.broadcast {
+        let _ = write!(body, r#""bulkId":"{broadcast}","#);
     }
     if let Some(channel) = state.by {
         let _ = write!(body, r#""channel":"{channel}","#);

@@ -103,7 +103,7 @@ fn requested<'a>(
     request: &'a Value,
     response: &Value,
 ) -> Result<Vec<Result<RequestedMessage<'a>, SentFault>>, SentFault> {
-    let bulk_id = text(response, "bulkId")
+    let broadcast = text(response, "bulkId")
         .or_else(|| text(request, "bulkId"))
         .or_else(|| text(object(object(request, "options")?, "schedule")?, "bulkId"));
     let is_send = |message: &&Value| {
@@ -132,7 +132,7 @@ fn requested<'a>(
                 pointer,
                 to: text(message, "to"),
                 own_id: text(message, "messageId"),
-                bulk_id: bulk_id.clone(),
+                broadcast: broadcast.clone(),
             }));
             continue;
         };
@@ -149,7 +149,7 @@ fn requested<'a>(
                 pointer,
                 to: Some(to),
                 own_id: text(destination, "messageId").or_else(|| text(place, "messageId")),
-                bulk_id: bulk_id.clone(),
+                broadcast: broadcast.clone(),
             }));
         }
     }
@@ -229,7 +229,7 @@ fn registration(requested: &RequestedMessage, answer: &Value) -> Registration {
         recipient,
         sender: text(message, "from").or_else(|| text(message, "sender")),
         template,
-        bulk_id: requested.bulk_id.clone(),
+        broadcast: requested.broadcast.clone(),
         ttl_s: object(message, "options").and_then(validity),
         ..Registration::default()
     };

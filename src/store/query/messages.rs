@@ -19,7 +19,7 @@ pub struct MessageQuery {
     /// Of this source.
     pub source: Option<String>,
     /// Of this broadcast.
-    pub bulk_id: Option<String>,
+    pub broadcast: Option<String>,
     /// First reported at or after, ms since 1970 UTC.
     pub since_ms: Option<i64>,
     /// First reported before, ms since 1970 UTC.

@@ -1,6 +1,6 @@
 //! Reading broadcasts: their list, how each stands, and its messages page by page.
 //!
-//! The index on bulk ids holds them by id and source and then in order of arrival, so a page of
+//! The index on broadcasts holds them by id and source and then in order of arrival, so a page of
 //! messages costs what it shows; how a broadcast stands costs a look at each of its messages.
 
 use std::time::Instant;
@@ -21,7 +21,7 @@ use crate::store::poll::{PollRecord, PollState};
 use crate::store::query::{Listing, Reached, Scope, Window};
 
 /// As `v_broadcasts` counts.
-const COUNTS: &str = "min(message_id) AS first_message_id, bulk_id, source.name AS source, \
+const COUNTS: &str = "min(message_id) AS first_message_id, broadcast, source.name AS source, \
      count(*) AS total, \
      count(*) FILTER (WHERE status IN ('delivered', 'read', 'deleted') \
          OR (status = 'sent' AND source.ends_at_sent)) AS success, \
@@ -56,7 +56,7 @@ impl Reader {
                     broadcasts.reached = Some(reached(last));
                     return Ok(broadcasts);
                 }
-                let counted = counted(connection, scope, &first.bulk_id, Some(first.source_id))?;
+                let counted = counted(connection, scope, &first.broadcast, Some(first.source_id))?;
                 broadcasts.rows.extend(counted);
             }
             broadcasts.reached = found.reached;
@@ -89,10 +89,10 @@ impl Reader {
     ///
     /// # Errors
     /// As every read.
-    pub fn broadcast(&self, bulk_id: &str, scope: &Scope) -> Result<Vec<BroadcastRecord>, Error> {
+    pub fn broadcast(&self, id: &str, scope: &Scope) -> Result<Vec<BroadcastRecord>, Error> {
         self.read("read the broadcast", |connection| {
-            let mut found = counted(connection, scope, bulk_id, None)?;
-            for poll in polls(connection, scope, bulk_id)? {
+            let mut found = counted(connection, scope, id, None)?;
+            for poll in polls(connection, scope, id)? {
                 if !found
                     .iter()
                     .any(|broadcast| broadcast.source == poll.source)
@@ -140,13 +140,13 @@ impl Reader {
 
 /// The first message of a broadcast at a source.
 struct First {
-    bulk_id: String,
+    broadcast: String,
     source_id: i64,
 }
 
 fn read_first(row: &Row<'_>) -> rusqlite::Result<First> {
     Ok(First {
-        bulk_id: row.get("bulk_id")?,
+        broadcast: row.get("broadcast")?,
         source_id: row.get("source_id")?,
     })
 }
@@ -161,12 +161,12 @@ const fn reached(last: &BroadcastRecord) -> Reached {
 /// The statement that has the first message of each broadcast, by their index.
 pub(super) fn grouped(scope: &Scope, window: Window) -> (String, Vec<Value>) {
     let mut clause = Clause::default();
-    clause.and("bulk_id IS NOT NULL");
+    clause.and("broadcast IS NOT NULL");
     seen(&mut clause, scope, "message");
     let before = clause.bind(window.before.unwrap_or(i64::MAX));
     let limit = clause.bind(i64::try_from(window.limit).unwrap_or(i64::MAX));
     let sql = format!(
-        "SELECT bulk_id, source_id FROM message WHERE {} GROUP BY bulk_id, source_id \
+        "SELECT broadcast, source_id FROM message WHERE {} GROUP BY broadcast, source_id \
          HAVING min(message_id) < {before} ORDER BY min(message_id) DESC LIMIT {limit}",
         clause.text()
     );
@@ -176,16 +176,16 @@ pub(super) fn grouped(scope: &Scope, window: Window) -> (String, Vec<Value>) {
 /// The same by parts of the keys: a message with none of its broadcast before it.
 pub(super) fn firsts(scope: &Scope) -> Select {
     let mut clause = Clause::default();
-    clause.and("message.bulk_id IS NOT NULL");
+    clause.and("message.broadcast IS NOT NULL");
     seen(&mut clause, scope, "message");
     let mut earlier = Clause::after(&clause);
     earlier.and(
-        "earlier.bulk_id = message.bulk_id AND earlier.source_id = message.source_id \
+        "earlier.broadcast = message.broadcast AND earlier.source_id = message.source_id \
          AND earlier.message_id < message.message_id",
     );
     seen(&mut earlier, scope, "earlier");
     clause.and_not_exists("message AS earlier", earlier);
-    let head = "SELECT message.bulk_id, message.source_id, message.message_id \
+    let head = "SELECT message.broadcast, message.source_id, message.message_id \
                 FROM message NOT INDEXED";
     clause.select(head, MESSAGES, ranges::all())
 }
@@ -193,7 +193,7 @@ pub(super) fn firsts(scope: &Scope) -> Select {
 /// The statement of the messages of a broadcast.
 pub(super) fn messages(broadcast: &BroadcastRecord, scope: &Scope) -> Select {
     let mut clause = Clause::default();
-    clause.and_if("message.bulk_id = ?", Some(broadcast.bulk_id.clone()));
+    clause.and_if("message.broadcast = ?", Some(broadcast.id.clone()));
     search::of_source(&mut clause, Some(&broadcast.source), "message");
     seen(&mut clause, scope, "message");
     let head = "SELECT message_id, recipient, provider_message_id, status, error_key, \
@@ -208,11 +208,11 @@ pub(super) fn messages(broadcast: &BroadcastRecord, scope: &Scope) -> Select {
 fn counted(
     connection: &Connection,
     scope: &Scope,
-    bulk_id: &str,
+    broadcast: &str,
     source_id: Option<i64>,
 ) -> rusqlite::Result<Vec<BroadcastRecord>> {
     let mut clause = Clause::default();
-    clause.and_if("message.bulk_id = ?", Some(bulk_id.to_owned()));
+    clause.and_if("message.broadcast = ?", Some(broadcast.to_owned()));
     clause.and_if("message.source_id = ?", source_id);
     seen(&mut clause, scope, "message");
     let sql = format!(
@@ -224,7 +224,7 @@ fn counted(
         .prepare_cached(&sql)?
         .query_map(params_from_iter(clause.values()), read_broadcast)?
         .collect::<rusqlite::Result<_>>()?;
-    for poll in polls(connection, scope, bulk_id)? {
+    for poll in polls(connection, scope, broadcast)? {
         let mut ours = found.iter_mut();
         if let Some(ours) = ours.find(|broadcast| broadcast.source == poll.source) {
             cover(&mut ours.counts, &poll);
@@ -272,7 +272,7 @@ fn registered(poll: PollRecord) -> BroadcastRecord {
     BroadcastRecord {
         first_message_id: 0,
         counts,
-        bulk_id: poll.broadcast,
+        id: poll.broadcast,
         source: poll.source,
         ends_at_sent: true,
         first_report_at_ms: poll.registered_at_ms,
@@ -283,7 +283,7 @@ fn registered(poll: PollRecord) -> BroadcastRecord {
 fn read_broadcast(row: &Row<'_>) -> rusqlite::Result<BroadcastRecord> {
     Ok(BroadcastRecord {
         first_message_id: row.get("first_message_id")?,
-        bulk_id: row.get("bulk_id")?,
+        id: row.get("broadcast")?,
         source: row.get("source")?,
         ends_at_sent: row.get("ends_at_sent")?,
         counts: BroadcastCounts {

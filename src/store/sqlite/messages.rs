@@ -169,7 +169,7 @@ pub(super) fn read_message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
         recipient: row.get("recipient")?,
         sender: row.get("sender")?,
         text: row.get("text")?,
-        bulk_id: row.get("bulk_id")?,
+        broadcast: row.get("broadcast")?,
         category: row.get("category")?,
         times: StatusTimes {
             queued_at_ms: row.get("queued_at_ms")?,

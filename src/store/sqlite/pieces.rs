@@ -71,20 +71,22 @@ fn any_registration() -> impl Strategy<Value = Registration> {
         pick(&[r#"{"a":1}"#, r#"{"b":2}"#], 0.3),
     )
         .prop_map(
-            |(text, recipient, user_id, ttl_s, second, template, bulk_id, metadata)| Registration {
-                text,
-                recipient,
-                user_id,
-                ttl_s,
-                sent_ms: second.map(|second| SENT_MS + second),
-                template: template.map(|name| FilledTemplate {
-                    name,
-                    language: Some("en".to_owned()),
-                    parameters: Parameters::Positional(vec!["Ana".to_owned()]),
-                }),
-                bulk_id,
-                metadata,
-                ..Registration::default()
+            |(text, recipient, user_id, ttl_s, second, template, broadcast, metadata)| {
+                Registration {
+                    text,
+                    recipient,
+                    user_id,
+                    ttl_s,
+                    sent_ms: second.map(|second| SENT_MS + second),
+                    template: template.map(|name| FilledTemplate {
+                        name,
+                        language: Some("en".to_owned()),
+                        parameters: Parameters::Positional(vec!["Ana".to_owned()]),
+                    }),
+                    broadcast,
+                    metadata,
+                    ..Registration::default()
+                }
             },
         )
 }
@@ -151,7 +153,7 @@ fn any_report() -> impl Strategy<Value = Report> {
             report.group = group.or(participant.as_ref().map(|_| "grp".to_owned()));
             report.participant = participant;
         }
-        report.bulk_id = sent.0;
+        report.broadcast = sent.0;
         report.echo = sent.1.map(|registration| Echo {
             text: Some("e".to_owned()),
             registration: Some(registration),

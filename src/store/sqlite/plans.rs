@@ -151,15 +151,15 @@ fn messages_of_an_id_an_error_or_a_broadcast_are_read_by_its_index() {
     );
     check_messages(
         vec![("a broadcast at a source", |query| {
-            query.bulk_id = Some("b".to_owned());
+            query.broadcast = Some("b".to_owned());
             query.source = Some("meta".to_owned());
         })],
-        "USING INDEX message_bulk (bulk_id=? AND source_id=? AND rowid>? AND rowid<?)",
+        "USING INDEX message_broadcast (broadcast=? AND source_id=? AND rowid>? AND rowid<?)",
         false,
     );
     check_messages(
-        vec![("a broadcast", |query| query.bulk_id = Some("b".to_owned()))],
-        "SEARCH message USING INDEX message_bulk (bulk_id=?)",
+        vec![("a broadcast", |query| query.broadcast = Some("b".into()))],
+        "SEARCH message USING INDEX message_broadcast (broadcast=?)",
         true,
     );
     let refused: Cases<MessageQuery> = vec![("refused", |query| query.refused = true)];
@@ -279,7 +279,7 @@ fn a_list_of_broadcasts_is_read_by_an_index_or_by_key() {
     let broadcast = BroadcastRecord {
         first_message_id: 1,
         counts: BroadcastCounts::default(),
-        bulk_id: "b".to_owned(),
+        id: "b".to_owned(),
         source: "meta".to_owned(),
         ends_at_sent: false,
         first_report_at_ms: 1,
@@ -287,7 +287,7 @@ fn a_list_of_broadcasts_is_read_by_an_index_or_by_key() {
     };
     let reader = store.reader();
     let checked = reader.read("plan", |connection| {
-        let by_index = "USING INDEX message_bulk (bulk_id=? AND source_id=? AND rowid>? \
+        let by_index = "USING INDEX message_broadcast (broadcast=? AND source_id=? AND rowid>? \
              AND rowid<?)";
         let messages = broadcasts::messages(&broadcast, &Scope::default());
         check(connection, "its messages", &messages, by_index, false);
@@ -296,7 +296,7 @@ fn a_list_of_broadcasts_is_read_by_an_index_or_by_key() {
             check(connection, "by parts", &firsts, BY_KEY, false);
             let (sql, _) = broadcasts::grouped(&scope, Window::newest(50));
             let steps = steps(connection, &sql);
-            assert!(steps[0].contains("message_bulk"), "{steps:#?}");
+            assert!(steps[0].contains("message_broadcast"), "{steps:#?}");
         }
         Ok(())
     });

@@ -236,7 +236,7 @@ impl Reader {
     pub fn unreported(&self, source: &str, broadcast: &str) -> Result<u64, Error> {
         self.read("count messages without a report", |connection| {
             connection.query_row(
-                "SELECT count(*) FROM message WHERE bulk_id = ?1 \
+                "SELECT count(*) FROM message WHERE broadcast = ?1 \
                  AND source_id = (SELECT source_id FROM source WHERE name = ?2) \
                  AND (status IS NULL OR status = 'queued')",
                 [broadcast, source],

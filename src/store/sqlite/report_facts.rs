@@ -22,7 +22,7 @@ pub(super) fn facts(
         facts.registration = registration(connection, message_id)?;
     }
     let of_all = [
-        Fact::OwnBulk,
+        Fact::OwnBroadcast,
         Fact::Reported,
         Fact::Untaken,
         Fact::FirstFailure,
@@ -55,12 +55,12 @@ fn all_reports(
 ) -> rusqlite::Result<()> {
     let mut select = connection.prepare_cached(
         "SELECT kind, other_channel IS NULL, status, coalesce(provider_time_ms, received_at_ms), \
-         bulk_id, participant, error_key, error_code, error_title, error_details FROM report \
+         broadcast, participant, error_key, error_code, error_title, error_details FROM report \
          WHERE message_id = ?1 ORDER BY report_id",
     )?;
     let mut found = select.query([message_id])?;
     while let Some(row) = found.next()? {
-        let (bulk_id, participant): (Option<String>, Option<String>) = (row.get(4)?, row.get(5)?);
+        let (broadcast, participant): (Option<String>, Option<String>) = (row.get(4)?, row.get(5)?);
         let (status, key): (Option<String>, Option<String>) = (row.get(2)?, row.get(6)?);
         let (code, title, details) = (row.get(7)?, row.get(8)?, row.get(9)?);
         let error = key.map(|key| ReportError {
@@ -76,7 +76,7 @@ fn all_reports(
             is_of_whatsapp: row.get(1)?,
             status: status.and_then(|word| word.parse().ok()),
             at_ms: row.get(3)?,
-            bulk_id: bulk_id.as_deref(),
+            broadcast: broadcast.as_deref(),
             error: error.as_ref(),
             participant: participant.as_deref(),
         });

@@ -12,7 +12,7 @@ use crate::plan::group::{EventRow, MessageName, MessageState, ReportRow, Webhook
 /// [`bind_message`] gives it.
 macro_rules! known_columns {
     () => {
-        "type, type_rule, recipient, sender, text, bulk_id, category, registered, queued_at_ms, \
+        "type, type_rule, recipient, sender, text, broadcast, category, registered, queued_at_ms, \
          sent_at_ms, delivered_at_ms, read_at_ms, failed_at_ms, deleted_at_ms, error_key, \
          error_code, error_title, error_details, error_at_ms, other_channel, others"
     };
@@ -56,7 +56,7 @@ pub(super) fn read_message(row: &Row<'_>, source: usize) -> rusqlite::Result<Mes
         recipient: take!(),
         sender: take!(),
         text: take!(),
-        bulk_id: take!(),
+        broadcast: take!(),
         category: take!(),
         ..Message::default()
     };
@@ -118,7 +118,7 @@ fn bind_message(statement: &mut Statement<'_>, state: &MessageState) -> rusqlite
     bind(&message.shown_recipient())?;
     bind(&message.shown_sender())?;
     bind(&message.text)?;
-    bind(&message.bulk_id)?;
+    bind(&message.broadcast)?;
     bind(&message.category)?;
     bind(&message.registered.map(RegisteredFields::words))?;
     for status in STATUSES {
@@ -200,7 +200,7 @@ pub(super) const INSERT_REPORT: &str = "INSERT INTO report (message_id, webhook_
      recipient_parent_user_id, group_id, participant, sender, sender_id, account_id, \
      other_channel, error_key, error_code, error_title, error_details, errors, echo, \
      pricing_category, pricing_model, pricing_type, billable, conversation_id, \
-     conversation_origin, conversation_expires_ms, price, currency, bulk_id, entity_id, \
+     conversation_origin, conversation_expires_ms, price, currency, broadcast, entity_id, \
      application_id, url, oddities, refusals, field, template_id, pricing_other) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, \
      ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, \
      ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43)";
@@ -249,7 +249,7 @@ pub(super) fn insert_report(
         pricing.conversation_expires_ms,
         pricing.price,
         pricing.currency,
-        report.bulk_id,
+        report.broadcast,
         report.entity_id,
         report.application_id,
         report.url,

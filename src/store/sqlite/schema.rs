@@ -46,6 +46,7 @@ const MIGRATIONS: &[M<'static>] = &[
     )),
     M::up(include_str!("../../../schema/sqlite/0017_plain_names.sql")),
     M::up(include_str!("../../../schema/sqlite/0018_ends_at_sent.sql")),
+    M::up(include_str!("../../../schema/sqlite/0019_broadcast.sql")),
 ];
 
 const SEALED_SECRETS: &str = include_str!("../../../schema/sqlite/0003_sealed_secrets.sql");
@@ -218,6 +219,65 @@ mod tests {
             .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
             .unwrap();
         assert_eq!(tables, 1);
+    }
+
+    /// The first fields of each row that the statement gives, as text.
+    fn texts(connection: &Connection, sql: &str) -> Vec<[Option<String>; 2]> {
+        let mut select = connection.prepare(sql).unwrap();
+        let rows = select.query_map([], |row| Ok([row.get(0)?, row.get(1)?]));
+        rows.unwrap().collect::<rusqlite::Result<_>>().unwrap()
+    }
+
+    #[test]
+    fn the_broadcasts_of_a_store_from_before_version_19_are_kept_under_their_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tickrelay.db");
+        let mut connection = Connection::open(&path).unwrap();
+        Migrations::from_slice(MIGRATIONS)
+            .to_version(&mut connection, 18)
+            .unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO source (source_id, name, provider) VALUES (1, 'infobip', 'infobip');
+                 INSERT INTO message (source_id, conflict, type, type_rule, bulk_id, registered, \
+                  first_report_at_ms, last_report_at_ms) VALUES \
+                  (1, 0, '', '', 'bulk_id', 'text, recipient, sender, bulk_id', 0, 0), \
+                  (1, 0, '', '', 'b', 'bulk_id', 0, 0), (1, 0, '', '', 'b', 'text', 0, 0), \
+                  (1, 0, '', '', NULL, NULL, 0, 0);
+                 INSERT INTO report (message_id, identity, kind, provider_status, change, \
+                  received_at_ms, bulk_id) VALUES (1, 0, '', '', '', 0, 'b');",
+            )
+            .unwrap();
+        let view = "SELECT * FROM (SELECT bulk_id, total || ' ' || pending FROM v_broadcasts)";
+        let before = texts(&connection, view);
+        migrate(&mut connection, &path, (18, 7), &Import::nothing()).unwrap();
+        assert_eq!(
+            texts(&connection, &view.replace("bulk_id", "broadcast")),
+            before
+        );
+        let word = |word: &str| Some(word.to_owned());
+        assert_eq!(
+            before,
+            [[word("b"), word("2 2")], [word("bulk_id"), word("1 1")]]
+        );
+        let messages = "SELECT broadcast, registered FROM message ORDER BY message_id";
+        let expected = [
+            [word("bulk_id"), word("text, recipient, sender, broadcast")],
+            [word("b"), word("broadcast")],
+            [word("b"), word("text")],
+            [None, None],
+        ];
+        assert_eq!(texts(&connection, messages), expected);
+        let reports = "SELECT broadcast, kind FROM report";
+        assert_eq!(texts(&connection, reports), [[word("b"), word("")]]);
+        for view in ["v_messages", "v_failures", "v_silent"] {
+            texts(
+                &connection,
+                &format!("SELECT broadcast, message_id || '' FROM {view}"),
+            );
+        }
+        let old = "SELECT name, sql FROM sqlite_schema WHERE instr(sql, 'bulk')";
+        assert!(texts(&connection, old).is_empty());
     }
 
     #[test]

@@ -119,7 +119,7 @@ pub(super) fn select(connection: &Connection, query: &MessageQuery) -> rusqlite:
             Err(_) => clause.and_if("message.error_key = ?", Some(error.clone())),
         }
     }
-    clause.and_if("message.bulk_id = ?", query.bulk_id.clone());
+    clause.and_if("message.broadcast = ?", query.broadcast.clone());
     let status = query.status;
     clause.and_if("message.status = ?", status);
     clause.and_if(

@@ -173,7 +173,7 @@ pub(super) const TEXTS: &[Texts] = &[
     Texts {
         table: "message",
         key: "message_id",
-        columns: &["provider_message_id", "recipient", "sender", "bulk_id"],
+        columns: &["provider_message_id", "recipient", "sender", "broadcast"],
         about: "message_id, 0",
         from: "message",
         are_ids: true,
@@ -181,7 +181,7 @@ pub(super) const TEXTS: &[Texts] = &[
     Texts {
         table: "report",
         key: "report_id",
-        columns: &["recipient", "sender", "group_id", "bulk_id"],
+        columns: &["recipient", "sender", "group_id", "broadcast"],
         about: "message_id, report_id",
         from: "report",
         are_ids: true,

@@ -48,7 +48,7 @@ impl From<BroadcastCounts> for BroadcastStatisticsView {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Broadcast)]
 pub(crate) struct BroadcastView {
-    /// Infobip's bulk id, or the one that was registered.
+    /// Infobip's `bulkId`, or the one that was registered.
     pub(crate) id: String,
     /// Its source.
     pub(crate) source: String,
@@ -63,7 +63,7 @@ pub(crate) struct BroadcastView {
 impl From<BroadcastRecord> for BroadcastView {
     fn from(record: BroadcastRecord) -> Self {
         Self {
-            id: record.bulk_id,
+            id: record.id,
             source: record.source,
             statistics: record.counts.into(),
             first_report_at: Time(record.first_report_at_ms),

@@ -47,7 +47,7 @@ pub(crate) struct MessageView {
     /// The text, when it is known.
     pub(crate) text: Option<String>,
     /// The broadcast it belongs to.
-    pub(crate) bulk_id: Option<String>,
+    pub(crate) broadcast: Option<String>,
     /// The pricing category.
     pub(crate) category: Option<String>,
     /// When it was first reported as queued.
@@ -155,7 +155,7 @@ impl MessageView {
             recipient: record.recipient,
             sender: record.sender,
             text: record.text,
-            bulk_id: record.bulk_id,
+            broadcast: record.broadcast,
             category: record.category,
             queued_at: times.queued_at_ms.map(Time),
             sent_at: times.sent_at_ms.map(Time),
@@ -206,7 +206,7 @@ pub(super) struct MessageListQuery {
     /// Of this source.
     source: Option<String>,
     /// Of this broadcast.
-    bulk_id: Option<String>,
+    broadcast: Option<String>,
     /// First reported at or after.
     #[param(value_type = Option<String>, example = "2h")]
     since: Option<TimeOrAge>,
@@ -250,7 +250,7 @@ pub(super) async fn list(
         channel: query.channel.map(|it| it.to_ascii_lowercase()),
         error: list.error,
         source: query.source,
-        bulk_id: query.bulk_id,
+        broadcast: query.broadcast,
         since_ms: list.since_ms,
         until_ms: list.until_ms,
         silent_at_ms: (query.silent == Some(true)).then_some(list.now_ms),

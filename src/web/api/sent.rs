@@ -30,7 +30,7 @@ pub(crate) struct ReceiptView {
     /// What of it was not taken, and why; only there when something was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(
-        example = "the provider's own bulk \"b-1\" stays: a broadcast id is taken only where the provider reports none"
+        example = "the provider's own broadcast \"b-1\" stays: a registered one is taken only where the provider reports none"
     )]
     pub(crate) note: Option<String>,
     /// Each field that cannot be as it is; empty when it was accepted.

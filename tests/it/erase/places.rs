@@ -321,7 +321,7 @@ async fn the_name_of_a_broadcast_and_of_what_was_ignored_that_holds_the_number_g
         let ignored = "INSERT INTO ignored VALUES (99, ?1, 1, 0, 0)";
         store.execute(ignored, [broadcast]).unwrap();
         let message = format!(
-            "INSERT INTO message (source_id, conflict, type, type_rule, bulk_id, \
+            "INSERT INTO message (source_id, conflict, type, type_rule, broadcast, \
              first_report_at_ms, last_report_at_ms) \
              VALUES (99, 0, 'text', '', ?1, {now_ms}, {now_ms})"
         );
@@ -341,7 +341,7 @@ async fn the_name_of_a_broadcast_and_of_what_was_ignored_that_holds_the_number_g
         blotted
     );
     assert_eq!(
-        all("SELECT bulk_id FROM message ORDER BY message_id"),
+        all("SELECT broadcast FROM message ORDER BY message_id"),
         blotted
     );
     assert_eq!(all("SELECT what FROM ignored"), NEIGHBOUR);

@@ -86,7 +86,7 @@ async fn a_hundred_thousand_recipients_need_little_memory_and_hold_up_no_webhook
     assert_eq!(
         count(
             &store,
-            "SELECT count(*) FROM message WHERE bulk_id = 'bc-1'"
+            "SELECT count(*) FROM message WHERE broadcast = 'bc-1'"
         ),
         100_000
     );

@@ -1,4 +1,4 @@
-//! What is registered late, or not as it must be: it moves no report's time and no provider's bulk.
+//! What is registered late, or not as it must be: it moves no report's time and no provider's broadcast.
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,10 @@ use crate::support::cli::Folder;
 use crate::support::receiver::Receiver;
 use crate::support::{TestApp, cloud, cloud_status};
 
-/// A delivery report of Infobip, with the provider's own bulk.
-fn delivered(bulk: &str, group: u32) -> String {
+/// A delivery report of Infobip, with the provider's own broadcast.
+fn delivered(broadcast: &str, group: u32) -> String {
     json!({"results": [{
-        "bulkId": bulk, "messageId": "ib-1", "to": "385990001122", "sender": "385910009999",
+        "bulkId": broadcast, "messageId": "ib-1", "to": "385990001122", "sender": "385910009999",
         "sentAt": "2026-02-11T08:15:30.000+0000", "doneAt": "2026-02-11T08:15:32.000+0000",
         "status": {"groupId": group, "groupName": "x", "id": 5, "name": "DELIVERED_TO_HANDSET"},
         "error": {"groupId": 0, "id": 0, "name": "NO_ERROR"},
@@ -29,7 +29,7 @@ async fn register(caller: &Caller, message: &Value, status: u16) -> Value {
 }
 
 fn state(app: &TestApp) -> Vec<Vec<String>> {
-    app.rows("SELECT bulk_id, text, registered FROM message")
+    app.rows("SELECT broadcast, text, registered FROM message")
 }
 
 #[actix_web::test]
@@ -61,7 +61,7 @@ async fn what_is_reported_late_moves_no_time_of_a_report() {
 }
 
 #[actix_web::test]
-async fn the_providers_own_bulk_stays_whichever_comes_first_and_the_receipt_says_so() {
+async fn the_providers_own_broadcast_stays_whichever_comes_first_and_the_receipt_says_so() {
     let mut states = Vec::new();
     for registered_first in [false, true] {
         let app = TestApp::boot().await;
@@ -74,7 +74,7 @@ async fn the_providers_own_bulk_stays_whichever_comes_first_and_the_receipt_says
                 (None, &json!("created"))
             );
             assert_eq!(
-                caller.get("/messages/ib-1").await.with(200)["bulk_id"],
+                caller.get("/messages/ib-1").await.with(200)["broadcast"],
                 "mine"
             );
             assert_eq!(report().await, 200);
@@ -83,7 +83,7 @@ async fn the_providers_own_bulk_stays_whichever_comes_first_and_the_receipt_says
             let receipt = register(&caller, &registration_of("mine"), 200).await;
             let note = receipt["note"].as_str().unwrap();
             assert!(
-                note.starts_with("the provider's own bulk \"own\" stays: "),
+                note.starts_with("the provider's own broadcast \"own\" stays: "),
                 "{note}"
             );
         }

@@ -210,7 +210,7 @@ async fn each_destination_of_the_messages_api_is_a_message_and_another_channel_n
         assert_eq!(message["recipient"], to);
         assert_eq!(message["text"], "Your table is ready");
         assert_eq!(
-            (&message["bulk_id"], &message["type"]),
+            (&message["broadcast"], &message["type"]),
             (&json!("b-1"), &json!("Regular-Message"))
         );
     }

@@ -163,7 +163,7 @@ async fn the_providers_own_words_of_a_send_are_taken_as_they_are() {
     }
     let found = caller.get("/messages/ib-2").await.with(200);
     assert_eq!(
-        (&found["bulk_id"], &found["sender"], &found["recipient"]),
+        (&found["broadcast"], &found["sender"], &found["recipient"]),
         (
             &json!("b-1"),
             &json!("385910009999"),
@@ -173,7 +173,7 @@ async fn the_providers_own_words_of_a_send_are_taken_as_they_are() {
     let found = caller.get("/messages/gBEG.1").await.with(200);
     assert_eq!(found["registration"]["ttl"], 86_400);
     assert_eq!(
-        caller.get("/messages/wamid.1").await.with(200)["bulk_id"],
+        caller.get("/messages/wamid.1").await.with(200)["broadcast"],
         "b-2"
     );
     let text = json!({"request": {"to": "34600000001", "text": {"body": "Hello"}},
@@ -226,7 +226,7 @@ async fn what_the_provider_returns_does_the_same_without_a_call() {
             &notified["origin"],
             &notified["metadata"]["order"],
             &notified["ttl"],
-            &message["bulk_id"]
+            &message["broadcast"]
         ),
         (&json!("echo"), &json!(7), &json!(60), &json!("b-1"))
     );

@@ -23,7 +23,7 @@ fn check(change: impl FnOnce(&mut MessageRecord), expected: &[&str]) {
         recipient: Some("34600000001".to_owned()),
         sender: None,
         text: None,
-        bulk_id: None,
+        broadcast: None,
         category: None,
         times: StatusTimes {
             sent_at_ms: Some(AT),

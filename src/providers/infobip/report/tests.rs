@@ -68,7 +68,7 @@ fn a_full_report_is_read_field_by_field() {
     assert_eq!(report.sender.as_deref(), Some(OURS));
     assert_eq!(report.channel, None);
     assert_eq!(report.evidence, None);
-    assert_eq!(report.bulk_id.as_deref(), Some("b-88"));
+    assert_eq!(report.broadcast.as_deref(), Some("b-88"));
     assert_eq!(report.entity_id.as_deref(), Some("shop-hr"));
     assert_eq!(report.application_id.as_deref(), Some("crm"));
     assert_eq!(report.pricing.price, Some(1e-7));
@@ -329,7 +329,7 @@ fn a_click_is_a_report_without_a_status() {
     assert_eq!(report.time.ms, Some(1_770_800_000_123));
     assert_eq!(report.recipient.as_deref(), Some(USER));
     assert_eq!(report.message.as_deref(), Some("77"));
-    assert_eq!(report.bulk_id, None);
+    assert_eq!(report.broadcast, None);
     assert_eq!(report.entity_id.as_deref(), Some("shop-hr"));
     assert!(report.oddities.is_empty());
 }

@@ -121,7 +121,7 @@ fn what_else_the_messages_api_says_is_read() {
     let sent = read_with(None, &full, &answer(&[("m", "1")]));
     let read = &sent[0].as_ref().unwrap().registration;
     assert_eq!(
-        (read.ttl_s, read.bulk_id.as_deref()),
+        (read.ttl_s, read.broadcast.as_deref()),
         (Some(600), Some("b"))
     );
     assert_eq!(read.sender.as_deref(), Some("385910009999"));
@@ -360,7 +360,7 @@ fn a_bulk_of_templates_is_read_message_by_message() {
     assert_eq!(lines(&sent), expected);
     let read = &sent[0].as_ref().unwrap().registration;
     assert_eq!(read.recipient.as_deref(), Some("385990000002"));
-    assert_eq!(read.bulk_id.as_deref(), Some("b-1"));
+    assert_eq!(read.broadcast.as_deref(), Some("b-1"));
 }
 
 #[test]

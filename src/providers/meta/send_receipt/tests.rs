@@ -280,7 +280,7 @@ fn other_messages_are_regular_and_have_their_words() {
     }
     let echoed = registration(&json!({"to": "1", "text": {"body": "Hi"},
         "biz_opaque_callback_data": "{\"broadcastId\":\"b\"}"}));
-    assert_eq!(echoed.bulk_id.as_deref(), Some("b"));
+    assert_eq!(echoed.broadcast.as_deref(), Some("b"));
 }
 
 #[test]
