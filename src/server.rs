@@ -17,11 +17,14 @@ use tokio::task::JoinHandle;
 use crate::access;
 use crate::admin::Operations;
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::duties::housekeeping;
-use crate::duties::poll::Polling;
+use crate::config::{Config, Retention};
+use crate::duties::expiry::Expiry;
+use crate::duties::keys::MissingKeys;
+use crate::duties::poll::{PolledSources, Polling};
+use crate::duties::pruning::Pruning;
 use crate::duties::replay::Replaying;
-use crate::duties::watch::Watch;
+use crate::duties::supervisor::Supervisor;
+use crate::duties::watch::{Watch, Watching};
 use crate::files::Budget;
 use crate::forward::lanes::Forwarding;
 use crate::forward::lanes::connections::Connections;
@@ -50,9 +53,7 @@ pub struct Server {
     shared: Data<Web>,
     forwarding: Forwarding,
     operations: Operations,
-    housekeeping: housekeeping::HousekeepingPlan,
-    watch: Watch,
-    polling: Polling,
+    duties: Supervisor<Store>,
     socket: PathBuf,
 }
 
@@ -96,15 +97,16 @@ pub fn build_with(
         clock: clock.clone(),
         metrics: Arc::clone(&metrics),
     };
-    let housekeeping = housekeeping(&config, &store, &clock);
+    let (retention, max_age) = (config.retention.clone(), config.forward.max_age);
     warn(&config, &store, clock.now_ms());
     let (workers, grace) = (config.server.workers, config.server.shutdown_grace);
     let shared = shared(config, operations.clone(), (store, clock), metrics);
-    let polling = Polling::new(
+    let polled = PolledSources::new(
         (shared.store.clone(), forwarding.sender.clone()),
         Arc::clone(&shared.ingest),
         (shared.clock.clone(), Arc::clone(&shared.metrics)),
     );
+    let duties = duties(&shared, polled, watch, (retention, max_age));
     let shared = Data::new(Web {
         accept_timeout,
         ..shared
@@ -116,9 +118,7 @@ pub fn build_with(
         shared,
         forwarding,
         operations,
-        housekeeping,
-        watch,
-        polling,
+        duties,
         socket,
     })
 }
@@ -167,13 +167,22 @@ fn warn(config: &Config, store: &Store, now_ms: i64) {
     }
 }
 
-fn housekeeping(config: &Config, store: &Store, clock: &Clock) -> housekeeping::HousekeepingPlan {
-    housekeeping::HousekeepingPlan {
-        store: store.clone(),
-        clock: clock.clone(),
-        retention: config.retention.clone(),
-        max_age: config.forward.max_age,
-    }
+/// Every duty of the service.
+fn duties(
+    shared: &Web,
+    polled: PolledSources,
+    watch: Watch,
+    (retention, max_age): (Retention, Duration),
+) -> Supervisor<Store> {
+    let (store, clock) = (shared.store.clone(), shared.clock.clone());
+    let metrics = Arc::clone(&shared.metrics);
+    Supervisor::new(store.clone(), clock.clone())
+        .with(Polling::new(Arc::new(polled)))
+        .with(Replaying::new(store.clone()))
+        .with(Watching::new(watch))
+        .with(Expiry::new(store.clone(), clock.clone(), max_age))
+        .with(Pruning::new(store.clone(), clock, retention))
+        .with(MissingKeys::new(store, metrics))
 }
 
 fn watch(config: &Config, store: &Store, clock: &Clock, metrics: &Arc<Metrics>) -> Watch {
@@ -270,16 +279,7 @@ impl Server {
         let store = self.shared.store.clone();
         let address = self.listener.local_addr()?;
         let forwarding = tokio::spawn(self.forwarding.run(stopped.clone()));
-        let housekeeping = tokio::spawn(self.housekeeping.run(stopped.clone()));
-        let metrics = Arc::clone(&self.shared.metrics);
-        let keys = housekeeping::watch_keys(store.clone(), metrics, stopped.clone());
-        let keys = tokio::spawn(keys);
-        let watching = tokio::spawn(self.watch.run(stopped.clone()));
-        let replaying = Replaying {
-            store: store.clone(),
-        };
-        let replaying = tokio::spawn(replaying.run(stopped.clone()));
-        let polling = tokio::spawn(self.polling.run(stopped.clone()));
+        let duties = tokio::spawn(self.duties.run(stopped.clone()));
         let operations = self.operations.clone();
         let shared = self.shared;
         let made = || format!("cannot make the control socket {}", self.socket.display());
@@ -295,15 +295,7 @@ impl Server {
         let grace = until_stopped(shutdown, &store).await.map(|()| self.grace);
         let ended = stop_all(handle, http, grace, async move {
             stop.send_replace(true);
-            for task in [
-                forwarding,
-                housekeeping,
-                keys,
-                watching,
-                replaying,
-                polling,
-                socket,
-            ] {
+            for task in [forwarding, duties, socket] {
                 // A task that panicked has nothing left to drain.
                 let _ = task.await;
             }

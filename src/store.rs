@@ -16,6 +16,7 @@ mod clock_hold;
 pub mod idempotency;
 mod keys;
 mod lane_inbox;
+mod lease;
 mod loss;
 mod opening;
 pub mod overview;
@@ -50,6 +51,7 @@ pub use crate::plan::{
 pub use clock_hold::HeldClock;
 pub use keys::{KeysRecord, Resealed, SealedPlace};
 pub use lane_inbox::{Drained, LaneInbox};
+pub use lease::{Lease, LeaseEnd};
 pub use loss::Loss;
 pub use opening::{Durability, KeySource, Options};
 pub use person::Person;
@@ -61,7 +63,7 @@ pub use sqlite::reader::Reader;
 pub(crate) use sqlite::resolve;
 pub use sqlite::warnings::file_warnings;
 pub use subscribers::{Outbound, SubscriberSecret};
-pub use upkeep::{Erased, Health, Prunable, PruneStep, ReprocessSelection, StoredWebhook};
+pub use upkeep::{Erased, Health, Prunable, PruneStep, Pruned, ReprocessSelection, StoredWebhook};
 
 /// Why the store could not do what was requested.
 #[derive(Debug, thiserror::Error)]

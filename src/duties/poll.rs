@@ -22,9 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use secrecy::ExposeSecret as _;
-use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
+use super::{Duty, Next};
 use crate::clock::Clock;
 use crate::config::PullSettings;
 use crate::forward::sender::Sender;
@@ -34,17 +34,59 @@ use crate::metrics::{Metrics, source_labels};
 use crate::model::{Headers, SecretText};
 use crate::providers::{AnswerFacts, Pull, decode};
 use crate::store::poll::{PollCounts, PollRecord};
-use crate::store::{Error, Store};
+use crate::store::{Error, Lease, Store};
 use schedule::{PollInterval, PollOutcome, Trouble};
 use trouble::{Failed, UNREADABLE, log};
 
 /// Broadcasts of one source that are polled at once; those of others need not wait for them.
 const AT_ONCE: usize = 4;
-/// How long to wait when the store cannot say what is due, ms.
-const STORE_RETRY_MS: i64 = 10_000;
 
-/// What asking takes.
+/// Polls the sources that send nothing by themselves. One that is dropped drops the polls under way,
+/// which are then due as before: nothing of them was written down.
 pub struct Polling {
+    polled: Arc<PolledSources>,
+    in_flight: PollsInFlight,
+}
+
+impl Polling {
+    /// Begins without a poll under way.
+    #[must_use]
+    pub fn new(polled: Arc<PolledSources>) -> Self {
+        Self {
+            polled,
+            in_flight: PollsInFlight::default(),
+        }
+    }
+}
+
+impl Clone for Polling {
+    /// Begins without a poll under way.
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.polled))
+    }
+}
+
+impl Duty for Polling {
+    const NAME: &'static str = "poll";
+
+    async fn step(&mut self, _: &Lease) -> Result<Next, Error> {
+        if self.polled.sources.is_empty() {
+            return Ok(Next::Woken);
+        }
+        self.in_flight.step(&self.polled).await.map(Next::At)
+    }
+
+    async fn woken(&mut self) {
+        let tasks = &mut self.in_flight.tasks;
+        tokio::select! {
+            () = self.polled.store.polls_opened() => {}
+            ended = tasks.join_next_with_id(), if !tasks.is_empty() => self.in_flight.end(ended),
+        }
+    }
+}
+
+/// The sources that send nothing, and what asking them takes.
+pub struct PolledSources {
     store: Store,
     sender: Arc<Sender>,
     ingest: Arc<Ingest>,
@@ -65,8 +107,8 @@ struct PulledSource {
     interval: PollInterval,
 }
 
-impl Polling {
-    /// Polls those sources of this ingest that send nothing.
+impl PolledSources {
+    /// Those of this ingest.
     #[must_use]
     pub fn new(
         (store, sender): (Store, Arc<Sender>),
@@ -99,31 +141,6 @@ impl Polling {
             clock,
             metrics,
             remarked: Mutex::default(),
-        }
-    }
-
-    /// Polls until `stop` turns true. A poll under way is dropped then, and sent after the next
-    /// start: nothing of it was written down.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        if self.sources.is_empty() {
-            return;
-        }
-        let polling = Arc::new(self);
-        let mut in_flight = PollsInFlight::default();
-        loop {
-            let next_ms = match in_flight.step(&polling).await {
-                Ok(next_ms) => next_ms,
-                Err(error) => {
-                    tracing::warn!(%error, "poll.failed");
-                    polling.clock.now_ms().saturating_add(STORE_RETRY_MS)
-                }
-            };
-            tokio::select! {
-                () = polling.clock.sleep_until(next_ms) => {}
-                () = polling.store.polls_opened() => {}
-                ended = in_flight.tasks.join_next_with_id(), if !in_flight.tasks.is_empty() => in_flight.end(ended),
-                _ = stop.wait_for(|stop| *stop) => return,
-            }
         }
     }
 
@@ -313,13 +330,17 @@ struct PollsInFlight {
 
 impl PollsInFlight {
     /// Begins the polls that are due; returns when the next is due.
-    async fn step(&mut self, polling: &Arc<Polling>) -> Result<i64, Error> {
-        let now_ms = polling.clock.now_ms();
+    async fn step(&mut self, polled: &Arc<PolledSources>) -> Result<i64, Error> {
+        // Also those that ended while nothing waited for them.
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.end(Some(ended));
+        }
+        let now_ms = polled.clock.now_ms();
         let mut next_ms = i64::MAX;
-        for pulled in &polling.sources {
+        for pulled in &polled.sources {
             let is_of = |busy: &&(String, i64)| busy.0 == pulled.name;
             let busy = self.busy.values().filter(is_of).count();
-            let (reader, name) = (polling.store.reader(), pulled.name.clone());
+            let (reader, name) = (polled.store.reader(), pulled.name.clone());
             let looked = move || reader.open_polls(&name, busy + AT_ONCE);
             let open = tokio::task::spawn_blocking(looked).await;
             let open = open.map_err(|_| Error::Closed)??;
@@ -338,10 +359,10 @@ impl PollsInFlight {
                     break;
                 }
                 room -= 1;
-                let (polling, pulled) = (Arc::clone(polling), Arc::clone(pulled));
+                let (polled, pulled) = (Arc::clone(polled), Arc::clone(pulled));
                 let task = self
                     .tasks
-                    .spawn(async move { polling.poll_broadcast(&pulled, poll).await });
+                    .spawn(async move { polled.poll_broadcast(&pulled, poll).await });
                 self.busy.insert(task.id(), key);
             }
         }

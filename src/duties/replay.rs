@@ -10,10 +10,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
-
+use super::{Duty, Next};
 use crate::store::replay::{ReplayStep, RunningReplay};
-use crate::store::{Error, Store};
+use crate::store::{Error, Lease, Store};
 
 /// Between two rounds, so that webhooks come first.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -23,14 +22,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long a replay rests whose step failed; the others go on meanwhile.
 const FAILED_PAUSE: Duration = Duration::from_secs(10);
 
-/// The replays of a store.
+/// Takes the replays of a store further.
+#[derive(Clone)]
 pub struct Replaying {
-    /// Where.
-    pub store: Store,
+    store: Store,
+    pause: Duration,
+    resting: Resting,
 }
 
-/// Replays whose last step failed: since when, and why.
-type Resting = HashMap<i64, (Instant, Error)>;
+/// Replays whose last step failed, and since when.
+type Resting = HashMap<i64, Instant>;
 
 /// What a round came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,54 +44,45 @@ enum Round {
     Went,
 }
 
+impl Duty for Replaying {
+    const NAME: &'static str = "replay";
+
+    async fn step(&mut self, lease: &Lease) -> Result<Next, Error> {
+        let round = self.round(lease).await?;
+        self.pause = match round {
+            Round::Nothing => return Ok(Next::Woken),
+            Round::NoRoom => (2 * self.pause).min(LONGEST_PAUSE),
+            Round::Went => PAUSE,
+        };
+        Ok(Next::After(self.pause))
+    }
+
+    async fn woken(&mut self) {
+        self.store.replay_begun().await;
+    }
+}
+
 impl Replaying {
-    /// Goes on until `stop` turns true.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut pause = PAUSE;
-        let mut resting = Resting::default();
-        loop {
-            let round = self.round(&mut resting).await;
-            pause = match round {
-                Ok(Round::NoRoom) => (2 * pause).min(LONGEST_PAUSE),
-                Ok(_) => PAUSE,
-                Err(_) => LONGEST_PAUSE,
-            };
-            if let Err(error) = &round {
-                tracing::warn!(%error, "replay.failed");
-            }
-            let wait = async {
-                if matches!(round, Ok(Round::Nothing)) {
-                    self.store.replay_begun().await;
-                } else {
-                    tokio::time::sleep(pause).await;
-                }
-            };
-            tokio::select! {
-                () = wait => {}
-                _ = stop.wait_for(|stop| *stop) => return,
-            }
+    /// Begins with the first replay that is under way.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            pause: PAUSE,
+            resting: Resting::default(),
         }
     }
 
-    /// Goes on until every replay is over, waits for its subscriber or has failed.
-    ///
-    /// # Errors
-    /// As the store's; of those that failed, one's.
-    pub async fn go_on(&self) -> Result<(), Error> {
-        let mut resting = Resting::default();
-        while self.round(&mut resting).await? == Round::Went {}
-        resting
-            .into_values()
-            .next()
-            .map_or(Ok(()), |(_, error)| Err(error))
-    }
-
     /// Takes each replay a step further. One that fails costs the others nothing: it rests.
-    async fn round(&self, resting: &mut Resting) -> Result<Round, Error> {
-        resting.retain(|_, (since, _)| since.elapsed() < FAILED_PAUSE);
+    async fn round(&mut self, lease: &Lease) -> Result<Round, Error> {
+        self.resting
+            .retain(|_, since| since.elapsed() < FAILED_PAUSE);
         let mut round = Round::Nothing;
         for replay in self.store.running_replays().await? {
-            match self.step(replay, resting).await {
+            if !lease.is_held() {
+                break;
+            }
+            match self.go_on(replay).await {
                 ReplayStep::Went => round = Round::Went,
                 ReplayStep::NoRoom if round == Round::Nothing => round = Round::NoRoom,
                 ReplayStep::NoRoom => {}
@@ -99,16 +91,17 @@ impl Replaying {
         Ok(round)
     }
 
-    async fn step(&self, replay: RunningReplay, resting: &mut Resting) -> ReplayStep {
+    /// Takes one a step further, unless it rests.
+    async fn go_on(&mut self, replay: RunningReplay) -> ReplayStep {
         let replay_id = replay.replay_id;
-        if resting.contains_key(&replay_id) {
+        if self.resting.contains_key(&replay_id) {
             return ReplayStep::NoRoom;
         }
         match self.store.step_replay(replay).await {
             Ok(step) => step,
             Err(error) => {
                 tracing::warn!(replay_id, %error, "replay.failed");
-                resting.insert(replay_id, (Instant::now(), error));
+                self.resting.insert(replay_id, Instant::now());
                 ReplayStep::NoRoom
             }
         }

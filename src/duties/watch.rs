@@ -13,15 +13,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use tokio::sync::watch;
 
+use super::{Duty, Next, after};
 use crate::catalogue;
 use crate::clock::Clock;
 use crate::config::Events;
 use crate::metrics::{Metrics, SubscriberLabel};
 use crate::model::{SubscriberState, Word as _};
 use crate::store::watching::{Count, Counted, NotifiedCondition, Position};
-use crate::store::{Error, Store};
+use crate::store::{Error, Lease, Store};
 use condition::{Condition, ConditionState, Seen, changes};
 use traffic::{Jump, STEP_MS, Traffic};
 
@@ -34,6 +34,7 @@ const COUNT_EVERY_MS: i64 = 60_000;
 const SETTLING_MS: i64 = STEP_MS;
 
 /// What is watched.
+#[derive(Clone)]
 pub struct Watch {
     /// The store.
     pub store: Store,
@@ -53,47 +54,44 @@ pub struct Watch {
     pub disk_reserve_bytes: u64,
 }
 
-/// What is known from one look to the next.
-struct Watching {
+/// Watches, by what is known from one look to the next.
+#[derive(Clone)]
+pub struct Watching {
     watch: Watch,
     traffic: Traffic,
     position: Option<Position>,
-    started_ms: i64,
+    started_ms: Option<i64>,
     counted_ms: i64,
 }
 
-impl Watch {
-    /// Watches until `stop` turns true.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let clock = self.clock.clone();
-        let mut watching = Watching {
-            started_ms: clock.now_ms(),
-            counted_ms: i64::MIN,
-            watch: self,
-            traffic: Traffic::default(),
-            position: None,
-        };
-        loop {
-            let look_ms = i64::try_from(LOOK_EVERY.as_millis()).unwrap_or(i64::MAX);
-            let next_ms = clock.now_ms().saturating_add(look_ms);
-            if let Err(error) = watching.look().await {
-                tracing::warn!(%error, "watch.failed");
-            }
-            // The clock may have been set back meanwhile.
-            let next_ms = next_ms.min(clock.now_ms().saturating_add(look_ms));
-            tokio::select! {
-                () = clock.sleep_until(next_ms) => {}
-                _ = stop.wait_for(|stop| *stop) => return,
-            }
-        }
+impl Duty for Watching {
+    const NAME: &'static str = "watch";
+
+    async fn step(&mut self, lease: &Lease) -> Result<Next, Error> {
+        let next_ms = after(self.watch.clock.now_ms(), LOOK_EVERY);
+        self.look(lease).await?;
+        Ok(Next::At(next_ms))
     }
 }
 
 impl Watching {
-    async fn look(&mut self) -> Result<(), Error> {
+    /// Begins by what an earlier run counted.
+    #[must_use]
+    pub fn new(watch: Watch) -> Self {
+        Self {
+            started_ms: None,
+            counted_ms: i64::MIN,
+            watch,
+            traffic: Traffic::default(),
+            position: None,
+        }
+    }
+
+    async fn look(&mut self, lease: &Lease) -> Result<(), Error> {
         let now_ms = self.watch.clock.now_ms();
         // Later than now it lies only when the clock was set back.
-        self.started_ms = self.started_ms.min(now_ms);
+        let started_ms = self.started_ms.map_or(now_ms, |at_ms| at_ms.min(now_ms));
+        self.started_ms = Some(started_ms);
         if self.position.is_none() {
             self.begin(now_ms).await?;
         }
@@ -109,7 +107,7 @@ impl Watching {
         let reader = store.reader();
         let notified = off_thread(move || reader.notified()).await?;
         let mut seen = self.subscribers();
-        seen.extend(self.sources(now_ms));
+        seen.extend(self.sources(started_ms, now_ms));
         seen.extend(self.disk());
         seen.extend(self.errors(&notified, now_ms));
         let (mut changes, mut gone) =
@@ -123,7 +121,7 @@ impl Watching {
             let kept: Vec<i64> = kept.map(|notified| notified.condition_id).collect();
             gone.retain(|id| !kept.contains(id));
         }
-        if changes.is_empty() && gone.is_empty() {
+        if changes.is_empty() && gone.is_empty() || !lease.is_held() {
             return Ok(());
         }
         let events: Vec<_> = changes
@@ -214,7 +212,7 @@ impl Watching {
         seen
     }
 
-    fn sources(&self, now_ms: i64) -> Vec<Seen> {
+    fn sources(&self, started_ms: i64, now_ms: i64) -> Vec<Seen> {
         let events = &self.watch.events;
         let mut seen = Vec::new();
         for source in &self.watch.sources {
@@ -222,9 +220,7 @@ impl Watching {
                 self.traffic
                     .silent_ms(source, now_ms, events.silence, events.silence_factor);
             let silent = match silent_ms {
-                _ if now_ms.saturating_sub(self.started_ms) < SETTLING_MS => {
-                    ConditionState::Unclear
-                }
+                _ if now_ms.saturating_sub(started_ms) < SETTLING_MS => ConditionState::Unclear,
                 _ if self.watch.pulled.contains(source) => ConditionState::Unclear,
                 Some(silent_ms) => {
                     let minutes = silent_ms / 60_000;

@@ -18,6 +18,7 @@ use crate::admin::Operations;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::duties::replay::Replaying;
+use crate::duties::supervisor::Supervisor;
 use crate::forward::sender::Sender;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -58,7 +59,12 @@ impl OwnApi {
         };
         let sender = Arc::new(Sender::new(&sender_config(&config))?);
         let operations = Operations::new(&config, store.clone(), sender, clock.clone());
-        let web = shared(config, operations.clone(), (store.clone(), clock), metrics);
+        let web = shared(
+            config,
+            operations.clone(),
+            (store.clone(), clock.clone()),
+            metrics,
+        );
         let folder = tempfile::Builder::new()
             .prefix("tickrelay-")
             .permissions(Permissions::from_mode(0o700))
@@ -70,10 +76,8 @@ impl OwnApi {
         let socket = socket.serve(Data::new(web), GRACE, stopped.clone());
         let mut tasks = vec![socket.context(made)?];
         if rights == Rights::Own {
-            let replaying = Replaying {
-                store: store.clone(),
-            };
-            tasks.push(tokio::spawn(replaying.run(stopped)));
+            let duties = Supervisor::new(store.clone(), clock).with(Replaying::new(store.clone()));
+            tasks.push(tokio::spawn(duties.run(stopped)));
         }
         Ok(Self {
             folder,

@@ -99,8 +99,8 @@ use tokio::sync::{Notify, oneshot};
 use super::clock_hold::{ClockHold, HeldClock};
 use super::loss::LossSignal;
 use super::{
-    Accepted, Arrival, Durability, Error, Health, LaneContents, LaneInbox, Loss, Options, Query,
-    Refill, Settlement, StateChange, Subscribers,
+    Accepted, Arrival, Durability, Error, Health, LaneContents, LaneInbox, Lease, Loss, Options,
+    Query, Refill, Settlement, StateChange, Subscribers,
 };
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -273,6 +273,12 @@ impl Store {
     /// [`Error::Backend`], [`Error::Closed`].
     pub async fn refill(&self, subscriber_id: i64, held: LaneContents) -> Result<Refill, Error> {
         self.run(move |core| core.refill(subscriber_id, held)).await
+    }
+
+    /// Waits until this instance holds the role of that name, which one instance holds at a time. Here at
+    /// once and for good: no other process can open the file.
+    pub fn role(&self, _name: &'static str) -> impl Future<Output = Lease> + Send + use<> {
+        std::future::ready(Lease::for_good())
     }
 
     /// Gives up what has been pending for longer than a forward may wait; returns how many.

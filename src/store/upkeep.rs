@@ -22,7 +22,7 @@ pub struct Health {
     pub wal_bytes: u64,
 }
 
-/// What goes by age.
+/// What goes by age, in the order in which it is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Prunable {
@@ -34,15 +34,38 @@ pub enum Prunable {
     Payloads,
     /// Messages with their reports, forwards, payloads and attempts, when nothing is pending.
     Messages,
+    /// Forwards that are about no message, once they are settled, with all that hangs on them.
+    Events,
+    /// Replays that ended.
+    Replays,
+    /// Removed subscribers that no forward names any more.
+    Subscribers,
+    /// Broadcasts that are polled no more.
+    Polls,
+    /// Which names are one person's, where no report confirms it.
+    People,
+    /// Account events that did not come again.
+    AccountEvents,
 }
 
 /// One small step of pruning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PruneStep {
+    /// What is removed.
+    pub what: Prunable,
+    /// What is older, ms since 1970 UTC.
+    pub before_ms: i64,
+    /// Where the last step ended; 0 for the first one.
+    pub after_key: i64,
+}
+
+/// What a step of pruning came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pruned {
     /// Rows removed, those that hang on them aside.
     pub removed: usize,
-    /// Where the next step begins; `None` when what follows is too young.
-    pub next: Option<i64>,
+    /// Where the next step goes on; `None` when nothing that is old can be left.
+    pub next_after: Option<i64>,
 }
 
 /// What an erasure removed, or would remove.

@@ -12,11 +12,13 @@ use tickrelay::clock::Hand;
 use tickrelay::model::{AlertOptions, SubscriberKind};
 use tickrelay::model::{NewSubscriber, SubscriberChange};
 use tickrelay::providers::Provider;
+use tickrelay::store::Prunable;
 
 use crate::retrying::{T0, attempts, stopped_clock, switched};
 use crate::support::receiver::{Received, Receiver};
 use crate::support::service::{Home, Service};
 use crate::support::{TestApp, authenticated, client, cloud, until};
+use crate::upkeep::prune;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -198,7 +200,7 @@ async fn who_was_erased_is_left_out_and_the_others_are_reported_of() {
     assert!(text.contains("latest message erased"), "{text}");
     app.settled().await;
     // Of no message, so it goes when it is old.
-    assert_eq!(app.store.prune_events(i64::MAX).await.unwrap(), 1);
+    assert_eq!(prune(&app, Prunable::Events, i64::MAX).await, 1);
     let sql = "SELECT (SELECT count(*) FROM forward), (SELECT count(*) FROM payload), \
                (SELECT count(*) FROM attempt)";
     assert_eq!(app.rows(sql), [["1", "1", "1"]]);

@@ -10,10 +10,12 @@ use rusqlite::types::ValueRef;
 use serde_json::{Map, Value, json};
 use tickrelay::clock::{Clock, Hand};
 use tickrelay::model::{ErrorFormat, NumberFormat, PayloadFormat, PayloadOptions, TimestampFormat};
+use tickrelay::store::Prunable;
 
 use crate::support::fixtures::{self, Case};
 use crate::support::receiver::{Received, Receiver};
 use crate::support::{TestApp, until};
+use crate::upkeep::prune;
 
 /// When the first body of each case arrives: 2026-02-11T08:30:00Z. Each further one is
 /// posted a second later.
@@ -68,7 +70,7 @@ impl Listeners {
 async fn set_back(app: &TestApp, hand: &Hand) {
     hand.set_ms(ARRIVAL_MS);
     // The writer looks at the clock after whatever it did.
-    app.store.prune_replays(0).await.unwrap();
+    prune(app, Prunable::Replays, 0).await;
     let moved =
         "SELECT (SELECT shown_ms FROM clock) = ?1 AND NOT EXISTS (SELECT 1 FROM clock_rollback)";
     let moved = moved.replace("?1", &ARRIVAL_MS.to_string());

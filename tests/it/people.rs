@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::admin::{Answer, EraseOptions, Request};
+use tickrelay::store::Prunable;
 
 use crate::support::cli::Folder;
 use crate::support::{TestApp, cloud};
+use crate::upkeep::prune;
 
 const OLD: &str = "ES.13490000000000000007";
 const NEW: &str = "ES.13490000000000000008";
@@ -254,7 +256,7 @@ async fn links_are_forgotten_with_the_messages() {
     assert_eq!(app.post("cloud", links()).await, 200);
     assert_eq!(app.value::<i64>("SELECT count(*) FROM same_person"), 2);
     let newest = app.value::<i64>("SELECT max(last_seen_ms) FROM same_person");
-    assert_eq!(app.store.prune_people(newest).await.unwrap(), 0);
-    assert_eq!(app.store.prune_people(newest + 1).await.unwrap(), 2);
+    assert_eq!(prune(&app, Prunable::People, newest).await, 0);
+    assert_eq!(prune(&app, Prunable::People, newest + 1).await, 2);
     app.stop().await;
 }

@@ -207,6 +207,21 @@ fn nothing_is_left_to_do_and_nothing_panics_on_purpose() {
     none(&faults);
 }
 
+/// The supervisor has them: so a duty ends with its lease, and its steps can be tested.
+#[test]
+fn a_duty_has_no_task_and_no_sleep_of_its_own() {
+    let mut faults = Vec::new();
+    for (path, line, text) in code() {
+        let is_duty = path.starts_with("src/duties/") && path != "src/duties/supervisor.rs";
+        for word in ["tokio::spawn", "thread::", "sleep", "Receiver<bool>"] {
+            if is_duty && text.contains(word) {
+                faults.push(format!("{path}:{line}: {word}"));
+            }
+        }
+    }
+    none(&faults);
+}
+
 /// JSON, the tables, the command line and the configuration spell a word alike.
 #[test]
 fn serde_and_strum_spell_the_words_of_an_enum_alike() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tickrelay::admin::{Answer, Failure, Request};
 use tickrelay::clock::Clock;
-use tickrelay::store::{ReprocessSelection, Reread, WebhookOutcome};
+use tickrelay::store::{Prunable, PruneStep, ReprocessSelection, Reread, WebhookOutcome};
 
 use crate::support::cli::Folder;
 use crate::support::receiver::Receiver;
@@ -13,6 +13,16 @@ use crate::support::{TestApp, cloud_status, until};
 const START_MS: i64 = 1_760_000_100_000;
 const DAY: Duration = Duration::from_hours(24);
 const HOUR: Duration = Duration::from_hours(1);
+
+/// Removes a little of what is older, as the service does; returns how many rows.
+pub(crate) async fn prune(app: &TestApp, what: Prunable, before_ms: i64) -> usize {
+    let step = PruneStep {
+        what,
+        before_ms,
+        after_key: 0,
+    };
+    app.store.prune(step).await.unwrap().removed
+}
 
 #[actix_web::test]
 async fn what_is_old_is_pruned_and_what_is_pending_is_kept() {
@@ -83,6 +93,29 @@ async fn what_is_old_is_pruned_and_what_is_pending_is_kept() {
     .unwrap();
     until("what was queued arrives", || slow.count() == 1).await;
     assert_eq!(slow.received()[0].json()["msId"], "wamid.owed");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_kind_of_row_that_cannot_be_pruned_holds_no_other_back() {
+    let (clock, hand) = Clock::manual(START_MS);
+    let app = TestApp::boot_with(clock, |config| {
+        config.retention.webhooks_days = 8;
+        config.retention.messages_days = 8;
+    })
+    .await;
+    app.post("cloud", cloud_status("wamid.old", "sent", 1_760_000_000))
+        .await;
+    let refuse = "CREATE TRIGGER refuse BEFORE DELETE ON webhook \
+                  BEGIN SELECT RAISE(ABORT, 'refused'); END";
+    app.sqlite().execute_batch(refuse).unwrap();
+    hand.advance(8 * DAY);
+    until("messages are pruned", || {
+        hand.advance(HOUR);
+        app.value::<i64>("SELECT count(*) FROM message") == 0
+    })
+    .await;
+    assert_eq!(app.value::<i64>("SELECT count(*) FROM webhook"), 1);
     app.stop().await;
 }
 

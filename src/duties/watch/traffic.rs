@@ -22,7 +22,7 @@ const LEAST_PERCENT: u64 = 1;
 ///
 /// Only steps of the last eight days by the clock are judged. After a jump of the clock all
 /// others are kept for a day, since the clock may come back.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Traffic {
     counts: BTreeMap<(Counted, String), BTreeMap<i64, u64>>,
     /// What the clock showed when it had jumped.

@@ -13,7 +13,7 @@ use super::enqueue::{self, NewForward, lane_key};
 use super::forward_reads::json_list;
 use super::listing::ListedTable;
 use super::reader::Reader;
-use super::{Store, backend, same_person, search};
+use super::{same_person, search};
 use crate::model::Subscriber;
 use crate::plan::notice::Notice;
 use crate::store::account_event::{AccountEventQuery, AccountEventRecord};
@@ -179,24 +179,16 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<AccountEventRecord> {
     })
 }
 
-impl Store {
-    /// Removes a few of the account events that last came before that time; returns how many.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn prune_account_events(&self, before_ms: i64) -> Result<usize, Error> {
-        self.run(move |core| {
-            core.change("prune account events", |connection, _| {
-                connection
-                    .prepare_cached(
-                        "DELETE FROM account_event WHERE account_event_id IN \
-                         (SELECT account_event_id FROM account_event \
-                         WHERE max(received_at_ms, coalesce(last_repeat_ms, 0)) < ?1 LIMIT ?2)",
-                    )
-                    .and_then(|mut delete| delete.execute(params![before_ms, PRUNE_STEP]))
-                    .map_err(|error| backend("cannot prune account events".to_owned(), error))
-            })
-        })
-        .await
-    }
+/// Removes a few of the account events that last came before that time.
+pub(super) fn prune(
+    connection: &Connection,
+    (before_ms, _): (i64, i64),
+) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "DELETE FROM account_event WHERE account_event_id IN \
+             (SELECT account_event_id FROM account_event \
+             WHERE max(received_at_ms, coalesce(last_repeat_ms, 0)) < ?1 LIMIT ?2)",
+        )?
+        .execute(params![before_ms, PRUNE_STEP])
 }

@@ -15,7 +15,6 @@ use super::writer::Core;
 use super::{Store, backend, poll_state, ranges};
 use crate::plan::group::{PollOpening, Work};
 use crate::providers::Provider;
-use crate::store::clock_hold::latest_credible_ms;
 use crate::store::poll::{PollCounts, PollOverview, PollRecord};
 use crate::store::query::{Listing, Window};
 use crate::store::{Accepted, Arrival, Error};
@@ -112,25 +111,16 @@ impl Store {
         self.run(move |core| core.accept_more(webhook_id, &arrival))
             .await
     }
+}
 
-    /// Removes broadcasts that are polled no more since before that time.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn prune_polls(&self, settled_before_ms: i64) -> Result<usize, Error> {
-        self.run(move |core| {
-            core.change("prune polls", |connection, now_ms| {
-                connection
-                    .execute(
-                        "DELETE FROM poll WHERE settled_at_ms < ?1 \
-                         OR settled_at_ms > ?2 AND registered_at_ms < ?1",
-                        [settled_before_ms, latest_credible_ms(now_ms)],
-                    )
-                    .map_err(|error| backend("cannot prune polls".to_owned(), error))
-            })
-        })
-        .await
-    }
+/// Removes broadcasts that are polled no more since before that time.
+pub(super) fn prune(
+    connection: &Connection,
+    (before_ms, latest_ms): (i64, i64),
+) -> rusqlite::Result<usize> {
+    let sql = "DELETE FROM poll WHERE settled_at_ms < ?1 \
+         OR settled_at_ms > ?2 AND registered_at_ms < ?1";
+    connection.execute(sql, [before_ms, latest_ms])
 }
 
 impl Core {

@@ -12,7 +12,6 @@ use super::reader::Reader;
 use super::{Store, backend, enqueue, ranges};
 use crate::model::Word as _;
 use crate::store::Error;
-use crate::store::clock_hold::latest_credible_ms;
 use crate::store::query::{Listing, Window};
 use crate::store::replay::{ReplayRecord, ReplaySelection, ReplayState, RunningReplay};
 
@@ -80,23 +79,16 @@ impl Store {
     pub async fn replay_begun(&self) {
         self.replays.notified().await;
     }
+}
 
-    /// Removes the replays that ended before that time.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn prune_replays(&self, ended_before_ms: i64) -> Result<usize, Error> {
-        self.run(move |core| {
-            core.change("prune replays", |connection, now_ms| {
-                let sql = "DELETE FROM replay WHERE finished_at_ms < ?1 \
-                     OR finished_at_ms > ?2 AND created_at_ms < ?1";
-                connection
-                    .execute(sql, [ended_before_ms, latest_credible_ms(now_ms)])
-                    .map_err(|error| backend("cannot prune replays".to_owned(), error))
-            })
-        })
-        .await
-    }
+/// Removes the replays that ended before that time.
+pub(super) fn prune(
+    connection: &Connection,
+    (before_ms, latest_ms): (i64, i64),
+) -> rusqlite::Result<usize> {
+    let sql = "DELETE FROM replay WHERE finished_at_ms < ?1 \
+         OR finished_at_ms > ?2 AND created_at_ms < ?1";
+    connection.execute(sql, [before_ms, latest_ms])
 }
 
 const REPLAYS: ListedTable = ListedTable::newest("replay", "replay_id", "created_at_ms");

@@ -1,16 +1,15 @@
 //! Pruning by age, in steps small enough that webhooks need not wait.
 //!
-//! A step looks at the keys that may be old by what is noted of their ranges (`ranges`), so no
-//! index on times is needed. What a step may not remove yet is stepped over.
+//! A step of the large tables looks at the keys that may be old by what is noted of their ranges
+//! (`ranges`), so no index on times is needed. What a step may not remove yet is stepped over.
 
 use rusqlite::{Connection, params_from_iter};
 
 use super::ranges::{self, KeySpan, Timed};
-use super::writer::Core;
-use super::{Store, backend, deletion, same_person};
+use super::{Store, account_events, backend, deletion, polls, replays, same_person, watching};
 use crate::model::Word as _;
 use crate::store::clock_hold::latest_credible_ms;
-use crate::store::{Error, Prunable, PruneStep};
+use crate::store::{Error, Prunable, PruneStep, Pruned};
 
 /// Rows that one step looks at.
 const STEP: i64 = 500;
@@ -20,164 +19,169 @@ const MESSAGES_STEP: i64 = 100;
 const PEOPLE_STEP: usize = 500;
 
 impl Store {
-    /// Removes what is older than `before_ms` among the rows that follow the key `after`.
+    /// Removes a little of what is old, and says where to go on.
     ///
     /// Never what is pending, nor what a pending forward needs.
     ///
     /// # Errors
     /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn prune(
-        &self,
-        what: Prunable,
-        before_ms: i64,
-        after: i64,
-    ) -> Result<PruneStep, Error> {
-        let keys = self
-            .look("look for what is old", move |connection| {
-                ranges::before(connection, timed(what), after, before_ms)
-            })
-            .await?;
-        self.run(move |core| core.prune(what, before_ms, keys))
-            .await
+    pub async fn prune(&self, step: PruneStep) -> Result<Pruned, Error> {
+        let before_ms = step.before_ms;
+        let removed = match step.what {
+            Prunable::Webhooks => return self.step_through(step, WEBHOOKS).await,
+            Prunable::Attempts => return self.step_through(step, ATTEMPTS).await,
+            Prunable::Payloads => return self.step_through(step, PAYLOADS).await,
+            Prunable::Messages => return self.step_through(step, MESSAGES).await,
+            Prunable::Events => self.remove_old(step, watching::prune).await?,
+            Prunable::Replays => self.remove_old(step, replays::prune).await?,
+            Prunable::Polls => self.remove_old(step, polls::prune).await?,
+            Prunable::AccountEvents => self.remove_old(step, account_events::prune).await?,
+            // Nothing is queued for a removed subscriber again, so what the reader finds stays true,
+            // and the writer is spared a look through every forward.
+            Prunable::Subscribers => {
+                let look = move |connection: &Connection| unused_subscribers(connection, before_ms);
+                let keys = self.look("look for removed subscribers", look).await?;
+                let delete = |connection: &Connection, key| {
+                    delete(connection, "subscriber", key).map(|()| 1)
+                };
+                self.remove_keys(step, keys, delete).await?
+            }
+            // The reader looks through the table, so that the writer need not.
+            Prunable::People => {
+                let look = move |connection: &Connection| {
+                    same_person::old(connection, before_ms, PEOPLE_STEP)
+                };
+                let keys = self.look("look for people of old", look).await?;
+                let forget = move |connection: &Connection, key| {
+                    same_person::forget_old(connection, key, before_ms)
+                };
+                self.remove_keys(step, keys, forget).await?
+            }
+        };
+        Ok(Pruned {
+            removed,
+            next_after: (removed > 0).then_some(step.after_key),
+        })
     }
 
-    /// Forgets which names are one person's, where no report confirmed it since then: one step;
-    /// returns how many, 0 when none is left.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn prune_people(&self, before_ms: i64) -> Result<usize, Error> {
-        // The reader looks through the table, so that the writer need not.
-        let keys = self
-            .look("look for people of old", move |connection| {
-                same_person::old(connection, before_ms, PEOPLE_STEP)
+    async fn step_through(&self, step: PruneStep, table: SteppedTable) -> Result<Pruned, Error> {
+        let look = move |connection: &Connection| {
+            ranges::before(connection, table.timed, step.after_key, step.before_ms)
+        };
+        let keys = self.look("look for what is old", look).await?;
+        self.remove_old(step, move |connection, bounds| {
+            step_through(connection, table, bounds, keys)
+        })
+        .await
+    }
+
+    /// Removes what `remove` finds by the bound and the latest time that is credible.
+    async fn remove_old<T: Send + 'static>(
+        &self,
+        step: PruneStep,
+        remove: impl FnOnce(&Connection, (i64, i64)) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.run(move |core| {
+            core.change("prune", |connection, now_ms| {
+                remove(connection, (step.before_ms, latest_credible_ms(now_ms)))
+                    .map_err(|error| backend(format!("cannot prune {}", step.what.as_str()), error))
             })
-            .await?;
+        })
+        .await
+    }
+
+    /// Removes the rows with these keys.
+    async fn remove_keys(
+        &self,
+        step: PruneStep,
+        keys: Vec<i64>,
+        remove: impl Fn(&Connection, i64) -> rusqlite::Result<usize> + Send + 'static,
+    ) -> Result<usize, Error> {
         if keys.is_empty() {
             return Ok(0);
         }
-        self.run(move |core| {
-            core.change("prune people", |connection, _| {
-                keys.iter()
-                    .try_fold(0, |removed, key| {
-                        let forgotten = same_person::forget_old(connection, *key, before_ms)?;
-                        Ok(removed + forgotten)
-                    })
-                    .map_err(|error: rusqlite::Error| {
-                        backend("cannot prune people".to_owned(), error)
-                    })
-            })
-        })
-        .await
-    }
-
-    /// Removes the subscribers that were removed before that time and that no forward names
-    /// any more; returns how many.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn prune_subscribers(&self, removed_before_ms: i64) -> Result<usize, Error> {
-        // Nothing is queued for a removed subscriber again, so what the reader finds stays true,
-        // and the writer is spared a look through every forward.
-        let ids = self
-            .look("look for removed subscribers", move |connection| {
-                connection
-                    .prepare(
-                        "SELECT subscriber_id FROM subscriber WHERE removed_at_ms < ?1 \
-                         AND NOT EXISTS (SELECT 1 FROM forward \
-                         WHERE forward.subscriber_id = subscriber.subscriber_id)",
-                    )?
-                    .query_map([removed_before_ms], |row| row.get(0))?
-                    .collect::<rusqlite::Result<Vec<i64>>>()
-            })
-            .await?;
-        if ids.is_empty() {
-            return Ok(0);
-        }
-        self.run(move |core| {
-            core.change("prune subscribers", |connection, _| {
-                ids.iter()
-                    .try_fold(0, |removed, id| {
-                        let sql = "DELETE FROM subscriber WHERE subscriber_id = ?1";
-                        Ok(removed + connection.execute(sql, [id])?)
-                    })
-                    .map_err(|error: rusqlite::Error| {
-                        backend("cannot prune subscribers".to_owned(), error)
-                    })
-            })
+        self.remove_old(step, move |connection, _| {
+            keys.iter()
+                .try_fold(0, |removed, key| Ok(removed + remove(connection, *key)?))
         })
         .await
     }
 }
 
-impl Core {
-    fn prune(&mut self, what: Prunable, before_ms: i64, keys: KeySpan) -> Result<PruneStep, Error> {
-        self.change("prune", |connection, now_ms| {
-            prune(connection, what, (before_ms, now_ms), keys)
-                .map_err(|error| backend(format!("cannot prune {}", what.as_str()), error))
-        })
-    }
+/// Subscribers that were removed before that time and that no forward names any more.
+fn unused_subscribers(connection: &Connection, before_ms: i64) -> rusqlite::Result<Vec<i64>> {
+    connection
+        .prepare(
+            "SELECT subscriber_id FROM subscriber WHERE removed_at_ms < ?1 \
+             AND NOT EXISTS (SELECT 1 FROM forward \
+             WHERE forward.subscriber_id = subscriber.subscriber_id)",
+        )?
+        .query_map([before_ms], |row| row.get(0))?
+        .collect()
 }
 
-pub(super) const fn timed(what: Prunable) -> Timed {
-    match what {
-        Prunable::Webhooks => Timed::Webhook,
-        Prunable::Attempts => Timed::Attempt,
-        Prunable::Payloads => Timed::Payload,
-        Prunable::Messages => Timed::Message,
-    }
+/// A large table, which is stepped through by its keys.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SteppedTable {
+    pub(super) timed: Timed,
+    /// Columns: the key, whether it is old and may go. Bound are the time, the keys from and to, the
+    /// limit, and where it asks for it the latest time that is credible.
+    candidates: &'static str,
+    /// Rows that one step looks at.
+    limit: i64,
 }
 
-/// Columns: the key, whether it is old and may go.
-const fn candidates(what: Prunable) -> &'static str {
-    match what {
-        Prunable::Webhooks => {
-            "SELECT webhook_id, received_at_ms < ?1 FROM webhook \
-             WHERE webhook_id BETWEEN ?2 AND ?3 ORDER BY webhook_id LIMIT ?4"
-        }
-        Prunable::Attempts => {
-            "SELECT attempt_id, CASE WHEN started_at_ms < ?1 \
-             THEN forward.state IS NOT 'pending' ELSE FALSE END \
-             FROM attempt LEFT JOIN forward USING (forward_id) \
-             WHERE attempt_id BETWEEN ?2 AND ?3 ORDER BY attempt_id LIMIT ?4"
-        }
-        // A retry by hand settles a forward again: its payload stays for as long again. What a clock
-        // settled that was ahead counts by its report alone, or it would stay until that time.
-        Prunable::Payloads => {
-            "SELECT payload_id, CASE WHEN payload.report_id > 0 \
-             AND (report.received_at_ms IS NULL OR report.received_at_ms < ?1) \
-             THEN NOT EXISTS (SELECT 1 FROM forward WHERE forward.message_id = report.message_id \
-             AND forward.payload_id = payload.payload_id \
-             AND (forward.state = 'pending' OR forward.settled_at_ms BETWEEN ?1 AND ?5)) ELSE FALSE END \
-             FROM payload LEFT JOIN report USING (report_id) \
-             WHERE payload_id BETWEEN ?2 AND ?3 ORDER BY payload_id LIMIT ?4"
-        }
-        Prunable::Messages => {
-            "SELECT message_id, CASE WHEN last_report_at_ms < ?1 \
-             THEN NOT EXISTS (SELECT 1 FROM forward WHERE forward.message_id = message.message_id \
-             AND (forward.state = 'pending' OR forward.settled_at_ms BETWEEN ?1 AND ?5)) ELSE FALSE END \
-             FROM message WHERE message_id BETWEEN ?2 AND ?3 ORDER BY message_id LIMIT ?4"
-        }
-    }
-}
+pub(super) const WEBHOOKS: SteppedTable = SteppedTable {
+    timed: Timed::Webhook,
+    candidates: "SELECT webhook_id, received_at_ms < ?1 FROM webhook \
+         WHERE webhook_id BETWEEN ?2 AND ?3 ORDER BY webhook_id LIMIT ?4",
+    limit: STEP,
+};
 
-pub(super) fn prune(
+pub(super) const ATTEMPTS: SteppedTable = SteppedTable {
+    timed: Timed::Attempt,
+    candidates: "SELECT attempt_id, CASE WHEN started_at_ms < ?1 \
+         THEN forward.state IS NOT 'pending' ELSE FALSE END \
+         FROM attempt LEFT JOIN forward USING (forward_id) \
+         WHERE attempt_id BETWEEN ?2 AND ?3 ORDER BY attempt_id LIMIT ?4",
+    limit: STEP,
+};
+
+/// A retry by hand settles a forward again: its payload stays for as long again. What a clock
+/// settled that was ahead counts by its report alone, or it would stay until that time.
+pub(super) const PAYLOADS: SteppedTable = SteppedTable {
+    timed: Timed::Payload,
+    candidates: "SELECT payload_id, CASE WHEN payload.report_id > 0 \
+         AND (report.received_at_ms IS NULL OR report.received_at_ms < ?1) \
+         THEN NOT EXISTS (SELECT 1 FROM forward WHERE forward.message_id = report.message_id \
+         AND forward.payload_id = payload.payload_id \
+         AND (forward.state = 'pending' OR forward.settled_at_ms BETWEEN ?1 AND ?5)) ELSE FALSE END \
+         FROM payload LEFT JOIN report USING (report_id) \
+         WHERE payload_id BETWEEN ?2 AND ?3 ORDER BY payload_id LIMIT ?4",
+    limit: STEP,
+};
+
+pub(super) const MESSAGES: SteppedTable = SteppedTable {
+    timed: Timed::Message,
+    candidates: "SELECT message_id, CASE WHEN last_report_at_ms < ?1 \
+         THEN NOT EXISTS (SELECT 1 FROM forward WHERE forward.message_id = message.message_id \
+         AND (forward.state = 'pending' OR forward.settled_at_ms BETWEEN ?1 AND ?5)) ELSE FALSE END \
+         FROM message WHERE message_id BETWEEN ?2 AND ?3 ORDER BY message_id LIMIT ?4",
+    limit: MESSAGES_STEP,
+};
+
+/// One step through the keys of a large table.
+pub(super) fn step_through(
     connection: &Connection,
-    what: Prunable,
-    (before_ms, now_ms): (i64, i64),
+    table: SteppedTable,
+    (before_ms, latest_ms): (i64, i64),
     (first_key, last_key): KeySpan,
-) -> rusqlite::Result<PruneStep> {
-    let limit = match what {
-        Prunable::Messages => MESSAGES_STEP,
-        _ => STEP,
-    };
+) -> rusqlite::Result<Pruned> {
     let (mut seen, mut seen_key) = (0, first_key);
     let mut going = Vec::new();
-    let mut select = connection.prepare_cached(candidates(what))?;
-    let mut bound = vec![before_ms, first_key, last_key, limit];
-    if matches!(what, Prunable::Payloads | Prunable::Messages) {
-        bound.push(latest_credible_ms(now_ms));
-    }
+    let mut select = connection.prepare_cached(table.candidates)?;
+    let mut bound = vec![before_ms, first_key, last_key, table.limit, latest_ms];
+    bound.truncate(select.parameter_count());
     let mut rows = select.query(params_from_iter(bound))?;
     while let Some(row) = rows.next()? {
         seen_key = row.get(0)?;
@@ -188,21 +192,23 @@ pub(super) fn prune(
     }
     drop(rows);
     // With fewer rows than that all these keys are done.
-    let done_key = if seen == limit { seen_key } else { last_key };
+    let done_key = if seen == table.limit {
+        seen_key
+    } else {
+        last_key
+    };
     for id in &going {
-        match what {
-            Prunable::Webhooks => delete(connection, "webhook", *id)?,
-            Prunable::Attempts => delete(connection, "attempt", *id)?,
-            Prunable::Payloads => delete(connection, "payload", *id)?,
-            Prunable::Messages => deletion::delete_message(connection, *id)?,
+        match table.timed {
+            Timed::Message => deletion::delete_message(connection, *id)?,
+            timed => delete(connection, timed.as_str(), *id)?,
         }
     }
     if !going.is_empty() {
-        ranges::thinned(connection, timed(what), (first_key, done_key))?;
+        ranges::thinned(connection, table.timed, (first_key, done_key))?;
     }
-    Ok(PruneStep {
+    Ok(Pruned {
         removed: going.len(),
-        next: (done_key < i64::MAX).then_some(done_key),
+        next_after: (done_key < i64::MAX).then_some(done_key),
     })
 }
 

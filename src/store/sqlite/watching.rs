@@ -18,7 +18,6 @@ use super::writer::Core;
 use super::{Store, backend, disk};
 use crate::model::{Subscriber, SubscriberKind};
 use crate::plan::event::Event;
-use crate::store::clock_hold::latest_credible_ms;
 use crate::store::watching::{
     Arrived, Count, Counted, EventTransition, NotifiedCondition, Position,
 };
@@ -203,21 +202,6 @@ impl Store {
         self.run(move |core| core.notify(&changes, &gone)).await
     }
 
-    /// Removes a few of the forwards that are about no message and were settled before that
-    /// time, with all that hangs on them; returns how many.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn prune_events(&self, before_ms: i64) -> Result<usize, Error> {
-        self.run(move |core| {
-            core.change("prune events", |connection, now_ms| {
-                prune_events(connection, (before_ms, now_ms))
-                    .map_err(|error| backend("cannot prune events".to_owned(), error))
-            })
-        })
-        .await
-    }
-
     /// Bytes that are free for the store; `None` when unknown.
     #[must_use]
     pub fn free_bytes(&self) -> Option<u64> {
@@ -326,9 +310,11 @@ fn keep_counts(
     Ok(())
 }
 
-fn prune_events(
+/// Removes a few of the forwards that are about no message and were settled before that time, with all
+/// that hangs on them.
+pub(super) fn prune(
     connection: &Connection,
-    (before_ms, now_ms): (i64, i64),
+    (before_ms, latest_ms): (i64, i64),
 ) -> rusqlite::Result<usize> {
     let old: Vec<(i64, i64)> = connection
         .prepare_cached(
@@ -336,10 +322,9 @@ fn prune_events(
              WHERE message_id <= 0 AND state != 'pending' \
              AND (settled_at_ms < ?1 OR settled_at_ms > ?3 AND pending_since_ms < ?1) LIMIT ?2",
         )?
-        .query_map(
-            params![before_ms, PRUNE_STEP, latest_credible_ms(now_ms)],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?
+        .query_map(params![before_ms, PRUNE_STEP, latest_ms], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
         .collect::<rusqlite::Result<_>>()?;
     for (forward_id, payload_id) in &old {
         for sql in [

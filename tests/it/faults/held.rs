@@ -6,8 +6,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tickrelay::admin::Request;
 use tickrelay::clock::{Clock, Hand};
-use tickrelay::duties::housekeeping::HousekeepingPlan;
-use tokio::sync::watch;
+use tickrelay::duties::expiry::Expiry;
+use tickrelay::duties::pruning::Pruning;
+use tickrelay::duties::{Duty, Next};
+use tickrelay::store::Lease;
 
 use crate::retrying::{attempts, switched};
 use crate::support::api::Caller;
@@ -48,21 +50,26 @@ async fn with_three_forwards() -> (TestApp, Hand, Receiver) {
     (app, hand, down)
 }
 
-/// One whole round of looking after the store, beside the service's own.
+/// One whole round of expiry and pruning, beside the service's own.
 async fn round(app: &TestApp) {
     let retention = tickrelay::config::Retention {
         webhooks_days: 8,
         attempts_days: 8,
         messages_days: 10,
     };
-    let plan = HousekeepingPlan {
-        store: app.store.clone(),
-        clock: app.clock(),
-        retention,
-        max_age: Duration::from_hours(192),
-    };
-    let (_stop, stopped) = watch::channel(true);
-    plan.run(stopped).await;
+    let (store, clock) = (&app.store, app.clock());
+    whole(Expiry::new(
+        store.clone(),
+        clock.clone(),
+        Duration::from_hours(192),
+    ))
+    .await;
+    whole(Pruning::new(store.clone(), clock, retention)).await;
+}
+
+/// Steps until the next round is all that is left to wait for.
+async fn whole(mut duty: impl Duty) {
+    while let Next::After(_) = duty.step(&Lease::for_good()).await.unwrap() {}
 }
 
 /// The operator, who asks under one key.

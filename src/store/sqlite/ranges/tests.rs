@@ -8,9 +8,10 @@ use tempfile::TempDir;
 use super::super::import::Import;
 use super::super::reader::Reader;
 use super::super::requeue::Requeue;
-use super::super::{retention, schema};
+use super::super::retention::{self, SteppedTable};
+use super::super::schema;
 use super::*;
-use crate::store::Prunable;
+use crate::store::clock_hold::latest_credible_ms;
 use crate::store::query::{MessageQuery, Scope, Window};
 
 const START_MS: i64 = 1_760_000_000_000;
@@ -220,14 +221,13 @@ impl Walked {
     }
 
     /// Prunes as the service does.
-    fn prune(&self, what: Prunable, before_ms: i64) {
+    fn prune(&self, table: SteppedTable, before_ms: i64) {
         let mut after = 0;
+        let bounds = (before_ms, latest_credible_ms(before_ms));
         loop {
-            let timed = retention::timed(what);
-            let keys = before(&self.connection, timed, after, before_ms).unwrap();
-            let step =
-                retention::prune(&self.connection, what, (before_ms, before_ms), keys).unwrap();
-            let Some(next) = step.next else { return };
+            let keys = before(&self.connection, table.timed, after, before_ms).unwrap();
+            let step = retention::step_through(&self.connection, table, bounds, keys).unwrap();
+            let Some(next) = step.next_after else { return };
             assert!(next > after, "each step goes on");
             after = next;
         }
@@ -252,29 +252,29 @@ fn every_filter_by_time_finds_what_a_scan_finds_however_the_clock_walked() {
         walked.connection.execute(sql, []).unwrap();
         walked.read_and_compare();
         let before_ms = walked.some_ms();
-        for (what, rest) in [
+        for (pruned, rest) in [
             (
-                Prunable::Webhooks,
+                retention::WEBHOOKS,
                 "SELECT webhook_id FROM webhook WHERE received_at_ms >= ",
             ),
             (
-                Prunable::Attempts,
+                retention::ATTEMPTS,
                 "SELECT attempt_id FROM attempt WHERE started_at_ms >= ",
             ),
             (
-                Prunable::Payloads,
+                retention::PAYLOADS,
                 "SELECT payload.payload_id FROM payload JOIN report USING (report_id) JOIN forward \
                  USING (message_id) WHERE max(received_at_ms, settled_at_ms) >= ",
             ),
             (
-                Prunable::Messages,
+                retention::MESSAGES,
                 "SELECT message_id FROM message JOIN forward USING (message_id) \
                  WHERE max(last_report_at_ms, settled_at_ms) >= ",
             ),
         ] {
             let kept = walked.keys(&format!("{rest}{before_ms} ORDER BY 1"));
-            walked.prune(what, before_ms);
-            let table = retention::timed(what).as_str();
+            walked.prune(pruned, before_ms);
+            let table = pruned.timed.as_str();
             assert_eq!(
                 walked.keys(&format!("SELECT {table}_id FROM {table} ORDER BY 1")),
                 kept
