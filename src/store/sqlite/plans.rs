@@ -41,15 +41,11 @@ fn open() -> (TempDir, Store) {
 
 /// The steps of a statement, as SQLite plans it.
 fn steps(connection: &Connection, sql: &str) -> Vec<String> {
-    let mut explain = connection
-        .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
-        .unwrap();
+    let sql = format!("EXPLAIN QUERY PLAN {sql}");
+    let mut explain = connection.prepare(&sql).unwrap();
     let none = vec![rusqlite::types::Null; explain.parameter_count()];
-    explain
-        .query_map(params_from_iter(none), |row| row.get("detail"))
-        .unwrap()
-        .collect::<rusqlite::Result<_>>()
-        .unwrap()
+    let steps = explain.query_map(params_from_iter(none), |row| row.get("detail"));
+    steps.unwrap().collect::<rusqlite::Result<_>>().unwrap()
 }
 
 /// Checks that a list is read by that step; that it is in order by itself, unless few rows are to
