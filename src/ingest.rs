@@ -312,7 +312,7 @@ fn header_text(headers: &RequestHeaders<'_>, name: &str) -> Option<String> {
 
 async fn store(store: &Store, arrival: Arrival) -> Result<(WebhookCounts, Accepted), Error> {
     let counts = WebhookCounts::of(&arrival);
-    Ok((counts, store.accept(arrival).await?))
+    Ok((counts, store.commit(arrival).await?))
 }
 
 /// Parses a body; a panic in a parser is a bug of ours that must not cost the bytes.

@@ -26,6 +26,7 @@ use crate::model::{
 };
 
 pub use arrival::{Accepted, Arrival, FoundReport, Reread, WebhookOutcome};
+pub use group::WorkAnswer;
 pub use registering::{RegisterOutcome, Registered, Registering};
 
 /// What the webhook's source knows beside the report.

@@ -5,7 +5,7 @@
 //! never hold the writer up. A struct until PostgreSQL is the second engine; then a trait,
 //! which is why no type of SQLite's stands in a signature here.
 //!
-//! What is atomic: [`Store::accept`] commits the raw webhook, its new reports, the new state
+//! What is atomic: [`Store::commit`] commits the raw webhook, its new reports, the new state
 //! of their messages, the payloads and every forward queued, or nothing. Only after the fsync
 //! does the caller get its answer and do the lanes get their forwards.
 
@@ -13,6 +13,7 @@ pub mod account_event;
 pub mod audit;
 pub mod broadcast;
 mod clock_hold;
+mod commit;
 pub mod idempotency;
 mod keys;
 mod lane_inbox;
@@ -49,6 +50,7 @@ pub use crate::plan::{
     WebhookOutcome,
 };
 pub use clock_hold::HeldClock;
+pub use commit::{Commit, CommitWork, Registrations, ReparsedWebhooks, WebhookPart};
 pub use keys::{KeysRecord, Resealed, SealedPlace};
 pub use lane_inbox::{Drained, LaneInbox};
 pub use lease::{Lease, LeaseEnd};

@@ -17,7 +17,7 @@ use crate::model::{
     read_time, read_ttl, replace_nul,
 };
 use crate::providers::Sent;
-use crate::store::{Registered, Registering};
+use crate::store::{Registered, Registering, Registrations};
 
 /// Messages that are registered in one commit; webhooks wait meanwhile.
 const AT_ONCE: usize = 256;
@@ -161,11 +161,15 @@ impl Operations {
             if step.is_empty() {
                 continue;
             }
-            let answers = self.store.register(step).await.map_err(|error| {
-                Failure::from(error).after(format_args!(
+            let answers = self
+                .store
+                .commit(Registrations { messages: step })
+                .await
+                .map_err(|error| {
+                    Failure::from(error).after(format_args!(
                     "{first} of {total} messages were dealt with; sending all again does no harm"
                 ))
-            })?;
+                })?;
             let mut answers = answers.into_iter();
             for receipt in &mut receipts[first..] {
                 if receipt.outcome.is_ok()

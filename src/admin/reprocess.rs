@@ -11,8 +11,8 @@ use crate::config::Source;
 use crate::ingest;
 use crate::model::{MessageType, digits};
 use crate::providers::Provider;
-use crate::store::query::Scope;
-use crate::store::{Arrival, Error, ReprocessSelection, StoredWebhook};
+use crate::store::query::{ReparsePreviewQuery, Scope};
+use crate::store::{Arrival, Error, ReparsedWebhooks, ReprocessSelection, StoredWebhook};
 
 /// Webhooks that are read and committed together, at most.
 const BATCH: usize = 16;
@@ -90,7 +90,17 @@ impl Operations {
                 let (arrivals, rest) = (reading.await)
                     .map_err(|_| Failure::Broken("reading again was broken off".to_owned()))?;
                 stored = rest;
-                let rereads = self.store.accept_again(arrivals, dry_run).await;
+                let reparsed = ReparsedWebhooks { webhooks: arrivals };
+                let rereads = if dry_run {
+                    let preview = ReparsePreviewQuery {
+                        reparsed,
+                        subscribers: Arc::clone(&self.store.subscribers().borrow()),
+                        now_ms: self.clock.now_ms(),
+                    };
+                    self.store.read(preview).await
+                } else {
+                    self.store.commit(reparsed).await
+                };
                 let rereads = rereads.map_err(so_far)?;
                 webhooks.extend(
                     rereads

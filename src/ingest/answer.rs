@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::{Ingest, SourceEndpoint, WebhookCounts, survive};
 use crate::config::PullSettings;
 use crate::providers::{Hints, Item, ParseError, Parsed, Pull, Summary, decode};
-use crate::store::{Arrival, Error, Reader};
+use crate::store::{Arrival, Error, Reader, WebhookPart};
 
 /// Reports that are committed at once: about 20 ms of the writer's time.
 const PART: usize = 256;
@@ -131,8 +131,14 @@ impl Ingest {
         });
         let counts = WebhookCounts::of(&arrival);
         let accepted = match webhook_id {
-            None => self.store.accept(arrival).await?,
-            Some(webhook_id) => self.store.accept_more(webhook_id, arrival).await?,
+            None => self.store.commit(arrival).await?,
+            Some(webhook_id) => {
+                let part = WebhookPart {
+                    webhook_id,
+                    arrival,
+                };
+                self.store.commit(part).await?
+            }
         };
         if webhook_id.is_none() {
             endpoint.counters.count_webhook(&accepted);

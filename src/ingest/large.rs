@@ -49,7 +49,7 @@ impl LargeBodyQueue {
     /// is a duplicate. Until then it is `permit`.
     ///
     /// # Errors
-    /// As [`Store::accept`].
+    /// As [`Store::commit`].
     pub(super) async fn store(
         &self,
         into: &Store,

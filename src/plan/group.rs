@@ -32,6 +32,7 @@ pub(crate) use known::{
     ReportPlace, Touch, WebhookState,
 };
 pub(crate) use names::{MOST_NAMES, NameLink};
+pub use writes::WorkAnswer;
 pub(crate) use writes::{
     EventRow, FirstEvent, ForwardAbout, PayloadBody, PollOpening, ReportRow, WebhookPlace,
     WebhookRow, WorkOutcome, Writes,

@@ -17,7 +17,7 @@ pub use forwards::{
     AttemptOutcome, AttemptQuery, ForwardDetailQuery, ForwardQuery, ForwardsByIdQuery,
 };
 pub use messages::MessageQuery;
-pub use webhooks::WebhookQuery;
+pub use webhooks::{ReparsePreviewQuery, WebhookQuery};
 
 /// The rows that a reader may see; the default is all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -60,7 +60,6 @@ mod ranges;
 mod read_only;
 pub(super) mod reader;
 mod refills;
-mod registrations;
 mod replaying;
 mod replays;
 mod report_facts;
@@ -99,8 +98,8 @@ use tokio::sync::{Notify, oneshot};
 use super::clock_hold::{ClockHold, HeldClock};
 use super::loss::LossSignal;
 use super::{
-    Accepted, Arrival, Durability, Error, Health, LaneContents, LaneInbox, Lease, Loss, Options,
-    Query, Refill, Settlement, StateChange, Subscribers,
+    Commit, Durability, Error, Health, LaneContents, LaneInbox, Lease, Loss, Options, Query,
+    Refill, Settlement, StateChange, Subscribers,
 };
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -235,17 +234,21 @@ impl Store {
         self.durability
     }
 
-    /// Stores a webhook and all that follows from it; returns after the fsync.
+    /// Takes it in, with all that follows from it, in one commit that others may share; returns
+    /// after the fsync.
     ///
     /// # Errors
-    /// [`Error::QueueFull`], [`Error::DiskFull`] or [`Error::Displaced`] at once, any other
-    /// when the commit failed. Nothing of the webhook is stored then; after
-    /// [`Error::Unconfirmed`] it may be, and its repeat is a duplicate.
-    pub async fn accept(&self, arrival: Arrival) -> Result<Accepted, Error> {
+    /// [`Error::QueueFull`], [`Error::DiskFull`] or [`Error::Displaced`] at once,
+    /// [`Error::NotFound`] when it is about a webhook that is gone, any other when the commit failed.
+    /// Nothing of it is stored then; after [`Error::Unconfirmed`] it may be, and its repeat changes
+    /// nothing.
+    pub async fn commit<C: Commit>(&self, commit: C) -> Result<C::Answer, Error> {
         let (reply, answer) = oneshot::channel();
-        self.writer.accept(Box::new(arrival), reply)?;
+        self.writer.commit(commit.into(), reply)?;
         match answer.await {
-            Ok(answer) => answer,
+            Ok(Ok(answers)) => C::answer(answers)
+                .ok_or_else(|| Error::NotFound("webhook with this key any more".to_owned())),
+            Ok(Err(error)) => Err(error),
             Err(_) => Err(self.writer.unanswered().await),
         }
     }

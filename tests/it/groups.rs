@@ -81,7 +81,7 @@ async fn whose_failure_contradicts_whose_delivery_is_the_same_in_every_order() {
                 let mut one = arrival(&name(order), &reports[*index..=*index]);
                 // What links two names does so throughout a source.
                 one.source = set.to_string().into();
-                assert_eq!(store.accept(one).await.unwrap().new_reports, 1);
+                assert_eq!(store.commit(one).await.unwrap().new_reports, 1);
             }
         }))
         .await;

@@ -247,7 +247,7 @@ async fn every_order_of_six_webhooks_is_stored_as_one_state() {
         join_all(orders.iter().map(async |order| {
             for index in order {
                 let one = arrival(&name(order), &reports[*index..=*index]);
-                assert_eq!(store.accept(one).await.unwrap().new_reports, 1);
+                assert_eq!(store.commit(one).await.unwrap().new_reports, 1);
             }
         }))
         .await;
@@ -362,13 +362,13 @@ fn any_order_repeats_batches_and_restart_end_in_one_state() {
             let mut store = open(folder.path());
             for report in &reports {
                 let one = arrival(&plain, std::slice::from_ref(report));
-                store.accept(one).await.unwrap();
+                store.commit(one).await.unwrap();
             }
             for (index, batch) in batches.iter().enumerate() {
                 let batch: Vec<Report> =
                     batch.iter().map(|index| reports[*index].clone()).collect();
                 store
-                    .accept(arrival(&registered_too, &batch))
+                    .commit(arrival(&registered_too, &batch))
                     .await
                     .unwrap();
                 if index == restart {

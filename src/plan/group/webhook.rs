@@ -8,7 +8,7 @@ use super::known::{RegistrationRow, ReportPlace, WebhookState};
 use super::places::{ItemKeys, ReportKeys};
 use super::writes::{Repetition, WebhookPlace, WebhookRow, WorkOutcome};
 use crate::model::{Message, Registration, Report};
-use crate::plan::{self, Arrival, Context, FoundReport, WebhookOutcome};
+use crate::plan::{self, Arrival, Context, FoundReport, Reread, WebhookOutcome};
 use crate::providers::Item;
 
 /// Names of what was ignored that one webhook may bring; the rest counts as `other`.
@@ -187,13 +187,17 @@ impl<'w> Fold<'w, '_> {
         }
         self.known.webhooks.insert(webhook_id, after.clone());
         self.writes.rewritten.insert(webhook_id, after.clone());
-        WorkOutcome::Reread {
+        WorkOutcome::Reread(Reread {
             webhook_id,
-            before,
-            after,
+            source: arrival.source.to_string(),
+            before: before.outcome,
+            after: after.outcome,
+            unreadable_before: before.unreadable as u64,
+            unreadable: after.unreadable as u64,
+            detail: after.detail,
             found: tally.found,
-            forwards: tally.forwards,
-        }
+            forwards: tally.forwards as u64,
+        })
     }
 
     fn bring(&mut self, bringing: Bringing<'w>, items: &[ItemKeys]) -> WebhookTally<'w> {

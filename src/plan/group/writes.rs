@@ -11,7 +11,7 @@ use super::keys::{EventKeys, MessageKeys, NamePair};
 use super::known::{MessageState, RegistrationRow, WebhookState};
 use crate::model::{AccountEvent, AlertOptions, Report, ReportEffect, SkipReason};
 use crate::plan::alert::Alert;
-use crate::plan::{Arrival, FoundReport, RegisterOutcome};
+use crate::plan::{Accepted, Arrival, RegisterOutcome, Reread};
 
 /// The rows and answers of a group.
 #[derive(Default)]
@@ -69,22 +69,52 @@ pub(crate) enum WorkOutcome {
         forwards: usize,
     },
     /// A stored webhook was read again.
-    Reread {
-        /// Its key.
-        webhook_id: i64,
-        /// How it stood.
-        before: WebhookState,
-        /// How it stands now.
-        after: WebhookState,
-        /// Reports that are new.
-        found: Vec<FoundReport>,
-        /// Forwards that are queued because of them.
-        forwards: usize,
-    },
+    Reread(Reread),
     /// The stored webhook is gone.
     Gone,
     /// A message was registered.
     Registered(RegisterOutcome),
+}
+
+/// The same, when places have become keys.
+#[derive(Debug)]
+pub enum WorkAnswer {
+    /// A webhook, or more of one, was taken in.
+    Accepted(Accepted),
+    /// A stored webhook was read again.
+    Reread(Reread),
+    /// The stored webhook is gone.
+    Gone,
+    /// A message was registered.
+    Registered(RegisterOutcome),
+}
+
+impl WorkOutcome {
+    /// The answer, with the key of each new webhook by its place.
+    pub(crate) fn answer(self, new_webhooks: &[i64]) -> WorkAnswer {
+        match self {
+            Self::Accepted {
+                webhook,
+                brought,
+                new_account_events,
+                forwards,
+            } => WorkAnswer::Accepted(Accepted {
+                webhook_id: match webhook {
+                    WebhookPlace::Stored(webhook_id) => webhook_id,
+                    WebhookPlace::New(place) => new_webhooks[place],
+                },
+                outcome: brought.outcome,
+                reports: brought.reports,
+                new_reports: brought.new_reports,
+                unreadable: brought.unreadable,
+                new_account_events,
+                forwards,
+            }),
+            Self::Reread(reread) => WorkAnswer::Reread(reread),
+            Self::Gone => WorkAnswer::Gone,
+            Self::Registered(outcome) => WorkAnswer::Registered(outcome),
+        }
+    }
 }
 
 /// How often something came, and when.

@@ -1,7 +1,10 @@
 //! Questions about webhooks.
 
+use std::sync::Arc;
+
 use super::{Scope, Window};
-use crate::store::WebhookOutcome;
+use crate::model::Subscriber;
+use crate::store::{Query, ReparsedWebhooks, Reread, WebhookOutcome};
 
 /// Which webhooks to list, the newest first.
 #[derive(Debug, Clone, Default)]
@@ -18,4 +21,21 @@ pub struct WebhookQuery {
     pub scope: Scope,
     /// Which page.
     pub window: Window,
+}
+
+/// What [`Store::commit`](crate::store::Store::commit) would answer to webhooks that were parsed
+/// again; nothing is changed.
+#[derive(Debug)]
+pub struct ReparsePreviewQuery {
+    /// Them.
+    pub reparsed: ReparsedWebhooks,
+    /// Those who would be forwarded to.
+    pub subscribers: Arc<[Arc<Subscriber>]>,
+    /// Now, ms since 1970 UTC.
+    pub now_ms: i64,
+}
+
+impl Query for ReparsePreviewQuery {
+    /// Those that are still stored.
+    type Answer = Vec<Reread>;
 }

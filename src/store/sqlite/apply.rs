@@ -11,9 +11,10 @@ use super::enqueue::{self, NewForward, lane_key};
 use super::ranges::{self, Timed};
 use super::{poll_state, rows};
 use crate::plan::group::{
-    FirstEvent, ForwardAbout, MessageState, PayloadBody, Touch, WebhookPlace, WorkOutcome, Writes,
+    FirstEvent, ForwardAbout, MessageState, PayloadBody, Touch, WebhookPlace, WorkAnswer,
+    WorkOutcome, Writes,
 };
-use crate::store::{Accepted, PendingForward};
+use crate::store::PendingForward;
 
 /// What is now pending, each with the subscriber it is queued for.
 pub(super) type Enqueued = Vec<(i64, PendingForward)>;
@@ -21,34 +22,9 @@ pub(super) type Enqueued = Vec<(i64, PendingForward)>;
 /// What a group did.
 pub(super) struct Applied {
     /// What came of each piece of work.
-    pub(super) outcomes: Vec<WorkOutcome>,
+    pub(super) answers: Vec<WorkAnswer>,
     /// What it queued.
     pub(super) pending: Enqueued,
-    webhooks: Vec<i64>,
-}
-
-impl Applied {
-    /// The answer to that webhook.
-    pub(super) fn accepted(&self, outcome: WorkOutcome) -> Option<Accepted> {
-        let WorkOutcome::Accepted {
-            webhook,
-            brought,
-            new_account_events,
-            forwards,
-        } = outcome
-        else {
-            return None;
-        };
-        Some(Accepted {
-            webhook_id: key(&self.webhooks, webhook),
-            outcome: brought.outcome,
-            reports: brought.reports,
-            new_reports: brought.new_reports,
-            unreadable: brought.unreadable,
-            new_account_events,
-            forwards,
-        })
-    }
 }
 
 /// Writes it; `source_ids` has the keys of its sources.
@@ -74,10 +50,12 @@ pub(super) fn apply(
     applying.alerts(&writes)?;
     applying.polls(&writes)?;
     let (outcomes, pending) = applying.forwards(writes)?;
+    let answers = outcomes.into_iter();
     Ok(Applied {
-        outcomes,
+        answers: answers
+            .map(|outcome| outcome.answer(&applying.webhooks))
+            .collect(),
         pending,
-        webhooks: applying.webhooks,
     })
 }
 

@@ -304,11 +304,8 @@ impl Core {
         };
         for job in group {
             match job {
-                WriterJob::Accept(arrival, reply) => {
-                    self.leave_queue(&arrival);
-                    let _ = reply.send(Err(answer()));
-                }
-                WriterJob::Register(_, reply) => {
+                WriterJob::Commit(work, reply) => {
+                    self.leave_queue(&work);
                     let _ = reply.send(Err(answer()));
                 }
                 WriterJob::Settle(settlement) if !committed => self.unsettled.push(settlement),

@@ -11,8 +11,6 @@ const GROUP_LIMIT: usize = 256;
 const GROUP_ITEMS_LIMIT: usize = 8192;
 /// Bytes of bodies in one group.
 const GROUP_BYTES_LIMIT: usize = 4 * 1024 * 1024;
-/// What a message to be registered counts for in a group, in bytes.
-const REGISTERED_BYTES: usize = 1024;
 /// How long settlements wait for a webhook to ride with.
 const SETTLE_DELAY: Duration = Duration::from_millis(20);
 
@@ -23,17 +21,7 @@ pub(super) fn gather(
     inbox: &Receiver<WriterJob>,
     patience: Duration,
 ) -> (Vec<WriterJob>, Option<WriterJob>) {
-    let weight = |job: &WriterJob| match job {
-        WriterJob::Accept(arrival, _) => arrival.body.len(),
-        WriterJob::Register(messages, _) => messages.len() * REGISTERED_BYTES,
-        _ => 0,
-    };
-    let items = |job: &WriterJob| match job {
-        WriterJob::Accept(arrival, _) => arrival.items(),
-        WriterJob::Register(messages, _) => messages.len(),
-        _ => 0,
-    };
-    let (mut bytes, mut decided) = (weight(&first), items(&first));
+    let (mut bytes, mut decided) = size(&first);
     let mut urgent = first.is_awaited();
     let mut group = vec![first];
     let begun = Instant::now();
@@ -46,8 +34,9 @@ pub(super) fn gather(
         match inbox.recv_timeout(wait.saturating_sub(begun.elapsed())) {
             Ok(job @ (WriterJob::Run(_) | WriterJob::Stop)) => return (group, Some(job)),
             Ok(job) => {
-                bytes += weight(&job);
-                decided += items(&job);
+                let (more_bytes, more_items) = size(&job);
+                bytes += more_bytes;
+                decided += more_items;
                 urgent |= job.is_awaited();
                 group.push(job);
             }
@@ -55,4 +44,12 @@ pub(super) fn gather(
         }
     }
     (group, None)
+}
+
+/// What it adds to a group: bytes, and things that the plan decides.
+fn size(job: &WriterJob) -> (usize, usize) {
+    match job {
+        WriterJob::Commit(work, _) => (work.bytes(), work.items()),
+        _ => (0, 0),
+    }
 }

@@ -15,7 +15,7 @@ use super::pieces::{NOW_MS, Piece, any_piece};
 use super::schema;
 use super::sources::Sources;
 use crate::model::{PayloadOptions, Subscriber};
-use crate::plan::group::{Work, WorkOutcome};
+use crate::plan::group::Work;
 
 fn open() -> Connection {
     let mut connection = Connection::open_in_memory().unwrap();
@@ -98,15 +98,8 @@ fn take(connection: &Connection, pieces: &[Piece], size: usize) -> Vec<String> {
         let works: Vec<Work<'_>> = group.iter().map(Piece::work).collect();
         let mut sources = Sources::new(connection, &nothing);
         let applied = take_in(connection, &mut sources, &works, &subscribers, NOW_MS);
-        let mut applied = applied.unwrap();
-        for outcome in std::mem::take(&mut applied.outcomes) {
-            answers.push(match outcome {
-                outcome @ WorkOutcome::Accepted { .. } => {
-                    format!("{:?}", applied.accepted(outcome))
-                }
-                outcome => format!("{outcome:?}"),
-            });
-        }
+        let given = applied.unwrap().answers.into_iter();
+        answers.extend(given.map(|answer| format!("{answer:?}")));
     }
     answers
 }

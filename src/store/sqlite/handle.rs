@@ -11,18 +11,18 @@ use tokio::sync::{oneshot, watch};
 use super::backend;
 use super::writer::{Core, WriterJob};
 use crate::model::Subscriber;
+use crate::plan::group::WorkAnswer;
+use crate::store::commit::CommitWork;
 use crate::store::loss::LossSignal;
-use crate::store::{
-    Accepted, Arrival, Error, Health, Loss, RegisterOutcome, Registering, Subscribers,
-};
+use crate::store::{Error, Health, Loss, Subscribers};
 
 /// Webhooks that may wait to be stored; above it the answer is 503.
 const QUEUE_LIMIT: usize = 8192;
 /// Bytes of bodies that may wait to be stored; above it the answer is 503.
 const QUEUE_BYTES_LIMIT: usize = 48 * 1024 * 1024;
 
-pub(super) type AcceptReply = oneshot::Sender<Result<Accepted, Error>>;
-pub(super) type Answers = oneshot::Sender<Result<Vec<RegisterOutcome>, Error>>;
+/// Where the answers to each piece of work go.
+pub(super) type CommitReply = oneshot::Sender<Result<Vec<WorkAnswer>, Error>>;
 
 /// What others see of the writer.
 #[derive(Debug, Default)]
@@ -87,14 +87,20 @@ impl Writer {
         }
     }
 
-    pub(super) fn accept(&self, arrival: Box<Arrival>, reply: AcceptReply) -> Result<(), Error> {
+    /// Has the writer take it in with its next group. Webhooks are bounded in number and bytes;
+    /// of all else a client waits for the answer before it sends more.
+    pub(super) fn commit(&self, work: CommitWork, reply: CommitReply) -> Result<(), Error> {
         self.refuse_early()?;
+        let CommitWork::Webhook(arrival) = &work else {
+            self.send(WriterJob::Commit(work, reply));
+            return Ok(());
+        };
         let bytes = arrival.weight();
         let queued = self.shared.queued.fetch_add(1, Ordering::Relaxed);
         let queued_bytes = self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
         let full = queued >= QUEUE_LIMIT
             || (queued_bytes > 0 && queued_bytes.saturating_add(bytes) > QUEUE_BYTES_LIMIT);
-        if full || self.jobs.send(WriterJob::Accept(arrival, reply)).is_err() {
+        if full || self.jobs.send(WriterJob::Commit(work, reply)).is_err() {
             self.shared.queued.fetch_sub(1, Ordering::Relaxed);
             self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
             return Err(if full {
@@ -103,13 +109,6 @@ impl Writer {
                 Error::Closed
             });
         }
-        Ok(())
-    }
-
-    /// A client waits for the answer before it registers more, so no queue is bounded here.
-    pub(super) fn register(&self, messages: Vec<Registering>, reply: Answers) -> Result<(), Error> {
-        self.refuse_early()?;
-        self.send(WriterJob::Register(messages, reply));
         Ok(())
     }
 

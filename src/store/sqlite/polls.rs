@@ -5,19 +5,17 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::accept::take_in;
 use super::changes::Changing;
 use super::clause::{Clause, Select};
 use super::listing::ListedTable;
 use super::reader::Reader;
 use super::sources::Sources;
-use super::writer::Core;
 use super::{Store, backend, poll_state, ranges};
-use crate::plan::group::{PollOpening, Work};
+use crate::plan::group::PollOpening;
 use crate::providers::Provider;
+use crate::store::Error;
 use crate::store::poll::{PollCounts, PollOverview, PollRecord};
 use crate::store::query::{Listing, Window};
-use crate::store::{Accepted, Arrival, Error};
 
 impl Changing<'_> {
     /// Polls a broadcast from now on, again where it was done or given up.
@@ -102,15 +100,6 @@ impl Store {
         })
         .await
     }
-
-    /// Takes in more of a webhook that [`Store::accept`] stored; returns after the fsync.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`]; nothing of this part is stored then.
-    pub async fn accept_more(&self, webhook_id: i64, arrival: Arrival) -> Result<Accepted, Error> {
-        self.run(move |core| core.accept_more(webhook_id, &arrival))
-            .await
-    }
 }
 
 /// Removes broadcasts that are polled no more since before that time.
@@ -121,27 +110,6 @@ pub(super) fn prune(
     let sql = "DELETE FROM poll WHERE settled_at_ms < ?1 \
          OR settled_at_ms > ?2 AND registered_at_ms < ?1";
     connection.execute(sql, [before_ms, latest_ms])
-}
-
-impl Core {
-    fn accept_more(&mut self, webhook_id: i64, arrival: &Arrival) -> Result<Accepted, Error> {
-        let work = Work::More {
-            webhook_id,
-            arrival,
-        };
-        let subscribers = Arc::clone(&self.subscribers);
-        let mut applied = self.change("take in more of a webhook", |connection, now_ms| {
-            let nothing = HashMap::new();
-            let mut sources = Sources::new(connection, &nothing);
-            take_in(connection, &mut sources, &[work], &subscribers, now_ms)
-                .map_err(|error| backend("cannot take in more of a webhook".to_owned(), error))
-        })?;
-        self.lane_registry
-            .hand_over(std::mem::take(&mut applied.pending));
-        let outcome = applied.outcomes.pop();
-        let accepted = outcome.and_then(|outcome| applied.accepted(outcome));
-        accepted.ok_or(Error::Closed)
-    }
 }
 
 const SELECT: &str = "SELECT poll.*, source.name AS source FROM poll JOIN source USING (source_id)";

@@ -1,17 +1,17 @@
 //! Reading stored webhooks again: which, and what came of it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use rusqlite::{Row, params_from_iter};
 
-use super::accept::{decide, take_in};
+use super::accept::decide;
 use super::clause::Clause;
+use super::reader::{Reader, SqliteQuery};
 use super::sources::Sources;
-use super::writer::Core;
-use super::{Store, backend, search};
-use crate::plan::group::{Work, WorkOutcome};
-use crate::store::{Arrival, Error, ReprocessSelection, Reread, StoredWebhook};
+use super::{Store, search};
+use crate::store::commit::reread;
+use crate::store::query::ReparsePreviewQuery;
+use crate::store::{Error, ReprocessSelection, Reread, StoredWebhook};
 
 impl Store {
     /// The keys of the webhooks that the selection is about and that still have a body, in
@@ -82,21 +82,6 @@ impl Store {
         })
         .await
     }
-
-    /// Takes in what a second reading of stored webhooks found, in one commit: what is new
-    /// is stored and queued from now on, what is known changes nothing. `dry_run` commits
-    /// nothing.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`]; nothing of these webhooks is changed then.
-    pub async fn accept_again(
-        &self,
-        webhooks: Vec<(i64, Arrival)>,
-        dry_run: bool,
-    ) -> Result<Vec<Reread>, Error> {
-        self.run(move |core| core.accept_again(&webhooks, dry_run))
-            .await
-    }
 }
 
 fn read_stored(row: &Row<'_>) -> rusqlite::Result<StoredWebhook> {
@@ -114,65 +99,24 @@ fn read_stored(row: &Row<'_>) -> rusqlite::Result<StoredWebhook> {
     })
 }
 
-impl Core {
-    fn accept_again(
-        &mut self,
-        webhooks: &[(i64, Arrival)],
-        dry_run: bool,
-    ) -> Result<Vec<Reread>, Error> {
-        let works: Vec<Work<'_>> = webhooks
-            .iter()
-            .map(|(webhook_id, arrival)| Work::Again {
-                webhook_id: *webhook_id,
-                arrival,
-            })
-            .collect();
-        let subscribers = Arc::clone(&self.subscribers);
-        let failed = |error| backend("cannot read webhooks again".to_owned(), error);
-        let nothing = HashMap::new();
-        let outcomes = if dry_run {
-            let now_ms = self.clock.now_ms();
-            // Nothing of it is written, and the transaction ends without a commit.
-            let transaction = self.connection.unchecked_transaction().map_err(failed)?;
-            let mut sources = Sources::new(&transaction, &nothing);
-            let decided = decide(&transaction, &mut sources, &works, &subscribers, now_ms);
-            decided.map_err(failed)?.0.outcomes
-        } else {
-            let applied = self.change("read webhooks again", |connection, now_ms| {
-                let mut sources = Sources::new(connection, &nothing);
-                take_in(connection, &mut sources, &works, &subscribers, now_ms).map_err(failed)
-            })?;
-            self.lane_registry.hand_over(applied.pending);
-            applied.outcomes
-        };
-        let rereads = webhooks.iter().zip(outcomes);
-        Ok(rereads
-            .filter_map(|((_, arrival), outcome)| reread(arrival, outcome))
-            .collect())
+impl SqliteQuery for ReparsePreviewQuery {
+    fn answer(self, reader: &Reader) -> Result<Vec<Reread>, Error> {
+        let works = self.reparsed.works();
+        reader.read("read webhooks again", |connection| {
+            let nothing = HashMap::new();
+            let mut sources = Sources::new(connection, &nothing);
+            // Nothing of it is written.
+            let (writes, _) = decide(
+                connection,
+                &mut sources,
+                &works,
+                &self.subscribers,
+                self.now_ms,
+            )?;
+            let answers = writes.outcomes.into_iter();
+            Ok(answers
+                .filter_map(|outcome| reread(outcome.answer(&[])))
+                .collect())
+        })
     }
-}
-
-/// What came of a webhook that was read again; `None` when it is gone.
-fn reread(arrival: &Arrival, outcome: WorkOutcome) -> Option<Reread> {
-    let WorkOutcome::Reread {
-        webhook_id,
-        before,
-        after,
-        found,
-        forwards,
-    } = outcome
-    else {
-        return None;
-    };
-    Some(Reread {
-        webhook_id,
-        source: arrival.source.to_string(),
-        before: before.outcome,
-        after: after.outcome,
-        unreadable_before: before.unreadable as u64,
-        unreadable: after.unreadable as u64,
-        detail: after.detail,
-        found,
-        forwards: forwards as u64,
-    })
 }

@@ -25,7 +25,7 @@ use super::clock_rollback::ClockRollback;
 use super::displaced::Displacement;
 use super::files::{Displaced, Files, OwnedFile};
 use super::group::gather;
-use super::handle::{AcceptReply, Answers, WriterStatus};
+use super::handle::{CommitReply, WriterStatus};
 use super::keys::RowKeys;
 use super::lane_registry::LaneRegistry;
 use super::log_copy::LogCopy;
@@ -38,8 +38,9 @@ use super::{backend, disk, forwards, keep_log, set_durability, subscribers};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Subscriber;
-use crate::plan::group::{Work, WorkOutcome};
-use crate::store::{Arrival, Durability, Error, Loss, Options, Registering, Settlement};
+use crate::plan::group::Work;
+use crate::store::commit::CommitWork;
+use crate::store::{Durability, Error, Loss, Options, Settlement};
 
 /// How long webhooks wait for company while a reader pins a WAL that is above its limit: it
 /// grows by the pages of each commit, which are nearly the same few for one report or fifty.
@@ -49,8 +50,7 @@ pub(super) const TICK: Duration = Duration::from_secs(1);
 
 /// One piece of work for the writer.
 pub(super) enum WriterJob {
-    Accept(Box<Arrival>, AcceptReply),
-    Register(Vec<Registering>, Answers),
+    Commit(CommitWork, CommitReply),
     Settle(Settlement),
     /// Alone in its turn, in a transaction of its own.
     Run(Box<dyn FnOnce(&mut Core) + Send>),
@@ -60,7 +60,7 @@ pub(super) enum WriterJob {
 impl WriterJob {
     /// Whether a caller waits for it to be on the disk.
     pub(super) const fn is_awaited(&self) -> bool {
-        matches!(self, Self::Accept(..) | Self::Register(..))
+        matches!(self, Self::Commit(..))
     }
 }
 
@@ -317,7 +317,11 @@ impl Core {
             rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
         let now_ms = self.clock.now_ms();
         let mut sources = Sources::new(&transaction, &self.sources);
-        let works: Vec<Work<'_>> = group.iter().flat_map(works).collect();
+        let works = group.iter().filter_map(|job| match job {
+            WriterJob::Commit(work, _) => Some(work.works()),
+            _ => None,
+        });
+        let works: Vec<Work<'_>> = works.flatten().collect();
         let applied = take_in(
             &transaction,
             &mut sources,
@@ -346,31 +350,24 @@ impl Core {
     }
 
     /// After the commit: answers to the waiters, forwards to the lanes.
-    fn conclude(&mut self, group: Vec<WriterJob>, mut effects: Effects) {
+    fn conclude(&mut self, group: Vec<WriterJob>, effects: Effects) {
         if self.check_in_place().is_err() {
             return self.withhold(group, true);
         }
         self.shared.commit_failed.store(false, Ordering::Relaxed);
         self.surroundings_failed = false;
-        let mut outcomes = std::mem::take(&mut effects.applied.outcomes).into_iter();
+        let mut answers = effects.applied.answers.into_iter();
         for job in group {
+            let WriterJob::Commit(work, reply) = job else {
+                continue;
+            };
+            self.leave_queue(&work);
+            let answers = answers.by_ref().take(work.works().len());
             // The waiter may have gone; what is committed stays committed.
-            match job {
-                WriterJob::Accept(arrival, reply) => {
-                    self.leave_queue(&arrival);
-                    let outcome = outcomes.next();
-                    let accepted = outcome.and_then(|it| effects.applied.accepted(it));
-                    let _ = reply.send(accepted.ok_or(Error::Closed));
-                }
-                WriterJob::Register(messages, reply) => {
-                    let outcomes = outcomes.by_ref().take(messages.len());
-                    let answers = outcomes.filter_map(|outcome| match outcome {
-                        WorkOutcome::Registered(answer) => Some(answer),
-                        _ => None,
-                    });
-                    let _ = reply.send(Ok(answers.collect()));
-                }
-                WriterJob::Settle(_) | WriterJob::Run(_) | WriterJob::Stop => {}
+            let _ = reply.send(Ok(answers.collect()));
+            if matches!(work, CommitWork::Registrations(_)) {
+                // A new broadcast may be due for polling.
+                self.polls.notify_one();
             }
         }
         self.lane_registry.hand_over(effects.applied.pending);
@@ -395,12 +392,9 @@ impl Core {
         self.surroundings_failed = disk::is_of_the_surroundings(error);
         for job in group {
             match job {
-                WriterJob::Accept(arrival, reply) => {
-                    self.leave_queue(&arrival);
-                    let _ = reply.send(Err(not_stored("cannot store the webhook", error)));
-                }
-                WriterJob::Register(_, reply) => {
-                    let _ = reply.send(Err(not_stored("cannot register messages", error)));
+                WriterJob::Commit(work, reply) => {
+                    self.leave_queue(&work);
+                    let _ = reply.send(Err(not_stored(work.attempted(), error)));
                 }
                 // No reader may see its forward as pending until this is written down, or it
                 // would be sent over and over while the disk is full.
@@ -413,7 +407,11 @@ impl Core {
         }
     }
 
-    pub(super) fn leave_queue(&self, arrival: &Arrival) {
+    /// It waits no longer.
+    pub(super) fn leave_queue(&self, work: &CommitWork) {
+        let CommitWork::Webhook(arrival) = work else {
+            return;
+        };
         self.shared.queued.fetch_sub(1, Ordering::Relaxed);
         self.shared
             .queued_bytes
@@ -438,17 +436,6 @@ struct Effects {
     applied: Applied,
     /// A forward is gone: it was erased while in flight.
     is_missing: bool,
-}
-
-/// What of a job the plan decides.
-fn works(job: &WriterJob) -> impl Iterator<Item = Work<'_>> {
-    let (arrival, messages) = match job {
-        WriterJob::Accept(arrival, _) => (Some(&**arrival), &[][..]),
-        WriterJob::Register(messages, _) => (None, &messages[..]),
-        WriterJob::Settle(_) | WriterJob::Run(_) | WriterJob::Stop => (None, &[][..]),
-    };
-    let messages = messages.iter().map(Work::Registration);
-    arrival.map(Work::Webhook).into_iter().chain(messages)
 }
 
 fn not_stored(attempted: &str, error: &rusqlite::Error) -> Error {

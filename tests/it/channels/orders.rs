@@ -13,7 +13,7 @@ use tickrelay::model::{
     Status,
 };
 use tickrelay::providers::Provider;
-use tickrelay::store::{Registering, Store};
+use tickrelay::store::{Registering, Registrations, Store};
 
 use crate::order::{arrival, failed, permutations, report, state};
 use crate::support::TestApp;
@@ -82,7 +82,7 @@ async fn store_report(store: &Store, id: &str, report: &PossibleReport) {
     match report {
         PossibleReport::Report(report) => {
             let one = arrival(id, std::slice::from_ref(&**report));
-            store.accept(one).await.unwrap();
+            store.commit(one).await.unwrap();
         }
         PossibleReport::Registration(result) => {
             let registering = Registering {
@@ -102,7 +102,12 @@ async fn store_report(store: &Store, id: &str, report: &PossibleReport) {
                 owner: None,
                 owners: Vec::new(),
             };
-            store.register(vec![registering]).await.unwrap();
+            store
+                .commit(Registrations {
+                    messages: vec![registering],
+                })
+                .await
+                .unwrap();
         }
     }
 }

@@ -111,7 +111,7 @@ async fn every_order_of_reports_and_of_what_links_their_names_ends_in_one_state(
         join_all(orders.iter().map(async |order| {
             for said in order {
                 let one = webhook(&name(order), &story[*said]);
-                store.accept(one).await.unwrap();
+                store.commit(one).await.unwrap();
             }
         }))
         .await;
@@ -132,14 +132,14 @@ async fn what_one_source_reported_of_names_says_nothing_at_another() {
     let store = open(folder.path());
     let (webhooks, _) = &stories()[0];
     store
-        .accept(webhook("elsewhere", &names(&[NUMBER, ID])))
+        .commit(webhook("elsewhere", &names(&[NUMBER, ID])))
         .await
         .unwrap();
     for said in webhooks {
-        store.accept(webhook("here", said)).await.unwrap();
+        store.commit(webhook("here", said)).await.unwrap();
     }
     store
-        .accept(webhook("elsewhere", &aside(NUMBER, ID)))
+        .commit(webhook("elsewhere", &aside(NUMBER, ID)))
         .await
         .unwrap();
     assert!(state(folder.path(), "here")[0].contains("Integer(0)"));
