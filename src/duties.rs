@@ -5,8 +5,10 @@
 //! them: it holds a lease for each, waits between steps, logs what fails and begins a duty anew that
 //! panicked. So a duty has no loop, no task and no sleep of its own, and a test calls its step.
 
+pub mod alerts;
 pub mod expiry;
 pub mod keys;
+pub mod outages;
 pub mod poll;
 pub mod pruning;
 pub mod replay;

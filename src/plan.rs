@@ -6,6 +6,7 @@
 
 pub(crate) mod alert;
 mod arrival;
+pub(crate) mod due;
 pub(crate) mod event;
 pub(crate) mod explained;
 mod fallback;

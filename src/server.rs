@@ -18,8 +18,10 @@ use crate::access;
 use crate::admin::Operations;
 use crate::clock::Clock;
 use crate::config::{Config, Retention};
+use crate::duties::alerts::GatheredAlerts;
 use crate::duties::expiry::Expiry;
 use crate::duties::keys::MissingKeys;
+use crate::duties::outages::GatheredOutages;
 use crate::duties::poll::{PolledSources, Polling};
 use crate::duties::pruning::Pruning;
 use crate::duties::replay::Replaying;
@@ -180,6 +182,8 @@ fn duties(
         .with(Polling::new(Arc::new(polled)))
         .with(Replaying::new(store.clone()))
         .with(Watching::new(watch))
+        .with(GatheredAlerts::new(store.clone()))
+        .with(GatheredOutages::new(store.clone()))
         .with(Expiry::new(store.clone(), clock.clone(), max_age))
         .with(Pruning::new(store.clone(), clock, retention))
         .with(MissingKeys::new(store, metrics))

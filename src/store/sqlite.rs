@@ -6,7 +6,6 @@
 mod accept;
 mod account_events;
 mod activity;
-mod alerts;
 mod apply;
 mod audit;
 mod broadcasts;
@@ -19,6 +18,7 @@ mod clock_rollback;
 mod deletion;
 mod disk;
 mod displaced;
+mod due;
 mod enqueue;
 mod erase;
 mod errors;
@@ -47,7 +47,6 @@ mod mentions;
 mod messages;
 mod missing;
 mod opened;
-mod outages;
 mod overview;
 mod pending;
 #[cfg(test)]

@@ -1,24 +1,21 @@
-//! Account events: storing each once, notifying subscribers, listing and removing them.
+//! Account events: listing and removing them.
 //!
 //! A new event is stored and queued in the transaction that stores its webhook, so a crash repeats
 //! none and loses none. A repeated event is counted.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use rusqlite::{Connection, Row, params};
 
 use super::clause::{Clause, Select};
-use super::enqueue::{self, NewForward, lane_key};
+use super::enqueue::lane_key;
 use super::forward_reads::json_list;
 use super::listing::ListedTable;
 use super::reader::Reader;
 use super::{same_person, search};
-use crate::model::Subscriber;
-use crate::plan::notice::Notice;
+use crate::store::Error;
 use crate::store::account_event::{AccountEventQuery, AccountEventRecord};
 use crate::store::query::Listing;
-use crate::store::{Error, PendingForward};
 
 /// Events removed in one go.
 const PRUNE_STEP: usize = 500;
@@ -30,35 +27,6 @@ pub(super) const SELECT: &str = "SELECT account_event.*, source.name AS source, 
 /// read all of the source.
 const LISTED: &str = "SELECT account_event.*, source.name AS source, source.provider \
      FROM account_event NOT INDEXED JOIN source USING (source_id)";
-
-/// Queues the event for each subscriber that wants it.
-pub(super) fn enqueue(
-    connection: &Connection,
-    notice: &Notice<'_>,
-    key: i64,
-    subscribers: &[Arc<Subscriber>],
-    now_ms: i64,
-) -> rusqlite::Result<Vec<(i64, PendingForward)>> {
-    let mut pending = Vec::new();
-    for (body, subscribers) in notice.payloads(subscribers) {
-        let body: Arc<[u8]> = body.into();
-        let payload_id = enqueue::insert_payload(connection, 0, &body)?;
-        for subscriber_id in subscribers {
-            let forward = NewForward {
-                subscriber_id,
-                message_id: key,
-                report_id: 0,
-                payload_id,
-                payload: &body,
-                place: (notice.at_ms, 0),
-                now_ms,
-                alert_failures: None,
-            };
-            pending.push(enqueue::insert(connection, &forward)?);
-        }
-    }
-    Ok(pending)
-}
 
 /// The events about one of these names of a person, each with the key of its notices.
 pub(super) fn of_person(

@@ -109,12 +109,6 @@ impl Core {
         } else if self.surroundings_failed {
             self.probe();
         }
-        if let Err(error) = self.send_alerts() {
-            tracing::warn!(%error, "store.queue_alerts_failed");
-        }
-        if let Err(error) = self.send_channel_errors() {
-            tracing::warn!(%error, "store.queue_outages_failed");
-        }
         self.empty_wal();
         self.files.share_access();
         let wal_bytes = self.wal_bytes();

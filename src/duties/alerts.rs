@@ -1,0 +1,32 @@
+//! Queues alerts to chats whose minute is over.
+
+use std::time::Duration;
+
+use super::{Duty, Next};
+use crate::store::{Error, Lease, Store};
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Queues what was gathered for chats; the rules are in `plan/due.rs`.
+#[derive(Clone)]
+pub struct GatheredAlerts {
+    store: Store,
+}
+
+impl GatheredAlerts {
+    /// Those of this store.
+    #[must_use]
+    pub const fn new(store: Store) -> Self {
+        Self { store }
+    }
+}
+
+impl Duty for GatheredAlerts {
+    const NAME: &'static str = "alerts";
+
+    async fn step(&mut self, _: &Lease) -> Result<Next, Error> {
+        self.store.send_alerts().await?;
+        Ok(Next::After(PAUSE))
+    }
+}
