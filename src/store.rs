@@ -1,9 +1,11 @@
 //! The store's contract: whole transactions in the words of the product.
 //!
 //! One process owns a store ([`Error::Locked`] for a second one). One writer thread groups
-//! what waits into one transaction and one fsync; readers have connections of their own and
-//! never hold the writer up. A struct until PostgreSQL is the second engine; then a trait,
-//! which is why no type of SQLite's stands in a signature here.
+//! what waits into one transaction and one fsync. Until PostgreSQL is the second engine `Store` is
+//! SQLite's; then it is an enum of both, which is why no type of SQLite's stands in a signature here.
+//!
+//! All reading is [`Store::read`]: a question of [`query`] is a struct in the product's words, with
+//! the type of its answer. It never holds the writer up.
 //!
 //! What is atomic: [`Store::commit`] commits the raw webhook, its new reports, the new state
 //! of their messages, the payloads and every forward queued, or nothing. Only after the fsync
@@ -61,7 +63,6 @@ pub use registration::TemplateRecord;
 pub use sqlite::Store;
 pub use sqlite::changes::{ChangeRecord, Changing};
 pub use sqlite::found::{StoreFound, absolute};
-pub use sqlite::reader::Reader;
 pub(crate) use sqlite::resolve;
 pub use sqlite::warnings::file_warnings;
 pub use subscribers::{Outbound, SubscriberSecret};
@@ -136,8 +137,8 @@ pub enum Error {
     },
 }
 
-/// A question that [`Store::read`] answers, with who may see what and which page where that
-/// matters. The structs of [`query`] are all there are.
+/// A question that [`Store::read`] answers. The structs of [`query`] are all there are: the engine
+/// implements how each is answered.
 pub trait Query: sqlite::reader::SqliteQuery + Send + 'static {
     /// What is found.
     type Answer: Send + 'static;

@@ -1,11 +1,13 @@
 //! What a list is narrowed to, checked alike for the command line and the API: what cannot match is
 //! refused with the remedy, for an empty list would say that nothing happened.
 
+use super::wanted::MeantError;
 use super::{Fault, wanted};
 use crate::access::Caller;
-use crate::store::account_event::AccountEventQuery;
-use crate::store::query::{Listing, MessageQuery, Scope, Window};
-use crate::store::{Error, Reader};
+use crate::store::query::{
+    AccountEventQuery, ErrorExistsQuery, Listing, MessageQuery, Scope, SourceExistsQuery, Window,
+};
+use crate::store::{Error, Store};
 
 /// What a list is narrowed to, beside the words that its flags and parameters know themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub(crate) struct Narrowing {
 
 /// The filters of a list.
 pub(crate) struct NarrowingKnown<'a> {
-    pub(crate) reader: &'a Reader,
+    pub(crate) store: &'a Store,
     /// The configured sources that the caller sees.
     pub(crate) sources: &'a [&'a str],
     pub(crate) caller: &'a Caller,
@@ -39,12 +41,12 @@ impl Narrowing {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub(crate) fn check(
+    pub(crate) async fn check(
         &self,
         known: &NarrowingKnown<'_>,
     ) -> Result<(Option<String>, Vec<Fault>), Error> {
         let NarrowingKnown {
-            reader,
+            store,
             sources,
             caller,
         } = *known;
@@ -52,16 +54,19 @@ impl Narrowing {
         let mut refuse = |field: &str, detail| {
             faults.push(Fault::new(field, detail));
         };
-        if let Some(name) = &self.source {
-            let is_known = sources.contains(&name.as_str())
-                || caller.sees_source(name) && reader.has_source(name)?;
-            if !is_known {
+        if let Some(name) = &self.source
+            && !sources.contains(&name.as_str())
+        {
+            let exists = SourceExistsQuery { name: name.clone() };
+            if !caller.sees_source(name) || !store.read(exists).await? {
                 refuse("source", wanted::no_such_source(name, sources, caller));
             }
         }
-        let error = self.error.as_ref();
-        let error = error.map(|it| wanted::known_error(it, |key| reader.has_error(key)));
-        let error = error.transpose().unwrap_or_else(|detail| {
+        let error = match &self.error {
+            Some(wanted) => known_error(wanted, store).await?.map(Some),
+            None => Ok(None),
+        };
+        let error = error.unwrap_or_else(|detail| {
             refuse("error", detail);
             None
         });
@@ -70,13 +75,13 @@ impl Narrowing {
         }
         if let Some(channel) = &self.channel
             && !wanted::is_usual_channel(channel)
-            && !self.has_channel(channel, known)?
+            && !self.has_channel(channel, known).await?
         {
             refuse("channel", wanted::no_such_channel(channel));
         }
         if let Some(event) = &self.event
             && !wanted::is_usual_event(event)
-            && !has_event(event, known)?
+            && !has_event(event, known).await?
         {
             refuse("event", wanted::no_such_event(event));
         }
@@ -89,8 +94,8 @@ impl Narrowing {
     }
 
     /// Whether a message is of this channel, or may be: the search is no longer than a list's.
-    fn has_channel(&self, channel: &str, known: &NarrowingKnown<'_>) -> Result<bool, Error> {
-        let found = known.reader.search(&MessageQuery {
+    async fn has_channel(&self, channel: &str, known: &NarrowingKnown<'_>) -> Result<bool, Error> {
+        let messages = MessageQuery {
             channel: Some(channel.to_ascii_lowercase()),
             // What it is searched for in is no more than what is listed.
             since_ms: self.since_ms,
@@ -98,20 +103,38 @@ impl Narrowing {
             scope: Scope::from(known.caller),
             window: Window::newest(1),
             ..MessageQuery::default()
-        })?;
-        Ok(may_have(&found))
+        };
+        Ok(may_have(&known.store.read(messages).await?))
     }
 }
 
+/// The error that is meant, as the store has it; a refusal where nothing knows it.
+async fn known_error(wanted: &str, store: &Store) -> Result<Result<String, String>, Error> {
+    Ok(match wanted::meant_error(wanted) {
+        Ok(MeantError::Known(error)) => Ok(error),
+        Ok(MeantError::Unlisted(error)) => {
+            let exists = ErrorExistsQuery {
+                error: error.clone(),
+            };
+            if store.read(exists).await? {
+                Ok(error)
+            } else {
+                Err(wanted::no_such_error(&error))
+            }
+        }
+        Err(detail) => Err(detail),
+    })
+}
+
 /// Whether an event is called so, or may be.
-fn has_event(event: &str, known: &NarrowingKnown<'_>) -> Result<bool, Error> {
-    let found = known.reader.account_events(&AccountEventQuery {
+async fn has_event(event: &str, known: &NarrowingKnown<'_>) -> Result<bool, Error> {
+    let events = AccountEventQuery {
         event: Some(event.to_owned()),
         scope: Scope::from(known.caller),
         window: Window::newest(1),
         ..AccountEventQuery::default()
-    })?;
-    Ok(may_have(&found))
+    };
+    Ok(may_have(&known.store.read(events).await?))
 }
 
 /// A search that was cut says nothing of what it did not reach.

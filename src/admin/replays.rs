@@ -8,8 +8,7 @@ use uuid::Uuid;
 use super::{Answer, By, Failure, Fault, Operations};
 use crate::access::Caller;
 use crate::model::{ErrorCode, ForwardState, Status};
-use crate::store::Error;
-use crate::store::query::Scope;
+use crate::store::query::{ReplayDetailQuery, Scope};
 use crate::store::replay::{ReplayRecord, ReplaySelection};
 
 /// The forwards to be sent to a subscriber again.
@@ -165,10 +164,7 @@ impl Operations {
 
     /// The replay with that id, if the caller sees its subscriber.
     async fn replay_of(&self, caller: &Caller, id: Uuid) -> Result<ReplayRecord, Failure> {
-        let reader = self.store.reader();
-        let found = tokio::task::spawn_blocking(move || reader.replay(id))
-            .await
-            .map_err(|_| Failure::from(Error::Closed))??;
+        let found = self.store.read(ReplayDetailQuery { uid: id }).await?;
         let seen = self.seen_subscribers(caller);
         found
             .filter(|replay| seen.is_none_or(|ids| ids.contains(&replay.subscriber_id)))

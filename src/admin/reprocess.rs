@@ -11,7 +11,9 @@ use crate::config::Source;
 use crate::ingest;
 use crate::model::{MessageType, digits};
 use crate::providers::Provider;
-use crate::store::query::{ReparsePreviewQuery, Scope};
+use crate::store::query::{
+    ReparsePreviewQuery, ReprocessableQuery, Scope, StoredWebhookQuery, UnseenWebhookQuery,
+};
 use crate::store::{Arrival, Error, ReparsedWebhooks, ReprocessSelection, StoredWebhook};
 
 /// Webhooks that are read and committed together, at most.
@@ -40,7 +42,11 @@ impl Operations {
         let requested = selection.webhook_ids.clone();
         // Reports of messages that were pruned would come back as new and be forwarded.
         let not_before_ms = self.clock.now_ms() - i64::from(self.retention.messages_days) * DAY_MS;
-        let ids = self.store.find_webhooks(selection, not_before_ms).await?;
+        let found = ReprocessableQuery {
+            selection,
+            not_before_ms,
+        };
+        let ids = self.store.read(found).await?;
         if let Some(missing) = requested.iter().find(|id| !ids.contains(id)) {
             return Err(Failure::Refused(format!(
                 "no body of a webhook {missing} to read again: there is none, or it was a \
@@ -71,12 +77,12 @@ impl Operations {
                 ))
             };
             let batch = left[..left.len().min(BATCH)].to_vec();
-            let mut stored: VecDeque<_> = self
-                .store
-                .stored_webhooks(batch.clone(), ROOM)
-                .await
-                .map_err(so_far)?
-                .into();
+            let stored = StoredWebhookQuery {
+                webhook_ids: batch.clone(),
+                room: ROOM,
+            };
+            let stored = self.store.read(stored).await.map_err(so_far)?;
+            let mut stored = VecDeque::from(stored);
             // Where not all fitted, the next ones come after the last that did.
             let last = stored.back().map(|stored| stored.webhook_id);
             let read = last.and_then(|last| batch.iter().position(|id| *id == last));
@@ -150,17 +156,14 @@ impl Operations {
             let detail = "this token sees some sources only: name one of them";
             return Err(Failure::invalid("/source", detail));
         }
-        let (reader, scope) = (self.store.reader(), Scope::from(caller));
-        let ids = selection.webhook_ids.clone();
-        let look = move || -> Result<_, Error> {
-            let mut ids = ids.into_iter();
-            ids.try_for_each(|id| match reader.webhook(id, &scope)? {
-                Some(_) => Ok(()),
-                None => Err(Error::NotFound(format!("webhook has the key {id}"))),
-            })
+        let seen = UnseenWebhookQuery {
+            webhook_ids: selection.webhook_ids.clone(),
+            scope: Scope::from(caller),
         };
-        let looked = tokio::task::spawn_blocking(look).await;
-        Ok(looked.map_err(|_| Failure::Busy("the service is ending".to_owned()))??)
+        match self.store.read(seen).await? {
+            None => Ok(()),
+            Some(id) => Err(Error::NotFound(format!("webhook has the key {id}")).into()),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::model::{
     Headers, SecretText, SigningSecret, SkipReason, Status, Subscriber, SubscriberKind, Word as _,
 };
 use crate::store::Outbound;
+use crate::store::query::OutboundQuery;
 use case::SampleCase;
 use rendered::Rendered;
 
@@ -111,11 +112,14 @@ impl Operations {
     ) -> Result<Answer, Failure> {
         let subscriber = self.subscriber_of(&by.caller, name)?;
         let cases = self.settle(&by.caller, &subscriber, wanted)?;
+        let outbound = OutboundQuery {
+            subscriber_id: subscriber.id,
+        };
         let Outbound {
             url,
             secrets,
             headers,
-        } = self.store.outbound(subscriber.id).await?;
+        } = self.store.read(outbound).await?;
         if secrets.is_empty() {
             return Err(Failure::Conflict(format!(
                 "{name} has no secret to sign with: rotate-secret gives it one"

@@ -14,14 +14,20 @@ const DIGITS: usize = 18;
 /// How many neighbours of a mistyped error are named.
 const NEAREST: usize = 3;
 
-/// The error that is meant, as the store has it. `is_stored` says whether some message failed so.
+/// The error that is meant, as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum MeantError {
+    /// The catalogue knows it.
+    Known(String),
+    /// It does not; a message may have failed with it all the same.
+    Unlisted(String),
+}
+
+/// The error that is meant.
 ///
 /// # Errors
-/// When neither the catalogue nor the store knows it, or the catalogue knows several.
-pub(crate) fn known_error(
-    wanted: &str,
-    is_stored: impl FnOnce(&str) -> bool,
-) -> Result<String, String> {
+/// When it can be none, or the catalogue knows several.
+pub(crate) fn meant_error(wanted: &str) -> Result<MeantError, String> {
     let text = wanted.trim();
     let (provider, code) = text.split_once(':').unwrap_or(("", text));
     let mut keys = catalogue::all()
@@ -30,7 +36,7 @@ pub(crate) fn known_error(
     let is_code = is_number(code)
         && keys.any(|(of, known)| known == code && (provider.is_empty() || of == provider));
     if is_code || catalogue::find(text).is_some() {
-        return Ok(text.to_owned());
+        return Ok(MeantError::Known(text.to_owned()));
     }
     // Signs do not count where words are compared, and -1 is no name of 1.
     let is_word = text.contains(|letter: char| letter.is_alphabetic());
@@ -40,7 +46,7 @@ pub(crate) fn known_error(
         Vec::new()
     };
     match called.as_slice() {
-        [entry] => return Ok(entry.key.clone()),
+        [entry] => return Ok(MeantError::Known(entry.key.clone())),
         [] => {}
         several => {
             let keys: Vec<&str> = several.iter().map(|entry| entry.key.as_str()).collect();
@@ -53,10 +59,11 @@ pub(crate) fn known_error(
     }
     // What is no code can stand in no column of codes.
     let is_askable = !text.is_empty() && (is_word || is_number(code));
-    if is_askable && is_stored(text) {
-        return Ok(text.to_owned());
+    if is_askable {
+        Ok(MeantError::Unlisted(text.to_owned()))
+    } else {
+        Err(no_such_error(text))
     }
-    Err(no_such_error(text))
 }
 
 fn is_number(text: &str) -> bool {
@@ -264,19 +271,26 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_one_that_the_catalogue_or_the_store_knows() {
-        let stored = |text: &str| ["infobip:NEW_WORD", "777777", "meta:777777"].contains(&text);
+    fn an_error_is_one_that_the_catalogue_knows_or_the_store_may() {
         for (wanted, key) in [
             ("131026", "131026"),
             (" 131026 ", "131026"),
             ("meta:131026", "meta:131026"),
-            ("777777", "777777"),
-            ("meta:777777", "meta:777777"),
-            ("infobip:NEW_WORD", "infobip:NEW_WORD"),
             ("EC_INVALID_TEMPLATE_ARGS", "infobip:7008"),
         ] {
-            assert_eq!(known_error(wanted, stored).as_deref(), Ok(key), "{wanted}");
+            let known = MeantError::Known(key.to_owned());
+            assert_eq!(meant_error(wanted), Ok(known), "{wanted}");
         }
+        for wanted in ["777777", "meta:777777", "infobip:NEW_WORD"] {
+            let unlisted = MeantError::Unlisted(wanted.to_owned());
+            assert_eq!(meant_error(wanted), Ok(unlisted), "{wanted}");
+        }
+        // As it is refused where the store does not know it either.
+        let refused = |wanted: &str| match meant_error(wanted) {
+            Ok(MeantError::Known(key)) => panic!("{wanted} is {key}"),
+            Ok(MeantError::Unlisted(error)) => no_such_error(&error),
+            Err(detail) => detail,
+        };
         for (wanted, remedy) in [
             (
                 "EC_INVALID_TEMPLATE_ARG",
@@ -294,10 +308,10 @@ mod tests {
             ("none:131026", "write a code"),
             ("9999999999999999999", "write a code"),
         ] {
-            let refused = known_error(wanted, stored).expect_err(wanted);
+            let refused = refused(wanted);
             assert!(refused.contains(remedy), "{wanted}: {refused}");
         }
-        let few = known_error("131099", stored).expect_err("131099");
+        let few = refused("131099");
         assert!(
             few.contains("did you mean 131009, 131049 or 131059?"),
             "{few}"

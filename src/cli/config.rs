@@ -12,7 +12,8 @@ use crate::access;
 use crate::clock::Clock;
 use crate::config::{Config, Finding, LoadError, Loaded, Origin, example};
 use crate::model::reason;
-use crate::store::{Reader, StoreFound, absolute};
+use crate::server;
+use crate::store::{Store, StoreFound, absolute};
 use crate::web::socket_path;
 
 /// The verbs of `config`.
@@ -136,12 +137,10 @@ fn token_warnings(config: &Config) -> Vec<String> {
     if StoreFound::at(&config.store.path) != StoreFound::Store {
         return Vec::new();
     }
-    let tokens = Reader::new(&config.store.path).tokens();
-    access::token_warnings(
-        &tokens.unwrap_or_default(),
-        &config.owners(),
-        Clock::system().now_ms(),
-    )
+    let clock = Clock::system();
+    let store = Store::read_only(&server::store_options(config), clock.clone());
+    let tokens = store.map(|store| store.tokens()).unwrap_or_default();
+    access::token_warnings(&tokens, &config.owners(), clock.now_ms())
 }
 
 fn show(settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {

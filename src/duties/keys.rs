@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Duty, Next};
 use crate::metrics::Metrics;
+use crate::store::query::MissingKeyQuery;
 use crate::store::{Error, Lease, Store};
 
 /// Between two looks.
@@ -30,7 +31,7 @@ impl Duty for MissingKeys {
     const NAME: &'static str = "keys";
 
     async fn step(&mut self, _: &Lease) -> Result<Next, Error> {
-        let missing = self.store.missing_keys().await?;
+        let missing = self.store.read(MissingKeyQuery).await?;
         let count = i64::try_from(missing.len()).unwrap_or(i64::MAX);
         self.metrics.missing_keys.set(count);
         Ok(Next::After(PAUSE))

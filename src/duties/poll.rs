@@ -34,6 +34,7 @@ use crate::metrics::{Metrics, source_labels};
 use crate::model::{Headers, SecretText};
 use crate::providers::{AnswerFacts, Pull, decode};
 use crate::store::poll::{PollCounts, PollRecord};
+use crate::store::query::{OpenPollQuery, UnreportedQuery};
 use crate::store::{Error, Lease, Store};
 use schedule::{PollInterval, PollOutcome, Trouble};
 use trouble::{Failed, UNREADABLE, log};
@@ -269,10 +270,11 @@ impl PolledSources {
 
     /// Who was registered and is not listed: the server may learn of its users later than we do.
     async fn unreported(&self, poll: &PollRecord) -> Result<u64, Failed> {
-        let (reader, source) = (self.store.reader(), poll.source.clone());
-        let broadcast = poll.broadcast.clone();
-        let counted = tokio::task::spawn_blocking(move || reader.unreported(&source, &broadcast));
-        let counted = counted.await.unwrap_or(Err(Error::Closed));
+        let unreported = UnreportedQuery {
+            source: poll.source.clone(),
+            broadcast: poll.broadcast.clone(),
+        };
+        let counted = self.store.read(unreported).await;
         counted.map_err(|error| Failed::of_ours("not-stored", &error))
     }
 
@@ -340,10 +342,11 @@ impl PollsInFlight {
         for pulled in &polled.sources {
             let is_of = |busy: &&(String, i64)| busy.0 == pulled.name;
             let busy = self.busy.values().filter(is_of).count();
-            let (reader, name) = (polled.store.reader(), pulled.name.clone());
-            let looked = move || reader.open_polls(&name, busy + AT_ONCE);
-            let open = tokio::task::spawn_blocking(looked).await;
-            let open = open.map_err(|_| Error::Closed)??;
+            let open = OpenPollQuery {
+                source: pulled.name.clone(),
+                limit: busy + AT_ONCE,
+            };
+            let open = polled.store.read(open).await?;
             let mut room = AT_ONCE.saturating_sub(busy);
             for poll in open {
                 let key = (pulled.name.clone(), poll.poll_id);

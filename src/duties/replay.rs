@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::{Duty, Next};
+use crate::store::query::RunningReplayQuery;
 use crate::store::replay::{ReplayStep, RunningReplay};
 use crate::store::{Error, Lease, Store};
 
@@ -78,7 +79,7 @@ impl Replaying {
         self.resting
             .retain(|_, since| since.elapsed() < FAILED_PAUSE);
         let mut round = Round::Nothing;
-        for replay in self.store.running_replays().await? {
+        for replay in self.store.read(RunningReplayQuery).await? {
             if !lease.is_held() {
                 break;
             }

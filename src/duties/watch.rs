@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::Events;
 use crate::metrics::{Metrics, SubscriberLabel};
 use crate::model::{SubscriberState, Word as _};
+use crate::store::query::{ArrivedQuery, NotifiedQuery, TrafficQuery};
 use crate::store::watching::{Count, Counted, NotifiedCondition, Position};
 use crate::store::{Error, Lease, Store};
 use condition::{Condition, ConditionState, Seen, changes};
@@ -104,8 +105,7 @@ impl Watching {
             self.counted_ms = now_ms;
         }
         let store = &self.watch.store;
-        let reader = store.reader();
-        let notified = off_thread(move || reader.notified()).await?;
+        let notified = store.read(NotifiedQuery).await?;
         let mut seen = self.subscribers();
         seen.extend(self.sources(started_ms, now_ms));
         seen.extend(self.disk());
@@ -141,9 +141,9 @@ impl Watching {
 
     /// Takes over what an earlier run counted.
     async fn begin(&mut self, now_ms: i64) -> Result<(), Error> {
-        let reader = self.watch.store.reader();
-        let (counts, arrived) =
-            off_thread(move || Ok((reader.counts()?, reader.arrived(None)?))).await?;
+        let store = &self.watch.store;
+        let counts = store.read(TrafficQuery).await?;
+        let arrived = store.read(ArrivedQuery { after: None }).await?;
         self.traffic.restore(counts, now_ms);
         self.position = Some(arrived.position);
         Ok(())
@@ -152,8 +152,10 @@ impl Watching {
     async fn count(&mut self, now_ms: i64) -> Result<(), Error> {
         let mut counts: Vec<Count> = Vec::new();
         loop {
-            let (reader, position) = (self.watch.store.reader(), self.position);
-            let arrived = off_thread(move || reader.arrived(position)).await?;
+            let arrived = ArrivedQuery {
+                after: self.position,
+            };
+            let arrived = self.watch.store.read(arrived).await?;
             self.position = Some(arrived.position);
             for (what, subject, more) in arrived.counts {
                 counts.push(self.traffic.add(what, &subject, more, now_ms));
@@ -345,13 +347,4 @@ fn holds(text: String, data: Value) -> ConditionState {
         _ => Map::new(),
     };
     ConditionState::Holds(text, data)
-}
-
-/// Reads of the store block.
-async fn off_thread<T: Send + 'static>(
-    read: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    tokio::task::spawn_blocking(read)
-        .await
-        .map_err(|_| Error::Closed)?
 }

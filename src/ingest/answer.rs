@@ -1,8 +1,7 @@
 //! Storing the answer of a poll: like a webhook, but read in parts.
 //!
 //! An answer lists the status of all users of a broadcast, most of which is known from the one
-//! before. So what the store has is left out by a reader first, beside the writer, and the rest
-//! is committed in parts between which webhooks have their turn.
+//! before. So what the store has is left out first, beside the writer, and the rest is committed in parts between which webhooks have their turn.
 
 use std::sync::Arc;
 
@@ -11,7 +10,8 @@ use tokio::sync::mpsc;
 use super::{Ingest, SourceEndpoint, WebhookCounts, survive};
 use crate::config::PullSettings;
 use crate::providers::{Hints, Item, ParseError, Parsed, Pull, Summary, decode};
-use crate::store::{Arrival, Error, Reader, WebhookPart};
+use crate::store::query::{KnownReportQuery, ReportName};
+use crate::store::{Arrival, Error, WebhookPart};
 
 /// Reports that are committed at once: about 20 ms of the writer's time.
 const PART: usize = 256;
@@ -37,7 +37,7 @@ struct PolledPart {
     known: usize,
 }
 
-type PolledParts = mpsc::Sender<Result<PolledPart, ParseError>>;
+type PolledItems = mpsc::Sender<Result<Vec<Item>, ParseError>>;
 
 impl Ingest {
     /// The sources that send nothing and are polled.
@@ -80,8 +80,6 @@ impl Ingest {
     ) -> Result<Result<(), ParseError>, Error> {
         let (parts, mut inbox) = mpsc::channel(1);
         let reading = AnswerReading {
-            reader: self.store.reader(),
-            source: Arc::clone(&endpoint.name),
             pull,
             broadcast: answered.broadcast.clone(),
             hints: Arc::clone(&endpoint.hints),
@@ -91,25 +89,27 @@ impl Ingest {
         let reading = tokio::task::spawn_blocking(move || {
             survive(|| reading.read(&body, encoding.as_deref()))
         });
-        let mut arrival = arrival(endpoint, answered);
-        let mut webhook_id = None;
-        while let Some(part) = inbox.recv().await {
-            let next = Arrival {
-                source: Arc::clone(&endpoint.name),
-                default_sender: arrival.default_sender.clone(),
-                known: 0,
-                body: std::mem::take(&mut arrival.body),
-                content_type: arrival.content_type.take(),
-                content_encoding: arrival.content_encoding.take(),
-                user_agent: None,
-                broadcast: arrival.broadcast.clone(),
-                parsed: Ok(Parsed::default()),
-                ..arrival
-            };
-            webhook_id = Some(self.take_part(endpoint, next, part, webhook_id).await?);
+        let mut storing = AnswerStoring {
+            ingest: self,
+            endpoint,
+            arrival: arrival(endpoint, answered),
+            webhook_id: None,
+        };
+        let mut part = PolledPart::default();
+        while let Some(items) = inbox.recv().await {
+            match items {
+                Ok(items) => {
+                    self.leave_out_known(endpoint, items, &mut part).await?;
+                    if part.items.len() >= PART {
+                        storing.store(Ok(std::mem::take(&mut part))).await?;
+                    }
+                }
+                Err(error) => storing.store(Err(error)).await?,
+            }
         }
         match reading.await.map_err(|_| Error::Closed)? {
-            Ok(read) => read.map(Ok),
+            // The last one may be empty, so that there is at least one.
+            Ok(()) => storing.store(Ok(part)).await.map(Ok),
             Err(ParseError::Panicked) => {
                 tracing::error!(source = %endpoint.name, "answer.parser_panicked");
                 Ok(Err(ParseError::Panicked))
@@ -118,33 +118,75 @@ impl Ingest {
         }
     }
 
-    async fn take_part(
+    /// Adds to the part what the store does not have.
+    async fn leave_out_known(
         &self,
         endpoint: &SourceEndpoint,
-        mut arrival: Arrival,
-        part: Result<PolledPart, ParseError>,
-        webhook_id: Option<i64>,
-    ) -> Result<i64, Error> {
+        items: Vec<Item>,
+        part: &mut PolledPart,
+    ) -> Result<(), Error> {
+        let known = KnownReportQuery {
+            source: endpoint.name.to_string(),
+            reports: items.iter().filter_map(name_of).collect(),
+        };
+        let mut known = self.store.read(known).await?.into_iter();
+        for item in items {
+            if name_of(&item).is_some() && known.next() == Some(true) {
+                part.known += 1;
+            } else {
+                part.items.push(item);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Stores an answer part by part, the body with the first.
+struct AnswerStoring<'a> {
+    ingest: &'a Ingest,
+    endpoint: &'a SourceEndpoint,
+    /// What is left to be stored of the answer itself.
+    arrival: Arrival,
+    webhook_id: Option<i64>,
+}
+
+impl AnswerStoring<'_> {
+    async fn store(&mut self, part: Result<PolledPart, ParseError>) -> Result<(), Error> {
+        let left = &mut self.arrival;
+        let mut arrival = Arrival {
+            source: Arc::clone(&left.source),
+            default_sender: left.default_sender.clone(),
+            known: 0,
+            body: std::mem::take(&mut left.body),
+            content_type: left.content_type.take(),
+            content_encoding: left.content_encoding.take(),
+            user_agent: None,
+            broadcast: left.broadcast.clone(),
+            parsed: Ok(Parsed::default()),
+            ..*left
+        };
         arrival.parsed = part.map(|part| {
             arrival.known = part.known;
             Parsed { items: part.items }
         });
         let counts = WebhookCounts::of(&arrival);
-        let accepted = match webhook_id {
-            None => self.store.commit(arrival).await?,
+        let store = &self.ingest.store;
+        let accepted = match self.webhook_id {
+            None => store.commit(arrival).await?,
             Some(webhook_id) => {
                 let part = WebhookPart {
                     webhook_id,
                     arrival,
                 };
-                self.store.commit(part).await?
+                store.commit(part).await?
             }
         };
-        if webhook_id.is_none() {
-            endpoint.counters.count_webhook(&accepted);
+        if self.webhook_id.is_none() {
+            self.endpoint.counters.count_webhook(&accepted);
         }
-        counts.add_reports(&self.metrics, endpoint, &accepted);
-        Ok(accepted.webhook_id)
+        counts.add_reports(&self.ingest.metrics, self.endpoint, &accepted);
+        self.webhook_id = Some(accepted.webhook_id);
+        Ok(())
     }
 }
 
@@ -167,64 +209,40 @@ fn arrival(endpoint: &SourceEndpoint, answered: PolledAnswer) -> Arrival {
 
 /// Reads an answer on a thread that may wait.
 struct AnswerReading {
-    reader: Reader,
-    source: Arc<str>,
     pull: &'static Pull,
     broadcast: String,
     hints: Arc<Hints>,
-    parts: PolledParts,
+    parts: PolledItems,
 }
 
 impl AnswerReading {
-    /// Hands over part by part; the last one may be empty, so that there is at least one.
-    fn read(&self, body: &[u8], encoding: Option<&str>) -> Result<Result<(), Error>, ParseError> {
-        let text = decode(body, encoding).inspect_err(|error| self.send(Err(error.clone())))?;
+    /// Hands over the elements, some at a time; ends early where nothing takes them any more.
+    fn read(&self, body: &[u8], encoding: Option<&str>) -> Result<(), ParseError> {
+        let text = decode(body, encoding).inspect_err(|error| self.fail(error))?;
         let answer = (self.pull.open)(&text, &self.broadcast, &self.hints);
-        let answer = answer.inspect_err(|error| self.send(Err(error.clone())))?;
-        let mut items = answer.items.peekable();
-        let mut part = PolledPart::default();
-        while items.peek().is_some() {
+        let mut items = answer.inspect_err(|error| self.fail(error))?.items;
+        loop {
             let some: Vec<Item> = items.by_ref().take(PART).collect();
-            match self.leave_out_known(some) {
-                Ok(more) => {
-                    part.known += more.known;
-                    part.items.extend(more.items);
-                }
-                Err(error) => return Ok(Err(error)),
-            }
-            if part.items.len() >= PART {
-                self.send(Ok(std::mem::take(&mut part)));
+            if some.is_empty() || self.parts.blocking_send(Ok(some)).is_err() {
+                return Ok(());
             }
         }
-        self.send(Ok(part));
-        Ok(Ok(()))
     }
 
-    fn leave_out_known(&self, items: Vec<Item>) -> Result<PolledPart, Error> {
-        let keys: Vec<(String, i64, bool)> = items.iter().filter_map(key).collect();
-        let mut known = self.reader.known_reports(&self.source, &keys)?.into_iter();
-        let mut part = PolledPart::default();
-        for item in items {
-            if key(&item).is_some() && known.next() == Some(true) {
-                part.known += 1;
-            } else {
-                part.items.push(item);
-            }
-        }
-        Ok(part)
-    }
-
-    fn send(&self, part: Result<PolledPart, ParseError>) {
+    fn fail(&self, error: &ParseError) {
         // The receiver is gone when storing an earlier part failed, which is reported there.
-        let _ = self.parts.blocking_send(part);
+        let _ = self.parts.blocking_send(Err(error.clone()));
     }
 }
 
 /// By what a report is found again.
-fn key(item: &Item) -> Option<(String, i64, bool)> {
+fn name_of(item: &Item) -> Option<ReportName> {
     let Item::Report(report) = item else {
         return None;
     };
-    let id = report.message.clone()?;
-    Some((id, report.identity().0, report.status.is_some()))
+    Some(ReportName {
+        message: report.message.clone()?,
+        identity: report.identity().0,
+        has_status: report.status.is_some(),
+    })
 }

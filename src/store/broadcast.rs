@@ -1,4 +1,4 @@
-//! What a reader sees of broadcasts: many messages that were sent as one.
+//! What a query finds of broadcasts: many messages that were sent as one.
 
 use serde::Serialize;
 

@@ -73,6 +73,11 @@ impl ClockHold {
         self.look().0
     }
 
+    /// The time of day, ms since 1970 UTC.
+    pub(super) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
     /// The hold as it is to be written down.
     pub(super) fn jump(&self) -> Option<ClockJump> {
         let _ = self.look();

@@ -1,5 +1,5 @@
-//! What a reader sees beside messages: raw webhooks, subscribers with their queues, and errors
-//! that the catalogue does not explain yet. [`super::Reader`] fills these.
+//! What is found beside messages: raw webhooks, subscribers with their queues, and errors that the
+//! catalogue does not explain yet. The answers of [`super::query`].
 
 use serde::Serialize;
 

@@ -4,8 +4,14 @@
 //! Here is what lists have in common: within whose scope, and which page. The questions stand below,
 //! by noun. A question that finds one thing ends in `DetailQuery`.
 
+mod account_events;
+mod broadcasts;
+mod changes;
 mod forwards;
+mod keys;
 mod messages;
+mod subscribers;
+mod watching;
 mod webhooks;
 
 use base64::Engine as _;
@@ -13,11 +19,31 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::access::Caller;
 
+pub use account_events::AccountEventQuery;
+pub use broadcasts::{
+    BroadcastDetail, BroadcastDetailQuery, BroadcastQuery, KnownReportQuery, OpenPollQuery,
+    PollOverviewQuery, PollQuery, ReportName, UnreportedQuery,
+};
+pub use changes::{
+    AuditQuery, RememberedQuery, ReplayDetailQuery, ReplayQuery, RunningReplayQuery,
+    TemplateDetailQuery, TemplateQuery,
+};
 pub use forwards::{
     AttemptOutcome, AttemptQuery, ForwardDetailQuery, ForwardQuery, ForwardsByIdQuery,
 };
-pub use messages::MessageQuery;
-pub use webhooks::{ReparsePreviewQuery, WebhookQuery};
+pub use keys::{KeyQuery, MissingKeyQuery, SubscriberKeyQuery};
+pub use messages::{
+    ErrorExistsQuery, MessageCountQuery, MessageQuery, TimelineQuery, UnknownErrorQuery,
+    WebhookReportQuery,
+};
+pub use subscribers::{
+    BacklogQuery, OutboundQuery, ReadableQuery, SubscriberHealthQuery, SubscriberQuery,
+};
+pub use watching::{ArrivedQuery, NotifiedQuery, TrafficQuery, UnconfirmedQuery};
+pub use webhooks::{
+    ReparsePreviewQuery, ReprocessableQuery, SourceActivityQuery, SourceExistsQuery,
+    StoredWebhookQuery, UnseenWebhookQuery, WebhookDetailQuery, WebhookQuery,
+};
 
 /// The rows that a reader may see; the default is all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -94,7 +94,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Notify, oneshot};
 
-use super::clock_hold::{ClockHold, HeldClock};
+use super::clock_hold::HeldClock;
 use super::loss::LossSignal;
 use super::{
     Commit, Durability, Error, Health, LaneContents, LaneInbox, Lease, Loss, Options, Query,
@@ -106,6 +106,7 @@ use files::{Files, OwnedFile};
 use former::FormerLock;
 use handle::Writer;
 use keys::RowKeys;
+use reader::Reader;
 use writer::{Core, WriterJob};
 
 /// How long a commit waits for a foreign writer; none is foreseen, but it must not fail at once.
@@ -115,19 +116,12 @@ const BUSY_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Store {
     writer: Arc<Writer>,
-    keys: Arc<RowKeys>,
+    reader: Reader,
     tokens: Arc<tokens::Tokens>,
     /// Notified when a replay was begun.
     replays: Arc<Notify>,
-    path: Arc<Path>,
     durability: Durability,
-    /// How long a list is searched.
-    list_budget: Duration,
     clock: Clock,
-    clock_hold: Arc<ClockHold>,
-    readings: Arc<reader::Readings>,
-    /// What the writer counts; `None` where there is none.
-    pending: Option<Arc<pending::Pending>>,
     /// Woken when there may be something to ask for.
     polls: Arc<Notify>,
     /// Locked until the store is closed, or its last clone dropped; `None` of one that is only read.
@@ -151,7 +145,7 @@ fn refuse_what_is_no_file(path: &Path) -> Result<(), Error> {
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store")
-            .field("path", &self.path)
+            .field("path", &self.reader.path)
             .finish_non_exhaustive()
     }
 }
@@ -201,21 +195,21 @@ impl Store {
         let known = (Arc::clone(&keys), Arc::clone(&tokens));
         let opened = (connection, files, Arc::clone(&file));
         let core = Core::new(opened, options, (clock.clone(), metrics), known)?;
-        let (readings, polls) = (Arc::clone(&core.readings), Arc::clone(&core.polls));
-        let replays = Arc::clone(&core.replays);
         Ok(Self {
-            pending: Some(Arc::clone(&core.pending)),
-            clock_hold: Arc::clone(&core.clock_rollback.hold),
-            readings,
+            reader: Reader {
+                path: Arc::from(options.path.as_path()),
+                budget: options.list_budget,
+                readings: Arc::clone(&core.readings),
+                pending: Some(Arc::clone(&core.pending)),
+                keys,
+                clock_hold: Arc::clone(&core.clock_rollback.hold),
+            },
+            polls: Arc::clone(&core.polls),
+            replays: Arc::clone(&core.replays),
             writer: Arc::new(Writer::start(core)?),
-            keys,
             tokens,
-            replays,
-            path: Arc::from(options.path.as_path()),
             durability: options.durability,
-            list_budget: options.list_budget,
             clock,
-            polls,
             file: Some(file),
             former,
         })
@@ -224,7 +218,7 @@ impl Store {
     /// The SQLite file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.reader.path
     }
 
     /// What a commit waits for.
@@ -329,7 +323,7 @@ impl Store {
     /// what is pruned or expired does not come back with the right time.
     #[must_use]
     pub fn held_clock(&self) -> Option<HeldClock> {
-        self.clock_hold.held()
+        self.reader.clock_hold.held()
     }
 
     /// Answers a question, on a thread that may wait, while the writer goes on. A list ends after
@@ -341,7 +335,10 @@ impl Store {
     /// the open store is not in place, [`Error::Timeout`] when it took too long,
     /// [`Error::Backend`], [`Error::Closed`].
     pub async fn read<Q: Query>(&self, query: Q) -> Result<Q::Answer, Error> {
-        let reader = self.reader();
+        if let Some(answer) = query.from_memory(&self.reader) {
+            return Ok(answer);
+        }
+        let reader = self.reader.clone();
         let read = tokio::task::spawn_blocking(move || query.answer(&reader));
         match read.await {
             Ok(answer) => answer,
@@ -350,17 +347,6 @@ impl Store {
             }
             Err(_) => Err(Error::Closed),
         }
-    }
-
-    /// A reader with connections of its own to the same file.
-    #[must_use]
-    pub fn reader(&self) -> reader::Reader {
-        reader::Reader::beside(
-            self.path.to_path_buf(),
-            self.list_budget,
-            Arc::clone(&self.readings),
-            self.pending.clone(),
-        )
     }
 
     /// Commits what waits, moves the WAL into the file, ends the writer and gives the store up:
@@ -385,13 +371,13 @@ impl Store {
         self.writer.lost().await
     }
 
-    /// Reads beside the writer, off the asker's thread; see [`Reader::read`](reader::Reader).
+    /// Reads beside the writer, off the asker's thread; see [`Reader::read`].
     async fn look<T: Send + 'static>(
         &self,
         attempted: &'static str,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
-        let reader = self.reader();
+        let reader = self.reader.clone();
         tokio::task::spawn_blocking(move || reader.read(attempted, read))
             .await
             .map_err(|_| Error::Closed)?

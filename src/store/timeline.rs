@@ -1,5 +1,5 @@
-//! What a reader sees of messages: their state, their reports, and what became of each
-//! forward. Plain values in the words of the product; [`super::Reader`] fills them.
+//! What is found of messages: their state, their reports, and what became of each forward. Plain
+//! values in the words of the product, the answers of [`super::query`].
 
 use serde::Serialize;
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! `/api/v1`: the management API. One table of routes, one way in, one way to answer.
 //!
-//! A handler reads its input, calls [`Operations`] or a reader, and shapes the answer; rules stand
+//! A handler reads its input, calls [`Operations`] or reads the store, and shapes the answer; rules stand
 //! in [`crate::admin`]. A new route is one line of the table below.
 //!
 //! A route names method, path, permission and handler. What wraps every handler finds the caller (`gate`), asks
@@ -58,7 +58,7 @@ use crate::access::{Caller, Permission};
 use crate::admin::{Answer, AnswerPart, AnswerShape, Once, Operations, Request};
 use crate::config::Config;
 use crate::model::{Subscriber, quoted};
-use crate::store::{Query, Reader};
+use crate::store::Query;
 use crate::web::Web;
 use crate::web::problem::{Problem, Reply};
 use once::KeyedRequest;
@@ -315,17 +315,6 @@ impl HandlerContext {
     /// What the store answers; its errors as problems.
     async fn read<Q: Query>(&self, query: Q) -> Result<Q::Answer, Problem> {
         let read = self.shared.store.read(query).await;
-        read.map_err(|error| failed(&self.caller, error.into()))
-    }
-
-    /// Reads the store, off the thread that serves others.
-    async fn read_with<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Reader) -> Result<T, crate::store::Error> + Send + 'static,
-    ) -> Result<T, Problem> {
-        let reader = self.shared.store.reader();
-        let read = web::block(move || read(&reader)).await;
-        let read = read.map_err(|error| Problem::internal(&error))?;
         read.map_err(|error| failed(&self.caller, error.into()))
     }
 

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::{self, Data};
+use actix_web::web::Data;
 use serde::Serialize;
 
 use super::Web;
@@ -10,6 +10,7 @@ use super::api::time::Time;
 use crate::metrics::SubscriberLabel;
 use crate::model::Word as _;
 use crate::store::Backlog;
+use crate::store::query::{BacklogQuery, MissingKeyQuery, ReadableQuery};
 
 /// A writer busy for longer than this with one group is stalled, in ms.
 const STALLED_MS: i64 = 30_000;
@@ -55,13 +56,15 @@ struct ClockHeld {
 /// Whether webhooks can be taken: the store is writable, the writer moves, the disk has room.
 pub(super) async fn readyz(shared: Data<Web>) -> HttpResponse {
     let health = shared.store.health();
-    let reader = shared.store.reader();
-    let backlog = web::block(move || reader.check().and_then(|()| reader.backlog())).await;
-    let (readable, backlog) = match backlog {
-        Ok(Ok(backlog)) => (true, backlog),
+    let store = &shared.store;
+    let (readable, backlog) = match (
+        store.read(ReadableQuery).await,
+        store.read(BacklogQuery).await,
+    ) {
+        (Ok(()), Ok(backlog)) => (true, backlog),
         _ => (false, Vec::new()),
     };
-    let missing_keys = shared.store.missing_keys().await.unwrap_or_default();
+    let missing_keys = store.read(MissingKeyQuery).await.unwrap_or_default();
     let writable = health.commit_ok && health.disk_ok && health.in_place;
     let readiness = Readiness {
         ready: readable && writable && health.busy_ms < STALLED_MS,
@@ -92,7 +95,7 @@ pub(super) async fn readyz(shared: Data<Web>) -> HttpResponse {
 /// Everything counted, for Prometheus.
 pub(super) async fn metrics(shared: Data<Web>) -> HttpResponse {
     // The writer counts what is pending as it changes: nothing is read here.
-    if let Ok(backlog) = shared.store.reader().backlog() {
+    if let Ok(backlog) = shared.store.read(BacklogQuery).await {
         count_backlog(&shared, &backlog);
     }
     HttpResponse::Ok()

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tickrelay::access::{Caller, Role};
 use tickrelay::admin::{Answer, Once, Request, Sample};
 use tickrelay::store::idempotency::{KeptAnswer, Ticket};
+use tickrelay::store::query::RememberedQuery;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -134,7 +135,10 @@ async fn work_apart_ends_without_its_asker_and_other_work_does_not() {
         sample: Sample::default(),
     };
     let kept = async |key: &str| {
-        let known = app.store.remembered(&once(key).ticket).await.unwrap();
+        let known = RememberedQuery {
+            ticket: once(key).ticket,
+        };
+        let known = app.store.read(known).await.unwrap();
         known.is_some_and(|known| known.answer.is_some())
     };
     let (progress, _reports) = tokio::sync::mpsc::unbounded_channel();

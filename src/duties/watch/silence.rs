@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, json};
 
-use super::{Watching, off_thread};
+use super::Watching;
 use crate::store::Error;
+use crate::store::query::UnconfirmedQuery;
 use crate::store::watching::{EventTransition, NotifiedCondition};
 
 /// The word in the table.
@@ -43,8 +44,8 @@ impl Watching {
         let mut from_ms = noted_ms;
         while from_ms < now_ms {
             let until_ms = now_ms.min(from_ms.saturating_add(apart_ms));
-            let reader = self.watch.store.reader();
-            let found = off_thread(move || reader.unconfirmed(from_ms, until_ms)).await?;
+            let found = UnconfirmedQuery { from_ms, until_ms };
+            let found = self.watch.store.read(found).await?;
             for (source, count) in found {
                 *silent.entry(source).or_default() += count;
             }

@@ -29,6 +29,7 @@ use crate::forward::schedule::{Schedule, millis};
 use crate::forward::sender::{AttemptRequest, Short};
 use crate::forward::settled::{self, EndedAttempt};
 use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberKind, SubscriberState};
+use crate::store::query::OutboundQuery;
 use crate::store::{
     Attempt, Drained, Error, LaneContents, LaneInbox, Outbound, PendingForward, Refill, Settled,
     Settlement, SubscriberSecret,
@@ -276,7 +277,7 @@ impl LaneTask {
         let (store, id) = (self.shared.store.clone(), self.subscriber.id);
         Some(Box::pin(async move {
             let outbound = if resync {
-                Some(store.outbound(id).await?)
+                Some(store.read(OutboundQuery { subscriber_id: id }).await?)
             } else {
                 None
             };

@@ -25,9 +25,9 @@ use crate::config::{Config, Environment, Inputs, Source};
 use crate::model::NewSubscriber;
 use crate::play::http::{ProviderClient, SourceAddress};
 use crate::server;
-use crate::store::Reader;
+use crate::store::Store;
 use crate::store::overview::WebhookRecord;
-use crate::store::query::{WebhookQuery, Window};
+use crate::store::query::{BacklogQuery, WebhookQuery, WebhookReportQuery, Window};
 use crate::store::timeline::ReportRecord;
 
 /// How long a payload may take from the provider's 200 to the subscriber; then it is a bug.
@@ -49,7 +49,7 @@ pub(super) struct Harness {
     endpoints: HashMap<String, SourceAddress>,
     client: ProviderClient,
     subscriber: DemoSubscriber,
-    reader: Reader,
+    opened: Store,
     stop: oneshot::Sender<()>,
     running: JoinHandle<anyhow::Result<()>>,
 }
@@ -113,7 +113,7 @@ impl Harness {
         let secret = subscribe(server.operations(), &subscriber_url).await?;
         let token = token(server.operations()).await?;
         let subscriber = DemoSubscriber::start(listener, &secret)?;
-        let reader = server.store().reader();
+        let opened = server.store().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(server.run_until(async {
             // A harness that was dropped stops the service too.
@@ -128,7 +128,7 @@ impl Harness {
             endpoints: sources.iter().map(endpoint).collect(),
             client: ProviderClient::new(address),
             subscriber,
-            reader,
+            opened,
             stop,
             running,
         })
@@ -162,7 +162,7 @@ impl Harness {
             case.name,
             body.file
         );
-        let newest = self.newest()?;
+        let newest = self.newest().await?;
         let (webhook, reports) =
             newest.context("a webhook was acknowledged and is not in the store")?;
         let pending = reports.iter().flat_map(|report| &report.forwards);
@@ -191,11 +191,11 @@ impl Harness {
     }
 
     /// The report behind a payload, if the newest webhook brought it.
-    pub(super) fn newest_report_behind(
+    pub(super) async fn newest_report_behind(
         &self,
         received: &Received,
     ) -> anyhow::Result<Option<ReportRecord>> {
-        let reports = self.newest()?.map(|(_, reports)| reports);
+        let reports = self.newest().await?.map(|(_, reports)| reports);
         Ok(reports.into_iter().flatten().find(|report| {
             let mut forwards = report.forwards.iter();
             forwards.any(|pending| pending.forward.uid == received.id)
@@ -203,22 +203,26 @@ impl Harness {
     }
 
     /// The newest webhook, and the reports in it that were new.
-    fn newest(&self) -> anyhow::Result<Option<(WebhookRecord, Vec<ReportRecord>)>> {
+    async fn newest(&self) -> anyhow::Result<Option<(WebhookRecord, Vec<ReportRecord>)>> {
         let query = WebhookQuery {
             window: Window::newest(1),
             ..WebhookQuery::default()
         };
-        let Some(webhook) = self.reader.webhooks(&query)?.rows.into_iter().next() else {
+        let newest = self.opened.read(query).await?.rows;
+        let Some(webhook) = newest.into_iter().next() else {
             return Ok(None);
         };
-        let reports = self.reader.reports_of(&webhook)?;
+        let reports = WebhookReportQuery {
+            webhook: webhook.clone(),
+        };
+        let reports = self.opened.read(reports).await?;
         Ok(Some((webhook, reports)))
     }
 
     /// Waits until the store knows that no forward is pending.
     pub(super) async fn settled(&self) -> anyhow::Result<()> {
         let began = Instant::now();
-        while !self.reader.backlog()?.is_empty() {
+        while !self.opened.read(BacklogQuery).await?.is_empty() {
             ensure!(began.elapsed() < PATIENCE, "a forward is still pending");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -106,7 +106,7 @@ pub(super) async fn go_on(harness: &mut Harness, page: &mut Transcript<'_>) -> a
                 page,
                 "something that is no payload was posted to the subscriber",
             )?;
-        } else if let Some(report) = harness.newest_report_behind(&received)? {
+        } else if let Some(report) = harness.newest_report_behind(&received).await? {
             show_reason(&report, page)?;
         }
     }

@@ -1,7 +1,10 @@
 //! Questions about messages.
 
-use super::{Scope, Window};
+use super::{Listing, Scope, Window};
 use crate::model::Status;
+use crate::store::Query;
+use crate::store::overview::{MessageCount, UnknownError, WebhookRecord};
+use crate::store::timeline::{MessageRecord, ReportRecord, Timeline};
 
 /// Which messages to list, the newest first.
 #[derive(Debug, Clone, Default)]
@@ -33,4 +36,75 @@ pub struct MessageQuery {
     pub scope: Scope,
     /// Which page.
     pub window: Window,
+}
+
+impl Query for MessageQuery {
+    type Answer = Listing<MessageRecord>;
+}
+
+/// All that may be seen of one message.
+#[derive(Debug, Clone)]
+pub struct TimelineQuery {
+    /// The provider's id, the newest message with it; else its key.
+    pub id: String,
+    /// What may be seen; an owner sees what is about its own subscribers.
+    pub scope: Scope,
+}
+
+impl Query for TimelineQuery {
+    /// `None` when there is none to be seen.
+    type Answer = Option<Timeline>;
+}
+
+/// The reports that a webhook brought first, in the order they were taken in.
+///
+/// Reports have no index on their webhook: they are read from the newest one backwards, which is
+/// quick for a webhook that just arrived.
+#[derive(Debug, Clone)]
+pub struct WebhookReportQuery {
+    /// The webhook, as it was listed.
+    pub webhook: WebhookRecord,
+}
+
+impl Query for WebhookReportQuery {
+    type Answer = Vec<ReportRecord>;
+}
+
+/// How many messages are in which status, by source.
+#[derive(Debug, Clone)]
+pub struct MessageCountQuery {
+    /// First reported at or after, ms since 1970 UTC.
+    pub since_ms: i64,
+    /// First reported before, ms since 1970 UTC.
+    pub until_ms: i64,
+    /// What may be seen.
+    pub scope: Scope,
+}
+
+impl Query for MessageCountQuery {
+    type Answer = Vec<MessageCount>;
+}
+
+/// Whether some message failed with this error.
+#[derive(Debug, Clone)]
+pub struct ErrorExistsQuery {
+    /// Its key (`meta:131026`) or its number (`131026`).
+    pub error: String,
+}
+
+impl Query for ErrorExistsQuery {
+    /// A store that is too large to say so in time is taken to know it.
+    type Answer = bool;
+}
+
+/// The errors in reports that the catalogue does not know, the most frequent first. Reports are
+/// searched from the newest on, as long as a list may.
+#[derive(Debug, Clone)]
+pub struct UnknownErrorQuery {
+    /// Only in reports below this key.
+    pub before: Option<i64>,
+}
+
+impl Query for UnknownErrorQuery {
+    type Answer = Listing<UnknownError>;
 }

@@ -11,11 +11,11 @@ use super::clause::{Clause, Select};
 use super::enqueue::lane_key;
 use super::forward_reads::json_list;
 use super::listing::ListedTable;
-use super::reader::Reader;
+use super::reader::{Reader, SqliteQuery};
 use super::{same_person, search};
 use crate::store::Error;
-use crate::store::account_event::{AccountEventQuery, AccountEventRecord};
-use crate::store::query::Listing;
+use crate::store::account_event::AccountEventRecord;
+use crate::store::query::{AccountEventQuery, Listing};
 
 /// Events removed in one go.
 const PRUNE_STEP: usize = 500;
@@ -73,17 +73,10 @@ pub(super) struct OfPerson {
 const EVENTS: ListedTable =
     ListedTable::newest("account_event", "account_event_id", "received_at_ms");
 
-impl Reader {
-    /// The account events that match, the newest first.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn account_events(
-        &self,
-        query: &AccountEventQuery,
-    ) -> Result<Listing<AccountEventRecord>, Error> {
-        let select = |connection: &Connection| select(connection, query);
-        self.list("list account events", query.window, select, read)
+impl SqliteQuery for AccountEventQuery {
+    fn answer(self, reader: &Reader) -> Result<Listing<AccountEventRecord>, Error> {
+        let select = |connection: &Connection| select(connection, &self);
+        reader.list("list account events", self.window, select, read)
     }
 }
 

@@ -5,41 +5,35 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 use super::ranges::{self, Timed};
-use super::reader::Reader;
+use super::reader::{Reader, SqliteQuery};
 use super::webhooks::WEBHOOKS;
 use crate::store::Error;
 use crate::store::overview::SourceActivity;
-use crate::store::query::{Listing, Reached};
+use crate::store::query::{Listing, Reached, SourceActivityQuery};
 
 /// The sources by their keys.
 type SourcesByKey = BTreeMap<i64, SourceActivity>;
 
-impl Reader {
-    /// What came in by each source from `since_ms` to `now_ms`, and when the last webhook did. Where
-    /// the time of a list was over first, both go as far back as the listing says.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn source_activity(
-        &self,
-        since_ms: i64,
-        now_ms: i64,
-    ) -> Result<Listing<SourceActivity>, Error> {
-        self.read("read what came in", |connection| {
+impl SqliteQuery for SourceActivityQuery {
+    fn answer(self, reader: &Reader) -> Result<Listing<SourceActivity>, Error> {
+        let Self { since_ms, now_ms } = self;
+        reader.read("read what came in", |connection| {
             let mut sources = sources(connection)?;
             let until_ms = now_ms.saturating_add(1);
-            let mut reached = self.count(connection, &mut sources, (since_ms, until_ms))?;
+            let mut reached = reader.count(connection, &mut sources, (since_ms, until_ms))?;
             // What came last was stamped by a clock that may have been ahead, or behind.
             for until_ms in [until_ms, i64::MAX] {
                 if reached.is_none() {
-                    reached = self.look_for_the_last(connection, &mut sources, until_ms)?;
+                    reached = reader.look_for_the_last(connection, &mut sources, until_ms)?;
                 }
             }
             let rows = sources.into_values().collect();
             Ok(Listing { rows, reached })
         })
     }
+}
 
+impl Reader {
     /// Counts what came in between the two times.
     fn count(
         &self,

@@ -4,11 +4,11 @@ use rusqlite::{Connection, Row, params};
 
 use super::clause::{Clause, Select};
 use super::listing::ListedTable;
-use super::reader::Reader;
+use super::reader::{Reader, SqliteQuery};
 use super::{backend, ranges};
 use crate::store::Error;
 use crate::store::audit::{AuditEntry, AuditRecord};
-use crate::store::query::{Listing, Window};
+use crate::store::query::{AuditQuery, Listing};
 
 /// Writes a change down, in its transaction.
 pub(super) fn write(
@@ -38,13 +38,9 @@ pub(super) fn write(
 
 const AUDIT: ListedTable = ListedTable::newest("audit", "audit_id", "at_ms");
 
-impl Reader {
-    /// What was changed, the newest first.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn audit(&self, window: Window) -> Result<Listing<AuditRecord>, Error> {
-        self.list("read the audit", window, |_| Ok(select()), read_audit)
+impl SqliteQuery for AuditQuery {
+    fn answer(self, reader: &Reader) -> Result<Listing<AuditRecord>, Error> {
+        reader.list("read the audit", self.window, |_| Ok(select()), read_audit)
     }
 }
 

@@ -13,12 +13,14 @@ use super::listing::{ListOrder, ListedTable};
 use super::messages::read_error;
 use super::polls::polls_of;
 use super::ranges;
-use super::reader::Reader;
+use super::reader::{Reader, SqliteQuery};
 use super::search::{self, MESSAGES, seen};
 use crate::store::Error;
 use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
 use crate::store::poll::{PollRecord, PollState};
-use crate::store::query::{Listing, Reached, Scope, Window};
+use crate::store::query::{
+    BroadcastDetail, BroadcastDetailQuery, BroadcastQuery, Listing, Reached, Scope, Window,
+};
 
 /// As `v_broadcasts` counts.
 const COUNTS: &str = "min(message_id) AS first_message_id, broadcast, source.name AS source, \
@@ -31,27 +33,20 @@ const COUNTS: &str = "min(message_id) AS first_message_id, broadcast, source.nam
      source.ends_at_sent AS ends_at_sent, \
      min(first_report_at_ms) AS first_report_at_ms, max(last_report_at_ms) AS last_report_at_ms";
 
-impl Reader {
-    /// Broadcasts, the newest first, by the keys of their first messages.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn broadcasts(
-        &self,
-        scope: &Scope,
-        window: Window,
-    ) -> Result<Listing<BroadcastRecord>, Error> {
-        self.read("list broadcasts", |connection| {
+impl SqliteQuery for BroadcastQuery {
+    fn answer(self, reader: &Reader) -> Result<Listing<BroadcastRecord>, Error> {
+        let Self { scope, window } = &self;
+        reader.read("list broadcasts", |connection| {
             let begun = Instant::now();
-            let found = match self.by_index(connection, scope, window)? {
+            let found = match reader.by_index(connection, scope, *window)? {
                 Some(found) => Listing::from(found),
-                None => self.list_on(connection, &firsts(scope), window, read_first)?,
+                None => reader.list_on(connection, &firsts(scope), *window, read_first)?,
             };
             let mut broadcasts = Listing::from(Vec::with_capacity(found.rows.len()));
             for first in found.rows {
                 // Counting looks at each message: what there is no time for is left to the next page.
                 if let Some(last) = broadcasts.rows.last()
-                    && begun.elapsed() >= self.budget
+                    && begun.elapsed() >= reader.budget
                 {
                     broadcasts.reached = Some(reached(last));
                     return Ok(broadcasts);
@@ -63,7 +58,9 @@ impl Reader {
             Ok(broadcasts)
         })
     }
+}
 
+impl Reader {
     /// Looks through the index of broadcasts, which has no order by key; `None` when that took half
     /// of a list's time, because there are so many messages.
     fn by_index(
@@ -84,13 +81,12 @@ impl Reader {
             found => found.map(Some),
         }
     }
+}
 
-    /// How the broadcasts of this id stand: one for each source that has it.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn broadcast(&self, id: &str, scope: &Scope) -> Result<Vec<BroadcastRecord>, Error> {
-        self.read("read the broadcast", |connection| {
+impl SqliteQuery for BroadcastDetailQuery {
+    fn answer(self, reader: &Reader) -> Result<BroadcastDetail, Error> {
+        let Self { id, scope, .. } = &self;
+        let broadcasts = reader.read("read the broadcast", |connection| {
             let mut found = counted(connection, scope, id, None)?;
             for poll in polls(connection, scope, id)? {
                 if !found
@@ -100,27 +96,34 @@ impl Reader {
                     found.push(registered(poll));
                 }
             }
+            if let Some(source) = &self.source {
+                found.retain(|broadcast| broadcast.source == *source);
+            }
             Ok(found)
+        })?;
+        let messages = match &broadcasts[..] {
+            [broadcast] => self.messages(reader, broadcast)?,
+            _ => Vec::new().into(),
+        };
+        Ok(BroadcastDetail {
+            broadcasts,
+            messages,
         })
     }
+}
 
-    /// The messages of a broadcast that follow the key `after`, in the order of arrival.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn broadcast_messages(
+impl BroadcastDetailQuery {
+    fn messages(
         &self,
+        reader: &Reader,
         broadcast: &BroadcastRecord,
-        scope: &Scope,
-        after: Option<i64>,
-        limit: usize,
     ) -> Result<Listing<BroadcastMessage>, Error> {
         let window = Window {
-            before: after,
-            limit,
+            before: self.after,
+            limit: self.limit,
         };
-        let select = |_: &Connection| Ok(messages(broadcast, scope));
-        self.list(
+        let select = |_: &Connection| Ok(messages(broadcast, &self.scope));
+        reader.list(
             "read the messages of the broadcast",
             window,
             select,

@@ -7,11 +7,11 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
 use super::listing::ListedTable;
-use super::reader::Reader;
+use super::reader::{Reader, SqliteQuery};
 use super::{backend, ranges};
 use crate::store::Error;
 use crate::store::overview::UnknownError;
-use crate::store::query::Listing;
+use crate::store::query::{ErrorExistsQuery, Listing, SourceExistsQuery, UnknownErrorQuery};
 
 /// Brings the table `error_code`, for analysts to join, up to this build's catalogue; what
 /// stands there already is not written again, nor synced.
@@ -79,50 +79,41 @@ pub(super) const UNKNOWN: &str = "WITH named AS ( \
             max(received_at_ms) \
      FROM named WHERE error_key NOT IN (SELECT error_key FROM error_code) GROUP BY error_key";
 
-impl Reader {
-    /// Whether some message failed with this error, a key or a code. A store that is too large to say
-    /// so in time is taken to know it.
-    #[must_use]
-    pub fn has_error(&self, error: &str) -> bool {
-        let found = self.read("look for an error", |connection| {
+impl SqliteQuery for ErrorExistsQuery {
+    fn answer(self, reader: &Reader) -> Result<bool, Error> {
+        let found = reader.read("look for an error", |connection| {
             let by = |condition, value: Value| {
                 let sql = format!("SELECT EXISTS (SELECT 1 FROM message WHERE {condition})");
                 connection.query_row(&sql, [value], |row| row.get(0))
             };
-            match error.parse::<i64>() {
+            match self.error.parse::<i64>() {
                 Ok(code) => by("error_code = ?1", code.into()),
-                Err(_) => by("error_key = ?1", error.to_owned().into()),
+                Err(_) => by("error_key = ?1", self.error.into()),
             }
         });
-        found.unwrap_or(true)
+        Ok(found.unwrap_or(true))
     }
+}
 
-    /// Whether anything ever came by a source of this name, configured or not.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn has_source(&self, name: &str) -> Result<bool, Error> {
-        self.read("look for a source", |connection| {
+impl SqliteQuery for SourceExistsQuery {
+    fn answer(self, reader: &Reader) -> Result<bool, Error> {
+        reader.read("look for a source", |connection| {
             connection.query_row(
                 "SELECT EXISTS (SELECT 1 FROM source WHERE name = ?1)",
-                [name],
+                [self.name],
                 |row| row.get(0),
             )
         })
     }
+}
 
-    /// The errors in reports, or in those before the key `before`, that the table `error_code` does
-    /// not know, the most frequent first. Reports are searched from the newest on, as long as a list
-    /// may.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn unknown_errors(&self, before: Option<i64>) -> Result<Listing<UnknownError>, Error> {
-        self.read("look for unknown errors", |connection| {
+impl SqliteQuery for UnknownErrorQuery {
+    fn answer(self, reader: &Reader) -> Result<Listing<UnknownError>, Error> {
+        reader.read("look for unknown errors", |connection| {
             let mut select = connection.prepare(UNKNOWN)?;
             let mut known: HashMap<String, UnknownError> = HashMap::new();
-            let keys = (&ranges::all()[..], before);
-            let reached = self.walk(connection, REPORTS, keys, |part| {
+            let keys = (&ranges::all()[..], self.before);
+            let reached = reader.walk(connection, REPORTS, keys, |part| {
                 let found: Vec<UnknownError> = select
                     .query_map([part.first, part.last], read_unknown)?
                     .collect::<rusqlite::Result<_>>()?;

@@ -4,10 +4,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::changes::Changing;
+use super::reader::{Reader, SqliteQuery};
 use super::secrets::{Sealed, unopened, with_keys};
 use super::{Store, backend};
 use crate::store::Error;
 use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Remembered, Ticket};
+use crate::store::query::RememberedQuery;
 use crate::store::seal::{KeyRing, SealedCell};
 
 /// How long a key is kept, ms.
@@ -29,39 +31,31 @@ fn in_place<T>((caller, key): (&str, &str), act: impl FnOnce(SealedCell<'_>) -> 
     })
 }
 
-impl Store {
-    /// The request of that caller with that key, of the last 24 h.
-    ///
-    /// # Errors
-    /// [`Error::KeyMissing`] when it cannot be opened, [`Error::Backend`], [`Error::Closed`].
-    pub async fn remembered(&self, ticket: &Ticket) -> Result<Option<Remembered>, Error> {
-        let now_ms = self.clock.now_ms();
-        let since_ms = match self.held_clock() {
+impl SqliteQuery for RememberedQuery {
+    fn answer(self, reader: &Reader) -> Result<Option<Remembered>, Error> {
+        let since_ms = match reader.clock_hold.held() {
             Some(_) => i64::MIN,
-            None => now_ms.saturating_sub(KEPT_MS),
+            None => reader.clock_hold.now_ms().saturating_sub(KEPT_MS),
         };
-        let Ticket { caller, key, .. } = ticket.clone();
-        self.run(move |core| {
-            let sealed: Option<Vec<u8>> = core
-                .connection
-                .prepare_cached(
+        let Ticket { caller, key, .. } = &self.ticket;
+        let sealed: Option<Vec<u8>> = reader.read("look a key up", |connection| {
+            connection
+                .query_row(
                     "SELECT sealed FROM idempotency \
                      WHERE caller = ?1 AND key = ?2 AND begun_ms > ?3",
+                    params![caller, key, since_ms],
+                    |row| row.get(0),
                 )
-                .and_then(|mut select| {
-                    select
-                        .query_row(params![caller, key, since_ms], |row| row.get(0))
-                        .optional()
-                })
-                .map_err(|error| backend("cannot look a key up".to_owned(), error))?;
-            let Some(sealed) = sealed else {
-                return Ok(None);
-            };
-            with_keys(&core.keys, |ring| open(ring, (&caller, &key), &sealed)).map(Some)
-        })
-        .await
+                .optional()
+        })?;
+        let Some(sealed) = sealed else {
+            return Ok(None);
+        };
+        with_keys(&reader.keys, |ring| open(ring, (caller, key), &sealed)).map(Some)
     }
+}
 
+impl Store {
     /// Takes back what was begun and not done, so that it may be mended under its key.
     ///
     /// # Errors

@@ -77,17 +77,6 @@ impl RowKeys {
         }
     }
 
-    /// The keys that can be read of these sources; what cannot be read is left out.
-    pub(super) fn peek(store: &Path, configured: &[KeySource]) -> KeyRing {
-        let own = [KeySource::File(beside(store))];
-        let sources = if configured.is_empty() {
-            &own
-        } else {
-            configured
-        };
-        read(sources).0
-    }
-
     /// The keys that are used and not at hand; each that goes or comes back is said once.
     ///
     /// Which are used is read when the keys at hand are others than before, and now and then while

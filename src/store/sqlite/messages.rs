@@ -1,14 +1,13 @@
-//! Reading messages: finding them by id or by number, and their timelines.
+//! Reading messages: their timelines, and the reports of a webhook.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::forward_reads::{self, alert_of};
-use super::reader::Reader;
+use super::reader::{Reader, SqliteQuery};
 use super::{explanations, same_person};
-use crate::model::{Kind, SkipReason, Status, digits, is_phone_number};
+use crate::model::{Kind, SkipReason, Status};
 use crate::store::Error;
-use crate::store::overview::WebhookRecord;
-use crate::store::query::{Listing, MessageQuery, Window};
+use crate::store::query::WebhookReportQuery;
 use crate::store::timeline::{
     ErrorRecord, MessageRecord, PricingRecord, RefusalRecord, RegistrationOrigin,
     RegistrationRecord, ReportRecord, StatusTimes, Timeline,
@@ -23,50 +22,8 @@ pub(super) const SELECT_MESSAGE: &str = "SELECT message.*, source.name AS source
      LEFT JOIN registration ON registration.message_id = message.message_id";
 
 impl Reader {
-    /// The messages that a person means by `term`, the newest first: those with exactly this
-    /// provider's id; else those of this recipient, a phone number in any spelling or a
-    /// business-scoped user id; or the one with this key, written `key:17`.
-    ///
-    /// Recipients have no index: those of a number are searched from the newest on, as long as a
-    /// list may.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn find_messages(
-        &self,
-        term: &str,
-        window: Window,
-    ) -> Result<Listing<MessageRecord>, Error> {
-        let term = term.trim();
-        if let Some(key) = term.strip_prefix("key:").and_then(|key| key.parse().ok()) {
-            let found = self.read("look for the message", |connection| {
-                message(connection, key)
-            })?;
-            return Ok(Listing::from(Vec::from_iter(found)));
-        }
-        let by_id = MessageQuery {
-            provider_message_id: Some(term.to_owned()),
-            window,
-            ..MessageQuery::default()
-        };
-        let found = self.search(&by_id)?;
-        let wanted = digits(term);
-        let is_name = is_phone_number(&wanted) || wanted.contains(char::is_alphabetic);
-        if !found.rows.is_empty() || !is_name {
-            return Ok(found);
-        }
-        self.search(&MessageQuery {
-            recipient: Some(term.to_owned()),
-            window,
-            ..MessageQuery::default()
-        })
-    }
-
     /// All that is known of the message with this key; `None` when there is none.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn timeline(&self, message_id: i64) -> Result<Option<Timeline>, Error> {
+    pub(super) fn timeline(&self, message_id: i64) -> Result<Option<Timeline>, Error> {
         self.read("read the timeline", |connection| {
             let Some(message) = message(connection, message_id)? else {
                 return Ok(None);
@@ -85,16 +42,12 @@ impl Reader {
             Ok(Some(Timeline { message, reports }))
         })
     }
+}
 
-    /// The reports that this webhook brought first, in the order they were taken in.
-    ///
-    /// Reports have no index on their webhook: this reads from the newest one backwards, and
-    /// so is quick for a webhook that just arrived.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn reports_of(&self, webhook: &WebhookRecord) -> Result<Vec<ReportRecord>, Error> {
-        self.read("read the webhook's reports", |connection| {
+impl SqliteQuery for WebhookReportQuery {
+    fn answer(self, reader: &Reader) -> Result<Vec<ReportRecord>, Error> {
+        let webhook = &self.webhook;
+        reader.read("read the webhook's reports", |connection| {
             let mut select = connection.prepare(
                 "SELECT * FROM report WHERE webhook_id = ?1 AND kind <> 'echo' \
                  ORDER BY report_id DESC",

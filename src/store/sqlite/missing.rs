@@ -1,16 +1,14 @@
-//! Which keys are missing: of the whole store, and of one subscriber.
+//! Which keys are at hand, used and missing: of the whole store, and of one subscriber.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::Store;
-use super::keys::RowKeys;
-use super::reader::Reader;
+use super::reader::{Reader, SqliteQuery};
 use super::reseal::all_used;
+use crate::store::query::{KeyQuery, MissingKeyQuery, SubscriberKeyQuery};
 use crate::store::seal::KeyId;
-use crate::store::{Error, KeySource};
+use crate::store::{Error, KeysRecord};
 
 /// The ids of the keys that this subscriber's values are sealed with.
 fn keys_of(connection: &Connection, subscriber_id: i64) -> rusqlite::Result<BTreeSet<KeyId>> {
@@ -30,54 +28,37 @@ fn keys_of(connection: &Connection, subscriber_id: i64) -> rusqlite::Result<BTre
     Ok(used)
 }
 
-impl Reader {
-    /// The key without which this subscriber cannot be sent to, by its id, where one is missing
-    /// from these sources; as [`Options::keys`](crate::store::Options) has them.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn missing_key_of(
-        &self,
-        subscriber_id: i64,
-        sources: &[KeySource],
-    ) -> Result<Option<String>, Error> {
-        let used = self.read("look which keys are used", |connection| {
-            keys_of(connection, subscriber_id)
-        })?;
-        let ring = RowKeys::peek(self.path(), sources);
-        let missing = used.into_iter().find(|id| !ring.has(*id));
-        Ok(missing.map(|id| id.to_string()))
+impl SqliteQuery for MissingKeyQuery {
+    fn answer(self, reader: &Reader) -> Result<Vec<KeyId>, Error> {
+        let keys = &reader.keys;
+        keys.refresh();
+        keys.look(|| reader.read("look which keys are used", all_used))
     }
 }
 
-impl Store {
-    /// Looks for the keys: those that something is sealed with and that are missing. One that goes
-    /// missing or comes back is said in the log.
-    ///
-    /// # Errors
-    /// As every read.
-    pub async fn missing_keys(&self) -> Result<Vec<KeyId>, Error> {
-        let (keys, reader) = (Arc::clone(&self.keys), self.reader());
-        let look = move || {
-            keys.refresh();
-            keys.look(|| reader.read("look which keys are used", all_used))
-        };
-        let looked = tokio::task::spawn_blocking(look);
-        looked.await.map_err(|_| Error::Closed)?
+impl SqliteQuery for SubscriberKeyQuery {
+    fn answer(self, reader: &Reader) -> Result<Option<KeyId>, Error> {
+        let keys = &reader.keys;
+        keys.refresh();
+        let ring = keys.ring();
+        let used = reader.read("look which keys are used", |connection| {
+            keys_of(connection, self.subscriber_id)
+        })?;
+        Ok(used.into_iter().find(|id| !ring.has(*id)))
     }
+}
 
-    /// The key without which this subscriber cannot be sent to, where one is missing.
-    ///
-    /// # Errors
-    /// As every read.
-    pub async fn missing_key_of(&self, subscriber_id: i64) -> Result<Option<KeyId>, Error> {
-        let keys = Arc::clone(&self.keys);
-        self.look("look which keys are used", move |connection| {
-            keys.refresh();
-            let ring = keys.ring();
-            let used = keys_of(connection, subscriber_id)?;
-            Ok(used.into_iter().find(|id| !ring.has(*id)))
+impl SqliteQuery for KeyQuery {
+    fn answer(self, reader: &Reader) -> Result<KeysRecord, Error> {
+        let keys = &reader.keys;
+        keys.refresh();
+        let ring = keys.ring();
+        let used = reader.read("look which keys are used", all_used)?;
+        let missing = used.iter().filter(|id| !ring.has(**id));
+        Ok(KeysRecord {
+            missing: missing.map(ToString::to_string).collect(),
+            at_hand: ring.ids().map(|id| id.to_string()).collect(),
+            used: used.iter().map(ToString::to_string).collect(),
         })
-        .await
     }
 }

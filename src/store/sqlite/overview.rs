@@ -8,11 +8,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::forward_reads::FORWARDS;
 use super::ranges::{self, Timed};
-use super::reader::Reader;
+use super::reader::{Reader, SqliteQuery};
 use super::subscribers::load;
-use crate::model::{Subscriber, quoted};
+use crate::model::Subscriber;
 use crate::store::overview::{SubscriberHealth, SubscriberOverview};
-use crate::store::query::{Listing, Reached};
+use crate::store::query::{
+    BacklogQuery, Listing, Reached, ReadableQuery, SubscriberHealthQuery, SubscriberQuery,
+};
 use crate::store::{Backlog, Error};
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
@@ -26,23 +28,28 @@ type SettledCounts = HashMap<i64, (u64, u64)>;
 /// What is pending is counted for so long at least.
 const LEAST: Duration = Duration::from_millis(100);
 
-impl Reader {
-    /// Whether the store can be read at all.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn check(&self) -> Result<(), Error> {
-        self.read("read the store", |connection| {
+impl SqliteQuery for ReadableQuery {
+    fn answer(self, reader: &Reader) -> Result<(), Error> {
+        reader.read("read the store", |connection| {
             connection.query_row("SELECT count(*) FROM clock", [], |_| Ok(()))
         })
     }
+}
 
+impl SqliteQuery for BacklogQuery {
+    fn answer(self, reader: &Reader) -> Result<Vec<Backlog>, Error> {
+        reader.backlog()
+    }
+
+    fn from_memory(&self, reader: &Reader) -> Option<Vec<Backlog>> {
+        reader.pending.as_ref().map(|pending| pending.backlog())
+    }
+}
+
+impl Reader {
     /// The pending forwards of each subscriber that has any. Beside the writer of this process it
     /// costs the same however much that is; elsewhere it reads all that is pending.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn backlog(&self) -> Result<Vec<Backlog>, Error> {
+    fn backlog(&self) -> Result<Vec<Backlog>, Error> {
         if let Some(pending) = &self.pending {
             return Ok(pending.backlog());
         }
@@ -62,35 +69,6 @@ impl Reader {
                 Err(error) if self.is_over(&error) => Ok(None),
                 found => found.map(Some),
             }
-        })
-    }
-
-    /// Every subscriber that is not removed with how it fares at `now_ms`, in the order they
-    /// were added. Where the time of a list was over first, what ended is counted as far back as the
-    /// listing says.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn subscribers(&self, now_ms: i64) -> Result<Listing<SubscriberOverview>, Error> {
-        let backlog = self.backlog_in_time()?;
-        self.read("read the subscribers", |connection| {
-            let (ended, reached) = self.ended(connection, now_ms)?;
-            let overview = |subscriber: Arc<Subscriber>| {
-                let id = subscriber.id;
-                let queue = backlog
-                    .as_ref()
-                    .map(|all| all.iter().find(|queue| queue.subscriber_id == id));
-                let (delivered_24h, gave_up_24h) = ended.get(&id).copied().unwrap_or_default();
-                SubscriberOverview {
-                    subscriber: Arc::unwrap_or_clone(subscriber),
-                    pending: queue.map(|queue| queue.map_or(0, |queue| queue.pending)),
-                    oldest_pending_ms: queue.flatten().map(|queue| queue.oldest_owed_since_ms),
-                    delivered_24h,
-                    gave_up_24h,
-                }
-            };
-            let rows = load(connection)?.into_iter().map(overview).collect();
-            Ok(Listing { rows, reached })
         })
     }
 
@@ -124,49 +102,42 @@ impl Reader {
         })?;
         Ok((ended, reached))
     }
+}
 
-    /// The key of the subscriber of that name; counts nothing.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], and as every read.
-    pub fn subscriber_id(&self, name: &str) -> Result<i64, Error> {
-        let found = self.read("look for the subscriber", |connection| {
-            connection
-                .query_row(
-                    "SELECT subscriber_id FROM subscriber \
-                     WHERE name = ?1 AND removed_at_ms IS NULL",
-                    [name],
-                    |row| row.get(0),
-                )
-                .optional()
-        });
-        found?.ok_or_else(|| Error::NotFound(format!("subscriber is named {name:?}")))
+impl SqliteQuery for SubscriberQuery {
+    fn answer(self, reader: &Reader) -> Result<Listing<SubscriberOverview>, Error> {
+        let backlog = reader.backlog_in_time()?;
+        reader.read("read the subscribers", |connection| {
+            let (ended, reached) = reader.ended(connection, self.now_ms)?;
+            let overview = |subscriber: Arc<Subscriber>| {
+                let id = subscriber.id;
+                let queue = backlog
+                    .as_ref()
+                    .map(|all| all.iter().find(|queue| queue.subscriber_id == id));
+                let (delivered_24h, gave_up_24h) = ended.get(&id).copied().unwrap_or_default();
+                SubscriberOverview {
+                    subscriber: Arc::unwrap_or_clone(subscriber),
+                    pending: queue.map(|queue| queue.map_or(0, |queue| queue.pending)),
+                    oldest_pending_ms: queue.flatten().map(|queue| queue.oldest_owed_since_ms),
+                    delivered_24h,
+                    gave_up_24h,
+                }
+            };
+            let rows = load(connection)?.into_iter().map(overview).collect();
+            Ok(Listing { rows, reached })
+        })
     }
+}
 
-    /// The subscriber of that name with how it fares at `now_ms`, as [`Self::subscribers`] has it.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], and as every read.
-    pub fn subscriber(
-        &self,
-        name: &str,
-        now_ms: i64,
-    ) -> Result<(SubscriberOverview, Option<Reached>), Error> {
-        let Listing { rows, reached } = self.subscribers(now_ms)?;
-        let found = rows.into_iter().find(|it| it.subscriber.name == name);
-        let missing = || Error::NotFound(format!("subscriber is named {}", quoted(name)));
-        Ok((found.ok_or_else(missing)?, reached))
-    }
-
-    /// How the subscriber with this key fares at `now_ms`. Reads the forwards and the attempts of
-    /// the last 24 h, however much is pending.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn subscriber_health(&self, id: i64, now_ms: i64) -> Result<SubscriberHealth, Error> {
-        let backlog = self.backlog()?;
+impl SqliteQuery for SubscriberHealthQuery {
+    fn answer(self, reader: &Reader) -> Result<SubscriberHealth, Error> {
+        let Self {
+            subscriber_id: id,
+            now_ms,
+        } = self;
+        let backlog = reader.backlog()?;
         let queue = backlog.iter().find(|queue| queue.subscriber_id == id);
-        self.read("read how the subscriber fares", |connection| {
+        reader.read("read how the subscriber fares", |connection| {
             let since_ms = now_ms - DAY_MS;
             let keys =
                 ranges::within(connection, Timed::Forward, Some(since_ms), Some(now_ms + 1))?;

@@ -15,10 +15,10 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::model::{ErrorCode, ForwardState, Status};
-use crate::store::account_event::AccountEventQuery;
 use crate::store::broadcast::{BroadcastCounts, BroadcastRecord};
 use crate::store::query::{
-    AttemptOutcome, AttemptQuery, ForwardQuery, MessageQuery, Scope, WebhookQuery, Window,
+    AccountEventQuery, AttemptOutcome, AttemptQuery, ForwardQuery, MessageQuery, Scope,
+    WebhookQuery, Window,
 };
 use crate::store::{Durability, Options, WebhookOutcome};
 
@@ -88,7 +88,7 @@ type Cases<Query> = Vec<(&'static str, fn(&mut Query))>;
 
 fn check_messages(cases: Cases<MessageQuery>, expected: &str, sorts: bool) {
     let (_folder, store) = open();
-    let reader = store.reader();
+    let reader = &store.reader;
     let checked = reader.read("plan", |connection| {
         for (what, change) in cases {
             let mut query = MessageQuery::default();
@@ -103,7 +103,7 @@ fn check_messages(cases: Cases<MessageQuery>, expected: &str, sorts: bool) {
 
 fn check_forwards(cases: Cases<ForwardQuery>, way: Of, (expected, sorts): (&str, bool)) {
     let (_folder, store) = open();
-    let reader = store.reader();
+    let reader = &store.reader;
     let checked = reader.read("plan", |connection| {
         for (what, change) in cases {
             let mut query = ForwardQuery::default();
@@ -230,7 +230,7 @@ fn a_list_of_attempts_is_read_by_key() {
         }),
     ];
     let (_folder, store) = open();
-    let reader = store.reader();
+    let reader = &store.reader;
     let checked = reader.read("plan", |connection| {
         for (what, change) in cases {
             let mut query = AttemptQuery::default();
@@ -253,7 +253,7 @@ fn a_list_of_webhooks_is_read_by_key_and_the_unparsed_by_their_index() {
         ..WebhookQuery::default()
     };
     let (everybody, duplicate) = (Scope::default(), Some(WebhookOutcome::Duplicate));
-    let reader = store.reader();
+    let reader = &store.reader;
     let checked = reader.read("plan", |connection| {
         let all = webhooks::select(connection, &asking(None, None, everybody.clone()))?;
         check(connection, "all", &all, BY_KEY, false);
@@ -281,7 +281,7 @@ fn a_list_of_broadcasts_is_read_by_an_index_or_by_key() {
         first_report_at_ms: 1,
         last_report_at_ms: 1,
     };
-    let reader = store.reader();
+    let reader = &store.reader;
     let checked = reader.read("plan", |connection| {
         let by_index = "USING INDEX message_broadcast (broadcast=? AND source_id=? AND rowid>? \
              AND rowid<?)";
@@ -315,7 +315,7 @@ fn a_list_of_account_events_is_read_by_key_and_what_explains_a_failure_by_its_ti
         }),
     ];
     let (_folder, store) = open();
-    let reader = store.reader();
+    let reader = &store.reader;
     let checked = reader.read("plan", |connection| {
         for (what, change) in cases {
             let mut query = AccountEventQuery::default();
@@ -336,7 +336,7 @@ fn a_list_of_account_events_is_read_by_key_and_what_explains_a_failure_by_its_ti
 #[test]
 fn every_other_list_is_read_by_key() {
     let (_folder, store) = open();
-    let reader = store.reader();
+    let reader = &store.reader;
     let checked = reader.read("plan", |connection| {
         for (what, select) in [
             ("audit", audit::select()),
@@ -358,7 +358,7 @@ fn every_other_list_is_read_by_key() {
 #[test]
 fn a_condition_that_may_be_left_out_keeps_sqlite_from_the_index() {
     let (_folder, store) = open();
-    let reader = store.reader();
+    let reader = &store.reader;
     let checked = reader.read("plan", |connection| {
         let sql = "SELECT * FROM message WHERE (?1 IS NULL OR provider_message_id = ?1) \
                    ORDER BY message_id DESC";

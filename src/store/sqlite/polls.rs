@@ -8,14 +8,17 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::changes::Changing;
 use super::clause::{Clause, Select};
 use super::listing::ListedTable;
-use super::reader::Reader;
+use super::reader::{Reader, SqliteQuery};
 use super::sources::Sources;
 use super::{Store, backend, poll_state, ranges};
 use crate::plan::group::PollOpening;
 use crate::providers::Provider;
 use crate::store::Error;
 use crate::store::poll::{PollCounts, PollOverview, PollRecord};
-use crate::store::query::{Listing, Window};
+use crate::store::query::{
+    KnownReportQuery, Listing, OpenPollQuery, PollOverviewQuery, PollQuery, ReportName,
+    UnreportedQuery,
+};
 
 impl Changing<'_> {
     /// Polls a broadcast from now on, again where it was done or given up.
@@ -125,41 +128,30 @@ pub(super) fn select(source: Option<&str>) -> Select {
     clause.select(SELECT, POLLS, ranges::all())
 }
 
-impl Reader {
-    /// The polled broadcasts of a source, by due time.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn open_polls(&self, source: &str, limit: usize) -> Result<Vec<PollRecord>, Error> {
-        self.read("look for what is to be polled", |connection| {
+impl SqliteQuery for OpenPollQuery {
+    fn answer(self, reader: &Reader) -> Result<Vec<PollRecord>, Error> {
+        reader.read("look for what is to be polled", |connection| {
             connection
                 .prepare(&format!(
                     "{SELECT} WHERE source_id = (SELECT source_id FROM source WHERE name = ?1) \
                      AND state = 'open' ORDER BY due_at_ms LIMIT ?2"
                 ))?
-                .query_map(params![source, limit], read)?
+                .query_map(params![self.source, self.limit], read)?
                 .collect()
         })
     }
+}
 
-    /// Broadcasts that are or were polled, the newest first.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn polls(
-        &self,
-        source: Option<&str>,
-        window: Window,
-    ) -> Result<Listing<PollRecord>, Error> {
-        self.list("list polls", window, |_| Ok(select(source)), read)
+impl SqliteQuery for PollQuery {
+    fn answer(self, reader: &Reader) -> Result<Listing<PollRecord>, Error> {
+        let select = |_: &Connection| Ok(select(self.source.as_deref()));
+        reader.list("list polls", self.window, select, read)
     }
+}
 
-    /// How the broadcasts of each source stand.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn poll_overviews(&self) -> Result<Vec<PollOverview>, Error> {
-        self.read("count polls", |connection| {
+impl SqliteQuery for PollOverviewQuery {
+    fn answer(self, reader: &Reader) -> Result<Vec<PollOverview>, Error> {
+        reader.read("count polls", |connection| {
             connection
                 .prepare(
                     "SELECT source.name, count(*) FILTER (WHERE state = 'open'), \
@@ -185,35 +177,25 @@ impl Reader {
                 .collect()
         })
     }
+}
 
-    /// How many messages of that broadcast of that source have no report yet, or none later than
-    /// `queued`.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn unreported(&self, source: &str, broadcast: &str) -> Result<u64, Error> {
-        self.read("count messages without a report", |connection| {
+impl SqliteQuery for UnreportedQuery {
+    fn answer(self, reader: &Reader) -> Result<u64, Error> {
+        reader.read("count messages without a report", |connection| {
             connection.query_row(
                 "SELECT count(*) FROM message WHERE broadcast = ?1 \
                  AND source_id = (SELECT source_id FROM source WHERE name = ?2) \
                  AND (status IS NULL OR status = 'queued')",
-                [broadcast, source],
+                [self.broadcast, self.source],
                 |row| row.get(0),
             )
         })
     }
+}
 
-    /// Of each report, by message id and identity, whether it is stored and would not be read
-    /// again; `has_status` says that it has one of our statuses.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn known_reports(
-        &self,
-        source: &str,
-        reports: &[(String, i64, bool)],
-    ) -> Result<Vec<bool>, Error> {
-        self.read("look for known reports", |connection| {
+impl SqliteQuery for KnownReportQuery {
+    fn answer(self, reader: &Reader) -> Result<Vec<bool>, Error> {
+        reader.read("look for known reports", |connection| {
             let mut find = connection.prepare(
                 "SELECT report.status IS NOT NULL FROM message \
                  JOIN report ON report.message_id = message.message_id AND report.identity = ?2 \
@@ -222,17 +204,19 @@ impl Reader {
             let source_id: Option<i64> = connection
                 .query_row(
                     "SELECT source_id FROM source WHERE name = ?1",
-                    [source],
+                    [self.source],
                     |row| row.get(0),
                 )
                 .optional()?;
-            let mut known = |(id, identity, has_status): &(String, i64, bool)| {
+            let mut known = |report: &ReportName| {
                 let found: Option<bool> = find
-                    .query_row(params![id, identity, source_id], |row| row.get(0))
+                    .query_row(params![report.message, report.identity, source_id], |row| {
+                        row.get(0)
+                    })
                     .optional()?;
-                Ok(found.is_some_and(|stored| stored || !has_status))
+                Ok(found.is_some_and(|stored| stored || !report.has_status))
             };
-            reports.iter().map(&mut known).collect()
+            self.reports.iter().map(&mut known).collect()
         })
     }
 }

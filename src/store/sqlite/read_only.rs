@@ -2,17 +2,14 @@
 //!
 //! For a command where no service runs. What changes something is answered [`Error::Closed`].
 
-use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 use super::handle::Writer;
-use super::keys::RowKeys;
 use super::reader::Reader;
-use super::{Store, resolve, subscribers, tokens};
+use super::{Store, subscribers, tokens};
 use crate::clock::Clock;
-use crate::store::clock_hold::ClockHold;
 use crate::store::{Error, Options};
 
 impl Store {
@@ -22,22 +19,22 @@ impl Store {
     /// # Errors
     /// As every read: none is there, or it is of another version.
     pub fn read_only(options: &Options, clock: Clock) -> Result<Self, Error> {
-        let path = resolve(&options.path);
-        let reader = Reader::new(&path);
+        let Options {
+            path,
+            list_budget,
+            keys,
+            ..
+        } = options;
+        let reader = Reader::new(path, *list_budget, keys, clock.clone());
         let subscribers = reader.read("read the subscribers", subscribers::load)?;
         let tokens = reader.read("read the tokens", tokens::select)?;
         Ok(Self {
             writer: Arc::new(Writer::none(subscribers.into())),
-            keys: Arc::new(RowKeys::open(&path, &options.keys)),
+            reader,
             tokens: Arc::new(tokens::Tokens::of(tokens)),
             replays: Arc::new(Notify::new()),
-            path: Arc::<Path>::from(path),
             durability: options.durability,
-            list_budget: options.list_budget,
-            clock_hold: Arc::new(ClockHold::new(clock.clone(), None, None)),
             clock,
-            readings: Arc::default(),
-            pending: None,
             polls: Arc::new(Notify::new()),
             file: None,
             former: Arc::new(None),

@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,18 +12,18 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::files::{FileId, OwnedFile};
+use super::keys::RowKeys;
 use super::log_lock::misread;
 use super::opened::missed;
 use super::pending::Pending;
 use super::schema::SCHEMA_VERSION;
 use super::{backend, keep_log, resolve};
-use crate::store::{Error, Query};
+use crate::clock::Clock;
+use crate::store::clock_hold::ClockHold;
+use crate::store::{Error, KeySource, Query};
 
 /// How long a query of ours may run: a long read keeps the WAL from starting over.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
-
-/// How long a list is searched where no store is open.
-const LIST_BUDGET: Duration = Duration::from_secs(5);
 
 /// How this engine answers a question.
 pub trait SqliteQuery: Sized {
@@ -34,17 +34,29 @@ pub trait SqliteQuery: Sized {
     fn answer(self, reader: &Reader) -> Result<<Self as Query>::Answer, Error>
     where
         Self: Query;
+
+    /// The same where memory has it, so that nothing is read and no thread is needed.
+    fn from_memory(&self, _: &Reader) -> Option<<Self as Query>::Answer>
+    where
+        Self: Query,
+    {
+        None
+    }
 }
 
 /// Reads a store's file.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Reader {
-    path: PathBuf,
+    pub(super) path: Arc<Path>,
     /// How long a list is searched.
     pub(super) budget: Duration,
-    readings: Arc<Readings>,
+    /// Where reads under way are noted.
+    pub(super) readings: Arc<Readings>,
     /// What the writer of this process counts; none where another process or none writes.
     pub(super) pending: Option<Arc<Pending>>,
+    /// Opens what is sealed.
+    pub(super) keys: Arc<RowKeys>,
+    pub(super) clock_hold: Arc<ClockHold>,
 }
 
 /// What our own readers read now: each of them keeps the WAL from starting over.
@@ -149,31 +161,17 @@ impl Drop for ReadInProgress<'_> {
 }
 
 impl Reader {
-    /// A reader of that file; nothing is opened yet.
-    #[must_use]
-    pub fn new(path: &Path) -> Self {
+    /// A reader of a file that this process does not write to; nothing is opened yet.
+    pub(super) fn new(path: &Path, budget: Duration, keys: &[KeySource], clock: Clock) -> Self {
+        // The log lies beside what a link leads to.
+        let path = resolve(path);
         Self {
-            // The log lies beside what a link leads to.
-            path: resolve(path),
-            budget: LIST_BUDGET,
+            budget,
             readings: Arc::default(),
             pending: None,
-        }
-    }
-
-    /// The same for an open store: its reads are noted there, and what is pending is counted by the
-    /// writer, where there is one. A list is searched as long as `budget`.
-    pub(super) const fn beside(
-        path: PathBuf,
-        budget: Duration,
-        readings: Arc<Readings>,
-        pending: Option<Arc<Pending>>,
-    ) -> Self {
-        Self {
-            path,
-            budget,
-            readings,
-            pending,
+            keys: Arc::new(RowKeys::open(&path, keys)),
+            clock_hold: Arc::new(ClockHold::new(clock, None, None)),
+            path: path.into(),
         }
     }
 
@@ -189,18 +187,24 @@ impl Reader {
         attempted: &str,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, Error> {
+        self.read_as(attempted, |connection| {
+            read(connection).map_err(|error| self.failed(attempted, error))
+        })
+    }
+
+    /// As [`Self::read`], with errors of the caller's own.
+    pub(super) fn read_as<T>(
+        &self,
+        attempted: &str,
+        read: impl FnOnce(&Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         if !self.path.exists() {
             return Err(Error::NotFound(format!(
                 "store at {}: it is made by the first `tickrelay serve`",
                 self.path.display()
             )));
         }
-        let readings = Arc::clone(&self.readings);
-        let wrap = |error: rusqlite::Error| match error.sqlite_error_code() {
-            Some(ErrorCode::OperationInterrupted) if readings.is_paused() => Error::Displaced,
-            Some(ErrorCode::OperationInterrupted) => Error::Timeout(TIME_LIMIT),
-            _ => backend(format!("cannot {attempted}"), error),
-        };
+        let wrap = |error| self.failed(attempted, error);
         let _reading = self.readings.begin(attempted).ok_or(Error::Displaced)?;
         self.check_name()?;
         let connection = self
@@ -212,12 +216,15 @@ impl Reader {
         self.cut_at_last(&connection).map_err(wrap)?;
         self.check_version(&connection)?;
         connection.execute_batch("BEGIN").map_err(wrap)?;
-        read(&connection).map_err(wrap)
+        read(&connection)
     }
 
-    /// The store's file.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    fn failed(&self, attempted: &str, error: rusqlite::Error) -> Error {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) if self.is_paused() => Error::Displaced,
+            Some(ErrorCode::OperationInterrupted) => Error::Timeout(TIME_LIMIT),
+            _ => backend(format!("cannot {attempted}"), error),
+        }
     }
 
     /// Has what is read on this connection cut from that moment on, or when the store is being
@@ -280,7 +287,7 @@ impl Reader {
 
     /// Whether no write-ahead log holds a commit that the store's own file lacks.
     fn is_at_rest(&self) -> bool {
-        let mut wal = self.path.clone().into_os_string();
+        let mut wal = self.path.as_os_str().to_owned();
         wal.push("-wal");
         std::fs::metadata(wal).map_or_else(
             |error| error.kind() == std::io::ErrorKind::NotFound,
@@ -295,7 +302,7 @@ impl Reader {
             .map_err(|error| backend(format!("cannot read {}", self.path.display()), error))?;
         if found > SCHEMA_VERSION {
             return Err(Error::TooNew {
-                path: self.path.clone(),
+                path: self.path.to_path_buf(),
                 found,
                 known: SCHEMA_VERSION,
             });

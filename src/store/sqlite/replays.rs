@@ -8,11 +8,11 @@ use uuid::Uuid;
 use super::changes::Changing;
 use super::clause::{Clause, Select};
 use super::listing::ListedTable;
-use super::reader::Reader;
+use super::reader::{Reader, SqliteQuery};
 use super::{Store, backend, enqueue, ranges};
 use crate::model::Word as _;
 use crate::store::Error;
-use crate::store::query::{Listing, Window};
+use crate::store::query::{Listing, ReplayDetailQuery, ReplayQuery, RunningReplayQuery};
 use crate::store::replay::{ReplayRecord, ReplaySelection, ReplayState, RunningReplay};
 
 const SELECT: &str = "SELECT replay.*, subscriber.name AS subscriber \
@@ -52,29 +52,6 @@ impl Changing<'_> {
 }
 
 impl Store {
-    /// The replays that are under way, the first one first.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Timeout`].
-    pub async fn running_replays(&self) -> Result<Vec<RunningReplay>, Error> {
-        self.look("look for replays", |connection| {
-            connection
-                .prepare(
-                    "SELECT replay_id, subscriber_id, next_id FROM replay \
-                     WHERE state = 'running' ORDER BY replay_id",
-                )?
-                .query_map([], |row| {
-                    Ok(RunningReplay {
-                        replay_id: row.get(0)?,
-                        subscriber_id: row.get(1)?,
-                        next_id: row.get(2)?,
-                    })
-                })?
-                .collect()
-        })
-        .await
-    }
-
     /// Waits until a replay was begun since the last call.
     pub async fn replay_begun(&self) {
         self.replays.notified().await;
@@ -93,30 +70,40 @@ pub(super) fn prune(
 
 const REPLAYS: ListedTable = ListedTable::newest("replay", "replay_id", "created_at_ms");
 
-impl Reader {
-    /// The replays for these subscribers, or for all, the newest first.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn replays(
-        &self,
-        subscribers: Option<&[i64]>,
-        window: Window,
-    ) -> Result<Listing<ReplayRecord>, Error> {
-        let select = |_: &Connection| Ok(select(subscribers));
-        self.list("list replays", window, select, read_replay)
+impl SqliteQuery for RunningReplayQuery {
+    fn answer(self, reader: &Reader) -> Result<Vec<RunningReplay>, Error> {
+        reader.read("look for replays", |connection| {
+            connection
+                .prepare(
+                    "SELECT replay_id, subscriber_id, next_id FROM replay \
+                     WHERE state = 'running' ORDER BY replay_id",
+                )?
+                .query_map([], |row| {
+                    Ok(RunningReplay {
+                        replay_id: row.get(0)?,
+                        subscriber_id: row.get(1)?,
+                        next_id: row.get(2)?,
+                    })
+                })?
+                .collect()
+        })
     }
+}
 
-    /// The replay with this id.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn replay(&self, uid: Uuid) -> Result<Option<ReplayRecord>, Error> {
-        self.read("read the replay", |connection| {
+impl SqliteQuery for ReplayQuery {
+    fn answer(self, reader: &Reader) -> Result<Listing<ReplayRecord>, Error> {
+        let select = |_: &Connection| Ok(select(self.subscribers.as_deref()));
+        reader.list("list replays", self.window, select, read_replay)
+    }
+}
+
+impl SqliteQuery for ReplayDetailQuery {
+    fn answer(self, reader: &Reader) -> Result<Option<ReplayRecord>, Error> {
+        reader.read("read the replay", |connection| {
             connection
                 .query_row(
                     &format!("{SELECT} WHERE uid = ?1"),
-                    [uid.as_bytes()],
+                    [self.uid.as_bytes()],
                     read_replay,
                 )
                 .optional()

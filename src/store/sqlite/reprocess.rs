@@ -7,24 +7,19 @@ use rusqlite::{Row, params_from_iter};
 use super::accept::decide;
 use super::clause::Clause;
 use super::reader::{Reader, SqliteQuery};
+use super::search;
 use super::sources::Sources;
-use super::{Store, search};
 use crate::store::commit::reread;
-use crate::store::query::ReparsePreviewQuery;
-use crate::store::{Error, ReprocessSelection, Reread, StoredWebhook};
+use crate::store::query::{ReparsePreviewQuery, ReprocessableQuery, StoredWebhookQuery};
+use crate::store::{Error, Reread, StoredWebhook};
 
-impl Store {
-    /// The keys of the webhooks that the selection is about and that still have a body, in
-    /// the order of arrival; none from before `not_before_ms`.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Timeout`].
-    pub async fn find_webhooks(
-        &self,
-        selection: ReprocessSelection,
-        not_before_ms: i64,
-    ) -> Result<Vec<i64>, Error> {
-        self.look("look for webhooks to read again", move |connection| {
+impl SqliteQuery for ReprocessableQuery {
+    fn answer(self, reader: &Reader) -> Result<Vec<i64>, Error> {
+        let Self {
+            selection,
+            not_before_ms,
+        } = self;
+        reader.read("look for webhooks to read again", |connection| {
             let everything = selection.all || !selection.webhook_ids.is_empty();
             let since_ms = selection.since_ms.unwrap_or(i64::MIN).max(not_before_ms);
             let mut clause = Clause::default();
@@ -46,22 +41,14 @@ impl Store {
                 .filter(|id| ids.is_empty() || id.as_ref().is_ok_and(|id| ids.contains(id)))
                 .collect()
         })
-        .await
     }
+}
 
-    /// The stored webhooks of these keys in the order of arrival, as far as their bodies fit into
-    /// `room` bytes, and always one; those that were pruned meanwhile are missing.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Timeout`].
-    pub async fn stored_webhooks(
-        &self,
-        ids: Vec<i64>,
-        room: usize,
-    ) -> Result<Vec<StoredWebhook>, Error> {
-        self.look("read the stored webhooks", move |connection| {
-            let marks = vec!["?"; ids.len()].join(", ");
-            let mut left = room;
+impl SqliteQuery for StoredWebhookQuery {
+    fn answer(self, reader: &Reader) -> Result<Vec<StoredWebhook>, Error> {
+        reader.read("read the stored webhooks", |connection| {
+            let marks = vec!["?"; self.webhook_ids.len()].join(", ");
+            let mut left = self.room;
             let mut webhooks = Vec::new();
             let mut select = connection.prepare(&format!(
                 "SELECT webhook_id, source.name, provider, received_at_ms, default_type, \
@@ -69,7 +56,7 @@ impl Store {
                      FROM webhook JOIN source USING (source_id) \
                      WHERE webhook_id IN ({marks}) AND body IS NOT NULL ORDER BY webhook_id"
             ))?;
-            let mut rows = select.query(params_from_iter(ids))?;
+            let mut rows = select.query(params_from_iter(self.webhook_ids))?;
             while let Some(row) = rows.next()? {
                 let length = row.get_ref(8)?.as_blob().map_or(0, <[u8]>::len);
                 if !webhooks.is_empty() && length > left {
@@ -80,7 +67,6 @@ impl Store {
             }
             Ok(webhooks)
         })
-        .await
     }
 }
 

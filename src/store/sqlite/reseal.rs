@@ -13,7 +13,7 @@ use super::secrets::{Sealed, unopened};
 use super::writer::Core;
 use super::{Store, backend, set_durability};
 use crate::store::seal::{KeyId, KeyRing, SealError, SealedCell};
-use crate::store::{Durability, Error, KeysRecord, Resealed, SealedPlace};
+use crate::store::{Durability, Error, Resealed, SealedPlace};
 
 /// So many places of a missing key's values are named.
 const SHOWN_PLACES: usize = 10;
@@ -32,22 +32,6 @@ impl Store {
     ) -> Result<Resealed, Error> {
         self.writer.refuse_early()?;
         self.run(move |core| core.rotate_key(entry)).await
-    }
-
-    /// The keys at hand and the keys that are used.
-    ///
-    /// # Errors
-    /// As every read.
-    pub async fn key_ids(&self) -> Result<KeysRecord, Error> {
-        self.keys.refresh();
-        let ring = self.keys.ring();
-        let used = self.look("look which keys are used", all_used).await?;
-        let missing = used.iter().filter(|id| !ring.has(**id));
-        Ok(KeysRecord {
-            missing: missing.map(ToString::to_string).collect(),
-            at_hand: ring.ids().map(|id| id.to_string()).collect(),
-            used: used.iter().map(ToString::to_string).collect(),
-        })
     }
 }
 

@@ -12,11 +12,11 @@ use super::forward_reads::json_list;
 use super::listing::ListedTable;
 use super::messages::{SELECT_MESSAGE, read_message};
 use super::ranges::{self, Timed};
-use super::reader::Reader;
+use super::reader::{Reader, SqliteQuery};
 use super::same_person;
 use crate::model::digits;
 use crate::store::overview::MessageCount;
-use crate::store::query::{Listing, MessageQuery, Scope};
+use crate::store::query::{Listing, MessageCountQuery, MessageQuery, Scope, TimelineQuery};
 use crate::store::timeline::{MessageRecord, Timeline};
 use crate::store::{Error, Person};
 
@@ -151,29 +151,22 @@ pub(super) fn select(connection: &Connection, query: &MessageQuery) -> rusqlite:
     Ok(clause.select(SELECT_MESSAGE, MESSAGES, keys))
 }
 
-impl Reader {
-    /// The messages that match, the newest first.
-    ///
+impl SqliteQuery for MessageQuery {
     /// Recipients have no index: this searches from the newest on, as long as a list may.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn search(&self, query: &MessageQuery) -> Result<Listing<MessageRecord>, Error> {
-        self.list(
+    fn answer(self, reader: &Reader) -> Result<Listing<MessageRecord>, Error> {
+        reader.list(
             "search messages",
-            query.window,
-            |connection| select(connection, query),
+            self.window,
+            |connection| select(connection, &self),
             read_message,
         )
     }
+}
 
-    /// All that may be seen of the newest message with this id of the provider's, or this key;
-    /// `None` when there is none to be seen.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn timeline_of(&self, id: &str, scope: &Scope) -> Result<Option<Timeline>, Error> {
-        let key = self.read("look for the message", |connection| {
+impl SqliteQuery for TimelineQuery {
+    fn answer(self, reader: &Reader) -> Result<Option<Timeline>, Error> {
+        let Self { id, scope } = &self;
+        let key = reader.read("look for the message", |connection| {
             let find = |condition: &str, id: Value| {
                 let mut clause = Clause::default();
                 clause.and_if(condition, Some(id));
@@ -187,22 +180,24 @@ impl Reader {
                     .query_row(&sql, values, |row| row.get::<_, i64>(0))
                     .optional()
             };
-            let found = find("provider_message_id = ?", Value::from(id.to_owned()))?;
+            let found = find("provider_message_id = ?", Value::from(id.clone()))?;
             match (found, id.parse::<i64>()) {
                 (None, Ok(key)) => find("message_id = ?", Value::from(key)),
                 _ => Ok(found),
             }
         })?;
         let Some(key) = key else { return Ok(None) };
-        let Some(mut timeline) = self.timeline(key)? else {
+        let Some(mut timeline) = reader.timeline(key)? else {
             return Ok(None);
         };
         if let Some(owner) = &scope.owner {
-            self.keep_owners(owner, key, &mut timeline)?;
+            reader.keep_owners(owner, key, &mut timeline)?;
         }
         Ok(Some(timeline))
     }
+}
 
+impl Reader {
     /// Leaves of a timeline what is about the owner's subscribers.
     fn keep_owners(
         &self,
@@ -234,25 +229,20 @@ impl Reader {
         }
         Ok(())
     }
+}
 
-    /// How many messages that were first reported since then, and before `until_ms`, are in which
-    /// status, by source.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn count_messages(
-        &self,
-        since_ms: i64,
-        until_ms: i64,
-        scope: &Scope,
-    ) -> Result<Vec<MessageCount>, Error> {
-        self.read("count messages", |connection| {
+impl SqliteQuery for MessageCountQuery {
+    fn answer(self, reader: &Reader) -> Result<Vec<MessageCount>, Error> {
+        let Self {
+            since_ms, until_ms, ..
+        } = self;
+        reader.read("count messages", |connection| {
             let keys = ranges::within(connection, Timed::Message, Some(since_ms), Some(until_ms))?;
             let mut clause = Clause::default();
             let keys = clause.bind(ranges::as_json(&keys));
             clause.and_if("first_report_at_ms >= ?", Some(since_ms));
             clause.and_if("first_report_at_ms < ?", Some(until_ms));
-            seen(&mut clause, scope, "message");
+            seen(&mut clause, &self.scope, "message");
             connection
                 .prepare(&format!(
                     "SELECT source.name, status, count(*) AS messages \

@@ -5,14 +5,16 @@
 //! one. Without the key the lane waits, and no subscriber's state changes for that.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use url::Url;
 
 use super::backend;
 use super::keys::RowKeys;
-use super::writer::Core;
+use super::reader::{Reader, SqliteQuery};
 use crate::model::{Headers, SecretText, SigningSecret};
+use crate::store::query::OutboundQuery;
 use crate::store::seal::{KeyRing, SealError, SealedCell};
 use crate::store::{Error, Outbound, SubscriberSecret};
 
@@ -299,8 +301,12 @@ pub(super) fn with_keys<T>(
     keys: &RowKeys,
     act: impl Fn(&KeyRing) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let outcome = match act(&keys.ring()) {
-        Err(Error::KeyMissing(_)) if keys.refresh() => act(&keys.ring()),
+    let ring = keys.ring();
+    let outcome = match act(&ring) {
+        // A new key may have come meanwhile, with what is sealed with it.
+        Err(Error::KeyMissing(_)) if keys.refresh() || !Arc::ptr_eq(&ring, &keys.ring()) => {
+            act(&keys.ring())
+        }
         outcome => outcome,
     };
     outcome.map_err(|error| match error {
@@ -309,12 +315,12 @@ pub(super) fn with_keys<T>(
     })
 }
 
-impl Core {
-    /// All that a subscriber is sent to with, as of the last commit.
-    pub(super) fn outbound(&self, subscriber_id: i64) -> Result<Outbound, Error> {
-        with_keys(&self.keys, |ring| {
-            let connection = &self.connection;
-            Sealed { connection, ring }.outbound(subscriber_id)
+impl SqliteQuery for OutboundQuery {
+    fn answer(self, reader: &Reader) -> Result<Outbound, Error> {
+        with_keys(&reader.keys, |ring| {
+            reader.read_as("read what a subscriber is sent to with", |connection| {
+                Sealed { connection, ring }.outbound(self.subscriber_id)
+            })
         })
     }
 }

@@ -13,7 +13,7 @@ use crate::model::{
     AUTHORIZATION, NewSubscriber, SigningSecret, Subscriber, SubscriberChange, SubscriberKind,
     SubscriberState, quoted,
 };
-use crate::store::{Error, Outbound, StateChange};
+use crate::store::{Error, StateChange};
 
 /// Every subscriber that is not removed, in the order they were added.
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Vec<Arc<Subscriber>>> {
@@ -39,14 +39,6 @@ impl Store {
             .ok_or_else(|| {
                 Error::NotFound(format!("subscriber is named {name}", name = quoted(name)))
             })
-    }
-
-    /// All that a subscriber is sent to with, as of the last commit.
-    ///
-    /// # Errors
-    /// [`Error::KeyMissing`] while it cannot be opened, [`Error::NotFound`], [`Error::Backend`].
-    pub async fn outbound(&self, subscriber_id: i64) -> Result<Outbound, Error> {
-        self.run(move |core| core.outbound(subscriber_id)).await
     }
 }
 

@@ -1,14 +1,14 @@
 //! Templates: the bodies that texts are rendered from when a message is registered.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::changes::Changing;
 use super::clause::{Clause, Select};
 use super::listing::ListedTable;
-use super::reader::Reader;
+use super::reader::{Reader, SqliteQuery};
 use super::{backend, ranges};
 use crate::model::quoted;
-use crate::store::query::{Listing, Window};
+use crate::store::query::{Listing, TemplateDetailQuery, TemplateQuery};
 use crate::store::{Error, TemplateRecord};
 
 impl Changing<'_> {
@@ -58,25 +58,20 @@ impl Changing<'_> {
 
 const TEMPLATES: ListedTable = ListedTable::newest("template", "template_id", "updated_at_ms");
 
-impl Reader {
-    /// Templates, the newest first.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn templates(&self, window: Window) -> Result<Listing<TemplateRecord>, Error> {
-        self.list("list templates", window, |_| Ok(select()), read_template)
+impl SqliteQuery for TemplateQuery {
+    fn answer(self, reader: &Reader) -> Result<Listing<TemplateRecord>, Error> {
+        let select = |_: &Connection| Ok(select());
+        reader.list("list templates", self.window, select, read_template)
     }
+}
 
-    /// The template of that name in that language.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn template(&self, name: &str, language: &str) -> Result<Option<TemplateRecord>, Error> {
-        self.read("read the template", |connection| {
+impl SqliteQuery for TemplateDetailQuery {
+    fn answer(self, reader: &Reader) -> Result<Option<TemplateRecord>, Error> {
+        reader.read("read the template", |connection| {
             connection
                 .query_row(
                     "SELECT * FROM template WHERE name = ?1 AND language = ?2",
-                    params![name, language],
+                    params![self.name, self.language],
                     read_template,
                 )
                 .optional()

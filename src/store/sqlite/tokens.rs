@@ -6,7 +6,6 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use subtle::ConstantTimeEq as _;
 
 use super::changes::Changing;
-use super::reader::Reader;
 use super::writer::WriterJob;
 use super::{Store, backend};
 use crate::access::token::{self, Hash, NewToken, TokenRecord};
@@ -47,17 +46,6 @@ impl Tokens {
     fn read(&self) -> Vec<TokenRecord> {
         let tokens = self.0.read().unwrap_or_else(PoisonError::into_inner);
         tokens.iter().map(|(_, token)| token.clone()).collect()
-    }
-}
-
-impl Reader {
-    /// Every token, the revoked and the expired ones too, in the order they were made.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn tokens(&self) -> Result<Vec<TokenRecord>, Error> {
-        let tokens = self.read("read the tokens", select)?;
-        Ok(tokens.into_iter().map(|(_, token)| token).collect())
     }
 }
 

@@ -13,11 +13,12 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::enqueue::{self, NewForward};
-use super::reader::Reader;
+use super::reader::{Reader, SqliteQuery};
 use super::writer::Core;
 use super::{Store, backend, disk};
 use crate::model::{Subscriber, SubscriberKind};
 use crate::plan::event::Event;
+use crate::store::query::{ArrivedQuery, NotifiedQuery, TrafficQuery, UnconfirmedQuery};
 use crate::store::watching::{
     Arrived, Count, Counted, EventTransition, NotifiedCondition, Position,
 };
@@ -28,14 +29,9 @@ const STEP: i64 = 100_000;
 /// Events that were settled, removed in one go.
 const PRUNE_STEP: usize = 500;
 
-impl Reader {
-    /// What came in after that position; from now on when there is none. Reads no more rows
-    /// than came, by their keys.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn arrived(&self, after: Option<Position>) -> Result<Arrived, Error> {
-        self.read("count what came in", |connection| {
+impl SqliteQuery for ArrivedQuery {
+    fn answer(self, reader: &Reader) -> Result<Arrived, Error> {
+        reader.read("count what came in", |connection| {
             let last = connection.query_row(
                 "SELECT coalesce((SELECT max(webhook_id) FROM webhook), 0), \
                  coalesce((SELECT max(report_id) FROM report), 0)",
@@ -47,7 +43,7 @@ impl Reader {
                     })
                 },
             )?;
-            let Some(after) = after else {
+            let Some(after) = self.after else {
                 return Ok(Arrived {
                     position: last,
                     ..Arrived::default()
@@ -67,13 +63,11 @@ impl Reader {
             })
         })
     }
+}
 
-    /// The counts that are kept.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn counts(&self) -> Result<Vec<Count>, Error> {
-        self.read("read what came in", |connection| {
+impl SqliteQuery for TrafficQuery {
+    fn answer(self, reader: &Reader) -> Result<Vec<Count>, Error> {
+        reader.read("read what came in", |connection| {
             connection
                 .prepare("SELECT begins_at_ms, what, subject, count FROM traffic")?
                 .query_map([], |row| {
@@ -87,14 +81,11 @@ impl Reader {
                 .collect()
         })
     }
+}
 
-    /// How many messages of each source fell silent after `from_ms` and until `until_ms`, and
-    /// are silent still.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn unconfirmed(&self, from_ms: i64, until_ms: i64) -> Result<Vec<(String, u64)>, Error> {
-        self.read("count what fell silent", |connection| {
+impl SqliteQuery for UnconfirmedQuery {
+    fn answer(self, reader: &Reader) -> Result<Vec<(String, u64)>, Error> {
+        reader.read("count what fell silent", |connection| {
             connection
                 .prepare(
                     "SELECT source.name, count(*) FROM registration INDEXED BY registration_silent \
@@ -103,17 +94,15 @@ impl Reader {
                      AND coalesce(delivered_at_ms, read_at_ms, failed_at_ms, deleted_at_ms) IS NULL \
                      GROUP BY source.source_id",
                 )?
-                .query_map([from_ms, until_ms], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .query_map([self.from_ms, self.until_ms], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect()
         })
     }
+}
 
-    /// What was sent last of each condition.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn notified(&self) -> Result<Vec<NotifiedCondition>, Error> {
-        self.read("read conditions", |connection| {
+impl SqliteQuery for NotifiedQuery {
+    fn answer(self, reader: &Reader) -> Result<Vec<NotifiedCondition>, Error> {
+        reader.read("read conditions", |connection| {
             connection
                 .prepare("SELECT condition_id, what, subject, holds, began_at_ms, notified_at_ms FROM condition")?
                 .query_map([], |row| {
@@ -205,7 +194,7 @@ impl Store {
     /// Bytes that are free for the store; `None` when unknown.
     #[must_use]
     pub fn free_bytes(&self) -> Option<u64> {
-        disk::free_bytes(&self.path)
+        disk::free_bytes(&self.reader.path)
     }
 }
 

@@ -5,10 +5,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use super::clause::{Clause, Select};
 use super::listing::ListedTable;
 use super::ranges::{self, Timed};
-use super::reader::Reader;
+use super::reader::{Reader, SqliteQuery};
 use super::search;
 use crate::store::overview::{WebhookDetail, WebhookRecord};
-use crate::store::query::{Listing, Scope, WebhookQuery};
+use crate::store::query::{Listing, Scope, UnseenWebhookQuery, WebhookDetailQuery, WebhookQuery};
 use crate::store::{Error, WebhookOutcome};
 
 const SELECT_WEBHOOK: &str = "SELECT webhook_id, name AS source, provider, received_at_ms, outcome, \
@@ -19,44 +19,55 @@ const SELECT_WEBHOOK: &str = "SELECT webhook_id, name AS source, provider, recei
 pub(super) const WEBHOOKS: ListedTable =
     ListedTable::newest("webhook", "webhook_id", "received_at_ms");
 
-impl Reader {
-    /// The webhooks that match, the newest first.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn webhooks(&self, query: &WebhookQuery) -> Result<Listing<WebhookRecord>, Error> {
-        let select = |connection: &Connection| select(connection, query);
-        self.list("list webhooks", query.window, select, read_webhook)
+impl SqliteQuery for WebhookQuery {
+    fn answer(self, reader: &Reader) -> Result<Listing<WebhookRecord>, Error> {
+        let select = |connection: &Connection| select(connection, &self);
+        reader.list("list webhooks", self.window, select, read_webhook)
     }
+}
 
-    /// The webhook with this key, with its body where that is kept; `None` when there is
-    /// none to be seen.
-    ///
-    /// # Errors
-    /// As every read.
-    pub fn webhook(&self, webhook_id: i64, scope: &Scope) -> Result<Option<WebhookDetail>, Error> {
-        self.read("read the webhook", |connection| {
-            let mut clause = Clause::default();
-            clause.and_if("webhook_id = ?", Some(webhook_id));
-            search::of_sources(&mut clause, &scope.sources, "webhook");
-            let Some(webhook) = connection
-                .query_row(
-                    &format!("{SELECT_WEBHOOK} WHERE {}", clause.text()),
-                    params_from_iter(clause.values()),
-                    read_webhook,
-                )
-                .optional()?
-            else {
+impl SqliteQuery for WebhookDetailQuery {
+    fn answer(self, reader: &Reader) -> Result<Option<WebhookDetail>, Error> {
+        reader.read("read the webhook", |connection| {
+            let Some(webhook) = one(connection, self.webhook_id, &self.scope)? else {
                 return Ok(None);
             };
             let body = connection.query_row(
                 "SELECT body FROM webhook WHERE webhook_id = ?1",
-                [webhook_id],
+                [self.webhook_id],
                 |row| row.get(0),
             )?;
             Ok(Some(WebhookDetail { webhook, body }))
         })
     }
+}
+
+impl SqliteQuery for UnseenWebhookQuery {
+    fn answer(self, reader: &Reader) -> Result<Option<i64>, Error> {
+        reader.read("look for the webhooks", |connection| {
+            for webhook_id in self.webhook_ids {
+                if one(connection, webhook_id, &self.scope)?.is_none() {
+                    return Ok(Some(webhook_id));
+                }
+            }
+            Ok(None)
+        })
+    }
+}
+
+/// The webhook with this key, if it is in this scope.
+fn one(
+    connection: &Connection,
+    webhook_id: i64,
+    scope: &Scope,
+) -> rusqlite::Result<Option<WebhookRecord>> {
+    let mut clause = Clause::default();
+    clause.and_if("webhook_id = ?", Some(webhook_id));
+    search::of_sources(&mut clause, &scope.sources, "webhook");
+    connection
+        .prepare_cached(&format!("{SELECT_WEBHOOK} WHERE {}", clause.text()))?
+        .query_row(params_from_iter(clause.values()), read_webhook)
+        .optional()
 }
 
 /// The statement of a list of webhooks.

@@ -9,7 +9,8 @@ use super::page::Page;
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done};
 use crate::model::{About, Whole};
-use crate::store::account_event::{AccountEventQuery, AccountEventRecord, Explanation};
+use crate::store::account_event::{AccountEventRecord, Explanation};
+use crate::store::query::AccountEventQuery;
 
 /// A notice of a provider about the account.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -176,8 +177,6 @@ pub(super) async fn list(
         scope: list.scope,
         window: paging.window(),
     };
-    let rows = context
-        .read_with(move |reader| reader.account_events(&query))
-        .await?;
+    let rows = context.read(query).await?;
     done(&paging.page(rows, |row| row.account_event_id, AccountEventView::from))
 }

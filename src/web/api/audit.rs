@@ -11,6 +11,7 @@ use super::{HandlerContext, Reply, done};
 use crate::access::Role;
 use crate::model::Whole;
 use crate::store::audit::AuditRecord;
+use crate::store::query::AuditQuery;
 
 /// One change.
 #[derive(Debug, Serialize, ToSchema)]
@@ -75,8 +76,6 @@ pub(super) async fn list(
     let page = ("audit", query.limit, query.cursor.as_deref());
     let (paging, _) = context.list(page, ListFilter::default(), faults).await?;
     let window = paging.window();
-    let rows = context
-        .read_with(move |reader| reader.audit(window))
-        .await?;
+    let rows = context.read(AuditQuery { window }).await?;
     done(&paging.page(rows, |row| row.audit_id, AuditEntryView::from))
 }

@@ -12,6 +12,7 @@ use super::{HandlerContext, Reply, done};
 use crate::catalogue;
 use crate::model::{Status, Whole, quoted};
 use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
+use crate::store::query::{BroadcastDetail, BroadcastDetailQuery, BroadcastQuery};
 use crate::web::problem::Problem;
 
 /// How the messages of a broadcast stand, all of them.
@@ -175,9 +176,7 @@ pub(super) async fn list(
     let page = ("broadcasts", query.limit, query.cursor.as_deref());
     let (paging, list) = context.list(page, ListFilter::default(), faults).await?;
     let (scope, window) = (list.scope, paging.window());
-    let rows = context
-        .read_with(move |reader| reader.broadcasts(&scope, window))
-        .await?;
+    let rows = context.read(BroadcastQuery { scope, window }).await?;
     done(&paging.page(rows, |row| row.first_message_id, BroadcastView::from))
 }
 
@@ -211,25 +210,17 @@ pub(super) async fn read(
     let page = ("broadcast", query.limit, query.cursor.as_deref());
     let (paging, list) = context.list(page, filter, faults).await?;
     let missing = Problem::missing(format_args!("broadcast {id}", id = quoted(&id)));
-    let scope = list.scope;
-    let (after, limit) = (paging.after(), paging.window().limit);
-    let found = context
-        .read_with(move |reader| {
-            let mut found = reader.broadcast(&id, &scope)?;
-            found.retain(|broadcast| {
-                query
-                    .source
-                    .as_ref()
-                    .is_none_or(|it| *it == broadcast.source)
-            });
-            let messages = match &found[..] {
-                [broadcast] => reader.broadcast_messages(broadcast, &scope, after, limit)?,
-                _ => Vec::new().into(),
-            };
-            Ok((found, messages))
-        })
-        .await?;
-    let (mut broadcasts, messages) = found;
+    let found = BroadcastDetailQuery {
+        id,
+        source: query.source,
+        scope: list.scope,
+        after: paging.after(),
+        limit: paging.window().limit,
+    };
+    let BroadcastDetail {
+        mut broadcasts,
+        messages,
+    } = context.read(found).await?;
     let broadcast = broadcasts.pop().ok_or(missing)?;
     if !broadcasts.is_empty() {
         let detail = "several sources have a broadcast of this id: say which source";

@@ -11,7 +11,7 @@ use super::{HandlerContext, Reply, done};
 use crate::catalogue::{self, CatalogueEntry, Fix, Resend};
 use crate::model::{MessageType, Whole, quoted};
 use crate::store::overview::UnknownError;
-use crate::store::query::{Cursor, Listing};
+use crate::store::query::{Cursor, Listing, UnknownErrorQuery};
 use crate::web::problem::Problem;
 
 /// The name of the list of unknown errors in its cursors.
@@ -187,7 +187,7 @@ pub(super) async fn unknown(
     let paging = Paging::new(UNKNOWN, limit, query.cursor.as_deref(), &mut faults);
     faults.end()?;
     let before = paging.after();
-    let found = context.read_with(move |reader| reader.unknown_errors(before));
+    let found = context.read(UnknownErrorQuery { before });
     let Listing { rows, reached } = found.await?;
     let next = reached.map(|reached| Cursor {
         list: UNKNOWN,

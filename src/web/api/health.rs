@@ -9,6 +9,7 @@ use super::{HandlerContext, Reply, done};
 use crate::metrics::SubscriberLabel;
 use crate::model::{ErrorCode, Subscriber, SubscriberState};
 use crate::store::overview::SubscriberHealth;
+use crate::store::query::{SubscriberHealthQuery, SubscriberKeyQuery};
 
 /// How a subscriber fares.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -68,9 +69,11 @@ pub(crate) enum BreakerView {
 pub(super) async fn health(context: HandlerContext, Segment(name): Segment) -> Reply {
     let subscriber = context.subscriber(&name)?;
     let (id, now_ms) = (subscriber.id, context.shared.clock.now_ms());
-    let health = context
-        .read_with(move |reader| reader.subscriber_health(id, now_ms))
-        .await?;
+    let health = SubscriberHealthQuery {
+        subscriber_id: id,
+        now_ms,
+    };
+    let health = context.read(health).await?;
     let label = SubscriberLabel { subscriber: name };
     let metrics = &context.shared.metrics;
     let gauge = metrics.breaker_open.get(&label);
@@ -83,7 +86,9 @@ pub(super) async fn health(context: HandlerContext, Segment(name): Segment) -> R
         .failing_since
         .get(&label)
         .map(|gauge| ms(gauge.get()));
-    let missing_key = context.shared.store.missing_key_of(id).await?;
+    let missing_key = context
+        .read(SubscriberKeyQuery { subscriber_id: id })
+        .await?;
     let mut view = HealthView::new(&subscriber, &health, (is_open, probe_ms));
     view.missing_key = missing_key.map(|id| id.to_string());
     // The store learns of it after a minute.

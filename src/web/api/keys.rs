@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::jobs::{JobKind, JobView};
 use super::{HandlerContext, Reply, done, json_of};
 use crate::admin::Request;
+use crate::store::query::KeyQuery;
 use crate::store::{KeysRecord, Resealed};
 
 /// The keys of the store by their ids.
@@ -34,7 +35,7 @@ impl From<KeysRecord> for KeysView {
 #[utoipa::path(get, path = "/keys", tag = "keys",
     responses((status = 200, description = "They.", body = KeysView)))]
 pub(super) async fn list(context: HandlerContext) -> Reply {
-    done(&KeysView::from(context.shared.store.key_ids().await?))
+    done(&KeysView::from(context.read(KeyQuery).await?))
 }
 
 /// Seal all secrets again with a new key, in the background.

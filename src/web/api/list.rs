@@ -1,10 +1,10 @@
 //! What every list begins with: which page of it, and what it is narrowed to. All that is wrong in
 //! either is refused at once.
 
-use super::HandlerContext;
 use super::faults::Faults;
 use super::page::Paging;
 use super::time::TimeOrAge;
+use super::{HandlerContext, failed};
 use crate::admin::Fault;
 use crate::admin::narrowing::{Narrowing, NarrowingKnown};
 use crate::model::Whole;
@@ -92,17 +92,15 @@ impl HandlerContext {
         let configured = self.shared.api.operations.sources().iter();
         let seen = configured.map(|it| it.name.clone());
         let seen: Vec<String> = seen.filter(|name| self.caller.sees_source(name)).collect();
-        let caller = self.caller.clone();
-        let (error, wrong) = self
-            .read_with(move |reader| {
-                let sources: Vec<&str> = seen.iter().map(String::as_str).collect();
-                narrowing.check(&NarrowingKnown {
-                    reader,
-                    sources: &sources,
-                    caller: &caller,
-                })
-            })
-            .await?;
+        let sources: Vec<&str> = seen.iter().map(String::as_str).collect();
+        let known = NarrowingKnown {
+            store: &self.shared.store,
+            sources: &sources,
+            caller: &self.caller,
+        };
+        let checked = narrowing.check(&known).await;
+        let checked = checked.map_err(|error| failed(&self.caller, error.into()));
+        let (error, wrong) = checked?;
         for Fault { field, detail } in wrong {
             faults.add(&field, detail);
         }

@@ -11,7 +11,7 @@ use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done};
 use crate::access::Caller;
 use crate::model::{MessageType, Parameters, Status, TypeRule, Whole, quoted};
-use crate::store::query::{MessageQuery, Scope};
+use crate::store::query::{MessageQuery, Scope, TimelineQuery};
 use crate::store::timeline::{MessageRecord, RegistrationOrigin, RegistrationRecord, Timeline};
 use crate::web::problem::Problem;
 
@@ -258,9 +258,7 @@ pub(super) async fn list(
         scope: list.scope,
         window: paging.window(),
     };
-    let rows = context
-        .read_with(move |reader| reader.search(&query))
-        .await?;
+    let rows = context.read(query).await?;
     done(&paging.page(
         rows,
         |row| row.message_id,
@@ -271,9 +269,7 @@ pub(super) async fn list(
 async fn find(context: &HandlerContext, id: String) -> Result<Timeline, Problem> {
     let scope = Scope::from(&context.caller);
     let missing = Problem::missing(format_args!("message {id}", id = quoted(&id)));
-    let found = context
-        .read_with(move |reader| reader.timeline_of(&id, &scope))
-        .await?;
+    let found = context.read(TimelineQuery { id, scope }).await?;
     found.ok_or(missing)
 }
 

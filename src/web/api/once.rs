@@ -19,6 +19,7 @@ use super::{input, respond};
 use crate::access::Caller;
 use crate::store::Store;
 use crate::store::idempotency::{Remembered, Ticket};
+use crate::store::query::RememberedQuery;
 use crate::web::problem::Problem;
 
 /// The request header.
@@ -105,7 +106,10 @@ pub(super) async fn answer<B: MessageBody + 'static>(
             Problem::conflict("a request with this key is being answered: wait for it").into(),
         );
     };
-    let known = store.remembered(&ticket).await.map_err(Problem::from)?;
+    let known = store.read(RememberedQuery {
+        ticket: ticket.clone(),
+    });
+    let known = known.await.map_err(Problem::from)?;
     if let Some(known) = known {
         let path = request.match_pattern();
         let is_repeatable = path.is_some_and(|path| REPEATABLE.contains(&path.as_str()));

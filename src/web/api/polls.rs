@@ -12,6 +12,7 @@ use super::{HandlerContext, Reply, done, shaped};
 use crate::admin::Request;
 use crate::model::Whole;
 use crate::store::poll::{PollGaveUp, PollRecord, PollState};
+use crate::store::query::PollQuery;
 use crate::web::problem::Problem;
 
 /// A broadcast that is or was polled.
@@ -141,9 +142,10 @@ pub(super) async fn list(
         .map_err(Problem::forbidden)?;
     let page = ("polls", query.limit, query.cursor.as_deref());
     let (paging, _) = context.list(page, ListFilter::default(), faults).await?;
-    let window = paging.window();
-    let rows = context
-        .read_with(move |reader| reader.polls(Some(&source), window))
-        .await?;
+    let polls = PollQuery {
+        source: Some(source),
+        window: paging.window(),
+    };
+    let rows = context.read(polls).await?;
     done(&paging.page(rows, |row| row.poll_id, PollView::from))
 }

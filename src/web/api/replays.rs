@@ -13,6 +13,7 @@ use super::{BASE, HandlerContext, Reply, done, shaped};
 use crate::admin::{ReplayOrder, Request};
 use crate::model::{ErrorCode, ForwardState, Status, Whole, quoted};
 use crate::store::idempotency::KeptAnswer;
+use crate::store::query::{ReplayDetailQuery, ReplayQuery};
 use crate::store::replay::{ReplayRecord, ReplayState};
 use crate::web::problem::Problem;
 
@@ -179,10 +180,11 @@ pub(super) async fn list(
             .operations
             .seen_subscribers(&context.caller),
     };
-    let window = paging.window();
-    let rows = context
-        .read_with(move |reader| reader.replays(subscribers.as_deref(), window))
-        .await?;
+    let replays = ReplayQuery {
+        subscribers,
+        window: paging.window(),
+    };
+    let rows = context.read(replays).await?;
     done(&paging.page(rows, |row| row.replay_id, ReplayView::from))
 }
 
@@ -192,7 +194,7 @@ pub(super) async fn list(
     responses((status = 200, description = "It.", body = ReplayView)))]
 pub(super) async fn read(context: HandlerContext, id: Segment) -> Reply {
     let uid = uid(&id)?;
-    let found = context.read_with(move |reader| reader.replay(uid)).await?;
+    let found = context.read(ReplayDetailQuery { uid }).await?;
     let seen = context
         .shared
         .api

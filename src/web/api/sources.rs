@@ -11,7 +11,7 @@ use crate::config::Source;
 use crate::model::MessageType;
 use crate::store::overview::SourceActivity;
 use crate::store::poll::PollOverview;
-use crate::store::query::Listing;
+use crate::store::query::{Listing, PollOverviewQuery, SourceActivityQuery};
 use crate::web::problem::Problem;
 
 /// A source.
@@ -133,12 +133,10 @@ pub(crate) struct SourcesView {
 async fn views(context: &HandlerContext) -> Result<SourcesView, Problem> {
     let now_ms = context.shared.clock.now_ms();
     let since_ms = now_ms - 24 * 3600 * 1000;
-    let (activity, polls) = context
-        .read_with(move |reader| {
-            let activity = reader.source_activity(since_ms, now_ms)?;
-            Ok((activity, reader.poll_overviews()?))
-        })
+    let activity = context
+        .read(SourceActivityQuery { since_ms, now_ms })
         .await?;
+    let polls = context.read(PollOverviewQuery).await?;
     let api = &context.shared.api;
     let public_url = api.public_url.as_deref();
     let sources = api.operations.sources().iter();

@@ -10,7 +10,7 @@ use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done};
 use crate::model::{Status, SubscriberState, Word as _};
 use crate::store::overview::MessageCount;
-use crate::store::query::Scope;
+use crate::store::query::{BacklogQuery, MessageCountQuery, Scope};
 
 /// Since when to count.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -96,12 +96,13 @@ pub(super) async fn read(
     let (Time(since_ms), scope) = (since, Scope::from(&context.caller));
     // Of the last 24 h is nothing that a clock which was ahead has stamped.
     let until_ms = query.since.map_or(now_ms + 1, |_| i64::MAX);
-    let (messages, backlog) = context
-        .read_with(move |reader| {
-            let messages = reader.count_messages(since_ms, until_ms, &scope)?;
-            Ok((messages, reader.backlog()?))
-        })
-        .await?;
+    let messages = MessageCountQuery {
+        since_ms,
+        until_ms,
+        scope,
+    };
+    let messages = context.read(messages).await?;
+    let backlog = context.read(BacklogQuery).await?;
     let health = context.shared.store.health();
     let subscribers = Arc::clone(&context.shared.store.subscribers().borrow());
     let seen: Vec<_> = subscribers

@@ -18,7 +18,7 @@ use crate::model::{
     SubscriberKind, SubscriberState, Whole,
 };
 use crate::store::overview::SubscriberOverview;
-use crate::store::query::Listing;
+use crate::store::query::{Listing, SubscriberQuery};
 
 macro_rules! view {
     (
@@ -163,9 +163,7 @@ pub(super) async fn list(
         rows: counts,
         reached,
     } = if is_counted {
-        context
-            .read_with(move |reader| reader.subscribers(now_ms))
-            .await?
+        context.read(SubscriberQuery { now_ms }).await?
     } else {
         Vec::new().into()
     };

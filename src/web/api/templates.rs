@@ -12,6 +12,7 @@ use super::{HandlerContext, Reply, done, gone, shaped};
 use crate::admin::{Answer, Request};
 use crate::model::{Whole, quoted};
 use crate::store::TemplateRecord;
+use crate::store::query::{TemplateDetailQuery, TemplateQuery};
 use crate::web::problem::Problem;
 
 /// A template.
@@ -76,9 +77,7 @@ pub(super) async fn list(
     let page = ("templates", query.limit, query.cursor.as_deref());
     let (paging, _) = context.list(page, ListFilter::default(), faults).await?;
     let window = paging.window();
-    let rows = context
-        .read_with(move |reader| reader.templates(window))
-        .await?;
+    let rows = context.read(TemplateQuery { window }).await?;
     done(&paging.page(rows, |row| row.template_id, TemplateView::from))
 }
 
@@ -93,9 +92,7 @@ pub(super) async fn read(context: HandlerContext, Segments(name, language): Segm
         name = quoted(&name),
         language = quoted(&language)
     ));
-    let found = context
-        .read_with(move |reader| reader.template(&name, &language))
-        .await?;
+    let found = context.read(TemplateDetailQuery { name, language }).await?;
     done(&TemplateView::from(found.ok_or(missing)?))
 }
 

@@ -14,7 +14,7 @@ use super::{HandlerContext, Reply, done, json_of, shaped};
 use crate::admin::{Request, RereadWebhooks};
 use crate::model::{MessageType, Whole};
 use crate::store::overview::{WebhookDetail, WebhookRecord};
-use crate::store::query::{Scope, WebhookQuery};
+use crate::store::query::{Scope, WebhookDetailQuery, WebhookQuery};
 use crate::store::{ReprocessSelection, Reread, WebhookOutcome};
 use crate::web::problem::Problem;
 
@@ -122,19 +122,17 @@ pub(super) async fn list(
         scope: list.scope,
         window: paging.window(),
     };
-    let rows = context
-        .read_with(move |reader| reader.webhooks(&query))
-        .await?;
+    let rows = context.read(query).await?;
     done(&paging.page(rows, |row| row.webhook_id, WebhookView::from))
 }
 
 async fn find(context: &HandlerContext, id: &Segment) -> Result<WebhookDetail, Problem> {
-    let id = id.number("webhook")?;
+    let webhook_id = id.number("webhook")?;
     let scope = Scope::from(&context.caller);
     let found = context
-        .read_with(move |reader| reader.webhook(id, &scope))
+        .read(WebhookDetailQuery { webhook_id, scope })
         .await?;
-    found.ok_or_else(|| Problem::missing(format_args!("webhook {id}")))
+    found.ok_or_else(|| Problem::missing(format_args!("webhook {webhook_id}")))
 }
 
 /// One webhook, its body aside.

@@ -8,12 +8,11 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
-use tickrelay::store::Reader;
 
 use super::disk::{ask, get, post_some, stored};
 use crate::support::program::runs;
 use crate::support::receiver::Receiver;
-use crate::support::service::{Home, Service};
+use crate::support::service::{Home, Service, read_only};
 use crate::support::shim::{self, Disk};
 use crate::support::socket;
 use crate::support::traffic::{message_id, post_each, request};
@@ -309,7 +308,7 @@ async fn a_second_service_is_kept_out_while_the_first_has_the_log_of_a_replaced_
     let (code, said) = home.refused();
     assert_ne!(code, Some(0));
     assert!(said.contains("-wal is in use by a service"), "{said}");
-    let read = Reader::new(&home.store()).tokens().unwrap_err().to_string();
+    let read = read_only(&home.store()).unwrap_err().to_string();
     assert!(read.contains("-wal is in use by a service"), "{read}");
     service.stop();
     let second = home.start();

@@ -8,6 +8,7 @@ use tickrelay::access::Role;
 use tickrelay::admin::Request;
 use tickrelay::clock::{Clock, Hand};
 use tickrelay::store::ReprocessSelection;
+use tickrelay::store::query::SubscriberQuery;
 
 use crate::support::api::Caller;
 use crate::support::receiver::Receiver;
@@ -86,8 +87,10 @@ async fn what_a_clock_stamped_that_had_jumped_hides_nothing_that_came_before_or_
         }
         let health = get(&admin, "/subscribers/crm/health").await;
         assert_eq!(health["delivered_24h"], 20, "{days} days");
-        let overview = app.store.reader().subscriber("crm", NOW_MS).unwrap();
-        assert_eq!(overview.0.delivered_24h, 20, "{days} days");
+        let overview = SubscriberQuery { now_ms: NOW_MS };
+        let overview = app.store.read(overview).await.unwrap().rows;
+        assert_eq!(overview[0].subscriber.name, "crm");
+        assert_eq!(overview[0].delivered_24h, 20, "{days} days");
         app.stop().await;
     }
 }

@@ -7,10 +7,9 @@ use std::process::Command;
 
 use rusqlite::Connection;
 use rustix::process::{Signal, kill_process};
-use tickrelay::store::Reader;
 
 use crate::support::program::runs;
-use crate::support::service::Home;
+use crate::support::service::{Home, read_only};
 use crate::support::traffic::{number, post_each};
 use crate::support::until;
 
@@ -92,7 +91,7 @@ pub(super) fn log_of(store: &Path) -> PathBuf {
 fn check_refused(store: &Path, log: &Path) {
     let (code, said) = home_of(store).refused();
     assert_ne!(code, Some(0), "it serves: {said}");
-    let read = Reader::new(store).tokens().unwrap_err().to_string();
+    let read = read_only(store).unwrap_err().to_string();
     for said in [said, read] {
         for named in [store, log] {
             assert!(said.contains(&*named.to_string_lossy()), "{said}");

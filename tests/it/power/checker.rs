@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tickrelay::clock::Clock;
 use tickrelay::metrics::Metrics;
+use tickrelay::store::query::OutboundQuery;
 use tickrelay::store::{Durability, Options, Store};
 
 use crate::support::traffic::{message_id, statuses};
@@ -75,7 +76,9 @@ pub(super) async fn check(path: &Path, promised: &Promised<'_>) -> Vec<(Fault, S
     if let Some(name) = promised.subscriber {
         let secrets = match store.subscriber(name) {
             Ok(subscriber) => store
-                .outbound(subscriber.id)
+                .read(OutboundQuery {
+                    subscriber_id: subscriber.id,
+                })
                 .await
                 .map(|it| it.secrets.len()),
             Err(error) => Err(error),

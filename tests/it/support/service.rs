@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tickrelay::clock::Clock;
 use tickrelay::model::{NewSubscriber, Whole};
+use tickrelay::store::{Durability, Error, Options, Store};
 
 use super::{APP_SECRET, PATIENCE, socket};
 
@@ -292,4 +295,17 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What a command reads of a store that it does not own.
+pub(crate) fn read_only(path: &Path) -> Result<Store, Error> {
+    let options = Options {
+        path: path.to_path_buf(),
+        durability: Durability::Os,
+        wal_limit_bytes: 1 << 30,
+        disk_reserve_bytes: 0,
+        list_budget: Duration::from_secs(5),
+        keys: Vec::new(),
+    };
+    Store::read_only(&options, Clock::system())
 }

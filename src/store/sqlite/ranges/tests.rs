@@ -1,18 +1,23 @@
 //! Every filter by time against a scan of all rows, while the clock walks at random.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 
 use super::super::import::Import;
-use super::super::reader::Reader;
+use super::super::reader::{Reader, SqliteQuery as _};
 use super::super::requeue::Requeue;
 use super::super::retention::{self, SteppedTable};
 use super::super::schema;
 use super::*;
+use crate::clock::Clock;
 use crate::store::clock_hold::latest_credible_ms;
-use crate::store::query::{MessageQuery, Scope, Window};
+use crate::store::query::{
+    MessageCountQuery, MessageQuery, Scope, SourceActivityQuery, SubscriberHealthQuery,
+    SubscriberQuery, Window,
+};
 
 const START_MS: i64 = 1_760_000_000_000;
 const DAY_MS: i64 = 86_400_000;
@@ -161,7 +166,8 @@ impl Walked {
 
     /// Compares every reader with a scan, for some pairs of times.
     fn read_and_compare(&mut self) {
-        let reader = Reader::new(&self.path);
+        let budget = Duration::from_secs(5);
+        let reader = Reader::new(&self.path, budget, &[], Clock::system());
         let now_ms = self.now_ms;
         for _ in 0..6 {
             let (one, other) = (self.some_ms(), self.some_ms());
@@ -176,34 +182,45 @@ impl Walked {
                 window: Window::newest(limit),
                 ..MessageQuery::default()
             };
-            let found = reader.search(&query).unwrap().map(|it| it.message_id);
+            let found = query.answer(&reader).unwrap().map(|it| it.message_id);
             assert_eq!(
                 found.rows,
                 self.keys(&format!(
                     "SELECT message_id {messages} ORDER BY message_id DESC LIMIT {limit}"
                 ))
             );
-            let counts = reader
-                .count_messages(since_ms, until_ms, &Scope::default())
-                .unwrap();
+            let counts = MessageCountQuery {
+                since_ms,
+                until_ms,
+                scope: Scope::default(),
+            };
+            let counts = counts.answer(&reader).unwrap();
             let counted: u64 = counts.iter().map(|count| count.messages).sum();
             assert_eq!(
                 counted.cast_signed(),
                 self.number(&format!("SELECT count(*) {messages}"))
             );
-            let activity = reader.source_activity(since_ms, until_ms).unwrap().rows;
+            let activity = SourceActivityQuery {
+                since_ms,
+                now_ms: until_ms,
+            };
+            let activity = activity.answer(&reader).unwrap().rows;
             let webhooks = format!(
                 "SELECT count(*) FROM webhook WHERE received_at_ms BETWEEN {since_ms} AND {until_ms}"
             );
             assert_eq!(activity[0].webhooks.cast_signed(), self.number(&webhooks));
         }
         let day_ago_ms = now_ms - DAY_MS;
-        let overview = &reader.subscribers(now_ms).unwrap().rows[0];
+        let overview = &SubscriberQuery { now_ms }.answer(&reader).unwrap().rows[0];
         let settled = format!(
             "SELECT count(*) FROM forward WHERE settled_at_ms BETWEEN {day_ago_ms} AND {now_ms}"
         );
         assert_eq!(overview.delivered_24h.cast_signed(), self.number(&settled));
-        let health = reader.subscriber_health(1, now_ms).unwrap();
+        let health = SubscriberHealthQuery {
+            subscriber_id: 1,
+            now_ms,
+        };
+        let health = health.answer(&reader).unwrap();
         let pending = format!(
             "FROM forward WHERE pending_since_ms BETWEEN {day_ago_ms} AND {now_ms} AND state = 'delivered'"
         );

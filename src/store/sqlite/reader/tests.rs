@@ -1,5 +1,7 @@
 //! What is read of a store that no service has open, and what is said of reads under way.
 
+use std::path::PathBuf;
+
 use super::*;
 
 /// A store in WAL mode, closed, whose log's index cannot be made: a link to nowhere stands in
@@ -20,7 +22,8 @@ fn closed_copy(name: &str) -> (tempfile::TempDir, PathBuf) {
 
 fn one(path: &Path) -> Result<i64, Error> {
     let one = |connection: &Connection| connection.query_row("SELECT 1", [], |row| row.get(0));
-    Reader::new(path).read("count", one)
+    let budget = Duration::from_secs(5);
+    Reader::new(path, budget, &[], Clock::system()).read("count", one)
 }
 
 #[test]
