@@ -135,10 +135,8 @@ async fn work_apart_ends_without_its_asker_and_other_work_does_not() {
         sample: Sample::default(),
     };
     let kept = async |key: &str| {
-        let known = RememberedQuery {
-            ticket: once(key).ticket,
-        };
-        let known = app.store.read(known).await.unwrap();
+        let ticket = once(key).ticket;
+        let known = app.store.read(RememberedQuery { ticket }).await.unwrap();
         known.is_some_and(|known| known.answer.is_some())
     };
     let (progress, _reports) = tokio::sync::mpsc::unbounded_channel();

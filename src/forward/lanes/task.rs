@@ -29,10 +29,9 @@ use crate::forward::schedule::{Schedule, millis};
 use crate::forward::sender::{AttemptRequest, Short};
 use crate::forward::settled::{self, EndedAttempt};
 use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberKind, SubscriberState};
-use crate::store::query::OutboundQuery;
 use crate::store::{
     Attempt, Drained, Error, LaneContents, LaneInbox, Outbound, PendingForward, Refill, Settled,
-    Settlement, SubscriberSecret,
+    Settlement, SubscriberSecret, query,
 };
 
 /// Above this a failed probe is left to the table alone.
@@ -274,14 +273,14 @@ impl LaneTask {
             newest,
             ..self.lane.held()
         };
-        let (store, id) = (self.shared.store.clone(), self.subscriber.id);
+        let (store, subscriber_id) = (self.shared.store.clone(), self.subscriber.id);
         Some(Box::pin(async move {
             let outbound = if resync {
-                Some(store.read(OutboundQuery { subscriber_id: id }).await?)
+                Some(store.read(query::OutboundQuery { subscriber_id }).await?)
             } else {
                 None
             };
-            let refill = store.refill(id, held).await?;
+            let refill = store.refill(subscriber_id, held).await?;
             Ok(Fresh { outbound, refill })
         }))
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::Query;
+use super::input::UrlQuery;
 use super::list::ListFilter;
 use super::page::Page;
 use super::time::{Time, TimeOrAge};
@@ -157,7 +157,7 @@ pub(super) struct AccountEventListQuery {
     responses((status = 200, description = "One page.", body = Page<AccountEventView>)))]
 pub(super) async fn list(
     context: HandlerContext,
-    Query(query, faults): Query<AccountEventListQuery>,
+    UrlQuery(query, faults): UrlQuery<AccountEventListQuery>,
 ) -> Reply {
     let filter = ListFilter {
         source: query.source.as_deref(),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::forwards::AttemptView;
-use super::input::Query;
+use super::input::UrlQuery;
 use super::list::ListFilter;
 use super::page::Page;
 use super::time::TimeOrAge;
@@ -71,7 +71,7 @@ pub(super) struct AttemptListQuery {
     responses((status = 200, description = "One page.", body = Page<AttemptAtView>)))]
 pub(super) async fn list(
     context: HandlerContext,
-    Query(query, faults): Query<AttemptListQuery>,
+    UrlQuery(query, faults): UrlQuery<AttemptListQuery>,
 ) -> Reply {
     let filter = ListFilter {
         since: query.since,

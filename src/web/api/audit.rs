@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::Query;
+use super::input::UrlQuery;
 use super::list::ListFilter;
 use super::page::Page;
 use super::time::Time;
@@ -71,7 +71,7 @@ pub(super) struct AuditListQuery {
     responses((status = 200, description = "One page.", body = Page<AuditEntryView>)))]
 pub(super) async fn list(
     context: HandlerContext,
-    Query(query, faults): Query<AuditListQuery>,
+    UrlQuery(query, faults): UrlQuery<AuditListQuery>,
 ) -> Reply {
     let page = ("audit", query.limit, query.cursor.as_deref());
     let (paging, _) = context.list(page, ListFilter::default(), faults).await?;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::{Query, Segment};
+use super::input::{Segment, UrlQuery};
 use super::list::ListFilter;
 use super::page::Page;
 use super::time::Time;
@@ -171,7 +171,7 @@ pub(super) struct BroadcastListQuery {
     responses((status = 200, description = "One page.", body = Page<BroadcastView>)))]
 pub(super) async fn list(
     context: HandlerContext,
-    Query(query, faults): Query<BroadcastListQuery>,
+    UrlQuery(query, faults): UrlQuery<BroadcastListQuery>,
 ) -> Reply {
     let page = ("broadcasts", query.limit, query.cursor.as_deref());
     let (paging, list) = context.list(page, ListFilter::default(), faults).await?;
@@ -201,7 +201,7 @@ pub(super) struct DetailQuery {
 pub(super) async fn read(
     context: HandlerContext,
     Segment(id): Segment,
-    Query(query, faults): Query<DetailQuery>,
+    UrlQuery(query, faults): UrlQuery<DetailQuery>,
 ) -> Reply {
     let filter = ListFilter {
         source: query.source.as_deref(),

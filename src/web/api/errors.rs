@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::{Query, Segment};
+use super::input::{Segment, UrlQuery};
 use super::list::ListFilter;
 use super::page::{Page, Paging};
 use super::time::Time;
@@ -86,7 +86,7 @@ pub(super) struct ErrorListQuery {
     responses((status = 200, description = "One page.", body = Page<CatalogueEntryView>)))]
 pub(super) async fn list(
     context: HandlerContext,
-    Query(query, faults): Query<ErrorListQuery>,
+    UrlQuery(query, faults): UrlQuery<ErrorListQuery>,
 ) -> Reply {
     let page = ("errors", query.limit, query.cursor.as_deref());
     let (paging, _) = context.list(page, ListFilter::default(), faults).await?;
@@ -181,7 +181,7 @@ pub(crate) struct UnknownErrorListQuery {
     responses((status = 200, description = "Those of the part that was searched.", body = Page<UnknownErrorView>)))]
 pub(super) async fn unknown(
     context: HandlerContext,
-    Query(query, mut faults): Query<UnknownErrorListQuery>,
+    UrlQuery(query, mut faults): UrlQuery<UnknownErrorListQuery>,
 ) -> Reply {
     let limit: Option<Whole<1, 100>> = None;
     let paging = Paging::new(UNKNOWN, limit, query.cursor.as_deref(), &mut faults);

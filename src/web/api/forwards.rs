@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::input::{MaybeBody, Query, Segment};
+use super::input::{MaybeBody, Segment, UrlQuery};
 use super::list::ListFilter;
 use super::page::Page;
 use super::time::{Time, TimeOrAge};
@@ -215,7 +215,7 @@ pub(super) struct ForwardListQuery {
     responses((status = 200, description = "One page.", body = Page<ForwardView>)))]
 pub(super) async fn list(
     context: HandlerContext,
-    Query(query, faults): Query<ForwardListQuery>,
+    UrlQuery(query, faults): UrlQuery<ForwardListQuery>,
 ) -> Reply {
     let filter = ListFilter {
         source: query.source.as_deref(),
@@ -315,7 +315,7 @@ pub(super) struct RetryOptions {
 pub(super) async fn retry(
     context: HandlerContext,
     Segment(id): Segment,
-    Query(query, faults): Query<RetryQuery>,
+    UrlQuery(query, faults): UrlQuery<RetryQuery>,
     MaybeBody(retry): MaybeBody<RetryOptions>,
 ) -> Reply {
     faults.end()?;

@@ -61,7 +61,7 @@ struct Taken {
 
 /// The query, every parameter known, with the mistakes in it: they are reported beside mistakes in
 /// its meaning.
-pub(super) struct Query<T>(pub(super) T, pub(super) Faults);
+pub(super) struct UrlQuery<T>(pub(super) T, pub(super) Faults);
 
 /// The one segment of the path that names something, decoded.
 pub(super) struct Segment(pub(super) String);
@@ -234,7 +234,7 @@ impl FromRequest for Items {
     }
 }
 
-impl<T: DeserializeOwned> FromRequest for Query<T> {
+impl<T: DeserializeOwned> FromRequest for UrlQuery<T> {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 

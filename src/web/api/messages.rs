@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::{Query, Segment};
+use super::input::{Segment, UrlQuery};
 use super::list::ListFilter;
 use super::page::Page;
 use super::reports::{ErrorView, ReportView};
@@ -230,7 +230,7 @@ pub(super) struct MessageListQuery {
     responses((status = 200, description = "One page.", body = Page<MessageView>)))]
 pub(super) async fn list(
     context: HandlerContext,
-    Query(query, faults): Query<MessageListQuery>,
+    UrlQuery(query, faults): UrlQuery<MessageListQuery>,
 ) -> Reply {
     let filter = ListFilter {
         source: query.source.as_deref(),

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::{JsonBody, Query, Segment};
+use super::input::{JsonBody, Segment, UrlQuery};
 use super::list::ListFilter;
 use super::page::Page;
 use super::time::Time;
@@ -133,7 +133,7 @@ pub(super) async fn open(
 pub(super) async fn list(
     context: HandlerContext,
     Segment(source): Segment,
-    Query(query, faults): Query<PollListQuery>,
+    UrlQuery(query, faults): UrlQuery<PollListQuery>,
 ) -> Reply {
     context.source(&source)?;
     context

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::input::{Checked, Query, Segment};
+use super::input::{Checked, Segment, UrlQuery};
 use super::list::ListFilter;
 use super::page::Page;
 use super::time::{Time, TimeOrAge};
@@ -164,7 +164,7 @@ pub(super) struct ReplayListQuery {
     responses((status = 200, description = "One page.", body = Page<ReplayView>)))]
 pub(super) async fn list(
     context: HandlerContext,
-    Query(query, faults): Query<ReplayListQuery>,
+    UrlQuery(query, faults): UrlQuery<ReplayListQuery>,
 ) -> Reply {
     let filter = ListFilter {
         subscriber: query.subscriber.as_deref(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::Query;
+use super::input::UrlQuery;
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done};
 use crate::model::{Status, SubscriberState, Word as _};
@@ -85,7 +85,7 @@ pub(super) struct StateView {
     responses((status = 200, description = "They.", body = StatsView)))]
 pub(super) async fn read(
     context: HandlerContext,
-    Query(query, faults): Query<StatsQuery>,
+    UrlQuery(query, faults): UrlQuery<StatsQuery>,
 ) -> Reply {
     faults.end()?;
     let now_ms = context.shared.clock.now_ms();

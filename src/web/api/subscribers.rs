@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::{Checked, MaybeBody, Query, Segment};
+use super::input::{Checked, MaybeBody, Segment, UrlQuery};
 use super::list::ListFilter;
 use super::page::Page;
 use super::time::Time;
@@ -147,7 +147,7 @@ impl ListedSubscriberView {
     responses((status = 200, description = "One page.", body = Page<ListedSubscriberView>)))]
 pub(super) async fn list(
     context: HandlerContext,
-    Query(query, faults): Query<SubscriberListQuery>,
+    UrlQuery(query, faults): UrlQuery<SubscriberListQuery>,
 ) -> Reply {
     let page = ("subscribers", query.limit, query.cursor.as_deref());
     let (paging, _) = context.list(page, ListFilter::default(), faults).await?;

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::{JsonBody, Query, Segments};
+use super::input::{JsonBody, Segments, UrlQuery};
 use super::list::ListFilter;
 use super::page::Page;
 use super::time::Time;
@@ -72,7 +72,7 @@ pub(super) struct TemplateListQuery {
     responses((status = 200, description = "One page.", body = Page<TemplateView>)))]
 pub(super) async fn list(
     context: HandlerContext,
-    Query(query, faults): Query<TemplateListQuery>,
+    UrlQuery(query, faults): UrlQuery<TemplateListQuery>,
 ) -> Reply {
     let page = ("templates", query.limit, query.cursor.as_deref());
     let (paging, _) = context.list(page, ListFilter::default(), faults).await?;

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::{JsonBody, Query, Segment};
+use super::input::{JsonBody, Segment, UrlQuery};
 use super::page::{Page, Paging};
 use super::time::Time;
 use super::{HandlerContext, Reply, done, shaped};
@@ -105,7 +105,7 @@ pub(crate) struct TokenListQuery {
     responses((status = 200, description = "One page.", body = Page<TokenView>)))]
 pub(super) async fn list(
     context: HandlerContext,
-    Query(query, mut faults): Query<TokenListQuery>,
+    UrlQuery(query, mut faults): UrlQuery<TokenListQuery>,
 ) -> Reply {
     let paging = Paging::new("tokens", query.limit, query.cursor.as_deref(), &mut faults);
     faults.end()?;

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::{MaybeBody, Query, Segment};
+use super::input::{MaybeBody, Segment, UrlQuery};
 use super::jobs::{JobKind, JobView};
 use super::list::ListFilter;
 use super::page::Page;
@@ -104,7 +104,7 @@ pub(super) struct WebhookListQuery {
     responses((status = 200, description = "One page.", body = Page<WebhookView>)))]
 pub(super) async fn list(
     context: HandlerContext,
-    Query(query, faults): Query<WebhookListQuery>,
+    UrlQuery(query, faults): UrlQuery<WebhookListQuery>,
 ) -> Reply {
     let filter = ListFilter {
         source: query.source.as_deref(),
@@ -220,7 +220,7 @@ pub(crate) struct ReprocessedView {
 pub(super) async fn reprocess(
     context: HandlerContext,
     id: Segment,
-    Query(query, faults): Query<ReprocessQuery>,
+    UrlQuery(query, faults): UrlQuery<ReprocessQuery>,
 ) -> Reply {
     faults.end()?;
     let detail = find(&context, &id).await?;
