@@ -362,10 +362,10 @@ impl PollsInFlight {
                     break;
                 }
                 room -= 1;
-                let (polled, pulled) = (Arc::clone(polled), Arc::clone(pulled));
+                let (polled, source) = (Arc::clone(polled), Arc::clone(pulled));
                 let task = self
                     .tasks
-                    .spawn(async move { polled.poll_broadcast(&pulled, poll).await });
+                    .spawn(async move { polled.poll_broadcast(&source, poll).await });
                 self.busy.insert(task.id(), key);
             }
         }
