@@ -335,7 +335,7 @@ impl Store {
     /// the open store is not in place, [`Error::Timeout`] when it took too long,
     /// [`Error::Backend`], [`Error::Closed`].
     pub async fn read<Q: Query>(&self, query: Q) -> Result<Q::Answer, Error> {
-        if let Some(answer) = query.from_memory(&self.reader) {
+        if let Some(answer) = query.in_memory(&self.reader) {
             return Ok(answer);
         }
         let reader = self.reader.clone();

@@ -41,7 +41,7 @@ impl SqliteQuery for BacklogQuery {
         reader.backlog()
     }
 
-    fn from_memory(&self, reader: &Reader) -> Option<Vec<Backlog>> {
+    fn in_memory(&self, reader: &Reader) -> Option<Vec<Backlog>> {
         reader.pending.as_ref().map(|pending| pending.backlog())
     }
 }

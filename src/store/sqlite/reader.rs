@@ -36,7 +36,7 @@ pub trait SqliteQuery: Sized {
         Self: Query;
 
     /// The same where memory has it, so that nothing is read and no thread is needed.
-    fn from_memory(&self, _: &Reader) -> Option<<Self as Query>::Answer>
+    fn in_memory(&self, _: &Reader) -> Option<<Self as Query>::Answer>
     where
         Self: Query,
     {
