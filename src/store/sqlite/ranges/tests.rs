@@ -168,7 +168,6 @@ impl Walked {
     fn read_and_compare(&mut self) {
         let budget = Duration::from_secs(5);
         let reader = Reader::new(&self.path, budget, &[], Clock::system());
-        let now_ms = self.now_ms;
         for _ in 0..6 {
             let (one, other) = (self.some_ms(), self.some_ms());
             let (since_ms, until_ms) = (one.min(other), one.max(other));
@@ -210,8 +209,14 @@ impl Walked {
             );
             assert_eq!(activity[0].webhooks.cast_signed(), self.number(&webhooks));
         }
+        self.compare_a_day(&reader);
+    }
+
+    /// Compares what is shown of a subscriber's last day with a scan.
+    fn compare_a_day(&self, reader: &Reader) {
+        let now_ms = self.now_ms;
         let day_ago_ms = now_ms - DAY_MS;
-        let overview = &SubscriberQuery { now_ms }.answer(&reader).unwrap().rows[0];
+        let overview = &SubscriberQuery { now_ms }.answer(reader).unwrap().rows[0];
         let settled = format!(
             "SELECT count(*) FROM forward WHERE settled_at_ms BETWEEN {day_ago_ms} AND {now_ms}"
         );
@@ -220,7 +225,7 @@ impl Walked {
             subscriber_id: 1,
             now_ms,
         };
-        let health = health.answer(&reader).unwrap();
+        let health = health.answer(reader).unwrap();
         let pending = format!(
             "FROM forward WHERE pending_since_ms BETWEEN {day_ago_ms} AND {now_ms} AND state = 'delivered'"
         );
