@@ -26,7 +26,7 @@ use crate::duties::poll::{PolledSources, Polling};
 use crate::duties::pruning::Pruning;
 use crate::duties::replay::Replaying;
 use crate::duties::supervisor::Supervisor;
-use crate::duties::watch::{Watch, Watching};
+use crate::duties::watch::{Watch, WatchStart, Watching};
 use crate::files::Budget;
 use crate::forward::lanes::Forwarding;
 use crate::forward::lanes::connections::Connections;
@@ -56,6 +56,7 @@ pub struct Server {
     forwarding: Forwarding,
     operations: Operations,
     duties: Supervisor<Store>,
+    watch_start: WatchStart,
     socket: PathBuf,
 }
 
@@ -85,6 +86,7 @@ pub fn build_with(
     let listener = listen(config.server.listen)
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let watch = watch(&config, &store, &clock, &metrics);
+    let watch_start = watch.start.clone();
     let operations = Operations::new(&config, store.clone(), Arc::clone(&sender), clock.clone());
     let forwarding = Forwarding {
         store: store.clone(),
@@ -121,6 +123,7 @@ pub fn build_with(
         forwarding,
         operations,
         duties,
+        watch_start,
         socket,
     })
 }
@@ -203,6 +206,7 @@ fn watch(config: &Config, store: &Store, clock: &Clock, metrics: &Arc<Metrics>) 
             .collect(),
         wal_limit_bytes: config.store.wal_limit_bytes,
         disk_reserve_bytes: config.store.disk_reserve_bytes,
+        start: WatchStart::default(),
     }
 }
 
@@ -282,6 +286,7 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let store = self.shared.store.clone();
         let address = self.listener.local_addr()?;
+        self.watch_start.mark(&store).await?;
         let forwarding = tokio::spawn(self.forwarding.run(stopped.clone()));
         let duties = tokio::spawn(self.duties.run(stopped.clone()));
         let operations = self.operations.clone();

@@ -7,6 +7,7 @@
 
 mod condition;
 mod silence;
+mod start;
 mod traffic;
 
 use std::sync::Arc;
@@ -25,6 +26,8 @@ use crate::store::watching::{Count, Counted, NotifiedCondition, Position};
 use crate::store::{Error, Lease, Store};
 use condition::{Condition, ConditionState, Seen, changes};
 use traffic::{Jump, STEP_MS, Traffic};
+
+pub use start::WatchStart;
 
 /// How often it looks around.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -53,6 +56,8 @@ pub struct Watch {
     pub wal_limit_bytes: u64,
     /// Bytes of free disk below which nothing is accepted.
     pub disk_reserve_bytes: u64,
+    /// Where it begins to count.
+    pub start: WatchStart,
 }
 
 /// Watches, by what is known from one look to the next.
@@ -143,9 +148,12 @@ impl Watching {
     async fn begin(&mut self, now_ms: i64) -> Result<(), Error> {
         let store = &self.watch.store;
         let counts = store.read(TrafficQuery).await?;
-        let arrived = store.read(ArrivedQuery { after: None }).await?;
+        let position = match self.watch.start.take() {
+            Some(marked) => marked,
+            None => store.read(ArrivedQuery { after: None }).await?.position,
+        };
         self.traffic.restore(counts, now_ms);
-        self.position = Some(arrived.position);
+        self.position = Some(position);
         Ok(())
     }
 

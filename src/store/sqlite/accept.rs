@@ -9,6 +9,7 @@ use super::load::load;
 use super::sources::Sources;
 use crate::model::Subscriber;
 use crate::plan::group::{self, Work, Writes};
+use crate::providers::Provider;
 
 /// Takes a group in at `now_ms` (ms since 1970 UTC), within the writer's transaction.
 pub(super) fn take_in(
@@ -18,21 +19,22 @@ pub(super) fn take_in(
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
 ) -> rusqlite::Result<Applied> {
-    let (writes, source_ids) = decide(connection, sources, works, subscribers, now_ms)?;
+    let id = |name: &Arc<str>, provider| sources.id(name, provider);
+    let (writes, source_ids) = decide(connection, id, works, subscribers, now_ms)?;
     apply(connection, writes, &source_ids)
 }
 
-/// What a group would leave, and the keys of its sources.
+/// What a group would leave, and the keys of its sources, which `id` finds.
 pub(super) fn decide<'w>(
     connection: &Connection,
-    sources: &mut Sources<'_>,
+    mut id: impl FnMut(&Arc<str>, Provider) -> rusqlite::Result<i64>,
     works: &[Work<'w>],
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
 ) -> rusqlite::Result<(Writes<'w>, Vec<i64>)> {
     let keys = group::keys(works);
     let source_ids = keys.sources.iter();
-    let source_ids = source_ids.map(|(name, provider)| sources.id(name, *provider));
+    let source_ids = source_ids.map(|(name, provider)| id(name, *provider));
     let source_ids: Vec<i64> = source_ids.collect::<rusqlite::Result<_>>()?;
     let known = load(connection, &keys, &source_ids)?;
     let writes = group::decide(works, keys, known, subscribers, now_ms);

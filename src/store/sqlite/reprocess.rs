@@ -1,14 +1,13 @@
 //! Reading stored webhooks again: which, and what came of it.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use rusqlite::{Row, params_from_iter};
 
 use super::accept::decide;
 use super::clause::Clause;
 use super::reader::{Reader, SqliteQuery};
-use super::search;
-use super::sources::Sources;
+use super::{search, sources};
 use crate::store::commit::reread;
 use crate::store::query::{ReparsePreviewQuery, ReprocessableQuery, StoredWebhookQuery};
 use crate::store::{Error, Reread, StoredWebhook};
@@ -89,16 +88,9 @@ impl SqliteQuery for ReparsePreviewQuery {
     fn answer(self, reader: &Reader) -> Result<Vec<Reread>, Error> {
         let works = self.reparsed.works();
         reader.read("read webhooks again", |connection| {
-            let nothing = HashMap::new();
-            let mut sources = Sources::new(connection, &nothing);
+            let id = |name: &Arc<str>, _| sources::find(connection, name);
             // Nothing of it is written.
-            let (writes, _) = decide(
-                connection,
-                &mut sources,
-                &works,
-                &self.subscribers,
-                self.now_ms,
-            )?;
+            let (writes, _) = decide(connection, id, &works, &self.subscribers, self.now_ms)?;
             let answers = writes.outcomes.into_iter();
             Ok(answers
                 .filter_map(|outcome| reread(outcome.answer(&[])))

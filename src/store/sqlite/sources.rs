@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::backend;
 use crate::providers::Provider;
@@ -24,6 +24,13 @@ pub(super) fn fill(connection: &Connection) -> Result<(), Error> {
 
 fn failed(error: rusqlite::Error) -> Error {
     backend("cannot write the table source".to_owned(), error)
+}
+
+/// The key of a source that something came by; 0 of any other, which no row has.
+pub(super) fn find(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    let mut select = connection.prepare_cached("SELECT source_id FROM source WHERE name = ?1")?;
+    let found = select.query_row([name], |row| row.get(0)).optional()?;
+    Ok(found.unwrap_or_default())
 }
 
 /// The keys of sources; one that is made in a transaction is known to all when it is committed.

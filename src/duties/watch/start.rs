@@ -1,0 +1,105 @@
+//! Where counting begins.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::store::query::ArrivedQuery;
+use crate::store::watching::Position;
+use crate::store::{Error, Store};
+
+/// What was stored before the service began to take webhooks in: the first that comes is counted,
+/// however late the first look is. One that begins again, after a panic or with a new lease, counts
+/// from then on.
+#[derive(Clone, Default)]
+pub struct WatchStart(Arc<Mutex<Option<Position>>>);
+
+impl WatchStart {
+    /// Notes what is stored now.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub async fn mark(&self, store: &Store) -> Result<(), Error> {
+        let arrived = store.read(ArrivedQuery { after: None }).await?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(arrived.position);
+        Ok(())
+    }
+
+    /// What was noted, once.
+    pub(super) fn take(&self) -> Option<Position> {
+        let mut marked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        marked.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Watch, Watching};
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::Events;
+    use crate::metrics::Metrics;
+    use crate::model::MessageType;
+    use crate::providers::{Parsed, Provider};
+    use crate::store::query::TrafficQuery;
+    use crate::store::{Arrival, Durability, Lease, Options};
+
+    fn arrival(received_ms: i64) -> Arrival {
+        Arrival {
+            source: "cloud".into(),
+            provider: Provider::ALL[0],
+            default_type: MessageType::Template,
+            default_sender: None,
+            received_ms,
+            content_type: None,
+            content_encoding: None,
+            user_agent: None,
+            broadcast: None,
+            known: 0,
+            body: b"{}".to_vec(),
+            parsed: Ok(Parsed::default()),
+        }
+    }
+
+    /// How many kinds of things the first look counts of a webhook that came before it.
+    async fn counted(is_marked: bool) -> usize {
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, metrics) = (Clock::system(), Arc::<Metrics>::default());
+        let options = Options {
+            path: folder.path().join("store.db"),
+            durability: Durability::Full,
+            wal_limit_bytes: 1 << 28,
+            disk_reserve_bytes: 0,
+            list_budget: Duration::from_secs(5),
+            keys: Vec::new(),
+        };
+        let store = Store::open(&options, clock.clone(), Arc::clone(&metrics)).unwrap();
+        let start = WatchStart::default();
+        if is_marked {
+            start.mark(&store).await.unwrap();
+        }
+        store.commit(arrival(clock.now_ms())).await.unwrap();
+        let mut watching = Watching::new(Watch {
+            store: store.clone(),
+            clock,
+            metrics,
+            events: Events::default(),
+            sources: vec!["cloud".to_owned()],
+            pulled: Vec::new(),
+            wal_limit_bytes: u64::MAX,
+            disk_reserve_bytes: 0,
+            start,
+        });
+        watching.look(&Lease::for_good()).await.unwrap();
+        let counts = store.read(TrafficQuery).await.unwrap();
+        store.close().await.unwrap();
+        counts.len()
+    }
+
+    #[tokio::test]
+    async fn a_webhook_that_comes_before_the_first_look_is_counted() {
+        assert!(counted(true).await > 0);
+        // The control: without the mark the first look begins after it.
+        assert_eq!(counted(false).await, 0);
+    }
+}
