@@ -2,7 +2,7 @@
 //! webhook.
 //!
 //! A duty is a name and a step that says when the next one is wanted. The [`supervisor`] runs all of
-//! them: it holds a lease for each, waits between steps, logs what fails and begins a duty anew that
+//! them: it holds a lease for each, waits between steps, logs what fails and starts a duty again that
 //! panicked. So a duty has no loop, no task and no sleep of its own, and a test calls its step.
 
 pub mod alerts;
@@ -21,7 +21,7 @@ use crate::store::{Error, Lease};
 
 /// What is done again and again, by one instance at a time.
 ///
-/// A clone of one that was not stepped yet begins anew: after a panic, and with each new lease.
+/// A clone of one that was not stepped yet starts again: after a panic, and with each new lease.
 pub trait Duty: Clone + Send + Sync + 'static {
     /// Its name: of its role in the store, and in the log.
     const NAME: &'static str;

@@ -11,7 +11,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
 use anyhow::Context as _;
 use rustix::process::{Resource, getrlimit};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::access;
@@ -43,6 +43,10 @@ pub use own_api::{OwnApi, Rights};
 
 /// How long a commit may take before the provider has to send again; 360dialog waits 5 s.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Lanes that read at once where they send to: each takes a connection to the store, and after a
+/// start all of them do.
+const RESYNCS_AT_ONCE: usize = 8;
 
 /// New connections that may wait to be accepted; the system may allow fewer.
 const BACKLOG: i32 = 4096;
@@ -100,6 +104,7 @@ pub fn build_with(
         timeout: config.forward.timeout,
         clock: clock.clone(),
         metrics: Arc::clone(&metrics),
+        resyncs: Arc::new(Semaphore::new(RESYNCS_AT_ONCE)),
     };
     let (retention, max_age) = (config.retention.clone(), config.forward.max_age);
     warn(&config, &store, clock.now_ms());
@@ -286,7 +291,7 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let store = self.shared.store.clone();
         let address = self.listener.local_addr()?;
-        self.watch_start.mark(&store).await?;
+        self.watch_start.mark(&store).await;
         let forwarding = tokio::spawn(self.forwarding.run(stopped.clone()));
         let duties = tokio::spawn(self.duties.run(stopped.clone()));
         let operations = self.operations.clone();

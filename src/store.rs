@@ -2,9 +2,10 @@
 //!
 //! One process owns a store ([`Error::Locked`] for a second one). One writer thread groups
 //! what waits into one transaction and one fsync. Until PostgreSQL is the second engine `Store` is
-//! SQLite's; then it is an enum of both, which is why no type of SQLite's stands in a signature here.
+//! SQLite's; then it is an enum of both. Two of its types still stand in a signature: `SqliteQuery`
+//! and [`Changing`].
 //!
-//! All reading is [`Store::read`]: a question of [`query`] is a struct in the product's words, with
+//! Tables are read by [`Store::read`], or within a change: a question of [`query`] is a struct in the product's words, with
 //! the type of its answer. It never holds the writer up.
 //!
 //! What is atomic: [`Store::commit`] commits the raw webhook, its new reports, the new state
@@ -259,7 +260,7 @@ pub struct Backlog {
     /// Forwards that are pending.
     pub pending: u64,
     /// Since when the oldest of them is pending, ms since 1970 UTC.
-    pub oldest_owed_since_ms: i64,
+    pub oldest_pending_since_ms: i64,
 }
 
 /// The subscribers as of the last commit; changes are published.

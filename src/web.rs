@@ -1,4 +1,4 @@
-//! The only place that knows actix: every URL on one screen.
+//! Every URL on one screen. Only this module and `server` know actix.
 
 mod address;
 pub mod api;

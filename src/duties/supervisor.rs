@@ -1,9 +1,10 @@
 //! Runs every duty until the service stops, and keeps each from harming the others.
 //!
-//! Each duty has a task. It asks for the role, and calls the duty's step while the lease is held. A step that fails is called again after a pause, which doubles up to ten seconds: so all
-//! duties go on within that time once the store works again, and the log is not flooded meanwhile. A
-//! duty that panicked begins anew, and so does one whose lease was lost: another instance may have
-//! changed what it knew.
+//! Each duty has a task. It asks for the role, and calls the duty's step while the lease is held. A
+//! step that fails is called again after a pause, which doubles up to ten seconds: so all duties go on
+//! within that time once the store works again, and the log is not flooded meanwhile. A duty that
+//! panicked starts again, and so does one whose lease was lost: another instance may have changed what
+//! it knew.
 
 #[cfg(test)]
 mod tests;
@@ -189,7 +190,7 @@ impl<D: Duty> Attended<'_, D> {
                 tracing::warn!(duty = D::NAME, %error, "duty.failed");
                 self.failures = self.failures.saturating_add(1);
             }
-            Err(_) => self.begin_anew(),
+            Err(_) => self.start_again(),
         }
         None
     }
@@ -199,13 +200,13 @@ impl<D: Duty> Attended<'_, D> {
         let woken = AssertUnwindSafe(self.duty.woken()).catch_unwind();
         let is_well = woken.await.is_ok();
         if !is_well {
-            self.begin_anew();
+            self.start_again();
         }
         is_well
     }
 
     /// After a panic, what it knew may be half of something.
-    fn begin_anew(&mut self) {
+    fn start_again(&mut self) {
         tracing::error!(duty = D::NAME, "duty.panicked");
         self.duty = self.untouched.clone();
         self.failures = self.failures.saturating_add(1);

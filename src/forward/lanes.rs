@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::schedule::Schedule;
@@ -56,6 +56,8 @@ pub struct Forwarding {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// How many lanes read at once where they send to, and with which secrets.
+    pub resyncs: Arc<Semaphore>,
 }
 
 impl Forwarding {

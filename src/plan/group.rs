@@ -3,7 +3,7 @@
 //! Pure. [`keys`] names what must be known of what is stored; an engine of the store loads it as
 //! [`Known`]; [`decide`] folds the group over it, so that each piece of work finds what the earlier
 //! ones left; the engine writes the [`Writes`]. So one group of n leaves the rows that n groups of one
-//! would, and no rule stands in an engine.
+//! would, and no rule of a group stands in an engine.
 
 mod account;
 mod alerts;

@@ -4,8 +4,8 @@ use super::{Accepted, Arrival, RegisterOutcome, Registering, Reread};
 use crate::plan::WorkAnswer;
 use crate::plan::group::Work;
 
-/// Something that a commit takes in: all of it, or nothing. The types of this module are all there
-/// are.
+/// Something that a commit takes in: all of it, or nothing. [`Arrival`] and the types of this module
+/// are all there are.
 pub trait Commit: Into<CommitWork> + Send + 'static {
     /// What came of it.
     type Answer;
@@ -87,6 +87,11 @@ impl CommitWork {
             Self::Registrations(registrations) => registrations.messages.len(),
             _ => self.arrivals().map(Arrival::items).sum(),
         }
+    }
+
+    /// Whether it is about webhooks that are stored already.
+    pub(super) const fn is_of_stored(&self) -> bool {
+        matches!(self, Self::Part(_) | Self::Reparsed(_))
     }
 
     /// What is attempted, as an error says it.

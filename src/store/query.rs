@@ -1,8 +1,8 @@
-//! What [`Store::read`](super::Store::read) can be asked: one struct for each question, and the
-//! answer that each has.
+//! The questions that [`Store::read`](super::Store::read) answers: one struct for each, with its
+//! answer.
 //!
 //! Here is what lists have in common: within whose scope, and which page. The questions stand below,
-//! by noun. A question that finds one thing ends in `DetailQuery`.
+//! by noun; those about audit, templates, replays and kept requests stand in `changes`.
 
 mod account_events;
 mod broadcasts;

@@ -281,8 +281,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn expire(&self, owed_before_ms: i64) -> Result<usize, Error> {
-        self.run(move |core| core.expire(owed_before_ms)).await
+    pub async fn expire(&self, pending_before_ms: i64) -> Result<usize, Error> {
+        self.run(move |core| core.expire(pending_before_ms)).await
     }
 
     /// Changes a subscriber's state because of what it answered.
@@ -371,7 +371,7 @@ impl Store {
         self.writer.lost().await
     }
 
-    /// Reads beside the writer, off the asker's thread; see [`Reader::read`].
+    /// Reads beside the writer, off the caller's thread; see [`Reader::read`].
     async fn look<T: Send + 'static>(
         &self,
         attempted: &'static str,
@@ -393,7 +393,7 @@ impl Store {
         self.run_as(act).await
     }
 
-    /// As [`Store::run`], with errors of the asker's own.
+    /// As [`Store::run`], with errors of the caller's own.
     async fn run_as<T: Send + 'static, E: From<Error> + Send + 'static>(
         &self,
         act: impl FnOnce(&mut Core) -> Result<T, E> + Send + 'static,
@@ -408,7 +408,7 @@ impl Store {
                 core.check_in_place().map_err(E::from)?;
                 Ok(answer)
             });
-            // The asker may be gone; what was done stays done.
+            // The caller may be gone; what was done stays done.
             let _ = reply.send(done);
         })));
         match answer.await {

@@ -125,7 +125,7 @@ fn count_backlog(shared: &Web, backlog: &[Backlog]) {
 fn oldest_age_ms(backlog: &[Backlog], now_ms: i64) -> i64 {
     let oldest_ms = backlog
         .iter()
-        .map(|backlog| backlog.oldest_owed_since_ms)
+        .map(|backlog| backlog.oldest_pending_since_ms)
         .min();
     oldest_ms.map_or(0, |since_ms| (now_ms - since_ms).max(0))
 }

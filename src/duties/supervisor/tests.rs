@@ -224,7 +224,7 @@ async fn a_duty_that_fails_or_panics_goes_on_and_harms_no_other() {
     }
     failing.wake.notify_one();
     assert_eq!(failing.step().await.0, 4);
-    // It panicked, and began anew.
+    // It panicked, and started again.
     assert_eq!(failing.step().await.0, 1);
     assert_eq!(
         log.lines(&["WARN", "duty.failed", "one", "shutting down"]),
@@ -259,7 +259,7 @@ async fn the_pause_after_failures_doubles_up_to_ten_times_the_first() {
 }
 
 #[tokio::test]
-async fn a_duty_is_stepped_while_its_lease_is_held_and_begins_anew_with_the_next_one() {
+async fn a_duty_is_stepped_while_its_lease_is_held_and_starts_again_with_the_next_one() {
     let (clock, hand) = Clock::manual(T0);
     let (grants, granted) = mpsc::unbounded_channel();
     let grant = || -> LeaseEnd {

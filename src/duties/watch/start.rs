@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::store::Store;
 use crate::store::query::ArrivedQuery;
 use crate::store::watching::Position;
-use crate::store::{Error, Store};
 
 /// What was stored before the service began to take webhooks in: the first that comes is counted,
 /// however late the first look is. One that begins again, after a panic or with a new lease, counts
@@ -13,14 +13,16 @@ use crate::store::{Error, Store};
 pub struct WatchStart(Arc<Mutex<Option<Position>>>);
 
 impl WatchStart {
-    /// Notes what is stored now.
-    ///
-    /// # Errors
-    /// As [`Store::read`].
-    pub async fn mark(&self, store: &Store) -> Result<(), Error> {
-        let arrived = store.read(ArrivedQuery { after: None }).await?;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(arrived.position);
-        Ok(())
+    /// Notes what is stored now. Where that cannot be read the service starts all the same, and counts
+    /// from its first look on.
+    pub async fn mark(&self, store: &Store) {
+        match store.read(ArrivedQuery { after: None }).await {
+            Ok(arrived) => {
+                let mut marked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                *marked = Some(arrived.position);
+            }
+            Err(error) => tracing::warn!(%error, "watch.start_unknown"),
+        }
     }
 
     /// What was noted, once.
@@ -76,7 +78,7 @@ mod tests {
         let store = Store::open(&options, clock.clone(), Arc::clone(&metrics)).unwrap();
         let start = WatchStart::default();
         if is_marked {
-            start.mark(&store).await.unwrap();
+            start.mark(&store).await;
         }
         store.commit(arrival(clock.now_ms())).await.unwrap();
         let mut watching = Watching::new(Watch {

@@ -274,8 +274,11 @@ impl LaneTask {
             ..self.lane.held()
         };
         let (store, subscriber_id) = (self.shared.store.clone(), self.subscriber.id);
+        let resyncs = Arc::clone(&self.shared.resyncs);
         Some(Box::pin(async move {
             let outbound = if resync {
+                // It is never closed.
+                let _turn = resyncs.acquire().await.map_err(|_| Error::Closed)?;
                 Some(store.read(query::OutboundQuery { subscriber_id }).await?)
             } else {
                 None

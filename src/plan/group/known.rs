@@ -125,7 +125,7 @@ pub(crate) struct MessageFacts {
     /// What was registered beside the message.
     pub(crate) registration: Option<RegistrationRow>,
     /// Whether that is to be written.
-    pub(super) is_registered_anew: bool,
+    pub(super) is_newly_registered: bool,
     /// What the provider reported on WhatsApp.
     pub(super) progress: ReportProgress,
     /// The history on WhatsApp without refusals of the send.

@@ -206,7 +206,7 @@ impl<'w> Fold<'w, '_> {
         let state = self.known.messages[place].as_mut();
         if let Some(facts) = state.and_then(|state| state.facts.as_mut()) {
             facts.registration = Some(row);
-            facts.is_registered_anew = true;
+            facts.is_newly_registered = true;
         }
     }
 

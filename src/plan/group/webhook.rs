@@ -374,7 +374,7 @@ impl<'w> Fold<'w, '_> {
             None => new,
         };
         facts.registration = Some(row);
-        facts.is_registered_anew = true;
+        facts.is_newly_registered = true;
     }
 }
 

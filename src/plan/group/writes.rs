@@ -318,7 +318,7 @@ impl Writes<'_> {
                 facts
                     .registration
                     .as_ref()
-                    .filter(|_| facts.is_registered_anew)?,
+                    .filter(|_| facts.is_newly_registered)?,
             ))
         })
     }

@@ -7,7 +7,7 @@
 //!
 //! SQLite's automatic checkpoints are off. This thread works every 2048 pages, in passes that get shorter. A
 //! checkpoint that fails by anything but a sync loses nothing: it is counted
-//! (`tickrelay_checkpoint_failures`) and tried again after a growing pause.
+//! (`tickrelay_checkpoint_failures_total`) and tried again after a growing pause.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use super::writer::WriterJob;
+use crate::store::commit::CommitWork;
 
 /// Jobs in one group.
 const GROUP_LIMIT: usize = 256;
@@ -21,6 +22,9 @@ pub(super) fn gather(
     inbox: &Receiver<WriterJob>,
     patience: Duration,
 ) -> (Vec<WriterJob>, Option<WriterJob>) {
+    if wants_to_be_alone(&first) {
+        return (vec![first], None);
+    }
     let (mut bytes, mut decided) = size(&first);
     let mut urgent = first.is_awaited();
     let mut group = vec![first];
@@ -32,7 +36,7 @@ pub(super) fn gather(
             SETTLE_DELAY.max(patience)
         };
         match inbox.recv_timeout(wait.saturating_sub(begun.elapsed())) {
-            Ok(job @ (WriterJob::Run(_) | WriterJob::Stop)) => return (group, Some(job)),
+            Ok(job) if wants_to_be_alone(&job) => return (group, Some(job)),
             Ok(job) => {
                 let (more_bytes, more_items) = size(&job);
                 bytes += more_bytes;
@@ -46,10 +50,101 @@ pub(super) fn gather(
     (group, None)
 }
 
+/// Whether it shares no group: webhooks that are read again are many at once, and may be odd ones,
+/// which must cost no new webhook its commit.
+const fn wants_to_be_alone(job: &WriterJob) -> bool {
+    matches!(
+        job,
+        WriterJob::Run(_) | WriterJob::Stop | WriterJob::Commit(CommitWork::Reparsed(_), _)
+    )
+}
+
 /// What it adds to a group: bytes, and things that the plan decides.
 fn size(job: &WriterJob) -> (usize, usize) {
     match job {
         WriterJob::Commit(work, _) => (work.bytes(), work.items()),
         _ => (0, 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use proptest::strategy::{Strategy as _, ValueTree as _};
+    use proptest::test_runner::TestRunner;
+    use tokio::sync::oneshot;
+
+    use super::super::pieces::any_arrival;
+    use super::*;
+    use crate::clock::Clock;
+    use crate::store::commit::{CommitWork, ReparsedWebhooks};
+    use crate::store::sqlite::Store;
+    use crate::store::{Arrival, Durability, Error, Options};
+
+    fn arrival() -> Arrival {
+        let tree = any_arrival().new_tree(&mut TestRunner::deterministic());
+        tree.unwrap().current()
+    }
+
+    fn reparsed(webhook_id: i64) -> ReparsedWebhooks {
+        ReparsedWebhooks {
+            webhooks: vec![(webhook_id, arrival())],
+        }
+    }
+
+    fn job(work: impl Into<CommitWork>) -> WriterJob {
+        WriterJob::Commit(work.into(), oneshot::channel().0)
+    }
+
+    #[test]
+    fn webhooks_that_are_read_again_share_no_group_with_new_ones() {
+        let (jobs, inbox) = channel();
+        for work in [
+            arrival().into(),
+            reparsed(1).into(),
+            CommitWork::from(arrival()),
+        ] {
+            jobs.send(job(work)).unwrap();
+        }
+        drop(jobs);
+        let (group, next) = gather(job(arrival()), &inbox, Duration::ZERO);
+        assert_eq!(group.len(), 2);
+        let (group, none) = gather(next.unwrap(), &inbox, Duration::ZERO);
+        assert!(matches!(
+            group[..],
+            [WriterJob::Commit(CommitWork::Reparsed(_), _)]
+        ));
+        assert!(none.is_none());
+    }
+
+    #[tokio::test]
+    async fn an_old_webhook_that_cannot_be_taken_in_does_not_make_the_service_unready() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options {
+            path: folder.path().join("t.db"),
+            durability: Durability::Full,
+            wal_limit_bytes: 1 << 28,
+            disk_reserve_bytes: 0,
+            list_budget: Duration::from_secs(5),
+            keys: Vec::new(),
+        };
+        let store = Store::open(&options, Clock::system(), std::sync::Arc::default()).unwrap();
+        let webhook_id = store.commit(arrival()).await.unwrap().webhook_id;
+        let odd = rusqlite::Connection::open(&options.path).unwrap();
+        odd.execute_batch(
+            "CREATE TRIGGER odd BEFORE UPDATE ON webhook BEGIN SELECT RAISE(ABORT, 'odd'); END",
+        )
+        .unwrap();
+        let failed = store.commit(reparsed(webhook_id)).await;
+        assert!(matches!(failed, Err(Error::Backend { .. })), "{failed:?}");
+        assert!(store.health().commit_ok);
+        // The control: a new webhook that cannot be taken in does.
+        odd.execute_batch(
+            "CREATE TRIGGER odder BEFORE INSERT ON webhook BEGIN SELECT RAISE(ABORT, 'odd'); END",
+        )
+        .unwrap();
+        store.commit(arrival()).await.unwrap_err();
+        assert!(!store.health().commit_ok);
     }
 }

@@ -38,20 +38,21 @@ impl SqliteQuery for RememberedQuery {
             None => reader.clock_hold.now_ms().saturating_sub(KEPT_MS),
         };
         let Ticket { caller, key, .. } = &self.ticket;
-        let sealed: Option<Vec<u8>> = reader.read("look a key up", |connection| {
-            connection
-                .query_row(
-                    "SELECT sealed FROM idempotency \
-                     WHERE caller = ?1 AND key = ?2 AND begun_ms > ?3",
-                    params![caller, key, since_ms],
-                    |row| row.get(0),
-                )
-                .optional()
-        })?;
-        let Some(sealed) = sealed else {
-            return Ok(None);
-        };
-        with_keys(&reader.keys, |ring| open(ring, (caller, key), &sealed)).map(Some)
+        // Keys first: what is read afterwards may be sealed with a new one, which is looked for then.
+        with_keys(&reader.keys, |ring| {
+            let sealed: Option<Vec<u8>> = reader.read("look a key up", |connection| {
+                connection
+                    .query_row(
+                        "SELECT sealed FROM idempotency \
+                         WHERE caller = ?1 AND key = ?2 AND begun_ms > ?3",
+                        params![caller, key, since_ms],
+                        |row| row.get(0),
+                    )
+                    .optional()
+            })?;
+            let open = |sealed: Vec<u8>| open(ring, (caller, key), &sealed);
+            sealed.map(open).transpose()
+        })
     }
 }
 

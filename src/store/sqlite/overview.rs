@@ -118,7 +118,7 @@ impl SqliteQuery for SubscriberQuery {
                 SubscriberOverview {
                     subscriber: Arc::unwrap_or_clone(subscriber),
                     pending: queue.map(|queue| queue.map_or(0, |queue| queue.pending)),
-                    oldest_pending_ms: queue.flatten().map(|queue| queue.oldest_owed_since_ms),
+                    oldest_pending_ms: queue.flatten().map(|queue| queue.oldest_pending_since_ms),
                     delivered_24h,
                     gave_up_24h,
                 }
@@ -143,7 +143,7 @@ impl SqliteQuery for SubscriberHealthQuery {
                 ranges::within(connection, Timed::Forward, Some(since_ms), Some(now_ms + 1))?;
             let mut health = SubscriberHealth {
                 pending: queue.map_or(0, |queue| queue.pending),
-                oldest_pending_ms: queue.map(|queue| queue.oldest_owed_since_ms),
+                oldest_pending_ms: queue.map(|queue| queue.oldest_pending_since_ms),
                 next_due_ms: next_due_ms(connection, id)?,
                 ..SubscriberHealth::default()
             };
@@ -171,7 +171,7 @@ fn read_backlog(connection: &Connection) -> rusqlite::Result<Vec<Backlog>> {
             Ok(Backlog {
                 subscriber_id: row.get(0)?,
                 pending: row.get(1)?,
-                oldest_owed_since_ms: row.get(2)?,
+                oldest_pending_since_ms: row.get(2)?,
             })
         })?
         .collect()

@@ -163,7 +163,7 @@ impl Pending {
         let backlog = |(subscriber_id, count): (&i64, &PendingCount)| Backlog {
             subscriber_id: *subscriber_id,
             pending: count.pending,
-            oldest_owed_since_ms: count.since.keys().next().copied().unwrap_or_default(),
+            oldest_pending_since_ms: count.since.keys().next().copied().unwrap_or_default(),
         };
         counts.subscribers.iter().map(backlog).collect()
     }
@@ -196,7 +196,7 @@ mod tests {
         let mut backlog: Vec<_> = pending
             .backlog()
             .into_iter()
-            .map(|of| (of.subscriber_id, of.pending, of.oldest_owed_since_ms))
+            .map(|of| (of.subscriber_id, of.pending, of.oldest_pending_since_ms))
             .collect();
         backlog.sort_unstable();
         backlog

@@ -21,6 +21,7 @@ const SENT_MS: i64 = 1_760_000_000_000;
 pub(super) enum Piece {
     Webhook(Arrival),
     Again(i64, Arrival),
+    More(i64, Arrival),
     Registration(Registering),
 }
 
@@ -29,6 +30,10 @@ impl Piece {
         match self {
             Self::Webhook(arrival) => Work::Webhook(arrival),
             Self::Again(webhook_id, arrival) => Work::Again {
+                webhook_id: *webhook_id,
+                arrival,
+            },
+            Self::More(webhook_id, arrival) => Work::More {
                 webhook_id: *webhook_id,
                 arrival,
             },
@@ -211,7 +216,7 @@ fn any_item() -> impl Strategy<Value = Item> {
     ]
 }
 
-fn any_arrival() -> impl Strategy<Value = Arrival> {
+pub(super) fn any_arrival() -> impl Strategy<Value = Arrival> {
     (
         proptest::sample::select(SOURCES),
         proptest::collection::vec(any_item(), 0..6),
@@ -278,6 +283,7 @@ pub(super) fn any_piece() -> impl Strategy<Value = Piece> {
     prop_oneof![
         6 => any_arrival().prop_map(Piece::Webhook),
         1 => (1_i64..6, any_arrival()).prop_map(|(key, arrival)| Piece::Again(key, arrival)),
+        1 => (1_i64..6, any_arrival()).prop_map(|(key, arrival)| Piece::More(key, arrival)),
         3 => any_registering().prop_map(Piece::Registration),
     ]
 }

@@ -199,6 +199,9 @@ impl Reader {
         read: impl FnOnce(&Connection) -> Result<T, Error>,
     ) -> Result<T, Error> {
         if !self.path.exists() {
+            if self.readings.file.is_some() {
+                return Err(Error::Displaced);
+            }
             return Err(Error::NotFound(format!(
                 "store at {}: it is made by the first `tickrelay serve`",
                 self.path.display()

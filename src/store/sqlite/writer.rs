@@ -351,6 +351,12 @@ impl Core {
 
     /// After the commit: answers to the waiters, forwards to the lanes.
     fn conclude(&mut self, group: Vec<WriterJob>, effects: Effects) {
+        let registers =
+            |job: &WriterJob| matches!(job, WriterJob::Commit(CommitWork::Registrations(_), _));
+        if group.iter().any(registers) {
+            // A new broadcast may be due for polling, whether its client can be told or not.
+            self.polls.notify_one();
+        }
         if self.check_in_place().is_err() {
             return self.withhold(group, true);
         }
@@ -365,10 +371,6 @@ impl Core {
             let answers = answers.by_ref().take(work.works().len());
             // The waiter may have gone; what is committed stays committed.
             let _ = reply.send(Ok(answers.collect()));
-            if matches!(work, CommitWork::Registrations(_)) {
-                // A new broadcast may be due for polling.
-                self.polls.notify_one();
-            }
         }
         self.lane_registry.hand_over(effects.applied.pending);
         if effects.is_missing
@@ -388,8 +390,14 @@ impl Core {
         if disk::report_unsynced(&self.shared.loss, error) {
             return self.withhold(group, true);
         }
-        self.shared.commit_failed.store(true, Ordering::Relaxed);
         self.surroundings_failed = disk::is_of_the_surroundings(error);
+        // A part of an answer or an old webhook that cannot be taken in says nothing of the next
+        // webhook. Were the service unready for it, no webhook would come to show that all is well.
+        let is_new =
+            |job: &WriterJob| !matches!(job, WriterJob::Commit(work, _) if work.is_of_stored());
+        if self.surroundings_failed || group.iter().any(is_new) {
+            self.shared.commit_failed.store(true, Ordering::Relaxed);
+        }
         for job in group {
             match job {
                 WriterJob::Commit(work, reply) => {

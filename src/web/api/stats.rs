@@ -127,7 +127,7 @@ pub(super) async fn read(
         pending_forwards: queue.iter().map(|queue| queue.pending).sum(),
         oldest_pending_since: queue
             .iter()
-            .map(|queue| queue.oldest_owed_since_ms)
+            .map(|queue| queue.oldest_pending_since_ms)
             .min()
             .map(Time),
         accept_queue: health.queued,
