@@ -23,7 +23,8 @@ use super::sender::Sender;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Subscriber;
-use crate::store::Store;
+use crate::store::query::OutboundQuery;
+use crate::store::{Error, Outbound, Store};
 use connections::Connections;
 use news::News;
 use task::LaneTask;
@@ -61,6 +62,13 @@ pub struct Forwarding {
 }
 
 impl Forwarding {
+    /// Where a subscriber is sent to, and with which secrets; read in turn.
+    async fn outbound(&self, subscriber_id: i64) -> Result<Outbound, Error> {
+        // It is never closed.
+        let _turn = self.resyncs.acquire().await.map_err(|_| Error::Closed)?;
+        self.store.read(OutboundQuery { subscriber_id }).await
+    }
+
     /// Whether the clock is so far ahead that nothing may end by its age.
     fn is_held(&self) -> bool {
         self.store.held_clock().is_some()

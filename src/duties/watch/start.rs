@@ -6,9 +6,10 @@ use crate::store::Store;
 use crate::store::query::ArrivedQuery;
 use crate::store::watching::Position;
 
-/// What was stored before the service began to take webhooks in: the first that comes is counted,
-/// however late the first look is. One that begins again, after a panic or with a new lease, counts
-/// from then on.
+/// What was stored before the service began to take webhooks in.
+///
+/// So the first webhook is counted, however late the first look is. A duty that starts again, after a
+/// panic or with a new lease, counts from then on.
 #[derive(Clone, Default)]
 pub struct WatchStart(Arc<Mutex<Option<Position>>>);
 

@@ -31,7 +31,7 @@ use crate::forward::settled::{self, EndedAttempt};
 use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberKind, SubscriberState};
 use crate::store::{
     Attempt, Drained, Error, LaneContents, LaneInbox, Outbound, PendingForward, Refill, Settled,
-    Settlement, SubscriberSecret, query,
+    Settlement, SubscriberSecret,
 };
 
 /// Above this a failed probe is left to the table alone.
@@ -273,17 +273,14 @@ impl LaneTask {
             newest,
             ..self.lane.held()
         };
-        let (store, subscriber_id) = (self.shared.store.clone(), self.subscriber.id);
-        let resyncs = Arc::clone(&self.shared.resyncs);
+        let (shared, subscriber_id) = (self.shared.clone(), self.subscriber.id);
         Some(Box::pin(async move {
             let outbound = if resync {
-                // It is never closed.
-                let _turn = resyncs.acquire().await.map_err(|_| Error::Closed)?;
-                Some(store.read(query::OutboundQuery { subscriber_id }).await?)
+                Some(shared.outbound(subscriber_id).await?)
             } else {
                 None
             };
-            let refill = store.refill(subscriber_id, held).await?;
+            let refill = shared.store.refill(subscriber_id, held).await?;
             Ok(Fresh { outbound, refill })
         }))
     }
