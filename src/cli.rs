@@ -130,11 +130,11 @@ enum Command {
 pub struct Settings {
     #[command(flatten)]
     flags: SettingFlags,
-    /// Ask the service at this URL instead of this machine's; stands before the command
+    /// Use the service at this URL, not the local one; stands before the command
     /// [env: TICKRELAY_URL]
     #[arg(long, value_name = "URL", value_parser = service_url)]
     url: Option<Url>,
-    /// Ask with this token, or with what stands in @FILE; stands before the command
+    /// The token to send, or the contents of @FILE; stands before the command
     /// [env: TICKRELAY_TOKEN]
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,

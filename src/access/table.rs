@@ -121,7 +121,7 @@ const fn local(permission: Permission, words: &'static str) -> AccessRule {
 /// Which role may do what, and on what: the one source of every check and of the table in `docs/api.md`.
 #[rustfmt::skip]
 pub const TABLE: &[AccessRule] = &[
-    rule(Permission::ReadSubscribers, "see subscribers and how they fare", ALL_ROLES, Reach::Seen),
+    rule(Permission::ReadSubscribers, "see subscribers and their health", ALL_ROLES, Reach::Seen),
     rule(Permission::WriteSubscribers, "add, change, pause, resume, test and remove subscribers, rotate their secrets", &[Admin, Integrator], Reach::Seen),
     rule(Permission::ReadForwards, "see forwards, their attempts and payloads", ALL_ROLES, Reach::Seen),
     rule(Permission::RetryForwards, "send forwards again, one or many", &[Admin, Integrator, Support], Reach::Seen),
@@ -140,5 +140,5 @@ pub const TABLE: &[AccessRule] = &[
     rule(Permission::ReadAudit, "see who changed what", &[Admin], Reach::Whole),
     rule(Permission::ReadTokens, "list tokens and the ids of keys", &[Admin], Reach::Whole),
     local(Permission::ManageTokens, "create and revoke tokens, rotate keys (the local socket alone)"),
-    local(Permission::Erase, "forget a person (the local socket alone)"),
+    local(Permission::Erase, "erase a person (the local socket alone)"),
 ];

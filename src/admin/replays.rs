@@ -16,7 +16,7 @@ use crate::store::replay::{ReplayRecord, ReplaySelection};
 pub struct ReplayOrder {
     /// The subscriber's name.
     pub subscriber: String,
-    /// All that it did not get: what was given up, for whatever reason.
+    /// All forwards that were given up, for whatever reason.
     pub missed: bool,
     /// What is in these states; `gave-up` and `delivered` when left out.
     pub states: Option<Vec<ForwardState>>,
@@ -24,7 +24,7 @@ pub struct ReplayOrder {
     pub since_ms: Option<i64>,
     /// What was queued before, ms since 1970 UTC.
     pub until_ms: Option<i64>,
-    /// What failed so the last time.
+    /// Those whose latest attempt failed with this error.
     pub error: Option<ErrorCode>,
     /// What is about messages of this source.
     pub source: Option<String>,

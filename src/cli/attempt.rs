@@ -30,7 +30,7 @@ pub(super) struct AttemptListArgs {
     /// Only those that were delivered or failed
     #[arg(long, value_name = "WORD")]
     outcome: Option<AttemptOutcome>,
-    /// Only those that failed so, as in `timeout` or `http_5xx`
+    /// Only those that failed with this error, as in `timeout` or `http_5xx`
     #[arg(long, value_name = "CODE")]
     error: Option<ErrorCode>,
     /// Only those begun since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z

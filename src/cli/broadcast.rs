@@ -23,7 +23,7 @@ use crate::web::api::time::Time;
 pub(super) enum BroadcastCommand {
     /// Poll a broadcast until nothing in it is pending
     Poll(BroadcastPollArgs),
-    /// List broadcasts with how their messages stand and how polling goes, the newest first
+    /// List broadcasts with their message counts and polling state, the newest first
     List(BroadcastListArgs),
 }
 

@@ -37,7 +37,7 @@ pub(super) struct ForwardListArgs {
     /// Only those queued for this subscriber
     #[arg(long, value_name = "NAME")]
     subscriber: Option<String>,
-    /// Only those whose latest attempt failed so, as in `timeout` or `http_5xx`
+    /// Only those whose latest attempt failed with this error, as in `timeout` or `http_5xx`
     #[arg(long, value_name = "CODE")]
     error: Option<ErrorCode>,
     #[command(flatten)]

@@ -9,7 +9,7 @@ use crate::web::api::keys::KeysView;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
-    /// Show the keys by their ids: which seals, which are used, which are missing
+    /// Show the sealing key, the keys in use and the missing keys, by their ids
     List(KeyListArgs),
     /// Make a new key and seal all secrets again with it
     ///

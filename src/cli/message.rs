@@ -64,7 +64,7 @@ pub(super) struct MessageListArgs {
     /// Only those of this channel: whatsapp, sms, viber (all of Viber), unknown; any lists all
     #[arg(long, value_name = "CHANNEL")]
     channel: Option<String>,
-    /// Only those that failed so: a key (meta:131026) or a code
+    /// Only those that failed with this error: a key (meta:131026) or a code
     #[arg(long, value_name = "ERROR")]
     error: Option<String>,
     /// Only those of this source

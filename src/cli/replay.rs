@@ -68,7 +68,7 @@ pub(super) struct ReplayCancelArgs {
 /// Which forwards of a subscriber are to be queued again.
 #[derive(Debug, Args)]
 pub(super) struct ForwardSelection {
-    /// All that it did not get: what was given up, for whatever reason
+    /// All forwards that were given up, for whatever reason
     #[arg(long, alias = "gave-up", conflicts_with = "state")]
     missed: bool,
     /// Only those gave-up or delivered; may be repeated, or written with commas [default: both]
@@ -80,7 +80,7 @@ pub(super) struct ForwardSelection {
     /// Only those queued before; written as --since is
     #[arg(long, value_name = "TIME")]
     until: Option<Since>,
-    /// Only those whose latest attempt failed so, as in `timeout` or `http_5xx`
+    /// Only those whose latest attempt failed with this error, as in `timeout` or `http_5xx`
     #[arg(long, value_name = "CODE")]
     error: Option<ErrorCode>,
     /// Only those about messages of this source

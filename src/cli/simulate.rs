@@ -62,7 +62,7 @@ pub(super) struct Simulate {
     /// Send reports in any order
     #[arg(long)]
     shuffle: bool,
-    /// Share of reports that come twice, as in 5%
+    /// Share of reports that are sent twice, as in 5%
     #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = share)]
     duplicates: f64,
     /// Share of messages that fail, with true error codes

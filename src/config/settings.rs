@@ -48,7 +48,7 @@ sections! {
 
         /// The proxies in front of the service. Only their `X-Forwarded-For` decides which address
         /// the log and the audit name, and which one wrong credentials are counted for. Its last
-        /// entry that is no such proxy counts.
+        /// address that is none of these proxies counts.
         trusted_proxies: Vec<IpNet> = Vec::new(), Many(network_or_address()),
             example("[\"127.0.0.1\", \"10.0.0.0/8\"]");
     }
@@ -106,7 +106,7 @@ sections! {
         allow_networks: Vec<IpNet> = Vec::new(), Many(network()),
             flag("allow-networks", "NETWORKS"), example("[\"10.20.0.0/16\"]");
 
-        /// The proxy that every call goes through. `HTTP_PROXY` and its kin are never used.
+        /// The proxy that every call goes through. `HTTP_PROXY` and similar variables are never used.
         proxy: Option<ProxyUrl> = None, Optional(proxy()),
             example("\"http://proxy.internal:3128\"");
 

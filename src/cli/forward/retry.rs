@@ -21,7 +21,7 @@ pub(in crate::cli) struct ForwardRetryArgs {
     #[arg(conflicts_with_all = ["subscriber", "message", "recipient", "missed", "state", "since",
         "until", "error", "source", "status"])]
     ids: Vec<String>,
-    /// Those of this subscriber: say which with the flags below. Without --message and --recipient
+    /// Those of this subscriber; narrow them with the flags below. Without --message and --recipient
     /// this goes on in the background
     #[arg(long, value_name = "NAME")]
     subscriber: Option<String>,

@@ -61,10 +61,10 @@ macro_rules! flags {
             /// what it holds is never shown
             #[arg(long = "header", value_name = "NAME: VALUE", value_parser = headers)]
             headers: Vec<Pairs>,
-            /// Send it this user and password, or what stands in @FILE
+            /// Send it this user and password, or the contents of @FILE
             #[arg(long, value_name = "USER:PASSWORD", value_parser = basic)]
             basic: Option<Credentials>,
-            /// Send it this token, or what stands in @FILE
+            /// Send it this token, or the contents of @FILE
             #[arg(long, value_name = "TOKEN", value_parser = bearer, conflicts_with = "basic")]
             bearer: Option<Credentials>,
         }

@@ -18,8 +18,8 @@ pub(in crate::cli) struct Update {
     /// Where its payloads go
     #[arg(long)]
     url: Option<String>,
-    /// The text of a chat's alerts; with --link and --account-events it replaces all three
-    /// before
+    /// The text of a chat's alerts; with --link and --account-events it replaces the former
+    /// three
     #[arg(long, value_name = "TEXT")]
     wording: Option<String>,
     /// What {link} stands for in it
@@ -38,7 +38,7 @@ pub(in crate::cli) struct Update {
     /// Do not send it this header of its own any more
     #[arg(long = "remove-header", value_name = "NAME")]
     removed_headers: Vec<String>,
-    /// Do not send it credentials any more
+    /// Remove its credentials
     #[arg(long, conflicts_with_all = ["basic", "bearer"])]
     no_auth: bool,
     /// Answer with the API's JSON document

@@ -50,7 +50,7 @@ pub(super) struct AttemptListQuery {
     /// Only those that ended so.
     #[param(inline)]
     outcome: Option<AttemptOutcome>,
-    /// Only those that failed so.
+    /// Only those that failed with this error.
     #[param(inline)]
     error: Option<ErrorCode>,
     /// Only those begun at or after.

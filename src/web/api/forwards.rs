@@ -185,7 +185,7 @@ pub(super) struct ForwardListQuery {
     state: Option<ForwardState>,
     /// Only those queued for this subscriber, by its name.
     subscriber: Option<String>,
-    /// Only those whose latest attempt failed so.
+    /// Only those whose latest attempt failed with this error.
     #[param(inline)]
     error: Option<ErrorCode>,
     /// Only those about this message: the provider's id, or the message's key.

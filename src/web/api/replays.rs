@@ -40,7 +40,7 @@ pub(crate) struct ReplayView {
     pub(crate) since: Option<Time>,
     /// Only what was queued before.
     pub(crate) until: Option<Time>,
-    /// Only what failed so the last time.
+    /// Only those whose latest attempt failed with this error.
     pub(crate) error: Option<ErrorCode>,
     /// Only what is about messages of this source.
     pub(crate) source: Option<String>,
@@ -85,7 +85,7 @@ pub(crate) struct NewReplayView {
     /// The subscriber's name.
     #[schema(example = "crm")]
     pub(crate) subscriber: String,
-    /// All that it did not get: what was given up because every attempt failed, or because it
+    /// All forwards that were given up because every attempt failed, or because it
     /// waited too long while the subscriber was paused or disabled. What is pending comes by itself.
     #[serde(default)]
     pub(crate) missed: bool,
@@ -96,7 +96,7 @@ pub(crate) struct NewReplayView {
     pub(crate) since: Option<TimeOrAge>,
     /// Only what was queued before.
     pub(crate) until: Option<TimeOrAge>,
-    /// Only what failed so the last time.
+    /// Only those whose latest attempt failed with this error.
     pub(crate) error: Option<ErrorCode>,
     /// Only what is about messages of this source.
     pub(crate) source: Option<String>,
