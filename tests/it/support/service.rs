@@ -291,9 +291,16 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
+        let by_itself = self.child.try_wait().ok().flatten();
         // Both fail when it is gone already, which is as well.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // A test that failed is to be told why the service did not answer.
+        if std::thread::panicking() {
+            let log = self.log.take().and_then(|log| log.join().ok());
+            eprintln!("the service had ended: {by_itself:?}; its log:");
+            eprintln!("{}", log.unwrap_or_default());
+        }
     }
 }
 
