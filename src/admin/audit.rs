@@ -1,142 +1,74 @@
-//! What is written into the audit of each request: one match, so that none is forgotten.
+//! What is written into the audit of an operation.
 
 use serde_json::{Value, json};
 
-use super::{Answer, Request};
 use crate::access::Caller;
 use crate::store::audit::AuditEntry;
 
-/// What a request says of the change that it makes.
-#[derive(Clone)]
-pub(super) struct Note {
+/// What an operation says of the change that it makes.
+#[derive(Debug, Clone)]
+pub struct Note {
     kind: &'static str,
     done: &'static str,
     id: Option<String>,
     detail: Value,
 }
 
-/// The note of a request; `None` for one that changes nothing.
-pub(super) fn note(request: &Request) -> Option<Note> {
-    let note = match request {
-        Request::AddSubscriber(new) => {
-            Note::of_subscriber("added", &new.name, json!({ "owner": new.owner }))
-        }
-        // What the fields hold may be a secret.
-        Request::UpdateSubscriber { name, change } => {
-            Note::of_subscriber("changed", name, json!({ "changed": change.fields() }))
-        }
-        Request::PauseSubscriber { name } => Note::of_subscriber("paused", name, json!({})),
-        Request::ResumeSubscriber { name } => Note::of_subscriber("resumed", name, json!({})),
-        Request::RemoveSubscriber { name } => Note::of_subscriber("removed", name, json!({})),
-        Request::RotateSecret { name, now } => {
-            Note::of_subscriber("secret-rotated", name, json!({ "now": now }))
-        }
-        // The audit must not name the recipient.
-        Request::TestSubscriber { name, sample } => Note::of_subscriber(
-            "tested",
-            name,
-            json!({ "status": sample.status, "error": sample.error }),
-        ),
-        Request::RetryForwards(selection) => {
-            let id = single(&selection.forward_ids);
-            Note::new("forward", "retried", id, json!(selection))
-        }
-        Request::StartReplay(order) => Note::new("replay", "started", None, json!(order)),
-        Request::CancelReplay { id } => {
-            Note::new("replay", "cancelled", Some(id.to_string()), json!({}))
-        }
-        // What was sent is data, and may come by the thousand: it is kept with its owner.
-        Request::Register { .. }
-        | Request::RegisterExchange { .. }
-        | Request::Reprocess { dry_run: true, .. } => return None,
-        Request::PollBroadcast { source, broadcast } => Note::new(
-            "broadcast",
-            "polled",
-            Some(broadcast.clone()),
-            json!({ "source": source }),
-        ),
-        Request::PutTemplate { name, language, .. } => Note::of_template("written", name, language),
-        Request::RemoveTemplate { name, language } => Note::of_template("removed", name, language),
-        Request::Reprocess { selection, .. } => {
-            let id = single(&selection.webhook_ids);
-            Note::new("webhook", "reprocessed", id, json!(selection))
-        }
-        Request::Erase { options, .. } if options.dry_run => return None,
-        // The audit must not name the person.
-        Request::Erase { .. } => Note::new("person", "erased", None, json!({})),
-        Request::RotateKey => Note::new("key", "rotated", None, json!({})),
-        Request::CreateToken(new) => Note::new("token", "created", None, json!(new)),
-        Request::RevokeToken { id } => {
-            Note::new("token", "revoked", Some(id.to_string()), json!({}))
-        }
-    };
-    Some(note)
-}
-
-/// The one that was named, where it was one.
-fn single(ids: &[i64]) -> Option<String> {
-    match ids {
-        [id] => Some(id.to_string()),
-        _ => None,
-    }
-}
-
 impl Note {
-    const fn new(
-        kind: &'static str,
-        done: &'static str,
-        id: Option<String>,
-        detail: Value,
-    ) -> Self {
+    /// Of a thing of that kind, what was done.
+    pub(super) fn new(kind: &'static str, done: &'static str) -> Self {
         Self {
             kind,
             done,
-            id,
-            detail,
+            id: None,
+            detail: json!({}),
         }
     }
 
-    fn of_subscriber(done: &'static str, name: &str, detail: Value) -> Self {
-        Self::new("subscriber", done, Some(name.to_owned()), detail)
+    /// Of a subscriber.
+    pub(super) fn of_subscriber(done: &'static str, name: &str) -> Self {
+        Self::new("subscriber", done).with_id(&name)
     }
 
-    fn of_template(done: &'static str, name: &str, language: &str) -> Self {
-        Self::new(
-            "template",
-            done,
-            Some(format!("{name}/{language}")),
-            json!({}),
-        )
+    /// With what identifies the thing.
+    pub(super) fn with_id(mut self, id: &dyn ToString) -> Self {
+        self.id = Some(id.to_string());
+        self
     }
 
-    /// The change as it came about.
-    pub(super) fn of(mut self, caller: &Caller, answer: &Answer) -> AuditEntry {
-        match answer {
-            Answer::Token(created) => self.id = Some(created.token.token_id.to_string()),
-            Answer::KeyRotated(resealed) => {
-                self.id = Some(resealed.key.clone());
-                self.detail["values"] = json!(resealed.values);
-            }
-            Answer::Replay(replay) => self.id = Some(replay.uid.to_string()),
-            Answer::Removed { given_up } => self.detail["given_up"] = json!(given_up),
-            Answer::Retried(retried) => self.detail["forwards"] = json!(retried.forwards),
-            _ => {}
+    /// With the one that was named, where it was one.
+    pub(super) fn with_single(self, ids: &[i64]) -> Self {
+        match ids {
+            [id] => self.with_id(id),
+            _ => self,
         }
-        self.begun(caller)
     }
 
-    /// The change before it is known how it ends.
-    pub(super) fn begun(mut self, caller: &Caller) -> AuditEntry {
-        if let Some(address) = caller.address {
-            self.detail["address"] = json!(address);
-        }
+    /// With these facts, an object.
+    pub(super) fn with(mut self, detail: Value) -> Self {
+        self.detail = detail;
+        self
+    }
+
+    /// With one fact more.
+    pub(super) fn and(mut self, name: &str, fact: Value) -> Self {
+        self.detail[name] = fact;
+        self
+    }
+
+    /// The line of the audit.
+    pub(super) fn entry(self, caller: &Caller) -> AuditEntry {
+        let note = match caller.address {
+            Some(address) => self.and("address", json!(address)),
+            None => self,
+        };
         AuditEntry {
             caller: caller.called(),
             role: caller.role,
-            action: format!("{}.{}", self.kind, self.done),
-            kind: self.kind.to_owned(),
-            id: self.id,
-            detail: self.detail,
+            action: format!("{}.{}", note.kind, note.done),
+            kind: note.kind.to_owned(),
+            id: note.id,
+            detail: note.detail,
         }
     }
 }

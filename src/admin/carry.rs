@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
 use super::audit::Note;
-use super::{Answer, Failure, Operations, Progress, Request, audit};
+use super::{Failure, Operation, Operations, Progress};
 use crate::access::Caller;
 use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Ticket};
 use crate::store::{ChangeRecord, Changing};
@@ -21,41 +21,56 @@ use crate::store::{ChangeRecord, Changing};
 const KEEP_AGAIN: Duration = Duration::from_secs(1);
 
 /// What is kept of an answer for a repeat of its request; `None` of one that is a refusal.
-pub type AnswerShape = Arc<dyn Fn(&Answer) -> Option<KeptAnswer> + Send + Sync>;
+pub type AnswerShape<A> = Arc<dyn Fn(&A) -> Option<KeptAnswer> + Send + Sync>;
 
 /// A request that is to be done once, however often it is sent.
-#[derive(Clone)]
-pub struct Once {
+pub struct Once<A> {
     /// What identifies the request.
     pub ticket: Ticket,
     /// What is kept of its answer.
-    pub shape: AnswerShape,
+    pub shape: AnswerShape<A>,
     /// Held while it is being answered.
     pub turn: Arc<dyn Any + Send + Sync>,
 }
 
-/// The client, and what is written down of its request.
-pub(super) struct By {
-    pub(super) caller: Caller,
-    note: Option<Note>,
-    once: Option<Once>,
+impl<A> Clone for Once<A> {
+    fn clone(&self) -> Self {
+        Self {
+            ticket: self.ticket.clone(),
+            shape: Arc::clone(&self.shape),
+            turn: Arc::clone(&self.turn),
+        }
+    }
 }
 
-impl By {
-    pub(super) fn new(caller: Caller, request: &Request, once: Option<Once>) -> Self {
-        let note = audit::note(request);
-        Self { caller, note, once }
+impl<A> Once<A> {
+    fn kept(self, answer: &A) -> Option<IdempotencyRecord> {
+        let answer = (self.shape)(answer)?;
+        Some(IdempotencyRecord {
+            ticket: self.ticket,
+            answer: Some(answer),
+        })
     }
+}
 
+/// The client of an operation, what is written down of it, and where its progress goes.
+pub struct By<O: Operation> {
+    pub(super) caller: Caller,
+    pub(super) progress: UnboundedSender<Progress>,
+    note: Option<Note>,
+    once: Option<Once<O::Answer>>,
+}
+
+impl<O: Operation> By<O> {
     /// What is written with a change once its answer is known.
-    pub(super) fn entry(&self) -> impl FnOnce(&Answer) -> ChangeRecord + Send + 'static {
+    pub(super) fn entry(&self) -> impl FnOnce(&O::Answer) -> ChangeRecord + Send + 'static {
         let (caller, note, once) = (self.caller.clone(), self.note.clone(), self.once.clone());
         move |answer| ChangeRecord {
             // Where nothing changed there is nothing to audit.
             audit: note
-                .filter(|_| !answer.is_unchanged())
-                .map(|note| note.of(&caller, answer)),
-            kept: once.and_then(|once| kept(once, answer)),
+                .and_then(|note| O::noted(note, answer))
+                .map(|note| note.entry(&caller)),
+            kept: once.and_then(|once| once.kept(answer)),
         }
     }
 
@@ -63,7 +78,7 @@ impl By {
     fn begun(&self) -> ChangeRecord {
         let note = self.note.clone();
         ChangeRecord {
-            audit: note.map(|note| note.begun(&self.caller)),
+            audit: note.map(|note| note.entry(&self.caller)),
             kept: self.once.as_ref().map(|once| IdempotencyRecord {
                 ticket: once.ticket.clone(),
                 answer: None,
@@ -72,31 +87,41 @@ impl By {
     }
 }
 
-fn kept(once: Once, answer: &Answer) -> Option<IdempotencyRecord> {
-    let answer = (once.shape)(answer)?;
-    Some(IdempotencyRecord {
-        ticket: once.ticket,
-        answer: Some(answer),
-    })
-}
-
 impl Operations {
-    /// Carries a request out in a task of its own. The task runs to its end even if the client goes
-    /// away, and a stop of the service waits for it.
-    #[must_use = "a handle to what was begun, to wait for it"]
-    pub fn perform_apart(
+    /// Carries an operation out, if the caller may, and writes the change into the audit; long work
+    /// reports its progress. One with a key leaves its answer under that key.
+    ///
+    /// # Errors
+    /// As [`Operation::run`], and [`Failure::Forbidden`].
+    pub async fn perform<O: Operation>(
         &self,
         caller: Caller,
-        request: Request,
+        operation: O,
         progress: UnboundedSender<Progress>,
-        once: Option<Once>,
-    ) -> JoinHandle<Result<Answer, Failure>> {
+        once: Option<Once<O::Answer>>,
+    ) -> Result<O::Answer, Failure> {
+        caller.allow(O::NEEDS).map_err(Failure::Forbidden)?;
+        let by = By {
+            caller,
+            progress,
+            note: operation.note(),
+            once,
+        };
+        operation.run(self, &by).await
+    }
+
+    /// The same in a task of its own. The task runs to its end even if the client goes away, and a stop
+    /// of the service waits for it.
+    #[must_use = "a handle to what was begun, to wait for it"]
+    pub fn perform_apart<O: Operation>(
+        &self,
+        caller: Caller,
+        operation: O,
+        progress: UnboundedSender<Progress>,
+        once: Option<Once<O::Answer>>,
+    ) -> JoinHandle<Result<O::Answer, Failure>> {
         let operations = self.clone();
-        self.apart(async move {
-            operations
-                .perform_once(&caller, request, &progress, once)
-                .await
-        })
+        self.apart(async move { operations.perform(caller, operation, progress, once).await })
     }
 
     /// Lets a task run to its end, also when no caller waits for it any more; a stop of the service waits
@@ -119,21 +144,21 @@ impl Operations {
     }
 
     /// Changes something in one transaction.
-    pub(super) async fn change(
+    pub(super) async fn change<O: Operation>(
         &self,
-        by: &By,
-        act: impl FnOnce(&mut Changing<'_>) -> Result<Answer, Failure> + Send + 'static,
-    ) -> Result<Answer, Failure> {
+        by: &By<O>,
+        act: impl FnOnce(&mut Changing<'_>) -> Result<O::Answer, Failure> + Send + 'static,
+    ) -> Result<O::Answer, Failure> {
         self.store.change(act, by.entry()).await
     }
 
     /// Does what is more than one transaction: nothing of it before it is written down that it
     /// is begun.
-    pub(super) async fn begin(
+    pub(super) async fn begin<O: Operation>(
         &self,
-        by: &By,
-        work: impl Future<Output = Result<Answer, Failure>>,
-    ) -> Result<Answer, Failure> {
+        by: &By<O>,
+        work: impl Future<Output = Result<O::Answer, Failure>> + Send,
+    ) -> Result<O::Answer, Failure> {
         self.store.note(by.begun()).await?;
         let outcome = work.await;
         let Some(once) = by.once.clone() else {
@@ -142,7 +167,7 @@ impl Operations {
         let kept = outcome
             .as_ref()
             .ok()
-            .and_then(|answer| kept(once.clone(), answer));
+            .and_then(|answer| once.clone().kept(answer));
         if let Some(kept) = kept {
             self.keep(kept, once.turn).await;
         } else if let Err(error) = self.store.idempotency_abort(once.ticket).await {

@@ -2,39 +2,55 @@
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Answer, By, Failure, Operations, Progress};
+use super::audit::Note;
+use super::carry::By;
+use super::{Failure, Operation, Operations, Progress};
+use crate::access::Permission;
 use crate::model::quoted;
-use crate::store::Person;
+use crate::store::{Erased, Person};
 
-impl Operations {
-    /// Removes a person from every table.
-    pub(super) async fn erase(
-        &self,
-        by: &By,
-        person: &str,
-        options: EraseOptions,
-        progress: &UnboundedSender<Progress>,
-    ) -> Result<Answer, Failure> {
-        let person = Person::new(person).map_err(|why| {
+/// Remove a person from every table.
+#[derive(Debug, Clone)]
+pub struct ErasePerson {
+    /// A phone number in any spelling, or a business-scoped user id.
+    pub person: String,
+    /// How.
+    pub options: EraseOptions,
+}
+
+impl Operation for ErasePerson {
+    type Answer = Erased;
+    const NEEDS: Permission = Permission::Erase;
+
+    fn note(&self) -> Option<Note> {
+        // The audit must not name the person.
+        (!self.options.dry_run).then(|| Note::new("person", "erased"))
+    }
+
+    async fn run(self, operations: &Operations, by: &By<Self>) -> Result<Erased, Failure> {
+        let Self { person, options } = self;
+        let person = Person::new(&person).map_err(|why| {
             Failure::Refused(format!(
                 "{person} does not identify one person: {why}. Give a phone number with its country \
                  code, as in +385990001122, or a business-scoped user id",
-                person = quoted(person)
+                person = quoted(&person)
             ))
         })?;
-        let work = self.erase_all(&person, options, progress);
+        let work = operations.erase_all(&person, options, &by.progress);
         if options.dry_run {
             return work.await;
         }
-        self.begin(by, work).await
+        operations.begin(by, work).await
     }
+}
 
+impl Operations {
     async fn erase_all(
         &self,
         person: &Person,
         options: EraseOptions,
         progress: &UnboundedSender<Progress>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Erased, Failure> {
         let EraseOptions { dry_run, vacuum } = options;
         let on_progress = |done, total| {
             // No client may be listening.
@@ -60,7 +76,7 @@ impl Operations {
             dry_run,
             "person.erased"
         );
-        Ok(Answer::Erased(erased))
+        Ok(erased)
     }
 }
 

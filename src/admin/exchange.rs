@@ -4,10 +4,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::audit::Note;
+use super::carry::By;
 use super::limits::{LONGEST_NAME, limit};
 use super::polls::check_id;
 use super::register::registering;
-use super::{Answer, By, Failure, Operations};
+use super::{Failure, Operation, Operations, Receipt};
+use crate::access::Permission;
 use crate::model::Fault;
 use crate::providers::Exchange;
 
@@ -46,17 +49,29 @@ impl SentExchange {
     }
 }
 
-impl Operations {
-    /// Registers a send by that source: the request to the provider, and its answer.
-    pub(super) async fn register_exchange(
-        &self,
-        by: &By,
-        source: &str,
-        exchange: &SentExchange,
-    ) -> Result<Answer, Failure> {
-        let caller = &by.caller;
-        let source = self
-            .known_source(caller, source)
+/// Register messages that were sent, in the provider's own words.
+#[derive(Debug, Clone)]
+pub struct RegisterExchange {
+    /// The source that reports of them come by.
+    pub source: String,
+    /// The request to the provider, and its answer.
+    pub exchange: SentExchange,
+}
+
+impl Operation for RegisterExchange {
+    /// What came of each message.
+    type Answer = Vec<Receipt>;
+    const NEEDS: Permission = Permission::RegisterMessages;
+
+    // What was sent is data, and may come by the thousand: it is kept with its owner.
+    fn note(&self) -> Option<Note> {
+        None
+    }
+
+    async fn run(self, operations: &Operations, by: &By<Self>) -> Result<Vec<Receipt>, Failure> {
+        let (caller, Self { source, exchange }) = (&by.caller, self);
+        let source = operations
+            .known_source(caller, &source)
             .map_err(Failure::Missing)?;
         caller.allow_at(&source.name).map_err(Failure::Forbidden)?;
         if let Some(status) = exchange.http_status
@@ -112,6 +127,6 @@ impl Operations {
             )
         });
         let read = read.collect();
-        self.begin(by, self.register_all(read)).await
+        operations.begin(by, operations.register_all(read)).await
     }
 }

@@ -3,24 +3,41 @@
 
 use std::sync::Arc;
 
-use super::{Answer, By, Failure, Fault, Operations};
+use serde_json::json;
+
+use super::audit::Note;
+use super::carry::By;
+use super::{Failure, Fault, Operation, Operations};
+use crate::access::Permission;
 use crate::model::quoted;
 use crate::providers::{Provider, Pull};
+use crate::store::poll::PollRecord;
 
 /// The longest id of a broadcast, in bytes; the ids of its messages begin with it.
 const LONGEST_ID: usize = 256;
 
-impl Operations {
-    /// Polls that source for that broadcast, until nothing in it is pending.
-    pub(super) async fn poll_broadcast(
-        &self,
-        by: &By,
-        source: &str,
-        broadcast: String,
-    ) -> Result<Answer, Failure> {
-        let caller = &by.caller;
-        let source = self
-            .known_source(caller, source)
+/// Poll a broadcast of a source that sends nothing by itself, until nothing in it is pending.
+#[derive(Debug, Clone)]
+pub struct PollBroadcast {
+    /// The source.
+    pub source: String,
+    /// The broadcast's id.
+    pub broadcast: String,
+}
+
+impl Operation for PollBroadcast {
+    type Answer = PollRecord;
+    const NEEDS: Permission = Permission::RegisterMessages;
+
+    fn note(&self) -> Option<Note> {
+        let note = Note::new("broadcast", "polled").with_id(&self.broadcast);
+        Some(note.with(json!({ "source": self.source })))
+    }
+
+    async fn run(self, operations: &Operations, by: &By<Self>) -> Result<PollRecord, Failure> {
+        let (caller, Self { source, broadcast }) = (&by.caller, self);
+        let source = operations
+            .known_source(caller, &source)
             .map_err(Failure::Missing)?;
         caller.allow_at(&source.name).map_err(Failure::Forbidden)?;
         if source.pulled.is_none() {
@@ -32,11 +49,10 @@ impl Operations {
         }
         check_id("/id", &broadcast)?;
         let (name, provider) = (Arc::from(source.name.as_str()), source.provider);
-        self.change(by, move |changing| {
-            let poll = changing.open_poll(&name, provider, &broadcast)?;
-            Ok(Answer::Poll(poll))
-        })
-        .await
+        let opened = operations.change(by, move |changing| {
+            Ok(changing.open_poll(&name, provider, &broadcast)?)
+        });
+        opened.await
     }
 }
 

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::audit::Note;
+use super::carry::By;
 use super::limits::{LONGEST_NAME, limit};
 use super::polls::made_id;
 use super::receipt::Receipt;
 use super::templates::wrong_language;
-use super::{Answer, By, Failure, Fault, Operations, json};
-use crate::access::Caller;
+use super::{Failure, Fault, Operation, Operations, json};
+use crate::access::{Caller, Permission};
 use crate::config::Source;
 use crate::model::{
     FilledTemplate, MessageType, NUL_CHARACTER, Parameters, Registration, SendResult, WHATSAPP,
@@ -105,28 +107,42 @@ pub struct SentTemplate {
 /// The provider's id of a message, where it could be read, and what is to be registered.
 pub(super) type ReadRegistration = (Option<String>, Result<Registering, Vec<Fault>>);
 
-impl Operations {
-    /// Registers messages, each the JSON text of a [`SentMessage`]; one that cannot be as it is
-    /// costs no other.
-    pub(super) async fn register(&self, by: &By, texts: Vec<String>) -> Result<Answer, Failure> {
+/// Register messages that were sent.
+#[derive(Debug, Clone)]
+pub struct RegisterMessages {
+    /// Each the JSON text of a [`SentMessage`]; one that cannot be as it is costs no other.
+    pub messages: Vec<String>,
+}
+
+impl Operation for RegisterMessages {
+    /// What came of each message, in their order.
+    type Answer = Vec<Receipt>;
+    const NEEDS: Permission = Permission::RegisterMessages;
+
+    // What was sent is data, and may come by the thousand: it is kept with its owner.
+    fn note(&self) -> Option<Note> {
+        None
+    }
+
+    async fn run(self, operations: &Operations, by: &By<Self>) -> Result<Vec<Receipt>, Failure> {
         let caller = &by.caller;
         let mut forbidden = 0;
-        let read = texts.into_iter().map(|text| {
+        let read = self.messages.into_iter().map(|text| {
             let json::Read { value, faults } = json::read::<SentMessage>(text.as_bytes());
             let Some(sent) = value else {
                 return (None, Err(faults));
             };
             if !faults.is_empty() {
-                let others = self.check(caller, sent).err().unwrap_or_default();
+                let others = operations.check(caller, sent).err().unwrap_or_default();
                 return (None, Err(json::merged(faults, others)));
             }
             let id = sent.ms_id.clone();
-            let source = self.source_for(caller, &sent.source);
+            let source = operations.source_for(caller, &sent.source);
             if let Some(Err(why)) = source.map(|source| caller.allow_at(&source.name)) {
                 forbidden += 1;
                 return (id, Err(vec![Fault::new("/source", why)]));
             }
-            match self.check(caller, sent) {
+            match operations.check(caller, sent) {
                 Ok(registering) => (registering.provider_message_id.clone(), Ok(registering)),
                 Err(faults) => (id, Err(faults)),
             }
@@ -137,14 +153,16 @@ impl Operations {
             Some((_, Err(faults))) if forbidden == read.len() => {
                 Err(Failure::Forbidden(Fault::sentence(faults)))
             }
-            _ => self.begin(by, self.register_all(read)).await,
+            _ => operations.begin(by, operations.register_all(read)).await,
         }
     }
+}
 
+impl Operations {
     pub(super) async fn register_all(
         &self,
         read: Vec<ReadRegistration>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Vec<Receipt>, Failure> {
         let total = read.len();
         let mut receipts = Vec::with_capacity(total);
         let mut read = read.into_iter().peekable();
@@ -182,7 +200,7 @@ impl Operations {
         let refused = receipts.iter().filter(|receipt| receipt.outcome.is_err());
         let (count, refused) = (receipts.len(), refused.count());
         tracing::info!(messages = count - refused, refused, "messages.registered");
-        Ok(Answer::Registered(receipts))
+        Ok(receipts)
     }
 
     /// The source of that name, if the caller sees it.

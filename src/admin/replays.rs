@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
-use super::{Answer, By, Failure, Fault, Operations};
-use crate::access::Caller;
+use super::audit::Note;
+use super::carry::By;
+use super::{Failure, Fault, Operation, Operations};
+use crate::access::{Caller, Permission};
 use crate::model::{ErrorCode, ForwardState, Status};
 use crate::store::query::{ReplayDetailQuery, Scope};
 use crate::store::replay::{ReplayRecord, ReplaySelection};
@@ -71,18 +74,50 @@ impl ReplayOrder {
     }
 }
 
-impl Operations {
-    pub(super) async fn start_replay(
-        &self,
-        by: &By,
-        order: ReplayOrder,
-    ) -> Result<Answer, Failure> {
+/// Queue many forwards of a subscriber again, in the background.
+#[derive(Debug, Clone)]
+pub struct StartReplay(pub ReplayOrder);
+
+/// Stop a replay.
+#[derive(Debug, Clone, Copy)]
+pub struct CancelReplay {
+    /// Its id outside.
+    pub id: Uuid,
+}
+
+/// A replay that was to be stopped.
+#[derive(Debug)]
+pub struct CancelledReplay {
+    /// It, as it is now.
+    pub replay: ReplayRecord,
+    /// Whether it was stopped; one that had ended before stays as it is.
+    pub is_stopped: bool,
+}
+
+impl Operation for StartReplay {
+    type Answer = ReplayRecord;
+    const NEEDS: Permission = Permission::RetryForwards;
+
+    fn note(&self) -> Option<Note> {
+        Some(Note::new("replay", "started").with(json!(self.0)))
+    }
+
+    fn noted(note: Note, replay: &ReplayRecord) -> Option<Note> {
+        Some(note.with_id(&replay.uid))
+    }
+
+    fn faults(&self, operations: &Operations, caller: &Caller) -> Vec<Fault> {
+        operations.check_order(caller, &self.0)
+    }
+
+    async fn run(self, operations: &Operations, by: &By<Self>) -> Result<ReplayRecord, Failure> {
         let caller = &by.caller;
-        let faults = self.check_order(caller, &order);
+        let faults = self.faults(operations, caller);
         if !faults.is_empty() {
             return Err(Failure::Invalid(faults));
         }
-        let subscriber = self.subscriber_of(caller, &order.subscriber)?;
+        let Self(order) = self;
+        let subscriber = operations.subscriber_of(caller, &order.subscriber)?;
         let both = vec![ForwardState::GaveUp, ForwardState::Delivered];
         let states = if order.missed {
             vec![ForwardState::GaveUp]
@@ -100,16 +135,43 @@ impl Operations {
             new_id: order.new_id,
         };
         let id = subscriber.id;
-        let begun = self.change(by, move |changing| {
-            Ok(Answer::Replay(changing.begin_replay(id, &selection)?))
+        let begun = operations.change(by, move |changing| {
+            Ok(changing.begin_replay(id, &selection)?)
         });
-        let answer = begun.await?;
-        if let Answer::Replay(replay) = &answer {
-            tracing::info!(replay = %replay.uid, subscriber = %replay.subscriber, "replay.begun");
-        }
-        Ok(answer)
+        let replay = begun.await?;
+        tracing::info!(replay = %replay.uid, subscriber = %replay.subscriber, "replay.begun");
+        Ok(replay)
+    }
+}
+
+impl Operation for CancelReplay {
+    type Answer = CancelledReplay;
+    const NEEDS: Permission = Permission::RetryForwards;
+
+    fn note(&self) -> Option<Note> {
+        Some(Note::new("replay", "cancelled").with_id(&self.id))
     }
 
+    fn noted(note: Note, cancelled: &CancelledReplay) -> Option<Note> {
+        cancelled.is_stopped.then_some(note)
+    }
+
+    async fn run(self, operations: &Operations, by: &By<Self>) -> Result<CancelledReplay, Failure> {
+        let found = operations.replay_of(&by.caller, self.id).await?;
+        let cancelled = operations.change(by, move |changing| {
+            let (replay, is_stopped) = changing.cancel_replay(found.replay_id)?;
+            Ok(CancelledReplay { replay, is_stopped })
+        });
+        let cancelled = cancelled.await?;
+        if cancelled.is_stopped {
+            let CancelledReplay { replay, .. } = &cancelled;
+            tracing::info!(replay = %replay.uid, marked = replay.marked, "replay.cancelled");
+        }
+        Ok(cancelled)
+    }
+}
+
+impl Operations {
     /// The fields of the order that are wrong.
     pub(super) fn check_order(&self, caller: &Caller, order: &ReplayOrder) -> Vec<Fault> {
         let mut faults = Vec::new();
@@ -133,23 +195,6 @@ impl Operations {
             faults.extend(known.err().map(|detail| Fault::new("/source", detail)));
         }
         faults
-    }
-
-    pub(super) async fn cancel_replay(&self, by: &By, id: Uuid) -> Result<Answer, Failure> {
-        let replay_id = self.replay_of(&by.caller, id).await?.replay_id;
-        let cancelled = self.change(by, move |changing| {
-            let (replay, is_stopped) = changing.cancel_replay(replay_id)?;
-            Ok(if is_stopped {
-                Answer::Replay(replay)
-            } else {
-                Answer::ReplayEnded(replay)
-            })
-        });
-        let answer = cancelled.await?;
-        if let Answer::Replay(replay) = &answer {
-            tracing::info!(replay = %replay.uid, marked = replay.marked, "replay.cancelled");
-        }
-        Ok(answer)
     }
 
     /// The keys of the subscribers that a caller sees; `None` when it sees everything.

@@ -3,10 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde_json::json;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Answer, By, Failure, Operations, Progress, RereadWebhooks};
-use crate::access::Caller;
+use super::audit::Note;
+use super::carry::By;
+use super::{Failure, Operation, Operations, Progress};
+use crate::access::{Caller, Permission};
 use crate::config::Source;
 use crate::ingest;
 use crate::model::{MessageType, digits};
@@ -14,7 +17,7 @@ use crate::providers::Provider;
 use crate::store::query::{
     ReparsePreviewQuery, ReprocessableQuery, Scope, StoredWebhookQuery, UnseenWebhookQuery,
 };
-use crate::store::{Arrival, Error, ReparsedWebhooks, ReprocessSelection, StoredWebhook};
+use crate::store::{Arrival, Error, ReparsedWebhooks, ReprocessSelection, Reread, StoredWebhook};
 
 /// Webhooks that are read and committed together, at most.
 const BATCH: usize = 16;
@@ -23,49 +26,73 @@ const ROOM: usize = 4 * 1024 * 1024;
 /// One day in ms.
 const DAY_MS: i64 = 86_400_000;
 
-impl Operations {
-    /// Parses the selected webhooks again and takes in what is new in them.
-    pub(super) async fn reprocess(
-        &self,
-        by: &By,
-        selection: ReprocessSelection,
-        dry_run: bool,
-        progress: &UnboundedSender<Progress>,
-    ) -> Result<Answer, Failure> {
+/// Parse stored webhooks again and take in what is new in them.
+#[derive(Debug, Clone)]
+pub struct ReprocessWebhooks {
+    /// Which.
+    pub selection: ReprocessSelection,
+    /// Only show what would be found.
+    pub dry_run: bool,
+}
+
+/// What a second reading found.
+#[derive(Debug)]
+pub struct RereadWebhooks {
+    /// Webhooks that were read.
+    pub examined: u64,
+    /// Those that ended differently, and those that still cannot be read.
+    pub webhooks: Vec<Reread>,
+}
+
+impl Operation for ReprocessWebhooks {
+    type Answer = RereadWebhooks;
+    const NEEDS: Permission = Permission::Reprocess;
+
+    fn note(&self) -> Option<Note> {
+        let note = Note::new("webhook", "reprocessed").with(json!(self.selection));
+        (!self.dry_run).then(|| note.with_single(&self.selection.webhook_ids))
+    }
+
+    async fn run(self, operations: &Operations, by: &By<Self>) -> Result<RereadWebhooks, Failure> {
+        let Self { selection, dry_run } = self;
         if let Some(source) = &selection.source {
-            self.known_source(&by.caller, source)
+            operations
+                .known_source(&by.caller, source)
                 .map_err(|detail| Failure::invalid("/source", detail))?;
         }
         if !by.caller.sources.is_empty() {
-            self.check_seen(&by.caller, &selection).await?;
+            operations.check_seen(&by.caller, &selection).await?;
         }
         let requested = selection.webhook_ids.clone();
         // Reports of messages that were pruned would come back as new and be forwarded.
-        let not_before_ms = self.clock.now_ms() - i64::from(self.retention.messages_days) * DAY_MS;
+        let not_before_ms =
+            operations.clock.now_ms() - i64::from(operations.retention.messages_days) * DAY_MS;
         let found = ReprocessableQuery {
             selection,
             not_before_ms,
         };
-        let ids = self.store.read(found).await?;
+        let ids = operations.store.read(found).await?;
         if let Some(missing) = requested.iter().find(|id| !ids.contains(id)) {
             return Err(Failure::Refused(format!(
                 "no body of a webhook {missing} to read again: there is none, or it was a \
                  duplicate, was pruned, erased, or does not fit the other conditions"
             )));
         }
-        let work = self.read_all_again(ids, dry_run, progress);
+        let work = operations.read_all_again(ids, dry_run, &by.progress);
         if dry_run {
             return work.await;
         }
-        self.begin(by, work).await
+        operations.begin(by, work).await
     }
+}
 
+impl Operations {
     async fn read_all_again(
         &self,
         ids: Vec<i64>,
         dry_run: bool,
         progress: &UnboundedSender<Progress>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<RereadWebhooks, Failure> {
         let total = ids.len() as u64;
         let (mut done, mut webhooks) = (0, Vec::new());
         let mut left = &ids[..];
@@ -121,10 +148,10 @@ impl Operations {
         }
         let found: usize = webhooks.iter().map(|reread| reread.found.len()).sum();
         tracing::info!(webhooks = total, found, dry_run, "webhooks.reprocessed");
-        Ok(Answer::Reprocessed(RereadWebhooks {
+        Ok(RereadWebhooks {
             examined: total,
             webhooks,
-        }))
+        })
     }
 }
 

@@ -8,9 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::{NoContext, Timestamp, Uuid};
 
-use super::{Answer, By, Failure, Operations};
+use super::audit::Note;
+use super::carry::By;
+use super::{Failure, Operation, Operations};
+use crate::access::Permission;
 use crate::forward::envelope::Envelope;
 use crate::forward::sender::AttemptRequest;
 use crate::model::{
@@ -98,20 +102,33 @@ struct SampleRun<'a> {
     message: String,
 }
 
-impl Operations {
-    /// Sends the samples one after the other, whatever the subscriber's filter wants; they
-    /// are not stored, and not tried again.
-    ///
-    /// # Errors
-    /// [`Failure::Invalid`] when no report can be as the sample says; then nothing was sent.
-    pub(super) async fn test_subscriber(
-        &self,
-        by: &By,
-        name: &str,
-        wanted: &Sample,
-    ) -> Result<Answer, Failure> {
-        let subscriber = self.subscriber_of(&by.caller, name)?;
-        let cases = self.settle(&by.caller, &subscriber, wanted)?;
+/// Send a subscriber what a provider's report would have caused.
+///
+/// The samples are sent one after the other, whatever the subscriber's filter wants; they are not
+/// stored, and not tried again.
+#[derive(Debug, Clone)]
+pub struct TestSubscriber {
+    /// Its name.
+    pub name: String,
+    /// Which. No report can be as it says: [`Failure::Invalid`], and nothing is sent.
+    pub sample: Sample,
+}
+
+impl Operation for TestSubscriber {
+    type Answer = Tested;
+    const NEEDS: Permission = Permission::WriteSubscribers;
+
+    fn note(&self) -> Option<Note> {
+        // The audit must not name the recipient.
+        let (status, error) = (self.sample.status, &self.sample.error);
+        let note = Note::of_subscriber("tested", &self.name);
+        Some(note.with(json!({ "status": status, "error": error })))
+    }
+
+    async fn run(self, operations: &Operations, by: &By<Self>) -> Result<Tested, Failure> {
+        let Self { name, sample } = self;
+        let subscriber = operations.subscriber_of(&by.caller, &name)?;
+        let cases = operations.settle(&by.caller, &subscriber, &sample)?;
         let outbound = OutboundQuery {
             subscriber_id: subscriber.id,
         };
@@ -119,23 +136,23 @@ impl Operations {
             url,
             secrets,
             headers,
-        } = self.store.read(outbound).await?;
+        } = operations.store.read(outbound).await?;
         if secrets.is_empty() {
             return Err(Failure::Conflict(format!(
                 "{name} has no secret to sign with: rotate-secret gives it one"
             )));
         }
         let own = Arc::new(headers);
-        let known = self.sender.own_headers().of(subscriber.id);
+        let known = operations.sender.own_headers().of(subscriber.id);
         let test = SampleRun {
             url,
             former: known.with(&own),
             own,
             secrets: secrets.into_iter().map(|secret| secret.secret).collect(),
-            message: format!("tickrelay-sample-{}", fresh_id(self.clock.now_ms())),
+            message: format!("tickrelay-sample-{}", fresh_id(operations.clock.now_ms())),
             subscriber: &subscriber,
         };
-        let now_ms = self.clock.now_ms();
+        let now_ms = operations.clock.now_ms();
         let render = |case: SampleCase| {
             let rendered = rendered::render(&subscriber, &case, &test.message, now_ms)?;
             Ok((case, rendered))
@@ -145,19 +162,22 @@ impl Operations {
             .into_iter()
             .map(render)
             .collect::<Result<_, Failure>>()?;
-        self.begin(by, async {
-            let mut samples = Vec::with_capacity(cases.len());
-            for (case, rendered) in cases {
-                samples.push(self.send_sample(&test, &case, rendered).await);
-            }
-            Ok(Answer::Tested(Tested {
-                taken: samples.iter().all(|sample| sample.error.is_none()),
-                samples,
-            }))
-        })
-        .await
+        operations
+            .begin(by, async {
+                let mut samples = Vec::with_capacity(cases.len());
+                for (case, rendered) in cases {
+                    samples.push(operations.send_sample(&test, &case, rendered).await);
+                }
+                Ok(Tested {
+                    taken: samples.iter().all(|sample| sample.error.is_none()),
+                    samples,
+                })
+            })
+            .await
     }
+}
 
+impl Operations {
     async fn send_sample(
         &self,
         test: &SampleRun<'_>,

@@ -1,18 +1,50 @@
 //! Templates: what a body and a language must be before a text is rendered from them.
 
+use super::audit::Note;
+use super::carry::By;
 use super::limits::{LONGEST_NAME, too_long};
-use super::{Answer, By, Failure, Fault, Operations};
+use super::{Failure, Fault, Operation, Operations};
+use crate::access::Permission;
 use crate::model::{Registration, check_template_body, is_language, replace_nul};
+use crate::store::TemplateRecord;
 
 /// The longest body of a template, in bytes.
 const LONGEST_BODY: usize = 16 * 1024;
 
-impl Operations {
-    pub(super) async fn put_template(
-        &self,
-        by: &By,
-        (mut name, language, mut body): (String, String, String),
-    ) -> Result<Answer, Failure> {
+/// Write a template's body.
+#[derive(Debug, Clone)]
+pub struct PutTemplate {
+    /// Its name.
+    pub name: String,
+    /// The code of its language.
+    pub language: String,
+    /// The text, with placeholders as in `{{1}}` or `{{name}}`.
+    pub body: String,
+}
+
+/// Remove a template.
+#[derive(Debug, Clone)]
+pub struct RemoveTemplate {
+    /// Its name.
+    pub name: String,
+    /// The code of its language.
+    pub language: String,
+}
+
+impl Operation for PutTemplate {
+    type Answer = TemplateRecord;
+    const NEEDS: Permission = Permission::WriteTemplates;
+
+    fn note(&self) -> Option<Note> {
+        Some(note("written", &self.name, &self.language))
+    }
+
+    async fn run(self, operations: &Operations, by: &By<Self>) -> Result<TemplateRecord, Failure> {
+        let Self {
+            mut name,
+            language,
+            mut body,
+        } = self;
         replace_nul(&mut name);
         replace_nul(&mut body);
         let mut faults = Vec::new();
@@ -32,12 +64,32 @@ impl Operations {
         if !faults.is_empty() {
             return Err(Failure::Invalid(faults));
         }
-        self.change(by, move |changing| {
-            let template = changing.put_template(&name, &language, &body)?;
-            Ok(Answer::Template(template))
-        })
-        .await
+        let put = operations.change(by, move |changing| {
+            Ok(changing.put_template(&name, &language, &body)?)
+        });
+        put.await
     }
+}
+
+impl Operation for RemoveTemplate {
+    type Answer = ();
+    const NEEDS: Permission = Permission::WriteTemplates;
+
+    fn note(&self) -> Option<Note> {
+        Some(note("removed", &self.name, &self.language))
+    }
+
+    async fn run(self, operations: &Operations, by: &By<Self>) -> Result<(), Failure> {
+        let Self { name, language } = self;
+        let removed = operations.change(by, move |changing| {
+            Ok(changing.remove_template(&name, &language)?)
+        });
+        removed.await
+    }
+}
+
+fn note(done: &'static str, name: &str, language: &str) -> Note {
+    Note::new("template", done).with_id(&format_args!("{name}/{language}"))
 }
 
 /// What is wrong with a code that no language has.

@@ -1,12 +1,78 @@
 //! Creating and ending tokens of the management API.
 
-use super::{Answer, By, CreatedToken, Failure, Operations, check_name};
-use crate::access::Role;
-use crate::access::token::NewToken;
+use serde_json::json;
+
+use super::audit::Note;
+use super::carry::By;
+use super::{Failure, Operation, Operations, check_name};
+use crate::access::token::{NewToken, TokenRecord};
+use crate::access::{Caller, Permission, Role};
+
+/// Make a token of the management API.
+#[derive(Debug, Clone)]
+pub struct CreateToken(pub NewToken);
+
+/// A token and its text, which is shown this once.
+#[derive(Debug)]
+pub struct CreatedToken {
+    /// The token.
+    pub token: TokenRecord,
+    /// `tr_…`
+    pub text: String,
+}
+
+/// End a token.
+#[derive(Debug, Clone, Copy)]
+pub struct RevokeToken {
+    /// Its key.
+    pub id: i64,
+}
+
+impl Operation for CreateToken {
+    type Answer = CreatedToken;
+    const NEEDS: Permission = Permission::ManageTokens;
+
+    fn note(&self) -> Option<Note> {
+        Some(Note::new("token", "created").with(json!(self.0)))
+    }
+
+    fn noted(note: Note, created: &CreatedToken) -> Option<Note> {
+        Some(note.with_id(&created.token.token_id))
+    }
+
+    async fn run(self, operations: &Operations, by: &By<Self>) -> Result<CreatedToken, Failure> {
+        let Self(new) = self;
+        operations.check_token(&by.caller, &new)?;
+        let role = new.role;
+        let created = operations.change(by, move |changing| {
+            let (token, text) = changing.create_token(&new)?;
+            Ok(CreatedToken { token, text })
+        });
+        let created = created.await?;
+        tracing::info!(%role, "token.created");
+        Ok(created)
+    }
+}
+
+impl Operation for RevokeToken {
+    type Answer = TokenRecord;
+    const NEEDS: Permission = Permission::ManageTokens;
+
+    fn note(&self) -> Option<Note> {
+        Some(Note::new("token", "revoked").with_id(&self.id))
+    }
+
+    async fn run(self, operations: &Operations, by: &By<Self>) -> Result<TokenRecord, Failure> {
+        let Self { id } = self;
+        let revoked = operations.change(by, move |changing| Ok(changing.revoke_token(id)?));
+        let revoked = revoked.await?;
+        tracing::info!(token = id, "token.revoked");
+        Ok(revoked)
+    }
+}
 
 impl Operations {
-    pub(super) async fn create_token(&self, by: &By, new: NewToken) -> Result<Answer, Failure> {
-        let caller = &by.caller;
+    fn check_token(&self, caller: &Caller, new: &NewToken) -> Result<(), Failure> {
         let invalid = |fault| Failure::Invalid(vec![fault]);
         check_name("/name", &new.name).map_err(invalid)?;
         match (&new.owner, new.role) {
@@ -35,22 +101,6 @@ impl Operations {
         {
             return Err(Failure::invalid("/expires", "expires is not in the future"));
         }
-        let role = new.role;
-        let created = self.change(by, move |changing| {
-            let (token, text) = changing.create_token(&new)?;
-            Ok(Answer::Token(CreatedToken { token, text }))
-        });
-        let answer = created.await?;
-        tracing::info!(%role, "token.created");
-        Ok(answer)
-    }
-
-    pub(super) async fn revoke_token(&self, by: &By, id: i64) -> Result<Answer, Failure> {
-        let revoked = self.change(by, move |changing| {
-            Ok(Answer::Revoked(changing.revoke_token(id)?))
-        });
-        let answer = revoked.await?;
-        tracing::info!(token = id, "token.revoked");
-        Ok(answer)
+        Ok(())
     }
 }

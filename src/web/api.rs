@@ -55,14 +55,14 @@ use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, Route};
 use futures_util::future::{Ready, ready};
 
 use crate::access::{Caller, Permission};
-use crate::admin::{Answer, AnswerPart, AnswerShape, Once, Operations, Request};
+use crate::admin::{AnswerShape, Once, Operation, Operations};
 use crate::config::Config;
 use crate::model::{Subscriber, quoted};
 use crate::store::Query;
 use crate::web::Web;
 use crate::web::problem::{Problem, Reply};
 use once::KeyedRequest;
-use shape::{Shaped, done, failed, gone, json_of, part, respond, shaped};
+use shape::{Shaped, done, failed, gone, json_of, respond, shaped};
 
 pub use document::openapi;
 
@@ -287,15 +287,15 @@ impl FromRequest for HandlerContext {
 impl HandlerContext {
     /// Does something, as the command line would, whatever becomes of the connection. How its
     /// answer looks is known before it is done, so that this can be kept with it.
-    async fn perform<T: AnswerPart + 'static>(
+    async fn perform<O: Operation>(
         &self,
-        request: Request,
-        shape: impl Fn(&T) -> Shaped + Send + Sync + 'static,
+        operation: O,
+        shape: impl Fn(&O::Answer) -> Shaped + Send + Sync + 'static,
     ) -> Reply {
-        let shape = Arc::new(move |answer: &Answer| shape(part(answer)?));
+        let shape = Arc::new(shape);
         let once = self.keyed.take().map(|KeyedRequest { ticket, turn }| {
             let shape = Arc::clone(&shape);
-            let shape: AnswerShape = Arc::new(move |answer| shape(answer).ok());
+            let shape: AnswerShape<O::Answer> = Arc::new(move |answer| shape(answer).ok());
             let turn = Arc::new(turn);
             Once {
                 ticket,
@@ -306,7 +306,7 @@ impl HandlerContext {
         // The progress is not read: what takes long is a job, not a request.
         let (progress, _) = tokio::sync::mpsc::unbounded_channel();
         let operations = &self.shared.api.operations;
-        let work = operations.perform_apart(self.caller.clone(), request, progress, once);
+        let work = operations.perform_apart(self.caller.clone(), operation, progress, once);
         let answer = work.await.map_err(|error| Problem::internal(&error))?;
         let answer = answer.map_err(|failure| failed(&self.caller, failure))?;
         shape(&answer).map(respond)

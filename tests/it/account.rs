@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tickrelay::access::Role;
-use tickrelay::admin::{Request, SentMessage};
+use tickrelay::admin::{RegisterMessages, ReprocessWebhooks, SentMessage};
 use tickrelay::clock::Clock;
 use tickrelay::model::SubscriberKind;
 use tickrelay::store::ReprocessSelection;
@@ -199,7 +199,7 @@ async fn register(app: &TestApp, id: &str, name: &str) {
     let message = json!({"source": "cloud", "msId": id, "mobileNo": "34600000001",
         "template": {"name": name, "language": "es"}});
     let _: SentMessage = serde_json::from_value(message.clone()).unwrap();
-    app.order(Request::Register {
+    app.order(RegisterMessages {
         messages: vec![message.to_string()],
     })
     .await;
@@ -344,7 +344,7 @@ async fn a_webhook_that_an_earlier_version_ignored_becomes_an_event_when_it_is_r
     store
         .execute_batch("DELETE FROM account_event; UPDATE webhook SET outcome = 'ignored'")
         .unwrap();
-    let again = |dry_run| Request::Reprocess {
+    let again = |dry_run| ReprocessWebhooks {
         selection: ReprocessSelection {
             all: true,
             ..ReprocessSelection::default()

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use hmac::Mac as _;
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
-use tickrelay::admin::{Answer, EraseOptions, Failure, Request};
+use tickrelay::admin::{AddSubscriber, EraseOptions, ErasePerson, Failure, UpdateSubscriber};
 use tickrelay::clock::Hand;
 use tickrelay::model::{AlertOptions, SubscriberKind};
 use tickrelay::model::{NewSubscriber, SubscriberChange};
@@ -185,7 +185,7 @@ async fn who_was_erased_is_left_out_and_the_others_are_reported_of() {
     app.report(&[to("wamid.1", "34600000001")]).await;
     app.report(&[to("wamid.2", "34600000002")]).await;
     app.report(&[to("wamid.3", "34600000003")]).await;
-    app.order(Request::Erase {
+    app.order(ErasePerson {
         person: "34600000003".to_owned(),
         options: EraseOptions::default(),
     })
@@ -214,8 +214,7 @@ async fn the_operator_words_an_alert_and_is_reported_what_cannot_be_filled_in() 
     let mut new = NewSubscriber::new("agents", &receiver.url);
     new.kind = SubscriberKind::Chat;
     new.alert.wording = Some("{number} failed".to_owned());
-    let Err(Failure::Invalid(faults)) = app.perform(Request::AddSubscriber(new.clone())).await
-    else {
+    let Err(Failure::Invalid(faults)) = app.perform(AddSubscriber(new.clone())).await else {
         panic!("it is taken");
     };
     assert_eq!(faults[0].field, "/alert/wording");
@@ -226,14 +225,14 @@ async fn the_operator_words_an_alert_and_is_reported_what_cannot_be_filled_in() 
         "{faults:?}"
     );
     new.alert.wording = Some("{count} failed ({recipient}) {link}".to_owned());
-    app.order(Request::AddSubscriber(new)).await;
+    app.order(AddSubscriber(new)).await;
     let alert = AlertOptions {
         wording: Some("{count}x {code}, {recipient}: {link}".to_owned()),
         link: Some("https://relay.example/{source}/{message}".to_owned()),
         account_events: false,
     };
     let changed = app
-        .order(Request::UpdateSubscriber {
+        .order(UpdateSubscriber {
             name: "agents".to_owned(),
             change: SubscriberChange {
                 alert: Some(alert.clone()),
@@ -241,9 +240,6 @@ async fn the_operator_words_an_alert_and_is_reported_what_cannot_be_filled_in() 
             },
         })
         .await;
-    let Answer::Subscriber(changed) = changed else {
-        panic!("{changed:?}");
-    };
     assert_eq!(changed.alert, alert);
     app.report(&[cloud::failed("wamid.a=", T0)]).await;
     app.settled().await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tickrelay::access::{Caller, Role};
-use tickrelay::admin::{Answer, Once, Request, Sample};
+use tickrelay::admin::{Once, Sample, TestSubscriber, Tested};
 use tickrelay::store::idempotency::{KeptAnswer, Ticket};
 use tickrelay::store::query::RememberedQuery;
 use tokio::io::AsyncWriteExt;
@@ -105,14 +105,14 @@ where
 }
 
 /// What is begun under a key, and how it is requested again.
-fn once(key: &str) -> Once {
+fn once(key: &str) -> Once<Tested> {
     Once {
         ticket: Ticket {
             caller: "test".to_owned(),
             key: key.to_owned(),
             request: [7; 32],
         },
-        shape: std::sync::Arc::new(|_: &Answer| {
+        shape: std::sync::Arc::new(|_: &Tested| {
             Some(KeptAnswer {
                 status: 200,
                 body: "{}".to_owned(),
@@ -130,7 +130,7 @@ async fn work_apart_ends_without_its_asker_and_other_work_does_not() {
     let app = TestApp::boot().await;
     let receiver = Receiver::scripted(|_, _| Reply::status(200).after(Duration::from_millis(50)));
     app.subscribe("crm", &receiver.url).await;
-    let test = || Request::TestSubscriber {
+    let test = || TestSubscriber {
         name: "crm".to_owned(),
         sample: Sample::default(),
     };
@@ -141,9 +141,12 @@ async fn work_apart_ends_without_its_asker_and_other_work_does_not() {
     };
     let (progress, _reports) = tokio::sync::mpsc::unbounded_channel();
     let caller = Caller::cli();
-    let work = app
-        .operations
-        .perform_once(&caller, test(), &progress, Some(once("within")));
+    let work = app.operations.perform(
+        caller.clone(),
+        test(),
+        progress.clone(),
+        Some(once("within")),
+    );
     let cut = tokio::time::timeout(Duration::from_millis(60), work).await;
     assert!(cut.is_err(), "it was done before it could be cut");
     let before = receiver.count();

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tickrelay::access::Role;
-use tickrelay::admin::{EraseOptions, ReplayOrder, Request};
+use tickrelay::admin::{
+    EraseOptions, ErasePerson, PauseSubscriber, RemoveSubscriber, ReplayOrder, RetryForwards,
+    StartReplay,
+};
 use tickrelay::clock::Clock;
 use tickrelay::metrics::{Described, TABLE};
 use tickrelay::model::Whole;
@@ -87,22 +90,22 @@ async fn the_counts_of_what_is_pending_agree_with_the_table_whatever_changed_it(
     app = app.restart().await;
     check(&app, "a restart").await;
     let name = "gone".to_owned();
-    app.order(Request::RemoveSubscriber { name }).await;
+    app.order(RemoveSubscriber { name }).await;
     check(&app, "a removal").await;
     hand.advance(Duration::from_secs(80));
     app.settled().await;
     check(&app, "giving up").await;
-    app.order(Request::PauseSubscriber {
+    app.order(PauseSubscriber {
         name: "crm".to_owned(),
     })
     .await;
-    app.order(Request::RetryForwards(RetrySelection {
+    app.order(RetryForwards(RetrySelection {
         forward_ids: vec![1, 4],
         new_id: false,
     }))
     .await;
     check(&app, "a retry by hand").await;
-    app.order(Request::StartReplay(ReplayOrder {
+    app.order(StartReplay(ReplayOrder {
         subscriber: "crm".to_owned(),
         missed: true,
         ..ReplayOrder::default()
@@ -115,7 +118,7 @@ async fn the_counts_of_what_is_pending_agree_with_the_table_whatever_changed_it(
         &json!({"recipient_id": "34600000002"}),
     )])
     .await;
-    app.order(Request::Erase {
+    app.order(ErasePerson {
         person: "34600000001".to_owned(),
         options: EraseOptions {
             dry_run: false,
@@ -141,7 +144,7 @@ async fn to_ask_how_much_is_pending_reads_no_forward() {
     let receiver = Receiver::start();
     app.subscribe("crm", &receiver.url).await;
     let name = "crm".to_owned();
-    app.order(Request::PauseSubscriber { name }).await;
+    app.order(PauseSubscriber { name }).await;
     for index in 0..3 {
         app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
             .await;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tickrelay::admin::{Answer, EraseOptions, Failure, Request};
+use tickrelay::admin::{EraseOptions, ErasePerson, Failure};
 use tickrelay::clock::Clock;
 use tickrelay::store::Erased;
 
@@ -81,10 +81,7 @@ async fn erase(app: &TestApp, person: &str, dry_run: bool) -> Result<Erased, Fai
         vacuum: false,
     };
     let person = person.to_owned();
-    match app.perform(Request::Erase { person, options }).await? {
-        Answer::Erased(erased) => Ok(erased),
-        other => panic!("not erased: {other:?}"),
-    }
+    app.perform(ErasePerson { person, options }).await
 }
 
 /// The files in the folder that hold the text.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tickrelay::access::Role;
-use tickrelay::admin::{Request, Sample};
+use tickrelay::admin::{Sample, TestSubscriber};
 use tickrelay::clock::{Clock, Hand};
 use tickrelay::model::SubscriberKind;
 
@@ -369,7 +369,7 @@ async fn events_are_for_who_sees_all_of_the_service() {
     assert_eq!(refused.problem(422), ["/kind"]);
     // A sample says that it is one.
     let name = "ops".to_owned();
-    app.order(Request::TestSubscriber {
+    app.order(TestSubscriber {
         name,
         sample: Sample::default(),
     })

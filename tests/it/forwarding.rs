@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tickrelay::admin::{Answer, GivenSecret, Request};
+use tickrelay::admin::{AddSubscriber, RotateSecret};
 use tickrelay::model::Whole;
 
 use crate::support::receiver::{Receiver, Reply};
@@ -62,11 +62,7 @@ async fn while_a_secret_rotates_both_verify_and_no_other_does() {
     let old = app.subscribe("crm", &receiver.url).await;
     let stranger = app.subscribe("other", &Receiver::start().url).await;
     let name = "crm".to_owned();
-    let Answer::Secret(GivenSecret { secret: new, .. }) =
-        app.order(Request::RotateSecret { name, now: false }).await
-    else {
-        panic!("no secret");
-    };
+    let new = app.order(RotateSecret { name, now: false }).await.secret;
     app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
     until("it arrives", || receiver.count() == 1).await;
     let request = &receiver.received()[0];
@@ -79,7 +75,7 @@ async fn while_a_secret_rotates_both_verify_and_no_other_does() {
     app.settled().await;
     // A second rotation leaves the first secret its 24 hours.
     let name = "crm".to_owned();
-    app.order(Request::RotateSecret { name, now: false }).await;
+    app.order(RotateSecret { name, now: false }).await;
     app.report(&[cloud::status("wamid.1", "read", T0)]).await;
     until("it arrives", || receiver.count() == 2).await;
     let request = &receiver.received()[1];
@@ -95,11 +91,7 @@ async fn once_a_rotation_is_answered_nothing_is_signed_by_the_old_secret() {
     let mut old = app.subscribe("crm", &receiver.url).await;
     for round in 0..50 {
         let name = "crm".to_owned();
-        let Answer::Secret(GivenSecret { secret: new, .. }) =
-            app.order(Request::RotateSecret { name, now: true }).await
-        else {
-            panic!("no secret");
-        };
+        let new = app.order(RotateSecret { name, now: true }).await.secret;
         app.report(&[cloud::status(&format!("wamid.{round}"), "sent", T0)])
             .await;
         until("it arrives", || receiver.count() == round + 1).await;
@@ -232,7 +224,7 @@ async fn a_private_target_is_refused_unless_its_network_is_allowed() {
     .await;
     let receiver = Receiver::start();
     let refused = app
-        .perform(Request::AddSubscriber(tickrelay::model::NewSubscriber {
+        .perform(AddSubscriber(tickrelay::model::NewSubscriber {
             concurrency: Whole::nearest(1),
             ..tickrelay::model::NewSubscriber::new("literal", &receiver.url)
         }))

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use tickrelay::admin::Request;
+use tickrelay::admin::PauseSubscriber;
 use tickrelay::clock::Clock;
 
 use crate::support::receiver::{Receiver, Reply};
@@ -118,9 +118,7 @@ async fn fill() -> TestApp {
     .await;
     for name in ["crm", "alarm"] {
         let name = name.to_owned();
-        app.perform(Request::PauseSubscriber { name })
-            .await
-            .unwrap();
+        app.perform(PauseSubscriber { name }).await.unwrap();
     }
     // How long things took is the only thing that differs from run to run.
     app.sqlite()

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use tickrelay::admin::{Answer, ReplayOrder, Request};
+use tickrelay::admin::{
+    PauseSubscriber, ReplayOrder, ResumeSubscriber, RetryForwards, StartReplay,
+};
 use tickrelay::clock::{Clock, Hand};
 use tickrelay::config::Config;
 use tickrelay::model::{Span, Whole};
@@ -51,12 +53,12 @@ async fn state(app: &TestApp, name: &str, state: &str) {
 
 pub(crate) async fn resume(app: &TestApp) {
     let name = "crm".to_owned();
-    app.order(Request::ResumeSubscriber { name }).await;
+    app.order(ResumeSubscriber { name }).await;
 }
 
 pub(crate) async fn pause(app: &TestApp) {
     let name = "crm".to_owned();
-    app.order(Request::PauseSubscriber { name }).await;
+    app.order(PauseSubscriber { name }).await;
 }
 
 #[actix_web::test]
@@ -330,8 +332,8 @@ async fn a_retry_by_hand_keeps_the_id_unless_a_new_one_is_asked_for() {
     };
     for (new_id, same) in [(false, true), (true, false)] {
         let before = receiver.count();
-        let answer = app.order(Request::RetryForwards(select(new_id))).await;
-        assert!(matches!(answer, Answer::Retried(retried) if retried.forwards == 1));
+        let answer = app.order(RetryForwards(select(new_id))).await;
+        assert_eq!(answer.forwards, 1);
         until("it is sent", || receiver.count() == before + 1).await;
         app.settled().await;
         let all = receiver.received();
@@ -346,7 +348,7 @@ async fn a_retry_by_hand_keeps_the_id_unless_a_new_one_is_asked_for() {
         );
     }
     // Those given up, whichever they are; what is delivered stays as it is.
-    app.order(Request::StartReplay(ReplayOrder {
+    app.order(StartReplay(ReplayOrder {
         subscriber: "crm".to_owned(),
         missed: true,
         ..ReplayOrder::default()
@@ -369,7 +371,7 @@ async fn a_retry_by_hand_moves_what_waits_in_memory() {
         forward_ids: vec![1],
         ..RetrySelection::default()
     };
-    app.order(Request::RetryForwards(one)).await;
+    app.order(RetryForwards(one)).await;
     app.settled().await;
     assert_eq!(receiver.count(), 2);
     app.stop().await;

@@ -8,9 +8,9 @@ mod missing;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tickrelay::access::Role;
-use tickrelay::admin::{Answer, EraseOptions, Request};
-use tickrelay::model::NewSubscriber;
-use tickrelay::model::SubscriberKind;
+use tickrelay::admin::{EraseOptions, ErasePerson, RemoveSubscriber};
+use tickrelay::model::{NewSubscriber, SubscriberKind};
+use tickrelay::store::Erased;
 
 use crate::erase::files_with;
 use crate::support::receiver::Receiver;
@@ -82,7 +82,7 @@ async fn a_chat_is_sent_to_whole_and_shown_by_its_beginning() {
     admin.patch("/subscribers/agents", &change).await.with(200);
     admin.post("/subscribers/agents/test", &json!({})).await;
     assert!(other.received()[0].path.contains("moved"));
-    app.order(Request::RemoveSubscriber { name }).await;
+    app.order(RemoveSubscriber { name }).await;
     let left = "SELECT count(*) FROM subscriber WHERE url_sealed IS NOT NULL";
     assert_eq!(app.value::<i64>(left), 0);
     app.stop().await;
@@ -255,17 +255,14 @@ async fn an_erasure_drops_kept_answers_that_mention_the_person_or_that_no_key_op
         let sent = json!({"source": "cloud", "msId": id});
         keyed.post("/messages", &sent).await.with(201);
     }
-    let erase = |dry_run| Request::Erase {
+    let erase = |dry_run| ErasePerson {
         person: "+34 600 000 001".to_owned(),
         options: EraseOptions {
             dry_run,
             vacuum: false,
         },
     };
-    let erased = |answer| match answer {
-        Answer::Erased(erased) => (erased.kept, erased.kept_unopened),
-        other => panic!("nothing is erased: {other:?}"),
-    };
+    let erased = |erased: Erased| (erased.kept, erased.kept_unopened);
     assert_eq!(erased(app.order(erase(true)).await), (1, 0));
     assert_eq!(app.value::<String>(kept), "a,b");
     assert_eq!(erased(app.order(erase(false)).await), (1, 0));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tickrelay::access::Role;
-use tickrelay::admin::Request;
+use tickrelay::admin::{RetryForwards, UpdateSubscriber};
 use tickrelay::clock::Clock;
 use tickrelay::model::settings::{RateLimit, RetryWaits};
 use tickrelay::model::{Setting, Span, SubscriberChange};
@@ -111,7 +111,7 @@ async fn an_extended_payload_has_the_eight_keys_and_what_else_is_known() {
     assert_eq!(explanation["errorKey"], "meta:131026");
     assert_eq!(explanation["fixedBy"], "recipient");
     // A replay under a new webhook-id is the same event, and another report another one.
-    app.order(Request::RetryForwards(RetrySelection {
+    app.order(RetryForwards(RetrySelection {
         forward_ids: vec![1, 2, 3],
         new_id: true,
     }))
@@ -174,7 +174,7 @@ async fn no_second_sees_more_attempts_than_a_subscriber_wants() {
         until("it gets its share", || slow.count() == 10 * second).await;
         hand.advance(Duration::from_millis(999));
         // A change of the subscriber has its lane look around.
-        let update = |rate| Request::UpdateSubscriber {
+        let update = |rate| UpdateSubscriber {
             name: "slow".to_owned(),
             change: SubscriberChange {
                 rate_limit: Some(Setting::Own(RateLimit::nearest(rate))),

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use tickrelay::admin::Request::{PauseSubscriber, ResumeSubscriber};
+use tickrelay::admin::{PauseSubscriber, ResumeSubscriber};
 use tickrelay::clock::{Clock, Hand};
 
 use crate::support::receiver::{Receiver, Reply};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
-use tickrelay::admin::Request;
+use tickrelay::admin::{RetryForwards, UpdateSubscriber};
 use tickrelay::clock::Clock;
 use tickrelay::model::Ordering;
 use tickrelay::model::{NewSubscriber, SubscriberChange};
@@ -146,7 +146,7 @@ async fn a_restart_and_a_change_of_the_ordering_keep_what_waits() {
     report_all(&app, "good").await;
     until("the other arrives", || got(&receiver, "good") == WORDS).await;
     assert_eq!(got(&receiver, "bad"), ["sent"]);
-    let update = |ordering| Request::UpdateSubscriber {
+    let update = |ordering| UpdateSubscriber {
         name: "crm".to_owned(),
         change: SubscriberChange {
             ordering: Some(ordering),
@@ -222,7 +222,7 @@ async fn one_that_is_queued_again_alone_waits_for_the_earlier_too() {
     })
     .await;
     let last: i64 = app.value("SELECT max(forward_id) FROM forward");
-    app.order(Request::RetryForwards(tickrelay::store::RetrySelection {
+    app.order(RetryForwards(tickrelay::store::RetrySelection {
         forward_ids: vec![last],
         ..Default::default()
     }))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tickrelay::admin::{Answer, Request};
+use tickrelay::admin::{PauseSubscriber, RemoveSubscriber, ResumeSubscriber, RotateSecret};
 use tickrelay::model::Whole;
 
 use crate::support::receiver::{Receiver, Reply};
@@ -42,8 +42,8 @@ async fn what_a_removed_one_is_pending_is_given_up_whatever_is_on_its_way() {
     }
     until("two are on their way", || receiver.count() == 2).await;
     let name = "crm".to_owned();
-    let answer = app.order(Request::RemoveSubscriber { name }).await;
-    assert!(matches!(answer, Answer::Removed { given_up: 10 }));
+    let removed = app.order(RemoveSubscriber { name }).await;
+    assert_eq!(removed.given_up, 10);
     receiver.hold(false);
     app.settled().await;
     until("what was on its way is written down", || {
@@ -79,7 +79,7 @@ async fn a_change_of_one_leaves_the_others_alone() {
         app.store.subscriber("other").unwrap(),
     ];
     let name = "crm".to_owned();
-    app.order(Request::RotateSecret { name, now: false }).await;
+    app.order(RotateSecret { name, now: false }).await;
     // The store says by identity whom a change concerns; a lane reads the table only then.
     let crm = app.store.subscriber("crm").unwrap();
     let other = app.store.subscriber("other").unwrap();
@@ -131,10 +131,10 @@ async fn changes_under_load_lose_nothing_repeat_nothing_and_keep_the_order() {
         for round in 0..120 {
             let name = "crm".to_owned();
             match round % 12 {
-                0 => app.order(Request::PauseSubscriber { name }).await,
-                1 => app.order(Request::ResumeSubscriber { name }).await,
-                _ => app.order(Request::RotateSecret { name, now: false }).await,
-            };
+                0 => drop(app.order(PauseSubscriber { name }).await),
+                1 => drop(app.order(ResumeSubscriber { name }).await),
+                _ => drop(app.order(RotateSecret { name, now: false }).await),
+            }
         }
     };
     futures_util::future::join(load, changes).await;

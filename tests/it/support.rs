@@ -27,7 +27,7 @@ use secrecy::SecretString;
 use sha2::Sha256;
 use tempfile::TempDir;
 use tickrelay::access::Caller;
-use tickrelay::admin::{Answer, Failure, Request};
+use tickrelay::admin::{AddSubscriber, Failure, Operation};
 use tickrelay::clock::Clock;
 use tickrelay::config::{Config, Source};
 use tickrelay::model::MessageType;
@@ -235,22 +235,19 @@ impl TestApp {
     ) -> String {
         let mut new = NewSubscriber::new(name, url);
         change(&mut new);
-        match self.perform(Request::AddSubscriber(new)).await.unwrap() {
-            Answer::Secret(given) => given.secret,
-            other => panic!("not a secret: {other:?}"),
-        }
+        self.perform(AddSubscriber(new)).await.unwrap().secret
     }
 
     /// As `perform`, for what must be done.
-    pub(crate) async fn order(&self, request: Request) -> Answer {
-        self.perform(request).await.unwrap()
+    pub(crate) async fn order<O: Operation>(&self, operation: O) -> O::Answer {
+        self.perform(operation).await.unwrap()
     }
 
     /// Does what an operator may ask for.
-    pub(crate) async fn perform(&self, request: Request) -> Result<Answer, Failure> {
+    pub(crate) async fn perform<O: Operation>(&self, operation: O) -> Result<O::Answer, Failure> {
         let (progress, _reports) = tokio::sync::mpsc::unbounded_channel();
         self.operations
-            .perform(&Caller::cli(), request, &progress)
+            .perform(Caller::cli(), operation, progress, None)
             .await
     }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tickrelay::admin::{Answer, Failure, Request};
+use tickrelay::admin::{
+    Failure, PauseSubscriber, RemoveSubscriber, ReprocessWebhooks, ResumeSubscriber,
+};
 use tickrelay::clock::Clock;
 use tickrelay::store::{Prunable, PruneStep, ReprocessSelection, Reread, WebhookOutcome};
 
@@ -40,18 +42,12 @@ async fn what_is_old_is_pruned_and_what_is_pending_is_kept() {
     app.post("cloud", cloud_status("wamid.old", "sent", 1_760_000_000))
         .await;
     app.settled().await;
-    for request in [
-        Request::RemoveSubscriber {
-            name: "gone".to_owned(),
-        },
-        Request::PauseSubscriber {
-            name: "crm".to_owned(),
-        },
-    ] {
-        app.perform(request).await.unwrap();
-    }
+    let name = "gone".to_owned();
+    app.order(RemoveSubscriber { name }).await;
+    let name = "crm".to_owned();
+    app.order(PauseSubscriber { name }).await;
     app.subscribe("slow", &slow.url).await;
-    app.perform(Request::PauseSubscriber {
+    app.perform(PauseSubscriber {
         name: "slow".to_owned(),
     })
     .await
@@ -86,7 +82,7 @@ async fn what_is_old_is_pruned_and_what_is_pending_is_kept() {
         (1, 2, 1)
     );
 
-    app.perform(Request::ResumeSubscriber {
+    app.perform(ResumeSubscriber {
         name: "slow".to_owned(),
     })
     .await
@@ -120,11 +116,8 @@ async fn a_kind_of_row_that_cannot_be_pruned_holds_no_other_back() {
 }
 
 async fn reprocess(app: &TestApp, selection: ReprocessSelection, dry_run: bool) -> Vec<Reread> {
-    let request = Request::Reprocess { selection, dry_run };
-    match app.perform(request).await.unwrap() {
-        Answer::Reprocessed(read) => read.webhooks,
-        other => panic!("not reprocessed: {other:?}"),
-    }
+    let request = ReprocessWebhooks { selection, dry_run };
+    app.perform(request).await.unwrap().webhooks
 }
 
 #[actix_web::test]
@@ -207,7 +200,7 @@ async fn a_word_that_was_unknown_and_is_understood_now_is_forwarded() {
     assert_eq!(found[0].found.len(), 1);
     until("it is forwarded", || receiver.statuses() == ["delivered"]).await;
     assert_eq!(app.value::<i64>("SELECT count(*) FROM report"), 1);
-    let missing = Request::Reprocess {
+    let missing = ReprocessWebhooks {
         selection: ReprocessSelection {
             webhook_ids: vec![7],
             ..ReprocessSelection::default()

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use tickrelay::admin::{Answer, GivenSecret, Request};
+use tickrelay::admin::{RotateSecret, UpdateSubscriber};
 use tickrelay::model::SubscriberChange;
 
 use crate::support::program::{root, runs, target};
@@ -140,11 +140,7 @@ impl Scene {
         };
         report("wamid.before").await;
         let name = "crm".to_owned();
-        let Answer::Secret(GivenSecret { secret: new, .. }) =
-            app.order(Request::RotateSecret { name, now: false }).await
-        else {
-            panic!("no secret");
-        };
+        let new = app.order(RotateSecret { name, now: false }).await.secret;
         report("wamid.during").await;
         let [before, during] = &receiver.received()[..] else {
             panic!("not two");
@@ -260,7 +256,7 @@ async fn try_out(command: &[&str]) {
         ..SubscriberChange::default()
     };
     let name = "crm".to_owned();
-    app.order(Request::UpdateSubscriber { name, change }).await;
+    app.order(UpdateSubscriber { name, change }).await;
     app.report(&[cloud::status("wamid.after", "read", T0)])
         .await;
     app.settled().await;

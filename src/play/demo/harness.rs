@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -19,7 +19,7 @@ use super::config;
 use super::subscriber::{DemoSubscriber, Received};
 use crate::access::token::NewToken;
 use crate::access::{Caller, Role};
-use crate::admin::{Answer, Operations, Request};
+use crate::admin::{AddSubscriber, CreateToken, Operation, Operations};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Inputs, Source};
 use crate::model::NewSubscriber;
@@ -251,10 +251,7 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 /// Adds the subscriber as an operator would; returns its secret.
 async fn subscribe(operations: &Operations, url: &str) -> anyhow::Result<String> {
     let new = NewSubscriber::new("demo", url);
-    match order(operations, Request::AddSubscriber(new)).await? {
-        Answer::Secret(given) => Ok(given.secret),
-        _ => bail!("adding a subscriber was answered with something else"),
-    }
+    Ok(order(operations, AddSubscriber(new)).await?.secret)
 }
 
 /// Makes a token as `tickrelay token create --role admin --name demo` does.
@@ -266,15 +263,12 @@ async fn token(operations: &Operations) -> anyhow::Result<String> {
         sources: Vec::new(),
         expires_at_ms: None,
     };
-    match order(operations, Request::CreateToken(new)).await? {
-        Answer::Token(created) => Ok(created.text),
-        _ => bail!("making a token was answered with something else"),
-    }
+    Ok(order(operations, CreateToken(new)).await?.text)
 }
 
-async fn order(operations: &Operations, request: Request) -> anyhow::Result<Answer> {
+async fn order<O: Operation>(operations: &Operations, operation: O) -> anyhow::Result<O::Answer> {
     let (progress, _) = tokio::sync::mpsc::unbounded_channel();
     Ok(operations
-        .perform(&Caller::cli(), request, &progress)
+        .perform(Caller::cli(), operation, progress, None)
         .await?)
 }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::input::JsonBody;
 use super::jobs::{JobKind, JobView};
 use super::{HandlerContext, Reply, json_of};
-use crate::admin::{EraseOptions, Request};
+use crate::admin::{EraseOptions, ErasePerson};
 use crate::store::Erased;
 
 /// Whom to forget, and how.
@@ -49,7 +49,7 @@ pub(super) async fn create(
     JsonBody(erasure): JsonBody<NewErasureView>,
 ) -> Reply {
     let (dry_run, vacuum) = (erasure.dry_run, erasure.vacuum);
-    let request = Request::Erase {
+    let request = ErasePerson {
         person: erasure.person,
         options: EraseOptions { dry_run, vacuum },
     };

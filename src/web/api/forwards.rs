@@ -10,7 +10,7 @@ use super::list::ListFilter;
 use super::page::Page;
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done, shaped};
-use crate::admin::{Request, RetriedForwards};
+use crate::admin::{RetriedForwards, RetryForwards};
 use crate::model::{ErrorCode, ForwardState, GaveUp, Status, SubscriberState, Whole, quoted};
 use crate::store::RetrySelection;
 use crate::store::query::{ForwardDetailQuery, ForwardQuery, Scope};
@@ -335,7 +335,5 @@ pub(super) async fn retry(
             &DetailView::shown(is_seen, (**detail).clone()),
         )
     };
-    context
-        .perform(Request::RetryForwards(selection), retried)
-        .await
+    context.perform(RetryForwards(selection), retried).await
 }

@@ -14,9 +14,9 @@ use uuid::Uuid;
 
 use super::input::Segment;
 use super::time::Time;
-use super::{BASE, HandlerContext, KeyedRequest, Reply, done, failed, part, respond, shaped};
+use super::{BASE, HandlerContext, KeyedRequest, Reply, done, failed, respond, shaped};
 use crate::access::{Caller, Way};
-use crate::admin::{AnswerPart, AnswerShape, Once, Progress, Request};
+use crate::admin::{AnswerShape, Once, Operation, Progress};
 use crate::clock::Clock;
 use crate::model::quoted;
 use crate::store::idempotency::KeptAnswer;
@@ -192,11 +192,11 @@ impl From<Problem> for JobProblemView {
 impl HandlerContext {
     /// Begins long work and answers where it can be watched. What came of it is a function of what was
     /// done, as with every change.
-    pub(super) fn begin<T: AnswerPart + 'static>(
+    pub(super) fn begin<O: Operation>(
         &self,
         kind: JobKind,
-        request: Request,
-        result: impl Fn(&T) -> Result<Value, Problem> + Send + Sync + 'static,
+        operation: O,
+        result: impl Fn(&O::Answer) -> Result<Value, Problem> + Send + Sync + 'static,
     ) -> Reply {
         let (api, clock) = (&self.shared.api, self.shared.clock.clone());
         let view = JobView {
@@ -214,7 +214,7 @@ impl HandlerContext {
         let accepted = accepted(&view)?;
         let once = self.keyed.take().map(|KeyedRequest { ticket, turn }| {
             let kept = accepted.clone();
-            let shape: AnswerShape = Arc::new(move |_| Some(kept.clone()));
+            let shape: AnswerShape<O::Answer> = Arc::new(move |_| Some(kept.clone()));
             Once {
                 ticket,
                 shape,
@@ -229,7 +229,7 @@ impl HandlerContext {
         let (operations, caller) = (api.operations.clone(), self.caller.clone());
         let work = async move {
             let (progress, mut reports) = tokio::sync::mpsc::unbounded_channel();
-            let work = operations.perform_once(&caller, request, &progress, once);
+            let work = operations.perform(caller.clone(), operation, progress, once);
             let mut work = std::pin::pin!(work);
             let outcome = loop {
                 tokio::select! {
@@ -241,7 +241,7 @@ impl HandlerContext {
                 job.note(report);
             }
             let outcome = outcome.map_err(|failure| failed(&caller, failure));
-            let outcome = outcome.and_then(|answer| result(part(&answer)?));
+            let outcome = outcome.and_then(|answer| result(&answer));
             job.end(outcome.map_err(JobProblemView::from));
         };
         // It is done whatever becomes of the one who asks.

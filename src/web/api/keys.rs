@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::jobs::{JobKind, JobView};
 use super::{HandlerContext, Reply, done, json_of};
-use crate::admin::Request;
+use crate::admin::RotateKey;
 use crate::store::query::KeyQuery;
 use crate::store::{KeysRecord, Resealed};
 
@@ -47,5 +47,5 @@ pub(super) async fn list(context: HandlerContext) -> Reply {
         headers(("Location" = String, description = "The job's URL.")))))]
 pub(super) async fn rotate(context: HandlerContext) -> Reply {
     let rotated = |resealed: &Resealed| json_of(resealed);
-    context.begin(JobKind::RotateKey, Request::RotateKey, rotated)
+    context.begin(JobKind::RotateKey, RotateKey, rotated)
 }

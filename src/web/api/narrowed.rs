@@ -4,17 +4,21 @@ use actix_web::http::StatusCode;
 
 use super::HandlerContext;
 use crate::admin::json::merged;
-use crate::admin::{Fault, Request};
+use crate::admin::{Fault, Operation};
 use crate::web::problem::Problem;
 
 impl HandlerContext {
     /// Refuses a request whose shape is wrong, with all that is wrong in its meaning beside it.
-    pub(super) fn refuse(&self, faults: Vec<Fault>, request: &Request) -> Result<(), Problem> {
+    pub(super) fn refuse(
+        &self,
+        faults: Vec<Fault>,
+        operation: &impl Operation,
+    ) -> Result<(), Problem> {
         if faults.is_empty() {
             return Ok(());
         }
         let operations = &self.shared.api.operations;
-        let others = operations.faults_of(&self.caller, request);
+        let others = operation.faults(operations, &self.caller);
         Err(Problem::faults(merged(faults, others)))
     }
 

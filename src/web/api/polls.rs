@@ -9,7 +9,7 @@ use super::list::ListFilter;
 use super::page::Page;
 use super::time::Time;
 use super::{HandlerContext, Reply, done, shaped};
-use crate::admin::Request;
+use crate::admin::PollBroadcast;
 use crate::model::Whole;
 use crate::store::poll::{PollGaveUp, PollRecord, PollState};
 use crate::store::query::PollQuery;
@@ -118,7 +118,7 @@ pub(super) async fn open(
     Segment(source): Segment,
     JsonBody(NewPoll { id }): JsonBody<NewPoll>,
 ) -> Reply {
-    let request = Request::PollBroadcast {
+    let request = PollBroadcast {
         source,
         broadcast: id,
     };

@@ -10,7 +10,7 @@ use super::list::ListFilter;
 use super::page::Page;
 use super::time::{Time, TimeOrAge};
 use super::{BASE, HandlerContext, Reply, done, shaped};
-use crate::admin::{ReplayOrder, Request};
+use crate::admin::{CancelReplay, CancelledReplay, ReplayOrder, StartReplay};
 use crate::model::{ErrorCode, ForwardState, Status, Whole, quoted};
 use crate::store::idempotency::KeptAnswer;
 use crate::store::query::{ReplayDetailQuery, ReplayQuery};
@@ -134,7 +134,7 @@ pub(super) async fn create(
     Checked(order, faults): Checked<NewReplayView>,
 ) -> Reply {
     let now_ms = context.shared.clock.now_ms();
-    let request = Request::StartReplay(order.at(now_ms));
+    let request = StartReplay(order.at(now_ms));
     context.refuse(faults, &request)?;
     let begun = |replay: &ReplayRecord| {
         Ok(KeptAnswer {
@@ -211,8 +211,11 @@ pub(super) async fn read(context: HandlerContext, id: Segment) -> Reply {
     responses((status = 200, description = "As it is now.", body = ReplayView)))]
 pub(super) async fn cancel(context: HandlerContext, id: Segment) -> Reply {
     let id = uid(&id)?;
-    let request = Request::CancelReplay { id };
-    let ended = |replay: &ReplayRecord| shaped(StatusCode::OK, &ReplayView::from(replay.clone()));
+    let request = CancelReplay { id };
+    let ended = |cancelled: &CancelledReplay| {
+        let replay = cancelled.replay.clone();
+        shaped(StatusCode::OK, &ReplayView::from(replay))
+    };
     context.perform(request, ended).await
 }
 

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::input::JsonBody;
 use super::{HandlerContext, Reply, shaped};
-use crate::admin::{Request, RetriedForwards};
+use crate::admin::{RetriedForwards, RetryForwards};
 use crate::model::quoted;
 use crate::store::RetrySelection;
 use crate::store::query::{ForwardsByIdQuery, Scope};
@@ -66,7 +66,5 @@ pub(super) async fn retry_many(
         let queued = retried.forwards;
         shaped(StatusCode::OK, &RetriedView { queued })
     };
-    context
-        .perform(Request::RetryForwards(selection), retried)
-        .await
+    context.perform(RetryForwards(selection), retried).await
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::input::{Items, JsonBody, Segment};
 use super::{HandlerContext, Reply, shaped};
-use crate::admin::{Receipt, Request, SentExchange, SentMessage};
+use crate::admin::{Receipt, RegisterExchange, RegisterMessages, SentExchange, SentMessage};
 use crate::model::{Fault, Status};
 use crate::store::Registered;
 use crate::web::problem::Problem;
@@ -136,7 +136,7 @@ pub(super) async fn register(context: HandlerContext, items: Items) -> Reply {
         };
         shaped(status, &bulk(results))
     };
-    let request = Request::Register { messages };
+    let request = RegisterMessages { messages };
     context.perform(request, registered).await
 }
 
@@ -162,7 +162,7 @@ pub(super) async fn exchange(
     Segment(source): Segment,
     JsonBody(exchange): JsonBody<SentExchange>,
 ) -> Result<HttpResponse, Problem> {
-    let request = Request::RegisterExchange { source, exchange };
+    let request = RegisterExchange { source, exchange };
     let registered = |receipts: &Vec<Receipt>| {
         let views = views(receipts);
         let is_new_failure = |view: &ReceiptView| {

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, ResponseError as _};
 use serde::Serialize;
 
 use crate::access::{Caller, Way};
-use crate::admin::{Answer, AnswerPart, Failure};
+use crate::admin::Failure;
 use crate::store::idempotency::KeptAnswer;
 use crate::web::problem::{Problem, Reply};
 
@@ -68,11 +68,4 @@ pub(super) fn respond(answer: KeptAnswer) -> HttpResponse {
 #[expect(clippy::unnecessary_wraps, reason = "it is the last line of handlers")]
 pub(super) fn done(body: &impl Serialize) -> Reply {
     Ok(HttpResponse::Ok().json(body))
-}
-
-/// The answer to a request of that kind; our own mistake where it is another.
-pub(super) fn part<T: AnswerPart>(answer: &Answer) -> Result<&T, Problem> {
-    // The words of an answer may hold a secret.
-    let other = || Problem::internal(&"an operation gave another answer than it does");
-    T::of(answer).ok_or_else(other)
 }

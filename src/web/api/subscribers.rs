@@ -11,7 +11,10 @@ use super::list::ListFilter;
 use super::page::Page;
 use super::time::Time;
 use super::{HandlerContext, Reply, Shaped, done, gone, shaped};
-use crate::admin::{Answer, GivenSecret, Request, Sample, Tested};
+use crate::admin::{
+    AddSubscriber, GivenSecret, PauseSubscriber, RemoveSubscriber, ResumeSubscriber, RotateSecret,
+    Sample, TestSubscriber, Tested, UpdateSubscriber,
+};
 use crate::model::settings::{self, settings};
 use crate::model::{
     AlertOptions, AuthKind, Filter, NewSubscriber, PayloadOptions, Subscriber, SubscriberChange,
@@ -209,7 +212,7 @@ pub(super) async fn create(
     context: HandlerContext,
     Checked(new, faults): Checked<NewSubscriber>,
 ) -> Reply {
-    let request = Request::AddSubscriber(new);
+    let request = AddSubscriber(new);
     context.refuse(faults, &request)?;
     let created = |given: &GivenSecret| with_secret(StatusCode::CREATED, given);
     context.perform(request, created).await
@@ -233,7 +236,7 @@ pub(super) async fn update(
     Segment(name): Segment,
     Checked(change, faults): Checked<SubscriberChange>,
 ) -> Reply {
-    let request = Request::UpdateSubscriber { name, change };
+    let request = UpdateSubscriber { name, change };
     context.refuse(faults, &request)?;
     context.perform(request, changed).await
 }
@@ -243,7 +246,7 @@ pub(super) async fn update(
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "As it is now.", body = SubscriberView)))]
 pub(super) async fn pause(context: HandlerContext, Segment(name): Segment) -> Reply {
-    let request = Request::PauseSubscriber { name };
+    let request = PauseSubscriber { name };
     context.perform(request, changed).await
 }
 
@@ -252,7 +255,7 @@ pub(super) async fn pause(context: HandlerContext, Segment(name): Segment) -> Re
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "As it is now.", body = SubscriberView)))]
 pub(super) async fn resume(context: HandlerContext, Segment(name): Segment) -> Reply {
-    let request = Request::ResumeSubscriber { name };
+    let request = ResumeSubscriber { name };
     context.perform(request, changed).await
 }
 
@@ -261,8 +264,8 @@ pub(super) async fn resume(context: HandlerContext, Segment(name): Segment) -> R
     params(("name" = String, Path, description = "Its name.")),
     responses((status = 204, description = "It is removed.")))]
 pub(super) async fn remove(context: HandlerContext, Segment(name): Segment) -> Reply {
-    let request = Request::RemoveSubscriber { name };
-    context.perform(request, |_: &Answer| Ok(gone())).await
+    let request = RemoveSubscriber { name };
+    context.perform(request, |_| Ok(gone())).await
 }
 
 /// How to rotate a secret; the body may be left out.
@@ -286,7 +289,7 @@ pub(super) async fn rotate_secret(
     Segment(name): Segment,
     MaybeBody(Rotation { now }): MaybeBody<Rotation>,
 ) -> Reply {
-    let request = Request::RotateSecret { name, now };
+    let request = RotateSecret { name, now };
     let rotated = |given: &GivenSecret| with_secret(StatusCode::OK, given);
     context.perform(request, rotated).await
 }
@@ -302,7 +305,7 @@ pub(super) async fn test(
     Segment(name): Segment,
     MaybeBody(sample): MaybeBody<Sample>,
 ) -> Reply {
-    let request = Request::TestSubscriber { name, sample };
+    let request = TestSubscriber { name, sample };
     let tested = |tested: &Tested| shaped(StatusCode::OK, tested);
     context.perform(request, tested).await
 }

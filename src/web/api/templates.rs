@@ -9,7 +9,7 @@ use super::list::ListFilter;
 use super::page::Page;
 use super::time::Time;
 use super::{HandlerContext, Reply, done, gone, shaped};
-use crate::admin::{Answer, Request};
+use crate::admin::{PutTemplate, RemoveTemplate};
 use crate::model::{Whole, quoted};
 use crate::store::TemplateRecord;
 use crate::store::query::{TemplateDetailQuery, TemplateQuery};
@@ -107,7 +107,7 @@ pub(super) async fn write(
     Segments(name, language): Segments,
     JsonBody(NewBody { body }): JsonBody<NewBody>,
 ) -> Reply {
-    let request = Request::PutTemplate {
+    let request = PutTemplate {
         name,
         language,
         body,
@@ -123,6 +123,6 @@ pub(super) async fn write(
         ("language" = String, Path, description = "The code of its language.")),
     responses((status = 204, description = "It is removed.")))]
 pub(super) async fn remove(context: HandlerContext, Segments(name, language): Segments) -> Reply {
-    let request = Request::RemoveTemplate { name, language };
-    context.perform(request, |_: &Answer| Ok(gone())).await
+    let request = RemoveTemplate { name, language };
+    context.perform(request, |()| Ok(gone())).await
 }

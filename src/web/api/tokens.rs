@@ -10,7 +10,7 @@ use super::time::Time;
 use super::{HandlerContext, Reply, done, shaped};
 use crate::access::token::{NewToken, TokenRecord};
 use crate::access::{self, Role};
-use crate::admin::{CreatedToken, Request};
+use crate::admin::{CreateToken, CreatedToken, RevokeToken};
 use crate::model::Whole;
 
 /// A token, its text aside.
@@ -122,7 +122,7 @@ pub(super) async fn create(
     context: HandlerContext,
     JsonBody(new): JsonBody<NewTokenView>,
 ) -> Reply {
-    let request = Request::CreateToken(NewToken {
+    let request = CreateToken(NewToken {
         name: new.name.unwrap_or_else(|| new.role.to_string()),
         role: new.role,
         owner: new.owner,
@@ -154,5 +154,5 @@ pub(super) async fn create(
 pub(super) async fn revoke(context: HandlerContext, id: Segment) -> Reply {
     let id = id.number("token")?;
     let revoked = |token: &TokenRecord| shaped(StatusCode::OK, &TokenView::from(token.clone()));
-    context.perform(Request::RevokeToken { id }, revoked).await
+    context.perform(RevokeToken { id }, revoked).await
 }

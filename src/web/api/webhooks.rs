@@ -11,7 +11,7 @@ use super::list::ListFilter;
 use super::page::Page;
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done, json_of, shaped};
-use crate::admin::{Request, RereadWebhooks};
+use crate::admin::{ReprocessWebhooks, RereadWebhooks};
 use crate::model::{MessageType, Whole};
 use crate::store::overview::{WebhookDetail, WebhookRecord};
 use crate::store::query::{Scope, WebhookDetailQuery, WebhookQuery};
@@ -227,7 +227,7 @@ pub(super) async fn reprocess(
     if detail.body.is_none() {
         return Err(Problem::conflict("its body is not kept any more"));
     }
-    let request = Request::Reprocess {
+    let request = ReprocessWebhooks {
         selection: ReprocessSelection {
             webhook_ids: vec![detail.webhook.webhook_id],
             ..ReprocessSelection::default()
@@ -262,7 +262,7 @@ pub(super) async fn reprocess_many(
         context.source(source)?;
     }
     let (dry_run, now_ms) = (order.dry_run, context.shared.clock.now_ms());
-    let request = Request::Reprocess {
+    let request = ReprocessWebhooks {
         selection: ReprocessSelection {
             webhook_ids: order.ids,
             since_ms: order.since.map(|since| since.ms(now_ms)),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tickrelay::admin::{Answer, EraseOptions, Request};
+use tickrelay::admin::{EraseOptions, ErasePerson};
 use tickrelay::clock::Clock;
 
 use super::{DAY, PERSON, T0, events, preference, started, template};
@@ -30,10 +30,7 @@ async fn a_person_goes_with_the_events_about_it_under_each_name_and_others_stay(
             dry_run,
             vacuum: false,
         };
-        match app.order(Request::Erase { person, options }).await {
-            Answer::Erased(erased) => erased,
-            other => panic!("{other:?}"),
-        }
+        app.order(ErasePerson { person, options }).await
     };
     let found = erase(true).await;
     assert_eq!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 use tickrelay::access::{Permission, Role, TABLE};
-use tickrelay::admin::Request;
+use tickrelay::admin::RevokeToken;
 use tickrelay::clock::Clock;
 use tickrelay::model::Word as _;
 use tickrelay::web::api::endpoints;
@@ -102,7 +102,7 @@ async fn without_a_token_nobody_is_answered_whatever_tokens_there_are() {
     for step in 0..3 {
         match step {
             1 => drop(app.token(Role::Admin, |_| {}).await),
-            2 => drop(app.order(Request::RevokeToken { id: 1 }).await),
+            2 => drop(app.order(RevokeToken { id: 1 }).await),
             _ => {}
         }
         assert_eq!(statuses(&app, &anyone).await, [401; 15], "step {step}");
@@ -228,7 +228,7 @@ async fn a_token_holds_until_it_expires_or_is_revoked() {
     assert_eq!(used, 1_760_000_060_000);
     let tokens: i64 = app.value("SELECT max(token_id) FROM token");
     for id in 1..=tokens {
-        app.order(Request::RevokeToken { id }).await;
+        app.order(RevokeToken { id }).await;
     }
     lasting.get("/subscribers").await.problem(401);
     app.anyone().get("/subscribers").await.problem(401);
@@ -240,7 +240,7 @@ async fn a_revoked_token_is_refused_at_once() {
     let app = TestApp::boot().await;
     let (admin, other) = (app.caller(Role::Admin).await, app.caller(Role::Admin).await);
     admin.get("/subscribers").await.with(200);
-    app.order(Request::RevokeToken { id: 1 }).await;
+    app.order(RevokeToken { id: 1 }).await;
     admin.get("/subscribers").await.problem(401);
     other.get("/subscribers").await.with(200);
     app.stop().await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tickrelay::access::Role;
-use tickrelay::admin::Request;
+use tickrelay::admin::RemoveSubscriber;
 
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::{TestApp, cloud, until};
@@ -210,7 +210,7 @@ async fn a_forward_is_read_with_its_attempts_and_sent_again() {
     app.settled().await;
     let answer = support.post(&retry, &json!({"newid": true})).await;
     assert_eq!(answer.problem(422), ["/newid"]);
-    app.order(Request::RemoveSubscriber {
+    app.order(RemoveSubscriber {
         name: "crm".to_owned(),
     })
     .await;

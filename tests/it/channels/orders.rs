@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 use proptest::test_runner::{Config, TestRunner};
 use rusqlite::Connection;
-use tickrelay::admin::Request;
+use tickrelay::admin::PauseSubscriber;
 use tickrelay::model::{
     Kind, Message, MessageType, PayloadFormat, Registration, Report, ReportError, SendResult,
     Status,
@@ -142,7 +142,7 @@ async fn boot() -> TestApp {
             new.options.format = PayloadFormat::Extended;
         })
         .await;
-        app.order(Request::PauseSubscriber {
+        app.order(PauseSubscriber {
             name: name.to_owned(),
         })
         .await;

@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder};
 use rusqlite::params;
 use tempfile::TempDir;
-use tickrelay::admin::Request;
+use tickrelay::admin::{PauseSubscriber, ResumeSubscriber};
 use tickrelay::clock::Clock;
 
 use super::{erase, files_with, status, statuses};
@@ -74,7 +74,7 @@ fn deflate(text: &[u8]) -> Vec<u8> {
 /// about others; all of it still to be sent.
 async fn fill(app: &TestApp, receiver: &Receiver) {
     app.subscribe("crm", &receiver.url).await;
-    app.perform(Request::PauseSubscriber {
+    app.perform(PauseSubscriber {
         name: "crm".to_owned(),
     })
     .await
@@ -233,7 +233,7 @@ async fn a_person_goes_from_every_place_in_every_spelling_and_a_neighbour_stays(
     assert_eq!(metadata["b"], serde_json::json!([stars, NEIGHBOUR]));
 
     // The lane had the payload in memory.
-    app.perform(Request::ResumeSubscriber {
+    app.perform(ResumeSubscriber {
         name: "crm".to_owned(),
     })
     .await

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tickrelay::admin::Request;
+use tickrelay::admin::{PauseSubscriber, RemoveSubscriber, ResumeSubscriber};
 use tickrelay::clock::{Clock, Hand};
 use tickrelay::duties::expiry::Expiry;
 use tickrelay::duties::pruning::Pruning;
@@ -36,7 +36,7 @@ async fn with_three_forwards() -> (TestApp, Hand, Receiver) {
     app.subscribe("down", &down.url).await;
     app.subscribe("slow", &receiver.url).await;
     let name = "slow".to_owned();
-    app.order(Request::PauseSubscriber { name }).await;
+    app.order(PauseSubscriber { name }).await;
     let body = cloud_status("wamid.1", "sent", START_MS / 1000);
     assert_eq!(app.post("cloud", body).await, 200);
     attempts(&app, 2).await;
@@ -188,10 +188,10 @@ async fn a_start_that_does_not_compare_its_clock_prunes_and_expires_at_once() {
 async fn what_a_clock_settled_that_was_ahead_is_pruned_by_when_it_was_reported() {
     let (app, hand, _down) = with_three_forwards().await;
     let name = "down".to_owned();
-    app.order(Request::RemoveSubscriber { name }).await;
+    app.order(RemoveSubscriber { name }).await;
     hand.set_ms(START_MS + AHEAD_MS);
     let name = "slow".to_owned();
-    app.order(Request::ResumeSubscriber { name }).await;
+    app.order(ResumeSubscriber { name }).await;
     app.settled().await;
     let settled_ms: i64 = app.value("SELECT max(settled_at_ms) FROM forward");
     assert!(settled_ms >= START_MS + AHEAD_MS, "{settled_ms}");

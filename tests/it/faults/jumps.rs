@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tickrelay::access::Role;
-use tickrelay::admin::Request;
+use tickrelay::admin::{PauseSubscriber, ReprocessWebhooks};
 use tickrelay::clock::{Clock, Hand};
 use tickrelay::store::ReprocessSelection;
 use tickrelay::store::query::SubscriberQuery;
@@ -130,7 +130,7 @@ async fn a_clock_that_is_behind_for_a_moment_has_nothing_given_up_as_too_old() {
     .await;
     let receiver = Receiver::start();
     app.subscribe("crm", &receiver.url).await;
-    app.perform(Request::PauseSubscriber {
+    app.perform(PauseSubscriber {
         name: "crm".to_owned(),
     })
     .await
@@ -170,7 +170,7 @@ async fn a_message_that_a_second_reading_found_hides_no_newer_one() {
             [cloud_status("wamid.old", "read", START_MS / 1000).into_bytes()],
         )
         .unwrap();
-    app.perform(Request::Reprocess {
+    app.perform(ReprocessWebhooks {
         selection: ReprocessSelection::default(),
         dry_run: false,
     })

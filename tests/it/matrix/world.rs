@@ -6,7 +6,7 @@ use std::cell::Cell;
 use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::access::token::NewToken;
-use tickrelay::admin::{Answer, ReplayOrder, Request};
+use tickrelay::admin::{ReplayOrder, StartReplay};
 use tickrelay::clock::Clock;
 use tickrelay::model::{MessageType, Word as _};
 use tickrelay::providers::Provider;
@@ -226,10 +226,7 @@ impl World {
             missed: true,
             ..ReplayOrder::default()
         };
-        match self.app.order(Request::StartReplay(order)).await {
-            Answer::Replay(replay) => replay.uid.to_string(),
-            other => panic!("no replay: {other:?}"),
-        }
+        self.app.order(StartReplay(order)).await.uid.to_string()
     }
 
     /// A call of this route about what is at that place; it may be done, so what it changes is new.

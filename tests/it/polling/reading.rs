@@ -1,7 +1,7 @@
 //! Answers in other words than the known ones, and answers that are read again.
 
 use serde_json::json;
-use tickrelay::admin::Request;
+use tickrelay::admin::ReprocessWebhooks;
 use tickrelay::model::Status;
 use tickrelay::store::ReprocessSelection;
 
@@ -69,7 +69,7 @@ async fn a_stored_answer_read_again_brings_what_it_lacked_and_nothing_else() {
     api.answer("bc-1", answer);
     poll(&app, "bc-1").await;
     asked(&app, "bc-1", 1).await;
-    let again = || Request::Reprocess {
+    let again = || ReprocessWebhooks {
         selection: ReprocessSelection {
             all: true,
             ..ReprocessSelection::default()

@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use serde_json::json;
 use tickrelay::access::Role;
-use tickrelay::admin::{Answer, GivenSecret, Request};
+use tickrelay::admin::{RotateKey, RotateSecret};
 use tickrelay::model::NewSubscriber;
 use tickrelay::model::SubscriberKind;
 use tickrelay::store::seal::{KeyRing, generate};
@@ -50,9 +50,7 @@ async fn all_is_sealed_again_while_the_service_runs_and_sends_on() {
     let key = app.path().with_extension("key");
     let before = ids(&key);
     assert_eq!(used(&app.path()), before);
-    let Answer::KeyRotated(resealed) = app.order(Request::RotateKey).await else {
-        panic!("nothing is sealed again");
-    };
+    let resealed = app.order(RotateKey).await;
     assert_eq!(
         resealed.values, 5,
         "two secrets, a header, a URL, an answer"
@@ -81,18 +79,16 @@ async fn a_key_that_is_missing_is_rotated_away_from_by_hand_alone() {
     let lost = std::fs::read_to_string(&key).unwrap();
     std::fs::write(&key, generate()).unwrap();
     let app = app.restart().await;
-    let refused = app.perform(Request::RotateKey).await.unwrap_err();
+    let refused = app.perform(RotateKey).await.unwrap_err();
     assert!(refused.to_string().contains("missing"), "{refused}");
     assert_eq!(ids(&key).len(), 1, "a key is made all the same");
-    let rotate = |now| Request::RotateSecret {
+    let rotate = |now| RotateSecret {
         name: "crm".to_owned(),
         now,
     };
     // The old secret cannot sign on, so it is not taken for granted that it may end.
     app.perform(rotate(false)).await.unwrap_err();
-    let Answer::Secret(GivenSecret { secret, .. }) = app.order(rotate(true)).await else {
-        panic!("no secret");
-    };
+    let secret = app.order(rotate(true)).await.secret;
     app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
     app.settled().await;
     assert!(verify(&secret, &receiver.received()[0]));
