@@ -2,8 +2,8 @@
 //!
 //! One process owns a store ([`Error::Locked`] for a second one). One writer thread groups
 //! what waits into one transaction and one fsync. Until PostgreSQL is the second engine `Store` is
-//! SQLite's; then it is an enum of both. Two of its types still stand in a signature: `SqliteQuery`
-//! and [`Changing`].
+//! SQLite's; then it is an enum of both. Of its types only `SqliteQuery` and
+//! `SqliteChange` stand in a signature.
 //!
 //! Tables are read by [`Store::read`], or within a change: a question of [`query`] is a struct in the product's words, with
 //! the type of its answer. It never holds the writer up.
@@ -15,6 +15,7 @@
 pub mod account_event;
 pub mod audit;
 pub mod broadcast;
+pub mod change;
 mod clock_hold;
 mod commit;
 pub mod idempotency;
@@ -62,7 +63,7 @@ pub use opening::{Durability, KeySource, Options};
 pub use person::Person;
 pub use registration::TemplateRecord;
 pub use sqlite::Store;
-pub use sqlite::changes::{ChangeRecord, Changing};
+pub use sqlite::changes::ChangeRecord;
 pub use sqlite::found::{StoreFound, absolute};
 pub(crate) use sqlite::resolve;
 pub use sqlite::warnings::file_warnings;
@@ -136,6 +137,13 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// A change that [`Store::change`] makes for an operator. The structs of [`change`] are all there are:
+/// the engine implements how it makes each.
+pub trait Change: sqlite::changes::SqliteChange + Send + 'static {
+    /// What came of it.
+    type Answer: Send + 'static;
 }
 
 /// A question that [`Store::read`] answers. The structs of [`query`] are all there are: the engine

@@ -15,7 +15,7 @@ use super::audit::Note;
 use super::{Failure, Operation, Operations, Progress};
 use crate::access::Caller;
 use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Ticket};
-use crate::store::{ChangeRecord, Changing};
+use crate::store::{Change, ChangeRecord};
 
 /// How soon an answer that could not be kept is tried to be kept again.
 const KEEP_AGAIN: Duration = Duration::from_secs(1);
@@ -143,13 +143,20 @@ impl Operations {
         self.tasks.wait().await;
     }
 
-    /// Changes something in one transaction.
-    pub(super) async fn change<O: Operation>(
+    /// Makes a change of the store, and its answer the answer to the operation.
+    pub(super) async fn change<O: Operation, C: Change>(
         &self,
         by: &By<O>,
-        act: impl FnOnce(&mut Changing<'_>) -> Result<O::Answer, Failure> + Send + 'static,
+        change: C,
+        answer: impl FnOnce(C::Answer) -> O::Answer + Send + 'static,
     ) -> Result<O::Answer, Failure> {
-        self.store.change(act, by.entry()).await
+        let entry = by.entry();
+        let finish = move |changed| {
+            let answer = answer(changed);
+            let entry = entry(&answer);
+            (answer, entry)
+        };
+        Ok(self.store.change(change, finish).await?)
     }
 
     /// Does what is more than one transaction: nothing of it before it is written down that it

@@ -8,6 +8,7 @@ use super::{Failure, Operation, Operations};
 use crate::access::{Caller, Permission};
 use crate::model::quoted;
 use crate::store::RetrySelection;
+use crate::store::change::RequeueForwards;
 use crate::store::query::{ForwardsByIdQuery, Scope};
 use crate::store::timeline::ForwardDetail;
 
@@ -42,15 +43,9 @@ impl Operation for RetryForwards {
         operations
             .check_forwards_seen(&by.caller, &selection.forward_ids, &scope)
             .await?;
-        let change = operations.change(by, move |changing| {
-            let forwards = changing.retry(&selection)?;
-            let detail = match selection.forward_ids.as_slice() {
-                [id] => changing.forward(*id, &scope)?.map(Box::new),
-                _ => None,
-            };
-            Ok(RetriedForwards { forwards, detail })
-        });
-        change.await
+        let requeue = RequeueForwards { selection, scope };
+        let retried = |(forwards, detail)| RetriedForwards { forwards, detail };
+        operations.change(by, requeue, retried).await
     }
 }
 

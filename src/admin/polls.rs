@@ -1,6 +1,7 @@
 //! Polled broadcasts: polling one that no registration names, and the ids of messages whose
 //! provider gives none.
 
+use std::convert::identity;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -11,6 +12,7 @@ use super::{Failure, Fault, Operation, Operations};
 use crate::access::Permission;
 use crate::model::quoted;
 use crate::providers::{Provider, Pull};
+use crate::store::change::OpenPoll;
 use crate::store::poll::PollRecord;
 
 /// The longest id of a broadcast, in bytes; the ids of its messages begin with it.
@@ -48,11 +50,12 @@ impl Operation for PollBroadcast {
             )));
         }
         check_id("/id", &broadcast)?;
-        let (name, provider) = (Arc::from(source.name.as_str()), source.provider);
-        let opened = operations.change(by, move |changing| {
-            Ok(changing.open_poll(&name, provider, &broadcast)?)
-        });
-        opened.await
+        let open = OpenPoll {
+            source: Arc::from(source.name.as_str()),
+            provider: source.provider,
+            broadcast,
+        };
+        operations.change(by, open, identity).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Replays: what may be replayed to which subscriber, and stopping one.
 
+use std::convert::identity;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use super::carry::By;
 use super::{Failure, Fault, Operation, Operations};
 use crate::access::{Caller, Permission};
 use crate::model::{ErrorCode, ForwardState, Status};
+use crate::store::change::{EndReplay, InsertReplay};
 use crate::store::query::{ReplayDetailQuery, Scope};
 use crate::store::replay::{ReplayRecord, ReplaySelection};
 
@@ -134,11 +136,11 @@ impl Operation for StartReplay {
             status: order.status,
             new_id: order.new_id,
         };
-        let id = subscriber.id;
-        let begun = operations.change(by, move |changing| {
-            Ok(changing.begin_replay(id, &selection)?)
-        });
-        let replay = begun.await?;
+        let begin = InsertReplay {
+            subscriber_id: subscriber.id,
+            selection,
+        };
+        let replay = operations.change(by, begin, identity).await?;
         tracing::info!(replay = %replay.uid, subscriber = %replay.subscriber, "replay.begun");
         Ok(replay)
     }
@@ -158,11 +160,11 @@ impl Operation for CancelReplay {
 
     async fn run(self, operations: &Operations, by: &By<Self>) -> Result<CancelledReplay, Failure> {
         let found = operations.replay_of(&by.caller, self.id).await?;
-        let cancelled = operations.change(by, move |changing| {
-            let (replay, is_stopped) = changing.cancel_replay(found.replay_id)?;
-            Ok(CancelledReplay { replay, is_stopped })
-        });
-        let cancelled = cancelled.await?;
+        let end = EndReplay {
+            replay_id: found.replay_id,
+        };
+        let ended = |(replay, is_stopped)| CancelledReplay { replay, is_stopped };
+        let cancelled = operations.change(by, end, ended).await?;
         if cancelled.is_stopped {
             let CancelledReplay { replay, .. } = &cancelled;
             tracing::info!(replay = %replay.uid, marked = replay.marked, "replay.cancelled");

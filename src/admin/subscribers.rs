@@ -2,6 +2,7 @@
 
 mod checks;
 
+use std::convert::identity;
 use std::time::Duration;
 
 use serde_json::json;
@@ -10,7 +11,12 @@ use super::audit::Note;
 use super::carry::By;
 use super::{Failure, Fault, Operation, Operations};
 use crate::access::{Caller, Permission};
-use crate::model::{NewSubscriber, Subscriber, SubscriberChange, SubscriberState, Word as _};
+use crate::model::{
+    NewSubscriber, SigningSecret, Subscriber, SubscriberChange, SubscriberState, Word as _,
+};
+use crate::store::change::{
+    AlterSubscriber, DeleteSubscriber, InsertSecret, InsertSubscriber, SetSubscriberState,
+};
 
 /// How long a rotated secret goes on signing beside the new one.
 const ROTATION: Duration = Duration::from_hours(24);
@@ -69,6 +75,16 @@ pub struct GivenSecret {
     pub old_until_ms: Option<i64>,
 }
 
+impl GivenSecret {
+    fn new((subscriber, secret): (Subscriber, SigningSecret), old_until_ms: Option<i64>) -> Self {
+        Self {
+            subscriber,
+            secret: secret.expose(),
+            old_until_ms,
+        }
+    }
+}
+
 /// What ended with a subscriber.
 #[derive(Debug, Clone, Copy)]
 pub struct RemovedSubscriber {
@@ -93,14 +109,8 @@ impl Operation for AddSubscriber {
         let Self(mut new) = self;
         none(operations.check_new(&by.caller, &mut new))?;
         let name = new.name.clone();
-        let added = operations.change(by, move |changing| {
-            let (subscriber, secret) = changing.add_subscriber(&new)?;
-            Ok(GivenSecret {
-                subscriber,
-                secret: secret.expose(),
-                old_until_ms: None,
-            })
-        });
+        let given = |given| GivenSecret::new(given, None);
+        let added = operations.change(by, InsertSubscriber { new }, given);
         let added = added.await?;
         tracing::info!(subscriber = name, "subscriber.added");
         Ok(added)
@@ -129,11 +139,11 @@ impl Operation for UpdateSubscriber {
         let Self { name, mut change } = self;
         let before = operations.subscriber_of(&by.caller, &name)?;
         none(operations.check_change(&by.caller, &before, &mut change))?;
-        let id = before.id;
-        let changed = operations.change(by, move |changing| {
-            Ok(changing.update_subscriber(id, &change)?)
-        });
-        let changed = changed.await?;
+        let alter = AlterSubscriber {
+            subscriber_id: before.id,
+            change,
+        };
+        let changed = operations.change(by, alter, identity).await?;
         tracing::info!(subscriber = name, "subscriber.changed");
         Ok(changed)
     }
@@ -184,11 +194,9 @@ impl Operation for RemoveSubscriber {
         operations: &Operations,
         by: &By<Self>,
     ) -> Result<RemovedSubscriber, Failure> {
-        let id = operations.subscriber_of(&by.caller, &self.name)?.id;
-        let removed = operations.change(by, move |changing| {
-            let given_up = changing.remove_subscriber(id)?;
-            Ok(RemovedSubscriber { given_up })
-        });
+        let subscriber_id = operations.subscriber_of(&by.caller, &self.name)?.id;
+        let removed = |given_up| RemovedSubscriber { given_up };
+        let removed = operations.change(by, DeleteSubscriber { subscriber_id }, removed);
         let removed = removed.await?;
         tracing::info!(subscriber = self.name, "subscriber.removed");
         Ok(removed)
@@ -206,18 +214,15 @@ impl Operation for RotateSecret {
 
     async fn run(self, operations: &Operations, by: &By<Self>) -> Result<GivenSecret, Failure> {
         let Self { name, now } = self;
-        let id = operations.subscriber_of(&by.caller, &name)?.id;
+        let subscriber_id = operations.subscriber_of(&by.caller, &name)?.id;
         let rotation_ms = i64::try_from(ROTATION.as_millis()).unwrap_or(i64::MAX);
         let old_until_ms = (!now).then(|| operations.clock.now_ms().saturating_add(rotation_ms));
-        let rotated = operations.change(by, move |changing| {
-            let (subscriber, secret) = changing.rotate_secret(id, old_until_ms)?;
-            Ok(GivenSecret {
-                subscriber,
-                secret: secret.expose(),
-                old_until_ms,
-            })
-        });
-        let rotated = rotated.await?;
+        let insert = InsertSecret {
+            subscriber_id,
+            old_until_ms,
+        };
+        let given = move |given| GivenSecret::new(given, old_until_ms);
+        let rotated = operations.change(by, insert, given).await?;
         tracing::info!(subscriber = name, "subscriber.secret_rotated");
         Ok(rotated)
     }
@@ -230,9 +235,11 @@ impl Operations {
         name: &str,
         state: SubscriberState,
     ) -> Result<Subscriber, Failure> {
-        let id = self.subscriber_of(&by.caller, name)?.id;
-        let set = self.change(by, move |changing| Ok(changing.set_state(id, state)?));
-        let subscriber = set.await?;
+        let set = SetSubscriberState {
+            subscriber_id: self.subscriber_of(&by.caller, name)?.id,
+            state,
+        };
+        let subscriber = self.change(by, set, identity).await?;
         tracing::info!(
             subscriber = name,
             state = state.as_str(),

@@ -1,5 +1,7 @@
 //! Templates: what a body and a language must be before a text is rendered from them.
 
+use std::convert::identity;
+
 use super::audit::Note;
 use super::carry::By;
 use super::limits::{LONGEST_NAME, too_long};
@@ -7,6 +9,7 @@ use super::{Failure, Fault, Operation, Operations};
 use crate::access::Permission;
 use crate::model::{Registration, check_template_body, is_language, replace_nul};
 use crate::store::TemplateRecord;
+use crate::store::change::{DeleteTemplate, WriteTemplate};
 
 /// The longest body of a template, in bytes.
 const LONGEST_BODY: usize = 16 * 1024;
@@ -64,10 +67,12 @@ impl Operation for PutTemplate {
         if !faults.is_empty() {
             return Err(Failure::Invalid(faults));
         }
-        let put = operations.change(by, move |changing| {
-            Ok(changing.put_template(&name, &language, &body)?)
-        });
-        put.await
+        let write = WriteTemplate {
+            name,
+            language,
+            body,
+        };
+        operations.change(by, write, identity).await
     }
 }
 
@@ -81,10 +86,8 @@ impl Operation for RemoveTemplate {
 
     async fn run(self, operations: &Operations, by: &By<Self>) -> Result<(), Failure> {
         let Self { name, language } = self;
-        let removed = operations.change(by, move |changing| {
-            Ok(changing.remove_template(&name, &language)?)
-        });
-        removed.await
+        let delete = DeleteTemplate { name, language };
+        operations.change(by, delete, identity).await
     }
 }
 

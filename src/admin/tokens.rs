@@ -1,5 +1,7 @@
 //! Creating and ending tokens of the management API.
 
+use std::convert::identity;
+
 use serde_json::json;
 
 use super::audit::Note;
@@ -7,6 +9,7 @@ use super::carry::By;
 use super::{Failure, Operation, Operations, check_name};
 use crate::access::token::{NewToken, TokenRecord};
 use crate::access::{Caller, Permission, Role};
+use crate::store::change::{EndToken, InsertToken};
 
 /// Make a token of the management API.
 #[derive(Debug, Clone)]
@@ -44,11 +47,8 @@ impl Operation for CreateToken {
         let Self(new) = self;
         operations.check_token(&by.caller, &new)?;
         let role = new.role;
-        let created = operations.change(by, move |changing| {
-            let (token, text) = changing.create_token(&new)?;
-            Ok(CreatedToken { token, text })
-        });
-        let created = created.await?;
+        let made = |(token, text)| CreatedToken { token, text };
+        let created = operations.change(by, InsertToken { new }, made).await?;
         tracing::info!(%role, "token.created");
         Ok(created)
     }
@@ -63,10 +63,10 @@ impl Operation for RevokeToken {
     }
 
     async fn run(self, operations: &Operations, by: &By<Self>) -> Result<TokenRecord, Failure> {
-        let Self { id } = self;
-        let revoked = operations.change(by, move |changing| Ok(changing.revoke_token(id)?));
+        let token_id = self.id;
+        let revoked = operations.change(by, EndToken { token_id }, identity);
         let revoked = revoked.await?;
-        tracing::info!(token = id, "token.revoked");
+        tracing::info!(token = token_id, "token.revoked");
         Ok(revoked)
     }
 }

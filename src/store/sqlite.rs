@@ -10,6 +10,7 @@ mod apply;
 mod audit;
 mod broadcasts;
 mod cell;
+mod changed;
 pub(super) mod changes;
 mod channels;
 mod checkpointer;
@@ -390,22 +391,11 @@ impl Store {
         &self,
         act: impl FnOnce(&mut Core) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.run_as(act).await
-    }
-
-    /// As [`Store::run`], with errors of the caller's own.
-    async fn run_as<T: Send + 'static, E: From<Error> + Send + 'static>(
-        &self,
-        act: impl FnOnce(&mut Core) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E> {
         let (reply, answer) = oneshot::channel();
         self.writer.send(WriterJob::Run(Box::new(move |core| {
-            let done = core
-                .ensure_in_place()
-                .map_err(E::from)
-                .and_then(|()| act(core));
+            let done = core.ensure_in_place().and_then(|()| act(core));
             let done = done.and_then(|answer| {
-                core.check_in_place().map_err(E::from)?;
+                core.check_in_place()?;
                 Ok(answer)
             });
             // The caller may be gone; what was done stays done.
@@ -413,7 +403,7 @@ impl Store {
         })));
         match answer.await {
             Ok(answer) => answer,
-            Err(_) => Err(self.writer.unanswered().await.into()),
+            Err(_) => Err(self.writer.unanswered().await),
         }
     }
 }

@@ -19,8 +19,9 @@ use super::writer::Core;
 use super::{Store, audit, backend, disk, idempotency, subscribers};
 use crate::model::Subscriber;
 use crate::store::audit::AuditEntry;
+use crate::store::change::NoChange;
 use crate::store::idempotency::IdempotencyRecord;
-use crate::store::{Error, Loss};
+use crate::store::{Change, Error, Loss};
 
 /// What is written down with a change, in its transaction.
 #[derive(Debug, Default)]
@@ -39,6 +40,17 @@ pub struct Changing<'a> {
     /// What expires has expired by this time: nothing has by a clock that is held.
     pub(super) expiry_ms: i64,
     pub(super) after: After,
+}
+
+/// How this engine makes a change.
+pub trait SqliteChange: Sized {
+    /// Makes it, within the transaction.
+    ///
+    /// # Errors
+    /// As [`Store::change`].
+    fn make(self, changing: &mut Changing<'_>) -> Result<<Self as Change>::Answer, Error>
+    where
+        Self: Change;
 }
 
 impl Changing<'_> {
@@ -99,23 +111,20 @@ impl After {
 }
 
 impl Store {
-    /// Changes something in one transaction, with what `entry` says of it. When this fails,
-    /// nothing was changed.
+    /// Makes a change in one transaction, with what `finish` says of it: the line of the audit and the
+    /// answer that is kept. When this fails, nothing was changed.
     ///
     /// # Errors
-    /// Those of `act`; [`Error::DiskFull`], [`Error::Unwritable`], [`Error::KeyMissing`],
+    /// Those of the change; [`Error::DiskFull`], [`Error::Unwritable`], [`Error::KeyMissing`],
     /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn change<A, E>(
+    pub async fn change<C: Change, T: Send + 'static>(
         &self,
-        act: impl FnOnce(&mut Changing<'_>) -> Result<A, E> + Send + 'static,
-        entry: impl FnOnce(&A) -> ChangeRecord + Send + 'static,
-    ) -> Result<A, E>
-    where
-        A: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
+        change: C,
+        finish: impl FnOnce(C::Answer) -> (T, ChangeRecord) + Send + 'static,
+    ) -> Result<T, Error> {
         self.writer.refuse_early()?;
-        self.run_as(move |core| core.conduct(act, entry)).await
+        self.run(move |core| core.conduct(|changing| change.make(changing), finish))
+            .await
     }
 
     /// Writes down that something is begun which is more than one transaction, or how it ended.
@@ -126,16 +135,16 @@ impl Store {
         if entry.audit.is_none() && entry.kept.is_none() {
             return self.writer.refuse_early();
         }
-        self.change(|_| Ok(()), |()| entry).await
+        self.change(NoChange, |()| ((), entry)).await
     }
 }
 
 impl Core {
-    pub(super) fn conduct<A, E: From<Error>>(
+    pub(super) fn conduct<A, T>(
         &mut self,
-        act: impl FnOnce(&mut Changing<'_>) -> Result<A, E>,
-        entry: impl FnOnce(&A) -> ChangeRecord,
-    ) -> Result<A, E> {
+        act: impl FnOnce(&mut Changing<'_>) -> Result<A, Error>,
+        finish: impl FnOnce(A) -> (T, ChangeRecord),
+    ) -> Result<T, Error> {
         let shared = Arc::clone(&self.shared);
         let failed = |error: rusqlite::Error| {
             if disk::report_unsynced(&shared.loss, &error) {
@@ -156,8 +165,7 @@ impl Core {
             expiry_ms: if is_held { i64::MIN } else { now_ms },
             after: After::default(),
         };
-        let answer = act(&mut changing)?;
-        let ChangeRecord { audit, kept } = entry(&answer);
+        let (answer, ChangeRecord { audit, kept }) = finish(act(&mut changing)?);
         if let Some(audit) = audit {
             audit::write(&transaction, &audit, changing.now_ms)?;
         }

@@ -6,10 +6,12 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::Store;
+use super::changes::Changing;
 use crate::access::Role;
 use crate::access::token::NewToken;
 use crate::clock::Clock;
-use crate::store::{Durability, Error, Loss, Options};
+use crate::store::change::InsertToken;
+use crate::store::{ChangeRecord, Durability, Error, Loss, Options};
 
 fn open() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -75,21 +77,17 @@ async fn tokens_that_cannot_be_read_after_a_change_admit_no_client() {
         sources: Vec::new(),
         expires_at_ms: None,
     };
-    let made = store.change(
-        move |changing| changing.create_token(&token),
-        |_| super::changes::ChangeRecord::default(),
-    );
-    let (_, text) = made.await.unwrap();
+    let insert = InsertToken { new: token };
+    let made = store.change(insert, |(_, text)| (text, ChangeRecord::default()));
+    let text = made.await.unwrap();
     assert!(store.find_token(&text).is_some());
-    let changed = store.change(
-        |changing| -> Result<(), Error> {
-            let sql = "ALTER TABLE token RENAME COLUMN role TO gone";
-            changing.connection.execute_batch(sql).unwrap();
-            changing.after.tokens();
-            Ok(())
-        },
-        |()| super::changes::ChangeRecord::default(),
-    );
+    let change = |changing: &mut Changing<'_>| {
+        let sql = "ALTER TABLE token RENAME COLUMN role TO gone";
+        changing.connection.execute_batch(sql).unwrap();
+        changing.after.tokens();
+        Ok(())
+    };
+    let changed = store.run(move |core| core.conduct(change, |()| ((), ChangeRecord::default())));
     let changed = changed.await;
     assert!(matches!(changed, Err(Error::Unconfirmed)), "{changed:?}");
     assert!(store.find_token(&text).is_none());

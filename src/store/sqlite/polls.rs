@@ -25,7 +25,7 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// [`Error::Backend`].
-    pub fn open_poll(
+    pub(super) fn open_poll(
         &mut self,
         source: &Arc<str>,
         provider: Provider,

@@ -23,7 +23,7 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// [`Error::Backend`].
-    pub fn begin_replay(
+    pub(super) fn begin_replay(
         &mut self,
         subscriber_id: i64,
         selection: &ReplaySelection,
@@ -38,7 +38,7 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Backend`].
-    pub fn cancel_replay(&mut self, replay_id: i64) -> Result<(ReplayRecord, bool), Error> {
+    pub(super) fn cancel_replay(&mut self, replay_id: i64) -> Result<(ReplayRecord, bool), Error> {
         let cancel = || -> rusqlite::Result<_> {
             let cancelled = ReplayState::Cancelled;
             let is_stopped = end(self.connection, replay_id, cancelled, self.now_ms)?;

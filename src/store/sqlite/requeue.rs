@@ -15,7 +15,7 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// [`Error::Backend`].
-    pub fn retry(&mut self, selection: &RetrySelection) -> Result<usize, Error> {
+    pub(super) fn retry(&mut self, selection: &RetrySelection) -> Result<usize, Error> {
         let changed = retry(self.connection, selection, self.now_ms)
             .map_err(|error| backend("cannot queue the forwards again".to_owned(), error))?;
         let mut subscribers: Vec<i64> = changed.iter().map(|(_, subscriber)| *subscriber).collect();
@@ -29,7 +29,11 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// [`Error::Backend`].
-    pub fn forward(&self, forward_id: i64, scope: &Scope) -> Result<Option<ForwardDetail>, Error> {
+    pub(super) fn forward(
+        &self,
+        forward_id: i64,
+        scope: &Scope,
+    ) -> Result<Option<ForwardDetail>, Error> {
         forward_reads::detail(self.connection, forward_id, scope)
             .map_err(|error| backend("cannot read the forward".to_owned(), error))
     }

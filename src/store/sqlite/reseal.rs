@@ -78,7 +78,10 @@ impl Core {
         };
         // Before an old key goes, what the new one sealed is on the disk.
         set(self, Durability::Full)?;
-        let resealed = self.conduct(seal_again, entry);
+        let resealed = self.conduct(seal_again, |resealed| {
+            let entry = entry(&resealed);
+            (resealed, entry)
+        });
         set(self, self.durability)?;
         resealed
     }

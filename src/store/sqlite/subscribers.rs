@@ -47,7 +47,7 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// [`Error::Conflict`] when the name is taken.
-    pub fn add_subscriber(
+    pub(super) fn add_subscriber(
         &mut self,
         new: &NewSubscriber,
     ) -> Result<(Subscriber, SigningSecret), Error> {
@@ -79,7 +79,7 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::KeyMissing`], [`Error::Backend`].
-    pub fn update_subscriber(
+    pub(super) fn update_subscriber(
         &mut self,
         id: i64,
         change: &SubscriberChange,
@@ -120,7 +120,11 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Backend`].
-    pub fn set_state(&mut self, id: i64, state: SubscriberState) -> Result<Subscriber, Error> {
+    pub(super) fn set_state(
+        &mut self,
+        id: i64,
+        state: SubscriberState,
+    ) -> Result<Subscriber, Error> {
         let change = StateChange {
             state,
             reason: None,
@@ -135,7 +139,7 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Backend`].
-    pub fn remove_subscriber(&mut self, id: i64) -> Result<usize, Error> {
+    pub(super) fn remove_subscriber(&mut self, id: i64) -> Result<usize, Error> {
         self.subscriber(id)?;
         let remove = || -> rusqlite::Result<usize> {
             self.connection.execute(
@@ -156,7 +160,7 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::KeyMissing`], [`Error::Backend`].
-    pub fn rotate_secret(
+    pub(super) fn rotate_secret(
         &mut self,
         id: i64,
         old_until_ms: Option<i64>,

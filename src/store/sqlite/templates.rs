@@ -16,7 +16,7 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// [`Error::Backend`].
-    pub fn put_template(
+    pub(super) fn put_template(
         &mut self,
         name: &str,
         language: &str,
@@ -37,7 +37,7 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Backend`].
-    pub fn remove_template(&mut self, name: &str, language: &str) -> Result<(), Error> {
+    pub(super) fn remove_template(&mut self, name: &str, language: &str) -> Result<(), Error> {
         let removed = self
             .connection
             .execute(

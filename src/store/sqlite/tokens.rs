@@ -84,7 +84,7 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// [`Error::Backend`].
-    pub fn create_token(&mut self, new: &NewToken) -> Result<(TokenRecord, String), Error> {
+    pub(super) fn create_token(&mut self, new: &NewToken) -> Result<(TokenRecord, String), Error> {
         let text = token::generate();
         // It was just made, so it is one.
         let hash = token::hash(&text).unwrap_or_default();
@@ -114,7 +114,7 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Backend`].
-    pub fn revoke_token(&mut self, token_id: i64) -> Result<TokenRecord, Error> {
+    pub(super) fn revoke_token(&mut self, token_id: i64) -> Result<TokenRecord, Error> {
         let revoke = || -> rusqlite::Result<Option<(Hash, TokenRecord)>> {
             self.connection
                 .query_row(
