@@ -2,8 +2,8 @@
 //!
 //! One process owns a store ([`Error::Locked`] for a second one). One writer thread groups
 //! what waits into one transaction and one fsync. Until PostgreSQL is the second engine `Store` is
-//! SQLite's; then it is an enum of both. Of its types only `SqliteQuery` and
-//! `SqliteChange` stand in a signature.
+//! SQLite's; then it is an enum of both. Of its types only `SqliteQuery`,
+//! `SqliteChange` and `SqliteStep` stand in a signature.
 //!
 //! Tables are read by [`Store::read`], or within a change: a question of [`query`] is a struct in the product's words, with
 //! the type of its answer. It never holds the writer up.
@@ -32,6 +32,7 @@ mod registration;
 pub mod replay;
 pub mod seal;
 mod sqlite;
+pub mod step;
 mod subscribers;
 pub mod timeline;
 mod upkeep;
@@ -142,6 +143,13 @@ pub enum Error {
 /// A change that [`Store::change`] makes for an operator. The structs of [`change`] are all there are:
 /// the engine implements how it makes each.
 pub trait Change: sqlite::changes::SqliteChange + Send + 'static {
+    /// What came of it.
+    type Answer: Send + 'static;
+}
+
+/// A step that [`Store::step`] takes for a duty or a lane. [`PruneStep`] and the structs of [`step`]
+/// are all there are: the engine implements how it takes each.
+pub trait Step: sqlite::SqliteStep + Send + 'static {
     /// What came of it.
     type Answer: Send + 'static;
 }

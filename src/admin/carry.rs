@@ -15,6 +15,7 @@ use super::audit::Note;
 use super::{Failure, Operation, Operations, Progress};
 use crate::access::Caller;
 use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Ticket};
+use crate::store::step::ForgetTicket;
 use crate::store::{Change, ChangeRecord};
 
 /// How soon an answer that could not be kept is tried to be kept again.
@@ -177,7 +178,12 @@ impl Operations {
             .and_then(|answer| once.clone().kept(answer));
         if let Some(kept) = kept {
             self.keep(kept, once.turn).await;
-        } else if let Err(error) = self.store.idempotency_abort(once.ticket).await {
+            return outcome;
+        }
+        let forget = ForgetTicket {
+            ticket: once.ticket,
+        };
+        if let Err(error) = self.store.step(forget).await {
             tracing::error!(%error, "api.key_not_forgotten");
         }
         outcome

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Duty, Next};
+use crate::store::step::SendAlerts;
 use crate::store::{Error, Lease, Store};
 
 /// Between two looks.
@@ -26,7 +27,7 @@ impl Duty for GatheredAlerts {
     const NAME: &'static str = "alerts";
 
     async fn step(&mut self, _: &Lease) -> Result<Next, Error> {
-        self.store.send_alerts().await?;
+        self.store.step(SendAlerts).await?;
         Ok(Next::After(PAUSE))
     }
 }

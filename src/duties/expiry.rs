@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Duty, Next, after, before};
 use crate::clock::Clock;
+use crate::store::step::ExpireForwards;
 use crate::store::{Error, Lease, Store};
 
 /// From the beginning of a round to the next.
@@ -44,7 +45,10 @@ impl Duty for Expiry {
         let began_ms = under_way.unwrap_or(now_ms);
         // Looked at after the time, so that none is used that has jumped since.
         let is_held = self.store.held_clock().is_some();
-        if !is_held && self.store.expire(before(began_ms, self.max_age)).await? > 0 {
+        let expire = ExpireForwards {
+            pending_before_ms: before(began_ms, self.max_age),
+        };
+        if !is_held && self.store.step(expire).await? > 0 {
             self.began_ms = Some(began_ms);
             return Ok(Next::After(PAUSE));
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Duty, Next};
+use crate::store::step::SendOutages;
 use crate::store::{Error, Lease, Store};
 
 /// Between two looks.
@@ -26,7 +27,7 @@ impl Duty for GatheredOutages {
     const NAME: &'static str = "outages";
 
     async fn step(&mut self, _: &Lease) -> Result<Next, Error> {
-        self.store.send_outages().await?;
+        self.store.step(SendOutages).await?;
         Ok(Next::After(PAUSE))
     }
 }

@@ -35,6 +35,7 @@ use crate::model::{Headers, SecretText};
 use crate::providers::{AnswerFacts, Pull, decode};
 use crate::store::poll::{PollCounts, PollRecord};
 use crate::store::query::{OpenPollQuery, UnreportedQuery};
+use crate::store::step::{CountPoll, SettlePoll};
 use crate::store::{Error, Lease, Store};
 use schedule::{PollInterval, PollOutcome, Trouble};
 use trouble::{Failed, UNREADABLE, log};
@@ -178,7 +179,7 @@ impl PolledSources {
         let labels = source_labels(&pulled.name, outcome);
         self.metrics.polls.get_or_create(&labels).inc();
         log(&poll, outcome, started.elapsed(), now_ms);
-        if let Err(error) = self.store.settle_poll(poll, was_due_ms).await {
+        if let Err(error) = self.store.step(SettlePoll { poll, was_due_ms }).await {
             tracing::error!(source = pulled.name, %error, "poll.not_settled");
         }
     }
@@ -237,7 +238,11 @@ impl PolledSources {
         let is_news = poll.answer_hash.as_ref() != Some(&summary.hash);
         if is_news {
             if let Ok(facts) = summary.facts {
-                let counted = self.store.count_poll(poll.poll_id, counts(facts)).await;
+                let counted = CountPoll {
+                    poll_id: poll.poll_id,
+                    counts: counts(facts),
+                };
+                let counted = self.store.step(counted).await;
                 counted.map_err(|error| Failed::of_ours("not-stored", &error))?;
             }
             let answered = PolledAnswer {

@@ -102,7 +102,7 @@ impl Duty for Pruning {
                 before_ms: self.before_ms(what, round.began_ms),
                 after_key: round.after_key,
             };
-            let pruned = self.store.prune(step).await?;
+            let pruned = self.store.step(step).await?;
             round.removed += pruned.removed;
             if let Some(after_key) = pruned.next_after {
                 round.after_key = after_key;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::{Duty, Next};
 use crate::store::query::RunningReplayQuery;
 use crate::store::replay::{ReplayStep, RunningReplay};
+use crate::store::step::AdvanceReplay;
 use crate::store::{Error, Lease, Store};
 
 /// Between two rounds, so that webhooks come first.
@@ -98,7 +99,7 @@ impl Replaying {
         if self.resting.contains_key(&replay_id) {
             return ReplayStep::NoRoom;
         }
-        match self.store.step_replay(replay).await {
+        match self.store.step(AdvanceReplay { replay }).await {
             Ok(step) => step,
             Err(error) => {
                 tracing::warn!(replay_id, %error, "replay.failed");

@@ -22,6 +22,7 @@ use crate::config::Events;
 use crate::metrics::{Metrics, SubscriberLabel};
 use crate::model::{SubscriberState, Word as _};
 use crate::store::query::{ArrivedQuery, NotifiedQuery, TrafficQuery};
+use crate::store::step::{KeepCounts, NotifyConditions};
 use crate::store::watching::{Count, Counted, NotifiedCondition, Position};
 use crate::store::{Error, Lease, Store};
 use condition::{Condition, ConditionState, Seen, changes};
@@ -133,7 +134,7 @@ impl Watching {
             .iter()
             .filter_map(|change| Some((change.event?, change.subject.clone(), change.text.clone())))
             .collect();
-        store.notify(changes, gone).await?;
+        store.step(NotifyConditions { changes, gone }).await?;
         for (event, subject, text) in events {
             if Condition::is_logged_elsewhere(event) {
                 tracing::info!(event, subject, "{text}");
@@ -180,7 +181,7 @@ impl Watching {
         if counts.is_empty() {
             return Ok(());
         }
-        self.watch.store.keep_counts(counts, kept).await
+        self.watch.store.step(KeepCounts { counts, kept }).await
     }
 
     fn subscribers(&self) -> Vec<Seen> {

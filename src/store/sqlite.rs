@@ -99,7 +99,7 @@ use super::clock_hold::HeldClock;
 use super::loss::LossSignal;
 use super::{
     Commit, Durability, Error, Health, LaneContents, LaneInbox, Lease, Loss, Options, Query,
-    Refill, Settlement, StateChange, Subscribers,
+    Refill, Settlement, Step, Subscribers,
 };
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -129,6 +129,20 @@ pub struct Store {
     file: Option<Arc<OwnedFile>>,
     /// Keeps a version out that locks another file.
     former: Arc<Option<FormerLock>>,
+}
+
+/// How this engine takes a step.
+pub trait SqliteStep: Sized {
+    /// Takes it.
+    ///
+    /// # Errors
+    /// As [`Store::step`].
+    fn take(
+        self,
+        store: &Store,
+    ) -> impl Future<Output = Result<<Self as Step>::Answer, Error>> + Send
+    where
+        Self: Step;
 }
 
 /// Refuses a folder, a pipe or a device before a key is made for it, or a pipe holds the start up.
@@ -278,34 +292,13 @@ impl Store {
         std::future::ready(Lease::for_good())
     }
 
-    /// Gives up what has been pending for longer than a forward may wait; returns how many.
+    /// Takes a step for a duty or a lane, in a transaction of its own.
     ///
     /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn expire(&self, pending_before_ms: i64) -> Result<usize, Error> {
-        self.run(move |core| core.expire(pending_before_ms)).await
-    }
-
-    /// Changes a subscriber's state because of what it answered.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], [`Error::Backend`], [`Error::Closed`].
-    pub async fn change_state(&self, subscriber_id: i64, change: StateChange) -> Result<(), Error> {
-        self.run(move |core| core.change_state(subscriber_id, &change))
-            .await
-    }
-
-    /// Notes since when a subscriber has been failing; `None` when it answered.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn note_failing(
-        &self,
-        subscriber_id: i64,
-        since_ms: Option<i64>,
-    ) -> Result<(), Error> {
-        self.run(move |core| core.note_failing(subscriber_id, since_ms))
-            .await
+    /// [`Error::NotFound`] when what it is about is gone, [`Error::Displaced`],
+    /// [`Error::Unconfirmed`], [`Error::Unwritable`], [`Error::Backend`], [`Error::Closed`].
+    pub async fn step<S: Step>(&self, step: S) -> Result<S::Answer, Error> {
+        step.take(self).await
     }
 
     /// The subscribers, removed ones aside, as of the last commit, and every later change.

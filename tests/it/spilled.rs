@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tickrelay::admin::{PauseSubscriber, ResumeSubscriber};
 use tickrelay::clock::{Clock, Hand};
+use tickrelay::store::step::ExpireForwards;
 
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::traffic::request;
@@ -209,11 +210,16 @@ fn post_while_lanes_stand(app: &TestApp, number: usize) {
     assert_eq!(&answer, b"HTTP/1.1 200");
 }
 
+/// A step that changes nothing.
+const NOTHING_EXPIRES: ExpireForwards = ExpireForwards {
+    pending_before_ms: 0,
+};
+
 /// Waits for all jobs of the writer so far, while the lanes stand still.
 fn wait_for_writer(app: &TestApp) {
     let store = app.store.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().build();
-    let wait = std::thread::spawn(move || runtime.unwrap().block_on(store.expire(0)));
+    let wait = std::thread::spawn(move || runtime.unwrap().block_on(store.step(NOTHING_EXPIRES)));
     wait.join().unwrap().unwrap();
 }
 
@@ -233,7 +239,7 @@ async fn what_is_left_in_the_table_while_a_refill_is_under_way_is_not_forgotten(
         // The writer waits for the outsider, and behind that work the lane's next refill for
         // the writer.
         outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let mut work = pin!(app.store.expire(0));
+        let mut work = pin!(app.store.step(NOTHING_EXPIRES));
         let begun = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
         assert!(begun.is_pending());
         let_lanes_run().await;

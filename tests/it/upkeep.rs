@@ -23,7 +23,7 @@ pub(crate) async fn prune(app: &TestApp, what: Prunable, before_ms: i64) -> usiz
         before_ms,
         after_key: 0,
     };
-    app.store.prune(step).await.unwrap().removed
+    app.store.step(step).await.unwrap().removed
 }
 
 #[actix_web::test]

@@ -2,15 +2,19 @@
 
 use super::POLL;
 use crate::model::SubscriberState;
+use crate::store::step::ApplyStateChange;
 use crate::store::{Error, StateChange, Store};
 
 /// Tries until it is written, the subscriber is gone, or the store is closed.
 pub(super) async fn write(store: Store, subscriber_id: i64, reason: String) {
-    let change = StateChange {
-        state: SubscriberState::Disabled,
-        reason: Some(reason),
+    let disable = ApplyStateChange {
+        subscriber_id,
+        change: StateChange {
+            state: SubscriberState::Disabled,
+            reason: Some(reason),
+        },
     };
-    while let Err(error) = store.change_state(subscriber_id, change.clone()).await {
+    while let Err(error) = store.step(disable.clone()).await {
         if matches!(error, Error::NotFound(_) | Error::Closed) {
             return;
         }

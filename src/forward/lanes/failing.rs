@@ -2,6 +2,7 @@
 //! and whether the log was warned of it.
 
 use crate::store::Store;
+use crate::store::step::NoteFailing;
 
 /// A subscriber that fails again within this time is no news to the log, ms.
 const WARN_AGAIN_MS: i64 = 600_000;
@@ -41,7 +42,11 @@ pub(super) fn note_apart(store: &Store, subscriber_id: i64, since_ms: Option<i64
 
 /// Notes it in the store.
 pub(super) async fn note(store: &Store, subscriber_id: i64, since_ms: Option<i64>) {
-    if let Err(error) = store.note_failing(subscriber_id, since_ms).await {
+    let failing = NoteFailing {
+        subscriber_id,
+        since_ms,
+    };
+    if let Err(error) = store.step(failing).await {
         tracing::warn!(%error, "forward.note_failing");
     }
 }

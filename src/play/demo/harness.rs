@@ -55,7 +55,7 @@ pub(super) struct Harness {
 }
 
 /// A webhook that was sent, and all that came of it.
-pub(super) struct Step {
+pub(super) struct DemoStep {
     /// How long the provider waited for its 200.
     pub(super) answered_in: Duration,
     /// The webhook as it was stored.
@@ -66,7 +66,7 @@ pub(super) struct Step {
     payloads: HashMap<Uuid, Received>,
 }
 
-impl Step {
+impl DemoStep {
     /// What the subscriber got for a report; `None` when nothing was sent to it.
     pub(super) fn payload(&self, report: &ReportRecord) -> Option<&Received> {
         let mut ids = report.forwards.iter().map(|pending| pending.forward.uid);
@@ -144,7 +144,7 @@ impl Harness {
     ///
     /// # Errors
     /// When it is not answered with 200, or a payload does not arrive.
-    pub(super) async fn send(&mut self, case: &Case, body: &CaseBody) -> anyhow::Result<Step> {
+    pub(super) async fn send(&mut self, case: &Case, body: &CaseBody) -> anyhow::Result<DemoStep> {
         let now_s = Clock::system().now_ms().div_euclid(1000);
         let endpoint = self.endpoint(&case.source_name())?;
         let (query, headers) = case.head();
@@ -173,7 +173,7 @@ impl Harness {
             let received = received.context("a payload did not arrive in time")?;
             payloads.insert(received.id, received);
         }
-        Ok(Step {
+        Ok(DemoStep {
             answered_in,
             webhook,
             reports,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::case::{Case, CaseBody, Program};
-use super::harness::{Harness, Step};
+use super::harness::{DemoStep, Harness};
 use super::page::{Ink, Transcript, shortened};
 use super::subscriber::Received;
 use crate::catalogue;
@@ -116,7 +116,7 @@ pub(super) async fn go_on(harness: &mut Harness, page: &mut Transcript<'_>) -> a
 fn show_step(
     case: &Case,
     body: &CaseBody,
-    step: &Step,
+    step: &DemoStep,
     tally: &mut Tally,
     page: &mut Transcript<'_>,
 ) -> anyhow::Result<()> {
@@ -217,7 +217,7 @@ fn unsent(report: &ReportRecord) -> String {
 }
 
 /// How a webhook without a new report ended.
-fn outcome_line(outcome: WebhookOutcome, step: &Step) -> String {
+fn outcome_line(outcome: WebhookOutcome, step: &DemoStep) -> String {
     let detail = step.webhook.outcome_detail.as_deref().unwrap_or_default();
     match outcome {
         WebhookOutcome::Processed => String::new(),
@@ -228,7 +228,7 @@ fn outcome_line(outcome: WebhookOutcome, step: &Step) -> String {
 }
 
 /// What came of a case, in a few words.
-fn in_short(steps: &[Step]) -> String {
+fn in_short(steps: &[DemoStep]) -> String {
     let mut parts: Vec<(String, usize)> = Vec::new();
     let mut add = |profile: String| match parts.iter_mut().find(|(known, _)| *known == profile) {
         Some((_, count)) => *count += 1,
@@ -270,7 +270,7 @@ fn report_in_short(report: &ReportRecord) -> String {
 }
 
 impl Tally {
-    fn count(&mut self, step: &Step) {
+    fn count(&mut self, step: &DemoStep) {
         self.webhooks[step.webhook.outcome as usize] += 1;
         let new = &step.reports;
         self.reports += new.len();

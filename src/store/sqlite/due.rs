@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::enqueue::{self, NewForward, lane_key};
 use super::writer::Core;
-use super::{Store, account_events, backend};
+use super::{SqliteStep, Store, account_events, backend};
 use crate::model::{AccountEvent, ProviderTime, Subscriber};
 use crate::plan::due::{
     self, DueAlert, DueNotice, DueOutage, DueWrites, GatheredErrors, LatestFailure, NoticeAbout,
@@ -24,6 +24,7 @@ use crate::plan::due::{
 use crate::plan::gathering::{ALERTS, CHANNEL_ERRORS, Gathering};
 use crate::providers::event_words;
 use crate::store::account_event::AccountEventRecord;
+use crate::store::step::{SendAlerts, SendOutages};
 use crate::store::{Error, PendingForward};
 
 /// Alerts whose window is over; one that is further off was set before the clock was set back.
@@ -38,45 +39,31 @@ const OUTAGES_DUE: &str = "SELECT account_event_id, source_id, event FROM accoun
 const GATHERED: &str = "SELECT max(account_event_id), count(*) FROM account_event \
      WHERE account_event_id > ?1 AND source_id = ?2 AND event = ?3 AND about = 'channel'";
 
-impl Store {
-    /// Queues the alerts that are due.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn send_alerts(&self) -> Result<(), Error> {
-        self.run(|core| {
-            core.send_due(
-                ("queue alerts", ALERTS_DUE, ALERTS),
-                |connection, subscribers, now_ms| {
-                    Ok(due::alerts(
-                        alerts(connection, now_ms)?,
-                        subscribers,
-                        now_ms,
-                    ))
-                },
-            )
-        })
-        .await
+impl SqliteStep for SendAlerts {
+    async fn take(self, store: &Store) -> Result<(), Error> {
+        let decide = |connection: &Connection, subscribers: &[Arc<Subscriber>], now_ms| {
+            Ok(due::alerts(
+                alerts(connection, now_ms)?,
+                subscribers,
+                now_ms,
+            ))
+        };
+        let what = ("queue alerts", ALERTS_DUE, ALERTS);
+        store.run(move |core| core.send_due(what, decide)).await
     }
+}
 
-    /// Queues the notices of a channel's errors that are due.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn send_outages(&self) -> Result<(), Error> {
-        self.run(|core| {
-            core.send_due(
-                ("queue errors of a channel", OUTAGES_DUE, CHANNEL_ERRORS),
-                |connection, subscribers, now_ms| {
-                    Ok(due::outages(
-                        outages(connection, now_ms)?,
-                        subscribers,
-                        now_ms,
-                    ))
-                },
-            )
-        })
-        .await
+impl SqliteStep for SendOutages {
+    async fn take(self, store: &Store) -> Result<(), Error> {
+        let decide = |connection: &Connection, subscribers: &[Arc<Subscriber>], now_ms| {
+            Ok(due::outages(
+                outages(connection, now_ms)?,
+                subscribers,
+                now_ms,
+            ))
+        };
+        let what = ("queue errors of a channel", OUTAGES_DUE, CHANNEL_ERRORS);
+        store.run(move |core| core.send_due(what, decide)).await
     }
 }
 

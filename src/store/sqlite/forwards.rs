@@ -2,9 +2,10 @@
 
 use rusqlite::{Connection, params};
 
-use super::backend;
 use super::ranges::{self, Timed};
 use super::writer::Core;
+use super::{SqliteStep, Store, backend};
+use crate::store::step::ExpireForwards;
 use crate::store::{Attempt, Error, Settled, Settlement};
 
 /// Writes down the end of an attempt; a forward that is no longer pending stays as it is.
@@ -115,13 +116,21 @@ pub(super) fn give_up(
     )
 }
 
+impl SqliteStep for ExpireForwards {
+    async fn take(self, store: &Store) -> Result<usize, Error> {
+        store
+            .run(move |core| core.expire(self.pending_before_ms))
+            .await
+    }
+}
+
 impl Core {
     /// Gives up some of what was queued before that time; returns how many.
     ///
     /// Found by when it came due, through the index: to look at when each was queued would read
     /// a whole backlog while every webhook waits. What waits for a retry beyond its age is
     /// given up when that comes due, by its lane or here.
-    pub(super) fn expire(&mut self, owed_before_ms: i64) -> Result<usize, Error> {
+    fn expire(&mut self, pending_before_ms: i64) -> Result<usize, Error> {
         self.change("give up what is too old", |connection, now_ms| {
             connection
                 .prepare_cached(
@@ -130,7 +139,7 @@ impl Core {
                      AND subscriber_id IN (SELECT subscriber_id FROM subscriber) \
                      AND (attempts > 0) IN (0, 1) AND due_at_ms < ?1 AND pending_since_ms < ?1 LIMIT 1000)",
                 )
-                .and_then(|mut statement| statement.execute(params![owed_before_ms, now_ms]))
+                .and_then(|mut statement| statement.execute(params![pending_before_ms, now_ms]))
                 .map_err(|error| backend("cannot give up what is too old".to_owned(), error))
         })
     }

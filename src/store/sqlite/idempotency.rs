@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 use super::changes::Changing;
 use super::reader::{Reader, SqliteQuery};
 use super::secrets::{Sealed, unopened, with_keys};
-use super::{Store, backend};
+use super::writer::Core;
+use super::{SqliteStep, Store, backend};
 use crate::store::Error;
 use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Remembered, Ticket};
 use crate::store::query::RememberedQuery;
 use crate::store::seal::{KeyRing, SealedCell};
+use crate::store::step::ForgetTicket;
 
 /// How long a key is kept, ms.
 const KEPT_MS: i64 = 24 * 3600 * 1000;
@@ -56,13 +58,10 @@ impl SqliteQuery for RememberedQuery {
     }
 }
 
-impl Store {
-    /// Takes back what was begun and not done, so that it may be mended under its key.
-    ///
-    /// # Errors
-    /// [`Error::Unwritable`], [`Error::Backend`], [`Error::Closed`].
-    pub async fn idempotency_abort(&self, ticket: Ticket) -> Result<(), Error> {
-        self.run(move |core| {
+impl SqliteStep for ForgetTicket {
+    async fn take(self, store: &Store) -> Result<(), Error> {
+        let Self { ticket } = self;
+        let forget = move |core: &mut Core| {
             core.change("forget a key", |connection, _| {
                 connection
                     .execute(
@@ -71,9 +70,8 @@ impl Store {
                     )
                     .map_err(|error| backend("cannot forget a key".to_owned(), error))
             })
-        })
-        .await
-        .map(drop)
+        };
+        store.run(forget).await.map(drop)
     }
 }
 

@@ -10,7 +10,8 @@ use super::clause::{Clause, Select};
 use super::listing::ListedTable;
 use super::reader::{Reader, SqliteQuery};
 use super::sources::Sources;
-use super::{Store, backend, poll_state, ranges};
+use super::writer::Core;
+use super::{SqliteStep, Store, backend, poll_state, ranges};
 use crate::plan::group::PollOpening;
 use crate::providers::Provider;
 use crate::store::Error;
@@ -19,6 +20,7 @@ use crate::store::query::{
     KnownReportQuery, Listing, OpenPollQuery, PollOverviewQuery, PollQuery, ReportName,
     UnreportedQuery,
 };
+use crate::store::step::{CountPoll, SettlePoll};
 
 impl Changing<'_> {
     /// Polls a broadcast from now on, again where it was done or given up.
@@ -61,29 +63,24 @@ impl Store {
     pub async fn polls_opened(&self) {
         self.polls.notified().await;
     }
+}
 
-    /// Writes down how a question went that was due at `was_due_ms`; one that was opened again
-    /// meanwhile stays open and due.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn settle_poll(&self, poll: PollRecord, was_due_ms: i64) -> Result<(), Error> {
-        self.run(move |core| {
+impl SqliteStep for SettlePoll {
+    async fn take(self, store: &Store) -> Result<(), Error> {
+        let settle = move |core: &mut Core| {
             core.change("settle a poll", |connection, now_ms| {
-                settle(connection, &poll, was_due_ms, now_ms)
+                settle(connection, &self.poll, self.was_due_ms, now_ms)
                     .map_err(|error| backend("cannot settle a poll".to_owned(), error))
             })
-        })
-        .await
+        };
+        store.run(settle).await
     }
+}
 
-    /// Writes down how a broadcast stands before what an answer says of it is taken in, which may
-    /// last.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn count_poll(&self, poll_id: i64, counts: PollCounts) -> Result<(), Error> {
-        self.run(move |core| {
+impl SqliteStep for CountPoll {
+    async fn take(self, store: &Store) -> Result<(), Error> {
+        let Self { poll_id, counts } = self;
+        let count = move |core: &mut Core| {
             core.change("count a poll", |connection, _| {
                 connection
                     .execute(
@@ -100,8 +97,8 @@ impl Store {
                     .map(|_| ())
                     .map_err(|error| backend("cannot count a poll".to_owned(), error))
             })
-        })
-        .await
+        };
+        store.run(count).await
     }
 }
 

@@ -10,9 +10,10 @@ use rusqlite::{Connection, params};
 use super::replays::end;
 use super::requeue::Requeue;
 use super::writer::Core;
-use super::{Store, backend};
+use super::{SqliteStep, Store, backend};
 use crate::store::Error;
 use crate::store::replay::{ReplayState, ReplayStep, RunningReplay};
+use crate::store::step::AdvanceReplay;
 
 /// A replay queues no more while its subscriber has this many pending: what is new waits behind so
 /// few, and its lane holds all of it in memory.
@@ -39,13 +40,10 @@ const WANTED: &str = "forward.subscriber_id = replay.subscriber_id AND forward.s
      AND (replay.sources IS NULL OR source.name IN (SELECT value FROM json_each(replay.sources))))) \
      AND EXISTS (SELECT 1 FROM payload WHERE payload.payload_id = forward.payload_id)";
 
-impl Store {
-    /// Takes a replay one step further, where its subscriber has room.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Timeout`], [`Error::Closed`].
-    pub async fn step_replay(&self, replay: RunningReplay) -> Result<ReplayStep, Error> {
-        let found = self
+impl SqliteStep for AdvanceReplay {
+    async fn take(self, store: &Store) -> Result<ReplayStep, Error> {
+        let Self { replay } = self;
+        let found = store
             .look("look for what to replay", move |connection| {
                 if !has_room(connection, replay.subscriber_id)? {
                     return Ok(None);
@@ -56,7 +54,8 @@ impl Store {
         let Some((ids, next_id)) = found else {
             return Ok(ReplayStep::NoRoom);
         };
-        self.run(move |core| core.step_replay(replay, &ids, next_id))
+        store
+            .run(move |core| core.step_replay(replay, &ids, next_id))
             .await?;
         Ok(ReplayStep::Went)
     }

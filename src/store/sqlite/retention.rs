@@ -6,7 +6,9 @@
 use rusqlite::{Connection, params_from_iter};
 
 use super::ranges::{self, KeySpan, Timed};
-use super::{Store, account_events, backend, deletion, polls, replays, same_person, watching};
+use super::{
+    SqliteStep, Store, account_events, backend, deletion, polls, replays, same_person, watching,
+};
 use crate::model::Word as _;
 use crate::store::clock_hold::latest_credible_ms;
 use crate::store::{Error, Prunable, PruneStep, Pruned};
@@ -18,44 +20,39 @@ const MESSAGES_STEP: i64 = 100;
 /// Links between a person's names that one step removes.
 const PEOPLE_STEP: usize = 500;
 
-impl Store {
-    /// Removes a little of what is old, and says where to go on.
-    ///
-    /// Never what is pending, nor what a pending forward needs.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn prune(&self, step: PruneStep) -> Result<Pruned, Error> {
+impl SqliteStep for PruneStep {
+    async fn take(self, store: &Store) -> Result<Pruned, Error> {
+        let step = self;
         let before_ms = step.before_ms;
         let removed = match step.what {
-            Prunable::Webhooks => return self.step_through(step, WEBHOOKS).await,
-            Prunable::Attempts => return self.step_through(step, ATTEMPTS).await,
-            Prunable::Payloads => return self.step_through(step, PAYLOADS).await,
-            Prunable::Messages => return self.step_through(step, MESSAGES).await,
-            Prunable::Events => self.remove_old(step, watching::prune).await?,
-            Prunable::Replays => self.remove_old(step, replays::prune).await?,
-            Prunable::Polls => self.remove_old(step, polls::prune).await?,
-            Prunable::AccountEvents => self.remove_old(step, account_events::prune).await?,
+            Prunable::Webhooks => return store.step_through(step, WEBHOOKS).await,
+            Prunable::Attempts => return store.step_through(step, ATTEMPTS).await,
+            Prunable::Payloads => return store.step_through(step, PAYLOADS).await,
+            Prunable::Messages => return store.step_through(step, MESSAGES).await,
+            Prunable::Events => store.remove_old(step, watching::prune).await?,
+            Prunable::Replays => store.remove_old(step, replays::prune).await?,
+            Prunable::Polls => store.remove_old(step, polls::prune).await?,
+            Prunable::AccountEvents => store.remove_old(step, account_events::prune).await?,
             // Nothing is queued for a removed subscriber again, so what the reader finds stays true,
             // and the writer is spared a look through every forward.
             Prunable::Subscribers => {
                 let look = move |connection: &Connection| unused_subscribers(connection, before_ms);
-                let keys = self.look("look for removed subscribers", look).await?;
+                let keys = store.look("look for removed subscribers", look).await?;
                 let delete = |connection: &Connection, key| {
                     delete(connection, "subscriber", key).map(|()| 1)
                 };
-                self.remove_keys(step, keys, delete).await?
+                store.remove_keys(step, keys, delete).await?
             }
             // The reader looks through the table, so that the writer need not.
             Prunable::People => {
                 let look = move |connection: &Connection| {
                     same_person::old(connection, before_ms, PEOPLE_STEP)
                 };
-                let keys = self.look("look for people of old", look).await?;
+                let keys = store.look("look for people of old", look).await?;
                 let forget = move |connection: &Connection, key| {
                     same_person::forget_old(connection, key, before_ms)
                 };
-                self.remove_keys(step, keys, forget).await?
+                store.remove_keys(step, keys, forget).await?
             }
         };
         Ok(Pruned {
@@ -63,7 +60,9 @@ impl Store {
             next_after: (removed > 0).then_some(step.after_key),
         })
     }
+}
 
+impl Store {
     async fn step_through(&self, step: PruneStep, table: SteppedTable) -> Result<Pruned, Error> {
         let look = move |connection: &Connection| {
             ranges::before(connection, table.timed, step.after_key, step.before_ms)

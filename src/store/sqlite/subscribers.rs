@@ -8,11 +8,12 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use super::changes::Changing;
 use super::subscriber_columns::{COLUMNS, cells_of_change, cells_of_new, read};
 use super::writer::Core;
-use super::{Store, backend, forwards, secrets};
+use super::{SqliteStep, Store, backend, forwards, secrets};
 use crate::model::{
     AUTHORIZATION, NewSubscriber, SigningSecret, Subscriber, SubscriberChange, SubscriberKind,
     SubscriberState, quoted,
 };
+use crate::store::step::{ApplyStateChange, NoteFailing};
 use crate::store::{Error, StateChange};
 
 /// Every subscriber that is not removed, in the order they were added.
@@ -271,15 +272,29 @@ fn change_state(connection: &Connection, id: i64, change: &StateChange) -> Resul
     Ok(())
 }
 
+impl SqliteStep for ApplyStateChange {
+    async fn take(self, store: &Store) -> Result<(), Error> {
+        let apply = move |core: &mut Core| core.change_state(self.subscriber_id, &self.change);
+        store.run(apply).await
+    }
+}
+
+impl SqliteStep for NoteFailing {
+    async fn take(self, store: &Store) -> Result<(), Error> {
+        let note = move |core: &mut Core| core.note_failing(self.subscriber_id, self.since_ms);
+        store.run(note).await
+    }
+}
+
 impl Core {
-    pub(super) fn change_state(&mut self, id: i64, change: &StateChange) -> Result<(), Error> {
+    fn change_state(&mut self, id: i64, change: &StateChange) -> Result<(), Error> {
         self.change("change the subscriber's state", |connection, _| {
             change_state(connection, id, change)
         })?;
         self.publish(&[])
     }
 
-    pub(super) fn note_failing(&mut self, id: i64, since_ms: Option<i64>) -> Result<(), Error> {
+    fn note_failing(&mut self, id: i64, since_ms: Option<i64>) -> Result<(), Error> {
         self.change("note that the subscriber fails", |connection, _| {
             connection
                 .execute(

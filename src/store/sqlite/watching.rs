@@ -15,10 +15,11 @@ use rusqlite::{Connection, params};
 use super::enqueue::{self, NewForward};
 use super::reader::{Reader, SqliteQuery};
 use super::writer::Core;
-use super::{Store, backend, disk};
+use super::{SqliteStep, Store, backend, disk};
 use crate::model::{Subscriber, SubscriberKind};
 use crate::plan::event::Event;
 use crate::store::query::{ArrivedQuery, NotifiedQuery, TrafficQuery, UnconfirmedQuery};
+use crate::store::step::{KeepCounts, NotifyConditions};
 use crate::store::watching::{
     Arrived, Count, Counted, EventTransition, NotifiedCondition, Position,
 };
@@ -166,31 +167,26 @@ fn count_reports(
     Ok(())
 }
 
-impl Store {
-    /// Keeps counts, each in the place of what was kept of its step, and forgets those of steps
-    /// that begin at no time in `kept`, ms since 1970 UTC.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn keep_counts(&self, counts: Vec<Count>, kept: Range<i64>) -> Result<(), Error> {
-        self.run(move |core| {
+impl SqliteStep for KeepCounts {
+    async fn take(self, store: &Store) -> Result<(), Error> {
+        let keep = move |core: &mut Core| {
             core.change("keep what came in", |connection, _| {
-                keep_counts(connection, &counts, &kept)
+                keep_counts(connection, &self.counts, &self.kept)
                     .map_err(|error| backend("cannot keep what came in".to_owned(), error))
             })
-        })
-        .await
+        };
+        store.run(keep).await
     }
+}
 
-    /// Notes changes of conditions and queues their events for every subscriber of the kind
-    /// `events`, in one transaction; forgets the conditions with the keys `gone`.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn notify(&self, changes: Vec<EventTransition>, gone: Vec<i64>) -> Result<(), Error> {
-        self.run(move |core| core.notify(&changes, &gone)).await
+impl SqliteStep for NotifyConditions {
+    async fn take(self, store: &Store) -> Result<(), Error> {
+        let Self { changes, gone } = self;
+        store.run(move |core| core.notify(&changes, &gone)).await
     }
+}
 
+impl Store {
     /// Bytes that are free for the store; `None` when unknown.
     #[must_use]
     pub fn free_bytes(&self) -> Option<u64> {

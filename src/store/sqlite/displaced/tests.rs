@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use crate::clock::Clock;
 use crate::store::sqlite::Store;
+use crate::store::step::ExpireForwards;
 use crate::store::{Durability, Error, LaneContents, Options};
 
 fn open() -> (TempDir, Store) {
@@ -22,6 +23,11 @@ fn open() -> (TempDir, Store) {
     let store = Store::open(&options, Clock::system(), std::sync::Arc::default()).unwrap();
     (folder, store)
 }
+
+/// A step that changes nothing.
+const NOTHING_EXPIRES: ExpireForwards = ExpireForwards {
+    pending_before_ms: 0,
+};
 
 fn is_displaced<T>(answer: &Result<T, Error>) -> bool {
     matches!(answer, Err(Error::Displaced))
@@ -86,7 +92,7 @@ async fn while_the_store_is_away_nothing_is_called_done() {
     .await;
     assert!(matches!(answer, Err(Error::Unconfirmed)), "{answer:?}");
     assert!(is_displaced(&put_while(&store, "refused", || ()).await));
-    assert!(is_displaced(&store.expire(0).await));
+    assert!(is_displaced(&store.step(NOTHING_EXPIRES).await));
     assert!(is_displaced(&store.open_lane(1).await));
     assert!(is_displaced(
         &store.refill(1, LaneContents::default()).await
@@ -100,7 +106,7 @@ async fn while_the_store_is_away_nothing_is_called_done() {
     assert!(!path.exists() && !store.health().in_place);
     std::fs::rename(away, &path).unwrap();
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while store.expire(0).await.is_err() {
+    while store.step(NOTHING_EXPIRES).await.is_err() {
         assert!(std::time::Instant::now() < deadline, "it does not go on");
     }
     assert_eq!(names(&store).await.unwrap(), ["before", "meanwhile"]);
